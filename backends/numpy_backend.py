@@ -1,0 +1,149 @@
+"""The reference backend: obvious, slow, right. Every other backend must agree with it exactly on bits."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.kernels import Backend, BitKernels, DenseKernels
+from hdc.words import Words, pack, unpack, word_count
+
+BLOCK_BYTES = 1 << 24
+"""Temporaries of the pairwise kernels stay under this many bytes (16 MiB)."""
+
+Ints = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.floating[Any]]
+
+
+def random_words(keys: Words, words: int) -> Words:
+    """Draw each row from NumPy's own Philox4x64-10, keyed by the row's key."""
+    out = np.empty((len(keys), words), dtype=np.uint64)
+    for row, key in zip(out, keys.astype(np.uint64, copy=False), strict=True):
+        row[:] = np.random.Philox(key=key).random_raw(words)
+    return out
+
+
+def xor(a: Words, b: Words) -> Words:
+    """Bind packed bipolar vectors: exclusive or."""
+    return np.bitwise_xor(a, b, dtype=np.uint64)
+
+
+def or_reduce(x: Words) -> Words:
+    """Bundle packed binary vectors: bitwise or along axis -2."""
+    return np.bitwise_or.reduce(x.astype(np.uint64, copy=False), axis=-2)
+
+
+def popcount(x: Words) -> npt.NDArray[np.int64]:
+    """Count the set bits of each row."""
+    return np.bitwise_count(x).sum(axis=-1, dtype=np.int64)
+
+
+def _row_blocks(rows: int, row_bytes: int) -> Iterator[slice]:
+    step = max(1, BLOCK_BYTES // max(1, row_bytes))
+    for start in range(0, rows, step):
+        yield slice(start, min(rows, start + step))
+
+
+def _pairwise(
+    combine: Callable[[Words, Words], Words], queries: Words, items: Words
+) -> npt.NDArray[np.int32]:
+    counts = np.empty((len(queries), len(items)), dtype=np.int32)
+    for rows in _row_blocks(len(items), 9 * items.shape[-1]):
+        block = items[rows]
+        for q, query in enumerate(queries):
+            counts[q, rows] = np.bitwise_count(combine(block, query)).sum(axis=-1, dtype=np.int32)
+    return counts
+
+
+def hamming(queries: Words, items: Words) -> npt.NDArray[np.int32]:
+    """Count the differing bits of every (query, item) pair."""
+    return _pairwise(np.bitwise_xor, queries, items)
+
+
+def shared_ones(queries: Words, items: Words) -> npt.NDArray[np.int32]:
+    """Count the bits set in both, of every (query, item) pair."""
+    return _pairwise(np.bitwise_and, queries, items)
+
+
+def top_k(queries: Words, items: Words, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Find the k nearest items of each query; (distance, id) packed in one integer makes ties exact."""
+    best = np.empty((len(queries), k), dtype=np.int64)
+    ids = np.arange(len(items), dtype=np.int64)
+    for rows in _row_blocks(len(queries), 16 * max(1, len(items))):
+        ranks = (hamming(queries[rows], items).astype(np.int64) << 32) | ids
+        best[rows] = np.sort(np.partition(ranks, k - 1, axis=-1)[:, :k], axis=-1)
+    return (best >> 32).astype(np.int32), best & 0xFFFFFFFF
+
+
+def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
+    """Add the weights of the set bits, component by component, and compare with half the total."""
+    *batch, n, words = x.shape
+    w = np.ones(n, dtype=np.int64) if weights is None else weights.astype(np.int64, copy=False)
+    w = np.broadcast_to(w, (*batch, n))
+    dim = words * 64
+    excess = np.zeros((*batch, dim), dtype=np.int64)  # (weight of set bits) - (weight of clear bits)
+    for i in range(n):
+        bits = unpack(x[..., i, :], dim)
+        excess += np.where(bits, w[..., i, None], -w[..., i, None])
+    return pack(np.where(excess == 0, unpack(tie, dim), excess > 0))
+
+
+def rotate(x: Words, shifts: int | Ints, dim: int) -> Words:
+    """Move component j to ``(j + shift) mod dim``."""
+    shifts = np.asarray(shifts, dtype=np.int64)
+    if shifts.ndim == 0:
+        return pack(np.roll(unpack(x, dim), int(shifts) % dim, axis=-1))
+    return gather(x, (np.arange(dim) - shifts[..., None]) % dim, dim)
+
+
+def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:
+    """Take component ``index[j]`` for component j."""
+    bits = unpack(x, dim)
+    batch = np.broadcast_shapes(bits.shape[:-1], index.shape[:-1])
+    if index.ndim == 1:
+        return pack(bits[..., index])
+    flat = np.broadcast_to(bits, (*batch, dim)).reshape(-1, dim)
+    flat_index = np.broadcast_to(index, (*batch, dim)).reshape(-1, dim)
+    out = np.empty((len(flat), word_count(dim)), dtype=np.uint64)
+    for rows in _row_blocks(len(flat), 18 * dim):
+        out[rows] = pack(np.take_along_axis(flat[rows], flat_index[rows], axis=-1))
+    return out.reshape(*batch, word_count(dim))
+
+
+def fwht(x: Floats) -> Floats:
+    """Apply log2(dim) rounds of butterflies, then scale by 1/sqrt(dim)."""
+    dim = x.shape[-1]
+    y = x.astype(x.dtype.newbyteorder("="), copy=True)
+    half = 1
+    while half < dim:
+        pairs = y.reshape(*y.shape[:-1], dim // (2 * half), 2, half)
+        left, right = pairs[..., 0, :], pairs[..., 1, :]
+        y = np.stack([left + right, left - right], axis=-2).reshape(y.shape)
+        half *= 2
+    y *= y.dtype.type(dim**-0.5)
+    return y
+
+
+def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.int8]) -> Floats:
+    """Permute the components and flip signs: a signed permutation matrix times each row."""
+    return np.take(x, index, axis=-1) * sign.astype(x.dtype.newbyteorder("="))
+
+
+BACKEND = Backend(
+    name="numpy",
+    xp=np,
+    bits=BitKernels(
+        random_words=random_words,
+        xor=xor,
+        or_reduce=or_reduce,
+        popcount=popcount,
+        hamming=hamming,
+        shared_ones=shared_ones,
+        top_k=top_k,
+        majority=majority,
+        rotate=rotate,
+        gather=gather,
+    ),
+    dense=DenseKernels(fwht=fwht, signed_gather=signed_gather),
+)

@@ -1,0 +1,129 @@
+"""The packed layout: bit ``i`` of word ``w`` is component ``64 w + i``; bits beyond ``dim`` are zero.
+
+A packed hypervector array has shape ``(..., words)`` and dtype ``uint64``. Everything that reads or writes
+this layout outside a compiled kernel goes through this module.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import DimensionError, DTypeError, PaddingError
+
+WORD_BITS = 64
+
+Words = npt.NDArray[np.uint64]
+Bits = npt.NDArray[np.bool_]
+
+
+def word_count(dim: int) -> int:
+    """Return the number of 64-bit words that hold ``dim`` components."""
+    return -(-dim // WORD_BITS)
+
+
+def tail_mask(dim: int) -> np.uint64:
+    """Return the mask of the bits of the last word that are components."""
+    used = dim % WORD_BITS
+    return np.uint64(2**64 - 1) if used == 0 else np.uint64(2**used - 1)
+
+
+def mask_tail(words: Words, dim: int) -> Words:
+    """Clear, in place, the padding bits of a writeable ``(..., words)`` array and return it."""
+    if words.shape[-1]:
+        words[..., -1] &= tail_mask(dim)
+    return words
+
+
+def as_words(x: Any, dim: int, what: str = "array") -> Words:
+    """Return ``x`` as a native ``(..., words)`` uint64 array, copied only if its byte order is foreign.
+
+    Raises
+    ------
+    DTypeError
+        If ``x`` is not a NumPy array of unsigned 64-bit words.
+    DimensionError
+        If the last axis is not ``word_count(dim)``.
+    PaddingError
+        If a bit beyond ``dim`` is set.
+    """
+    if not isinstance(x, np.ndarray) or x.dtype.kind != "u" or x.dtype.itemsize != 8:
+        given = f"dtype {x.dtype}" if isinstance(x, np.ndarray) else type(x).__name__
+        raise DTypeError(
+            f"{what} must be a packed NumPy uint64 array, not {given}; pack components with hdc.words.pack"
+        )
+    if x.ndim == 0 or x.shape[-1] != word_count(dim):
+        raise DimensionError(
+            f"{what} has shape {x.shape}; dim={dim} needs {word_count(dim)} words on the last axis"
+        )
+    words = x.astype(np.uint64, copy=False)
+    if dim % WORD_BITS and words.size and np.any(words[..., -1] & ~tail_mask(dim)):
+        raise PaddingError(
+            f"{what} has bits set beyond component {dim - 1}; clear them with hdc.words.mask_tail(x.copy(), {dim})"
+        )
+    return words
+
+
+def pack(components: npt.ArrayLike) -> Words:
+    """Pack booleans (or 0/1 integers) into words.
+
+    Parameters
+    ----------
+    components : (..., dim) array of bool, or of integers that are 0 or 1
+
+    Returns
+    -------
+    (..., words) uint64 array
+
+    Raises
+    ------
+    DTypeError
+        If the components are neither booleans nor integers 0 and 1.
+    DimensionError
+        If there is no last axis, or it is empty.
+    """
+    bits = np.asarray(components)
+    if bits.dtype.kind not in "bui" or (bits.dtype.kind != "b" and bool(((bits != 0) & (bits != 1)).any())):
+        raise DTypeError(f"pack takes booleans or integers 0 and 1, not dtype {bits.dtype} with other values")
+    if bits.ndim == 0 or bits.shape[-1] == 0:
+        raise DimensionError(f"pack takes an array of shape (..., dim) with dim >= 1, not {bits.shape}")
+    dim = bits.shape[-1]
+    packed = np.zeros((*bits.shape[:-1], word_count(dim) * 8), dtype=np.uint8)
+    packed[..., : -(-dim // 8)] = np.packbits(bits.astype(np.bool_, copy=False), axis=-1, bitorder="little")
+    return packed.view("<u8").astype(np.uint64, copy=False)
+
+
+def unpack(words: Words, dim: int) -> Bits:
+    """Unpack ``(..., words)`` uint64 to ``(..., dim)`` bool; the inverse of :func:`pack`.
+
+    Raises
+    ------
+    DTypeError, DimensionError, PaddingError
+        As :func:`as_words`.
+    """
+    checked = np.ascontiguousarray(as_words(words, dim), dtype="<u8")
+    as_bytes = checked.view(np.uint8)
+    return np.unpackbits(as_bytes, axis=-1, count=dim, bitorder="little").view(np.bool_)
+
+
+def to_bitarray(words: Words, dim: int) -> Any:
+    """Return one packed hypervector ``(words,)`` as a ``bitarray`` of ``dim`` bits (little-endian)."""
+    from bitarray import bitarray
+
+    checked = np.ascontiguousarray(as_words(words, dim), dtype="<u8")
+    if checked.ndim != 1:
+        raise DimensionError(f"to_bitarray takes one packed vector, not shape {checked.shape}")
+    bits = bitarray(endian="little")
+    bits.frombytes(checked.tobytes())
+    return bits[:dim]
+
+
+def from_bitarray(bits: Any) -> Words:
+    """Return a ``bitarray`` of any endianness as one packed hypervector ``(words,)``."""
+    from bitarray import bitarray
+
+    little = bitarray(bits, endian="little")
+    words = word_count(len(little))
+    if words == 0:
+        raise DimensionError("from_bitarray takes at least one bit")
+    return np.frombuffer(little.tobytes().ljust(words * 8, b"\0"), dtype="<u8").astype(np.uint64)
