@@ -1,0 +1,56 @@
+"""Hyperdimensional computing and vector symbolic architectures: one exact algebra on every backend.
+
+``hdc.create("MAP-B", 10_000)`` makes a model; its methods take and return plain arrays. See the README for the
+applications (``hdc.apps.json``) and ``hdc.testing`` for the laws every model obeys.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "create": "hdc.registry",
+    "from_spec": "hdc.registry",
+    "models": "hdc.registry",
+    "backends": "hdc.registry",
+    "VSA": "hdc.vsa",
+    "Role": "hdc.vsa",
+    "MAPI": "hdc.models.map",
+    "MAPB": "hdc.models.map",
+    "Bloom": "hdc.models.sparse",
+    "CountingBloom": "hdc.models.sparse",
+    "MBAT": "hdc.models.mbat",
+    "ItemMemory": "hdc.memory",
+    "Record": "hdc.structures",
+    "Multiset": "hdc.structures",
+    "Sequence": "hdc.structures",
+    "NGrams": "hdc.structures",
+    "HDCError": "hdc.errors",
+}
+_MODULES = ("atoms", "errors", "files", "kernels", "structures", "testing", "words")
+
+__all__ = [*_PUBLIC, "__version__"]
+
+if TYPE_CHECKING:
+    from hdc import atoms, errors, files, kernels, structures, testing, words
+    from hdc.errors import HDCError
+    from hdc.memory import ItemMemory
+    from hdc.models.map import MAPB, MAPI
+    from hdc.models.mbat import MBAT
+    from hdc.models.sparse import Bloom, CountingBloom
+    from hdc.registry import backends, create, from_spec, models
+    from hdc.structures import Multiset, NGrams, Record, Sequence
+    from hdc.vsa import VSA, Role
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"hdc.{name}")
+    raise AttributeError(f"module 'hdc' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC, *_MODULES})

@@ -1,0 +1,159 @@
+"""Stateless symbols: a name becomes a hypervector by hashing, the same on every backend and machine.
+
+A name is written down unambiguously (typed and length-delimited), hashed with BLAKE2b to a 128-bit key, and
+the key opens a Philox4x64-10 counter stream (Salmon et al. 2011). Atoms are read off that stream, so no table
+is kept and nothing depends on the order in which names are first used. The stream does not depend on the
+dimension: the atom of a name at a smaller dimension is a prefix of the atom at a larger one wherever a model
+reads components one after another (MAP-I, MAP-B, MBAT).
+"""
+
+import hashlib
+import operator
+import struct
+from collections.abc import Hashable, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import DTypeError, ParameterError
+from hdc.kernels import BitKernels
+from hdc.words import Words
+
+Name: TypeAlias = Hashable
+"""``str``, ``bytes``, ``int``, ``float``, ``bool``, ``None``, or a tuple of names."""
+
+STREAM = b"hdc.atoms.v1"
+"""Changes only with a major version: it would change every atom."""
+
+
+def encode_name(name: Any) -> bytes:
+    """Write a name as bytes that no other name shares.
+
+    ``1``, ``1.0``, ``True`` and ``"1"`` are four names; ``("ab", "c")`` and ``("a", "bc")`` are two.
+    NumPy scalars count as the Python value they hold; ``-0.0`` is ``0.0`` and every NaN is one name.
+
+    Raises
+    ------
+    DTypeError
+        If ``name`` is of another type.
+    """
+    if isinstance(name, str):
+        return _delimited(b"s", name.encode("utf-8", "surrogatepass"))
+    if isinstance(name, bytes):
+        return _delimited(b"b", name)
+    if name is None:
+        return b"n"
+    if isinstance(name, bool | np.bool_):
+        return b"t" if name else b"f"
+    if isinstance(name, int | np.integer):
+        number = operator.index(name)
+        return _delimited(b"i", number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True))
+    if isinstance(name, float | np.floating):
+        value = float(name)
+        return b"d" + struct.pack("<d", 0.0 if value == 0 else float("nan") if value != value else value)
+    if isinstance(name, tuple):
+        return b"(" + struct.pack("<Q", len(name)) + b"".join(map(encode_name, name))
+    raise DTypeError(
+        f"a name must be a str, bytes, int, float, bool, None or a tuple of these, not {type(name).__name__}"
+    )
+
+
+def _delimited(kind: bytes, payload: bytes) -> bytes:
+    return kind + struct.pack("<Q", len(payload)) + payload
+
+
+def check_seed(seed: Any) -> int:
+    """Return ``seed`` as an int, or raise :class:`ParameterError`."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise ParameterError(f"seed must be an integer, not {seed!r}")
+    return int(seed)
+
+
+def stream_keys(seed: int, namespace: str, names: Sequence[Name]) -> Words:
+    """Hash names to the keys of their streams.
+
+    Parameters
+    ----------
+    seed : int
+        Of the model; any size, any sign.
+    namespace : str
+        What the names are for (``"symbol"``, ``"role"``, …), so that the same word used twice is two atoms.
+    names : sequence of n names
+
+    Returns
+    -------
+    (n, 2) uint64 array
+
+    Raises
+    ------
+    DTypeError
+        If a name is of a type that cannot be written down (see :func:`encode_name`).
+    """
+    opened = hashlib.blake2b(encode_name((seed, namespace)), digest_size=16, person=STREAM)
+    digests = bytearray()
+    for name in names:
+        hasher = opened.copy()
+        hasher.update(encode_name(name))
+        digests += hasher.digest()
+    return np.frombuffer(bytes(digests), dtype="<u8").astype(np.uint64).reshape(-1, 2)
+
+
+def numbered_keys(bits: BitKernels, seed: int, namespace: str, n: int, number: int) -> Words:
+    """Draw the keys of n anonymous atoms from the one stream of ``number``: ``(n, 2)`` uint64."""
+    opening = stream_keys(seed, namespace, [number])
+    return np.asarray(bits.random_words(opening, 2 * n)).reshape(n, 2)
+
+
+def sample_distinct(bits: BitKernels, keys: Words, count: int, size: int) -> npt.NDArray[np.int64]:
+    """Draw ``count`` distinct positions below ``size`` from each stream: its first distinct draws.
+
+    Returns
+    -------
+    (n, count) int64 array, ascending in each row
+    """
+    drawn, out = count + count // 4 + 16, np.empty((len(keys), count), dtype=np.int64)
+    open_rows = np.arange(len(keys))
+    while len(open_rows):
+        draws = scale_to(bits.random_words(keys[open_rows], drawn), size)
+        first = _first_of_equals(draws)
+        rank = np.cumsum(first, axis=1)
+        done = rank[:, -1] >= count
+        chosen = draws[done][(first & (rank <= count))[done]].reshape(-1, count)
+        out[open_rows[done]] = np.sort(chosen, axis=1)
+        open_rows, drawn = open_rows[~done], 2 * drawn
+    return out
+
+
+def scale_to(words: Words, size: int) -> npt.NDArray[np.int64]:
+    """Scale the high half of each word to ``0 … size - 1`` (size < 2^31; bias below size / 2^32)."""
+    return (((words >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32)).astype(np.int64)
+
+
+def _first_of_equals(draws: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    order = np.argsort(draws, axis=1, kind="stable")
+    ordered = np.take_along_axis(draws, order, axis=1)
+    first = np.ones(draws.shape, dtype=np.bool_)
+    np.put_along_axis(first, order[:, 1:], ordered[:, 1:] != ordered[:, :-1], axis=1)
+    return first
+
+
+def permutation(bits: BitKernels, key: Words, size: int) -> npt.NDArray[np.int64]:
+    """Draw a uniform permutation of ``size`` positions: the order of that many random words, ``(size,)``."""
+    return np.argsort(bits.random_words(key.reshape(1, 2), size)[0], kind="stable").astype(np.int64)
+
+
+def signs(bits: BitKernels, keys: Words, dim: int) -> npt.NDArray[np.int8]:
+    """Draw ±1 components, ``(n, dim)`` int8: bit i of the stream set means component i is -1."""
+    words = np.ascontiguousarray(bits.random_words(keys, -(-dim // 64)), dtype="<u8")
+    drawn = np.unpackbits(words.view(np.uint8), axis=-1, count=dim, bitorder="little")
+    return (1 - 2 * drawn.view(np.int8)).astype(np.int8, copy=False)
+
+
+def normals(bits: BitKernels, key: Words, count: int) -> npt.NDArray[np.float64]:
+    """Draw ``count`` standard normals from one stream by the Box-Muller transform, ``(count,)``."""
+    pairs = -(-count // 2)
+    words = bits.random_words(key.reshape(1, 2), 2 * pairs)[0]
+    uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    radius, angle = np.sqrt(-2 * np.log(uniform[:pairs])), 2 * np.pi * uniform[pairs:]
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]

@@ -1,0 +1,224 @@
+"""The one file format: a header in JSON and arrays, versioned, checksummed, written aside and renamed.
+
+Layout, all integers little-endian::
+
+    8 bytes   magic  b"\\x89HDCFIL\\n"
+    4 bytes   format version (1)
+    8 bytes   length of the header
+    16 bytes  BLAKE2b of everything before this field and of the header
+    header    UTF-8 JSON: kind, version of the kind, meta, and for each array name, dtype, shape, offset, bytes, digest
+    padding   zeros up to a multiple of 64
+    arrays    each at a multiple of 64 from the start of the file, in C order; zeros between them
+
+Every byte is covered by a check: the opening and header by the header's digest, each array by its own, the
+padding by being zero, the end by the length. No pickle, no code, no object arrays.
+"""
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import secrets
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import DTypeError, FileFormatError
+
+MAGIC = b"\x89HDCFIL\n"
+FORMAT = 1
+ALIGN = 64
+_OPENING = struct.Struct("<8sIQ")
+_DIGEST = 16
+_START = _OPENING.size + _DIGEST
+_DTYPES = ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f2", "<f4", "<f8")
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def save(
+    path: str | os.PathLike[str],
+    kind: str,
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    *,
+    version: int = 1,
+) -> None:
+    """Write a file so that either the old one or the whole new one is there, also after a power loss.
+
+    Parameters
+    ----------
+    path : path
+        Replaced if it exists.
+    kind : str
+        What the file holds, for instance ``"item-memory"``; :func:`load` asks for it.
+    meta : JSON-able mapping
+    arrays : mapping of names to arrays of bools, integers or floats
+    version : int
+        Of this kind's contents.
+
+    Raises
+    ------
+    DTypeError
+        If an array has another dtype.
+    OSError
+        If the file cannot be written; an existing file is then untouched.
+    """
+    plain = {name: _plain(name, array) for name, array in arrays.items()}
+    target = Path(path)
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(aside, "xb") as file:
+            file.write(_header(kind, version, meta, plain))
+            for array in plain.values():
+                file.write(_raw(array))
+                file.write(b"\0" * _gap(array.nbytes))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
+    _sync_folder(target.parent)
+
+
+def load(
+    path: str | os.PathLike[str], kind: str, *, version: int = 1, mmap: bool = False
+) -> tuple[dict[str, Any], Arrays]:
+    """Read a file written by :func:`save`, checking every byte.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        What the file must hold.
+    version : int
+        The newest version of the kind that the caller reads.
+    mmap : bool
+        Map the arrays read-only instead of reading them into memory. They are checked all the same.
+
+    Returns
+    -------
+    meta : dict
+    arrays : dict of arrays
+
+    Raises
+    ------
+    FileFormatError
+        If the file is not of this format, kind or version, is cut short, or a byte was changed.
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        header, end = _read_header(file.read(min(size, _START)), file, path, size)
+    if header["kind"] != kind:
+        raise FileFormatError(f"{path} holds a {header['kind']!r}, and a {kind!r} was expected")
+    if header["version"] > version:
+        raise FileFormatError(
+            f"{path} was written as version {header['version']} of {kind!r}, and this release reads up to {version}; "
+            "upgrade hdc-toolkit"
+        )
+    content = np.memmap(path, dtype=np.uint8, mode="r") if mmap else np.fromfile(path, dtype=np.uint8)
+    arrays: Arrays = {}
+    for entry in header["arrays"]:
+        arrays[entry["name"]], end = _read_array(content, entry, end, path)
+    if end != len(content):
+        raise _damaged(path, f"it has {len(content) - end:+d} bytes against what its header says")
+    return header["meta"], arrays
+
+
+def _plain(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    little = np.asarray(array).astype(np.asarray(array).dtype.newbyteorder("<"), order="C", copy=False)
+    little = np.ascontiguousarray(little).reshape(np.shape(array))
+    if little.dtype.str not in _DTYPES:
+        raise DTypeError(f"array {name!r} has dtype {little.dtype}, and files hold only {', '.join(_DTYPES)}")
+    return little
+
+
+def _gap(length: int) -> int:
+    return -length % ALIGN
+
+
+def _digest(*parts: Any) -> bytes:
+    hasher = hashlib.blake2b(digest_size=_DIGEST)
+    for part in parts:
+        hasher.update(part)
+    return hasher.digest()
+
+
+def _raw(array: npt.NDArray[Any]) -> Any:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _header(kind: str, version: int, meta: Mapping[str, Any], arrays: Arrays) -> bytes:
+    entries = [
+        {
+            "name": name,
+            "dtype": array.dtype.str,
+            "shape": array.shape,
+            "bytes": array.nbytes,
+            "digest": _digest(_raw(array)).hex(),
+        }
+        for name, array in arrays.items()
+    ]
+    text = json.dumps({"kind": kind, "version": version, "meta": meta, "arrays": entries}, allow_nan=False).encode()
+    opening = _OPENING.pack(MAGIC, FORMAT, len(text))
+    whole = opening + _digest(opening, text) + text
+    return whole + b"\0" * _gap(len(whole))
+
+
+def _damaged(path: Any, why: str) -> FileFormatError:
+    return FileFormatError(f"{path} is damaged: {why}; restore it from a copy or build it again")
+
+
+def _read_header(opening: bytes, file: Any, path: Any, size: int) -> tuple[dict[str, Any], int]:
+    if opening[: len(MAGIC)] != MAGIC:
+        raise FileFormatError(f"{path} is not a file of this package (or its first bytes are damaged)")
+    if len(opening) < _START:
+        raise _damaged(path, f"it ends after {size} bytes")
+    _, written, length = _OPENING.unpack(opening[: _OPENING.size])
+    if length > size - _START:
+        raise _damaged(path, f"it ends after {size} bytes, inside its header")
+    text = file.read(length)
+    if _digest(opening[: _OPENING.size], text) != opening[_OPENING.size :]:
+        raise _damaged(path, "its header does not match its checksum")
+    if written != FORMAT:
+        raise FileFormatError(f"{path} has format {written}, and this release reads {FORMAT}; upgrade hdc-toolkit")
+    end = _START + length
+    if any(file.read(_gap(end))):
+        raise _damaged(path, "the padding after its header is not zero")
+    header: dict[str, Any] = json.loads(text)
+    return header, end + _gap(end)
+
+
+def _read_array(
+    content: npt.NDArray[np.uint8], entry: dict[str, Any], start: int, path: Any
+) -> tuple[npt.NDArray[Any], int]:
+    shape, itemsize = entry["shape"], np.dtype(entry["dtype"]).itemsize if entry["dtype"] in _DTYPES else 0
+    if not itemsize or min(shape, default=0) < 0 or math.prod(shape) * itemsize != entry["bytes"]:
+        raise _damaged(path, f"array {entry['name']!r} has a dtype or shape that its length contradicts")
+    stop, end = start + entry["bytes"], start + entry["bytes"] + _gap(entry["bytes"])
+    if end > len(content):
+        raise _damaged(path, f"it ends inside array {entry['name']!r}")
+    raw = content[start:stop]
+    if _digest(raw.data).hex() != entry["digest"] or content[stop:end].any():
+        raise _damaged(path, f"array {entry['name']!r} does not match its checksum")
+    dtype = np.dtype(entry["dtype"])
+    return raw.view(dtype).astype(dtype.newbyteorder("="), copy=False).reshape(entry["shape"]), end
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename durable, where the system can open a folder."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,219 @@
+"""ItemMemory: names and their hypervectors, and clean-up of noisy ones."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from hdc import files
+from hdc.atoms import Name, encode_name
+from hdc.errors import DimensionError, FileFormatError, ParameterError, UnknownNameError
+from hdc.kernels import Array
+from hdc.registry import from_spec
+from hdc.vsa import VSA
+
+KIND = "item-memory"
+
+
+class Match(NamedTuple):
+    """One answer of a clean-up."""
+
+    name: Name
+    similarity: float
+
+
+class ItemMemory:
+    """A growing table of names and hypervectors that finds the nearest to a noisy one.
+
+    Parameters
+    ----------
+    vsa : VSA
+        The model the vectors belong to.
+    names : iterable of names, optional
+        Added with the model's own symbols.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> vsa = hdc.create("MAP-B", 1000)
+    >>> fruit = hdc.ItemMemory(vsa, ["apple", "pear", "plum"])
+    >>> fruit.cleanup(vsa.symbol("pear"))[0].name
+    'pear'
+    """
+
+    def __init__(self, vsa: VSA, names: Iterable[Name] = ()) -> None:
+        self.vsa = vsa
+        self._names: list[Name] = []
+        self._index: dict[bytes, int] = {}
+        self._rows: Array = vsa.symbols(())
+        self.add(list(names))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[Name]:
+        return iter(self._names)
+
+    def __contains__(self, name: Name) -> bool:
+        return encode_name(name) in self._index
+
+    def __getitem__(self, name: Name) -> Array:
+        """Return the vector of a name, or raise :class:`UnknownNameError`."""
+        try:
+            return self._rows[self._index[encode_name(name)]]
+        except KeyError:
+            raise UnknownNameError(f"no item named {name!r} among the {len(self)} of this memory") from None
+
+    def __repr__(self) -> str:
+        return f"ItemMemory({self.vsa!r}, {len(self)} items)"
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """The names, in the order they were added."""
+        return tuple(self._names)
+
+    @property
+    def vectors(self) -> Array:
+        """The vectors, ``(len, storage)``, in the same order: a read-only view."""
+        view = self._rows[: len(self)]
+        view.flags.writeable = False
+        return view
+
+    def add(self, names: Sequence[Name], vectors: Array | None = None) -> None:
+        """Add names with vectors, or with the model's symbols; all of them, or none if anything is wrong.
+
+        Space doubles when it runs out, so adding n items one by one copies O(n) rows altogether.
+
+        Parameters
+        ----------
+        names : sequence of n names
+            New to this memory and different from each other.
+        vectors : (n, storage) array, optional
+            Of the dtype of the atoms or, for the first items added, of any dtype the model takes.
+
+        Raises
+        ------
+        ParameterError
+            If a name is already there.
+        DimensionError
+            If there is not one vector for each name.
+        """
+        rows = self.vsa.symbols(names) if vectors is None else self.vsa.check(vectors, "vectors")
+        if rows.ndim != 2 or len(rows) != len(names):
+            raise DimensionError(
+                f"{len(names)} names need vectors of shape ({len(names)}, {self.vsa.storage}), not {rows.shape}"
+            )
+        encoded = [encode_name(name) for name in names]
+        seen = set(self._index)
+        for name, key in zip(names, encoded, strict=True):
+            if key in seen:
+                raise ParameterError(f"an item named {name!r} is already in this memory; names are given once")
+            seen.add(key)
+        self._reserve(len(self) + len(names), rows.dtype)
+        self._rows[len(self) : len(self) + len(names)] = rows
+        self._index.update(zip(encoded, range(len(self), len(self) + len(names)), strict=True))
+        self._names.extend(names)
+
+    def _reserve(self, count: int, dtype: Any) -> None:
+        widest = np.result_type(self._rows.dtype, dtype)
+        if count <= len(self._rows) and widest == self._rows.dtype:
+            return
+        room = len(self._rows) if count <= len(self._rows) else max(count, 2 * len(self._rows), 16)
+        rows = np.zeros((room, self.vsa.storage), dtype=widest)
+        rows[: len(self)] = self._rows[: len(self)]
+        self._rows = rows
+
+    def search(self, queries: Array, k: int = 1) -> tuple[Array, Array]:
+        """Find the k most similar items of each query.
+
+        Parameters
+        ----------
+        queries : (*p, storage) array
+        k : int
+
+        Returns
+        -------
+        similarities : (*p, min(k, len)) float32 array, descending
+        indices : (*p, min(k, len)) int64 array
+            Into :attr:`names`; of equal similarities the item added first comes first.
+        """
+        return self.vsa.nearest(queries, self._rows[: len(self)], k)
+
+    def cleanup(self, query: Array, k: int = 1) -> list[Match]:
+        """Return the k items most similar to one query ``(storage,)``, best first.
+
+        Raises
+        ------
+        ParameterError
+            If the memory is empty.
+        DimensionError
+            If ``query`` is not one vector; :meth:`cleanup_many` takes batches.
+        """
+        checked = self.vsa.check(query, "query")
+        if checked.ndim != 1:
+            raise DimensionError(f"cleanup takes one vector, not shape {checked.shape}; use cleanup_many")
+        return self.cleanup_many(checked[None], k)[0]
+
+    def cleanup_many(self, queries: Array, k: int = 1) -> list[list[Match]]:
+        """Return for each of ``(n, storage)`` queries what :meth:`cleanup` returns for one."""
+        if not self._names:
+            raise ParameterError("this memory is empty, so there is nothing to clean up to; add items first")
+        similarities, indices = self.search(queries, k)
+        return [
+            [Match(self._names[i], float(s)) for i, s in zip(row, scores, strict=True)]
+            for row, scores in zip(indices, similarities, strict=True)
+        ]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the memory to one file (see :mod:`hdc.files`), replacing it as a whole or not at all."""
+        meta = {"spec": self.vsa.algebra(), "names": [_to_json(name) for name in self._names]}
+        files.save(path, KIND, meta, {"vectors": self._rows[: len(self)]})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, backend: str = "auto") -> Self:
+        """Read a memory that :meth:`save` wrote.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged or is something else.
+        """
+        meta, arrays = files.load(path, KIND)
+        try:
+            memory = cls(from_spec(meta["spec"], backend=backend))
+            memory.add([_from_json(name) for name in meta["names"]], arrays["vectors"])
+        except (KeyError, ValueError, TypeError) as error:
+            raise FileFormatError(f"{path} does not hold a usable item memory: {error}") from error
+        return memory
+
+
+def _to_json(name: Any) -> Any:
+    """Write a name as JSON that keeps its type: tagged unless it is a plain string or null."""
+    if name is None or isinstance(name, str):
+        return name
+    if isinstance(name, tuple):
+        return {"tuple": [_to_json(part) for part in name]}
+    if isinstance(name, bytes):
+        return {"bytes": name.hex()}
+    if isinstance(name, bool | np.bool_):
+        return {"bool": bool(name)}
+    if isinstance(name, float | np.floating):
+        return {"float": float(name).hex()}
+    return {"int": hex(int(name))}
+
+
+def _from_json(value: Any) -> Name:
+    """Undo :func:`_to_json`."""
+    if value is None or isinstance(value, str):
+        return value
+    ((tag, content),) = value.items()
+    readers: dict[str, Any] = {
+        "tuple": lambda parts: tuple(map(_from_json, parts)),
+        "bytes": bytes.fromhex,
+        "bool": bool,
+        "float": float.fromhex,
+        "int": lambda text: int(text, 16),
+    }
+    name: Name = readers[tag](content)
+    return name

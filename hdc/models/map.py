@@ -1,0 +1,250 @@
+"""MAP-I and MAP-B: bipolar atoms, multiplied to bind, added to bundle (Gayler 1998; Schlegel et al. 2022)."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc import atoms
+from hdc.dense import cosine, dots
+from hdc.errors import DTypeError, ParameterError, UnsupportedError
+from hdc.kernels import Array
+from hdc.vsa import VSA, Role
+from hdc.words import Words, as_words, mask_tail, word_count
+
+
+@dataclass(frozen=True)
+class _MAP(VSA):
+    """What both share: the bound pair is the product, and every vector is its own inverse."""
+
+    exact_unbind: ClassVar[bool] = True
+    self_inverse: ClassVar[bool] = True
+    commutative: ClassVar[bool] = True
+    binds_vectors: ClassVar[bool] = True
+
+    def _check_pair(self, a: Any, b: Any) -> tuple[Array, Array]:
+        if isinstance(a, Role):
+            raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
+        return self.check(a, "first operand"), self.check(b, "second operand")
+
+    def unbind(self, role: Any, y: Array) -> Array:
+        """Undo :meth:`bind`: multiply again, since ±1 is its own inverse."""
+        return self.bind(role, y)
+
+
+@dataclass(frozen=True)
+class MAPI(_MAP):
+    """MAP-I: ±1 atoms (int8), integer sums that widen and never wrap, product, rotation, cosine.
+
+    Arrays are ``(..., dim)``. int8 holds atoms and their products, so int8 components must be ±1; bundles
+    are int32, or int64 where a sum or product of the inputs could leave int32. Floating-point arrays are
+    taken as they are.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> vsa = hdc.create("MAP-I", 1000)
+    >>> vsa.bundle(vsa.symbols(["a", "b", "c"])).dtype
+    dtype('int32')
+    """
+
+    model: ClassVar[str] = "MAP-I"
+
+    @property
+    def storage(self) -> int:
+        """Number of components."""
+        return self.dim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """int8."""
+        return np.dtype(np.int8)
+
+    def check(self, x: Any, what: str = "array") -> Array:
+        """Check for a signed integer or floating-point array of ``dim`` components."""
+        return self.check_components(x, "if", what)
+
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int8]:
+        """Draw ±1 components; the same signs as MAP-B's atoms."""
+        return atoms.signs(self.kernels.bits, keys, self.dim)
+
+    def bind(self, role: Any, x: Array) -> Array:
+        """Multiply component by component.
+
+        int8 times int8 is int8 (±1 stays ±1) and int8 times a wider integer keeps its width; two bundles
+        give int64.
+
+        Raises
+        ------
+        DTypeError
+            If an int8 component is not ±1.
+        OverflowError
+            If a product of two bundles can leave int64.
+        """
+        a, b = self._check_pair(role, x)
+        for operand in (a, b):
+            if operand.dtype == np.int8 and bool(np.any((operand & 1) == 0) or np.any(np.abs(operand) > 1)):
+                raise DTypeError(
+                    "int8 components of MAP-I are ±1, but other values were given; "
+                    "convert bundles to a wider integer with x.astype(np.int32)"
+                )
+        if a.dtype.kind == b.dtype.kind == "i" and np.int8 not in (a.dtype, b.dtype):
+            if _peak(a) * _peak(b) >= 2**63:
+                raise OverflowError("the product of these two bundles can leave int64; bind with an atom")
+            return np.multiply(a, b, dtype=np.int64)
+        return np.multiply(a, b)
+
+    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
+        """Add along axis -2, in int32 where no sum can leave it, else int64; float weights give floats.
+
+        Raises
+        ------
+        EmptyBundleError
+        OverflowError
+            If a sum can leave int64.
+        """
+        members = self.check_bundle(x)
+        if members.dtype.kind == "f":
+            return _weighted_sum(members, weights, self, members.dtype)
+        total = float(members.shape[-2])
+        if weights is not None:
+            w = self.check_weights(weights, members, "biuf")
+            if w.dtype.kind == "f":
+                return _weighted_sum(members, weights, self, w.dtype)
+            total = float(np.abs(w.astype(np.float64)).sum(axis=-1).max(initial=0))
+        bound = total * (2.0 ** (8 * members.dtype.itemsize - 1) if members.dtype.itemsize < 4 else _peak(members))
+        if bound >= 2.0**63:
+            raise OverflowError("a sum of these bundles can leave int64; scale the weights down")
+        return _weighted_sum(members, weights, self, np.dtype(np.int32 if bound < 2.0**31 else np.int64))
+
+    def permute(self, x: Array, shift: int = 1) -> Array:
+        """Rotate: component i moves to ``(i + shift) mod dim``."""
+        return np.roll(self.check(x), shift, axis=-1)
+
+    def similarity(self, queries: Array, items: Array) -> Array:
+        """Return cosines."""
+        return cosine(self.check(queries, "queries"), self.check(items, "items"))
+
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+        """Decide ``x.S >= dim / 2`` (the rule of rows D1 of the capacity bounds: Hoeffding, 8 n ln(d/δ))."""
+        return dots(self.check(bundle, "bundle"), self.check(items, "items")) >= self.dim / 2
+
+
+def _peak(x: npt.NDArray[Any]) -> float:
+    """Return the largest magnitude, as a float so that it cannot overflow."""
+    return max(-float(x.min(initial=0)), float(x.max(initial=0)))
+
+
+def _weighted_sum(members: Array, weights: npt.ArrayLike | None, vsa: MAPI, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    if weights is None:
+        return np.asarray(np.add.reduce(members, axis=-2, dtype=dtype))
+    w = vsa.check_weights(weights, members, "biuf").astype(dtype)
+    total = np.zeros((*members.shape[:-2], members.shape[-1]), dtype=dtype)
+    for i in range(members.shape[-2]):
+        total += w[..., i, None] * members[..., i, :].astype(dtype)
+    return total
+
+
+@dataclass(frozen=True)
+class MAPB(_MAP):
+    """MAP-B: ±1 atoms packed 64 to a word, sign of the sum, exclusive or, rotation, centred Hamming.
+
+    Arrays are ``(..., words)`` uint64 in the layout of :mod:`hdc.words`; a set bit is -1. A sum of zero takes
+    the component of a fixed tie vector of the model's own stream, so a bundle is the same everywhere.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> vsa = hdc.create("MAP-B", 1000)
+    >>> vsa.symbol("a").shape, vsa.symbol("a").dtype
+    ((16,), dtype('uint64'))
+    """
+
+    model: ClassVar[str] = "MAP-B"
+
+    @property
+    def storage(self) -> int:
+        """Number of 64-bit words."""
+        return word_count(self.dim)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """uint64 words."""
+        return np.dtype(np.uint64)
+
+    def check(self, x: Any, what: str = "array") -> Words:
+        """Check for packed words with clear padding."""
+        return as_words(x, self.dim, what)
+
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Words:
+        """Draw uniform bits; padding bits are cleared."""
+        drawn: Words = self.kernels.bits.random_words(keys, self.storage)
+        return mask_tail(drawn, self.dim)
+
+    def bind(self, role: Any, x: Array) -> Words:
+        """Multiply the signs: exclusive or of the words."""
+        bound: Words = self.kernels.bits.xor(*self._check_pair(role, x))
+        return bound
+
+    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Words:
+        """Take the sign of the weighted sum; zeros take the tie vector's component.
+
+        Weights are integers (negative ones subtract).
+        """
+        members = self.check_bundle(x)
+        w = None if weights is None else self.check_weights(weights, members).astype(np.int64)
+        majority: Words = self.kernels.bits.majority(members, w, self.tie)
+        return mask_tail(majority, self.dim)
+
+    @cached_property
+    def tie(self) -> Words:
+        """The fixed tie vector, ``(words,)``, read-only."""
+        vector: Words = self.atoms_of(atoms.stream_keys(self.seed, "tie", [None]))[0]
+        vector.flags.writeable = False
+        return vector
+
+    def permute(self, x: Array, shift: int = 1) -> Words:
+        """Rotate: component i moves to ``(i + shift) mod dim``."""
+        rotated: Words = self.kernels.bits.rotate(self.check(x), int(shift) % self.dim, self.dim)
+        return rotated
+
+    def similarity(self, queries: Array, items: Array) -> npt.NDArray[np.float32]:
+        """Return ``1 - 2 hamming / dim``, which is the cosine of the signs."""
+        q, x = self.check(queries, "queries"), self.check(items, "items")
+        distance = self.kernels.bits.hamming(q.reshape(-1, self.storage), x.reshape(-1, self.storage))
+        return self._from_hamming(distance).reshape(q.shape[:-1] + x.shape[:-1])
+
+    def _from_hamming(self, distance: Array) -> npt.NDArray[np.float32]:
+        return np.asarray(1 - np.float64(2 / self.dim) * distance, dtype=np.float32)
+
+    def nearest(self, queries: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
+        """Find the nearest items by the backend's exact Hamming search; see :meth:`hdc.VSA.nearest`."""
+        q, x, k = self.check_search(queries, items, k)
+        if k == 0:
+            return super().nearest(queries, items, 1)
+        distance, ids = self.kernels.bits.top_k(q.reshape(-1, self.storage), x, k)
+        return self._from_hamming(distance).reshape(*q.shape[:-1], k), ids.reshape(*q.shape[:-1], k)
+
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+        """Decide whether the similarity is at least half that of a member, ``majority_bias(size) / 2``.
+
+        Raises
+        ------
+        ParameterError
+            If ``size`` is missing or less than 1.
+        """
+        if size is None or size < 1:
+            raise ParameterError(f"membership in a MAP-B bundle depends on its size (>= 1), and size={size} was given")
+        return np.asarray(self.similarity(bundle, items) >= majority_bias(size) / 2)
+
+
+def majority_bias(size: int) -> float:
+    """Return the exact expected similarity of a member with a majority of ``size`` random atoms.
+
+    ``C(2r, r) / 4^r`` with ``r = floor(size / 2)``; close to ``sqrt(2 / (pi size))``.
+    """
+    r = size // 2
+    return math.exp(math.lgamma(2 * r + 1) - 2 * math.lgamma(r + 1) - 2 * r * math.log(2))

@@ -1,0 +1,175 @@
+"""MBAT: bundles are sums, binding multiplies by an orthogonal operator (Gallant & Okaywe 2013; Gallant 2022)."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc import atoms
+from hdc.atoms import Name, encode_name
+from hdc.dense import cosine, dots
+from hdc.errors import MismatchError, ParameterError, UnsupportedError
+from hdc.kernels import Array
+from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
+from hdc.vsa import VSA, Role
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class MBAT(VSA):
+    """Orthogonal MBAT: ±1/sqrt(dim) atoms, weighted sums, operators by name, cosine.
+
+    Arrays are ``(..., dim)`` float32 or float64. Because the operators are orthogonal, binding keeps norms and
+    similarities and unbinding is exact to rounding at any depth (Gallant 2022). bundle returns the plain sum.
+
+    Parameters
+    ----------
+    matrix : {"permutation", "hadamard", "haar"}
+        Random signed permutations, O(dim); random signs with fast Walsh-Hadamard transforms,
+        O(dim log dim); or dense matrices uniform over the orthogonal group, as in the paper, O(dim²).
+    precision : {"float32", "float64"}
+        Precision of atoms.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> vsa = hdc.create("MBAT", 1024)
+    >>> person = vsa.bundle(vsa.bind(vsa.role("name"), vsa.symbols(["Ada"])))
+    >>> round(float(vsa.similarity(vsa.unbind(vsa.role("name"), person), vsa.symbol("Ada"))), 5)
+    1.0
+    """
+
+    _: KW_ONLY
+    matrix: str = "permutation"
+    precision: str = "float32"
+
+    model: ClassVar[str] = "MBAT"
+    exact_unbind: ClassVar[bool] = True
+    self_inverse: ClassVar[bool] = False
+    commutative: ClassVar[bool] = False
+    binds_vectors: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.matrix not in FAMILIES:
+            raise ParameterError(f"matrix must be one of {', '.join(FAMILIES)}, not {self.matrix!r}")
+        if self.precision not in DTYPES:
+            raise ParameterError(f"precision must be one of {', '.join(DTYPES)}, not {self.precision!r}")
+
+    @property
+    def storage(self) -> int:
+        """Number of components."""
+        return self.dim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64."""
+        return np.dtype(self.precision)
+
+    def check(self, x: Any, what: str = "array") -> Array:
+        """Check for a floating-point array of ``dim`` components."""
+        return self.check_components(x, "f", what)
+
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.floating[Any]]:
+        """Draw ±1/sqrt(dim) components; the same signs as MAP-I's atoms."""
+        scale = self.dtype.type(self.dim**-0.5)
+        return np.asarray(atoms.signs(self.kernels.bits, keys, self.dim) * scale)
+
+    def role(self, name: Name) -> Role:
+        """Return the operator of a name; powers and products of roles are roles."""
+        encode_name(name)
+        return Role(self, ((name, 1),))
+
+    def operator(self, role: Role) -> tuple[Operator, ...]:
+        """Return the operators that ``role`` applies, first applied last.
+
+        The operators of one role are merged into one where the family allows it (signed permutations), and
+        kept in a cache of bounded size.
+        """
+        steps = tuple(self._power(name, power) for name, power in role.factors)
+        if self.matrix != "permutation" or len(steps) < 2:
+            return steps
+        key = (self._cache_key, *((encode_name(name), power) for name, power in role.factors))
+        return (CACHE.get(key, lambda: _compose(steps), lambda operator: operator.nbytes),)
+
+    @property
+    def _cache_key(self) -> tuple[Any, ...]:
+        return (self.dim, self.seed, self.matrix, self.precision, self.kernels.name)
+
+    def _power(self, name: Name, power: int) -> Operator:
+        if power == 1:
+            return self._base(name)
+        if self.matrix == "hadamard":
+            return self._base(name).power(power)
+        key = (self._cache_key, encode_name(name), power)
+        found: Operator = CACHE.get(key, lambda: self._base(name).power(power), lambda operator: operator.nbytes)
+        return found
+
+    def _base(self, name: Name) -> Operator:
+        def draw() -> Operator:
+            key = atoms.stream_keys(self.seed, "role", [name])
+            return FAMILIES[self.matrix](key[0], self.dim, self.dtype, self.kernels)
+
+        found: Operator = CACHE.get((self._cache_key, encode_name(name)), draw, lambda operator: operator.nbytes)
+        return found
+
+    def _check_role(self, role: Any) -> Role:
+        if not isinstance(role, Role):
+            raise UnsupportedError(
+                f"MBAT binds with operators, and a {type(role).__name__} was given; use vsa.bind(vsa.role(name), x)"
+            )
+        if role.vsa != self and role.vsa.algebra() != self.algebra():
+            raise MismatchError(f"{role!r} (seed {role.vsa.seed}) is a role of another model than {self}")
+        return role
+
+    def bind(self, role: Any, x: Array) -> Array:
+        """Apply the operator of ``role`` to each row.
+
+        Parameters
+        ----------
+        role : Role
+            From :meth:`role`; also powers and products.
+        x : (..., dim) array
+
+        Raises
+        ------
+        UnsupportedError
+            If ``role`` is not a Role: two hypervectors do not bind in MBAT.
+        """
+        y = self.check(x)
+        for operator in reversed(self.operator(self._check_role(role))):
+            y = operator.apply(y, self.kernels)
+        return y if y is not x else y.copy()
+
+    def unbind(self, role: Any, y: Array) -> Array:
+        """Apply the transpose, which is the exact inverse."""
+        return self.bind(self._check_role(role) ** -1, y)
+
+    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
+        """Return the (weighted) sum along axis -2, in the dtype of ``x``."""
+        members = self.check_bundle(x)
+        if weights is None:
+            return members.sum(axis=-2)
+        w = self.check_weights(weights, members, "biuf").astype(members.dtype)
+        return np.einsum("...n,...nd->...d", w, members)
+
+    def permute(self, x: Array, shift: int = 1) -> Array:
+        """Rotate: component i moves to ``(i + shift) mod dim``."""
+        return np.roll(self.check(x), shift, axis=-1)
+
+    def similarity(self, queries: Array, items: Array) -> Array:
+        """Return cosines."""
+        return cosine(self.check(queries, "queries"), self.check(items, "items"))
+
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+        """Decide whether the dot product with the unit-norm atom is at least 1/2 (as D1)."""
+        return np.asarray(dots(self.check(bundle, "bundle"), self.check(items, "items")) >= 0.5)
+
+
+def _compose(steps: tuple[Operator, ...]) -> SignedPermutation:
+    product, *rest = (step for step in steps if isinstance(step, SignedPermutation))
+    for step in rest:
+        product = product.after(step)
+    return product

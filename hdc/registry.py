@@ -1,0 +1,138 @@
+"""Names to models and backends: the built-in table first, then entry points of other packages.
+
+Third parties add to the groups ``hdc.models`` (a :class:`hdc.VSA` subclass) and ``hdc.backends`` (a
+:class:`hdc.kernels.Backend`). Nothing is imported before it is asked for.
+"""
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+from hdc.errors import BackendUnavailableError, ParameterError, UnknownNameError
+from hdc.kernels import Backend
+
+if TYPE_CHECKING:
+    from hdc.vsa import VSA
+
+_MODELS = {
+    "MAP-I": "hdc.models.map:MAPI",
+    "MAP-B": "hdc.models.map:MAPB",
+    "Bloom": "hdc.models.sparse:Bloom",
+    "CountingBloom": "hdc.models.sparse:CountingBloom",
+    "MBAT": "hdc.models.mbat:MBAT",
+}
+_BACKENDS = {"numpy": "hdc.backends.numpy_backend:BACKEND"}
+AUTO = ("numpy",)
+"""What ``backend="auto"`` tries, best first."""
+
+
+def _find(table: Mapping[str, str], group: str, name: str) -> Any:
+    if name in table:
+        module, _, attribute = table[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    for point in _points(group):
+        if point.name == name:
+            return point.load()
+    known = ", ".join(_names(table, group))
+    raise UnknownNameError(f"unknown {group.removeprefix('hdc.').rstrip('s')} {name!r}; known: {known}")
+
+
+@cache
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    return tuple(entry_points(group=group))
+
+
+def _names(table: Mapping[str, str], group: str) -> tuple[str, ...]:
+    return (*table, *sorted({point.name for point in _points(group)} - set(table)))
+
+
+def models() -> tuple[str, ...]:
+    """Return the names that :func:`create` takes."""
+    return _names(_MODELS, "hdc.models")
+
+
+def backends() -> tuple[str, ...]:
+    """Return the names of the known backends, installed libraries or not; ``"auto"`` picks one."""
+    return _names(_BACKENDS, "hdc.backends")
+
+
+def model_class(name: str) -> "type[VSA]":
+    """Return the class of a model.
+
+    Raises
+    ------
+    UnknownNameError
+        If no model of that name is registered.
+    """
+    found: type[VSA] = _find(_MODELS, "hdc.models", name)
+    return found
+
+
+@cache
+def backend(name: str) -> Backend:
+    """Return the backend of a name, or the best one that loads for ``"auto"``.
+
+    Raises
+    ------
+    UnknownNameError
+        If no backend of that name is registered.
+    BackendUnavailableError
+        If the library that the backend needs is not installed.
+    """
+    if name == "auto":
+        return backend(AUTO[0])
+    try:
+        found = _find(_BACKENDS, "hdc.backends", name)
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"backend {name!r} needs a library that is not installed ({error}); "
+            f"pip install 'hdc-toolkit[{name}]', or use backend='numpy'"
+        ) from error
+    if not isinstance(found, Backend):
+        raise ParameterError(f"backend {name!r} must be a hdc.kernels.Backend, not {type(found).__name__}")
+    return found
+
+
+def create(model: str, dim: int, **parameters: Any) -> "VSA":
+    """Create a model by name.
+
+    Parameters
+    ----------
+    model : str
+        One of :func:`models`.
+    dim : int
+        Number of components, at least 1.
+    **parameters
+        ``seed`` (int, 0), ``backend`` (str, ``"auto"``) and those of the model's class.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model or backend is not registered.
+    ParameterError
+        If a parameter is unknown to the model or out of range.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> vsa = hdc.create("MAP-B", 1000, seed=1)
+    >>> float(vsa.similarity(vsa.symbol("cat"), vsa.symbol("cat")))
+    1.0
+    """
+    return model_class(model).from_parameters(dim=dim, **parameters)
+
+
+def from_spec(spec: Mapping[str, Any], **changes: Any) -> "VSA":
+    """Create the model that ``spec()`` described; ``changes`` replace single entries (``backend="numpy"``).
+
+    Raises
+    ------
+    UnknownNameError, ParameterError
+        As :func:`create`; also if the spec names no model.
+    """
+    if not isinstance(spec, Mapping) or not isinstance(spec.get("model"), str) or "dim" not in spec:
+        raise ParameterError(f"a spec is a mapping with at least 'model' and 'dim', not {spec!r}")
+    entries = {**spec, **changes}
+    return create(entries.pop("model"), entries.pop("dim"), **entries)

@@ -1,0 +1,384 @@
+"""The abstract interface of a vector symbolic architecture.
+
+A model is a frozen value that holds parameters only; arrays stay plain. Every hypervector array has shape
+``(..., storage)``: batch axes lead, the last axis is the storage (components, or packed words).
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from functools import cached_property, partial
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc import atoms
+from hdc.atoms import Name
+from hdc.errors import DimensionError, DTypeError, EmptyBundleError, MismatchError, ParameterError
+from hdc.kernels import Array, Backend
+from hdc.registry import backend as find_backend
+from hdc.selection import top_scores
+
+SIMILARITY_BLOCK = 1 << 22
+"""Scores that :meth:`VSA.nearest` holds at a time, by default (16 MiB of float32)."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """A product of named orthogonal operators of one model, applied right to left.
+
+    ``a @ b`` applies b, then a; ``a ** 3`` applies a three times; ``a ** -1`` undoes it. Made by
+    :meth:`VSA.role`; no matrix is held.
+    """
+
+    vsa: "VSA"
+    factors: tuple[tuple[Name, int], ...]
+
+    def __matmul__(self, other: "Role") -> "Role":
+        if not isinstance(other, Role):
+            return NotImplemented
+        self.vsa.check_same(other.vsa)
+        return Role(self.vsa, _merge_powers(self.factors + other.factors))
+
+    def __pow__(self, power: int) -> "Role":
+        if len(self.factors) == 1:
+            ((name, exponent),) = self.factors
+            return Role(self.vsa, _merge_powers(((name, exponent * power),)))
+        base = self.factors if power >= 0 else tuple((name, -p) for name, p in reversed(self.factors))
+        return Role(self.vsa, _merge_powers(base * abs(power)))
+
+    def __repr__(self) -> str:
+        product = " @ ".join(f"role({name!r})" + (f"**{p}" if p != 1 else "") for name, p in self.factors)
+        return f"<{product or 'identity'} of {self.vsa.model}, dim {self.vsa.dim}>"
+
+
+def _merge_powers(factors: tuple[tuple[Name, int], ...]) -> tuple[tuple[Name, int], ...]:
+    merged: list[tuple[Name, int]] = []
+    for name, power in factors:
+        if merged and atoms.encode_name(merged[-1][0]) == atoms.encode_name(name):
+            power += merged.pop()[1]
+        if power:
+            merged.append((name, power))
+    return tuple(merged)
+
+
+@dataclass(frozen=True)
+class VSA(ABC):
+    """What every model has: atoms, bind, bundle, permute, similarity.
+
+    Parameters
+    ----------
+    dim : int
+        Number of components, at least 1 (a model may ask for more); need not be a multiple of 64.
+    seed : int
+        Opens the model's own stream of atoms.
+    backend : str
+        ``"auto"`` or one of :func:`hdc.backends`.
+    """
+
+    dim: int
+    _: KW_ONLY
+    seed: int = 0
+    backend: str = "auto"
+
+    model: ClassVar[str]
+    exact_unbind: ClassVar[bool]
+    """Whether ``unbind(r, bind(r, x))`` is ``x`` (to rounding, for floating-point models)."""
+    self_inverse: ClassVar[bool]
+    """Whether binding twice with the same vector gives the vector back."""
+    commutative: ClassVar[bool]
+    """Whether ``bind(a, b)`` is ``bind(b, a)``."""
+    binds_vectors: ClassVar[bool]
+    """Whether the first operand of bind is a hypervector (else it is a :class:`Role`)."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.dim, bool) or not isinstance(self.dim, int | np.integer) or self.dim < 1:
+            raise ParameterError(f"dim must be an integer of at least 1, not {self.dim!r}")
+        object.__setattr__(self, "dim", int(self.dim))
+        object.__setattr__(self, "seed", atoms.check_seed(self.seed))
+        find_backend(self.backend)
+
+    # ------------------------------------------------------------------ identity
+
+    @classmethod
+    def from_parameters(cls, **parameters: Any) -> Self:
+        """Create the model, naming what is allowed when a parameter is unknown.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is not a field of the model.
+        """
+        allowed = list(inspect.signature(cls).parameters)
+        unknown = sorted(set(parameters) - set(allowed))
+        if unknown:
+            raise ParameterError(f"{cls.model} has no parameter {unknown[0]!r}; it takes {', '.join(allowed)}")
+        return cls(**parameters)
+
+    def spec(self) -> dict[str, Any]:
+        """Return the model as a small JSON-able dict, which :func:`hdc.from_spec` turns back."""
+        return {"model": self.model, **{field.name: getattr(self, field.name) for field in fields(self)}}
+
+    def algebra(self) -> dict[str, Any]:
+        """Return the spec without the backend: two models of one algebra have the same vectors."""
+        return {key: value for key, value in self.spec().items() if key != "backend"}
+
+    def check_same(self, other: "VSA") -> None:
+        """Raise :class:`MismatchError` unless ``other`` has the same algebra."""
+        if self.algebra() != other.algebra():
+            raise MismatchError(f"two different models are mixed: {self} and {other}")
+
+    def with_backend(self, backend: str) -> Self:
+        """Return the same algebra on another backend."""
+        return replace(self, backend=backend)
+
+    @cached_property
+    def kernels(self) -> Backend:
+        """The backend that computes; ``kernels.name`` says which one ``"auto"`` picked."""
+        return find_backend(self.backend)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    # ------------------------------------------------------------------ layout
+
+    @property
+    @abstractmethod
+    def storage(self) -> int:
+        """Length of the last axis of every hypervector array."""
+
+    @property
+    @abstractmethod
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of atoms."""
+
+    @abstractmethod
+    def check(self, x: Any, what: str = "array") -> Array:
+        """Return ``x`` ready to compute with, or say what is wrong with it.
+
+        Raises
+        ------
+        DTypeError, DimensionError, PaddingError
+        """
+
+    # ------------------------------------------------------------------ atoms
+
+    @abstractmethod
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
+        """Return the atoms of stream keys ``(n, 2)`` as ``(n, storage)``; every model draws here."""
+
+    def symbols(self, names: Sequence[Name]) -> Array:
+        """Return the atoms of names: a pure function of (algebra, name), no table and no state.
+
+        Parameters
+        ----------
+        names : sequence of n names
+            ``str``, ``bytes``, ``int``, ``float``, ``bool``, ``None`` or nested tuples of these; ``1``,
+            ``1.0``, ``True`` and ``"1"`` are different names.
+
+        Returns
+        -------
+        (n, storage) array
+
+        Raises
+        ------
+        DTypeError
+            If a name is of another type, or ``names`` is one string.
+        """
+        if isinstance(names, str | bytes):
+            raise DTypeError(f"symbols takes a sequence of names; for one name use symbol({names!r})")
+        return self.atoms_of(atoms.stream_keys(self.seed, "symbol", names))
+
+    def symbol(self, name: Name) -> Array:
+        """Return the atom of one name, ``(storage,)``; see :meth:`symbols`."""
+        return self.symbols((name,))[0]
+
+    def random(self, n: int, *, seed: int) -> Array:
+        """Return ``n`` anonymous atoms, ``(n, storage)``; the first ones do not depend on ``n``.
+
+        Raises
+        ------
+        ParameterError
+            If ``n`` is negative or ``seed`` is not an integer.
+        """
+        if n < 0:
+            raise ParameterError(f"n must be at least 0, not {n}")
+        number = atoms.check_seed(seed)
+        return self.atoms_of(atoms.numbered_keys(self.kernels.bits, self.seed, "random", n, number))
+
+    def role(self, name: Name) -> Any:
+        """Return what binds as ``name``: an atom of its own namespace, or a :class:`Role` of operators.
+
+        A role is not the symbol of the same name, so ``{"red": "red"}`` does not cancel itself out.
+        """
+        return self.atoms_of(atoms.stream_keys(self.seed, "role", (name,)))[0]
+
+    # ------------------------------------------------------------------ algebra
+
+    @abstractmethod
+    def bind(self, role: Any, x: Array) -> Array:
+        """Bind ``x`` with ``role``: unlike both, and undone by :meth:`unbind`.
+
+        Parameters
+        ----------
+        role : (..., storage) array, or a Role for models that bind with operators
+        x : (..., storage) array
+
+        Returns
+        -------
+        (..., storage) array, batch axes broadcast
+
+        Raises
+        ------
+        DTypeError, DimensionError, MismatchError, UnsupportedError
+        """
+
+    @abstractmethod
+    def unbind(self, role: Any, y: Array) -> Array:
+        """Undo :meth:`bind` with the same role; shapes and errors as there."""
+
+    @abstractmethod
+    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
+        """Superpose the hypervectors along axis -2.
+
+        Parameters
+        ----------
+        x : (..., n, storage) array, n >= 1
+        weights : array that broadcasts to (..., n), optional
+
+        Returns
+        -------
+        (..., storage) array, similar to each of its members
+
+        Raises
+        ------
+        EmptyBundleError
+            If n is 0.
+        DTypeError
+            If the model does not take weights of that dtype.
+        """
+
+    @abstractmethod
+    def permute(self, x: Array, shift: int = 1) -> Array:
+        """Apply the model's fixed permutation ``shift`` times; a negative shift undoes it."""
+
+    @abstractmethod
+    def similarity(self, queries: Array, items: Array) -> Array:
+        """Compare every query with every item.
+
+        Parameters
+        ----------
+        queries : (*p, storage) array
+        items : (*q, storage) array
+
+        Returns
+        -------
+        (*p, *q) float32 array
+            1 for an atom with itself, expectation 0 for unrelated atoms; 0 with a vector that has no
+            direction (all zeros). float64 for float64 inputs.
+        """
+
+    @abstractmethod
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+        """Decide which items are members of an unweighted bundle of atoms.
+
+        Parameters
+        ----------
+        bundle : (*p, storage) array
+        items : (*q, storage) array
+            Atoms.
+        size : int, optional
+            Number of members; models whose threshold depends on it require it.
+
+        Returns
+        -------
+        (*p, *q) bool array
+        """
+
+    def nearest(self, queries: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
+        """Find the k most similar items of each query, in order of (similarity, lowest index first).
+
+        Works through the items in blocks: never more than ``SIMILARITY_BLOCK`` scores at a time for the
+        default implementation, whatever the number of items.
+
+        Parameters
+        ----------
+        queries : (*p, storage) array
+        items : (n, storage) array
+        k : int
+            At least 1; at most n results come back.
+
+        Returns
+        -------
+        similarities : (*p, min(k, n)) float32 array
+        indices : (*p, min(k, n)) int64 array
+
+        Raises
+        ------
+        ParameterError
+            If k is less than 1.
+        DimensionError
+            If ``items`` is not two-dimensional.
+        """
+        q, x, k = self.check_search(queries, items, k)
+        flat = q.reshape(-1, self.storage)
+        scores = np.empty((len(flat), k), dtype=np.float32)
+        indices = np.empty((len(flat), k), dtype=np.int64)
+        rows = max(256, SIMILARITY_BLOCK // max(1, len(x)))
+        for start in range(0, len(flat), rows):
+            part = slice(start, start + rows)
+            scores_of = partial(self._scores, flat[part], x)
+            scores[part], indices[part] = top_scores(scores_of, len(x), k, SIMILARITY_BLOCK)
+        return scores.reshape(*q.shape[:-1], k), indices.reshape(*q.shape[:-1], k)
+
+    def _scores(self, queries: Array, items: Array, block: slice) -> Array:
+        return self.similarity(queries, items[block])
+
+    # ------------------------------------------------------------------ shared checks
+
+    def check_search(self, queries: Any, items: Any, k: int) -> tuple[Array, Array, int]:
+        """Check the operands of a search and return them with ``min(k, n)``."""
+        q, x = self.check(queries, "queries"), self.check(items, "items")
+        if x.ndim != 2:
+            raise DimensionError(f"items must have shape (n, {self.storage}), not {x.shape}")
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise ParameterError(f"k must be an integer of at least 1, not {k!r}")
+        return q, x, min(int(k), len(x))
+
+    def check_bundle(self, x: Any) -> Array:
+        """Check the operand of a bundle: an array with axis -2 and at least one member on it."""
+        members = self.check(x, "bundle members")
+        if members.ndim < 2:
+            raise DimensionError(
+                f"bundle takes an array of shape (..., n, {self.storage}), not {members.shape}; stack the members first"
+            )
+        if members.shape[-2] == 0:
+            raise EmptyBundleError("a bundle needs at least one member, and axis -2 has length 0")
+        return members
+
+    def check_weights(self, weights: npt.ArrayLike, members: Array, kinds: str = "bui") -> npt.NDArray[Any]:
+        """Check weights against the members and the dtype kinds that the model takes."""
+        w = np.asarray(weights)
+        if w.dtype.kind not in kinds:
+            raise DTypeError(
+                f"{self.model} takes integer weights, so that every backend agrees exactly, not {w.dtype}; "
+                "scale and round them, for instance np.rint(1000 * weights).astype(int)"
+            )
+        try:
+            return np.broadcast_to(w, members.shape[:-1])
+        except ValueError:
+            raise DimensionError(
+                f"weights of shape {w.shape} do not broadcast to the members {members.shape[:-1]}"
+            ) from None
+
+    def check_components(self, x: Any, kinds: str, what: str) -> npt.NDArray[Any]:
+        """Check an unpacked array: its last axis is ``dim`` and its dtype kind is one of ``kinds``."""
+        if not isinstance(x, np.ndarray):
+            raise DTypeError(f"{what} must be a NumPy array, not {type(x).__name__}")
+        if x.dtype.kind not in kinds:
+            raise DTypeError(f"{what} of {self.model} cannot have dtype {x.dtype}")
+        if x.ndim == 0 or x.shape[-1] != self.dim:
+            raise DimensionError(f"{what} has shape {x.shape}; {self.model} needs {self.dim} on the last axis")
+        return x.astype(x.dtype.newbyteorder("="), copy=False)
