@@ -5,6 +5,7 @@ applications (``hdc.apps.json``) and ``hdc.testing`` for the laws every model ob
 """
 
 import importlib
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -12,8 +13,6 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "create": "hdc.registry",
     "from_spec": "hdc.registry",
-    "models": "hdc.registry",
-    "backends": "hdc.registry",
     "VSA": "hdc.vsa",
     "Role": "hdc.vsa",
     "MAPI": "hdc.models.map",
@@ -30,7 +29,33 @@ _PUBLIC = {
 }
 _MODULES = ("atoms", "errors", "files", "kernels", "structures", "testing", "words")
 
-__all__ = [*_PUBLIC, "__version__"]
+__all__ = [
+    "MAPB",
+    "MAPI",
+    "MBAT",
+    "VSA",
+    "Bloom",
+    "CountingBloom",
+    "HDCError",
+    "ItemMemory",
+    "Multiset",
+    "NGrams",
+    "Record",
+    "Role",
+    "Sequence",
+    "__version__",
+    "atoms",
+    "backends",
+    "create",
+    "errors",
+    "files",
+    "from_spec",
+    "kernels",
+    "models",
+    "structures",
+    "testing",
+    "words",
+]
 
 if TYPE_CHECKING:
     from hdc import atoms, errors, files, kernels, structures, testing, words
@@ -42,6 +67,18 @@ if TYPE_CHECKING:
     from hdc.registry import backends, create, from_spec, models
     from hdc.structures import Multiset, NGrams, Record, Sequence
     from hdc.vsa import VSA, Role
+
+
+class _NamedPackage(ModuleType):
+    """A subpackage that, called, returns the registered names: ``hdc.models()`` beside ``hdc.models.map``."""
+
+    def __call__(self) -> tuple[str, ...]:
+        names: tuple[str, ...] = getattr(importlib.import_module("hdc.registry"), self.__name__.rpartition(".")[2])()
+        return names
+
+
+for _package in ("hdc.models", "hdc.backends"):
+    importlib.import_module(_package).__class__ = _NamedPackage
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""The one file format: a header in JSON and arrays, versioned, checksummed, written aside and renamed.
+r"""The one file format: a header in JSON and arrays, versioned, checksummed, written aside and renamed.
 
 Layout, all integers little-endian::
 
-    8 bytes   magic  b"\\x89HDCFIL\\n"
+    8 bytes   magic  b"\x89HDCFIL\n"
     4 bytes   format version (1)
     8 bytes   length of the header
     16 bytes  BLAKE2b of everything before this field and of the header

@@ -88,8 +88,6 @@ class VSA(ABC):
     """Whether ``unbind(r, bind(r, x))`` is ``x`` (to rounding, for floating-point models)."""
     self_inverse: ClassVar[bool]
     """Whether binding twice with the same vector gives the vector back."""
-    commutative: ClassVar[bool]
-    """Whether ``bind(a, b)`` is ``bind(b, a)``."""
     binds_vectors: ClassVar[bool]
     """Whether the first operand of bind is a hypervector (else it is a :class:`Role`)."""
 
@@ -143,6 +141,11 @@ class VSA(ABC):
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
     # ------------------------------------------------------------------ layout
+
+    @property
+    @abstractmethod
+    def commutative(self) -> bool:
+        """Whether ``bind(a, b)`` is ``bind(b, a)`` for atoms."""
 
     @property
     @abstractmethod

@@ -22,8 +22,12 @@ class _MAP(VSA):
 
     exact_unbind: ClassVar[bool] = True
     self_inverse: ClassVar[bool] = True
-    commutative: ClassVar[bool] = True
     binds_vectors: ClassVar[bool] = True
+
+    @property
+    def commutative(self) -> bool:
+        """Products commute."""
+        return True
 
     def _check_pair(self, a: Any, b: Any) -> tuple[Array, Array]:
         if isinstance(a, Role):

@@ -48,7 +48,6 @@ class MBAT(VSA):
     model: ClassVar[str] = "MBAT"
     exact_unbind: ClassVar[bool] = True
     self_inverse: ClassVar[bool] = False
-    commutative: ClassVar[bool] = False
     binds_vectors: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -57,6 +56,11 @@ class MBAT(VSA):
             raise ParameterError(f"matrix must be one of {', '.join(FAMILIES)}, not {self.matrix!r}")
         if self.precision not in DTYPES:
             raise ParameterError(f"precision must be one of {', '.join(DTYPES)}, not {self.precision!r}")
+
+    @property
+    def commutative(self) -> bool:
+        """Operators and vectors do not change places, nor do two operators."""
+        return False
 
     @property
     def storage(self) -> int:

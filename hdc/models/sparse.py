@@ -49,7 +49,6 @@ class _Sparse(VSA):
 
     exact_unbind: ClassVar[bool] = True
     self_inverse: ClassVar[bool] = False
-    commutative: ClassVar[bool] = False
     binds_vectors: ClassVar[bool] = True
 
     def __post_init__(self, load: int) -> None:
@@ -81,6 +80,11 @@ class _Sparse(VSA):
         return int(divisors[np.argmin(np.abs(np.log(divisors / aim)))])
 
     @property
+    def commutative(self) -> bool:
+        """Segment binding adds positions; shift binding moves the second operand only."""
+        return self.binding == "segment"
+
+    @property
     def segment(self) -> int:
         """Length of a segment, for ``binding="segment"``."""
         return self.dim // self.ones
@@ -96,7 +100,7 @@ class _Sparse(VSA):
         mask = np.ones((len(keys), self.dim), dtype=np.bool_)
         zeros = atoms.sample_distinct(bits, keys, self.dim - self.ones, self.dim)
         np.put_along_axis(mask, zeros, False, axis=1)
-        return np.nonzero(mask)[1].reshape(len(keys), self.ones)
+        return np.asarray(np.nonzero(mask)[1].reshape(len(keys), self.ones))
 
     # ------------------------------------------------------------------ binding and permutation
 

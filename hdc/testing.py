@@ -1,0 +1,443 @@
+"""The laws every model obeys, as a suite that third parties run on their own models and backends.
+
+>>> import hdc.testing
+>>> report = hdc.testing.check_model(hdc.create("MAP-I", 256))
+>>> report[0].law, report[0].outcome
+('spec', 'held')
+
+Statistical laws draw from fixed seeds and compare with bounds whose chance of a false alarm is at most
+``ALARM`` each (by the normal approximation over independent draws), so a failure means a broken model.
+"""
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import DimensionError, DTypeError, EmptyBundleError, HDCError, MismatchError
+from hdc.kernels import Array
+from hdc.registry import from_spec
+from hdc.vsa import VSA
+
+ALARM = 2e-9
+"""Chance of a false alarm of one statistical comparison (two-sided)."""
+SIGMAS = 6.0
+"""Standard errors that ``ALARM`` allows: ``2 Q(6) = 2.0e-9``."""
+TOLERANCE = {2: 5e-3, 4: 1e-5, 8: 1e-12}
+"""What floats of 2, 4 and 8 bytes may differ by, relative to the largest entry or to 1."""
+PAIRS = 2000
+"""Independent draws behind each statistical law."""
+
+Law = Callable[[VSA], str | None]
+"""Raises AssertionError if the law is broken; returns a reason if it does not apply to the model."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one law on one model."""
+
+    law: str
+    outcome: str
+    """``"held"``, or ``"skipped: "`` and the reason."""
+
+
+class LawError(AssertionError):
+    """A model breaks a law; the text names the law, the model and what was seen."""
+
+
+def laws() -> tuple[str, ...]:
+    """Return the names of all laws."""
+    return tuple(LAWS)
+
+
+def check_law(vsa: VSA, law: str) -> Outcome:
+    """Check one law.
+
+    Raises
+    ------
+    LawError
+        If the model breaks it.
+    """
+    try:
+        reason = LAWS[law](vsa)
+    except Exception as error:
+        raise LawError(f"law {law!r} is broken by {vsa}: {type(error).__name__}: {error}") from error
+    return Outcome(law, f"skipped: {reason}" if reason else "held")
+
+
+def check_model(vsa: VSA) -> tuple[Outcome, ...]:
+    """Check every law on a model, which may come from any package.
+
+    Parameters
+    ----------
+    vsa : VSA
+
+    Returns
+    -------
+    tuple of Outcome, one a law
+
+    Raises
+    ------
+    LawError
+        If a law is broken: all broken ones are named.
+    """
+    outcomes, broken = [], []
+    for law in LAWS:
+        try:
+            outcomes.append(check_law(vsa, law))
+        except LawError as error:
+            broken.append(str(error))
+    if broken:
+        raise LawError("\n".join(broken))
+    return tuple(outcomes)
+
+
+# ---------------------------------------------------------------------- comparisons
+
+
+def assert_same(actual: Array, expected: Array, what: str) -> None:
+    """Compare exactly for bits and integers, and within ``TOLERANCE`` of the largest entry for floats."""
+    a, e = np.asarray(actual), np.asarray(expected)
+    assert a.shape == e.shape, f"{what}: shape {a.shape}, expected {e.shape}"
+    if a.dtype.kind in "bui" and e.dtype.kind in "bui":
+        assert np.array_equal(a, e), f"{what}: {int((a != e).sum())} of {a.size} entries differ"
+        return
+    tolerance = max(TOLERANCE[x.dtype.itemsize] for x in (a, e) if x.dtype.kind == "f")
+    scale = max(1.0, float(np.abs(e).max(initial=0)))
+    worst = float(np.abs(a - e).max(initial=0))
+    assert worst <= tolerance * scale, f"{what}: off by {worst:.3g}, more than {tolerance * scale:.3g}"
+
+
+def _assert_mean(sample: npt.NDArray[Any], expected: float, what: str) -> None:
+    sample = sample.astype(np.float64)
+    error = SIGMAS * (float(sample.std(ddof=1)) / np.sqrt(len(sample)) + 1e-7)
+    mean = float(sample.mean())
+    assert abs(mean - expected) <= error, f"{what}: mean {mean:.5f}, expected {expected:.5f} ± {error:.5f}"
+
+
+def _pair_similarities(vsa: VSA, a: Array, b: Array) -> npt.NDArray[np.float64]:
+    return np.array([float(vsa.similarity(x, y)) for x, y in zip(a, b, strict=True)])
+
+
+def _raises(expected: type[Exception], call: Callable[[], Any], what: str) -> None:
+    try:
+        call()
+    except expected:
+        return
+    except Exception as error:
+        raise AssertionError(f"{what} raised {type(error).__name__} instead of {expected.__name__}") from error
+    raise AssertionError(f"{what} raised nothing, and {expected.__name__} was due")
+
+
+def _bundles(vsa: VSA, count: int, seed: int) -> Array:
+    """Return ``(count, storage)`` bundles of three atoms each."""
+    members = vsa.random(3 * count, seed=seed)
+    return vsa.bundle(members.reshape(count, 3, -1))
+
+
+def _some_role(vsa: VSA) -> Any:
+    return vsa.role("law")
+
+
+# ---------------------------------------------------------------------- laws
+
+
+def _spec(vsa: VSA) -> None:
+    copy = from_spec(json.loads(json.dumps(vsa.spec())))
+    assert copy == vsa, f"from_spec(spec()) is {copy}"
+    assert hash(copy) == hash(vsa), "equal models hash differently"
+    assert pickle.loads(pickle.dumps(vsa)) == vsa, "pickling changes the model"
+
+
+def _layout(vsa: VSA) -> None:
+    for what, x in (("symbols", vsa.symbols(["a", "b"])), ("random", vsa.random(2, seed=1))):
+        assert x.shape == (2, vsa.storage), f"{what} has shape {x.shape}, expected {(2, vsa.storage)}"
+        assert x.dtype == vsa.dtype, f"{what} has dtype {x.dtype}, expected {vsa.dtype}"
+    assert vsa.symbols([]).shape == (0, vsa.storage), "no names do not give an empty array"
+
+
+def _determinism(vsa: VSA) -> None:
+    fresh = from_spec(vsa.spec())
+    names = ["a", "b", 3, ("c", None)]
+    assert_same(fresh.symbols(names), vsa.symbols(names), "atoms of an equal model")
+    assert_same(vsa.symbols(names[::-1])[::-1], vsa.symbols(names), "atoms asked for in another order")
+    assert_same(vsa.symbol("b"), vsa.symbols(names)[1], "an atom asked for alone")
+    assert_same(vsa.random(5, seed=4)[:2], vsa.random(2, seed=4), "the first anonymous atoms")
+    x = vsa.random(4, seed=5)
+    assert_same(vsa.bundle(x), fresh.bundle(x), "the same bundle twice")
+
+
+def _names(vsa: VSA) -> str | None:
+    if vsa.dim < 256:
+        return "atoms of a few components can be equal by chance"
+    names = ["1", 1, 1.0, True, b"1", (1,), ("ab", "c"), ("a", "bc"), ("abc",), "", None, ((),), (), 0, 256]
+    distinct = {np.asarray(atom).tobytes() for atom in vsa.symbols(names)}
+    assert len(distinct) == len(names), f"{len(names)} different names gave {len(distinct)} atoms"
+    other_seed = from_spec(vsa.spec(), seed=vsa.seed + 1).symbol("a")
+    assert not np.array_equal(other_seed, vsa.symbol("a")), "another seed gives the same atom"
+    return None
+
+
+def _self_similarity(vsa: VSA) -> None:
+    x = vsa.random(20, seed=6)
+    assert_same(np.diagonal(vsa.similarity(x, x)), np.ones(20, np.float32), "similarity of atoms with themselves")
+
+
+def _quasi_orthogonality(vsa: VSA) -> None:
+    x = vsa.random(2 * PAIRS, seed=7)
+    s = _pair_similarities(vsa, x[::2], x[1::2])
+    _assert_mean(s, 0.0, "similarity of unrelated atoms")
+    square = s**2
+    limit = 2 / vsa.dim + SIGMAS * float(square.std()) / np.sqrt(PAIRS)
+    assert square.mean() <= limit, f"mean squared similarity of unrelated atoms {square.mean():.5f}, limit {limit:.5f}"
+
+
+def _inverse(vsa: VSA) -> str | None:
+    if not vsa.exact_unbind:
+        return "unbinding is approximate by definition"
+    role = _some_role(vsa)
+    for what, x in (("atoms", vsa.random(5, seed=8)), ("bundles", _bundles(vsa, 5, seed=9))):
+        assert_same(vsa.unbind(role, vsa.bind(role, x)), x, f"unbind after bind of {what}")
+        assert_same(vsa.bind(role, vsa.unbind(role, x)), x, f"bind after unbind of {what}")
+    return None
+
+
+def _depth(vsa: VSA) -> str | None:
+    if not vsa.exact_unbind:
+        return "unbinding is approximate by definition"
+    x = vsa.random(3, seed=10)
+    y = x
+    for level in range(20):
+        y = vsa.bind(vsa.role(level), y)
+    for level in reversed(range(20)):
+        y = vsa.unbind(vsa.role(level), y)
+    assert_same(y, x, "unbinding twenty levels")
+    return None
+
+
+def _declared_algebra(vsa: VSA) -> str | None:
+    if not vsa.binds_vectors:
+        _raises(HDCError, lambda: vsa.bind(vsa.symbol("a"), vsa.symbol("b")), "binding two hypervectors")
+        return None
+    a, b = vsa.role("a"), vsa.role("b")
+    if vsa.commutative:
+        assert_same(vsa.bind(a, b), vsa.bind(b, a), "bind(a, b) and bind(b, a) of a commutative model")
+    elif vsa.dim >= 256:
+        assert not np.array_equal(vsa.bind(a, b), vsa.bind(b, a)), "bind commutes, and the model says it does not"
+    if vsa.self_inverse:
+        assert_same(vsa.bind(a, vsa.bind(a, b)), b, "binding twice")
+    return None
+
+
+def _unlike_operands(vsa: VSA) -> str | None:
+    if vsa.dim < 64:
+        return "chance similarity is too large at this dimension"
+    x = vsa.random(PAIRS, seed=11)
+    roles = [vsa.role(i) for i in range(20)]
+    parts = np.split(x, len(roles))
+    s = np.concatenate([_pair_similarities(vsa, vsa.bind(r, p), p) for r, p in zip(roles, parts, strict=True)])
+    mean, limit = float(s.mean()), SIGMAS * (float(s.std()) / np.sqrt(len(roles)) + 1 / vsa.dim)
+    assert abs(mean) <= limit, f"mean similarity of a bound vector with its operand {mean:.4f}, limit {limit:.4f}"
+    return None
+
+
+def _bind_distributes(vsa: VSA) -> None:
+    role, x = _some_role(vsa), vsa.random(5, seed=12)
+    assert_same(vsa.bind(role, vsa.bundle(x)), vsa.bundle(vsa.bind(role, x)), "bind of a bundle of five")
+
+
+def _permute_distributes(vsa: VSA) -> None:
+    x = vsa.random(5, seed=13)
+    assert_same(vsa.permute(vsa.bundle(x), 3), vsa.bundle(vsa.permute(x, 3)), "permutation of a bundle of five")
+
+
+def _bind_keeps_similarity(vsa: VSA) -> None:
+    role, x, y = _some_role(vsa), vsa.random(6, seed=14), _bundles(vsa, 4, seed=14)
+    assert_same(vsa.similarity(vsa.bind(role, x), vsa.bind(role, y)), vsa.similarity(x, y), "similarity after bind")
+
+
+def _permute_keeps_similarity(vsa: VSA) -> None:
+    x, y = vsa.random(6, seed=15), _bundles(vsa, 4, seed=15)
+    assert_same(vsa.similarity(vsa.permute(x, 5), vsa.permute(y, 5)), vsa.similarity(x, y), "similarity after permute")
+
+
+def _permutation_group(vsa: VSA) -> None:
+    x = _bundles(vsa, 3, seed=16)
+    assert_same(vsa.permute(x, 0), x, "permute by 0")
+    assert_same(vsa.permute(vsa.permute(x, 7), -7), x, "permute by 7 and back")
+    assert_same(vsa.permute(vsa.permute(x, 2), 3), vsa.permute(x, 5), "permute by 2 and 3")
+    assert_same(vsa.permute(vsa.permute(x)), vsa.permute(x, 2), "permute twice")
+
+
+def _bundle_is_symmetric(vsa: VSA) -> None:
+    x = vsa.random(6, seed=17)
+    assert_same(vsa.bundle(x[::-1]), vsa.bundle(x), "bundle in another order")
+    assert_same(vsa.bundle(x[:1]), x[0], "bundle of one")
+
+
+def _weights(vsa: VSA) -> None:
+    x = vsa.random(3, seed=18)
+    repeated = np.concatenate([x[:1]] * 3 + [x[1:2]] * 2 + [x[2:]])
+    assert_same(vsa.bundle(x, [3, 2, 1]), vsa.bundle(repeated), "weights and repetitions")
+    assert_same(vsa.bundle(x, [1, 0, 0]), x[0], "weights of zero")
+
+
+def _bundle_resembles_members(vsa: VSA) -> str | None:
+    if vsa.dim < 64:
+        return "chance similarity is too large at this dimension"
+    members = vsa.random(3 * 200, seed=19).reshape(200, 3, -1)
+    bundles, strangers = vsa.bundle(members), vsa.random(200, seed=20)
+    near, far = _pair_similarities(vsa, bundles, members[:, 0]), _pair_similarities(vsa, bundles, strangers)
+    _assert_mean(far, 0.0, "similarity of a bundle with a stranger")
+    gap = near.mean() - SIGMAS * near.std() / np.sqrt(200)
+    assert gap > 0.2, f"mean similarity of a bundle of three with a member: {near.mean():.3f}"
+    return None
+
+
+def _no_wrapping(vsa: VSA) -> None:
+    x = vsa.random(1, seed=21)
+    many = vsa.bundle(np.repeat(x, 1001, axis=0))
+    assert_same(vsa.similarity(many, x[0]), np.float32(1), "similarity of 1001 copies of an atom with it")
+    twice = vsa.bundle(np.stack([many, many, many]))
+    assert_same(vsa.similarity(twice, x[0]), np.float32(1), "similarity of a bundle of such bundles with it")
+
+
+def _batch_is_loop(vsa: VSA) -> None:
+    role, x, y = _some_role(vsa), vsa.random(6, seed=22).reshape(2, 3, -1), vsa.random(4, seed=23)
+    flat = x.reshape(6, -1)
+    operations: dict[str, Callable[[Array], Array]] = {
+        "bind": lambda z: vsa.bind(role, z),
+        "unbind": lambda z: vsa.unbind(role, z),
+        "permute": lambda z: vsa.permute(z, 9),
+    }
+    for what, operation in operations.items():
+        assert_same(operation(x).reshape(6, -1), np.stack([operation(z) for z in flat]), f"{what} of a batch")
+    assert_same(vsa.bundle(x), np.stack([vsa.bundle(z) for z in x]), "bundle of a batch")
+    loop = np.array([[vsa.similarity(a, b) for b in y] for a in flat]).reshape(2, 3, 4)
+    assert_same(vsa.similarity(x, y), loop, "similarity of a batch")
+    if vsa.binds_vectors:
+        roles = np.stack([vsa.role(i) for i in range(2)])[:, None]
+        paired = np.stack([vsa.bind(roles[i, 0], x[i]) for i in range(2)])
+        assert_same(vsa.bind(roles, x), paired, "bind of broadcast batches")
+
+
+def _empty_batches(vsa: VSA) -> None:
+    none = vsa.random(0, seed=24)
+    assert vsa.bind(_some_role(vsa), none).shape == (0, vsa.storage), "bind of an empty batch"
+    assert vsa.permute(none).shape == (0, vsa.storage), "permute of an empty batch"
+    assert vsa.bundle(none.reshape(0, 1, vsa.storage)).shape == (0, vsa.storage), "bundle of an empty batch"
+    assert vsa.similarity(none, vsa.random(2, seed=24)).shape == (0, 2), "similarity of an empty batch"
+    assert vsa.nearest(vsa.random(2, seed=24), none, 3)[1].shape == (2, 0), "nearest of no items"
+
+
+def _inputs_untouched(vsa: VSA) -> None:
+    x, role = vsa.random(4, seed=25), _some_role(vsa)
+    expected = _everything(vsa, role, x)
+    strided = np.repeat(x, 2, axis=0)[::2]
+    foreign = x.astype(x.dtype.newbyteorder(">"))
+    for what, given in (("strided", strided), ("byte-swapped", foreign)):
+        before = given.copy()
+        given.flags.writeable = False
+        for name, result in _everything(vsa, role, given).items():
+            assert_same(result, expected[name], f"{name} of {what} read-only input")
+        assert np.array_equal(given, before), f"a {what} input was changed"
+    for name, result in _everything(vsa, role, x).items():
+        assert not np.shares_memory(result, x), f"{name} returns memory of its input"
+
+
+def _everything(vsa: VSA, role: Any, x: Array) -> dict[str, Array]:
+    return {
+        "bind": vsa.bind(role, x),
+        "unbind": vsa.unbind(role, x),
+        "bundle": vsa.bundle(x),
+        "permute": vsa.permute(x, 1),
+        "permute by 0": vsa.permute(x, 0),
+        "similarity": vsa.similarity(x, x),
+    }
+
+
+def _nearest_is_similarity(vsa: VSA) -> None:
+    items = np.concatenate([vsa.random(30, seed=26)] * 2)
+    queries = vsa.random(32, seed=26)[25:]
+    scores, indices = vsa.nearest(queries, items, 40)
+    full = vsa.similarity(queries, items).astype(np.float32)
+    assert_same(np.take_along_axis(full, indices, axis=1), scores, "scores of nearest")
+    exact = np.lexsort((np.broadcast_to(np.arange(60), full.shape), -full), axis=1)[:, :40]
+    assert_same(indices, exact, "order of nearest, ties to the lower index")
+
+
+def _membership(vsa: VSA) -> str | None:
+    if vsa.dim < 1000:
+        return "five members and a hundred strangers need 1000 components"
+    members, strangers = vsa.random(5, seed=27), vsa.random(100, seed=28)
+    bundle = vsa.bundle(members)
+    assert vsa.contains(bundle, members, 5).all(), "a member was not found"
+    assert not vsa.contains(bundle, strangers, 5).any(), "a stranger was found"
+    return None
+
+
+def _errors(vsa: VSA) -> None:
+    x = vsa.random(2, seed=29)
+    wide = np.concatenate([x, x], axis=-1)
+    _raises(DimensionError, lambda: vsa.bundle(wide), "an array of twice the width")
+    _raises(DimensionError, lambda: vsa.bundle(x[0]), "a bundle of one vector without axis -2")
+    _raises(EmptyBundleError, lambda: vsa.bundle(x[:0]), "an empty bundle")
+    _raises(DTypeError, lambda: vsa.similarity(x.astype(np.complex64), x), "a complex array")
+    _raises(DTypeError, lambda: vsa.permute([1, 2]), "a list")
+    _raises(DTypeError, lambda: vsa.symbol(object()), "a name of no known type")
+    _raises(DTypeError, lambda: vsa.symbols("abc"), "a string in place of names")
+    other = from_spec(vsa.spec(), seed=vsa.seed + 1)
+    _raises(MismatchError, lambda: vsa.check_same(other), "another seed")
+    if not vsa.binds_vectors:
+        _raises(MismatchError, lambda: vsa.bind(other.role("law"), x), "a role of another model")
+
+
+def _agrees_with_numpy(vsa: VSA) -> str | None:
+    if vsa.kernels.name == "numpy":
+        return "this is the reference backend"
+    reference = vsa.with_backend("numpy")
+    x, role = vsa.random(7, seed=30), _some_role(vsa)
+    assert_same(x, reference.random(7, seed=30), "atoms")
+    expected = _everything(reference, reference.role("law"), x)
+    for name, result in _everything(vsa, role, x).items():
+        assert_same(result, expected[name], f"{name} against the numpy backend")
+    for mine, theirs in zip(vsa.nearest(x, x, 7), reference.nearest(x, x, 7), strict=True):
+        assert_same(mine, theirs, "nearest against the numpy backend")
+    weights = np.array([3, -1, 4, 1, 5, 9, 2])
+    if vsa.model != "Bloom":
+        assert_same(vsa.bundle(x, weights), reference.bundle(x, weights), "weighted bundle against numpy")
+    return None
+
+
+LAWS: dict[str, Law] = {
+    "spec": _spec,
+    "layout": _layout,
+    "determinism": _determinism,
+    "names": _names,
+    "self-similarity": _self_similarity,
+    "quasi-orthogonality": _quasi_orthogonality,
+    "inverse": _inverse,
+    "depth": _depth,
+    "declared-algebra": _declared_algebra,
+    "unlike-operands": _unlike_operands,
+    "bind-distributes": _bind_distributes,
+    "permute-distributes": _permute_distributes,
+    "bind-keeps-similarity": _bind_keeps_similarity,
+    "permute-keeps-similarity": _permute_keeps_similarity,
+    "permutation-group": _permutation_group,
+    "bundle-is-symmetric": _bundle_is_symmetric,
+    "weights": _weights,
+    "bundle-resembles-members": _bundle_resembles_members,
+    "no-wrapping": _no_wrapping,
+    "batch-is-loop": _batch_is_loop,
+    "empty-batches": _empty_batches,
+    "inputs-untouched": _inputs_untouched,
+    "nearest-is-similarity": _nearest_is_similarity,
+    "membership": _membership,
+    "errors": _errors,
+    "agrees-with-numpy": _agrees_with_numpy,
+}
