@@ -17,6 +17,10 @@ ELSEWHERE = 0.5
 """Part of an item's match that is left where its position differs and ``arrays="both"``."""
 
 
+CONTAINED = 0.9
+"""What a string gets that holds every word of the query's string and is not equal to it."""
+
+
 class _Absent(Enum):
     ABSENT = "-"
 
@@ -113,8 +117,11 @@ class Matcher:
         key = (path, query, document)
         shared = self._shared.get(key)
         if shared is None:
-            held = self._tokens_of(path, document)
-            shared = sum(w * w for token, w in self._tokens_of(path, query).items() if token in held)
+            asked, held = self._tokens_of(path, query), self._tokens_of(path, document)
+            shared = sum(weight * weight for token, weight in asked.items() if token in held)
+            if isinstance(query, str) and isinstance(document, str) and query != document:
+                whole = sum(weight * weight for weight in asked.values())
+                shared *= CONTAINED * whole / (whole - asked["=", query] ** 2 or whole)
             self._shared[key] = shared
         return shared
 

@@ -1,8 +1,9 @@
 """What ``fit`` learns about a collection: how rare each token is, and how the numbers of each path spread.
 
 A token in every document says little, one in few says much: its weight is ``ln((1 + n) / (1 + df)) + 0.1`` for
-n documents of which df have it on that path (Spärck Jones 1972, smoothed). A number's place is its quantile
-among the numbers of its path, so that years, prices and latitudes are each soft on their own scale.
+n documents of which df have it on that path (Spärck Jones 1972, smoothed); df is 1 for tokens not seen, and a
+string not seen as a whole is as rare as its rarest word. A number's place is its quantile among the
+numbers of its path, so that years, prices and latitudes are each soft on their own scale.
 """
 
 import math
@@ -125,7 +126,11 @@ class Profile:
         if not self.documents:
             return tokens
         seen = self.frequencies.get(any_position(path), {})
-        return {token: weight * self.rarity(seen.get(token, 1)) for token, weight in tokens.items()}
+        rarities = {token: self.rarity(seen.get(token, 1)) for token in tokens}
+        exact, *words = tokens
+        if words and exact not in seen:
+            rarities[exact] = max(rarities[word] for word in words)
+        return {token: weight * rarities[token] for token, weight in tokens.items()}
 
     def rarity(self, frequency: int) -> float:
         """Return the weight of a token that so many documents have."""

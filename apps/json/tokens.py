@@ -34,14 +34,15 @@ DECADE_WIDTHS = (1.0, 0.2, 0.04)
 QUANTILE_WIDTHS = (0.5, 0.1, 0.02)
 """Width of each scale as a part of the path's distribution."""
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _INT64 = 1 << 63
 
 
 def string_tokens(text: str) -> Tokens:
-    """Return the exact string and its distinct words, case-folded."""
+    """Return the exact string and its distinct words, case-folded; ``sendMessage_v2`` has the words send, message, v2."""
     words: dict[str, None] = {}
-    for match in _WORD.finditer(text):
+    for match in _WORD.finditer(_HUMP.sub(" ", text)):
         words[match[0].casefold()] = None
         if len(words) == MAX_WORDS:
             break
