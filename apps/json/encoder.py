@@ -134,6 +134,20 @@ class JSONEncoder:
         encoder.profile_ = Profile.from_json(state["profile"])
         return encoder
 
+    def check(self) -> None:
+        """Check the parameters, which the constructor takes as they are.
+
+        Raises
+        ------
+        ParameterError
+            If one is out of range.
+        """
+        if self.arrays not in ARRAYS:
+            raise ParameterError(f"arrays must be one of {', '.join(ARRAYS)}, not {self.arrays!r}")
+        if not 0 <= self.balance <= 1:
+            raise ParameterError(f"balance must be between 0 and 1, not {self.balance!r}")
+        _ = self.vsa
+
     @property
     def vsa(self) -> hdc.VSA:
         """The algebra: a model and nothing else, made of the parameters."""
@@ -155,7 +169,7 @@ class JSONEncoder:
         ParameterError
             If there is no document, a document is no JSON, or a parameter is out of range.
         """
-        self._check()
+        self.check()
         builder = ProfileBuilder()
         for table, documents in self._tables(X):
             builder.add(table, documents)
@@ -224,12 +238,6 @@ class JSONEncoder:
         alone = diags(batch.weights.toarray()[0]).tocsr()
         return leaves, batch.tokens, self._sum(alone, batch)
 
-    def _check(self) -> None:
-        if self.arrays not in ARRAYS:
-            raise ParameterError(f"arrays must be one of {', '.join(ARRAYS)}, not {self.arrays!r}")
-        if not 0 <= self.balance <= 1:
-            raise ParameterError(f"balance must be between 0 and 1, not {self.balance!r}")
-
     def _tables(self, X: Iterable[Any]) -> Iterator[tuple[LeafTable, list[set[int]]]]:
         if isinstance(X, dict | str | bytes):
             raise ParameterError(f"documents must come in a list or iterator, and a {type(X).__name__} was given")
@@ -246,12 +254,11 @@ class JSONEncoder:
     def _batches(self, X: Iterable[Any]) -> Iterator[Batch]:
         from scipy.sparse import csr_matrix, diags
 
-        self._check()
+        self.check()
         for table, documents in self._tables(X):
             paths = _Paths()
             tokens = [
-                self.profile_.tokens(paths[node], value)
-                for node, value in zip(table.nodes, table.values, strict=True)
+                self.profile_.tokens(paths[node], value) for node, value in zip(table.nodes, table.values, strict=True)
             ]
             masses = np.array([sum(weight * weight for weight in leaf.values()) for leaf in tokens])
             columns = np.concatenate([np.sort(np.fromiter(leaves, np.int64)) for leaves in documents])
@@ -342,9 +349,7 @@ def _mix(vsa: hdc.VSA, tokens: list[Tokens]) -> Floats:
     return np.asarray(mixture @ vsa.symbols(list(names)), dtype=np.float32)
 
 
-def _balance(
-    weights: "csr_matrix", table: LeafTable, masses: npt.NDArray[np.float64], balance: float
-) -> None:
+def _balance(weights: "csr_matrix", table: LeafTable, masses: npt.NDArray[np.float64], balance: float) -> None:
     """Damp, in place and from the leaves up, what stands under each path of a document."""
     numbers: dict[Node, int] = {}
     chains = [[numbers.setdefault(above, len(numbers)) for above in node.ancestors()][::-1] for node in table.nodes]

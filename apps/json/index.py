@@ -131,7 +131,7 @@ class JSONIndex:
             If the query is no JSON or asks for nothing, or k is below 1.
         """
         if isinstance(query, dict | list) and not query:
-            raise ParameterError("the query is empty: name at least one field, such as {\"name\": \"Ada\"}")
+            raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
         vector = self.encoder.transform([query])[0]
         nearness = (self._matrix() @ vector) * self._scales()
         matcher = self._matcher(query)

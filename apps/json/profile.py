@@ -170,8 +170,10 @@ class ProfileBuilder:
     def add(self, table: LeafTable, documents: list[set[int]]) -> None:
         """Count the documents of a batch, given as the numbers of their leaves in ``table``."""
         frequency = [(any_position(node.path()), _countable(v)) for node, v in zip(table.nodes, table.values)]
-        scales = [scale_path(node.path()) if isinstance(v, int | float) else None
-                  for node, v in zip(table.nodes, table.values)]
+        scales = [
+            scale_path(node.path()) if isinstance(v, int | float) else None
+            for node, v in zip(table.nodes, table.values)
+        ]
         for leaves in documents:
             seen: defaultdict[Path, set[Token]] = defaultdict(set)
             for leaf in sorted(leaves):

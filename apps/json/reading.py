@@ -99,6 +99,11 @@ def parse(text: str, source: str, line: int = 1) -> Any:
     return value
 
 
+def parse_bytes(raw: bytes, source: str) -> Any:
+    """Return the value of one strict JSON text in UTF-8; errors as :func:`parse`."""
+    return parse(_decode(raw.removeprefix(_BYTE_ORDER_MARK), source, 1), source)
+
+
 def _open(path: str | Path) -> BinaryIO:
     raw = sys.stdin.buffer if str(path) == STDIN else open(path, "rb")  # noqa: SIM115
     stream = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
