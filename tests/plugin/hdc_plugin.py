@@ -20,4 +20,6 @@ class Doubled(MAPI):
         return super().symbols(names if isinstance(names, str) else [(name, name) for name in names])
 
 
-SWAPPED = replace(NUMPY, name="swapped", bits=replace(NUMPY.bits, xor=lambda a, b: np.bitwise_xor(b, a, dtype=np.uint64)))
+SWAPPED = replace(
+    NUMPY, name="swapped", bits=replace(NUMPY.bits, xor=lambda a, b: np.bitwise_xor(b, a, dtype=np.uint64))
+)
