@@ -1,0 +1,113 @@
+"""The house: who may import whom, what a bare import loads, and that the packaging ships everything."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = {"hdc": "hdc", "backends": "hdc.backends", "apps": "hdc.apps"}
+LAYERS = [
+    {"errors"},
+    {"words", "kernels"},
+    {"atoms", "registry", "selection", "dense", "files"},
+    {"vsa"},
+    {"models"},
+    {"memory"},
+    {"structures"},
+    {"testing"},
+]
+"""Inside ``hdc``: a module imports from its own layer and the ones above it."""
+BACKENDS_MAY_IMPORT = {"errors", "kernels", "words", "backends"}
+
+
+def modules():
+    for folder, package in FOLDERS.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            relative = path.relative_to(ROOT / folder)
+            if folder == "hdc" and relative.parts[0] in ("backends", "apps"):
+                continue  # the links to the other two folders
+            name = ".".join([package, *relative.with_suffix("").parts]).removesuffix(".__init__")
+            yield pytest.param(name, path, id=name)
+
+
+def imports_of(path):
+    """Return the full names of everything a file imports, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer_of(name):
+    return next((i for i, layer in enumerate(LAYERS) if name in layer), None)
+
+
+@pytest.mark.parametrize(("name", "path"), modules())
+def test_direction_of_imports(name, path):
+    inside = [i.split(".")[1] for i in imports_of(path) if i.startswith("hdc.")]
+    area = name.split(".")[1] if "." in name else "hdc"
+    if area == "apps":
+        import hdc
+
+        public = {"apps", *hdc.__all__}
+        assert set(inside) <= public, f"{name} imports private names of hdc: {set(inside) - public}"
+    elif area == "backends":
+        assert set(inside) <= BACKENDS_MAY_IMPORT, f"{name} imports {set(inside) - BACKENDS_MAY_IMPORT}"
+    elif area != "hdc":
+        assert layer_of(area) is not None, f"{name} has no layer"
+        upward = {i for i in inside if (layer_of(i) if layer_of(i) is not None else 99) > layer_of(area)}
+        assert not upward, f"{name} imports upward: {upward}"
+
+
+def test_only_numpy_is_needed_by_the_core():
+    heavy = {"numba", "torch", "scipy", "bitarray", "llvmlite"}
+    for parameter in modules():
+        name, path = parameter.values
+        if not name.startswith(("hdc.backends", "hdc.apps")):
+            top = ast.parse(path.read_text(encoding="utf-8")).body
+            names = {a.name.split(".")[0] for node in top if isinstance(node, ast.Import) for a in node.names}
+            names |= {node.module.split(".")[0] for node in top if isinstance(node, ast.ImportFrom)}
+            assert not names & heavy, f"{name} imports {names & heavy} when it is loaded"
+
+
+def test_bare_import_loads_nothing_heavy():
+    code = "import sys, hdc; print(sorted({m.split('.')[0] for m in sys.modules} & {'numba','torch','scipy','numpy'}))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+def test_numpy_models_load_nothing_heavy():
+    code = (
+        "import sys, hdc; v = hdc.create('MAP-B', 100, backend='numpy'); v.bundle(v.symbols(['a', 'b']));"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'numba', 'torch', 'scipy'}))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+def test_packages_and_links():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = {
+        ".".join([package, *path.parent.relative_to(ROOT / folder).parts])
+        for folder, package in FOLDERS.items()
+        for path in (ROOT / folder).rglob("__init__.py")
+        if not (folder == "hdc" and path.relative_to(ROOT / folder).parts[0] in ("backends", "apps"))
+    }
+    assert set(settings["packages"]) == found
+    assert settings["package-dir"] == {"hdc.backends": "backends", "hdc.apps": "apps"}
+    for link in ("backends", "apps"):
+        assert (ROOT / "hdc" / link).is_symlink()
+        assert (ROOT / "hdc" / link).resolve() == ROOT / link
+
+
+def test_version_is_stated_once():
+    import hdc
+
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == hdc.__version__
+    assert f"## {hdc.__version__}" in (ROOT / "CHANGELOG.md").read_text()

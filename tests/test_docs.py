@@ -1,0 +1,53 @@
+"""Everything shown in the README and the docs runs and prints what is shown.
+
+``>>>`` examples run as doctests, one namespace a page. In ``console`` blocks each ``$ hdc …`` line runs in one
+temporary folder a page, and the lines below it, if any, are what it prints (``...`` matches anything). Shell
+lines that install or test are checked to be the ones that ``.ci/run`` executes.
+"""
+
+import doctest
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from hdc.apps.cli import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_python_examples(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS, encoding="utf-8")
+    assert failed == 0
+
+
+def console_commands(page):
+    for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
+        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M):
+            yield command, output
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_console_examples(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for command, expected in console_commands(page):
+        words = shlex.split(command)
+        assert words[0] == "hdc", f"{page.name}: only hdc commands are run, not {command!r}"
+        assert main(words[1:]) == 0, f"{page.name}: {command!r} failed: {capsys.readouterr().err}"
+        shown = capsys.readouterr().out
+        if expected.strip():
+            assert doctest.OutputChecker().check_output(expected, shown, FLAGS), f"$ {command}\n{shown}"
+
+
+def test_ci_runs_the_readme_commands():
+    script = (ROOT / ".ci" / "run").read_text()
+    shell = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(shell) == 2
+    assert "README.md" in script
+    for block in shell:
+        assert len(block.strip().splitlines()) == 1

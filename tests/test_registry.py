@@ -1,0 +1,67 @@
+"""The registry: built-in names, and a real third-party package on the path."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hdc
+from hdc import errors, registry, testing
+
+
+@pytest.fixture
+def plugin(monkeypatch):
+    """Put the plugin's folder, metadata and all, on the path as an installed package would be."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugin"))
+    registry._points.cache_clear()
+    registry.backend.cache_clear()
+    yield
+    sys.modules.pop("hdc_plugin", None)
+    registry._points.cache_clear()
+    registry.backend.cache_clear()
+
+
+def test_builtin_names():
+    assert hdc.models()[:5] == ("MAP-I", "MAP-B", "Bloom", "CountingBloom", "MBAT")
+    assert "numpy" in hdc.backends()
+
+
+def test_names_stay_callable_once_their_packages_are_imported():
+    import hdc.backends.numpy_backend
+    import hdc.models.map
+
+    assert hdc.models.map.MAPI is hdc.MAPI
+    assert hdc.models() == registry.models()
+    assert hdc.backends() == registry.backends()
+
+
+def test_third_party_model(plugin):
+    assert "Doubled" in hdc.models()
+    vsa = hdc.create("Doubled", 1000)
+    assert np.array_equal(vsa.symbol("a"), hdc.MAPI(1000).symbol(("a", "a")))
+    assert hdc.from_spec(vsa.spec()) == vsa
+    held = [o for o in testing.check_model(vsa) if o.outcome == "held"]
+    assert len(held) == len(testing.laws()) - (vsa.kernels.name == "numpy")
+
+
+def test_third_party_backend(plugin):
+    assert {"swapped", "absent", "wrong"} <= set(hdc.backends())
+    vsa = hdc.create("MAP-B", 1000, backend="swapped")
+    assert vsa.kernels.name == "swapped"
+    assert {o.outcome for o in testing.check_model(vsa)} == {"held"}
+
+
+def test_backends_that_do_not_load_say_why(plugin):
+    with pytest.raises(errors.BackendUnavailableError, match=r"'absent' needs a library .* use backend='numpy'"):
+        hdc.create("MAP-B", 10, backend="absent")
+    with pytest.raises(errors.ParameterError, match=r"must be a hdc\.kernels\.Backend"):
+        hdc.create("MAP-B", 10, backend="wrong")
+
+
+def test_public_names_are_all_there():
+    for name in hdc.__all__:
+        assert getattr(hdc, name) is not None
+    assert set(hdc.__all__) <= set(dir(hdc))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        hdc.nothing  # noqa: B018
