@@ -216,7 +216,7 @@ class JSONIndex:
         OSError
             If the file cannot be written.
         """
-        arrays = {"vectors": self._matrix(), "norms": self._scales()}
+        arrays: dict[str, npt.NDArray[Any]] = {"vectors": self._matrix(), "norms": self._scales()}
         arrays["texts"], arrays["text_ends"] = _joined(self._texts)
         arrays["sources"], arrays["source_ends"] = _joined([source.encode() for source in self._sources])
         files.save(path, KIND, self.encoder.to_json(), arrays)

@@ -5,7 +5,7 @@ the document's value at the same path shares. An item of an array is looked for 
 ``{"label": "Seizure", "excluded": true}`` must be found in one item, the best one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -101,7 +101,7 @@ class Matcher:
         held = leaf_value(document)
         return kept * self._shared_weight(path, asked, held), _Leaf(path, asked, held)
 
-    def _best(self, query: Any, items: list[Any], position: int, path: Path, kept: float) -> _Found:
+    def _best(self, query: Any, items: Sequence[Any], position: int, path: Path, kept: float) -> _Found:
         """Return the comparison with the item of the document that holds most of the query's item."""
         if path[-1] is not None:
             return self._compare(query, items[position] if position < len(items) else ABSENT, path, kept)

@@ -169,27 +169,25 @@ class ProfileBuilder:
 
     def add(self, table: LeafTable, documents: list[set[int]]) -> None:
         """Count the documents of a batch, given as the numbers of their leaves in ``table``."""
-        frequency = [(any_position(node.path()), _countable(v)) for node, v in zip(table.nodes, table.values)]
-        scales = [
-            scale_path(node.path()) if isinstance(v, int | float) else None
-            for node, v in zip(table.nodes, table.values)
-        ]
+        paths = [node.path() for node in table.nodes]
+        tokens = [_countable(value) for value in table.values]
         for leaves in documents:
             seen: defaultdict[Path, set[Token]] = defaultdict(set)
             for leaf in sorted(leaves):
-                if (scale := scales[leaf]) is not None:
-                    self._samples[scale].add(table.values[leaf])
+                value = table.values[leaf]
+                if isinstance(value, int | float):
+                    self._samples[scale_path(paths[leaf])].add(value)
                 else:
-                    path, tokens = frequency[leaf]
-                    seen[path].update(tokens)
-            for path, tokens in seen.items():
-                self._counts[path].update(tokens)
+                    seen[any_position(paths[leaf])].update(tokens[leaf])
+            for path, present in seen.items():
+                self._counts[path].update(present)
         self.documents += len(documents)
 
     def build(self) -> Profile:
         """Return the profile of all documents so far."""
         every = ((count, path, token) for path, counts in self._counts.items() for token, count in counts.items())
-        kept = sorted((entry for entry in every if entry[0] > 1), key=lambda entry: -entry[0])[:MAX_TOKENS]
+        repeated = (entry for entry in every if entry[0] > 1)
+        kept = sorted(repeated, key=lambda entry: (-entry[0], repr(entry[1:])))[:MAX_TOKENS]
         frequencies: dict[Path, dict[Token, int]] = {}
         for count, path, token in kept:
             frequencies.setdefault(path, {})[token] = count
@@ -223,7 +221,7 @@ def clamped(value: int | float) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(LARGEST, value)
+        return LARGEST if value > 0 else -LARGEST
 
 
 def any_position(path: Path) -> Path:

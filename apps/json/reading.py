@@ -1,11 +1,11 @@
-"""Read documents from JSON, JSON Lines or one big array: strictly, and with the place of every error.
+r"""Read documents from JSON, JSON Lines or one big array: strictly, and with the place of every error.
 
 Accepted is RFC 8259 JSON in UTF-8 (a byte order mark is skipped), gzipped or not. Beyond the grammar:
 
 * a key that occurs twice in one object, ``NaN``, ``Infinity`` and a float beyond the range of a double are
   errors, as is nesting deeper than :data:`MAX_DEPTH` levels;
 * integers have any size up to Python's limit on digits (``sys.get_int_max_str_digits()``, 4300 by default);
-* an escaped lone surrogate (``"\\ud800"``) is no character and reads as U+FFFD, the replacement character.
+* an escaped lone surrogate (``"\ud800"``) is no character and reads as U+FFFD, the replacement character.
 """
 
 import gzip
@@ -16,6 +16,7 @@ import re
 import sys
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -104,12 +105,15 @@ def parse_bytes(raw: bytes, source: str) -> Any:
     return parse(_decode(raw.removeprefix(_BYTE_ORDER_MARK), source, 1), source)
 
 
-def _open(path: str | Path) -> BinaryIO:
-    raw = sys.stdin.buffer if str(path) == STDIN else open(path, "rb")  # noqa: SIM115
-    stream = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, raw))
-    if stream.peek(2)[:2] == _GZIP_MAGIC:
-        return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
-    return stream
+@contextmanager
+def _open(path: str | Path) -> Iterator[BinaryIO]:
+    with ExitStack() as stack:
+        raw = sys.stdin.buffer if str(path) == STDIN else stack.enter_context(open(path, "rb"))
+        stream = cast(io.BufferedReader, raw)
+        if stream.peek(2)[:2] == _GZIP_MAGIC:
+            yield cast(BinaryIO, stack.enter_context(gzip.open(stream)))
+        else:
+            yield stream
 
 
 def _read_stream(stream: BinaryIO, name: str) -> Iterator[Record]:

@@ -40,7 +40,10 @@ _INT64 = 1 << 63
 
 
 def string_tokens(text: str) -> Tokens:
-    """Return the exact string and its distinct words, case-folded; ``sendMessage_v2`` has the words send, message, v2."""
+    """Return the exact string and its distinct words, case-folded.
+
+    ``sendMessage_v2`` has the words send, message and v2.
+    """
     words: dict[str, None] = {}
     for match in _WORD.finditer(_HUMP.sub(" ", text)):
         words[match[0].casefold()] = None
