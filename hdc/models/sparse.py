@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.dense import dots, normalised
+from hdc.dense import dots, magnitude, normalised, total_weight, weighted_sum
 from hdc.errors import DTypeError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.vsa import VSA, Role
@@ -129,7 +129,7 @@ class _Sparse(VSA):
             )
         shift = np.argmax(segments, axis=-1)
         within = (here % self.segment - direction * np.repeat(shift, self.segment, axis=-1)) % self.segment
-        return here - here % self.segment + within
+        return np.asarray(here - here % self.segment + within)
 
     def bind(self, role: Any, x: Array) -> Array:
         """Move the components of ``x`` by what ``role`` says: a rotation, or one rotation per segment.
@@ -389,14 +389,11 @@ class CountingBloom(_Sparse):
             If a sum can leave int64.
         """
         members = self.check_bundle(x)
-        w = np.broadcast_to(1, members.shape[:-1]) if weights is None else self.check_weights(weights, members)
-        peak = max(float(members.max(initial=0)), -float(members.min(initial=0)))
-        if peak * float(np.abs(w.astype(np.float64)).sum(axis=-1).max(initial=0)) >= 2.0**63:
+        w = None if weights is None else self.check_weights(weights, members)
+        bound = magnitude(members) * total_weight(members, w)
+        if bound >= 2.0**63:
             raise OverflowError("a sum of these counters can leave int64; scale the weights down")
-        total = np.zeros((*members.shape[:-2], self.dim), dtype=np.int64)
-        for i in range(members.shape[-2]):
-            total += w[..., i, None].astype(np.int64) * members[..., i, :]
-        return total
+        return weighted_sum(members, w, np.int64, bound)
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
         """Decide whether every counter of the item is at least 1 (D15)."""
