@@ -1,5 +1,6 @@
 """Dot products and cosines of unpacked hypervectors, exact for integers, in bounded memory."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,20 @@ def _exact_float(x: Real, y: Real) -> np.dtype[Any]:
     """Choose the float dtype that holds every partial sum of ``x @ y.T`` exactly, where one does."""
     if x.dtype.kind == "f" or y.dtype.kind == "f":
         return np.dtype(np.float64) if np.float64 in (x.dtype, y.dtype) else np.dtype(np.float32)
-    bound = x.shape[-1] * _magnitude(x) * _magnitude(y)
+    bound = x.shape[-1] * magnitude(x) * magnitude(y)
     return np.dtype(np.float32 if bound <= 2.0**24 else np.float64)
 
 
-def _magnitude(x: Real) -> float:
-    if x.dtype == np.int8:
-        return 1.0 if x.size == 0 else float(max(abs(int(x.min())), abs(int(x.max()))))
-    return 0.0 if x.size == 0 else max(abs(float(x.min())), abs(float(x.max())))
+def magnitude(x: Real) -> float:
+    """Return the largest magnitude of a component, as a float so that it cannot overflow; 0 if there is none."""
+    return max(-float(x.min(initial=0)), float(x.max(initial=0)))
+
+
+def total_weight(members: Real, weights: Real | None) -> float:
+    """Return the largest sum of weight magnitudes of a bundle: n where there are no weights."""
+    if weights is None:
+        return float(members.shape[-2])
+    return float(np.abs(weights.astype(np.float64)).sum(axis=-1).max(initial=0))
 
 
 def dots(queries: Real, items: Real) -> Real:
@@ -40,6 +47,34 @@ def dots(queries: Real, items: Real) -> Real:
     for start in range(0, len(x), step):
         out[:, start : start + step] = q @ x[start : start + step].astype(dtype, copy=False).T
     return out.reshape(queries.shape[:-1] + items.shape[:-1])
+
+
+def weighted_sum(members: Real, weights: Real | None, dtype: npt.DTypeLike, bound: float) -> Real:
+    """Return the (weighted) sum along axis -2, ``(..., dim)``, exact for integers.
+
+    Parameters
+    ----------
+    members : (..., n, dim) array
+    weights : (..., n) array or None
+    dtype : dtype
+        Of the result.
+    bound : float
+        No sum of magnitudes exceeds it. Weighted integer sums below 2^53 run in BLAS, in the float dtype that
+        holds them exactly.
+    """
+    if weights is None:
+        return np.asarray(np.add.reduce(members, axis=-2, dtype=dtype))
+    *batch, n, dim = members.shape
+    exact = np.dtype(dtype)
+    if exact.kind == "i" and bound <= 2.0**53:
+        exact = np.dtype(np.float32 if bound <= 2.0**24 else np.float64)
+    w = weights.astype(exact)[..., None, :]
+    total = np.zeros((*batch, 1, dim), dtype=exact)
+    step = max(1, BLOCK // max(1, dim * math.prod(batch)))
+    for start in range(0, n, step):
+        part = slice(start, start + step)
+        total += w[..., part] @ members[..., part, :].astype(exact, copy=False)
+    return total[..., 0, :].astype(dtype, copy=False)
 
 
 def squared_norms(x: Real) -> Real:

@@ -11,7 +11,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-
 from hdc.apps.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -28,8 +27,7 @@ def test_python_examples(page, tmp_path, monkeypatch):
 
 def console_commands(page):
     for block in re.findall(r"```console\n(.*?)```", page.read_text(encoding="utf-8"), re.S):
-        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M):
-            yield command, output
+        yield from re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.dense import cosine, dots
+from hdc.dense import cosine, dots, magnitude, total_weight, weighted_sum
 from hdc.errors import DTypeError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.vsa import VSA, Role
@@ -96,7 +96,7 @@ class MAPI(_MAP):
                     "convert bundles to a wider integer with x.astype(np.int32)"
                 )
         if a.dtype.kind == b.dtype.kind == "i" and np.int8 not in (a.dtype, b.dtype):
-            if _peak(a) * _peak(b) >= 2**63:
+            if magnitude(a) * magnitude(b) >= 2**63:
                 raise OverflowError("the product of these two bundles can leave int64; bind with an atom")
             return np.multiply(a, b, dtype=np.int64)
         return np.multiply(a, b)
@@ -111,18 +111,15 @@ class MAPI(_MAP):
             If a sum can leave int64.
         """
         members = self.check_bundle(x)
-        if members.dtype.kind == "f":
-            return _weighted_sum(members, weights, self, members.dtype)
-        total = float(members.shape[-2])
-        if weights is not None:
-            w = self.check_weights(weights, members, "biuf")
-            if w.dtype.kind == "f":
-                return _weighted_sum(members, weights, self, w.dtype)
-            total = float(np.abs(w.astype(np.float64)).sum(axis=-1).max(initial=0))
-        bound = total * (2.0 ** (8 * members.dtype.itemsize - 1) if members.dtype.itemsize < 4 else _peak(members))
+        w = None if weights is None else self.check_weights(weights, members, "biuf")
+        for real in (members, w):
+            if real is not None and real.dtype.kind == "f":
+                return weighted_sum(members, w, real.dtype, math.inf)
+        peak = 2.0 ** (8 * members.dtype.itemsize - 1) if members.dtype.itemsize < 4 else magnitude(members)
+        bound = peak * total_weight(members, w)
         if bound >= 2.0**63:
             raise OverflowError("a sum of these bundles can leave int64; scale the weights down")
-        return _weighted_sum(members, weights, self, np.dtype(np.int32 if bound < 2.0**31 else np.int64))
+        return weighted_sum(members, w, np.int32 if bound < 2.0**31 else np.int64, bound)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
@@ -135,21 +132,6 @@ class MAPI(_MAP):
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
         """Decide ``x.S >= dim / 2`` (the rule of rows D1 of the capacity bounds: Hoeffding, 8 n ln(d/δ))."""
         return dots(self.check(bundle, "bundle"), self.check(items, "items")) >= self.dim / 2
-
-
-def _peak(x: npt.NDArray[Any]) -> float:
-    """Return the largest magnitude, as a float so that it cannot overflow."""
-    return max(-float(x.min(initial=0)), float(x.max(initial=0)))
-
-
-def _weighted_sum(members: Array, weights: npt.ArrayLike | None, vsa: MAPI, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    if weights is None:
-        return np.asarray(np.add.reduce(members, axis=-2, dtype=dtype))
-    w = vsa.check_weights(weights, members, "biuf").astype(dtype)
-    total = np.zeros((*members.shape[:-2], members.shape[-1]), dtype=dtype)
-    for i in range(members.shape[-2]):
-        total += w[..., i, None] * members[..., i, :].astype(dtype)
-    return total
 
 
 @dataclass(frozen=True)

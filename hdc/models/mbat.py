@@ -1,5 +1,6 @@
 """MBAT: bundles are sums, binding multiplies by an orthogonal operator (Gallant & Okaywe 2013; Gallant 2022)."""
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -8,7 +9,7 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.atoms import Name, encode_name
-from hdc.dense import cosine, dots
+from hdc.dense import cosine, dots, weighted_sum
 from hdc.errors import MismatchError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
@@ -154,10 +155,8 @@ class MBAT(VSA):
     def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
         """Return the (weighted) sum along axis -2, in the dtype of ``x``."""
         members = self.check_bundle(x)
-        if weights is None:
-            return members.sum(axis=-2)
-        w = self.check_weights(weights, members, "biuf").astype(members.dtype)
-        return np.einsum("...n,...nd->...d", w, members)
+        w = None if weights is None else self.check_weights(weights, members, "biuf")
+        return weighted_sum(members, w, members.dtype, math.inf)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
