@@ -1,3 +1,4 @@
+import itertools
 import math
 import sys
 
@@ -127,7 +128,7 @@ def check_monotone(profile, origin, others):
     tokens = profile.tokens((), origin)
     for side in (sorted(x for x in others if x >= origin), sorted((x for x in others if x <= origin), reverse=True)):
         similarities = [overlap(tokens, profile.tokens((), other)) for other in side]
-        assert all(near >= far - 1e-12 for near, far in zip(similarities, similarities[1:], strict=False))
+        assert all(near >= far - 1e-12 for near, far in itertools.pairwise(similarities))
 
 
 def test_near_numbers_are_more_similar_on_every_size():

@@ -103,7 +103,8 @@ class JSONIndex:
             If there is none of that number.
         """
         if not 0 <= number < len(self):
-            raise ParameterError(f"there is no document {number}; the index holds 0 to {len(self) - 1}")
+            held = f"the index holds 0 to {len(self) - 1}" if len(self) else "the index is empty"
+            raise ParameterError(f"there is no document {number}; {held}")
         return json.loads(self._texts[number])
 
     # ------------------------------------------------------------------ search
