@@ -70,8 +70,9 @@ def test_a_batch_is_each_document_alone(arrays, balance):
 def test_blocks_and_batches_do_not_show(monkeypatch):
     encoder = JSONEncoder(256).fit(PEOPLE)
     whole = encoder.transform(PEOPLE)
-    monkeypatch.setattr(encoder_module, "BLOCK_TOKENS", 3)
+    monkeypatch.setattr(encoder_module, "BLOCK", 3)
     monkeypatch.setattr(encoder_module, "BATCH_LEAVES", 4)
+    monkeypatch.setattr(encoder_module, "BATCH_DOCUMENTS", 2)
     assert encoder.transform(PEOPLE) == pytest.approx(whole, abs=1e-6)
     assert len(list(encoder.encode(PEOPLE))) > 1
     assert encoder.fit(PEOPLE).profile_ == JSONEncoder().fit(PEOPLE).profile_

@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float32]
 
-BATCH_LEAVES = 1 << 17
-"""Leaves of the documents that are held at a time."""
+BATCH_DOCUMENTS = 1 << 12
+"""Documents that are encoded at a time."""
 
-BLOCK_TOKENS = 1 << 13
-"""Atoms that are held at a time: 64 MiB at dim 2048, as are the leaf vectors made of them at most."""
+BATCH_LEAVES = 1 << 17
+"""Leaves after which a batch ends, however few its documents."""
+
+BLOCK = 1 << 13
+"""Atoms, and leaf vectors made of them, that are held at a time: 64 MiB each at dim 2048."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,8 @@ class JSONEncoder:
     def transform(self, X: Iterable[Any]) -> Floats:
         """Encode documents.
 
-        Memory beyond the result is bounded by ``BATCH_LEAVES`` and ``BLOCK_TOKENS``, whatever their number.
+        Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, whatever their number:
+        about 200 MiB at dim 2048.
 
         Parameters
         ----------
@@ -245,7 +249,7 @@ class JSONEncoder:
         for document in X:
             documents.append(table.add(document, self.arrays))
             held += len(documents[-1])
-            if held >= BATCH_LEAVES:
+            if held >= BATCH_LEAVES or len(documents) == BATCH_DOCUMENTS:
                 yield table, documents
                 table, documents, held = LeafTable(), [], 0
         if documents:
@@ -326,13 +330,15 @@ def _step_role(vsa: hdc.VSA, step: Step) -> Any:
 
 
 def _blocks(tokens: list[Tokens]) -> Iterator[tuple[int, int]]:
-    """Cut the leaves into runs of at most ``BLOCK_TOKENS`` tokens (or one leaf)."""
-    start, held = 0, 0
+    """Cut the leaves into runs of at most ``BLOCK`` leaves and ``BLOCK`` distinct tokens (or one leaf)."""
+    start = 0
+    names: set[Token] = set()
     for leaf, content in enumerate(tokens):
-        if held + len(content) > BLOCK_TOKENS and leaf > start:
+        if leaf - start == BLOCK or (leaf > start and len(names) + len(content) > BLOCK):
             yield start, leaf
-            start, held = leaf, 0
-        held += len(content)
+            start = leaf
+            names.clear()
+        names.update(content)
     if start < len(tokens):
         yield start, len(tokens)
 
