@@ -48,7 +48,7 @@ def layer_of(name):
     return next((i for i, layer in enumerate(LAYERS) if name in layer), None)
 
 
-@pytest.mark.parametrize(("name", "path"), modules())
+@pytest.mark.parametrize(("name", "path"), list(modules()))
 def test_direction_of_imports(name, path):
     inside = [i.split(".")[1] for i in imports_of(path) if i.startswith("hdc.")]
     area = name.split(".")[1] if "." in name else "hdc"
