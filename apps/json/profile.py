@@ -42,7 +42,7 @@ KNOTS = 64
 LARGEST = sys.float_info.max
 
 EVENLY = 16
-"""Numbers that are taken to lie evenly between the least and the largest, besides those seen: steadies small samples."""
+"""Numbers, besides those seen, that are taken to lie evenly between the least and the largest: for small samples."""
 
 MAX_TOKENS = 100_000
 """Tokens whose frequency is kept, the most frequent ones; the others count as seen once."""
