@@ -36,6 +36,9 @@ NUMBER_SHARE = QUANTILE_WIDTHS[1]
 SAMPLE = 4096
 """Numbers of a path that are kept to learn its quantiles: a uniform sample."""
 
+PRIOR = 16
+"""Numbers that the even spread over a path's range counts for: quantiles of few numbers say little."""
+
 KNOTS = 64
 """Quantiles of a path that are kept."""
 
@@ -78,6 +81,9 @@ class Scale:
         for value, count in counts:
             middles.append((value, (below + count / 2) / total))
             below += count
+        (first, _), (last, _) = middles[0], middles[-1]
+        if last > first:
+            middles = [(v, (total * q + PRIOR * _part(v, first, last)) / (total + PRIOR)) for v, q in middles]
         if len(middles) > KNOTS:
             middles = [middles[round(i * (len(middles) - 1) / (KNOTS - 1))] for i in range(KNOTS)]
         prevailing = max(count for _, count in counts) / total
@@ -186,8 +192,7 @@ class ProfileBuilder:
     def build(self) -> Profile:
         """Return the profile of all documents so far."""
         every = ((count, path, token) for path, counts in self._counts.items() for token, count in counts.items())
-        repeated = (entry for entry in every if entry[0] > 1)
-        kept = sorted(repeated, key=lambda entry: (-entry[0], repr(entry[1:])))[:MAX_TOKENS]
+        kept = sorted(every, key=lambda entry: (-entry[0], repr(entry[1:])))[:MAX_TOKENS]
         frequencies: dict[Path, dict[Token, int]] = {}
         for count, path, token in kept:
             frequencies.setdefault(path, {})[token] = count
