@@ -184,7 +184,7 @@ class JSONEncoder:
     def transform(self, X: Iterable[Any]) -> Floats:
         """Encode documents.
 
-        Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, whatever their number:
+        Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, for any number:
         about 200 MiB at dim 2048.
 
         Parameters
