@@ -33,17 +33,17 @@ def xor(a: Words, b: Words) -> Words:
 
 def or_reduce(x: Words) -> Words:
     """Bundle packed binary vectors: bitwise or along axis -2."""
-    return np.bitwise_or.reduce(x.astype(np.uint64, copy=False), axis=-2)
+    return np.asarray(np.bitwise_or.reduce(x.astype(np.uint64, copy=False), axis=-2))
 
 
 def and_reduce(x: Words) -> Words:
     """Intersect packed binary vectors: bitwise and along axis -2."""
-    return np.bitwise_and.reduce(x.astype(np.uint64, copy=False), axis=-2)
+    return np.asarray(np.bitwise_and.reduce(x.astype(np.uint64, copy=False), axis=-2))
 
 
 def popcount(x: Words) -> npt.NDArray[np.int64]:
     """Count the set bits of each row."""
-    return np.bitwise_count(x).sum(axis=-1, dtype=np.int64)
+    return np.asarray(np.bitwise_count(x).sum(axis=-1, dtype=np.int64))
 
 
 def _row_blocks(rows: int, row_bytes: int) -> Iterator[slice]:
@@ -52,9 +52,7 @@ def _row_blocks(rows: int, row_bytes: int) -> Iterator[slice]:
         yield slice(start, min(rows, start + step))
 
 
-def _pairwise(
-    combine: Callable[[Words, Words], Words], queries: Words, items: Words
-) -> npt.NDArray[np.int32]:
+def _pairwise(combine: Callable[[Words, Words], Words], queries: Words, items: Words) -> npt.NDArray[np.int32]:
     counts = np.empty((len(queries), len(items)), dtype=np.int32)
     for rows in _row_blocks(len(items), 9 * items.shape[-1]):
         block = items[rows]

@@ -37,8 +37,9 @@ class BitKernels:
     majority : (x (..., n, words), weights (..., n) int64 or None, tie (words,)) -> (..., words)
         Bit j is set where the weights of rows with bit j set exceed half the total weight, cleared where
         they are less, and ``tie``'s bit where they are equal. Weights may be negative; weights of one set
-        whose magnitudes sum to 2^62 or more raise :class:`~hdc.errors.ParameterError`.
-    counters_add : (counters (..., dim) int64, x (..., n, words), weights (..., n) int64 or None) -> (..., dim) int64
+        whose magnitudes sum to 2^62 or more raise :class:`~hdc.errors.ParameterError`. Padding counts as
+        a clear component: where the total weight is negative, the caller has to mask it off.
+    counters_add : (counters (..., dim) int64, x (..., n, words), weights as majority) -> (..., dim) int64
         An incremental bundle is an array of counters, zero at first. Adding a row adds its weight (1 for
         None) to the counters of its set bits and subtracts it from the others; weight -1 takes a row out
         again. Batch axes broadcast. A sum beyond int64 raises :class:`~hdc.errors.ParameterError`.

@@ -53,9 +53,7 @@ def as_words(x: Any, dim: int, what: str = "array") -> Words:
             f"{what} must be a packed NumPy uint64 array, not {given}; pack components with hdc.words.pack"
         )
     if x.ndim == 0 or x.shape[-1] != word_count(dim):
-        raise DimensionError(
-            f"{what} has shape {x.shape}; dim={dim} needs {word_count(dim)} words on the last axis"
-        )
+        raise DimensionError(f"{what} has shape {x.shape}; dim={dim} needs {word_count(dim)} words on the last axis")
     words = x.astype(np.uint64, copy=False)
     if dim % WORD_BITS and words.size and np.any(words[..., -1] & ~tail_mask(dim)):
         raise PaddingError(

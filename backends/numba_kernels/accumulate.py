@@ -28,9 +28,7 @@ def _csr_matmul(data: Any, indices: Any, indptr: Any, dense: Any, out: Any, star
                 a, b = dense[indices[t], column:end], dense[indices[t + 1], column:end]
                 c, d = dense[indices[t + 2], column:end], dense[indices[t + 3], column:end]
                 for j in range(len(total)):
-                    total[j] += (data[t] * a[j] + data[t + 1] * b[j]) + (
-                        data[t + 2] * c[j] + data[t + 3] * d[j]
-                    )
+                    total[j] += (data[t] * a[j] + data[t + 1] * b[j]) + (data[t + 2] * c[j] + data[t + 3] * d[j])
             for t in range(whole, last):
                 a = dense[indices[t], column:end]
                 for j in range(len(total)):

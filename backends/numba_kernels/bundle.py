@@ -1,9 +1,9 @@
 """Majority of packed rows, and the counters of incremental bundles.
 
-Counting is bit-sliced: the counts of 64 components live in 64-bit words, one word for each binary digit, and a
-carry-save adder adds 64 components with five logical operations. :func:`_fold` adds eight rows into the three
-lowest digits and hands on one row of carries, worth eight each; eight of those are folded in turn, like an
-odometer in base eight. So a row costs little more than reading it, however many digits its counts have.
+Counting is bit-sliced: the counts of 64 components live in 64-bit words, one word for each binary digit, and
+a carry-save adder adds 64 components with five logical operations. :func:`_fold` adds eight rows into the
+three lowest digits and hands on one row of carries, worth eight each; eight of those are folded in turn, like
+an odometer in base eight. So a row costs little more than reading it, however many digits its counts have.
 
 Weighted rows, and the few rows that an incremental bundle usually adds, go straight to int64 counters.
 """
@@ -12,7 +12,6 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen, rows_of, sets_of
 from hdc.backends.numba_kernels.jit import kernel, peek, poke
@@ -24,7 +23,7 @@ SPAN = 512
 """Most columns (words) counted together: the digits of a span stay in the nearest caches."""
 
 LEVEL_ROWS = 11
-"""Rows of a level of the odometer in the scratch: three binary digits, then eight rows waiting to be added."""
+"""Rows of a level of the odometer in the scratch: three binary digits, then eight rows still to be added."""
 
 FEW_ROWS = 12
 """Up to this many rows, adding to int64 counters directly is faster than converting bit-sliced counts."""
@@ -67,9 +66,7 @@ def _fold(source: Any, first: int, column: int, columns: int, digits: Any, level
 
 
 @kernel
-def _advance(
-    source: Any, first: int, column: int, columns: int, digits: Any, waiting: Any, level: int
-) -> None:
+def _advance(source: Any, first: int, column: int, columns: int, digits: Any, waiting: Any, level: int) -> None:
     """Fold eight rows into ``level``, and every level above whose eight waiting rows are then complete."""
     _fold(source, first, column, columns, digits, level, (level + 1) * LEVEL_ROWS + 3 + waiting[level + 1])
     waiting[level + 1] += 1

@@ -1,7 +1,7 @@
 """How kernels are compiled: one decorator, and what the machine can do that Python has no operator for."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -10,6 +10,8 @@ from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+PLAIN_PYTHON: bool = config.DISABLE_JIT  # type: ignore[attr-defined]  # set from the environment
+
 
 def kernel(function: Function) -> Function:
     """Compile on first use, without the GIL, and keep the machine code on disk.
@@ -17,10 +19,9 @@ def kernel(function: Function) -> Function:
     With ``NUMBA_DISABLE_JIT=1`` the function stays Python, where NumPy's scalars warn about the wrap-around
     that unsigned arithmetic is meant to have: that warning is switched off.
     """
-    if config.DISABLE_JIT:
+    if PLAIN_PYTHON:
         return np.errstate(over="ignore")(function)
-    compiled: Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 def _popcount_in_python(word: Any) -> Any:
@@ -90,7 +91,7 @@ def _poke_in_llvm(typing: Any, array: Any, row: Any, column: Any, value: Any) ->
 
 
 def _machine(in_llvm: Callable[..., Any], in_python: Callable[..., Any]) -> Callable[..., Any]:
-    return in_python if config.DISABLE_JIT else intrinsic(in_llvm)
+    return in_python if PLAIN_PYTHON else intrinsic(in_llvm)
 
 
 popcount = _machine(_popcount_in_llvm, _popcount_in_python)

@@ -9,6 +9,7 @@ which is why a thread is only used where it gets at least ``GRAIN`` of work.
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import Any
 
 from hdc.errors import ParameterError
@@ -74,9 +75,7 @@ def over_rows(kernel: Callable[..., None], rows: int, nanoseconds: float, *args:
     """
     parts = max(1, min(_limit, rows, int(rows * nanoseconds / GRAIN)))
     bounds = [rows * part // parts for part in range(parts + 1)]
-    pending = [
-        _pool.submit(kernel, *args, start, stop) for start, stop in zip(bounds[1:-1], bounds[2:], strict=True)
-    ]
+    pending = [_pool.submit(kernel, *args, start, stop) for start, stop in pairwise(bounds[1:])]
     try:
         kernel(*args, 0, bounds[1])
     finally:

@@ -18,13 +18,13 @@ WEYL = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
 def _philox(key: Any, counter: Any) -> Any:
     """Return the four words of one counter (Salmon et al. 2011, Philox4x64-10)."""
     a, b, c, d = counter, np.uint64(0), np.uint64(0), np.uint64(0)
-    k, l = key[0], key[1]
+    first_key, second_key = key[0], key[1]
     for _ in range(ROUNDS):
         high_a, low_a = multiply_wide(MULTIPLIERS[0], a)
         high_c, low_c = multiply_wide(MULTIPLIERS[1], c)
-        a, b, c, d = high_c ^ b ^ k, low_c, high_a ^ d ^ l, low_a
-        k += WEYL[0]
-        l += WEYL[1]
+        a, b, c, d = high_c ^ b ^ first_key, low_c, high_a ^ d ^ second_key, low_a
+        first_key += WEYL[0]
+        second_key += WEYL[1]
     return a, b, c, d
 
 
