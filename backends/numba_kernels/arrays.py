@@ -30,3 +30,8 @@ def rows_of(x: AnyArray, dtype: npt.DTypeLike = np.uint64) -> AnyArray:
 def sets_of(x: AnyArray, dtype: npt.DTypeLike = np.uint64) -> AnyArray:
     """Return ``(..., n, m)`` as a frozen ``(sets, n, m)`` array."""
     return frozen(x, dtype, math.prod(x.shape[:-2]), *x.shape[-2:])
+
+
+def spread(x: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """Return ``x`` broadcast to ``shape``; itself, where it has it already."""
+    return x if x.shape == shape else np.broadcast_to(x, shape)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hdc.backends.numba_kernels.arrays import frozen, rows_of, sets_of
+from hdc.backends.numba_kernels.arrays import frozen, rows_of, sets_of, spread
 from hdc.backends.numba_kernels.jit import kernel, peek, poke
 from hdc.backends.numba_kernels.parallel import over_rows, threads
 from hdc.backends.numpy_backend import Counters, Ints, check_weights, reject_overflow
@@ -205,9 +205,9 @@ def _signed_sums(x: Words, weights: Ints | None) -> Counters:
     if weights is None and n > FEW_ROWS:
         over_rows(_tally, len(sums), words * (n * 0.4 + 300), sets_of(x), _levels(n), sums)
     else:
-        given = check_weights(np.ones(n, dtype=np.int64) if weights is None else weights)
-        spread = frozen(np.broadcast_to(given, (*batch, n)), np.int64, len(sums), n)
-        over_rows(_tally_weighted, len(sums), words * n * 25.0, sets_of(x), spread, sums)
+        given = np.ones(n, dtype=np.int64) if weights is None else check_weights(weights)
+        rows = frozen(spread(given, (*batch, n)), np.int64, len(sums), n)
+        over_rows(_tally_weighted, len(sums), words * n * 25.0, sets_of(x), rows, sums)
     return sums.reshape(*batch, words * WORD_BITS)
 
 
@@ -216,7 +216,7 @@ def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
     *batch, n, words = x.shape
     if weights is not None:
         shape = np.broadcast_shapes(tuple(batch), weights.shape[:-1])
-        return counters_majority(_signed_sums(np.broadcast_to(x, (*shape, n, words)), weights), tie)
+        return counters_majority(_signed_sums(spread(x, (*shape, n, words)), weights), tie)
     out = np.empty((*batch, words), dtype=np.uint64)
     sets = math.prod(batch)
     span = min(SPAN, words) if sets >= threads() else min(SPAN, -(-words // (8 * threads())) * 8)
@@ -226,21 +226,25 @@ def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
     return out
 
 
+def _exact_sums(counters: Counters, sums: Counters) -> Counters:
+    """Add ``(..., dim)`` counters and ``(..., dim or more)`` sums; raise where one wrapped."""
+    batch = np.broadcast_shapes(counters.shape[:-1], sums.shape[:-1])
+    left = rows_of(spread(counters, (*batch, counters.shape[-1])), np.int64)
+    right = rows_of(spread(sums, (*batch, sums.shape[-1])), np.int64)
+    out, overflow = np.empty(left.shape, dtype=np.int64), np.zeros(len(left), dtype=np.int64)
+    over_rows(_add_exactly, len(left), left.shape[1] * 1.0, left, right, out, overflow)
+    reject_overflow(bool((overflow < 0).any()))
+    return out.reshape(*batch, counters.shape[-1])
+
+
 def counters_add(counters: Counters, x: Words, weights: Ints | None) -> Counters:
     """Add the rows' signed sums to the counters."""
-    sums = _signed_sums(x, weights)[..., : counters.shape[-1]]
-    return counters_merge(counters, sums)
+    return _exact_sums(counters, _signed_sums(x, weights))
 
 
 def counters_merge(a: Counters, b: Counters) -> Counters:
     """Add, and reject sums that wrapped."""
-    shape = np.broadcast_shapes(a.shape, b.shape)
-    out = np.empty(shape, dtype=np.int64)
-    left, right = rows_of(np.broadcast_to(a, shape), np.int64), rows_of(np.broadcast_to(b, shape), np.int64)
-    overflow = np.zeros(len(left), dtype=np.int64)
-    over_rows(_add_exactly, len(left), left.shape[1] * 1.0, left, right, out.reshape(left.shape), overflow)
-    reject_overflow(bool((overflow < 0).any()))
-    return out
+    return _exact_sums(a, b)
 
 
 def counters_majority(counters: Counters, tie: Words) -> Words:

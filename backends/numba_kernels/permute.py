@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.backends.numba_kernels.arrays import frozen, rows_of
+from hdc.backends.numba_kernels.arrays import frozen, rows_of, spread
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numpy_backend import Ints
@@ -118,7 +118,7 @@ def rotate(x: Words, shifts: int | Ints, dim: int) -> Words:
     turns = np.asarray(shifts, dtype=np.int64) % dim
     batch = np.broadcast_shapes(x.shape[:-1], turns.shape)
     if turns.ndim:
-        x, turns = np.broadcast_to(x, (*batch, x.shape[-1])), np.broadcast_to(turns, batch)
+        x, turns = spread(x, (*batch, x.shape[-1])), spread(turns, batch)
     rows = rows_of(x)
     out = np.empty_like(rows)
     each = frozen(turns, np.int64, turns.size)
@@ -138,7 +138,7 @@ def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:
     """Take component ``index[j]`` for component j: many rows of one index transposed, others bit by bit."""
     batch = np.broadcast_shapes(x.shape[:-1], index.shape[:-1])
     if math.prod(index.shape[:-1]) != 1:
-        x, index = np.broadcast_to(x, (*batch, x.shape[-1])), np.broadcast_to(index, (*batch, dim))
+        x, index = spread(x, (*batch, x.shape[-1])), spread(index, (*batch, dim))
     rows, places = rows_of(x), rows_of(index, np.int64)
     out = np.empty((math.prod(batch), word_count(dim)), dtype=np.uint64)
     if len(places) == 1 and len(rows) >= 16:
