@@ -50,8 +50,9 @@ def _or_rows(x: Any, out: Any, start: int, stop: int) -> None:
 def _and_rows(x: Any, out: Any, start: int, stop: int) -> None:
     n = x.shape[1]
     for i in range(start, stop):
-        total = out[i]
-        total[:] = x[i, 0]
+        total, first = out[i], x[i, 0]
+        for w in range(len(total)):
+            total[w] = first[w]
         for r in range(0, n - 3, 4):
             a, b, c, d = x[i, r], x[i, r + 1], x[i, r + 2], x[i, r + 3]
             for w in range(len(total)):

@@ -79,6 +79,13 @@ def _advance(source: Any, first: int, column: int, columns: int, digits: Any, wa
 
 
 @kernel
+def _clear(digits: Any, first: int, last: int, columns: int) -> None:
+    for row in range(first, last):
+        for w in range(columns):
+            digits[row, w] = 0
+
+
+@kernel
 def _count(rows: Any, column: int, columns: int, digits: Any, waiting: Any) -> None:
     """Leave the bit-sliced counts of ``rows[:, column : column + columns]`` in ``digits``.
 
@@ -86,18 +93,19 @@ def _count(rows: Any, column: int, columns: int, digits: Any, waiting: Any) -> N
     more: the highest level hands on carries too, always zero.
     """
     n = len(rows)
-    digits[:, :columns] = 0
+    _clear(digits, 0, len(digits), columns)
     waiting[:] = 0
     whole = n - n % 8
     for first in range(0, whole, 8):
         _advance(rows, first, column, columns, digits, waiting, 0)
     for i in range(n - whole):
-        digits[3 + i, :columns] = rows[whole + i, column : column + columns]
+        for w in range(columns):
+            digits[3 + i, w] = rows[whole + i, column + w]
     waiting[0] = n - whole
     for level in range(len(waiting) - 1):
         if waiting[level]:
             first = level * LEVEL_ROWS + 3
-            digits[first + waiting[level] : first + 8, :columns] = 0
+            _clear(digits, first + waiting[level], first + 8, columns)
             waiting[level] = 0
             waiting[level + 1] %= 8
             _advance(digits, first, 0, columns, digits, waiting, level)

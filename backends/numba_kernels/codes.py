@@ -4,8 +4,9 @@ With u planes a component is the integer ``sum_i 2**(u-1-i) s_i``, s_i = +1 or -
 
     dot(q, x) = dim (2**u - 1)**2 - 2 sum_ij 2**(u-1-i) 2**(u-1-j) hamming(q_i, x_j)
 
-exactly, in integers. Measured for 1024 components, 10^5 codes and 100 queries, planes beat multiplying small
-integers for u = 1 and 2, which is what the codes are used with; they stay exact, and slower, beyond.
+exactly, in integers. Two planes of 1024 components, 10^5 codes, 100 queries, one thread of a Xeon with AMX: this
+takes 75 ms on 26 MB of codes, a matrix product of the codes unpacked to int8 43 ms on 102 MB, to float32 175 ms on
+410 MB. Time grows with u squared: from three planes on, small integers would be the better form where they fit.
 
 The items lie in lanes: a tile holds the same word of ``LANES`` items side by side, so that the innermost loop
 runs over items and no sum crosses lanes, however short the codes are.
@@ -21,30 +22,31 @@ from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numpy_backend import Ints, dot_dtype
 from hdc.words import Words
 
-LANES = 256
-"""Items of a tile: 64 KiB for two planes of 1024 components."""
+LANES = 64
+"""Items of a tile: two planes of 1024 components are 16 KiB, so that a tile stays in the first-level cache."""
 
 
 @kernel
-def _differences(word_pairs: int, tile: Any, plane: int, words: int, query: Any, sums: Any, row: int) -> None:
-    """Add the differing bits of one plane of a query and one of all items of a tile to ``sums[row]``."""
-    first = plane * words
-    for w in range(0, word_pairs, 2):
-        a, b = query[w], query[w + 1]
+def _add_differences(tile: Any, first: int, words: int, query: Any, sums: Any) -> None:
+    """Add the differing bits of one plane of a query and one of all items of a tile, four words at a time."""
+    whole = words - words % 4
+    for w in range(0, whole, 4):
+        row = first + w
+        a, b, c, d = query[w], query[w + 1], query[w + 2], query[w + 3]
         for lane in range(LANES):
-            differing = popcount(a ^ peek(tile, first + w, lane)) + popcount(b ^ peek(tile, first + w + 1, lane))
-            poke(sums, row, lane, sums[row, lane] + differing)
-    if word_pairs < words:
-        a = query[words - 1]
+            low = popcount(a ^ peek(tile, row, lane)) + popcount(b ^ peek(tile, row + 1, lane))
+            high = popcount(c ^ peek(tile, row + 2, lane)) + popcount(d ^ peek(tile, row + 3, lane))
+            poke(sums, 0, lane, sums[0, lane] + (low + high))
+    for w in range(whole, words):
+        a = query[w]
         for lane in range(LANES):
-            poke(sums, row, lane, sums[row, lane] + popcount(a ^ peek(tile, first + words - 1, lane)))
+            poke(sums, 0, lane, sums[0, lane] + popcount(a ^ peek(tile, first + w, lane)))
 
 
 @kernel
 def _code_dots(queries: Any, items: Any, dim: int, out: Any, start: int, stop: int) -> None:
     """Write the columns of tiles ``start`` to ``stop``."""
     planes, words = items.shape[1], items.shape[2]
-    pairs = words - words % 2
     best = dim * (2**planes - 1) ** 2
     tile = np.zeros((planes * words, LANES), dtype=np.uint64)
     sums = np.empty((1, LANES), dtype=np.int64)
@@ -61,7 +63,7 @@ def _code_dots(queries: Any, items: Any, dim: int, out: Any, start: int, stop: i
                 for lane in range(LANES):
                     sums[0, lane] *= 2
                 for i in range(max(0, level - planes + 1), min(planes, level + 1)):
-                    _differences(pairs, tile, i, words, queries[q, level - i], sums, 0)
+                    _add_differences(tile, i * words, words, queries[q, level - i], sums)
             result = out[q, t * LANES : t * LANES + lanes]
             for lane in range(lanes):
                 result[lane] = best - 2 * sums[0, lane]

@@ -18,6 +18,8 @@ def kernel(function: Function) -> Function:
 
     With ``NUMBA_DISABLE_JIT=1`` the function stays Python, where NumPy's scalars warn about the wrap-around
     that unsigned arithmetic is meant to have: that warning is switched off.
+
+    Kernels copy arrays element by element: ``a[:] = b`` takes Numba some two seconds to compile.
     """
     if PLAIN_PYTHON:
         return np.errstate(over="ignore")(function)

@@ -101,7 +101,8 @@ def _gather_transposed(x: Any, index: Any, out: Any, start: int, stop: int) -> N
             for i in range(rows):
                 block[i] = x[64 * group + i, w]
             _transpose(block)
-            planes[64 * w : 64 * w + 64] = block
+            for j in range(64):
+                planes[64 * w + j] = block[j]
             block[:] = 0
         for w in range(out.shape[1]):
             chunk = index[64 * w : min(64 * w + 64, len(index))]

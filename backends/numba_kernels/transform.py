@@ -47,7 +47,8 @@ def _fwht(x: Any, rounds: int, scale: Any, out: Any, start: int, stop: int) -> N
         for _ in range(rounds // 2):
             _butterflies(here, there)
             here, there = there, here
-        out[i] = here
+        for j in range(dim):
+            out[i, j] = here[j]
 
 
 @kernel
