@@ -31,13 +31,15 @@ import numpy.typing as npt
 
 from hdc.backends.numba_kernels.launch import chunk_count, parallel_region
 from hdc.backends.numba_kernels.simd import (
-    LANE_BITS,
     LANES,
+    VECTOR_BITS,
+    Pointer,
     Vector,
     aligned_zeros,
     any_bit,
     load,
     majority,
+    pointer,
     popcount,
     prefetch,
     splat,
@@ -90,7 +92,7 @@ def block_words(words: int) -> int:
 
 @numba.njit(cache=True, forceinline=True)
 def _add_eight(
-    blocks: Words, base: int, order: Offsets, i: int, ones: Vector, twos: Vector, fours: Vector
+    blocks: Pointer, base: int, order: Pointer, i: int, ones: Vector, twos: Vector, fours: Vector
 ) -> tuple[Vector, Vector, Vector, Vector]:
     """Add eight planes to a number; return its three low planes and the carry, of weight 8."""
     a, b = load(blocks, base + order[i]), load(blocks, base + order[i + 1])
@@ -107,7 +109,7 @@ def _add_eight(
 
 
 @numba.njit(cache=True, forceinline=True)
-def _add_plane(scratch: Words, at: int, stop: int, plane: Vector) -> None:
+def _add_plane(scratch: Pointer, at: int, stop: int, plane: Vector) -> None:
     """Add a plane to the bit-sliced number ``scratch[at:stop]``, whose lowest plane has the plane's weight."""
     for i in range(at, stop, LANES):
         digit = load(scratch, i)
@@ -117,7 +119,7 @@ def _add_plane(scratch: Words, at: int, stop: int, plane: Vector) -> None:
 
 @numba.njit(cache=True)
 def _sum_planes(
-    blocks: Words, base: int, order: Offsets, start: int, stop: int, scratch: Words, at: int, width: int
+    blocks: Pointer, base: int, order: Pointer, start: int, stop: int, scratch: Pointer, at: int, width: int
 ) -> None:
     """Write the sum of the planes ``order[start:stop]`` of a block, as ``width >= 4`` planes, to ``scratch[at:]``."""
     ones = twos = fours = eights = splat(0)
@@ -142,7 +144,7 @@ def _sum_planes(
 
 
 @numba.njit(cache=True, forceinline=True)
-def _add(scratch: Words, a: int, b: int, width: int, out: int) -> None:
+def _add(scratch: Pointer, a: int, b: int, width: int, out: int) -> None:
     """Write the sum of two bit-sliced numbers of ``width`` planes, as ``width + 1`` planes."""
     carry = splat(0)
     for i in range(0, width * LANES, LANES):
@@ -153,7 +155,7 @@ def _add(scratch: Words, a: int, b: int, width: int, out: int) -> None:
 
 
 @numba.njit(cache=True, forceinline=True)
-def _accumulate(scratch: Words, total: int, bits: int, a: int, width: int) -> None:
+def _accumulate(scratch: Pointer, total: int, bits: int, a: int, width: int) -> None:
     """Add a bit-sliced number of ``width`` planes to a total of ``bits``, which does not overflow."""
     carry = splat(0)
     for i in range(0, min(width, bits) * LANES, LANES):
@@ -165,7 +167,7 @@ def _accumulate(scratch: Words, total: int, bits: int, a: int, width: int) -> No
 
 @numba.njit(cache=True)
 def _count_shared(
-    blocks: Words, base: int, order: Offsets, starts: Ints, group: int, bits: int, scratch: Words, slot: int
+    blocks: Pointer, base: int, order: Pointer, starts: Pointer, first: int, group: int, bits: int, scratch: Pointer, slot: int
 ) -> None:
     """Count |row AND query| of each of a group's queries: slot j of scratch, ``bits`` planes, is query j's.
 
@@ -174,7 +176,7 @@ def _count_shared(
     their sibling lie in slots ``group + 2 l`` (left) and ``group + 2 l + 1`` (right): few, hence always cached.
     """
     largest = 0
-    for c in range(1, 1 << group):
+    for c in range(first + 1, first + (1 << group)):
         largest = max(largest, starts[c + 1] - starts[c])
     leaf_width = 4
     while largest >> leaf_width:
@@ -183,7 +185,7 @@ def _count_shared(
         store(scratch, i, splat(0))
     for c in range(1 << group):
         leaf = (group + (c & 1)) * slot + LANES
-        _sum_planes(blocks, base, order, starts[c], starts[c + 1], scratch, leaf, leaf_width)
+        _sum_planes(blocks, base, order, starts[first + c], starts[first + c + 1], scratch, leaf, leaf_width)
         level, width = 0, leaf_width
         while (c >> level) & 1:
             left = (group + 2 * level) * slot + LANES
@@ -198,7 +200,7 @@ def _count_shared(
 
 @numba.njit(cache=True)
 def _subtract_and_compare(
-    blocks: Words, norms: int, scratch: Words, count: int, difference: int, bits: int, limit: int
+    blocks: Pointer, norms: int, scratch: Pointer, count: int, difference: int, bits: int, limit: int
 ) -> Vector:
     """Write norm - 2 count, ``bits + 1`` planes, to ``scratch[difference:]``; return the rows where it is < limit."""
     borrow = below = splat(0)
@@ -255,7 +257,7 @@ def _keep(
 ) -> None:
     """Extract the distances of the marked rows, ``difference + offset``, and put the good ones in the heap."""
     spare = difference + (bits + 1) * LANES
-    if first_row + LANE_BITS > n:
+    if first_row + VECTOR_BITS > n:
         rows = _existing(rows, scratch, spare, n - first_row)
     if _count_rows(rows, scratch, spare) > len(heap):
         rows = _least(scratch, difference, bits, rows, len(heap), spare)
@@ -295,19 +297,22 @@ def _search_blocks(
     difference = 3 * group * slot
     groups = len(starts)
     ahead = -(-block // (groups * LANES)) * LANES
+    planes, sums = pointer(blocks), pointer(scratch)
+    planes_of, starts_of = pointer(order), pointer(starts)
     for base in range(first * block, last * block, block):
-        row = base // block * LANE_BITS
+        row = base // block * VECTOR_BITS
         for g in range(groups):
             if base + block < last * block:
                 for i in range(g * ahead, min((g + 1) * ahead, block), LANES):
-                    prefetch(blocks, base + block + i)
-            _count_shared(blocks, base, order, starts[g], group, bits, scratch, slot)
+                    prefetch(planes, base + block + i)
+            class_0 = g * ((1 << group) + 1)
+            _count_shared(planes, base, planes_of, starts_of, class_0, group, bits, sums, slot)
             for q in range(g * group, min((g + 1) * group, len(norms))):
                 offset = norms[q] - (1 << bits)
                 worst = min(heaps[q, 0] >> ID_BITS, dims + 1)
                 count = (q - g * group) * slot + LANES
                 rows = _subtract_and_compare(
-                    blocks, base + dims * LANES, scratch, count, difference, bits, worst - offset
+                    planes, base + dims * LANES, sums, count, difference, bits, worst - offset
                 )
                 if any_bit(rows):
                     _keep(scratch, difference, bits, rows, row, n, offset, heaps[q])
@@ -327,7 +332,7 @@ def _search_threads(
     scratch: Words,
 ) -> None:
     """Search all blocks, one chunk of them a thread: heaps (chunks, q, k), scratch (chunks, words)."""
-    chunks, total = len(heaps), -(-n // LANE_BITS)
+    chunks, total = len(heaps), -(-n // VECTOR_BITS)
     for chunk in numba.prange(chunks):
         first, last = chunk * total // chunks, (chunk + 1) * total // chunks
         _search_blocks(
@@ -406,18 +411,18 @@ def _fill(blocks: Words, bits: int, filled: int, items: Words, scratch: Words) -
     block = (dims + bits + 2) * LANES
     matrices = np.empty((64, LANES), np.uint64)
     order = np.arange(0, dims * LANES, LANES).astype(np.int32)
-    for b in range(filled // LANE_BITS, -(-(filled + n) // LANE_BITS)):
+    for b in range(filled // VECTOR_BITS, -(-(filled + n) // VECTOR_BITS)):
         base = b * block
         for w in range(words):
             for lane in range(LANES):
                 for r in range(64):
-                    row = b * LANE_BITS + lane * 64 + r - filled
+                    row = b * VECTOR_BITS + lane * 64 + r - filled
                     matrices[r, lane] = items[row, w] if 0 <= row < n else np.uint64(0)
             _transpose(matrices)
             for d in range(64):
                 for lane in range(LANES):
                     blocks[base + (64 * w + d) * LANES + lane] |= matrices[d, lane]
-        _sum_planes(blocks, base, order, 0, dims, scratch, 0, bits)
+        _sum_planes(pointer(blocks), base, pointer(order), 0, dims, pointer(scratch), 0, bits)
         norms = base + dims * LANES
         blocks[norms : norms + bits * LANES] = scratch[: bits * LANES]
         blocks[norms + bits * LANES : norms + (bits + 1) * LANES] = ~np.uint64(0)
@@ -444,10 +449,10 @@ def append(planes: Planes, items: Words) -> Planes:
     the second copies it. Appends to one record, and an append and a search of its result, take turns.
     """
     n, block = planes.n + len(items), block_words(planes.words)
-    needed = -(-n // LANE_BITS) * block
+    needed = -(-n // VECTOR_BITS) * block
     blocks, filled = planes.blocks, planes.filled
     if needed > len(blocks) or filled[0] != planes.n:
-        used = planes.n // LANE_BITS
+        used = planes.n // VECTOR_BITS
         blocks = aligned_zeros(max(needed, len(blocks) // block * 3 // 2 * block))
         blocks[: used * block] = planes.blocks[: used * block]
         filled = np.zeros(1, np.int64)
@@ -497,7 +502,7 @@ def search(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32
     scratch = aligned_zeros(chunks * (3 * group + 1) * (bits + 3) * LANES).reshape(chunks, -1)
     common = (order, starts, group, norms)
     if chunks == 1:
-        blocks = -(-planes.n // LANE_BITS)
+        blocks = -(-planes.n // VECTOR_BITS)
         _search_blocks(
             planes.blocks, planes.words, bits, 0, blocks, planes.n, *common, heaps[0], scratch[0]
         )

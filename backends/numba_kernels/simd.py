@@ -17,7 +17,7 @@ import numpy as np
 from llvmlite import ir
 from numba import config, types
 from numba.core import cgutils
-from numba.core.typing.templates import ConcreteTemplate, infer_global, signature
+from numba.core.typing.templates import AbstractTemplate, ConcreteTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
 from hdc.words import Words
@@ -25,7 +25,7 @@ from hdc.words import Words
 LANES = 8
 """Words in a vector."""
 
-LANE_BITS = 64 * LANES
+VECTOR_BITS = 64 * LANES
 """Bits in a vector."""
 
 Vector = Any
@@ -76,17 +76,69 @@ for _operator, _instruction in _OPERATORS.items():
     _register_operator(_operator, _instruction)
 
 
+Pointer = Any
+"""What :func:`pointer` returns: an address in compiled code, the flat array otherwise."""
+
+
 def _compiled_from(plain: Callable[..., Any]) -> Callable[..., Any]:
     """Decorate an intrinsic's typing function; ``plain`` is its meaning, used where nothing is compiled."""
     return (lambda typing_function: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=True)
 
 
-def _word_address(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
-    return builder.gep(context.make_array(array_type)(context, builder, array).data, [at])
+class PointerType(types.Type):  # type: ignore[misc]
+    """Numba's type of the address of an array's first element."""
+
+    def __init__(self, dtype: types.Type) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"Pointer({dtype})")
+
+
+@register_model(PointerType)
+class _PointerModel(models.PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, manager: Any, numba_type: PointerType) -> None:
+        pointed = manager.lookup(numba_type.dtype).get_data_type()
+        super().__init__(manager, numba_type, pointed.as_pointer())
+
+
+@infer_global(operator.getitem)
+class _PointerItem(AbstractTemplate):  # type: ignore[misc]
+    def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
+        base, index = args
+        if isinstance(base, PointerType) and isinstance(index, types.Integer):
+            return signature(base.dtype, base, types.intp)
+        return None
+
+
+@lower_builtin(operator.getitem, PointerType, types.Integer)
+def _load_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.load(builder.gep(args[0], [args[1]]))
+
+
+def _plain_pointer(array: Any) -> Any:
+    """Return the address of a C-contiguous array, to be indexed as if flat.
+
+    Compiled functions count references to every array they are given, atomically; to pointers they do not.
+    The caller keeps the array alive.
+    """
+    return array.reshape(-1)
+
+
+@_compiled_from(_plain_pointer)
+def pointer(typing: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return context.make_array(sig.args[0])(context, builder, args[0]).data
+
+    return PointerType(array.dtype)(array), generate
+
+
+def _word_address(context: Any, builder: Any, base_type: Any, base: Any, at: Any) -> Any:
+    if not isinstance(base_type, PointerType):
+        base = context.make_array(base_type)(context, builder, base).data
+    return builder.bitcast(builder.gep(base, [at]), _VECTOR.as_pointer())
 
 
 def _plain_load(words: Words, at: int) -> Vector:
-    """Return the vector ``words[at : at + 8]`` of a flat uint64 array."""
+    """Return the vector ``words[at : at + 8]`` of a flat uint64 array, or of a pointer to one."""
     return words[at : at + LANES].copy()
 
 
@@ -94,7 +146,7 @@ def _plain_load(words: Words, at: int) -> Vector:
 def load(typing: Any, words: Any, at: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         address = _word_address(context, builder, sig.args[0], *args)
-        return builder.load(builder.bitcast(address, _VECTOR.as_pointer()), align=8)
+        return builder.load(address, align=8)
 
     return VECTOR(words, types.intp), generate
 
@@ -108,7 +160,7 @@ def _plain_store(words: Words, at: int, vector: Vector) -> None:
 def store(typing: Any, words: Any, at: Any, vector: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         address = _word_address(context, builder, sig.args[0], *args[:2])
-        builder.store(args[2], builder.bitcast(address, _VECTOR.as_pointer()), align=8)
+        builder.store(args[2], address, align=8)
         return context.get_dummy_value()
 
     return types.void(words, types.intp, VECTOR), generate
