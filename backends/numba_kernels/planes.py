@@ -37,10 +37,11 @@ from hdc.backends.numba_kernels.simd import (
     Vector,
     aligned_zeros,
     any_bit,
+    ctpop,
+    frozen,
     load,
     majority,
     pointer,
-    popcount,
     prefetch,
     splat,
     store,
@@ -216,7 +217,7 @@ def _subtract_and_compare(
 
 @numba.njit(cache=True)
 def _count_rows(rows: Vector, scratch: Words, at: int) -> int:
-    store(scratch, at, popcount(rows))
+    store(scratch, at, ctpop(rows))
     total = 0
     for lane in range(LANES):
         total += np.int64(scratch[at + lane])
@@ -265,7 +266,7 @@ def _keep(
     for lane in range(LANES):
         left = scratch[spare + lane]
         while left:
-            bit = popcount(~left & (left - np.uint64(1)))  # number of zeros below the lowest one
+            bit = ctpop(~left & (left - np.uint64(1)))  # number of zeros below the lowest one
             left &= left - np.uint64(1)
             row = first_row + 64 * lane + np.int64(bit)
             distance = offset
@@ -411,6 +412,7 @@ def _fill(blocks: Words, bits: int, filled: int, items: Words, scratch: Words) -
     block = (dims + bits + 2) * LANES
     matrices = np.empty((64, LANES), np.uint64)
     order = np.arange(0, dims * LANES, LANES).astype(np.int32)
+    zero = np.int64(0)  # a plain 0 has a type of its own, for which _sum_planes would be compiled again
     for b in range(filled // VECTOR_BITS, -(-(filled + n) // VECTOR_BITS)):
         base = b * block
         for w in range(words):
@@ -422,14 +424,10 @@ def _fill(blocks: Words, bits: int, filled: int, items: Words, scratch: Words) -
             for d in range(64):
                 for lane in range(LANES):
                     blocks[base + (64 * w + d) * LANES + lane] |= matrices[d, lane]
-        _sum_planes(pointer(blocks), base, pointer(order), 0, dims, pointer(scratch), 0, bits)
+        _sum_planes(pointer(blocks), base, pointer(order), zero, dims, pointer(scratch), zero, bits)
         norms = base + dims * LANES
         blocks[norms : norms + bits * LANES] = scratch[: bits * LANES]
         blocks[norms + bits * LANES : norms + (bits + 1) * LANES] = ~np.uint64(0)
-
-
-def _contiguous(rows: Words) -> Words:
-    return np.ascontiguousarray(rows, dtype=np.uint64)
 
 
 def empty(words: int) -> Planes:
@@ -458,7 +456,7 @@ def append(planes: Planes, items: Words) -> Planes:
         filled = np.zeros(1, np.int64)
     bits = norm_bits(planes.words)
     if len(items):
-        _fill(blocks, bits, planes.n, _contiguous(items), aligned_zeros(bits * LANES))
+        _fill(blocks, bits, planes.n, frozen(items), aligned_zeros(bits * LANES))
     filled[0] = n
     return Planes(blocks, planes.words, n, filled)
 
@@ -491,22 +489,22 @@ def search(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32
     distances : (q, k) int32 array
     ids : (q, k) int64 array
     """
-    queries = _contiguous(queries)
+    queries = frozen(queries)
     if len(queries) == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
     bits, group = norm_bits(planes.words), group_size(len(queries), planes.words)
     order, starts = _classify(queries, group)
     norms = np.bitwise_count(queries).sum(axis=-1, dtype=np.int64)
     chunks = chunk_count(len(queries) * planes.n * planes.words * 64, WORK_PER_THREAD)
-    heaps = new_heaps(chunks, len(queries), min(k, planes.n))
+    heaps = new_heaps(chunks, len(queries), k)
     scratch = aligned_zeros(chunks * (3 * group + 1) * (bits + 3) * LANES).reshape(chunks, -1)
-    common = (order, starts, group, norms)
+    store_, common = frozen(planes.blocks), (order, starts, group, norms)
     if chunks == 1:
         blocks = -(-planes.n // VECTOR_BITS)
         _search_blocks(
-            planes.blocks, planes.words, bits, 0, blocks, planes.n, *common, heaps[0], scratch[0]
+            store_, planes.words, bits, 0, blocks, planes.n, *common, heaps[0], scratch[0]
         )
     else:
         with parallel_region():
-            _search_threads(planes.blocks, planes.words, bits, planes.n, *common, heaps, scratch)
+            _search_threads(store_, planes.words, bits, planes.n, *common, heaps, scratch)
     return merge(heaps, k)

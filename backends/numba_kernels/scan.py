@@ -14,7 +14,7 @@ their end, into the next row; the few for which this would leave the array are d
 Rows are taken in tiles that stay in the first-level cache while every query passes over them.
 """
 
-from typing import Any
+import math
 
 import numba
 import numpy as np
@@ -26,11 +26,13 @@ from hdc.backends.numba_kernels.simd import (
     Pointer,
     Vector,
     aligned_zeros,
+    ctpop,
+    frozen,
     lanes_below,
     load,
     pair_sums,
     pointer,
-    popcount,
+    prefetch,
     splat,
     store,
 )
@@ -40,15 +42,19 @@ from hdc.words import Words
 TILE_WORDS = 2048
 """Words of rows (16 KiB) that every query passes over before the next rows are read."""
 
-WORK_PER_THREAD = 1 << 16
-"""Words to compare below which another thread does not pay (about 20 us)."""
+
+AHEAD = 1024
+"""Words (8 KiB) between the row in hand and the one asked for from memory."""
+
+WORK_PER_THREAD = 1 << 18
+"""Words to compare below which another thread does not pay (about 40 us)."""
 
 Counts = npt.NDArray[np.int32]
 
 
 @numba.njit(cache=True, forceinline=True)
 def _counted(rows: Pointer, at: int, flip: Vector, take: Vector) -> Vector:
-    return popcount((load(rows, at) ^ flip) & take)
+    return ctpop((load(rows, at) ^ flip) & take)
 
 
 @numba.njit(cache=True)
@@ -83,7 +89,7 @@ def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -
         chunk = w // LANES
         lane = w - min(LANES * chunk, last)
         mask = query + 2 * LANES * chunk + lane
-        count += popcount((rows[at + w] ^ masks[mask]) & masks[mask + LANES])
+        count += ctpop((rows[at + w] ^ masks[mask]) & masks[mask + LANES])
     return np.int64(count)
 
 
@@ -143,6 +149,9 @@ def _search_rows(items: Words, n: int, words: int, first: int, last: int, masks:
         for q in range(len(masks)):
             worst = splat(heaps[q, 0] >> ID_BITS)
             for row in range(tile, eights, LANES):
+                if q == 0:
+                    for i in range(row * words, (row + LANES) * words, LANES):
+                        prefetch(rows, i + AHEAD)
                 distances = _eight_counts(rows, row * words, words, queries, q * size)
                 if lanes_below(distances, worst):
                     store(pointer(eight), 0, distances)
@@ -159,10 +168,6 @@ def _search_rows_threads(items: Words, n: int, words: int, masks: Words, heaps: 
     for chunk in numba.prange(chunks):
         first, last = chunk * n // chunks, (chunk + 1) * n // chunks
         _search_rows(items, n, words, first, last, masks, heaps[chunk])
-
-
-def _rows(x: Words) -> Words:
-    return np.ascontiguousarray(x, dtype=np.uint64)
 
 
 def _masks(flip: Words, take: Words) -> Words:
@@ -184,7 +189,7 @@ def _pairwise(flip: Words, take: Words, items: Words) -> Counts:
     if n == 0 or q == 0 or words == 0:
         return np.zeros((q, n), dtype=np.int32)
     counts = np.empty((q, n), dtype=np.int32)
-    flat, masks = _rows(items).reshape(-1), _masks(flip, take)
+    flat, masks = frozen(items).reshape(-1), _masks(flip, take)
     chunks = chunk_count(q * n * words, WORK_PER_THREAD)
     if chunks == 1:
         _count_rows(flat, n, words, 0, n, masks, counts)
@@ -208,11 +213,12 @@ def shared_ones(queries: Words, items: Words) -> Counts:
     return _pairwise(np.broadcast_to(np.uint64(0), queries.shape), queries, items)
 
 
-def popcount_rows(x: Words) -> npt.NDArray[np.int64]:
+def popcount(x: Words) -> npt.NDArray[np.int64]:
     """Count the set bits of each row: (..., words) uint64 -> (...) int64."""
-    rows = x.reshape(-1, x.shape[-1]) if x.size else np.empty((int(np.prod(x.shape[:-1])), 0), np.uint64)
-    nothing = np.zeros((1, rows.shape[1]), np.uint64)
-    return hamming(nothing, rows)[0].reshape(x.shape[:-1]).astype(np.int64)
+    *batch, words = x.shape
+    rows = x.reshape(math.prod(batch), words)
+    nothing = np.zeros((1, words), dtype=np.uint64)
+    return hamming(nothing, rows).reshape(batch).astype(np.int64)
 
 
 def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.int64]]:
@@ -232,7 +238,7 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.
     (n, words), q = items.shape, len(queries)
     if q == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
-    flat, masks = _rows(items).reshape(-1), _masks(queries, _ones_like(queries))
+    flat, masks = frozen(items).reshape(-1), _masks(queries, _ones_like(queries))
     chunks = chunk_count(q * n * words, WORK_PER_THREAD)
     heaps = new_heaps(chunks, q, k)
     if chunks == 1:
@@ -242,5 +248,3 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.
             _search_rows_threads(flat, n, words, masks, heaps)
     return merge(heaps, k)
 
-
-Array = Any

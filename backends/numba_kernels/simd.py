@@ -201,13 +201,13 @@ def splat(typing: Any, word: Any) -> Any:
     return VECTOR(types.int64), generate
 
 
-def _plain_popcount(bits: Any) -> Any:
+def _plain_ctpop(bits: Any) -> Any:
     """Return the number of set bits of a uint64 word, or of each lane of a vector."""
     return np.uint64(np.bitwise_count(bits))
 
 
-@_compiled_from(_plain_popcount)
-def popcount(typing: Any, bits: Any) -> Any:
+@_compiled_from(_plain_ctpop)
+def ctpop(typing: Any, bits: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         operand = args[0].type
         name = "llvm.ctpop.i64" if operand == _I64 else f"llvm.ctpop.v{LANES}i64"
@@ -299,3 +299,10 @@ def aligned_zeros(words: int) -> Words:
     buffer = np.zeros(words + LANES, dtype=np.uint64)
     skip = -buffer.ctypes.data % 64 // 8
     return buffer[skip : skip + words]
+
+
+def frozen(x: Words) -> Words:
+    """Return ``x`` as a native, C-contiguous, read-only array: each kernel is compiled for that one type."""
+    view = np.ascontiguousarray(x, dtype=np.uint64).view()
+    view.flags.writeable = False
+    return view
