@@ -410,11 +410,14 @@ def _fill(blocks: Words, bits: int, filled: int, items: Words, scratch: Words) -
     n, words = items.shape
     dims = 64 * words
     block = (dims + bits + 2) * LANES
-    matrices = np.empty((64, LANES), np.uint64)
+    matrices, kept = np.empty((64, LANES), np.uint64), np.empty(LANES, np.uint64)
     order = np.arange(0, dims * LANES, LANES).astype(np.int32)
     zero = np.int64(0)  # a plain 0 has a type of its own, for which _sum_planes would be compiled again
     for b in range(filled // VECTOR_BITS, -(-(filled + n) // VECTOR_BITS)):
         base = b * block
+        for lane in range(LANES):
+            old = min(max(filled - b * VECTOR_BITS - lane * 64, 0), 64)
+            kept[lane] = (np.uint64(1) << np.uint64(old)) - np.uint64(1) if old < 64 else ~np.uint64(0)
         for w in range(words):
             for lane in range(LANES):
                 for r in range(64):
@@ -423,7 +426,8 @@ def _fill(blocks: Words, bits: int, filled: int, items: Words, scratch: Words) -
             _transpose(matrices)
             for d in range(64):
                 for lane in range(LANES):
-                    blocks[base + (64 * w + d) * LANES + lane] |= matrices[d, lane]
+                    at = base + (64 * w + d) * LANES + lane
+                    blocks[at] = blocks[at] & kept[lane] | matrices[d, lane]
         _sum_planes(pointer(blocks), base, pointer(order), zero, dims, pointer(scratch), zero, bits)
         norms = base + dims * LANES
         blocks[norms : norms + bits * LANES] = scratch[: bits * LANES]
@@ -450,7 +454,7 @@ def append(planes: Planes, items: Words) -> Planes:
     needed = -(-n // VECTOR_BITS) * block
     blocks, filled = planes.blocks, planes.filled
     if needed > len(blocks) or filled[0] != planes.n:
-        used = planes.n // VECTOR_BITS
+        used = -(-planes.n // VECTOR_BITS)
         blocks = aligned_zeros(max(needed, len(blocks) // block * 3 // 2 * block))
         blocks[: used * block] = planes.blocks[: used * block]
         filled = np.zeros(1, np.int64)
