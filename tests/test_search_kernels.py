@@ -1,4 +1,4 @@
-"""The search kernels against distances counted bit by bit, over the shapes where blocks, tiles and tails end."""
+"""The search kernels against distances counted bit by bit, at the sizes where blocks, tiles and tails end."""
 
 import re
 
@@ -16,8 +16,7 @@ ROWS = [1, 7, 8, 9, 511, 512, 513, 1100]
 COMPILED = not numba.config.DISABLE_JIT
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="the JIT is off")
 
-# As plain Python a kernel takes a million times longer than it should: enough shapes to run every line.
-if not COMPILED:
+if not COMPILED:  # plain Python is slow: enough shapes to run every line
     DIMS, ROWS = [1, 65, 600], [1, 9, 513]
 
 
@@ -176,7 +175,9 @@ def test_planes_outlive_what_is_appended_to_them():
         (right, np.concatenate([items[:300], items[600:]])),
     ]:
         for k in (1, 40, len(rows)):
-            np.testing.assert_array_equal(planes.search(queries, grown, k)[1], scan.top_k(queries, rows, k)[1])
+            np.testing.assert_array_equal(
+                planes.search(queries, grown, k)[1], scan.top_k(queries, rows, k)[1]
+            )
 
 
 @pytest.mark.parametrize("words", [1, 4, 16, 128])
@@ -189,7 +190,6 @@ def test_group_size_splits_queries_evenly(words):
     assert planes.group_size(best + 1, words) == -(-(best + 1) // 2)
 
 
-@needs_compiler
 @pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one core")
 @SEARCHES
 def test_threads_do_not_change_the_answer(search, monkeypatch):
@@ -199,9 +199,7 @@ def test_threads_do_not_change_the_answer(search, monkeypatch):
     items[800:1000] = items[5]
     for k in (1, 50, 1700):
         check(search, queries, items, k)
-    np.testing.assert_array_equal(
-        scan.hamming(queries, items), naive_counts(queries, items, np.logical_xor)
-    )
+    np.testing.assert_array_equal(scan.hamming(queries, items), naive_counts(queries, items, np.logical_xor))
 
 
 def test_small_work_stays_on_one_thread():
@@ -255,7 +253,7 @@ def test_every_operation_means_what_its_plain_twin_says():
         simd.store(out, 16, simd.pair_sums(a, b, 1))
         simd.store(out, 24, simd.pair_sums(a, b, 2))
         simd.store(out, 32, simd.pair_sums(a, b, 4))
-        out[40] = simd.lanes_below(a, b)
+        out[40] = simd.any_below(a, b) + 2 * simd.any_below(a, a)
         out[41] = simd.any_bit(a & ~a) + 2 * simd.any_bit(a)
         out[42] = simd.ctpop(words[3]) + simd.pointer(words)[5]
 
@@ -267,7 +265,7 @@ def test_every_operation_means_what_its_plain_twin_says():
     np.testing.assert_array_equal(out[8:16], mixed)
     for i, step in enumerate((1, 2, 4)):
         np.testing.assert_array_equal(out[16 + 8 * i :][:8], simd._plain_pair_sums(a, b, step))
-    assert out[40] == simd._plain_lanes_below(a, b)
+    assert out[40] == simd._plain_any_below(a, b)
     assert out[41] == 2
     assert out[42] == simd._plain_ctpop(words[3]) + words[5]
 

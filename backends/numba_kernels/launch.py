@@ -31,7 +31,7 @@ def chunk_count(work: int, work_per_thread: int) -> int:
 
 
 def parallel_region() -> AbstractContextManager[object]:
-    """Return what to hold around a parallel kernel: a lock, unless the threading layer takes several at once."""
+    """Return what to hold around a parallel kernel: a lock, if the threading layer runs one at a time."""
     try:
         layer = numba.threading_layer()
     except ValueError:  # nothing has run in parallel yet, so the layer is not known

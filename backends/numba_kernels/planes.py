@@ -1,23 +1,23 @@
 """Exact top-k Hamming search for many queries, without a popcount: bit-planes and carry-save adders.
 
-Rows are stored in blocks of 512, transposed: plane d of a block is the vector of bit d of its 512 rows, so one
-instruction treats 512 rows. Three ideas, on eight rows of four dimensions instead of 512 of a thousand::
+Rows are stored in blocks of 512, transposed: plane d of a block is the vector of bit d of its 512 rows, so
+that one instruction treats 512 rows. Here are eight rows of four dimensions, and two queries::
 
-    rows        planes            classes of two queries       bit-sliced count of class 3
-    0: 1010     d=0: 10110100     q0 = 1 1 0 1                 (planes 0 and 3: d=0 + d=3)
-    1: 0110     d=1: 01100011     q1 = 1 0 0 1                 ones  = d0 ^ d3
-    2: 1101     d=2: ...          class of d = q0 + 2 q1:      twos  = d0 & d3
-    ...         d=3: ...                  3 1 0 3              row r's count: ones[r] + 2 twos[r]
+    rows              planes          q0  q1  class        the sum of class 3, for eight rows at once
+    row 0: 1010       d=0: 10110100   1   1   3 = q0,q1      d=0    1 0 1 1 0 1 0 0
+    row 1: 0110       d=1: 01100011   0   1   2 = q1         d=3  + 0 0 1 0 0 1 1 0
+    row 2: 1101       d=2: 11010010   0   0   0              ones   1 0 0 1 0 0 1 0   d0 ^ d3
+    ...               d=3: 00100110   1   1   3              twos   0 0 1 0 0 1 0 0   d0 & d3
 
-1. *Only |row AND query| has to be counted*, for |row XOR query| = |row| + |query| - 2 |row AND query|, and |row|
-   is stored. |row AND query| is the sum of the planes at the query's set bits, and sums of planes are kept
+1. *Only |row AND query| is counted*, for |row XOR query| = |row| + |query| - 2 |row AND query|, and |row| is
+   stored. |row AND query| is the sum of the planes at the query's set bits, and sums of planes are kept
    bit-sliced: plane i of a sum holds bit i of 512 counts. A carry-save adder turns three planes of weight 1
    into one of weight 1 (``a ^ b ^ c``) and one of weight 2 (the majority): two instructions for 512 rows.
-2. *Queries share sums* (the "method of the Four Russians"). A group of b queries puts each dimension in one of
-   2**b classes: which of the queries have it set. Each class is summed once; the counts of query j are the sum
-   of the classes whose number has bit j. That is one pass over the planes for b queries.
-3. *Most blocks hold no answer.* Distances are compared with the query's k-th best while still bit-sliced; a row's
-   distance is extracted only where it is less.
+2. *Queries share sums* (the "method of the Four Russians"). A group of b queries puts each dimension in one
+   of 2**b classes: which of the queries have it set. Each class is summed once; the count of query j is the
+   sum of the classes whose number has bit j. That is one pass over the planes for b queries.
+3. *Most blocks hold no answer.* Distances are compared with the query's k-th best while still bit-sliced; a
+   row's distance is extracted only where it is less.
 
 Memory is that of the packed rows, plus ``bits + 2`` planes a block: the norms |row| bit-sliced, increased by
 ``2**bits`` so that ``norm - 2 |row AND query|`` is never negative, and a plane of zeros.
@@ -111,7 +111,7 @@ def _add_eight(
 
 @numba.njit(cache=True, forceinline=True)
 def _add_plane(scratch: Pointer, at: int, stop: int, plane: Vector) -> None:
-    """Add a plane to the bit-sliced number ``scratch[at:stop]``, whose lowest plane has the plane's weight."""
+    """Add a plane to the bit-sliced number ``scratch[at:stop]``, whose lowest plane has its weight."""
     for i in range(at, stop, LANES):
         digit = load(scratch, i)
         store(scratch, i, digit ^ plane)
@@ -122,7 +122,7 @@ def _add_plane(scratch: Pointer, at: int, stop: int, plane: Vector) -> None:
 def _sum_planes(
     blocks: Pointer, base: int, order: Pointer, start: int, stop: int, scratch: Pointer, at: int, width: int
 ) -> None:
-    """Write the sum of the planes ``order[start:stop]`` of a block, as ``width >= 4`` planes, to ``scratch[at:]``."""
+    """Write the sum of a block's planes ``order[start:stop]`` to ``scratch[at:]``: ``width >= 4`` planes."""
     ones = twos = fours = eights = splat(0)
     sixteens, end = at + 4 * LANES, at + width * LANES
     for i in range(sixteens, end, LANES):
@@ -168,13 +168,22 @@ def _accumulate(scratch: Pointer, total: int, bits: int, a: int, width: int) -> 
 
 @numba.njit(cache=True)
 def _count_shared(
-    blocks: Pointer, base: int, order: Pointer, starts: Pointer, first: int, group: int, bits: int, scratch: Pointer, slot: int
+    blocks: Pointer,
+    base: int,
+    order: Pointer,
+    starts: Pointer,
+    first: int,
+    group: int,
+    bits: int,
+    scratch: Pointer,
+    slot: int,
 ) -> None:
-    """Count |row AND query| of each of a group's queries: slot j of scratch, ``bits`` planes, is query j's.
+    """Count |row AND query| for a group of queries: slot j of scratch, ``bits`` planes, is query j's.
 
-    The classes are the leaves of a binary tree, added up from left to right; level l joins classes that differ
-    in bit l, so the sums of its right-hand nodes are those of the classes with query l. Nodes that wait for
-    their sibling lie in slots ``group + 2 l`` (left) and ``group + 2 l + 1`` (right): few, hence always cached.
+    Class c is ``order[starts[first + c] : starts[first + c + 1]]``. The classes are the leaves of a binary
+    tree, added up from left to right; level l joins classes that differ in bit l, so its right-hand nodes are
+    the classes with query l. The nodes in hand lie in slots ``group + 2 l`` (left) and ``group + 2 l + 1``
+    (right): few, hence always cached. A slot begins with a plane that the number in it does not use.
     """
     largest = 0
     for c in range(first + 1, first + (1 << group)):
@@ -203,7 +212,7 @@ def _count_shared(
 def _subtract_and_compare(
     blocks: Pointer, norms: int, scratch: Pointer, count: int, difference: int, bits: int, limit: int
 ) -> Vector:
-    """Write norm - 2 count, ``bits + 1`` planes, to ``scratch[difference:]``; return the rows where it is < limit."""
+    """Write norm - 2 count, ``bits + 1`` planes, to ``scratch[difference:]``; return where it is < limit."""
     borrow = below = splat(0)
     for i in range(bits + 1):
         norm = load(blocks, norms + i * LANES)
@@ -216,9 +225,10 @@ def _subtract_and_compare(
 
 
 @numba.njit(cache=True)
-def _count_rows(rows: Vector, scratch: Words, at: int) -> int:
+def _count_rows(rows: Vector, scratch: Words, at: int) -> np.int64:
+    """Count the rows marked; ``scratch[at:]`` is overwritten."""
     store(scratch, at, ctpop(rows))
-    total = 0
+    total = np.int64(0)
     for lane in range(LANES):
         total += np.int64(scratch[at + lane])
     return total
@@ -256,7 +266,7 @@ def _least(scratch: Words, difference: int, bits: int, rows: Vector, k: int, spa
 def _keep(
     scratch: Words, difference: int, bits: int, rows: Vector, first_row: int, n: int, offset: int, heap: Pairs
 ) -> None:
-    """Extract the distances of the marked rows, ``difference + offset``, and put the good ones in the heap."""
+    """Extract the distances of the marked rows, difference + offset, and put the good ones in the heap."""
     spare = difference + (bits + 1) * LANES
     if first_row + VECTOR_BITS > n:
         rows = _existing(rows, scratch, spare, n - first_row)
@@ -269,7 +279,7 @@ def _keep(
             bit = ctpop(~left & (left - np.uint64(1)))  # number of zeros below the lowest one
             left &= left - np.uint64(1)
             row = first_row + 64 * lane + np.int64(bit)
-            distance = offset
+            distance = np.int64(offset)
             for i in range(bits + 1):
                 distance += np.int64((scratch[difference + i * LANES + lane] >> bit) & np.uint64(1)) << i
             pair = distance << ID_BITS | row
@@ -342,36 +352,35 @@ def _search_threads(
 
 
 @numba.njit(cache=True)
-def _classify(queries: Words, group: int) -> tuple[Offsets, Ints]:
+def _class_of_dimensions(members: Words, class_of: Ints) -> None:
+    """Fill (dims,) ``class_of``: bit j of a dimension's class is that dimension's bit of member j."""
+    class_of[:] = 0
+    for j in range(len(members)):
+        for d in range(len(class_of)):
+            bit = (members[j, d >> 6] >> np.uint64(d & 63)) & np.uint64(1)
+            class_of[d] |= np.int64(bit) << j
+
+
+@numba.njit(cache=True)
+def _classify(queries: Words, group: int, zeros: int) -> tuple[Offsets, Ints]:
     """Sort the dimensions of each group of queries by class.
 
     Returns
     -------
     order : flat int32 array
-        Offsets of planes in a block, class after class, each padded with the plane of zeros.
+        Offsets of planes in a block, class after class, each padded with ``zeros``, that of the zero plane.
     starts : (groups, 2**group + 1) int64 array
         Where each class begins; class 0, which nobody counts, is empty.
     """
     n, words = queries.shape
     dims, classes, groups = 64 * words, 1 << group, -(-n // group)
-    bits = 0
-    while dims >> bits:
-        bits += 1
-    zeros = (dims + bits + 1) * LANES
     order = np.full(groups * (dims + classes * STEP), zeros, np.int32)
     starts = np.zeros((groups, classes + 1), np.int64)
     class_of = np.empty(dims, np.int64)
     end = 0
     for g in range(groups):
-        class_of[:] = 0
-        members = queries[g * group : (g + 1) * group]
-        for j in range(len(members)):
-            for d in range(dims):
-                bit = (members[j, d >> 6] >> np.uint64(d & 63)) & np.uint64(1)
-                class_of[d] |= np.int64(bit) << j
-        sizes = np.zeros(classes, np.int64)
-        for d in range(dims):
-            sizes[class_of[d]] += 1
+        _class_of_dimensions(queries[g * group : (g + 1) * group], class_of)
+        sizes = np.bincount(class_of, minlength=classes)
         starts[g, :2] = end
         for c in range(1, classes):
             end += -(-sizes[c] // STEP) * STEP
@@ -404,33 +413,40 @@ def _transpose(matrices: Words) -> None:
         mask ^= mask << np.uint64(step)
 
 
+@numba.njit(cache=True)
+def _fill_block(blocks: Words, base: int, items: Words, first: int) -> None:
+    """Write the planes of a block whose row r is ``items[first + r]``; rows before the first item stay."""
+    n, words = items.shape
+    matrices, kept = np.empty((64, LANES), np.uint64), np.empty(LANES, np.uint64)
+    for lane in range(LANES):
+        old = min(max(-first - 64 * lane, 0), 64)
+        kept[lane] = (np.uint64(1) << np.uint64(old)) - np.uint64(1) if old < 64 else ~np.uint64(0)
+    for w in range(words):
+        for lane in range(LANES):
+            for r in range(64):
+                i = first + 64 * lane + r
+                matrices[r, lane] = items[i, w] if 0 <= i < n else np.uint64(0)
+        _transpose(matrices)
+        for d in range(64):
+            at = base + (64 * w + d) * LANES
+            for lane in range(LANES):
+                blocks[at + lane] = blocks[at + lane] & kept[lane] | matrices[d, lane]
+
+
 @numba.njit(cache=True, nogil=True)
 def _fill(blocks: Words, bits: int, filled: int, items: Words, scratch: Words) -> None:
     """Add rows after the first ``filled`` ones, and write the norms of the blocks they fall in."""
     n, words = items.shape
     dims = 64 * words
     block = (dims + bits + 2) * LANES
-    matrices, kept = np.empty((64, LANES), np.uint64), np.empty(LANES, np.uint64)
     order = np.arange(0, dims * LANES, LANES).astype(np.int32)
     zero = np.int64(0)  # a plain 0 has a type of its own, for which _sum_planes would be compiled again
     for b in range(filled // VECTOR_BITS, -(-(filled + n) // VECTOR_BITS)):
         base = b * block
-        for lane in range(LANES):
-            old = min(max(filled - b * VECTOR_BITS - lane * 64, 0), 64)
-            kept[lane] = (np.uint64(1) << np.uint64(old)) - np.uint64(1) if old < 64 else ~np.uint64(0)
-        for w in range(words):
-            for lane in range(LANES):
-                for r in range(64):
-                    row = b * VECTOR_BITS + lane * 64 + r - filled
-                    matrices[r, lane] = items[row, w] if 0 <= row < n else np.uint64(0)
-            _transpose(matrices)
-            for d in range(64):
-                for lane in range(LANES):
-                    at = base + (64 * w + d) * LANES + lane
-                    blocks[at] = blocks[at] & kept[lane] | matrices[d, lane]
+        _fill_block(blocks, base, items, b * VECTOR_BITS - filled)
         _sum_planes(pointer(blocks), base, pointer(order), zero, dims, pointer(scratch), zero, bits)
         norms = base + dims * LANES
-        blocks[norms : norms + bits * LANES] = scratch[: bits * LANES]
+        blocks[norms : norms + bits * LANES] = scratch
         blocks[norms + bits * LANES : norms + (bits + 1) * LANES] = ~np.uint64(0)
 
 
@@ -445,7 +461,7 @@ def build(items: Words) -> Planes:
 
 
 def append(planes: Planes, items: Words) -> Planes:
-    """Return the planes of the rows so far and (n, words) uint64 ``items``, in time proportional to ``items``.
+    """Return the planes of the rows so far and (n, words) uint64 ``items``, in time linear in the latter.
 
     The result usually shares memory with ``planes``, which stays valid; of two appends to the same record
     the second copies it. Appends to one record, and an append and a search of its result, take turns.
@@ -470,7 +486,7 @@ def group_size(queries: int, words: int) -> int:
     dims, bits = 64 * words, norm_bits(words)
 
     def steps_per_query(group: int) -> float:
-        classes = 2**group - 1
+        classes = (1 << group) - 1
         per_class = STEP / 2 + bits + max(4, (dims >> group).bit_length())
         return (dims * classes / (classes + 1) + classes * per_class) / group
 
@@ -497,18 +513,16 @@ def search(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32
     if len(queries) == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
     bits, group = norm_bits(planes.words), group_size(len(queries), planes.words)
-    order, starts = _classify(queries, group)
+    order, starts = _classify(queries, group, block_words(planes.words) - LANES)
     norms = np.bitwise_count(queries).sum(axis=-1, dtype=np.int64)
     chunks = chunk_count(len(queries) * planes.n * planes.words * 64, WORK_PER_THREAD)
     heaps = new_heaps(chunks, len(queries), k)
     scratch = aligned_zeros(chunks * (3 * group + 1) * (bits + 3) * LANES).reshape(chunks, -1)
-    store_, common = frozen(planes.blocks), (order, starts, group, norms)
+    blocks, common = frozen(planes.blocks), (order, starts, group, norms)
     if chunks == 1:
-        blocks = -(-planes.n // VECTOR_BITS)
-        _search_blocks(
-            store_, planes.words, bits, 0, blocks, planes.n, *common, heaps[0], scratch[0]
-        )
+        last = -(-planes.n // VECTOR_BITS)
+        _search_blocks(blocks, planes.words, bits, 0, last, planes.n, *common, heaps[0], scratch[0])
     else:
         with parallel_region():
-            _search_threads(store_, planes.words, bits, planes.n, *common, heaps, scratch)
+            _search_threads(blocks, planes.words, bits, planes.n, *common, heaps, scratch)
     return merge(heaps, k)

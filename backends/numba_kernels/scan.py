@@ -1,15 +1,15 @@
 """Hamming distances, shared ones and exact top-k on plain packed rows, by popcount.
 
-Every kernel here goes through :func:`_eight_counts`: eight rows against one query, the count of row l in lane l.
+Every kernel goes through :func:`_eight_counts`: eight rows against one query, the count of row l in lane l.
 The query is two vectors a chunk, ``flip`` and ``take``, and what is counted is ``(row ^ flip) & take``::
 
     Hamming distance   |row ^ query|   flip = query   take = ones
     shared ones        |row & query|   flip = 0       take = query
     ones               |row|           flip = 0       take = ones
 
-A row of 8 c + r words is read as c + 1 chunks of 8 words, the last of which ends with the row and so overlaps the
-one before; ``take`` is zero where a word would be counted twice. Rows shorter than a chunk are read beyond
-their end, into the next row; the few for which this would leave the array are done word by word.
+A row of 8 c + r words is read as c + 1 chunks of 8 words, the last of which ends with the row and so overlaps
+the one before; ``take`` is zero where a word would be counted twice. Rows shorter than a chunk are read
+beyond their end, into the next row; the few for which this would leave the array are done word by word.
 
 Rows are taken in tiles that stay in the first-level cache while every query passes over them.
 """
@@ -26,9 +26,9 @@ from hdc.backends.numba_kernels.simd import (
     Pointer,
     Vector,
     aligned_zeros,
+    any_below,
     ctpop,
     frozen,
-    lanes_below,
     load,
     pair_sums,
     pointer,
@@ -59,7 +59,7 @@ def _counted(rows: Pointer, at: int, flip: Vector, take: Vector) -> Vector:
 
 @numba.njit(cache=True)
 def _eight_counts(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> Vector:
-    """Return, in lane l, what is counted of row l of the eight at ``rows[at:]``; the query is at ``masks[query:]``."""
+    """Return in lane l the count of row l of eight, at ``rows[at:]``, for the query at ``masks[query:]``."""
     c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = splat(0)
     chunks = (words + LANES - 1) // LANES
     last = max(words - LANES, 0)
@@ -80,8 +80,8 @@ def _eight_counts(rows: Pointer, at: int, words: int, masks: Pointer, query: int
 
 
 @numba.njit(cache=True)
-def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> int:
-    """Return what is counted of the row at ``rows[at:]``."""
+def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> np.int64:
+    """Return the count of the row at ``rows[at:]``."""
     count = np.uint64(0)
     last = max(words - LANES, 0)
     for w in range(words):
@@ -102,7 +102,9 @@ def _in_eights(first: int, stop: int, n: int, words: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_rows(items: Words, n: int, words: int, first: int, last: int, masks: Words, counts: Counts) -> None:
+def _count_rows(
+    items: Words, n: int, words: int, first: int, last: int, masks: Words, counts: Counts
+) -> None:
     """Fill ``counts[:, first:last]`` for all queries: masks (q, 2 * words rounded up to chunks)."""
     rows, queries = pointer(items), pointer(masks)
     size = masks.shape[1]
@@ -121,16 +123,14 @@ def _count_rows(items: Words, n: int, words: int, first: int, last: int, masks: 
 
 
 @numba.njit(cache=True, parallel=True)
-def _count_rows_threads(
-    items: Words, n: int, words: int, chunks: int, masks: Words, counts: Counts
-) -> None:
+def _count_rows_threads(items: Words, n: int, words: int, chunks: int, masks: Words, counts: Counts) -> None:
     for chunk in numba.prange(chunks):
         first, last = chunk * n // chunks, (chunk + 1) * n // chunks
         _count_rows(items, n, words, first, last, masks, counts)
 
 
 @numba.njit(cache=True)
-def _offer(distance: int, row: int, heap: Pairs) -> None:
+def _offer(distance: np.int64, row: int, heap: Pairs) -> None:
     pair = distance << ID_BITS | row
     if pair < heap[0]:
         replace_worst(heap, pair)
@@ -153,7 +153,7 @@ def _search_rows(items: Words, n: int, words: int, first: int, last: int, masks:
                     for i in range(row * words, (row + LANES) * words, LANES):
                         prefetch(rows, i + AHEAD)
                 distances = _eight_counts(rows, row * words, words, queries, q * size)
-                if lanes_below(distances, worst):
+                if any_below(distances, worst):
                     store(pointer(eight), 0, distances)
                     for lane in range(LANES):
                         _offer(np.int64(eight[lane]), row + lane, heaps[q])
@@ -247,4 +247,3 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.
         with parallel_region():
             _search_rows_threads(flat, n, words, masks, heaps)
     return merge(heaps, k)
-

@@ -1,12 +1,12 @@
 """Vectors of eight 64-bit words as Numba values: the few operations the search kernels are written in.
 
-Numba vectorises loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which no
-loop expresses. Here a *vector* is a value like any other: ``load`` one, combine it with ``& | ^ ~ +``, ``store``
-it. LLVM maps it to one AVX-512 register, two AVX2 or four NEON registers, so kernels need no variant per CPU.
-Only :func:`majority` has a shortcut for one instruction set, and it gives the same bits.
+Numba vectorises loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which
+no loop expresses. Here a *vector* is a value like any other: ``load`` one, combine it with ``& | ^ ~ +``,
+``store`` it. LLVM maps it to one AVX-512 register, two AVX2 or four NEON registers, so kernels need no
+variant per CPU. Only :func:`majority` has a shortcut for one instruction set, and it gives the same bits.
 
-With the JIT switched off (``NUMBA_DISABLE_JIT=1``) a vector is a NumPy array of shape (8,) and every operation
-below is its plain twin, so that the kernels run, and are measured for coverage, as ordinary Python.
+With the JIT switched off (``NUMBA_DISABLE_JIT=1``) a vector is a NumPy array of shape (8,) and every
+operation below is its plain twin, so that the kernels run, and are measured for coverage, as plain Python.
 """
 
 import operator
@@ -35,7 +35,7 @@ _I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _VECTOR = ir.VectorType(_I64, LANES)
 
 
-class VectorType(types.Type):  # type: ignore[misc]
+class VectorType(types.Type):
     """Numba's type of a vector."""
 
     def __init__(self) -> None:
@@ -43,14 +43,14 @@ class VectorType(types.Type):  # type: ignore[misc]
 
 
 @register_model(VectorType)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: VectorType) -> None:
         super().__init__(manager, numba_type, _VECTOR)
 
 
 VECTOR = VectorType()
 
-_OPERATORS = {
+_OPERATORS: dict[Callable[..., Any], str] = {
     operator.and_: "and_",
     operator.or_: "or_",
     operator.xor: "xor",
@@ -62,7 +62,7 @@ _OPERATORS = {
 def _register_operator(python_operator: Callable[..., Any], instruction: str) -> None:
     arity = 1 if python_operator is operator.invert else 2
 
-    class Template(ConcreteTemplate):  # type: ignore[misc]
+    class Template(ConcreteTemplate):
         cases = (signature(VECTOR, *[VECTOR] * arity),)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -85,7 +85,7 @@ def _compiled_from(plain: Callable[..., Any]) -> Callable[..., Any]:
     return (lambda typing_function: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=True)
 
 
-class PointerType(types.Type):  # type: ignore[misc]
+class PointerType(types.Type):
     """Numba's type of the address of an array's first element."""
 
     def __init__(self, dtype: types.Type) -> None:
@@ -94,14 +94,14 @@ class PointerType(types.Type):  # type: ignore[misc]
 
 
 @register_model(PointerType)
-class _PointerModel(models.PrimitiveModel):  # type: ignore[misc]
+class _PointerModel(models.PrimitiveModel):
     def __init__(self, manager: Any, numba_type: PointerType) -> None:
         pointed = manager.lookup(numba_type.dtype).get_data_type()
         super().__init__(manager, numba_type, pointed.as_pointer())
 
 
 @infer_global(operator.getitem)
-class _PointerItem(AbstractTemplate):  # type: ignore[misc]
+class _PointerItem(AbstractTemplate):
     def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
         base, index = args
         if isinstance(base, PointerType) and isinstance(index, types.Integer):
@@ -115,16 +115,17 @@ def _load_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 
 def _plain_pointer(array: Any) -> Any:
-    """Return the address of a C-contiguous array, to be indexed as if flat.
-
-    Compiled functions count references to every array they are given, atomically; to pointers they do not.
-    The caller keeps the array alive.
-    """
     return array.reshape(-1)
 
 
 @_compiled_from(_plain_pointer)
 def pointer(typing: Any, array: Any) -> Any:
+    """Return the address of a C-contiguous array, to be indexed as if flat.
+
+    Compiled functions count references to every array they are given, atomically; to pointers they do not.
+    The caller keeps the array alive.
+    """
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return context.make_array(sig.args[0])(context, builder, args[0]).data
 
@@ -138,26 +139,27 @@ def _word_address(context: Any, builder: Any, base_type: Any, base: Any, at: Any
 
 
 def _plain_load(words: Words, at: int) -> Vector:
-    """Return the vector ``words[at : at + 8]`` of a flat uint64 array, or of a pointer to one."""
     return words[at : at + LANES].copy()
 
 
 @_compiled_from(_plain_load)
 def load(typing: Any, words: Any, at: Any) -> Any:
+    """Return the vector ``words[at : at + 8]`` of a flat uint64 array, or of a pointer to one."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        address = _word_address(context, builder, sig.args[0], *args)
-        return builder.load(address, align=8)
+        return builder.load(_word_address(context, builder, sig.args[0], *args), align=8)
 
     return VECTOR(words, types.intp), generate
 
 
 def _plain_store(words: Words, at: int, vector: Vector) -> None:
-    """Write a vector to ``words[at : at + 8]``."""
     words[at : at + LANES] = vector
 
 
 @_compiled_from(_plain_store)
 def store(typing: Any, words: Any, at: Any, vector: Any) -> Any:
+    """Write a vector to ``words[at : at + 8]``."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         address = _word_address(context, builder, sig.args[0], *args[:2])
         builder.store(args[2], address, align=8)
@@ -167,11 +169,13 @@ def store(typing: Any, words: Any, at: Any, vector: Any) -> Any:
 
 
 def _plain_prefetch(words: Words, at: int) -> None:
-    """Ask for the cache line of ``words[at]``, for use soon but not at once."""
+    pass
 
 
 @_compiled_from(_plain_prefetch)
 def prefetch(typing: Any, words: Any, at: Any) -> Any:
+    """Ask for the cache line of ``words[at]``, for use soon but not at once."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         line = builder.bitcast(_word_address(context, builder, sig.args[0], *args), _I8.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [line.type, _I32, _I32, _I32])
@@ -183,31 +187,29 @@ def prefetch(typing: Any, words: Any, at: Any) -> Any:
     return types.void(words, types.intp), generate
 
 
-def _splat(builder: Any, word: Any) -> Any:
-    first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), word, _I32(0))
-    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
-
-
 def _plain_splat(word: int) -> Vector:
-    """Return the vector with ``word`` (taken as 64 bits) in every lane."""
     return np.full(LANES, int(word) % 2**64, dtype=np.uint64)
 
 
 @_compiled_from(_plain_splat)
 def splat(typing: Any, word: Any) -> Any:
+    """Return the vector with ``word`` (taken as 64 bits) in every lane."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _splat(builder, args[0])
+        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), args[0], _I32(0))
+        return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
 
     return VECTOR(types.int64), generate
 
 
 def _plain_ctpop(bits: Any) -> Any:
-    """Return the number of set bits of a uint64 word, or of each lane of a vector."""
     return np.uint64(np.bitwise_count(bits))
 
 
 @_compiled_from(_plain_ctpop)
 def ctpop(typing: Any, bits: Any) -> Any:
+    """Return the number of set bits of a uint64 word, or of each lane of a vector."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         operand = args[0].type
         name = "llvm.ctpop.i64" if operand == _I64 else f"llvm.ctpop.v{LANES}i64"
@@ -218,12 +220,13 @@ def ctpop(typing: Any, bits: Any) -> Any:
 
 
 def _plain_majority(a: Vector, b: Vector, c: Vector) -> Vector:
-    """Return the bits set in at least two of the three: the carry of ``a + b + c``."""
     return (a & b) | (c & (a | b))
 
 
 @_compiled_from(_plain_majority)
 def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return the bits set in at least two of the three: the carry of ``a + b + c``."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         compiled_for = context.codegen().magic_tuple()[2]
         if "+avx512f" not in compiled_for.split(","):
@@ -233,24 +236,23 @@ def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
         kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, _VECTOR, _I32])
         name = "llvm.x86.avx512.pternlog.q.512"
         truth_table = _I32(0b11101000)
-        return builder.call(
-            cgutils.get_or_insert_function(builder.module, kind, name), [*args, truth_table]
-        )
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [*args, truth_table])
 
     return VECTOR(VECTOR, VECTOR, VECTOR), generate
 
 
 def _plain_pair_sums(a: Vector, b: Vector, step: int) -> Vector:
-    """Add lanes ``step`` (1, 2 or 4) apart: of ``a`` where the lane number has no bit ``step``, else of ``b``.
-
-    Three rounds, with steps 1, 2 and 4, turn eight vectors into the vector of their eight sums.
-    """
     lane = np.arange(LANES)
     return np.where(lane & step, b[lane & ~step] + b[lane | step], a[lane & ~step] + a[lane | step])
 
 
 @_compiled_from(_plain_pair_sums)
 def pair_sums(typing: Any, a: Any, b: Any, step: Any) -> Any:
+    """Add lanes ``step`` (1, 2 or 4) apart: of ``a`` where the lane's number lacks that bit, else of ``b``.
+
+    Three rounds, with steps 1, 2 and 4, turn eight vectors into the vector of their eight sums.
+    """
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         apart = step.literal_value
         from_b = [LANES if lane & apart else 0 for lane in range(LANES)]
@@ -263,39 +265,41 @@ def pair_sums(typing: Any, a: Any, b: Any, step: Any) -> Any:
     return VECTOR(VECTOR, VECTOR, step), generate
 
 
-def _lane_bits(builder: Any, flags: Any) -> Any:
-    return builder.zext(builder.bitcast(flags, _I8), _I64)
+def _any_lane(builder: Any, flags: Any) -> Any:
+    return builder.icmp_unsigned("!=", builder.bitcast(flags, _I8), _I8(0))
 
 
-def _plain_lanes_below(a: Vector, b: Vector) -> int:
-    """Return an integer whose bit l is set where lane l of ``a`` is less than that of ``b``."""
-    return int(np.packbits(a < b, bitorder="little")[0])
+def _plain_any_below(a: Vector, b: Vector) -> bool:
+    return bool((a < b).any())
 
 
-@_compiled_from(_plain_lanes_below)
-def lanes_below(typing: Any, a: Any, b: Any) -> Any:
+@_compiled_from(_plain_any_below)
+def any_below(typing: Any, a: Any, b: Any) -> Any:
+    """Return whether some lane of ``a`` is less than that of ``b``, as unsigned words."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return _lane_bits(builder, builder.icmp_unsigned("<", *args))
+        return _any_lane(builder, builder.icmp_unsigned("<", *args))
 
-    return types.int64(VECTOR, VECTOR), generate
+    return types.boolean(VECTOR, VECTOR), generate
 
 
 def _plain_any_bit(vector: Vector) -> bool:
-    """Return whether any bit of the vector is set."""
     return bool(vector.any())
 
 
 @_compiled_from(_plain_any_bit)
 def any_bit(typing: Any, vector: Any) -> Any:
+    """Return whether any bit of the vector is set."""
+
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        nonzero = builder.icmp_unsigned("!=", args[0], ir.Constant(_VECTOR, [0] * LANES))
-        return builder.icmp_unsigned("!=", builder.bitcast(nonzero, _I8), _I8(0))
+        zeros = ir.Constant(_VECTOR, [0] * LANES)
+        return _any_lane(builder, builder.icmp_unsigned("!=", args[0], zeros))
 
     return types.boolean(VECTOR), generate
 
 
 def aligned_zeros(words: int) -> Words:
-    """Return a flat array of zero words that starts on a cache line, which halves the cost of vector loads."""
+    """Return a flat array of zero words that starts on a cache line, so that no vector load spans two."""
     buffer = np.zeros(words + LANES, dtype=np.uint64)
     skip = -buffer.ctypes.data % 64 // 8
     return buffer[skip : skip + words]
