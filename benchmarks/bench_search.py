@@ -122,7 +122,9 @@ def random_rows(n: int, dim: int, seed: int = 0) -> Words:
 
 def check(answer: Answer, expected: Answer, name: str, same_ids: bool) -> None:
     """Stop the benchmark if an answer is wrong; FAISS leaves the order of equal distances open."""
-    if not np.array_equal(answer[0], expected[0]) or (same_ids and not np.array_equal(answer[1], expected[1])):
+    if not np.array_equal(answer[0], expected[0]) or (
+        same_ids and not np.array_equal(answer[1], expected[1])
+    ):
         raise SystemExit(f"{name} gave a wrong answer")
 
 
@@ -179,7 +181,9 @@ def versions() -> str:
 def main() -> None:
     """Print the limits and the table."""
     every_thread = sorted({1, numba.config.NUMBA_NUM_THREADS})
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="one small size")
     parser.add_argument("--dims", type=int, nargs="+", default=[256, 1024, 8192])
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
@@ -198,7 +202,9 @@ def main() -> None:
             f"popcount {measured['popcount bits/s'] / 1e12:.2f} Tbit/s"
         )
     print(f"\nexact top-{K}, uniform random bits, medians of {options.rounds} interleaved rounds")
-    print(f"{'D':>6}{'N':>9}{'queries':>9}{'threads':>9}  {'method':<8}{'ms':>10}{'Tbit/s':>9}{'GB/s':>8}  FAISS/this")
+    print(
+        f"{'D':>6}{'N':>9}{'queries':>9}{'threads':>9}  {'method':<8}{'ms':>10}{'Tbit/s':>9}{'GB/s':>8}  FAISS/this"
+    )
     for result in run(options.dims, options.rows, options.queries, options.threads, options.rounds):
         case = result.case
         scanned = case.rows * case.dim / 8 / result.seconds / 1e9

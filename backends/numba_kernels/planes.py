@@ -225,7 +225,7 @@ def _subtract_and_compare(
 
 
 @numba.njit(cache=True)
-def _count_rows(rows: Vector, scratch: Words, at: int) -> np.int64:
+def _count_marked(rows: Vector, scratch: Words, at: int) -> np.int64:
     """Count the rows marked; ``scratch[at:]`` is overwritten."""
     store(scratch, at, ctpop(rows))
     total = np.int64(0)
@@ -252,7 +252,7 @@ def _least(scratch: Words, difference: int, bits: int, rows: Vector, k: int, spa
     for i in range(bits, -1, -1):
         digit = load(scratch, difference + i * LANES)
         zeros = undecided & ~digit
-        count = _count_rows(zeros, scratch, spare)
+        count = _count_marked(zeros, scratch, spare)
         if count >= k:
             undecided = zeros
         else:
@@ -270,7 +270,7 @@ def _keep(
     spare = difference + (bits + 1) * LANES
     if first_row + VECTOR_BITS > n:
         rows = _existing(rows, scratch, spare, n - first_row)
-    if _count_rows(rows, scratch, spare) > len(heap):
+    if _count_marked(rows, scratch, spare) > len(heap):
         rows = _least(scratch, difference, bits, rows, len(heap), spare)
     store(scratch, spare, rows)
     for lane in range(LANES):
@@ -362,36 +362,38 @@ def _class_of_dimensions(members: Words, class_of: Ints) -> None:
 
 
 @numba.njit(cache=True)
-def _classify(queries: Words, group: int, zeros: int) -> tuple[Offsets, Ints]:
+def _classify(queries: Words, group: int, order: Offsets, starts: Ints) -> None:
     """Sort the dimensions of each group of queries by class.
 
-    Returns
-    -------
-    order : flat int32 array
-        Offsets of planes in a block, class after class, each padded with ``zeros``, that of the zero plane.
+    Parameters
+    ----------
+    queries : (q, words) uint64 array
+    group : int
+    order : flat int32 array, filled with the offset of the plane of zeros
+        Receives the offsets of planes in a block, class after class, each padded to whole steps.
     starts : (groups, 2**group + 1) int64 array
-        Where each class begins; class 0, which nobody counts, is empty.
+        Receives where each class begins; class 0, which nobody counts, is left empty.
     """
-    n, words = queries.shape
-    dims, classes, groups = 64 * words, 1 << group, -(-n // group)
-    order = np.full(groups * (dims + classes * STEP), zeros, np.int32)
-    starts = np.zeros((groups, classes + 1), np.int64)
+    dims, classes = 64 * queries.shape[1], 1 << group
     class_of = np.empty(dims, np.int64)
+    sizes, free = np.empty(classes, np.int64), np.empty(classes, np.int64)
     end = 0
-    for g in range(groups):
+    for g in range(len(starts)):
         _class_of_dimensions(queries[g * group : (g + 1) * group], class_of)
-        sizes = np.bincount(class_of, minlength=classes)
-        starts[g, :2] = end
-        for c in range(1, classes):
-            end += -(-sizes[c] // STEP) * STEP
+        sizes[:] = 0
+        for d in range(dims):
+            sizes[class_of[d]] += 1
+        sizes[0] = 0
+        starts[g, 0] = end
+        for c in range(classes):
+            free[c] = end
+            end += (sizes[c] + STEP - 1) // STEP * STEP
             starts[g, c + 1] = end
-        free = starts[g].copy()
         for d in range(dims):
             c = class_of[d]
             if c:
                 order[free[c]] = d * LANES
                 free[c] += 1
-    return order, starts
 
 
 @numba.njit(cache=True)
@@ -434,20 +436,18 @@ def _fill_block(blocks: Words, base: int, items: Words, first: int) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _fill(blocks: Words, bits: int, filled: int, items: Words, scratch: Words) -> None:
+def _fill(blocks: Words, bits: int, filled: int, items: Words, every_plane: Offsets) -> None:
     """Add rows after the first ``filled`` ones, and write the norms of the blocks they fall in."""
     n, words = items.shape
     dims = 64 * words
     block = (dims + bits + 2) * LANES
-    order = np.arange(0, dims * LANES, LANES).astype(np.int32)
+    out, order = pointer(blocks), pointer(every_plane)
     zero = np.int64(0)  # a plain 0 has a type of its own, for which _sum_planes would be compiled again
     for b in range(filled // VECTOR_BITS, -(-(filled + n) // VECTOR_BITS)):
-        base = b * block
-        _fill_block(blocks, base, items, b * VECTOR_BITS - filled)
-        _sum_planes(pointer(blocks), base, pointer(order), zero, dims, pointer(scratch), zero, bits)
-        norms = base + dims * LANES
-        blocks[norms : norms + bits * LANES] = scratch
-        blocks[norms + bits * LANES : norms + (bits + 1) * LANES] = ~np.uint64(0)
+        norms = b * block + dims * LANES
+        _fill_block(blocks, b * block, items, b * VECTOR_BITS - filled)
+        _sum_planes(out, b * block, order, zero, dims, out, norms, bits)
+        store(out, norms + bits * LANES, splat(-1))
 
 
 def empty(words: int) -> Planes:
@@ -464,7 +464,7 @@ def append(planes: Planes, items: Words) -> Planes:
     """Return the planes of the rows so far and (n, words) uint64 ``items``, in time linear in the latter.
 
     The result usually shares memory with ``planes``, which stays valid; of two appends to the same record
-    the second copies it. Appends to one record, and an append and a search of its result, take turns.
+    the second copies it. An append takes its turn with all else that is done to the two records.
     """
     n, block = planes.n + len(items), block_words(planes.words)
     needed = -(-n // VECTOR_BITS) * block
@@ -476,7 +476,8 @@ def append(planes: Planes, items: Words) -> Planes:
         filled = np.zeros(1, np.int64)
     bits = norm_bits(planes.words)
     if len(items):
-        _fill(blocks, bits, planes.n, frozen(items), aligned_zeros(bits * LANES))
+        every_plane = np.arange(0, 64 * planes.words * LANES, LANES, dtype=np.int32)
+        _fill(blocks, bits, planes.n, frozen(items), every_plane)
     filled[0] = n
     return Planes(blocks, planes.words, n, filled)
 
@@ -493,6 +494,17 @@ def group_size(queries: int, words: int) -> int:
     best = min(range(1, 9), key=steps_per_query)
     passes = -(-queries // best)
     return -(-queries // passes)
+
+
+def _class_lists(queries: Words, group: int) -> tuple[Offsets, Ints]:
+    """Return ``order`` and ``starts`` as :func:`_classify` fills them."""
+    words = queries.shape[1]
+    groups, classes = -(-len(queries) // group), 1 << group
+    zeros = block_words(words) - LANES
+    order = np.full(groups * (64 * words + classes * STEP), zeros, dtype=np.int32)
+    starts = np.empty((groups, classes + 1), dtype=np.int64)
+    _classify(queries, group, order, starts)
+    return order, starts
 
 
 def search(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
@@ -513,7 +525,7 @@ def search(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32
     if len(queries) == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
     bits, group = norm_bits(planes.words), group_size(len(queries), planes.words)
-    order, starts = _classify(queries, group, block_words(planes.words) - LANES)
+    order, starts = _class_lists(queries, group)
     norms = np.bitwise_count(queries).sum(axis=-1, dtype=np.int64)
     chunks = chunk_count(len(queries) * planes.n * planes.words * 64, WORK_PER_THREAD)
     heaps = new_heaps(chunks, len(queries), k)
