@@ -483,15 +483,18 @@ def append(planes: Planes, items: Words) -> Planes:
 
 
 def group_size(queries: int, words: int) -> int:
-    """Return how many queries should share a pass over the planes: the least adder steps a query."""
+    """Return how many queries should share a pass over the planes: the cheapest, in planes added a query.
+
+    An addition in scratch memory costs about two in registers.
+    """
     dims, bits = 64 * words, norm_bits(words)
 
-    def steps_per_query(group: int) -> float:
+    def cost(group: int) -> float:
         classes = (1 << group) - 1
-        per_class = STEP / 2 + bits + max(4, (dims >> group).bit_length())
+        per_class = STEP / 2 + 2 * (bits + max(4, (dims >> group).bit_length()))
         return (dims * classes / (classes + 1) + classes * per_class) / group
 
-    best = min(range(1, 9), key=steps_per_query)
+    best = min(range(1, 9), key=cost)
     passes = -(-queries // best)
     return -(-queries // passes)
 
