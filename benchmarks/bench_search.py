@@ -1,8 +1,8 @@
-"""Exact top-10 Hamming search: this project beside FAISS IndexBinaryFlat, plain NumPy and the machine's limits.
+"""Exact top-10 Hamming search beside FAISS IndexBinaryFlat, plain NumPy and the machine's limits.
 
-Run ``python benchmarks/bench_search.py`` (minutes) or with ``--quick`` (seconds). Contenders take turns within
-each round and the median over rounds is shown; answers are compared before anything is timed. Speed is the
-database bits compared a second (rows x queries x dimension / time). Limits, for the same number of threads:
+Run ``python benchmarks/bench_search.py`` (minutes) or with ``--quick`` (seconds). Contenders take turns
+within each round and the median over rounds is shown; answers are compared before anything is timed. Speed
+is the database bits compared a second (rows x queries x dimension / time). Limits, for the same number of threads:
 reading memory (a search reads every row once) and counting bits in registers (what a popcount cannot exceed).
 """
 
@@ -178,6 +178,17 @@ def versions() -> str:
     )
 
 
+def print_row(result: Result) -> None:
+    """Print a line of the table; GB/s counts each row once, however many queries there are."""
+    case = result.case
+    scanned = case.rows * case.dim / 8 / result.seconds / 1e9
+    print(
+        f"{case.dim:>6}{case.rows:>9}{case.queries:>9}{case.threads:>9}  {result.name:<8}"
+        f"{result.seconds * 1e3:>10.2f}{result.terabits:>9.3f}{scanned:>8.1f}{result.faiss_ratio:>11.2f}x",
+        flush=True,
+    )
+
+
 def main() -> None:
     """Print the limits and the table."""
     every_thread = sorted({1, numba.config.NUMBA_NUM_THREADS})
@@ -202,17 +213,10 @@ def main() -> None:
             f"popcount {measured['popcount bits/s'] / 1e12:.2f} Tbit/s"
         )
     print(f"\nexact top-{K}, uniform random bits, medians of {options.rounds} interleaved rounds")
-    print(
-        f"{'D':>6}{'N':>9}{'queries':>9}{'threads':>9}  {'method':<8}{'ms':>10}{'Tbit/s':>9}{'GB/s':>8}  FAISS/this"
-    )
+    print(f"{'D':>6}{'N':>9}{'queries':>9}{'threads':>9}  {'method':<8}", end="")
+    print(f"{'ms':>10}{'Tbit/s':>9}{'GB/s':>8}  FAISS/this")
     for result in run(options.dims, options.rows, options.queries, options.threads, options.rounds):
-        case = result.case
-        scanned = case.rows * case.dim / 8 / result.seconds / 1e9
-        print(
-            f"{case.dim:>6}{case.rows:>9}{case.queries:>9}{case.threads:>9}  {result.name:<8}"
-            f"{result.seconds * 1e3:>10.2f}{result.terabits:>9.3f}{scanned:>8.1f}  {result.faiss_ratio:>9.2f}x",
-            flush=True,
-        )
+        print_row(result)
 
 
 if __name__ == "__main__":

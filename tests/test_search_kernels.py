@@ -1,6 +1,9 @@
 """The search kernels against distances counted bit by bit, at the sizes where blocks, tiles and tails end."""
 
+import os
 import re
+import subprocess
+import sys
 
 import numba
 import numpy as np
@@ -115,7 +118,7 @@ def test_pairwise_counts(dim, n):
     assert scan.hamming(queries[:0], items).shape == (0, n)
 
 
-@pytest.mark.parametrize("shape", [(3,), (0, 3), (5, 2), (2, 0, 4), (2, 3, 9), (1, 1, 1)])
+@pytest.mark.parametrize("shape", [(3,), (0, 3), (5, 2), (2, 0, 4), (2, 3, 9), (1, 1, 1), (2, 700, 3)])
 def test_popcount_of_any_batch(shape):
     x = random_rows(int(np.prod(shape[:-1])), 64 * shape[-1]).reshape(shape)
     ones = scan.popcount(x)
@@ -222,6 +225,34 @@ def test_parallel_regions_take_turns_where_the_layer_needs_it(monkeypatch):
         monkeypatch.setattr(numba, "threading_layer", layer)
         with launch.parallel_region():
             assert launch._one_at_a_time.locked() is taking_turns
+
+
+CALLS_FROM_FOUR_THREADS = """
+import threading
+import numba, numpy as np
+from hdc.backends.numba_kernels import planes, scan
+scan.WORK_PER_THREAD = planes.WORK_PER_THREAD = 1
+items = np.random.default_rng(0).integers(0, 2**64, (5000, 3), dtype=np.uint64)
+stored, expected, wrong = planes.build(items), scan.top_k(items[:9], items, 5)[1], []
+def call():
+    for _ in range(20):
+        for answer in (scan.top_k(items[:9], items, 5), planes.search(items[:9], stored, 5)):
+            if not np.array_equal(answer[1], expected):
+                wrong.append(answer)
+callers = [threading.Thread(target=call) for _ in range(4)]
+for caller in callers: caller.start()
+for caller in callers: caller.join()
+assert not wrong
+print(numba.threading_layer())
+"""
+
+
+@needs_compiler
+def test_calls_from_several_threads_on_the_layer_that_takes_one_at_a_time():
+    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", CALLS_FROM_FOUR_THREADS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "workqueue"), done.stderr
 
 
 @settings(max_examples=50, deadline=None)

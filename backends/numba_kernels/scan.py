@@ -49,6 +49,9 @@ AHEAD = 1024
 WORK_PER_THREAD = 1 << 18
 """Words to compare below which another thread does not pay (about 40 us)."""
 
+SMALL = 1 << 12
+"""Words up to which NumPy has counted them before a kernel is prepared (about 10 us)."""
+
 Counts = npt.NDArray[np.int32]
 
 
@@ -173,14 +176,15 @@ def _search_rows_threads(items: Words, n: int, words: int, masks: Words, heaps: 
 def _masks(flip: Words, take: Words) -> Words:
     """Interleave (q, words) ``flip`` and ``take`` by chunks of 8 words, the last one as it overlaps."""
     q, words = flip.shape
-    chunks = -(-words // LANES)
-    masks = aligned_zeros(q * chunks * 2 * LANES).reshape(q, chunks, 2, LANES)
-    for chunk in range(chunks):
-        begin = min(chunk * LANES, max(words - LANES, 0))
-        counted = chunk * LANES - begin
-        end = min(begin + LANES, words)
-        masks[:, chunk, 0, : end - begin] = flip[:, begin:end]
-        masks[:, chunk, 1, counted : end - begin] = take[:, begin + counted : end]
+    chunks, rest = divmod(words, LANES)
+    whole = words - rest
+    masks = aligned_zeros(q * (chunks + (rest > 0)) * 2 * LANES).reshape(q, -1, 2, LANES)
+    masks[:, :chunks, 0] = flip[:, :whole].reshape(q, chunks, LANES)
+    masks[:, :chunks, 1] = take[:, :whole].reshape(q, chunks, LANES)
+    if rest:
+        begin = max(words - LANES, 0)
+        masks[:, chunks, 0, : words - begin] = flip[:, begin:]
+        masks[:, chunks, 1, whole - begin : words - begin] = take[:, whole:]
     return masks.reshape(q, -1)
 
 
@@ -199,22 +203,21 @@ def _pairwise(flip: Words, take: Words, items: Words) -> Counts:
     return counts
 
 
-def _ones_like(x: Words) -> Words:
-    return np.broadcast_to(~np.uint64(0), x.shape)
-
-
 def hamming(queries: Words, items: Words) -> Counts:
     """Count the differing bits of every pair: (q, words), (n, words) uint64 -> (q, n) int32."""
-    return _pairwise(queries, _ones_like(queries), items)
+    return _pairwise(queries, ~np.zeros_like(queries), items)
 
 
 def shared_ones(queries: Words, items: Words) -> Counts:
     """Count the bits set in both, of every pair: (q, words), (n, words) uint64 -> (q, n) int32."""
-    return _pairwise(np.broadcast_to(np.uint64(0), queries.shape), queries, items)
+    return _pairwise(np.zeros_like(queries), queries, items)
 
 
 def popcount(x: Words) -> npt.NDArray[np.int64]:
     """Count the set bits of each row: (..., words) uint64 -> (...) int64."""
+    if x.size < SMALL:
+        ones: npt.NDArray[np.int64] = np.bitwise_count(x).sum(axis=-1, dtype=np.int64)
+        return ones
     *batch, words = x.shape
     rows = x.reshape(math.prod(batch), words)
     nothing = np.zeros((1, words), dtype=np.uint64)
@@ -238,7 +241,7 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.
     (n, words), q = items.shape, len(queries)
     if q == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
-    flat, masks = frozen(items).reshape(-1), _masks(queries, _ones_like(queries))
+    flat, masks = frozen(items).reshape(-1), _masks(queries, ~np.zeros_like(queries))
     chunks = chunk_count(q * n * words, WORK_PER_THREAD)
     heaps = new_heaps(chunks, q, k)
     if chunks == 1:
