@@ -2,8 +2,9 @@
 
 Run ``python benchmarks/bench_search.py`` (minutes) or with ``--quick`` (seconds). Contenders take turns
 within each round and the median over rounds is shown; answers are compared before anything is timed. Speed
-is the database bits compared a second (rows x queries x dimension / time). Limits, for the same number of threads:
-reading memory (a search reads every row once) and counting bits in registers (what a popcount cannot exceed).
+is the database bits compared a second (rows x queries x dimension / time). Limits, on the same number of
+threads: reading memory, as a search reads every row once, and counting bits in registers, which bounds any
+search that uses a popcount.
 """
 
 import argparse
