@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from hdc.backends import numpy_backend
-from hdc.backends.numba_kernels import accumulate, bitwise, bundle, codes, permute, streams, transform
+from hdc.backends.numba_kernels import accumulate, bitwise, bundle, codes, permute, scan, streams, transform
 from hdc.backends.numba_kernels.parallel import threads
 from hdc.kernels import Backend
 
@@ -20,6 +20,10 @@ BACKEND = dataclasses.replace(
         xor=bitwise.xor,
         or_reduce=bitwise.or_reduce,
         and_reduce=bitwise.and_reduce,
+        popcount=scan.popcount,
+        hamming=scan.hamming,
+        shared_ones=scan.shared_ones,
+        top_k=scan.top_k,
         majority=bundle.majority,
         counters_add=bundle.counters_add,
         counters_merge=bundle.counters_merge,

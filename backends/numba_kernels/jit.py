@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-PLAIN_PYTHON: bool = config.DISABLE_JIT  # type: ignore[attr-defined]  # set from the environment
+PLAIN_PYTHON: bool = config.DISABLE_JIT  # set from the environment
 
 
 def kernel(function: Function) -> Function:
