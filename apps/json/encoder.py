@@ -184,8 +184,8 @@ class JSONEncoder:
     def transform(self, X: Iterable[Any]) -> Floats:
         """Encode documents.
 
-        Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, whatever their
-        number: about 200 MiB at dim 2048.
+        Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, for any number:
+        about 200 MiB at dim 2048.
 
         Parameters
         ----------

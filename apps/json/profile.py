@@ -1,6 +1,6 @@
 """What ``fit`` learns about a collection: how rare each token is, and how the numbers of each path spread.
 
-A token in every document says little, one in few says much: its weight is ``ln((1 + n) / (1 + df)) + 0.3`` for
+A token in every document says little, one in few says much: its weight is ``ln((1 + n) / (1 + df)) + 0.1`` for
 n documents of which df have it on that path (Spärck Jones 1972, smoothed); df is 1 for tokens not seen, and a
 string not seen as a whole is as rare as its rarest word. A number's place is its quantile among the
 numbers of its path, so that years, prices and latitudes are each soft on their own scale.
@@ -27,7 +27,7 @@ from hdc.apps.json.tokens import (
     string_tokens,
 )
 
-FLOOR = 0.3
+FLOOR = 0.1
 """Weight of a token that every document has: it still counts when nothing else tells documents apart."""
 
 NUMBER_SHARE = QUANTILE_WIDTHS[1]
@@ -36,13 +36,13 @@ NUMBER_SHARE = QUANTILE_WIDTHS[1]
 SAMPLE = 4096
 """Numbers of a path that are kept to learn its quantiles: a uniform sample."""
 
+PRIOR = 16
+"""Numbers that the even spread over a path's range counts for: quantiles of few numbers say little."""
+
 KNOTS = 64
 """Quantiles of a path that are kept."""
 
 LARGEST = sys.float_info.max
-
-EVENLY = 16
-"""Numbers, besides those seen, that are taken to lie evenly between the least and the largest: for small samples."""
 
 MAX_TOKENS = 100_000
 """Tokens whose frequency is kept, the most frequent ones; the others count as seen once."""
@@ -81,13 +81,13 @@ class Scale:
         for value, count in counts:
             middles.append((value, (below + count / 2) / total))
             below += count
+        (first, _), (last, _) = middles[0], middles[-1]
+        if last > first:
+            middles = [(v, (total * q + PRIOR * _part(v, first, last)) / (total + PRIOR)) for v, q in middles]
         if len(middles) > KNOTS:
             middles = [middles[round(i * (len(middles) - 1) / (KNOTS - 1))] for i in range(KNOTS)]
         prevailing = max(count for _, count in counts) / total
-        first, last = middles[0][0], middles[-1][0]
-        seen = total / (total + EVENLY)
-        levels = tuple(seen * q + (1 - seen) * (_part(v, first, last) if last > first else 0.5) for v, q in middles)
-        return cls(tuple(value for value, _ in middles), levels, max(NUMBER_SHARE, prevailing))
+        return cls(tuple(v for v, _ in middles), tuple(q for _, q in middles), max(NUMBER_SHARE, prevailing))
 
     def position(self, value: int | float) -> float:
         """Return the quantile of a number, by linear interpolation; it rises with the number everywhere."""
@@ -192,8 +192,7 @@ class ProfileBuilder:
     def build(self) -> Profile:
         """Return the profile of all documents so far."""
         every = ((count, path, token) for path, counts in self._counts.items() for token, count in counts.items())
-        repeated = (entry for entry in every if entry[0] > 1)
-        kept = sorted(repeated, key=lambda entry: (-entry[0], repr(entry[1:])))[:MAX_TOKENS]
+        kept = sorted(every, key=lambda entry: (-entry[0], repr(entry[1:])))[:MAX_TOKENS]
         frequencies: dict[Path, dict[Token, int]] = {}
         for count, path, token in kept:
             frequencies.setdefault(path, {})[token] = count
