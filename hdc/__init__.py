@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "create": "hdc.registry",
     "from_spec": "hdc.registry",
+    "threads": "hdc.registry",
     "VSA": "hdc.vsa",
     "Role": "hdc.vsa",
     "MAPI": "hdc.models.map",
@@ -27,7 +28,7 @@ _PUBLIC = {
     "NGrams": "hdc.structures",
     "HDCError": "hdc.errors",
 }
-_MODULES = ("atoms", "errors", "files", "kernels", "structures", "testing", "words")
+_MODULES = ("atoms", "errors", "files", "kernels", "registry", "structures", "testing", "words")
 
 __all__ = [
     "MAPB",
@@ -52,19 +53,21 @@ __all__ = [
     "from_spec",
     "kernels",
     "models",
+    "registry",
     "structures",
     "testing",
+    "threads",
     "words",
 ]
 
 if TYPE_CHECKING:
-    from hdc import atoms, errors, files, kernels, structures, testing, words
+    from hdc import atoms, errors, files, kernels, registry, structures, testing, words
     from hdc.errors import HDCError
     from hdc.memory import ItemMemory
     from hdc.models.map import MAPB, MAPI
     from hdc.models.mbat import MBAT
     from hdc.models.sparse import Bloom, CountingBloom
-    from hdc.registry import backends, create, from_spec, models
+    from hdc.registry import backends, create, from_spec, models, threads
     from hdc.structures import Multiset, NGrams, Record, Sequence
     from hdc.vsa import VSA, Role
 
