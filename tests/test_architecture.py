@@ -12,11 +12,11 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"hdc": "hdc", "backends": "hdc.backends", "apps": "hdc.apps"}
 LAYERS = [
     {"errors"},
-    {"words", "kernels"},
+    {"words", "kernels", "bounds"},
     {"atoms", "registry", "selection", "dense", "files"},
     {"vsa"},
     {"models"},
-    {"memory"},
+    {"memory", "hopfield"},
     {"structures"},
     {"testing"},
 ]
@@ -48,7 +48,7 @@ def layer_of(name):
     return next((i for i, layer in enumerate(LAYERS) if name in layer), None)
 
 
-@pytest.mark.parametrize(("name", "path"), modules())
+@pytest.mark.parametrize(("name", "path"), list(modules()))
 def test_direction_of_imports(name, path):
     inside = [i.split(".")[1] for i in imports_of(path) if i.startswith("hdc.")]
     area = name.split(".")[1] if "." in name else "hdc"

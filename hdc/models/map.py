@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
+from hdc.bounds.formulas import majority_bias
 from hdc.dense import cosine, dots, magnitude, total_weight, weighted_sum
 from hdc.errors import DTypeError, ParameterError, UnsupportedError
 from hdc.kernels import Array
@@ -130,7 +131,7 @@ class MAPI(_MAP):
         return cosine(self.check(queries, "queries"), self.check(items, "items"))
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
-        """Decide ``x.S >= dim / 2`` (the rule of rows D1 of the capacity bounds: Hoeffding, 8 n ln(d/δ))."""
+        """Decide ``x.S >= dim / 2`` (bound D1: m = 8 n ln(d/δ))."""
         return dots(self.check(bundle, "bundle"), self.check(items, "items")) >= self.dim / 2
 
 
@@ -225,12 +226,3 @@ class MAPB(_MAP):
         if size is None or size < 1:
             raise ParameterError(f"membership in a MAP-B bundle depends on its size (>= 1), and size={size} was given")
         return np.asarray(self.similarity(bundle, items) >= majority_bias(size) / 2)
-
-
-def majority_bias(size: int) -> float:
-    """Return the exact expected similarity of a member with a majority of ``size`` random atoms.
-
-    ``C(2r, r) / 4^r`` with ``r = floor(size / 2)``; close to ``sqrt(2 / (pi size))``.
-    """
-    r = size // 2
-    return math.exp(math.lgamma(2 * r + 1) - 2 * math.lgamma(r + 1) - 2 * r * math.log(2))

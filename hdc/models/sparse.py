@@ -85,6 +85,11 @@ class _Sparse(VSA):
         return self.binding == "segment"
 
     @property
+    def bound_options(self) -> dict[str, Any]:
+        """Bounds depend on the number of ones."""
+        return {"ones": self.ones}
+
+    @property
     def segment(self) -> int:
         """Length of a segment, for ``binding="segment"``."""
         return self.dim // self.ones
