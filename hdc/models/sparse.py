@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.dense import dots, magnitude, normalised, total_weight, weighted_sum
+from hdc.dense import BLOCK, dots, magnitude, normalised, squared_norms, total_weight, weighted_sum
 from hdc.errors import DTypeError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.vsa import VSA, Role
@@ -117,24 +117,40 @@ class _Sparse(VSA):
     def _gather(self, x: Array, index: Counts) -> Array:
         """Take component ``index[..., j]`` of ``x`` for component j."""
 
-    def _sources(self, role: Any, direction: int) -> Counts:
-        """Return where each component comes from under binding (+1) or unbinding (-1) with ``role``."""
-        if isinstance(role, Role):
-            raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
-        components = self.components(self.check(role, "first operand"))
-        here = np.arange(self.dim)
+    def _shifts(self, components: npt.NDArray[Any]) -> Counts:
+        """Return what a first operand shifts by: one number a row, or one for each segment."""
         if self.binding == "shift":
-            shift = (components.astype(np.int64) @ here) % self.dim
-            return (here - direction * shift[..., None]) % self.dim
+            return np.asarray((components.astype(np.int64) @ np.arange(self.dim)) % self.dim)
         segments = components.reshape(*components.shape[:-1], self.ones, self.segment)
         if not np.all(segments.sum(axis=-1) == 1):
             raise UnsupportedError(
                 "segment binding needs exactly one 1 in each segment of the first operand (an atom, a role or a "
                 "bound atom); bind a bundle as the second operand"
             )
-        shift = np.argmax(segments, axis=-1)
-        within = (here % self.segment - direction * np.repeat(shift, self.segment, axis=-1)) % self.segment
-        return np.asarray(here - here % self.segment + within)
+        return np.asarray(np.argmax(segments, axis=-1))
+
+    def _shifted(self, x: Array, shifts: Counts) -> Array:
+        """Shift the components of ``x`` forward by what :meth:`_shifts` returned."""
+        here = np.arange(self.dim)
+        if self.binding == "shift":
+            return self._gather(x, (here - shifts[..., None]) % self.dim)
+        within = (here % self.segment - np.repeat(shifts, self.segment, axis=-1)) % self.segment
+        return self._gather(x, here - here % self.segment + within)
+
+    def _move(self, role: Any, x: Array, direction: int) -> Array:
+        """Bind (+1) or unbind (-1), in blocks of rows so that temporaries stay under ``BLOCK`` components."""
+        if isinstance(role, Role):
+            raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
+        role, x = self.check(role, "first operand"), self.check(x, "second operand")
+        if role.ndim == 1:
+            return self._shifted(x, direction * self._shifts(self.components(role)))
+        batch = np.broadcast_shapes(role.shape[:-1], x.shape[:-1])
+        roles, rows = (np.broadcast_to(y, (*batch, self.storage)).reshape(-1, self.storage) for y in (role, x))
+        out, step = np.empty(rows.shape, dtype=rows.dtype), max(1, BLOCK // self.dim)
+        for start in range(0, len(rows), step):
+            part = slice(start, start + step)
+            out[part] = self._shifted(rows[part], direction * self._shifts(self.components(roles[part])))
+        return out.reshape(*batch, self.storage)
 
     def bind(self, role: Any, x: Array) -> Array:
         """Move the components of ``x`` by what ``role`` says: a rotation, or one rotation per segment.
@@ -144,11 +160,11 @@ class _Sparse(VSA):
         UnsupportedError
             If ``role`` is an operator, or has not one 1 per segment under ``binding="segment"``.
         """
-        return self._gather(self.check(x, "second operand"), self._sources(role, +1))
+        return self._move(role, x, +1)
 
     def unbind(self, role: Any, y: Array) -> Array:
         """Move the components back: the exact inverse of :meth:`bind`."""
-        return self._gather(self.check(y, "second operand"), self._sources(role, -1))
+        return self._move(role, y, -1)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Apply a fixed random permutation ``shift`` times.
@@ -270,6 +286,12 @@ class Bloom(_Sparse):
     def _gather(self, x: Array, index: Counts) -> Words:
         moved: Words = self.kernels.bits.gather(x, index, self.dim)
         return moved
+
+    def _shifted(self, x: Array, shifts: Counts) -> Words:
+        if self.binding == "segment":
+            return np.asarray(super()._shifted(x, shifts))
+        rotated: Words = self.kernels.bits.rotate(x, shifts, self.dim)
+        return rotated
 
     def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Words:
         """Or the members; a member of weight 0 is left out, and weights have no other effect.
@@ -445,5 +467,4 @@ class CountingBloom(_Sparse):
         return dots(queries, items).astype(np.float64, copy=False)
 
     def _moments(self, x: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        values = x.astype(np.float64)
-        return values.sum(axis=-1), np.einsum("...d,...d->...", values, values)
+        return x.sum(axis=-1, dtype=np.float64), squared_norms(x)

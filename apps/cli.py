@@ -1,0 +1,59 @@
+"""The ``hdc`` command: each application adds its subcommands and is loaded when it runs."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import hdc
+from hdc.errors import HDCError
+
+COMMANDS = ("hdc.apps.demo.command", "hdc.apps.json.command")
+"""Modules with ``register(subparsers)``; they import the rest of their application when a command runs."""
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status: 0, 1 after an error, 2 for wrong usage.
+
+    An error is one line on standard error. Interrupted with Ctrl-C: 130. If the reader of standard output has
+    gone: 141.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered would fail again when the interpreter flushes it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except HDCError as error:
+        return _fail(str(error))
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    except MemoryError:
+        return _fail("out of memory")
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="hdc", description="Hyperdimensional computing on real data.")
+    parser.add_argument("--version", action="version", version=f"hdc-toolkit {hdc.__version__}")
+    subparsers = parser.add_subparsers(metavar="command", required=True)
+    for name in COMMANDS:
+        importlib.import_module(name).register(subparsers)
+    return parser
+
+
+def _fail(message: str) -> int:
+    print(f"hdc: error: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""``hdc demo``: real JSON documents, indexed and searched before your eyes."""

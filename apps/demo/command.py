@@ -1,0 +1,139 @@
+"""``hdc demo``: index two extracts of real data, ask three questions, show the answers with their reasons."""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hdc.apps.json.index import JSONIndex
+
+SHOWN = 3
+"""Answers to each question."""
+
+INTRODUCTION = """\
+hdc demo: search JSON documents by what is in their fields, and see why each one matches
+
+Each document becomes one list of {dim} numbers, its vector, computed from its field names and values: no
+language model, no schema, nothing to configure; only how rare words are and how numbers spread is counted
+first. Documents with alike fields get alike vectors, so a search compares vectors, and every score can be
+traced back to the fields that made it.
+
+"""
+
+CLOSING = """\
+Try it on your own files (JSON, JSON Lines, gzipped or not):
+  hdc json index FILE... -o my.hdc
+  hdc json search my.hdc '{"some": {"field": "value"}}' --explain
+"""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of which collection: a partial document, or a stored document's neighbours."""
+
+    title: str
+    collection: str
+    query: Any = None
+    like: str = ""
+
+
+QUESTIONS = (
+    Question(
+        "1. Half-remembered words. Which operation deletes a message from a queue?",
+        "operations",
+        {"summary": "delete a message from a queue", "input": [{"name": "QueueUrl"}]},
+    ),
+    Question(
+        "2. Near, not equal. Was there a quake of about magnitude 5 around 24.0 N 121.6 E on 6 February, 16:00?\n"
+        "   Each number is compared on the scale of its own field; none has to be equal.",
+        "earthquakes",
+        {"properties": {"mag": 5, "time": 1517932800000}, "geometry": {"coordinates": [121.6, 24.0]}},
+    ),
+    Question(
+        "3. More like this. Which operations resemble Amazon SQS SendMessage as a whole?\n"
+        "   The score is now the cosine of two vectors, and the reasons say what the two have in common.",
+        "operations",
+        like="SendMessage",
+    ),
+)
+
+
+def register(subparsers: Any) -> None:
+    """Add ``demo`` to the parser of ``hdc``."""
+    parser = subparsers.add_parser("demo", help="index real data that comes along, and search it")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``hdc demo``."""
+    from hdc.apps.json.command import show
+    from hdc.apps.json.encoder import JSONEncoder
+
+    encoder = JSONEncoder()
+    show(INTRODUCTION.format(dim=encoder.dim).splitlines())
+    began = time.perf_counter()
+    indexes = {name: load_index(name, encoder) for name in DESCRIBE}
+    seconds = time.perf_counter() - began
+    total = sum(len(index) for index in indexes.values())
+    show(
+        [
+            f"Read and indexed {total:,} documents in {seconds:.1f} s:",
+            f"  {len(indexes['operations']):,} operations of Amazon's web services (from botocore, Apache-2.0)",
+            f"  {len(indexes['earthquakes']):,} earthquakes, 31 January to 7 February 2018 (USGS, public domain)",
+            "",
+        ]
+    )
+    for question in QUESTIONS:
+        show(answer(question, indexes[question.collection]))
+    show(CLOSING.splitlines())
+    return 0
+
+
+def load_index(name: str, encoder: Any) -> "JSONIndex":
+    """Read the documents of one collection from the package and index them, fitted to them."""
+    from hdc.apps.json.index import JSONIndex
+    from hdc.apps.json.reading import read
+
+    with as_file(files(__package__) / "data" / f"{name}.jsonl.gz") as path:
+        records = list(read([path]))
+    encoder.fit(record.document for record in records)
+    return JSONIndex(encoder).add(records)
+
+
+def answer(question: Question, index: "JSONIndex") -> list[str]:
+    """Return the lines of a question and its answers, with reasons."""
+    from hdc.apps.json.display import compact, reason_lines
+
+    lines = [question.title, ""]
+    if question.like:
+        number = next(n for n in range(len(index)) if index.document(n)["operation"] == question.like)
+        query, hits = index.document(number), index.like(number, SHOWN)
+    else:
+        query, hits = question.query, index.search(question.query, SHOWN)
+        lines += [f"   {compact(query)}", ""]
+    for hit in hits:
+        lines.append(f"   {hit.score:5.3f}  {DESCRIBE[question.collection](hit.document)}")
+        lines += [f"        {line}" for line in reason_lines(index.explain(query, hit), most=4)]
+        lines.append("")
+    return lines
+
+
+def _describe_operation(document: Any) -> str:
+    return f"{document['service']}: {document['operation']}"
+
+
+def _describe_earthquake(document: Any) -> str:
+    properties, (east, north, _) = document["properties"], document["geometry"]["coordinates"]
+    when = datetime.fromtimestamp(properties["time"] / 1000, UTC)
+    return f"magnitude {properties['mag']}, {properties['place']} ({north:.1f} N {east:.1f} E), {when:%d %B %H:%M}"
+
+
+DESCRIBE: dict[str, Callable[[Any], str]] = {
+    "operations": _describe_operation,
+    "earthquakes": _describe_earthquake,
+}
+"""The collections, each with what says a document in one line."""

@@ -1,0 +1,12 @@
+"""JSON documents as vectors: soft, searchable, and with the reason for each match.
+
+``JSONEncoder`` turns documents into vectors; ``JSONIndex`` stores, searches and explains them; ``read`` reads
+files. On the command line: ``hdc json``.
+"""
+
+from hdc.apps.json.encoder import JSONEncoder
+from hdc.apps.json.index import Hit, JSONIndex
+from hdc.apps.json.matching import ABSENT, Reason
+from hdc.apps.json.reading import DocumentError, Record, read
+
+__all__ = ["ABSENT", "DocumentError", "Hit", "JSONEncoder", "JSONIndex", "Reason", "Record", "read"]

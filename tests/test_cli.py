@@ -1,0 +1,243 @@
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import hdc
+from hdc.apps import cli, progress
+from hdc.apps.cli import main
+from hdc.apps.json.display import compact, shorten
+
+PEOPLE = [
+    {"name": "Ada Lovelace", "born": 1815, "tags": ["maths", "poetry"]},
+    {"name": "Alan Turing", "born": 1912, "tags": ["maths", "computing"]},
+    {"name": "Grace Hopper", "born": 1906, "tags": ["computing", "navy"]},
+]
+ROOT = Path(hdc.__file__).parent.parent
+
+
+@pytest.fixture
+def catalogue(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("people.jsonl").write_text("".join(json.dumps(person) + "\n" for person in PEOPLE))
+    assert main(["json", "index", "people.jsonl", "-o", "people.hdc", "--dim", "512"]) == 0
+    assert capsys.readouterr().out.startswith("3 documents in people.hdc (")
+    return "people.hdc"
+
+
+def run(capsys, *words):
+    status = main(["json", "search", *words])
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_version_and_usage(capsys):
+    with pytest.raises(SystemExit) as exited:
+        main(["--version"])
+    assert exited.value.code == 0
+    assert capsys.readouterr().out == f"hdc-toolkit {hdc.__version__}\n"
+    for words in ([], ["json"], ["nothing"], ["json", "index"], ["json", "search", "x", "{}", "-k", "many"]):
+        with pytest.raises(SystemExit) as exited:
+            main(words)
+        assert exited.value.code == 2
+
+
+def test_search_prints_a_table(catalogue, capsys):
+    status, out, _ = run(capsys, catalogue, '{"name": "Turing"}', "-k", "2")
+    header, first, *others = out.splitlines()
+    assert status == 0
+    assert header.split() == ["score", "id", "document"]
+    assert first.startswith('0.900   1  {"name": "Alan Turing"')
+    assert len(others) == 1
+
+
+def test_explain_shows_the_fields(catalogue, capsys):
+    _, out, _ = run(capsys, catalogue, '{"name": "turing", "tags": ["maths"], "x": 1}', "-k", "1", "--explain")
+    rows = [line.split() for line in out.splitlines()[3:] if line]
+    assert {tuple(row[1:]) for row in rows} == {
+        ("name", '"turing"', "~", '"Alan', 'Turing"'),
+        ("tags[]", '"maths"', "=", '"maths"'),
+        ("x", "1", "(not", "there)"),
+    }
+
+
+def test_json_output(catalogue, capsys):
+    status, out, _ = run(capsys, catalogue, '{"born": 1912, "x": 1}', "--json", "--explain", "-k", "1")
+    (hit,) = json.loads(out)
+    assert status == 0
+    assert (hit["id"], hit["source"], hit["measure"], hit["document"]) == (1, "people.jsonl:2", "coverage", PEOPLE[1])
+    assert sum(reason["share"] for reason in hit["reasons"]) == pytest.approx(hit["score"], abs=1e-5)
+    assert ["match" in reason for reason in hit["reasons"]] == [True, False]
+
+
+def test_like_a_stored_document(catalogue, capsys):
+    status, out, _ = run(capsys, catalogue, "--like", "1", "-k", "5", "--json", "--explain")
+    hits = json.loads(out)
+    assert status == 0
+    assert sorted(hit["id"] for hit in hits) == [0, 2]
+    for hit in hits:
+        assert hit["measure"] == "cosine"
+        assert sum(reason["share"] for reason in hit["reasons"]) == pytest.approx(hit["score"], abs=1e-5)
+
+
+def test_query_from_standard_input(catalogue, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'\xef\xbb\xbf{"name": "Ada"}')))
+    status, out, _ = run(capsys, catalogue, "-", "-k", "1")
+    assert status == 0
+    assert "Ada Lovelace" in out
+
+
+def test_files_of_all_kinds_and_options(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("a.json").write_text(json.dumps(PEOPLE[:2]))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(json.dumps(PEOPLE[2]).encode()))))
+    options = [
+        "--dim",
+        "300",
+        "--matrix",
+        "hadamard",
+        "--arrays",
+        "both",
+        "--seed",
+        "7",
+        "--balance",
+        "0.5",
+        "--no-fit",
+    ]
+    assert main(["json", "index", "a.json", "-", "-o", "b.hdc", *options]) == 0
+    capsys.readouterr()
+    status, out, _ = run(capsys, "b.hdc", '{"tags": ["navy"]}', "--json", "-k", "1")
+    assert status == 0
+    assert json.loads(out)[0]["source"] == "<stdin>:1"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["people.hdc", '{"a": 1,}'], "query:1:9: Expecting property name"),
+        (["people.hdc", '{"a": NaN}'], "query:1:7: NaN is not JSON"),
+        (["people.hdc", "\udcff"], "query:1:1: not UTF-8"),
+        (["people.hdc", ""], "query:1:1: Expecting value"),
+        (["people.hdc", "{}"], "the query is empty"),
+        (["people.hdc"], "give either a query or --like ID"),
+        (["people.hdc", "{}", "--like", "1"], "give either a query or --like ID"),
+        (["people.hdc", "--like", "3"], "there is no document 3; the index holds 0 to 2"),
+        (["people.hdc", '{"a": 1}', "-k", "0"], "k must be at least 1"),
+        (["missing.hdc", '{"a": 1}'], "missing.hdc: No such file or directory"),
+        (["people.jsonl", '{"a": 1}'], "people.jsonl is not a file of this package"),
+        ([".", '{"a": 1}'], ".: Is a directory"),
+    ],
+)
+def test_a_bad_search_says_why(catalogue, capsys, words, message):
+    status, out, err = run(capsys, *words)
+    assert status == 1
+    assert out == ""
+    assert err.startswith(f"hdc: error: {message}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (b'{"a": 1}\n{"a": 1, "a": 2}', [], 'bad.json:2:10: the key "a" occurs twice'),
+        (b"", [], "bad.json:1: empty"),
+        (b"[" * 100_000, [], "bad.json:1:257: nested deeper than 256 levels"),
+        (b'{"a": "\xff"}', [], "bad.json:1:8: not UTF-8"),
+        (b"1", ["--dim", "0"], "dim must be"),
+        (b"1", ["--balance", "2"], "balance must be"),
+        (b"1", ["-o", "."], ".: not a place for a file"),
+        (b"1", ["-o", "no/folder.hdc"], "no/folder.hdc: not a place for a file"),
+    ],
+)
+def test_a_bad_file_says_where_and_leaves_the_index(catalogue, capsys, content, options, message):
+    before = Path(catalogue).read_bytes()
+    Path("bad.json").write_bytes(content)
+    assert main(["json", "index", "people.jsonl", "bad.json", "-o", catalogue, *options]) == 1
+    assert capsys.readouterr().err.startswith(f"hdc: error: {message}")
+    assert Path(catalogue).read_bytes() == before
+    assert sorted(os.listdir()) == ["bad.json", "people.hdc", "people.jsonl"]
+
+
+def test_damaged_index(catalogue, capsys):
+    whole = Path(catalogue).read_bytes()
+    for damaged in (whole[:-1], whole[:30], b"", whole[:100] + b"\x7f" + whole[101:], whole[:-9] + b"!" + whole[-8:]):
+        Path(catalogue).write_bytes(damaged)
+        status, out, err = run(capsys, catalogue, '{"name": "Ada"}')
+        assert (status, out) == (1, "")
+        assert err.startswith("hdc: error: people.hdc ")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (KeyboardInterrupt(), cli.INTERRUPTED, ""),
+        (MemoryError(), 1, "hdc: error: out of memory\n"),
+        (OSError(28, "No space left on device"), 1, "hdc: error: [Errno 28] No space left on device\n"),
+    ],
+)
+def test_what_ends_a_command(catalogue, capsys, monkeypatch, error, status, message):
+    def fail(*arguments):
+        raise error
+
+    monkeypatch.setattr("hdc.apps.json.index.JSONIndex.load", fail)
+    assert run(capsys, catalogue, '{"name": "Ada"}') == (status, "", message)
+
+
+def command(*words, **options):
+    return subprocess.Popen([sys.executable, "-m", "hdc.apps.cli", *words], cwd=ROOT, text=True, **options)
+
+
+def test_a_reader_that_goes_away(catalogue):
+    index = str(Path(catalogue).resolve())
+    with command("json", "search", index, '{"name": "Ada"}', stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == cli.BROKEN_PIPE
+
+
+def test_ctrl_c(tmp_path):
+    target = str(tmp_path / "x.hdc")
+    with command(
+        "json", "index", "-", "-o", target, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        for _ in range(2000):
+            process.stdin.write('{"a": 1}\n' * 100)
+        process.stdin.flush()
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (cli.INTERRUPTED, "")
+    assert not os.listdir(tmp_path)
+
+
+def test_an_ascii_terminal(catalogue):
+    query = ["json", "search", str(Path(catalogue).resolve()), '{"name": "Ada é"}', "--explain", "-k", "1"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    with command(*query, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert '"Ada \\xe9" ~ "Ada Lovelace"' in out
+
+
+def test_progress_only_on_a_terminal(monkeypatch, capsys):
+    assert list(progress.counted(range(3), "things")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert list(progress.counted(range(3), "things")) == [0, 1, 2]
+    err = capsys.readouterr().err
+    assert "\r3 things, " in err
+    assert err.endswith("\r\x1b[K")
+
+
+def test_values_fit_their_column():
+    assert shorten("abcdef", 6) == "abcdef"
+    assert shorten("abcdefg", 6) == "abcde…"
+    assert shorten("a\x1b[2Jb\n", 40) == "a\\x1b[2Jb\\n"
+    assert compact({"é": [1, None]}) == '{"é": [1, null]}'

@@ -1,0 +1,209 @@
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hdc
+from hdc.apps.json import JSONEncoder
+from hdc.apps.json import encoder as encoder_module
+from hdc.apps.json.leaves import leaf_value
+from hdc.apps.json.profile import Profile
+from hdc.errors import ParameterError
+
+SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text("ab C", max_size=5)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=3)
+)
+PEOPLE = [
+    {"name": "Ada Lovelace", "born": 1815, "tags": ["maths", "poetry"], "alive": False},
+    {"name": "Alan Turing", "born": 1912, "tags": ["maths", "computing"], "alive": False},
+    {"name": "Grace Hopper", "born": 1906, "tags": ["computing", "navy"], "alive": False},
+    {"name": "Barbara Liskov", "born": 1939, "tags": ["computing"], "alive": True, "prize": {"name": "Turing"}},
+]
+
+
+def cosine(one, other):
+    return float(one @ other / np.linalg.norm(one) / np.linalg.norm(other))
+
+
+def gallant(vsa, value, path=()):
+    """Return the sum of section 2 of Gallant (2022), term by term, with positions from 1."""
+    if isinstance(value, dict) and value:
+        return sum(vsa.bind(vsa.role(("key", key)), gallant(vsa, item, (*path, key))) for key, item in value.items())
+    if isinstance(value, list) and value:
+        terms = enumerate(value)
+        return sum(vsa.bind(vsa.role(("position",)) ** (i + 1), gallant(vsa, x, (*path, i))) for i, x in terms)
+    tokens = Profile().tokens(path, leaf_value(value))
+    return vsa.bundle(vsa.symbols(list(tokens)), list(tokens.values()))
+
+
+def count_leaves(value):
+    if isinstance(value, dict | list) and value:
+        return sum(map(count_leaves, value.values() if isinstance(value, dict) else value))
+    return 1
+
+
+@pytest.mark.parametrize("matrix", ["permutation", "hadamard", "haar"])
+@settings(max_examples=20, deadline=None)
+@given(document=VALUES)
+def test_a_document_is_gallants_sum(matrix, document):
+    encoder = JSONEncoder(64, matrix=matrix, arrays="sequence")
+    expected = gallant(encoder.vsa, document) / math.sqrt(count_leaves(document))
+    assert encoder.transform([document])[0] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("arrays", ["auto", "bag", "sequence", "both"])
+@pytest.mark.parametrize("balance", [0.0, 0.5])
+def test_a_batch_is_each_document_alone(arrays, balance):
+    encoder = JSONEncoder(256, arrays=arrays, balance=balance).fit(PEOPLE)
+    alone = np.concatenate([encoder.transform([person]) for person in PEOPLE])
+    assert encoder.transform(iter(PEOPLE)) == pytest.approx(alone, abs=1e-6)
+
+
+def test_blocks_and_batches_do_not_show(monkeypatch):
+    encoder = JSONEncoder(256).fit(PEOPLE)
+    whole = encoder.transform(PEOPLE)
+    monkeypatch.setattr(encoder_module, "BLOCK", 3)
+    monkeypatch.setattr(encoder_module, "BATCH_LEAVES", 4)
+    monkeypatch.setattr(encoder_module, "BATCH_DOCUMENTS", 2)
+    assert encoder.transform(PEOPLE) == pytest.approx(whole, abs=1e-6)
+    assert len(list(encoder.encode(PEOPLE))) > 1
+    assert encoder.fit(PEOPLE).profile_ == JSONEncoder().fit(PEOPLE).profile_
+
+
+@pytest.mark.parametrize("arrays", ["auto", "bag", "sequence", "both"])
+@pytest.mark.parametrize("balance", [0.0, 0.7])
+def test_a_document_is_the_sum_of_its_leaves_and_of_norm_about_one(arrays, balance):
+    encoder = JSONEncoder(8192, arrays=arrays, balance=balance).fit(PEOPLE)
+    for person in PEOPLE:
+        vector = encoder.transform([person])[0]
+        leaves, tokens, vectors = encoder.leaf_vectors(person)
+        assert len(leaves) == len(tokens) == len(vectors)
+        assert vectors.sum(axis=0) == pytest.approx(vector, abs=1e-6)
+        assert np.linalg.norm(vector) == pytest.approx(1, abs=0.05)
+
+
+def test_shape_and_dtype():
+    vectors = JSONEncoder(100).fit_transform(PEOPLE)
+    assert vectors.shape == (4, 100)
+    assert vectors.dtype == np.float32
+    assert JSONEncoder(100).transform([]).shape == (0, 100)
+
+
+def test_key_order_does_not_matter_and_item_order_does_where_asked():
+    one, other = {"a": 1, "b": ["x", "y"]}, {"b": ["y", "x"], "a": 1}
+    for arrays, same in (("bag", True), ("auto", True), ("sequence", False), ("both", False)):
+        first, second = JSONEncoder(1024, arrays=arrays).transform([one, other])
+        assert (cosine(first, second) > 0.999) is same
+    sequence, both = (
+        cosine(*JSONEncoder(4096, arrays=arrays).transform([one, other])) for arrays in ("sequence", "both")
+    )
+    assert sequence == pytest.approx(1 / 3, abs=0.1)
+    assert both == pytest.approx(2 / 3, abs=0.1)
+    first, second = JSONEncoder(1024).transform([{"at": [10, 2000]}, {"at": [2000, 10]}])
+    assert cosine(first, second) < 0.5
+
+
+def test_where_a_value_stands_matters():
+    documents = [{"a": {"b": "x"}}, {"b": {"a": "x"}}, {"a.b": "x"}, {"a": [{"b": "x"}]}, ["a", "b", "x"]]
+    vectors = JSONEncoder(4096).transform(documents)
+    similarities = vectors @ vectors.T - np.eye(len(documents))
+    assert np.abs(similarities).max() < 0.1
+
+
+def test_types_are_apart_and_strings_and_numbers_soft():
+    values = [1, "1", True, 1.0, "Focal seizure", "focal Seizure", "Seizure", 1.1, 1000]
+    v = dict(enumerate(JSONEncoder(8192).transform([{"v": value} for value in values])))
+    assert max(abs(cosine(v[0], v[1])), abs(cosine(v[0], v[2])), abs(cosine(v[1], v[2]))) < 0.06
+    assert cosine(v[0], v[3]) == pytest.approx(1)
+    assert cosine(v[4], v[5]) == pytest.approx(0.5, abs=0.06)
+    assert 0.2 < cosine(v[4], v[6]) < cosine(v[4], v[5])
+    assert cosine(v[0], v[7]) > cosine(v[0], v[8]) + 0.5
+
+
+def test_rare_values_weigh_more_after_fit():
+    documents = [{"kind": "common", "id": f"value {i % 7}"} for i in range(50)]
+    encoder = JSONEncoder(4096).fit(documents)
+    rare, common, query = encoder.transform(
+        [{"kind": "other", "id": "value 3"}, {"kind": "common", "id": "value 4"}, {"kind": "common", "id": "value 3"}]
+    )
+    assert cosine(query, rare) > 0.4 > 0.1 > cosine(query, common)
+
+
+def test_balance_keeps_a_huge_object_from_drowning_the_rest():
+    big = {f"field {i}": f"v{i}" for i in range(60)}
+    one, other = {"name": "Ada", "big": big}, {"name": "Ada", "big": dict.fromkeys(big, "w")}
+    flat, balanced = (cosine(*JSONEncoder(4096, balance=b).transform([one, other])) for b in (0, 1))
+    assert flat == pytest.approx(1 / 61, abs=0.06)
+    assert balanced == pytest.approx(1 / 2, abs=0.06)
+
+
+def test_repeats_count_once():
+    one, other = JSONEncoder(512).transform([{"tags": ["a", "b"]}, {"tags": ["a", "b", "a", "a"]}])
+    assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_large_documents():
+    encoder = JSONEncoder(1024)
+    many = {f"key {i}": [i, str(i), {"a": i}] for i in range(3000)}
+    vectors = encoder.transform([many, {"text": "word " * 100_000}, list(range(2000)), "x" * 10_000_000])
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=0.2)
+
+
+def test_parameters():
+    encoder = JSONEncoder(512, seed=3)
+    assert encoder.get_params() == {
+        "dim": 512, "matrix": "permutation", "seed": 3, "arrays": "auto", "balance": 0.0,
+    }  # fmt: skip
+    assert encoder.set_params(dim=64).transform(["x"]).shape == (1, 64)
+    assert repr(JSONEncoder(8)).startswith("JSONEncoder(dim=8, matrix='permutation'")
+    with pytest.raises(ParameterError, match="has no parameter 'size'"):
+        encoder.set_params(size=3)
+    for bad in ({"arrays": "set"}, {"balance": 1.5}, {"matrix": "dense"}, {"dim": 0}):
+        with pytest.raises(ParameterError, match=next(iter(bad))):
+            JSONEncoder().set_params(**bad).transform([1])
+    with pytest.raises(ParameterError, match="in a list or iterator, and a dict was given"):
+        encoder.transform({"a": 1})
+    with pytest.raises(ParameterError, match="at least one document"):
+        encoder.fit([])
+
+
+def test_state_survives_json():
+    encoder = JSONEncoder(128, arrays="both", seed=5).fit(PEOPLE)
+    again = JSONEncoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    assert np.array_equal(again.transform(PEOPLE), encoder.transform(PEOPLE))
+    assert again.profile_ == encoder.profile_
+    assert not np.allclose(again.transform(PEOPLE), JSONEncoder(128, arrays="both", seed=5).transform(PEOPLE))
+
+
+def test_input_is_untouched():
+    before = json.dumps(PEOPLE)
+    JSONEncoder(64).fit_transform(PEOPLE)
+    assert json.dumps(PEOPLE) == before
+
+
+def test_vectors_are_the_same_in_every_process():
+    script = (
+        "import hashlib, json, sys\nfrom hdc.apps.json import JSONEncoder\n"
+        "vectors = JSONEncoder(256, arrays='both').fit_transform(json.loads(sys.argv[1]))\n"
+        "print(hashlib.sha256(vectors.tobytes()).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", script, json.dumps(PEOPLE)],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(hdc.__file__).parent.parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(digests) == 1

@@ -1,0 +1,165 @@
+import itertools
+import math
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hdc.apps.json.leaves import Constant, LeafTable, show_path
+from hdc.apps.json.profile import LARGEST, Profile, Scale
+from hdc.apps.json.reading import MAX_DEPTH
+from hdc.apps.json.tokens import MAX_WORDS, decades, string_tokens
+from hdc.errors import ParameterError
+
+NUMBERS = st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)
+FINITE = st.floats(-LARGEST, LARGEST)
+
+
+def leaves(document, arrays="auto"):
+    table = LeafTable()
+    numbers = table.add(document, arrays)
+    return {(show_path(table.nodes[n].path()), table.values[n]) for n in numbers}
+
+
+def overlap(one, other):
+    return sum(weight * other[token] for token, weight in one.items() if token in other)
+
+
+DOCUMENT = {"a": {"b": [{"c": "x"}, {"c": "y", "d e": None}]}, "n": [1, 2.5], "e": {}, "l": [], "t": True, "one": [1]}
+
+
+def test_leaves_of_a_document():
+    common = {("e", Constant.EMPTY_OBJECT), ("l", Constant.EMPTY_ARRAY), ("t", Constant.TRUE)}
+    bag = {("a.b[].c", "x"), ("a.b[].c", "y"), ("a.b[]['d e']", None)}
+    sequence = {("a.b[0].c", "x"), ("a.b[1].c", "y"), ("a.b[1]['d e']", None)}
+    number_bag, number_sequence = {("n[]", 1), ("n[]", 2.5), ("one[]", 1)}, {("n[0]", 1), ("n[1]", 2.5), ("one[0]", 1)}
+    assert leaves(DOCUMENT, "auto") == common | bag | number_sequence
+    assert leaves(DOCUMENT, "bag") == common | bag | number_bag
+    assert leaves(DOCUMENT, "sequence") == common | sequence | number_sequence
+    assert leaves(DOCUMENT, "both") == common | bag | sequence | number_bag | number_sequence
+
+
+def test_booleans_are_no_numbers():
+    assert leaves([True, 2]) == {("[]", Constant.TRUE), ("[]", 2)}
+    assert len(leaves([True, 1, 1.0, "1", None, False, 0, "true", "null", {}, "{}"])) == 10
+
+
+def test_the_root_is_a_leaf():
+    assert leaves("x") == {("$", "x")}
+    assert leaves({}) == {("$", Constant.EMPTY_OBJECT)}
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"a": [{"b": math.nan}]}, r"a\[\]\.b: nan is no JSON value"),
+        ({"a": math.inf}, "a: inf is no JSON value"),
+        ({"a": {1, 2}}, "a: a set is no JSON value"),
+        ({"a": {1: 2}}, "a: a key must be a string, not 1"),
+        ({None: 2}, "a key must be a string, not None"),
+        (b"bytes", "a bytes is no JSON value"),
+    ],
+)
+def test_what_is_no_json_is_named(document, message):
+    with pytest.raises(ParameterError, match=message):
+        LeafTable().add(document, "auto")
+
+
+def test_depth_is_limited():
+    nested = "x"
+    for _ in range(MAX_DEPTH):
+        nested = {"a": nested}
+    assert len(leaves(nested)) == 1
+    for container in ({"a": nested}, [nested]):
+        with pytest.raises(ParameterError, match="nested deeper than 256 levels"):
+            LeafTable().add(container, "auto")
+
+
+@given(NUMBERS | st.text() | st.booleans() | st.none())
+def test_the_squared_weights_of_a_value_sum_to_one(value):
+    (node_value,) = (value for _, value in leaves(value))
+    tokens = Profile().tokens((), node_value)
+    assert sum(weight * weight for weight in tokens.values()) == pytest.approx(1)
+
+
+def test_words_of_strings():
+    tokens = string_tokens("deleteMessage_v2 Straße")
+    assert set(tokens) == {
+        ("=", "deleteMessage_v2 Straße"),
+        *(("~", word) for word in ("delete", "message", "v2", "strasse")),
+    }
+    assert string_tokens("!?") == {("=", "!?"): 1.0}
+    assert len(string_tokens(" ".join(map(str, range(5000))))) == MAX_WORDS + 1
+
+
+def test_types_share_nothing():
+    profile = Profile()
+    values = [1, "1", Constant.TRUE, None, "true", "null", Constant.EMPTY_OBJECT, "{}", Constant.EMPTY_ARRAY, "0x1"]
+    for i, one in enumerate(values):
+        for other in values[:i]:
+            assert overlap(profile.tokens((), one), profile.tokens((), other)) == 0
+
+
+@pytest.mark.parametrize("number", [0, -3, 10**15, 2**80, 10**300])
+def test_equal_numbers_are_one_number_whatever_their_type(number):
+    assert Profile().tokens((), number) == Profile().tokens((), float(number)) or int(float(number)) != number
+    assert overlap(Profile().tokens((), number), Profile().tokens((), number)) == pytest.approx(1)
+
+
+def test_huge_integers_differ_although_their_floats_do_not():
+    profile = Profile()
+    assert 0.8 < overlap(profile.tokens((), 2**70), profile.tokens((), 2**70 + 1)) < 0.95
+    assert 0 < overlap(profile.tokens((), 10**400), profile.tokens((), 10**400 + 1)) < 0.95
+    assert overlap(profile.tokens((), 10**400), profile.tokens((), -(10**400))) == 0
+
+
+@given(NUMBERS, st.lists(NUMBERS, min_size=2, max_size=6))
+def test_unfitted_similarity_never_rises_with_distance(origin, others):
+    check_monotone(Profile(), origin, others)
+
+
+@given(st.lists(FINITE, min_size=1, max_size=200), FINITE, st.lists(FINITE, min_size=2, max_size=6))
+def test_fitted_similarity_never_rises_with_distance(sample, origin, others):
+    check_monotone(Profile(1, {}, {(): Scale.learn(sample)}), origin, others)
+
+
+def check_monotone(profile, origin, others):
+    tokens = profile.tokens((), origin)
+    for side in (sorted(x for x in others if x >= origin), sorted((x for x in others if x <= origin), reverse=True)):
+        similarities = [overlap(tokens, profile.tokens((), other)) for other in side]
+        assert all(near >= far - 1e-12 for near, far in itertools.pairwise(similarities))
+
+
+def test_near_numbers_are_more_similar_on_every_size():
+    profile = Profile()
+    for unit in (1, 1000, 10**9):
+        base = profile.tokens((), 20 * unit)
+        near, middle, far = (overlap(base, profile.tokens((), x * unit)) for x in (21, 30, 2000))
+        assert near > middle > far
+
+
+def test_a_fitted_path_is_soft_on_its_own_scale():
+    years = Scale.learn([float(year) for year in range(1950, 2020)])
+    fitted, unfitted = Profile(70, {}, {(): years}), Profile()
+    near, far = (overlap(fitted.tokens((), 1970), fitted.tokens((), x)) for x in (1972, 2010))
+    assert near > 3 * far
+    assert overlap(unfitted.tokens((), 1970), unfitted.tokens((), 2010)) > 2 * far
+
+
+@given(st.lists(FINITE, min_size=1, max_size=50), st.lists(NUMBERS, min_size=2, max_size=10))
+def test_positions_rise_with_numbers(sample, numbers):
+    scale = Scale.learn(sample)
+    positions = [scale.position(number) for number in sorted(numbers)]
+    assert positions == sorted(positions)
+    assert all(map(math.isfinite, positions))
+
+
+@given(NUMBERS, NUMBERS)
+def test_decades_rise_with_numbers(one, other):
+    assert (decades(one) <= decades(other)) or one > other
+
+
+def test_a_constant_number_weighs_little():
+    assert Scale.learn([200.0] * 50).rarity < Scale.learn([200.0] * 25 + [404.0] * 25).rarity
+    assert Scale.learn([-sys.float_info.max, sys.float_info.max]).position(0.0) == pytest.approx(0.5)
