@@ -17,7 +17,14 @@ import numpy.typing as npt
 from hdc import atoms, bounds
 from hdc.atoms import Name
 from hdc.bounds.warning import check_load
-from hdc.errors import DimensionError, DTypeError, EmptyBundleError, MismatchError, ParameterError
+from hdc.errors import (
+    DimensionError,
+    DTypeError,
+    EmptyBundleError,
+    MismatchError,
+    ParameterError,
+    UnsupportedError,
+)
 from hdc.kernels import Array, Backend
 from hdc.registry import backend as find_backend
 from hdc.selection import top_scores
@@ -300,6 +307,27 @@ class VSA(ABC):
         -------
         (*p, *q) bool array
         """
+
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+        """Estimate the number of common members of every pair of unweighted bundles of atoms.
+
+        Parameters
+        ----------
+        x : (*p, storage) array
+        y : (*q, storage) array
+        sizes : (int, int), optional
+            Numbers of members of the bundles in x and in y; MAP-B needs them.
+
+        Returns
+        -------
+        (*p, *q) float64 array
+
+        Raises
+        ------
+        UnsupportedError
+            If the model has no such estimate.
+        """
+        raise UnsupportedError(f"{self.model} has no estimate of the size of an intersection")
 
     def nearest(self, queries: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
         """Find the k most similar items of each query, in order of (similarity, lowest index first).

@@ -134,6 +134,10 @@ class MAPI(_MAP):
         """Decide ``x.S >= dim / 2`` (bound D1: m = 8 n ln(d/δ))."""
         return dots(self.check(bundle, "bundle"), self.check(items, "items")) >= self.dim / 2
 
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+        """Estimate ``x.y / dim`` of every pair: unbiased, with variance ``(ab + t² - 2t) / dim`` (D2)."""
+        return np.asarray(dots(self.check(x, "x"), self.check(y, "y")) / self.dim, dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class MAPB(_MAP):
@@ -226,3 +230,15 @@ class MAPB(_MAP):
         if size is None or size < 1:
             raise ParameterError(f"membership in a MAP-B bundle depends on its size (>= 1), and size={size} was given")
         return np.asarray(self.similarity(bundle, items) >= majority_bias(size) / 2)
+
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+        """Estimate ``sqrt(ab) sin(π c / 2)`` of every pair, c the similarity and (a, b) the ``sizes`` (D9).
+
+        Raises
+        ------
+        ParameterError
+            If ``sizes`` is missing or less than 1.
+        """
+        if sizes is None or min(sizes) < 1:
+            raise ParameterError(f"the intersection of MAP-B bundles needs both sizes (>= 1), and {sizes} was given")
+        return np.asarray(math.sqrt(math.prod(sizes)) * np.sin(np.pi / 2 * self.similarity(x, y).astype(np.float64)))
