@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import hdc
 from hdc.apps.capacity.accuracy import dimension_for
@@ -59,7 +60,7 @@ def table(
     from joblib import Parallel, delayed
 
     names = tuple(models) if models is not None else hdc.models()
-    shared = {"items": items, "universe": universe, "backend": backend}
+    shared: dict[str, Any] = {"items": items, "universe": universe, "backend": backend}
     for model in names:
         Experiment("pairs", {**shared, "model": model, "dim": 256}, seed)
 

@@ -1,8 +1,9 @@
 """The smallest dimension that reaches an accuracy, by sequential tests instead of a grid."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,17 +23,18 @@ class Minimum:
     Attributes
     ----------
     dim : int
-        Accuracy reaches the target here: certain at the stated confidence.
-    below : int
-        Accuracy misses the target here: certain at the same confidence; 0 if no dimension was seen to miss it.
+        The smallest dimension tried whose measured accuracy reaches the target.
+    below, above : int or None
+        The largest dimension shown to miss the target, and the smallest shown to reach it; None if there is none.
     trials : int
         Trials of all tests together.
     target, confidence : float
-        ``confidence`` holds for all verdicts of the search together.
+        ``confidence`` holds for ``below`` and ``above`` together: for all verdicts of the search.
     """
 
     dim: int
-    below: int
+    below: int | None
+    above: int | None
     trials: int
     target: float
     confidence: float
@@ -45,7 +47,7 @@ def minimum_dimension(
     target: float = 0.99,
     confidence: float = CONFIDENCE,
     resolution: float = 0.02,
-    trials: int = 8192,
+    trials: int = 2048,
     start: int = 256,
     seed: int = 0,
     **parameters: Any,
@@ -53,8 +55,8 @@ def minimum_dimension(
     """Find the smallest dimension whose accuracy is at least ``target``.
 
     Dimensions are doubled or halved until the target lies between two of them, then bisected. Each is tested
-    sequentially (:class:`hdc.apps.capacity.intervals.MeanTest`): easy ones stop after a few hundred trials. A
-    dimension that stays undecided after ``trials`` trials does not count as reaching the target.
+    sequentially (:class:`hdc.apps.capacity.intervals.MeanTest`): easy ones stop after a few hundred trials. The mean
+    speaks for a dimension that is undecided after ``trials`` trials, and only verdicts make ``below`` and ``above``.
 
     Parameters
     ----------
@@ -89,25 +91,36 @@ def minimum_dimension(
             raise ParameterError(f"{name} must lie strictly between 0 and 1, not {value!r}")
     tests = math.log2(LARGEST) + math.log2(1 / resolution) + 2
     test = MeanTest(target, (1 - confidence) / tests)
-    verdicts: dict[int, str | None] = {}
-    used = 0
+    tried: dict[int, Verdict] = {}
 
     def reaches(dim: int) -> bool:
-        nonlocal used
         setting = Experiment(experiment, {**parameters, "model": model, "dim": dim}, seed)
-        verdicts[dim], spent = _decide(setting, test, trials)
-        used += spent
-        return verdicts[dim] == "above"
+        tried[dim] = _decide(setting, test, trials)
+        return tried[dim].reached
 
     low, high = _bracket(reaches, start)
     while high - low > max(1, resolution * high):
         middle = (low + high) // 2
         low, high = (low, middle) if reaches(middle) else (middle, high)
-    below = max((dim for dim, verdict in verdicts.items() if verdict == "below" and dim < high), default=0)
-    return Minimum(high, below, used, target, confidence)
+    return Minimum(
+        dim=high,
+        below=max((dim for dim, verdict in tried.items() if verdict.side == "below"), default=None),
+        above=min((dim for dim, verdict in tried.items() if verdict.side == "above"), default=None),
+        trials=sum(verdict.trials for verdict in tried.values()),
+        target=target,
+        confidence=confidence,
+    )
 
 
-def _bracket(reaches: Any, start: int) -> tuple[int, int]:
+class Verdict(NamedTuple):
+    """What the trials at one dimension said: ``side`` is None while undecided, then the mean says ``reached``."""
+
+    side: str | None
+    reached: bool
+    trials: int
+
+
+def _bracket(reaches: Callable[[int], bool], start: int) -> tuple[int, int]:
     """Return neighbouring powers (times ``start``): one that misses the target, or 1, and one that reaches it."""
     if reaches(start):
         high = start
@@ -122,14 +135,14 @@ def _bracket(reaches: Any, start: int) -> tuple[int, int]:
     raise ParameterError(f"no dimension up to {LARGEST} is seen to reach the target")
 
 
-def _decide(setting: Experiment, test: MeanTest, trials: int) -> tuple[str | None, int]:
-    """Run trials, in portions that double, until the test decides; return its verdict and the trials used."""
+def _decide(setting: Experiment, test: MeanTest, trials: int) -> Verdict:
+    """Run trials, in portions that double, until the test decides or there have been enough."""
     shares, count = np.zeros(0), 2 * BLOCK
     while True:
         count = min(count, trials)
         new = [batch.right / setting.asked for batch in setting.answers(len(shares), count)]
         shares = np.concatenate([shares, *new])
-        verdict = test.verdict(shares)
-        if verdict or count == trials:
-            return verdict, count
+        side = test.verdict(shares)
+        if side or count == trials:
+            return Verdict(side, side == "above" if side else bool(shares.mean() >= test.target), count)
         count *= 2
