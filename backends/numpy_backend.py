@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.errors import ParameterError
 from hdc.kernels import Backend, BitKernels, DenseKernels
-from hdc.words import Words, pack, unpack, word_count
+from hdc.words import WORD_BITS, Words, pack, unpack, word_count
 
 BLOCK_BYTES = 1 << 24
 """Temporaries of the pairwise kernels stay under this many bytes (16 MiB)."""
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
+Counters = npt.NDArray[np.int64]
 
 
 def random_words(keys: Words, words: int) -> Words:
@@ -32,6 +34,11 @@ def xor(a: Words, b: Words) -> Words:
 def or_reduce(x: Words) -> Words:
     """Bundle packed binary vectors: bitwise or along axis -2."""
     return np.asarray(np.bitwise_or.reduce(x.astype(np.uint64, copy=False), axis=-2))
+
+
+def and_reduce(x: Words) -> Words:
+    """Intersect packed binary vectors: bitwise and along axis -2."""
+    return np.asarray(np.bitwise_and.reduce(x.astype(np.uint64, copy=False), axis=-2))
 
 
 def popcount(x: Words) -> npt.NDArray[np.int64]:
@@ -74,17 +81,51 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[npt.NDArray[np.int32], 
     return (best >> 32).astype(np.int32), best & 0xFFFFFFFF
 
 
-def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
-    """Add the weights of the set bits, component by component, and compare with half the total."""
-    *batch, n, words = x.shape
-    w = np.ones(n, dtype=np.int64) if weights is None else weights.astype(np.int64, copy=False)
-    w = np.broadcast_to(w, (*batch, n))
-    dim = words * 64
-    excess = np.zeros((*batch, dim), dtype=np.int64)  # (weight of set bits) - (weight of clear bits)
+def check_weights(weights: Ints) -> Ints:
+    """Return ``(..., n)`` weights as native int64, or raise if a sum of them might not fit one."""
+    magnitude = np.abs(weights.astype(np.float64)).sum(axis=-1).max(initial=0.0)
+    if magnitude >= 2.0**62:
+        raise ParameterError(f"the magnitudes of the weights sum to {magnitude:.3g}; keep them below 2^62")
+    return weights.astype(np.int64, copy=False)
+
+
+def reject_overflow(overflow: bool) -> None:
+    """Raise if a counter went past int64, instead of going on with a wrapped one."""
+    if overflow:
+        raise ParameterError("a counter would exceed 63 bits; divide the counters or the weights first")
+
+
+def _signed_sums(x: Words, weights: Ints | None, dim: int) -> Counters:
+    """Sum, component by component, the weights of the rows: plus where the bit is set, minus where clear."""
+    *batch, n, _ = x.shape
+    w = check_weights(np.ones(n, dtype=np.int64) if weights is None else weights)
+    sums = np.zeros((*np.broadcast_shapes(tuple(batch), w.shape[:-1]), dim), dtype=np.int64)
     for i in range(n):
-        bits = unpack(x[..., i, :], dim)
-        excess += np.where(bits, w[..., i, None], -w[..., i, None])
-    return pack(np.where(excess == 0, unpack(tie, dim), excess > 0))
+        sums += np.where(unpack(x[..., i, :], dim), w[..., i, None], -w[..., i, None])
+    return sums
+
+
+def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
+    """Pack the signs of the weighted sums."""
+    return counters_majority(_signed_sums(x, weights, x.shape[-1] * WORD_BITS), tie)
+
+
+def counters_add(counters: Counters, x: Words, weights: Ints | None) -> Counters:
+    """Add the rows' weighted sums to the counters."""
+    return counters_merge(counters, _signed_sums(x, weights, counters.shape[-1]))
+
+
+def counters_merge(a: Counters, b: Counters) -> Counters:
+    """Add; a sum wrapped if its sign differs from the sign that both terms have."""
+    total = np.add(a, b, dtype=np.int64)
+    reject_overflow(bool((((a ^ total) & (b ^ total)) < 0).any()))
+    return total
+
+
+def counters_majority(counters: Counters, tie: Words) -> Words:
+    """Pack the signs of the counters, the tie vector's bits where a counter is zero."""
+    dim = counters.shape[-1]
+    return pack(np.where(counters == 0, unpack(tie, tie.shape[-1] * WORD_BITS)[:dim], counters > 0))
 
 
 def rotate(x: Words, shifts: int | Ints, dim: int) -> Words:
@@ -109,6 +150,27 @@ def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:
     return out.reshape(*batch, word_count(dim))
 
 
+def slice_dims(x: Words, start: int, stop: int) -> Words:
+    """Unpack, cut, pack."""
+    return pack(unpack(x, x.shape[-1] * WORD_BITS)[..., start:stop])
+
+
+def dot_dtype(dim: int, planes: int) -> type[np.int32] | type[np.int64]:
+    """Return the integer type that holds every dot product of codes with so many planes."""
+    return np.int32 if dim * (2**planes - 1) ** 2 < 2**31 else np.int64
+
+
+def code_dots(queries: Words, items: Words, dim: int) -> Ints:
+    """Add the dot products of all pairs of planes, ``dim - 2 hamming``, times both planes' weights."""
+    planes = items.shape[1]
+    dots = np.zeros((len(queries), len(items)), dtype=dot_dtype(dim, planes))
+    for i in range(planes):
+        for j in range(planes):
+            differing = hamming(queries[:, i], items[:, j]).astype(dots.dtype, copy=False)
+            dots += (dim - 2 * differing) << (2 * planes - 2 - i - j)
+    return dots
+
+
 def fwht(x: Floats) -> Floats:
     """Apply log2(dim) rounds of butterflies, then scale by 1/sqrt(dim)."""
     dim = x.shape[-1]
@@ -128,6 +190,15 @@ def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.
     return np.take(x, index, axis=-1) * sign.astype(x.dtype.newbyteorder("="))
 
 
+def csr_matmul(data: Floats, indices: Ints, indptr: Ints, x: Floats) -> Floats:
+    """Sum, row by row, the chosen rows of ``x`` times their weights."""
+    native = x.dtype.newbyteorder("=")
+    out = np.zeros((len(indptr) - 1, x.shape[1]), dtype=native)
+    for row, first, last in zip(out, indptr[:-1], indptr[1:], strict=True):
+        row += data[first:last].astype(native, copy=False) @ x[indices[first:last]].astype(native, copy=False)
+    return out
+
+
 BACKEND = Backend(
     name="numpy",
     xp=np,
@@ -135,13 +206,21 @@ BACKEND = Backend(
         random_words=random_words,
         xor=xor,
         or_reduce=or_reduce,
+        and_reduce=and_reduce,
         popcount=popcount,
         hamming=hamming,
         shared_ones=shared_ones,
         top_k=top_k,
         majority=majority,
+        counters_add=counters_add,
+        counters_merge=counters_merge,
+        counters_majority=counters_majority,
         rotate=rotate,
         gather=gather,
+        slice_dims=slice_dims,
+        pack=pack,
+        unpack=unpack,
+        code_dots=code_dots,
     ),
-    dense=DenseKernels(fwht=fwht, signed_gather=signed_gather),
+    dense=DenseKernels(fwht=fwht, signed_gather=signed_gather, csr_matmul=csr_matmul),
 )

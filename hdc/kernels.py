@@ -24,8 +24,8 @@ class BitKernels:
         starting at one (Salmon et al. 2011; NumPy's ``np.random.Philox(key=...).random_raw``).
     xor : (a (..., words), b (..., words)) -> (..., words)
         Elementwise exclusive or; batch axes broadcast.
-    or_reduce : (x (..., n, words)) -> (..., words)
-        Bitwise or along axis -2.
+    or_reduce, and_reduce : (x (..., n, words)) -> (..., words)
+        Bitwise or, and, along axis -2; ``n >= 1``.
     popcount : (x (..., words)) -> (...) int64
         Number of set bits of each row.
     hamming : (queries (q, words), items (n, words)) -> (q, n) int32
@@ -36,24 +36,53 @@ class BitKernels:
         The k items of least Hamming distance, in order of (distance, id); ``1 <= k <= n``.
     majority : (x (..., n, words), weights (..., n) int64 or None, tie (words,)) -> (..., words)
         Bit j is set where the weights of rows with bit j set exceed half the total weight, cleared where
-        they are less, and ``tie``'s bit where they are equal. Weights may be negative.
+        they are less, and ``tie``'s bit where they are equal. Weights may be negative; weights of one set
+        whose magnitudes sum to 2^62 or more raise :class:`~hdc.errors.ParameterError`. Padding counts as
+        a clear component: where the total weight is negative, the caller has to mask it off.
+    counters_add : (counters (..., dim) int64, x (..., n, words), weights as majority) -> (..., dim) int64
+        An incremental bundle is an array of counters, zero at first. Adding a row adds its weight (1 for
+        None) to the counters of its set bits and subtracts it from the others; weight -1 takes a row out
+        again. Batch axes broadcast. A sum beyond int64 raises :class:`~hdc.errors.ParameterError`.
+    counters_merge : (a (..., dim) int64, b (..., dim) int64) -> (..., dim) int64
+        The counters of both bundles' rows, ``a + b``; raises as ``counters_add``.
+    counters_majority : (counters (..., dim) int64, tie (words,)) -> (..., words)
+        Bit j is set where counter j is positive, and is ``tie``'s bit where it is zero: the majority of all
+        rows added so far.
     rotate : (x (..., words), shifts int or (...) int64, dim) -> (..., words)
         Component ``(j + shift) mod dim`` of the result is component j of ``x``; ``shifts`` broadcasts
         against the batch axes.
     gather : (x (..., words), index (..., dim) int64, dim) -> (..., words)
         Component j of the result is component ``index[j]`` of ``x``; batch axes broadcast.
+    slice_dims : (x (..., words), start, stop) -> (..., word_count(stop - start))
+        Components ``start`` to ``stop - 1``, with ``0 <= start < stop <= dim``.
+    pack : (bits (..., dim) bool) -> (..., words)
+        As :func:`hdc.words.pack`.
+    unpack : (x (..., words), dim) -> (..., dim) bool
+        As :func:`hdc.words.unpack`.
+    code_dots : (queries (q, planes, words), items (n, planes, words), dim) -> (q, n) int32 or int64
+        Dot products of multi-level codes. A component of a code with u planes is ``sum_i 2**(u-1-i) s_i``,
+        s_i being +1 where its bit of plane i is set, else -1: 2**(u-1) times BEBR's ``sum_i 2**-i s_i``
+        (Gan et al. 2023). The result is int64 where int32 could not hold ``dim * (2**u - 1)**2``.
     """
 
     random_words: Callable[[Array, int], Array]
     xor: Callable[[Array, Array], Array]
     or_reduce: Callable[[Array], Array]
+    and_reduce: Callable[[Array], Array]
     popcount: Callable[[Array], Array]
     hamming: Callable[[Array, Array], Array]
     shared_ones: Callable[[Array, Array], Array]
     top_k: Callable[[Array, Array, int], tuple[Array, Array]]
     majority: Callable[[Array, Array | None, Array], Array]
+    counters_add: Callable[[Array, Array, Array | None], Array]
+    counters_merge: Callable[[Array, Array], Array]
+    counters_majority: Callable[[Array, Array], Array]
     rotate: Callable[[Array, Any, int], Array]
     gather: Callable[[Array, Array, int], Array]
+    slice_dims: Callable[[Array, int, int], Array]
+    pack: Callable[[Array], Array]
+    unpack: Callable[[Array, int], Array]
+    code_dots: Callable[[Array, Array, int], Array]
 
 
 @dataclass(frozen=True)
@@ -66,10 +95,14 @@ class DenseKernels:
         Orthonormal fast Walsh-Hadamard transform along the last axis, in natural (Sylvester) order.
     signed_gather : (x (..., dim), index (dim,) int64, sign (dim,) int8) -> (..., dim)
         Component j of the result is ``sign[j] * x[index[j]]``.
+    csr_matmul : (data (nnz,), indices (nnz,) int, indptr (docs + 1,) int, x (tokens, dim)) -> (docs, dim)
+        Row i of the result is the sum of ``data[t] * x[indices[t]]`` for t from ``indptr[i]`` to
+        ``indptr[i + 1] - 1``: a sparse matrix in compressed rows times a dense one.
     """
 
     fwht: Callable[[Array], Array]
     signed_gather: Callable[[Array, Array, Array], Array]
+    csr_matmul: Callable[[Array, Array, Array, Array], Array]
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,12 @@ _MODELS = {
     "CountingBloom": "hdc.models.sparse:CountingBloom",
     "MBAT": "hdc.models.mbat:MBAT",
 }
-_BACKENDS = {"numpy": "hdc.backends.numpy_backend:BACKEND"}
-AUTO = ("numpy",)
-"""What ``backend="auto"`` tries, best first."""
+_BACKENDS = {
+    "numpy": "hdc.backends.numpy_backend:BACKEND",
+    "numba": "hdc.backends.numba_backend:BACKEND",
+}
+AUTO = "numba"
+"""What ``backend="auto"`` stands for."""
 
 
 def _find(table: Mapping[str, str], group: str, name: str) -> Any:
@@ -82,7 +85,7 @@ def backend(name: str) -> Backend:
         If the library that the backend needs is not installed.
     """
     if name == "auto":
-        return backend(AUTO[0])
+        return backend(AUTO)
     try:
         found = _find(_BACKENDS, "hdc.backends", name)
     except ImportError as error:

@@ -35,8 +35,11 @@ def modules():
 
 
 def imports_of(path):
-    """Return the full names of everything a file imports, inside functions too."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """Return the full names of everything a file imports, inside functions too, but not for type checkers only."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_blocks = [n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING"]
+    typing_only = {id(n) for block in typing_blocks for n in ast.walk(block)}
+    for node in (n for n in ast.walk(tree) if id(n) not in typing_only):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from hdc.apps.cli import main
 
 ROOT = Path(__file__).parent.parent

@@ -77,6 +77,8 @@ def test_standard_input(monkeypatch):
         (b"[\n1,\n  NaN]", ":3:3: NaN is not JSON"),
         (b'{"a": [-Infinity]}', ":1:8: -Infinity is not JSON"),
         (b"[1e999]", ":1:2: a number beyond the range of a double"),
+        (b"[1.5, -2e999.5]", ":1:7: a number beyond the range of a double"),
+        (b"[0, 1-1e999]", ":1:6: Expecting ',' delimiter"),
         (b'{"a": 1,\n "b": {"x": 1, "y": {}, "x": 2}}', ':2:25: the key "x" occurs twice'),
         (b'{"a": 1, "\\u0061": 2}', ':1:10: the key "\\u0061" occurs twice'),
         (b'{"NaN": "NaN", "n": NaN}', ":1:21: NaN is not JSON"),

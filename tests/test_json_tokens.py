@@ -161,5 +161,13 @@ def test_decades_rise_with_numbers(one, other):
 
 
 def test_a_constant_number_weighs_little():
-    assert Scale.learn([200.0] * 50).rarity < Scale.learn([200.0] * 25 + [404.0] * 25).rarity
+    weights = []
+    for sample in ([200.0] * 50, [200.0] * 25 + [404.0] * 25, list(map(float, range(50)))):
+        tokens = Profile(50, {}, {(): Scale.learn(sample)}).tokens((), 200)
+        weights.append(sum(weight * weight for weight in tokens.values()))
+    assert weights[0] == pytest.approx(0.01)
+    assert weights[0] < weights[1] < weights[2]
+
+
+def test_a_scale_spans_all_numbers():
     assert Scale.learn([-sys.float_info.max, sys.float_info.max]).position(0.0) == pytest.approx(0.5)

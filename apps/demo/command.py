@@ -43,9 +43,9 @@ class Question:
 
 QUESTIONS = (
     Question(
-        "1. Half-remembered words. Which operation deletes a message from a queue?",
+        "1. Half-remembered names. Which operation deletes a message, given the address of a queue?",
         "operations",
-        {"summary": "delete a message from a queue", "input": [{"name": "QueueUrl"}]},
+        {"operation": "delete message", "input": [{"name": "QueueUrl", "required": True}]},
     ),
     Question(
         "2. Near, not equal. Was there a quake of about magnitude 5 around 24.0 N 121.6 E on 6 February, 16:00?\n"

@@ -184,7 +184,7 @@ class JSONEncoder:
     def transform(self, X: Iterable[Any]) -> Floats:
         """Encode documents.
 
-        Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, whatever their number:
+        Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, for any number:
         about 200 MiB at dim 2048.
 
         Parameters
@@ -223,14 +223,12 @@ class JSONEncoder:
 
     # ------------------------------------------------------------------ leaves
 
-    def leaf_vectors(self, document: Any) -> tuple[list[tuple[Path, Any]], list[Tokens], Floats]:
+    def leaf_vectors(self, document: Any) -> tuple[list[tuple[Path, Any]], Floats]:
         """Encode the leaves of one document apart.
 
         Returns
         -------
         leaves : list of (path, value)
-        tokens : list of dict
-            Weighted atoms of each leaf.
         vectors : (leaves, dim) float32 array
             Weighted as in the document: their sum is the document's vector.
         """
@@ -240,7 +238,7 @@ class JSONEncoder:
         table = batch.table
         leaves = [(node.path(), value) for node, value in zip(table.nodes, table.values, strict=True)]
         alone = diags(batch.weights.toarray()[0]).tocsr()
-        return leaves, batch.tokens, self._sum(alone, batch)
+        return leaves, self._sum(alone, batch)
 
     def _tables(self, X: Iterable[Any]) -> Iterator[tuple[LeafTable, list[set[int]]]]:
         if isinstance(X, dict | str | bytes):

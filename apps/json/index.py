@@ -183,7 +183,7 @@ class JSONIndex:
 
     def _cosine_reasons(self, query: Any, document: Any, met: dict[Any, Any]) -> Iterator[Reason]:
         target = self.encoder.transform([document])[0]
-        leaves, _, vectors = self.encoder.leaf_vectors(query)
+        leaves, vectors = self.encoder.leaf_vectors(query)
         lengths = np.linalg.norm(vectors.sum(axis=0)) * np.linalg.norm(target)
         for (path, value), share in zip(leaves, vectors @ target / lengths, strict=True):
             match = met.get((any_position(path), _typed(plain(value))), ABSENT)

@@ -100,18 +100,21 @@ class LeafTable:
         """
         if arrays != "both":
             return set(self._walk(document, arrays))
-        by_position = (leaf for leaf in self._walk(document, "sequence") if self.nodes[leaf].in_array)
-        return {*self._walk(document, "bag"), *by_position}
+        placed = (leaf for leaf in self._walk(document, "sequence") if self.nodes[leaf].in_array)
+        return {*self._walk(document, "bag"), *placed}
 
     def _walk(self, document: Any, arrays: Arrays) -> Iterator[int]:
         stack = [(self.root, document)]
         while stack:
             node, value = stack.pop()
-            if isinstance(value, dict) and value:
+            if type(value) is str:
+                leaf = node.leaves.get(value)
+                yield self._add_leaf(node, value) if leaf is None else leaf
+            elif isinstance(value, dict) and value:
                 _check_depth(node)
                 known = node.children
                 for key, item in value.items():
-                    if type(key) is not str:
+                    if not isinstance(key, str):
                         raise ParameterError(f"{show_path(node.path())}: a key must be a string, not {key!r}")
                     stack.append((known.get(key) or node.child(key), item))
             elif isinstance(value, list | tuple) and value:
@@ -122,9 +125,9 @@ class LeafTable:
                     anywhere = node.child(None)
                     stack += [(anywhere, item) for item in value]
             else:
-                key = value if type(value) is str else leaf_value(value, node)
-                leaf = node.leaves.get(key)
-                yield self._add_leaf(node, key) if leaf is None else leaf
+                scalar = leaf_value(value, node)
+                leaf = node.leaves.get(scalar)
+                yield self._add_leaf(node, scalar) if leaf is None else leaf
 
     def _add_leaf(self, node: Node, key: Any) -> int:
         leaf = node.leaves[key] = len(self.values)

@@ -30,11 +30,14 @@ from hdc.apps.json.tokens import (
 FLOOR = 0.1
 """Weight of a token that every document has: it still counts when nothing else tells documents apart."""
 
-NUMBER_RARITY = -math.log(QUANTILE_WIDTHS[1])
-"""Most that a number weighs: as much as a token which the middle scale's share of the documents has."""
+NUMBER_SHARE = QUANTILE_WIDTHS[1]
+"""A number is as rare as a token which this share of the documents has: those within the middle scale's width."""
 
 SAMPLE = 4096
 """Numbers of a path that are kept to learn its quantiles: a uniform sample."""
+
+PRIOR = 16
+"""Numbers that the even spread over a path's range counts for: quantiles of few numbers say little."""
 
 KNOTS = 64
 """Quantiles of a path that are kept."""
@@ -61,13 +64,13 @@ class Scale:
         Ascending.
     quantiles : tuple of float
         Place of each knot, ascending, in 0 … 1.
-    rarity : float
-        Weight of a number on this path; small where one value prevails.
+    share : float
+        Share of the documents that a number is taken to be common to: more where one value prevails.
     """
 
     knots: tuple[float, ...]
     quantiles: tuple[float, ...]
-    rarity: float
+    share: float
 
     @classmethod
     def learn(cls, numbers: Iterable[float]) -> Self:
@@ -78,11 +81,13 @@ class Scale:
         for value, count in counts:
             middles.append((value, (below + count / 2) / total))
             below += count
+        (first, _), (last, _) = middles[0], middles[-1]
+        if last > first:
+            middles = [(v, (total * q + PRIOR * _part(v, first, last)) / (total + PRIOR)) for v, q in middles]
         if len(middles) > KNOTS:
             middles = [middles[round(i * (len(middles) - 1) / (KNOTS - 1))] for i in range(KNOTS)]
         prevailing = max(count for _, count in counts) / total
-        rarity = min(NUMBER_RARITY, -math.log(prevailing)) + FLOOR
-        return cls(tuple(v for v, _ in middles), tuple(q for _, q in middles), rarity)
+        return cls(tuple(v for v, _ in middles), tuple(q for _, q in middles), max(NUMBER_SHARE, prevailing))
 
     def position(self, value: int | float) -> float:
         """Return the quantile of a number, by linear interpolation; it rises with the number everywhere."""
@@ -121,7 +126,8 @@ class Profile:
             if scale is None:
                 return number_tokens(value, decades(value), DECADE_WIDTHS)
             tokens = number_tokens(value, scale.position(value), QUANTILE_WIDTHS)
-            return {token: weight * scale.rarity for token, weight in tokens.items()}
+            rarity = self.rarity(max(1.0, scale.share * self.documents))
+            return {token: weight * rarity for token, weight in tokens.items()}
         tokens = string_tokens(value) if isinstance(value, str) else constant_tokens(value)
         if not self.documents:
             return tokens
@@ -132,7 +138,7 @@ class Profile:
             rarities[exact] = max(rarities[word] for word in words)
         return {token: weight * rarities[token] for token, weight in tokens.items()}
 
-    def rarity(self, frequency: int) -> float:
+    def rarity(self, frequency: float) -> float:
         """Return the weight of a token that so many documents have."""
         return math.log((1 + self.documents) / (1 + frequency)) + FLOOR
 
@@ -142,7 +148,7 @@ class Profile:
             [list(path), [[*token, count] for token, count in counts.items()]]
             for path, counts in self.frequencies.items()
         ]
-        scales = [[list(path), s.knots, s.quantiles, s.rarity] for path, s in self.scales.items()]
+        scales = [[list(path), s.knots, s.quantiles, s.share] for path, s in self.scales.items()]
         return {"documents": self.documents, "frequencies": frequencies, "scales": scales}
 
     @classmethod
@@ -153,8 +159,8 @@ class Profile:
             for path, counts in state["frequencies"]
         }
         scales = {
-            tuple(path): Scale(tuple(knots), tuple(quantiles), rarity)
-            for path, knots, quantiles, rarity in state["scales"]
+            tuple(path): Scale(tuple(knots), tuple(quantiles), share)
+            for path, knots, quantiles, share in state["scales"]
         }
         return cls(state["documents"], frequencies, scales)
 
@@ -186,8 +192,7 @@ class ProfileBuilder:
     def build(self) -> Profile:
         """Return the profile of all documents so far."""
         every = ((count, path, token) for path, counts in self._counts.items() for token, count in counts.items())
-        repeated = (entry for entry in every if entry[0] > 1)
-        kept = sorted(repeated, key=lambda entry: (-entry[0], repr(entry[1:])))[:MAX_TOKENS]
+        kept = sorted(every, key=lambda entry: (-entry[0], repr(entry[1:])))[:MAX_TOKENS]
         frequencies: dict[Path, dict[Token, int]] = {}
         for count, path, token in kept:
             frequencies.setdefault(path, {})[token] = count

@@ -1,0 +1,37 @@
+"""Bring inputs to the one form the compiled loops take.
+
+Numba compiles a kernel again for every layout, alignment and writeability it meets. So inputs are made
+native, C-contiguous and aligned (copied only where they are not) and are all passed as read-only views: one
+specialisation a kernel, and the compiler refuses a kernel that writes to its input.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+AnyArray = npt.NDArray[Any]
+
+
+def frozen(x: npt.ArrayLike, dtype: npt.DTypeLike, *shape: int) -> AnyArray:
+    """Return a read-only, native, aligned, C-contiguous ``shape`` array with the values of ``x``."""
+    array = np.ascontiguousarray(x, dtype=dtype)
+    view = (array if array.flags.aligned else array.copy()).reshape(shape)
+    view.flags.writeable = False
+    return view
+
+
+def rows_of(x: AnyArray, dtype: npt.DTypeLike = np.uint64) -> AnyArray:
+    """Return ``(..., m)`` as a frozen ``(rows, m)`` array."""
+    return frozen(x, dtype, math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def sets_of(x: AnyArray, dtype: npt.DTypeLike = np.uint64) -> AnyArray:
+    """Return ``(..., n, m)`` as a frozen ``(sets, n, m)`` array."""
+    return frozen(x, dtype, math.prod(x.shape[:-2]), *x.shape[-2:])
+
+
+def spread(x: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    """Return ``x`` broadcast to ``shape``; itself, where it has it already."""
+    return x if x.shape == shape else np.broadcast_to(x, shape)

@@ -1,0 +1,263 @@
+"""Majority of packed rows, and the counters of incremental bundles.
+
+Counting is bit-sliced: the counts of 64 components live in 64-bit words, one word for each binary digit, and
+a carry-save adder adds 64 components with five logical operations. :func:`_fold` adds eight rows into the
+three lowest digits and hands on one row of carries, worth eight each; eight of those are folded in turn, like
+an odometer in base eight. So a row costs little more than reading it, however many digits its counts have.
+
+Weighted rows, and the few rows that an incremental bundle usually adds, go straight to int64 counters.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from hdc.backends.numba_kernels.arrays import frozen, rows_of, sets_of, spread
+from hdc.backends.numba_kernels.jit import kernel, peek, poke
+from hdc.backends.numba_kernels.parallel import over_rows, threads
+from hdc.backends.numpy_backend import Counters, Ints, check_weights, reject_overflow
+from hdc.words import WORD_BITS, Words
+
+SPAN = 512
+"""Most columns (words) counted together: the digits of a span stay in the nearest caches."""
+
+LEVEL_ROWS = 11
+"""Rows of a level of the odometer in the scratch: three binary digits, then eight rows still to be added."""
+
+FEW_ROWS = 12
+"""Up to this many rows, adding to int64 counters directly is faster than converting bit-sliced counts."""
+
+
+@kernel
+def _fold(source: Any, first: int, column: int, columns: int, digits: Any, level: int, carry: int) -> None:
+    """Add rows ``first`` to ``first + 7`` of ``source`` to a level's digits; write the carries to a row."""
+    base = level * LEVEL_ROWS
+    for w in range(columns):
+        c = column + w
+        ones, twos, fours = digits[base, w], digits[base + 1, w], digits[base + 2, w]
+        x, y = peek(source, first, c), peek(source, first + 1, c)
+        half = ones ^ x
+        twos_a = (ones & x) | (half & y)
+        ones = half ^ y
+        x, y = peek(source, first + 2, c), peek(source, first + 3, c)
+        half = ones ^ x
+        twos_b = (ones & x) | (half & y)
+        ones = half ^ y
+        half = twos ^ twos_a
+        fours_a = (twos & twos_a) | (half & twos_b)
+        twos = half ^ twos_b
+        x, y = peek(source, first + 4, c), peek(source, first + 5, c)
+        half = ones ^ x
+        twos_a = (ones & x) | (half & y)
+        ones = half ^ y
+        x, y = peek(source, first + 6, c), peek(source, first + 7, c)
+        half = ones ^ x
+        twos_b = (ones & x) | (half & y)
+        ones = half ^ y
+        half = twos ^ twos_a
+        fours_b = (twos & twos_a) | (half & twos_b)
+        twos = half ^ twos_b
+        half = fours ^ fours_a
+        poke(digits, carry, w, (fours & fours_a) | (half & fours_b))
+        poke(digits, base, w, ones)
+        poke(digits, base + 1, w, twos)
+        poke(digits, base + 2, w, half ^ fours_b)
+
+
+@kernel
+def _advance(source: Any, first: int, column: int, columns: int, digits: Any, waiting: Any, level: int) -> None:
+    """Fold eight rows into ``level``, and every level above whose eight waiting rows are then complete."""
+    _fold(source, first, column, columns, digits, level, (level + 1) * LEVEL_ROWS + 3 + waiting[level + 1])
+    waiting[level + 1] += 1
+    while level + 2 < len(waiting) and waiting[level + 1] == 8:
+        level += 1
+        waiting[level] = 0
+        target = (level + 1) * LEVEL_ROWS + 3 + waiting[level + 1]
+        _fold(digits, level * LEVEL_ROWS + 3, 0, columns, digits, level, target)
+        waiting[level + 1] += 1
+
+
+@kernel
+def _clear(digits: Any, first: int, last: int, columns: int) -> None:
+    for row in range(first, last):
+        for w in range(columns):
+            digits[row, w] = 0
+
+
+@kernel
+def _count(rows: Any, column: int, columns: int, digits: Any, waiting: Any) -> None:
+    """Leave the bit-sliced counts of ``rows[:, column : column + columns]`` in ``digits``.
+
+    Binary digit p is row ``p // 3 * LEVEL_ROWS + p % 3``. ``waiting`` has one entry for each level, and one
+    more: the highest level hands on carries too, always zero.
+    """
+    n = len(rows)
+    _clear(digits, 0, len(digits), columns)
+    waiting[:] = 0
+    whole = n - n % 8
+    for first in range(0, whole, 8):
+        _advance(rows, first, column, columns, digits, waiting, 0)
+    for i in range(n - whole):
+        for w in range(columns):
+            digits[3 + i, w] = rows[whole + i, column + w]
+    waiting[0] = n - whole
+    for level in range(len(waiting) - 1):
+        if waiting[level]:
+            first = level * LEVEL_ROWS + 3
+            _clear(digits, first + waiting[level], first + 8, columns)
+            waiting[level] = 0
+            waiting[level + 1] %= 8
+            _advance(digits, first, 0, columns, digits, waiting, level)
+
+
+@kernel
+def _majority(x: Any, tie: Any, levels: int, span: int, out: Any, start: int, stop: int) -> None:
+    """Write the majority of (set, span of columns) pairs ``start`` to ``stop``."""
+    n, words = x.shape[1], x.shape[2]
+    spans = (words + span - 1) // span
+    digits = np.empty(((levels + 1) * LEVEL_ROWS, span), dtype=np.uint64)
+    waiting = np.empty(levels + 1, dtype=np.int64)
+    equal = np.empty(span, dtype=np.uint64)
+    for task in range(start, stop):
+        column = task % spans * span
+        columns = min(span, words - column)
+        _count(x[task // spans], column, columns, digits, waiting)
+        above = out[task // spans, column : column + columns]
+        above[:] = 0
+        equal[:] = ~np.uint64(0)
+        for digit in range(3 * levels):  # compare each count with n // 2, from the lowest digit up
+            row = digits[digit // 3 * LEVEL_ROWS + digit % 3]
+            if (n // 2 >> digit) & 1:
+                for w in range(columns):
+                    above[w] &= row[w]
+                    equal[w] &= row[w]
+            else:
+                for w in range(columns):
+                    above[w] |= row[w]
+                    equal[w] &= ~row[w]
+        if n % 2 == 0:
+            for w in range(columns):
+                above[w] |= equal[w] & tie[column + w]
+
+
+@kernel
+def _tally(x: Any, levels: int, out: Any, start: int, stop: int) -> None:
+    """Write (set bits - clear bits) of each component of sets ``start`` to ``stop`` to (sets, words, 64)."""
+    n, words = x.shape[1], x.shape[2]
+    digits = np.empty(((levels + 1) * LEVEL_ROWS, SPAN), dtype=np.uint64)
+    waiting = np.empty(levels + 1, dtype=np.int64)
+    for i in range(start, stop):
+        for column in range(0, words, SPAN):
+            columns = min(SPAN, words - column)
+            _count(x[i], column, columns, digits, waiting)
+            for w in range(columns):
+                counts = out[i, column + w]
+                counts[:] = -n
+                for digit in range(3 * levels):
+                    word = digits[digit // 3 * LEVEL_ROWS + digit % 3, w]
+                    for j in range(64):
+                        counts[j] += np.int64((word >> np.uint64(j)) & np.uint64(1)) << (digit + 1)
+
+
+@kernel
+def _tally_weighted(x: Any, weights: Any, out: Any, start: int, stop: int) -> None:
+    """Write the sum of weights, negative where the bit is clear, of sets ``start`` to ``stop``."""
+    for i in range(start, stop):
+        out[i] = 0
+        for r in range(x.shape[1]):
+            weight = weights[i, r]
+            for w in range(x.shape[2]):
+                word = x[i, r, w]
+                counts = out[i, w]
+                for j in range(64):
+                    clear = np.int64((word >> np.uint64(j)) & np.uint64(1)) - 1
+                    counts[j] += (weight ^ clear) - clear
+
+
+@kernel
+def _sign_bits(counters: Any, tie: Any, out: Any, start: int, stop: int) -> None:
+    """Write bit j where counter j is positive, and the tie's bit where it is zero."""
+    dim = counters.shape[1]
+    for i in range(start, stop):
+        for w in range(out.shape[1]):
+            counts = counters[i, 64 * w : min(64 * w + 64, dim)]
+            above = np.uint64(0)
+            level = np.uint64(0)
+            for j in range(len(counts)):
+                above |= np.uint64(counts[j] > 0) << np.uint64(j)
+                level |= np.uint64(counts[j] == 0) << np.uint64(j)
+            out[i, w] = above | (level & tie[w])
+
+
+@kernel
+def _add_exactly(a: Any, b: Any, out: Any, overflow: Any, start: int, stop: int) -> None:
+    """Add rows, and set ``overflow[i]`` below zero if a sum of row i wrapped."""
+    for i in range(start, stop):
+        wrapped = np.int64(0)
+        for j in range(a.shape[1]):
+            total = a[i, j] + b[i, j]
+            wrapped |= (a[i, j] ^ total) & (b[i, j] ^ total)
+            out[i, j] = total
+        overflow[i] = wrapped
+
+
+def _levels(n: int) -> int:
+    return max(1, math.ceil(n.bit_length() / 3))
+
+
+def _signed_sums(x: Words, weights: Ints | None) -> Counters:
+    """Return ``(..., words * 64)`` sums of the rows' weights, negative where a bit is clear."""
+    *batch, n, words = x.shape
+    sums = np.empty((math.prod(batch), words, WORD_BITS), dtype=np.int64)
+    if weights is None and n > FEW_ROWS:
+        over_rows(_tally, len(sums), words * (n * 0.4 + 300), sets_of(x), _levels(n), sums)
+    else:
+        given = np.ones(n, dtype=np.int64) if weights is None else check_weights(weights)
+        rows = frozen(spread(given, (*batch, n)), np.int64, len(sums), n)
+        over_rows(_tally_weighted, len(sums), words * n * 25.0, sets_of(x), rows, sums)
+    return sums.reshape(*batch, words * WORD_BITS)
+
+
+def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
+    """Add the rows in bit-sliced counters (with weights: in int64 counters) and compare with half."""
+    *batch, n, words = x.shape
+    if weights is not None:
+        shape = np.broadcast_shapes(tuple(batch), weights.shape[:-1])
+        return counters_majority(_signed_sums(spread(x, (*shape, n, words)), weights), tie)
+    out = np.empty((*batch, words), dtype=np.uint64)
+    sets = math.prod(batch)
+    span = min(SPAN, words) if sets >= threads() else min(SPAN, -(-words // (8 * threads())) * 8)
+    tasks = sets * -(-words // span)
+    args = sets_of(x), rows_of(tie)[0], _levels(n), span, out.reshape(sets, words)
+    over_rows(_majority, tasks, span * (n * 0.4 + 5), *args)
+    return out
+
+
+def _exact_sums(counters: Counters, sums: Counters) -> Counters:
+    """Add ``(..., dim)`` counters and ``(..., dim or more)`` sums; raise where one wrapped."""
+    batch = np.broadcast_shapes(counters.shape[:-1], sums.shape[:-1])
+    left = rows_of(spread(counters, (*batch, counters.shape[-1])), np.int64)
+    right = rows_of(spread(sums, (*batch, sums.shape[-1])), np.int64)
+    out, overflow = np.empty(left.shape, dtype=np.int64), np.zeros(len(left), dtype=np.int64)
+    over_rows(_add_exactly, len(left), left.shape[1] * 1.0, left, right, out, overflow)
+    reject_overflow(bool((overflow < 0).any()))
+    return out.reshape(*batch, counters.shape[-1])
+
+
+def counters_add(counters: Counters, x: Words, weights: Ints | None) -> Counters:
+    """Add the rows' signed sums to the counters."""
+    return _exact_sums(counters, _signed_sums(x, weights))
+
+
+def counters_merge(a: Counters, b: Counters) -> Counters:
+    """Add, and reject sums that wrapped."""
+    return _exact_sums(a, b)
+
+
+def counters_majority(counters: Counters, tie: Words) -> Words:
+    """Pack the signs of the counters."""
+    flat = rows_of(counters, np.int64)
+    out = np.empty((len(flat), tie.shape[-1]), dtype=np.uint64)
+    over_rows(_sign_bits, len(flat), flat.shape[1] * 1.0, flat, rows_of(tie)[0], out)
+    return out.reshape(*counters.shape[:-1], tie.shape[-1])

@@ -1,0 +1,80 @@
+"""Dot products of multi-level codes (BEBR's symmetric distance) by popcounts of bit planes.
+
+With u planes a component is the integer ``sum_i 2**(u-1-i) s_i``, s_i = +1 or -1 as its bit in plane i, so
+
+    dot(q, x) = dim (2**u - 1)**2 - 2 sum_ij 2**(u-1-i) 2**(u-1-j) hamming(q_i, x_j)
+
+exactly, in integers. Two planes of 1024 components, 10^5 codes, 100 queries, one thread of a Xeon with AMX: this
+takes 75 ms on 26 MB of codes, a matrix product of the codes unpacked to int8 43 ms on 102 MB, to float32 175 ms on
+410 MB. Time grows with u squared: from three planes on, small integers would be the better form where they fit.
+
+The items lie in lanes: a tile holds the same word of ``LANES`` items side by side, so that the innermost loop
+runs over items and no sum crosses lanes, however short the codes are.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel, peek, poke, popcount
+from hdc.backends.numba_kernels.parallel import over_rows
+from hdc.backends.numpy_backend import Ints, dot_dtype
+from hdc.words import Words
+
+LANES = 64
+"""Items of a tile: two planes of 1024 components are 16 KiB, so that a tile stays in the first-level cache."""
+
+
+@kernel
+def _add_differences(tile: Any, first: int, words: int, query: Any, sums: Any) -> None:
+    """Add the differing bits of one plane of a query and one of all items of a tile, four words at a time."""
+    whole = words - words % 4
+    for w in range(0, whole, 4):
+        row = first + w
+        a, b, c, d = query[w], query[w + 1], query[w + 2], query[w + 3]
+        for lane in range(LANES):
+            low = popcount(a ^ peek(tile, row, lane)) + popcount(b ^ peek(tile, row + 1, lane))
+            high = popcount(c ^ peek(tile, row + 2, lane)) + popcount(d ^ peek(tile, row + 3, lane))
+            poke(sums, 0, lane, sums[0, lane] + (low + high))
+    for w in range(whole, words):
+        a = query[w]
+        for lane in range(LANES):
+            poke(sums, 0, lane, sums[0, lane] + popcount(a ^ peek(tile, first + w, lane)))
+
+
+@kernel
+def _code_dots(queries: Any, items: Any, dim: int, out: Any, start: int, stop: int) -> None:
+    """Write the columns of tiles ``start`` to ``stop``."""
+    planes, words = items.shape[1], items.shape[2]
+    best = dim * (2**planes - 1) ** 2
+    tile = np.zeros((planes * words, LANES), dtype=np.uint64)
+    sums = np.empty((1, LANES), dtype=np.int64)
+    for t in range(start, stop):
+        lanes = min(LANES, len(items) - t * LANES)
+        for lane in range(lanes):
+            for i in range(planes):
+                for w in range(words):
+                    tile[i * words + w, lane] = items[t * LANES + lane, i, w]
+        for q in range(len(queries)):
+            for lane in range(LANES):
+                sums[0, lane] = 0
+            for level in range(2 * planes - 1):  # Horner: plane pairs (i, level - i), heaviest weight first
+                for lane in range(LANES):
+                    sums[0, lane] *= 2
+                for i in range(max(0, level - planes + 1), min(planes, level + 1)):
+                    _add_differences(tile, i * words, words, queries[q, level - i], sums)
+            result = out[q, t * LANES : t * LANES + lanes]
+            for lane in range(lanes):
+                result[lane] = best - 2 * sums[0, lane]
+
+
+def code_dots(queries: Words, items: Words, dim: int) -> Ints:
+    """Subtract the weighted differing bits of every pair of planes from the largest dot product."""
+    q, planes, words = queries.shape
+    n = len(items)
+    out = np.empty((q, n), dtype=dot_dtype(dim, planes))
+    args = frozen(queries, np.uint64, *queries.shape), frozen(items, np.uint64, n, planes, words)
+    each = LANES * (q * planes**2 * words * 0.1 + planes * words)
+    over_rows(_code_dots, -(-n // LANES), each, *args, dim, out)
+    return out

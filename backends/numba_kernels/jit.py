@@ -1,0 +1,113 @@
+"""How kernels are compiled: one decorator, and what the machine can do that Python has no operator for."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numba.core import cgutils, config, types
+from numba.extending import intrinsic
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+PLAIN_PYTHON: bool = config.DISABLE_JIT  # set from the environment
+
+
+def kernel(function: Function) -> Function:
+    """Compile on first use, without the GIL, and keep the machine code on disk.
+
+    With ``NUMBA_DISABLE_JIT=1`` the function stays Python, where NumPy's scalars warn about the wrap-around
+    that unsigned arithmetic is meant to have: that warning is switched off.
+
+    Kernels copy arrays element by element: ``a[:] = b`` takes Numba some two seconds to compile.
+    """
+    if PLAIN_PYTHON:
+        return np.errstate(over="ignore")(function)
+    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def _popcount_in_python(word: Any) -> Any:
+    return np.int64(int(word).bit_count())
+
+
+def _multiply_wide_in_python(a: Any, b: Any) -> Any:
+    product = int(a) * int(b)
+    return np.uint64(product >> 64), np.uint64(product & (2**64 - 1))
+
+
+def _peek_in_python(array: Any, row: Any, column: Any) -> Any:
+    return array[row, column]
+
+
+def _poke_in_python(array: Any, row: Any, column: Any, value: Any) -> None:
+    array[row, column] = value
+
+
+def _popcount_in_llvm(typing: Any, word: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), build
+
+
+def _multiply_wide_in_llvm(typing: Any, a: Any, b: Any) -> Any:
+    pair = types.UniTuple(types.uint64, 2)
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = args[0].type
+        wide = type(word)(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        high = builder.trunc(builder.lshr(product, wide(64)), word)
+        return context.make_tuple(builder, pair, [high, builder.trunc(product, word)])
+
+    return pair(types.uint64, types.uint64), build
+
+
+def _item_pointer(context: Any, builder: Any, kind: Any, array: Any, indices: Any) -> Any:
+    view = context.make_array(kind)(context, builder, array)
+    return cgutils.get_item_pointer(context, builder, kind, view, indices, wraparound=False)
+
+
+def _poked_memory(builder: Any) -> Any:
+    """Return the LLVM alias scope that holds what :func:`poke` writes."""
+    domain = builder.module.add_metadata(["hdc"])
+    return builder.module.add_metadata([builder.module.add_metadata(["poked", domain])])
+
+
+def _peek_in_llvm(typing: Any, array: Any, row: Any, column: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        load = builder.load(_item_pointer(context, builder, array, args[0], args[1:]))
+        load.set_metadata("noalias", _poked_memory(builder))
+        return load
+
+    return array.dtype(array, types.intp, types.intp), build
+
+
+def _poke_in_llvm(typing: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        store = builder.store(args[3], _item_pointer(context, builder, array, args[0], args[1:3]))
+        store.set_metadata("alias.scope", _poked_memory(builder))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, array.dtype), build
+
+
+def _machine(in_llvm: Callable[..., Any], in_python: Callable[..., Any]) -> Callable[..., Any]:
+    return in_python if PLAIN_PYTHON else intrinsic(in_llvm)
+
+
+popcount = _machine(_popcount_in_llvm, _popcount_in_python)
+"""``popcount(word)``: set bits of a uint64, as int64; LLVM's ``ctpop``, a vector instruction in loops."""
+
+multiply_wide = _machine(_multiply_wide_in_llvm, _multiply_wide_in_python)
+"""``multiply_wide(a, b)``: the (high, low) halves of the 128-bit product of two uint64."""
+
+peek = _machine(_peek_in_llvm, _peek_in_python)
+"""``peek(array, row, column)``: read memory that no :func:`poke` of the same loop writes.
+
+Numba cannot say that arrays do not overlap, and LLVM gives up vectorising a loop that needs more than eight
+checks of it. These two say it. Indices must not be negative.
+"""
+
+poke = _machine(_poke_in_llvm, _poke_in_python)
+"""``poke(array, row, column, value)``: write memory that no :func:`peek` of the same loop reads."""

@@ -1,0 +1,84 @@
+"""Share rows out to threads: every kernel has one compiled form, ``kernel(*arrays, start, stop)``.
+
+A serial call runs that form over all rows; a threaded one runs it, with the GIL released, over a slice of the
+rows in each thread of one pool. Compared with ``prange`` this compiles each kernel once instead of twice, may
+be called from many Python threads and after a fork, and needs no OpenMP or TBB; it costs some 20 us a call,
+which is why a thread is only used where it gets at least ``GRAIN`` of work.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import pairwise
+from typing import Any
+
+from hdc.errors import ParameterError
+
+GRAIN = 150_000.0
+"""Least estimated work, in nanoseconds, that is worth a thread."""
+
+MOST_THREADS = 256
+
+
+def available() -> int:
+    """Return the number of processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(MOST_THREADS, len(os.sched_getaffinity(0)))
+    return min(MOST_THREADS, os.cpu_count() or 1)
+
+
+def _checked(n: int | str, source: str) -> int:
+    count = int(n) if str(n).isdecimal() else 0
+    if not 1 <= count <= MOST_THREADS:
+        raise ParameterError(f"{source} is {n!r}; it must be a whole number from 1 to {MOST_THREADS}")
+    return count
+
+
+_limit = _checked(os.environ.get("HDC_THREADS") or available(), "the environment variable HDC_THREADS")
+_pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="hdc")
+
+
+def _renew_pool() -> None:
+    global _pool
+    _pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="hdc")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_pool)  # a forked child has none of its parent's threads
+
+
+def threads(n: int | None = None) -> int:
+    """Return how many threads a kernel may use, after setting it to ``n`` if given.
+
+    The default is the environment variable ``HDC_THREADS``, else the processors this process may use.
+
+    Raises
+    ------
+    ParameterError
+        If ``n``, or the variable when this module is imported, is not a whole number from 1 to 256.
+    """
+    global _limit
+    if n is not None:
+        _limit = _checked(n, "the number of threads")
+    return _limit
+
+
+def over_rows(kernel: Callable[..., None], rows: int, nanoseconds: float, *args: Any) -> None:
+    """Run ``kernel(*args, start, stop)`` over all rows, in slices where threads pay.
+
+    Parameters
+    ----------
+    kernel : compiled function that writes rows ``start`` to ``stop`` of an output among ``args``
+    rows : int
+    nanoseconds : float
+        Estimated time of one row on one thread.
+    """
+    parts = max(1, min(_limit, rows, int(rows * nanoseconds / GRAIN)))
+    bounds = [rows * part // parts for part in range(parts + 1)]
+    pending = [_pool.submit(kernel, *args, start, stop) for start, stop in pairwise(bounds[1:])]
+    try:
+        kernel(*args, 0, bounds[1])
+    finally:
+        wait(pending)
+    for future in pending:
+        future.result()

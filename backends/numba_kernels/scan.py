@@ -1,0 +1,250 @@
+"""Hamming distances, shared ones and exact top-k on plain packed rows, by popcount.
+
+Every kernel goes through :func:`_eight_counts`: eight rows against one query, the count of row l in lane l.
+The query is two vectors a chunk, ``flip`` and ``take``, and what is counted is ``(row ^ flip) & take``::
+
+    Hamming distance   |row ^ query|   flip = query   take = ones
+    shared ones        |row & query|   flip = 0       take = query
+    ones               |row|           flip = 0       take = ones
+
+A row of 8 c + r words is read as c + 1 chunks of 8 words, the last of which ends with the row and so overlaps
+the one before; ``take`` is zero where a word would be counted twice. Rows shorter than a chunk are read
+beyond their end, into the next row; the few for which this would leave the array are done word by word.
+
+Rows are taken in tiles that stay in the first-level cache while every query passes over them.
+"""
+
+import math
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from hdc.backends.numba_kernels.launch import chunk_count, parallel_region
+from hdc.backends.numba_kernels.simd import (
+    LANES,
+    Pointer,
+    Vector,
+    aligned_zeros,
+    any_below,
+    ctpop,
+    frozen,
+    load,
+    pair_sums,
+    pointer,
+    prefetch,
+    splat,
+    store,
+)
+from hdc.backends.numba_kernels.topk import ID_BITS, Pairs, merge, new_heaps, replace_worst
+from hdc.words import Words
+
+TILE_WORDS = 2048
+"""Words of rows (16 KiB) that every query passes over before the next rows are read."""
+
+
+AHEAD = 1024
+"""Words (8 KiB) between the row in hand and the one asked for from memory."""
+
+WORK_PER_THREAD = 1 << 18
+"""Words to compare below which another thread does not pay (about 40 us)."""
+
+SMALL = 1 << 12
+"""Words up to which NumPy has counted them before a kernel is prepared (about 10 us)."""
+
+Counts = npt.NDArray[np.int32]
+
+
+@numba.njit(cache=True, forceinline=True)
+def _counted(rows: Pointer, at: int, flip: Vector, take: Vector) -> Vector:
+    return ctpop((load(rows, at) ^ flip) & take)
+
+
+@numba.njit(cache=True)
+def _eight_counts(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> Vector:
+    """Return in lane l the count of row l of eight, at ``rows[at:]``, for the query at ``masks[query:]``."""
+    c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = splat(0)
+    chunks = (words + LANES - 1) // LANES
+    last = max(words - LANES, 0)
+    for chunk in range(chunks):
+        flip, take = load(masks, query + 2 * LANES * chunk), load(masks, query + 2 * LANES * chunk + LANES)
+        i = at + min(LANES * chunk, last)
+        c0 = c0 + _counted(rows, i, flip, take)
+        c1 = c1 + _counted(rows, i + words, flip, take)
+        c2 = c2 + _counted(rows, i + 2 * words, flip, take)
+        c3 = c3 + _counted(rows, i + 3 * words, flip, take)
+        c4 = c4 + _counted(rows, i + 4 * words, flip, take)
+        c5 = c5 + _counted(rows, i + 5 * words, flip, take)
+        c6 = c6 + _counted(rows, i + 6 * words, flip, take)
+        c7 = c7 + _counted(rows, i + 7 * words, flip, take)
+    low = pair_sums(pair_sums(c0, c1, 1), pair_sums(c2, c3, 1), 2)
+    high = pair_sums(pair_sums(c4, c5, 1), pair_sums(c6, c7, 1), 2)
+    return pair_sums(low, high, 4)
+
+
+@numba.njit(cache=True)
+def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> np.int64:
+    """Return the count of the row at ``rows[at:]``."""
+    count = np.uint64(0)
+    last = max(words - LANES, 0)
+    for w in range(words):
+        # The chunk that counts word w, and its lane there.
+        chunk = w // LANES
+        lane = w - min(LANES * chunk, last)
+        mask = query + 2 * LANES * chunk + lane
+        count += ctpop((rows[at + w] ^ masks[mask]) & masks[mask + LANES])
+    return np.int64(count)
+
+
+@numba.njit(cache=True)
+def _in_eights(first: int, stop: int, n: int, words: int) -> int:
+    """Return where the rows from ``first`` that may be read eight at a time end."""
+    if words < LANES:
+        stop = min(stop, n - LANES + 1)
+    return first + max(stop - first, 0) // LANES * LANES
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_rows(items: Words, n: int, words: int, first: int, last: int, masks: Words, counts: Counts) -> None:
+    """Fill ``counts[:, first:last]`` for all queries: masks (q, 2 * words rounded up to chunks)."""
+    rows, queries = pointer(items), pointer(masks)
+    size = masks.shape[1]
+    eight = np.empty(LANES, np.uint64)
+    step = max(TILE_WORDS // words // LANES, 1) * LANES
+    for tile in range(first, last, step):
+        stop = min(tile + step, last)
+        eights = _in_eights(tile, stop, n, words)
+        for q in range(len(masks)):
+            for row in range(tile, eights, LANES):
+                store(pointer(eight), 0, _eight_counts(rows, row * words, words, queries, q * size))
+                for lane in range(LANES):
+                    counts[q, row + lane] = np.int32(eight[lane])
+            for row in range(eights, stop):
+                counts[q, row] = _one_count(rows, row * words, words, queries, q * size)
+
+
+@numba.njit(cache=True, parallel=True)
+def _count_rows_threads(items: Words, n: int, words: int, chunks: int, masks: Words, counts: Counts) -> None:
+    for chunk in numba.prange(chunks):
+        first, last = chunk * n // chunks, (chunk + 1) * n // chunks
+        _count_rows(items, n, words, first, last, masks, counts)
+
+
+@numba.njit(cache=True)
+def _offer(distance: np.int64, row: int, heap: Pairs) -> None:
+    pair = distance << ID_BITS | row
+    if pair < heap[0]:
+        replace_worst(heap, pair)
+
+
+@numba.njit(cache=True, nogil=True)
+def _search_rows(items: Words, n: int, words: int, first: int, last: int, masks: Words, heaps: Pairs) -> None:
+    """Search rows ``first`` to ``last - 1`` for every query; the heaps (q, k) keep what is best."""
+    rows, queries = pointer(items), pointer(masks)
+    size = masks.shape[1]
+    eight = np.empty(LANES, np.uint64)
+    step = max(TILE_WORDS // words // LANES, 1) * LANES
+    for tile in range(first, last, step):
+        stop = min(tile + step, last)
+        eights = _in_eights(tile, stop, n, words)
+        for q in range(len(masks)):
+            worst = splat(heaps[q, 0] >> ID_BITS)
+            for row in range(tile, eights, LANES):
+                if q == 0:
+                    for i in range(row * words, (row + LANES) * words, LANES):
+                        prefetch(rows, i + AHEAD)
+                distances = _eight_counts(rows, row * words, words, queries, q * size)
+                if any_below(distances, worst):
+                    store(pointer(eight), 0, distances)
+                    for lane in range(LANES):
+                        _offer(np.int64(eight[lane]), row + lane, heaps[q])
+                    worst = splat(heaps[q, 0] >> ID_BITS)
+            for row in range(eights, stop):
+                _offer(_one_count(rows, row * words, words, queries, q * size), row, heaps[q])
+
+
+@numba.njit(cache=True, parallel=True)
+def _search_rows_threads(items: Words, n: int, words: int, masks: Words, heaps: Pairs) -> None:
+    chunks = len(heaps)
+    for chunk in numba.prange(chunks):
+        first, last = chunk * n // chunks, (chunk + 1) * n // chunks
+        _search_rows(items, n, words, first, last, masks, heaps[chunk])
+
+
+def _masks(flip: Words, take: Words) -> Words:
+    """Interleave (q, words) ``flip`` and ``take`` by chunks of 8 words, the last one as it overlaps."""
+    q, words = flip.shape
+    chunks, rest = divmod(words, LANES)
+    whole = words - rest
+    masks = aligned_zeros(q * (chunks + (rest > 0)) * 2 * LANES).reshape(q, -1, 2, LANES)
+    masks[:, :chunks, 0] = flip[:, :whole].reshape(q, chunks, LANES)
+    masks[:, :chunks, 1] = take[:, :whole].reshape(q, chunks, LANES)
+    if rest:
+        begin = max(words - LANES, 0)
+        masks[:, chunks, 0, : words - begin] = flip[:, begin:]
+        masks[:, chunks, 1, whole - begin : words - begin] = take[:, whole:]
+    return masks.reshape(q, -1)
+
+
+def _pairwise(flip: Words, take: Words, items: Words) -> Counts:
+    (n, words), q = items.shape, len(flip)
+    if n == 0 or q == 0 or words == 0:
+        return np.zeros((q, n), dtype=np.int32)
+    counts = np.empty((q, n), dtype=np.int32)
+    flat, masks = frozen(items).reshape(-1), _masks(flip, take)
+    chunks = chunk_count(q * n * words, WORK_PER_THREAD)
+    if chunks == 1:
+        _count_rows(flat, n, words, 0, n, masks, counts)
+    else:
+        with parallel_region():
+            _count_rows_threads(flat, n, words, chunks, masks, counts)
+    return counts
+
+
+def hamming(queries: Words, items: Words) -> Counts:
+    """Count the differing bits of every pair: (q, words), (n, words) uint64 -> (q, n) int32."""
+    return _pairwise(queries, ~np.zeros_like(queries), items)
+
+
+def shared_ones(queries: Words, items: Words) -> Counts:
+    """Count the bits set in both, of every pair: (q, words), (n, words) uint64 -> (q, n) int32."""
+    return _pairwise(np.zeros_like(queries), queries, items)
+
+
+def popcount(x: Words) -> npt.NDArray[np.int64]:
+    """Count the set bits of each row: (..., words) uint64 -> (...) int64."""
+    if x.size < SMALL:
+        ones: npt.NDArray[np.int64] = np.bitwise_count(x).sum(axis=-1, dtype=np.int64)
+        return ones
+    *batch, words = x.shape
+    rows = x.reshape(math.prod(batch), words)
+    nothing = np.zeros((1, words), dtype=np.uint64)
+    return hamming(nothing, rows).reshape(batch).astype(np.int64)
+
+
+def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.int64]]:
+    """Find the k items nearest to each query, in order of (distance, id).
+
+    Parameters
+    ----------
+    queries : (q, words) uint64 array
+    items : (n, words) uint64 array
+    k : int, ``1 <= k <= n``
+
+    Returns
+    -------
+    distances : (q, k) int32 array
+    ids : (q, k) int64 array
+    """
+    (n, words), q = items.shape, len(queries)
+    if q == 0:
+        return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
+    flat, masks = frozen(items).reshape(-1), _masks(queries, ~np.zeros_like(queries))
+    chunks = chunk_count(q * n * words, WORK_PER_THREAD)
+    heaps = new_heaps(chunks, q, k)
+    if chunks == 1:
+        _search_rows(flat, n, words, 0, n, masks, heaps[0])
+    else:
+        with parallel_region():
+            _search_rows_threads(flat, n, words, masks, heaps)
+    return merge(heaps, k)

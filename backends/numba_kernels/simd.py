@@ -1,0 +1,312 @@
+"""Vectors of eight 64-bit words as Numba values: the few operations the search kernels are written in.
+
+Numba vectorises loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which
+no loop expresses. Here a *vector* is a value like any other: ``load`` one, combine it with ``& | ^ ~ +``,
+``store`` it. LLVM maps it to one AVX-512 register, two AVX2 or four NEON registers, so kernels need no
+variant per CPU. Only :func:`majority` has a shortcut for one instruction set, and it gives the same bits.
+
+With the JIT switched off (``NUMBA_DISABLE_JIT=1``) a vector is a NumPy array of shape (8,) and every
+operation below is its plain twin, so that the kernels run, and are measured for coverage, as plain Python.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import config, types
+from numba.core import cgutils
+from numba.core.typing.templates import AbstractTemplate, ConcreteTemplate, infer_global, signature
+from numba.extending import intrinsic, lower_builtin, models, register_model
+
+from hdc.words import Words
+
+LANES = 8
+"""Words in a vector."""
+
+VECTOR_BITS = 64 * LANES
+"""Bits in a vector."""
+
+Vector = Any
+"""What :func:`load` returns: an LLVM ``<8 x i64>`` in compiled code, a (8,) uint64 array otherwise."""
+
+_I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
+_VECTOR = ir.VectorType(_I64, LANES)
+
+
+class VectorType(types.Type):
+    """Numba's type of a vector."""
+
+    def __init__(self) -> None:
+        super().__init__(name="Vector8x64")
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, numba_type: VectorType) -> None:
+        super().__init__(manager, numba_type, _VECTOR)
+
+
+VECTOR = VectorType()
+
+_OPERATORS: dict[Callable[..., Any], str] = {
+    operator.and_: "and_",
+    operator.or_: "or_",
+    operator.xor: "xor",
+    operator.add: "add",
+    operator.invert: "not_",
+}
+
+
+def _register_operator(python_operator: Callable[..., Any], instruction: str) -> None:
+    arity = 1 if python_operator is operator.invert else 2
+
+    class Template(ConcreteTemplate):
+        cases = (signature(VECTOR, *[VECTOR] * arity),)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return getattr(builder, instruction)(*args)
+
+    infer_global(python_operator)(Template)
+    lower_builtin(python_operator, *[VECTOR] * arity)(generate)
+
+
+for _operator, _instruction in _OPERATORS.items():
+    _register_operator(_operator, _instruction)
+
+
+Pointer = Any
+"""What :func:`pointer` returns: an address in compiled code, the flat array otherwise."""
+
+
+def _compiled_from(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate an intrinsic's typing function; ``plain`` is its meaning, used where nothing is compiled."""
+    return (lambda typing_function: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=True)
+
+
+class PointerType(types.Type):
+    """Numba's type of the address of an array's first element."""
+
+    def __init__(self, dtype: types.Type) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"Pointer({dtype})")
+
+
+@register_model(PointerType)
+class _PointerModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, numba_type: PointerType) -> None:
+        pointed = manager.lookup(numba_type.dtype).get_data_type()
+        super().__init__(manager, numba_type, pointed.as_pointer())
+
+
+@infer_global(operator.getitem)
+class _PointerItem(AbstractTemplate):
+    def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
+        base, index = args
+        if isinstance(base, PointerType) and isinstance(index, types.Integer):
+            return signature(base.dtype, base, types.intp)
+        return None
+
+
+@lower_builtin(operator.getitem, PointerType, types.Integer)
+def _load_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.load(builder.gep(args[0], [args[1]]))
+
+
+def _plain_pointer(array: Any) -> Any:
+    return array.reshape(-1)
+
+
+@_compiled_from(_plain_pointer)
+def pointer(typing: Any, array: Any) -> Any:
+    """Return the address of a C-contiguous array, to be indexed as if flat.
+
+    Compiled functions count references to every array they are given, atomically; to pointers they do not.
+    The caller keeps the array alive.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return context.make_array(sig.args[0])(context, builder, args[0]).data
+
+    return PointerType(array.dtype)(array), generate
+
+
+def _word_address(context: Any, builder: Any, base_type: Any, base: Any, at: Any) -> Any:
+    if not isinstance(base_type, PointerType):
+        base = context.make_array(base_type)(context, builder, base).data
+    return builder.bitcast(builder.gep(base, [at]), _VECTOR.as_pointer())
+
+
+def _plain_load(words: Words, at: int) -> Vector:
+    return words[at : at + LANES].copy()
+
+
+@_compiled_from(_plain_load)
+def load(typing: Any, words: Any, at: Any) -> Any:
+    """Return the vector ``words[at : at + 8]`` of a flat uint64 array, or of a pointer to one."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(_word_address(context, builder, sig.args[0], *args), align=8)
+
+    return VECTOR(words, types.intp), generate
+
+
+def _plain_store(words: Words, at: int, vector: Vector) -> None:
+    words[at : at + LANES] = vector
+
+
+@_compiled_from(_plain_store)
+def store(typing: Any, words: Any, at: Any, vector: Any) -> Any:
+    """Write a vector to ``words[at : at + 8]``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        address = _word_address(context, builder, sig.args[0], *args[:2])
+        builder.store(args[2], address, align=8)
+        return context.get_dummy_value()
+
+    return types.void(words, types.intp, VECTOR), generate
+
+
+def _plain_prefetch(words: Words, at: int) -> None:
+    pass
+
+
+@_compiled_from(_plain_prefetch)
+def prefetch(typing: Any, words: Any, at: Any) -> Any:
+    """Ask for the cache line of ``words[at]``, for use soon but not at once."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        line = builder.bitcast(_word_address(context, builder, sig.args[0], *args), _I8.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [line.type, _I32, _I32, _I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        read, second_level_cache, data = _I32(0), _I32(2), _I32(1)
+        builder.call(function, [line, read, second_level_cache, data])
+        return context.get_dummy_value()
+
+    return types.void(words, types.intp), generate
+
+
+def _plain_splat(word: int) -> Vector:
+    return np.full(LANES, int(word) % 2**64, dtype=np.uint64)
+
+
+@_compiled_from(_plain_splat)
+def splat(typing: Any, word: Any) -> Any:
+    """Return the vector with ``word`` (taken as 64 bits) in every lane."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        first = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), args[0], _I32(0))
+        return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+
+    return VECTOR(types.int64), generate
+
+
+def _plain_ctpop(bits: Any) -> Any:
+    return np.uint64(np.bitwise_count(bits))
+
+
+@_compiled_from(_plain_ctpop)
+def ctpop(typing: Any, bits: Any) -> Any:
+    """Return the number of set bits of a uint64 word, or of each lane of a vector."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        operand = args[0].type
+        name = "llvm.ctpop.i64" if operand == _I64 else f"llvm.ctpop.v{LANES}i64"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(operand, [operand]), name)
+        return builder.call(function, args)
+
+    return bits(bits), generate
+
+
+def _plain_majority(a: Vector, b: Vector, c: Vector) -> Vector:
+    return (a & b) | (c & (a | b))
+
+
+@_compiled_from(_plain_majority)
+def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return the bits set in at least two of the three: the carry of ``a + b + c``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        compiled_for = context.codegen().magic_tuple()[2]
+        if "+avx512f" not in compiled_for.split(","):
+            a, b, c = args
+            return builder.or_(builder.and_(a, b), builder.and_(c, builder.or_(a, b)))
+        # LLVM finds the one-instruction form of a ^ b ^ c by itself, but not of the majority.
+        kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, _VECTOR, _I32])
+        name = "llvm.x86.avx512.pternlog.q.512"
+        truth_table = _I32(0b11101000)
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [*args, truth_table])
+
+    return VECTOR(VECTOR, VECTOR, VECTOR), generate
+
+
+def _plain_pair_sums(a: Vector, b: Vector, step: int) -> Vector:
+    lane = np.arange(LANES)
+    return np.where(lane & step, b[lane & ~step] + b[lane | step], a[lane & ~step] + a[lane | step])
+
+
+@_compiled_from(_plain_pair_sums)
+def pair_sums(typing: Any, a: Any, b: Any, step: Any) -> Any:
+    """Add lanes ``step`` (1, 2 or 4) apart: of ``a`` where the lane's number lacks that bit, else of ``b``.
+
+    Three rounds, with steps 1, 2 and 4, turn eight vectors into the vector of their eight sums.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        apart = step.literal_value
+        from_b = [LANES if lane & apart else 0 for lane in range(LANES)]
+        low = [(lane & ~apart) + offset for lane, offset in enumerate(from_b)]
+        high = [(lane | apart) + offset for lane, offset in enumerate(from_b)]
+        kind = ir.VectorType(_I32, LANES)
+        halves = (builder.shuffle_vector(*args[:2], ir.Constant(kind, lanes)) for lanes in (low, high))
+        return builder.add(*halves)
+
+    return VECTOR(VECTOR, VECTOR, step), generate
+
+
+def _any_lane(builder: Any, flags: Any) -> Any:
+    return builder.icmp_unsigned("!=", builder.bitcast(flags, _I8), _I8(0))
+
+
+def _plain_any_below(a: Vector, b: Vector) -> bool:
+    return bool((a < b).any())
+
+
+@_compiled_from(_plain_any_below)
+def any_below(typing: Any, a: Any, b: Any) -> Any:
+    """Return whether some lane of ``a`` is less than that of ``b``, as unsigned words."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _any_lane(builder, builder.icmp_unsigned("<", *args))
+
+    return types.boolean(VECTOR, VECTOR), generate
+
+
+def _plain_any_bit(vector: Vector) -> bool:
+    return bool(vector.any())
+
+
+@_compiled_from(_plain_any_bit)
+def any_bit(typing: Any, vector: Any) -> Any:
+    """Return whether any bit of the vector is set."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        zeros = ir.Constant(_VECTOR, [0] * LANES)
+        return _any_lane(builder, builder.icmp_unsigned("!=", args[0], zeros))
+
+    return types.boolean(VECTOR), generate
+
+
+def aligned_zeros(words: int) -> Words:
+    """Return a flat array of zero words that starts on a cache line, so that no vector load spans two."""
+    buffer = np.zeros(words + LANES, dtype=np.uint64)
+    skip = -buffer.ctypes.data % 64 // 8
+    return buffer[skip : skip + words]
+
+
+def frozen(x: Words) -> Words:
+    """Return ``x`` as a native, C-contiguous, read-only array: each kernel is compiled for that one type."""
+    view = np.ascontiguousarray(x, dtype=np.uint64).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,44 @@
+"""Keep the k best (distance, id) pairs: one integer per pair, one heap per query."""
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+ID_BITS = 32
+"""A pair is ``distance << ID_BITS | id``, so that integers compare as pairs do; ids stay below 2**32."""
+
+WORST = np.iinfo(np.int64).max
+"""A pair after every real one; a new heap holds only these."""
+
+Pairs = npt.NDArray[np.int64]
+
+
+@numba.njit(cache=True)
+def replace_worst(heap: Pairs, pair: int) -> None:
+    """Put ``pair`` in the place of ``heap[0]``, the largest of a (k,) int64 max-heap; O(log k)."""
+    k = len(heap)
+    hole = 0
+    while True:
+        child = 2 * hole + 1
+        if child >= k:
+            break
+        if child + 1 < k and heap[child + 1] > heap[child]:
+            child += 1
+        if heap[child] <= pair:
+            break
+        heap[hole] = heap[child]
+        hole = child
+    heap[hole] = pair
+
+
+def new_heaps(chunks: int, queries: int, k: int) -> Pairs:
+    """Return (chunks, queries, k) int64 heaps that any real pair enters."""
+    return np.full((chunks, queries, k), WORST, dtype=np.int64)
+
+
+def merge(heaps: Pairs, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return the k least pairs over all chunks, as (queries, k) int32 distances and int64 ids, in order."""
+    chunks, queries, kept = heaps.shape
+    pairs = heaps.transpose(1, 0, 2).reshape(queries, chunks * kept)
+    best = np.sort(pairs, axis=-1)[:, :k]
+    return (best >> ID_BITS).astype(np.int32), best & (2**ID_BITS - 1)

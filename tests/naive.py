@@ -1,0 +1,111 @@
+"""Oracles for the kernels: slow, obvious, on Python integers and lists of 0 and 1, one case at a time."""
+
+import math
+
+import numpy as np
+
+
+def bits(words, dim):
+    return [int(words[j // 64]) >> (j % 64) & 1 for j in range(dim)]
+
+
+def words(components):
+    out = [0] * -(-len(components) // 64)
+    for j, bit in enumerate(components):
+        out[j // 64] |= int(bit) << (j % 64)
+    return np.array(out, dtype=np.uint64)
+
+
+def random_words(key, count):
+    """Philox4x64-10 as Salmon et al. (2011) print it."""
+    mask, out, counter = 2**64 - 1, [], 0
+    while len(out) < count:
+        counter += 1
+        a, b, c, d = counter, 0, 0, 0
+        first_key, second_key = int(key[0]), int(key[1])
+        for _ in range(10):
+            first, second = 0xD2E7470EE14C6C93 * a, 0xCA5A826395121157 * c
+            a, c = second >> 64 ^ b ^ first_key, first >> 64 ^ d ^ second_key
+            b, d = second & mask, first & mask
+            first_key, second_key = (
+                (first_key + 0x9E3779B97F4A7C15) & mask,
+                (second_key + 0xBB67AE8584CAA73B) & mask,
+            )
+        out += [a, b, c, d]
+    return np.array(out[:count], dtype=np.uint64)
+
+
+def xor(a, b):
+    return np.array([int(v) ^ int(w) for v, w in zip(a, b, strict=True)], dtype=np.uint64)
+
+
+def or_reduce(x):
+    return np.array([max(column) for column in zip(*x, strict=True)])
+
+
+def and_reduce(x):
+    return np.array([min(column) for column in zip(*x, strict=True)])
+
+
+def hamming(a, b):
+    return sum((int(v) ^ int(w)).bit_count() for v, w in zip(a, b, strict=True))
+
+
+def shared_ones(a, b):
+    return sum((int(v) & int(w)).bit_count() for v, w in zip(a, b, strict=True))
+
+
+def popcount(x):
+    return sum(int(w).bit_count() for w in x)
+
+
+def top_k(query, items, k):
+    best = sorted((hamming(query, item), i) for i, item in enumerate(items))[:k]
+    return [d for d, _ in best], [i for _, i in best]
+
+
+def signed_sums(rows, weights):
+    """Components as lists of 0 and 1; weights as Python integers."""
+    dim = len(rows[0])
+    return [sum(w if row[j] else -w for row, w in zip(rows, weights, strict=True)) for j in range(dim)]
+
+
+def majority(rows, weights, tie):
+    return signs(signed_sums(rows, weights), tie)
+
+
+def signs(sums, tie):
+    return [int(t) if total == 0 else int(total > 0) for total, t in zip(sums, tie, strict=True)]
+
+
+def rotate(components, shift):
+    out = [0] * len(components)
+    for j, bit in enumerate(components):
+        out[(j + shift) % len(components)] = bit
+    return out
+
+
+def code_dot(query_planes, item_planes):
+    levels = len(query_planes)
+    total = 0
+    for component in zip(*query_planes, *item_planes, strict=True):
+        values = [2 * bit - 1 for bit in component]
+        a = sum(s << (levels - 1 - i) for i, s in enumerate(values[:levels]))
+        b = sum(s << (levels - 1 - i) for i, s in enumerate(values[levels:]))
+        total += a * b
+    return total
+
+
+def fwht(x):
+    """Row i, column j of the Sylvester matrix is -1 to the number of bits that i and j share."""
+    dim = len(x)
+    sums = (sum(-v if (i & j).bit_count() % 2 else v for j, v in enumerate(x)) for i in range(dim))
+    return [total / math.sqrt(dim) for total in sums]
+
+
+def csr_matmul(data, indices, indptr, x):
+    dense = np.zeros((len(indptr) - 1, len(x)))
+    for i in range(len(dense)):
+        for t in range(indptr[i], indptr[i + 1]):
+            dense[i, indices[t]] += data[t]
+    return dense @ x

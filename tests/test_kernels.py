@@ -1,0 +1,562 @@
+"""Every kernel of every backend against its oracle: edges of shape, memory layout, threads, processes."""
+
+import importlib
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdc.errors import ParameterError
+from hdc.words import mask_tail, word_count
+from tests import naive
+
+BACKENDS = {name: importlib.import_module(f"hdc.backends.{name}_backend").BACKEND for name in ("numpy", "numba")}
+DIMS = (1, 63, 64, 65, 1000, 10_000)
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request):
+    return BACKENDS[request.param]
+
+
+def packed(rng, dim, *shape):
+    words = rng.integers(0, 2**64, (*shape, word_count(dim)), dtype=np.uint64)
+    return mask_tail(words, dim)
+
+
+def each(function, batch, *arrays):
+    """Apply an oracle at every index of the batch axes and stack the results."""
+    results = [function(*(a[i] for a in arrays)) for i in np.ndindex(*batch)]
+    tail = np.shape(results[0]) if results else ()
+    return np.array(results).reshape(*batch, *tail)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A kernel: inputs of a dimension and batch, the call, the answer one index of the batch at a time."""
+
+    inputs: Callable[[np.random.Generator, int, tuple[int, ...]], tuple[Any, ...]]
+    call: Callable[..., Any]
+    answer: Callable[..., Any]
+
+
+def _on_bits(oracle):
+    """Turn an oracle on lists of 0 and 1, whose first argument is one row, into one on words."""
+    return lambda dim, row, *rest: naive.words(oracle(naive.bits(row, dim), *rest))
+
+
+def _rows(x, dim):
+    return [naive.bits(row, dim) for row in x]
+
+
+def _permutations(rng, dim, *shape):
+    return rng.permuted(np.broadcast_to(np.arange(dim), (*shape, dim)), axis=-1)
+
+
+def _weights(rng, *shape):
+    return rng.integers(-9, 10, shape)
+
+
+CASES = {
+    "random_words": Case(
+        lambda rng, dim, batch: (rng.integers(0, 2**64, (math.prod(batch), 2), dtype=np.uint64),),
+        lambda k, dim, keys: k.bits.random_words(keys, word_count(dim)),
+        lambda dim, batch, keys: each(
+            lambda key: naive.random_words(key, word_count(dim)), (math.prod(batch),), keys
+        ),
+    ),
+    "xor": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch), packed(rng, dim, *batch)),
+        lambda k, dim, a, b: k.bits.xor(a, b),
+        lambda dim, batch, a, b: each(naive.xor, batch, a, b),
+    ),
+    "or_reduce": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch, 6) & packed(rng, dim, *batch, 6),),
+        lambda k, dim, x: k.bits.or_reduce(x),
+        lambda dim, batch, x: each(lambda s: naive.words(naive.or_reduce(_rows(s, dim))), batch, x),
+    ),
+    "and_reduce": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch, 6) | packed(rng, dim, *batch, 6),),
+        lambda k, dim, x: k.bits.and_reduce(x),
+        lambda dim, batch, x: each(lambda s: naive.words(naive.and_reduce(_rows(s, dim))), batch, x),
+    ),
+    "popcount": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch),),
+        lambda k, dim, x: k.bits.popcount(x),
+        lambda dim, batch, x: each(naive.popcount, batch, x),
+    ),
+    "hamming": Case(
+        lambda rng, dim, batch: (packed(rng, dim, math.prod(batch)), packed(rng, dim, 5)),
+        lambda k, dim, queries, items: k.bits.hamming(queries, items),
+        lambda dim, batch, queries, items: each(
+            lambda q: [naive.hamming(q, x) for x in items], (len(queries),), queries
+        ),
+    ),
+    "shared_ones": Case(
+        lambda rng, dim, batch: (packed(rng, dim, math.prod(batch)), packed(rng, dim, 5)),
+        lambda k, dim, queries, items: k.bits.shared_ones(queries, items),
+        lambda dim, batch, queries, items: each(
+            lambda q: [naive.shared_ones(q, x) for x in items], (len(queries),), queries
+        ),
+    ),
+    "top_k": Case(
+        lambda rng, dim, batch: (packed(rng, dim, math.prod(batch)), packed(rng, dim, 5).repeat(2, axis=0)),
+        lambda k, dim, queries, items: np.stack(k.bits.top_k(queries, items, 7), axis=1),
+        lambda dim, batch, queries, items: each(lambda q: naive.top_k(q, items, 7), (len(queries),), queries),
+    ),
+    "majority_odd": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch, 11), packed(rng, dim)),
+        lambda k, dim, x, tie: k.bits.majority(x, None, tie),
+        lambda dim, batch, x, tie: each(
+            lambda s: naive.words(naive.majority(_rows(s, dim), [1] * 11, naive.bits(tie, dim))), batch, x
+        ),
+    ),
+    "majority_even": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch, 24), packed(rng, dim)),
+        lambda k, dim, x, tie: k.bits.majority(x, None, tie),
+        lambda dim, batch, x, tie: each(
+            lambda s: naive.words(naive.majority(_rows(s, dim), [1] * 24, naive.bits(tie, dim))), batch, x
+        ),
+    ),
+    "majority_weighted": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch, 6), _weights(rng, *batch, 6), packed(rng, dim)),
+        lambda k, dim, x, weights, tie: mask_tail(k.bits.majority(x, weights, tie), dim),
+        lambda dim, batch, x, weights, tie: each(
+            lambda s, w: naive.words(naive.majority(_rows(s, dim), w.tolist(), naive.bits(tie, dim))),
+            batch, x, weights,
+        ),
+    ),
+    "counters_add": Case(
+        lambda rng, dim, batch: (_weights(rng, *batch, dim), packed(rng, dim, *batch, 13)),
+        lambda k, dim, counters, x: k.bits.counters_add(counters, x, None),
+        lambda dim, batch, counters, x: each(
+            lambda c, s: c + naive.signed_sums(_rows(s, dim), [1] * 13), batch, counters, x
+        ),
+    ),
+    "counters_add_weighted": Case(
+        lambda rng, dim, batch: (
+            _weights(rng, *batch, dim), packed(rng, dim, *batch, 3), _weights(rng, *batch, 3),
+        ),
+        lambda k, dim, counters, x, weights: k.bits.counters_add(counters, x, weights),
+        lambda dim, batch, counters, x, weights: each(
+            lambda c, s, w: c + naive.signed_sums(_rows(s, dim), w.tolist()), batch, counters, x, weights
+        ),
+    ),
+    "counters_merge": Case(
+        lambda rng, dim, batch: (_weights(rng, *batch, dim), _weights(rng, *batch, dim)),
+        lambda k, dim, a, b: k.bits.counters_merge(a, b),
+        lambda dim, batch, a, b: each(
+            lambda x, y: [int(v) + int(w) for v, w in zip(x, y, strict=True)], batch, a, b
+        ),
+    ),
+    "counters_majority": Case(
+        lambda rng, dim, batch: (rng.integers(-1, 2, (*batch, dim)), packed(rng, dim)),
+        lambda k, dim, counters, tie: k.bits.counters_majority(counters, tie),
+        lambda dim, batch, counters, tie: each(
+            lambda c: naive.words(naive.signs(c, naive.bits(tie, dim))), batch, counters
+        ),
+    ),
+    "rotate": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch), rng.integers(-3 * dim, 3 * dim, batch)),
+        lambda k, dim, x, shifts: k.bits.rotate(x, shifts, dim),
+        lambda dim, batch, x, shifts: each(
+            lambda row, shift: _on_bits(naive.rotate)(dim, row, int(shift)), batch, x, shifts
+        ),
+    ),
+    "rotate_shared": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch),),
+        lambda k, dim, x: k.bits.rotate(x, 777, dim),
+        lambda dim, batch, x: each(lambda row: _on_bits(naive.rotate)(dim, row, 777), batch, x),
+    ),
+    "gather": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch), _permutations(rng, dim, *batch)),
+        lambda k, dim, x, index: k.bits.gather(x, index, dim),
+        lambda dim, batch, x, index: each(
+            lambda row, places: _on_bits(lambda b: [b[i] for i in places])(dim, row), batch, x, index
+        ),
+    ),
+    "gather_shared": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch, 17), _permutations(rng, dim)),
+        lambda k, dim, x, index: k.bits.gather(x, index, dim),
+        lambda dim, batch, x, index: each(
+            lambda row: _on_bits(lambda b: [b[i] for i in index])(dim, row), (*batch, 17), x
+        ),
+    ),
+    "slice_dims": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch),),
+        lambda k, dim, x: k.bits.slice_dims(x, dim // 3, dim - dim // 5),
+        lambda dim, batch, x: each(
+            lambda row: _on_bits(lambda b: b[dim // 3 : dim - dim // 5])(dim, row), batch, x
+        ),
+    ),
+    "pack": Case(
+        lambda rng, dim, batch: (rng.integers(0, 2, (*batch, dim)).astype(np.bool_),),
+        lambda k, dim, x: k.bits.pack(x),
+        lambda dim, batch, x: each(naive.words, batch, x),
+    ),
+    "unpack": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch),),
+        lambda k, dim, x: k.bits.unpack(x, dim),
+        lambda dim, batch, x: each(lambda row: naive.bits(row, dim), batch, x),
+    ),
+    "code_dots": Case(
+        lambda rng, dim, batch: (packed(rng, dim, math.prod(batch), 2), packed(rng, dim, 3, 2)),
+        lambda k, dim, queries, items: k.bits.code_dots(queries, items, dim),
+        lambda dim, batch, queries, items: each(
+            lambda q: [naive.code_dot(_rows(q, dim), _rows(x, dim)) for x in items], (len(queries),), queries
+        ),
+    ),
+    "signed_gather": Case(
+        lambda rng, dim, batch: (
+            rng.standard_normal((*batch, dim)), rng.permutation(dim), rng.choice(np.int8([-1, 1]), dim),
+        ),
+        lambda k, dim, x, index, sign: k.dense.signed_gather(x, index, sign),
+        lambda dim, batch, x, index, sign: each(
+            lambda row: [s * row[i] for i, s in zip(index, sign, strict=True)], batch, x
+        ),
+    ),
+}  # fmt: skip
+
+
+def check(backend, case, dim, batch, seed=0):
+    inputs = case.inputs(np.random.default_rng(seed), dim, batch)
+    result = case.call(backend, dim, *inputs)
+    assert result.flags.c_contiguous
+    assert result.dtype.isnative
+    if math.prod(batch) == 0:
+        assert result.size == 0
+        return
+    np.testing.assert_array_equal(result, case.answer(dim, batch, *inputs))
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("dim", DIMS)
+def test_dimensions(backend, name, dim):
+    check(backend, CASES[name], dim, (1,) if dim > 1000 else (3, 2))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_empty_batches(backend, name):
+    check(backend, CASES[name], 65, (0,))
+    check(backend, CASES[name], 65, (2, 0))
+
+
+@pytest.mark.parametrize("name", CASES)
+@settings(max_examples=15, deadline=None)
+@given(
+    dim=st.integers(1, 200),
+    batch=st.lists(st.integers(1, 3), min_size=1, max_size=2),
+    seed=st.integers(0, 99),
+)
+def test_any_shape(name, dim, batch, seed):
+    for backend in BACKENDS.values():
+        check(backend, CASES[name], dim, tuple(batch), seed)
+
+
+def _strided(a):
+    apart = np.zeros((*a.shape, 2), dtype=a.dtype)[..., 0]
+    apart[...] = a
+    return apart
+
+
+def _unaligned(a):
+    buffer = np.zeros(a.nbytes + 1, dtype=np.uint8)[1:]
+    odd = buffer.view(a.dtype).reshape(a.shape)
+    odd[...] = a
+    return odd
+
+
+def _read_only(a):
+    fixed = a.copy()
+    fixed.flags.writeable = False
+    return fixed
+
+
+LAYOUTS = {
+    "strided": _strided,
+    "fortran": np.asfortranarray,
+    "reversed": lambda a: np.flip(np.flip(a).copy()),
+    "big-endian": lambda a: a.astype(a.dtype.newbyteorder(">")),
+    "unaligned": _unaligned,
+    "read-only": _read_only,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", CASES)
+def test_memory_layouts(backend, name, layout):
+    case, dim = CASES[name], 130
+    inputs = case.inputs(np.random.default_rng(1), dim, (2, 3))
+    expected = case.call(backend, dim, *inputs)
+    odd = tuple(LAYOUTS[layout](a) for a in inputs)
+    result = case.call(backend, dim, *odd)
+    np.testing.assert_array_equal(result, expected)
+    assert result.dtype == expected.dtype
+    for before, after in zip(inputs, odd, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_threads_change_nothing(name, monkeypatch):
+    parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
+    monkeypatch.setattr(parallel, "GRAIN", 1e-9)
+    monkeypatch.setattr(parallel, "_limit", 3)
+    monkeypatch.setattr("hdc.backends.numba_kernels.bitwise.SMALL", 0)
+    check(BACKENDS["numba"], CASES[name], 65, (7,))
+
+
+@pytest.mark.parametrize("levels", range(1, 11))
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fwht(backend, levels, dtype):
+    x = np.random.default_rng(levels).standard_normal((2, 2**levels)).astype(dtype)
+    result = backend.dense.fwht(x)
+    assert result.dtype == dtype
+    np.testing.assert_allclose(result, [naive.fwht(row) for row in x.tolist()], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(backend.dense.fwht(result), x, rtol=1e-5, atol=1e-5)
+
+
+def test_fwht_of_one_component_and_of_none(backend):
+    np.testing.assert_array_equal(backend.dense.fwht(np.ones((2, 1), np.float32)), np.ones((2, 1)))
+    assert backend.dense.fwht(np.ones((0, 4), np.float32)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dim", [1, 7, 64, 2500])
+def test_csr_matmul(backend, dim, dtype):
+    rng = np.random.default_rng(dim)
+    lengths = np.array([0, 1, 3, 4, 5, 0, 9])
+    indptr = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
+    indices = rng.integers(0, 6, indptr[-1]).astype(np.int32)
+    data, x = rng.standard_normal(indptr[-1]).astype(dtype), rng.standard_normal((6, dim)).astype(dtype)
+    result = backend.dense.csr_matmul(data, indices, indptr, x)
+    assert result.dtype == dtype
+    np.testing.assert_allclose(result, naive.csr_matmul(data, indices, indptr, x), rtol=1e-5, atol=1e-5)
+    foreign = x.astype(x.dtype.newbyteorder(">"))
+    np.testing.assert_array_equal(backend.dense.csr_matmul(data, indices, indptr, foreign), result)
+    assert backend.dense.csr_matmul(data[:0], indices[:0], indptr[:1], x).shape == (0, dim)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 63, 64, 65, 511, 512, 513, 4096, 5000])
+def test_majority_counts_across_every_digit(backend, n):
+    x = packed(np.random.default_rng(n), 64, n)
+    tie = packed(np.random.default_rng(0), 64)
+    expected = naive.majority(_rows(x, 64), [1] * n, naive.bits(tie, 64))
+    np.testing.assert_array_equal(backend.bits.majority(x, None, tie), naive.words(expected))
+    counters = backend.bits.counters_add(np.zeros(64, np.int64), x, None)
+    np.testing.assert_array_equal(counters, naive.signed_sums(_rows(x, 64), [1] * n))
+
+
+def test_majority_of_equal_rows_is_the_row(backend):
+    x = np.broadcast_to(packed(np.random.default_rng(3), 700), (100_000, 11))
+    np.testing.assert_array_equal(backend.bits.majority(x, None, ~x[0]), x[0])
+
+
+def test_a_wide_bundle_is_counted_in_spans(backend):
+    x = packed(np.random.default_rng(4), 40_000, 9)
+    by_halves = [backend.bits.majority(x[:, half], None, x[0, half]) for half in (slice(300), slice(300, None))]
+    np.testing.assert_array_equal(backend.bits.majority(x, None, x[0]), np.concatenate(by_halves))
+
+
+def test_counters_forget_what_they_learnt(backend):
+    rng = np.random.default_rng(5)
+    x, tie = packed(rng, 1000, 40), packed(rng, 1000)
+    nothing = np.zeros(1000, dtype=np.int64)
+    both = backend.bits.counters_merge(
+        backend.bits.counters_add(nothing, x[:15], None), backend.bits.counters_add(nothing, x[15:], None)
+    )
+    np.testing.assert_array_equal(backend.bits.counters_majority(both, tie), backend.bits.majority(x, None, tie))
+    left = backend.bits.counters_add(both, x[20:], np.full(20, -1))
+    np.testing.assert_array_equal(backend.bits.counters_majority(left, tie), backend.bits.majority(x[:20], None, tie))
+
+
+def test_counters_never_wrap(backend):
+    most = np.full((2, 65), np.iinfo(np.int64).max)
+    one = np.array([[1, 0]], dtype=np.uint64)
+    with pytest.raises(ParameterError, match="63 bits"):
+        backend.bits.counters_add(most, one, None)
+    with pytest.raises(ParameterError, match="63 bits"):
+        backend.bits.counters_merge(-most, -most)
+    with pytest.raises(ParameterError, match="below 2\\^62"):
+        backend.bits.majority(one, np.array([-(2**63)]), one[0])
+    np.testing.assert_array_equal(backend.bits.counters_merge(most, -most), 0)
+
+
+def test_weights_near_the_limit_are_exact(backend):
+    x = np.array([[0b011], [0b110], [0b001]], dtype=np.uint64)
+    weights = np.array([2**60 + 1, 2**60, -1])
+    tie = np.array([0b001], dtype=np.uint64)
+    expected = naive.majority(_rows(x, 3), weights.tolist(), [1, 0, 0])
+    assert naive.bits(backend.bits.majority(x, weights, tie), 3) == expected
+
+
+def test_batch_axes_broadcast(backend):
+    rng = np.random.default_rng(6)
+    bits, x, index = backend.bits, packed(rng, 100, 4, 1), np.stack([rng.permutation(100) for _ in range(3)])
+    shifts = np.array([1, 64, -3])
+    for i, j in np.ndindex(4, 3):
+        np.testing.assert_array_equal(bits.rotate(x, shifts, 100)[i, j], bits.rotate(x[i, 0], shifts[j], 100))
+        np.testing.assert_array_equal(bits.gather(x, index, 100)[i, j], bits.gather(x[i, 0], index[j], 100))
+        np.testing.assert_array_equal(bits.xor(x, x[:3, 0])[i, j], x[i, 0] ^ x[j, 0])
+    rows, weights = packed(rng, 100, 5), _weights(rng, 3, 5)
+    for i in range(3):
+        np.testing.assert_array_equal(
+            bits.majority(rows, weights, rows[0])[i], bits.majority(rows, weights[i], rows[0])
+        )
+        np.testing.assert_array_equal(
+            bits.counters_add(weights[:, :1], rows[:, :1] & np.uint64(1), None)[i],
+            bits.counters_add(weights[i, :1], rows[:, :1] & np.uint64(1), None),
+        )
+
+
+def test_large_inputs_are_no_different(backend):
+    a, b = packed(np.random.default_rng(7), 10_000, 2, 300)
+    np.testing.assert_array_equal(backend.bits.xor(a, b), a ^ b)
+    np.testing.assert_array_equal(backend.bits.xor(a, b[0]), a ^ b[0])
+    np.testing.assert_array_equal(backend.bits.xor(a.ravel(), b.ravel()), a.ravel() ^ b.ravel())
+    stacked = np.stack([a, b])
+    np.testing.assert_array_equal(backend.bits.or_reduce(stacked.swapaxes(0, 1)), a | b)
+    np.testing.assert_array_equal(backend.bits.and_reduce(stacked.swapaxes(0, 1)), a & b)
+
+
+@pytest.mark.parametrize("planes", [1, 3, 4])
+def test_code_dots_of_other_depths(backend, planes):
+    rng = np.random.default_rng(planes)
+    queries, items = packed(rng, 70, 2, planes), packed(rng, 70, 300, planes)
+    dots = backend.bits.code_dots(queries, items, 70)
+    assert dots.dtype == np.int32
+    for q, i in [(0, 0), (1, 1), (0, 255), (1, 256), (0, 299)]:
+        assert dots[q, i] == naive.code_dot(_rows(queries[q], 70), _rows(items[i], 70))
+
+
+def test_code_dots_beyond_int32(backend):
+    codes = np.full((1, 13, 1), 2**33 - 1, dtype=np.uint64)
+    dots = backend.bits.code_dots(codes, codes, 33)
+    assert dots.dtype == np.int64
+    assert dots[0, 0] == 33 * (2**13 - 1) ** 2
+
+
+def test_calls_from_many_threads_agree(monkeypatch):
+    parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
+    monkeypatch.setattr(parallel, "GRAIN", 1.0)
+    monkeypatch.setattr(parallel, "_limit", 4)
+    bits = BACKENDS["numba"].bits
+    x = packed(np.random.default_rng(8), 1000, 64)
+    expected = BACKENDS["numpy"].bits.rotate(x, 777, 1000)
+    with ThreadPoolExecutor(8) as callers:
+        results = list(callers.map(lambda _: bits.rotate(x, 777, 1000), range(200)))
+    assert all(np.array_equal(result, expected) for result in results)
+
+
+def test_the_thread_limit():
+    numba_backend = importlib.import_module("hdc.backends.numba_backend")
+    before = numba_backend.threads()
+    try:
+        assert numba_backend.threads(1) == 1
+        assert numba_backend.threads() == 1
+        for wrong in (0, -1, 257, 1.5, "many"):
+            with pytest.raises(ParameterError, match="number of threads"):
+                numba_backend.threads(wrong)
+    finally:
+        numba_backend.threads(before)
+
+
+def python(code, **environment):
+    """Run code in a fresh interpreter of this package."""
+    root = Path(__file__).parent.parent
+    env = {**os.environ, "PYTHONPATH": str(root), **environment}
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", code], env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+THREADS = "from hdc.backends.numba_backend import threads; print(threads())"
+
+
+def test_the_environment_limits_threads():
+    assert finish(python(THREADS, HDC_THREADS="3")) == "3"
+
+
+def test_a_wrong_environment_is_told():
+    process = python(THREADS, HDC_THREADS="none")
+    assert "HDC_THREADS is 'none'" in process.communicate(timeout=60)[1]
+
+
+ROTATE = """
+import os, numpy as np
+from hdc.backends.numba_backend import BACKEND
+from hdc.backends.numba_kernels import parallel
+parallel.GRAIN, parallel._limit = 1.0, 2
+x = np.arange(64, dtype=np.uint64).reshape(32, 2)
+total = int(BACKEND.bits.rotate(x, 70, 128).sum())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform cannot fork")
+def test_a_forked_child_computes():
+    code = ROTATE + (
+        "child = os.fork()\n"
+        "again = int(BACKEND.bits.rotate(x, 70, 128).sum())\n"
+        "os._exit(again != total) if child == 0 else print(os.waitpid(child, 0)[1])"
+    )
+    assert finish(python(code)) == "0"
+
+
+JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
+
+
+@pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
+def test_processes_that_start_together_share_a_cache(tmp_path):
+    code = ROTATE + "print(total)"
+    together = [python(code, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(3)]
+    totals = {finish(process) for process in together}
+    code += "\nfrom hdc.backends.numba_kernels.permute import _rotate\nprint(_rotate.stats.cache_hits.total())"
+    later = finish(python(code, NUMBA_CACHE_DIR=str(tmp_path))).split()
+    assert totals == {later[0]}
+    assert later[1] == "1"
+
+
+@pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
+def test_a_package_folder_without_room_is_cached_in_the_users_folder(tmp_path):
+    root = Path(__file__).parent.parent
+    shutil.copytree(root / "hdc", tmp_path / "site" / "hdc", ignore=shutil.ignore_patterns("__pycache__", "apps"))
+    folder = tmp_path / "site" / "hdc" / "backends" / "numba_kernels"
+    (folder / "__pycache__").write_text("in the way")  # unlike file modes, this stops a superuser too
+    home = {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / ".cache"), "NUMBA_CACHE_DIR": ""}
+    code = ROTATE + "print(BACKEND.bits.rotate.__code__.co_filename)"
+    used = finish(python(code, PYTHONPATH=str(tmp_path / "site"), **home))
+    assert Path(used).parent == folder
+    assert list(tmp_path.glob("**/permute._rotate-*.nbi"))
+
+
+@pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
+def test_warmup_compiles_every_kernel(tmp_path):
+    code = (
+        "import pkgutil, importlib\n"
+        "from hdc.backends import numba_backend, numba_kernels\n"
+        "numba_backend.warmup()\n"
+        "for module in pkgutil.iter_modules(numba_kernels.__path__):\n"
+        "    loaded = importlib.import_module(f'hdc.backends.numba_kernels.{module.name}')\n"
+        "    for name, value in vars(loaded).items():\n"
+        "        if hasattr(value, 'signatures') and value.__module__ == loaded.__name__:\n"
+        "            print(module.name, name, len(value.signatures))"
+    )
+    kernels = dict(line.rsplit(maxsplit=1) for line in finish(python(code, NUMBA_CACHE_DIR=str(tmp_path))).splitlines())
+    assert len(kernels) > 20
+    assert not [name for name, compiled in kernels.items() if compiled == "0"]

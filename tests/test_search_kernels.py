@@ -1,0 +1,333 @@
+"""The search kernels against distances counted bit by bit, at the sizes where blocks, tiles and tails end."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdc.backends.numba_kernels import launch, planes, scan, simd, topk
+from hdc.words import Words, mask_tail, unpack, word_count
+
+DIMS = [1, 63, 64, 65, 512, 1000, 10_000]
+ROWS = [1, 7, 8, 9, 511, 512, 513, 1100]
+COMPILED = not numba.config.DISABLE_JIT
+needs_compiler = pytest.mark.skipif(not COMPILED, reason="the JIT is off")
+
+if not COMPILED:  # plain Python is slow: enough shapes to run every line
+    DIMS, ROWS = [1, 65, 600], [1, 9, 513]
+
+
+def random_rows(n: int, dim: int, seed: int = 0) -> Words:
+    words = np.random.default_rng(seed).integers(0, 2**64, (n, word_count(dim)), dtype=np.uint64)
+    return mask_tail(words, dim)
+
+
+def naive_counts(queries: Words, items: Words, combine: np.ufunc) -> np.ndarray:
+    dim = 64 * queries.shape[-1]
+    return np.array(
+        [[int(combine(unpack(q, dim), unpack(x, dim)).sum()) for x in items] for q in queries], dtype=np.int32
+    ).reshape(len(queries), len(items))
+
+
+def naive_top_k(queries: Words, items: Words, k: int) -> tuple[np.ndarray, np.ndarray]:
+    bits = unpack(items, 64 * items.shape[-1])
+    distances = np.array([(bits != q).sum(axis=-1) for q in unpack(queries, 64 * items.shape[-1])])
+    ids = np.array([np.lexsort((np.arange(len(items)), row))[:k] for row in distances])
+    return np.take_along_axis(distances, ids, axis=-1), ids
+
+
+def by_planes(queries: Words, items: Words, k: int) -> tuple[np.ndarray, np.ndarray]:
+    return planes.search(queries, planes.build(items), k)
+
+
+SEARCHES = pytest.mark.parametrize("search", [scan.top_k, by_planes])
+
+
+def check(search, queries: Words, items: Words, k: int) -> None:
+    distances, ids = search(queries, items, k)
+    expected_distances, expected_ids = naive_top_k(queries, items, k)
+    assert (distances.dtype, ids.dtype) == (np.int32, np.int64)
+    np.testing.assert_array_equal(distances, expected_distances)
+    np.testing.assert_array_equal(ids, expected_ids)
+
+
+@SEARCHES
+@pytest.mark.parametrize("dim", DIMS)
+@pytest.mark.parametrize("n", ROWS)
+def test_search_finds_the_nearest_in_order(search, dim, n):
+    items, queries = random_rows(n, dim), random_rows(5, dim, seed=1)
+    queries[0] = items[-1]
+    for k in sorted({1, min(10, n), min(100, n), n}):
+        check(search, queries, items, k)
+
+
+@SEARCHES
+@pytest.mark.parametrize("dim", [65, 1000])
+def test_search_breaks_ties_by_id_and_takes_degenerate_queries(search, dim):
+    items = random_rows(600, dim)
+    items[300:320] = items[3]
+    everything = mask_tail(np.full((1, word_count(dim)), ~np.uint64(0)), dim)
+    queries = np.concatenate([items[3:4], 0 * everything, everything, everything])
+    check(search, queries, items, 30)
+    check(search, queries, np.repeat(items[:1], 530, axis=0), 20)
+    check(search, queries, np.repeat(0 * everything, 530, axis=0), 530)
+    check(search, queries, np.repeat(everything, 530, axis=0), 520)
+
+
+@SEARCHES
+@pytest.mark.parametrize("q", [1, 2, 3, 5, 8, 13])
+def test_search_takes_any_number_of_queries(search, q):
+    check(search, random_rows(q, 256, seed=q), random_rows(700, 256), 10)
+
+
+@SEARCHES
+def test_search_of_no_queries_is_empty(search):
+    distances, ids = search(random_rows(0, 64), random_rows(3, 64), 2)
+    assert (distances.shape, ids.shape) == ((0, 2), (0, 2))
+    assert (distances.dtype, ids.dtype) == (np.int32, np.int64)
+
+
+@settings(max_examples=40 if COMPILED else 3, deadline=None)
+@given(st.data())
+def test_both_searches_agree_with_the_oracle_on_anything(data):
+    dim, n = data.draw(st.integers(1, 700)), data.draw(st.integers(1, 1100))
+    q, k = data.draw(st.integers(1, 20)), data.draw(st.integers(1, n))
+    density, seed = data.draw(st.sampled_from([0.01, 0.5, 0.99])), data.draw(st.integers(0, 2**32))
+    rng = np.random.default_rng(seed)
+    rows = np.zeros((n + q, word_count(dim) * 64), dtype=bool)
+    rows[:, :dim] = rng.random((n + q, dim)) < density
+    packed = np.packbits(rows, axis=-1, bitorder="little").view("<u8").astype(np.uint64)
+    for search in (scan.top_k, by_planes):
+        check(search, packed[n:], packed[:n], k)
+
+
+@pytest.mark.parametrize("dim", DIMS)
+@pytest.mark.parametrize("n", [0, *ROWS[:6]])
+def test_pairwise_counts(dim, n):
+    items, queries = random_rows(n, dim), random_rows(3, dim, seed=1)
+    hamming, shared = scan.hamming(queries, items), scan.shared_ones(queries, items)
+    assert hamming.dtype == shared.dtype == np.int32
+    np.testing.assert_array_equal(hamming, naive_counts(queries, items, np.logical_xor))
+    np.testing.assert_array_equal(shared, naive_counts(queries, items, np.logical_and))
+    assert scan.hamming(queries[:0], items).shape == (0, n)
+
+
+@pytest.mark.parametrize("shape", [(3,), (0, 3), (5, 2), (2, 0, 4), (2, 3, 9), (1, 1, 1), (2, 700, 3)])
+def test_popcount_of_any_batch(shape):
+    x = random_rows(int(np.prod(shape[:-1])), 64 * shape[-1]).reshape(shape)
+    ones = scan.popcount(x)
+    assert (ones.dtype, ones.shape) == (np.int64, shape[:-1])
+    np.testing.assert_array_equal(ones, unpack(x, 64 * shape[-1]).sum(axis=-1))
+
+
+def read_only(x: Words) -> Words:
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+def every_other(x: Words) -> Words:
+    wide = np.zeros((2 * x.shape[0], 2 * x.shape[1]), dtype=np.uint64)
+    wide[::2, ::2] = x
+    return wide[::2, ::2]
+
+
+@pytest.mark.parametrize(
+    "disguise", [read_only, every_other, np.asfortranarray, lambda x: x.astype(">u8"), lambda x: x[::-1]]
+)
+def test_layout_of_the_input_does_not_matter(disguise):
+    items, queries = disguise(random_rows(520, 130)), disguise(random_rows(4, 130, seed=1))
+    plain_items, plain_queries = (np.ascontiguousarray(x, dtype=np.uint64) for x in (items, queries))
+    before = items.tobytes()
+    for search in (scan.top_k, by_planes):
+        check(search, queries, items, 12)
+    for kernel in (scan.hamming, scan.shared_ones):
+        np.testing.assert_array_equal(kernel(queries, items), kernel(plain_queries, plain_items))
+    np.testing.assert_array_equal(scan.popcount(items), scan.popcount(plain_items))
+    assert items.tobytes() == before
+
+
+@pytest.mark.parametrize("sizes", [[0, 1, 0], [5, 507, 1], [511, 2, 600], [1] * 20, [600, 0, 512]])
+def test_appended_planes_are_built_planes(sizes):
+    items = random_rows(sum(sizes), 130)
+    queries = random_rows(3, 130, seed=1)
+    grown = planes.empty(3)
+    for stop in np.cumsum(sizes):
+        grown = planes.append(grown, items[grown.n : stop])
+        if grown.n:
+            np.testing.assert_array_equal(
+                planes.search(queries, grown, grown.n)[1], by_planes(queries, items[:stop], stop)[1]
+            )
+    size = -(-grown.n // 512) * planes.block_words(3)
+    np.testing.assert_array_equal(grown.blocks[:size], planes.build(items).blocks[:size])
+
+
+def test_planes_outlive_what_is_appended_to_them():
+    items, queries = random_rows(1000, 64), random_rows(3, 64, seed=1)
+    first = planes.build(items[:300])
+    left, right = planes.append(first, items[300:600]), planes.append(first, items[600:])
+    for grown, rows in [
+        (first, items[:300]),
+        (left, items[:600]),
+        (right, np.concatenate([items[:300], items[600:]])),
+    ]:
+        for k in (1, 40, len(rows)):
+            np.testing.assert_array_equal(planes.search(queries, grown, k)[1], scan.top_k(queries, rows, k)[1])
+
+
+@pytest.mark.parametrize("words", [1, 4, 16, 128])
+def test_group_size_splits_queries_evenly(words):
+    sizes = [planes.group_size(q, words) for q in range(1, 50)]
+    assert sizes[0] == 1
+    assert max(sizes) <= 8
+    assert all(size <= q for q, size in enumerate(sizes, start=1))
+    best = planes.group_size(10**6, words)
+    assert planes.group_size(best + 1, words) == -(-(best + 1) // 2)
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one core")
+@SEARCHES
+def test_threads_do_not_change_the_answer(search, monkeypatch):
+    monkeypatch.setattr(scan, "WORK_PER_THREAD", 1)
+    monkeypatch.setattr(planes, "WORK_PER_THREAD", 1)
+    items, queries = random_rows(1700, 300), random_rows(9, 300, seed=1)
+    items[800:1000] = items[5]
+    for k in (1, 50, 1700):
+        check(search, queries, items, k)
+    np.testing.assert_array_equal(scan.hamming(queries, items), naive_counts(queries, items, np.logical_xor))
+
+
+def test_small_work_stays_on_one_thread():
+    assert launch.chunk_count(199, 100) == 1
+    assert launch.chunk_count(10**9, 100) == numba.get_num_threads()
+
+
+def test_a_forked_child_stays_serial(monkeypatch):
+    monkeypatch.setattr(launch, "_one_at_a_time", launch._one_at_a_time)
+    monkeypatch.setattr(launch, "_in_forked_child", False)
+    launch._after_fork()
+    assert launch.chunk_count(10**9, 100) == 1
+
+
+def test_parallel_regions_take_turns_where_the_layer_needs_it(monkeypatch):
+    def layer_unknown() -> str:
+        raise ValueError
+
+    for layer, taking_turns in [(layer_unknown, True), (lambda: "workqueue", True), (lambda: "omp", False)]:
+        monkeypatch.setattr(numba, "threading_layer", layer)
+        with launch.parallel_region():
+            assert launch._one_at_a_time.locked() is taking_turns
+
+
+CALLS_FROM_FOUR_THREADS = """
+import threading
+import numba, numpy as np
+from hdc.backends.numba_kernels import planes, scan
+scan.WORK_PER_THREAD = planes.WORK_PER_THREAD = 1
+items = np.random.default_rng(0).integers(0, 2**64, (5000, 3), dtype=np.uint64)
+stored, expected, wrong = planes.build(items), scan.top_k(items[:9], items, 5)[1], []
+def call():
+    for _ in range(20):
+        for answer in (scan.top_k(items[:9], items, 5), planes.search(items[:9], stored, 5)):
+            if not np.array_equal(answer[1], expected):
+                wrong.append(answer)
+callers = [threading.Thread(target=call) for _ in range(4)]
+for caller in callers: caller.start()
+for caller in callers: caller.join()
+assert not wrong
+print(numba.threading_layer())
+"""
+
+
+@needs_compiler
+def test_calls_from_several_threads_on_the_layer_that_takes_one_at_a_time():
+    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", CALLS_FROM_FOUR_THREADS]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "workqueue"), done.stderr
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 100), min_size=1, max_size=200), st.integers(1, 40))
+def test_heap_keeps_the_least(values, k):
+    heap = topk.new_heaps(1, 1, k)[0, 0]
+    for value in values:
+        if value < heap[0]:
+            topk.replace_worst(heap, value)
+    expected = sorted(values)[:k]
+    assert sorted(heap)[: len(expected)] == expected
+
+
+def test_aligned_zeros_start_on_a_cache_line():
+    for words in (1, 1000):
+        block = simd.aligned_zeros(words)
+        assert block.shape == (words,)
+        assert block.ctypes.data % 64 == 0
+        assert not block.any()
+
+
+def test_every_operation_means_what_its_plain_twin_says():
+    @numba.njit
+    def all_operations(words, out):
+        a, b, c = simd.load(words, 0), simd.load(simd.pointer(words), 8), simd.load(words, 16)
+        simd.prefetch(words, 0)
+        simd.store(out, 0, simd.majority(a, b, c))
+        simd.store(simd.pointer(out), 8, (a & b) | (~c ^ simd.splat(-3)) + simd.ctpop(a))
+        simd.store(out, 16, simd.pair_sums(a, b, 1))
+        simd.store(out, 24, simd.pair_sums(a, b, 2))
+        simd.store(out, 32, simd.pair_sums(a, b, 4))
+        out[40] = simd.any_below(a, b) + 2 * simd.any_below(a, a)
+        out[41] = simd.any_bit(a & ~a) + 2 * simd.any_bit(a)
+        out[42] = simd.ctpop(words[3]) + simd.pointer(words)[5]
+
+    words, out = random_rows(24, 64).reshape(-1), np.zeros(43, dtype=np.uint64)
+    all_operations(words, out)
+    a, b, c = words.reshape(3, 8)
+    np.testing.assert_array_equal(out[:8], simd._plain_majority(a, b, c))
+    mixed = (a & b) | (~c ^ simd._plain_splat(-3)) + simd._plain_ctpop(a)
+    np.testing.assert_array_equal(out[8:16], mixed)
+    for i, step in enumerate((1, 2, 4)):
+        np.testing.assert_array_equal(out[16 + 8 * i :][:8], simd._plain_pair_sums(a, b, step))
+    assert out[40] == simd._plain_any_below(a, b)
+    assert out[41] == 2
+    assert out[42] == simd._plain_ctpop(words[3]) + words[5]
+
+
+def compiled_for() -> set[str]:
+    from numba.core.registry import cpu_target
+
+    return set(cpu_target.target_context.codegen().magic_tuple()[2].split(","))
+
+
+def machine_code(kernel, *argument_types) -> str:
+    """Compile anew, for code from the disk cache cannot be inspected."""
+    fresh = numba.njit(kernel.py_func)
+    fresh.compile(argument_types)
+    return "\n".join(fresh.inspect_asm().values())
+
+
+@needs_compiler
+def test_the_scan_counts_with_the_vector_instruction():
+    if "+avx512vpopcntdq" not in compiled_for():
+        pytest.skip("compiled for a CPU without AVX-512 VPOPCNTDQ")
+    words, size = simd.PointerType(numba.uint64), numba.intp
+    code = machine_code(scan._eight_counts, words, size, size, words, size)
+    assert len(re.findall(r"vpopcntq\s+%zmm", code)) >= 8
+
+
+@needs_compiler
+def test_the_adders_take_one_instruction_an_output():
+    if "+avx512f" not in compiled_for():
+        pytest.skip("compiled for a CPU without AVX-512")
+    words, offsets, size = simd.PointerType(numba.uint64), simd.PointerType(numba.int32), numba.intp
+    code = machine_code(planes._sum_planes, words, size, offsets, size, size, words, size, size)
+    adders = 22  # two groups of seven, one adder to join them, a group of seven for the rest
+    parity, majority = 0b10010110, 0b11101000
+    for truth_table in (parity, majority):
+        assert len(re.findall(rf"vpternlogq\s+\${truth_table},", code)) >= adders
