@@ -157,7 +157,7 @@ def test_unknown_and_unbounded():
         bounds.dimension("membership", "MAP-I", bound="exact", **ask)
     with pytest.raises(errors.UnsupportedError, match="no rigorous bound is known for key-value on Bloom; known: rig"):
         bounds.dimension("key-value", "Bloom", **ask)
-    with pytest.raises(errors.UnsupportedError, match="Theorem 10.*without a constant"):
+    with pytest.raises(errors.UnsupportedError, match=r"Theorem 10.*without a constant"):
         bounds.dimension("sequence", "MAP-I", bound="paper", **ask)
     with pytest.raises(errors.UnsupportedError, match="give own=True"):
         bounds.dimension("bindings", "MAP-B", **ask)

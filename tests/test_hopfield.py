@@ -18,13 +18,13 @@ def naive_matrix(memory, names, dim):
 
 @pytest.mark.parametrize("signed", [True, False])
 def test_both_forms_are_the_definition(signed):
-    low, dense = (hdc.Hopfield(40, "abcde", signed=signed, form=form) for form in ("low-rank", "dense"))
+    low, dense = (hdc.Hopfield(40, list("abcde"), signed=signed, form=form) for form in ("low-rank", "dense"))
     expected = naive_matrix(low, "abcde", 40)
     assert np.array_equal(low.matrix, expected)
     assert np.array_equal(dense.matrix, expected)
-    assert low.scores("abcxyz") == pytest.approx(dense.scores("abcxyz"))
-    other = hdc.Hopfield(40, "defg", signed=signed)
-    mixed = hdc.Hopfield(40, "defg", signed=signed, form="dense")
+    assert low.scores(list("abcxyz")) == pytest.approx(dense.scores(list("abcxyz")))
+    other = hdc.Hopfield(40, list("defg"), signed=signed)
+    mixed = hdc.Hopfield(40, list("defg"), signed=signed, form="dense")
     assert low.intersection_size(other) == pytest.approx(dense.intersection_size(mixed))
     assert low.intersection_size(other) == pytest.approx(low.intersection_size(mixed))
 
@@ -52,7 +52,7 @@ def test_counts_repetitions():
     memory = hdc.memory.Hopfield(500, ["a", "a"])
     memory.add(["b"])
     assert len(memory) == 3
-    assert np.rint(memory.scores("abc")).tolist() == [2, 1, 0]
+    assert np.rint(memory.scores(list("abc"))).tolist() == [2, 1, 0]
     assert repr(memory) == "Hopfield(500, signed=True, form='low-rank', 3 members)"
 
 
@@ -60,6 +60,6 @@ def test_errors():
     with pytest.raises(errors.ParameterError, match="form must be one of low-rank, dense, not 'sparse'"):
         hdc.Hopfield(10, form="sparse")
     with pytest.raises(errors.MismatchError):
-        hdc.Hopfield(10, "a").intersection_size(hdc.Hopfield(11, "a"))
+        hdc.Hopfield(10, ["a"]).intersection_size(hdc.Hopfield(11, ["a"]))
     with pytest.raises(errors.MismatchError, match="Hopfield± and a Hopfield memory"):
-        hdc.Hopfield(10, "a").intersection_size(hdc.Hopfield(10, "a", signed=False))
+        hdc.Hopfield(10, ["a"]).intersection_size(hdc.Hopfield(10, ["a"], signed=False))

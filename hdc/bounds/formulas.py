@@ -173,12 +173,16 @@ def hopfield_signed_membership_gaussian(q: Question) -> Real:
 
 
 def hopfield_membership_gaussian(q: Question) -> Real:
-    """D16: without signs, about ``m = 2 sqrt(2 n) z`` once the mean n/m is subtracted.
+    """D16: without signs, about ``m = 1 + 2 (χ - n)``, χ the quantile of chi-square(n) at 1 - δ/d.
 
-    Source: the noise has variance 2 n / m².
+    Source: the noise is a sum of n squares of dot products, which are close to normal.
     Standing: approximation.
     """
-    return np.asarray(2 * np.sqrt(2 * q.items) * _z(q))
+    from scipy.special import gammainccinv
+
+    with np.errstate(under="ignore"):
+        quantile = 2 * gammainccinv(q.items / 2, np.exp(-q.log_ratio))
+    return np.asarray(1 + 2 * np.maximum(quantile - q.items, 0))
 
 
 # ---------------------------------------------------------------------- intersection

@@ -132,25 +132,26 @@ def capacity(
         As :func:`dimension`.
     """
     record, dims = find(task, model, bound), whole("dim", dim)
-    question = Question.ask(task, items=1, universe=universe, error=error, options=options)
-    limit = _most_items(task, question, dims)
+    least = np.maximum(np.asarray(options.get("overlap", 1), dtype=np.float64), 1)
+    question = Question.ask(task, items=least, universe=universe, error=error, options=options)
+    limit = _most_items(task, question)
 
     def enough(items: Real) -> npt.NDArray[np.bool_]:
-        asked = replace(question, items=np.maximum(items, 1))
+        asked = replace(question, items=np.maximum(items, least))
         return np.asarray((items == 0) | (_evaluate(record, asked) <= dims))
 
     shape = np.broadcast_shapes(dims.shape, _evaluate(record, question).shape)
     return _as_int(_last_true(enough, np.zeros(shape), np.broadcast_to(limit, shape)))
 
 
-def _most_items(task: str, question: Question, dims: Real) -> Real:
-    """Return how many items there can be at all: dim² for the matrix memories, and what the universe holds."""
-    limit = np.minimum(dims**2 + 1, MOST_ITEMS)
+def _most_items(task: str, question: Question) -> Real:
+    """Return how many items there can be at all: what the universe holds."""
+    limit = np.asarray(MOST_ITEMS)
     if task in ("membership", "sequence") or question.shape == "chain":
         limit = np.minimum(limit, question.universe * question.number("repeats", 1))
     elif task == "nested":
         limit = np.minimum(limit, np.floor(question.universe ** (1 / question.number("depth", 1)) + 1e-9))
-    return np.asarray(limit)
+    return limit
 
 
 def _last_true(test: Callable[[Real], npt.NDArray[np.bool_]], low: Real, high: Real) -> Real:
