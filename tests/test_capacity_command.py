@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 
@@ -46,17 +47,20 @@ def test_compare(capsys):
     assert capsys.readouterr().out.splitlines()[0].split() == ["model", "dimension", "storage", "bits", "standing"]
 
 
+ASK = ("dimension", "--model", "MAP-B")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("dimension", "--model", "MAP-B", "--items", "9", "--universe", "99", "--error", "0"), "error must lie strictly"),
-        (("dimension", "--model", "MAP-B", "--items", "9", "--universe", "99", "--error", "1"), "error must lie strictly"),
-        (("dimension", "--model", "MAP-B", "--items", "100", "--universe", "99"), "items must not exceed the universe"),
+        ((*ASK, "--items", "9", "--universe", "99", "--error", "0"), "error must lie strictly between 0 and 1, not 0"),
+        ((*ASK, "--items", "9", "--universe", "99", "--error", "1"), "error must lie strictly between 0 and 1, not 1"),
+        ((*ASK, "--items", "100", "--universe", "99"), "items must not exceed the universe"),
         (("dimension", "--task", "x", "--model", "MAP-B", "--items", "9"), "unknown task 'x'; known: membership"),
-        (("dimension", "--model", "MAP-B", "--items", "9"), "universe is needed"),
-        (("dimension", "--model", "Bloom", "--task", "key-value", "--items", "9", "--universe", "9"), "no rigorous bound"),
+        ((*ASK, "--items", "9"), "universe is needed"),
+        (("dimension", "--model", "Bloom", "--task", "key-value", "--items", "9", "--universe", "9"), "no rigor"),
         (("compare", "--items", "9", "--universe", "99", "--depth", "2"), "membership has no option 'depth'"),
-        (("run", "--experiment", "bundle", "--models", "MAP-I", "--dims", "0", "-o", "r.db"), "dim must be a whole number"),
+        (("run", "--experiment", "bundle", "--models", "MAP-I", "--dims", "0", "-o", "r.db"), "dim must be"),
         (("run", "--experiment", "x", "--models", "MAP-I", "--dims", "9", "-o", "r.db"), "unknown experiment 'x'"),
         (("run", "--experiment", "bundle", "--models", "MAP-I", "--dims", "9", "-p", "x", "-o", "r.db"), "-p takes"),
         (("plot", "nothing.db", "-o", "x.png"), "no such results file"),
@@ -107,8 +111,8 @@ def test_run_plot_report(tmp_path, capsys):
     assert len(Results(results).points()) == 6
     hdc_capacity("plot", results, "-o", png)
     hdc_capacity("report", results, "-o", page, "--question", "Is <this> so?")
-    assert open(png, "rb").read().startswith(b"\x89PNG")
-    text = open(page, encoding="utf-8").read()
+    assert Path(png).read_bytes().startswith(b"\x89PNG")
+    text = Path(page).read_text(encoding="utf-8")
     assert "<h1>Is &lt;this&gt; so?</h1>" in text
     assert text.count("data:image/png;base64,") == 2
     assert 'src="http' not in text

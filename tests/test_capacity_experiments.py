@@ -52,7 +52,7 @@ def every_case():
 def test_every_experiment_on_every_model(experiment, model, parameters, monkeypatch):
     """A small and a large dimension; batches of other sizes, and a codebook in parts, give the same answers."""
     low, high = (Experiment(experiment, {**parameters, "model": model, "dim": dim}).measure(140) for dim in (16, 2000))
-    assert high.accuracy == 1.0
+    assert high.accuracy >= 0.99
     assert low.accuracy < 1.0 or experiment == "unbinding" or model.startswith("Hopfield")
     monkeypatch.setattr(draws, "MEMORY", 600)
     monkeypatch.setattr(experiments, "MEMORY", 600)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hdc import bounds
 from hdc.apps.capacity import accuracy
 from hdc.apps.capacity.experiments import Experiment
-from hdc.errors import HDCError
+from hdc.errors import HDCError, UnsupportedError
 
 Real = npt.NDArray[np.float64]
 
@@ -90,6 +90,8 @@ def failure_bound(experiment: Experiment, kind: str) -> float:
         If no such bound is known.
     """
     task, p = experiment.name, experiment.parameters
+    if task not in bounds.TASKS:
+        raise UnsupportedError(f"bounds are for {', '.join(bounds.TASKS)}, not for {task}")
     options = {name: p[name] for name in bounds.TASKS.get(task, ()) if name in p and name != "own"}
     if "ones" in bounds.TASKS.get(task, ()):
         options.update(experiment.model().bound_options)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.capacity.draws import Codebook, Draws, Ints
-from hdc.bounds import majority_bias
+from hdc.bounds import tree_bias
 from hdc.errors import ParameterError, UnknownNameError, UnsupportedError
 from hdc.kernels import Array
 
@@ -172,7 +172,7 @@ def nested(batch: Batch) -> Answers:
     else:
         for _ in range(batch["depth"]):
             vectors = vsa.bundle(vectors.reshape(len(members), -1, batch["items"], vsa.storage))
-        root, bias = vectors[:, 0], majority_bias(batch["items"]) ** batch["depth"]
+        root, bias = vectors[:, 0], tree_bias(batch["items"], batch["depth"])
 
     def decide(part: Array, start: int) -> npt.NDArray[np.bool_]:
         if isinstance(vsa, hdc.MAPB):  # its threshold depends on the tree, not only on the number of leaves
