@@ -51,7 +51,7 @@ def every_case():
 @pytest.mark.parametrize(("experiment", "model", "parameters"), list(every_case()))
 def test_every_experiment_on_every_model(experiment, model, parameters, monkeypatch):
     """A small and a large dimension; batches of other sizes, and a codebook in parts, give the same answers."""
-    low, high = (Experiment(experiment, {**parameters, "model": model, "dim": dim}).measure(140) for dim in (16, 2000))
+    low, high = (Experiment(experiment, {**parameters, "model": model, "dim": dim}).measure(140) for dim in (16, 4000))
     assert high.accuracy >= 0.99
     assert low.accuracy < 1.0 or experiment == "unbinding" or model.startswith("Hopfield")
     monkeypatch.setattr(draws, "MEMORY", 600)
@@ -92,9 +92,10 @@ def test_models_of_third_parties(plugin):
     assert point.accuracy == 1.0
 
 
-def test_trials_of_a_block_are_nearly_independent():
+@pytest.mark.parametrize(("model", "dim"), [("MAP-I", 400), ("MAP-B", 600)])
+def test_trials_of_a_block_are_nearly_independent(model, dim):
     """The variance of block means is that of independent trials, within 6 standard errors of a chi-square."""
-    setting = Experiment("membership", {"model": "MAP-I", "dim": 400, "items": 10, "universe": 200})
+    setting = Experiment("membership", {"model": model, "dim": dim, "items": 10, "universe": 200})
     blocks = 60
     answers = np.concatenate([a.right for a in setting.answers(0, blocks * draws.BLOCK)])
     share = answers.mean()

@@ -21,7 +21,7 @@ from hdc.kernels import Array
 from hdc.words import Words
 
 BLOCK = 128
-"""Trials that share a codebook."""
+"""Trials that share a codebook, unless a protocol says otherwise."""
 MEMORY = 1 << 26
 """Bytes of hypervectors that a batch or a part of a codebook may take (64 MiB)."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import hdc
-from hdc.apps.capacity.draws import BLOCK, MEMORY, Codebook, Draws, Ints, canonical
+from hdc.apps.capacity.draws import MEMORY, Codebook, Draws, Ints, canonical
 from hdc.apps.capacity.progress import tracked
 from hdc.apps.capacity.protocols import MATRICES, PROTOCOLS, Answers, Batch, Parameters, Protocol, protocol
 from hdc.apps.capacity.results import Point, Results
@@ -100,9 +100,9 @@ class Experiment:
         draws = Draws(vsa, self.name, algebra, self.seed)
         bytes_each = 8 * vsa.dim * max(1, plan.vectors(self.parameters))
         step = max(1, MEMORY // bytes_each)
-        for block in range(start // BLOCK, -(-stop // BLOCK)):
+        for block in range(start // plan.block, -(-stop // plan.block)):
             codebook = Codebook(draws, block, self.parameters["universe"])
-            first, last = max(start, block * BLOCK), min(stop, (block + 1) * BLOCK)
+            first, last = max(start, block * plan.block), min(stop, (block + 1) * plan.block)
             for low in range(first, last, step):
                 trials: Ints = np.arange(low, min(last, low + step), dtype=np.int64)
                 yield plan.answer(Batch(draws, codebook, self.parameters, trials))

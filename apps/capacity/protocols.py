@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 import hdc
-from hdc.apps.capacity.draws import Codebook, Draws, Ints
+from hdc.apps.capacity.draws import BLOCK, Codebook, Draws, Ints
 from hdc.bounds import tree_bias
 from hdc.errors import ParameterError, UnknownNameError, UnsupportedError
 from hdc.kernels import Array
@@ -80,6 +80,8 @@ class Protocol:
         Different symbols that a trial draws; the universe must have as many.
     load : parameters -> int
         Members that a sparse model should expect; 0 for its own choice of ones.
+    block : int
+        Trials that share a codebook.
     """
 
     name: str
@@ -90,6 +92,7 @@ class Protocol:
     vectors: Callable[[Parameters], int] = lambda p: int(p["items"])
     distinct: Callable[[Parameters], int] = lambda p: int(p["items"])
     load: Callable[[Parameters], int] = lambda p: 0
+    block: int = BLOCK
 
 
 # ---------------------------------------------------------------------- parts of protocols
@@ -341,6 +344,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
             vectors=lambda p: 2 * _leaves(p),
             distinct=_leaves,
             load=_leaves,
+            block=1,  # bundles of bundles all resemble the tie vector, so trials on one codebook would err together
         ),
         Protocol("bundle", bundle, defaults={"items": 15, "universe": 1000}, needs=(), asked=_items),
         Protocol(
