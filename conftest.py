@@ -1,3 +1,7 @@
-"""Keep pytest from importing the top-level folders twice: they are tested as ``hdc.backends`` and ``hdc.apps``."""
+"""Keep pytest from importing what it should not.
 
-collect_ignore = ["backends", "apps"]
+The top-level folders are tested as ``hdc.backends`` and ``hdc.apps``; the plugin is on the path only where a test
+puts it there.
+"""
+
+collect_ignore = ["backends", "apps", "tests/plugin"]

@@ -5,11 +5,49 @@ import dataclasses
 import numpy as np
 
 from hdc.backends import numpy_backend
-from hdc.backends.numba_kernels import accumulate, bitwise, bundle, codes, permute, scan, streams, transform
+from hdc.backends.numba_kernels import accumulate, bitwise, bundle, codes, permute, planes, scan, streams, transform
 from hdc.backends.numba_kernels.parallel import threads
-from hdc.kernels import Backend
 
 __all__ = ["BACKEND", "threads", "warmup"]
+
+
+def warmup() -> None:
+    """Compile every kernel, or load it from the cache on disk, by calling it on small inputs."""
+    bits, dense = BACKEND.bits, BACKEND.dense
+    dim = 65
+    x = bits.random_words(np.zeros((16, 2), dtype=np.uint64), 2)
+    x[:, 1] &= 1
+    index = np.arange(dim)
+    weights = np.ones(16, dtype=np.int64)
+    bits.xor(x, x)
+    many = np.broadcast_to(x[0], (bitwise.SMALL, 2))
+    bits.or_reduce(many)
+    bits.and_reduce(many)
+    bits.popcount(x)
+    bits.hamming(x, x)
+    bits.shared_ones(x, x)
+    bits.top_k(x[:1], x, 1)
+    bits.top_k(x, x, 1)
+    index_of_rows = bits.search_index(2)
+    index_of_rows.append(x)
+    index_of_rows.search(x, 1)
+    bits.majority(x, None, x[0])
+    bits.majority(x, weights, x[0])
+    counters = bits.counters_add(np.zeros(dim, dtype=np.int64), x, None)
+    bits.counters_add(counters, x, weights)
+    bits.counters_majority(counters, x[0])
+    bits.rotate(x, 1, dim)
+    bits.gather(x[0], index, dim)
+    bits.gather(x, index, dim)
+    bits.slice_dims(x, 1, dim)
+    bits.pack(bits.unpack(x, dim))
+    bits.code_dots(x[:, None], x[:, None], dim)
+    for dtype in (np.float32, np.float64):
+        y = np.ones((2, 8), dtype=dtype)
+        dense.fwht(y)
+        dense.signed_gather(y, index[:8], np.ones(8, dtype=np.int8))
+        dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
+
 
 BACKEND = dataclasses.replace(
     numpy_backend.BACKEND,
@@ -24,6 +62,7 @@ BACKEND = dataclasses.replace(
         hamming=scan.hamming,
         shared_ones=scan.shared_ones,
         top_k=scan.top_k,
+        search_index=planes.PlaneIndex,
         majority=bundle.majority,
         counters_add=bundle.counters_add,
         counters_merge=bundle.counters_merge,
@@ -41,39 +80,6 @@ BACKEND = dataclasses.replace(
         signed_gather=transform.signed_gather,
         csr_matmul=accumulate.csr_matmul,
     ),
+    threads=threads,
+    warmup=warmup,
 )
-
-
-def warmup(backend: Backend = BACKEND) -> None:
-    """Compile every kernel, or load it from the cache on disk, by calling it on small inputs."""
-    bits, dense = backend.bits, backend.dense
-    dim = 65
-    x = bits.random_words(np.zeros((16, 2), dtype=np.uint64), 2)
-    x[:, 1] &= 1
-    index = np.arange(dim)
-    weights = np.ones(16, dtype=np.int64)
-    bits.xor(x, x)
-    many = np.broadcast_to(x[0], (bitwise.SMALL, 2))
-    bits.or_reduce(many)
-    bits.and_reduce(many)
-    bits.popcount(x)
-    bits.hamming(x, x)
-    bits.shared_ones(x, x)
-    bits.top_k(x[:1], x, 1)
-    bits.top_k(x, x, 1)
-    bits.majority(x, None, x[0])
-    bits.majority(x, weights, x[0])
-    counters = bits.counters_add(np.zeros(dim, dtype=np.int64), x, None)
-    bits.counters_add(counters, x, weights)
-    bits.counters_majority(counters, x[0])
-    bits.rotate(x, 1, dim)
-    bits.gather(x[0], index, dim)
-    bits.gather(x, index, dim)
-    bits.slice_dims(x, 1, dim)
-    bits.pack(bits.unpack(x, dim))
-    bits.code_dots(x[:, None], x[:, None], dim)
-    for dtype in (np.float32, np.float64):
-        y = np.ones((2, 8), dtype=dtype)
-        dense.fwht(y)
-        dense.signed_gather(y, index[:8], np.ones(8, dtype=np.int8))
-        dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)

@@ -105,6 +105,31 @@ def _signed_sums(x: Words, weights: Ints | None, dim: int) -> Counters:
     return sums
 
 
+class RowIndex:
+    """The search index of the reference: the packed rows as they are, in a buffer that doubles."""
+
+    def __init__(self, words: int) -> None:
+        self._rows = np.empty((0, words), dtype=np.uint64)
+        self._n = 0
+
+    def __len__(self) -> int:
+        return self._n
+
+    def append(self, items: Words) -> None:
+        """Append rows."""
+        n = self._n + len(items)
+        if n > len(self._rows):
+            grown = np.empty((max(n, 2 * len(self._rows)), self._rows.shape[1]), dtype=np.uint64)
+            grown[: self._n] = self._rows[: self._n]
+            self._rows = grown
+        self._rows[self._n : n] = items
+        self._n = n
+
+    def search(self, queries: Words, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Compare the queries with every row."""
+        return top_k(queries, self._rows[: self._n], k)
+
+
 def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
     """Pack the signs of the weighted sums."""
     return counters_majority(_signed_sums(x, weights, x.shape[-1] * WORD_BITS), tie)
@@ -199,6 +224,15 @@ def csr_matmul(data: Floats, indices: Ints, indptr: Ints, x: Floats) -> Floats:
     return out
 
 
+def threads(n: int | None = None) -> int:
+    """Return 1: the reference runs in the calling thread, whatever is asked (NumPy's BLAS has its own setting)."""
+    return 1
+
+
+def warmup() -> None:
+    """Do nothing: NumPy comes compiled."""
+
+
 BACKEND = Backend(
     name="numpy",
     xp=np,
@@ -211,6 +245,7 @@ BACKEND = Backend(
         hamming=hamming,
         shared_ones=shared_ones,
         top_k=top_k,
+        search_index=RowIndex,
         majority=majority,
         counters_add=counters_add,
         counters_merge=counters_merge,
@@ -223,4 +258,6 @@ BACKEND = Backend(
         code_dots=code_dots,
     ),
     dense=DenseKernels(fwht=fwht, signed_gather=signed_gather, csr_matmul=csr_matmul),
+    threads=threads,
+    warmup=warmup,
 )

@@ -155,7 +155,7 @@ def _rotation(shift: int) -> Case:
     dim = 10_000
     x = packed(dim, 100_000)
     few = unpack(x[:2000], dim)
-    peer = {"np.roll on 2000 bool rows x 50": lambda: np.roll(few, shift, axis=-1)}
+    peer = {"np.roll on a fiftieth as bool": lambda: np.roll(few, shift, axis=-1)}
     return Case(
         f"rotate 100k by {shift}, D=10000",
         lambda: BITS.rotate(x, shift, dim),

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "create": "hdc.registry",
     "from_spec": "hdc.registry",
+    "threads": "hdc.registry",
     "VSA": "hdc.vsa",
     "Role": "hdc.vsa",
     "MAPI": "hdc.models.map",
@@ -30,7 +31,7 @@ _PUBLIC = {
     "NGrams": "hdc.structures",
     "HDCError": "hdc.errors",
 }
-_MODULES = ("atoms", "bounds", "errors", "files", "kernels", "memory", "structures", "testing", "words")
+_MODULES = ("atoms", "bounds", "errors", "files", "kernels", "memory", "registry", "structures", "testing", "words")
 
 __all__ = [
     "MAPB",
@@ -59,14 +60,16 @@ __all__ = [
     "kernels",
     "memory",
     "models",
+    "registry",
     "structures",
     "testing",
+    "threads",
     "warn_beyond_capacity",
     "words",
 ]
 
 if TYPE_CHECKING:
-    from hdc import atoms, bounds, errors, files, kernels, memory, structures, testing, words
+    from hdc import atoms, bounds, errors, files, kernels, memory, registry, structures, testing, words
     from hdc.bounds import CapacityWarning, warn_beyond_capacity
     from hdc.errors import HDCError
     from hdc.hopfield import Hopfield
@@ -74,7 +77,7 @@ if TYPE_CHECKING:
     from hdc.models.map import MAPB, MAPI
     from hdc.models.mbat import MBAT
     from hdc.models.sparse import Bloom, CountingBloom
-    from hdc.registry import backends, create, from_spec, models
+    from hdc.registry import backends, create, from_spec, models, threads
     from hdc.structures import Multiset, NGrams, Record, Sequence
     from hdc.vsa import VSA, Role
 

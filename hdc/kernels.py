@@ -7,10 +7,23 @@ and read-only memory, never writes to an input, and returns a fresh C-contiguous
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 Array = Any
 """A NumPy array, or the backend's own tensor type."""
+
+
+class SearchIndex(Protocol):
+    """Packed rows in the layout that a backend searches fastest; it grows by appending."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def append(self, items: Array) -> None:
+        """Append ``(n, words)`` rows, in time proportional to n (amortised)."""
+
+    def search(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """Return what ``top_k`` returns for the same rows, with working memory of a bounded number of queries."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,8 @@ class BitKernels:
         Number of bits set in both, of every pair.
     top_k : (queries (q, words), items (n, words), k) -> ((q, k) int32 distances, (q, k) int64 ids)
         The k items of least Hamming distance, in order of (distance, id); ``1 <= k <= n``.
+    search_index : (words int) -> SearchIndex
+        An empty index of rows of ``words`` words, for many searches of the same rows.
     majority : (x (..., n, words), weights (..., n) int64 or None, tie (words,)) -> (..., words)
         Bit j is set where the weights of rows with bit j set exceed half the total weight, cleared where
         they are less, and ``tie``'s bit where they are equal. Weights may be negative; weights of one set
@@ -73,6 +88,7 @@ class BitKernels:
     hamming: Callable[[Array, Array], Array]
     shared_ones: Callable[[Array, Array], Array]
     top_k: Callable[[Array, Array, int], tuple[Array, Array]]
+    search_index: Callable[[int], SearchIndex]
     majority: Callable[[Array, Array | None, Array], Array]
     counters_add: Callable[[Array, Array, Array | None], Array]
     counters_merge: Callable[[Array, Array], Array]
@@ -117,9 +133,15 @@ class Backend:
         Array API namespace: NumPy itself, or array-api-compat's torch.
     bits : BitKernels
     dense : DenseKernels
+    threads : (n int or None) -> int
+        The number of threads a kernel may use, after setting it to n if that is given.
+    warmup : () -> None
+        Compile, or load from a cache on disk, whatever the first calls of the kernels would otherwise.
     """
 
     name: str
     xp: Any
     bits: BitKernels
     dense: DenseKernels
+    threads: Callable[[int | None], int]
+    warmup: Callable[[], None]

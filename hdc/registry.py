@@ -98,6 +98,28 @@ def backend(name: str) -> Backend:
     return found
 
 
+def threads(n: int | None = None) -> int:
+    """Return how many threads the kernels of the default backend may use, after setting it to ``n`` if given.
+
+    At first it is the environment variable ``HDC_THREADS``, or else the processors this process may use. Small
+    inputs stay in the calling thread whatever the limit.
+
+    Raises
+    ------
+    ParameterError
+        If ``n`` is not a whole number from 1 to 256.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> before = hdc.threads()
+    >>> hdc.threads(1)
+    1
+    >>> _ = hdc.threads(before)
+    """
+    return backend("auto").threads(n)
+
+
 def create(model: str, dim: int, **parameters: Any) -> "VSA":
     """Create a model by name.
 

@@ -1,9 +1,6 @@
 """The search kernels against distances counted bit by bit, at the sizes where blocks, tiles and tails end."""
 
-import os
 import re
-import subprocess
-import sys
 
 import numba
 import numpy as np
@@ -11,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc.backends.numba_kernels import launch, planes, scan, simd, topk
+from hdc.backends.numba_kernels import parallel, planes, scan, simd, topk
 from hdc.words import Words, mask_tail, unpack, word_count
 
 DIMS = [1, 63, 64, 65, 512, 1000, 10_000]
@@ -191,11 +188,10 @@ def test_group_size_splits_queries_evenly(words):
     assert planes.group_size(best + 1, words) == -(-(best + 1) // 2)
 
 
-@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one core")
 @SEARCHES
 def test_threads_do_not_change_the_answer(search, monkeypatch):
-    monkeypatch.setattr(scan, "WORK_PER_THREAD", 1)
-    monkeypatch.setattr(planes, "WORK_PER_THREAD", 1)
+    monkeypatch.setattr(parallel, "GRAIN", 1.0)
+    monkeypatch.setattr(parallel, "_limit", 5)
     items, queries = random_rows(1700, 300), random_rows(9, 300, seed=1)
     items[800:1000] = items[5]
     for k in (1, 50, 1700):
@@ -203,54 +199,10 @@ def test_threads_do_not_change_the_answer(search, monkeypatch):
     np.testing.assert_array_equal(scan.hamming(queries, items), naive_counts(queries, items, np.logical_xor))
 
 
-def test_small_work_stays_on_one_thread():
-    assert launch.chunk_count(199, 100) == 1
-    assert launch.chunk_count(10**9, 100) == numba.get_num_threads()
-
-
-def test_a_forked_child_stays_serial(monkeypatch):
-    monkeypatch.setattr(launch, "_one_at_a_time", launch._one_at_a_time)
-    monkeypatch.setattr(launch, "_in_forked_child", False)
-    launch._after_fork()
-    assert launch.chunk_count(10**9, 100) == 1
-
-
-def test_parallel_regions_take_turns_where_the_layer_needs_it(monkeypatch):
-    def layer_unknown() -> str:
-        raise ValueError
-
-    for layer, taking_turns in [(layer_unknown, True), (lambda: "workqueue", True), (lambda: "omp", False)]:
-        monkeypatch.setattr(numba, "threading_layer", layer)
-        with launch.parallel_region():
-            assert launch._one_at_a_time.locked() is taking_turns
-
-
-CALLS_FROM_FOUR_THREADS = """
-import threading
-import numba, numpy as np
-from hdc.backends.numba_kernels import planes, scan
-scan.WORK_PER_THREAD = planes.WORK_PER_THREAD = 1
-items = np.random.default_rng(0).integers(0, 2**64, (5000, 3), dtype=np.uint64)
-stored, expected, wrong = planes.build(items), scan.top_k(items[:9], items, 5)[1], []
-def call():
-    for _ in range(20):
-        for answer in (scan.top_k(items[:9], items, 5), planes.search(items[:9], stored, 5)):
-            if not np.array_equal(answer[1], expected):
-                wrong.append(answer)
-callers = [threading.Thread(target=call) for _ in range(4)]
-for caller in callers: caller.start()
-for caller in callers: caller.join()
-assert not wrong
-print(numba.threading_layer())
-"""
-
-
-@needs_compiler
-def test_calls_from_several_threads_on_the_layer_that_takes_one_at_a_time():
-    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "2"}
-    command = [sys.executable, "-c", CALLS_FROM_FOUR_THREADS]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout.strip()) == (0, "workqueue"), done.stderr
+@SEARCHES
+def test_slabs_of_queries_give_the_same_answer(search, monkeypatch):
+    monkeypatch.setattr(planes, "SLAB", 3)
+    check(search, random_rows(10, 100, seed=1), random_rows(600, 100), 7)
 
 
 @settings(max_examples=50, deadline=None)

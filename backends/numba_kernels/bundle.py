@@ -67,10 +67,13 @@ def _fold(source: Any, first: int, column: int, columns: int, digits: Any, level
 
 @kernel
 def _advance(source: Any, first: int, column: int, columns: int, digits: Any, waiting: Any, level: int) -> None:
-    """Fold eight rows into ``level``, and every level above whose eight waiting rows are then complete."""
+    """Fold eight rows into ``level``, and every level above whose eight waiting rows are then complete.
+
+    The scratch has digits for every count that the rows can reach, so its last level never has eight.
+    """
     _fold(source, first, column, columns, digits, level, (level + 1) * LEVEL_ROWS + 3 + waiting[level + 1])
     waiting[level + 1] += 1
-    while level + 2 < len(waiting) and waiting[level + 1] == 8:
+    while waiting[level + 1] == 8:
         level += 1
         waiting[level] = 0
         target = (level + 1) * LEVEL_ROWS + 3 + waiting[level + 1]
@@ -107,7 +110,6 @@ def _count(rows: Any, column: int, columns: int, digits: Any, waiting: Any) -> N
             first = level * LEVEL_ROWS + 3
             _clear(digits, first + waiting[level], first + 8, columns)
             waiting[level] = 0
-            waiting[level + 1] %= 8
             _advance(digits, first, 0, columns, digits, waiting, level)
 
 

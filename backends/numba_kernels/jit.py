@@ -5,7 +5,8 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core import cgutils, config, types
+from numba import types
+from numba.core import cgutils, config
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])

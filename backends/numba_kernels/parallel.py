@@ -1,4 +1,4 @@
-"""Share rows out to threads: every kernel has one compiled form, ``kernel(*arrays, start, stop)``.
+"""Share rows out to threads: every kernel has one compiled form, which works on rows ``start`` to ``stop``.
 
 A serial call runs that form over all rows; a threaded one runs it, with the GIL released, over a slice of the
 rows in each thread of one pool. Compared with ``prange`` this compiles each kernel once instead of twice, may
@@ -7,8 +7,9 @@ which is why a thread is only used where it gets at least ``GRAIN`` of work.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -63,22 +64,37 @@ def threads(n: int | None = None) -> int:
     return _limit
 
 
+def slices(rows: int, nanoseconds: float) -> list[tuple[int, int]]:
+    """Cut rows into consecutive slices, one for each thread that pays: at least one, even of no rows.
+
+    Parameters
+    ----------
+    rows : int
+    nanoseconds : float
+        Estimated time of one row on one thread.
+    """
+    parts = max(1, min(_limit, rows, int(rows * nanoseconds / GRAIN)))
+    return list(pairwise(rows * part // parts for part in range(parts + 1)))
+
+
+def run(calls: Sequence[Callable[[], None]]) -> None:
+    """Run calls of compiled functions at the same time, the first one in the calling thread."""
+    pending = [_pool.submit(call) for call in calls[1:]]
+    try:
+        calls[0]()
+    finally:
+        wait(pending)
+    for future in pending:
+        future.result()
+
+
 def over_rows(kernel: Callable[..., None], rows: int, nanoseconds: float, *args: Any) -> None:
     """Run ``kernel(*args, start, stop)`` over all rows, in slices where threads pay.
 
     Parameters
     ----------
     kernel : compiled function that writes rows ``start`` to ``stop`` of an output among ``args``
-    rows : int
-    nanoseconds : float
-        Estimated time of one row on one thread.
+    rows, nanoseconds
+        As :func:`slices`.
     """
-    parts = max(1, min(_limit, rows, int(rows * nanoseconds / GRAIN)))
-    bounds = [rows * part // parts for part in range(parts + 1)]
-    pending = [_pool.submit(kernel, *args, start, stop) for start, stop in pairwise(bounds[1:])]
-    try:
-        kernel(*args, 0, bounds[1])
-    finally:
-        wait(pending)
-    for future in pending:
-        future.result()
+    run([partial(kernel, *args, start, stop) for start, stop in slices(rows, nanoseconds)])

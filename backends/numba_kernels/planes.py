@@ -24,12 +24,13 @@ Memory is that of the packed rows, plus ``bits + 2`` planes a block: the norms |
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from hdc.backends.numba_kernels.launch import chunk_count, parallel_region
+from hdc.backends.numba_kernels.parallel import run, slices
 from hdc.backends.numba_kernels.simd import (
     LANES,
     VECTOR_BITS,
@@ -52,8 +53,11 @@ from hdc.words import Words
 STEP = 8
 """Planes are added this many at a time; a class is padded to a multiple with the plane of zeros."""
 
-WORK_PER_THREAD = 1 << 27
-"""Bits to compare below which another thread does not pay (about 0.1 ms)."""
+WORD_TIME = 0.03
+"""Nanoseconds in which a word of planes is compared with a query, more or less: what decides on threads."""
+
+SLAB = 2048
+"""Queries whose class lists are held at a time: 8 MiB for each thousand dimensions, at most."""
 
 Ints = npt.NDArray[np.int64]
 Offsets = npt.NDArray[np.int32]
@@ -292,8 +296,6 @@ def _search_blocks(
     blocks: Words,
     words: int,
     bits: int,
-    first: int,
-    last: int,
     n: int,
     order: Offsets,
     starts: Ints,
@@ -301,6 +303,8 @@ def _search_blocks(
     norms: Ints,
     heaps: Pairs,
     scratch: Words,
+    first: int,
+    last: int,
 ) -> None:
     """Search blocks ``first`` to ``last - 1`` for every query; the heaps (q, k) keep what is best."""
     dims, slot = 64 * words, (bits + 3) * LANES
@@ -325,26 +329,6 @@ def _search_blocks(
                 rows = _subtract_and_compare(planes, base + dims * LANES, sums, count, difference, bits, worst - offset)
                 if any_bit(rows):
                     _keep(scratch, difference, bits, rows, row, n, offset, heaps[q])
-
-
-@numba.njit(cache=True, parallel=True)
-def _search_threads(
-    blocks: Words,
-    words: int,
-    bits: int,
-    n: int,
-    order: Offsets,
-    starts: Ints,
-    group: int,
-    norms: Ints,
-    heaps: Pairs,
-    scratch: Words,
-) -> None:
-    """Search all blocks, one chunk of them a thread: heaps (chunks, q, k), scratch (chunks, words)."""
-    chunks, total = len(heaps), -(-n // VECTOR_BITS)
-    for chunk in numba.prange(chunks):
-        first, last = chunk * total // chunks, (chunk + 1) * total // chunks
-        _search_blocks(blocks, words, bits, first, last, n, order, starts, group, norms, heaps[chunk], scratch[chunk])
 
 
 @numba.njit(cache=True)
@@ -520,20 +504,42 @@ def search(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32
     distances : (q, k) int32 array
     ids : (q, k) int64 array
     """
-    queries = frozen(queries)
+    found = [_search_slab(slab, planes, k) for slab in slabs(frozen(queries))]
+    return np.concatenate([d for d, _ in found]), np.concatenate([i for _, i in found])
+
+
+def slabs(queries: Words) -> list[Words]:
+    """Cut queries into runs of ``SLAB``, so that the class lists of all of them are never held at once."""
+    return [queries[start : start + SLAB] for start in range(0, max(1, len(queries)), SLAB)]
+
+
+def _search_slab(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     if len(queries) == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
     bits, group = norm_bits(planes.words), group_size(len(queries), planes.words)
     order, starts = _class_lists(queries, group)
     norms = np.bitwise_count(queries).sum(axis=-1, dtype=np.int64)
-    chunks = chunk_count(len(queries) * planes.n * planes.words * 64, WORK_PER_THREAD)
-    heaps = new_heaps(chunks, len(queries), k)
-    scratch = aligned_zeros(chunks * (3 * group + 1) * (bits + 3) * LANES).reshape(chunks, -1)
-    blocks, common = frozen(planes.blocks), (order, starts, group, norms)
-    if chunks == 1:
-        last = -(-planes.n // VECTOR_BITS)
-        _search_blocks(blocks, planes.words, bits, 0, last, planes.n, *common, heaps[0], scratch[0])
-    else:
-        with parallel_region():
-            _search_threads(blocks, planes.words, bits, planes.n, *common, heaps, scratch)
+    parts = slices(-(-planes.n // VECTOR_BITS), len(queries) * block_words(planes.words) * WORD_TIME)
+    heaps = new_heaps(len(parts), len(queries), k)
+    scratch = aligned_zeros(len(parts) * (3 * group + 1) * (bits + 3) * LANES).reshape(len(parts), -1)
+    common = (frozen(planes.blocks), planes.words, bits, planes.n, order, starts, group, norms)
+    run([partial(_search_blocks, *common, heaps[i], scratch[i], *part) for i, part in enumerate(parts)])
     return merge(heaps, k)
+
+
+class PlaneIndex:
+    """The search index of this backend: :class:`Planes` that are appended to in place."""
+
+    def __init__(self, words: int) -> None:
+        self._planes = empty(words)
+
+    def __len__(self) -> int:
+        return self._planes.n
+
+    def append(self, items: Words) -> None:
+        """Append (n, words) rows."""
+        self._planes = append(self._planes, items)
+
+    def search(self, queries: Words, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """Find the k rows nearest to each query; see :func:`search`."""
+        return search(queries, self._planes, k)

@@ -15,12 +15,13 @@ Rows are taken in tiles that stay in the first-level cache while every query pas
 """
 
 import math
+from functools import partial
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from hdc.backends.numba_kernels.launch import chunk_count, parallel_region
+from hdc.backends.numba_kernels.parallel import over_rows, run, slices
 from hdc.backends.numba_kernels.simd import (
     LANES,
     Pointer,
@@ -46,8 +47,8 @@ TILE_WORDS = 2048
 AHEAD = 1024
 """Words (8 KiB) between the row in hand and the one asked for from memory."""
 
-WORK_PER_THREAD = 1 << 18
-"""Words to compare below which another thread does not pay (about 40 us)."""
+WORD_TIME = 0.1
+"""Nanoseconds in which a word is compared, more or less: what decides on threads."""
 
 SMALL = 1 << 12
 """Words up to which NumPy has counted them before a kernel is prepared (about 10 us)."""
@@ -105,7 +106,7 @@ def _in_eights(first: int, stop: int, n: int, words: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_rows(items: Words, n: int, words: int, first: int, last: int, masks: Words, counts: Counts) -> None:
+def _count_rows(items: Words, n: int, words: int, masks: Words, counts: Counts, first: int, last: int) -> None:
     """Fill ``counts[:, first:last]`` for all queries: masks (q, 2 * words rounded up to chunks)."""
     rows, queries = pointer(items), pointer(masks)
     size = masks.shape[1]
@@ -123,13 +124,6 @@ def _count_rows(items: Words, n: int, words: int, first: int, last: int, masks: 
                 counts[q, row] = _one_count(rows, row * words, words, queries, q * size)
 
 
-@numba.njit(cache=True, parallel=True)
-def _count_rows_threads(items: Words, n: int, words: int, chunks: int, masks: Words, counts: Counts) -> None:
-    for chunk in numba.prange(chunks):
-        first, last = chunk * n // chunks, (chunk + 1) * n // chunks
-        _count_rows(items, n, words, first, last, masks, counts)
-
-
 @numba.njit(cache=True)
 def _offer(distance: np.int64, row: int, heap: Pairs) -> None:
     pair = distance << ID_BITS | row
@@ -138,7 +132,7 @@ def _offer(distance: np.int64, row: int, heap: Pairs) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _search_rows(items: Words, n: int, words: int, first: int, last: int, masks: Words, heaps: Pairs) -> None:
+def _search_rows(items: Words, n: int, words: int, masks: Words, heaps: Pairs, first: int, last: int) -> None:
     """Search rows ``first`` to ``last - 1`` for every query; the heaps (q, k) keep what is best."""
     rows, queries = pointer(items), pointer(masks)
     size = masks.shape[1]
@@ -163,14 +157,6 @@ def _search_rows(items: Words, n: int, words: int, first: int, last: int, masks:
                 _offer(_one_count(rows, row * words, words, queries, q * size), row, heaps[q])
 
 
-@numba.njit(cache=True, parallel=True)
-def _search_rows_threads(items: Words, n: int, words: int, masks: Words, heaps: Pairs) -> None:
-    chunks = len(heaps)
-    for chunk in numba.prange(chunks):
-        first, last = chunk * n // chunks, (chunk + 1) * n // chunks
-        _search_rows(items, n, words, first, last, masks, heaps[chunk])
-
-
 def _masks(flip: Words, take: Words) -> Words:
     """Interleave (q, words) ``flip`` and ``take`` by chunks of 8 words, the last one as it overlaps."""
     q, words = flip.shape
@@ -192,12 +178,7 @@ def _pairwise(flip: Words, take: Words, items: Words) -> Counts:
         return np.zeros((q, n), dtype=np.int32)
     counts = np.empty((q, n), dtype=np.int32)
     flat, masks = frozen(items).reshape(-1), _masks(flip, take)
-    chunks = chunk_count(q * n * words, WORK_PER_THREAD)
-    if chunks == 1:
-        _count_rows(flat, n, words, 0, n, masks, counts)
-    else:
-        with parallel_region():
-            _count_rows_threads(flat, n, words, chunks, masks, counts)
+    over_rows(_count_rows, n, q * words * WORD_TIME, flat, n, words, masks, counts)
     return counts
 
 
@@ -240,11 +221,7 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.
     if q == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
     flat, masks = frozen(items).reshape(-1), _masks(queries, ~np.zeros_like(queries))
-    chunks = chunk_count(q * n * words, WORK_PER_THREAD)
-    heaps = new_heaps(chunks, q, k)
-    if chunks == 1:
-        _search_rows(flat, n, words, 0, n, masks, heaps[0])
-    else:
-        with parallel_region():
-            _search_rows_threads(flat, n, words, masks, heaps)
+    parts = slices(n, q * words * WORD_TIME)
+    heaps = new_heaps(len(parts), q, k)
+    run([partial(_search_rows, flat, n, words, masks, heaps[i], *part) for i, part in enumerate(parts)])
     return merge(heaps, k)
