@@ -1,11 +1,10 @@
 """The bundle protocol (N=1000, k=15, D=1024, 1000 trials) against the same protocol written plainly with torchhd.
 
-Run ``python benchmarks/bench_capacity_bundle.py`` (needs the extra ``bench``). Both sides draw a new codebook every 128
-trials and run on the same number of threads; runs are interleaved and medians of 7 are shown. Drawing the codebooks is
-part of both times.
+Run ``OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 HDC_THREADS=1 python benchmarks/bench_capacity_bundle.py`` (needs the
+extra ``bench``); without the variables each library takes all cores. Both sides draw a new codebook every 128 trials,
+which is part of both times; runs are interleaved and medians of 7 are shown.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
@@ -48,14 +47,8 @@ def timed(function: Callable[[str], float], argument: str) -> tuple[float, float
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, help="of both sides (each library's default)")
-    threads = parser.parse_args().threads
-    if threads:
-        torch.set_num_threads(threads)
-        hdc.threads(threads)
     torch.manual_seed(0)
-    print(f"torchhd {torchhd.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+    print(f"torchhd {torchhd.__version__} on {torch.get_num_threads()} threads, hdc on {hdc.threads()}")
     print(f"{'model':>6} {'hdc s':>8} {'torchhd s':>10} {'ratio':>6} {'target':>6}  accuracies with 95 % intervals")
     for model, peer in PEERS.items():
         with_hdc(model), with_torchhd(peer)

@@ -4,6 +4,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from hdc import bounds
 from hdc.apps.capacity.experiments import Experiment
 from hdc.apps.capacity.predictions import failure_bound
 from hdc.apps.capacity.results import Point
@@ -71,3 +72,12 @@ def promised(point: Point, kind: str) -> float | None:
 
 def _interval(interval: tuple[float, float]) -> str:
     return f"{interval[0]:.4f} to {interval[1]:.4f}"
+
+
+def completeness() -> Table:
+    """Return which bounds are known: a row a task, a column a model, R(igorous), G(aussian) and P(aper)."""
+    known: dict[tuple[str, str], str] = {}
+    for bound in bounds.table():
+        known[bound.task, bound.model] = known.get((bound.task, bound.model), "") + bound.kind[0].upper()
+    rows = [(task, *(known.get((task, model)) for model in bounds.MODELS)) for task in bounds.TASKS]
+    return ("task", *bounds.MODELS), rows

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hdc.apps.capacity.predictions import ACCURACY, FAILURE, LABELS, curves, measure_of
+from hdc.apps.capacity.predictions import ACCURACY, FAILURE, LABELS, VALUE, curves, measure_of
 from hdc.apps.capacity.results import Point
 from hdc.errors import BackendUnavailableError, ParameterError
 
@@ -30,7 +30,7 @@ AXES = {
     "tolerance": "tolerance (members)",
     "factors": "factors of a binding (count)",
 }
-PANEL = (5.6, 4.2)
+PANEL = (6.6, 4.2)
 """Inches of one panel."""
 
 
@@ -95,14 +95,15 @@ def _panel(axes: "Axes", experiment: str, points: Sequence[Point], axis: str | N
     floor = 0.2 / max(point.trials for point in points)
     for i, (label, members) in enumerate(series.items()):
         members.sort(key=lambda point: float(point[axis]))
-        style = {"color": SHADES[i % len(SHADES)], "marker": MARKERS[i % len(MARKERS)]}
+        style: dict[str, Any] = {"color": SHADES[i % len(SHADES)], "marker": MARKERS[i % len(MARKERS)]}
+        style["markersize"] = 8 - 4 * i / len(series)  # equal points of two models show as one inside the other
         _draw_points(axes, members, axis, measure, label, style)
-        _draw_theory(axes, experiment, members, axis, floor if measure == FAILURE else None, style["color"])
+        _draw_theory(axes, experiment, members, axis, floor if measure == FAILURE else None, style)
     _dress(axes, experiment, points, axis, measure, floor)
 
 
 def _draw_points(
-    axes: "Axes", points: Sequence[Point], axis: str, measure: str, label: str, style: Mapping[str, str]
+    axes: "Axes", points: Sequence[Point], axis: str, measure: str, label: str, style: Mapping[str, Any]
 ) -> None:
     """Draw points with intervals; a failure rate of 0 has no place on a log axis: its upper limit, with an arrow."""
     x = np.asarray([point[axis] for point in points], dtype=np.float64)
@@ -111,19 +112,21 @@ def _draw_points(
     limits = (y == 0) if measure == FAILURE else np.zeros(len(y), dtype=np.bool_)
     shown = np.where(limits, high, y)
     spread = np.where(limits, [0.6 * shown, 0 * shown], [y - low, high - y])
-    common: dict[str, Any] = {"markersize": 5, "linewidth": 0, "elinewidth": 1, "capsize": 2, **style}
+    common: dict[str, Any] = {"linewidth": 0, "elinewidth": 1, "capsize": 2, **style}
     axes.errorbar(x[~limits], shown[~limits], yerr=spread[:, ~limits], label=label, **common)
     if np.any(limits):
         axes.errorbar(x[limits], shown[limits], yerr=spread[:, limits], uplims=True, markerfacecolor="white", **common)
 
 
 def _draw_theory(
-    axes: "Axes", experiment: str, points: Sequence[Point], axis: str, floor: float | None, color: str
+    axes: "Axes", experiment: str, points: Sequence[Point], axis: str, floor: float | None, style: Mapping[str, Any]
 ) -> None:
+    """Draw the lines; a rigorous one passes no points, so small marks say whose it is, in black and white too."""
     first, last = float(points[0][axis]), float(points[-1][axis])
     for kind, x, y in curves(experiment, points[0].settings, axis, np.geomspace(first, last, 60)):
         visible = y >= floor if floor else np.ones(len(y), dtype=np.bool_)
-        axes.plot(x[visible], y[visible], STYLES[kind], color=color, linewidth=1)
+        marks = {"marker": style["marker"], "markersize": 3, "markevery": 10} if kind == "rigorous" else {}
+        axes.plot(x[visible], y[visible], STYLES[kind], color=style["color"], linewidth=1, **marks)
 
 
 def _dress(axes: "Axes", experiment: str, points: Sequence[Point], axis: str, measure: str, floor: float) -> None:
@@ -150,10 +153,12 @@ def _dress(axes: "Axes", experiment: str, points: Sequence[Point], axis: str, me
     kinds = ("gaussian", "rigorous") if measure == FAILURE else ("expected",)
     lines = [Line2D([], [], color="black", linewidth=1, linestyle=STYLES[k], label=NAMES[k]) for k in kinds]
     handles, _ = axes.get_legend_handles_labels()
-    title = f"95 % intervals, {', '.join(map(str, trials))} trials"
+    shown = "means" if measure == VALUE else "95 % intervals"
+    title = f"{shown}, {', '.join(map(str, trials))} trials"
     if measure == FAILURE and any(point.failure == 0 for point in points):
-        title += "\nhollow: no failure seen, upper limit"
-    axes.legend(handles=[*handles, *lines], fontsize=7, title=title, title_fontsize=7)
+        title += "\nhollow: no failure seen,\nupper limit of the rate"
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0.0, "frameon": False}
+    axes.legend(handles=[*handles, *lines], fontsize=7, title=title, title_fontsize=7, alignment="left", **place)
 
 
 def _value(point: Point, measure: str) -> float:
