@@ -1,5 +1,6 @@
 """Experiments: the same numbers however they are run, on every backend, after every interruption."""
 
+import io
 import os
 import signal
 import sqlite3
@@ -301,3 +302,20 @@ class TestMinimumDimension:
         ]
         assert rows[0].predicted == pytest.approx(rows[0].measured.dim, rel=0.35)
         assert rows[3].predicted is None
+
+
+class Terminal(io.StringIO):
+    """A standard error that a person watches."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress_is_shown_on_terminals_only(monkeypatch, capsys):
+    grid = {"model": "MAP-B", "dim": [64, 128], **SMALL}
+    run("bundle", grid, 10)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    run("bundle", grid, 10)
+    assert "1/2 points" in sys.stderr.getvalue()
+    assert sys.stderr.getvalue().endswith("\r\x1b[K")

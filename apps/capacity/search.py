@@ -47,7 +47,7 @@ def minimum_dimension(
     target: float = 0.99,
     confidence: float = CONFIDENCE,
     resolution: float = 0.02,
-    trials: int = 2048,
+    trials: int = 4096,
     start: int = 256,
     seed: int = 0,
     **parameters: Any,
