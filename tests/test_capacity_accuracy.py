@@ -8,6 +8,7 @@ from scipy import stats
 
 from hdc import errors
 from hdc.apps.capacity import theory
+from hdc.apps.capacity.accuracy import Moments
 from hdc.apps.capacity.experiments import Experiment
 
 ALARM = 1e-6
@@ -34,14 +35,8 @@ def test_tails_meet_the_union_bound(dim, universe):
 
 
 def test_error_of_two_equal_scores_is_exact():
-    error = theory.cleanup_error(theory_moments(1.0, 1.0), 2)
+    error = theory.cleanup_error(Moments(*(np.asarray(x) for x in (1.0, 1.0, 0.0, 1.0))), 2)
     assert error == pytest.approx(stats.norm.sf(1 / math.sqrt(2)), rel=1e-12)
-
-
-def theory_moments(hit_mean, sd):
-    from hdc.apps.capacity.accuracy import Moments
-
-    return Moments(np.asarray(hit_mean), np.asarray(sd), np.asarray(0.0), np.asarray(sd))
 
 
 @pytest.mark.parametrize("model", ["MAP-I", "MAP-B", "Bloom", "CountingBloom", "MBAT"])
@@ -50,6 +45,17 @@ def test_recall_from_a_bundle(model, dim):
     predicted = theory.accuracy("bundle", model, items=15, universe=1000, dim=dim)
     measured = Experiment("bundle", {"model": model, "dim": dim}, seed=3).measure(256)
     assert measured.accuracy == pytest.approx(predicted, abs=0.035)
+
+
+def test_recall_of_independent_normal_scores():
+    """20 000 draws of 5 hits and 45 rejects: within 6 standard errors (a false alarm in 5e8)."""
+    rng = np.random.default_rng(0)
+    hits, rejects = rng.normal(2, 1.5, (20_000, 5)), rng.normal(0, 1, (20_000, 45))
+    threshold = np.sort(np.concatenate([hits, rejects], axis=1))[:, -5, None]
+    shares = (hits >= threshold).mean(axis=1)
+    moments = Moments(*(np.asarray(x) for x in (2.0, 1.5, 0.0, 1.0)))
+    assert abs(theory.recall(moments, 5, 50) - shares.mean()) < 6 * shares.std() / math.sqrt(len(shares))
+    assert theory.recall(moments, 5, 5) == 1.0
 
 
 @pytest.mark.parametrize("task", ["pairs", "key-value", "sequence"])

@@ -23,6 +23,10 @@ _GRID = np.arange(-40.0, 10.0, 1 / 64)
 """Standardised scores of the hit: the integrand is analytic, so this step leaves no error that floats can show."""
 
 
+_COARSE = np.arange(-9.0, 9.0, 1 / 8)
+"""The same where only shares near 1, not small errors, are wanted."""
+
+
 class Moments(NamedTuple):
     """Means and standard deviations of the score of a member and of any other symbol."""
 
@@ -130,29 +134,32 @@ def cleanup_error(moments: Moments, universe: npt.ArrayLike) -> Real:
 
 
 def recall(moments: Moments, items: npt.ArrayLike, universe: npt.ArrayLike) -> Real:
-    """Return the share of k members among the k highest of ``universe`` scores.
+    """Return the expected share of k members among the k highest of ``universe`` scores.
 
-    Solve ``k Q((t - μ_h)/s_h) + (N - k) Q((t - μ_r)/s_r) = k`` for the threshold t; recall is ``Q((t - μ_h)/s_h)``.
+    A member with score u is found if fewer than k others score higher: ``B(k - 1, P(hit > u)) + B(N - k, P(reject > u))
+    <= k - 1``, averaged over u.
 
-    Source: the expected counts above a threshold. Standing: approximation, up to 0.03 below
-    simulation.
+    Source: the rank of one among independent scores. Standing: approximation, exact for independent normal scores.
     """
-    from scipy.special import ndtr
+    given = (*moments, np.asarray(items, np.float64), np.asarray(universe, np.float64))
+    *columns, k, size = (np.ravel(x) for x in np.broadcast_arrays(*given))
+    shares = [_recall_of_one(Moments(*row), int(n), int(d)) for *row, n, d in zip(*columns, k, size, strict=True)]
+    return np.asarray(shares).reshape(np.broadcast_shapes(*(np.shape(x) for x in given)))
 
-    k, size = np.asarray(items, dtype=np.float64), np.asarray(universe, dtype=np.float64)
-    hit_sd = np.maximum(moments.hit_sd, 1e-12 * np.abs(moments.hit_mean))
 
-    def above(t: Real) -> tuple[Real, Real]:
-        hits = ndtr((moments.hit_mean - t) / hit_sd)
-        return hits, k * hits + (size - k) * ndtr((moments.reject_mean - t) / moments.reject_sd)
+def _recall_of_one(moments: Moments, k: int, universe: int) -> float:
+    from scipy.special import bdtr, gammaln, ndtr, xlog1py, xlogy
 
-    spread = 40 * (hit_sd + moments.reject_sd)
-    low, high = moments.reject_mean - spread, moments.hit_mean + spread
-    for _ in range(100):
-        middle = (low + high) / 2
-        too_many = above(middle)[1] > k
-        low, high = np.where(too_many, middle, low), np.where(too_many, high, middle)
-    return np.asarray(above((low + high) / 2)[0])
+    if k == universe:
+        return 1.0
+    score = moments.hit_mean + moments.hit_sd * _COARSE
+    hit_above, reject_above = ndtr(-_COARSE), ndtr((moments.reject_mean - score) / moments.reject_sd)
+    hits = np.arange(k, dtype=np.float64)[:, None]
+    log_ways = gammaln(k) - gammaln(hits + 1) - gammaln(k - hits)
+    exactly = np.exp(log_ways + xlogy(hits, hit_above) + xlog1py(k - 1 - hits, -hit_above))
+    found = (exactly * bdtr(k - 1 - hits, universe - k, reject_above)).sum(axis=0)
+    density = np.exp(-(_COARSE**2) / 2) / np.sqrt(2 * np.pi) * (_COARSE[1] - _COARSE[0])
+    return min(1.0, float(density @ found))
 
 
 UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
