@@ -50,6 +50,7 @@ def test_third_party_backend(plugin):
     vsa = hdc.create("MAP-B", 1000, backend="swapped")
     assert vsa.kernels.name == "swapped"
     assert {o.outcome for o in testing.check_model(vsa)} == {"held"}
+    assert "xor" in testing.check_backend("swapped")
 
 
 def test_backends_that_do_not_load_say_why(plugin):

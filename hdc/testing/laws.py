@@ -1,12 +1,7 @@
-"""The laws every model obeys, as a suite that third parties run on their own models and backends.
+"""The laws every model obeys.
 
->>> import hdc.testing
->>> report = hdc.testing.check_model(hdc.create("MAP-I", 256))
->>> report[0].law, report[0].outcome
-('spec', 'held')
-
-Statistical laws draw from fixed seeds and compare with bounds whose chance of a false alarm is at most
-``ALARM`` each (by the normal approximation over independent draws), so a failure means a broken model.
+Statistical laws draw from fixed seeds and compare with bounds whose chance of a false alarm is at most ``ALARM``
+each (by the normal approximation over independent draws), so a failure means a broken model.
 """
 
 import json

@@ -1,0 +1,28 @@
+"""The conformance suites, shipped so that third parties run them on their own models and backends.
+
+``check_model`` holds a model to the laws of the algebra, ``check_backend`` every kernel of a backend to the NumPy
+reference.
+
+>>> import hdc.testing
+>>> report = hdc.testing.check_model(hdc.create("MAP-I", 256))
+>>> report[0].law, report[0].outcome
+('spec', 'held')
+>>> len(hdc.testing.check_backend("numba")) > 20
+True
+"""
+
+from hdc.testing.backends import KernelError, check_backend
+from hdc.testing.laws import ALARM, TOLERANCE, LawError, Outcome, assert_same, check_law, check_model, laws
+
+__all__ = [
+    "ALARM",
+    "TOLERANCE",
+    "KernelError",
+    "LawError",
+    "Outcome",
+    "assert_same",
+    "check_backend",
+    "check_law",
+    "check_model",
+    "laws",
+]

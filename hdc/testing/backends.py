@@ -1,0 +1,169 @@
+"""Every kernel of a backend against the NumPy reference, on edge shapes and awkward memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from hdc.kernels import Array, Backend
+from hdc.registry import backend as find_backend
+from hdc.testing.laws import assert_same
+from hdc.words import mask_tail, word_count
+
+DIMS = (1, 63, 64, 65, 1000)
+"""Dimensions on which the packed kernels are compared."""
+
+Arguments = tuple[Any, ...]
+
+
+class KernelError(AssertionError):
+    """A kernel that does not do what the reference does; the text names the kernel and the case."""
+
+
+def _packed(rng: np.random.Generator, dim: int, *shape: int) -> Array:
+    return mask_tail(rng.integers(0, 2**64, (*shape, word_count(dim)), dtype=np.uint64), dim)
+
+
+def _codes(rng: np.random.Generator, dim: int) -> Arguments:
+    return _packed(rng, dim, 4, 3), _packed(rng, dim, 5, 3), dim
+
+
+BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
+    "random_words": [lambda rng, dim: (rng.integers(0, 2**64, (5, 2), dtype=np.uint64), word_count(dim))],
+    "xor": [lambda rng, dim: (_packed(rng, dim, 3, 1), _packed(rng, dim, 4))],
+    "or_reduce": [lambda rng, dim: (_packed(rng, dim, 2, 5),)],
+    "and_reduce": [lambda rng, dim: (_packed(rng, dim, 2, 5),)],
+    "popcount": [lambda rng, dim: (_packed(rng, dim, 2, 5),), lambda rng, dim: (_packed(rng, dim, 0),)],
+    "hamming": [lambda rng, dim: (_packed(rng, dim, 3), _packed(rng, dim, 70))],
+    "shared_ones": [lambda rng, dim: (_packed(rng, dim, 3), _packed(rng, dim, 70))],
+    "top_k": [
+        lambda rng, dim: (_packed(rng, dim, 3), _packed(rng, dim, 60).repeat(2, axis=0), 9),
+        lambda rng, dim: (_packed(rng, dim, 40), _packed(rng, dim, 600), 600),
+    ],
+    "majority": [
+        lambda rng, dim: (_packed(rng, dim, 2, 9), None, _packed(rng, dim)),
+        lambda rng, dim: (_packed(rng, dim, 2, 40), None, _packed(rng, dim)),
+        lambda rng, dim: (_packed(rng, dim, 2, 9), rng.integers(0, 9, (2, 9)), _packed(rng, dim)),
+    ],
+    "counters_add": [
+        lambda rng, dim: (rng.integers(-9, 9, (2, dim)), _packed(rng, dim, 2, 9), None),
+        lambda rng, dim: (rng.integers(-9, 9, dim), _packed(rng, dim, 9), rng.integers(-9, 9, 9)),
+    ],
+    "counters_merge": [lambda rng, dim: (rng.integers(-9, 9, (2, dim)), rng.integers(-9, 9, dim))],
+    "counters_majority": [lambda rng, dim: (rng.integers(-1, 2, (3, dim)), _packed(rng, dim))],
+    "rotate": [
+        lambda rng, dim: (_packed(rng, dim, 3), 777, dim),
+        lambda rng, dim: (_packed(rng, dim, 3), rng.integers(-dim, dim, 3), dim),
+    ],
+    "gather": [
+        lambda rng, dim: (_packed(rng, dim, 70), rng.permutation(dim), dim),
+        lambda rng, dim: (_packed(rng, dim, 3), rng.integers(0, dim, (3, dim)), dim),
+    ],
+    "slice_dims": [lambda rng, dim: (_packed(rng, dim, 3), dim // 3, dim - dim // 5)],
+    "pack": [lambda rng, dim: (rng.integers(0, 2, (3, dim)).astype(np.bool_),)],
+    "unpack": [lambda rng, dim: (_packed(rng, dim, 3), dim)],
+    "code_dots": [_codes],
+}
+"""Arguments of each kernel on packed words, by dimension; results are compared exactly."""
+
+DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = {
+    "fwht": [
+        lambda rng, dtype: (rng.standard_normal((3, 1)).astype(dtype),),
+        lambda rng, dtype: (rng.standard_normal((3, 64)).astype(dtype),),
+        lambda rng, dtype: (rng.standard_normal((3, 2048)).astype(dtype),),
+    ],
+    "signed_gather": [
+        lambda rng, dtype: (
+            rng.standard_normal((3, 65)).astype(dtype),
+            rng.permutation(65),
+            rng.choice(np.array([-1, 1], dtype=np.int8), 65),
+        )
+    ],
+    "csr_matmul": [
+        lambda rng, dtype: (
+            rng.standard_normal(6).astype(dtype),
+            rng.integers(0, 4, 6),
+            np.array([0, 2, 2, 6]),
+            rng.standard_normal((4, 65)).astype(dtype),
+        )
+    ],
+}
+"""Arguments of each kernel on floats, by dtype; results are compared within ``TOLERANCE``."""
+
+
+def check_backend(name: str) -> tuple[str, ...]:
+    """Compare every kernel of a backend with the NumPy reference.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`hdc.backends`, which may come from any package.
+
+    Returns
+    -------
+    tuple of str
+        The kernels that were compared: all fields of the record.
+
+    Raises
+    ------
+    KernelError
+        If a kernel's result differs in value or shape, or a kernel writes to an input.
+    """
+    backend, reference = find_backend(name), find_backend("numpy")
+    for kernel, arguments in _calls():
+        owner = "bits" if kernel in BIT_CASES else "dense"
+        expected = getattr(getattr(reference, owner), kernel)(*arguments)
+        for form, given in (("plain", _frozen(arguments)), ("byte-swapped", _swapped(arguments))):
+            try:
+                _compare(getattr(getattr(backend, owner), kernel)(*given), expected)
+            except Exception as error:
+                raise KernelError(f"kernel {kernel!r} of backend {name!r}, {form} input: {error}") from error
+    _check_search_index(backend, reference)
+    return tuple(field.name for record in (backend.bits, backend.dense) for field in fields(record))
+
+
+def _calls() -> Iterator[tuple[str, Arguments]]:
+    rng = np.random.default_rng(0)
+    for kernel, makers in BIT_CASES.items():
+        yield from ((kernel, make(rng, dim)) for make in makers for dim in DIMS)
+    for kernel, dense_makers in DENSE_CASES.items():
+        yield from ((kernel, make(rng, dtype)) for make in dense_makers for dtype in (np.float32, np.float64))
+
+
+def _frozen(arguments: Arguments) -> Arguments:
+    """Return the arguments read-only, so that a kernel which writes to an input fails."""
+    for argument in arguments:
+        if isinstance(argument, np.ndarray):
+            argument.flags.writeable = False
+    return arguments
+
+
+def _swapped(arguments: Arguments) -> Arguments:
+    """Return the arguments with arrays in foreign byte order and with gaps between their rows."""
+
+    def awkward(x: Any) -> Any:
+        return np.repeat(x, 2, axis=0)[::2].astype(x.dtype.newbyteorder()) if x.ndim else x
+
+    return tuple(awkward(a) if isinstance(a, np.ndarray) else a for a in arguments)
+
+
+def _compare(result: Any, expected: Any) -> None:
+    pairs = zip(result, expected, strict=True) if isinstance(expected, tuple) else [(result, expected)]
+    for mine, theirs in pairs:
+        assert_same(mine, theirs, "result")
+        assert mine.dtype == theirs.dtype, f"dtype {mine.dtype}, expected {theirs.dtype}"
+
+
+def _check_search_index(backend: Backend, reference: Backend) -> None:
+    rng = np.random.default_rng(1)
+    for dim in DIMS:
+        rows, queries = _packed(rng, dim, 700), _packed(rng, dim, 20)
+        index = backend.bits.search_index(word_count(dim))
+        for part in np.split(rows, [5, 5, 600]):
+            index.append(part)
+        try:
+            assert len(index) == 700, f"length {len(index)} after appending 700 rows"
+            _compare(index.search(queries, 9), reference.bits.top_k(queries, rows, 9))
+        except AssertionError as error:
+            raise KernelError(f"search_index of backend {backend.name!r}, dim {dim}: {error}") from error
