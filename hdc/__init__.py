@@ -22,13 +22,16 @@ _PUBLIC = {
     "CountingBloom": "hdc.models.sparse",
     "MBAT": "hdc.models.mbat",
     "ItemMemory": "hdc.memory",
+    "Hopfield": "hdc.hopfield",
+    "CapacityWarning": "hdc.bounds",
+    "warn_beyond_capacity": "hdc.bounds",
     "Record": "hdc.structures",
     "Multiset": "hdc.structures",
     "Sequence": "hdc.structures",
     "NGrams": "hdc.structures",
     "HDCError": "hdc.errors",
 }
-_MODULES = ("atoms", "errors", "files", "kernels", "registry", "structures", "testing", "words")
+_MODULES = ("atoms", "bounds", "errors", "files", "kernels", "memory", "registry", "structures", "testing", "words")
 
 __all__ = [
     "MAPB",
@@ -36,8 +39,10 @@ __all__ = [
     "MBAT",
     "VSA",
     "Bloom",
+    "CapacityWarning",
     "CountingBloom",
     "HDCError",
+    "Hopfield",
     "ItemMemory",
     "Multiset",
     "NGrams",
@@ -47,22 +52,27 @@ __all__ = [
     "__version__",
     "atoms",
     "backends",
+    "bounds",
     "create",
     "errors",
     "files",
     "from_spec",
     "kernels",
+    "memory",
     "models",
     "registry",
     "structures",
     "testing",
     "threads",
+    "warn_beyond_capacity",
     "words",
 ]
 
 if TYPE_CHECKING:
-    from hdc import atoms, errors, files, kernels, registry, structures, testing, words
+    from hdc import atoms, bounds, errors, files, kernels, memory, registry, structures, testing, words
+    from hdc.bounds import CapacityWarning, warn_beyond_capacity
     from hdc.errors import HDCError
+    from hdc.hopfield import Hopfield
     from hdc.memory import ItemMemory
     from hdc.models.map import MAPB, MAPI
     from hdc.models.mbat import MBAT

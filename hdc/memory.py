@@ -1,4 +1,4 @@
-"""ItemMemory: names and their hypervectors, and clean-up of noisy ones."""
+"""Memories: ItemMemory, names and hypervectors with clean-up of noisy ones; Hopfield, sets in a matrix."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,9 +9,12 @@ import numpy as np
 from hdc import files
 from hdc.atoms import Name, encode_name
 from hdc.errors import DimensionError, FileFormatError, ParameterError, UnknownNameError
+from hdc.hopfield import Hopfield
 from hdc.kernels import Array
 from hdc.registry import from_spec
 from hdc.vsa import VSA
+
+__all__ = ["Hopfield", "ItemMemory", "Match"]
 
 KIND = "item-memory"
 

@@ -14,9 +14,17 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc import atoms
+from hdc import atoms, bounds
 from hdc.atoms import Name
-from hdc.errors import DimensionError, DTypeError, EmptyBundleError, MismatchError, ParameterError
+from hdc.bounds.warning import check_load
+from hdc.errors import (
+    DimensionError,
+    DTypeError,
+    EmptyBundleError,
+    MismatchError,
+    ParameterError,
+    UnsupportedError,
+)
 from hdc.kernels import Array, Backend
 from hdc.registry import backend as find_backend
 from hdc.selection import top_scores
@@ -300,6 +308,27 @@ class VSA(ABC):
         (*p, *q) bool array
         """
 
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+        """Estimate the number of common members of every pair of unweighted bundles of atoms.
+
+        Parameters
+        ----------
+        x : (*p, storage) array
+        y : (*q, storage) array
+        sizes : (int, int), optional
+            Numbers of members of the bundles in x and in y; MAP-B needs them.
+
+        Returns
+        -------
+        (*p, *q) float64 array
+
+        Raises
+        ------
+        UnsupportedError
+            If the model has no such estimate.
+        """
+        raise UnsupportedError(f"{self.model} has no estimate of the size of an intersection")
+
     def nearest(self, queries: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
         """Find the k most similar items of each query, in order of (similarity, lowest index first).
 
@@ -339,6 +368,58 @@ class VSA(ABC):
     def _scores(self, queries: Array, items: Array, block: slice) -> Array:
         return self.similarity(queries, items[block])
 
+    # ------------------------------------------------------------------ capacity
+
+    @property
+    def bound_options(self) -> dict[str, Any]:
+        """Parameters of this model that its capacity bounds depend on beside ``dim``."""
+        return {}
+
+    def capacity(
+        self,
+        task: str = "membership",
+        *,
+        universe: int | None = None,
+        error: float = 0.01,
+        bound: str = "rigorous",
+        **options: Any,
+    ) -> int:
+        """Return how many items a vector of this model holds for a task; see :func:`hdc.bounds.capacity`.
+
+        Parameters
+        ----------
+        task : str
+            One of ``hdc.bounds.TASKS``.
+        universe : int
+            Number of symbols to tell apart; needed for all tasks but intersection and bindings.
+        error : float
+            Admissible probability of any wrong answer.
+        bound : {"rigorous", "gaussian", "paper"}
+        **options
+            Those of the task.
+
+        Returns
+        -------
+        int
+            0 if not even one item is promised.
+
+        Raises
+        ------
+        UnknownNameError, UnsupportedError, ParameterError
+            Also for models of third parties, for which no bounds are known.
+
+        Examples
+        --------
+        >>> import hdc
+        >>> hdc.create("MAP-B", 10_000).capacity(universe=1_000_000, error=1e-3)
+        37
+        """
+        own = {name: value for name, value in self.bound_options.items() if name in bounds.TASKS.get(task, ())}
+        found: int = bounds.capacity(
+            task, self.model, dim=self.dim, universe=universe, error=error, bound=bound, **{**own, **options}
+        )
+        return found
+
     # ------------------------------------------------------------------ shared checks
 
     def check_search(self, queries: Any, items: Any, k: int) -> tuple[Array, Array, int]:
@@ -359,6 +440,7 @@ class VSA(ABC):
             )
         if members.shape[-2] == 0:
             raise EmptyBundleError("a bundle needs at least one member, and axis -2 has length 0")
+        check_load(self.model, self.dim, members.shape[-2], self.bound_options)
         return members
 
     def check_weights(self, weights: npt.ArrayLike, members: Array, kinds: str = "bui") -> npt.NDArray[Any]:

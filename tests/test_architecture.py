@@ -12,11 +12,11 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"hdc": "hdc", "backends": "hdc.backends", "apps": "hdc.apps"}
 LAYERS = [
     {"errors"},
-    {"words", "kernels"},
+    {"words", "kernels", "bounds"},
     {"atoms", "registry", "selection", "dense", "files"},
     {"vsa"},
     {"models"},
-    {"memory"},
+    {"memory", "hopfield"},
     {"structures"},
     {"testing"},
 ]

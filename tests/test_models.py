@@ -7,7 +7,7 @@ import pytest
 
 import hdc
 from hdc import errors
-from hdc.models.map import majority_bias
+from hdc.bounds import majority_bias
 from hdc.models.operators import ByteCache
 from tests.models import FAMILIES, make
 

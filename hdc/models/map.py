@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
+from hdc.bounds.formulas import majority_bias
 from hdc.dense import cosine, dots, magnitude, total_weight, weighted_sum
 from hdc.errors import DTypeError, ParameterError, UnsupportedError
 from hdc.kernels import Array
@@ -130,8 +131,12 @@ class MAPI(_MAP):
         return cosine(self.check(queries, "queries"), self.check(items, "items"))
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
-        """Decide ``x.S >= dim / 2`` (the rule of rows D1 of the capacity bounds: Hoeffding, 8 n ln(d/δ))."""
+        """Decide ``x.S >= dim / 2`` (bound D1: m = 8 n ln(d/δ))."""
         return dots(self.check(bundle, "bundle"), self.check(items, "items")) >= self.dim / 2
+
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+        """Estimate ``x.y / dim`` of every pair: unbiased, with variance ``(ab + t² - 2t) / dim`` (D2)."""
+        return np.asarray(dots(self.check(x, "x"), self.check(y, "y")) / self.dim, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -226,11 +231,14 @@ class MAPB(_MAP):
             raise ParameterError(f"membership in a MAP-B bundle depends on its size (>= 1), and size={size} was given")
         return np.asarray(self.similarity(bundle, items) >= majority_bias(size) / 2)
 
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+        """Estimate ``sqrt(ab) sin(π c / 2)`` of every pair, c the similarity and (a, b) the ``sizes`` (D9).
 
-def majority_bias(size: int) -> float:
-    """Return the exact expected similarity of a member with a majority of ``size`` random atoms.
-
-    ``C(2r, r) / 4^r`` with ``r = floor(size / 2)``; close to ``sqrt(2 / (pi size))``.
-    """
-    r = size // 2
-    return math.exp(math.lgamma(2 * r + 1) - 2 * math.lgamma(r + 1) - 2 * r * math.log(2))
+        Raises
+        ------
+        ParameterError
+            If ``sizes`` is missing or less than 1.
+        """
+        if sizes is None or min(sizes) < 1:
+            raise ParameterError(f"the intersection of MAP-B bundles needs both sizes (>= 1), and {sizes} was given")
+        return np.asarray(math.sqrt(math.prod(sizes)) * np.sin(np.pi / 2 * self.similarity(x, y).astype(np.float64)))

@@ -170,6 +170,10 @@ class MBAT(VSA):
         """Decide whether the dot product with the unit-norm atom is at least 1/2 (as D1)."""
         return np.asarray(dots(self.check(bundle, "bundle"), self.check(items, "items")) >= 0.5)
 
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+        """Estimate ``x.y`` of every pair: unbiased, with variance ``(ab + t² - 2t) / dim`` (D2)."""
+        return np.asarray(dots(self.check(x, "x"), self.check(y, "y")), dtype=np.float64)
+
 
 def _compose(steps: tuple[Operator, ...]) -> SignedPermutation:
     product, *rest = (step for step in steps if isinstance(step, SignedPermutation))

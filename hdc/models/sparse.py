@@ -85,6 +85,11 @@ class _Sparse(VSA):
         return self.binding == "segment"
 
     @property
+    def bound_options(self) -> dict[str, Any]:
+        """Bounds depend on the number of ones."""
+        return {"ones": self.ones}
+
+    @property
     def segment(self) -> int:
         """Length of a segment, for ``binding="segment"``."""
         return self.dim // self.ones
@@ -185,10 +190,6 @@ class _Sparse(VSA):
     @abstractmethod
     def set_size(self, x: Array) -> npt.NDArray[np.float64]:
         """Estimate the number of members of each bundle, ``x.shape[:-1]``."""
-
-    @abstractmethod
-    def intersection_size(self, x: Array, y: Array) -> npt.NDArray[np.float64]:
-        """Estimate the number of common members of every pair, ``x.shape[:-1] + y.shape[:-1]``."""
 
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return correlations: shared ones less what chance gives, scaled so that equal vectors give 1.
@@ -325,7 +326,7 @@ class Bloom(_Sparse):
         with np.errstate(divide="ignore"):
             return np.asarray(-(self.dim / self.ones) * np.log(zeros / self.dim) + 0.0)
 
-    def intersection_size(self, x: Array, y: Array) -> npt.NDArray[np.float64]:
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
         """Estimate ``n(x) + n(y) - n(x or y)`` of every pair (D13).
 
         Parameters
@@ -438,7 +439,7 @@ class CountingBloom(_Sparse):
         """
         return np.asarray(self.check(x).sum(axis=-1, dtype=np.int64) / self.ones)
 
-    def intersection_size(self, x: Array, y: Array) -> npt.NDArray[np.float64]:
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
         """Estimate ``(x.y - |x||y|/m) / (k - k²/m)`` of every pair, unbiased (D14).
 
         For sets this is the number of common members t, with variance ``(ab + t² - 2t)/(m - 1)``; for

@@ -1,0 +1,209 @@
+"""Run experiments: grids of points in parallel, resumable, each point a function of its parameters and seed."""
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import hdc
+from hdc.apps.capacity.draws import MEMORY, Codebook, Draws, Ints, canonical
+from hdc.apps.capacity.progress import tracked
+from hdc.apps.capacity.protocols import MATRICES, PROTOCOLS, Answers, Batch, Parameters, Protocol, protocol
+from hdc.apps.capacity.results import Point, Results
+from hdc.errors import ParameterError
+
+WHOLE = ("dim", "items", "universe", "other", "depth", "factors", "ones", "load")
+"""Parameters that are whole numbers of at least 1 wherever they occur."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment at one setting: a protocol, its parameters, and a model.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`names`.
+    parameters : mapping
+        ``model``, ``dim``, ``backend`` (``"auto"``), the protocol's, and those of the model.
+    seed : int
+
+    Raises
+    ------
+    UnknownNameError, ParameterError
+        What is wrong with the setting, and what is allowed.
+    """
+
+    name: str
+    parameters: Mapping[str, Any]
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        plan = protocol(self.name)
+        given = {"backend": "auto", **plan.defaults, **self.parameters}
+        missing = [name for name in ("model", "dim", *plan.needs) if name not in given]
+        if missing:
+            raise ParameterError(f"{self.name} needs {', '.join(missing)}; its parameters are {_parameter_names(plan)}")
+        if self.name == "intersection" and given["other"] is None:
+            given["other"] = given["items"]
+        for name in WHOLE:
+            if name in given:
+                given[name] = _whole(name, given[name])
+        object.__setattr__(self, "parameters", given)
+        self._check_range(plan)
+        self.model()
+
+    def _check_range(self, plan: Protocol) -> None:
+        p = self.parameters
+        if not 0 <= p.get("overlap", 0) <= min(p.get("items", 0), p.get("other", 0)) and self.name == "intersection":
+            raise ParameterError(f"overlap must be from 0 to the smaller set, not {p['overlap']!r}")
+        if p.get("shape", "tree") not in ("tree", "chain"):
+            raise ParameterError(f"shape must be one of tree, chain, not {p['shape']!r}")
+        if plan.distinct(p) > p["universe"]:
+            raise ParameterError(
+                f"{self.name} draws {plan.distinct(p)} different symbols from a universe of only {p['universe']}"
+            )
+
+    def model(self) -> hdc.VSA:
+        """Return the model at this setting; for a matrix memory, the MAP-I of its atoms."""
+        plan, p = protocol(self.name), self.parameters
+        extra = {k: v for k, v in p.items() if k not in {"model", "dim", "backend", *plan.needs, *plan.defaults}}
+        if p["model"] in MATRICES:
+            if self.name not in ("membership", "intersection"):
+                raise ParameterError(f"{p['model']} takes part in membership and intersection, not in {self.name}")
+            return hdc.MAPI.from_parameters(dim=p["dim"], backend=p["backend"], seed=self.seed, **extra)
+        sparse = p["model"] in ("Bloom", "CountingBloom") and not {"ones", "load"} & set(extra)
+        if sparse and plan.load(p):
+            extra["load"] = plan.load(p)
+        return hdc.create(p["model"], p["dim"], backend=p["backend"], seed=self.seed, **extra)
+
+    @property
+    def stored(self) -> str:
+        """The parameters as canonical JSON."""
+        return canonical(self.parameters)
+
+    @property
+    def asked(self) -> int:
+        """Questions in each trial."""
+        return protocol(self.name).asked(self.parameters)
+
+    def answers(self, start: int, stop: int) -> Iterator[Answers]:
+        """Yield the answers of trials ``start`` to ``stop - 1``, in batches that fit the memory limit.
+
+        A trial's answers depend on nothing but the setting, the seed and its number.
+        """
+        plan, vsa = protocol(self.name), self.model()
+        algebra = canonical({k: v for k, v in self.parameters.items() if k != "backend"})
+        draws = Draws(vsa, self.name, algebra, self.seed)
+        bytes_each = 8 * vsa.dim * max(1, plan.vectors(self.parameters))
+        step = max(1, MEMORY // bytes_each)
+        for block in range(start // plan.block, -(-stop // plan.block)):
+            codebook = Codebook(draws, block, self.parameters["universe"])
+            first, last = max(start, block * plan.block), min(stop, (block + 1) * plan.block)
+            for low in range(first, last, step):
+                trials: Ints = np.arange(low, min(last, low + step), dtype=np.int64)
+                yield plan.answer(Batch(draws, codebook, self.parameters, trials))
+
+    def measure(self, trials: int) -> Point:
+        """Return the point of the first ``trials`` trials."""
+        batches = list(self.answers(0, trials))
+        right = np.concatenate([batch.right for batch in batches])
+        values = [batch.value for batch in batches if batch.value is not None]
+        return Point(
+            self.name,
+            self.stored,
+            self.seed,
+            trials,
+            asked=trials * self.asked,
+            right=int(right.sum()),
+            perfect=int((right == self.asked).sum()),
+            value=float(f"{np.concatenate(values).mean():.6g}") if values else None,
+        )
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the experiments."""
+    return tuple(PROTOCOLS)
+
+
+def expand(grid: Mapping[str, Any]) -> list[Parameters]:
+    """Return the settings of a grid: every combination of the values of entries that are lists or tuples."""
+    axes = [
+        [(name, v) for v in value] if isinstance(value, list | tuple) else [(name, value)]
+        for name, value in grid.items()
+    ]
+    if not all(axes):
+        raise ParameterError("every parameter of a grid needs at least one value")
+    return [dict(combination) for combination in itertools.product(*axes)]
+
+
+def run(
+    experiment: str,
+    grid: Mapping[str, Any],
+    trials: int = 1000,
+    seed: int = 0,
+    n_jobs: int = 1,
+    progress: bool = True,
+    results: str | os.PathLike[str] | None = None,
+) -> list[Point]:
+    """Measure every point of a grid.
+
+    Points run in parallel by joblib, hence on a cluster inside ``joblib.parallel_config(backend="dask")``. With
+    ``results``, each finished point is written at once, and points that the file has are not measured again.
+
+    Parameters
+    ----------
+    experiment : str
+        One of :func:`names`.
+    grid : mapping
+        ``model``, ``dim`` and the other parameters; a list (or tuple) of values is an axis of the grid.
+    trials : int
+        At each point.
+    seed : int
+    n_jobs : int
+        Processes; -1 is one a core. Results do not depend on it.
+    progress : bool
+        Show a bar with the time left, if standard error is a terminal.
+    results : path, optional
+        SQLite file, see :mod:`hdc.apps.capacity.results`.
+
+    Returns
+    -------
+    list of Point, in the order of the grid
+
+    Raises
+    ------
+    UnknownNameError, ParameterError
+        Before anything runs: what is wrong with a setting, and what is allowed.
+    FileFormatError
+        If ``results`` is another kind of file.
+    """
+    from joblib import Parallel, delayed
+
+    trials = _whole("trials", trials)
+    settings = [Experiment(experiment, parameters, seed) for parameters in expand(grid)]
+    store = None if results is None else Results(results)
+    found = {point.key: point for point in (store.points() if store else ())}
+    keys = [(experiment, setting.stored, seed, trials) for setting in settings]
+    missing = {key: setting for key, setting in zip(keys, settings, strict=True) if key not in found}
+    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+        delayed(setting.measure)(trials) for setting in missing.values()
+    )
+    for point in tracked(finished, len(set(keys)), len(set(keys)) - len(missing), show=progress):
+        found[point.key] = point
+        if store:
+            store.add(point)
+    return [found[key] for key in keys]
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != int(value) or value < 1:
+        raise ParameterError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return int(value)
+
+
+def _parameter_names(plan: Protocol) -> str:
+    return ", ".join(("model", "dim", "backend", *plan.needs, *plan.defaults))

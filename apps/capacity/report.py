@@ -1,0 +1,95 @@
+"""A report in one HTML file: the question, the parameters, the figures, the tables, the versions."""
+
+import base64
+import html
+import io
+import os
+import platform
+from collections import defaultdict
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+import hdc
+from hdc.apps.capacity.display import Table, markup, points_table
+from hdc.apps.capacity.plots import figure
+from hdc.apps.capacity.results import Point
+from hdc.errors import ParameterError
+
+QUESTION = "How many dimensions does each model need, and does the theory say so rightly?"
+
+STYLE = """body{font:15px/1.5 sans-serif;max-width:72em;margin:2em auto;padding:0 1em;color:#111}
+table{border-collapse:collapse;font-size:12px;display:block;overflow-x:auto}
+td,th{border-bottom:1px solid #ccc;padding:2px 8px;text-align:left;white-space:nowrap}
+img{max-width:100%}"""
+
+
+def write(points: Sequence[Point], path: str | os.PathLike[str], question: str = QUESTION) -> None:
+    """Write the report.
+
+    Parameters
+    ----------
+    points : sequence of Point
+    path : path
+    question : str
+        The heading.
+
+    Raises
+    ------
+    ParameterError
+        If there are no points.
+    BackendUnavailableError
+        If matplotlib is not installed.
+    """
+    page = document(points, question)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
+
+
+def document(points: Sequence[Point], question: str = QUESTION) -> str:
+    """Return the report as HTML that loads nothing from elsewhere."""
+    if not points:
+        raise ParameterError("there are no points to report")
+    groups: dict[str, list[Point]] = defaultdict(list)
+    for point in points:
+        groups[point.experiment].append(point)
+    parts = [f"<h1>{html.escape(question)}</h1>", "<h2>Parameters</h2>", markup(_parameters(groups))]
+    for experiment, members in groups.items():
+        parts += [f"<h2>{html.escape(experiment)}</h2>", _image(members), markup(points_table(members))]
+    parts += ["<h2>Versions</h2>", markup(_versions(points))]
+    body = "\n".join(parts)
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(question)}</title>'
+        f"<style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    )
+
+
+def _image(points: Sequence[Point]) -> str:
+    buffer = io.BytesIO()
+    figure(points).savefig(buffer, format="png", dpi=130)
+    return f'<img alt="measured points and theory" src="data:image/png;base64,{_base64(buffer.getvalue())}">'
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _parameters(groups: dict[str, list[Point]]) -> Table:
+    rows = []
+    for experiment, points in groups.items():
+        names = sorted({name for point in points for name in point.settings})
+        for name in names:
+            values = {str(point.settings.get(name)): point.settings.get(name) for point in points}
+            rows.append((experiment, name, ", ".join(values)))
+        rows.append((experiment, "trials", ", ".join(sorted({str(point.trials) for point in points}))))
+        rows.append((experiment, "seed", ", ".join(sorted({str(point.seed) for point in points}))))
+    return ("experiment", "parameter", "values"), rows
+
+
+def _versions(points: Sequence[Point]) -> Table:
+    rows = [("hdc (measured)", ", ".join(sorted({point.version for point in points}))), ("hdc", hdc.__version__)]
+    for package in ("numpy", "scipy", "numba", "matplotlib"):
+        try:
+            rows.append((package, version(package)))
+        except PackageNotFoundError:
+            continue
+    return ("what", "version"), [*rows, ("Python", platform.python_version()), ("platform", platform.platform())]

@@ -1,0 +1,34 @@
+"""How many dimensions, at which error: closed forms for what a bundle can hold, one record a bound.
+
+``dimension`` gives the size that reaches an error, ``error_rate`` and ``capacity`` invert it, and ``table`` lists every
+(task, model, bound) with its statement, source and standing. The closed forms live in the core because a model
+answers for itself (:meth:`hdc.VSA.capacity`); ``hdc.apps.capacity`` adds accuracies, comparisons and experiments.
+
+Notation: n items, d universe, m dimension, δ error, ``l = ln(d/δ)``, ``z = Φ⁻¹(1 - δ/d)``, p(n) the correlation of a
+member with a majority of n atoms (:func:`majority_bias`); for intersections a, b set sizes, t the true size, α the
+tolerance, ``z₂ = Φ⁻¹(1 - δ/2)``.
+"""
+
+from hdc.bounds.formulas import best_ones, majority_bias, tree_bias
+from hdc.bounds.question import TASKS, Question
+from hdc.bounds.solve import capacity, dimension, error_rate
+from hdc.bounds.table import KINDS, MODELS, Bound, find, table
+from hdc.bounds.warning import CapacityWarning, warn_beyond_capacity
+
+__all__ = [
+    "KINDS",
+    "MODELS",
+    "TASKS",
+    "Bound",
+    "CapacityWarning",
+    "Question",
+    "best_ones",
+    "capacity",
+    "dimension",
+    "error_rate",
+    "find",
+    "majority_bias",
+    "table",
+    "tree_bias",
+    "warn_beyond_capacity",
+]
