@@ -1,12 +1,10 @@
 """Experiments: the same numbers however they are run, on every backend, after every interruption."""
 
 import io
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -151,37 +149,44 @@ class TestRun:
 
 
 KILLED = """
-import sys
+import os, signal, sys
 from hdc.apps.capacity.experiments import run
-run("membership", {"model": ["MAP-I", "MAP-B"], "dim": list(range(100, 1300, 50)), "items": 10, "universe": 300},
-    512, n_jobs=int(sys.argv[2]), results=sys.argv[1])
+from hdc.apps.capacity.results import Results
+
+path, jobs, survives = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+add, added = Results.add, []
+
+def add_or_die(self, point):
+    if len(added) == survives:
+        os.killpg(0, signal.SIGKILL)
+    added.append(point)
+    add(self, point)
+
+Results.add = add_or_die
+grid = {"model": ["MAP-I", "MAP-B"], "dim": list(range(100, 1300, 100)), "items": 10, "universe": 300}
+run("membership", grid, 256, n_jobs=jobs, results=path)
 """
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_run_resumes_to_the_same_content(tmp_path, jobs):
+    """The whole process group, workers included, gets SIGKILL when 11 of 24 points are written."""
     whole, killed = tmp_path / "whole.db", tmp_path / "killed.db"
-    command = [sys.executable, "-c", KILLED]
-    subprocess.run([*command, str(whole), "1"], check=True, capture_output=True)
-    process = subprocess.Popen([*command, str(killed), str(jobs)], stderr=subprocess.DEVNULL, start_new_session=True)
-    while not (killed.exists() and 3 <= count(killed) < 48) and process.poll() is None:
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert 3 <= count(killed) < 48, "the run was to be killed half-way"
-    subprocess.run([*command, str(killed), str(jobs)], check=True, capture_output=True)
+
+    def start(path, jobs, survives):
+        command = [sys.executable, "-c", KILLED, str(path), str(jobs), str(survives)]
+        return subprocess.run(command, capture_output=True, start_new_session=True).returncode
+
+    assert start(whole, 1, 24) == 0
+    assert start(killed, jobs, 11) == -signal.SIGKILL
+    assert count(killed) == 11
+    assert start(killed, jobs, 24) == 0
     assert dump(killed) == dump(whole)
-    assert count(whole) == 48
+    assert count(whole) == 24
 
 
 def count(path: Path) -> int:
-    try:
-        with sqlite3.connect(path, timeout=10) as connection:
-            found: int = connection.execute("SELECT count(*) FROM points").fetchone()[0]
-        connection.close()
-    except sqlite3.OperationalError:
-        return 0
-    return found
+    return len(Results(path).points())
 
 
 def dump(path: Path) -> list[str]:
