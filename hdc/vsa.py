@@ -16,25 +16,39 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.atoms import Name
+from hdc.checks import integer
 from hdc.errors import DimensionError, DTypeError, EmptyBundleError, MismatchError, ParameterError
 from hdc.kernels import Array, Backend
 from hdc.registry import backend as find_backend
 from hdc.selection import top_scores
 
+MAX_DIM = 2**31 - 1
+"""Most components of a model: Hamming distances are int32, and sparse atoms scale 32 random bits to positions."""
+
 SIMILARITY_BLOCK = 1 << 22
 """Scores that :meth:`VSA.nearest` holds at a time, by default (16 MiB of float32)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Role:
     """A product of named orthogonal operators of one model, applied right to left.
 
     ``a @ b`` applies b, then a; ``a ** 3`` applies a three times; ``a ** -1`` undoes it. Made by
-    :meth:`VSA.role`; no matrix is held.
+    :meth:`VSA.role`; no matrix is held. Two roles are equal if their models and factors are, names compared as
+    in :func:`hdc.atoms.encode_name`: 1, 1.0 and True name three operators.
     """
 
     vsa: "VSA"
     factors: tuple[tuple[Name, int], ...]
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.vsa, tuple((atoms.encode_name(name), power) for name, power in self.factors)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Role) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     def __matmul__(self, other: "Role") -> "Role":
         if not isinstance(other, Role):
@@ -43,6 +57,7 @@ class Role:
         return Role(self.vsa, _merge_powers(self.factors + other.factors))
 
     def __pow__(self, power: int) -> "Role":
+        power = integer(power, "the power of a role")
         if len(self.factors) == 1:
             ((name, exponent),) = self.factors
             return Role(self.vsa, _merge_powers(((name, exponent * power),)))
@@ -71,7 +86,7 @@ class VSA(ABC):
     Parameters
     ----------
     dim : int
-        Number of components, at least 1 (a model may ask for more); need not be a multiple of 64.
+        Number of components, 1 to 2^31 - 1 (a model may ask for more); need not be a multiple of 64.
     seed : int
         Opens the model's own stream of atoms.
     backend : str
@@ -92,10 +107,12 @@ class VSA(ABC):
     """Whether the first operand of bind is a hypervector (else it is a :class:`Role`)."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.dim, bool) or not isinstance(self.dim, int | np.integer) or self.dim < 1:
-            raise ParameterError(f"dim must be an integer of at least 1, not {self.dim!r}")
-        object.__setattr__(self, "dim", int(self.dim))
+        object.__setattr__(self, "dim", integer(self.dim, "dim", least=1))
+        if self.dim > MAX_DIM:
+            raise ParameterError(f"dim must be at most 2^31 - 1, not {self.dim}: distances are 32-bit integers")
         object.__setattr__(self, "seed", atoms.check_seed(self.seed))
+        if not isinstance(self.backend, str):
+            raise ParameterError(f"backend must be the name of one, not {self.backend!r}")
         find_backend(self.backend)
 
     # ------------------------------------------------------------------ identity
@@ -125,7 +142,7 @@ class VSA(ABC):
 
     def check_same(self, other: "VSA") -> None:
         """Raise :class:`MismatchError` unless ``other`` has the same algebra."""
-        if self.algebra() != other.algebra():
+        if not isinstance(other, VSA) or self.algebra() != other.algebra():
             raise MismatchError(f"two different models are mixed: {self} and {other}")
 
     def with_backend(self, backend: str) -> Self:
@@ -204,12 +221,10 @@ class VSA(ABC):
         Raises
         ------
         ParameterError
-            If ``n`` is negative or ``seed`` is not an integer.
+            If ``n`` is negative, or ``n`` or ``seed`` is not an integer.
         """
-        if n < 0:
-            raise ParameterError(f"n must be at least 0, not {n}")
-        number = atoms.check_seed(seed)
-        return self.atoms_of(atoms.numbered_keys(self.kernels.bits, self.seed, "random", n, number))
+        count, number = integer(n, "n", least=0), atoms.check_seed(seed)
+        return self.atoms_of(atoms.numbered_keys(self.kernels.bits, self.seed, "random", count, number))
 
     def role(self, name: Name) -> Any:
         """Return what binds as ``name``: an atom of its own namespace, or a :class:`Role` of operators.
@@ -265,7 +280,25 @@ class VSA(ABC):
 
     @abstractmethod
     def permute(self, x: Array, shift: int = 1) -> Array:
-        """Apply the model's fixed permutation ``shift`` times; a negative shift undoes it."""
+        """Apply the model's fixed permutation ``shift`` times; a negative shift undoes it.
+
+        Parameters
+        ----------
+        x : (..., storage) array
+        shift : int
+            Of any size.
+
+        Returns
+        -------
+        (..., storage) array
+
+        Raises
+        ------
+        ParameterError
+            If ``shift`` is not an integer.
+        DTypeError, DimensionError, PaddingError
+            As :meth:`check`.
+        """
 
     @abstractmethod
     def similarity(self, queries: Array, items: Array) -> Array:
@@ -346,9 +379,7 @@ class VSA(ABC):
         q, x = self.check(queries, "queries"), self.check(items, "items")
         if x.ndim != 2:
             raise DimensionError(f"items must have shape (n, {self.storage}), not {x.shape}")
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise ParameterError(f"k must be an integer of at least 1, not {k!r}")
-        return q, x, min(int(k), len(x))
+        return q, x, min(integer(k, "k", least=1), len(x))
 
     def check_bundle(self, x: Any) -> Array:
         """Check the operand of a bundle: an array with axis -2 and at least one member on it."""

@@ -26,6 +26,39 @@ class TestCreation:
         with pytest.raises(errors.ParameterError, match="no parameter 'sed'; it takes dim, seed, backend"):
             hdc.create("MAP-I", 10, sed=1)
 
+    def test_dim_fits_32_bit_distances(self):
+        assert hdc.MAPB(2**31 - 1).storage == 2**25
+        with pytest.raises(errors.ParameterError, match="at most 2\\^31 - 1"):
+            hdc.MAPB(2**31)
+
+    @pytest.mark.parametrize(
+        "misuse",
+        [
+            lambda: hdc.create([], 10),
+            lambda: hdc.create("MAP-I", 10, backend=[]),
+            lambda: hdc.MBAT(10, matrix=[]),
+            lambda: hdc.MBAT(10).role("a") ** 0.5,
+            lambda: hdc.NGrams(hdc.MAPB(10), n=1.5),
+        ],
+    )
+    def test_parameters_of_the_wrong_type(self, misuse):
+        with pytest.raises(errors.ParameterError):
+            misuse()
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_integers_are_integers(self, family):
+        vsa = make(family, 130)
+        x = vsa.random(np.int64(2), seed=np.int32(1))
+        np.testing.assert_array_equal(vsa.permute(x, np.int16(-3)), vsa.permute(x, -3))
+        vsa.permute(x, -(2**80))
+        for call in (lambda: vsa.random(2.5, seed=1), lambda: vsa.permute(x, 1.5), lambda: vsa.permute(x, "1")):
+            with pytest.raises(errors.ParameterError, match="must be an integer"):
+                call()
+        with pytest.raises(errors.DTypeError, match="sequence of names"):
+            vsa.symbols(5)
+        with pytest.raises(errors.MismatchError):
+            vsa.check_same(None)
+
     @pytest.mark.parametrize("spec", [{}, {"model": "MAP-I"}, [], {"model": 3, "dim": 4}])
     def test_bad_specs(self, spec):
         with pytest.raises(errors.ParameterError, match="a spec is a mapping"):
@@ -122,7 +155,7 @@ class TestMAPB:
             self.vsa.permute(np.full(16, 2**64 - 1, np.uint64))
 
     def test_membership_needs_the_size(self):
-        with pytest.raises(errors.ParameterError, match="depends on its size"):
+        with pytest.raises(errors.ParameterError, match="size, on which membership in a MAP-B bundle depends"):
             self.vsa.contains(self.vsa.symbol("a"), self.vsa.symbols(["a"]))
 
     @pytest.mark.parametrize(("size", "bias"), [(1, 1), (2, 0.5), (3, 0.5), (4, 3 / 8), (5, 3 / 8), (10, 0.24609375)])
@@ -307,6 +340,13 @@ class TestMBAT:
             hdc.MBAT(100, matrix="random")
         with pytest.raises(errors.ParameterError, match="float32, float64"):
             hdc.MBAT(100, precision="float8")
+
+    def test_roles_are_equal_as_their_names_are(self):
+        vsa = hdc.MBAT(100)
+        assert len({vsa.role(name) for name in (1, 1.0, True, "1", (1,), (True,))}) == 6
+        assert vsa.role(np.int64(1)) == vsa.role(1)
+        assert vsa.role(float("nan")) == vsa.role(float("nan"))
+        assert vsa.role("a") != "a"
 
     def test_role_of_another_backend_is_the_same_role(self):
         vsa = hdc.MBAT(100)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
+from hdc.checks import integer
 from hdc.dense import cosine, dots, magnitude, total_weight, weighted_sum
-from hdc.errors import DTypeError, ParameterError, UnsupportedError
+from hdc.errors import DTypeError, UnsupportedError
 from hdc.kernels import Array
 from hdc.vsa import VSA, Role
 from hdc.words import Words, as_words, mask_tail, word_count
@@ -123,7 +124,7 @@ class MAPI(_MAP):
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
-        return np.roll(self.check(x), shift, axis=-1)
+        return np.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
 
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines."""
@@ -194,7 +195,7 @@ class MAPB(_MAP):
 
     def permute(self, x: Array, shift: int = 1) -> Words:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
-        rotated: Words = self.kernels.bits.rotate(self.check(x), int(shift) % self.dim, self.dim)
+        rotated: Words = self.kernels.bits.rotate(self.check(x), integer(shift, "shift") % self.dim, self.dim)
         return rotated
 
     def similarity(self, queries: Array, items: Array) -> npt.NDArray[np.float32]:
@@ -220,11 +221,10 @@ class MAPB(_MAP):
         Raises
         ------
         ParameterError
-            If ``size`` is missing or less than 1.
+            If ``size`` is missing, or is not an integer of at least 1.
         """
-        if size is None or size < 1:
-            raise ParameterError(f"membership in a MAP-B bundle depends on its size (>= 1), and size={size} was given")
-        return np.asarray(self.similarity(bundle, items) >= majority_bias(size) / 2)
+        members = integer(size, "size, on which membership in a MAP-B bundle depends,", least=1)
+        return np.asarray(self.similarity(bundle, items) >= majority_bias(members) / 2)
 
 
 def majority_bias(size: int) -> float:

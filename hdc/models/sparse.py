@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
+from hdc.checks import integer
 from hdc.dense import BLOCK, dots, magnitude, normalised, squared_norms, total_weight, weighted_sum
 from hdc.errors import DTypeError, ParameterError, UnsupportedError
 from hdc.kernels import Array
@@ -167,7 +168,7 @@ class _Sparse(VSA):
         Not a rotation: rotations commute with both bindings, so the order of an n-gram would be lost. With
         segments, whole segments move and rotate within, so that one 1 per segment stays one 1 per segment.
         """
-        return self._gather(self.check(x), _power(self._permutation, int(shift)))
+        return self._gather(self.check(x), _power(self._permutation, integer(shift, "shift")))
 
     @cached_property
     def _permutation(self) -> "_Permutation":
