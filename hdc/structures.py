@@ -174,9 +174,7 @@ class Sequence(Structure):
         ParameterError
             If ``position`` is negative: the vector does not say how long the sequence is.
         """
-        place = integer(
-            position, "position, counted from the start since the vector does not hold the length,", least=0
-        )
+        place = integer(position, "position", least=0)
         return self._cleanup(self.vsa.permute(sequence, -place), memory)
 
     def decode(self, sequence: Array, memory: ItemMemory, length: int) -> list[Match]:

@@ -394,12 +394,19 @@ class VSA(ABC):
 
     def check_weights(self, weights: npt.ArrayLike, members: Array, kinds: str = "bui") -> npt.NDArray[Any]:
         """Check weights against the members and the dtype kinds that the model takes."""
-        w = np.asarray(weights)
+        try:
+            w = np.asarray(weights)
+        except ValueError as error:
+            raise DTypeError(f"weights must be an array of numbers, not lists of different lengths ({error})") from None
+        if w.dtype.kind not in "buif":
+            raise DTypeError(f"weights must be real numbers of at most 64 bits, not {w.dtype}")
         if w.dtype.kind not in kinds:
             raise DTypeError(
                 f"{self.model} takes integer weights, so that every backend agrees exactly, not {w.dtype}; "
                 "scale and round them, for instance np.rint(1000 * weights).astype(int)"
             )
+        if w.dtype.kind == "u" and w.max(initial=0) >= 2**63:
+            raise ParameterError(f"a weight of {w.max()} does not fit a signed 64-bit integer; scale the weights down")
         try:
             return np.broadcast_to(w, members.shape[:-1])
         except ValueError:
@@ -407,12 +414,27 @@ class VSA(ABC):
                 f"weights of shape {w.shape} do not broadcast to the members {members.shape[:-1]}"
             ) from None
 
+    def check_batches(self, a: Array, b: Array) -> tuple[int, ...]:
+        """Return the shape that the batch axes of two checked operands broadcast to.
+
+        Raises
+        ------
+        DimensionError
+            If they do not.
+        """
+        try:
+            return np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+        except ValueError:
+            raise DimensionError(f"batch axes {a.shape[:-1]} and {b.shape[:-1]} do not broadcast") from None
+
     def check_components(self, x: Any, kinds: str, what: str) -> npt.NDArray[Any]:
         """Check an unpacked array: its last axis is ``dim`` and its dtype kind is one of ``kinds``."""
         if not isinstance(x, np.ndarray):
             raise DTypeError(f"{what} must be a NumPy array, not {type(x).__name__}")
         if x.dtype.kind not in kinds:
             raise DTypeError(f"{what} of {self.model} cannot have dtype {x.dtype}")
+        if x.dtype.kind == "f" and x.dtype.itemsize not in (4, 8):
+            raise DTypeError(f"{what} of {self.model} must be float32 or float64, not {x.dtype}; convert with astype")
         if x.ndim == 0 or x.shape[-1] != self.dim:
             raise DimensionError(f"{what} has shape {x.shape}; {self.model} needs {self.dim} on the last axis")
         return x.astype(x.dtype.newbyteorder("="), copy=False)

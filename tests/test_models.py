@@ -106,6 +106,19 @@ class TestMAPI:
         with pytest.raises(errors.DTypeError, match="int8 components of MAP-I are ±1"):
             self.vsa.bind(np.full(256, value, np.int8), self.vsa.symbol("a"))
 
+    @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])
+    def test_the_least_integer_does_not_wrap(self, dtype):
+        least = np.full((1, 256), np.iinfo(dtype).min, dtype)
+        with pytest.raises(errors.WideningError, match="widen it first"):
+            self.vsa.bind(self.vsa.symbol("a"), least)
+        assert (self.vsa.bind(self.vsa.symbol("a"), least + 1) == self.vsa.symbol("a") * (least + 1)).all()
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+    @pytest.mark.parametrize("vsa", [hdc.MAPI(256), hdc.MBAT(256)])
+    def test_floats_are_single_or_double(self, vsa, dtype):
+        with pytest.raises(errors.DTypeError, match="float32 or float64"):
+            vsa.permute(vsa.random(2, seed=1).astype(dtype))
+
     def test_int8_bundles_of_other_values_do_not_wrap(self):
         hundred = np.full((200, 256), 100, np.int8)
         assert self.vsa.bundle(hundred)[0] == 20_000
@@ -145,6 +158,21 @@ class TestMAPB:
     def test_float_weights_are_refused_with_advice(self):
         with pytest.raises(errors.DTypeError, match="scale and round"):
             self.vsa.bundle(self.vsa.symbols(["a", "b"]), [0.5, 1.0])
+
+    def test_weights_beyond_int64_do_not_wrap(self):
+        with pytest.raises(errors.ParameterError, match="signed 64-bit"):
+            self.vsa.bundle(self.vsa.symbols(["a", "b"]), np.array([2**64 - 1, 1], np.uint64))
+
+    @pytest.mark.parametrize("weights", [[[1], [2, 3]], ["1", "2"], [1j, 1], [None, 1]])
+    def test_weights_are_numbers(self, weights):
+        with pytest.raises(errors.DTypeError, match="weights must be"):
+            self.vsa.bundle(self.vsa.symbols(["a", "b"]), weights)
+
+    @pytest.mark.parametrize("family", [family for family in FAMILIES if "MBAT" not in family])
+    def test_batches_must_broadcast(self, family):
+        vsa = make(family, 100)
+        with pytest.raises(errors.DimensionError, match=r"\(2,\) and \(3,\) do not broadcast"):
+            vsa.bind(vsa.random(2, seed=1), vsa.random(3, seed=1))
 
     def test_weights_must_fit(self):
         with pytest.raises(errors.DimensionError, match="do not broadcast"):
@@ -247,6 +275,9 @@ class TestSparse:
         assert abs(estimates.mean() - t) < 6 * math.sqrt(variance / 1000)
         spread = np.std((estimates - t) ** 2) / math.sqrt(1000)
         assert abs(((estimates - t) ** 2).mean() - variance) < 6 * spread
+
+    def test_set_size_does_not_wrap(self):
+        assert hdc.CountingBloom(1000, ones=10).set_size(np.full(1000, 2**62)) == 2**62 * 100.0
 
     def test_sizes_of_batches(self):
         vsa = hdc.Bloom(1000, load=10)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.checks import integer
 from hdc.dense import cosine, dots, magnitude, total_weight, weighted_sum
-from hdc.errors import DTypeError, UnsupportedError
+from hdc.errors import DTypeError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.vsa import VSA, Role
 from hdc.words import Words, as_words, mask_tail, word_count
@@ -33,7 +33,9 @@ class _MAP(VSA):
     def _check_pair(self, a: Any, b: Any) -> tuple[Array, Array]:
         if isinstance(a, Role):
             raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
-        return self.check(a, "first operand"), self.check(b, "second operand")
+        first, second = self.check(a, "first operand"), self.check(b, "second operand")
+        self.check_batches(first, second)
+        return first, second
 
     def unbind(self, role: Any, y: Array) -> Array:
         """Undo :meth:`bind`: multiply again, since ±1 is its own inverse."""
@@ -86,8 +88,8 @@ class MAPI(_MAP):
         ------
         DTypeError
             If an int8 component is not ±1.
-        OverflowError
-            If a product of two bundles can leave int64.
+        WideningError
+            If a product of two bundles can leave int64, or the negative of a component its dtype.
         """
         a, b = self._check_pair(role, x)
         for operand in (a, b):
@@ -98,8 +100,13 @@ class MAPI(_MAP):
                 )
         if a.dtype.kind == b.dtype.kind == "i" and np.int8 not in (a.dtype, b.dtype):
             if magnitude(a) * magnitude(b) >= 2**63:
-                raise OverflowError("the product of these two bundles can leave int64; bind with an atom")
+                raise WideningError("the product of these two bundles can leave int64; bind with an atom")
             return np.multiply(a, b, dtype=np.int64)
+        for operand in (a, b):  # the least integer of a dtype has no negative in it
+            if operand.dtype.kind == "i" and operand.min(initial=0) == np.iinfo(operand.dtype).min:
+                raise WideningError(
+                    f"the negative of a component {operand.min()} leaves {operand.dtype}; widen it first"
+                )
         return np.multiply(a, b)
 
     def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
@@ -108,7 +115,7 @@ class MAPI(_MAP):
         Raises
         ------
         EmptyBundleError
-        OverflowError
+        WideningError
             If a sum can leave int64.
         """
         members = self.check_bundle(x)
@@ -119,7 +126,7 @@ class MAPI(_MAP):
         peak = 2.0 ** (8 * members.dtype.itemsize - 1) if members.dtype.itemsize < 4 else magnitude(members)
         bound = peak * total_weight(members, w)
         if bound >= 2.0**63:
-            raise OverflowError("a sum of these bundles can leave int64; scale the weights down")
+            raise WideningError("a sum of these bundles can leave int64; scale the weights down")
         return weighted_sum(members, w, np.int32 if bound < 2.0**31 else np.int64, bound)
 
     def permute(self, x: Array, shift: int = 1) -> Array:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.checks import integer
 from hdc.dense import BLOCK, dots, magnitude, normalised, squared_norms, total_weight, weighted_sum
-from hdc.errors import DTypeError, ParameterError, UnsupportedError
+from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.vsa import VSA, Role
 from hdc.words import Words, as_words, unpack, word_count
@@ -140,7 +140,7 @@ class _Sparse(VSA):
         role, x = self.check(role, "first operand"), self.check(x, "second operand")
         if role.ndim == 1:
             return self._shifted(x, direction * self._shifts(self.components(role)))
-        batch = np.broadcast_shapes(role.shape[:-1], x.shape[:-1])
+        batch = self.check_batches(role, x)
         roles, rows = (np.broadcast_to(y, (*batch, self.storage)).reshape(-1, self.storage) for y in (role, x))
         out, step = np.empty(rows.shape, dtype=rows.dtype), max(1, BLOCK // self.dim)
         for start in range(0, len(rows), step):
@@ -408,14 +408,14 @@ class CountingBloom(_Sparse):
 
         Raises
         ------
-        OverflowError
+        WideningError
             If a sum can leave int64.
         """
         members = self.check_bundle(x)
         w = None if weights is None else self.check_weights(weights, members)
         bound = magnitude(members) * total_weight(members, w)
         if bound >= 2.0**63:
-            raise OverflowError("a sum of these counters can leave int64; scale the weights down")
+            raise WideningError("a sum of these counters can leave int64; scale the weights down")
         return weighted_sum(members, w, np.int64, bound)
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
@@ -427,7 +427,7 @@ class CountingBloom(_Sparse):
         return np.asarray(dots(present, items) == items.sum(axis=-1))
 
     def set_size(self, x: Array) -> npt.NDArray[np.float64]:
-        """Return the number of members, counted as often as they were added: ``sum(x) / k``, exactly.
+        """Return the number of members, counted as often as they were added: ``sum(x) / k``, exact up to 2^53.
 
         Parameters
         ----------
@@ -437,7 +437,7 @@ class CountingBloom(_Sparse):
         -------
         (...) float64 array
         """
-        return np.asarray(self.check(x).sum(axis=-1, dtype=np.int64) / self.ones)
+        return np.asarray(self.check(x).sum(axis=-1, dtype=np.float64) / self.ones)
 
     def intersection_size(self, x: Array, y: Array) -> npt.NDArray[np.float64]:
         """Estimate ``(x.y - |x||y|/m) / (k - k²/m)`` of every pair, unbiased (D14).
