@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.checks import integer
-from hdc.dense import cosine, dots, magnitude, total_weight, weighted_sum
+from hdc.dense import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
 from hdc.errors import DTypeError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.vsa import VSA, Role
@@ -208,8 +208,7 @@ class MAPB(_MAP):
     def similarity(self, queries: Array, items: Array) -> npt.NDArray[np.float32]:
         """Return ``1 - 2 hamming / dim``, which is the cosine of the signs."""
         q, x = self.check(queries, "queries"), self.check(items, "items")
-        distance = self.kernels.bits.hamming(q.reshape(-1, self.storage), x.reshape(-1, self.storage))
-        return self._from_hamming(distance).reshape(q.shape[:-1] + x.shape[:-1])
+        return pairwise(lambda a, b: self._from_hamming(self.kernels.bits.hamming(a, b)), q, x, np.float32)
 
     def _from_hamming(self, distance: Array) -> npt.NDArray[np.float32]:
         return np.asarray(1 - np.float64(2 / self.dim) * distance, dtype=np.float32)
