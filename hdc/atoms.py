@@ -10,13 +10,14 @@ reads components one after another (MAP-I, MAP-B, MBAT).
 import hashlib
 import operator
 import struct
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.errors import DTypeError, ParameterError
+from hdc.checks import integer
+from hdc.errors import DTypeError
 from hdc.kernels import BitKernels
 from hdc.words import Words
 
@@ -64,10 +65,8 @@ def _delimited(kind: bytes, payload: bytes) -> bytes:
 
 
 def check_seed(seed: Any) -> int:
-    """Return ``seed`` as an int, or raise :class:`ParameterError`."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
-        raise ParameterError(f"seed must be an integer, not {seed!r}")
-    return int(seed)
+    """Return ``seed`` as an int, or raise :class:`~hdc.errors.ParameterError`."""
+    return integer(seed, "seed")
 
 
 def stream_keys(seed: int, namespace: str, names: Sequence[Name]) -> Words:
@@ -88,8 +87,10 @@ def stream_keys(seed: int, namespace: str, names: Sequence[Name]) -> Words:
     Raises
     ------
     DTypeError
-        If a name is of a type that cannot be written down (see :func:`encode_name`).
+        If a name is of a type that cannot be written down (see :func:`encode_name`), or ``names`` is no sequence.
     """
+    if not isinstance(names, Iterable):
+        raise DTypeError(f"names must be a sequence of names, not {type(names).__name__}")
     opened = hashlib.blake2b(encode_name((seed, namespace)), digest_size=16, person=STREAM)
     digests = bytearray()
     for name in names:

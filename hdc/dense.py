@@ -1,6 +1,8 @@
 """Dot products and cosines of unpacked hypervectors, exact for integers, in bounded memory."""
 
 import math
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,6 +10,9 @@ import numpy.typing as npt
 
 BLOCK = 1 << 22
 """Components converted at a time (16 or 32 MiB)."""
+
+SIDE = 1 << 12
+"""Rows of each side that :func:`pairwise` compares at a time (2^24 pairs, 128 MiB of float64)."""
 
 Real = npt.NDArray[Any]
 
@@ -98,7 +103,35 @@ def normalised(products: Real, query_scale: Real, item_scale: Real, dtype: npt.D
     return np.asarray(products * q * x, dtype=dtype)
 
 
+def pairwise(compare: Callable[[Real, Real], Real], queries: Real, items: Real, dtype: npt.DTypeLike) -> Real:
+    """Compare all pairs block by block, so that only the result grows with their number.
+
+    Parameters
+    ----------
+    compare : ((p, storage), (q, storage)) -> (p, q)
+        Called on at most ``SIDE`` rows of each side.
+    queries : (*p, storage) array
+    items : (*q, storage) array
+    dtype : dtype
+        Of the result.
+
+    Returns
+    -------
+    (*p, *q) array
+    """
+    q, x = (side.reshape(-1, side.shape[-1]) for side in (queries, items))
+    out = np.empty((len(q), len(x)), dtype=dtype)
+    for row, column in product(range(0, len(q), SIDE), range(0, len(x), SIDE)):
+        rows, columns = slice(row, row + SIDE), slice(column, column + SIDE)
+        out[rows, columns] = compare(q[rows], x[columns])
+    return out.reshape(queries.shape[:-1] + items.shape[:-1])
+
+
 def cosine(queries: Real, items: Real) -> Real:
     """Return all cosines as float32 (float64 if an input is); 0 with a vector of zeros."""
     dtype = np.float64 if np.float64 in (queries.dtype, items.dtype) else np.float32
-    return normalised(dots(queries, items), squared_norms(queries), squared_norms(items), dtype)
+
+    def compare(q: Real, x: Real) -> Real:
+        return normalised(dots(q, x), squared_norms(q), squared_norms(x), dtype)
+
+    return pairwise(compare, queries, items, dtype)

@@ -41,5 +41,9 @@ class UnsupportedError(HDCError, TypeError):
     """An operation that the model does not define; the text names one that does."""
 
 
+class WideningError(HDCError, OverflowError):
+    """Integers whose sum or product no integer type of the model holds."""
+
+
 class FileFormatError(HDCError, ValueError):
     """A file that is not ours, is damaged, or was written by another version."""

@@ -62,9 +62,15 @@ class ItemMemory:
         return encode_name(name) in self._index
 
     def __getitem__(self, name: Name) -> Array:
-        """Return the vector of a name, or raise :class:`UnknownNameError`."""
+        """Return the vector of a name, ``(storage,)``: a read-only view.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none.
+        """
         try:
-            return self._rows[self._index[encode_name(name)]]
+            return self.vectors[self._index[encode_name(name)]]
         except KeyError:
             raise UnknownNameError(f"no item named {name!r} among the {len(self)} of this memory") from None
 
@@ -93,7 +99,7 @@ class ItemMemory:
         names : sequence of n names
             New to this memory and different from each other.
         vectors : (n, storage) array, optional
-            Of the dtype of the atoms or, for the first items added, of any dtype the model takes.
+            Of any dtype the model takes; the memory keeps the widest dtype that it was given.
 
         Raises
         ------
@@ -186,7 +192,7 @@ class ItemMemory:
         try:
             memory = cls(from_spec(meta["spec"], backend=backend))
             memory.add([_from_json(name) for name in meta["names"]], arrays["vectors"])
-        except (KeyError, ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise FileFormatError(f"{path} does not hold a usable item memory: {error}") from error
         return memory
 

@@ -32,6 +32,8 @@ AUTO = "numba"
 
 
 def _find(table: Mapping[str, str], group: str, name: str) -> Any:
+    if not isinstance(name, str):
+        raise ParameterError(f"a {group.removeprefix('hdc.').rstrip('s')} is named by a str, not {name!r}")
     if name in table:
         module, _, attribute = table[name].partition(":")
         return getattr(importlib.import_module(module), attribute)

@@ -10,7 +10,7 @@ Scores = npt.NDArray[np.floating[Any]]
 
 
 def sort_keys(scores: Scores, first: int) -> npt.NDArray[np.uint64]:
-    """Pack (score, column) into integers that sort by descending score, then ascending column.
+    """Pack (score, column) into integers that sort by descending score, NaN last, then ascending column.
 
     Parameters
     ----------
@@ -20,6 +20,7 @@ def sort_keys(scores: Scores, first: int) -> npt.NDArray[np.uint64]:
     """
     bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)  # adding 0 turns -0.0 into 0.0
     descending = np.where(bits >> 31, bits, bits ^ np.uint32(0x7FFFFFFF))
+    descending[np.isnan(scores)] = 0xFFFFFFFF  # again a NaN, and after every number
     columns = np.arange(first, first + scores.shape[1], dtype=np.uint64)
     return (descending.astype(np.uint64) << np.uint64(32)) | columns
 

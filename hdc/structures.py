@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from hdc.atoms import Name
+from hdc.checks import integer
 from hdc.errors import EmptyBundleError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.memory import ItemMemory, Match
@@ -173,9 +174,8 @@ class Sequence(Structure):
         ParameterError
             If ``position`` is negative: the vector does not say how long the sequence is.
         """
-        if position < 0:
-            raise ParameterError(f"position must be at least 0, not {position}; the vector does not hold the length")
-        return self._cleanup(self.vsa.permute(sequence, -position), memory)
+        place = integer(position, "position", least=0)
+        return self._cleanup(self.vsa.permute(sequence, -place), memory)
 
     def decode(self, sequence: Array, memory: ItemMemory, length: int) -> list[Match]:
         """Return the items at positions 0 to ``length - 1``."""
@@ -207,8 +207,7 @@ class NGrams(Structure):
     gives: ClassVar[tuple[str, ...]] = ("contains",)
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, int) or self.n < 1:
-            raise ParameterError(f"n must be an integer of at least 1, not {self.n!r}")
+        object.__setattr__(self, "n", integer(self.n, "n", least=1))
         if not self.vsa.binds_vectors:
             raise UnsupportedError(
                 f"n-grams bind hypervectors with each other, which {self.vsa.model} does not define; "

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from hdc import atoms, bounds
 from hdc.atoms import Name
 from hdc.bounds.warning import check_load
+from hdc.checks import integer
 from hdc.errors import (
     DimensionError,
     DTypeError,
@@ -29,20 +30,33 @@ from hdc.kernels import Array, Backend
 from hdc.registry import backend as find_backend
 from hdc.selection import top_scores
 
+MAX_DIM = 2**31 - 1
+"""Most components of a model: Hamming distances are int32, and sparse atoms scale 32 random bits to positions."""
+
 SIMILARITY_BLOCK = 1 << 22
 """Scores that :meth:`VSA.nearest` holds at a time, by default (16 MiB of float32)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Role:
     """A product of named orthogonal operators of one model, applied right to left.
 
     ``a @ b`` applies b, then a; ``a ** 3`` applies a three times; ``a ** -1`` undoes it. Made by
-    :meth:`VSA.role`; no matrix is held.
+    :meth:`VSA.role`; no matrix is held. Two roles are equal if their models and factors are, names compared as
+    in :func:`hdc.atoms.encode_name`: 1, 1.0 and True name three operators.
     """
 
     vsa: "VSA"
     factors: tuple[tuple[Name, int], ...]
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.vsa, tuple((atoms.encode_name(name), power) for name, power in self.factors)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Role) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     def __matmul__(self, other: "Role") -> "Role":
         if not isinstance(other, Role):
@@ -51,6 +65,7 @@ class Role:
         return Role(self.vsa, _merge_powers(self.factors + other.factors))
 
     def __pow__(self, power: int) -> "Role":
+        power = integer(power, "the power of a role")
         if len(self.factors) == 1:
             ((name, exponent),) = self.factors
             return Role(self.vsa, _merge_powers(((name, exponent * power),)))
@@ -79,7 +94,7 @@ class VSA(ABC):
     Parameters
     ----------
     dim : int
-        Number of components, at least 1 (a model may ask for more); need not be a multiple of 64.
+        Number of components, 1 to 2^31 - 1 (a model may ask for more); need not be a multiple of 64.
     seed : int
         Opens the model's own stream of atoms.
     backend : str
@@ -100,10 +115,12 @@ class VSA(ABC):
     """Whether the first operand of bind is a hypervector (else it is a :class:`Role`)."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.dim, bool) or not isinstance(self.dim, int | np.integer) or self.dim < 1:
-            raise ParameterError(f"dim must be an integer of at least 1, not {self.dim!r}")
-        object.__setattr__(self, "dim", int(self.dim))
+        object.__setattr__(self, "dim", integer(self.dim, "dim", least=1))
+        if self.dim > MAX_DIM:
+            raise ParameterError(f"dim must be at most 2^31 - 1, not {self.dim}: distances are 32-bit integers")
         object.__setattr__(self, "seed", atoms.check_seed(self.seed))
+        if not isinstance(self.backend, str):
+            raise ParameterError(f"backend must be the name of one, not {self.backend!r}")
         find_backend(self.backend)
 
     # ------------------------------------------------------------------ identity
@@ -133,7 +150,7 @@ class VSA(ABC):
 
     def check_same(self, other: "VSA") -> None:
         """Raise :class:`MismatchError` unless ``other`` has the same algebra."""
-        if self.algebra() != other.algebra():
+        if not isinstance(other, VSA) or self.algebra() != other.algebra():
             raise MismatchError(f"two different models are mixed: {self} and {other}")
 
     def with_backend(self, backend: str) -> Self:
@@ -212,12 +229,10 @@ class VSA(ABC):
         Raises
         ------
         ParameterError
-            If ``n`` is negative or ``seed`` is not an integer.
+            If ``n`` is negative, or ``n`` or ``seed`` is not an integer.
         """
-        if n < 0:
-            raise ParameterError(f"n must be at least 0, not {n}")
-        number = atoms.check_seed(seed)
-        return self.atoms_of(atoms.numbered_keys(self.kernels.bits, self.seed, "random", n, number))
+        count, number = integer(n, "n", least=0), atoms.check_seed(seed)
+        return self.atoms_of(atoms.numbered_keys(self.kernels.bits, self.seed, "random", count, number))
 
     def role(self, name: Name) -> Any:
         """Return what binds as ``name``: an atom of its own namespace, or a :class:`Role` of operators.
@@ -273,7 +288,25 @@ class VSA(ABC):
 
     @abstractmethod
     def permute(self, x: Array, shift: int = 1) -> Array:
-        """Apply the model's fixed permutation ``shift`` times; a negative shift undoes it."""
+        """Apply the model's fixed permutation ``shift`` times; a negative shift undoes it.
+
+        Parameters
+        ----------
+        x : (..., storage) array
+        shift : int
+            Of any size.
+
+        Returns
+        -------
+        (..., storage) array
+
+        Raises
+        ------
+        ParameterError
+            If ``shift`` is not an integer.
+        DTypeError, DimensionError, PaddingError
+            As :meth:`check`.
+        """
 
     @abstractmethod
     def similarity(self, queries: Array, items: Array) -> Array:
@@ -427,9 +460,7 @@ class VSA(ABC):
         q, x = self.check(queries, "queries"), self.check(items, "items")
         if x.ndim != 2:
             raise DimensionError(f"items must have shape (n, {self.storage}), not {x.shape}")
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise ParameterError(f"k must be an integer of at least 1, not {k!r}")
-        return q, x, min(int(k), len(x))
+        return q, x, min(integer(k, "k", least=1), len(x))
 
     def check_bundle(self, x: Any) -> Array:
         """Check the operand of a bundle: an array with axis -2 and at least one member on it."""
@@ -445,12 +476,19 @@ class VSA(ABC):
 
     def check_weights(self, weights: npt.ArrayLike, members: Array, kinds: str = "bui") -> npt.NDArray[Any]:
         """Check weights against the members and the dtype kinds that the model takes."""
-        w = np.asarray(weights)
+        try:
+            w = np.asarray(weights)
+        except ValueError as error:
+            raise DTypeError(f"weights must be an array of numbers, not lists of different lengths ({error})") from None
+        if w.dtype.kind not in "buif":
+            raise DTypeError(f"weights must be real numbers of at most 64 bits, not {w.dtype}")
         if w.dtype.kind not in kinds:
             raise DTypeError(
                 f"{self.model} takes integer weights, so that every backend agrees exactly, not {w.dtype}; "
                 "scale and round them, for instance np.rint(1000 * weights).astype(int)"
             )
+        if w.dtype.kind == "u" and w.max(initial=0) >= 2**63:
+            raise ParameterError(f"a weight of {w.max()} does not fit a signed 64-bit integer; scale the weights down")
         try:
             return np.broadcast_to(w, members.shape[:-1])
         except ValueError:
@@ -458,12 +496,27 @@ class VSA(ABC):
                 f"weights of shape {w.shape} do not broadcast to the members {members.shape[:-1]}"
             ) from None
 
+    def check_batches(self, a: Array, b: Array) -> tuple[int, ...]:
+        """Return the shape that the batch axes of two checked operands broadcast to.
+
+        Raises
+        ------
+        DimensionError
+            If they do not.
+        """
+        try:
+            return np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+        except ValueError:
+            raise DimensionError(f"batch axes {a.shape[:-1]} and {b.shape[:-1]} do not broadcast") from None
+
     def check_components(self, x: Any, kinds: str, what: str) -> npt.NDArray[Any]:
         """Check an unpacked array: its last axis is ``dim`` and its dtype kind is one of ``kinds``."""
         if not isinstance(x, np.ndarray):
             raise DTypeError(f"{what} must be a NumPy array, not {type(x).__name__}")
         if x.dtype.kind not in kinds:
             raise DTypeError(f"{what} of {self.model} cannot have dtype {x.dtype}")
+        if x.dtype.kind == "f" and x.dtype.itemsize not in (4, 8):
+            raise DTypeError(f"{what} of {self.model} must be float32 or float64, not {x.dtype}; convert with astype")
         if x.ndim == 0 or x.shape[-1] != self.dim:
             raise DimensionError(f"{what} has shape {x.shape}; {self.model} needs {self.dim} on the last axis")
         return x.astype(x.dtype.newbyteorder("="), copy=False)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"hdc": "hdc", "backends": "hdc.backends", "apps": "hdc.apps"}
 LAYERS = [
     {"errors"},
-    {"words", "kernels", "bounds"},
+    {"words", "kernels", "checks", "bounds"},
     {"atoms", "registry", "selection", "dense", "files"},
     {"vsa"},
     {"models"},

@@ -34,6 +34,11 @@ def test_every_law_is_checked_on_every_model_at_a_usual_dimension():
         assert skipped == {"agrees-with-numpy"}
 
 
+def test_unknown_laws_are_told_apart_from_broken_ones():
+    with pytest.raises(hdc.errors.UnknownNameError, match="unknown law 'gravity'; known: spec"):
+        testing.check_law(hdc.MAPI(10), "gravity")
+
+
 class ForgetfulMAPI(hdc.MAPI):
     """A broken model for the suite to find: unbinding rotates."""
 

@@ -105,3 +105,18 @@ def test_unusable_contents_are_told(vsa, tmp_path):
         files.save(path, "item-memory", meta, {"vectors": vsa.random(1, seed=0)})
         with pytest.raises(errors.FileFormatError, match="usable item memory"):
             hdc.ItemMemory.load(path)
+
+
+def test_vectors_handed_out_are_read_only():
+    memory = hdc.ItemMemory(hdc.MAPB(100), ["a", "b"])
+    for view in (memory["a"], memory.vectors):
+        with pytest.raises(ValueError, match="read-only"):
+            view[:] = 0
+
+
+def test_nan_is_never_the_best_match():
+    vsa = hdc.MAPI(100)
+    items = np.concatenate([np.full((1, 100), np.nan), vsa.symbols(["a", "b"])])
+    scores, indices = vsa.nearest(vsa.symbols(["b"]), items, 3)
+    assert indices.tolist() == [[2, 1, 0]]
+    assert np.isnan(scores[0, 2])

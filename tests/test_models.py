@@ -26,6 +26,39 @@ class TestCreation:
         with pytest.raises(errors.ParameterError, match="no parameter 'sed'; it takes dim, seed, backend"):
             hdc.create("MAP-I", 10, sed=1)
 
+    def test_dim_fits_32_bit_distances(self):
+        assert hdc.MAPB(2**31 - 1).storage == 2**25
+        with pytest.raises(errors.ParameterError, match="at most 2\\^31 - 1"):
+            hdc.MAPB(2**31)
+
+    @pytest.mark.parametrize(
+        "misuse",
+        [
+            lambda: hdc.create([], 10),
+            lambda: hdc.create("MAP-I", 10, backend=[]),
+            lambda: hdc.MBAT(10, matrix=[]),
+            lambda: hdc.MBAT(10).role("a") ** 0.5,
+            lambda: hdc.NGrams(hdc.MAPB(10), n=1.5),
+        ],
+    )
+    def test_parameters_of_the_wrong_type(self, misuse):
+        with pytest.raises(errors.ParameterError):
+            misuse()
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_integers_are_integers(self, family):
+        vsa = make(family, 130)
+        x = vsa.random(np.int64(2), seed=np.int32(1))
+        np.testing.assert_array_equal(vsa.permute(x, np.int16(-3)), vsa.permute(x, -3))
+        vsa.permute(x, -(2**80))
+        for call in (lambda: vsa.random(2.5, seed=1), lambda: vsa.permute(x, 1.5), lambda: vsa.permute(x, "1")):
+            with pytest.raises(errors.ParameterError, match="must be an integer"):
+                call()
+        with pytest.raises(errors.DTypeError, match="sequence of names"):
+            vsa.symbols(5)
+        with pytest.raises(errors.MismatchError):
+            vsa.check_same(None)
+
     @pytest.mark.parametrize("spec", [{}, {"model": "MAP-I"}, [], {"model": 3, "dim": 4}])
     def test_bad_specs(self, spec):
         with pytest.raises(errors.ParameterError, match="a spec is a mapping"):
@@ -73,6 +106,19 @@ class TestMAPI:
         with pytest.raises(errors.DTypeError, match="int8 components of MAP-I are ±1"):
             self.vsa.bind(np.full(256, value, np.int8), self.vsa.symbol("a"))
 
+    @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.int64])
+    def test_the_least_integer_does_not_wrap(self, dtype):
+        least = np.full((1, 256), np.iinfo(dtype).min, dtype)
+        with pytest.raises(errors.WideningError, match="widen it first"):
+            self.vsa.bind(self.vsa.symbol("a"), least)
+        assert (self.vsa.bind(self.vsa.symbol("a"), least + 1) == self.vsa.symbol("a") * (least + 1)).all()
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.longdouble])
+    @pytest.mark.parametrize("vsa", [hdc.MAPI(256), hdc.MBAT(256)])
+    def test_floats_are_single_or_double(self, vsa, dtype):
+        with pytest.raises(errors.DTypeError, match="float32 or float64"):
+            vsa.permute(vsa.random(2, seed=1).astype(dtype))
+
     def test_int8_bundles_of_other_values_do_not_wrap(self):
         hundred = np.full((200, 256), 100, np.int8)
         assert self.vsa.bundle(hundred)[0] == 20_000
@@ -113,6 +159,21 @@ class TestMAPB:
         with pytest.raises(errors.DTypeError, match="scale and round"):
             self.vsa.bundle(self.vsa.symbols(["a", "b"]), [0.5, 1.0])
 
+    def test_weights_beyond_int64_do_not_wrap(self):
+        with pytest.raises(errors.ParameterError, match="signed 64-bit"):
+            self.vsa.bundle(self.vsa.symbols(["a", "b"]), np.array([2**64 - 1, 1], np.uint64))
+
+    @pytest.mark.parametrize("weights", [[[1], [2, 3]], ["1", "2"], [1j, 1], [None, 1]])
+    def test_weights_are_numbers(self, weights):
+        with pytest.raises(errors.DTypeError, match="weights must be"):
+            self.vsa.bundle(self.vsa.symbols(["a", "b"]), weights)
+
+    @pytest.mark.parametrize("family", [family for family in FAMILIES if "MBAT" not in family])
+    def test_batches_must_broadcast(self, family):
+        vsa = make(family, 100)
+        with pytest.raises(errors.DimensionError, match=r"\(2,\) and \(3,\) do not broadcast"):
+            vsa.bind(vsa.random(2, seed=1), vsa.random(3, seed=1))
+
     def test_weights_must_fit(self):
         with pytest.raises(errors.DimensionError, match="do not broadcast"):
             self.vsa.bundle(self.vsa.symbols(["a", "b"]), [1, 2, 3])
@@ -122,7 +183,7 @@ class TestMAPB:
             self.vsa.permute(np.full(16, 2**64 - 1, np.uint64))
 
     def test_membership_needs_the_size(self):
-        with pytest.raises(errors.ParameterError, match="depends on its size"):
+        with pytest.raises(errors.ParameterError, match="size, on which membership in a MAP-B bundle depends"):
             self.vsa.contains(self.vsa.symbol("a"), self.vsa.symbols(["a"]))
 
     @pytest.mark.parametrize(("size", "bias"), [(1, 1), (2, 0.5), (3, 0.5), (4, 3 / 8), (5, 3 / 8), (10, 0.24609375)])
@@ -214,6 +275,9 @@ class TestSparse:
         assert abs(estimates.mean() - t) < 6 * math.sqrt(variance / 1000)
         spread = np.std((estimates - t) ** 2) / math.sqrt(1000)
         assert abs(((estimates - t) ** 2).mean() - variance) < 6 * spread
+
+    def test_set_size_does_not_wrap(self):
+        assert hdc.CountingBloom(1000, ones=10).set_size(np.full(1000, 2**62)) == 2**62 * 100.0
 
     def test_sizes_of_batches(self):
         vsa = hdc.Bloom(1000, load=10)
@@ -307,6 +371,13 @@ class TestMBAT:
             hdc.MBAT(100, matrix="random")
         with pytest.raises(errors.ParameterError, match="float32, float64"):
             hdc.MBAT(100, precision="float8")
+
+    def test_roles_are_equal_as_their_names_are(self):
+        vsa = hdc.MBAT(100)
+        assert len({vsa.role(name) for name in (1, 1.0, True, "1", (1,), (True,))}) == 6
+        assert vsa.role(np.int64(1)) == vsa.role(1)
+        assert vsa.role(float("nan")) == vsa.role(float("nan"))
+        assert vsa.role("a") != "a"
 
     def test_role_of_another_backend_is_the_same_role(self):
         vsa = hdc.MBAT(100)

@@ -30,6 +30,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.parallel import run, slices
 from hdc.backends.numba_kernels.simd import (
     LANES,
@@ -39,7 +40,6 @@ from hdc.backends.numba_kernels.simd import (
     aligned_zeros,
     any_bit,
     ctpop,
-    frozen,
     load,
     majority,
     pointer,
@@ -457,7 +457,7 @@ def append(planes: Planes, items: Words) -> Planes:
     bits = norm_bits(planes.words)
     if len(items):
         every_plane = np.arange(0, 64 * planes.words * LANES, LANES, dtype=np.int32)
-        _fill(blocks, bits, planes.n, frozen(items), every_plane)
+        _fill(blocks, bits, planes.n, frozen(items, np.uint64, *items.shape), every_plane)
     filled[0] = n
     return Planes(blocks, planes.words, n, filled)
 
@@ -504,7 +504,7 @@ def search(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32
     distances : (q, k) int32 array
     ids : (q, k) int64 array
     """
-    found = [_search_slab(slab, planes, k) for slab in slabs(frozen(queries))]
+    found = [_search_slab(slab, planes, k) for slab in slabs(frozen(queries, np.uint64, *queries.shape))]
     return np.concatenate([d for d, _ in found]), np.concatenate([i for _, i in found])
 
 
@@ -522,7 +522,16 @@ def _search_slab(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np
     parts = slices(-(-planes.n // VECTOR_BITS), len(queries) * block_words(planes.words) * WORD_TIME)
     heaps = new_heaps(len(parts), len(queries), k)
     scratch = aligned_zeros(len(parts) * (3 * group + 1) * (bits + 3) * LANES).reshape(len(parts), -1)
-    common = (frozen(planes.blocks), planes.words, bits, planes.n, order, starts, group, norms)
+    common = (
+        frozen(planes.blocks, np.uint64, planes.blocks.size),
+        planes.words,
+        bits,
+        planes.n,
+        order,
+        starts,
+        group,
+        norms,
+    )
     run([partial(_search_blocks, *common, heaps[i], scratch[i], *part) for i, part in enumerate(parts)])
     return merge(heaps, k)
 

@@ -21,6 +21,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.parallel import over_rows, run, slices
 from hdc.backends.numba_kernels.simd import (
     LANES,
@@ -29,7 +30,6 @@ from hdc.backends.numba_kernels.simd import (
     aligned_zeros,
     any_below,
     ctpop,
-    frozen,
     load,
     pair_sums,
     pointer,
@@ -177,7 +177,7 @@ def _pairwise(flip: Words, take: Words, items: Words) -> Counts:
     if n == 0 or q == 0 or words == 0:
         return np.zeros((q, n), dtype=np.int32)
     counts = np.empty((q, n), dtype=np.int32)
-    flat, masks = frozen(items).reshape(-1), _masks(flip, take)
+    flat, masks = frozen(items, np.uint64, items.size), _masks(flip, take)
     over_rows(_count_rows, n, q * words * WORD_TIME, flat, n, words, masks, counts)
     return counts
 
@@ -220,7 +220,7 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.
     (n, words), q = items.shape, len(queries)
     if q == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
-    flat, masks = frozen(items).reshape(-1), _masks(queries, ~np.zeros_like(queries))
+    flat, masks = frozen(items, np.uint64, items.size), _masks(queries, ~np.zeros_like(queries))
     parts = slices(n, q * words * WORD_TIME)
     heaps = new_heaps(len(parts), q, k)
     run([partial(_search_rows, flat, n, words, masks, heaps[i], *part) for i, part in enumerate(parts)])

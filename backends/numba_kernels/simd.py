@@ -303,10 +303,3 @@ def aligned_zeros(words: int) -> Words:
     buffer = np.zeros(words + LANES, dtype=np.uint64)
     skip = -buffer.ctypes.data % 64 // 8
     return buffer[skip : skip + words]
-
-
-def frozen(x: Words) -> Words:
-    """Return ``x`` as a native, C-contiguous, read-only array: each kernel is compiled for that one type."""
-    view = np.ascontiguousarray(x, dtype=np.uint64).view()
-    view.flags.writeable = False
-    return view

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.bounds.formulas import majority_bias
-from hdc.dense import cosine, dots, magnitude, total_weight, weighted_sum
-from hdc.errors import DTypeError, ParameterError, UnsupportedError
+from hdc.checks import integer
+from hdc.dense import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
+from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.vsa import VSA, Role
 from hdc.words import Words, as_words, mask_tail, word_count
@@ -33,7 +34,9 @@ class _MAP(VSA):
     def _check_pair(self, a: Any, b: Any) -> tuple[Array, Array]:
         if isinstance(a, Role):
             raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
-        return self.check(a, "first operand"), self.check(b, "second operand")
+        first, second = self.check(a, "first operand"), self.check(b, "second operand")
+        self.check_batches(first, second)
+        return first, second
 
     def unbind(self, role: Any, y: Array) -> Array:
         """Undo :meth:`bind`: multiply again, since ±1 is its own inverse."""
@@ -86,8 +89,8 @@ class MAPI(_MAP):
         ------
         DTypeError
             If an int8 component is not ±1.
-        OverflowError
-            If a product of two bundles can leave int64.
+        WideningError
+            If a product of two bundles can leave int64, or the negative of a component its dtype.
         """
         a, b = self._check_pair(role, x)
         for operand in (a, b):
@@ -98,8 +101,13 @@ class MAPI(_MAP):
                 )
         if a.dtype.kind == b.dtype.kind == "i" and np.int8 not in (a.dtype, b.dtype):
             if magnitude(a) * magnitude(b) >= 2**63:
-                raise OverflowError("the product of these two bundles can leave int64; bind with an atom")
+                raise WideningError("the product of these two bundles can leave int64; bind with an atom")
             return np.multiply(a, b, dtype=np.int64)
+        for operand in (a, b):  # the least integer of a dtype has no negative in it
+            if operand.dtype.kind == "i" and operand.min(initial=0) == np.iinfo(operand.dtype).min:
+                raise WideningError(
+                    f"the negative of a component {operand.min()} leaves {operand.dtype}; widen it first"
+                )
         return np.multiply(a, b)
 
     def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
@@ -108,7 +116,7 @@ class MAPI(_MAP):
         Raises
         ------
         EmptyBundleError
-        OverflowError
+        WideningError
             If a sum can leave int64.
         """
         members = self.check_bundle(x)
@@ -119,12 +127,12 @@ class MAPI(_MAP):
         peak = 2.0 ** (8 * members.dtype.itemsize - 1) if members.dtype.itemsize < 4 else magnitude(members)
         bound = peak * total_weight(members, w)
         if bound >= 2.0**63:
-            raise OverflowError("a sum of these bundles can leave int64; scale the weights down")
+            raise WideningError("a sum of these bundles can leave int64; scale the weights down")
         return weighted_sum(members, w, np.int32 if bound < 2.0**31 else np.int64, bound)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
-        return np.roll(self.check(x), shift, axis=-1)
+        return np.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
 
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines."""
@@ -199,14 +207,13 @@ class MAPB(_MAP):
 
     def permute(self, x: Array, shift: int = 1) -> Words:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
-        rotated: Words = self.kernels.bits.rotate(self.check(x), int(shift) % self.dim, self.dim)
+        rotated: Words = self.kernels.bits.rotate(self.check(x), integer(shift, "shift") % self.dim, self.dim)
         return rotated
 
     def similarity(self, queries: Array, items: Array) -> npt.NDArray[np.float32]:
         """Return ``1 - 2 hamming / dim``, which is the cosine of the signs."""
         q, x = self.check(queries, "queries"), self.check(items, "items")
-        distance = self.kernels.bits.hamming(q.reshape(-1, self.storage), x.reshape(-1, self.storage))
-        return self._from_hamming(distance).reshape(q.shape[:-1] + x.shape[:-1])
+        return pairwise(lambda a, b: self._from_hamming(self.kernels.bits.hamming(a, b)), q, x, np.float32)
 
     def _from_hamming(self, distance: Array) -> npt.NDArray[np.float32]:
         return np.asarray(1 - np.float64(2 / self.dim) * distance, dtype=np.float32)
@@ -225,11 +232,10 @@ class MAPB(_MAP):
         Raises
         ------
         ParameterError
-            If ``size`` is missing or less than 1.
+            If ``size`` is missing, or is not an integer of at least 1.
         """
-        if size is None or size < 1:
-            raise ParameterError(f"membership in a MAP-B bundle depends on its size (>= 1), and size={size} was given")
-        return np.asarray(self.similarity(bundle, items) >= majority_bias(size) / 2)
+        members = integer(size, "size, on which membership in a MAP-B bundle depends,", least=1)
+        return np.asarray(self.similarity(bundle, items) >= majority_bias(members) / 2)
 
     def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
         """Estimate ``sqrt(ab) sin(π c / 2)`` of every pair, c the similarity and (a, b) the ``sizes`` (D9).

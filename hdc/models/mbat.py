@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.atoms import Name, encode_name
+from hdc.checks import integer
 from hdc.dense import cosine, dots, weighted_sum
 from hdc.errors import MismatchError, ParameterError, UnsupportedError
 from hdc.kernels import Array
@@ -53,7 +54,7 @@ class MBAT(VSA):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.matrix not in FAMILIES:
+        if not isinstance(self.matrix, str) or self.matrix not in FAMILIES:
             raise ParameterError(f"matrix must be one of {', '.join(FAMILIES)}, not {self.matrix!r}")
         if self.precision not in DTYPES:
             raise ParameterError(f"precision must be one of {', '.join(DTYPES)}, not {self.precision!r}")
@@ -160,7 +161,7 @@ class MBAT(VSA):
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
-        return np.roll(self.check(x), shift, axis=-1)
+        return np.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
 
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines."""

@@ -48,7 +48,7 @@ class ByteCache:
 
 
 CACHE = ByteCache(256 << 20)
-"""Operators of all models of the process: at most 256 MiB (sixteen haar matrices at dim 2048, float32)."""
+"""Operators and permutations of all models of the process: 256 MiB (sixteen haar matrices at dim 2048, float32)."""
 
 
 @dataclass(frozen=True)

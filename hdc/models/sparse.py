@@ -8,16 +8,18 @@ segment by segment (Schlegel et al. 2022, section 2; both undone exactly).
 import math
 from abc import abstractmethod
 from dataclasses import KW_ONLY, InitVar, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.dense import BLOCK, dots, magnitude, normalised, squared_norms, total_weight, weighted_sum
-from hdc.errors import DTypeError, ParameterError, UnsupportedError
+from hdc.checks import integer
+from hdc.dense import BLOCK, dots, magnitude, normalised, pairwise, squared_norms, total_weight, weighted_sum
+from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
+from hdc.models.operators import CACHE
 from hdc.vsa import VSA, Role
 from hdc.words import Words, as_words, unpack, word_count
 
@@ -144,7 +146,7 @@ class _Sparse(VSA):
         role, x = self.check(role, "first operand"), self.check(x, "second operand")
         if role.ndim == 1:
             return self._shifted(x, direction * self._shifts(self.components(role)))
-        batch = np.broadcast_shapes(role.shape[:-1], x.shape[:-1])
+        batch = self.check_batches(role, x)
         roles, rows = (np.broadcast_to(y, (*batch, self.storage)).reshape(-1, self.storage) for y in (role, x))
         out, step = np.empty(rows.shape, dtype=rows.dtype), max(1, BLOCK // self.dim)
         for start in range(0, len(rows), step):
@@ -172,18 +174,21 @@ class _Sparse(VSA):
         Not a rotation: rotations commute with both bindings, so the order of an n-gram would be lost. With
         segments, whole segments move and rotate within, so that one 1 per segment stays one 1 per segment.
         """
-        return self._gather(self.check(x), _power(self._permutation, int(shift)))
+        exponent = integer(shift, "shift")
+        key = ("permute", self.dim, self.seed, self.binding, self.ones, exponent)
+        index = CACHE.get(key, lambda: _power(self._permutation, exponent), lambda index: index.nbytes)
+        return self._gather(self.check(x), index)
 
     @cached_property
-    def _permutation(self) -> "_Permutation":
+    def _permutation(self) -> Counts:
         key, offset_key = atoms.stream_keys(self.seed, "permute", [0, 1])
         bits = self.kernels.bits
         if self.binding == "shift":
-            return _Permutation(atoms.permutation(bits, key, self.dim).tobytes())
+            return atoms.permutation(bits, key, self.dim)
         order = atoms.permutation(bits, key, self.ones)
         offset = atoms.scale_to(bits.random_words(offset_key.reshape(1, 2), self.ones)[0], self.segment)
         within = (np.arange(self.segment) + offset[:, None]) % self.segment
-        return _Permutation((order[:, None] * self.segment + within).ravel().tobytes())
+        return np.asarray((order[:, None] * self.segment + within).ravel())
 
     # ------------------------------------------------------------------ estimators
 
@@ -197,7 +202,9 @@ class _Sparse(VSA):
         For x, y with sums |x|, |y| this is ``(x.y - |x||y|/dim) / sqrt(...)``, the Pearson correlation of the
         components: expectation 0 for unrelated atoms, and unchanged by binding and permutation.
         """
-        q, x = self.check(queries, "queries"), self.check(items, "items")
+        return pairwise(self._correlations, self.check(queries, "queries"), self.check(items, "items"), np.float32)
+
+    def _correlations(self, q: Array, x: Array) -> npt.NDArray[Any]:
         product, (q_sum, q_square), (x_sum, x_square) = self._products(q, x), self._moments(q), self._moments(x)
         expected = np.multiply.outer(q_sum, x_sum) / self.dim
         return normalised(
@@ -213,17 +220,8 @@ class _Sparse(VSA):
         """Return the sum and the sum of squares of the components of each row."""
 
 
-@dataclass(frozen=True)
-class _Permutation:
-    """A permutation as bytes, so that its powers can be cached by value."""
-
-    index: bytes
-
-
-@lru_cache(maxsize=64)
-def _power(permutation: _Permutation, exponent: int) -> Counts:
+def _power(base: Counts, exponent: int) -> Counts:
     """Return the index array of a power of a permutation, by repeated squaring."""
-    base = np.frombuffer(permutation.index, dtype=np.int64)
     if exponent < 0:
         base, exponent = np.argsort(base), -exponent
     result = np.arange(len(base))
@@ -408,14 +406,14 @@ class CountingBloom(_Sparse):
 
         Raises
         ------
-        OverflowError
+        WideningError
             If a sum can leave int64.
         """
         members = self.check_bundle(x)
         w = None if weights is None else self.check_weights(weights, members)
         bound = magnitude(members) * total_weight(members, w)
         if bound >= 2.0**63:
-            raise OverflowError("a sum of these counters can leave int64; scale the weights down")
+            raise WideningError("a sum of these counters can leave int64; scale the weights down")
         return weighted_sum(members, w, np.int64, bound)
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
@@ -427,7 +425,7 @@ class CountingBloom(_Sparse):
         return np.asarray(dots(present, items) == items.sum(axis=-1))
 
     def set_size(self, x: Array) -> npt.NDArray[np.float64]:
-        """Return the number of members, counted as often as they were added: ``sum(x) / k``, exactly.
+        """Return the number of members, counted as often as they were added: ``sum(x) / k``, exact up to 2^53.
 
         Parameters
         ----------
@@ -437,7 +435,7 @@ class CountingBloom(_Sparse):
         -------
         (...) float64 array
         """
-        return np.asarray(self.check(x).sum(axis=-1, dtype=np.int64) / self.ones)
+        return np.asarray(self.check(x).sum(axis=-1, dtype=np.float64) / self.ones)
 
     def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
         """Estimate ``(x.y - |x||y|/m) / (k - k²/m)`` of every pair, unbiased (D14).
