@@ -31,8 +31,8 @@ from hdc.backends.numba_kernels.parallel import over_rows
 ROUNDS = 7
 """Timed calls of each contender; the median counts."""
 
-SLOW_SECONDS, SLOW_ROUNDS = 1.0, 3
-"""A naive reference that takes longer than this gets fewer rounds."""
+SLOW_SECONDS = 1.0
+"""A naive reference that takes longer than this is timed once."""
 
 PACKAGES = ("numpy", "numba", "faiss-cpu", "usearch", "numkong", "torch", "torch-hd", "scipy")
 
@@ -48,7 +48,7 @@ class Rival:
     run : function of no arguments
     same : function of our answer and the rival's that says whether they agree
     naive : bool
-        Whether it is a reference to show the scale, not a competitor: it gets fewer rounds if it is slow.
+        Whether it is a reference to show the scale, not a competitor: if it is slow, once is enough.
     """
 
     run: Run
@@ -118,7 +118,7 @@ def measure(name: str, case: Case, rounds: int = ROUNDS) -> Result:
     for rival_name, rival in case.rivals.items():
         seconds, theirs = _timed(rival.run)
         equal = equal and bool(rival.same(answer, theirs))
-        turns[rival_name] = min(rounds, SLOW_ROUNDS) if rival.naive and seconds > SLOW_SECONDS else rounds
+        turns[rival_name] = 1 if rival.naive and seconds > SLOW_SECONDS else rounds
     del answer, theirs
     parts = {"ours": case.ours} | {key: rival.run for key, rival in case.rivals.items()} | case.limits
     medians = interleaved_medians(parts, turns)
@@ -212,14 +212,15 @@ def machine_limits(rounds: int = ROUNDS, megabytes: int = 256) -> dict[str, floa
 
 
 def versions() -> dict[str, str]:
-    """Return the processor and the versions of everything measured."""
+    """Return the processor, what else ran on it in the last minute, and the versions of everything measured."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     packages = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
-        "processor": f"{model or platform.processor() or platform.machine()} ({numba.config.CPU_NAME or get_host_cpu_name()})",
+        "processor": f"{model or platform.machine()} ({numba.config.CPU_NAME or get_host_cpu_name()})",
         "cores": str(hdc.threads()),
+        "load before the start": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
         "hdc": hdc.__version__,
         **packages,
