@@ -1,9 +1,10 @@
 """Measure the packed-bit kernels beside their peers and the limits of the machine.
 
-Run ``python benchmarks/bench_kernels.py``: a quarter of an hour, or a minute with ``--quick`` (a tenth
-of the rows, three rounds). Every part of a case takes its turn in each round, on the same number of threads, and the median of the
+Run ``python benchmarks/bench_kernels.py``: a quarter of an hour, or a minute with ``--quick`` (a tenth of the rows,
+three rounds). Every part of a case takes its turn in each round, on the same number of threads, and the median of the
 rounds counts; answers are compared first. Ratios are a rival's time divided by ours. Percentages are the machine's
 time for the same work divided by ours: reading the input once, moving the same traffic, or counting the same bits.
+Ctrl-C stops measuring and sums up what there is.
 """
 
 import argparse
