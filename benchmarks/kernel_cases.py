@@ -1,79 +1,34 @@
-"""Kernels other than search, beside their peers and the machine's limits, from one run.
+"""Kernels other than search, each beside the NumPy reference, the best peer and the limit of the machine.
 
-``python benchmarks/kernel_cases.py [name ...]`` prints the table. Everything of a case is timed in interleaved
-rounds of one process, on the same number of threads, and the answers are compared.
+``scale`` divides the number of rows of a case: 1 is the size that the targets are stated for.
 """
 
-import statistics
-import sys
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import faiss
+import numkong
 import numpy as np
 import scipy.sparse
 import torch
 import torchhd
+from measuring import Case, Rival, reading, traffic
 
-from hdc.backends.numba_backend import BACKEND, threads
-from hdc.backends.numba_kernels.parallel import over_rows
+from hdc.backends import numba_backend, numpy_backend
 from hdc.words import mask_tail, unpack, word_count
 
-ROUNDS = 9
-BITS, DENSE = BACKEND.bits, BACKEND.dense
+BITS, DENSE = numba_backend.BACKEND.bits, numba_backend.BACKEND.dense
+NAIVE_BITS, NAIVE_DENSE = numpy_backend.BACKEND.bits, numpy_backend.BACKEND.dense
 
-Run = Callable[[], Any]
+DIM = 10_000
 
-
-@dataclass(frozen=True)
-class Case:
-    """A kernel and what it is measured against.
-
-    Attributes
-    ----------
-    name : str
-    ours : function of no arguments
-    peers : other ways to the same answer, by name
-    limits : what the machine can do at best, by name: work and traffic of the same size
-    equal : function of our answer and all peers' that says whether they agree
-    """
-
-    name: str
-    ours: Run
-    peers: dict[str, Run]
-    limits: dict[str, Run] = field(default_factory=dict)
-    equal: Callable[..., bool] = np.array_equal
+close = partial(np.allclose, rtol=1e-4, atol=1e-4)
 
 
-def use_threads(n: int) -> None:
-    """Limit this project and all peers to ``n`` threads."""
-    threads(n)
-    torch.set_num_threads(n)
-    faiss.omp_set_num_threads(n)
-
-
-def measure(case: Case) -> dict[str, Any]:
-    """Time all parts of a case in interleaved rounds.
-
-    Returns
-    -------
-    dict with the name, whether the answers agree, and the median seconds of every part
-    """
-    parts = {"ours": case.ours, **case.peers, **case.limits}
-    answers = {name: run() for name, run in parts.items()}
-    agree = bool(case.equal(answers["ours"], *(answers[name] for name in case.peers)))
-    del answers
-    seconds: dict[str, list[float]] = {name: [] for name in parts}
-    for _ in range(ROUNDS):
-        for name, run in parts.items():
-            start = time.perf_counter()
-            result = run()
-            seconds[name].append(time.perf_counter() - start)
-            del result
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    return {"case": case.name, "equal": agree, "seconds": medians, "limits": list(case.limits)}
+def naive(run: Callable[[], Any], same: Callable[[Any, Any], bool] = np.array_equal) -> dict[str, Rival]:
+    """Name a call of the reference backend."""
+    return {"NumPy": Rival(run, same, naive=True)}
 
 
 def packed(dim: int, *shape: int, seed: int = 0) -> Any:
@@ -82,167 +37,187 @@ def packed(dim: int, *shape: int, seed: int = 0) -> Any:
     return mask_tail(words, dim)
 
 
-def _copy_rows(source: Any, out: Any, start: int, stop: int) -> None:
-    out[start:stop] = source[start:stop]
+def flat(x: Any) -> Any:
+    """View packed words as rows, for a limit that reads them."""
+    return x.reshape(-1, x.shape[-1])
 
 
-def copies(traffic: int) -> dict[str, Run]:
-    """Return copies that move so many bytes, read and written: into new memory, and into memory in use."""
-    source = np.ones((traffic // 16384, 1024), dtype=np.float64)
-    used = np.zeros_like(source)
-
-    def into(out: Any) -> Any:
-        over_rows(_copy_rows, len(source), 1000.0, source, out)
-        return out
-
-    return {"copy (new)": lambda: into(np.empty_like(source)), "copy (in use)": lambda: into(used)}
+def bind(scale: int) -> Case:
+    """Bind pairs; NumPy's own operator is the reference and the best peer at once."""
+    a, b = packed(DIM, 100_000 // scale), packed(DIM, 100_000 // scale, seed=1)
+    limits = traffic(a, b)
+    return Case(f"bind {len(a):,} pairs, D={DIM}", lambda: BITS.xor(a, b), naive(lambda: NAIVE_BITS.xor(a, b)), limits)
 
 
-def majority() -> Case:
-    """1000 vectors of 10 000 components, 100 sets; an odd 999 makes torchhd's random ties irrelevant."""
-    dim, sets, n = 10_000, 100, 999
-    x, tie = packed(dim, sets, n), packed(dim)
-    hypervectors = torchhd.BSCTensor(torch.from_numpy(unpack(x, dim)))
+def rotation(shift: int, scale: int) -> Case:
+    """Rotate rows."""
+    x = packed(DIM, 100_000 // scale)
     return Case(
-        "majority of 999, D=10000, 100 sets",
+        f"rotate {len(x):,} rows by {shift}, D={DIM}",
+        lambda: BITS.rotate(x, shift, DIM),
+        naive(lambda: NAIVE_BITS.rotate(x, shift, DIM)),
+        traffic(x),
+    )
+
+
+def slicing(scale: int) -> Case:
+    """Cut a range of components out."""
+    x = packed(DIM, 100_000 // scale)
+    return Case(
+        f"components 100 to 9,999 of {len(x):,} rows, D={DIM}",
+        lambda: BITS.slice_dims(x, 100, 9999),
+        naive(lambda: NAIVE_BITS.slice_dims(x, 100, 9999)),
+        traffic(x),
+    )
+
+
+def permutation(scale: int) -> Case:
+    """Permute the components of many rows; the peer has them as booleans, eight times the memory."""
+    x, index = packed(DIM, 10_000 // scale), np.random.default_rng(0).permutation(DIM)
+    spread = torch.from_numpy(unpack(x, DIM))
+    places = torch.from_numpy(index)
+    return Case(
+        f"permute {len(x):,} rows, D={DIM}",
+        lambda: BITS.gather(x, index, DIM),
+        naive(lambda: NAIVE_BITS.gather(x, index, DIM))
+        | {"torch on bool": Rival(lambda: spread[:, places], _unpacked_equal)},
+        traffic(x),
+    )
+
+
+def _unpacked_equal(ours: Any, theirs: Any) -> bool:
+    return np.array_equal(unpack(ours, DIM), theirs.numpy())
+
+
+def majority(scale: int) -> Case:
+    """Bundle 999 vectors, an odd number, as torchhd breaks ties at random."""
+    sets, n = max(1, 100 // scale), 999
+    x, tie = packed(DIM, sets, n), packed(DIM)
+    hypervectors = torchhd.BSCTensor(torch.from_numpy(unpack(x, DIM)))
+    return Case(
+        f"majority of {n}, D={DIM}, {sets} sets",
         lambda: BITS.majority(x, None, tie),
-        {"torchhd BSC": lambda: hypervectors.multibundle()},
-        {"read once": lambda: np.bitwise_or.reduce(x, axis=None)},
-        lambda ours, theirs: np.array_equal(unpack(ours, dim), theirs.numpy()),
+        naive(lambda: NAIVE_BITS.majority(x, None, tie))
+        | {"torchhd BSC": Rival(lambda: hypervectors.multibundle(), _unpacked_equal)},
+        {"read once": reading(flat(x))},
     )
 
 
-def majority_weighted() -> Case:
-    """Take the same majority with weights, on one set."""
-    dim, n = 10_000, 1000
-    x, tie = packed(dim, n), packed(dim)
-    weights = np.random.default_rng(1).integers(-5, 6, n)
-    signs = np.where(unpack(x, dim), 1, -1).astype(np.float32)
+def majority_weighted(scale: int) -> Case:
+    """Bundle 1000 vectors with weights; the peer multiplies them as float32 and leaves ties open."""
+    x, tie = packed(DIM, 1000), packed(DIM)
+    weights = np.random.default_rng(1).integers(-5, 6, 1000)
+    signs = np.where(unpack(x, DIM), 1, -1).astype(np.float32)
 
-    def by_matrix() -> Any:
-        return weights.astype(np.float32) @ signs
-
-    def agree(ours: Any, sums: Any) -> bool:
+    def clear_equal(ours: Any, sums: Any) -> bool:
         clear = sums != 0
-        return np.array_equal(unpack(mask_tail(ours, dim), dim)[clear], sums[clear] > 0)
+        return np.array_equal(unpack(mask_tail(ours.copy(), DIM), DIM)[clear], sums[clear] > 0)
 
     return Case(
-        "weighted majority of 1000, D=10000",
+        f"weighted majority of 1000, D={DIM}",
         lambda: BITS.majority(x, weights, tie),
-        {"numpy float32 product": by_matrix},
-        equal=agree,
+        naive(lambda: NAIVE_BITS.majority(x, weights, tie))
+        | {"BLAS on float32": Rival(lambda: weights.astype(np.float32) @ signs, clear_equal)},
     )
 
 
-def counters() -> Case:
-    """One vector into a streaming bundle."""
-    dim = 10_000
-    x, sums = packed(dim, 1), np.arange(dim) % 100 - 50
+def counters(scale: int) -> Case:
+    """Add one vector to an incremental bundle."""
+    x, sums = packed(DIM, 1), np.arange(DIM) % 100 - 50
     return Case(
-        "add one vector to counters, D=10000",
+        f"add one vector to counters, D={DIM}",
         lambda: BITS.counters_add(sums, x, None),
-        {"numpy": lambda: sums + (2 * unpack(x[0], dim).astype(np.int64) - 1)},
+        naive(lambda: NAIVE_BITS.counters_add(sums, x, None)),
     )
 
 
-def bind() -> Case:
-    """10^5 pairs of 10 000 components."""
-    a, b = packed(10_000, 100_000), packed(10_000, 100_000, seed=1)
-    return Case("bind 100k pairs, D=10000", lambda: BITS.xor(a, b), {"numpy": lambda: a ^ b}, copies(3 * a.nbytes))
-
-
-def _rotation(shift: int) -> Case:
-    dim = 10_000
-    x = packed(dim, 100_000)
-    few = unpack(x[:2000], dim)
-    peer = {"np.roll on a fiftieth as bool": lambda: np.roll(few, shift, axis=-1)}
+def counters_signs(scale: int) -> Case:
+    """Take the majority that counters stand for."""
+    sums, tie = np.random.default_rng(0).integers(-9, 10, (1000 // scale, DIM)), packed(DIM)
     return Case(
-        f"rotate 100k by {shift}, D=10000",
-        lambda: BITS.rotate(x, shift, dim),
-        peer,
-        copies(2 * x.nbytes),
-        lambda ours, theirs: np.array_equal(unpack(ours[:2000], dim), theirs),
+        f"signs of {len(sums):,} sets of counters, D={DIM}",
+        lambda: BITS.counters_majority(sums, tie),
+        naive(lambda: NAIVE_BITS.counters_majority(sums, tie)),
+        {"read once": reading(sums.view(np.uint64))},
     )
 
 
-def rotation_by_1() -> Case:
-    """Rotate by one component."""
-    return _rotation(1)
-
-
-def rotation_by_777() -> Case:
-    """Rotate by an arbitrary shift."""
-    return _rotation(777)
-
-
-def permutation() -> Case:
-    """One random permutation of 10 000 rows."""
-    dim = 10_000
-    x, index = packed(dim, 10_000), np.random.default_rng(0).permutation(dim)
-    spread = unpack(x, dim)
+def union(scale: int) -> Case:
+    """Or of 100 rows."""
+    x = packed(DIM, 1000 // scale, 100)
     return Case(
-        "permute 10k rows, D=10000",
-        lambda: BITS.gather(x, index, dim),
-        {"numpy take on bool rows": lambda: np.take(spread, index, axis=-1)},
-        equal=lambda ours, theirs: np.array_equal(unpack(ours, dim), theirs),
-    )
-
-
-def packing() -> Case:
-    """Pack 10 000 rows of booleans."""
-    rows = unpack(packed(10_000, 10_000), 10_000)
-    return Case(
-        "pack 10k rows, D=10000",
-        lambda: BITS.pack(rows),
-        {"numpy packbits": lambda: np.packbits(rows, axis=-1, bitorder="little")},
-        equal=lambda ours, theirs: np.array_equal(ours.view(np.uint8)[:, :1250], theirs),
-    )
-
-
-def unpacking() -> Case:
-    """Unpack 10 000 rows."""
-    x = packed(10_000, 10_000)
-    return Case(
-        "unpack 10k rows, D=10000",
-        lambda: BITS.unpack(x, 10_000),
-        {"numpy unpackbits": lambda: np.unpackbits(x.view(np.uint8), axis=-1, count=10_000, bitorder="little")},
-    )
-
-
-def union() -> Case:
-    """Or of 100 rows, 1000 sets."""
-    x = packed(10_000, 1000, 100)
-    return Case(
-        "or of 100, D=10000, 1000 sets",
+        f"or of 100, D={DIM}, {len(x):,} sets",
         lambda: BITS.or_reduce(x),
-        {"numpy": lambda: np.bitwise_or.reduce(x, axis=-2)},
+        naive(lambda: NAIVE_BITS.or_reduce(x)),
+        {"read once": reading(flat(x))},
     )
 
 
-def hadamard_bind() -> Case:
-    """One MBAT operator (signs, permutation, Walsh-Hadamard) at d=4096, batch 1000, against a dense one."""
-    d, batch = 4096, 1000
+def ones(scale: int) -> Case:
+    """Count the set bits of rows."""
+    x = packed(DIM, 100_000 // scale)
+    return Case(
+        f"popcount of {len(x):,} rows, D={DIM}",
+        lambda: BITS.popcount(x),
+        naive(lambda: NAIVE_BITS.popcount(x)),
+        {"read once": reading(x)},
+    )
+
+
+def distances(scale: int) -> Case:
+    """All distances of 100 queries, without a search."""
+    items, queries = packed(1024, 100_000 // scale), packed(1024, 100, seed=1)
+    ready = numkong.hammings_pack(items.view(np.uint8), dtype="uint1")
+    return Case(
+        f"Hamming distances, 100 x {len(items):,}, D=1024",
+        lambda: BITS.hamming(queries, items),
+        naive(lambda: NAIVE_BITS.hamming(queries, items))
+        | {"NumKong": Rival(lambda: np.asarray(numkong.hammings_packed(queries.view(np.uint8), ready)))},
+    )
+
+
+def packing(scale: int) -> Case:
+    """Pack booleans; the reference is NumPy's packbits and a little more."""
+    rows = unpack(packed(DIM, 10_000 // scale), DIM)
+    return Case(
+        f"pack {len(rows):,} rows, D={DIM}",
+        lambda: BITS.pack(rows),
+        naive(lambda: NAIVE_BITS.pack(rows)),
+        {"read once": reading(rows.view(np.uint64))},
+    )
+
+
+def unpacking(scale: int) -> Case:
+    """Unpack to booleans."""
+    x = packed(DIM, 10_000 // scale)
+    return Case(
+        f"unpack {len(x):,} rows, D={DIM}", lambda: BITS.unpack(x, DIM), naive(lambda: NAIVE_BITS.unpack(x, DIM))
+    )
+
+
+def hadamard_bind(scale: int) -> Case:
+    """Apply one MBAT operator (signs, permutation, Walsh-Hadamard) to rows, against a dense matrix of it."""
+    d = 4096
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((batch, d)).astype(np.float32)
+    x = rng.standard_normal((1000 // scale, d)).astype(np.float32)
     index, sign = rng.permutation(d), rng.choice(np.int8([-1, 1]), d)
 
-    def bound(rows: Any) -> Any:
-        return DENSE.fwht(DENSE.signed_gather(rows, index, sign))
+    def bound(kernels: Any, rows: Any) -> Any:
+        return kernels.fwht(kernels.signed_gather(rows, index, sign))
 
-    matrix = torch.from_numpy(bound(np.eye(d, dtype=np.float32)))
-    rows = torch.from_numpy(x)
+    rows, matrix = torch.from_numpy(x), torch.from_numpy(bound(DENSE, np.eye(d, dtype=np.float32)))
     return Case(
-        "MBAT hadamard bind, d=4096, batch 1000",
-        lambda: bound(x),
-        {"dense float32 GEMM": lambda: rows @ matrix},
-        copies(4 * x.nbytes),
-        lambda ours, theirs: np.allclose(ours, theirs.numpy(), rtol=1e-4, atol=1e-4),
+        f"MBAT hadamard bind, d={d}, batch {len(x):,}",
+        lambda: bound(DENSE, x),
+        naive(lambda: bound(NAIVE_DENSE, x), close)
+        | {"float32 GEMM": Rival(lambda: rows @ matrix, lambda ours, theirs: close(ours, theirs.numpy()))},
+        traffic(x.view(np.uint64)),
     )
 
 
-def code_dots() -> Case:
-    """Two planes (4 levels) of 1024 components, 10^5 codes, 100 queries; FAISS finds the best, we all dots."""
-    dim, n, q = 1024, 100_000, 100
+def code_dots(scale: int) -> Case:
+    """Dot products of 4-level codes, 1024 components; FAISS finds the ten best, we write all of them."""
+    dim, n, q = 1024, 100_000 // scale, 100
     items, queries = packed(dim, n, 2), packed(dim, q, 2, seed=1)
 
     def values(codes: Any) -> Any:
@@ -250,83 +225,67 @@ def code_dots() -> Case:
         return 2 * signs[:, 0] + signs[:, 1]
 
     floats = values(queries)
-    index = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_4bit, faiss.METRIC_INNER_PRODUCT)
-    index.train(values(items[:20_000]))
-    for start in range(0, n, 20_000):
-        index.add(values(items[start : start + 20_000]))
-    few = values(items[:500])
+    quantiser = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_4bit, faiss.METRIC_INNER_PRODUCT)
+    quantiser.train(values(items[:10_000]))
+    for start in range(0, n, 10_000):
+        quantiser.add(values(items[start : start + 10_000]))
+
+    def as_near(ours: Any, found: Any) -> bool:
+        """Say whether what an approximate search found is within 5 % of the best ten."""
+        return np.allclose(np.take_along_axis(ours, found, -1), np.sort(ours, axis=-1)[:, :-11:-1], rtol=0.05)
+
     return Case(
-        "code dots, 4 levels x 1024, 100k codes, 100 queries",
+        f"dots of 4-level codes, 1024 dims, {n:,} codes, {q} queries",
         lambda: BITS.code_dots(queries, items, dim),
-        {"faiss SQ QT_4bit": lambda: index.search(floats, 10)},
-        equal=lambda ours, theirs: np.array_equal(ours[:, :500], floats @ few.T),
+        naive(lambda: NAIVE_BITS.code_dots(queries, items, dim))
+        | {"FAISS SQ 4 bit": Rival(lambda: quantiser.search(floats, 10)[1], as_near)},
     )
 
 
-def accumulate() -> Case:
-    """5000 documents of about 60 weighted tokens, 20 000 tokens of 2048 components."""
+def accumulate(scale: int) -> Case:
+    """Documents of about 60 weighted tokens, 20 000 tokens of 2048 components."""
     x = np.random.default_rng(0).standard_normal((20_000, 2048)).astype(np.float32)
-    docs = scipy.sparse.random(5000, 20_000, 0.003, "csr", np.float32, np.random.default_rng(1))
+    docs = scipy.sparse.random(5000 // scale, 20_000, 0.003, "csr", np.float32, np.random.default_rng(1))
+    parts = docs.data, docs.indices, docs.indptr
     return Case(
-        "sparse (5000 x 20000, 60 a row) times dense 2048",
-        lambda: DENSE.csr_matmul(docs.data, docs.indices, docs.indptr, x),
-        {"scipy": lambda: docs @ x},
-        equal=lambda ours, theirs: np.allclose(ours, theirs, rtol=1e-4, atol=1e-4),
+        f"sparse ({docs.shape[0]:,} x 20,000, 60 a row) times dense 2048",
+        lambda: DENSE.csr_matmul(*parts, x),
+        naive(lambda: NAIVE_DENSE.csr_matmul(*parts, x), close) | {"SciPy": Rival(lambda: docs @ x, close)},
     )
 
 
-def draw() -> Case:
-    """10 000 rows of 157 words, each from its own key."""
-    keys = np.random.default_rng(0).integers(0, 2**64, (10_000, 2), dtype=np.uint64)
+def draw(scale: int) -> Case:
+    """Rows of 157 random words, each from its own key; the reference is NumPy's own Philox."""
+    keys = np.random.default_rng(0).integers(0, 2**64, (10_000 // scale, 2), dtype=np.uint64)
     return Case(
-        "random words, 10k keys, D=10000",
+        f"random words, {len(keys):,} keys, D={DIM}",
         lambda: BITS.random_words(keys, 157),
-        {"numpy Philox": lambda: np.stack([np.random.Philox(key=key).random_raw(157) for key in keys])},
+        naive(lambda: NAIVE_BITS.random_words(keys, 157)),
     )
 
 
-CASES: dict[str, Callable[[], Case]] = {
-    build.__name__: build
-    for build in (
-        majority,
-        majority_weighted,
-        counters,
-        bind,
-        rotation_by_1,
-        rotation_by_777,
-        permutation,
-        packing,
-        unpacking,
-        union,
-        hadamard_bind,
-        code_dots,
-        accumulate,
-        draw,
-    )
+BUILDERS: dict[str, Callable[[int], Case]] = {
+    "bind": bind,
+    "rotate-1": partial(rotation, 1),
+    "rotate-777": partial(rotation, 777),
+    "slice": slicing,
+    "permute": permutation,
+    "majority": majority,
+    "majority-weighted": majority_weighted,
+    "counters-add": counters,
+    "counters-signs": counters_signs,
+    "or": union,
+    "popcount": ones,
+    "hamming": distances,
+    "pack": packing,
+    "unpack": unpacking,
+    "mbat-bind": hadamard_bind,
+    "code-dots": code_dots,
+    "sparse-dense": accumulate,
+    "random-words": draw,
 }
-"""Builders, so that only one case's data is in memory."""
 
 
-def rows(names: list[str], thread_counts: list[int]) -> Iterator[dict[str, Any]]:
-    """Measure the named cases at each number of threads."""
-    for name in names:
-        case = CASES[name]()
-        for n in thread_counts:
-            use_threads(n)
-            yield {"threads": n, **measure(case)}
-
-
-def line(row: dict[str, Any]) -> str:
-    """Format one measurement: our milliseconds, then how many times longer each other part took."""
-    seconds = dict(row["seconds"])
-    ours = seconds.pop("ours")
-    ratios = "  ".join(
-        f"{name} {time / ours:.0%}" if name in row["limits"] else f"{name} {time / ours:.1f}x"
-        for name, time in seconds.items()
-    )
-    return f"{row['case']:52s} {row['threads']}T {1e3 * ours:9.3f} ms  equal={row['equal']}  {ratios}"
-
-
-if __name__ == "__main__":
-    for row in rows(sys.argv[1:] or list(CASES), sorted({1, threads()})):
-        print(line(row), flush=True)
+def builders(quick: bool) -> dict[str, Callable[[], Case]]:
+    """Return the cases by name, at a tenth of the rows if quick; built one by one, to hold one's data at a time."""
+    return {name: partial(build, 10 if quick else 1) for name, build in BUILDERS.items()}
