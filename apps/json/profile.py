@@ -216,8 +216,9 @@ class _Sample:
 
 
 def _part(x: float, low: float, high: float) -> float:
-    """Return (x - low) / (high - low), halved against overflow and kept finite."""
-    part = (x / 2 - low / 2) / (high / 2 - low / 2)
+    """Return (x - low) / (high - low), kept finite; halved where a difference overflows, and only there."""
+    half = 0.5 if math.isinf(x - low) or math.isinf(high - low) else 1.0
+    part = (half * x - half * low) / (half * high - half * low)
     return max(-LARGEST, min(LARGEST, part))
 
 
