@@ -1,3 +1,4 @@
+import errno
 import io
 import json
 import os
@@ -12,7 +13,8 @@ import pytest
 import hdc
 from hdc.apps import cli, progress
 from hdc.apps.cli import main
-from hdc.apps.json.display import compact, shorten
+from hdc.apps.json.display import compact, reason_lines, shorten
+from hdc.apps.json.matching import Reason
 
 PEOPLE = [
     {"name": "Ada Lovelace", "born": 1815, "tags": ["maths", "poetry"]},
@@ -49,12 +51,54 @@ def test_version_and_usage(capsys):
 
 
 def test_search_prints_a_table(catalogue, capsys):
-    status, out, _ = run(capsys, catalogue, '{"name": "Turing"}', "-k", "2")
+    status, out, _ = run(capsys, catalogue, '{"tags": ["maths"], "name": "Turing"}', "-k", "2")
     header, first, *others = out.splitlines()
     assert status == 0
     assert header.split() == ["score", "id", "document"]
-    assert first.startswith('0.900   1  {"name": "Alan Turing"')
+    assert first.split()[1:4] == ["1", '{"name":', '"Alan']
     assert len(others) == 1
+
+
+def test_documents_that_hold_nothing_asked_are_no_answer(catalogue, capsys):
+    _, out, _ = run(capsys, catalogue, '{"name": "Turing"}', "--json")
+    assert [hit["id"] for hit in json.loads(out)] == [1]
+    status, out, _ = run(capsys, catalogue, '{"Name": "Turing"}')
+    assert status == 0
+    assert out.startswith("nothing found: ")
+
+
+def test_a_query_that_is_no_json_gets_an_example(catalogue, capsys):
+    status, _, err = run(capsys, catalogue, "Turing")
+    assert status == 1
+    assert err == 'hdc: error: query:1:1: Expecting value; a query is a JSON document such as {"name": "Ada"}\n'
+
+
+@pytest.mark.parametrize("output", ["people.jsonl", "./people.jsonl", "notes.txt", os.devnull, ""])
+def test_only_an_index_is_replaced(catalogue, capsys, output):
+    Path("notes.txt").write_text("mine")
+    before = Path("people.jsonl").read_bytes()
+    assert main(["json", "index", "people.jsonl", "-o", output]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (Path("people.jsonl").read_bytes(), Path("notes.txt").read_text()) == (before, "mine")
+    assert not Path(os.devnull).is_file()
+    assert main(["json", "index", "people.jsonl", "-o", catalogue]) == 0
+
+
+def test_a_full_disk_is_told_with_the_name_and_leaves_the_index(catalogue, capsys, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = Path(catalogue).read_bytes()
+    monkeypatch.setattr(os, "fsync", full)
+    assert main(["json", "index", "people.jsonl", "-o", catalogue, "--dim", "64"]) == 1
+    assert capsys.readouterr().err == f"hdc: error: {catalogue}: {os.strerror(errno.ENOSPC)}\n"
+    assert Path(catalogue).read_bytes() == before
+    assert sorted(path.name for path in Path().iterdir()) == ["people.hdc", "people.jsonl"]
+
+
+def test_true_is_not_shown_as_equal_to_one():
+    (line,) = reason_lines([Reason("private", True, 1, 0.0)])
+    assert line.split() == ["0.0%", "private", "true", "≠", "1"]
 
 
 def test_explain_shows_the_fields(catalogue, capsys):

@@ -153,3 +153,11 @@ def test_any_bytes_give_a_value_or_a_document_error(raw):
             parse_bytes(raw, "text")
     else:
         assert json.loads(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_line_cut_short_is_told_on_its_own_line(file, end):
+    path = file(f'{{"a": 1}}{end}{{"a":{end}{{"a": 3}}{end}')
+    with pytest.raises(DocumentError) as raised:
+        documents(path)
+    assert str(raised.value) == f"{path}:2:6: Expecting value"

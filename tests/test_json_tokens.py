@@ -171,3 +171,9 @@ def test_a_constant_number_weighs_little():
 
 def test_a_scale_spans_all_numbers():
     assert Scale.learn([-sys.float_info.max, sys.float_info.max]).position(0.0) == pytest.approx(0.5)
+
+
+def test_a_scale_of_subnormal_numbers():
+    least = math.ulp(0.0)
+    scale = Scale.learn([0.0, least, 2 * least])
+    assert scale.position(0.0) < scale.position(least) < scale.position(2 * least) < scale.position(1.0)

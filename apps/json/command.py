@@ -4,6 +4,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from hdc.errors import ParameterError
@@ -67,7 +68,7 @@ def run_index(arguments: argparse.Namespace) -> int:
     from hdc.apps.json.reading import read
     from hdc.apps.progress import counted
 
-    _check_output(arguments.output)
+    _check_output(arguments.output, arguments.files)
     encoder = JSONEncoder(
         arguments.dim,
         matrix=arguments.matrix,
@@ -80,9 +81,13 @@ def run_index(arguments: argparse.Namespace) -> int:
     if not arguments.no_fit:
         encoder.fit(record.document for record in counted(records, "documents learned from"))
     index = JSONIndex(encoder).add(counted(records, "documents indexed"))
-    index.save(arguments.output)
+    try:
+        index.save(arguments.output)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, arguments.output) from error
     size = os.path.getsize(arguments.output)
-    print(f"{len(index)} documents in {arguments.output} ({size / 1e6:.1f} MB)")
+    documents = "1 document" if len(index) == 1 else f"{len(index)} documents"
+    print(f"{documents} in {arguments.output} ({size / 1e6:.1f} MB)")
     return 0
 
 
@@ -96,7 +101,7 @@ def run_search(arguments: argparse.Namespace) -> int:
     query = None if arguments.query is None else _read_query(arguments.query)
     index = JSONIndex.load(arguments.index)
     if arguments.like is None:
-        hits = index.search(query, arguments.k)
+        hits = [hit for hit in index.search(query, arguments.k) if hit.score > 0]
     else:
         query, hits = index.document(arguments.like), index.like(arguments.like, arguments.k)
     reasons = [index.explain(query, hit) for hit in hits] if arguments.explain else None
@@ -116,14 +121,30 @@ def show(lines: list[str]) -> None:
 
 
 def _read_query(argument: str) -> Any:
-    from hdc.apps.json.reading import STDIN, parse_bytes
+    from hdc.apps.json.reading import STDIN, DocumentError, parse_bytes
 
     raw = sys.stdin.buffer.read() if argument == STDIN else os.fsencode(argument)
-    return parse_bytes(raw, QUERY)
+    try:
+        return parse_bytes(raw, QUERY)
+    except DocumentError as error:
+        raise DocumentError(f'{error}; a query is a JSON document such as {{"name": "Ada"}}') from None
 
 
-def _check_output(path: str) -> None:
-    """Fail before the work rather than after it, where the index cannot be written."""
+def _check_output(path: str, inputs: Sequence[str]) -> None:
+    """Fail before the work rather than after it, where the index cannot be written or would replace another file."""
+    from hdc import files
+
     folder = os.path.dirname(path) or "."
-    if os.path.isdir(path) or not os.path.isdir(folder):
-        raise ParameterError(f"{path}: not a place for a file; name a file in a folder that exists")
+    if not path or os.path.isdir(path) or not os.path.isdir(folder):
+        raise ParameterError(f"{path or 'no name'}: not a place for a file; name a file in a folder that exists")
+    if not os.path.exists(path):
+        return
+    if any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
+        raise ParameterError(f"{path} is an input; name another file for the index")
+    if not os.path.isfile(path) or not _begins_with(path, files.MAGIC):
+        raise ParameterError(f"{path} exists and is no index; name another file, or remove it first")
+
+
+def _begins_with(path: str, magic: bytes) -> bool:
+    with open(path, "rb") as file:
+        return file.read(len(magic)) == magic

@@ -17,7 +17,7 @@ MAX_REASONS = 8
 def hit_lines(hits: Sequence[Hit], reasons: Sequence[Sequence[Reason]] | None, width: int) -> list[str]:
     """Return the lines of a table of hits, each followed by its reasons if there are any."""
     if not hits:
-        return ["nothing found"]
+        return ["nothing found: no document holds any of what is asked, in fields of these names"]
     number_width = max(2, *(len(str(hit.id)) for hit in hits))
     lines = [f"score  {'id':>{number_width}}  document"]
     for position, hit in enumerate(hits):
@@ -69,7 +69,8 @@ def _values(reason: Reason) -> str:
     query = shorten(compact(reason.query), VALUE_WIDTH)
     if reason.match is ABSENT:
         return f"{query}  (not there)"
-    sign = "=" if reason.query == reason.match else "~" if reason.share > 0 else "≠"
+    same = reason.query == reason.match and isinstance(reason.query, bool) == isinstance(reason.match, bool)
+    sign = "=" if same else "~" if reason.share > 0 else "≠"
     return f"{query} {sign} {shorten(compact(reason.match), VALUE_WIDTH)}"
 
 

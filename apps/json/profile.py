@@ -176,6 +176,7 @@ class ProfileBuilder:
     def add(self, table: LeafTable, documents: list[set[int]]) -> None:
         """Count the documents of a batch, given as the numbers of their leaves in ``table``."""
         paths = [node.path() for node in table.nodes]
+        places = [any_position(path) for path in paths]
         tokens = [_countable(value) for value in table.values]
         for leaves in documents:
             seen: defaultdict[Path, set[Token]] = defaultdict(set)
@@ -184,7 +185,7 @@ class ProfileBuilder:
                 if isinstance(value, int | float):
                     self._samples[scale_path(paths[leaf])].add(value)
                 else:
-                    seen[any_position(paths[leaf])].update(tokens[leaf])
+                    seen[places[leaf]].update(tokens[leaf])
             for path, present in seen.items():
                 self._counts[path].update(present)
         self.documents += len(documents)
@@ -216,8 +217,9 @@ class _Sample:
 
 
 def _part(x: float, low: float, high: float) -> float:
-    """Return (x - low) / (high - low), halved against overflow and kept finite."""
-    part = (x / 2 - low / 2) / (high / 2 - low / 2)
+    """Return (x - low) / (high - low), kept finite; halved where a difference overflows, and only there."""
+    half = 0.5 if math.isinf(x - low) or math.isinf(high - low) else 1.0
+    part = (half * x - half * low) / (half * high - half * low)
     return max(-LARGEST, min(LARGEST, part))
 
 

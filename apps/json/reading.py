@@ -149,7 +149,7 @@ def _filled_lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 def _parse_line(numbered: tuple[int, bytes], name: str) -> Record:
     line, raw = numbered
-    return Record(parse(_decode(raw, name, line), name, line), f"{name}:{line}")
+    return Record(parse(_decode(raw.rstrip(b"\r\n"), name, line), name, line), f"{name}:{line}")
 
 
 def _items(value: Any, name: str, line: int) -> Iterator[Record]:
