@@ -28,7 +28,7 @@ def random_words(keys: Words, words: int) -> Words:
 
 def xor(a: Words, b: Words) -> Words:
     """Bind packed bipolar vectors: exclusive or."""
-    return np.bitwise_xor(a, b, dtype=np.uint64)
+    return np.bitwise_xor(a, b, dtype=np.uint64, order="C")
 
 
 def or_reduce(x: Words) -> Words:

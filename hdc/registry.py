@@ -77,7 +77,7 @@ def model_class(name: str) -> "type[VSA]":
 
 @cache
 def backend(name: str) -> Backend:
-    """Return the backend of a name, or the best one that loads for ``"auto"``.
+    """Return the backend of a name, or the compiled one, which is the default, for ``"auto"``.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def backend(name: str) -> Backend:
     except ImportError as error:
         raise BackendUnavailableError(
             f"backend {name!r} needs a library that is not installed ({error}); "
-            f"pip install 'hdc-toolkit[{name}]', or use backend='numpy'"
+            "install that library, or use backend='numpy'"
         ) from error
     if not isinstance(found, Backend):
         raise ParameterError(f"backend {name!r} must be a hdc.kernels.Backend, not {type(found).__name__}")

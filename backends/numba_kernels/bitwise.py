@@ -21,7 +21,7 @@ def _xor_rows(a: Words, b: Words, out: Words, start: int, stop: int) -> None:
 def xor(a: Words, b: Words) -> Words:
     """Exclusive or of NumPy, on threads: most of the time goes to the pages of a fresh result."""
     if a.size + b.size <= SMALL:
-        return np.bitwise_xor(a, b, dtype=np.uint64)
+        return np.bitwise_xor(a, b, dtype=np.uint64, order="C")
     shape = np.broadcast_shapes(a.shape, b.shape)
     out = np.empty(shape, dtype=np.uint64)
     rows = shape[0] if len(shape) > 1 else 1
