@@ -14,8 +14,9 @@ from hdc.checks import integer
 from hdc.dense import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
+from hdc.models.packed import Packed
 from hdc.vsa import VSA, Role
-from hdc.words import Words, as_words, mask_tail, word_count
+from hdc.words import Words, mask_tail
 
 
 @dataclass(frozen=True)
@@ -148,7 +149,7 @@ class MAPI(_MAP):
 
 
 @dataclass(frozen=True)
-class MAPB(_MAP):
+class MAPB(Packed, _MAP):
     """MAP-B: ±1 atoms packed 64 to a word, sign of the sum, exclusive or, rotation, centred Hamming.
 
     Arrays are ``(..., words)`` uint64 in the layout of :mod:`hdc.words`; a set bit is -1. A sum of zero takes
@@ -163,20 +164,6 @@ class MAPB(_MAP):
     """
 
     model: ClassVar[str] = "MAP-B"
-
-    @property
-    def storage(self) -> int:
-        """Number of 64-bit words."""
-        return word_count(self.dim)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """uint64 words."""
-        return np.dtype(np.uint64)
-
-    def check(self, x: Any, what: str = "array") -> Words:
-        """Check for packed words with clear padding."""
-        return as_words(x, self.dim, what)
 
     def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Words:
         """Draw uniform bits; padding bits are cleared."""

@@ -20,8 +20,9 @@ from hdc.dense import BLOCK, dots, magnitude, normalised, pairwise, squared_norm
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE
+from hdc.models.packed import Packed
 from hdc.vsa import VSA, Role
-from hdc.words import Words, as_words, unpack, word_count
+from hdc.words import Words, unpack
 
 Counts = npt.NDArray[np.int64]
 BINDINGS = ("shift", "segment")
@@ -233,7 +234,7 @@ def _power(base: Counts, exponent: int) -> Counts:
 
 
 @dataclass(frozen=True)
-class Bloom(_Sparse):
+class Bloom(Packed, _Sparse):
     """Bloom: sparse binary atoms, packed; bundles by or; a bundle is a Bloom filter of its members.
 
     Arrays are ``(..., words)`` uint64 in the layout of :mod:`hdc.words`.
@@ -250,20 +251,6 @@ class Bloom(_Sparse):
     """
 
     model: ClassVar[str] = "Bloom"
-
-    @property
-    def storage(self) -> int:
-        """Number of 64-bit words."""
-        return word_count(self.dim)
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """uint64 words."""
-        return np.dtype(np.uint64)
-
-    def check(self, x: Any, what: str = "array") -> Words:
-        """Check for packed words with clear padding."""
-        return as_words(x, self.dim, what)
 
     def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Words:
         """Draw atoms with exactly ``ones`` bits set."""
