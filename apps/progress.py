@@ -1,4 +1,4 @@
-"""A line on standard error that counts what passes, where a person is watching."""
+"""A line on standard error that shows how far long work is, where a person is watching."""
 
 import sys
 import time
@@ -6,6 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 Item = TypeVar("Item")
+
+CLEAR = "\r\x1b[K"
+
+WIDTH = 30
+"""Characters of a progress bar."""
 
 INTERVAL = 0.1
 """Seconds between two updates."""
@@ -34,4 +39,40 @@ def counted(items: Iterable[Item], what: str) -> Iterator[Item]:
             yield item
     finally:
         if shown > began:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            print(CLEAR, end="", file=sys.stderr, flush=True)
+
+
+def tracked(items: Iterable[Item], total: int, done: int = 0, *, show: bool = True) -> Iterator[Item]:
+    """Pass finished items on and show how many of ``total`` are done.
+
+    Parameters
+    ----------
+    items : iterable
+        Yields ``total - done`` items.
+    total : int
+    done : int
+        Items that were finished before; they do not count for the speed.
+    show : bool
+        Whether to show anything; nothing is shown where standard error is not a terminal.
+    """
+    if not (show and sys.stderr.isatty()):
+        yield from items
+        return
+    began, shown = time.monotonic(), 0.0
+    try:
+        for number, item in enumerate(items, 1):
+            now = time.monotonic()
+            if now - shown >= INTERVAL:
+                shown = now
+                print(f"\r{bar(number, total, done, now - began)}", end="", file=sys.stderr, flush=True)
+            yield item
+    finally:
+        print(CLEAR, end="", file=sys.stderr, flush=True)
+
+
+def bar(number: int, total: int, done: int, seconds: float) -> str:
+    """Return one line: a bar, the count, and the time left at the speed so far."""
+    finished = done + number
+    filled = WIDTH * finished // max(total, 1)
+    left = time.strftime("%H:%M:%S", time.gmtime(seconds / number * (total - finished)))
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {finished}/{total} points, {left} left"

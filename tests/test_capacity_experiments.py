@@ -15,10 +15,10 @@ from hdc import errors
 from hdc.apps.capacity import draws, experiments
 from hdc.apps.capacity.experiments import Experiment, expand, run
 from hdc.apps.capacity.intervals import MeanTest, wilson
-from hdc.apps.capacity.progress import bar
 from hdc.apps.capacity.results import Point, Results
 from hdc.apps.capacity.schlegel import table
 from hdc.apps.capacity.search import minimum_dimension
+from hdc.apps.progress import bar
 from tests.test_registry import plugin
 
 __all__ = ["plugin"]

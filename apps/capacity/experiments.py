@@ -10,9 +10,9 @@ import numpy as np
 
 import hdc
 from hdc.apps.capacity.draws import MEMORY, Codebook, Draws, Ints, canonical
-from hdc.apps.capacity.progress import tracked
 from hdc.apps.capacity.protocols import MATRICES, PROTOCOLS, Answers, Batch, Parameters, Protocol, protocol
 from hdc.apps.capacity.results import Point, Results
+from hdc.apps.progress import tracked
 from hdc.errors import ParameterError
 
 WHOLE = ("dim", "items", "universe", "other", "depth", "factors", "ones", "load")

@@ -7,8 +7,8 @@ from typing import Any
 import hdc
 from hdc.apps.capacity.accuracy import dimension_for
 from hdc.apps.capacity.experiments import Experiment
-from hdc.apps.capacity.progress import tracked
 from hdc.apps.capacity.search import Minimum, minimum_dimension
+from hdc.apps.progress import tracked
 from hdc.errors import UnknownNameError, UnsupportedError
 
 PROTOCOLS = ("bundle", "pairs")
