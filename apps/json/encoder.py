@@ -9,13 +9,14 @@ import inspect
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 import hdc
 from hdc.apps.json.leaves import ARRAYS, Arrays, LeafTable, Node, Path, Step
+from hdc.apps.json.packing import sign_bits
 from hdc.apps.json.profile import Profile, ProfileBuilder
 from hdc.apps.json.tokens import Token, Tokens
 from hdc.errors import ParameterError
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Floats = npt.NDArray[np.float32]
+
+Output: TypeAlias = Literal["float", "packed"]
+
+OUTPUTS: tuple[Output, ...] = ("float", "packed")
 
 BATCH_DOCUMENTS = 1 << 12
 """Documents that are encoded at a time."""
@@ -67,6 +72,8 @@ class JSONEncoder:
     ----------
     dim : int
         Length of the vectors.
+    output : {"float", "packed"}
+        What :meth:`transform` returns: float32 vectors, or their sign bits, 64 to a word, a 32nd of the bytes.
     matrix : {"permutation", "hadamard", "haar"}
         Family of the orthogonal operators; see :class:`hdc.MBAT`.
     seed : int
@@ -87,12 +94,14 @@ class JSONEncoder:
         self,
         dim: int = 2048,
         *,
+        output: Output = "float",
         matrix: str = "permutation",
         seed: int = 0,
         arrays: Arrays = "auto",
         balance: float = 0.0,
     ) -> None:
         self.dim = dim
+        self.output: Output = output
         self.matrix = matrix
         self.seed = seed
         self.arrays: Arrays = arrays
@@ -145,6 +154,8 @@ class JSONEncoder:
         ParameterError
             If one is out of range.
         """
+        if self.output not in OUTPUTS:
+            raise ParameterError(f"output must be one of {', '.join(OUTPUTS)}, not {self.output!r}")
         if self.arrays not in ARRAYS:
             raise ParameterError(f"arrays must be one of {', '.join(ARRAYS)}, not {self.arrays!r}")
         if not 0 <= self.balance <= 1:
@@ -181,7 +192,7 @@ class JSONEncoder:
         self.profile_ = builder.build()
         return self
 
-    def transform(self, X: Iterable[Any]) -> Floats:
+    def transform(self, X: Iterable[Any]) -> npt.NDArray[Any]:
         """Encode documents.
 
         Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, for any number:
@@ -196,16 +207,25 @@ class JSONEncoder:
         -------
         (n, dim) float32 array
             Rows of expected norm 1; exactly linear in the leaves of a document.
+        (n, ceil(dim / 64)) uint64 array, for ``output="packed"``
+            Bit ``i`` of word ``w`` is 1 where component ``64 w + i`` of the float vector is positive (layout of
+            :mod:`hdc.words`); a zero takes the sign of the next component that is not.
 
         Raises
         ------
         ParameterError
             If a document is no JSON, or a parameter is out of range.
         """
-        parts = [vectors for vectors, _ in self.encode(X)]
-        return np.concatenate(parts) if parts else np.empty((0, self.dim), dtype=np.float32)
+        finish = sign_bits if self.output == "packed" else np.asarray
+        empty = finish(np.empty((0, self.dim), dtype=np.float32))
+        return np.concatenate([empty, *(finish(vectors) for vectors, _ in self.encode(X))])
 
-    def fit_transform(self, X: Iterable[Any], y: Any = None) -> Floats:
+    def vectors(self, X: Iterable[Any]) -> Floats:
+        """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
+        empty = np.empty((0, self.dim), dtype=np.float32)
+        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
+
+    def fit_transform(self, X: Iterable[Any], y: Any = None) -> npt.NDArray[Any]:
         """Fit, then encode the same documents, which are held in memory."""
         documents = list(X)
         return self.fit(documents).transform(documents)
