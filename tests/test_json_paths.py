@@ -48,7 +48,7 @@ def test_what_is_no_path_is_refused(text):
 
 
 def test_a_path_is_a_string():
-    with pytest.raises(ParameterError, match="must be a string such as 'type.label', not 3"):
+    with pytest.raises(ParameterError, match=r"must be a string such as 'type\.label', not 3"):
         parse_path(3)
 
 
