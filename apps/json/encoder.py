@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 import hdc
+from hdc.apps.json.learning import ProfileBuilder
 from hdc.apps.json.leaves import ARRAYS, Arrays, LeafTable, Node
 from hdc.apps.json.packing import sign_bits
 from hdc.apps.json.paths import Path, Step
-from hdc.apps.json.profile import Profile, ProfileBuilder
+from hdc.apps.json.profile import Profile
 from hdc.apps.json.tokens import Token, Tokens
 from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
@@ -190,14 +191,27 @@ class JSONEncoder:
         ParameterError
             If there is no document, a document is no JSON, or a parameter is out of range.
         """
-        self.check()
-        builder = ProfileBuilder()
-        for table, documents in self._tables(X):
-            builder.add(table, documents)
+        builder = self.count(X)
         if not builder.documents:
             raise ParameterError("fit needs at least one document, and there was none")
         self.profile_ = builder.build()
         return self
+
+    def count(self, X: Iterable[Any]) -> ProfileBuilder:
+        """Count documents without changing the encoder, so that parts of a collection can be counted apart.
+
+        ``encoder.profile_ = encoder.count(X).merge(encoder.count(Y)).build()`` is fitting on both.
+
+        Raises
+        ------
+        ParameterError
+            If a document is no JSON, or a parameter is out of range.
+        """
+        self.check()
+        builder = ProfileBuilder()
+        for table, documents in self._tables(X):
+            builder.add(table, documents)
+        return builder
 
     def transform(self, X: Iterable[Any]) -> npt.NDArray[Any]:
         """Encode documents.

@@ -16,6 +16,9 @@ scale 0 and so on, ``("constant", "true")``. Kinds keep types apart: 1, ``"1"`` 
 
 Tokens: TypeAlias = dict[Token, float]
 
+NUMBER = "number"
+"""Kind of a number's token; dates and durations have kinds of their own."""
+
 EXACT_STRING = 0.5
 """Share of a string's squared weight that only the same string has; its words share the rest equally."""
 
@@ -71,7 +74,7 @@ def number_tokens(value: int | float, position: float, widths: tuple[float, ...]
     widths : tuple of float
         Distance at which the similarity on each scale has fallen to zero.
     """
-    tokens: Tokens = {("number", _exact_number(value)): math.sqrt(EXACT_NUMBER)}
+    tokens: Tokens = {(NUMBER, _exact_number(value)): math.sqrt(EXACT_NUMBER)}
     weight = math.sqrt((1 - EXACT_NUMBER) / (CELLS * len(widths)))
     for scale, width in enumerate(widths):
         first = math.floor(position * CELLS / width)

@@ -12,6 +12,7 @@ from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile, any_position, scale_path
 from hdc.apps.json.tokens import (
     DECADE_WIDTHS,
+    NUMBER,
     QUANTILE_WIDTHS,
     Token,
     Tokens,
@@ -74,7 +75,7 @@ class Values:
 
     def _number(self, path: Path, value: int | float) -> Tokens:
         profile = self._profile
-        scale = profile.scales.get(scale_path(path))
+        scale = profile.scales.get((scale_path(path), NUMBER))
         if scale is None:
             return number_tokens(value, decades(value), DECADE_WIDTHS)
         tokens = number_tokens(value, scale.position(value), QUANTILE_WIDTHS)
