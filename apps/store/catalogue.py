@@ -24,7 +24,7 @@ from hdc.errors import FileFormatError, ParameterError
 SCHEMA = """
 CREATE TABLE state (one INTEGER PRIMARY KEY, generation INTEGER, rows INTEGER, next_id INTEGER, total INTEGER,
                     digest INTEGER);
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT, digest INTEGER) WITHOUT ROWID;
 CREATE TABLE rows (row INTEGER PRIMARY KEY, key TEXT, document BLOB, source TEXT, digest INTEGER);
 CREATE INDEX keys ON rows (key) WHERE key IS NOT NULL;
 CREATE TABLE dead (row INTEGER PRIMARY KEY, generation INTEGER);
@@ -48,6 +48,9 @@ Value = str | bytes | int | None
 
 Entry = tuple[str | None, bytes | None, str | None]
 """Key, document and source of a row."""
+
+CACHE_KIB = 1 << 15
+"""Memory that a writer gives SQLite: a large transaction otherwise goes back and forth to the disk."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ class Catalogue:
                 self._tables.execute("PRAGMA synchronous = FULL")
                 if writable:
                     self._tables.execute("PRAGMA journal_mode = TRUNCATE")
+                    self._tables.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
                 if settings is not None:
                     self._create(settings)
                 if not writable:
@@ -172,9 +176,9 @@ class Catalogue:
     def setting(self, name: str) -> str:
         """Return a setting, in JSON."""
         with self._told():
-            found = self._tables.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        if found is None:
-            raise FileFormatError(f"{self.path} is damaged: it has no setting {name!r}; restore it from a copy")
+            found = self._tables.execute("SELECT value, digest FROM settings WHERE name = ?", (name,)).fetchone()
+        if found is None or digest("settings", name, found[0]) != found[1]:
+            raise FileFormatError(f"{self.path} is damaged: its setting {name!r} does not match its checksum")
         return str(found[0])
 
     def entry(self, row: int) -> Entry:
@@ -185,16 +189,21 @@ class Catalogue:
         FileFormatError
             If they do not match their checksum.
         """
+        return self.entries(row, row + 1)[0]
+
+    def entries(self, start: int, stop: int) -> list[Entry]:
+        """Return the entry of each row of a range, as :meth:`entry`."""
         with self._told():
             found = self._tables.execute(
-                "SELECT key, document, source, digest FROM rows WHERE row = ?", (row,)
-            ).fetchone()
-        if found is None:
-            return None, None, None
-        key, document, source, stored = found
-        if digest("rows", row, key, document, source) != stored:
-            raise FileFormatError(f"{self.path} is damaged: row {row} does not match its checksum; restore a copy")
-        return key, document, source
+                "SELECT row, key, document, source, digest FROM rows WHERE row >= ? AND row < ? ORDER BY row",
+                (start, stop),
+            ).fetchall()
+        held: dict[int, Entry] = {}
+        for row, key, document, source, number in found:
+            if digest("rows", row, key, document, source) != number:
+                raise FileFormatError(f"{self.path} is damaged: row {row} does not match its checksum; restore a copy")
+            held[row] = key, document, source
+        return [held.get(row, (None, None, None)) for row in range(start, stop)]
 
     def find(self, key: str) -> int | None:
         """Return the live row of a key."""
@@ -294,20 +303,18 @@ class Change:
         self._total += number
         return number
 
-    def _recount(
-        self, table: str, key: tuple[Value, ...], old: tuple[Value, ...] | None, new: tuple[Value, ...]
-    ) -> None:
+    def _recount(self, table: str, key: tuple[Value, ...], old: tuple[Value, ...] | None, *new: Value) -> int:
         if old is not None:
             self._total -= digest(table, *key, *old)
-        self._count(table, *key, *new)
+        return self._count(table, *key, *new)
 
     def set(self, name: str, value: Any) -> None:
         """Set a setting to a JSON value."""
         text = json.dumps(value, allow_nan=False)
         old = self._tables.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         if old != (text,):
-            self._tables.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, text))
-            self._recount("settings", (name,), old, (text,))
+            number = self._recount("settings", (name,), old, text)
+            self._tables.execute("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", (name, text, number))
 
     def add(self, entries: Iterable[Entry] | None, count: int, next_id: int) -> None:
         """Add ``count`` rows at the end; rows with nothing to say need no entry."""
@@ -329,7 +336,7 @@ class Change:
         for block, value in blocks:
             old = self._tables.execute("SELECT sum FROM blocks WHERE name = ? AND block = ?", (name, block)).fetchone()
             self._tables.execute("INSERT OR REPLACE INTO blocks VALUES (?, ?, ?)", (name, block, value))
-            self._recount("blocks", (name, block), old, (value,))
+            self._recount("blocks", (name, block), old, value)
 
 
 def _state_row(state: State) -> tuple[int, int, int, int, int]:

@@ -22,6 +22,11 @@ COPIED = 10_000
 Ids = npt.NDArray[np.int64]
 
 
+def some(entries: list[Entry]) -> list[Entry] | None:
+    """Return the entries, or None if they are all empty and need no place in the catalogue."""
+    return entries if any(value is not None for entry in entries for value in entry) else None
+
+
 class Edition:
     """Rows, their keys and documents, addressed by position.
 
@@ -197,11 +202,12 @@ class Edition:
         ids = self.ids()
         live = np.setdiff1d(np.arange(self.count), self.dead, assume_unique=True)
         names = [name for name in self.columns if name != ID]
-        for start in range(0, len(live), COPIED):
-            rows = live[start : start + COPIED]
-            arrays = {name: self.columns[name].rows(self.count)[rows] for name in names}
-            entries = [self.catalogue.entry(int(row)) for row in rows]
-            target.write(arrays, entries if any(map(any, entries)) else None, ids[rows])
+        for start in range(0, self.count, COPIED):
+            rows = live[slice(*np.searchsorted(live, [start, start + COPIED]))]
+            if len(rows):
+                arrays = {name: self.columns[name].rows(self.count)[rows] for name in names}
+                held = self.catalogue.entries(start, start + COPIED)
+                target.write(arrays, some([held[row - start] for row in rows.tolist()]), ids[rows])
         with target._change() as change:
             change.add(None, 0, self.catalogue.state.next_id)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hdc.apps.store import layout
 from hdc.apps.store.catalogue import Entry
 from hdc.apps.store.columns import DTYPES, Rows
-from hdc.apps.store.edition import ID, Edition
+from hdc.apps.store.edition import ID, Edition, some
 from hdc.apps.store.locking import WriterLock
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
 
@@ -82,6 +82,7 @@ class Store:
             return cls(kind, Edition(None, settings=settings))
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
+        layout.sync_folder(folder.parent)
         layout.check_unused(folder)
         lock = WriterLock(folder)
         try:
@@ -306,9 +307,7 @@ class Store:
             raise ParameterError("an id is given twice")
         rows = self._checked_rows(arrays, len(dying))
         entries = [self._edition.catalogue.entry(row) for row in dying.tolist()]
-        self._written(
-            self._edition.write(rows, entries if any(map(any, entries)) else None, self.ids()[dying], dying.tolist())
-        )
+        self._written(self._edition.write(rows, some(entries), self.ids()[dying], dying.tolist()))
 
     def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
         """Remove rows by id, by key, or both; return how many.
