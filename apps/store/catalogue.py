@@ -154,7 +154,7 @@ class Catalogue:
             yield
         except sqlite3.ProgrammingError as error:
             raise ParameterError(f"the store is closed ({error}); open it again") from None
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             if getattr(error, "sqlite_errorname", "").startswith(_OUTSIDE):
                 raise OSError(f"{self.path}: {error}; nothing was changed") from error
             raise FileFormatError(f"{self.path} is damaged: {error}; restore it from a copy") from error

@@ -354,9 +354,15 @@ class Store:
         old = self._edition
         folder = old.folder and layout.new_edition(old.folder.parent, int(old.folder.name))
         new = Edition(folder, settings=_settings(old))
-        old.copy_to(new)
-        if self._folder is not None and folder is not None:
-            layout.write_current(self._folder, self.kind, folder)
+        try:
+            old.copy_to(new)
+            if self._folder is not None and folder is not None:
+                layout.write_current(self._folder, self.kind, folder)
+        except BaseException:
+            new.close(seal=False)
+            if self._folder is not None and old.folder is not None:
+                layout.remove_leftovers(self._folder, old.folder)
+            raise
         self._edition, self._positions = new, None
         old.close(seal=False)
 
