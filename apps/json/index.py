@@ -4,27 +4,30 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc import files
-from hdc.apps.json.encoder import Floats, JSONEncoder
+from hdc.apps.json.encoder import JSONEncoder
 from hdc.apps.json.matching import ABSENT, Matcher, Reason, plain
-from hdc.apps.json.paths import show_path
+from hdc.apps.json.nearness import FIRST, Scores, by_nearness
+from hdc.apps.json.paths import parse_path, show_path
 from hdc.apps.json.profile import any_position
-from hdc.apps.json.reading import Record
+from hdc.apps.json.rows import LENGTH, Rows, columns, encode_rows
+from hdc.apps.json.search import DEVIATIONS, Best, Missing, Question
+from hdc.apps.json.where import Filter, as_filter
+from hdc.apps.store import Store
 from hdc.errors import FileFormatError, ParameterError
 
 KIND = "json-index"
 
-CANDIDATES = 200
-"""Documents, the nearest by vector, whose exact score is computed (or 4 k, if that is more)."""
+STEP = 50
+"""Documents that are compared before asking whether that is enough."""
 
-COMPARISONS = 2000
-"""Beyond so many leaves of the query times candidates, fewer candidates are taken, down to 50: the signal of
-a long query stands further above the noise of the vectors, and the exact comparison costs more."""
+Measure: TypeAlias = Literal["coverage", "overlap", "cosine"]
+
+Where: TypeAlias = str | Iterable[str] | Filter | None
 
 
 @dataclass(frozen=True)
@@ -34,44 +37,109 @@ class Hit:
     Attributes
     ----------
     score : float
-        For ``"coverage"`` the part of the query that the document holds, 0 … 1; for ``"cosine"`` the cosine
-        of the two vectors.
+        For ``"coverage"`` the part of the query that the document holds, 0 … 1; for ``"overlap"`` the part of the
+        query and the document together that both hold; for ``"cosine"`` the cosine of the two vectors.
     id : int
-        Position in the index.
+        Number of the document in the index.
     document : JSON value
     source : str
         Where it was read, as ``file:line``; empty if it did not come from a file.
-    measure : {"coverage", "cosine"}
+    key : str or None
+    measure : {"coverage", "overlap", "cosine"}
     """
 
     score: float
     id: int
     document: Any
     source: str
-    measure: Literal["coverage", "cosine"]
+    key: str | None
+    measure: Measure
 
 
 class JSONIndex:
     """Documents, their vectors, and search with reasons.
 
+    In memory, or in a folder: see :meth:`create` and :meth:`open`. What a method that changes a folder has returned
+    from is on the disk. Documents and vectors stay there: memory does not grow with them.
+
     Parameters
     ----------
     encoder : JSONEncoder
         Fitted or not; the index keeps its state and must be built anew to change it.
+    key : str, optional
+        Path at which every document has a key, a text or an integer; :meth:`put` needs one.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter of the encoder is out of range, or the key is no path.
     """
 
-    def __init__(self, encoder: JSONEncoder) -> None:
-        self.encoder = JSONEncoder.from_json(encoder.to_json())
-        self._texts: list[bytes] = []
-        self._sources: list[str] = []
-        self._vectors: list[Floats] = []
-        self._norms: list[npt.NDArray[np.float64]] = []
+    def __init__(self, encoder: JSONEncoder, *, key: str | None = None) -> None:
+        self._begin(_new_store(None, encoder, key))
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str], encoder: JSONEncoder, *, key: str | None = None) -> Self:
+        """Make an index of no documents in a folder that does not exist or is empty.
+
+        Raises
+        ------
+        ParameterError
+            As the class, or if the folder holds something.
+        OSError
+            If it cannot be written.
+        """
+        return cls._of(_new_store(path, encoder, key))
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, writable: bool = False) -> Self:
+        """Open an index; one process may write, any number read what was there when they opened it.
+
+        Raises
+        ------
+        FileFormatError
+            If it is no index, damaged where that shows at once (see :meth:`verify`), or of a newer version.
+        BlockingIOError
+            If another process writes.
+        OSError
+            If it cannot be read.
+        """
+        return cls._of(Store.open(path, KIND, writable=writable))
+
+    @classmethod
+    def _of(cls, store: Store) -> Self:
+        index = cls.__new__(cls)
+        index._begin(store)
+        return index
+
+    def _begin(self, store: Store) -> None:
+        try:
+            self.encoder = JSONEncoder.from_json(store.meta["encoder"])
+            self.key: str | None = store.meta["key"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(f"the index is of another version ({error!r}); build it again") from error
+        self._store = store
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._store)
+
+    def __repr__(self) -> str:
+        return f"JSONIndex({self.encoder!r}, {len(self)} documents)"
+
+    def close(self) -> None:
+        """Close the files and let another process write."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ documents
 
     def add(self, documents: Iterable[Any]) -> Self:
-        """Add documents, all or, if one is no JSON, none.
+        """Add documents, batch by batch: each is added as a whole, or, if one of its documents is no JSON, not at all.
 
         Parameters
         ----------
@@ -80,19 +148,64 @@ class JSONIndex:
         Raises
         ------
         ParameterError
-            If a document is no JSON.
+            If a document is no JSON, or its key is missing or there already.
         """
-        texts: list[bytes] = []
-        sources: list[str] = []
-        vectors, norms = [], []
-        for part, scale in self.encoder.encode(_recorded(documents, texts, sources)):
-            vectors.append(part)
-            norms.append(scale)
-        self._texts += texts
-        self._sources += sources
-        self._vectors += vectors
-        self._norms += norms
+        for rows in self._encoded(documents):
+            self.append(rows)
         return self
+
+    def put(self, documents: Iterable[Any]) -> Self:
+        """Add documents, or replace those of the same keys, which keep their ids; of equal keys the last one stays.
+
+        Raises
+        ------
+        ParameterError
+            If the index has no key path, a document is no JSON or has no key.
+        """
+        if self.key is None:
+            raise ParameterError("put needs an index made with key=PATH, which says where documents have their keys")
+        for rows in self._encoded(documents):
+            self.append(rows, replace=True)
+        return self
+
+    def append(self, rows: Rows, *, replace: bool = False) -> None:
+        """Add a batch that :func:`encode_rows` made with this index's encoder and key.
+
+        Parameters
+        ----------
+        rows : Rows
+        replace : bool
+            Whether a document replaces another one of its key; else that is an error.
+        """
+        if replace and rows.keys is not None:
+            last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
+            self._store.put(last.arrays, last.keys or [], last.texts, last.sources)
+        else:
+            self._store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+
+    def _encoded(self, documents: Iterable[Any]) -> Iterator[Rows]:
+        return encode_rows(self.encoder, documents, None if self.key is None else parse_path(self.key))
+
+    def remove(self, ids: Sequence[int] = (), keys: Sequence[str] = ()) -> int:
+        """Remove documents by id or key and return how many; other ids stay as they are.
+
+        Raises
+        ------
+        ParameterError
+            If there is none of an id or key; nothing is removed then.
+        """
+        for number in ids:
+            self._check_id(number)
+        return self._store.remove(np.asarray(ids, dtype=np.int64), list(keys))
+
+    def ids(self) -> npt.NDArray[np.int64]:
+        """Return the ids of all documents, ascending."""
+        ids, alive = self._store.ids(), self._store.alive()
+        return np.sort(ids if alive is None else ids[alive])
+
+    def find(self, key: str) -> int | None:
+        """Return the id of the document with a key, or None."""
+        return self._store.find(key)
 
     def document(self, number: int) -> Any:
         """Return a stored document.
@@ -100,16 +213,32 @@ class JSONIndex:
         Raises
         ------
         ParameterError
-            If there is none of that number.
+            If there is none of that id.
         """
-        if not 0 <= number < len(self):
-            held = f"the index holds 0 to {len(self) - 1}" if len(self) else "the index is empty"
-            raise ParameterError(f"there is no document {number}; {held}")
-        return json.loads(self._texts[number])
+        self._check_id(number)
+        return self._read(number)
+
+    def _check_id(self, number: int) -> None:
+        ids = self.ids()
+        if not len(ids):
+            raise ParameterError(f"there is no document {number}; the index is empty")
+        if number not in ids:
+            raise ParameterError(f"there is no document {number}; the index holds {ids[0]} to {ids[-1]}")
+
+    def _read(self, number: int) -> Any:
+        return json.loads(self._store.document(number) or b"null")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copy the index to a folder that does not exist or is empty; raises as :meth:`create`."""
+        self._store.save_copy(path).close()
+
+    def verify(self) -> None:
+        """Check every byte; raises FileFormatError that says what is damaged."""
+        self._store.verify()
 
     # ------------------------------------------------------------------ search
 
-    def search(self, query: Any, k: int = 10) -> list[Hit]:
+    def search(self, query: Any, k: int = 10, *, where: Where = None, missing: Missing = "ignore") -> list[Hit]:
         """Find the documents that hold most of what a (partial) document asks for.
 
         The score is the part of the query's weight that the document holds: 1.0 if everything asked for is
@@ -121,42 +250,84 @@ class JSONIndex:
         query : JSON value
         k : int
             At least 1.
+        where : str, iterable of str, or function of a document, optional
+            Conditions that all must hold, as :func:`parse_where` reads them. Candidates are looked at in order of
+            nearness until enough pass: all of them, if need be.
+        missing : {"ignore", "count"}
+            ``"count"`` divides by what the document has beyond the query, too: only an equal document has 1.0.
 
         Returns
         -------
-        list of at most k hits, best first; equal scores by vector similarity, then by id
+        list of at most k hits, best first; equal scores by id
 
         Raises
         ------
         ParameterError
-            If the query is no JSON or asks for nothing, or k is below 1.
+            If the query is no JSON or asks for nothing, a condition cannot be read, or k is below 1.
         """
-        if isinstance(query, dict | list) and not query:
-            raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
-        vector = self.encoder.vectors([query])[0]
-        nearness = (self._matrix() @ vector) * self._scales()
-        matcher = self._matcher(query)
-        candidates = max(4 * _checked(k), 50, min(CANDIDATES, COMPARISONS // matcher.leaves))
-        hits = []
-        for number in _top(nearness, candidates):
-            document = self.document(int(number))
-            hits.append(self._hit(matcher.score(document), int(number), document, "coverage"))
-        return sorted(hits, key=lambda hit: -hit.score)[:k]
+        question, accept = Question(query, self.encoder, missing), as_filter(where)
+        best = Best(_checked(k), question.least)
+        scales = self._store.rows("scales")
+        ids = self._store.ids()
+        for rows, estimates in self._near(question.vector, question.estimate, 4 * max(k, question.least)):
+            likely = estimates + np.float32(DEVIATIONS) * question.deviation(scales[rows])
+            for start in range(0, len(rows), STEP):
+                if best.enough(float(likely[start : start + STEP].max())):
+                    break
+                numbers = ids[rows[start : start + STEP]].tolist()
+                documents = ((number, self._read(number)) for number in numbers)
+                passed = ((number, document) for number, document in documents if not accept or accept(document))
+                best.add([(question.score(document), number) for number, document in passed], len(numbers))
+            else:
+                continue
+            break
+        return [self._hit(score, number, "coverage" if missing == "ignore" else "overlap") for score, number in best]
 
-    def like(self, number: int, k: int = 10) -> list[Hit]:
+    def like(self, number: int, k: int = 10, *, where: Where = None) -> list[Hit]:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.
 
         Raises
         ------
         ParameterError
-            If there is no document of that number, or k is below 1.
+            If there is no document of that id, a condition cannot be read, or k is below 1.
         """
-        self.document(number)
-        vectors = self._matrix()
-        lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-        cosines = (vectors @ vectors[number]) / (lengths * lengths[number])
-        nearest = [int(other) for other in _top(cosines, _checked(k) + 1) if other != number][:k]
-        return [self._hit(float(cosines[other]), other, self.document(other), "cosine") for other in nearest]
+        vector = self._unit([self.document(number)])[0]
+        accept, ids, first = as_filter(where), self._store.ids(), 4 * _checked(k)
+        hits: list[Hit] = []
+        for rows, cosines in self._near(vector, lambda dots, scales: dots / _positive(scales[:, LENGTH]), first):
+            for other, cosine in zip(ids[rows].tolist(), cosines.tolist(), strict=True):
+                if other != number and (accept is None or accept(self._read(other))):
+                    hits.append(self._hit(cosine, other, "cosine"))
+                if len(hits) == k:
+                    return self._exact(vector, hits)
+        return self._exact(vector, hits)
+
+    def _exact(self, vector: Scores, hits: list[Hit]) -> list[Hit]:
+        """Return hits with their cosines computed from the documents: what is stored of vectors is rounded."""
+        if not hits:
+            return []
+        cosines = self._unit([hit.document for hit in hits]) @ vector
+        exact = [
+            Hit(float(cosine), hit.id, hit.document, hit.source, hit.key, "cosine")
+            for hit, cosine in zip(hits, cosines, strict=True)
+        ]
+        return sorted(exact, key=lambda hit: (-hit.score, hit.id))
+
+    def _unit(self, documents: list[Any]) -> Scores:
+        vectors = self.encoder.vectors(documents)
+        return np.asarray(vectors / _positive(np.linalg.norm(vectors, axis=1))[:, None], dtype=np.float32)
+
+    def _near(self, vector: Scores, estimate: Any, first: int) -> Iterator[tuple[npt.NDArray[np.int64], Scores]]:
+        arrays = {name: self._store.rows(name) for name in columns(self.encoder.dim)}
+        alive = self._store.alive()
+        rows = np.arange(len(arrays["codes"])) if alive is None else np.flatnonzero(alive)
+        return by_nearness(arrays, rows, vector, estimate, max(FIRST, first))
+
+    def _hit(self, score: float, number: int, measure: Measure) -> Hit:
+        key, text, source = self._store.entry(number)
+        return Hit(score, number, json.loads(text or b"null"), source or "", key, measure)
+
+    # ------------------------------------------------------------------ reasons
 
     def explain(self, query: Any, hit: Hit) -> list[Reason]:
         """Say which leaves of the query made a hit's score.
@@ -173,85 +344,29 @@ class JSONIndex:
             The shares sum to the score. For a cosine a leaf's share is its own vector's part of the dot
             product: a leaf without counterpart has a share of about 0, within 1/sqrt(dim).
         """
-        found = self._matcher(query).reasons(hit.document)
         if hit.measure == "cosine":
-            met = {(any_position(path), _typed(reason.query)): reason.match for path, reason in found}
-            reasons = list(self._cosine_reasons(query, hit.document, met))
+            reasons = list(self._cosine_reasons(query, hit.document))
         else:
-            reasons = [reason for _, reason in found]
+            missing: Missing = "ignore" if hit.measure == "coverage" else "count"
+            reasons = Question(query, self.encoder, missing).reasons(hit.document)
         return sorted(reasons, key=lambda reason: -reason.share)
 
-    def _cosine_reasons(self, query: Any, document: Any, met: dict[Any, Any]) -> Iterator[Reason]:
-        target = self.encoder.vectors([document])[0]
+    def _cosine_reasons(self, query: Any, document: Any) -> Iterator[Reason]:
+        found = Matcher(query, self.encoder.values, self.encoder.arrays).reasons(document)
+        met = {(any_position(path), _typed(reason.query)): reason.match for path, reason in found}
+        target = self._unit([document])[0]
         leaves, vectors = self.encoder.leaf_vectors(query)
-        lengths = np.linalg.norm(vectors.sum(axis=0)) * np.linalg.norm(target)
-        for (path, value), share in zip(leaves, vectors @ target / lengths, strict=True):
+        length = np.linalg.norm(vectors.sum(axis=0))
+        for (path, value), share in zip(leaves, vectors @ target / length, strict=True):
             match = met.get((any_position(path), _typed(plain(value))), ABSENT)
             yield Reason(show_path(path), plain(value), match, float(share))
 
-    def _matcher(self, query: Any) -> Matcher:
-        return Matcher(query, self.encoder.values, self.encoder.arrays)
 
-    def _hit(self, score: float, number: int, document: Any, measure: Literal["coverage", "cosine"]) -> Hit:
-        return Hit(score, number, document, self._sources[number], measure)
-
-    def _matrix(self) -> Floats:
-        """Return all vectors, joined on first use after an add: ``(n, dim)``."""
-        if len(self._vectors) != 1:
-            empty = np.empty((0, self.encoder.dim), dtype=np.float32)
-            self._vectors = [np.concatenate([empty, *self._vectors])]
-        return self._vectors[0]
-
-    def _scales(self) -> npt.NDArray[np.float64]:
-        if len(self._norms) != 1:
-            self._norms = [np.concatenate([np.empty(0), *self._norms])]
-        return self._norms[0]
-
-    # ------------------------------------------------------------------ files
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the index to one file: written aside and renamed, so an existing one is never damaged.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        """
-        arrays: dict[str, npt.NDArray[Any]] = {"vectors": self._matrix(), "norms": self._scales()}
-        arrays["texts"], arrays["text_ends"] = _joined(self._texts)
-        arrays["sources"], arrays["source_ends"] = _joined([source.encode() for source in self._sources])
-        files.save(path, KIND, self.encoder.to_json(), arrays)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read an index that :meth:`save` wrote.
-
-        Raises
-        ------
-        FileFormatError
-            If the file is no index, is damaged or of a newer version.
-        OSError
-            If it cannot be read.
-        """
-        meta, arrays = files.load(path, KIND)
-        index = cls(JSONEncoder.from_json(meta))
-        index._texts = _split(arrays["texts"], arrays["text_ends"])
-        index._sources = [source.decode() for source in _split(arrays["sources"], arrays["source_ends"])]
-        index._vectors, index._norms = [arrays["vectors"]], [arrays["norms"]]
-        if not len(index._texts) == len(index._sources) == len(arrays["vectors"]) == len(arrays["norms"]):
-            raise FileFormatError(f"{path} holds parts of different lengths; build it again")
-        return index
-
-
-def _recorded(documents: Iterable[Any], texts: list[bytes], sources: list[str]) -> Iterator[Any]:
-    for item in documents:
-        document, source = (item.document, item.source) if isinstance(item, Record) else (item, "")
-        yield document
-        try:
-            texts.append(json.dumps(document, separators=(",", ":"), allow_nan=False).encode())
-        except ValueError as error:
-            raise ParameterError(f"document {len(texts)} cannot be stored: {error}") from None
-        sources.append(source)
+def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None) -> Store:
+    encoder.check()
+    if key is not None:
+        parse_path(key)
+    return Store.create(path, KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})
 
 
 def _checked(k: int) -> int:
@@ -260,25 +375,11 @@ def _checked(k: int) -> int:
     return k
 
 
-def _top(scores: npt.NDArray[np.floating[Any]], count: int) -> npt.NDArray[np.int64]:
-    """Return the positions of the largest scores, in order; ties by position."""
-    if count < len(scores):
-        least = np.partition(scores, len(scores) - count)[len(scores) - count]
-        chosen = np.flatnonzero(scores >= least)
-    else:
-        chosen = np.arange(len(scores))
-    return chosen[np.lexsort((chosen, -scores[chosen]))][:count]
+def _positive(lengths: Scores) -> Scores:
+    """Return lengths to divide by: a vector of zeros stays one."""
+    return np.where(lengths > 0, lengths, np.float32(1))
 
 
 def _typed(value: Any) -> Any:
     """Return a key that tells values of different JSON types apart."""
     return isinstance(value, bool), json.dumps(value) if isinstance(value, dict | list) else value
-
-
-def _joined(parts: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    return np.frombuffer(b"".join(parts), dtype=np.uint8), np.cumsum([len(part) for part in parts], dtype=np.int64)
-
-
-def _split(content: npt.NDArray[np.uint8], ends: npt.NDArray[np.int64]) -> list[bytes]:
-    whole, stops = content.tobytes(), ends.tolist()
-    return [whole[start:stop] for start, stop in zip([0, *stops], stops, strict=False)]
