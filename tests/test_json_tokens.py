@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdc.apps.json.leaves import Constant, LeafTable, show_path
+from hdc.apps.json.numbers import decades
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.apps.json.scales import LARGEST, Scale
-from hdc.apps.json.tokens import MAX_WORDS, decades, string_tokens
+from hdc.apps.json.strings import MAX_WORDS
 from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
@@ -87,13 +88,13 @@ def test_the_squared_weights_of_a_value_sum_to_one(value):
 
 
 def test_words_of_strings():
-    tokens = string_tokens("deleteMessage_v2 Straße")
+    tokens = UNFITTED.tokens((), "deleteMessage_v2 Straße")
     assert set(tokens) == {
         ("=", "deleteMessage_v2 Straße"),
         *(("~", word) for word in ("delete", "message", "v2", "strasse")),
     }
-    assert string_tokens("!?") == {("=", "!?"): 1.0}
-    assert len(string_tokens(" ".join(map(str, range(5000))))) == MAX_WORDS + 1
+    assert UNFITTED.tokens((), "!?") == {("=", "!?"): 1.0}
+    assert len(UNFITTED.tokens((), " ".join(map(str, range(5000))))) == MAX_WORDS + 1
 
 
 def test_types_share_nothing():
