@@ -15,6 +15,7 @@ from hdc.apps.json import JSONEncoder
 from hdc.apps.json import encoder as encoder_module
 from hdc.apps.json.leaves import leaf_value
 from hdc.apps.json.profile import Profile
+from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text("ab C", max_size=5)
@@ -40,7 +41,7 @@ def gallant(vsa, value, path=()):
     if isinstance(value, list) and value:
         terms = enumerate(value)
         return sum(vsa.bind(vsa.role(("position",)) ** (i + 1), gallant(vsa, x, (*path, i))) for i, x in terms)
-    tokens = Profile().tokens(path, leaf_value(value))
+    tokens = Values(Profile()).tokens(path, leaf_value(value))
     return vsa.bundle(vsa.symbols(list(tokens)), list(tokens.values()))
 
 

@@ -10,6 +10,7 @@ from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
 from hdc.apps.json import index as index_module
 from hdc.apps.json.matching import Matcher
 from hdc.apps.json.profile import Profile
+from hdc.apps.json.values import Values
 from hdc.errors import FileFormatError, ParameterError
 
 ARRAYS = ("auto", "bag", "sequence", "both")
@@ -82,7 +83,7 @@ VALUES = st.recursive(
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(ARRAYS), VALUES, VALUES)
 def test_scores_are_parts_of_one_and_shares_sum_to_them(arrays, query, document):
-    matcher = Matcher(query, Profile(), arrays)
+    matcher = Matcher(query, Values(Profile()), arrays)
     assert matcher.score(query) == pytest.approx(1)
     assert -1e-9 <= matcher.score(document) <= 1 + 1e-9
     assert sum(reason.share for _, reason in matcher.reasons(document)) == pytest.approx(matcher.score(document))

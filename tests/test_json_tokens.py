@@ -11,10 +11,12 @@ from hdc.apps.json.paths import show_path
 from hdc.apps.json.profile import LARGEST, Profile, Scale
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.apps.json.tokens import MAX_WORDS, decades, string_tokens
+from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
 NUMBERS = st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)
 FINITE = st.floats(-LARGEST, LARGEST)
+UNFITTED = Values(Profile())
 
 
 def leaves(document, arrays="auto"):
@@ -80,7 +82,7 @@ def test_depth_is_limited():
 @given(NUMBERS | st.text() | st.booleans() | st.none())
 def test_the_squared_weights_of_a_value_sum_to_one(value):
     (node_value,) = (value for _, value in leaves(value))
-    tokens = Profile().tokens((), node_value)
+    tokens = UNFITTED.tokens((), node_value)
     assert sum(weight * weight for weight in tokens.values()) == pytest.approx(1)
 
 
@@ -95,54 +97,51 @@ def test_words_of_strings():
 
 
 def test_types_share_nothing():
-    profile = Profile()
-    values = [1, "1", Constant.TRUE, None, "true", "null", Constant.EMPTY_OBJECT, "{}", Constant.EMPTY_ARRAY, "0x1"]
-    for i, one in enumerate(values):
-        for other in values[:i]:
-            assert overlap(profile.tokens((), one), profile.tokens((), other)) == 0
+    unlike = [1, "1", Constant.TRUE, None, "true", "null", Constant.EMPTY_OBJECT, "{}", Constant.EMPTY_ARRAY, "0x1"]
+    for i, one in enumerate(unlike):
+        for other in unlike[:i]:
+            assert overlap(UNFITTED.tokens((), one), UNFITTED.tokens((), other)) == 0
 
 
 @pytest.mark.parametrize("number", [0, -3, 10**15, 2**80, 10**300])
 def test_equal_numbers_are_one_number_whatever_their_type(number):
-    assert Profile().tokens((), number) == Profile().tokens((), float(number)) or int(float(number)) != number
-    assert overlap(Profile().tokens((), number), Profile().tokens((), number)) == pytest.approx(1)
+    assert UNFITTED.tokens((), number) == UNFITTED.tokens((), float(number)) or int(float(number)) != number
+    assert overlap(UNFITTED.tokens((), number), UNFITTED.tokens((), number)) == pytest.approx(1)
 
 
 def test_huge_integers_differ_although_their_floats_do_not():
-    profile = Profile()
-    assert 0.8 < overlap(profile.tokens((), 2**70), profile.tokens((), 2**70 + 1)) < 0.95
-    assert 0 < overlap(profile.tokens((), 10**400), profile.tokens((), 10**400 + 1)) < 0.95
-    assert overlap(profile.tokens((), 10**400), profile.tokens((), -(10**400))) == 0
+    assert 0.8 < overlap(UNFITTED.tokens((), 2**70), UNFITTED.tokens((), 2**70 + 1)) < 0.95
+    assert 0 < overlap(UNFITTED.tokens((), 10**400), UNFITTED.tokens((), 10**400 + 1)) < 0.95
+    assert overlap(UNFITTED.tokens((), 10**400), UNFITTED.tokens((), -(10**400))) == 0
 
 
 @given(NUMBERS, st.lists(NUMBERS, min_size=2, max_size=6))
 def test_unfitted_similarity_never_rises_with_distance(origin, others):
-    check_monotone(Profile(), origin, others)
+    check_monotone(UNFITTED, origin, others)
 
 
 @given(st.lists(FINITE, min_size=1, max_size=200), FINITE, st.lists(FINITE, min_size=2, max_size=6))
 def test_fitted_similarity_never_rises_with_distance(sample, origin, others):
-    check_monotone(Profile(1, {}, {(): Scale.learn(sample)}), origin, others)
+    check_monotone(Values(Profile(1, {}, {(): Scale.learn(sample)})), origin, others)
 
 
-def check_monotone(profile, origin, others):
-    tokens = profile.tokens((), origin)
+def check_monotone(values, origin, others):
+    tokens = values.tokens((), origin)
     for side in (sorted(x for x in others if x >= origin), sorted((x for x in others if x <= origin), reverse=True)):
-        similarities = [overlap(tokens, profile.tokens((), other)) for other in side]
+        similarities = [overlap(tokens, values.tokens((), other)) for other in side]
         assert all(near >= far - 1e-12 for near, far in itertools.pairwise(similarities))
 
 
 def test_near_numbers_are_more_similar_on_every_size():
-    profile = Profile()
     for unit in (1, 1000, 10**9):
-        base = profile.tokens((), 20 * unit)
-        near, middle, far = (overlap(base, profile.tokens((), x * unit)) for x in (21, 30, 2000))
+        base = UNFITTED.tokens((), 20 * unit)
+        near, middle, far = (overlap(base, UNFITTED.tokens((), x * unit)) for x in (21, 30, 2000))
         assert near > middle > far
 
 
 def test_a_fitted_path_is_soft_on_its_own_scale():
     years = Scale.learn([float(year) for year in range(1950, 2020)])
-    fitted, unfitted = Profile(70, {}, {(): years}), Profile()
+    fitted, unfitted = Values(Profile(70, {}, {(): years})), UNFITTED
     near, far = (overlap(fitted.tokens((), 1970), fitted.tokens((), x)) for x in (1972, 2010))
     assert near > 3 * far
     assert overlap(unfitted.tokens((), 1970), unfitted.tokens((), 2010)) > 2 * far
@@ -164,7 +163,7 @@ def test_decades_rise_with_numbers(one, other):
 def test_a_constant_number_weighs_little():
     weights = []
     for sample in ([200.0] * 50, [200.0] * 25 + [404.0] * 25, list(map(float, range(50)))):
-        tokens = Profile(50, {}, {(): Scale.learn(sample)}).tokens((), 200)
+        tokens = Values(Profile(50, {}, {(): Scale.learn(sample)})).tokens((), 200)
         weights.append(sum(weight * weight for weight in tokens.values()))
     assert weights[0] == pytest.approx(0.01)
     assert weights[0] < weights[1] < weights[2]

@@ -19,6 +19,7 @@ from hdc.apps.json.leaves import ARRAYS, Arrays, LeafTable, Node
 from hdc.apps.json.paths import Path, Step
 from hdc.apps.json.profile import Profile, ProfileBuilder
 from hdc.apps.json.tokens import Token, Tokens
+from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -157,6 +158,11 @@ class JSONEncoder:
         """The algebra: a model and nothing else, made of the parameters."""
         return hdc.create("MBAT", self.dim, matrix=self.matrix, seed=self.seed)
 
+    @property
+    def values(self) -> Values:
+        """What makes tokens and vectors of values, with what :meth:`fit` learned."""
+        return Values(self.profile_)
+
     # ------------------------------------------------------------------ estimator
 
     def fit(self, X: Iterable[Any], y: Any = None) -> Self:
@@ -258,11 +264,10 @@ class JSONEncoder:
         from scipy.sparse import csr_matrix, diags
 
         self.check()
+        values = self.values
         for table, documents in self._tables(X):
             paths = _Paths()
-            tokens = [
-                self.profile_.tokens(paths[node], value) for node, value in zip(table.nodes, table.values, strict=True)
-            ]
+            tokens = [values.tokens(paths[node], value) for node, value in zip(table.nodes, table.values, strict=True)]
             masses = np.array([sum(weight * weight for weight in leaf.values()) for leaf in tokens])
             columns = np.concatenate([np.sort(np.fromiter(leaves, np.int64)) for leaves in documents])
             starts = np.cumsum([0, *map(len, documents)])
@@ -292,7 +297,7 @@ class JSONEncoder:
     def _vectors(self, batch: Batch, start: int, stop: int) -> Floats:
         """Return the vectors of leaves ``start … stop - 1``, bound by their paths: ``(leaves, dim)``."""
         vsa = self.vsa
-        vectors = _mix(vsa, batch.tokens[start:stop])
+        vectors = _mix(vsa, self.values, batch.tokens[start:stop])
         groups: dict[Node, list[int]] = {}
         for row, node in enumerate(batch.table.nodes[start:stop]):
             groups.setdefault(node, []).append(row)
@@ -342,7 +347,7 @@ def _blocks(tokens: list[Tokens]) -> Iterator[tuple[int, int]]:
         yield start, len(tokens)
 
 
-def _mix(vsa: hdc.VSA, tokens: list[Tokens]) -> Floats:
+def _mix(vsa: hdc.VSA, values: Values, tokens: list[Tokens]) -> Floats:
     """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
     from scipy.sparse import csr_matrix
 
@@ -351,7 +356,7 @@ def _mix(vsa: hdc.VSA, tokens: list[Tokens]) -> Floats:
     weights = np.array([weight for leaf in tokens for weight in leaf.values()], dtype=np.float32)
     starts = np.cumsum([0, *map(len, tokens)])
     mixture = csr_matrix((weights, columns, starts), (len(tokens), len(names)))
-    return np.asarray(mixture @ vsa.symbols(list(names)), dtype=np.float32)
+    return np.asarray(mixture @ values.vectors(vsa, list(names)), dtype=np.float32)
 
 
 def _balance(weights: "csr_matrix", table: LeafTable, masses: npt.NDArray[np.float64], balance: float) -> None:

@@ -11,15 +11,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 from hdc.apps.json.leaves import Arrays, Constant, by_position, leaf_value
 from hdc.apps.json.paths import Path, show_path
-from hdc.apps.json.profile import Profile
-from hdc.apps.json.tokens import Tokens
+from hdc.apps.json.values import Values
 
 ELSEWHERE = 0.5
 """Part of an item's match that is left where its position differs and ``arrays="both"``."""
-
-
-CONTAINED = 0.9
-"""What a string gets that holds every word of the query's string and is not equal to it."""
 
 
 class _Absent(Enum):
@@ -55,15 +50,14 @@ class Matcher:
     Parameters
     ----------
     query : JSON value
-    profile : Profile
-        Gives tokens and weights.
+    values : Values
+        Says how much of one value another holds.
     arrays : str
         As :class:`JSONEncoder`'s.
     """
 
-    def __init__(self, query: Any, profile: Profile, arrays: Arrays) -> None:
-        self._query, self._profile, self._arrays = query, profile, arrays
-        self._tokens: dict[tuple[Path, Any], Tokens] = {}
+    def __init__(self, query: Any, values: Values, arrays: Arrays) -> None:
+        self._query, self._values, self._arrays = query, values, arrays
         self._shared: dict[tuple[Path, Any, Any], float] = {}
         asked = [leaf for _, leaf in _flat(self._compare(query, ABSENT, ()))]
         self.leaves = len(asked)
@@ -118,19 +112,8 @@ class Matcher:
         key = (path, query, document)
         shared = self._shared.get(key)
         if shared is None:
-            asked, held = self._tokens_of(path, query), self._tokens_of(path, document)
-            shared = sum(weight * weight for token, weight in asked.items() if token in held)
-            if isinstance(query, str) and isinstance(document, str) and query != document:
-                whole = sum(weight * weight for weight in asked.values())
-                shared *= CONTAINED * whole / (whole - asked["=", query] ** 2 or whole)
-            self._shared[key] = shared
+            shared = self._shared[key] = self._values.shared(path, query, document)
         return shared
-
-    def _tokens_of(self, path: Path, value: Any) -> Tokens:
-        key = (path, value)
-        if key not in self._tokens:
-            self._tokens[key] = self._profile.tokens(path, value)
-        return self._tokens[key]
 
 
 def _flat(found: _Found) -> Iterator[tuple[float, _Leaf]]:

@@ -17,16 +17,7 @@ from typing import Any, Self
 
 from hdc.apps.json.leaves import LeafTable
 from hdc.apps.json.paths import Path
-from hdc.apps.json.tokens import (
-    DECADE_WIDTHS,
-    QUANTILE_WIDTHS,
-    Token,
-    Tokens,
-    constant_tokens,
-    decades,
-    number_tokens,
-    string_tokens,
-)
+from hdc.apps.json.tokens import QUANTILE_WIDTHS, Token, constant_tokens, decades, string_tokens
 
 FLOOR = 0.1
 """Weight of a token that every document has: it still counts when nothing else tells documents apart."""
@@ -119,25 +110,6 @@ class Profile:
     documents: int = 0
     frequencies: dict[Path, dict[Token, int]] = field(default_factory=dict)
     scales: dict[Path, Scale] = field(default_factory=dict)
-
-    def tokens(self, path: Path, value: Any) -> Tokens:
-        """Return the atoms of a leaf, each weighted by what it is and by how rare it is."""
-        if isinstance(value, int | float):
-            scale = self.scales.get(scale_path(path))
-            if scale is None:
-                return number_tokens(value, decades(value), DECADE_WIDTHS)
-            tokens = number_tokens(value, scale.position(value), QUANTILE_WIDTHS)
-            rarity = self.rarity(max(1.0, scale.share * self.documents))
-            return {token: weight * rarity for token, weight in tokens.items()}
-        tokens = string_tokens(value) if isinstance(value, str) else constant_tokens(value)
-        if not self.documents:
-            return tokens
-        seen = self.frequencies.get(any_position(path), {})
-        rarities = {token: self.rarity(seen.get(token, 1)) for token in tokens}
-        exact, *words = tokens
-        if words and exact not in seen:
-            rarities[exact] = max(rarities[word] for word in words)
-        return {token: weight * rarities[token] for token, weight in tokens.items()}
 
     def rarity(self, frequency: float) -> float:
         """Return the weight of a token that so many documents have."""
