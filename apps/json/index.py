@@ -190,7 +190,7 @@ class JSONIndex:
             yield Reason(show_path(path), plain(value), match, float(share))
 
     def _matcher(self, query: Any) -> Matcher:
-        return Matcher(query, self.encoder.values, self.encoder.arrays)
+        return Matcher(query, self.encoder.values, self.encoder.layout)
 
     def _hit(self, score: float, number: int, document: Any, measure: Literal["coverage", "cosine"]) -> Hit:
         return Hit(score, number, document, self._sources[number], measure)

@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Self
 
-from hdc.apps.json.leaves import LeafTable
+import numpy as np
+
+from hdc.apps.json.batching import Batch
 from hdc.apps.json.paths import Path
 from hdc.apps.json.tokens import QUANTILE_WIDTHS, Token, constant_tokens, decades, string_tokens
 
@@ -146,22 +148,22 @@ class ProfileBuilder:
         self._counts: defaultdict[Path, Counter[Token]] = defaultdict(Counter)
         self._samples: defaultdict[Path, _Sample] = defaultdict(_Sample)
 
-    def add(self, table: LeafTable, documents: list[set[int]]) -> None:
-        """Count the documents of a batch, given as the numbers of their leaves in ``table``."""
-        paths = [node.path() for node in table.nodes]
-        places = [any_position(path) for path in paths]
-        tokens = [_countable(value) for value in table.values]
-        for leaves in documents:
+    def add(self, batch: Batch) -> None:
+        """Count the documents of a batch."""
+        table = batch.table
+        known = {leaf: table.nodes[leaf].path() for leaf in np.unique(batch.leaves).tolist()}
+        tokens = {leaf: _countable(table.values[leaf]) for leaf in known}
+        for leaves in batch.documents():
             seen: defaultdict[Path, set[Token]] = defaultdict(set)
-            for leaf in sorted(leaves):
+            for leaf in leaves:
                 value = table.values[leaf]
                 if isinstance(value, int | float):
-                    self._samples[scale_path(paths[leaf])].add(value)
+                    self._samples[scale_path(known[leaf])].add(value)
                 else:
-                    seen[places[leaf]].update(tokens[leaf])
+                    seen[any_position(known[leaf])].update(tokens[leaf])
             for path, present in seen.items():
                 self._counts[path].update(present)
-        self.documents += len(documents)
+        self.documents += len(batch)
 
     def build(self) -> Profile:
         """Return the profile of all documents so far."""
