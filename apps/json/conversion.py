@@ -20,7 +20,7 @@ _DURATION = re.compile(
     + "".join(_PART % unit for unit in "HMS")
     + ")?"
 )
-_SECONDS = tuple(86_400 * days for days in (YEAR, YEAR / 12, 7, 1)) + (3600, 60, 1)
+_SECONDS = (*(86_400 * days for days in (YEAR, YEAR / 12, 7, 1)), 3600, 60, 1)
 _NUMERAL = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

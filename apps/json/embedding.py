@@ -38,6 +38,9 @@ class Embeddings:
         self._known: dict[str, Floats] = {}
         self._width = 0
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Embeddings, (self.encoder,)
+
     def __call__(self, texts: Sequence[str]) -> Floats:
         """Return the embeddings of at least one string: ``(n, e)`` float32.
 

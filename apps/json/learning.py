@@ -8,10 +8,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from typing import Any, Self
 
+import numpy as np
+
+from hdc.apps.json.batching import Batch
 from hdc.apps.json.conversion import convert
 from hdc.apps.json.counting import Counts, Sample, Samples
-from hdc.apps.json.leaves import LeafTable, Path
 from hdc.apps.json.numbers import NUMBER, Quantities
+from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile, Quantity, any_position, scale_path
 from hdc.apps.json.scales import Scale, clamped
 from hdc.apps.json.strings import are_codes, words_of
@@ -57,22 +60,22 @@ class ProfileBuilder:
         """How much too low a token's document frequency may be; 0 as long as all tokens could be held."""
         return self._counts.error
 
-    def add(self, table: LeafTable, documents: list[set[int]]) -> None:
-        """Count the documents of a batch, given as the numbers of their leaves in ``table``."""
-        paths = [node.path() for node in table.nodes]
-        places = [any_position(path) for path in paths]
-        numbers = [self._number(value) for value in table.values]
-        tokens = [_countable(value, number is None) for value, number in zip(table.values, numbers, strict=True)]
-        for leaves in documents:
+    def add(self, batch: Batch) -> None:
+        """Count the documents of a batch."""
+        table = batch.table
+        paths = {leaf: table.nodes[leaf].path() for leaf in np.unique(batch.leaves).tolist()}
+        numbers = {leaf: self._number(table.values[leaf]) for leaf in paths}
+        tokens = {leaf: _countable(table.values[leaf], number is None) for leaf, number in numbers.items()}
+        for leaves in batch.documents():
             seen: defaultdict[Path, set[Token]] = defaultdict(set)
-            for leaf in sorted(leaves):
+            for leaf in leaves:
                 if number := numbers[leaf]:
                     self._samples.add((scale_path(paths[leaf]), number[0]), number[1])
                 if tokens[leaf]:
-                    seen[places[leaf]].update(tokens[leaf])
+                    seen[any_position(paths[leaf])].update(tokens[leaf])
             for path, present in seen.items():
                 self._counts.add(path, present)
-        self.documents += len(documents)
+        self.documents += len(batch)
 
     def merge(self, other: "ProfileBuilder") -> Self:
         """Add what another builder counted, as if its documents had followed; return this builder.

@@ -60,9 +60,10 @@ def grid_tokens(kind: Quantities, value: int | float, place: float, widths: tupl
     """
     tokens: Tokens = {(kind, _exact_number(value)): math.sqrt(EXACT_NUMBER)}
     weight = math.sqrt((1 - EXACT_NUMBER) / (CELLS * len(widths)))
+    grid = "" if kind == NUMBER else kind
     for scale, width in enumerate(widths):
         first = math.floor(place * CELLS / width)
-        tokens.update({(f"{kind}#{scale}", cell): weight for cell in range(first, first + CELLS)})
+        tokens.update({(f"{grid}#{scale}", cell): weight for cell in range(first, first + CELLS)})
     return tokens
 
 

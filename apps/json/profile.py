@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
-from hdc.apps.json.leaves import Constant, Path
+from hdc.apps.json.leaves import Constant
 from hdc.apps.json.numbers import Quantities
+from hdc.apps.json.paths import Path
 from hdc.apps.json.scales import Scale
 from hdc.apps.json.tokens import Token
 

@@ -10,7 +10,7 @@ from hdc.apps.json.leaves import Constant
 
 Token: TypeAlias = tuple[str, Any]
 """Kind and content: ``("=", string)``, ``("~", word)``, ``("%", n-gram)``, ``("number", value)``,
-``("number#0", cell)`` for a cell of scale 0 and so on, ``("constant", "true")``; computed are
+``("#0", cell)`` for a cell of scale 0 and so on, ``("date#0", cell)`` for dates, ``("constant", "true")``; computed are
 ``("≈number", place)`` and ``("encoder", string)``. Kinds keep types apart: 1, ``"1"`` and true share nothing."""
 
 Tokens: TypeAlias = dict[Token, float]

@@ -1,7 +1,7 @@
 """What a leaf's value becomes: weighted tokens, their vectors, and how much of one value another holds."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -11,7 +11,6 @@ import numpy.typing as npt
 import hdc
 from hdc.apps.json.conversion import CONVERSIONS, convert
 from hdc.apps.json.embedding import Embeddings, StringEncoder
-from hdc.apps.json.leaves import Path
 from hdc.apps.json.numbers import (
     DECADE_WIDTHS,
     NUMBER,
@@ -24,6 +23,7 @@ from hdc.apps.json.numbers import (
     smooth_vectors,
     unfitted_place,
 )
+from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile, any_position, scale_path
 from hdc.apps.json.strings import CODE, Shares, ngrams_of, words_of
 from hdc.apps.json.tokens import Token, Tokens, constant_tokens
@@ -42,6 +42,9 @@ EXACT_TEXT = 0.1
 
 CONTAINED = 0.9
 """What a string gets that holds every word of the query's string and is not equal to it."""
+
+EMBEDDED = 1 << 13
+"""Strings that are embedded at a time before documents are compared."""
 
 CACHE = 1 << 14
 """Values of queries and candidates whose tokens are held."""
@@ -94,20 +97,23 @@ class Values:
     profile : Profile
         What ``fit`` learned; an empty one weighs all tokens alike.
     options : ValueOptions
+    embeddings : Embeddings, optional
+        Of ``options.string_encoder``, to go on with what they hold.
     """
 
-    def __init__(self, profile: Profile, options: ValueOptions | None = None) -> None:
+    def __init__(
+        self, profile: Profile, options: ValueOptions | None = None, embeddings: Embeddings | None = None
+    ) -> None:
         self.profile = profile
         self.options = options or ValueOptions()
         self._shares = self.options.shares
         self._conversions = tuple(name for name in CONVERSIONS if name in self.options.convert)
         weighed = profile.documents and self.options.rarity
         self._weigh: Callable[[float], float] = profile.rarity if weighed else _alike
-        self._embeddings = None if self.options.string_encoder is None else Embeddings(self.options.string_encoder)
+        self._embeddings = embeddings
+        if embeddings is None and self.options.string_encoder is not None:
+            self._embeddings = Embeddings(self.options.string_encoder)
         self._cached: dict[tuple[Path, Any], Tokens] = {}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Values, (self.profile, self.options)
 
     # ------------------------------------------------------------------ tokens
 
@@ -200,6 +206,13 @@ class Values:
 
     # ------------------------------------------------------------------ comparison
 
+    def prepare(self, documents: Iterable[Any]) -> None:
+        """Embed the strings of documents that are going to be compared, in batches rather than one by one."""
+        if self._shares.encoder:
+            texts = list(_strings(documents))
+            for start in range(0, len(texts), EMBEDDED):
+                self._embedded(texts[start : start + EMBEDDED])
+
     def shared(self, path: Path, asked: Any, held: Any) -> float:
         """Return the part of the squared weight of the value ``asked`` that ``held`` shares.
 
@@ -233,6 +246,18 @@ class Values:
                 self._cached.clear()
             tokens = self._cached[key] = self.tokens(path, value)
         return tokens
+
+
+def _strings(documents: Iterable[Any]) -> Iterator[str]:
+    stack = list(documents)
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, dict):
+            stack += value.values()
+        elif isinstance(value, list | tuple):
+            stack += value
 
 
 def _of_kind(kind: str, tokens: Tokens) -> Iterable[Any]:
