@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.json.embedding import StringEncoder
 from hdc.apps.json.encoder import JSONEncoder
 from hdc.apps.json.matching import ABSENT, Matcher, Reason, plain
 from hdc.apps.json.nearness import FIRST, Scores, by_nearness
@@ -76,7 +77,7 @@ class JSONIndex:
     """
 
     def __init__(self, encoder: JSONEncoder, *, key: str | None = None) -> None:
-        self._begin(_new_store(None, encoder, key))
+        self._begin(_new_store(None, encoder, key), encoder.string_encoder)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], encoder: JSONEncoder, *, key: str | None = None) -> Self:
@@ -89,11 +90,20 @@ class JSONIndex:
         OSError
             If it cannot be written.
         """
-        return cls._of(_new_store(path, encoder, key))
+        return cls._of(_new_store(path, encoder, key), encoder.string_encoder)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, writable: bool = False) -> Self:
+    def open(
+        cls, path: str | os.PathLike[str], *, writable: bool = False, string_encoder: StringEncoder | None = None
+    ) -> Self:
         """Open an index; one process may write, any number read what was there when they opened it.
+
+        Parameters
+        ----------
+        path : path
+        writable : bool
+        string_encoder : callable, optional
+            The one that the index's encoder had, if it had one.
 
         Raises
         ------
@@ -104,18 +114,20 @@ class JSONIndex:
         OSError
             If it cannot be read.
         """
-        return cls._of(Store.open(path, KIND, writable=writable))
+        return cls._of(Store.open(path, KIND, writable=writable), string_encoder)
 
     @classmethod
-    def _of(cls, store: Store) -> Self:
+    def _of(cls, store: Store, string_encoder: StringEncoder | None) -> Self:
         index = cls.__new__(cls)
-        index._begin(store)
+        index._begin(store, string_encoder)
         return index
 
-    def _begin(self, store: Store) -> None:
+    def _begin(self, store: Store, string_encoder: StringEncoder | None) -> None:
         try:
-            self.encoder = JSONEncoder.from_json(store.meta["encoder"])
+            self.encoder = JSONEncoder.from_json(store.meta["encoder"], string_encoder)
             self.key: str | None = store.meta["key"]
+        except ParameterError:
+            raise
         except (KeyError, TypeError, ValueError) as error:
             raise FileFormatError(f"the index is of another version ({error!r}); build it again") from error
         self._store = store
@@ -352,7 +364,7 @@ class JSONIndex:
         return sorted(reasons, key=lambda reason: -reason.share)
 
     def _cosine_reasons(self, query: Any, document: Any) -> Iterator[Reason]:
-        found = Matcher(query, self.encoder.values, self.encoder.arrays).reasons(document)
+        found = Matcher(query, self.encoder.values, self.encoder.layout).reasons(document)
         met = {(any_position(path), _typed(reason.query)): reason.match for path, reason in found}
         target = self._unit([document])[0]
         leaves, vectors = self.encoder.leaf_vectors(query)

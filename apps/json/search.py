@@ -62,8 +62,8 @@ class Question:
         ((vectors, norms),) = encoder.encode([query])
         self.vector: Scores = vectors[0]
         self._norm, self._dim = float(norms[0]), encoder.dim
-        self._encoder, self._missing = encoder, missing
-        self._matcher = Matcher(query, encoder.values, encoder.arrays)
+        self._missing, self._values, self._layout = missing, encoder.values, encoder.layout
+        self._matcher = Matcher(query, self._values, self._layout)
         self.least = max(FEWEST, min(LEAST, COMPARISONS // self._matcher.leaves))
 
     def estimate(self, dots: Scores, scales: Scores) -> Scores:
@@ -96,9 +96,10 @@ class Question:
         """Return asked / (asked + what the document has beyond the query), by weight."""
         if self._missing == "ignore":
             return 1.0
-        if isinstance(document, dict | list) and not document:
-            return 1.0
-        held = Matcher(document, self._encoder.values, self._encoder.arrays).asked
+        try:
+            held = Matcher(document, self._values, self._layout).asked
+        except ParameterError:  # nothing in it weighs anything
+            held = 0.0
         asked = self._matcher.asked
         return asked / (asked + max(0.0, held - self._matcher.score(document) * asked))
 
