@@ -1,16 +1,22 @@
-"""``hdc json index`` and ``hdc json search``."""
+"""``hdc json``: make, change, check and search an index of JSON documents, or turn documents into vectors."""
 
 import argparse
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from hdc.apps.json.options import add_encoder_options, encoder_of
 from hdc.errors import ParameterError
 
 QUERY = "query"
 """What errors call the query's text."""
+
+INPUTS = "JSON, JSON Lines, arrays of documents or Parquet, packed by gzip or zstd or not"
 
 
 def register(subparsers: Any) -> None:
@@ -18,31 +24,43 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser("json", help="search JSON documents and see why they match")
     commands = parser.add_subparsers(metavar="command", required=True)
     _register_index(commands)
+    _register_changes(commands)
     _register_search(commands)
+    _register_encode(commands)
 
 
 def _register_index(commands: Any) -> None:
     parser = commands.add_parser(
         "index",
         help="make a searchable index of JSON files",
-        description="Read JSON, JSON Lines or arrays of documents, gzipped or not, and write one index file.",
+        description=f"Read {INPUTS}, twice, and make an index, a folder. Interrupted, the same command goes on.",
     )
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a file of documents; - is standard input")
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index file to write")
-    parser.add_argument("--dim", type=int, default=2048, help="length of the vectors (2048)")
-    parser.add_argument(
-        "--matrix", choices=("permutation", "hadamard", "haar"), default="permutation", help="(permutation)"
-    )
-    parser.add_argument(
-        "--arrays",
-        choices=("auto", "bag", "sequence", "both"),
-        default="auto",
-        help="whether positions count: by default only in arrays of numbers (auto)",
-    )
-    parser.add_argument("--balance", type=float, default=0.0, help="0: big objects weigh more; 1: all alike (0)")
-    parser.add_argument("--seed", type=int, default=0, help="of the vectors (0)")
-    parser.add_argument("--no-fit", action="store_true", help="do not learn rarities and scales from the files")
+    _add_inputs(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
+    parser.add_argument("--key", metavar="PATH", help="where each document has its key, a text or an integer")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+    add_encoder_options(parser)
     parser.set_defaults(run=run_index)
+
+
+def _register_changes(commands: Any) -> None:
+    parser = commands.add_parser(
+        "add",
+        help="add documents to an index, or replace those of the same keys",
+        description=f"Read {INPUTS}, and add the documents. Where the index has keys, a document replaces "
+        "another one of its key. Rarities and scales stay as they were learned.",
+    )
+    parser.add_argument("index", metavar="INDEX")
+    _add_inputs(parser)
+    parser.set_defaults(run=run_add)
+    parser = commands.add_parser("remove", help="remove documents from an index", description="By id or by key.")
+    parser.add_argument("index", metavar="INDEX")
+    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="a number that search shows")
+    parser.add_argument("--key", action="append", default=[], dest="keys", metavar="KEY", help="again for others")
+    parser.set_defaults(run=run_remove)
+    parser = commands.add_parser("verify", help="check every byte of an index", description="Says what is damaged.")
+    parser.add_argument("index", metavar="INDEX")
+    parser.set_defaults(run=run_verify)
 
 
 def _register_search(commands: Any) -> None:
@@ -52,42 +70,119 @@ def _register_search(commands: Any) -> None:
         description="The score is the part of the query that a document holds: 1 is all of it. "
         "With --like it is the cosine of two documents' vectors.",
     )
-    parser.add_argument("index", metavar="INDEX", help="a file made by hdc json index")
+    parser.add_argument("index", metavar="INDEX", help="made by hdc json index")
     parser.add_argument("query", nargs="?", metavar="QUERY", help="a (partial) JSON document; - is standard input")
     parser.add_argument("--like", type=int, metavar="ID", help="search with the stored document of this id instead")
     parser.add_argument("-k", type=int, default=10, help="number of documents (10)")
+    parser.add_argument(
+        "--where",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="'PATH OPERATOR VALUE' with one of = != < <= > >= ~, or 'PATH exists' or 'PATH missing'; again for more, "
+        "which must all hold",
+    )
+    parser.add_argument(
+        "--missing",
+        choices=("ignore", "count"),
+        default="ignore",
+        help="whether what a document has beyond the query lowers its score (ignore)",
+    )
     parser.add_argument("--explain", action="store_true", help="show which fields made the match")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.set_defaults(run=run_search)
 
 
+def _register_encode(commands: Any) -> None:
+    parser = commands.add_parser(
+        "encode",
+        help="write the vectors of documents to a file",
+        description=f"Read {INPUTS}, and write one vector a document: float32, or with --packed sign bits, 64 to a "
+        "word. A Parquet file has sources and keys too.",
+    )
+    _add_inputs(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="VECTORS", help="a file to write, .npy or .parquet")
+    parser.add_argument("--packed", action="store_true", help="write sign bits")
+    add_encoder_options(parser)
+    parser.set_defaults(run=run_encode)
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a file or folder of documents; - is standard input")
+    parser.add_argument("--items", metavar="PATH", help="where the documents are in each value: features[], people{}")
+    parser.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="end at a bad record (raise)")
+    parser.add_argument("--rejects", metavar="FILE", help="where to write the records that are skipped")
+
+
 def run_index(arguments: argparse.Namespace) -> int:
     """Run ``hdc json index``."""
-    from hdc.apps.json.encoder import JSONEncoder
+    from hdc.apps.json.indexing import Task, build
+
+    if arguments.jobs < 1:
+        raise ParameterError(f"--jobs must be at least 1, not {arguments.jobs}")
+    output = arguments.output.rstrip(os.sep) or arguments.output
+    task = Task(
+        tuple(arguments.files),
+        encoder_of(arguments),
+        fit=not arguments.no_fit,
+        key=arguments.key,
+        items=arguments.items,
+        on_error=arguments.on_error,
+        rejects=arguments.rejects,
+        jobs=arguments.jobs,
+    )
+    try:
+        report = build(output, task)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, error.filename or output) from error
+    print(f"{_documents(report.documents)} in {output} ({_size(output) / 1e6:.1f} MB)")
+    _tell_rejected(report.rejected)
+    return 0
+
+
+def run_add(arguments: argparse.Namespace) -> int:
+    """Run ``hdc json add``."""
     from hdc.apps.json.index import JSONIndex
     from hdc.apps.json.reading import read
     from hdc.apps.progress import counted
 
-    _check_output(arguments.output, arguments.files)
-    encoder = JSONEncoder(
-        arguments.dim,
-        matrix=arguments.matrix,
-        seed=arguments.seed,
-        arrays=arguments.arrays,
-        balance=arguments.balance,
-    )
-    encoder.check()
-    records = list(counted(read(arguments.files), "documents read"))
-    if not arguments.no_fit:
-        encoder.fit(record.document for record in counted(records, "documents learned from"))
-    index = JSONIndex(encoder).add(counted(records, "documents indexed"))
-    try:
-        index.save(arguments.output)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, arguments.output) from error
-    size = os.path.getsize(arguments.output)
-    documents = "1 document" if len(index) == 1 else f"{len(index)} documents"
-    print(f"{documents} in {arguments.output} ({size / 1e6:.1f} MB)")
+    options = {"on_error": arguments.on_error, "items": arguments.items}
+    with JSONIndex.open(arguments.index, writable=True) as index, _twice(arguments.files) as files:
+        if arguments.on_error == "raise":
+            for record in counted(read(files, items=arguments.items), "documents checked"):
+                index.check(record)
+        records = read(files, rejects=arguments.rejects, **options)
+        before = len(index)
+        shown = counted(records, "documents added")
+        if index.key is None:
+            index.add(shown)
+        else:
+            index.put(shown)
+        new = len(index) - before
+        replaced = records.counts.read - new
+        print(f"{_documents(new)} added, {replaced} replaced" if index.key else f"{_documents(new)} added")
+        _tell_rejected(records.counts.rejected)
+    return 0
+
+
+def run_remove(arguments: argparse.Namespace) -> int:
+    """Run ``hdc json remove``."""
+    from hdc.apps.json.index import JSONIndex
+
+    if not arguments.ids and not arguments.keys:
+        raise ParameterError("give an ID, or --key KEY")
+    with JSONIndex.open(arguments.index, writable=True) as index:
+        print(f"{_documents(index.remove(arguments.ids, arguments.keys))} removed")
+    return 0
+
+
+def run_verify(arguments: argparse.Namespace) -> int:
+    """Run ``hdc json verify``."""
+    from hdc.apps.json.index import JSONIndex
+
+    with JSONIndex.open(arguments.index) as index:
+        index.verify()
+        print(f"{arguments.index}: {_documents(len(index))}, every byte as it was written")
     return 0
 
 
@@ -99,12 +194,14 @@ def run_search(arguments: argparse.Namespace) -> int:
     if (arguments.query is None) == (arguments.like is None):
         raise ParameterError("give either a query or --like ID")
     query = None if arguments.query is None else _read_query(arguments.query)
-    index = JSONIndex.load(arguments.index)
-    if arguments.like is None:
-        hits = [hit for hit in index.search(query, arguments.k) if hit.score > 0]
-    else:
-        query, hits = index.document(arguments.like), index.like(arguments.like, arguments.k)
-    reasons = [index.explain(query, hit) for hit in hits] if arguments.explain else None
+    with JSONIndex.open(arguments.index) as index:
+        if arguments.like is None:
+            found = index.search(query, arguments.k, where=arguments.where, missing=arguments.missing)
+            hits = [hit for hit in found if hit.score > 0]
+        else:
+            query = index.document(arguments.like)
+            hits = index.like(arguments.like, arguments.k, where=arguments.where)
+        reasons = [index.explain(query, hit) for hit in hits] if arguments.explain else None
     if arguments.json:
         lines = [display.hits_json(hits, reasons)]
     else:
@@ -113,11 +210,40 @@ def run_search(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_encode(arguments: argparse.Namespace) -> int:
+    """Run ``hdc json encode``."""
+    from hdc.apps.json.encoding import encode_files
+
+    encoder = encoder_of(arguments, output="packed" if arguments.packed else "float")
+    options = {"on_error": arguments.on_error, "items": arguments.items}
+    with _twice(arguments.files) as files:
+        report = encode_files(files, arguments.output, encoder, not arguments.no_fit, arguments.rejects, options)
+    size = os.path.getsize(arguments.output)
+    print(f"{_documents(report.documents)} in {arguments.output} ({size / 1e6:.1f} MB)")
+    _tell_rejected(report.rejected)
+    return 0
+
+
 def show(lines: list[str]) -> None:
     """Print lines; what the terminal's encoding lacks is written as an escape."""
     encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
         print(line.encode(encoding, "backslashreplace").decode(encoding))
+
+
+@contextmanager
+def _twice(files: list[str]) -> Iterator[list[str]]:
+    """Give files that can be read twice: standard input is written to one first."""
+    from hdc.apps.json.reading import STDIN
+
+    if STDIN not in files:
+        yield files
+        return
+    with TemporaryDirectory(prefix="hdc-") as folder:
+        spool = Path(folder) / "stdin"
+        with open(spool, "wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield [str(spool) if name == STDIN else name for name in files]
 
 
 def _read_query(argument: str) -> Any:
@@ -130,21 +256,14 @@ def _read_query(argument: str) -> Any:
         raise DocumentError(f'{error}; a query is a JSON document such as {{"name": "Ada"}}') from None
 
 
-def _check_output(path: str, inputs: Sequence[str]) -> None:
-    """Fail before the work rather than after it, where the index cannot be written or would replace another file."""
-    from hdc import files
-
-    folder = os.path.dirname(path) or "."
-    if not path or os.path.isdir(path) or not os.path.isdir(folder):
-        raise ParameterError(f"{path or 'no name'}: not a place for a file; name a file in a folder that exists")
-    if not os.path.exists(path):
-        return
-    if any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
-        raise ParameterError(f"{path} is an input; name another file for the index")
-    if not os.path.isfile(path) or not _begins_with(path, files.MAGIC):
-        raise ParameterError(f"{path} exists and is no index; name another file, or remove it first")
+def _documents(number: int) -> str:
+    return "1 document" if number == 1 else f"{number} documents"
 
 
-def _begins_with(path: str, magic: bytes) -> bool:
-    with open(path, "rb") as file:
-        return file.read(len(magic)) == magic
+def _tell_rejected(number: int) -> None:
+    if number:
+        print(f"{number} bad record{'s' if number > 1 else ''} left out", file=sys.stderr)
+
+
+def _size(folder: str) -> int:
+    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())

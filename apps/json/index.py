@@ -15,7 +15,8 @@ from hdc.apps.json.matching import ABSENT, Matcher, Reason, plain
 from hdc.apps.json.nearness import FIRST, Scores, by_nearness
 from hdc.apps.json.paths import parse_path, show_path
 from hdc.apps.json.profile import any_position
-from hdc.apps.json.rows import LENGTH, Rows, columns, encode_rows
+from hdc.apps.json.reading import Record
+from hdc.apps.json.rows import LENGTH, Rows, columns, encode_rows, key_of
 from hdc.apps.json.search import DEVIATIONS, Best, Missing, Question
 from hdc.apps.json.where import Filter, as_filter
 from hdc.apps.store import Store
@@ -180,6 +181,12 @@ class JSONIndex:
             self.append(rows, replace=True)
         return self
 
+    def check(self, document: Any) -> None:
+        """Raise ParameterError if a document, or :class:`Record`, lacks the key that the index asks for."""
+        if self.key is not None:
+            document, source = (document.document, document.source) if isinstance(document, Record) else (document, "")
+            key_of(document, parse_path(self.key), source)
+
     def append(self, rows: Rows, *, replace: bool = False) -> None:
         """Add a batch that :func:`encode_rows` made with this index's encoder and key.
 
@@ -209,6 +216,10 @@ class JSONIndex:
         for number in ids:
             self._check_id(number)
         return self._store.remove(np.asarray(ids, dtype=np.int64), list(keys))
+
+    def rows(self) -> int:
+        """Return how many rows the store has, those of replaced and removed documents included."""
+        return len(self._store.ids())
 
     def ids(self) -> npt.NDArray[np.int64]:
         """Return the ids of all documents, ascending."""

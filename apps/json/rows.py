@@ -75,11 +75,11 @@ def encode_rows(encoder: JSONEncoder, documents: Iterable[Any], key: Path | None
     def noted() -> Iterator[Any]:
         for item in documents:
             document, source = (item.document, item.source) if isinstance(item, Record) else (item, "")
-            yield document
             texts.append(_text(document, source))
             sources.append(source)
             if key is not None:
                 keys.append(key_of(document, key, source))
+            yield document
 
     for vectors, norms in encoder.encode(noted()):
         n = len(vectors)
@@ -106,7 +106,7 @@ def key_of(document: Any, path: Path, source: str = "") -> str:
 def _text(document: Any, source: str) -> bytes:
     try:
         return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ParameterError(f"{source or 'a document'} cannot be stored: {error}") from None
 
 

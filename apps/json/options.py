@@ -1,0 +1,98 @@
+"""The encoder's parameters as options of a command."""
+
+import argparse
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from hdc.errors import ParameterError
+
+T = TypeVar("T")
+
+ARRAYS = ("auto", "bag", "sequence", "soft", "both")
+CONVERSIONS = ("dates", "durations", "numbers")
+
+
+def add_encoder_options(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every parameter of the encoder that a command line can hold."""
+    group = parser.add_argument_group("vectors")
+    group.add_argument("--dim", type=int, default=2048, help="length of the vectors (2048)")
+    families = ("permutation", "hadamard", "haar")
+    group.add_argument("--matrix", choices=families, default="permutation", help="(permutation)")
+    group.add_argument("--seed", type=int, default=0, help="of the vectors (0)")
+    group.add_argument("--no-fit", action="store_true", help="do not learn rarities and scales from the files")
+    group.add_argument("--no-rarity", action="store_true", help="do not weigh rare values more")
+    group.add_argument("--balance", type=float, default=0.0, help="0: big objects weigh more; 1: all alike (0)")
+    group.add_argument(
+        "--weight",
+        action="append",
+        default=[],
+        metavar="PATH=X",
+        help="how much a path, and all beneath it, counts; again for others (1)",
+    )
+    group.add_argument(
+        "--arrays",
+        action="append",
+        default=[],
+        metavar="[PATH=]MODE",
+        help=f"whether positions count, for all arrays or those at and beneath a path: {', '.join(ARRAYS)} "
+        "(auto: in arrays of numbers)",
+    )
+    group.add_argument(
+        "--numbers", choices=("grid", "smooth"), default="grid", help="how near numbers are alike (grid)"
+    )
+    group.add_argument("--bandwidth", type=float, default=0.1, help="of smooth numbers (0.1)")
+    group.add_argument(
+        "--convert",
+        default="",
+        metavar="KINDS",
+        help=f"strings that count as numbers, some of {','.join(CONVERSIONS)} (none)",
+    )
+    group.add_argument(
+        "--strings", default="", metavar="PART=X,…", help="weights of exact, words and ngrams (exact=.5,words=.5)"
+    )
+
+
+def encoder_of(arguments: argparse.Namespace, **more: Any) -> Any:
+    """Return the encoder that options ask for.
+
+    Raises
+    ------
+    ParameterError
+        If an option cannot be read, or a value is out of range.
+    """
+    from hdc.apps.json.encoder import JSONEncoder
+
+    strings = [part for part in arguments.strings.split(",") if part]
+    encoder = JSONEncoder(
+        arguments.dim,
+        matrix=arguments.matrix,
+        seed=arguments.seed,
+        arrays=_arrays(arguments.arrays),
+        weights=dict(_pair(text, "--weight", float) for text in arguments.weight) or None,
+        balance=arguments.balance,
+        numbers=arguments.numbers,
+        bandwidth=arguments.bandwidth,
+        convert=tuple(kind for kind in arguments.convert.split(",") if kind),
+        strings=dict(_pair(text, "--strings", float) for text in strings) or None,
+        rarity=not arguments.no_rarity,
+        **more,
+    )
+    encoder.check()
+    return encoder
+
+
+def _arrays(texts: list[str]) -> Any:
+    rules = dict(_pair(text, "--arrays", str) if "=" in text else ("$", text) for text in texts)
+    return rules.get("$", "auto") if rules.keys() <= {"$"} else rules
+
+
+def _pair(text: str, option: str, kind: Callable[[str], T]) -> tuple[str, T]:
+    """Take ``path=value`` apart at the last sign of equality: a key may hold one."""
+    path, equals, value = text.rpartition("=")
+    try:
+        if not equals:
+            raise ValueError
+        return path, kind(value)
+    except ValueError:
+        wanted = "number" if kind is float else "mode"
+        raise ParameterError(f"{option} {text}: expected a name, = and a {wanted}") from None

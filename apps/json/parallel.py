@@ -1,0 +1,72 @@
+"""Work on the parts of files in several processes, the results in the order of the parts."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+import hdc
+from hdc.errors import HDCError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+AHEAD = 2
+"""Results for each process that are made before they are asked for."""
+
+
+class WorkerError(HDCError, RuntimeError):
+    """A process that worked for this one has ended, killed by the system perhaps."""
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
+    """Yield ``work(item)`` for each item in turn, made by so many processes (1: by this one).
+
+    Parameters
+    ----------
+    work : function
+        At the top of a module, or an object of a class there, so that it can be sent to another process.
+    items : iterable
+    jobs : int
+
+    Raises
+    ------
+    WorkerError
+        If a process ends before its work.
+    """
+    if jobs == 1:
+        yield from map(work, items)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of kernels, half of them
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as pool:
+        waiting: deque[Future[Result]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(work, item))
+                if len(waiting) > AHEAD * jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise WorkerError("a working process ended early; is there memory enough? try fewer --jobs") from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the parent, end with it however it ends, and use one thread."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    hdc.threads(1)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
