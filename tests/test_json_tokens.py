@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdc.apps.json.leaves import Constant, LeafTable, show_path
+from hdc.apps.json.leaves import Constant, LeafTable
+from hdc.apps.json.paths import show_path
 from hdc.apps.json.profile import LARGEST, Profile, Scale
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.apps.json.tokens import MAX_WORDS, decades, string_tokens

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 import hdc
-from hdc.apps.json.leaves import ARRAYS, Arrays, LeafTable, Node, Path, Step
+from hdc.apps.json.leaves import ARRAYS, Arrays, LeafTable, Node
+from hdc.apps.json.paths import Path, Step
 from hdc.apps.json.profile import Profile, ProfileBuilder
 from hdc.apps.json.tokens import Token, Tokens
 from hdc.errors import ParameterError

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from hdc import files
 from hdc.apps.json.encoder import Floats, JSONEncoder
-from hdc.apps.json.leaves import show_path
 from hdc.apps.json.matching import ABSENT, Matcher, Reason, plain
+from hdc.apps.json.paths import show_path
 from hdc.apps.json.profile import any_position
 from hdc.apps.json.reading import Record
 from hdc.errors import FileFormatError, ParameterError

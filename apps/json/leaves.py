@@ -5,19 +5,14 @@
 a sparse (documents x leaves) matrix. A leaf that occurs again in a document counts once.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Literal, TypeAlias
 
+from hdc.apps.json.paths import Path, Step, show_path
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.errors import ParameterError
-
-Step: TypeAlias = str | int | None
-"""A key; a position in an array (from 0); or None, anywhere in an array."""
-
-Path: TypeAlias = tuple[Step, ...]
 
 Arrays: TypeAlias = Literal["auto", "bag", "sequence", "both"]
 
@@ -27,8 +22,6 @@ ARRAYS: tuple[Arrays, ...] = ("auto", "bag", "sequence", "both")
 ``"bag"``: all alike, the order is lost. ``"sequence"``: by position. ``"both"``: half and half. ``"auto"``: by
 position if the items are numbers (coordinates, ranges, measurements), else as a bag.
 """
-
-_PLAIN_KEY = re.compile(r"[^\s.\[\]\"]+")
 
 
 class Constant(Enum):
@@ -164,19 +157,6 @@ def leaf_value(value: Any, node: Node | None = None) -> Any:
     place = show_path(node.path()) if node else "document"
     what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
     raise ParameterError(f"{place}: {what} is no JSON value; use str, int, float, bool, None, dict or list")
-
-
-def show_path(path: Path) -> str:
-    """Write a path for people: ``phenotypicFeatures[].type.label``, ``coordinates[0]``; the root is ``$``."""
-    text = ""
-    for step in path:
-        if not isinstance(step, str):
-            text += "[]" if step is None else f"[{step}]"
-        elif _PLAIN_KEY.fullmatch(step):
-            text += f".{step}" if text else step
-        else:
-            text += f"[{step!r}]"
-    return text or "$"
 
 
 def _check_depth(node: Node) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
-from hdc.apps.json.leaves import Arrays, Constant, Path, by_position, leaf_value, show_path
+from hdc.apps.json.leaves import Arrays, Constant, by_position, leaf_value
+from hdc.apps.json.paths import Path, show_path
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.tokens import Tokens
 

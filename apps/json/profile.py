@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Self
 
-from hdc.apps.json.leaves import LeafTable, Path
+from hdc.apps.json.leaves import LeafTable
+from hdc.apps.json.paths import Path
 from hdc.apps.json.tokens import (
     DECADE_WIDTHS,
     QUANTILE_WIDTHS,
