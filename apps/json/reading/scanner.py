@@ -44,6 +44,7 @@ class Scanner:
         self._ended = False
         self._failure: Exception | None = None
         self._line = self._column = 1
+        self._peeked = -1  # where peek() was last: looking there again does not forget the indent
 
     # ------------------------------------------------------------------ the window
 
@@ -55,6 +56,7 @@ class Scanner:
         done = self.text[: self.at]
         self._line += done.count("\n")
         self._column = self.at - done.rfind("\n") + (0 if "\n" in done else self._column - 1)
+        self._peeked -= self.at
         self.text, self.at = self.text[self.at :] + self._decode(raw), 0
         return True
 
@@ -106,7 +108,9 @@ class Scanner:
             self.at = end
             if end < len(self.text) or not self.more():
                 break
-        self.indent = blank[blank.rfind("\n") + 1 :] if "\n" in blank else None
+        if self.at != self._peeked:
+            self.indent = blank[blank.rfind("\n") + 1 :] if "\n" in blank else None
+            self._peeked = self.at
         return self.text[self.at : self.at + 1]
 
     def value(self, outer: int) -> Any:
@@ -183,7 +187,7 @@ class Scanner:
         while True:
             found = begin.search(self.text, self.at)
             if found:
-                return passed + self._take(found.end())
+                return passed + self._take(found.start())
             last = max(self.text.rfind("\n", self.at), self.at)
             passed = (passed + self._take(last))[: 2 * RESYNC]
             if not self.more():
