@@ -1,0 +1,195 @@
+"""Open what documents are read from: files, gzip, zstd, standard input, folders."""
+
+import gzip
+import io
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from hdc.apps.json.reading.records import Counts
+from hdc.apps.json.reading.strict import DocumentError
+
+STDIN = "-"
+"""The file name that stands for standard input."""
+
+CHUNK = 1 << 20
+"""Bytes asked for at a time."""
+
+LINES_SUFFIXES = (".jsonl", ".ndjson")
+"""Files of these names are JSON Lines, whatever their first line looks like."""
+
+SUFFIXES = (".json", ".geojson", *LINES_SUFFIXES)
+"""Files of these names, packed or not, and of ``.parquet`` are read when a folder is given."""
+
+PACKED_SUFFIXES = (".gz", ".zst")
+
+READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
+"""What a damaged file raises while it is read."""
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_ZSTD_FEED = 4096  # so little that even an archive made to explode unpacks to 128 MiB at a time at most
+
+
+def name_of(path: str | Path) -> str:
+    """Return what errors and sources call a path."""
+    return "<stdin>" if str(path) == STDIN else str(path)
+
+
+def plain_suffix(path: str | Path) -> str:
+    """Return the suffix of a file in lower case, that of its packing left out: ``.jsonl`` for ``a.JSONL.gz``."""
+    name = Path(path)
+    return Path(name.stem if name.suffix.lower() in PACKED_SUFFIXES else name).suffix.lower()
+
+
+def expand(paths: Iterable[str | Path]) -> tuple[list[str | Path], list[Path]]:
+    """Replace folders by the files in them, at any depth and sorted.
+
+    Returns
+    -------
+    files : list of path
+    skipped : list of Path
+        Files in folders that have no known suffix, or are hidden: a part of their name begins with a dot.
+
+    Raises
+    ------
+    DocumentError
+        If a folder holds no file of a known suffix.
+    """
+    files: list[str | Path] = []
+    skipped: list[Path] = []
+    for path in paths:
+        if str(path) == STDIN or not Path(path).is_dir():
+            files.append(path)
+            continue
+        inside = sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+        known = [file for file in inside if _is_known(file.relative_to(path))]
+        if not known:
+            raise DocumentError(f"{path}: a folder without documents; expected files *{', *'.join(SUFFIXES)}, …")
+        files += known
+        skipped += sorted({*inside} - {*known})
+    return files, skipped
+
+
+def _is_known(file: Path) -> bool:
+    return plain_suffix(file) in (*SUFFIXES, ".parquet") and not any(part[0] == "." for part in file.parts)
+
+
+def unreadable(name: str, error: Exception) -> DocumentError:
+    """Return the error for a file that cannot be read, or unpacked."""
+    return DocumentError(f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}")
+
+
+@contextmanager
+def opened(path: str | Path, counts: Counts) -> Iterator[io.BufferedReader]:
+    """Open a file or standard input and unpack it, if it is packed: that is seen by its first bytes.
+
+    Raises
+    ------
+    DocumentError
+        If the file is packed by zstd and the package ``zstandard`` is missing.
+    OSError
+        If it cannot be opened.
+    """
+    with ExitStack() as stack:
+        raw: Any = sys.stdin.buffer if str(path) == STDIN else stack.enter_context(open(path, "rb", buffering=0))
+        stream: Any = io.BufferedReader(_Metered(raw, counts), CHUNK)
+        magic = stream.peek(4)[:4]
+        if magic[:2] == _GZIP_MAGIC:
+            stream = io.BufferedReader(gzip.GzipFile(fileobj=stream), CHUNK)
+        elif magic == _ZSTD_MAGIC:
+            stream = io.BufferedReader(_Zstd(stream, name_of(path)), CHUNK)
+        yield stream
+
+
+def is_packed(stream: io.BufferedReader) -> bool:
+    """Say whether :func:`opened` unpacks what is read from this stream."""
+    return not isinstance(stream.raw, _Metered)
+
+
+class Prefixed(io.RawIOBase):
+    """A stream whose first bytes were already taken from it."""
+
+    def __init__(self, head: bytes, rest: io.BufferedReader) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, with what there is."""
+        part = self._head[: len(buffer)] or self._rest.read1(len(buffer))
+        self._head = self._head[len(part) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+class _Metered(io.RawIOBase):
+    def __init__(self, raw: Any, counts: Counts) -> None:
+        self._raw, self._counts = raw, counts
+        self._read = getattr(raw, "read1", raw.read)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return bool(self._raw.seekable())
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._raw.seek(offset, whence))
+
+    def readinto(self, buffer: Any) -> int:
+        part = self._read(len(buffer))
+        buffer[: len(part)] = part
+        self._counts.bytes += len(part)
+        return len(part)
+
+
+class _Zstd(io.RawIOBase):
+    """Unpack zstd frames; a frame that is cut short is an error, which the package's own reader keeps quiet about."""
+
+    def __init__(self, stream: io.BufferedReader, name: str) -> None:
+        try:
+            import zstandard
+        except ImportError:
+            raise DocumentError(
+                f"{name}: packed by zstd, which needs the package zstandard: pip install 'hdc-toolkit[zstd]'"
+            ) from None
+        self._unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+        self._error = zstandard.ZstdError
+        self._stream = stream
+        self._frame: Any = None
+        self._unpacked = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._unpacked and self._next():
+            pass
+        part = self._unpacked[: len(buffer)]
+        buffer[: len(part)] = part
+        self._unpacked = self._unpacked[len(part) :]
+        return len(part)
+
+    def _next(self) -> bool:
+        """Unpack a little more; False at the end."""
+        packed = self._frame.unused_data if self._frame and self._frame.eof else b""
+        if not packed:
+            packed = self._stream.read(_ZSTD_FEED)
+        if not packed and (self._frame is None or self._frame.eof):
+            return False
+        if not packed:
+            raise EOFError("Compressed file ended before the end of its last frame")
+        if self._frame is None or self._frame.eof:
+            self._frame = self._unpacker.decompressobj()
+        try:
+            self._unpacked = memoryview(self._frame.decompress(packed))
+        except self._error as error:
+            raise OSError(f"damaged zstd data: {error}") from None
+        return True

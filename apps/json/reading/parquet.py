@@ -1,0 +1,180 @@
+"""Parquet: rows as documents, and vectors to rows."""
+
+import base64
+import io
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.json.reading.items import ItemPath, inside
+from hdc.apps.json.reading.opening import STDIN, is_packed, name_of, unreadable
+from hdc.apps.json.reading.records import Counts, Record, Rejects
+from hdc.apps.json.reading.strict import DocumentError
+from hdc.errors import DimensionError
+
+ROWS = 1024
+"""Rows that are made documents at a time."""
+
+ROW_GROUP = 65536
+"""Rows of a row group that is written."""
+
+_MAGIC = b"PAR1"
+
+
+def is_parquet(stream: io.BufferedReader) -> bool:
+    """Say whether a stream begins as a Parquet file does."""
+    return not is_packed(stream) and stream.peek(4)[:4] == _MAGIC
+
+
+def read_parquet(path: str | Path, items: ItemPath, rejects: Rejects, counts: Counts) -> Iterator[Record]:
+    """Yield the rows of a Parquet file as documents, ``file[row]``; rows that no JSON can hold are rejected.
+
+    Structs become objects, lists arrays, maps objects whose keys are text; timestamps, dates and times ISO-8601
+    text (to the microsecond), durations seconds, decimals numbers (a double, unless they are whole), bytes base64
+    text, and NaN null. Infinity is an error.
+
+    Raises
+    ------
+    DocumentError
+        If it comes from standard input, or pyarrow is missing.
+    """
+    name = name_of(path)
+    if str(path) == STDIN:
+        raise DocumentError(f"{name}: Parquet cannot be read from a pipe; name a file")
+    arrow = _pyarrow(name)
+    try:
+        with arrow.parquet.ParquetFile(path) as file:
+            rows = (row for batch in file.iter_batches(ROWS) for row in _rows(arrow, batch))
+            for number, row in enumerate(rows):
+                yield from _records(row, f"{name}[{number}]", items, rejects)
+        counts.bytes += os.path.getsize(path)
+    except (arrow.ArrowException, OSError) as error:
+        rejects.add(unreadable(name, error), name, b"")
+
+
+def write_parquet(
+    path: str | Path,
+    vectors: npt.NDArray[Any],
+    *,
+    sources: Sequence[str] | None = None,
+    keys: Sequence[str | None] | None = None,
+) -> None:
+    """Write vectors to a Parquet file: the column ``vector`` of lists of fixed length, ``key`` and ``source`` if given.
+
+    Parameters
+    ----------
+    path : path
+        Written aside and renamed, so that an existing file is replaced as a whole or not at all.
+    vectors : (n, d) float32 or uint64 array
+        Any numeric dtype that Parquet has; read in blocks, so a memory-mapped array may be larger than memory.
+    sources, keys : n strings, optional
+
+    Raises
+    ------
+    DimensionError
+        If ``vectors`` has not two axes, or another number of sources or keys is given.
+    DocumentError
+        If pyarrow is missing.
+    """
+    vectors = np.asanyarray(vectors)
+    columns = {"key": keys, "source": sources}
+    given = {name: values for name, values in columns.items() if values is not None}
+    if vectors.ndim != 2 or any(len(values) != len(vectors) for values in given.values()):
+        lengths = "".join(f", {len(values)} of {name}" for name, values in given.items())
+        raise DimensionError(f"expected an (n, d) array and n strings a column, got shape {vectors.shape}{lengths}")
+    arrow = _pyarrow(str(path))
+    vector = arrow.list_(arrow.from_numpy_dtype(vectors.dtype), vectors.shape[1])
+    schema = arrow.schema([*((name, arrow.string()) for name in given), ("vector", vector)])
+    aside = f"{path}.part"
+    try:
+        with arrow.parquet.ParquetWriter(aside, schema) as writer:
+            for start in range(0, len(vectors), ROW_GROUP):
+                block = np.ascontiguousarray(vectors[start : start + ROW_GROUP])
+                flat = arrow.FixedSizeListArray.from_arrays(arrow.array(block.reshape(-1)), type=vector)
+                texts = [arrow.array(values[start : start + ROW_GROUP], arrow.string()) for values in given.values()]
+                writer.write_table(arrow.table([*texts, flat], schema=schema))
+        os.replace(aside, path)
+    finally:
+        Path(aside).unlink(missing_ok=True)
+
+
+def _pyarrow(name: str) -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise DocumentError(f"{name}: Parquet needs the package pyarrow: pip install 'hdc-toolkit[parquet]'") from None
+    return pyarrow
+
+
+def _rows(arrow: Any, batch: Any) -> list[dict[str, Any]]:
+    coarse = arrow.schema([field.with_type(_microseconds(arrow, field.type)) for field in batch.schema])
+    table = arrow.Table.from_batches([batch]).cast(coarse, safe=False)
+    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
+    return rows
+
+
+def _microseconds(arrow: Any, kind: Any) -> Any:
+    """Return a type with microseconds where Python has no nanoseconds, at any depth."""
+    types = arrow.types
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        return arrow.timestamp("us", kind.tz)
+    if types.is_duration(kind) and kind.unit == "ns":
+        return arrow.duration("us")
+    if types.is_time64(kind) and kind.unit == "ns":
+        return arrow.time64("us")
+    if types.is_struct(kind):
+        return arrow.struct([field.with_type(_microseconds(arrow, field.type)) for field in kind])
+    if types.is_map(kind):
+        return arrow.map_(_microseconds(arrow, kind.key_type), _microseconds(arrow, kind.item_type))
+    if types.is_list(kind) or types.is_large_list(kind):
+        make = arrow.large_list if types.is_large_list(kind) else arrow.list_
+        return make(kind.value_field.with_type(_microseconds(arrow, kind.value_type)))
+    return kind
+
+
+def _records(row: Any, source: str, items: ItemPath, rejects: Rejects) -> Iterator[Record]:
+    try:
+        document = _json_value(row, source)
+        yield from inside(document, items, source) if items else (Record(document, source),)
+    except DocumentError as error:
+        rejects.add(error, source, repr(row).encode("utf-8", "replace"))
+
+
+def _json_value(value: Any, source: str) -> Any:
+    if isinstance(value, dict):
+        return {_key(key, source): _json_value(item, source) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json_value(item, source) for item in value]
+    if isinstance(value, float):
+        if math.isinf(value):
+            raise DocumentError(f"{source}: an infinite number, which is not JSON")
+        return None if math.isnan(value) else value
+    convert = _CONVERSIONS.get(type(value))
+    return convert(value) if convert else value
+
+
+def _key(key: Any, source: str) -> str:
+    plain = _json_value(key, source)
+    return plain if isinstance(plain, str) else str(plain)
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+_CONVERSIONS: dict[type, Callable[[Any], Any]] = {
+    bytes: lambda raw: base64.b64encode(raw).decode("ascii"),
+    datetime: datetime.isoformat,
+    date: date.isoformat,
+    time: time.isoformat,
+    timedelta: timedelta.total_seconds,
+    Decimal: _number,
+}

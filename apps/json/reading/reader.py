@@ -1,0 +1,162 @@
+"""Read documents from files: the formats put together, errors raised or skipped."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from hdc.apps.json.reading.detecting import Format, check_format, detect
+from hdc.apps.json.reading.items import ItemPath, parse_items
+from hdc.apps.json.reading.lines import read_lines
+from hdc.apps.json.reading.opening import CHUNK, READ_ERRORS, STDIN, expand, name_of, opened, unreadable
+from hdc.apps.json.reading.parquet import is_parquet, read_parquet
+from hdc.apps.json.reading.parts import Part, check_unchanged
+from hdc.apps.json.reading.records import Counts, OnError, Record, Rejects
+from hdc.apps.json.reading.scanner import Scanner
+from hdc.apps.json.reading.strict import DocumentError
+from hdc.apps.json.reading.whole import read_whole
+from hdc.errors import ParameterError
+
+
+class Reading(Iterator[Record]):
+    """Records as they are read, and how far reading is.
+
+    Attributes
+    ----------
+    counts : Counts
+        Documents read and rejected, and bytes, so far.
+    skipped : list of Path
+        Files in the folders given that are not read: their names have no known suffix, or are hidden.
+    """
+
+    def __init__(self, records: Iterator[Record], counts: Counts, skipped: list[Path]) -> None:
+        self._records, self.counts, self.skipped = records, counts, skipped
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Record:
+        record = next(self._records)
+        self.counts.read += 1
+        return record
+
+
+def read(
+    paths: Iterable[str | Path],
+    *,
+    on_error: OnError = "raise",
+    rejects: str | Path | None = None,
+    items: str | None = None,
+    format: Format = "auto",
+) -> Reading:
+    """Yield the documents of files in turn.
+
+    Parameters
+    ----------
+    paths : iterable of path
+        Files of JSON, JSON Lines or Parquet, the first two packed by gzip or zstd or not: contents show which.
+        A folder stands for the files in it, at any depth, in order of their names; ``-`` is standard input.
+    on_error : {"raise", "skip"}
+        Whether a bad record ends reading, or is counted and left out.
+    rejects : path, optional
+        Where to write what is left out, as JSON Lines: ``source``, ``reason``, and the ``text`` (``base64`` if it
+        is not UTF-8; ``cut`` if it was longer than is kept). An existing file is replaced.
+    items : str, optional
+        Where the documents are inside each JSON value: ``features[]``, or ``patients{}`` for the values of an
+        object, whose keys go with the records.
+    format : {"auto", "lines", "json"}
+        See :data:`FORMATS`.
+
+    Returns
+    -------
+    Reading
+        An iterator with counts. Memory is bounded by the largest document (with ``items`` the largest value that
+        is read on the way to them; of objects on that way, the keys too) and, for Parquet, by a row group.
+
+    Raises
+    ------
+    DocumentError
+        While iterating, if a file cannot be read, is empty or is not strict JSON; the text begins with file, line
+        and column. A file that cannot be opened at all is never skipped.
+    ParameterError
+        If a parameter is none of those allowed.
+    """
+    counts = Counts()
+    check_format(format)
+    sink, path = Rejects(on_error, rejects, counts), parse_items(items)
+    files, skipped = expand(paths)
+    if rejects is not None:
+        _begin(rejects, files)
+    documents = (record for file in files for record in _read_file(file, format, path, sink, counts))
+    return Reading(documents, counts, skipped)
+
+
+def read_part(
+    part: Part, *, on_error: OnError = "raise", rejects: str | Path | None = None, items: str | None = None
+) -> Reading:
+    """Yield the documents of a part that :func:`plan` made; the parts of a file give what :func:`read` gives.
+
+    Parameters
+    ----------
+    part : Part
+    on_error, rejects, items
+        As for :func:`read`, but a rejects file is appended to, so that all parts can share one.
+
+    Raises
+    ------
+    DocumentError
+        As :func:`read`, and if the file has changed since it was planned.
+    """
+    counts = Counts()
+    sink, path = Rejects(on_error, rejects, counts), parse_items(items)
+    check_unchanged(part)
+    if part.stop - part.start == part.size or part.path == STDIN:
+        documents = _read_file(part.path, part.format, path, sink, counts)
+    else:
+        documents = read_lines(_lines_of(part, counts), part.path, path, sink, part.first_line)
+    return Reading(documents, counts, [])
+
+
+def _begin(rejects: str | Path, files: list[str | Path]) -> None:
+    """Make an empty rejects file, before the work rather than after it."""
+    if os.path.exists(rejects) and any(os.path.exists(file) and os.path.samefile(file, rejects) for file in files):
+        raise ParameterError(f"{rejects} is an input; name another file for rejects")
+    try:
+        open(rejects, "wb").close()
+    except OSError as error:
+        raise ParameterError(f"{rejects}: the rejects file cannot be written: {error.strerror}") from error
+
+
+def _read_file(path: str | Path, format: Format, items: ItemPath, rejects: Rejects, counts: Counts) -> Iterator[Record]:
+    name = name_of(path)
+    with ExitStack() as stack:
+        try:
+            stream: Any = stack.enter_context(opened(path, counts))
+        except OSError as error:
+            raise unreadable(name, error) from error
+        try:
+            if is_parquet(stream):
+                yield from read_parquet(path, items, rejects, counts)
+                return
+            try:
+                found, stream = detect(stream, name, format)
+            except DocumentError as error:
+                rejects.add(error, f"{name}:1", b"")
+                return
+            if found == "lines":
+                yield from read_lines(stream, name, items, rejects)
+            else:
+                yield from read_whole(Scanner(stream, name), name, items, rejects)
+        except READ_ERRORS as error:
+            rejects.add(unreadable(name, error), name, b"")
+
+
+def _lines_of(part: Part, counts: Counts) -> Iterator[bytes]:
+    with open(part.path, "rb", buffering=CHUNK) as file:
+        file.seek(part.start)
+        left = part.bytes
+        while left > 0 and (line := file.readline()):
+            left -= len(line)
+            counts.bytes += len(line)
+            yield line

@@ -1,0 +1,96 @@
+"""What reading gives: records, counts, and what was rejected."""
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from hdc.apps.json.reading.strict import DocumentError
+from hdc.errors import ParameterError
+
+OnError: TypeAlias = Literal["raise", "skip"]
+
+REJECT_BYTES = 1 << 20
+"""Bytes of a rejected text that the rejects file keeps."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A document and where it came from.
+
+    Attributes
+    ----------
+    document : JSON value
+    source : str
+        ``file:line``; ``file[item]`` in one big array or a Parquet file; ``file:path`` where items were asked for.
+    key : str or None
+        The key under which an object holds the document, if the documents are the values of an object.
+    """
+
+    document: Any
+    source: str
+    key: str | None = None
+
+
+@dataclass
+class Counts:
+    """How far reading is.
+
+    Attributes
+    ----------
+    read, rejected : int
+        Documents.
+    bytes : int
+        Bytes of the files as they lie on disk, packed ones too, so that they can be held against file sizes.
+    """
+
+    read: int = 0
+    rejected: int = 0
+    bytes: int = 0
+
+
+class Rejects:
+    """Decide what becomes of bad records.
+
+    Parameters
+    ----------
+    on_error : {"raise", "skip"}
+    path : path or None
+        The rejects file, JSON Lines. Lines are appended, each in one piece, so that several readers can share it.
+    counts : Counts
+
+    Raises
+    ------
+    ParameterError
+        If ``on_error`` is something else, or a rejects file is named though nothing is skipped.
+    """
+
+    def __init__(self, on_error: OnError, path: str | Path | None, counts: Counts) -> None:
+        if on_error not in ("raise", "skip"):
+            raise ParameterError(f'on_error must be "raise" or "skip", not {on_error!r}')
+        if path is not None and on_error == "raise":
+            raise ParameterError('a rejects file needs on_error="skip"; otherwise the first bad record ends reading')
+        self.skips = on_error == "skip"
+        self._path, self._counts = path, counts
+
+    def add(self, error: DocumentError, source: str, raw: bytes) -> None:
+        """Raise ``error``, or count and write down a bad record: source, reason, and what stood there."""
+        if not self.skips:
+            raise error
+        self._counts.rejected += 1
+        if self._path is None:
+            return
+        line: dict[str, Any] = {"source": source, "reason": str(error)}
+        kept = raw[:REJECT_BYTES]
+        try:
+            line["text"] = kept.decode("utf-8")
+        except UnicodeDecodeError:
+            line["base64"] = base64.b64encode(kept).decode("ascii")
+        if len(kept) < len(raw):
+            line["cut"] = True
+        try:
+            with open(self._path, "ab", buffering=0) as file:
+                file.write(json.dumps(line).encode() + b"\n")
+        except OSError as fault:
+            raise ParameterError(f"{self._path}: the rejects file cannot be written: {fault.strerror}") from fault
