@@ -163,6 +163,7 @@ def test_parameters():
     encoder = JSONEncoder(512, seed=3)
     assert encoder.get_params() == {
         "dim": 512, "matrix": "permutation", "seed": 3, "arrays": "auto", "weights": None, "balance": 0.0,
+        "numbers": "grid", "bandwidth": 0.1, "convert": (), "strings": None, "string_encoder": None, "rarity": True,
     }  # fmt: skip
     assert encoder.set_params(dim=64).transform(["x"]).shape == (1, 64)
     assert repr(JSONEncoder(8)).startswith("JSONEncoder(dim=8, matrix='permutation'")

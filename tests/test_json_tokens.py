@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from hdc.apps.json.layout import Layout
 from hdc.apps.json.leaves import Constant, LeafTable
+from hdc.apps.json.numbers import decades
 from hdc.apps.json.paths import show_path
-from hdc.apps.json.profile import LARGEST, Profile, Scale
+from hdc.apps.json.profile import Profile
 from hdc.apps.json.reading import MAX_DEPTH
-from hdc.apps.json.tokens import MAX_WORDS, decades, string_tokens
+from hdc.apps.json.scales import LARGEST, Scale
+from hdc.apps.json.strings import MAX_WORDS
 from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
@@ -88,13 +90,13 @@ def test_the_squared_weights_of_a_value_sum_to_one(value):
 
 
 def test_words_of_strings():
-    tokens = string_tokens("deleteMessage_v2 Straße")
+    tokens = UNFITTED.tokens((), "deleteMessage_v2 Straße")
     assert set(tokens) == {
         ("=", "deleteMessage_v2 Straße"),
         *(("~", word) for word in ("delete", "message", "v2", "strasse")),
     }
-    assert string_tokens("!?") == {("=", "!?"): 1.0}
-    assert len(string_tokens(" ".join(map(str, range(5000))))) == MAX_WORDS + 1
+    assert UNFITTED.tokens((), "!?") == {("=", "!?"): 1.0}
+    assert len(UNFITTED.tokens((), " ".join(map(str, range(5000))))) == MAX_WORDS + 1
 
 
 def test_types_share_nothing():
@@ -123,7 +125,7 @@ def test_unfitted_similarity_never_rises_with_distance(origin, others):
 
 @given(st.lists(FINITE, min_size=1, max_size=200), FINITE, st.lists(FINITE, min_size=2, max_size=6))
 def test_fitted_similarity_never_rises_with_distance(sample, origin, others):
-    check_monotone(Values(Profile(1, {}, {(): Scale.learn(sample)})), origin, others)
+    check_monotone(Values(Profile(1, {}, {((), "number"): Scale.learn(sample)})), origin, others)
 
 
 def check_monotone(values, origin, others):
@@ -142,7 +144,7 @@ def test_near_numbers_are_more_similar_on_every_size():
 
 def test_a_fitted_path_is_soft_on_its_own_scale():
     years = Scale.learn([float(year) for year in range(1950, 2020)])
-    fitted, unfitted = Values(Profile(70, {}, {(): years})), UNFITTED
+    fitted, unfitted = Values(Profile(70, {}, {((), "number"): years})), UNFITTED
     near, far = (overlap(fitted.tokens((), 1970), fitted.tokens((), x)) for x in (1972, 2010))
     assert near > 3 * far
     assert overlap(unfitted.tokens((), 1970), unfitted.tokens((), 2010)) > 2 * far
@@ -164,7 +166,7 @@ def test_decades_rise_with_numbers(one, other):
 def test_a_constant_number_weighs_little():
     weights = []
     for sample in ([200.0] * 50, [200.0] * 25 + [404.0] * 25, list(map(float, range(50)))):
-        tokens = Values(Profile(50, {}, {(): Scale.learn(sample)})).tokens((), 200)
+        tokens = Values(Profile(50, {}, {((), "number"): Scale.learn(sample)})).tokens((), 200)
         weights.append(sum(weight * weight for weight in tokens.values()))
     assert weights[0] == pytest.approx(0.01)
     assert weights[0] < weights[1] < weights[2]

@@ -6,7 +6,7 @@ each bound by the operators along its path, so a batch of documents is a sparse 
 """
 
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -14,11 +14,13 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.json.batching import Batch, batches, weigh
+from hdc.apps.json.embedding import Embeddings, StringEncoder
 from hdc.apps.json.layout import Arrays, Layout, Weights
 from hdc.apps.json.leaf_vectors import LeafVectors
+from hdc.apps.json.learning import ProfileBuilder
 from hdc.apps.json.paths import Path
-from hdc.apps.json.profile import Profile, ProfileBuilder
-from hdc.apps.json.values import Values
+from hdc.apps.json.profile import Profile
+from hdc.apps.json.values import Numbers, ValueOptions, Values
 from hdc.errors import ParameterError
 
 Floats = npt.NDArray[np.float32]
@@ -49,12 +51,30 @@ class JSONEncoder:
     balance : float
         0: every leaf counts for itself. 1: every object and array weighs the same as a scalar beside it,
         however much it holds. Between: an object of m times the weight of a scalar counts ``m ** (1 - balance)``.
+    numbers : {"grid", "smooth"}
+        How near numbers are similar: in steps, on three scales, or by a Gaussian kernel of width ``bandwidth``.
+    bandwidth : float
+        Distance at which the smooth similarity has fallen to exp(-1/2): as a part of the path's distribution, or in
+        decades without fit.
+    convert : collection of {"dates", "durations", "numbers"}
+        Strings that count as numbers, each path on its own scale: ISO 8601 dates and date-times, ISO 8601 durations
+        such as an age ``"P19Y"``, and numerals.
+    strings : mapping of {"exact", "words", "ngrams", "encoder"} to number, optional
+        Weights of the parts of strings: the whole, its words, 3- and 4-grams of words (for typing errors), and what
+        ``string_encoder`` gives. Parts left out keep their defaults: a half, a half, 0, and, with an encoder, 1. With
+        None, paths whose strings :meth:`fit` takes for identifiers count as wholes only.
+    string_encoder : callable, optional
+        From a list of n distinct strings to an ``(n, e)`` array of floats, such as a sentence transformer's ``encode``.
+    rarity : bool
+        Whether rare values weigh more, once fitted.
 
     Attributes
     ----------
     profile_ : Profile
         What :meth:`fit` learned; empty before.
     """
+
+    _embeddings: Embeddings | None = None
 
     def __init__(
         self,
@@ -65,6 +85,12 @@ class JSONEncoder:
         arrays: Arrays = "auto",
         weights: Weights = None,
         balance: float = 0.0,
+        numbers: Numbers = "grid",
+        bandwidth: float = 0.1,
+        convert: Collection[str] = (),
+        strings: Mapping[str, float] | None = None,
+        string_encoder: StringEncoder | None = None,
+        rarity: bool = True,
     ) -> None:
         self.dim = dim
         self.matrix = matrix
@@ -72,6 +98,12 @@ class JSONEncoder:
         self.arrays: Arrays = arrays
         self.weights = weights
         self.balance = balance
+        self.numbers: Numbers = numbers
+        self.bandwidth = bandwidth
+        self.convert = convert
+        self.strings = strings
+        self.string_encoder = string_encoder
+        self.rarity = rarity
         self.profile_ = Profile()
 
     # ------------------------------------------------------------------ parameters and state
@@ -102,13 +134,35 @@ class JSONEncoder:
         return f"JSONEncoder({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return parameters and fitted state as a JSON-able dict; :meth:`from_json` turns it back."""
-        return {"parameters": self.get_params(), "profile": self.profile_.to_json()}
+        """Return parameters and fitted state as a JSON-able dict; :meth:`from_json` turns it back.
+
+        Of a string encoder it says only that there is one.
+        """
+        parameters = {**self.get_params(), "convert": list(self.convert), "string_encoder": bool(self.string_encoder)}
+        return {"parameters": parameters, "profile": self.profile_.to_json()}
 
     @classmethod
-    def from_json(cls, state: dict[str, Any]) -> Self:
-        """Return the encoder that :meth:`to_json` wrote: it gives the same vectors."""
-        encoder = cls(**state["parameters"])
+    def from_json(cls, state: dict[str, Any], string_encoder: StringEncoder | None = None) -> Self:
+        """Return the encoder that :meth:`to_json` wrote: it gives the same vectors.
+
+        Parameters
+        ----------
+        state : dict
+        string_encoder : callable
+            The one that the encoder had, if it had one.
+
+        Raises
+        ------
+        ParameterError
+            If the encoder had a string encoder and none is given, or the other way round.
+        """
+        if state["parameters"]["string_encoder"] and string_encoder is None:
+            raise ParameterError(
+                "the encoder was made with a string encoder, which is not saved; give string_encoder=..."
+            )
+        if string_encoder is not None and not state["parameters"]["string_encoder"]:
+            raise ParameterError("the encoder was made without a string encoder; leave string_encoder out")
+        encoder = cls(**{**state["parameters"], "string_encoder": string_encoder})
         encoder.profile_ = Profile.from_json(state["profile"])
         return encoder
 
@@ -122,7 +176,7 @@ class JSONEncoder:
         """
         if not 0 <= self.balance <= 1:
             raise ParameterError(f"balance must be between 0 and 1, not {self.balance!r}")
-        _ = self.vsa, self.layout
+        _ = self.vsa, self.layout, self.values
 
     @property
     def vsa(self) -> hdc.VSA:
@@ -137,7 +191,14 @@ class JSONEncoder:
     @property
     def values(self) -> Values:
         """What makes tokens and vectors of values, with what :meth:`fit` learned."""
-        return Values(self.profile_)
+        options = ValueOptions(
+            self.numbers, self.bandwidth, self.convert, self.strings, self.string_encoder, self.rarity
+        )
+        if self.string_encoder is None:
+            return Values(self.profile_, options)
+        if self._embeddings is None or self._embeddings.encoder is not self.string_encoder:
+            self._embeddings = Embeddings(self.string_encoder)
+        return Values(self.profile_, options, self._embeddings)
 
     # ------------------------------------------------------------------ estimator
 
@@ -155,17 +216,32 @@ class JSONEncoder:
         ParameterError
             If there is no document, a document is no JSON, or a parameter is out of range.
         """
-        self.check()
-        return self._learn(batches(X, self.layout))
+        return self._learn(self.count(X))
 
-    def _learn(self, walked: Iterable[Batch]) -> Self:
-        builder = ProfileBuilder()
-        for batch in walked:
-            builder.add(batch)
+    def _learn(self, builder: ProfileBuilder) -> Self:
         if not builder.documents:
             raise ParameterError("fit needs at least one document, and there was none")
         self.profile_ = builder.build()
         return self
+
+    def count(self, X: Iterable[Any]) -> ProfileBuilder:
+        """Count documents without changing the encoder, so that parts of a collection can be counted apart.
+
+        ``encoder.profile_ = encoder.count(X).merge(encoder.count(Y)).build()`` is fitting on both.
+
+        Raises
+        ------
+        ParameterError
+            If a document is no JSON, or a parameter is out of range.
+        """
+        self.check()
+        return self._counted(batches(X, self.layout))
+
+    def _counted(self, walked: Iterable[Batch]) -> ProfileBuilder:
+        builder = ProfileBuilder(self.convert)
+        for batch in walked:
+            builder.add(batch)
+        return builder
 
     def transform(self, X: Iterable[Any]) -> Floats:
         """Encode documents.
@@ -196,7 +272,7 @@ class JSONEncoder:
         """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
         self.check()
         walked = list(batches(X, self.layout))
-        self._learn(walked)
+        self._learn(self._counted(walked))
         return np.concatenate([vectors for vectors, _ in self._encoded(walked)])
 
     def encode(self, X: Iterable[Any]) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:

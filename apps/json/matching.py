@@ -5,7 +5,7 @@ the document's value at the same path shares. An item of an array is looked for 
 ``{"label": "Seizure", "excluded": true}`` must be found in one item, the best one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
@@ -69,6 +69,10 @@ class Matcher:
         self.asked = sum(self._shared_weight(leaf.path, leaf.query, leaf.query) for leaf in asked)
         if not self.asked:
             raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
+
+    def prepare(self, documents: Iterable[Any]) -> None:
+        """Do at once what is cheaper so than document by document: embed their strings, if there is an encoder."""
+        self._values.prepare([self._query, *documents])
 
     def score(self, document: Any) -> float:
         """Return the part of the asked weight that the document holds: 1.0 is everything, 0.0 nothing."""

@@ -1,99 +1,28 @@
-"""What ``fit`` learns about a collection: how rare each token is, and how the numbers of each path spread.
+"""What ``fit`` learned about a collection: how rare each token is, and how the numbers of each path spread.
 
 A token in every document says little, one in few says much: its weight is ``ln((1 + n) / (1 + df)) + 0.1`` for
 n documents of which df have it on that path (Spärck Jones 1972, smoothed); df is 1 for tokens not seen, and a
-string not seen as a whole is as rare as its rarest word. A number's place is its quantile among the
-numbers of its path, so that years, prices and latitudes are each soft on their own scale.
+string not seen as a whole is as rare as its rarest word.
 """
 
 import math
-import sys
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from random import Random
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
-import numpy as np
-
-from hdc.apps.json.batching import Batch
+from hdc.apps.json.leaves import Constant
+from hdc.apps.json.numbers import Quantities
 from hdc.apps.json.paths import Path
-from hdc.apps.json.tokens import QUANTILE_WIDTHS, Token, constant_tokens, decades, string_tokens
+from hdc.apps.json.scales import Scale
+from hdc.apps.json.tokens import Token
 
 FLOOR = 0.1
 """Weight of a token that every document has: it still counts when nothing else tells documents apart."""
 
-NUMBER_SHARE = QUANTILE_WIDTHS[1]
-"""A number is as rare as a token which this share of the documents has: those within the middle scale's width."""
-
-SAMPLE = 4096
-"""Numbers of a path that are kept to learn its quantiles: a uniform sample."""
-
-PRIOR = 16
-"""Numbers that the even spread over a path's range counts for: quantiles of few numbers say little."""
-
-KNOTS = 64
-"""Quantiles of a path that are kept."""
-
-LARGEST = sys.float_info.max
-
-MAX_TOKENS = 100_000
-"""Tokens whose frequency is kept, the most frequent ones; the others count as seen once."""
-
-MAX_TOKEN_LENGTH = 256
-"""Characters above which a string's frequency is not kept."""
-
 MAX_POSITION = 16
 """Positions of an array that have a distribution of their own; the rest share one."""
 
-
-@dataclass(frozen=True)
-class Scale:
-    """The spread of a path's numbers: quantiles between knots, decades beyond them.
-
-    Attributes
-    ----------
-    knots : tuple of float
-        Ascending.
-    quantiles : tuple of float
-        Place of each knot, ascending, in 0 … 1.
-    share : float
-        Share of the documents that a number is taken to be common to: more where one value prevails.
-    """
-
-    knots: tuple[float, ...]
-    quantiles: tuple[float, ...]
-    share: float
-
-    @classmethod
-    def learn(cls, numbers: Iterable[float]) -> Self:
-        """Learn from a sample of at least one number."""
-        counts = sorted(Counter(numbers).items())
-        total = sum(count for _, count in counts)
-        below, middles = 0, []
-        for value, count in counts:
-            middles.append((value, (below + count / 2) / total))
-            below += count
-        (first, _), (last, _) = middles[0], middles[-1]
-        if last > first:
-            middles = [(v, (total * q + PRIOR * _part(v, first, last)) / (total + PRIOR)) for v, q in middles]
-        if len(middles) > KNOTS:
-            middles = [middles[round(i * (len(middles) - 1) / (KNOTS - 1))] for i in range(KNOTS)]
-        prevailing = max(count for _, count in counts) / total
-        return cls(tuple(v for v, _ in middles), tuple(q for _, q in middles), max(NUMBER_SHARE, prevailing))
-
-    def position(self, value: int | float) -> float:
-        """Return the quantile of a number, by linear interpolation; it rises with the number everywhere."""
-        x, first, last = clamped(value), self.knots[0], self.knots[-1]
-        if first < x < last:
-            right = bisect_right(self.knots, x)
-            low, high = self.quantiles[right - 1], self.quantiles[right]
-            return low + _part(x, self.knots[right - 1], self.knots[right]) * (high - low)
-        unit = last if last > first else first + max(1.0, abs(first))
-        if x <= first:
-            return self.quantiles[0] + decades(_part(x, first, unit))
-        return self.quantiles[-1] + decades(_part(x, first, unit) - (last > first))
+Quantity: TypeAlias = tuple[Path, Quantities]
+"""What has a scale of its own: the numbers of a path that count the same thing; see :data:`Quantities`."""
 
 
 @dataclass(frozen=True)
@@ -106,16 +35,36 @@ class Profile:
         How many documents were seen.
     frequencies : dict of path to dict of token to int
         Documents that have the token on the path; array positions are left out of the path.
-    scales : dict of path to Scale
+    scales : dict of (path, kind) to Scale
+    numbers : dict of path to dict of number to int
+        Numbers seen and how often, ascending: all, or some spread evenly over their order.
+    codes : frozenset of path
+        Paths whose strings are identifiers; array positions are left out.
     """
 
     documents: int = 0
     frequencies: dict[Path, dict[Token, int]] = field(default_factory=dict)
-    scales: dict[Path, Scale] = field(default_factory=dict)
+    scales: dict[Quantity, Scale] = field(default_factory=dict)
+    numbers: dict[Path, dict[int | float, int]] = field(default_factory=dict)
+    codes: frozenset[Path] = frozenset()
 
     def rarity(self, frequency: float) -> float:
         """Return the weight of a token that so many documents have."""
         return math.log((1 + self.documents) / (1 + frequency)) + FLOOR
+
+    def values(self, path: Path) -> list[tuple[Any, int]]:
+        """Return the values seen at a path, as in leaves, and how many documents had them: most frequent first.
+
+        Bounded: the frequent strings of at most ``MAX_TOKEN_LENGTH`` characters, and at most ``NUMBERS`` numbers,
+        whose counts are estimates where many were seen (see :mod:`hdc.apps.json.learning`).
+        """
+        found: list[tuple[Any, int]] = list(self.numbers.get(scale_path(path), {}).items())
+        for (kind, content), count in self.frequencies.get(any_position(path), {}).items():
+            if kind == "=":
+                found.append((content, count))
+            elif kind == "constant":
+                found.append((None if content == "null" else Constant(content), count))
+        return sorted(found, key=lambda value: -value[1])
 
     def to_json(self) -> dict[str, Any]:
         """Return the profile as a JSON-able dict."""
@@ -123,8 +72,15 @@ class Profile:
             [list(path), [[*token, count] for token, count in counts.items()]]
             for path, counts in self.frequencies.items()
         ]
-        scales = [[list(path), s.knots, s.quantiles, s.share] for path, s in self.scales.items()]
-        return {"documents": self.documents, "frequencies": frequencies, "scales": scales}
+        scales = [[list(path), kind, s.knots, s.quantiles, s.share] for (path, kind), s in self.scales.items()]
+        numbers = [[list(path), list(counts.items())] for path, counts in self.numbers.items()]
+        return {
+            "documents": self.documents,
+            "frequencies": frequencies,
+            "scales": scales,
+            "numbers": numbers,
+            "codes": [list(path) for path in self.frequencies if path in self.codes],
+        }
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
@@ -134,76 +90,11 @@ class Profile:
             for path, counts in state["frequencies"]
         }
         scales = {
-            tuple(path): Scale(tuple(knots), tuple(quantiles), share)
-            for path, knots, quantiles, share in state["scales"]
+            (tuple(path), kind): Scale(tuple(knots), tuple(quantiles), share)
+            for path, kind, knots, quantiles, share in state["scales"]
         }
-        return cls(state["documents"], frequencies, scales)
-
-
-class ProfileBuilder:
-    """Counts over a stream of batches; memory grows with the distinct tokens, not with the documents."""
-
-    def __init__(self) -> None:
-        self.documents = 0
-        self._counts: defaultdict[Path, Counter[Token]] = defaultdict(Counter)
-        self._samples: defaultdict[Path, _Sample] = defaultdict(_Sample)
-
-    def add(self, batch: Batch) -> None:
-        """Count the documents of a batch."""
-        table = batch.table
-        known = {leaf: table.nodes[leaf].path() for leaf in np.unique(batch.leaves).tolist()}
-        tokens = {leaf: _countable(table.values[leaf]) for leaf in known}
-        for leaves in batch.documents():
-            seen: defaultdict[Path, set[Token]] = defaultdict(set)
-            for leaf in leaves:
-                value = table.values[leaf]
-                if isinstance(value, int | float):
-                    self._samples[scale_path(known[leaf])].add(value)
-                else:
-                    seen[any_position(known[leaf])].update(tokens[leaf])
-            for path, present in seen.items():
-                self._counts[path].update(present)
-        self.documents += len(batch)
-
-    def build(self) -> Profile:
-        """Return the profile of all documents so far."""
-        every = ((count, path, token) for path, counts in self._counts.items() for token, count in counts.items())
-        kept = sorted(every, key=lambda entry: (-entry[0], repr(entry[1:])))[:MAX_TOKENS]
-        frequencies: dict[Path, dict[Token, int]] = {}
-        for count, path, token in kept:
-            frequencies.setdefault(path, {})[token] = count
-        scales = {path: Scale.learn(sample.values) for path, sample in self._samples.items()}
-        return Profile(self.documents, frequencies, scales)
-
-
-class _Sample:
-    """A uniform sample of a stream of numbers (reservoir; Vitter 1985), the same on every run."""
-
-    def __init__(self) -> None:
-        self.values: list[float] = []
-        self._seen, self._random = 0, Random(0)
-
-    def add(self, value: int | float) -> None:
-        self._seen += 1
-        if len(self.values) < SAMPLE:
-            self.values.append(clamped(value))
-        elif (slot := self._random.randrange(self._seen)) < SAMPLE:
-            self.values[slot] = clamped(value)
-
-
-def _part(x: float, low: float, high: float) -> float:
-    """Return (x - low) / (high - low), kept finite; halved where a difference overflows, and only there."""
-    half = 0.5 if math.isinf(x - low) or math.isinf(high - low) else 1.0
-    part = (half * x - half * low) / (half * high - half * low)
-    return max(-LARGEST, min(LARGEST, part))
-
-
-def clamped(value: int | float) -> float:
-    """Return the nearest double, for integers beyond the range the largest one."""
-    try:
-        return float(value)
-    except OverflowError:
-        return LARGEST if value > 0 else -LARGEST
+        numbers = {tuple(path): dict(counts) for path, counts in state["numbers"]}
+        return cls(state["documents"], frequencies, scales, numbers, frozenset(map(tuple, state["codes"])))
 
 
 def any_position(path: Path) -> Path:
@@ -214,10 +105,3 @@ def any_position(path: Path) -> Path:
 def scale_path(path: Path) -> Path:
     """Return the path whose distribution a number belongs to."""
     return tuple(None if isinstance(step, int) and step >= MAX_POSITION else step for step in path)
-
-
-def _countable(value: Any) -> list[Token]:
-    if isinstance(value, int | float):
-        return []
-    tokens = string_tokens(value) if isinstance(value, str) else constant_tokens(value)
-    return [token for token in tokens if not isinstance(token[1], str) or len(token[1]) <= MAX_TOKEN_LENGTH]
