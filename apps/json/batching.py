@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.layout import Layout
-from hdc.apps.json.leaves import LeafTable, Node
+from hdc.apps.json.leaves import LeafTable
 from hdc.errors import ParameterError
 
 Ints = npt.NDArray[np.int64]
@@ -76,12 +76,17 @@ def batches(documents: Iterable[Any], layout: Layout) -> Iterator[Batch]:
         yield _batch(table, found, stops)
 
 
+def distinct(numbers: Ints) -> Ints:
+    """Return the distinct numbers, none of them negative, in order."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=-1) > 0]
+
+
 def _batch(table: LeafTable, found: list[int], stops: list[int]) -> Batch:
     """Put the leaves of each document in order, each once."""
     rows = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
     leaves = np.array(found, dtype=np.int64)
-    places = np.unique((rows * len(table) + leaves)[leaves >= 0])
-    rows, leaves = np.divmod(places, max(1, len(table)))
+    rows, leaves = np.divmod(distinct((rows * len(table) + leaves)[leaves >= 0]), max(1, len(table)))
     return Batch(table, np.searchsorted(rows, np.arange(len(stops) + 1)), leaves)
 
 
@@ -103,23 +108,20 @@ def weigh(batch: Batch, masses: Doubles, balance: float) -> tuple[Doubles, Doubl
     norms : (documents,) float64 array
         0 where a document has no leaf that weighs anything.
     """
-    distinct, places = np.unique(batch.leaves, return_inverse=True)
-    nodes = [batch.table.nodes[leaf] for leaf in distinct]
+    table, leaves = batch.table, batch.leaves
     rows = np.repeat(np.arange(len(batch)), np.diff(batch.starts))
-    weights = np.array([node.share for node in nodes])[places]
+    weights = np.array(table.shares)[leaves]
     if balance:
-        _balance(weights, rows, nodes, places, masses[batch.leaves], balance)
-    weights *= np.array([node.factor for node in nodes])[places]
-    norms = np.sqrt(np.bincount(rows, weights * weights * masses[batch.leaves], len(batch)))
+        _balance(weights, rows, batch, masses[leaves], balance)
+    weights *= np.array(table.factors)[leaves]
+    norms = np.sqrt(np.bincount(rows, weights * weights * masses[leaves], len(batch)))
     return weights / np.where(norms > 0, norms, 1)[rows], norms
 
 
-def _balance(weights: Doubles, rows: Ints, nodes: list[Node], places: Ints, masses: Doubles, balance: float) -> None:
-    """Damp, in place and from the leaves up, what stands under each path of a document.
-
-    ``rows`` are the documents of the weights, ``places`` their paths among ``nodes``.
-    """
-    chains = [[above.number for above in node.ancestors()][::-1] for node in nodes]
+def _balance(weights: Doubles, rows: Ints, batch: Batch, masses: Doubles, balance: float) -> None:
+    """Damp, in place and from the leaves up, what stands under each path of a document."""
+    leaves, places = np.unique(batch.leaves, return_inverse=True)
+    chains = [[above.number for above in batch.table.nodes[leaf].ancestors()][::-1] for leaf in leaves]
     for level in range(max(map(len, chains), default=0), 0, -1):
         at_level = np.array([chain[level - 1] if len(chain) >= level else -1 for chain in chains])[places]
         inside = np.flatnonzero(at_level >= 0)

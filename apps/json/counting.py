@@ -44,7 +44,7 @@ class Counts(Generic[Group, Item]):
 
     def add(self, group: Group, items: Iterable[Item]) -> None:
         """Count each of ``items`` once more."""
-        self._count(group, Counter(items))
+        self._count(group, items)
 
     def merge(self, other: "Counts[Group, Item]") -> None:
         """Add the counts, and the error, of another summary."""
@@ -52,7 +52,7 @@ class Counts(Generic[Group, Item]):
         for group, counts in other._groups.items():
             self._count(group, counts)
 
-    def _count(self, group: Group, counts: Counter[Item]) -> None:
+    def _count(self, group: Group, counts: Iterable[Item] | Counter[Item]) -> None:
         known = self._groups.setdefault(group, Counter())
         before = len(known)
         known.update(counts)

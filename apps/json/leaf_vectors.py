@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import hdc
-from hdc.apps.json.batching import Doubles, Ints
+from hdc.apps.json.batching import Doubles, Ints, distinct
 from hdc.apps.json.leaves import LeafTable, Node
 from hdc.apps.json.paths import Path, Step
 from hdc.apps.json.tokens import Token, Tokens
@@ -53,7 +53,7 @@ class LeafVectors:
             more = max(new, len(self._masses))
             self._masses = np.concatenate([self._masses, np.full(more, np.nan)])
             self._slots = np.concatenate([self._slots, np.full(more, -1)])
-        for leaf in np.unique(leaves[np.isnan(self._masses[leaves])]).tolist():
+        for leaf in distinct(leaves[np.isnan(self._masses[leaves])]).tolist():
             tokens = self._tokens[leaf] = self._tokens_of(leaf)
             self._masses[leaf] = sum(weight * weight for weight in tokens.values())
         return self._masses
@@ -72,10 +72,13 @@ class LeafVectors:
         -------
         (n, dim) float32 array
         """
+        needed, room = distinct(leaves), len(self._used)
+        if len(needed) <= room:
+            self._hold(needed)
+            return self._product(weights, self._slots[leaves], starts, self._vectors)
         total = np.zeros((len(starts) - 1, self._vsa.dim), dtype=np.float32)
-        distinct = np.unique(leaves)
-        for first in range(0, len(distinct), len(self._used)):
-            part = distinct[first : first + len(self._used)]
+        for first in range(0, len(needed), room):
+            part = needed[first : first + room]
             self._hold(part)
             inside = (leaves >= part[0]) & (leaves <= part[-1])
             bounds = np.concatenate([[0], np.cumsum(inside)])[starts]
@@ -111,15 +114,12 @@ class LeafVectors:
         leaves.sort(key=lambda leaf: nodes[leaf].number)
         tokens = [self._tokens.pop(leaf) if leaf in self._tokens else self._tokens_of(leaf) for leaf in leaves]
         for start, stop in _blocks(tokens):
-            vectors = self._mix(tokens[start:stop])
-            bound = 0
-            for node, same in groupby(leaves[start:stop], key=nodes.__getitem__):
-                rows = slice(bound, bound + sum(1 for _ in same))
-                role = self._role(node)
-                if role is not None:
-                    vectors[rows] = self._vsa.bind(role, vectors[rows])
-                bound = rows.stop
-            self._vectors[self._slots[leaves[start:stop]]] = vectors
+            vectors, first = self._mix(tokens[start:stop]), 0
+            for node, group in groupby(leaves[start:stop], key=nodes.__getitem__):
+                same = list(group)
+                free, role = vectors[first : first + len(same)], self._role(node)
+                self._vectors[self._slots[same]] = free if role is None else self._vsa.bind(role, free)
+                first += len(same)
 
     def _mix(self, tokens: list[Tokens]) -> Floats:
         """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""

@@ -13,7 +13,7 @@ import numpy as np
 from hdc.apps.json.batching import Batch
 from hdc.apps.json.conversion import convert
 from hdc.apps.json.counting import Counts, Sample, Samples
-from hdc.apps.json.numbers import NUMBER, Quantities
+from hdc.apps.json.numbers import NUMBER
 from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile, Quantity, any_position, scale_path
 from hdc.apps.json.scales import Scale, clamped
@@ -64,17 +64,18 @@ class ProfileBuilder:
         """Count the documents of a batch."""
         table = batch.table
         paths = {leaf: table.nodes[leaf].path() for leaf in np.unique(batch.leaves).tolist()}
-        numbers = {leaf: self._number(table.values[leaf]) for leaf in paths}
+        numbers = {leaf: self._number(path, table.values[leaf]) for leaf, path in paths.items()}
         tokens = {leaf: _countable(table.values[leaf], number is None) for leaf, number in numbers.items()}
+        places = {leaf: any_position(paths[leaf]) for leaf, counted in tokens.items() if counted}
         for leaves in batch.documents():
             seen: defaultdict[Path, set[Token]] = defaultdict(set)
             for leaf in leaves:
                 if number := numbers[leaf]:
-                    self._samples.add((scale_path(paths[leaf]), number[0]), number[1])
-                if tokens[leaf]:
-                    seen[any_position(paths[leaf])].update(tokens[leaf])
-            for path, present in seen.items():
-                self._counts.add(path, present)
+                    self._samples.add(*number)
+                if leaf in places:
+                    seen[places[leaf]].update(tokens[leaf])
+            for place, present in seen.items():
+                self._counts.add(place, present)
         self.documents += len(batch)
 
     def merge(self, other: "ProfileBuilder") -> Self:
@@ -99,15 +100,16 @@ class ProfileBuilder:
         codes = frozenset(path for path, tokens in frequencies.items() if are_codes(_texts(tokens)))
         return Profile(self.documents, frequencies, scales, numbers, codes)
 
-    def _number(self, value: Any) -> tuple[Quantities, int | float] | None:
+    def _number(self, path: Path, value: Any) -> tuple[Quantity, int | float] | None:
         """Return what a value counts, and its number or the nearest double of one of more than 64 bits."""
         if isinstance(value, str):
-            number = convert(value, self._conversions)
+            found = convert(value, self._conversions)
         else:
-            number = (NUMBER, value) if isinstance(value, int | float) else None
-        if number is None or -INT64 <= number[1] < INT64:
-            return number
-        return number[0], clamped(number[1])
+            found = (NUMBER, value) if isinstance(value, int | float) else None
+        if found is None:
+            return None
+        kind, number = found
+        return (scale_path(path), kind), number if -INT64 <= number < INT64 else clamped(number)
 
 
 def _codebook(sample: Sample) -> dict[int | float, int]:

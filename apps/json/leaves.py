@@ -5,6 +5,7 @@
 (documents x leaves) matrix. A leaf that occurs again in a document counts once.
 """
 
+from array import array
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
@@ -141,6 +142,8 @@ class LeafTable:
         Path of each leaf.
     values : list
         Value of each leaf: str, int, float, None or a :class:`Constant`.
+    shares, factors : array of double
+        Those of each leaf's node.
     held : int
         Estimate of the bytes held.
     """
@@ -149,6 +152,7 @@ class LeafTable:
         self.layout = layout
         self.nodes: list[Node] = []
         self.values: list[Any] = []
+        self.shares, self.factors = array("d"), array("d")
         self.held = 0
         self._nodes = 0
         self._root = Node(self, None, None, 1.0)
@@ -170,8 +174,11 @@ class LeafTable:
             if isinstance(value, dict) and value:
                 children = node.keys
                 for key, item in value.items():
-                    if type(item) is str:
+                    kind = type(item)
+                    if kind in _SCALARS:
                         found.append(children[key].leaves[item])
+                    elif kind is bool:
+                        found.append(children[key].leaves[Constant.TRUE if item else Constant.FALSE])
                     else:
                         stack.append((children[key], item))
             elif isinstance(value, ARRAY) and value:
@@ -199,6 +206,8 @@ class LeafTable:
         """Return the number of a new leaf."""
         self.nodes.append(node)
         self.values.append(value)
+        self.shares.append(node.share)
+        self.factors.append(node.factor)
         self.held += LEAF_BYTES + (4 * len(value) if isinstance(value, str) else 0)
         return len(self.values) - 1
 
