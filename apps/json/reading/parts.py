@@ -40,6 +40,7 @@ class Part:
     size: int
     mtime_ns: int
     format: Format
+    name: str
 
     @property
     def fingerprint(self) -> str:
@@ -100,11 +101,11 @@ def check_unchanged(part: Part) -> None:
 
 def _parts_of(path: str | Path, part_bytes: int, format: Format) -> Iterator[Part]:
     if str(path) == STDIN:
-        yield Part(STDIN, 0, 0, 1, -1, -1, format)
+        yield Part(STDIN, 0, 0, 1, -1, -1, format, name_of(path))
         return
     try:
         state = os.stat(path)
-        whole = Part(str(path), 0, state.st_size, 1, state.st_size, state.st_mtime_ns, format)
+        whole = Part(str(path), 0, state.st_size, 1, state.st_size, state.st_mtime_ns, format, name_of(path))
         if state.st_size > part_bytes and _has_plain_lines(path, format):
             yield from _ranges(whole, part_bytes)
         else:

@@ -88,7 +88,7 @@ def read(
     files, skipped = expand(paths)
     if rejects is not None:
         _begin(rejects, files)
-    documents = (record for file in files for record in _read_file(file, format, path, sink, counts))
+    documents = (record for file in files for record in _read_file(file, name_of(file), format, path, sink, counts))
     return Reading(documents, counts, skipped)
 
 
@@ -112,9 +112,9 @@ def read_part(
     sink, path = Rejects(on_error, rejects, counts), parse_items(items)
     check_unchanged(part)
     if part.stop - part.start == part.size or part.path == STDIN:
-        documents = _read_file(part.path, part.format, path, sink, counts)
+        documents = _read_file(part.path, part.name, part.format, path, sink, counts)
     else:
-        documents = read_lines(_lines_of(part, counts), part.path, path, sink, part.first_line)
+        documents = read_lines(_lines_of(part, counts), part.name, path, sink, part.first_line)
     return Reading(documents, counts, [])
 
 
@@ -128,8 +128,9 @@ def _begin(rejects: str | Path, files: list[str | Path]) -> None:
         raise ParameterError(f"{rejects}: the rejects file cannot be written: {error.strerror}") from error
 
 
-def _read_file(path: str | Path, format: Format, items: ItemPath, rejects: Rejects, counts: Counts) -> Iterator[Record]:
-    name = name_of(path)
+def _read_file(
+    path: str | Path, name: str, format: Format, items: ItemPath, rejects: Rejects, counts: Counts
+) -> Iterator[Record]:
     with ExitStack() as stack:
         try:
             stream: Any = stack.enter_context(opened(path, counts))
