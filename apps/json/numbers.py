@@ -82,7 +82,7 @@ def kernel(one: float, other: float) -> float:
 
 
 def smooth_vectors(vsa: hdc.VSA, kind: str, places: npt.ArrayLike) -> npt.NDArray[np.float32]:
-    """Compute the vectors of places: cosines and sines of random multiples.
+    """Compute the vectors of places: cosines and sines of random multiples, from random angles on.
 
     Their dot product has the expectation :func:`kernel`, over the seeds, and a variance of at most
     ``(1 - kernel²)² / dim`` where dim is even; a place with itself has 1.
@@ -90,9 +90,9 @@ def smooth_vectors(vsa: hdc.VSA, kind: str, places: npt.ArrayLike) -> npt.NDArra
     Parameters
     ----------
     vsa : MBAT model
-        Its seed gives the multiples, standard normals of the stream that also gives its atoms.
+        Its seed gives the multiples, standard normals, and the angles from the stream that gives its atoms.
     kind : str
-        Places of different kinds have different multiples.
+        Places of different kinds have different multiples and angles, so they are unlike.
     places : (n,) floats
 
     Returns
@@ -101,14 +101,15 @@ def smooth_vectors(vsa: hdc.VSA, kind: str, places: npt.ArrayLike) -> npt.NDArra
     """
     half = -(-vsa.dim // 2)
     (key,) = atoms.stream_keys(vsa.seed, "frequency", [kind])
-    multiples = atoms.normals(vsa.kernels.bits, key, half)
+    multiples, abscissas, ordinates = atoms.normals(vsa.kernels.bits, key, 3 * half).reshape(3, half)
+    angles = np.arctan2(ordinates, abscissas)
     where = np.asarray(places, dtype=np.float64)
     vectors = np.empty((len(where), 2 * half), dtype=np.float32)
     for start in range(0, len(where), ROWS):
-        phases = np.outer(where[start : start + ROWS], multiples)
+        phases = np.outer(where[start : start + ROWS], multiples) + angles
         vectors[start : start + ROWS, :half] = np.cos(phases)
         vectors[start : start + ROWS, half:] = np.sin(phases)
-    vectors *= np.float32(half**-0.5)
+    vectors *= np.float32((2 / vsa.dim) ** 0.5)
     return vectors[:, : vsa.dim]
 
 

@@ -48,7 +48,7 @@ EMBEDDED = 1 << 13
 """Strings that are embedded at a time before documents are compared."""
 
 CACHE = 1 << 14
-"""Values of queries and candidates whose tokens are held, and frequencies whose rarity is."""
+"""Values of queries and candidates whose tokens are held, paths whose profile is, frequencies whose rarity is."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ class Values:
         if embeddings is None and self.options.string_encoder is not None:
             self._embeddings = Embeddings(self.options.string_encoder)
         self._cached: dict[tuple[Path, Any], Tokens] = {}
+        self._places: dict[Path, tuple[Mapping[Token, int], Shares]] = {}
 
     # ------------------------------------------------------------------ tokens
 
@@ -126,7 +127,7 @@ class Values:
         if isinstance(value, int | float):
             return self._number(path, NUMBER, value)
         tokens = constant_tokens(value)
-        seen = self.profile.frequencies.get(any_position(path), {})
+        seen, _ = self._place(path)
         return {token: weight * self._weigh(seen.get(token, 1)) for token, weight in tokens.items()}
 
     def _number(self, path: Path, kind: Quantities, value: int | float) -> Tokens:
@@ -150,11 +151,9 @@ class Values:
 
     def _text(self, path: Path, text: str) -> Tokens:
         """Return the parts of a string; n-grams are as rare as the rarest word that has them."""
-        place = any_position(path)
-        shares = CODE if self.options.strings is None and place in self.profile.codes else self._shares
+        seen, shares = self._place(path)
         words = words_of(text) if shares.exact < 1 else []
         exact = ("=", text)
-        seen = self.profile.frequencies.get(place, {})
         rarities = [self._weigh(seen.get(("~", word), 1)) for word in words]
         whole = max(rarities) if words and exact not in seen else self._weigh(seen.get(exact, 1))
         if not words:
@@ -172,6 +171,18 @@ class Values:
         if shares.encoder:
             tokens["encoder", text] = math.sqrt(shares.encoder) * whole
         return tokens
+
+    def _place(self, path: Path) -> tuple[Mapping[Token, int], Shares]:
+        """Return the token frequencies at a path and how its strings are divided."""
+        found = self._places.get(path)
+        if found is None:
+            place = any_position(path)
+            shares = CODE if self.options.strings is None and place in self.profile.codes else self._shares
+            found = self.profile.frequencies.get(place, {}), shares
+            if len(self._places) >= CACHE:
+                self._places.clear()
+            self._places[path] = found
+        return found
 
     # ------------------------------------------------------------------ vectors
 
