@@ -15,9 +15,9 @@ TF-IDF sees the tokens path, path=value and path~word, hashed to 2^18, sublinear
 8 sign bits, 8 a TF-IDF entry that is not zero (column and value as 4 bytes each). Speeds are on one thread and include
 parsing.
 
-    HDC_BENCH_DATA=... python benchmarks/bench_json_phenopackets.py                            5 to 15 minutes
-    ... bench_json_phenopackets.py --only JSON --no-linear --encoder '{"balance": 0.1}'     try parameters: a minute
-    ... bench_json_phenopackets.py --parameters                                             1-NN and speed of each option
+    HDC_BENCH_DATA=... python benchmarks/bench_json_phenopackets.py                     5 to 15 minutes
+    ... bench_json_phenopackets.py --only JSON --no-linear --encoder '{"balance": 0.1}'     a minute
+    ... bench_json_phenopackets.py --parameters                                         1-NN and speed of each option
 """
 
 import os
@@ -81,6 +81,7 @@ class Task:
 
     @classmethod
     def load(cls, folder: Path) -> "Task":
+        """Read the data and draw the folds."""
         lines = gzip.decompress((folder / "phenopackets.jsonl.gz").read_bytes()).splitlines()
         cases = [json.loads(line) for line in lines]
         documents = [case["document"] for case in cases]
