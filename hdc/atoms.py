@@ -41,6 +41,8 @@ def encode_name(name: Any) -> bytes:
     """
     if isinstance(name, str):
         return _delimited(b"s", name.encode("utf-8", "surrogatepass"))
+    if isinstance(name, tuple):
+        return b"(" + struct.pack("<Q", len(name)) + b"".join(map(encode_name, name))
     if isinstance(name, bytes):
         return _delimited(b"b", name)
     if name is None:
@@ -53,8 +55,6 @@ def encode_name(name: Any) -> bytes:
     if isinstance(name, float | np.floating):
         value = float(name)
         return b"d" + struct.pack("<d", 0.0 if value == 0 else float("nan") if value != value else value)
-    if isinstance(name, tuple):
-        return b"(" + struct.pack("<Q", len(name)) + b"".join(map(encode_name, name))
     raise DTypeError(
         f"a name must be a str, bytes, int, float, bool, None or a tuple of these, not {type(name).__name__}"
     )

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hdc
-from hdc.apps.json import JSONEncoder
-from hdc.apps.json import encoder as encoder_module
+from hdc.apps.json import JSONEncoder, batching, leaf_vectors
 from hdc.apps.json.leaves import leaf_value
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.values import Values
@@ -71,9 +70,11 @@ def test_a_batch_is_each_document_alone(arrays, balance):
 def test_blocks_and_batches_do_not_show(monkeypatch):
     encoder = JSONEncoder(256).fit(PEOPLE)
     whole = encoder.transform(PEOPLE)
-    monkeypatch.setattr(encoder_module, "BLOCK", 3)
-    monkeypatch.setattr(encoder_module, "BATCH_LEAVES", 4)
-    monkeypatch.setattr(encoder_module, "BATCH_DOCUMENTS", 2)
+    monkeypatch.setattr(leaf_vectors, "BLOCK", 3)
+    monkeypatch.setattr(leaf_vectors, "HELD_BYTES", 4 * 4 * 256)
+    monkeypatch.setattr(batching, "BATCH_LEAVES", 4)
+    monkeypatch.setattr(batching, "BATCH_DOCUMENTS", 2)
+    monkeypatch.setattr(batching, "TABLE_BYTES", 50_000)
     assert encoder.transform(PEOPLE) == pytest.approx(whole, abs=1e-6)
     assert len(list(encoder.encode(PEOPLE))) > 1
     assert encoder.fit(PEOPLE).profile_ == JSONEncoder().fit(PEOPLE).profile_
@@ -161,7 +162,8 @@ def test_large_documents():
 def test_parameters():
     encoder = JSONEncoder(512, seed=3)
     assert encoder.get_params() == {
-        "dim": 512, "output": "float", "matrix": "permutation", "seed": 3, "arrays": "auto", "balance": 0.0,
+        "dim": 512, "matrix": "permutation", "seed": 3, "arrays": "auto", "weights": None, "balance": 0.0,
+        "numbers": "grid", "bandwidth": 0.1, "convert": (), "strings": None, "string_encoder": None, "rarity": True,
     }  # fmt: skip
     assert encoder.set_params(dim=64).transform(["x"]).shape == (1, 64)
     assert repr(JSONEncoder(8)).startswith("JSONEncoder(dim=8")

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hdc.apps.json.layout import Layout
 from hdc.apps.json.leaves import Constant, LeafTable
+from hdc.apps.json.numbers import decades
 from hdc.apps.json.paths import show_path
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.apps.json.scales import LARGEST, Scale
-from hdc.apps.json.tokens import MAX_WORDS, decades, string_tokens
+from hdc.apps.json.strings import MAX_WORDS
 from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
@@ -21,8 +23,8 @@ UNFITTED = Values(Profile())
 
 
 def leaves(document, arrays="auto"):
-    table = LeafTable()
-    numbers = table.add(document, arrays)
+    table, numbers = LeafTable(Layout.of(arrays)), []
+    table.walk(document, numbers)
     return {(show_path(table.nodes[n].path()), table.values[n]) for n in numbers}
 
 
@@ -67,7 +69,7 @@ def test_the_root_is_a_leaf():
 )
 def test_what_is_no_json_is_named(document, message):
     with pytest.raises(ParameterError, match=message):
-        LeafTable().add(document, "auto")
+        LeafTable(Layout.of()).walk(document, [])
 
 
 def test_depth_is_limited():
@@ -77,7 +79,7 @@ def test_depth_is_limited():
     assert len(leaves(nested)) == 1
     for container in ({"a": nested}, [nested]):
         with pytest.raises(ParameterError, match="nested deeper than 256 levels"):
-            LeafTable().add(container, "auto")
+            LeafTable(Layout.of()).walk(container, [])
 
 
 @given(NUMBERS | st.text() | st.booleans() | st.none())
@@ -88,13 +90,13 @@ def test_the_squared_weights_of_a_value_sum_to_one(value):
 
 
 def test_words_of_strings():
-    tokens = string_tokens("deleteMessage_v2 Straße")
+    tokens = UNFITTED.tokens((), "deleteMessage_v2 Straße")
     assert set(tokens) == {
         ("=", "deleteMessage_v2 Straße"),
         *(("~", word) for word in ("delete", "message", "v2", "strasse")),
     }
-    assert string_tokens("!?") == {("=", "!?"): 1.0}
-    assert len(string_tokens(" ".join(map(str, range(5000))))) == MAX_WORDS + 1
+    assert UNFITTED.tokens((), "!?") == {("=", "!?"): 1.0}
+    assert len(UNFITTED.tokens((), " ".join(map(str, range(5000))))) == MAX_WORDS + 1
 
 
 def test_types_share_nothing():

@@ -6,62 +6,24 @@ each bound by the operators along its path, so a batch of documents is a sparse 
 """
 
 import inspect
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 import hdc
+from hdc.apps.json.batching import Batch, batches, weigh
+from hdc.apps.json.embedding import Embeddings, StringEncoder
+from hdc.apps.json.layout import Arrays, Layout, Weights
+from hdc.apps.json.leaf_vectors import LeafVectors
 from hdc.apps.json.learning import ProfileBuilder
-from hdc.apps.json.leaves import ARRAYS, Arrays, LeafTable, Node
-from hdc.apps.json.packing import sign_bits
-from hdc.apps.json.paths import Path, Step
+from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile
-from hdc.apps.json.tokens import Token, Tokens
-from hdc.apps.json.values import Values
+from hdc.apps.json.values import Numbers, ValueOptions, Values
 from hdc.errors import ParameterError
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
 Floats = npt.NDArray[np.float32]
-
-Output: TypeAlias = Literal["float", "packed"]
-
-OUTPUTS: tuple[Output, ...] = ("float", "packed")
-
-BATCH_DOCUMENTS = 1 << 12
-"""Documents that are encoded at a time."""
-
-BATCH_LEAVES = 1 << 17
-"""Leaves after which a batch ends, however few its documents."""
-
-BLOCK = 1 << 13
-"""Atoms, and leaf vectors made of them, that are held at a time: 64 MiB each at dim 2048."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Documents as weights of distinct leaves.
-
-    Attributes
-    ----------
-    table : LeafTable
-    tokens : list of dict
-        Weighted atoms of each leaf.
-    weights : (documents, leaves) csr_matrix
-        Rows have an expected norm of 1 in vector space.
-    norms : (documents,) float64 array
-        What the rows were divided by.
-    """
-
-    table: LeafTable
-    tokens: list[Tokens]
-    weights: "csr_matrix"
-    norms: npt.NDArray[np.float64]
 
 
 class JSONEncoder:
@@ -81,17 +43,40 @@ class JSONEncoder:
         Family of the orthogonal operators; see :class:`hdc.MBAT`.
     seed : int
         Of the model: other seeds give other vectors and the same similarities, up to noise of 1/sqrt(dim).
-    arrays : {"auto", "bag", "sequence", "both"}
-        Whether the position of an array's items counts: ``"auto"`` for items that are all numbers only.
+    arrays : {"auto", "bag", "sequence", "soft", "both"} or mapping of path to one of them
+        Whether the position of an array's items counts: ``"auto"`` for items that are all numbers only; see
+        :data:`hdc.apps.json.layout.MODES`. A path's mode holds for the arrays at it and beneath it, unless a longer
+        path of the mapping is given; ``""`` is all arrays, and ``"auto"`` where nothing is given.
+    weights : mapping of path to number, optional
+        Factors of leaves at a path and beneath it, 1 where none is given; the longest path holds. 0 leaves them out,
+        from documents and from queries.
     balance : float
         0: every leaf counts for itself. 1: every object and array weighs the same as a scalar beside it,
         however much it holds. Between: an object of m times the weight of a scalar counts ``m ** (1 - balance)``.
+    numbers : {"grid", "smooth"}
+        How near numbers are similar: in steps, on three scales, or by a Gaussian kernel of width ``bandwidth``.
+    bandwidth : float
+        Distance at which the smooth similarity has fallen to exp(-1/2): as a part of the path's distribution, or in
+        decades without fit.
+    convert : collection of {"dates", "durations", "numbers"}
+        Strings that count as numbers, each path on its own scale: ISO 8601 dates and date-times, ISO 8601 durations
+        such as an age ``"P19Y"``, and numerals.
+    strings : mapping of {"exact", "words", "ngrams", "encoder"} to number, optional
+        Weights of the parts of strings: the whole, its words, 3- and 4-grams of words (for typing errors), and what
+        ``string_encoder`` gives. Parts left out keep their defaults: a half, a half, 0, and, with an encoder, 1. With
+        None, paths whose strings :meth:`fit` takes for identifiers count as wholes only.
+    string_encoder : callable, optional
+        From a list of n distinct strings to an ``(n, e)`` array of floats, such as a sentence transformer's ``encode``.
+    rarity : bool
+        Whether rare values weigh more, once fitted.
 
     Attributes
     ----------
     profile_ : Profile
         What :meth:`fit` learned; empty before.
     """
+
+    _embeddings: Embeddings | None = None
 
     def __init__(
         self,
@@ -101,14 +86,28 @@ class JSONEncoder:
         matrix: str = "permutation",
         seed: int = 0,
         arrays: Arrays = "auto",
+        weights: Weights = None,
         balance: float = 0.0,
+        numbers: Numbers = "grid",
+        bandwidth: float = 0.1,
+        convert: Collection[str] = (),
+        strings: Mapping[str, float] | None = None,
+        string_encoder: StringEncoder | None = None,
+        rarity: bool = True,
     ) -> None:
         self.dim = dim
         self.output: Output = output
         self.matrix = matrix
         self.seed = seed
         self.arrays: Arrays = arrays
+        self.weights = weights
         self.balance = balance
+        self.numbers: Numbers = numbers
+        self.bandwidth = bandwidth
+        self.convert = convert
+        self.strings = strings
+        self.string_encoder = string_encoder
+        self.rarity = rarity
         self.profile_ = Profile()
 
     # ------------------------------------------------------------------ parameters and state
@@ -139,13 +138,35 @@ class JSONEncoder:
         return f"JSONEncoder({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
 
     def to_json(self) -> dict[str, Any]:
-        """Return parameters and fitted state as a JSON-able dict; :meth:`from_json` turns it back."""
-        return {"parameters": self.get_params(), "profile": self.profile_.to_json()}
+        """Return parameters and fitted state as a JSON-able dict; :meth:`from_json` turns it back.
+
+        Of a string encoder it says only that there is one.
+        """
+        parameters = {**self.get_params(), "convert": list(self.convert), "string_encoder": bool(self.string_encoder)}
+        return {"parameters": parameters, "profile": self.profile_.to_json()}
 
     @classmethod
-    def from_json(cls, state: dict[str, Any]) -> Self:
-        """Return the encoder that :meth:`to_json` wrote: it gives the same vectors."""
-        encoder = cls(**state["parameters"])
+    def from_json(cls, state: dict[str, Any], string_encoder: StringEncoder | None = None) -> Self:
+        """Return the encoder that :meth:`to_json` wrote: it gives the same vectors.
+
+        Parameters
+        ----------
+        state : dict
+        string_encoder : callable
+            The one that the encoder had, if it had one.
+
+        Raises
+        ------
+        ParameterError
+            If the encoder had a string encoder and none is given, or the other way round.
+        """
+        if state["parameters"]["string_encoder"] and string_encoder is None:
+            raise ParameterError(
+                "the encoder was made with a string encoder, which is not saved; give string_encoder=..."
+            )
+        if string_encoder is not None and not state["parameters"]["string_encoder"]:
+            raise ParameterError("the encoder was made without a string encoder; leave string_encoder out")
+        encoder = cls(**{**state["parameters"], "string_encoder": string_encoder})
         encoder.profile_ = Profile.from_json(state["profile"])
         return encoder
 
@@ -157,13 +178,9 @@ class JSONEncoder:
         ParameterError
             If one is out of range.
         """
-        if self.output not in OUTPUTS:
-            raise ParameterError(f"output must be one of {', '.join(OUTPUTS)}, not {self.output!r}")
-        if self.arrays not in ARRAYS:
-            raise ParameterError(f"arrays must be one of {', '.join(ARRAYS)}, not {self.arrays!r}")
         if not 0 <= self.balance <= 1:
             raise ParameterError(f"balance must be between 0 and 1, not {self.balance!r}")
-        _ = self.vsa
+        _ = self.vsa, self.layout, self.values
 
     @property
     def vsa(self) -> hdc.VSA:
@@ -171,9 +188,21 @@ class JSONEncoder:
         return hdc.create("MBAT", self.dim, matrix=self.matrix, seed=self.seed)
 
     @property
+    def layout(self) -> Layout:
+        """What decides which leaves a document has and what they weigh, made of the parameters."""
+        return Layout.of(self.arrays, self.weights)
+
+    @property
     def values(self) -> Values:
         """What makes tokens and vectors of values, with what :meth:`fit` learned."""
-        return Values(self.profile_)
+        options = ValueOptions(
+            self.numbers, self.bandwidth, self.convert, self.strings, self.string_encoder, self.rarity
+        )
+        if self.string_encoder is None:
+            return Values(self.profile_, options)
+        if self._embeddings is None or self._embeddings.encoder is not self.string_encoder:
+            self._embeddings = Embeddings(self.string_encoder)
+        return Values(self.profile_, options, self._embeddings)
 
     # ------------------------------------------------------------------ estimator
 
@@ -191,7 +220,9 @@ class JSONEncoder:
         ParameterError
             If there is no document, a document is no JSON, or a parameter is out of range.
         """
-        builder = self.count(X)
+        return self._learn(self.count(X))
+
+    def _learn(self, builder: ProfileBuilder) -> Self:
         if not builder.documents:
             raise ParameterError("fit needs at least one document, and there was none")
         self.profile_ = builder.build()
@@ -208,16 +239,20 @@ class JSONEncoder:
             If a document is no JSON, or a parameter is out of range.
         """
         self.check()
-        builder = ProfileBuilder()
-        for table, documents in self._tables(X):
-            builder.add(table, documents)
+        return self._counted(batches(X, self.layout))
+
+    def _counted(self, walked: Iterable[Batch]) -> ProfileBuilder:
+        builder = ProfileBuilder(self.convert)
+        for batch in walked:
+            builder.add(batch)
         return builder
 
     def transform(self, X: Iterable[Any]) -> npt.NDArray[Any]:
         """Encode documents.
 
-        Memory beyond the result is bounded by ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK``, for any number:
-        about 200 MiB at dim 2048.
+        Memory beyond the result (twice the result, if ``X`` has no length) is bounded, for any number of documents,
+        by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` for their vectors, and ``BATCH_DOCUMENTS``,
+        ``BATCH_LEAVES`` and ``BLOCK`` for what is in the making: about 200 MiB at dim 2048.
 
         Parameters
         ----------
@@ -237,19 +272,15 @@ class JSONEncoder:
         ParameterError
             If a document is no JSON, or a parameter is out of range.
         """
-        finish = sign_bits if self.output == "packed" else np.asarray
-        empty = finish(np.empty((0, self.dim), dtype=np.float32))
-        return np.concatenate([empty, *(finish(vectors) for vectors, _ in self.encode(X))])
-
-    def vectors(self, X: Iterable[Any]) -> Floats:
-        """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
         empty = np.empty((0, self.dim), dtype=np.float32)
         return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
 
-    def fit_transform(self, X: Iterable[Any], y: Any = None) -> npt.NDArray[Any]:
-        """Fit, then encode the same documents, which are held in memory."""
-        documents = list(X)
-        return self.fit(documents).transform(documents)
+    def fit_transform(self, X: Iterable[Any], y: Any = None) -> Floats:
+        """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
+        self.check()
+        walked = list(batches(X, self.layout))
+        self._learn(self._counted(walked))
+        return np.concatenate([vectors for vectors, _ in self._encoded(walked)])
 
     def encode(self, X: Iterable[Any]) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
         """Yield, batch by batch, the vectors of documents and the norms they were divided by.
@@ -259,8 +290,17 @@ class JSONEncoder:
         vectors : (batch, dim) float32 array
         norms : (batch,) float64 array
         """
-        for batch in self._batches(X):
-            yield self._sum(batch.weights, batch), batch.norms
+        self.check()
+        yield from self._encoded(batches(X, self.layout))
+
+    def _encoded(self, walked: Iterable[Batch]) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
+        vsa, values, vectors = self.vsa, self.values, None
+        for batch in walked:
+            if vectors is None or vectors.table is not batch.table:
+                vectors = None  # gives its memory back first
+                vectors = LeafVectors(batch.table, vsa, values)
+            weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
+            yield vectors.sums(weights, batch.leaves, batch.starts), norms
 
     # ------------------------------------------------------------------ leaves
 
@@ -273,137 +313,9 @@ class JSONEncoder:
         vectors : (leaves, dim) float32 array
             Weighted as in the document: their sum is the document's vector.
         """
-        from scipy.sparse import diags
-
-        (batch,) = self._batches([document])
-        table = batch.table
-        leaves = [(node.path(), value) for node, value in zip(table.nodes, table.values, strict=True)]
-        alone = diags(batch.weights.toarray()[0]).tocsr()
-        return leaves, self._sum(alone, batch)
-
-    def _tables(self, X: Iterable[Any]) -> Iterator[tuple[LeafTable, list[set[int]]]]:
-        if isinstance(X, dict | str | bytes):
-            raise ParameterError(f"documents must come in a list or iterator, and a {type(X).__name__} was given")
-        table, documents, held = LeafTable(), [], 0
-        for document in X:
-            documents.append(table.add(document, self.arrays))
-            held += len(documents[-1])
-            if held >= BATCH_LEAVES or len(documents) == BATCH_DOCUMENTS:
-                yield table, documents
-                table, documents, held = LeafTable(), [], 0
-        if documents:
-            yield table, documents
-
-    def _batches(self, X: Iterable[Any]) -> Iterator[Batch]:
-        from scipy.sparse import csr_matrix, diags
-
         self.check()
-        values = self.values
-        for table, documents in self._tables(X):
-            paths = _Paths()
-            tokens = [values.tokens(paths[node], value) for node, value in zip(table.nodes, table.values, strict=True)]
-            masses = np.array([sum(weight * weight for weight in leaf.values()) for leaf in tokens])
-            columns = np.concatenate([np.sort(np.fromiter(leaves, np.int64)) for leaves in documents])
-            starts = np.cumsum([0, *map(len, documents)])
-            weights = csr_matrix((self._array_shares(table)[columns], columns, starts), (len(documents), len(table)))
-            if self.balance:
-                _balance(weights, table, masses, self.balance)
-            norms = np.sqrt(weights.multiply(weights) @ masses)
-            yield Batch(table, tokens, (diags(1 / norms) @ weights).tocsr(), norms)
-
-    def _array_shares(self, table: LeafTable) -> npt.NDArray[np.float64]:
-        """Return the weight of each leaf: where items are bound in two ways, each has half of the square."""
-        halved = np.array([self.arrays == "both" and node.in_array for node in table.nodes], dtype=np.bool_)
-        return np.where(halved, math.sqrt(0.5), 1.0)
-
-    # ------------------------------------------------------------------ vectors
-
-    def _sum(self, weights: "csr_matrix", batch: Batch) -> Floats:
-        """Return ``weights @ leaf vectors`` without holding all leaf vectors."""
-        total = np.zeros((weights.shape[0], self.dim), dtype=np.float32)
-        by_leaf = weights.astype(np.float32).tocsc()
-        for start, stop in _blocks(batch.tokens):
-            part = by_leaf[:, start:stop].tocsr()
-            rows = np.flatnonzero(np.diff(part.indptr))
-            total[rows] += part[rows] @ self._vectors(batch, start, stop)
-        return total
-
-    def _vectors(self, batch: Batch, start: int, stop: int) -> Floats:
-        """Return the vectors of leaves ``start … stop - 1``, bound by their paths: ``(leaves, dim)``."""
-        vsa = self.vsa
-        vectors = _mix(vsa, self.values, batch.tokens[start:stop])
-        groups: dict[Node, list[int]] = {}
-        for row, node in enumerate(batch.table.nodes[start:stop]):
-            groups.setdefault(node, []).append(row)
-        for node, rows in groups.items():
-            role = path_role(vsa, node.path())
-            if role is not None:
-                vectors[rows] = vsa.bind(role, vectors[rows])
-        return vectors
-
-
-class _Paths(dict[Node, Path]):
-    """The paths of nodes, each spelled out once."""
-
-    def __missing__(self, node: Node) -> Path:
-        path = self[node] = node.path()
-        return path
-
-
-def path_role(vsa: hdc.VSA, path: Path) -> Any:
-    """Return the operator of a path, or None at the root: keys by name, positions as powers (from 1)."""
-    role = None
-    for step in path:
-        one = _step_role(vsa, step)
-        role = one if role is None else role @ one
-    return role
-
-
-def _step_role(vsa: hdc.VSA, step: Step) -> Any:
-    if step is None:
-        return vsa.role(("item",))
-    if isinstance(step, int):
-        return vsa.role(("position",)) ** (step + 1)
-    return vsa.role(("key", step))
-
-
-def _blocks(tokens: list[Tokens]) -> Iterator[tuple[int, int]]:
-    """Cut the leaves into runs of at most ``BLOCK`` leaves and ``BLOCK`` distinct tokens (or one leaf)."""
-    start = 0
-    names: set[Token] = set()
-    for leaf, content in enumerate(tokens):
-        if leaf - start == BLOCK or (leaf > start and len(names) + len(content) > BLOCK):
-            yield start, leaf
-            start = leaf
-            names.clear()
-        names.update(content)
-    if start < len(tokens):
-        yield start, len(tokens)
-
-
-def _mix(vsa: hdc.VSA, values: Values, tokens: list[Tokens]) -> Floats:
-    """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
-    from scipy.sparse import csr_matrix
-
-    names: dict[Token, int] = {}
-    columns = [names.setdefault(token, len(names)) for leaf in tokens for token in leaf]
-    weights = np.array([weight for leaf in tokens for weight in leaf.values()], dtype=np.float32)
-    starts = np.cumsum([0, *map(len, tokens)])
-    mixture = csr_matrix((weights, columns, starts), (len(tokens), len(names)))
-    return np.asarray(mixture @ values.vectors(vsa, list(names)), dtype=np.float32)
-
-
-def _balance(weights: "csr_matrix", table: LeafTable, masses: npt.NDArray[np.float64], balance: float) -> None:
-    """Damp, in place and from the leaves up, what stands under each path of a document."""
-    numbers: dict[Node, int] = {}
-    chains = [[numbers.setdefault(above, len(numbers)) for above in node.ancestors()][::-1] for node in table.nodes]
-    row = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
-    depth = np.array([len(chain) for chain in chains])
-    for level in range(int(depth.max(initial=0)), 0, -1):
-        at_level = np.array([chain[level - 1] if len(chain) >= level else -1 for chain in chains])
-        inside = np.flatnonzero(at_level[weights.indices] >= 0)
-        group = row[inside] * len(numbers) + at_level[weights.indices[inside]]
-        _, group = np.unique(group, return_inverse=True)
-        values = weights.data[inside]
-        mass = np.bincount(group, values * values * masses[weights.indices[inside]])
-        weights.data[inside] = values * mass[group] ** (-balance / 2)
+        (batch,) = batches([document], self.layout)
+        vectors = LeafVectors(batch.table, self.vsa, self.values)
+        weights, _ = weigh(batch, vectors.masses(batch.leaves), self.balance)
+        leaves = [(batch.table.nodes[leaf].path(), batch.table.values[leaf]) for leaf in batch.leaves]
+        return leaves, vectors.sums(weights, batch.leaves, np.arange(len(leaves) + 1))

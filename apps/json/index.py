@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import files
+from hdc.apps.json.embedding import StringEncoder
 from hdc.apps.json.encoder import Floats, JSONEncoder
 from hdc.apps.json.matching import ABSENT, Matcher, Reason, plain
 from hdc.apps.json.paths import show_path
@@ -61,7 +62,7 @@ class JSONIndex:
     """
 
     def __init__(self, encoder: JSONEncoder) -> None:
-        self.encoder = JSONEncoder.from_json(encoder.to_json())
+        self.encoder = JSONEncoder.from_json(encoder.to_json(), encoder.string_encoder)
         self._texts: list[bytes] = []
         self._sources: list[str] = []
         self._vectors: list[Floats] = []
@@ -137,10 +138,9 @@ class JSONIndex:
         nearness = (self._matrix() @ vector) * self._scales()
         matcher = self._matcher(query)
         candidates = max(4 * _checked(k), 50, min(CANDIDATES, COMPARISONS // matcher.leaves))
-        hits = []
-        for number in _top(nearness, candidates):
-            document = self.document(int(number))
-            hits.append(self._hit(matcher.score(document), int(number), document, "coverage"))
+        found = [(int(number), self.document(int(number))) for number in _top(nearness, candidates)]
+        matcher.prepare(document for _, document in found)
+        hits = [self._hit(matcher.score(document), number, document, "coverage") for number, document in found]
         return sorted(hits, key=lambda hit: -hit.score)[:k]
 
     def like(self, number: int, k: int = 10) -> list[Hit]:
@@ -190,7 +190,7 @@ class JSONIndex:
             yield Reason(show_path(path), plain(value), match, float(share))
 
     def _matcher(self, query: Any) -> Matcher:
-        return Matcher(query, self.encoder.values, self.encoder.arrays)
+        return Matcher(query, self.encoder.values, self.encoder.layout)
 
     def _hit(self, score: float, number: int, document: Any, measure: Literal["coverage", "cosine"]) -> Hit:
         return Hit(score, number, document, self._sources[number], measure)
@@ -223,18 +223,26 @@ class JSONIndex:
         files.save(path, KIND, self.encoder.to_json(), arrays)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], string_encoder: StringEncoder | None = None) -> Self:
         """Read an index that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        string_encoder : callable
+            The one that the index's encoder had, if it had one.
 
         Raises
         ------
         FileFormatError
             If the file is no index, is damaged or of a newer version.
+        ParameterError
+            If the encoder had a string encoder and none is given, or the other way round.
         OSError
             If it cannot be read.
         """
         meta, arrays = files.load(path, KIND)
-        index = cls(JSONEncoder.from_json(meta))
+        index = cls(JSONEncoder.from_json(meta, string_encoder))
         index._texts = _split(arrays["texts"], arrays["text_ends"])
         index._sources = [source.decode() for source in _split(arrays["sources"], arrays["source_ends"])]
         index._vectors, index._norms = [arrays["vectors"]], [arrays["norms"]]

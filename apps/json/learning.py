@@ -5,14 +5,20 @@ Memory does not grow with the stream: tokens are counted by a summary that drops
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 from typing import Any, Self
 
+import numpy as np
+
+from hdc.apps.json.batching import Batch
+from hdc.apps.json.conversion import convert
 from hdc.apps.json.counting import Counts, Sample, Samples
-from hdc.apps.json.leaves import LeafTable
+from hdc.apps.json.numbers import NUMBER, Quantities
 from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile, Quantity, any_position, scale_path
 from hdc.apps.json.scales import Scale, clamped
-from hdc.apps.json.tokens import NUMBER, Token, constant_tokens, string_tokens
+from hdc.apps.json.strings import are_codes, words_of
+from hdc.apps.json.tokens import Token, constant_tokens
 
 MAX_TOKENS = 100_000
 """Tokens whose frequency a profile keeps, the most frequent ones; the others count as seen once."""
@@ -32,14 +38,20 @@ class ProfileBuilder:
     Holds at most ``2 KEPT`` counters and ``SAMPLED`` numbers (see :mod:`hdc.apps.json.counting`), whatever comes.
     A builder can be pickled, so that parts of a collection are counted in other processes and merged.
 
+    Parameters
+    ----------
+    conversions : collection of str
+        Strings that count as numbers, as in :class:`JSONEncoder`.
+
     Attributes
     ----------
     documents : int
         Documents so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, conversions: Collection[str] = ()) -> None:
         self.documents = 0
+        self._conversions = tuple(conversions)
         self._counts: Counts[Path, Token] = Counts()
         self._samples: Samples[Quantity] = Samples()
 
@@ -48,22 +60,22 @@ class ProfileBuilder:
         """How much too low a token's document frequency may be; 0 as long as all tokens could be held."""
         return self._counts.error
 
-    def add(self, table: LeafTable, documents: list[set[int]]) -> None:
-        """Count the documents of a batch, given as the numbers of their leaves in ``table``."""
-        paths = [node.path() for node in table.nodes]
-        places = [any_position(path) for path in paths]
-        tokens = [_countable(value) for value in table.values]
-        for leaves in documents:
+    def add(self, batch: Batch) -> None:
+        """Count the documents of a batch."""
+        table = batch.table
+        paths = {leaf: table.nodes[leaf].path() for leaf in np.unique(batch.leaves).tolist()}
+        numbers = {leaf: self._number(table.values[leaf]) for leaf in paths}
+        tokens = {leaf: _countable(table.values[leaf], number is None) for leaf, number in numbers.items()}
+        for leaves in batch.documents():
             seen: defaultdict[Path, set[Token]] = defaultdict(set)
-            for leaf in sorted(leaves):
-                value = table.values[leaf]
-                if isinstance(value, int | float):
-                    self._samples.add((scale_path(paths[leaf]), NUMBER), _sampled(value))
-                else:
-                    seen[places[leaf]].update(tokens[leaf])
+            for leaf in leaves:
+                if number := numbers[leaf]:
+                    self._samples.add((scale_path(paths[leaf]), number[0]), number[1])
+                if tokens[leaf]:
+                    seen[any_position(paths[leaf])].update(tokens[leaf])
             for path, present in seen.items():
                 self._counts.add(path, present)
-        self.documents += len(documents)
+        self.documents += len(batch)
 
     def merge(self, other: "ProfileBuilder") -> Self:
         """Add what another builder counted, as if its documents had followed; return this builder.
@@ -84,7 +96,18 @@ class ProfileBuilder:
             frequencies.setdefault(path, {})[token] = count
         scales = {quantity: Scale.learn(map(clamped, sample.values)) for quantity, sample in self._samples}
         numbers = {path: _codebook(sample) for (path, kind), sample in self._samples if kind == NUMBER}
-        return Profile(self.documents, frequencies, scales, numbers)
+        codes = frozenset(path for path, tokens in frequencies.items() if are_codes(_texts(tokens)))
+        return Profile(self.documents, frequencies, scales, numbers, codes)
+
+    def _number(self, value: Any) -> tuple[Quantities, int | float] | None:
+        """Return what a value counts, and its number or the nearest double of one of more than 64 bits."""
+        if isinstance(value, str):
+            number = convert(value, self._conversions)
+        else:
+            number = (NUMBER, value) if isinstance(value, int | float) else None
+        if number is None or -INT64 <= number[1] < INT64:
+            return number
+        return number[0], clamped(number[1])
 
 
 def _codebook(sample: Sample) -> dict[int | float, int]:
@@ -95,13 +118,16 @@ def _codebook(sample: Sample) -> dict[int | float, int]:
     return {number: round(count * sample.seen / len(sample.values)) for number, count in counts}
 
 
-def _sampled(value: int | float) -> int | float:
-    """Return the number, or the nearest double of an integer of more than 64 bits."""
-    return value if -INT64 <= value < INT64 else clamped(value)
+def _texts(tokens: Iterable[Token]) -> list[str]:
+    return [content for kind, content in tokens if kind == "="]
 
 
-def _countable(value: Any) -> list[Token]:
+def _countable(value: Any, has_words: bool) -> list[Token]:
+    """Return the tokens of a value that are counted: none of a number, of a converted string the whole."""
     if isinstance(value, int | float):
         return []
-    tokens = string_tokens(value) if isinstance(value, str) else constant_tokens(value)
-    return [token for token in tokens if not isinstance(token[1], str) or len(token[1]) <= MAX_TOKEN_LENGTH]
+    if not isinstance(value, str):
+        return list(constant_tokens(value))
+    words = words_of(value) if has_words else []
+    tokens = [("=", value), *(("~", word) for word in words)]
+    return [token for token in tokens if len(token[1]) <= MAX_TOKEN_LENGTH]

@@ -1,27 +1,30 @@
 """Take documents apart into leaves: a path of steps and a value that is no container, or an empty one.
 
 ``{"type": {"label": "Seizure"}, "tags": ["a"]}`` has the leaves ``type.label = "Seizure"`` and
-``tags[] = "a"``. A :class:`LeafTable` numbers the distinct leaves of a batch, so that a batch of documents is
-a sparse (documents x leaves) matrix. A leaf that occurs again in a document counts once.
+``tags[] = "a"``. A :class:`LeafTable` numbers distinct leaves, so that a batch of documents is a sparse
+(documents x leaves) matrix. A leaf that occurs again in a document counts once.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
+from hdc.apps.json.layout import Layout, Mode, by_position, steps
 from hdc.apps.json.paths import Path, Step, show_path
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.errors import ParameterError
 
-Arrays: TypeAlias = Literal["auto", "bag", "sequence", "both"]
+NODE_BYTES = 1 << 10
+"""What a node is taken to hold, its dictionaries included."""
 
-ARRAYS: tuple[Arrays, ...] = ("auto", "bag", "sequence", "both")
-"""How items of an array are bound.
+LEAF_BYTES = 1 << 8
+"""What a leaf is taken to hold besides the characters of its value."""
 
-``"bag"``: all alike, the order is lost. ``"sequence"``: by position. ``"both"``: half and half. ``"auto"``: by
-position if the items are numbers (coordinates, ranges, measurements), else as a bag.
-"""
+ARRAY = (list, tuple)
+"""Types of arrays: as a tuple, for ``isinstance`` is several times slower with a union."""
+
+_SCALARS = frozenset({str, int, float, type(None)})
 
 
 class Constant(Enum):
@@ -32,25 +35,45 @@ class Constant(Enum):
     EMPTY_OBJECT = "{}"
     EMPTY_ARRAY = "[]"
 
+    __hash__ = object.__hash__  # Enum's own is written in Python, and leaves are looked up by it
 
-@dataclass(eq=False, slots=True)
+
 class Node:
-    """A path of a :class:`LeafTable`, as a node of a tree."""
+    """A path of a :class:`LeafTable`, as a node of a tree.
 
-    parent: "Node | None"
-    step: Step
-    depth: int
-    in_array: bool
-    children: dict[Step, "Node"] = field(default_factory=dict)
-    leaves: dict[Any, int] = field(default_factory=dict)
+    Attributes
+    ----------
+    number : int
+        In order of first occurrence.
+    step : str, int or None
+        The last step; None at the root.
+    depth : int
+        Number of steps.
+    mode : str
+        How an array that stands here is bound.
+    share : float
+        Weight that the arrays on the path leave to a leaf: its square is the leaf's part of an item.
+    factor : float
+        The user's weight of the path.
+    keys, items : dict
+        Nodes one step further, made when they are asked for.
+    leaves : dict
+        Numbers of the leaves here by value, given when they are asked for; -1 where the factor is 0.
+    """
 
-    def child(self, step: Step) -> "Node":
-        """Return the node one step further."""
-        found = self.children.get(step)
-        if found is None:
-            in_array = self.in_array or not isinstance(step, str)
-            found = self.children[step] = Node(self, step, self.depth + 1, in_array)
-        return found
+    __slots__ = ("depth", "factor", "items", "keys", "leaves", "mode", "number", "parent", "share", "step")
+
+    def __init__(self, table: "LeafTable", parent: "Node | None", step: Step, share: float) -> None:
+        self.parent, self.step = parent, step
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.share = share
+        self.number = table.count_node()
+        path = self.path()
+        self.mode: Mode = table.layout.arrays[path]
+        self.factor = table.layout.weights[path]
+        self.keys = _Keys(table, self)
+        self.items = _Items(table, self)
+        self.leaves = _Leaves(table, self)
 
     def ancestors(self) -> Iterator["Node"]:
         """Yield the node and those above it, the root left out."""
@@ -64,76 +87,129 @@ class Node:
         return tuple(node.step for node in self.ancestors())[::-1]
 
 
+class _Table(dict[Any, Any]):
+    """A dictionary of a node that makes what it lacks."""
+
+    __slots__ = ("node", "table")
+
+    def __init__(self, table: "LeafTable", node: Node) -> None:
+        self.table, self.node = table, node
+
+
+class _Keys(_Table):
+    __slots__ = ()
+
+    def __missing__(self, key: Any) -> Node:
+        if not isinstance(key, str):
+            raise ParameterError(f"{show_path(self.node.path())}: a key must be a string, not {key!r}")
+        child = self[key] = _child(self.table, self.node, key, 1.0)
+        return child
+
+
+class _Items(_Table):
+    """Nodes of items by (step, share): what binds an item, and its weight."""
+
+    __slots__ = ()
+
+    def __missing__(self, bound: tuple[int | None, float]) -> Node:
+        child = self[bound] = _child(self.table, self.node, *bound)
+        return child
+
+
+class _Leaves(_Table):
+    __slots__ = ()
+
+    def __missing__(self, value: Any) -> int:
+        if isinstance(value, float):
+            leaf_value(value, self.node)  # raises where it is not finite
+        number = self[value] = self.table.add_leaf(self.node, value) if self.node.factor else -1
+        return number
+
+
+def _child(table: "LeafTable", node: Node, step: Step, share: float) -> Node:
+    if node.depth >= MAX_DEPTH:
+        raise ParameterError(f"a document is nested deeper than {MAX_DEPTH} levels")
+    return Node(table, node, step, node.share * share)
+
+
 class LeafTable:
     """The distinct leaves of documents, numbered in order of first occurrence.
 
     Attributes
     ----------
+    layout : Layout
     nodes : list of Node
         Path of each leaf.
     values : list
         Value of each leaf: str, int, float, None or a :class:`Constant`.
+    shares, factors : array of double
+        Those of each leaf's node.
+    held : int
+        Estimate of the bytes held.
     """
 
-    def __init__(self) -> None:
-        self.root = Node(None, None, 0, False)
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
         self.nodes: list[Node] = []
         self.values: list[Any] = []
+        self.shares, self.factors = array("d"), array("d")
+        self.held = 0
+        self._nodes = 0
+        self._root = Node(self, None, None, 1.0)
 
     def __len__(self) -> int:
         return len(self.values)
 
-    def add(self, document: Any, arrays: Arrays) -> set[int]:
-        """Return the numbers of a document's leaves, each once.
+    def walk(self, document: Any, found: list[int]) -> None:
+        """Append the numbers of a document's leaves to ``found``; one may come again, -1 is to be left out.
 
         Raises
         ------
         ParameterError
             If the document is no JSON: another type, a key that is no string, NaN, too deep.
         """
-        if arrays != "both":
-            return set(self._walk(document, arrays))
-        placed = (leaf for leaf in self._walk(document, "sequence") if self.nodes[leaf].in_array)
-        return {*self._walk(document, "bag"), *placed}
-
-    def _walk(self, document: Any, arrays: Arrays) -> Iterator[int]:
-        stack = [(self.root, document)]
+        stack = [(self._root, document)]
         while stack:
             node, value = stack.pop()
-            if type(value) is str:
-                leaf = node.leaves.get(value)
-                yield self._add_leaf(node, value) if leaf is None else leaf
-            elif isinstance(value, dict) and value:
-                _check_depth(node)
-                known = node.children
+            if isinstance(value, dict) and value:
+                children = node.keys
                 for key, item in value.items():
-                    if not isinstance(key, str):
-                        raise ParameterError(f"{show_path(node.path())}: a key must be a string, not {key!r}")
-                    stack.append((known.get(key) or node.child(key), item))
-            elif isinstance(value, list | tuple) and value:
-                _check_depth(node)
-                if by_position(value, arrays):
-                    stack += [(node.child(position), item) for position, item in enumerate(value)]
-                else:
-                    anywhere = node.child(None)
-                    stack += [(anywhere, item) for item in value]
+                    kind = type(item)
+                    if kind in _SCALARS:
+                        found.append(children[key].leaves[item])
+                    elif kind is bool:
+                        found.append(children[key].leaves[Constant.TRUE if item else Constant.FALSE])
+                    else:
+                        stack.append((children[key], item))
+            elif isinstance(value, ARRAY) and value:
+                self._push_items(node, value, stack)
             else:
-                scalar = leaf_value(value, node)
-                leaf = node.leaves.get(scalar)
-                yield self._add_leaf(node, scalar) if leaf is None else leaf
+                found.append(node.leaves[value if type(value) in _SCALARS else leaf_value(value, node)])
 
-    def _add_leaf(self, node: Node, key: Any) -> int:
-        leaf = node.leaves[key] = len(self.values)
+    def _push_items(self, node: Node, items: Sequence[Any], stack: list[tuple[Node, Any]]) -> None:
+        if node.mode == "bag" or (node.mode == "auto" and not by_position(items)):
+            anywhere = node.items[None, 1.0]
+            stack += [(anywhere, item) for item in items]
+        else:
+            bound = node.items
+            stack += [
+                (bound[place], item) for position, item in enumerate(items) for place in steps(position, node.mode)
+            ]
+
+    def count_node(self) -> int:
+        """Return the number of a new node."""
+        self._nodes += 1
+        self.held += NODE_BYTES
+        return self._nodes - 1
+
+    def add_leaf(self, node: Node, value: Any) -> int:
+        """Return the number of a new leaf."""
         self.nodes.append(node)
-        self.values.append(key)
-        return leaf
-
-
-def by_position(items: list[Any] | tuple[Any, ...], arrays: Arrays) -> bool:
-    """Say whether the items of an array are bound by position; see :data:`ARRAYS`."""
-    if arrays != "auto":
-        return arrays == "sequence"
-    return all(isinstance(item, int | float) and not isinstance(item, bool) for item in items)
+        self.values.append(value)
+        self.shares.append(node.share)
+        self.factors.append(node.factor)
+        self.held += LEAF_BYTES + (4 * len(value) if isinstance(value, str) else 0)
+        return len(self.values) - 1
 
 
 def leaf_value(value: Any, node: Node | None = None) -> Any:
@@ -157,8 +233,3 @@ def leaf_value(value: Any, node: Node | None = None) -> Any:
     place = show_path(node.path()) if node else "document"
     what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
     raise ParameterError(f"{place}: {what} is no JSON value; use str, int, float, bool, None, dict or list")
-
-
-def _check_depth(node: Node) -> None:
-    if node.depth >= MAX_DEPTH:
-        raise ParameterError(f"a document is nested deeper than {MAX_DEPTH} levels")

@@ -5,16 +5,15 @@ the document's value at the same path shares. An item of an array is looked for 
 ``{"label": "Seizure", "excluded": true}`` must be found in one item, the best one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
-from hdc.apps.json.leaves import Arrays, Constant, by_position, leaf_value
+from hdc.apps.json.layout import Layout, Mode, by_position, overlap
+from hdc.apps.json.leaves import Constant, leaf_value
 from hdc.apps.json.paths import Path, show_path
 from hdc.apps.json.values import Values
-
-ELSEWHERE = 0.5
-"""Part of an item's match that is left where its position differs and ``arrays="both"``."""
+from hdc.errors import ParameterError
 
 
 class _Absent(Enum):
@@ -52,16 +51,28 @@ class Matcher:
     query : JSON value
     values : Values
         Says how much of one value another holds.
-    arrays : str
-        As :class:`JSONEncoder`'s.
+    layout : Layout
+        Says how arrays are bound and what each path weighs.
+
+    Raises
+    ------
+    ParameterError
+        If the query asks for nothing that weighs anything.
     """
 
-    def __init__(self, query: Any, values: Values, arrays: Arrays) -> None:
-        self._query, self._values, self._arrays = query, values, arrays
+    def __init__(self, query: Any, values: Values, layout: Layout) -> None:
+        self._query, self._values, self._layout = query, values, layout
         self._shared: dict[tuple[Path, Any, Any], float] = {}
+        self._factors: dict[Path, float] = {}
         asked = [leaf for _, leaf in _flat(self._compare(query, ABSENT, ()))]
         self.leaves = len(asked)
         self.asked = sum(self._shared_weight(leaf.path, leaf.query, leaf.query) for leaf in asked)
+        if not self.asked:
+            raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
+
+    def prepare(self, documents: Iterable[Any]) -> None:
+        """Do at once what is cheaper so than document by document: embed their strings, if there is an encoder."""
+        self._values.prepare([self._query, *documents])
 
     def score(self, document: Any) -> float:
         """Return the part of the asked weight that the document holds: 1.0 is everything, 0.0 nothing."""
@@ -84,26 +95,30 @@ class Matcher:
             return sum(part[0] for part in parts), parts
         if isinstance(query, list | tuple) and query:
             items = document if isinstance(document, list | tuple) else []
-            ordered = by_position(query, self._arrays)
+            mode = self._layout.arrays[path]
+            ordered = mode == "sequence" or (mode == "auto" and by_position(query))
             parts = []
             for position, item in enumerate(query):
-                step = position if ordered else None
-                parts.append(self._best(item, items, position, (*path, step), kept))
+                if ordered:
+                    met = items[position] if position < len(items) else ABSENT
+                    parts.append(self._compare(item, met, (*path, position), kept))
+                else:
+                    parts.append(self._best(item, items, position, (*path, None), mode, kept))
             return sum(part[0] for part in parts), parts
         asked = leaf_value(query)
+        if not self._factor(path):
+            return 0.0, []
         if document is ABSENT or (isinstance(document, dict | list | tuple) and document):
             return 0.0, _Leaf(path, asked, ABSENT)
         held = leaf_value(document)
         return kept * self._shared_weight(path, asked, held), _Leaf(path, asked, held)
 
-    def _best(self, query: Any, items: Sequence[Any], position: int, path: Path, kept: float) -> _Found:
+    def _best(self, query: Any, items: Sequence[Any], position: int, path: Path, mode: Mode, kept: float) -> _Found:
         """Return the comparison with the item of the document that holds most of the query's item."""
-        if path[-1] is not None:
-            return self._compare(query, items[position] if position < len(items) else ABSENT, path, kept)
         best = self._compare(query, ABSENT, path)
         for place, item in enumerate(items):
-            moved = self._arrays == "both" and place != position
-            found = self._compare(query, item, path, kept * ELSEWHERE if moved else kept)
+            near = overlap(position, place, mode)
+            found = self._compare(query, item, path, kept * near) if near else best
             if found[0] > best[0]:
                 best = found
         return best
@@ -112,8 +127,14 @@ class Matcher:
         key = (path, query, document)
         shared = self._shared.get(key)
         if shared is None:
-            shared = self._shared[key] = self._values.shared(path, query, document)
+            shared = self._shared[key] = self._factor(path) ** 2 * self._values.shared(path, query, document)
         return shared
+
+    def _factor(self, path: Path) -> float:
+        factor = self._factors.get(path)
+        if factor is None:
+            factor = self._factors[path] = self._layout.weights[path]
+        return factor
 
 
 def _flat(found: _Found) -> Iterator[tuple[float, _Leaf]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, TypeAlias
 
 from hdc.apps.json.leaves import Constant
+from hdc.apps.json.numbers import Quantities
 from hdc.apps.json.paths import Path
 from hdc.apps.json.scales import Scale
 from hdc.apps.json.tokens import Token
@@ -20,8 +21,8 @@ FLOOR = 0.1
 MAX_POSITION = 16
 """Positions of an array that have a distribution of their own; the rest share one."""
 
-Quantity: TypeAlias = tuple[Path, str]
-"""What has a scale of its own: the numbers, dates or durations of a path, which are three scales."""
+Quantity: TypeAlias = tuple[Path, Quantities]
+"""What has a scale of its own: the numbers of a path that count the same thing; see :data:`Quantities`."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,15 @@ class Profile:
     scales : dict of (path, kind) to Scale
     numbers : dict of path to dict of number to int
         Numbers seen and how often, ascending: all, or some spread evenly over their order.
+    codes : frozenset of path
+        Paths whose strings are identifiers; array positions are left out.
     """
 
     documents: int = 0
     frequencies: dict[Path, dict[Token, int]] = field(default_factory=dict)
     scales: dict[Quantity, Scale] = field(default_factory=dict)
     numbers: dict[Path, dict[int | float, int]] = field(default_factory=dict)
+    codes: frozenset[Path] = frozenset()
 
     def rarity(self, frequency: float) -> float:
         """Return the weight of a token that so many documents have."""
@@ -70,7 +74,13 @@ class Profile:
         ]
         scales = [[list(path), kind, s.knots, s.quantiles, s.share] for (path, kind), s in self.scales.items()]
         numbers = [[list(path), list(counts.items())] for path, counts in self.numbers.items()]
-        return {"documents": self.documents, "frequencies": frequencies, "scales": scales, "numbers": numbers}
+        return {
+            "documents": self.documents,
+            "frequencies": frequencies,
+            "scales": scales,
+            "numbers": numbers,
+            "codes": [list(path) for path in self.frequencies if path in self.codes],
+        }
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
@@ -84,7 +94,7 @@ class Profile:
             for path, kind, knots, quantiles, share in state["scales"]
         }
         numbers = {tuple(path): dict(counts) for path, counts in state["numbers"]}
-        return cls(state["documents"], frequencies, scales, numbers)
+        return cls(state["documents"], frequencies, scales, numbers, frozenset(map(tuple, state["codes"])))
 
 
 def any_position(path: Path) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from hdc.apps.json.tokens import QUANTILE_WIDTHS, decades
+from hdc.apps.json.numbers import QUANTILE_WIDTHS, decades
 
 NUMBER_SHARE = QUANTILE_WIDTHS[1]
 """A number is as rare as a token which this share of the documents has: those within the middle scale's width."""

@@ -1,0 +1,169 @@
+"""The vectors of leaves: made when a batch needs them, and kept while there is room."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import hdc
+from hdc.apps.json.batching import Doubles, Ints, distinct
+from hdc.apps.json.leaves import LeafTable, Node
+from hdc.apps.json.paths import Path, Step
+from hdc.apps.json.tokens import Token, Tokens
+from hdc.apps.json.values import Values
+
+Floats = npt.NDArray[np.float32]
+
+HELD_BYTES = 1 << 26
+"""Leaf vectors that are held, those used last: 8192 at dim 2048."""
+
+BLOCK = 1 << 10
+"""Leaf vectors, and atoms, that are made at a time: 8 MiB each at dim 2048."""
+
+
+class LeafVectors:
+    """Sum the vectors of the leaves of a table.
+
+    Parameters
+    ----------
+    table : LeafTable
+        May grow.
+    vsa : hdc.VSA
+    values : Values
+    """
+
+    def __init__(self, table: LeafTable, vsa: hdc.VSA, values: Values) -> None:
+        self.table, self._vsa, self._values = table, vsa, values
+        self._tokens: dict[int, Tokens] = {}
+        self._roles: dict[Node, Any] = {}
+        self._masses = np.empty(0)
+        self._slots = np.empty(0, dtype=np.int64)
+        room = max(1, HELD_BYTES // (4 * vsa.dim))
+        self._vectors: Floats = np.empty((room, vsa.dim), dtype=np.float32)
+        self._owners = np.full(room, -1)
+        self._used = np.zeros(room, dtype=np.int64)
+        self._round = 0
+
+    def masses(self, leaves: Ints) -> Doubles:
+        """Return the expected squared norm of each leaf of the table; of others than ``leaves`` it may be NaN."""
+        new = len(self.table) - len(self._masses)
+        if new > 0:
+            more = max(new, len(self._masses))
+            self._masses = np.concatenate([self._masses, np.full(more, np.nan)])
+            self._slots = np.concatenate([self._slots, np.full(more, -1)])
+        for leaf in distinct(leaves[np.isnan(self._masses[leaves])]).tolist():
+            tokens = self._tokens[leaf] = self._tokens_of(leaf)
+            self._masses[leaf] = sum(weight * weight for weight in tokens.values())
+        return self._masses
+
+    def sums(self, weights: Doubles, leaves: Ints, starts: Ints) -> Floats:
+        """Return weighted sums of leaf vectors.
+
+        Parameters
+        ----------
+        weights, leaves : arrays of the same length
+            Of leaves whose masses have been asked for.
+        starts : (n + 1,) int64 array
+            Where each sum begins.
+
+        Returns
+        -------
+        (n, dim) float32 array
+        """
+        needed, room = distinct(leaves), len(self._used)
+        if len(needed) <= room:
+            self._hold(needed)
+            return self._product(weights, self._slots[leaves], starts, self._vectors)
+        total = np.zeros((len(starts) - 1, self._vsa.dim), dtype=np.float32)
+        for first in range(0, len(needed), room):
+            part = needed[first : first + room]
+            self._hold(part)
+            inside = (leaves >= part[0]) & (leaves <= part[-1])
+            bounds = np.concatenate([[0], np.cumsum(inside)])[starts]
+            total += self._product(weights[inside], self._slots[leaves[inside]], bounds, self._vectors)
+        return total
+
+    def _product(
+        self, weights: npt.ArrayLike, columns: npt.ArrayLike, starts: npt.ArrayLike, vectors: Floats
+    ) -> Floats:
+        data, indices, bounds = (
+            np.asarray(weights, np.float32),
+            np.asarray(columns, np.int64),
+            np.asarray(starts, np.int64),
+        )
+        return np.asarray(self._vsa.kernels.dense.csr_matmul(data, indices, bounds, vectors))
+
+    # ------------------------------------------------------------------ what is held
+
+    def _hold(self, leaves: Ints) -> None:
+        """Make the vectors of distinct leaves, as many as there is room for, in the place of those used last."""
+        self._round += 1
+        missing = leaves[self._slots[leaves] < 0]
+        self._used[self._slots[leaves[self._slots[leaves] >= 0]]] = self._round
+        if len(missing):
+            free = np.argpartition(self._used, len(missing) - 1)[: len(missing)]
+            owners = self._owners[free]
+            self._slots[owners[owners >= 0]] = -1
+            self._slots[missing], self._owners[free], self._used[free] = free, missing, self._round
+            self._make(missing.tolist())
+
+    def _make(self, leaves: list[int]) -> None:
+        nodes = self.table.nodes
+        leaves.sort(key=lambda leaf: nodes[leaf].number)
+        tokens = [self._tokens.pop(leaf) if leaf in self._tokens else self._tokens_of(leaf) for leaf in leaves]
+        for start, stop in _blocks(tokens):
+            vectors, first = self._mix(tokens[start:stop]), 0
+            for node, group in groupby(leaves[start:stop], key=nodes.__getitem__):
+                same = list(group)
+                free, role = vectors[first : first + len(same)], self._role(node)
+                self._vectors[self._slots[same]] = free if role is None else self._vsa.bind(role, free)
+                first += len(same)
+
+    def _mix(self, tokens: list[Tokens]) -> Floats:
+        """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
+        names: dict[Token, int] = {}
+        columns = [names.setdefault(token, len(names)) for leaf in tokens for token in leaf]
+        weights = [weight for leaf in tokens for weight in leaf.values()]
+        starts = np.cumsum([0, *map(len, tokens)])
+        return self._product(weights, columns, starts, self._values.vectors(self._vsa, list(names)))
+
+    def _tokens_of(self, leaf: int) -> Tokens:
+        return self._values.tokens(self.table.nodes[leaf].path(), self.table.values[leaf])
+
+    def _role(self, node: Node) -> Any:
+        if node not in self._roles:
+            self._roles[node] = path_role(self._vsa, node.path())
+        return self._roles[node]
+
+
+def path_role(vsa: hdc.VSA, path: Path) -> Any:
+    """Return the operator of a path, or None at the root: keys by name, positions as powers (from 1)."""
+    role = None
+    for step in path:
+        one = _step_role(vsa, step)
+        role = one if role is None else role @ one
+    return role
+
+
+def _step_role(vsa: hdc.VSA, step: Step) -> Any:
+    if step is None:
+        return vsa.role(("item",))
+    if isinstance(step, int):
+        return vsa.role(("position",)) ** (step + 1)
+    return vsa.role(("key", step))
+
+
+def _blocks(tokens: list[Tokens]) -> Iterator[tuple[int, int]]:
+    """Cut the leaves into runs of at most ``BLOCK`` leaves and ``BLOCK`` distinct tokens (or one leaf)."""
+    start = 0
+    names: set[Token] = set()
+    for leaf, content in enumerate(tokens):
+        if leaf - start == BLOCK or (leaf > start and len(names) + len(content) > BLOCK):
+            yield start, leaf
+            start = leaf
+            names.clear()
+        names.update(content)
+    if start < len(tokens):
+        yield start, len(tokens)

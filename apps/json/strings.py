@@ -1,0 +1,131 @@
+"""Strings in parts: the exact value, its words, the n-grams of its words, and what a string encoder makes of it."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+from hdc.errors import ParameterError
+
+MAX_WORDS = 1024
+"""Distinct words of a string that count; those beyond are in the exact value alone."""
+
+MAX_GRAMS = 1024
+"""Distinct n-grams of a string that count."""
+
+MAX_GRAM_WORD = 64
+"""Characters of a word, from its beginning, whose n-grams count."""
+
+GRAMS = (3, 4)
+"""Lengths of n-grams."""
+
+LEAST_CODES = 8
+"""Distinct strings of a path from which on codes are told from text."""
+
+EXCEPTIONS = 0.1
+"""Part of a path's distinct strings that may be unlike codes, or share words."""
+
+_WORD = re.compile(r"[^\W_]+")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CODE = re.compile(r"(?=\D*\d)\S+")
+
+
+class Shares(NamedTuple):
+    """How the squared weight of a string is divided among its parts; they sum to one."""
+
+    exact: float = 0.5
+    words: float = 0.5
+    ngrams: float = 0.0
+    encoder: float = 0.0
+
+    @classmethod
+    def of(cls, weights: Mapping[str, Any] | None, encoded: bool) -> Self:
+        """Return the shares that a user's weights ask for: parts not named keep their weight.
+
+        Parameters
+        ----------
+        weights : mapping of part to weight, or None
+        encoded : bool
+            Whether there is a string encoder; by default it has as much as the other parts together.
+
+        Raises
+        ------
+        ParameterError
+            If a part is unknown, a weight is no number from 0, all are 0, or an encoder is weighed that is missing.
+        """
+        if weights is not None and not isinstance(weights, Mapping):
+            raise ParameterError(f'strings must be a mapping such as {{"ngrams": 0.3}} or None, not {weights!r}')
+        parts: dict[str, Any] = cls(encoder=float(encoded))._asdict()
+        for part, weight in (weights or {}).items():
+            if part not in parts:
+                raise ParameterError(f"strings names {part!r}; its parts are {', '.join(parts)}")
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
+                raise ParameterError(f"the weight of {part!r} in strings must be a number from 0, not {weight!r}")
+            parts[part] = float(weight)
+        if parts["encoder"] and not encoded:
+            raise ParameterError('strings weighs "encoder", and there is none; give string_encoder=...')
+        total = sum(parts.values())
+        if not total:
+            raise ParameterError("the weights in strings are all zero; one must be above")
+        return cls(*(weight / total for weight in parts.values()))
+
+
+CODE = Shares(1.0, 0.0, 0.0, 0.0)
+"""Identifiers count as wholes."""
+
+
+def words_of(text: str) -> list[str]:
+    """Return the distinct words, case-folded.
+
+    Examples
+    --------
+    >>> words_of("sendMessage_v2: send it")
+    ['send', 'message', 'v2', 'it']
+    """
+    words: dict[str, None] = {}
+    for match in _WORD.finditer(_HUMP.sub(" ", text)):
+        words[match[0].casefold()] = None
+        if len(words) == MAX_WORDS:
+            break
+    return list(words)
+
+
+def ngrams_of(words: Sequence[str]) -> dict[str, list[int]]:
+    """Return the distinct n-grams of words between borders, with the positions of the words that have them.
+
+    Examples
+    --------
+    >>> ngrams_of(["ox", "box"])
+    {'^ox': [0], 'ox$': [0, 1], '^ox$': [0], '^bo': [1], 'box': [1], '^box': [1], 'box$': [1]}
+    """
+    grams: dict[str, list[int]] = {}
+    for position, word in enumerate(words):
+        bordered = f"^{word[:MAX_GRAM_WORD]}$"
+        for size in GRAMS:
+            for start in range(len(bordered) - size + 1):
+                owners = grams.setdefault(bordered[start : start + size], [])
+                if position not in owners[-1:]:
+                    owners.append(position)
+        if len(grams) >= MAX_GRAMS:
+            break
+    return grams
+
+
+def are_codes(texts: Sequence[str]) -> bool:
+    """Say whether the distinct strings of a path are identifiers rather than text.
+
+    They are if hardly any has a space or lacks a digit, and hardly any shares a word with some of the others:
+    a word that most have, such as a prefix, says nothing, and one that none has says what the whole says.
+
+    Examples
+    --------
+    >>> are_codes([f"HP:{n:07}" for n in range(20)]), are_codes([f"/v2/{n % 5}/items/{n}" for n in range(20)])
+    (True, False)
+    """
+    allowed = EXCEPTIONS * len(texts)
+    if len(texts) < LEAST_CODES or sum(not _CODE.fullmatch(text) for text in texts) > allowed:
+        return False
+    words = [words_of(text) for text in texts]
+    spread = Counter(word for content in words for word in content)
+    sharing = sum(any(1 < spread[word] <= len(texts) / 2 for word in content) for content in words)
+    return sharing <= allowed
