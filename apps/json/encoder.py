@@ -7,7 +7,7 @@ each bound by the operators along its path, so a batch of documents is a sparse 
 
 import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +18,17 @@ from hdc.apps.json.embedding import Embeddings, StringEncoder
 from hdc.apps.json.layout import Arrays, Layout, Weights
 from hdc.apps.json.leaf_vectors import LeafVectors
 from hdc.apps.json.learning import ProfileBuilder
+from hdc.apps.json.packing import sign_bits
 from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.values import Numbers, ValueOptions, Values
 from hdc.errors import ParameterError
 
 Floats = npt.NDArray[np.float32]
+
+Output: TypeAlias = Literal["float", "packed"]
+
+OUTPUTS: tuple[Output, ...] = ("float", "packed")
 
 
 class JSONEncoder:
@@ -178,6 +183,8 @@ class JSONEncoder:
         ParameterError
             If one is out of range.
         """
+        if self.output not in OUTPUTS:
+            raise ParameterError(f"output must be one of {', '.join(OUTPUTS)}, not {self.output!r}")
         if not 0 <= self.balance <= 1:
             raise ParameterError(f"balance must be between 0 and 1, not {self.balance!r}")
         _ = self.vsa, self.layout, self.values
@@ -272,15 +279,24 @@ class JSONEncoder:
         ParameterError
             If a document is no JSON, or a parameter is out of range.
         """
-        empty = np.empty((0, self.dim), dtype=np.float32)
-        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
+        return self._output(self.encode(X))
 
-    def fit_transform(self, X: Iterable[Any], y: Any = None) -> Floats:
+    def fit_transform(self, X: Iterable[Any], y: Any = None) -> npt.NDArray[Any]:
         """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
         self.check()
         walked = list(batches(X, self.layout))
         self._learn(self._counted(walked))
-        return np.concatenate([vectors for vectors, _ in self._encoded(walked)])
+        return self._output(self._encoded(walked))
+
+    def vectors(self, X: Iterable[Any]) -> Floats:
+        """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
+        empty = np.empty((0, self.dim), dtype=np.float32)
+        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
+
+    def _output(self, parts: Iterable[tuple[Floats, npt.NDArray[np.float64]]]) -> npt.NDArray[Any]:
+        finish = sign_bits if self.output == "packed" else np.asarray
+        empty = finish(np.empty((0, self.dim), dtype=np.float32))
+        return np.concatenate([empty, *(finish(vectors) for vectors, _ in parts)])
 
     def encode(self, X: Iterable[Any]) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
         """Yield, batch by batch, the vectors of documents and the norms they were divided by.

@@ -1,0 +1,196 @@
+"""Read the value at a path back out of a document's vector.
+
+A document's vector holds the value's vector u, turned by the operator of its path and scaled by an amplitude a, and
+everything else it holds is noise. Turned back, the vector is ``y = a u + noise``, where the noise has the squared length
+``|y|² - a² |u|²`` spread evenly over ``dim`` directions. So its likelihood, relative to no value at the path, is known for
+every value of the codebook; with the frequencies that ``fit`` counted as priors, Bayes' rule gives the probability of
+each. Equal priors and unrelated values give the signal ``s = w sqrt(dim) / sqrt(1 - w²)``, ``w = a |u|``, of the
+clean-up formula P1 (Frady, Kleyko and Sommer 2018).
+
+The amplitude is one over the document's norm, which its vector does not tell: the likelihood is averaged over a
+log-normal prior around the norm of a typical document of the collection.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+import hdc
+from hdc.apps.json.layout import Layout
+from hdc.apps.json.leaf_vectors import path_role
+from hdc.apps.json.matching import plain
+from hdc.apps.json.paths import Path, show_path
+from hdc.apps.json.profile import any_position
+from hdc.apps.json.tokens import Token, Tokens
+from hdc.apps.json.values import Values
+from hdc.errors import ParameterError
+
+Doubles = npt.NDArray[np.float64]
+
+SPREAD = 0.5
+"""Standard deviation of the logarithm of documents' norms around the typical one."""
+
+NODES = np.linspace(-2.0, 2.0, 9)
+"""Where the amplitude's prior is evaluated, in standard deviations."""
+
+UNSEEN = np.array([0.2, 0.4, 0.6])
+"""Parts of a codebook value's weight that a value which is not in the codebook is taken to share."""
+
+BLOCK = 1 << 12
+"""Tokens whose vectors are held at a time: 32 MiB at dim 2048."""
+
+INTERVAL = 0.95
+"""Probability that a number's interval is given, if the number is there at all."""
+
+SIGN_GAIN = np.sqrt(2 / np.pi)
+"""Amplitude that is left of a small part of a vector when only signs are kept (Bussgang 1952)."""
+
+LARGEST_SHARE = 0.999
+"""Most of a vector's squared length that one value is taken to be, so that its likelihood is finite."""
+
+
+class Decoded(NamedTuple):
+    """A value that a vector may hold at a path.
+
+    Attributes
+    ----------
+    value : JSON value
+    similarity : float
+        Cosine of the vector, turned back, and the value's own vector.
+    confidence : float
+        Probability that the document has this value at the path; for a number, one within the interval.
+    interval : (float, float), optional
+        Of a number: where it lies with probability ``INTERVAL`` if it is there.
+    """
+
+    value: Any
+    similarity: float
+    confidence: float
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """The values seen at a path, as weighted sums of tokens.
+
+    Attributes
+    ----------
+    values : list of n leaf values
+    present : (n,) float64 array
+        Probability that a document has the value there.
+    unseen : float
+        Probability that it has another: Good and Turing's estimate, the share of values seen once.
+    tokens : list of m tokens
+    mixture : (n, m) csr_matrix
+        Weights; rows are the values.
+    masses : (n,) float64 array
+        Squared norm of each row.
+    """
+
+    values: list[Any]
+    present: Doubles
+    unseen: float
+    tokens: list[Token]
+    mixture: Any
+    masses: Doubles
+
+    @classmethod
+    def of(cls, values: Values, path: Path) -> Self:
+        """Take the codebook of a path from what ``fit`` saw.
+
+        Raises
+        ------
+        ParameterError
+            If it saw no value there.
+        """
+        from scipy.sparse import csr_matrix
+
+        profile = values.profile
+        seen = profile.values(path)
+        if not seen:
+            known = sorted(map(show_path, known_paths(profile)))
+            close = get_close_matches(show_path(path), known, 3, 0.4) or known[:3]
+            hint = f"; there are {', '.join(close)}" if known else "; call fit first"
+            raise ParameterError(f"fit saw no value at {show_path(path)}{hint}")
+        contents: list[Tokens] = [values.tokens(path, value) for value, _ in seen]
+        names: dict[Token, int] = {}
+        columns = [names.setdefault(token, len(names)) for content in contents for token in content]
+        weights = [weight for content in contents for weight in content.values()]
+        starts = np.cumsum([0, *map(len, contents)])
+        mixture = csr_matrix((weights, columns, starts), (len(seen), len(names)))
+        counts = np.array([count for _, count in seen], dtype=np.float64)
+        once = float(np.count_nonzero(counts == 1)) + 0.5
+        masses = np.asarray(mixture.multiply(mixture).sum(axis=1)).ravel()
+        present = np.minimum(counts, profile.documents) / (profile.documents + 1)
+        return cls([value for value, _ in seen], present, once / (profile.documents + 1), list(names), mixture, masses)
+
+    def dots(self, vsa: hdc.VSA, values: Values, vectors: npt.NDArray[np.float32]) -> Doubles:
+        """Return the dot product of every token with every vector: ``(m, vectors)``."""
+        blocks = range(0, len(self.tokens), BLOCK)
+        parts = [values.vectors(vsa, self.tokens[start : start + BLOCK]) @ vectors.T for start in blocks]
+        return np.concatenate(parts).astype(np.float64)
+
+
+def known_paths(profile: Profile) -> set[Path]:
+    """Return the paths at which values were seen."""
+    return {*profile.frequencies, *profile.numbers}
+
+
+def typical_norm(values: Values, layout: Layout) -> float:
+    """Return the root mean square, over the documents that ``fit`` saw, of what their vectors were divided by."""
+    squares = 0.0
+    for path in known_paths(values.profile):
+        for value, count in values.profile.values(path):
+            mass = sum(weight * weight for weight in values.tokens(path, value).values())
+            squares += count * mass * layout.weights[path] ** 2
+    return math.sqrt(squares / values.profile.documents)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decode one path of the documents of a collection.
+
+    Parameters
+    ----------
+    vsa : hdc.VSA
+    values : Values
+    layout : Layout
+    path : Path
+        ``[]`` for anywhere in an array: then several values may be there, and each that is found is taken out of the
+        vector before the next is looked for.
+
+    Raises
+    ------
+    ParameterError
+        If ``fit`` saw no value at the path.
+    """
+
+    vsa: hdc.VSA
+    values: Values
+    layout: Layout
+    path: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_codebook", Codebook.of(self.values, self.path))
+        amplitude = self.layout.weights[self.path] / typical_norm(self.values, self.layout)
+        object.__setattr__(self, "_amplitude", amplitude)
+
+    def decode(self, vectors: npt.NDArray[Any], k: int) -> list[list[Decoded]]:
+        """Return the k most probable values of each document, fewer if the codebook is smaller.
+
+        Parameters
+        ----------
+        vectors : (n, dim) float array, or (n, words) uint64 array of sign bits
+        """
+        packed = vectors.dtype == np.uint64
+        turned = signs(vectors, self.vsa.dim) if packed else self.vsa.check(vectors, "vectors").astype(np.float32)
+        role = path_role(self.vsa, self.path)
+        turned = turned if role is None else self.vsa.unbind(role, turned)
+        lengths = np.sqrt(np.einsum("nd,nd->n", turned, turned))[:, None]
+        dots = self._codebook.dots(self.vsa, self.values, turned / np.where(lengths > 0, lengths, 1))
+        amplitude = self._amplitude * (SIGN_GAIN if packed else 1)
+        found: list[list[Decoded]] = [[] for _ in vectors]
+        for _ in range(min(k, len(self._codebook.values))):
+            beliefs = self._beliefs(dots, amplitude)
