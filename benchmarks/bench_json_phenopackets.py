@@ -31,6 +31,7 @@ import re
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from typing import Any
 
 import numpy as np
 from scipy.linalg import qr
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
@@ -187,6 +189,7 @@ def classify(known: Any, labels: Any, papers: Any, asked: Any) -> Any:
     if isinstance(known, np.ndarray) and known.shape[1] > len(known):
         basis, _ = qr(known.T, mode="economic", check_finite=False)
         known, asked = known @ basis, asked @ basis
+    warnings.simplefilter("ignore", ConvergenceWarning)  # at C = 100 liblinear may stop at its 1000 iterations
     search = GridSearchCV(LinearSVC(random_state=0), PENALTIES, cv=StratifiedGroupKFold(3))
     return search.fit(known, labels, groups=papers).predict(asked)
 

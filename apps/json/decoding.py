@@ -1,18 +1,21 @@
 """Read the value at a path back out of a document's vector.
 
 A document's vector holds the value's vector u, turned by the operator of its path and scaled by an amplitude a, and
-everything else it holds is noise. Turned back, the vector is ``y = a u + noise``, where the noise has the squared length
-``|y|² - a² |u|²`` spread evenly over ``dim`` directions. So its likelihood, relative to no value at the path, is known for
-every value of the codebook; with the frequencies that ``fit`` counted as priors, Bayes' rule gives the probability of
-each. Equal priors and unrelated values give the signal ``s = w sqrt(dim) / sqrt(1 - w²)``, ``w = a |u|``, of the
-clean-up formula P1 (Frady, Kleyko and Sommer 2018).
+everything else it holds is noise. Turned back, the vector is ``y = a u + noise``, where the noise has the squared
+length ``|y|² - a² |u|²`` spread evenly over ``dim`` directions. So the likelihood of every value of the codebook,
+relative to no value at the path, is known, and with the frequencies that ``fit`` counted as priors Bayes' rule gives
+the probability of each. With equal priors and unrelated values the signal is ``s = w sqrt(dim) / sqrt(1 - w²)``,
+``w = a |u|``, of the clean-up formula P1 (Frady, Kleyko and Sommer 2018).
 
 The amplitude is one over the document's norm, which its vector does not tell: the likelihood is averaged over a
-log-normal prior around the norm of a typical document of the collection.
+log-normal prior around the norm of a typical document of the collection. A value that is not in the codebook is taken
+to share some of the weight of one that is.
 """
 
+import math
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from difflib import get_close_matches
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +24,9 @@ import hdc
 from hdc.apps.json.layout import Layout
 from hdc.apps.json.leaf_vectors import path_role
 from hdc.apps.json.matching import plain
+from hdc.apps.json.packing import signs
 from hdc.apps.json.paths import Path, show_path
-from hdc.apps.json.profile import any_position
+from hdc.apps.json.profile import Profile
 from hdc.apps.json.tokens import Token, Tokens
 from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
@@ -148,7 +152,6 @@ def typical_norm(values: Values, layout: Layout) -> float:
     return math.sqrt(squares / values.profile.documents)
 
 
-@dataclass(frozen=True)
 class Decoder:
     """Decode one path of the documents of a collection.
 
@@ -167,15 +170,13 @@ class Decoder:
         If ``fit`` saw no value at the path.
     """
 
-    vsa: hdc.VSA
-    values: Values
-    layout: Layout
-    path: Path
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_codebook", Codebook.of(self.values, self.path))
-        amplitude = self.layout.weights[self.path] / typical_norm(self.values, self.layout)
-        object.__setattr__(self, "_amplitude", amplitude)
+    def __init__(self, vsa: hdc.VSA, values: Values, layout: Layout, path: Path) -> None:
+        self._vsa, self._values, self._path = vsa, values, path
+        self._codebook = Codebook.of(values, path)
+        self._amplitude = layout.weights[path] / typical_norm(values, layout)
+        self._several = None in path
+        numbers = [row for row, value in enumerate(self._codebook.values) if isinstance(value, int | float)]
+        self._numbers = sorted(numbers, key=self._codebook.values.__getitem__)
 
     def decode(self, vectors: npt.NDArray[Any], k: int) -> list[list[Decoded]]:
         """Return the k most probable values of each document, fewer if the codebook is smaller.
@@ -185,12 +186,87 @@ class Decoder:
         vectors : (n, dim) float array, or (n, words) uint64 array of sign bits
         """
         packed = vectors.dtype == np.uint64
-        turned = signs(vectors, self.vsa.dim) if packed else self.vsa.check(vectors, "vectors").astype(np.float32)
-        role = path_role(self.vsa, self.path)
-        turned = turned if role is None else self.vsa.unbind(role, turned)
+        turned = signs(vectors, self._vsa.dim) if packed else self._vsa.check(vectors, "vectors").astype(np.float32)
+        role = path_role(self._vsa, self._path)
+        turned = turned if role is None else self._vsa.unbind(role, turned)
         lengths = np.sqrt(np.einsum("nd,nd->n", turned, turned))[:, None]
-        dots = self._codebook.dots(self.vsa, self.values, turned / np.where(lengths > 0, lengths, 1))
+        dots = self._codebook.dots(self._vsa, self._values, turned / np.where(lengths > 0, lengths, 1))
         amplitude = self._amplitude * (SIGN_GAIN if packed else 1)
         found: list[list[Decoded]] = [[] for _ in vectors]
-        for _ in range(min(k, len(self._codebook.values))):
-            beliefs = self._beliefs(dots, amplitude)
+        taken = np.zeros((len(self._codebook.values), len(vectors)), dtype=np.bool_)
+        for _ in range(min(k, len(taken))):
+            scores = self._codebook.mixture @ dots
+            beliefs, rest = self._beliefs(scores, amplitude)
+            beliefs[taken] = 0
+            best = beliefs.argmax(axis=0)
+            for column, row in enumerate(best):
+                found[column].append(self._decoded(row, scores[:, column], beliefs[:, column], rest[:, column]))
+            taken[best, np.arange(len(best))] = True
+            if self._several:
+                held = scores[best, np.arange(len(best))] / self._codebook.masses[best]
+                dots -= self._codebook.mixture[best].multiply(held[:, None]).T
+        return found
+
+    def _beliefs(self, scores: Doubles, amplitude: float) -> tuple[Doubles, Doubles]:
+        """Return prior times likelihood of each value, and of everything that speaks against it.
+
+        Parameters
+        ----------
+        scores : (n, vectors) float64 array
+            Dot products of values and vectors.
+        amplitude : float
+            Expected one.
+
+        Returns
+        -------
+        beliefs, rest : (n, vectors) float64 arrays
+            Scaled alike for each vector. Where a path has one value, all others are in the rest; where it may have
+            several, each is held against its own absence.
+        """
+        book = self._codebook
+        there = np.log(book.present)[:, None] + self._log_likelihood(scores, amplitude, np.ones(1))
+        similar = self._log_likelihood(scores, amplitude, UNSEEN)
+        similar += np.log(book.unseen * book.present / book.present.sum())[:, None]
+        absent = np.log1p(-book.present)[:, None] + np.zeros_like(there)
+        if not self._several:
+            similar = np.logaddexp.reduce(similar, axis=0, keepdims=True)
+            missing = max(1 - float(book.present.sum()), 1 / (self._values.profile.documents + 1))
+            absent = np.full_like(similar, math.log(missing))
+        top = np.maximum(np.maximum(there.max(axis=0), similar.max(axis=0)), absent.max(axis=0))
+        beliefs, rest = np.exp(there - top), np.exp(similar - top) + np.exp(absent - top)
+        return beliefs, rest if self._several else rest + beliefs.sum(axis=0) - beliefs
+
+    def _log_likelihood(self, scores: Doubles, amplitude: float, parts: Doubles) -> Doubles:
+        """Return the logarithm of p(vector | a part of the value is there) / p(vector | it is not), averaged."""
+        masses, total = self._codebook.masses[:, None], np.full_like(scores, -np.inf)
+        prior = np.exp(-(NODES**2) / 2) / np.exp(-(NODES**2) / 2).sum() / len(parts)
+        for node, share in zip(NODES, prior, strict=True):
+            for part in parts:
+                a = np.minimum(part * amplitude * np.exp(SPREAD * node), np.sqrt(LARGEST_SHARE / masses))
+                own = a * a * masses
+                fit = (1 - (1 - 2 * a * scores + own) / (1 - own) - np.log1p(-own)) * self._vsa.dim / 2
+                total = np.logaddexp(total, np.log(share) + fit)
+        return total
+
+    def _decoded(self, row: int, scores: Doubles, beliefs: Doubles, rest: Doubles) -> Decoded:
+        value = self._codebook.values[row]
+        similarity = float(scores[row] / np.sqrt(self._codebook.masses[row]))
+        if not isinstance(value, int | float):
+            return Decoded(plain(value), similarity, float(beliefs[row] / (beliefs[row] + rest[row])))
+        inside, interval = self._interval(row, beliefs)
+        against = rest[row] if self._several else rest[row] + beliefs[row] - inside
+        return Decoded(value, similarity, float(inside / (inside + against)), interval)
+
+    def _interval(self, row: int, beliefs: Doubles) -> tuple[float, tuple[float, float]]:
+        """Return the belief in the numbers around one that hold ``INTERVAL`` of it, and their bounds.
+
+        The bounds are the next numbers of the codebook, for a number between two of them is like both.
+        """
+        order = self._numbers
+        mass = beliefs[order]
+        low = high = order.index(row)
+        while mass[low : high + 1].sum() < INTERVAL * mass.sum():
+            left, right = (mass[low - 1] if low else -1.0), (mass[high + 1] if high + 1 < len(mass) else -1.0)
+            low, high = (low - 1, high) if left > right else (low, high + 1)
+        ends = order[max(0, low - 1)], order[min(len(order) - 1, high + 1)]
+        return float(mass[low : high + 1].sum()), (self._codebook.values[ends[0]], self._codebook.values[ends[1]])
