@@ -167,7 +167,7 @@ def test_parameters():
         "numbers": "grid", "bandwidth": 0.1, "convert": (), "strings": None, "string_encoder": None, "rarity": True,
     }  # fmt: skip
     assert encoder.set_params(dim=64).transform(["x"]).shape == (1, 64)
-    assert repr(JSONEncoder(8)).startswith("JSONEncoder(dim=8")
+    assert repr(JSONEncoder(8)).startswith("JSONEncoder(dim=8, output='float'")
     with pytest.raises(ParameterError, match="has no parameter 'size'"):
         encoder.set_params(size=3)
     for bad in ({"arrays": "set"}, {"balance": 1.5}, {"matrix": "dense"}, {"dim": 0}):

@@ -14,12 +14,13 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.json.batching import Batch, batches, weigh
+from hdc.apps.json.decoding import Decoder
 from hdc.apps.json.embedding import Embeddings, StringEncoder
 from hdc.apps.json.layout import Arrays, Layout, Weights
 from hdc.apps.json.leaf_vectors import LeafVectors
 from hdc.apps.json.learning import ProfileBuilder
 from hdc.apps.json.packing import sign_bits
-from hdc.apps.json.paths import Path
+from hdc.apps.json.paths import Path, parse_path
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.values import Numbers, ValueOptions, Values
 from hdc.errors import ParameterError
@@ -281,17 +282,17 @@ class JSONEncoder:
         """
         return self._output(self.encode(X))
 
-    def vectors(self, X: Iterable[Any]) -> Floats:
-        """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
-        empty = np.empty((0, self.dim), dtype=np.float32)
-        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
-
     def fit_transform(self, X: Iterable[Any], y: Any = None) -> npt.NDArray[Any]:
         """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
         self.check()
         walked = list(batches(X, self.layout))
         self._learn(self._counted(walked))
         return self._output(self._encoded(walked))
+
+    def vectors(self, X: Iterable[Any]) -> Floats:
+        """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
+        empty = np.empty((0, self.dim), dtype=np.float32)
+        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
 
     def _output(self, parts: Iterable[tuple[Floats, npt.NDArray[np.float64]]]) -> npt.NDArray[Any]:
         finish = sign_bits if self.output == "packed" else np.asarray
@@ -317,6 +318,40 @@ class JSONEncoder:
                 vectors = LeafVectors(batch.table, vsa, values)
             weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
             yield vectors.sums(weights, batch.leaves, batch.starts), norms
+
+    # ------------------------------------------------------------------ decoding
+
+    def decode(self, vectors: npt.NDArray[Any], path: str | Path, k: int = 1) -> Any:
+        """Read the values at a path back out of document vectors; see :mod:`hdc.apps.json.decoding`.
+
+        Parameters
+        ----------
+        vectors : (dim,) or (n, dim) float array, or sign bits as (words,) or (n, words) uint64 array
+        path : str or tuple
+            As explanations write it, ``"subject.sex"``, with ``[]`` for anywhere in an array, ``"tags[]"``.
+        k : int
+            Most probable values to return. More than one may be there only if the path has a ``[]``.
+
+        Returns
+        -------
+        list of Decoded, most probable first; a list of such lists for a batch
+            Fewer than k where :meth:`fit` saw fewer values.
+
+        Raises
+        ------
+        ParameterError
+            If ``fit`` saw no value at the path, or k is below 1.
+        DTypeError, DimensionError, PaddingError
+            If these are no vectors of this encoder.
+        """
+        self.check()
+        if k < 1:
+            raise ParameterError(f"k must be at least 1, not {k}")
+        steps = parse_path(path) if isinstance(path, str) else path
+        decoder = Decoder(self.vsa, self.values, self.layout, steps)
+        if np.ndim(vectors) == 1:
+            return decoder.decode(vectors[None], k)[0]
+        return decoder.decode(vectors, k)
 
     # ------------------------------------------------------------------ leaves
 
