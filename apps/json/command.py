@@ -4,10 +4,7 @@ import argparse
 import os
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from hdc.apps.json.options import add_encoder_options, encoder_of
@@ -143,25 +140,24 @@ def run_index(arguments: argparse.Namespace) -> int:
 def run_add(arguments: argparse.Namespace) -> int:
     """Run ``hdc json add``."""
     from hdc.apps.json.index import JSONIndex
-    from hdc.apps.json.reading import read
+    from hdc.apps.json.inputs import Inputs
     from hdc.apps.progress import counted
 
-    options = {"on_error": arguments.on_error, "items": arguments.items}
-    with JSONIndex.open(arguments.index, writable=True) as index, _twice(arguments.files) as files:
+    options = arguments.files, arguments.on_error, arguments.items
+    with JSONIndex.open(arguments.index, writable=True) as index, Inputs.of(*options) as inputs:
         if arguments.on_error == "raise":
-            for record in counted(read(files, items=arguments.items), "documents checked"):
+            for record in counted(inputs.read(), "documents checked"):
                 index.check(record)
-        records = read(files, rejects=arguments.rejects, **options)
         before = len(index)
-        shown = counted(records, "documents added")
+        records = counted(inputs.read(arguments.rejects), "documents added")
         if index.key is None:
-            index.add(shown)
+            index.add(records)
         else:
-            index.put(shown)
+            index.put(records)
         new = len(index) - before
-        replaced = records.counts.read - new
-        print(f"{_documents(new)} added, {replaced} replaced" if index.key else f"{_documents(new)} added")
-        _tell_rejected(records.counts.rejected)
+        replaced = f", {inputs.counts.read - new} replaced" if index.key else ""
+        print(f"{_documents(new)} added{replaced}")
+        _tell_rejected(inputs.counts.rejected)
     return 0
 
 
@@ -213,14 +209,14 @@ def run_search(arguments: argparse.Namespace) -> int:
 def run_encode(arguments: argparse.Namespace) -> int:
     """Run ``hdc json encode``."""
     from hdc.apps.json.encoding import encode_files
+    from hdc.apps.json.inputs import Inputs
 
     encoder = encoder_of(arguments, output="packed" if arguments.packed else "float")
-    options = {"on_error": arguments.on_error, "items": arguments.items}
-    with _twice(arguments.files) as files:
-        report = encode_files(files, arguments.output, encoder, not arguments.no_fit, arguments.rejects, options)
+    with Inputs.of(arguments.files, arguments.on_error, arguments.items) as inputs:
+        encode_files(inputs, arguments.output, encoder, fit=not arguments.no_fit, rejects=arguments.rejects)
     size = os.path.getsize(arguments.output)
-    print(f"{_documents(report.documents)} in {arguments.output} ({size / 1e6:.1f} MB)")
-    _tell_rejected(report.rejected)
+    print(f"{_documents(inputs.counts.read)} in {arguments.output} ({size / 1e6:.1f} MB)")
+    _tell_rejected(inputs.counts.rejected)
     return 0
 
 
@@ -229,21 +225,6 @@ def show(lines: list[str]) -> None:
     encoding = sys.stdout.encoding or "utf-8"
     for line in lines:
         print(line.encode(encoding, "backslashreplace").decode(encoding))
-
-
-@contextmanager
-def _twice(files: list[str]) -> Iterator[list[str]]:
-    """Give files that can be read twice: standard input is written to one first."""
-    from hdc.apps.json.reading import STDIN
-
-    if STDIN not in files:
-        yield files
-        return
-    with TemporaryDirectory(prefix="hdc-") as folder:
-        spool = Path(folder) / "stdin"
-        with open(spool, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        yield [str(spool) if name == STDIN else name for name in files]
 
 
 def _read_query(argument: str) -> Any:

@@ -1,4 +1,4 @@
-"""Write the vectors of files of documents to a NumPy or Parquet file."""
+"""Write the vectors of documents to a NumPy or Parquet file."""
 
 import os
 from collections.abc import Iterator
@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hdc.apps.json.encoder import JSONEncoder
-from hdc.apps.json.indexing import Report
+from hdc.apps.json.inputs import Inputs
 from hdc.apps.json.packing import sign_bits
-from hdc.apps.json.reading import DocumentError, read, write_parquet
+from hdc.apps.json.reading import DocumentError, Record, write_parquet
 from hdc.apps.progress import counted
 from hdc.errors import ParameterError
 from hdc.words import word_count
@@ -19,23 +20,22 @@ SUFFIXES = (".npy", ".parquet")
 
 
 def encode_files(
-    files: list[str], output: str, encoder: JSONEncoder, fit: bool, rejects: str | None, options: dict[str, Any]
-) -> Report:
+    inputs: Inputs, output: str, encoder: JSONEncoder, *, fit: bool = True, rejects: str | None = None
+) -> None:
     """Encode documents and write one vector each; memory does not grow with them, but for sources and keys.
 
     Parameters
     ----------
-    files : list of str
+    inputs : Inputs
         Read twice.
     output : str
         Ends in ``.npy`` or ``.parquet``; written aside and renamed.
     encoder : JSONEncoder
-        ``output`` decides whether sign bits are written.
+        Its ``output`` decides whether sign bits are written.
     fit : bool
         Whether the encoder learns from the documents first.
     rejects : str or None
-    options : dict
-        More parameters of :func:`hdc.apps.json.read`.
+        File for the records that are left out.
 
     Raises
     ------
@@ -46,40 +46,38 @@ def encode_files(
     """
     if Path(output).suffix not in SUFFIXES:
         raise ParameterError(f"{output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    first = read(files, **options)
-    documents = (record.document for record in counted(first, "documents read"))
+    builder = encoder.count(record.document for record in counted(inputs.read(), "documents read"))
+    if not builder.documents:
+        raise DocumentError("there is no document to encode")
     if fit:
-        encoder.profile_ = encoder.count(documents).build()
-    else:
-        for _ in documents:
-            pass
-    number = first.counts.read
-    if not number:
-        raise DocumentError(f"{', '.join(files)}: no document to encode")
+        encoder.profile_ = builder.build()
     packed = encoder.output == "packed"
     width, dtype = (word_count(encoder.dim), np.uint64) if packed else (encoder.dim, np.float32)
     aside = f"{output}.part.npy"
     try:
-        vectors = np.lib.format.open_memmap(aside, "w+", dtype, (number, width))
-        second = read(files, rejects=rejects, **options)
-        sources: list[str] = []
-        keys: list[str | None] = []
-
-        def noted() -> Iterator[Any]:
-            for record in counted(second, "documents encoded"):
-                sources.append(record.source)
-                keys.append(record.key)
-                yield record.document
-
-        done = 0
-        for part, _ in encoder.encode(noted()):
-            vectors[done : done + len(part)] = sign_bits(part) if packed else part
-            done += len(part)
+        vectors = np.lib.format.open_memmap(aside, "w+", dtype, (builder.documents, width))
+        records: list[Record] = []
+        _fill(vectors, encoder, _noted(counted(inputs.read(rejects), "documents encoded"), records))
         vectors.flush()
         if output.endswith(".parquet"):
+            keys = [record.key for record in records]
+            sources = [record.source for record in records]
             write_parquet(output, vectors, sources=sources, keys=keys if any(keys) else None)
         else:
             os.replace(aside, output)
     finally:
         Path(aside).unlink(missing_ok=True)
-    return Report(number, second.counts.rejected)
+
+
+def _noted(records: Iterator[Record], notes: list[Record]) -> Iterator[Any]:
+    """Yield the documents of records, and note the rest."""
+    for record in records:
+        notes.append(Record(None, record.source, record.key))
+        yield record.document
+
+
+def _fill(vectors: npt.NDArray[Any], encoder: JSONEncoder, documents: Iterator[Any]) -> None:
+    done = 0
+    for part, _ in encoder.encode(documents):
+        vectors[done : done + len(part)] = sign_bits(part) if encoder.output == "packed" else part
+        done += len(part)

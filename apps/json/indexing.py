@@ -20,9 +20,11 @@ from hdc import files
 from hdc.apps.json import paths
 from hdc.apps.json.encoder import JSONEncoder
 from hdc.apps.json.index import KIND, JSONIndex
+from hdc.apps.json.inputs import plan_again
 from hdc.apps.json.learning import ProfileBuilder
 from hdc.apps.json.parallel import in_order
-from hdc.apps.json.reading import STDIN, Counts, OnError, Part, Record, plan, read_part
+from hdc.apps.json.reading import STDIN, Counts, OnError, Part, Record, read_part
+from hdc.apps.json.reading.reader import begin_rejects
 from hdc.apps.json.reading.records import Rejects
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.apps.json.rows import Rows, encode_rows, key_of
@@ -160,7 +162,9 @@ class _Build:
 
     def __init__(self, folder: Path, task: Task) -> None:
         self.folder = folder
-        self.parts = self._plan(task)
+        self.parts = plan_again(task.paths, folder, PART_BYTES)
+        if task.rejects is not None:
+            begin_rejects(task.rejects, [part.path for part in self.parts])
         self.task = replace(task, jobs=min(task.jobs, len(self.parts)))
         self._begin()
 
@@ -171,16 +175,6 @@ class _Build:
         rejected = self._join_rejects()
         _put_in_place(self.folder / "index", output, self.folder / "replaced")
         return Report(documents, rejected)
-
-    def _plan(self, task: Task) -> list[Part]:
-        """Divide the input; standard input, which comes once, is written to a file first."""
-        if STDIN not in task.paths:
-            return plan(task.paths, PART_BYTES)
-        spool = self.folder / "stdin"
-        with open(spool, "wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
-        parts = plan([str(spool) if path == STDIN else path for path in task.paths], PART_BYTES)
-        return [replace(part, name="<stdin>") if part.path == str(spool) else part for part in parts]
 
     def _begin(self) -> None:
         """Clear the folder, unless it holds the beginnings of this very task."""

@@ -1,7 +1,7 @@
 """Read documents from files: the formats put together, errors raised or skipped."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -87,7 +87,7 @@ def read(
     sink, path = Rejects(on_error, rejects, counts), parse_items(items)
     files, skipped = expand(paths)
     if rejects is not None:
-        _begin(rejects, files)
+        begin_rejects(rejects, files)
     documents = (record for file in files for record in _read_file(file, name_of(file), format, path, sink, counts))
     return Reading(documents, counts, skipped)
 
@@ -118,8 +118,8 @@ def read_part(
     return Reading(documents, counts, [])
 
 
-def _begin(rejects: str | Path, files: list[str | Path]) -> None:
-    """Make an empty rejects file, before the work rather than after it."""
+def begin_rejects(rejects: str | Path, files: Sequence[str | Path]) -> None:
+    """Make an empty rejects file, before the work rather than after it; raises ParameterError if that cannot be."""
     if os.path.exists(rejects) and any(os.path.exists(file) and os.path.samefile(file, rejects) for file in files):
         raise ParameterError(f"{rejects} is an input; name another file for rejects")
     try:

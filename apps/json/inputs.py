@@ -1,0 +1,56 @@
+"""Inputs that can be read more than once: standard input, which comes once, is written to a file first."""
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hdc.apps.json.reading import PART_BYTES, STDIN, Counts, OnError, Part, Record, plan, read_part
+from hdc.apps.json.reading.reader import begin_rejects
+
+
+def plan_again(paths: Sequence[str], folder: Path, part_bytes: int = PART_BYTES) -> list[Part]:
+    """Divide files into parts, as :func:`plan` does; standard input is kept in a folder."""
+    if STDIN not in paths:
+        return plan(paths, part_bytes)
+    spool = folder / "stdin"
+    with open(spool, "wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    parts = plan([str(spool) if path == STDIN else path for path in paths], part_bytes)
+    return [replace(part, name="<stdin>") if part.path == str(spool) else part for part in parts]
+
+
+class Inputs:
+    """Files to read, and what becomes of their bad records.
+
+    Attributes
+    ----------
+    counts : Counts
+        Documents read and rejected in the last reading.
+    """
+
+    def __init__(self, parts: list[Part], on_error: OnError, items: str | None) -> None:
+        self._parts, self._on_error, self._items = parts, on_error, items
+        self.counts = Counts()
+
+    @classmethod
+    @contextmanager
+    def of(cls, paths: Sequence[str], on_error: OnError, items: str | None) -> Iterator["Inputs"]:
+        """Open inputs for a while."""
+        with TemporaryDirectory(prefix="hdc-") as folder:
+            yield cls(plan_again(paths, Path(folder)), on_error, items)
+
+    def read(self, rejects: str | None = None) -> Iterator[Record]:
+        """Yield all records, from the beginning; a rejects file is begun anew."""
+        if rejects is not None:
+            begin_rejects(rejects, [part.path for part in self._parts])
+        self.counts = counts = Counts()
+        for part in self._parts:
+            reading = read_part(part, on_error=self._on_error, rejects=rejects, items=self._items)
+            for record in reading:
+                counts.read += 1
+                yield record
+            counts.rejected += reading.counts.rejected
