@@ -141,9 +141,9 @@ def test_a_string_encoder_is_not_saved_and_must_be_given_again(tmp_path):
         JSONEncoder.from_json(JSONEncoder().to_json(), string_encoder=meaning)
     JSONIndex(encoder).add(documents()).save(tmp_path / "index")
     with pytest.raises(ParameterError, match="give string_encoder="):
-        JSONIndex.load(tmp_path / "index")
-    loaded = JSONIndex.load(tmp_path / "index", string_encoder=meaning)
-    assert loaded.search({"finding": "convulsion"}, k=1)[0].document["finding"] in ("seizure", "fit")
+        JSONIndex.open(tmp_path / "index")
+    with JSONIndex.open(tmp_path / "index", string_encoder=meaning) as again:
+        assert again.search({"finding": "convulsion"}, k=1)[0].document["finding"] in ("seizure", "fit")
 
 
 def test_an_encoder_can_be_pickled_without_what_it_holds():

@@ -1,17 +1,21 @@
-import json
+import tempfile
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-import hdc
-from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
+from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record, nearness, search
 from hdc.apps.json import index as index_module
 from hdc.apps.json.layout import MODES, Layout
 from hdc.apps.json.matching import Matcher
 from hdc.apps.json.profile import Profile
+from hdc.apps.json.rows import columns
+from hdc.apps.json.search import Question
 from hdc.apps.json.values import Values
+from hdc.apps.json.where import as_filter
+from hdc.apps.store import Store
 from hdc.errors import FileFormatError, ParameterError
 
 PATIENTS = [
@@ -117,20 +121,81 @@ def test_like_is_the_cosine_and_its_shares_sum_to_it(arrays):
     assert {("F", "M"), (30, 31)} < met
 
 
-def test_candidates_by_vector_hold_the_best(monkeypatch):
-    documents = [{"n": i, "word": f"w{i % 50}", "rest": {f"k{j}": f"v{i}{j}" for j in range(8)}} for i in range(400)]
-    index = JSONIndex(JSONEncoder(2048).fit(documents)).add(documents)
-    query = {"n": 203, "word": "w3"}
-    few = index.search(query, 3)
-    monkeypatch.setattr(index_module, "CANDIDATES", 1000)
-    assert few == index.search(query, 3)
-    assert few[0].id == 203
-
-
-def test_ties_go_to_the_nearer_vector_then_the_lower_id():
+def test_ties_go_to_the_lower_id():
     index = JSONIndex(JSONEncoder(256)).add([{"a": 1, "b": 2}, {"a": 1}, {"a": 1}])
-    assert sorted(ids(index.search({"a": 1}))) == [0, 1, 2]
+    assert ids(index.search({"a": 1})) == [0, 1, 2]
+    assert ids(index.search({"a": 1}, 2)) == [0, 1]
     assert ids(index.like(0, 2)) == [1, 2]
+
+
+def crowd():
+    return [
+        {"n": i, "word": f"w{i % 50}", "year": 1900 + i % 97, "rest": {f"k{j}": f"v{i}{j}" for j in range(4)}}
+        for i in range(700)
+    ]
+
+
+QUERIES = ({"n": 203, "word": "w3"}, {"year": 1950.5}, {"word": "w7", "rest": {"k1": "v571"}, "year": 1990})
+
+
+def exhaustive(index, query, k, accept=lambda document: True, missing="ignore"):
+    question = Question(query, index.encoder, missing)
+    scored = [(question.score(index.document(i)), i) for i in index.ids().tolist() if accept(index.document(i))]
+    return sorted(scored, key=lambda entry: (-entry[0], entry[1]))[:k]
+
+
+@pytest.mark.parametrize("first", [30, 10_000])
+@pytest.mark.parametrize("missing", ["ignore", "count"])
+@pytest.mark.parametrize("where", [None, "n >= 350", ["n < 40", "word != w3"]])
+def test_search_agrees_with_comparing_everything(monkeypatch, first, missing, where):
+    monkeypatch.setattr(index_module, "FIRST", first)
+    monkeypatch.setattr(search, "LEAST", 200)
+    documents = crowd()
+    index = JSONIndex(JSONEncoder(2048).fit(documents)).add(documents)
+    accept = as_filter(where) or (lambda document: True)
+    for query in QUERIES:
+        hits = index.search(query, 5, where=where, missing=missing)
+        expected = exhaustive(index, query, 5, accept, missing)
+        assert [hit.score for hit in hits] == pytest.approx([score for score, _ in expected])
+        assert all(accept(hit.document) for hit in hits)
+        for hit in hits:
+            assert sum(reason.share for reason in index.explain(query, hit)) == pytest.approx(hit.score)
+
+
+def test_the_first_pass_estimates_without_bias():
+    documents = crowd()
+    index = JSONIndex(JSONEncoder(2048).fit(documents)).add(documents)
+    arrays = {name: index._store.rows(name) for name in columns(2048)}
+    vector = index.encoder.vectors([documents[5]])[0]
+    true = index.encoder.vectors(documents) @ vector
+    errors = nearness._by_signs(arrays, vector, lambda dots, scales: dots) - true
+    assert abs(errors.mean()) < 0.01
+    assert errors.std() < 1 / np.sqrt(2048)
+    assert np.argmax(true) == 5
+
+
+def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch):
+    monkeypatch.setattr(index_module, "FIRST", 30)
+    monkeypatch.setattr(nearness, "PORTION", 100)
+    documents = crowd()
+    index = JSONIndex(JSONEncoder(512)).add(documents)
+    assert ids(index.search({"word": "w1"}, 3, where=lambda document: document["n"] == 699)) == [699]
+    assert index.search({"word": "w1"}, 3, where="n > 699") == []
+    assert ids(index.like(0, 3, where="n = 650")) == [650]
+    monkeypatch.setattr(search, "PATIENCE", 100)
+    assert len(index.search({"word": "w1"}, 3, where="word = w1")) == 3
+
+
+def test_missing_fields_count_if_asked():
+    small, large = {"name": "Ada"}, {"name": "Ada", "born": 1815, "tags": ["maths"]}
+    index = JSONIndex(JSONEncoder(2048)).add([large, small])
+    assert [hit.score for hit in index.search({"name": "Ada"})] == [1, 1]
+    first, second = index.search({"name": "Ada"}, missing="count")
+    assert (first.id, first.score, first.measure) == (1, 1, "overlap")
+    assert second.score == pytest.approx(1 / 3)
+    assert [hit.score for hit in index.search(large, missing="count")] == pytest.approx([1, 1 / 3])
+    with pytest.raises(ParameterError, match="missing must be one of ignore, count, not 'maybe'"):
+        index.search({"name": "Ada"}, missing="maybe")
 
 
 def test_adding_in_parts_and_records():
@@ -175,64 +240,117 @@ def test_wrong_questions(index):
         JSONIndex(JSONEncoder(64)).like(0)
 
 
+def test_updates_and_removals_keep_ids():
+    index = JSONIndex(JSONEncoder(256), key="name").add([{"name": "Ada", "age": 36}, {"name": "Bob", "age": 1}])
+    index.put([{"name": "Bob", "age": 2}, {"name": "Cid", "age": 3}, {"name": "Cid", "age": 4}])
+    assert [index.document(i)["age"] for i in index.ids()] == [36, 2, 4]
+    assert (index.find("Bob"), index.find("Eve")) == (1, None)
+    assert index.search({"age": 4}, 1)[0].key == "Cid"
+    with pytest.raises(ParameterError, match="the key 'Ada' is there already"):
+        index.add([{"name": "Ada"}])
+    with pytest.raises(ParameterError, match="a key must be one text or integer, and name has nothing"):
+        index.put([{"age": 1}])
+    with pytest.raises(ParameterError, match="name has true"):
+        index.put([{"name": True}])
+    assert index.remove([0], ["Cid"]) == 2
+    assert index.ids().tolist() == [1]
+    assert ids(index.search({"age": 36})) == [1]
+    with pytest.raises(ParameterError, match="there is no document 0; the index holds 1 to 1"):
+        index.remove([1, 0])
+    assert len(index) == 1
+    with pytest.raises(ParameterError, match="put needs an index made with key=PATH"):
+        JSONIndex(JSONEncoder(64)).put([{"name": "Ada"}])
+
+
 @pytest.fixture
 def saved(tmp_path):
     documents = [Record(patient, f"ä.json:{i}") for i, patient in enumerate(PATIENTS)]
-    path = tmp_path / "index.hdc"
-    JSONIndex(JSONEncoder(64).fit(PATIENTS)).add(documents).save(path)
-    return path
+    with JSONIndex.create(tmp_path / "index", JSONEncoder(64).fit(PATIENTS)) as index:
+        index.add(documents)
+    return tmp_path / "index"
 
 
-def test_a_saved_index_is_the_same(saved):
-    again = JSONIndex.load(saved)
-    assert [again.document(i) for i in range(4)] == PATIENTS
+def test_an_index_in_a_folder_is_the_same(saved, tmp_path):
     fresh = JSONIndex(JSONEncoder(64).fit(PATIENTS)).add(PATIENTS)
-    for mine, other in zip(again.search({"sex": "F"}), fresh.search({"sex": "F"}), strict=True):
-        assert (mine.score, mine.id) == (other.score, other.id)
-    assert again.like(0)[0].source == "ä.json:1"
-    again.add([{"sex": "F"}]).save(saved)
-    assert len(JSONIndex.load(saved)) == 5
-    empty = saved.with_name("empty.hdc")
-    JSONIndex(JSONEncoder(64)).save(empty)
-    assert len(JSONIndex.load(empty)) == 0
+    with JSONIndex.open(saved) as again:
+        assert [again.document(i) for i in range(4)] == PATIENTS
+        for mine, other in zip(again.search({"sex": "F"}), fresh.search({"sex": "F"}), strict=True):
+            assert (mine.score, mine.id) == (other.score, other.id)
+        assert again.like(0)[0].source == "ä.json:1"
+        again.save(tmp_path / "copy")
+    with JSONIndex.open(tmp_path / "copy", writable=True) as copy:
+        copy.add([{"sex": "F"}])
+        assert len(copy) == 5
+        copy.verify()
 
 
 def test_a_damaged_index_is_told(saved):
-    whole = saved.read_bytes()
-    for length in (*range(0, len(whole), 97), len(whole) - 1):
-        saved.write_bytes(whole[:length])
-        with pytest.raises(FileFormatError):
-            JSONIndex.load(saved)
-    for position in range(0, len(whole), 61):
-        flipped = bytearray(whole)
-        flipped[position] ^= 1 << position % 8
-        saved.write_bytes(flipped)
-        with pytest.raises(FileFormatError):
-            JSONIndex.load(saved)
-    saved.write_bytes(whole + b"\0")
-    with pytest.raises(FileFormatError):
-        JSONIndex.load(saved)
+    for path in (path for path in saved.rglob("*") if path.is_file() and path.name != "lock"):
+        whole = path.read_bytes()
+        for position in range(0, len(whole), max(1, len(whole) // 5)):
+            flipped = bytearray(whole)
+            flipped[position] ^= 1 << position % 8
+            path.write_bytes(flipped)
+            with pytest.raises(FileFormatError), JSONIndex.open(saved) as index:
+                index.verify()
+        path.write_bytes(whole)
 
 
-def test_another_kind_of_file_is_told(saved, tmp_path):
-    other = tmp_path / "other.hdc"
-    hdc.files.save(other, "item-memory", {}, {})
-    with pytest.raises(FileFormatError, match="holds a 'item-memory'"):
-        JSONIndex.load(other)
-    other.write_text(json.dumps(PATIENTS))
-    with pytest.raises(FileFormatError):
-        JSONIndex.load(other)
+def test_another_kind_of_store_is_told(tmp_path):
+    Store.create(tmp_path / "other", "binary-index", {"codes": ("uint64", 1)}).close()
+    with pytest.raises(FileFormatError, match="holds a 'binary-index'"):
+        JSONIndex.open(tmp_path / "other")
+    Store.create(tmp_path / "older", "json-index", {"codes": ("uint64", 1)}, {"coder": 1}).close()
+    with pytest.raises(FileFormatError, match=r"is of another version .*; build it again"):
+        JSONIndex.open(tmp_path / "older")
 
 
-def test_a_failed_save_leaves_the_old_index(saved, monkeypatch):
-    before = saved.read_bytes()
-    index = JSONIndex.load(saved).add([{"sex": "X"}])
+class IndexMachine(RuleBasedStateMachine):
+    """An index with keys against a dict."""
 
-    def disk_full(*arguments):
-        raise OSError(28, "No space left on device")
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.index = JSONIndex.create(f"{self.folder.name}/index", JSONEncoder(64), key="key")
+        self.model = {}
 
-    monkeypatch.setattr("os.fsync", disk_full)
-    with pytest.raises(OSError, match="No space left"):
-        index.save(saved)
-    assert saved.read_bytes() == before
-    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+    @rule(keys=st.lists(st.integers(0, 5), max_size=4), value=st.integers(0, 3))
+    def put(self, keys, value):
+        documents = [{"key": key, "value": value + i} for i, key in enumerate(keys)]
+        self.index.put(documents)
+        self.model.update((document["key"], document) for document in documents)
+
+    @rule(key=st.integers(0, 5))
+    def remove(self, key):
+        if key in self.model:
+            assert self.index.remove(keys=[str(key)]) == 1
+            del self.model[key]
+        else:
+            with pytest.raises(ParameterError):
+                self.index.remove(keys=[str(key)])
+
+    @rule()
+    def reopen(self):
+        self.index.close()
+        self.index = JSONIndex.open(f"{self.folder.name}/index", writable=True)
+
+    @rule(value=st.integers(0, 6), least=st.integers(0, 5))
+    def search(self, value, least):
+        hits = self.index.search({"value": value}, 3, where=f"key >= {least}")
+        matcher = Matcher({"value": value}, self.index.encoder.values, self.index.encoder.layout)
+        scores = [matcher.score(document) for key, document in self.model.items() if key >= least]
+        assert [hit.score for hit in hits] == sorted(scores, reverse=True)[:3]
+        assert all(hit.document == self.model[int(hit.key)] for hit in hits)
+
+    @invariant()
+    def holds_what_the_dict_holds(self):
+        held = [self.index.document(number) for number in self.index.ids().tolist()]
+        assert sorted(held, key=lambda document: document["key"]) == [self.model[key] for key in sorted(self.model)]
+
+    def teardown(self):
+        self.index.close()
+        self.folder.cleanup()
+
+
+TestIndexMachine = IndexMachine.TestCase
+TestIndexMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)

@@ -120,7 +120,11 @@ class JSONIndex:
     @classmethod
     def _of(cls, store: Store, string_encoder: StringEncoder | None) -> Self:
         index = cls.__new__(cls)
-        index._begin(store, string_encoder)
+        try:
+            index._begin(store, string_encoder)
+        except BaseException:
+            store.close()
+            raise
         return index
 
     def _begin(self, store: Store, string_encoder: StringEncoder | None) -> None:
@@ -242,11 +246,12 @@ class JSONIndex:
         return self._read(number)
 
     def _check_id(self, number: int) -> None:
-        ids = self.ids()
-        if not len(ids):
-            raise ParameterError(f"there is no document {number}; the index is empty")
-        if number not in ids:
-            raise ParameterError(f"there is no document {number}; the index holds {ids[0]} to {ids[-1]}")
+        try:
+            self._store.positions(number)
+        except ParameterError:
+            ids = self.ids()
+            held = f"the index holds {ids[0]} to {ids[-1]}" if len(ids) else "the index is empty"
+            raise ParameterError(f"there is no document {number}; {held}") from None
 
     def _read(self, number: int) -> Any:
         return json.loads(self._store.document(number) or b"null")
