@@ -33,7 +33,7 @@ from hdc.apps.json import JSONEncoder
 
 STREAM = 50_000
 SECONDS = 3.0
-"""Least time of each contender's rounds together; there are three at least."""
+"""Least time of each contender's rounds together; a run that takes longer is timed once."""
 
 LEARNED = 5_000
 """Documents of a stream that both are fitted on, at most."""
@@ -112,11 +112,9 @@ def with_threads(threads: int, action: Callable[[], Any]) -> Any:
 
 
 def medians(runs: dict[str, Callable[[], Any]]) -> dict[str, float]:
-    """Return the median seconds of each run, all of which take their turn in each round, after one to warm up."""
+    """Return the median seconds of each run, all of which take their turn in each round."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for run in runs.values():
-        run()
-    while len(seconds["hasher"]) < 3 or min(map(sum, seconds.values())) < SECONDS:
+    while min(map(sum, seconds.values())) < SECONDS:
         for name, run in runs.items():
             began = time.perf_counter()
             run()

@@ -324,6 +324,7 @@ class JSONEncoder:
         Returns
         -------
         leaves : list of (path, value)
+            What a soft array binds by several positions, or ``"both"`` in two ways, is one leaf.
         vectors : (leaves, dim) float32 array
             Weighted as in the document: their sum is the document's vector.
         """
@@ -331,5 +332,8 @@ class JSONEncoder:
         vectors = self._vectors_of(LeafTable(self.layout))
         (batch,) = batches([document], vectors.table)
         weights, _ = weigh(batch, vectors.masses(batch.leaves), self.balance)
-        leaves = [(batch.table.nodes[leaf].path(), batch.table.values[leaf]) for leaf in batch.leaves]
-        return leaves, vectors.sums(weights, batch.leaves, np.arange(len(leaves) + 1))
+        same: dict[tuple[Path, Any], list[int]] = {}
+        for place, leaf in enumerate(batch.leaves.tolist()):
+            same.setdefault((batch.table.nodes[leaf].place(), batch.table.values[leaf]), []).append(place)
+        order, starts = [place for group in same.values() for place in group], np.cumsum([0, *map(len, same.values())])
+        return list(same), vectors.sums(weights[order], batch.leaves[order], starts)
