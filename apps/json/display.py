@@ -48,6 +48,8 @@ def hits_json(hits: Iterable[Hit], reasons: Sequence[Sequence[Reason]] | None) -
     entries = []
     for position, hit in enumerate(hits):
         entry = {"score": hit.score, "id": hit.id, "source": hit.source, "measure": hit.measure}
+        if hit.key is not None:
+            entry["key"] = hit.key
         if reasons is not None:
             entry["reasons"] = [_reason_json(reason) for reason in reasons[position]]
         entries.append({**entry, "document": hit.document})

@@ -11,6 +11,8 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +98,7 @@ def build(output: str, task: Task) -> Report:
         If the disk is full or fails; the same call goes on afterwards.
     """
     task.encoder.check()
+    Rejects(task.on_error, task.rejects, Counts())  # checks them
     _check_output(output, task.paths)
     folder = Path(output + SUFFIX)
     folder.mkdir(exist_ok=True)
@@ -154,7 +157,8 @@ class _Encode:
         if self.task.on_error == "skip":
             rejects = str(self.folder / f"rejects-{number}")
             Path(rejects).unlink(missing_ok=True)
-        yield from encode_rows(self.task.encoder, read_records(part, self.task, rejects), key)
+        encoder = copy(self.task.encoder)  # holds nothing of other parts: the last bits would depend on which
+        yield from encode_rows(encoder, read_records(part, self.task, rejects), key)
 
 
 class _Build:
@@ -218,9 +222,7 @@ class _Build:
 
     def _encode(self) -> int:
         """Encode what is not in the store yet, and return the number of documents."""
-        index = self._open_index()
-        with index:
-            journal = _Journal(self.folder / "journal")
+        with self._open_index() as index, closing(_Journal(self.folder / "journal")) as journal:
             first, done = journal.next(index.rows())
             work = _Encode(self.task, self.folder)
             items = list(enumerate(self.parts))[first:]
@@ -231,7 +233,6 @@ class _Build:
                         journal.write(item[0], number, index.rows())
                         index.append(rows, replace=True)
                 done = 0
-            journal.close()
             return len(index)
 
     def _open_index(self) -> JSONIndex:
