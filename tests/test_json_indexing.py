@@ -133,7 +133,7 @@ def test_one_builder_at_a_time_and_no_index_in_use_is_replaced(folder):
 
 def test_a_bad_record_ends_the_build_and_leaves_nothing(folder):
     for options in ({"fit": True}, {"fit": False}):
-        with pytest.raises(DocumentError, match=r"a\.jsonl:151:12"):
+        with pytest.raises(DocumentError, match=r"a\.jsonl:151:13"):
             build("index", task(on_error="raise", rejects=None, **options))
         assert sorted(os.listdir()) == ["a.jsonl", "b.json"]
 

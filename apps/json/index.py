@@ -254,7 +254,7 @@ class JSONIndex:
             raise ParameterError(f"there is no document {number}; {held}") from None
 
     def _read(self, number: int) -> Any:
-        return json.loads(self._store.document(number) or b"null")
+        return _document(self._store.document(number))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copy the index to a folder that does not exist or is empty; raises as :meth:`create`."""
@@ -302,8 +302,8 @@ class JSONIndex:
             for start in range(0, len(rows), STEP):
                 if best.enough(float(likely[start : start + STEP].max())):
                     break
-                numbers = ids[rows[start : start + STEP]].tolist()
-                documents = ((number, self._read(number)) for number in numbers)
+                numbers = ids[rows[start : start + STEP]]
+                documents = zip(numbers.tolist(), map(_document, self._store.documents(numbers)), strict=True)
                 passed = ((number, document) for number, document in documents if not accept or accept(document))
                 best.add([(question.score(document), number) for number, document in passed], len(numbers))
             else:
@@ -353,7 +353,7 @@ class JSONIndex:
 
     def _hit(self, score: float, number: int, measure: Measure) -> Hit:
         key, text, source = self._store.entry(number)
-        return Hit(score, number, json.loads(text or b"null"), source or "", key, measure)
+        return Hit(score, number, _document(text), source or "", key, measure)
 
     # ------------------------------------------------------------------ reasons
 
@@ -395,6 +395,10 @@ def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: s
     if key is not None:
         parse_path(key)
     return Store.create(path, KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})
+
+
+def _document(text: bytes | None) -> Any:
+    return json.loads(text or b"null")
 
 
 def _checked(k: int) -> int:
