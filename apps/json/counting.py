@@ -44,15 +44,16 @@ class Counts(Generic[Group, Item]):
 
     def add(self, group: Group, items: Iterable[Item]) -> None:
         """Count each of ``items`` once more."""
-        self._count(group, items)
+        self.count(group, Counter(items))
 
     def merge(self, other: "Counts[Group, Item]") -> None:
         """Add the counts, and the error, of another summary."""
         self.error += other.error
         for group, counts in other._groups.items():
-            self._count(group, counts)
+            self.count(group, counts)
 
-    def _count(self, group: Group, counts: Iterable[Item] | Counter[Item]) -> None:
+    def count(self, group: Group, counts: Counter[Item]) -> None:
+        """Count each item so many times more."""
         known = self._groups.setdefault(group, Counter())
         before = len(known)
         known.update(counts)

@@ -9,11 +9,13 @@ from collections.abc import Collection, Iterable
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from hdc.apps.json.batching import Batch
 from hdc.apps.json.conversion import convert
 from hdc.apps.json.counting import Counts, Sample, Samples
-from hdc.apps.json.numbers import NUMBER
+from hdc.apps.json.leaves import LeafTable
+from hdc.apps.json.numbers import NUMBER, Quantities
 from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile, Quantity, any_position, scale_path
 from hdc.apps.json.scales import Scale, clamped
@@ -54,29 +56,43 @@ class ProfileBuilder:
         self._conversions = tuple(conversions)
         self._counts: Counts[Path, Token] = Counts()
         self._samples: Samples[Quantity] = Samples()
+        self._contents: _Contents | None = None
 
     @property
     def error(self) -> int:
         """How much too low a token's document frequency may be; 0 as long as all tokens could be held."""
         return self._counts.error
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_contents": None}
+
     def add(self, batch: Batch) -> None:
         """Count the documents of a batch."""
-        table = batch.table
-        paths = {leaf: table.nodes[leaf].path() for leaf in np.unique(batch.leaves).tolist()}
-        numbers = {leaf: self._number(path, table.values[leaf]) for leaf, path in paths.items()}
-        tokens = {leaf: _countable(table.values[leaf], number is None) for leaf, number in numbers.items()}
-        places = {leaf: any_position(paths[leaf]) for leaf, counted in tokens.items() if counted}
-        for leaves in batch.documents():
-            seen: defaultdict[Path, set[Token]] = defaultdict(set)
-            for leaf in leaves:
-                if number := numbers[leaf]:
-                    self._samples.add(*number)
-                if leaf in places:
-                    seen[places[leaf]].update(tokens[leaf])
-            for place, present in seen.items():
-                self._counts.add(place, present)
+        from scipy.sparse import csr_matrix
+
+        if self._contents is None or self._contents.table is not batch.table:
+            self._contents = _Contents(batch.table, self._conversions)
+        contents = self._contents
+        leaves, places = np.unique(batch.leaves, return_inverse=True)
+        tokens, numbers = zip(*(contents[leaf] for leaf in leaves.tolist()), strict=True) if len(leaves) else ((), ())
+        columns, starts = [token for own in tokens for token in own], np.cumsum([0, *map(len, tokens)])
+        shape = len(batch), len(leaves), len(contents.names)
+        documents = csr_matrix((np.ones(len(places)), places, batch.starts), shape[:2])
+        present = documents @ csr_matrix((np.ones(len(columns)), columns, starts), shape[1:])
+        self._count(contents, np.bincount(present.indices))
+        has_number = np.array([number is not None for number in numbers], dtype=np.bool_)
+        for place in places[has_number[places]].tolist():
+            self._samples.add(*numbers[place])
         self.documents += len(batch)
+
+    def _count(self, contents: "_Contents", frequencies: npt.NDArray[np.int64]) -> None:
+        """Count tokens as often as documents of a batch have them."""
+        counts: defaultdict[Path, Counter[Token]] = defaultdict(Counter)
+        for token in np.flatnonzero(frequencies).tolist():
+            path, name = contents.names[token]
+            counts[path][name] = int(frequencies[token])
+        for path, counted in counts.items():
+            self._counts.count(path, counted)
 
     def merge(self, other: "ProfileBuilder") -> Self:
         """Add what another builder counted, as if its documents had followed; return this builder.
@@ -100,16 +116,38 @@ class ProfileBuilder:
         codes = frozenset(path for path, tokens in frequencies.items() if are_codes(_texts(tokens)))
         return Profile(self.documents, frequencies, scales, numbers, codes)
 
-    def _number(self, path: Path, value: Any) -> tuple[Quantity, int | float] | None:
+
+class _Contents(dict[int, tuple[list[int], tuple[Quantity, int | float] | None]]):
+    """What the leaves of a table count, each looked into once: numbers of tokens, and a number with its scale."""
+
+    def __init__(self, table: LeafTable, conversions: Collection[str]) -> None:
+        self.table, self.names = table, list[tuple[Path, Token]]()
+        self._conversions = conversions
+        self._numbers: dict[tuple[Path, Token], int] = {}
+
+    def __missing__(self, leaf: int) -> tuple[list[int], tuple[Quantity, int | float] | None]:
+        path, value = self.table.nodes[leaf].path(), self.table.values[leaf]
+        number, place = self._number(value), any_position(path)
+        tokens = [self._token((place, token)) for token in _countable(value, number is None)]
+        quantity = None if number is None else ((scale_path(path), number[0]), number[1])
+        content = self[leaf] = (tokens, quantity)
+        return content
+
+    def _token(self, name: tuple[Path, Token]) -> int:
+        found = self._numbers.setdefault(name, len(self.names))
+        if found == len(self.names):
+            self.names.append(name)
+        return found
+
+    def _number(self, value: Any) -> tuple[Quantities, int | float] | None:
         """Return what a value counts, and its number or the nearest double of one of more than 64 bits."""
         if isinstance(value, str):
-            found = convert(value, self._conversions)
+            number = convert(value, self._conversions)
         else:
-            found = (NUMBER, value) if isinstance(value, int | float) else None
-        if found is None:
-            return None
-        kind, number = found
-        return (scale_path(path), kind), number if -INT64 <= number < INT64 else clamped(number)
+            number = (NUMBER, value) if isinstance(value, int | float) else None
+        if number is None or -INT64 <= number[1] < INT64:
+            return number
+        return number[0], clamped(number[1])
 
 
 def _codebook(sample: Sample) -> dict[int | float, int]:

@@ -38,6 +38,9 @@ class Constant(Enum):
     __hash__ = object.__hash__  # Enum's own is written in Python, and leaves are looked up by it
 
 
+_TRUE, _FALSE = Constant.TRUE, Constant.FALSE
+
+
 class Node:
     """A path of a :class:`LeafTable`, as a node of a tree.
 
@@ -61,16 +64,16 @@ class Node:
         Numbers of the leaves here by value, given when they are asked for; -1 where the factor is 0.
     """
 
-    __slots__ = ("depth", "factor", "items", "keys", "leaves", "mode", "number", "parent", "share", "step")
+    __slots__ = ("_path", "depth", "factor", "items", "keys", "leaves", "mode", "number", "parent", "share", "step")
 
     def __init__(self, table: "LeafTable", parent: "Node | None", step: Step, share: float) -> None:
         self.parent, self.step = parent, step
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.share = share
         self.number = table.count_node()
-        path = self.path()
-        self.mode: Mode = table.layout.arrays[path]
-        self.factor = table.layout.weights[path]
+        self._path: Path = tuple(node.step for node in self.ancestors())[::-1]
+        self.mode: Mode = table.layout.arrays[self._path]
+        self.factor = table.layout.weights[self._path]
         self.keys = _Keys(table, self)
         self.items = _Items(table, self)
         self.leaves = _Leaves(table, self)
@@ -84,7 +87,7 @@ class Node:
 
     def path(self) -> Path:
         """Return the steps from the root."""
-        return tuple(node.step for node in self.ancestors())[::-1]
+        return self._path
 
 
 class _Table(dict[Any, Any]):
@@ -168,33 +171,25 @@ class LeafTable:
         ParameterError
             If the document is no JSON: another type, a key that is no string, NaN, too deep.
         """
-        stack = [(self._root, document)]
-        while stack:
-            node, value = stack.pop()
-            if isinstance(value, dict) and value:
-                children = node.keys
-                for key, item in value.items():
-                    kind = type(item)
-                    if kind in _SCALARS:
-                        found.append(children[key].leaves[item])
-                    elif kind is bool:
-                        found.append(children[key].leaves[Constant.TRUE if item else Constant.FALSE])
-                    else:
-                        stack.append((children[key], item))
-            elif isinstance(value, ARRAY) and value:
-                self._push_items(node, value, stack)
-            else:
-                found.append(node.leaves[value if type(value) in _SCALARS else leaf_value(value, node)])
+        self._walk(self._root, document, found)
 
-    def _push_items(self, node: Node, items: Sequence[Any], stack: list[tuple[Node, Any]]) -> None:
-        if node.mode == "bag" or (node.mode == "auto" and not by_position(items)):
-            anywhere = node.items[None, 1.0]
-            stack += [(anywhere, item) for item in items]
+    def _walk(self, node: Node, value: Any, found: list[int]) -> None:
+        """Walk what stands at a node; strings and truth values, which are most of all, are found without a call."""
+        if isinstance(value, dict) and value:
+            keys, visit = node.keys, self._walk
+            for key, item in value.items():
+                kind = type(item)
+                if kind is str:
+                    found.append(keys[key].leaves[item])
+                elif kind is bool:
+                    found.append(keys[key].leaves[_TRUE if item else _FALSE])
+                else:
+                    visit(keys[key], item, found)
+        elif isinstance(value, ARRAY) and value:
+            for child, item in _bound(node, value):
+                self._walk(child, item, found)
         else:
-            bound = node.items
-            stack += [
-                (bound[place], item) for position, item in enumerate(items) for place in steps(position, node.mode)
-            ]
+            found.append(node.leaves[value if type(value) in _SCALARS else leaf_value(value, node)])
 
     def count_node(self) -> int:
         """Return the number of a new node."""
@@ -210,6 +205,14 @@ class LeafTable:
         self.factors.append(node.factor)
         self.held += LEAF_BYTES + (4 * len(value) if isinstance(value, str) else 0)
         return len(self.values) - 1
+
+
+def _bound(node: Node, items: Sequence[Any]) -> list[tuple[Node, Any]]:
+    """Return the items of an array, each with the nodes that it is bound by."""
+    if node.mode == "bag" or (node.mode == "auto" and not by_position(items)):
+        anywhere = node.items[None, 1.0]
+        return [(anywhere, item) for item in items]
+    return [(node.items[step], item) for position, item in enumerate(items) for step in steps(position, node.mode)]
 
 
 def leaf_value(value: Any, node: Node | None = None) -> Any:

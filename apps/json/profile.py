@@ -7,6 +7,7 @@ string not seen as a whole is as rare as its rarest word.
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Self, TypeAlias
 
 from hdc.apps.json.leaves import Constant
@@ -20,6 +21,9 @@ FLOOR = 0.1
 
 MAX_POSITION = 16
 """Positions of an array that have a distribution of their own; the rest share one."""
+
+KNOWN_PATHS = 1 << 12
+"""Paths whose form without positions is held."""
 
 Quantity: TypeAlias = tuple[Path, Quantities]
 """What has a scale of its own: the numbers of a path that count the same thing; see :data:`Quantities`."""
@@ -97,11 +101,13 @@ class Profile:
         return cls(state["documents"], frequencies, scales, numbers, frozenset(map(tuple, state["codes"])))
 
 
+@lru_cache(KNOWN_PATHS)
 def any_position(path: Path) -> Path:
     """Return the path with array positions left out."""
     return tuple(None if isinstance(step, int) else step for step in path)
 
 
+@lru_cache(KNOWN_PATHS)
 def scale_path(path: Path) -> Path:
     """Return the path whose distribution a number belongs to."""
     return tuple(None if isinstance(step, int) and step >= MAX_POSITION else step for step in path)

@@ -82,12 +82,7 @@ def words_of(text: str) -> list[str]:
     >>> words_of("sendMessage_v2: send it")
     ['send', 'message', 'v2', 'it']
     """
-    words: dict[str, None] = {}
-    for match in _WORD.finditer(_HUMP.sub(" ", text)):
-        words[match[0].casefold()] = None
-        if len(words) == MAX_WORDS:
-            break
-    return list(words)
+    return list(dict.fromkeys(map(str.casefold, _WORD.findall(_HUMP.sub(" ", text)))))[:MAX_WORDS]
 
 
 def ngrams_of(words: Sequence[str]) -> dict[str, list[int]]:

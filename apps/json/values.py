@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -47,7 +48,7 @@ EMBEDDED = 1 << 13
 """Strings that are embedded at a time before documents are compared."""
 
 CACHE = 1 << 14
-"""Values of queries and candidates whose tokens are held, and paths whose profile is."""
+"""Values of queries and candidates whose tokens are held, paths whose profile is, and frequencies whose rarity is."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Values:
         self._shares = self.options.shares
         self._conversions = tuple(name for name in CONVERSIONS if name in self.options.convert)
         weighed = profile.documents and self.options.rarity
-        self._weigh: Callable[[float], float] = profile.rarity if weighed else _alike
+        self._weigh: Callable[[float], float] = lru_cache(CACHE)(profile.rarity) if weighed else _alike
         self._embeddings = embeddings
         if embeddings is None and self.options.string_encoder is not None:
             self._embeddings = Embeddings(self.options.string_encoder)
