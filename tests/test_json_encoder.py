@@ -3,6 +3,7 @@ import math
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,39 @@ def test_a_document_is_the_sum_of_its_leaves_and_of_norm_about_one(arrays, balan
         assert len(leaves) == len(vectors)
         assert vectors.sum(axis=0) == pytest.approx(vector, abs=1e-6)
         assert np.linalg.norm(vector) == pytest.approx(1, abs=0.05)
+
+
+def test_nothing_stale_is_left_for_the_next_call():
+    encoder, texts = JSONEncoder(256, weights={"born": 2}), [{"name": "Ada", "born": 1}]
+    before = encoder.fit(PEOPLE).transform(PEOPLE)
+    assert encoder.transform(PEOPLE) == pytest.approx(before, abs=1e-6)
+    for change in ({"seed": 1}, {"arrays": "soft"}, {"weights": {"born": 3}}, {"balance": 0.5}, {"dim": 128}):
+        changed = encoder.set_params(**change).transform(PEOPLE)
+        again = JSONEncoder.from_json(encoder.to_json()).transform(PEOPLE)
+        assert np.array_equal(changed, again)
+    encoder.weights["born"] = 0
+    assert np.array_equal(encoder.transform(texts), JSONEncoder.from_json(encoder.to_json()).transform(texts))
+    encoder.fit(texts)
+    assert np.array_equal(encoder.transform(texts), JSONEncoder.from_json(encoder.to_json()).transform(texts))
+
+
+def test_a_call_that_failed_or_was_left_does_not_harm_the_next():
+    encoder = JSONEncoder(256)
+    with pytest.raises(ParameterError, match="no JSON value"):
+        encoder.transform([*PEOPLE, {"born": math.nan}])
+    next(encoder.encode(PEOPLE))
+    one, other = encoder.encode(PEOPLE), encoder.encode(PEOPLE[::-1])
+    assert next(one)[0] == pytest.approx(next(other)[0][::-1], abs=1e-6)
+    assert list(one) == list(other) == []
+    assert np.array_equal(encoder.transform(PEOPLE), encoder.transform(PEOPLE))
+
+
+def test_threads_may_share_an_encoder():
+    encoder = JSONEncoder(256).fit(PEOPLE)
+    expected = encoder.transform(PEOPLE)
+    with ThreadPoolExecutor(4) as pool:
+        for vectors in pool.map(lambda _: encoder.transform(PEOPLE), range(40)):
+            assert vectors == pytest.approx(expected, abs=1e-6)
 
 
 def test_shape_and_dtype():

@@ -153,6 +153,23 @@ def test_overlap_is_the_dot_product_of_what_binds(mode):
     assert sum(weight * weight for _, weight in steps(3, mode)) == pytest.approx(1)
 
 
+def test_an_item_bound_in_several_ways_is_one_leaf():
+    document = {"l": ["x", "y", {"n": [1, 1.0, 2]}], "s": "x"}
+    once = {
+        (("l", None), "x"),
+        (("l", None), "y"),
+        (("l", None, "n", None), 1),
+        (("l", None, "n", None), 2),
+        (("s",), "x"),
+    }
+    for mode in ("soft", "both"):
+        encoder = JSONEncoder(256, arrays=mode)
+        leaves, vectors = encoder.leaf_vectors(document)
+        assert len(leaves) == len(once)
+        assert set(leaves) == once
+        assert vectors.sum(axis=0) == pytest.approx(encoder.transform([document])[0], abs=1e-6)
+
+
 # ---------------------------------------------------------------------- matching
 
 

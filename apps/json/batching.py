@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.json.layout import Layout
 from hdc.apps.json.leaves import LeafTable
 from hdc.errors import ParameterError
 
@@ -52,8 +51,14 @@ class Batch:
         return [leaves[start:stop] for start, stop in pairwise(bounds)]
 
 
-def batches(documents: Iterable[Any], layout: Layout) -> Iterator[Batch]:
-    """Walk documents, each once, in batches whose tables grow to ``TABLE_BYTES``.
+def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
+    """Walk documents, each once, in batches.
+
+    Parameters
+    ----------
+    documents : iterable of JSON values
+    table : LeafTable
+        Numbers the leaves, until it has grown to ``TABLE_BYTES``; then a new one does.
 
     Raises
     ------
@@ -63,7 +68,7 @@ def batches(documents: Iterable[Any], layout: Layout) -> Iterator[Batch]:
     if isinstance(documents, dict | str | bytes):
         given = type(documents).__name__
         raise ParameterError(f"documents must come in a list or iterator, and a {given} was given")
-    table, found, stops = LeafTable(layout), list[int](), list[int]()
+    found, stops = list[int](), list[int]()
     for document in documents:
         table.walk(document, found)
         stops.append(len(found))
@@ -71,7 +76,7 @@ def batches(documents: Iterable[Any], layout: Layout) -> Iterator[Batch]:
             yield _batch(table, found, stops)
             found, stops = [], []
             if table.held > TABLE_BYTES:
-                table = LeafTable(layout)
+                table = LeafTable(table.layout)
     if stops:
         yield _batch(table, found, stops)
 

@@ -8,6 +8,7 @@ each bound by the operators along its path, so a batch of documents is a sparse 
 import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +19,16 @@ from hdc.apps.json.embedding import Embeddings, StringEncoder
 from hdc.apps.json.layout import Arrays, Layout, Weights
 from hdc.apps.json.leaf_vectors import LeafVectors
 from hdc.apps.json.learning import ProfileBuilder
+from hdc.apps.json.leaves import LeafTable
 from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.values import Numbers, ValueOptions, Values
 from hdc.errors import FileFormatError, ParameterError
 
 Floats = npt.NDArray[np.float32]
+
+_KEPT: WeakKeyDictionary["JSONEncoder", tuple[str, LeafVectors]] = WeakKeyDictionary()
+"""What an encoder's last call left to its next one, with the parameters then: no part of its state."""
 
 
 class JSONEncoder:
@@ -241,20 +246,21 @@ class JSONEncoder:
             If a document is no JSON, or a parameter is out of range.
         """
         self.check()
-        return self._counted(batches(X, self.layout))
+        return self._counted(batches(X, LeafTable(self.layout)))
 
     def _counted(self, walked: Iterable[Batch]) -> ProfileBuilder:
         builder = ProfileBuilder(self.convert)
         for batch in walked:
             builder.add(batch)
-        return builder
+        return builder.rest()
 
     def transform(self, X: Iterable[Any]) -> Floats:
         """Encode documents.
 
         Memory beyond the result (twice the result, if ``X`` has no length) is bounded, for any number of documents,
         by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` for their vectors, and ``BATCH_DOCUMENTS``,
-        ``BATCH_LEAVES`` and ``BLOCK`` for what is in the making: about 200 MiB at dim 2048.
+        ``BATCH_LEAVES`` and ``BLOCK`` for what is in the making: about 200 MiB at dim 2048. Leaves and vectors stay for
+        the next call, until the encoder goes.
 
         Parameters
         ----------
@@ -277,12 +283,15 @@ class JSONEncoder:
     def fit_transform(self, X: Iterable[Any], y: Any = None) -> Floats:
         """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
         self.check()
-        walked = list(batches(X, self.layout))
+        table = LeafTable(self.layout)
+        walked = list(batches(X, table))
         self._learn(self._counted(walked))
-        return np.concatenate([vectors for vectors, _ in self._encoded(walked)])
+        return np.concatenate([vectors for vectors, _ in self._encoded(walked, self._vectors_of(table))])
 
     def encode(self, X: Iterable[Any]) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
         """Yield, batch by batch, the vectors of documents and the norms they were divided by.
+
+        Leaves and vectors that the call before has left are used again, if nothing was fitted or set since.
 
         Yields
         ------
@@ -290,16 +299,28 @@ class JSONEncoder:
         norms : (batch,) float64 array
         """
         self.check()
-        yield from self._encoded(batches(X, self.layout))
+        settings, vectors = _KEPT.pop(self, ("", None))  # nobody else has them now: calls may be threads
+        if vectors is None or settings != self._settings or vectors.values.profile is not self.profile_:
+            vectors = self._vectors_of(LeafTable(self.layout))
+        yield from self._encoded(batches(X, vectors.table), vectors)
 
-    def _encoded(self, walked: Iterable[Batch]) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
-        vsa, values, vectors = self.vsa, self.values, None
+    def _encoded(
+        self, walked: Iterable[Batch], vectors: LeafVectors
+    ) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
         for batch in walked:
-            if vectors is None or vectors.table is not batch.table:
-                vectors = None  # gives its memory back first
-                vectors = LeafVectors(batch.table, vsa, values)
+            if vectors.table is not batch.table:
+                vectors = self._vectors_of(batch.table)
             weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
             yield vectors.sums(weights, batch.leaves, batch.starts), norms
+        _KEPT[self] = self._settings, vectors
+
+    def _vectors_of(self, table: LeafTable) -> LeafVectors:
+        return LeafVectors(table, self.vsa, self.values)
+
+    @property
+    def _settings(self) -> str:
+        """The parameters as they are now, of mappings the contents."""
+        return repr(self.get_params())
 
     # ------------------------------------------------------------------ leaves
 
@@ -309,12 +330,16 @@ class JSONEncoder:
         Returns
         -------
         leaves : list of (path, value)
+            What a soft array binds by several positions, or ``"both"`` in two ways, is one leaf.
         vectors : (leaves, dim) float32 array
             Weighted as in the document: their sum is the document's vector.
         """
         self.check()
-        (batch,) = batches([document], self.layout)
-        vectors = LeafVectors(batch.table, self.vsa, self.values)
+        vectors = self._vectors_of(LeafTable(self.layout))
+        (batch,) = batches([document], vectors.table)
         weights, _ = weigh(batch, vectors.masses(batch.leaves), self.balance)
-        leaves = [(batch.table.nodes[leaf].path(), batch.table.values[leaf]) for leaf in batch.leaves]
-        return leaves, vectors.sums(weights, batch.leaves, np.arange(len(leaves) + 1))
+        same: dict[tuple[Path, Any], list[int]] = {}
+        for place, leaf in enumerate(batch.leaves.tolist()):
+            same.setdefault((batch.table.nodes[leaf].place(), batch.table.values[leaf]), []).append(place)
+        order, starts = [place for group in same.values() for place in group], np.cumsum([0, *map(len, same.values())])
+        return list(same), vectors.sums(weights[order], batch.leaves[order], starts)

@@ -32,10 +32,15 @@ class LeafVectors:
         May grow.
     vsa : hdc.VSA
     values : Values
+
+    Attributes
+    ----------
+    table : LeafTable
+    values : Values
     """
 
     def __init__(self, table: LeafTable, vsa: hdc.VSA, values: Values) -> None:
-        self.table, self._vsa, self._values = table, vsa, values
+        self.table, self.values, self._vsa = table, values, vsa
         self._tokens: dict[int, Tokens] = {}
         self._roles: dict[Node, Any] = {}
         self._masses = np.empty(0)
@@ -127,10 +132,10 @@ class LeafVectors:
         columns = [names.setdefault(token, len(names)) for leaf in tokens for token in leaf]
         weights = [weight for leaf in tokens for weight in leaf.values()]
         starts = np.cumsum([0, *map(len, tokens)])
-        return self._product(weights, columns, starts, self._values.vectors(self._vsa, list(names)))
+        return self._product(weights, columns, starts, self.values.vectors(self._vsa, list(names)))
 
     def _tokens_of(self, leaf: int) -> Tokens:
-        return self._values.tokens(self.table.nodes[leaf].path(), self.table.values[leaf])
+        return self.values.tokens(self.table.nodes[leaf].path(), self.table.values[leaf])
 
     def _role(self, node: Node) -> Any:
         if node not in self._roles:

@@ -89,6 +89,13 @@ class Node:
         """Return the steps from the root."""
         return self._path
 
+    def place(self) -> Path:
+        """Return the path with ``[]`` for items of arrays that bind each by more than one step."""
+        return tuple(
+            None if node.parent and node.parent.mode in ("soft", "both") and isinstance(node.step, int) else node.step
+            for node in self.ancestors()
+        )[::-1]
+
 
 class _Table(dict[Any, Any]):
     """A dictionary of a node that makes what it lacks."""
