@@ -85,6 +85,11 @@ class ProfileBuilder:
             self._samples.add(*numbers[place])
         self.documents += len(batch)
 
+    def rest(self) -> Self:
+        """Give back what is held for further batches of the same table; return this builder."""
+        self._contents = None
+        return self
+
     def _count(self, contents: "_Contents", frequencies: npt.NDArray[np.int64]) -> None:
         """Count tokens as often as documents of a batch have them."""
         counts: defaultdict[Path, Counter[Token]] = defaultdict(Counter)
