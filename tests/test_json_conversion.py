@@ -159,6 +159,15 @@ def test_strings_are_converted_on_request_only():
         assert profile.values(("age",)) == [("P19Y", 1)]
 
 
+@pytest.mark.parametrize("numbers", ["grid", "smooth"])
+def test_a_path_that_fit_did_not_see_is_as_unfitted(numbers):
+    fitted_ = JSONEncoder(64, convert=CONVERSIONS, numbers=numbers).fit([{"seen": 1}] * 9).values
+    unfitted = Values(Profile(), ValueOptions(convert=CONVERSIONS, numbers=numbers))
+    for value in (12, "12", "P12Y", "2012-12-12"):
+        assert fitted_.tokens(("unseen",), value) == unfitted.tokens(("unseen",), value)
+    assert fitted_.tokens(("unseen",), "a text").keys() == unfitted.tokens(("unseen",), "a text").keys()
+
+
 @pytest.mark.parametrize(
     ("convert_", "message"),
     [

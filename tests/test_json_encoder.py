@@ -16,7 +16,7 @@ from hdc.apps.json import JSONEncoder, batching, leaf_vectors
 from hdc.apps.json.leaves import leaf_value
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.values import Values
-from hdc.errors import ParameterError
+from hdc.errors import FileFormatError, ParameterError
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text("ab C", max_size=5)
 VALUES = st.recursive(
@@ -192,6 +192,29 @@ def test_large_documents():
     many = {f"key {i}": [i, str(i), {"a": i}] for i in range(3000)}
     vectors = encoder.transform([many, {"text": "word " * 100_000}, list(range(2000)), "x" * 10_000_000])
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=0.2)
+
+
+def _without(part, name):
+    state = JSONEncoder(64).fit(PEOPLE).to_json()
+    del state[part][name]
+    return state
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        [],
+        None,
+        _without("parameters", "string_encoder"),
+        _without("profile", "numbers"),
+        {**JSONEncoder().to_json(), "profile": {"documents": 1, "frequencies": [1], "scales": [], "numbers": []}},
+        {**JSONEncoder().to_json(), "parameters": {"string_encoder": False, "unknown": 1}},
+    ],
+)
+def test_a_state_of_another_version_is_told(state):
+    with pytest.raises(FileFormatError, match="no state of a JSONEncoder, or one of another version"):
+        JSONEncoder.from_json(state)
 
 
 def test_parameters():

@@ -23,7 +23,7 @@ from hdc.apps.json.leaves import LeafTable
 from hdc.apps.json.paths import Path
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.values import Numbers, ValueOptions, Values
-from hdc.errors import ParameterError
+from hdc.errors import FileFormatError, ParameterError
 
 Floats = npt.NDArray[np.float32]
 
@@ -160,15 +160,21 @@ class JSONEncoder:
         ------
         ParameterError
             If the encoder had a string encoder and none is given, or the other way round.
+        FileFormatError
+            If the state is of another version, or no state at all.
         """
-        if state["parameters"]["string_encoder"] and string_encoder is None:
+        try:
+            encoded = state["parameters"]["string_encoder"]
+            encoder = cls(**{**state["parameters"], "string_encoder": string_encoder})
+            encoder.profile_ = Profile.from_json(state["profile"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError("no state of a JSONEncoder, or one of another version; fit it again") from error
+        if encoded and string_encoder is None:
             raise ParameterError(
                 "the encoder was made with a string encoder, which is not saved; give string_encoder=..."
             )
-        if string_encoder is not None and not state["parameters"]["string_encoder"]:
+        if string_encoder is not None and not encoded:
             raise ParameterError("the encoder was made without a string encoder; leave string_encoder out")
-        encoder = cls(**{**state["parameters"], "string_encoder": string_encoder})
-        encoder.profile_ = Profile.from_json(state["profile"])
         return encoder
 
     def check(self) -> None:

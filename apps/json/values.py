@@ -48,7 +48,7 @@ EMBEDDED = 1 << 13
 """Strings that are embedded at a time before documents are compared."""
 
 CACHE = 1 << 14
-"""Values of queries and candidates whose tokens are held, paths whose profile is, frequencies whose rarity is."""
+"""Values of queries and candidates whose tokens are held, paths whose profile is, and frequencies whose rarity is."""
 
 
 @dataclass(frozen=True)
