@@ -15,6 +15,7 @@ to share some of the weight of one that is.
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -130,7 +131,12 @@ class Codebook:
         present = np.minimum(counts, profile.documents) / (profile.documents + 1)
         return cls([value for value, _ in seen], present, once / (profile.documents + 1), list(names), mixture, masses)
 
-    def dots(self, vsa: hdc.VSA, values: Values, vectors: npt.NDArray[np.float32]) -> Doubles:
+    @cached_property
+    def places(self) -> dict[Any, int]:
+        """Row of each value."""
+        return {value: row for row, value in enumerate(self.values)}
+
+    def dots(self, vsa: hdc.VSA, values: Values, vectors: npt.NDArray[Any]) -> Doubles:
         """Return the dot product of every token with every vector: ``(m, vectors)``."""
         blocks = range(0, len(self.tokens), BLOCK)
         parts = [values.vectors(vsa, self.tokens[start : start + BLOCK]) @ vectors.T for start in blocks]
@@ -190,21 +196,21 @@ class Decoder:
         role = path_role(self._vsa, self._path)
         turned = turned if role is None else self._vsa.unbind(role, turned)
         lengths = np.sqrt(np.einsum("nd,nd->n", turned, turned))[:, None]
-        dots = self._codebook.dots(self._vsa, self._values, turned / np.where(lengths > 0, lengths, 1))
+        dots = self._codebook.dots(self._vsa, self._values, turned / np.where(lengths > 0, lengths, np.float32(1)))
         amplitude = self._amplitude * (SIGN_GAIN if packed else 1)
         found: list[list[Decoded]] = [[] for _ in vectors]
-        taken = np.zeros((len(self._codebook.values), len(vectors)), dtype=np.bool_)
-        for _ in range(min(k, len(taken))):
-            scores = self._codebook.mixture @ dots
-            beliefs, rest = self._beliefs(scores, amplitude)
-            beliefs[taken] = 0
-            best = beliefs.argmax(axis=0)
-            for column, row in enumerate(best):
+        columns, taken = np.arange(len(vectors)), np.zeros((len(self._codebook.values), len(vectors)), dtype=np.bool_)
+        for turn in range(min(k, len(taken))):
+            if turn == 0 or self._several:
+                scores = self._codebook.mixture @ dots
+                beliefs, rest = self._beliefs(scores, amplitude)
+            best = np.where(taken, -1.0, beliefs).argmax(axis=0)
+            for column, row in enumerate(best.tolist()):
                 found[column].append(self._decoded(row, scores[:, column], beliefs[:, column], rest[:, column]))
-            taken[best, np.arange(len(best))] = True
+            taken[best, columns] = True
             if self._several:
-                held = scores[best, np.arange(len(best))] / self._codebook.masses[best]
-                dots -= self._codebook.mixture[best].multiply(held[:, None]).T
+                held = scores[best, columns] / self._codebook.masses[best]
+                dots -= self._codebook.mixture[best].multiply(held[:, None]).T.toarray()
         return found
 
     def _beliefs(self, scores: Doubles, amplitude: float) -> tuple[Doubles, Doubles]:

@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.json.batching import Batch, batches, weigh
-from hdc.apps.json.decoding import Decoder
+from hdc.apps.json.decoding import SIGN_GAIN, Decoder
 from hdc.apps.json.embedding import Embeddings, StringEncoder
 from hdc.apps.json.layout import Arrays, Layout, Weights
 from hdc.apps.json.leaf_vectors import LeafVectors
 from hdc.apps.json.learning import ProfileBuilder
 from hdc.apps.json.packing import sign_bits
 from hdc.apps.json.paths import Path, parse_path
+from hdc.apps.json.planning import Capacity, predict
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.values import Numbers, ValueOptions, Values
 from hdc.errors import ParameterError
@@ -352,6 +353,39 @@ class JSONEncoder:
         if np.ndim(vectors) == 1:
             return decoder.decode(vectors[None], k)[0]
         return decoder.decode(vectors, k)
+
+    def capacity(self, documents: Iterable[Any], target: float = 0.99) -> Capacity:
+        """Predict how well :meth:`decode` finds the values of documents at this dimension, and which would do.
+
+        Nothing is encoded: the prediction follows from the weights of the values in the documents and from the
+        codebooks that :meth:`fit` saw (see :mod:`hdc.apps.json.planning`).
+
+        Parameters
+        ----------
+        documents : iterable of documents
+            Such as are going to be decoded.
+        target : float
+            Share of right answers that is wanted, between 0 and 1.
+
+        Returns
+        -------
+        Capacity
+            Prints as a table.
+
+        Raises
+        ------
+        ParameterError
+            If nothing was fitted, no document has a value that ``fit`` saw, or the target is out of range.
+        """
+        self.check()
+        gain = SIGN_GAIN if self.output == "packed" else 1.0
+        return predict(self._weighed(documents), self.values, self.dim, target, gain)
+
+    def _weighed(self, documents: Iterable[Any]) -> Iterator[tuple[Batch, npt.NDArray[np.float64]]]:
+        vsa, values = self.vsa, self.values
+        for batch in batches(documents, self.layout):
+            masses = LeafVectors(batch.table, vsa, values).masses(batch.leaves)
+            yield batch, weigh(batch, masses, self.balance)[0]
 
     # ------------------------------------------------------------------ leaves
 
