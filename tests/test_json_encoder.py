@@ -162,7 +162,8 @@ def test_large_documents():
 def test_parameters():
     encoder = JSONEncoder(512, seed=3)
     assert encoder.get_params() == {
-        "dim": 512, "output": "float", "matrix": "permutation", "seed": 3, "arrays": "auto", "weights": None, "balance": 0.0,
+        "dim": 512, "output": "float", "matrix": "permutation", "seed": 3, "arrays": "auto", "weights": None,
+        "balance": 0.0,
         "numbers": "grid", "bandwidth": 0.1, "convert": (), "strings": None, "string_encoder": None, "rarity": True,
     }  # fmt: skip
     assert encoder.set_params(dim=64).transform(["x"]).shape == (1, 64)
