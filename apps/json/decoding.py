@@ -1,15 +1,14 @@
 """Read the value at a path back out of a document's vector.
 
 A document's vector holds the value's vector u, turned by the operator of its path and scaled by an amplitude a, and
-everything else it holds is noise. Turned back, the vector is ``y = a u + noise``, where the noise has the squared
-length ``|y|² - a² |u|²`` spread evenly over ``dim`` directions. So the likelihood of every value of the codebook,
-relative to no value at the path, is known, and with the frequencies that ``fit`` counted as priors Bayes' rule gives
-the probability of each. With equal priors and unrelated values the signal is ``s = w sqrt(dim) / sqrt(1 - w²)``,
-``w = a |u|``, of the clean-up formula P1 (Frady, Kleyko and Sommer 2018).
-
-The amplitude is one over the document's norm, which its vector does not tell: the likelihood is averaged over a
-log-normal prior around the norm of a typical document of the collection. A value that is not in the codebook is taken
-to share some of the weight of one that is.
+everything else it holds is noise: turned back, the vector is ``y = a u + noise``, where the noise has the squared
+length ``|y|² - a² |u|²`` spread evenly over ``dim`` directions. So the likelihood ratio of a value against none is
+``exp(t² / 2)``, ``t = sqrt(-dim ln(1 - r²))``, at best, r being the cosine of y and u, and ``t`` is normal with unit
+variance around the signal; for small r the signal is ``s = w sqrt(dim) / sqrt(1 - w²)``, ``w = a |u|``, of the clean-up
+formula P1 (Frady, Kleyko and Sommer 2018). The amplitude is one over the document's norm, which its vector does not
+tell: signals are taken to be normal around that of a typical document of the collection. A value that is not in the
+codebook is taken to share a part of one that is. With the frequencies that ``fit`` counted as priors, Bayes' rule gives
+the probability of each value, of another one, and of none.
 """
 
 import math
@@ -35,12 +34,9 @@ from hdc.errors import ParameterError
 Doubles = npt.NDArray[np.float64]
 
 SPREAD = 0.5
-"""Standard deviation of the logarithm of documents' norms around the typical one."""
+"""Standard deviation of a value's signal between documents, as a part of the typical signal."""
 
-NODES = np.linspace(-2.0, 2.0, 9)
-"""Where the amplitude's prior is evaluated, in standard deviations."""
-
-UNSEEN = np.array([0.2, 0.4, 0.6])
+UNSEEN = (0.2, 0.4, 0.6)
 """Parts of a codebook value's weight that a value which is not in the codebook is taken to share."""
 
 BLOCK = 1 << 12
@@ -52,8 +48,8 @@ INTERVAL = 0.95
 SIGN_GAIN = np.sqrt(2 / np.pi)
 """Amplitude that is left of a small part of a vector when only signs are kept (Bussgang 1952)."""
 
-LARGEST_SHARE = 0.999
-"""Most of a vector's squared length that one value is taken to be, so that its likelihood is finite."""
+LARGEST_COSINE = 0.9995
+"""Most that a value is taken to be of a vector, so that its likelihood is finite."""
 
 
 class Decoded(NamedTuple):
@@ -230,7 +226,7 @@ class Decoder:
             several, each is held against its own absence.
         """
         book = self._codebook
-        there = np.log(book.present)[:, None] + self._log_likelihood(scores, amplitude, np.ones(1))
+        there = np.log(book.present)[:, None] + self._log_likelihood(scores, amplitude, (1.0,))
         similar = self._log_likelihood(scores, amplitude, UNSEEN)
         similar += np.log(book.unseen * book.present / book.present.sum())[:, None]
         absent = np.log1p(-book.present)[:, None] + np.zeros_like(there)
@@ -242,17 +238,22 @@ class Decoder:
         beliefs, rest = np.exp(there - top), np.exp(similar - top) + np.exp(absent - top)
         return beliefs, rest if self._several else rest + beliefs.sum(axis=0) - beliefs
 
-    def _log_likelihood(self, scores: Doubles, amplitude: float, parts: Doubles) -> Doubles:
+    def _log_likelihood(self, scores: Doubles, amplitude: float, parts: tuple[float, ...]) -> Doubles:
         """Return the logarithm of p(vector | a part of the value is there) / p(vector | it is not), averaged."""
-        masses, total = self._codebook.masses[:, None], np.full_like(scores, -np.inf)
-        prior = np.exp(-(NODES**2) / 2) / np.exp(-(NODES**2) / 2).sum() / len(parts)
-        for node, share in zip(NODES, prior, strict=True):
-            for part in parts:
-                a = np.minimum(part * amplitude * np.exp(SPREAD * node), np.sqrt(LARGEST_SHARE / masses))
-                own = a * a * masses
-                fit = (1 - (1 - 2 * a * scores + own) / (1 - own) - np.log1p(-own)) * self._vsa.dim / 2
-                total = np.logaddexp(total, np.log(share) + fit)
+        lengths = np.sqrt(self._codebook.masses)[:, None]
+        signal = self._signal(scores / lengths)
+        total = np.full_like(signal, -np.inf)
+        for part in parts:
+            expected = self._signal(part * amplitude * lengths)
+            variance = 1 + (SPREAD * expected) ** 2
+            fit = (signal**2 - (signal - expected) ** 2 / variance - np.log(variance)) / 2
+            total = np.logaddexp(total, fit - math.log(len(parts)))
         return total
+
+    def _signal(self, cosines: Doubles) -> Doubles:
+        """Return ``sqrt(-dim ln(1 - r²))``: how many standard deviations of the noise a cosine r stands above it."""
+        bounded = np.clip(cosines, -LARGEST_COSINE, LARGEST_COSINE)
+        return np.asarray(np.sign(bounded) * np.sqrt(-self._vsa.dim * np.log1p(-(bounded**2))))
 
     def _decoded(self, row: int, scores: Doubles, beliefs: Doubles, rest: Doubles) -> Decoded:
         value = self._codebook.values[row]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hdc.apps.json.batching import Batch, Doubles
-from hdc.apps.json.decoding import LARGEST_SHARE, Codebook
+from hdc.apps.json.decoding import LARGEST_COSINE, Codebook
 from hdc.apps.json.numbers import NUMBER
 from hdc.apps.json.paths import Path, show_path
 from hdc.apps.json.profile import any_position, scale_path
@@ -165,7 +165,7 @@ class _Curve:
         return float(np.mean([one.accuracy(dim) for one in self.rivals]))
 
     def row(self, dim: int, target: float) -> PathCapacity:
-        own = np.minimum(self.amplitudes**2, LARGEST_SHARE)
+        own = np.minimum(self.amplitudes**2, LARGEST_COSINE**2)
         signal = float(np.median(np.sqrt(dim * own / (1 - own))))
         return PathCapacity(show_path(self.path), self.values, self.known, signal, self(dim), _needed(self, target))
 
@@ -245,7 +245,7 @@ def _rivals(values: Values, book: Codebook, row: int, found: _Found) -> _Rivals:
         for other, value in enumerate(book.values):
             others[other] &= not isinstance(value, int | float) or abs(scale.position(value) - place) > NEAR
     apart = book.masses[row] + book.masses[others] - 2 * shared[others]
-    own = min(found.amplitude**2 * book.masses[row], LARGEST_SHARE)
+    own = min(found.amplitude**2 * book.masses[row], LARGEST_COSINE**2)
     distance = np.sqrt(own / book.masses[row] * np.maximum(apart, 1e-9) / (1 - own))
     odds = np.log(book.present[row] / book.present[others])
     alike, count = np.unique(np.round([distance, odds], 2), axis=1, return_counts=True)
