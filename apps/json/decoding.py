@@ -1,20 +1,20 @@
 """Read the value at a path back out of a document's vector.
 
 A document's vector holds the value's vector u, turned by the operator of its path and scaled by an amplitude a, and
-everything else it holds is noise. Turned back, the vector is ``y = a u + noise``, where the noise has the squared
-length ``|y|² - a² |u|²`` spread evenly over ``dim`` directions. So the likelihood of every value of the codebook,
-relative to no value at the path, is known, and with the frequencies that ``fit`` counted as priors Bayes' rule gives
-the probability of each. With equal priors and unrelated values the signal is ``s = w sqrt(dim) / sqrt(1 - w²)``,
-``w = a |u|``, of the clean-up formula P1 (Frady, Kleyko and Sommer 2018).
-
-The amplitude is one over the document's norm, which its vector does not tell: the likelihood is averaged over a
-log-normal prior around the norm of a typical document of the collection. A value that is not in the codebook is taken
-to share some of the weight of one that is.
+everything else it holds is noise: turned back, the vector is ``y = a u + noise``, where the noise has the squared
+length ``|y|² - a² |u|²`` spread evenly over ``dim`` directions. So the likelihood ratio of a value against none is
+``exp(t² / 2)``, ``t = sqrt(-dim ln(1 - r²))``, at best, r being the cosine of y and u, and ``t`` is normal with unit
+variance around the signal; for small r the signal is ``s = w sqrt(dim) / sqrt(1 - w²)``, ``w = a |u|``, of the clean-up
+formula P1 (Frady, Kleyko and Sommer 2018). The amplitude is one over the document's norm, which its vector does not
+tell: signals are taken to be normal around that of a typical document of the collection. A value that is not in the
+codebook is taken to share a part of one that is. With the frequencies that ``fit`` counted as priors, Bayes' rule gives
+the probability of each value, of another one, and of none.
 """
 
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -34,12 +34,9 @@ from hdc.errors import ParameterError
 Doubles = npt.NDArray[np.float64]
 
 SPREAD = 0.5
-"""Standard deviation of the logarithm of documents' norms around the typical one."""
+"""Standard deviation of a value's signal between documents, as a part of the typical signal."""
 
-NODES = np.linspace(-2.0, 2.0, 9)
-"""Where the amplitude's prior is evaluated, in standard deviations."""
-
-UNSEEN = np.array([0.2, 0.4, 0.6])
+UNSEEN = (0.2, 0.4, 0.6)
 """Parts of a codebook value's weight that a value which is not in the codebook is taken to share."""
 
 BLOCK = 1 << 12
@@ -51,8 +48,8 @@ INTERVAL = 0.95
 SIGN_GAIN = np.sqrt(2 / np.pi)
 """Amplitude that is left of a small part of a vector when only signs are kept (Bussgang 1952)."""
 
-LARGEST_SHARE = 0.999
-"""Most of a vector's squared length that one value is taken to be, so that its likelihood is finite."""
+LARGEST_COSINE = 0.9995
+"""Most that a value is taken to be of a vector, so that its likelihood is finite."""
 
 
 class Decoded(NamedTuple):
@@ -130,7 +127,12 @@ class Codebook:
         present = np.minimum(counts, profile.documents) / (profile.documents + 1)
         return cls([value for value, _ in seen], present, once / (profile.documents + 1), list(names), mixture, masses)
 
-    def dots(self, vsa: hdc.VSA, values: Values, vectors: npt.NDArray[np.float32]) -> Doubles:
+    @cached_property
+    def places(self) -> dict[Any, int]:
+        """Row of each value."""
+        return {value: row for row, value in enumerate(self.values)}
+
+    def dots(self, vsa: hdc.VSA, values: Values, vectors: npt.NDArray[Any]) -> Doubles:
         """Return the dot product of every token with every vector: ``(m, vectors)``."""
         blocks = range(0, len(self.tokens), BLOCK)
         parts = [values.vectors(vsa, self.tokens[start : start + BLOCK]) @ vectors.T for start in blocks]
@@ -190,21 +192,21 @@ class Decoder:
         role = path_role(self._vsa, self._path)
         turned = turned if role is None else self._vsa.unbind(role, turned)
         lengths = np.sqrt(np.einsum("nd,nd->n", turned, turned))[:, None]
-        dots = self._codebook.dots(self._vsa, self._values, turned / np.where(lengths > 0, lengths, 1))
+        dots = self._codebook.dots(self._vsa, self._values, turned / np.where(lengths > 0, lengths, np.float32(1)))
         amplitude = self._amplitude * (SIGN_GAIN if packed else 1)
         found: list[list[Decoded]] = [[] for _ in vectors]
-        taken = np.zeros((len(self._codebook.values), len(vectors)), dtype=np.bool_)
-        for _ in range(min(k, len(taken))):
-            scores = self._codebook.mixture @ dots
-            beliefs, rest = self._beliefs(scores, amplitude)
-            beliefs[taken] = 0
-            best = beliefs.argmax(axis=0)
-            for column, row in enumerate(best):
+        columns, taken = np.arange(len(vectors)), np.zeros((len(self._codebook.values), len(vectors)), dtype=np.bool_)
+        for turn in range(min(k, len(taken))):
+            if turn == 0 or self._several:
+                scores = self._codebook.mixture @ dots
+                beliefs, rest = self._beliefs(scores, amplitude)
+            best = np.where(taken, -1.0, beliefs).argmax(axis=0)
+            for column, row in enumerate(best.tolist()):
                 found[column].append(self._decoded(row, scores[:, column], beliefs[:, column], rest[:, column]))
-            taken[best, np.arange(len(best))] = True
+            taken[best, columns] = True
             if self._several:
-                held = scores[best, np.arange(len(best))] / self._codebook.masses[best]
-                dots -= self._codebook.mixture[best].multiply(held[:, None]).T
+                held = scores[best, columns] / self._codebook.masses[best]
+                dots -= self._codebook.mixture[best].multiply(held[:, None]).T.toarray()
         return found
 
     def _beliefs(self, scores: Doubles, amplitude: float) -> tuple[Doubles, Doubles]:
@@ -224,7 +226,7 @@ class Decoder:
             several, each is held against its own absence.
         """
         book = self._codebook
-        there = np.log(book.present)[:, None] + self._log_likelihood(scores, amplitude, np.ones(1))
+        there = np.log(book.present)[:, None] + self._log_likelihood(scores, amplitude, (1.0,))
         similar = self._log_likelihood(scores, amplitude, UNSEEN)
         similar += np.log(book.unseen * book.present / book.present.sum())[:, None]
         absent = np.log1p(-book.present)[:, None] + np.zeros_like(there)
@@ -236,17 +238,22 @@ class Decoder:
         beliefs, rest = np.exp(there - top), np.exp(similar - top) + np.exp(absent - top)
         return beliefs, rest if self._several else rest + beliefs.sum(axis=0) - beliefs
 
-    def _log_likelihood(self, scores: Doubles, amplitude: float, parts: Doubles) -> Doubles:
+    def _log_likelihood(self, scores: Doubles, amplitude: float, parts: tuple[float, ...]) -> Doubles:
         """Return the logarithm of p(vector | a part of the value is there) / p(vector | it is not), averaged."""
-        masses, total = self._codebook.masses[:, None], np.full_like(scores, -np.inf)
-        prior = np.exp(-(NODES**2) / 2) / np.exp(-(NODES**2) / 2).sum() / len(parts)
-        for node, share in zip(NODES, prior, strict=True):
-            for part in parts:
-                a = np.minimum(part * amplitude * np.exp(SPREAD * node), np.sqrt(LARGEST_SHARE / masses))
-                own = a * a * masses
-                fit = (1 - (1 - 2 * a * scores + own) / (1 - own) - np.log1p(-own)) * self._vsa.dim / 2
-                total = np.logaddexp(total, np.log(share) + fit)
+        lengths = np.sqrt(self._codebook.masses)[:, None]
+        signal = self._signal(scores / lengths)
+        total = np.full_like(signal, -np.inf)
+        for part in parts:
+            expected = self._signal(part * amplitude * lengths)
+            variance = 1 + (SPREAD * expected) ** 2
+            fit = (signal**2 - (signal - expected) ** 2 / variance - np.log(variance)) / 2
+            total = np.logaddexp(total, fit - math.log(len(parts)))
         return total
+
+    def _signal(self, cosines: Doubles) -> Doubles:
+        """Return ``sqrt(-dim ln(1 - r²))``: how many standard deviations of the noise a cosine r stands above it."""
+        bounded = np.clip(cosines, -LARGEST_COSINE, LARGEST_COSINE)
+        return np.asarray(np.sign(bounded) * np.sqrt(-self._vsa.dim * np.log1p(-(bounded**2))))
 
     def _decoded(self, row: int, scores: Doubles, beliefs: Doubles, rest: Doubles) -> Decoded:
         value = self._codebook.values[row]
