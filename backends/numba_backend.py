@@ -5,7 +5,18 @@ import dataclasses
 import numpy as np
 
 from hdc.backends import numpy_backend
-from hdc.backends.numba_kernels import accumulate, bitwise, bundle, codes, permute, planes, scan, streams, transform
+from hdc.backends.numba_kernels import (
+    accumulate,
+    bitwise,
+    bundle,
+    codes,
+    lists,
+    permute,
+    planes,
+    scan,
+    streams,
+    transform,
+)
 from hdc.backends.numba_kernels.parallel import threads
 
 __all__ = ["BACKEND", "threads", "warmup"]
@@ -41,7 +52,8 @@ def warmup() -> None:
     bits.gather(x, index, dim)
     bits.slice_dims(x, 1, dim)
     bits.pack(bits.unpack(x, dim))
-    bits.code_dots(x[:, None], x[:, None], dim)
+    bits.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
+    bits.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         dense.fwht(y)
@@ -63,6 +75,7 @@ BACKEND = dataclasses.replace(
         shared_ones=scan.shared_ones,
         top_k=scan.top_k,
         search_index=planes.PlaneIndex,
+        top_k_lists=lists.top_k_lists,
         majority=bundle.majority,
         counters_add=bundle.counters_add,
         counters_merge=bundle.counters_merge,
@@ -73,6 +86,7 @@ BACKEND = dataclasses.replace(
         pack=bitwise.pack,
         unpack=bitwise.unpack,
         code_dots=codes.code_dots,
+        code_top_k=codes.code_top_k,
     ),
     dense=dataclasses.replace(
         numpy_backend.BACKEND.dense,

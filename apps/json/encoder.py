@@ -390,7 +390,7 @@ class JSONEncoder(Transformer):
 
     def _weighed(self, documents: Iterable[Any]) -> Iterator[tuple[Batch, npt.NDArray[np.float64]]]:
         vsa, values = self.vsa, self.values
-        for batch in batches(documents, self.layout):
+        for batch in batches(documents, LeafTable(self.layout)):
             masses = LeafVectors(batch.table, vsa, values).masses(batch.leaves)
             yield batch, weigh(batch, masses, self.balance)[0]
 
