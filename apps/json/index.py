@@ -245,6 +245,11 @@ class JSONIndex:
         self._check_id(number)
         return self._read(number)
 
+    def source(self, number: int) -> str:
+        """Return where a document was read, as :class:`Hit` says it; raises as :meth:`document`."""
+        self._check_id(number)
+        return self._store.source(number) or ""
+
     def _check_id(self, number: int) -> None:
         try:
             self._store.positions(number)
