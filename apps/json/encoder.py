@@ -216,6 +216,8 @@ class JSONEncoder:
     def fit(self, X: Iterable[Any], y: Any = None) -> Self:
         """Learn the rarity of values and the spread of numbers from documents.
 
+        Memory is bounded, whatever the number of documents or of distinct values: see :mod:`hdc.apps.json.learning`.
+
         Parameters
         ----------
         X : iterable of documents
