@@ -72,6 +72,7 @@ def test_blocks_and_batches_do_not_show(monkeypatch):
     encoder = JSONEncoder(256).fit(PEOPLE)
     whole = encoder.transform(PEOPLE)
     monkeypatch.setattr(leaf_vectors, "BLOCK", 3)
+    monkeypatch.setattr(leaf_vectors, "HELD_TOKENS", 30)
     monkeypatch.setattr(leaf_vectors, "HELD_BYTES", 4 * 4 * 256)
     monkeypatch.setattr(batching, "BATCH_LEAVES", 4)
     monkeypatch.setattr(batching, "BATCH_DOCUMENTS", 2)

@@ -260,7 +260,7 @@ class JSONEncoder:
         """Encode documents.
 
         Memory beyond the result (twice the result, if ``X`` has no length) is bounded, for any number of documents,
-        by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` for their vectors, and ``BATCH_DOCUMENTS``,
+        by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` and ``HELD_TOKENS`` for vectors, and ``BATCH_DOCUMENTS``,
         ``BATCH_LEAVES`` and ``BLOCK`` for what is in the making: about 200 MiB at dim 2048. Leaves and vectors stay for
         the next call, until the encoder goes.
 

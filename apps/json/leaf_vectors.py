@@ -19,6 +19,9 @@ Floats = npt.NDArray[np.float32]
 HELD_BYTES = 1 << 26
 """Leaf vectors that are held, those used last: 8192 at dim 2048."""
 
+HELD_TOKENS = 1 << 12
+"""Vectors of tokens that are held: 32 MiB at dim 2048. A leaf that has more of them takes what it needs."""
+
 BLOCK = 1 << 10
 """Leaf vectors, and atoms, that are made at a time: 8 MiB each at dim 2048."""
 
@@ -42,6 +45,7 @@ class LeafVectors:
     def __init__(self, table: LeafTable, vsa: hdc.VSA, values: Values) -> None:
         self.table, self.values, self._vsa = table, values, vsa
         self._tokens: dict[int, Tokens] = {}
+        self._atoms = TokenVectors(vsa, values)
         self._roles: dict[Node, Any] = {}
         self._masses = np.empty(0)
         self._slots = np.empty(0, dtype=np.int64)
@@ -128,11 +132,9 @@ class LeafVectors:
 
     def _mix(self, tokens: list[Tokens]) -> Floats:
         """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
-        names: dict[Token, int] = {}
-        columns = [names.setdefault(token, len(names)) for leaf in tokens for token in leaf]
+        rows = self._atoms.rows([token for leaf in tokens for token in leaf])
         weights = [weight for leaf in tokens for weight in leaf.values()]
-        starts = np.cumsum([0, *map(len, tokens)])
-        return self._product(weights, columns, starts, self.values.vectors(self._vsa, list(names)))
+        return self._product(weights, rows, np.cumsum([0, *map(len, tokens)]), self._atoms.vectors)
 
     def _tokens_of(self, leaf: int) -> Tokens:
         return self.values.tokens(self.table.nodes[leaf].path(), self.table.values[leaf])
@@ -141,6 +143,34 @@ class LeafVectors:
         if node not in self._roles:
             self._roles[node] = path_role(self._vsa, node.path())
         return self._roles[node]
+
+
+class TokenVectors:
+    """The vectors of tokens, held until ``HELD_TOKENS`` are and another is needed; then all are dropped.
+
+    Attributes
+    ----------
+    vectors : (rows, dim) float32 array
+    """
+
+    def __init__(self, vsa: hdc.VSA, values: Values) -> None:
+        self._vsa, self._values = vsa, values
+        self._rows: dict[Token, int] = {}
+        self.vectors: Floats = np.empty((HELD_TOKENS, vsa.dim), dtype=np.float32)
+
+    def rows(self, tokens: list[Token]) -> list[int]:
+        """Return the row of each token in ``vectors``, until the next call."""
+        new = [token for token in dict.fromkeys(tokens) if token not in self._rows]
+        if len(self._rows) + len(new) > len(self.vectors):
+            self._rows.clear()
+            new = list(dict.fromkeys(tokens))
+            if len(new) > len(self.vectors):
+                self.vectors = np.empty((len(new), self._vsa.dim), dtype=np.float32)
+        if new:
+            first = len(self._rows)
+            self.vectors[first : first + len(new)] = self._values.vectors(self._vsa, new)
+            self._rows.update(zip(new, range(first, first + len(new)), strict=True))
+        return [self._rows[token] for token in tokens]
 
 
 def path_role(vsa: hdc.VSA, path: Path) -> Any:

@@ -62,8 +62,8 @@ def grid_tokens(kind: Quantities, value: int | float, place: float, widths: tupl
     weight = math.sqrt((1 - EXACT_NUMBER) / (CELLS * len(widths)))
     grid = "" if kind == NUMBER else kind
     for scale, width in enumerate(widths):
-        first = math.floor(place * CELLS / width)
-        tokens.update({(f"{grid}#{scale}", cell): weight for cell in range(first, first + CELLS)})
+        first, name = math.floor(place * CELLS / width), f"{grid}#{scale}"
+        tokens.update({(name, cell): weight for cell in range(first, first + CELLS)})
     return tokens
 
 
