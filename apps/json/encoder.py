@@ -205,6 +205,8 @@ class JSONEncoder(Transformer):
     def fit(self, X: Iterable[Any], y: Any = None) -> Self:
         """Learn the rarity of values and the spread of numbers from documents.
 
+        Memory is bounded, whatever the number of documents or of distinct values: see :mod:`hdc.apps.json.learning`.
+
         Parameters
         ----------
         X : iterable of documents
