@@ -428,7 +428,9 @@ class BinaryIndex:
     def close(self) -> None:
         """Close the files; a graph that was changed is saved first, so that it need not be built again."""
         if self._graph is not None and self._path is not None and self._graph.changed and self.store.writable:
+            self._graph.follow(self._now())
             self._graph.save(self._now(), self._path / GRAPH)
+            self._graph.changed = False
         self.store.close()
 
     def __enter__(self) -> Self:

@@ -63,12 +63,12 @@ class Coarse:
 
     def to_json(self) -> dict[str, Any]:
         """Return the centroids as JSON."""
-        return {"shape": self.centroids.shape, "int8": base64.b85encode(self.centroids.tobytes()).decode()}
+        return {"shape": self.centroids.shape, "base64": base64.b64encode(self.centroids.tobytes()).decode()}
 
     @classmethod
     def from_json(cls, bits: BitKernels, state: dict[str, Any]) -> "Coarse":
         """Return the centroids of :meth:`to_json`."""
-        return cls(bits, np.frombuffer(base64.b85decode(state["int8"]), dtype=np.int8).reshape(state["shape"]))
+        return cls(bits, np.frombuffer(base64.b64decode(state["base64"]), dtype=np.int8).reshape(state["shape"]))
 
 
 def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Coarse:
