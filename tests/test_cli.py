@@ -316,6 +316,21 @@ def command(*words, **options):
     return subprocess.Popen([sys.executable, "-m", "hdc.apps.cli", *words], cwd=ROOT, text=True, **options)
 
 
+def test_decode_and_capacity(catalogue, capsys):
+    assert main(["json", "decode", catalogue, "1", "name"]) == 0
+    header, first, *_ = capsys.readouterr().out.splitlines()
+    assert header == "confidence  value"
+    assert first.endswith('%  "Alan Turing"')
+    assert main(["json", "decode", catalogue, "1", "tags[]", "-k", "2", "--json"]) == 0
+    assert {value["value"] for value in json.loads(capsys.readouterr().out)} == {"maths", "computing"}
+    assert main(["json", "capacity", catalogue, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["dim"] == 512
+    assert main(["json", "capacity", catalogue]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("dim 512 decodes ")
+    assert main(["json", "decode", catalogue, "7", "name"]) == 1
+    assert "there is no document 7; the index holds 0 to 2" in capsys.readouterr().err
+
+
 def test_a_reader_that_goes_away(catalogue):
     index = str(Path(catalogue).resolve())
     with command("json", "search", index, '{"name": "Ada"}', stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

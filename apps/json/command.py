@@ -1,4 +1,4 @@
-"""``hdc json``: make, change, check and search an index of JSON documents, or turn documents into vectors."""
+"""``hdc json``: make, change, check and search an index of JSON documents."""
 
 import argparse
 import os
@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from hdc.apps.json.options import add_encoder_options, encoder_of
+from hdc.apps.json import vector_command
+from hdc.apps.json.options import INPUTS, add_encoder_options, add_inputs, documents, encoder_of, tell_rejected
 from hdc.errors import ParameterError
 
 QUERY = "query"
 """What errors call the query's text."""
-
-INPUTS = "JSON, JSON Lines, arrays of documents or Parquet, packed by gzip or zstd or not"
 
 
 def register(subparsers: Any) -> None:
@@ -23,7 +22,7 @@ def register(subparsers: Any) -> None:
     _register_index(commands)
     _register_changes(commands)
     _register_search(commands)
-    _register_encode(commands)
+    vector_command.register(commands)
 
 
 def _register_index(commands: Any) -> None:
@@ -32,7 +31,7 @@ def _register_index(commands: Any) -> None:
         help="make a searchable index of JSON files",
         description=f"Read {INPUTS}, twice, and make an index, a folder. Interrupted, the same command goes on.",
     )
-    _add_inputs(parser)
+    add_inputs(parser)
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
     parser.add_argument("--key", metavar="PATH", help="where each document has its key, a text or an integer")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
@@ -48,7 +47,7 @@ def _register_changes(commands: Any) -> None:
         "another one of its key. Rarities and scales stay as they were learned.",
     )
     parser.add_argument("index", metavar="INDEX")
-    _add_inputs(parser)
+    add_inputs(parser)
     parser.set_defaults(run=run_add)
     parser = commands.add_parser("remove", help="remove documents from an index", description="By id or by key.")
     parser.add_argument("index", metavar="INDEX")
@@ -90,27 +89,6 @@ def _register_search(commands: Any) -> None:
     parser.set_defaults(run=run_search)
 
 
-def _register_encode(commands: Any) -> None:
-    parser = commands.add_parser(
-        "encode",
-        help="write the vectors of documents to a file",
-        description=f"Read {INPUTS}, and write one vector a document: float32, or with --packed sign bits, 64 to a "
-        "word. A Parquet file has sources and keys too.",
-    )
-    _add_inputs(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="VECTORS", help="a file to write, .npy or .parquet")
-    parser.add_argument("--packed", action="store_true", help="write sign bits")
-    add_encoder_options(parser)
-    parser.set_defaults(run=run_encode)
-
-
-def _add_inputs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a file or folder of documents; - is standard input")
-    parser.add_argument("--items", metavar="PATH", help="where the documents are in each value: features[], people{}")
-    parser.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="end at a bad record (raise)")
-    parser.add_argument("--rejects", metavar="FILE", help="where to write the records that are skipped")
-
-
 def run_index(arguments: argparse.Namespace) -> int:
     """Run ``hdc json index``."""
     from hdc.apps.json.indexing import Task, build
@@ -132,8 +110,8 @@ def run_index(arguments: argparse.Namespace) -> int:
         report = build(output, task)
     except OSError as error:
         raise OSError(error.errno, error.strerror, error.filename or output) from error
-    print(f"{_documents(report.documents)} in {output} ({_size(output) / 1e6:.1f} MB)")
-    _tell_rejected(report.rejected)
+    print(f"{documents(report.documents)} in {output} ({_size(output) / 1e6:.1f} MB)")
+    tell_rejected(report.rejected)
     return 0
 
 
@@ -156,8 +134,8 @@ def run_add(arguments: argparse.Namespace) -> int:
             index.put(records)
         new = len(index) - before
         replaced = f", {inputs.counts.read - new} replaced" if index.key else ""
-        print(f"{_documents(new)} added{replaced}")
-        _tell_rejected(inputs.counts.rejected)
+        print(f"{documents(new)} added{replaced}")
+        tell_rejected(inputs.counts.rejected)
     return 0
 
 
@@ -168,7 +146,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
     if not arguments.ids and not arguments.keys:
         raise ParameterError("give an ID, or --key KEY")
     with JSONIndex.open(arguments.index, writable=True) as index:
-        print(f"{_documents(index.remove(arguments.ids, arguments.keys))} removed")
+        print(f"{documents(index.remove(arguments.ids, arguments.keys))} removed")
     return 0
 
 
@@ -178,7 +156,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
 
     with JSONIndex.open(arguments.index) as index:
         index.verify()
-        print(f"{arguments.index}: {_documents(len(index))}, every byte as it was written")
+        print(f"{arguments.index}: {documents(len(index))}, every byte as it was written")
     return 0
 
 
@@ -206,20 +184,6 @@ def run_search(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def run_encode(arguments: argparse.Namespace) -> int:
-    """Run ``hdc json encode``."""
-    from hdc.apps.json.encoding import encode_files
-    from hdc.apps.json.inputs import Inputs
-
-    encoder = encoder_of(arguments, output="packed" if arguments.packed else "float")
-    with Inputs.of(arguments.files, arguments.on_error, arguments.items) as inputs:
-        encode_files(inputs, arguments.output, encoder, fit=not arguments.no_fit, rejects=arguments.rejects)
-    size = os.path.getsize(arguments.output)
-    print(f"{_documents(inputs.counts.read)} in {arguments.output} ({size / 1e6:.1f} MB)")
-    _tell_rejected(inputs.counts.rejected)
-    return 0
-
-
 def show(lines: list[str]) -> None:
     """Print lines; what the terminal's encoding lacks is written as an escape."""
     encoding = sys.stdout.encoding or "utf-8"
@@ -235,15 +199,6 @@ def _read_query(argument: str) -> Any:
         return parse_bytes(raw, QUERY)
     except DocumentError as error:
         raise DocumentError(f'{error}; a query is a JSON document such as {{"name": "Ada"}}') from None
-
-
-def _documents(number: int) -> str:
-    return "1 document" if number == 1 else f"{number} documents"
-
-
-def _tell_rejected(number: int) -> None:
-    if number:
-        print(f"{number} bad record{'s' if number > 1 else ''} left out", file=sys.stderr)
 
 
 def _size(folder: str) -> int:

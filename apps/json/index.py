@@ -245,6 +245,12 @@ class JSONIndex:
         self._check_id(number)
         return self._read(number)
 
+    def vectors(self, ids: Sequence[int]) -> Scores:
+        """Return the stored vectors of documents, rounded to float16 precision: ``(n, dim)`` float32."""
+        for number in ids:
+            self._check_id(number)
+        return self._store.rows("vectors")[self._store.positions(ids)].astype(np.float32)
+
     def source(self, number: int) -> str:
         """Return where a document was read, as :class:`Hit` says it; raises as :meth:`document`."""
         self._check_id(number)

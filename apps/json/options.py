@@ -1,6 +1,7 @@
-"""The encoder's parameters as options of a command."""
+"""What commands have in common: options for inputs and for the encoder's parameters, and what they say."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -8,8 +9,18 @@ from hdc.errors import ParameterError
 
 T = TypeVar("T")
 
+INPUTS = "JSON, JSON Lines, arrays of documents or Parquet, packed by gzip or zstd or not"
+
 ARRAYS = ("auto", "bag", "sequence", "soft", "both")
 CONVERSIONS = ("dates", "durations", "numbers")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files to read, and what becomes of bad records."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a file or folder of documents; - is standard input")
+    parser.add_argument("--items", metavar="PATH", help="where the documents are in each value: features[], people{}")
+    parser.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="end at a bad record (raise)")
+    parser.add_argument("--rejects", metavar="FILE", help="where to write the records that are skipped")
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
@@ -96,3 +107,14 @@ def _pair(text: str, option: str, kind: Callable[[str], T]) -> tuple[str, T]:
     except ValueError:
         wanted = "number" if kind is float else "mode"
         raise ParameterError(f"{option} {text}: expected a name, = and a {wanted}") from None
+
+
+def documents(number: int) -> str:
+    """Return a number of documents in words."""
+    return "1 document" if number == 1 else f"{number} documents"
+
+
+def tell_rejected(number: int) -> None:
+    """Say on standard error how many records were left out, if any were."""
+    if number:
+        print(f"{number} bad record{'s' if number > 1 else ''} left out", file=sys.stderr)
