@@ -34,6 +34,9 @@ NEAR = 0.1
 LARGEST_DIM = 1 << 20
 """Dimension beyond which none is named."""
 
+TINY = 1e-9
+"""Least distance of two values, which keeps its logarithm finite."""
+
 _NOISE = np.arange(-8.0, 8.0, 1 / 8)
 
 
@@ -246,10 +249,10 @@ def _rivals(values: Values, book: Codebook, row: int, found: _Found) -> Rivals:
             others[other] &= not isinstance(value, int | float) or abs(scale.position(value) - place) > NEAR
     apart = book.masses[row] + book.masses[others] - 2 * shared[others]
     own = min(found.amplitude**2 * book.masses[row], LARGEST_COSINE**2)
-    distance = np.sqrt(own / book.masses[row] * np.maximum(apart, 1e-9) / (1 - own))
+    distance = np.sqrt(own / book.masses[row] * np.maximum(apart, TINY) / (1 - own)) + TINY
     odds = np.log(book.present[row] / book.present[others])
-    alike, count = np.unique(np.round([distance, odds], 2), axis=1, return_counts=True)
-    return Rivals(np.maximum(alike[0], 0.005), alike[1], count.astype(np.float64))
+    alike, count = np.unique(np.round([np.log(distance), odds], 2), axis=1, return_counts=True)
+    return Rivals(np.exp(alike[0]), alike[1], count.astype(np.float64))
 
 
 def _needed(curve: Callable[[int], float], target: float) -> int | None:
