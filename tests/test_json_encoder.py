@@ -220,11 +220,12 @@ def test_a_state_of_another_version_is_told(state):
 def test_parameters():
     encoder = JSONEncoder(512, seed=3)
     assert encoder.get_params() == {
-        "dim": 512, "matrix": "permutation", "seed": 3, "arrays": "auto", "weights": None, "balance": 0.0,
+        "dim": 512, "output": "float", "matrix": "permutation", "seed": 3, "arrays": "auto", "weights": None,
+        "balance": 0.0,
         "numbers": "grid", "bandwidth": 0.1, "convert": (), "strings": None, "string_encoder": None, "rarity": True,
     }  # fmt: skip
     assert encoder.set_params(dim=64).transform(["x"]).shape == (1, 64)
-    assert repr(JSONEncoder(8)).startswith("JSONEncoder(dim=8, matrix='permutation'")
+    assert repr(JSONEncoder(8)).startswith("JSONEncoder(dim=8, output='float'")
     with pytest.raises(ParameterError, match="has no parameter 'size'"):
         encoder.set_params(size=3)
     for bad in ({"arrays": "set"}, {"balance": 1.5}, {"matrix": "dense"}, {"dim": 0}):

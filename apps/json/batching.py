@@ -68,6 +68,10 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
     if isinstance(documents, dict | str | bytes):
         given = type(documents).__name__
         raise ParameterError(f"documents must come in a list or iterator, and a {given} was given")
+    if getattr(documents, "ndim", 1) != 1:
+        raise ParameterError(
+            "documents must come in one column, and a table was given; take a column of it by its name"
+        )
     found, stops = list[int](), list[int]()
     for document in documents:
         table.walk(document, found)

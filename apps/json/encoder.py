@@ -5,33 +5,41 @@ bound by a power of one operator where order counts. Written out, a document is 
 each bound by the operators along its path, so a batch of documents is a sparse matrix times leaf vectors.
 """
 
-import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 import hdc
+from hdc import words
 from hdc.apps.json.batching import Batch, batches, weigh
+from hdc.apps.json.decoding import SIGN_GAIN, Decoder
 from hdc.apps.json.embedding import Embeddings, StringEncoder
+from hdc.apps.json.estimator import Transformer
 from hdc.apps.json.layout import Arrays, Layout, Weights
 from hdc.apps.json.leaf_vectors import LeafVectors
 from hdc.apps.json.learning import ProfileBuilder
 from hdc.apps.json.leaves import LeafTable
-from hdc.apps.json.paths import Path
+from hdc.apps.json.packing import sign_bits
+from hdc.apps.json.paths import Path, parse_path
+from hdc.apps.json.planning import Capacity, predict
 from hdc.apps.json.profile import Profile
 from hdc.apps.json.values import Numbers, ValueOptions, Values
 from hdc.errors import FileFormatError, ParameterError
 
 Floats = npt.NDArray[np.float32]
 
+Output: TypeAlias = Literal["float", "packed"]
+
+OUTPUTS: tuple[Output, ...] = ("float", "packed")
+
 _KEPT: WeakKeyDictionary["JSONEncoder", tuple[str, LeafVectors]] = WeakKeyDictionary()
 """What an encoder's last call left to its next one, with the parameters then: no part of its state."""
 
 
-class JSONEncoder:
+class JSONEncoder(Transformer):
     """Encode JSON documents so that similar documents have similar vectors.
 
     Follows the conventions of scikit-learn transformers. Without :meth:`fit`, every leaf weighs the same and
@@ -42,6 +50,8 @@ class JSONEncoder:
     ----------
     dim : int
         Length of the vectors.
+    output : {"float", "packed"}
+        What :meth:`transform` returns: float32 vectors, or their sign bits, 64 to a word, a 32nd of the bytes.
     matrix : {"permutation", "hadamard", "haar"}
         Family of the orthogonal operators; see :class:`hdc.MBAT`.
     seed : int
@@ -79,12 +89,14 @@ class JSONEncoder:
         What :meth:`fit` learned; empty before.
     """
 
+    profile_: Profile = Profile()
     _embeddings: Embeddings | None = None
 
     def __init__(
         self,
         dim: int = 2048,
         *,
+        output: Output = "float",
         matrix: str = "permutation",
         seed: int = 0,
         arrays: Arrays = "auto",
@@ -98,6 +110,7 @@ class JSONEncoder:
         rarity: bool = True,
     ) -> None:
         self.dim = dim
+        self.output: Output = output
         self.matrix = matrix
         self.seed = seed
         self.arrays: Arrays = arrays
@@ -109,34 +122,8 @@ class JSONEncoder:
         self.strings = strings
         self.string_encoder = string_encoder
         self.rarity = rarity
-        self.profile_ = Profile()
 
     # ------------------------------------------------------------------ parameters and state
-
-    @classmethod
-    def _parameters(cls) -> list[str]:
-        return list(inspect.signature(cls).parameters)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters by name."""
-        return {name: getattr(self, name) for name in self._parameters()}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Set parameters by name and return the encoder.
-
-        Raises
-        ------
-        ParameterError
-            If there is no such parameter.
-        """
-        for name, value in parameters.items():
-            if name not in self._parameters():
-                raise ParameterError(f"JSONEncoder has no parameter {name!r}; it takes {self._parameters()}")
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        return f"JSONEncoder({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
 
     def to_json(self) -> dict[str, Any]:
         """Return parameters and fitted state as a JSON-able dict; :meth:`from_json` turns it back.
@@ -185,6 +172,8 @@ class JSONEncoder:
         ParameterError
             If one is out of range.
         """
+        if self.output not in OUTPUTS:
+            raise ParameterError(f"output must be one of {', '.join(OUTPUTS)}, not {self.output!r}")
         if not 0 <= self.balance <= 1:
             raise ParameterError(f"balance must be between 0 and 1, not {self.balance!r}")
         _ = self.vsa, self.layout, self.values
@@ -254,7 +243,7 @@ class JSONEncoder:
             builder.add(batch)
         return builder
 
-    def transform(self, X: Iterable[Any]) -> Floats:
+    def transform(self, X: Iterable[Any]) -> Any:
         """Encode documents.
 
         Memory beyond the result (twice the result, if ``X`` has no length) is bounded, for any number of documents,
@@ -271,22 +260,38 @@ class JSONEncoder:
         -------
         (n, dim) float32 array
             Rows of expected norm 1; exactly linear in the leaves of a document.
+        (n, ceil(dim / 64)) uint64 array, for ``output="packed"``
+            Bit ``i`` of word ``w`` is 1 where component ``64 w + i`` of the float vector is positive (layout of
+            :mod:`hdc.words`); a zero takes the sign of the next component that is not.
 
         Raises
         ------
         ParameterError
             If a document is no JSON, or a parameter is out of range.
         """
-        empty = np.empty((0, self.dim), dtype=np.float32)
-        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
+        return self._contained(self._output(self.encode(X)), X)
 
-    def fit_transform(self, X: Iterable[Any], y: Any = None) -> Floats:
+    def fit_transform(self, X: Iterable[Any], y: Any = None) -> Any:
         """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
         self.check()
         table = LeafTable(self.layout)
         walked = list(batches(X, table))
         self._learn(self._counted(walked))
-        return np.concatenate([vectors for vectors, _ in self._encoded(walked, self._vectors_of(table))])
+        return self._contained(self._output(self._encoded(walked, self._vectors_of(table))), X)
+
+    def vectors(self, X: Iterable[Any]) -> Floats:
+        """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
+        empty = np.empty((0, self.dim), dtype=np.float32)
+        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
+
+    @property
+    def _columns(self) -> int:
+        return words.word_count(self.dim) if self.output == "packed" else self.dim
+
+    def _output(self, parts: Iterable[tuple[Floats, npt.NDArray[np.float64]]]) -> npt.NDArray[Any]:
+        finish = sign_bits if self.output == "packed" else np.asarray
+        empty = finish(np.empty((0, self.dim), dtype=np.float32))
+        return np.concatenate([empty, *(finish(vectors) for vectors, _ in parts)])
 
     def encode(self, X: Iterable[Any]) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
         """Yield, batch by batch, the vectors of documents and the norms they were divided by.
@@ -321,6 +326,73 @@ class JSONEncoder:
     def _settings(self) -> str:
         """The parameters as they are now, of mappings the contents."""
         return repr(self.get_params())
+
+    # ------------------------------------------------------------------ decoding
+
+    def decode(self, vectors: npt.NDArray[Any], path: str | Path, k: int = 1) -> Any:
+        """Read the values at a path back out of document vectors; see :mod:`hdc.apps.json.decoding`.
+
+        Parameters
+        ----------
+        vectors : (dim,) or (n, dim) float array, or sign bits as (words,) or (n, words) uint64 array
+        path : str or tuple
+            As explanations write it, ``"subject.sex"``, with ``[]`` for anywhere in an array, ``"tags[]"``.
+        k : int
+            Most probable values to return. More than one may be there only if the path has a ``[]``.
+
+        Returns
+        -------
+        list of Decoded, most probable first; a list of such lists for a batch
+            Fewer than k where :meth:`fit` saw fewer values.
+
+        Raises
+        ------
+        ParameterError
+            If ``fit`` saw no value at the path, or k is below 1.
+        DTypeError, DimensionError, PaddingError
+            If these are no vectors of this encoder.
+        """
+        self.check()
+        if k < 1:
+            raise ParameterError(f"k must be at least 1, not {k}")
+        steps = parse_path(path) if isinstance(path, str) else path
+        decoder = Decoder(self.vsa, self.values, self.layout, steps)
+        if np.ndim(vectors) == 1:
+            return decoder.decode(vectors[None], k)[0]
+        return decoder.decode(vectors, k)
+
+    def capacity(self, documents: Iterable[Any], target: float = 0.99) -> Capacity:
+        """Predict how well :meth:`decode` finds the values of documents at this dimension, and which would do.
+
+        Nothing is encoded: the prediction follows from the weights of the values in the documents and from the
+        codebooks that :meth:`fit` saw (see :mod:`hdc.apps.json.planning`).
+
+        Parameters
+        ----------
+        documents : iterable of documents
+            Such as are going to be decoded.
+        target : float
+            Share of right answers that is wanted, between 0 and 1.
+
+        Returns
+        -------
+        Capacity
+            Prints as a table.
+
+        Raises
+        ------
+        ParameterError
+            If nothing was fitted, no document has a value that ``fit`` saw, or the target is out of range.
+        """
+        self.check()
+        gain = SIGN_GAIN if self.output == "packed" else 1.0
+        return predict(self._weighed(documents), self.values, self.dim, target, gain)
+
+    def _weighed(self, documents: Iterable[Any]) -> Iterator[tuple[Batch, npt.NDArray[np.float64]]]:
+        vsa, values = self.vsa, self.values
+        for batch in batches(documents, LeafTable(self.layout)):
+            masses = LeafVectors(batch.table, vsa, values).masses(batch.leaves)
+            yield batch, weigh(batch, masses, self.balance)[0]
 
     # ------------------------------------------------------------------ leaves
 

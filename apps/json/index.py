@@ -134,7 +134,7 @@ class JSONIndex:
         """
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
-        vector = self.encoder.transform([query])[0]
+        vector = self.encoder.vectors([query])[0]
         nearness = (self._matrix() @ vector) * self._scales()
         matcher = self._matcher(query)
         candidates = max(4 * _checked(k), 50, min(CANDIDATES, COMPARISONS // matcher.leaves))
@@ -182,7 +182,7 @@ class JSONIndex:
         return sorted(reasons, key=lambda reason: -reason.share)
 
     def _cosine_reasons(self, query: Any, document: Any, met: dict[Any, Any]) -> Iterator[Reason]:
-        target = self.encoder.transform([document])[0]
+        target = self.encoder.vectors([document])[0]
         leaves, vectors = self.encoder.leaf_vectors(query)
         lengths = np.linalg.norm(vectors.sum(axis=0)) * np.linalg.norm(target)
         for (path, value), share in zip(leaves, vectors @ target / lengths, strict=True):

@@ -1,0 +1,108 @@
+"""The habits of a scikit-learn transformer, without scikit-learn: it is imported only when it asks."""
+
+import copy
+import inspect
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import ParameterError
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+CONTAINERS = (None, "default", "pandas", "polars")
+"""What :meth:`Transformer.set_output` takes."""
+
+
+class Transformer(ABC):
+    """Parameters by name, clones, tags and output containers, as ``BaseEstimator`` and ``TransformerMixin`` have them.
+
+    The constructor of a subclass stores each parameter, unchanged, under its name. There is no ``n_features_in_``:
+    documents have no columns.
+    """
+
+    _container: str | None = None
+
+    @classmethod
+    def _parameters(cls) -> list[str]:
+        return list(inspect.signature(cls).parameters)
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's parameters by name."""
+        return {name: getattr(self, name) for name in self._parameters()}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name and return the encoder.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such parameter.
+        """
+        for name, value in parameters.items():
+            if name not in self._parameters():
+                raise ParameterError(f"{type(self).__name__} has no parameter {name!r}; it takes {self._parameters()}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+
+    def __sklearn_clone__(self) -> Self:
+        """Return an unfitted encoder with the same parameters; functions, such as a language model, are not copied."""
+        parameters = self.get_params().items()
+        clone = type(self)(**{name: value if callable(value) else copy.deepcopy(value) for name, value in parameters})
+        clone._container = self._container
+        return clone
+
+    def __sklearn_tags__(self) -> "Tags":
+        """Say what it takes and gives: documents in a list, no y, and that it works without ``fit``."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(
+            estimator_type="transformer",
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=[]),
+            input_tags=InputTags(one_d_array=True, two_d_array=False, string=True, dict=True),
+            requires_fit=False,
+        )
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what ``transform`` returns: an array (``"default"``), or a data frame of ``"pandas"`` or ``"polars"``.
+
+        Raises
+        ------
+        ParameterError
+            If it is none of these.
+        """
+        if transform not in CONTAINERS:
+            raise ParameterError(f"transform must be one of {', '.join(map(str, CONTAINERS))}, not {transform!r}")
+        if transform is not None:
+            self._container = None if transform == "default" else transform
+        return self
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return a name for each column of the output, ``jsonencoder0`` and so on; ``input_features`` is ignored."""
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{column}" for column in range(self._columns)], dtype=object)
+
+    @property
+    @abstractmethod
+    def _columns(self) -> int:
+        """Number of columns of the output."""
+
+    def _contained(self, rows: npt.NDArray[Any], source: Any) -> Any:
+        """Return rows in the container that was chosen; a pandas frame keeps the index of a pandas ``source``."""
+        if self._container == "pandas":
+            import pandas
+
+            index = source.index if isinstance(source, pandas.Series) else None
+            return pandas.DataFrame(rows, columns=self.get_feature_names_out(), index=index)
+        if self._container == "polars":
+            import polars
+
+            return polars.DataFrame(rows, schema=self.get_feature_names_out().tolist())
+        return rows
