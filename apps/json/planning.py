@@ -25,7 +25,7 @@ from hdc.apps.json.profile import any_position, scale_path
 from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
-LEAVES = 48
+LEAVES = 96
 """Values of a path that are looked at: a uniform sample."""
 
 NEAR = 0.1
@@ -33,6 +33,9 @@ NEAR = 0.1
 
 LARGEST_DIM = 1 << 20
 """Dimension beyond which none is named."""
+
+TINY = 1e-9
+"""Least distance of two values, which keeps its logarithm finite."""
 
 _NOISE = np.arange(-8.0, 8.0, 1 / 8)
 
@@ -109,7 +112,7 @@ def _shown(dim: int | None) -> str:
     return "> 2^20" if dim is None else f"{dim}"
 
 
-class _Rivals(NamedTuple):
+class Rivals(NamedTuple):
     """What a value may be mistaken for: ``d / sqrt(dim)``, ``ln(p/q)`` and how many such values there are."""
 
     distance: Doubles
@@ -159,7 +162,7 @@ class _Curve:
     seen: int
     known: float
     amplitudes: Doubles
-    rivals: list[_Rivals]
+    rivals: list[Rivals]
 
     def __call__(self, dim: int) -> float:
         return float(np.mean([one.accuracy(dim) for one in self.rivals]))
@@ -235,7 +238,7 @@ def _curve(values: Values, path: Path, sample: _Reservoir) -> _Curve:
     return _Curve(path, size, sample.seen, len(rivals) / len(sample.kept), np.array(amplitudes), rivals)
 
 
-def _rivals(values: Values, book: Codebook, row: int, found: _Found) -> _Rivals:
+def _rivals(values: Values, book: Codebook, row: int, found: _Found) -> Rivals:
     shared = np.asarray((book.mixture @ book.mixture[row].T).todense()).ravel()
     others = np.ones(len(shared), dtype=np.bool_)
     others[row] = False
@@ -246,10 +249,10 @@ def _rivals(values: Values, book: Codebook, row: int, found: _Found) -> _Rivals:
             others[other] &= not isinstance(value, int | float) or abs(scale.position(value) - place) > NEAR
     apart = book.masses[row] + book.masses[others] - 2 * shared[others]
     own = min(found.amplitude**2 * book.masses[row], LARGEST_COSINE**2)
-    distance = np.sqrt(own / book.masses[row] * np.maximum(apart, 1e-9) / (1 - own))
+    distance = np.sqrt(own / book.masses[row] * np.maximum(apart, TINY) / (1 - own)) + TINY
     odds = np.log(book.present[row] / book.present[others])
-    alike, count = np.unique(np.round([distance, odds], 2), axis=1, return_counts=True)
-    return _Rivals(np.maximum(alike[0], 0.005), alike[1], count.astype(np.float64))
+    alike, count = np.unique(np.round([np.log(distance), odds], 2), axis=1, return_counts=True)
+    return Rivals(np.exp(alike[0]), alike[1], count.astype(np.float64))
 
 
 def _needed(curve: Callable[[int], float], target: float) -> int | None:
