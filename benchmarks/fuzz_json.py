@@ -59,7 +59,8 @@ def main() -> int:
         failures = ["traceback"] if "Traceback" in done.stderr or done.returncode else []
         failures += compared(folder, lines)
         searched = searches(folder / "index", lines, arguments.searches, random)
-    print(f"{arguments.searches} searches: {searched} with an answer, the others refused with a reason; no traceback")
+    answered, refused = searched
+    print(f"{answered + refused} searches: {answered} answered, {refused} refused with a typed error; no traceback")
     print(done.stdout + done.stderr, end="")
     for failure in failures[:20]:
         print(f"FAILED: {failure}")
@@ -200,14 +201,16 @@ def compared(folder: Path, lines: list[bytes]) -> list[str]:
     return failures
 
 
-def searches(folder: Path, lines: list[bytes], count: int, random: Random) -> int:
-    """Search with good documents and their pieces, filtered or not; anything but an answer or a typed error ends it."""
-    answered = 0
+def searches(folder: Path, lines: list[bytes], count: int, random: Random) -> tuple[int, int]:
+    """Search with good documents and their pieces, filtered or not; return how many were answered and refused.
+
+    Anything but an answer or a typed error ends the run.
+    """
+    answered = refused = 0
+    good = [value for line in lines for accepted, value in [strict(line)] if accepted]
     with JSONIndex.open(folder) as index:
         for _ in range(count):
-            accepted, query = strict(random.choice(lines))
-            if not accepted:
-                continue
+            query = random.choice(good)
             piece = random.choice([query, *(query.values() if isinstance(query, dict) else ())])
             where = random.choice([None, None, "id exists", "subject.sex = FEMALE", "['odd key'] missing"])
             try:
@@ -216,8 +219,8 @@ def searches(folder: Path, lines: list[bytes], count: int, random: Random) -> in
                     index.explain(piece, hit)
                 answered += 1
             except HDCError:
-                continue
-    return answered
+                refused += 1
+    return answered, refused
 
 
 if __name__ == "__main__":
