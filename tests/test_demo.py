@@ -48,3 +48,16 @@ def test_near_earthquakes_are_near():
         east, north, _ = hit.document["geometry"]["coordinates"]
         assert abs(east + 155.3) < 1
         assert abs(north - 19.4) < 1
+
+
+def test_data_can_be_copied_and_nothing_is_overwritten(tmp_path, capsys):
+    folder = tmp_path / "new" / "data"
+    assert main(["demo", "--data", str(folder)]) == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        f"{name}.jsonl.gz": (DATA / f"{name}.jsonl.gz").read_bytes() for name in DESCRIBE
+    }
+    assert capsys.readouterr().out.splitlines() == [str(folder / f"{name}.jsonl.gz") for name in DESCRIBE]
+    (folder / "operations.jsonl.gz").write_text("mine")
+    assert main(["demo", "--data", str(folder)]) == 1
+    assert (folder / "operations.jsonl.gz").read_text() == "mine"
+    assert "File exists" in capsys.readouterr().err

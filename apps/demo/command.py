@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -65,11 +66,25 @@ QUESTIONS = (
 def register(subparsers: Any) -> None:
     """Add ``demo`` to the parser of ``hdc``."""
     parser = subparsers.add_parser("demo", help="index real data that comes along, and search it")
+    parser.add_argument("--data", metavar="FOLDER", help="only copy the data there, for experiments of your own")
     parser.set_defaults(run=run)
+
+
+def copy_data(folder: str) -> None:
+    """Copy the collections into a folder, which is made if need be; files that are there stay as they are."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name in DESCRIBE:
+        target = Path(folder) / f"{name}.jsonl.gz"
+        with target.open("xb") as file:
+            file.write((files(__package__) / "data" / target.name).read_bytes())
+        print(target)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``hdc demo``."""
+    if arguments.data is not None:
+        copy_data(arguments.data)
+        return 0
     from hdc.apps.json.command import show
     from hdc.apps.json.encoder import JSONEncoder
 
