@@ -1,4 +1,5 @@
 import errno
+import functools
 import io
 import json
 import os
@@ -341,9 +342,10 @@ def test_a_reader_that_goes_away(catalogue):
 
 def test_ctrl_c(tmp_path):
     target = str(tmp_path / "x.hdc")
-    with command(
-        "json", "index", "-", "-o", target, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # A shell's background jobs ignore Ctrl-C, and so would everything that the tests start from there.
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with command("json", "index", "-", "-o", target, preexec_fn=heeding, **pipes) as process:
         for _ in range(2000):
             process.stdin.write('{"a": 1}\n' * 100)
         process.stdin.flush()
