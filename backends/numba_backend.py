@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 
 from hdc.backends import numpy_backend
-from hdc.backends.numba_kernels import accumulate, bitwise, bundle, codes, permute, planes, scan, streams, transform
+from hdc.backends.numba_kernels import accumulate, bitwise, bundle, codes, permute, planes, scan, streams, tables, transform
 from hdc.backends.numba_kernels.parallel import threads
+from hdc.kernels import TableKernels
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -42,6 +43,10 @@ def warmup() -> None:
     bits.slice_dims(x, 1, dim)
     bits.pack(bits.unpack(x, dim))
     bits.code_dots(x[:, None], x[:, None], dim)
+    codes = np.zeros((1, 1), dtype=np.uint8)
+    tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, np.ones(1, dtype=np.float32), 1)
+    entries = np.zeros((1, 16), dtype=np.float32)
+    tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         dense.fwht(y)
@@ -82,4 +87,5 @@ BACKEND = dataclasses.replace(
     ),
     threads=threads,
     warmup=warmup,
+    tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
 )
