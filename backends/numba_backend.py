@@ -5,7 +5,18 @@ import dataclasses
 import numpy as np
 
 from hdc.backends import numpy_backend
-from hdc.backends.numba_kernels import accumulate, bitwise, bundle, codes, permute, planes, scan, streams, tables, transform
+from hdc.backends.numba_kernels import (
+    accumulate,
+    bitwise,
+    bundle,
+    codes,
+    permute,
+    planes,
+    scan,
+    streams,
+    tables,
+    transform,
+)
 from hdc.backends.numba_kernels.parallel import threads
 from hdc.kernels import TableKernels
 

@@ -63,9 +63,7 @@ def _search_tables(
                     _enter(best, found, score, first + tile + lane)
 
 
-def table_top_k(
-    tables: Sums, codes: npt.NDArray[np.uint8], scale: Sums, k: int
-) -> tuple[Sums, npt.NDArray[np.int64]]:
+def table_top_k(tables: Sums, codes: npt.NDArray[np.uint8], scale: Sums, k: int) -> tuple[Sums, npt.NDArray[np.int64]]:
     """Keep a sorted list of k items a query; items come block by block, so that equal scores keep the lower id."""
     q, groups, _ = tables.shape
     scores = np.full((q, k), -np.inf, dtype=np.float32)
@@ -153,9 +151,7 @@ def _refine(
                     out[i, j] = code[j]
 
 
-def refine(
-    linear: Sums, side: Sums, pair: Sums, codes: npt.NDArray[np.uint8], steps: int
-) -> npt.NDArray[np.uint8]:
+def refine(linear: Sums, side: Sums, pair: Sums, codes: npt.NDArray[np.uint8], steps: int) -> npt.NDArray[np.uint8]:
     """Change the group whose change costs least, also uphill, and remember the best code on the way."""
     n, groups = codes.shape
     entries = LEVELS * groups

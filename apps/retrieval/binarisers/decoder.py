@@ -14,22 +14,26 @@ vectors and vary little along axes of little variance. The second term is the er
 (the anisotropic loss of Guo et al. 2020): near neighbours are what recall counts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.backends.numpy_backend import LEVELS
+from hdc.apps.retrieval.binarisers.base import GROUP_BITS, Floats, blocks, sign_tables, table_kernels
 from hdc.registry import backend as find_backend
 
-Floats = npt.NDArray[np.float32]
 Groups = npt.NDArray[np.uint8]
 
-GROUP_BITS = 4
+LEVELS = 1 << GROUP_BITS
+"""Values of a group."""
 
-BLOCK_BYTES = 1 << 26
-"""Temporaries of :meth:`TableDecoder.refine` stay under about this many bytes (64 MiB)."""
+RIDGE = 3.0
+"""Weight that keeps the entries of rare values near what they were, in vectors."""
+
+LEAST_VARIANCE = 1e-6
+"""Least variance of an axis that counts, as a share of the greatest."""
 
 SOLVER_STEPS = 4
 """Steps of conjugate gradients each time the tables are fitted; the next round goes on from there."""
@@ -62,12 +66,12 @@ class TableDecoder:
 
     def decode(self, codes: Groups) -> Floats:
         """Return the ``(n, d)`` float32 vectors that ``(n, groups)`` uint8 codes stand for."""
-        decoded: Floats = self.mean + _product(codes, self.tables)
+        decoded: Floats = self.mean + _Choices(codes).times(self.tables)
         return decoded
 
     def refine(self, x: Floats, codes: Groups, steps: int) -> Groups:
         """Improve ``(n, groups)`` uint8 codes of ``(n, d)`` float32 vectors by local search."""
-        kernel = find_backend("auto").tables.refine
+        kernel = table_kernels().refine
         seen = self.tables @ self.metric
         pair = seen @ seen.T
         own = np.ascontiguousarray(pair.diagonal())
@@ -82,42 +86,63 @@ class TableDecoder:
         return out
 
 
-def blocks(rows: int, row_bytes: int) -> Iterator[slice]:
-    """Cut rows into slices of at most ``BLOCK_BYTES``."""
-    step = max(1, BLOCK_BYTES // row_bytes)
-    for start in range(0, rows, step):
-        yield slice(start, min(rows, start + step))
+class _Choices:
+    """The matrix of zeros and ones that says which table rows each of ``(n, groups)`` uint8 codes chooses."""
+
+    def __init__(self, codes: Groups) -> None:
+        self._n, self._groups = codes.shape
+        self._chosen = (codes.astype(np.int64) * self._groups + np.arange(self._groups)).ravel()
+        self._ones = np.ones(len(self._chosen), dtype=np.float32)
+        self._matmul = find_backend("auto").dense.csr_matmul
+
+    def times(self, tables: Floats) -> Floats:
+        """Return, for each code, the sum of its table rows."""
+        ends = np.arange(0, len(self._chosen) + 1, self._groups)
+        product: Floats = self._matmul(self._ones, self._chosen, ends, tables)
+        return product
+
+    @cached_property
+    def _users(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        order = np.argsort(self._chosen, kind="stable") // self._groups
+        counts = np.bincount(self._chosen, minlength=LEVELS * self._groups)
+        return order, np.concatenate([[0], np.cumsum(counts)])
+
+    def transposed_times(self, rows: Floats) -> Floats:
+        """Return, for each table row, the sum of the rows whose codes choose it."""
+        users, ends = self._users
+        product: Floats = self._matmul(self._ones, users, ends, rows)
+        return product
+
+    def together(self) -> npt.NDArray[np.float32]:
+        """Return how many codes choose each two table rows: the matrix times itself."""
+        from scipy.sparse import csr_matrix
+
+        ends = np.arange(0, len(self._chosen) + 1, self._groups)
+        matrix = csr_matrix((self._ones, self._chosen, ends), shape=(self._n, LEVELS * self._groups))
+        counts: npt.NDArray[np.float32] = (matrix.T @ matrix).toarray()
+        return counts
 
 
-def _product(codes: Groups, tables: Floats) -> Floats:
-    """Return, for each code, the sum of the table rows it chooses."""
-    n, groups = codes.shape
-    chosen = codes.astype(np.int64) * groups + np.arange(groups)
-    ones, ends = np.ones(n * groups, dtype=np.float32), np.arange(0, n * groups + 1, groups)
-    product: Floats = find_backend("auto").dense.csr_matmul(ones, chosen.ravel(), ends, tables)
-    return product
-
-
-def _scatter(codes: Groups, rows: Floats) -> Floats:
-    """Return, for each table row, the sum of the rows whose codes choose it: the transposed product."""
-    n, groups = codes.shape
-    chosen = (codes.astype(np.int64) * groups + np.arange(groups)).ravel()
-    order = np.argsort(chosen, kind="stable")
-    ends = np.concatenate([[0], np.cumsum(np.bincount(chosen, minlength=LEVELS * groups))])
-    ones = np.ones(n * groups, dtype=np.float32)
-    sums: Floats = find_backend("auto").dense.csr_matmul(ones, order // groups, ends, rows)
-    return sums
+def linear_tables(x: Floats, signs: Floats) -> Floats:
+    """Return tables that decode linearly: the least-squares map of ``(n, bits)`` signs to ``(n, d)`` centred rows."""
+    together: npt.NDArray[np.float64] = (signs.T @ signs).astype(np.float64)
+    together[np.diag_indices_from(together)] += RIDGE
+    columns = np.linalg.solve(together, (signs.T @ x).astype(np.float64)).astype(np.float32)
+    tables = sign_tables(np.ascontiguousarray(columns.T))
+    return np.ascontiguousarray(tables.reshape(x.shape[1], -1).T)
 
 
 def metric_of(x: Floats, whitening: float) -> Floats:
     """Return the symmetric power of the covariance of centred rows, with eigenvalues of mean square 1."""
     variances, axes = np.linalg.eigh((x.T @ x).astype(np.float64) / len(x))
-    weights = np.maximum(variances, variances[-1] * 1e-6) ** (whitening / 2)
+    variances = np.maximum(variances, max(variances[-1] * LEAST_VARIANCE, 1e-30))
+    weights = variances ** (whitening / 2)
     weights /= np.sqrt((weights**2 * variances).sum() / variances.sum())
-    return ((axes * weights) @ axes.T).astype(np.float32)
+    metric: Floats = ((axes * weights) @ axes.T).astype(np.float32)
+    return metric
 
 
-def fit_tables(x: Floats, codes: Groups, tables: Floats, metric: Floats, parallel: float, ridge: float) -> Floats:
+def fit_tables(x: Floats, codes: Groups, tables: Floats, metric: Floats, parallel: float) -> Floats:
     """Take some steps of preconditioned conjugate gradients from given tables towards the best for these codes.
 
     Parameters
@@ -126,21 +151,22 @@ def fit_tables(x: Floats, codes: Groups, tables: Floats, metric: Floats, paralle
     codes : (n, groups) uint8
     tables : (16 * groups, d) float32
     metric : (d, d) float32
-    parallel, ridge : float
+    parallel : float
     """
-    groups = codes.shape[1]
-    weights = metric @ metric
+    choices, weights = _Choices(codes), metric @ metric
 
     def weigh(error: Floats) -> Floats:
         along = np.float32(parallel) * np.einsum("nd,nd->n", error, x)
-        return error @ weights + along[:, None] * x
+        weighed: Floats = error @ weights + along[:, None] * x
+        return weighed
 
-    precondition = _preconditioner(codes, groups, metric, ridge)
-    residual = _scatter(codes, weigh(x - _product(codes, tables)))
+    precondition = _preconditioner(choices, weights)
+    residual = choices.transposed_times(weigh(x - choices.times(tables)))
     step = precondition(residual)
     direction, size = step, float(np.vdot(residual, step))
     for _ in range(SOLVER_STEPS):
-        image = _scatter(codes, weigh(_product(codes, direction))) + np.float32(ridge) * (direction @ weights)
+        regular = np.float32(RIDGE) * (direction @ weights)
+        image = choices.transposed_times(weigh(choices.times(direction))) + regular
         length = np.float32(size / max(float(np.vdot(direction, image)), 1e-30))
         tables = tables + length * direction
         residual = residual - length * image
@@ -150,17 +176,11 @@ def fit_tables(x: Floats, codes: Groups, tables: Floats, metric: Floats, paralle
     return tables
 
 
-def _preconditioner(codes: Groups, groups: int, metric: Floats, ridge: float) -> Callable[[Floats], Floats]:
+def _preconditioner(choices: _Choices, weights: Floats) -> Callable[[Floats], Floats]:
     """Return the exact inverse of the problem without the parallel term."""
     from scipy.linalg import cho_factor, cho_solve
-    from scipy.sparse import csr_matrix
 
-    n = len(codes)
-    chosen = (codes.astype(np.int64) * groups + np.arange(groups)).ravel()
-    ends = np.arange(0, n * groups + 1, groups)
-    choices = csr_matrix((np.ones(n * groups, dtype=np.float32), chosen, ends), shape=(n, LEVELS * groups))
-    together = (choices.T @ choices).toarray()
-    together[np.diag_indices_from(together)] += np.float32(ridge)
-    factor = cho_factor(together)
-    undo = np.linalg.inv(metric @ metric)
+    together = choices.together()
+    together[np.diag_indices_from(together)] += np.float32(RIDGE)
+    factor, undo = cho_factor(together), np.linalg.inv(weights)
     return lambda residual: np.asarray(cho_solve(factor, residual @ undo), dtype=np.float32)
