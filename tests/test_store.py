@@ -1,0 +1,319 @@
+"""The store: what it keeps, for whom, and what it refuses."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hdc import errors, files
+from hdc.apps.store import Store, layout
+
+COLUMNS = {"codes": ("uint64", 2), "norms": ("float32", 1)}
+
+
+def rows(*values):
+    return {
+        "codes": np.array([[v, v + 1] for v in values], np.uint64).reshape(-1, 2),
+        "norms": np.array(values, np.float32).reshape(-1, 1),
+    }
+
+
+def content(store):
+    """Return {id: (first code, norm, key, document, source)} of the live rows."""
+    live = np.arange(len(store.ids())) if store.alive() is None else np.flatnonzero(store.alive())
+    codes, norms, ids = store.rows("codes")[live, 0], store.rows("norms")[live, 0], store.ids()[live]
+    triples = zip(ids.tolist(), codes.tolist(), norms.tolist(), strict=True)
+    return {number: (code, norm, *store.entry(number)) for number, code, norm in triples}
+
+
+@pytest.fixture(params=["memory", "disk"])
+def store(request, tmp_path):
+    with Store.create(None if request.param == "memory" else tmp_path / "s", "thing", COLUMNS, {"dim": 70}) as made:
+        yield made
+
+
+def test_rows_keys_documents_and_sources_come_back(store):
+    assert len(store) == 0
+    assert store.rows("codes").shape == (0, 2)
+    assert store.alive() is None
+    ids = store.append(rows(5, 6), keys=["a", None], documents=[b"x\0", None], sources=["f:1", "é"])
+    assert ids.tolist() == [0, 1]
+    assert content(store) == {0: (5, 5.0, "a", b"x\0", "f:1"), 1: (6, 6.0, None, None, "é")}
+    assert (store.key(0), store.document(0), store.source(1), store.find("a"), store.find("b")) == (
+        "a", b"x\0", "é", 0, None,
+    )  # fmt: skip
+    assert store.documents([1, 0]) == [None, b"x\0"]
+    assert store.meta == {"dim": 70}
+    assert store.rows("codes").dtype == np.uint64
+    assert not store.rows("codes").flags.writeable
+
+
+def test_put_replaces_by_key_and_the_id_stays(store):
+    store.append(rows(1, 2), keys=["a", "b"])
+    assert store.put(rows(9, 8), keys=["c", "a"], documents=[b"new", b"newer"]).tolist() == [2, 0]
+    assert content(store) == {
+        0: (8, 8.0, "a", b"newer", None),
+        1: (2, 2.0, "b", None, None),
+        2: (9, 9.0, "c", b"new", None),
+    }
+    assert store.alive().tolist() == [False, True, True, True]
+    assert store.append(rows(3)).tolist() == [3]
+
+
+def test_replace_keeps_what_it_is_not_given(store):
+    store.append(rows(1, 2, 3), keys=["a", "b", "c"])
+    store.replace([2, 0], rows(7, 6))
+    assert content(store) == {0: (6, 6.0, "a", None, None), 1: (2, 2.0, "b", None, None), 2: (7, 7.0, "c", None, None)}
+    with pytest.raises(errors.ParameterError, match="twice"):
+        store.replace([1, 1], rows(1, 1))
+
+
+def test_removed_rows_are_gone_and_their_keys_free(store):
+    store.append(rows(1, 2, 3), keys=["a", "b", "c"])
+    assert store.remove(ids=[2], keys=["a", "c"]) == 2
+    assert list(content(store)) == [1]
+    assert store.find("a") is None
+    assert store.append(rows(4), keys=["a"]).tolist() == [3]
+    for gone in ([0], [2], [9], [-1]):
+        with pytest.raises(errors.ParameterError, match=f"no row with id {gone[0]}"):
+            store.remove(ids=gone)
+    with pytest.raises(errors.ParameterError, match="no row with key 'c'"):
+        store.remove(ids=[1], keys=["c"])
+    assert len(store) == 2
+
+
+def test_compact_drops_dead_rows_and_keeps_ids(store):
+    store.append(rows(*range(10)), keys=[str(i) for i in range(10)], documents=[b"%d" % i for i in range(10)])
+    store.remove(ids=[0, 3, 9])
+    store.put(rows(70), keys=["7"])
+    before = content(store)
+    store.compact()
+    assert content(store) == before
+    assert store.alive() is None
+    assert store.rows("codes").shape == (7, 2)
+    assert store.append(rows(1)).tolist() == [10]  # an id is never given twice
+    store.verify()
+
+
+def test_a_copy_goes_to_disk_and_to_memory(store, tmp_path):
+    store.append(rows(1, 2, 3), keys=["a", "b", None], sources=["x", "y", "z"])
+    store.remove(ids=[1])
+    with store.save_copy(tmp_path / "copy") as on_disk, on_disk.save_copy(None) as in_memory:
+        assert content(on_disk) == content(in_memory) == content(store)
+        assert in_memory.meta == store.meta
+    with pytest.raises(errors.ParameterError, match="not empty"):
+        store.save_copy(tmp_path / "copy")
+
+
+def test_wrong_rows_are_refused_and_nothing_changes(store):
+    store.append(rows(1), keys=["a"])
+    good = rows(2, 3)
+    cases = [
+        ({"codes": good["codes"]}, {}, errors.ParameterError, "the columns are codes, norms"),
+        ({**good, "norms": good["norms"].astype(np.float64)}, {}, errors.DTypeError, "holds float32, not float64"),
+        ({**good, "norms": good["norms"][:1]}, {}, errors.DimensionError, r"shape \(2, 1\)"),
+        ({**good, "codes": good["codes"][:, :1]}, {}, errors.DimensionError, r"shape \(n, 2\)"),
+        (good, {"keys": ["b"]}, errors.DimensionError, "1 keys for 2 rows"),
+        (good, {"keys": ["b", 3]}, errors.ParameterError, "keys are str, not int"),
+        (good, {"keys": ["b", "b"]}, errors.ParameterError, "given twice"),
+        (good, {"keys": ["b", "a"]}, errors.ParameterError, "'a' is there already; put"),
+        (good, {"keys": ["b", "\ud800"]}, errors.ParameterError, "UTF-8"),
+        (good, {"documents": ["text", b""]}, errors.ParameterError, "documents are bytes"),
+    ]
+    for arrays, texts, error, match in cases:
+        with pytest.raises(error, match=match):
+            store.append(arrays, **texts)
+    assert list(content(store)) == [0]
+    with pytest.raises(errors.ParameterError, match="no column 'x'"):
+        store.rows("x")
+    with pytest.raises(errors.ParameterError, match="list of integers"):
+        store.remove(ids=[0.5])
+
+
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        ({}, errors.ParameterError),
+        ({"id": ("u8", 1)}, errors.ParameterError),
+        ({"../x": ("u8", 1)}, errors.ParameterError),
+        ({"catalogue": ("u8", 1)}, errors.ParameterError),
+        ({"x": ("u8", 0)}, errors.ParameterError),
+        ({"x": ("O", 1)}, errors.DTypeError),
+    ],
+)
+def test_wrong_columns_are_refused(tmp_path, columns, error):
+    with pytest.raises(error):
+        Store.create(tmp_path / "s", "thing", columns)
+    assert not (tmp_path / "s").exists()
+
+
+# ---------------------------------------------------------------------- readers and writers
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "s"
+    with Store.create(path, "thing", COLUMNS) as store:
+        store.append(rows(1, 2, 3), keys=["a", "b", "c"], documents=[b"A", b"B", b"C"])
+    return path
+
+
+def test_a_reader_keeps_its_snapshot_until_it_refreshes(folder):
+    with Store.open(folder, "thing") as reader, Store.open(folder, "thing", writable=True) as writer:
+        before = content(reader)
+        writer.put(rows(9), keys=["a"], documents=[b"new"])
+        writer.remove(keys=["b"])
+        writer.append(rows(4), keys=["d"])
+        writer.set_meta({"new": True})
+        assert content(reader) == before
+        assert (reader.find("a"), reader.find("d"), reader.document(0), reader.meta) == (0, None, b"A", {})
+        assert reader.refresh()
+        assert content(reader) == content(writer) == {
+            0: (9, 9.0, "a", b"new", None), 2: (3, 3.0, "c", b"C", None), 3: (4, 4.0, "d", None, None),
+        }  # fmt: skip
+        assert reader.meta == {"new": True}
+        assert not reader.refresh()
+        before = content(reader)
+        writer.compact()
+        writer.remove(keys=["c"])
+        assert content(reader) == before
+        assert reader.refresh()
+        assert content(reader) == content(writer)
+
+
+def test_a_second_writer_is_told_who_writes(folder):
+    with (
+        Store.open(folder, "thing", writable=True),
+        pytest.raises(BlockingIOError, match=f"written by process {os.getpid()} on .* since"),
+    ):
+        Store.open(folder, "thing", writable=True)
+    Store.open(folder, "thing", writable=True).close()
+
+
+def test_the_lock_of_a_killed_writer_is_free(folder):
+    code = (
+        "import os, signal; from hdc.apps.store import Store;"
+        f"s = Store.open({str(folder)!r}, 'thing', writable=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert (folder / "lock").read_text().startswith("process ")
+    Store.open(folder, "thing", writable=True).close()
+    assert (folder / "lock").read_bytes() == b""
+
+
+def test_a_reader_cannot_write(folder):
+    with Store.open(folder, "thing") as reader:
+        for change in (
+            lambda: reader.append(rows(1)),
+            lambda: reader.remove([0]),
+            lambda: reader.set_meta({}),
+            reader.compact,
+        ):
+            with pytest.raises(errors.UnsupportedError, match="writable=True"):
+                change()
+
+
+def test_a_closed_store_says_so(folder):
+    store = Store.open(folder, "thing", writable=True)
+    store.close()
+    store.close()
+    for use in (lambda: store.append(rows(1)), lambda: store.find("a"), store.refresh, store.verify):
+        with pytest.raises(errors.ParameterError, match="closed"):
+            use()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_read_only_media(folder):
+    for path in [*folder.rglob("*"), folder]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        with Store.open(folder, "thing") as reader:
+            assert len(content(reader)) == 3
+            reader.verify()
+    finally:
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(0o755)
+
+
+# ---------------------------------------------------------------------- kinds and versions
+
+
+def test_other_folders_are_told(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no store at"):
+        Store.open(tmp_path / "none", "thing")
+    with pytest.raises(errors.FileFormatError, match="is not a store"):
+        Store.open(tmp_path, "thing", writable=True)
+    assert not (tmp_path / "lock").exists()
+    with pytest.raises(errors.FileFormatError, match="holds a 'thing', and a 'other'"):
+        Store.open(folder, "other")
+    with pytest.raises(errors.ParameterError, match="not empty"):
+        Store.create(folder, "thing", COLUMNS)
+
+
+def test_a_crash_in_the_making_is_made_good(tmp_path):
+    folder = tmp_path / "s"
+    (folder / "0").mkdir(parents=True)
+    (folder / "0" / "catalogue").write_bytes(b"half")
+    (folder / "lock").touch()
+    with Store.create(folder, "thing", COLUMNS) as store:
+        assert store.append(rows(1)).tolist() == [0]
+
+
+def test_an_old_format_is_migrated_by_its_rule(folder, monkeypatch):
+    def rule(old, new):
+        """Version 2 has norms twice as large."""
+        with Store("thing", layout_edition(old)) as before:
+            doubled = before.rows("norms") * 2
+        for path in old.iterdir():
+            (new / path.name).write_bytes(path.read_bytes())
+        with sqlite3.connect(new / "catalogue") as tables:
+            assert tables.execute("SELECT rows FROM state").fetchone() == (3,)
+        tables.close()
+        made = layout_edition(new)
+        made.write({"codes": before.rows("codes"), "norms": doubled}, ids=np.arange(3), dying=[0, 1, 2])
+        made.close()
+
+    def layout_edition(path):
+        from hdc.apps.store.edition import Edition
+
+        return Edition(path)
+
+    monkeypatch.setattr(layout, "FORMAT", 2)
+    monkeypatch.setattr(layout, "MIGRATIONS", {1: rule})
+    with pytest.raises(errors.FileFormatError, match=r"format 1, and this release reads 2; open it for writing once"):
+        Store.open(folder, "thing")
+    with Store.open(folder, "thing", writable=True) as migrated:
+        assert migrated.rows("norms")[migrated.alive(), 0].tolist() == [2, 4, 6]
+    with Store.open(folder, "thing") as reader:
+        reader.verify()
+    monkeypatch.undo()
+    with pytest.raises(errors.FileFormatError, match=r"version 2 .* upgrade"):
+        Store.open(folder, "thing")
+
+
+def test_no_part_of_the_format_changed(folder):
+    """A store that this release writes has the layout that its format number stands for."""
+    meta, _ = files.load(folder / "current", "store")
+    assert (meta, layout.FORMAT) == ({"kind": "thing", "format": 1, "edition": 0}, 1)
+    assert sorted(p.name for p in (folder / "0").iterdir()) == [
+        "catalogue",
+        "catalogue-journal",
+        "codes",
+        "norms",
+        "seal",
+    ]
+    assert (folder / "0" / "codes").read_bytes() == rows(1, 2, 3)["codes"].astype("<u8").tobytes()
+    tables = sqlite3.connect(folder / "0" / "catalogue")
+    assert tables.execute("SELECT row, key, document, source FROM rows").fetchall() == [
+        (0, "a", b"A", None), (1, "b", b"B", None), (2, "c", b"C", None),
+    ]  # fmt: skip
+    settings = dict(tables.execute("SELECT name, value FROM settings"))
+    assert {name: json.loads(text) for name, text in settings.items()} == {
+        "columns": {"codes": ["<u8", 2], "norms": ["<f4", 1]},
+        "meta": {},
+    }
+    tables.close()
