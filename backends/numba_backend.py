@@ -10,6 +10,7 @@ from hdc.backends.numba_kernels import (
     bitwise,
     bundle,
     codes,
+    lists,
     permute,
     planes,
     scan,
@@ -53,11 +54,12 @@ def warmup() -> None:
     bits.gather(x, index, dim)
     bits.slice_dims(x, 1, dim)
     bits.pack(bits.unpack(x, dim))
-    bits.code_dots(x[:, None], x[:, None], dim)
     codes = np.zeros((1, 1), dtype=np.uint8)
     tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, np.ones(1, dtype=np.float32), 1)
     entries = np.zeros((1, 16), dtype=np.float32)
     tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
+    bits.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
+    bits.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         dense.fwht(y)
@@ -79,6 +81,7 @@ BACKEND = dataclasses.replace(
         shared_ones=scan.shared_ones,
         top_k=scan.top_k,
         search_index=planes.PlaneIndex,
+        top_k_lists=lists.top_k_lists,
         majority=bundle.majority,
         counters_add=bundle.counters_add,
         counters_merge=bundle.counters_merge,
@@ -89,6 +92,7 @@ BACKEND = dataclasses.replace(
         pack=bitwise.pack,
         unpack=bitwise.unpack,
         code_dots=codes.code_dots,
+        code_top_k=codes.code_top_k,
     ),
     dense=dataclasses.replace(
         numpy_backend.BACKEND.dense,

@@ -105,6 +105,20 @@ def _signed_sums(x: Words, weights: Ints | None, dim: int) -> Counters:
     return sums
 
 
+def top_k_lists(
+    queries: Words, items: Words, ids: Counters, starts: Counters, probes: Counters, k: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Compare each query with the rows of its lists."""
+    best = np.full((len(queries), k), np.iinfo(np.int64).max)
+    for q, lists in enumerate(probes):
+        rows = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in lists] or [np.empty(0, np.int64)])
+        rows = rows[ids[rows] >= 0]
+        pairs = np.sort((hamming(queries[q : q + 1], items[rows])[0].astype(np.int64) << 32) | ids[rows])[:k]
+        best[q, : len(pairs)] = pairs
+    distances = (best >> 32).astype(np.int32)
+    return distances, np.where(distances == np.iinfo(np.int32).max, -1, best & 0xFFFFFFFF)
+
+
 class RowIndex:
     """The search index of the reference: the packed rows as they are, in a buffer that doubles."""
 
@@ -263,6 +277,29 @@ def _refined(linear: Any, side: Any, pair: Any, start: npt.NDArray[np.uint8], st
     return best
 
 
+Ranked = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
+"""Scores and ids."""
+
+
+def ranks(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """Return integers of 32 bits that ascend as the scores descend."""
+    bits = scores.view(np.int32).astype(np.int64)
+    return ~(bits ^ ((bits >> 31) & 0x7FFFFFFF))
+
+
+def ranked(pairs: npt.NDArray[np.int64]) -> Ranked:
+    """Return the scores and ids of ``rank << 32 | id``."""
+    bits = ~(pairs >> 32)
+    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int32).view(np.float32), pairs & 0xFFFFFFFF
+
+
+def code_top_k(queries: Words, items: Words, dim: int, scale: npt.NDArray[np.float32], k: int) -> Ranked:
+    """Compute all scores and sort them with their ids."""
+    scores = code_dots(queries, items, dim).astype(np.float32) * scale
+    pairs = ranks(scores) << 32 | np.arange(len(items))
+    return ranked(np.sort(np.partition(pairs, k - 1, axis=-1)[:, :k], axis=-1))
+
+
 def fwht(x: Floats) -> Floats:
     """Apply log2(dim) rounds of butterflies, then scale by 1/sqrt(dim)."""
     dim = x.shape[-1]
@@ -313,6 +350,7 @@ BACKEND = Backend(
         shared_ones=shared_ones,
         top_k=top_k,
         search_index=RowIndex,
+        top_k_lists=top_k_lists,
         majority=majority,
         counters_add=counters_add,
         counters_merge=counters_merge,
@@ -323,6 +361,7 @@ BACKEND = Backend(
         pack=pack,
         unpack=unpack,
         code_dots=code_dots,
+        code_top_k=code_top_k,
     ),
     dense=DenseKernels(fwht=fwht, signed_gather=signed_gather, csr_matmul=csr_matmul),
     threads=threads,

@@ -49,6 +49,12 @@ class BitKernels:
         The k items of least Hamming distance, in order of (distance, id); ``1 <= k <= n``.
     search_index : (words int) -> SearchIndex
         An empty index of rows of ``words`` words, for many searches of the same rows.
+    top_k_lists : (queries (q, words), items (n, words), ids (n,) int64, starts (lists + 1,) int64, probes (q, p)
+                   int64, k) -> ((q, k) int32 distances, (q, k) int64 ids)
+        List l is the items ``starts[l]`` to ``starts[l + 1] - 1``. The items nearest to each query in the lists
+        ``probes[query]``, all of them different, in order of (distance, id): item i counts as ``ids[i]``, which
+        is below 2**32, and not at all if that is negative. Places beyond the last item hold the greatest int32
+        and -1.
     majority : (x (..., n, words), weights (..., n) int64 or None, tie (words,)) -> (..., words)
         Bit j is set where the weights of rows with bit j set exceed half the total weight, cleared where
         they are less, and ``tie``'s bit where they are equal. Weights may be negative; weights of one set
@@ -78,6 +84,10 @@ class BitKernels:
         Dot products of multi-level codes. A component of a code with u planes is ``sum_i 2**(u-1-i) s_i``,
         s_i being +1 where its bit of plane i is set, else -1: 2**(u-1) times BEBR's ``sum_i 2**-i s_i``
         (Gan et al. 2023). The result is int64 where int32 could not hold ``dim * (2**u - 1)**2``.
+    code_top_k : (queries (q, planes, words), items (n, planes, words), dim, scale (n,) float32, k)
+                 -> ((q, k) float32 scores, (q, k) int64 ids)
+        The score of an item is the dot product of ``code_dots``, rounded to float32, times the item's scale, which
+        is positive and finite. The k greatest, in order of (descending score, id); ``1 <= k <= n``.
     """
 
     random_words: Callable[[Array, int], Array]
@@ -89,6 +99,7 @@ class BitKernels:
     shared_ones: Callable[[Array, Array], Array]
     top_k: Callable[[Array, Array, int], tuple[Array, Array]]
     search_index: Callable[[int], SearchIndex]
+    top_k_lists: Callable[[Array, Array, Array, Array, Array, int], tuple[Array, Array]]
     majority: Callable[[Array, Array | None, Array], Array]
     counters_add: Callable[[Array, Array, Array | None], Array]
     counters_merge: Callable[[Array, Array], Array]
@@ -99,6 +110,7 @@ class BitKernels:
     pack: Callable[[Array], Array]
     unpack: Callable[[Array, int], Array]
     code_dots: Callable[[Array, Array, int], Array]
+    code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)

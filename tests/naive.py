@@ -64,6 +64,13 @@ def top_k(query, items, k):
     return [d for d, _ in best], [i for _, i in best]
 
 
+def top_k_lists(query, items, ids, starts, lists, k):
+    rows = [row for one in lists for row in range(starts[one], starts[one + 1]) if ids[row] >= 0]
+    best = sorted((hamming(query, items[row]), int(ids[row])) for row in rows)[:k]
+    best += [(2**31 - 1, -1)] * (k - len(best))
+    return [d for d, _ in best], [i for _, i in best]
+
+
 def signed_sums(rows, weights):
     """Components as lists of 0 and 1; weights as Python integers."""
     dim = len(rows[0])
@@ -94,6 +101,12 @@ def code_dot(query_planes, item_planes):
         b = sum(s << (levels - 1 - i) for i, s in enumerate(values[levels:]))
         total += a * b
     return total
+
+
+def code_top_k(query, items, scale, k):
+    scores = [float(factor) * code_dot(query, item) for item, factor in zip(items, scale, strict=True)]
+    best = sorted((-score, i) for i, score in enumerate(scores))[:k]
+    return [-score for score, _ in best], [i for _, i in best]
 
 
 def fwht(x):

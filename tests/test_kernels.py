@@ -115,6 +115,17 @@ CASES = {
         lambda k, dim, queries, items: np.stack(k.bits.top_k(queries, items, 7), axis=1),
         lambda dim, batch, queries, items: each(lambda q: naive.top_k(q, items, 7), (len(queries),), queries),
     ),
+    "top_k_lists": Case(
+        lambda rng, dim, batch: (
+            packed(rng, dim, math.prod(batch)), packed(rng, dim, 15).repeat(2, axis=0),
+            np.where(np.arange(30) % 7 == 3, -1, rng.permutation(30)), np.array([0, 2, 2, 13, 30]),
+            rng.permuted(np.tile(np.arange(4), (math.prod(batch), 1)), axis=1)[:, :2],
+        ),
+        lambda k, dim, *inputs: np.stack(k.bits.top_k_lists(*inputs, 6), axis=1),
+        lambda dim, batch, queries, items, ids, starts, probes: each(
+            lambda q, lists: naive.top_k_lists(q, items, ids, starts, lists, 6), (len(queries),), queries, probes
+        ),
+    ),
     "majority_odd": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch, 11), packed(rng, dim)),
         lambda k, dim, x, tie: k.bits.majority(x, None, tie),
@@ -215,6 +226,18 @@ CASES = {
         lambda k, dim, queries, items: k.bits.code_dots(queries, items, dim),
         lambda dim, batch, queries, items: each(
             lambda q: [naive.code_dot(_rows(q, dim), _rows(x, dim)) for x in items], (len(queries),), queries
+        ),
+    ),
+    "code_top_k": Case(
+        lambda rng, dim, batch: (
+            packed(rng, dim, math.prod(batch), 2), packed(rng, dim, 3, 2).repeat(2, axis=0),
+            rng.choice(np.float32([0.5, 2.0]), 6),
+        ),
+        lambda k, dim, queries, items, scale: np.stack(k.bits.code_top_k(queries, items, dim, scale, 4), axis=1),
+        lambda dim, batch, queries, items, scale: each(
+            lambda q: naive.code_top_k(_rows(q, dim), [_rows(x, dim) for x in items], scale, 4),
+            (len(queries),),
+            queries,
         ),
     ),
     "signed_gather": Case(

@@ -49,6 +49,7 @@ class Store:
     def __init__(self, kind: str, edition: Edition, folder: Path | None = None, lock: WriterLock | None = None) -> None:
         self.kind, self._edition, self._folder, self._lock = kind, edition, folder, lock
         self._positions: tuple[Ids, Ids] | None = None
+        self._compacted = 0 if edition.folder is None else int(edition.folder.name)
 
     @classmethod
     def create(
@@ -152,6 +153,21 @@ class Store:
         meta: dict[str, Any] = self._edition.meta
         return meta
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(name for name in self._edition.columns if name != ID)
+
+    @property
+    def writable(self) -> bool:
+        """Whether this object may change the store."""
+        return self._edition.writable
+
+    @property
+    def generation(self) -> tuple[int, int]:
+        """What counts :meth:`compact` and then changes: with the same first number, positions are the same."""
+        return self._compacted, self._edition.catalogue.state.generation
+
     def rows(self, name: str) -> Rows:
         """Return a column, dead rows included, read-only and memory-mapped: ``(committed, width)``.
 
@@ -188,6 +204,11 @@ class Store:
         asked = np.atleast_1d(np.asarray(ids))
         if asked.ndim != 1 or (asked.size and asked.dtype.kind not in "iu"):
             raise ParameterError(f"ids are a list of integers, not {asked.dtype} of shape {asked.shape}")
+        if ID not in self._edition.columns and not len(self._edition.dead):
+            wrong = asked[(asked < 0) | (asked >= self._edition.count)]
+            if len(wrong):
+                raise ParameterError(f"there is no row with id {wrong[0]}")
+            return asked.astype(np.int64)
         known, rows = self._known()
         place = np.searchsorted(known, asked.astype(np.int64))
         found = place < len(known)
@@ -248,7 +269,7 @@ class Store:
         else:
             newer = _open_current(self._folder, self.kind)
             self._edition.close()
-            self._edition, changed = newer, True
+            self._edition, self._compacted, changed = newer, int(newer.folder.name) if newer.folder else 0, True
         self._positions = None if changed else self._positions
         return changed
 
@@ -363,7 +384,7 @@ class Store:
             if self._folder is not None and old.folder is not None:
                 layout.remove_leftovers(self._folder, old.folder)
             raise
-        self._edition, self._positions = new, None
+        self._edition, self._positions, self._compacted = new, None, self._compacted + 1
         old.close(seal=False)
 
     def save_copy(self, path: str | os.PathLike[str] | None) -> "Store":

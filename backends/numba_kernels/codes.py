@@ -15,15 +15,20 @@ runs over items and no sum crosses lanes, however short the codes are.
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.jit import kernel, peek, poke, popcount
 from hdc.backends.numba_kernels.parallel import over_rows
-from hdc.backends.numpy_backend import Ints, dot_dtype
+from hdc.backends.numba_kernels.topk import ID_BITS, new_heaps, replace_worst
+from hdc.backends.numpy_backend import Ints, Ranked, dot_dtype, ranked
 from hdc.words import Words
 
 LANES = 64
 """Items of a tile: two planes of 1024 components are 16 KiB, so that a tile stays in the first-level cache."""
+
+BLOCK_DOTS = 1 << 22
+"""Dot products that are held at a time by a search (16 or 32 MiB)."""
 
 
 @kernel
@@ -78,3 +83,29 @@ def code_dots(queries: Words, items: Words, dim: int) -> Ints:
     each = LANES * (q * planes**2 * words * 0.1 + planes * words)
     over_rows(_code_dots, -(-n // LANES), each, *args, dim, out)
     return out
+
+
+@kernel
+def _keep_best(dots: Any, scale: Any, first: int, heaps: Any, start: int, stop: int) -> None:
+    """Put rank and id of the items from ``first`` on in the heaps of queries ``start`` to ``stop``."""
+    bits = np.empty(1, dtype=np.float32)
+    for q in range(start, stop):
+        heap = heaps[q]
+        for i in range(dots.shape[1]):
+            bits[0] = np.float32(dots[q, i]) * scale[i]
+            number = np.int64(bits.view(np.int32)[0])
+            rank = ~(number ^ ((number >> 31) & 0x7FFFFFFF))
+            pair = rank << ID_BITS | (first + i)
+            if pair < heap[0]:
+                replace_worst(heap, pair)
+
+
+def code_top_k(queries: Words, items: Words, dim: int, scale: npt.NDArray[np.float32], k: int) -> Ranked:
+    """Compute the dot products of a block of items at a time, and keep the best."""
+    heaps = new_heaps(1, len(queries), k)[0]
+    step = max(LANES, BLOCK_DOTS // max(1, len(queries)) // LANES * LANES)
+    for first in range(0, len(items), step):
+        dots = code_dots(queries, items[first : first + step], dim)
+        factors = frozen(scale[first : first + step], np.float32, dots.shape[1])
+        over_rows(_keep_best, len(queries), dots.shape[1] * 1.0, dots, factors, first, heaps)
+    return ranked(np.sort(heaps, axis=-1))

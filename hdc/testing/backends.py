@@ -29,6 +29,14 @@ def _codes(rng: np.random.Generator, dim: int) -> Arguments:
     return _packed(rng, dim, 4, 3), _packed(rng, dim, 5, 3), dim
 
 
+def _lists(rng: np.random.Generator, dim: int) -> Arguments:
+    """Return lists of 0 to 40 rows, a tenth of them left out, and three lists for each query."""
+    starts = np.concatenate([[0], np.cumsum(rng.integers(0, 41, 8))])
+    ids = np.where(rng.random(starts[-1]) < 0.1, -1, rng.permutation(starts[-1]))
+    probes = rng.permuted(np.tile(np.arange(8), (5, 1)), axis=1)[:, :3]
+    return _packed(rng, dim, 5), _packed(rng, dim, int(starts[-1])), ids, starts, probes, 30
+
+
 BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
     "random_words": [lambda rng, dim: (rng.integers(0, 2**64, (5, 2), dtype=np.uint64), word_count(dim))],
     "xor": [lambda rng, dim: (_packed(rng, dim, 3, 1), _packed(rng, dim, 4))],
@@ -41,6 +49,7 @@ BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
         lambda rng, dim: (_packed(rng, dim, 3), _packed(rng, dim, 60).repeat(2, axis=0), 9),
         lambda rng, dim: (_packed(rng, dim, 40), _packed(rng, dim, 600), 600),
     ],
+    "top_k_lists": [_lists],
     "majority": [
         lambda rng, dim: (_packed(rng, dim, 2, 9), None, _packed(rng, dim)),
         lambda rng, dim: (_packed(rng, dim, 2, 40), None, _packed(rng, dim)),
@@ -64,6 +73,10 @@ BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
     "pack": [lambda rng, dim: (rng.integers(0, 2, (3, dim)).astype(np.bool_),)],
     "unpack": [lambda rng, dim: (_packed(rng, dim, 3), dim)],
     "code_dots": [_codes],
+    "code_top_k": [
+        lambda rng, dim: (*_codes(rng, dim), rng.random(5, dtype=np.float32) + 1, 3),
+        lambda rng, dim: (*(x.repeat(99, axis=0) for x in _codes(rng, dim)[:2]), dim, np.ones(495, np.float32), 400),
+    ],
 }
 """Arguments of each kernel on packed words, by dimension; results are compared exactly."""
 

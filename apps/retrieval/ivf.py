@@ -1,0 +1,201 @@
+"""Inverted file: rows in lists by their nearest centroid; a query looks into the lists of its nearest centroids.
+
+Centroids are means of codes, found by spherical k-means on the codes' components +1 and -1 and kept as small
+integers: dot products with them are exact in float32, so that a code falls into the same list on any machine.
+"""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.measures import Distances, Floats, Ids, Measure
+from hdc.apps.retrieval.view import View, joined
+from hdc.errors import ParameterError
+from hdc.kernels import BitKernels
+from hdc.words import Words
+
+BLOCK = 1 << 14
+"""Codes that are unpacked at a time."""
+
+PER_LIST = 64
+"""Codes a list, at most, that centroids are trained on."""
+
+ROUNDS = 10
+
+TAIL = 8
+"""Lists are made anew when more than a TAIL-th of the rows came after they were made."""
+
+MOST_DIM = (1 << 24) // 127
+"""Dimensions up to which a dot product of signs and bytes is exact in float32."""
+
+
+@dataclass
+class Coarse:
+    """The centroids.
+
+    Attributes
+    ----------
+    bits : BitKernels
+    centroids : (lists, dim) int8 array
+    """
+
+    bits: BitKernels
+    centroids: npt.NDArray[np.int8]
+
+    def __post_init__(self) -> None:
+        self._columns = np.ascontiguousarray(self.centroids.T, dtype=np.float32)
+
+    def nearest(self, codes: Words, count: int) -> Ids:
+        """Return the ``count`` lists nearest to each of (n, words) codes, nearest first: ``(n, count)``."""
+        lists = self.centroids.shape[0]
+        out = np.empty((len(codes), count), dtype=np.int64)
+        for start in range(0, len(codes), BLOCK):
+            scores = _signs(self.bits, codes[start : start + BLOCK], len(self._columns)) @ self._columns
+            if count == 1:
+                out[start : start + BLOCK, 0] = scores.argmax(axis=1)
+                continue
+            ranks = -scores.astype(np.int64) * lists + np.arange(lists)
+            out[start : start + BLOCK] = np.sort(np.partition(ranks, count - 1)[:, :count], axis=1) % lists
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the centroids as JSON."""
+        return {"shape": self.centroids.shape, "int8": base64.b85encode(self.centroids.tobytes()).decode()}
+
+    @classmethod
+    def from_json(cls, bits: BitKernels, state: dict[str, Any]) -> "Coarse":
+        """Return the centroids of :meth:`to_json`."""
+        return cls(bits, np.frombuffer(base64.b85decode(state["int8"]), dtype=np.int8).reshape(state["shape"]))
+
+
+def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Coarse:
+    """Find centroids by spherical k-means.
+
+    Parameters
+    ----------
+    bits : BitKernels
+    codes : (n, words) uint64 array
+    dim, lists, seed : int
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer codes than lists, or more dimensions than float32 counts exactly.
+    """
+    if not 1 <= lists <= len(codes):
+        raise ParameterError(f"{lists} lists cannot be trained on {len(codes)} codes; give at least one for each list")
+    if dim > MOST_DIM:
+        raise ParameterError(f"lists are for codes of at most {MOST_DIM} bits, not {dim}")
+    rng = np.random.default_rng(seed)
+    sample = codes[np.sort(rng.choice(len(codes), min(len(codes), PER_LIST * lists), replace=False))]
+    first = np.sort(rng.choice(len(sample), lists, replace=False))
+    coarse = Coarse(bits, _bytes(_signs(bits, sample[first], dim)))
+    for _ in range(ROUNDS):
+        cells = coarse.nearest(sample, 1)[:, 0]
+        coarse = Coarse(bits, _bytes(_means(bits, sample, cells, dim, lists, rng)))
+    return coarse
+
+
+def _means(
+    bits: BitKernels, codes: Words, cells: Ids, dim: int, lists: int, rng: np.random.Generator
+) -> npt.NDArray[np.float64]:
+    """Return the mean of each list's codes; an empty list starts again from a code of a large one."""
+    sums = np.zeros((lists, dim))
+    order = np.argsort(cells, kind="stable")
+    for start in range(0, len(order), BLOCK):
+        rows = order[start : start + BLOCK]
+        own, begins = np.unique(cells[rows], return_index=True)
+        sums[own] += np.add.reduceat(_signs(bits, codes[rows], dim), begins, axis=0)
+    counts = np.bincount(cells, minlength=lists)
+    empty = np.flatnonzero(counts == 0)
+    weights = counts[cells].astype(np.float64)
+    crowded = rng.choice(len(codes), len(empty), replace=False, p=weights / weights.sum())
+    sums[empty] = _signs(bits, codes[crowded], dim)
+    return sums
+
+
+def _signs(bits: BitKernels, codes: Words, dim: int) -> Floats:
+    """Unpack codes to +1 and -1."""
+    signs: Floats = bits.unpack(codes, dim).astype(np.float32)
+    signs *= 2
+    signs -= 1
+    return signs
+
+
+def _bytes(means: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    """Scale rows to one length, the largest that bytes hold, and round."""
+    lengths = np.sqrt((means.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
+    unit = means / np.maximum(lengths, 1e-9)
+    return np.asarray(np.rint(unit * (127 / np.abs(unit).max())), dtype=np.int8)
+
+
+@dataclass
+class _Lists:
+    """Rows of a view, list by list.
+
+    Attributes
+    ----------
+    codes : (n, words) uint64 array
+    rows : (n,) int64 array
+        Positions in the view.
+    starts : (lists + 1,) int64 array
+    """
+
+    codes: Words
+    rows: Ids
+    starts: Ids
+
+    @classmethod
+    def of(cls, view: View, start: int, lists: int) -> "_Lists":
+        """Group the live rows from position ``start`` on."""
+        rows = start + np.flatnonzero(view.alive[start:])
+        cells = view.cells[rows]
+        rows = rows[np.lexsort((view.ids[rows], cells))]
+        starts = np.concatenate([[0], np.cumsum(np.bincount(cells, minlength=lists))])
+        return cls(np.ascontiguousarray(view.codes[rows, 0]), rows, starts)
+
+
+class InvertedFile:
+    """The searcher of an index of lists. Codes of several planes are found by their first, and then compared."""
+
+    def __init__(self, measure: Measure, coarse: Coarse) -> None:
+        self.measure, self.coarse = measure, coarse
+        self._view: View | None = None
+        self._parts: list[_Lists] = []
+        self._main_stop = 0
+
+    def _follow(self, view: View) -> None:
+        lists = len(self.coarse.centroids)
+        main = self._parts[:1]
+        if self._view is None or self._view.edition != view.edition or TAIL * (len(view) - self._main_stop) > len(view):
+            main = [_Lists.of(view, 0, lists)]
+            self._main_stop = len(view)
+        tail = [_Lists.of(view, self._main_stop, lists)] if self._main_stop < len(view) else []
+        self._parts, self._view = main + tail, view
+
+    def search(
+        self, view: View, queries: Words, k: int, probes: int, among: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Distances, Ids]:
+        """Return the k nearest rows in the ``probes`` nearest lists, by differing bits of the first plane.
+
+        Parameters
+        ----------
+        view : View
+        queries : (q, planes, words) uint64 array
+        k, probes : int
+        among : (n,) bool array, optional
+            Rows that may be found, where not all may.
+        """
+        if view is not self._view:
+            self._follow(view)
+        signs = np.ascontiguousarray(queries[:, 0])
+        lists = self.coarse.nearest(signs, min(probes, len(self.coarse.centroids)))
+        allowed = view.alive if among is None else view.alive & among
+        found = []
+        for part in self._parts:
+            ids = np.where(allowed[part.rows], view.ids[part.rows], -1)
+            found.append(self.measure.bits.top_k_lists(signs, part.codes, ids, part.starts, lists, k))
+        return joined(found, k) if len(found) > 1 else found[0]
