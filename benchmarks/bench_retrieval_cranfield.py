@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from retrieval_data import CANDIDATES, K, Floats, Ids, data_folder, exact, rerank, to_int8, vectors
+from retrieval_data import CANDIDATES, Floats, Ids, K, data_folder, exact, rerank, to_int8, vectors
 
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
 

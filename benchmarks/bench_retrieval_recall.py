@@ -21,7 +21,7 @@ from typing import Any
 
 import faiss
 import numpy as np
-from retrieval_data import CANDIDATES, K, QUERIES, Floats, Ids, data_folder, exact, recall, rerank, to_int8, vectors
+from retrieval_data import CANDIDATES, QUERIES, Floats, Ids, K, data_folder, exact, recall, rerank, to_int8, vectors
 
 import hdc
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer

@@ -1,4 +1,4 @@
-"""Binarisers: the recurrence against plain Python, scores against floats, files against damage, habits of scikit-learn."""
+"""Binarisers: the recurrence against plain Python, scores against floats, damaged files, scikit-learn's habits."""
 
 import itertools
 import json
@@ -328,7 +328,7 @@ def test_clone_pipeline_and_estimator_conventions():
 # Interruptions
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -339,7 +339,7 @@ def interrupt_after(monkeypatch, saves):
     def saving(self, *args):
         save(self, *args)
         if next(count) == saves:
-            raise Interrupted
+            raise StoppedError
 
     monkeypatch.setattr(Checkpoint, "save", saving)
 
@@ -349,7 +349,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_codes(tmp_path, monkeypatch):
     whole = RecurrentBinarizer(dim=64, rounds=4, patience=4).fit(x)
     with monkeypatch.context() as patch:
         interrupt_after(patch, 2)
-        with pytest.raises(Interrupted):
+        with pytest.raises(StoppedError):
             RecurrentBinarizer(dim=64, rounds=4, patience=4).fit(x, checkpoint=tmp_path)
     resumed = RecurrentBinarizer(dim=64, rounds=4, patience=4).fit(x, checkpoint=tmp_path)
     assert np.array_equal(resumed.transform(x), whole.transform(x))
@@ -373,7 +373,7 @@ def test_training_is_deterministic_and_does_no_harm(torch, loops, tmp_path, monk
     trained = RecurrentBinarizer(**parameters, epochs=4).fit(x)
     with monkeypatch.context() as patch:
         interrupt_after(patch, 2)
-        with pytest.raises(Interrupted):
+        with pytest.raises(StoppedError):
             RecurrentBinarizer(**parameters, epochs=4).fit(x, checkpoint=tmp_path)
     resumed = RecurrentBinarizer(**parameters, epochs=4).fit(x, checkpoint=tmp_path)
     assert np.array_equal(resumed.transform(x), trained.transform(x))
