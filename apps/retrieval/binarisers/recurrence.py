@@ -9,6 +9,7 @@ W, B_i and R_i are affine maps. Without loops this is a hash.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,15 +84,14 @@ def sign(x: Floats) -> Floats:
 def unit(x: Floats) -> Floats:
     """Divide rows by their norms; a zero row stays zero."""
     norms = np.linalg.norm(x, axis=1, keepdims=True)
-    divided: Floats = x / np.where(norms > 0, norms, np.float32(1))
-    return divided
+    return np.asarray(x / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
 def least_squares(x: Floats, y: Floats) -> Affine:
     """Return the affine map from rows of x to rows of y of least squared error, slightly regularised."""
     mean, target = np.asarray(x.mean(axis=0)), np.asarray(y.mean(axis=0))
     centred = x - mean
-    square = np.asarray(centred.T @ centred, dtype=np.float64)
+    square: Any = (centred.T @ centred).astype(np.float64)
     square[np.diag_indices_from(square)] += RIDGE * np.trace(square) / len(square) + 1e-12
     weight = np.linalg.solve(square, (centred.T @ (y - target)).astype(np.float64)).astype(np.float32)
     return Affine(weight, (target - mean @ weight).astype(np.float32))

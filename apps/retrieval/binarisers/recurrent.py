@@ -161,7 +161,7 @@ class RecurrentBinarizer(Binarizer):
             raise MismatchError(f"old_codes must have shape {expected}, not {np.shape(old_codes)}")
 
     def _fit(self, x: Floats, old: Floats | None, validation: Validation, state: Checkpoint) -> None:
-        maps = initial(x, self.dim, self.loops, self.seed)
+        maps = initial(x, self.dim, self.loops, self.seed) if old is None else regressed(x, old)
         if self.epochs:
             from hdc.apps.retrieval.binarisers.training import train
 

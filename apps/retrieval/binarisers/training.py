@@ -71,23 +71,26 @@ def train(
     torch = import_torch()
     trainer = _Trainer(torch, maps, x, old, settings)
     progress = Progress("epoch", settings.epochs, settings.patience)
-    best, progress.best = maps, validation.recall_of(_cosines(maps, validation.queries, x))
+    indexed = None if old is None else _components(old)
+    best, progress.best = maps, _recall(maps, x, indexed, validation)
     if saved := state.load("epoch", progress):
         best = Recurrence.from_arrays({n: a for n, a in saved.items() if not n.startswith("now.")}, settings.loops)
         trainer.restore({n.removeprefix("now."): a for n, a in saved.items() if n.startswith("now.")})
     while progress.goes_on():
         trainer.epoch(progress.done)
         now = trainer.maps()
-        if progress.step(validation.recall_of(_cosines(now, validation.queries, x))):
+        if progress.step(_recall(now, x, indexed, validation)):
             best = now
         arrays = {f"now.{name}": array for name, array in trainer.state().items()}
         state.save("epoch", progress, best.to_arrays() | arrays)
     return best
 
 
-def _cosines(maps: Recurrence, queries: Floats, x: Floats) -> Floats:
-    cosines: Floats = _components(maps.signs(queries)) @ _components(maps.signs(x)).T
-    return cosines
+def _recall(maps: Recurrence, x: Floats, old: Floats | None, validation: Validation) -> float:
+    """Return the recall of symmetric comparison: with the codes of x, or the mean of those and the old codes."""
+    queries = _components(maps.signs(validation.queries))
+    own = validation.recall_of(queries @ _components(maps.signs(x)).T)
+    return own if old is None else (own + validation.recall_of(queries @ old.T)) / 2
 
 
 def _components(signs: Floats) -> Floats:
@@ -156,16 +159,17 @@ class _Trainer:
         """Train once on every vector; the order depends on the seed and the number of the epoch only."""
         rng = np.random.default_rng([self._settings.seed, number])
         order = rng.permutation(len(self._f))
-        queue = order[:0]
+        rows, codes = order[:0], self._codes(order[:0]).detach()
         for start in range(0, len(order), BATCH):
             anchors = order[start : start + BATCH]
             picked = rng.integers(0, self._positives.shape[1], len(anchors))
             positives = self._positives[anchors, picked]
-            loss = self._loss(anchors, positives, queue)
+            loss, seen = self._loss(anchors, positives, rows, codes)
             self._optimiser.zero_grad()
             loss.backward()
             self._optimiser.step()
-            queue = np.concatenate([anchors, queue])[: self._settings.queue]
+            rows = np.concatenate([anchors, rows])[: self._settings.queue]
+            codes = self._torch.cat([seen, codes])[: self._settings.queue]
 
     def _codes(self, rows: npt.NDArray[np.int64]) -> Any:
         f = self._f[rows]
@@ -178,17 +182,16 @@ class _Trainer:
             value = value + 2.0 ** -(i + 1) * self._sign(corrected)
         return normal(value, dim=1)
 
-    def _loss(self, anchors: npt.NDArray[np.int64], positives: npt.NDArray[np.int64], queue: Any) -> Any:
+    def _loss(self, anchors: Any, positives: Any, queue: Any, earlier: Any) -> tuple[Any, Any]:
+        """Return the loss of a batch, and its anchors' codes for the queue."""
         a, p = self._codes(anchors), self._codes(positives)
-        with self._torch.no_grad():
-            earlier = self._codes(queue) if len(queue) else a[:0]
         a_rows, p_rows = np.concatenate([anchors, queue]), np.concatenate([positives, queue])
         loss = self._contrast(anchors, a, positives, p, p_rows, self._torch.cat([p, earlier]))
         loss = loss + self._contrast(positives, p, anchors, a, a_rows, self._torch.cat([a, earlier]))
         if self._old is not None:
             loss = loss + self._contrast(anchors, a, anchors, self._old[anchors], a_rows, self._old[a_rows])
             loss = loss + self._contrast(anchors, a, positives, self._old[positives], p_rows, self._old[p_rows])
-        return loss
+        return loss, a.detach()
 
     def _contrast(self, rows: Any, codes: Any, positive_rows: Any, positives: Any, key_rows: Any, keys: Any) -> Any:
         """Return the cross-entropy of each code against its positive and the hardest of the keys."""
