@@ -42,7 +42,9 @@ def counted(items: Iterable[Item], what: str) -> Iterator[Item]:
             print(CLEAR, end="", file=sys.stderr, flush=True)
 
 
-def tracked(items: Iterable[Item], total: int, done: int = 0, *, show: bool = True) -> Iterator[Item]:
+def tracked(
+    items: Iterable[Item], total: int, done: int = 0, *, show: bool = True, what: str = "points"
+) -> Iterator[Item]:
     """Pass finished items on and show how many of ``total`` are done.
 
     Parameters
@@ -54,6 +56,8 @@ def tracked(items: Iterable[Item], total: int, done: int = 0, *, show: bool = Tr
         Items that were finished before; they do not count for the speed.
     show : bool
         Whether to show anything; nothing is shown where standard error is not a terminal.
+    what : str
+        The items' name.
     """
     if not (show and sys.stderr.isatty()):
         yield from items
@@ -64,15 +68,15 @@ def tracked(items: Iterable[Item], total: int, done: int = 0, *, show: bool = Tr
             now = time.monotonic()
             if now - shown >= INTERVAL:
                 shown = now
-                print(f"\r{bar(number, total, done, now - began)}", end="", file=sys.stderr, flush=True)
+                print(f"\r{bar(number, total, done, now - began, what)}", end="", file=sys.stderr, flush=True)
             yield item
     finally:
         print(CLEAR, end="", file=sys.stderr, flush=True)
 
 
-def bar(number: int, total: int, done: int, seconds: float) -> str:
+def bar(number: int, total: int, done: int, seconds: float, what: str = "points") -> str:
     """Return one line: a bar, the count, and the time left at the speed so far."""
     finished = done + number
     filled = WIDTH * finished // max(total, 1)
     left = time.strftime("%H:%M:%S", time.gmtime(seconds / number * (total - finished)))
-    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {finished}/{total} points, {left} left"
+    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {finished}/{total} {what}, {left} left"

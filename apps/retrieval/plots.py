@@ -57,6 +57,11 @@ def save(rows: Sequence[Measured], k: int, path: str | os.PathLike[str]) -> None
         raise ParameterError(f"{os.fspath(path)}: {error}") from error
 
 
+def check() -> None:
+    """Raise BackendUnavailableError if matplotlib is not installed."""
+    _figure_class()
+
+
 def _figure_class() -> Any:
     try:
         from matplotlib.figure import Figure
