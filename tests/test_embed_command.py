@@ -300,8 +300,8 @@ def test_an_index_of_a_newer_version(made, tmp_path, capsys, monkeypatch):
         assert embed("index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "i") == 0
     capsys.readouterr()
     before = contents(tmp_path / "i")
-    fails(capsys, f"format {layout.FORMAT + 1}", "search", tmp_path / "i", made / "q.npy")
-    fails(capsys, f"format {layout.FORMAT + 1}", "add", tmp_path / "i", made / "q.npy")
+    fails(capsys, f"version {layout.FORMAT + 1}", "search", tmp_path / "i", made / "q.npy")
+    fails(capsys, f"version {layout.FORMAT + 1}", "add", tmp_path / "i", made / "q.npy")
     assert contents(tmp_path / "i") == before
 
 
