@@ -28,8 +28,8 @@ from hdc.errors import FileFormatError
 KIND = "crash-test"
 COLUMNS = {"codes": ("uint64", 8), "norms": ("float32", 1)}
 
-LONGEST_S = 0.5
-"""Writers are killed after a time drawn between none and this, which is the time of a few changes."""
+MOST_CHANGES = 6
+"""A writer is killed after a random number of changes up to this, and a random part of the time of one or two."""
 
 CHANGES = {"append": 0.3, "put": 0.35, "replace": 0.15, "remove": 0.17, "compact": 0.03}
 
@@ -134,8 +134,18 @@ def write_until_killed(folder: Path, model: Model, seed: int, first: int, report
             change_model(model, change)
 
 
-def killed_writer(folder: Path, model: Model, seed: int, first: int, delay: float) -> int:
-    """Run a writer in another process and kill it after a while; return how many changes it saw acknowledged."""
+def killed_writer(folder: Path, model: Model, seed: int, first: int, changes: int, part: float) -> int:
+    """Run a writer in another process and kill it; return how many changes it saw acknowledged.
+
+    Parameters
+    ----------
+    folder, model, seed, first
+        As :func:`write_until_killed`.
+    changes : int
+        Changes to wait for.
+    part : float
+        Time to wait then, in average changes.
+    """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -146,14 +156,15 @@ def killed_writer(folder: Path, model: Model, seed: int, first: int, delay: floa
             os._exit(1)
     os.close(writing)
     os.read(reading, 1)
-    time.sleep(delay)
+    start = time.monotonic()
+    acknowledged = b"".join(os.read(reading, 1) for _ in range(changes))
+    time.sleep(part * (time.monotonic() - start) / changes)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if not os.WIFSIGNALED(status):
         raise RuntimeError("the writer failed by itself; see above")
-    acknowledged = b""
-    while part := os.read(reading, 1 << 16):
-        acknowledged += part
+    while more := os.read(reading, 1 << 16):
+        acknowledged += more
     os.close(reading)
     return len(acknowledged)
 
@@ -172,9 +183,10 @@ def kill_many(folder: Path, kills: int, seed: int) -> collections.Counter[str]:
     """Kill writers of one store, one after the other; count what was found after each."""
     Store.create(folder, KIND, COLUMNS).close()
     model, number, counts = Model(), 0, collections.Counter[str]()
-    delays = np.random.default_rng(seed).uniform(0, LONGEST_S, kills)
-    for delay in delays:
-        acknowledged = killed_writer(folder, copy.deepcopy(model), seed, number, delay)
+    rng = np.random.default_rng(seed)
+    for _ in range(kills):
+        changes, part = int(rng.integers(1, MOST_CHANGES + 1)), float(rng.uniform(0, 2))
+        acknowledged = killed_writer(folder, copy.deepcopy(model), seed, number, changes, part)
         counts.update(wreck(folder))
         for _ in range(acknowledged):
             change = plan(model, seed, number)
@@ -190,10 +202,11 @@ def kill_many(folder: Path, kills: int, seed: int) -> collections.Counter[str]:
             counts["as acknowledged"] += 1
         elif found == going_on.rows:
             counts["and the change that was going on"] += 1
-            model, number = going_on, number + 1
+            model = going_on
         else:
             counts["LOST OR HALF VISIBLE"] += 1
-            model.rows, number = found, number + 1
+            model.rows = found
+        number += 1
         if len(model.rows) > 5000:
             with Store.open(folder, KIND, writable=True) as store:
                 store.remove(ids=list(model.rows))

@@ -52,6 +52,18 @@ def test_rows_keys_documents_and_sources_come_back(store):
     assert not store.rows("codes").flags.writeable
 
 
+def test_ids_may_be_given_if_they_are_new(store):
+    assert store.append(rows(1, 2), ids=[7, 5], keys=["a", None]).tolist() == [7, 5]
+    assert store.append(rows(3)).tolist() == [8]
+    assert {number: entry[0] for number, entry in content(store).items()} == {7: 1, 5: 2, 8: 3}
+    assert store.find("a") == 7
+    for wrong, match in (([8], "from 9 on, which 8 is not"), ([9.0], "1 different integers"), ([9, 10], "1 different")):
+        with pytest.raises(errors.ParameterError, match=match):
+            store.append(rows(4), ids=wrong)
+    with pytest.raises(errors.ParameterError, match="different"):
+        store.append(rows(4, 5), ids=[9, 9])
+
+
 def test_put_replaces_by_key_and_the_id_stays(store):
     store.append(rows(1, 2), keys=["a", "b"])
     assert store.put(rows(9, 8), keys=["c", "a"], documents=[b"new", b"newer"]).tolist() == [2, 0]

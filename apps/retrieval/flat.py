@@ -36,8 +36,7 @@ class Flat:
 
     def _follow(self, view: View) -> None:
         """Take up what changed since the last search."""
-        worn = len(self._odd) + int((~view.alive[self._main]).sum())
-        if self._view is None or view.edition != self._view.edition or WORN * worn > len(self._main):
+        if self._view is None or view.edition != self._view.edition or self._worn(view):
             self._begin()
         new = np.arange(self._seen, len(view))
         new = new[view.alive[new]]
@@ -50,7 +49,11 @@ class Flat:
         self._odd = np.concatenate([self._odd, new[~ordered]])
         self._odd = self._odd[view.alive[self._odd]]
         self._live = view.alive[self._main]
+        self._whole = len(self._main) == len(view) and bool((np.diff(self._main) == 1).all())
         self._seen, self._view = len(view), view
+
+    def _worn(self, view: View) -> bool:
+        return bool(WORN * (len(self._odd) + (~view.alive[self._main]).sum()) > len(self._main))
 
     def search(self, view: View, queries: Words, k: int) -> tuple[Distances, Ids]:
         """Return the k nearest live rows of each query as distances and ids; ``k`` at most their number."""
@@ -65,10 +68,10 @@ class Flat:
         return joined(found, k) if len(found) > 1 else found[0]
 
     def _search_main(self, view: View, queries: Words, k: int) -> tuple[Distances, Ids]:
-        whole = len(self._main) == len(view) and self._main[0] == 0 and len(self._odd) == 0
-        if isinstance(self.measure, Hamming) and not (whole and len(queries) <= FEW and self._planes is None):
+        as_they_are = self._whole and len(queries) <= FEW and self._planes is None
+        if isinstance(self.measure, Hamming) and not as_they_are:
             return self._search_planes(view, queries, k)
-        rows = slice(len(view)) if whole else self._main
+        rows = slice(len(view)) if self._whole else self._main
         scale = None if view.scale is None else view.scale[rows]
         return self.measure.top_k(queries, view.codes[rows], scale, k)
 

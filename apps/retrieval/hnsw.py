@@ -99,19 +99,17 @@ class Graph:
         ids = np.full((len(queries), k), -1, dtype=np.int64)
         if len(queries) and len(self._graph):
             found = self._graph.search(signs, k, threads=threads())
-            keys = np.atleast_2d(found.keys).astype(np.int64)
-            there = np.arange(keys.shape[1]) < np.atleast_1d(found.counts)[:, None]
-            ids[:, : keys.shape[1]] = np.where(there, keys, -1)
-            distances[:, : keys.shape[1]] = np.where(there, np.atleast_2d(found.distances), distances[:, :1])
+            keys, differing = np.atleast_2d(found.keys), np.atleast_2d(found.distances)  # one query loses its axis
+            counts = found.counts if len(queries) > 1 else np.array([keys.shape[1]])
+            there = np.arange(keys.shape[1]) < counts[:, None]
+            ids[:, : keys.shape[1]][there] = keys[there]
+            distances[:, : keys.shape[1]][there] = differing[there]
         return nearest_of(distances.astype(np.int32), ids, k)
 
     def save(self, view: View, path: Path) -> None:
-        """Write the graph of a view, so that the next process need not build it."""
-        self.follow(view)
+        """Write the graph, which has followed a view of these ids, so that the next process need not build it."""
         content = np.frombuffer(self._graph.save(), dtype=np.uint8)
-        meta = {"edition": view.edition, "rows": len(view)}
-        files.save(path, KIND, meta, {"graph": content, "ids": self._held})
-        self.changed = False
+        files.save(path, KIND, {"edition": view.edition, "rows": len(view)}, {"graph": content, "ids": self._held})
 
     def check(self, path: Path) -> None:
         """Raise FileFormatError if the file of a graph is damaged."""

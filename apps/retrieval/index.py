@@ -36,6 +36,9 @@ NEIGHBOURS, BUILD_EFFORT = 16, 128
 CANDIDATES = 10
 """Times k rows are compared again by more exact distances, unless told otherwise."""
 
+MOST_IDS = 1 << 32
+"""Searches rank pairs of distance and id, with 32 bits for each."""
+
 FEW_ROWS = 10_000
 """Up to so many rows that a search is restricted to are scanned one by one."""
 
@@ -124,14 +127,14 @@ class BinaryIndex:
         self.originals = None if meta["originals"] is None else Originals(*meta["originals"])
         self._bits = find_backend(backend).bits
         self._measure = measure_of(self._bits, self.dim, self.levels)
-        self._coarse = None if meta["coarse"] is None else Coarse.from_json(self._bits, meta["coarse"])
+        self.coarse = None if meta["coarse"] is None else Coarse.from_json(self._bits, meta["coarse"])
 
     def _begin(self, store: Store, path: str | os.PathLike[str] | None) -> None:
         self.store = store
         self._path = None if path is None else Path(path)
         self._view: tuple[tuple[int, int], View] | None = None
         self._flat = Flat(self._measure)
-        self._lists = None if self._coarse is None else InvertedFile(self._measure, self._coarse)
+        self._lists = None if self.coarse is None else InvertedFile(self._measure, self.coarse)
         self._graph: Graph | None = None
         if self.kind == "hnsw":
             saved = None if self._path is None else self._path / GRAPH
@@ -167,15 +170,26 @@ class BinaryIndex:
         UnsupportedError
             If the index is of another kind, or open for reading.
         """
-        if self.kind != "ivf":
-            raise UnsupportedError(f"an index of kind {self.kind!r} needs no training; kind='ivf' does")
-        if self._coarse is not None:
-            raise ParameterError("the index is trained already; make a new one to train it differently")
+        self._check_untrained()
         rows = self._checked(codes, "codes")
         count = lists if lists is not None else max(1, min(len(rows), round(4 * len(rows) ** 0.5)))
-        coarse = train(self._bits, rows[:, 0], self.dim, _at_least_1("lists", count), seed)
+        self._adopt(train(self._bits, rows[:, 0], self.dim, _at_least_1("lists", count), seed))
+
+    def set_centroids(self, codes: Any) -> None:
+        """Take codes, one for each list, as centroids, instead of :meth:`train`; raises as that does."""
+        rows = self._checked(codes, "centroids")
+        self._check_untrained()
+        self._adopt(Coarse.of_codes(self._bits, rows[:, 0], self.dim))
+
+    def _adopt(self, coarse: Coarse) -> None:
         self.store.set_meta({**self.store.meta, "coarse": coarse.to_json()})
-        self._coarse, self._lists = coarse, InvertedFile(self._measure, coarse)
+        self.coarse, self._lists = coarse, InvertedFile(self._measure, coarse)
+
+    def _check_untrained(self) -> None:
+        if self.kind != "ivf":
+            raise UnsupportedError(f"an index of kind {self.kind!r} needs no training; kind='ivf' does")
+        if self.coarse is not None:
+            raise ParameterError("the index is trained already; make a new one to train it differently")
 
     def add(
         self,
@@ -184,6 +198,7 @@ class BinaryIndex:
         keys: Sequence[str | None] | None = None,
         documents: Sequence[bytes | None] | None = None,
         originals: Any = None,
+        ids: npt.ArrayLike | None = None,
         replace: bool = False,
     ) -> Ids:
         """Add codes and return the ids they were given, which no other code ever has.
@@ -197,6 +212,8 @@ class BinaryIndex:
         documents : sequence of n bytes, optional
         originals : (n, width) array of floats
             Where the index keeps them.
+        ids : (n,) integers, optional
+            All different, above every id that was ever given, and below 2**32; else they are counted on.
         replace : bool
             Whether codes take the place, and the id, of codes of the same key.
 
@@ -209,17 +226,20 @@ class BinaryIndex:
         DTypeError, DimensionError, PaddingError
             If the codes are not packed words of this index; nothing is added then, nor by any other error.
         ParameterError
-            If a key is there already, originals are missing or not finite, or lists are not trained.
+            If a key is there already, ids are not as said, originals are missing or not finite, or lists are not
+            trained.
         UnsupportedError
             If the index is open for reading.
         OSError
             If the disk is full or fails.
         """
         rows = self._columns(codes, originals)
+        if ids is not None and np.max(ids, initial=0) >= MOST_IDS:
+            raise ParameterError(f"ids must be below 2**32, which {np.max(ids)} is not")
         if not replace:
-            return self.store.append(rows, keys, documents)
-        if keys is None:
-            raise ParameterError("replace=True replaces by key; give keys")
+            return self.store.append(rows, keys, documents, ids=ids)
+        if keys is None or ids is not None:
+            raise ParameterError("replace=True replaces by key; give keys and no ids")
         return self.store.put(rows, keys, documents)
 
     def update(self, ids: npt.ArrayLike, codes: Any, *, originals: Any = None) -> None:
@@ -241,6 +261,22 @@ class BinaryIndex:
     def keys(self, ids: npt.ArrayLike) -> list[str | None]:
         """Return the keys of some ids (any shape is read in C order); None for -1 and where there is none."""
         return [None if number < 0 else self.store.key(number) for number in np.ravel(ids).tolist()]
+
+    def codes(self, ids: npt.ArrayLike) -> Words:
+        """Return the codes of some ids: ``(n, words)`` uint64, or ``(n, levels, words)``.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such id.
+        """
+        rows = self._now().codes[self.store.positions(ids)]
+        return rows if self.levels > 1 else rows[:, 0]
+
+    def ids(self) -> Ids:
+        """Return the ids of all codes, ascending: ``(len(index),)`` int64."""
+        view = self._now()
+        return np.sort(view.ids[view.alive])
 
     def compact(self) -> None:
         """Drop what removals and updates have left behind; ids stay. Raises as :meth:`Store.compact`."""
@@ -414,9 +450,9 @@ class BinaryIndex:
     def refresh(self) -> bool:
         """Go on to what a writer has changed since; return whether it did."""
         changed = self.store.refresh()
-        if changed and self._coarse is None and self.kind == "ivf":
+        if changed and self.coarse is None and self.kind == "ivf":
             self._settle(self.store.meta, self.backend)
-            self._lists = None if self._coarse is None else InvertedFile(self._measure, self._coarse)
+            self._lists = None if self.coarse is None else InvertedFile(self._measure, self.coarse)
         return changed
 
     def verify(self) -> None:
@@ -428,7 +464,9 @@ class BinaryIndex:
     def close(self) -> None:
         """Close the files; a graph that was changed is saved first, so that it need not be built again."""
         if self._graph is not None and self._path is not None and self._graph.changed and self.store.writable:
+            self._graph.follow(self._now())
             self._graph.save(self._now(), self._path / GRAPH)
+            self._graph.changed = False
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -447,9 +485,9 @@ class BinaryIndex:
         if scale is not None:
             columns["scale"] = scale[:, None]
         if self.kind == "ivf":
-            if self._coarse is None:
+            if self.coarse is None:
                 raise ParameterError("the lists are not trained; call train with a sample of the codes first")
-            columns["cells"] = self._coarse.nearest(rows[:, 0], 1).astype(np.int32)
+            columns["cells"] = self.coarse.nearest(rows[:, 0], 1).astype(np.int32)
         if (originals is None) != (self.originals is None):
             raise ParameterError(f"the index keeps {'no ' if self.originals is None else ''}originals")
         if self.originals is not None:

@@ -61,14 +61,19 @@ class Coarse:
             out[start : start + BLOCK] = np.sort(np.partition(ranks, count - 1)[:, :count], axis=1) % lists
         return out
 
+    @classmethod
+    def of_codes(cls, bits: BitKernels, codes: Words, dim: int) -> "Coarse":
+        """Return codes as centroids."""
+        return cls(bits, _bytes(_signs(bits, codes, dim)))
+
     def to_json(self) -> dict[str, Any]:
         """Return the centroids as JSON."""
-        return {"shape": self.centroids.shape, "int8": base64.b85encode(self.centroids.tobytes()).decode()}
+        return {"shape": self.centroids.shape, "base64": base64.b64encode(self.centroids.tobytes()).decode()}
 
     @classmethod
     def from_json(cls, bits: BitKernels, state: dict[str, Any]) -> "Coarse":
         """Return the centroids of :meth:`to_json`."""
-        return cls(bits, np.frombuffer(base64.b85decode(state["int8"]), dtype=np.int8).reshape(state["shape"]))
+        return cls(bits, np.frombuffer(base64.b64decode(state["base64"]), dtype=np.int8).reshape(state["shape"]))
 
 
 def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Coarse:
@@ -92,7 +97,7 @@ def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Co
     rng = np.random.default_rng(seed)
     sample = codes[np.sort(rng.choice(len(codes), min(len(codes), PER_LIST * lists), replace=False))]
     first = np.sort(rng.choice(len(sample), lists, replace=False))
-    coarse = Coarse(bits, _bytes(_signs(bits, sample[first], dim)))
+    coarse = Coarse.of_codes(bits, sample[first], dim)
     for _ in range(ROUNDS):
         cells = coarse.nearest(sample, 1)[:, 0]
         coarse = Coarse(bits, _bytes(_means(bits, sample, cells, dim, lists, rng)))

@@ -281,6 +281,8 @@ class Store:
         keys: Sequence[str | None] | None = None,
         documents: Sequence[bytes | None] | None = None,
         sources: Sequence[str | None] | None = None,
+        *,
+        ids: npt.ArrayLike | None = None,
     ) -> Ids:
         """Append rows and return their ids: ``(n,)`` int64.
 
@@ -288,11 +290,14 @@ class Store:
         ----------
         arrays : mapping of every column's name to a (n, width) array of its dtype
         keys, documents, sources : sequences of n, optional
+        ids : (n,) integers, optional
+            All different, and above every id that was ever given; else they are counted on.
 
         Raises
         ------
         ParameterError
-            If a key is there already (:meth:`put` replaces), or is given twice, or a text or column is missing.
+            If a key is there already (:meth:`put` replaces), or is given twice, a text or column is missing, or the
+            ids are not as said.
         DTypeError, DimensionError
             If an array is not of its column's dtype and width.
         UnsupportedError
@@ -304,7 +309,8 @@ class Store:
         for key, held in zip(keys or (), self._held(keys), strict=True):
             if held is not None:
                 raise ParameterError(f"the key {key!r} is there already; put replaces its row")
-        return self._written(self._edition.write(rows, entries))
+        given = None if ids is None else self._new_ids(ids, len(next(iter(rows.values()))))
+        return self._written(self._edition.write(rows, entries, given))
 
     def put(
         self,
@@ -452,6 +458,14 @@ class Store:
             rows[name] = column.checked(arrays[name], count)
             count = len(rows[name])
         return rows
+
+    def _new_ids(self, ids: npt.ArrayLike, count: int) -> Ids:
+        given, least = np.asarray(ids), self._edition.catalogue.state.next_id
+        if given.shape != (count,) or given.dtype.kind not in "iu" or len(np.unique(given)) != count:
+            raise ParameterError(f"ids must be {count} different integers, not {given.dtype} of shape {given.shape}")
+        if count and not least <= int(given.min()) <= int(given.max()) < 2**63:
+            raise ParameterError(f"ids must be new: from {least} on, which {given.min()} is not")
+        return given.astype(np.int64)
 
     def _held(self, keys: Sequence[str | None] | None) -> list[int | None]:
         """Return the live row of each key."""
