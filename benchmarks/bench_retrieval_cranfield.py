@@ -2,7 +2,8 @@
 
 Data: see ``retrieval_data``. A judged document of grade 1 (best) to 4 gains 4 to 1; other documents gain nothing.
 Models are fitted to the 1 400 documents that are indexed, to those and 8 000 other vectors of the same language model
-(``debian_minilm.npy``), or to the others alone; never to queries or judgements. Re-ranked: the first 100 ordered again by int8 originals.
+(``debian_minilm.npy``), or to the others alone; never to queries or judgements. Re-ranked: the first 100 ordered
+again by int8 originals.
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_cranfield.py``.
 """
