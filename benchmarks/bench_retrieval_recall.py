@@ -11,7 +11,7 @@ on two cores, most of it FAISS's OPQ.
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", str(len(os.sched_getaffinity(0))))
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # else idle threads of one library spin in the turn of the next
 
 import argparse
 import sys

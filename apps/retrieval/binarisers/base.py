@@ -184,10 +184,13 @@ class Binarizer(ABC):
         if not self._looks_up(queries, asymmetric):
             signs = self._signs(self._as_query_codes(queries)), self._signs(items)
             return symmetric_scores(*signs, self.dim_, self.levels)
-        scores, ids = self._search_tables(queries, items, len(items))
-        out = np.empty_like(scores)
-        np.put_along_axis(out, ids, scores, axis=1)
-        return out
+        rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
+        tables, as_bytes = byte_tables(self.nibble_tables(rows)), self._sign_bytes(items)
+        sums = np.zeros((len(rows), len(items)), dtype=np.float32)
+        for group, values in enumerate(as_bytes.T):
+            sums += tables[:, group, values]
+        sums *= self.scale(items)
+        return sums
 
     def search(self, queries: Any, codes: Words, k: int = 10, *, asymmetric: bool = True) -> tuple[Floats, Ids]:
         """Find the k codes of the highest score for each query, in bounded memory.
@@ -226,12 +229,14 @@ class Binarizer(ABC):
         scores = np.empty((len(rows), k), dtype=np.float32)
         ids = np.empty((len(rows), k), dtype=np.int64)
         if k:
-            as_bytes = np.ascontiguousarray(self._signs(codes), dtype="<u8").view(np.uint8)
-            scale = self.scale(codes)
+            as_bytes, scale = self._sign_bytes(codes), self.scale(codes)
             for part in blocks(len(rows), 2 * as_bytes.shape[1] * 1024):
                 tables = byte_tables(self.nibble_tables(finite(rows[part], part.start, "queries")))
                 scores[part], ids[part] = table_kernels().top_k(tables, as_bytes, scale, k)
         return scores, ids
+
+    def _sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
+        return np.ascontiguousarray(self._signs(codes), dtype="<u8").view(np.uint8)
 
     def _signs(self, codes: Words) -> Words:
         """Return the words that hold the planes: what tables and symmetric scores are about."""
