@@ -256,7 +256,7 @@ def test_a_key_that_is_there_changes_nothing(made, index, tmp_path, capsys):
 
 
 def test_a_full_disk_changes_nothing(made, index, capsys, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device", "codes.bin")
 
     with monkeypatch.context() as patched:
@@ -270,7 +270,7 @@ def test_a_full_disk_changes_nothing(made, index, capsys, monkeypatch):
 def test_a_full_disk_leaves_a_build_to_go_on_with(made, tmp_path, capsys, monkeypatch):
     words = ("index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "i")
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
