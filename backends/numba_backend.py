@@ -13,7 +13,6 @@ from hdc.backends.numba_kernels import (
     lists,
     permute,
     planes,
-    products,
     scan,
     streams,
     tables,
@@ -57,7 +56,6 @@ def warmup() -> None:
     bits.pack(bits.unpack(x, dim))
     codes = np.zeros((1, 1), dtype=np.uint8)
     tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, np.ones(1, dtype=np.float32), 1)
-    products.row_products(np.zeros((1, 1), np.int16), np.zeros((1, 1), np.int8), np.zeros((1, 1), np.int64))
     entries = np.zeros((1, 16), dtype=np.float32)
     tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
     bits.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
@@ -104,5 +102,5 @@ BACKEND = dataclasses.replace(
     ),
     threads=threads,
     warmup=warmup,
-    tables=TableKernels(top_k=tables.table_top_k, row_products=products.row_products, refine=tables.refine),
+    tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
 )

@@ -230,19 +230,6 @@ def table_top_k(
     return scores, ids
 
 
-def row_products(
-    queries: npt.NDArray[np.int16], items: npt.NDArray[np.int8], rows: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Take the rows of one query at a time."""
-    dots, squares = np.zeros(rows.shape, dtype=np.int32), np.zeros(rows.shape, dtype=np.int32)
-    for q, wanted in enumerate(rows):
-        there = wanted >= 0
-        taken = items[wanted[there]].astype(np.int32)
-        dots[q, there] = taken @ queries[q].astype(np.int32)
-        squares[q, there] = (taken * taken).sum(axis=1)
-    return dots, squares
-
-
 def tenure_of(groups: int) -> int:
     """Return for how many steps a changed group of :func:`refine` must rest; at least one group stays free."""
     return groups // 8
@@ -379,5 +366,5 @@ BACKEND = Backend(
     dense=DenseKernels(fwht=fwht, signed_gather=signed_gather, csr_matmul=csr_matmul),
     threads=threads,
     warmup=warmup,
-    tables=TableKernels(top_k=table_top_k, row_products=row_products, refine=refine),
+    tables=TableKernels(top_k=table_top_k, refine=refine),
 )

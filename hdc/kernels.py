@@ -151,14 +151,9 @@ class TableKernels:
         cost of a code is ``sum_k linear[k] + sum over pairs k < l of pair[k, l] + side[k] * side[l]``. A step
         changes the group whose best change costs least, lowering the cost or not; a changed group rests for
         ``groups // 8`` steps (tabu search). The best code met is returned, the given one among them.
-    row_products : (queries (q, d) int16, items (n, d) int8, rows (q, c) int64)
-                   -> ((q, c) int32 dot products, (q, c) int32 squares)
-        The dot product of a query with each of its rows, and that of the row with itself; 0 where the row is
-        negative. No sum of magnitudes reaches 2^31.
     """
 
     top_k: Callable[[Array, Array, Array, int], tuple[Array, Array]]
-    row_products: Callable[[Array, Array, Array], tuple[Array, Array]]
     refine: Callable[[Array, Array, Array, Array, int], Array]
 
 

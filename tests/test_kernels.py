@@ -465,19 +465,6 @@ def test_table_search_adds_what_is_looked_up(backend, items, k):
         assert (row.tolist(), chosen.tolist()) == naive.table_top_k(table, codes, scale, k)
 
 
-@pytest.mark.parametrize("dim", [1, 16, 100])
-def test_row_products(backend, dim):
-    rng = np.random.default_rng(dim)
-    queries, items = rng.integers(-9999, 9999, (4, dim)).astype(np.int16), rng.integers(-128, 128, (6, dim), np.int8)
-    rows = rng.integers(-1, 6, (4, 7))
-    dots, squares = backend.tables.row_products(queries, items, rows)
-    for q, wanted in enumerate(rows):
-        for c, row in enumerate(wanted):
-            pairs = [(int(a), int(b)) for a, b in zip(queries[q], items[row], strict=True)] if row >= 0 else []
-            assert dots[q, c] == sum(a * b for a, b in pairs)
-            assert squares[q, c] == sum(b * b for _, b in pairs)
-
-
 @pytest.mark.parametrize("groups", [1, 2, 17])
 def test_refined_codes_cost_less_and_no_change_of_one_group_helps(backend, groups):
     rng = np.random.default_rng(groups)

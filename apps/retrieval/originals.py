@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import table_kernels
 from hdc.apps.retrieval.measures import Distances, Floats, Ids, nearest_of
 from hdc.errors import DimensionError, DTypeError, ParameterError
 
@@ -64,29 +63,13 @@ class Originals:
             Position and id of each candidate; -1 for none.
         k : int
         """
-        cosines = _cosines_of_bytes if self.dtype == "int8" else _cosines_of_floats
-        distances = np.where(ids < 0, np.float32(np.inf), 1 - cosines(queries, kept, rows))
+        distances = np.full(rows.shape, np.inf, dtype=np.float32)
+        for start in range(0, len(queries), step := max(1, BLOCK_FLOATS // max(1, rows.shape[1] * self.width))):
+            part = slice(start, start + step)
+            vectors = kept[rows[part]].astype(np.float32)
+            asked = queries[part]
+            dots = np.matmul(vectors, asked[:, :, None])[:, :, 0]
+            lengths = np.sqrt(np.einsum("qcd,qcd->qc", vectors, vectors) * np.einsum("qd,qd->q", asked, asked)[:, None])
+            cosines = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+            distances[part] = np.where(ids[part] < 0, np.inf, 1 - cosines)
         return nearest_of(distances, ids, k)
-
-
-def _cosines_of_bytes(queries: Floats, kept: npt.NDArray[np.int8], rows: Ids) -> Floats:
-    """Return the cosines of each query, its components rounded to integers, with its rows."""
-    peak = min(np.iinfo(np.int16).max, np.iinfo(np.int32).max // (128 * queries.shape[1]))
-    largest = np.abs(queries).max(axis=1, keepdims=True)
-    rounded = np.rint(queries / np.where(largest > 0, largest, 1) * peak).astype(np.int16)
-    dots, squares = table_kernels().row_products(rounded, kept, rows)
-    lengths = np.sqrt(squares.astype(np.float32)) * np.linalg.norm(rounded.astype(np.float32), axis=1)[:, None]
-    cosines: Floats = np.divide(dots, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    return cosines
-
-
-def _cosines_of_floats(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
-    """Return the cosines of each query with its rows."""
-    cosines = np.zeros(rows.shape, dtype=np.float32)
-    for start in range(0, len(queries), step := max(1, BLOCK_FLOATS // max(1, rows.shape[1] * queries.shape[1]))):
-        part = slice(start, start + step)
-        vectors, asked = kept[rows[part]].astype(np.float32), queries[part]
-        dots = np.matmul(vectors, asked[:, :, None])[:, :, 0]
-        lengths = np.sqrt(np.einsum("qcd,qcd->qc", vectors, vectors) * np.einsum("qd,qd->q", asked, asked)[:, None])
-        np.divide(dots, lengths, out=cosines[part], where=lengths > 0)
-    return cosines

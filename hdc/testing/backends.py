@@ -119,13 +119,6 @@ def _looked_up(rng: np.random.Generator, items: int, k: int) -> Arguments:
 
 TABLE_CASES: dict[str, list[Callable[[np.random.Generator], Arguments]]] = {
     "top_k": [lambda rng: _looked_up(rng, 1, 1), lambda rng: _looked_up(rng, 77, 9), lambda rng: _looked_up(rng, 8, 8)],
-    "row_products": [
-        lambda rng: (
-            rng.integers(-999, 1000, (3, 70)).astype(np.int16),
-            rng.integers(-128, 128, (9, 70)).astype(np.int8),
-            rng.integers(-1, 9, (3, 5)),
-        )
-    ],
     "refine": [
         lambda rng: _quadratic(rng, 1, 5),
         lambda rng: _quadratic(rng, 9, 0),
