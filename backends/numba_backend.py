@@ -10,6 +10,7 @@ from hdc.backends.numba_kernels import (
     bitwise,
     bundle,
     codes,
+    gather,
     lists,
     permute,
     planes,
@@ -60,6 +61,7 @@ def warmup() -> None:
     tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
     bits.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
     bits.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
+    bits.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         dense.fwht(y)
@@ -93,6 +95,7 @@ BACKEND = dataclasses.replace(
         unpack=bitwise.unpack,
         code_dots=codes.code_dots,
         code_top_k=codes.code_top_k,
+        gather_dots=gather.gather_dots,
     ),
     dense=dataclasses.replace(
         numpy_backend.BACKEND.dense,

@@ -300,6 +300,16 @@ def code_top_k(queries: Words, items: Words, dim: int, scale: npt.NDArray[np.flo
     return ranked(np.sort(np.partition(pairs, k - 1, axis=-1)[:, :k], axis=-1))
 
 
+def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, Counters]:
+    """Gather the rows of one query at a time."""
+    dots, squares = np.zeros(rows.shape, dtype=np.int64), np.zeros(rows.shape, dtype=np.int64)
+    for q, chosen in enumerate(rows):
+        gathered = items[chosen[chosen >= 0]].astype(np.int64)
+        dots[q, chosen >= 0] = gathered @ queries[q].astype(np.int64)
+        squares[q, chosen >= 0] = (gathered**2).sum(axis=1)
+    return dots, squares
+
+
 def fwht(x: Floats) -> Floats:
     """Apply log2(dim) rounds of butterflies, then scale by 1/sqrt(dim)."""
     dim = x.shape[-1]
@@ -362,6 +372,7 @@ BACKEND = Backend(
         unpack=unpack,
         code_dots=code_dots,
         code_top_k=code_top_k,
+        gather_dots=gather_dots,
     ),
     dense=DenseKernels(fwht=fwht, signed_gather=signed_gather, csr_matmul=csr_matmul),
     threads=threads,

@@ -28,7 +28,7 @@ class SearchIndex(Protocol):
 
 @dataclass(frozen=True)
 class BitKernels:
-    """Kernels on packed words.
+    """Kernels on packed words, and one on the small integers that they stand for.
 
     Attributes
     ----------
@@ -88,6 +88,10 @@ class BitKernels:
                  -> ((q, k) float32 scores, (q, k) int64 ids)
         The score of an item is the dot product of ``code_dots``, rounded to float32, times the item's scale, which
         is positive and finite. The k greatest, in order of (descending score, id); ``1 <= k <= n``.
+    gather_dots : (queries (q, width) int16, items (n, width) int8, rows (q, c) int64)
+                  -> ((q, c) int64 dots, (q, c) int64 squares)
+        The dot product of each query with the items ``rows[query]``, and of these items with themselves; 0 where a
+        row is negative. ``width`` is below 2**31.
     """
 
     random_words: Callable[[Array, int], Array]
@@ -111,6 +115,7 @@ class BitKernels:
     unpack: Callable[[Array, int], Array]
     code_dots: Callable[[Array, Array, int], Array]
     code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
+    gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,12 @@ def top_k_lists(query, items, ids, starts, lists, k):
     return [d for d, _ in best], [i for _, i in best]
 
 
+def gather_dots(query, items, rows):
+    chosen = [[int(v) for v in items[row]] if row >= 0 else [0] * len(query) for row in rows]
+    dots = [sum(int(a) * b for a, b in zip(query, item, strict=True)) for item in chosen]
+    return dots, [sum(b * b for b in item) for item in chosen]
+
+
 def signed_sums(rows, weights):
     """Components as lists of 0 and 1; weights as Python integers."""
     dim = len(rows[0])

@@ -240,6 +240,16 @@ CASES = {
             queries,
         ),
     ),
+    "gather_dots": Case(
+        lambda rng, dim, batch: (
+            rng.integers(-(2**15), 2**15, (math.prod(batch), dim), dtype=np.int16),
+            rng.integers(-128, 128, (6, dim), dtype=np.int8), rng.integers(-1, 6, (math.prod(batch), 4)),
+        ),
+        lambda k, dim, queries, items, rows: np.stack(k.bits.gather_dots(queries, items, rows), axis=1),
+        lambda dim, batch, queries, items, rows: each(
+            lambda q, chosen: naive.gather_dots(q, items, chosen), (len(queries),), queries, rows
+        ),
+    ),
     "signed_gather": Case(
         lambda rng, dim, batch: (
             rng.standard_normal((*batch, dim)), rng.permutation(dim), rng.choice(np.int8([-1, 1]), dim),

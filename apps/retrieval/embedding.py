@@ -13,6 +13,7 @@ from hdc.apps.retrieval.binarisers.base import as_rows, finite
 from hdc.apps.retrieval.evaluation import unit
 from hdc.apps.retrieval.index import BinaryIndex, Kind
 from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
+from hdc.registry import backend as find_backend
 from hdc.words import WORD_BITS, Words
 
 Floats = npt.NDArray[np.float32]
@@ -255,7 +256,7 @@ class EmbeddingIndex:
             return scores, ids
         kept = self.codes.store.rows("originals")
         positions = np.where(ids < 0, -1, self.codes.store.positions(np.maximum(ids, 0).ravel()).reshape(ids.shape))
-        distances, ids = originals.reorder(asked, kept, positions, ids, k)
+        distances, ids = originals.reorder(find_backend("auto").bits, asked, kept, positions, ids, k)
         return self._as_scores(distances, ids), ids
 
     def _rows(self) -> tuple[Words, Ids]:

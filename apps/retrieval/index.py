@@ -350,7 +350,8 @@ class BinaryIndex:
         distances, ids = self._nearest(view, asked, k if floats is None else more, more, rows, probes, effort)
         if floats is None or self.originals is None:
             return distances[:, :k], ids[:, :k]
-        return self.originals.reorder(floats, self.store.rows("originals"), self._rows_of(ids), ids, k)
+        kept = self.store.rows("originals")
+        return self.originals.reorder(self._bits, floats, kept, self._rows_of(ids), ids, k)
 
     def _nearest(
         self, view: View, queries: Words, k: int, more: int, rows: Ids | None, probes: int, effort: int

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.measures import Distances, Floats, Ids, nearest_of
 from hdc.errors import DimensionError, DTypeError, ParameterError
+from hdc.kernels import BitKernels
 
 BLOCK_FLOATS = 1 << 22
 """Numbers of originals that are compared at a time (16 MiB)."""
@@ -52,24 +53,44 @@ class Originals:
         unit = vectors / np.where(largest > 0, largest, 1)
         return np.rint(unit * 127).astype(np.int8) if self.dtype == "int8" else unit.astype(self.dtype)
 
-    def reorder(self, queries: Floats, kept: npt.NDArray[Any], rows: Ids, ids: Ids, k: int) -> tuple[Distances, Ids]:
+    def reorder(
+        self, bits: BitKernels, queries: Floats, kept: npt.NDArray[Any], rows: Ids, ids: Ids, k: int
+    ) -> tuple[Distances, Ids]:
         """Return the k of the candidates whose originals are nearest.
 
         Parameters
         ----------
+        bits : BitKernels
         queries : (q, width) float32 array
         kept : (n, width) array
         rows, ids : (q, c) int64 arrays
             Position and id of each candidate; -1 for none.
         k : int
         """
-        distances = np.full(rows.shape, np.inf, dtype=np.float32)
-        for start in range(0, len(queries), step := max(1, BLOCK_FLOATS // max(1, rows.shape[1] * self.width))):
-            part = slice(start, start + step)
-            vectors = kept[rows[part]].astype(np.float32)
-            asked = queries[part]
-            dots = np.matmul(vectors, asked[:, :, None])[:, :, 0]
-            lengths = np.sqrt(np.einsum("qcd,qcd->qc", vectors, vectors) * np.einsum("qd,qd->q", asked, asked)[:, None])
-            cosines = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
-            distances[part] = np.where(ids[part] < 0, np.inf, 1 - cosines)
-        return nearest_of(distances, ids, k)
+        if self.dtype == "int8":
+            cosines = _byte_cosines(bits, queries, kept, rows)
+        else:
+            cosines = _float_cosines(queries, kept, rows)
+        return nearest_of(np.where(ids < 0, np.float32(np.inf), 1 - cosines), ids, k)
+
+
+def _byte_cosines(bits: BitKernels, queries: Floats, kept: npt.NDArray[np.int8], rows: Ids) -> Floats:
+    """Return cosines with queries rounded to 16 bits: exact in integers, so the same on every machine."""
+    largest = np.abs(queries).max(axis=1, initial=0, keepdims=True)
+    asked = np.rint(queries / np.where(largest > 0, largest, 1) * 32767).astype(np.int16)
+    dots, squares = bits.gather_dots(asked, kept, rows)
+    own = (asked.astype(np.int64) ** 2).sum(axis=1)[:, None]
+    lengths = np.sqrt(squares.astype(np.float64)) * np.sqrt(own.astype(np.float64))
+    cosines: Floats = np.divide(dots, lengths, out=np.zeros(rows.shape), where=lengths > 0).astype(np.float32)
+    return cosines
+
+
+def _float_cosines(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
+    cosines = np.zeros(rows.shape, dtype=np.float32)
+    for start in range(0, len(queries), step := max(1, BLOCK_FLOATS // max(1, rows.shape[1] * queries.shape[1]))):
+        part = slice(start, start + step)
+        vectors, asked = kept[rows[part]].astype(np.float32), queries[part]
+        dots = np.matmul(vectors, asked[:, :, None])[:, :, 0]
+        lengths = np.sqrt(np.einsum("qcd,qcd->qc", vectors, vectors) * np.einsum("qd,qd->q", asked, asked)[:, None])
+        np.divide(dots, lengths, out=cosines[part], where=lengths > 0)
+    return cosines

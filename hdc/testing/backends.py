@@ -77,6 +77,13 @@ BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
         lambda rng, dim: (*_codes(rng, dim), rng.random(5, dtype=np.float32) + 1, 3),
         lambda rng, dim: (*(x.repeat(99, axis=0) for x in _codes(rng, dim)[:2]), dim, np.ones(495, np.float32), 400),
     ],
+    "gather_dots": [
+        lambda rng, dim: (
+            rng.integers(-(2**15), 2**15, (4, dim), dtype=np.int16),
+            rng.integers(-128, 128, (9, dim), dtype=np.int8),
+            rng.integers(-1, 9, (4, 5)),
+        )
+    ],
 }
 """Arguments of each kernel on packed words, by dimension; results are compared exactly."""
 

@@ -1,0 +1,42 @@
+"""Dot products with chosen rows of bytes: what re-ranking by int8 originals asks for, without copying the rows."""
+
+from typing import Any
+
+import numpy as np
+
+from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel
+from hdc.backends.numba_kernels.parallel import over_rows
+from hdc.backends.numpy_backend import Counters, Ints
+
+BYTE_TIME = 0.12
+"""Nanoseconds for a byte of a row, more or less: what decides on threads."""
+
+
+@kernel
+def _gather_dots(queries: Any, items: Any, rows: Any, dots: Any, squares: Any, start: int, stop: int) -> None:
+    width = items.shape[1]
+    for q in range(start, stop):
+        for c in range(rows.shape[1]):
+            row = rows[q, c]
+            if row < 0:
+                continue
+            dot = square = np.int64(0)
+            for i in range(width):
+                x = np.int64(items[row, i])
+                dot += x * np.int64(queries[q, i])
+                square += x * x
+            dots[q, c] = dot
+            squares[q, c] = square
+
+
+def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, Counters]:
+    """Multiply and add; see :attr:`hdc.kernels.BitKernels.gather_dots`."""
+    dots, squares = np.zeros(rows.shape, dtype=np.int64), np.zeros(rows.shape, dtype=np.int64)
+    inputs = (
+        frozen(queries, np.int16, *queries.shape),
+        frozen(items, np.int8, *items.shape),
+        frozen(rows, np.int64, *rows.shape),
+    )
+    over_rows(_gather_dots, len(rows), rows.shape[1] * items.shape[1] * BYTE_TIME, *inputs, dots, squares)
+    return dots, squares
