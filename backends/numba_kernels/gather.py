@@ -26,7 +26,8 @@ def _gather_dots(queries: Any, items: Any, rows: Any, dots: Any, squares: Any, s
                 continue
             for first in range(0, width, PART):
                 dot = square = np.int32(0)
-                for i in range(first, min(width, first + PART)):
+                for j in range(min(PART, width - first)):
+                    i = np.uint64(first + j)  # never negative: else LLVM would not vectorise
                     x = np.int32(items[row, i])
                     dot = np.int32(dot + x * np.int32(queries[q, i]))
                     square = np.int32(square + x * x)
