@@ -47,7 +47,8 @@ TRAINING = 100_000
 OURS = (
     ("flat", {"bits": 1024}, {"candidates": (20, 30, 50, 100)}),
     ("flat", {"bits": 768}, {"candidates": (20, 30, 50, 100)}),
-    ("ivf", {"bits": 768}, {"probes": (16, 32, 64, 128), "candidates": (20, 30, 50, 100)}),
+    ("ivf", {"bits": 512}, {"probes": (16, 32, 64, 128), "candidates": (20, 30, 50, 100)}),
+    ("ivf", {"bits": 1024}, {"probes": (16, 32, 64, 128), "candidates": (20, 30, 50, 100)}),
     ("hnsw", {"bits": 768}, {"effort": (64, 128, 256), "candidates": (30, 60, 120)}),
 )
 

@@ -10,7 +10,7 @@ from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numpy_backend import Counters, Ints
 
 PART = 256
-"""Bytes whose products are added in 32 bits, which hold 2**8 of 2**7 times 2**15; 64-bit products take thrice as long."""
+"""Bytes whose products are added in 32 bits, which hold 2**8 of 2**7 times 2**15; 64 bits would take thrice as long."""
 
 BYTE_TIME = 0.05
 """Nanoseconds for a byte of a row, more or less: what decides on threads."""
