@@ -2,14 +2,14 @@
 
 import hashlib
 import os
-import shutil
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hdc.apps.progress import tracked
 from hdc.apps.retrieval.binarisers import Binarizer, load
-from hdc.apps.retrieval.embedding import CODES, EmbeddingIndex
+from hdc.apps.retrieval.embedding import EmbeddingIndex
 from hdc.apps.retrieval.index import Kind
 from hdc.apps.retrieval.inputs import VectorFile
 from hdc.errors import DimensionError, ParameterError
@@ -110,12 +110,8 @@ def _job(vectors: VectorFile, model: Binarizer, **options: Any) -> dict[str, Any
 
 def _begun(folder: Path, model: Binarizer, job: dict[str, Any]) -> EmbeddingIndex:
     """Open the unfinished index of the same build, or create one."""
-    if (folder / CODES).is_dir() and not (folder / "model" / "model.json").exists():
-        shutil.rmtree(folder)  # interrupted while it was created: there is no vector in it
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        index = EmbeddingIndex.create(folder, model, kind=job["kind"], keep=job["keep"])
-        index.codes.store.set_meta({**index.codes.store.meta, BUILDING: job, BUILT: 0.0})
-        return index
+        _create(folder, model, job)
     index = EmbeddingIndex.open(folder, writable=True)
     if index.codes.store.meta.get(BUILDING) != job:
         unfinished = BUILDING in index.codes.store.meta
@@ -123,6 +119,16 @@ def _begun(folder: Path, model: Binarizer, job: dict[str, Any]) -> EmbeddingInde
         what = "the unfinished index of other vectors or options" if unfinished else "an index already"
         raise ParameterError(f"{folder} is {what}; name a new folder, or remove it first")
     return index
+
+
+def _create(folder: Path, model: Binarizer, job: dict[str, Any]) -> None:
+    """Create an index of no vectors aside and move it, so that a folder never holds half of one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=".hdc-") as aside:
+        made = Path(aside) / "index"
+        with EmbeddingIndex.create(made, model, kind=job["kind"], keep=job["keep"]) as index:
+            index.codes.store.set_meta({**index.codes.store.meta, BUILDING: job, BUILT: 0.0})
+        os.replace(made, folder)
 
 
 def _fill(index: EmbeddingIndex, vectors: VectorFile, job: dict[str, Any], block: int) -> None:
