@@ -42,7 +42,8 @@ from hdc.apps.retrieval.inputs import Block
 FILE, QUERIES, K = "debian_minilm.npy", 1000, 10
 NOISE = 0.5
 ROUNDS = 5
-TRAINING = 100_000
+TRAINING = 200_000
+"""Most vectors that lists and quantisers are trained on, on both sides."""
 
 OURS = (
     ("flat", {"bits": 1024}, {"candidates": (20, 30, 50, 100)}),
