@@ -9,7 +9,13 @@ from collections.abc import Sequence
 import hdc
 from hdc.errors import HDCError
 
-COMMANDS = ("hdc.apps.demo.command", "hdc.apps.json.command", "hdc.apps.capacity.command", "hdc.apps.warmup")
+COMMANDS = (
+    "hdc.apps.demo.command",
+    "hdc.apps.json.command",
+    "hdc.apps.retrieval.command",
+    "hdc.apps.capacity.command",
+    "hdc.apps.warmup",
+)
 """Modules with ``register(subparsers)``; they import the rest of their application when a command runs."""
 
 INTERRUPTED = 130

@@ -16,9 +16,11 @@ from hdc.backends.numba_kernels import (
     planes,
     scan,
     streams,
+    tables,
     transform,
 )
 from hdc.backends.numba_kernels.parallel import threads
+from hdc.kernels import TableKernels
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -53,6 +55,10 @@ def warmup() -> None:
     bits.gather(x, index, dim)
     bits.slice_dims(x, 1, dim)
     bits.pack(bits.unpack(x, dim))
+    codes = np.zeros((1, 1), dtype=np.uint8)
+    tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, np.ones(1, dtype=np.float32), 1)
+    entries = np.zeros((1, 16), dtype=np.float32)
+    tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
     bits.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
     bits.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
     bits.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
@@ -99,4 +105,5 @@ BACKEND = dataclasses.replace(
     ),
     threads=threads,
     warmup=warmup,
+    tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
 )

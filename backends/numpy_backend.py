@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import ParameterError
-from hdc.kernels import Backend, BitKernels, DenseKernels
+from hdc.kernels import Backend, BitKernels, DenseKernels, TableKernels
 from hdc.words import WORD_BITS, Words, pack, unpack, word_count
 
 BLOCK_BYTES = 1 << 24
@@ -210,6 +210,73 @@ def code_dots(queries: Words, items: Words, dim: int) -> Ints:
     return dots
 
 
+LEVELS = 16
+"""Values of a group of :func:`refine`: four bits."""
+
+
+def table_top_k(
+    tables: npt.NDArray[np.float32], codes: npt.NDArray[np.uint8], scale: npt.NDArray[np.float32], k: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Sum the entries group by group, then sort by (descending score, id)."""
+    scores = np.empty((len(tables), k), dtype=np.float32)
+    ids = np.empty((len(tables), k), dtype=np.int64)
+    for q, table in enumerate(tables):
+        sums = np.zeros(len(codes), dtype=np.float32)
+        for g, values in enumerate(codes.T):
+            sums += table[g, values]
+        sums *= scale
+        ids[q] = np.argsort(-sums, kind="stable")[:k]
+        scores[q] = sums[ids[q]]
+    return scores, ids
+
+
+def tenure_of(groups: int) -> int:
+    """Return for how many steps a changed group of :func:`refine` must rest; at least one group stays free."""
+    return groups // 8
+
+
+def refine(
+    linear: npt.NDArray[np.float32],
+    side: npt.NDArray[np.float32],
+    pair: npt.NDArray[np.float32],
+    codes: npt.NDArray[np.uint8],
+    steps: int,
+) -> npt.NDArray[np.uint8]:
+    """Refine row by row; a step costs one pass over the entries."""
+    native = (a.astype(np.float32, copy=False) for a in (linear, side, pair))
+    linear, side, pair = native
+    return np.array(
+        [_refined(linear[i], side[i], pair, code, steps) for i, code in enumerate(codes)], dtype=np.uint8
+    ).reshape(codes.shape)
+
+
+def _refined(linear: Any, side: Any, pair: Any, start: npt.NDArray[np.uint8], steps: int) -> npt.NDArray[np.uint8]:
+    groups = len(start)
+    code, every, group_of = start.astype(np.int64), np.arange(groups), np.arange(LEVELS * groups) % groups
+    cost = linear.copy()
+    for j, row in enumerate(code * groups + every):
+        own = group_of == j
+        added = pair[row] + side * side[row]
+        cost += added
+        cost[own] -= added[own]
+    best, total, least = start.copy(), np.float32(0), np.float32(0)
+    free = np.zeros(groups, dtype=np.int64)
+    for step in range(steps):
+        others = cost.reshape(LEVELS, groups).copy()
+        others[code, every] = np.inf
+        value = others.argmin(axis=0)
+        change = np.where(free <= step, others[value, every] - cost[code * groups + every], np.float32(np.inf))
+        j = int(change.argmin())
+        old, new = code[j] * groups + j, value[j] * groups + j
+        moved = (pair[new] - pair[old]) + side * (side[new] - side[old])
+        cost += np.where(group_of == j, np.float32(0), moved)
+        code[j], free[j] = value[j], step + 1 + tenure_of(groups)
+        total += change[j]
+        if total < least:
+            best, least = code.astype(np.uint8), total
+    return best
+
+
 Ranked = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 """Scores and ids."""
 
@@ -310,4 +377,5 @@ BACKEND = Backend(
     dense=DenseKernels(fwht=fwht, signed_gather=signed_gather, csr_matmul=csr_matmul),
     threads=threads,
     warmup=warmup,
+    tables=TableKernels(top_k=table_top_k, refine=refine),
 )

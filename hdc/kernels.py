@@ -139,6 +139,30 @@ class DenseKernels:
 
 
 @dataclass(frozen=True)
+class TableKernels:
+    """Kernels that read codes through tables: sums of one looked-up number for each group of bits.
+
+    Attributes
+    ----------
+    top_k : (tables (q, groups, 256) float32, codes (n, groups) uint8, scale (n,) float32, k)
+            -> ((q, k) float32 scores, (q, k) int64 ids)
+        The score of an item is ``sum_g tables[query, g, codes[item, g]]``, added in the order of the groups in
+        float32, times the item's scale. The k greatest, in order of (descending score, id); ``1 <= k <= n``;
+        scores are finite.
+    refine : (linear (n, 16 * groups) float32, side (n, 16 * groups) float32,
+              pair (16 * groups, 16 * groups) float32 symmetric, codes (n, groups) uint8, steps int)
+            -> (n, groups) uint8
+        Local search, for each row, for a code of low cost. With ``k = value * groups + g`` for each group g, the
+        cost of a code is ``sum_k linear[k] + sum over pairs k < l of pair[k, l] + side[k] * side[l]``. A step
+        changes the group whose best change costs least, lowering the cost or not; a changed group rests for
+        ``groups // 8`` steps (tabu search). The best code met is returned, the given one among them.
+    """
+
+    top_k: Callable[[Array, Array, Array, int], tuple[Array, Array]]
+    refine: Callable[[Array, Array, Array, Array, int], Array]
+
+
+@dataclass(frozen=True)
 class Backend:
     """A named set of kernels and the array namespace that dense models compute in.
 
@@ -154,6 +178,8 @@ class Backend:
         The number of threads a kernel may use, after setting it to n if that is given.
     warmup : () -> None
         Compile, or load from a cache on disk, whatever the first calls of the kernels would otherwise.
+    tables : TableKernels or None
+        None where the backend has none; binarisers, which work on NumPy arrays, use the ``auto`` backend's.
     """
 
     name: str
@@ -162,3 +188,4 @@ class Backend:
     dense: DenseKernels
     threads: Callable[[int | None], int]
     warmup: Callable[[], None]
+    tables: TableKernels | None = None

@@ -128,3 +128,47 @@ def csr_matmul(data, indices, indptr, x):
         for t in range(indptr[i], indptr[i + 1]):
             dense[i, indices[t]] += data[t]
     return dense @ x
+
+
+def recurrence(x, maps):
+    """Follow BEBR's definition for one vector: a list of signs for each level."""
+
+    def apply(affine, v):
+        return [sum(a * w for a, w in zip(v, column, strict=True)) for column in affine.weight.T.tolist()]
+
+    def plus(v, bias):
+        return [a + b for a, b in zip(v, bias.tolist(), strict=True)]
+
+    def unit(v):
+        norm = math.sqrt(sum(a * a for a in v))
+        return [a / norm for a in v]
+
+    def sign(v):
+        return [1.0 if a > 0 else -1.0 for a in v]
+
+    f = unit(x.tolist())
+    levels = [sign(plus(apply(maps.project, f), maps.project.bias))]
+    b = list(levels[0])
+    for i, (decode, correct) in enumerate(zip(maps.decode, maps.correct, strict=True)):
+        decoded = unit(plus(apply(decode, b), decode.bias))
+        rest = [a - c for a, c in zip(f, decoded, strict=True)]
+        r = sign(plus(apply(correct, rest), correct.bias))
+        b = [a + 2.0 ** -(i + 1) * s for a, s in zip(b, r, strict=True)]
+        levels.append(r)
+    return levels
+
+
+def table_top_k(table, codes, scale, k):
+    scores = [
+        float(s) * sum(float(table[g, v]) for g, v in enumerate(code)) for code, s in zip(codes, scale, strict=True)
+    ]
+    ids = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:k]
+    return [scores[i] for i in ids], ids
+
+
+def code_cost(linear, side, pair, code):
+    chosen = [int(v) * len(code) + g for g, v in enumerate(code)]
+    cost = sum(float(linear[k]) for k in chosen)
+    for i, k in enumerate(chosen):
+        cost += sum(float(pair[k, m]) + float(side[k]) * float(side[m]) for m in chosen[:i])
+    return cost

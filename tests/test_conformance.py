@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hdc import testing
-from hdc.kernels import BitKernels, DenseKernels
+from hdc.kernels import BitKernels, DenseKernels, TableKernels
 from hdc.registry import backend
 from hdc.testing import backends as suite
 from tests.models import BACKENDS
@@ -14,9 +14,9 @@ from tests.models import BACKENDS
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_backends_conform(name):
-    names = {field.name for record in (BitKernels, DenseKernels) for field in fields(record)}
+    names = {field.name for record in (BitKernels, DenseKernels, TableKernels) for field in fields(record)}
     assert set(testing.check_backend(name)) == names
-    assert names == {*suite.BIT_CASES, *suite.DENSE_CASES, "search_index"}
+    assert names == {*suite.BIT_CASES, *suite.DENSE_CASES, *suite.TABLE_CASES, "search_index"}
 
 
 def reversed_ties(queries, items, k):

@@ -6,9 +6,11 @@ folder a page (``hdc`` in this process, anything else in a shell), and the lines
 """
 
 import doctest
+import os
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,9 @@ from hdc.apps.cli import main
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+"""``python`` in a shell is the one that runs the tests."""
+
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -40,7 +45,7 @@ def test_console_examples(page, tmp_path, monkeypatch, capsys):
         if words[0] == "hdc":
             assert main(words[1:]) == 0, f"{page.name}: {command!r} failed: {capsys.readouterr().err}"
         else:
-            subprocess.run(command, shell=True, check=True)
+            subprocess.run(command, shell=True, check=True, env={**os.environ, "PATH": PATH})
         shown = capsys.readouterr().out
         if expected.strip():
             assert doctest.OutputChecker().check_output(expected, shown, FLAGS), f"$ {command}\n{shown}"

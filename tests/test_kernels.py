@@ -462,6 +462,37 @@ def test_large_inputs_are_no_different(backend):
     np.testing.assert_array_equal(backend.bits.and_reduce(stacked.swapaxes(0, 1)), a & b)
 
 
+@pytest.mark.parametrize(("items", "k"), [(1, 1), (8, 3), (13, 13), (300, 7)])
+def test_table_search_adds_what_is_looked_up(backend, items, k):
+    rng = np.random.default_rng(items)
+    tables = rng.integers(-5, 6, (4, 3, 256)).astype(np.float32)
+    codes = rng.integers(0, 256, (items, 3)).astype(np.uint8)
+    codes[items // 2 :] = codes[: items - items // 2]  # ties
+    scale = rng.choice(np.float32([0.5, 1, 2]), items)
+    scale[items // 2 :] = scale[: items - items // 2]
+    scores, ids = backend.tables.top_k(tables, codes, scale, k)
+    for table, row, chosen in zip(tables, scores, ids, strict=True):
+        assert (row.tolist(), chosen.tolist()) == naive.table_top_k(table, codes, scale, k)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 17])
+def test_refined_codes_cost_less_and_no_change_of_one_group_helps(backend, groups):
+    rng = np.random.default_rng(groups)
+    linear, side = rng.standard_normal((2, 5, 16 * groups)).astype(np.float32)
+    pair = 0.2 * rng.standard_normal((16 * groups, 16 * groups)).astype(np.float32)
+    pair += pair.T
+    codes = rng.integers(0, 16, (5, groups)).astype(np.uint8)
+    refined = backend.tables.refine(linear, side, pair, codes, 60 * groups)
+    for i, code in enumerate(refined):
+        cost = naive.code_cost(linear[i], side[i], pair, code)
+        assert cost <= naive.code_cost(linear[i], side[i], pair, codes[i]) + 1e-4
+        for g in range(groups):
+            for value in range(16):
+                other = code.copy()
+                other[g] = value
+                assert naive.code_cost(linear[i], side[i], pair, other) >= cost - 1e-3
+
+
 @pytest.mark.parametrize("planes", [1, 3, 4])
 def test_code_dots_of_other_depths(backend, planes):
     rng = np.random.default_rng(planes)

@@ -1,5 +1,7 @@
-"""Search of binary codes: exact nearest neighbours by Hamming distance."""
+"""Search of embeddings by binary codes: binarisers, indexes of codes, and the two together."""
 
+from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval.embedding import EmbeddingIndex
 from hdc.apps.retrieval.index import BinaryIndex
 
-__all__ = ["BinaryIndex"]
+__all__ = ["BinaryIndex", "EmbeddingIndex", "RaBitQBinarizer", "RecurrentBinarizer", "SignBinarizer"]

@@ -49,6 +49,7 @@ class Flat:
         self._odd = np.concatenate([self._odd, new[~ordered]])
         self._odd = self._odd[view.alive[self._odd]]
         self._live = view.alive[self._main]
+        self._living = int(self._live.sum())
         self._whole = len(self._main) == len(view) and bool((np.diff(self._main) == 1).all())
         self._seen, self._view = len(view), view
 
@@ -60,8 +61,13 @@ class Flat:
         if view is not self._view:
             self._follow(view)
         found = []
-        if kept := min(k, int(self._live.sum())):
-            distances, rows = _living(lambda wider: self._search_main(view, queries, wider), self._live, kept)
+        if self._living == len(self._main) > 0:
+            distances, rows = self._search_main(view, queries, min(k, self._living))
+            found.append((distances, view.ids[self._main[rows]]))
+        elif self._living:
+            distances, rows = _alive(
+                lambda wider: self._search_main(view, queries, wider), self._live, min(k, self._living)
+            )
             found.append((distances, view.ids[self._main[rows]]))
         if len(self._odd):
             found.append(view.scan(self.measure, queries, self._odd, k))
@@ -83,10 +89,10 @@ class Flat:
         return distances, rows
 
 
-def _living(search: Search, live: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
+def _alive(search: Search, live: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
     """Return the k nearest live rows, asking for more until so many are there."""
     n = len(live)
-    wider = k if live.all() else min(n, 2 * k + 16)
+    wider = min(n, 2 * k + 16)
     while True:
         distances, rows = search(wider)
         alive = live[rows]

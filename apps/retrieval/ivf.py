@@ -1,7 +1,9 @@
 """Inverted file: rows in lists by their nearest centroid; a query looks into the lists of its nearest centroids.
 
 Centroids are means of codes, found by spherical k-means on the codes' components +1 and -1 and kept as small
-integers: dot products with them are exact in float32, so that a code falls into the same list on any machine.
+integers. The signs of a mean are a code as well: the lists whose signs differ least are found first, by the packed
+kernels, and their order is settled by the dot products with the means, in exact integers, so that a code falls into
+the same list on every machine.
 """
 
 import base64
@@ -11,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.measures import Distances, Floats, Ids, Measure
+from hdc.apps.retrieval.measures import Distances, Ids, Measure
 from hdc.apps.retrieval.view import View, joined
 from hdc.errors import ParameterError
 from hdc.kernels import BitKernels
-from hdc.words import Words
+from hdc.words import Words, word_count
 
 BLOCK = 1 << 14
 """Codes that are unpacked at a time."""
@@ -28,8 +30,8 @@ ROUNDS = 10
 TAIL = 8
 """Lists are made anew when more than a TAIL-th of the rows came after they were made."""
 
-MOST_DIM = (1 << 24) // 127
-"""Dimensions up to which a dot product of signs and bytes is exact in float32."""
+SPARE = 14
+"""Lists, beyond twice as many as are asked for, whose means are compared."""
 
 
 @dataclass
@@ -46,19 +48,18 @@ class Coarse:
     centroids: npt.NDArray[np.int8]
 
     def __post_init__(self) -> None:
-        self._columns = np.ascontiguousarray(self.centroids.T, dtype=np.float32)
+        self._signs = self.bits.search_index(word_count(self.centroids.shape[1]))
+        self._signs.append(self.bits.pack(self.centroids > 0))
 
     def nearest(self, codes: Words, count: int) -> Ids:
         """Return the ``count`` lists nearest to each of (n, words) codes, nearest first: ``(n, count)``."""
-        lists = self.centroids.shape[0]
+        lists, dim = self.centroids.shape
         out = np.empty((len(codes), count), dtype=np.int64)
         for start in range(0, len(codes), BLOCK):
-            scores = _signs(self.bits, codes[start : start + BLOCK], len(self._columns)) @ self._columns
-            if count == 1:
-                out[start : start + BLOCK, 0] = scores.argmax(axis=1)
-                continue
-            ranks = -scores.astype(np.int64) * lists + np.arange(lists)
-            out[start : start + BLOCK] = np.sort(np.partition(ranks, count - 1)[:, :count], axis=1) % lists
+            part = codes[start : start + BLOCK]
+            _, found = self._signs.search(part, min(lists, 2 * count + SPARE))
+            dots, _ = self.bits.gather_dots(_signs(self.bits, part, dim), self.centroids, found)
+            out[start : start + BLOCK] = np.sort(found - dots * lists, axis=1)[:, :count] % lists
         return out
 
     @classmethod
@@ -88,12 +89,10 @@ def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Co
     Raises
     ------
     ParameterError
-        If there are fewer codes than lists, or more dimensions than float32 counts exactly.
+        If there are fewer codes than lists.
     """
     if not 1 <= lists <= len(codes):
         raise ParameterError(f"{lists} lists cannot be trained on {len(codes)} codes; give at least one for each list")
-    if dim > MOST_DIM:
-        raise ParameterError(f"lists are for codes of at most {MOST_DIM} bits, not {dim}")
     rng = np.random.default_rng(seed)
     sample = codes[np.sort(rng.choice(len(codes), min(len(codes), PER_LIST * lists), replace=False))]
     first = np.sort(rng.choice(len(sample), lists, replace=False))
@@ -113,7 +112,7 @@ def _means(
     for start in range(0, len(order), BLOCK):
         rows = order[start : start + BLOCK]
         own, begins = np.unique(cells[rows], return_index=True)
-        sums[own] += np.add.reduceat(_signs(bits, codes[rows], dim), begins, axis=0)
+        sums[own] += np.add.reduceat(_signs(bits, codes[rows], dim), begins, axis=0, dtype=np.float64)
     counts = np.bincount(cells, minlength=lists)
     empty = np.flatnonzero(counts == 0)
     weights = counts[cells].astype(np.float64)
@@ -122,9 +121,9 @@ def _means(
     return sums
 
 
-def _signs(bits: BitKernels, codes: Words, dim: int) -> Floats:
+def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.int16]:
     """Unpack codes to +1 and -1."""
-    signs: Floats = bits.unpack(codes, dim).astype(np.float32)
+    signs: npt.NDArray[np.int16] = bits.unpack(codes, dim).astype(np.int16)
     signs *= 2
     signs -= 1
     return signs
@@ -146,11 +145,14 @@ class _Lists:
     codes : (n, words) uint64 array
     rows : (n,) int64 array
         Positions in the view.
+    ids : (n,) int64 array
+        -1 where a row has died since.
     starts : (lists + 1,) int64 array
     """
 
     codes: Words
     rows: Ids
+    ids: Ids
     starts: Ids
 
     @classmethod
@@ -160,7 +162,11 @@ class _Lists:
         cells = view.cells[rows]
         rows = rows[np.lexsort((view.ids[rows], cells))]
         starts = np.concatenate([[0], np.cumsum(np.bincount(cells, minlength=lists))])
-        return cls(np.ascontiguousarray(view.codes[rows, 0]), rows, starts)
+        return cls(np.ascontiguousarray(view.codes[rows, 0]), rows, view.ids[rows], starts)
+
+    def among(self, view: View, allowed: npt.NDArray[np.bool_]) -> Ids:
+        """Return the ids of the rows of a view that are allowed, and -1 for the others."""
+        return np.where(allowed[self.rows], view.ids[self.rows], -1)
 
 
 class InvertedFile:
@@ -179,6 +185,8 @@ class InvertedFile:
             main = [_Lists.of(view, 0, lists)]
             self._main_stop = len(view)
         tail = [_Lists.of(view, self._main_stop, lists)] if self._main_stop < len(view) else []
+        for part in main:
+            part.ids = part.among(view, view.alive)
         self._parts, self._view = main + tail, view
 
     def search(
@@ -198,9 +206,8 @@ class InvertedFile:
             self._follow(view)
         signs = np.ascontiguousarray(queries[:, 0])
         lists = self.coarse.nearest(signs, min(probes, len(self.coarse.centroids)))
-        allowed = view.alive if among is None else view.alive & among
         found = []
         for part in self._parts:
-            ids = np.where(allowed[part.rows], view.ids[part.rows], -1)
+            ids = part.ids if among is None else part.among(view, view.alive & among)
             found.append(self.measure.bits.top_k_lists(signs, part.codes, ids, part.starts, lists, k))
         return joined(found, k) if len(found) > 1 else found[0]

@@ -9,7 +9,10 @@ from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numpy_backend import Counters, Ints
 
-BYTE_TIME = 0.12
+PART = 256
+"""Bytes whose products are added in 32 bits, which hold 2**8 of 2**7 times 2**15; 64 bits would take thrice as long."""
+
+BYTE_TIME = 0.05
 """Nanoseconds for a byte of a row, more or less: what decides on threads."""
 
 
@@ -21,13 +24,15 @@ def _gather_dots(queries: Any, items: Any, rows: Any, dots: Any, squares: Any, s
             row = rows[q, c]
             if row < 0:
                 continue
-            dot = square = np.int64(0)
-            for i in range(width):
-                x = np.int64(items[row, i])
-                dot += x * np.int64(queries[q, i])
-                square += x * x
-            dots[q, c] = dot
-            squares[q, c] = square
+            for first in range(0, width, PART):
+                dot = square = np.int32(0)
+                for j in range(min(PART, width - first)):
+                    i = np.uint64(first + j)  # never negative: else LLVM would not vectorise
+                    x = np.int32(items[row, i])
+                    dot = np.int32(dot + x * np.int32(queries[q, i]))
+                    square = np.int32(square + x * x)
+                dots[q, c] += dot
+                squares[q, c] += square
 
 
 def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, Counters]:

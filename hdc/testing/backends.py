@@ -112,6 +112,29 @@ DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = 
 """Arguments of each kernel on floats, by dtype; results are compared within ``TOLERANCE``."""
 
 
+def _quadratic(rng: np.random.Generator, groups: int, steps: int) -> Arguments:
+    linear, side = rng.standard_normal((2, 7, 16 * groups)).astype(np.float32)
+    pair = rng.standard_normal((16 * groups, 16 * groups)).astype(np.float32)
+    return linear, side, pair + pair.T, rng.integers(0, 16, (7, groups)).astype(np.uint8), steps
+
+
+def _looked_up(rng: np.random.Generator, items: int, k: int) -> Arguments:
+    tables = rng.integers(-9, 9, (3, 5, 256)).astype(np.float32)
+    codes = rng.integers(0, 256, (items, 5)).astype(np.uint8)
+    return tables, codes, rng.integers(1, 3, items).astype(np.float32), k
+
+
+TABLE_CASES: dict[str, list[Callable[[np.random.Generator], Arguments]]] = {
+    "top_k": [lambda rng: _looked_up(rng, 1, 1), lambda rng: _looked_up(rng, 77, 9), lambda rng: _looked_up(rng, 8, 8)],
+    "refine": [
+        lambda rng: _quadratic(rng, 1, 5),
+        lambda rng: _quadratic(rng, 9, 0),
+        lambda rng: _quadratic(rng, 16, 40),
+    ],
+}
+"""Arguments of each kernel on tables; results are compared exactly. A backend may have none of these kernels."""
+
+
 def check_backend(name: str) -> tuple[str, ...]:
     """Compare every kernel of a backend with the NumPy reference.
 
@@ -131,8 +154,9 @@ def check_backend(name: str) -> tuple[str, ...]:
         If a kernel's result differs in value or shape, or a kernel writes to an input.
     """
     backend, reference = find_backend(name), find_backend("numpy")
-    for kernel, arguments in _calls():
-        owner = "bits" if kernel in BIT_CASES else "dense"
+    for owner, kernel, arguments in _calls():
+        if getattr(backend, owner) is None:
+            continue
         expected = getattr(getattr(reference, owner), kernel)(*arguments)
         for form, given in (("plain", _frozen(arguments)), ("byte-swapped", _swapped(arguments))):
             try:
@@ -140,15 +164,18 @@ def check_backend(name: str) -> tuple[str, ...]:
             except Exception as error:
                 raise KernelError(f"kernel {kernel!r} of backend {name!r}, {form} input: {error}") from error
     _check_search_index(backend, reference)
-    return tuple(field.name for record in (backend.bits, backend.dense) for field in fields(record))
+    records = [record for record in (backend.bits, backend.dense, backend.tables) if record is not None]
+    return tuple(field.name for record in records for field in fields(record))
 
 
-def _calls() -> Iterator[tuple[str, Arguments]]:
+def _calls() -> Iterator[tuple[str, str, Arguments]]:
     rng = np.random.default_rng(0)
     for kernel, makers in BIT_CASES.items():
-        yield from ((kernel, make(rng, dim)) for make in makers for dim in DIMS)
+        yield from (("bits", kernel, make(rng, dim)) for make in makers for dim in DIMS)
     for kernel, dense_makers in DENSE_CASES.items():
-        yield from ((kernel, make(rng, dtype)) for make in dense_makers for dtype in (np.float32, np.float64))
+        yield from (("dense", kernel, make(rng, dtype)) for make in dense_makers for dtype in (np.float32, np.float64))
+    for kernel, table_makers in TABLE_CASES.items():
+        yield from (("tables", kernel, make(rng)) for make in table_makers)
 
 
 def _frozen(arguments: Arguments) -> Arguments:

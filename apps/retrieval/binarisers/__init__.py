@@ -1,0 +1,34 @@
+"""Binarisers: transformers of float embeddings to packed binary codes."""
+
+from typing import Any
+
+from hdc.apps.retrieval.binarisers.base import Binarizer
+from hdc.apps.retrieval.binarisers.files import model_class
+from hdc.apps.retrieval.binarisers.rabitq import RaBitQBinarizer
+from hdc.apps.retrieval.binarisers.recurrent import RecurrentBinarizer
+from hdc.apps.retrieval.binarisers.sign import SignBinarizer
+from hdc.errors import FileFormatError
+
+__all__ = ["Binarizer", "RaBitQBinarizer", "RecurrentBinarizer", "SignBinarizer", "load"]
+
+_CLASSES: dict[str, type[SignBinarizer] | type[RaBitQBinarizer] | type[RecurrentBinarizer]] = {
+    "RaBitQBinarizer": RaBitQBinarizer,
+    "RecurrentBinarizer": RecurrentBinarizer,
+    "SignBinarizer": SignBinarizer,
+}
+
+
+def load(folder: Any) -> Binarizer:
+    """Read a binariser of whatever class from the folder it was saved in.
+
+    Raises
+    ------
+    FileFormatError
+        If a file is damaged, of another version, or of a class that this release does not have.
+    OSError
+        If it cannot be read.
+    """
+    name = model_class(folder)
+    if name not in _CLASSES:
+        raise FileFormatError(f"{folder} holds a {name!r}; this release knows {', '.join(_CLASSES)}")
+    return _CLASSES[name].load(folder)

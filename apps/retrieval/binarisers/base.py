@@ -1,0 +1,343 @@
+"""What all binarisers share: scikit-learn's habits, checked input in blocks, scores and search.
+
+Codes are ``(n, words)`` uint64 rows as of :mod:`hdc.words`. A code of several levels is its planes one after
+another, the heaviest first, each of ``word_count(dim)`` words.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.binarisers.files import read_model, write_model
+from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
+from hdc.errors import DimensionError, DTypeError, ParameterError, UnsupportedError
+from hdc.kernels import TableKernels
+from hdc.registry import backend as find_backend
+from hdc.words import Words, word_count
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+BLOCK_BYTES = 1 << 26
+"""Temporaries of :meth:`Binarizer.transform` and of searches stay under about this many bytes (64 MiB)."""
+
+GROUP_BITS = 4
+"""A nibble table has one entry for each value of so many bits."""
+
+
+def table_kernels() -> TableKernels:
+    """Return the compiled table kernels."""
+    kernels = find_backend("auto").tables
+    if kernels is None:
+        raise UnsupportedError("the default backend has no table kernels")
+    return kernels
+
+
+def integer(value: Any, what: str, least: int) -> int:
+    """Return an int of at least ``least``, or raise ParameterError."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ParameterError(f"{what} must be an integer of at least {least}, not {value!r}")
+    return int(value)
+
+
+def blocks(rows: int, row_bytes: int) -> Iterator[slice]:
+    """Cut rows into slices whose temporaries take at most ``BLOCK_BYTES``."""
+    step = max(1, BLOCK_BYTES // max(1, row_bytes))
+    for start in range(0, rows, step):
+        yield slice(start, min(rows, start + step))
+
+
+def as_rows(x: Any, dim: int | None = None, what: str = "X") -> npt.NDArray[Any]:
+    """Return ``x`` as an ``(n, d)`` array of floats, not copied: it may be mapped from a file.
+
+    Raises
+    ------
+    DTypeError
+        If it does not hold floats.
+    DimensionError
+        If it is not two-dimensional, has no columns, or not ``dim`` columns.
+    """
+    rows: npt.NDArray[Any] = np.asanyarray(x)
+    if rows.dtype.kind != "f":
+        raise DTypeError(f"{what} must hold floats, not {rows.dtype}; convert it with astype(np.float32)")
+    if rows.ndim != 2 or rows.shape[1] == 0 or (dim is not None and rows.shape[1] != dim):
+        raise DimensionError(f"{what} must have shape (n, {dim or 'd'}), not {rows.shape}")
+    return rows
+
+
+def finite(rows: npt.NDArray[Any], start: int, what: str = "X") -> Floats:
+    """Return a block of rows as float32; ``start`` is the number of its first row, for the error.
+
+    Raises
+    ------
+    ParameterError
+        If a row holds NaN or infinity.
+    """
+    block = np.ascontiguousarray(rows, dtype=np.float32)
+    bad = ~np.isfinite(block).all(axis=1)
+    if bad.any():
+        raise ParameterError(f"row {start + int(bad.argmax())} of {what} holds NaN or infinity; remove such rows first")
+    return block
+
+
+class Binarizer(ABC):
+    """A transformer of float vectors to packed codes, and the scores between the two."""
+
+    dim_: int
+    """Components of a code; set by :meth:`fit`."""
+    n_features_in_: int
+    mean_: Floats
+
+    @abstractmethod
+    def fit(self, X: Any, y: None = None) -> Self:
+        """Learn from ``(n, d)`` float vectors."""
+
+    @abstractmethod
+    def _encode(self, x: Floats) -> Words:
+        """Encode one block of checked rows."""
+
+    @abstractmethod
+    def nibble_tables(self, queries: Any) -> Floats:
+        """Return ``(q, 16, groups)`` float32: what each value of each four bits of a code adds to a query's score."""
+
+    def scale(self, codes: Words) -> Floats:
+        """Return ``(n,)`` float32: what the looked-up sum of each code is multiplied by."""
+        return np.ones(len(codes), dtype=np.float32)
+
+    @property
+    def levels(self) -> int:
+        """Bit planes of a code."""
+        return 1
+
+    @property
+    def words(self) -> int:
+        """Words of a code."""
+        self._check_fitted()
+        return self.levels * word_count(self.dim_)
+
+    @property
+    def bits(self) -> int:
+        """Bits of a code that say something: components times levels."""
+        self._check_fitted()
+        return self.dim_ * self.levels
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes of a stored code: everything that a search needs of a vector."""
+        return self.words * 8
+
+    def transform(self, X: Any) -> Words:
+        """Encode vectors, block by block.
+
+        Parameters
+        ----------
+        X : (n, d) float array
+            May be mapped from a file larger than memory.
+
+        Returns
+        -------
+        (n, words) uint64 array
+
+        Raises
+        ------
+        ParameterError
+            If the model is not fitted, or a row holds NaN or infinity.
+        DTypeError, DimensionError
+            If X does not hold floats, or rows of another length than was fitted.
+        """
+        rows = as_rows(X, self._check_fitted())
+        out = np.empty((len(rows), self.words), dtype=np.uint64)
+        for part in blocks(len(rows), 16 * (rows.shape[1] + self.bits)):
+            out[part] = self._encode(finite(rows[part], part.start))
+        return out
+
+    def fit_transform(self, X: Any, y: None = None) -> Words:
+        """Fit, then encode the same vectors."""
+        return self.fit(X).transform(X)
+
+    def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
+        """Score every query against every code; greater is nearer.
+
+        Parameters
+        ----------
+        queries : (q, d) float array, or (q, words) uint64 codes
+            Codes are compared symmetrically.
+        codes : (n, words) uint64 array
+        asymmetric : bool
+            For float queries: True estimates their dot product with the vectors less the mean; False encodes
+            them and returns the cosine of the codes' components, exact before the division by the norms.
+
+        Returns
+        -------
+        (q, n) float32 array
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError
+            As :meth:`transform`, and if the codes are not of this model's size.
+        """
+        items = self._as_codes(codes)
+        if not self._looks_up(queries, asymmetric):
+            signs = self._signs(self._as_query_codes(queries)), self._signs(items)
+            return symmetric_scores(*signs, self.dim_, self.levels)
+        rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
+        tables, as_bytes = byte_tables(self.nibble_tables(rows)), self._sign_bytes(items)
+        sums = np.zeros((len(rows), len(items)), dtype=np.float32)
+        for group, values in enumerate(as_bytes.T):
+            sums += tables[:, group, values]
+        sums *= self.scale(items)
+        return sums
+
+    def search(self, queries: Any, codes: Words, k: int = 10, *, asymmetric: bool = True) -> tuple[Floats, Ids]:
+        """Find the k codes of the highest score for each query, in bounded memory.
+
+        Parameters
+        ----------
+        queries, codes, asymmetric
+            As :meth:`scores`.
+        k : int
+            At least 1; at most n results come back.
+
+        Returns
+        -------
+        scores : (q, min(k, n)) float32 array
+            Descending.
+        ids : (q, min(k, n)) int64 array
+            Of equal scores the lower id comes first.
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError
+            As :meth:`scores`, and if k is less than 1.
+        """
+        items = self._as_codes(codes)
+        k = min(integer(k, "k", 1), len(items))
+        if not self._looks_up(queries, asymmetric):
+            signs = self._signs(self._as_query_codes(queries)), self._signs(items)
+            return symmetric_search(*signs, self.dim_, self.levels, k)
+        return self._search_tables(queries, items, k)
+
+    def _looks_up(self, queries: Any, asymmetric: bool) -> bool:
+        return asymmetric and np.asanyarray(queries).dtype.kind == "f"
+
+    def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
+        rows = as_rows(queries, self._check_fitted(), "queries")
+        scores = np.empty((len(rows), k), dtype=np.float32)
+        ids = np.empty((len(rows), k), dtype=np.int64)
+        if k:
+            as_bytes, scale = self._sign_bytes(codes), self.scale(codes)
+            for part in blocks(len(rows), 2 * as_bytes.shape[1] * 1024):
+                tables = byte_tables(self.nibble_tables(finite(rows[part], part.start, "queries")))
+                scores[part], ids[part] = table_kernels().top_k(tables, as_bytes, scale, k)
+        return scores, ids
+
+    def _sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
+        return np.ascontiguousarray(self._signs(codes), dtype="<u8").view(np.uint8)
+
+    def _signs(self, codes: Words) -> Words:
+        """Return the words that hold the planes: what tables and symmetric scores are about."""
+        return codes
+
+    def _as_query_codes(self, queries: Any) -> Words:
+        if np.asanyarray(queries).dtype.kind == "f":
+            return self.transform(queries)
+        return self._as_codes(queries, "queries")
+
+    def _as_codes(self, codes: Any, what: str = "codes") -> Words:
+        array: npt.NDArray[Any] = np.asanyarray(codes)
+        if array.dtype.kind != "u" or array.dtype.itemsize != 8:
+            raise DTypeError(f"{what} must be packed uint64 codes of transform, not {array.dtype}")
+        if array.ndim != 2 or array.shape[1] != self.words:
+            raise DimensionError(f"{what} must have shape (n, {self.words}), not {array.shape}")
+        words: Words = array.astype(np.uint64, copy=False)
+        return words
+
+    def _check_fitted(self) -> int:
+        """Return the number of float components, or raise."""
+        if not hasattr(self, "n_features_in_"):
+            raise ParameterError(f"this {type(self).__name__} is not fitted; call fit first")
+        return self.n_features_in_
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the constructor's parameters, as scikit-learn's ``clone`` asks for them."""
+        return {name: getattr(self, name) for name in list(inspect.signature(type(self).__init__).parameters)[1:]}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set constructor parameters; they take effect with the next :meth:`fit`.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such parameter.
+        """
+        known = self.get_params()
+        for name, value in parameters.items():
+            if name not in known:
+                raise ParameterError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(known)}")
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
+
+    def __sklearn_tags__(self) -> Any:
+        """Describe the transformer to scikit-learn, which alone calls this."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(None, TargetTags(required=False), TransformerTags(), None, None, input_tags=InputTags())
+
+    def save(self, folder: Any) -> None:
+        """Write ``model.safetensors`` and, last, ``model.json`` with its checksum into a folder, made if need be.
+
+        Raises
+        ------
+        ParameterError
+            If the model is not fitted.
+        OSError
+            If the folder cannot be written.
+        """
+        self._check_fitted()
+        write_model(folder, type(self).__name__, self.get_params(), self._state())
+
+    @classmethod
+    def load(cls, folder: Any) -> Self:
+        """Read a model that :meth:`save` wrote.
+
+        Raises
+        ------
+        FileFormatError
+            If a file is damaged, of another version, or of another class of model.
+        OSError
+            If it cannot be read.
+        """
+        parameters, arrays = read_model(folder, cls.__name__)
+        model = cls(**parameters)
+        model._set_state(arrays)
+        return model
+
+    @abstractmethod
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the fitted arrays, which a saved model holds."""
+
+    @abstractmethod
+    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        """Take the arrays of :meth:`_state`."""
+
+
+def byte_tables(nibbles: Floats) -> Floats:
+    """Join the tables of the low and high halves of each byte: ``(q, 16, 2b)`` to ``(q, b, 256)`` float32."""
+    low, high = nibbles[:, None, :, 0::2], nibbles[:, :, None, 1::2]
+    joined = (low + high).reshape(len(nibbles), 256, -1)
+    return np.ascontiguousarray(joined.transpose(0, 2, 1))
+
+
+def sign_tables(weights: Floats) -> Floats:
+    """Return nibble tables whose sums are ``weights . signs``: ``(q, 4 groups)`` to ``(q, 16, groups)`` float32."""
+    values = np.arange(1 << GROUP_BITS)[:, None] >> np.arange(GROUP_BITS)
+    signs = (2.0 * (values & 1) - 1).astype(np.float32)
+    tables: Floats = np.einsum("vb,qgb->qvg", signs, weights.reshape(len(weights), -1, GROUP_BITS))
+    return tables

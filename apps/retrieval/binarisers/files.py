@@ -1,0 +1,111 @@
+"""Saved models: arrays in ``model.safetensors``, and ``model.json`` with class, parameters and their checksum.
+
+The JSON is written last, aside and renamed: a folder holds the old model, the new one, or one that is told.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import FileFormatError
+
+FORMAT = 1
+ARRAYS, DESCRIPTION = "model.safetensors", "model.json"
+
+
+def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write a model into a folder.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there; a model in it is replaced.
+    name : str
+        Class of the model.
+    parameters : JSON-able mapping
+    arrays : mapping of names to arrays
+    """
+    from safetensors.numpy import save
+
+    where = Path(folder)
+    where.mkdir(parents=True, exist_ok=True)
+    content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
+    description = {"format": FORMAT, "class": name, "parameters": dict(parameters), "blake2b": _digest(content)}
+    description["self"] = _digest(_canonical(description))
+    _replace(where / ARRAYS, content)
+    _replace(where / DESCRIPTION, json.dumps(description, indent=1).encode())
+
+
+def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Return the parameters and arrays of a model of class ``name``.
+
+    Raises
+    ------
+    FileFormatError
+        If a file is damaged, of another format, or holds another class.
+    OSError
+        If it cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    where = Path(folder)
+    description = _description(where / DESCRIPTION)
+    if description["class"] != name:
+        raise FileFormatError(f"{where} holds a {description['class']}, and a {name} was expected")
+    content = (where / ARRAYS).read_bytes()
+    if _digest(content) != description["blake2b"]:
+        raise _damaged(where / ARRAYS, f"it does not match the checksum in {DESCRIPTION}")
+    try:
+        arrays = load(content)
+    except SafetensorError as error:
+        raise _damaged(where / ARRAYS, str(error)) from error
+    return description["parameters"], arrays
+
+
+def model_class(folder: Any) -> str:
+    """Return the name of the class of a saved model; raises as :func:`read_model`."""
+    return str(_description(Path(folder) / DESCRIPTION)["class"])
+
+
+def _description(path: Path) -> dict[str, Any]:
+    try:
+        description = json.loads(path.read_bytes())
+        written = description.pop("self")
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise _damaged(path, "it is not the JSON that was written") from error
+    if written != _digest(_canonical(description)):
+        raise _damaged(path, "it does not match its checksum")
+    if description["format"] != FORMAT:
+        raise FileFormatError(
+            f"{path} has format {description['format']}, and this release reads {FORMAT}; upgrade hdc-toolkit"
+        )
+    return dict(description)
+
+
+def _canonical(description: Mapping[str, Any]) -> bytes:
+    return json.dumps(description, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def _damaged(path: Path, why: str) -> FileFormatError:
+    return FileFormatError(f"{path} is damaged: {why}; restore it from a copy or train it again")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    with open(aside, "xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)

@@ -1,0 +1,129 @@
+"""SignBinarizer: signs of centred, rotated vectors."""
+
+import math
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+import hdc
+from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, as_rows, blocks, finite, integer, sign_tables
+from hdc.errors import ParameterError
+from hdc.words import WORD_BITS, Words, pack, word_count
+
+
+class Rotations:
+    """Random orthogonal operators side by side: ``d`` components to ``dim``, in O(dim log d), without a matrix.
+
+    Parameters
+    ----------
+    d, dim, seed : int
+    """
+
+    def __init__(self, d: int, dim: int, seed: int) -> None:
+        self.dim = dim
+        self._vsa = hdc.MBAT(d, seed=seed, matrix="hadamard")
+        self._roles = [self._vsa.role(f"rotation {i}") ** 2 for i in range(-(-dim // d))]
+
+    def __call__(self, x: Floats) -> Floats:
+        """Rotate ``(n, d)`` float32 rows to ``(n, dim)``; a last rotation that is too long is cut."""
+        return np.concatenate([self._vsa.bind(role, x) for role in self._roles], axis=1)[:, : self.dim]
+
+
+def mean_of(rows: Any) -> Floats:
+    """Return the mean row, added block by block in float64.
+
+    Raises
+    ------
+    ParameterError
+        If there are no rows, or one holds NaN or infinity.
+    """
+    if not len(rows):
+        raise ParameterError("fit needs at least one vector, and X has none")
+    total = np.zeros(rows.shape[1])
+    for part in blocks(len(rows), 16 * rows.shape[1]):
+        total += finite(rows[part], part.start).sum(axis=0, dtype=np.float64)
+    return (total / len(rows)).astype(np.float32)
+
+
+class SignBinarizer(Binarizer):
+    """Take the signs of the components, after centring and random rotations.
+
+    Parameters
+    ----------
+    dim : int or None
+        Bits of a code; None takes as many as the vectors have components.
+    centre : bool
+        Subtract the mean first.
+    rotate : bool
+        Multiply by random orthogonal operators (random signs and Walsh-Hadamard transforms), one for each d bits.
+        Without it, ``dim`` is at most d, and the first components are taken.
+    seed : int
+        Of the operators.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((100, 64)).astype(np.float32)
+    >>> binarizer = SignBinarizer(dim=256).fit(x)
+    >>> codes = binarizer.transform(x)
+    >>> codes.shape, binarizer.bytes_per_vector
+    ((100, 4), 32)
+    >>> scores, ids = binarizer.search(x[:2], codes, k=1)
+    >>> ids.ravel()
+    array([0, 1])
+    """
+
+    def __init__(self, dim: int | None = None, centre: bool = True, rotate: bool = True, seed: int = 0) -> None:
+        self.dim = dim
+        self.centre = centre
+        self.rotate = rotate
+        self.seed = seed
+
+    def fit(self, X: Any, y: None = None) -> Self:
+        """Compute the mean of ``(n, d)`` float vectors, block by block.
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError
+            If X is not such an array, is empty, holds NaN, or ``dim`` does not go with d.
+        """
+        rows = as_rows(X)
+        d = rows.shape[1]
+        dim = d if self.dim is None else integer(self.dim, "dim", 1)
+        if dim > d and not self.rotate:
+            raise ParameterError(f"dim={dim} of vectors of {d} components needs rotate=True")
+        mean = mean_of(rows)
+        self.mean_ = mean if self.centre else np.zeros_like(mean)
+        self._prepare()
+        return self
+
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        return {"mean": self.mean_}
+
+    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.mean_ = arrays["mean"]
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self.n_features_in_ = len(self.mean_)
+        d = self.n_features_in_
+        self.dim_ = d if self.dim is None else self.dim
+        self._rotations = Rotations(d, self.dim_, self.seed)
+
+    def _project(self, x: Floats) -> Floats:
+        return self._rotations(x) if self.rotate else x[:, : self.dim_]
+
+    def _encode(self, x: Floats) -> Words:
+        return pack(self._project(x - self.mean_) > 0)
+
+    def nibble_tables(self, queries: Any) -> Floats:
+        """Look up the dot products of the rotated queries with the signs, scaled as if a vector's norm were one."""
+        weights = np.zeros((len(queries), word_count(self.dim_) * WORD_BITS), dtype=np.float32)
+        weights[:, : self.dim_] = self._project(queries) * np.float32(self._unit)
+        return sign_tables(weights)
+
+    @property
+    def _unit(self) -> float:
+        """Length of a unit vector's mean projection on one axis, over the expected sum of its projections on signs."""
+        return math.sqrt(math.pi / (2 * self.n_features_in_)) * self.n_features_in_ / self.dim_

@@ -1,0 +1,64 @@
+"""Symmetric comparison of codes: exact integer dot products, divided by the norms of both codes.
+
+A component of a code of u levels is ``sum_i 2**(u-1-i) s_i`` with signs s_i, which is BEBR's value times 2**(u-1)
+(Gan et al. 2023). Norms are computed from the codes, block by block, and need no memory of their own.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.registry import backend as find_backend
+from hdc.words import Words
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+ITEM_BLOCK = 1 << 14
+QUERY_BLOCK = 1 << 8
+"""Scores are held for so many queries and items at a time: 48 MiB."""
+
+
+def code_norms(codes: Words, dim: int, levels: int) -> npt.NDArray[np.float64]:
+    """Return ``(n,)`` float64 norms of the components of ``(n, levels * words)`` codes."""
+    planes = codes.reshape(len(codes), levels, -1)
+    squares = np.full(len(codes), dim * sum(4**i for i in range(levels)), dtype=np.int64)
+    for i in range(levels):
+        for j in range(i):
+            differing = np.bitwise_count(planes[:, i] ^ planes[:, j]).sum(axis=-1, dtype=np.int64)
+            squares += (dim - 2 * differing) << (2 * levels - 1 - i - j)
+    norms: npt.NDArray[np.float64] = np.sqrt(squares)
+    return norms
+
+
+def symmetric_scores(queries: Words, codes: Words, dim: int, levels: int) -> Floats:
+    """Return the ``(q, n)`` float32 cosines of all pairs of codes."""
+    planes = queries.reshape(len(queries), levels, -1), codes.reshape(len(codes), levels, -1)
+    norms = code_norms(queries, dim, levels)[:, None] * code_norms(codes, dim, levels)
+    dots = np.asarray(find_backend("auto").bits.code_dots(*planes, dim))
+    return np.asarray(dots / norms, dtype=np.float32)
+
+
+def symmetric_search(queries: Words, codes: Words, dim: int, levels: int, k: int) -> tuple[Floats, Ids]:
+    """Return the k greatest cosines of each query and their ids, lower ids first among equals."""
+    if levels == 1 and k:
+        distances, ids = find_backend("auto").bits.top_k(queries, codes, k)
+        return (1 - 2 * distances.astype(np.float64) / dim).astype(np.float32), ids
+    scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    found = np.zeros((len(queries), k), dtype=np.int64)
+    for first in range(0, len(codes) if k else 0, ITEM_BLOCK):
+        items = codes[first : first + ITEM_BLOCK]
+        for start in range(0, len(queries), QUERY_BLOCK):
+            block = symmetric_scores(queries[start : start + QUERY_BLOCK], items, dim, levels)
+            for q, row in enumerate(block, start):
+                _merge(scores[q], found[q], row, first)
+    return scores, found
+
+
+def _merge(scores: Floats, ids: Ids, row: Floats, first: int) -> None:
+    """Merge the scores of items ``first`` and on into a query's descending list."""
+    better = np.flatnonzero(row > scores[-1])
+    if len(better):
+        joined = np.concatenate([scores, row[better]])
+        order = np.argsort(-joined, kind="stable")[: len(scores)]
+        ids[:] = np.concatenate([ids, first + better])[order]
+        scores[:] = joined[order]

@@ -1,0 +1,91 @@
+"""What stops training: the recall of held-out queries, and the rounds since it last grew."""
+
+import sys
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.binarisers.base import Floats
+
+NEIGHBOURS = 10
+"""The recall counted is recall@10."""
+
+MOST_QUERIES = 500
+
+SHARE = 0.02
+"""Part of the vectors that is held out as queries."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Held-out vectors as queries, and their true neighbours by cosine among the others.
+
+    Attributes
+    ----------
+    training : (n - v,) int64
+        Rows that are learned from.
+    queries : (v, d) float32
+    truth : (v, 10) int64
+        Places in ``training``.
+    """
+
+    training: npt.NDArray[np.int64]
+    queries: Floats
+    truth: npt.NDArray[np.int64]
+
+    @classmethod
+    def draw(cls, x: Floats, rng: np.random.Generator) -> "Validation":
+        """Hold out rows of ``(n, d)`` float32 vectors; none where fewer than ten neighbours would be left."""
+        held = min(MOST_QUERIES, int(SHARE * len(x))) if len(x) > 5 * NEIGHBOURS else 0
+        order = rng.permutation(len(x))
+        training, queries = np.sort(order[held:]), x[order[:held]]
+        norms = np.maximum(np.linalg.norm(x[training], axis=1), np.float32(1e-30))
+        return cls(training, queries, nearest(queries @ x[training].T / norms, NEIGHBOURS))
+
+    def recall(self, decoded: Floats) -> float:
+        """Return the recall@10 of ``(n - v, d)`` decoded vectors, scored by dot products; NaN without queries."""
+        return self.recall_of(self.queries @ decoded.T)
+
+    def recall_of(self, scores: Floats) -> float:
+        """Return the recall@10 of ``(v, n - v)`` scores."""
+        if not len(self.queries):
+            return float("nan")
+        found = nearest(scores, NEIGHBOURS)
+        return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, self.truth, strict=True)])) / NEIGHBOURS
+
+
+def nearest(scores: Floats, k: int) -> npt.NDArray[np.int64]:
+    """Return the ``(q, k)`` columns of greatest scores, in no order; fewer where there are fewer columns."""
+    if k >= scores.shape[1]:
+        return np.tile(np.arange(scores.shape[1]), (len(scores), 1))
+    return np.argpartition(-scores, k, axis=1)[:, :k]
+
+
+@dataclass
+class Progress:
+    """Counts steps, keeps the best recall, and shows both where standard error is a terminal."""
+
+    what: str
+    total: int
+    patience: int
+    done: int = 0
+    best: float = field(default=-1.0)
+    best_at: int = 0
+
+    def goes_on(self) -> bool:
+        """Tell whether there is another step."""
+        return self.done < self.total and self.done - self.best_at < self.patience
+
+    def step(self, recall: float) -> bool:
+        """Count a step; return whether it is the best so far (the last one is, where there is no recall)."""
+        self.done += 1
+        better = not recall <= self.best
+        if better:
+            self.best, self.best_at = recall, self.done
+        if sys.stderr.isatty():
+            end = "" if self.goes_on() else "\n"
+            print(
+                f"\r{self.what} {self.done}/{self.total}, recall@10 {recall:.4f}", end=end, file=sys.stderr, flush=True
+            )
+        return better

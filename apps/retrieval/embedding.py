@@ -1,0 +1,292 @@
+"""EmbeddingIndex: a binariser and an index of its codes in one folder; float vectors in, nearest ids out."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
+from hdc.apps.retrieval.binarisers.base import as_rows, finite
+from hdc.apps.retrieval.evaluation import unit
+from hdc.apps.retrieval.index import BinaryIndex, Kind
+from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
+from hdc.registry import backend as find_backend
+from hdc.words import WORD_BITS, Words
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+MODEL, CODES = "model", "codes"
+"""Folders of the binariser and of the index of codes."""
+
+CANDIDATES = 10
+"""Times k rows are compared again by tables or originals, unless told otherwise."""
+
+
+class EmbeddingIndex:
+    """Vectors of greatest cosine, found by their codes.
+
+    A search has up to three steps, each putting fewer rows in a better order: codes against codes, by their bits;
+    float queries against codes, by the model's tables, where its codes are made for that; float queries against the
+    originals, where the index keeps them. Made by :meth:`create` and :meth:`open`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hdc.apps.retrieval import EmbeddingIndex, SignBinarizer
+    >>> x = np.random.default_rng(0).standard_normal((1000, 64)).astype(np.float32)
+    >>> index = EmbeddingIndex.create(None, SignBinarizer(256).fit(x), keep="int8")
+    >>> index.add(x, keys=[f"item {i}" for i in range(1000)])[-1]
+    np.int64(999)
+    >>> scores, ids = index.search(x[:2], k=1)
+    >>> ids.tolist(), index.keys(ids), index.bytes_per_vector
+    ([[0], [1]], ['item 0', 'item 1'], 96)
+    """
+
+    def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
+        self.model, self.codes = model, codes
+        self._by_tables = isinstance(model, RaBitQBinarizer) or (
+            isinstance(model, RecurrentBinarizer) and model.rounds > 0
+        )
+        self._live: tuple[tuple[int, int], Words, Ids] | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str] | None,
+        model: Binarizer,
+        *,
+        kind: Kind = "flat",
+        keep: str | None = None,
+    ) -> Self:
+        """Make an index of no vectors.
+
+        Parameters
+        ----------
+        path : path or None
+            A new folder, in which the model is kept too; None makes an index in memory.
+        model : fitted binariser
+        kind : {"flat", "ivf", "hnsw"}
+            As :class:`BinaryIndex`; an ``ivf`` is trained by the first vectors that are added, or by :meth:`train`.
+        keep : {"int8", "float16", "float32"}, optional
+            Keep the vectors too, so that searches end with their cosines.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is out of range, the folder is in use, or the model is not fitted.
+        UnsupportedError
+            If codes of this model are not compared by their bits, and the kind is another than ``flat``.
+        BackendUnavailableError
+            If the kind needs a library that is not installed.
+        OSError
+            If the folder cannot be written.
+        """
+        dim, levels = model.dim_ if model.bits else 0, model.levels
+        if isinstance(model, RaBitQBinarizer):
+            if kind != "flat":
+                raise UnsupportedError(f"RaBitQ codes are not compared by their bits, as {kind!r} does; use 'flat'")
+            dim = model.words * WORD_BITS
+        originals = None if keep is None else (keep, model.n_features_in_)
+        if path is None:
+            return cls(model, BinaryIndex(dim, levels=levels, kind=kind, originals=originals))
+        folder = Path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ParameterError(f"{folder} exists; name a new folder")
+        codes = BinaryIndex(dim, levels=levels, kind=kind, originals=originals, path=folder / CODES)
+        model.save(folder / MODEL)
+        return cls(model, codes)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, writable: bool = False) -> Self:
+        """Open an index that :meth:`create` made.
+
+        Raises
+        ------
+        FileFormatError
+            If the folder holds none, or one that is damaged or of another version.
+        BlockingIOError
+            If it is opened for writing and another process writes.
+        OSError
+            If it cannot be read.
+        """
+        folder = Path(path)
+        if not (folder / CODES).is_dir() or not (folder / MODEL).is_dir():
+            raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
+        return cls(load(folder / MODEL), BinaryIndex.load(folder / CODES, writable=writable))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __repr__(self) -> str:
+        return f"EmbeddingIndex({self.model!r}, {self.codes!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.codes.close()
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes that a search may read of a vector: its code, and the original if it is kept."""
+        originals = self.codes.originals
+        kept = 0 if originals is None else np.dtype(originals.dtype).itemsize * originals.width
+        return self.model.bytes_per_vector + kept
+
+    def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
+        """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
+        self.codes.train(self._encoded(self._checked(vectors, "vectors")), lists, seed=seed)
+
+    def add(self, vectors: Any, keys: Sequence[str | None] | None = None) -> Ids:
+        """Add vectors, all of them or, after an error, none; return their ids.
+
+        Parameters
+        ----------
+        vectors : (n, d) float array
+        keys : sequence of n texts, optional
+
+        Returns
+        -------
+        (n,) int64 array
+
+        Raises
+        ------
+        DTypeError, DimensionError
+            If they are not float vectors of the model's length.
+        ParameterError
+            If one holds NaN or infinity, or a key is there already.
+        UnsupportedError
+            If the index is open for reading.
+        OSError
+            If the disk is full or fails.
+        """
+        rows = self._checked(vectors, "vectors")
+        codes = self._encoded(rows)
+        originals = None if self.codes.originals is None else rows
+        return self.codes.add(codes, keys=keys, originals=originals)
+
+    def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
+        """Remove vectors by id, by key, or both; return how many. Raises as :meth:`BinaryIndex.remove`."""
+        return self.codes.remove(ids, keys)
+
+    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
+        """Return the keys of ids, in C order; None for -1 and where there is none."""
+        return self.codes.keys(ids)
+
+    def verify(self) -> None:
+        """Check every byte of the index of codes; the model was checked when it was opened.
+
+        Raises
+        ------
+        FileFormatError
+            If anything differs from what was written.
+        """
+        self.codes.verify()
+
+    def search(
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        candidates: int | None = None,
+        **effort: int,
+    ) -> tuple[Floats, Ids]:
+        """Find the k nearest vectors of each query.
+
+        Parameters
+        ----------
+        queries : (q, d) float array
+        k : int
+            At least 1; at most ``len(index)`` results come back.
+        candidates : int, optional
+            Rows that the codes find and that tables or originals then put in order; ``10 * k`` if not given.
+        **effort
+            ``probes`` or ``effort``, as :meth:`BinaryIndex.search`.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending: cosines with the originals; without these, what the codes tell of them.
+        ids : (q, k) int64 array
+            -1, with score -inf, where lists or a graph find fewer than k.
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError
+            If the queries are not finite float vectors of the model's length, or a number is less than 1.
+        """
+        asked = self._checked(queries, "queries")
+        if k < 1 or (candidates is not None and candidates < 1):
+            raise ParameterError(f"k and candidates must be at least 1, not {k} and {candidates}")
+        k = min(k, len(self))
+        more = max(k, min(len(self), CANDIDATES * k if candidates is None else candidates))
+        if self._by_tables:
+            return self._search_tables(asked, k, more, effort)
+        originals = None if self.codes.originals is None else asked
+        distances, ids = self.codes.search(
+            self._encoded(asked), max(k, 1), originals=originals, candidates=max(more, 1), **effort
+        )
+        return self._as_scores(distances, ids), ids
+
+    def _as_scores(self, distances: npt.NDArray[Any], ids: Ids) -> Floats:
+        """Turn distances to scores: differing bits to the share of equal bits less that of differing ones."""
+        if distances.dtype.kind == "i":
+            distances = 2 * distances / np.float32(self.model.bits)
+        return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32)
+
+    def _search_tables(self, asked: Floats, k: int, more: int, effort: dict[str, int]) -> tuple[Floats, Ids]:
+        originals = self.codes.originals
+        wanted = k if originals is None else more
+        if self.codes.kind == "flat" and len(self):
+            codes, own = self._rows()
+            scores, rows = self.model.search(asked, codes, wanted)
+            ids = own[rows]
+        else:
+            _, ids = self.codes.search(self._encoded(asked), max(more, 1), candidates=max(more, 1), **effort)
+            scores, ids = self._ordered(asked, ids, wanted)
+        if originals is None:
+            return scores, ids
+        kept = self.codes.store.rows("originals")
+        positions = np.where(ids < 0, -1, self.codes.store.positions(np.maximum(ids, 0).ravel()).reshape(ids.shape))
+        distances, ids = originals.reorder(find_backend("auto").bits, asked, kept, positions, ids, k)
+        return self._as_scores(distances, ids), ids
+
+    def _rows(self) -> tuple[Words, Ids]:
+        """Return the codes that are not removed, and their ids."""
+        store = self.codes.store
+        if self._live is None or self._live[0] != store.generation:
+            alive, codes, ids = store.alive(), store.rows("codes"), store.ids()
+            self._live = store.generation, *((codes, ids) if alive is None else (codes[alive], ids[alive]))
+        return self._live[1], self._live[2]
+
+    def _ordered(self, asked: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
+        """Put what the bits found in the order of the model's scores."""
+        scores = np.full(ids.shape, -np.inf, dtype=np.float32)
+        rows = self.codes.store.rows("codes")
+        for q, there in enumerate(ids >= 0):
+            if there.any():
+                codes = rows[self.codes.store.positions(ids[q, there])]
+                scores[q, there] = self.model.scores(asked[q : q + 1], codes)[0]
+        order = np.lexsort((ids, -scores))[:, :k]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+    def _encoded(self, rows: Floats) -> Words:
+        """Return the codes in the shape that the index of codes takes."""
+        codes = self.model.transform(rows)
+        return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
+
+    def _checked(self, vectors: Any, what: str) -> Floats:
+        """Return finite vectors of the model's length as unit vectors."""
+        rows = np.asarray(vectors)
+        dim = self.model.n_features_in_
+        if rows.ndim != 2 or rows.shape[1] != dim:
+            raise DimensionError(f"{what} must have shape (n, {dim}) for this model, not {rows.shape}")
+        return unit(finite(as_rows(rows, dim, what), 0, what))

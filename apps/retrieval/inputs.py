@@ -1,0 +1,312 @@
+"""Vectors and their keys in files: NumPy's ``.npy`` and Parquet, read in blocks and checked row by row.
+
+Nothing is held but a block, so that a file may be larger than memory. Every row that is handed out has been checked;
+errors name the file and the row, counted from 0.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import BackendUnavailableError, DimensionError, DTypeError, FileFormatError, ParameterError
+
+Floats = npt.NDArray[np.float32]
+
+BLOCK_BYTES = 1 << 25
+"""Vectors of one block, as float32: 32 MiB."""
+
+PARQUET, NUMPY = b"PAR1", b"\x93NUMPY"
+"""How the files begin."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows of a file.
+
+    Attributes
+    ----------
+    start : int
+        Number of the first row.
+    vectors : (n, dim) float32 array
+        Finite.
+    keys : list of n str, or None
+        None where the file has no keys.
+    """
+
+    start: int
+    vectors: Floats
+    keys: list[str] | None
+
+
+class VectorFile(ABC):
+    """Rows of floats in a file, with or without keys.
+
+    Attributes
+    ----------
+    path : str
+    rows, dim : int
+        At least 1.
+    """
+
+    path: str
+    rows: int
+    dim: int
+
+    @abstractmethod
+    def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], list[str] | None]]:
+        """Yield the rows from ``start`` on, at most ``step`` at a time, unchecked, and their keys."""
+
+    def blocks(self, start: int = 0, rows: int | None = None) -> Iterator[Block]:
+        """Yield blocks of checked rows.
+
+        Parameters
+        ----------
+        start : int
+            Number of the first row.
+        rows : int, optional
+            Most rows of a block; as many as 32 MiB hold if not given.
+
+        Yields
+        ------
+        Block
+
+        Raises
+        ------
+        ParameterError
+            If a row holds NaN or infinity.
+        DimensionError, FileFormatError
+            If a row is missing or of another length, or the file is damaged.
+        OSError
+            If the file cannot be read.
+        """
+        step = rows or max(1, BLOCK_BYTES // (4 * self.dim))
+        for values, keys in self._read(start, step):
+            with np.errstate(over="ignore"):  # float64 beyond float32 is infinite, and told as such
+                vectors = np.ascontiguousarray(values, dtype=np.float32)
+            finite = np.isfinite(vectors).all(axis=1)
+            if not finite.all():
+                row = start + int(finite.argmin())
+                raise ParameterError(f"{self.path}: row {row} holds NaN or infinity; remove such rows first")
+            yield Block(start, vectors, keys)
+            start += len(vectors)
+
+    def check(self, dim: int | None = None) -> None:
+        """Read all blocks once, so that whatever is wrong is told before the work begins; raises as :meth:`blocks`.
+
+        Parameters
+        ----------
+        dim : int, optional
+            What the rows must have.
+
+        Raises
+        ------
+        DimensionError
+            If the rows have another dimension.
+        """
+        if dim is not None and self.dim != dim:
+            raise DimensionError(f"{self.path}: vectors have {self.dim} components, and {dim} are expected")
+        for _ in self.blocks():
+            pass
+
+    def sample(self, most: int, seed: int = 0) -> Floats:
+        """Return ``(min(most, rows), dim)`` float32 rows, drawn at random without replacement, in the file's order."""
+        chosen = np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
+        out = np.empty((len(chosen), self.dim), dtype=np.float32)
+        for block in self.blocks():
+            first, last = np.searchsorted(chosen, (block.start, block.start + len(block.vectors)))
+            out[first:last] = block.vectors[chosen[first:last] - block.start]
+        return out
+
+    def read(self) -> Block:
+        """Return all rows as one block, for files that fit into memory."""
+        blocks = list(self.blocks())
+        keys = None if blocks[0].keys is None else [key for block in blocks for key in block.keys or ()]
+        return Block(0, np.concatenate([block.vectors for block in blocks]), keys)
+
+
+def open_vectors(
+    path: str | os.PathLike[str],
+    *,
+    keys: str | os.PathLike[str] | None = None,
+    column: str | None = None,
+    key_column: str | None = None,
+) -> VectorFile:
+    """Open a file of vectors; its first bytes say whether it is ``.npy`` or Parquet.
+
+    Parameters
+    ----------
+    path : path
+        A ``.npy`` file with an ``(n, d)`` array of floats, mapped and not read; or a Parquet file.
+    keys : path, optional
+        A text file (UTF-8) with the key of each row on a line of its own.
+    column, key_column : str, optional
+        Of a Parquet file: the column of lists of floats (the only one if not given), and that of the keys, whose
+        values are written as text.
+
+    Returns
+    -------
+    VectorFile
+
+    Raises
+    ------
+    FileFormatError
+        If it is neither, or damaged.
+    DTypeError, DimensionError
+        If it does not hold floats, or not rows of one length.
+    ParameterError
+        If it is empty, a column is not there, or the keys are not as many as the rows.
+    BackendUnavailableError
+        If a Parquet file is given and pyarrow is not installed.
+    OSError
+        If a file cannot be read.
+    """
+    name = os.fspath(path)
+    with open(path, "rb") as file:
+        begin = file.read(len(NUMPY))
+    if not begin:
+        raise ParameterError(f"{name} is empty; give a .npy or Parquet file of vectors")
+    opened: VectorFile
+    if begin.startswith(PARQUET):
+        opened = _Parquet(name, column, key_column)
+    elif begin != NUMPY:
+        raise FileFormatError(f"{name} is neither .npy nor Parquet; write vectors with numpy.save")
+    elif column or key_column:
+        raise ParameterError(f"{name} is a .npy file, which has no columns; give keys in a text file")
+    else:
+        opened = _Numpy(name)
+    if not opened.rows or not opened.dim:
+        raise ParameterError(f"{name} holds no vectors: {opened.rows} rows of {opened.dim} components")
+    return opened if keys is None else _Keyed(opened, os.fspath(keys))
+
+
+class _Numpy(VectorFile):
+    """A memory-mapped ``.npy`` file."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise FileFormatError(f"{path} is no .npy file of numbers, or cut off: {error}") from error
+        if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+            raise DTypeError(f"{path} holds {array.dtype}; expected float16, float32 or float64")
+        if array.ndim != 2:
+            raise DimensionError(f"{path} has shape {array.shape}; expected rows of vectors, (n, d)")
+        self.path, self._array = path, array
+        self.rows, self.dim = array.shape
+
+    def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], None]]:
+        for first in range(start, self.rows, step):
+            yield self._array[first : first + step], None
+
+
+class _Parquet(VectorFile):
+    """A column of lists of floats, and maybe one of keys, of a Parquet file."""
+
+    def __init__(self, path: str, column: str | None, key_column: str | None) -> None:
+        try:
+            import pyarrow
+            from pyarrow.parquet import ParquetFile
+        except ImportError as error:
+            raise BackendUnavailableError("Parquet needs pyarrow; pip install 'hdc-toolkit[parquet]'") from error
+        self.path = path
+        try:
+            self._file = ParquetFile(path, memory_map=True)
+            schema = self._file.schema_arrow
+        except (pyarrow.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+        self._column, self._key_column = _vector_column(path, schema, column), key_column
+        if key_column is not None and key_column not in schema.names:
+            raise ParameterError(f"{path} has no column {key_column!r}; it has {', '.join(schema.names)}")
+        self.rows = self._file.metadata.num_rows
+        first = next(self._batches(1), None)
+        self.dim = 0 if first is None else len(first.column(self._column)[0].as_py() or ())
+
+    def _batches(self, step: int) -> Iterator[Any]:
+        import pyarrow
+
+        names = [self._column] + ([] if self._key_column is None else [self._key_column])
+        try:
+            yield from self._file.iter_batches(step, columns=names)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> FileFormatError:
+        return FileFormatError(f"{self.path} is a damaged Parquet file: {' '.join(str(error).split())}")
+
+    def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], list[str] | None]]:
+        row = 0
+        for batch in self._batches(step):
+            row += batch.num_rows
+            if row > start:
+                rest = batch.slice(max(0, batch.num_rows - (row - start)))
+                first = row - rest.num_rows
+                keys = None if self._key_column is None else self._keys(rest.column(self._key_column), first)
+                yield self._vectors(rest.column(self._column), first), keys
+
+    def _vectors(self, lists: Any, first: int) -> npt.NDArray[Any]:
+        lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
+        wrong = np.flatnonzero(lengths != self.dim)
+        if len(wrong):
+            row, length = first + int(wrong[0]), lengths[wrong[0]]
+            raise DimensionError(f"{self.path}: row {row} has {length} components, and {self.dim} are expected")
+        values = lists.flatten().to_numpy(zero_copy_only=False)  # a missing number becomes NaN
+        return np.asarray(values).reshape(len(lists), self.dim)
+
+    def _keys(self, column: Any, first: int) -> list[str]:
+        keys = column.to_pylist()
+        if None in keys:
+            raise ParameterError(f"{self.path}: row {first + keys.index(None)} has no key")
+        return [str(key) for key in keys]
+
+
+def _vector_column(path: str, schema: Any, column: str | None) -> str:
+    """Return the name of the column of lists of floats."""
+    from pyarrow import types
+
+    def holds_floats(kind: Any) -> bool:
+        lists = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+        return bool(lists and types.is_floating(kind.value_type))
+
+    if column is None:
+        found = [field.name for field in schema if holds_floats(field.type)]
+        if len(found) != 1:
+            text = f"the columns {', '.join(found)}" if found else "no column"
+            raise ParameterError(f"{path} has {text} of lists of floats; say which with the column's name")
+        return str(found[0])
+    if column not in schema.names:
+        raise ParameterError(f"{path} has no column {column!r}; it has {', '.join(schema.names)}")
+    if not holds_floats(schema.field(column).type):
+        raise DTypeError(f"{path}: column {column!r} holds {schema.field(column).type}; expected lists of floats")
+    return column
+
+
+class _Keyed(VectorFile):
+    """Another file's vectors with keys from the lines of a text file."""
+
+    def __init__(self, vectors: VectorFile, keys: str) -> None:
+        self.path, self.rows, self.dim = vectors.path, vectors.rows, vectors.dim
+        self._vectors, self._keys = vectors, keys
+        count = sum(1 for _ in self._lines())
+        if count != self.rows:
+            raise ParameterError(f"{keys} has {count} keys, and {self.path} has {self.rows} rows")
+
+    def _lines(self) -> Iterator[str]:
+        try:
+            with open(self._keys, encoding="utf-8") as file:
+                for number, line in enumerate(file):
+                    if not line.strip():
+                        raise ParameterError(f"{self._keys}: line {number + 1} is empty; each row needs a key")
+                    yield line.rstrip("\n")
+        except UnicodeDecodeError as error:
+            raise FileFormatError(f"{self._keys} is not UTF-8 text: {error.reason}") from error
+
+    def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], list[str]]]:
+        lines = islice(self._lines(), start, None)
+        for values, _ in self._vectors._read(start, step):
+            yield values, list(islice(lines, len(values)))

@@ -1,0 +1,107 @@
+"""What searches found: lines for people, JSON for programs, ``.npz`` and Parquet files."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import BackendUnavailableError, ParameterError
+
+Scores = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+Keys = Sequence[str | None]
+"""One for each id, in C order."""
+
+
+def text_lines(scores: Scores, ids: Ids, keys: Keys) -> list[str]:
+    """Return the lines of a table; keys are shown where there are any."""
+    hits = list(_hits(scores, ids, keys))
+    keyed = any(key is not None for *_, key in hits)
+    width = max([len(str(number)) for _, _, _, number, _ in hits] + [2])
+    lines = [f"query  rank   score  {'id'.rjust(width)}" + ("  key" if keyed else "")]
+    for query, rank, score, number, key in hits:
+        name = f"  {'' if key is None else key}" if keyed else ""
+        lines.append(f"{query:5}  {rank:4}  {score:6.3f}  {number:{width}}{name}".rstrip())
+    return lines
+
+
+def json_lines(scores: Scores, ids: Ids, keys: Keys) -> list[str]:
+    """Return a JSON object for each query: its number, and its hits with id, score and key."""
+    hits: list[list[dict[str, Any]]] = [[] for _ in ids]
+    for query, _, score, number, key in _hits(scores, ids, keys):
+        hits[query].append({"id": number, "score": score} | ({} if key is None else {"key": key}))
+    return [json.dumps({"query": query, "hits": found}, ensure_ascii=False) for query, found in enumerate(hits)]
+
+
+def _hits(scores: Scores, ids: Ids, keys: Keys) -> Any:
+    """Yield query, rank, score, id and key of what was found."""
+    k = ids.shape[1]
+    for query, row in enumerate(ids.tolist()):
+        for place, number in enumerate(row):
+            if number >= 0:
+                yield query, place + 1, round(float(scores[query, place]), 6), number, keys[query * k + place]
+
+
+def writer(path: str) -> Callable[[Scores, Ids, Keys], None]:
+    """Return what writes results to a file, after a look at whether it will be able to.
+
+    ``.npz`` holds ``scores`` and ``ids`` as they are, and ``keys`` as text, empty where there is none. ``.parquet``
+    has a row for each hit: query, rank, score, id and key.
+
+    Raises
+    ------
+    ParameterError
+        If the name ends in neither, or its folder is not there.
+    BackendUnavailableError
+        If Parquet is asked for and pyarrow is not installed.
+    """
+    writers = {".npz": _write_npz, ".parquet": _write_parquet}
+    ending = os.path.splitext(path)[1]
+    if ending not in writers:
+        raise ParameterError(f"{path}: results are written as {' or '.join(writers)}")
+    if not os.path.isdir(os.path.dirname(path) or "."):
+        raise ParameterError(f"{path}: there is no such folder")
+    if ending == ".parquet":
+        _pyarrow()
+
+    def write(scores: Scores, ids: Ids, keys: Keys) -> None:
+        aside = Path(f"{path}.tmp")
+        try:
+            writers[ending](aside, scores, ids, keys)
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    return write
+
+
+def _write_npz(path: Path, scores: Scores, ids: Ids, keys: Keys) -> None:
+    named = np.array([key or "" for key in keys], dtype=str).reshape(ids.shape)
+    with open(path, "wb") as file:
+        np.savez(file, scores=scores, ids=ids, keys=named)
+
+
+def _write_parquet(path: Path, scores: Scores, ids: Ids, keys: Keys) -> None:
+    arrow = _pyarrow()
+    query, rank, score, number, key = zip(*_hits(scores, ids, keys), strict=True) if ids.size else ((),) * 5
+    columns = {
+        "query": arrow.array(query, arrow.int64()),
+        "rank": arrow.array(rank, arrow.int32()),
+        "score": arrow.array(score, arrow.float32()),
+        "id": arrow.array(number, arrow.int64()),
+        "key": arrow.array(key, arrow.string()),
+    }
+    arrow.parquet.write_table(arrow.table(columns), path)
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise BackendUnavailableError("Parquet needs pyarrow; pip install 'hdc-toolkit[parquet]'") from error
+    return pyarrow

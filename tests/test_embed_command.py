@@ -1,0 +1,373 @@
+"""``hdc embed``: what it prints and writes, and that each kind of bad input is told in a line and changes nothing."""
+
+import errno
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from hdc.apps.cli import main
+from hdc.apps.retrieval import EmbeddingIndex
+from hdc.apps.retrieval import building as building_module
+from hdc.apps.retrieval.binarisers import load
+from hdc.apps.store import Store, layout
+
+RNG = np.random.default_rng(5)
+CENTRES = RNG.standard_normal((20, 16))
+VECTORS = (CENTRES[RNG.integers(0, 20, 300)] + 0.5 * RNG.standard_normal((300, 16))).astype(np.float32)
+QUERIES = VECTORS[:5] + 0.1 * RNG.standard_normal((5, 16)).astype(np.float32)
+KEYS = [f"item {i}" for i in range(300)]
+
+
+def embed(*words):
+    return main(["embed", *map(str, words)])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a folder with vectors, queries, keys and a model."""
+    folder = tmp_path_factory.mktemp("embed")
+    np.save(folder / "v.npy", VECTORS)
+    np.save(folder / "q.npy", QUERIES)
+    (folder / "keys.txt").write_text("\n".join(KEYS))
+    assert embed("train", folder / "v.npy", "--bits", 128, "--binarizer", "sign", "-o", folder / "model") == 0
+    return folder
+
+
+@pytest.fixture
+def index(made, tmp_path, capsys):
+    """Return a fresh index with keys and originals."""
+    where = tmp_path / "index"
+    options = ("--keys", made / "keys.txt", "--keep", "int8")
+    assert embed("index", made / "v.npy", "--model", made / "model", "-o", where, *options) == 0
+    assert capsys.readouterr().out.startswith(f"300 vectors in {where} (0.")
+    return where
+
+
+def nearest(k, queries=QUERIES, vectors=VECTORS):
+    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (queries, vectors)]
+    return np.argsort(-(unit[0] @ unit[1].T), axis=1)[:, :k]
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in sorted(Path(folder).rglob("*")) if path.is_file()}
+
+
+def test_train_is_deterministic_and_says_what_it_made(made, tmp_path, capsys):
+    for name in ("a", "b"):
+        assert embed("train", made / "v.npy", "--bits", 128, "--rounds", 2, "--seed", 3, "-o", tmp_path / name) == 0
+    shown = f"{tmp_path / 'b'}: 128 bits, 16 bytes a vector, learned from 300 of 300 vectors"
+    assert capsys.readouterr().out.splitlines()[1] == shown
+    files = [{path.name: content for path, content in contents(tmp_path / name).items()} for name in ("a", "b")]
+    assert files[0] == files[1]
+    assert load(tmp_path / "a").rounds == 2
+    assert embed("train", made / "v.npy", "--bits", 128, "--rounds", 2, "--seed", 4, "-o", tmp_path / "b") == 0
+    assert {p.name: c for p, c in contents(tmp_path / "b").items()} != files[0]
+
+
+def test_train_goes_on_from_a_checkpoint(made, tmp_path):
+    words = ("train", made / "v.npy", "--bits", 64, "--rounds", 2, "--checkpoint", tmp_path / "state")
+    assert embed(*words, "-o", tmp_path / "a") == 0
+    assert any((tmp_path / "state").rglob("*.safetensors"))
+    assert embed(*words, "-o", tmp_path / "b") == 0
+    assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw"])
+@pytest.mark.parametrize("binarizer", ["sign", "recurrent"])
+def test_every_kind_finds_the_nearest(made, tmp_path, capsys, kind, binarizer):
+    assert (
+        embed("train", made / "v.npy", "--bits", 128, "--binarizer", binarizer, "--rounds", 1, "-o", tmp_path / "m")
+        == 0
+    )
+    words = ("--model", tmp_path / "m", "--kind", kind, "--keep", "float32", "-o", tmp_path / "i")
+    assert embed("index", made / "v.npy", *words) == 0
+    capsys.readouterr()
+    assert embed("search", tmp_path / "i", made / "q.npy", "-k", 3, "--candidates", 300, "--json") == 0
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    hits = [[hit["id"] for hit in line["hits"]] for line in found]
+    if kind == "hnsw":
+        assert np.mean([a[0] == b[0] for a, b in zip(hits, nearest(3), strict=True)]) >= 0.8
+    elif kind == "flat":
+        assert hits == nearest(3).tolist()
+    else:
+        assert [row[0] for row in hits] == nearest(1)[:, 0].tolist()
+
+
+def test_rabitq(made, tmp_path, capsys):
+    assert embed("train", made / "v.npy", "--binarizer", "rabitq", "-o", tmp_path / "m") == 0
+    assert embed("index", made / "v.npy", "--model", tmp_path / "m", "-o", tmp_path / "i", "--keep", "float16") == 0
+    capsys.readouterr()
+    assert embed("search", tmp_path / "i", made / "q.npy", "-k", 1, "--json") == 0
+    hits = [json.loads(line)["hits"][0]["id"] for line in capsys.readouterr().out.splitlines()]
+    assert hits == nearest(1)[:, 0].tolist()
+    assert embed("index", made / "v.npy", "--model", tmp_path / "m", "-o", tmp_path / "j", "--kind", "ivf") == 1
+    assert "RaBitQ codes are not compared by their bits" in capsys.readouterr().err
+    assert not (tmp_path / "j").exists()
+
+
+def test_search_shows_a_table_json_and_files(made, index, tmp_path, capsys):
+    assert embed("search", index, made / "q.npy", "-k", 2) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "query  rank   score   id  key"
+    assert [line.split(maxsplit=4)[4] for line in lines] == [KEYS[i] for i in nearest(2).ravel()]
+    assert embed("search", index, made / "q.npy", "-k", 2, "-o", tmp_path / "out.npz") == 0
+    with np.load(tmp_path / "out.npz") as found:
+        np.testing.assert_array_equal(found["ids"], nearest(2))
+        np.testing.assert_array_equal(found["keys"], np.array(KEYS)[nearest(2)])
+        assert (np.diff(found["scores"]) <= 0).all()
+    assert embed("search", index, made / "q.npy", "-k", 2, "-o", tmp_path / "out.parquet") == 0
+    rows = parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    assert rows["id"] == nearest(2).ravel().tolist()
+    assert rows["rank"] == [1, 2] * 5
+    assert rows["query"] == [q for q in range(5) for _ in range(2)]
+
+
+def test_parquet_in(made, tmp_path, capsys):
+    table = pa.table({"name": KEYS, "v": pa.array(VECTORS.tolist(), pa.list_(pa.float32(), 16))})
+    parquet.write_table(table, tmp_path / "v.parquet")
+    words = ("--model", made / "model", "-o", tmp_path / "i", "--key-column", "name", "--column", "v")
+    assert embed("index", tmp_path / "v.parquet", *words) == 0
+    with EmbeddingIndex.open(tmp_path / "i") as opened:
+        assert opened.keys([7]) == ["item 7"]
+
+
+def test_add_remove_verify(made, index, tmp_path, capsys):
+    np.save(tmp_path / "more.npy", -QUERIES)
+    (tmp_path / "names.txt").write_text("\n".join(f"new {i}" for i in range(5)))
+    assert embed("add", index, tmp_path / "more.npy", "--keys", tmp_path / "names.txt") == 0
+    assert capsys.readouterr().out == f"5 vectors added, ids 300 to 304; 305 vectors in {index}\n"
+    assert embed("search", index, tmp_path / "more.npy", "-k", 1, "--json") == 0
+    assert '"key": "new 0"' in capsys.readouterr().out
+    assert embed("remove", index, "new 0", "item 3") == 0
+    assert capsys.readouterr().out == f"2 vectors removed; 303 vectors in {index}\n"
+    assert embed("remove", index, "--ids", 304) == 0
+    capsys.readouterr()
+    assert embed("verify", index) == 0
+    assert capsys.readouterr().out == f"{index} is as it was written: 302 vectors\n"
+
+
+def test_a_build_goes_on_where_it_stopped(made, tmp_path, capsys, monkeypatch):
+    words = ("index", made / "v.npy", "--model", made / "model", "--keys", made / "keys.txt", "--block", 64)
+    assert embed(*words, "-o", tmp_path / "whole") == 0
+    add, calls = EmbeddingIndex.add, []
+
+    def failing(self, *arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return add(self, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EmbeddingIndex, "add", failing)
+        assert embed(*words, "-o", tmp_path / "i") == 130
+    capsys.readouterr()
+    assert embed("search", tmp_path / "i", made / "q.npy") == 1
+    assert "is unfinished, with 128 vectors so far; run the same hdc embed index again" in capsys.readouterr().err
+    other = ("index", made / "q.npy", "--model", made / "model", "-o", tmp_path / "i")
+    assert embed(*other) == 1
+    assert "the unfinished index of other vectors or options" in capsys.readouterr().err
+    assert embed(*words, "-o", tmp_path / "i") == 0
+    with EmbeddingIndex.open(tmp_path / "i") as resumed, EmbeddingIndex.open(tmp_path / "whole") as whole:
+        np.testing.assert_array_equal(resumed.codes.store.rows("codes"), whole.codes.store.rows("codes"))
+        assert resumed.keys(np.arange(300)) == KEYS
+
+
+def test_eval_compares_with_exact_search(made, index, tmp_path, capsys):
+    qrels = tmp_path / "qrels"
+    qrels.write_text("".join(f"{q + 1} {row + 1} 1\n" for q, row in enumerate(nearest(1)[:, 0])))
+    words = ("eval", made / "v.npy", made / "q.npy", index, "-k", 5, "--candidates", "5,300")
+    assert embed(*words, "--judgements", qrels, "--json", "--truth", tmp_path / "t.npz") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["name"] for row in rows] == ["exact float32", "index, candidates 5", "index, candidates 300"]
+    assert rows[0]["recall"] == rows[0]["ndcg"] == rows[0]["mrr"] == 1
+    assert rows[0]["bytes_per_vector"] == 64
+    assert rows[1]["recall"] <= rows[2]["recall"] >= 0.9
+    assert rows[2]["bytes_per_vector"] == 16 + 16
+    assert rows[2]["mrr"] == 1
+    assert embed(*words, "--plot", tmp_path / "p.svg") == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[:3] == ["index", "recall@5", "bytes/vector"]
+    assert (tmp_path / "p.svg").stat().st_size > 0
+
+
+def bad_vectors(folder):
+    """Write a file for each way in which vectors are bad; return what is told of it."""
+    nan = VECTORS[:9].copy()
+    nan[4, 2] = np.nan
+    np.save(folder / "nan.npy", nan)
+    np.save(folder / "wide.npy", np.ones((3, 17), np.float32))
+    np.save(folder / "none.npy", np.ones((0, 16), np.float32))
+    np.save(folder / "ints.npy", np.ones((3, 16), np.int32))
+    (folder / "empty.npy").write_bytes(b"")
+    (folder / "text.npy").write_text("hello, world")
+    (folder / "cut.npy").write_bytes((folder / "nan.npy").read_bytes()[:200])
+    return {
+        "nan.npy": "nan.npy: row 4 holds NaN or infinity",
+        "wide.npy": "wide.npy: vectors have 17 components",
+        "none.npy": "none.npy holds no vectors",
+        "ints.npy": "ints.npy holds int32; expected float16",
+        "empty.npy": "empty.npy is empty",
+        "text.npy": "text.npy is neither .npy nor Parquet",
+        "cut.npy": "cut.npy is no .npy file of numbers, or cut off",
+        "missing.npy": "missing.npy: No such file or directory",
+    }
+
+
+BAD = ["nan.npy", "wide.npy", "none.npy", "ints.npy", "empty.npy", "text.npy", "cut.npy", "missing.npy"]
+
+
+def fails(capsys, message, *words):
+    assert embed(*words) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("hdc: error: ")
+    assert told.err.count("\n") == 1
+    assert message in told.err
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_vectors_are_told_and_change_nothing(made, index, tmp_path, capsys, name):
+    message, before = bad_vectors(tmp_path)[name], contents(index)
+    fails(capsys, message, "add", index, tmp_path / name)
+    fails(capsys, message, "search", index, tmp_path / name)
+    assert contents(index) == before
+    fails(capsys, message, "index", tmp_path / name, "--model", made / "model", "-o", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    if name != "wide.npy":
+        fails(capsys, message, "train", tmp_path / name, "-o", tmp_path / "m")
+        assert not (tmp_path / "m").exists()
+
+
+def test_a_key_that_is_there_changes_nothing(made, index, tmp_path, capsys):
+    (tmp_path / "names.txt").write_text("new\nitem 7\nnewer\nd\ne")
+    before = contents(index)
+    fails(capsys, "the key 'item 7' is there already", "add", index, made / "q.npy", "--keys", tmp_path / "names.txt")
+    fails(capsys, "there is no row with key 'nobody'", "remove", index, "item 1", "nobody")
+    fails(capsys, "there is no row with id 300", "remove", index, "--ids", 1, 300)
+    fails(capsys, "'one' is no id", "remove", index, "--ids", "one")
+    with EmbeddingIndex.open(index) as opened:
+        assert len(opened) == 300
+    assert {path: content for path, content in contents(index).items() if "catalogue" not in path.name} == {
+        path: content for path, content in before.items() if "catalogue" not in path.name
+    }
+
+
+def test_a_full_disk_changes_nothing(made, index, capsys, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device", "codes.bin")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "append", full)
+        fails(capsys, "codes.bin: No space left on device", "add", index, made / "q.npy")
+    with EmbeddingIndex.open(index) as opened:
+        opened.verify()
+        assert len(opened) == 300
+
+
+def test_a_full_disk_leaves_a_build_to_go_on_with(made, tmp_path, capsys, monkeypatch):
+    words = ("index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "i")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "append", full)
+        fails(capsys, "No space left on device", *words)
+    assert embed(*words) == 0
+
+
+def test_other_folders_versions_and_models(made, index, tmp_path, capsys):
+    fails(capsys, "is no index; make one with hdc embed index", "search", made, made / "q.npy")
+    before = contents(index)
+    fails(capsys, "is an index already", "index", made / "v.npy", "--model", made / "model", "-o", index)
+    fails(capsys, "is no index", "index", made / "v.npy", "--model", made / "model", "-o", made)
+    fails(capsys, "exists and is no model", "train", made / "v.npy", "-o", index)
+    assert contents(index) == before
+    (tmp_path / "mine" / "codes").mkdir(parents=True)
+    (tmp_path / "mine" / "codes" / "diary.txt").write_text("dear")
+    fails(capsys, "is no index", "index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "mine")
+    assert (tmp_path / "mine" / "codes" / "diary.txt").read_text() == "dear"
+    np.save(tmp_path / "wide.npy", np.ones((80, 17), np.float32))
+    assert embed("train", tmp_path / "wide.npy", "--binarizer", "sign", "-o", tmp_path / "m17") == 0
+    capsys.readouterr()
+    message = f"vectors have 16 components, and the model {tmp_path / 'm17'} is for 17"
+    fails(capsys, message, "index", made / "v.npy", "--model", tmp_path / "m17", "-o", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_index_of_a_newer_version(made, tmp_path, capsys, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(layout, "FORMAT", layout.FORMAT + 1)
+        assert embed("index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "i") == 0
+    capsys.readouterr()
+    before = contents(tmp_path / "i")
+    fails(capsys, f"version {layout.FORMAT + 1}", "search", tmp_path / "i", made / "q.npy")
+    fails(capsys, f"version {layout.FORMAT + 1}", "add", tmp_path / "i", made / "q.npy")
+    assert contents(tmp_path / "i") == before
+
+
+@pytest.mark.parametrize("part", ["model/model.json", "model/model.safetensors", "codes"])
+def test_damage_is_told(made, index, capsys, part):
+    path = index / part
+    if path.is_dir():
+        path = max(
+            (p for p in path.rglob("*") if p.is_file() and "originals" in p.name), key=lambda p: p.stat().st_size
+        )
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    fails(capsys, "damaged", "verify", index)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("-k", "0"), "k and candidates must be at least 1"),
+        (("--candidates", "0"), "k and candidates must be at least 1"),
+        (("-o", "x.csv"), "results are written as .npz or .parquet"),
+        (("-o", "nowhere/x.npz"), "there is no such folder"),
+    ],
+)
+def test_wrong_options_of_search(made, index, capsys, words, message):
+    fails(capsys, message, "search", index, made / "q.npy", *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--bits", "0"), "bits must be at least 1"),
+        (("--bits", "100"), "dim must be a multiple of 64"),
+        (("--bits", "65", "--loops", "1"), "65 bits are no whole number of components of 2 bits"),
+        (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for the recurrent binarizer"),
+    ],
+)
+def test_wrong_options_of_train(made, tmp_path, capsys, words, message):
+    fails(capsys, message, "train", made / "v.npy", "-o", tmp_path / "m", *words)
+    assert not (tmp_path / "m").exists()
+
+
+def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
+    fails(capsys, "has 300 vectors, and", "eval", made / "q.npy", made / "q.npy", index)
+    fails(capsys, "k must be at least 1", "eval", made / "v.npy", made / "q.npy", index, "-k", 0)
+    (tmp_path / "qrels").write_text("77 1 1\n")
+    words = ("--judgements", tmp_path / "qrels")
+    fails(
+        capsys,
+        "the judgements are of none of the queries 1 to 5",
+        "eval",
+        made / "v.npy",
+        made / "q.npy",
+        index,
+        *words,
+    )
+
+
+def test_lists_are_found_before_the_first_block(made, tmp_path):
+    words = ("--model", made / "model", "-o", tmp_path / "i", "--kind", "ivf", "--lists", 7)
+    assert embed("index", made / "v.npy", *words) == 0
+    with building_module.opened(tmp_path / "i") as opened:
+        assert np.unique(opened.codes.store.rows("cells")).size <= 7
+        assert building_module.BUILDING not in opened.codes.store.meta
