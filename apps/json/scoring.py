@@ -43,6 +43,14 @@ def _nothing(document: Any) -> float:
 def _of_object(parts: Mapping[str, Weigh]) -> Weigh:
     pairs = [(key, weigh) for key, weigh in parts.items() if weigh is not _nothing]
 
+    if len(pairs) == 1:
+        ((only, weigh_only),) = pairs
+
+        def weigh_one(document: Any) -> float:
+            return weigh_only(document[only]) if isinstance(document, dict) and only in document else 0.0
+
+        return weigh_one
+
     def weigh_object(document: Any) -> float:
         total = 0.0
         if isinstance(document, dict):
@@ -84,13 +92,13 @@ def _of_leaf(shared: Weigh, factor: float) -> Weigh:
     met: dict[Any, float] = {}
 
     def weigh_leaf(value: Any) -> float:
-        if isinstance(value, bool | dict | list | tuple):  # True equals 1, and the others cannot be looked up
-            if value and value is not True:
+        if value.__class__ is not str:
+            if isinstance(value, dict | list | tuple) and value:
                 return 0.0
-            return factor * shared(leaf_value(value))
+            value = leaf_value(value)  # as True equals 1, and what is empty cannot be looked up
         found = met.get(value)
         if found is None:
-            found = met[value] = factor * shared(leaf_value(value))
+            found = met[value] = factor * shared(value)
         return found
 
     return weigh_leaf

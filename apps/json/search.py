@@ -30,6 +30,9 @@ MOST = 5
 DEVIATIONS = 2.0
 """Standard deviations of an estimate that the next one's score may be above it."""
 
+PERFECT = 1 - 1e-9
+"""Score, rounding aside, that none can be better than: ``FEWEST`` documents are enough if k of them have it."""
+
 PATIENCE = 20_000
 """Documents tried against a filter, after which k that pass are enough."""
 
@@ -138,6 +141,8 @@ class Best:
 
     def enough(self, likely: float) -> bool:
         """Say whether to stop before documents of which the best is likely to score at most so much."""
+        if self._compared >= FEWEST and len(self._found) == self._k and -self._found[-1][0] >= PERFECT:
+            return True
         if self._compared < self._least:
             return self._tried >= PATIENCE and len(self._found) == self._k
         return self._compared >= MOST * self._least or likely < -self._found[-1][0]
