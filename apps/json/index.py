@@ -9,6 +9,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.json.documents import Documents, parsed
 from hdc.apps.json.embedding import StringEncoder
 from hdc.apps.json.encoder import JSONEncoder
 from hdc.apps.json.matching import ABSENT, Matcher, Reason, plain
@@ -135,7 +136,8 @@ class JSONIndex:
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise FileFormatError(f"the index is of another version ({error!r}); build it again") from error
-        self._store = store
+        self._store, self._documents = store, Documents(store)
+        self._values = self.encoder.values
 
     def __len__(self) -> int:
         return len(self._store)
@@ -265,7 +267,7 @@ class JSONIndex:
             raise ParameterError(f"there is no document {number}; {held}") from None
 
     def _read(self, number: int) -> Any:
-        return _document(self._store.document(number))
+        return parsed(self._store.document(number))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copy the index to a folder that does not exist or is empty; raises as :meth:`create`."""
@@ -291,7 +293,7 @@ class JSONIndex:
             At least 1.
         where : str, iterable of str, or function of a document, optional
             Conditions that all must hold, as :func:`parse_where` reads them. Candidates are looked at in order of
-            nearness until enough pass: all of them, if need be.
+            nearness until enough pass: all of them, if need be. A function must leave the documents as they are.
         missing : {"ignore", "count"}
             ``"count"`` divides by what the document has beyond the query, too: only an equal document has 1.0.
 
@@ -304,7 +306,7 @@ class JSONIndex:
         ParameterError
             If the query is no JSON or asks for nothing, a condition cannot be read, or k is below 1.
         """
-        question, accept = Question(query, self.encoder, missing), as_filter(where)
+        question, accept = Question(query, self.encoder, missing, self._values), as_filter(where)
         best = Best(_checked(k), question.least)
         scales = self._store.rows("scales")
         ids = self._store.ids()
@@ -313,10 +315,11 @@ class JSONIndex:
             for start in range(0, len(rows), STEP):
                 if best.enough(float(likely[start : start + STEP].max())):
                     break
-                numbers = ids[rows[start : start + STEP]]
-                documents = zip(numbers.tolist(), map(_document, self._store.documents(numbers)), strict=True)
-                passed = ((number, document) for number, document in documents if not accept or accept(document))
-                best.add([(question.score(document), number) for number, document in passed], len(numbers))
+                numbers = ids[rows[start : start + STEP]].tolist()
+                documents = self._documents.read(numbers)
+                passed = [pair for pair in zip(documents, numbers, strict=True) if not accept or accept(pair[0])]
+                question.prepare([document for document, _ in passed])
+                best.add([(question.score(document), number) for document, number in passed], len(numbers))
             else:
                 continue
             break
@@ -364,7 +367,7 @@ class JSONIndex:
 
     def _hit(self, score: float, number: int, measure: Measure) -> Hit:
         key, text, source = self._store.entry(number)
-        return Hit(score, number, _document(text), source or "", key, measure)
+        return Hit(score, number, parsed(text), source or "", key, measure)
 
     # ------------------------------------------------------------------ reasons
 
@@ -387,11 +390,11 @@ class JSONIndex:
             reasons = list(self._cosine_reasons(query, hit.document))
         else:
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
-            reasons = Question(query, self.encoder, missing).reasons(hit.document)
+            reasons = Question(query, self.encoder, missing, self._values).reasons(hit.document)
         return sorted(reasons, key=lambda reason: -reason.share)
 
     def _cosine_reasons(self, query: Any, document: Any) -> Iterator[Reason]:
-        found = Matcher(query, self.encoder.values, self.encoder.layout).reasons(document)
+        found = Matcher(query, self._values, self.encoder.layout).reasons(document)
         met = {(any_position(path), _typed(reason.query)): reason.match for path, reason in found}
         target = self._unit([document])[0]
         leaves, vectors = self.encoder.leaf_vectors(query)
@@ -406,10 +409,6 @@ def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: s
     if key is not None:
         parse_path(key)
     return Store.create(path, KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})
-
-
-def _document(text: bytes | None) -> Any:
-    return json.loads(text or b"null")
 
 
 def _checked(k: int) -> int:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 from hdc.apps.json.layout import Layout, Mode, by_position, overlap
 from hdc.apps.json.leaves import Constant, leaf_value
 from hdc.apps.json.paths import Path, show_path
+from hdc.apps.json.scoring import Weigh, compiled
 from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
@@ -64,6 +65,7 @@ class Matcher:
         self._query, self._values, self._layout = query, values, layout
         self._shared: dict[tuple[Path, Any, Any], float] = {}
         self._factors: dict[Path, float] = {}
+        self._weigh: Weigh | None = None
         asked = [leaf for _, leaf in _flat(self._compare(query, ABSENT, ()))]
         self.leaves = len(asked)
         self.asked = sum(self._shared_weight(leaf.path, leaf.query, leaf.query) for leaf in asked)
@@ -76,7 +78,9 @@ class Matcher:
 
     def score(self, document: Any) -> float:
         """Return the part of the asked weight that the document holds: 1.0 is everything, 0.0 nothing."""
-        return self._weight(self._query, document, ()) / self.asked
+        if self._weigh is None:
+            self._weigh = compiled(self._query, self._values, self._layout)
+        return self._weigh(document) / self.asked
 
     def reasons(self, document: Any) -> list[tuple[Path, Reason]]:
         """Return path and reason of every leaf of the query; the shares sum to the score."""
@@ -87,36 +91,6 @@ class Matcher:
         return found
 
     # ------------------------------------------------------------------ comparison
-
-    def _weight(self, query: Any, document: Any, path: Path, kept: float = 1.0) -> float:
-        """Return the matched weight that :meth:`_compare` finds, without the leaves: several times faster."""
-        if document is ABSENT:
-            return 0.0
-        if isinstance(query, dict) and query:
-            if not isinstance(document, dict):
-                return 0.0
-            get = document.get
-            return sum([self._weight(item, get(key, ABSENT), (*path, key), kept) for key, item in query.items()])
-        if isinstance(query, list | tuple) and query:
-            return self._weight_of_items(query, document, path, kept) if isinstance(document, list | tuple) else 0.0
-        if not self._factor(path) or (isinstance(document, dict | list | tuple) and document):
-            return 0.0
-        return kept * self._shared_weight(path, leaf_value(query), leaf_value(document))
-
-    def _weight_of_items(self, query: Sequence[Any], items: Sequence[Any], path: Path, kept: float) -> float:
-        mode = self._layout.arrays[path]
-        if mode == "sequence" or (mode == "auto" and by_position(query)):
-            pairs = enumerate(zip(query, items, strict=False))
-            return sum([self._weight(item, held, (*path, position), kept) for position, (item, held) in pairs])
-        total, inside = 0.0, (*path, None)
-        for position, item in enumerate(query):
-            found = [
-                self._weight(item, held, inside, kept * near)
-                for place, held in enumerate(items)
-                if (near := overlap(position, place, mode))
-            ]
-            total += max(found, default=0.0)
-        return total
 
     def _compare(self, query: Any, document: Any, path: Path, kept: float = 1.0) -> _Found:
         if isinstance(query, dict) and query:

@@ -10,6 +10,7 @@ from hdc.apps.json.encoder import JSONEncoder
 from hdc.apps.json.matching import Matcher, Reason
 from hdc.apps.json.nearness import Scores
 from hdc.apps.json.rows import NORM
+from hdc.apps.json.values import Values
 from hdc.errors import ParameterError
 
 Missing: TypeAlias = Literal["ignore", "count"]
@@ -29,6 +30,9 @@ MOST = 5
 DEVIATIONS = 2.0
 """Standard deviations of an estimate that the next one's score may be above it."""
 
+PERFECT = 1 - 1e-9
+"""Score, rounding aside, that none can be better than: ``FEWEST`` documents are enough if k of them have it."""
+
 PATIENCE = 20_000
 """Documents tried against a filter, after which k that pass are enough."""
 
@@ -41,6 +45,8 @@ class Question:
     query : JSON value
     encoder : JSONEncoder
     missing : {"ignore", "count"}
+    values : Values, optional
+        The encoder's, with what they remember of other searches.
 
     Attributes
     ----------
@@ -54,7 +60,7 @@ class Question:
         If the query is no JSON or asks for nothing, or ``missing`` is something else.
     """
 
-    def __init__(self, query: Any, encoder: JSONEncoder, missing: Missing) -> None:
+    def __init__(self, query: Any, encoder: JSONEncoder, missing: Missing, values: Values | None = None) -> None:
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
         if missing not in MISSING:
@@ -62,7 +68,7 @@ class Question:
         ((vectors, norms),) = encoder.encode([query])
         self.vector: Scores = vectors[0]
         self._norm, self._dim = float(norms[0]), encoder.dim
-        self._missing, self._values, self._layout = missing, encoder.values, encoder.layout
+        self._missing, self._values, self._layout = missing, values or encoder.values, encoder.layout
         self._matcher = Matcher(query, self._values, self._layout)
         self.least = max(FEWEST, min(LEAST, COMPARISONS // self._matcher.leaves))
 
@@ -82,6 +88,10 @@ class Question:
         if self._missing == "count":
             whole += np.maximum(scales[:, NORM] ** 2 - np.maximum(shared, 0), 0)
         return whole
+
+    def prepare(self, documents: list[Any]) -> None:
+        """Do at once, before their scores are asked for, what is cheaper so: see :meth:`Matcher.prepare`."""
+        self._matcher.prepare(documents)
 
     def score(self, document: Any) -> float:
         """Return the exact score of a document."""
@@ -131,6 +141,8 @@ class Best:
 
     def enough(self, likely: float) -> bool:
         """Say whether to stop before documents of which the best is likely to score at most so much."""
+        if self._compared >= FEWEST and len(self._found) == self._k and -self._found[-1][0] >= PERFECT:
+            return True
         if self._compared < self._least:
             return self._tried >= PATIENCE and len(self._found) == self._k
         return self._compared >= MOST * self._least or likely < -self._found[-1][0]

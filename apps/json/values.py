@@ -230,11 +230,25 @@ class Values:
 
         Equal values share all of it. A string that holds all words of another shares ``CONTAINED``.
         """
-        tokens, others = self._tokens_of(path, asked), self._tokens_of(path, held)
-        shared = sum(weight * weight * self._similarity(token, others) for token, weight in tokens.items())
-        if isinstance(asked, str) and isinstance(held, str) and asked != held and not self._is_converted(asked):
-            whole = sum(weight * weight for weight in tokens.values())
-            shared *= CONTAINED * whole / (whole - tokens.get(("=", asked), 0.0) ** 2 or whole)
+        return self.sharing(path, asked)(held)
+
+    def sharing(self, path: Path, asked: Any) -> Callable[[Any], float]:
+        """Return the function of ``held`` that :meth:`shared` is, for one value that many are compared with."""
+        squares = {token: weight * weight for token, weight in self._tokens_of(path, asked).items()}
+        whole, tokens = sum(squares.values()), squares.items()
+        soft = any(kind == "encoder" or kind[0] == SMOOTH for kind, _ in squares)
+        contained = 1.0
+        if isinstance(asked, str) and not self._is_converted(asked):
+            contained = CONTAINED * whole / (whole - squares.get(("=", asked), 0.0) or whole)
+
+        def shared(held: Any) -> float:
+            others = self._tokens_of(path, held)
+            if soft:
+                part = sum(square * self._similarity(token, others) for token, square in tokens)
+            else:
+                part = sum([square for token, square in tokens if token in others])
+            return part * contained if isinstance(held, str) and held != asked else part
+
         return shared
 
     def _similarity(self, token: Token, others: Tokens) -> float:

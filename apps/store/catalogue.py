@@ -11,7 +11,7 @@ import hashlib
 import json
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,17 +193,26 @@ class Catalogue:
 
     def entries(self, start: int, stop: int) -> list[Entry]:
         """Return the entry of each row of a range, as :meth:`entry`."""
+        held = self._entries("row >= ? AND row < ?", start, stop)
+        return [held.get(row, (None, None, None)) for row in range(start, stop)]
+
+    def entries_of(self, rows: Sequence[int]) -> list[Entry]:
+        """Return the entry of each of some rows, as :meth:`entry`."""
+        held = self._entries("row IN (SELECT value FROM json_each(?))", json.dumps(rows))
+        return [held.get(row, (None, None, None)) for row in rows]
+
+    def _entries(self, condition: str, *parameters: Value) -> dict[int, Entry]:
         with self._told():
             found = self._tables.execute(
-                "SELECT row, key, document, source, digest FROM rows WHERE row >= ? AND row < ? ORDER BY row",
-                (start, stop),
+                f"SELECT row, key, document, source, digest FROM rows WHERE {condition}",
+                parameters,
             ).fetchall()
         held: dict[int, Entry] = {}
         for row, key, document, source, number in found:
             if digest("rows", row, key, document, source) != number:
                 raise FileFormatError(f"{self.path} is damaged: row {row} does not match its checksum; restore a copy")
             held[row] = key, document, source
-        return [held.get(row, (None, None, None)) for row in range(start, stop)]
+        return held
 
     def find(self, key: str) -> int | None:
         """Return the live row of a key."""

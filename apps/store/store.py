@@ -252,7 +252,7 @@ class Store:
 
     def documents(self, ids: npt.ArrayLike) -> list[bytes | None]:
         """Return the documents of rows, as :meth:`entry`."""
-        return [self._edition.catalogue.entry(row)[1] for row in self.positions(ids).tolist()]
+        return [document for _, document, _ in self._edition.catalogue.entries_of(self.positions(ids).tolist())]
 
     def find(self, key: str) -> int | None:
         """Return the id of the row with a key, or None."""
