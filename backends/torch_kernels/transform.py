@@ -1,0 +1,58 @@
+"""Dense kernels, through which gradients flow."""
+
+import functools
+
+import torch
+from torch import Tensor
+
+from hdc.backends.torch_kernels.words import BUDGET, blocks
+
+FACTOR = 7
+"""Digits of the index that one matrix transforms: 128 x 128, which a GPU's matrix units and a CPU's cache hold."""
+
+
+@functools.lru_cache(maxsize=64)
+def _sylvester(levels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the orthonormal Walsh-Hadamard matrix of order ``2**levels`` (at most 128)."""
+    matrix = torch.ones((1, 1), dtype=torch.float64)
+    for _ in range(levels):
+        matrix = torch.cat([torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)])
+    return (matrix * 2 ** (-levels / 2)).to(device=device, dtype=dtype)
+
+
+def fwht(x: Tensor) -> Tensor:
+    """Transform as a Kronecker product: digits of the index in groups of at most ``FACTOR``, one small matrix each.
+
+    Two passes over the memory at dim 8192 where butterflies take thirteen; no matrix has more than 128 rows.
+    """
+    dim = x.shape[-1]
+    levels = dim.bit_length() - 1
+    groups = -(-levels // FACTOR)
+    y, after = x, 1
+    for group in range(groups):
+        digits = levels // groups + (group < levels % groups)
+        matrix = _sylvester(digits, x.dtype, x.device)
+        if after == 1:
+            y = y.reshape(-1, len(matrix)) @ matrix
+        else:
+            y = matrix @ y.reshape(-1, len(matrix), after)
+        after *= len(matrix)
+    return x.clone() if groups == 0 else y.reshape(x.shape)
+
+
+def signed_gather(x: Tensor, index: Tensor, sign: Tensor) -> Tensor:
+    """Permute the components and flip signs: a signed permutation matrix times each row."""
+    return torch.index_select(x, -1, index) * sign.to(x.dtype)
+
+
+def csr_matmul(data: Tensor, indices: Tensor, indptr: Tensor, x: Tensor) -> Tensor:
+    """Add the chosen rows of ``x``, times their weights, to the rows that they belong to, in blocks."""
+    docs = len(indptr) - 1
+    out = x.new_zeros((docs, x.shape[1]))
+    row = torch.repeat_interleave(torch.arange(docs, device=x.device), torch.diff(indptr))
+    for part in blocks(len(data), 2 * x.element_size() * x.shape[1]):
+        out = out.index_add(0, row[part], data[part, None].to(x.dtype) * x[indices[part]])
+    return out
+
+
+__all__ = ["BUDGET", "csr_matmul", "fwht", "signed_gather"]
