@@ -227,7 +227,7 @@ def csr_matmul(data: Floats, indices: Ints, indptr: Ints, x: Floats) -> Floats:
 def smallest(keys: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.int64]:
     """Part, then sort the lesser part."""
     least = keys if keys.shape[1] <= k else np.partition(keys, k - 1, axis=1)[:, :k]
-    return np.sort(least, axis=1)
+    return np.sort(least.astype(np.int64, copy=False), axis=1)
 
 
 def exact_integers() -> int:

@@ -138,11 +138,18 @@ class HostIndex:
 
     def __init__(self, count: int) -> None:
         self._index = numba_backend.BACKEND.bits.search_index(count)
-        self.append = on_host(self._index.append, (0,))
-        self.search = on_host(self._index.search, (0,))
 
     def __len__(self) -> int:
         return len(self._index)
+
+    def append(self, items: Tensor) -> None:
+        """Append rows."""
+        self._index.append(items.numpy().view(np.uint64))
+
+    def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Find the k nearest rows of each query."""
+        distances, ids = self._index.search(queries.numpy().view(np.uint64), k)
+        return torch.from_numpy(distances), torch.from_numpy(ids)
 
 
 PORTABLE = BitKernels(

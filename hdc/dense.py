@@ -95,29 +95,19 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
     return xp.astype(total, dtype, copy=False)
 
 
-def _each_row(kernels: Backend, x: Array, reduce: Callable[[Array], Array]) -> Array:
-    """Reduce the rows of ``x``, as floats that are exact for integers to 2^53: ``x.shape[:-1]``."""
+def squared_norms(kernels: Backend, x: Array) -> Array:
+    """Return the squared norm of each row, ``x.shape[:-1]``, as float64, exact for integers to 2^53."""
     xp, dim = kernels.xp, x.shape[-1]
     dtype = _exact_float(kernels, x, x)
     rows = x.reshape(-1, dim)
-    parts = [reduce(xp.astype(rows[part], dtype, copy=False)) for part in _blocks(len(rows), dim)]
-    return _joined(xp, parts, 0).reshape(x.shape[:-1])
+    blocks = (xp.astype(rows[part], dtype, copy=False) for part in _blocks(len(rows), dim))
+    squares = _joined(xp, [xp.linalg.vecdot(block, block, axis=-1) for block in blocks], 0)
+    return xp.astype(squares, xp.float64).reshape(x.shape[:-1])
 
 
-def squared_norms(kernels: Backend, x: Array) -> Array:
-    """Return the squared norm of each row, ``x.shape[:-1]``, in float64, exact for integers to 2^53."""
-    xp = kernels.xp
-    return xp.astype(_each_row(kernels, x, lambda rows: xp.linalg.vecdot(rows, rows, axis=-1)), xp.float64)
-
-
-def norms(kernels: Backend, x: Array) -> Array:
-    """Return the norm of each row, ``x.shape[:-1]``, as float32, or float64 if ``x`` is."""
-    return _each_row(kernels, x, lambda rows: kernels.xp.linalg.vector_norm(rows, axis=-1))
-
-
-def normalised(xp: Any, products: Array, query_norms: Array, item_norms: Array, dtype: Any) -> Array:
-    """Divide products by both norms; 0 where a norm is 0 or no number."""
-    q, x = (xp.where(norm > 0, 1 / xp.where(norm > 0, norm, 1), 0) for norm in (query_norms, item_norms))
+def normalised(xp: Any, products: Array, query_scale: Array, item_scale: Array, dtype: Any) -> Array:
+    """Divide products by the square roots of both scales; 0 where a scale is not above 0."""
+    q, x = (xp.where(s > 0, 1 / xp.sqrt(xp.where(s > 0, s, 1)), 0) for s in (query_scale, item_scale))
     return xp.astype(products * q.reshape(q.shape + (1,) * x.ndim) * x, dtype, copy=False)
 
 
@@ -156,6 +146,6 @@ def cosine(kernels: Backend, queries: Array, items: Array) -> Array:
     dtype = xp.float64 if xp.float64 in (queries.dtype, items.dtype) else xp.float32
 
     def compare(q: Array, x: Array) -> Array:
-        return normalised(xp, dots(kernels, q, x), norms(kernels, q), norms(kernels, x), dtype)
+        return normalised(xp, dots(kernels, q, x), squared_norms(kernels, q), squared_norms(kernels, x), dtype)
 
     return pairwise(xp, compare, queries, items, dtype)

@@ -220,7 +220,7 @@ class _Sparse(VSA):
         product, (q_sum, q_square), (x_sum, x_square) = self._products(q, x), self._moments(q), self._moments(x)
         expected = outer(operator.mul, q_sum, x_sum) / self.dim
         q_spread, x_spread = q_square - q_sum**2 / self.dim, x_square - x_sum**2 / self.dim
-        return normalised(self.xp, product - expected, _root(self.xp, q_spread), _root(self.xp, x_spread), self.xp.float32)
+        return normalised(self.xp, product - expected, q_spread, x_spread, self.xp.float32)
 
     @abstractmethod
     def _products(self, queries: Array, items: Array) -> Array:
@@ -229,11 +229,6 @@ class _Sparse(VSA):
     @abstractmethod
     def _moments(self, x: Array) -> tuple[Array, Array]:
         """Return the sum and the sum of squares of the components of each row, in float64."""
-
-
-def _root(xp: Any, x: Array) -> Array:
-    """Return the square root of what is 0 or more but for rounding."""
-    return xp.sqrt(xp.where(x > 0, x, 0))
 
 
 def _power(base: Counts, exponent: int) -> Counts:
