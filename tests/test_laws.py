@@ -5,20 +5,25 @@ import pytest
 
 import hdc
 from hdc import testing
-from tests.models import BACKENDS, FAMILIES, make
+from tests.models import FAMILIES, NUMPY_BACKENDS, TORCH_BACKENDS, make
 
 DIMS = (1, 2, 63, 64, 65, 1000, 10_000)
+FEW_DIMS = (65, 1000)
+"""Of the torch backends, whose packed kernels the kernel tests run over all edges."""
 
 
 def cases():
     for family in FAMILIES:
-        for backend in BACKENDS:
+        for backend in NUMPY_BACKENDS:
             for dim in DIMS:
                 if dim == 1 and "Bloom" in family:
                     continue  # a sparse atom of one component has no zeros; test_sparse checks the error
                 if dim == 10_000 and "haar" in family:
                     continue  # one dense operator would take 400 MB; haar is checked up to 1000
-                yield family, backend, dim
+                yield pytest.param(family, backend, dim)
+        for backend in TORCH_BACKENDS:
+            for dim in FEW_DIMS[:1] if "haar" in family else FEW_DIMS:  # drawing a large haar takes the host a second
+                yield pytest.param(family, *backend.values, dim, marks=backend.marks)
 
 
 @pytest.mark.parametrize("law", testing.laws())

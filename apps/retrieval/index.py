@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import DimensionError, ParameterError
+from hdc.kernels import Array
 from hdc.registry import backend as find_backend
-from hdc.words import as_words, word_count
+from hdc.words import word_count
 
 
 class BinaryIndex:
@@ -20,6 +21,8 @@ class BinaryIndex:
     backend : str
         ``"auto"`` or one of :func:`hdc.backends`. The compiled backend keeps codes as bit-planes: the memory of
         the packed codes and a hundredth more, whatever their number.
+    device : str
+        Of the backend. Codes, queries and answers are the backend's arrays there.
 
     Examples
     --------
@@ -34,11 +37,12 @@ class BinaryIndex:
     ([[0], [0]], [[5], [7]])
     """
 
-    def __init__(self, dim: int, *, backend: str = "auto") -> None:
+    def __init__(self, dim: int, *, backend: str = "auto", device: str = "cpu") -> None:
         if isinstance(dim, bool) or not isinstance(dim, int | np.integer) or dim < 1:
             raise ParameterError(f"dim must be an integer of at least 1, not {dim!r}")
         self.dim = int(dim)
-        self._index = find_backend(backend).bits.search_index(word_count(self.dim))
+        self._kernels = find_backend(backend, device)
+        self._index = self._kernels.bits.search_index(word_count(self.dim))
 
     def __len__(self) -> int:
         return len(self._index)
@@ -61,7 +65,7 @@ class BinaryIndex:
 
         Raises
         ------
-        DTypeError, DimensionError, PaddingError
+        DTypeError, DeviceError, DimensionError, PaddingError
             If the codes are not packed words of this dimension; nothing is added then.
         """
         rows = self._checked(codes, "codes")
@@ -69,7 +73,7 @@ class BinaryIndex:
         self._index.append(rows)
         return np.arange(first, len(self), dtype=np.int64)
 
-    def search(self, queries: Any, k: int = 10) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    def search(self, queries: Any, k: int = 10) -> tuple[Array, Array]:
         """Find the k codes nearest to each query, exactly.
 
         Parameters
@@ -97,12 +101,12 @@ class BinaryIndex:
             raise ParameterError(f"k must be an integer of at least 1, not {k!r}")
         k = min(int(k), len(self))
         if k == 0:
-            return np.empty((len(rows), 0), np.int32), np.empty((len(rows), 0), np.int64)
-        distances, ids = self._index.search(rows, k)
-        return distances, ids
+            xp, none = self._kernels.xp, (len(rows), 0)
+            return xp.empty(none, dtype=xp.int32, device=rows.device), xp.empty(none, dtype=xp.int64, device=rows.device)
+        return self._index.search(rows, k)
 
-    def _checked(self, codes: Any, what: str) -> npt.NDArray[np.uint64]:
-        rows = as_words(codes, self.dim, what)
+    def _checked(self, codes: Any, what: str) -> Array:
+        rows = self._kernels.arrays.check_words(codes, self.dim, what)
         if rows.ndim != 2:
-            raise DimensionError(f"{what} must have shape (n, {word_count(self.dim)}), not {rows.shape}")
+            raise DimensionError(f"{what} must have shape (n, {word_count(self.dim)}), not {tuple(rows.shape)}")
         return rows
