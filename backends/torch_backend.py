@@ -129,7 +129,7 @@ def on_host(kernel: Callable[..., Any], packed: tuple[int, ...]) -> Callable[...
 
 
 def _tensor(x: Any) -> Tensor:
-    host = np.asarray(x)
+    host = np.ascontiguousarray(x) if np.ndim(x) else np.asarray(x)
     return torch.from_numpy(host.view(np.int64) if host.dtype == np.uint64 else host)
 
 

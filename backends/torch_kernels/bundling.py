@@ -85,7 +85,7 @@ def counters_add(counters: Tensor, x: Tensor, weights: Tensor | None) -> Tensor:
 
 def counters_merge(a: Tensor, b: Tensor) -> Tensor:
     """Add; a sum wrapped if its sign differs from the sign that both terms have."""
-    total = a + b
+    total = (a + b).contiguous()
     if bool((((a ^ total) & (b ^ total)) < 0).any()):
         raise ParameterError("a counter would exceed 63 bits; divide the counters or the weights first")
     return total

@@ -21,9 +21,16 @@ def word_count(dim: int) -> int:
     return -(-dim // WORD_BITS)
 
 
+def _reread(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """View the memory of the last axis as another dtype, copied if it has gaps."""
+    if not x.is_contiguous() or x.stride(-1) != 1:  # an axis of length 0 or 1 is contiguous at any stride
+        x = x.clone(memory_format=torch.contiguous_format)
+    return x.view(dtype)
+
+
 def unpack(x: Tensor, dim: int) -> Tensor:
     """Test each bit of each byte: ``(..., words)`` to ``(..., dim)`` bool."""
-    as_bytes = x.contiguous().view(torch.uint8)
+    as_bytes = _reread(x, torch.uint8)
     bit = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=x.device)
     bits = (as_bytes[..., None] & bit) != 0
     return bits.reshape(*x.shape[:-1], x.shape[-1] * WORD_BITS)[..., :dim].contiguous()
@@ -34,8 +41,8 @@ def pack(bits: Tensor) -> Tensor:
     dim = bits.shape[-1]
     padded = pad(bits.to(torch.uint8), (0, word_count(dim) * WORD_BITS - dim))
     weight = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=bits.device)
-    as_bytes = (padded.reshape(*bits.shape[:-1], -1, 8) * weight).sum(dim=-1, dtype=torch.uint8)
-    return as_bytes.contiguous().view(torch.int64)
+    as_bytes = (padded.reshape(*bits.shape[:-1], padded.shape[-1] // 8, 8) * weight).sum(dim=-1, dtype=torch.uint8)
+    return _reread(as_bytes, torch.int64)
 
 
 def signs(x: Tensor) -> Tensor:
