@@ -104,15 +104,42 @@ def xor(a: Tensor, b: Tensor) -> Tensor:
     return torch.bitwise_xor(a, b).contiguous()
 
 
-def on_host(kernel: Callable[..., Any], packed: tuple[int, ...]) -> Callable[..., Any]:
-    """Return a NumPy kernel as one of CPU tensors, whose memory it reads in place.
+PORTABLE = BitKernels(
+    random_words=random_words,
+    xor=xor,
+    or_reduce=words.or_reduce,
+    and_reduce=words.and_reduce,
+    popcount=words.popcount,
+    hamming=search.hamming,
+    shared_ones=search.shared_ones,
+    top_k=search.top_k,
+    search_index=functools.partial(search.RowIndex, device=torch.device("cpu")),
+    majority=bundling.majority,
+    counters_add=bundling.counters_add,
+    counters_merge=bundling.counters_merge,
+    counters_majority=bundling.counters_majority,
+    rotate=words.rotate,
+    gather=words.gather,
+    slice_dims=words.slice_dims,
+    pack=words.pack,
+    unpack=words.unpack,
+    code_dots=search.code_dots,
+)
+"""What a GPU runs, here with an index on the CPU."""
+
+
+def on_host(name: str, *packed: int) -> Callable[..., Any]:
+    """Return Numba's kernel of a name as one of CPU tensors, whose memory it reads in place.
+
+    While torch compiles, the portable kernel takes its place, as torch can trace that one.
 
     Parameters
     ----------
-    kernel : callable
-    packed : tuple of int
+    name : str
+    *packed : int
         Positions of the arguments that are packed words.
     """
+    compiled, portable = getattr(numba_backend.BACKEND.bits, name), getattr(PORTABLE, name)
 
     def view(position: int, argument: Any) -> Any:
         if not isinstance(argument, Tensor):
@@ -120,9 +147,11 @@ def on_host(kernel: Callable[..., Any], packed: tuple[int, ...]) -> Callable[...
         host = argument.numpy()
         return host.view(np.uint64) if position in packed else host
 
-    @functools.wraps(kernel)
+    @functools.wraps(compiled)
     def call(*arguments: Any) -> Any:
-        result = kernel(*(view(i, argument) for i, argument in enumerate(arguments)))
+        if torch.compiler.is_compiling():
+            return portable(*arguments)
+        result = compiled(*(view(i, argument) for i, argument in enumerate(arguments)))
         return tuple(map(_tensor, result)) if isinstance(result, tuple) else _tensor(result)
 
     return call
@@ -152,50 +181,26 @@ class HostIndex:
         return torch.from_numpy(distances), torch.from_numpy(ids)
 
 
-PORTABLE = BitKernels(
-    random_words=random_words,
-    xor=xor,
-    or_reduce=words.or_reduce,
-    and_reduce=words.and_reduce,
-    popcount=words.popcount,
-    hamming=search.hamming,
-    shared_ones=search.shared_ones,
-    top_k=search.top_k,
-    search_index=functools.partial(search.RowIndex, device=torch.device("cpu")),
-    majority=bundling.majority,
-    counters_add=bundling.counters_add,
-    counters_merge=bundling.counters_merge,
-    counters_majority=bundling.counters_majority,
-    rotate=words.rotate,
-    gather=words.gather,
-    slice_dims=words.slice_dims,
-    pack=words.pack,
-    unpack=words.unpack,
-    code_dots=search.code_dots,
-)
-"""What a GPU runs, here with an index on the CPU."""
-
-_NUMBA = numba_backend.BACKEND.bits
 HOST = BitKernels(
     random_words=random_words,
     xor=xor,
-    or_reduce=on_host(_NUMBA.or_reduce, (0,)),
-    and_reduce=on_host(_NUMBA.and_reduce, (0,)),
-    popcount=on_host(_NUMBA.popcount, (0,)),
-    hamming=on_host(_NUMBA.hamming, (0, 1)),
-    shared_ones=on_host(_NUMBA.shared_ones, (0, 1)),
-    top_k=on_host(_NUMBA.top_k, (0, 1)),
+    or_reduce=on_host("or_reduce", 0),
+    and_reduce=on_host("and_reduce", 0),
+    popcount=on_host("popcount", 0),
+    hamming=on_host("hamming", 0, 1),
+    shared_ones=on_host("shared_ones", 0, 1),
+    top_k=on_host("top_k", 0, 1),
     search_index=HostIndex,
-    majority=on_host(_NUMBA.majority, (0, 2)),
-    counters_add=on_host(_NUMBA.counters_add, (1,)),
-    counters_merge=on_host(_NUMBA.counters_merge, ()),
-    counters_majority=on_host(_NUMBA.counters_majority, (1,)),
-    rotate=on_host(_NUMBA.rotate, (0,)),
-    gather=on_host(_NUMBA.gather, (0,)),
-    slice_dims=on_host(_NUMBA.slice_dims, (0,)),
-    pack=on_host(_NUMBA.pack, ()),
-    unpack=on_host(_NUMBA.unpack, (0,)),
-    code_dots=on_host(_NUMBA.code_dots, (0, 1)),
+    majority=on_host("majority", 0, 2),
+    counters_add=on_host("counters_add", 1),
+    counters_merge=on_host("counters_merge"),
+    counters_majority=on_host("counters_majority", 1),
+    rotate=on_host("rotate", 0),
+    gather=on_host("gather", 0),
+    slice_dims=on_host("slice_dims", 0),
+    pack=on_host("pack"),
+    unpack=on_host("unpack", 0),
+    code_dots=on_host("code_dots", 0, 1),
 )
 
 

@@ -1,7 +1,5 @@
 """Dense kernels, through which gradients flow."""
 
-import functools
-
 import torch
 from torch import Tensor
 
@@ -11,13 +9,19 @@ FACTOR = 7
 """Digits of the index that one matrix transforms: 128 x 128, which a GPU's matrix units and a CPU's cache hold."""
 
 
-@functools.lru_cache(maxsize=64)
+_MATRICES: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
+"""At most seven small matrices a dtype and device; no lru_cache, through which torch.compile does not see."""
+
+
 def _sylvester(levels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the orthonormal Walsh-Hadamard matrix of order ``2**levels`` (at most 128)."""
-    matrix = torch.ones((1, 1), dtype=torch.float64)
-    for _ in range(levels):
-        matrix = torch.cat([torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)])
-    return (matrix * 2 ** (-levels / 2)).to(device=device, dtype=dtype)
+    key = levels, dtype, device
+    if key not in _MATRICES:
+        matrix = torch.ones((1, 1), dtype=torch.float64)
+        for _ in range(levels):
+            matrix = torch.cat([torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)])
+        _MATRICES[key] = (matrix * 2 ** (-levels / 2)).to(device=device, dtype=dtype)
+    return _MATRICES[key]
 
 
 def fwht(x: Tensor) -> Tensor:
@@ -49,7 +53,8 @@ def csr_matmul(data: Tensor, indices: Tensor, indptr: Tensor, x: Tensor) -> Tens
     """Add the chosen rows of ``x``, times their weights, to the rows that they belong to, in blocks."""
     docs = len(indptr) - 1
     out = x.new_zeros((docs, x.shape[1]))
-    row = torch.repeat_interleave(torch.arange(docs, device=x.device), torch.diff(indptr))
+    rows = torch.arange(docs, device=x.device)
+    row = torch.repeat_interleave(rows, torch.diff(indptr), output_size=len(indices))
     for part in blocks(len(data), 2 * x.element_size() * x.shape[1]):
         out = out.index_add(0, row[part], data[part, None].to(x.dtype) * x[indices[part]])
     return out
