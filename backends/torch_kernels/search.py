@@ -69,9 +69,10 @@ def _nearest(queries: Tensor, items: Tensor, k: int) -> Tensor:
     for rows in _item_blocks(queries, items, 24):
         product = _product(q, signs(items[rows]))
         n = product.shape[1]
-        column = torch.arange(n, device=q.device, dtype=torch.int32 if (width + 2) * n < 2**31 else torch.int64)
-        # The product is width - 2 distance, so this is distance * n + column, up to a constant, in one pass.
-        ranks = column - (product.to(column.dtype) >> 1) * n
+        column = torch.arange(n, dtype=torch.int32, device=q.device)
+        # The product is width - 2 distance, so this is distance * n + column less a constant; a block's n * width
+        # is at most BUDGET / 4, so int32 holds it.
+        ranks = column - (product >> 1) * n
         ranks = smallest(ranks, min(k, n)).to(torch.int64) + width // 2 * n
         found = (ranks // n << 32) | (ranks % n + rows.start)
         best = torch.cat([best, found], dim=1)
