@@ -17,9 +17,15 @@ KINDS = {
 """NumPy's letters for the kinds of dtypes that the Array API names."""
 
 
+_FOUND: dict[Any, str] = {}
+"""Kinds by dtype, as every operation asks and asking the namespace takes as long as a small product."""
+
+
 def kind(xp: Any, x: Array) -> str:
     """Return the letter of an array's kind of dtype; ``"O"`` for any that is no number."""
-    return next((letter for letter, name in KINDS.items() if xp.isdtype(x.dtype, name)), "O")
+    if x.dtype not in _FOUND:
+        _FOUND[x.dtype] = next((letter for letter, name in KINDS.items() if xp.isdtype(x.dtype, name)), "O")
+    return _FOUND[x.dtype]
 
 
 def dtype_name(x: Array) -> str:

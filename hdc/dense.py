@@ -146,6 +146,14 @@ def cosine(kernels: Backend, queries: Array, items: Array) -> Array:
     dtype = xp.float64 if xp.float64 in (queries.dtype, items.dtype) else xp.float32
 
     def compare(q: Array, x: Array) -> Array:
-        return normalised(xp, dots(kernels, q, x), squared_norms(kernels, q), squared_norms(kernels, x), dtype)
+        exact = _exact_float(kernels, q, x)
+        q = xp.astype(q, exact, copy=False)
+        if x.dtype == exact:
+            products, squares = q @ x.T, squared_norms(kernels, x)
+        else:  # each block is converted once, for both
+            blocks = (xp.astype(x[rows], exact) for rows in _blocks(len(x), x.shape[-1]))
+            parts = [(q @ block.T, xp.linalg.vecdot(block, block, axis=-1)) for block in blocks]
+            products, squares = (_joined(xp, list(part), -1) for part in zip(*parts, strict=True))
+        return normalised(xp, products, squared_norms(kernels, q), xp.astype(squares, xp.float64), dtype)
 
     return pairwise(xp, compare, queries, items, dtype)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.arrays import kind
+from hdc.arrays import kind, size
 from hdc.bounds.formulas import majority_bias
 from hdc.checks import integer
 from hdc.dense import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
@@ -43,6 +43,12 @@ class _MAP(VSA):
     def unbind(self, role: Any, y: Array) -> Array:
         """Undo :meth:`bind`: multiply again, since ±1 is its own inverse."""
         return self.bind(role, y)
+
+
+def _are_signs(xp: Any, x: Array) -> bool:
+    """Return whether every component is ±1: two reductions, which cost less than a mask of the components."""
+    magnitudes = xp.abs(x)  # of -128 it is -128
+    return size(x) == 0 or bool(xp.min(magnitudes) == 1) and bool(xp.max(magnitudes) == 1)
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class MAPI(_MAP):
         if "f" in (kind(xp, a), kind(xp, b)):
             return a * b
         for operand in (a, b):
-            if operand.dtype == xp.int8 and not bool(xp.all(xp.abs(operand) == 1)):
+            if operand.dtype == xp.int8 and not _are_signs(xp, operand):
                 raise DTypeError(
                     "int8 components of MAP-I are ±1, but other values were given; "
                     "convert bundles to a wider integer with x.astype(np.int32)"
