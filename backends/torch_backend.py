@@ -38,7 +38,7 @@ def dtype(name: str) -> torch.dtype:
 
 
 def from_numpy(x: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Share the memory of a NumPy array with a tensor on the CPU if torch can (no gaps backwards, native, writeable)."""
+    """Share the memory of a NumPy array if the device is the CPU and torch can (native, writeable, not reversed)."""
     native = x.astype(x.dtype.newbyteorder("="), copy=False)
     if native.dtype == np.uint64:
         native = native.view(np.int64)
@@ -81,7 +81,9 @@ def check_words(x: Any, dim: int, what: str, device: torch.device) -> Tensor:
             f"{what} has shape {tuple(x.shape)}; dim={dim} needs {word_count(dim)} words on the last axis"
         )
     if dim % WORD_BITS and bool((x[..., -1] & -(1 << dim % WORD_BITS)).any()):
-        raise PaddingError(f"{what} has bits set beyond component {dim - 1}; clear them: x[..., -1] &= {(1 << dim % WORD_BITS) - 1}")
+        raise PaddingError(
+            f"{what} has bits set beyond component {dim - 1}; clear them: x[..., -1] &= {(1 << dim % WORD_BITS) - 1}"
+        )
     return x
 
 

@@ -18,8 +18,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from measuring import Case, Result, Rival, measure, use_threads, versions  # first: it quiets idle OpenMP threads
+from measuring import Case, Result, Rival, measure, use_threads, versions
 
+# isort: split  (measuring quiets idle OpenMP threads, before anything loads them)
 import torch
 import torchhd
 
@@ -274,7 +275,9 @@ def show(result: Result) -> None:
     ratios = ", ".join(f"{name} {result.ratio(name):.3g}x" for name in result.rivals)
     shares = ", ".join(f"{name} {result.share(name):.0%}" for name in result.limits)
     equal = "yes" if result.equal else "NO"
-    print(f"{result.name:26}{result.title:52}{result.threads:>3}{result.ours * 1e3:11.3f}  {equal:5}  {ratios}  {shares}")
+    print(
+        f"{result.name:26}{result.title:52}{result.threads:>3}{result.ours * 1e3:11.3f}  {equal:5}  {ratios}  {shares}"
+    )
     sys.stdout.flush()
 
 

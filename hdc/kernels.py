@@ -37,8 +37,9 @@ class BitKernels:
     Attributes
     ----------
     random_words : (keys (n, 2) uint64, words int) -> (n, words) uint64
-        NumPy arrays on every backend: atoms are drawn on the host and handed over. Row i is the first ``words`` outputs of the Philox4x64-10 stream with key ``keys[i]``, counter
-        starting at one (Salmon et al. 2011; NumPy's ``np.random.Philox(key=...).random_raw``).
+        Row i is the first ``words`` outputs of the Philox4x64-10 stream with key ``keys[i]``, counter starting at
+        one (Salmon et al. 2011; NumPy's ``np.random.Philox(key=...).random_raw``). NumPy arrays on every backend:
+        atoms are drawn on the host and handed over.
     xor : (a (..., words), b (..., words)) -> (..., words)
         Elementwise exclusive or; batch axes broadcast.
     or_reduce, and_reduce : (x (..., n, words)) -> (..., words)

@@ -64,9 +64,7 @@ def models() -> tuple[str, ...]:
 
 def backends() -> tuple[str, ...]:
     """Return the names of the backends whose libraries are installed, without loading any; ``"auto"`` picks one."""
-    absent = {
-        name for name, needs in _NEEDS.items() if not all(importlib.util.find_spec(library) for library in needs)
-    }
+    absent = {name for name, needs in _NEEDS.items() if not all(importlib.util.find_spec(library) for library in needs)}
     return tuple(name for name in _names(_BACKENDS, "hdc.backends") if name not in absent)
 
 

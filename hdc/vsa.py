@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms, bounds
+from hdc.arrays import dtype_name, is_array, kind
 from hdc.atoms import Name
 from hdc.bounds.warning import check_load
-from hdc.arrays import dtype_name, is_array, kind
 from hdc.checks import integer
 from hdc.errors import (
     DimensionError,
@@ -501,7 +501,8 @@ class VSA(ABC):
         members = self.check(x, "bundle members")
         if members.ndim < 2:
             raise DimensionError(
-                f"bundle takes an array of shape (..., n, {self.storage}), not {tuple(members.shape)}; stack the members first"
+                f"bundle takes an array of shape (..., n, {self.storage}), not {tuple(members.shape)}; "
+                "stack the members first"
             )
         if members.shape[-2] == 0:
             raise EmptyBundleError("a bundle needs at least one member, and axis -2 has length 0")

@@ -102,7 +102,9 @@ class BinaryIndex:
         k = min(int(k), len(self))
         if k == 0:
             xp, none = self._kernels.xp, (len(rows), 0)
-            return xp.empty(none, dtype=xp.int32, device=rows.device), xp.empty(none, dtype=xp.int64, device=rows.device)
+            return xp.empty(none, dtype=xp.int32, device=rows.device), xp.empty(
+                none, dtype=xp.int64, device=rows.device
+            )
         return self._index.search(rows, k)
 
     def _checked(self, codes: Any, what: str) -> Array:

@@ -36,11 +36,9 @@ def fwht(x: Tensor) -> Tensor:
     for group in range(groups):
         digits = levels // groups + (group < levels % groups)
         matrix = _sylvester(digits, x.dtype, x.device)
-        if after == 1:
-            y = y.reshape(-1, len(matrix)) @ matrix
-        else:
-            y = matrix @ y.reshape(-1, len(matrix), after)
-        after *= len(matrix)
+        order = len(matrix)
+        y = y.reshape(-1, order) @ matrix if after == 1 else matrix @ y.reshape(-1, order, after)
+        after *= order
     return x.clone() if groups == 0 else y.reshape(x.shape)
 
 

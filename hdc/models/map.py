@@ -48,7 +48,7 @@ class _MAP(VSA):
 def _are_signs(xp: Any, x: Array) -> bool:
     """Return whether every component is ±1: two reductions, which cost less than a mask of the components."""
     magnitudes = xp.abs(x)  # of -128 it is -128
-    return size(x) == 0 or bool(xp.min(magnitudes) == 1) and bool(xp.max(magnitudes) == 1)
+    return size(x) == 0 or bool((xp.min(magnitudes) == 1) & (xp.max(magnitudes) == 1))
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from hdc.vsa import VSA, Role
 class MBAT(VSA):
     """Orthogonal MBAT: ±1/sqrt(dim) atoms, weighted sums, operators by name, cosine.
 
-    Arrays are ``(..., dim)`` floats; gradients flow through every operation. Because the operators are orthogonal, binding keeps norms and
-    similarities and unbinding is exact to rounding at any depth (Gallant 2022). bundle returns the plain sum.
+    Arrays are ``(..., dim)`` floats; gradients flow through every operation. Because the operators are orthogonal,
+    binding keeps norms and similarities and unbinding is exact to rounding at any depth (Gallant 2022). bundle returns
+    the plain sum.
 
     Parameters
     ----------
@@ -107,7 +108,9 @@ class MBAT(VSA):
         if self.matrix == "hadamard":
             return self._base(name).power(power, self.kernels)
         key = (self._cache_key, encode_name(name), power)
-        found: Operator = CACHE.get(key, lambda: self._base(name).power(power, self.kernels), lambda operator: operator.nbytes)
+        found: Operator = CACHE.get(
+            key, lambda: self._base(name).power(power, self.kernels), lambda operator: operator.nbytes
+        )
         return found
 
     def _base(self, name: Name) -> Operator:

@@ -154,7 +154,7 @@ def _swapped(arguments: Arguments) -> Arguments:
 
 
 def _result(backend: Backend, kernels: Any, kernel: str, arguments: Arguments) -> Any:
-    """Call a kernel with the arrays brought to the backend, see that they stay as they are, and bring back the result."""
+    """Call a kernel on the backend's arrays, see that it leaves them as they are, and bring the result back."""
     if kernel == "random_words":  # NumPy on every backend
         return kernels.random_words(*arguments)
     to_numpy = backend.arrays.to_numpy

@@ -14,7 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.arrays import is_array
-from hdc.errors import DimensionError, DTypeError, EmptyBundleError, HDCError, MismatchError, ParameterError, UnknownNameError
+from hdc.errors import (
+    DimensionError,
+    DTypeError,
+    EmptyBundleError,
+    HDCError,
+    MismatchError,
+    ParameterError,
+    UnknownNameError,
+)
 from hdc.kernels import Array
 from hdc.registry import from_spec
 from hdc.vsa import VSA
@@ -193,7 +201,12 @@ def _names(vsa: VSA) -> str | None:
 
 def _self_similarity(vsa: VSA) -> None:
     x = vsa.random(20, seed=6)
-    _same(vsa, np.diagonal(_host(vsa, vsa.similarity(x, x))), np.ones(20, np.float32), "similarity of atoms with themselves")
+    _same(
+        vsa,
+        np.diagonal(_host(vsa, vsa.similarity(x, x))),
+        np.ones(20, np.float32),
+        "similarity of atoms with themselves",
+    )
 
 
 def _quasi_orthogonality(vsa: VSA) -> None:
