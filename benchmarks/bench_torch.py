@@ -20,7 +20,8 @@ from typing import Any
 
 from measuring import Case, Result, Rival, measure, use_threads, versions
 
-# isort: split  (measuring quiets idle OpenMP threads, before anything loads them)
+# measuring comes first: it quiets idle OpenMP threads, before anything loads them
+# isort: split
 import torch
 import torchhd
 
