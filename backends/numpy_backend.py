@@ -274,6 +274,7 @@ BACKEND = Backend(
         from_numpy=unchanged,
         to_numpy=unchanged,
         read_only=read_only,
+        lasting=lambda make: make(),
     ),
     bits=BitKernels(
         random_words=random_words,

@@ -88,8 +88,16 @@ def check_words(x: Any, dim: int, what: str, device: torch.device) -> Tensor:
 
 
 def exact_integers() -> int:
-    """Ask how torch multiplies float32 matrices at the moment: as they are, or rounded to TF32 or bfloat16."""
+    """Ask how torch multiplies float32 matrices at the moment: as they are, or rounded to TF32, bfloat16 or a half."""
+    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+        return 0
     return EXACT_INTEGERS[torch.get_float32_matmul_precision()]
+
+
+def lasting(make: Callable[[], Any]) -> Any:
+    """Call outside inference mode, whose tensors cannot be used where gradients flow."""
+    with torch.inference_mode(False):
+        return make()
 
 
 # ---------------------------------------------------------------------- kernels
@@ -260,6 +268,7 @@ def placed(device: torch.device, bits: BitKernels) -> Backend:
             from_numpy=functools.partial(from_numpy, device=device),
             to_numpy=to_numpy,
             read_only=torch.clone,
+            lasting=lasting,
         ),
         bits=bits,
         dense=DenseKernels(

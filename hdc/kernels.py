@@ -154,6 +154,8 @@ class Arrays:
         The array on the host, sharing memory where it can, cut off from gradients; packed words keep their dtype.
     read_only : (x Array) -> Array
         A view that cannot be written through, or else a copy.
+    lasting : (make () -> T) -> T
+        What ``make`` returns, made so that its arrays can be kept for any later use.
     """
 
     floats: tuple[str, ...]
@@ -163,6 +165,7 @@ class Arrays:
     from_numpy: Callable[[NumPyArray], Array]
     to_numpy: Callable[[Array], NumPyArray]
     read_only: Callable[[Array], Array]
+    lasting: Callable[[Callable[[], Any]], Any]
 
 
 @dataclass(frozen=True)

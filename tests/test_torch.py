@@ -314,6 +314,26 @@ def test_integers_are_exact_however_torch_rounds_products(precision):
         torch.set_float32_matmul_precision(before)
 
 
+def test_integers_are_exact_under_autocast():
+    vsa = hdc.MAPI(1000, backend="torch")
+    x = vsa.bundle(vsa.random(999, seed=0))
+    expected = vsa.intersection_size(x, x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(vsa.intersection_size(x, x), expected)
+
+
+@pytest.mark.parametrize("matrix", ["permutation", "hadamard", "haar"])
+def test_what_is_kept_from_inference_mode_lets_gradients_flow(matrix):
+    vsa = hdc.MBAT(33, backend="torch", matrix=matrix, seed=5)
+    role = vsa.role("a") @ vsa.role("b") ** -2
+    transform._MATRICES.clear()
+    with torch.inference_mode():
+        vsa.bind(role, vsa.symbol("x"))
+    x = vsa.symbol("x").requires_grad_()
+    vsa.bind(role, x).sum().backward()
+    assert x.grad.shape == (33,)
+
+
 @pytest.mark.parametrize("rows", [1, 7, 20])
 def test_blocks_change_nothing(rows, monkeypatch):
     bits, rng = portable().bits, np.random.default_rng(0)

@@ -35,7 +35,7 @@ def _pairs(queries: Tensor, items: Tensor, bits: bool) -> Tensor:
     width = WORD_BITS * items.shape[1]
 
     def spread(x: Tensor) -> Tensor:
-        return unpack(x, width).to(torch.int8) if bits else signs(x)
+        return unpack(x, width).view(torch.int8) if bits else signs(x)
 
     for first in range(0, len(queries), QUERIES):
         q = spread(queries[first : first + QUERIES])
@@ -57,8 +57,8 @@ def shared_ones(queries: Tensor, items: Tensor) -> Tensor:
 
 def top_k(queries: Tensor, items: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Find the k nearest items of each query; (distance, id) in one integer makes ties exact."""
-    parts = [_nearest(queries[part], items, k) for part in torch.arange(len(queries)).split(QUERIES)]
-    best = torch.cat(parts) if parts else torch.empty((0, k), dtype=torch.int64, device=queries.device)
+    starts = range(0, max(1, len(queries)), QUERIES)
+    best = torch.cat([_nearest(queries[first : first + QUERIES], items, k) for first in starts])
     return (best >> 32).to(torch.int32), best & 0xFFFFFFFF
 
 

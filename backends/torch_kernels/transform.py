@@ -17,10 +17,11 @@ def _sylvester(levels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the orthonormal Walsh-Hadamard matrix of order ``2**levels`` (at most 128)."""
     key = levels, dtype, device
     if key not in _MATRICES:
-        matrix = torch.ones((1, 1), dtype=torch.float64)
-        for _ in range(levels):
-            matrix = torch.cat([torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)])
-        _MATRICES[key] = (matrix * 2 ** (-levels / 2)).to(device=device, dtype=dtype)
+        with torch.inference_mode(False):  # else it could not be used where gradients flow
+            matrix = torch.ones((1, 1), dtype=torch.float64)
+            for _ in range(levels):
+                matrix = torch.cat([torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)])
+            _MATRICES[key] = (matrix * 2 ** (-levels / 2)).to(device=device, dtype=dtype)
     return _MATRICES[key]
 
 

@@ -6,13 +6,17 @@ from torch.nn.functional import pad
 
 WORD_BITS = 64
 
-BUDGET = 1 << 28
-"""Bytes of temporaries that a kernel holds at a time, beside inputs and result (256 MiB)."""
+BUDGET = 1 << 29
+"""Bytes of temporaries that a kernel holds at a time, beside inputs and result (512 MiB)."""
 
 
 def blocks(rows: int, row_bytes: int) -> list[slice]:
-    """Cut rows into blocks whose temporaries fit ``BUDGET`` (at least one row each; one empty block for none)."""
+    """Cut rows into blocks whose temporaries fit ``BUDGET`` (at least one row each; one empty block for none).
+
+    Lengths are multiples of 8 where they can be, as matrix units want them.
+    """
     step = max(1, BUDGET // max(1, row_bytes))
+    step -= step % 8 if step > 8 else 0
     return [slice(start, min(rows, start + step)) for start in range(0, max(1, rows), step)]
 
 
@@ -30,9 +34,8 @@ def _reread(x: Tensor, dtype: torch.dtype) -> Tensor:
 
 def unpack(x: Tensor, dim: int) -> Tensor:
     """Test each bit of each byte: ``(..., words)`` to ``(..., dim)`` bool."""
-    as_bytes = _reread(x, torch.uint8)
-    bit = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=x.device)
-    bits = (as_bytes[..., None] & bit) != 0
+    place = torch.arange(8, dtype=torch.uint8, device=x.device)
+    bits = (_reread(x, torch.uint8)[..., None] >> place).bitwise_and_(1).view(torch.bool)
     return bits.reshape(*x.shape[:-1], x.shape[-1] * WORD_BITS)[..., :dim].contiguous()
 
 
@@ -40,14 +43,14 @@ def pack(bits: Tensor) -> Tensor:
     """Add the bits of each byte, eight values that share none."""
     dim = bits.shape[-1]
     padded = pad(bits.to(torch.uint8), (0, word_count(dim) * WORD_BITS - dim))
-    weight = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=bits.device)
-    as_bytes = (padded.reshape(*bits.shape[:-1], padded.shape[-1] // 8, 8) * weight).sum(dim=-1, dtype=torch.uint8)
+    place = torch.arange(8, dtype=torch.uint8, device=bits.device)
+    as_bytes = (padded.reshape(*bits.shape[:-1], padded.shape[-1] // 8, 8) << place).sum(dim=-1, dtype=torch.uint8)
     return _reread(as_bytes, torch.int64)
 
 
 def signs(x: Tensor) -> Tensor:
     """Unpack to int8, -1 for a set bit and 1 for a clear one, padding too: ``(..., words * 64)``."""
-    return 1 - 2 * unpack(x, x.shape[-1] * WORD_BITS).to(torch.int8)
+    return unpack(x, x.shape[-1] * WORD_BITS).view(torch.int8).mul_(-2).add_(1)
 
 
 def popcount(x: Tensor) -> Tensor:

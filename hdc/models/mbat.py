@@ -1,6 +1,7 @@
 """MBAT: bundles are sums, binding multiplies by an orthogonal operator (Gallant & Okaywe 2013; Gallant 2022)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -96,11 +97,16 @@ class MBAT(VSA):
         if self.matrix != "permutation" or len(steps) < 2:
             return steps
         key = (self._cache_key, *((encode_name(name), power) for name, power in role.factors))
-        return (CACHE.get(key, lambda: _compose(steps), lambda operator: operator.nbytes),)
+        return (self._cached(key, lambda: _compose(steps)),)
 
     @property
     def _cache_key(self) -> tuple[Any, ...]:
         return (self.dim, self.seed, self.matrix, self.precision, self.kernels.name, self.device)
+
+    def _cached(self, key: tuple[Any, ...], make: Callable[[], Operator]) -> Operator:
+        lasting = self.kernels.arrays.lasting
+        found: Operator = CACHE.get(key, lambda: lasting(make), lambda operator: operator.nbytes)
+        return found
 
     def _power(self, name: Name, power: int) -> Operator:
         if power == 1:
@@ -108,18 +114,14 @@ class MBAT(VSA):
         if self.matrix == "hadamard":
             return self._base(name).power(power, self.kernels)
         key = (self._cache_key, encode_name(name), power)
-        found: Operator = CACHE.get(
-            key, lambda: self._base(name).power(power, self.kernels), lambda operator: operator.nbytes
-        )
-        return found
+        return self._cached(key, lambda: self._base(name).power(power, self.kernels))
 
     def _base(self, name: Name) -> Operator:
         def draw() -> Operator:
             key = atoms.stream_keys(self.seed, "role", [name])
             return FAMILIES[self.matrix](key[0], self.dim, self.precision, self.kernels)
 
-        found: Operator = CACHE.get((self._cache_key, encode_name(name)), draw, lambda operator: operator.nbytes)
-        return found
+        return self._cached((self._cache_key, encode_name(name)), draw)
 
     def _check_role(self, role: Any) -> Role:
         if not isinstance(role, Role):
