@@ -180,17 +180,16 @@ class Hadamard(Operator):
         return y * kernels.xp.astype(self.first, y.dtype)
 
     def _transform(self, x: Array, kernels: Backend, *, last: bool) -> Array:
+        """Transform an array that no one else holds, in place unless ``dim`` is a power of two."""
         dim = x.shape[-1]
         p = 1 << (dim.bit_length() - 1)
-        fwht, xp = kernels.dense.fwht, kernels.xp
         if p == dim:
-            return fwht(x)
-        middle = xp.astype(self.middle, x.dtype)
-        if last:
-            x = xp.concat([x[..., : dim - p], fwht(x[..., dim - p :])], axis=-1) * middle
-            return xp.concat([fwht(x[..., :p]), x[..., p:]], axis=-1)
-        x = xp.concat([fwht(x[..., :p]), x[..., p:]], axis=-1) * middle
-        return xp.concat([x[..., : dim - p], fwht(x[..., dim - p :])], axis=-1)
+            return kernels.dense.fwht(x)
+        parts = (slice(dim - p, dim), slice(0, p)) if last else (slice(0, p), slice(dim - p, dim))
+        x[..., parts[0]] = kernels.dense.fwht(x[..., parts[0]])
+        x *= kernels.xp.astype(self.middle, x.dtype)
+        x[..., parts[1]] = kernels.dense.fwht(x[..., parts[1]])
+        return x
 
     def power(self, exponent: int, kernels: Backend) -> "Hadamard":
         """Return the operator with another exponent; applying it costs one transform a step."""
