@@ -61,7 +61,7 @@ def check(x: Any, what: str, device: torch.device) -> Tensor:
     if x.device != device:
         raise DeviceError(
             f"{what} is on device {x.device}, and the model on {device}; move it with x.to({str(device)!r}), "
-            f"or take a model there: hdc.from_spec(vsa.spec(), device={str(x.device)!r})"
+            f"or take a model there, vsa.with_backend('torch', {str(x.device)!r})"
         )
     return x
 

@@ -12,6 +12,7 @@ import pytest
 
 import hdc
 from hdc import errors, registry
+from hdc.apps.retrieval import BinaryIndex
 from tests import models
 from tests.bridge import portable
 from tests.models import FAMILIES, host, make
@@ -194,6 +195,25 @@ class TestBridge:
         memory.save(tmp_path / "memory.hdc")
         loaded = hdc.ItemMemory.load(tmp_path / "memory.hdc", backend="torch")
         assert torch.equal(loaded.vectors, memory.vectors.float())
+
+
+def test_binary_index_on_tensors():
+    vsa, index = hdc.MAPB(100, backend="torch"), BinaryIndex(100, backend="torch")
+    rows = vsa.random(50, seed=0)
+    assert index.add(rows).tolist() == list(range(50))
+    for found, expected in zip(index.search(rows[:5], 3), vsa.kernels.bits.top_k(rows[:5], rows, 3), strict=True):
+        assert torch.equal(found, expected)
+    assert BinaryIndex(100, backend="torch").search(rows, 3)[0].shape == (50, 0)
+    with pytest.raises(errors.DTypeError, match="int64 tensor"):
+        index.add(vsa.to_numpy(rows))
+    with pytest.raises(errors.DeviceError, match="codes is on device meta"):
+        index.add(rows.to("meta"))
+
+
+def test_hopfield_draws_on_torch():
+    names = list("abcd")
+    drawn, reference = (hdc.Hopfield(64, names, backend=backend) for backend in ("torch", "numpy"))
+    np.testing.assert_array_equal(drawn.scores(names), reference.scores(names))
 
 
 class TestNothingLeavesTheDevice:
