@@ -28,6 +28,7 @@ import torchhd
 import hdc
 from hdc.backends.torch_backend import HOST, PORTABLE
 from hdc.backends.torch_kernels import words
+from hdc.words import WORD_BITS
 
 DIM = 10_000
 PACKED = {"queries": 1000, "items": 100_000, "dim": 8192}
@@ -121,7 +122,7 @@ def by_word_tricks(queries: torch.Tensor, items: torch.Tensor) -> torch.Tensor:
 def by_float_product(queries: torch.Tensor, items: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Multiply ±1 signs in a float dtype, in blocks; half precision is exact to 2048 only."""
     out = torch.empty((len(queries), len(items)), dtype=torch.int32, device=items.device)
-    q, width = words.signs(queries).to(dtype), words.WORD_BITS * items.shape[1]
+    q, width = words.signs(queries).to(dtype), WORD_BITS * items.shape[1]
     for rows in words.blocks(len(items), 8 * width):
         out[:, rows] = ((width - q @ words.signs(items[rows]).to(dtype).T) / 2).to(torch.int32)
     return out
@@ -129,7 +130,7 @@ def by_float_product(queries: torch.Tensor, items: torch.Tensor, dtype: torch.dt
 
 def by_unpacked_sums(x: torch.Tensor) -> torch.Tensor:
     """Take the majority of an odd number of rows by int8 sums of their signs, in blocks, without ties."""
-    sums = torch.zeros(words.WORD_BITS * x.shape[1], dtype=torch.int32, device=x.device)
+    sums = torch.zeros(WORD_BITS * x.shape[1], dtype=torch.int32, device=x.device)
     for rows in words.blocks(len(x), 8 * len(sums)):
         sums += words.signs(x[rows]).sum(dim=0, dtype=torch.int32)
     return words.pack(sums < 0)

@@ -72,7 +72,7 @@ class TestDevice:
         assert hash(hdc.MAPI(100, backend="torch", device="cuda:0")) != hash(hdc.MAPI(100, backend="torch"))
 
     @CUDA
-    def test_results_stay_on_the_gpu(self):
+    def test_results_stay_on_the_cuda_device(self):
         for family in FAMILIES:
             vsa = make(family, 65, "torch-cuda")
             for result in operations(vsa).values():

@@ -1,12 +1,11 @@
 """Majorities and counters of packed words."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from hdc.backends.torch_kernels.words import WORD_BITS, blocks, pack, unpack
+from hdc.backends.torch_kernels.words import blocks, pack, unpack
 from hdc.errors import ParameterError
+from hdc.words import WORD_BITS
 
 
 def majority(x: Tensor, weights: Tensor | None, tie: Tensor) -> Tensor:
@@ -94,5 +93,5 @@ def counters_merge(a: Tensor, b: Tensor) -> Tensor:
 def counters_majority(counters: Tensor, tie: Tensor) -> Tensor:
     """Pack the signs of the counters, the tie vector's bits where a counter is zero."""
     dim = counters.shape[-1]
-    ties: Any = unpack(tie, tie.shape[-1] * WORD_BITS)[..., :dim]
+    ties = unpack(tie, tie.shape[-1] * WORD_BITS)[..., :dim]
     return pack(torch.where(counters == 0, ties, counters > 0))

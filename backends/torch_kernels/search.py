@@ -7,7 +7,8 @@ int8 sums in int32, hence exactly; a GPU's tensor cores do it at twice the rate 
 import torch
 from torch import Tensor
 
-from hdc.backends.torch_kernels.words import BUDGET, WORD_BITS, blocks, signs, unpack
+from hdc.backends.torch_kernels.words import blocks, signs, unpack
+from hdc.words import WORD_BITS
 
 QUERIES = 1 << 12
 """Queries compared at a time."""
@@ -120,6 +121,3 @@ def code_dots(queries: Tensor, items: Tensor, dim: int) -> Tensor:
             differing = hamming(queries[:, i], items[:, j]).to(dtype)
             dots += (dim - 2 * differing) << (2 * planes - 2 - i - j)
     return dots
-
-
-__all__ = ["BUDGET", "RowIndex", "code_dots", "hamming", "shared_ones", "smallest", "top_k"]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hdc.backends.torch_kernels.words import BUDGET, blocks
+from hdc.backends.torch_kernels.words import blocks
 
 FACTOR = 7
 """Digits of the index that one matrix transforms: 128 x 128, which a GPU's matrix units and a CPU's cache hold."""
@@ -57,6 +57,3 @@ def csr_matmul(data: Tensor, indices: Tensor, indptr: Tensor, x: Tensor) -> Tens
     for part in blocks(len(data), 2 * x.element_size() * x.shape[1]):
         out = out.index_add(0, row[part], data[part, None].to(x.dtype) * x[indices[part]])
     return out
-
-
-__all__ = ["BUDGET", "csr_matmul", "fwht", "signed_gather"]

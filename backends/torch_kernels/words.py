@@ -1,10 +1,12 @@
 """Packed words as int64 tensors: the layout, shifts, rotations."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-WORD_BITS = 64
+from hdc.words import WORD_BITS, word_count
 
 BUDGET = 1 << 29
 """Bytes of temporaries that a kernel holds at a time, beside inputs and result (512 MiB)."""
@@ -18,11 +20,6 @@ def blocks(rows: int, row_bytes: int) -> list[slice]:
     step = max(1, BUDGET // max(1, row_bytes))
     step -= step % 8 if step > 8 else 0
     return [slice(start, min(rows, start + step)) for start in range(0, max(1, rows), step)]
-
-
-def word_count(dim: int) -> int:
-    """Return the number of 64-bit words that hold ``dim`` components."""
-    return -(-dim // WORD_BITS)
 
 
 def _reread(x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -71,10 +68,10 @@ def and_reduce(x: Tensor) -> Tensor:
     return _halved(x, torch.bitwise_and)
 
 
-def _halved(x: Tensor, combine: object) -> Tensor:
+def _halved(x: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     while x.shape[-2] > 1:
         half = x.shape[-2] // 2
-        joined = combine(x[..., :half, :], x[..., half : 2 * half, :])  # type: ignore[operator]
+        joined = combine(x[..., :half, :], x[..., half : 2 * half, :])
         x = torch.cat([joined, x[..., 2 * half :, :]], dim=-2)
     return x[..., 0, :].clone(memory_format=torch.contiguous_format)
 
