@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.errors import ParameterError
-from hdc.kernels import Backend, BitKernels, DenseKernels, TableKernels
-from hdc.words import WORD_BITS, Words, pack, unpack, word_count
+from hdc.errors import DTypeError, ParameterError
+from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, TableKernels
+from hdc.words import WORD_BITS, Words, as_words, pack, unpack, word_count
 
 BLOCK_BYTES = 1 << 24
 """Temporaries of the pairwise kernels stay under this many bytes (16 MiB)."""
@@ -338,6 +338,36 @@ def csr_matmul(data: Floats, indices: Ints, indptr: Ints, x: Floats) -> Floats:
     return out
 
 
+def smallest(keys: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.int64]:
+    """Part, then sort the lesser part."""
+    least = keys if keys.shape[1] <= k else np.partition(keys, k - 1, axis=1)[:, :k]
+    return np.sort(least.astype(np.int64, copy=False), axis=1)
+
+
+def exact_integers() -> int:
+    """Return 2^24: BLAS multiplies float32 as it is."""
+    return 1 << 24
+
+
+def as_array(x: Any, what: str) -> npt.NDArray[Any]:
+    """Return a NumPy array in native byte order, copied only if its own is foreign."""
+    if not isinstance(x, np.ndarray):
+        raise DTypeError(f"{what} must be a NumPy array, not {type(x).__name__}")
+    return x.astype(x.dtype.newbyteorder("="), copy=False)
+
+
+def unchanged(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the array itself: NumPy needs no bridge."""
+    return x
+
+
+def read_only(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a view that refuses writes."""
+    view = x[...]
+    view.flags.writeable = False
+    return view
+
+
 def threads(n: int | None = None) -> int:
     """Return 1: the reference runs in the calling thread, whatever is asked (NumPy's BLAS has its own setting)."""
     return 1
@@ -350,6 +380,16 @@ def warmup() -> None:
 BACKEND = Backend(
     name="numpy",
     xp=np,
+    arrays=Arrays(
+        floats=("float32", "float64"),
+        dtype=np.dtype,
+        check=as_array,
+        check_words=as_words,
+        from_numpy=unchanged,
+        to_numpy=unchanged,
+        read_only=read_only,
+        lasting=lambda make: make(),
+    ),
     bits=BitKernels(
         random_words=random_words,
         xor=xor,
@@ -374,7 +414,13 @@ BACKEND = Backend(
         code_top_k=code_top_k,
         gather_dots=gather_dots,
     ),
-    dense=DenseKernels(fwht=fwht, signed_gather=signed_gather, csr_matmul=csr_matmul),
+    dense=DenseKernels(
+        fwht=fwht,
+        signed_gather=signed_gather,
+        csr_matmul=csr_matmul,
+        smallest=smallest,
+        exact_integers=exact_integers,
+    ),
     threads=threads,
     warmup=warmup,
     tables=TableKernels(top_k=table_top_k, refine=refine),

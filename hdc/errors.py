@@ -25,6 +25,10 @@ class DTypeError(HDCError, TypeError):
     """An array of a dtype or kind that the operation does not take."""
 
 
+class DeviceError(HDCError, ValueError):
+    """An array that is not on the model's device; nothing is moved between devices unasked."""
+
+
 class PaddingError(HDCError, ValueError):
     """Packed words with bits set beyond the model's dimension."""
 

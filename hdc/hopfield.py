@@ -10,6 +10,7 @@ from hdc.atoms import Name
 from hdc.dense import dots
 from hdc.errors import MismatchError, ParameterError
 from hdc.models.map import MAPI
+from hdc.registry import backend as find_backend
 
 FORMS = ("low-rank", "dense")
 
@@ -90,7 +91,7 @@ class Hopfield:
 
     def add(self, names: Sequence[Name]) -> None:
         """Add members; a name added twice counts twice."""
-        vectors, signs = self.vsa.symbols(names), self._signs_of(names)
+        vectors, signs = self.vsa.to_numpy(self.vsa.symbols(names)), self._signs_of(names)
         if self.form == "dense":
             self._matrix += _outer_sum(vectors, signs)
         else:
@@ -112,11 +113,11 @@ class Hopfield:
         -------
         (n,) float64 array
         """
-        vectors = self.vsa.symbols(names)
+        vectors = self.vsa.to_numpy(self.vsa.symbols(names))
         if self.form == "dense":
             forms = ((vectors.astype(np.float64) @ self._matrix) * vectors).sum(axis=-1)
         else:
-            forms = dots(vectors, self._members).astype(np.float64) ** 2 @ self._signs
+            forms = _dots(vectors, self._members).astype(np.float64) ** 2 @ self._signs
         return self._estimate(forms * self._signs_of(names), len(self))
 
     def contains(self, names: Sequence[Name]) -> npt.NDArray[np.bool_]:
@@ -140,7 +141,7 @@ class Hopfield:
         if self.signed != other.signed:
             raise MismatchError(f"a {self.model} and a {other.model} memory have no intersection size")
         if self.form == other.form == "low-rank":
-            squares = dots(self._members, other._members).astype(np.float64) ** 2
+            squares = _dots(self._members, other._members).astype(np.float64) ** 2
             product = float(self._signs.astype(np.float64) @ squares @ other._signs)
         else:
             product = float(np.vdot(self.matrix.astype(np.float64), other.matrix.astype(np.float64)))
@@ -163,6 +164,10 @@ class Hopfield:
         if not self.signed:
             return np.ones(len(names), dtype=np.int8)
         return atoms.signs(self.vsa.kernels.bits, atoms.stream_keys(self.vsa.seed, "hopfield", names), 1)[:, 0]
+
+
+def _dots(x: npt.NDArray[np.int8], y: npt.NDArray[np.int8]) -> Scores:
+    return np.asarray(dots(find_backend("numpy"), x, y))
 
 
 def _outer_sum(vectors: npt.NDArray[np.int8], signs: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:

@@ -9,8 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy.typing as npt
+
 Array = Any
 """A NumPy array, or the backend's own tensor type."""
+
+NumPyArray = npt.NDArray[Any]
 
 
 class SearchIndex(Protocol):
@@ -33,8 +37,9 @@ class BitKernels:
     Attributes
     ----------
     random_words : (keys (n, 2) uint64, words int) -> (n, words) uint64
-        Row i is the first ``words`` outputs of the Philox4x64-10 stream with key ``keys[i]``, counter
-        starting at one (Salmon et al. 2011; NumPy's ``np.random.Philox(key=...).random_raw``).
+        Row i is the first ``words`` outputs of the Philox4x64-10 stream with key ``keys[i]``, counter starting at
+        one (Salmon et al. 2011; NumPy's ``np.random.Philox(key=...).random_raw``). NumPy arrays on every backend:
+        atoms are drawn on the host and handed over.
     xor : (a (..., words), b (..., words)) -> (..., words)
         Elementwise exclusive or; batch axes broadcast.
     or_reduce, and_reduce : (x (..., n, words)) -> (..., words)
@@ -120,7 +125,7 @@ class BitKernels:
 
 @dataclass(frozen=True)
 class DenseKernels:
-    """Kernels on floating-point arrays (float32 or float64); the result has the dtype of ``x``.
+    """Kernels on floating-point arrays; the result has the dtype of ``x``.
 
     Attributes
     ----------
@@ -131,11 +136,53 @@ class DenseKernels:
     csr_matmul : (data (nnz,), indices (nnz,) int, indptr (docs + 1,) int, x (tokens, dim)) -> (docs, dim)
         Row i of the result is the sum of ``data[t] * x[indices[t]]`` for t from ``indptr[i]`` to
         ``indptr[i + 1] - 1``: a sparse matrix in compressed rows times a dense one.
+    smallest : (keys (q, n) int64, k) -> (q, k) int64
+        The k least of each row, ascending; ``k <= n``.
+    exact_integers : () -> int
+        Integers up to this magnitude are not rounded by a float32 matrix product, as the library is set now.
     """
 
     fwht: Callable[[Array], Array]
     signed_gather: Callable[[Array, Array, Array], Array]
     csr_matmul: Callable[[Array, Array, Array, Array], Array]
+    smallest: Callable[[Array, int], Array]
+    exact_integers: Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What a backend computes with, and the way there from NumPy and back.
+
+    Attributes
+    ----------
+    floats : tuple of str
+        Names of the floating-point dtypes that dense models may have.
+    dtype : (name str) -> dtype
+        The library's dtype of NumPy's name. ``"uint64"`` is the dtype of packed words, which may be signed: the
+        bits count.
+    check : (x, what str) -> Array
+        ``x`` in native byte order; raises :class:`~hdc.errors.DTypeError` unless it is an array of the library,
+        :class:`~hdc.errors.DeviceError` if it is on another device. ``what`` names it in the message.
+    check_words : (x, dim int, what str) -> (..., words) Array
+        As :func:`hdc.words.as_words`, for the library's arrays.
+    from_numpy : (x NumPy array) -> Array
+        The array on the backend's device, sharing memory where it can; uint64 becomes the dtype of packed words.
+    to_numpy : (x Array) -> NumPy array
+        The array on the host, sharing memory where it can, cut off from gradients; packed words keep their dtype.
+    read_only : (x Array) -> Array
+        A view that cannot be written through, or else a copy.
+    lasting : (make () -> T) -> T
+        What ``make`` returns, made so that its arrays can be kept for any later use.
+    """
+
+    floats: tuple[str, ...]
+    dtype: Callable[[str], Any]
+    check: Callable[[Any, str], Array]
+    check_words: Callable[[Any, int, str], Array]
+    from_numpy: Callable[[NumPyArray], Array]
+    to_numpy: Callable[[Array], NumPyArray]
+    read_only: Callable[[Array], Array]
+    lasting: Callable[[Callable[[], Any]], Any]
 
 
 @dataclass(frozen=True)
@@ -172,6 +219,7 @@ class Backend:
         What users write in ``backend=``.
     xp : module
         Array API namespace: NumPy itself, or array-api-compat's torch.
+    arrays : Arrays
     bits : BitKernels
     dense : DenseKernels
     threads : (n int or None) -> int
@@ -180,12 +228,20 @@ class Backend:
         Compile, or load from a cache on disk, whatever the first calls of the kernels would otherwise.
     tables : TableKernels or None
         None where the backend has none; binarisers, which work on NumPy arrays, use the ``auto`` backend's.
+    device : str
+        Where it computes, by its full name.
+    on : (device str) -> Backend, or None
+        The same backend on another device; raises :class:`~hdc.errors.ParameterError` for a name that no device
+        has, :class:`~hdc.errors.BackendUnavailableError` for one that is not there. None if there is one only.
     """
 
     name: str
     xp: Any
+    arrays: Arrays
     bits: BitKernels
     dense: DenseKernels
     threads: Callable[[int | None], int]
     warmup: Callable[[], None]
     tables: TableKernels | None = None
+    device: str = "cpu"
+    on: "Callable[[str], Backend] | None" = None

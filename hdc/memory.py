@@ -62,7 +62,7 @@ class ItemMemory:
         return encode_name(name) in self._index
 
     def __getitem__(self, name: Name) -> Array:
-        """Return the vector of a name, ``(storage,)``: a read-only view.
+        """Return the vector of a name, ``(storage,)``: a read-only view, or a copy.
 
         Raises
         ------
@@ -70,7 +70,7 @@ class ItemMemory:
             If there is none.
         """
         try:
-            return self.vectors[self._index[encode_name(name)]]
+            return self.vsa.kernels.arrays.read_only(self._rows[self._index[encode_name(name)]])
         except KeyError:
             raise UnknownNameError(f"no item named {name!r} among the {len(self)} of this memory") from None
 
@@ -84,10 +84,8 @@ class ItemMemory:
 
     @property
     def vectors(self) -> Array:
-        """The vectors, ``(len, storage)``, in the same order: a read-only view."""
-        view = self._rows[: len(self)]
-        view.flags.writeable = False
-        return view
+        """The vectors, ``(len, storage)``, in the same order: a read-only view, or a copy where there is none."""
+        return self.vsa.kernels.arrays.read_only(self._rows[: len(self)])
 
     def add(self, names: Sequence[Name], vectors: Array | None = None) -> None:
         """Add names with vectors, or with the model's symbols; all of them, or none if anything is wrong.
@@ -111,7 +109,7 @@ class ItemMemory:
         rows = self.vsa.symbols(names) if vectors is None else self.vsa.check(vectors, "vectors")
         if rows.ndim != 2 or len(rows) != len(names):
             raise DimensionError(
-                f"{len(names)} names need vectors of shape ({len(names)}, {self.vsa.storage}), not {rows.shape}"
+                f"{len(names)} names need vectors of shape ({len(names)}, {self.vsa.storage}), not {tuple(rows.shape)}"
             )
         encoded = [encode_name(name) for name in names]
         seen = set(self._index)
@@ -125,11 +123,12 @@ class ItemMemory:
         self._names.extend(names)
 
     def _reserve(self, count: int, dtype: Any) -> None:
-        widest = np.result_type(self._rows.dtype, dtype)
+        xp = self.vsa.xp
+        widest = xp.result_type(self._rows.dtype, dtype)
         if count <= len(self._rows) and widest == self._rows.dtype:
             return
         room = len(self._rows) if count <= len(self._rows) else max(count, 2 * len(self._rows), 16)
-        rows = np.zeros((room, self.vsa.storage), dtype=widest)
+        rows = xp.zeros((room, self.vsa.storage), dtype=widest, device=self._rows.device)
         rows[: len(self)] = self._rows[: len(self)]
         self._rows = rows
 
@@ -161,7 +160,7 @@ class ItemMemory:
         """
         checked = self.vsa.check(query, "query")
         if checked.ndim != 1:
-            raise DimensionError(f"cleanup takes one vector, not shape {checked.shape}; use cleanup_many")
+            raise DimensionError(f"cleanup takes one vector, not shape {tuple(checked.shape)}; use cleanup_many")
         return self.cleanup_many(checked[None], k)[0]
 
     def cleanup_many(self, queries: Array, k: int = 1) -> list[list[Match]]:
@@ -170,18 +169,18 @@ class ItemMemory:
             raise ParameterError("this memory is empty, so there is nothing to clean up to; add items first")
         similarities, indices = self.search(queries, k)
         return [
-            [Match(self._names[i], float(s)) for i, s in zip(row, scores, strict=True)]
-            for row, scores in zip(indices, similarities, strict=True)
+            [Match(self._names[i], s) for i, s in zip(row, scores, strict=True)]
+            for row, scores in zip(indices.tolist(), similarities.tolist(), strict=True)
         ]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the memory to one file (see :mod:`hdc.files`), replacing it as a whole or not at all."""
         meta = {"spec": self.vsa.algebra(), "names": [_to_json(name) for name in self._names]}
-        files.save(path, KIND, meta, {"vectors": self._rows[: len(self)]})
+        files.save(path, KIND, meta, {"vectors": self.vsa.to_numpy(self._rows[: len(self)])})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, backend: str = "auto") -> Self:
-        """Read a memory that :meth:`save` wrote.
+    def load(cls, path: str | os.PathLike[str], *, backend: str = "auto", device: str = "cpu") -> Self:
+        """Read a memory that :meth:`save` wrote, on whichever backend.
 
         Raises
         ------
@@ -190,8 +189,8 @@ class ItemMemory:
         """
         meta, arrays = files.load(path, KIND)
         try:
-            memory = cls(from_spec(meta["spec"], backend=backend))
-            memory.add([_from_json(name) for name in meta["names"]], arrays["vectors"])
+            memory = cls(from_spec(meta["spec"], backend=backend, device=device))
+            memory.add([_from_json(name) for name in meta["names"]], memory.vsa.from_numpy(arrays["vectors"]))
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise FileFormatError(f"{path} does not hold a usable item memory: {error}") from error
         return memory

@@ -5,6 +5,7 @@ Third parties add to the groups ``hdc.models`` (a :class:`hdc.VSA` subclass) and
 """
 
 import importlib
+import importlib.util
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -26,7 +27,10 @@ _MODELS = {
 _BACKENDS = {
     "numpy": "hdc.backends.numpy_backend:BACKEND",
     "numba": "hdc.backends.numba_backend:BACKEND",
+    "torch": "hdc.backends.torch_backend:BACKEND",
 }
+_NEEDS = {"torch": ("torch", "array_api_compat")}
+"""Libraries of built-in backends that come with an extra of the backend's name."""
 AUTO = "numba"
 """What ``backend="auto"`` stands for."""
 
@@ -59,8 +63,9 @@ def models() -> tuple[str, ...]:
 
 
 def backends() -> tuple[str, ...]:
-    """Return the names of the known backends, installed libraries or not; ``"auto"`` picks one."""
-    return _names(_BACKENDS, "hdc.backends")
+    """Return the names of the backends whose libraries are installed, without loading any; ``"auto"`` picks one."""
+    absent = {name for name, needs in _NEEDS.items() if not all(importlib.util.find_spec(library) for library in needs)}
+    return tuple(name for name in _names(_BACKENDS, "hdc.backends") if name not in absent)
 
 
 def model_class(name: str) -> "type[VSA]":
@@ -75,25 +80,44 @@ def model_class(name: str) -> "type[VSA]":
     return found
 
 
-@cache
-def backend(name: str) -> Backend:
+def backend(name: str, device: str = "cpu") -> Backend:
     """Return the backend of a name, or the compiled one, which is the default, for ``"auto"``.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` or one of :func:`backends`.
+    device : str
+        ``"cpu"``; the torch backend also computes on ``"cuda"``, the current card, or ``"cuda:1"``.
 
     Raises
     ------
     UnknownNameError
         If no backend of that name is registered.
     BackendUnavailableError
-        If the library that the backend needs is not installed.
+        If the library that the backend needs is not installed, or the device is not there.
+    ParameterError
+        If the backend has no such device.
     """
-    if name == "auto":
-        return backend(AUTO)
+    found = _load(AUTO if name == "auto" else name)
+    if device == found.device:
+        return found
+    if found.on is None or not isinstance(device, str):
+        raise ParameterError(
+            f"backend {found.name!r} computes on device {found.device!r}, not on {device!r}; "
+            "for a GPU take backend='torch', device='cuda'"
+        )
+    return found.on(device)
+
+
+@cache
+def _load(name: str) -> Backend:
     try:
         found = _find(_BACKENDS, "hdc.backends", name)
     except ImportError as error:
+        advice = f"pip install 'hdc-toolkit[{name}]'" if name in _NEEDS else "install that library"
         raise BackendUnavailableError(
-            f"backend {name!r} needs a library that is not installed ({error}); "
-            "install that library, or use backend='numpy'"
+            f"backend {name!r} needs a library that is not installed ({error}); {advice}, or use backend='numpy'"
         ) from error
     if not isinstance(found, Backend):
         raise ParameterError(f"backend {name!r} must be a hdc.kernels.Backend, not {type(found).__name__}")
@@ -132,7 +156,7 @@ def create(model: str, dim: int, **parameters: Any) -> "VSA":
     dim : int
         Number of components, at least 1.
     **parameters
-        ``seed`` (int, 0), ``backend`` (str, ``"auto"``) and those of the model's class.
+        ``seed`` (int, 0), ``backend`` (str, ``"auto"``), ``device`` (str, ``"cpu"``) and those of the model's class.
 
     Raises
     ------

@@ -3,42 +3,48 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+from hdc.kernels import Array, Backend
 
-Scores = npt.NDArray[np.floating[Any]]
+_LOW = 0xFFFFFFFF
 
 
-def sort_keys(scores: Scores, first: int) -> npt.NDArray[np.uint64]:
+def sort_keys(xp: Any, scores: Array, first: int) -> Array:
     """Pack (score, column) into integers that sort by descending score, NaN last, then ascending column.
 
     Parameters
     ----------
+    xp : module
+        Array API namespace.
     scores : (q, n) float array, rounded to float32
     first : int
         Column number of ``scores[:, 0]``; columns stay below 2^32.
+
+    Returns
+    -------
+    (q, n) int64 array
     """
-    bits = (scores.astype(np.float32) + np.float32(0)).view(np.uint32)  # adding 0 turns -0.0 into 0.0
-    descending = np.where(bits >> 31, bits, bits ^ np.uint32(0x7FFFFFFF))
-    descending[np.isnan(scores)] = 0xFFFFFFFF  # again a NaN, and after every number
-    columns = np.arange(first, first + scores.shape[1], dtype=np.uint64)
-    return (descending.astype(np.uint64) << np.uint64(32)) | columns
+    bits = (xp.astype(scores, xp.float32) + 0).view(xp.int32)  # adding 0 turns -0.0 into 0.0
+    descending = xp.where(bits < 0, bits & 0x7FFFFFFF, ~bits)
+    descending = xp.where(scores != scores, 0x7FFFFFFF, descending)  # again a NaN, and after every number
+    columns = xp.arange(first, first + scores.shape[1], dtype=xp.int64, device=scores.device)
+    return (xp.astype(descending, xp.int64) << 32) | columns
 
 
-def read_keys(keys: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+def read_keys(xp: Any, keys: Array) -> tuple[Array, Array]:
     """Undo :func:`sort_keys`: the scores (float32) and columns (int64) of the keys."""
-    descending = (keys >> np.uint64(32)).astype(np.uint32)
-    bits = np.where(descending >> 31, descending, descending ^ np.uint32(0x7FFFFFFF))
-    return bits.view(np.float32), (keys & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    descending = xp.astype(keys >> 32, xp.int32)
+    bits = xp.where(descending < 0, ~descending, descending | -0x80000000)
+    return bits.view(xp.float32), keys & _LOW
 
 
 def top_scores(
-    scores_of: Callable[[slice], Scores], n: int, k: int, block: int
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    kernels: Backend, scores_of: Callable[[slice], Array], n: int, k: int, block: int
+) -> tuple[Array, Array]:
     """Find the k largest of n scores per row without holding all of them.
 
     Parameters
     ----------
+    kernels : Backend
     scores_of : slice -> (q, len) array
         Scores of a block of columns.
     n, k : int
@@ -51,10 +57,11 @@ def top_scores(
     scores : (q, k) float32 array, descending
     columns : (q, k) int64 array; equal scores have ascending columns
     """
-    best = sort_keys(scores_of(slice(0, 0)), 0)
+    xp = kernels.xp
+    best = sort_keys(xp, scores_of(slice(0, 0)), 0)
     columns = max(1, block // max(1, len(best)))
     for start in range(0, n, columns):
-        keys = sort_keys(scores_of(slice(start, min(n, start + columns))), start)
-        keys = np.concatenate([best, keys], axis=1)
-        best = keys if keys.shape[1] <= k else np.partition(keys, k - 1, axis=1)[:, :k]
-    return read_keys(np.sort(best, axis=1))
+        keys = sort_keys(xp, scores_of(slice(start, min(n, start + columns))), start)
+        keys = xp.concat([best, keys], axis=1)
+        best = kernels.dense.smallest(keys, min(k, keys.shape[1]))
+    return read_keys(xp, best)

@@ -5,13 +5,12 @@ are names, which become the model's symbols, or hypervectors, taken as they are.
 """
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
+from hdc.arrays import is_array
 from hdc.atoms import Name
 from hdc.checks import integer
 from hdc.errors import EmptyBundleError, ParameterError, UnsupportedError
@@ -41,17 +40,20 @@ class Structure(ABC):
 
     def vector(self, value: Any) -> Array:
         """Return a value's hypervector: an array is checked and kept, anything else is a symbol's name."""
-        return self.vsa.check(value, "value") if isinstance(value, np.ndarray) else self.vsa.symbol(value)
+        return self.vsa.check(value, "value") if is_array(value) else self.vsa.symbol(value)
 
     def vectors(self, values: Seq[Any] | Array) -> Array:
         """Return the hypervectors of values, stacked along a new axis -2; an array is already stacked."""
-        if isinstance(values, np.ndarray):
+        if is_array(values):
             return self.vsa.check(values, "values")
         if not len(values):
             raise EmptyBundleError(f"a {type(self).__name__} needs at least one element, and none was given")
-        if any(isinstance(value, np.ndarray) for value in values):
-            return np.stack(np.broadcast_arrays(*map(self.vector, values)), axis=-2)
+        if any(map(is_array, values)):
+            return self._stacked(map(self.vector, values))
         return self.vsa.symbols(list(values))
+
+    def _stacked(self, vectors: Iterable[Array]) -> Array:
+        return self.vsa.xp.stack(self.vsa.xp.broadcast_arrays(*vectors), axis=-2)
 
     def _cleanup(self, query: Array, memory: ItemMemory) -> Match:
         self.vsa.check_same(memory.vsa)
@@ -85,7 +87,7 @@ class Record(Structure):
         if not fields:
             raise EmptyBundleError("a Record needs at least one field, and none was given")
         pairs = [self.vsa.bind(self.vsa.role(name), self.vector(value)) for name, value in fields.items()]
-        return self.vsa.bundle(np.stack(np.broadcast_arrays(*pairs), axis=-2))
+        return self.vsa.bundle(self._stacked(pairs))
 
     def get(self, record: Array, field: Name, memory: ItemMemory) -> Match:
         """Return the item of ``memory`` most like the value of a field of one record ``(storage,)``."""
@@ -164,7 +166,7 @@ class Sequence(Structure):
         """
         vectors = self.vectors(elements)
         placed = [self.vsa.permute(vectors[..., i, :], i) for i in range(vectors.shape[-2])]
-        return self.vsa.bundle(np.stack(placed, axis=-2))
+        return self.vsa.bundle(self.vsa.xp.stack(placed, axis=-2))
 
     def get(self, sequence: Array, position: int, memory: ItemMemory) -> Match:
         """Return the item of ``memory`` most like the element at a position of one sequence ``(storage,)``.

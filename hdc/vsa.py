@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms, bounds
+from hdc.arrays import dtype_name, is_array, kind
 from hdc.atoms import Name
 from hdc.bounds.warning import check_load
 from hdc.checks import integer
@@ -99,12 +100,15 @@ class VSA(ABC):
         Opens the model's own stream of atoms.
     backend : str
         ``"auto"`` or one of :func:`hdc.backends`.
+    device : str
+        Where the backend computes and its arrays are: ``"cpu"``, or for torch ``"cuda"`` or ``"cuda:1"`` too.
     """
 
     dim: int
     _: KW_ONLY
     seed: int = 0
     backend: str = "auto"
+    device: str = "cpu"
 
     model: ClassVar[str]
     exact_unbind: ClassVar[bool]
@@ -121,7 +125,7 @@ class VSA(ABC):
         object.__setattr__(self, "seed", atoms.check_seed(self.seed))
         if not isinstance(self.backend, str):
             raise ParameterError(f"backend must be the name of one, not {self.backend!r}")
-        find_backend(self.backend)
+        object.__setattr__(self, "device", find_backend(self.backend, self.device).device)
 
     # ------------------------------------------------------------------ identity
 
@@ -145,22 +149,27 @@ class VSA(ABC):
         return {"model": self.model, **{field.name: getattr(self, field.name) for field in fields(self)}}
 
     def algebra(self) -> dict[str, Any]:
-        """Return the spec without the backend: two models of one algebra have the same vectors."""
-        return {key: value for key, value in self.spec().items() if key != "backend"}
+        """Return the spec without backend and device: two models of one algebra have the same vectors."""
+        return {key: value for key, value in self.spec().items() if key not in ("backend", "device")}
 
     def check_same(self, other: "VSA") -> None:
         """Raise :class:`MismatchError` unless ``other`` has the same algebra."""
         if not isinstance(other, VSA) or self.algebra() != other.algebra():
             raise MismatchError(f"two different models are mixed: {self} and {other}")
 
-    def with_backend(self, backend: str) -> Self:
+    def with_backend(self, backend: str, device: str = "cpu") -> Self:
         """Return the same algebra on another backend."""
-        return replace(self, backend=backend)
+        return replace(self, backend=backend, device=device)
 
     @cached_property
     def kernels(self) -> Backend:
         """The backend that computes; ``kernels.name`` says which one ``"auto"`` picked."""
-        return find_backend(self.backend)
+        return find_backend(self.backend, self.device)
+
+    @property
+    def xp(self) -> Any:
+        """The Array API namespace of the backend."""
+        return self.kernels.xp
 
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -179,8 +188,8 @@ class VSA(ABC):
 
     @property
     @abstractmethod
-    def dtype(self) -> np.dtype[Any]:
-        """Dtype of atoms."""
+    def dtype(self) -> Any:
+        """Dtype of atoms: NumPy's, or that of the backend's library."""
 
     @abstractmethod
     def check(self, x: Any, what: str = "array") -> Array:
@@ -188,8 +197,34 @@ class VSA(ABC):
 
         Raises
         ------
-        DTypeError, DimensionError, PaddingError
+        DTypeError, DeviceError, DimensionError, PaddingError
         """
+
+    def from_numpy(self, x: npt.NDArray[Any]) -> Array:
+        """Bring NumPy hypervectors of this algebra to the backend and its device.
+
+        Parameters
+        ----------
+        x : (..., storage) NumPy array
+
+        Returns
+        -------
+        (..., storage) array
+            Shares memory with ``x`` where the device and the library allow it.
+
+        Raises
+        ------
+        DTypeError, DimensionError, PaddingError
+            As :meth:`check`.
+        """
+        if not isinstance(x, np.ndarray):
+            raise DTypeError(f"from_numpy takes a NumPy array, not {type(x).__name__}")
+        return self.check(self.kernels.arrays.from_numpy(x))
+
+    def to_numpy(self, x: Array) -> npt.NDArray[Any]:
+        """Bring hypervectors back to the host, in the form that the NumPy backend has; see :meth:`from_numpy`."""
+        host: npt.NDArray[Any] = self.kernels.arrays.to_numpy(self.check(x))
+        return host
 
     # ------------------------------------------------------------------ atoms
 
@@ -266,13 +301,13 @@ class VSA(ABC):
         """Undo :meth:`bind` with the same role; shapes and errors as there."""
 
     @abstractmethod
-    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
+    def bundle(self, x: Array, weights: Any = None) -> Array:
         """Superpose the hypervectors along axis -2.
 
         Parameters
         ----------
         x : (..., n, storage) array, n >= 1
-        weights : array that broadcasts to (..., n), optional
+        weights : array or list of numbers that broadcasts to (..., n), optional
 
         Returns
         -------
@@ -325,7 +360,7 @@ class VSA(ABC):
         """
 
     @abstractmethod
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide which items are members of an unweighted bundle of atoms.
 
         Parameters
@@ -341,7 +376,7 @@ class VSA(ABC):
         (*p, *q) bool array
         """
 
-    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate the number of common members of every pair of unweighted bundles of atoms.
 
         Parameters
@@ -389,13 +424,12 @@ class VSA(ABC):
         """
         q, x, k = self.check_search(queries, items, k)
         flat = q.reshape(-1, self.storage)
-        scores = np.empty((len(flat), k), dtype=np.float32)
-        indices = np.empty((len(flat), k), dtype=np.int64)
         rows = max(256, SIMILARITY_BLOCK // max(1, len(x)))
-        for start in range(0, len(flat), rows):
-            part = slice(start, start + rows)
-            scores_of = partial(self._scores, flat[part], x)
-            scores[part], indices[part] = top_scores(scores_of, len(x), k, SIMILARITY_BLOCK)
+        parts = [
+            top_scores(self.kernels, partial(self._scores, flat[start : start + rows], x), len(x), k, SIMILARITY_BLOCK)
+            for start in range(0, max(1, len(flat)), rows)
+        ]
+        scores, indices = (self.xp.concat(blocks, axis=0) for blocks in zip(*parts, strict=True))
         return scores.reshape(*q.shape[:-1], k), indices.reshape(*q.shape[:-1], k)
 
     def _scores(self, queries: Array, items: Array, block: slice) -> Array:
@@ -459,7 +493,7 @@ class VSA(ABC):
         """Check the operands of a search and return them with ``min(k, n)``."""
         q, x = self.check(queries, "queries"), self.check(items, "items")
         if x.ndim != 2:
-            raise DimensionError(f"items must have shape (n, {self.storage}), not {x.shape}")
+            raise DimensionError(f"items must have shape (n, {self.storage}), not {tuple(x.shape)}")
         return q, x, min(integer(k, "k", least=1), len(x))
 
     def check_bundle(self, x: Any) -> Array:
@@ -467,33 +501,36 @@ class VSA(ABC):
         members = self.check(x, "bundle members")
         if members.ndim < 2:
             raise DimensionError(
-                f"bundle takes an array of shape (..., n, {self.storage}), not {members.shape}; stack the members first"
+                f"bundle takes an array of shape (..., n, {self.storage}), not {tuple(members.shape)}; "
+                "stack the members first"
             )
         if members.shape[-2] == 0:
             raise EmptyBundleError("a bundle needs at least one member, and axis -2 has length 0")
         check_load(self.model, self.dim, members.shape[-2], self.bound_options)
         return members
 
-    def check_weights(self, weights: npt.ArrayLike, members: Array, kinds: str = "bui") -> npt.NDArray[Any]:
-        """Check weights against the members and the dtype kinds that the model takes."""
-        try:
-            w = np.asarray(weights)
-        except ValueError as error:
-            raise DTypeError(f"weights must be an array of numbers, not lists of different lengths ({error})") from None
-        if w.dtype.kind not in "buif":
+    def check_weights(self, weights: Any, members: Array, kinds: str = "bui") -> Array:
+        """Check weights against the members and the dtype kinds that the model takes: ``(..., n)``.
+
+        Lists of numbers are handed over to the backend; arrays must be its own, on its device.
+        """
+        arrays, xp = self.kernels.arrays, self.xp
+        w = arrays.check(weights if is_array(weights) else arrays.from_numpy(_plain_weights(weights)), "weights")
+        found = kind(xp, w)
+        if found not in "buif":
             raise DTypeError(f"weights must be real numbers of at most 64 bits, not {w.dtype}")
-        if w.dtype.kind not in kinds:
+        if found not in kinds:
             raise DTypeError(
                 f"{self.model} takes integer weights, so that every backend agrees exactly, not {w.dtype}; "
                 "scale and round them, for instance np.rint(1000 * weights).astype(int)"
             )
-        if w.dtype.kind == "u" and w.max(initial=0) >= 2**63:
+        if w.dtype == np.uint64 and w.max(initial=0) >= 2**63:
             raise ParameterError(f"a weight of {w.max()} does not fit a signed 64-bit integer; scale the weights down")
         try:
-            return np.broadcast_to(w, members.shape[:-1])
-        except ValueError:
+            return xp.broadcast_to(w, members.shape[:-1])
+        except (ValueError, RuntimeError):
             raise DimensionError(
-                f"weights of shape {w.shape} do not broadcast to the members {members.shape[:-1]}"
+                f"weights of shape {tuple(w.shape)} do not broadcast to the members {tuple(members.shape[:-1])}"
             ) from None
 
     def check_batches(self, a: Array, b: Array) -> tuple[int, ...]:
@@ -505,18 +542,39 @@ class VSA(ABC):
             If they do not.
         """
         try:
-            return np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+            return np.broadcast_shapes(tuple(a.shape[:-1]), tuple(b.shape[:-1]))
         except ValueError:
-            raise DimensionError(f"batch axes {a.shape[:-1]} and {b.shape[:-1]} do not broadcast") from None
+            raise DimensionError(
+                f"batch axes {tuple(a.shape[:-1])} and {tuple(b.shape[:-1])} do not broadcast"
+            ) from None
 
-    def check_components(self, x: Any, kinds: str, what: str) -> npt.NDArray[Any]:
+    def check_components(self, x: Any, kinds: str, what: str) -> Array:
         """Check an unpacked array: its last axis is ``dim`` and its dtype kind is one of ``kinds``."""
-        if not isinstance(x, np.ndarray):
-            raise DTypeError(f"{what} must be a NumPy array, not {type(x).__name__}")
-        if x.dtype.kind not in kinds:
-            raise DTypeError(f"{what} of {self.model} cannot have dtype {x.dtype}")
-        if x.dtype.kind == "f" and x.dtype.itemsize not in (4, 8):
-            raise DTypeError(f"{what} of {self.model} must be float32 or float64, not {x.dtype}; convert with astype")
-        if x.ndim == 0 or x.shape[-1] != self.dim:
-            raise DimensionError(f"{what} has shape {x.shape}; {self.model} needs {self.dim} on the last axis")
-        return x.astype(x.dtype.newbyteorder("="), copy=False)
+        native, floats = self.kernels.arrays.check(x, what), self.kernels.arrays.floats
+        found = kind(self.xp, native)
+        if found not in kinds:
+            raise DTypeError(f"{what} of {self.model} cannot have dtype {native.dtype}")
+        if found == "f" and dtype_name(native) not in floats:
+            allowed = f"{', '.join(floats[:-1])} or {floats[-1]}"
+            raise DTypeError(f"{what} of {self.model} must be {allowed}, not {native.dtype}; convert with astype")
+        if native.ndim == 0 or native.shape[-1] != self.dim:
+            raise DimensionError(
+                f"{what} has shape {tuple(native.shape)}; {self.model} needs {self.dim} on the last axis"
+            )
+        return native
+
+    def check_precision(self, name: Any, others: tuple[str, ...] = ()) -> None:
+        """Check the name of a dtype of atoms: one of ``others``, or a float that the backend computes with."""
+        allowed = (*others, *self.kernels.arrays.floats)
+        if name not in allowed:
+            raise ParameterError(f"precision must be one of {', '.join(allowed)}, not {name!r}")
+
+
+def _plain_weights(weights: Any) -> npt.NDArray[Any]:
+    try:
+        w = np.asarray(weights)
+    except ValueError as error:
+        raise DTypeError(f"weights must be an array of numbers, not lists of different lengths ({error})") from None
+    if w.dtype.kind not in "buif":
+        raise DTypeError(f"weights must be real numbers of at most 64 bits, not {w.dtype}")
+    return w

@@ -1,9 +1,13 @@
-"""The models and backends that the suite runs over."""
+"""The models and backends that the suite runs over, and the way from their arrays to NumPy's."""
+
+import numpy as np
+import pytest
 
 import hdc
 
 FAMILIES = {
     "MAP-I": ("MAP-I", {}),
+    "MAP-I-float32": ("MAP-I", {"precision": "float32"}),
     "MAP-B": ("MAP-B", {}),
     "Bloom-shift": ("Bloom", {}),
     "Bloom-segment": ("Bloom", {"binding": "segment"}),
@@ -14,10 +18,42 @@ FAMILIES = {
     "MBAT-haar": ("MBAT", {"matrix": "haar"}),
     "MBAT-hadamard-float64": ("MBAT", {"matrix": "hadamard", "precision": "float64"}),
 }
-BACKENDS = hdc.backends()
+NUMPY_BACKENDS = ("numpy", "numba")
+"""Backends whose arrays are NumPy's."""
+
+
+def _without_torch():
+    return "" if "torch" in hdc.backends() else "torch is not installed"
+
+
+def _without_cuda():
+    if _without_torch():
+        return _without_torch()
+    import torch
+
+    return "" if torch.cuda.is_available() else "there is no CUDA GPU"
+
+
+NO_TORCH, NO_CUDA = _without_torch(), _without_cuda()
+TORCH_BACKENDS = (
+    pytest.param("torch", marks=pytest.mark.skipif(bool(NO_TORCH), reason=NO_TORCH)),
+    pytest.param("torch-cuda", marks=pytest.mark.skipif(bool(NO_CUDA), reason=NO_CUDA)),
+)
+BACKENDS = (*NUMPY_BACKENDS, *TORCH_BACKENDS)
+
+
+def place(backend: str) -> dict[str, str]:
+    """Return the parameters of a model on a backend of this suite: ``"torch-cuda"`` names its device too."""
+    name, _, device = backend.partition("-")
+    return {"backend": name, "device": device or "cpu"}
 
 
 def make(family: str, dim: int, backend: str = "numpy", **parameters: object) -> hdc.VSA:
     """Create the model of a family name."""
     model, fixed = FAMILIES[family]
-    return hdc.create(model, dim, backend=backend, **{**fixed, **parameters})
+    return hdc.create(model, dim, **place(backend), **{**fixed, **parameters})
+
+
+def host(x):
+    """Return an array of any backend as NumPy's, tensors without a copy where they allow it."""
+    return x.detach().cpu().numpy() if hasattr(x, "detach") else np.asarray(x)

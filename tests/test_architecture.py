@@ -13,7 +13,7 @@ FOLDERS = {"hdc": "hdc", "backends": "hdc.backends", "apps": "hdc.apps"}
 LAYERS = [
     {"errors"},
     {"words", "kernels", "checks", "bounds"},
-    {"atoms", "registry", "selection", "dense", "files"},
+    {"arrays", "atoms", "registry", "selection", "dense", "files"},
     {"vsa"},
     {"models"},
     {"memory", "hopfield"},

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 import hdc
 from hdc import errors, words
 from hdc.apps.retrieval import BinaryIndex
-from tests.models import BACKENDS
+from tests.models import NUMPY_BACKENDS
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=NUMPY_BACKENDS)
 def backend(request):
     return request.param
 
@@ -38,7 +38,7 @@ def nearest(queries, rows, dim, k):
 )
 def test_adding_in_parts_and_searching_is_exact(dim, parts, queries, k, seed):
     rows, asked = codes(sum(parts) or 1, dim, seed), codes(queries + 1, dim, seed + 1)[:queries]
-    for backend in BACKENDS:
+    for backend in NUMPY_BACKENDS:
         index, start = BinaryIndex(dim, backend=backend), 0
         for part in parts:
             assert index.add(rows[start : start + part]).tolist() == list(range(start, start + part))

@@ -65,6 +65,8 @@ ASK = ("dimension", "--model", "MAP-B")
         (("run", "--experiment", "bundle", "--models", "MAP-I", "--dims", "9", "-p", "x", "-o", "r.db"), "-p takes"),
         (("plot", "nothing.db", "-o", "x.png"), "no such results file"),
         (("schlegel", "--models", "XYZ"), "unknown model 'XYZ'"),
+        (("schlegel", "--models", "MAP-B", "--device", "cuda"), "take backend='torch', device='cuda'"),
+        (("run", "--experiment", "bundle", "--models", "MAP-I", "--dims", "9", "--device", "x", "-o", "r"), "not on"),
     ],
 )  # fmt: skip
 def test_errors_say_what_is_allowed(words, message, tmp_path, monkeypatch):

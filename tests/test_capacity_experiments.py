@@ -19,6 +19,7 @@ from hdc.apps.capacity.results import Point, Results
 from hdc.apps.capacity.schlegel import table
 from hdc.apps.capacity.search import minimum_dimension
 from hdc.apps.progress import bar
+from tests.models import TORCH_BACKENDS, place
 from tests.test_registry import plugin
 
 __all__ = ["plugin"]
@@ -72,6 +73,15 @@ def test_backends_agree_exactly(backend, model):
     assert np.array_equal(reference, other)
 
 
+@pytest.mark.parametrize("backend", TORCH_BACKENDS)
+@pytest.mark.parametrize(("experiment", "model", "parameters"), list(every_case()))
+def test_every_experiment_runs_on_torch(backend, experiment, model, parameters, monkeypatch):
+    monkeypatch.setattr(draws, "MEMORY", 4096)
+    setting = {**parameters, "model": model, "dim": 64}
+    points = [Experiment(experiment, {**setting, **p}).measure(20) for p in ({"backend": "numpy"}, place(backend))]
+    assert points[0].right == points[1].right
+
+
 def test_trials_are_functions_of_their_number():
     setting = Experiment("bundle", {"model": "MAP-B", "dim": 100, **SMALL})
     whole = np.concatenate([a.right for a in setting.answers(0, 300)])
@@ -119,7 +129,7 @@ class TestRun:
             ("membership", {"colour": 1}, "no parameter 'colour'"),
             ("weather", {}, "unknown experiment 'weather'; known: membership"),
             ("bundle", {"model": "Hopfield"}, "takes part in membership and intersection"),
-            ("intersection", {}, "intersection needs tolerance; its parameters are model, dim, backend, items"),
+            ("intersection", {}, "intersection needs tolerance; its parameters are model, dim, backend, device, items"),
             ("intersection", {"tolerance": 1, "overlap": 6}, "overlap must be from 0 to the smaller set"),
             ("nested", {"shape": "ring"}, "shape must be one of tree, chain"),
         ],

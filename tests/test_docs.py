@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from hdc.apps.cli import main
+from tests.models import NO_TORCH
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -27,6 +28,8 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_python_examples(page, tmp_path, monkeypatch):
+    if page.stem == "torch" and NO_TORCH:
+        pytest.skip(NO_TORCH)
     monkeypatch.chdir(tmp_path)
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS, encoding="utf-8")
     assert failed == 0

@@ -19,13 +19,23 @@ from hypothesis import strategies as st
 
 from hdc.errors import ParameterError
 from hdc.words import mask_tail, word_count
-from tests import naive
+from tests import models, naive
+from tests.bridge import backend_of
 
-BACKENDS = {name: importlib.import_module(f"hdc.backends.{name}_backend").BACKEND for name in ("numpy", "numba")}
+NAMES = (
+    *models.NUMPY_BACKENDS,
+    *models.TORCH_BACKENDS,
+    pytest.param("torch-portable", marks=pytest.mark.skipif(bool(models.NO_TORCH), reason=models.NO_TORCH)),
+)
+BACKENDS = {name: backend_of(name) for name in models.NUMPY_BACKENDS}
+if not models.NO_TORCH:
+    BACKENDS |= {name: backend_of(name) for name in ("torch", "torch-portable")}
+if not models.NO_CUDA:
+    BACKENDS["torch-cuda"] = backend_of("torch-cuda")
 DIMS = (1, 63, 64, 65, 1000, 10_000)
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=NAMES)
 def backend(request):
     return BACKENDS[request.param]
 

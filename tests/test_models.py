@@ -129,7 +129,7 @@ class TestMAPI:
         assert self.vsa.contains(x, np.ones(256, np.int8)).item()
         from hdc.dense import dots
 
-        assert dots(x, x) == 256 * (2**20 + 1) ** 2
+        assert dots(self.vsa.kernels, x, x) == 256 * (2**20 + 1) ** 2
 
     def test_float_weights_and_arrays(self):
         x = self.vsa.symbols(["a", "b"])

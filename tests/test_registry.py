@@ -15,11 +15,11 @@ def plugin(monkeypatch):
     """Put the plugin's folder, metadata and all, on the path as an installed package would be."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugin"))
     registry._points.cache_clear()
-    registry.backend.cache_clear()
+    registry._load.cache_clear()
     yield
     sys.modules.pop("hdc_plugin", None)
     registry._points.cache_clear()
-    registry.backend.cache_clear()
+    registry._load.cache_clear()
 
 
 def test_builtin_names():

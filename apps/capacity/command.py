@@ -69,6 +69,7 @@ def _register_run(commands: Any) -> None:
         "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE,...", help="any other parameter"
     )
     parser.add_argument("--backend", default="auto", help="of the models (auto)")
+    parser.add_argument("--device", default="cpu", help="of the backend: cpu, or cuda for torch (cpu)")
     parser.add_argument("--trials", type=number, default=1000, help="at each point (1000)")
     parser.add_argument("--seed", type=int, default=0, help="(0)")
     parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one a core (-1)")
@@ -96,6 +97,7 @@ def _register_schlegel(commands: Any) -> None:
     parser.add_argument("--universe", type=number, default=1000, help="symbols to tell them from (1000)")
     parser.add_argument("--target", type=float, default=0.99, help="share of right answers (0.99)")
     parser.add_argument("--backend", default="auto", help="of the models (auto)")
+    parser.add_argument("--device", default="cpu", help="of the backend: cpu, or cuda for torch (cpu)")
     parser.add_argument("--seed", type=int, default=0, help="(0)")
     parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one a core (-1)")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -165,6 +167,7 @@ def run_run(arguments: argparse.Namespace) -> int:
 
     grid: dict[str, Any] = {"model": arguments.models, "dim": arguments.dims, "backend": arguments.backend}
     grid.update({name: getattr(arguments, name) for name in ("items", "universe") if getattr(arguments, name)})
+    grid.update({"device": arguments.device} if arguments.device != "cpu" else {})
     grid.update(_parameter(text) for text in arguments.parameter)
     points = experiments.run(
         arguments.experiment,
@@ -198,6 +201,7 @@ def run_schlegel(arguments: argparse.Namespace) -> int:
         target=arguments.target,
         seed=arguments.seed,
         backend=arguments.backend,
+        device=arguments.device,
         n_jobs=arguments.jobs,
     )
     keys = ("model", "protocol", "dimension", "shown above", "shown up to", "formula", "trials")

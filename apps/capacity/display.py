@@ -52,7 +52,7 @@ def points_table(points: Sequence[Point]) -> Table:
 
 
 def _point_row(point: Point) -> Sequence[Any]:
-    hidden = ("model", "dim", "backend")
+    hidden = ("model", "dim", "backend", "device")
     others = " ".join(f"{k}={v}" for k, v in point.settings.items() if k not in hidden and v is not None)
     return (
         *(point.experiment, point["model"], point["dim"], others, point.trials),

@@ -43,7 +43,7 @@ class Draws:
         Its kernels draw; every backend draws the same.
     experiment : str
     parameters : str
-        Canonical JSON without the backend.
+        Canonical JSON without backend and device.
     seed : int
     """
 
@@ -102,7 +102,7 @@ class Codebook:
         """Return the symbols of numbers, ``numbers.shape + (storage,)``."""
         if self._all is None:
             return self.draws.atoms("symbol", self.block, numbers)
-        return self._all[numbers]
+        return self._all[self.draws.vsa.kernels.arrays.from_numpy(numbers)]
 
     def parts(self) -> Iterator[tuple[int, Array]]:
         """Yield all symbols in order, as parts that fit: (number of the first, ``(n, storage)`` array)."""
@@ -117,7 +117,7 @@ class Codebook:
         """Return the numbers of the k most similar symbols of each query, ``(*p, k)``."""
         vsa, best = self.draws.vsa, None
         for start, part in self.parts():
-            scores, numbers = (np.asarray(x) for x in vsa.nearest(queries, part, k))
+            scores, numbers = map(vsa.kernels.arrays.to_numpy, vsa.nearest(queries, part, k))
             if best is not None:
                 scores = np.concatenate([best[0], scores], axis=-1)
                 numbers = np.concatenate([best[1], numbers + start], axis=-1)

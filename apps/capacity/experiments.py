@@ -28,7 +28,7 @@ class Experiment:
     name : str
         One of :func:`names`.
     parameters : mapping
-        ``model``, ``dim``, ``backend`` (``"auto"``), the protocol's, and those of the model.
+        ``model``, ``dim``, ``backend`` (``"auto"``), ``device`` (``"cpu"``), the protocol's, and those of the model.
     seed : int
 
     Raises
@@ -70,15 +70,16 @@ class Experiment:
     def model(self) -> hdc.VSA:
         """Return the model at this setting; for a matrix memory, the MAP-I of its atoms."""
         plan, p = protocol(self.name), self.parameters
-        extra = {k: v for k, v in p.items() if k not in {"model", "dim", "backend", *plan.needs, *plan.defaults}}
+        place = {name: p[name] for name in ("backend", "device") if name in p}
+        extra = {k: v for k, v in p.items() if k not in {"model", "dim", *place, *plan.needs, *plan.defaults}}
         if p["model"] in MATRICES:
             if self.name not in ("membership", "intersection"):
                 raise ParameterError(f"{p['model']} takes part in membership and intersection, not in {self.name}")
-            return hdc.MAPI.from_parameters(dim=p["dim"], backend=p["backend"], seed=self.seed, **extra)
+            return hdc.MAPI.from_parameters(dim=p["dim"], **place, seed=self.seed, **extra)
         sparse = p["model"] in ("Bloom", "CountingBloom") and not {"ones", "load"} & set(extra)
         if sparse and plan.load(p):
             extra["load"] = plan.load(p)
-        return hdc.create(p["model"], p["dim"], backend=p["backend"], seed=self.seed, **extra)
+        return hdc.create(p["model"], p["dim"], **place, seed=self.seed, **extra)
 
     @property
     def stored(self) -> str:
@@ -96,7 +97,7 @@ class Experiment:
         A trial's answers depend on nothing but the setting, the seed and its number.
         """
         plan, vsa = protocol(self.name), self.model()
-        algebra = canonical({k: v for k, v in self.parameters.items() if k != "backend"})
+        algebra = canonical({k: v for k, v in self.parameters.items() if k not in ("backend", "device")})
         draws = Draws(vsa, self.name, algebra, self.seed)
         bytes_each = 8 * vsa.dim * max(1, plan.vectors(self.parameters))
         step = max(1, MEMORY // bytes_each)
@@ -206,4 +207,4 @@ def _whole(name: str, value: Any) -> int:
 
 
 def _parameter_names(plan: Protocol) -> str:
-    return ", ".join(("model", "dim", "backend", *plan.needs, *plan.defaults))
+    return ", ".join(("model", "dim", "backend", "device", *plan.needs, *plan.defaults))

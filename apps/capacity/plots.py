@@ -194,5 +194,5 @@ def _label(point: Point, names: Sequence[str]) -> str:
 
 def _fixed(points: Sequence[Point], axis: str) -> str:
     varying, settings = _varying(points), points[0].settings
-    hidden = {"model", "backend", axis, *varying}
+    hidden = {"model", "backend", "device", axis, *varying}
     return ", ".join(f"{name} {value}" for name, value in settings.items() if name not in hidden and value is not None)

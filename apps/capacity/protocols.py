@@ -48,6 +48,11 @@ class Batch:
     def __getitem__(self, name: str) -> Any:
         return self.parameters[name]
 
+    def on_host(self, x: Array) -> npt.NDArray[Any]:
+        """Return what the model computed as a NumPy array."""
+        host: npt.NDArray[Any] = self.vsa.kernels.arrays.to_numpy(x)
+        return host
+
     def members(self, count: int) -> Ints:
         """Draw different symbols for each trial, ``(trials, count)``."""
         return self.draws.distinct("members", self.trials, count, self["universe"])
@@ -132,7 +137,7 @@ def all_decided(batch: Batch, members: Ints, decide: Callable[[Array, int], npt.
         truth = np.zeros((len(batch.trials), len(part)), dtype=np.bool_)
         rows, columns = np.nonzero((members >= start) & (members < start + len(part)))
         truth[rows, members[rows, columns] - start] = True
-        right &= (np.asarray(decide(part, start)) == truth).all(axis=1)
+        right &= (decide(part, start) == truth).all(axis=1)
     return right.astype(np.int64)
 
 
@@ -145,9 +150,11 @@ def membership(batch: Batch) -> Answers:
         return _matrix_membership(batch)
     members = batch.members(batch["items"])
     bundles = batch.vsa.bundle(batch.codebook.take(members))
-    return Answers(
-        all_decided(batch, members, lambda part, start: batch.vsa.contains(bundles, part, size=batch["items"]))
-    )
+
+    def decide(part: Array, start: int) -> npt.NDArray[np.bool_]:
+        return batch.on_host(batch.vsa.contains(bundles, part, size=batch["items"]))
+
+    return Answers(all_decided(batch, members, decide))
 
 
 def intersection(batch: Batch) -> Answers:
@@ -159,7 +166,7 @@ def intersection(batch: Batch) -> Answers:
         estimate = _matrix_intersection(batch, *sets)
     else:
         x, y = (batch.vsa.bundle(batch.codebook.take(numbers)) for numbers in sets)
-        estimate = np.diagonal(np.asarray(batch.vsa.intersection_size(x, y, sizes=(a, b))))
+        estimate = np.diagonal(batch.on_host(batch.vsa.intersection_size(x, y, sizes=(a, b))))
     return Answers((np.abs(estimate - overlap) <= batch["tolerance"]).astype(np.int64), estimate)
 
 
@@ -179,8 +186,8 @@ def nested(batch: Batch) -> Answers:
 
     def decide(part: Array, start: int) -> npt.NDArray[np.bool_]:
         if isinstance(vsa, hdc.MAPB):  # its threshold depends on the tree, not only on the number of leaves
-            return np.asarray(vsa.similarity(root, part) >= bias / 2)
-        return vsa.contains(root, part, size=members.shape[1])
+            return batch.on_host(vsa.similarity(root, part) >= bias / 2)
+        return batch.on_host(vsa.contains(root, part, size=members.shape[1]))
 
     return Answers(all_decided(batch, members, decide))
 
@@ -209,10 +216,10 @@ def _matrix_membership(batch: Batch) -> Answers:
     used, columns = np.unique(members, return_inverse=True)
     weights = np.zeros((len(members), len(used)))
     np.put_along_axis(weights, columns.reshape(members.shape), signs[members], axis=1)
-    atoms = batch.codebook.take(used)
+    atoms = batch.on_host(batch.codebook.take(used))
 
     def decide(part: Array, start: int) -> npt.NDArray[np.bool_]:
-        forms = (weights @ _squares(atoms, part)) * signs[start : start + len(part)]
+        forms = (weights @ _squares(atoms, batch.on_host(part))) * signs[start : start + len(part)]
         if batch["model"] == "Hopfield":
             return np.asarray(forms / m - batch["items"] >= (m - 1) / 2)
         return np.asarray(forms >= m**2 / 2)
@@ -222,7 +229,8 @@ def _matrix_membership(batch: Batch) -> Answers:
 
 def _matrix_intersection(batch: Batch, x: Ints, y: Ints) -> Floats:
     m, signs = batch["dim"], _matrix_signs(batch)
-    products = batch.codebook.take(x).astype(np.float32) @ batch.codebook.take(y).astype(np.float32).swapaxes(-1, -2)
+    a, b = (batch.on_host(batch.codebook.take(numbers)).astype(np.float32) for numbers in (x, y))
+    products = a @ b.swapaxes(-1, -2)
     form = np.einsum("ta,tab,tb->t", signs[x], products.astype(np.float64) ** 2, signs[y])
     if batch["model"] == "Hopfield":
         return np.asarray((form / m - x.shape[1] * y.shape[1]) / (m - 1))
@@ -269,7 +277,7 @@ def bindings(batch: Batch) -> Answers:
         product = vsa.bind(factor, product)
     bundles = vsa.bundle(product[:, :-1])
     member, other = (
-        np.diagonal(np.asarray(vsa.contains(bundles, product[:, i], size=batch["items"]))) for i in (0, -1)
+        np.diagonal(batch.on_host(vsa.contains(bundles, product[:, i], size=batch["items"]))) for i in (0, -1)
     )
     return Answers(member.astype(np.int64) + ~other)
 
@@ -304,9 +312,9 @@ def unbinding(batch: Batch) -> Answers:
     keys = batch.own_keys(batch["depth"])
     for key in keys:
         vectors = vsa.bind(key, vectors)
-    for key in reversed(keys) if isinstance(keys, list) else keys[::-1]:
+    for key in reversed(list(keys)):
         vectors = vsa.unbind(key, vectors)
-    similarity = np.diagonal(np.asarray(vsa.similarity(vectors, original))).astype(np.float64)
+    similarity = np.diagonal(batch.on_host(vsa.similarity(vectors, original))).astype(np.float64)
     return Answers((batch.codebook.nearest(vectors, 1)[:, 0] == members[:, 0]).astype(np.int64), similarity)
 
 

@@ -32,6 +32,7 @@ def table(
     target: float = 0.99,
     seed: int = 0,
     backend: str = "auto",
+    device: str = "cpu",
     n_jobs: int = 1,
     progress: bool = True,
 ) -> list[Row]:
@@ -45,7 +46,7 @@ def table(
         Bundled vectors (or pairs), and the symbols to tell them from.
     target : float
         Share of right answers.
-    seed, backend, n_jobs, progress
+    seed, backend, device, n_jobs, progress
         As :func:`hdc.apps.capacity.experiments.run`.
 
     Returns
@@ -60,7 +61,7 @@ def table(
     from joblib import Parallel, delayed
 
     names = tuple(models) if models is not None else hdc.models()
-    shared: dict[str, Any] = {"items": items, "universe": universe, "backend": backend}
+    shared: dict[str, Any] = {"items": items, "universe": universe, "backend": backend, "device": device}
     for model in names:
         Experiment("pairs", {**shared, "model": model, "dim": 256}, seed)
 

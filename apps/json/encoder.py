@@ -19,7 +19,7 @@ from hdc.apps.json.decoding import SIGN_GAIN, Decoder
 from hdc.apps.json.embedding import Embeddings, StringEncoder
 from hdc.apps.json.estimator import Transformer
 from hdc.apps.json.layout import Arrays, Layout, Weights
-from hdc.apps.json.leaf_vectors import LeafVectors
+from hdc.apps.json.leaf_vectors import LeafVectors, on_host
 from hdc.apps.json.learning import ProfileBuilder
 from hdc.apps.json.leaves import LeafTable
 from hdc.apps.json.packing import sign_bits
@@ -82,6 +82,11 @@ class JSONEncoder(Transformer):
         From a list of n distinct strings to an ``(n, e)`` array of floats, such as a sentence transformer's ``encode``.
     rarity : bool
         Whether rare values weigh more, once fitted.
+    backend : str
+        ``"auto"`` or one of :func:`hdc.backends`: what binds and adds. Vectors agree to rounding, whatever it is, and
+        are NumPy arrays; :meth:`to_json` says nothing of it.
+    device : str
+        Of the backend: ``"cpu"``, or for torch ``"cuda"`` or ``"cuda:1"`` too.
 
     Attributes
     ----------
@@ -108,6 +113,8 @@ class JSONEncoder(Transformer):
         strings: Mapping[str, float] | None = None,
         string_encoder: StringEncoder | None = None,
         rarity: bool = True,
+        backend: str = "auto",
+        device: str = "cpu",
     ) -> None:
         self.dim = dim
         self.output: Output = output
@@ -122,19 +129,30 @@ class JSONEncoder(Transformer):
         self.strings = strings
         self.string_encoder = string_encoder
         self.rarity = rarity
+        self.backend = backend
+        self.device = device
 
     # ------------------------------------------------------------------ parameters and state
 
     def to_json(self) -> dict[str, Any]:
         """Return parameters and fitted state as a JSON-able dict; :meth:`from_json` turns it back.
 
-        Of a string encoder it says only that there is one.
+        Of a string encoder it says only that there is one; of backend and device nothing, for the vectors are the same
+        on all.
         """
         parameters = {**self.get_params(), "convert": list(self.convert), "string_encoder": bool(self.string_encoder)}
+        del parameters["backend"], parameters["device"]
         return {"parameters": parameters, "profile": self.profile_.to_json()}
 
     @classmethod
-    def from_json(cls, state: dict[str, Any], string_encoder: StringEncoder | None = None) -> Self:
+    def from_json(
+        cls,
+        state: dict[str, Any],
+        string_encoder: StringEncoder | None = None,
+        *,
+        backend: str = "auto",
+        device: str = "cpu",
+    ) -> Self:
         """Return the encoder that :meth:`to_json` wrote: it gives the same vectors.
 
         Parameters
@@ -142,6 +160,8 @@ class JSONEncoder(Transformer):
         state : dict
         string_encoder : callable
             The one that the encoder had, if it had one.
+        backend, device : str
+            Of the new encoder.
 
         Raises
         ------
@@ -152,7 +172,8 @@ class JSONEncoder(Transformer):
         """
         try:
             encoded = state["parameters"]["string_encoder"]
-            encoder = cls(**{**state["parameters"], "string_encoder": string_encoder})
+            own = {"string_encoder": string_encoder, "backend": backend, "device": device}
+            encoder = cls(**{**state["parameters"], **own})
             encoder.profile_ = Profile.from_json(state["profile"])
         except (KeyError, TypeError, ValueError) as error:
             raise FileFormatError("no state of a JSONEncoder, or one of another version; fit it again") from error
@@ -181,7 +202,9 @@ class JSONEncoder(Transformer):
     @property
     def vsa(self) -> hdc.VSA:
         """The algebra: a model and nothing else, made of the parameters."""
-        return hdc.create("MBAT", self.dim, matrix=self.matrix, seed=self.seed)
+        return hdc.create(
+            "MBAT", self.dim, matrix=self.matrix, seed=self.seed, backend=self.backend, device=self.device
+        )
 
     @property
     def layout(self) -> Layout:
@@ -260,7 +283,7 @@ class JSONEncoder(Transformer):
 
         Returns
         -------
-        (n, dim) float32 array
+        (n, dim) float32 NumPy array, on every backend
             Rows of expected norm 1; exactly linear in the leaves of a document.
         (n, ceil(dim / 64)) uint64 array, for ``output="packed"``
             Bit ``i`` of word ``w`` is 1 where component ``64 w + i`` of the float vector is positive (layout of
@@ -358,7 +381,7 @@ class JSONEncoder(Transformer):
         if k < 1:
             raise ParameterError(f"k must be at least 1, not {k}")
         steps = parse_path(path) if isinstance(path, str) else path
-        decoder = Decoder(self.vsa, self.values, self.layout, steps)
+        decoder = Decoder(on_host(self.vsa), self.values, self.layout, steps)
         if np.ndim(vectors) == 1:
             return decoder.decode(vectors[None], k)[0]
         return decoder.decode(vectors, k)

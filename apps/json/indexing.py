@@ -215,7 +215,9 @@ class _Build:
             fitted.profile_ = builder.build()
             files.save(path, PROFILE, fitted.to_json(), {})
         meta, _ = files.load(path, PROFILE)
-        self.task = replace(self.task, encoder=JSONEncoder.from_json(meta, self.task.encoder.string_encoder))
+        asked = self.task.encoder
+        encoder = JSONEncoder.from_json(meta, asked.string_encoder, backend=asked.backend, device=asked.device)
+        self.task = replace(self.task, encoder=encoder)
 
     def _fresh(self) -> JSONEncoder:
         return JSONEncoder(**self.task.encoder.get_params())

@@ -34,6 +34,7 @@ class LeafVectors:
     table : LeafTable
         May grow.
     vsa : hdc.VSA
+        On any backend and device: vectors of leaves and tokens are held there, and bound and added there.
     values : Values
 
     Attributes
@@ -50,7 +51,7 @@ class LeafVectors:
         self._masses = np.empty(0)
         self._slots = np.empty(0, dtype=np.int64)
         room = max(1, HELD_BYTES // (4 * vsa.dim))
-        self._vectors: Floats = np.empty((room, vsa.dim), dtype=np.float32)
+        self._vectors = _floats(vsa, room)
         self._owners = np.full(room, -1)
         self._used = np.zeros(room, dtype=np.int64)
         self._round = 0
@@ -79,30 +80,32 @@ class LeafVectors:
 
         Returns
         -------
-        (n, dim) float32 array
+        (n, dim) float32 NumPy array
         """
+        return self._vsa.to_numpy(self._sums(weights, leaves, starts))
+
+    def _sums(self, weights: Doubles, leaves: Ints, starts: Ints) -> Any:
         needed, room = distinct(leaves), len(self._used)
         if len(needed) <= room:
             self._hold(needed)
             return self._product(weights, self._slots[leaves], starts, self._vectors)
-        total = np.zeros((len(starts) - 1, self._vsa.dim), dtype=np.float32)
+        total: Any = 0
         for first in range(0, len(needed), room):
             part = needed[first : first + room]
             self._hold(part)
             inside = (leaves >= part[0]) & (leaves <= part[-1])
             bounds = np.concatenate([[0], np.cumsum(inside)])[starts]
-            total += self._product(weights[inside], self._slots[leaves[inside]], bounds, self._vectors)
+            total = total + self._product(weights[inside], self._slots[leaves[inside]], bounds, self._vectors)
         return total
 
-    def _product(
-        self, weights: npt.ArrayLike, columns: npt.ArrayLike, starts: npt.ArrayLike, vectors: Floats
-    ) -> Floats:
+    def _product(self, weights: npt.ArrayLike, columns: npt.ArrayLike, starts: npt.ArrayLike, vectors: Any) -> Any:
+        from_numpy = self._vsa.kernels.arrays.from_numpy
         data, indices, bounds = (
-            np.asarray(weights, np.float32),
-            np.asarray(columns, np.int64),
-            np.asarray(starts, np.int64),
+            from_numpy(np.asarray(weights, np.float32)),
+            from_numpy(np.asarray(columns, np.int64)),
+            from_numpy(np.asarray(starts, np.int64)),
         )
-        return np.asarray(self._vsa.kernels.dense.csr_matmul(data, indices, bounds, vectors))
+        return self._vsa.kernels.dense.csr_matmul(data, indices, bounds, vectors)
 
     # ------------------------------------------------------------------ what is held
 
@@ -127,10 +130,11 @@ class LeafVectors:
             for node, group in groupby(leaves[start:stop], key=nodes.__getitem__):
                 same = list(group)
                 free, role = vectors[first : first + len(same)], self._role(node)
-                self._vectors[self._slots[same]] = free if role is None else self._vsa.bind(role, free)
+                slots = self._vsa.kernels.arrays.from_numpy(self._slots[same])
+                self._vectors[slots] = free if role is None else self._vsa.bind(role, free)
                 first += len(same)
 
-    def _mix(self, tokens: list[Tokens]) -> Floats:
+    def _mix(self, tokens: list[Tokens]) -> Any:
         """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
         rows = self._atoms.rows([token for leaf in tokens for token in leaf])
         weights = [weight for leaf in tokens for weight in leaf.values()]
@@ -151,12 +155,13 @@ class TokenVectors:
     Attributes
     ----------
     vectors : (rows, dim) float32 array
+        On the device of the algebra.
     """
 
     def __init__(self, vsa: hdc.VSA, values: Values) -> None:
-        self._vsa, self._values = vsa, values
+        self._vsa, self._host, self._values = vsa, on_host(vsa), values
         self._rows: dict[Token, int] = {}
-        self.vectors: Floats = np.empty((HELD_TOKENS, vsa.dim), dtype=np.float32)
+        self.vectors = _floats(vsa, HELD_TOKENS)
 
     def rows(self, tokens: list[Token]) -> list[int]:
         """Return the row of each token in ``vectors``, until the next call."""
@@ -165,12 +170,23 @@ class TokenVectors:
             self._rows.clear()
             new = list(dict.fromkeys(tokens))
             if len(new) > len(self.vectors):
-                self.vectors = np.empty((len(new), self._vsa.dim), dtype=np.float32)
+                self.vectors = _floats(self._vsa, len(new))
         if new:
             first = len(self._rows)
-            self.vectors[first : first + len(new)] = self._values.vectors(self._vsa, new)
+            self.vectors[first : first + len(new)] = self._vsa.from_numpy(self._values.vectors(self._host, new))
             self._rows.update(zip(new, range(first, first + len(new)), strict=True))
         return [self._rows[token] for token in tokens]
+
+
+def on_host(vsa: hdc.VSA) -> hdc.VSA:
+    """Return the same algebra on NumPy arrays, in which values have their vectors made."""
+    return vsa if vsa.xp is np else vsa.with_backend("auto")
+
+
+def _floats(vsa: hdc.VSA, rows: int) -> Any:
+    """Return an array of the algebra's library and device, to be filled."""
+    xp, arrays = vsa.xp, vsa.kernels.arrays
+    return arrays.lasting(lambda: xp.empty((rows, vsa.dim), dtype=arrays.dtype("float32"), device=vsa.device))
 
 
 def path_role(vsa: hdc.VSA, path: Path) -> Any:

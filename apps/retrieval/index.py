@@ -64,12 +64,14 @@ class BinaryIndex:
         A new folder: what :meth:`add`, :meth:`update` and :meth:`remove` have returned from is durable there. Left
         out, the index is in memory; :meth:`save` writes it.
     backend : str
-        ``"auto"`` or one of :func:`hdc.backends`.
+        ``"auto"`` or one of :func:`hdc.backends` whose arrays are NumPy's: files are mapped into NumPy arrays.
 
     Raises
     ------
     ParameterError
         If a parameter is out of range or the folder is in use.
+    UnsupportedError
+        If the backend's arrays are not NumPy's.
     BackendUnavailableError
         If the kind or backend needs a library that is not installed.
 
@@ -125,7 +127,13 @@ class BinaryIndex:
         if self.levels > 16:
             raise ParameterError(f"levels must be at most 16, not {self.levels}")
         self.originals = None if meta["originals"] is None else Originals(*meta["originals"])
-        self._bits = find_backend(backend).bits
+        kernels = find_backend(backend)
+        if kernels.xp is not np:
+            raise UnsupportedError(
+                f"an index keeps NumPy arrays, and backend {kernels.name!r} has others; take backend='auto' and give "
+                "codes as vsa.to_numpy(codes)"
+            )
+        self._bits = kernels.bits
         self._measure = measure_of(self._bits, self.dim, self.levels)
         self.coarse = None if meta["coarse"] is None else Coarse.from_json(self._bits, meta["coarse"])
 

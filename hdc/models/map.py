@@ -1,7 +1,7 @@
 """MAP-I and MAP-B: bipolar atoms, multiplied to bind, added to bundle (Gayler 1998; Schlegel et al. 2022)."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
+from hdc.arrays import kind, size
 from hdc.bounds.formulas import majority_bias
 from hdc.checks import integer
 from hdc.dense import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
@@ -16,7 +17,7 @@ from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningErr
 from hdc.kernels import Array
 from hdc.models.packed import Packed
 from hdc.vsa import VSA, Role
-from hdc.words import Words, mask_tail
+from hdc.words import mask_tail
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,25 @@ class _MAP(VSA):
         return self.bind(role, y)
 
 
+def _are_signs(xp: Any, x: Array) -> bool:
+    """Return whether every component is ±1: two reductions, which cost less than a mask of the components."""
+    magnitudes = xp.abs(x)  # of -128 it is -128
+    return size(x) == 0 or bool((xp.min(magnitudes) == 1) & (xp.max(magnitudes) == 1))
+
+
 @dataclass(frozen=True)
 class MAPI(_MAP):
     """MAP-I: ±1 atoms (int8), integer sums that widen and never wrap, product, rotation, cosine.
 
     Arrays are ``(..., dim)``. int8 holds atoms and their products, so int8 components must be ±1; bundles
     are int32, or int64 where a sum or product of the inputs could leave int32. Floating-point arrays are
-    taken as they are.
+    taken as they are, and gradients flow through every operation.
+
+    Parameters
+    ----------
+    precision : {"int8", "float32", "float64", "float16", "bfloat16"}
+        Dtype of atoms, of those that the backend has. Sums of float atoms stay in it: exact up to 2^24 members in
+        float32, 2048 in float16, 256 in bfloat16.
 
     Examples
     --------
@@ -60,7 +73,14 @@ class MAPI(_MAP):
     dtype('int32')
     """
 
+    _: KW_ONLY
+    precision: str = "int8"
+
     model: ClassVar[str] = "MAP-I"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_precision(self.precision, ("int8",))
 
     @property
     def storage(self) -> int:
@@ -68,17 +88,18 @@ class MAPI(_MAP):
         return self.dim
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """int8."""
-        return np.dtype(np.int8)
+    def dtype(self) -> Any:
+        """int8, or the float dtype of ``precision``."""
+        return self.kernels.arrays.dtype(self.precision)
 
     def check(self, x: Any, what: str = "array") -> Array:
         """Check for a signed integer or floating-point array of ``dim`` components."""
         return self.check_components(x, "if", what)
 
-    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int8]:
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw ±1 components; the same signs as MAP-B's atoms."""
-        return atoms.signs(self.kernels.bits, keys, self.dim)
+        drawn = self.kernels.arrays.from_numpy(atoms.signs(self.kernels.bits, keys, self.dim))
+        return self.xp.astype(drawn, self.dtype, copy=False)
 
     def bind(self, role: Any, x: Array) -> Array:
         """Multiply component by component.
@@ -94,24 +115,26 @@ class MAPI(_MAP):
             If a product of two bundles can leave int64, or the negative of a component its dtype.
         """
         a, b = self._check_pair(role, x)
+        xp = self.xp
+        if "f" in (kind(xp, a), kind(xp, b)):
+            return a * b
         for operand in (a, b):
-            if operand.dtype == np.int8 and bool(np.any((operand & 1) == 0) or np.any(np.abs(operand) > 1)):
+            if operand.dtype == xp.int8 and not _are_signs(xp, operand):
                 raise DTypeError(
                     "int8 components of MAP-I are ±1, but other values were given; "
                     "convert bundles to a wider integer with x.astype(np.int32)"
                 )
-        if a.dtype.kind == b.dtype.kind == "i" and np.int8 not in (a.dtype, b.dtype):
-            if magnitude(a) * magnitude(b) >= 2**63:
+        if xp.int8 not in (a.dtype, b.dtype):
+            if magnitude(xp, a) * magnitude(xp, b) >= 2**63:
                 raise WideningError("the product of these two bundles can leave int64; bind with an atom")
-            return np.multiply(a, b, dtype=np.int64)
+            return xp.astype(a, xp.int64, copy=False) * xp.astype(b, xp.int64, copy=False)
         for operand in (a, b):  # the least integer of a dtype has no negative in it
-            if operand.dtype.kind == "i" and operand.min(initial=0) == np.iinfo(operand.dtype).min:
-                raise WideningError(
-                    f"the negative of a component {operand.min()} leaves {operand.dtype}; widen it first"
-                )
-        return np.multiply(a, b)
+            least = xp.iinfo(operand.dtype).min
+            if operand.dtype != xp.int8 and bool(xp.any(operand == least)):
+                raise WideningError(f"the negative of a component {least} leaves {operand.dtype}; widen it first")
+        return a * b
 
-    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
+    def bundle(self, x: Array, weights: Any = None) -> Array:
         """Add along axis -2, in int32 where no sum can leave it, else int64; float weights give floats.
 
         Raises
@@ -120,39 +143,40 @@ class MAPI(_MAP):
         WideningError
             If a sum can leave int64.
         """
-        members = self.check_bundle(x)
+        members, xp = self.check_bundle(x), self.xp
         w = None if weights is None else self.check_weights(weights, members, "biuf")
         for real in (members, w):
-            if real is not None and real.dtype.kind == "f":
-                return weighted_sum(members, w, real.dtype, math.inf)
-        peak = 2.0 ** (8 * members.dtype.itemsize - 1) if members.dtype.itemsize < 4 else magnitude(members)
-        bound = peak * total_weight(members, w)
+            if real is not None and kind(xp, real) == "f":
+                return weighted_sum(self.kernels, members, w, real.dtype, math.inf)
+        width = xp.iinfo(members.dtype).bits
+        bound = (2.0 ** (width - 1) if width < 32 else magnitude(xp, members)) * total_weight(xp, members, w)
         if bound >= 2.0**63:
             raise WideningError("a sum of these bundles can leave int64; scale the weights down")
-        return weighted_sum(members, w, np.int32 if bound < 2.0**31 else np.int64, bound)
+        return weighted_sum(self.kernels, members, w, xp.int32 if bound < 2.0**31 else xp.int64, bound)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
-        return np.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
+        return self.xp.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
 
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines."""
-        return cosine(self.check(queries, "queries"), self.check(items, "items"))
+        return cosine(self.kernels, self.check(queries, "queries"), self.check(items, "items"))
 
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide ``x.S >= dim / 2`` (bound D1: m = 8 n ln(d/δ))."""
-        return dots(self.check(bundle, "bundle"), self.check(items, "items")) >= self.dim / 2
+        return dots(self.kernels, self.check(bundle, "bundle"), self.check(items, "items")) >= self.dim / 2
 
-    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate ``x.y / dim`` of every pair: unbiased, with variance ``(ab + t² - 2t) / dim`` (D2)."""
-        return np.asarray(dots(self.check(x, "x"), self.check(y, "y")) / self.dim, dtype=np.float64)
+        common = dots(self.kernels, self.check(x, "x"), self.check(y, "y"))
+        return self.xp.astype(common, self.xp.float64, copy=False) / self.dim
 
 
 @dataclass(frozen=True)
 class MAPB(Packed, _MAP):
     """MAP-B: ±1 atoms packed 64 to a word, sign of the sum, exclusive or, rotation, centred Hamming.
 
-    Arrays are ``(..., words)`` uint64 in the layout of :mod:`hdc.words`; a set bit is -1. A sum of zero takes
+    Arrays are ``(..., words)`` in the layout of :mod:`hdc.words`; a set bit is -1. A sum of zero takes
     the component of a fixed tie vector of the model's own stream, so a bundle is the same everywhere.
 
     Examples
@@ -165,45 +189,46 @@ class MAPB(Packed, _MAP):
 
     model: ClassVar[str] = "MAP-B"
 
-    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Words:
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw uniform bits; padding bits are cleared."""
-        drawn: Words = self.kernels.bits.random_words(keys, self.storage)
-        return mask_tail(drawn, self.dim)
+        drawn = self.kernels.bits.random_words(keys, self.storage)
+        return self.kernels.arrays.from_numpy(mask_tail(drawn, self.dim))
 
-    def bind(self, role: Any, x: Array) -> Words:
+    def bind(self, role: Any, x: Array) -> Array:
         """Multiply the signs: exclusive or of the words."""
-        bound: Words = self.kernels.bits.xor(*self._check_pair(role, x))
-        return bound
+        return self.kernels.bits.xor(*self._check_pair(role, x))
 
-    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Words:
+    def bundle(self, x: Array, weights: Any = None) -> Array:
         """Take the sign of the weighted sum; zeros take the tie vector's component.
 
         Weights are integers (negative ones subtract).
         """
         members = self.check_bundle(x)
-        w = None if weights is None else self.check_weights(weights, members).astype(np.int64)
-        majority: Words = self.kernels.bits.majority(members, w, self.tie)
-        return mask_tail(majority, self.dim)
+        w = None
+        if weights is not None:
+            w = self.xp.astype(self.check_weights(weights, members), self.xp.int64, copy=False)
+        return self.clear_padding(self.kernels.bits.majority(members, w, self._tie))
+
+    @property
+    def tie(self) -> Array:
+        """The fixed tie vector, ``(words,)``: read-only, or a copy."""
+        return self.kernels.arrays.read_only(self._tie)
 
     @cached_property
-    def tie(self) -> Words:
-        """The fixed tie vector, ``(words,)``, read-only."""
-        vector: Words = self.atoms_of(atoms.stream_keys(self.seed, "tie", [None]))[0]
-        vector.flags.writeable = False
-        return vector
+    def _tie(self) -> Array:
+        return self.atoms_of(atoms.stream_keys(self.seed, "tie", [None]))[0]
 
-    def permute(self, x: Array, shift: int = 1) -> Words:
+    def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
-        rotated: Words = self.kernels.bits.rotate(self.check(x), integer(shift, "shift") % self.dim, self.dim)
-        return rotated
+        return self.kernels.bits.rotate(self.check(x), integer(shift, "shift") % self.dim, self.dim)
 
-    def similarity(self, queries: Array, items: Array) -> npt.NDArray[np.float32]:
+    def similarity(self, queries: Array, items: Array) -> Array:
         """Return ``1 - 2 hamming / dim``, which is the cosine of the signs."""
-        q, x = self.check(queries, "queries"), self.check(items, "items")
-        return pairwise(lambda a, b: self._from_hamming(self.kernels.bits.hamming(a, b)), q, x, np.float32)
+        q, x, xp = self.check(queries, "queries"), self.check(items, "items"), self.xp
+        return pairwise(xp, lambda a, b: self._from_hamming(self.kernels.bits.hamming(a, b)), q, x, xp.float32)
 
-    def _from_hamming(self, distance: Array) -> npt.NDArray[np.float32]:
-        return np.asarray(1 - np.float64(2 / self.dim) * distance, dtype=np.float32)
+    def _from_hamming(self, distance: Array) -> Array:
+        return self.xp.astype(1 - (2 / self.dim) * self.xp.astype(distance, self.xp.float64), self.xp.float32)
 
     def nearest(self, queries: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
         """Find the nearest items by the backend's exact Hamming search; see :meth:`hdc.VSA.nearest`."""
@@ -213,7 +238,7 @@ class MAPB(Packed, _MAP):
         distance, ids = self.kernels.bits.top_k(q.reshape(-1, self.storage), x, k)
         return self._from_hamming(distance).reshape(*q.shape[:-1], k), ids.reshape(*q.shape[:-1], k)
 
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide whether the similarity is at least half that of a member, ``majority_bias(size) / 2``.
 
         Raises
@@ -222,9 +247,9 @@ class MAPB(Packed, _MAP):
             If ``size`` is missing, or is not an integer of at least 1.
         """
         members = integer(size, "size, on which membership in a MAP-B bundle depends,", least=1)
-        return np.asarray(self.similarity(bundle, items) >= majority_bias(members) / 2)
+        return self.similarity(bundle, items) >= majority_bias(members) / 2
 
-    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate ``sqrt(ab) sin(π c / 2)`` of every pair, c the similarity and (a, b) the ``sizes`` (D9).
 
         Raises
@@ -234,4 +259,5 @@ class MAPB(Packed, _MAP):
         """
         if sizes is None or min(sizes) < 1:
             raise ParameterError(f"the intersection of MAP-B bundles needs both sizes (>= 1), and {sizes} was given")
-        return np.asarray(math.sqrt(math.prod(sizes)) * np.sin(np.pi / 2 * self.similarity(x, y).astype(np.float64)))
+        similarity = self.xp.astype(self.similarity(x, y), self.xp.float64)
+        return math.sqrt(math.prod(sizes)) * self.xp.sin(math.pi / 2 * similarity)

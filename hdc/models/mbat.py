@@ -1,6 +1,7 @@
 """MBAT: bundles are sums, binding multiplies by an orthogonal operator (Gallant & Okaywe 2013; Gallant 2022)."""
 
 import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
@@ -16,23 +17,22 @@ from hdc.kernels import Array
 from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
 from hdc.vsa import VSA, Role
 
-DTYPES = ("float32", "float64")
-
 
 @dataclass(frozen=True)
 class MBAT(VSA):
     """Orthogonal MBAT: ±1/sqrt(dim) atoms, weighted sums, operators by name, cosine.
 
-    Arrays are ``(..., dim)`` float32 or float64. Because the operators are orthogonal, binding keeps norms and
-    similarities and unbinding is exact to rounding at any depth (Gallant 2022). bundle returns the plain sum.
+    Arrays are ``(..., dim)`` floats; gradients flow through every operation. Because the operators are orthogonal,
+    binding keeps norms and similarities and unbinding is exact to rounding at any depth (Gallant 2022). bundle returns
+    the plain sum.
 
     Parameters
     ----------
     matrix : {"permutation", "hadamard", "haar"}
         Random signed permutations, O(dim); random signs with fast Walsh-Hadamard transforms,
         O(dim log dim); or dense matrices uniform over the orthogonal group, as in the paper, O(dim²).
-    precision : {"float32", "float64"}
-        Precision of atoms.
+    precision : {"float32", "float64", "float16", "bfloat16"}
+        Dtype of atoms, of those that the backend has.
 
     Examples
     --------
@@ -56,8 +56,7 @@ class MBAT(VSA):
         super().__post_init__()
         if not isinstance(self.matrix, str) or self.matrix not in FAMILIES:
             raise ParameterError(f"matrix must be one of {', '.join(FAMILIES)}, not {self.matrix!r}")
-        if self.precision not in DTYPES:
-            raise ParameterError(f"precision must be one of {', '.join(DTYPES)}, not {self.precision!r}")
+        self.check_precision(self.precision)
 
     @property
     def commutative(self) -> bool:
@@ -70,18 +69,18 @@ class MBAT(VSA):
         return self.dim
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """float32 or float64."""
-        return np.dtype(self.precision)
+    def dtype(self) -> Any:
+        """The float dtype of ``precision``."""
+        return self.kernels.arrays.dtype(self.precision)
 
     def check(self, x: Any, what: str = "array") -> Array:
         """Check for a floating-point array of ``dim`` components."""
         return self.check_components(x, "f", what)
 
-    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.floating[Any]]:
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw ±1/sqrt(dim) components; the same signs as MAP-I's atoms."""
-        scale = self.dtype.type(self.dim**-0.5)
-        return np.asarray(atoms.signs(self.kernels.bits, keys, self.dim) * scale)
+        drawn = self.kernels.arrays.from_numpy(atoms.signs(self.kernels.bits, keys, self.dim))
+        return self.xp.astype(drawn, self.dtype) * self.dim**-0.5
 
     def role(self, name: Name) -> Role:
         """Return the operator of a name; powers and products of roles are roles."""
@@ -98,28 +97,31 @@ class MBAT(VSA):
         if self.matrix != "permutation" or len(steps) < 2:
             return steps
         key = (self._cache_key, *((encode_name(name), power) for name, power in role.factors))
-        return (CACHE.get(key, lambda: _compose(steps), lambda operator: operator.nbytes),)
+        return (self._cached(key, lambda: _compose(steps)),)
 
     @property
     def _cache_key(self) -> tuple[Any, ...]:
-        return (self.dim, self.seed, self.matrix, self.precision, self.kernels.name)
+        return (self.dim, self.seed, self.matrix, self.precision, self.kernels.name, self.device)
+
+    def _cached(self, key: tuple[Any, ...], make: Callable[[], Operator]) -> Operator:
+        lasting = self.kernels.arrays.lasting
+        found: Operator = CACHE.get(key, lambda: lasting(make), lambda operator: operator.nbytes)
+        return found
 
     def _power(self, name: Name, power: int) -> Operator:
         if power == 1:
             return self._base(name)
         if self.matrix == "hadamard":
-            return self._base(name).power(power)
+            return self._base(name).power(power, self.kernels)
         key = (self._cache_key, encode_name(name), power)
-        found: Operator = CACHE.get(key, lambda: self._base(name).power(power), lambda operator: operator.nbytes)
-        return found
+        return self._cached(key, lambda: self._base(name).power(power, self.kernels))
 
     def _base(self, name: Name) -> Operator:
         def draw() -> Operator:
             key = atoms.stream_keys(self.seed, "role", [name])
-            return FAMILIES[self.matrix](key[0], self.dim, self.dtype, self.kernels)
+            return FAMILIES[self.matrix](key[0], self.dim, self.precision, self.kernels)
 
-        found: Operator = CACHE.get((self._cache_key, encode_name(name)), draw, lambda operator: operator.nbytes)
-        return found
+        return self._cached((self._cache_key, encode_name(name)), draw)
 
     def _check_role(self, role: Any) -> Role:
         if not isinstance(role, Role):
@@ -147,33 +149,34 @@ class MBAT(VSA):
         y = self.check(x)
         for operator in reversed(self.operator(self._check_role(role))):
             y = operator.apply(y, self.kernels)
-        return y if y is not x else y.copy()
+        return y if y is not x else self.xp.asarray(y, copy=True)
 
     def unbind(self, role: Any, y: Array) -> Array:
         """Apply the transpose, which is the exact inverse."""
         return self.bind(self._check_role(role) ** -1, y)
 
-    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Array:
+    def bundle(self, x: Array, weights: Any = None) -> Array:
         """Return the (weighted) sum along axis -2, in the dtype of ``x``."""
         members = self.check_bundle(x)
         w = None if weights is None else self.check_weights(weights, members, "biuf")
-        return weighted_sum(members, w, members.dtype, math.inf)
+        return weighted_sum(self.kernels, members, w, members.dtype, math.inf)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
-        return np.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
+        return self.xp.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
 
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines."""
-        return cosine(self.check(queries, "queries"), self.check(items, "items"))
+        return cosine(self.kernels, self.check(queries, "queries"), self.check(items, "items"))
 
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide whether the dot product with the unit-norm atom is at least 1/2 (as D1)."""
-        return np.asarray(dots(self.check(bundle, "bundle"), self.check(items, "items")) >= 0.5)
+        return dots(self.kernels, self.check(bundle, "bundle"), self.check(items, "items")) >= 0.5
 
-    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate ``x.y`` of every pair: unbiased, with variance ``(ab + t² - 2t) / dim`` (D2)."""
-        return np.asarray(dots(self.check(x, "x"), self.check(y, "y")), dtype=np.float64)
+        common = dots(self.kernels, self.check(x, "x"), self.check(y, "y"))
+        return self.xp.astype(common, self.xp.float64, copy=False)
 
 
 def _compose(steps: tuple[Operator, ...]) -> SignedPermutation:

@@ -12,14 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hdc import atoms
-from hdc.kernels import Backend
+from hdc.kernels import Array, Backend
 from hdc.words import Words
-
-Floats = npt.NDArray[np.floating[Any]]
-Index = npt.NDArray[np.int64]
 
 
 class ByteCache:
@@ -48,19 +44,20 @@ class ByteCache:
 
 
 CACHE = ByteCache(256 << 20)
-"""Operators and permutations of all models of the process: 256 MiB (sixteen haar matrices at dim 2048, float32)."""
+"""Operators and permutations of all models of the process, on every device: 256 MiB (sixteen haar matrices at dim
+2048, float32)."""
 
 
 @dataclass(frozen=True)
 class Operator(ABC):
-    """An orthogonal map of ``dim`` components, of determinant ±1."""
+    """An orthogonal map of ``dim`` components, of determinant ±1, in arrays of one backend and device."""
 
     @abstractmethod
-    def apply(self, x: Floats, kernels: Backend) -> Floats:
+    def apply(self, x: Array, kernels: Backend) -> Array:
         """Return the image of each row of ``x``, ``(..., dim)``, in the dtype of ``x``."""
 
     @abstractmethod
-    def power(self, exponent: int) -> "Operator":
+    def power(self, exponent: int, kernels: Backend) -> "Operator":
         """Return the operator applied ``exponent`` times; negative exponents invert."""
 
     @property
@@ -73,56 +70,59 @@ class Operator(ABC):
 class Haar(Operator):
     """A dense matrix, uniform over the orthogonal group: QR of a Gaussian matrix, signs fixed (Mezzadri 2007)."""
 
-    matrix: Floats
+    matrix: Array
 
     @classmethod
-    def draw(cls, key: Words, dim: int, dtype: npt.DTypeLike, kernels: Backend) -> "Haar":
-        """Draw the operator of a stream key."""
+    def draw(cls, key: Words, dim: int, precision: str, kernels: Backend) -> "Haar":
+        """Draw the operator of a stream key, in at least float32."""
         gaussian = atoms.normals(kernels.bits, key, dim * dim).reshape(dim, dim)
         q, r = np.linalg.qr(gaussian)
-        return cls(np.ascontiguousarray(q * np.where(np.diagonal(r) < 0, -1.0, 1.0), dtype=dtype))
+        held = np.float64 if precision == "float64" else np.float32
+        signed = np.ascontiguousarray(q * np.where(np.diagonal(r) < 0, -1.0, 1.0), dtype=held)
+        return cls(kernels.arrays.from_numpy(signed))
 
-    def apply(self, x: Floats, kernels: Backend) -> Floats:
-        """Multiply by the matrix, in the wider of the two dtypes' precision."""
-        return np.asarray(x @ self.matrix.T.astype(x.dtype, copy=False))
+    def apply(self, x: Array, kernels: Backend) -> Array:
+        """Multiply by the matrix in the dtype of ``x``."""
+        return x @ kernels.xp.astype(self.matrix, x.dtype, copy=False).T
 
-    def power(self, exponent: int) -> "Haar":
+    def power(self, exponent: int, kernels: Backend) -> "Haar":
         """Return the matrix power (the transpose for -1)."""
         base = self.matrix if exponent >= 0 else self.matrix.T
-        return Haar(np.linalg.matrix_power(base, abs(exponent)))
+        return Haar(kernels.xp.linalg.matrix_power(base, abs(exponent)))
 
     @property
     def nbytes(self) -> int:
         """Bytes of the matrix."""
-        return self.matrix.nbytes
+        return int(self.matrix.nbytes)
 
 
 @dataclass(frozen=True, eq=False)
 class SignedPermutation(Operator):
     """Component j of the image is ``sign[j] * x[index[j]]``."""
 
-    index: Index
-    sign: npt.NDArray[np.int8]
+    index: Array
+    sign: Array
 
     @classmethod
-    def draw(cls, key: Words, dim: int, dtype: npt.DTypeLike, kernels: Backend) -> "SignedPermutation":
+    def draw(cls, key: Words, dim: int, precision: str, kernels: Backend) -> "SignedPermutation":
         """Draw the operator of a stream key: the order of its words, and their lowest bits as signs."""
         words = kernels.bits.random_words(key.reshape(1, 2), dim)[0]
-        sign = (1 - 2 * (words & np.uint64(1)).astype(np.int8)).astype(np.int8)
-        return cls(np.argsort(words, kind="stable").astype(np.int64), sign)
+        order = np.argsort(words, kind="stable").astype(np.int64)
+        return cls(kernels.arrays.from_numpy(order), _signs_at(words, 0, kernels))
 
-    def apply(self, x: Floats, kernels: Backend) -> Floats:
+    def apply(self, x: Array, kernels: Backend) -> Array:
         """Move and flip the components."""
-        return np.asarray(kernels.dense.signed_gather(x, self.index, self.sign))
+        return kernels.dense.signed_gather(x, self.index, self.sign)
 
     def after(self, other: "SignedPermutation") -> "SignedPermutation":
         """Return the operator that applies ``other``, then this one."""
         return SignedPermutation(other.index[self.index], self.sign * other.sign[self.index])
 
-    def power(self, exponent: int) -> "SignedPermutation":
+    def power(self, exponent: int, kernels: Backend) -> "SignedPermutation":
         """Return the power, again a signed permutation, by repeated squaring."""
-        base = self if exponent >= 0 else self._inverse()
-        result = SignedPermutation(np.arange(len(self.index)), np.ones(len(self.index), dtype=np.int8))
+        xp, sign = kernels.xp, self.sign
+        base = self if exponent >= 0 else self.inverse(kernels)
+        result = SignedPermutation(xp.arange(len(sign), device=sign.device), xp.ones_like(sign))
         exponent = abs(exponent)
         while exponent:
             if exponent & 1:
@@ -130,14 +130,15 @@ class SignedPermutation(Operator):
             base, exponent = base.after(base), exponent >> 1
         return result
 
-    def _inverse(self) -> "SignedPermutation":
-        order = np.argsort(self.index)
+    def inverse(self, kernels: Backend) -> "SignedPermutation":
+        """Return the transpose."""
+        order = kernels.xp.argsort(self.index)
         return SignedPermutation(order, self.sign[order])
 
     @property
     def nbytes(self) -> int:
         """Bytes of the index and the signs."""
-        return self.index.nbytes + self.sign.nbytes
+        return int(self.index.nbytes + self.sign.nbytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,56 +149,65 @@ class Hadamard(Operator):
     ``middle``, on the last ``p`` components, where p is the largest power of two below: again orthogonal.
     """
 
-    first: npt.NDArray[np.int8]
-    middle: npt.NDArray[np.int8]
+    first: Array
+    middle: Array
     last: SignedPermutation
+    undo: SignedPermutation
     exponent: int = 1
 
     @classmethod
-    def draw(cls, key: Words, dim: int, dtype: npt.DTypeLike, kernels: Backend) -> "Hadamard":
-        """Draw the operator of a stream key; every word gives an order and two signs, two more words signs."""
+    def draw(cls, key: Words, dim: int, precision: str, kernels: Backend) -> "Hadamard":
+        """Draw the operator of a stream key: every word gives a place in the order and three signs."""
         words = kernels.bits.random_words(key.reshape(1, 2), dim)[0]
-        bit = [(1 - 2 * ((words >> np.uint64(b)) & np.uint64(1)).astype(np.int8)).astype(np.int8) for b in range(3)]
-        order = np.argsort(words, kind="stable").astype(np.int64)
-        return cls(bit[1], bit[2], SignedPermutation(order, bit[0]))
+        order = kernels.arrays.from_numpy(np.argsort(words, kind="stable").astype(np.int64))
+        last, first, middle = (_signs_at(words, bit, kernels) for bit in range(3))
+        permutation = SignedPermutation(order, last)
+        return cls(first, middle, permutation, permutation.inverse(kernels))
 
-    def apply(self, x: Floats, kernels: Backend) -> Floats:
+    def apply(self, x: Array, kernels: Backend) -> Array:
         """Apply the operator, or its inverse, as often as the exponent says."""
         step = self._forward if self.exponent > 0 else self._backward
         for _ in range(abs(self.exponent)):
             x = step(x, kernels)
-        return x if self.exponent else x.copy()
+        return x if self.exponent else kernels.xp.asarray(x, copy=True)
 
-    def _forward(self, x: Floats, kernels: Backend) -> Floats:
-        return self.last.apply(self._transform(x * self.first.astype(x.dtype), kernels, last=False), kernels)
+    def _forward(self, x: Array, kernels: Backend) -> Array:
+        signed = x * kernels.xp.astype(self.first, x.dtype)
+        return self.last.apply(self._transform(signed, kernels, last=False), kernels)
 
-    def _backward(self, y: Floats, kernels: Backend) -> Floats:
-        y = self._transform(self.last.power(-1).apply(y, kernels), kernels, last=True)
-        return np.asarray(y * self.first.astype(y.dtype))
+    def _backward(self, y: Array, kernels: Backend) -> Array:
+        y = self._transform(self.undo.apply(y, kernels), kernels, last=True)
+        return y * kernels.xp.astype(self.first, y.dtype)
 
-    def _transform(self, x: Floats, kernels: Backend, *, last: bool) -> Floats:
+    def _transform(self, x: Array, kernels: Backend, *, last: bool) -> Array:
+        """Transform an array that no one else holds, in place unless ``dim`` is a power of two."""
         dim = x.shape[-1]
         p = 1 << (dim.bit_length() - 1)
         if p == dim:
-            return np.asarray(kernels.dense.fwht(x))
+            return kernels.dense.fwht(x)
         parts = (slice(dim - p, dim), slice(0, p)) if last else (slice(0, p), slice(dim - p, dim))
-        x = x.copy()
         x[..., parts[0]] = kernels.dense.fwht(x[..., parts[0]])
-        x *= self.middle.astype(x.dtype)
+        x *= kernels.xp.astype(self.middle, x.dtype)
         x[..., parts[1]] = kernels.dense.fwht(x[..., parts[1]])
         return x
 
-    def power(self, exponent: int) -> "Hadamard":
+    def power(self, exponent: int, kernels: Backend) -> "Hadamard":
         """Return the operator with another exponent; applying it costs one transform a step."""
         return replace(self, exponent=self.exponent * exponent)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the signs and the permutation."""
-        return self.first.nbytes + self.middle.nbytes + self.last.nbytes
+        """Bytes of the signs and the permutations."""
+        return int(self.first.nbytes + self.middle.nbytes) + self.last.nbytes + self.undo.nbytes
 
 
-FAMILIES: dict[str, Callable[[Words, int, npt.DTypeLike, Backend], Operator]] = {
+def _signs_at(words: Words, bit: int, kernels: Backend) -> Array:
+    """Read a ±1 off one bit of each word, ``(n,)`` int8, on the backend's device."""
+    drawn = ((words >> np.uint64(bit)) & np.uint64(1)).astype(np.int8)
+    return kernels.arrays.from_numpy((1 - 2 * drawn).astype(np.int8))
+
+
+FAMILIES: dict[str, Callable[[Words, int, str, Backend], Operator]] = {
     "haar": Haar.draw,
     "hadamard": Hadamard.draw,
     "permutation": SignedPermutation.draw,

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from hdc.kernels import Array
 from hdc.vsa import VSA
-from hdc.words import Words, as_words, word_count
+from hdc.words import WORD_BITS, Words, word_count
 
 
 @dataclass(frozen=True)
 class Packed(VSA):
-    """A model whose arrays are ``(..., words)`` uint64 in the layout of :mod:`hdc.words`."""
+    """A model whose arrays are ``(..., words)`` in the layout of :mod:`hdc.words`: uint64, or int64 in torch."""
 
     @property
     def storage(self) -> int:
@@ -19,10 +20,20 @@ class Packed(VSA):
         return word_count(self.dim)
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """uint64 words."""
-        return np.dtype(np.uint64)
+    def dtype(self) -> Any:
+        """64-bit words."""
+        return self.kernels.arrays.dtype("uint64")
 
-    def check(self, x: Any, what: str = "array") -> Words:
+    def check(self, x: Any, what: str = "array") -> Array:
         """Check for packed words with clear padding."""
-        return as_words(x, self.dim, what)
+        return self.kernels.arrays.check_words(x, self.dim, what)
+
+    def to_numpy(self, x: Array) -> Words:
+        """Bring packed words back to the host as uint64."""
+        return super().to_numpy(x).view(np.uint64)
+
+    def clear_padding(self, words: Array) -> Array:
+        """Clear, in place, the padding bits of an array that no one else holds, and return it."""
+        if self.dim % WORD_BITS:
+            words[..., -1] &= (1 << self.dim % WORD_BITS) - 1
+        return words

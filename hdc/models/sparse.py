@@ -6,6 +6,7 @@ segment by segment (Schlegel et al. 2022, section 2; both undone exactly).
 """
 
 import math
+import operator
 from abc import abstractmethod
 from dataclasses import KW_ONLY, InitVar, dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
+from hdc.arrays import outer
 from hdc.checks import integer
 from hdc.dense import BLOCK, dots, magnitude, normalised, pairwise, squared_norms, total_weight, weighted_sum
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
@@ -22,7 +24,6 @@ from hdc.kernels import Array
 from hdc.models.operators import CACHE
 from hdc.models.packed import Packed
 from hdc.vsa import VSA, Role
-from hdc.words import Words, unpack
 
 Counts = npt.NDArray[np.int64]
 BINDINGS = ("shift", "segment")
@@ -113,32 +114,38 @@ class _Sparse(VSA):
     # ------------------------------------------------------------------ binding and permutation
 
     @abstractmethod
-    def components(self, x: Array) -> npt.NDArray[Any]:
+    def components(self, x: Array) -> Array:
         """Return ``(..., dim)`` components of a checked array."""
 
     @abstractmethod
-    def _gather(self, x: Array, index: Counts) -> Array:
+    def _gather(self, x: Array, index: Array) -> Array:
         """Take component ``index[..., j]`` of ``x`` for component j."""
 
-    def _shifts(self, components: npt.NDArray[Any]) -> Counts:
+    def _here(self, x: Array) -> Array:
+        """Return the numbers of the components, ``(dim,)`` int64, where ``x`` is."""
+        return self.xp.arange(self.dim, dtype=self.xp.int64, device=x.device)
+
+    def _shifts(self, components: Array) -> Array:
         """Return what a first operand shifts by: one number a row, or one for each segment."""
+        xp = self.xp
         if self.binding == "shift":
-            return np.asarray((components.astype(np.int64) @ np.arange(self.dim)) % self.dim)
+            return xp.sum(components * self._here(components), axis=-1, dtype=xp.int64) % self.dim
         segments = components.reshape(*components.shape[:-1], self.ones, self.segment)
-        if not np.all(segments.sum(axis=-1) == 1):
+        if not bool(xp.all(xp.sum(segments, axis=-1, dtype=xp.int64) == 1)):
             raise UnsupportedError(
                 "segment binding needs exactly one 1 in each segment of the first operand (an atom, a role or a "
                 "bound atom); bind a bundle as the second operand"
             )
-        return np.asarray(np.argmax(segments, axis=-1))
+        return xp.argmax(xp.astype(segments, xp.int8), axis=-1)
 
-    def _shifted(self, x: Array, shifts: Counts) -> Array:
+    def _shifted(self, x: Array, shifts: Array) -> Array:
         """Shift the components of ``x`` forward by what :meth:`_shifts` returned."""
-        here = np.arange(self.dim)
+        here = self._here(x)
         if self.binding == "shift":
             return self._gather(x, (here - shifts[..., None]) % self.dim)
-        within = (here % self.segment - np.repeat(shifts, self.segment, axis=-1)) % self.segment
-        return self._gather(x, here - here % self.segment + within)
+        starts = here[:: self.segment, None]
+        within = (here[: self.segment] - shifts[..., None]) % self.segment
+        return self._gather(x, (starts + within).reshape(*shifts.shape[:-1], self.dim))
 
     def _move(self, role: Any, x: Array, direction: int) -> Array:
         """Bind (+1) or unbind (-1), in blocks of rows so that temporaries stay under ``BLOCK`` components."""
@@ -148,8 +155,8 @@ class _Sparse(VSA):
         if role.ndim == 1:
             return self._shifted(x, direction * self._shifts(self.components(role)))
         batch = self.check_batches(role, x)
-        roles, rows = (np.broadcast_to(y, (*batch, self.storage)).reshape(-1, self.storage) for y in (role, x))
-        out, step = np.empty(rows.shape, dtype=rows.dtype), max(1, BLOCK // self.dim)
+        roles, rows = (self.xp.broadcast_to(y, (*batch, self.storage)).reshape(-1, self.storage) for y in (role, x))
+        out, step = self.xp.empty_like(rows), max(1, BLOCK // self.dim)
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             out[part] = self._shifted(rows[part], direction * self._shifts(self.components(roles[part])))
@@ -175,10 +182,13 @@ class _Sparse(VSA):
         Not a rotation: rotations commute with both bindings, so the order of an n-gram would be lost. With
         segments, whole segments move and rotate within, so that one 1 per segment stays one 1 per segment.
         """
-        exponent = integer(shift, "shift")
-        key = ("permute", self.dim, self.seed, self.binding, self.ones, exponent)
-        index = CACHE.get(key, lambda: _power(self._permutation, exponent), lambda index: index.nbytes)
-        return self._gather(self.check(x), index)
+        exponent, kernels = integer(shift, "shift"), self.kernels
+        key = ("permute", self.dim, self.seed, self.binding, self.ones, exponent, kernels.name, kernels.device)
+
+        def index() -> Array:
+            return kernels.arrays.from_numpy(_power(self._permutation, exponent))
+
+        return self._gather(self.check(x), CACHE.get(key, index, lambda index: int(index.nbytes)))
 
     @cached_property
     def _permutation(self) -> Counts:
@@ -194,7 +204,7 @@ class _Sparse(VSA):
     # ------------------------------------------------------------------ estimators
 
     @abstractmethod
-    def set_size(self, x: Array) -> npt.NDArray[np.float64]:
+    def set_size(self, x: Array) -> Array:
         """Estimate the number of members of each bundle, ``x.shape[:-1]``."""
 
     def similarity(self, queries: Array, items: Array) -> Array:
@@ -203,22 +213,22 @@ class _Sparse(VSA):
         For x, y with sums |x|, |y| this is ``(x.y - |x||y|/dim) / sqrt(...)``, the Pearson correlation of the
         components: expectation 0 for unrelated atoms, and unchanged by binding and permutation.
         """
-        return pairwise(self._correlations, self.check(queries, "queries"), self.check(items, "items"), np.float32)
+        q, x = self.check(queries, "queries"), self.check(items, "items")
+        return pairwise(self.xp, self._correlations, q, x, self.xp.float32)
 
-    def _correlations(self, q: Array, x: Array) -> npt.NDArray[Any]:
+    def _correlations(self, q: Array, x: Array) -> Array:
         product, (q_sum, q_square), (x_sum, x_square) = self._products(q, x), self._moments(q), self._moments(x)
-        expected = np.multiply.outer(q_sum, x_sum) / self.dim
-        return normalised(
-            product - expected, q_square - q_sum**2 / self.dim, x_square - x_sum**2 / self.dim, np.float32
-        )
+        expected = outer(operator.mul, q_sum, x_sum) / self.dim
+        q_spread, x_spread = q_square - q_sum**2 / self.dim, x_square - x_sum**2 / self.dim
+        return normalised(self.xp, product - expected, q_spread, x_spread, self.xp.float32)
 
     @abstractmethod
-    def _products(self, queries: Array, items: Array) -> npt.NDArray[Any]:
+    def _products(self, queries: Array, items: Array) -> Array:
         """Return all dot products of two checked arrays."""
 
     @abstractmethod
-    def _moments(self, x: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the sum and the sum of squares of the components of each row."""
+    def _moments(self, x: Array) -> tuple[Array, Array]:
+        """Return the sum and the sum of squares of the components of each row, in float64."""
 
 
 def _power(base: Counts, exponent: int) -> Counts:
@@ -237,7 +247,7 @@ def _power(base: Counts, exponent: int) -> Counts:
 class Bloom(Packed, _Sparse):
     """Bloom: sparse binary atoms, packed; bundles by or; a bundle is a Bloom filter of its members.
 
-    Arrays are ``(..., words)`` uint64 in the layout of :mod:`hdc.words`.
+    Arrays are ``(..., words)`` in the layout of :mod:`hdc.words`.
 
     Examples
     --------
@@ -252,29 +262,27 @@ class Bloom(Packed, _Sparse):
 
     model: ClassVar[str] = "Bloom"
 
-    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Words:
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw atoms with exactly ``ones`` bits set."""
         positions = self.positions_of(keys)
         out = np.zeros((len(keys), self.storage), dtype=np.uint64)
         bit = np.uint64(1) << (positions % 64).astype(np.uint64)
         np.bitwise_or.at(out, (np.arange(len(keys))[:, None], positions // 64), bit)
-        return out
+        return self.kernels.arrays.from_numpy(out)
 
-    def components(self, x: Array) -> npt.NDArray[np.bool_]:
+    def components(self, x: Array) -> Array:
         """Return the bits."""
-        return unpack(x, self.dim)
+        return self.kernels.bits.unpack(x, self.dim)
 
-    def _gather(self, x: Array, index: Counts) -> Words:
-        moved: Words = self.kernels.bits.gather(x, index, self.dim)
-        return moved
+    def _gather(self, x: Array, index: Array) -> Array:
+        return self.kernels.bits.gather(x, index, self.dim)
 
-    def _shifted(self, x: Array, shifts: Counts) -> Words:
+    def _shifted(self, x: Array, shifts: Array) -> Array:
         if self.binding == "segment":
-            return np.asarray(super()._shifted(x, shifts))
-        rotated: Words = self.kernels.bits.rotate(x, shifts, self.dim)
-        return rotated
+            return super()._shifted(x, shifts)
+        return self.kernels.bits.rotate(x, shifts, self.dim)
 
-    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Words:
+    def bundle(self, x: Array, weights: Any = None) -> Array:
         """Or the members; a member of weight 0 is left out, and weights have no other effect.
 
         Raises
@@ -285,18 +293,17 @@ class Bloom(Packed, _Sparse):
         members = self.check_bundle(x)
         if weights is not None:
             w = self.check_weights(weights, members)
-            if np.any(w < 0):
+            if bool(self.xp.any(w < 0)):
                 raise ParameterError("Bloom bundles cannot subtract; negative weights need CountingBloom")
-            members = members * (w != 0)[..., None].astype(np.uint64)
-        union: Words = self.kernels.bits.or_reduce(members)
-        return union
+            members = members * self.xp.astype(w != 0, members.dtype)[..., None]
+        return self.kernels.bits.or_reduce(members)
 
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide whether every bit of the item is set (D12: k = log2(d/δ), m = n ln(d/δ) / (ln 2)²)."""
         items = self.check(items, "items")
-        return np.asarray(self._products(self.check(bundle, "bundle"), items) == self.kernels.bits.popcount(items))
+        return self._products(self.check(bundle, "bundle"), items) == self.kernels.bits.popcount(items)
 
-    def set_size(self, x: Array) -> npt.NDArray[np.float64]:
+    def set_size(self, x: Array) -> Array:
         """Estimate ``n = -(m/k) ln(1 - ones(x)/m)`` (D13); infinite for a full vector.
 
         Parameters
@@ -307,11 +314,15 @@ class Bloom(Packed, _Sparse):
         -------
         (...) float64 array
         """
-        zeros = self.dim - self.kernels.bits.popcount(self.check(x))
-        with np.errstate(divide="ignore"):
-            return np.asarray(-(self.dim / self.ones) * np.log(zeros / self.dim) + 0.0)
+        return self._members_at(self.dim - self.kernels.bits.popcount(self.check(x)))
 
-    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+    def _members_at(self, zeros: Array) -> Array:
+        """Return the number of members that leave so many zeros, in expectation."""
+        share = self.xp.asarray(zeros, dtype=self.xp.float64) / self.dim
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return -(self.dim / self.ones) * self.xp.log(share) + 0.0
+
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate ``n(x) + n(y) - n(x or y)`` of every pair (D13).
 
         Parameters
@@ -325,18 +336,18 @@ class Bloom(Packed, _Sparse):
         """
         x, y = self.check(x, "x"), self.check(y, "y")
         x_ones, y_ones = self.kernels.bits.popcount(x), self.kernels.bits.popcount(y)
-        union_zeros = self.dim - np.add.outer(x_ones, y_ones) + self._products(x, y)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            union = -(self.dim / self.ones) * np.log(union_zeros / self.dim)
-            return np.asarray(np.add.outer(self.set_size(x), self.set_size(y)) - union)
+        union_zeros = self.dim - outer(operator.add, x_ones, y_ones) + self._products(x, y)
+        sizes_apart = outer(operator.add, self._members_at(self.dim - x_ones), self._members_at(self.dim - y_ones))
+        with np.errstate(invalid="ignore"):  # infinite less infinite
+            return sizes_apart - self._members_at(union_zeros)
 
-    def _products(self, queries: Array, items: Array) -> npt.NDArray[np.int32]:
+    def _products(self, queries: Array, items: Array) -> Array:
         flat_q, flat_x = queries.reshape(-1, self.storage), items.reshape(-1, self.storage)
-        shared: npt.NDArray[np.int32] = self.kernels.bits.shared_ones(flat_q, flat_x)
+        shared = self.kernels.bits.shared_ones(flat_q, flat_x)
         return shared.reshape(queries.shape[:-1] + items.shape[:-1])
 
-    def _moments(self, x: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        ones = np.asarray(self.kernels.bits.popcount(x), dtype=np.float64)
+    def _moments(self, x: Array) -> tuple[Array, Array]:
+        ones = self.xp.astype(self.kernels.bits.popcount(x), self.xp.float64)
         return ones, ones
 
 
@@ -363,32 +374,31 @@ class CountingBloom(_Sparse):
         return self.dim
 
     @property
-    def dtype(self) -> np.dtype[Any]:
+    def dtype(self) -> Any:
         """int8."""
-        return np.dtype(np.int8)
+        return self.kernels.arrays.dtype("int8")
 
-    def check(self, x: Any, what: str = "array") -> npt.NDArray[Any]:
+    def check(self, x: Any, what: str = "array") -> Array:
         """Check for a signed integer array of ``dim`` components."""
         return self.check_components(x, "i", what)
 
-    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> npt.NDArray[np.int8]:
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw atoms with exactly ``ones`` ones; the same positions as Bloom's atoms."""
         out = np.zeros((len(keys), self.dim), dtype=np.int8)
         np.put_along_axis(out, self.positions_of(keys), np.int8(1), axis=1)
-        return out
+        return self.kernels.arrays.from_numpy(out)
 
-    def components(self, x: Array) -> npt.NDArray[Any]:
+    def components(self, x: Array) -> Array:
         """Return the counters."""
-        return np.asarray(x)
+        return x
 
-    def _gather(self, x: Array, index: Counts) -> npt.NDArray[Any]:
+    def _gather(self, x: Array, index: Array) -> Array:
         if index.ndim == 1:
-            return np.take(x, index, axis=-1)
-        batch = np.broadcast_shapes(x.shape[:-1], index.shape[:-1])
-        shape = (*batch, self.dim)
-        return np.take_along_axis(np.broadcast_to(x, shape), np.broadcast_to(index, shape), axis=-1)
+            return self.xp.take(x, index, axis=-1)
+        shape = (*self.check_batches(x, index), self.dim)
+        return self.xp.take_along_axis(self.xp.broadcast_to(x, shape), self.xp.broadcast_to(index, shape), axis=-1)
 
-    def bundle(self, x: Array, weights: npt.ArrayLike | None = None) -> Counts:
+    def bundle(self, x: Array, weights: Any = None) -> Array:
         """Add the members, times integer weights, in int64; negative weights remove.
 
         Raises
@@ -398,20 +408,21 @@ class CountingBloom(_Sparse):
         """
         members = self.check_bundle(x)
         w = None if weights is None else self.check_weights(weights, members)
-        bound = magnitude(members) * total_weight(members, w)
+        bound = magnitude(self.xp, members) * total_weight(self.xp, members, w)
         if bound >= 2.0**63:
             raise WideningError("a sum of these counters can leave int64; scale the weights down")
-        return weighted_sum(members, w, np.int64, bound)
+        return weighted_sum(self.kernels, members, w, self.xp.int64, bound)
 
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> npt.NDArray[np.bool_]:
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide whether every counter of the item is at least 1 (D15)."""
-        present = (self.check(bundle, "bundle") >= 1).astype(np.int8)
+        xp = self.xp
+        present = xp.astype(self.check(bundle, "bundle") >= 1, xp.int8)
         items = self.check(items, "items")
-        if np.any((items != 0) & (items != 1)):
+        if bool(xp.any((items != 0) & (items != 1))):
             raise DTypeError("contains takes atoms, whose components are 0 and 1, as items")
-        return np.asarray(dots(present, items) == items.sum(axis=-1))
+        return dots(self.kernels, present, items) == xp.sum(items, axis=-1, dtype=xp.int64)
 
-    def set_size(self, x: Array) -> npt.NDArray[np.float64]:
+    def set_size(self, x: Array) -> Array:
         """Return the number of members, counted as often as they were added: ``sum(x) / k``, exact up to 2^53.
 
         Parameters
@@ -422,9 +433,12 @@ class CountingBloom(_Sparse):
         -------
         (...) float64 array
         """
-        return np.asarray(self.check(x).sum(axis=-1, dtype=np.float64) / self.ones)
+        return self._sums(self.check(x)) / self.ones
 
-    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> npt.NDArray[np.float64]:
+    def _sums(self, x: Array) -> Array:
+        return self.xp.sum(x, axis=-1, dtype=self.xp.float64)
+
+    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate ``(x.y - |x||y|/m) / (k - k²/m)`` of every pair, unbiased (D14).
 
         For sets this is the number of common members t, with variance ``(ab + t² - 2t)/(m - 1)``; for
@@ -440,12 +454,11 @@ class CountingBloom(_Sparse):
         (*p, *q) float64 array
         """
         x, y = self.check(x, "x"), self.check(y, "y")
-        x_sum, y_sum = x.sum(axis=-1, dtype=np.float64), y.sum(axis=-1, dtype=np.float64)
-        centred = self._products(x, y) - np.multiply.outer(x_sum, y_sum) / self.dim
-        return np.asarray(centred / (self.ones - self.ones**2 / self.dim))
+        centred = self._products(x, y) - outer(operator.mul, self._sums(x), self._sums(y)) / self.dim
+        return centred / (self.ones - self.ones**2 / self.dim)
 
-    def _products(self, queries: Array, items: Array) -> npt.NDArray[np.float64]:
-        return dots(queries, items).astype(np.float64, copy=False)
+    def _products(self, queries: Array, items: Array) -> Array:
+        return self.xp.astype(dots(self.kernels, queries, items), self.xp.float64, copy=False)
 
-    def _moments(self, x: Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        return x.sum(axis=-1, dtype=np.float64), squared_norms(x)
+    def _moments(self, x: Array) -> tuple[Array, Array]:
+        return self._sums(x), squared_norms(self.kernels, x)

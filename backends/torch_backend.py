@@ -1,0 +1,294 @@
+"""The torch backend: tensors on the CPU or on a GPU, gradients through the dense models.
+
+On a GPU everything is computed by the kernels of :mod:`hdc.backends.torch_kernels`. Tensors on the CPU share their
+memory with NumPy, so there the packed kernels are Numba's, which no torch program came near when they were measured
+(``benchmarks/bench_torch.py``); the dense ones are torch's, for the gradients.
+"""
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import array_api_compat.torch
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from hdc.backends import numba_backend
+from hdc.backends.torch_kernels import bundling, codes, lists, search, transform, words
+from hdc.errors import BackendUnavailableError, DeviceError, DimensionError, DTypeError, PaddingError, ParameterError
+from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels
+from hdc.words import WORD_BITS, word_count
+
+FLOATS = ("float32", "float64", "float16", "bfloat16")
+
+EXACT_INTEGERS = {"highest": 1 << 24, "high": 1 << 11, "medium": 1 << 8}
+"""Integers that keep all their bits in a float32 product, by ``torch.get_float32_matmul_precision()``."""
+
+
+# ---------------------------------------------------------------------- arrays
+
+
+def dtype(name: str) -> torch.dtype:
+    """Return torch's dtype of NumPy's name; packed words are int64, as torch computes little with uint64."""
+    found: torch.dtype = torch.int64 if name == "uint64" else getattr(torch, name)
+    return found
+
+
+def from_numpy(x: npt.NDArray[Any], device: torch.device) -> Tensor:
+    """Share the memory of a NumPy array if the device is the CPU and torch can (native, writeable, not reversed)."""
+    native = x.astype(x.dtype.newbyteorder("="), copy=False)
+    if native.dtype == np.uint64:
+        native = native.view(np.int64)
+    if not native.flags.writeable or any(stride < 0 for stride in native.strides):
+        native = native.copy()
+    return torch.from_numpy(native).to(device)
+
+
+def to_numpy(x: Tensor) -> npt.NDArray[Any]:
+    """Return the values on the host, without a copy from the CPU; bfloat16, which NumPy lacks, as float32."""
+    host = x.detach().cpu()
+    return np.asarray((host.float() if host.dtype == torch.bfloat16 else host).numpy())
+
+
+def check(x: Any, what: str, device: torch.device) -> Tensor:
+    """Check for a tensor on the device."""
+    if not isinstance(x, Tensor):
+        advice = "; bring it over with vsa.from_numpy" if isinstance(x, np.ndarray) else ""
+        raise DTypeError(f"{what} must be a torch tensor, not {type(x).__module__}.{type(x).__qualname__}{advice}")
+    if x.device != device:
+        raise DeviceError(
+            f"{what} is on device {x.device}, and the model on {device}; move it with x.to({str(device)!r}), "
+            f"or take a model there, vsa.with_backend('torch', {str(x.device)!r})"
+        )
+    return x
+
+
+def check_words(x: Any, dim: int, what: str, device: torch.device) -> Tensor:
+    """Check for packed words of the device with clear padding."""
+    if not isinstance(x, Tensor) or x.dtype != torch.int64:
+        given = f"dtype {x.dtype}" if isinstance(x, Tensor | np.ndarray) else type(x).__name__
+        kind = "a NumPy array" if isinstance(x, np.ndarray) else "what was given"
+        raise DTypeError(
+            f"{what} must be a packed torch int64 tensor, and {kind} has {given}; "
+            "pack components with vsa.kernels.bits.pack, or bring NumPy words over with vsa.from_numpy"
+        )
+    check(x, what, device)
+    if x.ndim == 0 or x.shape[-1] != word_count(dim):
+        raise DimensionError(
+            f"{what} has shape {tuple(x.shape)}; dim={dim} needs {word_count(dim)} words on the last axis"
+        )
+    if dim % WORD_BITS and bool((x[..., -1] & -(1 << dim % WORD_BITS)).any()):
+        raise PaddingError(
+            f"{what} has bits set beyond component {dim - 1}; clear them: x[..., -1] &= {(1 << dim % WORD_BITS) - 1}"
+        )
+    return x
+
+
+def exact_integers() -> int:
+    """Ask how torch multiplies float32 matrices at the moment: as they are, or rounded to TF32, bfloat16 or a half."""
+    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+        return 0
+    return EXACT_INTEGERS[torch.get_float32_matmul_precision()]
+
+
+def lasting(make: Callable[[], Any]) -> Any:
+    """Call outside inference mode, whose tensors cannot be used where gradients flow."""
+    with torch.inference_mode(False):
+        return make()
+
+
+# ---------------------------------------------------------------------- kernels
+
+
+def random_words(keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.uint64]:
+    """Draw on the host, as every backend does."""
+    drawn: npt.NDArray[np.uint64] = numba_backend.BACKEND.bits.random_words(keys, count)
+    return drawn
+
+
+def xor(a: Tensor, b: Tensor) -> Tensor:
+    """Bind packed bipolar vectors: exclusive or."""
+    return torch.bitwise_xor(a, b).contiguous()
+
+
+PORTABLE = BitKernels(
+    random_words=random_words,
+    xor=xor,
+    or_reduce=words.or_reduce,
+    and_reduce=words.and_reduce,
+    popcount=words.popcount,
+    hamming=search.hamming,
+    shared_ones=search.shared_ones,
+    top_k=search.top_k,
+    search_index=functools.partial(search.RowIndex, device=torch.device("cpu")),
+    top_k_lists=lists.top_k_lists,
+    majority=bundling.majority,
+    counters_add=bundling.counters_add,
+    counters_merge=bundling.counters_merge,
+    counters_majority=bundling.counters_majority,
+    rotate=words.rotate,
+    gather=words.gather,
+    slice_dims=words.slice_dims,
+    pack=words.pack,
+    unpack=words.unpack,
+    code_dots=codes.code_dots,
+    code_top_k=codes.code_top_k,
+    gather_dots=codes.gather_dots,
+)
+"""What a GPU runs, here with an index on the CPU."""
+
+
+def on_host(name: str, *packed: int) -> Callable[..., Any]:
+    """Return Numba's kernel of a name as one of CPU tensors, whose memory it reads in place.
+
+    While torch compiles, the portable kernel takes its place, as torch can trace that one.
+
+    Parameters
+    ----------
+    name : str
+    *packed : int
+        Positions of the arguments that are packed words.
+    """
+    compiled, portable = getattr(numba_backend.BACKEND.bits, name), getattr(PORTABLE, name)
+
+    def view(position: int, argument: Any) -> Any:
+        if not isinstance(argument, Tensor):
+            return argument
+        host = argument.numpy()
+        return host.view(np.uint64) if position in packed else host
+
+    @functools.wraps(compiled)
+    def call(*arguments: Any) -> Any:
+        if torch.compiler.is_compiling():
+            return portable(*arguments)
+        result = compiled(*(view(i, argument) for i, argument in enumerate(arguments)))
+        return tuple(map(_tensor, result)) if isinstance(result, tuple) else _tensor(result)
+
+    return call
+
+
+def _tensor(x: Any) -> Tensor:
+    host = np.ascontiguousarray(x) if np.ndim(x) else np.asarray(x)
+    return torch.from_numpy(host.view(np.int64) if host.dtype == np.uint64 else host)
+
+
+class HostIndex:
+    """Numba's search index, fed and read by CPU tensors."""
+
+    def __init__(self, count: int) -> None:
+        self._index = numba_backend.BACKEND.bits.search_index(count)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def append(self, items: Tensor) -> None:
+        """Append rows."""
+        self._index.append(items.numpy().view(np.uint64))
+
+    def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """Find the k nearest rows of each query."""
+        distances, ids = self._index.search(queries.numpy().view(np.uint64), k)
+        return torch.from_numpy(distances), torch.from_numpy(ids)
+
+
+HOST = BitKernels(
+    random_words=random_words,
+    xor=xor,
+    or_reduce=on_host("or_reduce", 0),
+    and_reduce=on_host("and_reduce", 0),
+    popcount=on_host("popcount", 0),
+    hamming=on_host("hamming", 0, 1),
+    shared_ones=on_host("shared_ones", 0, 1),
+    top_k=on_host("top_k", 0, 1),
+    search_index=HostIndex,
+    top_k_lists=on_host("top_k_lists", 0, 1),
+    majority=on_host("majority", 0, 2),
+    counters_add=on_host("counters_add", 1),
+    counters_merge=on_host("counters_merge"),
+    counters_majority=on_host("counters_majority", 1),
+    rotate=on_host("rotate", 0),
+    gather=on_host("gather", 0),
+    slice_dims=on_host("slice_dims", 0),
+    pack=on_host("pack"),
+    unpack=on_host("unpack", 0),
+    code_dots=on_host("code_dots", 0, 1),
+    code_top_k=on_host("code_top_k", 0, 1),
+    gather_dots=on_host("gather_dots"),
+)
+
+
+def threads(n: int | None = None) -> int:
+    """Return how many threads the compiled kernels and torch may use on the CPU, after setting both to ``n``."""
+    limit = numba_backend.threads(n)
+    if n is not None:
+        torch.set_num_threads(limit)
+    return limit
+
+
+# ---------------------------------------------------------------------- devices
+
+
+def on(device: str) -> Backend:
+    """Return the backend on ``"cpu"``, ``"cuda"`` (the current card) or ``"cuda:1"``.
+
+    Raises
+    ------
+    ParameterError
+        If the name is another.
+    BackendUnavailableError
+        If there is no such card.
+    """
+    if device == "cpu":
+        return BACKEND
+    name = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if name is None:
+        raise ParameterError(f"device must be 'cpu', 'cuda' or 'cuda:' and a number, not {device!r}")
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if cards == 0:
+        raise BackendUnavailableError(
+            f"device {device!r} needs a CUDA GPU and a torch built for it, and torch {torch.__version__} finds none; "
+            "use device='cpu'"
+        )
+    number = int(name[1]) if name[1] else torch.cuda.current_device()
+    if number >= cards:
+        raise BackendUnavailableError(f"there is no device {device!r}; torch finds cuda:0 to cuda:{cards - 1}")
+    return placed(torch.device("cuda", number), PORTABLE)
+
+
+@functools.cache
+def placed(device: torch.device, bits: BitKernels) -> Backend:
+    """Return the backend on a device that is there."""
+    if device.type != "cpu":
+        bits = BitKernels(**{**vars(bits), "search_index": functools.partial(search.RowIndex, device=device)})
+    return Backend(
+        name="torch",
+        xp=array_api_compat.torch,
+        arrays=Arrays(
+            floats=FLOATS,
+            dtype=dtype,
+            check=functools.partial(check, device=device),
+            check_words=functools.partial(check_words, device=device),
+            from_numpy=functools.partial(from_numpy, device=device),
+            to_numpy=to_numpy,
+            read_only=torch.clone,
+            lasting=lasting,
+        ),
+        bits=bits,
+        dense=DenseKernels(
+            fwht=transform.fwht,
+            signed_gather=transform.signed_gather,
+            csr_matmul=transform.csr_matmul,
+            smallest=search.smallest,
+            exact_integers=exact_integers,
+        ),
+        threads=threads,
+        warmup=numba_backend.warmup,
+        device=str(device),
+        on=on,
+    )
+
+
+BACKEND = placed(torch.device("cpu"), HOST)

@@ -1,0 +1,52 @@
+"""Dot products: of multi-level codes by those of their planes, of small integers row by row."""
+
+import torch
+from torch import Tensor
+
+from hdc.backends.torch_kernels.search import QUERIES, hamming, smallest
+from hdc.backends.torch_kernels.words import blocks
+
+
+def code_dots(queries: Tensor, items: Tensor, dim: int) -> Tensor:
+    """Add the dot products of all pairs of planes, ``dim - 2 hamming``, times both planes' weights."""
+    planes = items.shape[1]
+    dtype = torch.int32 if dim * (2**planes - 1) ** 2 < 2**31 else torch.int64
+    dots = torch.zeros((len(queries), len(items)), dtype=dtype, device=queries.device)
+    for i in range(planes):
+        for j in range(planes):
+            differing = hamming(queries[:, i], items[:, j]).to(dtype)
+            dots += (dim - 2 * differing) << (2 * planes - 2 - i - j)
+    return dots
+
+
+def code_top_k(queries: Tensor, items: Tensor, dim: int, scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Find the k greatest scores of each query, block by block; (rank, id) in one integer makes ties exact."""
+    starts = range(0, max(1, len(queries)), QUERIES)
+    best = torch.cat([_best(queries[first : first + QUERIES], items, dim, scale, k) for first in starts])
+    bits = ~(best >> 32)
+    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).to(torch.int32).view(torch.float32), best & 0xFFFFFFFF
+
+
+def _best(queries: Tensor, items: Tensor, dim: int, scale: Tensor, k: int) -> Tensor:
+    """Return ``rank << 32 | id`` of the k greatest scores, ascending, as ranks do while scores descend."""
+    best = torch.empty((len(queries), 0), dtype=torch.int64, device=queries.device)
+    ids = torch.arange(len(items), device=queries.device)
+    for rows in blocks(len(items), 64 * len(queries)):
+        scores = code_dots(queries, items[rows], dim).to(torch.float32) * scale[rows]
+        bits = scores.view(torch.int32).to(torch.int64)
+        pairs = ~(bits ^ ((bits >> 31) & 0x7FFFFFFF)) << 32 | ids[rows]
+        best = torch.cat([best, smallest(pairs, min(k, pairs.shape[1]))], dim=1)
+        best = smallest(best, min(k, best.shape[1]))
+    return best
+
+
+def gather_dots(queries: Tensor, items: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Multiply the pairs of query and row, in blocks: int16 times int8 fits int32, and int64 holds the sums."""
+    dots, squares = (torch.zeros(rows.shape, dtype=torch.int64, device=rows.device) for _ in range(2))
+    pairs = (rows >= 0).nonzero()
+    for part in blocks(len(pairs), 16 * items.shape[1]):
+        query, column = pairs[part].unbind(dim=1)
+        gathered = items[rows[query, column]].to(torch.int32)
+        dots[query, column] = (gathered * queries[query]).sum(dim=1, dtype=torch.int64)
+        squares[query, column] = (gathered * gathered).sum(dim=1, dtype=torch.int64)
+    return dots, squares

@@ -1,0 +1,59 @@
+"""Dense kernels, through which gradients flow."""
+
+import torch
+from torch import Tensor
+
+from hdc.backends.torch_kernels.words import blocks
+
+FACTOR = 7
+"""Digits of the index that one matrix transforms: 128 x 128, which a GPU's matrix units and a CPU's cache hold."""
+
+
+_MATRICES: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
+"""At most seven small matrices a dtype and device; no lru_cache, through which torch.compile does not see."""
+
+
+def _sylvester(levels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the orthonormal Walsh-Hadamard matrix of order ``2**levels`` (at most 128)."""
+    key = levels, dtype, device
+    if key not in _MATRICES:
+        with torch.inference_mode(False):  # else it could not be used where gradients flow
+            matrix = torch.ones((1, 1), dtype=torch.float64)
+            for _ in range(levels):
+                matrix = torch.cat([torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)])
+            _MATRICES[key] = (matrix * 2 ** (-levels / 2)).to(device=device, dtype=dtype)
+    return _MATRICES[key]
+
+
+def fwht(x: Tensor) -> Tensor:
+    """Transform as a Kronecker product: digits of the index in groups of at most ``FACTOR``, one small matrix each.
+
+    Two passes over the memory at dim 8192 where butterflies take thirteen; no matrix has more than 128 rows.
+    """
+    dim = x.shape[-1]
+    levels = dim.bit_length() - 1
+    groups = -(-levels // FACTOR)
+    y, after = x, 1
+    for group in range(groups):
+        digits = levels // groups + (group < levels % groups)
+        matrix = _sylvester(digits, x.dtype, x.device)
+        order = len(matrix)
+        y = y.reshape(-1, order) @ matrix if after == 1 else matrix @ y.reshape(-1, order, after)
+        after *= order
+    return x.clone() if groups == 0 else y.reshape(x.shape)
+
+
+def signed_gather(x: Tensor, index: Tensor, sign: Tensor) -> Tensor:
+    """Permute the components and flip signs: a signed permutation matrix times each row."""
+    return torch.index_select(x, -1, index) * sign.to(x.dtype)
+
+
+def csr_matmul(data: Tensor, indices: Tensor, indptr: Tensor, x: Tensor) -> Tensor:
+    """Add the chosen rows of ``x``, times their weights, to the rows that they belong to, in blocks."""
+    docs = len(indptr) - 1
+    out = x.new_zeros((docs, x.shape[1]))
+    rows = torch.arange(docs, device=x.device)
+    row = torch.repeat_interleave(rows, torch.diff(indptr), output_size=len(indices))
+    for part in blocks(len(data), 2 * x.element_size() * x.shape[1]):
+        out = out.index_add(0, row[part], data[part, None].to(x.dtype) * x[indices[part]])
+    return out
