@@ -223,6 +223,7 @@ def test_parameters():
         "dim": 512, "output": "float",
         "matrix": "permutation", "seed": 3, "arrays": "auto", "weights": None, "balance": 0.0,
         "numbers": "grid", "bandwidth": 0.1, "convert": (), "strings": None, "string_encoder": None, "rarity": True,
+        "backend": "auto", "device": "cpu",
     }  # fmt: skip
     assert encoder.set_params(dim=64).transform(["x"]).shape == (1, 64)
     assert repr(JSONEncoder(8)).startswith("JSONEncoder(dim=8, output='float'")
