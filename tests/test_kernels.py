@@ -126,6 +126,13 @@ CASES = {
             lambda q, lists: naive.top_k_lists(q, items, ids, starts, lists, 6), (len(queries),), queries, probes
         ),
     ),
+    "plane_sums": Case(
+        lambda rng, dim, batch: (packed(rng, dim, math.prod(batch)), packed(rng, dim, 9, 4)),
+        lambda k, dim, queries, items: k.bits.plane_sums(queries, items),
+        lambda dim, batch, queries, items: each(
+            lambda q: [naive.plane_sums(naive.bits(q, dim), _rows(x, dim)) for x in items], (len(queries),), queries
+        ),
+    ),
     "majority_odd": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch, 11), packed(rng, dim)),
         lambda k, dim, x, tie: k.bits.majority(x, None, tie),

@@ -29,7 +29,7 @@ TAIL = 8
 """Lists are made anew when more than a TAIL-th of the rows came after they were made."""
 
 PART = 1 << 22
-"""Dot products that are computed at a time (32 MiB as float64)."""
+"""Dot products that are computed at a time (32 MiB)."""
 
 
 @dataclass
@@ -46,18 +46,27 @@ class Coarse:
     centroids: npt.NDArray[np.int8]
 
     def __post_init__(self) -> None:
-        self._floats = np.ascontiguousarray(self.centroids.T, dtype=np.float32)
+        lists, dim = self.centroids.shape
+        bits = np.unpackbits(self.centroids.view(np.uint8)[:, :, None], axis=2)
+        self._planes = self.bits.pack(bits.astype(bool).transpose(0, 2, 1))
+        self._middle = np.arange(lists) + lists * self.centroids.sum(axis=1, dtype=np.int64)
 
     def nearest(self, codes: Words, count: int) -> Ids:
         """Return the ``count`` lists nearest to each of (n, words) codes, nearest first: ``(n, count)``.
 
-        Dot products of +1, -1 and bytes are integers below 2**24, the same in float32 whatever the order of adding.
+        With components +1 and -1, the dot product with a centroid is twice the sum of its components where the code's
+        bits are set, less the sum of all. Ties go to the lower list.
         """
-        dim, lists = self._floats.shape
+        lists = len(self.centroids)
         out = np.empty((len(codes), count), dtype=np.int64)
-        for start in range(0, len(codes), step := max(1, PART // max(dim, lists))):
-            dots = _signs(self.bits, codes[start : start + step], dim) @ self._floats
-            out[start : start + step] = _greatest(dots, count)
+        for start in range(0, len(codes), step := max(1, PART // lists)):
+            keys = self.bits.plane_sums(codes[start : start + step], self._planes)
+            keys *= -2 * lists
+            keys += self._middle
+            if count < lists:
+                keys = np.partition(keys, count - 1, axis=1)[:, :count]
+            keys.sort(axis=1)
+            out[start : start + step] = keys % lists
         return out
 
     @classmethod
@@ -117,18 +126,6 @@ def _means(
     crowded = rng.choice(len(codes), len(empty), replace=False, p=weights / weights.sum())
     sums[empty] = _signs(bits, codes[crowded], dim)
     return sums
-
-
-def _greatest(dots: npt.NDArray[np.float32], count: int) -> Ids:
-    """Return the columns of the ``count`` greatest integers of each row, greatest first, ties by column."""
-    lists = dots.shape[1]
-    if count == 1:
-        return dots.argmax(axis=1)[:, None]
-    keys = np.multiply(dots, -lists, dtype=np.float64)
-    keys += np.arange(lists)
-    keys = np.partition(keys, count - 1, axis=1)[:, :count] if count < lists else keys
-    keys.sort(axis=1)
-    return np.asarray(keys % lists, dtype=np.int64)
 
 
 def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.float32]:

@@ -72,10 +72,12 @@ def _by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Int
 @numba.njit(cache=True)
 def _interleave(items: Words, begin: int, stop: int, words: int, block: Words) -> None:
     """Put word w of rows ``begin + 8 g`` to ``begin + 8 g + 7`` in ``block[8 (words g + w):]``."""
-    for row in range(begin, stop):
-        group, lane = divmod(row - begin, LANES)
-        for w in range(words):
-            block[(group * words + w) * LANES + lane] = items[row * words + w]
+    rows = pointer(items)
+    for group in range(begin, stop, LANES):
+        for row in range(group, min(group + LANES, stop)):
+            to = (group - begin) * words + row - group
+            for w in range(words):
+                block[to + w * LANES] = rows[row * words + w]
 
 
 @numba.njit(cache=True, forceinline=True)
@@ -115,20 +117,26 @@ def _keep(pairs: Pairs, held: int, k: int) -> int:
 
 
 @numba.njit(cache=True)
-def _offer(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best: Pairs, q: int) -> None:
-    """Take the rows from ``row`` on, at most eight and before ``stop``, that are among the k best so far."""
+def _take(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best: Pairs, q: int) -> int:
+    """Add the rows from ``row`` on, at most eight and before ``stop``, to what is held; return :func:`_beyond`."""
     k, held, bound = best[q, 0], best[q, 1], best[q, 2]
-    if any_below(distances, splat((bound >> ID_BITS) + 1)):  # ids do not ascend: an equal distance may still win
-        store(pointer(eight), 0, distances)
-        pairs = best[q, HEAD:]
-        for lane in range(min(LANES, stop - row)):
-            pair = np.int64(eight[lane]) << ID_BITS | ids[row + lane]
-            pairs[held] = pair
-            held += (ids[row + lane] >= 0) & (pair < bound)
-        if held > len(pairs) - LANES:
-            best[q, 2] = _keep(pairs, held, k)
-            held = k
-        best[q, 1] = held
+    store(pointer(eight), 0, distances)
+    pairs = best[q, HEAD:]
+    for lane in range(min(LANES, stop - row)):
+        pair = np.int64(eight[lane]) << ID_BITS | ids[row + lane]
+        pairs[held] = pair
+        held += (ids[row + lane] >= 0) & (pair < bound)
+    if held > len(pairs) - LANES:
+        best[q, 2] = _keep(pairs, held, k)
+        held = k
+    best[q, 1] = held
+    return _beyond(best, q)
+
+
+@numba.njit(cache=True)
+def _beyond(best: Pairs, q: int) -> int:
+    """Return the least distance that is too great; ids do not ascend, so an equal distance may still win."""
+    return (best[q, 2] >> ID_BITS) + 1
 
 
 @numba.njit(cache=True)
@@ -137,9 +145,14 @@ def _search_list(
 ) -> None:
     """Compare the interleaved rows ``begin`` to ``stop`` of one list with the queries ``asked``."""
     rows, masks = pointer(block), pointer(queries)
-    whole = len(asked) // TOGETHER * TOGETHER
-    for at in range(0, whole, TOGETHER):
-        a, b, c, d = asked[at], asked[at + 1], asked[at + 2], asked[at + 3]
+    for at in range(0, len(asked), TOGETHER):
+        # Fewer than four are left at the end: the places beyond repeat the last, and take nothing.
+        last = len(asked) - 1
+        a, b, c, d = asked[at], asked[min(at + 1, last)], asked[min(at + 2, last)], asked[min(at + 3, last)]
+        beyond_a = splat(_beyond(best, a))
+        beyond_b = splat(_beyond(best, b) if at + 1 <= last else 0)
+        beyond_c = splat(_beyond(best, c) if at + 2 <= last else 0)
+        beyond_d = splat(_beyond(best, d) if at + 3 <= last else 0)
         for row in range(begin, stop, LANES):
             count_a = count_b = count_c = count_d = splat(0)
             for w in range(words):
@@ -148,16 +161,14 @@ def _search_list(
                 count_b = count_b + _differing(eight_rows, masks, b * words + w)
                 count_c = count_c + _differing(eight_rows, masks, c * words + w)
                 count_d = count_d + _differing(eight_rows, masks, d * words + w)
-            _offer(count_a, ids, row, stop, eight, best, a)
-            _offer(count_b, ids, row, stop, eight, best, b)
-            _offer(count_c, ids, row, stop, eight, best, c)
-            _offer(count_d, ids, row, stop, eight, best, d)
-    for q in asked[whole:]:
-        for row in range(begin, stop, LANES):
-            count = splat(0)
-            for w in range(words):
-                count = count + _differing(load(rows, (row - begin) * words + w * LANES), masks, q * words + w)
-            _offer(count, ids, row, stop, eight, best, q)
+            if any_below(count_a, beyond_a):
+                beyond_a = splat(_take(count_a, ids, row, stop, eight, best, a))
+            if any_below(count_b, beyond_b):
+                beyond_b = splat(_take(count_b, ids, row, stop, eight, best, b))
+            if any_below(count_c, beyond_c):
+                beyond_c = splat(_take(count_c, ids, row, stop, eight, best, c))
+            if any_below(count_d, beyond_d):
+                beyond_d = splat(_take(count_d, ids, row, stop, eight, best, d))
 
 
 @numba.njit(cache=True, nogil=True)
