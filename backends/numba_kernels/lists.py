@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.parallel import run, slices
-from hdc.backends.numba_kernels.scan import WORD_TIME, Counts
+from hdc.backends.numba_kernels.scan import WORD_TIME, Counts, interleave
 from hdc.backends.numba_kernels.simd import (
     LANES,
     Pointer,
@@ -67,17 +67,6 @@ def _by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Int
             queries[ends[probes[q, p]]] = q
             ends[probes[q, p]] += 1
     return queries
-
-
-@numba.njit(cache=True)
-def _interleave(items: Words, begin: int, stop: int, words: int, block: Words) -> None:
-    """Put word w of rows ``begin + 8 g`` to ``begin + 8 g + 7`` in ``block[8 (words g + w):]``."""
-    rows = pointer(items)
-    for group in range(begin, stop, LANES):
-        for row in range(group, min(group + LANES, stop)):
-            to = (group - begin) * words + row - group
-            for w in range(words):
-                block[to + w * LANES] = rows[row * words + w]
 
 
 @numba.njit(cache=True, forceinline=True)
@@ -194,7 +183,7 @@ def _search_lists(
         for at in range(len(ends)):
             if ends[at] > done:
                 begin, stop = starts[at], starts[at + 1]
-                _interleave(items, begin, stop, words, block)
+                interleave(items, begin, stop, words, block)
                 _search_list(block, words, ids, begin, stop, queries, order[done : ends[at]], eight, best)
                 done = ends[at]
     for q in range(first, last):
