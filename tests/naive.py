@@ -73,7 +73,9 @@ def top_k_lists(query, items, ids, starts, lists, k):
 
 def plane_sums(query, item):
     """Components as lists of 0 and 1: of the query, and of each plane of the item, the heaviest first."""
-    values = [int("".join(map(str, bits[1:])) or "0", 2) - bits[0] * 2 ** (len(bits) - 1) for bits in zip(*item, strict=True)]
+    values = [
+        int("".join(map(str, bits[1:])) or "0", 2) - bits[0] * 2 ** (len(bits) - 1) for bits in zip(*item, strict=True)
+    ]
     return sum(value for value, chosen in zip(values, query, strict=True) if chosen)
 
 

@@ -28,8 +28,8 @@ ROUNDS = 10
 TAIL = 8
 """Lists are made anew when more than a TAIL-th of the rows came after they were made."""
 
-PART = 1 << 22
-"""Dot products that are computed at a time (32 MiB)."""
+PART = 1 << 20
+"""Dot products that are computed at a time (8 MiB)."""
 
 
 @dataclass
@@ -46,7 +46,7 @@ class Coarse:
     centroids: npt.NDArray[np.int8]
 
     def __post_init__(self) -> None:
-        lists, dim = self.centroids.shape
+        lists = len(self.centroids)
         bits = np.unpackbits(self.centroids.view(np.uint8)[:, :, None], axis=2)
         self._planes = self.bits.pack(bits.astype(bool).transpose(0, 2, 1))
         self._middle = np.arange(lists) + lists * self.centroids.sum(axis=1, dtype=np.int64)
@@ -63,7 +63,9 @@ class Coarse:
             keys = self.bits.plane_sums(codes[start : start + step], self._planes)
             keys *= -2 * lists
             keys += self._middle
-            if count < lists:
+            if count == 1:
+                keys = keys.min(axis=1, keepdims=True)
+            elif count < lists:
                 keys = np.partition(keys, count - 1, axis=1)[:, :count]
             keys.sort(axis=1)
             out[start : start + step] = keys % lists

@@ -17,7 +17,7 @@ BYTE_TIME = 0.05
 """Nanoseconds for a byte of a row, more or less: what decides on threads."""
 
 AHEAD = 12
-"""Rows between the one in hand and the one asked for from memory."""
+"""Candidates between the one in hand and the one asked for from memory."""
 
 LINE = 64
 """Bytes of a cache line."""
@@ -31,8 +31,8 @@ def _gather_dots(queries: Any, items: Any, rows: Any, dots: Any, squares: Any, s
         for c in range(candidates):
             row = rows[q, c]
             ahead = chosen[min(q * candidates + c + AHEAD, rows.size - 1)]
-            for i in range(0, width, LINE):
-                prefetch(memory, max(ahead, 0) * width + i)
+            for byte in range(0, width, LINE):
+                prefetch(memory, max(ahead, 0) * width + byte)
             if row < 0:
                 continue
             for first in range(0, width, PART):

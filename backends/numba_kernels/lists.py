@@ -102,7 +102,7 @@ def _keep(pairs: Pairs, held: int, k: int) -> int:
     greatest = pairs[0]
     for at in range(1, k):
         greatest = max(greatest, pairs[at])
-    return greatest
+    return int(greatest)
 
 
 @numba.njit(cache=True)
@@ -119,13 +119,13 @@ def _take(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best:
         best[q, 2] = _keep(pairs, held, k)
         held = k
     best[q, 1] = held
-    return _beyond(best, q)
+    return int(_beyond(best, q))
 
 
 @numba.njit(cache=True)
 def _beyond(best: Pairs, q: int) -> int:
     """Return the least distance that is too great; ids do not ascend, so an equal distance may still win."""
-    return (best[q, 2] >> ID_BITS) + 1
+    return int(best[q, 2] >> ID_BITS) + 1
 
 
 @numba.njit(cache=True)
