@@ -16,6 +16,7 @@ from hdc.backends.numba_kernels import (
     planes,
     scan,
     streams,
+    sums,
     tables,
     transform,
 )
@@ -61,6 +62,7 @@ def warmup() -> None:
     tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
     bits.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
     bits.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
+    bits.plane_sums(x, x[:, None])
     bits.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
@@ -84,6 +86,7 @@ BACKEND = dataclasses.replace(
         top_k=scan.top_k,
         search_index=planes.PlaneIndex,
         top_k_lists=lists.top_k_lists,
+        plane_sums=sums.plane_sums,
         majority=bundle.majority,
         counters_add=bundle.counters_add,
         counters_merge=bundle.counters_merge,

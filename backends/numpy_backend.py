@@ -119,6 +119,15 @@ def top_k_lists(
     return distances, np.where(distances == np.iinfo(np.int32).max, -1, best & 0xFFFFFFFF)
 
 
+def plane_sums(queries: Words, items: Words) -> Counters:
+    """Weigh the shared ones of each plane, the heaviest negative."""
+    n, planes, words = items.shape
+    ones = shared_ones(queries, items.reshape(n * planes, words)).reshape(len(queries), n, planes)
+    weights = 1 << np.arange(planes, dtype=np.int64)[::-1]
+    weights[0] *= -1
+    return np.asarray(ones.astype(np.int64) @ weights)
+
+
 class RowIndex:
     """The search index of the reference: the packed rows as they are, in a buffer that doubles."""
 
@@ -401,6 +410,7 @@ BACKEND = Backend(
         top_k=top_k,
         search_index=RowIndex,
         top_k_lists=top_k_lists,
+        plane_sums=plane_sums,
         majority=majority,
         counters_add=counters_add,
         counters_merge=counters_merge,

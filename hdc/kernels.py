@@ -60,6 +60,9 @@ class BitKernels:
         ``probes[query]``, all of them different, in order of (distance, id): item i counts as ``ids[i]``, which
         is below 2**32, and not at all if that is negative. Places beyond the last item hold the greatest int32
         and -1.
+    plane_sums : (queries (q, words), items (n, planes, words)) -> (q, n) int64
+        An item is ``64 * words`` integers in two's complement: bit j of plane i is of integer j, the heaviest plane,
+        whose bits count as negative, first. The sum of the integers of each item where the query's bits are set.
     majority : (x (..., n, words), weights (..., n) int64 or None, tie (words,)) -> (..., words)
         Bit j is set where the weights of rows with bit j set exceed half the total weight, cleared where
         they are less, and ``tie``'s bit where they are equal. Weights may be negative; weights of one set
@@ -109,6 +112,7 @@ class BitKernels:
     top_k: Callable[[Array, Array, int], tuple[Array, Array]]
     search_index: Callable[[int], SearchIndex]
     top_k_lists: Callable[[Array, Array, Array, Array, Array, int], tuple[Array, Array]]
+    plane_sums: Callable[[Array, Array], Array]
     majority: Callable[[Array, Array | None, Array], Array]
     counters_add: Callable[[Array, Array, Array | None], Array]
     counters_merge: Callable[[Array, Array], Array]

@@ -71,6 +71,14 @@ def top_k_lists(query, items, ids, starts, lists, k):
     return [d for d, _ in best], [i for _, i in best]
 
 
+def plane_sums(query, item):
+    """Components as lists of 0 and 1: of the query, and of each plane of the item, the heaviest first."""
+    values = [
+        int("".join(map(str, bits[1:])) or "0", 2) - bits[0] * 2 ** (len(bits) - 1) for bits in zip(*item, strict=True)
+    ]
+    return sum(value for value, chosen in zip(values, query, strict=True) if chosen)
+
+
 def gather_dots(query, items, rows):
     chosen = [[int(v) for v in items[row]] if row >= 0 else [0] * len(query) for row in rows]
     dots = [sum(int(a) * b for a, b in zip(query, item, strict=True)) for item in chosen]

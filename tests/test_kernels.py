@@ -136,6 +136,13 @@ CASES = {
             lambda q, lists: naive.top_k_lists(q, items, ids, starts, lists, 6), (len(queries),), queries, probes
         ),
     ),
+    "plane_sums": Case(
+        lambda rng, dim, batch: (packed(rng, dim, math.prod(batch)), packed(rng, dim, 9, 4)),
+        lambda k, dim, queries, items: k.bits.plane_sums(queries, items),
+        lambda dim, batch, queries, items: each(
+            lambda q: [naive.plane_sums(naive.bits(q, dim), _rows(x, dim)) for x in items], (len(queries),), queries
+        ),
+    ),
     "majority_odd": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch, 11), packed(rng, dim)),
         lambda k, dim, x, tie: k.bits.majority(x, None, tie),
@@ -634,3 +641,21 @@ def test_warmup_compiles_every_kernel(tmp_path):
     kernels = dict(line.rsplit(maxsplit=1) for line in finish(python(code, NUMBA_CACHE_DIR=str(tmp_path))).splitlines())
     assert len(kernels) > 20
     assert not [name for name, compiled in kernels.items() if compiled == "0"]
+
+
+@pytest.mark.parametrize("order", ["random", "worst first", "all equal"])
+@pytest.mark.parametrize("k", [1, 7, 150])
+def test_lists_longer_than_what_is_held(backend, order, k):
+    rng = np.random.default_rng(k)
+    queries, items = packed(rng, 100, 5), packed(rng, 100, 700)
+    if order == "worst first":
+        items = items[np.argsort(-np.array([naive.hamming(queries[0], item) for item in items]), kind="stable")]
+    if order == "all equal":
+        items[:] = items[0]
+    ids = np.where(rng.random(700) < 0.1, -1, rng.permutation(700))
+    starts = np.array([0, 300, 301, 450, 600, 690, 700])
+    probes = rng.permuted(np.tile(np.arange(6), (5, 1)), axis=1)
+    distances, found = backend.bits.top_k_lists(queries, items, ids, starts, probes, k)
+    for q in range(5):
+        expected = naive.top_k_lists(queries[q], items, ids, starts, probes[q], k)
+        assert (distances[q].tolist(), found[q].tolist()) == expected

@@ -1,9 +1,7 @@
 """Inverted file: rows in lists by their nearest centroid; a query looks into the lists of its nearest centroids.
 
 Centroids are means of codes, found by spherical k-means on the codes' components +1 and -1 and kept as small
-integers. The signs of a mean are a code as well: the lists whose signs differ least are found first, by the packed
-kernels, and their order is settled by the dot products with the means, in exact integers, so that a code falls into
-the same list on every machine.
+integers, so that dot products with them are exact and a code falls into the same list on every machine.
 """
 
 import base64
@@ -17,7 +15,7 @@ from hdc.apps.retrieval.measures import Distances, Ids, Measure
 from hdc.apps.retrieval.view import View, joined
 from hdc.errors import ParameterError
 from hdc.kernels import BitKernels
-from hdc.words import Words, word_count
+from hdc.words import Words
 
 BLOCK = 1 << 14
 """Codes that are unpacked at a time."""
@@ -30,8 +28,8 @@ ROUNDS = 10
 TAIL = 8
 """Lists are made anew when more than a TAIL-th of the rows came after they were made."""
 
-SPARE = 14
-"""Lists, beyond twice as many as are asked for, whose means are compared."""
+PART = 1 << 20
+"""Dot products that are computed at a time (8 MiB)."""
 
 
 @dataclass
@@ -48,18 +46,29 @@ class Coarse:
     centroids: npt.NDArray[np.int8]
 
     def __post_init__(self) -> None:
-        self._signs = self.bits.search_index(word_count(self.centroids.shape[1]))
-        self._signs.append(self.bits.pack(self.centroids > 0))
+        lists = len(self.centroids)
+        bits = np.unpackbits(self.centroids.view(np.uint8)[:, :, None], axis=2)
+        self._planes = self.bits.pack(bits.astype(bool).transpose(0, 2, 1))
+        self._middle = np.arange(lists) + lists * self.centroids.sum(axis=1, dtype=np.int64)
 
     def nearest(self, codes: Words, count: int) -> Ids:
-        """Return the ``count`` lists nearest to each of (n, words) codes, nearest first: ``(n, count)``."""
-        lists, dim = self.centroids.shape
+        """Return the ``count`` lists nearest to each of (n, words) codes, nearest first: ``(n, count)``.
+
+        With components +1 and -1, the dot product with a centroid is twice the sum of its components where the code's
+        bits are set, less the sum of all. Ties go to the lower list.
+        """
+        lists = len(self.centroids)
         out = np.empty((len(codes), count), dtype=np.int64)
-        for start in range(0, len(codes), BLOCK):
-            part = codes[start : start + BLOCK]
-            _, found = self._signs.search(part, min(lists, 2 * count + SPARE))
-            dots, _ = self.bits.gather_dots(_signs(self.bits, part, dim), self.centroids, found)
-            out[start : start + BLOCK] = np.sort(found - dots * lists, axis=1)[:, :count] % lists
+        for start in range(0, len(codes), step := max(1, PART // lists)):
+            keys = self.bits.plane_sums(codes[start : start + step], self._planes)
+            keys *= -2 * lists
+            keys += self._middle
+            if count == 1:
+                keys = keys.min(axis=1, keepdims=True)
+            elif count < lists:
+                keys = np.partition(keys, count - 1, axis=1)[:, :count]
+            keys.sort(axis=1)
+            out[start : start + step] = keys % lists
         return out
 
     @classmethod
@@ -121,9 +130,9 @@ def _means(
     return sums
 
 
-def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.int16]:
+def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.float32]:
     """Unpack codes to +1 and -1."""
-    signs: npt.NDArray[np.int16] = bits.unpack(codes, dim).astype(np.int16)
+    signs: npt.NDArray[np.float32] = bits.unpack(codes, dim).astype(np.float32)
     signs *= 2
     signs -= 1
     return signs

@@ -7,6 +7,7 @@ import numpy as np
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
+from hdc.backends.numba_kernels.simd import pointer, prefetch
 from hdc.backends.numpy_backend import Counters, Ints
 
 PART = 256
@@ -15,13 +16,23 @@ PART = 256
 BYTE_TIME = 0.05
 """Nanoseconds for a byte of a row, more or less: what decides on threads."""
 
+AHEAD = 12
+"""Candidates between the one in hand and the one asked for from memory."""
+
+LINE = 64
+"""Bytes of a cache line."""
+
 
 @kernel
 def _gather_dots(queries: Any, items: Any, rows: Any, dots: Any, squares: Any, start: int, stop: int) -> None:
-    width = items.shape[1]
+    width, candidates = items.shape[1], rows.shape[1]
+    memory, chosen = pointer(items), pointer(rows)
     for q in range(start, stop):
-        for c in range(rows.shape[1]):
+        for c in range(candidates):
             row = rows[q, c]
+            ahead = chosen[min(q * candidates + c + AHEAD, rows.size - 1)]
+            for byte in range(0, width, LINE):
+                prefetch(memory, max(ahead, 0) * width + byte)
             if row < 0:
                 continue
             for first in range(0, width, PART):

@@ -1,7 +1,9 @@
 """Top-k Hamming search in some lists of rows only: what an inverted file asks for.
 
-The rows of a list lie together, and so do, in the order in which queries are taken, the queries whose nearest
-list is the same: a list is read from memory for the first of them and from the cache for the others.
+The work goes list by list, not query by query: the rows of a list are interleaved, word w of eight rows in one
+vector, so that distances need no sums across lanes, and stay in the cache for all queries that look into the list,
+four at a time. The nearest lists of every query come first, in a round of their own: they make the bound that most
+rows of the others fail.
 """
 
 from functools import partial
@@ -13,9 +15,20 @@ import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.parallel import run, slices
-from hdc.backends.numba_kernels.scan import WORD_TIME, Counts, _eight_counts, _in_eights, _masks, _one_count
-from hdc.backends.numba_kernels.simd import LANES, any_below, pointer, splat, store
-from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, merge, new_heaps, replace_worst
+from hdc.backends.numba_kernels.scan import WORD_TIME, Counts, interleave
+from hdc.backends.numba_kernels.simd import (
+    LANES,
+    Pointer,
+    Vector,
+    aligned_zeros,
+    any_below,
+    ctpop,
+    load,
+    pointer,
+    splat,
+    store,
+)
+from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, merge
 from hdc.words import Words
 
 Ints = npt.NDArray[np.int64]
@@ -23,12 +36,128 @@ Ints = npt.NDArray[np.int64]
 NONE = WORST >> ID_BITS
 """The distance of a place that no row took."""
 
+NEAREST = 4
+"""Lists of each query in the first round."""
+
+HEAD = 3
+"""Numbers before the pairs of a query: k, how many are held, and the pair that others must be less than."""
+
+TOGETHER = 4
+"""Queries that are compared with eight rows at a time."""
+
 
 @numba.njit(cache=True)
-def _offer(distance: np.int64, number: np.int64, heap: Pairs) -> None:
-    pair = distance << ID_BITS | number
-    if number >= 0 and pair < heap[0]:
-        replace_worst(heap, pair)
+def _by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Ints) -> Ints:
+    """Return the queries of each list: those in ``first:last`` with the list among ``probes[query, low:high]``.
+
+    Those of list l lie from ``ends[l - 1]``, or 0, to ``ends[l]``.
+    """
+    lists = len(ends)
+    for at in range(lists):
+        ends[at] = 0
+    for q in range(first, last):
+        for p in range(low, high):
+            if probes[q, p] + 1 < lists:
+                ends[probes[q, p] + 1] += 1
+    for at in range(1, lists):
+        ends[at] += ends[at - 1]
+    queries = np.empty((last - first) * (high - low), np.int64)
+    for q in range(first, last):
+        for p in range(low, high):
+            queries[ends[probes[q, p]]] = q
+            ends[probes[q, p]] += 1
+    return queries
+
+
+@numba.njit(cache=True, forceinline=True)
+def _differing(rows: Vector, queries: Pointer, at: int) -> Vector:
+    return ctpop(rows ^ splat(np.int64(queries[at])))
+
+
+@numba.njit(cache=True)
+def _keep(pairs: Pairs, held: int, k: int) -> int:
+    """Bring the k least of ``pairs[:held]`` to the front, in any order; return the greatest of them.
+
+    Hoare's selection. Each element is moved whether it is less than the pivot or not: no branch depends on it.
+    """
+    low, high = 0, held
+    while high - low > 1:
+        last = high - 1
+        pivot = pairs[(low + last) >> 1]
+        pairs[(low + last) >> 1] = pairs[last]
+        middle = low
+        for at in range(low, last):
+            pair = pairs[at]
+            pairs[at] = pairs[middle]
+            pairs[middle] = pair
+            middle += pair < pivot
+        pairs[last] = pairs[middle]
+        pairs[middle] = pivot
+        if middle == k - 1:
+            break
+        if middle < k:
+            low = middle + 1
+        else:
+            high = middle
+    greatest = pairs[0]
+    for at in range(1, k):
+        greatest = max(greatest, pairs[at])
+    return int(greatest)
+
+
+@numba.njit(cache=True)
+def _take(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best: Pairs, q: int) -> int:
+    """Add the rows from ``row`` on, at most eight and before ``stop``, to what is held; return :func:`_beyond`."""
+    k, held, bound = best[q, 0], best[q, 1], best[q, 2]
+    store(pointer(eight), 0, distances)
+    pairs = best[q, HEAD:]
+    for lane in range(min(LANES, stop - row)):
+        pair = np.int64(eight[lane]) << ID_BITS | ids[row + lane]
+        pairs[held] = pair
+        held += (ids[row + lane] >= 0) & (pair < bound)
+    if held > len(pairs) - LANES:
+        best[q, 2] = _keep(pairs, held, k)
+        held = k
+    best[q, 1] = held
+    return int(_beyond(best, q))
+
+
+@numba.njit(cache=True)
+def _beyond(best: Pairs, q: int) -> int:
+    """Return the least distance that is too great; ids do not ascend, so an equal distance may still win."""
+    return int(best[q, 2] >> ID_BITS) + 1
+
+
+@numba.njit(cache=True)
+def _search_list(
+    block: Words, words: int, ids: Ints, begin: int, stop: int, queries: Words, asked: Ints, eight: Words, best: Pairs
+) -> None:
+    """Compare the interleaved rows ``begin`` to ``stop`` of one list with the queries ``asked``."""
+    rows, masks = pointer(block), pointer(queries)
+    for at in range(0, len(asked), TOGETHER):
+        # Fewer than four are left at the end: the places beyond repeat the last, and take nothing.
+        last = len(asked) - 1
+        a, b, c, d = asked[at], asked[min(at + 1, last)], asked[min(at + 2, last)], asked[min(at + 3, last)]
+        beyond_a = splat(_beyond(best, a))
+        beyond_b = splat(_beyond(best, b) if at + 1 <= last else 0)
+        beyond_c = splat(_beyond(best, c) if at + 2 <= last else 0)
+        beyond_d = splat(_beyond(best, d) if at + 3 <= last else 0)
+        for row in range(begin, stop, LANES):
+            count_a = count_b = count_c = count_d = splat(0)
+            for w in range(words):
+                eight_rows = load(rows, (row - begin) * words + w * LANES)
+                count_a = count_a + _differing(eight_rows, masks, a * words + w)
+                count_b = count_b + _differing(eight_rows, masks, b * words + w)
+                count_c = count_c + _differing(eight_rows, masks, c * words + w)
+                count_d = count_d + _differing(eight_rows, masks, d * words + w)
+            if any_below(count_a, beyond_a):
+                beyond_a = splat(_take(count_a, ids, row, stop, eight, best, a))
+            if any_below(count_b, beyond_b):
+                beyond_b = splat(_take(count_b, ids, row, stop, eight, best, b))
+            if any_below(count_c, beyond_c):
+                beyond_c = splat(_take(count_c, ids, row, stop, eight, best, c))
+            if any_below(count_d, beyond_d):
+                beyond_d = splat(_take(count_d, ids, row, stop, eight, best, d))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -38,31 +167,31 @@ def _search_lists(
     ids: Ints,
     starts: Ints,
     probes: Ints,
-    masks: Words,
-    order: Ints,
-    heaps: Pairs,
+    queries: Words,
+    block: Words,
+    best: Pairs,
     first: int,
     last: int,
 ) -> None:
-    """Search the lists ``probes[q]`` for the queries q in ``order[first:last]``; row r counts as id ``ids[r]``."""
-    rows, queries = pointer(items), pointer(masks)
-    size = masks.shape[1]
+    """Search the lists ``probes[q]`` for the queries ``first`` to ``last - 1``; row r counts as id ``ids[r]``."""
+    probed = probes.shape[1]
+    ends = np.empty(len(starts) - 1, np.int64)
     eight = np.empty(LANES, np.uint64)
-    for at in range(first, last):
-        q = order[at]
-        for p in range(probes.shape[1]):
-            begin, stop = starts[probes[q, p]], starts[probes[q, p] + 1]
-            eights = _in_eights(begin, stop, len(ids), words)
-            beyond = splat((heaps[q, 0] >> ID_BITS) + 1)  # ids do not ascend: an equal distance may still win
-            for row in range(begin, eights, LANES):
-                distances = _eight_counts(rows, row * words, words, queries, q * size)
-                if any_below(distances, beyond):
-                    store(pointer(eight), 0, distances)
-                    for lane in range(LANES):
-                        _offer(np.int64(eight[lane]), ids[row + lane], heaps[q])
-                    beyond = splat((heaps[q, 0] >> ID_BITS) + 1)
-            for row in range(eights, stop):
-                _offer(_one_count(rows, row * words, words, queries, q * size), ids[row], heaps[q])
+    for low, high in ((0, min(NEAREST, probed)), (min(NEAREST, probed), probed)):
+        order = _by_list(probes, first, last, low, high, ends)
+        done = 0
+        for at in range(len(ends)):
+            if ends[at] > done:
+                begin, stop = starts[at], starts[at + 1]
+                interleave(items, begin, stop, words, block)
+                _search_list(block, words, ids, begin, stop, queries, order[done : ends[at]], eight, best)
+                done = ends[at]
+    for q in range(first, last):
+        held = best[q, 1]
+        for at in range(HEAD + held, best.shape[1]):
+            best[q, at] = WORST  # a pair may lie here that was not taken
+        if held > best[q, 0]:
+            _keep(best[q, HEAD:], held, best[q, 0])
 
 
 def top_k_lists(
@@ -70,13 +199,19 @@ def top_k_lists(
 ) -> tuple[Counts, npt.NDArray[np.int64]]:
     """Find the k items nearest to each query in its lists; see :attr:`hdc.kernels.BitKernels.top_k_lists`."""
     (n, words), (q, probed) = items.shape, probes.shape
-    heaps = new_heaps(1, q, k)
+    best = np.full((q, HEAD + 3 * k + 8 * LANES), WORST, dtype=np.int64)
+    best[:, 0], best[:, 1] = k, 0
     if q and n and probed:
-        flat, masks = frozen(items, np.uint64, items.size), _masks(queries, ~np.zeros_like(queries))
+        flat, asked = frozen(items, np.uint64, items.size), frozen(queries, np.uint64, q, words)
         tables: list[Any] = [frozen(x, np.int64, *x.shape) for x in (ids, starts, probes)]
-        order = np.lexsort((probes[:, -1], probes[:, 0]))
+        longest = -(-int(np.diff(starts).max()) // LANES) * LANES
         parts = slices(q, n / len(starts) * probed * words * WORD_TIME)
-        run([partial(_search_lists, flat, words, *tables, masks, order, heaps[0], *part) for part in parts])
-    distances, found = merge(heaps, k)
+        run(
+            [
+                partial(_search_lists, flat, words, *tables, asked, aligned_zeros(longest * words), best, *part)
+                for part in parts
+            ]
+        )
+    distances, found = merge(best[None, :, HEAD : HEAD + k], k)
     found[distances == NONE] = -1
     return distances, found

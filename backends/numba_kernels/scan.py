@@ -98,6 +98,17 @@ def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -
 
 
 @numba.njit(cache=True)
+def interleave(items: Words, begin: int, stop: int, words: int, block: Words) -> None:
+    """Put word w of rows ``begin + 8 g`` to ``begin + 8 g + 7`` in ``block[8 (words g + w):]``."""
+    rows = pointer(items)
+    for group in range(begin, stop, LANES):
+        for row in range(group, min(group + LANES, stop)):
+            to = (group - begin) * words + row - group
+            for w in range(words):
+                block[to + w * LANES] = rows[row * words + w]
+
+
+@numba.njit(cache=True)
 def _in_eights(first: int, stop: int, n: int, words: int) -> int:
     """Return where the rows from ``first`` that may be read eight at a time end."""
     if words < LANES:

@@ -50,6 +50,7 @@ BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
         lambda rng, dim: (_packed(rng, dim, 40), _packed(rng, dim, 600), 600),
     ],
     "top_k_lists": [_lists],
+    "plane_sums": [lambda rng, dim: (_packed(rng, dim, 7), _packed(rng, dim, 11, 5))],
     "majority": [
         lambda rng, dim: (_packed(rng, dim, 2, 9), None, _packed(rng, dim)),
         lambda rng, dim: (_packed(rng, dim, 2, 40), None, _packed(rng, dim)),
