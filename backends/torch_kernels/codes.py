@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from hdc.backends.torch_kernels.search import QUERIES, hamming, smallest
+from hdc.backends.torch_kernels.search import QUERIES, hamming, shared_ones, smallest
 from hdc.backends.torch_kernels.words import blocks
 
 
@@ -50,3 +50,13 @@ def gather_dots(queries: Tensor, items: Tensor, rows: Tensor) -> tuple[Tensor, T
         dots[query, column] = (gathered * queries[query]).sum(dim=1, dtype=torch.int64)
         squares[query, column] = (gathered * gathered).sum(dim=1, dtype=torch.int64)
     return dots, squares
+
+
+def plane_sums(queries: Tensor, items: Tensor) -> Tensor:
+    """Weigh the shared ones of each plane, the heaviest negative."""
+    planes = items.shape[1]
+    sums = torch.zeros((len(queries), len(items)), dtype=torch.int64, device=queries.device)
+    for i in range(planes):
+        weight = 1 << (planes - 1 - i)
+        sums += shared_ones(queries, items[:, i]).to(torch.int64) * (weight if i else -weight)
+    return sums
