@@ -12,13 +12,13 @@ import numpy as np
 
 from hdc.apps.capacity.predictions import ACCURACY, FAILURE, LABELS, VALUE, curves, measure_of
 from hdc.apps.capacity.results import Point
-from hdc.errors import BackendUnavailableError, ParameterError
+from hdc.apps.figures import MARKERS, figure_class, save_figure
+from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARKERS = "os^Dv<>PX*"
 SHADES = ("#000000", "#0072b2", "#d55e00", "#7a7a7a", "#009e73", "#b0649a", "#56b4e9", "#8a6d00", "#444444", "#a00000")
 STYLES: Mapping[str, Any] = {"rigorous": "--", "gaussian": "-", "expected": "-"}
 NAMES = {"rigorous": "rigorous bound", "gaussian": "Gaussian prediction", "expected": "prediction"}
@@ -54,7 +54,7 @@ def figure(points: Sequence[Point], axis: str | None = None) -> "Figure":
     BackendUnavailableError
         If matplotlib is not installed.
     """
-    new_figure = _figure_class()
+    new_figure = figure_class()
     panels: dict[str, list[Point]] = defaultdict(list)
     for point in points:
         panels[point.experiment].append(point)
@@ -68,19 +68,7 @@ def figure(points: Sequence[Point], axis: str | None = None) -> "Figure":
 
 def save(points: Sequence[Point], path: str | os.PathLike[str], axis: str | None = None) -> None:
     """Write :func:`figure` to a file; the ending says the format (``.png``, ``.svg``, ``.pdf``)."""
-    drawn = figure(points, axis)
-    try:
-        drawn.savefig(path, dpi=150)
-    except ValueError as error:
-        raise ParameterError(f"{os.fspath(path)}: {error}") from error
-
-
-def _figure_class() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BackendUnavailableError("figures need matplotlib; pip install 'hdc-toolkit[plot]'") from error
-    return Figure
+    save_figure(figure(points, axis), path)
 
 
 def _panel(axes: "Axes", experiment: str, points: Sequence[Point], axis: str | None) -> None:

@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from hdc.apps.figures import MARKERS, figure_class, save_figure
 from hdc.apps.retrieval.evaluation import Measured, pareto
-from hdc.errors import BackendUnavailableError, ParameterError
+from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MARKERS = "os^Dv<>PX*"
 SIZE = (12.0, 4.6)
 """Inches of both panels together."""
 
@@ -36,7 +36,7 @@ def figure(rows: Sequence[Measured], k: int) -> "Figure":
     BackendUnavailableError
         If matplotlib is not installed.
     """
-    new_figure = _figure_class()
+    new_figure = figure_class()
     if not rows:
         raise ParameterError("there is nothing to plot")
     drawn: Figure = new_figure(figsize=SIZE, layout="constrained")
@@ -50,24 +50,12 @@ def figure(rows: Sequence[Measured], k: int) -> "Figure":
 
 def save(rows: Sequence[Measured], k: int, path: str | os.PathLike[str]) -> None:
     """Write :func:`figure` to a file; the ending says the format (``.png``, ``.svg``, ``.pdf``)."""
-    drawn = figure(rows, k)
-    try:
-        drawn.savefig(path, dpi=150)
-    except ValueError as error:
-        raise ParameterError(f"{os.fspath(path)}: {error}") from error
+    save_figure(figure(rows, k), path)
 
 
 def check() -> None:
     """Raise BackendUnavailableError if matplotlib is not installed."""
-    _figure_class()
-
-
-def _figure_class() -> Any:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise BackendUnavailableError("figures need matplotlib; pip install 'hdc-toolkit[plot]'") from error
-    return Figure
+    figure_class()
 
 
 def _panel(axes: "Axes", rows: Sequence[Measured], value: Callable[[Measured], float], sign: int, label: str) -> None:
