@@ -21,9 +21,13 @@ SCORES = 1 << 22
 """Scores are held for so many queries, and so many scores in all, at a time: 48 MiB."""
 
 
+def _planes(codes: Words, levels: int) -> Words:
+    return codes.reshape(len(codes), levels, codes.shape[1] // levels)
+
+
 def code_norms(codes: Words, dim: int, levels: int) -> npt.NDArray[np.float64]:
     """Return ``(n,)`` float64 norms of the components of ``(n, levels * words)`` codes."""
-    planes = codes.reshape(len(codes), levels, -1)
+    planes = _planes(codes, levels)
     squares = np.full(len(codes), dim * sum(4**i for i in range(levels)), dtype=np.int64)
     for i in range(levels):
         for j in range(i):
@@ -35,7 +39,7 @@ def code_norms(codes: Words, dim: int, levels: int) -> npt.NDArray[np.float64]:
 
 def symmetric_scores(queries: Words, codes: Words, dim: int, levels: int) -> Floats:
     """Return the ``(q, n)`` float32 cosines of all pairs of codes."""
-    planes = queries.reshape(len(queries), levels, -1), codes.reshape(len(codes), levels, -1)
+    planes = _planes(queries, levels), _planes(codes, levels)
     norms = code_norms(queries, dim, levels)[:, None] * code_norms(codes, dim, levels)
     dots = np.asarray(find_backend("auto").bits.code_dots(*planes, dim))
     return np.asarray(dots / norms, dtype=np.float32)
