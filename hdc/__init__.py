@@ -31,7 +31,20 @@ _PUBLIC = {
     "NGrams": "hdc.structures",
     "HDCError": "hdc.errors",
 }
-_MODULES = ("atoms", "bounds", "errors", "files", "kernels", "memory", "registry", "structures", "testing", "words")
+_MODULES = (
+    "atoms",
+    "bounds",
+    "checks",
+    "errors",
+    "files",
+    "kernels",
+    "memory",
+    "registry",
+    "selection",
+    "structures",
+    "testing",
+    "words",
+)
 
 __all__ = [
     "MAPB",
@@ -53,6 +66,7 @@ __all__ = [
     "atoms",
     "backends",
     "bounds",
+    "checks",
     "create",
     "errors",
     "files",
@@ -61,6 +75,7 @@ __all__ = [
     "memory",
     "models",
     "registry",
+    "selection",
     "structures",
     "testing",
     "threads",
@@ -69,7 +84,20 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from hdc import atoms, bounds, errors, files, kernels, memory, registry, structures, testing, words
+    from hdc import (
+        atoms,
+        bounds,
+        checks,
+        errors,
+        files,
+        kernels,
+        memory,
+        registry,
+        selection,
+        structures,
+        testing,
+        words,
+    )
     from hdc.bounds import CapacityWarning, warn_beyond_capacity
     from hdc.errors import HDCError
     from hdc.hopfield import Hopfield

@@ -21,9 +21,9 @@ import math
 import os
 import secrets
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -70,14 +70,27 @@ def save(
         If the file cannot be written; an existing file is then untouched.
     """
     plain = {name: _plain(name, array) for name, array in arrays.items()}
+    with replacing(path) as file:
+        file.write(_header(kind, version, meta, plain))
+        for array in plain.values():
+            file.write(_raw(array))
+            file.write(b"\0" * _gap(array.nbytes))
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a file to write, which takes the place of ``path`` at the end of the block, synced, or after an error goes.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an existing file is then untouched.
+    """
     target = Path(path)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(aside, "xb") as file:
-            file.write(_header(kind, version, meta, plain))
-            for array in plain.values():
-                file.write(_raw(array))
-                file.write(b"\0" * _gap(array.nbytes))
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(aside, target)
@@ -85,7 +98,24 @@ def save(
         with contextlib.suppress(OSError):
             aside.unlink()
         raise
-    _sync_folder(target.parent)
+    with contextlib.suppress(OSError):
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can open one.
+
+    Raises
+    ------
+    OSError
+        If the disk fails.
+    """
+    with contextlib.suppress(PermissionError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def load(
@@ -212,13 +242,3 @@ def _read_array(
         raise _damaged(path, f"array {entry['name']!r} does not match its checksum")
     dtype = np.dtype(entry["dtype"])
     return raw.view(dtype).astype(dtype.newbyteorder("="), copy=False).reshape(entry["shape"]), end
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename durable, where the system can open a folder."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -82,7 +82,7 @@ def test_symmetric_score_is_the_exact_dot_product_over_the_norms(levels, dim, se
 
 @pytest.mark.parametrize("levels", [1, 2])
 def test_symmetric_search_sorts_and_breaks_ties_by_id(levels, monkeypatch):
-    monkeypatch.setattr("hdc.apps.retrieval.binarisers.symmetric.ITEM_BLOCK", 7)
+    monkeypatch.setattr("hdc.apps.retrieval.binarisers.symmetric.SCORES", 49)  # seven queries by seven codes
     codes = np.random.default_rng(0).integers(0, 4, (60, levels)).astype(np.uint64)
     queries = codes[::9]
     scores, ids = symmetric_search(queries, codes, 2, levels, 11)

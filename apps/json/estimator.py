@@ -1,13 +1,13 @@
 """The habits of a scikit-learn transformer, without scikit-learn: it is imported only when it asks."""
 
 import copy
-import inspect
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.parameters import Parameters
 from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ CONTAINERS = (None, "default", "pandas", "polars")
 """What :meth:`Transformer.set_output` takes."""
 
 
-class Transformer(ABC):
+class Transformer(Parameters, ABC):
     """Parameters by name, clones, tags and output containers, as ``BaseEstimator`` and ``TransformerMixin`` have them.
 
     The constructor of a subclass stores each parameter, unchanged, under its name. There is no ``n_features_in_``:
@@ -25,31 +25,6 @@ class Transformer(ABC):
     """
 
     _container: str | None = None
-
-    @classmethod
-    def _parameters(cls) -> list[str]:
-        return list(inspect.signature(cls).parameters)
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters by name."""
-        return {name: getattr(self, name) for name in self._parameters()}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Set parameters by name and return the encoder.
-
-        Raises
-        ------
-        ParameterError
-            If there is no such parameter.
-        """
-        for name, value in parameters.items():
-            if name not in self._parameters():
-                raise ParameterError(f"{type(self).__name__} has no parameter {name!r}; it takes {self._parameters()}")
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
 
     def __sklearn_clone__(self) -> Self:
         """Return an unfitted encoder with the same parameters; functions, such as a language model, are not copied."""

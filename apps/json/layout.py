@@ -83,6 +83,13 @@ def by_position(items: Sequence[object]) -> bool:
     return all(issubclass(kind, int | float) and kind is not bool for kind in set(map(type, items)))
 
 
+def resolved(mode: Mode, items: Sequence[object]) -> Mode:
+    """Return what ``"auto"`` stands for with the items of an array; another mode as it is."""
+    if mode != "auto":
+        return mode
+    return "sequence" if by_position(items) else "bag"
+
+
 def steps(position: int, mode: Mode) -> list[tuple[int | None, float]]:
     """Return what an item that is bound by position is bound by: steps and weights, whose squares sum to one."""
     if mode == "soft":

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
 
-from hdc.apps.json.layout import Layout, Mode, by_position, steps
+from hdc.apps.json.layout import Layout, Mode, resolved, steps
 from hdc.apps.json.paths import Path, Step, show_path
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.errors import ParameterError
@@ -216,10 +216,11 @@ class LeafTable:
 
 def _bound(node: Node, items: Sequence[Any]) -> list[tuple[Node, Any]]:
     """Return the items of an array, each with the nodes that it is bound by."""
-    if node.mode == "bag" or (node.mode == "auto" and not by_position(items)):
+    mode = resolved(node.mode, items)
+    if mode == "bag":
         anywhere = node.items[None, 1.0]
         return [(anywhere, item) for item in items]
-    return [(node.items[step], item) for position, item in enumerate(items) for step in steps(position, node.mode)]
+    return [(node.items[step], item) for position, item in enumerate(items) for step in steps(position, mode)]
 
 
 def leaf_value(value: Any, node: Node | None = None) -> Any:

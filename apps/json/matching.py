@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any, NamedTuple, TypeAlias
 
-from hdc.apps.json.layout import Layout, Mode, by_position, overlap
+from hdc.apps.json.layout import Layout, Mode, overlap, resolved
 from hdc.apps.json.leaves import Constant, leaf_value
 from hdc.apps.json.paths import Path, show_path
 from hdc.apps.json.scoring import Weigh, compiled
@@ -99,11 +99,10 @@ class Matcher:
             return sum(part[0] for part in parts), parts
         if isinstance(query, list | tuple) and query:
             items = document if isinstance(document, list | tuple) else []
-            mode = self._layout.arrays[path]
-            ordered = mode == "sequence" or (mode == "auto" and by_position(query))
+            mode = resolved(self._layout.arrays[path], query)
             parts = []
             for position, item in enumerate(query):
-                if ordered:
+                if mode == "sequence":
                     met = items[position] if position < len(items) else ABSENT
                     parts.append(self._compare(item, met, (*path, position), kept))
                 else:

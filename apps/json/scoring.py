@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from hdc.apps.json.layout import Layout, Mode, by_position, overlap
+from hdc.apps.json.layout import Layout, Mode, overlap, resolved
 from hdc.apps.json.leaves import leaf_value
 from hdc.apps.json.paths import Path
 from hdc.apps.json.values import Values
@@ -28,8 +28,8 @@ def compiled(query: Any, values: Values, layout: Layout, path: Path = ()) -> Wei
     if isinstance(query, dict) and query:
         return _of_object({key: compiled(item, values, layout, (*path, key)) for key, item in query.items()})
     if isinstance(query, list | tuple) and query:
-        mode = layout.arrays[path]
-        if mode == "sequence" or (mode == "auto" and by_position(query)):
+        mode = resolved(layout.arrays[path], query)
+        if mode == "sequence":
             return _of_sequence([compiled(item, values, layout, (*path, i)) for i, item in enumerate(query)])
         return _of_items([compiled(item, values, layout, (*path, None)) for item in query], mode)
     factor = layout.weights[path]

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.inputs import Block, VectorFile
 from hdc.errors import DimensionError, FileFormatError, ParameterError
+from hdc.selection import read_keys, sort_keys
 
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -82,33 +83,26 @@ def exact(blocks: Iterable[Block], queries: Floats, k: int) -> tuple[Floats, Ids
         Of equal scores the lower row comes first.
     """
     asked = unit(queries)
-    best = [(np.empty((len(part), 0), np.float32), np.empty((len(part), 0), np.int64)) for part in _parts(asked)]
+    best = [np.empty((len(part), 0), np.int64) for part in _parts(asked)]
     for block in blocks:
         items = unit(block.vectors)
         for first in range(0, len(items), ITEMS_TOGETHER):
             together = items[first : first + ITEMS_TOGETHER]
             for i, part in enumerate(_parts(asked)):
-                best[i] = _merged(*best[i], part @ together.T, block.start + first, k)
-    return np.concatenate([scores for scores, _ in best]), np.concatenate([rows for _, rows in best])
+                best[i] = _merged(best[i], part @ together.T, block.start + first, k)
+    scores, rows = read_keys(np, np.concatenate(best))
+    return scores, rows
 
 
 def _parts(queries: Floats) -> list[Floats]:
     return [queries[i : i + QUERIES_TOGETHER] for i in range(0, max(1, len(queries)), QUERIES_TOGETHER)]
 
 
-def _merged(scores: Floats, rows: Ids, products: Floats, first: int, k: int) -> tuple[Floats, Ids]:
-    """Merge the products with items ``first`` and on into the best so far.
-
-    All that reach the k-th greatest are compared: of equal ones there, a partition would keep any.
-    """
-    n = products.shape[1]
-    edge = np.partition(products, n - min(k, n), axis=1)[:, n - min(k, n)]
-    width = int((products >= edge[:, None]).sum(axis=1).max())
-    found = np.argpartition(products, n - width, axis=1)[:, n - width :]
-    merged = np.concatenate([scores, np.take_along_axis(products, found, axis=1)], axis=1)
-    places = np.concatenate([rows, first + found], axis=1)
-    order = np.lexsort((places, -merged))[:, :k]
-    return np.take_along_axis(merged, order, axis=1), np.take_along_axis(places, order, axis=1)
+def _merged(best: Ids, products: Floats, first: int, k: int) -> Ids:
+    """Merge the products with items ``first`` and on into the keys of the best so far."""
+    keys = np.concatenate([best, sort_keys(np, products, first)], axis=1)
+    k = min(k, keys.shape[1])
+    return np.sort(np.partition(keys, k - 1, axis=1)[:, :k], axis=1)
 
 
 def exact_rows(vectors: VectorFile, queries: Floats, k: int, cache: str | os.PathLike[str] | None = None) -> Ids:

@@ -15,6 +15,10 @@ from hdc.words import WORD_BITS, Words, word_count
 
 KIND = "hnsw-graph"
 
+ALONE = 1000
+"""The first nodes are added one after another: nodes added at once do not see each other, and too few links would lead
+from one of these to the next."""
+
 FILE = "graph"
 """Name of the graph's file, beside the store's; without it the graph is built anew."""
 
@@ -79,8 +83,11 @@ class Graph:
         if len(gone):
             self._graph.remove(gone.astype(np.uint64))
         if len(new):
-            codes = np.ascontiguousarray(view.codes[new, 0]).view(np.uint8)
-            self._graph.add(view.ids[new].astype(np.uint64), codes, threads=threads())
+            nodes, codes = view.ids[new].astype(np.uint64), np.ascontiguousarray(view.codes[new, 0]).view(np.uint8)
+            alone = max(0, min(len(new), ALONE - len(self._graph)))
+            for part, several in ((slice(alone), 1), (slice(alone, None), threads())):
+                if len(nodes[part]):
+                    self._graph.add(nodes[part], codes[part], threads=several)
         self._held = ids
         self.changed |= bool(len(gone) or len(new))
         self._edition, self._seen, self._view = view.edition, len(view), view

@@ -16,6 +16,7 @@ from hdc.apps.retrieval.measures import Distances, Floats, Hamming, Ids, measure
 from hdc.apps.retrieval.originals import Originals
 from hdc.apps.retrieval.view import View
 from hdc.apps.store import Store
+from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError, UnsupportedError
 from hdc.registry import backend as find_backend
 from hdc.words import Words, as_words, word_count
@@ -103,8 +104,8 @@ class BinaryIndex:
         backend: str = "auto",
     ) -> None:
         meta = {
-            "dim": _at_least_1("dim", dim),
-            "levels": _at_least_1("levels", levels),
+            "dim": integer(dim, "dim", 1),
+            "levels": integer(levels, "levels", 1),
             "kind": kind,
             "originals": originals,
             "coarse": None,
@@ -181,7 +182,7 @@ class BinaryIndex:
         self._check_untrained()
         rows = self._checked(codes, "codes")
         count = lists if lists is not None else max(1, min(len(rows), round(4 * len(rows) ** 0.5)))
-        self._adopt(train(self._bits, rows[:, 0], self.dim, _at_least_1("lists", count), seed))
+        self._adopt(train(self._bits, rows[:, 0], self.dim, integer(count, "lists", 1), seed))
 
     def set_centroids(self, codes: Any) -> None:
         """Take codes, one for each list, as centroids, instead of :meth:`train`; raises as that does."""
@@ -349,12 +350,12 @@ class BinaryIndex:
         floats = self._float_queries(originals, len(asked))
         view = self._now()
         rows = None if among is None else np.unique(self.store.positions(among))
-        k = min(_at_least_1("k", k), len(self) if rows is None else len(rows))
+        k = min(integer(k, "k", 1), len(self) if rows is None else len(rows))
         if k == 0:
             dtype = self._measure.dtype if floats is None else np.float32
             return np.empty((len(asked), 0), dtype), np.empty((len(asked), 0), np.int64)
-        more = max(k, min(len(self), _at_least_1("candidates", CANDIDATES * k if candidates is None else candidates)))
-        probes, effort = _at_least_1("probes", probes), _at_least_1("effort", effort)
+        more = max(k, min(len(self), integer(CANDIDATES * k if candidates is None else candidates, "candidates", 1)))
+        probes, effort = integer(probes, "probes", 1), integer(effort, "effort", 1)
         distances, ids = self._nearest(view, asked, k if floats is None else more, more, rows, probes, effort)
         if floats is None or self.originals is None:
             return distances[:, :k], ids[:, :k]
@@ -522,12 +523,6 @@ class BinaryIndex:
             expected = shape[1:] if self.levels == 1 else shape
             raise DimensionError(f"{what} must have shape (n, {', '.join(map(str, expected))}), not {rows.shape}")
         return rows
-
-
-def _at_least_1(what: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ParameterError(f"{what} must be an integer of at least 1, not {value!r}")
-    return int(value)
 
 
 def _mask(rows: Ids | None, count: int) -> npt.NDArray[np.bool_] | None:

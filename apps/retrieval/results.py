@@ -3,13 +3,13 @@
 import json
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import BackendUnavailableError, ParameterError
+from hdc.files import replacing
 
 Scores = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -69,23 +69,18 @@ def writer(path: str) -> Callable[[Scores, Ids, Keys], None]:
         _pyarrow()
 
     def write(scores: Scores, ids: Ids, keys: Keys) -> None:
-        aside = Path(f"{path}.tmp")
-        try:
-            writers[ending](aside, scores, ids, keys)
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with replacing(path) as file:
+            writers[ending](file, scores, ids, keys)
 
     return write
 
 
-def _write_npz(path: Path, scores: Scores, ids: Ids, keys: Keys) -> None:
+def _write_npz(file: BinaryIO, scores: Scores, ids: Ids, keys: Keys) -> None:
     named = np.array([key or "" for key in keys], dtype=str).reshape(ids.shape)
-    with open(path, "wb") as file:
-        np.savez(file, scores=scores, ids=ids, keys=named)
+    np.savez(file, scores=scores, ids=ids, keys=named)
 
 
-def _write_parquet(path: Path, scores: Scores, ids: Ids, keys: Keys) -> None:
+def _write_parquet(file: BinaryIO, scores: Scores, ids: Ids, keys: Keys) -> None:
     arrow = _pyarrow()
     query, rank, score, number, key = zip(*_hits(scores, ids, keys), strict=True) if ids.size else ((),) * 5
     columns = {
@@ -95,7 +90,7 @@ def _write_parquet(path: Path, scores: Scores, ids: Ids, keys: Keys) -> None:
         "id": arrow.array(number, arrow.int64()),
         "key": arrow.array(key, arrow.string()),
     }
-    arrow.parquet.write_table(arrow.table(columns), path)
+    arrow.parquet.write_table(arrow.table(columns), file)
 
 
 def _pyarrow() -> Any:

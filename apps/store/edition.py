@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc import files
 from hdc.apps.store import layout
 from hdc.apps.store.catalogue import Catalogue, Change, Entry
 from hdc.apps.store.columns import BLOCK, Column, FileColumn, MemoryColumn, Rows, block_sums
@@ -178,7 +179,7 @@ class Edition:
                 self.columns[name] = self._column(name, "<i8", 1)
                 rows, first = np.concatenate([np.arange(first)[:, None], rows]), 0
                 if self.folder is not None:
-                    layout.sync_folder(self.folder)
+                    files.sync_folder(self.folder)
             column = self.columns[name]
             start = first * column.row_bytes
             last = self.catalogue.block_sum(name, start // BLOCK)

@@ -13,9 +13,7 @@
 An edition is written aside, synced and then made the current one, so that a crash leaves the old or the new.
 """
 
-import contextlib
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,8 +32,6 @@ writes one of version v + 1 to an empty folder. Opening for writing applies them
 :data:`FORMAT`, and switches to the result only when it is complete; opening for reading changes nothing."""
 
 CURRENT, CATALOGUE, SEAL = "current", "catalogue", "seal"
-
-_CHUNK = 1 << 22
 
 
 def check_unused(folder: Path) -> None:
@@ -73,8 +69,8 @@ def read_current(folder: Path, kind: str) -> tuple[int, Path]:
 
 def write_current(folder: Path, kind: str, edition: Path) -> None:
     """Make an edition, which is synced, the current one; the others go."""
-    sync_folder(edition)
-    sync_folder(folder)
+    files.sync_folder(edition)
+    files.sync_folder(folder)
     meta = {"kind": kind, "format": FORMAT, "edition": int(edition.name)}
     files.save(folder / CURRENT, "store", meta, {}, version=FORMAT)
     remove_leftovers(folder, edition)
@@ -129,23 +125,10 @@ def read_seal(edition: Path) -> dict[str, Any] | None:
 def break_seal(edition: Path) -> None:
     """Remove the seal, durably, before the catalogue is changed."""
     (edition / SEAL).unlink(missing_ok=True)
-    sync_folder(edition)
+    files.sync_folder(edition)
 
 
 def file_digest(path: Path) -> str:
     """Return the BLAKE2b digest of a file's bytes."""
-    hasher = hashlib.blake2b(digest_size=16)
     with open(path, "rb") as file:
-        while part := file.read(_CHUNK):
-            hasher.update(part)
-    return hasher.hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where the system can open one."""
-    with contextlib.suppress(PermissionError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -9,11 +9,13 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc import files
 from hdc.apps.store import layout
 from hdc.apps.store.catalogue import Entry
 from hdc.apps.store.columns import DTYPES, Rows
 from hdc.apps.store.edition import ID, Edition, some
 from hdc.apps.store.locking import WriterLock
+from hdc.checks import integer
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
 
 Ids = npt.NDArray[np.int64]
@@ -83,7 +85,7 @@ class Store:
             return cls(kind, Edition(None, settings=settings))
         folder = Path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        layout.sync_folder(folder.parent)
+        files.sync_folder(folder.parent)
         layout.check_unused(folder)
         lock = WriterLock(folder)
         try:
@@ -506,9 +508,7 @@ def _checked_columns(columns: Mapping[str, tuple[npt.DTypeLike, int]]) -> dict[s
             raise ParameterError(f"{name!r} is no name for a column; use lower-case letters, digits, underscores")
         if dtype not in DTYPES:
             raise DTypeError(f"column {name!r} cannot hold {np.dtype(kind)}; it holds one of {', '.join(DTYPES)}")
-        if isinstance(width, bool) or not isinstance(width, int | np.integer) or width < 1:
-            raise ParameterError(f"the width of column {name!r} must be an integer of at least 1, not {width!r}")
-        checked[name] = dtype, int(width)
+        checked[name] = dtype, integer(width, f"the width of column {name!r}", 1)
     if not checked:
         raise ParameterError("a store has at least one column")
     return checked

@@ -18,6 +18,7 @@ from hdc.apps.json.reading.opening import STDIN, is_packed, name_of, unreadable
 from hdc.apps.json.reading.records import Counts, Record, Rejects
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.errors import DimensionError
+from hdc.files import replacing
 
 ROWS = 1024
 """Rows that are made documents at a time."""
@@ -92,17 +93,12 @@ def write_parquet(
     arrow = _pyarrow(str(path))
     vector = arrow.list_(arrow.from_numpy_dtype(vectors.dtype), vectors.shape[1])
     schema = arrow.schema([*((name, arrow.string()) for name in given), ("vector", vector)])
-    aside = f"{path}.part"
-    try:
-        with arrow.parquet.ParquetWriter(aside, schema) as writer:
-            for start in range(0, len(vectors), ROW_GROUP):
-                block = np.ascontiguousarray(vectors[start : start + ROW_GROUP])
-                flat = arrow.FixedSizeListArray.from_arrays(arrow.array(block.reshape(-1)), type=vector)
-                texts = [arrow.array(values[start : start + ROW_GROUP], arrow.string()) for values in given.values()]
-                writer.write_table(arrow.table([*texts, flat], schema=schema))
-        os.replace(aside, path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
+    with replacing(path) as file, arrow.parquet.ParquetWriter(file, schema) as writer:
+        for start in range(0, len(vectors), ROW_GROUP):
+            block = np.ascontiguousarray(vectors[start : start + ROW_GROUP])
+            flat = arrow.FixedSizeListArray.from_arrays(arrow.array(block.reshape(-1)), type=vector)
+            texts = [arrow.array(values[start : start + ROW_GROUP], arrow.string()) for values in given.values()]
+            writer.write_table(arrow.table([*texts, flat], schema=schema))
 
 
 def _pyarrow(name: str) -> Any:

@@ -4,7 +4,6 @@ Codes are ``(n, words)`` uint64 rows as of :mod:`hdc.words`. A code of several l
 another, the heaviest first, each of ``word_count(dim)`` words.
 """
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Self
@@ -12,8 +11,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.parameters import Parameters
 from hdc.apps.retrieval.binarisers.files import read_model, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
+from hdc.checks import integer
 from hdc.errors import DimensionError, DTypeError, ParameterError, UnsupportedError
 from hdc.kernels import TableKernels
 from hdc.registry import backend as find_backend
@@ -35,13 +36,6 @@ def table_kernels() -> TableKernels:
     if kernels is None:
         raise UnsupportedError("the default backend has no table kernels")
     return kernels
-
-
-def integer(value: Any, what: str, least: int) -> int:
-    """Return an int of at least ``least``, or raise ParameterError."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ParameterError(f"{what} must be an integer of at least {least}, not {value!r}")
-    return int(value)
 
 
 def blocks(rows: int, row_bytes: int) -> Iterator[slice]:
@@ -84,7 +78,7 @@ def finite(rows: npt.NDArray[Any], start: int, what: str = "X") -> Floats:
     return block
 
 
-class Binarizer(ABC):
+class Binarizer(Parameters, ABC):
     """A transformer of float vectors to packed codes, and the scores between the two."""
 
     dim_: int
@@ -261,28 +255,6 @@ class Binarizer(ABC):
         if not hasattr(self, "n_features_in_"):
             raise ParameterError(f"this {type(self).__name__} is not fitted; call fit first")
         return self.n_features_in_
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the constructor's parameters, as scikit-learn's ``clone`` asks for them."""
-        return {name: getattr(self, name) for name in list(inspect.signature(type(self).__init__).parameters)[1:]}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Set constructor parameters; they take effect with the next :meth:`fit`.
-
-        Raises
-        ------
-        ParameterError
-            If there is no such parameter.
-        """
-        known = self.get_params()
-        for name, value in parameters.items():
-            if name not in known:
-                raise ParameterError(f"{type(self).__name__} has no parameter {name!r}; it has {', '.join(known)}")
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
 
     def __sklearn_tags__(self) -> Any:
         """Describe the transformer to scikit-learn, which alone calls this."""

@@ -5,8 +5,6 @@ The JSON is written last, aside and renamed: a folder holds the old model, the n
 
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import FileFormatError
+from hdc.files import replacing
 
 FORMAT = 1
 ARRAYS, DESCRIPTION = "model.safetensors", "model.json"
@@ -39,8 +38,9 @@ def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: M
     content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
     description = {"format": FORMAT, "class": name, "parameters": dict(parameters), "blake2b": _digest(content)}
     description["self"] = _digest(_canonical(description))
-    _replace(where / ARRAYS, content)
-    _replace(where / DESCRIPTION, json.dumps(description, indent=1).encode())
+    for name, content_of in ((ARRAYS, content), (DESCRIPTION, json.dumps(description, indent=1).encode())):
+        with replacing(where / name) as file:
+            file.write(content_of)
 
 
 def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
@@ -100,12 +100,3 @@ def _digest(content: bytes) -> str:
 
 def _damaged(path: Path, why: str) -> FileFormatError:
     return FileFormatError(f"{path} is damaged: {why}; restore it from a copy or train it again")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    with open(aside, "xb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)

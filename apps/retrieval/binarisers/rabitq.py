@@ -4,10 +4,9 @@ import math
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, as_rows, finite, sign_tables
-from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
+from hdc.apps.retrieval.binarisers.base import Floats, as_rows, finite, sign_tables
+from hdc.apps.retrieval.binarisers.sign import Centred, Rotations, mean_of
 from hdc.errors import ParameterError
 from hdc.words import WORD_BITS, Words, pack, word_count
 
@@ -18,7 +17,7 @@ OWN_WORDS = 1
 """Words of a code that hold not signs but two float32."""
 
 
-class RaBitQBinarizer(Binarizer):
+class RaBitQBinarizer(Centred):
     """RaBitQ codes (Gao & Long 2024): one bit a dimension, the residual's norm, and how well the signs fit it.
 
     A vector x with residual ``r = x - mean`` has the code ``s = sign(P r)``, P a random orthogonal operator. The
@@ -44,13 +43,6 @@ class RaBitQBinarizer(Binarizer):
         self.mean_ = mean_of(rows)
         self._prepare()
         return self
-
-    def _state(self) -> dict[str, npt.NDArray[Any]]:
-        return {"mean": self.mean_}
-
-    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.mean_ = arrays["mean"]
-        self._prepare()
 
     def _prepare(self) -> None:
         self.n_features_in_ = len(self.mean_)

@@ -5,11 +5,12 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, as_rows, finite, integer
+from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, as_rows, finite
 from hdc.apps.retrieval.binarisers.checkpoint import Checkpoint
 from hdc.apps.retrieval.binarisers.decoder import Groups, TableDecoder, fit_tables, linear_tables, metric_of
-from hdc.apps.retrieval.binarisers.recurrence import Recurrence, initial, names_of, regressed
+from hdc.apps.retrieval.binarisers.recurrence import Recurrence, initial, regressed
 from hdc.apps.retrieval.binarisers.validation import Progress, Validation
+from hdc.checks import integer
 from hdc.errors import MismatchError, ParameterError
 from hdc.words import WORD_BITS, Words, pack, unpack
 
@@ -237,9 +238,6 @@ class RecurrentBinarizer(Binarizer):
         scalars = np.array([self.decoder_.parallel, self.recall_])
         decoder = {"mean": self.decoder_.mean, "metric": self.decoder_.metric, "tables": self.decoder_.tables}
         return {**self.maps_.to_arrays(), **decoder, "scalars": scalars}
-
-    def _array_names(self) -> tuple[str, ...]:
-        return (*names_of(self.loops), "mean", "metric", "tables", "scalars")
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         parallel, self.recall_ = (float(value) for value in arrays["scalars"])

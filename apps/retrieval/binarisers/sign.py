@@ -1,13 +1,15 @@
 """SignBinarizer: signs of centred, rotated vectors."""
 
 import math
+from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 import hdc
-from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, as_rows, blocks, finite, integer, sign_tables
+from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, as_rows, blocks, finite, sign_tables
+from hdc.checks import integer
 from hdc.errors import ParameterError
 from hdc.words import WORD_BITS, Words, pack, word_count
 
@@ -46,7 +48,24 @@ def mean_of(rows: Any) -> Floats:
     return (total / len(rows)).astype(np.float32)
 
 
-class SignBinarizer(Binarizer):
+class Centred(Binarizer):
+    """A binariser that learns the mean of the vectors and nothing else."""
+
+    mean_: Floats
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Derive everything else from the parameters and the mean."""
+
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        return {"mean": self.mean_}
+
+    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.mean_ = arrays["mean"]
+        self._prepare()
+
+
+class SignBinarizer(Centred):
     """Take the signs of the components, after centring and random rotations.
 
     Parameters
@@ -97,13 +116,6 @@ class SignBinarizer(Binarizer):
         self.mean_ = mean if self.centre else np.zeros_like(mean)
         self._prepare()
         return self
-
-    def _state(self) -> dict[str, npt.NDArray[Any]]:
-        return {"mean": self.mean_}
-
-    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.mean_ = arrays["mean"]
-        self._prepare()
 
     def _prepare(self) -> None:
         self.n_features_in_ = len(self.mean_)

@@ -4,23 +4,30 @@ A component of a code of u levels is ``sum_i 2**(u-1-i) s_i`` with signs s_i, wh
 (Gan et al. 2023). Norms are computed from the codes, block by block, and need no memory of their own.
 """
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 
 from hdc.registry import backend as find_backend
+from hdc.selection import top_scores
 from hdc.words import Words
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-ITEM_BLOCK = 1 << 14
 QUERY_BLOCK = 1 << 8
-"""Scores are held for so many queries and items at a time: 48 MiB."""
+SCORES = 1 << 22
+"""Scores are held for so many queries, and so many scores in all, at a time: 48 MiB."""
+
+
+def _planes(codes: Words, levels: int) -> Words:
+    return codes.reshape(len(codes), levels, codes.shape[1] // levels)
 
 
 def code_norms(codes: Words, dim: int, levels: int) -> npt.NDArray[np.float64]:
     """Return ``(n,)`` float64 norms of the components of ``(n, levels * words)`` codes."""
-    planes = codes.reshape(len(codes), levels, -1)
+    planes = _planes(codes, levels)
     squares = np.full(len(codes), dim * sum(4**i for i in range(levels)), dtype=np.int64)
     for i in range(levels):
         for j in range(i):
@@ -32,7 +39,7 @@ def code_norms(codes: Words, dim: int, levels: int) -> npt.NDArray[np.float64]:
 
 def symmetric_scores(queries: Words, codes: Words, dim: int, levels: int) -> Floats:
     """Return the ``(q, n)`` float32 cosines of all pairs of codes."""
-    planes = queries.reshape(len(queries), levels, -1), codes.reshape(len(codes), levels, -1)
+    planes = _planes(queries, levels), _planes(codes, levels)
     norms = code_norms(queries, dim, levels)[:, None] * code_norms(codes, dim, levels)
     dots = np.asarray(find_backend("auto").bits.code_dots(*planes, dim))
     return np.asarray(dots / norms, dtype=np.float32)
@@ -43,22 +50,14 @@ def symmetric_search(queries: Words, codes: Words, dim: int, levels: int, k: int
     if levels == 1 and k:
         distances, ids = find_backend("auto").bits.top_k(queries, codes, k)
         return (1 - 2 * distances.astype(np.float64) / dim).astype(np.float32), ids
-    scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
-    found = np.zeros((len(queries), k), dtype=np.int64)
-    for first in range(0, len(codes) if k else 0, ITEM_BLOCK):
-        items = codes[first : first + ITEM_BLOCK]
-        for start in range(0, len(queries), QUERY_BLOCK):
-            block = symmetric_scores(queries[start : start + QUERY_BLOCK], items, dim, levels)
-            for q, row in enumerate(block, start):
-                _merge(scores[q], found[q], row, first)
-    return scores, found
+    scores = np.empty((len(queries), k), dtype=np.float32)
+    ids = np.empty((len(queries), k), dtype=np.int64)
+    for start in range(0, len(queries) if k else 0, QUERY_BLOCK):
+        part = slice(start, start + QUERY_BLOCK)
+        scores_of = partial(_scores_of, queries[part], codes, dim, levels)
+        scores[part], ids[part] = top_scores(find_backend("auto"), scores_of, len(codes), k, SCORES)
+    return scores, ids
 
 
-def _merge(scores: Floats, ids: Ids, row: Floats, first: int) -> None:
-    """Merge the scores of items ``first`` and on into a query's descending list."""
-    better = np.flatnonzero(row > scores[-1])
-    if len(better):
-        joined = np.concatenate([scores, row[better]])
-        order = np.argsort(-joined, kind="stable")[: len(scores)]
-        ids[:] = np.concatenate([ids, first + better])[order]
-        scores[:] = joined[order]
+def _scores_of(queries: Words, codes: Words, dim: int, levels: int, items: slice) -> Floats:
+    return symmetric_scores(queries, codes[items], dim, levels)
