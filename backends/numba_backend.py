@@ -10,8 +10,10 @@ from hdc.backends.numba_kernels import (
     bitwise,
     bundle,
     codes,
+    estimates,
     gather,
     lists,
+    nearest,
     permute,
     planes,
     scan,
@@ -21,7 +23,7 @@ from hdc.backends.numba_kernels import (
     transform,
 )
 from hdc.backends.numba_kernels.parallel import threads
-from hdc.kernels import TableKernels
+from hdc.kernels import ListKernels, TableKernels
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -64,6 +66,10 @@ def warmup() -> None:
     bits.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
     bits.plane_sums(x, x[:, None])
     bits.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
+    few, floats = np.ones((1, dim), dtype=np.int8), np.ones(16, dtype=np.float32)
+    places = nearest.Centroids(few).nearest(few, 1)[1]
+    rows = estimates.CodeLists(x, floats, floats, np.array([0, 16]))
+    rows.search(few, floats[:2, None].T, places, floats[:1, None], index[:16], 1)
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         dense.fwht(y)
@@ -109,4 +115,5 @@ BACKEND = dataclasses.replace(
     threads=threads,
     warmup=warmup,
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
+    lists=ListKernels(centroids=nearest.Centroids, code_lists=estimates.CodeLists),
 )

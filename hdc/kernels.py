@@ -213,6 +213,85 @@ class TableKernels:
     refine: Callable[[Array, Array, Array, Array, int], Array]
 
 
+ESTIMATE_BITS = 4
+"""Bits of a query's integers in :class:`CodeLists` (Gao & Long 2024, section 3.3)."""
+
+
+class Centroids(Protocol):
+    """Byte vectors in the layout that a backend searches fastest."""
+
+    def nearest(self, queries: Array, p: int) -> tuple[Array, Array]:
+        """Find the p greatest dot products of each query.
+
+        Parameters
+        ----------
+        queries : (q, width) int8 array
+        p : int
+            From 1 to the number of centroids.
+
+        Returns
+        -------
+        dots : (q, p) int32 array
+            Descending.
+        lists : (q, p) int64 array
+            Numbers of the centroids; of equal products the lower one comes first.
+        """
+
+
+class CodeLists(Protocol):
+    """Rows of signs, in lists, in the layout that a backend searches fastest."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def search(
+        self, queries: Array, factors: Array, lists: Array, base: Array, ids: Array, k: int
+    ) -> tuple[Array, Array]:
+        """Find the k greatest scores of each query in its lists.
+
+        With T the sum of the query's integers where the row's bits are set, the score is
+        ``((T * a + b) * scale + offset) + base`` in float32, every step rounded: a and b are the query's factors, scale
+        and offset the row's, and base the list's for this query. All are finite.
+
+        Parameters
+        ----------
+        queries : (q, dim) int8 array
+            From ``-2**(ESTIMATE_BITS - 1)`` to ``2**(ESTIMATE_BITS - 1) - 1``.
+        factors : (q, 2) float32 array
+        lists : (q, p) int64 array
+            All different in a row.
+        base : (q, p) float32 array
+        ids : (n,) int64 array
+            What each row counts as, below 2**32; negative ones are not found.
+        k : int
+            At least 1.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending; -inf beyond the last row.
+        ids : (q, k) int64 array
+            Of equal scores the lower id comes first; -1 beyond the last row.
+        """
+
+
+@dataclass(frozen=True)
+class ListKernels:
+    """Kernels of inverted files of float vectors: the nearest lists, and estimates in them.
+
+    Attributes
+    ----------
+    centroids : (centroids (lists, width) int8) -> Centroids
+        ``lists`` is at least 1 and ``width`` at most 2**16.
+    code_lists : (signs (n, words) uint64, scale (n,) float32, offset (n,) float32, starts (lists + 1,) int64)
+                 -> CodeLists
+        List l is the rows ``starts[l]`` to ``starts[l + 1] - 1``. Padding is clear.
+    """
+
+    centroids: Callable[[Array], Centroids]
+    code_lists: Callable[[Array, Array, Array, Array], CodeLists]
+
+
 @dataclass(frozen=True)
 class Backend:
     """A named set of kernels and the array namespace that dense models compute in.
@@ -232,6 +311,8 @@ class Backend:
         Compile, or load from a cache on disk, whatever the first calls of the kernels would otherwise.
     tables : TableKernels or None
         None where the backend has none; binarisers, which work on NumPy arrays, use the ``auto`` backend's.
+    lists : ListKernels or None
+        Likewise.
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -247,5 +328,6 @@ class Backend:
     threads: Callable[[int | None], int]
     warmup: Callable[[], None]
     tables: TableKernels | None = None
+    lists: ListKernels | None = None
     device: str = "cpu"
     on: "Callable[[str], Backend] | None" = None

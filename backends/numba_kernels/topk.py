@@ -31,6 +31,37 @@ def replace_worst(heap: Pairs, pair: int) -> None:
     heap[hole] = pair
 
 
+@numba.njit(cache=True)
+def least_pairs(pairs: Pairs, held: int, k: int) -> int:
+    """Bring the k least of ``pairs[:held]`` to the front, in any order; return the greatest of them.
+
+    Hoare's selection. Each element is moved whether it is less than the pivot or not: no branch depends on it.
+    """
+    low, high = 0, held
+    while high - low > 1:
+        last = high - 1
+        pivot = pairs[(low + last) >> 1]
+        pairs[(low + last) >> 1] = pairs[last]
+        middle = low
+        for at in range(low, last):
+            pair = pairs[at]
+            pairs[at] = pairs[middle]
+            pairs[middle] = pair
+            middle += pair < pivot
+        pairs[last] = pairs[middle]
+        pairs[middle] = pivot
+        if middle == k - 1:
+            break
+        if middle < k:
+            low = middle + 1
+        else:
+            high = middle
+    greatest = pairs[0]
+    for at in range(1, k):
+        greatest = max(greatest, pairs[at])
+    return int(greatest)
+
+
 def new_heaps(chunks: int, queries: int, k: int) -> Pairs:
     """Return (chunks, queries, k) int64 heaps that any real pair enters."""
     return np.full((chunks, queries, k), WORST, dtype=np.int64)
