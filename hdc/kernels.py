@@ -195,10 +195,10 @@ class TableKernels:
 
     Attributes
     ----------
-    top_k : (tables (q, groups, 256) float32, codes (n, groups) uint8, scale (n,) float32, k)
+    top_k : (tables (q, groups, 256) float32, codes (n, groups) uint8, scale (n,) float32, offset (n,) float32, k)
             -> ((q, k) float32 scores, (q, k) int64 ids)
         The score of an item is ``sum_g tables[query, g, codes[item, g]]``, added in the order of the groups in
-        float32, times the item's scale. The k greatest, in order of (descending score, id); ``1 <= k <= n``;
+        float32, times the item's scale, plus its offset, every step rounded. The k greatest, in order of (descending score, id); ``1 <= k <= n``;
         scores are finite.
     refine : (linear (n, 16 * groups) float32, side (n, 16 * groups) float32,
               pair (16 * groups, 16 * groups) float32 symmetric, codes (n, groups) uint8, steps int)
@@ -209,7 +209,7 @@ class TableKernels:
         ``groups // 8`` steps (tabu search). The best code met is returned, the given one among them.
     """
 
-    top_k: Callable[[Array, Array, Array, int], tuple[Array, Array]]
+    top_k: Callable[[Array, Array, Array, Array, int], tuple[Array, Array]]
     refine: Callable[[Array, Array, Array, Array, int], Array]
 
 

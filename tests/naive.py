@@ -166,9 +166,10 @@ def recurrence(x, maps):
     return levels
 
 
-def table_top_k(table, codes, scale, k):
+def table_top_k(table, codes, scale, offset, k):
     scores = [
-        float(s) * sum(float(table[g, v]) for g, v in enumerate(code)) for code, s in zip(codes, scale, strict=True)
+        float(s) * sum(float(table[g, v]) for g, v in enumerate(code)) + float(more)
+        for code, s, more in zip(codes, scale, offset, strict=True)
     ]
     ids = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:k]
     return [scores[i] for i in ids], ids

@@ -492,10 +492,12 @@ def test_table_search_adds_what_is_looked_up(tables, items, k):
     codes = rng.integers(0, 256, (items, 3)).astype(np.uint8)
     codes[items // 2 :] = codes[: items - items // 2]  # ties
     scale = rng.choice(np.float32([0.5, 1, 2]), items)
-    scale[items // 2 :] = scale[: items - items // 2]
-    scores, ids = tables.top_k(sums, codes, scale, k)
+    offset = rng.choice(np.float32([-0.5, 0, 4]), items)
+    for factor in (scale, offset):
+        factor[items // 2 :] = factor[: items - items // 2]
+    scores, ids = tables.top_k(sums, codes, scale, offset, k)
     for table, row, chosen in zip(sums, scores, ids, strict=True):
-        assert (row.tolist(), chosen.tolist()) == naive.table_top_k(table, codes, scale, k)
+        assert (row.tolist(), chosen.tolist()) == naive.table_top_k(table, codes, scale, offset, k)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 17])

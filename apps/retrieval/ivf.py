@@ -11,19 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.retrieval.kmeans import as_bytes, sampled, spherical_means
 from hdc.apps.retrieval.measures import Distances, Ids, Measure
 from hdc.apps.retrieval.view import View, joined
-from hdc.errors import ParameterError
 from hdc.kernels import BitKernels
 from hdc.words import Words
-
-BLOCK = 1 << 14
-"""Codes that are unpacked at a time."""
-
-PER_LIST = 64
-"""Codes a list, at most, that centroids are trained on."""
-
-ROUNDS = 10
 
 TAIL = 8
 """Lists are made anew when more than a TAIL-th of the rows came after they were made."""
@@ -74,7 +66,7 @@ class Coarse:
     @classmethod
     def of_codes(cls, bits: BitKernels, codes: Words, dim: int) -> "Coarse":
         """Return codes as centroids."""
-        return cls(bits, _bytes(_signs(bits, codes, dim)))
+        return cls(bits, as_bytes(_signs(bits, codes, dim)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the centroids as JSON."""
@@ -100,34 +92,15 @@ def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Co
     ParameterError
         If there are fewer codes than lists.
     """
-    if not 1 <= lists <= len(codes):
-        raise ParameterError(f"{lists} lists cannot be trained on {len(codes)} codes; give at least one for each list")
     rng = np.random.default_rng(seed)
-    sample = codes[np.sort(rng.choice(len(codes), min(len(codes), PER_LIST * lists), replace=False))]
-    first = np.sort(rng.choice(len(sample), lists, replace=False))
-    coarse = Coarse.of_codes(bits, sample[first], dim)
-    for _ in range(ROUNDS):
-        cells = coarse.nearest(sample, 1)[:, 0]
-        coarse = Coarse(bits, _bytes(_means(bits, sample, cells, dim, lists, rng)))
-    return coarse
+    sample = codes[sampled(len(codes), lists, rng)]
 
+    def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:
+        return Coarse(bits, directions).nearest(sample, 1)[:, 0]
 
-def _means(
-    bits: BitKernels, codes: Words, cells: Ids, dim: int, lists: int, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """Return the mean of each list's codes; an empty list starts again from a code of a large one."""
-    sums = np.zeros((lists, dim))
-    order = np.argsort(cells, kind="stable")
-    for start in range(0, len(order), BLOCK):
-        rows = order[start : start + BLOCK]
-        own, begins = np.unique(cells[rows], return_index=True)
-        sums[own] += np.add.reduceat(_signs(bits, codes[rows], dim), begins, axis=0, dtype=np.float64)
-    counts = np.bincount(cells, minlength=lists)
-    empty = np.flatnonzero(counts == 0)
-    weights = counts[cells].astype(np.float64)
-    crowded = rng.choice(len(codes), len(empty), replace=False, p=weights / weights.sum())
-    sums[empty] = _signs(bits, codes[crowded], dim)
-    return sums
+    return Coarse(
+        bits, spherical_means(len(sample), lists, lambda rows: _signs(bits, sample[rows], dim), nearest_of, rng)
+    )
 
 
 def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.float32]:
@@ -136,13 +109,6 @@ def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.float32]:
     signs *= 2
     signs -= 1
     return signs
-
-
-def _bytes(means: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
-    """Scale rows to one length, the largest that bytes hold, and round."""
-    lengths = np.sqrt((means.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
-    unit = means / np.maximum(lengths, 1e-9)
-    return np.asarray(np.rint(unit * (127 / np.abs(unit).max())), dtype=np.int8)
 
 
 @dataclass

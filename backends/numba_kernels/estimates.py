@@ -72,7 +72,7 @@ def _weighted(heaviest: Vector, second: Vector, third: Vector, last: Vector) -> 
 
 
 @numba.njit(cache=True)
-def _take(reached: int, scores: Floats, ids: Ints, row: int, best: Pairs, leasts: Floats, q: int, k: int) -> np.float32:
+def _take(reached: int, scores: Floats, ids: Ints, row: int, best: Pairs, leasts: Floats, q: int, k: int) -> Any:
     """Hold the rows ``row + l``, l being the set bits of ``reached``; return the score that others have to reach."""
     held = best[q, 0]
     pairs = best[q, 1:]
@@ -223,7 +223,7 @@ class CodeLists:
         self._n = n
 
     def __len__(self) -> int:
-        return self._n
+        return int(self._n)
 
     def search(
         self, queries: npt.NDArray[np.int8], factors: Floats, lists: Ints, base: Floats, ids: Ints, k: int

@@ -383,7 +383,7 @@ def dot_bytes(typing: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
 
 
 def _plain_sum32(vector: Vector) -> int:
-    return np.int64(vector.view(np.int32).sum(dtype=np.int32))
+    return int(vector.view(np.int32).sum(dtype=np.int32))
 
 
 @_compiled_from(_plain_sum32)
@@ -404,7 +404,7 @@ def _plain_scale_lanes(
     eight = slice(at, at + LANES)
     own = (counts.view(np.int64).astype(np.float32) * slope + shift) * scale[eight] + offset[eight]
     scores[:LANES] = (own + base) + np.float32(0)
-    return np.int64(np.packbits(scores[:LANES] >= least, bitorder="little")[0])
+    return int(np.packbits(scores[:LANES] >= least, bitorder="little")[0])
 
 
 @_compiled_from(_plain_scale_lanes)

@@ -16,7 +16,7 @@ from hdc.apps.retrieval.binarisers.files import read_model, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
 from hdc.checks import integer
 from hdc.errors import DimensionError, DTypeError, ParameterError, UnsupportedError
-from hdc.kernels import TableKernels
+from hdc.kernels import ListKernels, TableKernels
 from hdc.registry import backend as find_backend
 from hdc.words import Words, word_count
 
@@ -35,6 +35,14 @@ def table_kernels() -> TableKernels:
     kernels = find_backend("auto").tables
     if kernels is None:
         raise UnsupportedError("the default backend has no table kernels")
+    return kernels
+
+
+def list_kernels() -> ListKernels:
+    """Return the compiled kernels of inverted files."""
+    kernels = find_backend("auto").lists
+    if kernels is None:
+        raise UnsupportedError("the default backend has no kernels of lists")
     return kernels
 
 
@@ -101,6 +109,10 @@ class Binarizer(Parameters, ABC):
     def scale(self, codes: Words) -> Floats:
         """Return ``(n,)`` float32: what the looked-up sum of each code is multiplied by."""
         return np.ones(len(codes), dtype=np.float32)
+
+    def offset(self, codes: Words) -> Floats:
+        """Return ``(n,)`` float32: what is then added."""
+        return np.zeros(len(codes), dtype=np.float32)
 
     @property
     def levels(self) -> int:
@@ -184,6 +196,7 @@ class Binarizer(Parameters, ABC):
         for group, values in enumerate(as_bytes.T):
             sums += tables[:, group, values]
         sums *= self.scale(items)
+        sums += self.offset(items)
         return sums
 
     def search(self, queries: Any, codes: Words, k: int = 10, *, asymmetric: bool = True) -> tuple[Floats, Ids]:
@@ -223,10 +236,10 @@ class Binarizer(Parameters, ABC):
         scores = np.empty((len(rows), k), dtype=np.float32)
         ids = np.empty((len(rows), k), dtype=np.int64)
         if k:
-            as_bytes, scale = self._sign_bytes(codes), self.scale(codes)
+            as_bytes, scale, offset = self._sign_bytes(codes), self.scale(codes), self.offset(codes)
             for part in blocks(len(rows), 2 * as_bytes.shape[1] * 1024):
                 tables = byte_tables(self.nibble_tables(finite(rows[part], part.start, "queries")))
-                scores[part], ids[part] = table_kernels().top_k(tables, as_bytes, scale, k)
+                scores[part], ids[part] = table_kernels().top_k(tables, as_bytes, scale, offset, k)
         return scores, ids
 
     def _sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
