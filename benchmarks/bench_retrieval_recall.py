@@ -2,9 +2,9 @@
 
 Data: 39 000 MiniLM vectors to search, 1 000 more as queries (see ``retrieval_data``); truth is the exact cosine
 top-10; everything is trained on the 39 000 only. Bytes are all that is stored for a vector, norms included; the
-FAISS figures are its own ``sa_code_size``. OPQ finds its rotation from 16 384 of the vectors, instead of all: its time
-grows with their number, 14 minutes for 32 bytes and twice as long for each doubling. Re-ranked: the first 100 ordered again by int8 originals, 388 bytes more.
-Queries are answered in one batch on one thread.
+FAISS figures are its own ``sa_code_size``. OPQ finds its rotation from 16 384 of the vectors instead of all: its time
+grows with their number, and with the bytes, from 14 minutes for 32. Re-ranked: the first 100 ordered again by int8
+originals, 388 bytes more. Queries are answered in one batch on one thread.
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_recall.py [32] [64] [128]``; all three take about an hour
 on two cores, most of it FAISS's PQ and OPQ.

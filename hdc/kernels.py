@@ -198,8 +198,8 @@ class TableKernels:
     top_k : (tables (q, groups, 256) float32, codes (n, groups) uint8, scale (n,) float32, offset (n,) float32, k)
             -> ((q, k) float32 scores, (q, k) int64 ids)
         The score of an item is ``sum_g tables[query, g, codes[item, g]]``, added in the order of the groups in
-        float32, times the item's scale, plus its offset, every step rounded. The k greatest, in order of (descending score, id); ``1 <= k <= n``;
-        scores are finite.
+        float32, times the item's scale, plus its offset, every step rounded. The k greatest, in order of
+        (descending score, id); ``1 <= k <= n``; scores are finite.
     refine : (linear (n, 16 * groups) float32, side (n, 16 * groups) float32,
               pair (16 * groups, 16 * groups) float32 symmetric, codes (n, groups) uint8, steps int)
             -> (n, groups) uint8

@@ -181,3 +181,27 @@ def code_cost(linear, side, pair, code):
     for i, k in enumerate(chosen):
         cost += sum(float(pair[k, m]) + float(side[k]) * float(side[m]) for m in chosen[:i])
     return cost
+
+
+def nearest(query, centroids, p):
+    dots = [sum(a * b for a, b in zip(query.tolist(), row, strict=True)) for row in centroids.tolist()]
+    best = sorted(range(len(dots)), key=lambda i: (-dots[i], i))[:p]
+    return [dots[i] for i in best], best
+
+
+def estimate(query, factors, row, scale, offset, base):
+    """Score one row, given as a list of 0 and 1, as :class:`hdc.kernels.CodeLists` prints it."""
+    total = np.float32(sum(value for value, bit in zip(query, row, strict=True) if bit))
+    slope, shift, scale, offset, base = (np.float32(x) for x in (*factors, scale, offset, base))
+    return float(((total * slope + shift) * scale + offset) + base) + 0.0
+
+
+def code_lists(query, factors, rows, scale, offset, starts, lists, base, ids, k):
+    scored = [
+        (-estimate(query, factors, rows[row], scale[row], offset[row], own), int(ids[row]))
+        for at, own in zip(lists, base, strict=True)
+        for row in range(starts[at], starts[at + 1])
+        if ids[row] >= 0
+    ]
+    best = sorted(scored)[:k] + [(math.inf, -1)] * max(0, k - len(scored))
+    return [-score for score, _ in best], [i for _, i in best]

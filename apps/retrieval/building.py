@@ -26,7 +26,7 @@ def build(
     model: str | os.PathLike[str],
     path: str | os.PathLike[str],
     *,
-    kind: Kind = "flat",
+    kind: Kind | None = None,
     keep: str | None = None,
     lists: int | None = None,
     block: int = 16384,
@@ -135,7 +135,7 @@ def _fill(index: EmbeddingIndex, vectors: VectorFile, job: dict[str, Any], block
     """Add what is missing, then mark the index as finished."""
     store = index.codes.store
     before, began = store.meta[BUILT], time.monotonic()
-    if job["kind"] == "ivf" and store.meta["coarse"] is None:
+    if not index.trained:
         index.train(vectors.sample(TRAINING, job["seed"]), job["lists"], seed=job["seed"])
     done = len(index)
     total = -(-vectors.rows // block)

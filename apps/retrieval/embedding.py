@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
 from hdc.apps.retrieval.binarisers.base import as_rows, finite
+from hdc.apps.retrieval.estimates import Estimates
 from hdc.apps.retrieval.evaluation import unit
-from hdc.apps.retrieval.index import BinaryIndex, Kind
+from hdc.apps.retrieval.index import PROBES, BinaryIndex, Kind
+from hdc.checks import integer
 from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
-from hdc.registry import backend as find_backend
 from hdc.words import WORD_BITS, Words
 
 Floats = npt.NDArray[np.float32]
@@ -30,8 +31,8 @@ class EmbeddingIndex:
     """Vectors of greatest cosine, found by their codes.
 
     A search has up to three steps, each putting fewer rows in a better order: codes against codes, by their bits;
-    float queries against codes, by the model's tables, where its codes are made for that; float queries against the
-    originals, where the index keeps them. Made by :meth:`create` and :meth:`open`.
+    float queries against codes, by the model's tables or estimates, where its codes are made for that; float queries
+    against the originals, where the index keeps them. Made by :meth:`create` and :meth:`open`.
 
     Examples
     --------
@@ -48,9 +49,8 @@ class EmbeddingIndex:
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
-        self._by_tables = isinstance(model, RaBitQBinarizer) or (
-            isinstance(model, RecurrentBinarizer) and model.rounds > 0
-        )
+        self._by_tables = isinstance(model, RecurrentBinarizer) and model.rounds > 0
+        self._estimates = Estimates(model) if isinstance(model, RaBitQBinarizer) else None
         self._live: tuple[tuple[int, int], Words, Ids] | None = None
 
     @classmethod
@@ -59,7 +59,7 @@ class EmbeddingIndex:
         path: str | os.PathLike[str] | None,
         model: Binarizer,
         *,
-        kind: Kind = "flat",
+        kind: Kind | None = None,
         keep: str | None = None,
     ) -> Self:
         """Make an index of no vectors.
@@ -69,8 +69,9 @@ class EmbeddingIndex:
         path : path or None
             A new folder, in which the model is kept too; None makes an index in memory.
         model : fitted binariser
-        kind : {"flat", "ivf", "hnsw"}
-            As :class:`BinaryIndex`; an ``ivf`` is trained by the first vectors that are added, or by :meth:`train`.
+        kind : {"flat", "ivf", "hnsw"}, optional
+            As :class:`BinaryIndex`; an ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` of several lists,
+            which makes no other kind. Left out, it is ``flat``, or ``ivf`` for that.
         keep : {"int8", "float16", "float32"}, optional
             Keep the vectors too, so that searches end with their cosines.
 
@@ -79,7 +80,7 @@ class EmbeddingIndex:
         ParameterError
             If a parameter is out of range, the folder is in use, or the model is not fitted.
         UnsupportedError
-            If codes of this model are not compared by their bits, and the kind is another than ``flat``.
+            If the model's codes are RaBitQ's, and the kind is another than its lists make.
         BackendUnavailableError
             If the kind needs a library that is not installed.
         OSError
@@ -87,9 +88,9 @@ class EmbeddingIndex:
         """
         dim, levels = model.dim_ if model.bits else 0, model.levels
         if isinstance(model, RaBitQBinarizer):
-            if kind != "flat":
-                raise UnsupportedError(f"RaBitQ codes are not compared by their bits, as {kind!r} does; use 'flat'")
-            dim = model.words * WORD_BITS
+            _check_kind(kind, model)
+            dim, kind = model.words * WORD_BITS, "flat"
+        kind = "flat" if kind is None else kind
         originals = None if keep is None else (keep, model.n_features_in_)
         if path is None:
             return cls(model, BinaryIndex(dim, levels=levels, kind=kind, originals=originals))
@@ -140,6 +141,16 @@ class EmbeddingIndex:
         originals = self.codes.originals
         kept = 0 if originals is None else np.dtype(originals.dtype).itemsize * originals.width
         return self.model.bytes_per_vector + kept
+
+    @property
+    def kind(self) -> Kind:
+        """Return how rows are searched."""
+        return "ivf" if self._estimates is not None and self._estimates.model.lists > 1 else self.codes.kind
+
+    @property
+    def trained(self) -> bool:
+        """Return whether vectors can be added."""
+        return self.codes.kind != "ivf" or self.codes.coarse is not None
 
     def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
         """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
@@ -227,12 +238,14 @@ class EmbeddingIndex:
         if k < 1 or (candidates is not None and candidates < 1):
             raise ParameterError(f"k and candidates must be at least 1, not {k} and {candidates}")
         k = min(k, len(self))
-        more = max(k, min(len(self), CANDIDATES * k if candidates is None else candidates))
+        more = max(k, 1, min(len(self), CANDIDATES * k if candidates is None else candidates))
+        if self._estimates is not None:
+            return self._search_estimates(self._estimates, asked, k, more, effort.get("probes", PROBES))
         if self._by_tables:
             return self._search_tables(asked, k, more, effort)
         originals = None if self.codes.originals is None else asked
         distances, ids = self.codes.search(
-            self._encoded(asked), max(k, 1), originals=originals, candidates=max(more, 1), **effort
+            self._encoded(asked), max(k, 1), originals=originals, candidates=more, **effort
         )
         return self._as_scores(distances, ids), ids
 
@@ -242,21 +255,27 @@ class EmbeddingIndex:
             distances = 2 * distances / np.float32(self.model.bits)
         return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32)
 
+    def _search_estimates(
+        self, estimates: Estimates, asked: Floats, k: int, more: int, probes: int
+    ) -> tuple[Floats, Ids]:
+        wanted = k if self.codes.originals is None else more
+        distances, ids = estimates.search(self.codes.view(), asked, max(wanted, 1), integer(probes, "probes", 1))
+        return self._by_originals(asked, self._as_scores(distances, ids), ids, k)
+
     def _search_tables(self, asked: Floats, k: int, more: int, effort: dict[str, int]) -> tuple[Floats, Ids]:
-        originals = self.codes.originals
-        wanted = k if originals is None else more
+        wanted = k if self.codes.originals is None else more
         if self.codes.kind == "flat" and len(self):
             codes, own = self._rows()
             scores, rows = self.model.search(asked, codes, wanted)
-            ids = own[rows]
-        else:
-            _, ids = self.codes.search(self._encoded(asked), max(more, 1), candidates=max(more, 1), **effort)
-            scores, ids = self._ordered(asked, ids, wanted)
-        if originals is None:
-            return scores, ids
-        kept = self.codes.store.rows("originals")
-        positions = np.where(ids < 0, -1, self.codes.store.positions(np.maximum(ids, 0).ravel()).reshape(ids.shape))
-        distances, ids = originals.reorder(find_backend("auto").bits, asked, kept, positions, ids, k)
+            return self._by_originals(asked, scores, own[rows], k)
+        _, ids = self.codes.search(self._encoded(asked), more, candidates=more, **effort)
+        return self._by_originals(asked, *self._ordered(asked, ids, wanted), k)
+
+    def _by_originals(self, asked: Floats, scores: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
+        """Return the k best: by their originals, where these are kept, or else as they are."""
+        if self.codes.originals is None:
+            return scores[:, :k], ids[:, :k]
+        distances, ids = self.codes.reorder(asked, ids, k)
         return self._as_scores(distances, ids), ids
 
     def _rows(self) -> tuple[Words, Ids]:
@@ -290,3 +309,13 @@ class EmbeddingIndex:
         if rows.ndim != 2 or rows.shape[1] != dim:
             raise DimensionError(f"{what} must have shape (n, {dim}) for this model, not {rows.shape}")
         return unit(finite(as_rows(rows, dim, what), 0, what))
+
+
+def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:
+    """Raise UnsupportedError if an index of the model's codes is of another kind."""
+    made = "ivf" if model.lists > 1 else "flat"
+    if kind not in (None, made):
+        raise UnsupportedError(
+            f"RaBitQ codes are not compared by their bits, as {kind!r} does; a RaBitQBinarizer of lists={model.lists} "
+            f"makes kind={made!r}"
+        )

@@ -13,12 +13,10 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.kmeans import as_bytes, sampled, spherical_means
 from hdc.apps.retrieval.measures import Distances, Ids, Measure
+from hdc.apps.retrieval.partition import Partition
 from hdc.apps.retrieval.view import View, joined
 from hdc.kernels import BitKernels
 from hdc.words import Words
-
-TAIL = 8
-"""Lists are made anew when more than a TAIL-th of the rows came after they were made."""
 
 PART = 1 << 20
 """Dot products that are computed at a time (8 MiB)."""
@@ -111,58 +109,12 @@ def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.float32]:
     return signs
 
 
-@dataclass
-class _Lists:
-    """Rows of a view, list by list.
-
-    Attributes
-    ----------
-    codes : (n, words) uint64 array
-    rows : (n,) int64 array
-        Positions in the view.
-    ids : (n,) int64 array
-        -1 where a row has died since.
-    starts : (lists + 1,) int64 array
-    """
-
-    codes: Words
-    rows: Ids
-    ids: Ids
-    starts: Ids
-
-    @classmethod
-    def of(cls, view: View, start: int, lists: int) -> "_Lists":
-        """Group the live rows from position ``start`` on."""
-        rows = start + np.flatnonzero(view.alive[start:])
-        cells = view.cells[rows]
-        rows = rows[np.lexsort((view.ids[rows], cells))]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(cells, minlength=lists))])
-        return cls(np.ascontiguousarray(view.codes[rows, 0]), rows, view.ids[rows], starts)
-
-    def among(self, view: View, allowed: npt.NDArray[np.bool_]) -> Ids:
-        """Return the ids of the rows of a view that are allowed, and -1 for the others."""
-        return np.where(allowed[self.rows], view.ids[self.rows], -1)
-
-
 class InvertedFile:
     """The searcher of an index of lists. Codes of several planes are found by their first, and then compared."""
 
     def __init__(self, measure: Measure, coarse: Coarse) -> None:
         self.measure, self.coarse = measure, coarse
-        self._view: View | None = None
-        self._parts: list[_Lists] = []
-        self._main_stop = 0
-
-    def _follow(self, view: View) -> None:
-        lists = len(self.coarse.centroids)
-        main = self._parts[:1]
-        if self._view is None or self._view.edition != view.edition or TAIL * (len(view) - self._main_stop) > len(view):
-            main = [_Lists.of(view, 0, lists)]
-            self._main_stop = len(view)
-        tail = [_Lists.of(view, self._main_stop, lists)] if self._main_stop < len(view) else []
-        for part in main:
-            part.ids = part.among(view, view.alive)
-        self._parts, self._view = main + tail, view
+        self._partition = Partition(len(coarse.centroids), _first_planes)
 
     def search(
         self, view: View, queries: Words, k: int, probes: int, among: npt.NDArray[np.bool_] | None = None
@@ -177,12 +129,14 @@ class InvertedFile:
         among : (n,) bool array, optional
             Rows that may be found, where not all may.
         """
-        if view is not self._view:
-            self._follow(view)
         signs = np.ascontiguousarray(queries[:, 0])
         lists = self.coarse.nearest(signs, min(probes, len(self.coarse.centroids)))
         found = []
-        for part in self._parts:
+        for part in self._partition.of(view):
             ids = part.ids if among is None else part.among(view, view.alive & among)
-            found.append(self.measure.bits.top_k_lists(signs, part.codes, ids, part.starts, lists, k))
+            found.append(self.measure.bits.top_k_lists(signs, part.held, ids, part.starts, lists, k))
         return joined(found, k) if len(found) > 1 else found[0]
+
+
+def _first_planes(view: View, rows: Ids, starts: Ids) -> Words:
+    return np.ascontiguousarray(view.codes[rows, 0])

@@ -63,7 +63,7 @@ def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, l
 
 
 @numba.njit(cache=True)
-def _best(dots: Any, n: int) -> Any:
+def _best(dots: Any, n: int) -> int:
     """Return the first place of the greatest of ``dots[:n]``."""
     greatest = dots[0]
     for at in range(1, n):
@@ -75,7 +75,7 @@ def _best(dots: Any, n: int) -> Any:
 
 
 @numba.njit(cache=True)
-def _reached(dots: Any, n: int, p: int, pairs: Any) -> int:
+def _reached(dots: Any, n: int, p: int, pairs: Any) -> Any:
     """Return a number that at least p of ``dots[:n]`` reach, and few more."""
     size = n // (CHUNKS * p)
     if size < 2:

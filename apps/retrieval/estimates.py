@@ -1,0 +1,56 @@
+"""Searches of RaBitQ codes, in all rows or in the lists nearest to a query, by estimated dot products."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from hdc.apps.retrieval.binarisers import RaBitQBinarizer
+from hdc.apps.retrieval.binarisers.base import list_kernels
+from hdc.apps.retrieval.measures import Distances, Floats, Ids
+from hdc.apps.retrieval.partition import Partition
+from hdc.apps.retrieval.view import View, joined
+from hdc.kernels import ESTIMATE_BITS, CodeLists
+
+
+class Estimates:
+    """The searcher of an index of RaBitQ codes: a query is rounded to integers of four bits, as in the paper."""
+
+    def __init__(self, model: RaBitQBinarizer) -> None:
+        self.model = model
+        self._partition = Partition(model.lists, self._hold)
+        self._views: tuple[View, View] | None = None
+
+    def _hold(self, view: View, rows: Ids, starts: Ids) -> CodeLists:
+        codes = view.codes[rows, 0]
+        known = self.model.factors(codes)
+        return list_kernels().code_lists(self.model.signs(codes), known.scale, known.offset, starts)
+
+    def _in_lists(self, view: View) -> View:
+        """Return a view that says which list each row is in."""
+        if self._views is None or self._views[0] is not view:
+            self._views = view, replace(view, cells=self.model.factors(view.codes[:, 0]).cells.astype(np.int32))
+        return self._views[1]
+
+    def search(self, view: View, queries: Floats, k: int, probes: int) -> tuple[Distances, Ids]:
+        """Return the k rows of the greatest estimates in the ``probes`` nearest lists.
+
+        Parameters
+        ----------
+        view : View
+        queries : (q, d) float32 array
+        k, probes : int
+
+        Returns
+        -------
+        distances : (q, k) float32 array
+            One minus the estimated dot product, ascending; infinity beyond the last row.
+        ids : (q, k) int64 array
+            -1 beyond the last row.
+        """
+        asked = self.model.asked(queries, probes, ESTIMATE_BITS)
+        base = asked.base + queries @ self.model.mean_[:, None]
+        found = []
+        for part in self._partition.of(self._in_lists(view)):
+            scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, base, part.ids, k)
+            found.append((1 - scores, ids))
+        return joined(found, k) if len(found) > 1 else found[0]
