@@ -2,9 +2,8 @@
 
 Data: 39 000 MiniLM vectors to search, 1 000 more as queries (see ``retrieval_data``); truth is the exact cosine
 top-10; everything is trained on the 39 000 only. Bytes are all that is stored for a vector, norms included; the
-FAISS figures are its own ``sa_code_size``. OPQ finds its rotation from 16 384 of the vectors instead of all: its time
-grows with their number, and with the bytes, from 14 minutes for 32. Re-ranked: the first 100 ordered again by int8
-originals, 388 bytes more. Queries are answered in one batch on one thread.
+FAISS figures are its own ``sa_code_size``. Re-ranked: the first 100 ordered again by int8 originals, 388 bytes more.
+Queries are answered in one batch on one thread.
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_recall.py [32] [64] [128]``; all three take about an hour
 on two cores, most of it FAISS's PQ and OPQ.
@@ -28,14 +27,11 @@ import hdc
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
 
 FAISS = {
-    32: ["LSH256", "ITQ256,LSH", "PCA64,SQ4", "PCA192,RaBitQ", "PQ32x8", "OPQ32,PQ32x8"],
-    64: ["LSH512", "ITQ384,LSH", "PCA128,SQ4", "RaBitQ", "PCA176,RaBitQ2", "PQ64x8", "OPQ64,PQ64x8"],
-    128: ["LSH1024", "PCA256,SQ4", "RaBitQ2", "PCA288,RaBitQ3", "PQ128x8", "OPQ128,PQ128x8"],
+    32: ["LSH256r", "ITQ256,LSH", "PCA64,SQ4", "PCA192,RaBitQ", "PQ32x8", "OPQ32,PQ32x8"],
+    64: ["LSH512r", "ITQ384,LSH", "PCA128,SQ4", "RaBitQ", "PCA176,RaBitQ2", "PQ64x8", "OPQ64,PQ64x8"],
+    128: ["LSH1024r", "PCA256,SQ4", "RaBitQ2", "PCA288,RaBitQ3", "PQ128x8", "OPQ128,PQ128x8"],
 }
 """Index descriptions by bytes; ITQ makes at most d bits, and RaBitQ of more than one bit adds 20 bytes to them."""
-
-OPQ_VECTORS = 1 << 14
-"""Vectors that OPQ finds its rotation from."""
 
 Search = Callable[[Floats, int], Ids]
 
@@ -91,8 +87,6 @@ def our_rows(name: str, binarizer: Any, base: Floats, queries: Floats, truth: Id
 
 def faiss_row(description: str, base: Floats, queries: Floats, truth: Ids) -> None:
     index = faiss.index_factory(base.shape[1], description)
-    if description.startswith("OPQ"):
-        faiss.downcast_VectorTransform(index.chain.at(0)).max_train_points = OPQ_VECTORS
     began = time.perf_counter()
     index.train(base)
     trained = time.perf_counter()

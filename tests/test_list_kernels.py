@@ -154,7 +154,10 @@ def test_estimates_of_few_queries_or_no_rows(kernels, queries, sizes):
 @pytest.mark.parametrize(("dim", "rows"), [(1, 2100), (64, 2049), (1000, 300)])
 def test_estimates_in_lists_longer_than_a_tile(kernels, dim, rows):
     held, asked = case_of(np.random.default_rng(dim), dim, [5, rows, 40], 3, 3)
+    held[2][4 + rows] = 1e6  # the last row of the long list is the best of all
+    asked[4][4 + rows] = 7
     assert rows * word_count(dim) > importlib.import_module("hdc.backends.numba_kernels.estimates").TILE_WORDS
+    assert [ids[0] for ids in search(kernels, held, asked, 12)[1]] == [7] * 3
     check_estimates(kernels, held, asked, 12)
 
 

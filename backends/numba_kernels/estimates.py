@@ -71,76 +71,45 @@ def _weighted(heaviest: Vector, second: Vector, third: Vector, last: Vector) -> 
     return total + total + last
 
 
+@numba.njit(cache=True, forceinline=True)
+def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: int) -> tuple[Vector, Vector]:
+    """Return the sums of two queries' integers where the bits of eight rows are set."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0)
+    for w in range(words):
+        bits = load(rows, at + w * LANES)
+        a0, b0 = a0 + _shared(bits, planes, a + w), b0 + _shared(bits, planes, b + w)
+        a1, b1 = a1 + _shared(bits, planes, a + words + w), b1 + _shared(bits, planes, b + words + w)
+        a2, b2 = a2 + _shared(bits, planes, a + 2 * words + w), b2 + _shared(bits, planes, b + 2 * words + w)
+        a3, b3 = a3 + _shared(bits, planes, a + 3 * words + w), b3 + _shared(bits, planes, b + 3 * words + w)
+    return _weighted(a0, a1, a2, a3), _weighted(b0, b1, b2, b3)
+
+
 @numba.njit(cache=True)
-def _take(reached: int, scores: Floats, ids: Ints, row: int, best: Pairs, leasts: Floats, q: int, k: int) -> Any:
-    """Hold the rows ``row + l``, l being the set bits of ``reached``; return the score that others have to reach."""
-    held = best[q, 0]
-    pairs = best[q, 1:]
-    bits = scores.view(np.int32)
+def _tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
+    """Keep the k best of what query q holds; return the score that others have to reach."""
+    key = least_pairs(best[q, 1:], best[q, 0], k) >> ID_BITS
+    best[q, 0] = k
+    bits[0] = ~key if key < 0 else key | -0x80000000
+    return scores[0]
+
+
+@numba.njit(cache=True)
+def _take(reached: int, bits: Pointer, ids: Pointer, row: int, best: Pointer, at: int) -> int:
+    """Hold the rows ``row + l``, l being the set bits of ``reached``; return how many pairs are held.
+
+    The number of pairs is at ``best[at]``, and they follow. As in ``sort_keys`` of :mod:`hdc.selection`, greater
+    scores make lesser integers, and equal scores are ordered by id.
+    """
+    held = best[at]
     while reached:
         lane = lowest_bit(reached)
         reached &= reached - 1
-        # As sort_keys of hdc.selection: greater scores come first, and equal ones by id.
         key = np.int64(bits[lane])
-        pairs[held] = (key & 0x7FFFFFFF if key < 0 else ~key) << ID_BITS | ids[row + lane]
-        held += ids[row + lane] >= 0
-    if held > len(pairs) - LANES:
-        key = least_pairs(pairs, held, k) >> ID_BITS
-        held = k
-        bits[0] = ~key if key < 0 else key | -0x80000000
-        leasts[q] = scores[0]
-    best[q, 0] = held
-    return leasts[q]
-
-
-@numba.njit(cache=True)
-def _search_tile(
-    block: Pointer,
-    at: int,
-    words: int,
-    scale: Pointer,
-    offset: Pointer,
-    ids: Ints,
-    row: int,
-    stop: int,
-    planes: Pointer,
-    factors: Floats,
-    base: Floats,
-    asked: Ints,
-    places: Ints,
-    scores: Floats,
-    best: Pairs,
-    leasts: Floats,
-    k: int,
-) -> None:
-    """Compare the interleaved rows ``row`` to ``stop``, which begin at ``block[at]``, with the queries ``asked``."""
-    out = pointer(scores)
-    for i in range(0, len(asked), 2):
-        # One query may be left at the end: it is compared twice, and takes once.
-        a, b = asked[i], asked[min(i + 1, len(asked) - 1)]
-        of_a, of_b = a * ESTIMATE_BITS * words, b * ESTIMATE_BITS * words
-        slope_a, shift_a, slope_b, shift_b = factors[a, 0], factors[a, 1], factors[b, 0], factors[b, 1]
-        base_a, base_b = base[a, places[i]], base[b, places[min(i + 1, len(asked) - 1)]]
-        least_a, least_b = leasts[a], leasts[b]
-        for eight in range(row, stop, LANES):
-            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0)
-            begin = at + (eight - row) * words
-            for w in range(words):
-                bits = load(block, begin + w * LANES)
-                a0, b0 = a0 + _shared(bits, planes, of_a + w), b0 + _shared(bits, planes, of_b + w)
-                a1, b1 = a1 + _shared(bits, planes, of_a + words + w), b1 + _shared(bits, planes, of_b + words + w)
-                a2 = a2 + _shared(bits, planes, of_a + 2 * words + w)
-                b2 = b2 + _shared(bits, planes, of_b + 2 * words + w)
-                a3 = a3 + _shared(bits, planes, of_a + 3 * words + w)
-                b3 = b3 + _shared(bits, planes, of_b + 3 * words + w)
-            sum_a, sum_b = _weighted(a0, a1, a2, a3), _weighted(b0, b1, b2, b3)
-            there = (1 << min(LANES, stop - eight)) - 1
-            reached = scale_lanes(sum_a, slope_a, shift_a, scale, offset, eight, base_a, least_a, out) & there
-            if reached:
-                least_a = _take(reached, scores, ids, eight, best, leasts, a, k)
-            reached = scale_lanes(sum_b, slope_b, shift_b, scale, offset, eight, base_b, least_b, out) & there
-            if reached and a != b:
-                least_b = _take(reached, scores, ids, eight, best, leasts, b, k)
+        number = ids[row + lane]
+        best[at + 1 + held] = (key & 0x7FFFFFFF if key < 0 else ~key) << ID_BITS | number
+        held += number >= 0
+    best[at] = held
+    return int(held)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -162,43 +131,53 @@ def _search(
     last: int,
 ) -> None:
     """Search the lists ``lists[q]`` for the queries ``first`` to ``last - 1``."""
-    probed = lists.shape[1]
+    probed, size = lists.shape[1], best.shape[1]
+    full = size - LANES
     ends = np.empty(len(starts) - 1, np.int64)
     scores = np.empty(LANES, np.float32)
+    bits = scores.view(np.int32)
     leasts = np.full(len(lists), -np.inf, np.float32)
+    out, out_bits, rows, numbers, held = pointer(scores), pointer(bits), pointer(block), pointer(ids), pointer(best)
+    scales, offsets, masks, bases, slopes = (
+        pointer(scale),
+        pointer(offset),
+        pointer(planes),
+        pointer(base),
+        pointer(factors),
+    )
     tile = max(TILE_WORDS // words // LANES, 1) * LANES
     for low, high in ((0, min(NEAREST, probed)), (min(NEAREST, probed), probed)):
         order, places = by_list(lists, first, last, low, high, ends)
         done = 0
         for at in range(len(ends)):
-            if ends[at] > done:
-                for row in range(starts[at], starts[at + 1], tile):
-                    _search_tile(
-                        pointer(block),
-                        begins[at] + (row - starts[at]) * words,
-                        words,
-                        pointer(scale),
-                        pointer(offset),
-                        ids,
-                        row,
-                        min(row + tile, starts[at + 1]),
-                        pointer(planes),
-                        factors,
-                        base,
-                        order[done : ends[at]],
-                        places[done : ends[at]],
-                        scores,
-                        best,
-                        leasts,
-                        k,
-                    )
-                done = ends[at]
+            for begin in range(starts[at], starts[at + 1], tile):
+                stop = min(begin + tile, starts[at + 1])
+                block_at = begins[at] + (begin - starts[at]) * words
+                for i in range(done, ends[at], 2):
+                    # One query may be left at the end: it is compared twice, and takes once.
+                    j = min(i + 1, ends[at] - 1)
+                    a, b = order[i], order[j]
+                    of_a, of_b = a * ESTIMATE_BITS * words, b * ESTIMATE_BITS * words
+                    base_a, base_b = bases[a * probed + places[i]], bases[b * probed + places[j]]
+                    least_a, least_b = leasts[a], leasts[b]
+                    for row in range(begin, stop, LANES):
+                        sum_a, sum_b = _two_sums(rows, block_at + (row - begin) * words, words, masks, of_a, of_b)
+                        there = (1 << min(LANES, stop - row)) - 1
+                        reached = there & scale_lanes(
+                            sum_a, slopes[2 * a], slopes[2 * a + 1], scales, offsets, row, base_a, least_a, out
+                        )
+                        if reached and _take(reached, out_bits, numbers, row, held, a * size) >= full:
+                            least_a = leasts[a] = _tighten(best, a, k, bits, scores)
+                        reached = there & scale_lanes(
+                            sum_b, slopes[2 * b], slopes[2 * b + 1], scales, offsets, row, base_b, least_b, out
+                        )
+                        if reached and i != j and _take(reached, out_bits, numbers, row, held, b * size) >= full:
+                            least_b = leasts[b] = _tighten(best, b, k, bits, scores)
+            done = ends[at]
     for q in range(first, last):
-        held = best[q, 0]
-        if held > k:
-            least_pairs(best[q, 1:], held, k)
-            held = k
-        for at in range(1 + held, 1 + k):
+        if best[q, 0] > k:
+            _tighten(best, q, k, bits, scores)
+        for at in range(1 + best[q, 0], 1 + k):
             best[q, at] = WORST  # a pair may lie here that was not taken
 
 

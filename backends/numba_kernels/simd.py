@@ -114,6 +114,21 @@ def _load_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.load(builder.gep(args[0], [args[1]]))
 
 
+@infer_global(operator.setitem)
+class _PointerSetItem(AbstractTemplate):
+    def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
+        base, index, _ = args
+        if isinstance(base, PointerType) and isinstance(index, types.Integer):
+            return signature(types.none, base, types.intp, base.dtype)
+        return None
+
+
+@lower_builtin(operator.setitem, PointerType, types.Integer, types.Any)
+def _store_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    builder.store(args[2], builder.gep(args[0], [args[1]]))
+    return context.get_dummy_value()
+
+
 def _plain_pointer(array: Any) -> Any:
     return array.reshape(-1)
 
