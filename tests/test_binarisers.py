@@ -274,9 +274,9 @@ def test_rabitq_bound_holds_as_often_as_stated():
     near = (x[:100] + 0.1 * rng.standard_normal((100, 256))).astype(np.float32)
     own = np.abs(model.scores(near, codes) - near @ (x - model.mean_).T)[np.arange(100), np.arange(100)]
     assert (own > model.error_bound(near, codes)[np.arange(100), np.arange(100)]).mean() <= 0.02
-    norm, fit = model.factors(codes)
-    assert np.allclose(norm, np.linalg.norm(x - model.mean_, axis=1), rtol=1e-5)
-    assert abs(fit.mean() - 0.799) < 0.005
+    known = model.factors(codes)
+    assert np.allclose(known.norm, np.linalg.norm(x - model.mean_, axis=1), rtol=1e-5)
+    assert abs(known.fit.mean() - 0.799) < 0.005
 
 
 # Files

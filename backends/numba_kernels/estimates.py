@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.lists import NEAREST, by_list
 from hdc.backends.numba_kernels.parallel import run, slices
 from hdc.backends.numba_kernels.scan import interleave
@@ -42,7 +43,7 @@ STEP_TIME = 0.25
 """Nanoseconds for a word of a row, more or less: what decides on threads."""
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _planes(numbers: Words, words: int, planes: Words, first: int, last: int) -> None:
     """Write the bits of integers, eight bytes of which make a word, the heaviest plane first."""
     for q in range(first, last):
@@ -192,7 +193,7 @@ class CodeLists:
         ends = np.cumsum(padded * self._words)
         self._begins = frozen(ends - padded * self._words, np.int64, lists)
         self._block = aligned_zeros(int(ends[-1]) if lists else 0)
-        self._starts = frozen(starts, np.int64, lists + 1)
+        self._starts = frozen(starts.astype(np.int64), np.int64, lists + 1)
         flat = frozen(signs, np.uint64, signs.size)
         for at in np.flatnonzero(sizes).tolist():
             interleave(flat, starts[at], starts[at + 1], self._words, self._block[self._begins[at] :])
