@@ -42,27 +42,21 @@ def filled(x, lists=7, keep=None, path=None):
     return index
 
 
-def rounded(x, most):
-    """Return float32 unit vectors scaled to a largest component of ``most``, as whole numbers."""
-    x = np.asarray(x, dtype=np.float32)
-    norms = np.linalg.norm(x, axis=1, keepdims=True)
-    x = x / np.where(norms > 0, norms, np.float32(1))
-    largest = np.abs(x).max(axis=1, keepdims=True)
-    return np.rint(x / np.where(largest > 0, largest, 1) * most).astype(np.int64)
-
-
-def check_bytes(index, held, queries, k, **options):
-    """Check an exact search of int8 originals of {id: vector}, down to the order of equal cosines."""
-    ids = np.array(sorted(held))
-    kept, asked = rounded([held[i] for i in ids], 127), rounded(queries, 32767)
-    lengths = np.sqrt((kept**2).sum(axis=1)) * np.sqrt((asked**2).sum(axis=1))[:, None]
-    cosines = (asked @ kept.T / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    distances = 1 - cosines
-    best = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    scores, found = index.search(queries, k, **EVERY, **options)
-    assert (scores.dtype, found.dtype) == (np.float32, np.int64)
-    np.testing.assert_array_equal(found, ids[best])
-    np.testing.assert_array_equal(scores, 1 - np.take_along_axis(distances, best, axis=1))
+def check_bytes(index, held, queries, k):
+    """Check an exact search of int8 originals of {id: vector}: cosines, and the order of equal ones."""
+    ids, k = np.array(sorted(held)), min(k, len(held))
+    kept = unit(index.codes.store.rows("originals")[index.codes.store.positions(ids)])
+    np.testing.assert_allclose(kept, unit([held[i] for i in ids]), atol=0.005)
+    cosines = unit(queries) @ kept.T
+    scores, found = index.search(queries, k, **EVERY)
+    assert (scores.dtype, found.dtype, scores.shape, found.shape) == (np.float32, np.int64, *[(len(queries), k)] * 2)
+    places = np.searchsorted(ids, found)
+    np.testing.assert_array_equal(ids[places], found)
+    # queries are rounded to 16 bits
+    np.testing.assert_allclose(np.take_along_axis(cosines, places, axis=1), scores, atol=1e-4)
+    np.testing.assert_allclose(-np.sort(-cosines, axis=1)[:, :k], scores, atol=1e-4)
+    falling, equal = scores[:, :-1] > scores[:, 1:], scores[:, :-1] == scores[:, 1:]
+    assert (falling | equal & (found[:, :-1] < found[:, 1:])).all()
 
 
 # ---------------------------------------------------------------------- exact searches
