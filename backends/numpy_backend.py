@@ -317,6 +317,13 @@ def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, C
     return dots, squares
 
 
+def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
+    """Divide rows by their units, and round."""
+    unit = np.abs(x).max(axis=1, initial=0) / np.float32(most)
+    unit[unit == 0] = 1
+    return np.rint(x / unit[:, None]).astype(np.int16), unit.astype(np.float32)
+
+
 def fwht(x: Floats) -> Floats:
     """Apply log2(dim) rounds of butterflies, then scale by 1/sqrt(dim)."""
     dim = x.shape[-1]
@@ -380,6 +387,11 @@ def threads(n: int | None = None) -> int:
     return 1
 
 
+def share(work: Callable[[int, int], None], rows: int, nanoseconds: float) -> None:
+    """Do all the work here."""
+    work(0, rows)
+
+
 def warmup() -> None:
     """Do nothing: NumPy comes compiled."""
 
@@ -421,6 +433,7 @@ BACKEND = Backend(
         code_dots=code_dots,
         code_top_k=code_top_k,
         gather_dots=gather_dots,
+        rounded=rounded,
     ),
     dense=DenseKernels(
         fwht=fwht,
@@ -430,6 +443,7 @@ BACKEND = Backend(
         exact_integers=exact_integers,
     ),
     threads=threads,
+    share=share,
     warmup=warmup,
     tables=TableKernels(top_k=table_top_k, refine=refine),
     lists=ListKernels(centroids=Centroids, code_lists=CodeLists),

@@ -32,7 +32,7 @@ class SearchIndex(Protocol):
 
 @dataclass(frozen=True)
 class BitKernels:
-    """Kernels on packed words, and one on the small integers that they stand for.
+    """Kernels on packed words, and some on the small integers that floats become beside them.
 
     Attributes
     ----------
@@ -100,6 +100,9 @@ class BitKernels:
                   -> ((q, c) int64 dots, (q, c) int64 squares)
         The dot product of each query with the items ``rows[query]``, and of these items with themselves; 0 where a
         row is negative. ``width`` is below 2**31.
+    rounded : (x (n, d) float32, most int) -> ((n, d) int16, (n,) float32)
+        ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is 0, in
+        float32. ``x`` is finite, and ``most`` from 1 to 32767.
     """
 
     random_words: Callable[[Array, int], Array]
@@ -125,6 +128,7 @@ class BitKernels:
     code_dots: Callable[[Array, Array, int], Array]
     code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
     gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
+    rounded: Callable[[Array, int], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,13 @@ class DenseKernels:
         ``indptr[i + 1] - 1``: a sparse matrix in compressed rows times a dense one.
     smallest : (keys (q, n) int64, k) -> (q, k) int64
         The k least of each row, ascending; ``k <= n``.
+    hadamard : (x (..., dim), first (dim,) int8, middle (dim,) int8, index (dim,) int64, sign (dim,) int8, steps int)
+               -> (..., dim), or None
+        A step forward, with 2**p the greatest power of two up to dim: times ``first``; transform the leading 2**p
+        components as ``fwht`` does; if dim is greater, times ``middle``, and transform the trailing 2**p; then
+        ``signed_gather``. A step backward, for negative ``steps``: ``signed_gather``; transform the trailing 2**p; if
+        dim is greater, times ``middle``, and transform the leading 2**p; times ``first``. None where it is composed
+        of the other kernels.
     exact_integers : () -> int
         Integers up to this magnitude are not rounded by a float32 matrix product, as the library is set now.
     """
@@ -151,6 +162,7 @@ class DenseKernels:
     csr_matmul: Callable[[Array, Array, Array, Array], Array]
     smallest: Callable[[Array, int], Array]
     exact_integers: Callable[[], int]
+    hadamard: Callable[[Array, Array, Array, Array, Array, int], Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -307,6 +319,9 @@ class Backend:
     dense : DenseKernels
     threads : (n int or None) -> int
         The number of threads a kernel may use, after setting it to n if that is given.
+    share : (work (start int, stop int) -> None, rows int, nanoseconds float) -> None
+        Call ``work`` for consecutive slices that make up the rows, in as many threads as pay if a row takes so long;
+        the kernels that it calls then stay in their thread.
     warmup : () -> None
         Compile, or load from a cache on disk, whatever the first calls of the kernels would otherwise.
     tables : TableKernels or None
@@ -326,6 +341,7 @@ class Backend:
     bits: BitKernels
     dense: DenseKernels
     threads: Callable[[int | None], int]
+    share: Callable[[Callable[[int, int], None], int, float], None]
     warmup: Callable[[], None]
     tables: TableKernels | None = None
     lists: ListKernels | None = None

@@ -85,6 +85,13 @@ def gather_dots(query, items, rows):
     return dots, [sum(b * b for b in item) for item in chosen]
 
 
+def rounded(row, most):
+    greatest = max((abs(v) for v in row), default=np.float32(0))
+    unit = np.float32(greatest) / np.float32(most)
+    unit = unit if unit else np.float32(1)
+    return [int(np.rint(np.float32(v) / unit)) for v in row], unit
+
+
 def signed_sums(rows, weights):
     """Components as lists of 0 and 1; weights as Python integers."""
     dim = len(rows[0])

@@ -273,6 +273,17 @@ CASES = {
             lambda q, chosen: naive.gather_dots(q, items, chosen), (len(queries),), queries, rows
         ),
     ),
+    "rounded": Case(
+        lambda rng, dim, batch: (
+            (rng.standard_normal((math.prod(batch), dim)) * rng.choice([0, 1e-3, 1e3], (math.prod(batch), 1))).astype(
+                np.float32
+            ),
+        ),
+        lambda k, dim, x: np.concatenate([k.bits.rounded(x, 7)[0], k.bits.rounded(x, 32767)[1][:, None]], axis=1),
+        lambda dim, batch, x: each(
+            lambda row: [*naive.rounded(row, 7)[0], naive.rounded(row, 32767)[1]], (len(x),), x
+        ),
+    ),
     "signed_gather": Case(
         lambda rng, dim, batch: (
             rng.standard_normal((*batch, dim)), rng.permutation(dim), rng.choice(np.int8([-1, 1]), dim),

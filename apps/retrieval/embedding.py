@@ -15,6 +15,7 @@ from hdc.apps.retrieval.evaluation import unit
 from hdc.apps.retrieval.index import PROBES, BinaryIndex, Kind
 from hdc.checks import integer
 from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
+from hdc.registry import backend as find_backend
 from hdc.words import WORD_BITS, Words
 
 Floats = npt.NDArray[np.float32]
@@ -25,6 +26,10 @@ MODEL, CODES = "model", "codes"
 
 CANDIDATES = 10
 """Times k rows are compared again by tables or originals, unless told otherwise."""
+
+
+QUERY_TIME = 10_000.0
+"""Nanoseconds for a query among estimates, more or less: what decides on threads."""
 
 
 class EmbeddingIndex:
@@ -234,13 +239,13 @@ class EmbeddingIndex:
         DTypeError, DimensionError, ParameterError
             If the queries are not finite float vectors of the model's length, or a number is less than 1.
         """
-        asked = self._checked(queries, "queries")
         if k < 1 or (candidates is not None and candidates < 1):
             raise ParameterError(f"k and candidates must be at least 1, not {k} and {candidates}")
         k = min(k, len(self))
         more = max(k, 1, min(len(self), CANDIDATES * k if candidates is None else candidates))
         if self._estimates is not None:
-            return self._search_estimates(self._estimates, asked, k, more, effort.get("probes", PROBES))
+            return self._search_estimates(self._estimates, queries, k, more, effort.get("probes", PROBES))
+        asked = self._checked(queries, "queries")
         if self._by_tables:
             return self._search_tables(asked, k, more, effort)
         originals = None if self.codes.originals is None else asked
@@ -256,11 +261,21 @@ class EmbeddingIndex:
         return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32)
 
     def _search_estimates(
-        self, estimates: Estimates, asked: Floats, k: int, more: int, probes: int
+        self, estimates: Estimates, queries: Any, k: int, more: int, probes: int
     ) -> tuple[Floats, Ids]:
-        wanted = k if self.codes.originals is None else more
-        distances, ids = estimates.search(self.codes.view(), asked, max(wanted, 1), integer(probes, "probes", 1))
-        return self._by_originals(asked, self._as_scores(distances, ids), ids, k)
+        rows = as_rows(queries, self.model.n_features_in_, "queries")
+        parts, probes = estimates.parts(self.codes.view()), integer(probes, "probes", 1)
+        wanted = max(1, k if self.codes.originals is None else more)
+        scores, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
+
+        def some(start: int, stop: int) -> None:
+            asked = unit(finite(rows[start:stop], start, "queries"))
+            distances, found = estimates.search(parts, asked, wanted, probes)
+            distances = self._as_scores(distances, found)
+            scores[start:stop], ids[start:stop] = self._by_originals(asked, distances, found, k)
+
+        find_backend("auto").share(some, len(rows), QUERY_TIME)
+        return scores, ids
 
     def _search_tables(self, asked: Floats, k: int, more: int, effort: dict[str, int]) -> tuple[Floats, Ids]:
         wanted = k if self.codes.originals is None else more
@@ -304,11 +319,7 @@ class EmbeddingIndex:
 
     def _checked(self, vectors: Any, what: str) -> Floats:
         """Return finite vectors of the model's length as unit vectors."""
-        rows = np.asarray(vectors)
-        dim = self.model.n_features_in_
-        if rows.ndim != 2 or rows.shape[1] != dim:
-            raise DimensionError(f"{what} must have shape (n, {dim}) for this model, not {rows.shape}")
-        return unit(finite(as_rows(rows, dim, what), 0, what))
+        return unit(finite(as_rows(vectors, self.model.n_features_in_, what), 0, what))
 
 
 def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer
 from hdc.apps.retrieval.binarisers.base import list_kernels
 from hdc.apps.retrieval.measures import Distances, Floats, Ids
-from hdc.apps.retrieval.partition import Partition
+from hdc.apps.retrieval.partition import Part, Partition
 from hdc.apps.retrieval.view import View, joined
 from hdc.kernels import ESTIMATE_BITS, CodeLists
 
@@ -31,12 +31,17 @@ class Estimates:
             self._views = view, replace(view, cells=self.model.factors(view.codes[:, 0]).cells.astype(np.int32))
         return self._views[1]
 
-    def search(self, view: View, queries: Floats, k: int, probes: int) -> tuple[Distances, Ids]:
+    def parts(self, view: View) -> list[Part]:
+        """Return the rows of a view as :meth:`search` takes them."""
+        return self._partition.of(self._in_lists(view))
+
+    def search(self, parts: list[Part], queries: Floats, k: int, probes: int) -> tuple[Distances, Ids]:
         """Return the k rows of the greatest estimates in the ``probes`` nearest lists.
 
         Parameters
         ----------
-        view : View
+        parts : list of Part
+            Of :meth:`parts`.
         queries : (q, d) float32 array
         k, probes : int
 
@@ -48,9 +53,8 @@ class Estimates:
             -1 beyond the last row.
         """
         asked = self.model.asked(queries, probes, ESTIMATE_BITS)
-        base = asked.base + queries @ self.model.mean_[:, None]
         found = []
-        for part in self._partition.of(self._in_lists(view)):
-            scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, base, part.ids, k)
+        for part in parts:
+            scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, part.ids, k)
             found.append((1 - scores, ids))
         return joined(found, k) if len(found) > 1 else found[0]

@@ -1,7 +1,7 @@
 """Dot products with chosen rows of bytes: what re-ranking by int8 originals asks for, without copying the rows.
 
-The instruction multiplies unsigned by signed bytes. So a query's 16 bits are an unsigned low byte and a signed high one;
-rows count as unsigned by adding 128, which what is known of the query, or of the number of bytes, makes up for.
+The instruction multiplies unsigned by signed bytes. So a query's 16 bits are an unsigned low byte and a signed high
+one; rows count as unsigned by adding 128, which what is known of the query, or of the number of bytes, makes up for.
 """
 
 from typing import Any

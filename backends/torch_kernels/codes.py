@@ -52,6 +52,15 @@ def gather_dots(queries: Tensor, items: Tensor, rows: Tensor) -> tuple[Tensor, T
     return dots, squares
 
 
+def rounded(x: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Divide rows by their units, and round."""
+    if x.shape[1] == 0 or len(x) == 0:
+        return x.to(torch.int16), torch.ones(len(x), dtype=x.dtype, device=x.device)
+    unit = x.abs().amax(dim=1) / most
+    unit = torch.where(unit > 0, unit, torch.ones_like(unit))
+    return (x / unit[:, None]).round().to(torch.int16, memory_format=torch.contiguous_format), unit
+
+
 def plane_sums(queries: Tensor, items: Tensor) -> Tensor:
     """Weigh the shared ones of each plane, the heaviest negative."""
     planes = items.shape[1]

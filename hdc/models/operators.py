@@ -166,6 +166,10 @@ class Hadamard(Operator):
 
     def apply(self, x: Array, kernels: Backend) -> Array:
         """Apply the operator, or its inverse, as often as the exponent says."""
+        fused = kernels.dense.hadamard
+        if fused is not None and self.exponent:
+            moves = self.last if self.exponent > 0 else self.undo
+            return fused(x, self.first, self.middle, moves.index, moves.sign, self.exponent)
         step = self._forward if self.exponent > 0 else self._backward
         for _ in range(abs(self.exponent)):
             x = step(x, kernels)

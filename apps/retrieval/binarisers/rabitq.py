@@ -129,7 +129,7 @@ class RaBitQBinarizer(Binarizer):
 
     def _find_lists(self, sample: Floats, rng: np.random.Generator) -> None:
         """Find directions, and how far along each its vectors lie in the mean."""
-        integers = _as_integers(sample, 127)[0]
+        integers = find_backend("auto").bits.rounded(sample, 127)[0].astype(np.int8)
         units = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), np.float32(1e-30))
 
         def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:
@@ -154,15 +154,14 @@ class RaBitQBinarizer(Binarizer):
         self._of_mean = self._rotate(self.mean_[None])[0]
 
     def _nearest(self, x: Floats, count: int) -> tuple[Floats, Ids]:
-        """Return the products with the nearest centres less that with the mean, about, and the centres' numbers."""
+        """Return the products with the nearest centres, about, and the centres' numbers."""
         if self.lists == 1:
-            return np.zeros((len(x), 1), dtype=np.float32), np.zeros((len(x), 1), dtype=np.int64)
+            return (x @ self.mean_)[:, None], np.zeros((len(x), 1), dtype=np.int64)
         if self._centroids is None:
             self._centroids = list_kernels().centroids(self.directions_)
-        integers, unit = _as_integers(x, 127)
-        dots, cells = self._centroids.nearest(integers, count)
-        products = dots * unit * self.lengths_[cells]
-        return products - (x @ self.mean_)[:, None], cells
+        integers, unit = find_backend("auto").bits.rounded(x, 127)
+        dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
+        return dots * unit[:, None] * self.lengths_[cells], cells
 
     @property
     def words(self) -> int:
@@ -219,11 +218,11 @@ class RaBitQBinarizer(Binarizer):
         probes, bits : int
         """
         rotated = self._rotate(queries)
-        integers, unit = _as_integers(rotated, 2 ** (bits - 1) - 1)
+        integers, unit = find_backend("auto").bits.rounded(rotated, 2 ** (bits - 1) - 1)
         unit /= np.float32(math.sqrt(self.dim_))
-        factors = np.concatenate([2 * unit, -unit * integers.sum(axis=1, keepdims=True, dtype=np.int32)], axis=1)
+        factors = np.stack([2 * unit, -unit * integers.sum(axis=1, dtype=np.int32)], axis=1).astype(np.float32)
         base, lists = self._nearest(queries, min(probes, self.lists))
-        return Asked(integers, factors.astype(np.float32), lists, base)
+        return Asked(integers.astype(np.int8), factors, lists, base)
 
     def signs(self, codes: Words) -> Words:
         """Return the words of codes that hold signs."""
@@ -276,9 +275,3 @@ class RaBitQBinarizer(Binarizer):
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.mean_, self.directions_, self.lengths_ = (arrays[name] for name in ("mean", "directions", "lengths"))
         self._prepare()
-
-
-def _as_integers(x: Floats, most: int) -> tuple[npt.NDArray[np.int8], Floats]:
-    """Round rows to integers of magnitude ``most``; return these and what one is worth, ``(n, 1)`` float32."""
-    unit = np.abs(x).max(axis=1, keepdims=True) / np.float32(most)
-    return np.rint(x / np.where(unit > 0, unit, 1)).astype(np.int8), unit
