@@ -91,7 +91,7 @@ class ListsMachine(RuleBasedStateMachine):
         self.seed += 1
         return clustered(n, seed=self.seed)
 
-    @rule(n=st.sampled_from([0, 1, 3, 60]))
+    @rule(n=st.sampled_from([0, 1, 8, 60]))
     def add(self, n):
         rows = self.fresh(n)
         self.held.update(zip(self.index.add(rows).tolist(), rows, strict=True))
@@ -114,11 +114,13 @@ class ListsMachine(RuleBasedStateMachine):
         check_bytes(self.index, self.held, self.fresh(queries), k)
 
     @invariant()
-    def has_its_length(self):
+    def finds_the_nearest(self):
         assert len(self.index) == len(self.held)
+        if self.held:
+            check_bytes(self.index, self.held, self.fresh(2), 5)
 
 
-ListsMachine.TestCase.settings = settings(max_examples=30, stateful_step_count=15, deadline=None)
+ListsMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
 test_machine = ListsMachine.TestCase
 
 
@@ -185,7 +187,7 @@ def test_without_originals_scores_are_estimates_of_cosines(lists, prepare):
     assert (np.sort(ids, axis=1) == np.arange(400)).all()
     assert (np.diff(scores, axis=1) <= 0).all()
     assert (np.abs(scores - cosines) > bound).mean() < 0.07  # stated: 5.7 % for unrelated queries
-    assert (np.abs(scores - estimates) < bound / 2).mean() > 0.95  # queries rounded to 4 bits
+    assert np.abs(scores - estimates).mean() < 0.1 * bound.mean()  # queries are rounded to 4 bits
     np.testing.assert_array_equal(index.search(queries, 9, probes=lists)[1], ids[:, :9])
 
 
@@ -358,7 +360,7 @@ def test_bad_vectors_and_numbers_are_told_and_change_nothing(lists):
     for call in (index.add, index.search):
         with pytest.raises(errors.ParameterError, match=r"row 5 of .* holds NaN or infinity"):
             call(nan)
-        with pytest.raises(errors.DimensionError, match=r"must have shape \(n, 24\) for this model, not \(30, 23\)"):
+        with pytest.raises(errors.DimensionError, match=r"must have shape \(n, 24\), not \(30, 23\)"):
             call(x[:, :23])
         with pytest.raises(errors.DTypeError, match="must hold floats, not int64"):
             call(np.ones((2, DIM), dtype=np.int64))
