@@ -14,7 +14,7 @@ from hdc.apps.retrieval.estimates import Estimates
 from hdc.apps.retrieval.evaluation import unit
 from hdc.apps.retrieval.index import PROBES, BinaryIndex, Kind
 from hdc.checks import integer
-from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
+from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.registry import backend as find_backend
 from hdc.words import WORD_BITS, Words
 
@@ -28,8 +28,8 @@ CANDIDATES = 10
 """Times k rows are compared again by tables or originals, unless told otherwise."""
 
 
-QUERY_TIME = 10_000.0
-"""Nanoseconds for a query among estimates, more or less: what decides on threads."""
+ROW_TIME, QUERY_TIME = 1_000.0, 5_000.0
+"""Nanoseconds to check a vector, and to encode or find one, more or less: what decides on threads."""
 
 
 class EmbeddingIndex:
@@ -239,20 +239,17 @@ class EmbeddingIndex:
         DTypeError, DimensionError, ParameterError
             If the queries are not finite float vectors of the model's length, or a number is less than 1.
         """
-        if k < 1 or (candidates is not None and candidates < 1):
-            raise ParameterError(f"k and candidates must be at least 1, not {k} and {candidates}")
-        k = min(k, len(self))
-        more = max(k, 1, min(len(self), CANDIDATES * k if candidates is None else candidates))
+        k = min(integer(k, "k", 1), len(self))
+        most = CANDIDATES * k if candidates is None else integer(candidates, "candidates", 1)
+        more = max(k, 1, min(len(self), most))
         if self._estimates is not None:
             return self._search_estimates(self._estimates, queries, k, more, effort.get("probes", PROBES))
         asked = self._checked(queries, "queries")
         if self._by_tables:
             return self._search_tables(asked, k, more, effort)
-        originals = None if self.codes.originals is None else asked
-        distances, ids = self.codes.search(
-            self._encoded(asked), max(k, 1), originals=originals, candidates=more, **effort
-        )
-        return self._as_scores(distances, ids), ids
+        wanted = k if self.codes.originals is None else more
+        distances, ids = self.codes.search(self._encoded(asked), max(wanted, 1), candidates=more, **effort)
+        return self._by_originals(asked, self._as_scores(distances, ids), ids, k)
 
     def _as_scores(self, distances: npt.NDArray[Any], ids: Ids) -> Floats:
         """Turn distances to scores: differing bits to the share of equal bits less that of differing ones."""
@@ -263,6 +260,7 @@ class EmbeddingIndex:
     def _search_estimates(
         self, estimates: Estimates, queries: Any, k: int, more: int, probes: int
     ) -> tuple[Floats, Ids]:
+        """Search in slices of the queries, from check to originals."""
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         parts, probes = estimates.parts(self.codes.view()), integer(probes, "probes", 1)
         wanted = max(1, k if self.codes.originals is None else more)
@@ -290,8 +288,14 @@ class EmbeddingIndex:
         """Return the k best: by their originals, where these are kept, or else as they are."""
         if self.codes.originals is None:
             return scores[:, :k], ids[:, :k]
-        distances, ids = self.codes.reorder(asked, ids, k)
-        return self._as_scores(distances, ids), ids
+        best, found = np.empty((len(ids), k), dtype=np.float32), np.empty((len(ids), k), dtype=np.int64)
+
+        def some(start: int, stop: int) -> None:
+            distances, found[start:stop] = self.codes.reorder(asked[start:stop], ids[start:stop], k)
+            best[start:stop] = self._as_scores(distances, found[start:stop])
+
+        find_backend("auto").share(some, len(ids), QUERY_TIME)
+        return best, found
 
     def _rows(self) -> tuple[Words, Ids]:
         """Return the codes that are not removed, and their ids."""
@@ -314,12 +318,24 @@ class EmbeddingIndex:
 
     def _encoded(self, rows: Floats) -> Words:
         """Return the codes in the shape that the index of codes takes."""
-        codes = self.model.transform(rows)
+        codes = np.empty((len(rows), self.model.words), dtype=np.uint64)
+
+        def some(start: int, stop: int) -> None:
+            codes[start:stop] = self.model.transform(rows[start:stop])
+
+        find_backend("auto").share(some, len(rows), QUERY_TIME)
         return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
 
     def _checked(self, vectors: Any, what: str) -> Floats:
         """Return finite vectors of the model's length as unit vectors."""
-        return unit(finite(as_rows(vectors, self.model.n_features_in_, what), 0, what))
+        rows = as_rows(vectors, self.model.n_features_in_, what)
+        checked = np.empty(rows.shape, dtype=np.float32)
+
+        def some(start: int, stop: int) -> None:
+            checked[start:stop] = unit(finite(rows[start:stop], start, what))
+
+        find_backend("auto").share(some, len(rows), ROW_TIME)
+        return checked
 
 
 def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:

@@ -86,6 +86,8 @@ def _byte_cosines(bits: BitKernels, queries: Floats, kept: npt.NDArray[np.int8],
 
 def _float_cosines(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
     cosines = np.zeros(rows.shape, dtype=np.float32)
+    if not len(kept):
+        return cosines
     for start in range(0, len(queries), step := max(1, BLOCK_FLOATS // max(1, rows.shape[1] * queries.shape[1]))):
         part = slice(start, start + step)
         vectors, asked = kept[rows[part]].astype(np.float32), queries[part]
