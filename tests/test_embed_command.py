@@ -386,8 +386,8 @@ def test_damage_is_told(made, index, capsys, part):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("-k", "0"), "k and candidates must be at least 1"),
-        (("--candidates", "0"), "k and candidates must be at least 1"),
+        (("-k", "0"), "k must be an integer of at least 1, not 0"),
+        (("--candidates", "0"), "candidates must be an integer of at least 1, not 0"),
         (("-o", "x.csv"), "results are written as .npz or .parquet"),
         (("-o", "nowhere/x.npz"), "there is no such folder"),
     ],
