@@ -50,6 +50,7 @@ TRAINING = 200_000
 OURS: tuple[tuple[str, dict[str, int], dict[str, tuple[int, ...]]], ...] = (
     ("flat", {"bits": 1024}, {"candidates": (15, 20, 30, 50, 100)}),
     ("flat", {"bits": 768}, {"candidates": (15, 20, 30, 50, 100)}),
+    ("flat", {"bits": 512}, {"candidates": (30, 50, 100, 150, 200)}),
     ("ivf", {"lists": 1}, {"probes": (8, 12, 16, 24, 32, 48, 64, 96), "candidates": (15, 20, 30, 50, 100)}),
     ("ivf", {"lists": 2}, {"probes": (8, 12, 16, 24, 32, 48, 64, 96), "candidates": (15, 20, 30, 50, 100)}),
     ("hnsw", {"bits": 1024}, {"effort": (16, 32, 64, 128, 256), "candidates": (15, 20, 30, 50, 100)}),
