@@ -164,6 +164,8 @@ def test_lists_where_they_do_not_belong(made, lists, tmp_path, capsys):
         assert not (tmp_path / "other").exists()
     assert embed("index", made / "v.npy", "--model", tmp_path / "m", "--kind", "ivf", "-o", tmp_path / "other") == 0
     capsys.readouterr()
+    words = ("--model", tmp_path / "m", "--lists", 5, "-o", tmp_path / "third")
+    fails(capsys, "lists are for kind='ivf' of other codes than RaBitQ's", "index", made / "v.npy", *words)
     fails(capsys, "probes must be an integer of at least 1, not 0", "search", lists, made / "q.npy", "--probes", 0)
     assert embed("train", made / "v.npy", "--binarizer", "rabitq", "--lists", 9, "--seed", 1, "-o", tmp_path / "m") == 0
     capsys.readouterr()

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hdc.apps.progress import tracked
-from hdc.apps.retrieval.binarisers import Binarizer, load
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, load
 from hdc.apps.retrieval.embedding import EmbeddingIndex
 from hdc.apps.retrieval.index import Kind
 from hdc.apps.retrieval.inputs import VectorFile
@@ -69,6 +69,8 @@ def build(
             f"{vectors.path}: vectors have {vectors.dim} components, and the model {os.fspath(model)} is for "
             f"{binarizer.n_features_in_}"
         )
+    if lists is not None and (kind != "ivf" or isinstance(binarizer, RaBitQBinarizer)):
+        raise ParameterError("lists are for kind='ivf' of other codes than RaBitQ's, which its model puts in lists")
     job = _job(vectors, binarizer, kind=kind, keep=keep, lists=lists, seed=seed)
     vectors.check()
     index = _begun(Path(path), binarizer, job)

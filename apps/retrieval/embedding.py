@@ -12,7 +12,7 @@ from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentB
 from hdc.apps.retrieval.binarisers.base import as_rows, finite
 from hdc.apps.retrieval.estimates import Estimates
 from hdc.apps.retrieval.evaluation import unit
-from hdc.apps.retrieval.index import PROBES, BinaryIndex, Kind
+from hdc.apps.retrieval.index import EFFORT, KINDS, PROBES, BinaryIndex, Kind
 from hdc.checks import integer
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.registry import backend as find_backend
@@ -27,6 +27,9 @@ MODEL, CODES = "model", "codes"
 CANDIDATES = 10
 """Times k rows are compared again by tables or originals, unless told otherwise."""
 
+
+ROUNDING = 1e-3
+"""A centre of unit vectors may be longer than 1 by so much."""
 
 ROW_TIME, QUERY_TIME = 1_000.0, 5_000.0
 """Nanoseconds to check a vector, and to encode or find one, more or less: what decides on threads."""
@@ -83,7 +86,8 @@ class EmbeddingIndex:
         Raises
         ------
         ParameterError
-            If a parameter is out of range, the folder is in use, or the model is not fitted.
+            If a parameter is out of range, the folder is in use, or the model is not fitted, or fitted to longer
+            vectors than unit vectors.
         UnsupportedError
             If the model's codes are RaBitQ's, and the kind is another than its lists make.
         BackendUnavailableError
@@ -94,8 +98,10 @@ class EmbeddingIndex:
         dim, levels = model.dim_ if model.bits else 0, model.levels
         if isinstance(model, RaBitQBinarizer):
             _check_kind(kind, model)
-            dim, kind = model.words * WORD_BITS, "flat"
+            dim = model.words * WORD_BITS
+            kind = "flat" if kind in KINDS else kind
         kind = "flat" if kind is None else kind
+        _check_lengths(model)
         originals = None if keep is None else (keep, model.n_features_in_)
         if path is None:
             return cls(model, BinaryIndex(dim, levels=levels, kind=kind, originals=originals))
@@ -159,6 +165,8 @@ class EmbeddingIndex:
 
     def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
         """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
+        if self._estimates is not None:
+            raise UnsupportedError("the lists of RaBitQ codes are found by the model; fit a RaBitQBinarizer(lists=...)")
         self.codes.train(self._encoded(self._checked(vectors, "vectors")), lists, seed=seed)
 
     def add(self, vectors: Any, keys: Sequence[str | None] | None = None) -> Ids:
@@ -213,7 +221,8 @@ class EmbeddingIndex:
         k: int = 10,
         *,
         candidates: int | None = None,
-        **effort: int,
+        probes: int = PROBES,
+        effort: int = EFFORT,
     ) -> tuple[Floats, Ids]:
         """Find the k nearest vectors of each query.
 
@@ -224,8 +233,8 @@ class EmbeddingIndex:
             At least 1; at most ``len(index)`` results come back.
         candidates : int, optional
             Rows that the codes find and that tables or originals then put in order; ``10 * k`` if not given.
-        **effort
-            ``probes`` or ``effort``, as :meth:`BinaryIndex.search`.
+        probes, effort : int
+            As :meth:`BinaryIndex.search`.
 
         Returns
         -------
@@ -243,12 +252,14 @@ class EmbeddingIndex:
         most = CANDIDATES * k if candidates is None else integer(candidates, "candidates", 1)
         more = max(k, 1, min(len(self), most))
         if self._estimates is not None:
-            return self._search_estimates(self._estimates, queries, k, more, effort.get("probes", PROBES))
+            return self._search_estimates(self._estimates, queries, k, more, probes)
         asked = self._checked(queries, "queries")
         if self._by_tables:
-            return self._search_tables(asked, k, more, effort)
+            return self._search_tables(asked, k, more, probes, effort)
         wanted = k if self.codes.originals is None else more
-        distances, ids = self.codes.search(self._encoded(asked), max(wanted, 1), candidates=more, **effort)
+        distances, ids = self.codes.search(
+            self._encoded(asked), max(wanted, 1), candidates=more, probes=probes, effort=effort
+        )
         return self._by_originals(asked, self._as_scores(distances, ids), ids, k)
 
     def _as_scores(self, distances: npt.NDArray[Any], ids: Ids) -> Floats:
@@ -275,13 +286,13 @@ class EmbeddingIndex:
         find_backend("auto").share(some, len(rows), QUERY_TIME)
         return scores, ids
 
-    def _search_tables(self, asked: Floats, k: int, more: int, effort: dict[str, int]) -> tuple[Floats, Ids]:
+    def _search_tables(self, asked: Floats, k: int, more: int, probes: int, effort: int) -> tuple[Floats, Ids]:
         wanted = k if self.codes.originals is None else more
         if self.codes.kind == "flat" and len(self):
             codes, own = self._rows()
             scores, rows = self.model.search(asked, codes, wanted)
             return self._by_originals(asked, scores, own[rows], k)
-        _, ids = self.codes.search(self._encoded(asked), more, candidates=more, **effort)
+        _, ids = self.codes.search(self._encoded(asked), more, candidates=more, probes=probes, effort=effort)
         return self._by_originals(asked, *self._ordered(asked, ids, wanted), k)
 
     def _by_originals(self, asked: Floats, scores: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
@@ -341,8 +352,18 @@ class EmbeddingIndex:
 def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:
     """Raise UnsupportedError if an index of the model's codes is of another kind."""
     made = "ivf" if model.lists > 1 else "flat"
-    if kind not in (None, made):
+    if kind in KINDS and kind != made:
         raise UnsupportedError(
             f"RaBitQ codes are not compared by their bits, as {kind!r} does; a RaBitQBinarizer of lists={model.lists} "
             f"makes kind={made!r}"
+        )
+
+
+def _check_lengths(model: Binarizer) -> None:
+    """Raise ParameterError if the model was fitted to vectors that are longer than those of an index."""
+    longest = model.longest_centre if isinstance(model, RaBitQBinarizer) else float(np.linalg.norm(model.mean_))
+    if longest > 1 + ROUNDING:
+        raise ParameterError(
+            f"the model was fitted to vectors of length {longest:.3g} or more, and an index compares unit vectors; "
+            "fit it to x / np.linalg.norm(x, axis=1, keepdims=True)"
         )

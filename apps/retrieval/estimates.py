@@ -9,6 +9,7 @@ from hdc.apps.retrieval.binarisers.base import list_kernels
 from hdc.apps.retrieval.measures import Distances, Floats, Ids
 from hdc.apps.retrieval.partition import Part, Partition
 from hdc.apps.retrieval.view import View, joined
+from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import ESTIMATE_BITS, CodeLists
 
 
@@ -23,12 +24,24 @@ class Estimates:
     def _hold(self, view: View, rows: Ids, starts: Ids) -> CodeLists:
         codes = view.codes[rows, 0]
         known = self.model.factors(codes)
+        if not np.isfinite(known.scale).all() or not np.isfinite(known.offset).all():
+            raise FileFormatError("a code of the index holds no numbers where it should; hdc embed verify says more")
         return list_kernels().code_lists(self.model.signs(codes), known.scale, known.offset, starts)
 
     def _in_lists(self, view: View) -> View:
-        """Return a view that says which list each row is in."""
+        """Return a view that says which list each row is in.
+
+        Raises
+        ------
+        FileFormatError
+            If the model has no such list.
+        """
         if self._views is None or self._views[0] is not view:
-            self._views = view, replace(view, cells=self.model.factors(view.codes[:, 0]).cells.astype(np.int32))
+            try:
+                cells = self.model.cells(view.codes[:, 0])
+            except ParameterError as error:
+                raise FileFormatError(f"the index and its model do not go together: {error}") from None
+            self._views = view, replace(view, cells=cells.astype(np.int32))
         return self._views[1]
 
     def parts(self, view: View) -> list[Part]:

@@ -23,6 +23,8 @@ from hdc.words import Words, as_words, word_count
 
 Kind = Literal["flat", "ivf", "hnsw"]
 
+KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
+
 KIND = "binary-index"
 
 PROBES = 16
@@ -123,7 +125,7 @@ class BinaryIndex:
     def _settle(self, meta: Mapping[str, Any], backend: str) -> None:
         """Take over what an index is made with."""
         self.dim, self.levels, self.kind, self.backend = meta["dim"], meta["levels"], meta["kind"], backend
-        if self.kind not in ("flat", "ivf", "hnsw"):
+        if self.kind not in KINDS:
             raise ParameterError(f"kind must be 'flat', 'ivf' or 'hnsw', not {self.kind!r}")
         if self.levels > 16:
             raise ParameterError(f"levels must be at most 16, not {self.levels}")

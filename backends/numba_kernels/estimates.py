@@ -39,6 +39,9 @@ Ints = npt.NDArray[np.int64]
 TILE_WORDS = 2048
 """Words of rows (16 KiB) that all queries of a list pass over before the next are read."""
 
+ROOM = 1 << 23
+"""Pairs that are held at a time (64 MiB)."""
+
 STEP_TIME = 0.25
 """Nanoseconds for a word of a row, more or less: what decides on threads."""
 
@@ -209,32 +212,49 @@ class CodeLists:
         self, queries: npt.NDArray[np.int8], factors: Floats, lists: Ints, base: Floats, ids: Ints, k: int
     ) -> tuple[Floats, Ints]:
         """Return the k rows of the greatest scores; see :class:`hdc.kernels.CodeLists`."""
-        (q, dim), probed = queries.shape, lists.shape[1]
-        best = np.full((q, 1 + k + k // 2 + 3 * LANES), WORST, dtype=np.int64)
-        best[:, 0] = 0
-        if q and self._n and probed:
-            planes = np.empty((q, ESTIMATE_BITS, self._words), dtype=np.uint64)
-            padded = np.zeros((q, self._words * WORD_BITS), dtype=np.int8)
-            padded[:, :dim] = queries
-            numbers = frozen(padded.view("<u8"), np.uint64, q, self._words * 8)
-            rows = self._n / max(1, len(self._starts) - 1) * probed
-            parts = slices(q, rows * self._words * STEP_TIME)
-            run([partial(_planes, numbers, self._words, planes, *part) for part in parts])
-            tables: list[Any] = [
-                self._scale,
-                self._offset,
-                frozen(ids, np.int64, self._n),
-                self._starts,
-                frozen(lists, np.int64, q, probed),
-                frozen(base, np.float32, q, probed),
-                planes,
-                frozen(factors, np.float32, q, 2),
-                best,
-                k,
-            ]
-            run([partial(_search, self._block, self._begins, self._words, *tables, *part) for part in parts])
-        keys = np.sort(best[:, 1 : 1 + k], axis=1)
+        room = k + k // 2 + 3 * LANES
+        keys = np.full((len(queries), k), WORST, dtype=np.int64)
+        for start in range(0, len(queries) if self._n and lists.shape[1] else 0, step := max(1, ROOM // room)):
+            some = slice(start, start + step)
+            keys[some] = self._keys(queries[some], factors[some], lists[some], base[some], ids, k, room)
+        keys.sort(axis=1)
         found = keys != WORST
         key = (keys >> ID_BITS).astype(np.int32)
         scores = np.where(key < 0, ~key, key | np.int32(-0x80000000)).view(np.float32)
         return np.where(found, scores, np.float32(-np.inf)), np.where(found, keys & (2**ID_BITS - 1), -1)
+
+    def _keys(
+        self,
+        queries: npt.NDArray[np.int8],
+        factors: Floats,
+        lists: Ints,
+        base: Floats,
+        ids: Ints,
+        k: int,
+        room: int,
+    ) -> Pairs:
+        """Return the k best pairs of each query in any order; ``room`` is held for more of them meanwhile."""
+        (q, dim), probed = queries.shape, lists.shape[1]
+        best = np.empty((q, 1 + room), dtype=np.int64)
+        best[:, 0] = 0
+        planes = np.empty((q, ESTIMATE_BITS, self._words), dtype=np.uint64)
+        padded = np.zeros((q, self._words * WORD_BITS), dtype=np.int8)
+        padded[:, :dim] = queries
+        numbers = frozen(padded.view("<u8"), np.uint64, q, self._words * 8)
+        rows = self._n / max(1, len(self._starts) - 1) * probed
+        parts = slices(q, rows * self._words * STEP_TIME)
+        run([partial(_planes, numbers, self._words, planes, *part) for part in parts])
+        tables: list[Any] = [
+            self._scale,
+            self._offset,
+            frozen(ids, np.int64, self._n),
+            self._starts,
+            frozen(lists, np.int64, q, probed),
+            frozen(base, np.float32, q, probed),
+            planes,
+            frozen(factors, np.float32, q, 2),
+            best,
+            k,
+        ]
+        run([partial(_search, self._block, self._begins, self._words, *tables, *part) for part in parts])
+        return best[:, 1 : 1 + k]

@@ -15,7 +15,7 @@ from hdc.apps.parameters import Parameters
 from hdc.apps.retrieval.binarisers.files import read_model, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
 from hdc.checks import integer
-from hdc.errors import DimensionError, DTypeError, ParameterError, UnsupportedError
+from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
 from hdc.kernels import ListKernels, TableKernels
 from hdc.registry import backend as find_backend
 from hdc.words import Words, word_count
@@ -301,7 +301,10 @@ class Binarizer(Parameters, ABC):
         """
         parameters, arrays = read_model(folder, cls.__name__)
         model = cls(**parameters)
-        model._set_state(arrays)
+        try:
+            model._set_state(arrays)
+        except KeyError as error:
+            raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None
         return model
 
     @abstractmethod

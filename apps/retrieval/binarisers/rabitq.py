@@ -186,14 +186,37 @@ class RaBitQBinarizer(Binarizer):
         parts = [pack(residual > 0), factors.view("<u8").astype(np.uint64)[:, None]]
         return np.concatenate([*parts, cells[:, None].astype(np.uint64)] if self.lists > 1 else parts, axis=1)
 
+    def cells(self, codes: Words) -> Ids:
+        """Return the list of each of ``(n, words)`` codes.
+
+        Raises
+        ------
+        ParameterError
+            If the model has no such list.
+        """
+        if self.lists == 1:
+            return np.zeros(len(codes), dtype=np.int64)
+        cells = codes[:, -1]
+        if len(cells) and cells.max() >= self.lists:
+            raise ParameterError(
+                f"a code is of list {cells.max()}, and the model has {self.lists}; it is another model's, or damaged"
+            )
+        return cells.astype(np.int64)
+
     def factors(self, codes: Words) -> Factors:
-        """Read what ``(n, words)`` codes say beside their signs."""
+        """Read what ``(n, words)`` codes say beside their signs; raises as :meth:`cells`."""
         at = word_count(self.dim_)
         words = np.ascontiguousarray(codes[:, at : at + 1], dtype="<u8").view(FACTORS)[:, 0]
-        cells = codes[:, at + 1].astype(np.int64) if self.lists > 1 else np.zeros(len(codes), dtype=np.int64)
+        cells = self.cells(codes)
         scale, fit = words["scale"].astype(np.float32), words["fit"].astype(np.float32) / np.float32(65535)
         norm = scale * fit
         return Factors(scale, words["share"] * norm * self._lengths_of_centres[cells], norm, fit, cells)
+
+    @property
+    def longest_centre(self) -> float:
+        """Length of the longest centre: at most 1 for unit vectors."""
+        self._check_fitted()
+        return float(self._lengths_of_centres.max())
 
     def scale(self, codes: Words) -> Floats:
         """Return norm over cosine, which makes the estimate unbiased."""
