@@ -339,7 +339,7 @@ def test_lists_are_searched_as_lists(kind):
 
 @pytest.mark.parametrize("model", [RaBitQBinarizer(), RaBitQBinarizer(lists=7), SignBinarizer()])
 def test_a_model_of_longer_vectors_is_refused(model):
-    with pytest.raises(errors.ParameterError, match="fitted to vectors of length .* compares unit vectors"):
+    with pytest.raises(errors.ParameterError, match=r"fitted to vectors of length .* compares unit vectors"):
         EmbeddingIndex.create(None, model.fit(clustered(300)))
 
 
