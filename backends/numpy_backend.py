@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hdc.backends.numpy_blocks import row_blocks
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.errors import DTypeError, ParameterError
-from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, ListKernels, TableKernels
+from hdc.kernels import LEAST_UNIT, Arrays, Backend, BitKernels, DenseKernels, ListKernels, TableKernels
 from hdc.words import WORD_BITS, Words, as_words, pack, unpack, word_count
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -320,7 +320,7 @@ def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, C
 def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
     """Divide rows by their units, and round."""
     unit = np.abs(x).max(axis=1, initial=0) / np.float32(most)
-    unit[unit == 0] = 1
+    unit[unit < LEAST_UNIT] = 1
     return np.rint(x / unit[:, None]).astype(np.int16), unit.astype(np.float32)
 
 

@@ -47,18 +47,20 @@ ROUNDS = 5
 TRAINING = 200_000
 """Most vectors that lists and quantisers are trained on, on both sides."""
 
+PROBES = {"probes": (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192), "candidates": (15, 20, 30, 40, 50, 70, 100, 150)}
+
 OURS: tuple[tuple[str, dict[str, int], dict[str, tuple[int, ...]]], ...] = (
     ("flat", {"bits": 1024}, {"candidates": (15, 20, 30, 50, 100)}),
     ("flat", {"bits": 768}, {"candidates": (15, 20, 30, 50, 100)}),
     ("flat", {"bits": 512}, {"candidates": (30, 50, 100, 150, 200)}),
-    ("ivf", {"lists": 1}, {"probes": (8, 12, 16, 24, 32, 48, 64, 96), "candidates": (15, 20, 30, 50, 100)}),
-    ("ivf", {"lists": 2}, {"probes": (8, 12, 16, 24, 32, 48, 64, 96), "candidates": (15, 20, 30, 50, 100)}),
+    ("ivf", {"lists": 1}, PROBES),
+    ("ivf", {"lists": 2}, PROBES),
     ("hnsw", {"bits": 1024}, {"effort": (16, 32, 64, 128, 256), "candidates": (15, 20, 30, 50, 100)}),
     ("hnsw", {"bits": 768}, {"effort": (16, 32, 64, 128, 256), "candidates": (15, 20, 30, 50, 100)}),
 )
 """Kind; bits of a SignBinarizer, or lists of a RaBitQBinarizer, times :func:`lists_of`; what searches are given."""
 
-PROBED = {"nprobe": (8, 16, 24, 32, 48, 64, 96, 128), "k_factor_rf": (2, 3, 5, 10)}
+PROBED = {"nprobe": (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192), "k_factor_rf": (2, 3, 4, 5, 7, 10, 15)}
 
 FAISS = {
     "Flat": {},
@@ -114,10 +116,10 @@ class Row:
     faiss: Best
 
     @property
-    def ratios(self) -> tuple[float, float]:
+    def ratios(self) -> tuple[float | None, float]:
         """Return how many times FAISS's queries per second, of the same kind and of any, are ours."""
         own = self.ours.queries_per_second
-        return own / self.alike.queries_per_second if self.alike else float("nan"), own / self.faiss.queries_per_second
+        return own / self.alike.queries_per_second if self.alike else None, own / self.faiss.queries_per_second
 
 
 def main() -> int:
@@ -207,7 +209,7 @@ def our_indexes(vectors: Any, queries: Any, kinds: Sequence[str]) -> Iterator[tu
 
 def sample(vectors: Any) -> Any:
     """Return what lists and quantisers are trained on, on both sides."""
-    return vectors[:: max(1, len(vectors) // TRAINING)]
+    return vectors[:: -(-len(vectors) // TRAINING)]
 
 
 def faiss_indexes(vectors: Any, queries: Any, only: Sequence[str]) -> Iterator[tuple[str, str, Search]]:

@@ -101,8 +101,8 @@ class BitKernels:
         The dot product of each query with the items ``rows[query]``, and of these items with themselves; 0 where a
         row is negative. ``width`` is below 2**31.
     rounded : (x (n, d) float32, most int) -> ((n, d) int16, (n,) float32)
-        ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is 0, in
-        float32. ``x`` is finite, and ``most`` from 1 to 32767.
+        ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is less than
+        ``LEAST_UNIT``, in float32. ``x`` is finite, and ``most`` from 1 to 32767.
     """
 
     random_words: Callable[[Array, int], Array]
@@ -224,6 +224,9 @@ class TableKernels:
     top_k: Callable[[Array, Array, Array, Array, int], tuple[Array, Array]]
     refine: Callable[[Array, Array, Array, Array, int], Array]
 
+
+LEAST_UNIT = 2.0**-126
+"""Least float32 that is as exact as greater ones."""
 
 ESTIMATE_BITS = 4
 """Bits of a query's integers in :class:`CodeLists` (Gao & Long 2024, section 3.3)."""

@@ -88,7 +88,7 @@ def gather_dots(query, items, rows):
 def rounded(row, most):
     greatest = max((abs(v) for v in row), default=np.float32(0))
     unit = np.float32(greatest) / np.float32(most)
-    unit = unit if unit else np.float32(1)
+    unit = unit if unit >= 2.0**-126 else np.float32(1)
     return [int(np.rint(np.float32(v) / unit)) for v in row], unit
 
 

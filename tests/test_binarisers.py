@@ -14,6 +14,7 @@ from hdc.apps.retrieval import binarisers
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer, base
 from hdc.apps.retrieval.binarisers.checkpoint import Checkpoint
 from hdc.apps.retrieval.binarisers.decoder import TableDecoder, fit_tables, metric_of
+from hdc.apps.retrieval.binarisers.files import write_model
 from hdc.apps.retrieval.binarisers.recurrence import initial, unit
 from hdc.apps.retrieval.binarisers.symmetric import code_norms, symmetric_scores, symmetric_search
 from hdc.errors import (
@@ -307,7 +308,34 @@ def test_rabitq_lists_are_of_nearly_parallel_vectors():
     assert known.norm.mean() < np.linalg.norm(x - x.mean(axis=0), axis=1).mean()
 
 
+def test_lists_of_a_fitted_model_do_not_change():
+    model = RaBitQBinarizer(lists=5).fit(clustered())
+    codes = model.transform(clustered())
+    scores = model.scores(clustered(3), codes)
+    model.set_params(lists=9)
+    np.testing.assert_array_equal(model.transform(clustered()), codes)
+    np.testing.assert_array_equal(model.scores(clustered(3), codes), scores)
+
+
+def test_lists_need_vectors_that_bytes_can_compare():
+    with pytest.raises(ParameterError, match="at most 65536 components"):
+        RaBitQBinarizer(lists=2).fit(np.ones((3, 65537), dtype=np.float32))
+
+
 # Files
+
+
+@pytest.mark.parametrize("name", ["mean", "directions", "lengths"])
+def test_models_of_wrong_arrays_are_told(name, tmp_path):
+    model = RaBitQBinarizer(lists=5).fit(clustered())
+    right = model._state()
+    for wrong in ({name: right[name][:-1]}, {name: right[name][None]}, {"directions": right["directions"] * 1.0}):
+        write_model(tmp_path, "RaBitQBinarizer", model.get_params(), right | wrong)
+        with pytest.raises(FileFormatError, match="no arrays of shapes"):
+            RaBitQBinarizer.load(tmp_path)
+    write_model(tmp_path, "RaBitQBinarizer", model.get_params(), {k: v for k, v in right.items() if k != name})
+    with pytest.raises(FileFormatError, match=f"without '{name}'"):
+        RaBitQBinarizer.load(tmp_path)
 
 
 def test_saved_models_encode_the_same(fitted, tmp_path):

@@ -351,6 +351,21 @@ def test_codes_of_another_model_are_told(tmp_path):
         index.search(clustered(2), 1)
 
 
+def test_what_running_searches_hold_stays_as_it_was():
+    index = filled(x := clustered(400), 7)
+    partition = index._estimates._partition
+    before = index._estimates.parts(index.codes.view())
+    ids = before[0].ids.copy()
+    index.remove(range(0, 100, 2))
+    index.add(x[:20])
+    after = index._estimates.parts(index.codes.view())
+    assert len(before) == 1
+    assert len(after) == 2
+    np.testing.assert_array_equal(before[0].ids, ids)
+    assert (after[0].ids < 0).sum() == 50
+    assert partition.of(index._estimates._in_lists(index.codes.view())) is after
+
+
 def test_codes_without_numbers_are_told():
     index = EmbeddingIndex.create(None, model := model_of(7))
     codes = model.transform(unit(clustered(9)))

@@ -275,9 +275,11 @@ CASES = {
     ),
     "rounded": Case(
         lambda rng, dim, batch: (
-            (rng.standard_normal((math.prod(batch), dim)) * rng.choice([0, 1e-3, 1e3], (math.prod(batch), 1))).astype(
-                np.float32
-            ),
+            np.multiply(
+                rng.standard_normal((math.prod(batch), dim)),
+                rng.choice([0, 1e-44, 1e-3, 1e3], (math.prod(batch), 1)),
+                dtype=np.float64,
+            ).astype(np.float32),
         ),
         lambda k, dim, x: np.concatenate([k.bits.rounded(x, 7)[0], k.bits.rounded(x, 32767)[1][:, None]], axis=1),
         lambda dim, batch, x: each(

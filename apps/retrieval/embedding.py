@@ -16,7 +16,7 @@ from hdc.apps.retrieval.index import EFFORT, KINDS, PROBES, BinaryIndex, Kind
 from hdc.checks import integer
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.registry import backend as find_backend
-from hdc.words import WORD_BITS, Words
+from hdc.words import WORD_BITS, Words, word_count
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -95,7 +95,7 @@ class EmbeddingIndex:
         OSError
             If the folder cannot be written.
         """
-        dim, levels = model.dim_ if model.bits else 0, model.levels
+        dim, levels = model.bits // model.levels, model.levels
         if isinstance(model, RaBitQBinarizer):
             _check_kind(kind, model)
             dim = model.words * WORD_BITS
@@ -128,7 +128,11 @@ class EmbeddingIndex:
         folder = Path(path)
         if not (folder / CODES).is_dir() or not (folder / MODEL).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
-        return cls(load(folder / MODEL), BinaryIndex.load(folder / CODES, writable=writable))
+        model, codes = load(folder / MODEL), BinaryIndex.load(folder / CODES, writable=writable)
+        if codes.levels * word_count(codes.dim) != model.words:
+            codes.close()
+            raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
+        return cls(model, codes)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -156,7 +160,7 @@ class EmbeddingIndex:
     @property
     def kind(self) -> Kind:
         """Return how rows are searched."""
-        return "ivf" if self._estimates is not None and self._estimates.model.lists > 1 else self.codes.kind
+        return "ivf" if self._estimates is not None and self._estimates.model.lists_ > 1 else self.codes.kind
 
     @property
     def trained(self) -> bool:
@@ -248,6 +252,7 @@ class EmbeddingIndex:
         DTypeError, DimensionError, ParameterError
             If the queries are not finite float vectors of the model's length, or a number is less than 1.
         """
+        probes, effort = integer(probes, "probes", 1), integer(effort, "effort", 1)
         k = min(integer(k, "k", 1), len(self))
         most = CANDIDATES * k if candidates is None else integer(candidates, "candidates", 1)
         more = max(k, 1, min(len(self), most))
@@ -273,7 +278,7 @@ class EmbeddingIndex:
     ) -> tuple[Floats, Ids]:
         """Search in slices of the queries, from check to originals."""
         rows = as_rows(queries, self.model.n_features_in_, "queries")
-        parts, probes = estimates.parts(self.codes.view()), integer(probes, "probes", 1)
+        parts = estimates.parts(self.codes.view())
         wanted = max(1, k if self.codes.originals is None else more)
         scores, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
 
@@ -351,10 +356,10 @@ class EmbeddingIndex:
 
 def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:
     """Raise UnsupportedError if an index of the model's codes is of another kind."""
-    made = "ivf" if model.lists > 1 else "flat"
+    made = "ivf" if model.lists_ > 1 else "flat"
     if kind in KINDS and kind != made:
         raise UnsupportedError(
-            f"RaBitQ codes are not compared by their bits, as {kind!r} does; a RaBitQBinarizer of lists={model.lists} "
+            f"RaBitQ codes are not compared by their bits, as {kind!r} does; a RaBitQBinarizer of lists={model.lists_} "
             f"makes kind={made!r}"
         )
 

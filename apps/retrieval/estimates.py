@@ -10,7 +10,7 @@ from hdc.apps.retrieval.measures import Distances, Floats, Ids
 from hdc.apps.retrieval.partition import Part, Partition
 from hdc.apps.retrieval.view import View, joined
 from hdc.errors import FileFormatError, ParameterError
-from hdc.kernels import ESTIMATE_BITS, CodeLists
+from hdc.kernels import CodeLists
 
 
 class Estimates:
@@ -18,7 +18,7 @@ class Estimates:
 
     def __init__(self, model: RaBitQBinarizer) -> None:
         self.model = model
-        self._partition = Partition(model.lists, self._hold)
+        self._partition = Partition(model.lists_, self._hold)
         self._views: tuple[View, View] | None = None
 
     def _hold(self, view: View, rows: Ids, starts: Ids) -> CodeLists:
@@ -36,13 +36,14 @@ class Estimates:
         FileFormatError
             If the model has no such list.
         """
-        if self._views is None or self._views[0] is not view:
+        views = self._views
+        if views is None or views[0] is not view:
             try:
                 cells = self.model.cells(view.codes[:, 0])
             except ParameterError as error:
                 raise FileFormatError(f"the index and its model do not go together: {error}") from None
-            self._views = view, replace(view, cells=cells.astype(np.int32))
-        return self._views[1]
+            views = self._views = view, replace(view, cells=cells.astype(np.int32))
+        return views[1]
 
     def parts(self, view: View) -> list[Part]:
         """Return the rows of a view as :meth:`search` takes them."""
@@ -65,7 +66,7 @@ class Estimates:
         ids : (q, k) int64 array
             -1 beyond the last row.
         """
-        asked = self.model.asked(queries, probes, ESTIMATE_BITS)
+        asked = self.model.asked(queries, probes)
         found = []
         for part in parts:
             scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, part.ids, k)

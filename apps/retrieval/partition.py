@@ -1,7 +1,7 @@
 """Rows of an index grouped by list, kept up with what is added and removed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ TAIL = 8
 """Lists are made anew when more than a TAIL-th of the rows came after they were made."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Part:
     """Rows of a view, list by list, and by id in a list.
 
@@ -51,25 +51,23 @@ class Partition:
 
     def __init__(self, lists: int, hold: Callable[[View, Ids, Ids], Any]) -> None:
         self._lists, self._hold = lists, hold
-        self._view: View | None = None
-        self._parts: list[Part] = []
-        self._main_stop = 0
+        self._state: tuple[View, list[Part], int] | None = None
+        """The last view, its parts, and where the first of them ends."""
 
     def of(self, view: View) -> list[Part]:
-        """Return the parts of a view; between changes, the same ones."""
-        if view is not self._view:
-            self._follow(view)
-        return self._parts
+        """Return the parts of a view; between changes, the same ones. Searches in several threads may ask at once."""
+        state = self._state
+        if state is None or state[0] is not view:
+            state = self._state = self._following(view, state)
+        return state[1]
 
-    def _follow(self, view: View) -> None:
-        main = self._parts[:1]
-        if self._view is None or self._view.edition != view.edition or TAIL * (len(view) - self._main_stop) > len(view):
-            main = [self._part(view, 0)]
-            self._main_stop = len(view)
-        tail = [self._part(view, self._main_stop)] if self._main_stop < len(view) else []
-        for part in main:
-            part.ids = part.among(view, view.alive)
-        self._parts, self._view = main + tail, view
+    def _following(self, view: View, state: tuple[View, list[Part], int] | None) -> tuple[View, list[Part], int]:
+        """Return the state for another view; what running searches hold stays as it is."""
+        if state is None or state[0].edition != view.edition or TAIL * (len(view) - state[2]) > len(view):
+            main, stop = self._part(view, 0), len(view)
+        else:
+            main, stop = replace(state[1][0], ids=state[1][0].among(view, view.alive)), state[2]
+        return view, [main, self._part(view, stop)] if stop < len(view) else [main], stop
 
     def _part(self, view: View, start: int) -> Part:
         """Group the live rows from position ``start`` on."""

@@ -29,7 +29,7 @@ from hdc.backends.numba_kernels.simd import (
     scale_lanes,
     splat,
 )
-from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, least_pairs
+from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, key_score, least_pairs, score_key
 from hdc.kernels import ESTIMATE_BITS
 from hdc.words import WORD_BITS, Words
 
@@ -40,7 +40,7 @@ TILE_WORDS = 2048
 """Words of rows (16 KiB) that all queries of a list pass over before the next are read."""
 
 ROOM = 1 << 23
-"""Pairs that are held at a time (64 MiB)."""
+"""Pairs that a call holds at a time (64 MiB)."""
 
 STEP_TIME = 0.25
 """Nanoseconds for a word of a row, more or less: what decides on threads."""
@@ -93,7 +93,7 @@ def _tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
     """Keep the k best of what query q holds; return the score that others have to reach."""
     key = least_pairs(best[q, 1:], best[q, 0], k) >> ID_BITS
     best[q, 0] = k
-    bits[0] = ~key if key < 0 else key | -0x80000000
+    bits[0] = key_score(key)
     return scores[0]
 
 
@@ -101,16 +101,14 @@ def _tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
 def _take(reached: int, bits: Pointer, ids: Pointer, row: int, best: Pointer, at: int) -> int:
     """Hold the rows ``row + l``, l being the set bits of ``reached``; return how many pairs are held.
 
-    The number of pairs is at ``best[at]``, and they follow. As in ``sort_keys`` of :mod:`hdc.selection`, greater
-    scores make lesser integers, and equal scores are ordered by id.
+    The number of pairs is at ``best[at]``, and they follow.
     """
     held = best[at]
     while reached:
         lane = lowest_bit(reached)
         reached &= reached - 1
-        key = np.int64(bits[lane])
         number = ids[row + lane]
-        best[at + 1 + held] = (key & 0x7FFFFFFF if key < 0 else ~key) << ID_BITS | number
+        best[at + 1 + held] = score_key(np.int64(bits[lane])) << ID_BITS | number
         held += number >= 0
     best[at] = held
     return int(held)

@@ -85,8 +85,8 @@ def _reached(dots: Any, n: int, p: int, pairs: Any) -> Any:
         greatest = dots[group]
         for at in range(1, size):
             greatest = max(greatest, dots[at * groups + group])
-        pairs[group] = -np.int64(greatest)
-    return -least_pairs(pairs, groups, p)
+        pairs[group] = -np.int64(greatest) << ID_BITS | group
+    return -(least_pairs(pairs, groups, p) >> ID_BITS)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
+from hdc.kernels import LEAST_UNIT
 
 
 @kernel
@@ -19,7 +20,7 @@ def _rounded(x: Any, bits: Any, most: Any, integers: Any, unit: Any, start: int,
             greatest = max(greatest, bits[i, j] & np.int32(0x7FFFFFFF))
         unit.view(np.int32)[i] = greatest
         one = unit[i] / most
-        if one == 0:
+        if one < LEAST_UNIT:
             one = np.float32(1)
         unit[i] = one
         for j in range(x.shape[1]):

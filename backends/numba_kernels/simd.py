@@ -3,7 +3,8 @@
 Numba vectorises loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which
 no loop expresses. Here a *vector* is a value like any other: ``load`` one, combine it with ``& | ^ ~ +``,
 ``store`` it. LLVM maps it to one AVX-512 register, two AVX2 or four NEON registers, so kernels need no
-variant per CPU. Only :func:`majority` has a shortcut for one instruction set, and it gives the same bits.
+variant per CPU. Only :func:`majority` and :func:`dot_bytes` have shortcuts for one instruction set, and give the same
+bits.
 
 With the JIT switched off (``NUMBA_DISABLE_JIT=1``) a vector is a NumPy array of shape (8,) and every
 operation below is its plain twin, so that the kernels run, and are measured for coverage, as plain Python.
@@ -88,9 +89,9 @@ def _compiled_from(plain: Callable[..., Any]) -> Callable[..., Any]:
 class PointerType(types.Type):
     """Numba's type of the address of an array's first element."""
 
-    def __init__(self, dtype: types.Type) -> None:
-        self.dtype = dtype
-        super().__init__(name=f"Pointer({dtype})")
+    def __init__(self, dtype: types.Type, mutable: bool) -> None:
+        self.dtype, self.mutable = dtype, mutable
+        super().__init__(name=f"Pointer({dtype}, mutable={mutable})")
 
 
 @register_model(PointerType)
@@ -118,7 +119,7 @@ def _load_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 class _PointerSetItem(AbstractTemplate):
     def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
         base, index, _ = args
-        if isinstance(base, PointerType) and isinstance(index, types.Integer):
+        if isinstance(base, PointerType) and base.mutable and isinstance(index, types.Integer):
             return signature(types.none, base, types.intp, base.dtype)
         return None
 
@@ -144,7 +145,7 @@ def pointer(typing: Any, array: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return context.make_array(sig.args[0])(context, builder, args[0]).data
 
-    return PointerType(array.dtype)(array), generate
+    return PointerType(array.dtype, array.mutable)(array), generate
 
 
 def _word_address(context: Any, builder: Any, base_type: Any, base: Any, at: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Keep the k best (distance, id) pairs: one integer per pair, one heap per query."""
+"""Keep the k best (distance, id) pairs, one integer per pair, by a heap per query or by selection."""
 
 import numba
 import numpy as np
@@ -29,6 +29,21 @@ def replace_worst(heap: Pairs, pair: int) -> None:
         heap[hole] = heap[child]
         hole = child
     heap[hole] = pair
+
+
+@numba.njit(cache=True)
+def score_key(bits: int) -> int:
+    """Return the integer of 32 bits that sorts a float32, given by its bits: greater floats make lesser integers.
+
+    As ``sort_keys`` of :mod:`hdc.selection`.
+    """
+    return bits & 0x7FFFFFFF if bits < 0 else ~bits
+
+
+@numba.njit(cache=True)
+def key_score(key: int) -> int:
+    """Return the bits of the float32 of a key: undo :func:`score_key`."""
+    return ~key if key < 0 else key | -0x80000000
 
 
 @numba.njit(cache=True)

@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 BLOCK_BYTES = 1 << 26
-"""Temporaries of :meth:`Binarizer.transform` and of searches stay under about this many bytes (64 MiB)."""
+"""Temporaries of :meth:`Binarizer.transform` and of searches stay under about so many bytes (64 MiB) a thread."""
 
 GROUP_BITS = 4
 """A nibble table has one entry for each value of so many bits."""

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from hdc.apps.retrieval.binarisers.base import (
     Floats,
     Ids,
     as_rows,
+    blocks,
     finite,
     list_kernels,
     sign_tables,
@@ -20,8 +22,8 @@ from hdc.apps.retrieval.binarisers.base import (
 from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
 from hdc.apps.retrieval.kmeans import sampled, spherical_means
 from hdc.checks import integer
-from hdc.errors import ParameterError
-from hdc.kernels import Centroids
+from hdc.errors import FileFormatError, ParameterError
+from hdc.kernels import ESTIMATE_BITS, Centroids
 from hdc.registry import backend as find_backend
 from hdc.selection import top_scores
 from hdc.words import WORD_BITS, Words, pack, word_count
@@ -29,7 +31,7 @@ from hdc.words import WORD_BITS, Words, pack, word_count
 E0 = 1.9
 """Default width of the bound, in standard deviations of an unrelated query's error: 5.7 % of those fall outside."""
 
-MOST_LISTS = 1 << 24
+MOST_LISTS, MOST_COMPONENTS = 1 << 24, 1 << 16
 
 FACTORS = np.dtype([("scale", "<f4"), ("share", "<f2"), ("fit", "<u2")])
 """The word after the signs: |r| / f; the offset, as a share of |r| |c|; and f, in 65535ths."""
@@ -81,8 +83,8 @@ class RaBitQBinarizer(Binarizer):
     Parameters
     ----------
     lists : int
-        Lists, found by spherical k-means, that an index of kind ``ivf`` looks into; their residuals are shorter. At
-        most 2**24.
+        Lists, found by spherical k-means, that an index of kind ``ivf`` looks into; residuals to their centres are
+        shorter. At most 2**24. A fitted model has ``lists_`` of them.
     seed : int
         Of the operator and the lists.
 
@@ -117,6 +119,8 @@ class RaBitQBinarizer(Binarizer):
         lists = integer(self.lists, "lists", 1)
         if lists > MOST_LISTS:
             raise ParameterError(f"lists must be at most {MOST_LISTS}, not {lists}")
+        if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
+            raise ParameterError(f"lists are found of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
         self.mean_ = mean_of(rows)
         self.directions_ = np.zeros((1, rows.shape[1]), dtype=np.int8)
         self.lengths_ = np.zeros(1, dtype=np.float32)
@@ -146,28 +150,29 @@ class RaBitQBinarizer(Binarizer):
 
     def _prepare(self) -> None:
         self.n_features_in_ = self.dim_ = len(self.mean_)
+        self.lists_ = len(self.lengths_)
         self._rotate = Rotations(self.dim_, self.dim_, self.seed)
         self._centroids: Centroids | None = None
-        centres = self.directions_ * self.lengths_[:, None] if self.lists > 1 else self.mean_[None]
+        centres = self.directions_ * self.lengths_[:, None] if self.lists_ > 1 else self.mean_[None]
         self._centres = self._rotate(centres)
         self._lengths_of_centres = np.linalg.norm(centres, axis=1)
         self._of_mean = self._rotate(self.mean_[None])[0]
 
     def _nearest(self, x: Floats, count: int) -> tuple[Floats, Ids]:
         """Return the products with the nearest centres, about, and the centres' numbers."""
-        if self.lists == 1:
+        if self.lists_ == 1:
             return (x @ self.mean_)[:, None], np.zeros((len(x), 1), dtype=np.int64)
         if self._centroids is None:
             self._centroids = list_kernels().centroids(self.directions_)
         integers, unit = find_backend("auto").bits.rounded(x, 127)
         dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
-        return dots * unit[:, None] * self.lengths_[cells], cells
+        return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
 
     @property
     def words(self) -> int:
         """Words of a code: signs, then one of factors, and, with several lists, one of the list."""
         self._check_fitted()
-        return word_count(self.dim_) + 1 + (self.lists > 1)
+        return word_count(self.dim_) + 1 + (self.lists_ > 1)
 
     def _encode(self, x: Floats) -> Words:
         cells = self._nearest(x, 1)[1][:, 0]
@@ -184,7 +189,7 @@ class RaBitQBinarizer(Binarizer):
         whole = norm * self._lengths_of_centres[cells]
         factors["share"] = np.divide(offset, whole, out=np.zeros_like(offset), where=whole > 0)
         parts = [pack(residual > 0), factors.view("<u8").astype(np.uint64)[:, None]]
-        return np.concatenate([*parts, cells[:, None].astype(np.uint64)] if self.lists > 1 else parts, axis=1)
+        return np.concatenate([*parts, cells[:, None].astype(np.uint64)] if self.lists_ > 1 else parts, axis=1)
 
     def cells(self, codes: Words) -> Ids:
         """Return the list of each of ``(n, words)`` codes.
@@ -194,12 +199,12 @@ class RaBitQBinarizer(Binarizer):
         ParameterError
             If the model has no such list.
         """
-        if self.lists == 1:
+        if self.lists_ == 1:
             return np.zeros(len(codes), dtype=np.int64)
         cells = codes[:, -1]
-        if len(cells) and cells.max() >= self.lists:
+        if len(cells) and cells.max() >= self.lists_:
             raise ParameterError(
-                f"a code is of list {cells.max()}, and the model has {self.lists}; it is another model's, or damaged"
+                f"a code is of list {cells.max()}, and the model has {self.lists_}; it is another model's, or damaged"
             )
         return cells.astype(np.int64)
 
@@ -232,19 +237,13 @@ class RaBitQBinarizer(Binarizer):
         weights[:, : self.dim_] = self._rotate(queries) / np.float32(math.sqrt(self.dim_))
         return sign_tables(weights)
 
-    def asked(self, queries: Floats, probes: int, bits: int) -> Asked:
-        """Round queries to integers of so many bits, and find their nearest lists.
-
-        Parameters
-        ----------
-        queries : (q, d) float32 array
-        probes, bits : int
-        """
+    def asked(self, queries: Floats, probes: int) -> Asked:
+        """Round ``(q, d)`` float32 queries to integers of four bits, and find their nearest lists."""
         rotated = self._rotate(queries)
-        integers, unit = find_backend("auto").bits.rounded(rotated, 2 ** (bits - 1) - 1)
+        integers, unit = find_backend("auto").bits.rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
         unit /= np.float32(math.sqrt(self.dim_))
         factors = np.stack([2 * unit, -unit * integers.sum(axis=1, dtype=np.int32)], axis=1).astype(np.float32)
-        base, lists = self._nearest(queries, min(probes, self.lists))
+        base, lists = self._nearest(queries, min(probes, self.lists_))
         return Asked(integers.astype(np.int8), factors, lists, base)
 
     def signs(self, codes: Words) -> Words:
@@ -256,18 +255,25 @@ class RaBitQBinarizer(Binarizer):
     def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
         """Score every query against every code; see :meth:`Binarizer.scores`."""
         sums = super().scores(queries, codes, asymmetric=asymmetric)
-        if self.lists > 1 and self._looks_up(queries, asymmetric):
+        if self.lists_ > 1 and self._looks_up(queries, asymmetric):
             rows = np.asarray(queries, dtype=np.float32)
             sums += (self._rotate(rows) @ (self._centres - self._of_mean).T)[:, self.factors(codes).cells]
         return sums
 
     def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
-        if self.lists == 1:
+        if self.lists_ == 1:
             return super()._search_tables(queries, codes, k)
-        rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
-        return top_scores(
-            find_backend("auto"), lambda part: self.scores(rows, codes[part]), len(codes), k, BLOCK_BYTES // 16
-        )
+        rows = as_rows(queries, self._check_fitted(), "queries")
+        best, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
+        for part in blocks(len(rows) if k else 0, 2 * 1024 * 8 * word_count(self.dim_)):
+            asked = finite(rows[part], part.start, "queries")
+            best[part], ids[part] = top_scores(
+                find_backend("auto"), partial(self._scores_of, asked, codes), len(codes), k, BLOCK_BYTES // 16
+            )
+        return best, ids
+
+    def _scores_of(self, queries: Floats, codes: Words, part: slice) -> Floats:
+        return self.scores(queries, codes[part])
 
     def error_bound(self, queries: Any, codes: Words, e0: float = E0) -> Floats:
         """Bound the error of :meth:`scores`.
@@ -277,7 +283,7 @@ class RaBitQBinarizer(Binarizer):
         queries : (q, d) float array
         codes : (n, words) uint64 array
         e0 : float
-            At least ``2 (1 - Phi(e0))`` of unrelated queries are expected outside, 5.7 % at 1.9; of near ones less.
+            About ``2 (1 - Phi(e0))`` of unrelated queries are expected outside, 5.7 % at 1.9; of near ones less.
 
         Returns
         -------
@@ -297,4 +303,8 @@ class RaBitQBinarizer(Binarizer):
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.mean_, self.directions_, self.lengths_ = (arrays[name] for name in ("mean", "directions", "lengths"))
+        shapes = (*self.mean_.shape,), (self.lists, *self.mean_.shape), (self.lists,)
+        found = self.mean_.shape, self.directions_.shape, self.lengths_.shape
+        if len(self.mean_) < 2 or found != shapes or self.directions_.dtype != np.int8:
+            raise FileFormatError(f"a RaBitQ model of {self.lists} lists has no arrays of shapes {found}")
         self._prepare()
