@@ -115,6 +115,11 @@ class Binarizer(Parameters, ABC):
         return np.zeros(len(codes), dtype=np.float32)
 
     @property
+    def symmetric(self) -> bool:
+        """Whether codes can be compared with codes."""
+        return True
+
+    @property
     def levels(self) -> int:
         """Bit planes of a code."""
         return 1
@@ -185,6 +190,8 @@ class Binarizer(Parameters, ABC):
         ------
         DTypeError, DimensionError, ParameterError
             As :meth:`transform`, and if the codes are not of this model's size.
+        UnsupportedError
+            If codes are to be compared with codes, and the model is not ``symmetric``.
         """
         items = self._as_codes(codes)
         if not self._looks_up(queries, asymmetric):
@@ -229,7 +236,10 @@ class Binarizer(Parameters, ABC):
         return self._search_tables(queries, items, k)
 
     def _looks_up(self, queries: Any, asymmetric: bool) -> bool:
-        return asymmetric and np.asanyarray(queries).dtype.kind == "f"
+        floats = np.asanyarray(queries).dtype.kind == "f"
+        if not self.symmetric and not (asymmetric and floats):
+            raise UnsupportedError(f"codes of this {type(self).__name__} are not compared with codes; give floats")
+        return asymmetric and floats
 
     def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
         rows = as_rows(queries, self._check_fitted(), "queries")

@@ -218,6 +218,12 @@ class RaBitQBinarizer(Binarizer):
         return Factors(scale, words["share"] * norm * self._lengths_of_centres[cells], norm, fit, cells)
 
     @property
+    def symmetric(self) -> bool:
+        """Whether codes can be compared with codes: not residuals to several centres."""
+        self._check_fitted()
+        return self.lists_ == 1
+
+    @property
     def longest_centre(self) -> float:
         """Length of the longest centre: at most 1 for unit vectors."""
         self._check_fitted()
