@@ -338,6 +338,29 @@ def fwht(x: Floats) -> Floats:
     return y
 
 
+def hadamard(
+    x: Floats,
+    first: npt.NDArray[np.int8],
+    middle: npt.NDArray[np.int8],
+    index: npt.NDArray[np.int64],
+    sign: npt.NDArray[np.int8],
+    steps: int,
+) -> Floats:
+    """Compose the other kernels, step by step."""
+    dim = x.shape[-1]
+    p = 1 << (dim.bit_length() - 1)
+    parts = (slice(0, p), slice(dim - p, dim))[:: 1 if steps > 0 else -1]
+    y = x.astype(x.dtype.newbyteorder("="))
+    for _ in range(abs(steps)):
+        y = y * first if steps > 0 else signed_gather(y, index, sign)
+        y[..., parts[0]] = fwht(y[..., parts[0]])
+        if p < dim:
+            y *= middle
+            y[..., parts[1]] = fwht(y[..., parts[1]])
+        y = signed_gather(y, index, sign) if steps > 0 else y * first
+    return y
+
+
 def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.int8]) -> Floats:
     """Permute the components and flip signs: a signed permutation matrix times each row."""
     return np.take(x, index, axis=-1) * sign.astype(x.dtype.newbyteorder("="))
@@ -438,6 +461,7 @@ BACKEND = Backend(
     dense=DenseKernels(
         fwht=fwht,
         signed_gather=signed_gather,
+        hadamard=hadamard,
         csr_matmul=csr_matmul,
         smallest=smallest,
         exact_integers=exact_integers,

@@ -284,6 +284,7 @@ def placed(device: torch.device, bits: BitKernels) -> Backend:
         dense=DenseKernels(
             fwht=transform.fwht,
             signed_gather=transform.signed_gather,
+            hadamard=transform.hadamard,
             csr_matmul=transform.csr_matmul,
             smallest=search.smallest,
             exact_integers=exact_integers,

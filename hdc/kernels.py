@@ -141,28 +141,27 @@ class DenseKernels:
         Orthonormal fast Walsh-Hadamard transform along the last axis, in natural (Sylvester) order.
     signed_gather : (x (..., dim), index (dim,) int64, sign (dim,) int8) -> (..., dim)
         Component j of the result is ``sign[j] * x[index[j]]``.
+    hadamard : (x (..., dim), first (dim,) int8, middle (dim,) int8, index (dim,) int64, sign (dim,) int8, steps int)
+               -> (..., dim)
+        A step forward, with 2**p the greatest power of two up to dim: times ``first``; transform the leading 2**p
+        components as ``fwht`` does; if dim is greater, times ``middle``, and transform the trailing 2**p; then
+        ``signed_gather``. A step backward, for negative ``steps``: ``signed_gather``; transform the trailing 2**p; if
+        dim is greater, times ``middle``, and transform the leading 2**p; times ``first``. ``steps`` is not 0.
     csr_matmul : (data (nnz,), indices (nnz,) int, indptr (docs + 1,) int, x (tokens, dim)) -> (docs, dim)
         Row i of the result is the sum of ``data[t] * x[indices[t]]`` for t from ``indptr[i]`` to
         ``indptr[i + 1] - 1``: a sparse matrix in compressed rows times a dense one.
     smallest : (keys (q, n) int64, k) -> (q, k) int64
         The k least of each row, ascending; ``k <= n``.
-    hadamard : (x (..., dim), first (dim,) int8, middle (dim,) int8, index (dim,) int64, sign (dim,) int8, steps int)
-               -> (..., dim), or None
-        A step forward, with 2**p the greatest power of two up to dim: times ``first``; transform the leading 2**p
-        components as ``fwht`` does; if dim is greater, times ``middle``, and transform the trailing 2**p; then
-        ``signed_gather``. A step backward, for negative ``steps``: ``signed_gather``; transform the trailing 2**p; if
-        dim is greater, times ``middle``, and transform the leading 2**p; times ``first``. None where it is composed
-        of the other kernels.
     exact_integers : () -> int
         Integers up to this magnitude are not rounded by a float32 matrix product, as the library is set now.
     """
 
     fwht: Callable[[Array], Array]
     signed_gather: Callable[[Array, Array, Array], Array]
+    hadamard: Callable[[Array, Array, Array, Array, Array, int], Array]
     csr_matmul: Callable[[Array, Array, Array, Array], Array]
     smallest: Callable[[Array, int], Array]
     exact_integers: Callable[[], int]
-    hadamard: Callable[[Array, Array, Array, Array, Array, int], Array] | None = None
 
 
 @dataclass(frozen=True)
