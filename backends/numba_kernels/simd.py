@@ -89,7 +89,7 @@ def _compiled_from(plain: Callable[..., Any]) -> Callable[..., Any]:
 class PointerType(types.Type):
     """Numba's type of the address of an array's first element."""
 
-    def __init__(self, dtype: types.Type, mutable: bool) -> None:
+    def __init__(self, dtype: types.Type, mutable: bool = False) -> None:
         self.dtype, self.mutable = dtype, mutable
         super().__init__(name=f"Pointer({dtype}, mutable={mutable})")
 
