@@ -10,18 +10,21 @@ from hdc.backends.numba_kernels import (
     bitwise,
     bundle,
     codes,
+    estimates,
     gather,
     lists,
+    nearest,
     permute,
     planes,
+    rounding,
     scan,
     streams,
     sums,
     tables,
     transform,
 )
-from hdc.backends.numba_kernels.parallel import threads
-from hdc.kernels import TableKernels
+from hdc.backends.numba_kernels.parallel import share, threads
+from hdc.kernels import ListKernels, TableKernels
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -57,17 +60,25 @@ def warmup() -> None:
     bits.slice_dims(x, 1, dim)
     bits.pack(bits.unpack(x, dim))
     codes = np.zeros((1, 1), dtype=np.uint8)
-    tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, np.ones(1, dtype=np.float32), 1)
+    one = np.ones(1, dtype=np.float32)
+    tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, one, one, 1)
     entries = np.zeros((1, 16), dtype=np.float32)
     tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
     bits.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
     bits.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
     bits.plane_sums(x, x[:, None])
     bits.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
+    few, floats = np.ones((1, dim), dtype=np.int8), np.ones(16, dtype=np.float32)
+    rounding.rounded(floats[None], 127)
+    places = nearest.Centroids(few).nearest(few, 1)[1]
+    rows = estimates.CodeLists(x, floats, floats, np.array([0, 16]))
+    rows.search(few, floats[:2, None].T, places, floats[:1, None], index[:16], 1)
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         dense.fwht(y)
-        dense.signed_gather(y, index[:8], np.ones(8, dtype=np.int8))
+        ones = np.ones(8, dtype=np.int8)
+        dense.signed_gather(y, index[:8], ones)
+        transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
 
 
@@ -99,14 +110,18 @@ BACKEND = dataclasses.replace(
         code_dots=codes.code_dots,
         code_top_k=codes.code_top_k,
         gather_dots=gather.gather_dots,
+        rounded=rounding.rounded,
     ),
     dense=dataclasses.replace(
         numpy_backend.BACKEND.dense,
         fwht=transform.fwht,
         signed_gather=transform.signed_gather,
+        hadamard=transform.hadamard,
         csr_matmul=accumulate.csr_matmul,
     ),
     threads=threads,
+    share=share,
     warmup=warmup,
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
+    lists=ListKernels(centroids=nearest.Centroids, code_lists=estimates.CodeLists),
 )

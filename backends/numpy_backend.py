@@ -1,17 +1,16 @@
 """The reference backend: obvious, slow, right. Every other backend must agree with it exactly on bits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.backends.numpy_blocks import row_blocks
+from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.errors import DTypeError, ParameterError
-from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, TableKernels
+from hdc.kernels import LEAST_UNIT, Arrays, Backend, BitKernels, DenseKernels, ListKernels, TableKernels
 from hdc.words import WORD_BITS, Words, as_words, pack, unpack, word_count
-
-BLOCK_BYTES = 1 << 24
-"""Temporaries of the pairwise kernels stay under this many bytes (16 MiB)."""
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -46,15 +45,9 @@ def popcount(x: Words) -> npt.NDArray[np.int64]:
     return np.asarray(np.bitwise_count(x).sum(axis=-1, dtype=np.int64))
 
 
-def _row_blocks(rows: int, row_bytes: int) -> Iterator[slice]:
-    step = max(1, BLOCK_BYTES // max(1, row_bytes))
-    for start in range(0, rows, step):
-        yield slice(start, min(rows, start + step))
-
-
 def _pairwise(combine: Callable[[Words, Words], Words], queries: Words, items: Words) -> npt.NDArray[np.int32]:
     counts = np.empty((len(queries), len(items)), dtype=np.int32)
-    for rows in _row_blocks(len(items), 9 * items.shape[-1]):
+    for rows in row_blocks(len(items), 9 * items.shape[-1]):
         block = items[rows]
         for q, query in enumerate(queries):
             counts[q, rows] = np.bitwise_count(combine(block, query)).sum(axis=-1, dtype=np.int32)
@@ -75,7 +68,7 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[npt.NDArray[np.int32], 
     """Find the k nearest items of each query; (distance, id) packed in one integer makes ties exact."""
     best = np.empty((len(queries), k), dtype=np.int64)
     ids = np.arange(len(items), dtype=np.int64)
-    for rows in _row_blocks(len(queries), 16 * max(1, len(items))):
+    for rows in row_blocks(len(queries), 16 * max(1, len(items))):
         ranks = (hamming(queries[rows], items).astype(np.int64) << 32) | ids
         best[rows] = np.sort(np.partition(ranks, k - 1, axis=-1)[:, :k], axis=-1)
     return (best >> 32).astype(np.int32), best & 0xFFFFFFFF
@@ -193,7 +186,7 @@ def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:
     flat = np.broadcast_to(bits, (*batch, dim)).reshape(-1, dim)
     flat_index = np.broadcast_to(index, (*batch, dim)).reshape(-1, dim)
     out = np.empty((len(flat), word_count(dim)), dtype=np.uint64)
-    for rows in _row_blocks(len(flat), 18 * dim):
+    for rows in row_blocks(len(flat), 18 * dim):
         out[rows] = pack(np.take_along_axis(flat[rows], flat_index[rows], axis=-1))
     return out.reshape(*batch, word_count(dim))
 
@@ -224,7 +217,11 @@ LEVELS = 16
 
 
 def table_top_k(
-    tables: npt.NDArray[np.float32], codes: npt.NDArray[np.uint8], scale: npt.NDArray[np.float32], k: int
+    tables: npt.NDArray[np.float32],
+    codes: npt.NDArray[np.uint8],
+    scale: npt.NDArray[np.float32],
+    offset: npt.NDArray[np.float32],
+    k: int,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Sum the entries group by group, then sort by (descending score, id)."""
     scores = np.empty((len(tables), k), dtype=np.float32)
@@ -234,6 +231,7 @@ def table_top_k(
         for g, values in enumerate(codes.T):
             sums += table[g, values]
         sums *= scale
+        sums += offset
         ids[q] = np.argsort(-sums, kind="stable")[:k]
         scores[q] = sums[ids[q]]
     return scores, ids
@@ -319,6 +317,13 @@ def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, C
     return dots, squares
 
 
+def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
+    """Divide rows by their units, and round."""
+    unit = np.abs(x).max(axis=1, initial=0) / np.float32(most)
+    unit[unit < LEAST_UNIT] = 1
+    return np.rint(x / unit[:, None]).astype(np.int16), unit.astype(np.float32)
+
+
 def fwht(x: Floats) -> Floats:
     """Apply log2(dim) rounds of butterflies, then scale by 1/sqrt(dim)."""
     dim = x.shape[-1]
@@ -330,6 +335,29 @@ def fwht(x: Floats) -> Floats:
         y = np.stack([left + right, left - right], axis=-2).reshape(y.shape)
         half *= 2
     y *= y.dtype.type(dim**-0.5)
+    return y
+
+
+def hadamard(
+    x: Floats,
+    first: npt.NDArray[np.int8],
+    middle: npt.NDArray[np.int8],
+    index: npt.NDArray[np.int64],
+    sign: npt.NDArray[np.int8],
+    steps: int,
+) -> Floats:
+    """Compose the other kernels, step by step."""
+    dim = x.shape[-1]
+    p = 1 << (dim.bit_length() - 1)
+    parts = (slice(0, p), slice(dim - p, dim))[:: 1 if steps > 0 else -1]
+    y = x.astype(x.dtype.newbyteorder("="))
+    for _ in range(abs(steps)):
+        y = y * first if steps > 0 else signed_gather(y, index, sign)
+        y[..., parts[0]] = fwht(y[..., parts[0]])
+        if p < dim:
+            y *= middle
+            y[..., parts[1]] = fwht(y[..., parts[1]])
+        y = signed_gather(y, index, sign) if steps > 0 else y * first
     return y
 
 
@@ -382,6 +410,11 @@ def threads(n: int | None = None) -> int:
     return 1
 
 
+def share(work: Callable[[int, int], None], rows: int, nanoseconds: float) -> None:
+    """Do all the work here."""
+    work(0, rows)
+
+
 def warmup() -> None:
     """Do nothing: NumPy comes compiled."""
 
@@ -423,15 +456,19 @@ BACKEND = Backend(
         code_dots=code_dots,
         code_top_k=code_top_k,
         gather_dots=gather_dots,
+        rounded=rounded,
     ),
     dense=DenseKernels(
         fwht=fwht,
         signed_gather=signed_gather,
+        hadamard=hadamard,
         csr_matmul=csr_matmul,
         smallest=smallest,
         exact_integers=exact_integers,
     ),
     threads=threads,
+    share=share,
     warmup=warmup,
     tables=TableKernels(top_k=table_top_k, refine=refine),
+    lists=ListKernels(centroids=Centroids, code_lists=CodeLists),
 )

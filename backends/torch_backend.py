@@ -138,6 +138,7 @@ PORTABLE = BitKernels(
     code_dots=codes.code_dots,
     code_top_k=codes.code_top_k,
     gather_dots=codes.gather_dots,
+    rounded=codes.rounded,
 )
 """What a GPU runs, here with an index on the CPU."""
 
@@ -219,6 +220,7 @@ HOST = BitKernels(
     code_dots=on_host("code_dots", 0, 1),
     code_top_k=on_host("code_top_k", 0, 1),
     gather_dots=on_host("gather_dots"),
+    rounded=on_host("rounded"),
 )
 
 
@@ -282,11 +284,13 @@ def placed(device: torch.device, bits: BitKernels) -> Backend:
         dense=DenseKernels(
             fwht=transform.fwht,
             signed_gather=transform.signed_gather,
+            hadamard=transform.hadamard,
             csr_matmul=transform.csr_matmul,
             smallest=search.smallest,
             exact_integers=exact_integers,
         ),
         threads=threads,
+        share=numba_backend.BACKEND.share,
         warmup=numba_backend.warmup,
         device=str(device),
         on=on,

@@ -32,7 +32,7 @@ class SearchIndex(Protocol):
 
 @dataclass(frozen=True)
 class BitKernels:
-    """Kernels on packed words, and one on the small integers that they stand for.
+    """Kernels on packed words, and some on the small integers that floats become beside them.
 
     Attributes
     ----------
@@ -100,6 +100,9 @@ class BitKernels:
                   -> ((q, c) int64 dots, (q, c) int64 squares)
         The dot product of each query with the items ``rows[query]``, and of these items with themselves; 0 where a
         row is negative. ``width`` is below 2**31.
+    rounded : (x (n, d) float32, most int) -> ((n, d) int16, (n,) float32)
+        ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is less than
+        ``LEAST_UNIT``, in float32. ``x`` is finite, and ``most`` from 1 to 32767.
     """
 
     random_words: Callable[[Array, int], Array]
@@ -125,6 +128,7 @@ class BitKernels:
     code_dots: Callable[[Array, Array, int], Array]
     code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
     gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
+    rounded: Callable[[Array, int], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,12 @@ class DenseKernels:
         Orthonormal fast Walsh-Hadamard transform along the last axis, in natural (Sylvester) order.
     signed_gather : (x (..., dim), index (dim,) int64, sign (dim,) int8) -> (..., dim)
         Component j of the result is ``sign[j] * x[index[j]]``.
+    hadamard : (x (..., dim), first (dim,) int8, middle (dim,) int8, index (dim,) int64, sign (dim,) int8, steps int)
+               -> (..., dim)
+        A step forward, with 2**p the greatest power of two up to dim: times ``first``; transform the leading 2**p
+        components as ``fwht`` does; if dim is greater, times ``middle``, and transform the trailing 2**p; then
+        ``signed_gather``. A step backward, for negative ``steps``: ``signed_gather``; transform the trailing 2**p; if
+        dim is greater, times ``middle``, and transform the leading 2**p; times ``first``. ``steps`` is not 0.
     csr_matmul : (data (nnz,), indices (nnz,) int, indptr (docs + 1,) int, x (tokens, dim)) -> (docs, dim)
         Row i of the result is the sum of ``data[t] * x[indices[t]]`` for t from ``indptr[i]`` to
         ``indptr[i + 1] - 1``: a sparse matrix in compressed rows times a dense one.
@@ -148,6 +158,7 @@ class DenseKernels:
 
     fwht: Callable[[Array], Array]
     signed_gather: Callable[[Array, Array, Array], Array]
+    hadamard: Callable[[Array, Array, Array, Array, Array, int], Array]
     csr_matmul: Callable[[Array, Array, Array, Array], Array]
     smallest: Callable[[Array, int], Array]
     exact_integers: Callable[[], int]
@@ -195,11 +206,11 @@ class TableKernels:
 
     Attributes
     ----------
-    top_k : (tables (q, groups, 256) float32, codes (n, groups) uint8, scale (n,) float32, k)
+    top_k : (tables (q, groups, 256) float32, codes (n, groups) uint8, scale (n,) float32, offset (n,) float32, k)
             -> ((q, k) float32 scores, (q, k) int64 ids)
         The score of an item is ``sum_g tables[query, g, codes[item, g]]``, added in the order of the groups in
-        float32, times the item's scale. The k greatest, in order of (descending score, id); ``1 <= k <= n``;
-        scores are finite.
+        float32, times the item's scale, plus its offset, every step rounded. The k greatest, in order of
+        (descending score, id); ``1 <= k <= n``; scores are finite.
     refine : (linear (n, 16 * groups) float32, side (n, 16 * groups) float32,
               pair (16 * groups, 16 * groups) float32 symmetric, codes (n, groups) uint8, steps int)
             -> (n, groups) uint8
@@ -209,8 +220,90 @@ class TableKernels:
         ``groups // 8`` steps (tabu search). The best code met is returned, the given one among them.
     """
 
-    top_k: Callable[[Array, Array, Array, int], tuple[Array, Array]]
+    top_k: Callable[[Array, Array, Array, Array, int], tuple[Array, Array]]
     refine: Callable[[Array, Array, Array, Array, int], Array]
+
+
+LEAST_UNIT = 2.0**-126
+"""Least float32 that is as exact as greater ones."""
+
+ESTIMATE_BITS = 4
+"""Bits of a query's integers in :class:`CodeLists` (Gao & Long 2024, section 3.3)."""
+
+
+class Centroids(Protocol):
+    """Byte vectors in the layout that a backend searches fastest."""
+
+    def nearest(self, queries: Array, p: int) -> tuple[Array, Array]:
+        """Find the p greatest dot products of each query.
+
+        Parameters
+        ----------
+        queries : (q, width) int8 array
+        p : int
+            From 1 to the number of centroids.
+
+        Returns
+        -------
+        dots : (q, p) int32 array
+            Descending.
+        lists : (q, p) int64 array
+            Numbers of the centroids; of equal products the lower one comes first.
+        """
+
+
+class CodeLists(Protocol):
+    """Rows of signs, in lists, in the layout that a backend searches fastest."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def search(
+        self, queries: Array, factors: Array, lists: Array, base: Array, ids: Array, k: int
+    ) -> tuple[Array, Array]:
+        """Find the k greatest scores of each query in its lists.
+
+        With T the sum of the query's integers where the row's bits are set, the score is
+        ``((T * a + b) * scale + offset) + base`` in float32, every step rounded: a and b are the query's factors, scale
+        and offset the row's, and base the list's for this query. All are finite.
+
+        Parameters
+        ----------
+        queries : (q, dim) int8 array
+            From ``-2**(ESTIMATE_BITS - 1)`` to ``2**(ESTIMATE_BITS - 1) - 1``.
+        factors : (q, 2) float32 array
+        lists : (q, p) int64 array
+            All different in a row.
+        base : (q, p) float32 array
+        ids : (n,) int64 array
+            What each row counts as, below 2**32; negative ones are not found.
+        k : int
+            At least 1.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending; -inf beyond the last row.
+        ids : (q, k) int64 array
+            Of equal scores the lower id comes first; -1 beyond the last row.
+        """
+
+
+@dataclass(frozen=True)
+class ListKernels:
+    """Kernels of inverted files of float vectors: the nearest lists, and estimates in them.
+
+    Attributes
+    ----------
+    centroids : (centroids (lists, width) int8) -> Centroids
+        ``lists`` is at least 1 and ``width`` at most 2**16.
+    code_lists : (signs (n, words) uint64, scale (n,) float32, offset (n,) float32, starts (lists + 1,) int64)
+                 -> CodeLists
+        List l is the rows ``starts[l]`` to ``starts[l + 1] - 1``. Padding is clear.
+    """
+
+    centroids: Callable[[Array], Centroids]
+    code_lists: Callable[[Array, Array, Array, Array], CodeLists]
 
 
 @dataclass(frozen=True)
@@ -228,10 +321,15 @@ class Backend:
     dense : DenseKernels
     threads : (n int or None) -> int
         The number of threads a kernel may use, after setting it to n if that is given.
+    share : (work (start int, stop int) -> None, rows int, nanoseconds float) -> None
+        Call ``work`` for consecutive slices that make up the rows, in as many threads as pay if a row takes so long;
+        the kernels that it calls then stay in their thread.
     warmup : () -> None
         Compile, or load from a cache on disk, whatever the first calls of the kernels would otherwise.
     tables : TableKernels or None
         None where the backend has none; binarisers, which work on NumPy arrays, use the ``auto`` backend's.
+    lists : ListKernels or None
+        Likewise.
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -245,7 +343,9 @@ class Backend:
     bits: BitKernels
     dense: DenseKernels
     threads: Callable[[int | None], int]
+    share: Callable[[Callable[[int, int], None], int, float], None]
     warmup: Callable[[], None]
     tables: TableKernels | None = None
+    lists: ListKernels | None = None
     device: str = "cpu"
     on: "Callable[[str], Backend] | None" = None

@@ -85,6 +85,13 @@ def gather_dots(query, items, rows):
     return dots, [sum(b * b for b in item) for item in chosen]
 
 
+def rounded(row, most):
+    greatest = max((abs(v) for v in row), default=np.float32(0))
+    unit = np.float32(greatest) / np.float32(most)
+    unit = unit if unit >= 2.0**-126 else np.float32(1)
+    return [int(np.rint(np.float32(v) / unit)) for v in row], unit
+
+
 def signed_sums(rows, weights):
     """Components as lists of 0 and 1; weights as Python integers."""
     dim = len(rows[0])
@@ -166,9 +173,10 @@ def recurrence(x, maps):
     return levels
 
 
-def table_top_k(table, codes, scale, k):
+def table_top_k(table, codes, scale, offset, k):
     scores = [
-        float(s) * sum(float(table[g, v]) for g, v in enumerate(code)) for code, s in zip(codes, scale, strict=True)
+        float(s) * sum(float(table[g, v]) for g, v in enumerate(code)) + float(more)
+        for code, s, more in zip(codes, scale, offset, strict=True)
     ]
     ids = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:k]
     return [scores[i] for i in ids], ids
@@ -180,3 +188,27 @@ def code_cost(linear, side, pair, code):
     for i, k in enumerate(chosen):
         cost += sum(float(pair[k, m]) + float(side[k]) * float(side[m]) for m in chosen[:i])
     return cost
+
+
+def nearest(query, centroids, p):
+    dots = [sum(a * b for a, b in zip(query.tolist(), row, strict=True)) for row in centroids.tolist()]
+    best = sorted(range(len(dots)), key=lambda i: (-dots[i], i))[:p]
+    return [dots[i] for i in best], best
+
+
+def estimate(query, factors, row, scale, offset, base):
+    """Score one row, given as a list of 0 and 1, as :class:`hdc.kernels.CodeLists` prints it."""
+    total = np.float32(sum(value for value, bit in zip(query, row, strict=True) if bit))
+    slope, shift, scale, offset, base = (np.float32(x) for x in (*factors, scale, offset, base))
+    return float(((total * slope + shift) * scale + offset) + base) + 0.0
+
+
+def code_lists(query, factors, rows, scale, offset, starts, lists, base, ids, k):
+    scored = [
+        (-estimate(query, factors, rows[row], scale[row], offset[row], own), int(ids[row]))
+        for at, own in zip(lists, base, strict=True)
+        for row in range(starts[at], starts[at + 1])
+        if ids[row] >= 0
+    ]
+    best = sorted(scored)[:k] + [(math.inf, -1)] * max(0, k - len(scored))
+    return [-score for score, _ in best], [i for _, i in best]

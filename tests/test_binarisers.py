@@ -14,6 +14,7 @@ from hdc.apps.retrieval import binarisers
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer, base
 from hdc.apps.retrieval.binarisers.checkpoint import Checkpoint
 from hdc.apps.retrieval.binarisers.decoder import TableDecoder, fit_tables, metric_of
+from hdc.apps.retrieval.binarisers.files import write_model
 from hdc.apps.retrieval.binarisers.recurrence import initial, unit
 from hdc.apps.retrieval.binarisers.symmetric import code_norms, symmetric_scores, symmetric_search
 from hdc.errors import (
@@ -23,6 +24,7 @@ from hdc.errors import (
     FileFormatError,
     MismatchError,
     ParameterError,
+    UnsupportedError,
 )
 from hdc.words import pack, unpack
 from tests import naive
@@ -46,6 +48,7 @@ MODELS = {
     "sign, odd": lambda: SignBinarizer(dim=37, centre=False),
     "sign, plain": lambda: SignBinarizer(rotate=False),
     "rabitq": lambda: RaBitQBinarizer(),
+    "rabitq, lists": lambda: RaBitQBinarizer(lists=5),
     "hash": lambda: RecurrentBinarizer(dim=64, rounds=0),
     "recurrent": lambda: RecurrentBinarizer(dim=64, loops=2, rounds=0),
     "refined": lambda: RecurrentBinarizer(dim=64, loops=1, rounds=2),
@@ -105,16 +108,26 @@ def test_asymmetric_scores_are_dot_products_with_what_codes_stand_for(fitted):
     if isinstance(fitted, RecurrentBinarizer):
         stands_for = fitted.decode(codes) - fitted.mean_
         expected = queries @ stands_for.T
-    else:
-        rotation = fitted._project(queries) * fitted._unit if isinstance(fitted, SignBinarizer) else None
-        if rotation is None:
-            rotation = fitted._rotate(queries) / math.sqrt(fitted.dim_)
-        expected = rotation @ values.T * fitted.scale(codes)
-    assert np.allclose(fitted.scores(queries, codes), expected, atol=1e-3, rtol=1e-4)
+    elif isinstance(fitted, SignBinarizer):
+        expected = fitted._project(queries) * fitted._unit @ values.T * fitted.scale(codes)
+    else:  # (q - c) . r as estimated, and exactly r . c and q . (c - mean)
+        q, rows = fitted._rotate(queries), fitted._rotate(x)
+        centres = fitted._centres[fitted.factors(codes).cells]
+        residuals = rows - centres
+        fit = (residuals * values).sum(axis=1) / np.linalg.norm(residuals, axis=1) / math.sqrt(fitted.dim_)
+        scale = np.linalg.norm(residuals, axis=1) / fit / math.sqrt(fitted.dim_)
+        estimates = np.einsum("qnd,nd->qn", q[:, None] - centres, values) * scale
+        known = (residuals * centres).sum(axis=1) + q @ (centres - fitted._of_mean).T
+        expected = estimates + known
+    assert np.allclose(fitted.scores(queries, codes), expected, atol=5e-3, rtol=1e-3)
 
 
 @pytest.mark.parametrize("asymmetric", [True, False])
 def test_search_returns_the_greatest_scores(fitted, asymmetric):
+    if not asymmetric and not fitted.symmetric:
+        with pytest.raises(UnsupportedError, match="give floats"):
+            fitted.scores(clustered(3), fitted.transform(clustered()), asymmetric=False)
+        return
     x, queries = clustered(), clustered(6, seed=1)
     codes = fitted.transform(np.concatenate([x, x[:50]]))
     every = fitted.scores(queries, codes, asymmetric=asymmetric)
@@ -126,6 +139,10 @@ def test_search_returns_the_greatest_scores(fitted, asymmetric):
 
 def test_queries_may_be_codes(fitted):
     codes = fitted.transform(clustered())
+    if not fitted.symmetric:
+        with pytest.raises(UnsupportedError, match="give floats"):
+            fitted.search(codes[:4], codes, 3)
+        return
     assert np.array_equal(
         fitted.search(codes[:4], codes, 3)[1], fitted.search(clustered()[:4], codes, 3, asymmetric=False)[1]
     )
@@ -153,7 +170,7 @@ def test_fits_are_deterministic(fitted):
 def test_no_vectors_no_codes(fitted):
     codes = fitted.transform(np.empty((0, 32), dtype=np.float32))
     assert codes.shape == (0, fitted.words)
-    for asymmetric in (True, False):
+    for asymmetric in (True, False) if fitted.symmetric else (True,):
         scores, ids = fitted.search(clustered(3), codes, 5, asymmetric=asymmetric)
         assert scores.shape == ids.shape == (3, 0)
 
@@ -200,10 +217,11 @@ def test_more_bits_than_components_need_rotation():
 @pytest.mark.parametrize("x", [np.ones((30, 4), dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])
 @pytest.mark.parametrize("model", MODELS)
 def test_vectors_without_variance(model, x):
-    if model in ("sign, odd", "sign, plain", "sign", "rabitq", "hash", "recurrent", "refined"):
-        binarizer = MODELS[model]().fit(x)
-        codes = binarizer.transform(x)
-        assert np.isfinite(binarizer.scores(x, codes)).all()
+    binarizer = MODELS[model]()
+    if getattr(binarizer, "lists", 1) > len(x):
+        pytest.skip("fewer vectors than lists")
+    codes = binarizer.fit(x).transform(x)
+    assert np.isfinite(binarizer.scores(x, codes)).all()
 
 
 # Quality
@@ -242,12 +260,13 @@ def test_refining_lowers_the_stated_error():
 # RaBitQ
 
 
-def test_rabitq_estimates_without_bias():
-    x = clustered(40, 64, seed=2)
+@pytest.mark.parametrize("lists", [1, 4])
+def test_rabitq_estimates_without_bias(lists):
+    x = clustered(40, 64, seed=2) * np.linspace(0.2, 3, 40, dtype=np.float32)[:, None]
     query = x[:1] + 0.5
     estimates = []
     for seed in range(300):
-        model = RaBitQBinarizer(seed=seed).fit(x)
+        model = RaBitQBinarizer(lists, seed=seed).fit(x)
         estimates.append(model.scores(query, model.transform(x))[0])
     truth = (query @ (x - x.mean(axis=0)).T)[0]
     standard_error = np.std(estimates, axis=0) / math.sqrt(300)
@@ -255,10 +274,11 @@ def test_rabitq_estimates_without_bias():
     assert (np.abs(np.mean(estimates, axis=0) - truth) < 4.5 * standard_error).all()
 
 
-def test_rabitq_bound_holds_as_often_as_stated():
+@pytest.mark.parametrize("lists", [1, 8])
+def test_rabitq_bound_holds_as_often_as_stated(lists):
     rng = np.random.default_rng(0)
     x, queries = rng.standard_normal((400, 256)), rng.standard_normal((100, 256))
-    model = RaBitQBinarizer().fit(x.astype(np.float32))
+    model = RaBitQBinarizer(lists).fit(x.astype(np.float32))
     codes = model.transform(x.astype(np.float32))
     q = queries.astype(np.float32)
     error = np.abs(model.scores(q, codes) - queries @ (x - model.mean_).T)
@@ -267,12 +287,64 @@ def test_rabitq_bound_holds_as_often_as_stated():
     near = (x[:100] + 0.1 * rng.standard_normal((100, 256))).astype(np.float32)
     own = np.abs(model.scores(near, codes) - near @ (x - model.mean_).T)[np.arange(100), np.arange(100)]
     assert (own > model.error_bound(near, codes)[np.arange(100), np.arange(100)]).mean() <= 0.02
-    norm, fit = model.factors(codes)
-    assert np.allclose(norm, np.linalg.norm(x - model.mean_, axis=1), rtol=1e-5)
-    assert abs(fit.mean() - 0.799) < 0.005
+    known = model.factors(codes)
+    centres = model.mean_ if lists == 1 else (model.directions_ * model.lengths_[:, None])[known.cells]
+    assert np.allclose(known.norm, np.linalg.norm(x - centres, axis=1), rtol=1e-5)
+    assert abs(known.fit.mean() - 0.799) < 0.005
+
+
+def test_rabitq_of_vectors_of_any_length():
+    """Estimates are as good as stated, and better where many lists make residuals short."""
+    rng = np.random.default_rng(1)
+    x = 50 + (clustered(600, 64) - 0.3) * rng.uniform(0.1, 20, (600, 1)).astype(np.float32)
+    queries = 50 + 10 * clustered(30, 64, seed=3)
+    errors = []
+    for lists in (1, 100):
+        model = RaBitQBinarizer(lists).fit(x)
+        codes = model.transform(x)
+        error = np.abs(model.scores(queries, codes) - queries.astype(float) @ (x.astype(float) - model.mean_).T)
+        assert (error > model.error_bound(queries, codes)).mean() < 0.07
+        errors.append(error.mean())
+    assert errors[1] < 0.8 * errors[0]
+
+
+def test_rabitq_lists_are_of_nearly_parallel_vectors():
+    x = unit(clustered(500, 32))
+    model = RaBitQBinarizer(lists=10).fit(x)
+    known = model.factors(model.transform(x))
+    cosines = x @ unit(model.directions_.astype(np.float32)).T
+    assert (cosines.max(axis=1) - cosines[np.arange(500), known.cells] < 0.02).all()  # both are rounded to bytes
+    assert known.norm.mean() < np.linalg.norm(x - x.mean(axis=0), axis=1).mean()
+
+
+def test_lists_of_a_fitted_model_do_not_change():
+    model = RaBitQBinarizer(lists=5).fit(clustered())
+    codes = model.transform(clustered())
+    scores = model.scores(clustered(3), codes)
+    model.set_params(lists=9)
+    np.testing.assert_array_equal(model.transform(clustered()), codes)
+    np.testing.assert_array_equal(model.scores(clustered(3), codes), scores)
+
+
+def test_lists_need_vectors_that_bytes_can_compare():
+    with pytest.raises(ParameterError, match="at most 65536 components"):
+        RaBitQBinarizer(lists=2).fit(np.ones((3, 65537), dtype=np.float32))
 
 
 # Files
+
+
+@pytest.mark.parametrize("name", ["mean", "directions", "lengths"])
+def test_models_of_wrong_arrays_are_told(name, tmp_path):
+    model = RaBitQBinarizer(lists=5).fit(clustered())
+    right = model._state()
+    for wrong in ({name: right[name][:-1]}, {name: right[name][None]}, {"directions": right["directions"] * 1.0}):
+        write_model(tmp_path, "RaBitQBinarizer", model.get_params(), right | wrong)
+        with pytest.raises(FileFormatError, match="no arrays of shapes"):
+            RaBitQBinarizer.load(tmp_path)
+    write_model(tmp_path, "RaBitQBinarizer", model.get_params(), {k: v for k, v in right.items() if k != name})
+    with pytest.raises(FileFormatError, match=f"without '{name}'"):
+        RaBitQBinarizer.load(tmp_path)
 
 
 def test_saved_models_encode_the_same(fitted, tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hdc import testing
-from hdc.kernels import BitKernels, DenseKernels, TableKernels
+from hdc.kernels import BitKernels, DenseKernels, ListKernels, TableKernels
 from hdc.registry import backend
 from hdc.testing import backends as suite
 from tests.models import BACKENDS, place
@@ -14,11 +14,13 @@ from tests.models import BACKENDS, place
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_backends_conform(name):
-    cases = {*suite.BIT_CASES, *suite.DENSE_CASES, *suite.TABLE_CASES, "search_index"}
-    names = {field.name for record in (BitKernels, DenseKernels, TableKernels) for field in fields(record)}
+    cases = {*suite.BIT_CASES, *suite.DENSE_CASES, *suite.TABLE_CASES, "search_index", "centroids", "code_lists"}
+    records = BitKernels, DenseKernels, TableKernels, ListKernels
+    names = {field.name for record in records for field in fields(record)}
     assert cases == names - {"exact_integers"}
     where = place(name).values()
     missing = set() if backend(*where).tables is not None else {"refine"}
+    missing |= set() if backend(*where).lists is not None else {"centroids", "code_lists"}
     assert set(testing.check_backend(*where)) == cases - missing
 
 

@@ -109,6 +109,69 @@ def test_rabitq(made, tmp_path, capsys):
     assert not (tmp_path / "j").exists()
 
 
+@pytest.fixture
+def lists(made, tmp_path, capsys):
+    """Return a fresh index of a model of lists, with keys and originals."""
+    words = ("--binarizer", "rabitq", "--lists", 9, "-o", tmp_path / "m")
+    assert embed("train", made / "v.npy", *words) == 0
+    shown = f"{tmp_path / 'm'}: 16 bits, 24 bytes a vector, learned from 300 of 300 vectors\n"
+    assert capsys.readouterr().out == shown
+    words = ("--model", tmp_path / "m", "--keep", "int8", "--keys", made / "keys.txt", "-o", tmp_path / "lists")
+    assert embed("index", made / "v.npy", *words, "--block", 128) == 0
+    assert capsys.readouterr().out.endswith(" MB, ivf)\n")
+    return tmp_path / "lists"
+
+
+def test_a_model_of_lists_makes_an_index_of_lists(made, lists, tmp_path, capsys):
+    assert load(tmp_path / "m").lists == 9
+
+    def found(*words):
+        assert embed("search", lists, made / "q.npy", "-k", 300, "--json", *words) == 0
+        return [[hit["id"] for hit in json.loads(line)["hits"]] for line in capsys.readouterr().out.splitlines()]
+
+    every = found("--probes", 9, "--candidates", 300)
+    assert [row[:3] for row in every] == nearest(3).tolist()
+    assert [sorted(row) for row in every] == [list(range(300))] * 5
+    few = found("--probes", 1)
+    assert [row[0] for row in few] == nearest(1)[:, 0].tolist()
+    assert all(0 < len(row) < 200 for row in few)
+    np.save(tmp_path / "more.npy", -QUERIES)
+    assert embed("add", lists, tmp_path / "more.npy") == 0
+    assert embed("remove", lists, "item 7", "item 9") == 0
+    assert embed("verify", lists) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"{lists} is as it was written: 303 vectors"
+    left = set(range(305)) - {7, 9}
+    assert all(len(row) == 300 and set(row) <= left for row in found("--probes", 9))
+    assert embed("search", lists, tmp_path / "more.npy", "-k", 1, "--json") == 0
+    hits = [json.loads(line)["hits"][0]["id"] for line in capsys.readouterr().out.splitlines()]
+    assert hits == [300, 301, 302, 303, 304]
+
+
+def test_eval_of_lists(made, lists, capsys):
+    words = ("eval", made / "v.npy", made / "q.npy", lists, "-k", 5, "--probes", "1,9", "--candidates", 300)
+    assert embed(*words, "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["name"] for row in rows[1:]] == [f"lists, candidates 300, probes {probes}" for probes in (1, 9)]
+    assert rows[1]["recall"] <= rows[2]["recall"] >= 0.95
+    assert rows[2]["bytes_per_vector"] == 24 + 16
+
+
+def test_lists_where_they_do_not_belong(made, lists, tmp_path, capsys):
+    for kind in ("flat", "hnsw"):
+        message = f"as {kind!r} does; a RaBitQBinarizer of lists=9 makes kind='ivf'"
+        words = ("--model", tmp_path / "m", "--kind", kind, "-o", tmp_path / "other")
+        fails(capsys, message, "index", made / "v.npy", *words)
+        assert not (tmp_path / "other").exists()
+    assert embed("index", made / "v.npy", "--model", tmp_path / "m", "--kind", "ivf", "-o", tmp_path / "other") == 0
+    capsys.readouterr()
+    words = ("--model", tmp_path / "m", "--lists", 5, "-o", tmp_path / "third")
+    fails(capsys, "lists are for kind='ivf' of other codes than RaBitQ's", "index", made / "v.npy", *words)
+    fails(capsys, "probes must be an integer of at least 1, not 0", "search", lists, made / "q.npy", "--probes", 0)
+    assert embed("train", made / "v.npy", "--binarizer", "rabitq", "--lists", 9, "--seed", 1, "-o", tmp_path / "m") == 0
+    capsys.readouterr()
+    fails(capsys, "is an index already", "index", made / "v.npy", "--model", tmp_path / "m", "-o", lists)
+
+
 def test_search_shows_a_table_json_and_files(made, index, tmp_path, capsys):
     assert embed("search", index, made / "q.npy", "-k", 2) == 0
     head, *lines = capsys.readouterr().out.splitlines()
@@ -325,8 +388,8 @@ def test_damage_is_told(made, index, capsys, part):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("-k", "0"), "k and candidates must be at least 1"),
-        (("--candidates", "0"), "k and candidates must be at least 1"),
+        (("-k", "0"), "k must be an integer of at least 1, not 0"),
+        (("--candidates", "0"), "candidates must be an integer of at least 1, not 0"),
         (("-o", "x.csv"), "results are written as .npz or .parquet"),
         (("-o", "nowhere/x.npz"), "there is no such folder"),
     ],
@@ -342,6 +405,10 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
         (("--bits", "100"), "dim must be a multiple of 64"),
         (("--bits", "65", "--loops", "1"), "65 bits are no whole number of components of 2 bits"),
         (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for the recurrent binarizer"),
+        (("--binarizer", "sign", "--lists", "9"), "for sign, give it to hdc embed index"),
+        (("--lists", "9"), "--lists is for the rabitq binarizer"),
+        (("--binarizer", "rabitq", "--lists", "0"), "lists must be an integer of at least 1, not 0"),
+        (("--binarizer", "rabitq", "--lists", "301"), "301 lists cannot be trained on 300 vectors; give at least one"),
     ],
 )
 def test_wrong_options_of_train(made, tmp_path, capsys, words, message):

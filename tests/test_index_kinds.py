@@ -177,7 +177,7 @@ def test_training_is_asked_for_and_checked():
     index = BinaryIndex(DIM, kind="ivf")
     with pytest.raises(errors.ParameterError, match="call train"):
         index.add(codes(3))
-    with pytest.raises(errors.ParameterError, match="4 lists cannot be trained on 3 codes"):
+    with pytest.raises(errors.ParameterError, match="4 lists cannot be trained on 3 vectors"):
         index.train(codes(3), lists=4)
     index.train(codes(3).repeat(4, axis=0), lists=12)  # fewer different codes than lists
     index.add(codes(3))

@@ -273,6 +273,19 @@ CASES = {
             lambda q, chosen: naive.gather_dots(q, items, chosen), (len(queries),), queries, rows
         ),
     ),
+    "rounded": Case(
+        lambda rng, dim, batch: (
+            np.multiply(
+                rng.standard_normal((math.prod(batch), dim)),
+                rng.choice([0, 1e-44, 1e-3, 1e3], (math.prod(batch), 1)),
+                dtype=np.float64,
+            ).astype(np.float32),
+        ),
+        lambda k, dim, x: np.concatenate([k.bits.rounded(x, 7)[0], k.bits.rounded(x, 32767)[1][:, None]], axis=1),
+        lambda dim, batch, x: each(
+            lambda row: [*naive.rounded(row, 7)[0], naive.rounded(row, 32767)[1]], (len(x),), x
+        ),
+    ),
     "signed_gather": Case(
         lambda rng, dim, batch: (
             rng.standard_normal((*batch, dim)), rng.permutation(dim), rng.choice(np.int8([-1, 1]), dim),
@@ -492,10 +505,12 @@ def test_table_search_adds_what_is_looked_up(tables, items, k):
     codes = rng.integers(0, 256, (items, 3)).astype(np.uint8)
     codes[items // 2 :] = codes[: items - items // 2]  # ties
     scale = rng.choice(np.float32([0.5, 1, 2]), items)
-    scale[items // 2 :] = scale[: items - items // 2]
-    scores, ids = tables.top_k(sums, codes, scale, k)
+    offset = rng.choice(np.float32([-0.5, 0, 4]), items)
+    for factor in (scale, offset):
+        factor[items // 2 :] = factor[: items - items // 2]
+    scores, ids = tables.top_k(sums, codes, scale, offset, k)
     for table, row, chosen in zip(sums, scores, ids, strict=True):
-        assert (row.tolist(), chosen.tolist()) == naive.table_top_k(table, codes, scale, k)
+        assert (row.tolist(), chosen.tolist()) == naive.table_top_k(table, codes, scale, offset, k)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 17])

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hdc.apps.progress import tracked
-from hdc.apps.retrieval.binarisers import Binarizer, load
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, load
 from hdc.apps.retrieval.embedding import EmbeddingIndex
 from hdc.apps.retrieval.index import Kind
 from hdc.apps.retrieval.inputs import VectorFile
@@ -26,7 +26,7 @@ def build(
     model: str | os.PathLike[str],
     path: str | os.PathLike[str],
     *,
-    kind: Kind = "flat",
+    kind: Kind | None = None,
     keep: str | None = None,
     lists: int | None = None,
     block: int = 16384,
@@ -69,6 +69,8 @@ def build(
             f"{vectors.path}: vectors have {vectors.dim} components, and the model {os.fspath(model)} is for "
             f"{binarizer.n_features_in_}"
         )
+    if lists is not None and (kind != "ivf" or isinstance(binarizer, RaBitQBinarizer)):
+        raise ParameterError("lists are for kind='ivf' of other codes than RaBitQ's, which its model puts in lists")
     job = _job(vectors, binarizer, kind=kind, keep=keep, lists=lists, seed=seed)
     vectors.check()
     index = _begun(Path(path), binarizer, job)
@@ -135,7 +137,7 @@ def _fill(index: EmbeddingIndex, vectors: VectorFile, job: dict[str, Any], block
     """Add what is missing, then mark the index as finished."""
     store = index.codes.store
     before, began = store.meta[BUILT], time.monotonic()
-    if job["kind"] == "ivf" and store.meta["coarse"] is None:
+    if not index.trained:
         index.train(vectors.sample(TRAINING, job["seed"]), job["lists"], seed=job["seed"])
     done = len(index)
     total = -(-vectors.rows // block)

@@ -42,6 +42,7 @@ def _register_train(commands: Any) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="the folder to write")
     parser.add_argument("--bits", type=int, default=512, help="of a code (512); rabitq: always those of the vectors")
     parser.add_argument("--binarizer", choices=BINARIZERS, default="recurrent", help="(recurrent)")
+    parser.add_argument("--lists", type=int, default=1, help="rabitq: for an index of kind ivf, how many (1)")
     parser.add_argument("--loops", type=int, default=0, help="recurrent: BEBR's loops; bits of a component less 1 (0)")
     parser.add_argument("--rounds", type=int, default=8, help="recurrent: most rounds of codes and tables in turn (8)")
     parser.add_argument("--epochs", type=int, default=0, help="recurrent: epochs of gradient training, by torch (0)")
@@ -61,7 +62,7 @@ def _register_index(commands: Any) -> None:
     _add_keys(parser)
     parser.add_argument("--model", required=True, help="a folder made by hdc embed train")
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the folder to write")
-    parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), default="flat", help="(flat)")
+    parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), help="(flat, or ivf for a model of several lists)")
     parser.add_argument("--lists", type=int, help="ivf: how many (4 times the root of the vectors)")
     parser.add_argument(
         "--keep", choices=("int8", "float16", "float32"), help="keep the vectors too, to end with exact cosines"
@@ -152,11 +153,12 @@ def run_train(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed train``."""
     from hdc.apps.retrieval.binarisers import RecurrentBinarizer
     from hdc.apps.retrieval.evaluation import unit
+    from hdc.apps.retrieval.kmeans import PER_LIST
 
     _check_output(arguments.output)
     model = _new_model(arguments)
     vectors = _open(arguments)
-    sample = unit(vectors.sample(SAMPLE, arguments.seed))
+    sample = unit(vectors.sample(max(SAMPLE, PER_LIST * arguments.lists), arguments.seed))
     if isinstance(model, RecurrentBinarizer):
         model.fit(sample, checkpoint=arguments.checkpoint)
     else:
@@ -181,10 +183,14 @@ def _new_model(arguments: argparse.Namespace) -> "Binarizer":
         raise ParameterError(f"bits must be at least 1, not {arguments.bits}")
     if arguments.checkpoint and arguments.binarizer != "recurrent":
         raise ParameterError(f"--checkpoint is for the recurrent binarizer; {arguments.binarizer} learns at once")
+    if arguments.lists != 1 and arguments.binarizer != "rabitq":
+        raise ParameterError(
+            f"--lists is for the rabitq binarizer; for {arguments.binarizer}, give it to hdc embed index"
+        )
     if arguments.binarizer == "sign":
         return SignBinarizer(arguments.bits, seed=arguments.seed)
     if arguments.binarizer == "rabitq":
-        return RaBitQBinarizer(seed=arguments.seed)
+        return RaBitQBinarizer(arguments.lists, seed=arguments.seed)
     levels = arguments.loops + 1
     if arguments.loops < 0 or arguments.bits % levels:
         raise ParameterError(f"{arguments.bits} bits are no whole number of components of {levels} bits")
@@ -209,7 +215,7 @@ def run_index(arguments: argparse.Namespace) -> int:
     with index:
         files = (os.path.join(folder, name) for folder, _, names in os.walk(arguments.output) for name in names)
         size = sum(map(os.path.getsize, files))
-        print(f"{_vectors(len(index))} in {arguments.output} ({size / 1e6:.1f} MB, {arguments.kind})")
+        print(f"{_vectors(len(index))} in {arguments.output} ({size / 1e6:.1f} MB, {index.kind})")
     return 0
 
 

@@ -87,7 +87,7 @@ def _settings(
     index: EmbeddingIndex, candidates: Settings, probes: Settings, effort: Settings
 ) -> Iterator[tuple[str, dict[str, int]]]:
     """Yield what is measured, and how it is called."""
-    kind = index.codes.kind
+    kind = index.kind
     own = {"candidates": candidates} | ({"probes": probes} if kind == "ivf" else {})
     own |= {"effort": effort} if kind == "hnsw" else {}
     for values in product(*own.values()):

@@ -10,11 +10,13 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
 from hdc.apps.retrieval.binarisers.base import as_rows, finite
+from hdc.apps.retrieval.estimates import Estimates
 from hdc.apps.retrieval.evaluation import unit
-from hdc.apps.retrieval.index import BinaryIndex, Kind
-from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
+from hdc.apps.retrieval.index import EFFORT, KINDS, PROBES, BinaryIndex, Kind
+from hdc.checks import integer
+from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.registry import backend as find_backend
-from hdc.words import WORD_BITS, Words
+from hdc.words import WORD_BITS, Words, word_count
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -26,12 +28,19 @@ CANDIDATES = 10
 """Times k rows are compared again by tables or originals, unless told otherwise."""
 
 
+ROUNDING = 1e-3
+"""A centre of unit vectors may be longer than 1 by so much."""
+
+ROW_TIME, QUERY_TIME = 1_000.0, 5_000.0
+"""Nanoseconds to check a vector, and to encode or find one, more or less: what decides on threads."""
+
+
 class EmbeddingIndex:
     """Vectors of greatest cosine, found by their codes.
 
     A search has up to three steps, each putting fewer rows in a better order: codes against codes, by their bits;
-    float queries against codes, by the model's tables, where its codes are made for that; float queries against the
-    originals, where the index keeps them. Made by :meth:`create` and :meth:`open`.
+    float queries against codes, by the model's tables or estimates, where its codes are made for that; float queries
+    against the originals, where the index keeps them. Made by :meth:`create` and :meth:`open`.
 
     Examples
     --------
@@ -48,9 +57,8 @@ class EmbeddingIndex:
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
-        self._by_tables = isinstance(model, RaBitQBinarizer) or (
-            isinstance(model, RecurrentBinarizer) and model.rounds > 0
-        )
+        self._by_tables = isinstance(model, RecurrentBinarizer) and model.rounds > 0
+        self._estimates = Estimates(model) if isinstance(model, RaBitQBinarizer) else None
         self._live: tuple[tuple[int, int], Words, Ids] | None = None
 
     @classmethod
@@ -59,7 +67,7 @@ class EmbeddingIndex:
         path: str | os.PathLike[str] | None,
         model: Binarizer,
         *,
-        kind: Kind = "flat",
+        kind: Kind | None = None,
         keep: str | None = None,
     ) -> Self:
         """Make an index of no vectors.
@@ -69,27 +77,31 @@ class EmbeddingIndex:
         path : path or None
             A new folder, in which the model is kept too; None makes an index in memory.
         model : fitted binariser
-        kind : {"flat", "ivf", "hnsw"}
-            As :class:`BinaryIndex`; an ``ivf`` is trained by the first vectors that are added, or by :meth:`train`.
+        kind : {"flat", "ivf", "hnsw"}, optional
+            As :class:`BinaryIndex`; an ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` of several lists,
+            which makes no other kind. Left out, it is ``flat``, or ``ivf`` for that.
         keep : {"int8", "float16", "float32"}, optional
             Keep the vectors too, so that searches end with their cosines.
 
         Raises
         ------
         ParameterError
-            If a parameter is out of range, the folder is in use, or the model is not fitted.
+            If a parameter is out of range, the folder is in use, or the model is not fitted, or fitted to longer
+            vectors than unit vectors.
         UnsupportedError
-            If codes of this model are not compared by their bits, and the kind is another than ``flat``.
+            If the model's codes are RaBitQ's, and the kind is another than its lists make.
         BackendUnavailableError
             If the kind needs a library that is not installed.
         OSError
             If the folder cannot be written.
         """
-        dim, levels = model.dim_ if model.bits else 0, model.levels
+        dim, levels = model.bits // model.levels, model.levels
         if isinstance(model, RaBitQBinarizer):
-            if kind != "flat":
-                raise UnsupportedError(f"RaBitQ codes are not compared by their bits, as {kind!r} does; use 'flat'")
+            _check_kind(kind, model)
             dim = model.words * WORD_BITS
+            kind = "flat" if kind in KINDS else kind
+        kind = "flat" if kind is None else kind
+        _check_lengths(model)
         originals = None if keep is None else (keep, model.n_features_in_)
         if path is None:
             return cls(model, BinaryIndex(dim, levels=levels, kind=kind, originals=originals))
@@ -116,7 +128,11 @@ class EmbeddingIndex:
         folder = Path(path)
         if not (folder / CODES).is_dir() or not (folder / MODEL).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
-        return cls(load(folder / MODEL), BinaryIndex.load(folder / CODES, writable=writable))
+        model, codes = load(folder / MODEL), BinaryIndex.load(folder / CODES, writable=writable)
+        if codes.levels * word_count(codes.dim) != model.words:
+            codes.close()
+            raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
+        return cls(model, codes)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -141,8 +157,20 @@ class EmbeddingIndex:
         kept = 0 if originals is None else np.dtype(originals.dtype).itemsize * originals.width
         return self.model.bytes_per_vector + kept
 
+    @property
+    def kind(self) -> Kind:
+        """Return how rows are searched."""
+        return "ivf" if self._estimates is not None and self._estimates.model.lists_ > 1 else self.codes.kind
+
+    @property
+    def trained(self) -> bool:
+        """Return whether vectors can be added."""
+        return self.codes.kind != "ivf" or self.codes.coarse is not None
+
     def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
         """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
+        if self._estimates is not None:
+            raise UnsupportedError("the lists of RaBitQ codes are found by the model; fit a RaBitQBinarizer(lists=...)")
         self.codes.train(self._encoded(self._checked(vectors, "vectors")), lists, seed=seed)
 
     def add(self, vectors: Any, keys: Sequence[str | None] | None = None) -> Ids:
@@ -197,7 +225,8 @@ class EmbeddingIndex:
         k: int = 10,
         *,
         candidates: int | None = None,
-        **effort: int,
+        probes: int = PROBES,
+        effort: int = EFFORT,
     ) -> tuple[Floats, Ids]:
         """Find the k nearest vectors of each query.
 
@@ -208,8 +237,8 @@ class EmbeddingIndex:
             At least 1; at most ``len(index)`` results come back.
         candidates : int, optional
             Rows that the codes find and that tables or originals then put in order; ``10 * k`` if not given.
-        **effort
-            ``probes`` or ``effort``, as :meth:`BinaryIndex.search`.
+        probes, effort : int
+            As :meth:`BinaryIndex.search`.
 
         Returns
         -------
@@ -223,18 +252,20 @@ class EmbeddingIndex:
         DTypeError, DimensionError, ParameterError
             If the queries are not finite float vectors of the model's length, or a number is less than 1.
         """
+        probes, effort = integer(probes, "probes", 1), integer(effort, "effort", 1)
+        k = min(integer(k, "k", 1), len(self))
+        most = CANDIDATES * k if candidates is None else integer(candidates, "candidates", 1)
+        more = max(k, 1, min(len(self), most))
+        if self._estimates is not None:
+            return self._search_estimates(self._estimates, queries, k, more, probes)
         asked = self._checked(queries, "queries")
-        if k < 1 or (candidates is not None and candidates < 1):
-            raise ParameterError(f"k and candidates must be at least 1, not {k} and {candidates}")
-        k = min(k, len(self))
-        more = max(k, min(len(self), CANDIDATES * k if candidates is None else candidates))
         if self._by_tables:
-            return self._search_tables(asked, k, more, effort)
-        originals = None if self.codes.originals is None else asked
+            return self._search_tables(asked, k, more, probes, effort)
+        wanted = k if self.codes.originals is None else more
         distances, ids = self.codes.search(
-            self._encoded(asked), max(k, 1), originals=originals, candidates=max(more, 1), **effort
+            self._encoded(asked), max(wanted, 1), candidates=more, probes=probes, effort=effort
         )
-        return self._as_scores(distances, ids), ids
+        return self._by_originals(asked, self._as_scores(distances, ids), ids, k)
 
     def _as_scores(self, distances: npt.NDArray[Any], ids: Ids) -> Floats:
         """Turn distances to scores: differing bits to the share of equal bits less that of differing ones."""
@@ -242,22 +273,45 @@ class EmbeddingIndex:
             distances = 2 * distances / np.float32(self.model.bits)
         return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32)
 
-    def _search_tables(self, asked: Floats, k: int, more: int, effort: dict[str, int]) -> tuple[Floats, Ids]:
-        originals = self.codes.originals
-        wanted = k if originals is None else more
+    def _search_estimates(
+        self, estimates: Estimates, queries: Any, k: int, more: int, probes: int
+    ) -> tuple[Floats, Ids]:
+        """Search in slices of the queries, from check to originals."""
+        rows = as_rows(queries, self.model.n_features_in_, "queries")
+        parts = estimates.parts(self.codes.view())
+        wanted = max(1, k if self.codes.originals is None else more)
+        scores, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
+
+        def some(start: int, stop: int) -> None:
+            asked = unit(finite(rows[start:stop], start, "queries"))
+            distances, found = estimates.search(parts, asked, wanted, probes)
+            distances = self._as_scores(distances, found)
+            scores[start:stop], ids[start:stop] = self._by_originals(asked, distances, found, k)
+
+        find_backend("auto").share(some, len(rows), QUERY_TIME)
+        return scores, ids
+
+    def _search_tables(self, asked: Floats, k: int, more: int, probes: int, effort: int) -> tuple[Floats, Ids]:
+        wanted = k if self.codes.originals is None else more
         if self.codes.kind == "flat" and len(self):
             codes, own = self._rows()
             scores, rows = self.model.search(asked, codes, wanted)
-            ids = own[rows]
-        else:
-            _, ids = self.codes.search(self._encoded(asked), max(more, 1), candidates=max(more, 1), **effort)
-            scores, ids = self._ordered(asked, ids, wanted)
-        if originals is None:
-            return scores, ids
-        kept = self.codes.store.rows("originals")
-        positions = np.where(ids < 0, -1, self.codes.store.positions(np.maximum(ids, 0).ravel()).reshape(ids.shape))
-        distances, ids = originals.reorder(find_backend("auto").bits, asked, kept, positions, ids, k)
-        return self._as_scores(distances, ids), ids
+            return self._by_originals(asked, scores, own[rows], k)
+        _, ids = self.codes.search(self._encoded(asked), more, candidates=more, probes=probes, effort=effort)
+        return self._by_originals(asked, *self._ordered(asked, ids, wanted), k)
+
+    def _by_originals(self, asked: Floats, scores: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
+        """Return the k best: by their originals, where these are kept, or else as they are."""
+        if self.codes.originals is None:
+            return scores[:, :k], ids[:, :k]
+        best, found = np.empty((len(ids), k), dtype=np.float32), np.empty((len(ids), k), dtype=np.int64)
+
+        def some(start: int, stop: int) -> None:
+            distances, found[start:stop] = self.codes.reorder(asked[start:stop], ids[start:stop], k)
+            best[start:stop] = self._as_scores(distances, found[start:stop])
+
+        find_backend("auto").share(some, len(ids), QUERY_TIME)
+        return best, found
 
     def _rows(self) -> tuple[Words, Ids]:
         """Return the codes that are not removed, and their ids."""
@@ -280,13 +334,41 @@ class EmbeddingIndex:
 
     def _encoded(self, rows: Floats) -> Words:
         """Return the codes in the shape that the index of codes takes."""
-        codes = self.model.transform(rows)
+        codes = np.empty((len(rows), self.model.words), dtype=np.uint64)
+
+        def some(start: int, stop: int) -> None:
+            codes[start:stop] = self.model.transform(rows[start:stop])
+
+        find_backend("auto").share(some, len(rows), QUERY_TIME)
         return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
 
     def _checked(self, vectors: Any, what: str) -> Floats:
         """Return finite vectors of the model's length as unit vectors."""
-        rows = np.asarray(vectors)
-        dim = self.model.n_features_in_
-        if rows.ndim != 2 or rows.shape[1] != dim:
-            raise DimensionError(f"{what} must have shape (n, {dim}) for this model, not {rows.shape}")
-        return unit(finite(as_rows(rows, dim, what), 0, what))
+        rows = as_rows(vectors, self.model.n_features_in_, what)
+        checked = np.empty(rows.shape, dtype=np.float32)
+
+        def some(start: int, stop: int) -> None:
+            checked[start:stop] = unit(finite(rows[start:stop], start, what))
+
+        find_backend("auto").share(some, len(rows), ROW_TIME)
+        return checked
+
+
+def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:
+    """Raise UnsupportedError if an index of the model's codes is of another kind."""
+    made = "ivf" if model.lists_ > 1 else "flat"
+    if kind in KINDS and kind != made:
+        raise UnsupportedError(
+            f"RaBitQ codes are not compared by their bits, as {kind!r} does; a RaBitQBinarizer of lists={model.lists_} "
+            f"makes kind={made!r}"
+        )
+
+
+def _check_lengths(model: Binarizer) -> None:
+    """Raise ParameterError if the model was fitted to vectors that are longer than those of an index."""
+    longest = model.longest_centre if isinstance(model, RaBitQBinarizer) else float(np.linalg.norm(model.mean_))
+    if longest > 1 + ROUNDING:
+        raise ParameterError(
+            f"the model was fitted to vectors of length {longest:.3g} or more, and an index compares unit vectors; "
+            "fit it to x / np.linalg.norm(x, axis=1, keepdims=True)"
+        )

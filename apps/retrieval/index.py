@@ -12,7 +12,7 @@ from hdc.apps.retrieval.flat import Flat
 from hdc.apps.retrieval.hnsw import FILE as GRAPH
 from hdc.apps.retrieval.hnsw import Graph
 from hdc.apps.retrieval.ivf import Coarse, InvertedFile, train
-from hdc.apps.retrieval.measures import Distances, Floats, Hamming, Ids, measure_of, nearest_of
+from hdc.apps.retrieval.measures import Distances, Hamming, Ids, measure_of, nearest_of
 from hdc.apps.retrieval.originals import Originals
 from hdc.apps.retrieval.view import View
 from hdc.apps.store import Store
@@ -22,6 +22,8 @@ from hdc.registry import backend as find_backend
 from hdc.words import Words, as_words, word_count
 
 Kind = Literal["flat", "ivf", "hnsw"]
+
+KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
 
 KIND = "binary-index"
 
@@ -123,7 +125,7 @@ class BinaryIndex:
     def _settle(self, meta: Mapping[str, Any], backend: str) -> None:
         """Take over what an index is made with."""
         self.dim, self.levels, self.kind, self.backend = meta["dim"], meta["levels"], meta["kind"], backend
-        if self.kind not in ("flat", "ivf", "hnsw"):
+        if self.kind not in KINDS:
             raise ParameterError(f"kind must be 'flat', 'ivf' or 'hnsw', not {self.kind!r}")
         if self.levels > 16:
             raise ParameterError(f"levels must be at most 16, not {self.levels}")
@@ -279,21 +281,21 @@ class BinaryIndex:
         ParameterError
             If there is no such id.
         """
-        rows = self._now().codes[self.store.positions(ids)]
+        rows = self.view().codes[self.store.positions(ids)]
         return rows if self.levels > 1 else rows[:, 0]
 
     def ids(self) -> Ids:
         """Return the ids of all codes, ascending: ``(len(index),)`` int64."""
-        view = self._now()
+        view = self.view()
         return np.sort(view.ids[view.alive])
 
     def compact(self) -> None:
         """Drop what removals and updates have left behind; ids stay. Raises as :meth:`Store.compact`."""
         if self._graph is not None:
-            self._graph.follow(self._now())
+            self._graph.follow(self.view())
         self.store.compact()
         if self._graph is not None:
-            self._graph.moved(self._now())
+            self._graph.moved(self.view())
 
     # ------------------------------------------------------------------ search
 
@@ -347,8 +349,8 @@ class BinaryIndex:
             If originals are given, and the index keeps none.
         """
         asked = self._checked(queries, "queries")
-        floats = self._float_queries(originals, len(asked))
-        view = self._now()
+        floats = None if originals is None else self._originals().checked(originals, len(asked))
+        view = self.view()
         rows = None if among is None else np.unique(self.store.positions(among))
         k = min(integer(k, "k", 1), len(self) if rows is None else len(rows))
         if k == 0:
@@ -357,10 +359,36 @@ class BinaryIndex:
         more = max(k, min(len(self), integer(CANDIDATES * k if candidates is None else candidates, "candidates", 1)))
         probes, effort = integer(probes, "probes", 1), integer(effort, "effort", 1)
         distances, ids = self._nearest(view, asked, k if floats is None else more, more, rows, probes, effort)
-        if floats is None or self.originals is None:
+        if floats is None:
             return distances[:, :k], ids[:, :k]
-        kept = self.store.rows("originals")
-        return self.originals.reorder(self._bits, floats, kept, self._rows_of(ids), ids, k)
+        return self.reorder(floats, ids, k)
+
+    def reorder(self, queries: Any, ids: Ids, k: int) -> tuple[Distances, Ids]:
+        """Put ids in the order of cosines with the originals that the index keeps.
+
+        Parameters
+        ----------
+        queries : (q, width) array of floats
+        ids : (q, c) int64 array
+            -1 for none.
+        k : int
+
+        Returns
+        -------
+        distances : (q, min(k, c)) float32 array
+            One minus the cosine, ascending; infinity where there is no id.
+        ids : (q, min(k, c)) int64 array
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError
+            If the queries are not such an array, or hold NaN; or there is no such id.
+        UnsupportedError
+            If the index keeps no originals.
+        """
+        originals = self._originals()
+        floats = originals.checked(queries, len(ids))
+        return originals.reorder(self._bits, floats, self.store.rows("originals"), self._rows_of(ids), ids, k)
 
     def _nearest(
         self, view: View, queries: Words, k: int, more: int, rows: Ids | None, probes: int, effort: int
@@ -394,8 +422,8 @@ class BinaryIndex:
         rows[ids >= 0] = self.store.positions(ids[ids >= 0])
         return rows
 
-    def _now(self) -> View:
-        """Return what the store holds, the same object until it changes."""
+    def view(self) -> View:
+        """Return what the store holds, as searchers see it: the same object until it changes."""
         if self._view is None or self._view[0] != self.store.generation:
             codes = self.store.rows("codes")
             alive = self.store.alive()
@@ -429,8 +457,8 @@ class BinaryIndex:
                 saved = BinaryIndex.__new__(BinaryIndex)
                 saved._settle(copy.meta, self.backend)
                 saved._begin(copy, path)
-                self._graph.follow(self._now())
-                self._graph.save(saved._now(), Path(path) / GRAPH)
+                self._graph.follow(self.view())
+                self._graph.save(saved.view(), Path(path) / GRAPH)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
@@ -474,8 +502,8 @@ class BinaryIndex:
     def close(self) -> None:
         """Close the files; a graph that was changed is saved first, so that it need not be built again."""
         if self._graph is not None and self._path is not None and self._graph.changed and self.store.writable:
-            self._graph.follow(self._now())
-            self._graph.save(self._now(), self._path / GRAPH)
+            self._graph.follow(self.view())
+            self._graph.save(self.view(), self._path / GRAPH)
             self._graph.changed = False
         self.store.close()
 
@@ -504,14 +532,12 @@ class BinaryIndex:
             columns["originals"] = self.originals.encoded(self.originals.checked(originals, len(rows)))
         return columns
 
-    def _float_queries(self, originals: Any, count: int) -> Floats | None:
-        if originals is None:
-            return None
+    def _originals(self) -> Originals:
         if self.originals is None:
             raise UnsupportedError(
                 "the index keeps no originals to compare with; make it with originals=(dtype, width)"
             )
-        return self.originals.checked(originals, count)
+        return self.originals
 
     def _checked(self, codes: Any, what: str) -> Words:
         """Return codes as ``(n, levels, words)``."""

@@ -11,22 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.retrieval.kmeans import as_bytes, sampled, spherical_means
 from hdc.apps.retrieval.measures import Distances, Ids, Measure
+from hdc.apps.retrieval.partition import Partition
 from hdc.apps.retrieval.view import View, joined
-from hdc.errors import ParameterError
 from hdc.kernels import BitKernels
 from hdc.words import Words
-
-BLOCK = 1 << 14
-"""Codes that are unpacked at a time."""
-
-PER_LIST = 64
-"""Codes a list, at most, that centroids are trained on."""
-
-ROUNDS = 10
-
-TAIL = 8
-"""Lists are made anew when more than a TAIL-th of the rows came after they were made."""
 
 PART = 1 << 20
 """Dot products that are computed at a time (8 MiB)."""
@@ -74,7 +64,7 @@ class Coarse:
     @classmethod
     def of_codes(cls, bits: BitKernels, codes: Words, dim: int) -> "Coarse":
         """Return codes as centroids."""
-        return cls(bits, _bytes(_signs(bits, codes, dim)))
+        return cls(bits, as_bytes(_signs(bits, codes, dim)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the centroids as JSON."""
@@ -100,34 +90,15 @@ def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Co
     ParameterError
         If there are fewer codes than lists.
     """
-    if not 1 <= lists <= len(codes):
-        raise ParameterError(f"{lists} lists cannot be trained on {len(codes)} codes; give at least one for each list")
     rng = np.random.default_rng(seed)
-    sample = codes[np.sort(rng.choice(len(codes), min(len(codes), PER_LIST * lists), replace=False))]
-    first = np.sort(rng.choice(len(sample), lists, replace=False))
-    coarse = Coarse.of_codes(bits, sample[first], dim)
-    for _ in range(ROUNDS):
-        cells = coarse.nearest(sample, 1)[:, 0]
-        coarse = Coarse(bits, _bytes(_means(bits, sample, cells, dim, lists, rng)))
-    return coarse
+    sample = codes[sampled(len(codes), lists, rng)]
 
+    def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:
+        return Coarse(bits, directions).nearest(sample, 1)[:, 0]
 
-def _means(
-    bits: BitKernels, codes: Words, cells: Ids, dim: int, lists: int, rng: np.random.Generator
-) -> npt.NDArray[np.float64]:
-    """Return the mean of each list's codes; an empty list starts again from a code of a large one."""
-    sums = np.zeros((lists, dim))
-    order = np.argsort(cells, kind="stable")
-    for start in range(0, len(order), BLOCK):
-        rows = order[start : start + BLOCK]
-        own, begins = np.unique(cells[rows], return_index=True)
-        sums[own] += np.add.reduceat(_signs(bits, codes[rows], dim), begins, axis=0, dtype=np.float64)
-    counts = np.bincount(cells, minlength=lists)
-    empty = np.flatnonzero(counts == 0)
-    weights = counts[cells].astype(np.float64)
-    crowded = rng.choice(len(codes), len(empty), replace=False, p=weights / weights.sum())
-    sums[empty] = _signs(bits, codes[crowded], dim)
-    return sums
+    return Coarse(
+        bits, spherical_means(len(sample), lists, lambda rows: _signs(bits, sample[rows], dim), nearest_of, rng)
+    )
 
 
 def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.float32]:
@@ -138,65 +109,12 @@ def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.float32]:
     return signs
 
 
-def _bytes(means: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
-    """Scale rows to one length, the largest that bytes hold, and round."""
-    lengths = np.sqrt((means.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
-    unit = means / np.maximum(lengths, 1e-9)
-    return np.asarray(np.rint(unit * (127 / np.abs(unit).max())), dtype=np.int8)
-
-
-@dataclass
-class _Lists:
-    """Rows of a view, list by list.
-
-    Attributes
-    ----------
-    codes : (n, words) uint64 array
-    rows : (n,) int64 array
-        Positions in the view.
-    ids : (n,) int64 array
-        -1 where a row has died since.
-    starts : (lists + 1,) int64 array
-    """
-
-    codes: Words
-    rows: Ids
-    ids: Ids
-    starts: Ids
-
-    @classmethod
-    def of(cls, view: View, start: int, lists: int) -> "_Lists":
-        """Group the live rows from position ``start`` on."""
-        rows = start + np.flatnonzero(view.alive[start:])
-        cells = view.cells[rows]
-        rows = rows[np.lexsort((view.ids[rows], cells))]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(cells, minlength=lists))])
-        return cls(np.ascontiguousarray(view.codes[rows, 0]), rows, view.ids[rows], starts)
-
-    def among(self, view: View, allowed: npt.NDArray[np.bool_]) -> Ids:
-        """Return the ids of the rows of a view that are allowed, and -1 for the others."""
-        return np.where(allowed[self.rows], view.ids[self.rows], -1)
-
-
 class InvertedFile:
     """The searcher of an index of lists. Codes of several planes are found by their first, and then compared."""
 
     def __init__(self, measure: Measure, coarse: Coarse) -> None:
         self.measure, self.coarse = measure, coarse
-        self._view: View | None = None
-        self._parts: list[_Lists] = []
-        self._main_stop = 0
-
-    def _follow(self, view: View) -> None:
-        lists = len(self.coarse.centroids)
-        main = self._parts[:1]
-        if self._view is None or self._view.edition != view.edition or TAIL * (len(view) - self._main_stop) > len(view):
-            main = [_Lists.of(view, 0, lists)]
-            self._main_stop = len(view)
-        tail = [_Lists.of(view, self._main_stop, lists)] if self._main_stop < len(view) else []
-        for part in main:
-            part.ids = part.among(view, view.alive)
-        self._parts, self._view = main + tail, view
+        self._partition = Partition(len(coarse.centroids), _first_planes)
 
     def search(
         self, view: View, queries: Words, k: int, probes: int, among: npt.NDArray[np.bool_] | None = None
@@ -211,12 +129,14 @@ class InvertedFile:
         among : (n,) bool array, optional
             Rows that may be found, where not all may.
         """
-        if view is not self._view:
-            self._follow(view)
         signs = np.ascontiguousarray(queries[:, 0])
         lists = self.coarse.nearest(signs, min(probes, len(self.coarse.centroids)))
         found = []
-        for part in self._parts:
+        for part in self._partition.of(view):
             ids = part.ids if among is None else part.among(view, view.alive & among)
-            found.append(self.measure.bits.top_k_lists(signs, part.codes, ids, part.starts, lists, k))
+            found.append(self.measure.bits.top_k_lists(signs, part.held, ids, part.starts, lists, k))
         return joined(found, k) if len(found) > 1 else found[0]
+
+
+def _first_planes(view: View, rows: Ids, starts: Ids) -> Words:
+    return np.ascontiguousarray(view.codes[rows, 0])

@@ -8,11 +8,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.kernels import BitKernels, SearchIndex
+from hdc.selection import read_keys, sort_keys
 from hdc.words import Words, word_count
 
 Distances = npt.NDArray[Any]
 Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
+
+NONE = np.iinfo(np.int64).max
+"""Sorts after every pair of distance and id."""
 
 FEW = 8
 """Up to so many queries a scan of the rows as they are is faster than bit-planes, which must be built first."""
@@ -91,6 +95,21 @@ def planes_index(bits: BitKernels, dim: int) -> SearchIndex:
 
 
 def nearest_of(distances: Distances, ids: Ids, k: int) -> tuple[Distances, Ids]:
-    """Return the k nearest of each row, in order of (distance, id); places without an id come last."""
-    order = np.lexsort((ids, distances, ids < 0))[:, :k]
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
+    """Return the k nearest of each row, in order of (distance, id); places without an id come last.
+
+    Parameters
+    ----------
+    distances : (q, c) int32 or float32 array
+    ids : (q, c) int64 array
+        Below 2**32; -1 for none.
+    k : int
+    """
+    floats = distances.dtype.kind == "f"
+    keys = sort_keys(np, -distances, 0) >> 32 if floats else distances.astype(np.int64)
+    keys = np.where(ids < 0, NONE, keys << 32 | ids)
+    keys.sort(axis=1)
+    keys = keys[:, :k]
+    there = keys != NONE
+    nearest = -read_keys(np, keys)[0] if floats else (keys >> 32).astype(distances.dtype)
+    farthest = np.inf if floats else np.iinfo(distances.dtype).max
+    return np.where(there, nearest, nearest.dtype.type(farthest)), np.where(there, keys & (2**32 - 1), -1)

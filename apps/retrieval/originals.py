@@ -76,10 +76,9 @@ class Originals:
 
 def _byte_cosines(bits: BitKernels, queries: Floats, kept: npt.NDArray[np.int8], rows: Ids) -> Floats:
     """Return cosines with queries rounded to 16 bits: exact in integers, so the same on every machine."""
-    largest = np.abs(queries).max(axis=1, initial=0, keepdims=True)
-    asked = np.rint(queries / np.where(largest > 0, largest, 1) * 32767).astype(np.int16)
+    asked, _ = bits.rounded(queries, 32767)
     dots, squares = bits.gather_dots(asked, kept, rows)
-    own = (asked.astype(np.int64) ** 2).sum(axis=1)[:, None]
+    own = np.einsum("qd,qd->q", asked, asked, dtype=np.int64)[:, None]
     lengths = np.sqrt(squares.astype(np.float64)) * np.sqrt(own.astype(np.float64))
     cosines: Floats = np.divide(dots, lengths, out=np.zeros(rows.shape), where=lengths > 0).astype(np.float32)
     return cosines
@@ -87,6 +86,8 @@ def _byte_cosines(bits: BitKernels, queries: Floats, kept: npt.NDArray[np.int8],
 
 def _float_cosines(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
     cosines = np.zeros(rows.shape, dtype=np.float32)
+    if not len(kept):
+        return cosines
     for start in range(0, len(queries), step := max(1, BLOCK_FLOATS // max(1, rows.shape[1] * queries.shape[1]))):
         part = slice(start, start + step)
         vectors, asked = kept[rows[part]].astype(np.float32), queries[part]

@@ -1,17 +1,24 @@
-"""Dot products with chosen rows of bytes: what re-ranking by int8 originals asks for, without copying the rows."""
+"""Dot products with chosen rows of bytes: what re-ranking by int8 originals asks for, without copying the rows.
+
+The instruction multiplies unsigned by signed bytes. So a query's 16 bits are an unsigned low byte and a signed high
+one; rows count as unsigned by adding 128, which what is known of the query, or of the number of bytes, makes up for.
+"""
 
 from typing import Any
 
+import numba
 import numpy as np
 
 from hdc.backends.numba_kernels.arrays import frozen
-from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
-from hdc.backends.numba_kernels.simd import pointer, prefetch
+from hdc.backends.numba_kernels.simd import Pointer, dot_bytes, load_bytes, pointer, prefetch, splat, sum32
 from hdc.backends.numpy_backend import Counters, Ints
 
-PART = 256
-"""Bytes whose products are added in 32 bits, which hold 2**8 of 2**7 times 2**15; 64 bits would take thrice as long."""
+LINE = 64
+"""Bytes of a cache line, and of a vector."""
+
+PART = 1 << 14
+"""Bytes whose products are added in sixteen sums of 32 bits."""
 
 BYTE_TIME = 0.05
 """Nanoseconds for a byte of a row, more or less: what decides on threads."""
@@ -19,14 +26,31 @@ BYTE_TIME = 0.05
 AHEAD = 12
 """Candidates between the one in hand and the one asked for from memory."""
 
-LINE = 64
-"""Bytes of a cache line."""
+_TOP_BITS = np.int64(-0x7F7F7F7F7F7F7F80)  # 0x80 in every byte
 
 
-@kernel
-def _gather_dots(queries: Any, items: Any, rows: Any, dots: Any, squares: Any, start: int, stop: int) -> None:
+@numba.njit(cache=True)
+def _part(items: Pointer, row: int, low: Pointer, high: Pointer, query: int, size: int) -> Any:
+    """Return, of bytes up to a multiple of 64: low . row, high . (row + 128), and the sum of row^2 - 128."""
+    lows = highs = squares = splat(0)
+    top_bits = splat(_TOP_BITS)
+    for at in range(0, size, LINE):
+        signed = load_bytes(items, row + at)
+        unsigned = signed ^ top_bits
+        lows = dot_bytes(lows, load_bytes(low, query + at), signed)
+        highs = dot_bytes(highs, unsigned, load_bytes(high, query + at))
+        squares = dot_bytes(dot_bytes(squares, unsigned, signed), top_bits, ~signed)
+    return sum32(lows), sum32(highs), sum32(squares)
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather_dots(
+    low: Any, high: Any, sums: Any, items: Any, rows: Any, dots: Any, squares: Any, start: int, stop: int
+) -> None:
+    """Fill ``dots[start:stop]`` and ``squares[start:stop]``; ``sums`` are of the high bytes in whole vectors."""
     width, candidates = items.shape[1], rows.shape[1]
-    memory, chosen = pointer(items), pointer(rows)
+    memory, chosen, lows, highs = pointer(items), pointer(rows), pointer(low), pointer(high)
+    whole = width // LINE * LINE
     for q in range(start, stop):
         for c in range(candidates):
             row = rows[q, c]
@@ -35,22 +59,29 @@ def _gather_dots(queries: Any, items: Any, rows: Any, dots: Any, squares: Any, s
                 prefetch(memory, max(ahead, 0) * width + byte)
             if row < 0:
                 continue
-            for first in range(0, width, PART):
-                dot = square = np.int32(0)
-                for j in range(min(PART, width - first)):
-                    i = np.uint64(first + j)  # never negative: else LLVM would not vectorise
-                    x = np.int32(items[row, i])
-                    dot = np.int32(dot + x * np.int32(queries[q, i]))
-                    square = np.int32(square + x * x)
-                dots[q, c] += dot
-                squares[q, c] += square
+            dot, square = -128 * 256 * sums[q], 128 * whole
+            for first in range(0, whole, PART):
+                size = min(PART, whole - first)
+                a, b, s = _part(memory, row * width + first, lows, highs, q * width + first, size)
+                dot += a + 256 * b
+                square += s
+            for j in range(whole, width):
+                x = np.int64(memory[row * width + j])
+                dot += x * (np.int64(lows[q * width + j]) + 256 * np.int64(highs[q * width + j]))
+                square += x * x
+            dots[q, c] = dot
+            squares[q, c] = square
 
 
 def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, Counters]:
     """Multiply and add; see :attr:`hdc.kernels.BitKernels.gather_dots`."""
     dots, squares = np.zeros(rows.shape, dtype=np.int64), np.zeros(rows.shape, dtype=np.int64)
+    high = queries.astype(np.int16) >> 8
+    whole = queries.shape[1] // LINE * LINE
     inputs = (
-        frozen(queries, np.int16, *queries.shape),
+        frozen(queries.astype(np.int16) & 0xFF, np.uint8, *queries.shape),
+        frozen(high, np.int8, *queries.shape),
+        frozen(high[:, :whole].sum(axis=1, dtype=np.int64), np.int64, len(queries)),
         frozen(items, np.int8, *items.shape),
         frozen(rows, np.int64, *rows.shape),
     )

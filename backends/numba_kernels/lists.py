@@ -28,7 +28,7 @@ from hdc.backends.numba_kernels.simd import (
     splat,
     store,
 )
-from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, merge
+from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, least_pairs, merge
 from hdc.words import Words
 
 Ints = npt.NDArray[np.int64]
@@ -47,10 +47,10 @@ TOGETHER = 4
 
 
 @numba.njit(cache=True)
-def _by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Ints) -> Ints:
+def by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Ints) -> tuple[Ints, Ints]:
     """Return the queries of each list: those in ``first:last`` with the list among ``probes[query, low:high]``.
 
-    Those of list l lie from ``ends[l - 1]``, or 0, to ``ends[l]``.
+    Those of list l lie from ``ends[l - 1]``, or 0, to ``ends[l]``; beside them, the list's place among the probes.
     """
     lists = len(ends)
     for at in range(lists):
@@ -62,47 +62,19 @@ def _by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Int
     for at in range(1, lists):
         ends[at] += ends[at - 1]
     queries = np.empty((last - first) * (high - low), np.int64)
+    places = np.empty((last - first) * (high - low), np.int64)
     for q in range(first, last):
         for p in range(low, high):
-            queries[ends[probes[q, p]]] = q
-            ends[probes[q, p]] += 1
-    return queries
+            end = ends[probes[q, p]]
+            queries[end] = q
+            places[end] = p
+            ends[probes[q, p]] = end + 1
+    return queries, places
 
 
 @numba.njit(cache=True, forceinline=True)
 def _differing(rows: Vector, queries: Pointer, at: int) -> Vector:
     return ctpop(rows ^ splat(np.int64(queries[at])))
-
-
-@numba.njit(cache=True)
-def _keep(pairs: Pairs, held: int, k: int) -> int:
-    """Bring the k least of ``pairs[:held]`` to the front, in any order; return the greatest of them.
-
-    Hoare's selection. Each element is moved whether it is less than the pivot or not: no branch depends on it.
-    """
-    low, high = 0, held
-    while high - low > 1:
-        last = high - 1
-        pivot = pairs[(low + last) >> 1]
-        pairs[(low + last) >> 1] = pairs[last]
-        middle = low
-        for at in range(low, last):
-            pair = pairs[at]
-            pairs[at] = pairs[middle]
-            pairs[middle] = pair
-            middle += pair < pivot
-        pairs[last] = pairs[middle]
-        pairs[middle] = pivot
-        if middle == k - 1:
-            break
-        if middle < k:
-            low = middle + 1
-        else:
-            high = middle
-    greatest = pairs[0]
-    for at in range(1, k):
-        greatest = max(greatest, pairs[at])
-    return int(greatest)
 
 
 @numba.njit(cache=True)
@@ -116,7 +88,7 @@ def _take(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best:
         pairs[held] = pair
         held += (ids[row + lane] >= 0) & (pair < bound)
     if held > len(pairs) - LANES:
-        best[q, 2] = _keep(pairs, held, k)
+        best[q, 2] = least_pairs(pairs, held, k)
         held = k
     best[q, 1] = held
     return int(_beyond(best, q))
@@ -178,7 +150,7 @@ def _search_lists(
     ends = np.empty(len(starts) - 1, np.int64)
     eight = np.empty(LANES, np.uint64)
     for low, high in ((0, min(NEAREST, probed)), (min(NEAREST, probed), probed)):
-        order = _by_list(probes, first, last, low, high, ends)
+        order, _ = by_list(probes, first, last, low, high, ends)
         done = 0
         for at in range(len(ends)):
             if ends[at] > done:
@@ -191,7 +163,7 @@ def _search_lists(
         for at in range(HEAD + held, best.shape[1]):
             best[q, at] = WORST  # a pair may lie here that was not taken
         if held > best[q, 0]:
-            _keep(best[q, HEAD:], held, best[q, 0])
+            least_pairs(best[q, HEAD:], held, best[q, 0])
 
 
 def top_k_lists(

@@ -7,6 +7,7 @@ which is why a thread is only used where it gets at least ``GRAIN`` of work.
 """
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
@@ -34,6 +35,9 @@ def _checked(n: int | str, source: str) -> int:
         raise ParameterError(f"{source} is {n!r}; it must be a whole number from 1 to {MOST_THREADS}")
     return count
 
+
+_shared_out = threading.local()
+"""``already`` is set while a thread works on a slice of :func:`share`."""
 
 _limit = _checked(os.environ.get("HDC_THREADS") or available(), "the environment variable HDC_THREADS")
 _pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="hdc")
@@ -73,7 +77,8 @@ def slices(rows: int, nanoseconds: float) -> list[tuple[int, int]]:
     nanoseconds : float
         Estimated time of one row on one thread.
     """
-    parts = max(1, min(_limit, rows, int(rows * nanoseconds / GRAIN)))
+    limit = 1 if getattr(_shared_out, "already", False) else _limit
+    parts = max(1, min(limit, rows, int(rows * nanoseconds / GRAIN)))
     return list(pairwise(rows * part // parts for part in range(parts + 1)))
 
 
@@ -98,3 +103,28 @@ def over_rows(kernel: Callable[..., None], rows: int, nanoseconds: float, *args:
         As :func:`slices`.
     """
     run([partial(kernel, *args, start, stop) for start, stop in slices(rows, nanoseconds)])
+
+
+def share(work: Callable[[int, int], None], rows: int, nanoseconds: float) -> None:
+    """Call ``work(start, stop)`` for slices of the rows, as :func:`over_rows`; kernels called there share out no more.
+
+    Parameters
+    ----------
+    work : callable that writes rows ``start`` to ``stop`` of an output
+    rows, nanoseconds
+        As :func:`slices`.
+    """
+
+    def alone(start: int, stop: int) -> None:
+        before = getattr(_shared_out, "already", False)
+        _shared_out.already = True
+        try:
+            work(start, stop)
+        finally:
+            _shared_out.already = before
+
+    parts = slices(rows, nanoseconds)
+    if len(parts) == 1:
+        work(*parts[0])
+    else:
+        run([partial(alone, *part) for part in parts])

@@ -3,7 +3,8 @@
 Numba vectorises loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which
 no loop expresses. Here a *vector* is a value like any other: ``load`` one, combine it with ``& | ^ ~ +``,
 ``store`` it. LLVM maps it to one AVX-512 register, two AVX2 or four NEON registers, so kernels need no
-variant per CPU. Only :func:`majority` has a shortcut for one instruction set, and it gives the same bits.
+variant per CPU. Only :func:`majority` and :func:`dot_bytes` have shortcuts for one instruction set, and give the same
+bits.
 
 With the JIT switched off (``NUMBA_DISABLE_JIT=1``) a vector is a NumPy array of shape (8,) and every
 operation below is its plain twin, so that the kernels run, and are measured for coverage, as plain Python.
@@ -88,9 +89,9 @@ def _compiled_from(plain: Callable[..., Any]) -> Callable[..., Any]:
 class PointerType(types.Type):
     """Numba's type of the address of an array's first element."""
 
-    def __init__(self, dtype: types.Type) -> None:
-        self.dtype = dtype
-        super().__init__(name=f"Pointer({dtype})")
+    def __init__(self, dtype: types.Type, mutable: bool = False) -> None:
+        self.dtype, self.mutable = dtype, mutable
+        super().__init__(name=f"Pointer({dtype}, mutable={mutable})")
 
 
 @register_model(PointerType)
@@ -114,6 +115,21 @@ def _load_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.load(builder.gep(args[0], [args[1]]))
 
 
+@infer_global(operator.setitem)
+class _PointerSetItem(AbstractTemplate):
+    def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
+        base, index, _ = args
+        if isinstance(base, PointerType) and base.mutable and isinstance(index, types.Integer):
+            return signature(types.none, base, types.intp, base.dtype)
+        return None
+
+
+@lower_builtin(operator.setitem, PointerType, types.Integer, types.Any)
+def _store_item(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    builder.store(args[2], builder.gep(args[0], [args[1]]))
+    return context.get_dummy_value()
+
+
 def _plain_pointer(array: Any) -> Any:
     return array.reshape(-1)
 
@@ -129,7 +145,7 @@ def pointer(typing: Any, array: Any) -> Any:
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return context.make_array(sig.args[0])(context, builder, args[0]).data
 
-    return PointerType(array.dtype)(array), generate
+    return PointerType(array.dtype, array.mutable)(array), generate
 
 
 def _word_address(context: Any, builder: Any, base_type: Any, base: Any, at: Any) -> Any:
@@ -219,6 +235,20 @@ def ctpop(typing: Any, bits: Any) -> Any:
     return bits(bits), generate
 
 
+def _plain_lowest_bit(word: int) -> int:
+    return (int(word) & -int(word)).bit_length() - 1
+
+
+@_compiled_from(_plain_lowest_bit)
+def lowest_bit(typing: Any, word: Any) -> Any:
+    """Return the place of the lowest set bit of an int64 that is not 0."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(_I1, 1))
+
+    return types.int64(types.int64), generate
+
+
 def _plain_majority(a: Vector, b: Vector, c: Vector) -> Vector:
     return (a & b) | (c & (a | b))
 
@@ -296,6 +326,141 @@ def any_bit(typing: Any, vector: Any) -> Any:
         return _any_lane(builder, builder.icmp_unsigned("!=", args[0], zeros))
 
     return types.boolean(VECTOR), generate
+
+
+_BYTES = 8 * LANES
+"""Bytes of a vector."""
+
+_B_VECTOR, _D_VECTOR, _F_VECTOR = (
+    ir.VectorType(_I8, _BYTES),
+    ir.VectorType(_I32, 2 * LANES),
+    ir.VectorType(ir.FloatType(), LANES),
+)
+
+
+def _plain_load_bytes(memory: Any, at: int) -> Vector:
+    return memory[at : at + _BYTES].copy().view(np.uint64)
+
+
+@_compiled_from(_plain_load_bytes)
+def load_bytes(typing: Any, memory: Any, at: Any) -> Any:
+    """Return the vector of 64 bytes from ``memory[at]`` on, of a pointer to bytes; at any address."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(_word_address(context, builder, sig.args[0], *args), align=1)
+
+    return VECTOR(memory, types.intp), generate
+
+
+def _plain_splat32(number: int) -> Vector:
+    return np.full(2 * LANES, int(number) % 2**32, dtype=np.uint32).view(np.uint64)
+
+
+@_compiled_from(_plain_splat32)
+def splat32(typing: Any, number: Any) -> Any:
+    """Return the vector with ``number`` (taken as 32 bits) in each half of every lane."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        first = builder.insert_element(ir.Constant(_D_VECTOR, ir.Undefined), args[0], _I32(0))
+        zeros = ir.Constant(ir.VectorType(_I32, 2 * LANES), [0] * (2 * LANES))
+        return builder.bitcast(builder.shuffle_vector(first, first, zeros), _VECTOR)
+
+    return VECTOR(types.int32), generate
+
+
+def _plain_dot_bytes(sums: Vector, unsigned: Vector, signed: Vector) -> Vector:
+    products = unsigned.view(np.uint8).astype(np.int32) * signed.view(np.int8)
+    return (sums.view(np.int32) + products.reshape(-1, 4).sum(axis=1, dtype=np.int32)).view(np.uint64)
+
+
+@_compiled_from(_plain_dot_bytes)
+def dot_bytes(typing: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
+    """Add to each 32 bits of ``sums`` the products of the four bytes there of the others, as integers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        sums, unsigned, signed = args
+        compiled_for = context.codegen().magic_tuple()[2]
+        if "+avx512vnni" in compiled_for.split(","):
+            # Newer LLVM declares the bytes as bytes, and reads this older form too.
+            kind = ir.FunctionType(_D_VECTOR, [_D_VECTOR] * 3)
+            function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
+            return builder.bitcast(builder.call(function, [builder.bitcast(x, _D_VECTOR) for x in args]), _VECTOR)
+        wide = ir.VectorType(ir.IntType(16), _BYTES)
+        a = builder.zext(builder.bitcast(unsigned, _B_VECTOR), wide)
+        b = builder.sext(builder.bitcast(signed, _B_VECTOR), wide)
+        total = builder.bitcast(sums, _D_VECTOR)
+        for place in range(4):
+            lanes = ir.Constant(_D_VECTOR, [4 * lane + place for lane in range(2 * LANES)])
+            x, y = (builder.sext(builder.shuffle_vector(z, z, lanes), _D_VECTOR) for z in (a, b))
+            total = builder.add(total, builder.mul(x, y))
+        return builder.bitcast(total, _VECTOR)
+
+    return VECTOR(VECTOR, VECTOR, VECTOR), generate
+
+
+def _plain_sum32(vector: Vector) -> int:
+    return int(vector.view(np.int32).sum(dtype=np.int32))
+
+
+@_compiled_from(_plain_sum32)
+def sum32(typing: Any, vector: Any) -> Any:
+    """Return the sum of the sixteen 32-bit integers of a vector, which 32 bits hold."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I32, [_D_VECTOR])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.add.v{2 * LANES}i32")
+        return builder.sext(builder.call(function, [builder.bitcast(args[0], _D_VECTOR)]), _I64)
+
+    return types.int64(VECTOR), generate
+
+
+def _plain_scale_lanes(
+    counts: Vector, slope: Any, shift: Any, scale: Any, offset: Any, at: int, base: Any, least: Any, scores: Any
+) -> int:
+    eight = slice(at, at + LANES)
+    own = (counts.view(np.int64).astype(np.float32) * slope + shift) * scale[eight] + offset[eight]
+    scores[:LANES] = (own + base) + np.float32(0)
+    return int(np.packbits(scores[:LANES] >= least, bitorder="little")[0])
+
+
+@_compiled_from(_plain_scale_lanes)
+def scale_lanes(
+    typing: Any,
+    counts: Any,
+    slope: Any,
+    shift: Any,
+    scale: Any,
+    offset: Any,
+    at: Any,
+    base: Any,
+    least: Any,
+    scores: Any,
+) -> Any:
+    """Turn the lanes' integers to float32 scores; return with bit l set where that of lane l is at least ``least``.
+
+    Lane l becomes ``((count * slope + shift) * scale[at + l] + offset[at + l]) + base``, every step rounded and -0
+    turned to 0, and is written to ``scores[l]``. The arrays are pointers to float32.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        counts, slope, shift, scale, offset, at, base, least, scores = args
+
+        def everywhere(number: Any) -> Any:
+            first = builder.insert_element(ir.Constant(_F_VECTOR, ir.Undefined), number, _I32(0))
+            return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
+
+        def eight(base_pointer: Any) -> Any:
+            return builder.load(builder.bitcast(builder.gep(base_pointer, [at]), _F_VECTOR.as_pointer()), align=4)
+
+        x = builder.sitofp(counts, _F_VECTOR)
+        x = builder.fadd(builder.fmul(x, everywhere(slope)), everywhere(shift))
+        x = builder.fadd(builder.fadd(builder.fmul(x, eight(scale)), eight(offset)), everywhere(base))
+        x = builder.fadd(x, ir.Constant(_F_VECTOR, [0.0] * LANES))
+        builder.store(x, builder.bitcast(scores, _F_VECTOR.as_pointer()), align=4)
+        return builder.zext(builder.bitcast(builder.fcmp_ordered(">=", x, everywhere(least)), _I8), _I64)
+
+    f32 = types.float32
+    return types.int64(VECTOR, f32, f32, scale, offset, types.intp, f32, f32, scores), generate
 
 
 def aligned_zeros(words: int) -> Words:

@@ -37,7 +37,7 @@ def _enter(scores: Any, ids: Any, score: Any, item: int) -> None:
 
 @kernel
 def _search_tables(
-    tables: Any, codes: Any, scale: Any, first: int, scores: Any, ids: Any, start: int, stop: int
+    tables: Any, codes: Any, scale: Any, offset: Any, first: int, scores: Any, ids: Any, start: int, stop: int
 ) -> None:
     """Search one block of items for queries ``start`` to ``stop``."""
     n, groups = codes.shape
@@ -58,12 +58,14 @@ def _search_tables(
                     for g in range(groups):
                         sums[lane] += table[g, codes[tile + lane, g]]
             for lane in range(lanes):
-                score = sums[lane] * scale[tile + lane]
+                score = np.float32(sums[lane] * scale[tile + lane]) + offset[tile + lane]
                 if score > best[last]:
                     _enter(best, found, score, first + tile + lane)
 
 
-def table_top_k(tables: Sums, codes: npt.NDArray[np.uint8], scale: Sums, k: int) -> tuple[Sums, npt.NDArray[np.int64]]:
+def table_top_k(
+    tables: Sums, codes: npt.NDArray[np.uint8], scale: Sums, offset: Sums, k: int
+) -> tuple[Sums, npt.NDArray[np.int64]]:
     """Keep a sorted list of k items a query; items come block by block, so that equal scores keep the lower id."""
     q, groups, _ = tables.shape
     scores = np.full((q, k), -np.inf, dtype=np.float32)
@@ -72,7 +74,8 @@ def table_top_k(tables: Sums, codes: npt.NDArray[np.uint8], scale: Sums, k: int)
     for first in range(0, len(codes), BLOCK):
         block = frozen(codes[first : first + BLOCK], np.uint8, min(BLOCK, len(codes) - first), groups)
         factors = frozen(scale[first : first + BLOCK], np.float32, len(block))
-        over_rows(_search_tables, q, len(block) * groups * 0.4, known, block, factors, first, scores, ids)
+        more = frozen(offset[first : first + BLOCK], np.float32, len(block))
+        over_rows(_search_tables, q, len(block) * groups * 0.4, known, block, factors, more, first, scores, ids)
     return scores, ids
 
 

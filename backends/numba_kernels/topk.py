@@ -1,4 +1,4 @@
-"""Keep the k best (distance, id) pairs: one integer per pair, one heap per query."""
+"""Keep the k best (distance, id) pairs, one integer per pair, by a heap per query or by selection."""
 
 import numba
 import numpy as np
@@ -29,6 +29,52 @@ def replace_worst(heap: Pairs, pair: int) -> None:
         heap[hole] = heap[child]
         hole = child
     heap[hole] = pair
+
+
+@numba.njit(cache=True)
+def score_key(bits: int) -> int:
+    """Return the integer of 32 bits that sorts a float32, given by its bits: greater floats make lesser integers.
+
+    As ``sort_keys`` of :mod:`hdc.selection`.
+    """
+    return bits & 0x7FFFFFFF if bits < 0 else ~bits
+
+
+@numba.njit(cache=True)
+def key_score(key: int) -> int:
+    """Return the bits of the float32 of a key: undo :func:`score_key`."""
+    return ~key if key < 0 else key | -0x80000000
+
+
+@numba.njit(cache=True)
+def least_pairs(pairs: Pairs, held: int, k: int) -> int:
+    """Bring the k least of ``pairs[:held]`` to the front, in any order; return the greatest of them.
+
+    Hoare's selection. Each element is moved whether it is less than the pivot or not: no branch depends on it.
+    """
+    low, high = 0, held
+    while high - low > 1:
+        last = high - 1
+        pivot = pairs[(low + last) >> 1]
+        pairs[(low + last) >> 1] = pairs[last]
+        middle = low
+        for at in range(low, last):
+            pair = pairs[at]
+            pairs[at] = pairs[middle]
+            pairs[middle] = pair
+            middle += pair < pivot
+        pairs[last] = pairs[middle]
+        pairs[middle] = pivot
+        if middle == k - 1:
+            break
+        if middle < k:
+            low = middle + 1
+        else:
+            high = middle
+    greatest = pairs[0]
+    for at in range(1, k):
+        greatest = max(greatest, pairs[at])
+    return int(greatest)
 
 
 def new_heaps(chunks: int, queries: int, k: int) -> Pairs:

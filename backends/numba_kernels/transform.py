@@ -30,25 +30,68 @@ def _butterflies(source: Any, target: Any) -> None:
 
 
 @kernel
+def _transform(x: Any, rounds: int, scale: Any, scratch: Any) -> None:
+    """Transform ``x``, of length ``2**rounds``, in place; ``scratch`` is two such rows."""
+    dim = len(x)
+    half = dim // 2
+    here, there = scratch[0], scratch[1]
+    if rounds % 2:
+        for j in range(half):
+            here[2 * j] = (x[j] + x[half + j]) * scale
+            here[2 * j + 1] = (x[j] - x[half + j]) * scale
+    else:
+        for j in range(dim):
+            here[j] = x[j] * scale
+    for _ in range(rounds // 2):
+        _butterflies(here, there)
+        here, there = there, here
+    for j in range(dim):
+        x[j] = here[j]
+
+
+@kernel
 def _fwht(x: Any, rounds: int, scale: Any, out: Any, start: int, stop: int) -> None:
     """Transform rows of length ``2**rounds``."""
     dim = x.shape[1]
-    half = dim // 2
     scratch = np.empty((2, dim), dtype=x.dtype)
     for i in range(start, stop):
-        here, there = scratch[0], scratch[1]
-        if rounds % 2:
-            for j in range(half):
-                here[2 * j] = (x[i, j] + x[i, half + j]) * scale
-                here[2 * j + 1] = (x[i, j] - x[i, half + j]) * scale
-        else:
-            for j in range(dim):
-                here[j] = x[i, j] * scale
-        for _ in range(rounds // 2):
-            _butterflies(here, there)
-            here, there = there, here
         for j in range(dim):
-            out[i, j] = here[j]
+            out[i, j] = x[i, j]
+        _transform(out[i], rounds, scale, scratch)
+
+
+@kernel
+def _hadamard(
+    x: Any,
+    first: Any,
+    middle: Any,
+    index: Any,
+    sign: Any,
+    steps: int,
+    rounds: int,
+    scale: Any,
+    out: Any,
+    start: int,
+    stop: int,
+) -> None:
+    """Apply an operator, or, for negative steps, its inverse, ``abs(steps)`` times to rows."""
+    dim, size = len(first), 1 << rounds
+    scratch = np.empty((2, size), dtype=x.dtype)
+    moved = np.empty(dim, dtype=x.dtype)
+    for i in range(start, stop):
+        row = out[i]
+        for j in range(dim):
+            row[j] = x[i, j]
+        for _ in range(abs(steps)):
+            for j in range(dim):
+                moved[j] = row[j] * first[j] if steps > 0 else row[index[j]] * sign[j]
+            _transform(moved[:size] if steps > 0 else moved[dim - size :], rounds, scale, scratch)
+            if size < dim:
+                for j in range(dim):
+                    moved[j] *= middle[j]
+                _transform(moved[dim - size :] if steps > 0 else moved[:size], rounds, scale, scratch)
+            for j in range(dim):
+                row[j] = moved[index[j]] * sign[j] if steps > 0 else moved[j] * first[j]
 
 
 @kernel
@@ -78,3 +121,24 @@ def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.
     places, signs = frozen(index, np.int64, len(index)), frozen(sign, native, len(index))
     over_rows(_signed_gather, len(rows), len(index) * 1.0, rows, places, signs, out)
     return out.reshape(*x.shape[:-1], len(index))
+
+
+def hadamard(
+    x: Floats,
+    first: npt.NDArray[np.int8],
+    middle: npt.NDArray[np.int8],
+    index: npt.NDArray[np.int64],
+    sign: npt.NDArray[np.int8],
+    steps: int,
+) -> Floats:
+    """Apply all steps to a row before the next one; see :attr:`hdc.kernels.DenseKernels.hadamard`."""
+    native = x.dtype.newbyteorder("=")
+    rows = rows_of(x, native)
+    dim = rows.shape[1]
+    rounds = dim.bit_length() - 1
+    tables = [frozen(table, native, dim) for table in (first, middle)]
+    tables += [frozen(index, np.int64, dim), frozen(sign, native, dim)]
+    out = np.empty(rows.shape, dtype=native)
+    time = abs(steps) * dim * (0.1 * rounds + 2)
+    over_rows(_hadamard, len(rows), time, rows, *tables, steps, rounds, native.type(2.0 ** (-rounds / 2)), out)
+    return out.reshape(x.shape)

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from hdc.backends.torch_kernels.search import QUERIES, hamming, shared_ones, smallest
 from hdc.backends.torch_kernels.words import blocks
+from hdc.kernels import LEAST_UNIT
 
 
 def code_dots(queries: Tensor, items: Tensor, dim: int) -> Tensor:
@@ -50,6 +51,15 @@ def gather_dots(queries: Tensor, items: Tensor, rows: Tensor) -> tuple[Tensor, T
         dots[query, column] = (gathered * queries[query]).sum(dim=1, dtype=torch.int64)
         squares[query, column] = (gathered * gathered).sum(dim=1, dtype=torch.int64)
     return dots, squares
+
+
+def rounded(x: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """Divide rows by their units, and round."""
+    if x.shape[1] == 0 or len(x) == 0:
+        return x.to(torch.int16), torch.ones(len(x), dtype=x.dtype, device=x.device)
+    unit = x.abs().amax(dim=1) / most
+    unit = torch.where(unit >= LEAST_UNIT, unit, torch.ones_like(unit))
+    return (x / unit[:, None]).round().to(torch.int16, memory_format=torch.contiguous_format), unit
 
 
 def plane_sums(queries: Tensor, items: Tensor) -> Tensor:

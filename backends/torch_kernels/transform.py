@@ -48,6 +48,24 @@ def signed_gather(x: Tensor, index: Tensor, sign: Tensor) -> Tensor:
     return torch.index_select(x, -1, index) * sign.to(x.dtype)
 
 
+def hadamard(x: Tensor, first: Tensor, middle: Tensor, index: Tensor, sign: Tensor, steps: int) -> Tensor:
+    """Compose the other kernels, step by step; arrays of each step are its own, so that gradients flow."""
+    dim = x.shape[-1]
+    p = 1 << (dim.bit_length() - 1)
+    parts = (slice(0, p), slice(dim - p, dim))[:: 1 if steps > 0 else -1]
+    y = x
+    for _ in range(abs(steps)):
+        y = y * first.to(x.dtype) if steps > 0 else signed_gather(y, index, sign)
+        if p == dim:
+            y = fwht(y)
+        else:
+            y[..., parts[0]] = fwht(y[..., parts[0]])
+            y *= middle.to(x.dtype)
+            y[..., parts[1]] = fwht(y[..., parts[1]])
+        y = signed_gather(y, index, sign) if steps > 0 else y * first.to(x.dtype)
+    return y
+
+
 def csr_matmul(data: Tensor, indices: Tensor, indptr: Tensor, x: Tensor) -> Tensor:
     """Add the chosen rows of ``x``, times their weights, to the rows that they belong to, in blocks."""
     docs = len(indptr) - 1

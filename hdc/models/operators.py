@@ -166,30 +166,10 @@ class Hadamard(Operator):
 
     def apply(self, x: Array, kernels: Backend) -> Array:
         """Apply the operator, or its inverse, as often as the exponent says."""
-        step = self._forward if self.exponent > 0 else self._backward
-        for _ in range(abs(self.exponent)):
-            x = step(x, kernels)
-        return x if self.exponent else kernels.xp.asarray(x, copy=True)
-
-    def _forward(self, x: Array, kernels: Backend) -> Array:
-        signed = x * kernels.xp.astype(self.first, x.dtype)
-        return self.last.apply(self._transform(signed, kernels, last=False), kernels)
-
-    def _backward(self, y: Array, kernels: Backend) -> Array:
-        y = self._transform(self.undo.apply(y, kernels), kernels, last=True)
-        return y * kernels.xp.astype(self.first, y.dtype)
-
-    def _transform(self, x: Array, kernels: Backend, *, last: bool) -> Array:
-        """Transform an array that no one else holds, in place unless ``dim`` is a power of two."""
-        dim = x.shape[-1]
-        p = 1 << (dim.bit_length() - 1)
-        if p == dim:
-            return kernels.dense.fwht(x)
-        parts = (slice(dim - p, dim), slice(0, p)) if last else (slice(0, p), slice(dim - p, dim))
-        x[..., parts[0]] = kernels.dense.fwht(x[..., parts[0]])
-        x *= kernels.xp.astype(self.middle, x.dtype)
-        x[..., parts[1]] = kernels.dense.fwht(x[..., parts[1]])
-        return x
+        if not self.exponent:
+            return kernels.xp.asarray(x, copy=True)
+        moves = self.last if self.exponent > 0 else self.undo
+        return kernels.dense.hadamard(x, self.first, self.middle, moves.index, moves.sign, self.exponent)
 
     def power(self, exponent: int, kernels: Backend) -> "Hadamard":
         """Return the operator with another exponent; applying it costs one transform a step."""

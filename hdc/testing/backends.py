@@ -85,8 +85,18 @@ BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
             rng.integers(-1, 9, (4, 5)),
         )
     ],
+    "rounded": [
+        lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32), 7),
+        lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32) * np.float32(1e-39), 32767),
+    ],
 }
 """Arguments of each kernel on packed words, by dimension; results are compared exactly."""
+
+
+def _hadamard(rng: np.random.Generator, dtype: Any, dim: int, steps: int) -> Arguments:
+    first, middle, sign = rng.choice(np.array([-1, 1], dtype=np.int8), (3, dim))
+    return rng.standard_normal((3, dim)).astype(dtype), first, middle, rng.permutation(dim), sign, steps
+
 
 DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = {
     "fwht": [
@@ -100,6 +110,12 @@ DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = 
             rng.permutation(65),
             rng.choice(np.array([-1, 1], dtype=np.int8), 65),
         )
+    ],
+    "hadamard": [
+        lambda rng, dtype: _hadamard(rng, dtype, 1, 2),
+        lambda rng, dtype: _hadamard(rng, dtype, 64, -1),
+        lambda rng, dtype: _hadamard(rng, dtype, 65, 2),
+        lambda rng, dtype: _hadamard(rng, dtype, 1000, -3),
     ],
     "csr_matmul": [
         lambda rng, dtype: (
@@ -123,7 +139,7 @@ def _quadratic(rng: np.random.Generator, groups: int, steps: int) -> Arguments:
 def _looked_up(rng: np.random.Generator, items: int, k: int) -> Arguments:
     tables = rng.integers(-9, 9, (3, 5, 256)).astype(np.float32)
     codes = rng.integers(0, 256, (items, 5)).astype(np.uint8)
-    return tables, codes, rng.integers(1, 3, items).astype(np.float32), k
+    return tables, codes, *rng.integers(1, 3, (2, items)).astype(np.float32), k
 
 
 TABLE_CASES: dict[str, list[Callable[[np.random.Generator], Arguments]]] = {
@@ -169,7 +185,9 @@ def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
             except Exception as error:
                 raise KernelError(f"kernel {kernel!r} of backend {name!r}, {form} input: {error}") from error
     _check_search_index(backend, reference)
-    records = [record for record in (backend.bits, backend.dense, backend.tables) if record is not None]
+    _check_lists(backend, reference)
+    kernels = backend.bits, backend.dense, backend.tables, backend.lists
+    records = [record for record in kernels if record is not None]
     return tuple(field.name for record in records for field in fields(record) if field.name != "exact_integers")
 
 
@@ -240,3 +258,24 @@ def _check_search_index(backend: Backend, reference: Backend) -> None:
             _compare(found, reference.bits.top_k(queries, rows, 9))
         except AssertionError as error:
             raise KernelError(f"search_index of backend {backend.name!r}, dim {dim}: {error}") from error
+
+
+def _check_lists(backend: Backend, reference: Backend) -> None:
+    if backend.lists is None or reference.lists is None:
+        return
+    rng = np.random.default_rng(2)
+    for dim in DIMS:
+        queries, centroids = (rng.integers(-128, 128, (n, dim)).astype(np.int8) for n in (20, 33))
+        _, rows, ids, starts, lists, k = _lists(rng, dim)
+        numbers = rng.integers(-8, 8, (5, dim)).astype(np.int8)
+        scale, offset = rng.standard_normal((2, len(ids)), dtype=np.float32)
+        factors, base = rng.standard_normal((5, 2), dtype=np.float32), rng.standard_normal((5, 3), dtype=np.float32)
+        try:
+            found = backend.lists.centroids(centroids).nearest(queries, 7)
+            _compare(found, reference.lists.centroids(centroids).nearest(queries, 7))
+            held, known = (b.code_lists(rows, scale, offset, starts) for b in (backend.lists, reference.lists))
+            assert len(held) == len(ids), f"length {len(held)} of {len(ids)} rows"
+            asked = numbers, factors, lists, base, ids, k
+            _compare(held.search(*asked), known.search(*asked))
+        except AssertionError as error:
+            raise KernelError(f"lists of backend {backend.name!r}, dim {dim}: {error}") from error

@@ -15,8 +15,8 @@ from hdc.apps.parameters import Parameters
 from hdc.apps.retrieval.binarisers.files import read_model, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
 from hdc.checks import integer
-from hdc.errors import DimensionError, DTypeError, ParameterError, UnsupportedError
-from hdc.kernels import TableKernels
+from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
+from hdc.kernels import ListKernels, TableKernels
 from hdc.registry import backend as find_backend
 from hdc.words import Words, word_count
 
@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 BLOCK_BYTES = 1 << 26
-"""Temporaries of :meth:`Binarizer.transform` and of searches stay under about this many bytes (64 MiB)."""
+"""Temporaries of :meth:`Binarizer.transform` and of searches stay under about so many bytes (64 MiB) a thread."""
 
 GROUP_BITS = 4
 """A nibble table has one entry for each value of so many bits."""
@@ -35,6 +35,14 @@ def table_kernels() -> TableKernels:
     kernels = find_backend("auto").tables
     if kernels is None:
         raise UnsupportedError("the default backend has no table kernels")
+    return kernels
+
+
+def list_kernels() -> ListKernels:
+    """Return the compiled kernels of inverted files."""
+    kernels = find_backend("auto").lists
+    if kernels is None:
+        raise UnsupportedError("the default backend has no kernels of lists")
     return kernels
 
 
@@ -101,6 +109,15 @@ class Binarizer(Parameters, ABC):
     def scale(self, codes: Words) -> Floats:
         """Return ``(n,)`` float32: what the looked-up sum of each code is multiplied by."""
         return np.ones(len(codes), dtype=np.float32)
+
+    def offset(self, codes: Words) -> Floats:
+        """Return ``(n,)`` float32: what is then added."""
+        return np.zeros(len(codes), dtype=np.float32)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether codes can be compared with codes."""
+        return True
 
     @property
     def levels(self) -> int:
@@ -173,6 +190,8 @@ class Binarizer(Parameters, ABC):
         ------
         DTypeError, DimensionError, ParameterError
             As :meth:`transform`, and if the codes are not of this model's size.
+        UnsupportedError
+            If codes are to be compared with codes, and the model is not ``symmetric``.
         """
         items = self._as_codes(codes)
         if not self._looks_up(queries, asymmetric):
@@ -184,6 +203,7 @@ class Binarizer(Parameters, ABC):
         for group, values in enumerate(as_bytes.T):
             sums += tables[:, group, values]
         sums *= self.scale(items)
+        sums += self.offset(items)
         return sums
 
     def search(self, queries: Any, codes: Words, k: int = 10, *, asymmetric: bool = True) -> tuple[Floats, Ids]:
@@ -216,17 +236,20 @@ class Binarizer(Parameters, ABC):
         return self._search_tables(queries, items, k)
 
     def _looks_up(self, queries: Any, asymmetric: bool) -> bool:
-        return asymmetric and np.asanyarray(queries).dtype.kind == "f"
+        floats = np.asanyarray(queries).dtype.kind == "f"
+        if not self.symmetric and not (asymmetric and floats):
+            raise UnsupportedError(f"codes of this {type(self).__name__} are not compared with codes; give floats")
+        return asymmetric and floats
 
     def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
         rows = as_rows(queries, self._check_fitted(), "queries")
         scores = np.empty((len(rows), k), dtype=np.float32)
         ids = np.empty((len(rows), k), dtype=np.int64)
         if k:
-            as_bytes, scale = self._sign_bytes(codes), self.scale(codes)
+            as_bytes, scale, offset = self._sign_bytes(codes), self.scale(codes), self.offset(codes)
             for part in blocks(len(rows), 2 * as_bytes.shape[1] * 1024):
                 tables = byte_tables(self.nibble_tables(finite(rows[part], part.start, "queries")))
-                scores[part], ids[part] = table_kernels().top_k(tables, as_bytes, scale, k)
+                scores[part], ids[part] = table_kernels().top_k(tables, as_bytes, scale, offset, k)
         return scores, ids
 
     def _sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
@@ -288,7 +311,10 @@ class Binarizer(Parameters, ABC):
         """
         parameters, arrays = read_model(folder, cls.__name__)
         model = cls(**parameters)
-        model._set_state(arrays)
+        try:
+            model._set_state(arrays)
+        except KeyError as error:
+            raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None
         return model
 
     @abstractmethod

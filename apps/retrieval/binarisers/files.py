@@ -6,6 +6,7 @@ The JSON is written last, aside and renamed: a folder holds the old model, the n
 import hashlib
 import json
 from collections.abc import Mapping
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: M
     content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
     description = {"format": FORMAT, "class": name, "parameters": dict(parameters), "blake2b": _digest(content)}
     description["self"] = _digest(_canonical(description))
-    for name, content_of in ((ARRAYS, content), (DESCRIPTION, json.dumps(description, indent=1).encode())):
+    for name, content_of in (
+        (ARRAYS, content),
+        (DESCRIPTION, json.dumps(description, indent=1, default=index).encode()),
+    ):
         with replacing(where / name) as file:
             file.write(content_of)
 

@@ -1,76 +1,241 @@
 """RaBitQBinarizer: signs of rotated residuals, an unbiased estimate of the dot product, and its error bound."""
 
 import math
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import Floats, as_rows, finite, sign_tables
-from hdc.apps.retrieval.binarisers.sign import Centred, Rotations, mean_of
-from hdc.errors import ParameterError
+from hdc.apps.retrieval.binarisers.base import (
+    BLOCK_BYTES,
+    Binarizer,
+    Floats,
+    Ids,
+    as_rows,
+    blocks,
+    finite,
+    list_kernels,
+    sign_tables,
+)
+from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
+from hdc.apps.retrieval.kmeans import sampled, spherical_means
+from hdc.checks import integer
+from hdc.errors import FileFormatError, ParameterError
+from hdc.kernels import ESTIMATE_BITS, Centroids
+from hdc.registry import backend as find_backend
+from hdc.selection import top_scores
 from hdc.words import WORD_BITS, Words, pack, word_count
 
 E0 = 1.9
 """Default width of the bound, in standard deviations of an unrelated query's error: 5.7 % of those fall outside."""
 
-OWN_WORDS = 1
-"""Words of a code that hold not signs but two float32."""
+MOST_LISTS, MOST_COMPONENTS = 1 << 24, 1 << 16
+
+FACTORS = np.dtype([("scale", "<f4"), ("share", "<f2"), ("fit", "<u2")])
+"""The word after the signs: |r| / f; the offset, as a share of |r| |c|; and f, in 65535ths."""
 
 
-class RaBitQBinarizer(Centred):
+@dataclass(frozen=True)
+class Factors:
+    """What a code says beside its signs, of n codes.
+
+    Attributes
+    ----------
+    scale : (n,) float32 array
+        |r| / f, which makes the estimate unbiased.
+    offset : (n,) float32 array
+        How much more ``r . c`` is than its own estimate.
+    norm, fit : (n,) float32 arrays
+        |r|, and f: the cosine between the residual and its signs.
+    cells : (n,) int64 array
+        The list of each.
+    """
+
+    scale: Floats
+    offset: Floats
+    norm: Floats
+    fit: Floats
+    cells: Ids
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Queries as the list kernels take them; see :class:`hdc.kernels.CodeLists`."""
+
+    integers: npt.NDArray[np.int8]
+    factors: Floats
+    lists: Ids
+    base: Floats
+
+
+class RaBitQBinarizer(Binarizer):
     """RaBitQ codes (Gao & Long 2024): one bit a dimension, the residual's norm, and how well the signs fit it.
 
-    A vector x with residual ``r = x - mean`` has the code ``s = sign(P r)``, P a random orthogonal operator. The
-    unit vector ``s / sqrt(d)`` makes an angle with ``P r`` whose cosine f is kept. For a query q,
-    ``|r| (P q . s) / (sqrt(d) f)`` estimates ``r . q`` without bias over the choice of P.
+    A vector x with residual ``r = x - c`` has the code ``s = sign(P r)``, P a random orthogonal operator and c the
+    centre of its list; with one list, the mean. The unit vector ``s / sqrt(d)`` makes an angle with ``P r`` whose
+    cosine f is kept. For a query q, ``|r| (P (q - c) . s) / (sqrt(d) f)`` estimates ``r . (q - c)`` without bias over
+    the choice of P, with an error in proportion to ``|q - c|``. ``r . c`` is known, so that ``x . q`` follows.
 
-    The last word of a code is two little-endian float32: ``|r|`` and f, 8 bytes as in FAISS.
+    The word after the signs holds 8 bytes, as in FAISS; with several lists, another one says which.
 
     Parameters
     ----------
+    lists : int
+        Lists, found by spherical k-means, that an index of kind ``ivf`` looks into; residuals to their centres are
+        shorter. At most 2**24. A fitted model has ``lists_`` of them.
     seed : int
-        Of the operator.
+        Of the operator and the lists.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32)
+    >>> binarizer = RaBitQBinarizer(lists=5).fit(x)
+    >>> codes = binarizer.transform(x)
+    >>> codes.shape, binarizer.bytes_per_vector
+    ((300, 3), 24)
+    >>> scores, ids = binarizer.search(x[:2], codes, k=1)
+    >>> ids.ravel()
+    array([0, 1])
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, lists: int = 1, seed: int = 0) -> None:
+        self.lists = lists
         self.seed = seed
 
     def fit(self, X: Any, y: None = None) -> Self:
-        """Compute the mean of ``(n, d)`` float vectors; raises as :meth:`SignBinarizer.fit`, and if d is 1."""
+        """Find the mean of ``(n, d)`` float vectors, and the lists; raises as :meth:`SignBinarizer.fit`.
+
+        Raises
+        ------
+        ParameterError
+            Also if d is 1, or there are fewer vectors than lists.
+        """
         rows = as_rows(X)
         if rows.shape[1] < 2:
             raise ParameterError("RaBitQ needs vectors of at least 2 components")
+        lists = integer(self.lists, "lists", 1)
+        if lists > MOST_LISTS:
+            raise ParameterError(f"lists must be at most {MOST_LISTS}, not {lists}")
+        if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
+            raise ParameterError(f"lists are found of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
         self.mean_ = mean_of(rows)
+        self.directions_ = np.zeros((1, rows.shape[1]), dtype=np.int8)
+        self.lengths_ = np.zeros(1, dtype=np.float32)
+        if lists > 1:
+            rng = np.random.default_rng(self.seed)
+            chosen = sampled(len(rows), lists, rng)
+            self._find_lists(finite(rows[chosen], 0), rng)
         self._prepare()
         return self
 
+    def _find_lists(self, sample: Floats, rng: np.random.Generator) -> None:
+        """Find directions, and how far along each its vectors lie in the mean."""
+        integers = find_backend("auto").bits.rounded(sample, 127)[0].astype(np.int8)
+        units = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), np.float32(1e-30))
+
+        def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:
+            return np.asarray(list_kernels().centroids(directions).nearest(integers, 1)[1][:, 0])
+
+        directions = spherical_means(len(sample), self.lists, units.__getitem__, nearest_of, rng)
+        cells = nearest_of(directions)
+        along = np.einsum("nd,nd->n", sample, directions[cells], dtype=np.float32)
+        squares = (directions.astype(np.int64) ** 2).sum(axis=1)
+        counts = np.maximum(1, np.bincount(cells, minlength=self.lists))
+        means = np.bincount(cells, weights=along, minlength=self.lists) / counts
+        self.directions_ = directions
+        self.lengths_ = (means / np.maximum(1, squares)).astype(np.float32)
+
     def _prepare(self) -> None:
-        self.n_features_in_ = len(self.mean_)
-        self.dim_ = self.n_features_in_
+        self.n_features_in_ = self.dim_ = len(self.mean_)
+        self.lists_ = len(self.lengths_)
         self._rotate = Rotations(self.dim_, self.dim_, self.seed)
+        self._centroids: Centroids | None = None
+        centres = self.directions_ * self.lengths_[:, None] if self.lists_ > 1 else self.mean_[None]
+        self._centres = self._rotate(centres)
+        self._lengths_of_centres = np.linalg.norm(centres, axis=1)
+        self._of_mean = self._rotate(self.mean_[None])[0]
+
+    def _nearest(self, x: Floats, count: int) -> tuple[Floats, Ids]:
+        """Return the products with the nearest centres, about, and the centres' numbers."""
+        if self.lists_ == 1:
+            return (x @ self.mean_)[:, None], np.zeros((len(x), 1), dtype=np.int64)
+        if self._centroids is None:
+            self._centroids = list_kernels().centroids(self.directions_)
+        integers, unit = find_backend("auto").bits.rounded(x, 127)
+        dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
+        return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
 
     @property
     def words(self) -> int:
-        """Words of a code: signs, then one of two float32."""
+        """Words of a code: signs, then one of factors, and, with several lists, one of the list."""
         self._check_fitted()
-        return word_count(self.dim_) + OWN_WORDS
+        return word_count(self.dim_) + 1 + (self.lists_ > 1)
 
     def _encode(self, x: Floats) -> Words:
-        residual = self._rotate(x - self.mean_)
+        cells = self._nearest(x, 1)[1][:, 0]
+        centres = self._centres[cells]
+        residual = self._rotate(x) - centres
         norm = np.linalg.norm(residual, axis=1)
         fit = np.abs(residual).sum(axis=1) / (math.sqrt(self.dim_) * np.maximum(norm, np.float32(1e-30)))
-        factors = np.stack([norm, np.where(norm > 0, fit, 1)], axis=1).astype("<f4")
-        return np.concatenate([pack(residual > 0), factors.view("<u8").astype(np.uint64)], axis=1)
+        factors = np.zeros(len(x), dtype=FACTORS)
+        factors["fit"] = np.rint(65535 * np.where(norm > 0, np.minimum(fit, 1), 1))
+        factors["scale"] = 65535 * norm / factors["fit"]
+        signs = np.where(residual > 0, np.float32(1), np.float32(-1))
+        signs *= (factors["scale"] / math.sqrt(self.dim_))[:, None].astype(np.float32)
+        offset = np.einsum("nd,nd->n", centres, residual - signs)
+        whole = norm * self._lengths_of_centres[cells]
+        factors["share"] = np.divide(offset, whole, out=np.zeros_like(offset), where=whole > 0)
+        parts = [pack(residual > 0), factors.view("<u8").astype(np.uint64)[:, None]]
+        return np.concatenate([*parts, cells[:, None].astype(np.uint64)] if self.lists_ > 1 else parts, axis=1)
 
-    def factors(self, codes: Words) -> tuple[Floats, Floats]:
-        """Return ``(n,)`` float32 norms of the residuals and cosines between signs and residuals."""
-        pairs = np.ascontiguousarray(codes[:, -OWN_WORDS:], dtype="<u8").view("<f4")
-        return pairs[:, 0].astype(np.float32), pairs[:, 1].astype(np.float32)
+    def cells(self, codes: Words) -> Ids:
+        """Return the list of each of ``(n, words)`` codes.
+
+        Raises
+        ------
+        ParameterError
+            If the model has no such list.
+        """
+        if self.lists_ == 1:
+            return np.zeros(len(codes), dtype=np.int64)
+        cells = codes[:, -1]
+        if len(cells) and cells.max() >= self.lists_:
+            raise ParameterError(
+                f"a code is of list {cells.max()}, and the model has {self.lists_}; it is another model's, or damaged"
+            )
+        return cells.astype(np.int64)
+
+    def factors(self, codes: Words) -> Factors:
+        """Read what ``(n, words)`` codes say beside their signs; raises as :meth:`cells`."""
+        at = word_count(self.dim_)
+        words = np.ascontiguousarray(codes[:, at : at + 1], dtype="<u8").view(FACTORS)[:, 0]
+        cells = self.cells(codes)
+        scale, fit = words["scale"].astype(np.float32), words["fit"].astype(np.float32) / np.float32(65535)
+        norm = scale * fit
+        return Factors(scale, words["share"] * norm * self._lengths_of_centres[cells], norm, fit, cells)
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether codes can be compared with codes: not residuals to several centres."""
+        self._check_fitted()
+        return self.lists_ == 1
+
+    @property
+    def longest_centre(self) -> float:
+        """Length of the longest centre: at most 1 for unit vectors."""
+        self._check_fitted()
+        return float(self._lengths_of_centres.max())
 
     def scale(self, codes: Words) -> Floats:
         """Return norm over cosine, which makes the estimate unbiased."""
-        norm, fit = self.factors(codes)
-        return norm / fit
+        return self.factors(codes).scale
+
+    def offset(self, codes: Words) -> Floats:
+        """Return what is known of each code's product with its centre, and its estimate lacks."""
+        return self.factors(codes).offset
 
     def nibble_tables(self, queries: Any) -> Floats:
         """Look up the dot products of the rotated queries with ``signs / sqrt(d)``."""
@@ -78,8 +243,43 @@ class RaBitQBinarizer(Centred):
         weights[:, : self.dim_] = self._rotate(queries) / np.float32(math.sqrt(self.dim_))
         return sign_tables(weights)
 
-    def _signs(self, codes: Words) -> Words:
-        return codes[:, :-OWN_WORDS]
+    def asked(self, queries: Floats, probes: int) -> Asked:
+        """Round ``(q, d)`` float32 queries to integers of four bits, and find their nearest lists."""
+        rotated = self._rotate(queries)
+        integers, unit = find_backend("auto").bits.rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
+        unit /= np.float32(math.sqrt(self.dim_))
+        factors = np.stack([2 * unit, -unit * integers.sum(axis=1, dtype=np.int32)], axis=1).astype(np.float32)
+        base, lists = self._nearest(queries, min(probes, self.lists_))
+        return Asked(integers.astype(np.int8), factors, lists, base)
+
+    def signs(self, codes: Words) -> Words:
+        """Return the words of codes that hold signs."""
+        return codes[:, : word_count(self.dim_)]
+
+    _signs = signs
+
+    def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
+        """Score every query against every code; see :meth:`Binarizer.scores`."""
+        sums = super().scores(queries, codes, asymmetric=asymmetric)
+        if self.lists_ > 1 and self._looks_up(queries, asymmetric):
+            rows = np.asarray(queries, dtype=np.float32)
+            sums += (self._rotate(rows) @ (self._centres - self._of_mean).T)[:, self.factors(codes).cells]
+        return sums
+
+    def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
+        if self.lists_ == 1:
+            return super()._search_tables(queries, codes, k)
+        rows = as_rows(queries, self._check_fitted(), "queries")
+        best, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
+        for part in blocks(len(rows) if k else 0, 2 * 1024 * 8 * word_count(self.dim_)):
+            asked = finite(rows[part], part.start, "queries")
+            best[part], ids[part] = top_scores(
+                find_backend("auto"), partial(self._scores_of, asked, codes), len(codes), k, BLOCK_BYTES // 16
+            )
+        return best, ids
+
+    def _scores_of(self, queries: Floats, codes: Words, part: slice) -> Floats:
+        return self.scores(queries, codes[part])
 
     def error_bound(self, queries: Any, codes: Words, e0: float = E0) -> Floats:
         """Bound the error of :meth:`scores`.
@@ -89,15 +289,28 @@ class RaBitQBinarizer(Centred):
         queries : (q, d) float array
         codes : (n, words) uint64 array
         e0 : float
-            At least ``2 (1 - Phi(e0))`` of unrelated queries are expected outside, 5.7 % at 1.9; of near ones less.
+            About ``2 (1 - Phi(e0))`` of unrelated queries are expected outside, 5.7 % at 1.9; of near ones less.
 
         Returns
         -------
         (q, n) float32 array
-            ``|q| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2).
+            ``|q - c| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2).
         """
         rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
-        norm, fit = self.factors(self._as_codes(codes))
-        width = norm * np.sqrt(np.maximum(0, 1 - fit**2)) / fit * np.float32(e0 / math.sqrt(self.dim_ - 1))
-        bound: Floats = np.linalg.norm(rows, axis=1)[:, None] * width
+        own = self.factors(self._as_codes(codes))
+        squares = (rows**2).sum(axis=1)[:, None] + self._lengths_of_centres**2
+        squares = squares - 2 * self._rotate(rows) @ self._centres.T
+        width = own.norm * np.sqrt(np.maximum(0, 1 - own.fit**2)) / own.fit * np.float32(e0 / math.sqrt(self.dim_ - 1))
+        bound: Floats = np.sqrt(np.maximum(0, squares))[:, own.cells] * width
         return bound
+
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        return {"mean": self.mean_, "directions": self.directions_, "lengths": self.lengths_}
+
+    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.mean_, self.directions_, self.lengths_ = (arrays[name] for name in ("mean", "directions", "lengths"))
+        shapes = (*self.mean_.shape,), (self.lists, *self.mean_.shape), (self.lists,)
+        found = self.mean_.shape, self.directions_.shape, self.lengths_.shape
+        if len(self.mean_) < 2 or found != shapes or self.directions_.dtype != np.int8:
+            raise FileFormatError(f"a RaBitQ model of {self.lists} lists has no arrays of shapes {found}")
+        self._prepare()

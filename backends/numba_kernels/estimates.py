@@ -1,0 +1,258 @@
+"""Top-k estimates of dot products with rows of which only signs are kept, in some lists: RaBitQ's inner loop.
+
+A query is small integers in two's complement, as bit-planes: the sum of those where a row's bits are set is four
+counts of common bits, shifted and added (Gao & Long 2024, section 3.3). As in :mod:`lists`, the work goes list by
+list, the nearest lists of every query first, and the words of eight rows lie side by side, here once and for all.
+"""
+
+from functools import partial
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel
+from hdc.backends.numba_kernels.lists import NEAREST, by_list
+from hdc.backends.numba_kernels.parallel import run, slices
+from hdc.backends.numba_kernels.scan import interleave
+from hdc.backends.numba_kernels.simd import (
+    LANES,
+    Pointer,
+    Vector,
+    aligned_zeros,
+    ctpop,
+    load,
+    lowest_bit,
+    pointer,
+    scale_lanes,
+    splat,
+)
+from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, key_score, least_pairs, score_key
+from hdc.kernels import ESTIMATE_BITS
+from hdc.words import WORD_BITS, Words
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+TILE_WORDS = 2048
+"""Words of rows (16 KiB) that all queries of a list pass over before the next are read."""
+
+ROOM = 1 << 23
+"""Pairs that a call holds at a time (64 MiB)."""
+
+STEP_TIME = 0.25
+"""Nanoseconds for a word of a row, more or less: what decides on threads."""
+
+
+@kernel
+def _planes(numbers: Words, words: int, planes: Words, first: int, last: int) -> None:
+    """Write the bits of integers, eight bytes of which make a word, the heaviest plane first."""
+    for q in range(first, last):
+        for plane in range(ESTIMATE_BITS):
+            shift = np.uint64(ESTIMATE_BITS - 1 - plane)
+            for w in range(words):
+                word = np.uint64(0)
+                for byte in range(8):
+                    ones = numbers[q, 8 * w + byte] >> shift & np.uint64(0x0101010101010101)
+                    # The product brings bit 0 of byte i to bit 56 + i.
+                    word |= (ones * np.uint64(0x0102040810204080) >> np.uint64(56)) << np.uint64(8 * byte)
+                planes[q, plane, w] = word
+
+
+@numba.njit(cache=True, forceinline=True)
+def _shared(rows: Vector, planes: Pointer, at: int) -> Vector:
+    return ctpop(rows & splat(np.int64(planes[at])))
+
+
+@numba.njit(cache=True, forceinline=True)
+def _weighted(heaviest: Vector, second: Vector, third: Vector, last: Vector) -> Vector:
+    """Return ``-8 heaviest + 4 second + 2 third + last``."""
+    minus = ~heaviest + splat(1)
+    total = minus + minus + second
+    total = total + total + third
+    return total + total + last
+
+
+@numba.njit(cache=True, forceinline=True)
+def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: int) -> tuple[Vector, Vector]:
+    """Return the sums of two queries' integers where the bits of eight rows are set."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0)
+    for w in range(words):
+        bits = load(rows, at + w * LANES)
+        a0, b0 = a0 + _shared(bits, planes, a + w), b0 + _shared(bits, planes, b + w)
+        a1, b1 = a1 + _shared(bits, planes, a + words + w), b1 + _shared(bits, planes, b + words + w)
+        a2, b2 = a2 + _shared(bits, planes, a + 2 * words + w), b2 + _shared(bits, planes, b + 2 * words + w)
+        a3, b3 = a3 + _shared(bits, planes, a + 3 * words + w), b3 + _shared(bits, planes, b + 3 * words + w)
+    return _weighted(a0, a1, a2, a3), _weighted(b0, b1, b2, b3)
+
+
+@numba.njit(cache=True)
+def _tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
+    """Keep the k best of what query q holds; return the score that others have to reach."""
+    key = least_pairs(best[q, 1:], best[q, 0], k) >> ID_BITS
+    best[q, 0] = k
+    bits[0] = key_score(key)
+    return scores[0]
+
+
+@numba.njit(cache=True)
+def _take(reached: int, bits: Pointer, ids: Pointer, row: int, best: Pointer, at: int) -> int:
+    """Hold the rows ``row + l``, l being the set bits of ``reached``; return how many pairs are held.
+
+    The number of pairs is at ``best[at]``, and they follow.
+    """
+    held = best[at]
+    while reached:
+        lane = lowest_bit(reached)
+        reached &= reached - 1
+        number = ids[row + lane]
+        best[at + 1 + held] = score_key(np.int64(bits[lane])) << ID_BITS | number
+        held += number >= 0
+    best[at] = held
+    return int(held)
+
+
+@numba.njit(cache=True, nogil=True)
+def _search(
+    block: Words,
+    begins: Ints,
+    words: int,
+    scale: Floats,
+    offset: Floats,
+    ids: Ints,
+    starts: Ints,
+    lists: Ints,
+    base: Floats,
+    planes: Words,
+    factors: Floats,
+    best: Pairs,
+    k: int,
+    first: int,
+    last: int,
+) -> None:
+    """Search the lists ``lists[q]`` for the queries ``first`` to ``last - 1``."""
+    probed, size = lists.shape[1], best.shape[1]
+    full = size - LANES
+    ends = np.empty(len(starts) - 1, np.int64)
+    scores = np.empty(LANES, np.float32)
+    bits = scores.view(np.int32)
+    leasts = np.full(len(lists), -np.inf, np.float32)
+    out, out_bits, rows, numbers, held = pointer(scores), pointer(bits), pointer(block), pointer(ids), pointer(best)
+    scales, offsets, masks, bases, slopes = (
+        pointer(scale),
+        pointer(offset),
+        pointer(planes),
+        pointer(base),
+        pointer(factors),
+    )
+    tile = max(TILE_WORDS // words // LANES, 1) * LANES
+    for low, high in ((0, min(NEAREST, probed)), (min(NEAREST, probed), probed)):
+        order, places = by_list(lists, first, last, low, high, ends)
+        done = 0
+        for at in range(len(ends)):
+            for begin in range(starts[at], starts[at + 1], tile):
+                stop = min(begin + tile, starts[at + 1])
+                block_at = begins[at] + (begin - starts[at]) * words
+                for i in range(done, ends[at], 2):
+                    # One query may be left at the end: it is compared twice, and takes once.
+                    j = min(i + 1, ends[at] - 1)
+                    a, b = order[i], order[j]
+                    of_a, of_b = a * ESTIMATE_BITS * words, b * ESTIMATE_BITS * words
+                    base_a, base_b = bases[a * probed + places[i]], bases[b * probed + places[j]]
+                    least_a, least_b = leasts[a], leasts[b]
+                    for row in range(begin, stop, LANES):
+                        sum_a, sum_b = _two_sums(rows, block_at + (row - begin) * words, words, masks, of_a, of_b)
+                        there = (1 << min(LANES, stop - row)) - 1
+                        reached = there & scale_lanes(
+                            sum_a, slopes[2 * a], slopes[2 * a + 1], scales, offsets, row, base_a, least_a, out
+                        )
+                        if reached and _take(reached, out_bits, numbers, row, held, a * size) >= full:
+                            least_a = leasts[a] = _tighten(best, a, k, bits, scores)
+                        reached = there & scale_lanes(
+                            sum_b, slopes[2 * b], slopes[2 * b + 1], scales, offsets, row, base_b, least_b, out
+                        )
+                        if reached and i != j and _take(reached, out_bits, numbers, row, held, b * size) >= full:
+                            least_b = leasts[b] = _tighten(best, b, k, bits, scores)
+            done = ends[at]
+    for q in range(first, last):
+        if best[q, 0] > k:
+            _tighten(best, q, k, bits, scores)
+        for at in range(1 + best[q, 0], 1 + k):
+            best[q, at] = WORST  # a pair may lie here that was not taken
+
+
+class CodeLists:
+    """Rows of signs in lists, with what turns counts to estimates; see :class:`hdc.kernels.CodeLists`."""
+
+    def __init__(self, signs: Words, scale: Floats, offset: Floats, starts: Ints) -> None:
+        n, self._words = signs.shape
+        lists = len(starts) - 1
+        sizes = np.diff(starts)
+        padded = -(-sizes // LANES) * LANES
+        ends = np.cumsum(padded * self._words)
+        self._begins = frozen(ends - padded * self._words, np.int64, lists)
+        self._block = aligned_zeros(int(ends[-1]) if lists else 0)
+        self._starts = frozen(starts.astype(np.int64), np.int64, lists + 1)
+        flat = frozen(signs, np.uint64, signs.size)
+        for at in np.flatnonzero(sizes).tolist():
+            interleave(flat, starts[at], starts[at + 1], self._words, self._block[self._begins[at] :])
+        beyond = np.zeros(LANES, dtype=np.float32)  # eight are read at a time
+        self._scale = frozen(np.concatenate([scale, beyond]), np.float32, n + LANES)
+        self._offset = frozen(np.concatenate([offset, beyond]), np.float32, n + LANES)
+        self._n = n
+
+    def __len__(self) -> int:
+        return int(self._n)
+
+    def search(
+        self, queries: npt.NDArray[np.int8], factors: Floats, lists: Ints, base: Floats, ids: Ints, k: int
+    ) -> tuple[Floats, Ints]:
+        """Return the k rows of the greatest scores; see :class:`hdc.kernels.CodeLists`."""
+        room = k + k // 2 + 3 * LANES
+        keys = np.full((len(queries), k), WORST, dtype=np.int64)
+        for start in range(0, len(queries) if self._n and lists.shape[1] else 0, step := max(1, ROOM // room)):
+            some = slice(start, start + step)
+            keys[some] = self._keys(queries[some], factors[some], lists[some], base[some], ids, k, room)
+        keys.sort(axis=1)
+        found = keys != WORST
+        key = (keys >> ID_BITS).astype(np.int32)
+        scores = np.where(key < 0, ~key, key | np.int32(-0x80000000)).view(np.float32)
+        return np.where(found, scores, np.float32(-np.inf)), np.where(found, keys & (2**ID_BITS - 1), -1)
+
+    def _keys(
+        self,
+        queries: npt.NDArray[np.int8],
+        factors: Floats,
+        lists: Ints,
+        base: Floats,
+        ids: Ints,
+        k: int,
+        room: int,
+    ) -> Pairs:
+        """Return the k best pairs of each query in any order; ``room`` is held for more of them meanwhile."""
+        (q, dim), probed = queries.shape, lists.shape[1]
+        best = np.empty((q, 1 + room), dtype=np.int64)
+        best[:, 0] = 0
+        planes = np.empty((q, ESTIMATE_BITS, self._words), dtype=np.uint64)
+        padded = np.zeros((q, self._words * WORD_BITS), dtype=np.int8)
+        padded[:, :dim] = queries
+        numbers = frozen(padded.view("<u8"), np.uint64, q, self._words * 8)
+        rows = self._n / max(1, len(self._starts) - 1) * probed
+        parts = slices(q, rows * self._words * STEP_TIME)
+        run([partial(_planes, numbers, self._words, planes, *part) for part in parts])
+        tables: list[Any] = [
+            self._scale,
+            self._offset,
+            frozen(ids, np.int64, self._n),
+            self._starts,
+            frozen(lists, np.int64, q, probed),
+            frozen(base, np.float32, q, probed),
+            planes,
+            frozen(factors, np.float32, q, 2),
+            best,
+            k,
+        ]
+        run([partial(_search, self._block, self._begins, self._words, *tables, *part) for part in parts])
+        return best[:, 1 : 1 + k]
