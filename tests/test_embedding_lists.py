@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import hdc
 from hdc import errors
-from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer
+from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer, embedding
 
 DIM = 24
 EVERY = {"probes": 10**6, "candidates": 10**6}
@@ -143,6 +143,11 @@ def test_batches_and_threads_change_nothing(lists, monkeypatch):
             again = index.search(queries, 5, probes=2, candidates=30)
             np.testing.assert_array_equal(again[1], ids)
             np.testing.assert_array_equal(again[0], scores)
+    monkeypatch.setattr(embedding, "QUERY_BLOCK", 3)
+    np.testing.assert_array_equal(kept.search(queries, 5, probes=2, candidates=30)[1], whole[0][1])
+    queries[17, 2] = np.nan
+    with pytest.raises(errors.ParameterError, match="row 17 of queries"):
+        kept.search(queries)
 
 
 def test_searches_from_several_threads_at_once():

@@ -28,6 +28,9 @@ CANDIDATES = 10
 """Times k rows are compared again by tables or originals, unless told otherwise."""
 
 
+QUERY_BLOCK = 1 << 13
+"""Queries that a thread searches for at a time among estimates."""
+
 ROUNDING = 1e-3
 """A centre of unit vectors may be longer than 1 by so much."""
 
@@ -283,10 +286,11 @@ class EmbeddingIndex:
         scores, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
 
         def some(start: int, stop: int) -> None:
-            asked = unit(finite(rows[start:stop], start, "queries"))
-            distances, found = estimates.search(parts, asked, wanted, probes)
-            distances = self._as_scores(distances, found)
-            scores[start:stop], ids[start:stop] = self._by_originals(asked, distances, found, k)
+            for begin in range(start, stop, QUERY_BLOCK):
+                part = slice(begin, min(stop, begin + QUERY_BLOCK))
+                asked = unit(finite(rows[part], begin, "queries"))
+                distances, found = estimates.search(parts, asked, wanted, probes)
+                scores[part], ids[part] = self._by_originals(asked, self._as_scores(distances, found), found, k)
 
         find_backend("auto").share(some, len(rows), QUERY_TIME)
         return scores, ids
