@@ -334,6 +334,11 @@ def test_lists_need_vectors_that_bytes_can_compare():
 # Files
 
 
+def test_parameters_may_be_integers_of_numpy(tmp_path):
+    RaBitQBinarizer(lists=np.int64(3)).fit(clustered()).save(tmp_path)
+    assert RaBitQBinarizer.load(tmp_path).lists == 3
+
+
 @pytest.mark.parametrize("name", ["mean", "directions", "lengths"])
 def test_models_of_wrong_arrays_are_told(name, tmp_path):
     model = RaBitQBinarizer(lists=5).fit(clustered())

@@ -16,7 +16,7 @@ from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.lists import NEAREST, by_list
 from hdc.backends.numba_kernels.parallel import run, slices
-from hdc.backends.numba_kernels.scan import interleave
+from hdc.backends.numba_kernels.scan import TILE_WORDS, interleave
 from hdc.backends.numba_kernels.simd import (
     LANES,
     Pointer,
@@ -35,9 +35,6 @@ from hdc.words import WORD_BITS, Words
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-
-TILE_WORDS = 2048
-"""Words of rows (16 KiB) that all queries of a list pass over before the next are read."""
 
 ROOM = 1 << 23
 """Pairs that a call holds at a time (64 MiB)."""

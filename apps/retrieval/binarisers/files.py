@@ -37,11 +37,12 @@ def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: M
     where = Path(folder)
     where.mkdir(parents=True, exist_ok=True)
     content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
-    description = {"format": FORMAT, "class": name, "parameters": dict(parameters), "blake2b": _digest(content)}
+    plain = json.loads(json.dumps(dict(parameters), default=index))  # NumPy's integers become Python's
+    description = {"format": FORMAT, "class": name, "parameters": plain, "blake2b": _digest(content)}
     description["self"] = _digest(_canonical(description))
     for name, content_of in (
         (ARRAYS, content),
-        (DESCRIPTION, json.dumps(description, indent=1, default=index).encode()),
+        (DESCRIPTION, json.dumps(description, indent=1).encode()),
     ):
         with replacing(where / name) as file:
             file.write(content_of)

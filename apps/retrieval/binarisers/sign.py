@@ -1,7 +1,6 @@
 """SignBinarizer: signs of centred, rotated vectors."""
 
 import math
-from abc import abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -48,24 +47,7 @@ def mean_of(rows: Any) -> Floats:
     return (total / len(rows)).astype(np.float32)
 
 
-class Centred(Binarizer):
-    """A binariser that learns the mean of the vectors and nothing else."""
-
-    mean_: Floats
-
-    @abstractmethod
-    def _prepare(self) -> None:
-        """Derive everything else from the parameters and the mean."""
-
-    def _state(self) -> dict[str, npt.NDArray[Any]]:
-        return {"mean": self.mean_}
-
-    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.mean_ = arrays["mean"]
-        self._prepare()
-
-
-class SignBinarizer(Centred):
+class SignBinarizer(Binarizer):
     """Take the signs of the components, after centring and random rotations.
 
     Parameters
@@ -139,3 +121,10 @@ class SignBinarizer(Centred):
     def _unit(self) -> float:
         """Length of a unit vector's mean projection on one axis, over the expected sum of its projections on signs."""
         return math.sqrt(math.pi / (2 * self.n_features_in_)) * self.n_features_in_ / self.dim_
+
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        return {"mean": self.mean_}
+
+    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.mean_ = arrays["mean"]
+        self._prepare()
