@@ -11,7 +11,7 @@ from hdc.errors import HDCError
 
 COMMANDS = (
     "hdc.apps.demo.command",
-    "hdc.apps.json.command",
+    "hdc.apps.json.cli.command",
     "hdc.apps.retrieval.command",
     "hdc.apps.capacity.command",
     "hdc.apps.warmup",

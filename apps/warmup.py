@@ -13,7 +13,7 @@ def register(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``hdc warmup``."""
-    from hdc.registry import backend
+    from hdc.dispatch import backend
 
     began = time.perf_counter()
     chosen = backend("auto")

@@ -1,1 +1,1 @@
-"""Backends: records of kernels, reached by name through :mod:`hdc.registry`."""
+"""Backends: records of kernels, reached by name through :mod:`hdc.dispatch`."""

@@ -28,7 +28,7 @@ from json_corpus import enlarged, phenopackets
 
 import hdc
 from hdc.apps.json import JSONEncoder, JSONIndex
-from hdc.apps.json.matching import Matcher
+from hdc.apps.json.index.matcher import Matcher
 
 K = 10
 LEAVES = (1, 3, 5, 10)

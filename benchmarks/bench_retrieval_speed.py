@@ -38,8 +38,9 @@ from measuring import versions
 import hdc
 from hdc.apps.retrieval import EmbeddingIndex
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, SignBinarizer
-from hdc.apps.retrieval.evaluation import exact, recall
-from hdc.apps.retrieval.inputs import Block
+from hdc.apps.retrieval.evaluation.exact import exact
+from hdc.apps.retrieval.evaluation.metrics import recall
+from hdc.apps.retrieval.files.vectors import Block
 
 FILE, QUERIES, K = "debian_minilm.npy", 1000, 10
 NOISE = 0.5

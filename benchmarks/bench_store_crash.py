@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.store import Store
 from hdc.errors import FileFormatError
+from hdc.store import Store
 
 KIND = "crash-test"
 COLUMNS = {"codes": ("uint64", 8), "norms": ("float32", 1)}

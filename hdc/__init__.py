@@ -5,7 +5,6 @@ applications (``hdc.apps.json``) and ``hdc.testing`` for the laws every model ob
 """
 
 import importlib
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -13,7 +12,9 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "create": "hdc.registry",
     "from_spec": "hdc.registry",
-    "threads": "hdc.registry",
+    "list_models": "hdc.registry",
+    "list_backends": "hdc.dispatch",
+    "threads": "hdc.dispatch",
     "VSA": "hdc.vsa",
     "Role": "hdc.vsa",
     "MAPI": "hdc.models.map",
@@ -33,16 +34,21 @@ _PUBLIC = {
 }
 _MODULES = (
     "atoms",
+    "backends",
     "bounds",
     "checks",
+    "dispatch",
     "errors",
     "files",
     "kernels",
     "memory",
+    "models",
     "registry",
-    "selection",
+    "search",
+    "store",
     "structures",
     "testing",
+    "topk",
     "words",
 )
 
@@ -68,17 +74,22 @@ __all__ = [
     "bounds",
     "checks",
     "create",
+    "dispatch",
     "errors",
     "files",
     "from_spec",
     "kernels",
+    "list_backends",
+    "list_models",
     "memory",
     "models",
     "registry",
-    "selection",
+    "search",
+    "store",
     "structures",
     "testing",
     "threads",
+    "topk",
     "warn_beyond_capacity",
     "words",
 ]
@@ -86,40 +97,34 @@ __all__ = [
 if TYPE_CHECKING:
     from hdc import (
         atoms,
+        backends,
         bounds,
         checks,
+        dispatch,
         errors,
         files,
         kernels,
         memory,
+        models,
         registry,
-        selection,
+        search,
+        store,
         structures,
         testing,
+        topk,
         words,
     )
     from hdc.bounds import CapacityWarning, warn_beyond_capacity
+    from hdc.dispatch import list_backends, threads
     from hdc.errors import HDCError
     from hdc.hopfield import Hopfield
     from hdc.memory import ItemMemory
     from hdc.models.map import MAPB, MAPI
     from hdc.models.mbat import MBAT
     from hdc.models.sparse import Bloom, CountingBloom
-    from hdc.registry import backends, create, from_spec, models, threads
+    from hdc.registry import create, from_spec, list_models
     from hdc.structures import Multiset, NGrams, Record, Sequence
     from hdc.vsa import VSA, Role
-
-
-class _NamedPackage(ModuleType):
-    """A subpackage that, called, returns the registered names: ``hdc.models()`` beside ``hdc.models.map``."""
-
-    def __call__(self) -> tuple[str, ...]:
-        names: tuple[str, ...] = getattr(importlib.import_module("hdc.registry"), self.__name__.rpartition(".")[2])()
-        return names
-
-
-for _package in ("hdc.models", "hdc.backends"):
-    importlib.import_module(_package).__class__ = _NamedPackage
 
 
 def __getattr__(name: str) -> Any:

@@ -7,10 +7,10 @@ import numpy.typing as npt
 
 from hdc import atoms, bounds
 from hdc.atoms import Name
-from hdc.dense import dots
+from hdc.dispatch import backend as find_backend
 from hdc.errors import MismatchError, ParameterError
 from hdc.models.map import MAPI
-from hdc.registry import backend as find_backend
+from hdc.similarity import dots
 
 FORMS = ("low-rank", "dense")
 

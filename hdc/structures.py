@@ -10,9 +10,9 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from hdc.arrays import is_array
 from hdc.atoms import Name
 from hdc.checks import integer
+from hdc.dtypes import is_array
 from hdc.errors import EmptyBundleError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.memory import ItemMemory, Match

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms, bounds
-from hdc.arrays import dtype_name, is_array, kind
 from hdc.atoms import Name
 from hdc.bounds.warning import check_load
 from hdc.checks import integer
+from hdc.dispatch import backend as find_backend
+from hdc.dtypes import dtype_name, is_array, kind
 from hdc.errors import (
     DimensionError,
     DTypeError,
@@ -28,8 +29,7 @@ from hdc.errors import (
     UnsupportedError,
 )
 from hdc.kernels import Array, Backend
-from hdc.registry import backend as find_backend
-from hdc.selection import top_scores
+from hdc.topk import top_scores
 
 MAX_DIM = 2**31 - 1
 """Most components of a model: Hamming distances are int32, and sparse atoms scale 32 random bits to positions."""

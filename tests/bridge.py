@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from hdc.registry import backend as find_backend
+from hdc.dispatch import backend as find_backend
 
 GIVE_WORDS = {
     "xor", "or_reduce", "and_reduce", "majority", "counters_majority", "rotate", "gather", "slice_dims", "pack",

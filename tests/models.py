@@ -23,7 +23,7 @@ NUMPY_BACKENDS = ("numpy", "numba")
 
 
 def _without_torch():
-    return "" if "torch" in hdc.backends() else "torch is not installed"
+    return "" if "torch" in hdc.list_backends() else "torch is not installed"
 
 
 def _without_cuda():

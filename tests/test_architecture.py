@@ -12,15 +12,21 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"hdc": "hdc", "backends": "hdc.backends", "apps": "hdc.apps"}
 LAYERS = [
     {"errors"},
-    {"words", "kernels", "checks", "bounds"},
-    {"arrays", "atoms", "registry", "selection", "dense", "files"},
+    {"words", "kernels", "checks", "bounds", "plugins"},
+    {"dispatch"},
+    {"dtypes", "atoms", "registry", "topk", "similarity", "files"},
     {"vsa"},
     {"models"},
     {"memory", "hopfield"},
     {"structures"},
+    {"store"},
+    {"search"},
     {"testing"},
 ]
 """Inside ``hdc``: a module imports from its own layer and the ones above it."""
+SHARED = ("figures", "parameters", "progress")
+"""Modules that applications have in common."""
+MAY_IMPORT_APPLICATIONS = ("hdc.apps.cli", "hdc.apps.demo")
 BACKENDS_MAY_IMPORT = {"errors", "kernels", "words", "backends"}
 
 
@@ -60,6 +66,10 @@ def test_direction_of_imports(name, path):
 
         public = {"apps", *hdc.__all__}
         assert set(inside) <= public, f"{name} imports private names of hdc: {set(inside) - public}"
+        applications = {".".join(i.split(".")[:3]) for i in imports_of(path) if i.startswith("hdc.apps.")}
+        own, shared = ".".join(name.split(".")[:3]), {f"hdc.apps.{module}" for module in SHARED}
+        if own not in MAY_IMPORT_APPLICATIONS:
+            assert applications <= {own, *shared}, f"{name} imports other applications: {applications - {own}}"
     elif area == "backends":
         assert set(inside) <= BACKENDS_MAY_IMPORT, f"{name} imports {set(inside) - BACKENDS_MAY_IMPORT}"
     elif area != "hdc":

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import hdc
 from hdc import atoms
-from hdc.registry import backend
+from hdc.dispatch import backend
 
 BITS = backend("numpy").bits
 NAMES = st.recursive(

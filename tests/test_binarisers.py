@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from hdc.apps.retrieval import binarisers
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer, base
-from hdc.apps.retrieval.binarisers.checkpoint import Checkpoint
-from hdc.apps.retrieval.binarisers.decoder import TableDecoder, fit_tables, metric_of
+from hdc.apps.retrieval.binarisers.bebr.checkpoint import Checkpoint
+from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, fit_tables, metric_of
+from hdc.apps.retrieval.binarisers.bebr.recurrence import initial, unit
 from hdc.apps.retrieval.binarisers.files import write_model
-from hdc.apps.retrieval.binarisers.recurrence import initial, unit
 from hdc.apps.retrieval.binarisers.symmetric import code_norms, symmetric_scores, symmetric_search
 from hdc.errors import (
     BackendUnavailableError,

@@ -39,7 +39,7 @@ CASES = {
 
 def every_case():
     for experiment, parameters in CASES.items():
-        for model in hdc.models()[:5]:
+        for model in hdc.list_models()[:5]:
             yield experiment, model, parameters
     yield "bindings", "MAP-I", {**SMALL, "factors": 3}
     yield "bindings", "MAP-B", SMALL
@@ -59,7 +59,7 @@ def test_every_experiment_on_every_model(experiment, model, parameters, monkeypa
     assert Experiment(experiment, {**parameters, "model": model, "dim": 16}).measure(140) == low
 
 
-@pytest.mark.parametrize("backend", [name for name in hdc.backends() if name != "numpy"])
+@pytest.mark.parametrize("backend", [name for name in hdc.list_backends() if name != "numpy"])
 @pytest.mark.parametrize("model", ["MAP-B", "Bloom"])
 def test_backends_agree_exactly(backend, model):
     try:

@@ -17,8 +17,8 @@ import hdc
 from hdc.apps import cli, progress
 from hdc.apps.cli import main
 from hdc.apps.json import JSONEncoder
-from hdc.apps.json.display import compact, reason_lines, shorten
-from hdc.apps.json.matching import Reason
+from hdc.apps.json.cli.display import compact, reason_lines, shorten
+from hdc.apps.json.index.matcher import Reason
 
 PEOPLE = [
     {"name": "Ada Lovelace", "born": 1815, "tags": ["maths", "poetry"]},
@@ -309,7 +309,7 @@ def test_what_ends_a_command(catalogue, capsys, monkeypatch, error, status, mess
     def fail(*arguments):
         raise error
 
-    monkeypatch.setattr("hdc.apps.json.index.JSONIndex.open", fail)
+    monkeypatch.setattr("hdc.apps.json.index.index.JSONIndex.open", fail)
     assert run(capsys, catalogue, '{"name": "Ada"}') == (status, "", message)
 
 

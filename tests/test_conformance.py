@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hdc import testing
+from hdc.dispatch import backend
 from hdc.kernels import BitKernels, DenseKernels, ListKernels, TableKernels
-from hdc.registry import backend
 from hdc.testing import backends as suite
 from tests.models import BACKENDS, place
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hdc import dense
+from hdc import similarity as dense
 from tests.models import BACKENDS, FAMILIES, host, make
 
 

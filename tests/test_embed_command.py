@@ -11,9 +11,9 @@ from pyarrow import parquet
 
 from hdc.apps.cli import main
 from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.retrieval import building as building_module
 from hdc.apps.retrieval.binarisers import load
-from hdc.apps.store import Store, layout
+from hdc.apps.retrieval.index import building as building_module
+from hdc.store import Store, layout
 
 RNG = np.random.default_rng(5)
 CENTRES = RNG.standard_normal((20, 16))

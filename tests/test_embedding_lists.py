@@ -11,7 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import hdc
 from hdc import errors
-from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer, embedding
+from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer
+from hdc.apps.retrieval.index import embedding
 
 DIM = 24
 EVERY = {"probes": 10**6, "candidates": 10**6}

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from hdc import errors, words
 from hdc.apps.retrieval import BinaryIndex
-from hdc.apps.retrieval import flat as flat_search
+from hdc.search import flat as flat_search
 from tests import naive
 
 DIM = 70

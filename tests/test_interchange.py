@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hdc import errors, words
-from hdc.apps.retrieval import BinaryIndex, interchange
+from hdc.apps.retrieval import BinaryIndex
+from hdc.apps.retrieval.files import interchange
 
 DIMS = pytest.mark.parametrize("dim", [64, 70, 256])
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.apps.json import JSONEncoder
-from hdc.apps.json.conversion import CONVERSIONS, YEAR, convert, date_seconds, duration_seconds, numeral_value
-from hdc.apps.json.profile import Profile
-from hdc.apps.json.values import ValueOptions, Values
+from hdc.apps.json.values.conversion import CONVERSIONS, YEAR, convert, date_seconds, duration_seconds, numeral_value
+from hdc.apps.json.values.statistics import Profile
+from hdc.apps.json.values.values import ValueOptions, Values
 from hdc.errors import ParameterError
 
 DAY = 86_400

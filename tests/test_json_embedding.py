@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import hdc
-from hdc.apps.json import JSONEncoder, JSONIndex, embedding
-from hdc.apps.json.embedding import Embeddings
+from hdc.apps.json import JSONEncoder, JSONIndex
+from hdc.apps.json.values import embedding
+from hdc.apps.json.values.embedding import Embeddings
 from hdc.errors import ParameterError
 
 MEANINGS = {"seizure": 0, "fit": 0, "convulsion": 0, "fever": 1, "pyrexia": 1, "rash": 2}

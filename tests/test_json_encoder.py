@@ -12,10 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hdc
-from hdc.apps.json import JSONEncoder, batching, leaf_vectors
-from hdc.apps.json.leaves import leaf_value
-from hdc.apps.json.profile import Profile
-from hdc.apps.json.values import Values
+from hdc.apps.json import JSONEncoder
+from hdc.apps.json.document import batches as batching
+from hdc.apps.json.document.leaves import leaf_value
+from hdc.apps.json.encoder import leaf_vectors
+from hdc.apps.json.values.statistics import Profile
+from hdc.apps.json.values.values import Values
 from hdc.errors import FileFormatError, ParameterError
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text("ab C", max_size=5)

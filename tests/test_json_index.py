@@ -6,17 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record, nearness, search
-from hdc.apps.json import index as index_module
-from hdc.apps.json.layout import MODES, Layout
-from hdc.apps.json.matching import Matcher
-from hdc.apps.json.profile import Profile
-from hdc.apps.json.rows import columns
-from hdc.apps.json.search import Question
-from hdc.apps.json.values import Values
-from hdc.apps.json.where import as_filter
-from hdc.apps.store import Store
+from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
+from hdc.apps.json.document.rules import MODES, Layout
+from hdc.apps.json.index import candidates as nearness
+from hdc.apps.json.index import index as index_module
+from hdc.apps.json.index import query as search
+from hdc.apps.json.index.matcher import Matcher
+from hdc.apps.json.index.query import Question
+from hdc.apps.json.index.rows import columns
+from hdc.apps.json.index.where import as_filter
+from hdc.apps.json.values.statistics import Profile
+from hdc.apps.json.values.values import Values
 from hdc.errors import FileFormatError, ParameterError
+from hdc.store import Store
 
 PATIENTS = [
     {"sex": "F", "age": 30, "findings": [{"label": "Seizure", "excluded": True}, {"label": "Scoliosis"}]},

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 import hdc
-from hdc.apps.json import DocumentError, JSONEncoder, JSONIndex, indexing, parallel
-from hdc.apps.json.indexing import Task, build
-from hdc.apps.json.rows import columns
+from hdc.apps.json import DocumentError, JSONEncoder, JSONIndex
+from hdc.apps.json.build import index_build as indexing
+from hdc.apps.json.build import parallel
+from hdc.apps.json.build.index_build import Task, build
+from hdc.apps.json.index.rows import columns
 from hdc.errors import ParameterError
 
 DOCUMENTS = [{"id": i, "name": f"n{i % 7}", "size": i * 1.5, "tags": [f"t{i % 3}", "all"]} for i in range(300)]

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.apps.json import JSONEncoder, JSONIndex
-from hdc.apps.json.layout import MODES, Layout, overlap, steps
-from hdc.apps.json.leaves import leaf_value
-from hdc.apps.json.matching import Matcher
-from hdc.apps.json.paths import parse_path
-from hdc.apps.json.profile import Profile
-from hdc.apps.json.values import Values
+from hdc.apps.json.document.leaves import leaf_value
+from hdc.apps.json.document.paths import parse_path
+from hdc.apps.json.document.rules import MODES, Layout, overlap, steps
+from hdc.apps.json.index.matcher import Matcher
+from hdc.apps.json.values.statistics import Profile
+from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text("ab C", max_size=5)

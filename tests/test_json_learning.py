@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc.apps.json import JSONEncoder, counting
-from hdc.apps.json.counting import Counts, Sample, Samples
-from hdc.apps.json.learning import MAX_TOKEN_LENGTH, NUMBERS
-from hdc.apps.json.leaves import Constant
-from hdc.apps.json.profile import Profile
+from hdc.apps.json import JSONEncoder
+from hdc.apps.json.document.constant import Constant
+from hdc.apps.json.values import sketches as counting
+from hdc.apps.json.values.learning import MAX_TOKEN_LENGTH, NUMBERS
+from hdc.apps.json.values.sketches import Counts, Sample, Samples
+from hdc.apps.json.values.statistics import Profile
 
 STREAMS = st.lists(st.lists(st.integers(0, 30), max_size=40), max_size=20)
 

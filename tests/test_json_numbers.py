@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 import hdc
 from hdc.apps.json import JSONEncoder
-from hdc.apps.json.numbers import NUMBER, SMOOTH, kernel, smooth_tokens, smooth_vectors
-from hdc.apps.json.profile import Profile
-from hdc.apps.json.scales import LARGEST, Scale
-from hdc.apps.json.values import BANDWIDTHS, ValueOptions, Values
+from hdc.apps.json.values.number_scale import LARGEST, Scale
+from hdc.apps.json.values.numbers import NUMBER, SMOOTH, kernel, smooth_tokens, smooth_vectors
+from hdc.apps.json.values.statistics import Profile
+from hdc.apps.json.values.values import BANDWIDTHS, ValueOptions, Values
 from hdc.errors import ParameterError
 
 NUMBERS = st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from hdc import words
 from hdc.apps.json import JSONEncoder
-from hdc.apps.json.packing import TIE, sign_bits, signs
+from hdc.apps.json.encoder.sign_bits import TIE, sign_bits, signs
 from hdc.errors import ParameterError
 
 DOCUMENTS = [{"name": f"document {i}", "size": i * i, "tags": ["a", "b", "c"][: i % 4]} for i in range(40)]
@@ -56,7 +56,7 @@ def test_a_batch_has_the_bits_of_each_document_alone():
 def test_blocks_do_not_show(monkeypatch):
     vectors = JSONEncoder(128).transform(DOCUMENTS)
     whole = sign_bits(vectors)
-    monkeypatch.setattr("hdc.apps.json.packing.BLOCK", 300)
+    monkeypatch.setattr("hdc.apps.json.encoder.sign_bits.BLOCK", 300)
     assert np.array_equal(sign_bits(vectors), whole)
 
 

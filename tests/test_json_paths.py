@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdc.apps.json.paths import PathRules, parse_path, show_path
+from hdc.apps.json.document.paths import PathRules, parse_path, show_path
 from hdc.errors import ParameterError
 
 KEYS = st.text(max_size=4) | st.sampled_from(["$", "$ref", "a b", "it's", 'a"b', "['x']", "[]", ".", "\\", "\ud800"])

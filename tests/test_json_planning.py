@@ -5,7 +5,7 @@ import pytest
 
 from hdc.apps.capacity.accuracy import Moments, cleanup_error
 from hdc.apps.json import JSONEncoder
-from hdc.apps.json.planning import Rivals
+from hdc.apps.json.encoder.decoding_capacity import Rivals
 from hdc.errors import ParameterError
 from tests.generated_patients import patients
 

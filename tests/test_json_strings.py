@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.apps.json import JSONEncoder
-from hdc.apps.json.profile import Profile
-from hdc.apps.json.strings import LEAST_CODES, MAX_GRAMS, MAX_WORDS, Shares, are_codes, ngrams_of, words_of
-from hdc.apps.json.values import CONTAINED, ValueOptions, Values
+from hdc.apps.json.values.statistics import Profile
+from hdc.apps.json.values.strings import LEAST_CODES, MAX_GRAMS, MAX_WORDS, Shares, are_codes, ngrams_of, words_of
+from hdc.apps.json.values.values import CONTAINED, ValueOptions, Values
 from hdc.errors import ParameterError
 
 TYPOS = {"ngrams": 1.0}

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdc.apps.json.layout import Layout
-from hdc.apps.json.leaves import Constant, LeafTable
-from hdc.apps.json.numbers import decades
-from hdc.apps.json.paths import show_path
-from hdc.apps.json.profile import Profile
+from hdc.apps.json.document.constant import Constant
+from hdc.apps.json.document.leaves import LeafTable
+from hdc.apps.json.document.paths import show_path
+from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.reading import MAX_DEPTH
-from hdc.apps.json.scales import LARGEST, Scale
-from hdc.apps.json.strings import MAX_WORDS
-from hdc.apps.json.values import Values
+from hdc.apps.json.values.number_scale import LARGEST, Scale
+from hdc.apps.json.values.numbers import decades
+from hdc.apps.json.values.statistics import Profile
+from hdc.apps.json.values.strings import MAX_WORDS
+from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
 
 NUMBERS = st.integers(-(10**400), 10**400) | st.floats(allow_nan=False, allow_infinity=False)

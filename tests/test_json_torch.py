@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hdc import errors
-from hdc.apps.json import JSONEncoder, JSONIndex, leaf_vectors
+from hdc.apps.json import JSONEncoder, JSONIndex
+from hdc.apps.json.encoder import leaf_vectors
 from tests import models
 from tests.generated_patients import patients
 from tests.models import TORCH_BACKENDS, place

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc.apps.json.paths import show_path
-from hdc.apps.json.where import Condition, as_filter, parse_where, values_at
+from hdc.apps.json.document.paths import show_path, values_at
+from hdc.apps.json.index.where import Condition, as_filter, parse_where
 from hdc.errors import ParameterError
 
 DOCUMENT = {

@@ -7,24 +7,24 @@ import numpy as np
 import pytest
 
 import hdc
-from hdc import errors, registry, testing
+from hdc import dispatch, errors, plugins, registry, testing
 
 
 @pytest.fixture
 def plugin(monkeypatch):
     """Put the plugin's folder, metadata and all, on the path as an installed package would be."""
     monkeypatch.syspath_prepend(str(Path(__file__).parent / "plugin"))
-    registry._points.cache_clear()
-    registry._load.cache_clear()
+    plugins.points.cache_clear()
+    dispatch._load.cache_clear()
     yield
     sys.modules.pop("hdc_plugin", None)
-    registry._points.cache_clear()
-    registry._load.cache_clear()
+    plugins.points.cache_clear()
+    dispatch._load.cache_clear()
 
 
 def test_builtin_names():
-    assert hdc.models()[:5] == ("MAP-I", "MAP-B", "Bloom", "CountingBloom", "MBAT")
-    assert "numpy" in hdc.backends()
+    assert hdc.list_models()[:5] == ("MAP-I", "MAP-B", "Bloom", "CountingBloom", "MBAT")
+    assert "numpy" in hdc.list_backends()
 
 
 def test_names_stay_callable_once_their_packages_are_imported():
@@ -32,12 +32,12 @@ def test_names_stay_callable_once_their_packages_are_imported():
     import hdc.models.map
 
     assert hdc.models.map.MAPI is hdc.MAPI
-    assert hdc.models() == registry.models()
-    assert hdc.backends() == registry.backends()
+    assert hdc.list_models() == registry.list_models()
+    assert hdc.list_backends() == dispatch.list_backends()
 
 
 def test_third_party_model(plugin):
-    assert "Doubled" in hdc.models()
+    assert "Doubled" in hdc.list_models()
     vsa = hdc.create("Doubled", 1000)
     assert np.array_equal(vsa.symbol("a"), hdc.MAPI(1000).symbol(("a", "a")))
     assert hdc.from_spec(vsa.spec()) == vsa
@@ -46,7 +46,7 @@ def test_third_party_model(plugin):
 
 
 def test_third_party_backend(plugin):
-    assert {"swapped", "absent", "wrong"} <= set(hdc.backends())
+    assert {"swapped", "absent", "wrong"} <= set(hdc.list_backends())
     vsa = hdc.create("MAP-B", 1000, backend="swapped")
     assert vsa.kernels.name == "swapped"
     assert {o.outcome for o in testing.check_model(vsa)} == {"held"}

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc.apps.retrieval import evaluation, plots
-from hdc.apps.retrieval.evaluation import Measured
-from hdc.apps.retrieval.inputs import Block, open_vectors
+from hdc.apps.retrieval.evaluation import exact, judgments, metrics, plots, report
+from hdc.apps.retrieval.evaluation.report import Measured
+from hdc.apps.retrieval.files.vectors import Block, open_vectors
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 
 RNG = np.random.default_rng(1)
@@ -23,7 +23,7 @@ def test_exact_is_a_full_sort_with_low_rows_first(n, q, k, step, seed):
     items = rng.integers(-2, 3, (n, 2)).astype(np.float32)  # few directions, so that many scores are equal
     queries = rng.integers(-2, 3, (q, 2)).astype(np.float32)
     blocks = [Block(i, items[i : i + step], None) for i in range(0, n, step)]
-    scores, rows = evaluation.exact(blocks, queries, k)
+    scores, rows = exact.exact(blocks, queries, k)
     for query, got, found in zip(queries, scores, rows, strict=True):
         true = [float(np.float32(cosine(query, item))) for item in items]
         np.testing.assert_allclose(got, sorted(true, reverse=True)[:k], atol=1e-6)
@@ -39,11 +39,11 @@ def cosine(a, b):
 
 
 def test_exact_over_many_queries_and_items_in_parts(monkeypatch):
-    monkeypatch.setattr(evaluation, "QUERIES_TOGETHER", 3)
-    monkeypatch.setattr(evaluation, "ITEMS_TOGETHER", 4)
+    monkeypatch.setattr(exact, "QUERIES_TOGETHER", 3)
+    monkeypatch.setattr(exact, "ITEMS_TOGETHER", 4)
     items, queries = RNG.standard_normal((30, 5)).astype(np.float32), RNG.standard_normal((8, 5)).astype(np.float32)
-    _, rows = evaluation.exact([Block(0, items[:11], None), Block(11, items[11:], None)], queries, 6)
-    products = evaluation.unit(queries) @ evaluation.unit(items).T
+    _, rows = exact.exact([Block(0, items[:11], None), Block(11, items[11:], None)], queries, 6)
+    products = rows.unit(queries) @ rows.unit(items).T
     np.testing.assert_array_equal(rows, np.argsort(-products, axis=1, kind="stable")[:, :6])
 
 
@@ -55,59 +55,59 @@ def vectors(tmp_path):
 
 def test_exact_rows_are_cached_for_the_same_question(vectors, tmp_path, monkeypatch):
     cache, queries = tmp_path / "truth.npz", vectors.sample(4)
-    rows = evaluation.exact_rows(vectors, queries, 3, cache)
-    np.testing.assert_array_equal(rows, evaluation.exact_rows(vectors, queries, 3))
+    rows = exact.exact_rows(vectors, queries, 3, cache)
+    np.testing.assert_array_equal(rows, exact.exact_rows(vectors, queries, 3))
     with monkeypatch.context() as patched:
-        patched.setattr(evaluation, "exact", None)
-        np.testing.assert_array_equal(evaluation.exact_rows(vectors, queries, 3, cache), rows)
-    assert evaluation.exact_rows(vectors, queries, 4, cache).shape == (4, 4)
-    assert evaluation.exact_rows(vectors, queries[:2], 4, cache).shape == (2, 4)
+        patched.setattr(exact, "exact", None)
+        np.testing.assert_array_equal(exact.exact_rows(vectors, queries, 3, cache), rows)
+    assert exact.exact_rows(vectors, queries, 4, cache).shape == (4, 4)
+    assert exact.exact_rows(vectors, queries[:2], 4, cache).shape == (2, 4)
     os.utime(vectors.path, ns=(0, 0))
-    monkeypatch.setattr(evaluation, "exact", None)
+    monkeypatch.setattr(exact, "exact", None)
     with pytest.raises(TypeError):
-        evaluation.exact_rows(vectors, queries[:2], 4, cache)
+        exact.exact_rows(vectors, queries[:2], 4, cache)
 
 
 def test_exact_rows_refuses_other_files_and_dimensions(vectors, tmp_path):
     (tmp_path / "truth.npz").write_text("mine")
     with pytest.raises(FileFormatError, match="no cache of exact neighbours"):
-        evaluation.exact_rows(vectors, vectors.sample(4), 3, tmp_path / "truth.npz")
+        exact.exact_rows(vectors, vectors.sample(4), 3, tmp_path / "truth.npz")
     assert (tmp_path / "truth.npz").read_text() == "mine"
     with pytest.raises(DimensionError, match=r"queries have 4 components, and the vectors of .* have 5"):
-        evaluation.exact_rows(vectors, np.ones((1, 4), np.float32), 3)
+        exact.exact_rows(vectors, np.ones((1, 4), np.float32), 3)
 
 
 def test_recall():
-    assert evaluation.recall([[1, 2, 3], [7, 8, 9]], [[3, 2], [1, 9]]) == pytest.approx(0.75)
-    assert math.isnan(evaluation.recall(np.empty((3, 0)), np.empty((3, 0))))
+    assert metrics.recall([[1, 2, 3], [7, 8, 9]], [[3, 2], [1, 9]]) == pytest.approx(0.75)
+    assert math.isnan(metrics.recall(np.empty((3, 0)), np.empty((3, 0))))
 
 
 def test_ndcg_and_mrr_by_hand():
     judgements = {"a": {"x": 3, "y": 1}, "b": {"z": 2}, "c": {"z": 1}}
     found = {"a": ["n", "y", "x"], "b": ["z"]}
     a = (1 / math.log2(3) + 3 / math.log2(4)) / (3 / math.log2(2) + 1 / math.log2(3))
-    assert evaluation.ndcg(found, judgements) == pytest.approx((a + 1 + 0) / 3)
-    assert evaluation.ndcg(found, judgements, depth=2) == pytest.approx(
+    assert judgments.ndcg(found, judgements) == pytest.approx((a + 1 + 0) / 3)
+    assert judgments.ndcg(found, judgements, depth=2) == pytest.approx(
         (1 / math.log2(3) / (3 + 1 / math.log2(3)) + 1) / 3
     )
-    assert evaluation.mrr(found, judgements) == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert judgments.mrr(found, judgements) == pytest.approx((1 / 2 + 1 + 0) / 3)
 
 
 def test_judgements_are_read_in_both_forms(tmp_path):
     path = tmp_path / "qrels"
     path.write_text("1 a 2 \n1 0 b 0\n\nq2 Q0 c -1\nq2\t0\tc\t4\n")
-    assert evaluation.read_judgements(path) == {"1": {"a": 2}, "q2": {"c": 4}}
-    assert evaluation.read_judgements(path, binary=True) == {"1": {"a": 1}, "q2": {"c": 1}}
+    assert judgments.read_judgements(path) == {"1": {"a": 2}, "q2": {"c": 4}}
+    assert judgments.read_judgements(path, binary=True) == {"1": {"a": 1}, "q2": {"c": 1}}
 
 
 @pytest.mark.parametrize("line", ["1", "1 a", "1 a high", "1 0 0 a 1"])
 def test_a_wrong_judgement_is_told_with_its_line(tmp_path, line):
     (tmp_path / "qrels").write_text(f"1 a 1\n{line}\n")
     with pytest.raises(FileFormatError, match="qrels: line 2 is not"):
-        evaluation.read_judgements(tmp_path / "qrels")
+        judgments.read_judgements(tmp_path / "qrels")
     (tmp_path / "qrels").write_text("1 a 0\n")
     with pytest.raises(ParameterError, match="no judgement with a grade above 0"):
-        evaluation.read_judgements(tmp_path / "qrels")
+        judgments.read_judgements(tmp_path / "qrels")
 
 
 @settings(max_examples=50, deadline=None)
@@ -116,16 +116,16 @@ def test_pareto_keeps_what_nothing_beats(points):
     def beaten(p):
         return any(o != p and o[0] >= p[0] and o[1] <= p[1] for o in points)
 
-    kept = [points[i] for i in evaluation.pareto(points)]
+    kept = [points[i] for i in report.pareto(points)]
     assert sorted(kept) == sorted({p for p in points if not beaten(p)})
     assert [cost for _, cost in kept] == sorted(cost for _, cost in kept)
 
 
 def test_timed_is_the_median_after_a_warm_up(monkeypatch):
     clock = iter([0, 1, 1, 4, 4, 6])
-    monkeypatch.setattr(evaluation.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(metrics.time, "perf_counter", lambda: next(clock))
     calls = []
-    assert evaluation.timed(lambda: calls.append(1), seconds=5) == 2
+    assert metrics.timed(lambda: calls.append(1), seconds=5) == 2
     assert len(calls) == 4
 
 
@@ -133,12 +133,12 @@ ROWS = [Measured("float", 1.0, 1536, 900, None, 0.41, 0.5), Measured("sign, 50",
 
 
 def test_table():
-    assert evaluation.table(ROWS, 10) == [
+    assert report.table(ROWS, 10) == [
         "index     recall@10  bytes/vector  queries/s  build s  nDCG@10     MRR",
         "float        1.0000          1536        900        -   0.4100  0.5000",
         "sign, 50     0.9300          48.5     12,346      3.2        -       -",
     ]
-    assert "nDCG" not in evaluation.table(ROWS[1:], 10)[0]
+    assert "nDCG" not in report.table(ROWS[1:], 10)[0]
 
 
 def test_figure_shows_every_row_in_both_panels(tmp_path):

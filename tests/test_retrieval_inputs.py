@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from hdc.apps.retrieval.inputs import open_vectors
+from hdc.apps.retrieval.files.vectors import open_vectors
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError
 
 ROWS = np.random.default_rng(0).standard_normal((25, 6)).astype(np.float32)

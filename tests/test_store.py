@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hdc import errors, files
-from hdc.apps.store import Store, layout
+from hdc.store import Store, layout
 
 COLUMNS = {"codes": ("uint64", 2), "norms": ("float32", 1)}
 
@@ -208,7 +208,7 @@ def test_a_second_writer_is_told_who_writes(folder):
 
 def test_the_lock_of_a_killed_writer_is_free(folder):
     code = (
-        "import os, signal; from hdc.apps.store import Store;"
+        "import os, signal; from hdc.store import Store;"
         f"s = Store.open({str(folder)!r}, 'thing', writable=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
@@ -290,7 +290,7 @@ def test_an_old_format_is_migrated_by_its_rule(folder, monkeypatch):
         made.close()
 
     def layout_edition(path):
-        from hdc.apps.store.edition import Edition
+        from hdc.store.edition import Edition
 
         return Edition(path)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hdc import errors
-from hdc.apps.store import Store
+from hdc.store import Store
 
 BENCHMARK = Path(__file__).parent.parent / "benchmarks" / "bench_store_crash.py"
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from hdc.apps.store import Store
+from hdc.store import Store
 
 FAST = "/dev/shm" if Path("/dev/shm").is_dir() else None
 KEYS = st.sampled_from("abcdefgh")

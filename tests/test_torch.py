@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hdc
-from hdc import errors, registry
+from hdc import dispatch, errors
 from hdc.apps.retrieval import BinaryIndex
 from tests import models
 from tests.bridge import portable
@@ -32,7 +32,7 @@ def meta(monkeypatch):
     def on(name, device="cpu"):
         if device == "meta":
             return torch_backend.placed(torch.device("meta"), torch_backend.PORTABLE)
-        return registry.backend(name, device)
+        return dispatch.backend(name, device)
 
     monkeypatch.setattr("hdc.vsa.find_backend", on)
 
@@ -438,20 +438,20 @@ def test_threads_are_set_for_both_libraries():
 class TestRegistry:
     def test_torch_is_listed_but_not_loaded(self):
         code = (
-            "import sys, hdc; assert 'torch' in hdc.backends(); hdc.MAPB(64).symbol('a');"
+            "import sys, hdc; assert 'torch' in hdc.list_backends(); hdc.MAPB(64).symbol('a');"
             "print({'torch', 'array_api_compat'} & set(sys.modules))"
         )
         run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert run.stdout.strip() == "set()"
 
     def test_absent_torch_is_not_listed_and_told(self, monkeypatch):
-        monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
-        assert "torch" not in hdc.backends()
+        monkeypatch.setattr(dispatch.importlib.util, "find_spec", lambda name: None)
+        assert "torch" not in hdc.list_backends()
         for name in ("torch", "hdc.backends.torch_backend"):
             monkeypatch.setitem(sys.modules, name, None)
-        registry._load.cache_clear()
+        dispatch._load.cache_clear()
         try:
             with pytest.raises(errors.BackendUnavailableError, match=r"pip install 'hdc-toolkit\[torch\]'"):
                 hdc.MAPI(64, backend="torch")
         finally:
-            registry._load.cache_clear()
+            dispatch._load.cache_clear()

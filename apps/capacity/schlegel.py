@@ -60,7 +60,7 @@ def table(
     """
     from joblib import Parallel, delayed
 
-    names = tuple(models) if models is not None else hdc.models()
+    names = tuple(models) if models is not None else hdc.list_models()
     shared: dict[str, Any] = {"items": items, "universe": universe, "backend": backend, "device": device}
     for model in names:
         Experiment("pairs", {**shared, "model": model, "dim": 256}, seed)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hdc.apps.json.index import JSONIndex
+    from hdc.apps.json.index.index import JSONIndex
 
 SHOWN = 3
 """Answers to each question."""
@@ -85,8 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.data is not None:
         copy_data(arguments.data)
         return 0
-    from hdc.apps.json.command import show
-    from hdc.apps.json.encoder import JSONEncoder
+    from hdc.apps.json.cli.command import show
+    from hdc.apps.json.encoder.encoder import JSONEncoder
 
     encoder = JSONEncoder()
     show(INTRODUCTION.format(dim=encoder.dim).splitlines())
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def load_index(name: str, encoder: Any) -> "JSONIndex":
     """Read the documents of one collection from the package and index them, fitted to them."""
-    from hdc.apps.json.index import JSONIndex
+    from hdc.apps.json.index.index import JSONIndex
     from hdc.apps.json.reading import read
 
     with as_file(files(__package__) / "data" / f"{name}.jsonl.gz") as path:
@@ -121,7 +121,7 @@ def load_index(name: str, encoder: Any) -> "JSONIndex":
 
 def answer(question: Question, index: "JSONIndex") -> list[str]:
     """Return the lines of a question and its answers, with reasons."""
-    from hdc.apps.json.display import compact, reason_lines
+    from hdc.apps.json.cli.display import compact, reason_lines
 
     lines = [question.title, ""]
     if question.like:

@@ -4,9 +4,9 @@
 files. On the command line: ``hdc json``.
 """
 
-from hdc.apps.json.encoder import JSONEncoder
-from hdc.apps.json.index import Hit, JSONIndex
-from hdc.apps.json.matching import ABSENT, Reason
+from hdc.apps.json.encoder.encoder import JSONEncoder
+from hdc.apps.json.index.index import Hit, JSONIndex
+from hdc.apps.json.index.matcher import ABSENT, Reason
 from hdc.apps.json.reading import DocumentError, Record, read
 
 __all__ = ["ABSENT", "DocumentError", "Hit", "JSONEncoder", "JSONIndex", "Reason", "Record", "read"]

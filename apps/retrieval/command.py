@@ -10,7 +10,7 @@ from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
     from hdc.apps.retrieval.binarisers import Binarizer
-    from hdc.apps.retrieval.inputs import VectorFile
+    from hdc.apps.retrieval.files.vectors import VectorFile
 
 BINARIZERS = ("recurrent", "sign", "rabitq")
 
@@ -152,8 +152,8 @@ def _add_effort(parser: argparse.ArgumentParser) -> None:
 def run_train(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed train``."""
     from hdc.apps.retrieval.binarisers import RecurrentBinarizer
-    from hdc.apps.retrieval.evaluation import unit
-    from hdc.apps.retrieval.kmeans import PER_LIST
+    from hdc.apps.retrieval.vectors.rows import unit
+    from hdc.search.kmeans import PER_LIST
 
     _check_output(arguments.output)
     model = _new_model(arguments)
@@ -200,7 +200,7 @@ def _new_model(arguments: argparse.Namespace) -> "Binarizer":
 
 def run_index(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed index``."""
-    from hdc.apps.retrieval.building import build
+    from hdc.apps.retrieval.index.building import build
 
     index = build(
         _open(arguments, keyed=True),
@@ -221,8 +221,8 @@ def run_index(arguments: argparse.Namespace) -> int:
 
 def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed search``."""
-    from hdc.apps.retrieval import results
-    from hdc.apps.retrieval.building import opened
+    from hdc.apps.retrieval.files import results
+    from hdc.apps.retrieval.index.building import opened
 
     queries = _open(arguments, name="queries")
     writer = None if arguments.output is None else results.writer(arguments.output)
@@ -243,7 +243,7 @@ def run_search(arguments: argparse.Namespace) -> int:
 
 def run_add(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed add``."""
-    from hdc.apps.retrieval.building import opened
+    from hdc.apps.retrieval.index.building import opened
 
     vectors = _open(arguments, keyed=True)
     with opened(arguments.index, writable=True) as index:
@@ -256,7 +256,7 @@ def run_add(arguments: argparse.Namespace) -> int:
 
 def run_remove(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed remove``."""
-    from hdc.apps.retrieval.building import opened
+    from hdc.apps.retrieval.index.building import opened
 
     with opened(arguments.index, writable=True) as index:
         if arguments.ids:
@@ -269,7 +269,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
 
 def run_verify(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed verify``."""
-    from hdc.apps.retrieval.building import opened
+    from hdc.apps.retrieval.index.building import opened
 
     with opened(arguments.index) as index:
         index.verify()
@@ -281,7 +281,7 @@ def run_eval(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed eval``."""
     from dataclasses import asdict
 
-    from hdc.apps.retrieval import comparison, evaluation, plots
+    from hdc.apps.retrieval.evaluation import comparison, plots, report
 
     if arguments.plot:
         plots.check()
@@ -300,14 +300,14 @@ def run_eval(arguments: argparse.Namespace) -> int:
     if arguments.json:
         _show([json.dumps(asdict(row)) for row in rows])
     else:
-        _show(evaluation.table(rows, arguments.k))
+        _show(report.table(rows, arguments.k))
     if arguments.plot:
         plots.save(rows, arguments.k, arguments.plot)
     return 0
 
 
 def _judgements(arguments: argparse.Namespace) -> dict[str, dict[str, int]]:
-    from hdc.apps.retrieval.evaluation import read_judgements
+    from hdc.apps.retrieval.evaluation.judgments import read_judgements
 
     return read_judgements(arguments.judgements, binary=arguments.binary)
 
@@ -318,7 +318,7 @@ def _open(arguments: argparse.Namespace, *, name: str = "vectors", keyed: bool =
 
 
 def _open_named(path: str, **options: Any) -> "VectorFile":
-    from hdc.apps.retrieval.inputs import open_vectors
+    from hdc.apps.retrieval.files.vectors import open_vectors
 
     return open_vectors(path, **options)
 

@@ -35,7 +35,7 @@ def replace_worst(heap: Pairs, pair: int) -> None:
 def score_key(bits: int) -> int:
     """Return the integer of 32 bits that sorts a float32, given by its bits: greater floats make lesser integers.
 
-    As ``sort_keys`` of :mod:`hdc.selection`.
+    As ``sort_keys`` of :mod:`hdc.topk`.
     """
     return bits & 0x7FFFFFFF if bits < 0 else ~bits
 

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.arrays import kind, size
 from hdc.bounds.formulas import majority_bias
 from hdc.checks import integer
-from hdc.dense import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
+from hdc.dtypes import kind, size
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.models.packed import Packed
+from hdc.similarity import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
 from hdc.vsa import VSA, Role
 from hdc.words import mask_tail
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.atoms import Name, encode_name
 from hdc.checks import integer
-from hdc.dense import cosine, dots, weighted_sum
 from hdc.errors import MismatchError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
+from hdc.similarity import cosine, dots, weighted_sum
 from hdc.vsa import VSA, Role
 
 

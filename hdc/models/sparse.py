@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.arrays import outer
 from hdc.checks import integer
-from hdc.dense import BLOCK, dots, magnitude, normalised, pairwise, squared_norms, total_weight, weighted_sum
+from hdc.dtypes import outer
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE
 from hdc.models.packed import Packed
+from hdc.similarity import BLOCK, dots, magnitude, normalised, pairwise, squared_norms, total_weight, weighted_sum
 from hdc.vsa import VSA, Role
 
 Counts = npt.NDArray[np.int64]

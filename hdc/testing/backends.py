@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from hdc.dispatch import backend as find_backend
 from hdc.kernels import Array, Backend
-from hdc.registry import backend as find_backend
 from hdc.testing.laws import assert_same
 from hdc.words import mask_tail, word_count
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.arrays import is_array
+from hdc.dtypes import is_array
 from hdc.errors import (
     DimensionError,
     DTypeError,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Any, TypeAlias
 
-from hdc.apps.json.paths import Step, parse_path, show_path
+from hdc.apps.json.document.paths import Step, parse_path, show_path
 from hdc.apps.json.reading.records import Record
 from hdc.apps.json.reading.strict import DocumentError
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from hdc.apps.retrieval.binarisers.base import Binarizer
+from hdc.apps.retrieval.binarisers.bebr.recurrent import RecurrentBinarizer
 from hdc.apps.retrieval.binarisers.files import model_class
 from hdc.apps.retrieval.binarisers.rabitq import RaBitQBinarizer
-from hdc.apps.retrieval.binarisers.recurrent import RecurrentBinarizer
 from hdc.apps.retrieval.binarisers.sign import SignBinarizer
 from hdc.errors import FileFormatError
 

@@ -14,10 +14,11 @@ import numpy.typing as npt
 from hdc.apps.parameters import Parameters
 from hdc.apps.retrieval.binarisers.files import read_model, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
+from hdc.dispatch import backend as find_backend
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
 from hdc.kernels import ListKernels, TableKernels
-from hdc.registry import backend as find_backend
 from hdc.words import Words, word_count
 
 Floats = npt.NDArray[np.float32]
@@ -51,39 +52,6 @@ def blocks(rows: int, row_bytes: int) -> Iterator[slice]:
     step = max(1, BLOCK_BYTES // max(1, row_bytes))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
-
-
-def as_rows(x: Any, dim: int | None = None, what: str = "X") -> npt.NDArray[Any]:
-    """Return ``x`` as an ``(n, d)`` array of floats, not copied: it may be mapped from a file.
-
-    Raises
-    ------
-    DTypeError
-        If it does not hold floats.
-    DimensionError
-        If it is not two-dimensional, has no columns, or not ``dim`` columns.
-    """
-    rows: npt.NDArray[Any] = np.asanyarray(x)
-    if rows.dtype.kind != "f":
-        raise DTypeError(f"{what} must hold floats, not {rows.dtype}; convert it with astype(np.float32)")
-    if rows.ndim != 2 or rows.shape[1] == 0 or (dim is not None and rows.shape[1] != dim):
-        raise DimensionError(f"{what} must have shape (n, {dim or 'd'}), not {rows.shape}")
-    return rows
-
-
-def finite(rows: npt.NDArray[Any], start: int, what: str = "X") -> Floats:
-    """Return a block of rows as float32; ``start`` is the number of its first row, for the error.
-
-    Raises
-    ------
-    ParameterError
-        If a row holds NaN or infinity.
-    """
-    block = np.ascontiguousarray(rows, dtype=np.float32)
-    bad = ~np.isfinite(block).all(axis=1)
-    if bad.any():
-        raise ParameterError(f"row {start + int(bad.argmax())} of {what} holds NaN or infinity; remove such rows first")
-    return block
 
 
 class Binarizer(Parameters, ABC):

@@ -1,31 +1,22 @@
 """RaBitQBinarizer: signs of rotated residuals, an unbiased estimate of the dot product, and its error bound."""
 
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import (
-    BLOCK_BYTES,
-    Binarizer,
-    Floats,
-    Ids,
-    as_rows,
-    blocks,
-    finite,
-    list_kernels,
-    sign_tables,
-)
+from hdc.apps.retrieval.binarisers.base import BLOCK_BYTES, Binarizer, Floats, Ids, blocks, list_kernels, sign_tables
 from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
-from hdc.apps.retrieval.kmeans import sampled, spherical_means
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
+from hdc.dispatch import backend as find_backend
 from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import ESTIMATE_BITS, Centroids
-from hdc.registry import backend as find_backend
-from hdc.selection import top_scores
+from hdc.search.estimates import Asked, Factors
+from hdc.search.kmeans import sampled, spherical_means
+from hdc.topk import top_scores
 from hdc.words import WORD_BITS, Words, pack, word_count
 
 E0 = 1.9
@@ -35,39 +26,6 @@ MOST_LISTS, MOST_COMPONENTS = 1 << 24, 1 << 16
 
 FACTORS = np.dtype([("scale", "<f4"), ("share", "<f2"), ("fit", "<u2")])
 """The word after the signs: |r| / f; the offset, as a share of |r| |c|; and f, in 65535ths."""
-
-
-@dataclass(frozen=True)
-class Factors:
-    """What a code says beside its signs, of n codes.
-
-    Attributes
-    ----------
-    scale : (n,) float32 array
-        |r| / f, which makes the estimate unbiased.
-    offset : (n,) float32 array
-        How much more ``r . c`` is than its own estimate.
-    norm, fit : (n,) float32 arrays
-        |r|, and f: the cosine between the residual and its signs.
-    cells : (n,) int64 array
-        The list of each.
-    """
-
-    scale: Floats
-    offset: Floats
-    norm: Floats
-    fit: Floats
-    cells: Ids
-
-
-@dataclass(frozen=True)
-class Asked:
-    """Queries as the list kernels take them; see :class:`hdc.kernels.CodeLists`."""
-
-    integers: npt.NDArray[np.int8]
-    factors: Floats
-    lists: Ids
-    base: Floats
 
 
 class RaBitQBinarizer(Binarizer):

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 import hdc
-from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, as_rows, blocks, finite, sign_tables
+from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, blocks, sign_tables
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.errors import ParameterError
 from hdc.words import WORD_BITS, Words, pack, word_count

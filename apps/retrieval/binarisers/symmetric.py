@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from hdc.registry import backend as find_backend
-from hdc.selection import top_scores
+from hdc.dispatch import backend as find_backend
+from hdc.topk import top_scores
 from hdc.words import Words
 
 Floats = npt.NDArray[np.float32]

@@ -1,0 +1,1 @@
+"""Files to indexes and to files of vectors."""

@@ -1,0 +1,83 @@
+"""Hits and reasons as text for people, and as JSON for programs."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hdc.apps.json.index.index import Hit
+from hdc.apps.json.index.matcher import ABSENT, Reason
+
+VALUE_WIDTH = 44
+"""Characters of a value that are shown in a reason."""
+
+MAX_REASONS = 8
+"""Reasons that are shown for a hit; the rest are summed up in one line."""
+
+
+def hit_lines(hits: Sequence[Hit], reasons: Sequence[Sequence[Reason]] | None, width: int) -> list[str]:
+    """Return the lines of a table of hits, each followed by its reasons if there are any."""
+    if not hits:
+        return ["nothing found: no document holds any of what is asked, in fields of these names"]
+    number_width = max(2, *(len(str(hit.id)) for hit in hits))
+    lines = [f"score  {'id':>{number_width}}  document"]
+    for position, hit in enumerate(hits):
+        start = f"{hit.score:5.3f}  {hit.id:>{number_width}}  "
+        lines.append(start + shorten(compact(hit.document), max(20, width - len(start))))
+        if reasons is not None:
+            lines += ["", *reason_lines(reasons[position]), ""]
+    return lines
+
+
+def reason_lines(reasons: Sequence[Reason], most: int = MAX_REASONS) -> list[str]:
+    """Return an aligned table of the first reasons of one hit: share, path, and the two values.
+
+    ``=`` stands between equal values, ``~`` between similar ones, ``≠`` between those that share nothing.
+    """
+    shown = [reason for reason in reasons[:most] if round(1000 * reason.share) or len(reasons) <= 3]
+    rest = reasons[len(shown) :]
+    path_width = max((len(reason.path) for reason in shown), default=0)
+    lines = [f"  {reason.share:6.1%}  {reason.path:<{path_width}}  {_values(reason)}" for reason in shown]
+    if rest:
+        fields = "1 field" if len(rest) == 1 else f"{len(rest)} fields"
+        lines.append(f"  {sum(reason.share for reason in rest):6.1%}  {fields} more")
+    return lines
+
+
+def hits_json(hits: Iterable[Hit], reasons: Sequence[Sequence[Reason]] | None) -> str:
+    """Return hits as a JSON array of objects; a reason without ``match`` met no value."""
+    entries = []
+    for position, hit in enumerate(hits):
+        entry = {"score": hit.score, "id": hit.id, "source": hit.source, "measure": hit.measure}
+        if hit.key is not None:
+            entry["key"] = hit.key
+        if reasons is not None:
+            entry["reasons"] = [_reason_json(reason) for reason in reasons[position]]
+        entries.append({**entry, "document": hit.document})
+    return json.dumps(entries, indent=2)
+
+
+def compact(value: Any) -> str:
+    """Return a value as JSON on one line, readable in any language."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def shorten(text: str, width: int) -> str:
+    """Return a text of at most ``width`` characters, an ellipsis for what was cut; control characters escaped."""
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text[: width + 1])
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _values(reason: Reason) -> str:
+    query = shorten(compact(reason.query), VALUE_WIDTH)
+    if reason.match is ABSENT:
+        return f"{query}  (not there)"
+    same = reason.query == reason.match and isinstance(reason.query, bool) == isinstance(reason.match, bool)
+    sign = "=" if same else "~" if reason.share > 0 else "≠"
+    return f"{query} {sign} {shorten(compact(reason.match), VALUE_WIDTH)}"
+
+
+def _reason_json(reason: Reason) -> dict[str, Any]:
+    entry = reason._asdict()
+    if reason.match is ABSENT:
+        del entry["match"]
+    return entry

@@ -1,0 +1,120 @@
+"""What commands have in common: options for inputs and for the encoder's parameters, and what they say."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from hdc.errors import ParameterError
+
+T = TypeVar("T")
+
+INPUTS = "JSON, JSON Lines, arrays of documents or Parquet, packed by gzip or zstd or not"
+
+ARRAYS = ("auto", "bag", "sequence", "soft", "both")
+CONVERSIONS = ("dates", "durations", "numbers")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """Add the files to read, and what becomes of bad records."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a file or folder of documents; - is standard input")
+    parser.add_argument("--items", metavar="PATH", help="where the documents are in each value: features[], people{}")
+    parser.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="end at a bad record (raise)")
+    parser.add_argument("--rejects", metavar="FILE", help="where to write the records that are skipped")
+
+
+def add_encoder_options(parser: argparse.ArgumentParser) -> None:
+    """Add an option for every parameter of the encoder that a command line can hold."""
+    group = parser.add_argument_group("vectors")
+    group.add_argument("--dim", type=int, default=2048, help="length of the vectors (2048)")
+    families = ("permutation", "hadamard", "haar")
+    group.add_argument("--matrix", choices=families, default="permutation", help="(permutation)")
+    group.add_argument("--seed", type=int, default=0, help="of the vectors (0)")
+    group.add_argument("--no-fit", action="store_true", help="do not learn rarities and scales from the files")
+    group.add_argument("--no-rarity", action="store_true", help="do not weigh rare values more")
+    group.add_argument("--balance", type=float, default=0.0, help="0: big objects weigh more; 1: all alike (0)")
+    group.add_argument(
+        "--weight",
+        action="append",
+        default=[],
+        metavar="PATH=X",
+        help="how much a path, and all beneath it, counts; again for others (1)",
+    )
+    group.add_argument(
+        "--arrays",
+        action="append",
+        default=[],
+        metavar="[PATH=]MODE",
+        help=f"whether positions count, for all arrays or those at and beneath a path: {', '.join(ARRAYS)} "
+        "(auto: in arrays of numbers)",
+    )
+    group.add_argument(
+        "--numbers", choices=("grid", "smooth"), default="grid", help="how near numbers are alike (grid)"
+    )
+    group.add_argument("--bandwidth", type=float, default=0.1, help="of smooth numbers (0.1)")
+    group.add_argument(
+        "--convert",
+        default="",
+        metavar="KINDS",
+        help=f"strings that count as numbers, some of {','.join(CONVERSIONS)} (none)",
+    )
+    group.add_argument(
+        "--strings", default="", metavar="PART=X,…", help="weights of exact, words and ngrams (exact=.5,words=.5)"
+    )
+
+
+def encoder_of(arguments: argparse.Namespace, **more: Any) -> Any:
+    """Return the encoder that options ask for.
+
+    Raises
+    ------
+    ParameterError
+        If an option cannot be read, or a value is out of range.
+    """
+    from hdc.apps.json.encoder.encoder import JSONEncoder
+
+    strings = [part for part in arguments.strings.split(",") if part]
+    encoder = JSONEncoder(
+        arguments.dim,
+        matrix=arguments.matrix,
+        seed=arguments.seed,
+        arrays=_arrays(arguments.arrays),
+        weights=dict(_pair(text, "--weight", float) for text in arguments.weight) or None,
+        balance=arguments.balance,
+        numbers=arguments.numbers,
+        bandwidth=arguments.bandwidth,
+        convert=tuple(kind for kind in arguments.convert.split(",") if kind),
+        strings=dict(_pair(text, "--strings", float) for text in strings) or None,
+        rarity=not arguments.no_rarity,
+        **more,
+    )
+    encoder.check()
+    return encoder
+
+
+def _arrays(texts: list[str]) -> Any:
+    rules = dict(_pair(text, "--arrays", str) if "=" in text else ("$", text) for text in texts)
+    return rules.get("$", "auto") if rules.keys() <= {"$"} else rules
+
+
+def _pair(text: str, option: str, kind: Callable[[str], T]) -> tuple[str, T]:
+    """Take ``path=value`` apart at the last sign of equality: a key may hold one."""
+    path, equals, value = text.rpartition("=")
+    try:
+        if not equals:
+            raise ValueError
+        return path, kind(value)
+    except ValueError:
+        wanted = "number" if kind is float else "mode"
+        raise ParameterError(f"{option} {text}: expected a name, = and a {wanted}") from None
+
+
+def documents(number: int) -> str:
+    """Return a number of documents in words."""
+    return "1 document" if number == 1 else f"{number} documents"
+
+
+def tell_rejected(number: int) -> None:
+    """Say on standard error how many records were left out, if any were."""
+    if number:
+        print(f"{number} bad record{'s' if number > 1 else ''} left out", file=sys.stderr)

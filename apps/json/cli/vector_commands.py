@@ -1,0 +1,91 @@
+"""``hdc json encode``, ``decode`` and ``capacity``: vectors of documents, and what can be read back out of them."""
+
+import argparse
+import itertools
+import json
+import os
+from typing import Any
+
+from hdc.apps.json.cli.options import INPUTS, add_encoder_options, add_inputs, documents, encoder_of, tell_rejected
+
+EXAMPLES = 1000
+"""Documents that a prediction is made from."""
+
+
+def register(commands: Any) -> None:
+    """Add the commands to those of ``hdc json``."""
+    _register_encode(commands)
+    parser = commands.add_parser(
+        "decode",
+        help="read a value back out of the vector of a document",
+        description="Show the most probable values at a path, from the vector alone, and how probable they are.",
+    )
+    parser.add_argument("index", metavar="INDEX")
+    parser.add_argument("id", type=int, metavar="ID", help="a number that search shows")
+    parser.add_argument("path", metavar="PATH", help="as reasons show it: subject.sex, tags[]")
+    parser.add_argument("-k", type=int, default=3, help="number of values (3)")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(run=run_decode)
+    parser = commands.add_parser(
+        "capacity",
+        help="predict how well the values of an index can be decoded, and which dimension would do",
+        description=f"The prediction is for the first {EXAMPLES} documents, path by path.",
+    )
+    parser.add_argument("index", metavar="INDEX")
+    parser.add_argument("--target", type=float, default=0.99, help="share of right answers that is wanted (.99)")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(run=run_capacity)
+
+
+def _register_encode(commands: Any) -> None:
+    parser = commands.add_parser(
+        "encode",
+        help="write the vectors of documents to a file",
+        description=f"Read {INPUTS}, and write one vector a document: float32, or with --packed sign bits, 64 to a "
+        "word. A Parquet file has sources and keys too.",
+    )
+    add_inputs(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="VECTORS", help="a file to write, .npy or .parquet")
+    parser.add_argument("--packed", action="store_true", help="write sign bits")
+    add_encoder_options(parser)
+    parser.set_defaults(run=run_encode)
+
+
+def run_encode(arguments: argparse.Namespace) -> int:
+    """Run ``hdc json encode``."""
+    from hdc.apps.json.build.encode_files import encode_files
+    from hdc.apps.json.build.inputs import Inputs
+
+    encoder = encoder_of(arguments, output="packed" if arguments.packed else "float")
+    with Inputs.of(arguments.files, arguments.on_error, arguments.items) as inputs:
+        encode_files(inputs, arguments.output, encoder, fit=not arguments.no_fit, rejects=arguments.rejects)
+    size = os.path.getsize(arguments.output)
+    print(f"{documents(inputs.counts.read)} in {arguments.output} ({size / 1e6:.1f} MB)")
+    tell_rejected(inputs.counts.rejected)
+    return 0
+
+
+def run_decode(arguments: argparse.Namespace) -> int:
+    """Run ``hdc json decode``."""
+    from hdc.apps.json.index.index import JSONIndex
+
+    with JSONIndex.open(arguments.index) as index:
+        found = index.encoder.decode(index.vectors([arguments.id])[0], arguments.path, arguments.k)
+    if arguments.json:
+        print(json.dumps([value._asdict() for value in found], indent=2))
+        return 0
+    print("confidence  value")
+    for value in found:
+        print(f"{value.confidence:10.1%}  {json.dumps(value.value)}")
+    return 0
+
+
+def run_capacity(arguments: argparse.Namespace) -> int:
+    """Run ``hdc json capacity``."""
+    from hdc.apps.json.index.index import JSONIndex
+
+    with JSONIndex.open(arguments.index) as index:
+        examples = (index.document(number) for number in itertools.islice(index.ids().tolist(), EXAMPLES))
+        capacity = index.encoder.capacity(examples, arguments.target)
+    print(json.dumps(capacity.to_json(), indent=2) if arguments.json else capacity)
+    return 0

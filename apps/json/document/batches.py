@@ -1,0 +1,139 @@
+"""Documents in batches: which leaves each has, as a sparse matrix, and what they weigh there."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.json.document.leaves import LeafTable
+from hdc.errors import ParameterError
+
+Ints = npt.NDArray[np.int64]
+Doubles = npt.NDArray[np.float64]
+
+BATCH_DOCUMENTS = 1 << 9
+"""Documents that are encoded at a time: their vectors stay in the processor's cache (4 MiB at dim 2048)."""
+
+BATCH_LEAVES = 1 << 15
+"""Leaves after which a batch ends, however few its documents."""
+
+TABLE_BYTES = 1 << 26
+"""Estimated size at which a leaf table is dropped and a new one begun."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Which leaves of a table each of some documents has.
+
+    Attributes
+    ----------
+    table : LeafTable
+        Shared with other batches, and growing.
+    starts : (documents + 1,) int64 array
+        Where the leaves of each document begin in ``leaves``.
+    leaves : int64 array
+        Numbers of the leaves, document by document, ascending in each.
+    """
+
+    table: LeafTable
+    starts: Ints
+    leaves: Ints
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def documents(self) -> list[list[int]]:
+        """Return the numbers of each document's leaves."""
+        bounds, leaves = self.starts.tolist(), self.leaves.tolist()
+        return [leaves[start:stop] for start, stop in pairwise(bounds)]
+
+
+def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
+    """Walk documents, each once, in batches.
+
+    Parameters
+    ----------
+    documents : iterable of JSON values
+    table : LeafTable
+        Numbers the leaves, until it has grown to ``TABLE_BYTES``; then a new one does.
+
+    Raises
+    ------
+    ParameterError
+        If a document is no JSON, or ``documents`` is one document.
+    """
+    if isinstance(documents, dict | str | bytes):
+        given = type(documents).__name__
+        raise ParameterError(f"documents must come in a list or iterator, and a {given} was given")
+    if getattr(documents, "ndim", 1) != 1:
+        raise ParameterError(
+            "documents must come in one column, and a table was given; take a column of it by its name"
+        )
+    found, stops = list[int](), list[int]()
+    for document in documents:
+        table.walk(document, found)
+        stops.append(len(found))
+        if len(found) >= BATCH_LEAVES or len(stops) == BATCH_DOCUMENTS:
+            yield _batch(table, found, stops)
+            found, stops = [], []
+            if table.held > TABLE_BYTES:
+                table = LeafTable(table.layout)
+    if stops:
+        yield _batch(table, found, stops)
+
+
+def distinct(numbers: Ints) -> Ints:
+    """Return the distinct numbers, none of them negative, in order."""
+    ordered = np.sort(numbers)
+    return ordered[np.diff(ordered, prepend=-1) > 0]
+
+
+def _batch(table: LeafTable, found: list[int], stops: list[int]) -> Batch:
+    """Put the leaves of each document in order, each once."""
+    rows = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
+    leaves = np.array(found, dtype=np.int64)
+    rows, leaves = np.divmod(distinct((rows * len(table) + leaves)[leaves >= 0]), max(1, len(table)))
+    return Batch(table, np.searchsorted(rows, np.arange(len(stops) + 1)), leaves)
+
+
+def weigh(batch: Batch, masses: Doubles, balance: float) -> tuple[Doubles, Doubles]:
+    """Return the weights of documents' leaves, and the norms that they were divided by.
+
+    Parameters
+    ----------
+    batch : Batch
+    masses : float64 array
+        Expected squared norm of each leaf of the table.
+    balance : float
+        As :class:`JSONEncoder`'s.
+
+    Returns
+    -------
+    weights : float64 array
+        One for each of ``batch.leaves``; those of a document give its vector an expected norm of 1.
+    norms : (documents,) float64 array
+        0 where a document has no leaf that weighs anything.
+    """
+    table, leaves = batch.table, batch.leaves
+    rows = np.repeat(np.arange(len(batch)), np.diff(batch.starts))
+    weights = np.array(table.shares)[leaves]
+    if balance:
+        _balance(weights, rows, batch, masses[leaves], balance)
+    weights *= np.array(table.factors)[leaves]
+    norms = np.sqrt(np.bincount(rows, weights * weights * masses[leaves], len(batch)))
+    return weights / np.where(norms > 0, norms, 1)[rows], norms
+
+
+def _balance(weights: Doubles, rows: Ints, batch: Batch, masses: Doubles, balance: float) -> None:
+    """Damp, in place and from the leaves up, what stands under each path of a document."""
+    leaves, places = np.unique(batch.leaves, return_inverse=True)
+    chains = [[above.number for above in batch.table.nodes[leaf].ancestors()][::-1] for leaf in leaves]
+    for level in range(max(map(len, chains), default=0), 0, -1):
+        at_level = np.array([chain[level - 1] if len(chain) >= level else -1 for chain in chains])[places]
+        inside = np.flatnonzero(at_level >= 0)
+        _, group = np.unique(rows[inside] * (at_level.max() + 1) + at_level[inside], return_inverse=True)
+        mass = np.bincount(group, weights[inside] ** 2 * masses[inside])
+        weights[inside] *= np.where(mass > 0, mass, 1)[group] ** (-balance / 2)

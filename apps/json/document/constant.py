@@ -1,0 +1,22 @@
+"""Leaf values that are no string, number or null."""
+
+from enum import Enum
+from typing import Any
+
+
+class Constant(Enum):
+    """The value of a leaf that is no string, number or null; a type of its own, as ``True == 1`` in Python."""
+
+    TRUE = "true"
+    FALSE = "false"
+    EMPTY_OBJECT = "{}"
+    EMPTY_ARRAY = "[]"
+
+    __hash__ = object.__hash__  # Enum's own is written in Python, and leaves are looked up by it
+
+
+def plain(value: Any) -> Any:
+    """Return the JSON value that a leaf's value stands for."""
+    if isinstance(value, Constant):
+        return {"true": True, "false": False, "{}": {}, "[]": []}[value.value]
+    return value

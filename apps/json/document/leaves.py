@@ -1,0 +1,235 @@
+"""Take documents apart into leaves: a path of steps and a value that is no container, or an empty one.
+
+``{"type": {"label": "Seizure"}, "tags": ["a"]}`` has the leaves ``type.label = "Seizure"`` and
+``tags[] = "a"``. A :class:`LeafTable` numbers distinct leaves, so that a batch of documents is a sparse
+(documents x leaves) matrix. A leaf that occurs again in a document counts once.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from hdc.apps.json.document.constant import Constant
+from hdc.apps.json.document.paths import Path, Step, show_path
+from hdc.apps.json.document.rules import Layout, Mode, resolved, steps
+from hdc.apps.json.reading import MAX_DEPTH
+from hdc.errors import ParameterError
+
+NODE_BYTES = 1 << 10
+"""What a node is taken to hold, its dictionaries included."""
+
+LEAF_BYTES = 1 << 8
+"""What a leaf is taken to hold besides the characters of its value."""
+
+ARRAY = (list, tuple)
+"""Types of arrays: as a tuple, for ``isinstance`` is several times slower with a union."""
+
+_SCALARS = frozenset({str, int, float, type(None)})
+
+
+_TRUE, _FALSE = Constant.TRUE, Constant.FALSE
+
+
+class Node:
+    """A path of a :class:`LeafTable`, as a node of a tree.
+
+    Attributes
+    ----------
+    number : int
+        In order of first occurrence.
+    step : str, int or None
+        The last step; None at the root.
+    depth : int
+        Number of steps.
+    mode : str
+        How an array that stands here is bound.
+    share : float
+        Weight that the arrays on the path leave to a leaf: its square is the leaf's part of an item.
+    factor : float
+        The user's weight of the path.
+    keys, items : dict
+        Nodes one step further, made when they are asked for.
+    leaves : dict
+        Numbers of the leaves here by value, given when they are asked for; -1 where the factor is 0.
+    """
+
+    __slots__ = ("_path", "depth", "factor", "items", "keys", "leaves", "mode", "number", "parent", "share", "step")
+
+    def __init__(self, table: "LeafTable", parent: "Node | None", step: Step, share: float) -> None:
+        self.parent, self.step = parent, step
+        self.depth: int = 0 if parent is None else parent.depth + 1
+        self.share = share
+        self.number = table.count_node()
+        self._path: Path = tuple(node.step for node in self.ancestors())[::-1]
+        self.mode: Mode = table.layout.arrays[self._path]
+        self.factor = table.layout.weights[self._path]
+        self.keys = _Keys(table, self)
+        self.items = _Items(table, self)
+        self.leaves = _Leaves(table, self)
+
+    def ancestors(self) -> Iterator["Node"]:
+        """Yield the node and those above it, the root left out."""
+        node = self
+        while node.parent is not None:
+            yield node
+            node = node.parent
+
+    def path(self) -> Path:
+        """Return the steps from the root."""
+        return self._path
+
+    def place(self) -> Path:
+        """Return the path with ``[]`` for items of arrays that bind each by more than one step."""
+        return tuple(
+            None if node.parent and node.parent.mode in ("soft", "both") and isinstance(node.step, int) else node.step
+            for node in self.ancestors()
+        )[::-1]
+
+
+class _Table(dict[Any, Any]):
+    """A dictionary of a node that makes what it lacks."""
+
+    __slots__ = ("node", "table")
+
+    def __init__(self, table: "LeafTable", node: Node) -> None:
+        self.table, self.node = table, node
+
+
+class _Keys(_Table):
+    __slots__ = ()
+
+    def __missing__(self, key: Any) -> Node:
+        if not isinstance(key, str):
+            raise ParameterError(f"{show_path(self.node.path())}: a key must be a string, not {key!r}")
+        child = self[key] = _child(self.table, self.node, key, 1.0)
+        return child
+
+
+class _Items(_Table):
+    """Nodes of items by (step, share): what binds an item, and its weight."""
+
+    __slots__ = ()
+
+    def __missing__(self, bound: tuple[int | None, float]) -> Node:
+        child = self[bound] = _child(self.table, self.node, *bound)
+        return child
+
+
+class _Leaves(_Table):
+    __slots__ = ()
+
+    def __missing__(self, value: Any) -> int:
+        if isinstance(value, float):
+            leaf_value(value, self.node)  # raises where it is not finite
+        number = self[value] = self.table.add_leaf(self.node, value) if self.node.factor else -1
+        return number
+
+
+def _child(table: "LeafTable", node: Node, step: Step, share: float) -> Node:
+    if node.depth >= MAX_DEPTH:
+        raise ParameterError(f"a document is nested deeper than {MAX_DEPTH} levels")
+    return Node(table, node, step, node.share * share)
+
+
+class LeafTable:
+    """The distinct leaves of documents, numbered in order of first occurrence.
+
+    Attributes
+    ----------
+    layout : Layout
+    nodes : list of Node
+        Path of each leaf.
+    values : list
+        Value of each leaf: str, int, float, None or a :class:`Constant`.
+    shares, factors : array of double
+        Those of each leaf's node.
+    held : int
+        Estimate of the bytes held.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.nodes: list[Node] = []
+        self.values: list[Any] = []
+        self.shares, self.factors = array("d"), array("d")
+        self.held = 0
+        self._nodes = 0
+        self._root = Node(self, None, None, 1.0)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def walk(self, document: Any, found: list[int]) -> None:
+        """Append the numbers of a document's leaves to ``found``; one may come again, -1 is to be left out.
+
+        Raises
+        ------
+        ParameterError
+            If the document is no JSON: another type, a key that is no string, NaN, too deep.
+        """
+        self._walk(self._root, document, found)
+
+    def _walk(self, node: Node, value: Any, found: list[int]) -> None:
+        """Walk what stands at a node; strings and truth values, which are most of all, are found without a call."""
+        if isinstance(value, dict) and value:
+            keys, visit = node.keys, self._walk
+            for key, item in value.items():
+                kind = type(item)
+                if kind is str:
+                    found.append(keys[key].leaves[item])
+                elif kind is bool:
+                    found.append(keys[key].leaves[_TRUE if item else _FALSE])
+                else:
+                    visit(keys[key], item, found)
+        elif isinstance(value, ARRAY) and value:
+            for child, item in _bound(node, value):
+                self._walk(child, item, found)
+        else:
+            found.append(node.leaves[value if type(value) in _SCALARS else leaf_value(value, node)])
+
+    def count_node(self) -> int:
+        """Return the number of a new node."""
+        self._nodes += 1
+        self.held += NODE_BYTES
+        return self._nodes - 1
+
+    def add_leaf(self, node: Node, value: Any) -> int:
+        """Return the number of a new leaf."""
+        self.nodes.append(node)
+        self.values.append(value)
+        self.shares.append(node.share)
+        self.factors.append(node.factor)
+        self.held += LEAF_BYTES + (4 * len(value) if isinstance(value, str) else 0)
+        return len(self.values) - 1
+
+
+def _bound(node: Node, items: Sequence[Any]) -> list[tuple[Node, Any]]:
+    """Return the items of an array, each with the nodes that it is bound by."""
+    mode = resolved(node.mode, items)
+    if mode == "bag":
+        anywhere = node.items[None, 1.0]
+        return [(anywhere, item) for item in items]
+    return [(node.items[step], item) for position, item in enumerate(items) for step in steps(position, mode)]
+
+
+def leaf_value(value: Any, node: Node | None = None) -> Any:
+    """Return what stands for a scalar or an empty container in a leaf.
+
+    Raises
+    ------
+    ParameterError
+        If ``value`` is of no JSON type, or not finite.
+    """
+    if isinstance(value, bool):
+        return Constant.TRUE if value else Constant.FALSE
+    if value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, float) and value - value == 0:
+        return value
+    if isinstance(value, dict):
+        return Constant.EMPTY_OBJECT
+    if isinstance(value, list | tuple):
+        return Constant.EMPTY_ARRAY
+    place = show_path(node.path()) if node else "document"
+    what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
+    raise ParameterError(f"{place}: {what} is no JSON value; use str, int, float, bool, None, dict or list")

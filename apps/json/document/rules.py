@@ -1,0 +1,111 @@
+"""How the items of arrays are bound, and what each path weighs: as the user wants it, path by path."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self, TypeAlias
+
+from hdc.apps.json.document.paths import PathRules, parse_path, show_path
+from hdc.errors import ParameterError
+
+Mode: TypeAlias = Literal["auto", "bag", "sequence", "soft", "both"]
+
+Arrays: TypeAlias = Mode | Mapping[str, Mode]
+
+Weights: TypeAlias = Mapping[str, float] | None
+
+MODES: tuple[Mode, ...] = ("auto", "bag", "sequence", "soft", "both")
+"""How items of an array are bound.
+
+``"bag"``: all alike, the order is lost. ``"sequence"``: by position. ``"soft"``: by ``WINDOW`` positions from its
+own, so that an item that has moved by fewer places still matches in part. ``"both"``: half as a bag, half by
+position. ``"auto"``: by position if the items are numbers (coordinates, ranges, measurements), else as a bag.
+"""
+
+WINDOW = 3
+"""Positions that an item of a soft array covers: moved by one place two thirds of it match, by two one third."""
+
+LARGEST_WEIGHT = 1e6
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What decides which leaves a document has and what they weigh.
+
+    Attributes
+    ----------
+    arrays : PathRules of str
+    weights : PathRules of float
+    """
+
+    arrays: PathRules[Mode]
+    weights: PathRules[float]
+
+    @classmethod
+    def of(cls, arrays: Arrays = "auto", weights: Weights = None) -> Self:
+        """Read the parameters of :class:`JSONEncoder`.
+
+        Raises
+        ------
+        ParameterError
+            If a mode, a path or a weight is none, or a rule is for one position of an array whose items have none.
+        """
+        modes: Mapping[str, Mode] = arrays if isinstance(arrays, Mapping) else {"": arrays}
+        for path, mode in modes.items():
+            if mode not in MODES:
+                place = f"arrays[{path!r}]" if path else "arrays"
+                raise ParameterError(f"{place} must be one of {', '.join(MODES)}, not {mode!r}")
+        factors = {} if weights is None else weights
+        if not isinstance(factors, Mapping):
+            raise ParameterError(f"weights must map paths to numbers, such as {{'name': 2}}, not {weights!r}")
+        for path, factor in factors.items():
+            if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor <= LARGEST_WEIGHT:
+                raise ParameterError(f"weights[{path!r}] must be from 0 to {LARGEST_WEIGHT:g}, not {factor!r}")
+        layout = cls(PathRules(modes, "auto"), PathRules(factors, 1.0))
+        for path in (*modes, *factors):
+            layout._check_positions(path)
+        return layout
+
+    def _check_positions(self, rule: str) -> None:
+        path = parse_path(rule)
+        for length, step in enumerate(path):
+            mode = self.arrays[path[:length]]
+            if isinstance(step, int) and mode not in ("auto", "sequence"):
+                array = show_path(path[:length])
+                raise ParameterError(
+                    f"a rule for {rule} cannot hold: the items of {array} have no position of their own, as it is "
+                    f"bound as {mode!r}; write [] for all items, or bind {array} as 'sequence'"
+                )
+
+
+def by_position(items: Sequence[object]) -> bool:
+    """Say whether ``"auto"`` binds the items of an array by position: whether all are numbers."""
+    return all(issubclass(kind, int | float) and kind is not bool for kind in set(map(type, items)))
+
+
+def resolved(mode: Mode, items: Sequence[object]) -> Mode:
+    """Return what ``"auto"`` stands for with the items of an array; another mode as it is."""
+    if mode != "auto":
+        return mode
+    return "sequence" if by_position(items) else "bag"
+
+
+def steps(position: int, mode: Mode) -> list[tuple[int | None, float]]:
+    """Return what an item that is bound by position is bound by: steps and weights, whose squares sum to one."""
+    if mode == "soft":
+        return [(place, WINDOW**-0.5) for place in range(position, position + WINDOW)]
+    if mode == "both":
+        return [(None, math.sqrt(0.5)), (position, math.sqrt(0.5))]
+    return [(position, 1.0)]
+
+
+def overlap(query: int, place: int, mode: Mode) -> float:
+    """Return the part of an item's match that is left where it stands at another place than in the query.
+
+    It is the dot product of what :func:`steps` gives for the two positions.
+    """
+    if mode == "soft":
+        return max(0.0, 1 - abs(query - place) / WINDOW)
+    if mode == "both":
+        return 1.0 if query == place else 0.5
+    return 1.0

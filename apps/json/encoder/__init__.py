@@ -1,0 +1,1 @@
+"""Documents to vectors, and values back out of them."""

@@ -1,0 +1,220 @@
+"""The vectors of leaves: made when a batch needs them, and kept while there is room."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import hdc
+from hdc.apps.json.document.batches import Doubles, Ints, distinct
+from hdc.apps.json.document.leaves import LeafTable, Node
+from hdc.apps.json.document.paths import Path, Step
+from hdc.apps.json.values.tokens import Token, Tokens
+from hdc.apps.json.values.values import Values
+
+Floats = npt.NDArray[np.float32]
+
+HELD_BYTES = 1 << 26
+"""Leaf vectors that are held, those used last: 8192 at dim 2048."""
+
+HELD_TOKENS = 1 << 12
+"""Vectors of tokens that are held: 32 MiB at dim 2048. A leaf that has more of them takes what it needs."""
+
+BLOCK = 1 << 10
+"""Leaf vectors, and atoms, that are made at a time: 8 MiB each at dim 2048."""
+
+
+class LeafVectors:
+    """Sum the vectors of the leaves of a table.
+
+    Parameters
+    ----------
+    table : LeafTable
+        May grow.
+    vsa : hdc.VSA
+        On any backend and device: vectors of leaves and tokens are held there, and bound and added there.
+    values : Values
+
+    Attributes
+    ----------
+    table : LeafTable
+    values : Values
+    """
+
+    def __init__(self, table: LeafTable, vsa: hdc.VSA, values: Values) -> None:
+        self.table, self.values, self._vsa = table, values, vsa
+        self._tokens: dict[int, Tokens] = {}
+        self._atoms = TokenVectors(vsa, values)
+        self._roles: dict[Node, Any] = {}
+        self._masses = np.empty(0)
+        self._slots = np.empty(0, dtype=np.int64)
+        room = max(1, HELD_BYTES // (4 * vsa.dim))
+        self._vectors = _floats(vsa, room)
+        self._owners = np.full(room, -1)
+        self._used = np.zeros(room, dtype=np.int64)
+        self._round = 0
+
+    def masses(self, leaves: Ints) -> Doubles:
+        """Return the expected squared norm of each leaf of the table; of others than ``leaves`` it may be NaN."""
+        new = len(self.table) - len(self._masses)
+        if new > 0:
+            more = max(new, len(self._masses))
+            self._masses = np.concatenate([self._masses, np.full(more, np.nan)])
+            self._slots = np.concatenate([self._slots, np.full(more, -1)])
+        for leaf in distinct(leaves[np.isnan(self._masses[leaves])]).tolist():
+            tokens = self._tokens[leaf] = self._tokens_of(leaf)
+            self._masses[leaf] = sum(weight * weight for weight in tokens.values())
+        return self._masses
+
+    def sums(self, weights: Doubles, leaves: Ints, starts: Ints) -> Floats:
+        """Return weighted sums of leaf vectors.
+
+        Parameters
+        ----------
+        weights, leaves : arrays of the same length
+            Of leaves whose masses have been asked for.
+        starts : (n + 1,) int64 array
+            Where each sum begins.
+
+        Returns
+        -------
+        (n, dim) float32 NumPy array
+        """
+        return self._vsa.to_numpy(self._sums(weights, leaves, starts))
+
+    def _sums(self, weights: Doubles, leaves: Ints, starts: Ints) -> Any:
+        needed, room = distinct(leaves), len(self._used)
+        if len(needed) <= room:
+            self._hold(needed)
+            return self._product(weights, self._slots[leaves], starts, self._vectors)
+        total: Any = 0
+        for first in range(0, len(needed), room):
+            part = needed[first : first + room]
+            self._hold(part)
+            inside = (leaves >= part[0]) & (leaves <= part[-1])
+            bounds = np.concatenate([[0], np.cumsum(inside)])[starts]
+            total = total + self._product(weights[inside], self._slots[leaves[inside]], bounds, self._vectors)
+        return total
+
+    def _product(self, weights: npt.ArrayLike, columns: npt.ArrayLike, starts: npt.ArrayLike, vectors: Any) -> Any:
+        from_numpy = self._vsa.kernels.arrays.from_numpy
+        data, indices, bounds = (
+            from_numpy(np.asarray(weights, np.float32)),
+            from_numpy(np.asarray(columns, np.int64)),
+            from_numpy(np.asarray(starts, np.int64)),
+        )
+        return self._vsa.kernels.dense.csr_matmul(data, indices, bounds, vectors)
+
+    # ------------------------------------------------------------------ what is held
+
+    def _hold(self, leaves: Ints) -> None:
+        """Make the vectors of distinct leaves, as many as there is room for, in the place of those used last."""
+        self._round += 1
+        missing = leaves[self._slots[leaves] < 0]
+        self._used[self._slots[leaves[self._slots[leaves] >= 0]]] = self._round
+        if len(missing):
+            free = np.argpartition(self._used, len(missing) - 1)[: len(missing)]
+            owners = self._owners[free]
+            self._slots[owners[owners >= 0]] = -1
+            self._slots[missing], self._owners[free], self._used[free] = free, missing, self._round
+            self._make(missing.tolist())
+
+    def _make(self, leaves: list[int]) -> None:
+        nodes = self.table.nodes
+        leaves.sort(key=lambda leaf: nodes[leaf].number)
+        tokens = [self._tokens.pop(leaf) if leaf in self._tokens else self._tokens_of(leaf) for leaf in leaves]
+        for start, stop in _blocks(tokens):
+            vectors, first = self._mix(tokens[start:stop]), 0
+            for node, group in groupby(leaves[start:stop], key=nodes.__getitem__):
+                same = list(group)
+                free, role = vectors[first : first + len(same)], self._role(node)
+                slots = self._vsa.kernels.arrays.from_numpy(self._slots[same])
+                self._vectors[slots] = free if role is None else self._vsa.bind(role, free)
+                first += len(same)
+
+    def _mix(self, tokens: list[Tokens]) -> Any:
+        """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
+        rows = self._atoms.rows([token for leaf in tokens for token in leaf])
+        weights = [weight for leaf in tokens for weight in leaf.values()]
+        return self._product(weights, rows, np.cumsum([0, *map(len, tokens)]), self._atoms.vectors)
+
+    def _tokens_of(self, leaf: int) -> Tokens:
+        return self.values.tokens(self.table.nodes[leaf].path(), self.table.values[leaf])
+
+    def _role(self, node: Node) -> Any:
+        if node not in self._roles:
+            self._roles[node] = path_role(self._vsa, node.path())
+        return self._roles[node]
+
+
+class TokenVectors:
+    """The vectors of tokens, held until ``HELD_TOKENS`` are and another is needed; then all are dropped.
+
+    Attributes
+    ----------
+    vectors : (rows, dim) float32 array
+        On the device of the algebra.
+    """
+
+    def __init__(self, vsa: hdc.VSA, values: Values) -> None:
+        self._vsa, self._host, self._values = vsa, on_host(vsa), values
+        self._rows: dict[Token, int] = {}
+        self.vectors = _floats(vsa, HELD_TOKENS)
+
+    def rows(self, tokens: list[Token]) -> list[int]:
+        """Return the row of each token in ``vectors``, until the next call."""
+        new = [token for token in dict.fromkeys(tokens) if token not in self._rows]
+        if len(self._rows) + len(new) > len(self.vectors):
+            self._rows.clear()
+            new = list(dict.fromkeys(tokens))
+            if len(new) > len(self.vectors):
+                self.vectors = _floats(self._vsa, len(new))
+        if new:
+            first = len(self._rows)
+            self.vectors[first : first + len(new)] = self._vsa.from_numpy(self._values.vectors(self._host, new))
+            self._rows.update(zip(new, range(first, first + len(new)), strict=True))
+        return [self._rows[token] for token in tokens]
+
+
+def on_host(vsa: hdc.VSA) -> hdc.VSA:
+    """Return the same algebra on NumPy arrays, in which values have their vectors made."""
+    return vsa if vsa.xp is np else vsa.with_backend("auto")
+
+
+def _floats(vsa: hdc.VSA, rows: int) -> Any:
+    """Return an array of the algebra's library and device, to be filled."""
+    xp, arrays = vsa.xp, vsa.kernels.arrays
+    return arrays.lasting(lambda: xp.empty((rows, vsa.dim), dtype=arrays.dtype("float32"), device=vsa.device))
+
+
+def path_role(vsa: hdc.VSA, path: Path) -> Any:
+    """Return the operator of a path, or None at the root: keys by name, positions as powers (from 1)."""
+    role = None
+    for step in path:
+        one = _step_role(vsa, step)
+        role = one if role is None else role @ one
+    return role
+
+
+def _step_role(vsa: hdc.VSA, step: Step) -> Any:
+    if step is None:
+        return vsa.role(("item",))
+    if isinstance(step, int):
+        return vsa.role(("position",)) ** (step + 1)
+    return vsa.role(("key", step))
+
+
+def _blocks(tokens: list[Tokens]) -> Iterator[tuple[int, int]]:
+    """Cut the leaves into runs of at most ``BLOCK`` leaves and ``BLOCK`` distinct tokens (or one leaf)."""
+    start = 0
+    names: set[Token] = set()
+    for leaf, content in enumerate(tokens):
+        if leaf - start == BLOCK or (leaf > start and len(names) + len(content) > BLOCK):
+            yield start, leaf
+            start = leaf
+            names.clear()
+        names.update(content)
+    if start < len(tokens):
+        yield start, len(tokens)

@@ -1,0 +1,1 @@
+"""Documents with their vectors, searched and explained."""

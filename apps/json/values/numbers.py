@@ -1,0 +1,135 @@
+"""Numbers as tokens: cells of grids, or one place whose vector is computed.
+
+The grid is a windowed thermometer. The smooth encoding is fractional power encoding: random Fourier features of
+a Gaussian kernel (Rahimi & Recht 2007; Plate 1995; Frady et al. 2021).
+"""
+
+import math
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+import hdc
+from hdc import atoms
+from hdc.apps.json.values.tokens import Tokens
+
+Quantities: TypeAlias = Literal["number", "date", "duration"]
+"""What a number counts; only numbers that count the same share tokens."""
+
+NUMBER: Quantities = "number"
+
+SMOOTH = "≈"
+"""Opens the kind of a token whose vector is computed from its place."""
+
+EXACT_NUMBER = 0.1
+"""Share of a number's squared weight that only the equal number has; the scales share the rest equally."""
+
+CELLS = 8
+"""Neighbouring cells that a number covers on each scale: the similarity falls to zero in so many steps."""
+
+DECADE_WIDTHS = (1.0, 0.2, 0.04)
+"""Width of each scale in decades of 1 + |x|: where numbers have no known distribution."""
+
+QUANTILE_WIDTHS = (0.5, 0.1, 0.02)
+"""Width of each scale as a part of the path's distribution."""
+
+DECADE = 3652.425 * 86_400
+"""Seconds in ten years: the unit of dates that have no known distribution."""
+
+ROWS = 256
+"""Places whose phases are held at a time."""
+
+_INT64 = 1 << 63
+
+
+def grid_tokens(kind: Quantities, value: int | float, place: float, widths: tuple[float, ...]) -> Tokens:
+    """Return the exact number and the cells it covers on each scale (a windowed thermometer).
+
+    The similarity of two numbers is a sum of triangles, so it never rises as their places move apart.
+
+    Parameters
+    ----------
+    kind : {"number", "date", "duration"}
+    value : int or float
+        Equal values of the two types are one number.
+    place : float
+        Where the number lies, in the unit of ``widths``.
+    widths : tuple of float
+        Distance at which the similarity on each scale has fallen to zero.
+    """
+    tokens: Tokens = {(kind, _exact_number(value)): math.sqrt(EXACT_NUMBER)}
+    weight = math.sqrt((1 - EXACT_NUMBER) / (CELLS * len(widths)))
+    grid = "" if kind == NUMBER else kind
+    for scale, width in enumerate(widths):
+        first, name = math.floor(place * CELLS / width), f"{grid}#{scale}"
+        tokens.update({(name, cell): weight for cell in range(first, first + CELLS)})
+    return tokens
+
+
+def smooth_tokens(kind: Quantities, value: int | float, place: float, bandwidth: float) -> Tokens:
+    """Return the exact number and its place, counted in bandwidths.
+
+    The similarity of two numbers falls with their distance as :func:`kernel`.
+    """
+    exact, smooth = math.sqrt(EXACT_NUMBER), math.sqrt(1 - EXACT_NUMBER)
+    return {(kind, _exact_number(value)): exact, (SMOOTH + kind, place / bandwidth): smooth}
+
+
+def kernel(one: float, other: float) -> float:
+    """Return the expected similarity of two places: ``exp(-(one - other)² / 2)``."""
+    return math.exp(-((one - other) ** 2) / 2)
+
+
+def smooth_vectors(vsa: hdc.VSA, kind: str, places: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    """Compute the vectors of places: cosines and sines of random multiples, from random angles on.
+
+    Their dot product has the expectation :func:`kernel`, over the seeds, and a variance of at most
+    ``(1 - kernel²)² / dim`` where dim is even; a place with itself has 1.
+
+    Parameters
+    ----------
+    vsa : MBAT model
+        Its seed gives the multiples, standard normals, and the angles from the stream that gives its atoms.
+    kind : str
+        Places of different kinds have different multiples and angles, so they are unlike.
+    places : (n,) floats
+
+    Returns
+    -------
+    (n, dim) float32 array
+    """
+    half = -(-vsa.dim // 2)
+    (key,) = atoms.stream_keys(vsa.seed, "frequency", [kind])
+    multiples, abscissas, ordinates = atoms.normals(vsa.kernels.bits, key, 3 * half).reshape(3, half)
+    angles = np.arctan2(ordinates, abscissas)
+    where = np.asarray(places, dtype=np.float64)
+    vectors = np.empty((len(where), 2 * half), dtype=np.float32)
+    for start in range(0, len(where), ROWS):
+        phases = np.outer(where[start : start + ROWS], multiples) + angles
+        vectors[start : start + ROWS, :half] = np.cos(phases)
+        vectors[start : start + ROWS, half:] = np.sin(phases)
+    vectors *= np.float32((2 / vsa.dim) ** 0.5)
+    return vectors[:, : vsa.dim]
+
+
+def unfitted_place(kind: Quantities, value: int | float) -> float:
+    """Return the place of a number whose distribution is unknown: decades of its size, of a date calendar decades."""
+    return value / DECADE if kind == "date" else decades(value)
+
+
+def decades(value: int | float) -> float:
+    """Return the sign of ``value`` times log10(1 + |value|), for integers of any size."""
+    try:
+        magnitude = math.log1p(abs(float(value))) / math.log(10)
+    except OverflowError:
+        magnitude = math.log10(abs(value))
+    return math.copysign(magnitude, 1 if value >= 0 else -1)
+
+
+def _exact_number(value: int | float) -> int | float | str:
+    """Return one name for equal numbers; a large integer by its hexadecimal digits, which files can hold."""
+    number = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(number, int) and abs(number) >= _INT64:
+        return f"{number:#x}"
+    return number

@@ -1,0 +1,95 @@
+"""What ``fit`` learned about a collection: how rare each token is, and how the numbers of each path spread.
+
+A token in every document says little, one in few says much: its weight is ``ln((1 + n) / (1 + df)) + 0.1`` for
+n documents of which df have it on that path (Spärck Jones 1972, smoothed); df is 1 for tokens not seen, and a
+string not seen as a whole is as rare as its rarest word.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeAlias
+
+from hdc.apps.json.document.constant import Constant
+from hdc.apps.json.document.paths import Path, any_position, scale_path
+from hdc.apps.json.values.number_scale import Scale
+from hdc.apps.json.values.numbers import Quantities
+from hdc.apps.json.values.tokens import Token
+
+FLOOR = 0.1
+"""Weight of a token that every document has: it still counts when nothing else tells documents apart."""
+
+
+Quantity: TypeAlias = tuple[Path, Quantities]
+"""What has a scale of its own: the numbers of a path that count the same thing; see :data:`Quantities`."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The frozen result of ``fit``; an empty one weighs all tokens alike.
+
+    Attributes
+    ----------
+    documents : int
+        How many documents were seen.
+    frequencies : dict of path to dict of token to int
+        Documents that have the token on the path; array positions are left out of the path.
+    scales : dict of (path, kind) to Scale
+    numbers : dict of path to dict of number to int
+        Numbers seen and how often, ascending: all, or some spread evenly over their order.
+    codes : frozenset of path
+        Paths whose strings are identifiers; array positions are left out.
+    """
+
+    documents: int = 0
+    frequencies: dict[Path, dict[Token, int]] = field(default_factory=dict)
+    scales: dict[Quantity, Scale] = field(default_factory=dict)
+    numbers: dict[Path, dict[int | float, int]] = field(default_factory=dict)
+    codes: frozenset[Path] = frozenset()
+
+    def rarity(self, frequency: float) -> float:
+        """Return the weight of a token that so many documents have."""
+        return math.log((1 + self.documents) / (1 + frequency)) + FLOOR
+
+    def values(self, path: Path) -> list[tuple[Any, int]]:
+        """Return the values seen at a path, as in leaves, and how many documents had them: most frequent first.
+
+        Bounded: the frequent strings of at most ``MAX_TOKEN_LENGTH`` characters, and at most ``NUMBERS`` numbers,
+        whose counts are estimates where many were seen (see :mod:`hdc.apps.json.values.learning`).
+        """
+        found: list[tuple[Any, int]] = list(self.numbers.get(scale_path(path), {}).items())
+        for (kind, content), count in self.frequencies.get(any_position(path), {}).items():
+            if kind == "=":
+                found.append((content, count))
+            elif kind == "constant":
+                found.append((None if content == "null" else Constant(content), count))
+        return sorted(found, key=lambda value: -value[1])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the profile as a JSON-able dict."""
+        frequencies = [
+            [list(path), [[*token, count] for token, count in counts.items()]]
+            for path, counts in self.frequencies.items()
+        ]
+        scales = [[list(path), kind, s.knots, s.quantiles, s.share] for (path, kind), s in self.scales.items()]
+        numbers = [[list(path), list(counts.items())] for path, counts in self.numbers.items()]
+        return {
+            "documents": self.documents,
+            "frequencies": frequencies,
+            "scales": scales,
+            "numbers": numbers,
+            "codes": [list(path) for path in self.frequencies if path in self.codes],
+        }
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        """Return the profile that :meth:`to_json` wrote."""
+        frequencies = {
+            tuple(path): {(kind, content): count for kind, content, count in counts}
+            for path, counts in state["frequencies"]
+        }
+        scales = {
+            (tuple(path), kind): Scale(tuple(knots), tuple(quantiles), share)
+            for path, kind, knots, quantiles, share in state["scales"]
+        }
+        numbers = {tuple(path): dict(counts) for path, counts in state["numbers"]}
+        return cls(state["documents"], frequencies, scales, numbers, frozenset(map(tuple, state["codes"])))

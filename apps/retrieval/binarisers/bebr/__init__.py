@@ -1,0 +1,1 @@
+"""Recurrent binary codes, trained (BEBR; Gan et al. 2023)."""

@@ -1,0 +1,260 @@
+"""RecurrentBinarizer: BEBR's codes, chosen and read through learned tables."""
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.binarisers.base import Binarizer, Floats
+from hdc.apps.retrieval.binarisers.bebr.checkpoint import Checkpoint
+from hdc.apps.retrieval.binarisers.bebr.decoder import Groups, TableDecoder, fit_tables, linear_tables, metric_of
+from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed
+from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.checks import integer
+from hdc.errors import MismatchError, ParameterError
+from hdc.words import WORD_BITS, Words, pack, unpack
+
+SAMPLE = 50_000
+"""Most vectors that a fit learns from, drawn at random."""
+
+
+class RecurrentBinarizer(Binarizer):
+    """Codes of ``dim`` components of one or more levels (BEBR), improved by local search.
+
+    :mod:`~hdc.apps.retrieval.binarisers.bebr.recurrence` makes a code,
+    :mod:`~hdc.apps.retrieval.binarisers.bebr.decoder`
+    says what it stands for. With ``rounds=0`` codes are BEBR's own and suit symmetric comparison. Each round
+    improves the codes for float queries (``asymmetric=True``), which then find more than other codes of the
+    same size; symmetric comparison loses by it.
+
+    Parameters
+    ----------
+    dim : int
+        Components of a code; a multiple of 64.
+    loops : int
+        Residual loops, BEBR's u: a component takes ``loops + 1`` bits; 0 is a hash.
+    rounds : int
+        Most rounds of choosing codes and fitting tables.
+    steps : int or None
+        Steps of the local search for each vector; None: one for each two bits. Without rounds there are none.
+    epochs : int
+        Most epochs of gradient training of the recurrence (needs the extra ``torch``).
+    patience : int
+        Rounds, or epochs, without a better validation recall before training stops.
+    whitening, parallel : float
+        Of the error that codes minimise; see :mod:`~hdc.apps.retrieval.binarisers.bebr.decoder`.
+    temperature, learning_rate : float
+        Of gradient training.
+    negatives, queue : int
+        Hardest negatives that count, and how many earlier vectors they are chosen from.
+    device : str
+        Where gradients are computed: ``"auto"`` takes a GPU if there is one.
+    seed : int
+
+    Attributes
+    ----------
+    recall_ : float
+        Validation recall@10 of float queries, before re-ranking; NaN if there were too few vectors to hold some out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((500, 32)).astype(np.float32)
+    >>> binarizer = RecurrentBinarizer(dim=64, rounds=2).fit(x)
+    >>> codes = binarizer.transform(x)
+    >>> codes.shape, binarizer.bytes_per_vector
+    ((500, 1), 8)
+    """
+
+    def __init__(
+        self,
+        dim: int = 256,
+        loops: int = 0,
+        rounds: int = 8,
+        steps: int | None = None,
+        epochs: int = 0,
+        patience: int = 2,
+        whitening: float = 0.25,
+        parallel: float = 4.0,
+        temperature: float = 0.05,
+        learning_rate: float = 1e-3,
+        negatives: int = 64,
+        queue: int = 4096,
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        self.dim = dim
+        self.loops = loops
+        self.rounds = rounds
+        self.steps = steps
+        self.epochs = epochs
+        self.patience = patience
+        self.whitening = whitening
+        self.parallel = parallel
+        self.temperature = temperature
+        self.learning_rate = learning_rate
+        self.negatives = negatives
+        self.queue = queue
+        self.device = device
+        self.seed = seed
+
+    @property
+    def levels(self) -> int:
+        """Bit planes of a code."""
+        return self.loops + 1
+
+    def fit(self, X: Any, y: None = None, *, old_codes: Words | None = None, checkpoint: Any = None) -> Self:
+        """Learn from vectors without labels.
+
+        Parameters
+        ----------
+        X : (n, d) float array
+            At most ``SAMPLE`` rows, drawn at random, are read.
+        y : None
+        old_codes : (n, words) uint64 array or None
+            Codes of the same objects by another model of this dim and loops, from whatever vectors. The new codes
+            are trained to be comparable with them (backward-compatible training); needs epochs and ``rounds=0``.
+        checkpoint : path or None
+            Folder in which the state after each round or epoch is kept, and from which an interrupted fit of the
+            same data and parameters goes on, to the same result.
+
+        Raises
+        ------
+        DTypeError, DimensionError
+            If X does not hold floats in two dimensions.
+        ParameterError
+            If X has no rows, NaN or infinity, or a parameter is out of range.
+        MismatchError
+            If the old codes are of another size or number.
+        BackendUnavailableError
+            If there are epochs and torch is not installed.
+        FileFormatError
+            If the checkpoint is damaged, or of other parameters or data.
+        """
+        rows = as_rows(X)
+        self._check_parameters(len(rows), old_codes)
+        rng = np.random.default_rng(self.seed)
+        chosen = np.sort(rng.permutation(len(rows))[:SAMPLE])
+        x = finite(rows[chosen], 0)
+        old = None if old_codes is None else self._as_signs(np.asarray(old_codes)[chosen])
+        validation = Validation.draw(x, rng)
+        kept = None if old is None else old[validation.training]
+        state = Checkpoint(checkpoint, self.get_params(), x)
+        self._fit(x[validation.training], kept, validation, state)
+        return self
+
+    def _check_parameters(self, n: int, old_codes: Words | None) -> None:
+        if integer(self.dim, "dim", WORD_BITS) % WORD_BITS:
+            raise ParameterError(f"dim must be a multiple of {WORD_BITS}, not {self.dim}")
+        for name in ("loops", "rounds", "epochs"):
+            integer(getattr(self, name), name, 0)
+        for name in ("patience", "negatives", "queue"):
+            integer(getattr(self, name), name, 1)
+        if self.steps is not None:
+            integer(self.steps, "steps", 0)
+        if not n:
+            raise ParameterError("fit needs at least one vector, and X has none")
+        if old_codes is None:
+            return
+        if self.rounds or not self.epochs:
+            raise ParameterError("old_codes need gradient training of plain codes; set rounds=0 and epochs above 0")
+        expected = (n, self.levels * self.dim // WORD_BITS)
+        if np.shape(old_codes) != expected:
+            raise MismatchError(f"old_codes must have shape {expected}, not {np.shape(old_codes)}")
+
+    def _fit(self, x: Floats, old: Floats | None, validation: Validation, state: Checkpoint) -> None:
+        maps = initial(x, self.dim, self.loops, self.seed) if old is None else regressed(x, old)
+        if self.epochs:
+            from hdc.apps.retrieval.binarisers.bebr.training import train
+
+            maps = train(maps, x, old, self, validation, state)
+        self.mean_ = x.mean(axis=0)
+        signs = maps.signs(x)
+        codes = _groups(signs)
+        metric = metric_of(x - self.mean_, self.whitening)
+        spread = float(np.einsum("nd,nd->n", x - self.mean_, x - self.mean_).mean())
+        tables = linear_tables(x - self.mean_, signs.reshape(len(x), -1))
+        decoder = TableDecoder(self.mean_, metric, self.parallel / max(spread, 1e-30), tables)
+        self._set_maps(maps, decoder)
+        if self.rounds:
+            decoder, codes = self._alternate(x, codes, decoder, validation, state)
+            maps = regressed(x, _group_signs(codes).reshape(signs.shape))
+        else:
+            fitted = fit_tables(x - self.mean_, codes, tables, metric, decoder.parallel)
+            decoder = TableDecoder(self.mean_, metric, decoder.parallel, fitted)
+        self._set_maps(maps, decoder)
+        self.recall_ = validation.recall(decoder.decode(codes))
+
+    def _alternate(
+        self, x: Floats, codes: Groups, decoder: TableDecoder, validation: Validation, state: Checkpoint
+    ) -> tuple[TableDecoder, Groups]:
+        """Choose codes and fit tables in turns until the validation recall stops growing; return the best of both."""
+        progress = Progress("round", self.rounds, self.patience)
+        tables, best = decoder.tables, (decoder.tables, codes)
+        kept: dict[str, npt.NDArray[Any]]
+        if saved := state.load("round", progress):
+            tables, codes = saved["tables"], saved["codes"]
+            best = saved["best_tables"], saved["best_codes"]
+        while progress.goes_on():
+            codes = TableDecoder(decoder.mean, decoder.metric, decoder.parallel, tables).refine(x, codes, self._steps)
+            tables = fit_tables(x - decoder.mean, codes, tables, decoder.metric, decoder.parallel)
+            fitted = TableDecoder(decoder.mean, decoder.metric, decoder.parallel, tables)
+            if progress.step(validation.recall(fitted.decode(codes))):
+                best = tables, codes
+            kept = {"best_tables": best[0], "best_codes": best[1]}
+            state.save("round", progress, {"tables": tables, "codes": codes, **kept})
+        return TableDecoder(decoder.mean, decoder.metric, decoder.parallel, best[0]), best[1]
+
+    @property
+    def _steps(self) -> int:
+        return self.dim * self.levels // 2 if self.steps is None else self.steps
+
+    def _set_maps(self, maps: Recurrence, decoder: TableDecoder) -> None:
+        self.maps_, self.decoder_ = maps, decoder
+        self.dim_, self.n_features_in_ = self.dim, len(decoder.mean)
+
+    def _encode(self, x: Floats) -> Words:
+        signs = self.maps_.signs(x)
+        if self.rounds:
+            refined = self.decoder_.refine(x, _groups(signs), self._steps)
+            signs = _group_signs(refined).reshape(signs.shape)
+        return pack(signs > 0).reshape(len(x), -1)
+
+    def decode(self, codes: Words) -> Floats:
+        """Return the ``(n, d)`` float32 vectors that codes stand for; asymmetric scores are dot products with them."""
+        items = self._as_codes(codes)
+        return self.decoder_.decode(_groups(self._as_signs(items)))
+
+    def _as_signs(self, codes: Words) -> Floats:
+        planes = np.asarray(codes, dtype=np.uint64).reshape(len(codes), self.levels, -1)
+        return 2 * unpack(planes, self.dim).astype(np.float32) - 1
+
+    def nibble_tables(self, queries: Any) -> Floats:
+        """Look up the dot products of queries with table entries."""
+        products = queries @ self.decoder_.tables.T
+        tables: Floats = products.reshape(len(queries), 16, -1)
+        return tables
+
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        scalars = np.array([self.decoder_.parallel, self.recall_])
+        decoder = {"mean": self.decoder_.mean, "metric": self.decoder_.metric, "tables": self.decoder_.tables}
+        return {**self.maps_.to_arrays(), **decoder, "scalars": scalars}
+
+    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        parallel, self.recall_ = (float(value) for value in arrays["scalars"])
+        self.mean_ = arrays["mean"]
+        decoder = TableDecoder(self.mean_, arrays["metric"], parallel, arrays["tables"])
+        self._set_maps(Recurrence.from_arrays(arrays, self.loops), decoder)
+
+
+def _groups(signs: Floats) -> Groups:
+    """Return ``(n, bits / 4)`` uint8 values of ``(n, ...)`` signs, four at a time, the first the lowest bit."""
+    bits = (signs.reshape(len(signs), -1, 4) > 0).astype(np.uint8)
+    return bits @ np.array([1, 2, 4, 8], dtype=np.uint8)
+
+
+def _group_signs(codes: Groups) -> Floats:
+    """Return the ``(n, bits)`` float32 signs of group values."""
+    bits = (codes[:, :, None] >> np.arange(4, dtype=np.uint8)) & np.uint8(1)
+    return 2 * bits.reshape(len(codes), -1).astype(np.float32) - 1

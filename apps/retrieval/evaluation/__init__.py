@@ -1,0 +1,1 @@
+"""How good an index is: exact neighbors, metrics, judgments and reports."""

@@ -1,0 +1,144 @@
+"""Indexes of the same vectors measured side by side, beside exact float search."""
+
+import os
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+from hdc.apps.retrieval.evaluation import exact, judgments, metrics
+from hdc.apps.retrieval.evaluation.judgments import NDCG_DEPTH, Judgements
+from hdc.apps.retrieval.evaluation.metrics import Ids
+from hdc.apps.retrieval.evaluation.report import Measured
+from hdc.apps.retrieval.files.vectors import Block, VectorFile
+from hdc.apps.retrieval.index.building import BUILT, opened
+from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.errors import DimensionError, ParameterError
+
+Settings = Sequence[int | None]
+"""Values of one option; None leaves it out."""
+
+
+def compare(
+    vectors: VectorFile,
+    queries: VectorFile,
+    indexes: Sequence[str],
+    k: int = 10,
+    *,
+    candidates: Settings = (None,),
+    probes: Settings = (None,),
+    effort: Settings = (None,),
+    truth: str | os.PathLike[str] | None = None,
+    judgements: Judgements | None = None,
+    first: int = 1,
+) -> list[Measured]:
+    """Measure each index at each combination of the settings that it has, after exact float search.
+
+    Parameters
+    ----------
+    vectors, queries : VectorFile
+    indexes : sequence of paths
+        Made of these vectors, so that ids are rows.
+    k : int
+        Of the recall.
+    candidates, probes, effort : sequences of int or None
+        As :meth:`EmbeddingIndex.search`; ``probes`` for ``ivf`` and ``effort`` for ``hnsw`` only.
+    truth : path, optional
+        As the cache of :func:`~hdc.apps.retrieval.evaluation.metrics.exact_rows`.
+    judgements : mapping, optional
+    first : int
+        Number of the first row of the queries, and of the vectors, in the judgements.
+
+    Returns
+    -------
+    list of Measured
+        Exact search first; its speed is that of vectors in memory.
+
+    Raises
+    ------
+    ParameterError
+        If k is less than 1, or an index is not of as many vectors.
+    DimensionError
+        If queries or an index are of another dimension.
+    FileFormatError, OSError
+        If a file is damaged or cannot be read.
+    """
+    if k < 1:
+        raise ParameterError(f"k must be at least 1, not {k}")
+    for path in indexes:
+        with opened(path) as index:
+            _check(index, path, vectors)
+    asked = queries.read().vectors
+    depth = k if judgements is None else max(k, NDCG_DEPTH)
+    neighbours = exact.exact_rows(vectors, asked, depth, truth)
+    rows = [_exact(vectors, asked, neighbours, k, judgements, first)]
+    for path in indexes:
+        with opened(path) as index:
+            for name, options in _settings(index, candidates, probes, effort):
+                title = f"{os.path.basename(os.path.normpath(path))}{name}"
+                rows.append(_measured(title, index, asked, neighbours, k, options, judgements, first))
+    return rows
+
+
+def _check(index: EmbeddingIndex, path: str, vectors: VectorFile) -> None:
+    if index.model.n_features_in_ != vectors.dim:
+        raise DimensionError(f"{path} is of vectors of {index.model.n_features_in_} components, not {vectors.dim}")
+    if len(index) != vectors.rows:
+        raise ParameterError(f"{path} has {len(index):,} vectors, and {vectors.path} has {vectors.rows:,}")
+
+
+def _settings(
+    index: EmbeddingIndex, candidates: Settings, probes: Settings, effort: Settings
+) -> Iterator[tuple[str, dict[str, int]]]:
+    """Yield what is measured, and how it is called."""
+    kind = index.kind
+    own = {"candidates": candidates} | ({"probes": probes} if kind == "ivf" else {})
+    own |= {"effort": effort} if kind == "hnsw" else {}
+    for values in product(*own.values()):
+        given = {name: value for name, value in zip(own, values, strict=True) if value is not None}
+        yield "".join(f", {name} {value}" for name, value in given.items()), given
+
+
+def _exact(
+    vectors: VectorFile, asked: exact.Floats, rows: Ids, k: int, judgements: Judgements | None, first: int
+) -> Measured:
+    """Measure exact search; only its speed has to be measured, on the first vectors, and counted up to all."""
+    block = next(vectors.blocks())
+    seconds = metrics.timed(lambda: exact.exact([Block(0, block.vectors, None)], asked, k))
+    seconds *= vectors.rows / len(block.vectors)
+    quality = _quality(rows, judgements, first)
+    return Measured("exact float32", 1.0, 4 * vectors.dim, len(asked) / seconds, None, *quality)
+
+
+def _measured(
+    title: str,
+    index: EmbeddingIndex,
+    asked: exact.Floats,
+    neighbours: Ids,
+    k: int,
+    options: dict[str, int],
+    judgements: Judgements | None,
+    first: int,
+) -> Measured:
+    """Measure one index at one setting."""
+    found = index.search(asked, k, **options)[1]
+    seconds = metrics.timed(lambda: index.search(asked, k, **options))
+    judged = found if judgements is None else index.search(asked, neighbours.shape[1], **options)[1]
+    return Measured(
+        title,
+        metrics.recall(found, neighbours[:, :k]),
+        index.bytes_per_vector,
+        len(asked) / seconds,
+        index.codes.store.meta.get(BUILT),
+        *_quality(judged, judgements, first),
+    )
+
+
+def _quality(found: Ids, judgements: Judgements | None, first: int) -> tuple[float | None, float | None]:
+    """Return nDCG and MRR, or None without judgements."""
+    if judgements is None:
+        return None, None
+    named = {
+        str(first + query): [str(first + row) for row in rows[rows >= 0].tolist()] for query, rows in enumerate(found)
+    }
+    if not set(judgements) & set(named):
+        raise ParameterError(f"the judgements are of none of the queries {first} to {first + len(found) - 1}")
+    return judgments.ndcg(named, judgements), judgments.mrr(named, judgements)

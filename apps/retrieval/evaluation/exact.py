@@ -1,0 +1,114 @@
+"""Exact nearest neighbors of float vectors, the truth that searches are measured against."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.files.vectors import Block, VectorFile
+from hdc.apps.retrieval.vectors.rows import unit
+from hdc.errors import DimensionError, FileFormatError
+from hdc.topk import read_keys, sort_keys
+
+Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+QUERIES_TOGETHER = 1024
+"""Queries whose scores with some vectors are held at a time."""
+
+
+ITEMS_TOGETHER = 1 << 14
+"""Vectors whose scores with some queries are held at a time: 64 MiB."""
+
+
+def exact(blocks: Iterable[Block], queries: Floats, k: int) -> tuple[Floats, Ids]:
+    """Find the k vectors of greatest cosine with each query, by comparing all, block by block.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+    queries : (q, d) float32 array
+    k : int
+        At least 1.
+
+    Returns
+    -------
+    scores : (q, min(k, n)) float32 array
+        Descending.
+    rows : (q, min(k, n)) int64 array
+        Of equal scores the lower row comes first.
+    """
+    asked = unit(queries)
+    best = [np.empty((len(part), 0), np.int64) for part in _parts(asked)]
+    for block in blocks:
+        items = unit(block.vectors)
+        for first in range(0, len(items), ITEMS_TOGETHER):
+            together = items[first : first + ITEMS_TOGETHER]
+            for i, part in enumerate(_parts(asked)):
+                best[i] = _merged(best[i], part @ together.T, block.start + first, k)
+    scores, rows = read_keys(np, np.concatenate(best))
+    return scores, rows
+
+
+def _parts(queries: Floats) -> list[Floats]:
+    return [queries[i : i + QUERIES_TOGETHER] for i in range(0, max(1, len(queries)), QUERIES_TOGETHER)]
+
+
+def _merged(best: Ids, products: Floats, first: int, k: int) -> Ids:
+    """Merge the products with items ``first`` and on into the keys of the best so far."""
+    keys = np.concatenate([best, sort_keys(np, products, first)], axis=1)
+    k = min(k, keys.shape[1])
+    return np.sort(np.partition(keys, k - 1, axis=1)[:, :k], axis=1)
+
+
+def exact_rows(vectors: VectorFile, queries: Floats, k: int, cache: str | os.PathLike[str] | None = None) -> Ids:
+    """Return the rows of the k exact neighbours of each query, from a cache if it has them.
+
+    Parameters
+    ----------
+    vectors : VectorFile
+    queries : (q, d) float32 array
+    k : int
+    cache : path, optional
+        A ``.npz`` file, read if it was written for the same file, queries and k, else written.
+
+    Returns
+    -------
+    (q, min(k, n)) int64 array
+
+    Raises
+    ------
+    DimensionError
+        If the queries have another dimension.
+    FileFormatError
+        If the cache exists and is none.
+    """
+    if queries.shape[1] != vectors.dim:
+        raise DimensionError(
+            f"queries have {queries.shape[1]} components, and the vectors of {vectors.path} have {vectors.dim}"
+        )
+    if cache is None:
+        return exact(vectors.blocks(), queries, k)[1]
+    path, state = Path(cache), os.stat(vectors.path)
+    key = hashlib.blake2b(queries.tobytes(), digest_size=16)
+    key.update(f"{k} {state.st_size} {state.st_mtime_ns}".encode())
+    if path.exists():
+        written, rows = _read_cache(path)
+        if written == key.hexdigest():
+            return rows
+    rows = exact(vectors.blocks(), queries, k)[1]
+    with open(path, "wb") as file:
+        np.savez(file, fingerprint=np.array(key.hexdigest()), rows=rows)
+    return rows
+
+
+def _read_cache(path: Path) -> tuple[str, Ids]:
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            return str(content["fingerprint"]), np.asarray(content["rows"], dtype=np.int64)
+    except (ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
+        raise FileFormatError(f"{path} is no cache of exact neighbours; remove it or name another file") from error

@@ -1,0 +1,92 @@
+"""Searches measured by people's judgments: nDCG and MRR."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+
+from hdc.errors import FileFormatError, ParameterError
+
+Judgements = Mapping[str, Mapping[str, int]]
+"""Grades of documents by query: ``judgements[query][document]``; what is not there has grade 0."""
+
+
+NDCG_DEPTH = 10
+
+
+def read_judgements(path: str | os.PathLike[str], *, binary: bool = False) -> dict[str, dict[str, int]]:
+    """Read relevance judgements: lines of query, document and grade, or TREC's query, 0, document and grade.
+
+    Parameters
+    ----------
+    path : path
+    binary : bool
+        Count every grade above 0 as 1: for collections whose grades do not grow with relevance.
+
+    Returns
+    -------
+    dict of query to dict of document to grade
+        Grades above 0 only.
+
+    Raises
+    ------
+    FileFormatError
+        If a line is not such; the text names it.
+    ParameterError
+        If nothing is relevant.
+    """
+    judgements: dict[str, dict[str, int]] = {}
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            words = line.split()
+            if not words:
+                continue
+            try:
+                query, document, grade = words[0], words[-2], int(words[-1])
+            except (IndexError, ValueError):
+                words = []
+            if len(words) not in (3, 4):
+                raise FileFormatError(
+                    f"{os.fspath(path)}: line {number} is not 'query document grade' or 'query 0 document grade'"
+                )
+            if grade > 0:
+                judgements.setdefault(query, {})[document] = 1 if binary else grade
+    if not judgements:
+        raise ParameterError(f"{os.fspath(path)} holds no judgement with a grade above 0")
+    return judgements
+
+
+def ndcg(found: Mapping[str, Sequence[str]], judgements: Judgements, depth: int = NDCG_DEPTH) -> float:
+    """Return the mean nDCG of the judged queries.
+
+    Parameters
+    ----------
+    found : mapping of query to documents, the best first
+    judgements : mapping of query to mapping of document to grade
+    depth : int
+        Documents that count. The gain of a document is its grade, discounted by ``log2(1 + rank)``, as trec_eval's.
+    """
+    values = []
+    for query, grades in judgements.items():
+        got = [grades.get(document, 0) for document in found.get(query, ())[:depth]]
+        best = sorted(grades.values(), reverse=True)[:depth]
+        values.append(_discounted(got) / _discounted(best))
+    return math.fsum(values) / len(values)
+
+
+def _discounted(gains: Sequence[int]) -> float:
+    return math.fsum(gain / math.log2(1 + rank) for rank, gain in enumerate(gains, 1))
+
+
+def mrr(found: Mapping[str, Sequence[str]], judgements: Judgements) -> float:
+    """Return the mean, over the judged queries, of one by the rank of the first relevant document; 0 if none is found.
+
+    Parameters
+    ----------
+    found, judgements
+        As :func:`ndcg`.
+    """
+    ranks = [
+        next((rank for rank, document in enumerate(found.get(query, ()), 1) if grades.get(document, 0) > 0), math.inf)
+        for query, grades in judgements.items()
+    ]
+    return math.fsum(1 / rank for rank in ranks) / len(ranks)

@@ -1,0 +1,69 @@
+"""Figures of searches: recall against size and against speed. Needs matplotlib, the extra ``plot``."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from hdc.apps.figures import MARKERS, figure_class, save_figure
+from hdc.apps.retrieval.evaluation.report import Measured, pareto
+from hdc.errors import ParameterError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SIZE = (12.0, 4.6)
+"""Inches of both panels together."""
+
+
+def figure(rows: Sequence[Measured], k: int) -> "Figure":
+    """Draw recall against bytes per vector and against queries per second; a line joins what nothing else beats.
+
+    Parameters
+    ----------
+    rows : sequence of Measured
+    k : int
+        Of the recall.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ParameterError
+        If there are no rows.
+    BackendUnavailableError
+        If matplotlib is not installed.
+    """
+    new_figure = figure_class()
+    if not rows:
+        raise ParameterError("there is nothing to plot")
+    drawn: Figure = new_figure(figsize=SIZE, layout="constrained")
+    size, speed = drawn.subplots(1, 2, sharey=True)
+    _panel(size, rows, lambda row: row.bytes_per_vector, 1, "bytes per vector (fewer are better)")
+    _panel(speed, rows, lambda row: row.queries_per_second, -1, "queries per second (more are better)")
+    size.set_ylabel(f"recall@{k}")
+    speed.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, frameon=False)
+    return drawn
+
+
+def save(rows: Sequence[Measured], k: int, path: str | os.PathLike[str]) -> None:
+    """Write :func:`figure` to a file; the ending says the format (``.png``, ``.svg``, ``.pdf``)."""
+    save_figure(figure(rows, k), path)
+
+
+def check() -> None:
+    """Raise BackendUnavailableError if matplotlib is not installed."""
+    figure_class()
+
+
+def _panel(axes: "Axes", rows: Sequence[Measured], value: Callable[[Measured], float], sign: int, label: str) -> None:
+    """Draw one panel; ``sign`` times the value is the cost."""
+    best = [rows[i] for i in pareto([(row.recall, sign * value(row)) for row in rows])]
+    axes.plot([value(row) for row in best], [row.recall for row in best], color="#888888", linewidth=1)
+    for i, row in enumerate(rows):
+        axes.plot([value(row)], [row.recall], marker=MARKERS[i % len(MARKERS)], linewidth=0, label=row.name)
+    axes.set_xscale("log")
+    axes.set_xlabel(label)
+    axes.grid(True, which="major", linewidth=0.4, color="#cccccc")

@@ -1,0 +1,62 @@
+"""What was measured of an index, as tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hdc.apps.retrieval.evaluation.judgments import NDCG_DEPTH
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One way to search, measured.
+
+    Attributes
+    ----------
+    name : str
+    recall : float
+        Mean part of the k exact neighbours that were found.
+    bytes_per_vector : float
+        What a search reads of a vector: codes, and what is kept for re-ranking.
+    queries_per_second : float
+    build_seconds : float or None
+        None where it is not known.
+    ndcg, mrr : float or None
+        None without judgements.
+    """
+
+    name: str
+    recall: float
+    bytes_per_vector: float
+    queries_per_second: float
+    build_seconds: float | None = None
+    ndcg: float | None = None
+    mrr: float | None = None
+
+
+def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the places of the (recall, cost) points that no other one beats, by ascending cost.
+
+    One beats another if it is as good in both and better in one.
+    """
+    order = sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0]))
+    kept: list[int] = []
+    for i in order:
+        if not kept or points[i][0] > points[kept[-1]][0]:
+            kept.append(i)
+    return kept
+
+
+def table(rows: Sequence[Measured], k: int) -> list[str]:
+    """Return the lines of a table for people."""
+    heads = ["index", f"recall@{k}", "bytes/vector", "queries/s", "build s"]
+    judged = any(row.ndcg is not None for row in rows)
+    heads += [f"nDCG@{NDCG_DEPTH}", "MRR"] if judged else []
+    cells = [_cells(row, judged) for row in rows]
+    widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(heads))]
+    return ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in [heads, *cells]]
+
+
+def _cells(row: Measured, judged: bool) -> list[str]:
+    built = "-" if row.build_seconds is None else f"{row.build_seconds:.1f}"
+    cells = [row.name, f"{row.recall:.4f}", f"{row.bytes_per_vector:g}", f"{row.queries_per_second:,.0f}", built]
+    return cells + [("-" if value is None else f"{value:.4f}") for value in (row.ndcg, row.mrr) if judged]

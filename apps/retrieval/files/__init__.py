@@ -1,0 +1,1 @@
+"""Files of vectors and of results, and other libraries' indexes."""

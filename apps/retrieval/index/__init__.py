@@ -1,0 +1,1 @@
+"""Indexes of binary codes and of embeddings."""

@@ -1,0 +1,378 @@
+"""EmbeddingIndex: a binariser and an index of its codes in one folder; float vectors in, nearest ids out."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
+from hdc.apps.retrieval.binarisers.base import list_kernels
+from hdc.apps.retrieval.index.binary import EFFORT, KINDS, PROBES, BinaryIndex, Kind
+from hdc.apps.retrieval.vectors.rows import as_rows, finite, unit
+from hdc.checks import integer
+from hdc.dispatch import backend as find_backend
+from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.search.estimates import Estimates
+from hdc.words import WORD_BITS, Words, word_count
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+MODEL, CODES = "model", "codes"
+"""Folders of the binariser and of the index of codes."""
+
+CANDIDATES = 10
+"""Times k rows are compared again by tables or originals, unless told otherwise."""
+
+
+QUERY_BLOCK = 1 << 13
+"""Queries that a thread searches for at a time among estimates."""
+
+ROUNDING = 1e-3
+"""A centre of unit vectors may be longer than 1 by so much."""
+
+ROW_TIME, QUERY_TIME = 1_000.0, 5_000.0
+"""Nanoseconds to check a vector, and to encode or find one, more or less: what decides on threads."""
+
+
+class EmbeddingIndex:
+    """Vectors of greatest cosine, found by their codes.
+
+    A search has up to three steps, each putting fewer rows in a better order: codes against codes, by their bits;
+    float queries against codes, by the model's tables or estimates, where its codes are made for that; float queries
+    against the originals, where the index keeps them. Made by :meth:`create` and :meth:`open`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hdc.apps.retrieval import EmbeddingIndex, SignBinarizer
+    >>> x = np.random.default_rng(0).standard_normal((1000, 64)).astype(np.float32)
+    >>> index = EmbeddingIndex.create(None, SignBinarizer(256).fit(x), keep="int8")
+    >>> index.add(x, keys=[f"item {i}" for i in range(1000)])[-1]
+    np.int64(999)
+    >>> scores, ids = index.search(x[:2], k=1)
+    >>> ids.tolist(), index.keys(ids), index.bytes_per_vector
+    ([[0], [1]], ['item 0', 'item 1'], 96)
+    """
+
+    def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
+        self.model, self.codes = model, codes
+        self._by_tables = isinstance(model, RecurrentBinarizer) and model.rounds > 0
+        self._estimates = Estimates(model, list_kernels()) if isinstance(model, RaBitQBinarizer) else None
+        self._live: tuple[tuple[int, int], Words, Ids] | None = None
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str] | None,
+        model: Binarizer,
+        *,
+        kind: Kind | None = None,
+        keep: str | None = None,
+    ) -> Self:
+        """Make an index of no vectors.
+
+        Parameters
+        ----------
+        path : path or None
+            A new folder, in which the model is kept too; None makes an index in memory.
+        model : fitted binariser
+        kind : {"flat", "ivf", "hnsw"}, optional
+            As :class:`BinaryIndex`; an ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` of several lists,
+            which makes no other kind. Left out, it is ``flat``, or ``ivf`` for that.
+        keep : {"int8", "float16", "float32"}, optional
+            Keep the vectors too, so that searches end with their cosines.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is out of range, the folder is in use, or the model is not fitted, or fitted to longer
+            vectors than unit vectors.
+        UnsupportedError
+            If the model's codes are RaBitQ's, and the kind is another than its lists make.
+        BackendUnavailableError
+            If the kind needs a library that is not installed.
+        OSError
+            If the folder cannot be written.
+        """
+        dim, levels = model.bits // model.levels, model.levels
+        if isinstance(model, RaBitQBinarizer):
+            _check_kind(kind, model)
+            dim = model.words * WORD_BITS
+            kind = "flat" if kind in KINDS else kind
+        kind = "flat" if kind is None else kind
+        _check_lengths(model)
+        originals = None if keep is None else (keep, model.n_features_in_)
+        if path is None:
+            return cls(model, BinaryIndex(dim, levels=levels, kind=kind, originals=originals))
+        folder = Path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ParameterError(f"{folder} exists; name a new folder")
+        codes = BinaryIndex(dim, levels=levels, kind=kind, originals=originals, path=folder / CODES)
+        model.save(folder / MODEL)
+        return cls(model, codes)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, writable: bool = False) -> Self:
+        """Open an index that :meth:`create` made.
+
+        Raises
+        ------
+        FileFormatError
+            If the folder holds none, or one that is damaged or of another version.
+        BlockingIOError
+            If it is opened for writing and another process writes.
+        OSError
+            If it cannot be read.
+        """
+        folder = Path(path)
+        if not (folder / CODES).is_dir() or not (folder / MODEL).is_dir():
+            raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
+        model, codes = load(folder / MODEL), BinaryIndex.load(folder / CODES, writable=writable)
+        if codes.levels * word_count(codes.dim) != model.words:
+            codes.close()
+            raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
+        return cls(model, codes)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __repr__(self) -> str:
+        return f"EmbeddingIndex({self.model!r}, {self.codes!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.codes.close()
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes that a search may read of a vector: its code, and the original if it is kept."""
+        originals = self.codes.originals
+        kept = 0 if originals is None else np.dtype(originals.dtype).itemsize * originals.width
+        return self.model.bytes_per_vector + kept
+
+    @property
+    def kind(self) -> Kind:
+        """Return how rows are searched."""
+        return "ivf" if self._estimates is not None and self._estimates.model.lists_ > 1 else self.codes.kind
+
+    @property
+    def trained(self) -> bool:
+        """Return whether vectors can be added."""
+        return self.codes.kind != "ivf" or self.codes.coarse is not None
+
+    def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
+        """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
+        if self._estimates is not None:
+            raise UnsupportedError("the lists of RaBitQ codes are found by the model; fit a RaBitQBinarizer(lists=...)")
+        self.codes.train(self._encoded(self._checked(vectors, "vectors")), lists, seed=seed)
+
+    def add(self, vectors: Any, keys: Sequence[str | None] | None = None) -> Ids:
+        """Add vectors, all of them or, after an error, none; return their ids.
+
+        Parameters
+        ----------
+        vectors : (n, d) float array
+        keys : sequence of n texts, optional
+
+        Returns
+        -------
+        (n,) int64 array
+
+        Raises
+        ------
+        DTypeError, DimensionError
+            If they are not float vectors of the model's length.
+        ParameterError
+            If one holds NaN or infinity, or a key is there already.
+        UnsupportedError
+            If the index is open for reading.
+        OSError
+            If the disk is full or fails.
+        """
+        rows = self._checked(vectors, "vectors")
+        codes = self._encoded(rows)
+        originals = None if self.codes.originals is None else rows
+        return self.codes.add(codes, keys=keys, originals=originals)
+
+    def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
+        """Remove vectors by id, by key, or both; return how many. Raises as :meth:`BinaryIndex.remove`."""
+        return self.codes.remove(ids, keys)
+
+    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
+        """Return the keys of ids, in C order; None for -1 and where there is none."""
+        return self.codes.keys(ids)
+
+    def verify(self) -> None:
+        """Check every byte of the index of codes; the model was checked when it was opened.
+
+        Raises
+        ------
+        FileFormatError
+            If anything differs from what was written.
+        """
+        self.codes.verify()
+
+    def search(
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        candidates: int | None = None,
+        probes: int = PROBES,
+        effort: int = EFFORT,
+    ) -> tuple[Floats, Ids]:
+        """Find the k nearest vectors of each query.
+
+        Parameters
+        ----------
+        queries : (q, d) float array
+        k : int
+            At least 1; at most ``len(index)`` results come back.
+        candidates : int, optional
+            Rows that the codes find and that tables or originals then put in order; ``10 * k`` if not given.
+        probes, effort : int
+            As :meth:`BinaryIndex.search`.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending: cosines with the originals; without these, what the codes tell of them.
+        ids : (q, k) int64 array
+            -1, with score -inf, where lists or a graph find fewer than k.
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError
+            If the queries are not finite float vectors of the model's length, or a number is less than 1.
+        """
+        probes, effort = integer(probes, "probes", 1), integer(effort, "effort", 1)
+        k = min(integer(k, "k", 1), len(self))
+        most = CANDIDATES * k if candidates is None else integer(candidates, "candidates", 1)
+        more = max(k, 1, min(len(self), most))
+        if self._estimates is not None:
+            return self._search_estimates(self._estimates, queries, k, more, probes)
+        asked = self._checked(queries, "queries")
+        if self._by_tables:
+            return self._search_tables(asked, k, more, probes, effort)
+        wanted = k if self.codes.originals is None else more
+        distances, ids = self.codes.search(
+            self._encoded(asked), max(wanted, 1), candidates=more, probes=probes, effort=effort
+        )
+        return self._by_originals(asked, self._as_scores(distances, ids), ids, k)
+
+    def _as_scores(self, distances: npt.NDArray[Any], ids: Ids) -> Floats:
+        """Turn distances to scores: differing bits to the share of equal bits less that of differing ones."""
+        if distances.dtype.kind == "i":
+            distances = 2 * distances / np.float32(self.model.bits)
+        return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32)
+
+    def _search_estimates(
+        self, estimates: Estimates, queries: Any, k: int, more: int, probes: int
+    ) -> tuple[Floats, Ids]:
+        """Search in slices of the queries, from check to originals."""
+        rows = as_rows(queries, self.model.n_features_in_, "queries")
+        parts = estimates.parts(self.codes.view())
+        wanted = max(1, k if self.codes.originals is None else more)
+        scores, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
+
+        def some(start: int, stop: int) -> None:
+            for begin in range(start, stop, QUERY_BLOCK):
+                part = slice(begin, min(stop, begin + QUERY_BLOCK))
+                asked = unit(finite(rows[part], begin, "queries"))
+                distances, found = estimates.search(parts, asked, wanted, probes)
+                scores[part], ids[part] = self._by_originals(asked, self._as_scores(distances, found), found, k)
+
+        find_backend("auto").share(some, len(rows), QUERY_TIME)
+        return scores, ids
+
+    def _search_tables(self, asked: Floats, k: int, more: int, probes: int, effort: int) -> tuple[Floats, Ids]:
+        wanted = k if self.codes.originals is None else more
+        if self.codes.kind == "flat" and len(self):
+            codes, own = self._rows()
+            scores, rows = self.model.search(asked, codes, wanted)
+            return self._by_originals(asked, scores, own[rows], k)
+        _, ids = self.codes.search(self._encoded(asked), more, candidates=more, probes=probes, effort=effort)
+        return self._by_originals(asked, *self._ordered(asked, ids, wanted), k)
+
+    def _by_originals(self, asked: Floats, scores: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
+        """Return the k best: by their originals, where these are kept, or else as they are."""
+        if self.codes.originals is None:
+            return scores[:, :k], ids[:, :k]
+        best, found = np.empty((len(ids), k), dtype=np.float32), np.empty((len(ids), k), dtype=np.int64)
+
+        def some(start: int, stop: int) -> None:
+            distances, found[start:stop] = self.codes.reorder(asked[start:stop], ids[start:stop], k)
+            best[start:stop] = self._as_scores(distances, found[start:stop])
+
+        find_backend("auto").share(some, len(ids), QUERY_TIME)
+        return best, found
+
+    def _rows(self) -> tuple[Words, Ids]:
+        """Return the codes that are not removed, and their ids."""
+        store = self.codes.store
+        if self._live is None or self._live[0] != store.generation:
+            alive, codes, ids = store.alive(), store.rows("codes"), store.ids()
+            self._live = store.generation, *((codes, ids) if alive is None else (codes[alive], ids[alive]))
+        return self._live[1], self._live[2]
+
+    def _ordered(self, asked: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
+        """Put what the bits found in the order of the model's scores."""
+        scores = np.full(ids.shape, -np.inf, dtype=np.float32)
+        rows = self.codes.store.rows("codes")
+        for q, there in enumerate(ids >= 0):
+            if there.any():
+                codes = rows[self.codes.store.positions(ids[q, there])]
+                scores[q, there] = self.model.scores(asked[q : q + 1], codes)[0]
+        order = np.lexsort((ids, -scores))[:, :k]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+    def _encoded(self, rows: Floats) -> Words:
+        """Return the codes in the shape that the index of codes takes."""
+        codes = np.empty((len(rows), self.model.words), dtype=np.uint64)
+
+        def some(start: int, stop: int) -> None:
+            codes[start:stop] = self.model.transform(rows[start:stop])
+
+        find_backend("auto").share(some, len(rows), QUERY_TIME)
+        return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
+
+    def _checked(self, vectors: Any, what: str) -> Floats:
+        """Return finite vectors of the model's length as unit vectors."""
+        rows = as_rows(vectors, self.model.n_features_in_, what)
+        checked = np.empty(rows.shape, dtype=np.float32)
+
+        def some(start: int, stop: int) -> None:
+            checked[start:stop] = unit(finite(rows[start:stop], start, what))
+
+        find_backend("auto").share(some, len(rows), ROW_TIME)
+        return checked
+
+
+def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:
+    """Raise UnsupportedError if an index of the model's codes is of another kind."""
+    made = "ivf" if model.lists_ > 1 else "flat"
+    if kind in KINDS and kind != made:
+        raise UnsupportedError(
+            f"RaBitQ codes are not compared by their bits, as {kind!r} does; a RaBitQBinarizer of lists={model.lists_} "
+            f"makes kind={made!r}"
+        )
+
+
+def _check_lengths(model: Binarizer) -> None:
+    """Raise ParameterError if the model was fitted to vectors that are longer than those of an index."""
+    longest = model.longest_centre if isinstance(model, RaBitQBinarizer) else float(np.linalg.norm(model.mean_))
+    if longest > 1 + ROUNDING:
+        raise ParameterError(
+            f"the model was fitted to vectors of length {longest:.3g} or more, and an index compares unit vectors; "
+            "fit it to x / np.linalg.norm(x, axis=1, keepdims=True)"
+        )

@@ -1,0 +1,1 @@
+"""Float vectors: checks and norms."""

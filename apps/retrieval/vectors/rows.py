@@ -1,0 +1,50 @@
+"""Float vectors as rows: checks and norms."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import DimensionError, DTypeError, ParameterError
+
+Floats = npt.NDArray[np.float32]
+
+
+def as_rows(x: Any, dim: int | None = None, what: str = "X") -> npt.NDArray[Any]:
+    """Return ``x`` as an ``(n, d)`` array of floats, not copied: it may be mapped from a file.
+
+    Raises
+    ------
+    DTypeError
+        If it does not hold floats.
+    DimensionError
+        If it is not two-dimensional, has no columns, or not ``dim`` columns.
+    """
+    rows: npt.NDArray[Any] = np.asanyarray(x)
+    if rows.dtype.kind != "f":
+        raise DTypeError(f"{what} must hold floats, not {rows.dtype}; convert it with astype(np.float32)")
+    if rows.ndim != 2 or rows.shape[1] == 0 or (dim is not None and rows.shape[1] != dim):
+        raise DimensionError(f"{what} must have shape (n, {dim or 'd'}), not {rows.shape}")
+    return rows
+
+
+def finite(rows: npt.NDArray[Any], start: int, what: str = "X") -> Floats:
+    """Return a block of rows as float32; ``start`` is the number of its first row, for the error.
+
+    Raises
+    ------
+    ParameterError
+        If a row holds NaN or infinity.
+    """
+    block = np.ascontiguousarray(rows, dtype=np.float32)
+    bad = ~np.isfinite(block).all(axis=1)
+    if bad.any():
+        raise ParameterError(f"row {start + int(bad.argmax())} of {what} holds NaN or infinity; remove such rows first")
+    return block
+
+
+def unit(vectors: Floats) -> Floats:
+    """Divide ``(n, d)`` float32 rows by their norms; a zero row stays zero."""
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    divided = vectors / np.where(norms > 0, norms, np.float32(1))
+    return divided.astype(np.float32, copy=False)

@@ -1,5 +1,0 @@
-"""Durable rows: packed codes and vectors in memory-mapped files, documents and keys in SQLite."""
-
-from hdc.apps.store.store import Store
-
-__all__ = ["Store"]

@@ -1,0 +1,94 @@
+"""Names to backends; nothing is imported before it is asked for.
+
+Third parties add to the entry-point group ``hdc.backends`` (a :class:`hdc.kernels.Backend`).
+"""
+
+import importlib
+import importlib.util
+from functools import cache
+
+from hdc.errors import BackendUnavailableError, ParameterError
+from hdc.kernels import Backend
+from hdc.plugins import find, names
+
+_BACKENDS = {
+    "numpy": "hdc.backends.numpy_backend:BACKEND",
+    "numba": "hdc.backends.numba_backend:BACKEND",
+    "torch": "hdc.backends.torch_backend:BACKEND",
+}
+_NEEDS = {"torch": ("torch", "array_api_compat")}
+"""Libraries of built-in backends that come with an extra of the backend's name."""
+AUTO = "numba"
+"""What ``backend="auto"`` stands for."""
+
+
+def list_backends() -> tuple[str, ...]:
+    """Return the names of the backends whose libraries are installed, without loading any; ``"auto"`` picks one."""
+    absent = {name for name, needs in _NEEDS.items() if not all(importlib.util.find_spec(library) for library in needs)}
+    return tuple(name for name in names(_BACKENDS, "hdc.backends") if name not in absent)
+
+
+def backend(name: str, device: str = "cpu") -> Backend:
+    """Return the backend of a name, or the compiled one, which is the default, for ``"auto"``.
+
+    Parameters
+    ----------
+    name : str
+        ``"auto"`` or one of :func:`list_backends`.
+    device : str
+        ``"cpu"``; the torch backend also computes on ``"cuda"``, the current card, or ``"cuda:1"``.
+
+    Raises
+    ------
+    UnknownNameError
+        If no backend of that name is registered.
+    BackendUnavailableError
+        If the library that the backend needs is not installed, or the device is not there.
+    ParameterError
+        If the backend has no such device.
+    """
+    found = _load(AUTO if name == "auto" else name)
+    if device == found.device:
+        return found
+    if found.on is None or not isinstance(device, str):
+        raise ParameterError(
+            f"backend {found.name!r} computes on device {found.device!r}, not on {device!r}; "
+            "for a GPU take backend='torch', device='cuda'"
+        )
+    return found.on(device)
+
+
+@cache
+def _load(name: str) -> Backend:
+    try:
+        found = find(_BACKENDS, "hdc.backends", name)
+    except ImportError as error:
+        advice = f"pip install 'hdc-toolkit[{name}]'" if name in _NEEDS else "install that library"
+        raise BackendUnavailableError(
+            f"backend {name!r} needs a library that is not installed ({error}); {advice}, or use backend='numpy'"
+        ) from error
+    if not isinstance(found, Backend):
+        raise ParameterError(f"backend {name!r} must be a hdc.kernels.Backend, not {type(found).__name__}")
+    return found
+
+
+def threads(n: int | None = None) -> int:
+    """Return how many threads the kernels of the default backend may use, after setting it to ``n`` if given.
+
+    At first it is the environment variable ``HDC_THREADS``, or else the processors this process may use. Small
+    inputs stay in the calling thread whatever the limit.
+
+    Raises
+    ------
+    ParameterError
+        If ``n`` is not a whole number from 1 to 256.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> before = hdc.threads()
+    >>> hdc.threads(1)
+    1
+    >>> _ = hdc.threads(before)
+    """
+    return backend("auto").threads(n)

@@ -1,0 +1,41 @@
+"""Names to things that packages register: built-in tables first, then entry points."""
+
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from hdc.errors import ParameterError, UnknownNameError
+
+
+def find(table: Mapping[str, str], group: str, name: str) -> Any:
+    """Return what is registered under a name, in a table of ``module:attribute`` or by an entry point.
+
+    Raises
+    ------
+    UnknownNameError
+        If nothing is; the text lists the names that are.
+    """
+    if not isinstance(name, str):
+        raise ParameterError(f"a {group.removeprefix('hdc.').rstrip('s')} is named by a str, not {name!r}")
+    if name in table:
+        module, _, attribute = table[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    for point in points(group):
+        if point.name == name:
+            return point.load()
+    known = ", ".join(names(table, group))
+    raise UnknownNameError(f"unknown {group.removeprefix('hdc.').rstrip('s')} {name!r}; known: {known}")
+
+
+@cache
+def points(group: str) -> tuple[EntryPoint, ...]:
+    """Return the entry points of a group, looked up once."""
+    return tuple(entry_points(group=group))
+
+
+def names(table: Mapping[str, str], group: str) -> tuple[str, ...]:
+    """Return the names of a table, then those of entry points, sorted."""
+    return (*table, *sorted({point.name for point in points(group)} - set(table)))

@@ -1,0 +1,1 @@
+"""The search floor: codes, estimates of distances, and exact comparison, under every index."""

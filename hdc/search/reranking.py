@@ -1,0 +1,97 @@
+"""The vectors that codes were made of, kept small, to put the first finds in their true order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import DimensionError, DTypeError, ParameterError
+from hdc.kernels import BitKernels
+from hdc.search.measures import Distances, Floats, Ids, nearest_of
+
+BLOCK_FLOATS = 1 << 22
+"""Numbers of originals that are compared at a time (16 MiB)."""
+
+DTYPES = ("int8", "float16", "float32")
+
+
+@dataclass(frozen=True)
+class Originals:
+    """How originals are kept: dtype and width. The measure is one minus the cosine, so int8 needs no scale."""
+
+    dtype: str
+    width: int
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES or isinstance(self.width, bool) or not isinstance(self.width, int | np.integer):
+            raise ParameterError(f"originals are a dtype of {', '.join(DTYPES)} and a width, not {self}")
+
+    def checked(self, vectors: Any, count: int) -> Floats:
+        """Return ``(count, width)`` float32 vectors.
+
+        Raises
+        ------
+        DTypeError, DimensionError
+            If they are no floats or of another shape.
+        ParameterError
+            If one is not finite.
+        """
+        floats = np.asarray(vectors)
+        if floats.dtype.kind != "f":
+            raise DTypeError(f"originals must be floats, not {floats.dtype}")
+        if floats.shape != (count, self.width):
+            raise DimensionError(f"originals must have shape ({count}, {self.width}), not {floats.shape}")
+        if not np.isfinite(floats).all():
+            row = int(np.flatnonzero(~np.isfinite(floats).all(axis=1))[0])
+            raise ParameterError(f"original {row} holds a NaN or an infinity")
+        return floats.astype(np.float32, copy=False)
+
+    def encoded(self, vectors: Floats) -> npt.NDArray[Any]:
+        """Return vectors as they are kept: scaled to the largest component 1, or 127."""
+        largest = np.abs(vectors).max(axis=1, initial=0, keepdims=True)
+        unit = vectors / np.where(largest > 0, largest, 1)
+        return np.rint(unit * 127).astype(np.int8) if self.dtype == "int8" else unit.astype(self.dtype)
+
+    def reorder(
+        self, bits: BitKernels, queries: Floats, kept: npt.NDArray[Any], rows: Ids, ids: Ids, k: int
+    ) -> tuple[Distances, Ids]:
+        """Return the k of the candidates whose originals are nearest.
+
+        Parameters
+        ----------
+        bits : BitKernels
+        queries : (q, width) float32 array
+        kept : (n, width) array
+        rows, ids : (q, c) int64 arrays
+            Position and id of each candidate; -1 for none.
+        k : int
+        """
+        if self.dtype == "int8":
+            cosines = _byte_cosines(bits, queries, kept, rows)
+        else:
+            cosines = _float_cosines(queries, kept, rows)
+        return nearest_of(np.where(ids < 0, np.float32(np.inf), 1 - cosines), ids, k)
+
+
+def _byte_cosines(bits: BitKernels, queries: Floats, kept: npt.NDArray[np.int8], rows: Ids) -> Floats:
+    """Return cosines with queries rounded to 16 bits: exact in integers, so the same on every machine."""
+    asked, _ = bits.rounded(queries, 32767)
+    dots, squares = bits.gather_dots(asked, kept, rows)
+    own = np.einsum("qd,qd->q", asked, asked, dtype=np.int64)[:, None]
+    lengths = np.sqrt(squares.astype(np.float64)) * np.sqrt(own.astype(np.float64))
+    cosines: Floats = np.divide(dots, lengths, out=np.zeros(rows.shape), where=lengths > 0).astype(np.float32)
+    return cosines
+
+
+def _float_cosines(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
+    cosines = np.zeros(rows.shape, dtype=np.float32)
+    if not len(kept):
+        return cosines
+    for start in range(0, len(queries), step := max(1, BLOCK_FLOATS // max(1, rows.shape[1] * queries.shape[1]))):
+        part = slice(start, start + step)
+        vectors, asked = kept[rows[part]].astype(np.float32), queries[part]
+        dots = np.matmul(vectors, asked[:, :, None])[:, :, 0]
+        lengths = np.sqrt(np.einsum("qcd,qcd->qc", vectors, vectors) * np.einsum("qd,qd->q", asked, asked)[:, None])
+        np.divide(dots, lengths, out=cosines[part], where=lengths > 0)
+    return cosines

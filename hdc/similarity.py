@@ -1,0 +1,159 @@
+"""Dot products and cosines of unpacked hypervectors, exact for integers, in bounded memory, in any namespace."""
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+from hdc.dtypes import kind, size
+from hdc.kernels import Array, Backend
+
+BLOCK = 1 << 22
+"""Components converted at a time (16 or 32 MiB)."""
+
+SIDE = 1 << 12
+"""Rows of each side that :func:`pairwise` compares at a time (2^24 pairs, 128 MiB of float64)."""
+
+
+def _blocks(rows: int, row_size: int) -> Iterator[slice]:
+    """Cut rows into blocks of at most ``BLOCK`` entries (or one row); one empty block if there are no rows."""
+    step = max(1, BLOCK // max(1, row_size))
+    return (slice(start, start + step) for start in range(0, max(1, rows), step))
+
+
+def _joined(xp: Any, parts: list[Array], axis: int) -> Array:
+    return parts[0] if len(parts) == 1 else xp.concat(parts, axis=axis)
+
+
+def _exact_float(kernels: Backend, x: Array, y: Array) -> Any:
+    """Choose the float dtype that holds every partial sum of ``x @ y.T`` exactly, where one does."""
+    xp = kernels.xp
+    if "f" in (kind(xp, x), kind(xp, y)):
+        return xp.float64 if xp.float64 in (x.dtype, y.dtype) else xp.float32
+    left, right = magnitude(xp, x), magnitude(xp, y)
+    exact = x.shape[-1] * left * right <= 2.0**24 and max(left, right) <= kernels.dense.exact_integers()
+    return xp.float32 if exact else xp.float64
+
+
+def magnitude(xp: Any, x: Array) -> float:
+    """Return the largest magnitude of a component, as a float so that it cannot overflow; 0 if there is none."""
+    return max(-float(xp.min(x)), float(xp.max(x)), 0.0) if size(x) else 0.0
+
+
+def total_weight(xp: Any, members: Array, weights: Array | None) -> float:
+    """Return the largest sum of weight magnitudes of a bundle: n where there are no weights."""
+    if weights is None:
+        return float(members.shape[-2])
+    sums = xp.sum(xp.abs(xp.astype(weights, xp.float64)), axis=-1)
+    return float(xp.max(sums)) if size(sums) else 0.0
+
+
+def dots(kernels: Backend, queries: Array, items: Array) -> Array:
+    """Return all dot products, ``queries.shape[:-1] + items.shape[:-1]``.
+
+    Integers up to a dot product of 2^53 are exact: the multiplication runs in a float32 or float64 matrix product,
+    whichever holds every partial sum, over blocks of items. Half precision is multiplied in float32.
+    """
+    xp, dim = kernels.xp, queries.shape[-1]
+    dtype = _exact_float(kernels, queries, items)
+    q = xp.astype(queries.reshape(-1, dim), dtype, copy=False)
+    x = items.reshape(-1, dim)
+    blocks = [slice(None)] if x.dtype == dtype else _blocks(len(x), dim)
+    parts = [q @ xp.astype(x[rows], dtype, copy=False).T for rows in blocks]
+    return _joined(xp, parts, 1).reshape(queries.shape[:-1] + items.shape[:-1])
+
+
+def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype: Any, bound: float) -> Array:
+    """Return the (weighted) sum along axis -2, ``(..., dim)``, exact for integers.
+
+    Parameters
+    ----------
+    kernels : Backend
+    members : (..., n, dim) array
+    weights : (..., n) array or None
+    dtype : dtype
+        Of the result.
+    bound : float
+        No sum of magnitudes exceeds it. Weighted integer sums below 2^53 run in a matrix product, in the float
+        dtype that holds them exactly.
+    """
+    xp = kernels.xp
+    if weights is None:
+        return xp.sum(members, axis=-2, dtype=dtype)
+    *batch, n, dim = members.shape
+    exact = dtype
+    if xp.isdtype(dtype, "signed integer") and bound <= 2.0**53:
+        exact = xp.float32 if bound <= min(2.0**24, kernels.dense.exact_integers()) else xp.float64
+    w = xp.astype(weights, exact)
+    total: Array = 0
+    for rows in _blocks(n, dim * math.prod(batch)):
+        part = xp.astype(members[..., rows, :], exact, copy=False)
+        if xp.isdtype(exact, "signed integer"):  # no library multiplies int64 matrices on every device
+            total = total + xp.sum(w[..., rows, None] * part, axis=-2)
+        else:
+            total = total + (w[..., None, rows] @ part)[..., 0, :]
+    return xp.astype(total, dtype, copy=False)
+
+
+def squared_norms(kernels: Backend, x: Array) -> Array:
+    """Return the squared norm of each row, ``x.shape[:-1]``, as float64, exact for integers to 2^53."""
+    xp, dim = kernels.xp, x.shape[-1]
+    dtype = _exact_float(kernels, x, x)
+    rows = x.reshape(-1, dim)
+    blocks = (xp.astype(rows[part], dtype, copy=False) for part in _blocks(len(rows), dim))
+    squares = _joined(xp, [xp.linalg.vecdot(block, block, axis=-1) for block in blocks], 0)
+    return xp.astype(squares, xp.float64).reshape(x.shape[:-1])
+
+
+def normalised(xp: Any, products: Array, query_scale: Array, item_scale: Array, dtype: Any) -> Array:
+    """Divide products by the square roots of both scales; 0 where a scale is not above 0."""
+    q, x = (xp.where(s > 0, 1 / xp.sqrt(xp.where(s > 0, s, 1)), 0) for s in (query_scale, item_scale))
+    return xp.astype(products * q.reshape(q.shape + (1,) * x.ndim) * x, dtype, copy=False)
+
+
+def pairwise(xp: Any, compare: Callable[[Array, Array], Array], queries: Array, items: Array, dtype: Any) -> Array:
+    """Compare all pairs block by block, so that only the result grows with their number.
+
+    Parameters
+    ----------
+    xp : module
+        Array API namespace.
+    compare : ((p, storage), (q, storage)) -> (p, q)
+        Called on at most ``SIDE`` rows of each side.
+    queries : (*p, storage) array
+    items : (*q, storage) array
+    dtype : dtype
+        Of the result.
+
+    Returns
+    -------
+    (*p, *q) array
+    """
+    q, x = (side.reshape(-1, side.shape[-1]) for side in (queries, items))
+    shape = queries.shape[:-1] + items.shape[:-1]
+    if max(len(q), len(x)) <= SIDE:
+        return xp.astype(compare(q, x), dtype, copy=False).reshape(shape)
+    out = xp.empty((len(q), len(x)), dtype=dtype, device=queries.device)
+    for row, column in product(range(0, len(q), SIDE), range(0, len(x), SIDE)):
+        rows, columns = slice(row, row + SIDE), slice(column, column + SIDE)
+        out[rows, columns] = compare(q[rows], x[columns])
+    return out.reshape(shape)
+
+
+def cosine(kernels: Backend, queries: Array, items: Array) -> Array:
+    """Return all cosines as float32 (float64 if an input is); 0 with a vector of zeros."""
+    xp = kernels.xp
+    dtype = xp.float64 if xp.float64 in (queries.dtype, items.dtype) else xp.float32
+
+    def compare(q: Array, x: Array) -> Array:
+        exact = _exact_float(kernels, q, x)
+        q = xp.astype(q, exact, copy=False)
+        if x.dtype == exact:
+            products, squares = q @ x.T, squared_norms(kernels, x)
+        else:  # each block is converted once, for both
+            blocks = (xp.astype(x[rows], exact) for rows in _blocks(len(x), x.shape[-1]))
+            parts = [(q @ block.T, xp.linalg.vecdot(block, block, axis=-1)) for block in blocks]
+            products, squares = (_joined(xp, list(part), -1) for part in zip(*parts, strict=True))
+        return normalised(xp, products, squared_norms(kernels, q), xp.astype(squares, xp.float64), dtype)
+
+    return pairwise(xp, compare, queries, items, dtype)
