@@ -335,8 +335,6 @@ def test_an_index_in_a_folder(tmp_path):
         reader.close()
         with pytest.raises(errors.ParameterError, match="'k9' is there already"):
             index.add(rows[:1], keys=["k9"])
-        with pytest.raises(errors.ParameterError, match="give keys"):
-            index.add(rows[:1], replace=True)
     with BinaryIndex.open(tmp_path / "i") as loaded:
         check(loaded, held, rows[:12], 5)
         loaded.verify()
