@@ -309,7 +309,7 @@ def test_a_key_that_is_there_changes_nothing(made, index, tmp_path, capsys):
     before = contents(index)
     fails(capsys, "the key 'item 7' is there already", "add", index, made / "q.npy", "--keys", tmp_path / "names.txt")
     fails(capsys, "there is no row with key 'nobody'", "remove", index, "item 1", "nobody")
-    fails(capsys, "there is no row with id 300", "remove", index, "--ids", 1, 300)
+    fails(capsys, "there is no vector 300", "remove", index, "--ids", 1, 300)
     fails(capsys, "'one' is no id", "remove", index, "--ids", "one")
     with EmbeddingIndex.open(index) as opened:
         assert len(opened) == 300

@@ -167,7 +167,7 @@ def test_lists_are_the_same_for_the_same_seed_and_in_a_file(tmp_path):
         index.add(rows)
         indexes.append(index)
     indexes[1].close()
-    indexes[1] = BinaryIndex.load(tmp_path / "i")
+    indexes[1] = BinaryIndex.open(tmp_path / "i")
     a, b = (index.search(rows[:50], 5, probes=2) for index in indexes)
     np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(*(index.store.rows("cells") for index in indexes))
@@ -219,18 +219,18 @@ def test_graph(tmp_path):
     index.save(tmp_path / "copy")
     index.close()
     for path in (tmp_path / "i", tmp_path / "copy"):
-        with BinaryIndex.load(path) as loaded:
+        with BinaryIndex.open(path) as loaded:
             assert good(loaded)
             assert not loaded._graph.changed  # it was read, not built
             loaded.verify()
     graph = tmp_path / "i" / "graph"
     graph.write_bytes(graph.read_bytes()[:-1] + b"x")
-    with BinaryIndex.load(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError):
+    with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError):
         loaded.verify()
-    with BinaryIndex.load(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError):
+    with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError):
         loaded.search(rows[:1])
     graph.unlink()
-    with BinaryIndex.load(tmp_path / "i") as loaded:
+    with BinaryIndex.open(tmp_path / "i") as loaded:
         assert good(loaded)
 
 
@@ -240,13 +240,13 @@ def test_a_graph_follows_what_a_killed_writer_did_after_it_was_saved(tmp_path):
     with BinaryIndex(DIM, kind="hnsw", path=tmp_path / "i") as index:
         index.add(rows[:40])
         index.search(rows[:1])
-    index = BinaryIndex.load(tmp_path / "i", writable=True)
+    index = BinaryIndex.open(tmp_path / "i", writable=True)
     index.remove(ids=[3])
     index.update([4], rows[50:51])
     index.add(rows[40:45])
     index.store.close()  # and the graph is not saved
     held = {n: c for n, c in enumerate(rows[:45]) if n != 3} | {4: rows[50]}
-    with BinaryIndex.load(tmp_path / "i") as loaded:
+    with BinaryIndex.open(tmp_path / "i") as loaded:
         asked = np.stack([*held.values(), rows[3]])
         distances, ids = loaded.search(asked, 3, effort=100)
         assert (distances[:-1, 0] == 0).mean() > 0.9
@@ -322,9 +322,9 @@ def test_an_index_in_a_folder(tmp_path):
     rows = codes(50)
     with BinaryIndex(DIM, path=tmp_path / "i") as index:
         ids = index.add(rows[:30], keys=[f"k{i}" for i in range(30)], documents=[b"%d" % i for i in range(30)])
-        reader = BinaryIndex.load(tmp_path / "i")
+        reader = BinaryIndex.open(tmp_path / "i")
         assert reader.keys(reader.search(rows[4:5], 1)[1]) == ["k4"]
-        index.add(rows[30:32], keys=["k4", "new"], replace=True)
+        index.put(rows[30:32], ["k4", "new"])
         index.remove(keys=["k5"])
         assert reader.keys(reader.search(rows[5:6], 1)[1]) == ["k5"]
         assert reader.refresh()
@@ -335,15 +335,13 @@ def test_an_index_in_a_folder(tmp_path):
         reader.close()
         with pytest.raises(errors.ParameterError, match="'k9' is there already"):
             index.add(rows[:1], keys=["k9"])
-        with pytest.raises(errors.ParameterError, match="give keys"):
-            index.add(rows[:1], replace=True)
-    with BinaryIndex.load(tmp_path / "i") as loaded:
+    with BinaryIndex.open(tmp_path / "i") as loaded:
         check(loaded, held, rows[:12], 5)
         loaded.verify()
         with pytest.raises(errors.UnsupportedError, match="writable=True"):
             loaded.add(rows)
         loaded.save(tmp_path / "copy")
-    with BinaryIndex.load(tmp_path / "copy", writable=True) as copy:
+    with BinaryIndex.open(tmp_path / "copy", writable=True) as copy:
         check(copy, held, rows[:3], 5)
         assert copy.add(rows[:1]).tolist() == [31]
     with pytest.raises(errors.ParameterError, match="not empty"):

@@ -23,7 +23,7 @@ from hdc.apps.json.build.inputs import plan_again
 from hdc.apps.json.build.parallel import in_order
 from hdc.apps.json.document import paths
 from hdc.apps.json.encoder.encoder import JSONEncoder
-from hdc.apps.json.index.index import KIND, JSONIndex
+from hdc.apps.json.index.index import JSONIndex
 from hdc.apps.json.index.rows import Rows, encode_rows, key_of
 from hdc.apps.json.reading import STDIN, Counts, OnError, Part, Record, read_part
 from hdc.apps.json.reading.reader import begin_rejects
@@ -301,7 +301,7 @@ def _check_output(output: str, inputs: tuple[str, ...]) -> None:
     if any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
         raise ParameterError(f"{output} is an input; name another place for the index")
     try:
-        Store.open(path, KIND, writable=True).close()
+        Store.open(path, JSONIndex.KIND, writable=True).close()
     except (HDCError, NotADirectoryError, FileNotFoundError):
         raise ParameterError(f"{output} exists and is no index; name another place, or remove it first") from None
 

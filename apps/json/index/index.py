@@ -21,9 +21,8 @@ from hdc.apps.json.index.where import Filter, as_filter
 from hdc.apps.json.reading import Record
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.errors import FileFormatError, ParameterError
+from hdc.search.index import Index
 from hdc.store import Store
-
-KIND = "json-index"
 
 STEP = 50
 """Documents that are compared before asking whether that is enough."""
@@ -59,7 +58,7 @@ class Hit:
     measure: Measure
 
 
-class JSONIndex:
+class JSONIndex(Index):
     """Documents, their vectors, and search with reasons.
 
     In memory, or in a folder: see :meth:`create` and :meth:`open`. What a method that changes a folder has returned
@@ -77,6 +76,9 @@ class JSONIndex:
     ParameterError
         If a parameter of the encoder is out of range, or the key is no path.
     """
+
+    KIND = "json-index"
+    ROW = "document"
 
     def __init__(self, encoder: JSONEncoder, *, key: str | None = None) -> None:
         self._begin(_new_store(None, encoder, key), encoder.string_encoder)
@@ -116,7 +118,7 @@ class JSONIndex:
         OSError
             If it cannot be read.
         """
-        return cls._of(Store.open(path, KIND, writable=writable), string_encoder)
+        return cls._of(Store.open(path, cls.KIND, writable=writable), string_encoder)
 
     @classmethod
     def _of(cls, store: Store, string_encoder: StringEncoder | None) -> Self:
@@ -139,21 +141,23 @@ class JSONIndex:
         self._store, self._documents = store, Documents(store)
         self._values = self.encoder.values
 
-    def __len__(self) -> int:
-        return len(self._store)
+    @property
+    def store(self) -> Store:
+        """The rows."""
+        return self._store
+
+    def filter(self, condition: Where) -> npt.NDArray[np.int64]:
+        """Return the ids of the documents that pass, ascending.
+
+        Parameters
+        ----------
+        condition : str, iterable of str, or function of a document
+            As ``where`` of :meth:`search`.
+        """
+        return super().filter(as_filter(condition) or (lambda _: True))
 
     def __repr__(self) -> str:
         return f"JSONIndex({self.encoder!r}, {len(self)} documents)"
-
-    def close(self) -> None:
-        """Close the files and let another process write."""
-        self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # ------------------------------------------------------------------ documents
 
@@ -211,71 +215,22 @@ class JSONIndex:
     def _encoded(self, documents: Iterable[Any]) -> Iterator[Rows]:
         return encode_rows(self.encoder, documents, None if self.key is None else parse_path(self.key))
 
-    def remove(self, ids: Sequence[int] = (), keys: Sequence[str] = ()) -> int:
-        """Remove documents by id or key and return how many; other ids stay as they are.
-
-        Raises
-        ------
-        ParameterError
-            If there is none of an id or key; nothing is removed then.
-        """
-        for number in ids:
-            self._check_id(number)
-        return self._store.remove(np.asarray(ids, dtype=np.int64), list(keys))
-
     def rows(self) -> int:
         """Return how many rows the store has, those of replaced and removed documents included."""
         return len(self._store.ids())
 
-    def ids(self) -> npt.NDArray[np.int64]:
-        """Return the ids of all documents, ascending."""
-        ids, alive = self._store.ids(), self._store.alive()
-        return np.sort(ids if alive is None else ids[alive])
-
-    def find(self, key: str) -> int | None:
-        """Return the id of the document with a key, or None."""
-        return self._store.find(key)
-
-    def document(self, number: int) -> Any:
-        """Return a stored document.
-
-        Raises
-        ------
-        ParameterError
-            If there is none of that id.
-        """
-        self._check_id(number)
-        return self._read(number)
-
     def vectors(self, ids: Sequence[int]) -> Scores:
         """Return the stored vectors of documents, rounded to float16 precision: ``(n, dim)`` float32."""
-        for number in ids:
-            self._check_id(number)
+        self._check_ids(ids)
         return self._store.rows("vectors")[self._store.positions(ids)].astype(np.float32)
 
     def source(self, number: int) -> str:
         """Return where a document was read, as :class:`Hit` says it; raises as :meth:`document`."""
-        self._check_id(number)
+        self._check_ids([number])
         return self._store.source(number) or ""
 
-    def _check_id(self, number: int) -> None:
-        try:
-            self._store.positions(number)
-        except ParameterError:
-            ids = self.ids()
-            held = f"the index holds {ids[0]} to {ids[-1]}" if len(ids) else "the index is empty"
-            raise ParameterError(f"there is no document {number}; {held}") from None
-
-    def _read(self, number: int) -> Any:
-        return parsed(self._store.document(number))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Copy the index to a folder that does not exist or is empty; raises as :meth:`create`."""
-        self._store.save_copy(path).close()
-
-    def verify(self) -> None:
-        """Check every byte; raises FileFormatError that says what is damaged."""
-        self._store.verify()
+    def _document(self, text: bytes | None) -> Any:
+        return parsed(text)
 
     # ------------------------------------------------------------------ search
 
@@ -338,7 +293,7 @@ class JSONIndex:
         hits: list[Hit] = []
         for rows, cosines in self._near(vector, lambda dots, scales: dots / _positive(scales[:, LENGTH]), first):
             for other, cosine in zip(ids[rows].tolist(), cosines.tolist(), strict=True):
-                if other != number and (accept is None or accept(self._read(other))):
+                if other != number and (accept is None or accept(self.document(other))):
                     hits.append(self._hit(cosine, other, "cosine"))
                 if len(hits) == k:
                     return self._exact(vector, hits)
@@ -408,7 +363,7 @@ def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: s
     encoder.check()
     if key is not None:
         parse_path(key)
-    return Store.create(path, KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})
+    return Store.create(path, JSONIndex.KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})
 
 
 def _checked(k: int) -> int:

@@ -15,6 +15,7 @@ from hdc.errors import DimensionError, ParameterError, UnsupportedError
 from hdc.search.flat import Flat
 from hdc.search.hnsw import FILE as GRAPH
 from hdc.search.hnsw import Graph
+from hdc.search.index import Index
 from hdc.search.ivf import Coarse, InvertedFile, train
 from hdc.search.measures import Distances, Hamming, Ids, measure_of, nearest_of
 from hdc.search.reranking import Originals
@@ -25,8 +26,6 @@ from hdc.words import Words, as_words, word_count
 Kind = Literal["flat", "ivf", "hnsw"]
 
 KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
-
-KIND = "binary-index"
 
 PROBES = 16
 """Lists that a search of an inverted file looks into, unless told otherwise."""
@@ -47,7 +46,7 @@ FEW_ROWS = 10_000
 """Up to so many rows that a search is restricted to are scanned one by one."""
 
 
-class BinaryIndex:
+class BinaryIndex(Index):
     """Nearest neighbours of binary codes.
 
     Parameters
@@ -96,6 +95,9 @@ class BinaryIndex:
     (1, 1)
     """
 
+    KIND = "binary-index"
+    ROW = "code"
+
     def __init__(
         self,
         dim: int,
@@ -121,7 +123,7 @@ class BinaryIndex:
             columns["cells"] = ("int32", 1)
         if self.originals is not None:
             columns["originals"] = (self.originals.dtype, self.originals.width)
-        self._begin(Store.create(path, KIND, columns, meta), path)
+        self._begin(Store.create(path, self.KIND, columns, meta), path)
 
     def _settle(self, meta: Mapping[str, Any], backend: str) -> None:
         """Take over what an index is made with."""
@@ -142,7 +144,7 @@ class BinaryIndex:
         self.coarse = None if meta["coarse"] is None else Coarse.from_json(self._kernels, meta["coarse"])
 
     def _begin(self, store: Store, path: str | os.PathLike[str] | None) -> None:
-        self.store = store
+        self._store = store
         self._path = None if path is None else Path(path)
         self._view: tuple[tuple[int, int], View] | None = None
         self._flat = Flat(self._measure)
@@ -152,8 +154,10 @@ class BinaryIndex:
             saved = None if self._path is None else self._path / GRAPH
             self._graph = Graph(self._measure, NEIGHBOURS, BUILD_EFFORT, saved)
 
-    def __len__(self) -> int:
-        return len(self.store)
+    @property
+    def store(self) -> Store:
+        """The rows."""
+        return self._store
 
     def __repr__(self) -> str:
         kind = "" if self.kind == "flat" else f", kind={self.kind!r}"
@@ -211,7 +215,6 @@ class BinaryIndex:
         documents: Sequence[bytes | None] | None = None,
         originals: Any = None,
         ids: npt.ArrayLike | None = None,
-        replace: bool = False,
     ) -> Ids:
         """Add codes and return the ids they were given, which no other code ever has.
 
@@ -226,8 +229,6 @@ class BinaryIndex:
             Where the index keeps them.
         ids : (n,) integers, optional
             All different, above every id that was ever given, and below 2**32; else they are counted on.
-        replace : bool
-            Whether codes take the place, and the id, of codes of the same key.
 
         Returns
         -------
@@ -248,31 +249,22 @@ class BinaryIndex:
         rows = self._columns(codes, originals)
         if ids is not None and np.max(ids, initial=0) >= MOST_IDS:
             raise ParameterError(f"ids must be below 2**32, which {np.max(ids)} is not")
-        if not replace:
-            return self.store.append(rows, keys, documents, ids=ids)
-        if keys is None or ids is not None:
-            raise ParameterError("replace=True replaces by key; give keys and no ids")
-        return self.store.put(rows, keys, documents)
+        return self.store.append(rows, keys, documents, ids=ids)
+
+    def put(
+        self,
+        codes: Any,
+        keys: Sequence[str],
+        *,
+        documents: Sequence[bytes | None] | None = None,
+        originals: Any = None,
+    ) -> Ids:
+        """Add codes, or replace those of the same keys, which keep their ids; the rest as :meth:`add`."""
+        return self.store.put(self._columns(codes, originals), keys, documents)
 
     def update(self, ids: npt.ArrayLike, codes: Any, *, originals: Any = None) -> None:
         """Replace the codes of some ids, which keep their keys and documents; raises as :meth:`add`."""
         self.store.replace(ids, self._columns(codes, originals))
-
-    def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
-        """Remove codes by id, by key, or both; return how many.
-
-        Raises
-        ------
-        ParameterError
-            If there is no such id or key; nothing is removed then.
-        UnsupportedError, OSError
-            As :meth:`add`.
-        """
-        return self.store.remove(ids, keys)
-
-    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
-        """Return the keys of some ids (any shape is read in C order); None for -1 and where there is none."""
-        return [None if number < 0 else self.store.key(number) for number in np.ravel(ids).tolist()]
 
     def codes(self, ids: npt.ArrayLike) -> Words:
         """Return the codes of some ids: ``(n, words)`` uint64, or ``(n, levels, words)``.
@@ -284,11 +276,6 @@ class BinaryIndex:
         """
         rows = self.view().codes[self.store.positions(ids)]
         return rows if self.levels > 1 else rows[:, 0]
-
-    def ids(self) -> Ids:
-        """Return the ids of all codes, ascending: ``(len(index),)`` int64."""
-        view = self.view()
-        return np.sort(view.ids[view.alive])
 
     def compact(self) -> None:
         """Drop what removals and updates have left behind; ids stay. Raises as :meth:`Store.compact`."""
@@ -462,7 +449,7 @@ class BinaryIndex:
                 self._graph.save(saved.view(), Path(path) / GRAPH)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
+    def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
         """Open an index in a folder, in milliseconds whatever its size: codes are mapped, not read.
 
         What a search needs beside them (bit-planes, lists, a graph that was not saved) is made by the first one.
@@ -476,7 +463,7 @@ class BinaryIndex:
         OSError
             If it cannot be read.
         """
-        store = Store.open(path, KIND, writable=writable)
+        store = Store.open(path, cls.KIND, writable=writable)
         try:
             index = cls.__new__(cls)
             index._settle(store.meta, backend)
@@ -507,12 +494,6 @@ class BinaryIndex:
             self._graph.save(self.view(), self._path / GRAPH)
             self._graph.changed = False
         self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # ------------------------------------------------------------------ checks
 

@@ -16,6 +16,8 @@ from hdc.checks import integer
 from hdc.dispatch import backend as find_backend
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.search.estimates import Estimates
+from hdc.search.index import Index
+from hdc.store import Store
 from hdc.words import WORD_BITS, Words, word_count
 
 Floats = npt.NDArray[np.float32]
@@ -38,7 +40,7 @@ ROW_TIME, QUERY_TIME = 1_000.0, 5_000.0
 """Nanoseconds to check a vector, and to encode or find one, more or less: what decides on threads."""
 
 
-class EmbeddingIndex:
+class EmbeddingIndex(Index):
     """Vectors of greatest cosine, found by their codes.
 
     A search has up to three steps, each putting fewer rows in a better order: codes against codes, by their bits;
@@ -57,6 +59,9 @@ class EmbeddingIndex:
     >>> ids.tolist(), index.keys(ids), index.bytes_per_vector
     ([[0], [1]], ['item 0', 'item 1'], 96)
     """
+
+    KIND = BinaryIndex.KIND
+    ROW = "vector"
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
@@ -108,9 +113,7 @@ class EmbeddingIndex:
         originals = None if keep is None else (keep, model.n_features_in_)
         if path is None:
             return cls(model, BinaryIndex(dim, levels=levels, kind=kind, originals=originals))
-        folder = Path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ParameterError(f"{folder} exists; name a new folder")
+        folder = _new_folder(path)
         codes = BinaryIndex(dim, levels=levels, kind=kind, originals=originals, path=folder / CODES)
         model.save(folder / MODEL)
         return cls(model, codes)
@@ -131,26 +134,36 @@ class EmbeddingIndex:
         folder = Path(path)
         if not (folder / CODES).is_dir() or not (folder / MODEL).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
-        model, codes = load(folder / MODEL), BinaryIndex.load(folder / CODES, writable=writable)
+        model, codes = load(folder / MODEL), BinaryIndex.open(folder / CODES, writable=writable)
         if codes.levels * word_count(codes.dim) != model.words:
             codes.close()
             raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
         return cls(model, codes)
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
     def __repr__(self) -> str:
         return f"EmbeddingIndex({self.model!r}, {self.codes!r})"
 
-    def __enter__(self) -> Self:
-        return self
+    @property
+    def store(self) -> Store:
+        """The rows."""
+        return self.codes.store
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def compact(self) -> None:
+        """Drop what removals and replacements have left behind; raises as :meth:`Index.compact`."""
+        self.codes.compact()
+
+    def refresh(self) -> bool:
+        """Go on to what a writer has changed since; return whether it did."""
+        return self.codes.refresh()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`."""
+        folder = _new_folder(path)
+        self.codes.save(folder / CODES)
+        self.model.save(folder / MODEL)
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files and let another process write."""
         self.codes.close()
 
     @property
@@ -199,18 +212,23 @@ class EmbeddingIndex:
         OSError
             If the disk is full or fails.
         """
-        rows = self._checked(vectors, "vectors")
-        codes = self._encoded(rows)
-        originals = None if self.codes.originals is None else rows
+        codes, originals = self._rows_of(vectors)
         return self.codes.add(codes, keys=keys, originals=originals)
 
-    def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
-        """Remove vectors by id, by key, or both; return how many. Raises as :meth:`BinaryIndex.remove`."""
-        return self.codes.remove(ids, keys)
+    def put(self, vectors: Any, keys: Sequence[str]) -> Ids:
+        """Add vectors, or replace those of the same keys, which keep their ids; the rest as :meth:`add`."""
+        codes, originals = self._rows_of(vectors)
+        return self.codes.put(codes, keys, originals=originals)
 
-    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
-        """Return the keys of ids, in C order; None for -1 and where there is none."""
-        return self.codes.keys(ids)
+    def update(self, ids: npt.ArrayLike, vectors: Any) -> None:
+        """Replace the vectors of some ids, which keep their keys; raises as :meth:`add`."""
+        codes, originals = self._rows_of(vectors)
+        self.codes.update(ids, codes, originals=originals)
+
+    def _rows_of(self, vectors: Any) -> tuple[Words, Floats | None]:
+        """Return codes and originals of vectors."""
+        rows = self._checked(vectors, "vectors")
+        return self._encoded(rows), None if self.codes.originals is None else rows
 
     def verify(self) -> None:
         """Check every byte of the index of codes; the model was checked when it was opened.
@@ -356,6 +374,13 @@ class EmbeddingIndex:
 
         find_backend("auto").share(some, len(rows), ROW_TIME)
         return checked
+
+
+def _new_folder(path: str | os.PathLike[str]) -> Path:
+    folder = Path(path)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ParameterError(f"{folder} exists; name a new folder")
+    return folder
 
 
 def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:

@@ -1,0 +1,193 @@
+"""What every index is: rows in a store, with ids, keys and documents, that can be added to, searched and compacted."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import ParameterError
+from hdc.search.measures import Ids
+from hdc.store import Store
+
+
+class Index(ABC):
+    """Rows that are searched; the base of every index.
+
+    A subclass turns what it is given (codes, vectors, documents) into rows and says how they are searched; ids,
+    keys, documents, removal, compaction, snapshots and files are the same everywhere. Once a method that changes an
+    index in a folder returns, the change survives a crash; after an error nothing was changed.
+
+    Attributes
+    ----------
+    KIND : str
+        What the store says that it holds.
+    ROW : str
+        What a row is called in messages: a code, a vector, a document.
+    """
+
+    KIND: ClassVar[str]
+    ROW: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def store(self) -> Store:
+        """The rows."""
+
+    # ------------------------------------------------------------------ reading
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    @property
+    def writable(self) -> bool:
+        """Whether this object may change the index."""
+        return self.store.writable
+
+    def ids(self) -> Ids:
+        """Return the ids of all rows, ascending: ``(len(index),)`` int64."""
+        ids, alive = self.store.ids(), self.store.alive()
+        return np.sort(ids if alive is None else ids[alive])
+
+    def find(self, key: str) -> int | None:
+        """Return the id of the row with a key, or None."""
+        return self.store.find(key)
+
+    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
+        """Return the keys of some ids (any shape is read in C order); None for -1 and where there is none.
+
+        Raises
+        ------
+        ParameterError
+            If there is no row of an id.
+        """
+        return [None if number < 0 else self.store.key(number) for number in np.ravel(ids).tolist()]
+
+    def document(self, number: int) -> Any:
+        """Return the document of a row, None where it has none.
+
+        Raises
+        ------
+        ParameterError
+            If there is no row of that id.
+        """
+        return self.documents([number])[0]
+
+    def documents(self, ids: npt.ArrayLike) -> list[Any]:
+        """Return the documents of rows, as :meth:`document`."""
+        try:
+            return [self._document(text) for text in self.store.documents(ids)]
+        except ParameterError:
+            self._check_ids(ids)
+            raise
+
+    def _document(self, text: bytes | None) -> Any:
+        """Return a document as it was given."""
+        return text
+
+    def filter(self, condition: Callable[[Any], bool]) -> Ids:
+        """Return the ids of the rows whose document passes, ascending, for ``among=`` of a search.
+
+        Parameters
+        ----------
+        condition : function of a document
+            Must leave the document as it is.
+        """
+        ids = self.ids()
+        passed = []
+        for start in range(0, len(ids), FILTERED):
+            part = ids[start : start + FILTERED]
+            passed.append(part[[bool(condition(document)) for document in self.documents(part)]])
+        return np.concatenate([np.empty(0, np.int64), *passed])
+
+    # ------------------------------------------------------------------ changes
+
+    def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
+        """Remove rows by id, by key, or both; return how many. Other ids stay as they are.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such id or key; nothing is removed then.
+        UnsupportedError
+            If the index is open for reading.
+        OSError
+            If the disk is full or fails.
+        """
+        if ids is not None:
+            self._check_ids(ids)
+        return self.store.remove(ids, keys)
+
+    def compact(self) -> None:
+        """Drop what removals and replacements have left behind; ids stay.
+
+        Readers keep what they see until they refresh. Needs the space of both for a while.
+
+        Raises
+        ------
+        FileFormatError
+            If the index is damaged: a copy would hide it.
+        UnsupportedError, OSError
+            As :meth:`remove`.
+        """
+        self.store.compact()
+
+    # ------------------------------------------------------------------ files
+
+    def refresh(self) -> bool:
+        """Go on to what a writer has changed since; return whether it did."""
+        return self.store.refresh()
+
+    def verify(self) -> None:
+        """Check every byte.
+
+        Raises
+        ------
+        FileFormatError
+            If anything differs from what was written; the text says what.
+        """
+        self.store.verify()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copy the index to a folder that does not exist or is empty.
+
+        Raises
+        ------
+        ParameterError
+            If the folder holds something.
+        FileFormatError
+            If the index is damaged.
+        OSError
+            If it cannot be written.
+        """
+        self.store.save_copy(path).close()
+
+    def close(self) -> None:
+        """Close the files and let another process write."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ checks
+
+    def _check_ids(self, ids: npt.ArrayLike) -> None:
+        """Raise ParameterError if there is no row of an id."""
+        try:
+            self.store.positions(ids)
+        except ParameterError as error:
+            there = self.ids()
+            held = f"the index holds {there[0]} to {there[-1]}" if len(there) else "the index is empty"
+            missing = np.setdiff1d(np.ravel(ids), there)
+            if not len(missing):
+                raise
+            raise ParameterError(f"there is no {self.ROW} {missing[0]}; {held}") from error
+
+
+FILTERED = 1 << 12
+"""Documents that a filter reads at a time."""
