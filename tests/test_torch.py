@@ -31,7 +31,7 @@ def meta(monkeypatch):
 
     def on(name, device="cpu"):
         if device == "meta":
-            return torch_backend.placed(torch.device("meta"), torch_backend.PORTABLE)
+            return torch_backend.placed(torch.device("meta"), torch_backend.PORTABLE, torch_backend.PORTABLE_SEARCH)
         return dispatch.backend(name, device)
 
     monkeypatch.setattr("hdc.vsa.find_backend", on)
