@@ -6,9 +6,10 @@ Third parties add to the entry-point group ``hdc.backends`` (a :class:`hdc.kerne
 import importlib
 import importlib.util
 from functools import cache
+from typing import TypeVar
 
-from hdc.errors import BackendUnavailableError, ParameterError
-from hdc.kernels import Backend
+from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
+from hdc.kernels import Backend, ListKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
 
 _BACKENDS = {
@@ -70,6 +71,30 @@ def _load(name: str) -> Backend:
     if not isinstance(found, Backend):
         raise ParameterError(f"backend {name!r} must be a hdc.kernels.Backend, not {type(found).__name__}")
     return found
+
+
+_Record = TypeVar("_Record")
+
+
+def search_kernels(of: Backend) -> SearchKernels:
+    """Return the kernels that search packed rows, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.search, "that search packed rows (Backend.search)")
+
+
+def table_kernels(of: Backend) -> TableKernels:
+    """Return the kernels that read codes through tables, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.tables, "that read codes through tables (Backend.tables)")
+
+
+def list_kernels(of: Backend) -> ListKernels:
+    """Return the kernels of inverted files, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.lists, "of inverted files (Backend.lists)")
+
+
+def _there(of: Backend, record: _Record | None, what: str) -> _Record:
+    if record is None:
+        raise UnsupportedError(f"backend {of.name!r} has no kernels {what}; take backend='auto', 'numba' or 'numpy'")
+    return record
 
 
 def threads(n: int | None = None) -> int:

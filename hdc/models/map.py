@@ -231,11 +231,12 @@ class MAPB(Packed, _MAP):
         return self.xp.astype(1 - (2 / self.dim) * self.xp.astype(distance, self.xp.float64), self.xp.float32)
 
     def nearest(self, queries: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
-        """Find the nearest items by the backend's exact Hamming search; see :meth:`hdc.VSA.nearest`."""
+        """Find the nearest items by the backend's Hamming search, where it has one; see :meth:`hdc.VSA.nearest`."""
         q, x, k = self.check_search(queries, items, k)
-        if k == 0:
-            return super().nearest(queries, items, 1)
-        distance, ids = self.kernels.bits.top_k(q.reshape(-1, self.storage), x, k)
+        search = self.kernels.search
+        if k == 0 or search is None:
+            return super().nearest(queries, items, max(1, k))
+        distance, ids = search.top_k(q.reshape(-1, self.storage), x, k)
         return self._from_hamming(distance).reshape(*q.shape[:-1], k), ids.reshape(*q.shape[:-1], k)
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:

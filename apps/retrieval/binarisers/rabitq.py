@@ -12,6 +12,7 @@ from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import backend as find_backend
+from hdc.dispatch import search_kernels
 from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import ESTIMATE_BITS, Centroids
 from hdc.search.estimates import Asked, Factors
@@ -91,7 +92,7 @@ class RaBitQBinarizer(Binarizer):
 
     def _find_lists(self, sample: Floats, rng: np.random.Generator) -> None:
         """Find directions, and how far along each its vectors lie in the mean."""
-        integers = find_backend("auto").bits.rounded(sample, 127)[0].astype(np.int8)
+        integers = search_kernels(find_backend("auto")).rounded(sample, 127)[0].astype(np.int8)
         units = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), np.float32(1e-30))
 
         def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:
@@ -122,7 +123,7 @@ class RaBitQBinarizer(Binarizer):
             return (x @ self.mean_)[:, None], np.zeros((len(x), 1), dtype=np.int64)
         if self._centroids is None:
             self._centroids = list_kernels().centroids(self.directions_)
-        integers, unit = find_backend("auto").bits.rounded(x, 127)
+        integers, unit = search_kernels(find_backend("auto")).rounded(x, 127)
         dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
         return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
 
@@ -204,7 +205,7 @@ class RaBitQBinarizer(Binarizer):
     def asked(self, queries: Floats, probes: int) -> Asked:
         """Round ``(q, d)`` float32 queries to integers of four bits, and find their nearest lists."""
         rotated = self._rotate(queries)
-        integers, unit = find_backend("auto").bits.rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
+        integers, unit = search_kernels(find_backend("auto")).rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
         unit /= np.float32(math.sqrt(self.dim_))
         factors = np.stack([2 * unit, -unit * integers.sum(axis=1, dtype=np.int32)], axis=1).astype(np.float32)
         base, lists = self._nearest(queries, min(probes, self.lists_))

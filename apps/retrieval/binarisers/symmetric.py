@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.dispatch import backend as find_backend
+from hdc.dispatch import search_kernels
 from hdc.topk import top_scores
 from hdc.words import Words
 
@@ -41,14 +42,14 @@ def symmetric_scores(queries: Words, codes: Words, dim: int, levels: int) -> Flo
     """Return the ``(q, n)`` float32 cosines of all pairs of codes."""
     planes = _planes(queries, levels), _planes(codes, levels)
     norms = code_norms(queries, dim, levels)[:, None] * code_norms(codes, dim, levels)
-    dots = np.asarray(find_backend("auto").bits.code_dots(*planes, dim))
+    dots = np.asarray(search_kernels(find_backend("auto")).code_dots(*planes, dim))
     return np.asarray(dots / norms, dtype=np.float32)
 
 
 def symmetric_search(queries: Words, codes: Words, dim: int, levels: int, k: int) -> tuple[Floats, Ids]:
     """Return the k greatest cosines of each query and their ids, lower ids first among equals."""
     if levels == 1 and k:
-        distances, ids = find_backend("auto").bits.top_k(queries, codes, k)
+        distances, ids = search_kernels(find_backend("auto")).top_k(queries, codes, k)
         return (1 - 2 * distances.astype(np.float64) / dim).astype(np.float32), ids
     scores = np.empty((len(queries), k), dtype=np.float32)
     ids = np.empty((len(queries), k), dtype=np.int64)
