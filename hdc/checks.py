@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from hdc.errors import ParameterError
 
-T = TypeVar("T")
 Name = TypeVar("Name", bound=str)
+
+BETWEEN = "a number strictly between 0 and 1"
+"""What an error rate, a confidence or a share is expected to be."""
 
 SHOWN = 80
 """Characters of a wrong value that an error shows."""
@@ -64,7 +66,7 @@ def fraction(value: Any, what: str) -> float:
     found = _real(value)
     if 0 < found < 1:
         return found
-    raise wrong(value, what, "a number strictly between 0 and 1")
+    raise wrong(value, what, BETWEEN)
 
 
 def choice(value: Any, what: str, choices: Collection[Name]) -> Name:
@@ -146,7 +148,7 @@ def function(value: Any, what: str) -> Any:
     raise wrong(value, what, "callable")
 
 
-def instance(value: Any, what: str, kind: type[T]) -> T:
+def instance(value: Any, what: str, kind: Any) -> Any:
     """Return an object of a class or its subclasses.
 
     Raises
@@ -172,7 +174,7 @@ def mapping(value: Any, what: str) -> Mapping[Any, Any]:
     raise wrong(value, what, "a mapping, such as a dict")
 
 
-def items(value: Any, what: str) -> list[Any]:
+def listed(value: Any, what: str) -> list[Any]:
     """Return what an iterable yields as a list; a text, bytes or mapping is not taken for its parts.
 
     Raises
@@ -193,7 +195,7 @@ def texts(value: Any, what: str) -> list[str]:
     ParameterError
         If it is one text, no iterable, or one of its items is no text.
     """
-    return [text(item, f"each of {what}") for item in items(value, what)]
+    return [text(item, f"each of {what}") for item in listed(value, what)]
 
 
 def ids(value: npt.ArrayLike, what: str = "ids") -> npt.NDArray[np.int64]:
@@ -215,6 +217,32 @@ def ids(value: npt.ArrayLike, what: str = "ids") -> npt.NDArray[np.int64]:
     return given.ravel().astype(np.int64, copy=False)
 
 
+def numbers(value: npt.ArrayLike, what: str) -> npt.NDArray[np.float64]:
+    """Return a real number, or an array of them, as float64 of the same shape; infinities and NaN are numbers here.
+
+    Raises
+    ------
+    ParameterError
+        If they are texts, bools or anything else, or lists of different lengths.
+    """
+    return _numbers(value, what, "a number or an array of numbers")
+
+
+def integers(value: npt.ArrayLike, what: str, least: int) -> npt.NDArray[np.float64]:
+    """Return a whole number, or an array of them, as float64 of the same shape; 3.0 is one.
+
+    Raises
+    ------
+    ParameterError
+        If they are no numbers, or one is not whole, not finite, or less than ``least``.
+    """
+    expected = f"an integer{_range(least, None)}"
+    array = _numbers(value, what, expected)
+    if np.all((array >= least) & (array == np.floor(array)) & np.isfinite(array)):
+        return array
+    raise wrong(value, what, expected)
+
+
 def wrong(value: Any, what: str, expected: str) -> ParameterError:
     """Return the error for a value that is not what was expected."""
     return ParameterError(f"{what} must be {expected}, not {shown(value)}")
@@ -231,6 +259,16 @@ def shown(value: Any) -> str:
     if "\n" in line or len(line) > SHOWN:
         line = " ".join(line.split())
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
+
+
+def _numbers(value: npt.ArrayLike, what: str, expected: str) -> npt.NDArray[np.float64]:
+    try:
+        given = np.asarray(value)
+        if given.dtype.kind in "iuf" or (given.dtype.kind == "O" and all(type(one) is int for one in given.flat)):
+            return given.astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise wrong(value, what, expected)
 
 
 def _real(value: Any) -> float:

@@ -8,6 +8,7 @@ import importlib.util
 from functools import cache
 from typing import TypeVar
 
+from hdc.checks import integer
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
 from hdc.kernels import Backend, ListKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
@@ -19,6 +20,7 @@ _BACKENDS = {
 }
 _NEEDS = {"torch": ("torch", "array_api_compat")}
 """Libraries of built-in backends that come with an extra of the backend's name."""
+MOST_THREADS = 256
 AUTO = "numba"
 """What ``backend="auto"`` stands for."""
 
@@ -106,7 +108,7 @@ def threads(n: int | None = None) -> int:
     Raises
     ------
     ParameterError
-        If ``n`` is not a whole number from 1 to 256.
+        If ``n`` is not an integer from 1 to 256.
 
     Examples
     --------
@@ -116,4 +118,4 @@ def threads(n: int | None = None) -> int:
     1
     >>> _ = hdc.threads(before)
     """
-    return backend("auto").threads(n)
+    return backend("auto").threads(None if n is None else integer(n, "n", 1, MOST_THREADS))
