@@ -50,10 +50,10 @@ def test_models(only_numpy, family):
 
 def test_memories_and_structures(only_numpy):
     vsa = hdc.MAPB(256, backend="numpy")
-    memory = hdc.ItemMemory(vsa, "abc")
+    memory = hdc.ItemMemory(vsa, list("abc"))
     record = hdc.Record(vsa)
     assert record.decode(record.encode({"x": vsa.symbol("a")}), ["x"], memory)["x"].name == "a"
-    hdc.Hopfield(64, "abc", backend="numpy").scores("abc")
+    hdc.Hopfield(64, list("abc"), backend="numpy").scores(list("abc"))
 
 
 @pytest.mark.parametrize("name", BINARISERS)
