@@ -8,7 +8,9 @@ import importlib.util
 from functools import cache
 from typing import TypeVar
 
-from hdc.checks import integer
+import numpy as np
+
+from hdc.checks import integer, text
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
 from hdc.kernels import Backend, ListKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
@@ -50,10 +52,10 @@ def backend(name: str, device: str = "cpu") -> Backend:
     ParameterError
         If the backend has no such device.
     """
-    found = _load(AUTO if name == "auto" else name)
-    if device == found.device:
+    found = _load(AUTO if text(name, "backend") == "auto" else name)
+    if text(device, "device") == found.device:
         return found
-    if found.on is None or not isinstance(device, str):
+    if found.on is None:
         raise ParameterError(
             f"backend {found.name!r} computes on device {found.device!r}, not on {device!r}; "
             "for a GPU take backend='torch', device='cuda'"
@@ -72,6 +74,27 @@ def _load(name: str) -> Backend:
         ) from error
     if not isinstance(found, Backend):
         raise ParameterError(f"backend {name!r} must be a hdc.kernels.Backend, not {type(found).__name__}")
+    return found
+
+
+def numpy_backend(name: str, what: str) -> Backend:
+    """Return the backend of a name, for what computes with NumPy arrays; raises as :func:`backend`.
+
+    Parameters
+    ----------
+    name : str
+        As :func:`backend` takes it.
+    what : str
+        Who computes: "an index".
+
+    Raises
+    ------
+    UnsupportedError
+        If the backend's arrays are not NumPy's.
+    """
+    found = backend(name)
+    if found.xp is not np:
+        raise UnsupportedError(f"{what} keeps NumPy arrays, and backend {name!r} has others; take backend='auto'")
     return found
 
 

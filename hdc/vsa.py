@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hdc import atoms, bounds
 from hdc.atoms import Name
 from hdc.bounds.warning import check_load
-from hdc.checks import choice, integer, text
+from hdc.checks import choice, integer
 from hdc.dispatch import backend as find_backend
 from hdc.dtypes import dtype_name, is_array, kind
 from hdc.errors import (
@@ -128,7 +128,7 @@ class VSA(ABC):
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", integer(self.dim, "dim", 1, MAX_DIM))
         object.__setattr__(self, "seed", atoms.check_seed(self.seed))
-        object.__setattr__(self, "device", find_backend(text(self.backend, "backend"), self.device).device)
+        object.__setattr__(self, "device", find_backend(self.backend, self.device).device)
 
     # ------------------------------------------------------------------ identity
 
