@@ -282,6 +282,7 @@ def _real(value: Any) -> float:
 
 
 def _range(least: float | None, most: float | None) -> str:
+    low, high = (f"{bound:g}" if isinstance(bound, float) else str(bound) for bound in (least, most))
     if least is None:
-        return "" if most is None else f" of at most {most}"
-    return f" of at least {least}" if most is None else f" from {least} to {most}"
+        return "" if most is None else f" of at most {high}"
+    return f" of at least {low}" if most is None else f" from {low} to {high}"
