@@ -24,14 +24,14 @@ from hdc.backends.numba_kernels import (
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
-from hdc.kernels import ListKernels, TableKernels
+from hdc.kernels import ListKernels, SearchKernels, TableKernels
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
 
 def warmup() -> None:
     """Compile every kernel, or load it from the cache on disk, by calling it on small inputs."""
-    bits, dense = BACKEND.bits, BACKEND.dense
+    bits, dense, search = BACKEND.bits, BACKEND.dense, SEARCH
     dim = 65
     x = bits.random_words(np.zeros((16, 2), dtype=np.uint64), 2)
     x[:, 1] &= 1
@@ -40,47 +40,54 @@ def warmup() -> None:
     bits.xor(x, x)
     many = np.broadcast_to(x[0], (bitwise.SMALL, 2))
     bits.or_reduce(many)
-    bits.and_reduce(many)
     bits.popcount(x)
     bits.hamming(x, x)
     bits.shared_ones(x, x)
-    bits.top_k(x[:1], x, 1)
-    bits.top_k(x, x, 1)
-    index_of_rows = bits.search_index(2)
+    search.top_k(x[:1], x, 1)
+    search.top_k(x, x, 1)
+    index_of_rows = search.search_index(2)
     index_of_rows.append(x)
     index_of_rows.search(x, 1)
     bits.majority(x, None, x[0])
     bits.majority(x, weights, x[0])
-    counters = bits.counters_add(np.zeros(dim, dtype=np.int64), x, None)
-    bits.counters_add(counters, x, weights)
-    bits.counters_majority(counters, x[0])
+    bits.signed_sums(x, None, dim)
+    bits.signed_sums(x, weights, dim)
     bits.rotate(x, 1, dim)
     bits.gather(x[0], index, dim)
     bits.gather(x, index, dim)
-    bits.slice_dims(x, 1, dim)
     bits.pack(bits.unpack(x, dim))
     codes = np.zeros((1, 1), dtype=np.uint8)
     one = np.ones(1, dtype=np.float32)
     tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, one, one, 1)
     entries = np.zeros((1, 16), dtype=np.float32)
     tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
-    bits.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
-    bits.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
-    bits.plane_sums(x, x[:, None])
-    bits.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
+    search.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
+    search.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
+    search.plane_sums(x, x[:, None])
+    search.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
     few, floats = np.ones((1, dim), dtype=np.int8), np.ones(16, dtype=np.float32)
-    rounding.rounded(floats[None], 127)
+    search.rounded(floats[None], 127)
     places = nearest.Centroids(few).nearest(few, 1)[1]
     rows = estimates.CodeLists(x, floats, floats, np.array([0, 16]))
     rows.search(few, floats[:2, None].T, places, floats[:1, None], index[:16], 1)
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
-        dense.fwht(y)
         ones = np.ones(8, dtype=np.int8)
         dense.signed_gather(y, index[:8], ones)
         transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
 
+
+SEARCH = SearchKernels(
+    top_k=scan.top_k,
+    search_index=planes.PlaneIndex,
+    top_k_lists=lists.top_k_lists,
+    plane_sums=sums.plane_sums,
+    code_dots=codes.code_dots,
+    code_top_k=codes.code_top_k,
+    gather_dots=gather.gather_dots,
+    rounded=rounding.rounded,
+)
 
 BACKEND = dataclasses.replace(
     numpy_backend.BACKEND,
@@ -90,31 +97,18 @@ BACKEND = dataclasses.replace(
         random_words=streams.random_words,
         xor=bitwise.xor,
         or_reduce=bitwise.or_reduce,
-        and_reduce=bitwise.and_reduce,
         popcount=scan.popcount,
         hamming=scan.hamming,
         shared_ones=scan.shared_ones,
-        top_k=scan.top_k,
-        search_index=planes.PlaneIndex,
-        top_k_lists=lists.top_k_lists,
-        plane_sums=sums.plane_sums,
         majority=bundle.majority,
-        counters_add=bundle.counters_add,
-        counters_merge=bundle.counters_merge,
-        counters_majority=bundle.counters_majority,
+        signed_sums=bundle.signed_sums,
         rotate=permute.rotate,
         gather=permute.gather,
-        slice_dims=permute.slice_dims,
         pack=bitwise.pack,
         unpack=bitwise.unpack,
-        code_dots=codes.code_dots,
-        code_top_k=codes.code_top_k,
-        gather_dots=gather.gather_dots,
-        rounded=rounding.rounded,
     ),
     dense=dataclasses.replace(
         numpy_backend.BACKEND.dense,
-        fwht=transform.fwht,
         signed_gather=transform.signed_gather,
         hadamard=transform.hadamard,
         csr_matmul=accumulate.csr_matmul,
@@ -122,6 +116,7 @@ BACKEND = dataclasses.replace(
     threads=threads,
     share=share,
     warmup=warmup,
+    search=SEARCH,
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
     lists=ListKernels(centroids=nearest.Centroids, code_lists=estimates.CodeLists),
 )

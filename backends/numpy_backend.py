@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hdc.backends.numpy_blocks import row_blocks
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.errors import DTypeError, ParameterError
-from hdc.kernels import LEAST_UNIT, Arrays, Backend, BitKernels, DenseKernels, ListKernels, TableKernels
+from hdc.kernels import LEAST_UNIT, Arrays, Backend, BitKernels, DenseKernels, ListKernels, SearchKernels, TableKernels
 from hdc.words import WORD_BITS, Words, as_words, pack, unpack, word_count
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -33,11 +33,6 @@ def xor(a: Words, b: Words) -> Words:
 def or_reduce(x: Words) -> Words:
     """Bundle packed binary vectors: bitwise or along axis -2."""
     return np.asarray(np.bitwise_or.reduce(x.astype(np.uint64, copy=False), axis=-2))
-
-
-def and_reduce(x: Words) -> Words:
-    """Intersect packed binary vectors: bitwise and along axis -2."""
-    return np.asarray(np.bitwise_and.reduce(x.astype(np.uint64, copy=False), axis=-2))
 
 
 def popcount(x: Words) -> npt.NDArray[np.int64]:
@@ -72,30 +67,6 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[npt.NDArray[np.int32], 
         ranks = (hamming(queries[rows], items).astype(np.int64) << 32) | ids
         best[rows] = np.sort(np.partition(ranks, k - 1, axis=-1)[:, :k], axis=-1)
     return (best >> 32).astype(np.int32), best & 0xFFFFFFFF
-
-
-def check_weights(weights: Ints) -> Ints:
-    """Return ``(..., n)`` weights as native int64, or raise if a sum of them might not fit one."""
-    magnitude = np.abs(weights.astype(np.float64)).sum(axis=-1).max(initial=0.0)
-    if magnitude >= 2.0**62:
-        raise ParameterError(f"the magnitudes of the weights sum to {magnitude:.3g}; keep them below 2^62")
-    return weights.astype(np.int64, copy=False)
-
-
-def reject_overflow(overflow: bool) -> None:
-    """Raise if a counter went past int64, instead of going on with a wrapped one."""
-    if overflow:
-        raise ParameterError("a counter would exceed 63 bits; divide the counters or the weights first")
-
-
-def _signed_sums(x: Words, weights: Ints | None, dim: int) -> Counters:
-    """Sum, component by component, the weights of the rows: plus where the bit is set, minus where clear."""
-    *batch, n, _ = x.shape
-    w = check_weights(np.ones(n, dtype=np.int64) if weights is None else weights)
-    sums = np.zeros((*np.broadcast_shapes(tuple(batch), w.shape[:-1]), dim), dtype=np.int64)
-    for i in range(n):
-        sums += np.where(unpack(x[..., i, :], dim), w[..., i, None], -w[..., i, None])
-    return sums
 
 
 def top_k_lists(
@@ -146,27 +117,29 @@ class RowIndex:
         return top_k(queries, self._rows[: self._n], k)
 
 
+def check_weights(weights: Ints) -> Ints:
+    """Return ``(..., n)`` weights as native int64, or raise if a sum of them might not fit one."""
+    magnitude = np.abs(weights.astype(np.float64)).sum(axis=-1).max(initial=0.0)
+    if magnitude >= 2.0**62:
+        raise ParameterError(f"the magnitudes of the weights sum to {magnitude:.3g}; keep them below 2^62")
+    return weights.astype(np.int64, copy=False)
+
+
+def signed_sums(x: Words, weights: Ints | None, dim: int) -> Counters:
+    """Sum, component by component, the weights of the rows: plus where the bit is set, minus where clear."""
+    *batch, n, _ = x.shape
+    w = check_weights(np.ones(n, dtype=np.int64) if weights is None else weights)
+    sums = np.zeros((*np.broadcast_shapes(tuple(batch), w.shape[:-1]), dim), dtype=np.int64)
+    for i in range(n):
+        sums += np.where(unpack(x[..., i, :], dim), w[..., i, None], -w[..., i, None])
+    return sums
+
+
 def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
-    """Pack the signs of the weighted sums."""
-    return counters_majority(_signed_sums(x, weights, x.shape[-1] * WORD_BITS), tie)
-
-
-def counters_add(counters: Counters, x: Words, weights: Ints | None) -> Counters:
-    """Add the rows' weighted sums to the counters."""
-    return counters_merge(counters, _signed_sums(x, weights, counters.shape[-1]))
-
-
-def counters_merge(a: Counters, b: Counters) -> Counters:
-    """Add; a sum wrapped if its sign differs from the sign that both terms have."""
-    total = np.add(a, b, dtype=np.int64)
-    reject_overflow(bool((((a ^ total) & (b ^ total)) < 0).any()))
-    return total
-
-
-def counters_majority(counters: Counters, tie: Words) -> Words:
-    """Pack the signs of the counters, the tie vector's bits where a counter is zero."""
-    dim = counters.shape[-1]
-    return pack(np.where(counters == 0, unpack(tie, tie.shape[-1] * WORD_BITS)[:dim], counters > 0))
+    """Pack the signs of the weighted sums, the tie vector's bits where a sum is zero."""
+    dim = x.shape[-1] * WORD_BITS
+    sums = signed_sums(x, weights, dim)
+    return pack(np.where(sums == 0, unpack(tie, dim), sums > 0))
 
 
 def rotate(x: Words, shifts: int | Ints, dim: int) -> Words:
@@ -189,11 +162,6 @@ def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:
     for rows in row_blocks(len(flat), 18 * dim):
         out[rows] = pack(np.take_along_axis(flat[rows], flat_index[rows], axis=-1))
     return out.reshape(*batch, word_count(dim))
-
-
-def slice_dims(x: Words, start: int, stop: int) -> Words:
-    """Unpack, cut, pack."""
-    return pack(unpack(x, x.shape[-1] * WORD_BITS)[..., start:stop])
 
 
 def dot_dtype(dim: int, planes: int) -> type[np.int32] | type[np.int64]:
@@ -436,30 +404,17 @@ BACKEND = Backend(
         random_words=random_words,
         xor=xor,
         or_reduce=or_reduce,
-        and_reduce=and_reduce,
         popcount=popcount,
         hamming=hamming,
         shared_ones=shared_ones,
-        top_k=top_k,
-        search_index=RowIndex,
-        top_k_lists=top_k_lists,
-        plane_sums=plane_sums,
         majority=majority,
-        counters_add=counters_add,
-        counters_merge=counters_merge,
-        counters_majority=counters_majority,
+        signed_sums=signed_sums,
         rotate=rotate,
         gather=gather,
-        slice_dims=slice_dims,
         pack=pack,
         unpack=unpack,
-        code_dots=code_dots,
-        code_top_k=code_top_k,
-        gather_dots=gather_dots,
-        rounded=rounded,
     ),
     dense=DenseKernels(
-        fwht=fwht,
         signed_gather=signed_gather,
         hadamard=hadamard,
         csr_matmul=csr_matmul,
@@ -469,6 +424,16 @@ BACKEND = Backend(
     threads=threads,
     share=share,
     warmup=warmup,
+    search=SearchKernels(
+        top_k=top_k,
+        search_index=RowIndex,
+        top_k_lists=top_k_lists,
+        plane_sums=plane_sums,
+        code_dots=code_dots,
+        code_top_k=code_top_k,
+        gather_dots=gather_dots,
+        rounded=rounded,
+    ),
     tables=TableKernels(top_k=table_top_k, refine=refine),
     lists=ListKernels(centroids=Centroids, code_lists=CodeLists),
 )

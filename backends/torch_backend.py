@@ -5,6 +5,7 @@ memory with NumPy, so there the packed kernels are Numba's, which no torch progr
 (``benchmarks/bench_torch.py``); the dense ones are torch's, for the gradients.
 """
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from torch import Tensor
 from hdc.backends import numba_backend
 from hdc.backends.torch_kernels import bundling, codes, lists, search, transform, words
 from hdc.errors import BackendUnavailableError, DeviceError, DimensionError, DTypeError, PaddingError, ParameterError
-from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels
+from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, SearchKernels
 from hdc.words import WORD_BITS, word_count
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
@@ -118,23 +119,23 @@ PORTABLE = BitKernels(
     random_words=random_words,
     xor=xor,
     or_reduce=words.or_reduce,
-    and_reduce=words.and_reduce,
     popcount=words.popcount,
     hamming=search.hamming,
     shared_ones=search.shared_ones,
+    majority=bundling.majority,
+    signed_sums=bundling.signed_sums,
+    rotate=words.rotate,
+    gather=words.gather,
+    pack=words.pack,
+    unpack=words.unpack,
+)
+"""What a GPU runs."""
+
+PORTABLE_SEARCH = SearchKernels(
     top_k=search.top_k,
     search_index=functools.partial(search.RowIndex, device=torch.device("cpu")),
     top_k_lists=lists.top_k_lists,
     plane_sums=codes.plane_sums,
-    majority=bundling.majority,
-    counters_add=bundling.counters_add,
-    counters_merge=bundling.counters_merge,
-    counters_majority=bundling.counters_majority,
-    rotate=words.rotate,
-    gather=words.gather,
-    slice_dims=words.slice_dims,
-    pack=words.pack,
-    unpack=words.unpack,
     code_dots=codes.code_dots,
     code_top_k=codes.code_top_k,
     gather_dots=codes.gather_dots,
@@ -143,18 +144,20 @@ PORTABLE = BitKernels(
 """What a GPU runs, here with an index on the CPU."""
 
 
-def on_host(name: str, *packed: int) -> Callable[..., Any]:
+def on_host(record: str, name: str, *packed: int) -> Callable[..., Any]:
     """Return Numba's kernel of a name as one of CPU tensors, whose memory it reads in place.
 
     While torch compiles, the portable kernel takes its place, as torch can trace that one.
 
     Parameters
     ----------
+    record : {"bits", "search"}
     name : str
     *packed : int
         Positions of the arguments that are packed words.
     """
-    compiled, portable = getattr(numba_backend.BACKEND.bits, name), getattr(PORTABLE, name)
+    compiled = getattr(getattr(numba_backend.BACKEND, record), name)
+    portable = getattr(PORTABLE if record == "bits" else PORTABLE_SEARCH, name)
 
     def view(position: int, argument: Any) -> Any:
         if not isinstance(argument, Tensor):
@@ -181,7 +184,7 @@ class HostIndex:
     """Numba's search index, fed and read by CPU tensors."""
 
     def __init__(self, count: int) -> None:
-        self._index = numba_backend.BACKEND.bits.search_index(count)
+        self._index = numba_backend.SEARCH.search_index(count)
 
     def __len__(self) -> int:
         return len(self._index)
@@ -199,28 +202,27 @@ class HostIndex:
 HOST = BitKernels(
     random_words=random_words,
     xor=xor,
-    or_reduce=on_host("or_reduce", 0),
-    and_reduce=on_host("and_reduce", 0),
-    popcount=on_host("popcount", 0),
-    hamming=on_host("hamming", 0, 1),
-    shared_ones=on_host("shared_ones", 0, 1),
-    top_k=on_host("top_k", 0, 1),
+    or_reduce=on_host("bits", "or_reduce", 0),
+    popcount=on_host("bits", "popcount", 0),
+    hamming=on_host("bits", "hamming", 0, 1),
+    shared_ones=on_host("bits", "shared_ones", 0, 1),
+    majority=on_host("bits", "majority", 0, 2),
+    signed_sums=on_host("bits", "signed_sums", 0),
+    rotate=on_host("bits", "rotate", 0),
+    gather=on_host("bits", "gather", 0),
+    pack=on_host("bits", "pack"),
+    unpack=on_host("bits", "unpack", 0),
+)
+
+HOST_SEARCH = SearchKernels(
+    top_k=on_host("search", "top_k", 0, 1),
     search_index=HostIndex,
-    top_k_lists=on_host("top_k_lists", 0, 1),
-    plane_sums=on_host("plane_sums", 0, 1),
-    majority=on_host("majority", 0, 2),
-    counters_add=on_host("counters_add", 1),
-    counters_merge=on_host("counters_merge"),
-    counters_majority=on_host("counters_majority", 1),
-    rotate=on_host("rotate", 0),
-    gather=on_host("gather", 0),
-    slice_dims=on_host("slice_dims", 0),
-    pack=on_host("pack"),
-    unpack=on_host("unpack", 0),
-    code_dots=on_host("code_dots", 0, 1),
-    code_top_k=on_host("code_top_k", 0, 1),
-    gather_dots=on_host("gather_dots"),
-    rounded=on_host("rounded"),
+    top_k_lists=on_host("search", "top_k_lists", 0, 1),
+    plane_sums=on_host("search", "plane_sums", 0, 1),
+    code_dots=on_host("search", "code_dots", 0, 1),
+    code_top_k=on_host("search", "code_top_k", 0, 1),
+    gather_dots=on_host("search", "gather_dots"),
+    rounded=on_host("search", "rounded"),
 )
 
 
@@ -259,14 +261,14 @@ def on(device: str) -> Backend:
     number = int(name[1]) if name[1] else torch.cuda.current_device()
     if number >= cards:
         raise BackendUnavailableError(f"there is no device {device!r}; torch finds cuda:0 to cuda:{cards - 1}")
-    return placed(torch.device("cuda", number), PORTABLE)
+    return placed(torch.device("cuda", number), PORTABLE, PORTABLE_SEARCH)
 
 
 @functools.cache
-def placed(device: torch.device, bits: BitKernels) -> Backend:
+def placed(device: torch.device, bits: BitKernels, searches: SearchKernels) -> Backend:
     """Return the backend on a device that is there."""
     if device.type != "cpu":
-        bits = BitKernels(**{**vars(bits), "search_index": functools.partial(search.RowIndex, device=device)})
+        searches = dataclasses.replace(searches, search_index=functools.partial(search.RowIndex, device=device))
     return Backend(
         name="torch",
         xp=array_api_compat.torch,
@@ -282,7 +284,6 @@ def placed(device: torch.device, bits: BitKernels) -> Backend:
         ),
         bits=bits,
         dense=DenseKernels(
-            fwht=transform.fwht,
             signed_gather=transform.signed_gather,
             hadamard=transform.hadamard,
             csr_matmul=transform.csr_matmul,
@@ -292,9 +293,10 @@ def placed(device: torch.device, bits: BitKernels) -> Backend:
         threads=threads,
         share=numba_backend.BACKEND.share,
         warmup=numba_backend.warmup,
+        search=searches,
         device=str(device),
         on=on,
     )
 
 
-BACKEND = placed(torch.device("cpu"), HOST)
+BACKEND = placed(torch.device("cpu"), HOST, HOST_SEARCH)

@@ -16,9 +16,11 @@ import torchhd
 from measuring import Case, Rival, reading, traffic
 
 from hdc.backends import numba_backend, numpy_backend
+from hdc.dispatch import search_kernels
 from hdc.words import mask_tail, unpack, word_count
 
 BITS, DENSE = numba_backend.BACKEND.bits, numba_backend.BACKEND.dense
+SEARCH, NAIVE_SEARCH = numba_backend.SEARCH, search_kernels(numpy_backend.BACKEND)
 NAIVE_BITS, NAIVE_DENSE = numpy_backend.BACKEND.bits, numpy_backend.BACKEND.dense
 
 DIM = 10_000
@@ -56,17 +58,6 @@ def rotation(shift: int, scale: int) -> Case:
         f"rotate {len(x):,} rows by {shift}, D={DIM}",
         lambda: BITS.rotate(x, shift, DIM),
         naive(lambda: NAIVE_BITS.rotate(x, shift, DIM)),
-        traffic(x),
-    )
-
-
-def slicing(scale: int) -> Case:
-    """Cut a range of components out."""
-    x = packed(DIM, 100_000 // scale)
-    return Case(
-        f"components 100 to 9,999 of {len(x):,} rows, D={DIM}",
-        lambda: BITS.slice_dims(x, 100, 9999),
-        naive(lambda: NAIVE_BITS.slice_dims(x, 100, 9999)),
         traffic(x),
     )
 
@@ -118,27 +109,6 @@ def majority_weighted(scale: int) -> Case:
         lambda: BITS.majority(x, weights, tie),
         naive(lambda: NAIVE_BITS.majority(x, weights, tie))
         | {"BLAS on float32": Rival(lambda: weights.astype(np.float32) @ signs, clear_equal)},
-    )
-
-
-def counters(scale: int) -> Case:
-    """Add one vector to an incremental bundle."""
-    x, sums = packed(DIM, 1), np.arange(DIM) % 100 - 50
-    return Case(
-        f"add one vector to counters, D={DIM}",
-        lambda: BITS.counters_add(sums, x, None),
-        naive(lambda: NAIVE_BITS.counters_add(sums, x, None)),
-    )
-
-
-def counters_signs(scale: int) -> Case:
-    """Take the majority that counters stand for."""
-    sums, tie = np.random.default_rng(0).integers(-9, 10, (1000 // scale, DIM)), packed(DIM)
-    return Case(
-        f"signs of {len(sums):,} sets of counters, D={DIM}",
-        lambda: BITS.counters_majority(sums, tie),
-        naive(lambda: NAIVE_BITS.counters_majority(sums, tie)),
-        {"read once": reading(sums.view(np.uint64))},
     )
 
 
@@ -202,8 +172,10 @@ def hadamard_bind(scale: int) -> Case:
     x = rng.standard_normal((1000 // scale, d)).astype(np.float32)
     index, sign = rng.permutation(d), rng.choice(np.int8([-1, 1]), d)
 
+    ones = np.ones(d, dtype=np.int8)
+
     def bound(kernels: Any, rows: Any) -> Any:
-        return kernels.fwht(kernels.signed_gather(rows, index, sign))
+        return kernels.hadamard(rows, ones, ones, index, sign, 1)
 
     rows, matrix = torch.from_numpy(x), torch.from_numpy(bound(DENSE, np.eye(d, dtype=np.float32)))
     return Case(
@@ -236,8 +208,8 @@ def code_dots(scale: int) -> Case:
 
     return Case(
         f"dots of 4-level codes, 1024 dims, {n:,} codes, {q} queries",
-        lambda: BITS.code_dots(queries, items, dim),
-        naive(lambda: NAIVE_BITS.code_dots(queries, items, dim))
+        lambda: SEARCH.code_dots(queries, items, dim),
+        naive(lambda: NAIVE_SEARCH.code_dots(queries, items, dim))
         | {"FAISS SQ 4 bit": Rival(lambda: quantiser.search(floats, 10)[1], as_near)},
     )
 
@@ -268,12 +240,9 @@ BUILDERS: dict[str, Callable[[int], Case]] = {
     "bind": bind,
     "rotate-1": partial(rotation, 1),
     "rotate-777": partial(rotation, 777),
-    "slice": slicing,
     "permute": permutation,
     "majority": majority,
     "majority-weighted": majority_weighted,
-    "counters-add": counters,
-    "counters-signs": counters_signs,
     "or": union,
     "popcount": ones,
     "hamming": distances,

@@ -63,7 +63,7 @@ def search(dim: int, rows: int, queries: int) -> Case:
     pairs = rows * queries
     rivals = {"FAISS": Rival(lambda: flat.search(asked_bytes, K)[0], _same_distances)}
     if queries <= 100:
-        rivals["plain scan"] = Rival(lambda: numba_backend.BACKEND.bits.top_k(asked, items, K), _same)
+        rivals["plain scan"] = Rival(lambda: numba_backend.SEARCH.top_k(asked, items, K), _same)
     if pairs <= USEARCH_PAIRS:
 
         def by_usearch() -> Any:

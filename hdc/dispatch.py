@@ -6,9 +6,13 @@ Third parties add to the entry-point group ``hdc.backends`` (a :class:`hdc.kerne
 import importlib
 import importlib.util
 from functools import cache
+from typing import TypeVar
 
-from hdc.errors import BackendUnavailableError, ParameterError
-from hdc.kernels import Backend
+import numpy as np
+
+from hdc.checks import integer, text
+from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
+from hdc.kernels import Backend, ListKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
 
 _BACKENDS = {
@@ -18,6 +22,7 @@ _BACKENDS = {
 }
 _NEEDS = {"torch": ("torch", "array_api_compat")}
 """Libraries of built-in backends that come with an extra of the backend's name."""
+MOST_THREADS = 256
 AUTO = "numba"
 """What ``backend="auto"`` stands for."""
 
@@ -47,10 +52,10 @@ def backend(name: str, device: str = "cpu") -> Backend:
     ParameterError
         If the backend has no such device.
     """
-    found = _load(AUTO if name == "auto" else name)
-    if device == found.device:
+    found = _load(AUTO if text(name, "backend") == "auto" else name)
+    if text(device, "device") == found.device:
         return found
-    if found.on is None or not isinstance(device, str):
+    if found.on is None:
         raise ParameterError(
             f"backend {found.name!r} computes on device {found.device!r}, not on {device!r}; "
             "for a GPU take backend='torch', device='cuda'"
@@ -72,6 +77,51 @@ def _load(name: str) -> Backend:
     return found
 
 
+def numpy_backend(name: str, what: str) -> Backend:
+    """Return the backend of a name, for what computes with NumPy arrays; raises as :func:`backend`.
+
+    Parameters
+    ----------
+    name : str
+        As :func:`backend` takes it.
+    what : str
+        Who computes: "an index".
+
+    Raises
+    ------
+    UnsupportedError
+        If the backend's arrays are not NumPy's.
+    """
+    found = backend(name)
+    if found.xp is not np:
+        raise UnsupportedError(f"{what} keeps NumPy arrays, and backend {name!r} has others; take backend='auto'")
+    return found
+
+
+_Record = TypeVar("_Record")
+
+
+def search_kernels(of: Backend) -> SearchKernels:
+    """Return the kernels that search packed rows, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.search, "that search packed rows (Backend.search)")
+
+
+def table_kernels(of: Backend) -> TableKernels:
+    """Return the kernels that read codes through tables, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.tables, "that read codes through tables (Backend.tables)")
+
+
+def list_kernels(of: Backend) -> ListKernels:
+    """Return the kernels of inverted files, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.lists, "of inverted files (Backend.lists)")
+
+
+def _there(of: Backend, record: _Record | None, what: str) -> _Record:
+    if record is None:
+        raise UnsupportedError(f"backend {of.name!r} has no kernels {what}; take backend='auto', 'numba' or 'numpy'")
+    return record
+
+
 def threads(n: int | None = None) -> int:
     """Return how many threads the kernels of the default backend may use, after setting it to ``n`` if given.
 
@@ -81,7 +131,7 @@ def threads(n: int | None = None) -> int:
     Raises
     ------
     ParameterError
-        If ``n`` is not a whole number from 1 to 256.
+        If ``n`` is not an integer from 1 to 256.
 
     Examples
     --------
@@ -91,4 +141,4 @@ def threads(n: int | None = None) -> int:
     1
     >>> _ = hdc.threads(before)
     """
-    return backend("auto").threads(n)
+    return backend("auto").threads(None if n is None else integer(n, "n", 1, MOST_THREADS))

@@ -17,22 +17,9 @@ Array = Any
 NumPyArray = npt.NDArray[Any]
 
 
-class SearchIndex(Protocol):
-    """Packed rows in the layout that a backend searches fastest; it grows by appending."""
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-
-    def append(self, items: Array) -> None:
-        """Append ``(n, words)`` rows, in time proportional to n (amortised)."""
-
-    def search(self, queries: Array, k: int) -> tuple[Array, Array]:
-        """Return what ``top_k`` returns for the same rows, with working memory of a bounded number of queries."""
-
-
 @dataclass(frozen=True)
 class BitKernels:
-    """Kernels on packed words, and some on the small integers that floats become beside them.
+    """Kernels on packed words: what the packed models need, and nothing else.
 
     Attributes
     ----------
@@ -42,93 +29,45 @@ class BitKernels:
         atoms are drawn on the host and handed over.
     xor : (a (..., words), b (..., words)) -> (..., words)
         Elementwise exclusive or; batch axes broadcast.
-    or_reduce, and_reduce : (x (..., n, words)) -> (..., words)
-        Bitwise or, and, along axis -2; ``n >= 1``.
+    or_reduce : (x (..., n, words)) -> (..., words)
+        Bitwise or along axis -2; ``n >= 1``.
     popcount : (x (..., words)) -> (...) int64
         Number of set bits of each row.
     hamming : (queries (q, words), items (n, words)) -> (q, n) int32
         Number of differing bits of every pair.
     shared_ones : (queries (q, words), items (n, words)) -> (q, n) int32
         Number of bits set in both, of every pair.
-    top_k : (queries (q, words), items (n, words), k) -> ((q, k) int32 distances, (q, k) int64 ids)
-        The k items of least Hamming distance, in order of (distance, id); ``1 <= k <= n``.
-    search_index : (words int) -> SearchIndex
-        An empty index of rows of ``words`` words, for many searches of the same rows.
-    top_k_lists : (queries (q, words), items (n, words), ids (n,) int64, starts (lists + 1,) int64, probes (q, p)
-                   int64, k) -> ((q, k) int32 distances, (q, k) int64 ids)
-        List l is the items ``starts[l]`` to ``starts[l + 1] - 1``. The items nearest to each query in the lists
-        ``probes[query]``, all of them different, in order of (distance, id): item i counts as ``ids[i]``, which
-        is below 2**32, and not at all if that is negative. Places beyond the last item hold the greatest int32
-        and -1.
-    plane_sums : (queries (q, words), items (n, planes, words)) -> (q, n) int64
-        An item is ``64 * words`` integers in two's complement: bit j of plane i is of integer j, the heaviest plane,
-        whose bits count as negative, first. The sum of the integers of each item where the query's bits are set.
     majority : (x (..., n, words), weights (..., n) int64 or None, tie (words,)) -> (..., words)
         Bit j is set where the weights of rows with bit j set exceed half the total weight, cleared where
         they are less, and ``tie``'s bit where they are equal. Weights may be negative; weights of one set
         whose magnitudes sum to 2^62 or more raise :class:`~hdc.errors.ParameterError`. Padding counts as
         a clear component: where the total weight is negative, the caller has to mask it off.
-    counters_add : (counters (..., dim) int64, x (..., n, words), weights as majority) -> (..., dim) int64
-        An incremental bundle is an array of counters, zero at first. Adding a row adds its weight (1 for
-        None) to the counters of its set bits and subtracts it from the others; weight -1 takes a row out
-        again. Batch axes broadcast. A sum beyond int64 raises :class:`~hdc.errors.ParameterError`.
-    counters_merge : (a (..., dim) int64, b (..., dim) int64) -> (..., dim) int64
-        The counters of both bundles' rows, ``a + b``; raises as ``counters_add``.
-    counters_majority : (counters (..., dim) int64, tie (words,)) -> (..., words)
-        Bit j is set where counter j is positive, and is ``tie``'s bit where it is zero: the majority of all
-        rows added so far.
+    signed_sums : (x (..., n, words), weights as majority, dim) -> (..., dim) int64
+        Component j is the weights of rows with bit j set (1 each for None), less those of the others; raises as
+        ``majority``, and batch axes broadcast.
     rotate : (x (..., words), shifts int or (...) int64, dim) -> (..., words)
         Component ``(j + shift) mod dim`` of the result is component j of ``x``; ``shifts`` broadcasts
         against the batch axes.
     gather : (x (..., words), index (..., dim) int64, dim) -> (..., words)
         Component j of the result is component ``index[j]`` of ``x``; batch axes broadcast.
-    slice_dims : (x (..., words), start, stop) -> (..., word_count(stop - start))
-        Components ``start`` to ``stop - 1``, with ``0 <= start < stop <= dim``.
     pack : (bits (..., dim) bool) -> (..., words)
         As :func:`hdc.words.pack`.
     unpack : (x (..., words), dim) -> (..., dim) bool
         As :func:`hdc.words.unpack`.
-    code_dots : (queries (q, planes, words), items (n, planes, words), dim) -> (q, n) int32 or int64
-        Dot products of multi-level codes. A component of a code with u planes is ``sum_i 2**(u-1-i) s_i``,
-        s_i being +1 where its bit of plane i is set, else -1: 2**(u-1) times BEBR's ``sum_i 2**-i s_i``
-        (Gan et al. 2023). The result is int64 where int32 could not hold ``dim * (2**u - 1)**2``.
-    code_top_k : (queries (q, planes, words), items (n, planes, words), dim, scale (n,) float32, k)
-                 -> ((q, k) float32 scores, (q, k) int64 ids)
-        The score of an item is the dot product of ``code_dots``, rounded to float32, times the item's scale, which
-        is positive and finite. The k greatest, in order of (descending score, id); ``1 <= k <= n``.
-    gather_dots : (queries (q, width) int16, items (n, width) int8, rows (q, c) int64)
-                  -> ((q, c) int64 dots, (q, c) int64 squares)
-        The dot product of each query with the items ``rows[query]``, and of these items with themselves; 0 where a
-        row is negative. ``width`` is below 2**31.
-    rounded : (x (n, d) float32, most int) -> ((n, d) int16, (n,) float32)
-        ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is less than
-        ``LEAST_UNIT``, in float32. ``x`` is finite, and ``most`` from 1 to 32767.
     """
 
     random_words: Callable[[Array, int], Array]
     xor: Callable[[Array, Array], Array]
     or_reduce: Callable[[Array], Array]
-    and_reduce: Callable[[Array], Array]
     popcount: Callable[[Array], Array]
     hamming: Callable[[Array, Array], Array]
     shared_ones: Callable[[Array, Array], Array]
-    top_k: Callable[[Array, Array, int], tuple[Array, Array]]
-    search_index: Callable[[int], SearchIndex]
-    top_k_lists: Callable[[Array, Array, Array, Array, Array, int], tuple[Array, Array]]
-    plane_sums: Callable[[Array, Array], Array]
     majority: Callable[[Array, Array | None, Array], Array]
-    counters_add: Callable[[Array, Array, Array | None], Array]
-    counters_merge: Callable[[Array, Array], Array]
-    counters_majority: Callable[[Array, Array], Array]
+    signed_sums: Callable[[Array, Array | None, int], Array]
     rotate: Callable[[Array, Any, int], Array]
     gather: Callable[[Array, Array, int], Array]
-    slice_dims: Callable[[Array, int, int], Array]
     pack: Callable[[Array], Array]
     unpack: Callable[[Array, int], Array]
-    code_dots: Callable[[Array, Array, int], Array]
-    code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
-    gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
-    rounded: Callable[[Array, int], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -137,16 +76,15 @@ class DenseKernels:
 
     Attributes
     ----------
-    fwht : (x (..., 2**p)) -> (..., 2**p)
-        Orthonormal fast Walsh-Hadamard transform along the last axis, in natural (Sylvester) order.
     signed_gather : (x (..., dim), index (dim,) int64, sign (dim,) int8) -> (..., dim)
         Component j of the result is ``sign[j] * x[index[j]]``.
     hadamard : (x (..., dim), first (dim,) int8, middle (dim,) int8, index (dim,) int64, sign (dim,) int8, steps int)
                -> (..., dim)
         A step forward, with 2**p the greatest power of two up to dim: times ``first``; transform the leading 2**p
-        components as ``fwht`` does; if dim is greater, times ``middle``, and transform the trailing 2**p; then
-        ``signed_gather``. A step backward, for negative ``steps``: ``signed_gather``; transform the trailing 2**p; if
-        dim is greater, times ``middle``, and transform the leading 2**p; times ``first``. ``steps`` is not 0.
+        components by the orthonormal fast Walsh-Hadamard transform in natural (Sylvester) order; if dim is greater,
+        times ``middle``, and transform the trailing 2**p; then ``signed_gather``. A step backward, for negative
+        ``steps``: ``signed_gather``; transform the trailing 2**p; if dim is greater, times ``middle``, and transform
+        the leading 2**p; times ``first``. ``steps`` is not 0.
     csr_matmul : (data (nnz,), indices (nnz,) int, indptr (docs + 1,) int, x (tokens, dim)) -> (docs, dim)
         Row i of the result is the sum of ``data[t] * x[indices[t]]`` for t from ``indptr[i]`` to
         ``indptr[i + 1] - 1``: a sparse matrix in compressed rows times a dense one.
@@ -156,7 +94,6 @@ class DenseKernels:
         Integers up to this magnitude are not rounded by a float32 matrix product, as the library is set now.
     """
 
-    fwht: Callable[[Array], Array]
     signed_gather: Callable[[Array, Array, Array], Array]
     hadamard: Callable[[Array, Array, Array, Array, Array, int], Array]
     csr_matmul: Callable[[Array, Array, Array, Array], Array]
@@ -198,6 +135,65 @@ class Arrays:
     to_numpy: Callable[[Array], NumPyArray]
     read_only: Callable[[Array], Array]
     lasting: Callable[[Callable[[], Any]], Any]
+
+
+class SearchIndex(Protocol):
+    """Packed rows in the layout that a backend searches fastest; it grows by appending."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def append(self, items: Array) -> None:
+        """Append ``(n, words)`` rows, in time proportional to n (amortised)."""
+
+    def search(self, queries: Array, k: int) -> tuple[Array, Array]:
+        """Return what ``top_k`` returns for the same rows, with working memory of a bounded number of queries."""
+
+
+@dataclass(frozen=True)
+class SearchKernels:
+    """Kernels that search packed rows, and some on the small integers that floats become beside them.
+
+    Attributes
+    ----------
+    top_k : (queries (q, words), items (n, words), k) -> ((q, k) int32 distances, (q, k) int64 ids)
+        The k items of least Hamming distance, in order of (distance, id); ``1 <= k <= n``.
+    search_index : (words int) -> SearchIndex
+        An empty index of rows of ``words`` words, for many searches of the same rows.
+    top_k_lists : (queries (q, words), items (n, words), ids (n,) int64, starts (lists + 1,) int64, probes (q, p)
+                   int64, k) -> ((q, k) int32 distances, (q, k) int64 ids)
+        List l is the items ``starts[l]`` to ``starts[l + 1] - 1``. The items nearest to each query in the lists
+        ``probes[query]``, all of them different, in order of (distance, id): item i counts as ``ids[i]``, which
+        is below 2**32, and not at all if that is negative. Places beyond the last item hold the greatest int32
+        and -1.
+    plane_sums : (queries (q, words), items (n, planes, words)) -> (q, n) int64
+        An item is ``64 * words`` integers in two's complement: bit j of plane i is of integer j, the heaviest plane,
+        whose bits count as negative, first. The sum of the integers of each item where the query's bits are set.
+    code_dots : (queries (q, planes, words), items (n, planes, words), dim) -> (q, n) int32 or int64
+        Dot products of multi-level codes. A component of a code with u planes is ``sum_i 2**(u-1-i) s_i``,
+        s_i being +1 where its bit of plane i is set, else -1: 2**(u-1) times BEBR's ``sum_i 2**-i s_i``
+        (Gan et al. 2023). The result is int64 where int32 could not hold ``dim * (2**u - 1)**2``.
+    code_top_k : (queries (q, planes, words), items (n, planes, words), dim, scale (n,) float32, k)
+                 -> ((q, k) float32 scores, (q, k) int64 ids)
+        The score of an item is the dot product of ``code_dots``, rounded to float32, times the item's scale, which
+        is positive and finite. The k greatest, in order of (descending score, id); ``1 <= k <= n``.
+    gather_dots : (queries (q, width) int16, items (n, width) int8, rows (q, c) int64)
+                  -> ((q, c) int64 dots, (q, c) int64 squares)
+        The dot product of each query with the items ``rows[query]``, and of these items with themselves; 0 where a
+        row is negative. ``width`` is below 2**31.
+    rounded : (x (n, d) float32, most int) -> ((n, d) int16, (n,) float32)
+        ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is less than
+        ``LEAST_UNIT``, in float32. ``x`` is finite, and ``most`` from 1 to 32767.
+    """
+
+    top_k: Callable[[Array, Array, int], tuple[Array, Array]]
+    search_index: Callable[[int], SearchIndex]
+    top_k_lists: Callable[[Array, Array, Array, Array, Array, int], tuple[Array, Array]]
+    plane_sums: Callable[[Array, Array], Array]
+    code_dots: Callable[[Array, Array, int], Array]
+    code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
+    gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
+    rounded: Callable[[Array, int], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -326,10 +322,11 @@ class Backend:
         the kernels that it calls then stay in their thread.
     warmup : () -> None
         Compile, or load from a cache on disk, whatever the first calls of the kernels would otherwise.
+    search : SearchKernels or None
+        None where the backend has none, as for the next two: the models need no search kernels, and what needs them
+        asks :func:`hdc.dispatch.search_kernels` and its siblings, which say what to do.
     tables : TableKernels or None
-        None where the backend has none; binarisers, which work on NumPy arrays, use the ``auto`` backend's.
     lists : ListKernels or None
-        Likewise.
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -345,6 +342,7 @@ class Backend:
     threads: Callable[[int | None], int]
     share: Callable[[Callable[[int, int], None], int, float], None]
     warmup: Callable[[], None]
+    search: SearchKernels | None = None
     tables: TableKernels | None = None
     lists: ListKernels | None = None
     device: str = "cpu"

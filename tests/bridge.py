@@ -8,7 +8,7 @@ import numpy as np
 from hdc.dispatch import backend as find_backend
 
 GIVE_WORDS = {
-    "xor", "or_reduce", "and_reduce", "majority", "counters_majority", "rotate", "gather", "slice_dims", "pack",
+    "xor", "or_reduce", "majority", "rotate", "gather", "pack",
 }  # fmt: skip
 
 
@@ -16,7 +16,7 @@ class BridgedIndex:
     """A search index that is fed and read with NumPy arrays."""
 
     def __init__(self, backend, words):
-        self.arrays, self.index = backend.arrays, backend.bits.search_index(words)
+        self.arrays, self.index = backend.arrays, backend.search.search_index(words)
 
     def __len__(self):
         return len(self.index)
@@ -51,10 +51,11 @@ def on_numpy(backend):
         names = {field.name for field in fields(kernels)} - kept
         return replace(kernels, **{name: bridged(name, getattr(kernels, name)) for name in names})
 
-    bits = record(backend.bits, {"random_words", "search_index"})
+    search = record(backend.search, {"search_index"})
     return replace(
         backend,
-        bits=replace(bits, search_index=lambda words: BridgedIndex(backend, words)),
+        bits=record(backend.bits, {"random_words"}),
+        search=replace(search, search_index=lambda words: BridgedIndex(backend, words)),
         dense=record(backend.dense, {"exact_integers"}),
     )
 
@@ -62,7 +63,7 @@ def on_numpy(backend):
 def portable():
     """Return the kernels that torch runs on a GPU, here on the CPU."""
     module, torch = (importlib.import_module(name) for name in ("hdc.backends.torch_backend", "torch"))
-    return module.placed(torch.device("cpu"), module.PORTABLE)
+    return module.placed(torch.device("cpu"), module.PORTABLE, module.PORTABLE_SEARCH)
 
 
 def backend_of(name):

@@ -43,10 +43,6 @@ def or_reduce(x):
     return np.array([max(column) for column in zip(*x, strict=True)])
 
 
-def and_reduce(x):
-    return np.array([min(column) for column in zip(*x, strict=True)])
-
-
 def hamming(a, b):
     return sum((int(v) ^ int(w)).bit_count() for v, w in zip(a, b, strict=True))
 

@@ -7,25 +7,37 @@ import pytest
 
 from hdc import testing
 from hdc.dispatch import backend
-from hdc.kernels import BitKernels, DenseKernels, ListKernels, TableKernels
+from hdc.kernels import BitKernels, DenseKernels, ListKernels, SearchKernels, TableKernels
 from hdc.testing import backends as suite
 from tests.models import BACKENDS, place
 
 
 @pytest.mark.parametrize("name", BACKENDS)
 def test_backends_conform(name):
-    cases = {*suite.BIT_CASES, *suite.DENSE_CASES, *suite.TABLE_CASES, "search_index", "centroids", "code_lists"}
-    records = BitKernels, DenseKernels, TableKernels, ListKernels
-    names = {field.name for record in records for field in fields(record)}
-    assert cases == names - {"exact_integers"}
-    where = place(name).values()
-    missing = set() if backend(*where).tables is not None else {"refine"}
-    missing |= set() if backend(*where).lists is not None else {"centroids", "code_lists"}
-    assert set(testing.check_backend(*where)) == cases - missing
+    there = backend(*place(name).values())
+    records = {record: getattr(there, record) for record in suite.RECORDS}
+    names = {f"{record}.{field.name}" for record, kernels in records.items() if kernels for field in fields(kernels)}
+    compared = testing.check_backend(*place(name).values())
+    assert set(compared) == names - {"dense.exact_integers"}
+    assert len(compared) == len(set(compared))
+
+
+def test_every_kernel_of_the_contract_has_cases():
+    cases = {
+        "bits": suite.BIT_CASES,
+        "dense": suite.DENSE_CASES,
+        "search": suite.SEARCH_CASES,
+        "tables": suite.TABLE_CASES,
+    }
+    cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
+    of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists"}
+    records = zip(suite.RECORDS, (BitKernels, DenseKernels, SearchKernels, TableKernels, ListKernels), strict=True)
+    names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}
+    assert cases | of_their_own == names - {"dense.exact_integers"}
 
 
 def reversed_ties(queries, items, k):
-    distances, ids = backend("numpy").bits.top_k(queries, items, k)
+    distances, ids = backend("numpy").search.top_k(queries, items, k)
     return distances, ids[:, ::-1]
 
 
@@ -58,7 +70,8 @@ class Forgetful:
 )
 def test_broken_kernels_are_found(kernel, broken, monkeypatch):
     reference = backend("numpy")
-    faulty = replace(reference, name="faulty", bits=replace(reference.bits, **{kernel: broken}))
+    record = "bits" if hasattr(reference.bits, kernel) else "search"
+    faulty = replace(reference, name="faulty", **{record: replace(getattr(reference, record), **{kernel: broken})})
     monkeypatch.setattr(suite, "find_backend", lambda name, device="cpu": {"faulty": faulty, "numpy": reference}[name])
     with pytest.raises(testing.KernelError, match=kernel):
         testing.check_backend("faulty")

@@ -102,11 +102,6 @@ CASES = {
         lambda k, dim, x: k.bits.or_reduce(x),
         lambda dim, batch, x: each(lambda s: naive.words(naive.or_reduce(_rows(s, dim))), batch, x),
     ),
-    "and_reduce": Case(
-        lambda rng, dim, batch: (packed(rng, dim, *batch, 6) | packed(rng, dim, *batch, 6),),
-        lambda k, dim, x: k.bits.and_reduce(x),
-        lambda dim, batch, x: each(lambda s: naive.words(naive.and_reduce(_rows(s, dim))), batch, x),
-    ),
     "popcount": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch),),
         lambda k, dim, x: k.bits.popcount(x),
@@ -128,7 +123,7 @@ CASES = {
     ),
     "top_k": Case(
         lambda rng, dim, batch: (packed(rng, dim, math.prod(batch)), packed(rng, dim, 5).repeat(2, axis=0)),
-        lambda k, dim, queries, items: np.stack(k.bits.top_k(queries, items, 7), axis=1),
+        lambda k, dim, queries, items: np.stack(k.search.top_k(queries, items, 7), axis=1),
         lambda dim, batch, queries, items: each(lambda q: naive.top_k(q, items, 7), (len(queries),), queries),
     ),
     "top_k_lists": Case(
@@ -137,14 +132,14 @@ CASES = {
             np.where(np.arange(30) % 7 == 3, -1, rng.permutation(30)), np.array([0, 2, 2, 13, 30]),
             rng.permuted(np.tile(np.arange(4), (math.prod(batch), 1)), axis=1)[:, :2],
         ),
-        lambda k, dim, *inputs: np.stack(k.bits.top_k_lists(*inputs, 6), axis=1),
+        lambda k, dim, *inputs: np.stack(k.search.top_k_lists(*inputs, 6), axis=1),
         lambda dim, batch, queries, items, ids, starts, probes: each(
             lambda q, lists: naive.top_k_lists(q, items, ids, starts, lists, 6), (len(queries),), queries, probes
         ),
     ),
     "plane_sums": Case(
         lambda rng, dim, batch: (packed(rng, dim, math.prod(batch)), packed(rng, dim, 9, 4)),
-        lambda k, dim, queries, items: k.bits.plane_sums(queries, items),
+        lambda k, dim, queries, items: k.search.plane_sums(queries, items),
         lambda dim, batch, queries, items: each(
             lambda q: [naive.plane_sums(naive.bits(q, dim), _rows(x, dim)) for x in items], (len(queries),), queries
         ),
@@ -171,34 +166,16 @@ CASES = {
             batch, x, weights,
         ),
     ),
-    "counters_add": Case(
-        lambda rng, dim, batch: (_weights(rng, *batch, dim), packed(rng, dim, *batch, 13)),
-        lambda k, dim, counters, x: k.bits.counters_add(counters, x, None),
-        lambda dim, batch, counters, x: each(
-            lambda c, s: c + naive.signed_sums(_rows(s, dim), [1] * 13), batch, counters, x
-        ),
+    "signed_sums": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch, 13),),
+        lambda k, dim, x: k.bits.signed_sums(x, None, dim),
+        lambda dim, batch, x: each(lambda s: naive.signed_sums(_rows(s, dim), [1] * 13), batch, x),
     ),
-    "counters_add_weighted": Case(
-        lambda rng, dim, batch: (
-            _weights(rng, *batch, dim), packed(rng, dim, *batch, 3), _weights(rng, *batch, 3),
-        ),
-        lambda k, dim, counters, x, weights: k.bits.counters_add(counters, x, weights),
-        lambda dim, batch, counters, x, weights: each(
-            lambda c, s, w: c + naive.signed_sums(_rows(s, dim), w.tolist()), batch, counters, x, weights
-        ),
-    ),
-    "counters_merge": Case(
-        lambda rng, dim, batch: (_weights(rng, *batch, dim), _weights(rng, *batch, dim)),
-        lambda k, dim, a, b: k.bits.counters_merge(a, b),
-        lambda dim, batch, a, b: each(
-            lambda x, y: [int(v) + int(w) for v, w in zip(x, y, strict=True)], batch, a, b
-        ),
-    ),
-    "counters_majority": Case(
-        lambda rng, dim, batch: (rng.integers(-1, 2, (*batch, dim)), packed(rng, dim)),
-        lambda k, dim, counters, tie: k.bits.counters_majority(counters, tie),
-        lambda dim, batch, counters, tie: each(
-            lambda c: naive.words(naive.signs(c, naive.bits(tie, dim))), batch, counters
+    "signed_sums_weighted": Case(
+        lambda rng, dim, batch: (packed(rng, dim, *batch, 3), _weights(rng, *batch, 3)),
+        lambda k, dim, x, weights: k.bits.signed_sums(x, weights, dim),
+        lambda dim, batch, x, weights: each(
+            lambda s, w: naive.signed_sums(_rows(s, dim), w.tolist()), batch, x, weights
         ),
     ),
     "rotate": Case(
@@ -227,13 +204,6 @@ CASES = {
             lambda row: _on_bits(lambda b: [b[i] for i in index])(dim, row), (*batch, 17), x
         ),
     ),
-    "slice_dims": Case(
-        lambda rng, dim, batch: (packed(rng, dim, *batch),),
-        lambda k, dim, x: k.bits.slice_dims(x, dim // 3, dim - dim // 5),
-        lambda dim, batch, x: each(
-            lambda row: _on_bits(lambda b: b[dim // 3 : dim - dim // 5])(dim, row), batch, x
-        ),
-    ),
     "pack": Case(
         lambda rng, dim, batch: (rng.integers(0, 2, (*batch, dim)).astype(np.bool_),),
         lambda k, dim, x: k.bits.pack(x),
@@ -246,7 +216,7 @@ CASES = {
     ),
     "code_dots": Case(
         lambda rng, dim, batch: (packed(rng, dim, math.prod(batch), 2), packed(rng, dim, 3, 2)),
-        lambda k, dim, queries, items: k.bits.code_dots(queries, items, dim),
+        lambda k, dim, queries, items: k.search.code_dots(queries, items, dim),
         lambda dim, batch, queries, items: each(
             lambda q: [naive.code_dot(_rows(q, dim), _rows(x, dim)) for x in items], (len(queries),), queries
         ),
@@ -256,7 +226,7 @@ CASES = {
             packed(rng, dim, math.prod(batch), 2), packed(rng, dim, 3, 2).repeat(2, axis=0),
             rng.choice(np.float32([0.5, 2.0]), 6),
         ),
-        lambda k, dim, queries, items, scale: np.stack(k.bits.code_top_k(queries, items, dim, scale, 4), axis=1),
+        lambda k, dim, queries, items, scale: np.stack(k.search.code_top_k(queries, items, dim, scale, 4), axis=1),
         lambda dim, batch, queries, items, scale: each(
             lambda q: naive.code_top_k(_rows(q, dim), [_rows(x, dim) for x in items], scale, 4),
             (len(queries),),
@@ -268,7 +238,7 @@ CASES = {
             rng.integers(-(2**15), 2**15, (math.prod(batch), dim), dtype=np.int16),
             rng.integers(-128, 128, (6, dim), dtype=np.int8), rng.integers(-1, 6, (math.prod(batch), 4)),
         ),
-        lambda k, dim, queries, items, rows: np.stack(k.bits.gather_dots(queries, items, rows), axis=1),
+        lambda k, dim, queries, items, rows: np.stack(k.search.gather_dots(queries, items, rows), axis=1),
         lambda dim, batch, queries, items, rows: each(
             lambda q, chosen: naive.gather_dots(q, items, chosen), (len(queries),), queries, rows
         ),
@@ -281,7 +251,7 @@ CASES = {
                 dtype=np.float64,
             ).astype(np.float32),
         ),
-        lambda k, dim, x: np.concatenate([k.bits.rounded(x, 7)[0], k.bits.rounded(x, 32767)[1][:, None]], axis=1),
+        lambda k, dim, x: np.concatenate([k.search.rounded(x, 7)[0], k.search.rounded(x, 32767)[1][:, None]], axis=1),
         lambda dim, batch, x: each(
             lambda row: [*naive.rounded(row, 7)[0], naive.rounded(row, 32767)[1]], (len(x),), x
         ),
@@ -385,19 +355,25 @@ def test_threads_change_nothing(name, monkeypatch):
     check(BACKENDS["numba"], CASES[name], 65, (7,))
 
 
+def transformed(backend, x):
+    """Return the Walsh-Hadamard transform alone: a step whose signs are all plus and which moves nothing."""
+    ones = np.ones(x.shape[-1], dtype=np.int8)
+    return backend.dense.hadamard(x, ones, ones, np.arange(len(ones)), ones, 1)
+
+
 @pytest.mark.parametrize("levels", range(1, 11))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_fwht(backend, levels, dtype):
+def test_walsh_hadamard_transform(backend, levels, dtype):
     x = np.random.default_rng(levels).standard_normal((2, 2**levels)).astype(dtype)
-    result = backend.dense.fwht(x)
+    result = transformed(backend, x)
     assert result.dtype == dtype
     np.testing.assert_allclose(result, [naive.fwht(row) for row in x.tolist()], rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(backend.dense.fwht(result), x, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(transformed(backend, result), x, rtol=1e-5, atol=1e-5)
 
 
-def test_fwht_of_one_component_and_of_none(backend):
-    np.testing.assert_array_equal(backend.dense.fwht(np.ones((2, 1), np.float32)), np.ones((2, 1)))
-    assert backend.dense.fwht(np.ones((0, 4), np.float32)).shape == (0, 4)
+def test_walsh_hadamard_transform_of_one_component_and_of_none(backend):
+    np.testing.assert_array_equal(transformed(backend, np.ones((2, 1), np.float32)), np.ones((2, 1)))
+    assert transformed(backend, np.ones((0, 4), np.float32)).shape == (0, 4)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -422,8 +398,7 @@ def test_majority_counts_across_every_digit(backend, n):
     tie = packed(np.random.default_rng(0), 64)
     expected = naive.majority(_rows(x, 64), [1] * n, naive.bits(tie, 64))
     np.testing.assert_array_equal(backend.bits.majority(x, None, tie), naive.words(expected))
-    counters = backend.bits.counters_add(np.zeros(64, np.int64), x, None)
-    np.testing.assert_array_equal(counters, naive.signed_sums(_rows(x, 64), [1] * n))
+    np.testing.assert_array_equal(backend.bits.signed_sums(x, None, 64), naive.signed_sums(_rows(x, 64), [1] * n))
 
 
 def test_majority_of_equal_rows_is_the_row(backend):
@@ -437,28 +412,12 @@ def test_a_wide_bundle_is_counted_in_spans(backend):
     np.testing.assert_array_equal(backend.bits.majority(x, None, x[0]), np.concatenate(by_halves))
 
 
-def test_counters_forget_what_they_learnt(backend):
-    rng = np.random.default_rng(5)
-    x, tie = packed(rng, 1000, 40), packed(rng, 1000)
-    nothing = np.zeros(1000, dtype=np.int64)
-    both = backend.bits.counters_merge(
-        backend.bits.counters_add(nothing, x[:15], None), backend.bits.counters_add(nothing, x[15:], None)
-    )
-    np.testing.assert_array_equal(backend.bits.counters_majority(both, tie), backend.bits.majority(x, None, tie))
-    left = backend.bits.counters_add(both, x[20:], np.full(20, -1))
-    np.testing.assert_array_equal(backend.bits.counters_majority(left, tie), backend.bits.majority(x[:20], None, tie))
-
-
-def test_counters_never_wrap(backend):
-    most = np.full((2, 65), np.iinfo(np.int64).max)
-    one = np.array([[1, 0]], dtype=np.uint64)
-    with pytest.raises(ParameterError, match="63 bits"):
-        backend.bits.counters_add(most, one, None)
-    with pytest.raises(ParameterError, match="63 bits"):
-        backend.bits.counters_merge(-most, -most)
+def test_sums_never_wrap(backend):
+    one, weights = np.array([[1, 0]], dtype=np.uint64), np.array([-(2**63)])
     with pytest.raises(ParameterError, match="below 2\\^62"):
-        backend.bits.majority(one, np.array([-(2**63)]), one[0])
-    np.testing.assert_array_equal(backend.bits.counters_merge(most, -most), 0)
+        backend.bits.majority(one, weights, one[0])
+    with pytest.raises(ParameterError, match="below 2\\^62"):
+        backend.bits.signed_sums(one, weights, 65)
 
 
 def test_weights_near_the_limit_are_exact(backend):
@@ -482,10 +441,7 @@ def test_batch_axes_broadcast(backend):
         np.testing.assert_array_equal(
             bits.majority(rows, weights, rows[0])[i], bits.majority(rows, weights[i], rows[0])
         )
-        np.testing.assert_array_equal(
-            bits.counters_add(weights[:, :1], rows[:, :1] & np.uint64(1), None)[i],
-            bits.counters_add(weights[i, :1], rows[:, :1] & np.uint64(1), None),
-        )
+        np.testing.assert_array_equal(bits.signed_sums(rows, weights, 100)[i], bits.signed_sums(rows, weights[i], 100))
 
 
 def test_large_inputs_are_no_different(backend):
@@ -495,7 +451,6 @@ def test_large_inputs_are_no_different(backend):
     np.testing.assert_array_equal(backend.bits.xor(a.ravel(), b.ravel()), a.ravel() ^ b.ravel())
     stacked = np.stack([a, b])
     np.testing.assert_array_equal(backend.bits.or_reduce(stacked.swapaxes(0, 1)), a | b)
-    np.testing.assert_array_equal(backend.bits.and_reduce(stacked.swapaxes(0, 1)), a & b)
 
 
 @pytest.mark.parametrize(("items", "k"), [(1, 1), (8, 3), (13, 13), (300, 7)])
@@ -535,7 +490,7 @@ def test_refined_codes_cost_less_and_no_change_of_one_group_helps(tables, groups
 def test_code_dots_of_other_depths(backend, planes):
     rng = np.random.default_rng(planes)
     queries, items = packed(rng, 70, 2, planes), packed(rng, 70, 300, planes)
-    dots = backend.bits.code_dots(queries, items, 70)
+    dots = backend.search.code_dots(queries, items, 70)
     assert dots.dtype == np.int32
     for q, i in [(0, 0), (1, 1), (0, 255), (1, 256), (0, 299)]:
         assert dots[q, i] == naive.code_dot(_rows(queries[q], 70), _rows(items[i], 70))
@@ -543,7 +498,7 @@ def test_code_dots_of_other_depths(backend, planes):
 
 def test_code_dots_beyond_int32(backend):
     codes = np.full((1, 13, 1), 2**33 - 1, dtype=np.uint64)
-    dots = backend.bits.code_dots(codes, codes, 33)
+    dots = backend.search.code_dots(codes, codes, 33)
     assert dots.dtype == np.int64
     assert dots[0, 0] == 33 * (2**13 - 1) ** 2
 
@@ -676,7 +631,7 @@ def test_lists_longer_than_what_is_held(backend, order, k):
     ids = np.where(rng.random(700) < 0.1, -1, rng.permutation(700))
     starts = np.array([0, 300, 301, 450, 600, 690, 700])
     probes = rng.permuted(np.tile(np.arange(6), (5, 1)), axis=1)
-    distances, found = backend.bits.top_k_lists(queries, items, ids, starts, probes, k)
+    distances, found = backend.search.top_k_lists(queries, items, ids, starts, probes, k)
     for q in range(5):
         expected = naive.top_k_lists(queries[q], items, ids, starts, probes[q], k)
         assert (distances[q].tolist(), found[q].tolist()) == expected

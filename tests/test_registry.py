@@ -50,7 +50,16 @@ def test_third_party_backend(plugin):
     vsa = hdc.create("MAP-B", 1000, backend="swapped")
     assert vsa.kernels.name == "swapped"
     assert {o.outcome for o in testing.check_model(vsa)} == {"held"}
-    assert "xor" in testing.check_backend("swapped")
+    compared = testing.check_backend("swapped")
+    assert "bits.xor" in compared
+    assert {name.partition(".")[0] for name in compared} == {"bits", "dense"}  # and records for search, which it lacks
+
+
+@pytest.mark.parametrize("record", [dispatch.search_kernels, dispatch.table_kernels, dispatch.list_kernels])
+def test_a_backend_without_a_record_says_which_have_it(plugin, record):
+    assert record(dispatch.backend("auto")) is not None
+    with pytest.raises(errors.UnsupportedError, match=r"'swapped' has no kernels .* take backend='auto', 'numba' or"):
+        record(dispatch.backend("swapped"))
 
 
 def test_backends_that_do_not_load_say_why(plugin):

@@ -31,7 +31,7 @@ def meta(monkeypatch):
 
     def on(name, device="cpu"):
         if device == "meta":
-            return torch_backend.placed(torch.device("meta"), torch_backend.PORTABLE)
+            return torch_backend.placed(torch.device("meta"), torch_backend.PORTABLE, torch_backend.PORTABLE_SEARCH)
         return dispatch.backend(name, device)
 
     monkeypatch.setattr("hdc.vsa.find_backend", on)
@@ -202,7 +202,7 @@ def test_binary_index_takes_codes_through_numpy():
     rows = vsa.random(50, seed=0)
     assert index.add(vsa.to_numpy(rows)).tolist() == list(range(50))
     found = index.search(vsa.to_numpy(rows[:5]), 3)
-    for ours, expected in zip(found, vsa.kernels.bits.top_k(rows[:5], rows, 3), strict=True):
+    for ours, expected in zip(found, vsa.kernels.search.top_k(rows[:5], rows, 3), strict=True):
         np.testing.assert_array_equal(ours, host(expected))
     with pytest.raises(
         errors.UnsupportedError, match=r"keeps NumPy arrays, .* 'torch' has others; take backend='auto'"
@@ -248,17 +248,18 @@ class TestNothingLeavesTheDevice:
 
     def test_kernels(self):
         x, bits = torch.empty(20, 3, dtype=torch.int64, device="meta"), torch_backend.PORTABLE
-        rows = torch_backend.placed(torch.device("meta"), bits).bits.search_index(3)
+        kernels = torch_backend.placed(torch.device("meta"), bits, torch_backend.PORTABLE_SEARCH).search
+        rows = kernels.search_index(3)
         rows.append(x)
         index = torch.empty(190, dtype=torch.int64, device="meta")
         shifts = torch.empty(20, dtype=torch.int64, device="meta")
         results = [
-            bits.popcount(x), bits.or_reduce(x), bits.and_reduce(x), bits.hamming(x, x), bits.shared_ones(x, x),
-            *bits.top_k(x, x, 5), *rows.search(x, 5), bits.majority(x, None, x[0]),
+            bits.popcount(x), bits.or_reduce(x), bits.hamming(x, x), bits.shared_ones(x, x),
+            *kernels.top_k(x, x, 5), *rows.search(x, 5), bits.majority(x, None, x[0]),
             bits.rotate(x, 7, 130), bits.rotate(x, shifts, 130), bits.gather(x, index[:130], 130),
-            bits.slice_dims(x, 3, 100), bits.pack(bits.unpack(x, 130)), bits.code_dots(x[:, None], x[:, None], 192),
-            *bits.code_top_k(x[:, None], x[:, None], 192, torch.empty(20, device="meta"), 5),
-            bits.counters_majority(index, x[0]),
+            bits.signed_sums(x, None, 190), bits.pack(bits.unpack(x, 130)),
+            kernels.code_dots(x[:, None], x[:, None], 192),
+            *kernels.code_top_k(x[:, None], x[:, None], 192, torch.empty(20, device="meta"), 5),
         ]  # fmt: skip
         assert {str(result.device) for result in results} == {"meta"}
 
@@ -359,7 +360,7 @@ def test_what_is_kept_from_inference_mode_lets_gradients_flow(matrix):
 
 @pytest.mark.parametrize("rows", [1, 7, 20])
 def test_blocks_change_nothing(rows, monkeypatch):
-    bits, rng = portable().bits, np.random.default_rng(0)
+    bits, kernels, rng = portable().bits, portable().search, np.random.default_rng(0)
     x, y = (torch.from_numpy(rng.integers(-(2**63), 2**63 - 1, (n, 3))) for n in (9, 61))
     index = torch.from_numpy(rng.permuted(np.tile(np.arange(190), (9, 1)), axis=1))
     scale = torch.from_numpy(rng.random(61, dtype=np.float32)) + 1
@@ -367,15 +368,15 @@ def test_blocks_change_nothing(rows, monkeypatch):
     calls = {
         "hamming": lambda: bits.hamming(x, y),
         "shared_ones": lambda: bits.shared_ones(x, y),
-        "distances": lambda: bits.top_k(x, y, 17)[0],
-        "ids": lambda: bits.top_k(x, y, 17)[1],
-        "distances in lists": lambda: bits.top_k_lists(*lists, 17)[0],
-        "ids in lists": lambda: bits.top_k_lists(*lists, 17)[1],
-        "scores of codes": lambda: bits.code_top_k(x[:, None], y[:, None], 192, scale, 17)[0],
-        "ids of codes": lambda: bits.code_top_k(x[:, None], y[:, None], 192, scale, 17)[1],
-        "gathered dots": lambda: bits.gather_dots(x.to(torch.int16), y.to(torch.int8), index[:, :40] % 61)[0],
+        "distances": lambda: kernels.top_k(x, y, 17)[0],
+        "ids": lambda: kernels.top_k(x, y, 17)[1],
+        "distances in lists": lambda: kernels.top_k_lists(*lists, 17)[0],
+        "ids in lists": lambda: kernels.top_k_lists(*lists, 17)[1],
+        "scores of codes": lambda: kernels.code_top_k(x[:, None], y[:, None], 192, scale, 17)[0],
+        "ids of codes": lambda: kernels.code_top_k(x[:, None], y[:, None], 192, scale, 17)[1],
+        "gathered dots": lambda: kernels.gather_dots(x.to(torch.int16), y.to(torch.int8), index[:, :40] % 61)[0],
         "gather": lambda: bits.gather(x, index, 190),
-        "counters": lambda: bits.counters_add(torch.zeros(190, dtype=torch.int64), y, None),
+        "sums": lambda: bits.signed_sums(y, None, 190),
     }
     whole = {name: call() for name, call in calls.items()}
     monkeypatch.setattr(words, "BUDGET", 4 * 192 * rows)

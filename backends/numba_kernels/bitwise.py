@@ -1,6 +1,5 @@
 """Binding, reductions, packing: where NumPy's own loops, shared out to threads, reach the memory's limit."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,40 +45,14 @@ def _or_rows(x: Any, out: Any, start: int, stop: int) -> None:
                 total[w] |= a[w]
 
 
-@kernel
-def _and_rows(x: Any, out: Any, start: int, stop: int) -> None:
-    n = x.shape[1]
-    for i in range(start, stop):
-        total, first = out[i], x[i, 0]
-        for w in range(len(total)):
-            total[w] = first[w]
-        for r in range(0, n - 3, 4):
-            a, b, c, d = x[i, r], x[i, r + 1], x[i, r + 2], x[i, r + 3]
-            for w in range(len(total)):
-                total[w] &= (a[w] & b[w]) & (c[w] & d[w])
-        for r in range(n - n % 4, n):
-            a = x[i, r]
-            for w in range(len(total)):
-                total[w] &= a[w]
-
-
-def _reduce(loop: Callable[..., None], ufunc: np.ufunc, x: Words) -> Words:
-    if x.size <= SMALL:
-        return np.asarray(ufunc.reduce(x, axis=-2, dtype=np.uint64))
-    out = np.empty((*x.shape[:-2], x.shape[-1]), dtype=np.uint64)
-    sets = sets_of(x)
-    over_rows(loop, len(sets), sets[:1].size * 0.5, sets, out.reshape(len(sets), x.shape[-1]))
-    return out
-
-
 def or_reduce(x: Words) -> Words:
     """Or the rows, four at a time."""
-    return _reduce(_or_rows, np.bitwise_or, x)
-
-
-def and_reduce(x: Words) -> Words:
-    """And the rows, four at a time."""
-    return _reduce(_and_rows, np.bitwise_and, x)
+    if x.size <= SMALL:
+        return np.asarray(np.bitwise_or.reduce(x, axis=-2, dtype=np.uint64))
+    out = np.empty((*x.shape[:-2], x.shape[-1]), dtype=np.uint64)
+    sets = sets_of(x)
+    over_rows(_or_rows, len(sets), sets[:1].size * 0.5, sets, out.reshape(len(sets), x.shape[-1]))
+    return out
 
 
 @kernel

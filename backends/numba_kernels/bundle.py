@@ -1,11 +1,11 @@
-"""Majority of packed rows, and the counters of incremental bundles.
+"""Majority of packed rows, and their sums component by component.
 
 Counting is bit-sliced: the counts of 64 components live in 64-bit words, one word for each binary digit, and
 a carry-save adder adds 64 components with five logical operations. :func:`_fold` adds eight rows into the
 three lowest digits and hands on one row of carries, worth eight each; eight of those are folded in turn, like
 an odometer in base eight. So a row costs little more than reading it, however many digits its counts have.
 
-Weighted rows, and the few rows that an incremental bundle usually adds, go straight to int64 counters.
+Weighted rows, and few ones, go straight to int64 counters.
 """
 
 import math
@@ -16,7 +16,7 @@ import numpy as np
 from hdc.backends.numba_kernels.arrays import frozen, rows_of, sets_of, spread
 from hdc.backends.numba_kernels.jit import kernel, peek, poke
 from hdc.backends.numba_kernels.parallel import over_rows, threads
-from hdc.backends.numpy_backend import Counters, Ints, check_weights, reject_overflow
+from hdc.backends.numpy_backend import Counters, Ints, check_weights
 from hdc.words import WORD_BITS, Words
 
 SPAN = 512
@@ -192,25 +192,16 @@ def _sign_bits(counters: Any, tie: Any, out: Any, start: int, stop: int) -> None
             out[i, w] = above | (level & tie[w])
 
 
-@kernel
-def _add_exactly(a: Any, b: Any, out: Any, overflow: Any, start: int, stop: int) -> None:
-    """Add rows, and set ``overflow[i]`` below zero if a sum of row i wrapped."""
-    for i in range(start, stop):
-        wrapped = np.int64(0)
-        for j in range(a.shape[1]):
-            total = a[i, j] + b[i, j]
-            wrapped |= (a[i, j] ^ total) & (b[i, j] ^ total)
-            out[i, j] = total
-        overflow[i] = wrapped
-
-
 def _levels(n: int) -> int:
     return max(1, math.ceil(n.bit_length() / 3))
 
 
-def _signed_sums(x: Words, weights: Ints | None) -> Counters:
-    """Return ``(..., words * 64)`` sums of the rows' weights, negative where a bit is clear."""
+def signed_sums(x: Words, weights: Ints | None, dim: int) -> Counters:
+    """Add the rows' weights, negative where a bit is clear: bit-sliced without weights, else in int64 counters."""
     *batch, n, words = x.shape
+    if weights is not None:
+        batch = list(np.broadcast_shapes(tuple(batch), weights.shape[:-1]))
+        x = spread(x, (*batch, n, words))
     sums = np.empty((math.prod(batch), words, WORD_BITS), dtype=np.int64)
     if weights is None and n > FEW_ROWS:
         over_rows(_tally, len(sums), words * (n * 0.4 + 300), sets_of(x), _levels(n), sums)
@@ -218,15 +209,21 @@ def _signed_sums(x: Words, weights: Ints | None) -> Counters:
         given = np.ones(n, dtype=np.int64) if weights is None else check_weights(weights)
         rows = frozen(spread(given, (*batch, n)), np.int64, len(sums), n)
         over_rows(_tally_weighted, len(sums), words * n * 25.0, sets_of(x), rows, sums)
-    return sums.reshape(*batch, words * WORD_BITS)
+    return np.ascontiguousarray(sums.reshape(*batch, words * WORD_BITS)[..., :dim])
+
+
+def _signs_of(counters: Counters, tie: Words) -> Words:
+    flat = rows_of(counters, np.int64)
+    out = np.empty((len(flat), tie.shape[-1]), dtype=np.uint64)
+    over_rows(_sign_bits, len(flat), flat.shape[1] * 1.0, flat, rows_of(tie)[0], out)
+    return out.reshape(*counters.shape[:-1], tie.shape[-1])
 
 
 def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
     """Add the rows in bit-sliced counters (with weights: in int64 counters) and compare with half."""
     *batch, n, words = x.shape
     if weights is not None:
-        shape = np.broadcast_shapes(tuple(batch), weights.shape[:-1])
-        return counters_majority(_signed_sums(spread(x, (*shape, n, words)), weights), tie)
+        return _signs_of(signed_sums(x, weights, words * WORD_BITS), tie)
     out = np.empty((*batch, words), dtype=np.uint64)
     sets = math.prod(batch)
     span = min(SPAN, words) if sets >= threads() else min(SPAN, -(-words // (8 * threads())) * 8)
@@ -234,32 +231,3 @@ def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
     args = sets_of(x), rows_of(tie)[0], _levels(n), span, out.reshape(sets, words)
     over_rows(_majority, tasks, span * (n * 0.4 + 5), *args)
     return out
-
-
-def _exact_sums(counters: Counters, sums: Counters) -> Counters:
-    """Add ``(..., dim)`` counters and ``(..., dim or more)`` sums; raise where one wrapped."""
-    batch = np.broadcast_shapes(counters.shape[:-1], sums.shape[:-1])
-    left = rows_of(spread(counters, (*batch, counters.shape[-1])), np.int64)
-    right = rows_of(spread(sums, (*batch, sums.shape[-1])), np.int64)
-    out, overflow = np.empty(left.shape, dtype=np.int64), np.zeros(len(left), dtype=np.int64)
-    over_rows(_add_exactly, len(left), left.shape[1] * 1.0, left, right, out, overflow)
-    reject_overflow(bool((overflow < 0).any()))
-    return out.reshape(*batch, counters.shape[-1])
-
-
-def counters_add(counters: Counters, x: Words, weights: Ints | None) -> Counters:
-    """Add the rows' signed sums to the counters."""
-    return _exact_sums(counters, _signed_sums(x, weights))
-
-
-def counters_merge(a: Counters, b: Counters) -> Counters:
-    """Add, and reject sums that wrapped."""
-    return _exact_sums(a, b)
-
-
-def counters_majority(counters: Counters, tie: Words) -> Words:
-    """Pack the signs of the counters."""
-    flat = rows_of(counters, np.int64)
-    out = np.empty((len(flat), tie.shape[-1]), dtype=np.uint64)
-    over_rows(_sign_bits, len(flat), flat.shape[1] * 1.0, flat, rows_of(tie)[0], out)
-    return out.reshape(*counters.shape[:-1], tie.shape[-1])

@@ -49,14 +49,6 @@ def _rotate(x: Any, shifts: Any, dim: int, mask: Any, out: Any, start: int, stop
 
 
 @kernel
-def _slice(x: Any, first: int, mask: Any, out: Any, start: int, stop: int) -> None:
-    """Write the components from ``first`` on, as many as ``out`` and ``mask`` hold."""
-    for i in range(start, stop):
-        _shift_down(x[i], first, out[i])
-        out[i, out.shape[1] - 1] &= mask
-
-
-@kernel
 def _gather(x: Any, index: Any, out: Any, start: int, stop: int) -> None:
     """Collect each row bit by bit; ``index`` has one row for each of ``x``, or one for all."""
     dim = index.shape[1]
@@ -125,14 +117,6 @@ def rotate(x: Words, shifts: int | Ints, dim: int) -> Words:
     each = frozen(turns, np.int64, turns.size)
     over_rows(_rotate, len(rows), rows.shape[1] * 0.8 + 10, rows, each, dim, tail_mask(dim), out)
     return out.reshape(*batch, x.shape[-1])
-
-
-def slice_dims(x: Words, start: int, stop: int) -> Words:
-    """Shift the components from ``start`` on to the front and clear those from ``stop`` on."""
-    rows = rows_of(x)
-    out = np.empty((len(rows), word_count(stop - start)), dtype=np.uint64)
-    over_rows(_slice, len(rows), out.shape[1] * 0.8 + 10, rows, start, tail_mask(stop - start), out)
-    return out.reshape(*x.shape[:-1], out.shape[1])
 
 
 def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:

@@ -50,17 +50,6 @@ def _transform(x: Any, rounds: int, scale: Any, scratch: Any) -> None:
 
 
 @kernel
-def _fwht(x: Any, rounds: int, scale: Any, out: Any, start: int, stop: int) -> None:
-    """Transform rows of length ``2**rounds``."""
-    dim = x.shape[1]
-    scratch = np.empty((2, dim), dtype=x.dtype)
-    for i in range(start, stop):
-        for j in range(dim):
-            out[i, j] = x[i, j]
-        _transform(out[i], rounds, scale, scratch)
-
-
-@kernel
 def _hadamard(
     x: Any,
     first: Any,
@@ -100,17 +89,6 @@ def _signed_gather(x: Any, index: Any, sign: Any, out: Any, start: int, stop: in
         row, result = x[i], out[i]
         for j in range(len(index)):
             result[j] = row[index[j]] * sign[j]
-
-
-def fwht(x: Floats) -> Floats:
-    """Apply log2(dim) rounds of butterflies, two at a time, to rows scaled by 1/sqrt(dim)."""
-    native = x.dtype.newbyteorder("=")
-    rows = rows_of(x, native)
-    dim = rows.shape[1]
-    out = np.empty(rows.shape, dtype=native)
-    rounds = dim.bit_length() - 1
-    over_rows(_fwht, len(rows), dim * (0.05 * rounds + 0.5), rows, rounds, native.type(dim**-0.5), out)
-    return out.reshape(x.shape)
 
 
 def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.int8]) -> Floats:

@@ -1,4 +1,4 @@
-"""Majorities and counters of packed words."""
+"""Majorities and sums of packed words."""
 
 import torch
 from torch import Tensor
@@ -11,7 +11,9 @@ from hdc.words import WORD_BITS
 def majority(x: Tensor, weights: Tensor | None, tie: Tensor) -> Tensor:
     """Count with carry-save adders where every row counts once, else sum the weights component by component."""
     if weights is not None:
-        return counters_majority(_signed_sums(x, weights, x.shape[-1] * WORD_BITS), tie)
+        dim = x.shape[-1] * WORD_BITS
+        sums = signed_sums(x, weights, dim)
+        return pack(torch.where(sums == 0, unpack(tie, dim), sums > 0))
     return _exceeds_half(_bit_sliced_counts(x), x.shape[-2], tie)
 
 
@@ -60,7 +62,7 @@ def _checked(weights: Tensor) -> Tensor:
     return weights.to(torch.int64)
 
 
-def _signed_sums(x: Tensor, weights: Tensor | None, dim: int) -> Tensor:
+def signed_sums(x: Tensor, weights: Tensor | None, dim: int) -> Tensor:
     """Sum, component by component, the weights of the rows: plus where the bit is set, minus where clear."""
     *batch, n, _ = x.shape
     if weights is not None:
@@ -75,23 +77,3 @@ def _signed_sums(x: Tensor, weights: Tensor | None, dim: int) -> Tensor:
             w = weights[..., rows, None]
             sums += torch.where(bits, w, -w).sum(dim=-2)
     return sums
-
-
-def counters_add(counters: Tensor, x: Tensor, weights: Tensor | None) -> Tensor:
-    """Add the rows' weighted sums to the counters."""
-    return counters_merge(counters, _signed_sums(x, weights, counters.shape[-1]))
-
-
-def counters_merge(a: Tensor, b: Tensor) -> Tensor:
-    """Add; a sum wrapped if its sign differs from the sign that both terms have."""
-    total = (a + b).contiguous()
-    if bool((((a ^ total) & (b ^ total)) < 0).any()):
-        raise ParameterError("a counter would exceed 63 bits; divide the counters or the weights first")
-    return total
-
-
-def counters_majority(counters: Tensor, tie: Tensor) -> Tensor:
-    """Pack the signs of the counters, the tie vector's bits where a counter is zero."""
-    dim = counters.shape[-1]
-    ties = unpack(tie, tie.shape[-1] * WORD_BITS)[..., :dim]
-    return pack(torch.where(counters == 0, ties, counters > 0))

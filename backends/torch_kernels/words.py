@@ -1,7 +1,5 @@
 """Packed words as int64 tensors: the layout, shifts, rotations."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -60,18 +58,9 @@ def popcount(x: Tensor) -> Tensor:
 
 def or_reduce(x: Tensor) -> Tensor:
     """Or along axis -2, by halves."""
-    return _halved(x, torch.bitwise_or)
-
-
-def and_reduce(x: Tensor) -> Tensor:
-    """And along axis -2, by halves."""
-    return _halved(x, torch.bitwise_and)
-
-
-def _halved(x: Tensor, combine: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     while x.shape[-2] > 1:
         half = x.shape[-2] // 2
-        joined = combine(x[..., :half, :], x[..., half : 2 * half, :])
+        joined = torch.bitwise_or(x[..., :half, :], x[..., half : 2 * half, :])
         x = torch.cat([joined, x[..., 2 * half :, :]], dim=-2)
     return x[..., 0, :].clone(memory_format=torch.contiguous_format)
 
@@ -127,9 +116,3 @@ def gather(x: Tensor, index: Tensor, dim: int) -> Tensor:
             for part in blocks(len(rows), 4 * dim)
         ]
     return torch.cat(parts).reshape(*batch, words)
-
-
-def slice_dims(x: Tensor, start: int, stop: int) -> Tensor:
-    """Move component ``start`` to 0 and cut."""
-    cut = move_down(x, start)[..., : word_count(stop - start)]
-    return clear_tail(cut.clone(memory_format=torch.contiguous_format), stop - start)

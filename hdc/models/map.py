@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.bounds.formulas import majority_bias
-from hdc.checks import integer
+from hdc.checks import integer, listed, wrong
 from hdc.dtypes import kind, size
-from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
+from hdc.errors import DTypeError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.models.packed import Packed
 from hdc.similarity import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
@@ -231,11 +231,12 @@ class MAPB(Packed, _MAP):
         return self.xp.astype(1 - (2 / self.dim) * self.xp.astype(distance, self.xp.float64), self.xp.float32)
 
     def nearest(self, queries: Array, items: Array, k: int = 1) -> tuple[Array, Array]:
-        """Find the nearest items by the backend's exact Hamming search; see :meth:`hdc.VSA.nearest`."""
+        """Find the nearest items by the backend's Hamming search, where it has one; see :meth:`hdc.VSA.nearest`."""
         q, x, k = self.check_search(queries, items, k)
-        if k == 0:
-            return super().nearest(queries, items, 1)
-        distance, ids = self.kernels.bits.top_k(q.reshape(-1, self.storage), x, k)
+        search = self.kernels.search
+        if k == 0 or search is None:
+            return super().nearest(queries, items, max(1, k))
+        distance, ids = search.top_k(q.reshape(-1, self.storage), x, k)
         return self._from_hamming(distance).reshape(*q.shape[:-1], k), ids.reshape(*q.shape[:-1], k)
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
@@ -244,9 +245,9 @@ class MAPB(Packed, _MAP):
         Raises
         ------
         ParameterError
-            If ``size`` is missing, or is not an integer of at least 1.
+            If ``size``, on which the threshold depends, is not an integer of at least 1.
         """
-        members = integer(size, "size, on which membership in a MAP-B bundle depends,", least=1)
+        members = integer(size, "size", 1)
         return self.similarity(bundle, items) >= majority_bias(members) / 2
 
     def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
@@ -257,7 +258,8 @@ class MAPB(Packed, _MAP):
         ParameterError
             If ``sizes`` is missing or less than 1.
         """
-        if sizes is None or min(sizes) < 1:
-            raise ParameterError(f"the intersection of MAP-B bundles needs both sizes (>= 1), and {sizes} was given")
+        given = [integer(size, "each of sizes", 1) for size in listed(sizes, "sizes")]
+        if len(given) != 2:
+            raise wrong(sizes, "sizes", "the number of members of each of the two bundles")
         similarity = self.xp.astype(self.similarity(x, y), self.xp.float64)
-        return math.sqrt(math.prod(sizes)) * self.xp.sin(math.pi / 2 * similarity)
+        return math.sqrt(math.prod(given)) * self.xp.sin(math.pi / 2 * similarity)

@@ -83,7 +83,7 @@ class Flat:
 
     def _search_planes(self, view: View, queries: Words, k: int) -> tuple[Distances, Ids]:
         if self._planes is None:
-            self._planes = planes_index(self.measure.bits, self.measure.dim)
+            self._planes = planes_index(self.measure.kernels, self.measure.dim)
         self._planes.append(view.codes[self._main[len(self._planes) :], 0])
         distances, rows = self._planes.search(queries[:, 0], k)
         return distances, rows

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.kernels import BitKernels
+from hdc.kernels import SearchKernels
 from hdc.search.kmeans import as_bytes, sampled, spherical_means
 from hdc.search.measures import Distances, Ids, Measure
 from hdc.search.partition import Partition
 from hdc.search.snapshot import View, joined
-from hdc.words import Words
+from hdc.words import Words, pack, unpack
 
 PART = 1 << 20
 """Dot products that are computed at a time (8 MiB)."""
@@ -28,17 +28,17 @@ class Coarse:
 
     Attributes
     ----------
-    bits : BitKernels
+    kernels : SearchKernels
     centroids : (lists, dim) int8 array
     """
 
-    bits: BitKernels
+    kernels: SearchKernels
     centroids: npt.NDArray[np.int8]
 
     def __post_init__(self) -> None:
         lists = len(self.centroids)
         bits = np.unpackbits(self.centroids.view(np.uint8)[:, :, None], axis=2)
-        self._planes = self.bits.pack(bits.astype(bool).transpose(0, 2, 1))
+        self._planes = pack(bits.astype(bool).transpose(0, 2, 1))
         self._middle = np.arange(lists) + lists * self.centroids.sum(axis=1, dtype=np.int64)
 
     def nearest(self, codes: Words, count: int) -> Ids:
@@ -50,7 +50,7 @@ class Coarse:
         lists = len(self.centroids)
         out = np.empty((len(codes), count), dtype=np.int64)
         for start in range(0, len(codes), step := max(1, PART // lists)):
-            keys = self.bits.plane_sums(codes[start : start + step], self._planes)
+            keys = self.kernels.plane_sums(codes[start : start + step], self._planes)
             keys *= -2 * lists
             keys += self._middle
             if count == 1:
@@ -62,26 +62,26 @@ class Coarse:
         return out
 
     @classmethod
-    def of_codes(cls, bits: BitKernels, codes: Words, dim: int) -> "Coarse":
+    def of_codes(cls, kernels: SearchKernels, codes: Words, dim: int) -> "Coarse":
         """Return codes as centroids."""
-        return cls(bits, as_bytes(_signs(bits, codes, dim)))
+        return cls(kernels, as_bytes(_signs(codes, dim)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the centroids as JSON."""
         return {"shape": self.centroids.shape, "base64": base64.b64encode(self.centroids.tobytes()).decode()}
 
     @classmethod
-    def from_json(cls, bits: BitKernels, state: dict[str, Any]) -> "Coarse":
+    def from_json(cls, kernels: SearchKernels, state: dict[str, Any]) -> "Coarse":
         """Return the centroids of :meth:`to_json`."""
-        return cls(bits, np.frombuffer(base64.b64decode(state["base64"]), dtype=np.int8).reshape(state["shape"]))
+        return cls(kernels, np.frombuffer(base64.b64decode(state["base64"]), dtype=np.int8).reshape(state["shape"]))
 
 
-def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Coarse:
+def train(kernels: SearchKernels, codes: Words, dim: int, lists: int, seed: int) -> Coarse:
     """Find centroids by spherical k-means.
 
     Parameters
     ----------
-    bits : BitKernels
+    kernels : SearchKernels
     codes : (n, words) uint64 array
     dim, lists, seed : int
 
@@ -94,16 +94,14 @@ def train(bits: BitKernels, codes: Words, dim: int, lists: int, seed: int) -> Co
     sample = codes[sampled(len(codes), lists, rng)]
 
     def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:
-        return Coarse(bits, directions).nearest(sample, 1)[:, 0]
+        return Coarse(kernels, directions).nearest(sample, 1)[:, 0]
 
-    return Coarse(
-        bits, spherical_means(len(sample), lists, lambda rows: _signs(bits, sample[rows], dim), nearest_of, rng)
-    )
+    return Coarse(kernels, spherical_means(len(sample), lists, lambda rows: _signs(sample[rows], dim), nearest_of, rng))
 
 
-def _signs(bits: BitKernels, codes: Words, dim: int) -> npt.NDArray[np.float32]:
+def _signs(codes: Words, dim: int) -> npt.NDArray[np.float32]:
     """Unpack codes to +1 and -1."""
-    signs: npt.NDArray[np.float32] = bits.unpack(codes, dim).astype(np.float32)
+    signs: npt.NDArray[np.float32] = unpack(codes, dim).astype(np.float32)
     signs *= 2
     signs -= 1
     return signs
@@ -134,7 +132,7 @@ class InvertedFile:
         found = []
         for part in self._partition.of(view):
             ids = part.ids if among is None else part.among(view, view.alive & among)
-            found.append(self.measure.bits.top_k_lists(signs, part.held, ids, part.starts, lists, k))
+            found.append(self.measure.kernels.top_k_lists(signs, part.held, ids, part.starts, lists, k))
         return joined(found, k) if len(found) > 1 else found[0]
 
 

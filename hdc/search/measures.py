@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hdc.kernels import BitKernels, SearchIndex
+from hdc.kernels import SearchIndex, SearchKernels
 from hdc.topk import read_keys, sort_keys
 from hdc.words import Words, word_count
 
@@ -26,7 +26,7 @@ FEW = 8
 class Measure(ABC):
     """Distances of codes of shape (n, planes, words) of ``dim`` bits."""
 
-    bits: BitKernels
+    kernels: SearchKernels
     dim: int
     planes: int
 
@@ -55,7 +55,7 @@ class Hamming(Measure):
 
     def top_k(self, queries: Words, codes: Words, scale: Floats | None, k: int) -> tuple[Distances, Ids]:
         """Scan the packed rows."""
-        distances, rows = self.bits.top_k(queries[:, 0], codes[:, 0], k)
+        distances, rows = self.kernels.top_k(queries[:, 0], codes[:, 0], k)
         return distances, rows
 
 
@@ -80,18 +80,18 @@ class Symmetric(Measure):
     def top_k(self, queries: Words, codes: Words, scale: Floats | None, k: int) -> tuple[Distances, Ids]:
         """Scan the planes."""
         lengths = self.scale(codes) if scale is None else scale
-        scores, rows = self.bits.code_top_k(queries, codes, self.dim, lengths, k)
+        scores, rows = self.kernels.code_top_k(queries, codes, self.dim, lengths, k)
         return 1 - scores * self.scale(queries)[:, None], rows
 
 
-def measure_of(bits: BitKernels, dim: int, levels: int) -> Measure:
+def measure_of(kernels: SearchKernels, dim: int, levels: int) -> Measure:
     """Return the measure of codes of so many levels (planes)."""
-    return Hamming(bits, dim, 1) if levels == 1 else Symmetric(bits, dim, levels)
+    return Hamming(kernels, dim, 1) if levels == 1 else Symmetric(kernels, dim, levels)
 
 
-def planes_index(bits: BitKernels, dim: int) -> SearchIndex:
+def planes_index(kernels: SearchKernels, dim: int) -> SearchIndex:
     """Return an empty index for batches of queries."""
-    return bits.search_index(word_count(dim))
+    return kernels.search_index(word_count(dim))
 
 
 def nearest_of(distances: Distances, ids: Ids, k: int) -> tuple[Distances, Ids]:

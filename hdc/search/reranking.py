@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import DimensionError, DTypeError, ParameterError
-from hdc.kernels import BitKernels
+from hdc.kernels import SearchKernels
 from hdc.search.measures import Distances, Floats, Ids, nearest_of
 
 BLOCK_FLOATS = 1 << 22
@@ -54,13 +54,13 @@ class Originals:
         return np.rint(unit * 127).astype(np.int8) if self.dtype == "int8" else unit.astype(self.dtype)
 
     def reorder(
-        self, bits: BitKernels, queries: Floats, kept: npt.NDArray[Any], rows: Ids, ids: Ids, k: int
+        self, kernels: SearchKernels, queries: Floats, kept: npt.NDArray[Any], rows: Ids, ids: Ids, k: int
     ) -> tuple[Distances, Ids]:
         """Return the k of the candidates whose originals are nearest.
 
         Parameters
         ----------
-        bits : BitKernels
+        kernels : SearchKernels
         queries : (q, width) float32 array
         kept : (n, width) array
         rows, ids : (q, c) int64 arrays
@@ -68,16 +68,16 @@ class Originals:
         k : int
         """
         if self.dtype == "int8":
-            cosines = _byte_cosines(bits, queries, kept, rows)
+            cosines = _byte_cosines(kernels, queries, kept, rows)
         else:
             cosines = _float_cosines(queries, kept, rows)
         return nearest_of(np.where(ids < 0, np.float32(np.inf), 1 - cosines), ids, k)
 
 
-def _byte_cosines(bits: BitKernels, queries: Floats, kept: npt.NDArray[np.int8], rows: Ids) -> Floats:
+def _byte_cosines(kernels: SearchKernels, queries: Floats, kept: npt.NDArray[np.int8], rows: Ids) -> Floats:
     """Return cosines with queries rounded to 16 bits: exact in integers, so the same on every machine."""
-    asked, _ = bits.rounded(queries, 32767)
-    dots, squares = bits.gather_dots(asked, kept, rows)
+    asked, _ = kernels.rounded(queries, 32767)
+    dots, squares = kernels.gather_dots(asked, kept, rows)
     own = np.einsum("qd,qd->q", asked, asked, dtype=np.int64)[:, None]
     lengths = np.sqrt(squares.astype(np.float64)) * np.sqrt(own.astype(np.float64))
     cosines: Floats = np.divide(dots, lengths, out=np.zeros(rows.shape), where=lengths > 0).astype(np.float32)

@@ -21,5 +21,10 @@ class Doubled(MAPI):
 
 
 SWAPPED = replace(
-    NUMPY, name="swapped", bits=replace(NUMPY.bits, xor=lambda a, b: np.bitwise_xor(b, a, dtype=np.uint64))
+    NUMPY,
+    name="swapped",
+    bits=replace(NUMPY.bits, xor=lambda a, b: np.bitwise_xor(b, a, dtype=np.uint64)),
+    search=None,
+    tables=None,
+    lists=None,
 )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hdc.checks import integer
 from hdc.dispatch import backend as find_backend
+from hdc.dispatch import search_kernels
 from hdc.errors import DimensionError, ParameterError, UnsupportedError
 from hdc.search.flat import Flat
 from hdc.search.hnsw import FILE as GRAPH
@@ -138,9 +139,9 @@ class BinaryIndex(Index):
                 f"an index keeps NumPy arrays, and backend {kernels.name!r} has others; take backend='auto' and give "
                 "codes as vsa.to_numpy(codes)"
             )
-        self._bits = kernels.bits
-        self._measure = measure_of(self._bits, self.dim, self.levels)
-        self.coarse = None if meta["coarse"] is None else Coarse.from_json(self._bits, meta["coarse"])
+        self._kernels = search_kernels(kernels)
+        self._measure = measure_of(self._kernels, self.dim, self.levels)
+        self.coarse = None if meta["coarse"] is None else Coarse.from_json(self._kernels, meta["coarse"])
 
     def _begin(self, store: Store, path: str | os.PathLike[str] | None) -> None:
         self._store = store
@@ -188,13 +189,13 @@ class BinaryIndex(Index):
         self._check_untrained()
         rows = self._checked(codes, "codes")
         count = lists if lists is not None else max(1, min(len(rows), round(4 * len(rows) ** 0.5)))
-        self._adopt(train(self._bits, rows[:, 0], self.dim, integer(count, "lists", 1), seed))
+        self._adopt(train(self._kernels, rows[:, 0], self.dim, integer(count, "lists", 1), seed))
 
     def set_centroids(self, codes: Any) -> None:
         """Take codes, one for each list, as centroids, instead of :meth:`train`; raises as that does."""
         rows = self._checked(codes, "centroids")
         self._check_untrained()
-        self._adopt(Coarse.of_codes(self._bits, rows[:, 0], self.dim))
+        self._adopt(Coarse.of_codes(self._kernels, rows[:, 0], self.dim))
 
     def _adopt(self, coarse: Coarse) -> None:
         self.store.set_meta({**self.store.meta, "coarse": coarse.to_json()})
@@ -375,7 +376,7 @@ class BinaryIndex(Index):
         """
         originals = self._originals()
         floats = originals.checked(queries, len(ids))
-        return originals.reorder(self._bits, floats, self.store.rows("originals"), self._rows_of(ids), ids, k)
+        return originals.reorder(self._kernels, floats, self.store.rows("originals"), self._rows_of(ids), ids, k)
 
     def _nearest(
         self, view: View, queries: Words, k: int, more: int, rows: Ids | None, probes: int, effort: int
