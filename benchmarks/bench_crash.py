@@ -28,7 +28,6 @@ import ctypes
 import errno
 import multiprocessing
 import os
-import pickle
 import shutil
 import signal
 import subprocess
@@ -42,6 +41,7 @@ from random import Random
 from typing import Any
 
 import crash_disk
+from children import FAST, WrongError, ended, in_child
 from crash_disk import Call, Disk, Tree
 from crash_workloads import WORKLOADS, Workload
 
@@ -58,18 +58,8 @@ ERRORS = {
     "eio-for-ever": (FOR_EVER, errno.EIO),
 }
 SCENARIOS = ("kill", "half", *ERRORS, "power", "kill-again", "power-later")
-SECONDS = 60
-"""What takes longer hangs."""
 TYPED = (OSError, HDCError)
 UNCHANGED = "nothing was changed"
-
-
-class Wrong(Exception):
-    """What must not be: ``lost``, ``half visible`` or ``wrong``, and how it showed."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(kind, text)
-        self.kind, self.text = kind, text
 
 
 # ---------------------------------------------------------------------- children
@@ -82,44 +72,6 @@ def shim() -> ctypes.CDLL:
     library.crash_mark.argtypes = [ctypes.c_long]
     library.crash_count.restype = ctypes.c_long
     return library
-
-
-def in_child(work: Callable[[Callable[[Any], None]], None]) -> tuple[list[Any], int]:
-    """Run a function in a forked child; return what it said, and the child's status: 0, or less if it was killed.
-
-    The function gets ``say``, which reports a value at once.
-    """
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            os.close(reading)
-            signal.alarm(SECONDS)
-
-            def say(value: Any) -> None:
-                data = pickle.dumps(value)
-                os.write(writing, len(data).to_bytes(8, "little") + data)
-
-            try:
-                work(say)
-                status = 0
-            except Wrong as error:
-                say(error)
-            except BaseException as error:
-                say(Wrong("wrong", f"{type(error).__name__}: {error}"))
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with open(reading, "rb") as file:
-        data = file.read()
-    _, status = os.waitpid(child, 0)
-    said, start = [], 0
-    while start < len(data):
-        length = int.from_bytes(data[start : start + 8], "little")
-        said.append(pickle.loads(data[start + 8 : start + 8 + length]))
-        start += 8 + length
-    return said, os.waitstatus_to_exitcode(status)
 
 
 @dataclass(frozen=True)
@@ -204,7 +156,9 @@ def play_with_errors(
                         step(number)
                     except TYPED as again:
                         if fault.mode != FOR_EVER:
-                            raise Wrong("wrong", f"step {number} fails again: {again!r}; first {error!r}") from again
+                            raise WrongError(
+                                "wrong", f"step {number} fails again: {again!r}; first {error!r}"
+                            ) from again
                         unsure = UNCHANGED not in f"{error}" or UNCHANGED not in f"{again}"
                         say(("unsure", number - 1) if unsure else ("sure", number - 1))
                         if thing is not None:
@@ -228,9 +182,9 @@ def after_error(workload: Workload, states: list[Any], number: int, thing: Any, 
     if number and found == states[number - 1]:
         return number - 1
     if found != states[number]:
-        raise Wrong("half visible", f"step {number} failed, {error!r}, and left {short(found)}")
+        raise WrongError("half visible", f"step {number} failed, {error!r}, and left {short(found)}")
     if UNCHANGED in str(error):
-        raise Wrong("wrong", f"step {number} says {error!r}, and it was changed")
+        raise WrongError("wrong", f"step {number} says {error!r}, and it was changed")
     return number
 
 
@@ -238,13 +192,13 @@ def content_of(workload: Workload, thing: Any) -> Any:
     try:
         return workload.content(thing)
     except Exception as error:
-        raise Wrong("wrong", f"the content cannot be read: {error!r}") from error
+        raise WrongError("wrong", f"the content cannot be read: {error!r}") from error
 
 
 def check_content(workload: Workload, states: list[Any], number: int, thing: Any) -> None:
     found = content_of(workload, thing)
     if found != states[number]:
-        raise Wrong("half visible", f"after step {number} it holds {short(found)}")
+        raise WrongError("half visible", f"after step {number} it holds {short(found)}")
 
 
 def short(value: Any) -> str:
@@ -268,42 +222,42 @@ def inspect(workload: Workload, states: list[Any], root: Path, last: int, unsure
 
     def work(say: Callable[[Any], None]) -> None:
         folder = root / "s"
-        allowed = [number for number in (last, last + 1 if unsure else last) if 0 <= number < len(states)]
+        allowed = either(states, last) if unsure else [last]
         library = armed(root, Fault())
         try:
             thing = workload.open(folder, False)
         except TYPED as error:
             if last >= 0:
-                raise Wrong("lost", f"it does not open for reading: {error!r}") from error
+                raise WrongError("lost", f"it does not open for reading: {error!r}") from error
             made_again(workload, states, folder, say)
             return
         with thing:
             found = content_of(workload, thing)
             thing.verify()
         if library.crash_count():
-            raise Wrong("wrong", f"a reader changed files, {library.crash_count()} times")
+            raise WrongError("wrong", f"a reader changed files, {library.crash_count()} times")
         library.crash_disarm()
         number = which(states, allowed, found)
         with workload.open(folder, True) as thing:
             if content_of(workload, thing) != found:
-                raise Wrong("half visible", "a writer sees something else than a reader before it")
+                raise WrongError("half visible", "a writer sees something else than a reader before it")
             thing.verify()
             added = workload.add(thing)
             used = {i for state in states[: number + 1] for i in workload.ids(state)}
             if used and added <= max(used):
-                raise Wrong("wrong", f"a new row has the id {added}, which is not above {max(used)}")
+                raise WrongError("wrong", f"a new row has the id {added}, which is not above {max(used)}")
         with workload.open(folder, False) as thing:
             after = content_of(workload, thing)
             thing.verify()
         if set(workload.ids(after)) != {*workload.ids(found), added}:
-            raise Wrong("lost", f"after one more row it holds {short(after)}")
+            raise WrongError("lost", f"after one more row it holds {short(after)}")
         say("as acknowledged" if number == last else "with the change going on")
 
     said, status = in_child(work)
-    if said and isinstance(said[-1], Wrong):
+    if said and isinstance(said[-1], WrongError):
         raise said[-1]
     if status:
-        raise Wrong("wrong", "opening hangs" if status == -signal.SIGALRM else f"opening ends with status {status}")
+        raise WrongError("wrong", f"opening {ended(status)}")
     return str(said[-1])
 
 
@@ -315,8 +269,13 @@ def made_again(workload: Workload, states: list[Any], folder: Path, say: Callabl
             workload.add(thing)
             thing.verify()
     except TYPED as error:
-        raise Wrong("wrong", f"it neither opens nor can be made again: {error!r}") from error
+        raise WrongError("wrong", f"it neither opens nor can be made again: {error!r}") from error
     say("nothing there yet")
+
+
+def either(states: list[Any], last: int) -> list[int]:
+    """Return the last state that was acknowledged, and the one that was being made."""
+    return [number for number in (last, last + 1) if 0 <= number < len(states)]
 
 
 def which(states: list[Any], allowed: list[int], found: Any) -> int:
@@ -325,8 +284,8 @@ def which(states: list[Any], allowed: list[int], found: Any) -> int:
             return number
     earlier = [number for number, state in enumerate(states) if found == state]
     if earlier:
-        raise Wrong("lost", f"it is in state {earlier[-1]}, not {' or '.join(map(str, allowed))}")
-    raise Wrong("half visible", f"it holds {short(found)}")
+        raise WrongError("lost", f"it is in state {earlier[-1]}, not {' or '.join(map(str, allowed))}")
+    raise WrongError("half visible", f"it holds {short(found)}")
 
 
 # ---------------------------------------------------------------------- one trial of a scenario
@@ -339,12 +298,12 @@ class Trial:
     workload: str
     scenario: str
     point: int
+    call: str
     tree: Tree | None = None
     last: int = -1
 
-    @property
-    def name(self) -> str:
-        return f"{self.workload}:{self.scenario}:{self.point}"
+    def __str__(self) -> str:
+        return f"{self.workload}:{self.scenario}:{self.point} ({self.call})"
 
 
 Result = collections.Counter[str]
@@ -354,8 +313,8 @@ def attempt(trial: Trial, states: list[Any], draws: int) -> tuple[Result, list[s
     """Run a trial in a fresh folder; return counts, and what was wrong."""
     counts, problems = Result(), []
     for what in outcomes(trial, states, draws):
-        if isinstance(what, Wrong):
-            problems.append(f"{trial.name}: {what.kind}: {what.text}")
+        if isinstance(what, WrongError):
+            problems.append(f"{trial}: {what.kind}: {what.text}")
             counts[what.kind.upper()] += 1
         else:
             counts[what] += 1
@@ -363,22 +322,22 @@ def attempt(trial: Trial, states: list[Any], draws: int) -> tuple[Result, list[s
     return counts, problems
 
 
-def outcomes(trial: Trial, states: list[Any], draws: int) -> Iterator[str | Wrong]:
+def outcomes(trial: Trial, states: list[Any], draws: int) -> Iterator[str | WrongError]:
     with tempfile.TemporaryDirectory(dir=FAST) as place:
         root, log = Path(place) / "root", Path(place) / "log"
         root.mkdir()
         try:
             yield from RUNS[trial.scenario](trial, WORKLOADS[trial.workload], states, root, log, draws)
-        except Wrong as wrong:
+        except WrongError as wrong:
             yield wrong
 
 
-Run = Callable[[Trial, Workload, list[Any], Path, Path, int], Iterator[str | Wrong]]
+Run = Callable[[Trial, Workload, list[Any], Path, Path, int], Iterator[str | WrongError]]
 
 
 def run_killed(
     trial: Trial, workload: Workload, states: list[Any], root: Path, log: Path, draws: int
-) -> Iterator[str | Wrong]:
+) -> Iterator[str | WrongError]:
     yield inspect(workload, states, root, killed(trial, workload, root, None), True)
 
 
@@ -387,19 +346,19 @@ def killed(trial: Trial, workload: Workload, root: Path, log: Path | None) -> in
     mode = HALF if trial.scenario == "half" else KILL
     said, status = play(workload, root, Fault(mode, trial.point), log)
     if status != -signal.SIGKILL:
-        raise Wrong("wrong", f"the workload was to be killed and ended with {status}: {said[-1:]}")
+        raise WrongError("wrong", f"the workload was to be killed and ended with {status}: {said[-1:]}")
     return max(said, default=-1)
 
 
 def run_with_errors(
     trial: Trial, workload: Workload, states: list[Any], root: Path, log: Path, draws: int
-) -> Iterator[str | Wrong]:
+) -> Iterator[str | WrongError]:
     mode, number = ERRORS[trial.scenario]
     said, status = play_with_errors(workload, states, root, Fault(mode, trial.point, number), log)
-    if said and isinstance(said[-1], Wrong):
+    if said and isinstance(said[-1], WrongError):
         raise said[-1]
     if status:
-        raise Wrong("wrong", "it hangs" if status == -signal.SIGALRM else f"it ends with status {status}")
+        raise WrongError("wrong", f"it {ended(status)}")
     gave_up = isinstance(said[-1], tuple)
     last = said[-1][1] if gave_up else said[-1]
     calls = crash_disk.read_calls(log, root)
@@ -421,7 +380,7 @@ def inspect_tree(workload: Workload, states: list[Any], tree: Tree, root: Path, 
 
 def run_power(
     trial: Trial, workload: Workload, states: list[Any], root: Path, log: Path, draws: int
-) -> Iterator[str | Wrong]:
+) -> Iterator[str | WrongError]:
     assert trial.tree is not None
     yield inspect_tree(workload, states, trial.tree, root, trial.last, True)
 
@@ -432,7 +391,7 @@ def reopen(workload: Workload, states: list[Any], root: Path, last: int, fault: 
     def work(say: Callable[[Any], None]) -> None:
         library = armed(root, fault, log)
         with workload.open(root / "s", True) as thing:
-            say(which(states, [number for number in (last, last + 1) if number < len(states)], content_of(workload, thing)))
+            say(which(states, either(states, last), content_of(workload, thing)))
             library.crash_mark(0)
             workload.add(thing)
             say("added")
@@ -444,7 +403,7 @@ def reopen(workload: Workload, states: list[Any], root: Path, last: int, fault: 
 
 def run_killed_again(
     trial: Trial, workload: Workload, states: list[Any], root: Path, log: Path, draws: int
-) -> Iterator[str | Wrong]:
+) -> Iterator[str | WrongError]:
     last = killed(trial, workload, root, None)
     if last < 0:
         return
@@ -452,18 +411,18 @@ def run_killed_again(
     shutil.copytree(root, kept)
     said, status = reopen(workload, states, root, last, Fault(), None)
     if status:
-        raise said[-1] if isinstance(said[-1], Wrong) else Wrong("wrong", f"opening ends with {status}")
+        raise said[-1] if isinstance(said[-1], WrongError) else WrongError("wrong", f"opening {ended(status)}")
     for point in range(said[-1][1]):
         shutil.rmtree(root)
         shutil.copytree(kept, root)
         said, status = reopen(workload, states, root, last, Fault(KILL, point), None)
         if status != -signal.SIGKILL:
-            yield Wrong("wrong", f"call {point} after opening: ended with {status}: {said[-1:]}")
+            yield WrongError("wrong", f"call {point} after opening: ended with {status}: {said[-1:]}")
             continue
         try:
             yield inspect_added(workload, states, root, last, said)
-        except Wrong as wrong:
-            yield Wrong(wrong.kind, f"killed again at call {point}: {wrong.text}")
+        except WrongError as wrong:
+            yield WrongError(wrong.kind, f"killed again at call {point}: {wrong.text}")
 
 
 def inspect_added(workload: Workload, states: list[Any], root: Path, last: int, said: list[Any]) -> str:
@@ -476,37 +435,37 @@ def inspect_added(workload: Workload, states: list[Any], root: Path, last: int, 
             thing.verify()
         with workload.open(root / "s", True) as thing:
             if content_of(workload, thing) != found:
-                raise Wrong("half visible", "a writer sees something else than a reader before it")
+                raise WrongError("half visible", "a writer sees something else than a reader before it")
             thing.verify()
         if held is None:
-            which(states, [number for number in (last, last + 1) if number < len(states)], found)
+            which(states, either(states, last), found)
             say("as acknowledged")
             return
         more = set(workload.ids(found)) - set(workload.ids(held))
         if "added" in said and not more:
-            raise Wrong("lost", "the row that was added after the first crash is gone")
+            raise WrongError("lost", "the row that was added after the first crash is gone")
         if len(more) > 1 or set(workload.ids(held)) - set(workload.ids(found)) or (not more and found != held):
-            raise Wrong("lost", f"it held {short(held)} and holds {short(found)}")
+            raise WrongError("lost", f"it held {short(held)} and holds {short(found)}")
         say("as acknowledged" if bool(more) == ("added" in said) else "with the change going on")
 
     said_now, status = in_child(work)
-    if said_now and isinstance(said_now[-1], Wrong):
+    if said_now and isinstance(said_now[-1], WrongError):
         raise said_now[-1]
     if status:
-        raise Wrong("wrong", f"opening ends with status {status}")
+        raise WrongError("wrong", f"opening {ended(status)}")
     return str(said_now[-1])
 
 
 def run_power_later(
     trial: Trial, workload: Workload, states: list[Any], root: Path, log: Path, draws: int
-) -> Iterator[str | Wrong]:
+) -> Iterator[str | WrongError]:
     last = killed(trial, workload, root, log)
     if last < 0:
         return
     before = len(crash_disk.read_calls(log, root))
     said, status = reopen(workload, states, root, last, Fault(), log)
     if status:
-        raise said[-1] if isinstance(said[-1], Wrong) else Wrong("wrong", f"opening ends with {status}")
+        raise said[-1] if isinstance(said[-1], WrongError) else WrongError("wrong", f"opening {ended(status)}")
     calls = crash_disk.read_calls(log, root)
     disk, heard, random, seen = Disk(), 0, Random(0), set()
     for number, call in enumerate(calls):
@@ -521,8 +480,10 @@ def run_power_later(
                     crash_disk.write_tree(tree, root)
                     try:
                         yield inspect_added(workload, states, root, last, said[:heard])
-                    except Wrong as wrong:
-                        yield Wrong(wrong.kind, f"power lost after call {number - before} of the next: {wrong.text}")
+                    except WrongError as wrong:
+                        yield WrongError(
+                            wrong.kind, f"power lost after call {number - before} of the next: {wrong.text}"
+                        )
 
 
 RUNS: dict[str, Run] = {
@@ -567,12 +528,13 @@ def trials(name: str, scenario: str, calls: list[Call], count: int, every: int, 
                 for tree in disk.states(random, draws):
                     if (key := (last, crash_disk.digest(tree))) not in seen:
                         seen.add(key)
-                        yield Trial(name, scenario, call.point, tree, last)
+                        yield Trial(name, scenario, call.point, f"after {call}", tree, last)
         return
-    writes = {call.point for call in calls if call.op == crash_disk.WRITE and len(call.data) > 1}
+    made = {call.point: call for call in calls if call.op != crash_disk.MARK}
     for point in range(0, count, every):
-        if point in writes or scenario not in ("half", "enospc-short"):
-            yield Trial(name, scenario, point)
+        call = made.get(point)
+        if scenario not in ("half", "enospc-short") or (call and len(call.data) > 1):
+            yield Trial(name, scenario, point, "a call in vain" if call is None else str(call))
 
 
 def main() -> int:
@@ -641,8 +603,6 @@ def preloaded() -> int:
         environment = {**os.environ, SHIM: str(library), "LD_PRELOAD": str(library)}
         return subprocess.run([sys.executable, *sys.argv], env=environment, check=False).returncode
 
-
-FAST = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 if __name__ == "__main__":
     sys.exit(main())

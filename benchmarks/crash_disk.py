@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 MARK, CREATE, WRITE, SYNC, TRUNCATE, RENAME, UNLINK, MKDIR, RMDIR, SYNC_FAILED = range(10)
-NAMES = "mark create write sync truncate rename unlink mkdir rmdir sync-failed".split()
+NAMES = ["mark", "create", "write", "sync", "truncate", "rename", "unlink", "mkdir", "rmdir", "failed sync"]
 RECORD = struct.Struct("<IIIIqq")
 
 SECTOR = 512
@@ -33,6 +33,9 @@ class Call:
     other: str
     offset: int
     data: bytes
+
+    def __str__(self) -> str:
+        return f"{NAMES[self.op]} {self.path}{f' to {self.other}' if self.other else ''}"
 
 
 def read_calls(path: Path, root: Path) -> list[Call]:
