@@ -1,5 +1,6 @@
 """The store: what it keeps, for whom, and what it refuses."""
 
+import itertools
 import json
 import os
 import struct
@@ -351,7 +352,7 @@ def test_a_long_log_is_written_anew(folder, monkeypatch):
             assert content(reader) == content(store)
             assert reader.generation == store.generation
         assert max(lengths) < 3000
-        assert sum(b < a for a, b in zip(lengths, lengths[1:], strict=False)) > 2
+        assert sum(b < a for a, b in itertools.pairwise(lengths)) > 2
 
 
 # ---------------------------------------------------------------------- format 1

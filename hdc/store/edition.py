@@ -161,19 +161,17 @@ class Edition:
 
     def _commit(self, state: State, tails: Mapping[str, Any]) -> None:
         snapshot = self._snapshot(state)
-        if self._log is None:
+        if (records := self._log) is None:
             self._adopt(snapshot, tails)
             return
-        before = self._log.last
+        before = records.last
         try:
-            self._log.append(state.record(self.state))
-        except OSError:
-            if self._log.seen and not self._log.unknown:
-                self._tell_withdrawal()
-            raise
+            records.append(state.record(self.state))
         finally:
-            if self._log.last is not before:  # it stands, whatever interrupts us
+            if records.last is not before:  # it stands, whatever interrupts us
                 self._adopt(snapshot, tails)
+            elif records.seen and not records.unknown:
+                self._tell_withdrawal()
 
     def _adopt(self, snapshot: Snapshot, tails: Mapping[str, Any]) -> None:
         self._tails.update(tails)

@@ -3,13 +3,13 @@ r"""The log: one record for each transaction, each chained to the one before.
 A record is one line, and nothing in it but its end is a newline::
 
     16 digits  XXH3 of the first 16 digits of the record before (zeros at the beginning of the file) and the body
-    8 digits   Adler-32 of the body, which tells where a single bit of it was flipped
+    8 digits   Adler-32 of the body, which tells where a single byte of it was changed
     8 digits   length of the body
     body       JSON, see :mod:`hdc.store.state`
 
 all hexadecimal, separated by spaces. A writer that is killed leaves the beginning of a record behind the whole ones,
 or, after a power loss, a record of which parts are missing: nobody was told that it is durable, and it does not
-count. A record that is whole but for one bit was written whole, and has been damaged since; as is any record that is
+count. A record that is whole but for one byte was written whole, and has been damaged since; as is any record that is
 wrong and has others behind it.
 """
 
@@ -19,6 +19,8 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from hdc.errors import ConflictError
 from hdc.store import disk
@@ -77,7 +79,12 @@ def decoded(content: bytes, start: int, previous: bytes) -> list[Record]:
         record = _whole(content, place, previous)
         if record is None:
             rest = content[place:]
-            if b"\n" in rest[:-1] or one_bit_away(rest, previous) or one_bit_away(_first(rest), previous):
+            first = _first(rest)
+            if (
+                b"\n" in rest[:-1]
+                or one_byte_away(rest, previous, last=True)
+                or one_byte_away(first, previous, last=len(first) == len(rest))
+            ):
                 raise ValueError(f"the record at byte {start + place} does not match its checksum")
             break
         records.append(Record(start + place, record[:HEAD], record[HEAD:-1]))
@@ -100,39 +107,42 @@ def _first(content: bytes, place: int = 0) -> bytes:
     return content[place : place + HEAD + length + 1] if length >= 0 else b""
 
 
-def one_bit_away(content: bytes, previous: bytes) -> bool:
-    """Return whether one flipped bit makes a record, right to its end, of bytes that are none."""
-    body = content[HEAD:-1]
-    return any(_differing_bits(encoded(previous, repaired), content) == 1 for repaired in _repaired(content, body))
+def one_byte_away(content: bytes, previous: bytes, *, last: bool) -> bool:
+    """Return whether one byte that was changed, a bit of it at least, makes bytes that are no record of one.
+
+    A ``last`` record that a power loss has torn at the border of a sector may lack its first or last byte alone, which
+    is zero then.
+    """
+    given = np.frombuffer(content, np.uint8)
+    for body in _repaired(content):
+        record = np.frombuffer(encoded(previous, body), np.uint8)
+        wrong = np.flatnonzero(record != given) if len(record) == len(given) else given[:0]
+        if len(wrong) == 1 and not (last and given[wrong[0]] == 0 and wrong[0] in (0, len(given) - 1)):
+            return True
+    return False
 
 
-def _differing_bits(a: bytes, b: bytes) -> int:
-    return (int.from_bytes(a) ^ int.from_bytes(b)).bit_count() if len(a) == len(b) else -1
+def _repaired(content: bytes) -> list[bytes]:
+    """Return the body of a record, and what it may have been before one byte of it was changed, by its Adler-32.
 
-
-def _repaired(content: bytes, body: bytes) -> list[bytes]:
-    """Return the body, and what it may have been before one bit of it was flipped, by its Adler-32.
-
-    Of its two sums, modulo 65521, a flip changes one by plus or minus the bit, the other by that times the distance
+    Of its two sums, modulo 65521, a change of a byte changes one by as much, the other by that times the distance
     from the end.
     """
+    body = content[HEAD:-1]
     found = [body]
     try:
         stored = int(content[17:25], 16)
     except ValueError:
         return found
     now = zlib.adler32(body)
-    once, times = ((stored & 0xFFFF) - (now & 0xFFFF)) % ADLER, ((stored >> 16) - (now >> 16)) % ADLER
-    for bit in range(8):
-        for change in (1 << bit, -(1 << bit)):
-            if change % ADLER != once:
-                continue
-            distance = times * pow(change, -1, ADLER) % ADLER
-            found += [
-                b"".join([body[:place], bytes([body[place] ^ 1 << bit]), body[place + 1 :]])
-                for place in range(len(body) - distance, -1, -ADLER)
-                if place < len(body) and bool(body[place] >> bit & 1) == (change < 0)
-            ]
+    change, times = ((stored & 0xFFFF) - (now & 0xFFFF)) % ADLER, (stored >> 16) - (now >> 16)
+    if change:
+        distance = times * pow(change, -1, ADLER) % ADLER
+        places = range(len(body) - distance, -1, -ADLER)
+        bytes_there = [
+            (place, body[place] + min(change, change - ADLER, key=abs)) for place in places if place < len(body)
+        ]
+        found += [body[:place] + bytes([byte]) + body[place + 1 :] for place, byte in bytes_there if 0 <= byte < 256]
     return found
 
 

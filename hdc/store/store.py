@@ -445,8 +445,11 @@ class Store:
         """
         with self._change() as old:
             old.check_unchanged()
-            self.verify()
-            new = self._compacted(old)
+            try:
+                self.verify()
+                new = self._compacted(old)
+            except OSError as error:
+                raise OSError(error.errno, f"{error.strerror or error}: {self._folder}; nothing was changed") from error
             self._edition = new
             if self._folder is not None and new.folder is not None:
                 self._mark = layout.mark(self._folder)
@@ -464,11 +467,9 @@ class Store:
             old.copy_to(new)
             if self._folder is not None and folder is not None:
                 layout.write_current(self._folder, self.kind, folder)
-        except BaseException as error:
+        except BaseException:
             if self._folder is not None and old.folder is not None and layout.mark(self._folder) == self._mark:
                 layout.remove_leftovers(self._folder, old.folder)
-            if isinstance(error, OSError):
-                raise OSError(error.errno, f"{error.strerror or error}: {self._folder}; nothing was changed") from error
             raise
         return new
 
