@@ -45,9 +45,12 @@ def size(descriptor: int) -> int:
     return os.fstat(descriptor).st_size
 
 
-def status(descriptor: int) -> os.stat_result:
-    """Return what the system says of a file."""
-    return os.fstat(descriptor)
+def is_at(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is still the one of a name."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def sync(descriptor: int) -> None:

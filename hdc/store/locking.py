@@ -40,16 +40,21 @@ class WriterLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = disk.open_file(folder / NAME, write=True)
+        self._file = -1
         _HELD.add(self)
         try:
-            if not _locked(self._file, folder):
-                holder = disk.read_at(self._file, 1000, WORDS).decode("utf-8", "replace").strip()
-                raise BlockingIOError(
-                    errno.EAGAIN,
-                    f"{folder} is being written by {holder or 'a process that has not named itself yet'}; "
-                    "wait until it is done, or open it for reading",
-                )
+            while True:
+                self._file = disk.open_file(folder / NAME, write=True)
+                if not _locked(self._file, folder):
+                    holder = disk.read_at(self._file, 1000, WORDS).decode("utf-8", "replace").strip()
+                    raise BlockingIOError(
+                        errno.EAGAIN,
+                        f"{folder} is being written by {holder or 'a process that has not named itself yet'}; "
+                        "wait until it is done, or open it for reading",
+                    )
+                if disk.is_at(self._file, folder / NAME):
+                    break
+                self._drop()  # the folder was replaced between opening the file and locking it
             since = time.strftime("%Y-%m-%d %H:%M:%S")
             with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
                 disk.truncate(self._file, 0)

@@ -278,12 +278,7 @@ class Log:
                 f"an error of the disk has left open whether the last change of {self.path.parent.parent} stands; "
                 "close it and open it again, which shows"
             )
-        try:
-            there = self.path.stat()
-        except FileNotFoundError:
-            there = None
-        here = disk.status(self._file)
-        if there is None or (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino) or here.st_size != self.last.end:
+        if not disk.is_at(self._file, self.path) or disk.size(self._file) != self.last.end:
             raise ConflictError(
                 f"{self.path} is not as this writer left it: somebody else has changed the store; nothing was changed "
                 "now; open it again"
