@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from hdc import files
 from hdc.bounds.warning import check_load
-from hdc.checks import integer
+from hdc.checks import instance, integer
 from hdc.dtypes import is_array
 from hdc.errors import EmptyBundleError, FileFormatError, MismatchError, ParameterError
 from hdc.kernels import Array
@@ -36,6 +36,11 @@ class Accumulator:
         Any model. One whose bundle is a sum or an or needs to know nothing of this class; others define
         :meth:`hdc.VSA.tally`.
 
+    Raises
+    ------
+    ParameterError
+        If ``vsa`` is no model.
+
     Examples
     --------
     >>> import hdc
@@ -52,9 +57,7 @@ class Accumulator:
     """
 
     def __init__(self, vsa: VSA) -> None:
-        if not isinstance(vsa, VSA):
-            raise ParameterError(f"an accumulator needs a model such as hdc.create('MAP-B', 10_000), not {vsa!r}")
-        self.vsa = vsa
+        self.vsa: VSA = instance(vsa, "vsa", VSA)
         self._state: tuple[int, Tally | None] = (0, None)
 
     def __len__(self) -> int:

@@ -286,7 +286,7 @@ class TestErrors:
             running.subtract(vsa.random(4, seed=0))
 
     def test_models(self):
-        with pytest.raises(errors.ParameterError, match="needs a model"):
+        with pytest.raises(errors.ParameterError, match="vsa must be a VSA, not 'MAP-B'"):
             hdc.Accumulator("MAP-B")
         running = hdc.Accumulator(hdc.MAPB(DIM))
         with pytest.raises(errors.MismatchError, match="two different models"):
