@@ -249,8 +249,7 @@ class TestNothingLeavesTheDevice:
     def test_kernels(self):
         x, bits = torch.empty(20, 3, dtype=torch.int64, device="meta"), torch_backend.PORTABLE
         kernels = torch_backend.placed(torch.device("meta"), bits, torch_backend.PORTABLE_SEARCH).search
-        rows = kernels.search_index(3)
-        rows.append(x)
+        rows = kernels.search_index(3).extended(x)
         index = torch.empty(190, dtype=torch.int64, device="meta")
         shifts = torch.empty(20, dtype=torch.int64, device="meta")
         results = [
