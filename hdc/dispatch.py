@@ -8,6 +8,8 @@ import importlib.util
 from functools import cache
 from typing import TypeVar
 
+import numpy as np
+
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
 from hdc.kernels import Backend, ListKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
@@ -70,6 +72,27 @@ def _load(name: str) -> Backend:
         ) from error
     if not isinstance(found, Backend):
         raise ParameterError(f"backend {name!r} must be a hdc.kernels.Backend, not {type(found).__name__}")
+    return found
+
+
+def numpy_backend(name: str, what: str) -> Backend:
+    """Return the backend of a name, for what computes with NumPy arrays; raises as :func:`backend`.
+
+    Parameters
+    ----------
+    name : str
+        As :func:`backend` takes it.
+    what : str
+        Who computes: "an index".
+
+    Raises
+    ------
+    UnsupportedError
+        If the backend's arrays are not NumPy's.
+    """
+    found = backend(name)
+    if found.xp is not np:
+        raise UnsupportedError(f"{what} keeps NumPy arrays, and backend {name!r} has others; take backend='auto'")
     return found
 
 
