@@ -285,6 +285,52 @@ class CodeLists(Protocol):
         """
 
 
+@dataclass(frozen=True, eq=False)
+class Rotation:
+    """An operator, as :attr:`DenseKernels.hadamard` takes it."""
+
+    first: Array
+    middle: Array
+    index: Array
+    sign: Array
+    steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatePart:
+    """Rows that are searched together.
+
+    Attributes
+    ----------
+    lists : CodeLists
+        Of the same backend.
+    rows : (n,) int64 array
+        What a search returns for each row, and ``allowed`` and the originals are indexed by.
+    ids : (n,) int64 array
+        What equal scores are ordered by, below 2**32; negative ones are not found.
+    """
+
+    lists: "CodeLists"
+    rows: Array
+    ids: Array
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatePlan:
+    """All that searches among estimates read beside the queries.
+
+    Attributes
+    ----------
+    """
+
+    rotation: Rotation
+    centroids: "Centroids | None"
+    lengths: Array
+    mean: tuple[Array, float]
+    parts: tuple[EstimatePart, ...]
+    originals: Array | None
+
+
 @dataclass(frozen=True)
 class ListKernels:
     """Kernels of inverted files of float vectors: the nearest lists, and estimates in them.
