@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from hdc.checks import integer, text
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
 from hdc.kernels import Backend, ListKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
@@ -21,6 +22,7 @@ _BACKENDS = {
 }
 _NEEDS = {"torch": ("torch", "array_api_compat")}
 """Libraries of built-in backends that come with an extra of the backend's name."""
+MOST_THREADS = 256
 AUTO = "numba"
 """What ``backend="auto"`` stands for."""
 
@@ -50,10 +52,10 @@ def backend(name: str, device: str = "cpu") -> Backend:
     ParameterError
         If the backend has no such device.
     """
-    found = _load(AUTO if name == "auto" else name)
-    if device == found.device:
+    found = _load(AUTO if text(name, "backend") == "auto" else name)
+    if text(device, "device") == found.device:
         return found
-    if found.on is None or not isinstance(device, str):
+    if found.on is None:
         raise ParameterError(
             f"backend {found.name!r} computes on device {found.device!r}, not on {device!r}; "
             "for a GPU take backend='torch', device='cuda'"
@@ -129,7 +131,7 @@ def threads(n: int | None = None) -> int:
     Raises
     ------
     ParameterError
-        If ``n`` is not a whole number from 1 to 256.
+        If ``n`` is not an integer from 1 to 256.
 
     Examples
     --------
@@ -139,4 +141,4 @@ def threads(n: int | None = None) -> int:
     1
     >>> _ = hdc.threads(before)
     """
-    return backend("auto").threads(n)
+    return backend("auto").threads(None if n is None else integer(n, "n", 1, MOST_THREADS))
