@@ -292,17 +292,35 @@ def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16
     return np.rint(x / unit[:, None]).astype(np.int16), unit.astype(np.float32)
 
 
+def units(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Divide rows by their lengths, from integers whose squares float64 adds exactly."""
+    exponents = np.frexp(np.abs(x).max(axis=1, initial=0).astype(np.float64))[1]
+    more = ((53 - x.shape[1].bit_length()) // 2 - exponents)[:, None]
+    integers = np.rint(np.ldexp(x.astype(np.float64), more))
+    lengths = np.ldexp(np.sqrt(np.einsum("nd,nd->n", integers, integers))[:, None], -more)
+    lengths[~np.isfinite(x).all(axis=1)] = np.nan
+    return (x / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+
+
 def fwht(x: Floats) -> Floats:
-    """Apply log2(dim) rounds of butterflies, then scale by 1/sqrt(dim)."""
+    """Apply log2(dim) rounds of butterflies, the widest first, and scale where the compiled transform does.
+
+    A sum of floats depends on the order of its terms: in the same order, all bits are the same.
+    """
     dim = x.shape[-1]
+    rounds = dim.bit_length() - 1
     y = x.astype(x.dtype.newbyteorder("="), copy=True)
-    half = 1
-    while half < dim:
+    scale = y.dtype.type(2.0 ** (-rounds / 2))
+    if rounds % 2 == 0:
+        y *= scale
+    half = dim // 2
+    while half:
         pairs = y.reshape(*y.shape[:-1], dim // (2 * half), 2, half)
         left, right = pairs[..., 0, :], pairs[..., 1, :]
         y = np.stack([left + right, left - right], axis=-2).reshape(y.shape)
-        half *= 2
-    y *= y.dtype.type(dim**-0.5)
+        if rounds % 2 and 2 * half == dim:
+            y *= scale
+        half //= 2
     return y
 
 
@@ -433,6 +451,7 @@ BACKEND = Backend(
         code_top_k=code_top_k,
         gather_dots=gather_dots,
         rounded=rounded,
+        units=units,
     ),
     tables=TableKernels(top_k=table_top_k, refine=refine),
     lists=ListKernels(centroids=Centroids, code_lists=CodeLists),

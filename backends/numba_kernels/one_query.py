@@ -34,8 +34,6 @@ LOW = (1 << ID_BITS) - 1
 EVERY = frozen(np.empty(0, np.bool_), np.bool_, 0)
 """The mask that stands for all rows."""
 
-NOT_ASKED = np.empty((0, 0), np.int64)
-
 
 @kernel
 def _lines(count: int, size: int) -> int:
@@ -49,7 +47,8 @@ def _search(
 ) -> int:
     """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
     model = models[0]
-    dim, words, lists, kept, k = model["dim"], model["words"], model["lists"], model["originals_size"], ids.shape[1]
+    dim, words, lists, k = model["dim"], model["words"], model["lists"], ids.shape[1]
+    kept = model["compares"] != 0
     wanted = candidates if kept else k
     room = wanted + wanted // 2 + 3 * LANES
     size, quads, groups = model["transform"], (dim + 3) // 4, model["groups"]
@@ -127,7 +126,7 @@ def _search(
         if held > wanted:
             select_pairs(pairs, places, held, wanted)
             held = wanted
-        for row in range(read.shape[1] if len(read) else 0):
+        for row in range(read.shape[1]):
             read[q, row] = places[row] if row < held else -1
         if kept:
             compare(model, x, bits, unit, integers, low, high, eight, eight_bits, pairs, places, held)
@@ -151,7 +150,7 @@ class EstimateSearch:
     """Whole searches among estimates; see :class:`hdc.kernels.EstimateSearch`."""
 
     def __init__(self, plan: EstimatePlan) -> None:
-        dim, self._lists = len(plan.rotation.first), len(plan.lengths)
+        dim, self._lists, self._compares = len(plan.rotation.first), len(plan.lengths), plan.originals is not None
         centroids = plan.centroids if self._lists > 1 else None
         rounds = dim.bit_length() - 1
         originals = np.empty(0, np.int8) if plan.originals is None else plan.originals
@@ -170,6 +169,7 @@ class EstimateSearch:
             "dim": dim,
             "words": word_count(dim),
             "lists": self._lists,
+            "compares": int(self._compares),
             "groups": 0 if centroids is None else centroids.groups,
             "steps": plan.rotation.steps,
             "transform": 1 << rounds,
@@ -189,14 +189,15 @@ class EstimateSearch:
         probes: int,
         candidates: int,
         allowed: Mask | None = None,
-        read: Ints = NOT_ASKED,
-    ) -> tuple[Floats, Ints]:
+    ) -> tuple[Floats, Ints, Ints]:
         """Find the k best rows of each query; see :class:`hdc.kernels.EstimateSearch`."""
-        scores, ids = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+        q = len(queries)
+        scores, ids = np.empty((q, k), np.float32), np.empty((q, k), np.int64)
+        read = np.empty((q, candidates), np.int64) if self._compares else np.empty((q, 0), np.int64)
         mask = EVERY if allowed is None else allowed
         wrong = _search(
             self._model, self._parts, queries, mask, candidates, min(probes, self._lists), scores, ids, read
         )
         if wrong >= 0:
             raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
-        return scores, ids
+        return scores, ids, read

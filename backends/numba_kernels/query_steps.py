@@ -77,7 +77,7 @@ def find_lists(
     round_row(x, bits, np.float32(127), unit, integers)
     more = 0  # what 128 more of each byte of a centroid amount to
     for j in range(len(x)):
-        more += 128 * integers[j]
+        more += 128 * np.int64(integers[j])
     table = array_at(model["table"], model["table_size"], np.uint64)
     _dots_of_one(pointer(table), len(quads), model["groups"], pointer(quads), pointer(words))
     bound = reached(dots, lists, probes)
@@ -116,7 +116,7 @@ def round_query(
     round_row(rotated, bits, np.float32(2 ** (ESTIMATE_BITS - 1) - 1), unit, integers)
     total = np.int64(0)
     for j in range(len(rotated)):
-        total += integers[j]
+        total += np.int64(integers[j])
     write_planes(numbers, planes.shape[2], planes, 0, 1)
     one = unit[0] / root
     factors[0] = np.float32(2) * one

@@ -92,6 +92,10 @@ SEARCH_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] =
         lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32), 7),
         lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32) * np.float32(1e-39), 32767),
     ],
+    "units": [
+        lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32),),
+        lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32) * np.float32(1e-39),),
+    ],
 }
 """Arguments of each search kernel, likewise."""
 
