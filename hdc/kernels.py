@@ -350,7 +350,7 @@ class EstimatePlan:
 
 
 class EstimateSearch(Protocol):
-    """Searches among estimates from the query to its finds, each in one go; any number of threads may search at once."""
+    """Searches among estimates, each from the query to its finds in one go; several threads may search at once."""
 
     def search(
         self, queries: Array, k: int, probes: int, candidates: int, allowed: Array | None = None

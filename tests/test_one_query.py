@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from hdc.errors import ParameterError
 from hdc.kernels import ESTIMATE_BITS, EstimatePart, EstimatePlan, Rotation
-from hdc.words import word_count
 from tests.bridge import backend_of
 from tests.test_kernels import packed
 

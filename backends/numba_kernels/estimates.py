@@ -79,10 +79,11 @@ def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: in
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0)
     for w in range(words):
         bits = load(rows, at + w * LANES)
+        first, second, third = w + words, w + 2 * words, w + 3 * words
         a0, b0 = a0 + shared_planes(bits, planes, a + w), b0 + shared_planes(bits, planes, b + w)
-        a1, b1 = a1 + shared_planes(bits, planes, a + words + w), b1 + shared_planes(bits, planes, b + words + w)
-        a2, b2 = a2 + shared_planes(bits, planes, a + 2 * words + w), b2 + shared_planes(bits, planes, b + 2 * words + w)
-        a3, b3 = a3 + shared_planes(bits, planes, a + 3 * words + w), b3 + shared_planes(bits, planes, b + 3 * words + w)
+        a1, b1 = a1 + shared_planes(bits, planes, a + first), b1 + shared_planes(bits, planes, b + first)
+        a2, b2 = a2 + shared_planes(bits, planes, a + second), b2 + shared_planes(bits, planes, b + second)
+        a3, b3 = a3 + shared_planes(bits, planes, a + third), b3 + shared_planes(bits, planes, b + third)
     return weighted(a0, a1, a2, a3), weighted(b0, b1, b2, b3)
 
 

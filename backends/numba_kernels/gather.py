@@ -57,7 +57,8 @@ def dot_and_square(memory: Pointer, at: int, width: int, lows: Pointer, highs: P
     The query's bytes are at ``lows[query:]`` and ``highs[query:]``; ``sums`` is of its high bytes in whole vectors.
     """
     whole = width // LINE * LINE
-    dot, square = -128 * 256 * sums, 128 * whole
+    dot: Any = -128 * 256 * sums
+    square: Any = 128 * whole
     for first in range(0, whole, PART):
         a, b, s = _part(memory, at + first, lows, highs, query + first, min(PART, whole - first))
         dot += a + 256 * b

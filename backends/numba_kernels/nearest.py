@@ -30,6 +30,7 @@ TOGETHER = 8
 QUAD_TIME = 0.02
 """Nanoseconds in which four bytes are multiplied, more or less: what decides on threads."""
 
+
 @numba.njit(cache=True)
 def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, last: int, out: Pointer) -> None:
     """Fill ``out[query - first, centroid]`` (int32, seen as words) for eight queries or fewer from ``first`` on."""

@@ -75,7 +75,7 @@ def find_lists(
     lists, probes = model["lists"], len(chosen)
     lengths = array_at(model["lengths"], lists, np.float32)
     round_row(x, bits, np.float32(127), unit, integers)
-    more = 0  # what 128 more of each byte of a centroid amount to
+    more: Any = 0  # what 128 more of each byte of a centroid amount to
     for j in range(len(x)):
         more += 128 * np.int64(integers[j])
     table = array_at(model["table"], model["table_size"], np.uint64)
