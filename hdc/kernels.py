@@ -138,13 +138,16 @@ class Arrays:
 
 
 class SearchIndex(Protocol):
-    """Packed rows in the layout that a backend searches fastest; it grows by appending."""
+    """Packed rows in the layout that a backend searches fastest. It never changes, so that threads may share it."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
 
-    def append(self, items: Array) -> None:
-        """Append ``(n, words)`` rows, in time proportional to n (amortised)."""
+    def extended(self, items: Array) -> "SearchIndex":
+        """Return an index of these rows and ``(n, words)`` more, while this one may be searched.
+
+        Extensions of indexes that come from one another are made one after another.
+        """
 
     def search(self, queries: Array, k: int) -> tuple[Array, Array]:
         """Return what ``top_k`` returns for the same rows, with working memory of a bounded number of queries."""
@@ -189,6 +192,9 @@ class SearchKernels:
         NaN. With 2**e the least power of two above a row's greatest magnitude and b half the digits that a sum of d
         squares leaves of 53, ``(53 - d.bit_length()) // 2``, the length is ``2**(e - b)`` times the root of the sum
         of ``rint(x * 2**(b - e))**2``: exact whatever the order, so that all backends agree to the last bit.
+    hamming_pointer : () -> int, or None
+        The address of ``float hamming(const uint64_t *a, const uint64_t *b, uint64_t bytes)``, a C function that stays
+        for the process, for libraries that call one; the number of bytes is a multiple of 8. None if there is none.
     """
 
     top_k: Callable[[Array, Array, int], tuple[Array, Array]]
@@ -200,6 +206,7 @@ class SearchKernels:
     gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
     rounded: Callable[[Array, int], tuple[Array, Array]]
     units: Callable[[Array], Array]
+    hamming_pointer: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)
