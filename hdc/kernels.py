@@ -364,7 +364,8 @@ class EstimateSearch(Protocol):
     ) -> tuple[Array, Array, Array]:
         """Find the k best rows of each query.
 
-        Exactly what the other kernels find, put together as follows. A query is brought to length 1 (``units``),
+        What the other kernels find, put together as follows, to the last bit of the reference: the rotation adds in its
+        order too. A query is brought to length 1 (``units``),
         rounded to 127 for the nearest ``probes`` centroids, and rotated; what comes out is rounded to
         ``2**(ESTIMATE_BITS - 1) - 1``. Its factors are ``2 u`` and ``-u T``, u being the unit by the root of d, and T
         the sum of the integers. The base of a list is the product with its centroid times the unit of the query, times
@@ -409,14 +410,14 @@ class ListKernels:
     code_lists : (signs (n, words) uint64, scale (n,) float32, offset (n,) float32, starts (lists + 1,) int64)
                  -> CodeLists
         List l is the rows ``starts[l]`` to ``starts[l + 1] - 1``. Padding is clear.
-    estimate_search : (plan EstimatePlan) -> EstimateSearch, or None
-        What few queries are searched with, because a kernel for each step would cost more than the steps; the plan's
-        arrays stay as they are. None where the backend has no such kernel: then the others are put together.
+    estimate_search : (plan EstimatePlan) -> EstimateSearch
+        What few queries are searched with: a call of a kernel for each step costs more than the steps. The plan's
+        arrays stay as they are.
     """
 
     centroids: Callable[[Array], Centroids]
     code_lists: Callable[[Array, Array, Array, Array], CodeLists]
-    estimate_search: Callable[[EstimatePlan], EstimateSearch] | None = None
+    estimate_search: Callable[[EstimatePlan], EstimateSearch]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Whole searches in one compiled call against the same steps by the kernels of the reference, one after the other."""
+"""Whole searches among estimates: in one compiled call, by the reference, and by an oracle."""
 
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.errors import ParameterError
-from hdc.kernels import ESTIMATE_BITS, EstimatePart, EstimatePlan, Rotation
+from hdc.kernels import EstimatePart, EstimatePlan, Rotation
+from tests import naive
 from tests.bridge import backend_of
 from tests.test_kernels import packed
 
@@ -78,62 +79,63 @@ def model_of(rng, dim, sizes, *, kept=True, ties=False, dead=0.1):
     return Model(rotation, directions, np.abs(floats(lists)) + np.float32(0.5), mean, tuple(parts), originals)
 
 
-def expected(model, queries, k, probes, candidates, allowed=None):
-    """Put the reference's kernels together; return scores, ids and the rows whose originals are read."""
-    search, lists = NUMPY.search, NUMPY.lists
-    plan, root = model.plan(lists), np.float32(math.sqrt(queries.shape[1]))
-    x = search.units(queries)
-    if plan.centroids is None:
-        integers, unit = search.rounded(x, 32767)
-        dots = integers.astype(np.int64) @ model.mean[0].astype(np.int64)
-        base = (dots * (unit.astype(np.float64) * model.mean[1])).astype(np.float32)[:, None]
-        near = np.zeros((len(x), 1), dtype=np.int64)
-    else:
-        integers, unit = search.rounded(x, 127)
-        dots, near = plan.centroids.nearest(integers.astype(np.int8), min(probes, len(model.lengths)))
-        base = dots.astype(np.float32) * unit[:, None] * model.lengths[near]
-    r = model.rotation
-    integers, unit = search.rounded(
-        NUMPY.dense.hadamard(x, r.first, r.middle, r.index, r.sign, r.steps), 2 ** (ESTIMATE_BITS - 1) - 1
-    )
-    unit = unit / root
-    total = integers.sum(axis=1, dtype=np.int64)
-    factors = np.stack([2 * unit, (-unit.astype(np.float64) * total).astype(np.float32)], axis=1)
-    wanted = k if model.originals is None else candidates
-    scores, ids = [np.empty((len(x), 0), np.float32)], [np.empty((len(x), 0), np.int64)]
-    place_of = {}
-    for part in plan.parts:
-        own = part.ids if allowed is None else np.where(allowed[part.rows], part.ids, -1)
-        place_of |= dict(zip(own.tolist(), part.rows.tolist(), strict=True))
-        found = part.lists.search(integers.astype(np.int8), factors, near, base, own, wanted)
-        scores.append(found[0])
-        ids.append(found[1])
-    scores, ids = first_of(np.hstack(scores), np.hstack(ids), wanted)
-    read = np.array([[place_of.get(i, -1) if i >= 0 else -1 for i in row] for row in ids.tolist()])
-    if model.originals is None:
-        return 1 - (1 - scores), ids, read[:, :0]
-    asked, _ = search.rounded(x, 32767)
-    dots, squares = search.gather_dots(asked, model.originals, read)
-    own = (asked.astype(np.int64) ** 2).sum(axis=1, keepdims=True)
-    lengths = np.sqrt(squares.astype(np.float64)) * np.sqrt(own.astype(np.float64))
-    cosines = np.divide(dots, lengths, out=np.zeros(dots.shape), where=lengths > 0).astype(np.float32)
-    return *first_of(np.where(ids < 0, -np.inf, 1 - (1 - cosines)).astype(np.float32), ids, k), read
-
-
-def first_of(scores, ids, k):
-    order = np.lexsort((np.where(ids < 0, 2**33, ids), -scores), axis=1)[:, :k]
-    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
-
-
 def check(model, queries, k, probes, candidates, allowed=None):
-    scores, ids, read = NUMBA.lists.estimate_search(model.plan(NUMBA.lists)).search(
-        queries, k, probes, candidates, allowed
-    )
-    assert (scores.dtype, ids.dtype, read.dtype) == (np.float32, np.int64, np.int64)
-    best, numbers, rows = expected(model, queries, k, probes, candidates, allowed)
-    assert (scores + 0).view(np.int32).tolist() == (best + 0).view(np.int32).tolist()
-    assert ids.tolist() == numbers.tolist()
-    assert np.sort(read, axis=1).tolist() == np.sort(rows, axis=1).tolist()
+    """Compare compiled searches with the reference's, scores as bits."""
+    found = NUMBA.lists.estimate_search(model.plan(NUMBA.lists)).search(queries, k, probes, candidates, allowed)
+    known = NUMPY.lists.estimate_search(model.plan(NUMPY.lists)).search(queries, k, probes, candidates, allowed)
+    for mine, theirs, dtype in zip(found, known, (np.float32, np.int64, np.int64), strict=True):
+        assert (mine.dtype, mine.shape) == (dtype, theirs.shape)
+    assert (found[0] + 0).view(np.int32).tolist() == (known[0] + 0).view(np.int32).tolist()
+    assert found[1].tolist() == known[1].tolist()
+    assert np.sort(found[2], axis=1).tolist() == np.sort(known[2], axis=1).tolist()
+    return known
+
+
+def oracle(model, query, k, probes, candidates):
+    """Search as the contract says, for one query, on Python integers but for the rotation."""
+    x, r, root = naive.unit(query), model.rotation, np.float32(math.sqrt(len(query)))
+    if len(model.lengths) == 1:
+        integers, unit = naive.rounded(x, 32767)
+        dot = sum(a * int(b) for a, b in zip(integers, model.mean[0], strict=True))
+        lists, base = [0], [np.float32(dot * (float(unit) * model.mean[1]))]
+    else:
+        integers, unit = naive.rounded(x, 127)
+        dots, lists = naive.nearest(np.array(integers), model.directions, min(probes, len(model.lengths)))
+        base = [np.float32(dot) * unit * model.lengths[i] for dot, i in zip(dots, lists, strict=True)]
+    rotated = NUMPY.dense.hadamard(np.array([x]), r.first, r.middle, r.index, r.sign, r.steps)[0]
+    integers, unit = naive.rounded(rotated, 7)
+    unit /= root
+    factors = 2 * unit, np.float32(-float(unit) * sum(integers))
+    pairs, rows = [], {}
+    for part in model.parts:
+        bits = [naive.bits(words, len(query)) for words in part.signs]
+        found = naive.code_lists(
+            integers, factors, bits, part.scale, part.offset, part.starts, lists, base, part.ids, candidates
+        )
+        pairs += [(-score, i) for score, i in zip(*found, strict=True) if i >= 0]
+        rows |= dict(zip(part.ids.tolist(), part.rows.tolist(), strict=True))
+    if model.originals is None:
+        return [(i, 1 - (1 + np.float32(minus))) for minus, i in sorted(pairs)[:k]]
+    integers, _ = naive.rounded(x, 32767)
+    own = sum(v * v for v in integers)
+    distances = []
+    for _, i in sorted(pairs)[:candidates]:
+        (dot,), (square,) = naive.gather_dots(integers, model.originals, [rows[i]])
+        length = math.sqrt(square) * math.sqrt(own)
+        distances.append((1 - np.float32(dot / length if length else 0), i))
+    return [(i, 1 - distance) for distance, i in sorted(distances)[:k]]
+
+
+@pytest.mark.parametrize("dim", [1, 5, 64, 70])
+@pytest.mark.parametrize("sizes", [[[9, 0, 20, 3]], [[9, 0, 5, 3], [0, 2, 2, 0]], [[25], [3]]])
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_reference_does_what_the_contract_says(dim, sizes, kept):
+    rng = np.random.default_rng(dim)
+    model, queries = model_of(rng, dim, sizes, kept=kept), some(rng, 3, dim)
+    scores, ids, _ = check(model, queries, 4, 2, 8)
+    for query, best, found in zip(queries, scores.tolist(), ids.tolist(), strict=True):
+        expected = oracle(model, query, 4, 2, 8 if kept else 4)
+        assert [(i, score) for score, i in zip(best, found, strict=True) if i >= 0] == expected
 
 
 def some(rng, q, dim):
