@@ -291,7 +291,7 @@ def _check_lists(backend: Backend, reference: Backend) -> None:
             assert len(held) == len(ids), f"length {len(held)} of {len(ids)} rows"
             asked = numbers, factors, lists, base, ids, k
             _compare(held.search(*asked), known.search(*asked))
-            whole = _whole_searches(rng, dim, centroids, ids)
+            whole = _whole_searches(np.random.default_rng(dim), dim, centroids, ids)
             _compare(whole(backend.lists, held), whole(reference.lists, known))
         except AssertionError as error:
             raise KernelError(f"lists of backend {backend.name!r}, dim {dim}: {error}") from error
