@@ -104,12 +104,12 @@ class FlatRows:
         self._rows, self._planes = rows, planes.fork()
         self._live = rows.snapshot.alive[main]
         self._living = int(self._live.sum())
-        self._whole = len(main) == rows.snapshot.count and bool((np.diff(main) == 1).all())
         self._hamming = isinstance(rows.measure, Hamming)
-        self._in_order = rows
-        if not self._whole and not self._hamming:
-            scale = None if rows.scale is None else rows.scale[main]
-            self._in_order = CodeRows(rows.snapshot, rows.measure, rows.codes[main], scale)
+        self._together = bool((np.diff(main) == 1).all())
+        first = int(main[0]) if len(main) else 0
+        chosen = slice(first, first + len(main)) if self._together else main
+        self._codes = rows.codes[chosen] if self._together or not self._hamming else None
+        self._scale = None if rows.scale is None else rows.scale[chosen]
 
     @property
     def snapshot(self) -> Snapshot:
@@ -144,10 +144,11 @@ class FlatRows:
 
     def _find(self, queries: Words, k: int) -> tuple[Distances, Ids]:
         """Return the k nearest of the main rows, dead ones too, as distances and places among them."""
-        if self._hamming and not (self._whole and len(queries) <= FEW and len(self._planes) == 0):
+        few = len(queries) <= (FEW if len(self._planes) == 0 else 1)
+        if self._codes is None or (self._hamming and not few):
             distances, rows = self._planes.of(self._rows.first_planes, self.main).search(queries[:, 0], k)
             return distances, rows
-        return self._rows.measure.top_k(queries, self._in_order.codes, self._in_order.scale, k)
+        return self._rows.measure.top_k(queries, self._codes, self._scale, k)
 
 
 def _alive(find: Find, live: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
