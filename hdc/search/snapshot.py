@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.search.measures import Ids
+from hdc.store import Snapshot as Stored
 from hdc.store import Store
 
 
@@ -25,7 +26,7 @@ class Snapshot:
     meta : dict
     """
 
-    store: Store
+    stored: Stored
     edition: int
     count: int
     ids: Ids
@@ -52,7 +53,7 @@ class Snapshot:
 
     def positions(self, ids: npt.ArrayLike) -> Ids:
         """Return the positions of the live rows of some ids."""
-        return self.store.positions(ids)
+        return self.stored.positions(ids)
 
     def positions_of(self, ids: Ids) -> Ids:
         """Return the positions of ids of any shape; -1 for -1."""
@@ -66,20 +67,17 @@ class Snapshot:
 
 def snapshot_of(store: Store) -> Snapshot:
     """Return what a store holds: the same object until it changes."""
-    known: tuple[Any, Snapshot] | None = store.__dict__.get("_snapshot_seen")
-    key = store.generation, store._edition._meta
-    if known is None or known[0] != key:
-        alive = store.alive()
-        ids = store.ids()
-        taken = Snapshot(
-            store,
-            store.generation[0],
-            len(ids),
-            ids,
-            np.ones(len(ids), dtype=bool) if alive is None else alive,
-            len(store),
-            store.meta,
-            {name: store.rows(name) for name in store.columns},
+    stored = store.snapshot
+    known: Snapshot | None = store.__dict__.get("_snapshot_seen")
+    if known is None or known.stored is not stored:
+        known = store.__dict__["_snapshot_seen"] = Snapshot(
+            stored,
+            stored.edition,
+            stored.count,
+            stored.ids,
+            np.ones(stored.count, dtype=bool) if stored.alive is None else stored.alive,
+            len(stored),
+            stored.meta,
+            {name: stored.rows(name) for name in stored.columns},
         )
-        known = store.__dict__["_snapshot_seen"] = key, taken
-    return known[1]
+    return known
