@@ -69,6 +69,19 @@ def check_seed(seed: Any) -> int:
     return integer(seed, "seed")
 
 
+def check_names(names: Any) -> Iterable[Name]:
+    """Return ``names`` if they come one after another.
+
+    Raises
+    ------
+    DTypeError
+        If they do not.
+    """
+    if not isinstance(names, Iterable):
+        raise DTypeError(f"names must be a sequence of names, not {type(names).__name__}")
+    return names
+
+
 def stream_keys(seed: int, namespace: str, names: Sequence[Name]) -> Words:
     """Hash names to the keys of their streams.
 
@@ -89,11 +102,9 @@ def stream_keys(seed: int, namespace: str, names: Sequence[Name]) -> Words:
     DTypeError
         If a name is of a type that cannot be written down (see :func:`encode_name`), or ``names`` is no sequence.
     """
-    if not isinstance(names, Iterable):
-        raise DTypeError(f"names must be a sequence of names, not {type(names).__name__}")
     opened = hashlib.blake2b(encode_name((seed, namespace)), digest_size=16, person=STREAM)
     digests = bytearray()
-    for name in names:
+    for name in check_names(names):
         hasher = opened.copy()
         hasher.update(encode_name(name))
         digests += hasher.digest()

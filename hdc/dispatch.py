@@ -8,6 +8,9 @@ import importlib.util
 from functools import cache
 from typing import TypeVar
 
+import numpy as np
+
+from hdc.checks import integer, text
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
 from hdc.kernels import Backend, ListKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
@@ -19,6 +22,7 @@ _BACKENDS = {
 }
 _NEEDS = {"torch": ("torch", "array_api_compat")}
 """Libraries of built-in backends that come with an extra of the backend's name."""
+MOST_THREADS = 256
 AUTO = "numba"
 """What ``backend="auto"`` stands for."""
 
@@ -48,10 +52,10 @@ def backend(name: str, device: str = "cpu") -> Backend:
     ParameterError
         If the backend has no such device.
     """
-    found = _load(AUTO if name == "auto" else name)
-    if device == found.device:
+    found = _load(AUTO if text(name, "backend") == "auto" else name)
+    if text(device, "device") == found.device:
         return found
-    if found.on is None or not isinstance(device, str):
+    if found.on is None:
         raise ParameterError(
             f"backend {found.name!r} computes on device {found.device!r}, not on {device!r}; "
             "for a GPU take backend='torch', device='cuda'"
@@ -70,6 +74,27 @@ def _load(name: str) -> Backend:
         ) from error
     if not isinstance(found, Backend):
         raise ParameterError(f"backend {name!r} must be a hdc.kernels.Backend, not {type(found).__name__}")
+    return found
+
+
+def numpy_backend(name: str, what: str) -> Backend:
+    """Return the backend of a name, for what computes with NumPy arrays; raises as :func:`backend`.
+
+    Parameters
+    ----------
+    name : str
+        As :func:`backend` takes it.
+    what : str
+        Who computes: "an index".
+
+    Raises
+    ------
+    UnsupportedError
+        If the backend's arrays are not NumPy's.
+    """
+    found = backend(name)
+    if found.xp is not np:
+        raise UnsupportedError(f"{what} keeps NumPy arrays, and backend {name!r} has others; take backend='auto'")
     return found
 
 
@@ -106,7 +131,7 @@ def threads(n: int | None = None) -> int:
     Raises
     ------
     ParameterError
-        If ``n`` is not a whole number from 1 to 256.
+        If ``n`` is not an integer from 1 to 256.
 
     Examples
     --------
@@ -116,4 +141,4 @@ def threads(n: int | None = None) -> int:
     1
     >>> _ = hdc.threads(before)
     """
-    return backend("auto").threads(n)
+    return backend("auto").threads(None if n is None else integer(n, "n", 1, MOST_THREADS))

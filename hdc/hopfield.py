@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from hdc import atoms, bounds
 from hdc.atoms import Name
+from hdc.checks import choice, flag, instance
 from hdc.dispatch import backend as find_backend
-from hdc.errors import MismatchError, ParameterError
+from hdc.errors import MismatchError
 from hdc.models.map import MAPI
 from hdc.similarity import dots
 
@@ -59,11 +60,9 @@ class Hopfield:
         seed: int = 0,
         backend: str = "auto",
     ) -> None:
-        if form not in FORMS:
-            raise ParameterError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
         self.vsa = MAPI(dim, seed=seed, backend=backend)
-        self.signed = signed
-        self.form = form
+        self.signed = flag(signed, "signed")
+        self.form = choice(form, "form", FORMS)
         self._size = 0
         self._members = np.zeros((0, self.vsa.dim), dtype=np.int8)
         self._signs = np.zeros(0, dtype=np.int8)
@@ -137,7 +136,7 @@ class Hopfield:
         MismatchError
             If the memories differ in dimension, seed or signs.
         """
-        self.vsa.check_same(other.vsa)
+        self.vsa.check_same(instance(other, "other", Hopfield).vsa)
         if self.signed != other.signed:
             raise MismatchError(f"a {self.model} and a {other.model} memory have no intersection size")
         if self.form == other.form == "low-rank":

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from hdc import files
-from hdc.atoms import Name, encode_name
+from hdc.atoms import Name, check_names, encode_name
+from hdc.checks import instance
 from hdc.errors import DimensionError, FileFormatError, ParameterError, UnknownNameError
 from hdc.hopfield import Hopfield
 from hdc.kernels import Array
@@ -46,11 +47,11 @@ class ItemMemory:
     """
 
     def __init__(self, vsa: VSA, names: Iterable[Name] = ()) -> None:
-        self.vsa = vsa
+        self.vsa: VSA = instance(vsa, "vsa", VSA)
         self._names: list[Name] = []
         self._index: dict[bytes, int] = {}
         self._rows: Array = vsa.symbols(())
-        self.add(list(names))
+        self.add(list(check_names(names)))
 
     def __len__(self) -> int:
         return len(self._names)
@@ -106,6 +107,7 @@ class ItemMemory:
         DimensionError
             If there is not one vector for each name.
         """
+        names = list(check_names(names)) if not isinstance(names, str | bytes) else names
         rows = self.vsa.symbols(names) if vectors is None else self.vsa.check(vectors, "vectors")
         if rows.ndim != 2 or len(rows) != len(names):
             raise DimensionError(

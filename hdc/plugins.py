@@ -7,7 +7,8 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from hdc.errors import ParameterError, UnknownNameError
+from hdc.checks import text
+from hdc.errors import UnknownNameError
 
 
 def find(table: Mapping[str, str], group: str, name: str) -> Any:
@@ -18,9 +19,7 @@ def find(table: Mapping[str, str], group: str, name: str) -> Any:
     UnknownNameError
         If nothing is; the text lists the names that are.
     """
-    if not isinstance(name, str):
-        raise ParameterError(f"a {group.removeprefix('hdc.').rstrip('s')} is named by a str, not {name!r}")
-    if name in table:
+    if text(name, group.removeprefix("hdc.").rstrip("s")) in table:
         module, _, attribute = table[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
     for point in points(group):

@@ -10,10 +10,10 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from hdc.atoms import Name
-from hdc.checks import integer
+from hdc.atoms import Name, check_names
+from hdc.checks import instance, integer, mapping
 from hdc.dtypes import is_array
-from hdc.errors import EmptyBundleError, ParameterError, UnsupportedError
+from hdc.errors import DimensionError, EmptyBundleError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.memory import ItemMemory, Match
 from hdc.vsa import VSA
@@ -38,26 +38,51 @@ class Structure(ABC):
     gives: ClassVar[tuple[str, ...]]
     """What can be read back from an encoded vector: the names of methods."""
 
+    def __post_init__(self) -> None:
+        instance(self.vsa, "vsa", VSA)
+
     def vector(self, value: Any) -> Array:
         """Return a value's hypervector: an array is checked and kept, anything else is a symbol's name."""
         return self.vsa.check(value, "value") if is_array(value) else self.vsa.symbol(value)
 
     def vectors(self, values: Seq[Any] | Array) -> Array:
-        """Return the hypervectors of values, stacked along a new axis -2; an array is already stacked."""
+        """Return the hypervectors of values, stacked along a new axis -2; an array is already stacked.
+
+        Raises
+        ------
+        EmptyBundleError
+            If there is no value.
+        DimensionError
+            If they are one hypervector: put it in a list.
+        DTypeError
+            If they are no sequence.
+        """
         if is_array(values):
-            return self.vsa.check(values, "values")
-        if not len(values):
+            stacked = self.vsa.check(values, "values")
+            if stacked.ndim < 2:
+                raise DimensionError(
+                    f"a {type(self).__name__} takes several elements, (..., n, {self.vsa.storage}), and one vector was "
+                    "given; put it in a list"
+                )
+            return stacked
+        elements = list(check_names(values))
+        if not elements:
             raise EmptyBundleError(f"a {type(self).__name__} needs at least one element, and none was given")
-        if any(map(is_array, values)):
-            return self._stacked(map(self.vector, values))
-        return self.vsa.symbols(list(values))
+        if any(map(is_array, elements)):
+            return self._stacked(map(self.vector, elements))
+        return self.vsa.symbols(elements)
 
     def _stacked(self, vectors: Iterable[Array]) -> Array:
-        return self.vsa.xp.stack(self.vsa.xp.broadcast_arrays(*vectors), axis=-2)
+        members = list(vectors)
+        self.vsa.check_batches(*members)
+        return self.vsa.xp.stack(self.vsa.xp.broadcast_arrays(*members), axis=-2)
 
     def _cleanup(self, query: Array, memory: ItemMemory) -> Match:
-        self.vsa.check_same(memory.vsa)
-        return memory.cleanup(query)[0]
+        return self._checked(memory).cleanup(query)[0]
+
+    def _checked(self, memory: ItemMemory) -> ItemMemory:
+        self.vsa.check_same(instance(memory, "memory", ItemMemory).vsa)
+        return memory
 
 
 @dataclass(frozen=True)
@@ -83,8 +108,10 @@ class Record(Structure):
         ------
         EmptyBundleError
             If there is no field.
+        ParameterError
+            If ``fields`` is no mapping.
         """
-        if not fields:
+        if not mapping(fields, "fields"):
             raise EmptyBundleError("a Record needs at least one field, and none was given")
         pairs = [self.vsa.bind(self.vsa.role(name), self.vector(value)) for name, value in fields.items()]
         return self.vsa.bundle(self._stacked(pairs))
@@ -95,7 +122,7 @@ class Record(Structure):
 
     def decode(self, record: Array, fields: Seq[Name], memory: ItemMemory) -> dict[Name, Match]:
         """Return :meth:`get` for each field."""
-        return {field: self.get(record, field, memory) for field in fields}
+        return {field: self.get(record, field, memory) for field in check_names(fields)}
 
 
 @dataclass(frozen=True)
@@ -136,8 +163,7 @@ class Multiset(Structure):
 
     def decode(self, bundle: Array, memory: ItemMemory, size: int) -> list[Match]:
         """Return the ``size`` items of ``memory`` most like one bundle ``(storage,)``."""
-        self.vsa.check_same(memory.vsa)
-        return memory.cleanup(bundle, size)
+        return self._checked(memory).cleanup(bundle, integer(size, "size", 1))
 
 
 @dataclass(frozen=True)
@@ -181,7 +207,7 @@ class Sequence(Structure):
 
     def decode(self, sequence: Array, memory: ItemMemory, length: int) -> list[Match]:
         """Return the items at positions 0 to ``length - 1``."""
-        return [self.get(sequence, position, memory) for position in range(length)]
+        return [self.get(sequence, position, memory) for position in range(integer(length, "length", 0))]
 
 
 @dataclass(frozen=True)
@@ -209,7 +235,8 @@ class NGrams(Structure):
     gives: ClassVar[tuple[str, ...]] = ("contains",)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "n", integer(self.n, "n", least=1))
+        super().__post_init__()
+        object.__setattr__(self, "n", integer(self.n, "n", 1))
         if not self.vsa.binds_vectors:
             raise UnsupportedError(
                 f"n-grams bind hypervectors with each other, which {self.vsa.model} does not define; "
@@ -233,9 +260,10 @@ class NGrams(Structure):
         -------
         bool, or nested list of bool for a batch of bundles
         """
-        if len(gram) != self.n:
-            raise ParameterError(f"an n-gram has n={self.n} elements, and {len(gram)} were given")
-        (run,) = self._runs(self.vectors(gram))
+        elements = self.vectors(gram)
+        if tuple(elements.shape[:-1]) != (self.n,):
+            raise ParameterError(f"an n-gram has n={self.n} elements, and {elements.shape[-2]} were given")
+        (run,) = self._runs(elements)
         return self.vsa.contains(bundle, run, size).tolist()
 
     def _runs(self, vectors: Array) -> Array:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hdc import atoms, bounds
 from hdc.atoms import Name
 from hdc.bounds.warning import check_load
-from hdc.checks import integer
+from hdc.checks import choice, integer
 from hdc.dispatch import backend as find_backend
 from hdc.dtypes import dtype_name, is_array, kind
 from hdc.errors import (
@@ -33,6 +33,9 @@ from hdc.topk import top_scores
 
 MAX_DIM = 2**31 - 1
 """Most components of a model: Hamming distances are int32, and sparse atoms scale 32 random bits to positions."""
+
+MOST_FACTORS = 1 << 16
+"""Most factors of a product of roles."""
 
 SIMILARITY_BLOCK = 1 << 22
 """Scores that :meth:`VSA.nearest` holds at a time, by default (16 MiB of float32)."""
@@ -70,6 +73,10 @@ class Role:
         if len(self.factors) == 1:
             ((name, exponent),) = self.factors
             return Role(self.vsa, _merge_powers(((name, exponent * power),)))
+        if len(self.factors) * abs(power) > MOST_FACTORS:
+            raise ParameterError(
+                f"{len(self.factors)} roles to the power {power} have more than {MOST_FACTORS} factors"
+            )
         base = self.factors if power >= 0 else tuple((name, -p) for name, p in reversed(self.factors))
         return Role(self.vsa, _merge_powers(base * abs(power)))
 
@@ -119,12 +126,8 @@ class VSA(ABC):
     """Whether the first operand of bind is a hypervector (else it is a :class:`Role`)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dim", integer(self.dim, "dim", least=1))
-        if self.dim > MAX_DIM:
-            raise ParameterError(f"dim must be at most 2^31 - 1, not {self.dim}: distances are 32-bit integers")
+        object.__setattr__(self, "dim", integer(self.dim, "dim", 1, MAX_DIM))
         object.__setattr__(self, "seed", atoms.check_seed(self.seed))
-        if not isinstance(self.backend, str):
-            raise ParameterError(f"backend must be the name of one, not {self.backend!r}")
         object.__setattr__(self, "device", find_backend(self.backend, self.device).device)
 
     # ------------------------------------------------------------------ identity
@@ -533,20 +536,19 @@ class VSA(ABC):
                 f"weights of shape {tuple(w.shape)} do not broadcast to the members {tuple(members.shape[:-1])}"
             ) from None
 
-    def check_batches(self, a: Array, b: Array) -> tuple[int, ...]:
-        """Return the shape that the batch axes of two checked operands broadcast to.
+    def check_batches(self, *operands: Array) -> tuple[int, ...]:
+        """Return the shape that the batch axes of checked operands broadcast to.
 
         Raises
         ------
         DimensionError
             If they do not.
         """
+        batches = [tuple(operand.shape[:-1]) for operand in operands]
         try:
-            return np.broadcast_shapes(tuple(a.shape[:-1]), tuple(b.shape[:-1]))
+            return np.broadcast_shapes(*batches)
         except ValueError:
-            raise DimensionError(
-                f"batch axes {tuple(a.shape[:-1])} and {tuple(b.shape[:-1])} do not broadcast"
-            ) from None
+            raise DimensionError(f"batch axes {' and '.join(map(str, batches))} do not broadcast") from None
 
     def check_components(self, x: Any, kinds: str, what: str) -> Array:
         """Check an unpacked array: its last axis is ``dim`` and its dtype kind is one of ``kinds``."""
@@ -565,9 +567,7 @@ class VSA(ABC):
 
     def check_precision(self, name: Any, others: tuple[str, ...] = ()) -> None:
         """Check the name of a dtype of atoms: one of ``others``, or a float that the backend computes with."""
-        allowed = (*others, *self.kernels.arrays.floats)
-        if name not in allowed:
-            raise ParameterError(f"precision must be one of {', '.join(allowed)}, not {name!r}")
+        choice(name, "precision", (*others, *self.kernels.arrays.floats))
 
 
 def _plain_weights(weights: Any) -> npt.NDArray[Any]:

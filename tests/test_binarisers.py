@@ -17,6 +17,7 @@ from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, fit_tables,
 from hdc.apps.retrieval.binarisers.bebr.recurrence import initial, unit
 from hdc.apps.retrieval.binarisers.files import write_model
 from hdc.apps.retrieval.binarisers.symmetric import code_norms, symmetric_scores, symmetric_search
+from hdc.dispatch import backend
 from hdc.errors import (
     BackendUnavailableError,
     DimensionError,
@@ -28,6 +29,8 @@ from hdc.errors import (
 )
 from hdc.words import pack, unpack
 from tests import naive
+
+KERNELS = backend("auto")
 
 
 def clustered(n=700, d=32, seed=0, clusters=40):
@@ -80,7 +83,7 @@ def test_symmetric_score_is_the_exact_dot_product_over_the_norms(levels, dim, se
     norms = code_norms(codes, dim, levels)
     assert np.array_equal(norms, np.sqrt((components**2).sum(axis=1)))
     expected = ((components[:4] @ components.T) / (norms[:4, None] * norms)).astype(np.float32)
-    assert np.array_equal(symmetric_scores(codes[:4], codes, dim, levels), expected)
+    assert np.array_equal(symmetric_scores(KERNELS, codes[:4], codes, dim, levels), expected)
 
 
 @pytest.mark.parametrize("levels", [1, 2])
@@ -88,8 +91,8 @@ def test_symmetric_search_sorts_and_breaks_ties_by_id(levels, monkeypatch):
     monkeypatch.setattr("hdc.apps.retrieval.binarisers.symmetric.SCORES", 49)  # seven queries by seven codes
     codes = np.random.default_rng(0).integers(0, 4, (60, levels)).astype(np.uint64)
     queries = codes[::9]
-    scores, ids = symmetric_search(queries, codes, 2, levels, 11)
-    every = symmetric_scores(queries, codes, 2, levels)
+    scores, ids = symmetric_search(KERNELS, queries, codes, 2, levels, 11)
+    every = symmetric_scores(KERNELS, queries, codes, 2, levels)
     expected = np.argsort(-every, axis=1, kind="stable")[:, :11]
     assert np.array_equal(ids, expected)
     assert np.allclose(scores, np.take_along_axis(every, expected, axis=1))
@@ -247,12 +250,12 @@ def test_refining_lowers_the_stated_error():
         e = decoder.decode(codes) - x
         return ((e @ metric) ** 2).sum(axis=1) + decoder.parallel * (e * (x - mean)).sum(axis=1) ** 2
 
-    decoder = TableDecoder(mean, metric, 0.1, tables)
+    decoder = TableDecoder(mean, metric, 0.1, tables, "auto")
     before = errors(decoder, codes)
     after = errors(decoder, decoder.refine(x, codes, 20))
     assert (after <= before + 1e-2).all()
     assert after.sum() < 0.5 * before.sum()
-    fitted = TableDecoder(mean, metric, 0.1, fit_tables(x - mean, codes, tables, metric, 0.1))
+    fitted = fit_tables(x, codes, decoder)
     assert errors(fitted, codes).sum() < before.sum()
     assert np.array_equal(decoder.refine(x, codes, 0), codes)
 

@@ -146,12 +146,12 @@ def test_hypercontractive_bound_is_below_chebyshev():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"error": 0}, "error must lie strictly between 0 and 1, not 0"),
-        ({"error": 1}, "error must lie strictly between 0 and 1, not 1"),
-        ({"error": math.nan}, "error must lie strictly between 0 and 1"),
-        ({"items": 0}, "items must be a whole number of at least 1, not 0"),
-        ({"items": 2.5}, "items must be a whole number"),
-        ({"items": "many"}, "items must be a number or an array of numbers, not 'many'"),
+        ({"error": 0}, "error must be a number strictly between 0 and 1, not 0"),
+        ({"error": 1}, "error must be a number strictly between 0 and 1, not 1"),
+        ({"error": math.nan}, "error must be a number strictly between 0 and 1"),
+        ({"items": 0}, "items must be an integer of at least 1, not 0"),
+        ({"items": 2.5}, "items must be an integer"),
+        ({"items": "many"}, "items must be an integer of at least 1, not 'many'"),
         ({"items": 2000}, "needs at least 2000 different symbols, and universe=1000"),
         ({"universe": None}, "universe is needed"),
         ({"depth": 2}, "membership has no option 'depth'; it takes items, universe, error, ones"),

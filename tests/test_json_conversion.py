@@ -171,9 +171,9 @@ def test_a_path_that_fit_did_not_see_is_as_unfitted(numbers):
 @pytest.mark.parametrize(
     ("convert_", "message"),
     [
-        ("dates", "convert must be a tuple such as"),
-        (None, "convert must be a tuple such as"),
-        (("dates", "times"), "convert names 'times'; it may name dates, durations, numbers"),
+        ("dates", "convert must be a list"),
+        (None, "convert must be a list"),
+        (("dates", "times"), "each of convert must be one of dates, durations, numbers, not 'times'"),
     ],
 )
 def test_bad_conversions_are_told(convert_, message):

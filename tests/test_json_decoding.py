@@ -116,7 +116,7 @@ def test_bad_input(encoder, vectors):
         encoder.decode(vectors, "subject.sexx")
     with pytest.raises(ParameterError, match="call fit first"):
         JSONEncoder(4096).decode(vectors, "city")
-    with pytest.raises(ParameterError, match="k must be at least 1"):
+    with pytest.raises(ParameterError, match="k must be an integer of at least 1"):
         encoder.decode(vectors, "city", k=0)
     with pytest.raises(DimensionError):
         encoder.decode(vectors[:, :100], "city")

@@ -157,5 +157,5 @@ def test_an_encoder_can_be_pickled_without_what_it_holds():
 
 
 def test_it_must_be_callable():
-    with pytest.raises(ParameterError, match="string_encoder must be callable or None, not 'minilm'"):
+    with pytest.raises(ParameterError, match="string_encoder must be callable, not 'minilm'"):
         JSONEncoder(64, string_encoder="minilm").check()

@@ -231,7 +231,7 @@ def test_wrong_questions(index):
     for query in ({}, []):
         with pytest.raises(ParameterError, match="the query is empty"):
             index.search(query)
-    with pytest.raises(ParameterError, match="k must be at least 1"):
+    with pytest.raises(ParameterError, match="k must be an integer of at least 1"):
         index.search({"sex": "F"}, 0)
     with pytest.raises(ParameterError, match="there is no document 4; the index holds 0 to 3"):
         index.like(4)

@@ -130,7 +130,7 @@ def test_numbers_that_count_different_things_share_nothing():
     ("parameters", "message"),
     [
         ({"numbers": "exact"}, "numbers must be one of grid, smooth, not 'exact'"),
-        ({"bandwidth": 0}, "bandwidth must be a number between 1e-06 and 1e"),
+        ({"bandwidth": 0}, "bandwidth must be a number from 1e-06 to 1e"),
         ({"bandwidth": math.nan}, "bandwidth must be a number"),
         ({"bandwidth": True}, "bandwidth must be a number"),
         ({"bandwidth": "wide"}, "bandwidth must be a number"),

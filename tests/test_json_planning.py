@@ -108,5 +108,5 @@ def test_bad_input():
         encoder.capacity([])
     with pytest.raises(ParameterError, match="no value to decode"):
         encoder.capacity([{"other": 1}])
-    with pytest.raises(ParameterError, match="target must lie strictly between 0 and 1, not 1"):
+    with pytest.raises(ParameterError, match="target must be a number strictly between 0 and 1, not 1"):
         encoder.capacity(HELD_OUT, target=1)

@@ -143,7 +143,7 @@ def test_output_containers():
     assert np.array_equal(frame.to_numpy(), JSONEncoder(100, output="packed").fit_transform(PETS))
     assert isinstance(encoder.set_output().transform(PETS), pandas.DataFrame)
     assert isinstance(encoder.set_output(transform="default").transform(PETS), np.ndarray)
-    with pytest.raises(ParameterError, match="transform must be one of None, default, pandas, polars"):
+    with pytest.raises(ParameterError, match="transform must be one of default, pandas, polars"):
         encoder.set_output(transform="excel")
 
 

@@ -28,7 +28,7 @@ class TestCreation:
 
     def test_dim_fits_32_bit_distances(self):
         assert hdc.MAPB(2**31 - 1).storage == 2**25
-        with pytest.raises(errors.ParameterError, match="at most 2\\^31 - 1"):
+        with pytest.raises(errors.ParameterError, match="from 1 to 2147483647"):
             hdc.MAPB(2**31)
 
     @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ class TestMAPB:
             self.vsa.permute(np.full(16, 2**64 - 1, np.uint64))
 
     def test_membership_needs_the_size(self):
-        with pytest.raises(errors.ParameterError, match="size, on which membership in a MAP-B bundle depends"):
+        with pytest.raises(errors.ParameterError, match="size must be an integer of at least 1, not None"):
             self.vsa.contains(self.vsa.symbol("a"), self.vsa.symbols(["a"]))
 
     @pytest.mark.parametrize(("size", "bias"), [(1, 1), (2, 0.5), (3, 0.5), (4, 3 / 8), (5, 3 / 8), (10, 0.24609375)])

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc.checks import BETWEEN, choice, flag, integers, numbers, wrong
 from hdc.errors import ParameterError, UnknownNameError
 
 Real = npt.NDArray[np.float64]
@@ -153,15 +154,15 @@ _MAY_BE_ZERO = ("overlap",)
 
 def check_task(task: str) -> None:
     """Raise :class:`UnknownNameError` unless the task is known."""
-    if task not in TASKS:
+    if not isinstance(task, str) or task not in TASKS:
         raise UnknownNameError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
 
 
 def log_error(error: Any) -> Real:
     """Return the logarithm of an error rate strictly between 0 and 1."""
-    value = _number("error", error)
+    value = numbers(_given("error", error), "error")
     if not np.all((value > 0) & (value < 1)):
-        raise ParameterError(f"error must lie strictly between 0 and 1, not {_shown(value)}")
+        raise wrong(error, "error", BETWEEN)
     return np.asarray(np.log(value))
 
 
@@ -171,34 +172,29 @@ def whole(name: str, value: Any) -> Real:
 
 
 def _whole(name: str, value: Any) -> Real:
-    array, least = _number(name, value), 0 if name in _MAY_BE_ZERO else 1
-    if not np.all((array >= least) & (array == np.floor(array)) & np.isfinite(array)):
-        raise ParameterError(f"{name} must be a whole number of at least {least}, not {_shown(array)}")
-    return array
+    return integers(_given(name, value), name, 0 if name in _MAY_BE_ZERO else 1)
 
 
 def _positive(name: str, value: Any) -> Real:
-    array = _number(name, value)
+    array = numbers(_given(name, value), name)
     if not np.all((array > 0) & np.isfinite(array)):
-        raise ParameterError(f"{name} must be greater than 0, not {_shown(array)}")
+        raise wrong(value, name, "a number greater than 0")
     return array
 
 
-def _number(name: str, value: Any) -> Real:
+def _given(name: str, value: Any) -> Any:
     if value is None:
         raise ParameterError(f"{name} is needed for this task, and none was given")
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise ParameterError(f"{name} must be a number or an array of numbers, not {value!r}") from None
+    return value
 
 
 def _texts(options: Mapping[str, Any]) -> dict[str, Any]:
-    if options.get("shape", "tree") not in SHAPES:
-        raise ParameterError(f"shape must be one of {', '.join(SHAPES)}, not {options['shape']!r}")
-    if not isinstance(options.get("own", False), bool):
-        raise ParameterError(f"own must be True or False, not {options['own']!r}")
-    return dict(options)
+    checked = dict(options)
+    if "shape" in options:
+        checked["shape"] = choice(options["shape"], "shape", SHAPES)
+    if "own" in options:
+        checked["own"] = flag(options["own"], "own")
+    return checked
 
 
 def _shown(value: Real) -> str:

@@ -142,9 +142,9 @@ def find(task: str, model: str, kind: str) -> Bound:
         If no such bound is known; the text says which are.
     """
     check_task(task)
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise UnknownNameError(f"unknown bound {kind!r}; known: {', '.join(KINDS)}")
-    if model not in MODELS:
+    if not isinstance(model, str) or model not in MODELS:
         raise UnknownNameError(f"no bounds are known for model {model!r}; they are for {', '.join(MODELS)}")
     if (task, model, kind) in _TABLE:
         return _TABLE[task, model, kind]

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from hdc.bounds.solve import capacity
+from hdc.checks import flag
 from hdc.errors import HDCError
 
 UNIVERSE, ERROR = 1000, 0.5
@@ -24,7 +25,7 @@ def warn_beyond_capacity(enabled: bool = True) -> bool:
     other time (membership, Gaussian size, error 1/2); models without known bounds never warn.
     """
     global _warns
-    before, _warns = _warns, bool(enabled)
+    before, _warns = _warns, flag(enabled, "enabled")
     return before
 
 

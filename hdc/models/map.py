@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.bounds.formulas import majority_bias
-from hdc.checks import integer
+from hdc.checks import integer, listed, wrong
 from hdc.dtypes import kind, size
-from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
+from hdc.errors import DTypeError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.models.packed import Packed
 from hdc.similarity import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
@@ -245,9 +245,9 @@ class MAPB(Packed, _MAP):
         Raises
         ------
         ParameterError
-            If ``size`` is missing, or is not an integer of at least 1.
+            If ``size``, on which the threshold depends, is not an integer of at least 1.
         """
-        members = integer(size, "size, on which membership in a MAP-B bundle depends,", least=1)
+        members = integer(size, "size", 1)
         return self.similarity(bundle, items) >= majority_bias(members) / 2
 
     def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
@@ -258,7 +258,8 @@ class MAPB(Packed, _MAP):
         ParameterError
             If ``sizes`` is missing or less than 1.
         """
-        if sizes is None or min(sizes) < 1:
-            raise ParameterError(f"the intersection of MAP-B bundles needs both sizes (>= 1), and {sizes} was given")
+        given = [integer(size, "each of sizes", 1) for size in listed(sizes, "sizes")]
+        if len(given) != 2:
+            raise wrong(sizes, "sizes", "the number of members of each of the two bundles")
         similarity = self.xp.astype(self.similarity(x, y), self.xp.float64)
-        return math.sqrt(math.prod(sizes)) * self.xp.sin(math.pi / 2 * similarity)
+        return math.sqrt(math.prod(given)) * self.xp.sin(math.pi / 2 * similarity)

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.atoms import Name, encode_name
-from hdc.checks import integer
-from hdc.errors import MismatchError, ParameterError, UnsupportedError
+from hdc.checks import choice, integer
+from hdc.errors import MismatchError, UnsupportedError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
 from hdc.similarity import cosine, dots, weighted_sum
@@ -54,8 +54,7 @@ class MBAT(VSA):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.matrix, str) or self.matrix not in FAMILIES:
-            raise ParameterError(f"matrix must be one of {', '.join(FAMILIES)}, not {self.matrix!r}")
+        choice(self.matrix, "matrix", tuple(FAMILIES))
         self.check_precision(self.precision)
 
     @property

@@ -16,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.checks import integer
+from hdc.checks import choice, integer
 from hdc.dtypes import outer
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE
 from hdc.models.packed import Packed
 from hdc.similarity import BLOCK, dots, magnitude, normalised, pairwise, squared_norms, total_weight, weighted_sum
-from hdc.vsa import VSA, Role
+from hdc.vsa import MAX_DIM, VSA, Role
 
 Counts = npt.NDArray[np.int64]
 BINDINGS = ("shift", "segment")
@@ -57,14 +57,11 @@ class _Sparse(VSA):
 
     def __post_init__(self, load: int) -> None:
         super().__post_init__()
-        if self.binding not in BINDINGS:
-            raise ParameterError(f"binding must be one of {', '.join(BINDINGS)}, not {self.binding!r}")
+        choice(self.binding, "binding", BINDINGS)
         if self.dim < 2:
             raise ParameterError(f"{self.model} needs dim of at least 2, not {self.dim}")
-        for name, value in (("ones", self.ones), ("load", load)):
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-                raise ParameterError(f"{name} must be a positive integer, or 0 to have it chosen, not {value!r}")
-        object.__setattr__(self, "ones", int(self.ones) or self._choose_ones(int(load)))
+        ones, load = integer(self.ones, "ones", 0), integer(load, "load", 0, MAX_DIM)
+        object.__setattr__(self, "ones", ones or self._choose_ones(load))
         if not 1 <= self.ones < self.dim:
             raise ParameterError(f"ones must be between 1 and dim - 1 = {self.dim - 1}, not {self.ones}")
         if self.binding == "segment" and self.dim % self.ones:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Self, TypeAlias
 
 from hdc.apps.json.document.paths import PathRules, parse_path, show_path
+from hdc.checks import choice, mapping, number, shown
 from hdc.errors import ParameterError
 
 Mode: TypeAlias = Literal["auto", "bag", "sequence", "soft", "both"]
@@ -52,15 +53,10 @@ class Layout:
         """
         modes: Mapping[str, Mode] = arrays if isinstance(arrays, Mapping) else {"": arrays}
         for path, mode in modes.items():
-            if mode not in MODES:
-                place = f"arrays[{path!r}]" if path else "arrays"
-                raise ParameterError(f"{place} must be one of {', '.join(MODES)}, not {mode!r}")
-        factors = {} if weights is None else weights
-        if not isinstance(factors, Mapping):
-            raise ParameterError(f"weights must map paths to numbers, such as {{'name': 2}}, not {weights!r}")
+            choice(mode, f"arrays[{shown(path)}]" if path else "arrays", MODES)
+        factors = {} if weights is None else mapping(weights, "weights")
         for path, factor in factors.items():
-            if isinstance(factor, bool) or not isinstance(factor, int | float) or not 0 <= factor <= LARGEST_WEIGHT:
-                raise ParameterError(f"weights[{path!r}] must be from 0 to {LARGEST_WEIGHT:g}, not {factor!r}")
+            number(factor, f"weights[{shown(path)}]", 0, LARGEST_WEIGHT)
         layout = cls(PathRules(modes, "auto"), PathRules(factors, 1.0))
         for path in (*modes, *factors):
             layout._check_positions(path)

@@ -22,6 +22,7 @@ from hdc.apps.json.document.paths import Path, any_position, scale_path, show_pa
 from hdc.apps.json.encoder.decoder import LARGEST_COSINE, Codebook
 from hdc.apps.json.values.numbers import NUMBER
 from hdc.apps.json.values.values import Values
+from hdc.checks import fraction
 from hdc.errors import ParameterError
 
 LEAVES = 96
@@ -193,8 +194,7 @@ def predict(
     ParameterError
         If nothing was fitted, there is no value to decode, or the target does not lie strictly between 0 and 1.
     """
-    if not 0 < target < 1:
-        raise ParameterError(f"target must lie strictly between 0 and 1, not {target!r}")
+    target = fraction(target, "target")
     if not values.profile.documents:
         raise ParameterError("capacity needs the values that fit saw; call fit first")
     samples = _samples(weighed, gain)

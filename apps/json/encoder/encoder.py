@@ -27,6 +27,7 @@ from hdc.apps.json.values.embedding import Embeddings, StringEncoder
 from hdc.apps.json.values.learning import ProfileBuilder
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Numbers, ValueOptions, Values
+from hdc.checks import choice, integer, number
 from hdc.errors import FileFormatError, ParameterError
 
 Floats = npt.NDArray[np.float32]
@@ -193,10 +194,8 @@ class JSONEncoder(Transformer):
         ParameterError
             If one is out of range.
         """
-        if self.output not in OUTPUTS:
-            raise ParameterError(f"output must be one of {', '.join(OUTPUTS)}, not {self.output!r}")
-        if not 0 <= self.balance <= 1:
-            raise ParameterError(f"balance must be between 0 and 1, not {self.balance!r}")
+        choice(self.output, "output", OUTPUTS)
+        number(self.balance, "balance", 0, 1)
         _ = self.vsa, self.layout, self.values
 
     @property
@@ -379,13 +378,10 @@ class JSONEncoder(Transformer):
             If these are no vectors of this encoder.
         """
         self.check()
-        if k < 1:
-            raise ParameterError(f"k must be at least 1, not {k}")
-        steps = parse_path(path) if isinstance(path, str) else path
+        k, rows = integer(k, "k", 1), np.asarray(vectors)
+        steps = path if isinstance(path, tuple) else parse_path(path)
         decoder = Decoder(on_host(self.vsa), self.values, self.layout, steps)
-        if np.ndim(vectors) == 1:
-            return decoder.decode(vectors[None], k)[0]
-        return decoder.decode(vectors, k)
+        return decoder.decode(rows[None], k)[0] if rows.ndim == 1 else decoder.decode(rows, k)
 
     def capacity(self, documents: Iterable[Any], target: float = 0.99) -> Capacity:
         """Predict how well :meth:`decode` finds the values of documents at this dimension, and which would do.

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.parameters import Parameters
-from hdc.errors import ParameterError
+from hdc.checks import choice
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-CONTAINERS = (None, "default", "pandas", "polars")
+CONTAINERS = ("default", "pandas", "polars")
 """What :meth:`Transformer.set_output` takes."""
 
 
@@ -53,10 +53,9 @@ class Transformer(Parameters, ABC):
         ParameterError
             If it is none of these.
         """
-        if transform not in CONTAINERS:
-            raise ParameterError(f"transform must be one of {', '.join(map(str, CONTAINERS))}, not {transform!r}")
         if transform is not None:
-            self._container = None if transform == "default" else transform
+            chosen = choice(transform, "transform", CONTAINERS)
+            self._container = None if chosen == "default" else chosen
         return self
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:

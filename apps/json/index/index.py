@@ -20,6 +20,7 @@ from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, key_of
 from hdc.apps.json.index.where import Filter, as_filter
 from hdc.apps.json.reading import Record
 from hdc.apps.json.values.embedding import StringEncoder
+from hdc.checks import integer
 from hdc.errors import FileFormatError, ParameterError
 from hdc.search.index import Index
 from hdc.store import Store
@@ -262,7 +263,8 @@ class JSONIndex(Index):
             If the query is no JSON or asks for nothing, a condition cannot be read, or k is below 1.
         """
         question, accept = Question(query, self.encoder, missing, self._values), as_filter(where)
-        best = Best(_checked(k), question.least)
+        k = integer(k, "k", 1)
+        best = Best(k, question.least)
         scales = self._store.rows("scales")
         ids = self._store.ids()
         for rows, estimates in self._near(question.vector, question.estimate, 4 * max(k, question.least)):
@@ -289,7 +291,7 @@ class JSONIndex(Index):
             If there is no document of that id, a condition cannot be read, or k is below 1.
         """
         vector = self._unit([self.document(number)])[0]
-        accept, ids, first = as_filter(where), self._store.ids(), 4 * _checked(k)
+        accept, ids, first = as_filter(where), self._store.ids(), 4 * integer(k, "k", 1)
         hits: list[Hit] = []
         for rows, cosines in self._near(vector, lambda dots, scales: dots / _positive(scales[:, LENGTH]), first):
             for other, cosine in zip(ids[rows].tolist(), cosines.tolist(), strict=True):
@@ -364,12 +366,6 @@ def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: s
     if key is not None:
         parse_path(key)
     return Store.create(path, JSONIndex.KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})
-
-
-def _checked(k: int) -> int:
-    if k < 1:
-        raise ParameterError(f"k must be at least 1, not {k}")
-    return k
 
 
 def _positive(lengths: Scores) -> Scores:

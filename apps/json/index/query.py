@@ -11,6 +11,7 @@ from hdc.apps.json.index.candidates import Scores
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.rows import NORM
 from hdc.apps.json.values.values import Values
+from hdc.checks import choice
 from hdc.errors import ParameterError
 
 Missing: TypeAlias = Literal["ignore", "count"]
@@ -63,8 +64,7 @@ class Question:
     def __init__(self, query: Any, encoder: JSONEncoder, missing: Missing, values: Values | None = None) -> None:
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
-        if missing not in MISSING:
-            raise ParameterError(f"missing must be one of {', '.join(MISSING)}, not {missing!r}")
+        choice(missing, "missing", MISSING)
         ((vectors, norms),) = encoder.encode([query])
         self.vector: Scores = vectors[0]
         self._norm, self._dim = float(norms[0]), encoder.dim

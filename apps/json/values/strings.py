@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
+from hdc.checks import choice, mapping, number
 from hdc.errors import ParameterError
 
 MAX_WORDS = 1024
@@ -53,15 +54,10 @@ class Shares(NamedTuple):
         ParameterError
             If a part is unknown, a weight is no number from 0, all are 0, or an encoder is weighed that is missing.
         """
-        if weights is not None and not isinstance(weights, Mapping):
-            raise ParameterError(f'strings must be a mapping such as {{"ngrams": 0.3}} or None, not {weights!r}')
         parts: dict[str, Any] = cls(encoder=float(encoded))._asdict()
-        for part, weight in (weights or {}).items():
-            if part not in parts:
-                raise ParameterError(f"strings names {part!r}; its parts are {', '.join(parts)}")
-            if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
-                raise ParameterError(f"the weight of {part!r} in strings must be a number from 0, not {weight!r}")
-            parts[part] = float(weight)
+        for part, weight in ({} if weights is None else mapping(weights, "strings")).items():
+            choice(part, "each part of strings", parts)
+            parts[part] = number(weight, f"strings[{part!r}]", 0)
         if parts["encoder"] and not encoded:
             raise ParameterError('strings weighs "encoder", and there is none; give string_encoder=...')
         total = sum(parts.values())

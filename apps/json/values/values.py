@@ -28,6 +28,7 @@ from hdc.apps.json.values.numbers import (
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.strings import CODE, Shares, ngrams_of, words_of
 from hdc.apps.json.values.tokens import Token, Tokens, constant_tokens
+from hdc.checks import choice, flag, function, listed, number
 from hdc.errors import ParameterError
 
 Numbers: TypeAlias = Literal["grid", "smooth"]
@@ -69,19 +70,13 @@ class ValueOptions:
     rarity: bool = True
 
     def __post_init__(self) -> None:
-        if self.numbers not in NUMBERS:
-            raise ParameterError(f"numbers must be one of {', '.join(NUMBERS)}, not {self.numbers!r}")
-        width, (least, greatest) = self.bandwidth, BANDWIDTHS
-        if isinstance(width, bool) or not isinstance(width, int | float) or not least <= width <= greatest:
-            raise ParameterError(f"bandwidth must be a number between {least:g} and {greatest:g}, not {width!r}")
-        if isinstance(self.convert, str) or not isinstance(self.convert, Collection):
-            raise ParameterError(f'convert must be a tuple such as ("dates", "durations"), not {self.convert!r}')
-        if unknown := [name for name in self.convert if name not in CONVERSIONS]:
-            raise ParameterError(f"convert names {unknown[0]!r}; it may name {', '.join(CONVERSIONS)}")
-        if self.string_encoder is not None and not callable(self.string_encoder):
-            raise ParameterError(f"string_encoder must be callable or None, not {self.string_encoder!r}")
-        if not isinstance(self.rarity, bool):
-            raise ParameterError(f"rarity must be True or False, not {self.rarity!r}")
+        choice(self.numbers, "numbers", NUMBERS)
+        number(self.bandwidth, "bandwidth", *BANDWIDTHS)
+        for name in listed(self.convert, "convert"):
+            choice(name, "each of convert", CONVERSIONS)
+        if self.string_encoder is not None:
+            function(self.string_encoder, "string_encoder")
+        flag(self.rarity, "rarity")
         _ = self.shares
 
     @property

@@ -18,8 +18,8 @@ _CLASSES: dict[str, type[SignBinarizer] | type[RaBitQBinarizer] | type[Recurrent
 }
 
 
-def load(folder: Any) -> Binarizer:
-    """Read a binariser of whatever class from the folder it was saved in.
+def load(folder: Any, backend: str = "auto") -> Binarizer:
+    """Read a binariser of whatever class from the folder it was saved in, to compute on a backend.
 
     Raises
     ------
@@ -31,4 +31,4 @@ def load(folder: Any) -> Binarizer:
     name = model_class(folder)
     if name not in _CLASSES:
         raise FileFormatError(f"{folder} holds a {name!r}; this release knows {', '.join(_CLASSES)}")
-    return _CLASSES[name].load(folder)
+    return _CLASSES[name].load(folder, backend)

@@ -16,9 +16,9 @@ from hdc.apps.retrieval.binarisers.files import read_model, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
-from hdc.dispatch import backend as find_backend
+from hdc.dispatch import numpy_backend, table_kernels
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
-from hdc.kernels import ListKernels, TableKernels
+from hdc.kernels import Backend
 from hdc.words import Words, word_count
 
 Floats = npt.NDArray[np.float32]
@@ -29,22 +29,6 @@ BLOCK_BYTES = 1 << 26
 
 GROUP_BITS = 4
 """A nibble table has one entry for each value of so many bits."""
-
-
-def table_kernels() -> TableKernels:
-    """Return the compiled table kernels."""
-    kernels = find_backend("auto").tables
-    if kernels is None:
-        raise UnsupportedError("the default backend has no table kernels")
-    return kernels
-
-
-def list_kernels() -> ListKernels:
-    """Return the compiled kernels of inverted files."""
-    kernels = find_backend("auto").lists
-    if kernels is None:
-        raise UnsupportedError("the default backend has no kernels of lists")
-    return kernels
 
 
 def blocks(rows: int, row_bytes: int) -> Iterator[slice]:
@@ -61,6 +45,8 @@ class Binarizer(Parameters, ABC):
     """Components of a code; set by :meth:`fit`."""
     n_features_in_: int
     mean_: Floats
+    backend: str
+    """What computes; another one after :meth:`set_params`, at once."""
 
     @abstractmethod
     def fit(self, X: Any, y: None = None) -> Self:
@@ -73,6 +59,29 @@ class Binarizer(Parameters, ABC):
     @abstractmethod
     def nibble_tables(self, queries: Any) -> Floats:
         """Return ``(q, 16, groups)`` float32: what each value of each four bits of a code adds to a query's score."""
+
+    @property
+    def kernels(self) -> Backend:
+        """The backend.
+
+        Raises
+        ------
+        UnknownNameError, BackendUnavailableError
+            If there is no such backend, or its library is not installed.
+        UnsupportedError
+            If its arrays are not NumPy's.
+        """
+        return numpy_backend(self.backend, f"a {type(self).__name__}")
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name; see :meth:`hdc.apps.parameters.Parameters.set_params`.
+
+        What was fitted stays until the next ``fit``, but for the backend, which computes from now on.
+        """
+        super().set_params(**parameters)
+        if "backend" in parameters and hasattr(self, "n_features_in_"):
+            self._prepare()
+        return self
 
     def scale(self, codes: Words) -> Floats:
         """Return ``(n,)`` float32: what the looked-up sum of each code is multiplied by."""
@@ -164,7 +173,7 @@ class Binarizer(Parameters, ABC):
         items = self._as_codes(codes)
         if not self._looks_up(queries, asymmetric):
             signs = self._signs(self._as_query_codes(queries)), self._signs(items)
-            return symmetric_scores(*signs, self.dim_, self.levels)
+            return symmetric_scores(self.kernels, *signs, self.dim_, self.levels)
         rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
         tables, as_bytes = byte_tables(self.nibble_tables(rows)), self._sign_bytes(items)
         sums = np.zeros((len(rows), len(items)), dtype=np.float32)
@@ -200,7 +209,7 @@ class Binarizer(Parameters, ABC):
         k = min(integer(k, "k", 1), len(items))
         if not self._looks_up(queries, asymmetric):
             signs = self._signs(self._as_query_codes(queries)), self._signs(items)
-            return symmetric_search(*signs, self.dim_, self.levels, k)
+            return symmetric_search(self.kernels, *signs, self.dim_, self.levels, k)
         return self._search_tables(queries, items, k)
 
     def _looks_up(self, queries: Any, asymmetric: bool) -> bool:
@@ -217,7 +226,7 @@ class Binarizer(Parameters, ABC):
             as_bytes, scale, offset = self._sign_bytes(codes), self.scale(codes), self.offset(codes)
             for part in blocks(len(rows), 2 * as_bytes.shape[1] * 1024):
                 tables = byte_tables(self.nibble_tables(finite(rows[part], part.start, "queries")))
-                scores[part], ids[part] = table_kernels().top_k(tables, as_bytes, scale, offset, k)
+                scores[part], ids[part] = table_kernels(self.kernels).top_k(tables, as_bytes, scale, offset, k)
         return scores, ids
 
     def _sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
@@ -256,6 +265,8 @@ class Binarizer(Parameters, ABC):
     def save(self, folder: Any) -> None:
         """Write ``model.safetensors`` and, last, ``model.json`` with its checksum into a folder, made if need be.
 
+        The backend is not part of a saved model.
+
         Raises
         ------
         ParameterError
@@ -264,11 +275,11 @@ class Binarizer(Parameters, ABC):
             If the folder cannot be written.
         """
         self._check_fitted()
-        write_model(folder, type(self).__name__, self.get_params(), self._state())
+        write_model(folder, type(self).__name__, self._own_params(), self._state())
 
     @classmethod
-    def load(cls, folder: Any) -> Self:
-        """Read a model that :meth:`save` wrote.
+    def load(cls, folder: Any, backend: str = "auto") -> Self:
+        """Read a model that :meth:`save` wrote, to compute on a backend.
 
         Raises
         ------
@@ -278,12 +289,20 @@ class Binarizer(Parameters, ABC):
             If it cannot be read.
         """
         parameters, arrays = read_model(folder, cls.__name__)
-        model = cls(**parameters)
+        model = cls(**{**parameters, "backend": backend})
         try:
             model._set_state(arrays)
         except KeyError as error:
             raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None
         return model
+
+    def _own_params(self) -> dict[str, Any]:
+        """Return the parameters that say what a model learns: all but the backend."""
+        return {name: value for name, value in self.get_params().items() if name != "backend"}
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make what searches need of the fitted arrays, on the backend."""
 
     @abstractmethod
     def _state(self) -> dict[str, npt.NDArray[Any]]:

@@ -7,12 +7,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import BLOCK_BYTES, Binarizer, Floats, Ids, blocks, list_kernels, sign_tables
+from hdc.apps.retrieval.binarisers.base import BLOCK_BYTES, Binarizer, Floats, Ids, blocks, sign_tables
 from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
-from hdc.dispatch import backend as find_backend
-from hdc.dispatch import search_kernels
+from hdc.dispatch import list_kernels, search_kernels
 from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import ESTIMATE_BITS, Centroids
 from hdc.search.estimates import Asked, Factors
@@ -46,6 +45,8 @@ class RaBitQBinarizer(Binarizer):
         shorter. At most 2**24. A fitted model has ``lists_`` of them.
     seed : int
         Of the operator and the lists.
+    backend : str
+        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
 
     Examples
     --------
@@ -60,9 +61,10 @@ class RaBitQBinarizer(Binarizer):
     array([0, 1])
     """
 
-    def __init__(self, lists: int = 1, seed: int = 0) -> None:
+    def __init__(self, lists: int = 1, seed: int = 0, backend: str = "auto") -> None:
         self.lists = lists
         self.seed = seed
+        self.backend = backend
 
     def fit(self, X: Any, y: None = None) -> Self:
         """Find the mean of ``(n, d)`` float vectors, and the lists; raises as :meth:`SignBinarizer.fit`.
@@ -92,11 +94,11 @@ class RaBitQBinarizer(Binarizer):
 
     def _find_lists(self, sample: Floats, rng: np.random.Generator) -> None:
         """Find directions, and how far along each its vectors lie in the mean."""
-        integers = search_kernels(find_backend("auto")).rounded(sample, 127)[0].astype(np.int8)
+        integers = search_kernels(self.kernels).rounded(sample, 127)[0].astype(np.int8)
         units = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), np.float32(1e-30))
 
         def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:
-            return np.asarray(list_kernels().centroids(directions).nearest(integers, 1)[1][:, 0])
+            return np.asarray(list_kernels(self.kernels).centroids(directions).nearest(integers, 1)[1][:, 0])
 
         directions = spherical_means(len(sample), self.lists, units.__getitem__, nearest_of, rng)
         cells = nearest_of(directions)
@@ -110,7 +112,7 @@ class RaBitQBinarizer(Binarizer):
     def _prepare(self) -> None:
         self.n_features_in_ = self.dim_ = len(self.mean_)
         self.lists_ = len(self.lengths_)
-        self._rotate = Rotations(self.dim_, self.dim_, self.seed)
+        self._rotate = Rotations(self.dim_, self.dim_, self.seed, self.kernels.name)
         self._centroids: Centroids | None = None
         centres = self.directions_ * self.lengths_[:, None] if self.lists_ > 1 else self.mean_[None]
         self._centres = self._rotate(centres)
@@ -122,8 +124,8 @@ class RaBitQBinarizer(Binarizer):
         if self.lists_ == 1:
             return (x @ self.mean_)[:, None], np.zeros((len(x), 1), dtype=np.int64)
         if self._centroids is None:
-            self._centroids = list_kernels().centroids(self.directions_)
-        integers, unit = search_kernels(find_backend("auto")).rounded(x, 127)
+            self._centroids = list_kernels(self.kernels).centroids(self.directions_)
+        integers, unit = search_kernels(self.kernels).rounded(x, 127)
         dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
         return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
 
@@ -205,7 +207,7 @@ class RaBitQBinarizer(Binarizer):
     def asked(self, queries: Floats, probes: int) -> Asked:
         """Round ``(q, d)`` float32 queries to integers of four bits, and find their nearest lists."""
         rotated = self._rotate(queries)
-        integers, unit = search_kernels(find_backend("auto")).rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
+        integers, unit = search_kernels(self.kernels).rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
         unit /= np.float32(math.sqrt(self.dim_))
         factors = np.stack([2 * unit, -unit * integers.sum(axis=1, dtype=np.int32)], axis=1).astype(np.float32)
         base, lists = self._nearest(queries, min(probes, self.lists_))
@@ -233,7 +235,7 @@ class RaBitQBinarizer(Binarizer):
         for part in blocks(len(rows) if k else 0, 2 * 1024 * 8 * word_count(self.dim_)):
             asked = finite(rows[part], part.start, "queries")
             best[part], ids[part] = top_scores(
-                find_backend("auto"), partial(self._scores_of, asked, codes), len(codes), k, BLOCK_BYTES // 16
+                self.kernels, partial(self._scores_of, asked, codes), len(codes), k, BLOCK_BYTES // 16
             )
         return best, ids
 

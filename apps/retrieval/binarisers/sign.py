@@ -20,11 +20,12 @@ class Rotations:
     Parameters
     ----------
     d, dim, seed : int
+    backend : str
     """
 
-    def __init__(self, d: int, dim: int, seed: int) -> None:
+    def __init__(self, d: int, dim: int, seed: int, backend: str) -> None:
         self.dim = dim
-        self._vsa = hdc.MBAT(d, seed=seed, matrix="hadamard")
+        self._vsa = hdc.MBAT(d, seed=seed, matrix="hadamard", backend=backend)
         self._roles = [self._vsa.role(f"rotation {i}") ** 2 for i in range(-(-dim // d))]
 
     def __call__(self, x: Floats) -> Floats:
@@ -62,6 +63,8 @@ class SignBinarizer(Binarizer):
         Without it, ``dim`` is at most d, and the first components are taken.
     seed : int
         Of the operators.
+    backend : str
+        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
 
     Examples
     --------
@@ -76,11 +79,19 @@ class SignBinarizer(Binarizer):
     array([0, 1])
     """
 
-    def __init__(self, dim: int | None = None, centre: bool = True, rotate: bool = True, seed: int = 0) -> None:
+    def __init__(
+        self,
+        dim: int | None = None,
+        centre: bool = True,
+        rotate: bool = True,
+        seed: int = 0,
+        backend: str = "auto",
+    ) -> None:
         self.dim = dim
         self.centre = centre
         self.rotate = rotate
         self.seed = seed
+        self.backend = backend
 
     def fit(self, X: Any, y: None = None) -> Self:
         """Compute the mean of ``(n, d)`` float vectors, block by block.
@@ -104,7 +115,7 @@ class SignBinarizer(Binarizer):
         self.n_features_in_ = len(self.mean_)
         d = self.n_features_in_
         self.dim_ = d if self.dim is None else self.dim
-        self._rotations = Rotations(d, self.dim_, self.seed)
+        self._rotations = Rotations(d, self.dim_, self.seed, self.kernels.name)
 
     def _project(self, x: Floats) -> Floats:
         return self._rotations(x) if self.rotate else x[:, : self.dim_]

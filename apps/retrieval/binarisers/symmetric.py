@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from hdc.dispatch import backend as find_backend
 from hdc.dispatch import search_kernels
+from hdc.kernels import Backend
 from hdc.topk import top_scores
 from hdc.words import Words
 
@@ -38,27 +38,29 @@ def code_norms(codes: Words, dim: int, levels: int) -> npt.NDArray[np.float64]:
     return norms
 
 
-def symmetric_scores(queries: Words, codes: Words, dim: int, levels: int) -> Floats:
+def symmetric_scores(kernels: Backend, queries: Words, codes: Words, dim: int, levels: int) -> Floats:
     """Return the ``(q, n)`` float32 cosines of all pairs of codes."""
     planes = _planes(queries, levels), _planes(codes, levels)
     norms = code_norms(queries, dim, levels)[:, None] * code_norms(codes, dim, levels)
-    dots = np.asarray(search_kernels(find_backend("auto")).code_dots(*planes, dim))
+    dots = np.asarray(search_kernels(kernels).code_dots(*planes, dim))
     return np.asarray(dots / norms, dtype=np.float32)
 
 
-def symmetric_search(queries: Words, codes: Words, dim: int, levels: int, k: int) -> tuple[Floats, Ids]:
+def symmetric_search(
+    kernels: Backend, queries: Words, codes: Words, dim: int, levels: int, k: int
+) -> tuple[Floats, Ids]:
     """Return the k greatest cosines of each query and their ids, lower ids first among equals."""
     if levels == 1 and k:
-        distances, ids = search_kernels(find_backend("auto")).top_k(queries, codes, k)
+        distances, ids = search_kernels(kernels).top_k(queries, codes, k)
         return (1 - 2 * distances.astype(np.float64) / dim).astype(np.float32), ids
     scores = np.empty((len(queries), k), dtype=np.float32)
     ids = np.empty((len(queries), k), dtype=np.int64)
     for start in range(0, len(queries) if k else 0, QUERY_BLOCK):
         part = slice(start, start + QUERY_BLOCK)
-        scores_of = partial(_scores_of, queries[part], codes, dim, levels)
-        scores[part], ids[part] = top_scores(find_backend("auto"), scores_of, len(codes), k, SCORES)
+        scores_of = partial(_scores_of, kernels, queries[part], codes, dim, levels)
+        scores[part], ids[part] = top_scores(kernels, scores_of, len(codes), k, SCORES)
     return scores, ids
 
 
-def _scores_of(queries: Words, codes: Words, dim: int, levels: int, items: slice) -> Floats:
-    return symmetric_scores(queries, codes[items], dim, levels)
+def _scores_of(kernels: Backend, queries: Words, codes: Words, dim: int, levels: int, items: slice) -> Floats:
+    return symmetric_scores(kernels, queries, codes[items], dim, levels)

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
-from hdc.apps.retrieval.binarisers.base import list_kernels
 from hdc.apps.retrieval.index.binary import EFFORT, KINDS, PROBES, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite, unit
 from hdc.checks import integer
-from hdc.dispatch import backend as find_backend
+from hdc.dispatch import list_kernels
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.search.estimates import Estimates
 from hdc.search.index import Index
@@ -66,7 +65,7 @@ class EmbeddingIndex(Index):
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
         self._by_tables = isinstance(model, RecurrentBinarizer) and model.rounds > 0
-        self._estimates = Estimates(model, list_kernels()) if isinstance(model, RaBitQBinarizer) else None
+        self._estimates = Estimates(model, list_kernels(model.kernels)) if isinstance(model, RaBitQBinarizer) else None
         self._live: tuple[tuple[int, int], Words, Ids] | None = None
 
     @classmethod
@@ -85,6 +84,7 @@ class EmbeddingIndex(Index):
         path : path or None
             A new folder, in which the model is kept too; None makes an index in memory.
         model : fitted binariser
+            Its backend is the index's.
         kind : {"flat", "ivf", "hnsw"}, optional
             As :class:`BinaryIndex`; an ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` of several lists,
             which makes no other kind. Left out, it is ``flat``, or ``ivf`` for that.
@@ -111,16 +111,17 @@ class EmbeddingIndex(Index):
         kind = "flat" if kind is None else kind
         _check_lengths(model)
         originals = None if keep is None else (keep, model.n_features_in_)
+        settings: dict[str, Any] = {"levels": levels, "kind": kind, "originals": originals, "backend": model.backend}
         if path is None:
-            return cls(model, BinaryIndex(dim, levels=levels, kind=kind, originals=originals))
+            return cls(model, BinaryIndex(dim, **settings))
         folder = _new_folder(path)
-        codes = BinaryIndex(dim, levels=levels, kind=kind, originals=originals, path=folder / CODES)
+        codes = BinaryIndex(dim, **settings, path=folder / CODES)
         model.save(folder / MODEL)
         return cls(model, codes)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, writable: bool = False) -> Self:
-        """Open an index that :meth:`create` made.
+    def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
+        """Open an index that :meth:`create` made, to search on a backend whose arrays are NumPy's.
 
         Raises
         ------
@@ -134,7 +135,10 @@ class EmbeddingIndex(Index):
         folder = Path(path)
         if not (folder / CODES).is_dir() or not (folder / MODEL).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
-        model, codes = load(folder / MODEL), BinaryIndex.open(folder / CODES, writable=writable)
+        model, codes = (
+            load(folder / MODEL, backend),
+            BinaryIndex.open(folder / CODES, writable=writable, backend=backend),
+        )
         if codes.levels * word_count(codes.dim) != model.words:
             codes.close()
             raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
@@ -310,7 +314,7 @@ class EmbeddingIndex(Index):
                 distances, found = estimates.search(parts, asked, wanted, probes)
                 scores[part], ids[part] = self._by_originals(asked, self._as_scores(distances, found), found, k)
 
-        find_backend("auto").share(some, len(rows), QUERY_TIME)
+        self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids
 
     def _search_tables(self, asked: Floats, k: int, more: int, probes: int, effort: int) -> tuple[Floats, Ids]:
@@ -332,7 +336,7 @@ class EmbeddingIndex(Index):
             distances, found[start:stop] = self.codes.reorder(asked[start:stop], ids[start:stop], k)
             best[start:stop] = self._as_scores(distances, found[start:stop])
 
-        find_backend("auto").share(some, len(ids), QUERY_TIME)
+        self.model.kernels.share(some, len(ids), QUERY_TIME)
         return best, found
 
     def _rows(self) -> tuple[Words, Ids]:
@@ -361,7 +365,7 @@ class EmbeddingIndex(Index):
         def some(start: int, stop: int) -> None:
             codes[start:stop] = self.model.transform(rows[start:stop])
 
-        find_backend("auto").share(some, len(rows), QUERY_TIME)
+        self.model.kernels.share(some, len(rows), QUERY_TIME)
         return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
 
     def _checked(self, vectors: Any, what: str) -> Floats:
@@ -372,7 +376,7 @@ class EmbeddingIndex(Index):
         def some(start: int, stop: int) -> None:
             checked[start:stop] = unit(finite(rows[start:stop], start, what))
 
-        find_backend("auto").share(some, len(rows), ROW_TIME)
+        self.model.kernels.share(some, len(rows), ROW_TIME)
         return checked
 
 

@@ -15,14 +15,16 @@ vectors and vary little along axes of little variance. The second term is the er
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import GROUP_BITS, Floats, blocks, sign_tables, table_kernels
+from hdc.apps.retrieval.binarisers.base import GROUP_BITS, Floats, blocks, sign_tables
 from hdc.dispatch import backend as find_backend
+from hdc.dispatch import table_kernels
+from hdc.kernels import Backend
 
 Groups = npt.NDArray[np.uint8]
 
@@ -52,12 +54,14 @@ class TableDecoder:
         Weight of the score error near the vector itself, divided by the mean squared norm.
     tables : (16 * groups, d) float32
         Row ``v * groups + g`` is what value v of group g adds to the mean.
+    backend : str
     """
 
     mean: Floats
     metric: Floats
     parallel: float
     tables: Floats
+    backend: str
 
     @property
     def groups(self) -> int:
@@ -66,12 +70,12 @@ class TableDecoder:
 
     def decode(self, codes: Groups) -> Floats:
         """Return the ``(n, d)`` float32 vectors that ``(n, groups)`` uint8 codes stand for."""
-        decoded: Floats = self.mean + _Choices(codes).times(self.tables)
+        decoded: Floats = self.mean + _Choices(find_backend(self.backend), codes).times(self.tables)
         return decoded
 
     def refine(self, x: Floats, codes: Groups, steps: int) -> Groups:
         """Improve ``(n, groups)`` uint8 codes of ``(n, d)`` float32 vectors by local search."""
-        kernel = table_kernels().refine
+        kernel = table_kernels(find_backend(self.backend)).refine
         seen = self.tables @ self.metric
         pair = seen @ seen.T
         own = np.ascontiguousarray(pair.diagonal())
@@ -89,11 +93,11 @@ class TableDecoder:
 class _Choices:
     """The matrix of zeros and ones that says which table rows each of ``(n, groups)`` uint8 codes chooses."""
 
-    def __init__(self, codes: Groups) -> None:
+    def __init__(self, kernels: Backend, codes: Groups) -> None:
         self._n, self._groups = codes.shape
         self._chosen = (codes.astype(np.int64) * self._groups + np.arange(self._groups)).ravel()
         self._ones = np.ones(len(self._chosen), dtype=np.float32)
-        self._matmul = find_backend("auto").dense.csr_matmul
+        self._matmul = kernels.dense.csr_matmul
 
     def times(self, tables: Floats) -> Floats:
         """Return, for each code, the sum of its table rows."""
@@ -142,18 +146,18 @@ def metric_of(x: Floats, whitening: float) -> Floats:
     return metric
 
 
-def fit_tables(x: Floats, codes: Groups, tables: Floats, metric: Floats, parallel: float) -> Floats:
+def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder) -> TableDecoder:
     """Take some steps of preconditioned conjugate gradients from given tables towards the best for these codes.
 
     Parameters
     ----------
-    x : (n, d) float32, centred
+    x : (n, d) float32
     codes : (n, groups) uint8
-    tables : (16 * groups, d) float32
-    metric : (d, d) float32
-    parallel : float
+    decoder : TableDecoder
+        Whose tables to start from.
     """
-    choices, weights = _Choices(codes), metric @ metric
+    x, tables, parallel = x - decoder.mean, decoder.tables, decoder.parallel
+    choices, weights = _Choices(find_backend(decoder.backend), codes), decoder.metric @ decoder.metric
 
     def weigh(error: Floats) -> Floats:
         along = np.float32(parallel) * np.einsum("nd,nd->n", error, x)
@@ -173,7 +177,7 @@ def fit_tables(x: Floats, codes: Groups, tables: Floats, metric: Floats, paralle
         step = precondition(residual)
         size, before = float(np.vdot(residual, step)), size
         direction = step + np.float32(size / max(before, 1e-30)) * direction
-    return tables
+    return replace(decoder, tables=tables)
 
 
 def _preconditioner(choices: _Choices, weights: Floats) -> Callable[[Floats], Floats]:

@@ -1,5 +1,6 @@
 """RecurrentBinarizer: BEBR's codes, chosen and read through learned tables."""
 
+from dataclasses import fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ from hdc.apps.retrieval.binarisers.base import Binarizer, Floats
 from hdc.apps.retrieval.binarisers.bebr.checkpoint import Checkpoint
 from hdc.apps.retrieval.binarisers.bebr.decoder import Groups, TableDecoder, fit_tables, linear_tables, metric_of
 from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed
+from hdc.apps.retrieval.binarisers.bebr.training import Settings, train
 from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
@@ -51,6 +53,8 @@ class RecurrentBinarizer(Binarizer):
     device : str
         Where gradients are computed: ``"auto"`` takes a GPU if there is one.
     seed : int
+    backend : str
+        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
 
     Attributes
     ----------
@@ -83,6 +87,7 @@ class RecurrentBinarizer(Binarizer):
         queue: int = 4096,
         device: str = "auto",
         seed: int = 0,
+        backend: str = "auto",
     ) -> None:
         self.dim = dim
         self.loops = loops
@@ -98,6 +103,7 @@ class RecurrentBinarizer(Binarizer):
         self.queue = queue
         self.device = device
         self.seed = seed
+        self.backend = backend
 
     @property
     def levels(self) -> int:
@@ -140,7 +146,7 @@ class RecurrentBinarizer(Binarizer):
         old = None if old_codes is None else self._as_signs(np.asarray(old_codes)[chosen])
         validation = Validation.draw(x, rng)
         kept = None if old is None else old[validation.training]
-        state = Checkpoint(checkpoint, self.get_params(), x)
+        state = Checkpoint(checkpoint, self._own_params(), x)
         self._fit(x[validation.training], kept, validation, state)
         return self
 
@@ -166,23 +172,20 @@ class RecurrentBinarizer(Binarizer):
     def _fit(self, x: Floats, old: Floats | None, validation: Validation, state: Checkpoint) -> None:
         maps = initial(x, self.dim, self.loops, self.seed) if old is None else regressed(x, old)
         if self.epochs:
-            from hdc.apps.retrieval.binarisers.bebr.training import train
-
-            maps = train(maps, x, old, self, validation, state)
+            maps = train(maps, x, old, self._settings, validation, state)
         self.mean_ = x.mean(axis=0)
         signs = maps.signs(x)
         codes = _groups(signs)
         metric = metric_of(x - self.mean_, self.whitening)
         spread = float(np.einsum("nd,nd->n", x - self.mean_, x - self.mean_).mean())
         tables = linear_tables(x - self.mean_, signs.reshape(len(x), -1))
-        decoder = TableDecoder(self.mean_, metric, self.parallel / max(spread, 1e-30), tables)
+        decoder = TableDecoder(self.mean_, metric, self.parallel / max(spread, 1e-30), tables, self.kernels.name)
         self._set_maps(maps, decoder)
         if self.rounds:
             decoder, codes = self._alternate(x, codes, decoder, validation, state)
             maps = regressed(x, _group_signs(codes).reshape(signs.shape))
         else:
-            fitted = fit_tables(x - self.mean_, codes, tables, metric, decoder.parallel)
-            decoder = TableDecoder(self.mean_, metric, decoder.parallel, fitted)
+            decoder = fit_tables(x, codes, decoder)
         self._set_maps(maps, decoder)
         self.recall_ = validation.recall(decoder.decode(codes))
 
@@ -191,20 +194,23 @@ class RecurrentBinarizer(Binarizer):
     ) -> tuple[TableDecoder, Groups]:
         """Choose codes and fit tables in turns until the validation recall stops growing; return the best of both."""
         progress = Progress("round", self.rounds, self.patience)
-        tables, best = decoder.tables, (decoder.tables, codes)
+        best = decoder.tables, codes
         kept: dict[str, npt.NDArray[Any]]
         if saved := state.load("round", progress):
-            tables, codes = saved["tables"], saved["codes"]
+            decoder, codes = replace(decoder, tables=saved["tables"]), saved["codes"]
             best = saved["best_tables"], saved["best_codes"]
         while progress.goes_on():
-            codes = TableDecoder(decoder.mean, decoder.metric, decoder.parallel, tables).refine(x, codes, self._steps)
-            tables = fit_tables(x - decoder.mean, codes, tables, decoder.metric, decoder.parallel)
-            fitted = TableDecoder(decoder.mean, decoder.metric, decoder.parallel, tables)
-            if progress.step(validation.recall(fitted.decode(codes))):
-                best = tables, codes
+            codes = decoder.refine(x, codes, self._steps)
+            decoder = fit_tables(x, codes, decoder)
+            if progress.step(validation.recall(decoder.decode(codes))):
+                best = decoder.tables, codes
             kept = {"best_tables": best[0], "best_codes": best[1]}
-            state.save("round", progress, {"tables": tables, "codes": codes, **kept})
-        return TableDecoder(decoder.mean, decoder.metric, decoder.parallel, best[0]), best[1]
+            state.save("round", progress, {"tables": decoder.tables, "codes": codes, **kept})
+        return replace(decoder, tables=best[0]), best[1]
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
 
     @property
     def _steps(self) -> int:
@@ -213,6 +219,9 @@ class RecurrentBinarizer(Binarizer):
     def _set_maps(self, maps: Recurrence, decoder: TableDecoder) -> None:
         self.maps_, self.decoder_ = maps, decoder
         self.dim_, self.n_features_in_ = self.dim, len(decoder.mean)
+
+    def _prepare(self) -> None:
+        self.decoder_ = replace(self.decoder_, backend=self.kernels.name)
 
     def _encode(self, x: Floats) -> Words:
         signs = self.maps_.signs(x)
@@ -244,7 +253,7 @@ class RecurrentBinarizer(Binarizer):
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         parallel, self.recall_ = (float(value) for value in arrays["scalars"])
         self.mean_ = arrays["mean"]
-        decoder = TableDecoder(self.mean_, arrays["metric"], parallel, arrays["tables"])
+        decoder = TableDecoder(self.mean_, arrays["metric"], parallel, arrays["tables"], self.kernels.name)
         self._set_maps(Recurrence.from_arrays(arrays, self.loops), decoder)
 
 

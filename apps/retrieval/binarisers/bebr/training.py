@@ -8,7 +8,8 @@ float cosines over the same temperature. An optional second loss compares new co
 model, which makes the new ones answer on its index.
 """
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +20,6 @@ from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, unit
 from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation, nearest
 from hdc.errors import BackendUnavailableError, ParameterError
 
-if TYPE_CHECKING:
-    from hdc.apps.retrieval.binarisers.bebr.recurrent import RecurrentBinarizer
-
 POSITIVES = 10
 """A positive is drawn from so many nearest neighbours."""
 
@@ -29,6 +27,21 @@ BATCH = 256
 
 NEIGHBOUR_BLOCK = 1024
 """Vectors whose neighbours are looked for at a time."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; each has the meaning of the parameter of :class:`RecurrentBinarizer` of its name."""
+
+    loops: int
+    epochs: int
+    patience: int
+    temperature: float
+    learning_rate: float
+    negatives: int
+    queue: int
+    device: str
+    seed: int
 
 
 def import_torch() -> Any:
@@ -52,7 +65,7 @@ def train(
     maps: Recurrence,
     x: Floats,
     old: Floats | None,
-    settings: "RecurrentBinarizer",
+    settings: Settings,
     validation: Validation,
     state: Checkpoint,
 ) -> Recurrence:
@@ -64,7 +77,7 @@ def train(
     x : (n, d) float32
     old : (n, levels, dim) float32 or None
         Signs of the old model's codes of the same objects.
-    settings : RecurrentBinarizer
+    settings : Settings
     validation : Validation
     state : Checkpoint
     """
@@ -112,9 +125,7 @@ def _neighbours(f: Floats) -> npt.NDArray[np.int64]:
 class _Trainer:
     """The parameters on a device, their optimiser, and the queue."""
 
-    def __init__(
-        self, torch: Any, maps: Recurrence, x: Floats, old: Floats | None, settings: "RecurrentBinarizer"
-    ) -> None:
+    def __init__(self, torch: Any, maps: Recurrence, x: Floats, old: Floats | None, settings: Settings) -> None:
         if len(x) < 2:
             raise ParameterError("gradient training needs at least two vectors")
         self._torch, self._settings = torch, settings
