@@ -73,8 +73,7 @@ class Killed(BaseException):
     """Ends a build as a kill does: nothing is tidied up."""
 
 
-@pytest.mark.parametrize("at", [0, 1, 3, 7])
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(("at", "before"), [(0, True), (0, False), (3, True), (7, False)])
 def test_an_interrupted_build_goes_on(folder, monkeypatch, capsys, at, before):
     build("whole", task())
     whole = Path("rejects").read_bytes()
