@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc import files
+from hdc import checks, files
 from hdc.checks import integer
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
 from hdc.store import layout
@@ -83,7 +83,7 @@ class Store:
         settings = {"columns": _checked_columns(columns), "meta": dict(meta or {})}
         if path is None:
             return cls(kind, Edition(None, settings=settings))
-        folder = Path(path)
+        folder = checks.path(path)
         folder.mkdir(parents=True, exist_ok=True)
         files.sync_folder(folder.parent)
         layout.check_unused(folder)
@@ -111,7 +111,7 @@ class Store:
         OSError
             If it cannot be read.
         """
-        folder = Path(path)
+        folder = checks.path(path)
         if not writable:
             return cls(kind, _open_current(folder, kind), folder)
         layout.read_current(folder, kind)

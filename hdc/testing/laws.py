@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.checks import instance, known
 from hdc.dtypes import is_array
 from hdc.errors import (
     DimensionError,
@@ -21,7 +22,6 @@ from hdc.errors import (
     HDCError,
     MismatchError,
     ParameterError,
-    UnknownNameError,
 )
 from hdc.kernels import Array
 from hdc.registry import from_spec
@@ -68,8 +68,8 @@ def check_law(vsa: VSA, law: str) -> Outcome:
     UnknownNameError
         If there is no such law.
     """
-    if law not in LAWS:
-        raise UnknownNameError(f"unknown law {law!r}; known: {', '.join(LAWS)}")
+    known(law, "law", LAWS)
+    instance(vsa, "vsa", VSA)
     try:
         reason = LAWS[law](vsa)
     except Exception as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import hdc
-from hdc import files
+from hdc import checks, files
 from hdc.apps.json.build.inputs import plan_again
 from hdc.apps.json.build.parallel import in_order
 from hdc.apps.json.document import paths
@@ -99,6 +99,7 @@ def build(output: str, task: Task) -> Report:
     """
     task.encoder.check()
     Rejects(task.on_error, task.rejects, Counts())  # checks them
+    checks.path(output, "output")
     _check_output(output, task.paths)
     folder = Path(output + SUFFIX)
     folder.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.checks import integer
 from hdc.dispatch import backend as find_backend
 from hdc.dispatch import search_kernels
@@ -446,7 +447,7 @@ class BinaryIndex(Index):
                 saved._settle(copy.meta, self.backend)
                 saved._begin(copy, path)
                 self._graph.follow(self.view())
-                self._graph.save(saved.view(), Path(path) / GRAPH)
+                self._graph.save(saved.view(), checks.path(path) / GRAPH)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:

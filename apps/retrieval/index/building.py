@@ -7,11 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from hdc import checks
 from hdc.apps.progress import tracked
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, load
 from hdc.apps.retrieval.files.vectors import VectorFile
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError
 
 BUILDING, BUILT = "building", "build_seconds"
@@ -61,8 +63,8 @@ def build(
     OSError
         If the disk is full or fails; what is there can be gone on with.
     """
-    if block < 1 or (lists is not None and lists < 1):
-        raise ParameterError(f"a block and the lists must be at least 1, not {block} and {lists}")
+    block, seed = integer(block, "block", 1), integer(seed, "seed", 0)
+    lists = None if lists is None else integer(lists, "lists", 1)
     binarizer = load(model)
     if vectors.dim != binarizer.n_features_in_:
         raise DimensionError(
@@ -73,7 +75,7 @@ def build(
         raise ParameterError("lists are for kind='ivf' of other codes than RaBitQ's, which its model puts in lists")
     job = _job(vectors, binarizer, kind=kind, keep=keep, lists=lists, seed=seed)
     vectors.check()
-    index = _begun(Path(path), binarizer, job)
+    index = _begun(checks.path(path), binarizer, job)
     try:
         _fill(index, vectors, job, block)
     except BaseException:
