@@ -13,6 +13,7 @@ COMMANDS = (
     "hdc.apps.demo.command",
     "hdc.apps.json.cli.command",
     "hdc.apps.retrieval.command",
+    "hdc.apps.retrieval.codes_command",
     "hdc.apps.capacity.command",
     "hdc.apps.warmup",
 )

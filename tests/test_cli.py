@@ -183,7 +183,7 @@ def test_files_of_all_kinds_and_options(tmp_path, capsys, monkeypatch):
         (["people.hdc"], "give either a query or --like ID"),
         (["people.hdc", "{}", "--like", "1"], "give either a query or --like ID"),
         (["people.hdc", "--like", "3"], "there is no document 3; the index holds 0 to 2"),
-        (["people.hdc", '{"a": 1}', "-k", "0"], "k must be at least 1"),
+        (["people.hdc", '{"a": 1}', "-k", "0"], "k must be an integer of at least 1, not 0"),
         (["people.hdc", '{"a": 1}', "--where", "a >> 1"], "condition 'a >> 1': >> is no operator"),
         (["missing.hdc", '{"a": 1}'], "there is no store at missing.hdc"),
         (["people.jsonl", '{"a": 1}'], "there is no store at people.jsonl"),
@@ -212,7 +212,7 @@ def test_a_bad_search_says_why(catalogue, capsys, words, message):
         (b"1", ["--weight", "a"], "--weight a: expected a name, = and a number"),
         (b"1", ["--weight", "a=b"], "--weight a=b: expected a name, = and a number"),
         (b"1", ["--arrays", "a=some"], "arrays['a'] must be one of"),
-        (b"1", ["--convert", "ages"], "convert"),
+        (b"1", ["--convert", "ages"], "each of convert must be one of"),
         (b"1", ["--key", "id"], "people.jsonl:1: a key must be one text or integer, and id has nothing"),
         (b"1", ["--jobs", "0"], "--jobs must be at least 1"),
         (b"1", ["--rejects", "r"], 'a rejects file needs on_error="skip"'),
@@ -230,7 +230,7 @@ def test_a_bad_file_says_where_and_leaves_the_index(catalogue, capsys, content, 
 
 def test_verify_tells_damage(catalogue, capsys):
     assert main(["json", "verify", catalogue]) == 0
-    assert capsys.readouterr().out == "people.hdc: 3 documents, every byte as it was written\n"
+    assert capsys.readouterr().out == "OK: all checksums match (3 documents)\n"
     vectors = max(Path(catalogue).rglob("vectors"))
     whole = vectors.read_bytes()
     vectors.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -243,10 +243,10 @@ def test_add_and_remove(catalogue, capsys, monkeypatch):
     assert main(["json", "add", catalogue, "more.jsonl"]) == 1
     assert capsys.readouterr().err.startswith("hdc: error: more.jsonl:2:13: the key")
     assert main(["json", "add", catalogue, "more.jsonl", "--on-error", "skip", "--rejects", "rejects"]) == 0
-    assert capsys.readouterr() == ("1 document added\n", "1 bad record left out\n")
+    assert capsys.readouterr() == ("1 document added, id 3; 4 documents in people.hdc\n", "1 bad record left out\n")
     assert json.loads(Path("rejects").read_text())["source"] == "more.jsonl:2"
     assert main(["json", "remove", catalogue, "0", "2"]) == 0
-    assert capsys.readouterr().out == "2 documents removed\n"
+    assert capsys.readouterr().out == "2 documents removed; 2 documents in people.hdc\n"
     _, out, _ = run(capsys, catalogue, '{"name": "Noether Turing"}', "--json")
     assert sorted(hit["id"] for hit in json.loads(out)) == [1, 3]
     assert main(["json", "remove", catalogue, "0"]) == 1
@@ -259,8 +259,8 @@ def test_keys_update(catalogue, capsys, monkeypatch):
     assert main(["json", "index", "people.jsonl", "-o", "keyed", "--key", "name"]) == 0
     text = b'{"name": "Alan Turing", "born": 1}\n{"name": "Emmy Noether", "born": 2}\n'
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text))))
-    assert main(["json", "add", "keyed", "-"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "1 document added, 1 replaced"
+    assert main(["json", "put", "keyed", "-"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "1 document added, id 3, 1 replaced; 4 documents in keyed"
     _, out, _ = run(capsys, "keyed", '{"name": "Turing"}', "--json", "-k", "1")
     (hit,) = json.loads(out)
     assert (hit["id"], hit["key"], hit["source"], hit["document"]["born"]) == (1, "Alan Turing", "<stdin>:1", 1)

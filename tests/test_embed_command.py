@@ -137,9 +137,9 @@ def test_a_model_of_lists_makes_an_index_of_lists(made, lists, tmp_path, capsys)
     assert all(0 < len(row) < 200 for row in few)
     np.save(tmp_path / "more.npy", -QUERIES)
     assert embed("add", lists, tmp_path / "more.npy") == 0
-    assert embed("remove", lists, "item 7", "item 9") == 0
+    assert embed("remove", lists, "--key", "item 7", "--key", "item 9") == 0
     assert embed("verify", lists) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"{lists} is as it was written: 303 vectors"
+    assert capsys.readouterr().out.splitlines()[-1] == "OK: all checksums match (303 vectors)"
     left = set(range(305)) - {7, 9}
     assert all(len(row) == 300 and set(row) <= left for row in found("--probes", 9))
     assert embed("search", lists, tmp_path / "more.npy", "-k", 1, "--json") == 0
@@ -167,9 +167,6 @@ def test_lists_where_they_do_not_belong(made, lists, tmp_path, capsys):
     words = ("--model", tmp_path / "m", "--lists", 5, "-o", tmp_path / "third")
     fails(capsys, "lists are for kind='ivf' of other codes than RaBitQ's", "index", made / "v.npy", *words)
     fails(capsys, "probes must be an integer of at least 1, not 0", "search", lists, made / "q.npy", "--probes", 0)
-    assert embed("train", made / "v.npy", "--binarizer", "rabitq", "--lists", 9, "--seed", 1, "-o", tmp_path / "m") == 0
-    capsys.readouterr()
-    fails(capsys, "is an index already", "index", made / "v.npy", "--model", tmp_path / "m", "-o", lists)
 
 
 def test_search_shows_a_table_json_and_files(made, index, tmp_path, capsys):
@@ -205,12 +202,12 @@ def test_add_remove_verify(made, index, tmp_path, capsys):
     assert capsys.readouterr().out == f"5 vectors added, ids 300 to 304; 305 vectors in {index}\n"
     assert embed("search", index, tmp_path / "more.npy", "-k", 1, "--json") == 0
     assert '"key": "new 0"' in capsys.readouterr().out
-    assert embed("remove", index, "new 0", "item 3") == 0
+    assert embed("remove", index, "--key", "new 0", "--key", "item 3") == 0
     assert capsys.readouterr().out == f"2 vectors removed; 303 vectors in {index}\n"
-    assert embed("remove", index, "--ids", 304) == 0
+    assert embed("remove", index, 304) == 0
     capsys.readouterr()
     assert embed("verify", index) == 0
-    assert capsys.readouterr().out == f"{index} is as it was written: 302 vectors\n"
+    assert capsys.readouterr().out == "OK: all checksums match (302 vectors)\n"
 
 
 def test_a_build_goes_on_where_it_stopped(made, tmp_path, capsys, monkeypatch):
@@ -228,12 +225,10 @@ def test_a_build_goes_on_where_it_stopped(made, tmp_path, capsys, monkeypatch):
         patched.setattr(EmbeddingIndex, "add", failing)
         assert embed(*words, "-o", tmp_path / "i") == 130
     capsys.readouterr()
-    assert embed("search", tmp_path / "i", made / "q.npy") == 1
-    assert "is unfinished, with 128 vectors so far; run the same hdc embed index again" in capsys.readouterr().err
-    other = ("index", made / "q.npy", "--model", made / "model", "-o", tmp_path / "i")
-    assert embed(*other) == 1
-    assert "the unfinished index of other vectors or options" in capsys.readouterr().err
+    assert not (tmp_path / "i").exists()
     assert embed(*words, "-o", tmp_path / "i") == 0
+    assert capsys.readouterr().err == "going on with an interrupted run\n"
+    assert not (tmp_path / "i.building").exists()
     with EmbeddingIndex.open(tmp_path / "i") as resumed, EmbeddingIndex.open(tmp_path / "whole") as whole:
         np.testing.assert_array_equal(resumed.codes.store.rows("codes"), whole.codes.store.rows("codes"))
         assert resumed.keys(np.arange(300)) == KEYS
@@ -308,9 +303,8 @@ def test_a_key_that_is_there_changes_nothing(made, index, tmp_path, capsys):
     (tmp_path / "names.txt").write_text("new\nitem 7\nnewer\nd\ne")
     before = contents(index)
     fails(capsys, "the key 'item 7' is there already", "add", index, made / "q.npy", "--keys", tmp_path / "names.txt")
-    fails(capsys, "there is no row with key 'nobody'", "remove", index, "item 1", "nobody")
-    fails(capsys, "there is no vector 300", "remove", index, "--ids", 1, 300)
-    fails(capsys, "'one' is no id", "remove", index, "--ids", "one")
+    fails(capsys, "there is no row with key 'nobody'", "remove", index, "--key", "item 1", "--key", "nobody")
+    fails(capsys, "there is no vector 300", "remove", index, 1, 300)
     with EmbeddingIndex.open(index) as opened:
         assert len(opened) == 300
     assert {path: content for path, content in contents(index).items() if "catalogue" not in path.name} == {
@@ -345,7 +339,6 @@ def test_a_full_disk_leaves_a_build_to_go_on_with(made, tmp_path, capsys, monkey
 def test_other_folders_versions_and_models(made, index, tmp_path, capsys):
     fails(capsys, "is no index; make one with hdc embed index", "search", made, made / "q.npy")
     before = contents(index)
-    fails(capsys, "is an index already", "index", made / "v.npy", "--model", made / "model", "-o", index)
     fails(capsys, "is no index", "index", made / "v.npy", "--model", made / "model", "-o", made)
     fails(capsys, "exists and is no model", "train", made / "v.npy", "-o", index)
     assert contents(index) == before
@@ -390,6 +383,8 @@ def test_damage_is_told(made, index, capsys, part):
     [
         (("-k", "0"), "k must be an integer of at least 1, not 0"),
         (("--candidates", "0"), "candidates must be an integer of at least 1, not 0"),
+        (("--probes", "7"), "probes= is an option of kind 'ivf'; the index is of kind 'flat'"),
+        (("--effort", "7"), "effort= is an option of kind 'hnsw'; the index is of kind 'flat'"),
         (("-o", "x.csv"), "results are written as .npz or .parquet"),
         (("-o", "nowhere/x.npz"), "there is no such folder"),
     ],
@@ -419,6 +414,8 @@ def test_wrong_options_of_train(made, tmp_path, capsys, words, message):
 def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
     fails(capsys, "has 300 vectors, and", "eval", made / "q.npy", made / "q.npy", index)
     fails(capsys, "k must be at least 1", "eval", made / "v.npy", made / "q.npy", index, "-k", 0)
+    message = "effort is an option of kind 'hnsw', and the indexes are of kind flat"
+    fails(capsys, message, "eval", made / "v.npy", made / "q.npy", index, "--effort", "5,9")
     (tmp_path / "qrels").write_text("77 1 1\n")
     words = ("--judgements", tmp_path / "qrels")
     fails(
@@ -437,4 +434,3 @@ def test_lists_are_found_before_the_first_block(made, tmp_path):
     assert embed("index", made / "v.npy", *words) == 0
     with building_module.opened(tmp_path / "i") as opened:
         assert np.unique(opened.codes.store.rows("cells")).size <= 7
-        assert building_module.BUILDING not in opened.codes.store.meta

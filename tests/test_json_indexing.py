@@ -17,6 +17,7 @@ from hdc.apps.json.build import parallel
 from hdc.apps.json.build.index_build import Task, build
 from hdc.apps.json.index.rows import columns
 from hdc.errors import ParameterError
+from hdc.store.locking import WriterLock
 
 DOCUMENTS = [{"id": i, "name": f"n{i % 7}", "size": i * 1.5, "tags": [f"t{i % 3}", "all"]} for i in range(300)]
 ROOT = Path(hdc.__file__).parent.parent
@@ -83,9 +84,10 @@ def test_an_interrupted_build_goes_on(folder, monkeypatch, capsys, at, before):
         calls.append(rows)
         if len(calls) == at + 1 and before:
             raise Killed
-        append(self, rows, replace=replace)
+        ids = append(self, rows, replace=replace)
         if len(calls) == at + 1:
             raise Killed
+        return ids
 
     with monkeypatch.context() as patched:
         patched.setattr(JSONIndex, "append", interrupted)
@@ -107,7 +109,7 @@ def test_a_changed_task_begins_anew(folder, monkeypatch, capsys, changed):
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(indexing._Build, "_encode", fail)
+        patched.setattr(indexing._Making, "_encode", fail)
         with pytest.raises(Killed):
             build("index", task())
     other = task()
@@ -126,7 +128,7 @@ def test_one_builder_at_a_time_and_no_index_in_use_is_replaced(folder):
         build("index", task())
     assert not Path("index.building").exists()
     Path("index.building").mkdir()
-    lock = indexing.WriterLock(Path("index.building"))
+    lock = WriterLock(Path("index.building"))
     with pytest.raises(BlockingIOError, match="is being written by process"):
         build("index", task())
     lock.release()
@@ -173,7 +175,7 @@ def test_sigkill_and_the_same_command_again(tmp_path):
             time.sleep(wait)
             process.send_signal(signal.SIGKILL)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("6000 documents in ")
+    assert done.stdout.startswith("6,000 documents in ")
     with JSONIndex.open(tmp_path / "index") as index:
         index.verify()
         numbers = range(0, 6000, 299)

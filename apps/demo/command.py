@@ -87,8 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.data is not None:
         copy_data(arguments.data)
         return 0
-    from hdc.apps.json.cli.command import show
     from hdc.apps.json.encoder.encoder import JSONEncoder
+    from hdc.apps.verbs import show
 
     encoder = JSONEncoder()
     show(INTRODUCTION.format(dim=encoder.dim).splitlines())

@@ -1,16 +1,16 @@
-"""``hdc embed``: train, index, search, add, remove, verify, eval."""
+"""``hdc embed``: train, index, search and eval, and what all indexes are asked."""
 
 import argparse
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
+from hdc.apps import verbs
+from hdc.apps.retrieval.changes import APPLICATION, add_keys, add_vectors, check_dim, open_file
 from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
     from hdc.apps.retrieval.binarisers import Binarizer
-    from hdc.apps.retrieval.files.vectors import VectorFile
 
 BINARIZERS = ("recurrent", "sign", "rabitq")
 
@@ -25,9 +25,7 @@ def register(subparsers: Any) -> None:
     _register_train(commands)
     _register_index(commands)
     _register_search(commands)
-    _register_add(commands)
-    _register_remove(commands)
-    _register_verify(commands)
+    verbs.register(commands, APPLICATION)
     _register_eval(commands)
 
 
@@ -38,7 +36,7 @@ def _register_train(commands: Any) -> None:
         description=f"Learn from at most {SAMPLE:,} vectors, drawn at random, without labels; the same vectors, "
         "options and seed give the same model.",
     )
-    _add_vectors(parser)
+    add_vectors(parser)
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="the folder to write")
     parser.add_argument("--bits", type=int, default=512, help="of a code (512); rabitq: always those of the vectors")
     parser.add_argument("--binarizer", choices=BINARIZERS, default="recurrent", help="(recurrent)")
@@ -55,13 +53,13 @@ def _register_index(commands: Any) -> None:
     parser = commands.add_parser(
         "index",
         help="make a searchable index of vectors",
-        description="Encode vectors, block by block, into a new index; interrupted, the same command goes on. "
+        description="Encode vectors, block by block, into an index. Interrupted, the same command goes on. "
         "Their ids are the numbers of their rows, from 0.",
     )
-    _add_vectors(parser)
-    _add_keys(parser)
+    add_vectors(parser)
+    add_keys(parser)
     parser.add_argument("--model", required=True, help="a folder made by hdc embed train")
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the folder to write")
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
     parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), help="(flat, or ivf for a model of several lists)")
     parser.add_argument("--lists", type=int, help="ivf: how many (4 times the root of the vectors)")
     parser.add_argument(
@@ -75,38 +73,12 @@ def _register_index(commands: Any) -> None:
 def _register_search(commands: Any) -> None:
     parser = commands.add_parser("search", help="find the vectors nearest to each query")
     parser.add_argument("index", metavar="INDEX", help="a folder made by hdc embed index")
-    _add_vectors(parser, "queries")
+    add_vectors(parser, "queries")
     parser.add_argument("-k", type=int, default=10, help="vectors for each query (10)")
     _add_effort(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, a line a query, for programs")
     parser.add_argument("-o", "--output", metavar="FILE", help="write scores and ids here instead: .npz or .parquet")
     parser.set_defaults(run=run_search)
-
-
-def _register_add(commands: Any) -> None:
-    parser = commands.add_parser(
-        "add",
-        help="add vectors to an index, all or none",
-        description="Add the vectors of a file, which is held in memory: all of them or, after an error, none.",
-    )
-    parser.add_argument("index", metavar="INDEX")
-    _add_vectors(parser)
-    _add_keys(parser)
-    parser.set_defaults(run=run_add)
-
-
-def _register_remove(commands: Any) -> None:
-    parser = commands.add_parser("remove", help="remove vectors by id or key, all or none")
-    parser.add_argument("index", metavar="INDEX")
-    parser.add_argument("names", nargs="+", metavar="KEY", help="a key; with --ids, an id")
-    parser.add_argument("--ids", action="store_true", help="the names are ids")
-    parser.set_defaults(run=run_remove)
-
-
-def _register_verify(commands: Any) -> None:
-    parser = commands.add_parser("verify", help="check every byte of an index")
-    parser.add_argument("index", metavar="INDEX")
-    parser.set_defaults(run=run_verify)
 
 
 def _register_eval(commands: Any) -> None:
@@ -115,7 +87,7 @@ def _register_eval(commands: Any) -> None:
         help="measure indexes: recall, nDCG, size, speed",
         description="Compare indexes of the same vectors with exact float search of them.",
     )
-    _add_vectors(parser)
+    add_vectors(parser)
     parser.add_argument("queries", metavar="QUERIES", help="a file of vectors")
     parser.add_argument("indexes", nargs="+", metavar="INDEX", help="made by hdc embed index from these vectors")
     parser.add_argument("-k", type=int, default=10, help="of the recall (10)")
@@ -133,16 +105,6 @@ def _register_eval(commands: Any) -> None:
     parser.set_defaults(run=run_eval)
 
 
-def _add_vectors(parser: argparse.ArgumentParser, name: str = "vectors") -> None:
-    parser.add_argument(name, metavar=name.upper(), help=".npy or Parquet; may be larger than memory")
-    parser.add_argument("--column", help="Parquet: the column of vectors (the only one of lists of floats)")
-
-
-def _add_keys(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--keys", metavar="FILE", help="names of the vectors: a text file, a line a vector")
-    parser.add_argument("--key-column", help="Parquet: the column of names")
-
-
 def _add_effort(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidates", type=int, help="found by codes, then put in order more exactly (10 times k)")
     parser.add_argument("--probes", type=int, help="ivf: lists to look into (16)")
@@ -157,7 +119,7 @@ def run_train(arguments: argparse.Namespace) -> int:
 
     _check_output(arguments.output)
     model = _new_model(arguments)
-    vectors = _open(arguments)
+    vectors = open_file(arguments)
     sample = unit(vectors.sample(max(SAMPLE, PER_LIST * arguments.lists), arguments.seed))
     if isinstance(model, RecurrentBinarizer):
         model.fit(sample, checkpoint=arguments.checkpoint)
@@ -202,20 +164,19 @@ def run_index(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed index``."""
     from hdc.apps.retrieval.index.building import build
 
-    index = build(
-        _open(arguments, keyed=True),
+    output = arguments.output
+    report = build(
+        open_file(arguments, keyed=True),
         arguments.model,
-        arguments.output,
+        output,
         kind=arguments.kind,
         keep=arguments.keep,
         lists=arguments.lists,
         block=arguments.block,
         seed=arguments.seed,
     )
-    with index:
-        files = (os.path.join(folder, name) for folder, _, names in os.walk(arguments.output) for name in names)
-        size = sum(map(os.path.getsize, files))
-        print(f"{_vectors(len(index))} in {arguments.output} ({size / 1e6:.1f} MB, {index.kind})")
+    count = verbs.counted_rows(report.vectors, "vector")
+    print(f"{count} in {output} ({verbs.size_of(output) / 1e6:.1f} MB, {report.kind})")
     return 0
 
 
@@ -223,57 +184,25 @@ def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed search``."""
     from hdc.apps.retrieval.files import results
     from hdc.apps.retrieval.index.building import opened
+    from hdc.search.options import options_of
 
-    queries = _open(arguments, name="queries")
+    queries = open_file(arguments, name="queries")
     writer = None if arguments.output is None else results.writer(arguments.output)
     with opened(arguments.index) as index:
         block = queries.read()
-        _check_dim(queries, index)
-        scores, ids = index.search(block.vectors, arguments.k, candidates=arguments.candidates, **_effort(arguments))
+        check_dim(queries, index)
+        options = options_of(
+            index.kind, candidates=arguments.candidates, probes=arguments.probes, effort=arguments.effort
+        )
+        scores, ids = index.search(block.vectors, arguments.k, options=options)
         keys = index.keys(ids)
     if writer is not None:
         writer(scores, ids, keys)
         print(f"{len(ids)} queries in {arguments.output}")
     elif arguments.json:
-        _show(results.json_lines(scores, ids, keys))
+        verbs.show(results.json_lines(scores, ids, keys))
     else:
-        _show(results.text_lines(scores, ids, keys))
-    return 0
-
-
-def run_add(arguments: argparse.Namespace) -> int:
-    """Run ``hdc embed add``."""
-    from hdc.apps.retrieval.index.building import opened
-
-    vectors = _open(arguments, keyed=True)
-    with opened(arguments.index, writable=True) as index:
-        _check_dim(vectors, index)
-        block = vectors.read()
-        ids = index.add(block.vectors, block.keys)
-        print(f"{_vectors(len(ids))} added, ids {ids[0]} to {ids[-1]}; {_vectors(len(index))} in {arguments.index}")
-    return 0
-
-
-def run_remove(arguments: argparse.Namespace) -> int:
-    """Run ``hdc embed remove``."""
-    from hdc.apps.retrieval.index.building import opened
-
-    with opened(arguments.index, writable=True) as index:
-        if arguments.ids:
-            removed = index.remove(ids=[_id(name) for name in arguments.names])
-        else:
-            removed = index.remove(keys=arguments.names)
-        print(f"{_vectors(removed)} removed; {_vectors(len(index))} in {arguments.index}")
-    return 0
-
-
-def run_verify(arguments: argparse.Namespace) -> int:
-    """Run ``hdc embed verify``."""
-    from hdc.apps.retrieval.index.building import opened
-
-    with opened(arguments.index) as index:
-        index.verify()
-        print(f"{arguments.index} is as it was written: {_vectors(len(index))}")
+        verbs.show(results.text_lines(scores, ids, keys))
     return 0
 
 
@@ -282,12 +211,13 @@ def run_eval(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from hdc.apps.retrieval.evaluation import comparison, plots, report
+    from hdc.apps.retrieval.files.vectors import open_vectors
 
     if arguments.plot:
         plots.check()
     rows = comparison.compare(
-        _open(arguments),
-        _open_named(arguments.queries),
+        open_file(arguments),
+        open_vectors(arguments.queries),
         arguments.indexes,
         arguments.k,
         candidates=arguments.candidates,
@@ -298,9 +228,9 @@ def run_eval(arguments: argparse.Namespace) -> int:
         first=arguments.first,
     )
     if arguments.json:
-        _show([json.dumps(asdict(row)) for row in rows])
+        verbs.show([json.dumps(asdict(row)) for row in rows])
     else:
-        _show(report.table(rows, arguments.k))
+        verbs.show(report.table(rows, arguments.k))
     if arguments.plot:
         plots.save(rows, arguments.k, arguments.plot)
     return 0
@@ -312,51 +242,8 @@ def _judgements(arguments: argparse.Namespace) -> dict[str, dict[str, int]]:
     return read_judgements(arguments.judgements, binary=arguments.binary)
 
 
-def _open(arguments: argparse.Namespace, *, name: str = "vectors", keyed: bool = False) -> "VectorFile":
-    options = {"keys": arguments.keys, "key_column": arguments.key_column} if keyed else {}
-    return _open_named(getattr(arguments, name), column=arguments.column, **options)
-
-
-def _open_named(path: str, **options: Any) -> "VectorFile":
-    from hdc.apps.retrieval.files.vectors import open_vectors
-
-    return open_vectors(path, **options)
-
-
-def _check_dim(vectors: "VectorFile", index: Any) -> None:
-    from hdc.errors import DimensionError
-
-    if vectors.dim != index.model.n_features_in_:
-        raise DimensionError(
-            f"{vectors.path}: vectors have {vectors.dim} components, and the index is of {index.model.n_features_in_}"
-        )
-
-
-def _effort(arguments: argparse.Namespace) -> dict[str, int]:
-    given = {"probes": arguments.probes, "effort": arguments.effort}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _vectors(count: int) -> str:
-    return "1 vector" if count == 1 else f"{count:,} vectors"
-
-
-def _id(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ParameterError(f"{text!r} is no id; leave out --ids to remove by key") from None
-
-
 def _numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 10,100") from None
-
-
-def _show(lines: list[str]) -> None:
-    """Print lines; what the terminal's encoding lacks is written as an escape."""
-    encoding = sys.stdout.encoding or "utf-8"
-    for line in lines:
-        print(line.encode(encoding, "backslashreplace").decode(encoding))

@@ -88,3 +88,10 @@ def merge(heaps: Pairs, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.i
     pairs = heaps.transpose(1, 0, 2).reshape(queries, chunks * kept)
     best = np.sort(pairs, axis=-1)[:, :k]
     return (best >> ID_BITS).astype(np.int32), best & (2**ID_BITS - 1)
+
+
+def nearest_pairs(
+    found: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]], k: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return the k least pairs of several results, all of whose places are taken."""
+    return merge(np.concatenate([d.astype(np.int64) << ID_BITS | i for d, i in found], axis=1)[None], k)

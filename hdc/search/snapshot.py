@@ -1,51 +1,85 @@
-"""What an index holds at a moment, as searchers see it."""
+"""What a store holds at a moment, as searchers see it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.search.measures import Distances, Floats, Ids, Measure, nearest_of
-from hdc.words import Words
+from hdc.search.measures import Ids
+from hdc.store import Store
 
 
-@dataclass(frozen=True)
-class View:
+@dataclass(frozen=True, eq=False)
+class Snapshot:
     """Rows by position.
 
     Attributes
     ----------
-    codes : (n, planes, words) uint64 array
-    scale : (n,) float32 array or None
-    ids : (n,) int64 array
-    alive : (n,) bool array
-    cells : (n,) int32 array
-        The list of each row in an inverted file, else empty.
     edition : int
-        Views of the same edition have the same rows at the same positions.
+        Snapshots of the same edition have the same rows at the same positions.
+    count : int
+        Rows, dead ones included.
+    ids : (count,) int64 array
+    alive : (count,) bool array
+    meta : dict
     """
 
-    codes: Words
-    scale: Floats | None
+    store: Store
+    edition: int
+    count: int
     ids: Ids
     alive: npt.NDArray[np.bool_]
-    cells: npt.NDArray[np.int32]
-    edition: int
+    live: int
+    meta: dict[str, Any]
+    columns: dict[str, npt.NDArray[Any]]
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return self.live
 
-    def scan(self, measure: Measure, queries: Words, rows: Ids, k: int) -> tuple[Distances, Ids]:
-        """Return the k nearest of some rows, exactly, as distances and ids; ``rows`` in any order."""
-        rows = rows[np.argsort(self.ids[rows], kind="stable")]
-        k = min(k, len(rows))
-        if k == 0:
-            return np.empty((len(queries), 0), measure.dtype), np.empty((len(queries), 0), np.int64)
-        scale = None if self.scale is None else self.scale[rows]
-        distances, found = measure.top_k(queries, self.codes[rows], scale, k)
-        return distances, self.ids[rows[found]]
+    def rows(self, name: str) -> npt.NDArray[Any]:
+        """Return a column: ``(count, width)``."""
+        return self.columns[name]
+
+    def checked(self, name: str, positions: Ids) -> npt.NDArray[Any]:
+        """Return a column of which some rows, -1 aside, are to be read."""
+        return self.columns[name]
+
+    def take(self, name: str, positions: Ids) -> npt.NDArray[Any]:
+        """Return some rows of a column."""
+        taken: npt.NDArray[Any] = self.columns[name][positions]
+        return taken
+
+    def positions(self, ids: npt.ArrayLike) -> Ids:
+        """Return the positions of the live rows of some ids."""
+        return self.store.positions(ids)
+
+    def positions_of(self, ids: Ids) -> Ids:
+        """Return the positions of ids of any shape; -1 for -1."""
+        there = ids >= 0
+        if there.all():
+            return self.positions(ids.ravel()).reshape(ids.shape)
+        positions = np.full(ids.shape, -1, dtype=np.int64)
+        positions[there] = self.positions(ids[there])
+        return positions
 
 
-def joined(parts: list[tuple[Distances, Ids]], k: int) -> tuple[Distances, Ids]:
-    """Return the k nearest of several results, in order of (distance, id)."""
-    return nearest_of(np.concatenate([d for d, _ in parts], axis=1), np.concatenate([i for _, i in parts], axis=1), k)
+def snapshot_of(store: Store) -> Snapshot:
+    """Return what a store holds: the same object until it changes."""
+    known: tuple[Any, Snapshot] | None = store.__dict__.get("_snapshot_seen")
+    key = store.generation, store._edition._meta
+    if known is None or known[0] != key:
+        alive = store.alive()
+        ids = store.ids()
+        taken = Snapshot(
+            store,
+            store.generation[0],
+            len(ids),
+            ids,
+            np.ones(len(ids), dtype=bool) if alive is None else alive,
+            len(store),
+            store.meta,
+            {name: store.rows(name) for name in store.columns},
+        )
+        known = store.__dict__["_snapshot_seen"] = key, taken
+    return known[1]

@@ -7,12 +7,14 @@ each (by the normal approximation over independent draws), so a failure means a 
 import json
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.accumulator import Accumulator
 from hdc.checks import instance, known
 from hdc.dtypes import is_array
 from hdc.errors import (
@@ -22,6 +24,7 @@ from hdc.errors import (
     HDCError,
     MismatchError,
     ParameterError,
+    UnsupportedError,
 )
 from hdc.kernels import Array
 from hdc.registry import from_spec
@@ -399,6 +402,20 @@ def _nearest_is_similarity(vsa: VSA) -> None:
     _same(vsa, _host(vsa, indices), exact, "order of nearest, ties to the lower index")
 
 
+def _running_bundle(vsa: VSA) -> None:
+    x, y = vsa.random(7, seed=31), vsa.random(4, seed=32)
+    running, other = Accumulator(vsa), Accumulator(vsa)
+    running.add(x[2:6])
+    other.add(y)
+    other.add(x[:2])
+    running.merge(other)
+    running.add(x[6])
+    _same(vsa, running.vector(), vsa.bundle(vsa.xp.concat([x, y])), "a running bundle against the bundle of all")
+    with suppress(UnsupportedError):
+        running.subtract(y)
+        _same(vsa, running.vector(), vsa.bundle(x), "a running bundle from which members were taken out")
+
+
 def _membership(vsa: VSA) -> str | None:
     if vsa.dim < 1000:
         return "three members and a hundred strangers need 1000 components"
@@ -470,6 +487,7 @@ LAWS: dict[str, Law] = {
     "permutation-group": _permutation_group,
     "bundle-is-symmetric": _bundle_is_symmetric,
     "weights": _weights,
+    "running-bundle": _running_bundle,
     "bundle-resembles-members": _bundle_resembles_members,
     "no-wrapping": _no_wrapping,
     "batch-is-loop": _batch_is_loop,

@@ -1,12 +1,10 @@
 """Build an index of files: counted in a first pass, encoded in a second one, in parallel, and resumed if interrupted.
 
-What is being built stands beside its place, in ``INDEX.building``, and is renamed when it is complete: an index
-that is there is a whole one. The folder holds ``task`` (what is built of what: a run with another task begins
-anew), ``profile`` (what the first pass learned), ``index`` (the store), ``journal`` (which batch begins at which
-row; a line is on the disk before its batch is) and, for each part of the input, the records that were rejected.
+The folder of the :class:`~hdc.search.build.Build` also holds ``profile`` (what the first pass learned), ``journal``
+(which batch begins at which row; a line is on the disk before its batch is) and, for each part of the input, the
+records that were rejected.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -15,27 +13,23 @@ from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import hdc
-from hdc import checks, files
-from hdc.apps.json.build.inputs import plan_again
+from hdc import files
+from hdc.apps.json.build.inputs import SPOOL, keyed, plan_again
 from hdc.apps.json.build.parallel import in_order
 from hdc.apps.json.document import paths
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.index import JSONIndex
-from hdc.apps.json.index.rows import Rows, encode_rows, key_of
+from hdc.apps.json.index.rows import Rows, encode_rows
 from hdc.apps.json.reading import STDIN, Counts, OnError, Part, Record, read_part
 from hdc.apps.json.reading.reader import begin_rejects
 from hdc.apps.json.reading.records import Rejects
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.apps.json.values.learning import ProfileBuilder
 from hdc.apps.progress import tracked
-from hdc.errors import HDCError, ParameterError
-from hdc.store import Store
-from hdc.store.locking import WriterLock
-
-SUFFIX = ".building"
+from hdc.errors import ParameterError
+from hdc.search.build import Build
 
 PART_BYTES = 16 << 20
 """Bytes of a part that is worked on as a whole: what a process holds, and what is done again after an interruption."""
@@ -99,37 +93,20 @@ def build(output: str, task: Task) -> Report:
     """
     task.encoder.check()
     Rejects(task.on_error, task.rejects, Counts())  # checks them
-    checks.path(output, "output")
-    _check_output(output, task.paths)
-    folder = Path(output + SUFFIX)
-    folder.mkdir(exist_ok=True)
-    lock = WriterLock(folder)
-    try:
-        report = _Build(folder, task).run(output)
-    except BaseException as error:
-        if STDIN in task.paths or isinstance(error, DocumentError | ParameterError):  # nothing to go on with
-            shutil.rmtree(folder)
-        raise
-    finally:
-        lock.release()
-    shutil.rmtree(folder)
-    return report
+    with Build(
+        output,
+        JSONIndex.KIND,
+        inputs=task.paths,
+        resumable=STDIN not in task.paths,
+        hopeless=(DocumentError, ParameterError),
+    ) as place:
+        return _Making(place, task).run()
 
 
 def read_records(part: Part, task: Task, rejects: str | None = None) -> Iterator[Record]:
     """Yield the records of a part, those without a key rejected."""
     records = read_part(part, on_error=task.on_error, rejects=rejects, items=task.items)
-    if task.key is None:
-        yield from records
-        return
-    path, sink = paths.parse_path(task.key), Rejects(task.on_error, rejects, Counts())
-    for record in records:
-        try:
-            key_of(record.document, path, record.source)
-        except ParameterError as error:
-            sink.add(DocumentError(str(error)), record.source, json.dumps(record.document).encode())
-            continue
-        yield record
+    return keyed(records, task.key, Rejects(task.on_error, rejects, Counts()))
 
 
 @dataclass(frozen=True)
@@ -162,43 +139,29 @@ class _Encode:
         yield from encode_rows(encoder, read_records(part, self.task, rejects), key)
 
 
-class _Build:
-    """A folder in which an index is made."""
+class _Making:
+    """The work on one task, in the folder of a build."""
 
-    def __init__(self, folder: Path, task: Task) -> None:
-        self.folder = folder
-        self.parts = plan_again(task.paths, folder, PART_BYTES)
+    def __init__(self, place: Build, task: Task) -> None:
+        self.place, self.folder = place, place.folder
+        self.parts = plan_again(task.paths, self.folder, PART_BYTES)
         if task.rejects is not None:
             begin_rejects(task.rejects, [part.path for part in self.parts])
         self.task = replace(task, jobs=min(task.jobs, len(self.parts)))
-        self._begin()
+        options = {"version": hdc.__version__, "encoder": task.encoder.to_json(), "fit": task.fit, "key": task.key}
+        options |= {"items": task.items, "on_error": task.on_error}
+        inputs = [part.fingerprint for part in self.parts]
+        told = place.begin({"options": options, "inputs": inputs}, keep=[SPOOL])
+        if told is not None:
+            print(told, file=sys.stderr)
 
-    def run(self, output: str) -> Report:
+    def run(self) -> Report:
         """Do what is left to do, and put the index in its place."""
         self._fit()
         documents = self._encode()
         rejected = self._join_rejects()
-        _put_in_place(self.folder / "index", output, self.folder / "replaced")
+        self.place.finish()
         return Report(documents, rejected)
-
-    def _begin(self) -> None:
-        """Clear the folder, unless it holds the beginnings of this very task."""
-        task = self.task
-        options = {"version": hdc.__version__, "encoder": task.encoder.to_json(), "fit": task.fit, "key": task.key}
-        options |= {"items": task.items, "on_error": task.on_error}
-        inputs = [part.fingerprint for part in self.parts]
-        now = json.loads(json.dumps({"options": options, "inputs": inputs}))
-        before = _read_task(self.folder / "task")
-        if before == now:
-            print("going on with an interrupted run", file=sys.stderr)
-            return
-        if before is not None:
-            changed = " and ".join(what for what in now if before.get(what) != now[what])
-            print(f"an interrupted run had other {changed}; beginning anew", file=sys.stderr)
-        for path in self.folder.iterdir():
-            if path.name not in ("lock", "stdin"):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        _write_durably(self.folder / "task", json.dumps(now).encode())
 
     def _fit(self) -> None:
         """Learn the profile from all parts, or load it."""
@@ -239,13 +202,14 @@ class _Build:
             return len(index)
 
     def _open_index(self) -> JSONIndex:
-        path, task = self.folder / "index", self.task
-        try:
-            return JSONIndex.open(path, writable=True, string_encoder=task.encoder.string_encoder)
-        except (HDCError, FileNotFoundError):  # not there, or not complete: no row was acknowledged
-            shutil.rmtree(path, ignore_errors=True)
+        task = self.task
+
+        def create(path: Path) -> JSONIndex:
             (self.folder / "journal").unlink(missing_ok=True)
             return JSONIndex.create(path, task.encoder, key=task.key)
+
+        strings = task.encoder.string_encoder
+        return self.place.opened(lambda path: JSONIndex.open(path, writable=True, string_encoder=strings), create)
 
     def _join_rejects(self) -> int:
         """Write all rejected records to one file, in the order of the input, and return their number."""
@@ -290,38 +254,3 @@ class _Journal:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def _check_output(output: str, inputs: tuple[str, ...]) -> None:
-    """Fail before the work rather than after it, where an index cannot be put or would replace something else."""
-    path = Path(output)
-    if not output or not path.parent.is_dir():
-        raise ParameterError(f"{output or 'no name'}: not a place for an index; name one in a folder that exists")
-    if not os.path.lexists(path):
-        return
-    if any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
-        raise ParameterError(f"{output} is an input; name another place for the index")
-    try:
-        Store.open(path, JSONIndex.KIND, writable=True).close()
-    except (HDCError, NotADirectoryError, FileNotFoundError):
-        raise ParameterError(f"{output} exists and is no index; name another place, or remove it first") from None
-
-
-def _put_in_place(made: Path, output: str, aside: Path) -> None:
-    if os.path.lexists(output):
-        os.replace(output, aside)
-    os.replace(made, output)
-
-
-def _read_task(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

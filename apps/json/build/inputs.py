@@ -1,22 +1,31 @@
 """Inputs that can be read more than once: standard input, which comes once, is written to a file first."""
 
+import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from hdc.apps.json.document import paths
+from hdc.apps.json.index.rows import key_of
 from hdc.apps.json.reading import PART_BYTES, STDIN, Counts, OnError, Part, Record, plan, read_part
 from hdc.apps.json.reading.reader import begin_rejects
+from hdc.apps.json.reading.records import Rejects
+from hdc.apps.json.reading.strict import DocumentError
+from hdc.errors import ParameterError
+
+SPOOL = "stdin"
+"""The file that standard input is kept in."""
 
 
 def plan_again(paths: Sequence[str], folder: Path, part_bytes: int = PART_BYTES) -> list[Part]:
     """Divide files into parts, as :func:`plan` does; standard input is kept in a folder."""
     if STDIN not in paths:
         return plan(paths, part_bytes)
-    spool = folder / "stdin"
+    spool = folder / SPOOL
     with open(spool, "wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     parts = plan([str(spool) if path == STDIN else path for path in paths], part_bytes)
@@ -54,3 +63,40 @@ class Inputs:
                 counts.read += 1
                 yield record
             counts.rejected += reading.counts.rejected
+
+
+def keyed(
+    records: Iterable[Record], key: str | None, sink: Rejects, find: Callable[[str], int | None] | None = None
+) -> Iterator[Record]:
+    """Yield the records that have a key, where an index asks for one; the others are rejected.
+
+    Parameters
+    ----------
+    records : iterable of Record
+    key : str or None
+        Path of the key; None asks for none.
+    sink : Rejects
+    find : function, optional
+        Returns the id of the document with a key, if there is one; such a record is rejected too, and so is one whose
+        key came before.
+
+    Raises
+    ------
+    DocumentError
+        If ``sink`` rejects none.
+    """
+    if key is None:
+        yield from records
+        return
+    path, seen = paths.parse_path(key), set[str]()
+    for record in records:
+        try:
+            own = key_of(record.document, path, record.source)
+            if find is not None and (own in seen or find(own) is not None):
+                raise ParameterError(f"{record.source}: the key {own!r} is there already; put replaces its document")
+        except ParameterError as error:
+            sink.add(DocumentError(str(error)), record.source, json.dumps(record.document).encode())
+            continue
+        if find is not None:
+            seen.add(own)
+        yield record

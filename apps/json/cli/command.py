@@ -1,13 +1,14 @@
-"""``hdc json``: make, change, check and search an index of JSON documents."""
+"""``hdc json``: make and search an index of JSON documents."""
 
 import argparse
 import os
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
+from hdc.apps import verbs
 from hdc.apps.json.cli import vector_commands as vector_command
+from hdc.apps.json.cli.changes import APPLICATION
 from hdc.apps.json.cli.options import INPUTS, add_encoder_options, add_inputs, documents, encoder_of, tell_rejected
 from hdc.errors import ParameterError
 
@@ -20,8 +21,8 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser("json", help="search JSON documents and see why they match")
     commands = parser.add_subparsers(metavar="command", required=True)
     _register_index(commands)
-    _register_changes(commands)
     _register_search(commands)
+    verbs.register(commands, APPLICATION)
     vector_command.register(commands)
 
 
@@ -37,26 +38,6 @@ def _register_index(commands: Any) -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
     add_encoder_options(parser)
     parser.set_defaults(run=run_index)
-
-
-def _register_changes(commands: Any) -> None:
-    parser = commands.add_parser(
-        "add",
-        help="add documents to an index, or replace those of the same keys",
-        description=f"Read {INPUTS}, and add the documents. Where the index has keys, a document replaces "
-        "another one of its key. Rarities and scales stay as they were learned.",
-    )
-    parser.add_argument("index", metavar="INDEX")
-    add_inputs(parser)
-    parser.set_defaults(run=run_add)
-    parser = commands.add_parser("remove", help="remove documents from an index", description="By id or by key.")
-    parser.add_argument("index", metavar="INDEX")
-    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="a number that search shows")
-    parser.add_argument("--key", action="append", default=[], dest="keys", metavar="KEY", help="again for others")
-    parser.set_defaults(run=run_remove)
-    parser = commands.add_parser("verify", help="check every byte of an index", description="Says what is damaged.")
-    parser.add_argument("index", metavar="INDEX")
-    parser.set_defaults(run=run_verify)
 
 
 def _register_search(commands: Any) -> None:
@@ -109,54 +90,11 @@ def run_index(arguments: argparse.Namespace) -> int:
     try:
         report = build(output, task)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, error.filename or output) from error
-    print(f"{documents(report.documents)} in {output} ({_size(output) / 1e6:.1f} MB)")
+        if error.strerror is None or error.filename:
+            raise
+        raise OSError(error.errno, error.strerror, output) from error
+    print(f"{documents(report.documents)} in {output} ({verbs.size_of(output) / 1e6:.1f} MB)")
     tell_rejected(report.rejected)
-    return 0
-
-
-def run_add(arguments: argparse.Namespace) -> int:
-    """Run ``hdc json add``."""
-    from hdc.apps.json.build.inputs import Inputs
-    from hdc.apps.json.index.index import JSONIndex
-    from hdc.apps.progress import counted
-
-    options = arguments.files, arguments.on_error, arguments.items
-    with JSONIndex.open(arguments.index, writable=True) as index, Inputs.of(*options) as inputs:
-        if arguments.on_error == "raise":
-            for record in counted(inputs.read(), "documents checked"):
-                index.check(record)
-        before = len(index)
-        records = counted(inputs.read(arguments.rejects), "documents added")
-        if index.key is None:
-            index.add(records)
-        else:
-            index.put(records)
-        new = len(index) - before
-        replaced = f", {inputs.counts.read - new} replaced" if index.key else ""
-        print(f"{documents(new)} added{replaced}")
-        tell_rejected(inputs.counts.rejected)
-    return 0
-
-
-def run_remove(arguments: argparse.Namespace) -> int:
-    """Run ``hdc json remove``."""
-    from hdc.apps.json.index.index import JSONIndex
-
-    if not arguments.ids and not arguments.keys:
-        raise ParameterError("give an ID, or --key KEY")
-    with JSONIndex.open(arguments.index, writable=True) as index:
-        print(f"{documents(index.remove(arguments.ids, arguments.keys))} removed")
-    return 0
-
-
-def run_verify(arguments: argparse.Namespace) -> int:
-    """Run ``hdc json verify``."""
-    from hdc.apps.json.index.index import JSONIndex
-
-    with JSONIndex.open(arguments.index) as index:
-        index.verify()
-        print(f"{arguments.index}: {documents(len(index))}, every byte as it was written")
     return 0
 
 
@@ -180,15 +118,8 @@ def run_search(arguments: argparse.Namespace) -> int:
         lines = [display.hits_json(hits, reasons)]
     else:
         lines = display.hit_lines(hits, reasons, shutil.get_terminal_size((120, 24)).columns)
-    show(lines)
+    verbs.show(lines)
     return 0
-
-
-def show(lines: list[str]) -> None:
-    """Print lines; what the terminal's encoding lacks is written as an escape."""
-    encoding = sys.stdout.encoding or "utf-8"
-    for line in lines:
-        print(line.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _read_query(argument: str) -> Any:
@@ -199,7 +130,3 @@ def _read_query(argument: str) -> Any:
         return parse_bytes(raw, QUERY)
     except DocumentError as error:
         raise DocumentError(f'{error}; a query is a JSON document such as {{"name": "Ada"}}') from None
-
-
-def _size(folder: str) -> int:
-    return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())

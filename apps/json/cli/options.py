@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from hdc.apps.verbs import counted_rows
 from hdc.errors import ParameterError
 
 T = TypeVar("T")
@@ -111,7 +112,7 @@ def _pair(text: str, option: str, kind: Callable[[str], T]) -> tuple[str, T]:
 
 def documents(number: int) -> str:
     """Return a number of documents in words."""
-    return "1 document" if number == 1 else f"{number} documents"
+    return counted_rows(number, "document")
 
 
 def tell_rejected(number: int) -> None:

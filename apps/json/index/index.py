@@ -16,9 +16,8 @@ from hdc.apps.json.index.candidates import FIRST, Scores, by_nearness
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.matcher import ABSENT, Matcher, Reason
 from hdc.apps.json.index.query import DEVIATIONS, Best, Missing, Question
-from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, key_of
+from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows
 from hdc.apps.json.index.where import Filter, as_filter
-from hdc.apps.json.reading import Record
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import integer
 from hdc.errors import FileFormatError, ParameterError
@@ -174,8 +173,8 @@ class JSONIndex(Index):
         ParameterError
             If a document is no JSON, or its key is missing or there already.
         """
-        for rows in self._encoded(documents):
-            self.append(rows)
+        for _ in self.extend(documents):
+            pass
         return self
 
     def put(self, documents: Iterable[Any]) -> Self:
@@ -186,20 +185,19 @@ class JSONIndex(Index):
         ParameterError
             If the index has no key path, a document is no JSON or has no key.
         """
-        if self.key is None:
-            raise ParameterError("put needs an index made with key=PATH, which says where documents have their keys")
-        for rows in self._encoded(documents):
-            self.append(rows, replace=True)
+        for _ in self.extend(documents, replace=True):
+            pass
         return self
 
-    def check(self, document: Any) -> None:
-        """Raise ParameterError if a document, or :class:`Record`, lacks the key that the index asks for."""
-        if self.key is not None:
-            document, source = (document.document, document.source) if isinstance(document, Record) else (document, "")
-            key_of(document, parse_path(self.key), source)
+    def extend(self, documents: Iterable[Any], *, replace: bool = False) -> Iterator[npt.NDArray[np.int64]]:
+        """Do as :meth:`add`, or with ``replace`` as :meth:`put`, and yield the ids of each batch when it is added."""
+        if replace and self.key is None:
+            raise ParameterError("put needs an index made with key=PATH, which says where documents have their keys")
+        for rows in encode_rows(self.encoder, documents, None if self.key is None else parse_path(self.key)):
+            yield self.append(rows, replace=replace)
 
-    def append(self, rows: Rows, *, replace: bool = False) -> None:
-        """Add a batch that :func:`encode_rows` made with this index's encoder and key.
+    def append(self, rows: Rows, *, replace: bool = False) -> npt.NDArray[np.int64]:
+        """Add a batch that :func:`encode_rows` made with this index's encoder and key; return the id of each row.
 
         Parameters
         ----------
@@ -207,14 +205,12 @@ class JSONIndex(Index):
         replace : bool
             Whether a document replaces another one of its key; else that is an error.
         """
-        if replace and rows.keys is not None:
-            last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
-            self._store.put(last.arrays, last.keys or [], last.texts, last.sources)
-        else:
-            self._store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
-
-    def _encoded(self, documents: Iterable[Any]) -> Iterator[Rows]:
-        return encode_rows(self.encoder, documents, None if self.key is None else parse_path(self.key))
+        if not replace or rows.keys is None:
+            return self._store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+        last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
+        keys = last.keys or []
+        ids = dict(zip(keys, self._store.put(last.arrays, keys, last.texts, last.sources).tolist(), strict=True))
+        return np.array([ids[key] for key in rows.keys], dtype=np.int64)
 
     def rows(self) -> int:
         """Return how many rows the store has, those of replaced and removed documents included."""

@@ -18,40 +18,43 @@ Keys = Sequence[str | None]
 """One for each id, in C order."""
 
 
-def text_lines(scores: Scores, ids: Ids, keys: Keys) -> list[str]:
-    """Return the lines of a table; keys are shown where there are any."""
+def text_lines(scores: Scores, ids: Ids, keys: Keys, measure: str = "score") -> list[str]:
+    """Return the lines of a table; keys are shown where there are any, and whole numbers as such."""
     hits = list(_hits(scores, ids, keys))
     keyed = any(key is not None for *_, key in hits)
     width = max([len(str(number)) for _, _, _, number, _ in hits] + [2])
-    lines = [f"query  rank   score  {'id'.rjust(width)}" + ("  key" if keyed else "")]
+    column = max(6, len(measure))
+    form = f"{column}.3f" if scores.dtype.kind == "f" else f"{column}.0f"
+    lines = [f"query  rank  {measure:>{column}}  {'id'.rjust(width)}" + ("  key" if keyed else "")]
     for query, rank, score, number, key in hits:
         name = f"  {'' if key is None else key}" if keyed else ""
-        lines.append(f"{query:5}  {rank:4}  {score:6.3f}  {number:{width}}{name}".rstrip())
+        lines.append(f"{query:5}  {rank:4}  {score:{form}}  {number:{width}}{name}".rstrip())
     return lines
 
 
-def json_lines(scores: Scores, ids: Ids, keys: Keys) -> list[str]:
-    """Return a JSON object for each query: its number, and its hits with id, score and key."""
+def json_lines(scores: Scores, ids: Ids, keys: Keys, measure: str = "score") -> list[str]:
+    """Return a JSON object for each query: its number, and its hits with id, score (or another measure) and key."""
     hits: list[list[dict[str, Any]]] = [[] for _ in ids]
     for query, _, score, number, key in _hits(scores, ids, keys):
-        hits[query].append({"id": number, "score": score} | ({} if key is None else {"key": key}))
+        hits[query].append({"id": number, measure: score} | ({} if key is None else {"key": key}))
     return [json.dumps({"query": query, "hits": found}, ensure_ascii=False) for query, found in enumerate(hits)]
 
 
 def _hits(scores: Scores, ids: Ids, keys: Keys) -> Any:
     """Yield query, rank, score, id and key of what was found."""
-    k = ids.shape[1]
+    k, whole = ids.shape[1], scores.dtype.kind in "iu"
     for query, row in enumerate(ids.tolist()):
         for place, number in enumerate(row):
             if number >= 0:
-                yield query, place + 1, round(float(scores[query, place]), 6), number, keys[query * k + place]
+                score = scores[query, place].item()
+                yield query, place + 1, score if whole else round(score, 6), number, keys[query * k + place]
 
 
-def writer(path: str) -> Callable[[Scores, Ids, Keys], None]:
+def writer(path: str, measure: str = "score") -> Callable[[Scores, Ids, Keys], None]:
     """Return what writes results to a file, after a look at whether it will be able to.
 
-    ``.npz`` holds ``scores`` and ``ids`` as they are, and ``keys`` as text, empty where there is none. ``.parquet``
-    has a row for each hit: query, rank, score, id and key.
+    ``.npz`` holds ``scores`` (or another measure) and ``ids`` as they are, and ``keys`` as text, empty where there is
+    none. ``.parquet`` has a row for each hit: query, rank, score, id and key.
 
     Raises
     ------
@@ -71,23 +74,24 @@ def writer(path: str) -> Callable[[Scores, Ids, Keys], None]:
 
     def write(scores: Scores, ids: Ids, keys: Keys) -> None:
         with replacing(path) as file:
-            writers[ending](file, scores, ids, keys)
+            writers[ending](file, scores, ids, keys, measure)
 
     return write
 
 
-def _write_npz(file: BinaryIO, scores: Scores, ids: Ids, keys: Keys) -> None:
+def _write_npz(file: BinaryIO, scores: Scores, ids: Ids, keys: Keys, measure: str) -> None:
     named = np.array([key or "" for key in keys], dtype=str).reshape(ids.shape)
-    np.savez(file, scores=scores, ids=ids, keys=named)
+    arrays: Any = {f"{measure}s": scores, "ids": ids, "keys": named}
+    np.savez(file, **arrays)
 
 
-def _write_parquet(file: BinaryIO, scores: Scores, ids: Ids, keys: Keys) -> None:
+def _write_parquet(file: BinaryIO, scores: Scores, ids: Ids, keys: Keys, measure: str) -> None:
     arrow = _pyarrow()
     query, rank, score, number, key = zip(*_hits(scores, ids, keys), strict=True) if ids.size else ((),) * 5
     columns = {
         "query": arrow.array(query, arrow.int64()),
         "rank": arrow.array(rank, arrow.int32()),
-        "score": arrow.array(score, arrow.float32()),
+        measure: arrow.array(score, arrow.float32() if scores.dtype.kind == "f" else arrow.int32()),
         "id": arrow.array(number, arrow.int64()),
         "key": arrow.array(key, arrow.string()),
     }

@@ -63,6 +63,10 @@ class VectorFile(ABC):
     def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], list[str] | None]]:
         """Yield the rows from ``start`` on, at most ``step`` at a time, unchecked, and their keys."""
 
+    def state(self) -> list[Any]:
+        """Return JSON values that differ if another file, or another state of it, is read."""
+        return [self.rows, self.dim, *file_state(self.path)]
+
     def blocks(self, start: int = 0, rows: int | None = None) -> Iterator[Block]:
         """Yield blocks of checked rows.
 
@@ -228,6 +232,9 @@ class _Parquet(VectorFile):
         first = next(self._batches(1), None)
         self.dim = 0 if first is None else len(first.column(self._column)[0].as_py() or ())
 
+    def state(self) -> list[Any]:
+        return [*super().state(), self._column, self._key_column]
+
     def _batches(self, step: int) -> Iterator[Any]:
         import pyarrow
 
@@ -287,27 +294,47 @@ def _vector_column(path: str, schema: Any, column: str | None) -> str:
     return column
 
 
+def file_state(path: str) -> list[int]:
+    """Return size and time of a file."""
+    state = os.stat(path)
+    return [state.st_size, state.st_mtime_ns]
+
+
+def key_lines(path: str | os.PathLike[str]) -> Iterator[str]:
+    """Yield the lines of a text file of keys.
+
+    Raises
+    ------
+    ParameterError
+        If a line is empty.
+    FileFormatError
+        If it is not UTF-8.
+    """
+    name = os.fspath(path)
+    try:
+        with open(path, encoding="utf-8") as file:
+            for number, line in enumerate(file):
+                if not line.strip():
+                    raise ParameterError(f"{name}: line {number + 1} is empty; each row needs a key")
+                yield line.rstrip("\n")
+    except UnicodeDecodeError as error:
+        raise FileFormatError(f"{name} is not UTF-8 text: {error.reason}") from error
+
+
 class _Keyed(VectorFile):
     """Another file's vectors with keys from the lines of a text file."""
 
     def __init__(self, vectors: VectorFile, keys: str) -> None:
         self.path, self.rows, self.dim = vectors.path, vectors.rows, vectors.dim
         self._vectors, self._keys = vectors, keys
-        count = sum(1 for _ in self._lines())
+        count = sum(1 for _ in key_lines(keys))
         if count != self.rows:
             raise ParameterError(f"{keys} has {count} keys, and {self.path} has {self.rows} rows")
 
-    def _lines(self) -> Iterator[str]:
-        try:
-            with open(self._keys, encoding="utf-8") as file:
-                for number, line in enumerate(file):
-                    if not line.strip():
-                        raise ParameterError(f"{self._keys}: line {number + 1} is empty; each row needs a key")
-                    yield line.rstrip("\n")
-        except UnicodeDecodeError as error:
-            raise FileFormatError(f"{self._keys} is not UTF-8 text: {error.reason}") from error
+    def state(self) -> list[Any]:
+        return [*self._vectors.state(), *file_state(self._keys)]
 
     def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], list[str]]]:
-        lines = islice(self._lines(), start, None)
+        lines = islice(key_lines(self._keys), start, None)
         for values, _ in self._vectors._read(start, step):
             yield values, list(islice(lines, len(values)))

@@ -2,25 +2,35 @@
 
 import hashlib
 import os
+import sys
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from dataclasses import dataclass
 
-from hdc import checks
 from hdc.apps.progress import tracked
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, load
 from hdc.apps.retrieval.files.vectors import VectorFile
 from hdc.apps.retrieval.index.binary import Kind
-from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
 from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError
+from hdc.search.build import Build
 
-BUILDING, BUILT = "building", "build_seconds"
-"""Entries of an index's meta: of what an unfinished one is being built, and how long a finished one took."""
+BUILT = "build_seconds"
+"""Entry of an index's meta: how long the run that completed it took."""
+
+UNFINISHED = "building"
+"""Entry of the meta of an index that a release before this one began, in its place, and did not finish."""
 
 TRAINING = 50_000
 """Most vectors that lists are found from."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was made: the number of vectors, and how they are searched."""
+
+    vectors: int
+    kind: Kind
 
 
 def build(
@@ -33,8 +43,8 @@ def build(
     lists: int | None = None,
     block: int = 16384,
     seed: int = 0,
-) -> EmbeddingIndex:
-    """Make an index of a file's vectors, or go on with an unfinished one; return it, open for writing.
+) -> Report:
+    """Make an index of a file's vectors, or go on where an interrupted run stopped; one at ``path`` is replaced.
 
     The whole file is checked before anything is written. Each block is durable when the next begins.
 
@@ -44,7 +54,6 @@ def build(
     model : path
         Of a saved binariser.
     path : path
-        A new folder, or one in which the same build was interrupted.
     kind, keep
         As :meth:`EmbeddingIndex.create`.
     lists, seed : int
@@ -55,13 +64,15 @@ def build(
     Raises
     ------
     ParameterError
-        If the folder holds anything else, or a vector is not finite.
+        If something else is at ``path``, or a vector is not finite.
     DimensionError
         If the model is of another dimension.
     FileFormatError
-        If the model, or the unfinished index, is damaged.
+        If the model is damaged.
+    BlockingIOError
+        If another process builds or writes this index.
     OSError
-        If the disk is full or fails; what is there can be gone on with.
+        If the disk is full or fails; the same call goes on afterwards.
     """
     block, seed = integer(block, "block", 1), integer(seed, "seed", 0)
     lists = None if lists is None else integer(lists, "lists", 1)
@@ -73,15 +84,25 @@ def build(
         )
     if lists is not None and (kind != "ivf" or isinstance(binarizer, RaBitQBinarizer)):
         raise ParameterError("lists are for kind='ivf' of other codes than RaBitQ's, which its model puts in lists")
-    job = _job(vectors, binarizer, kind=kind, keep=keep, lists=lists, seed=seed)
+    began = time.monotonic()
+    options = {"kind": kind, "keep": keep, "lists": lists, "seed": seed}
+    EmbeddingIndex.create(None, binarizer, kind=kind, keep=keep)  # raises what creating the index would
     vectors.check()
-    index = _begun(checks.path(path), binarizer, job)
-    try:
-        _fill(index, vectors, job, block)
-    except BaseException:
-        index.close()
-        raise
-    return index
+    with Build(path, EmbeddingIndex.KIND, inside=CODES_FOLDER, inputs=(vectors.path, model)) as place:
+        told = place.begin({"options": options, "inputs": vectors.state(), "model": _digest(binarizer)})
+        if told is not None:
+            print(told, file=sys.stderr)
+        with place.opened(
+            lambda folder: EmbeddingIndex.open(folder, writable=True),
+            lambda folder: EmbeddingIndex.create(folder, binarizer, kind=kind, keep=keep),
+        ) as index:
+            if not index.trained:
+                index.train(vectors.sample(TRAINING, seed), lists, seed=seed)
+            _fill(index, vectors, block)
+            index.store.set_meta({**index.store.meta, BUILT: round(time.monotonic() - began, 3)})
+            report = Report(len(index), index.kind)
+        place.finish()
+    return report
 
 
 def opened(path: str | os.PathLike[str], *, writable: bool = False) -> EmbeddingIndex:
@@ -90,61 +111,24 @@ def opened(path: str | os.PathLike[str], *, writable: bool = False) -> Embedding
     Raises
     ------
     ParameterError
-        If it is unfinished.
+        If an older release began it and did not finish.
     FileFormatError, BlockingIOError, OSError
         As :meth:`EmbeddingIndex.open`.
     """
     index = EmbeddingIndex.open(path, writable=writable)
-    if BUILDING in index.codes.store.meta:
-        count = len(index)
+    if UNFINISHED in index.store.meta:
         index.close()
-        raise ParameterError(
-            f"{os.fspath(path)} is unfinished, with {count:,} vectors so far; run the same hdc embed index again"
-        )
+        raise ParameterError(f"{os.fspath(path)} is unfinished, begun by an older release; run hdc embed index again")
     return index
 
 
-def _job(vectors: VectorFile, model: Binarizer, **options: Any) -> dict[str, Any]:
-    """Describe a build, so that another one is told from it."""
-    state = os.stat(vectors.path)
-    arrays = [model.mean_.tobytes(), repr(model).encode()]
-    digest = hashlib.blake2b(b"".join(arrays), digest_size=16).hexdigest()
-    return {"rows": vectors.rows, "bytes": state.st_size, "changed": state.st_mtime_ns, "model": digest, **options}
+def _digest(model: Binarizer) -> str:
+    return hashlib.blake2b(model.mean_.tobytes() + repr(model).encode(), digest_size=16).hexdigest()
 
 
-def _begun(folder: Path, model: Binarizer, job: dict[str, Any]) -> EmbeddingIndex:
-    """Open the unfinished index of the same build, or create one."""
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        _create(folder, model, job)
-    index = EmbeddingIndex.open(folder, writable=True)
-    if index.codes.store.meta.get(BUILDING) != job:
-        unfinished = BUILDING in index.codes.store.meta
-        index.close()
-        what = "the unfinished index of other vectors or options" if unfinished else "an index already"
-        raise ParameterError(f"{folder} is {what}; name a new folder, or remove it first")
-    return index
-
-
-def _create(folder: Path, model: Binarizer, job: dict[str, Any]) -> None:
-    """Create an index of no vectors aside and move it, so that a folder never holds half of one."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=".hdc-") as aside:
-        made = Path(aside) / "index"
-        with EmbeddingIndex.create(made, model, kind=job["kind"], keep=job["keep"]) as index:
-            index.codes.store.set_meta({**index.codes.store.meta, BUILDING: job, BUILT: 0.0})
-        os.replace(made, folder)
-
-
-def _fill(index: EmbeddingIndex, vectors: VectorFile, job: dict[str, Any], block: int) -> None:
-    """Add what is missing, then mark the index as finished."""
-    store = index.codes.store
-    before, began = store.meta[BUILT], time.monotonic()
-    if not index.trained:
-        index.train(vectors.sample(TRAINING, job["seed"]), job["lists"], seed=job["seed"])
-    done = len(index)
-    total = -(-vectors.rows // block)
-    for part in tracked(vectors.blocks(done, block), total, total - -(-(vectors.rows - done) // block), unit="blocks"):
+def _fill(index: EmbeddingIndex, vectors: VectorFile, block: int) -> None:
+    """Add what is missing."""
+    done, total = len(index), -(-vectors.rows // block)
+    left = -(-(vectors.rows - done) // block)
+    for part in tracked(vectors.blocks(done, block), total, total - left, unit="blocks"):
         index.add(part.vectors, part.keys)
-    meta = {**store.meta, BUILT: round(before + time.monotonic() - began, 3)}
-    del meta[BUILDING]
-    store.set_meta(meta)

@@ -1,0 +1,78 @@
+"""How the verbs that all indexes share reach an index of JSON documents."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hdc.apps.json.cli.options import INPUTS, add_inputs, tell_rejected
+from hdc.apps.verbs import Application
+
+if TYPE_CHECKING:
+    from hdc.apps.json.index.index import JSONIndex
+
+EXPORTED = 1 << 10
+"""Documents that are written at a time."""
+
+
+def _open(path: str, writable: bool) -> "JSONIndex":
+    from hdc.apps.json.index.index import JSONIndex
+
+    return JSONIndex.open(path, writable=writable)
+
+
+def _change(index: "JSONIndex", arguments: argparse.Namespace, replace: bool) -> Any:
+    """Add documents; with ``--on-error raise`` everything is read, and checked, before the index is changed."""
+    import numpy as np
+
+    from hdc.apps.json.build.inputs import Inputs, keyed
+    from hdc.apps.json.reading import Counts
+    from hdc.apps.json.reading.records import Rejects
+    from hdc.apps.progress import counted
+
+    def acceptable(inputs: Inputs, rejects: str | None) -> Iterator[Any]:
+        sink = Rejects(arguments.on_error, rejects, counts)
+        return keyed(inputs.read(rejects), index.key, sink, None if replace else index.find)
+
+    counts = Counts()
+    with Inputs.of(arguments.files, arguments.on_error, arguments.items) as inputs:
+        if arguments.on_error == "raise":
+            for _ in counted(acceptable(inputs, None), "documents checked"):
+                pass
+        documents = counted(acceptable(inputs, arguments.rejects), "documents added")
+        ids = list(index.extend(documents, replace=replace))
+        tell_rejected(inputs.counts.rejected + counts.rejected)
+    return np.concatenate([np.empty(0, np.int64), *ids])
+
+
+def _details(index: "JSONIndex") -> dict[str, Any]:
+    encoder = index.encoder
+    fitted = bool(encoder.profile_.documents)
+    return {"kind": "json", "dim": encoder.dim, "key": index.key, "fitted": fitted}
+
+
+def _export(index: "JSONIndex", path: str) -> None:
+    """Write the documents as JSON Lines, in order of their ids."""
+    from hdc.apps.progress import counted
+    from hdc.files import replacing
+
+    ids = index.ids()
+    blocks = (index.store.documents(ids[start : start + EXPORTED]) for start in range(0, len(ids), EXPORTED))
+    lines = counted(((text or b"null") + b"\n" for block in blocks for text in block), "documents written")
+    if path == "-":
+        sys.stdout.buffer.writelines(lines)
+        return
+    with replacing(path) as file:
+        file.writelines(lines)
+
+
+APPLICATION = Application(
+    row="document",
+    inputs=f"{INPUTS}. Rarities and scales stay as they were learned",
+    output="a file of JSON Lines to write; - is standard output",
+    open=_open,
+    add_inputs=add_inputs,
+    change=_change,
+    details=_details,
+    export=_export,
+)

@@ -1,0 +1,96 @@
+"""How the verbs that all indexes share reach an index of embeddings, and the options of files of vectors."""
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from hdc.apps.verbs import Application
+from hdc.errors import DimensionError, ParameterError
+
+if TYPE_CHECKING:
+    from hdc.apps.retrieval.files.vectors import VectorFile
+    from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+
+FILES = "a .npy file or a Parquet file"
+
+
+def add_vectors(parser: argparse.ArgumentParser, name: str = "vectors") -> None:
+    """Add a file of vectors."""
+    parser.add_argument(name, metavar=name.upper(), help=".npy or Parquet; may be larger than memory")
+    parser.add_argument("--column", help="Parquet: the column of vectors (the only one of lists of floats)")
+
+
+def add_keys(parser: argparse.ArgumentParser) -> None:
+    """Add where the keys of rows are."""
+    parser.add_argument("--keys", metavar="FILE", help="names of the rows: a text file, a line a row")
+    parser.add_argument("--key-column", help="Parquet: the column of names")
+
+
+def open_file(arguments: argparse.Namespace, *, name: str = "vectors", keyed: bool = False) -> "VectorFile":
+    """Open the file of vectors that was given."""
+    from hdc.apps.retrieval.files.vectors import open_vectors
+
+    options = {"keys": arguments.keys, "key_column": arguments.key_column} if keyed else {}
+    return open_vectors(getattr(arguments, name), column=arguments.column, **options)
+
+
+def check_dim(vectors: "VectorFile", index: Any) -> None:
+    """Raise DimensionError if vectors are not as long as those of an index."""
+    if vectors.dim != index.model.n_features_in_:
+        raise DimensionError(
+            f"{vectors.path}: vectors have {vectors.dim} components, and the index is of {index.model.n_features_in_}"
+        )
+
+
+def check_keys(keys: Any, replace: bool) -> None:
+    """Raise ParameterError if there is nothing to replace rows by."""
+    if replace and keys is None:
+        raise ParameterError("put replaces by key; say what the keys are with --keys or --key-column")
+
+
+def _open(path: str, writable: bool) -> "EmbeddingIndex":
+    from hdc.apps.retrieval.index.building import opened
+
+    return opened(path, writable=writable)
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    add_vectors(parser)
+    add_keys(parser)
+
+
+def _change(index: "EmbeddingIndex", arguments: argparse.Namespace, replace: bool) -> Any:
+    vectors = open_file(arguments, keyed=True)
+    check_dim(vectors, index)
+    block = vectors.read()
+    check_keys(block.keys, replace)
+    return index.put(block.vectors, block.keys or []) if replace else index.add(block.vectors, block.keys)
+
+
+def _details(index: "EmbeddingIndex") -> dict[str, Any]:
+    model, originals = index.model, index.codes.originals
+    return {
+        "kind": f"embed, {index.kind}",
+        "binarizer": type(model).__name__,
+        "dim": model.n_features_in_,
+        "bits": model.bits,
+        "keeps": None if originals is None else originals.dtype,
+        "trained": index.trained,
+    }
+
+
+def _export(index: "EmbeddingIndex", path: str) -> None:
+    from hdc.apps.retrieval.files.exporting import export
+
+    export(index.codes, path)
+
+
+APPLICATION = Application(
+    row="vector",
+    inputs=f"{FILES} of vectors, which is held in memory: all of them are added or, after an error, none",
+    output=".parquet or .npz: ids, keys, and the vectors where the index keeps them (of length 1), else their codes",
+    open=_open,
+    add_inputs=_add_inputs,
+    change=_change,
+    details=_details,
+    export=_export,
+)

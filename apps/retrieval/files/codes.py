@@ -1,0 +1,261 @@
+"""Packed codes and their keys in files: NumPy's ``.npy`` of bytes or words, and Parquet columns of bytes."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.files.interchange import from_bytes
+from hdc.apps.retrieval.files.vectors import NUMPY, PARQUET, key_lines
+from hdc.errors import (
+    BackendUnavailableError,
+    DimensionError,
+    DTypeError,
+    FileFormatError,
+    PaddingError,
+    ParameterError,
+)
+from hdc.words import Words, as_words, word_count
+
+BitOrder = Literal["little", "big"]
+
+BITORDERS: tuple[BitOrder, ...] = ("little", "big")
+"""Which bit of a byte comes first: ``"little"``, the lowest, as in :mod:`hdc.words` and FAISS; ``"big"``, the highest,
+as :func:`numpy.packbits` does unless told otherwise."""
+
+BLOCK = 1 << 16
+"""Codes that are read at a time."""
+
+Bytes = npt.NDArray[np.uint8]
+
+Rows = Callable[[int, int], Iterator[tuple[Bytes, list[str] | None]]]
+"""From (start, step): the bytes of the rows from ``start`` on, at most ``step`` at a time, and their keys."""
+
+_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), axis=1)[:, 0]
+
+
+@dataclass(frozen=True)
+class CodeBlock:
+    """Consecutive rows of a file: ``(n, words)`` uint64 codes, and their keys or None."""
+
+    codes: Words
+    keys: list[str] | None
+
+
+@dataclass(frozen=True)
+class CodeFile:
+    """Rows of packed bits in a file, with or without keys; made by :func:`open_codes`.
+
+    Attributes
+    ----------
+    path : str
+    rows, bits : int
+        At least 1.
+    bitorder : {"little", "big"}
+    keys : str or None
+        A text file with the key of each row on a line of its own.
+    """
+
+    path: str
+    rows: int
+    bits: int
+    bitorder: BitOrder
+    keys: str | None
+    _read: Rows
+
+    def blocks(self, start: int = 0, rows: int = BLOCK) -> Iterator[CodeBlock]:
+        """Yield blocks of at most so many rows, from row ``start`` on.
+
+        Raises
+        ------
+        PaddingError
+            If a row has bits beyond those that count.
+        FileFormatError, DimensionError, ParameterError
+            If the file is damaged, a row of another length, or without a key.
+        """
+        lines = None if self.keys is None else islice(key_lines(self.keys), start, None)
+        for content, own in self._read(start, rows):
+            little = content if self.bitorder == "little" else _REVERSED[content]
+            codes = from_bytes(little, 8 * little.shape[1])
+            try:
+                as_words(codes[:, : word_count(self.bits)], self.bits, "codes")
+                if codes[:, word_count(self.bits) :].any():
+                    raise PaddingError(f"codes have bits set beyond {self.bits}")
+            except PaddingError as error:
+                raise PaddingError(f"{self.path}: {error}") from None
+            codes = np.ascontiguousarray(codes[:, : word_count(self.bits)])
+            yield CodeBlock(codes, own if lines is None else list(islice(lines, len(codes))))
+
+    def sample(self, most: int, seed: int = 0) -> Words:
+        """Return the codes of ``min(most, rows)`` rows, drawn at random without replacement, in the file's order."""
+        chosen = np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
+        bounds = np.searchsorted(chosen, range(0, self.rows + BLOCK, BLOCK))
+        parts = zip(self.blocks(), pairwise(bounds), range(0, self.rows, BLOCK), strict=False)
+        return np.concatenate([block.codes[chosen[first:last] - start] for block, (first, last), start in parts])
+
+    def read(self) -> CodeBlock:
+        """Return all rows as one block, for files that fit into memory."""
+        blocks = list(self.blocks())
+        keys = None if blocks[0].keys is None else [key for block in blocks for key in block.keys or ()]
+        return CodeBlock(np.concatenate([block.codes for block in blocks]), keys)
+
+
+def open_codes(
+    path: str | os.PathLike[str],
+    *,
+    bitorder: BitOrder | None = None,
+    default: BitOrder | None = None,
+    bits: int | None = None,
+    keys: str | os.PathLike[str] | None = None,
+    column: str | None = None,
+    key_column: str | None = None,
+) -> CodeFile:
+    """Open a file of packed codes; its first bytes say whether it is ``.npy`` or Parquet.
+
+    Parameters
+    ----------
+    path : path
+        A ``.npy`` file with an ``(n, bytes)`` uint8 or an ``(n, words)`` uint64 array, whose bit i is bit i % 64 of
+        word i // 64; or a Parquet file with a column of binary values.
+    bitorder : {"little", "big"}, optional
+        Which bit of a byte comes first; words are always ``"little"``.
+    default : {"little", "big"}, optional
+        What holds for bytes if none is given; without either, bytes are an error.
+    bits : int, optional
+        Bits that count; all, if left out.
+    keys, column, key_column
+        As :func:`open_vectors`; the column is the only binary one if not given.
+
+    Raises
+    ------
+    FileFormatError
+        If it is neither, or damaged.
+    DTypeError, DimensionError
+        If it holds something else than rows of bytes or words.
+    ParameterError
+        If it is empty, the order of bits is missing, a column is not there, or the keys are not as many as the rows.
+    BackendUnavailableError
+        If a Parquet file is given and pyarrow is not installed.
+    OSError
+        If a file cannot be read.
+    """
+    name = os.fspath(path)
+    with open(path, "rb") as file:
+        begin = file.read(len(NUMPY))
+    if begin.startswith(PARQUET):
+        rows, size, read, order = _parquet(name, column, key_column)
+    elif begin != NUMPY:
+        raise FileFormatError(f"{name} is neither .npy nor Parquet; write codes with numpy.save")
+    elif column or key_column:
+        raise ParameterError(f"{name} is a .npy file, which has no columns; give keys in a text file")
+    else:
+        rows, size, read, order = _npy(name)
+    if not rows or not size:
+        raise ParameterError(f"{name} holds no codes: {rows} rows of {size} bytes")
+    if bits is not None and not 1 <= bits <= 8 * size:
+        raise ParameterError(f"bits must be from 1 to {8 * size}, the bits of a row of {name}, not {bits}")
+    if bitorder is not None and bitorder not in BITORDERS:
+        raise ParameterError(f"bitorder must be one of {', '.join(BITORDERS)}, not {bitorder!r}")
+    if order is not None and bitorder not in (None, order):
+        raise ParameterError(f"{name} holds words of 64 bits, the lowest first: bitorder={order!r}, not {bitorder!r}")
+    order = order or bitorder or default
+    if order is None:
+        raise ParameterError(
+            f"{name} holds bytes; give their bitorder: big (as numpy.packbits) or little (as hdc.words and FAISS)"
+        )
+    if keys is not None and (count := sum(1 for _ in key_lines(keys))) != rows:
+        raise ParameterError(f"{os.fspath(keys)} has {count} keys, and {name} has {rows} rows")
+    lines = None if keys is None else os.fspath(keys)
+    return CodeFile(name, rows, bits or 8 * size, order, lines, read)
+
+
+def _npy(path: str) -> tuple[int, int, Rows, BitOrder | None]:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise FileFormatError(f"{path} is no .npy file of numbers, or cut off: {error}") from error
+    if array.dtype not in (np.uint8, np.uint64):
+        raise DTypeError(f"{path} holds {array.dtype}; expected packed bits, uint8 or uint64")
+    if array.ndim != 2:
+        raise DimensionError(f"{path} has shape {array.shape}; expected rows of codes, (n, bytes) or (n, words)")
+
+    def read(start: int, step: int) -> Iterator[tuple[Bytes, None]]:
+        for first in range(start, len(array), step):
+            rows = array[first : first + step]
+            yield np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<")).view(np.uint8), None
+
+    return len(array), array.shape[1] * array.dtype.itemsize, read, None if array.dtype == np.uint8 else "little"
+
+
+def _parquet(path: str, column: str | None, key_column: str | None) -> tuple[int, int, Rows, None]:
+    try:
+        import pyarrow
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise BackendUnavailableError("Parquet needs pyarrow; pip install 'hdc-toolkit[parquet]'") from error
+    damage = (pyarrow.ArrowException, OSError)
+    try:
+        file = ParquetFile(path, memory_map=True)
+        schema = file.schema_arrow
+        name = _binary_column(path, schema, column)
+        first = next(file.iter_batches(1, columns=[name]), None)
+    except damage as error:
+        raise _damaged(path, error) from error
+    if key_column is not None and key_column not in schema.names:
+        raise ParameterError(f"{path} has no column {key_column!r}; it has {', '.join(schema.names)}")
+    size = 0 if first is None else len(first.column(0)[0].as_py() or b"")
+
+    def read(start: int, step: int) -> Iterator[tuple[Bytes, list[str] | None]]:
+        row = 0
+        try:
+            for batch in file.iter_batches(step, columns=[name] if key_column is None else [name, key_column]):
+                row += batch.num_rows
+                if row > start:
+                    rest = batch.slice(max(0, batch.num_rows - (row - start)))
+                    values = rest.column(name).to_pylist()
+                    at = row - rest.num_rows
+                    keys = None if key_column is None else _keys(path, rest.column(key_column).to_pylist(), at)
+                    yield _bytes(path, values, size, at), keys
+        except damage as error:
+            raise _damaged(path, error) from error
+
+    return file.metadata.num_rows, size, read, None
+
+
+def _bytes(path: str, values: list[bytes | None], size: int, first: int) -> Bytes:
+    for row, value in enumerate(values, first):
+        if value is None or len(value) != size:
+            raise DimensionError(f"{path}: row {row} has {len(value or b'')} bytes, and {size} are expected")
+    return np.frombuffer(b"".join(value or b"" for value in values), dtype=np.uint8).reshape(len(values), size)
+
+
+def _keys(path: str, keys: list[Any], first: int) -> list[str]:
+    if None in keys:
+        raise ParameterError(f"{path}: row {first + keys.index(None)} has no key")
+    return [str(key) for key in keys]
+
+
+def _damaged(path: str, error: Exception) -> FileFormatError:
+    return FileFormatError(f"{path} is a damaged Parquet file: {' '.join(str(error).split())}")
+
+
+def _binary_column(path: str, schema: Any, column: str | None) -> str:
+    """Return the name of the column of bytes."""
+    from pyarrow import types
+
+    kinds = (types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    found = [field.name for field in schema if any(is_kind(field.type) for is_kind in kinds)]
+    if column is None:
+        if len(found) != 1:
+            text = f"the columns {', '.join(found)}" if found else "no column"
+            raise ParameterError(f"{path} has {text} of bytes; say which with the column's name")
+        return str(found[0])
+    if column not in schema.names:
+        raise ParameterError(f"{path} has no column {column!r}; it has {', '.join(schema.names)}")
+    if column not in found:
+        raise DTypeError(f"{path}: column {column!r} holds {schema.field(column).type}; expected bytes")
+    return column

@@ -1,0 +1,105 @@
+"""The rows of an index written to a file: ``.npz`` or Parquet, block by block."""
+
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.progress import counted
+from hdc.apps.retrieval.files.interchange import to_bytes
+from hdc.apps.retrieval.index.binary import BinaryIndex
+from hdc.errors import BackendUnavailableError, ParameterError
+from hdc.files import replacing
+from hdc.search.measures import Floats, Ids
+
+BLOCK = 1 << 13
+"""Rows that are written at a time."""
+
+
+def export(index: BinaryIndex, path: str) -> None:
+    """Write ids, keys, and the originals that the index keeps as float32 of length 1, or else the codes.
+
+    ``.npz`` has the arrays ``ids``, ``keys`` (text, empty where there is none) and ``vectors`` or ``codes`` (uint64
+    words); ``.parquet`` the columns ``id``, ``key`` and ``vector`` or ``code`` (bytes, little-endian). Both are read by
+    ``hdc embed`` or ``hdc codes``; memory does not grow with the index, but for the keys in ``.npz``.
+
+    Raises
+    ------
+    ParameterError
+        If the name has another ending.
+    BackendUnavailableError
+        If Parquet is asked for and pyarrow is not installed.
+    OSError
+        If the file cannot be written; an existing file is then untouched.
+    """
+    writers: dict[str, Callable[[BinaryIO, BinaryIndex], None]] = {".npz": _write_npz, ".parquet": _write_parquet}
+    ending = os.path.splitext(path)[1]
+    if ending not in writers:
+        raise ParameterError(f"{path}: rows are written as {' or '.join(writers)}")
+    with replacing(path) as file:
+        writers[ending](file, index)
+
+
+def _rows(index: BinaryIndex) -> Iterator[tuple[Ids, npt.NDArray[Any]]]:
+    """Yield ids, ascending, and what is written of their rows; one empty block where there are none."""
+    ids = index.ids()
+    for start in range(0, max(1, len(ids)), BLOCK):
+        part = ids[start : start + BLOCK]
+        yield part, index.codes(part) if index.originals is None else _originals(index, part)
+
+
+def _originals(index: BinaryIndex, ids: Ids) -> Floats:
+    vectors = index.store.rows("originals")[index.store.positions(ids)].astype(np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+def _write_npz(file: BinaryIO, index: BinaryIndex) -> None:
+    name = "codes" if index.originals is None else "vectors"
+    with zipfile.ZipFile(file, "w") as archive:
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as rows:
+            _write_blocks(rows, (block for _, block in counted(_rows(index), "blocks written")), index)
+        for name, array in (("ids", index.ids()), ("keys", np.array(_keys(index), dtype=str))):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+
+
+def _write_blocks(file: Any, blocks: Iterator[npt.NDArray[Any]], index: BinaryIndex) -> None:
+    """Write rows as one array, whose header says beforehand how many there are."""
+    first = next(blocks)
+    shape = (len(index), *first.shape[1:])
+    header = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_2_0(file, header)
+    file.write(first.tobytes())
+    for block in blocks:
+        file.write(block.tobytes())
+
+
+def _keys(index: BinaryIndex) -> list[str]:
+    return [key or "" for key in index.keys(index.ids())]
+
+
+def _write_parquet(file: BinaryIO, index: BinaryIndex) -> None:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise BackendUnavailableError("Parquet needs pyarrow; pip install 'hdc-toolkit[parquet]'") from error
+    size = -(-index.dim // 8) * index.levels
+    value = pyarrow.binary(size)
+    if index.originals is not None:
+        value = pyarrow.list_(pyarrow.float32(), index.originals.width)
+    name = "code" if index.originals is None else "vector"
+    schema = pyarrow.schema([("id", pyarrow.int64()), ("key", pyarrow.string()), (name, value)])
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for ids, rows in counted(_rows(index), "blocks written"):
+            if index.originals is None:
+                codes = to_bytes(rows.reshape(len(rows) * index.levels, -1), index.dim).reshape(len(rows), size)
+                column = pyarrow.FixedSizeBinaryArray.from_buffers(value, len(rows), [None, pyarrow.py_buffer(codes)])
+            else:
+                column = pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(rows.ravel()), index.originals.width)
+            columns = [pyarrow.array(ids), pyarrow.array(index.keys(ids), pyarrow.string()), column]
+            writer.write_batch(pyarrow.RecordBatch.from_arrays(columns, schema=schema))

@@ -1,0 +1,230 @@
+"""Indexes in the making: built beside their place, resumed after an interruption, swapped in when complete."""
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from hdc import files
+from hdc.errors import FileFormatError, HDCError, ParameterError
+from hdc.store import layout
+from hdc.store.locking import NAME as LOCK
+from hdc.store.locking import WriterLock
+
+T = TypeVar("T")
+
+SUFFIX = ".building"
+
+INDEX, TASK = "index", "task"
+"""What is being made, and of what it is made, in the folder of a build."""
+
+ATTEMPTS = 10
+"""Times a build looks for its folder, which another one may just be removing."""
+
+_HERE, _EXCHANGE = -100, 2
+"""Linux: paths are relative to the working folder; both names exist and swap."""
+
+
+class Build:
+    """An index in the making, in the folder ``INDEX.building`` beside its place.
+
+    From entering to leaving, the build holds a lock on that folder and, where an index is replaced, the writer's lock
+    on the index, so that no change of it is acknowledged and then lost. Readers keep the index that they have open.
+    After a crash, Ctrl-C or a full disk the folder stays, and the same task goes on with what is there.
+
+    Parameters
+    ----------
+    output : path
+        Where the index goes. One that is there is replaced.
+    kind : str
+        Of the store of an index that may be replaced.
+    inside : str
+        Where in an index's folder its store is.
+    inputs : sequence of paths
+        What must not be replaced.
+    resumable : bool
+        False where the inputs cannot be read again: then nothing is kept after an error.
+    hopeless : tuple of exceptions
+        After these nothing is kept either: the same task would fail again.
+
+    Attributes
+    ----------
+    folder : Path
+        For whatever the builder keeps: inputs that come once, what was learned, a journal.
+    index : Path
+        Where the index is made. It must be closed before :meth:`finish`.
+
+    Raises
+    ------
+    ParameterError
+        If the place is no place for an index, or something else is there.
+    BlockingIOError
+        If the index is being built or written; the text says by which process, where and since when.
+    OSError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hdc.search.build import Build
+    >>> from hdc.store import Store
+    >>> output = tempfile.mkdtemp() + "/cities"
+    >>> with Build(output, "cities") as build:
+    ...     build.begin({"options": {"bits": 64}, "inputs": ["cities.csv"]})
+    ...     Store.create(build.index, "cities", {"codes": ("uint64", 1)}).close()
+    ...     build.finish()
+    >>> len(Store.open(output, "cities"))
+    0
+    """
+
+    def __init__(
+        self,
+        output: str | os.PathLike[str],
+        kind: str,
+        *,
+        inside: str = "",
+        inputs: Sequence[str | os.PathLike[str]] = (),
+        resumable: bool = True,
+        hopeless: tuple[type[BaseException], ...] = (ParameterError,),
+    ) -> None:
+        _check_place(os.fspath(output), kind, inside, inputs)
+        self.output = Path(os.path.abspath(output))
+        self.folder = self.output.with_name(self.output.name + SUFFIX)
+        self.index = self.folder / INDEX
+        self._resumable, self._hopeless, self._finished = resumable, hopeless, False
+        self._lock = self._locked()
+        self._replaced: WriterLock | None = None
+        try:
+            if self.output.exists():
+                self._replaced = WriterLock(self.output / inside)
+        except BaseException:
+            self._leave(remove=[path.name for path in self.folder.iterdir()] == [LOCK])
+            raise
+
+    def _locked(self) -> WriterLock:
+        for _ in range(ATTEMPTS):
+            self.folder.mkdir(exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                return WriterLock(self.folder)
+        raise BlockingIOError(errno.EAGAIN, "is being built by another process; try again", str(self.output))
+
+    def begin(self, task: Mapping[str, Any], *, keep: Sequence[str] = ()) -> str | None:
+        """Clear the folder, unless it holds the beginnings of this very task; return what to tell the user of it.
+
+        Parameters
+        ----------
+        task : mapping of JSON values
+            Everything that the index depends on; the names tell the user what has changed.
+        keep : sequence of str
+            Files in the folder that stay.
+        """
+        now = json.loads(json.dumps(task))
+        before = self._task()
+        if before == now:
+            return "going on with an interrupted run"
+        for path in self.folder.iterdir():
+            if path.name not in (LOCK, *keep):
+                _remove(path)
+        self._write_task(now)
+        if before is None:
+            return None
+        changed = " and ".join(what for what in now if before.get(what) != now[what])
+        return f"an interrupted run had other {changed}; beginning anew"
+
+    def opened(self, open: Callable[[Path], T], create: Callable[[Path], T]) -> T:
+        """Open, for writing, the index that an interrupted run made, or create it if that is not whole."""
+        try:
+            return open(self.index)
+        except (HDCError, FileNotFoundError):  # not there, or not complete: no row was acknowledged
+            shutil.rmtree(self.index, ignore_errors=True)
+            return create(self.index)
+
+    def finish(self) -> None:
+        """Put the index in its place, in one step where the system can (Linux); readers keep the one that was there.
+
+        Raises
+        ------
+        OSError
+            If that fails; the same task goes on afterwards.
+        """
+        task = self._task()
+        # Without its task the folder is begun anew: after the swap it holds the old index.
+        (self.folder / TASK).unlink()
+        files.sync_folder(self.folder)
+        try:
+            if not self.output.exists():
+                os.replace(self.index, self.output)
+            elif not _exchanged(self.index, self.output):
+                os.replace(self.output, self.folder / "replaced")
+                os.replace(self.index, self.output)
+        except OSError:
+            self._write_task(task)
+            raise
+        files.sync_folder(self.output.parent)
+        self._finished = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failed = error is not None and (not self._resumable or isinstance(error, self._hopeless))
+        self._leave(remove=self._finished or failed)
+
+    def _leave(self, *, remove: bool) -> None:
+        """Give the locks back; a folder that goes does so first, lest it is another build's by then."""
+        if remove:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._replaced is not None:
+            self._replaced.release()
+        self._lock.release()
+        if remove and os.name == "nt":  # which removes no file that is open
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _task(self) -> Any:
+        try:
+            return json.loads((self.folder / TASK).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def _write_task(self, task: Any) -> None:
+        with files.replacing(self.folder / TASK) as file:
+            file.write(json.dumps(task).encode())
+
+
+def _check_place(output: str, kind: str, inside: str, inputs: Sequence[str | os.PathLike[str]]) -> None:
+    """Fail before the work rather than after it, where an index cannot be put or would replace something else."""
+    path = Path(os.path.abspath(output))
+    if not output or not path.name or not path.parent.is_dir():
+        raise ParameterError(f"{output or 'no name'}: not a place for an index; name one in a folder that exists")
+    if not os.path.lexists(path):
+        return
+    if any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
+        raise ParameterError(f"{output} is an input; name another place for the index")
+    try:
+        layout.read_current(path / inside, kind)
+    except (FileFormatError, NotADirectoryError, FileNotFoundError) as error:
+        raise ParameterError(f"{output} exists and is no index; name another place, or remove it first") from error
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Swap two names in one step; False where the system or the file system cannot."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    return rename is not None and rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0
