@@ -42,9 +42,11 @@ def integer(value: Any, what: str, least: int | None = None, most: int | None = 
     """
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         found = int(value)
-        if (least is None or found >= least) and (most is None or found <= most):
-            return found
-    raise wrong(value, what, f"an integer{_range(least, most)}")
+        if least is None or found >= least:
+            if most is None or found <= most:
+                return found
+            least = None
+    raise wrong(value, what, f"an integer{_range(least, most if least is None else None)}")
 
 
 def number(value: Any, what: str, least: float | None = None, most: float | None = None) -> float:

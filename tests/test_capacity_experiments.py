@@ -130,7 +130,7 @@ class TestRun:
             ("weather", {}, "unknown experiment 'weather'; known: membership"),
             ("bundle", {"model": "Hopfield"}, "takes part in membership and intersection"),
             ("intersection", {}, "intersection needs tolerance; its parameters are model, dim, backend, device, items"),
-            ("intersection", {"tolerance": 1, "overlap": 6}, "overlap must be an integer from 0 to 5"),
+            ("intersection", {"tolerance": 1, "overlap": 6}, "overlap must be an integer of at most 5"),
             ("nested", {"shape": "ring"}, "shape must be one of tree, chain"),
         ],
     )

@@ -54,7 +54,7 @@ class TestDevice:
     @pytest.mark.parametrize("device", ["cuda", "cuda:0", 0, None])
     def test_other_backends_have_one_device(self, device):
         for backend in ("numpy", "numba", "auto"):
-            with pytest.raises(errors.ParameterError, match="take backend='torch'|device must be a text"):
+            with pytest.raises(errors.ParameterError, match=r"take backend='torch'|device must be a text"):
                 hdc.MAPI(100, backend=backend, device=device)
 
     def test_missing_cuda_is_told(self, monkeypatch):
