@@ -13,6 +13,7 @@ from hdc.backends.numba_kernels import (
     estimates,
     gather,
     lists,
+    metric,
     nearest,
     permute,
     planes,
@@ -45,9 +46,7 @@ def warmup() -> None:
     bits.shared_ones(x, x)
     search.top_k(x[:1], x, 1)
     search.top_k(x, x, 1)
-    index_of_rows = search.search_index(2)
-    index_of_rows.append(x)
-    index_of_rows.search(x, 1)
+    search.search_index(2).extended(np.repeat(x, 33, axis=0)).search(x, 1)
     bits.majority(x, None, x[0])
     bits.majority(x, weights, x[0])
     bits.signed_sums(x, None, dim)
@@ -87,6 +86,7 @@ SEARCH = SearchKernels(
     code_top_k=codes.code_top_k,
     gather_dots=gather.gather_dots,
     rounded=rounding.rounded,
+    hamming_pointer=metric.hamming_pointer,
 )
 
 BACKEND = dataclasses.replace(

@@ -93,28 +93,23 @@ def plane_sums(queries: Words, items: Words) -> Counters:
 
 
 class RowIndex:
-    """The search index of the reference: the packed rows as they are, in a buffer that doubles."""
+    """The search index of the reference: the packed rows as they are."""
 
     def __init__(self, words: int) -> None:
         self._rows = np.empty((0, words), dtype=np.uint64)
-        self._n = 0
 
     def __len__(self) -> int:
-        return self._n
+        return len(self._rows)
 
-    def append(self, items: Words) -> None:
-        """Append rows."""
-        n = self._n + len(items)
-        if n > len(self._rows):
-            grown = np.empty((max(n, 2 * len(self._rows)), self._rows.shape[1]), dtype=np.uint64)
-            grown[: self._n] = self._rows[: self._n]
-            self._rows = grown
-        self._rows[self._n : n] = items
-        self._n = n
+    def extended(self, items: Words) -> "RowIndex":
+        """Return an index of these rows and more."""
+        made = RowIndex(self._rows.shape[1])
+        made._rows = np.concatenate([self._rows, items])
+        return made
 
     def search(self, queries: Words, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Compare the queries with every row."""
-        return top_k(queries, self._rows[: self._n], k)
+        return top_k(queries, self._rows, k)
 
 
 def check_weights(weights: Ints) -> Ints:

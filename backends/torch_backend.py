@@ -189,9 +189,11 @@ class HostIndex:
     def __len__(self) -> int:
         return len(self._index)
 
-    def append(self, items: Tensor) -> None:
-        """Append rows."""
-        self._index.append(items.numpy().view(np.uint64))
+    def extended(self, items: Tensor) -> "HostIndex":
+        """Return an index of these rows and more."""
+        made = HostIndex(0)
+        made._index = self._index.extended(items.numpy().view(np.uint64))
+        return made
 
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Find the k nearest rows of each query."""

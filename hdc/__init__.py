@@ -22,6 +22,7 @@ _PUBLIC = {
     "Bloom": "hdc.models.sparse",
     "CountingBloom": "hdc.models.sparse",
     "MBAT": "hdc.models.mbat",
+    "Accumulator": "hdc.accumulator",
     "ItemMemory": "hdc.memory",
     "Hopfield": "hdc.hopfield",
     "CapacityWarning": "hdc.bounds",
@@ -33,6 +34,7 @@ _PUBLIC = {
     "HDCError": "hdc.errors",
 }
 _MODULES = (
+    "accumulator",
     "atoms",
     "backends",
     "bounds",
@@ -47,6 +49,7 @@ _MODULES = (
     "search",
     "store",
     "structures",
+    "tally",
     "testing",
     "topk",
     "words",
@@ -57,6 +60,7 @@ __all__ = [
     "MAPI",
     "MBAT",
     "VSA",
+    "Accumulator",
     "Bloom",
     "CapacityWarning",
     "CountingBloom",
@@ -69,6 +73,7 @@ __all__ = [
     "Role",
     "Sequence",
     "__version__",
+    "accumulator",
     "atoms",
     "backends",
     "bounds",
@@ -87,6 +92,7 @@ __all__ = [
     "search",
     "store",
     "structures",
+    "tally",
     "testing",
     "threads",
     "topk",
@@ -96,6 +102,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from hdc import (
+        accumulator,
         atoms,
         backends,
         bounds,
@@ -110,10 +117,12 @@ if TYPE_CHECKING:
         search,
         store,
         structures,
+        tally,
         testing,
         topk,
         words,
     )
+    from hdc.accumulator import Accumulator
     from hdc.bounds import CapacityWarning, warn_beyond_capacity
     from hdc.dispatch import list_backends, threads
     from hdc.errors import HDCError

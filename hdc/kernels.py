@@ -138,13 +138,16 @@ class Arrays:
 
 
 class SearchIndex(Protocol):
-    """Packed rows in the layout that a backend searches fastest; it grows by appending."""
+    """Packed rows in the layout that a backend searches fastest. It never changes, so that threads may share it."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
 
-    def append(self, items: Array) -> None:
-        """Append ``(n, words)`` rows, in time proportional to n (amortised)."""
+    def extended(self, items: Array) -> "SearchIndex":
+        """Return an index of these rows and ``(n, words)`` more, while this one may be searched.
+
+        Extensions of indexes that come from one another are made one after another.
+        """
 
     def search(self, queries: Array, k: int) -> tuple[Array, Array]:
         """Return what ``top_k`` returns for the same rows, with working memory of a bounded number of queries."""
@@ -184,6 +187,9 @@ class SearchKernels:
     rounded : (x (n, d) float32, most int) -> ((n, d) int16, (n,) float32)
         ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is less than
         ``LEAST_UNIT``, in float32. ``x`` is finite, and ``most`` from 1 to 32767.
+    hamming_pointer : () -> int, or None
+        The address of ``float hamming(const uint64_t *a, const uint64_t *b, uint64_t bytes)``, a C function that stays
+        for the process, for libraries that call one; the number of bytes is a multiple of 8. None if there is none.
     """
 
     top_k: Callable[[Array, Array, int], tuple[Array, Array]]
@@ -194,6 +200,7 @@ class SearchKernels:
     code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
     gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
     rounded: Callable[[Array, int], tuple[Array, Array]]
+    hamming_pointer: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True)

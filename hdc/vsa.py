@@ -29,6 +29,7 @@ from hdc.errors import (
     UnsupportedError,
 )
 from hdc.kernels import Array, Backend
+from hdc.tally import Tally
 from hdc.topk import top_scores
 
 MAX_DIM = 2**31 - 1
@@ -323,6 +324,48 @@ class VSA(ABC):
         DTypeError
             If the model does not take weights of that dtype.
         """
+
+    # What a running bundle needs. For a model whose bundle of bundles is the bundle of all members, and whose weight
+    # -1 takes one out again, the three are right as they are.
+
+    def tally(self, x: Array, weights: Any = None) -> Tally:
+        """Return what members add to a running bundle (:class:`hdc.Accumulator`).
+
+        Parameters
+        ----------
+        x : (n, storage) array, n >= 1
+        weights : (n,) array, optional
+
+        Returns
+        -------
+        Tally
+            Its arrays have the same names, shapes and dtypes whatever the members.
+
+        Raises
+        ------
+        DTypeError, ParameterError, WideningError
+            As :meth:`bundle`.
+        """
+        return Tally({"bundle": self.bundle(x, weights)})
+
+    def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
+        """Return the tally of the members of both, or of those of ``a`` less those of ``b`` for ``sign=-1``.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model cannot take members out.
+        WideningError
+            If a sum would leave the widest integer.
+        """
+        xp, both = self.xp, (a.arrays["bundle"], b.arrays["bundle"])
+        dtype = xp.result_type(*both)
+        pair = xp.stack([xp.astype(bundle, dtype, copy=False) for bundle in both])
+        return Tally({"bundle": self.bundle(pair, None if sign > 0 else [1, -1])})
+
+    def read_tally(self, tally: Tally) -> Array:
+        """Return the bundle of the members that a tally stands for, ``(storage,)``: what :meth:`bundle` returns."""
+        return self.xp.asarray(tally.arrays["bundle"], copy=True)
 
     @abstractmethod
     def permute(self, x: Array, shift: int = 1) -> Array:

@@ -15,14 +15,14 @@ GIVE_WORDS = {
 class BridgedIndex:
     """A search index that is fed and read with NumPy arrays."""
 
-    def __init__(self, backend, words):
-        self.arrays, self.index = backend.arrays, backend.search.search_index(words)
+    def __init__(self, backend, index):
+        self.backend, self.arrays, self.index = backend, backend.arrays, index
 
     def __len__(self):
         return len(self.index)
 
-    def append(self, items):
-        self.index.append(self.arrays.from_numpy(items))
+    def extended(self, items):
+        return BridgedIndex(self.backend, self.index.extended(self.arrays.from_numpy(items)))
 
     def search(self, queries, k):
         return tuple(map(self.arrays.to_numpy, self.index.search(self.arrays.from_numpy(queries), k)))
@@ -51,11 +51,11 @@ def on_numpy(backend):
         names = {field.name for field in fields(kernels)} - kept
         return replace(kernels, **{name: bridged(name, getattr(kernels, name)) for name in names})
 
-    search = record(backend.search, {"search_index"})
+    search = record(backend.search, {"search_index", "hamming_pointer"})
     return replace(
         backend,
         bits=record(backend.bits, {"random_words"}),
-        search=replace(search, search_index=lambda words: BridgedIndex(backend, words)),
+        search=replace(search, search_index=lambda words: BridgedIndex(backend, backend.search.search_index(words))),
         dense=record(backend.dense, {"exact_integers"}),
     )
 

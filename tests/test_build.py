@@ -266,5 +266,5 @@ def test_a_lock_is_not_that_of_a_folder_that_was_replaced(tmp_path, monkeypatch)
     monkeypatch.setattr(fcntl, "flock", replaced_first)
     lock = WriterLock(folder)
     assert len(calls) == 2
-    assert (folder / locking.NAME).read_text().startswith("process ")
+    assert (folder / locking.NAME).read_text().strip().startswith("process ")
     lock.release()

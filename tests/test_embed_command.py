@@ -234,6 +234,7 @@ def test_a_build_goes_on_where_it_stopped(made, tmp_path, capsys, monkeypatch):
         assert resumed.keys(np.arange(300)) == KEYS
 
 
+@pytest.mark.slow
 def test_eval_compares_with_exact_search(made, index, tmp_path, capsys):
     qrels = tmp_path / "qrels"
     qrels.write_text("".join(f"{q + 1} {row + 1} 1\n" for q, row in enumerate(nearest(1)[:, 0])))
@@ -383,6 +384,8 @@ def test_damage_is_told(made, index, capsys, part):
     [
         (("-k", "0"), "k must be an integer of at least 1, not 0"),
         (("--candidates", "0"), "candidates must be an integer of at least 1, not 0"),
+        (("--probes", "7"), "probes= is an option of kind 'ivf'; the index is of kind 'flat'"),
+        (("--effort", "7"), "effort= is an option of kind 'hnsw'; the index is of kind 'flat'"),
         (("-o", "x.csv"), "results are written as .npz or .parquet"),
         (("-o", "nowhere/x.npz"), "there is no such folder"),
     ],
@@ -412,6 +415,8 @@ def test_wrong_options_of_train(made, tmp_path, capsys, words, message):
 def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
     fails(capsys, "has 300 vectors, and", "eval", made / "q.npy", made / "q.npy", index)
     fails(capsys, "k must be at least 1", "eval", made / "v.npy", made / "q.npy", index, "-k", 0)
+    message = "effort is an option of kind 'hnsw', and the indexes are of kind flat"
+    fails(capsys, message, "eval", made / "v.npy", made / "q.npy", index, "--effort", "5,9")
     (tmp_path / "qrels").write_text("77 1 1\n")
     words = ("--judgements", tmp_path / "qrels")
     fails(

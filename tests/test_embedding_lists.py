@@ -13,10 +13,11 @@ import hdc
 from hdc import errors
 from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer
 from hdc.apps.retrieval.index import embedding
+from hdc.search.options import IVFOptions
 
 DIM = 24
-EVERY = {"probes": 10**6, "candidates": 10**6}
-"""All lists are looked into, and all rows compared by their originals."""
+EVERY = 10**6
+"""Lists to look into, or rows to compare by their originals: all."""
 
 
 def clustered(n, dim=DIM, seed=0):
@@ -43,13 +44,18 @@ def filled(x, lists=7, keep=None, path=None):
     return index
 
 
+def into(index, probes, **others):
+    """Return the options of a search that looks into so many lists, where the index has lists."""
+    return {**others, "probes": probes} if index.kind == "ivf" else others
+
+
 def check_bytes(index, held, queries, k):
     """Check an exact search of int8 originals of {id: vector}: cosines, and the order of equal ones."""
     ids, k = np.array(sorted(held)), min(k, len(held))
     kept = unit(index.codes.store.rows("originals")[index.codes.store.positions(ids)])
     np.testing.assert_allclose(kept, unit([held[i] for i in ids]), atol=0.005)
     cosines = unit(queries) @ kept.T
-    scores, found = index.search(queries, k, **EVERY)
+    scores, found = index.search(queries, k, **into(index, EVERY, candidates=EVERY))
     assert (scores.dtype, found.dtype, scores.shape, found.shape) == (np.float32, np.int64, *[(len(queries), k)] * 2)
     places = np.searchsorted(ids, found)
     np.testing.assert_array_equal(ids[places], found)
@@ -70,12 +76,12 @@ def test_all_lists_and_candidates_give_the_order_of_cosines(lists, keep):
     x[11] = x[300]  # equal: the lower id comes first
     index = filled(x, lists, keep)
     assert index.kind == ("flat" if lists == 1 else "ivf")
-    scores, ids = index.search(queries, 20, **EVERY)
+    scores, ids = index.search(queries, 20, **into(index, EVERY, candidates=EVERY))
     cosines = unit(queries) @ unit(x).T
     tolerance = {"int8": 0.02, "float16": 1e-3, "float32": 1e-6}[keep]
     np.testing.assert_allclose(scores, -np.sort(-cosines, axis=1)[:, :20], atol=tolerance)
     np.testing.assert_allclose(np.take_along_axis(cosines, ids, axis=1), scores, atol=tolerance)
-    assert index.search(x[300:301], 2, **EVERY)[1].tolist() == [[11, 300]]
+    assert index.search(x[300:301], 2, **into(index, EVERY, candidates=EVERY))[1].tolist() == [[11, 300]]
     if keep == "int8":
         check_bytes(index, dict(enumerate(x)), queries, 20)
 
@@ -129,10 +135,12 @@ test_machine = ListsMachine.TestCase
 def test_batches_and_threads_change_nothing(lists, monkeypatch):
     x, queries = clustered(600), clustered(41, seed=3)
     kept, bare = filled(x, lists, "int8"), filled(x, lists)
-    whole = kept.search(queries, 5, probes=2, candidates=30), bare.search(queries, 5, probes=2)
+    whole = kept.search(queries, 5, **into(kept, 2, candidates=30)), bare.search(queries, 5, **into(bare, 2))
     for size in (1, 2, 8, 40):
         for index, (scores, ids) in zip((kept, bare), whole, strict=True):
-            parts = [index.search(queries[at : at + size], 5, probes=2, candidates=30) for at in range(0, 41, size)]
+            parts = [
+                index.search(queries[at : at + size], 5, **into(index, 2, candidates=30)) for at in range(0, 41, size)
+            ]
             np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), ids)
             np.testing.assert_allclose(np.concatenate([part[0] for part in parts]), scores, atol=1e-6)
     parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
@@ -141,11 +149,11 @@ def test_batches_and_threads_change_nothing(lists, monkeypatch):
     for count in (1, 2):
         assert hdc.threads(count) == count
         for index, (scores, ids) in zip((kept, bare), whole, strict=True):
-            again = index.search(queries, 5, probes=2, candidates=30)
+            again = index.search(queries, 5, **into(index, 2, candidates=30))
             np.testing.assert_array_equal(again[1], ids)
             np.testing.assert_array_equal(again[0], scores)
     monkeypatch.setattr(embedding, "QUERY_BLOCK", 3)
-    np.testing.assert_array_equal(kept.search(queries, 5, probes=2, candidates=30)[1], whole[0][1])
+    np.testing.assert_array_equal(kept.search(queries, 5, **into(kept, 2, candidates=30))[1], whole[0][1])
     queries[17, 2] = np.nan
     with pytest.raises(errors.ParameterError, match="row 17 of queries"):
         kept.search(queries)
@@ -156,7 +164,7 @@ def test_searches_from_several_threads_at_once():
     found = [None] * 4
 
     def search(i):
-        found[i] = index.search(queries, 5, probes=3)
+        found[i] = index.search(queries, 5, **into(index, 3))
 
     workers = [threading.Thread(target=search, args=(i,)) for i in range(4)]
     for worker in workers:
@@ -164,8 +172,8 @@ def test_searches_from_several_threads_at_once():
     for worker in workers:
         worker.join()
     for scores, ids in found:
-        np.testing.assert_array_equal(ids, index.search(queries, 5, probes=3)[1])
-        np.testing.assert_array_equal(scores, index.search(queries, 5, probes=3)[0])
+        np.testing.assert_array_equal(ids, index.search(queries, 5, **into(index, 3))[1])
+        np.testing.assert_array_equal(scores, index.search(queries, 5, **into(index, 3))[0])
 
 
 # ---------------------------------------------------------------------- estimates
@@ -177,7 +185,7 @@ def test_without_originals_scores_are_estimates_of_cosines(lists):
     model = RaBitQBinarizer(lists=lists).fit(unit(clustered(300, 64, seed=1)))
     index = EmbeddingIndex.create(None, model)
     index.add(x)
-    scores, ids = index.search(queries, 400, probes=lists)
+    scores, ids = index.search(queries, 400, **into(index, lists))
     asked = unit(queries).astype(np.float32)
     codes = model.transform(unit(x).astype(np.float32))
     cosines, estimates, bound = (
@@ -192,7 +200,7 @@ def test_without_originals_scores_are_estimates_of_cosines(lists):
     assert (np.diff(scores, axis=1) <= 0).all()
     assert (np.abs(scores - cosines) > bound).mean() < 0.07  # stated: 5.7 % for unrelated queries
     assert np.abs(scores - estimates).mean() < 0.1 * bound.mean()  # queries are rounded to 4 bits
-    np.testing.assert_array_equal(index.search(queries, 9, probes=lists)[1], ids[:, :9])
+    np.testing.assert_array_equal(index.search(queries, 9, **into(index, lists))[1], ids[:, :9])
 
 
 def test_more_probes_find_more():
@@ -200,7 +208,7 @@ def test_more_probes_find_more():
     index, exact = filled(x, 30, "int8"), np.argsort(-(unit(queries) @ unit(x).T), axis=1)[:, :10]
     shared = []
     for probes in (1, 4, 30):
-        found = index.search(queries, 10, probes=probes, candidates=400)[1]
+        found = index.search(queries, 10, **into(index, probes, candidates=400))[1]
         shared.append(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found, exact, strict=True)]))
     assert 0.3 < shared[0] < shared[1] <= shared[2]
     assert shared[2] > 0.95
@@ -214,7 +222,7 @@ def test_lists_hold_what_lies_near_their_centres():
     cosines = unit(x) @ directions.T
     assert (cosines.max(axis=1) - cosines[np.arange(500), cells] < 0.02).all()  # both are rounded to bytes
     assert np.unique(cells).size > 6
-    (mine, _), own = index.search(x[:1], 500, probes=1), np.flatnonzero(cells == cells[0])
+    (mine, _), own = index.search(x[:1], 500, **into(index, 1)), np.flatnonzero(cells == cells[0])
     assert np.isfinite(mine).sum() == own.size
 
 
@@ -229,21 +237,21 @@ def test_no_rows_one_row_and_rows_that_are_gone(lists, keep):
     assert [found.shape for found in index.search(x, 5)] == [(9, 0), (9, 0)]
     assert index.add(x[:0]).tolist() == []
     assert index.add(x[:1]).tolist() == [0]
-    scores, ids = index.search(x[:1], 5, probes=7)
+    scores, ids = index.search(x[:1], 5, **into(index, 7))
     assert ids.tolist() == [[0]]
     np.testing.assert_allclose(scores, 1, atol=0.2 if keep is None else 1e-3)
     assert [found.shape for found in index.search(x[:0], 5)] == [(0, 1), (0, 1)]
     assert index.remove(ids=[0]) == 1
     assert [found.shape for found in index.search(x, 5)] == [(9, 0), (9, 0)]
     assert index.add(x[1:3]).tolist() == [1, 2]
-    assert index.search(x[1:3], 1, probes=7)[1].tolist() == [[1], [2]]
+    assert index.search(x[1:3], 1, **into(index, 7))[1].tolist() == [[1], [2]]
 
 
 @pytest.mark.parametrize("keep", [None, "int8", "float32"])
 def test_lists_that_hold_too_little_leave_places(keep):
     x = clustered(40)
     index = filled(x, 12, keep)
-    scores, ids = index.search(x, 99, probes=1, candidates=99)
+    scores, ids = index.search(x, 99, **into(index, 1, candidates=99))
     assert ids.shape == (40, 40)
     there = ids >= 0
     assert (np.diff(there.astype(int), axis=1) <= 0).all()
@@ -259,7 +267,7 @@ def test_equal_vectors_come_in_the_order_of_ids():
     for keep in (None, "int8", "float32"):
         index = filled(np.repeat(x[:1], 50, axis=0), keep=keep)
         index.add(x[[1, 0, 0]])  # a tail
-        assert index.search(x[:1], 53, probes=7, candidates=53)[1].tolist() == [[*range(50), 51, 52, 50]]
+        assert index.search(x[:1], 53, **into(index, 7, candidates=53))[1].tolist() == [[*range(50), 51, 52, 50]]
 
 
 @pytest.mark.parametrize("keep", [None, "int8", "float16", "float32"])
@@ -268,7 +276,7 @@ def test_a_vector_of_zeros_has_cosine_zero(keep):
     x[5] = 0
     index = EmbeddingIndex.create(None, RaBitQBinarizer(lists=6).fit(unit(x)), keep=keep)
     index.add(x)
-    scores, ids = index.search(x[4:7], 60, probes=6, candidates=60)
+    scores, ids = index.search(x[4:7], 60, **into(index, 6, candidates=60))
     assert np.isfinite(scores).all()
     assert (np.sort(ids, axis=1) == np.arange(60)).all()
     if keep is not None:
@@ -281,7 +289,7 @@ def test_a_list_for_each_vector():
     x = unit(np.random.default_rng(0).standard_normal((90, DIM))).astype(np.float32)
     index = EmbeddingIndex.create(None, RaBitQBinarizer(lists=90).fit(x))
     index.add(x)
-    scores, ids = index.search(x, 1, probes=1)
+    scores, ids = index.search(x, 1, **into(index, 1))
     assert (ids[:, 0] == np.arange(90)).mean() > 0.95
     np.testing.assert_allclose(scores[ids[:, 0] == np.arange(90)], 1, atol=0.05)
 
@@ -303,7 +311,7 @@ def test_an_index_in_a_folder(tmp_path):
             assert reader.codes.refresh()
             held = {number: row for number, row in enumerate(x) if number not in (0, 3, 4)}
             check_bytes(reader, held, queries, 6)
-            assert reader.keys(reader.search(x[250:251], 1, probes=7)[1]) == ["k250"]
+            assert reader.keys(reader.search(x[250:251], 1, **into(reader, 7))[1]) == ["k250"]
             index.codes.compact()
             assert reader.codes.refresh()
             check_bytes(reader, held, queries, 6)
@@ -321,7 +329,7 @@ def test_codes_and_answers_are_the_same_for_the_same_seed():
     x, queries = clustered(300), clustered(15, seed=3)
     a, b = filled(x), filled(x)
     np.testing.assert_array_equal(a.codes.store.rows("codes"), b.codes.store.rows("codes"))
-    np.testing.assert_array_equal(a.search(queries, 5, probes=2), b.search(queries, 5, probes=2))
+    np.testing.assert_array_equal(a.search(queries, 5, **into(a, 2)), b.search(queries, 5, **into(b, 2)))
     other = RaBitQBinarizer(lists=7, seed=1).fit(unit(clustered(300, seed=1)))
     assert (other.transform(x) != a.codes.store.rows("codes")).any()
 
@@ -359,17 +367,20 @@ def test_codes_of_another_model_are_told(tmp_path):
 
 def test_what_running_searches_hold_stays_as_it_was():
     index = filled(x := clustered(400), 7)
-    partition = index._estimates._partition
-    before = index._estimates.parts(index.codes.view())
-    ids = before[0].ids.copy()
+    begun = index._engine.begin(5, IVFOptions(probes=7))
+    whole, parts = begun.run(unit(x[:9]).astype(np.float32)), begun.prepared.partition.parts
+    ids = parts[0].ids.copy()
     index.remove(range(0, 100, 2))
     index.add(x[:20])
-    after = index._estimates.parts(index.codes.view())
-    assert len(before) == 1
-    assert len(after) == 2
-    np.testing.assert_array_equal(before[0].ids, ids)
-    assert (after[0].ids < 0).sum() == 50
-    assert partition.of(index._estimates._in_lists(index.codes.view())) is after
+    after = index._engine.prepared()
+    assert (len(parts), len(after.partition.parts)) == (1, 2)
+    np.testing.assert_array_equal(parts[0].ids, ids)
+    assert (after.partition.parts[0].ids < 0).sum() == 50
+    assert after.partition.parts[0].held is parts[0].held
+    assert index._engine.prepared() is after
+    again = begun.run(unit(x[:9]).astype(np.float32))
+    for mine, theirs in zip(again, whole, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_codes_without_numbers_are_told():
@@ -413,7 +424,7 @@ def test_bad_vectors_and_numbers_are_told_and_change_nothing(lists):
             call(x[:, :23])
         with pytest.raises(errors.DTypeError, match="must hold floats, not int64"):
             call(np.ones((2, DIM), dtype=np.int64))
-    for name in ("k", "candidates", "probes"):
+    for name in ("k", "candidates", *into(index, 1)):
         for wrong in (0, -1, 1.5):
             with pytest.raises(errors.ParameterError, match=f"{name} must be an integer of at least 1, not"):
                 index.search(x, **{name: wrong})

@@ -49,7 +49,7 @@ def check(index, held, queries, k, **options):
 class IndexMachine(RuleBasedStateMachine):
     """Exact kinds: flat, and lists that are all looked into."""
 
-    kind = "flat"
+    kind, options = "flat", {}
 
     @initialize()
     def make(self):
@@ -92,12 +92,12 @@ class IndexMachine(RuleBasedStateMachine):
     def search_among(self, data, k):
         among = data.draw(st.sets(st.sampled_from(sorted(self.held)), min_size=1))
         chosen = {number: self.held[number] for number in among}
-        check(self.index, chosen, self.fresh(2), k, among=sorted(among), probes=99)
+        check(self.index, chosen, self.fresh(2), k, among=sorted(among), **self.options)
 
     @rule(k=st.integers(1, 50), queries=st.sampled_from([1, 12]))
     def search(self, k, queries):
         if self.held:
-            check(self.index, self.held, self.fresh(queries), k, probes=99)
+            check(self.index, self.held, self.fresh(queries), k, **self.options)
 
     @invariant()
     def has_its_length(self):
@@ -105,7 +105,7 @@ class IndexMachine(RuleBasedStateMachine):
 
 
 class ListsMachine(IndexMachine):
-    kind = "ivf"
+    kind, options = "ivf", {"probes": 99}
 
 
 for machine in (IndexMachine, ListsMachine):
@@ -221,7 +221,7 @@ def test_graph(tmp_path):
     for path in (tmp_path / "i", tmp_path / "copy"):
         with BinaryIndex.open(path) as loaded:
             assert good(loaded)
-            assert not loaded._graph.changed  # it was read, not built
+            assert loaded.engine.prepared().graph is loaded._searcher._kept  # it was read, not built
             loaded.verify()
     graph = tmp_path / "i" / "graph"
     graph.write_bytes(graph.read_bytes()[:-1] + b"x")
@@ -271,7 +271,8 @@ def test_levels_are_compared_by_the_cosine_of_their_components(kind, levels):
     index.remove(ids=[5])
     index.update([9], rows[20:21])
     held = {n: c for n, c in enumerate(rows) if n != 5} | {9: rows[20]}
-    distances, ids = index.search(queries, 7, candidates=100, probes=4, effort=200)
+    own = {"flat": {}, "ivf": {"probes": 4}, "hnsw": {"effort": 200}}[kind]
+    distances, ids = index.search(queries, 7, candidates=100, **own)
     assert distances.dtype == np.float32
     for query, found, numbers in zip(queries, distances, ids, strict=True):
         best = sorted((distance(query, code), number) for number, code in held.items())[:7]
@@ -298,7 +299,8 @@ def test_originals_put_the_finds_in_order(dtype, kind):
     index.add(rows, originals=vectors)
     cosines = asked @ vectors.T
     cosines /= np.maximum(np.linalg.norm(asked, axis=1)[:, None] * np.linalg.norm(vectors, axis=1), 1e-30)
-    distances, ids = index.search(words.pack(asked > 0), 5, originals=asked, candidates=500, probes=5)
+    own = {"probes": 5} if kind == "ivf" else {}
+    distances, ids = index.search(words.pack(asked > 0), 5, originals=asked, candidates=500, **own)
     tolerance = {"int8": 0.02, "float16": 1e-3, "float32": 1e-6}[dtype]
     np.testing.assert_allclose(distances, 1 - np.sort(cosines)[:, ::-1][:, :5], atol=tolerance)
     np.testing.assert_allclose(1 - np.take_along_axis(cosines, ids, axis=1), distances, atol=tolerance)
@@ -358,9 +360,12 @@ def test_wrong_parameters_are_told():
             BinaryIndex(DIM, **wrong)
     index = BinaryIndex(DIM)
     index.add(codes(5))
-    for wrong in ("candidates", "probes", "effort", "k"):
+    for wrong in ("candidates", "k"):
         with pytest.raises(errors.ParameterError, match=f"{wrong} must be an integer of at least 1, not 0"):
             index.search(codes(1), **{wrong: 0})
+    for option, kind in (("probes", "ivf"), ("effort", "hnsw")):
+        with pytest.raises(errors.ParameterError, match=f"{option}= is an option of kind {kind!r}.*kind 'flat'"):
+            index.search(codes(1), **{option: 7})
     with pytest.raises(errors.ParameterError, match="no row with id 9"):
         index.search(codes(1), among=[1, 9])
     assert index.search(codes(2), among=[])[1].shape == (2, 0)

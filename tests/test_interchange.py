@@ -46,14 +46,15 @@ def test_faiss(dim, kind):
     pytest.importorskip("faiss", exc_type=ImportError)
     index, held = filled(dim, kind)
     theirs = interchange.to_faiss(index)
+    options = {}
     if kind == "ivf":
-        theirs.nprobe = 6
+        theirs.nprobe = options["probes"] = 6
     asked = codes(7, dim, seed=1)
     distances, _ = theirs.search(interchange.to_bytes(asked, dim), 5)
-    np.testing.assert_array_equal(distances, index.search(asked, 5, probes=6)[0])
+    np.testing.assert_array_equal(distances, index.search(asked, 5, **options)[0])
     back = interchange.from_faiss(theirs, dim)
     same(back, held)
-    np.testing.assert_array_equal(back.search(asked, 5, probes=6), index.search(asked, 5, probes=6))
+    np.testing.assert_array_equal(back.search(asked, 5, **options), index.search(asked, 5, **options))
 
 
 def test_faiss_flat_has_positions_for_ids():

@@ -578,6 +578,7 @@ def test_a_forked_child_computes():
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
 def test_processes_that_start_together_share_a_cache(tmp_path):
     code = ROTATE + "print(total)"
@@ -589,6 +590,7 @@ def test_processes_that_start_together_share_a_cache(tmp_path):
     assert later[1] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
 def test_a_package_folder_without_room_is_cached_in_the_users_folder(tmp_path):
     root = Path(__file__).parent.parent
@@ -602,6 +604,7 @@ def test_a_package_folder_without_room_is_cached_in_the_users_folder(tmp_path):
     assert list(tmp_path.glob("**/permute._rotate-*.nbi"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
 def test_warmup_compiles_every_kernel(tmp_path):
     code = (

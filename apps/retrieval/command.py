@@ -184,13 +184,17 @@ def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed search``."""
     from hdc.apps.retrieval.files import results
     from hdc.apps.retrieval.index.building import opened
+    from hdc.search.options import options_of
 
     queries = open_file(arguments, name="queries")
     writer = None if arguments.output is None else results.writer(arguments.output)
     with opened(arguments.index) as index:
         block = queries.read()
         check_dim(queries, index)
-        scores, ids = index.search(block.vectors, arguments.k, candidates=arguments.candidates, **_effort(arguments))
+        options = options_of(
+            index.kind, candidates=arguments.candidates, probes=arguments.probes, effort=arguments.effort
+        )
+        scores, ids = index.search(block.vectors, arguments.k, options=options)
         keys = index.keys(ids)
     if writer is not None:
         writer(scores, ids, keys)
@@ -236,11 +240,6 @@ def _judgements(arguments: argparse.Namespace) -> dict[str, dict[str, int]]:
     from hdc.apps.retrieval.evaluation.judgments import read_judgements
 
     return read_judgements(arguments.judgements, binary=arguments.binary)
-
-
-def _effort(arguments: argparse.Namespace) -> dict[str, int]:
-    given = {"probes": arguments.probes, "effort": arguments.effort}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _numbers(text: str) -> list[int]:

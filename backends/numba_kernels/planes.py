@@ -32,6 +32,7 @@ import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.parallel import run, slices
+from hdc.backends.numba_kernels.scan import top_k
 from hdc.backends.numba_kernels.simd import (
     LANES,
     VECTOR_BITS,
@@ -47,7 +48,7 @@ from hdc.backends.numba_kernels.simd import (
     splat,
     store,
 )
-from hdc.backends.numba_kernels.topk import ID_BITS, Pairs, merge, new_heaps, replace_worst
+from hdc.backends.numba_kernels.topk import ID_BITS, Pairs, merge, nearest_pairs, new_heaps, replace_worst
 from hdc.words import Words
 
 STEP = 8
@@ -537,18 +538,33 @@ def _search_slab(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np
 
 
 class PlaneIndex:
-    """The search index of this backend: :class:`Planes` that are appended to in place."""
+    """The search index of this backend: whole blocks of :class:`Planes`, and up to 511 rows behind them as they are.
+
+    An extension writes new blocks only, so that the index that was extended may be searched meanwhile.
+    """
 
     def __init__(self, words: int) -> None:
-        self._planes = empty(words)
+        self._planes, self._loose = empty(words), np.empty((0, words), np.uint64)
 
     def __len__(self) -> int:
-        return self._planes.n
+        return self._planes.n + len(self._loose)
 
-    def append(self, items: Words) -> None:
-        """Append (n, words) rows."""
-        self._planes = append(self._planes, items)
+    def extended(self, items: Words) -> "PlaneIndex":
+        """Return an index of these rows and ``(n, words)`` more."""
+        rows = np.concatenate([self._loose, items])
+        whole = len(rows) // VECTOR_BITS * VECTOR_BITS
+        made = PlaneIndex(self._planes.words)
+        made._planes = append(self._planes, rows[:whole]) if whole else self._planes
+        made._loose = rows[whole:].copy()
+        return made
 
     def search(self, queries: Words, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
         """Find the k rows nearest to each query; see :func:`search`."""
-        return search(queries, self._planes, k)
+        n = self._planes.n
+        if len(self._loose) == 0:
+            return search(queries, self._planes, k)
+        distances, rows = top_k(queries, self._loose, min(k, len(self._loose)))
+        found = [(distances, rows + n)]
+        if n:
+            found.append(search(queries, self._planes, min(k, n)))
+        return nearest_pairs(found, k)

@@ -7,6 +7,9 @@ import numpy.typing as npt
 ID_BITS = 32
 """A pair is ``distance << ID_BITS | id``, so that integers compare as pairs do; ids stay below 2**32."""
 
+LOW = (1 << ID_BITS) - 1
+"""The bits of an id in a pair."""
+
 WORST = np.iinfo(np.int64).max
 """A pair after every real one; a new heap holds only these."""
 
@@ -29,6 +32,15 @@ def replace_worst(heap: Pairs, pair: int) -> None:
         heap[hole] = heap[child]
         hole = child
     heap[hole] = pair
+
+
+@numba.njit(cache=True)
+def sort_heap(heap: Pairs) -> None:
+    """Sort a (k,) int64 max-heap, in place, ascending."""
+    for last in range(len(heap) - 1, 0, -1):
+        pair = heap[last]
+        heap[last] = heap[0]
+        replace_worst(heap[:last], pair)
 
 
 @numba.njit(cache=True)
@@ -87,4 +99,11 @@ def merge(heaps: Pairs, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.i
     chunks, queries, kept = heaps.shape
     pairs = heaps.transpose(1, 0, 2).reshape(queries, chunks * kept)
     best = np.sort(pairs, axis=-1)[:, :k]
-    return (best >> ID_BITS).astype(np.int32), best & (2**ID_BITS - 1)
+    return (best >> ID_BITS).astype(np.int32), best & LOW
+
+
+def nearest_pairs(
+    found: list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]], k: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Return the k least pairs of several results, all of whose places are taken."""
+    return merge(np.concatenate([d.astype(np.int64) << ID_BITS | i for d, i in found], axis=1)[None], k)

@@ -87,25 +87,20 @@ def smallest(keys: Tensor, k: int) -> Tensor:
 
 
 class RowIndex:
-    """Packed rows in a buffer that doubles, on one device."""
+    """Packed rows on one device."""
 
     def __init__(self, words: int, device: torch.device) -> None:
         self._rows = torch.empty((0, words), dtype=torch.int64, device=device)
-        self._n = 0
 
     def __len__(self) -> int:
-        return self._n
+        return len(self._rows)
 
-    def append(self, items: Tensor) -> None:
-        """Append rows."""
-        n = self._n + len(items)
-        if n > len(self._rows):
-            grown = self._rows.new_empty((max(n, 2 * len(self._rows)), self._rows.shape[1]))
-            grown[: self._n] = self._rows[: self._n]
-            self._rows = grown
-        self._rows[self._n : n] = items
-        self._n = n
+    def extended(self, items: Tensor) -> "RowIndex":
+        """Return an index of these rows and more."""
+        made = RowIndex(self._rows.shape[1], self._rows.device)
+        made._rows = torch.cat([self._rows, items])
+        return made
 
     def search(self, queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         """Compare the queries with every row."""
-        return top_k(queries, self._rows[: self._n], k)
+        return top_k(queries, self._rows, k)

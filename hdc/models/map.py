@@ -11,11 +11,12 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.bounds.formulas import majority_bias
 from hdc.checks import integer, listed, wrong
-from hdc.dtypes import kind, size
+from hdc.dtypes import dtype_name, kind, size
 from hdc.errors import DTypeError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.models.packed import Packed
 from hdc.similarity import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
+from hdc.tally import Tally, float_dtype, join_sums, widened, wider
 from hdc.vsa import VSA, Role
 from hdc.words import mask_tail
 
@@ -49,6 +50,12 @@ def _are_signs(xp: Any, x: Array) -> bool:
     """Return whether every component is ±1: two reductions, which cost less than a mask of the components."""
     magnitudes = xp.abs(x)  # of -128 it is -128
     return size(x) == 0 or bool((xp.min(magnitudes) == 1) & (xp.max(magnitudes) == 1))
+
+
+def _most(xp: Any, members: Array) -> float:
+    """Return a bound of the magnitude of integer components: that of their dtype, where it is short."""
+    width = xp.iinfo(members.dtype).bits
+    return 2.0 ** (width - 1) if width < 32 else magnitude(xp, members)
 
 
 @dataclass(frozen=True)
@@ -148,11 +155,36 @@ class MAPI(_MAP):
         for real in (members, w):
             if real is not None and kind(xp, real) == "f":
                 return weighted_sum(self.kernels, members, w, real.dtype, math.inf)
-        width = xp.iinfo(members.dtype).bits
-        bound = (2.0 ** (width - 1) if width < 32 else magnitude(xp, members)) * total_weight(xp, members, w)
+        bound = _most(xp, members) * total_weight(xp, members, w)
         if bound >= 2.0**63:
             raise WideningError("a sum of these bundles can leave int64; scale the weights down")
         return weighted_sum(self.kernels, members, w, xp.int32 if bound < 2.0**31 else xp.int64, bound)
+
+    def tally(self, x: Array, weights: Any = None) -> Tally:
+        """Return sums in int64 or float64, and what decides on the dtype of their bundle."""
+        xp, sums = self.xp, self.bundle(widened(self.xp, x), weights)
+        if kind(xp, sums) == "f":
+            name = dtype_name(x if kind(xp, x) == "f" else sums)
+            return Tally({"sums": xp.astype(sums, xp.float64)}, {"dtype": name, "most": 0.0, "weight": 0.0})
+        facts = {"dtype": "", "most": _most(xp, x), "weight": total_weight(xp, x, weights)}
+        return Tally({"sums": xp.astype(sums, xp.int64)}, facts)
+
+    def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
+        """Add, or subtract, sums; see :meth:`hdc.VSA.join_tallies`."""
+        facts = {
+            "dtype": wider(self.kernels, a.facts["dtype"], b.facts["dtype"]),
+            "most": max(a.facts["most"], b.facts["most"]),
+            "weight": max(0.0, a.facts["weight"] + sign * b.facts["weight"]),
+        }
+        return Tally({"sums": join_sums(self.xp, a.arrays["sums"], b.arrays["sums"], sign)}, facts)
+
+    def read_tally(self, tally: Tally) -> Array:
+        """Return the sums in the dtype of :meth:`bundle`."""
+        xp, sums, name = self.xp, tally.arrays["sums"], tally.facts["dtype"]
+        if name:
+            return xp.astype(sums, float_dtype(self.kernels, name))
+        bound = max(tally.facts["most"] * tally.facts["weight"], magnitude(xp, sums))
+        return xp.astype(sums, xp.int32 if bound < 2.0**31 else xp.int64)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
@@ -203,11 +235,26 @@ class MAPB(Packed, _MAP):
 
         Weights are integers (negative ones subtract).
         """
+        return self.clear_padding(self.kernels.bits.majority(*self._members(x, weights), self._tie))
+
+    def _members(self, x: Array, weights: Any) -> tuple[Array, Array | None]:
         members = self.check_bundle(x)
-        w = None
-        if weights is not None:
-            w = self.xp.astype(self.check_weights(weights, members), self.xp.int64, copy=False)
-        return self.clear_padding(self.kernels.bits.majority(members, w, self._tie))
+        if weights is None:
+            return members, None
+        return members, self.xp.astype(self.check_weights(weights, members), self.xp.int64, copy=False)
+
+    def tally(self, x: Array, weights: Any = None) -> Tally:
+        """Return the sums of the members' components: plus the weight where a bit is set, else minus."""
+        return Tally({"sums": self.kernels.bits.signed_sums(*self._members(x, weights), self.dim)})
+
+    def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
+        """Add, or subtract, sums; see :meth:`hdc.VSA.join_tallies`."""
+        return Tally({"sums": join_sums(self.xp, a.arrays["sums"], b.arrays["sums"], sign)})
+
+    def read_tally(self, tally: Tally) -> Array:
+        """Return the signs of the sums, and the tie vector's where a sum is zero."""
+        bits, sums = self.kernels.bits, tally.arrays["sums"]
+        return bits.pack(self.xp.where(sums == 0, bits.unpack(self._tie, self.dim), sums > 0))
 
     @property
     def tie(self) -> Array:

@@ -11,10 +11,12 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.atoms import Name, encode_name
 from hdc.checks import choice, integer
+from hdc.dtypes import dtype_name
 from hdc.errors import MismatchError, UnsupportedError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
 from hdc.similarity import cosine, dots, weighted_sum
+from hdc.tally import Tally, float_dtype, join_sums, widened, wider
 from hdc.vsa import VSA, Role
 
 
@@ -159,6 +161,20 @@ class MBAT(VSA):
         members = self.check_bundle(x)
         w = None if weights is None else self.check_weights(weights, members, "biuf")
         return weighted_sum(self.kernels, members, w, members.dtype, math.inf)
+
+    def tally(self, x: Array, weights: Any = None) -> Tally:
+        """Return the sums in float64, and the dtype of their bundle."""
+        sums = self.bundle(widened(self.xp, x), weights)
+        return Tally({"sums": self.xp.astype(sums, self.xp.float64)}, {"dtype": dtype_name(x)})
+
+    def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
+        """Add, or subtract, sums; see :meth:`hdc.VSA.join_tallies`."""
+        sums = join_sums(self.xp, a.arrays["sums"], b.arrays["sums"], sign)
+        return Tally({"sums": sums}, {"dtype": wider(self.kernels, a.facts["dtype"], b.facts["dtype"])})
+
+    def read_tally(self, tally: Tally) -> Array:
+        """Return the sums in the dtype of :meth:`bundle`."""
+        return self.xp.astype(tally.arrays["sums"], float_dtype(self.kernels, tally.facts["dtype"]))
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""

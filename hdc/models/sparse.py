@@ -23,6 +23,7 @@ from hdc.kernels import Array
 from hdc.models.operators import CACHE
 from hdc.models.packed import Packed
 from hdc.similarity import BLOCK, dots, magnitude, normalised, pairwise, squared_norms, total_weight, weighted_sum
+from hdc.tally import Tally, join_sums
 from hdc.vsa import MAX_DIM, VSA, Role
 
 Counts = npt.NDArray[np.int64]
@@ -295,6 +296,14 @@ class Bloom(Packed, _Sparse):
             members = members * self.xp.astype(w != 0, members.dtype)[..., None]
         return self.kernels.bits.or_reduce(members)
 
+    def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
+        """Or both; see :meth:`hdc.VSA.join_tallies`."""
+        if sign < 0:
+            raise UnsupportedError(
+                "a Bloom bundle does not say how many members set a bit, so none can be taken out; use CountingBloom"
+            )
+        return super().join_tallies(a, b, sign)
+
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide whether every bit of the item is set (D12: k = log2(d/δ), m = n ln(d/δ) / (ln 2)²)."""
         items = self.check(items, "items")
@@ -409,6 +418,10 @@ class CountingBloom(_Sparse):
         if bound >= 2.0**63:
             raise WideningError("a sum of these counters can leave int64; scale the weights down")
         return weighted_sum(self.kernels, members, w, self.xp.int64, bound)
+
+    def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
+        """Add, or subtract, counters; see :meth:`hdc.VSA.join_tallies`."""
+        return Tally({"bundle": join_sums(self.xp, a.arrays["bundle"], b.arrays["bundle"], sign)})
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide whether every counter of the item is at least 1 (D15)."""

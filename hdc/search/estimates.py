@@ -1,6 +1,6 @@
 """Searches of RaBitQ codes, in all rows or in the lists nearest to a query, by estimated dot products."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -8,9 +8,11 @@ import numpy.typing as npt
 
 from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import CodeLists, ListKernels
+from hdc.search.codes import CODES, joined
 from hdc.search.measures import Distances, Floats, Ids
-from hdc.search.partition import Part, Partition
-from hdc.search.snapshot import View, joined
+from hdc.search.options import FlatOptions, IVFOptions
+from hdc.search.partition import Grouping, Partition
+from hdc.store import Snapshot
 from hdc.words import Words
 
 
@@ -66,61 +68,57 @@ class EstimateModel(Protocol):
 
 
 class Estimates:
-    """The searcher of an index of RaBitQ codes: a query is rounded to integers of four bits, as in the paper."""
+    """The searcher of RaBitQ codes: a query is rounded to integers of four bits, as in the paper.
+
+    Queries are (q, d) float32 arrays, and distances one minus the estimated dot product.
+    """
 
     def __init__(self, model: EstimateModel, kernels: ListKernels) -> None:
         self.model, self._kernels = model, kernels
-        self._partition = Partition(model.lists_, self._hold)
-        self._views: tuple[View, View] | None = None
+        self.kind = "ivf" if model.lists_ > 1 else "flat"
 
-    def _hold(self, view: View, rows: Ids, starts: Ids) -> CodeLists:
-        codes = view.codes[rows, 0]
-        known = self.model.factors(codes)
-        if not np.isfinite(known.scale).all() or not np.isfinite(known.offset).all():
-            raise FileFormatError("a code of the index holds no numbers where it should; hdc embed verify says more")
-        return self._kernels.code_lists(self.model.signs(codes), known.scale, known.offset, starts)
+    def prepared(self, snapshot: Snapshot, previous: "EstimateRows | None") -> "EstimateRows":
+        """Group the rows by list, or those only that are new."""
+        codes = snapshot.rows(CODES)
 
-    def _in_lists(self, view: View) -> View:
-        """Return a view that says which list each row is in.
-
-        Raises
-        ------
-        FileFormatError
-            If the model has no such list.
-        """
-        views = self._views
-        if views is None or views[0] is not view:
+        def cells(rows: Ids) -> Ids:
             try:
-                cells = self.model.cells(view.codes[:, 0])
+                return self.model.cells(codes[rows])
             except ParameterError as error:
                 raise FileFormatError(f"the index and its model do not go together: {error}") from None
-            views = self._views = view, replace(view, cells=cells.astype(np.int32))
-        return views[1]
 
-    def parts(self, view: View) -> list[Part]:
-        """Return the rows of a view as :meth:`search` takes them."""
-        return self._partition.of(self._in_lists(view))
+        def hold(rows: Ids, starts: Ids) -> CodeLists:
+            own = codes[rows]
+            known = self.model.factors(own)
+            if not np.isfinite(known.scale).all() or not np.isfinite(known.offset).all():
+                raise FileFormatError(
+                    "a code of the index holds no numbers where it should; hdc embed verify says more"
+                )
+            return self._kernels.code_lists(self.model.signs(own), known.scale, known.offset, starts)
 
-    def search(self, parts: list[Part], queries: Floats, k: int, probes: int) -> tuple[Distances, Ids]:
-        """Return the k rows of the greatest estimates in the ``probes`` nearest lists.
+        before = None if previous is None else previous.partition
+        grouping = Grouping(snapshot, self.model.lists_, cells, hold)
+        return EstimateRows(snapshot, self.model, Partition.of(grouping, before))
 
-        Parameters
-        ----------
-        parts : list of Part
-            Of :meth:`parts`.
-        queries : (q, d) float32 array
-        k, probes : int
 
-        Returns
-        -------
-        distances : (q, k) float32 array
-            One minus the estimated dot product, ascending; infinity beyond the last row.
-        ids : (q, k) int64 array
-            -1 beyond the last row.
-        """
+@dataclass(frozen=True, eq=False)
+class EstimateRows:
+    """A snapshot prepared for search by estimates."""
+
+    snapshot: Snapshot
+    model: EstimateModel
+    partition: Partition
+    dtype = np.float32
+
+    def search(
+        self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
+    ) -> tuple[Distances, Ids]:
+        """Return the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`."""
+        parts, few = self.partition.among(allowed)
+        probes = self.model.lists_ if few or isinstance(options, FlatOptions) else options.probes
         asked = self.model.asked(queries, probes)
         found = []
         for part in parts:
             scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, part.ids, k)
             found.append((1 - scores, ids))
-        return joined(found, k) if len(found) > 1 else found[0]
+        return found[0] if len(found) == 1 else joined(found, k)

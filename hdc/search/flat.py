@@ -11,93 +11,156 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.kernels import SearchIndex
+from hdc.search.codes import CodeRows, joined
+from hdc.search.live import alive, live
 from hdc.search.measures import FEW, Distances, Hamming, Ids, Measure, planes_index
-from hdc.search.snapshot import View, joined
+from hdc.search.once import BuildLock
+from hdc.search.options import FlatOptions
+from hdc.store import Snapshot
 from hdc.words import Words
 
 WORN = 8
 """Start afresh when a WORN-th of the rows is dead or out of order."""
 
-Search = Callable[[int], tuple[Distances, Ids]]
+NO_ROWS: Ids = np.empty(0, np.int64)
+
+Find = Callable[[int], tuple[Distances, Ids]]
 
 
 class Flat:
-    """The exact searcher of an index."""
+    """The exact searcher of codes."""
+
+    kind = "flat"
 
     def __init__(self, measure: Measure) -> None:
         self.measure = measure
-        self._view: View | None = None
-        self._begin()
+        self._no_planes = Planes(planes_index(measure.kernels, measure.dim), BuildLock())
 
-    def _begin(self) -> None:
-        self._seen = 0
-        self._planes: SearchIndex | None = None
-        self._main = self._odd = np.empty(0, np.int64)
+    def prepared(self, snapshot: Snapshot, previous: "FlatRows | None") -> "FlatRows":
+        """Take up what has changed since the last snapshot, or start afresh."""
+        rows = CodeRows.of(snapshot, self.measure)
+        if previous is not None and previous.snapshot.edition == snapshot.edition:
+            main, odd = _sorted_out(snapshot, previous.main, previous.odd, previous.snapshot.count)
+            if WORN * (len(odd) + (~alive(snapshot)[main]).sum()) <= len(main):
+                return FlatRows(rows, main, odd, previous.planes)
+        return FlatRows(rows, *_sorted_out(snapshot, NO_ROWS, NO_ROWS, 0), self._no_planes)
 
-    def _follow(self, view: View) -> None:
-        """Take up what changed since the last search."""
-        if self._view is None or view.edition != self._view.edition or self._worn(view):
-            self._begin()
-        new = np.arange(self._seen, len(view))
-        new = new[view.alive[new]]
-        if self._seen == 0:
-            new = new[np.argsort(view.ids[new], kind="stable")]
-        before = view.ids[self._main[-1:]]
-        highest = np.maximum.accumulate(np.concatenate([[-1], before, view.ids[new]]))[len(before) : -1]
-        ordered = view.ids[new] > highest
-        self._main = np.concatenate([self._main, new[ordered]])
-        self._odd = np.concatenate([self._odd, new[~ordered]])
-        self._odd = self._odd[view.alive[self._odd]]
-        self._live = view.alive[self._main]
+
+def _sorted_out(snapshot: Snapshot, main: Ids, odd: Ids, seen: int) -> tuple[Ids, Ids]:
+    """Return the positions in order of ids, and the live ones that are out of order, from those of ``seen`` rows."""
+    ids = snapshot.ids
+    new = live(snapshot, seen)
+    if seen == 0:
+        new = new[np.argsort(ids[new], kind="stable")]
+    last = ids[main[-1]] if len(main) else -1
+    highest = np.maximum.accumulate(np.concatenate([[last], ids[new]]))[:-1]
+    ordered = ids[new] > highest
+    odd = np.concatenate([odd, new[~ordered]])
+    return np.concatenate([main, new[ordered]]), odd[alive(snapshot)[odd]]
+
+
+class Planes:
+    """Bit-planes, which batches of queries search: made by the first batch, extended by the next one that needs it.
+
+    Parameters
+    ----------
+    index : SearchIndex
+        Of the first rows.
+    making : BuildLock
+        Held while an index is extended.
+    """
+
+    def __init__(self, index: SearchIndex, making: BuildLock) -> None:
+        self._index, self._making = index, making
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def of(self, codes: Words, main: Ids) -> SearchIndex:
+        """Return the planes of the rows ``main``, which begin with those that the planes have."""
+        if len(self._index) < len(main):
+            with self._making:
+                if (done := len(self._index)) < len(main):
+                    self._index = self._index.extended(codes[main[done:]])
+        return self._index
+
+    def fork(self) -> "Planes":
+        """Return planes that go their own way from here."""
+        return Planes(self._index, self._making)
+
+
+class FlatRows:
+    """A snapshot prepared for exact search.
+
+    Attributes
+    ----------
+    main : (m,) int64 array
+        Positions in order of ids, dead ones among them.
+    odd : int64 array
+        Positions of live rows that are not among these.
+    """
+
+    def __init__(self, rows: CodeRows, main: Ids, odd: Ids, planes: Planes) -> None:
+        self.main, self.odd = main, odd
+        self._rows, self._planes = rows, planes.fork()
+        self._live = alive(rows.snapshot)[main]
         self._living = int(self._live.sum())
-        self._whole = len(self._main) == len(view) and bool((np.diff(self._main) == 1).all())
-        self._seen, self._view = len(view), view
+        self._hamming = isinstance(rows.measure, Hamming)
+        self._together = bool((np.diff(main) == 1).all())
+        first = int(main[0]) if len(main) else 0
+        chosen = slice(first, first + len(main)) if self._together else main
+        self._codes = rows.codes[chosen] if self._together or not self._hamming else None
+        self._scale = None if rows.scale is None else rows.scale[chosen]
 
-    def _worn(self, view: View) -> bool:
-        return bool(WORN * (len(self._odd) + (~view.alive[self._main]).sum()) > len(self._main))
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is searched."""
+        return self._rows.snapshot
 
-    def search(self, view: View, queries: Words, k: int) -> tuple[Distances, Ids]:
-        """Return the k nearest live rows of each query as distances and ids; ``k`` at most their number."""
-        if view is not self._view:
-            self._follow(view)
+    @property
+    def dtype(self) -> type[np.generic]:
+        """Type of the distances."""
+        return self._rows.measure.dtype
+
+    @property
+    def planes(self) -> Planes:
+        """What batches search, if one came."""
+        return self._planes
+
+    def search(self, queries: Words, k: int, options: FlatOptions, allowed: Ids | None = None) -> tuple[Distances, Ids]:
+        """Return the k nearest live rows; see :meth:`hdc.search.searcher.Prepared.search`."""
+        if allowed is not None:
+            return self._rows.scan(queries, allowed, k)
         found = []
-        if self._living == len(self._main) > 0:
-            distances, rows = self._search_main(view, queries, min(k, self._living))
-            found.append((distances, view.ids[self._main[rows]]))
-        elif self._living:
-            distances, rows = _alive(
-                lambda wider: self._search_main(view, queries, wider), self._live, min(k, self._living)
-            )
-            found.append((distances, view.ids[self._main[rows]]))
-        if len(self._odd):
-            found.append(view.scan(self.measure, queries, self._odd, k))
-        return joined(found, k) if len(found) > 1 else found[0]
+        if self._living:
+            most = min(k, self._living)
+            if self._living == len(self.main):
+                distances, rows = self._find(queries, most)
+            else:
+                distances, rows = _alive(lambda wider: self._find(queries, wider), self._live, most)
+            found.append((distances, self.snapshot.ids[self.main[rows]]))
+        if len(self.odd):
+            found.append(self._rows.scan(queries, self.odd, k))
+        return found[0] if len(found) == 1 else joined(found, k)
 
-    def _search_main(self, view: View, queries: Words, k: int) -> tuple[Distances, Ids]:
-        as_they_are = self._whole and len(queries) <= FEW and self._planes is None
-        if isinstance(self.measure, Hamming) and not as_they_are:
-            return self._search_planes(view, queries, k)
-        rows = slice(len(view)) if self._whole else self._main
-        scale = None if view.scale is None else view.scale[rows]
-        return self.measure.top_k(queries, view.codes[rows], scale, k)
-
-    def _search_planes(self, view: View, queries: Words, k: int) -> tuple[Distances, Ids]:
-        if self._planes is None:
-            self._planes = planes_index(self.measure.kernels, self.measure.dim)
-        self._planes.append(view.codes[self._main[len(self._planes) :], 0])
-        distances, rows = self._planes.search(queries[:, 0], k)
-        return distances, rows
+    def _find(self, queries: Words, k: int) -> tuple[Distances, Ids]:
+        """Return the k nearest of the main rows, dead ones too, as distances and places among them."""
+        few = len(queries) <= (FEW if len(self._planes) == 0 else 1)
+        if self._codes is None or (self._hamming and not few):
+            distances, rows = self._planes.of(self._rows.first_planes, self.main).search(queries[:, 0], k)
+            return distances, rows
+        return self._rows.measure.top_k(queries, self._codes, self._scale, k)
 
 
-def _alive(search: Search, live: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
+def _alive(find: Find, living: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
     """Return the k nearest live rows, asking for more until so many are there."""
-    n = len(live)
+    n = len(living)
     wider = min(n, 2 * k + 16)
     while True:
-        distances, rows = search(wider)
-        alive = live[rows]
-        if wider == n or (alive.sum(axis=1) >= k).all():
+        distances, rows = find(wider)
+        found = living[rows]
+        if wider == n or (found.sum(axis=1) >= k).all():
             break
         wider = min(n, 2 * wider)
-    order = np.argsort(~alive, axis=1, kind="stable")[:, :k]
+    order = np.argsort(~found, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)

@@ -1,16 +1,29 @@
-"""Approximate search in a graph (HNSW, Malkov & Yashunin 2016) by usearch, with our compiled Hamming distance."""
+"""Approximate search in a graph (HNSW, Malkov & Yashunin 2016) by usearch, with our compiled Hamming distance.
 
-import os
+A graph that was published is never changed. Rows that came later are a tail that is compared one by one, and nodes
+of rows that died are left out of what is found. When these have become many, the graph is copied, and the copy brought
+up to date and published. A node is a row's id, so that rows may move.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hdc import files
 from hdc.dispatch import threads
-from hdc.errors import BackendUnavailableError
-from hdc.search.measures import Distances, Ids, Measure, nearest_of
-from hdc.search.snapshot import View
+from hdc.errors import BackendUnavailableError, FileFormatError
+from hdc.search.codes import CodeRows, candidates_of, joined
+from hdc.search.live import alive, live
+from hdc.search.measures import Distances, Hamming, Ids, Measure
+from hdc.search.options import HNSWOptions
+from hdc.store import Snapshot
 from hdc.words import WORD_BITS, Words, word_count
 
 KIND = "hnsw-graph"
@@ -22,109 +35,285 @@ from one of these to the next."""
 FILE = "graph"
 """Name of the graph's file, beside the store's; without it the graph is built anew."""
 
+NEIGHBOURS, BUILD_EFFORT = 16, 128
+"""Links of a node, and candidates in hand when one is added."""
 
-def new_graph(dim: int, neighbours: int, effort: int) -> Any:
-    """Return an empty usearch index of codes.
+LEAST_TAIL, TAIL = 1024, 32
+"""A graph is brought up to date when so many rows, and more than a TAIL-th of its nodes, came or went since."""
+
+
+def new_graph(measure: Measure, neighbours: int = NEIGHBOURS, effort: int = BUILD_EFFORT) -> Any:
+    """Return an empty usearch index of codes, with the backend's Hamming distance if it has one to give away.
 
     Raises
     ------
     BackendUnavailableError
-        If usearch or Numba is not installed.
+        If usearch is not installed.
     """
     try:
         from usearch.index import CompiledMetric, Index, MetricKind, MetricSignature
-
-        from hdc.backends.numba_kernels.metric import hamming_pointer
     except ImportError as error:
-        raise BackendUnavailableError(
-            f"kind='hnsw' needs usearch and Numba ({error}); pip install 'hdc-toolkit[hnsw]'"
-        ) from None
-    metric = CompiledMetric(hamming_pointer(), MetricKind.Hamming, MetricSignature.ArrayArraySize)
-    bits = word_count(dim) * WORD_BITS
+        raise BackendUnavailableError(f"kind='hnsw' needs usearch ({error}); pip install 'hdc-toolkit[hnsw]'") from None
+    metric: Any = MetricKind.Hamming
+    if measure.kernels.hamming_pointer is not None:
+        metric = CompiledMetric(measure.kernels.hamming_pointer(), metric, MetricSignature.ArrayArraySize)
+    bits = word_count(measure.dim) * WORD_BITS
     return Index(ndim=bits, metric=metric, dtype="b1", connectivity=neighbours, expansion_add=effort)
 
 
 class Graph:
-    """The searcher of an index of kind ``hnsw``. Its nodes are ids, so that rows may move.
+    """A graph that is never changed, and may be searched by several threads.
+
+    Parameters
+    ----------
+    index : usearch index
+        Nobody else's.
+    nodes : (n,) int64 array
+        The ids of its nodes, ascending.
+    """
+
+    def __init__(self, index: Any, nodes: Ids) -> None:
+        self._index, self.nodes = index, nodes
+        self._free = threading.Condition()
+        self._running, self._effort = 0, 0
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def updated(self, gone: Ids, ids: Ids, codes: Words) -> "Graph":
+        """Return another graph, without some nodes and with others."""
+        index = self._index.copy()
+        if len(gone):
+            index.remove(gone.astype(np.uint64))
+        kept = np.setdiff1d(self.nodes, gone, assume_unique=True)
+        nodes, rows = ids.astype(np.uint64), np.ascontiguousarray(codes).view(np.uint8)
+        alone = max(0, min(len(nodes), ALONE - len(kept)))
+        for part, several in ((slice(alone), 1), (slice(alone, None), threads())):
+            if len(nodes[part]):
+                index.add(nodes[part], rows[part], threads=several)
+        return Graph(index, np.sort(np.concatenate([kept, ids])))
+
+    def codes(self) -> Words:
+        """Return the codes of the nodes: ``(n, words)``."""
+        if not len(self.nodes):
+            return np.empty((0, self._index.ndim // WORD_BITS), np.uint64)
+        return np.stack(self._index.get(self.nodes.astype(np.uint64))).view(np.uint64)
+
+    def search(self, signs: Words, k: int, effort: int) -> tuple[Distances, Ids]:
+        """Return about the k nearest nodes of each query, as distances and ids; (q, words) codes."""
+        k = min(k, len(self.nodes))
+        distances = np.full((len(signs), k), np.iinfo(np.int32).max, dtype=np.int32)
+        ids = np.full((len(signs), k), -1, dtype=np.int64)
+        if k and len(signs):
+            with self._at(max(effort, k)):
+                found = self._index.search(signs.view(np.uint8), k, threads=threads())
+            keys, differing = np.atleast_2d(found.keys), np.atleast_2d(found.distances)  # one query loses its axis
+            counts = found.counts if len(signs) > 1 else np.array([keys.shape[1]])
+            there = np.arange(keys.shape[1]) < counts[:, None]
+            ids[:, : keys.shape[1]][there] = keys[there]
+            distances[:, : keys.shape[1]][there] = differing[there]
+        return distances, ids
+
+    @contextmanager
+    def _at(self, effort: int) -> Iterator[None]:
+        """Search with so many candidates in hand, a setting of the whole graph: other efforts wait."""
+        with self._free:
+            while self._running and self._effort != effort:
+                self._free.wait()
+            self._running += 1
+            if self._effort != effort:
+                self._index.expansion_search = self._effort = effort
+        try:
+            yield
+        finally:
+            with self._free:
+                self._running -= 1
+                self._free.notify_all()
+
+    def save(self, path: Path) -> None:
+        """Write the graph, so that the next process need not build it."""
+        content = np.frombuffer(self._index.save(), dtype=np.uint8)
+        arrays: dict[str, npt.NDArray[Any]] = {"graph": content, "ids": self.nodes}
+        files.save(path, KIND, {"codes": digest_of(self.codes())}, arrays)
+
+    @classmethod
+    def load(cls, path: Path, measure: Measure) -> "tuple[Graph, str]":
+        """Read a graph that :meth:`save` wrote, and the digest of its nodes' codes.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged, or holds no graph of such codes.
+        """
+        meta, arrays = files.load(path, KIND, mmap=True)
+        index = new_graph(measure)
+        metric = index.metric
+        nodes = np.array(arrays["ids"])
+        try:
+            index.load(arrays["graph"].data)
+            index.metric = metric  # loading puts usearch's own in its place
+            right = len(index) == len(nodes) and bool(index.contains(nodes.astype(np.uint64)).all())
+        except (RuntimeError, ValueError) as error:
+            raise FileFormatError(f"{path} holds no graph ({error}); remove it, and the graph is built anew") from None
+        if not right or index.ndim != word_count(measure.dim) * WORD_BITS:
+            raise FileFormatError(f"{path} holds another graph than it says; remove it, and the graph is built anew")
+        return cls(index, nodes), meta.get("codes", "")
+
+
+class Graphs:
+    """The searcher of codes in a graph. Codes of several planes are found by their first, and then compared.
 
     Parameters
     ----------
     measure : Measure
-    neighbours : int
-        Links of a node.
-    effort : int
-        Candidates in hand when a node is added.
-    path : Path, optional
-        Where a graph may have been saved.
+    folder : Path, optional
+        Where a graph may have been kept.
     """
 
-    def __init__(self, measure: Measure, neighbours: int, effort: int, path: Path | None = None) -> None:
-        self.measure, self.path = measure, path
-        self._graph = new_graph(measure.dim, neighbours, effort)
-        self._edition, self._seen = -1, 0
-        self._held = np.empty(0, np.int64)
-        self._view: View | None = None
-        self.changed = False
-        """Whether the graph is another one than was saved."""
+    kind = "hnsw"
 
-    def follow(self, view: View) -> None:
-        """Bring the graph to what the view holds: drop dead nodes, add new ones."""
-        if view is self._view:
-            return
-        if self._view is None and self.path is not None and self.path.exists():
-            self._restore(self.path)
-        if view.edition != self._edition:
-            self._graph.clear()
-            self._held, self._seen = np.empty(0, np.int64), 0
-            self.changed = True
-        new = self._seen + np.flatnonzero(view.alive[self._seen :])
-        ids = np.sort(view.ids[view.alive])
-        gone = np.union1d(np.setdiff1d(self._held, ids), np.intersect1d(self._held, view.ids[new]))
-        if len(gone):
-            self._graph.remove(gone.astype(np.uint64))
-        if len(new):
-            nodes, codes = view.ids[new].astype(np.uint64), np.ascontiguousarray(view.codes[new, 0]).view(np.uint8)
-            alone = max(0, min(len(new), ALONE - len(self._graph)))
-            for part, several in ((slice(alone), 1), (slice(alone, None), threads())):
-                if len(nodes[part]):
-                    self._graph.add(nodes[part], codes[part], threads=several)
-        self._held = ids
-        self.changed |= bool(len(gone) or len(new))
-        self._edition, self._seen, self._view = view.edition, len(view), view
+    def __init__(self, measure: Measure, folder: Path | None = None) -> None:
+        self.measure, self._folder = measure, folder
+        self._empty = Graph(new_graph(measure), NO_ROWS)
+        self._kept: Graph | None = None
 
-    def moved(self, view: View) -> None:
-        """Go on with a view of the same ids and codes at other positions."""
-        self.changed = True
-        self._edition, self._seen, self._view = view.edition, len(view), view
+    def prepared(self, snapshot: Snapshot, previous: "GraphRows | None") -> "GraphRows":
+        """Bring the graph up to date, or leave new rows as a tail and dead ones as nodes that are left out."""
+        rows = CodeRows.of(snapshot, self.measure)
+        graph, known = self._followed(rows, previous)
+        living = alive(snapshot)
+        fresh = np.flatnonzero(living & ~known)
+        nodes = np.sort(snapshot.ids[known & living])
+        gone = np.setdiff1d(graph.nodes, nodes, assume_unique=True)
+        if len(fresh) + len(gone) > max(LEAST_TAIL if len(graph) else 0, len(graph) // TAIL):
+            graph = graph.updated(gone, snapshot.ids[fresh], rows.first_planes[fresh])
+            return GraphRows(rows, graph, living, NO_ROWS, NO_ROWS)
+        return GraphRows(rows, graph, known, gone, fresh)
 
-    def search(self, view: View, queries: Words, k: int, effort: int) -> tuple[Distances, Ids]:
-        """Return about the k nearest rows, by differing bits of the first plane."""
-        self.follow(view)
-        self._graph.expansion_search = max(effort, k)
-        signs = np.ascontiguousarray(queries[:, 0]).view(np.uint8)
-        distances = np.full((len(queries), k), np.iinfo(np.int32).max)
-        ids = np.full((len(queries), k), -1, dtype=np.int64)
-        if len(queries) and len(self._graph):
-            found = self._graph.search(signs, k, threads=threads())
-            keys, differing = np.atleast_2d(found.keys), np.atleast_2d(found.distances)  # one query loses its axis
-            counts = found.counts if len(queries) > 1 else np.array([keys.shape[1]])
-            there = np.arange(keys.shape[1]) < counts[:, None]
-            ids[:, : keys.shape[1]][there] = keys[there]
-            distances[:, : keys.shape[1]][there] = differing[there]
-        return nearest_of(distances.astype(np.int32), ids, k)
+    def _followed(self, rows: CodeRows, previous: "GraphRows | None") -> tuple[Graph, npt.NDArray[np.bool_]]:
+        """Return the graph there is, and for each row of a snapshot, dead or not, whether the graph has it."""
+        snapshot = rows.snapshot
+        if previous is None:
+            path = None if self._folder is None else self._folder / FILE
+            if path is None or not path.exists():
+                return self._empty, np.zeros(snapshot.count, dtype=bool)
+            graph, digest = Graph.load(path, self.measure)
+            self._kept = graph
+            return graph, _restored(rows, graph, digest)
+        graph = previous.graph
+        if previous.snapshot.edition == snapshot.edition:
+            return graph, np.concatenate([previous.known, np.zeros(snapshot.count - len(previous.known), dtype=bool)])
+        there = np.flatnonzero(previous.known & alive(previous.snapshot))
+        ids = previous.snapshot.ids[there]
+        order = np.argsort(ids)
+        return graph, _known(rows, ids[order], previous.rows.first_planes[there[order]])
 
-    def save(self, view: View, path: Path) -> None:
-        """Write the graph, which has followed a view of these ids, so that the next process need not build it."""
-        content = np.frombuffer(self._graph.save(), dtype=np.uint8)
-        files.save(path, KIND, {"edition": view.edition, "rows": len(view)}, {"graph": content, "ids": self._held})
+    def keep(self, prepared: Any, folder: Path) -> None:
+        """Write the graph, unless it is the one that is there."""
+        if len(prepared.graph) and (folder != self._folder or prepared.graph is not self._kept):
+            prepared.graph.save(folder / FILE)
+            if folder == self._folder:
+                self._kept = prepared.graph
 
-    def check(self, path: Path) -> None:
-        """Raise FileFormatError if the file of a graph is damaged."""
-        files.load(path, KIND, mmap=True)
+    def verify(self, folder: Path) -> None:
+        """Raise FileFormatError if the file of the graph is damaged."""
+        if (folder / FILE).exists():
+            Graph.load(folder / FILE, self.measure)
 
-    def _restore(self, path: str | os.PathLike[str]) -> None:
-        meta, arrays = files.load(path, KIND, mmap=True)
-        metric = self._graph.metric
-        self._graph.load(arrays["graph"].data)
-        self._graph.metric = metric  # loading puts usearch's own in its place
-        self._held, self._edition, self._seen = np.array(arrays["ids"]), meta["edition"], meta["rows"]
+
+def digest_of(codes: Words) -> str:
+    """Return a digest of codes, which says whether a graph is of the same ones."""
+    return hashlib.blake2b(np.ascontiguousarray(codes, dtype="<u8").data, digest_size=16).hexdigest()
+
+
+def _restored(rows: CodeRows, graph: Graph, digest: str) -> npt.NDArray[np.bool_]:
+    """Return which rows a graph from a file has: all live ones, where nothing has changed since it was written."""
+    chosen = live(rows.snapshot)
+    chosen = chosen[np.argsort(rows.snapshot.ids[chosen])]
+    same = np.array_equal(rows.snapshot.ids[chosen], graph.nodes)
+    if same and digest_of(rows.first_planes[chosen]) == digest:
+        return alive(rows.snapshot)
+    return _known(rows, graph.nodes, graph.codes())
+
+
+def _known(rows: CodeRows, nodes: Ids, codes: Words) -> npt.NDArray[np.bool_]:
+    """Return which rows are nodes, ascending ids, of the same codes."""
+    known = np.zeros(rows.snapshot.count, dtype=bool)
+    if len(nodes):
+        chosen = live(rows.snapshot)
+        place = np.minimum(np.searchsorted(nodes, rows.snapshot.ids[chosen]), len(nodes) - 1)
+        there = nodes[place] == rows.snapshot.ids[chosen]
+        there[there] = (rows.first_planes[chosen[there]] == codes[place[there]]).all(axis=1)
+        known[chosen[there]] = True
+    return known
+
+
+NO_ROWS: Ids = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class GraphRows:
+    """A snapshot prepared for search in a graph.
+
+    Attributes
+    ----------
+    rows : CodeRows
+    graph : Graph
+    known : (n,) bool array
+        Rows, dead ones too, that the graph has.
+    gone : int64 array
+        Nodes, ascending, that are not to be found: of rows that died, or have another code now.
+    tail : int64 array
+        Positions of the live rows that the graph lacks.
+    """
+
+    rows: CodeRows
+    graph: Graph
+    known: npt.NDArray[np.bool_]
+    gone: Ids
+    tail: Ids
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is searched."""
+        return self.rows.snapshot
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        """Type of the distances."""
+        return self.rows.measure.dtype
+
+    def search(self, queries: Words, k: int, options: HNSWOptions, allowed: Ids | None = None) -> tuple[Distances, Ids]:
+        """Walk the graph; among allowed rows, compare all of them."""
+        if allowed is not None:
+            return self.rows.scan(queries, allowed, k)
+        if isinstance(self.rows.measure, Hamming):
+            return self._first(queries, k, options.effort)
+        _, ids = self._first(queries, candidates_of(options, k, len(self.snapshot)), options.effort)
+        return self.rows.compare(queries, ids, k)
+
+    def _first(self, queries: Words, k: int, effort: int) -> tuple[Distances, Ids]:
+        """Return about the k nearest rows by differing bits of the first plane."""
+        signs = np.ascontiguousarray(queries[:, 0])
+        found = [self._walk(signs, k, effort)]
+        if len(self.tail):
+            found.append(self._first_planes.scan(signs[:, None], self.tail, k))
+        return joined(found, k)
+
+    @property
+    def _first_planes(self) -> CodeRows:
+        measure = Hamming(self.rows.measure.kernels, self.rows.measure.dim, 1)
+        return CodeRows(self.snapshot, measure, self.rows.codes[:, :1], None)
+
+    def _walk(self, signs: Words, k: int, effort: int) -> tuple[Distances, Ids]:
+        """Return about the k nearest of the graph's live nodes, asking for more until so many are there."""
+        nodes, wider = len(self.graph), min(len(self.graph), k + min(k, len(self.gone)))
+        while True:
+            distances, ids = self.graph.search(signs, wider, effort)
+            if len(self.gone) == 0:
+                return distances, ids
+            place = np.minimum(np.searchsorted(self.gone, ids), len(self.gone) - 1)
+            ids = np.where(self.gone[place] == ids, -1, ids)
+            if wider == nodes or ((ids >= 0).sum(axis=1) >= min(k, nodes - len(self.gone))).all():
+                return distances, ids
+            wider = min(nodes, 2 * wider)

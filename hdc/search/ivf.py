@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.errors import FileFormatError
 from hdc.kernels import SearchKernels
+from hdc.search.codes import CELLS, CodeRows, candidates_of, joined
 from hdc.search.kmeans import as_bytes, sampled, spherical_means
-from hdc.search.measures import Distances, Ids, Measure
-from hdc.search.partition import Partition
-from hdc.search.snapshot import View, joined
+from hdc.search.measures import Distances, Hamming, Ids, Measure
+from hdc.search.options import IVFOptions
+from hdc.search.partition import FEW_ROWS, Grouping, Partition
+from hdc.store import Snapshot
 from hdc.words import Words, pack, unpack
 
 PART = 1 << 20
@@ -72,8 +75,21 @@ class Coarse:
 
     @classmethod
     def from_json(cls, kernels: SearchKernels, state: dict[str, Any]) -> "Coarse":
-        """Return the centroids of :meth:`to_json`."""
-        return cls(kernels, np.frombuffer(base64.b64decode(state["base64"]), dtype=np.int8).reshape(state["shape"]))
+        """Return the centroids of :meth:`to_json`.
+
+        Raises
+        ------
+        FileFormatError
+            If they are no matrix of bytes.
+        """
+        try:
+            content = base64.b64decode(state["base64"], validate=True)
+            centroids = np.frombuffer(content, dtype=np.int8).reshape(state["shape"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(f"the centroids of the lists are damaged ({error}); restore the index") from None
+        if centroids.ndim != 2 or len(centroids) == 0:
+            raise FileFormatError(f"the centroids of the lists have shape {centroids.shape}; restore the index")
+        return cls(kernels, centroids)
 
 
 def train(kernels: SearchKernels, codes: Words, dim: int, lists: int, seed: int) -> Coarse:
@@ -107,34 +123,77 @@ def _signs(codes: Words, dim: int) -> npt.NDArray[np.float32]:
     return signs
 
 
-class InvertedFile:
-    """The searcher of an index of lists. Codes of several planes are found by their first, and then compared."""
+class Lists:
+    """The searcher of codes in lists. Codes of several planes are found by their first, and then compared.
 
-    def __init__(self, measure: Measure, coarse: Coarse) -> None:
-        self.measure, self.coarse = measure, coarse
-        self._partition = Partition(len(coarse.centroids), _first_planes)
+    The centroids are in the meta of the store, where training put them.
+    """
 
-    def search(
-        self, view: View, queries: Words, k: int, probes: int, among: npt.NDArray[np.bool_] | None = None
-    ) -> tuple[Distances, Ids]:
-        """Return the k nearest rows in the ``probes`` nearest lists, by differing bits of the first plane.
+    kind = "ivf"
 
-        Parameters
-        ----------
-        view : View
-        queries : (q, planes, words) uint64 array
-        k, probes : int
-        among : (n,) bool array, optional
-            Rows that may be found, where not all may.
+    def __init__(self, measure: Measure) -> None:
+        self.measure = measure
+        self._coarse: Coarse | None = None
+
+    def coarse(self, snapshot: Snapshot) -> Coarse | None:
+        """Return the centroids that a store was trained to, which it is once; None before.
+
+        Raises
+        ------
+        FileFormatError
+            If they are damaged.
         """
+        if self._coarse is None and snapshot.meta["coarse"] is not None:
+            self._coarse = Coarse.from_json(self.measure.kernels, snapshot.meta["coarse"])
+        return self._coarse
+
+    def prepared(self, snapshot: Snapshot, previous: "ListRows | None") -> "ListRows":
+        """Group the rows by list, or those only that are new."""
+        coarse = self.coarse(snapshot)
+        rows = CodeRows.of(snapshot, self.measure)
+
+        def first_planes(chosen: Ids, starts: Ids) -> Words:
+            return np.ascontiguousarray(rows.codes[chosen, 0])
+
+        before = None if previous is None else previous.partition
+        lists = 0 if coarse is None else len(coarse.centroids)
+        cells = snapshot.rows(CELLS)[:, 0]
+        grouping = Grouping(snapshot, lists, cells.__getitem__, first_planes)
+        return ListRows(rows, coarse, Partition.of(grouping, before))
+
+
+@dataclass(frozen=True, eq=False)
+class ListRows:
+    """A snapshot prepared for search in lists."""
+
+    rows: CodeRows
+    coarse: Coarse | None
+    partition: Partition
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is searched."""
+        return self.rows.snapshot
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        """Type of the distances."""
+        return self.rows.measure.dtype
+
+    def search(self, queries: Words, k: int, options: IVFOptions, allowed: Ids | None = None) -> tuple[Distances, Ids]:
+        """Look into the nearest lists; among few allowed rows, compare all of them."""
+        if self.coarse is None or (allowed is not None and len(allowed) <= FEW_ROWS):
+            return self.rows.scan(queries, np.empty(0, np.int64) if allowed is None else allowed, k)
+        if isinstance(self.rows.measure, Hamming):
+            return self._first(queries, k, options.probes, allowed)
+        first = candidates_of(options, k, len(self.snapshot))
+        return self.rows.compare(queries, self._first(queries, first, options.probes, allowed)[1], k)
+
+    def _first(self, queries: Words, k: int, probes: int, allowed: Ids | None) -> tuple[Distances, Ids]:
+        """Return the k nearest rows by differing bits of the first plane."""
+        assert self.coarse is not None
         signs = np.ascontiguousarray(queries[:, 0])
         lists = self.coarse.nearest(signs, min(probes, len(self.coarse.centroids)))
-        found = []
-        for part in self._partition.of(view):
-            ids = part.ids if among is None else part.among(view, view.alive & among)
-            found.append(self.measure.kernels.top_k_lists(signs, part.held, ids, part.starts, lists, k))
-        return joined(found, k) if len(found) > 1 else found[0]
-
-
-def _first_planes(view: View, rows: Ids, starts: Ids) -> Words:
-    return np.ascontiguousarray(view.codes[rows, 0])
+        top_k = self.rows.measure.kernels.top_k_lists
+        found = [top_k(signs, p.held, p.ids, p.starts, lists, k) for p in self.partition.among(allowed)[0]]
+        return found[0] if len(found) == 1 else joined(found, k)

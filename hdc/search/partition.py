@@ -1,4 +1,4 @@
-"""Rows of an index grouped by list, kept up with what is added and removed."""
+"""Rows of a snapshot grouped by list, kept up with what is added and removed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,21 +7,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.errors import FileFormatError
+from hdc.search.codes import mask
+from hdc.search.live import live
 from hdc.search.measures import Ids
-from hdc.search.snapshot import View
+from hdc.store import Snapshot
 
 TAIL = 8
 """Lists are made anew when more than a TAIL-th of the rows came after they were made."""
 
+FEW_ROWS = 10_000
+"""Up to so many rows that a search is restricted to are all looked at, whatever lists they are in."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Part:
-    """Rows of a view, list by list, and by id in a list.
+    """Rows of a snapshot, list by list, and by id in a list.
 
     Attributes
     ----------
     rows : (n,) int64 array
-        Positions in the view.
+        Positions in the snapshot.
     ids : (n,) int64 array
         -1 where a row has died since.
     starts : (lists + 1,) int64 array
@@ -34,45 +40,97 @@ class Part:
     starts: Ids
     held: Any
 
-    def among(self, view: View, allowed: npt.NDArray[np.bool_]) -> Ids:
-        """Return the ids of the rows of a view that are allowed, and -1 for the others."""
-        return np.where(allowed[self.rows], view.ids[self.rows], -1)
+    def only(self, there: npt.NDArray[np.bool_]) -> Ids:
+        """Return the ids, with -1 instead of those of rows that are not in a mask of positions."""
+        return np.where(there[self.rows], self.ids, -1)
 
 
-class Partition:
-    """Two parts: nearly all rows, and those that came later.
+@dataclass(frozen=True)
+class Grouping:
+    """How the rows of a snapshot are grouped.
 
-    Parameters
+    Attributes
     ----------
+    snapshot : Snapshot
     lists : int
-    hold : (view, rows (n,) int64, starts (lists + 1,) int64) -> object
-        What is kept of rows, which are in the order of a part.
+    cells : function
+        Takes positions (n,), returns the list of each, an integer.
+    hold : function
+        Takes rows (n,) and starts (lists + 1,), both int64; returns what is kept of the rows, which are in that order.
     """
 
-    def __init__(self, lists: int, hold: Callable[[View, Ids, Ids], Any]) -> None:
-        self._lists, self._hold = lists, hold
-        self._state: tuple[View, list[Part], int] | None = None
-        """The last view, its parts, and where the first of them ends."""
+    snapshot: Snapshot
+    lists: int
+    cells: Callable[[Ids], npt.NDArray[Any]]
+    hold: Callable[[Ids, Ids], Any]
 
-    def of(self, view: View) -> list[Part]:
-        """Return the parts of a view; between changes, the same ones. Searches in several threads may ask at once."""
-        state = self._state
-        if state is None or state[0] is not view:
-            state = self._state = self._following(view, state)
-        return state[1]
+    def part(self, rows: Ids) -> Part:
+        """Group some live rows.
 
-    def _following(self, view: View, state: tuple[View, list[Part], int] | None) -> tuple[View, list[Part], int]:
-        """Return the state for another view; what running searches hold stays as it is."""
-        if state is None or state[0].edition != view.edition or TAIL * (len(view) - state[2]) > len(view):
-            main, stop = self._part(view, 0), len(view)
-        else:
-            main, stop = replace(state[1][0], ids=state[1][0].among(view, view.alive)), state[2]
-        return view, [main, self._part(view, stop)] if stop < len(view) else [main], stop
+        Raises
+        ------
+        FileFormatError
+            If there is no list that a row is in.
+        """
+        cells, ids = self.cells(rows), self.snapshot.ids[rows]
+        if len(cells) and not 0 <= int(cells.min()) <= int(cells.max()) < self.lists:
+            wrong = int(np.flatnonzero((cells < 0) | (cells >= self.lists))[0])
+            raise FileFormatError(
+                f"row {ids[wrong]} is in list {cells[wrong]}, and there are {self.lists}; the index is damaged: "
+                "restore it from a copy"
+            )
+        order = np.lexsort((ids, cells))
+        starts = np.concatenate([[0], np.cumsum(np.bincount(cells, minlength=self.lists))])
+        return Part(rows[order], ids[order], starts, self.hold(rows[order], starts))
 
-    def _part(self, view: View, start: int) -> Part:
-        """Group the live rows from position ``start`` on."""
-        rows = start + np.flatnonzero(view.alive[start:])
-        cells = view.cells[rows]
-        rows = rows[np.lexsort((view.ids[rows], cells))]
-        starts = np.concatenate([[0], np.cumsum(np.bincount(cells, minlength=self._lists))])
-        return Part(rows, view.ids[rows], starts, self._hold(view, rows, starts))
+    def live(self, start: int) -> Part:
+        """Group the live rows from a position on."""
+        return self.part(live(self.snapshot, start))
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Two parts at most: nearly all rows, and those that came later.
+
+    Attributes
+    ----------
+    grouping : Grouping
+    parts : tuple of Part
+    stop : int
+        Where, in the snapshot, the first of them ends.
+    """
+
+    grouping: Grouping
+    parts: tuple[Part, ...]
+    stop: int
+
+    @classmethod
+    def of(cls, grouping: Grouping, previous: "Partition | None") -> "Partition":
+        """Group the live rows of a snapshot; the large part of an older one of the same edition is taken over."""
+        snapshot = grouping.snapshot
+        old = None if previous is None else previous.grouping
+        if (
+            previous is None
+            or old is None
+            or (old.snapshot.edition, old.lists) != (snapshot.edition, grouping.lists)
+            or TAIL * (snapshot.count - previous.stop) > snapshot.count
+        ):
+            return cls(grouping, (grouping.live(0),), snapshot.count)
+        main, stop = previous.parts[0], previous.stop
+        main = main if snapshot.alive is None else replace(main, ids=main.only(snapshot.alive))
+        return cls(grouping, (main, grouping.live(stop)) if stop < snapshot.count else (main,), stop)
+
+    def among(self, allowed: Ids | None) -> tuple[tuple[Part, ...], bool]:
+        """Return the parts with only the allowed rows, and whether they are so few that all lists are looked into.
+
+        Parameters
+        ----------
+        allowed : (m,) int64 array, or None
+            Positions; None allows all rows.
+        """
+        if allowed is None:
+            return self.parts, False
+        if len(allowed) <= FEW_ROWS:
+            return (self.grouping.part(allowed),), True
+        there = mask(allowed, self.grouping.snapshot.count)
+        return tuple(replace(part, ids=part.only(there)) for part in self.parts), False

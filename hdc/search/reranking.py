@@ -8,12 +8,16 @@ import numpy.typing as npt
 
 from hdc.errors import DimensionError, DTypeError, ParameterError
 from hdc.kernels import SearchKernels
-from hdc.search.measures import Distances, Floats, Ids, nearest_of
+from hdc.search.measures import Floats, Ids
+from hdc.store import Snapshot
 
 BLOCK_FLOATS = 1 << 22
 """Numbers of originals that are compared at a time (16 MiB)."""
 
 DTYPES = ("int8", "float16", "float32")
+
+ORIGINALS = "originals"
+"""The column of a store that has them."""
 
 
 @dataclass(frozen=True)
@@ -53,25 +57,22 @@ class Originals:
         unit = vectors / np.where(largest > 0, largest, 1)
         return np.rint(unit * 127).astype(np.int8) if self.dtype == "int8" else unit.astype(self.dtype)
 
-    def reorder(
-        self, kernels: SearchKernels, queries: Floats, kept: npt.NDArray[Any], rows: Ids, ids: Ids, k: int
-    ) -> tuple[Distances, Ids]:
-        """Return the k of the candidates whose originals are nearest.
+    def distances(self, kernels: SearchKernels, queries: Floats, snapshot: Snapshot, positions: Ids) -> Floats:
+        """Return one minus the cosine of each query with the originals of its candidates: ``(q, c)`` float32.
 
         Parameters
         ----------
         kernels : SearchKernels
         queries : (q, width) float32 array
-        kept : (n, width) array
-        rows, ids : (q, c) int64 arrays
-            Position and id of each candidate; -1 for none.
-        k : int
+        snapshot : Snapshot
+        positions : (q, c) int64 array
+            -1 for none.
         """
+        kept = snapshot.raw(ORIGINALS)
+        snapshot.check(ORIGINALS, positions[positions >= 0])
         if self.dtype == "int8":
-            cosines = _byte_cosines(kernels, queries, kept, rows)
-        else:
-            cosines = _float_cosines(queries, kept, rows)
-        return nearest_of(np.where(ids < 0, np.float32(np.inf), 1 - cosines), ids, k)
+            return 1 - _byte_cosines(kernels, queries, kept, positions)
+        return 1 - _float_cosines(queries, kept, positions)
 
 
 def _byte_cosines(kernels: SearchKernels, queries: Floats, kept: npt.NDArray[np.int8], rows: Ids) -> Floats:

@@ -7,12 +7,14 @@ each (by the normal approximation over independent draws), so a failure means a 
 import json
 import pickle
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.accumulator import Accumulator
 from hdc.dtypes import is_array
 from hdc.errors import (
     DimensionError,
@@ -22,6 +24,7 @@ from hdc.errors import (
     MismatchError,
     ParameterError,
     UnknownNameError,
+    UnsupportedError,
 )
 from hdc.kernels import Array
 from hdc.registry import from_spec
@@ -137,7 +140,10 @@ def _assert_mean(sample: npt.NDArray[Any], expected: float, what: str) -> None:
 
 
 def _pair_similarities(vsa: VSA, a: Array, b: Array) -> npt.NDArray[np.float64]:
-    return np.array([float(vsa.similarity(x, y)) for x, y in zip(a, b, strict=True)])
+    """Return the similarity of each row of ``a`` with the same row of ``b``, from small square batches."""
+    together = 16
+    squares = (_host(vsa, vsa.similarity(a[i : i + together], b[i : i + together])) for i in range(0, len(a), together))
+    return np.concatenate([np.diagonal(square) for square in squares]).astype(np.float64)
 
 
 def _raises(expected: type[Exception], call: Callable[[], Any], what: str) -> None:
@@ -399,6 +405,20 @@ def _nearest_is_similarity(vsa: VSA) -> None:
     _same(vsa, _host(vsa, indices), exact, "order of nearest, ties to the lower index")
 
 
+def _running_bundle(vsa: VSA) -> None:
+    x, y = vsa.random(7, seed=31), vsa.random(4, seed=32)
+    running, other = Accumulator(vsa), Accumulator(vsa)
+    running.add(x[2:6])
+    other.add(y)
+    other.add(x[:2])
+    running.merge(other)
+    running.add(x[6])
+    _same(vsa, running.vector(), vsa.bundle(vsa.xp.concat([x, y])), "a running bundle against the bundle of all")
+    with suppress(UnsupportedError):
+        running.subtract(y)
+        _same(vsa, running.vector(), vsa.bundle(x), "a running bundle from which members were taken out")
+
+
 def _membership(vsa: VSA) -> str | None:
     if vsa.dim < 1000:
         return "three members and a hundred strangers need 1000 components"
@@ -470,6 +490,7 @@ LAWS: dict[str, Law] = {
     "permutation-group": _permutation_group,
     "bundle-is-symmetric": _bundle_is_symmetric,
     "weights": _weights,
+    "running-bundle": _running_bundle,
     "bundle-resembles-members": _bundle_resembles_members,
     "no-wrapping": _no_wrapping,
     "batch-is-loop": _batch_is_loop,

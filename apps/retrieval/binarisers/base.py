@@ -175,7 +175,7 @@ class Binarizer(Parameters, ABC):
             signs = self._signs(self._as_query_codes(queries)), self._signs(items)
             return symmetric_scores(self.kernels, *signs, self.dim_, self.levels)
         rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
-        tables, as_bytes = byte_tables(self.nibble_tables(rows)), self._sign_bytes(items)
+        tables, as_bytes = self.tables(rows), self.sign_bytes(items)
         sums = np.zeros((len(rows), len(items)), dtype=np.float32)
         for group, values in enumerate(as_bytes.T):
             sums += tables[:, group, values]
@@ -223,13 +223,18 @@ class Binarizer(Parameters, ABC):
         scores = np.empty((len(rows), k), dtype=np.float32)
         ids = np.empty((len(rows), k), dtype=np.int64)
         if k:
-            as_bytes, scale, offset = self._sign_bytes(codes), self.scale(codes), self.offset(codes)
+            as_bytes, scale, offset = self.sign_bytes(codes), self.scale(codes), self.offset(codes)
             for part in blocks(len(rows), 2 * as_bytes.shape[1] * 1024):
-                tables = byte_tables(self.nibble_tables(finite(rows[part], part.start, "queries")))
+                tables = self.tables(finite(rows[part], part.start, "queries"))
                 scores[part], ids[part] = table_kernels(self.kernels).top_k(tables, as_bytes, scale, offset, k)
         return scores, ids
 
-    def _sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
+    def tables(self, queries: Any) -> Floats:
+        """Return ``(q, groups, 256)`` float32: what each value of each byte of a code adds to a query's score."""
+        return byte_tables(self.nibble_tables(queries))
+
+    def sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
+        """Return the bytes of codes that tables are about: ``(n, groups)`` uint8."""
         return np.ascontiguousarray(self._signs(codes), dtype="<u8").view(np.uint8)
 
     def _signs(self, codes: Words) -> Words:

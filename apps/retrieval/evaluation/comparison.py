@@ -12,6 +12,7 @@ from hdc.apps.retrieval.files.vectors import Block, VectorFile
 from hdc.apps.retrieval.index.building import BUILT, opened
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.errors import DimensionError, ParameterError
+from hdc.search.options import Options, options_of
 
 Settings = Sequence[int | None]
 """Values of one option; None leaves it out."""
@@ -40,7 +41,8 @@ def compare(
     k : int
         Of the recall.
     candidates, probes, effort : sequences of int or None
-        As :meth:`EmbeddingIndex.search`; ``probes`` for ``ivf`` and ``effort`` for ``hnsw`` only.
+        As :meth:`EmbeddingIndex.search`; ``probes`` for ``ivf`` and ``effort`` for ``hnsw`` only, of which there must
+        be one.
     truth : path, optional
         As the cache of :func:`~hdc.apps.retrieval.evaluation.metrics.exact_rows`.
     judgements : mapping, optional
@@ -55,7 +57,7 @@ def compare(
     Raises
     ------
     ParameterError
-        If k is less than 1, or an index is not of as many vectors.
+        If k is less than 1, an index is not of as many vectors, or no index has an option.
     DimensionError
         If queries or an index are of another dimension.
     FileFormatError, OSError
@@ -63,9 +65,15 @@ def compare(
     """
     if k < 1:
         raise ParameterError(f"k must be at least 1, not {k}")
+    kinds = set()
     for path in indexes:
         with opened(path) as index:
             _check(index, path, vectors)
+            kinds.add(index.kind)
+    for name, values, kind in (("probes", probes, "ivf"), ("effort", effort, "hnsw")):
+        if kind not in kinds and any(value is not None for value in values):
+            there = " and ".join(sorted(kinds))
+            raise ParameterError(f"{name} is an option of kind {kind!r}, and the indexes are of kind {there}")
     asked = queries.read().vectors
     depth = k if judgements is None else max(k, NDCG_DEPTH)
     neighbours = exact.exact_rows(vectors, asked, depth, truth)
@@ -87,14 +95,14 @@ def _check(index: EmbeddingIndex, path: str, vectors: VectorFile) -> None:
 
 def _settings(
     index: EmbeddingIndex, candidates: Settings, probes: Settings, effort: Settings
-) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield what is measured, and how it is called."""
+) -> Iterator[tuple[str, Options]]:
+    """Yield how what is measured is called, and its options."""
     kind = index.kind
     own = {"candidates": candidates} | ({"probes": probes} if kind == "ivf" else {})
     own |= {"effort": effort} if kind == "hnsw" else {}
     for values in product(*own.values()):
         given = {name: value for name, value in zip(own, values, strict=True) if value is not None}
-        yield "".join(f", {name} {value}" for name, value in given.items()), given
+        yield "".join(f", {name} {value}" for name, value in given.items()), options_of(kind, None, **given)
 
 
 def _exact(
@@ -114,14 +122,14 @@ def _measured(
     asked: exact.Floats,
     neighbours: Ids,
     k: int,
-    options: dict[str, int],
+    options: Options,
     judgements: Judgements | None,
     first: int,
 ) -> Measured:
     """Measure one index at one setting."""
-    found = index.search(asked, k, **options)[1]
-    seconds = metrics.timed(lambda: index.search(asked, k, **options))
-    judged = found if judgements is None else index.search(asked, neighbours.shape[1], **options)[1]
+    found = index.search(asked, k, options=options)[1]
+    seconds = metrics.timed(lambda: index.search(asked, k, options=options))
+    judged = found if judgements is None else index.search(asked, neighbours.shape[1], options=options)[1]
     return Measured(
         title,
         metrics.recall(found, neighbours[:, :k]),

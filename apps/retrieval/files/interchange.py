@@ -135,7 +135,7 @@ def to_usearch(index: BinaryIndex, *, neighbours: int = 16, effort: int = 128) -
         If usearch is not installed.
     """
     _one_level(index, "a usearch index of bits")
-    graph = new_graph(index.dim, neighbours, effort)
+    graph = new_graph(index.measure, neighbours, effort)
     for ids in _batches(index):
         graph.add(ids.astype(np.uint64), np.ascontiguousarray(index.codes(ids), dtype="<u8").view(np.uint8))
     return graph
@@ -178,7 +178,7 @@ def to_arrow(index: BinaryIndex) -> Any:
     """
     arrow = _library("pyarrow", "pyarrow")
     size = -(-index.dim // 8) * index.levels
-    form = {"dim": index.dim, "levels": index.levels, "originals": None}
+    form: dict[str, Any] = {"dim": index.dim, "levels": index.levels, "originals": None}
     fields = {"id": arrow.int64(), "code": arrow.binary(size), "key": arrow.string(), "document": arrow.binary()}
     if index.originals is not None:
         form["originals"] = [index.originals.dtype, index.originals.width]

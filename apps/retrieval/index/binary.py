@@ -9,41 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.checks import integer
-from hdc.dispatch import backend as find_backend
-from hdc.dispatch import search_kernels
-from hdc.errors import DimensionError, ParameterError, UnsupportedError
+from hdc.dispatch import numpy_backend, search_kernels
+from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
+from hdc.search.codes import CELLS, CODES, SCALE
+from hdc.search.engine import Engine, Exact
 from hdc.search.flat import Flat
-from hdc.search.hnsw import FILE as GRAPH
-from hdc.search.hnsw import Graph
+from hdc.search.hnsw import Graphs
 from hdc.search.index import Index
-from hdc.search.ivf import Coarse, InvertedFile, train
-from hdc.search.measures import Distances, Hamming, Ids, measure_of, nearest_of
-from hdc.search.reranking import Originals
-from hdc.search.snapshot import View
+from hdc.search.ivf import Coarse, Lists, train
+from hdc.search.measures import Distances, Ids, measure_of
+from hdc.search.once import BuildLock
+from hdc.search.options import OPTIONS, Options, options_of
+from hdc.search.reranking import ORIGINALS, Originals
+from hdc.search.searcher import Searcher
 from hdc.store import Store
 from hdc.words import Words, as_words, word_count
 
 Kind = Literal["flat", "ivf", "hnsw"]
 
-KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
-
-PROBES = 16
-"""Lists that a search of an inverted file looks into, unless told otherwise."""
-
-EFFORT = 64
-"""Candidates that a search of a graph has in hand, unless told otherwise."""
-
-NEIGHBOURS, BUILD_EFFORT = 16, 128
-"""Links of a graph's node, and candidates in hand when one is added."""
-
-CANDIDATES = 10
-"""Times k rows are compared again by more exact distances, unless told otherwise."""
+KINDS = tuple(OPTIONS)
 
 MOST_IDS = 1 << 32
 """Searches rank pairs of distance and id, with 32 bits for each."""
-
-FEW_ROWS = 10_000
-"""Up to so many rows that a search is restricted to are scanned one by one."""
 
 
 class BinaryIndex(Index):
@@ -108,56 +95,49 @@ class BinaryIndex(Index):
         path: str | os.PathLike[str] | None = None,
         backend: str = "auto",
     ) -> None:
-        meta = {
-            "dim": integer(dim, "dim", 1),
-            "levels": integer(levels, "levels", 1),
-            "kind": kind,
-            "originals": originals,
-            "coarse": None,
-        }
-        self._settle(meta, backend)
-        columns: dict[str, tuple[npt.DTypeLike, int]] = {"codes": ("uint64", self.levels * word_count(self.dim))}
-        if levels > 1:
-            columns["scale"] = ("float32", 1)
+        meta = {"dim": dim, "levels": levels, "kind": kind, "originals": originals, "coarse": None}
+        self._settle(meta, backend, path)
+        columns: dict[str, tuple[npt.DTypeLike, int]] = {CODES: ("uint64", self.levels * word_count(self.dim))}
+        if self.levels > 1:
+            columns[SCALE] = ("float32", 1)
         if kind == "ivf":
-            columns["cells"] = ("int32", 1)
+            columns[CELLS] = ("int32", 1)
         if self.originals is not None:
-            columns["originals"] = (self.originals.dtype, self.originals.width)
-        self._begin(Store.create(path, self.KIND, columns, meta), path)
+            columns[ORIGINALS] = (self.originals.dtype, self.originals.width)
+        kept = {**meta, "dim": self.dim, "levels": self.levels}
+        self.engine = Engine(Store.create(path, self.KIND, columns, kept), self._searcher)
 
-    def _settle(self, meta: Mapping[str, Any], backend: str) -> None:
-        """Take over what an index is made with."""
-        self.dim, self.levels, self.kind, self.backend = meta["dim"], meta["levels"], meta["kind"], backend
+    def _settle(self, meta: Mapping[str, Any], backend: str, path: str | os.PathLike[str] | None) -> None:
+        """Take over what an index is made with, checked."""
+        self.dim, self.levels = integer(meta["dim"], "dim", 1), integer(meta["levels"], "levels", 1)
+        self.kind, self.backend = meta["kind"], backend
         if self.kind not in KINDS:
             raise ParameterError(f"kind must be 'flat', 'ivf' or 'hnsw', not {self.kind!r}")
         if self.levels > 16:
             raise ParameterError(f"levels must be at most 16, not {self.levels}")
         self.originals = None if meta["originals"] is None else Originals(*meta["originals"])
-        kernels = find_backend(backend)
-        if kernels.xp is not np:
-            raise UnsupportedError(
-                f"an index keeps NumPy arrays, and backend {kernels.name!r} has others; take backend='auto' and give "
-                "codes as vsa.to_numpy(codes)"
-            )
-        self._kernels = search_kernels(kernels)
-        self._measure = measure_of(self._kernels, self.dim, self.levels)
-        self.coarse = None if meta["coarse"] is None else Coarse.from_json(self._kernels, meta["coarse"])
-
-    def _begin(self, store: Store, path: str | os.PathLike[str] | None) -> None:
-        self._store = store
         self._path = None if path is None else Path(path)
-        self._view: tuple[tuple[int, int], View] | None = None
-        self._flat = Flat(self._measure)
-        self._lists = None if self.coarse is None else InvertedFile(self._measure, self.coarse)
-        self._graph: Graph | None = None
+        self._kernels = search_kernels(numpy_backend(backend, "an index"))
+        self.measure = measure_of(self._kernels, self.dim, self.levels)
+        self._training = BuildLock()
+        self._searcher = self._new_searcher()
+
+    def _new_searcher(self) -> Searcher:
+        if self.kind == "ivf":
+            return Lists(self.measure)
         if self.kind == "hnsw":
-            saved = None if self._path is None else self._path / GRAPH
-            self._graph = Graph(self._measure, NEIGHBOURS, BUILD_EFFORT, saved)
+            return Graphs(self.measure, self._path)
+        return Flat(self.measure)
 
     @property
     def store(self) -> Store:
         """The rows."""
-        return self._store
+        return self.engine.store
+
+    @property
+    def coarse(self) -> Coarse | None:
+        """The centroids of an index of lists; None before it is trained."""
+        return self._searcher.coarse(self.engine.snapshot) if isinstance(self._searcher, Lists) else None
 
     def __repr__(self) -> str:
         kind = "" if self.kind == "flat" else f", kind={self.kind!r}"
@@ -193,13 +173,14 @@ class BinaryIndex(Index):
 
     def set_centroids(self, codes: Any) -> None:
         """Take codes, one for each list, as centroids, instead of :meth:`train`; raises as that does."""
-        rows = self._checked(codes, "centroids")
         self._check_untrained()
+        rows = self._checked(codes, "centroids")
         self._adopt(Coarse.of_codes(self._kernels, rows[:, 0], self.dim))
 
     def _adopt(self, coarse: Coarse) -> None:
-        self.store.set_meta({**self.store.meta, "coarse": coarse.to_json()})
-        self.coarse, self._lists = coarse, InvertedFile(self._measure, coarse)
+        with self._training:
+            self._check_untrained()
+            self.store.set_meta({**self.store.meta, "coarse": coarse.to_json()})
 
     def _check_untrained(self) -> None:
         if self.kind != "ivf":
@@ -274,16 +255,13 @@ class BinaryIndex(Index):
         ParameterError
             If there is no such id.
         """
-        rows = self.view().codes[self.store.positions(ids)]
-        return rows if self.levels > 1 else rows[:, 0]
+        snapshot = self.engine.snapshot
+        rows: Words = snapshot.take(CODES, snapshot.positions(ids))
+        return self.shaped(rows) if self.levels > 1 else rows
 
-    def compact(self) -> None:
-        """Drop what removals and updates have left behind; ids stay. Raises as :meth:`Store.compact`."""
-        if self._graph is not None:
-            self._graph.follow(self.view())
-        self.store.compact()
-        if self._graph is not None:
-            self._graph.moved(self.view())
+    def shaped(self, codes: Words) -> Words:
+        """Return codes, whatever their shape, as ``(n, levels, words)``."""
+        return codes.reshape(len(codes), self.levels, word_count(self.dim))
 
     # ------------------------------------------------------------------ search
 
@@ -292,11 +270,12 @@ class BinaryIndex(Index):
         queries: Any,
         k: int = 10,
         *,
+        options: Options | None = None,
         among: npt.ArrayLike | None = None,
         originals: Any = None,
         candidates: int | None = None,
-        probes: int = PROBES,
-        effort: int = EFFORT,
+        probes: int | None = None,
+        effort: int | None = None,
     ) -> tuple[Distances, Ids]:
         """Find the k codes nearest to each query.
 
@@ -306,18 +285,20 @@ class BinaryIndex(Index):
             With levels, ``(q, levels, words)``.
         k : int
             At least 1; at most ``len(index)`` results come back.
+        options : FlatOptions, IVFOptions or HNSWOptions, optional
+            Those of the index's kind; or give them by name:
+        candidates : int, optional
+            How many finds are compared again: by originals, or, with levels in lists and graphs, where the first plane
+            finds, by all planes. ``10 * k`` if left out.
+        probes : int, optional
+            Lists that are looked into, of kind ``ivf``; 16 if left out.
+        effort : int, optional
+            Candidates in hand, of kind ``hnsw``; 64 if left out.
         among : (m,) array of ids, optional
             Find only these.
         originals : (q, width) array of floats, optional
             The queries before they were made codes: what the codes find is put in the order of cosines with the
             originals that the index keeps.
-        candidates : int, optional
-            How many finds are compared again: by originals, or, with levels in lists and graphs, where the first plane
-            finds, by all planes. ``10 * k`` if left out.
-        probes : int
-            Lists that are looked into (``ivf``).
-        effort : int
-            Candidates in hand (``hnsw``).
 
         Returns
         -------
@@ -332,99 +313,19 @@ class BinaryIndex(Index):
         DTypeError, DimensionError, PaddingError
             As :meth:`add`.
         ParameterError
-            If k, candidates, probes or effort is less than 1, or an id is not there.
+            If k or an option is less than 1, an option is of another kind, or an id is not there.
         UnsupportedError
             If originals are given, and the index keeps none.
         """
+        chosen = options_of(self.kind, options, candidates=candidates, probes=probes, effort=effort)
         asked = self._checked(queries, "queries")
-        floats = None if originals is None else self._originals().checked(originals, len(asked))
-        view = self.view()
-        rows = None if among is None else np.unique(self.store.positions(among))
-        k = min(integer(k, "k", 1), len(self) if rows is None else len(rows))
-        if k == 0:
-            dtype = self._measure.dtype if floats is None else np.float32
-            return np.empty((len(asked), 0), dtype), np.empty((len(asked), 0), np.int64)
-        more = max(k, min(len(self), integer(CANDIDATES * k if candidates is None else candidates, "candidates", 1)))
-        probes, effort = integer(probes, "probes", 1), integer(effort, "effort", 1)
-        distances, ids = self._nearest(view, asked, k if floats is None else more, more, rows, probes, effort)
-        if floats is None:
-            return distances[:, :k], ids[:, :k]
-        return self.reorder(floats, ids, k)
+        exact = None if originals is None else self._exact(self._originals().checked(originals, len(asked)))
+        return self.engine.begin(integer(k, "k", 1), chosen, among).run(asked, exact)
 
-    def reorder(self, queries: Any, ids: Ids, k: int) -> tuple[Distances, Ids]:
-        """Put ids in the order of cosines with the originals that the index keeps.
-
-        Parameters
-        ----------
-        queries : (q, width) array of floats
-        ids : (q, c) int64 array
-            -1 for none.
-        k : int
-
-        Returns
-        -------
-        distances : (q, min(k, c)) float32 array
-            One minus the cosine, ascending; infinity where there is no id.
-        ids : (q, min(k, c)) int64 array
-
-        Raises
-        ------
-        DTypeError, DimensionError, ParameterError
-            If the queries are not such an array, or hold NaN; or there is no such id.
-        UnsupportedError
-            If the index keeps no originals.
-        """
-        originals = self._originals()
-        floats = originals.checked(queries, len(ids))
-        return originals.reorder(self._kernels, floats, self.store.rows("originals"), self._rows_of(ids), ids, k)
-
-    def _nearest(
-        self, view: View, queries: Words, k: int, more: int, rows: Ids | None, probes: int, effort: int
-    ) -> tuple[Distances, Ids]:
-        """Return the k nearest by code."""
-        if rows is not None and (self._lists is None or len(rows) <= FEW_ROWS):
-            return view.scan(self._measure, queries, rows, k)
-        first = k if isinstance(self._measure, Hamming) else more
-        if self._lists is not None:
-            found = self._lists.search(view, queries, first, probes, _mask(rows, len(view)))
-        elif self._graph is not None:
-            found = self._graph.search(view, queries, first, effort)
-        else:
-            return self._flat.search(view, queries, k)
-        return found if isinstance(self._measure, Hamming) else self._compare(view, queries, found[1], k)
-
-    def _compare(self, view: View, queries: Words, ids: Ids, k: int) -> tuple[Distances, Ids]:
-        """Return the k nearest of the candidates of each query, by all planes."""
-        distances = np.full(ids.shape, self._measure.farthest, dtype=self._measure.dtype)
-        rows = self._rows_of(ids)
-        for q, there in enumerate(ids >= 0):
-            if there.any():
-                scale = None if view.scale is None else view.scale[rows[q, there]]
-                codes = view.codes[rows[q, there]]
-                found, order = self._measure.top_k(queries[q : q + 1], codes, scale, len(codes))
-                distances[q, np.flatnonzero(there)[order[0]]] = found[0]
-        return nearest_of(distances, ids, k)
-
-    def _rows_of(self, ids: Ids) -> Ids:
-        rows = np.full(ids.shape, -1, dtype=np.int64)
-        rows[ids >= 0] = self.store.positions(ids[ids >= 0])
-        return rows
-
-    def view(self) -> View:
-        """Return what the store holds, as searchers see it: the same object until it changes."""
-        if self._view is None or self._view[0] != self.store.generation:
-            codes = self.store.rows("codes")
-            alive = self.store.alive()
-            view = View(
-                codes.reshape(len(codes), self.levels, word_count(self.dim)),
-                self.store.rows("scale")[:, 0] if self.levels > 1 else None,
-                self.store.ids(),
-                np.ones(len(codes), dtype=bool) if alive is None else alive,
-                self.store.rows("cells")[:, 0] if self.kind == "ivf" else np.empty(0, np.int32),
-                self.store.generation[0],
-            )
-            self._view = self.store.generation, view
-        return self._view[1]
+    def _exact(self, floats: npt.NDArray[np.float32]) -> Exact:
+        """Return what compares candidates by the originals that the index keeps."""
+        kept, kernels = self._originals(), self._kernels
+        return lambda snapshot, positions: kept.distances(kernels, floats, snapshot, positions)
 
     # ------------------------------------------------------------------ files
 
@@ -440,13 +341,9 @@ class BinaryIndex(Index):
         OSError
             If it cannot be written.
         """
-        with self.store.save_copy(path) as copy:
-            if self._graph is not None:
-                saved = BinaryIndex.__new__(BinaryIndex)
-                saved._settle(copy.meta, self.backend)
-                saved._begin(copy, path)
-                self._graph.follow(self.view())
-                self._graph.save(saved.view(), Path(path) / GRAPH)
+        super().save(path)
+        if isinstance(self._searcher, Graphs):
+            self._searcher.keep(self.engine.prepared(), Path(path))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
@@ -463,55 +360,50 @@ class BinaryIndex(Index):
         OSError
             If it cannot be read.
         """
+        numpy_backend(backend, "an index")
         store = Store.open(path, cls.KIND, writable=writable)
         try:
             index = cls.__new__(cls)
-            index._settle(store.meta, backend)
-            index._begin(store, path)
+            index._settle(store.meta, backend, path)
+            index.engine = Engine(store, index._searcher)
+        except (KeyError, TypeError, ParameterError) as error:
+            store.close()
+            raise FileFormatError(f"{os.fspath(path)} is no index of codes that this release knows: {error}") from None
         except BaseException:
             store.close()
             raise
         return index
 
-    def refresh(self) -> bool:
-        """Go on to what a writer has changed since; return whether it did."""
-        changed = self.store.refresh()
-        if changed and self.coarse is None and self.kind == "ivf":
-            self._settle(self.store.meta, self.backend)
-            self._lists = None if self.coarse is None else InvertedFile(self._measure, self.coarse)
-        return changed
-
     def verify(self) -> None:
-        """Check every byte of the folder; raises :class:`~hdc.errors.FileFormatError` as :meth:`Store.verify`."""
-        self.store.verify()
-        if self._graph is not None and self._path is not None and (self._path / GRAPH).exists():
-            self._graph.check(self._path / GRAPH)
+        """Check every byte of the folder; raises :class:`~hdc.errors.FileFormatError` as :meth:`Index.verify`."""
+        super().verify()
+        if isinstance(self._searcher, Graphs) and self._path is not None:
+            self._searcher.verify(self._path)
 
     def close(self) -> None:
         """Close the files; a graph that was changed is saved first, so that it need not be built again."""
-        if self._graph is not None and self._path is not None and self._graph.changed and self.store.writable:
-            self._graph.follow(self.view())
-            self._graph.save(self.view(), self._path / GRAPH)
-            self._graph.changed = False
-        self.store.close()
+        prepared = self.engine.latest
+        if isinstance(self._searcher, Graphs) and prepared is not None and self._path is not None and self.writable:
+            self._searcher.keep(prepared, self._path)
+        super().close()
 
     # ------------------------------------------------------------------ checks
 
     def _columns(self, codes: Any, originals: Any) -> dict[str, npt.ArrayLike]:
         """Return the columns of the store for new rows."""
         rows = self._checked(codes, "codes")
-        columns: dict[str, npt.ArrayLike] = {"codes": rows.reshape(len(rows), self.levels * rows.shape[2])}
-        scale = self._measure.scale(rows)
+        columns: dict[str, npt.ArrayLike] = {CODES: rows.reshape(len(rows), self.levels * rows.shape[2])}
+        scale = self.measure.scale(rows)
         if scale is not None:
-            columns["scale"] = scale[:, None]
+            columns[SCALE] = scale[:, None]
         if self.kind == "ivf":
-            if self.coarse is None:
+            if (coarse := self.coarse) is None:
                 raise ParameterError("the lists are not trained; call train with a sample of the codes first")
-            columns["cells"] = self.coarse.nearest(rows[:, 0], 1).astype(np.int32)
+            columns[CELLS] = coarse.nearest(rows[:, 0], 1).astype(np.int32)
         if (originals is None) != (self.originals is None):
             raise ParameterError(f"the index keeps {'no ' if self.originals is None else ''}originals")
         if self.originals is not None:
-            columns["originals"] = self.originals.encoded(self.originals.checked(originals, len(rows)))
+            columns[ORIGINALS] = self.originals.encoded(self.originals.checked(originals, len(rows)))
         return columns
 
     def _originals(self) -> Originals:
@@ -531,11 +423,3 @@ class BinaryIndex(Index):
             expected = shape[1:] if self.levels == 1 else shape
             raise DimensionError(f"{what} must have shape (n, {', '.join(map(str, expected))}), not {rows.shape}")
         return rows
-
-
-def _mask(rows: Ids | None, count: int) -> npt.NDArray[np.bool_] | None:
-    if rows is None:
-        return None
-    mask = np.zeros(count, dtype=bool)
-    mask[rows] = True
-    return mask

@@ -10,7 +10,7 @@ from hdc.apps.progress import tracked
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, load
 from hdc.apps.retrieval.files.vectors import VectorFile
 from hdc.apps.retrieval.index.binary import Kind
-from hdc.apps.retrieval.index.embedding import CODES, EmbeddingIndex
+from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
 from hdc.errors import DimensionError, ParameterError
 from hdc.search.build import Build
 
@@ -87,7 +87,7 @@ def build(
     options = {"kind": kind, "keep": keep, "lists": lists, "seed": seed}
     EmbeddingIndex.create(None, binarizer, kind=kind, keep=keep)  # raises what creating the index would
     vectors.check()
-    with Build(path, EmbeddingIndex.KIND, inside=CODES, inputs=(vectors.path, model)) as place:
+    with Build(path, EmbeddingIndex.KIND, inside=CODES_FOLDER, inputs=(vectors.path, model)) as place:
         told = place.begin({"options": options, "inputs": vectors.state(), "model": _digest(binarizer)})
         if told is not None:
             print(told, file=sys.stderr)

@@ -9,28 +9,29 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
-from hdc.apps.retrieval.index.binary import EFFORT, KINDS, PROBES, BinaryIndex, Kind
+from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite, unit
 from hdc.checks import integer
-from hdc.dispatch import list_kernels
+from hdc.dispatch import list_kernels, search_kernels, table_kernels
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.search.codes import CODES
+from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import Estimates
 from hdc.search.index import Index
-from hdc.store import Store
+from hdc.search.options import Options, options_of
+from hdc.search.searcher import Searcher
+from hdc.search.tables import Tables
+from hdc.store import Snapshot, Store
 from hdc.words import WORD_BITS, Words, word_count
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-MODEL, CODES = "model", "codes"
+MODEL_FOLDER, CODES_FOLDER = "model", "codes"
 """Folders of the binariser and of the index of codes."""
 
-CANDIDATES = 10
-"""Times k rows are compared again by tables or originals, unless told otherwise."""
-
-
 QUERY_BLOCK = 1 << 13
-"""Queries that a thread searches for at a time among estimates."""
+"""Queries that are searched at a time."""
 
 ROUNDING = 1e-3
 """A centre of unit vectors may be longer than 1 by so much."""
@@ -64,9 +65,22 @@ class EmbeddingIndex(Index):
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
-        self._by_tables = isinstance(model, RecurrentBinarizer) and model.rounds > 0
-        self._estimates = Estimates(model, list_kernels(model.kernels)) if isinstance(model, RaBitQBinarizer) else None
-        self._live: tuple[tuple[int, int], Words, Ids] | None = None
+        self._kernels = search_kernels(model.kernels)
+        searcher = self._searcher()
+        self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
+
+    def _searcher(self) -> Searcher | None:
+        """Return what takes float queries; None where their codes are compared with the codes."""
+        if isinstance(self.model, RaBitQBinarizer):
+            return Estimates(self.model, list_kernels(self.model.kernels))
+        if self._by_tables and self.codes.kind == "flat":
+            return Tables(self.model, table_kernels(self.model.kernels))
+        return None
+
+    @property
+    def _by_tables(self) -> bool:
+        """Whether codes say more to the model's tables than to other codes."""
+        return isinstance(self.model, RecurrentBinarizer) and self.model.rounds > 0
 
     @classmethod
     def create(
@@ -115,8 +129,8 @@ class EmbeddingIndex(Index):
         if path is None:
             return cls(model, BinaryIndex(dim, **settings))
         folder = _new_folder(path)
-        codes = BinaryIndex(dim, **settings, path=folder / CODES)
-        model.save(folder / MODEL)
+        codes = BinaryIndex(dim, **settings, path=folder / CODES_FOLDER)
+        model.save(folder / MODEL_FOLDER)
         return cls(model, codes)
 
     @classmethod
@@ -133,11 +147,11 @@ class EmbeddingIndex(Index):
             If it cannot be read.
         """
         folder = Path(path)
-        if not (folder / CODES).is_dir() or not (folder / MODEL).is_dir():
+        if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
         model, codes = (
-            load(folder / MODEL, backend),
-            BinaryIndex.open(folder / CODES, writable=writable, backend=backend),
+            load(folder / MODEL_FOLDER, backend),
+            BinaryIndex.open(folder / CODES_FOLDER, writable=writable, backend=backend),
         )
         if codes.levels * word_count(codes.dim) != model.words:
             codes.close()
@@ -163,8 +177,8 @@ class EmbeddingIndex(Index):
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`."""
         folder = _new_folder(path)
-        self.codes.save(folder / CODES)
-        self.model.save(folder / MODEL)
+        self.codes.save(folder / CODES_FOLDER)
+        self.model.save(folder / MODEL_FOLDER)
 
     def close(self) -> None:
         """Close the files and let another process write."""
@@ -180,7 +194,7 @@ class EmbeddingIndex(Index):
     @property
     def kind(self) -> Kind:
         """Return how rows are searched."""
-        return "ivf" if self._estimates is not None and self._estimates.model.lists_ > 1 else self.codes.kind
+        return "ivf" if isinstance(self.model, RaBitQBinarizer) and self.model.lists_ > 1 else self.codes.kind
 
     @property
     def trained(self) -> bool:
@@ -189,7 +203,7 @@ class EmbeddingIndex(Index):
 
     def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
         """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
-        if self._estimates is not None:
+        if isinstance(self.model, RaBitQBinarizer):
             raise UnsupportedError("the lists of RaBitQ codes are found by the model; fit a RaBitQBinarizer(lists=...)")
         self.codes.train(self._encoded(self._checked(vectors, "vectors")), lists, seed=seed)
 
@@ -249,9 +263,11 @@ class EmbeddingIndex(Index):
         queries: Any,
         k: int = 10,
         *,
+        options: Options | None = None,
+        among: npt.ArrayLike | None = None,
         candidates: int | None = None,
-        probes: int = PROBES,
-        effort: int = EFFORT,
+        probes: int | None = None,
+        effort: int | None = None,
     ) -> tuple[Floats, Ids]:
         """Find the k nearest vectors of each query.
 
@@ -260,10 +276,16 @@ class EmbeddingIndex(Index):
         queries : (q, d) float array
         k : int
             At least 1; at most ``len(index)`` results come back.
+        options : FlatOptions, IVFOptions or HNSWOptions, optional
+            Those of the index's kind; or give them by name:
         candidates : int, optional
-            Rows that the codes find and that tables or originals then put in order; ``10 * k`` if not given.
-        probes, effort : int
-            As :meth:`BinaryIndex.search`.
+            Rows that the codes find and that tables or originals then put in order; ``10 * k`` if left out.
+        probes : int, optional
+            Lists that are looked into, of kind ``ivf``; 16 if left out.
+        effort : int, optional
+            Candidates in hand, of kind ``hnsw``; 64 if left out.
+        among : (m,) array of ids, optional
+            Find only these.
 
         Returns
         -------
@@ -274,89 +296,79 @@ class EmbeddingIndex(Index):
 
         Raises
         ------
-        DTypeError, DimensionError, ParameterError
-            If the queries are not finite float vectors of the model's length, or a number is less than 1.
+        DTypeError, DimensionError
+            If the queries are not float vectors of the model's length.
+        ParameterError
+            If a query holds NaN or infinity, k or an option is less than 1, an option is of another kind, or an id is
+            not there.
+        FileFormatError
+            If the index is damaged.
         """
-        probes, effort = integer(probes, "probes", 1), integer(effort, "effort", 1)
-        k = min(integer(k, "k", 1), len(self))
-        most = CANDIDATES * k if candidates is None else integer(candidates, "candidates", 1)
-        more = max(k, 1, min(len(self), most))
-        if self._estimates is not None:
-            return self._search_estimates(self._estimates, queries, k, more, probes)
-        asked = self._checked(queries, "queries")
-        if self._by_tables:
-            return self._search_tables(asked, k, more, probes, effort)
-        wanted = k if self.codes.originals is None else more
-        distances, ids = self.codes.search(
-            self._encoded(asked), max(wanted, 1), candidates=more, probes=probes, effort=effort
-        )
-        return self._by_originals(asked, self._as_scores(distances, ids), ids, k)
-
-    def _as_scores(self, distances: npt.NDArray[Any], ids: Ids) -> Floats:
-        """Turn distances to scores: differing bits to the share of equal bits less that of differing ones."""
-        if distances.dtype.kind == "i":
-            distances = 2 * distances / np.float32(self.model.bits)
-        return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32)
-
-    def _search_estimates(
-        self, estimates: Estimates, queries: Any, k: int, more: int, probes: int
-    ) -> tuple[Floats, Ids]:
-        """Search in slices of the queries, from check to originals."""
+        chosen = options_of(self.kind, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
-        parts = estimates.parts(self.codes.view())
-        wanted = max(1, k if self.codes.originals is None else more)
-        scores, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
+        search = self._engine.begin(integer(k, "k", 1), chosen, among)
+        if isinstance(self.model, RaBitQBinarizer):
+            return self._in_blocks(search, rows)
+        return self._scored(search, self._checked(rows, "queries"))
+
+    def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
+        """Search for slices of the queries in several threads, from check to originals."""
+        scores, ids = np.empty((len(rows), search.k), dtype=np.float32), np.empty((len(rows), search.k), dtype=np.int64)
 
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                asked = unit(finite(rows[part], begin, "queries"))
-                distances, found = estimates.search(parts, asked, wanted, probes)
-                scores[part], ids[part] = self._by_originals(asked, self._as_scores(distances, found), found, k)
+                scores[part], ids[part] = self._scored(search, unit(finite(rows[part], begin, "queries")))
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids
 
-    def _search_tables(self, asked: Floats, k: int, more: int, probes: int, effort: int) -> tuple[Floats, Ids]:
-        wanted = k if self.codes.originals is None else more
-        if self.codes.kind == "flat" and len(self):
-            codes, own = self._rows()
-            scores, rows = self.model.search(asked, codes, wanted)
-            return self._by_originals(asked, scores, own[rows], k)
-        _, ids = self.codes.search(self._encoded(asked), more, candidates=more, probes=probes, effort=effort)
-        return self._by_originals(asked, *self._ordered(asked, ids, wanted), k)
+    def _scored(self, search: Search, asked: Floats) -> tuple[Floats, Ids]:
+        """Search for checked queries; return scores and ids."""
+        queries = asked if self._takes_floats else self.codes.shaped(self._encoded(asked))
+        distances, ids = search.run(queries, self._exact(asked))
+        if distances.dtype.kind == "i":  # to the share of equal bits less that of differing ones
+            distances = 2 * distances / np.float32(self.model.bits)
+        return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32), ids
 
-    def _by_originals(self, asked: Floats, scores: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
-        """Return the k best: by their originals, where these are kept, or else as they are."""
-        if self.codes.originals is None:
-            return scores[:, :k], ids[:, :k]
-        best, found = np.empty((len(ids), k), dtype=np.float32), np.empty((len(ids), k), dtype=np.int64)
+    @property
+    def _takes_floats(self) -> bool:
+        return self._engine is not self.codes.engine
 
-        def some(start: int, stop: int) -> None:
-            distances, found[start:stop] = self.codes.reorder(asked[start:stop], ids[start:stop], k)
-            best[start:stop] = self._as_scores(distances, found[start:stop])
+    def _exact(self, asked: Floats) -> Exact | None:
+        """Return what compares candidates: the originals if they are kept, else the model's tables if bits found them.
 
-        self.model.kernels.share(some, len(ids), QUERY_TIME)
-        return best, found
+        Queries are compared in slices, in several threads.
+        """
+        if self.codes.originals is not None:
+            compare = self._by_originals
+        elif self._by_tables and not self._takes_floats:
+            compare = self._by_model
+        else:
+            return None
 
-    def _rows(self) -> tuple[Words, Ids]:
-        """Return the codes that are not removed, and their ids."""
-        store = self.codes.store
-        if self._live is None or self._live[0] != store.generation:
-            alive, codes, ids = store.alive(), store.rows("codes"), store.ids()
-            self._live = store.generation, *((codes, ids) if alive is None else (codes[alive], ids[alive]))
-        return self._live[1], self._live[2]
+        def exact(snapshot: Snapshot, positions: Ids) -> Floats:
+            distances = np.empty(positions.shape, dtype=np.float32)
 
-    def _ordered(self, asked: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
-        """Put what the bits found in the order of the model's scores."""
-        scores = np.full(ids.shape, -np.inf, dtype=np.float32)
-        rows = self.codes.store.rows("codes")
-        for q, there in enumerate(ids >= 0):
+            def some(start: int, stop: int) -> None:
+                distances[start:stop] = compare(asked[start:stop], snapshot, positions[start:stop])
+
+            self.model.kernels.share(some, len(asked), QUERY_TIME)
+            return distances
+
+        return exact
+
+    def _by_originals(self, asked: Floats, snapshot: Snapshot, positions: Ids) -> Floats:
+        assert self.codes.originals is not None
+        return self.codes.originals.distances(self._kernels, asked, snapshot, positions)
+
+    def _by_model(self, asked: Floats, snapshot: Snapshot, positions: Ids) -> Floats:
+        distances = np.full(positions.shape, np.inf, dtype=np.float32)
+        for q, there in enumerate(positions >= 0):
             if there.any():
-                codes = rows[self.codes.store.positions(ids[q, there])]
-                scores[q, there] = self.model.scores(asked[q : q + 1], codes)[0]
-        order = np.lexsort((ids, -scores))[:, :k]
-        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
+                codes = snapshot.take(CODES, positions[q, there])
+                distances[q, there] = 1 - self.model.scores(asked[q : q + 1], codes)[0]
+        return distances
 
     def _encoded(self, rows: Floats) -> Words:
         """Return the codes in the shape that the index of codes takes."""

@@ -1,0 +1,127 @@
+"""The engine under every index: codes, then estimates, then exact comparison, over snapshots that never change."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.search.codes import candidates_of
+from hdc.search.live import positions_of
+from hdc.search.measures import Distances, Floats, Ids, nearest_of
+from hdc.search.once import BuildLock
+from hdc.search.options import Options
+from hdc.search.searcher import Prepared, Searcher
+from hdc.store import Snapshot, Store
+
+Exact = Callable[[Snapshot, Ids], Floats]
+"""Compares candidates: takes a snapshot and (q, c) positions in it, -1 for none; returns (q, c) float32 distances."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search, on what its snapshot holds from beginning to end.
+
+    Attributes
+    ----------
+    prepared : Prepared
+    k : int
+        Hits per query: at most the rows that may be found.
+    candidates : int
+        Rows that an exact step compares: from k to the rows that may be found.
+    options : Options
+    allowed : (m,) int64 array or None
+        As :meth:`Prepared.search`.
+    """
+
+    prepared: Prepared
+    k: int
+    candidates: int
+    options: Options
+    allowed: Ids | None
+
+    def run(self, queries: Any, exact: Exact | None = None) -> tuple[Distances, Ids]:
+        """Return distances and ids as :meth:`Prepared.search`, in the order of the exact step if there is one.
+
+        Parameters
+        ----------
+        queries : array
+            As the searcher takes them; blocks of queries may be run one after another, and by several threads.
+        exact : function, optional
+        """
+        if self.k == 0:
+            dtype = self.prepared.dtype if exact is None else np.float32
+            return np.empty((len(queries), 0), dtype), np.empty((len(queries), 0), np.int64)
+        if exact is None:
+            return self.prepared.search(queries, self.k, self.options, self.allowed)
+        options = replace(self.options, candidates=self.candidates)
+        _, ids = self.prepared.search(queries, self.candidates, options, self.allowed)
+        snapshot = self.prepared.snapshot
+        distances = exact(snapshot, positions_of(snapshot, ids))
+        return nearest_of(np.where(ids < 0, np.float32(np.inf), distances), ids, self.k)
+
+
+class Engine:
+    """Searches the rows of a store.
+
+    Any number of threads may search while another one changes the store. A search takes what was prepared of the
+    newest snapshot, or prepares it, and keeps it to the end. Threads that need the same snapshot prepared wait for
+    the one that does it; nobody else waits, and nobody sees what is half prepared.
+
+    Parameters
+    ----------
+    store : Store
+    searcher : Searcher
+    """
+
+    def __init__(self, store: Store, searcher: Searcher) -> None:
+        self.store, self.searcher = store, searcher
+        self._prepared: Prepared | None = None
+        self._preparing = BuildLock()
+
+    @property
+    def latest(self) -> Prepared | None:
+        """What was prepared last, of whatever snapshot; None before the first search."""
+        return self._prepared
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the store holds now."""
+        return self.store.snapshot
+
+    def prepared(self) -> Prepared:
+        """Return what the newest snapshot is searched with: the same object until the store changes."""
+        prepared = self._prepared
+        if prepared is not None and prepared.snapshot is self.snapshot:
+            return prepared
+        with self._preparing:
+            snapshot, prepared = self.snapshot, self._prepared
+            if prepared is None or prepared.snapshot is not snapshot:
+                prepared = self._prepared = self.searcher.prepared(snapshot, prepared)
+            return prepared
+
+    def begin(self, k: int, options: Options, among: npt.ArrayLike | None = None) -> Search:
+        """Begin a search of the newest snapshot.
+
+        Parameters
+        ----------
+        k : int
+            At least 1.
+        options : options of the searcher's kind
+        among : (m,) array of ids, optional
+            Find only these.
+
+        Raises
+        ------
+        ParameterError
+            If there is no row of an id.
+        FileFormatError
+            If the store is damaged.
+        """
+        prepared = self.prepared()
+        snapshot = prepared.snapshot
+        allowed = None if among is None else np.unique(snapshot.positions(among))
+        rows = len(snapshot) if allowed is None else len(allowed)
+        hits = min(k, rows)
+        return Search(prepared, hits, candidates_of(options, hits, rows), options, allowed)

@@ -1,0 +1,133 @@
+"""How a search is done: one value of options per kind of index, so that an option of one kind never reaches another."""
+
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from hdc.checks import integer
+from hdc.errors import ParameterError
+
+PER_HIT = 10
+"""Candidates per hit that the exact step compares, unless ``candidates`` is given."""
+
+
+def _check(options: Any) -> None:
+    """Check that every option is an integer of at least 1, or None where that is its default."""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if value is not None or field.default is not None:
+            object.__setattr__(options, field.name, integer(value, field.name, 1))
+
+
+@dataclass(frozen=True)
+class FlatOptions:
+    """Options of a search that compares every row.
+
+    Attributes
+    ----------
+    candidates : int, optional
+        Rows that are found by their codes and then compared exactly, where the index can; ``10 * k`` if left out.
+    """
+
+    candidates: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True)
+class IVFOptions:
+    """Options of a search in lists.
+
+    Attributes
+    ----------
+    probes : int
+        Lists to look into: those nearest to the query.
+    candidates : int, optional
+        As :class:`FlatOptions`.
+    """
+
+    probes: int = 16
+    candidates: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+@dataclass(frozen=True)
+class HNSWOptions:
+    """Options of a search in a graph.
+
+    Attributes
+    ----------
+    effort : int
+        Candidates in hand during the walk; more find more.
+    candidates : int, optional
+        As :class:`FlatOptions`.
+    """
+
+    effort: int = 64
+    candidates: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+Options: TypeAlias = FlatOptions | IVFOptions | HNSWOptions
+
+OPTIONS: dict[str, type[Options]] = {"flat": FlatOptions, "ivf": IVFOptions, "hnsw": HNSWOptions}
+"""The options of each kind of index."""
+
+
+def options_of(kind: str, options: Options | None = None, **given: Any) -> Options:
+    """Return the options of a search in an index of a kind, checked.
+
+    Parameters
+    ----------
+    kind : str
+        One of :data:`OPTIONS`.
+    options : options of that kind, optional
+    given : int or None
+        Options by name, instead; None is as if left out.
+
+    Raises
+    ------
+    ParameterError
+        If an option is of another kind, or out of range, or ``options`` and options by name are given.
+
+    Examples
+    --------
+    >>> options_of("ivf", probes=4, effort=None)
+    IVFOptions(probes=4, candidates=None)
+    """
+    named = [(name, value) for name, value in given.items() if value is not None]
+    if options is None:
+        return _named(kind, named)
+    expected = OPTIONS[kind]
+    if type(options) is not expected:
+        raise ParameterError(f"an index of kind {kind!r} is searched with {expected.__name__}, not {options!r}")
+    if named:
+        raise ParameterError(f"give {named[0][0]}= or options=, not both; options={options!r} has all of them")
+    return options
+
+
+@lru_cache(maxsize=256, typed=True)
+def _of_kind(kind: str, *named: Any) -> Options:
+    """Return options from names and values in turn; kept, because a server asks for the same ones again and again."""
+    values = dict(zip(named[::2], named[1::2], strict=True))
+    own = [field.name for field in fields(OPTIONS[kind])]
+    for name in values:
+        if name not in own:
+            kinds = [repr(other) for other, options in OPTIONS.items() if name in {f.name for f in fields(options)}]
+            raise ParameterError(
+                f"{name}= is an option of kind {' and '.join(kinds)}; the index is of kind {kind!r}, which has "
+                + " and ".join(f"{option}=" for option in own)
+            )
+    return OPTIONS[kind](**values)
+
+
+def _named(kind: str, named: list[tuple[str, int]]) -> Options:
+    try:
+        return _of_kind(kind, *(part for item in named for part in item))
+    except TypeError:  # a value that cannot be hashed, such as a list: no integer
+        return OPTIONS[kind](**dict(named))

@@ -1,0 +1,82 @@
+"""Exact search of codes through tables that a query makes: every row is scored, by sums of looked-up numbers."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.kernels import TableKernels
+from hdc.search.codes import CODES
+from hdc.search.live import live
+from hdc.search.measures import Distances, Floats, Ids
+from hdc.search.options import FlatOptions
+from hdc.store import Snapshot
+from hdc.words import Words
+
+TABLE_BYTES = 1 << 26
+"""Tables of the queries that are compared at a time stay under so many bytes (64 MiB)."""
+
+
+class TableModel(Protocol):
+    """What made the codes, and says what their bytes add to a query's score."""
+
+    def tables(self, queries: Floats) -> Floats:
+        """Return what each value of each byte adds: ``(q, groups, 256)`` float32."""
+
+    def sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
+        """Return the bytes that are looked up: ``(n, groups)``."""
+
+    def scale(self, codes: Words) -> Floats:
+        """Return what each code's sum is multiplied by."""
+
+    def offset(self, codes: Words) -> Floats:
+        """Return what is then added."""
+
+
+class Tables:
+    """The exact searcher of codes by tables. Queries are (q, d) float32 arrays; distances are one minus the score."""
+
+    kind = "flat"
+
+    def __init__(self, model: TableModel, kernels: TableKernels) -> None:
+        self.model, self.kernels = model, kernels
+
+    def prepared(self, snapshot: Snapshot, previous: "TableRows | None") -> "TableRows":
+        """Put the live rows in order of their ids."""
+        rows = live(snapshot)
+        rows = rows[np.argsort(snapshot.ids[rows], kind="stable")]
+        codes, model = snapshot.rows(CODES)[rows], self.model
+        held = model.sign_bytes(codes), model.scale(codes), model.offset(codes)
+        return TableRows(snapshot, model, self.kernels, rows, snapshot.ids[rows], *held)
+
+
+@dataclass(frozen=True, eq=False)
+class TableRows:
+    """A snapshot prepared for search by tables: live rows in order of their ids."""
+
+    snapshot: Snapshot
+    model: TableModel
+    kernels: TableKernels
+    rows: Ids
+    ids: Ids
+    codes: npt.NDArray[np.uint8]
+    scale: Floats
+    offset: Floats
+    dtype = np.float32
+
+    def search(
+        self, queries: Floats, k: int, options: FlatOptions, allowed: Ids | None = None
+    ) -> tuple[Distances, Ids]:
+        """Return the k rows of the greatest scores; see :meth:`hdc.search.searcher.Prepared.search`."""
+        held = self.codes, self.scale, self.offset
+        ids = self.ids
+        if allowed is not None:
+            chosen = np.isin(self.rows, allowed, assume_unique=True)
+            held, ids = (self.codes[chosen], self.scale[chosen], self.offset[chosen]), ids[chosen]
+        scores, found = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
+        step = max(1, TABLE_BYTES // max(1, 2 * 1024 * self.codes.shape[1]))
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
+            scores[part], found[part] = self.kernels.top_k(self.model.tables(queries[part]), *held, k)
+        return 1 - scores, ids[found]
