@@ -51,3 +51,7 @@ class WideningError(HDCError, OverflowError):
 
 class FileFormatError(HDCError, ValueError):
     """A file that is not ours, is damaged, or was written by another version."""
+
+
+class ConflictError(HDCError, RuntimeError):
+    """A change of something that is no longer as the one who changes it knows it; nothing was changed."""

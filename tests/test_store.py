@@ -1,16 +1,21 @@
 """The store: what it keeps, for whom, and what it refuses."""
 
+import itertools
 import json
 import os
-import sqlite3
+import struct
 import subprocess
 import sys
+import zipfile
+import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 
 from hdc import errors, files
-from hdc.store import Store, layout
+from hdc.store import Store, layout, log
 
 COLUMNS = {"codes": ("uint64", 2), "norms": ("float32", 1)}
 
@@ -150,9 +155,12 @@ def test_wrong_rows_are_refused_and_nothing_changes(store):
     ("columns", "error"),
     [
         ({}, errors.ParameterError),
-        ({"id": ("u8", 1)}, errors.ParameterError),
+        ({"row.ids": ("u8", 1)}, errors.ParameterError),
         ({"../x": ("u8", 1)}, errors.ParameterError),
-        ({"catalogue": ("u8", 1)}, errors.ParameterError),
+        ({"commits": ("u8", 1)}, errors.ParameterError),
+        ({"seal": ("u8", 1)}, errors.ParameterError),
+        ({"nul": ("u8", 1)}, errors.ParameterError),
+        ({"x" * 65: ("u8", 1)}, errors.ParameterError),
         ({"x": ("u8", 0)}, errors.ParameterError),
         ({"x": ("O", 1)}, errors.DTypeError),
     ],
@@ -212,7 +220,7 @@ def test_the_lock_of_a_killed_writer_is_free(folder):
         f"s = Store.open({str(folder)!r}, 'thing', writable=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
-    assert (folder / "lock").read_text().startswith("process ")
+    assert (folder / "lock").read_text().strip().startswith("process ")
     Store.open(folder, "thing", writable=True).close()
     assert (folder / "lock").read_bytes() == b""
 
@@ -269,63 +277,139 @@ def test_other_folders_are_told(folder, tmp_path):
 def test_a_crash_in_the_making_is_made_good(tmp_path):
     folder = tmp_path / "s"
     (folder / "0").mkdir(parents=True)
-    (folder / "0" / "catalogue").write_bytes(b"half")
+    (folder / "0" / "commits").write_bytes(b"half")
     (folder / "lock").touch()
     with Store.create(folder, "thing", COLUMNS) as store:
         assert store.append(rows(1)).tolist() == [0]
 
 
-def test_an_old_format_is_migrated_by_its_rule(folder, monkeypatch):
-    def rule(old, new):
-        """Version 2 has norms twice as large."""
-        with Store("thing", layout_edition(old)) as before:
-            doubled = before.rows("norms") * 2
-        for path in old.iterdir():
-            (new / path.name).write_bytes(path.read_bytes())
-        with sqlite3.connect(new / "catalogue") as tables:
-            assert tables.execute("SELECT rows FROM state").fetchone() == (3,)
-        tables.close()
-        made = layout_edition(new)
-        made.write({"codes": before.rows("codes"), "norms": doubled}, ids=np.arange(3), dying=[0, 1, 2])
-        made.close()
-
-    def layout_edition(path):
-        from hdc.store.edition import Edition
-
-        return Edition(path)
-
-    monkeypatch.setattr(layout, "FORMAT", 2)
-    monkeypatch.setattr(layout, "MIGRATIONS", {1: rule})
-    with pytest.raises(errors.FileFormatError, match=r"format 1, and this release reads 2; open it for writing once"):
-        Store.open(folder, "thing")
-    with Store.open(folder, "thing", writable=True) as migrated:
-        assert migrated.rows("norms")[migrated.alive(), 0].tolist() == [2, 4, 6]
-    with Store.open(folder, "thing") as reader:
-        reader.verify()
-    monkeypatch.undo()
-    with pytest.raises(errors.FileFormatError, match=r"version 2 .* upgrade"):
-        Store.open(folder, "thing")
+# ---------------------------------------------------------------------- the format
 
 
 def test_no_part_of_the_format_changed(folder):
     """A store that this release writes has the layout that its format number stands for."""
-    meta, _ = files.load(folder / "current", "store")
-    assert (meta, layout.FORMAT) == ({"kind": "thing", "format": 1, "edition": 0}, 1)
-    assert sorted(p.name for p in (folder / "0").iterdir()) == [
-        "catalogue",
-        "catalogue-journal",
-        "codes",
-        "norms",
-        "seal",
-    ]
-    assert (folder / "0" / "codes").read_bytes() == rows(1, 2, 3)["codes"].astype("<u8").tobytes()
-    tables = sqlite3.connect(folder / "0" / "catalogue")
-    assert tables.execute("SELECT row, key, document, source FROM rows").fetchall() == [
-        (0, "a", b"A", None), (1, "b", b"B", None), (2, "c", b"C", None),
+    with Store.open(folder, "thing", writable=True) as store:
+        store.put(rows(9), keys=["a"], documents=[b"new"], sources=["f:1"])
+    meta, _ = files.load(folder / "current", "store", version=2)
+    assert (meta, layout.FORMAT) == ({"kind": "thing", "format": 2, "edition": 0}, 2)
+    edition = folder / "0"
+    assert sorted(p.name for p in edition.iterdir()) == [
+        "codes", "commits", "norms", "row.dead", "row.ids", "row.table", "row.texts", "seal",
     ]  # fmt: skip
-    settings = dict(tables.execute("SELECT name, value FROM settings"))
-    assert {name: json.loads(text) for name, text in settings.items()} == {
+    assert (edition / "codes").read_bytes() == rows(1, 2, 3, 9)["codes"].astype("<u8").tobytes()
+    assert (edition / "norms").read_bytes() == rows(1, 2, 3, 9)["norms"].astype("<f4").tobytes()
+    assert (edition / "row.ids").read_bytes() == np.array([0, 1, 2, 0], "<i8").tobytes()
+    assert (edition / "row.dead").read_bytes() == np.array([0], "<i8").tobytes()
+    assert (edition / "row.texts").read_bytes() == b"aAbBcCaf:1new"
+    table = b"".join(
+        struct.pack("<QQIIQ", start, xxhash.xxh3_64_intdigest(key), 2, source, document)
+        for start, key, source, document in ((0, b"a", 0, 2), (2, b"b", 0, 2), (4, b"c", 0, 2), (6, b"a", 4, 4))
+    )
+    assert (edition / "row.table").read_bytes() == table
+    record = (edition / "commits").read_bytes()
+    body = record[35:-1]
+    heading = (xxhash.xxh3_64_intdigest(b"0" * 16 + body), zlib.adler32(body), len(body))
+    assert record == b"%016x %08x %08x %b\n" % (*heading, body)
+    found = json.loads(body)
+    number = found.pop("edition")
+    assert 0 <= number < 2**60
+    assert found == {
+        "generation": 2,
+        "rows": 4,
+        "next_id": 3,
         "columns": {"codes": ["<u8", 2], "norms": ["<f4", 1]},
         "meta": {},
+        "files": {
+            path.name: [path.stat().st_size, f"{xxhash.xxh3_64_intdigest(path.read_bytes()):016x}"]
+            for path in edition.iterdir() if path.name not in ("commits", "seal")
+        },
+    }  # fmt: skip
+    seal, _ = files.load(edition / "seal", "store-seal")
+    assert seal == {"end": len(record), "checksum": f"{heading[0]:016x}"}
+
+
+def test_the_log_grows_by_what_changed_and_is_one_record_when_closed(folder):
+    log = folder / "0" / "commits"
+    with Store.open(folder, "thing", writable=True) as store:
+        store.append(rows(4))
+        store.set_meta({"x": 1})
+        bodies = [json.loads(line[35:]) for line in log.read_bytes().splitlines()]
+        assert [body["generation"] for body in bodies] == [1, 2, 3]
+        assert set(bodies[1]["files"]) == {"codes", "norms", "row.table"}
+        assert (bodies[2]["files"], bodies[2]["meta"]) == ({}, {"x": 1})
+        assert "meta" not in bodies[1]
+    assert log.read_bytes().count(b"\n") == 1
+
+
+def test_a_long_log_is_written_anew(folder, monkeypatch):
+    monkeypatch.setattr(log, "GROWN", 1000)
+    with Store.open(folder, "thing", writable=True) as store, Store.open(folder, "thing") as reader:
+        lengths = []
+        for value in range(20):
+            store.append(rows(value))
+            lengths.append((folder / "0" / "commits").stat().st_size)
+            assert reader.refresh()
+            assert content(reader) == content(store)
+            assert reader.generation == store.generation
+        assert max(lengths) < 3000
+        assert sum(b < a for a, b in itertools.pairwise(lengths)) > 2
+
+
+# ---------------------------------------------------------------------- format 1
+
+
+@pytest.fixture
+def old(tmp_path):
+    with zipfile.ZipFile(Path(__file__).parent / "data" / "format1.zip") as archive:
+        archive.extractall(tmp_path)
+    return tmp_path
+
+
+def test_a_store_of_format_1_is_migrated_when_it_is_opened_for_writing(old):
+    expected = json.loads((old / "expected.json").read_text())["store"]
+    with pytest.raises(errors.FileFormatError, match=r"format 1, and this release reads 2; open it for writing once"):
+        Store.open(old / "store", "thing")
+    with Store.open(old / "store", "thing", writable=True) as migrated:
+        assert migrated.append(rows(7)).tolist() == [expected["next"]]
+    with Store.open(old / "store", "thing") as reader:
+        reader.verify()
+        found = content(reader)
+        assert found.pop(expected["next"])[0] == 7
+        assert reader.meta == {"dim": 70, "name": "é"}
+        assert [reader.find(key) for key in ("a", "b", "é", "c", "d")] == [0, 1, 3, 4, None]
+    as_text = {
+        str(number): [key, None if document is None else document.decode(), source, code]
+        for number, (code, _, key, document, source) in found.items()
     }
-    tables.close()
+    assert as_text == expected["rows"]
+    assert sorted(path.name for path in (old / "store").iterdir()) == ["1", "current", "lock"]
+
+
+def test_what_a_killed_writer_left_of_format_1_is_migrated(old):
+    with Store.open(old / "killed", "thing", writable=True) as migrated:
+        assert content(migrated) == {0: (1, 1.0, None, None, None), 1: (2, 2.0, None, None, None)}
+        migrated.verify()
+
+
+@pytest.mark.parametrize("name", ["codes", "norms", "id", "catalogue", "seal"])
+def test_a_damaged_store_of_format_1_is_not_migrated(old, name):
+    path = old / "store" / "0" / name
+    before = bytearray(path.read_bytes())
+    before[len(before) // 2] ^= 1
+    path.write_bytes(before)
+    with pytest.raises(errors.FileFormatError, match=r"damaged"):
+        Store.open(old / "store", "thing", writable=True)
+    (old / "store" / "0" / "seal").unlink()
+    if name not in ("seal", "catalogue"):
+        with pytest.raises(errors.FileFormatError, match=r"damaged"):
+            Store.open(old / "store", "thing", writable=True)
+    assert files.load(old / "store" / "current", "store")[0]["format"] == 1
+
+
+def test_a_newer_format_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(layout, "FORMAT", 3)
+    layout.write_current(folder, "thing", folder / "0")
+    monkeypatch.undo()
+    for writable in (False, True):
+        with pytest.raises(errors.FileFormatError, match=r"version 3 .* upgrade"):
+            Store.open(folder, "thing", writable=writable)

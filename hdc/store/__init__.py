@@ -1,5 +1,6 @@
-"""Durable rows: packed codes and vectors in memory-mapped files, documents and keys in SQLite."""
+"""Durable rows: packed codes and vectors, keys and documents, with immutable snapshots for any number of readers."""
 
+from hdc.store.snapshot import Snapshot
 from hdc.store.store import Store
 
-__all__ = ["Store"]
+__all__ = ["Snapshot", "Store"]

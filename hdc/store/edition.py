@@ -1,236 +1,405 @@
-"""One edition of a store: a catalogue and its columns, in a folder or in memory."""
+"""One edition of a store: a log and the files that it counts, in a folder or in memory."""
 
 import contextlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from hdc import files
-from hdc.store import layout
-from hdc.store.catalogue import Catalogue, Change, Entry
-from hdc.store.columns import BLOCK, Column, FileColumn, MemoryColumn, Rows, block_sums
+from hdc.store import disk, layout, log
+from hdc.store.blocks import BLOCK, Hasher, Ints, extended
+from hdc.store.entries import Entries
+from hdc.store.growing import DiskBytes, Growing, MemoryBytes
+from hdc.store.log import Log
+from hdc.store.lookup import Lookup
+from hdc.store.snapshot import Rows, Snapshot
+from hdc.store.state import DEAD, IDS, TABLE, TEXTS, Extent, State, damaged, new_edition
 
-ID = "id"
-"""The column of ids, made when ids first differ from positions."""
+MEMORY = "memory"
+"""What messages call the place of a store that has no folder."""
 
-COPIED = 10_000
-"""Rows that are copied in one transaction."""
-
-Ids = npt.NDArray[np.int64]
-
-
-def some(entries: list[Entry]) -> list[Entry] | None:
-    """Return the entries, or None if they are all empty and need no place in the catalogue."""
-    return entries if any(value is not None for entry in entries for value in entry) else None
+COPIED_ROWS, COPIED_BYTES = 10_000, 1 << 24
+"""What is copied at a time, at most (and one row at least)."""
 
 
 class Edition:
-    """Rows, their keys and documents, addressed by position.
+    """Rows, their keys and documents; made by :meth:`create` and :meth:`open`.
 
-    Parameters
-    ----------
-    folder : Path or None
-        None keeps everything in memory.
-    writable : bool
-        Whether to write; what a killed writer left behind the committed rows is cut off then.
-    settings : dict, optional
-        Given, the edition is created, of no rows: ``"columns"`` maps names to [dtype, width], ``"meta"`` is the
-        caller's.
-
-    Raises
-    ------
-    FileFormatError
-        If the edition is damaged where it is read.
-    OSError
-        If it cannot be read or written.
+    :attr:`snapshot` is what there is. A change replaces it by one assignment, when the change is durable; whoever
+    changes an edition sees to it that nobody else does so at the time.
     """
 
-    def __init__(self, folder: Path | None, *, writable: bool = True, settings: dict[str, Any] | None = None) -> None:
-        self.folder, self.writable = folder, writable
-        path = None if folder is None else folder / layout.CATALOGUE
-        self._sealed = folder is not None and layout.read_seal(folder) is not None
-        self.catalogue = Catalogue(path, writable=writable, settings=settings)
-        self.columns: dict[str, Column] = {}
-        try:
-            self._load()
-            if writable:
-                self._cut()
-        except BaseException:
-            self.close(seal=False)
-            raise
+    def __init__(self, folder: Path | None, number: int, state: State, last: Log | log.Record | None) -> None:
+        self.folder, self.number = folder, number
+        self._log = last if isinstance(last, Log) else None
+        self._last = last if isinstance(last, log.Record) else None
+        self._files: dict[str, Growing] = {}
+        self._tails: dict[str, Any] = {}
+        self._lookups = {IDS: Lookup(), TABLE: Lookup()}
+        self._sealed = False
+        self.unsynced: list[Path] = []
+        """Folders with names that are not durable yet."""
+        self.snapshot = self._snapshot(state)
+
+    @classmethod
+    def create(cls, folder: Path | None, number: int, state: State) -> "Edition":
+        """Create an edition of no rows in an empty folder, to which :meth:`begin` gives a log; or in memory."""
+        return cls(folder, number, state, None)
+
+    @classmethod
+    def open(cls, folder: Path, *, writable: bool) -> "Edition":
+        """Open the edition of a folder. What a killed writer left is cut off when it is opened for writing.
+
+        Raises
+        ------
+        FileFormatError
+            If the edition is damaged where that is seen at once.
+        OSError
+            If it cannot be read or written.
+        """
+        sealed, records = layout.read_log(folder)
+        state = log.states(folder / log.NAME, records, None)
+        last: Log | log.Record = records[-1]
+        if writable:
+            last = Log(folder / log.NAME, records[-1], records[0].end)
+        edition = cls(folder, int(folder.name), state, last)
+        edition._sealed = sealed
+        if writable:
+            edition._clear()
+        return edition
 
     @property
-    def count(self) -> int:
-        """Number of rows, dead ones included."""
-        return self.catalogue.state.rows
+    def state(self) -> State:
+        """The state that counts."""
+        return self.snapshot.state
 
     @property
-    def meta(self) -> Any:
-        """The caller's setting."""
-        return json.loads(self._meta)
+    def writable(self) -> bool:
+        """Whether it may be changed."""
+        return self.folder is None or self._last is None
 
-    def _load(self) -> None:
-        """Read what a transaction may have changed, all of the same one."""
-        with self.catalogue.still():
-            columns: dict[str, tuple[str, int]] = json.loads(self.catalogue.setting("columns"))
-            self._meta = self.catalogue.setting("meta")
-            self.dead = self.catalogue.dead()
-        for name in self.columns.keys() - columns.keys():
-            self.columns.pop(name).close()
-        for name, (dtype, width) in columns.items():
-            if name not in self.columns:
-                self.columns[name] = self._column(name, dtype, width)
-            self.columns[name].rows(self.count)
+    def _snapshot(self, state: State) -> Snapshot:
+        """Return a state as a snapshot; the files that it counts are open and long enough."""
+        for name, extent in state.extents.items():
+            file = self._file(name)
+            if isinstance(file, DiskBytes):
+                file.check_size(extent.length)
+        files = {name: self._files[name] for name in state.extents}
+        place = MEMORY if self.folder is None else str(self.folder)
+        return Snapshot(state, files, self._lookups, place)
 
-    def _column(self, name: str, dtype: str, width: int) -> Column:
+    def _file(self, name: str) -> Growing:
+        if name not in self._files:
+            self._files[name] = (
+                MemoryBytes() if self.folder is None else DiskBytes(self.folder / name, writable=self._last is None)
+            )
+        return self._files[name]
+
+    def _clear(self) -> None:
+        """Drop what a killed writer left: bytes behind the committed ones, files that no state counts."""
         if self.folder is None:
-            return MemoryColumn(name, dtype, width)
-        return FileColumn(name, dtype, width, self.folder / name, self.writable)
+            return
+        for name, file in self._files.items():
+            file.cut(self.state.extent(name).length)
+        with contextlib.suppress(OSError):
+            for path in self.folder.glob(f".{log.NAME}.*.tmp"):
+                disk.unlink(path)
 
-    def _cut(self) -> None:
-        for column in self.columns.values():
-            column.cut(self.count)
+    # ------------------------------------------------------------------ reading
 
-    def refresh(self) -> bool:
-        """Go on to the latest transaction; return whether there was one."""
-        before = self.catalogue.state
-        self._load()
-        return self.catalogue.state != before
-
-    def ids(self) -> Ids:
-        """Return the id of every row."""
-        if ID in self.columns:
-            ids: Ids = self.columns[ID].rows(self.count)[:, 0]
-            return ids
-        return np.arange(self.count, dtype=np.int64)
-
-    def close(self, *, seal: bool = True) -> None:
-        """Close the files, and seal the catalogue if it was written."""
-        for column in self.columns.values():
-            column.close()
-        self.catalogue.close()
-        if seal and self.folder is not None and self.writable and not self._sealed:
-            with contextlib.suppress(OSError):  # a full disk: unsealed, everything is there and checked row by row
-                layout.write_seal(self.folder)
+    def refresh(self) -> "Edition":
+        """Return the edition at the latest state of its log: this one, or a new one if its bytes are others."""
+        if self.folder is None or self._last is None:
+            return self
+        records, continued = log.read(self.folder / log.NAME, self._last)
+        if continued and not records:
+            return self
+        state = log.states(self.folder / log.NAME, records, self.state if continued else None)
+        if not state.follows(self.state):
+            return Edition.open(self.folder, writable=False)
+        if state.generation > self.state.generation:
+            self.snapshot = self._snapshot(state)
+        self._last = records[-1]
+        return self
 
     # ------------------------------------------------------------------ writing
 
     @contextlib.contextmanager
-    def _change(self, prepare: Callable[[], None] = lambda: None) -> Iterator[Change]:
-        """Open a transaction, after writing what it is going to point at; undo both if an error leaves the block."""
-        if self._sealed and self.folder is not None:
+    def change(self) -> Iterator["Change"]:
+        """Open a transaction: durable, and shown by the snapshot, at the end of the block; undone after an error.
+
+        Raises
+        ------
+        ConflictError
+            If somebody else has changed the edition.
+        OSError
+            If the disk fails. The text says whether the change stands.
+        """
+        change = Change(self)
+        try:
+            self.check_unchanged()
+            self._prepare_folder()
+            yield change
+            change.sync()
+            state = replace(change.state, generation=self.state.generation + 1)
+            self._commit(state, change.tails)
+        except BaseException as error:
+            change.undo()
+            if isinstance(error, OSError):
+                raise self._told(error) from error
+            raise
+        if self._log is not None and self._log.long:
+            with contextlib.suppress(OSError):
+                self.checkpoint()
+
+    def check_unchanged(self) -> None:
+        """Raise ConflictError if somebody else has changed the edition, or an error has left its end unknown."""
+        if self._log is not None:
+            self._log.check_unchanged()
+
+    def _commit(self, state: State, tails: Mapping[str, Any]) -> None:
+        snapshot = self._snapshot(state)
+        if (records := self._log) is None:
+            self._adopt(snapshot, tails)
+            return
+        before = records.last
+        try:
+            records.append(state.record(self.state))
+        finally:
+            if records.last is not before:  # it stands, whatever interrupts us
+                self._adopt(snapshot, tails)
+            elif records.seen and not records.unknown:
+                self._tell_withdrawal()
+
+    def _adopt(self, snapshot: Snapshot, tails: Mapping[str, Any]) -> None:
+        self._tails.update(tails)
+        self.snapshot = snapshot
+
+    def _tell_withdrawal(self) -> None:
+        """Let readers who saw a record that was taken back know that they must not build on it."""
+        self.snapshot = self._snapshot(replace(self.state, edition=new_edition()))
+        with contextlib.suppress(OSError):
+            self.checkpoint()
+
+    def _told(self, error: OSError) -> OSError:
+        where = self.folder if error.filename is None else error.filename
+        why = error.strerror or str(error)
+        if self._log is not None and self._log.unknown:
+            then = "it is not known whether the change stands: close the store and open it again, which shows"
+        else:
+            then = "nothing was changed"
+        return OSError(error.errno, f"{why}: {where}; {then}")
+
+    def _prepare_folder(self) -> None:
+        """Make sure, durably, that the log's name is its own, and that no seal says that the log is complete."""
+        if self.folder is None:
+            return
+        while self.unsynced:
+            disk.sync_folder(self.unsynced[-1])
+            self.unsynced.pop()
+        if self._sealed:
             layout.break_seal(self.folder)
             self._sealed = False
+
+    def checkpoint(self) -> None:
+        """Write the log anew, as one record.
+
+        Raises
+        ------
+        OSError
+            If that fails. What there is stays as durable as it was.
+        """
+        if self.folder is None:
+            return
+        self._prepare_folder()
+        if self._log is not None:
+            self._log.close()  # some systems replace no open file
         try:
-            prepare()
-            with self.catalogue.change() as change:
-                yield change
+            new = Log.create(self.folder / log.NAME, self.state.record())
         except BaseException:
-            self._load()
-            self._cut()
+            if self._log is not None:
+                self._log.reopen()
             raise
+        self._log = new
+        self.name_unsynced(self.folder)
+
+    def name_unsynced(self, folder: Path) -> None:
+        """Sync a folder in which a name has changed, now or, if that fails, before the next change."""
+        self.unsynced.append(folder)
+        with contextlib.suppress(OSError):
+            disk.sync_folder(folder)
+            self.unsynced.remove(folder)
 
     def write(
         self,
         arrays: Mapping[str, Rows],
-        entries: Iterable[Entry] | None = None,
-        ids: Ids | None = None,
+        entries: Entries | None = None,
+        ids: Ints | None = None,
         dying: Sequence[int] = (),
-    ) -> Ids:
-        """Append rows and mark others as dead, in one transaction; return the ids of the new ones.
+    ) -> Ints:
+        """Append rows and mark others as dead, in one transaction; as :meth:`Change.write`."""
+        with self.change() as change:
+            return change.write(arrays, entries, ids, dying)
+
+    def copy_to(self, target: "Edition") -> None:
+        """Put the live rows, with their ids, into an edition of the same columns and no rows, which is durable then."""
+        snapshot, change = self.snapshot, Change(target)
+        live = np.arange(snapshot.count) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
+        row_bytes = sum(self.state.row_bytes(name) for name in snapshot.columns)
+        for rows in _portions(live, row_bytes + snapshot.text_bytes(live)):
+            arrays = {name: snapshot.take(name, rows) for name in snapshot.columns}
+            change.write(arrays, snapshot.raw_entries(rows), snapshot.ids[rows])
+        change.finish(self.state.next_id)
+
+    def close(self) -> None:
+        """Write the log anew if it has several records, and seal it; what fails of that is left out."""
+        if self._log is None or self.folder is None:
+            return
+        with contextlib.suppress(OSError):  # a full disk: unsealed, everything is there
+            if not self._log.unknown:
+                if not self._log.single:
+                    self.checkpoint()
+                if not self._sealed and not self.unsynced:
+                    layout.write_seal(self.folder, self._log.last)
+                    self._sealed = True
+        self._log.close()
+
+    def abandon(self) -> None:
+        """Close the log and leave everything as it is."""
+        if self._log is not None:
+            self._log.close()
+
+
+def _portions(rows: Ints, size: Ints) -> Iterator[Ints]:
+    """Divide rows of some sizes into what is copied at a time."""
+    ends = np.cumsum(size)
+    first = 0
+    while first < len(rows):
+        before = int(ends[first - 1]) if first else 0
+        stop = int(np.searchsorted(ends, before + COPIED_BYTES, "right"))
+        stop = min(max(stop, first + 1), first + COPIED_ROWS)
+        yield rows[first:stop]
+        first = stop
+
+
+class Change:
+    """A transaction in the making. It writes behind what counts, so that nobody sees it.
+
+    Attributes
+    ----------
+    state : State
+        What it would leave behind.
+    tails : dict
+        Running checksums of the files that grew.
+    """
+
+    def __init__(self, edition: Edition) -> None:
+        self._edition = edition
+        self.state = edition.state
+        self.tails: dict[str, Any] = {}
+        self._files = set(edition._files)
+
+    def extend(self, name: str, *parts: Any) -> None:
+        """Write bytes behind the end of a file."""
+        extent, file = self.state.extent(name), self._edition._file(name)
+        parts = tuple(memoryview(part).cast("B") for part in parts if len(memoryview(part).cast("B")))
+        if not parts:
+            return
+        length = extent.length
+        for part in parts:
+            file.write(length, part)
+            length += len(part)
+        sums = extent.sums
+        if isinstance(file, DiskBytes):
+            sums, self.tails[name] = extended(sums, extent.length, self._tail(name, file, extent), parts)
+        self.state = replace(self.state, extents={**self.state.extents, name: Extent(length, sums)})
+
+    def _tail(self, name: str, file: DiskBytes, extent: Extent) -> Any:
+        """Return the running checksum of a file's last block; what it would hide if it were damaged is told."""
+        if name in self.tails:
+            return self.tails[name]
+        if name in self._edition._tails:
+            return self._edition._tails[name]
+        hasher = Hasher()
+        if inside := extent.length % BLOCK:
+            hasher.update(file.view(extent.length)[-inside:].data)
+            if hasher.intdigest() != int(extent.sums[-1]):
+                raise damaged(file.path, f"block {extent.length // BLOCK} does not match its checksum")
+        return hasher
+
+    def write(
+        self, arrays: Mapping[str, Rows], entries: Entries | None, ids: Ints | None, dying: Sequence[int] = ()
+    ) -> Ints:
+        """Append rows and mark others as dead; return the ids of the new ones.
 
         Parameters
         ----------
         arrays : mapping of names to (n, width) arrays
-            One for each column but the ids.
-        entries : iterable of n (key, document, source), or None
+            One for each column.
+        entries : Entries of n rows, or None
         ids : (n,) int64 array, or None
             Of the rows, -1 where a new one is to be given; None gives new ones to all.
         dying : positions of live rows
         """
-        state = self.catalogue.state
-        count = len(next(iter(arrays.values())))
+        rows, count = self.state.rows, len(next(iter(arrays.values())))
         ids = np.full(count, -1, np.int64) if ids is None else ids
         new = ids < 0
-        ids = np.where(new, state.next_id + np.cumsum(new) - 1, ids)
-        next_id = max(state.next_id, int(ids.max(initial=-1)) + 1)
-        if ID in self.columns or not np.array_equal(ids, np.arange(state.rows, state.rows + count)):
-            arrays = {**arrays, ID: ids[:, None]}
-        sums: dict[str, list[tuple[int, int]]] = {}
-        with self._change(lambda: sums.update(self._write_columns(arrays))) as change:
-            change.set("columns", {name: (column.dtype.str, column.width) for name, column in self.columns.items()})
-            for name, blocks in sums.items():
-                change.sum_blocks(name, blocks)
-            change.kill(dying)
-            change.add(entries, count, next_id)
-        if len(dying):
-            self.dead = np.union1d(self.dead, np.asarray(dying, dtype=np.int64))
+        ids = np.where(new, self.state.next_id + np.cumsum(new) - 1, ids)
+        next_id = max(self.state.next_id, int(ids.max(initial=-1)) + 1)
+        for name, array in arrays.items():
+            self.extend(name, raw(array))
+        has_ids = self.state.extent(IDS).length > 0
+        if has_ids or not np.array_equal(ids, np.arange(rows, rows + count)):
+            self.extend(IDS, *(() if has_ids else (raw(np.arange(rows)),)), raw(ids))
+        self._write_entries(entries, rows, count)
+        self.kill(dying)
+        self.state = replace(self.state, rows=rows + count, next_id=next_id)
         return ids
 
-    def _write_columns(self, arrays: Mapping[str, Rows]) -> Iterator[tuple[str, list[tuple[int, int]]]]:
-        """Write rows behind the committed ones; yield the block checksums of each column."""
-        for name, rows in arrays.items():
-            first = self.count
-            if name not in self.columns:
-                self.columns[name] = self._column(name, "<i8", 1)
-                rows, first = np.concatenate([np.arange(first)[:, None], rows]), 0
-                if self.folder is not None:
-                    files.sync_folder(self.folder)
-            column = self.columns[name]
-            start = first * column.row_bytes
-            last = self.catalogue.block_sum(name, start // BLOCK)
-            column.write(first, rows)
-            yield name, list(block_sums(start, column.raw(rows), last))
+    def _write_entries(self, entries: Entries | None, rows: int, count: int) -> None:
+        has_table = self.state.extent(TABLE).length > 0
+        size = self.state.row_bytes(TABLE)
+        if entries is not None:
+            table = entries.table.copy()
+            table["start"] += np.uint64(self.state.extent(TEXTS).length)
+            self.extend(TEXTS, entries.texts)
+            self.extend(TABLE, *(() if has_table else (bytes(rows * size),)), raw(table))
+        elif has_table:
+            self.extend(TABLE, bytes(count * size))
 
-    def remove(self, rows: Sequence[int]) -> None:
+    def kill(self, rows: Sequence[int]) -> None:
         """Mark live rows as dead."""
-        with self._change() as change:
-            change.kill(rows)
-        self.dead = np.union1d(self.dead, np.asarray(rows, dtype=np.int64))
+        self.extend(DEAD, raw(np.asarray(rows, dtype="<i8")))
 
-    def set_meta(self, meta: Any) -> None:
+    def set_meta(self, meta: str) -> None:
         """Replace the caller's setting."""
-        with self._change() as change:
-            change.set("meta", meta)
-        self._meta = self.catalogue.setting("meta")
+        self.state = replace(self.state, meta=meta)
 
-    def copy_to(self, target: "Edition") -> None:
-        """Append the live rows, with their ids, to an edition of the same columns."""
-        ids = self.ids()
-        live = np.setdiff1d(np.arange(self.count), self.dead, assume_unique=True)
-        names = [name for name in self.columns if name != ID]
-        for start in range(0, self.count, COPIED):
-            rows = live[slice(*np.searchsorted(live, [start, start + COPIED]))]
-            if len(rows):
-                arrays = {name: self.columns[name].rows(self.count)[rows] for name in names}
-                held = self.catalogue.entries(start, start + COPIED)
-                target.write(arrays, some([held[row - start] for row in rows.tolist()]), ids[rows])
-        with target._change() as change:
-            change.add(None, 0, self.catalogue.state.next_id)
+    def finish(self, next_id: int) -> None:
+        """Make what was written the first state of an edition that has no log yet."""
+        self.sync()
+        state = replace(self.state, next_id=next_id)
+        self._edition._adopt(self._edition._snapshot(state), self.tails)
+        self._edition.checkpoint()
 
-    # ------------------------------------------------------------------ checking
+    def sync(self) -> None:
+        """Wait until the disk has everything that was written."""
+        grown = [name for name in self.state.extents if name in self.tails]
+        for name in grown:
+            self._edition._files[name].sync()
+        if self._edition.folder is not None and any(name not in self._files for name in grown):
+            disk.sync_folder(self._edition.folder)
 
-    def damage(self) -> Iterator[str]:
-        """Yield what is wrong with the edition."""
-        with self.catalogue.still():
-            seal = None if self.folder is None else layout.read_seal(self.folder)
-            if self.folder is not None and seal is not None:
-                path = self.folder / layout.CATALOGUE
-                if layout.file_digest(path) != seal["digest"]:
-                    yield f"{path}: its bytes are not those it was closed with"
-            yield from self.catalogue.damage()
-            for column in self.columns.values():
-                yield from self._column_damage(column, exact=seal is not None)
+    def undo(self) -> None:
+        """Drop what was written, unless it counts by now, or may."""
+        if self._edition._log is not None and self._edition._log.unknown:
+            return
+        for name, file in self._edition._files.items():
+            file.cut(self._edition.state.extent(name).length)
 
-    def _column_damage(self, column: Column, exact: bool) -> Iterator[str]:
-        if isinstance(column, FileColumn) and exact and column.size() != self.count * column.row_bytes:
-            yield f"{column.path}: it has {column.size()} bytes instead of {self.count * column.row_bytes}"
-        found = dict(block_sums(0, column.raw(column.rows(self.count)), 0))
-        stored = self.catalogue.block_sums(column.name)
-        for block in sorted(found.keys() | stored.keys()):
-            if found.get(block) != stored.get(block):
-                yield f"column {column.name!r}: block {block} (of {BLOCK} bytes) does not match its checksum"
+
+def raw(array: Rows) -> memoryview:
+    """Return the bytes of an array."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

@@ -6,32 +6,34 @@
       lock           who writes, while someone does
       current        kind, format and the edition that counts; replaced as a whole
       0/             an edition: everything, until `compact` or a migration writes the next one
-        catalogue    SQLite
+        commits      the log: what counts, see `log`
         codes        a column: rows of fixed width, nothing else
-        seal         digest of the catalogue's bytes; there only while no writer is at work
+        row.ids      the id of each row, once ids differ from positions
+        row.table    where each row's key, source and document are, once a row has one; see `entries`
+        row.texts    the bytes of keys, sources and documents
+        row.dead     positions of the rows that were removed or replaced
+        seal         end of the log; there only while no writer is at work
 
 An edition is written aside, synced and then made the current one, so that a crash leaves the old or the new.
 """
 
-import hashlib
 import shutil
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from hdc import files
 from hdc.errors import FileFormatError, ParameterError
+from hdc.store import disk, log
 from hdc.store.locking import NAME as LOCK
+from hdc.store.state import damaged
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout that this release writes."""
 
-MIGRATIONS: Mapping[int, Callable[[Path, Path], None]] = {}
-"""The rule of migration: the entry at version v is a function that reads an edition (a folder) of version v and
-writes one of version v + 1 to an empty folder. Opening for writing applies them one by one up to
-:data:`FORMAT`, and switches to the result only when it is complete; opening for reading changes nothing."""
+CURRENT, SEAL = "current", "seal"
 
-CURRENT, CATALOGUE, SEAL = "current", "catalogue", "seal"
+ATTEMPTS = 10
+"""Times a reader looks anew at what a writer may just be replacing."""
 
 
 def check_unused(folder: Path) -> None:
@@ -62,30 +64,55 @@ def read_current(folder: Path, kind: str) -> tuple[int, Path]:
     if not (folder / CURRENT).exists():
         raise FileFormatError(f"{folder} is not a store: it has no file {CURRENT!r}")
     meta, _ = files.load(folder / CURRENT, "store", version=FORMAT)
-    if meta["kind"] != kind:
-        raise FileFormatError(f"{folder} holds a {meta['kind']!r}, and a {kind!r} was expected")
-    return meta["format"], folder / str(meta["edition"])
+    held, version, edition = meta.get("kind"), _number(meta.get("format"), 1), _number(meta.get("edition"), 0)
+    if not isinstance(held, str) or min(version, edition) < 0 or len(meta) != 3:
+        raise damaged(folder / CURRENT, f"it names no edition: {meta!r:.80}")
+    if held != kind:
+        raise FileFormatError(f"{folder} holds a {held!r}, and a {kind!r} was expected")
+    return version, folder / str(edition)
+
+
+def _number(value: Any, least: int) -> int:
+    """Return an integer from ``least`` on, and -1 for anything else."""
+    return value if type(value) is int and least <= value < 1 << 31 else -1
+
+
+def mark(folder: Path) -> tuple[int, ...]:
+    """Return what changes when another edition is made the current one; nothing if there is none."""
+    try:
+        found = (folder / CURRENT).stat()
+    except FileNotFoundError:
+        return ()
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def write_current(folder: Path, kind: str, edition: Path) -> None:
-    """Make an edition, which is synced, the current one; the others go."""
-    files.sync_folder(edition)
-    files.sync_folder(folder)
+    """Make an edition the current one; the name is not durable before the folder is synced once more.
+
+    Raises
+    ------
+    OSError
+        If that fails; the current edition is the one it was then.
+    """
+    disk.sync_folder(edition)
+    disk.sync_folder(folder)
     meta = {"kind": kind, "format": FORMAT, "edition": int(edition.name)}
     files.save(folder / CURRENT, "store", meta, {}, version=FORMAT)
-    remove_leftovers(folder, edition)
 
 
 def new_edition(folder: Path, after: int) -> Path:
     """Make the folder of the edition after another one, empty even if a crash left something there."""
     edition = folder / str(after + 1)
-    shutil.rmtree(edition, ignore_errors=True)
-    edition.mkdir()
+    disk.make_folder(edition)
     return edition
 
 
 def remove_leftovers(folder: Path, edition: Path) -> None:
-    """Remove every edition but one, and files that a crash left."""
+    """Remove every edition but the current one, and files that a crash left, if the disk agrees which one counts."""
+    try:
+        disk.sync_folder(folder)
+    except OSError:
+        return
     for path in folder.iterdir():
         if path.is_dir() and path.name.isdecimal() and path != edition:
             shutil.rmtree(path, ignore_errors=True)
@@ -93,22 +120,33 @@ def remove_leftovers(folder: Path, edition: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def migrate(folder: Path, kind: str, version: int, edition: Path) -> Path:
-    """Bring an edition to the format of this release; return the new one."""
-    while version < FORMAT:
-        following = new_edition(folder, int(edition.name))
-        MIGRATIONS[version](edition, following)
-        edition, version = following, version + 1
-    write_current(folder, kind, edition)
-    return edition
+def read_log(edition: Path) -> tuple[bool, list[log.Record]]:
+    """Return whether an edition is sealed, and the records of its log.
+
+    Raises
+    ------
+    FileFormatError
+        If the log is damaged, or shorter than the seal says.
+    OSError
+        If it cannot be read.
+    """
+    seal = None
+    for _ in range(ATTEMPTS):
+        seal = read_seal(edition)
+        records, _ = log.read(edition / log.NAME)
+        if seal is None or any((record.end, record.checksum.decode()) == seal for record in records):
+            return seal is not None, records
+        if read_seal(edition) == seal:  # no writer is just closing the store
+            raise damaged(edition / log.NAME, "it does not end as it was closed")
+    return False, records
 
 
-def write_seal(edition: Path) -> None:
-    """Note the digest of a catalogue that nobody writes."""
-    files.save(edition / SEAL, "store-seal", {"digest": file_digest(edition / CATALOGUE)}, {})
+def write_seal(edition: Path, last: log.Record) -> None:
+    """Note the end of a log that nobody writes."""
+    files.save(edition / SEAL, "store-seal", {"end": last.end, "checksum": last.checksum.decode()}, {})
 
 
-def read_seal(edition: Path) -> dict[str, Any] | None:
+def read_seal(edition: Path) -> tuple[int, str] | None:
     """Return what :func:`write_seal` noted; None while a writer is at work, or if one was killed.
 
     Raises
@@ -117,18 +155,16 @@ def read_seal(edition: Path) -> dict[str, Any] | None:
         If the seal is damaged.
     """
     try:
-        return files.load(edition / SEAL, "store-seal")[0]
+        meta, _ = files.load(edition / SEAL, "store-seal")
     except FileNotFoundError:
         return None
+    end, checksum = meta.get("end"), meta.get("checksum")
+    if type(end) is not int or not isinstance(checksum, str):
+        raise damaged(edition / SEAL, f"it says {meta!r:.80}")
+    return end, checksum
 
 
 def break_seal(edition: Path) -> None:
-    """Remove the seal, durably, before the catalogue is changed."""
-    (edition / SEAL).unlink(missing_ok=True)
-    files.sync_folder(edition)
-
-
-def file_digest(path: Path) -> str:
-    """Return the BLAKE2b digest of a file's bytes."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    """Remove the seal, durably, before anything is changed."""
+    disk.unlink(edition / SEAL)
+    disk.sync_folder(edition)

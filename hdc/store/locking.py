@@ -1,69 +1,108 @@
 """The lock that a writer holds: one writer at a time, who is named to the next one."""
 
 import contextlib
+import errno
 import os
 import socket
 import time
+import weakref
 from pathlib import Path
 
+from filelock import lock_descriptor, unlock_descriptor
+
 from hdc.errors import UnsupportedError
+from hdc.store import disk
 
 NAME = "lock"
+
+_ADVICE = "wait until it is done, or open it for reading"
+
+WORDS = 1
+"""Where the holder's name begins in the file: Windows lets nobody read the first byte, which is what is locked."""
 
 
 class WriterLock:
     """An advisory lock on a folder; the system drops it when the process ends, however it ends.
 
+    A child made by fork does not hold it: it would live on there when the parent is dead.
+
     Parameters
     ----------
     folder : Path
         Exists.
+    refusal : str, optional
+        What a second holder is told, with ``{holder}`` for who holds the lock.
 
     Raises
     ------
     BlockingIOError
         If another writer holds the lock; the text says which process, where and since when.
     UnsupportedError
-        If the system has no ``flock``.
+        If the file system cannot lock files.
+    OSError
+        If the lock's file cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, refusal: str = "") -> None:
+        self._file = -1
+        _HELD.add(self)
         try:
-            import fcntl
-        except ImportError:
-            raise UnsupportedError(
-                "writing a store on disk needs flock, which this system lacks; use one in memory"
-            ) from None
-        while True:
-            self._file = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                holder = (
-                    os.pread(self._file, 1000, 0).decode("utf-8", "replace").strip()
-                    or "a process that names itself not"
-                )
-                os.close(self._file)
-                raise BlockingIOError(
-                    f"{folder} is being written by {holder}; wait until it is done, or open it for reading"
-                ) from None
-            if _is_at(self._file, folder / NAME):
-                break
-            os.close(self._file)  # the folder was replaced between our opening the file and locking it
-        os.ftruncate(self._file, 0)
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        os.pwrite(self._file, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode(), 0)
+            while True:
+                self._file = disk.open_file(folder / NAME, write=True)
+                if not _locked(self._file, folder):
+                    named = disk.read_at(self._file, 1000, WORDS).decode("utf-8", "replace").strip()
+                    holder = named or "a process that has not named itself yet"
+                    told = refusal or f"{folder} is being written by {{holder}}; {_ADVICE}"
+                    raise BlockingIOError(errno.EAGAIN, told.replace("{holder}", holder))
+                if disk.is_at(self._file, folder / NAME):
+                    break
+                self._drop()  # the folder was replaced between opening the file and locking it
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            with contextlib.suppress(OSError):  # a full disk: the lock holds all the same
+                disk.truncate(self._file, 0)
+                name = f"\nprocess {os.getpid()} on {socket.gethostname()} since {since}\n"
+                disk.write_at(self._file, name.encode(), 0)
+        except BaseException:
+            self._drop()
+            raise
 
     def release(self) -> None:
         """Give the lock back; the file stays, empty, for the next writer may be waiting on it."""
-        with contextlib.suppress(OSError):
-            os.ftruncate(self._file, 0)
-        os.close(self._file)
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                disk.truncate(self._file, 0)
+            with contextlib.suppress(OSError):
+                unlock_descriptor(self._file)
+        self._drop()
+
+    def _drop(self) -> None:
+        """Close the file. A process that shares it with another one, by fork, leaves the lock to that one."""
+        descriptor, self._file = self._file, -1
+        if descriptor >= 0:
+            disk.close(descriptor)
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError, AttributeError):
+            self._drop()
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Say whether an open file is still the one of this name."""
+def _locked(descriptor: int, folder: Path) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
+        return lock_descriptor(descriptor, blocking=False)
+    except OSError as error:
+        raise UnsupportedError(
+            f"the file system of {folder} cannot lock files ({error.strerror}); write the store on another one"
+        ) from None
+
+
+_HELD: weakref.WeakSet[WriterLock] = weakref.WeakSet()
+
+
+def _drop_all() -> None:
+    for lock in list(_HELD):
+        with contextlib.suppress(OSError):
+            lock._drop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_drop_all)

@@ -1,39 +1,52 @@
 """Store: rows of fixed width with keys and documents, durable in a folder or in memory."""
 
+import json
 import os
-import re
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc import checks, files
+from hdc import checks
 from hdc.checks import integer
-from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
-from hdc.store import layout
-from hdc.store.catalogue import Entry
-from hdc.store.columns import DTYPES, Rows
-from hdc.store.edition import ID, Edition, some
+from hdc.errors import (
+    ConflictError,
+    DimensionError,
+    DTypeError,
+    FileFormatError,
+    ParameterError,
+    UnsupportedError,
+)
+from hdc.store import disk, entries, integrity, layout
+from hdc.store.edition import Edition
+from hdc.store.entries import Entries, Entry
 from hdc.store.locking import WriterLock
+from hdc.store.migration import migrate
+from hdc.store.snapshot import Mask, Rows, Snapshot
+from hdc.store.state import DTYPES, MOST, State, column_name
 
 Ids = npt.NDArray[np.int64]
-
-ATTEMPTS = 10
-"""Times a reader looks for the current edition, which a writer may just be replacing."""
 
 
 class Store:
     """Rows in columns of fixed width, each with an id and, if wanted, a key, a document and a source.
 
-    Made by :meth:`create` and :meth:`open`. What a method that changes the store has returned from is durable: the
-    columns' files are synced before the SQLite transaction that makes their new rows count, and that is synced
-    too. A change happens as a whole or not at all, whatever ends the process. There is one writer and any number of
-    readers; a reader sees the store as it was when it was opened, until :meth:`refresh`.
+    Made by :meth:`create` and :meth:`open`. Once a method that changes the store returns, the change is durable: the
+    files that grew are synced before the record that makes their new rows count is added to the log, and that is
+    synced too. A change happens as a whole or not at all, whatever ends the process. There is one writer and any
+    number of readers; a reader sees the store as it was when it was opened, until :meth:`refresh`.
+
+    Any number of threads may use one object. Reading takes no lock: every method that reads takes :attr:`snapshot`
+    once and answers from it. Changes are made one after another.
 
     An id is never given twice. Rows are addressed by id, the arrays of :meth:`rows`, :meth:`ids` and :meth:`alive`
-    by position, in step; positions change in :meth:`compact` alone.
+    by position, in step; positions change in :meth:`compact` alone. Whoever asks for several of them takes one
+    snapshot first, for a change in between makes them differ.
 
     Examples
     --------
@@ -46,12 +59,24 @@ class Store:
     array([0])
     >>> store.rows("codes")[store.alive()].tolist(), store.ids()[store.alive()].tolist()
     ([[2], [3]], [1, 0])
+    >>> snapshot = store.snapshot
+    >>> store.remove(keys=["Oslo"]), len(store), len(snapshot), snapshot.keys(snapshot.positions([1]))
+    (1, 1, 2, ['Oslo'])
     """
 
-    def __init__(self, kind: str, edition: Edition, folder: Path | None = None, lock: WriterLock | None = None) -> None:
-        self.kind, self._edition, self._folder, self._lock = kind, edition, folder, lock
-        self._positions: tuple[Ids, Ids] | None = None
-        self._compacted = 0 if edition.folder is None else int(edition.folder.name)
+    def __init__(
+        self,
+        kind: str,
+        edition: Edition,
+        folder: Path | None = None,
+        lock: WriterLock | None = None,
+        mark: tuple[int, ...] = (),
+    ) -> None:
+        self.kind, self._mark = kind, mark
+        self._folder, self._lock, self._process = folder, lock, os.getpid()
+        self._edition: Edition | None = edition
+        self._changing = threading.RLock()
+        _OPEN.add(self)
 
     @classmethod
     def create(
@@ -80,22 +105,28 @@ class Store:
         OSError
             If the folder cannot be written.
         """
-        settings = {"columns": _checked_columns(columns), "meta": dict(meta or {})}
+        state = State(_checked_columns(columns), _text(meta or {}))
+        return cls._made(path, kind, lambda folder: _begun(Edition.create(folder, 0, state)))
+
+    @classmethod
+    def _made(cls, path: str | os.PathLike[str] | None, kind: str, make: Callable[[Path | None], Edition]) -> Self:
+        """Return a new store with the edition that ``make`` makes in a folder."""
         if path is None:
-            return cls(kind, Edition(None, settings=settings))
+            return cls(kind, make(None))
         folder = checks.path(path)
         folder.mkdir(parents=True, exist_ok=True)
-        files.sync_folder(folder.parent)
+        disk.sync_folder(folder.parent)
         layout.check_unused(folder)
         lock = WriterLock(folder)
         try:
             layout.check_unused(folder)
-            edition = Edition(layout.new_edition(folder, -1), settings=settings)
+            edition = make(layout.new_edition(folder, -1))
             layout.write_current(folder, kind, folder / "0")
+            edition.name_unsynced(folder)
+            return cls(kind, edition, folder, lock, layout.mark(folder))
         except BaseException:
             lock.release()
             raise
-        return cls(kind, edition, folder, lock)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], kind: str, *, writable: bool = False) -> Self:
@@ -113,26 +144,38 @@ class Store:
         """
         folder = checks.path(path)
         if not writable:
-            return cls(kind, _open_current(folder, kind), folder)
+            mark, edition = _current(folder, kind)
+            return cls(kind, edition, folder, mark=mark)
         layout.read_current(folder, kind)
         lock = WriterLock(folder)
         try:
             version, current = layout.read_current(folder, kind)
             if version < layout.FORMAT:
-                current = layout.migrate(folder, kind, version, current)
-            edition = Edition(current)
+                current = migrate(folder, kind, version, current)
+            edition = Edition.open(current, writable=True)
             layout.remove_leftovers(folder, current)
-        except BaseException:
+            return cls(kind, edition, folder, lock, layout.mark(folder))
+        except BaseException as error:
             lock.release()
+            if isinstance(error, FileNotFoundError):
+                raise _incomplete(folder, error) from error
             raise
-        return cls(kind, edition, folder, lock)
 
     def close(self) -> None:
-        """Close the files and let another writer in. A store that was killed instead has lost nothing."""
-        self._edition.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Close the files and let another writer in. A store that was killed instead has lost nothing.
+
+        Snapshots that were taken stay as they are.
+        """
+        if self._process != os.getpid():  # the parent's, who goes on with it
+            self._edition = None
+            return
+        with self._changing:
+            edition, self._edition = self._edition, None
+            if edition is not None:
+                edition.close()
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
 
     def __enter__(self) -> Self:
         return self
@@ -141,34 +184,52 @@ class Store:
         self.close()
 
     def __len__(self) -> int:
-        return self._edition.count - len(self._edition.dead)
+        return len(self.snapshot)
 
     def __repr__(self) -> str:
         place = "in memory" if self._folder is None else f"at {self._folder}"
-        return f"Store({self.kind!r}, {len(self)} rows, {place})"
+        rows = "closed" if self._edition is None else f"{len(self)} rows"
+        return f"Store({self.kind!r}, {rows}, {place})"
 
     # ------------------------------------------------------------------ reading
 
     @property
+    def snapshot(self) -> Snapshot:
+        """What the store holds now; it stays as it is when the store changes.
+
+        Raises
+        ------
+        ParameterError
+            If the store is closed.
+        """
+        return self._opened().snapshot
+
+    def _opened(self) -> Edition:
+        edition = self._edition
+        if edition is None:
+            raise ParameterError("the store is closed; open it again")
+        return edition
+
+    @property
     def meta(self) -> dict[str, Any]:
         """What :meth:`create` or :meth:`set_meta` was given."""
-        meta: dict[str, Any] = self._edition.meta
-        return meta
+        return self.snapshot.meta
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
-        return tuple(name for name in self._edition.columns if name != ID)
+        return self.snapshot.columns
 
     @property
     def writable(self) -> bool:
         """Whether this object may change the store."""
-        return self._edition.writable
+        return self._opened().writable
 
     @property
     def generation(self) -> tuple[int, int]:
-        """What counts :meth:`compact` and then changes: with the same first number, positions are the same."""
-        return self._compacted, self._edition.catalogue.state.generation
+        """Edition and number of the last change: with the same first number, positions are the same."""
+        snapshot = self.snapshot
+        return snapshot.edition, snapshot.generation
 
     def rows(self, name: str) -> Rows:
         """Return a column, dead rows included, read-only and memory-mapped: ``(committed, width)``.
@@ -177,23 +238,18 @@ class Store:
         ------
         ParameterError
             If there is no column of that name.
+        FileFormatError
+            If a block does not match its checksum; each is compared when it is first asked for.
         """
-        column = self._edition.columns.get(name)
-        if column is None:
-            raise ParameterError(f"there is no column {name!r}; there are {', '.join(self._edition.columns)}")
-        return column.rows(self._edition.count)
+        return self.snapshot.rows(name)
 
     def ids(self) -> Ids:
         """Return the id of each row of :meth:`rows`: ``(committed,)`` int64."""
-        return self._edition.ids()
+        return self.snapshot.ids
 
-    def alive(self) -> npt.NDArray[np.bool_] | None:
+    def alive(self) -> Mask | None:
         """Return which rows of :meth:`rows` count, ``(committed,)`` bool, or None if all do."""
-        if not len(self._edition.dead):
-            return None
-        mask = np.ones(self._edition.count, dtype=bool)
-        mask[self._edition.dead] = False
-        return mask
+        return self.snapshot.alive
 
     def positions(self, ids: npt.ArrayLike) -> Ids:
         """Return where in :meth:`rows` the rows of some ids are: ``(n,)`` int64.
@@ -203,30 +259,7 @@ class Store:
         ParameterError
             If an id is of no row, or of a removed one.
         """
-        asked = np.atleast_1d(np.asarray(ids))
-        if asked.ndim != 1 or (asked.size and asked.dtype.kind not in "iu"):
-            raise ParameterError(f"ids are a list of integers, not {asked.dtype} of shape {asked.shape}")
-        if ID not in self._edition.columns and not len(self._edition.dead):
-            wrong = asked[(asked < 0) | (asked >= self._edition.count)]
-            if len(wrong):
-                raise ParameterError(f"there is no row with id {wrong[0]}")
-            return asked.astype(np.int64)
-        known, rows = self._known()
-        place = np.searchsorted(known, asked.astype(np.int64))
-        found = place < len(known)
-        found[found] = known[place[found]] == asked[found]
-        if not found.all():
-            raise ParameterError(f"there is no row with id {asked[~found][0]}")
-        return rows[place]
-
-    def _known(self) -> tuple[Ids, Ids]:
-        """Return the ids of the live rows, ascending, and their positions."""
-        if self._positions is None:
-            alive, ids = self.alive(), self.ids()
-            rows = np.arange(len(ids)) if alive is None else np.flatnonzero(alive)
-            order = np.argsort(ids[rows], kind="stable")
-            self._positions = ids[rows][order], rows[order]
-        return self._positions
+        return self.snapshot.positions(ids)
 
     def entry(self, number: int) -> Entry:
         """Return the key, document and source of a row, checked; None where it has none.
@@ -238,42 +271,71 @@ class Store:
         FileFormatError
             If they do not match their checksum.
         """
-        return self._edition.catalogue.entry(int(self.positions(number)[0]))
+        return self.entries([number])[0]
+
+    def entries(self, ids: npt.ArrayLike) -> list[Entry]:
+        """Return the entries of rows, as :meth:`entry`."""
+        snapshot = self.snapshot
+        return snapshot.entries(snapshot.positions(ids))
 
     def key(self, number: int) -> str | None:
         """Return the key of a row, as :meth:`entry`."""
-        return self.entry(number)[0]
+        return self.keys([number])[0]
+
+    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
+        """Return the keys of rows, as :meth:`entry`."""
+        snapshot = self.snapshot
+        return snapshot.keys(snapshot.positions(ids))
 
     def document(self, number: int) -> bytes | None:
         """Return the document of a row, as :meth:`entry`."""
-        return self.entry(number)[1]
-
-    def source(self, number: int) -> str | None:
-        """Return the source of a row, as :meth:`entry`."""
-        return self.entry(number)[2]
+        return self.documents([number])[0]
 
     def documents(self, ids: npt.ArrayLike) -> list[bytes | None]:
         """Return the documents of rows, as :meth:`entry`."""
-        return [document for _, document, _ in self._edition.catalogue.entries_of(self.positions(ids).tolist())]
+        snapshot = self.snapshot
+        return snapshot.documents(snapshot.positions(ids))
+
+    def source(self, number: int) -> str | None:
+        """Return the source of a row, as :meth:`entry`."""
+        return self.sources([number])[0]
+
+    def sources(self, ids: npt.ArrayLike) -> list[str | None]:
+        """Return the sources of rows, as :meth:`entry`."""
+        snapshot = self.snapshot
+        return snapshot.sources(snapshot.positions(ids))
 
     def find(self, key: str) -> int | None:
-        """Return the id of the row with a key, or None."""
-        row = self._edition.catalogue.find(key)
-        return None if row is None else int(self.ids()[row])
+        """Return the id of the row with a key, or None.
+
+        Raises
+        ------
+        ParameterError
+            If the key is no text.
+        """
+        snapshot = self.snapshot
+        row = snapshot.find(key)
+        return None if row is None else int(snapshot.ids[row])
 
     def refresh(self) -> bool:
-        """Go on to the latest state; return whether it is another one."""
-        if self._folder is None or self._lock is not None:
+        """Go on to the latest state; return whether it is another one.
+
+        A reader sees changes by this call alone. A writer, who makes them, and a store in memory have nothing to do.
+
+        Raises
+        ------
+        FileFormatError, OSError
+            As :meth:`open`; what the reader sees stays as it was.
+        """
+        if self._folder is None or self._opened().writable:
             return False
-        _, current = layout.read_current(self._folder, self.kind)
-        if current == self._edition.folder:
-            changed = self._edition.refresh()
-        else:
-            newer = _open_current(self._folder, self.kind)
-            self._edition.close()
-            self._edition, self._compacted, changed = newer, int(newer.folder.name) if newer.folder else 0, True
-        self._positions = None if changed else self._positions
-        return changed
+        with self._changing:
+            seen = self.generation
+            if layout.mark(self._folder) == self._mark:
+                self._edition = self._opened().refresh()
+            else:
+                self._mark, self._edition = _current(self._folder, self.kind)
+            return self.generation != seen
 
     # ------------------------------------------------------------------ writing
 
@@ -307,12 +369,13 @@ class Store:
         OSError
             If the disk is full or fails; the store is as it was then.
         """
-        rows, entries = self._checked(arrays, keys, documents, sources)
-        for key, held in zip(keys or (), self._held(keys), strict=True):
-            if held is not None:
-                raise ParameterError(f"the key {key!r} is there already; put replaces its row")
-        given = None if ids is None else self._new_ids(ids, len(next(iter(rows.values()))))
-        return self._written(self._edition.write(rows, entries, given))
+        rows, found = self._checked(arrays, keys, documents, sources)
+        with self._change() as edition:
+            for key, held in zip(keys or (), edition.snapshot.find_all(keys or ()), strict=True):
+                if held is not None:
+                    raise ParameterError(f"the key {key!r} is there already; put replaces its row")
+            given = None if ids is None else _new_ids(edition.state, ids, len(next(iter(rows.values()))))
+            return edition.write(rows, found, given)
 
     def put(
         self,
@@ -322,21 +385,22 @@ class Store:
         sources: Sequence[str | None] | None = None,
     ) -> Ids:
         """Append rows, or replace those whose keys are there, which keep their ids; the rest as :meth:`append`."""
-        rows, entries = self._checked(arrays, keys, documents, sources)
-        held = self._held(keys)
-        dying = [row for row in held if row is not None]
-        own = self.ids() if dying else None
-        ids = np.array([-1 if own is None or row is None else own[row] for row in held], dtype=np.int64)
-        return self._written(self._edition.write(rows, entries, ids, dying))
+        rows, found = self._checked(arrays, keys, documents, sources)
+        with self._change() as edition:
+            held = edition.snapshot.find_all(keys)
+            own = edition.snapshot.ids
+            ids = np.array([-1 if row is None else own[row] for row in held], dtype=np.int64)
+            return edition.write(rows, found, ids, [row for row in held if row is not None])
 
     def replace(self, ids: npt.ArrayLike, arrays: Mapping[str, npt.ArrayLike]) -> None:
         """Replace the columns of rows, which keep ids, keys, documents and sources; raises as :meth:`append`."""
-        dying = self.positions(ids)
-        if len(np.unique(dying)) != len(dying):
-            raise ParameterError("an id is given twice")
-        rows = self._checked_rows(arrays, len(dying))
-        entries = [self._edition.catalogue.entry(row) for row in dying.tolist()]
-        self._written(self._edition.write(rows, some(entries), self.ids()[dying], dying.tolist()))
+        with self._change() as edition:
+            snapshot = edition.snapshot
+            dying = snapshot.positions(ids)
+            if len(np.unique(dying)) != len(dying):
+                raise ParameterError("an id is given twice")
+            rows = self._checked_rows(arrays, len(dying))
+            edition.write(rows, snapshot.raw_entries(dying), snapshot.ids[dying], dying.tolist())
 
     def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
         """Remove rows by id, by key, or both; return how many.
@@ -350,21 +414,23 @@ class Store:
         OSError
             If the disk is full or fails; the store is as it was then.
         """
-        self._check_writable()
-        rows = set(self.positions(ids).tolist()) if ids is not None else set()
-        for key, row in zip(keys or (), self._held(keys), strict=True):
-            if row is None:
-                raise ParameterError(f"there is no row with key {key!r}")
-            rows.add(row)
-        if rows:
-            self._edition.remove(sorted(rows))
-            self._positions = None
-        return len(rows)
+        with self._change() as edition:
+            snapshot = edition.snapshot
+            rows = set(snapshot.positions(ids).tolist()) if ids is not None else set()
+            for key, row in zip(keys or (), snapshot.find_all(keys or ()), strict=True):
+                if row is None:
+                    raise ParameterError(f"there is no row with key {key!r}")
+                rows.add(row)
+            if rows:
+                with edition.change() as change:
+                    change.kill(sorted(rows))
+            return len(rows)
 
     def set_meta(self, meta: Mapping[str, Any]) -> None:
         """Replace the meta; raises as :meth:`remove`."""
-        self._check_writable()
-        self._edition.set_meta(dict(meta))
+        text = _text(meta)
+        with self._change() as edition, edition.change() as change:
+            change.set_meta(text)
 
     def compact(self) -> None:
         """Write the live rows anew and drop the others; ids stay, positions change.
@@ -375,25 +441,38 @@ class Store:
         ------
         FileFormatError
             If the store is damaged: a copy would hide it.
-        UnsupportedError, OSError
+        UnsupportedError, ConflictError, OSError
             As :meth:`remove`.
         """
-        self._check_writable()
-        self.verify()
-        old = self._edition
-        folder = old.folder and layout.new_edition(old.folder.parent, int(old.folder.name))
-        new = Edition(folder, settings=_settings(old))
+        with self._change() as old:
+            old.check_unchanged()
+            try:
+                self.verify()
+                new = self._compacted(old)
+            except OSError as error:
+                raise OSError(error.errno, f"{error.strerror or error}: {self._folder}; nothing was changed") from error
+            self._edition = new
+            if self._folder is not None and new.folder is not None:
+                self._mark = layout.mark(self._folder)
+                new.name_unsynced(self._folder)
+                old.abandon()
+                if not new.unsynced:
+                    layout.remove_leftovers(self._folder, new.folder)
+
+    def _compacted(self, old: Edition) -> Edition:
+        """Return a new edition with the live rows of another one; in a folder, it is the current one then."""
         try:
+            folder = old.folder and layout.new_edition(old.folder.parent, old.number)
+            state = State(old.state.columns, old.state.meta, old.state.generation + 1)
+            new = Edition.create(folder, old.number + 1, state)
             old.copy_to(new)
             if self._folder is not None and folder is not None:
                 layout.write_current(self._folder, self.kind, folder)
         except BaseException:
-            new.close(seal=False)
-            if self._folder is not None and old.folder is not None:
+            if self._folder is not None and old.folder is not None and layout.mark(self._folder) == self._mark:
                 layout.remove_leftovers(self._folder, old.folder)
             raise
-        self._edition, self._positions, self._compacted = new, None, self._compacted + 1
-        old.close(seal=False)
+        return new
 
     def save_copy(self, path: str | os.PathLike[str] | None) -> "Store":
         """Copy the live rows to a new store, which is returned open for writing; None copies into memory.
@@ -406,31 +485,56 @@ class Store:
             As :meth:`create`.
         """
         self.verify()
-        settings = _settings(self._edition)
-        copy = Store.create(path, self.kind, settings["columns"], settings["meta"])
-        self._edition.copy_to(copy._edition)
-        return copy
+        source = self._opened()
+
+        def make(folder: Path | None) -> Edition:
+            copy = Edition.create(folder, 0, State(source.state.columns, source.state.meta))
+            source.copy_to(copy)
+            return copy
+
+        return Store._made(path, self.kind, make)
 
     def verify(self) -> None:
-        """Check every byte: of the columns and the catalogue's rows always, of the catalogue's file if it was closed.
+        """Read every byte anew and compare it with its checksum; what a reader sees stays as it is.
 
         Raises
         ------
         FileFormatError
             If anything differs from what was written; the text says what.
         """
+        edition = self._opened()
+        folder = edition.folder
         if self._folder is not None:
-            layout.read_current(self._folder, self.kind)
-        found = list(self._edition.damage())
+            _, current = layout.read_current(self._folder, self.kind)
+            folder = None if current != edition.folder else folder
+        found = list(integrity.damage(edition.snapshot, folder))
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise FileFormatError(f"the store is damaged: {'; '.join(found[:3])}{more}; restore it from a copy")
 
     # ------------------------------------------------------------------ checks
 
+    @contextmanager
+    def _change(self) -> Iterator[Edition]:
+        """Keep other threads from changing the store; give what is to be changed."""
+        self._check_writable()
+        with self._changing:
+            edition = self._opened()
+            if self._folder is not None and layout.mark(self._folder) != self._mark:
+                raise ConflictError(
+                    f"{self._folder} has been replaced or compacted by somebody else; nothing was changed; "
+                    "open it again"
+                )
+            yield edition
+
     def _check_writable(self) -> None:
-        if not self._edition.writable:
+        if not self._opened().writable:
             raise UnsupportedError(f"{self._folder} is open for reading; open it with writable=True")
+        if self._folder is not None and self._process != os.getpid():
+            raise ConflictError(
+                f"{self._folder} was opened for writing by process {self._process}, and this is process {os.getpid()}, "
+                "a child made by fork, which cannot write with it; open the store here, once the parent has closed it"
+            )
 
     def _checked(
         self,
@@ -438,7 +542,7 @@ class Store:
         keys: Sequence[str | None] | None,
         documents: Sequence[bytes | None] | None,
         sources: Sequence[str | None] | None,
-    ) -> tuple[dict[str, Rows], Iterable[Entry] | None]:
+    ) -> tuple[dict[str, Rows], Entries | None]:
         self._check_writable()
         rows = self._checked_rows(arrays, None)
         count = len(next(iter(rows.values())))
@@ -446,65 +550,92 @@ class Store:
         for what, (values, kind) in texts.items():
             if values is not None:
                 _check_texts(what, values, kind, count)
-        if keys is None and documents is None and sources is None:
-            return rows, None
-        nothing = [None] * count
-        return rows, zip(keys or nothing, documents or nothing, sources or nothing, strict=True)
+        return rows, entries.encoded(count, keys, documents, sources)
 
     def _checked_rows(self, arrays: Mapping[str, npt.ArrayLike], count: int | None) -> dict[str, Rows]:
-        columns = {name: column for name, column in self._edition.columns.items() if name != ID}
+        columns = self._opened().state.columns
         if arrays.keys() != columns.keys():
             raise ParameterError(f"the columns are {', '.join(columns)}, not {', '.join(arrays) or 'none'}")
         rows: dict[str, Rows] = {}
-        for name, column in columns.items():
-            rows[name] = column.checked(arrays[name], count)
+        for name, (dtype, width) in columns.items():
+            rows[name] = _checked_column(name, dtype, width, arrays[name], count)
             count = len(rows[name])
         return rows
 
-    def _new_ids(self, ids: npt.ArrayLike, count: int) -> Ids:
-        given, least = np.asarray(ids), self._edition.catalogue.state.next_id
-        if given.shape != (count,) or given.dtype.kind not in "iu" or len(np.unique(given)) != count:
-            raise ParameterError(f"ids must be {count} different integers, not {given.dtype} of shape {given.shape}")
-        if count and not least <= int(given.min()) <= int(given.max()) < 2**63:
-            raise ParameterError(f"ids must be new: from {least} on, which {given.min()} is not")
-        return given.astype(np.int64)
 
-    def _held(self, keys: Sequence[str | None] | None) -> list[int | None]:
-        """Return the live row of each key."""
-        find = self._edition.catalogue.find
-        return [None if key is None else find(key) for key in keys or ()]
-
-    def _written(self, ids: Ids) -> Ids:
-        self._positions = None
-        return ids
+def _begun(edition: Edition) -> Edition:
+    """Give an edition that has no rows its log."""
+    edition.checkpoint()
+    return edition
 
 
-def _open_current(folder: Path, kind: str) -> Edition:
-    for attempt in range(ATTEMPTS):
+def _current(folder: Path, kind: str) -> tuple[tuple[int, ...], Edition]:
+    """Return the current edition, for reading, and the mark of the file that names it."""
+    for attempt in range(layout.ATTEMPTS):
         version, current = layout.read_current(folder, kind)
+        mark = layout.mark(folder)
         if version < layout.FORMAT:
             raise FileFormatError(
                 f"{folder} has format {version}, and this release reads {layout.FORMAT}; "
                 "open it for writing once, which migrates it"
             )
         try:
-            return Edition(current, writable=False)
-        except OSError:
-            if current.exists() or attempt == ATTEMPTS - 1:
-                raise
-    raise AssertionError
+            edition = Edition.open(current, writable=False)
+            if layout.mark(folder) == mark:
+                return mark, edition
+        except FileNotFoundError as error:  # a writer may just have made another edition the current one
+            if attempt == layout.ATTEMPTS - 1 or layout.mark(folder) == mark:
+                raise _incomplete(folder, error) from error
+    return mark, edition
 
 
-def _settings(edition: Edition) -> dict[str, Any]:
-    columns = {n: (c.dtype.str, c.width) for n, c in edition.columns.items() if n != ID}
-    return {"columns": columns, "meta": edition.meta}
+def _incomplete(folder: Path, error: FileNotFoundError) -> Exception:
+    """Return the error for a file that is not there."""
+    if not folder.is_dir() or error.filename is None:
+        return error
+    return FileFormatError(f"{error.filename} is missing; restore {folder} from a copy")
+
+
+def _text(meta: Mapping[str, Any]) -> str:
+    try:
+        return json.dumps(dict(meta), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ParameterError(f"meta must be a mapping of JSON values: {error}") from None
+
+
+def _new_ids(state: State, ids: npt.ArrayLike, count: int) -> Ids:
+    given, least = np.asarray(ids), state.next_id
+    if given.shape != (count,) or given.dtype.kind not in "iu" or len(np.unique(given)) != count:
+        raise ParameterError(f"ids must be {count} different integers, not {given.dtype} of shape {given.shape}")
+    if count and not least <= int(given.min()) <= int(given.max()) < MOST - 1:
+        raise ParameterError(f"ids must be new: from {least} on, which {given.min()} is not, and below 2**62 - 1")
+    return given.astype(np.int64)
+
+
+def _checked_column(name: str, dtype: str, width: int, array: Any, count: int | None) -> Rows:
+    """Return rows as a column stores them.
+
+    Raises
+    ------
+    DTypeError
+        If the dtype is another one, byte order aside.
+    DimensionError
+        If the shape is not ``(count, width)``; ``None`` leaves the count open.
+    """
+    rows = np.asarray(array)
+    if rows.dtype.newbyteorder("<") != np.dtype(dtype):
+        raise DTypeError(f"column {name!r} holds {np.dtype(dtype)}, not {rows.dtype}; convert with astype")
+    if rows.ndim != 2 or rows.shape[1] != width or (count is not None and len(rows) != count):
+        expected = f"({'n' if count is None else count}, {width})"
+        raise DimensionError(f"column {name!r} takes rows of shape {expected}, not {rows.shape}")
+    return np.ascontiguousarray(rows, dtype=dtype)
 
 
 def _checked_columns(columns: Mapping[str, tuple[npt.DTypeLike, int]]) -> dict[str, tuple[str, int]]:
     checked: dict[str, tuple[str, int]] = {}
     for name, (kind, width) in columns.items():
         dtype = np.dtype(kind).newbyteorder("<").str
-        if not re.fullmatch("[a-z][a-z0-9_]*", name) or name in (ID, layout.CATALOGUE, layout.SEAL):
+        if not column_name(name):
             raise ParameterError(f"{name!r} is no name for a column; use lower-case letters, digits, underscores")
         if dtype not in DTYPES:
             raise DTypeError(f"column {name!r} cannot hold {np.dtype(kind)}; it holds one of {', '.join(DTYPES)}")
@@ -525,3 +656,16 @@ def _check_texts(what: str, values: Sequence[Any], kind: type, count: int) -> No
     given = [value for value in values if value is not None]
     if what == "keys" and len(set(given)) != len(given):
         raise ParameterError("a key is given twice")
+
+
+_OPEN: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+def _renew_locks() -> None:
+    """Give the stores of a child made by fork locks of their own: another thread of the parent may have held one."""
+    for store in list(_OPEN):
+        store._changing = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)

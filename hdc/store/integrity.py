@@ -1,0 +1,89 @@
+"""Every byte of an edition is read anew and compared, and what it says is held against itself."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hdc.errors import FileFormatError
+from hdc.store import entries, layout, log
+from hdc.store.blocks import BLOCK, digest
+from hdc.store.growing import DiskBytes
+from hdc.store.snapshot import Snapshot
+from hdc.store.state import DEAD, IDS, ROW_BYTES, TABLE, State
+
+READ = 10_000
+"""Rows whose texts are read at a time."""
+
+
+def damage(snapshot: Snapshot, folder: Path | None) -> Iterator[str]:
+    """Yield what is wrong with what a snapshot shows.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Stays as it is, whatever a writer has done meanwhile.
+    folder : Path or None
+        Of its edition, None if that is in memory, or no longer the current one: then its log is gone.
+    """
+    found = [*_log_damage(snapshot.state, folder)] if folder is not None else []
+    found += _block_damage(snapshot)
+    if not found:
+        try:
+            found += _sense(snapshot)
+        except FileFormatError as error:
+            found.append(str(error))
+    yield from found
+
+
+def _log_damage(state: State, folder: Path) -> Iterator[str]:
+    try:
+        sealed, records = layout.read_log(folder)
+        latest = log.states(folder / log.NAME, records, None)
+    except FileFormatError as error:
+        yield str(error)
+        return
+    if not latest.follows(state):
+        yield f"{folder}: its log ends at transaction {latest.generation}, and {state.generation} is known"
+    for name in (*latest.columns, *ROW_BYTES) if sealed else ():
+        path, length = folder / name, latest.extent(name).length
+        if (size := path.stat().st_size if path.exists() else 0) != length:
+            yield f"{path}: it has {size} bytes instead of {length}"
+
+
+def _block_damage(snapshot: Snapshot) -> Iterator[str]:
+    for name, extent in snapshot.state.extents.items():
+        file = snapshot.files[name]
+        if not isinstance(file, DiskBytes):
+            continue
+        try:
+            content = file.view(extent.length)
+        except FileFormatError as error:
+            yield str(error)
+            continue
+        for block, expected in enumerate(extent.sums.tolist()):
+            if digest(content[block * BLOCK : (block + 1) * BLOCK].data) != expected:
+                yield f"{file.path}: block {block} (of {BLOCK} bytes) does not match its checksum"
+
+
+def _sense(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what no writer can have written, though every checksum is right."""
+    for name in (IDS, DEAD):
+        if snapshot.state.extent(name).length:
+            snapshot.files[name].sound = 0
+    fresh = replace(snapshot)  # nothing of it is worked out yet
+    alive = np.ones(fresh.count, bool) if fresh.alive is None else fresh.alive
+    if len(np.unique(fresh.ids[alive])) != len(fresh):
+        yield f"{fresh.place}: rows share an id"
+    keys: set[str] = set()
+    for start in range(0, fresh.count if fresh.state.extent(TABLE).length else 0, READ):
+        rows = np.arange(start, min(start + READ, fresh.count))
+        hashes = fresh.table(rows)["hash"].tolist()
+        for row, number, (key, _, _) in zip(rows.tolist(), hashes, fresh.entries(rows), strict=True):
+            if number != (0 if key is None else entries.hash_of(key)):
+                yield f"{fresh.place}: the hash of row {row}'s key is another one"
+            if key is not None and alive[row]:
+                if key in keys:
+                    yield f"{fresh.place}: rows share the key {key!r}"
+                keys.add(key)
