@@ -17,10 +17,12 @@ from hdc.apps.progress import tracked
 from hdc.bounds.question import SHAPES
 from hdc.checks import choice, flag, integer, mapping, text, texts
 from hdc.errors import ParameterError
-from hdc.vsa import MAX_DIM
 
 DEEPEST = 1 << 16
 """Most levels of a nested bundle, and most binds in a row."""
+
+LARGEST = 2**31 - 1
+"""Most of anything else: symbols are drawn by scaling 32 random bits."""
 
 MOST_PROCESSES = 1 << 12
 
@@ -60,7 +62,7 @@ class Experiment:
             given["other"] = given["items"]
         for name in WHOLE:
             if name in given:
-                given[name] = integer(given[name], name, 1, DEEPEST if name == "depth" else MAX_DIM)
+                given[name] = integer(given[name], name, 1, DEEPEST if name == "depth" else LARGEST)
         object.__setattr__(self, "parameters", given)
         object.__setattr__(self, "seed", atoms.check_seed(self.seed))
         text(given["model"], "model")
