@@ -1,6 +1,7 @@
 """Oracles for the kernels: slow, obvious, on Python integers and lists of 0 and 1, one case at a time."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -86,6 +87,16 @@ def rounded(row, most):
     unit = np.float32(greatest) / np.float32(most)
     unit = unit if unit >= 2.0**-126 else np.float32(1)
     return [int(np.rint(np.float32(v) / unit)) for v in row], unit
+
+
+def unit(row):
+    """Exact but for the length's root, the division and the last rounding."""
+    exact = [Fraction(float(v)) for v in row]
+    exponent = math.frexp(max((abs(float(v)) for v in row), default=0.0))[1]
+    step = Fraction(2) ** (exponent - (53 - len(row).bit_length()) // 2)
+    squares = sum(round(v / step) ** 2 for v in exact)
+    length = math.sqrt(squares) * float(step)
+    return [np.float32(float(v) / length) if squares else np.float32(0) for v in row]
 
 
 def signed_sums(rows, weights):

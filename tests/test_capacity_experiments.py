@@ -178,6 +178,7 @@ run("membership", grid, 256, n_jobs=jobs, results=path)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_run_resumes_to_the_same_content(tmp_path, jobs):
     """The whole process group, workers included, gets SIGKILL when 11 of 24 points are written."""

@@ -26,7 +26,12 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def by_page(*slow):
+    """Return one case for each page; the pages that compute much are marked."""
+    return [pytest.param(p, id=p.name, marks=[pytest.mark.slow] if p.name in slow else []) for p in PAGES]
+
+
+@pytest.mark.parametrize("page", by_page("json_tutorial.md"))
 def test_python_examples(page, tmp_path, monkeypatch):
     if page.stem == "torch" and NO_TORCH:
         pytest.skip(NO_TORCH)
@@ -40,7 +45,7 @@ def console_commands(page):
         yield from re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", by_page())
 def test_console_examples(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for command, expected in console_commands(page):

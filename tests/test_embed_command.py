@@ -234,6 +234,7 @@ def test_a_build_goes_on_where_it_stopped(made, tmp_path, capsys, monkeypatch):
         assert resumed.keys(np.arange(300)) == KEYS
 
 
+@pytest.mark.slow
 def test_eval_compares_with_exact_search(made, index, tmp_path, capsys):
     qrels = tmp_path / "qrels"
     qrels.write_text("".join(f"{q + 1} {row + 1} 1\n" for q, row in enumerate(nearest(1)[:, 0])))

@@ -37,7 +37,7 @@ from hdc.backends.numba_kernels.simd import (
     splat,
     store,
 )
-from hdc.backends.numba_kernels.topk import ID_BITS, Pairs, merge, new_heaps, replace_worst
+from hdc.backends.numba_kernels.topk import ID_BITS, LOW, WORST, Pairs, merge, new_heaps, replace_worst, sort_heap
 from hdc.words import Words
 
 TILE_WORDS = 2048
@@ -168,6 +168,28 @@ def _search_rows(items: Words, n: int, words: int, masks: Words, heaps: Pairs, f
                 _offer(_one_count(rows, row * words, words, queries, q * size), row, heaps[q])
 
 
+@numba.njit(cache=True, nogil=True)
+def _search_alone(
+    items: Words, n: int, words: int, queries: Words, distances: Counts, ids: npt.NDArray[np.int64]
+) -> None:
+    """Search all rows in one call, from masks to sorted results: what a single query waits for."""
+    k, last = distances.shape[1], max(words - LANES, 0)
+    masks = np.zeros((len(queries), (words + LANES - 1) // LANES * 2 * LANES), np.uint64)
+    heaps = np.full((len(queries), k), WORST, np.int64)
+    for q in range(len(queries)):
+        for w in range(words):
+            chunk = w // LANES
+            lane = 2 * LANES * chunk + w - min(LANES * chunk, last)
+            masks[q, lane] = queries[q, w]
+            masks[q, lane + LANES] = ~np.uint64(0)
+    _search_rows(items, n, words, masks, heaps, 0, n)
+    for q in range(len(queries)):
+        sort_heap(heaps[q])
+        for at in range(k):
+            distances[q, at] = np.int32(heaps[q, at] >> ID_BITS)
+            ids[q, at] = heaps[q, at] & LOW
+
+
 def _masks(flip: Words, take: Words) -> Words:
     """Interleave (q, words) ``flip`` and ``take`` by chunks of 8 words, the last one as it overlaps."""
     q, words = flip.shape
@@ -231,8 +253,12 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.
     (n, words), q = items.shape, len(queries)
     if q == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
-    flat, masks = frozen(items, np.uint64, items.size), _masks(queries, ~np.zeros_like(queries))
-    parts = slices(n, q * words * WORD_TIME)
+    flat, parts = frozen(items, np.uint64, items.size), slices(n, q * words * WORD_TIME)
+    if len(parts) == 1:
+        distances, ids = np.empty((q, k), np.int32), np.empty((q, k), np.int64)
+        _search_alone(flat, n, words, frozen(queries, np.uint64, q, words), distances, ids)
+        return distances, ids
+    masks = _masks(queries, ~np.zeros_like(queries))
     heaps = new_heaps(len(parts), q, k)
     run([partial(_search_rows, flat, n, words, masks, heaps[i], *part) for i, part in enumerate(parts)])
     return merge(heaps, k)

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.search.codes import candidates_of
+from hdc.search.live import positions_of
 from hdc.search.measures import Distances, Floats, Ids, nearest_of
 from hdc.search.once import BuildLock
 from hdc.search.options import Options
 from hdc.search.searcher import Prepared, Searcher
-from hdc.search.snapshot import Snapshot, snapshot_of
-from hdc.store import Store
+from hdc.store import Snapshot, Store
 
 Exact = Callable[[Snapshot, Ids], Floats]
 """Compares candidates: takes a snapshot and (q, c) positions in it, -1 for none; returns (q, c) float32 distances."""
@@ -58,7 +58,7 @@ class Search:
         options = replace(self.options, candidates=self.candidates)
         _, ids = self.prepared.search(queries, self.candidates, options, self.allowed)
         snapshot = self.prepared.snapshot
-        distances = exact(snapshot, snapshot.positions_of(ids))
+        distances = exact(snapshot, positions_of(snapshot, ids))
         return nearest_of(np.where(ids < 0, np.float32(np.inf), distances), ids, self.k)
 
 
@@ -88,7 +88,7 @@ class Engine:
     @property
     def snapshot(self) -> Snapshot:
         """What the store holds now."""
-        return snapshot_of(self.store)
+        return self.store.snapshot
 
     def prepared(self) -> Prepared:
         """Return what the newest snapshot is searched with: the same object until the store changes."""

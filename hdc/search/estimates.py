@@ -12,7 +12,7 @@ from hdc.search.codes import CODES, joined
 from hdc.search.measures import Distances, Floats, Ids
 from hdc.search.options import FlatOptions, IVFOptions
 from hdc.search.partition import Grouping, Partition
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 from hdc.words import Words
 
 

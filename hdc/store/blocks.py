@@ -101,7 +101,7 @@ class Checked:
         length = len(content)
         if self.whole >= length:
             return
-        right = self._right
+        right = self._right  # once: another thread may put a shorter one in its place
         if len(right) < len(sums):
             right = self._right = np.concatenate([right, np.zeros(len(sums) - len(right), np.int64)])
         asked = np.arange(self.whole // BLOCK, len(sums)) if blocks is None else blocks

@@ -20,9 +20,8 @@ from hdc.search.estimates import Estimates
 from hdc.search.index import Index
 from hdc.search.options import Options, options_of
 from hdc.search.searcher import Searcher
-from hdc.search.snapshot import Snapshot
 from hdc.search.tables import Tables
-from hdc.store import Store
+from hdc.store import Snapshot, Store
 from hdc.words import WORD_BITS, Words, word_count
 
 Floats = npt.NDArray[np.float32]
