@@ -15,6 +15,7 @@ from hdc.backends.numba_kernels import (
     lists,
     metric,
     nearest,
+    one_query,
     permute,
     planes,
     rounding,
@@ -66,6 +67,7 @@ def warmup() -> None:
     search.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
     few, floats = np.ones((1, dim), dtype=np.int8), np.ones(16, dtype=np.float32)
     search.rounded(floats[None], 127)
+    search.units(floats[None])
     places = nearest.Centroids(few).nearest(few, 1)[1]
     rows = estimates.CodeLists(x, floats, floats, np.array([0, 16]))
     rows.search(few, floats[:2, None].T, places, floats[:1, None], index[:16], 1)
@@ -86,6 +88,7 @@ SEARCH = SearchKernels(
     code_top_k=codes.code_top_k,
     gather_dots=gather.gather_dots,
     rounded=rounding.rounded,
+    units=rounding.units,
     hamming_pointer=metric.hamming_pointer,
 )
 
@@ -118,5 +121,5 @@ BACKEND = dataclasses.replace(
     warmup=warmup,
     search=SEARCH,
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
-    lists=ListKernels(centroids=nearest.Centroids, code_lists=estimates.CodeLists),
+    lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
 )

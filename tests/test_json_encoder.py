@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import hdc
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.document import batches as batching
-from hdc.apps.json.document.leaves import leaf_value
+from hdc.apps.json.document.structure import leaf_value
 from hdc.apps.json.encoder import leaf_vectors
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Values

@@ -129,7 +129,7 @@ def test_one_builder_at_a_time_and_no_index_in_use_is_replaced(folder):
     assert not Path("index.building").exists()
     Path("index.building").mkdir()
     lock = WriterLock(Path("index.building"))
-    with pytest.raises(BlockingIOError, match="is being written by process"):
+    with pytest.raises(BlockingIOError, match="index is being built by process"):
         build("index", task())
     lock.release()
     assert build("index", task()).documents == 299

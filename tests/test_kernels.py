@@ -256,6 +256,17 @@ CASES = {
             lambda row: [*naive.rounded(row, 7)[0], naive.rounded(row, 32767)[1]], (len(x),), x
         ),
     ),
+    "units": Case(
+        lambda rng, dim, batch: (
+            np.multiply(
+                rng.standard_normal((math.prod(batch), dim)),
+                rng.choice([0, 1e-44, 1e-3, 1e37], (math.prod(batch), 1)),
+                dtype=np.float64,
+            ).astype(np.float32),
+        ),
+        lambda k, dim, x: k.search.units(x),
+        lambda dim, batch, x: each(naive.unit, (len(x),), x),
+    ),
     "signed_gather": Case(
         lambda rng, dim, batch: (
             rng.standard_normal((*batch, dim)), rng.permutation(dim), rng.choice(np.int8([-1, 1]), dim),

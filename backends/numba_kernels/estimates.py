@@ -44,7 +44,7 @@ STEP_TIME = 0.25
 
 
 @kernel
-def _planes(numbers: Words, words: int, planes: Words, first: int, last: int) -> None:
+def write_planes(numbers: Words, words: int, planes: Words, first: int, last: int) -> None:
     """Write the bits of integers, eight bytes of which make a word, the heaviest plane first."""
     for q in range(first, last):
         for plane in range(ESTIMATE_BITS):
@@ -59,12 +59,13 @@ def _planes(numbers: Words, words: int, planes: Words, first: int, last: int) ->
 
 
 @numba.njit(cache=True, forceinline=True)
-def _shared(rows: Vector, planes: Pointer, at: int) -> Vector:
+def shared_planes(rows: Vector, planes: Pointer, at: int) -> Vector:
+    """Count the bits that rows share with a plane's word."""
     return ctpop(rows & splat(np.int64(planes[at])))
 
 
 @numba.njit(cache=True, forceinline=True)
-def _weighted(heaviest: Vector, second: Vector, third: Vector, last: Vector) -> Vector:
+def weighted(heaviest: Vector, second: Vector, third: Vector, last: Vector) -> Vector:
     """Return ``-8 heaviest + 4 second + 2 third + last``."""
     minus = ~heaviest + splat(1)
     total = minus + minus + second
@@ -78,11 +79,12 @@ def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: in
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0)
     for w in range(words):
         bits = load(rows, at + w * LANES)
-        a0, b0 = a0 + _shared(bits, planes, a + w), b0 + _shared(bits, planes, b + w)
-        a1, b1 = a1 + _shared(bits, planes, a + words + w), b1 + _shared(bits, planes, b + words + w)
-        a2, b2 = a2 + _shared(bits, planes, a + 2 * words + w), b2 + _shared(bits, planes, b + 2 * words + w)
-        a3, b3 = a3 + _shared(bits, planes, a + 3 * words + w), b3 + _shared(bits, planes, b + 3 * words + w)
-    return _weighted(a0, a1, a2, a3), _weighted(b0, b1, b2, b3)
+        first, second, third = w + words, w + 2 * words, w + 3 * words
+        a0, b0 = a0 + shared_planes(bits, planes, a + w), b0 + shared_planes(bits, planes, b + w)
+        a1, b1 = a1 + shared_planes(bits, planes, a + first), b1 + shared_planes(bits, planes, b + first)
+        a2, b2 = a2 + shared_planes(bits, planes, a + second), b2 + shared_planes(bits, planes, b + second)
+        a3, b3 = a3 + shared_planes(bits, planes, a + third), b3 + shared_planes(bits, planes, b + third)
+    return weighted(a0, a1, a2, a3), weighted(b0, b1, b2, b3)
 
 
 @numba.njit(cache=True)
@@ -203,6 +205,12 @@ class CodeLists:
     def __len__(self) -> int:
         return int(self._n)
 
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What :mod:`one_query` reads."""
+        held = {"block": self._block, "begins": self._begins, "starts": self._starts}
+        return held | {"scale": self._scale, "offset": self._offset}
+
     def search(
         self, queries: npt.NDArray[np.int8], factors: Floats, lists: Ints, base: Floats, ids: Ints, k: int
     ) -> tuple[Floats, Ints]:
@@ -238,7 +246,7 @@ class CodeLists:
         numbers = frozen(padded.view("<u8"), np.uint64, q, self._words * 8)
         rows = self._n / max(1, len(self._starts) - 1) * probed
         parts = slices(q, rows * self._words * STEP_TIME)
-        run([partial(_planes, numbers, self._words, planes, *part) for part in parts])
+        run([partial(write_planes, numbers, self._words, planes, *part) for part in parts])
         tables: list[Any] = [
             self._scale,
             self._offset,

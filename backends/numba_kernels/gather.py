@@ -43,6 +43,33 @@ def _part(items: Pointer, row: int, low: Pointer, high: Pointer, query: int, siz
     return sum32(lows), sum32(highs), sum32(squares)
 
 
+@numba.njit(cache=True)
+def ask_for(memory: Pointer, row: int, width: int) -> None:
+    """Ask for a row from memory."""
+    for byte in range(0, width, LINE):
+        prefetch(memory, max(row, 0) * width + byte)
+
+
+@numba.njit(cache=True)
+def dot_and_square(memory: Pointer, at: int, width: int, lows: Pointer, highs: Pointer, query: int, sums: int) -> Any:
+    """Return the product of the row at ``memory[at:]`` with a query, and with itself.
+
+    The query's bytes are at ``lows[query:]`` and ``highs[query:]``; ``sums`` is of its high bytes in whole vectors.
+    """
+    whole = width // LINE * LINE
+    dot: Any = -128 * 256 * sums
+    square: Any = 128 * whole
+    for first in range(0, whole, PART):
+        a, b, s = _part(memory, at + first, lows, highs, query + first, min(PART, whole - first))
+        dot += a + 256 * b
+        square += s
+    for j in range(whole, width):
+        x = np.int64(memory[at + j])
+        dot += x * (np.int64(lows[query + j]) + 256 * np.int64(highs[query + j]))
+        square += x * x
+    return dot, square
+
+
 @numba.njit(cache=True, nogil=True)
 def _gather_dots(
     low: Any, high: Any, sums: Any, items: Any, rows: Any, dots: Any, squares: Any, start: int, stop: int
@@ -50,27 +77,14 @@ def _gather_dots(
     """Fill ``dots[start:stop]`` and ``squares[start:stop]``; ``sums`` are of the high bytes in whole vectors."""
     width, candidates = items.shape[1], rows.shape[1]
     memory, chosen, lows, highs = pointer(items), pointer(rows), pointer(low), pointer(high)
-    whole = width // LINE * LINE
     for q in range(start, stop):
         for c in range(candidates):
+            ask_for(memory, chosen[min(q * candidates + c + AHEAD, rows.size - 1)], width)
             row = rows[q, c]
-            ahead = chosen[min(q * candidates + c + AHEAD, rows.size - 1)]
-            for byte in range(0, width, LINE):
-                prefetch(memory, max(ahead, 0) * width + byte)
-            if row < 0:
-                continue
-            dot, square = -128 * 256 * sums[q], 128 * whole
-            for first in range(0, whole, PART):
-                size = min(PART, whole - first)
-                a, b, s = _part(memory, row * width + first, lows, highs, q * width + first, size)
-                dot += a + 256 * b
-                square += s
-            for j in range(whole, width):
-                x = np.int64(memory[row * width + j])
-                dot += x * (np.int64(lows[q * width + j]) + 256 * np.int64(highs[q * width + j]))
-                square += x * x
-            dots[q, c] = dot
-            squares[q, c] = square
+            if row >= 0:
+                dot, square = dot_and_square(memory, row * width, width, lows, highs, q * width, sums[q])
+                dots[q, c] = dot
+                squares[q, c] = square
 
 
 def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, Counters]:

@@ -93,22 +93,23 @@ def _poke_in_llvm(typing: Any, array: Any, row: Any, column: Any, value: Any) ->
     return types.void(array, types.intp, types.intp, array.dtype), build
 
 
-def _machine(in_llvm: Callable[..., Any], in_python: Callable[..., Any]) -> Callable[..., Any]:
+def machine(in_llvm: Callable[..., Any], in_python: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an intrinsic, or, where nothing is compiled, its plain twin."""
     return in_python if PLAIN_PYTHON else intrinsic(in_llvm)
 
 
-popcount = _machine(_popcount_in_llvm, _popcount_in_python)
+popcount = machine(_popcount_in_llvm, _popcount_in_python)
 """``popcount(word)``: set bits of a uint64, as int64; LLVM's ``ctpop``, a vector instruction in loops."""
 
-multiply_wide = _machine(_multiply_wide_in_llvm, _multiply_wide_in_python)
+multiply_wide = machine(_multiply_wide_in_llvm, _multiply_wide_in_python)
 """``multiply_wide(a, b)``: the (high, low) halves of the 128-bit product of two uint64."""
 
-peek = _machine(_peek_in_llvm, _peek_in_python)
+peek = machine(_peek_in_llvm, _peek_in_python)
 """``peek(array, row, column)``: read memory that no :func:`poke` of the same loop writes.
 
 Numba cannot say that arrays do not overlap, and LLVM gives up vectorising a loop that needs more than eight
 checks of it. These two say it. Indices must not be negative.
 """
 
-poke = _machine(_poke_in_llvm, _poke_in_python)
+poke = machine(_poke_in_llvm, _poke_in_python)
 """``poke(array, row, column, value)``: write memory that no :func:`peek` of the same loop reads."""

@@ -89,6 +89,51 @@ def least_pairs(pairs: Pairs, held: int, k: int) -> int:
     return int(greatest)
 
 
+@numba.njit(cache=True)
+def select_pairs(pairs: Pairs, places: Pairs, held: int, k: int) -> int:
+    """Do as :func:`least_pairs`, and move ``places`` with the pairs."""
+    low, high = 0, held
+    while high - low > 1:
+        last = high - 1
+        chosen = (low + last) >> 1
+        pivot, pivot_place = pairs[chosen], places[chosen]
+        pairs[chosen], places[chosen] = pairs[last], places[last]
+        middle = low
+        for at in range(low, last):
+            pair, place = pairs[at], places[at]
+            pairs[at], places[at] = pairs[middle], places[middle]
+            pairs[middle], places[middle] = pair, place
+            middle += pair < pivot
+        pairs[last], places[last] = pairs[middle], places[middle]
+        pairs[middle], places[middle] = pivot, pivot_place
+        if middle == k - 1:
+            break
+        if middle < k:
+            low = middle + 1
+        else:
+            high = middle
+    greatest = pairs[0]
+    for at in range(1, k):
+        greatest = max(greatest, pairs[at])
+    return int(greatest)
+
+
+@numba.njit(cache=True)
+def sort_pairs(pairs: Pairs, places: Pairs, held: int) -> None:
+    """Sort ``pairs[:held]``, and move ``places`` with them: Shell's sort, by Knuth's gaps."""
+    gap = 1
+    while 3 * gap + 1 < held:
+        gap = 3 * gap + 1
+    while gap > 0:
+        for at in range(gap, held):
+            pair, place, hole = pairs[at], places[at], at
+            while hole >= gap and pairs[hole - gap] > pair:
+                pairs[hole], places[hole] = pairs[hole - gap], places[hole - gap]
+                hole -= gap
+            pairs[hole], places[hole] = pair, place
+        gap //= 3
+
+
 def new_heaps(chunks: int, queries: int, k: int) -> Pairs:
     """Return (chunks, queries, k) int64 heaps that any real pair enters."""
     return np.full((chunks, queries, k), WORST, dtype=np.int64)
