@@ -52,6 +52,7 @@ def console_commands(page):
 @pytest.mark.parametrize("page", by_page())
 def test_console_examples(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")  # hits are cut to the width of the terminal
     for command, expected in console_commands(page):
         words = shlex.split(command)
         if words[0] == "hdc":
