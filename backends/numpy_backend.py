@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numpy_blocks import row_blocks
+from hdc.backends.numpy_floats import hadamard, rounded, signed_gather, units
 from hdc.backends.numpy_lists import Centroids, CodeLists
+from hdc.backends.numpy_search import EstimateSearch, gather_dots
 from hdc.errors import DTypeError, ParameterError
-from hdc.kernels import LEAST_UNIT, Arrays, Backend, BitKernels, DenseKernels, ListKernels, SearchKernels, TableKernels
+from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, ListKernels, SearchKernels, TableKernels
 from hdc.words import WORD_BITS, Words, as_words, pack, unpack, word_count
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -270,65 +272,6 @@ def code_top_k(queries: Words, items: Words, dim: int, scale: npt.NDArray[np.flo
     return ranked(np.sort(np.partition(pairs, k - 1, axis=-1)[:, :k], axis=-1))
 
 
-def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, Counters]:
-    """Gather the rows of one query at a time."""
-    dots, squares = np.zeros(rows.shape, dtype=np.int64), np.zeros(rows.shape, dtype=np.int64)
-    for q, chosen in enumerate(rows):
-        gathered = items[chosen[chosen >= 0]].astype(np.int64)
-        dots[q, chosen >= 0] = gathered @ queries[q].astype(np.int64)
-        squares[q, chosen >= 0] = (gathered**2).sum(axis=1)
-    return dots, squares
-
-
-def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
-    """Divide rows by their units, and round."""
-    unit = np.abs(x).max(axis=1, initial=0) / np.float32(most)
-    unit[unit < LEAST_UNIT] = 1
-    return np.rint(x / unit[:, None]).astype(np.int16), unit.astype(np.float32)
-
-
-def fwht(x: Floats) -> Floats:
-    """Apply log2(dim) rounds of butterflies, then scale by 1/sqrt(dim)."""
-    dim = x.shape[-1]
-    y = x.astype(x.dtype.newbyteorder("="), copy=True)
-    half = 1
-    while half < dim:
-        pairs = y.reshape(*y.shape[:-1], dim // (2 * half), 2, half)
-        left, right = pairs[..., 0, :], pairs[..., 1, :]
-        y = np.stack([left + right, left - right], axis=-2).reshape(y.shape)
-        half *= 2
-    y *= y.dtype.type(dim**-0.5)
-    return y
-
-
-def hadamard(
-    x: Floats,
-    first: npt.NDArray[np.int8],
-    middle: npt.NDArray[np.int8],
-    index: npt.NDArray[np.int64],
-    sign: npt.NDArray[np.int8],
-    steps: int,
-) -> Floats:
-    """Compose the other kernels, step by step."""
-    dim = x.shape[-1]
-    p = 1 << (dim.bit_length() - 1)
-    parts = (slice(0, p), slice(dim - p, dim))[:: 1 if steps > 0 else -1]
-    y = x.astype(x.dtype.newbyteorder("="))
-    for _ in range(abs(steps)):
-        y = y * first if steps > 0 else signed_gather(y, index, sign)
-        y[..., parts[0]] = fwht(y[..., parts[0]])
-        if p < dim:
-            y *= middle
-            y[..., parts[1]] = fwht(y[..., parts[1]])
-        y = signed_gather(y, index, sign) if steps > 0 else y * first
-    return y
-
-
-def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.int8]) -> Floats:
-    """Permute the components and flip signs: a signed permutation matrix times each row."""
-    return np.take(x, index, axis=-1) * sign.astype(x.dtype.newbyteorder("="))
-
-
 def csr_matmul(data: Floats, indices: Ints, indptr: Ints, x: Floats) -> Floats:
     """Sum, row by row, the chosen rows of ``x`` times their weights."""
     native = x.dtype.newbyteorder("=")
@@ -428,7 +371,8 @@ BACKEND = Backend(
         code_top_k=code_top_k,
         gather_dots=gather_dots,
         rounded=rounded,
+        units=units,
     ),
     tables=TableKernels(top_k=table_top_k, refine=refine),
-    lists=ListKernels(centroids=Centroids, code_lists=CodeLists),
+    lists=ListKernels(Centroids, CodeLists, EstimateSearch),
 )

@@ -140,6 +140,7 @@ PORTABLE_SEARCH = SearchKernels(
     code_top_k=codes.code_top_k,
     gather_dots=codes.gather_dots,
     rounded=codes.rounded,
+    units=codes.units,
 )
 """What a GPU runs, here with an index on the CPU."""
 
@@ -225,6 +226,7 @@ HOST_SEARCH = SearchKernels(
     code_top_k=on_host("search", "code_top_k", 0, 1),
     gather_dots=on_host("search", "gather_dots"),
     rounded=on_host("search", "rounded"),
+    units=on_host("search", "units"),
 )
 
 

@@ -5,7 +5,7 @@ padding before they call. Packed arrays follow :mod:`hdc.words`; a kernel takes 
 and read-only memory, never writes to an input, and returns a fresh C-contiguous array.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -187,6 +187,11 @@ class SearchKernels:
     rounded : (x (n, d) float32, most int) -> ((n, d) int16, (n,) float32)
         ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is less than
         ``LEAST_UNIT``, in float32. ``x`` is finite, and ``most`` from 1 to 32767.
+    units : (x (n, d) float32) -> (n, d) float32
+        Rows at length 1, in float64 but for the last rounding; a zero row stays zero, one that is not finite becomes
+        NaN. With 2**e the least power of two above a row's greatest magnitude and b half the digits that a sum of d
+        squares leaves of 53, ``(53 - d.bit_length()) // 2``, the length is ``2**(e - b)`` times the root of the sum
+        of ``rint(x * 2**(b - e))**2``: exact whatever the order, so that all backends agree to the last bit.
     hamming_pointer : () -> int, or None
         The address of ``float hamming(const uint64_t *a, const uint64_t *b, uint64_t bytes)``, a C function that stays
         for the process, for libraries that call one; the number of bytes is a multiple of 8. None if there is none.
@@ -200,6 +205,7 @@ class SearchKernels:
     code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
     gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
     rounded: Callable[[Array, int], tuple[Array, Array]]
+    units: Callable[[Array], Array]
     hamming_pointer: Callable[[], int] | None = None
 
 
@@ -292,6 +298,107 @@ class CodeLists(Protocol):
         """
 
 
+@dataclass(frozen=True, eq=False)
+class Rotation:
+    """An operator: what :attr:`DenseKernels.hadamard` is given after the rows."""
+
+    first: Array
+    middle: Array
+    index: Array
+    sign: Array
+    steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatePart:
+    """Rows in lists, as a part of an :class:`EstimatePlan`.
+
+    Attributes
+    ----------
+    lists : CodeLists
+        Of the same backend.
+    rows : (n,) int64 array
+        Where each row is in the originals and in the mask of a search.
+    ids : (n,) int64 array
+        What each row counts as, below 2**32; negative ones are not found.
+    """
+
+    lists: CodeLists
+    rows: Array
+    ids: Array
+
+
+@dataclass(frozen=True, eq=False)
+class EstimatePlan:
+    """All that searches among estimates read beside their queries.
+
+    Attributes
+    ----------
+    rotation : Rotation
+        Of d components: what queries go through before their signs are compared.
+    centroids : Centroids or None
+        Of the same backend: directions of the centers, rounded to bytes; None where there is one list.
+    lengths : (lists,) float32 array
+        What the product of a query with such a direction is multiplied by to be the product with the center.
+    mean : ((d,) int16 array, float)
+        The center where there is one list: integers, and the unit they count.
+    parts : sequence of EstimatePart
+        At least one.
+    originals : (n, d) int8 array or None
+        What finds are compared with.
+    """
+
+    rotation: Rotation
+    centroids: Centroids | None
+    lengths: Array
+    mean: tuple[Array, float]
+    parts: Sequence[EstimatePart]
+    originals: Array | None
+
+
+class EstimateSearch(Protocol):
+    """Searches among estimates, each from the query to its finds in one go; several threads may search at once."""
+
+    def search(
+        self, queries: Array, k: int, probes: int, candidates: int, allowed: Array | None = None
+    ) -> tuple[Array, Array, Array]:
+        """Find the k best rows of each query.
+
+        What the other kernels find, put together as follows, to the last bit of the reference: the rotation adds in its
+        order too. A query is brought to length 1 (``units``),
+        rounded to 127 for the nearest ``probes`` centroids, and rotated; what comes out is rounded to
+        ``2**(ESTIMATE_BITS - 1) - 1``. Its factors are ``2 u`` and ``-u T``, u being the unit by the root of d, and T
+        the sum of the integers. The base of a list is the product with its centroid times the unit of the query, times
+        the length, each step rounded to float32; of the only list, the product with the mean of the query rounded to
+        32767, in float64. Then the best estimates of all parts are found. Where there are originals, the
+        ``candidates`` best are put in order of ``1 - cosine`` with the query rounded to 32767, from exact integers, in
+        float64, rounded to float32, and then by id.
+
+        Parameters
+        ----------
+        queries : (q, d) float32 array
+            C-contiguous.
+        k, probes, candidates : int
+            At least 1; ``candidates`` is at least k.
+        allowed : (n,) bool array, optional
+            The rows that may be found; all if left out.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            One minus the distance, in float32: descending; -inf beyond the last find.
+        ids : (q, k) int64 array
+            Of equal distances the lower id comes first; -1 beyond the last find.
+        read : (q, candidates or 0) int64 array
+            The rows whose originals were read, in any order; -1 beyond the last one. None without originals.
+
+        Raises
+        ------
+        ParameterError
+            If a query holds NaN or infinity.
+        """
+
+
 @dataclass(frozen=True)
 class ListKernels:
     """Kernels of inverted files of float vectors: the nearest lists, and estimates in them.
@@ -303,10 +410,14 @@ class ListKernels:
     code_lists : (signs (n, words) uint64, scale (n,) float32, offset (n,) float32, starts (lists + 1,) int64)
                  -> CodeLists
         List l is the rows ``starts[l]`` to ``starts[l + 1] - 1``. Padding is clear.
+    estimate_search : (plan EstimatePlan) -> EstimateSearch
+        What few queries are searched with: a call of a kernel for each step costs more than the steps. The plan's
+        arrays stay as they are.
     """
 
     centroids: Callable[[Array], Centroids]
     code_lists: Callable[[Array, Array, Array, Array], CodeLists]
+    estimate_search: Callable[[EstimatePlan], EstimateSearch]
 
 
 @dataclass(frozen=True)

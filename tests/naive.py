@@ -1,6 +1,8 @@
 """Oracles for the kernels: slow, obvious, on Python integers and lists of 0 and 1, one case at a time."""
 
+import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -86,6 +88,16 @@ def rounded(row, most):
     unit = np.float32(greatest) / np.float32(most)
     unit = unit if unit >= 2.0**-126 else np.float32(1)
     return [int(np.rint(np.float32(v) / unit)) for v in row], unit
+
+
+def unit(row):
+    """Exact but for the length's root, the division and the last rounding."""
+    exact = [Fraction(float(v)) for v in row]
+    exponent = math.frexp(max((abs(float(v)) for v in row), default=0.0))[1]
+    step = Fraction(2) ** (exponent - (53 - len(row).bit_length()) // 2)
+    squares = sum(round(v / step) ** 2 for v in exact)
+    length = math.sqrt(squares) * float(step)
+    return [np.float32(float(v) / length) if squares else np.float32(0) for v in row]
 
 
 def signed_sums(rows, weights):
@@ -208,3 +220,46 @@ def code_lists(query, factors, rows, scale, offset, starts, lists, base, ids, k)
     ]
     best = sorted(scored)[:k] + [(math.inf, -1)] * max(0, k - len(scored))
     return [-score for score, _ in best], [i for _, i in best]
+
+
+def json_readings(query, document, mode_of, path=()):
+    """Yield every way to lay a query over a document: a list of (path, leaf of the query, what it meets, part kept).
+
+    A leaf meets ``...`` where the document has nothing. ``mode_of`` says how the arrays at a path are bound.
+    """
+    if isinstance(query, dict) and query:
+        there = document if isinstance(document, dict) else {}
+        parts = [json_readings(item, there.get(key, ...), mode_of, (*path, key)) for key, item in query.items()]
+    elif isinstance(query, list) and query:
+        items = document if isinstance(document, list) else []
+        mode = mode_of(path)
+        if mode == "auto":
+            mode = "sequence" if all(type(item) in (int, float) for item in query) else "bag"
+        parts = [_json_item(item, at, items, mode, mode_of, path) for at, item in enumerate(query)]
+    else:
+        yield [(path, query, ... if isinstance(document, dict | list) and document else document, 1.0)]
+        return
+    for chosen in itertools.product(*parts):
+        yield [leaf for part in chosen for leaf in part]
+
+
+def _json_item(query, at, items, mode, mode_of, path):
+    if mode == "sequence":
+        yield from json_readings(query, items[at] if at < len(items) else ..., mode_of, (*path, at))
+        return
+    yield from json_readings(query, ..., mode_of, (*path, None))
+    for place, item in enumerate(items):
+        kept = {"bag": 1.0, "soft": max(0.0, 1 - abs(at - place) / 3), "both": 1.0 if at == place else 0.5}[mode]
+        for reading in json_readings(query, item, mode_of, (*path, None)):
+            yield [(*leaf, kept * part) for *leaf, part in reading]
+
+
+def json_score(query, document, mode_of, weight_of):
+    """Return the greatest part of a query's weight that a reading finds; ``weight_of`` compares a leaf with a value."""
+
+    def total(reading):
+        return sum(kept * weight_of(path, leaf, met) for path, leaf, met, kept in reading if met is not ...)
+
+    asked = next(json_readings(query, ..., mode_of))
+    whole = sum(weight_of(path, leaf, leaf) for path, leaf, _, _ in asked)
+    return max(map(total, json_readings(query, document, mode_of))) / whole

@@ -445,6 +445,7 @@ def torch():
     return pytest.importorskip("torch", reason="torch is not installed: gradient training cannot be tested")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loops", [0, 1])
 def test_training_is_deterministic_and_does_no_harm(torch, loops, tmp_path, monkeypatch):
     x = clustered(1200)

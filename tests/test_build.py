@@ -143,7 +143,9 @@ def test_an_index_in_use_is_not_replaced(output):
 
 def test_a_second_build_says_who_builds(output):
     with Build(output, KIND) as build:
-        with pytest.raises(BlockingIOError, match=rf"index.* by process {os.getpid()} on .+ since \d{{4}}-"):
+        with pytest.raises(
+            BlockingIOError, match=rf"index is being built by process {os.getpid()} on .+ since \d{{4}}-"
+        ):
             Build(output, KIND)
         assert build.folder.exists()
 

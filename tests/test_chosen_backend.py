@@ -5,7 +5,7 @@ import pytest
 
 import hdc
 from hdc import dispatch, testing
-from hdc.apps.json import JSONEncoder
+from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
 from hdc.apps.retrieval.binarisers import load
 from hdc.errors import UnknownNameError, UnsupportedError
@@ -116,6 +116,15 @@ def test_binary_index(only_numpy, kind):
         index.train(codes, 3)
     index.add(codes)
     assert index.search(codes[:20], 1)[1].ravel().tolist() == list(range(20))
+
+
+def test_json_index(only_numpy, tmp_path, monkeypatch):
+    monkeypatch.setattr("hdc.apps.json.index.index.FIRST", 5)
+    with JSONIndex.create(tmp_path / "index", JSONEncoder(256, backend="numpy").fit(DOCUMENTS)) as index:
+        index.add(DOCUMENTS)
+        assert index.search(DOCUMENTS[3], 1)[0].id == 3
+    with JSONIndex.open(tmp_path / "index", backend="numpy") as index:
+        assert index.search(DOCUMENTS[7], 1)[0].id == 7
 
 
 def test_json_encoder(only_numpy):

@@ -1,8 +1,10 @@
+import contextlib
 import errno
 import functools
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,12 +30,22 @@ PEOPLE = [
 ROOT = Path(hdc.__file__).parent.parent
 
 
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """Index three people once; the tests work on copies."""
+    folder = tmp_path_factory.mktemp("people")
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
+        patch.chdir(folder)
+        Path("people.jsonl").write_text("".join(json.dumps(person) + "\n" for person in PEOPLE))
+        assert main(["json", "index", "people.jsonl", "-o", "people.hdc", "--dim", "512"]) == 0
+    assert out.getvalue().startswith("3 documents in people.hdc (")
+    return folder
+
+
 @pytest.fixture
-def catalogue(tmp_path, monkeypatch, capsys):
+def catalogue(people, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("people.jsonl").write_text("".join(json.dumps(person) + "\n" for person in PEOPLE))
-    assert main(["json", "index", "people.jsonl", "-o", "people.hdc", "--dim", "512"]) == 0
-    assert capsys.readouterr().out.startswith("3 documents in people.hdc (")
+    shutil.copytree(people, tmp_path, dirs_exist_ok=True)
     return "people.hdc"
 
 
@@ -214,7 +226,7 @@ def test_a_bad_search_says_why(catalogue, capsys, words, message):
         (b"1", ["--arrays", "a=some"], "arrays['a'] must be one of"),
         (b"1", ["--convert", "ages"], "each of convert must be one of"),
         (b"1", ["--key", "id"], "people.jsonl:1: a key must be one text or integer, and id has nothing"),
-        (b"1", ["--jobs", "0"], "--jobs must be at least 1"),
+        (b"1", ["--jobs", "0"], "--jobs must be an integer of at least 1"),
         (b"1", ["--rejects", "r"], 'a rejects file needs on_error="skip"'),
         (b"1", ["--rejects", "bad.json", "--on-error", "skip"], "bad.json is an input"),
     ],
@@ -222,7 +234,7 @@ def test_a_bad_search_says_why(catalogue, capsys, words, message):
 def test_a_bad_file_says_where_and_leaves_the_index(catalogue, capsys, content, options, message):
     before = contents(catalogue)
     Path("bad.json").write_bytes(content)
-    assert main(["json", "index", "people.jsonl", "bad.json", "-o", catalogue, *options]) == 1
+    assert main(["json", "index", "people.jsonl", "bad.json", "-o", catalogue, "--jobs", "1", *options]) == 1
     assert capsys.readouterr().err.startswith(f"hdc: error: {message}")
     assert contents(catalogue) == before
     assert sorted(os.listdir()) == ["bad.json", "people.hdc", "people.jsonl"]

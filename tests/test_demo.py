@@ -11,6 +11,7 @@ from hdc.apps.json import JSONEncoder
 DATA = files("hdc.apps.demo") / "data"
 
 
+@pytest.mark.slow
 def test_the_demo_answers_its_questions(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["demo"]) == 0

@@ -19,14 +19,23 @@ from hdc.apps.cli import main
 from tests.models import NO_TORCH
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+KERNELS = ROOT / "backends" / "numba_kernels" / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", KERNELS, *sorted((ROOT / "docs").glob("*.md"))]
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """``python`` in a shell is the one that runs the tests."""
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def by_page(*slow):
+    """Return one case for each page; the pages that compute much are marked."""
+    return [
+        pytest.param(p, id=p.relative_to(ROOT).as_posix(), marks=[pytest.mark.slow] if p.name in slow else [])
+        for p in PAGES
+    ]
+
+
+@pytest.mark.parametrize("page", by_page("json_tutorial.md"))
 def test_python_examples(page, tmp_path, monkeypatch):
     if page.stem == "torch" and NO_TORCH:
         pytest.skip(NO_TORCH)
@@ -40,9 +49,10 @@ def console_commands(page):
         yield from re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", by_page())
 def test_console_examples(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")  # hits are cut to the width of the terminal
     for command, expected in console_commands(page):
         words = shlex.split(command)
         if words[0] == "hdc":

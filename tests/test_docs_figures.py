@@ -10,6 +10,7 @@ from matplotlib.transforms import Bbox
 
 from tests.test_docs import ROOT
 
+pytestmark = pytest.mark.slow
 FIGURES = runpy.run_path(str(ROOT / "docs" / "json_figures.py"))
 TUTORIAL = ROOT / "docs" / "json_tutorial.md"
 

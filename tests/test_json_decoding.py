@@ -46,6 +46,7 @@ def test_the_similarity_is_the_cosine_with_the_value_alone(encoder, vectors):
     assert found.similarity == pytest.approx(cosine, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dim", "output"), [(512, "float"), (2048, "float"), (8192, "packed"), (1024, "packed")])
 @pytest.mark.parametrize("path", ["city", "status", "subject.sex", "findings[].label"])
 def test_confidence_is_the_share_of_right_answers(dim, output, path):

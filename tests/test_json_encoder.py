@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import hdc
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.document import batches as batching
-from hdc.apps.json.document.leaves import leaf_value
+from hdc.apps.json.document.structure import leaf_value
 from hdc.apps.json.encoder import leaf_vectors
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Values
@@ -269,6 +269,6 @@ def test_vectors_are_the_same_in_every_process():
             text=True,
             check=True,
         ).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     }
     assert len(digests) == 1

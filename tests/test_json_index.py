@@ -170,7 +170,7 @@ def test_the_first_pass_estimates_without_bias():
     arrays = {name: index._store.rows(name) for name in columns(2048)}
     vector = index.encoder.vectors([documents[5]])[0]
     true = index.encoder.vectors(documents) @ vector
-    errors = nearness._by_signs(arrays, vector, lambda dots, scales: dots) - true
+    errors = nearness._by_signs(index._bits, arrays, vector, lambda dots, scales: dots) - true
     assert abs(errors.mean()) < 0.01
     assert errors.std() < 1 / np.sqrt(2048)
     assert np.argmax(true) == 5

@@ -46,6 +46,7 @@ def everything(path):
         return json.dumps(index.encoder.to_json()), entries, {name: store.rows(name).tobytes() for name in columns(64)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fit", [True, False])
 def test_any_number_of_processes_makes_the_same_index(folder, fit):
     for jobs in (1, 2):
@@ -73,8 +74,7 @@ class Killed(BaseException):
     """Ends a build as a kill does: nothing is tidied up."""
 
 
-@pytest.mark.parametrize("at", [0, 1, 3, 7])
-@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(("at", "before"), [(0, True), (0, False), (3, True), (7, False)])
 def test_an_interrupted_build_goes_on(folder, monkeypatch, capsys, at, before):
     build("whole", task())
     whole = Path("rejects").read_bytes()
@@ -129,7 +129,7 @@ def test_one_builder_at_a_time_and_no_index_in_use_is_replaced(folder):
     assert not Path("index.building").exists()
     Path("index.building").mkdir()
     lock = WriterLock(Path("index.building"))
-    with pytest.raises(BlockingIOError, match="is being written by process"):
+    with pytest.raises(BlockingIOError, match="index is being built by process"):
         build("index", task())
     lock.release()
     assert build("index", task()).documents == 299
@@ -149,6 +149,7 @@ def test_nothing_to_learn_from(folder):
         build("index", replace(task(rejects=None), paths=("a.jsonl",)))
 
 
+@pytest.mark.slow
 def test_large_files_that_cannot_be_divided_are_encoded_batch_by_batch(folder, monkeypatch):
     build("small", task())
     monkeypatch.setattr(indexing, "PART_BYTES", 100)
@@ -165,6 +166,7 @@ def test_a_process_that_ends_early_is_told():
         list(parallel.in_order(_fatal, [1, 2], 2))
 
 
+@pytest.mark.slow
 def test_sigkill_and_the_same_command_again(tmp_path):
     path = tmp_path / "big.jsonl"
     path.write_text("".join(json.dumps({**document, "text": "word " * 50}) + "\n" for document in DOCUMENTS * 20))

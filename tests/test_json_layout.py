@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.apps.json import JSONEncoder, JSONIndex
-from hdc.apps.json.document.leaves import leaf_value
 from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.document.rules import MODES, Layout, overlap, steps
+from hdc.apps.json.document.structure import leaf_value
 from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Values

@@ -40,6 +40,7 @@ def tuple_of(path):
     return tuple(None if step == "[]" else step for step in path.replace("[]", ".[]").split("."))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dim", "output"), [(256, "float"), (1024, "float"), (4096, "float"), (4096, "packed")])
 def test_the_prediction_is_what_decoding_gives(dim, output):
     """Within .08; for arrays at least the prediction, less .08, for it is of one value and not of the k best."""
@@ -52,6 +53,7 @@ def test_the_prediction_is_what_decoding_gives(dim, output):
             assert rows[path].accuracy > share - 0.08, path
 
 
+@pytest.mark.slow
 def test_the_dimension_that_it_names_reaches_the_target():
     encoder = JSONEncoder(256).fit(TRAIN)
     small = encoder.capacity(HELD_OUT, target=0.95)

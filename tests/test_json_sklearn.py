@@ -107,6 +107,7 @@ def test_a_pipeline_parses_encodes_and_classifies():
     assert cross_val_score(pipeline, lines, LABELS, cv=3).min() > 0.9
 
 
+@pytest.mark.slow
 def test_a_grid_search_in_two_processes():
     pipeline = Pipeline([("encode", JSONEncoder()), ("classify", LogisticRegression())])
     grid = {

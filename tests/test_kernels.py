@@ -256,6 +256,17 @@ CASES = {
             lambda row: [*naive.rounded(row, 7)[0], naive.rounded(row, 32767)[1]], (len(x),), x
         ),
     ),
+    "units": Case(
+        lambda rng, dim, batch: (
+            np.multiply(
+                rng.standard_normal((math.prod(batch), dim)),
+                rng.choice([0, 1e-44, 1e-3, 1e37], (math.prod(batch), 1)),
+                dtype=np.float64,
+            ).astype(np.float32),
+        ),
+        lambda k, dim, x: k.search.units(x),
+        lambda dim, batch, x: each(naive.unit, (len(x),), x),
+    ),
     "signed_gather": Case(
         lambda rng, dim, batch: (
             rng.standard_normal((*batch, dim)), rng.permutation(dim), rng.choice(np.int8([-1, 1]), dim),
@@ -578,6 +589,7 @@ def test_a_forked_child_computes():
 JIT_OFF = os.environ.get("NUMBA_DISABLE_JIT", "0") != "0"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
 def test_processes_that_start_together_share_a_cache(tmp_path):
     code = ROTATE + "print(total)"
@@ -589,6 +601,7 @@ def test_processes_that_start_together_share_a_cache(tmp_path):
     assert later[1] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
 def test_a_package_folder_without_room_is_cached_in_the_users_folder(tmp_path):
     root = Path(__file__).parent.parent
@@ -602,6 +615,7 @@ def test_a_package_folder_without_room_is_cached_in_the_users_folder(tmp_path):
     assert list(tmp_path.glob("**/permute._rotate-*.nbi"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
 def test_warmup_compiles_every_kernel(tmp_path):
     code = (

@@ -254,6 +254,7 @@ print([x.tolist() for x in BACKEND.lists.centroids(centroids).nearest(queries, 3
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COMPILED, reason="nothing is compiled with the JIT off")
 def test_a_processor_without_the_instruction_for_bytes_gives_the_same(tmp_path):
     printed = finish(python(DOTS, NUMBA_CPU_NAME="generic", NUMBA_CACHE_DIR=str(tmp_path)))

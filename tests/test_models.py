@@ -28,7 +28,7 @@ class TestCreation:
 
     def test_dim_fits_32_bit_distances(self):
         assert hdc.MAPB(2**31 - 1).storage == 2**25
-        with pytest.raises(errors.ParameterError, match="from 1 to 2147483647"):
+        with pytest.raises(errors.ParameterError, match="at most 2147483647"):
             hdc.MAPB(2**31)
 
     @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ class TestSparse:
 
 class TestMBAT:
     @pytest.mark.parametrize("matrix", ["permutation", "hadamard", "haar"])
-    @pytest.mark.parametrize("dim", [64, 100, 1024])
+    @pytest.mark.parametrize("dim", [64, 100])
     def test_depth_keeps_norms_and_cosines(self, matrix, dim):
         vsa = hdc.MBAT(dim, matrix=matrix)
         x = vsa.bundle(vsa.symbols(["a", "b"]))

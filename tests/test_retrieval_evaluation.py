@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hdc.apps.retrieval.evaluation import exact, judgments, metrics, plots, report
 from hdc.apps.retrieval.evaluation.report import Measured
 from hdc.apps.retrieval.files.vectors import Block, open_vectors
+from hdc.apps.retrieval.vectors.rows import unit
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 
 RNG = np.random.default_rng(1)
@@ -43,7 +44,7 @@ def test_exact_over_many_queries_and_items_in_parts(monkeypatch):
     monkeypatch.setattr(exact, "ITEMS_TOGETHER", 4)
     items, queries = RNG.standard_normal((30, 5)).astype(np.float32), RNG.standard_normal((8, 5)).astype(np.float32)
     _, rows = exact.exact([Block(0, items[:11], None), Block(11, items[11:], None)], queries, 6)
-    products = rows.unit(queries) @ rows.unit(items).T
+    products = unit(queries) @ unit(items).T
     np.testing.assert_array_equal(rows, np.argsort(-products, axis=1, kind="stable")[:, :6])
 
 

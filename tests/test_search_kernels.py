@@ -214,6 +214,8 @@ def test_heap_keeps_the_least(values, k):
             topk.replace_worst(heap, value)
     expected = sorted(values)[:k]
     assert sorted(heap)[: len(expected)] == expected
+    topk.sort_heap(heap)
+    assert heap.tolist() == expected + [topk.WORST] * (k - len(expected))
 
 
 def test_aligned_zeros_start_on_a_cache_line():

@@ -39,6 +39,7 @@ def folder(tmp_path):
     return tmp_path / "s"
 
 
+@pytest.mark.slow
 def test_killed_writers_lose_nothing_and_flipped_bytes_are_told(tmp_path):
     done = subprocess.run(
         [sys.executable, BENCHMARK, "--kills", "8", "--every", "101", "--folder", tmp_path],

@@ -407,6 +407,7 @@ COMPILED = {
 """Methods that are compiled into one graph; the others are compiled around what they read off the data or look up."""
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("family", ["MAP-I-float32", "MBAT-hadamard", "MAP-B"])
 def test_methods_compile(family):

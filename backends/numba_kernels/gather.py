@@ -6,10 +6,10 @@ one; rows count as unsigned by adding 128, which what is known of the query, or 
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numba_kernels.simd import Pointer, dot_bytes, load_bytes, pointer, prefetch, splat, sum32
 from hdc.backends.numpy_backend import Counters, Ints
@@ -29,7 +29,7 @@ AHEAD = 12
 _TOP_BITS = np.int64(-0x7F7F7F7F7F7F7F80)  # 0x80 in every byte
 
 
-@numba.njit(cache=True)
+@kernel
 def _part(items: Pointer, row: int, low: Pointer, high: Pointer, query: int, size: int) -> Any:
     """Return, of bytes up to a multiple of 64: low . row, high . (row + 128), and the sum of row^2 - 128."""
     lows = highs = squares = splat(0)
@@ -43,34 +43,48 @@ def _part(items: Pointer, row: int, low: Pointer, high: Pointer, query: int, siz
     return sum32(lows), sum32(highs), sum32(squares)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
+def ask_for(memory: Pointer, row: int, width: int) -> None:
+    """Ask for a row from memory."""
+    for byte in range(0, width, LINE):
+        prefetch(memory, max(row, 0) * width + byte)
+
+
+@kernel
+def dot_and_square(memory: Pointer, at: int, width: int, lows: Pointer, highs: Pointer, query: int, sums: Any) -> Any:
+    """Return the product of the row at ``memory[at:]`` with a query, and with itself.
+
+    The query's bytes are at ``lows[query:]`` and ``highs[query:]``; ``sums`` is of its high bytes in whole vectors.
+    """
+    whole = width // LINE * LINE
+    dot: Any = -128 * 256 * sums
+    square: Any = 128 * whole
+    for first in range(0, whole, PART):
+        a, b, s = _part(memory, at + first, lows, highs, query + first, min(PART, whole - first))
+        dot += a + 256 * b
+        square += s
+    for j in range(whole, width):
+        x = np.int64(memory[at + j])
+        dot += x * (np.int64(lows[query + j]) + 256 * np.int64(highs[query + j]))
+        square += x * x
+    return dot, square
+
+
+@kernel
 def _gather_dots(
     low: Any, high: Any, sums: Any, items: Any, rows: Any, dots: Any, squares: Any, start: int, stop: int
 ) -> None:
     """Fill ``dots[start:stop]`` and ``squares[start:stop]``; ``sums`` are of the high bytes in whole vectors."""
     width, candidates = items.shape[1], rows.shape[1]
     memory, chosen, lows, highs = pointer(items), pointer(rows), pointer(low), pointer(high)
-    whole = width // LINE * LINE
     for q in range(start, stop):
         for c in range(candidates):
+            ask_for(memory, chosen[min(q * candidates + c + AHEAD, rows.size - 1)], width)
             row = rows[q, c]
-            ahead = chosen[min(q * candidates + c + AHEAD, rows.size - 1)]
-            for byte in range(0, width, LINE):
-                prefetch(memory, max(ahead, 0) * width + byte)
-            if row < 0:
-                continue
-            dot, square = -128 * 256 * sums[q], 128 * whole
-            for first in range(0, whole, PART):
-                size = min(PART, whole - first)
-                a, b, s = _part(memory, row * width + first, lows, highs, q * width + first, size)
-                dot += a + 256 * b
-                square += s
-            for j in range(whole, width):
-                x = np.int64(memory[row * width + j])
-                dot += x * (np.int64(lows[q * width + j]) + 256 * np.int64(highs[q * width + j]))
-                square += x * x
-            dots[q, c] = dot
-            squares[q, c] = square
+            if row >= 0:
+                dot, square = dot_and_square(memory, row * width, width, lows, highs, q * width, sums[q])
+                dots[q, c] = dot
+                squares[q, c] = square
 
 
 def gather_dots(queries: Ints, items: Ints, rows: Counters) -> tuple[Counters, Counters]:

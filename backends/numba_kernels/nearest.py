@@ -7,11 +7,11 @@ what is read. Centroids are taken as unsigned, 128 more than they are, as the in
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numba_kernels.simd import LANES, Pointer, dot_bytes, load, pointer, splat, splat32, store
 from hdc.backends.numba_kernels.topk import ID_BITS, least_pairs
@@ -30,11 +30,8 @@ TOGETHER = 8
 QUAD_TIME = 0.02
 """Nanoseconds in which four bytes are multiplied, more or less: what decides on threads."""
 
-CHUNKS = 4
-"""Times p groups of centroids; the p-th best group's best is a bound that all that are wanted reach."""
 
-
-@numba.njit(cache=True)
+@kernel
 def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, last: int, out: Pointer) -> None:
     """Fill ``out[query - first, centroid]`` (int32, seen as words) for eight queries or fewer from ``first`` on."""
     row = groups * LANES
@@ -62,7 +59,7 @@ def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, l
         store(out, 7 * row + group * LANES, dot_h)
 
 
-@numba.njit(cache=True)
+@kernel
 def _best(dots: Any, n: int) -> int:
     """Return the first place of the greatest of ``dots[:n]``."""
     greatest = dots[0]
@@ -74,22 +71,30 @@ def _best(dots: Any, n: int) -> int:
     return place
 
 
-@numba.njit(cache=True)
-def _reached(dots: Any, n: int, p: int, pairs: Any) -> Any:
-    """Return a number that at least p of ``dots[:n]`` reach, and few more."""
-    size = n // (CHUNKS * p)
-    if size < 2:
-        return -(1 << 31)
-    groups = n // size
-    for group in range(groups):
-        greatest = dots[group]
-        for at in range(1, size):
-            greatest = max(greatest, dots[at * groups + group])
-        pairs[group] = -np.int64(greatest) << ID_BITS | group
-    return -(least_pairs(pairs, groups, p) >> ID_BITS)
+@kernel
+def reached(dots: Any, n: int, p: int) -> int:
+    """Return a number that p of ``dots[:n]`` reach; more only if the p-th is equal to others.
+
+    By bisection: to count what reaches a number takes vectors, and no branch but the loop's.
+    """
+    low = high = np.int64(dots[0])
+    for at in range(1, n):
+        low, high = min(low, np.int64(dots[at])), max(high, np.int64(dots[at]))
+    while low < high:
+        middle = (low + high + 1) >> 1
+        number, count = np.int32(middle), np.int32(0)
+        for at in range(n):
+            count += dots[at] >= number
+        if count == p:
+            return int(middle)
+        if count > p:
+            low = middle
+        else:
+            high = middle - 1
+    return int(low)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest(
     table: Words,
     n: int,
@@ -113,7 +118,7 @@ def _nearest(
                 place = _best(own, n)
                 best[one, 0] = -np.int64(own[place]) << ID_BITS | place
                 continue
-            bound = _reached(own, n, p, pairs)
+            bound = reached(own, n, p)
             held = 0
             for at in range(n):
                 pairs[held] = -np.int64(own[at]) << ID_BITS | at
@@ -129,11 +134,11 @@ class Centroids:
 
     def __init__(self, centroids: Bytes) -> None:
         self._n, self._width = centroids.shape
-        self._quads, self._groups = -(-self._width // 4), -(-self._n // ROWS)
-        rows = np.zeros((self._groups * ROWS, self._quads * 4), dtype=np.uint8)
+        self._quads, self.groups = -(-self._width // 4), -(-self._n // ROWS)
+        rows = np.zeros((self.groups * ROWS, self._quads * 4), dtype=np.uint8)
         rows[: self._n, : self._width] = np.asarray(centroids).view(np.uint8) ^ 0x80
-        table = rows.reshape(self._groups, ROWS, self._quads, 4).transpose(0, 2, 1, 3)
-        self._table = frozen(np.ascontiguousarray(table).reshape(-1).view(np.uint64), np.uint64, rows.size // 8)
+        table = rows.reshape(self.groups, ROWS, self._quads, 4).transpose(0, 2, 1, 3)
+        self.table = frozen(np.ascontiguousarray(table).reshape(-1).view(np.uint64), np.uint64, rows.size // 8)
 
     def nearest(self, queries: Bytes, p: int) -> tuple[Dots, Ids]:
         """Return the p greatest dot products of each query, and whose they are."""
@@ -142,8 +147,8 @@ class Centroids:
         padded[:, : self._width] = queries
         best = np.empty((q, p), dtype=np.int64)
         asked = frozen(padded.view(np.int32), np.int32, q, self._quads)
-        time = self._groups * ROWS * self._quads * QUAD_TIME
-        over_rows(_nearest, q, time, self._table, self._n, self._quads, self._groups, asked, best)
+        time = self.groups * ROWS * self._quads * QUAD_TIME
+        over_rows(_nearest, q, time, self.table, self._n, self._quads, self.groups, asked, best)
         best.sort(axis=1)
         more = 128 * padded.sum(axis=1, dtype=np.int32, keepdims=True)  # what 128 more of each byte amount to
         return -(best >> ID_BITS).astype(np.int32) - more, best & (2**ID_BITS - 1)

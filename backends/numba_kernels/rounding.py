@@ -1,5 +1,6 @@
-"""Rows of floats as small integers: how queries meet bytes and signs."""
+"""Rows of floats at unit length, and as small integers: how queries meet bytes and signs."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,19 +13,62 @@ from hdc.kernels import LEAST_UNIT
 
 
 @kernel
-def _rounded(x: Any, bits: Any, most: Any, integers: Any, unit: Any, start: int, stop: int) -> None:
-    """Find the greatest magnitude among ``bits``, which are the floats' own: integers are compared in vectors."""
+def greatest_bits(bits: Any) -> Any:
+    """Return the bits of the greatest magnitude among floats given by their bits: vectors compare integers faster."""
+    greatest = np.int32(0)
+    for j in range(len(bits)):
+        greatest = max(greatest, bits[j] & np.int32(0x7FFFFFFF))
+    return greatest
+
+
+@kernel
+def round_row(x: Any, bits: Any, most: Any, unit: Any, integers: Any) -> None:
+    """Fill ``integers`` and ``unit[0]`` of a row, the bits of which are ``bits``."""
+    unit.view(np.int32)[0] = greatest_bits(bits)
+    one = unit[0] / most
+    if one < LEAST_UNIT:
+        one = np.float32(1)
+    unit[0] = one
+    for j in range(len(x)):
+        integers[j] = np.rint(x[j] / one)
+
+
+@kernel
+def unit_row(x: Any, out: Any) -> bool:
+    """Fill ``out`` with the row at length 1; return False, with nothing filled, if it holds NaN or infinity."""
+    dim, bits = len(x), x.view(np.int32)
+    greatest = np.empty(1, np.float32)
+    greatest.view(np.int32)[0] = greatest_bits(bits)
+    if not math.isfinite(greatest[0]):
+        return False
+    exponent = math.frexp(np.float64(greatest[0]))[1]
+    digits, less = 53, dim
+    while less > 0:
+        digits -= 1
+        less >>= 1
+    up = math.ldexp(1.0, digits // 2 - exponent)
+    total = np.int64(0)
+    for j in range(dim):
+        rounded_one = np.int32(np.rint(np.float64(x[j]) * up))
+        total += np.int64(rounded_one) * np.int64(rounded_one)
+    length = math.sqrt(np.float64(total)) / up if total > 0 else 1.0
+    for j in range(dim):
+        out[j] = np.float32(np.float64(x[j]) / length)
+    return True
+
+
+@kernel
+def _units(x: Any, out: Any, start: int, stop: int) -> None:
     for i in range(start, stop):
-        greatest = np.int32(0)
-        for j in range(x.shape[1]):
-            greatest = max(greatest, bits[i, j] & np.int32(0x7FFFFFFF))
-        unit.view(np.int32)[i] = greatest
-        one = unit[i] / most
-        if one < LEAST_UNIT:
-            one = np.float32(1)
-        unit[i] = one
-        for j in range(x.shape[1]):
-            integers[i, j] = np.rint(x[i, j] / one)
+        if not unit_row(x[i], out[i]):
+            for j in range(x.shape[1]):
+                out[i, j] = np.nan
+
+
+@kernel
+def _rounded(x: Any, bits: Any, most: Any, integers: Any, unit: Any, start: int, stop: int) -> None:
+    for i in range(start, stop):
+        round_row(x[i], bits[i], most, unit[i : i + 1], integers[i])
 
 
 def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
@@ -33,3 +77,10 @@ def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16
     integers, unit = np.empty(x.shape, dtype=np.int16), np.empty(len(x), dtype=np.float32)
     over_rows(_rounded, len(x), x.shape[1] * 0.3, rows, rows.view(np.int32), np.float32(most), integers, unit)
     return integers, unit
+
+
+def units(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Divide rows by their lengths; see :attr:`hdc.kernels.SearchKernels.units`."""
+    out = np.empty(x.shape, dtype=np.float32)
+    over_rows(_units, len(x), x.shape[1] * 0.5, frozen(x, np.float32, *x.shape), out)
+    return out

@@ -17,11 +17,11 @@ Rows are taken in tiles that stay in the first-level cache while every query pas
 import math
 from functools import partial
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import over_rows, run, slices
 from hdc.backends.numba_kernels.simd import (
     LANES,
@@ -37,7 +37,7 @@ from hdc.backends.numba_kernels.simd import (
     splat,
     store,
 )
-from hdc.backends.numba_kernels.topk import ID_BITS, Pairs, merge, new_heaps, replace_worst
+from hdc.backends.numba_kernels.topk import ID_BITS, LOW, WORST, Pairs, merge, new_heaps, replace_worst, sort_heap
 from hdc.words import Words
 
 TILE_WORDS = 2048
@@ -56,12 +56,12 @@ SMALL = 1 << 12
 Counts = npt.NDArray[np.int32]
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _counted(rows: Pointer, at: int, flip: Vector, take: Vector) -> Vector:
     return ctpop((load(rows, at) ^ flip) & take)
 
 
-@numba.njit(cache=True)
+@kernel
 def _eight_counts(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> Vector:
     """Return in lane l the count of row l of eight, at ``rows[at:]``, for the query at ``masks[query:]``."""
     c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = splat(0)
@@ -83,7 +83,7 @@ def _eight_counts(rows: Pointer, at: int, words: int, masks: Pointer, query: int
     return pair_sums(low, high, 4)
 
 
-@numba.njit(cache=True)
+@kernel
 def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> np.int64:
     """Return the count of the row at ``rows[at:]``."""
     count = np.uint64(0)
@@ -97,7 +97,7 @@ def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -
     return np.int64(count)
 
 
-@numba.njit(cache=True)
+@kernel
 def interleave(items: Words, begin: int, stop: int, words: int, block: Words) -> None:
     """Put word w of rows ``begin + 8 g`` to ``begin + 8 g + 7`` in ``block[8 (words g + w):]``."""
     rows = pointer(items)
@@ -108,7 +108,7 @@ def interleave(items: Words, begin: int, stop: int, words: int, block: Words) ->
                 block[to + w * LANES] = rows[row * words + w]
 
 
-@numba.njit(cache=True)
+@kernel
 def _in_eights(first: int, stop: int, n: int, words: int) -> int:
     """Return where the rows from ``first`` that may be read eight at a time end."""
     if words < LANES:
@@ -116,7 +116,7 @@ def _in_eights(first: int, stop: int, n: int, words: int) -> int:
     return first + max(stop - first, 0) // LANES * LANES
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count_rows(items: Words, n: int, words: int, masks: Words, counts: Counts, first: int, last: int) -> None:
     """Fill ``counts[:, first:last]`` for all queries: masks (q, 2 * words rounded up to chunks)."""
     rows, queries = pointer(items), pointer(masks)
@@ -135,14 +135,14 @@ def _count_rows(items: Words, n: int, words: int, masks: Words, counts: Counts, 
                 counts[q, row] = _one_count(rows, row * words, words, queries, q * size)
 
 
-@numba.njit(cache=True)
+@kernel
 def _offer(distance: np.int64, row: int, heap: Pairs) -> None:
     pair = distance << ID_BITS | row
     if pair < heap[0]:
         replace_worst(heap, pair)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _search_rows(items: Words, n: int, words: int, masks: Words, heaps: Pairs, first: int, last: int) -> None:
     """Search rows ``first`` to ``last - 1`` for every query; the heaps (q, k) keep what is best."""
     rows, queries = pointer(items), pointer(masks)
@@ -166,6 +166,28 @@ def _search_rows(items: Words, n: int, words: int, masks: Words, heaps: Pairs, f
                     worst = splat(heaps[q, 0] >> ID_BITS)
             for row in range(eights, stop):
                 _offer(_one_count(rows, row * words, words, queries, q * size), row, heaps[q])
+
+
+@kernel
+def _search_alone(
+    items: Words, n: int, words: int, queries: Words, distances: Counts, ids: npt.NDArray[np.int64]
+) -> None:
+    """Search all rows in one call, from masks to sorted results: what a single query waits for."""
+    k, last = distances.shape[1], max(words - LANES, 0)
+    masks = np.zeros((len(queries), (words + LANES - 1) // LANES * 2 * LANES), np.uint64)
+    heaps = np.full((len(queries), k), WORST, np.int64)
+    for q in range(len(queries)):
+        for w in range(words):
+            chunk = w // LANES
+            lane = 2 * LANES * chunk + w - min(LANES * chunk, last)
+            masks[q, lane] = queries[q, w]
+            masks[q, lane + LANES] = ~np.uint64(0)
+    _search_rows(items, n, words, masks, heaps, 0, n)
+    for q in range(len(queries)):
+        sort_heap(heaps[q])
+        for at in range(k):
+            distances[q, at] = np.int32(heaps[q, at] >> ID_BITS)
+            ids[q, at] = heaps[q, at] & LOW
 
 
 def _masks(flip: Words, take: Words) -> Words:
@@ -231,8 +253,12 @@ def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.
     (n, words), q = items.shape, len(queries)
     if q == 0:
         return np.empty((0, k), np.int32), np.empty((0, k), np.int64)
-    flat, masks = frozen(items, np.uint64, items.size), _masks(queries, ~np.zeros_like(queries))
-    parts = slices(n, q * words * WORD_TIME)
+    flat, parts = frozen(items, np.uint64, items.size), slices(n, q * words * WORD_TIME)
+    if len(parts) == 1:
+        distances, ids = np.empty((q, k), np.int32), np.empty((q, k), np.int64)
+        _search_alone(flat, n, words, frozen(queries, np.uint64, q, words), distances, ids)
+        return distances, ids
+    masks = _masks(queries, ~np.zeros_like(queries))
     heaps = new_heaps(len(parts), q, k)
     run([partial(_search_rows, flat, n, words, masks, heaps[i], *part) for i, part in enumerate(parts)])
     return merge(heaps, k)

@@ -50,6 +50,31 @@ def _transform(x: Any, rounds: int, scale: Any, scratch: Any) -> None:
 
 
 @kernel
+def apply_steps(
+    row: Any, moved: Any, scratch: Any, first: Any, middle: Any, index: Any, sign: Any, steps: int, scale: Any
+) -> None:
+    """Apply an operator, or, for negative steps, its inverse, ``abs(steps)`` times to a row, in place.
+
+    ``moved`` is another such row, ``scratch`` two rows of the length of the transform, and ``scale`` one over the
+    root of that length.
+    """
+    dim, size = len(first), scratch.shape[1]
+    rounds = 0
+    while 1 << rounds < size:
+        rounds += 1
+    for _ in range(abs(steps)):
+        for j in range(dim):
+            moved[j] = row[j] * first[j] if steps > 0 else row[index[j]] * sign[j]
+        _transform(moved[:size] if steps > 0 else moved[dim - size :], rounds, scale, scratch)
+        if size < dim:
+            for j in range(dim):
+                moved[j] *= middle[j]
+            _transform(moved[dim - size :] if steps > 0 else moved[:size], rounds, scale, scratch)
+        for j in range(dim):
+            row[j] = moved[index[j]] * sign[j] if steps > 0 else moved[j] * first[j]
+
+
+@kernel
 def _hadamard(
     x: Any,
     first: Any,
@@ -57,30 +82,21 @@ def _hadamard(
     index: Any,
     sign: Any,
     steps: int,
-    rounds: int,
     scale: Any,
     out: Any,
     start: int,
     stop: int,
 ) -> None:
-    """Apply an operator, or, for negative steps, its inverse, ``abs(steps)`` times to rows."""
-    dim, size = len(first), 1 << rounds
+    dim = len(first)
+    size = 1
+    while 2 * size <= dim:
+        size *= 2
     scratch = np.empty((2, size), dtype=x.dtype)
     moved = np.empty(dim, dtype=x.dtype)
     for i in range(start, stop):
-        row = out[i]
         for j in range(dim):
-            row[j] = x[i, j]
-        for _ in range(abs(steps)):
-            for j in range(dim):
-                moved[j] = row[j] * first[j] if steps > 0 else row[index[j]] * sign[j]
-            _transform(moved[:size] if steps > 0 else moved[dim - size :], rounds, scale, scratch)
-            if size < dim:
-                for j in range(dim):
-                    moved[j] *= middle[j]
-                _transform(moved[dim - size :] if steps > 0 else moved[:size], rounds, scale, scratch)
-            for j in range(dim):
-                row[j] = moved[index[j]] * sign[j] if steps > 0 else moved[j] * first[j]
+            out[i, j] = x[i, j]
+        apply_steps(out[i], moved, scratch, first, middle, index, sign, steps, scale)
 
 
 @kernel
@@ -118,5 +134,5 @@ def hadamard(
     tables += [frozen(index, np.int64, dim), frozen(sign, native, dim)]
     out = np.empty(rows.shape, dtype=native)
     time = abs(steps) * dim * (0.1 * rounds + 2)
-    over_rows(_hadamard, len(rows), time, rows, *tables, steps, rounds, native.type(2.0 ** (-rounds / 2)), out)
+    over_rows(_hadamard, len(rows), time, rows, *tables, steps, native.type(2.0 ** (-rounds / 2)), out)
     return out.reshape(x.shape)

@@ -62,6 +62,19 @@ def rounded(x: Tensor, most: int) -> tuple[Tensor, Tensor]:
     return (x / unit[:, None]).round().to(torch.int16, memory_format=torch.contiguous_format), unit
 
 
+def units(x: Tensor) -> Tensor:
+    """Divide rows by their lengths, from integers whose squares float64 adds exactly."""
+    if x.shape[1] == 0 or len(x) == 0:
+        return x.clone(memory_format=torch.contiguous_format)
+    wide = x.to(torch.float64)
+    exponents = torch.frexp(wide.abs().amax(dim=1))[1]
+    up = torch.exp2(((53 - x.shape[1].bit_length()) // 2 - exponents).to(torch.float64))[:, None]
+    lengths = (wide * up).round().square().sum(dim=1, keepdim=True).sqrt() / up
+    lengths = torch.where(lengths == 0, torch.ones_like(lengths), lengths)
+    lengths[~x.isfinite().all(dim=1)] = torch.nan
+    return (wide / lengths).to(torch.float32, memory_format=torch.contiguous_format)
+
+
 def plane_sums(queries: Tensor, items: Tensor) -> Tensor:
     """Weigh the shared ones of each plane, the heaviest negative."""
     planes = items.shape[1]

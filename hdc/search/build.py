@@ -112,7 +112,7 @@ class Build:
         for _ in range(ATTEMPTS):
             self.folder.mkdir(exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
-                return WriterLock(self.folder)
+                return WriterLock(self.folder, f"{self.output} is being built by {{holder}}; wait until it is done")
         raise BlockingIOError(errno.EAGAIN, "is being built by another process; try again", str(self.output))
 
     def begin(self, task: Mapping[str, Any], *, keep: Sequence[str] = ()) -> str | None:

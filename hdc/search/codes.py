@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from hdc.search.live import positions_of
 from hdc.search.measures import Distances, Floats, Ids, Measure, nearest_of
 from hdc.search.options import PER_HIT, Options
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 from hdc.words import Words
 
 CODES, SCALE, CELLS = "codes", "scale", "cells"
@@ -59,7 +60,7 @@ class CodeRows:
 
     def compare(self, queries: Words, ids: Ids, k: int) -> tuple[Distances, Ids]:
         """Return the k nearest of each query's own candidates, by all planes; -1 is none."""
-        positions = self.snapshot.positions_of(ids)
+        positions = positions_of(self.snapshot, ids)
         distances = np.full(ids.shape, self.measure.farthest, dtype=self.measure.dtype)
         for q, there in enumerate(ids >= 0):
             if there.any():

@@ -1,26 +1,26 @@
 """The engine under every index: codes, then estimates, then exact comparison, over snapshots that never change."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc.search.codes import candidates_of
+from hdc.search.live import positions_of
 from hdc.search.measures import Distances, Floats, Ids, nearest_of
 from hdc.search.once import BuildLock
 from hdc.search.options import Options
+from hdc.search.partition import FEW_ROWS
 from hdc.search.searcher import Prepared, Searcher
-from hdc.search.snapshot import Snapshot, snapshot_of
-from hdc.store import Store
+from hdc.store import Snapshot, Store
 
 Exact = Callable[[Snapshot, Ids], Floats]
 """Compares candidates: takes a snapshot and (q, c) positions in it, -1 for none; returns (q, c) float32 distances."""
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(NamedTuple):
     """One search, on what its snapshot holds from beginning to end.
 
     Attributes
@@ -41,6 +41,11 @@ class Search:
     options: Options
     allowed: Ids | None
 
+    @property
+    def among_few(self) -> bool:
+        """Whether only few rows are allowed, which are found wherever they are."""
+        return self.allowed is not None and len(self.allowed) <= FEW_ROWS
+
     def run(self, queries: Any, exact: Exact | None = None) -> tuple[Distances, Ids]:
         """Return distances and ids as :meth:`Prepared.search`, in the order of the exact step if there is one.
 
@@ -58,7 +63,7 @@ class Search:
         options = replace(self.options, candidates=self.candidates)
         _, ids = self.prepared.search(queries, self.candidates, options, self.allowed)
         snapshot = self.prepared.snapshot
-        distances = exact(snapshot, snapshot.positions_of(ids))
+        distances = exact(snapshot, positions_of(snapshot, ids))
         return nearest_of(np.where(ids < 0, np.float32(np.inf), distances), ids, self.k)
 
 
@@ -88,7 +93,7 @@ class Engine:
     @property
     def snapshot(self) -> Snapshot:
         """What the store holds now."""
-        return snapshot_of(self.store)
+        return self.store.snapshot
 
     def prepared(self) -> Prepared:
         """Return what the newest snapshot is searched with: the same object until the store changes."""

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from hdc.kernels import SearchIndex
 from hdc.search.codes import CodeRows, joined
+from hdc.search.live import alive, live
 from hdc.search.measures import FEW, Distances, Hamming, Ids, Measure, planes_index
 from hdc.search.once import BuildLock
 from hdc.search.options import FlatOptions
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 from hdc.words import Words
 
 WORN = 8
@@ -40,7 +41,7 @@ class Flat:
         rows = CodeRows.of(snapshot, self.measure)
         if previous is not None and previous.snapshot.edition == snapshot.edition:
             main, odd = _sorted_out(snapshot, previous.main, previous.odd, previous.snapshot.count)
-            if WORN * (len(odd) + (~snapshot.alive[main]).sum()) <= len(main):
+            if WORN * (len(odd) + (~alive(snapshot)[main]).sum()) <= len(main):
                 return FlatRows(rows, main, odd, previous.planes)
         return FlatRows(rows, *_sorted_out(snapshot, NO_ROWS, NO_ROWS, 0), self._no_planes)
 
@@ -48,14 +49,14 @@ class Flat:
 def _sorted_out(snapshot: Snapshot, main: Ids, odd: Ids, seen: int) -> tuple[Ids, Ids]:
     """Return the positions in order of ids, and the live ones that are out of order, from those of ``seen`` rows."""
     ids = snapshot.ids
-    new = seen + np.flatnonzero(snapshot.alive[seen:])
+    new = live(snapshot, seen)
     if seen == 0:
         new = new[np.argsort(ids[new], kind="stable")]
     last = ids[main[-1]] if len(main) else -1
     highest = np.maximum.accumulate(np.concatenate([[last], ids[new]]))[:-1]
     ordered = ids[new] > highest
     odd = np.concatenate([odd, new[~ordered]])
-    return np.concatenate([main, new[ordered]]), odd[snapshot.alive[odd]]
+    return np.concatenate([main, new[ordered]]), odd[alive(snapshot)[odd]]
 
 
 class Planes:
@@ -102,14 +103,14 @@ class FlatRows:
     def __init__(self, rows: CodeRows, main: Ids, odd: Ids, planes: Planes) -> None:
         self.main, self.odd = main, odd
         self._rows, self._planes = rows, planes.fork()
-        self._live = rows.snapshot.alive[main]
+        self._live = alive(rows.snapshot)[main]
         self._living = int(self._live.sum())
-        self._whole = len(main) == rows.snapshot.count and bool((np.diff(main) == 1).all())
         self._hamming = isinstance(rows.measure, Hamming)
-        self._in_order = rows
-        if not self._whole and not self._hamming:
-            scale = None if rows.scale is None else rows.scale[main]
-            self._in_order = CodeRows(rows.snapshot, rows.measure, rows.codes[main], scale)
+        self._together = bool((np.diff(main) == 1).all())
+        first = int(main[0]) if len(main) else 0
+        chosen = slice(first, first + len(main)) if self._together else main
+        self._codes = rows.codes[chosen] if self._together or not self._hamming else None
+        self._scale = None if rows.scale is None else rows.scale[chosen]
 
     @property
     def snapshot(self) -> Snapshot:
@@ -144,21 +145,22 @@ class FlatRows:
 
     def _find(self, queries: Words, k: int) -> tuple[Distances, Ids]:
         """Return the k nearest of the main rows, dead ones too, as distances and places among them."""
-        if self._hamming and not (self._whole and len(queries) <= FEW and len(self._planes) == 0):
+        few = len(queries) <= (FEW if len(self._planes) == 0 else 1)
+        if self._codes is None or (self._hamming and not few):
             distances, rows = self._planes.of(self._rows.first_planes, self.main).search(queries[:, 0], k)
             return distances, rows
-        return self._rows.measure.top_k(queries, self._in_order.codes, self._in_order.scale, k)
+        return self._rows.measure.top_k(queries, self._codes, self._scale, k)
 
 
-def _alive(find: Find, live: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
+def _alive(find: Find, living: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
     """Return the k nearest live rows, asking for more until so many are there."""
-    n = len(live)
+    n = len(living)
     wider = min(n, 2 * k + 16)
     while True:
         distances, rows = find(wider)
-        alive = live[rows]
-        if wider == n or (alive.sum(axis=1) >= k).all():
+        found = living[rows]
+        if wider == n or (found.sum(axis=1) >= k).all():
             break
         wider = min(n, 2 * wider)
-    order = np.argsort(~alive, axis=1, kind="stable")[:, :k]
+    order = np.argsort(~found, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)

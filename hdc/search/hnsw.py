@@ -20,9 +20,10 @@ from hdc import files
 from hdc.dispatch import threads
 from hdc.errors import BackendUnavailableError, FileFormatError
 from hdc.search.codes import CodeRows, candidates_of, joined
+from hdc.search.live import alive, live
 from hdc.search.measures import Distances, Hamming, Ids, Measure
 from hdc.search.options import HNSWOptions
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 from hdc.words import WORD_BITS, Words, word_count
 
 KIND = "hnsw-graph"
@@ -180,12 +181,13 @@ class Graphs:
         """Bring the graph up to date, or leave new rows as a tail and dead ones as nodes that are left out."""
         rows = CodeRows.of(snapshot, self.measure)
         graph, known = self._followed(rows, previous)
-        fresh = np.flatnonzero(snapshot.alive & ~known)
-        nodes = np.sort(snapshot.ids[known & snapshot.alive])
+        living = alive(snapshot)
+        fresh = np.flatnonzero(living & ~known)
+        nodes = np.sort(snapshot.ids[known & living])
         gone = np.setdiff1d(graph.nodes, nodes, assume_unique=True)
         if len(fresh) + len(gone) > max(LEAST_TAIL if len(graph) else 0, len(graph) // TAIL):
             graph = graph.updated(gone, snapshot.ids[fresh], rows.first_planes[fresh])
-            return GraphRows(rows, graph, snapshot.alive.copy(), NO_ROWS, NO_ROWS)
+            return GraphRows(rows, graph, living, NO_ROWS, NO_ROWS)
         return GraphRows(rows, graph, known, gone, fresh)
 
     def _followed(self, rows: CodeRows, previous: "GraphRows | None") -> tuple[Graph, npt.NDArray[np.bool_]]:
@@ -201,7 +203,7 @@ class Graphs:
         graph = previous.graph
         if previous.snapshot.edition == snapshot.edition:
             return graph, np.concatenate([previous.known, np.zeros(snapshot.count - len(previous.known), dtype=bool)])
-        there = np.flatnonzero(previous.known & previous.snapshot.alive)
+        there = np.flatnonzero(previous.known & alive(previous.snapshot))
         ids = previous.snapshot.ids[there]
         order = np.argsort(ids)
         return graph, _known(rows, ids[order], previous.rows.first_planes[there[order]])
@@ -226,11 +228,11 @@ def digest_of(codes: Words) -> str:
 
 def _restored(rows: CodeRows, graph: Graph, digest: str) -> npt.NDArray[np.bool_]:
     """Return which rows a graph from a file has: all live ones, where nothing has changed since it was written."""
-    live = np.flatnonzero(rows.snapshot.alive)
-    live = live[np.argsort(rows.snapshot.ids[live])]
-    same = np.array_equal(rows.snapshot.ids[live], graph.nodes)
-    if same and digest_of(rows.first_planes[live]) == digest:
-        return rows.snapshot.alive.copy()
+    chosen = live(rows.snapshot)
+    chosen = chosen[np.argsort(rows.snapshot.ids[chosen])]
+    same = np.array_equal(rows.snapshot.ids[chosen], graph.nodes)
+    if same and digest_of(rows.first_planes[chosen]) == digest:
+        return alive(rows.snapshot)
     return _known(rows, graph.nodes, graph.codes())
 
 
@@ -238,11 +240,11 @@ def _known(rows: CodeRows, nodes: Ids, codes: Words) -> npt.NDArray[np.bool_]:
     """Return which rows are nodes, ascending ids, of the same codes."""
     known = np.zeros(rows.snapshot.count, dtype=bool)
     if len(nodes):
-        live = np.flatnonzero(rows.snapshot.alive)
-        place = np.minimum(np.searchsorted(nodes, rows.snapshot.ids[live]), len(nodes) - 1)
-        there = nodes[place] == rows.snapshot.ids[live]
-        there[there] = (rows.first_planes[live[there]] == codes[place[there]]).all(axis=1)
-        known[live[there]] = True
+        chosen = live(rows.snapshot)
+        place = np.minimum(np.searchsorted(nodes, rows.snapshot.ids[chosen]), len(nodes) - 1)
+        there = nodes[place] == rows.snapshot.ids[chosen]
+        there[there] = (rows.first_planes[chosen[there]] == codes[place[there]]).all(axis=1)
+        known[chosen[there]] = True
     return known
 
 

@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.errors import ParameterError
+from hdc.search.live import live
 from hdc.search.measures import Ids
 from hdc.store import Store
 
@@ -48,8 +50,8 @@ class Index(ABC):
 
     def ids(self) -> Ids:
         """Return the ids of all rows, ascending: ``(len(index),)`` int64."""
-        ids, alive = self.store.ids(), self.store.alive()
-        return np.sort(ids if alive is None else ids[alive])
+        snapshot = self.store.snapshot
+        return np.sort(snapshot.ids[live(snapshot)])
 
     def find(self, key: str) -> int | None:
         """Return the id of the row with a key, or None."""
@@ -63,7 +65,19 @@ class Index(ABC):
         ParameterError
             If there is no row of an id.
         """
-        return [None if number < 0 else self.store.key(number) for number in np.ravel(ids).tolist()]
+        asked, snapshot = checks.ids(ids).ravel(), self.store.snapshot
+        there = asked >= 0
+        try:
+            found = snapshot.keys(snapshot.positions(asked[there]))
+        except ParameterError:
+            self._check_ids(asked[there])
+            raise
+        if there.all():
+            return found
+        keys: list[str | None] = [None] * len(asked)
+        for place, key in zip(np.flatnonzero(there).tolist(), found, strict=True):
+            keys[place] = key
+        return keys
 
     def document(self, number: int) -> Any:
         """Return the document of a row, None where it has none.
@@ -95,12 +109,13 @@ class Index(ABC):
         condition : function of a document
             Must leave the document as it is.
         """
-        ids = self.ids()
-        passed = []
-        for start in range(0, len(ids), FILTERED):
-            part = ids[start : start + FILTERED]
-            passed.append(part[[bool(condition(document)) for document in self.documents(part)]])
-        return np.concatenate([np.empty(0, np.int64), *passed])
+        snapshot = self.store.snapshot
+        rows, passed = live(snapshot), []
+        for start in range(0, len(rows), FILTERED):
+            part = rows[start : start + FILTERED]
+            documents = map(self._document, snapshot.documents(part))
+            passed.append(part[[bool(condition(document)) for document in documents]])
+        return np.sort(snapshot.ids[np.concatenate([np.empty(0, np.int64), *passed])])
 
     # ------------------------------------------------------------------ changes
 

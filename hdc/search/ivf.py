@@ -18,7 +18,7 @@ from hdc.search.kmeans import as_bytes, sampled, spherical_means
 from hdc.search.measures import Distances, Hamming, Ids, Measure
 from hdc.search.options import IVFOptions
 from hdc.search.partition import FEW_ROWS, Grouping, Partition
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 from hdc.words import Words, pack, unpack
 
 PART = 1 << 20

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from hdc.errors import FileFormatError
 from hdc.search.codes import mask
+from hdc.search.live import live
 from hdc.search.measures import Ids
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 
 TAIL = 8
 """Lists are made anew when more than a TAIL-th of the rows came after they were made."""
@@ -84,7 +85,7 @@ class Grouping:
 
     def live(self, start: int) -> Part:
         """Group the live rows from a position on."""
-        return self.part(start + np.flatnonzero(self.snapshot.alive[start:]))
+        return self.part(live(self.snapshot, start))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ class Partition:
         ):
             return cls(grouping, (grouping.live(0),), snapshot.count)
         main, stop = previous.parts[0], previous.stop
-        main = replace(main, ids=main.only(snapshot.alive))
+        main = main if snapshot.alive is None else replace(main, ids=main.only(snapshot.alive))
         return cls(grouping, (main, grouping.live(stop)) if stop < snapshot.count else (main,), stop)
 
     def among(self, allowed: Ids | None) -> tuple[tuple[Part, ...], bool]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hdc.errors import DimensionError, DTypeError, ParameterError
 from hdc.kernels import SearchKernels
 from hdc.search.measures import Floats, Ids
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 
 BLOCK_FLOATS = 1 << 22
 """Numbers of originals that are compared at a time (16 MiB)."""
@@ -68,7 +68,8 @@ class Originals:
         positions : (q, c) int64 array
             -1 for none.
         """
-        kept = snapshot.checked(ORIGINALS, positions)
+        kept = snapshot.raw(ORIGINALS)
+        snapshot.check(ORIGINALS, positions[positions >= 0])
         if self.dtype == "int8":
             return 1 - _byte_cosines(kernels, queries, kept, positions)
         return 1 - _float_cosines(queries, kept, positions)

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hdc.search.measures import Distances, Ids
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 
 
 class Prepared(Protocol):

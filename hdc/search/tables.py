@@ -8,9 +8,10 @@ import numpy.typing as npt
 
 from hdc.kernels import TableKernels
 from hdc.search.codes import CODES
+from hdc.search.live import live
 from hdc.search.measures import Distances, Floats, Ids
 from hdc.search.options import FlatOptions
-from hdc.search.snapshot import Snapshot
+from hdc.store import Snapshot
 from hdc.words import Words
 
 TABLE_BYTES = 1 << 26
@@ -43,11 +44,11 @@ class Tables:
 
     def prepared(self, snapshot: Snapshot, previous: "TableRows | None") -> "TableRows":
         """Put the live rows in order of their ids."""
-        live = np.flatnonzero(snapshot.alive)
-        live = live[np.argsort(snapshot.ids[live], kind="stable")]
-        codes, model = snapshot.rows(CODES)[live], self.model
+        rows = live(snapshot)
+        rows = rows[np.argsort(snapshot.ids[rows], kind="stable")]
+        codes, model = snapshot.rows(CODES)[rows], self.model
         held = model.sign_bytes(codes), model.scale(codes), model.offset(codes)
-        return TableRows(snapshot, model, self.kernels, live, snapshot.ids[live], *held)
+        return TableRows(snapshot, model, self.kernels, rows, snapshot.ids[rows], *held)
 
 
 @dataclass(frozen=True, eq=False)

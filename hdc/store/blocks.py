@@ -101,9 +101,9 @@ class Checked:
         length = len(content)
         if self.whole >= length:
             return
-        if len(self._right) < len(sums):
-            self._right = np.concatenate([self._right, np.zeros(len(sums) - len(self._right), np.int64)])
-        right = self._right
+        right = self._right  # once: another thread may put a shorter one in its place
+        if len(right) < len(sums):
+            right = self._right = np.concatenate([right, np.zeros(len(sums) - len(right), np.int64)])
         asked = np.arange(self.whole // BLOCK, len(sums)) if blocks is None else blocks
         needed = np.minimum(length - asked * BLOCK, BLOCK)
         for block in asked[right[asked] < needed].tolist():

@@ -15,6 +15,8 @@ from hdc.store import disk
 
 NAME = "lock"
 
+_ADVICE = "wait until it is done, or open it for reading"
+
 WORDS = 1
 """Where the holder's name begins in the file: Windows lets nobody read the first byte, which is what is locked."""
 
@@ -28,6 +30,8 @@ class WriterLock:
     ----------
     folder : Path
         Exists.
+    refusal : str, optional
+        What a second holder is told, with ``{holder}`` for who holds the lock.
 
     Raises
     ------
@@ -39,19 +43,17 @@ class WriterLock:
         If the lock's file cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, refusal: str = "") -> None:
         self._file = -1
         _HELD.add(self)
         try:
             while True:
                 self._file = disk.open_file(folder / NAME, write=True)
                 if not _locked(self._file, folder):
-                    holder = disk.read_at(self._file, 1000, WORDS).decode("utf-8", "replace").strip()
-                    raise BlockingIOError(
-                        errno.EAGAIN,
-                        f"{folder} is being written by {holder or 'a process that has not named itself yet'}; "
-                        "wait until it is done, or open it for reading",
-                    )
+                    named = disk.read_at(self._file, 1000, WORDS).decode("utf-8", "replace").strip()
+                    holder = named or "a process that has not named itself yet"
+                    told = refusal or f"{folder} is being written by {{holder}}; {_ADVICE}"
+                    raise BlockingIOError(errno.EAGAIN, told.replace("{holder}", holder))
                 if disk.is_at(self._file, folder / NAME):
                     break
                 self._drop()  # the folder was replaced between opening the file and locking it

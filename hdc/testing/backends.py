@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from hdc.dispatch import backend as find_backend
-from hdc.kernels import Array, Backend
+from hdc.kernels import Array, Backend, CodeLists, EstimatePart, EstimatePlan, ListKernels, Rotation
 from hdc.testing.laws import assert_same
 from hdc.words import mask_tail, word_count
 
@@ -91,6 +91,10 @@ SEARCH_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] =
     "rounded": [
         lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32), 7),
         lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32) * np.float32(1e-39), 32767),
+    ],
+    "units": [
+        lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32),),
+        lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32) * np.float32(1e-39),),
     ],
 }
 """Arguments of each search kernel, likewise."""
@@ -287,5 +291,27 @@ def _check_lists(backend: Backend, reference: Backend) -> None:
             assert len(held) == len(ids), f"length {len(held)} of {len(ids)} rows"
             asked = numbers, factors, lists, base, ids, k
             _compare(held.search(*asked), known.search(*asked))
+            whole = _whole_searches(np.random.default_rng(dim), dim, centroids, ids)
+            _compare(whole(backend.lists, held), whole(reference.lists, known))
         except AssertionError as error:
             raise KernelError(f"lists of backend {backend.name!r}, dim {dim}: {error}") from error
+
+
+def _whole_searches(rng: np.random.Generator, dim: int, centroids: Array, ids: Array) -> Callable[..., Any]:
+    """Return what searches rows in eight lists with the kernels of a backend, with originals and without."""
+    signs, order = rng.choice(np.array([-1, 1], dtype=np.int8), (3, dim)), rng.permutation(dim)
+    rotation = Rotation(signs[0], signs[1], order, signs[2], 2)
+    originals = rng.integers(-127, 128, (len(ids), dim)).astype(np.int8)
+    mean = rng.integers(-99, 99, dim).astype(np.int16), 1e-4
+    lengths, queries = np.ones(8, np.float32), rng.standard_normal((5, dim), dtype=np.float32)
+
+    def whole(kernels: ListKernels, codes: CodeLists) -> tuple[Array, ...]:
+        found: list[Array] = []
+        directions, part = kernels.centroids(centroids[:8]), EstimatePart(codes, np.arange(len(ids)), ids)
+        for kept in (originals, None):
+            plan = EstimatePlan(rotation, directions, lengths, mean, [part], kept)
+            scores, best, read = kernels.estimate_search(plan).search(queries, 3, 6, 9)
+            found += scores, best, np.sort(read, axis=1)
+        return tuple(found)
+
+    return whole

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.accumulator import Accumulator
+from hdc.checks import instance, known
 from hdc.dtypes import is_array
 from hdc.errors import (
     DimensionError,
@@ -23,7 +24,6 @@ from hdc.errors import (
     HDCError,
     MismatchError,
     ParameterError,
-    UnknownNameError,
     UnsupportedError,
 )
 from hdc.kernels import Array
@@ -71,8 +71,8 @@ def check_law(vsa: VSA, law: str) -> Outcome:
     UnknownNameError
         If there is no such law.
     """
-    if law not in LAWS:
-        raise UnknownNameError(f"unknown law {law!r}; known: {', '.join(LAWS)}")
+    known(law, "law", LAWS)
+    instance(vsa, "vsa", VSA)
     try:
         reason = LAWS[law](vsa)
     except Exception as error:
@@ -140,7 +140,10 @@ def _assert_mean(sample: npt.NDArray[Any], expected: float, what: str) -> None:
 
 
 def _pair_similarities(vsa: VSA, a: Array, b: Array) -> npt.NDArray[np.float64]:
-    return np.array([float(vsa.similarity(x, y)) for x, y in zip(a, b, strict=True)])
+    """Return the similarity of each row of ``a`` with the same row of ``b``, from small square batches."""
+    together = 16
+    squares = (_host(vsa, vsa.similarity(a[i : i + together], b[i : i + together])) for i in range(0, len(a), together))
+    return np.concatenate([np.diagonal(square) for square in squares]).astype(np.float64)
 
 
 def _raises(expected: type[Exception], call: Callable[[], Any], what: str) -> None:

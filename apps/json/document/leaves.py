@@ -6,12 +6,13 @@
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from hdc.apps.json.document.constant import Constant
 from hdc.apps.json.document.paths import Path, Step, show_path
-from hdc.apps.json.document.rules import Layout, Mode, resolved, steps
+from hdc.apps.json.document.rules import Layout, Mode
+from hdc.apps.json.document.structure import ANYWHERE, ARRAY, bound, leaf_value
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.errors import ParameterError
 
@@ -20,9 +21,6 @@ NODE_BYTES = 1 << 10
 
 LEAF_BYTES = 1 << 8
 """What a leaf is taken to hold besides the characters of its value."""
-
-ARRAY = (list, tuple)
-"""Types of arrays: as a tuple, for ``isinstance`` is several times slower with a union."""
 
 _SCALARS = frozenset({str, int, float, type(None)})
 
@@ -120,7 +118,7 @@ class _Leaves(_Table):
 
     def __missing__(self, value: Any) -> int:
         if isinstance(value, float):
-            leaf_value(value, self.node)  # raises where it is not finite
+            leaf_value(value, self.node.path())  # raises where it is not finite
         number = self[value] = self.table.add_leaf(self.node, value) if self.node.factor else -1
         return number
 
@@ -182,10 +180,16 @@ class LeafTable:
                 else:
                     visit(keys[key], item, found)
         elif isinstance(value, ARRAY) and value:
-            for child, item in _bound(node, value):
-                self._walk(child, item, found)
+            visit, places = self._walk, bound(value, node.mode)
+            if places is None:
+                anywhere = node.items[ANYWHERE]
+                for item in value:
+                    visit(anywhere, item, found)
+            else:
+                for step, item in places:
+                    visit(node.items[step], item, found)
         else:
-            found.append(node.leaves[value if type(value) in _SCALARS else leaf_value(value, node)])
+            found.append(node.leaves[value if type(value) in _SCALARS else leaf_value(value, node.path())])
 
     def count_node(self) -> int:
         """Return the number of a new node."""
@@ -201,35 +205,3 @@ class LeafTable:
         self.factors.append(node.factor)
         self.held += LEAF_BYTES + (4 * len(value) if isinstance(value, str) else 0)
         return len(self.values) - 1
-
-
-def _bound(node: Node, items: Sequence[Any]) -> list[tuple[Node, Any]]:
-    """Return the items of an array, each with the nodes that it is bound by."""
-    mode = resolved(node.mode, items)
-    if mode == "bag":
-        anywhere = node.items[None, 1.0]
-        return [(anywhere, item) for item in items]
-    return [(node.items[step], item) for position, item in enumerate(items) for step in steps(position, mode)]
-
-
-def leaf_value(value: Any, node: Node | None = None) -> Any:
-    """Return what stands for a scalar or an empty container in a leaf.
-
-    Raises
-    ------
-    ParameterError
-        If ``value`` is of no JSON type, or not finite.
-    """
-    if isinstance(value, bool):
-        return Constant.TRUE if value else Constant.FALSE
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float) and value - value == 0:
-        return value
-    if isinstance(value, dict):
-        return Constant.EMPTY_OBJECT
-    if isinstance(value, list | tuple):
-        return Constant.EMPTY_ARRAY
-    place = show_path(node.path()) if node else "document"
-    what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
-    raise ParameterError(f"{place}: {what} is no JSON value; use str, int, float, bool, None, dict or list")

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import words
-from hdc.dispatch import backend
+from hdc.kernels import BitKernels
 
 Scores: TypeAlias = npt.NDArray[np.float32]
 
@@ -28,12 +28,18 @@ BLOCK = 1 << 18
 
 
 def by_nearness(
-    arrays: dict[str, npt.NDArray[Any]], rows: npt.NDArray[np.int64], query: Scores, estimate: Estimate, first: int
+    bits: BitKernels,
+    arrays: dict[str, npt.NDArray[Any]],
+    rows: npt.NDArray[np.int64],
+    query: Scores,
+    estimate: Estimate,
+    first: int,
 ) -> Iterator[tuple[npt.NDArray[np.int64], Scores]]:
     """Yield rows and their scores in portions: the first ``first`` by sign bits, best first, then the others.
 
     Parameters
     ----------
+    bits : BitKernels
     arrays : dict of arrays
         As :class:`Rows` has them.
     rows : (n,) int64 array
@@ -49,7 +55,7 @@ def by_nearness(
     scores : (m,) float32 array
     """
     if len(rows) > first:
-        estimates = _by_signs(arrays, query, estimate)[rows]
+        estimates = _by_signs(bits, arrays, query, estimate)[rows]
         rows = rows[np.lexsort((rows, -estimates))]
     starts = [0, *range(first, len(rows), PORTION)]
     for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
@@ -60,7 +66,7 @@ def by_nearness(
         yield portion[order], scores[order]
 
 
-def _by_signs(arrays: dict[str, npt.NDArray[Any]], query: Scores, estimate: Estimate) -> Scores:
+def _by_signs(bits: BitKernels, arrays: dict[str, npt.NDArray[Any]], query: Scores, estimate: Estimate) -> Scores:
     """Return the scores of all rows, estimated from their sign bits: ``(n,)``.
 
     The query is rounded to 16 levels, odd multiples of half a step, which are sums of four sign vectors; so its dot
@@ -71,11 +77,10 @@ def _by_signs(arrays: dict[str, npt.NDArray[Any]], query: Scores, estimate: Esti
     levels = np.clip(np.floor(query / step) + 2 ** (PLANES - 1), 0, 2**PLANES - 1).astype(np.uint8)
     planes = np.stack([words.pack((levels >> plane & 1).astype(np.bool_)) for plane in range(PLANES)])
     weights = step / 2 * np.float32(2) ** np.arange(PLANES, dtype=np.float32)
-    hamming = backend("auto").bits.hamming
     parts = [np.empty(0, dtype=np.float32)]
     for start in range(0, len(arrays["codes"]), BLOCK):
         block = slice(start, start + BLOCK)
-        dots = weights @ (dim - 2 * hamming(planes, arrays["codes"][block])).astype(np.float32)
+        dots = weights @ (dim - 2 * bits.hamming(planes, arrays["codes"][block])).astype(np.float32)
         scales = arrays["scales"][block]
         parts.append(estimate(dots * scales[:, 2], scales))
     return np.concatenate(parts)

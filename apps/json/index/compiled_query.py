@@ -1,19 +1,254 @@
-"""A query made into functions that add up what documents hold of it, leaf by leaf, and remember what they met."""
+"""A query taken apart once into objects, arrays and leaves, each of which says how much of it a document holds.
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+Each leaf of the query asks with its weight (the sum of its squared atom weights) and gets the part of it that
+the document's value at the same path shares. An item of an array is looked for as a whole: the query's
+``{"label": "Seizure", "excluded": true}`` must be found in one item, the best one.
 
-from hdc.apps.json.document.leaves import leaf_value
+A part answers in two ways: :meth:`Part.weigher` makes a function that only adds up, for hundreds of documents a
+query; :meth:`Part.trace` also says which leaf met what, for the few that are explained.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, TypeAlias
+
 from hdc.apps.json.document.paths import Path
 from hdc.apps.json.document.rules import Layout, Mode, overlap, resolved
+from hdc.apps.json.document.structure import ARRAY, CONTAINER, leaf_value
 from hdc.apps.json.values.values import Values
 
 Weigh: TypeAlias = Callable[[Any], float]
 """Returns the weight that a document's value at some path holds of the query's value there."""
 
 
-def compiled(query: Any, values: Values, layout: Layout, path: Path = ()) -> Weigh:
-    """Return the function that weighs documents against a query.
+class _Absent(Enum):
+    ABSENT = "-"
+
+
+ABSENT = _Absent.ABSENT
+"""Stands for a value where the document has none at the path."""
+
+
+class Met(NamedTuple):
+    """A leaf of the query, the value that it met in the document, and the weight that they share."""
+
+    leaf: "Leaf"
+    value: Any
+    weight: float
+
+
+Found: TypeAlias = tuple[float, list[Met]]
+"""The weight that a document holds of a part, and what each leaf of the part met."""
+
+
+class Part(ABC):
+    """A part of a query, at its path."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def leaves(self) -> Iterator["Leaf"]:
+        """Yield the leaves that weigh anything, in the order of the query."""
+
+    @abstractmethod
+    def weigher(self) -> Weigh | None:
+        """Return the function that weighs what stands at the part's path in documents; None where it is always 0."""
+
+    @abstractmethod
+    def trace(self, value: Any, kept: float = 1.0) -> Found:
+        """Return what the part finds in a document's value, :data:`ABSENT` where there is none.
+
+        Parameters
+        ----------
+        value : JSON value
+        kept : float
+            Part of the weight that the arrays above leave.
+        """
+
+
+@dataclass(slots=True, eq=False)
+class Leaf(Part):
+    """A scalar or an empty container.
+
+    Attributes
+    ----------
+    path : Path
+    value : str, int, float, None or Constant
+    factor : float
+        Squared weight of the path.
+    shared : function
+        Part of the value's weight that another value shares.
+    """
+
+    path: Path
+    value: Any
+    factor: float
+    shared: Weigh
+
+    def leaves(self) -> Iterator["Leaf"]:
+        """Yield the leaf itself."""
+        yield self
+
+    @property
+    def asked(self) -> float:
+        """The weight that the leaf asks with."""
+        return self.factor * self.shared(self.value)
+
+    def weigher(self) -> Weigh:
+        """Compare values, each once."""
+        shared, factor = self.shared, self.factor
+        met: dict[Any, float] = {}
+
+        def weigh_leaf(value: Any) -> float:
+            if value.__class__ is not str:
+                if isinstance(value, CONTAINER) and value:
+                    return 0.0
+                value = leaf_value(value)  # as True equals 1, and what is empty cannot be looked up
+            found = met.get(value)
+            if found is None:
+                found = met[value] = factor * shared(value)
+            return found
+
+        return weigh_leaf
+
+    def trace(self, value: Any, kept: float = 1.0) -> Found:
+        """Compare one value."""
+        if value is ABSENT or (isinstance(value, CONTAINER) and value):
+            return 0.0, [Met(self, ABSENT, 0.0)]
+        held = leaf_value(value)
+        weight = kept * (self.factor * self.shared(held))
+        return weight, [Met(self, held, weight)]
+
+
+@dataclass(slots=True, eq=False)
+class Object(Part):
+    """An object: a part for each key."""
+
+    parts: Mapping[str, Part]
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Yield the leaves of all parts."""
+        for part in self.parts.values():
+            yield from part.leaves()
+
+    def weigher(self) -> Weigh | None:
+        """Add up the parts of which the document has the key."""
+        pairs = [(key, weigh) for key, part in self.parts.items() if (weigh := part.weigher())]
+        if len(pairs) == 1:
+            ((only, weigh_only),) = pairs
+
+            def weigh_one(document: Any) -> float:
+                return weigh_only(document[only]) if isinstance(document, dict) and only in document else 0.0
+
+            return weigh_one
+
+        def weigh_object(document: Any) -> float:
+            total = 0.0
+            if isinstance(document, dict):
+                for key, weigh in pairs:
+                    if key in document:
+                        total += weigh(document[key])
+            return total
+
+        return weigh_object if pairs else None
+
+    def trace(self, value: Any, kept: float = 1.0) -> Found:
+        """Add up the parts."""
+        there = value if isinstance(value, dict) else {}
+        return _added([part.trace(there.get(key, ABSENT), kept) for key, part in self.parts.items()])
+
+
+@dataclass(slots=True, eq=False)
+class Positions(Part):
+    """An array whose items are compared with those at their own positions."""
+
+    parts: Sequence[Part]
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Yield the leaves of all items."""
+        for part in self.parts:
+            yield from part.leaves()
+
+    def weigher(self) -> Weigh:
+        """Add up the items."""
+        parts = [part.weigher() or _nothing for part in self.parts]
+
+        def weigh_sequence(items: Any) -> float:
+            if not isinstance(items, ARRAY):
+                return 0.0
+            return sum([weigh(item) for weigh, item in zip(parts, items, strict=False)])
+
+        return weigh_sequence
+
+    def trace(self, value: Any, kept: float = 1.0) -> Found:
+        """Add up the items."""
+        items = value if isinstance(value, ARRAY) else ()
+        return _added([part.trace(items[i] if i < len(items) else ABSENT, kept) for i, part in enumerate(self.parts)])
+
+
+@dataclass(slots=True, eq=False)
+class Places(Part):
+    """An array each of whose items has the item of the document that holds most of it, at whatever place."""
+
+    parts: Sequence[Part]
+    mode: Mode
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Yield the leaves of all items."""
+        for part in self.parts:
+            yield from part.leaves()
+
+    def weigher(self) -> Weigh:
+        """Add up the best items, less where their places count."""
+        parts, mode = [part.weigher() or _nothing for part in self.parts], self.mode
+
+        def weigh_bag(items: Any) -> float:
+            return sum([max(map(weigh, items)) for weigh in parts]) if isinstance(items, ARRAY) and items else 0.0
+
+        def weigh_places(items: Any) -> float:
+            if not isinstance(items, ARRAY) or not items:
+                return 0.0
+            return sum(
+                max(overlap(position, place, mode) * weigh(item) for place, item in enumerate(items))
+                for position, weigh in enumerate(parts)
+            )
+
+        return weigh_places if mode in ("soft", "both") else weigh_bag
+
+    def trace(self, value: Any, kept: float = 1.0) -> Found:
+        """Add up the best items."""
+        items = value if isinstance(value, ARRAY) else ()
+        return _added([self._best(position, part, items, kept) for position, part in enumerate(self.parts)])
+
+    def _best(self, position: int, part: Part, items: Sequence[Any], kept: float) -> Found:
+        best = part.trace(ABSENT)
+        for place, item in enumerate(items):
+            near = overlap(position, place, self.mode)
+            found = part.trace(item, kept * near) if near else best
+            if found[0] > best[0]:
+                best = found
+        return best
+
+
+class Ignored(Part):
+    """A leaf of weight 0."""
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Yield nothing."""
+        yield from ()
+
+    def weigher(self) -> None:
+        """Return None."""
+
+    def trace(self, value: Any, kept: float = 1.0) -> Found:
+        """Find nothing."""
+        return 0.0, []
+
+
+def compiled(query: Any, values: Values, layout: Layout) -> Part:
+    """Take a query apart.
 
     Parameters
     ----------
@@ -22,83 +257,28 @@ def compiled(query: Any, values: Values, layout: Layout, path: Path = ()) -> Wei
         Says how much of one value another holds.
     layout : Layout
         Says how arrays are bound and what each path weighs.
-    path : Path
-        Where the query stands.
     """
-    if isinstance(query, dict) and query:
-        return _of_object({key: compiled(item, values, layout, (*path, key)) for key, item in query.items()})
-    if isinstance(query, list | tuple) and query:
-        mode = resolved(layout.arrays[path], query)
-        if mode == "sequence":
-            return _of_sequence([compiled(item, values, layout, (*path, i)) for i, item in enumerate(query)])
-        return _of_items([compiled(item, values, layout, (*path, None)) for item in query], mode)
-    factor = layout.weights[path]
-    return _of_leaf(values.sharing(path, leaf_value(query)), factor**2) if factor else _nothing
+
+    def part_of(query: Any, path: Path) -> Part:
+        if isinstance(query, dict) and query:
+            return Object({key: part_of(item, (*path, key)) for key, item in query.items()})
+        if isinstance(query, ARRAY) and query:
+            mode = resolved(layout.arrays[path], query)
+            if mode == "sequence":
+                return Positions([part_of(item, (*path, place)) for place, item in enumerate(query)])
+            return Places([part_of(item, (*path, None)) for item in query], mode)
+        factor = layout.weights[path]
+        if not factor:
+            return Ignored()
+        value = leaf_value(query)
+        return Leaf(path, value, factor**2, values.sharing(path, value))
+
+    return part_of(query, ())
 
 
 def _nothing(document: Any) -> float:
     return 0.0
 
 
-def _of_object(parts: Mapping[str, Weigh]) -> Weigh:
-    pairs = [(key, weigh) for key, weigh in parts.items() if weigh is not _nothing]
-
-    if len(pairs) == 1:
-        ((only, weigh_only),) = pairs
-
-        def weigh_one(document: Any) -> float:
-            return weigh_only(document[only]) if isinstance(document, dict) and only in document else 0.0
-
-        return weigh_one
-
-    def weigh_object(document: Any) -> float:
-        total = 0.0
-        if isinstance(document, dict):
-            for key, weigh in pairs:
-                if key in document:
-                    total += weigh(document[key])
-        return total
-
-    return weigh_object if pairs else _nothing
-
-
-def _of_sequence(parts: Sequence[Weigh]) -> Weigh:
-    def weigh_sequence(items: Any) -> float:
-        if not isinstance(items, list | tuple):
-            return 0.0
-        return sum([weigh(item) for weigh, item in zip(parts, items, strict=False)])
-
-    return weigh_sequence
-
-
-def _of_items(parts: Sequence[Weigh], mode: Mode) -> Weigh:
-    """Let each part have the item of the document that holds most of it."""
-
-    def weigh_bag(items: Any) -> float:
-        return sum([max(map(weigh, items)) for weigh in parts]) if isinstance(items, list | tuple) and items else 0.0
-
-    def weigh_places(items: Any) -> float:
-        if not isinstance(items, list | tuple) or not items:
-            return 0.0
-        return sum(
-            max(overlap(position, place, mode) * weigh(item) for place, item in enumerate(items))
-            for position, weigh in enumerate(parts)
-        )
-
-    return weigh_places if mode in ("soft", "both") else weigh_bag
-
-
-def _of_leaf(shared: Weigh, factor: float) -> Weigh:
-    met: dict[Any, float] = {}
-
-    def weigh_leaf(value: Any) -> float:
-        if value.__class__ is not str:
-            if isinstance(value, dict | list | tuple) and value:
-                return 0.0
-            value = leaf_value(value)  # as True equals 1, and what is empty cannot be looked up
-        found = met.get(value)
-        if found is None:
-            found = met[value] = factor * shared(value)
-        return found
-
-    return weigh_leaf
+def _added(found: list[Found]) -> Found:
+    return sum([weight for weight, _ in found]), [met for _, part in found for met in part]

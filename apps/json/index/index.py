@@ -12,6 +12,7 @@ import numpy.typing as npt
 from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.paths import any_position, parse_path, show_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
+from hdc.apps.json.encoder.leaf_vectors import on_host
 from hdc.apps.json.index.candidates import FIRST, Scores, by_nearness
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.matcher import ABSENT, Matcher, Reason
@@ -81,7 +82,7 @@ class JSONIndex(Index):
     ROW = "document"
 
     def __init__(self, encoder: JSONEncoder, *, key: str | None = None) -> None:
-        self._begin(_new_store(None, encoder, key), encoder.string_encoder)
+        self._begin(_new_store(None, encoder, key), *_unsaved(encoder))
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], encoder: JSONEncoder, *, key: str | None = None) -> Self:
@@ -94,11 +95,17 @@ class JSONIndex(Index):
         OSError
             If it cannot be written.
         """
-        return cls._of(_new_store(path, encoder, key), encoder.string_encoder)
+        return cls._of(_new_store(path, encoder, key), *_unsaved(encoder))
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], *, writable: bool = False, string_encoder: StringEncoder | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        writable: bool = False,
+        string_encoder: StringEncoder | None = None,
+        backend: str = "auto",
+        device: str = "cpu",
     ) -> Self:
         """Open an index; one process may write, any number read what was there when they opened it.
 
@@ -108,6 +115,8 @@ class JSONIndex(Index):
         writable : bool
         string_encoder : callable, optional
             The one that the index's encoder had, if it had one.
+        backend, device : str
+            As :class:`JSONEncoder` takes them: what computes.
 
         Raises
         ------
@@ -118,28 +127,28 @@ class JSONIndex(Index):
         OSError
             If it cannot be read.
         """
-        return cls._of(Store.open(path, cls.KIND, writable=writable), string_encoder)
+        return cls._of(Store.open(path, cls.KIND, writable=writable), string_encoder, backend, device)
 
     @classmethod
-    def _of(cls, store: Store, string_encoder: StringEncoder | None) -> Self:
+    def _of(cls, store: Store, *unsaved: Any) -> Self:
         index = cls.__new__(cls)
         try:
-            index._begin(store, string_encoder)
+            index._begin(store, *unsaved)
         except BaseException:
             store.close()
             raise
         return index
 
-    def _begin(self, store: Store, string_encoder: StringEncoder | None) -> None:
+    def _begin(self, store: Store, string_encoder: StringEncoder | None, backend: str, device: str) -> None:
         try:
-            self.encoder = JSONEncoder.from_json(store.meta["encoder"], string_encoder)
+            self.encoder = JSONEncoder.from_json(store.meta["encoder"], string_encoder, backend=backend, device=device)
             self.key: str | None = store.meta["key"]
         except ParameterError:
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise FileFormatError(f"the index is of another version ({error!r}); build it again") from error
         self._store, self._documents = store, Documents(store)
-        self._values = self.encoder.values
+        self._values, self._bits = self.encoder.values, on_host(self.encoder.vsa).kernels.bits
 
     @property
     def store(self) -> Store:
@@ -316,7 +325,7 @@ class JSONIndex(Index):
         arrays = {name: self._store.rows(name) for name in columns(self.encoder.dim)}
         alive = self._store.alive()
         rows = np.arange(len(arrays["codes"])) if alive is None else np.flatnonzero(alive)
-        return by_nearness(arrays, rows, vector, estimate, max(FIRST, first))
+        return by_nearness(self._bits, arrays, rows, vector, estimate, max(FIRST, first))
 
     def _hit(self, score: float, number: int, measure: Measure) -> Hit:
         key, text, source = self._store.entry(number)
@@ -355,6 +364,11 @@ class JSONIndex(Index):
         for (path, value), share in zip(leaves, vectors @ target / length, strict=True):
             match = met.get((any_position(path), _typed(plain(value))), ABSENT)
             yield Reason(show_path(path), plain(value), match, float(share))
+
+
+def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:
+    """Return what a saved encoder does not say of itself."""
+    return encoder.string_encoder, encoder.backend, encoder.device
 
 
 def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None) -> Store:

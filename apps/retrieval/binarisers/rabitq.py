@@ -1,6 +1,7 @@
 """RaBitQBinarizer: signs of rotated residuals, an unbiased estimate of the dot product, and its error bound."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -13,7 +14,7 @@ from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, search_kernels
 from hdc.errors import FileFormatError, ParameterError
-from hdc.kernels import ESTIMATE_BITS, Centroids
+from hdc.kernels import ESTIMATE_BITS, Centroids, EstimatePart, EstimatePlan
 from hdc.search.estimates import Asked, Factors
 from hdc.search.kmeans import sampled, spherical_means
 from hdc.topk import top_scores
@@ -23,6 +24,9 @@ E0 = 1.9
 """Default width of the bound, in standard deviations of an unrelated query's error: 5.7 % of those fall outside."""
 
 MOST_LISTS, MOST_COMPONENTS = 1 << 24, 1 << 16
+
+MEAN_MOST = 2**15 - 1
+"""Greatest of the integers that a query and the only center are multiplied as."""
 
 FACTORS = np.dtype([("scale", "<f4"), ("share", "<f2"), ("fit", "<u2")])
 """The word after the signs: |r| / f; the offset, as a share of |r| |c|; and f, in 65535ths."""
@@ -77,9 +81,8 @@ class RaBitQBinarizer(Binarizer):
         rows = as_rows(X)
         if rows.shape[1] < 2:
             raise ParameterError("RaBitQ needs vectors of at least 2 components")
-        lists = integer(self.lists, "lists", 1)
-        if lists > MOST_LISTS:
-            raise ParameterError(f"lists must be at most {MOST_LISTS}, not {lists}")
+        lists = integer(self.lists, "lists", 1, MOST_LISTS)
+        integer(self.seed, "seed", 0)
         if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
             raise ParameterError(f"lists are found of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
         self.mean_ = mean_of(rows)
@@ -121,13 +124,32 @@ class RaBitQBinarizer(Binarizer):
 
     def _nearest(self, x: Floats, count: int) -> tuple[Floats, Ids]:
         """Return the products with the nearest centres, about, and the centres' numbers."""
+        rounded = search_kernels(self.kernels).rounded
         if self.lists_ == 1:
-            return (x @ self.mean_)[:, None], np.zeros((len(x), 1), dtype=np.int64)
+            integers, unit = rounded(x, MEAN_MOST)
+            of_mean, unit_of_mean = self._rounded_mean
+            dots = integers.astype(np.float64) @ of_mean.astype(np.float64)  # exact, whatever the order
+            products = dots * (unit.astype(np.float64) * unit_of_mean)
+            return products.astype(np.float32)[:, None], np.zeros((len(x), 1), dtype=np.int64)
+        integers, unit = rounded(x, 127)
+        dots, cells = self._nearest_centroids().nearest(integers.astype(np.int8), count)
+        return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
+
+    def _nearest_centroids(self) -> Centroids:
         if self._centroids is None:
             self._centroids = list_kernels(self.kernels).centroids(self.directions_)
-        integers, unit = search_kernels(self.kernels).rounded(x, 127)
-        dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
-        return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
+        return self._centroids
+
+    @property
+    def _rounded_mean(self) -> tuple[npt.NDArray[np.int16], float]:
+        """The mean as integers, and the unit they count."""
+        integers, unit = search_kernels(self.kernels).rounded(self.mean_[None], MEAN_MOST)
+        return integers[0], float(unit[0])
+
+    def plan(self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None) -> EstimatePlan:
+        """Return what whole searches read of the model beside rows and originals."""
+        centroids = self._nearest_centroids() if self.lists_ > 1 else None
+        return EstimatePlan(self._rotate.first, centroids, self.lengths_, self._rounded_mean, parts, originals)
 
     @property
     def words(self) -> int:

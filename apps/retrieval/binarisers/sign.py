@@ -9,8 +9,10 @@ import numpy.typing as npt
 import hdc
 from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, blocks, sign_tables
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
-from hdc.checks import integer
+from hdc.checks import flag, integer
 from hdc.errors import ParameterError
+from hdc.kernels import Rotation
+from hdc.models.operators import Hadamard
 from hdc.words import WORD_BITS, Words, pack, word_count
 
 
@@ -27,6 +29,14 @@ class Rotations:
         self.dim = dim
         self._vsa = hdc.MBAT(d, seed=seed, matrix="hadamard", backend=backend)
         self._roles = [self._vsa.role(f"rotation {i}") ** 2 for i in range(-(-dim // d))]
+
+    @property
+    def first(self) -> Rotation:
+        """The first of them, as the kernels take it."""
+        (operator,) = self._vsa.operator(self._roles[0])
+        assert isinstance(operator, Hadamard)
+        moves = operator.last
+        return Rotation(operator.first, operator.middle, moves.index, moves.sign, operator.exponent)
 
     def __call__(self, x: Floats) -> Floats:
         """Rotate ``(n, d)`` float32 rows to ``(n, dim)``; a last rotation that is too long is cut."""
@@ -104,6 +114,8 @@ class SignBinarizer(Binarizer):
         rows = as_rows(X)
         d = rows.shape[1]
         dim = d if self.dim is None else integer(self.dim, "dim", 1)
+        integer(self.seed, "seed", 0)
+        flag(self.centre, "centre"), flag(self.rotate, "rotate")
         if dim > d and not self.rotate:
             raise ParameterError(f"dim={dim} of vectors of {d} components needs rotate=True")
         mean = mean_of(rows)

@@ -1,0 +1,211 @@
+"""A whole search among estimates in one compiled call: what a server that asks one query at a time waits for.
+
+The steps are those of a batch, one query after the other, with the same roundings, so that both find the same: unit
+length, rotation, nearest lists (:mod:`nearest`), integers of four bits, estimates in those lists (:mod:`estimates`),
+exact cosines with the originals of what they find (:mod:`gather`). A batch goes list by list, so that queries share
+what is read. Here nothing is shared, and a list is asked for from memory while the one before is in hand.
+
+All that does not depend on the query was prepared, and is read by address (:mod:`addresses`).
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.backends.numba_kernels.addresses import array_at, record
+from hdc.backends.numba_kernels.arrays import AnyArray, frozen
+from hdc.backends.numba_kernels.estimates import CodeLists
+from hdc.backends.numba_kernels.gather import LINE
+from hdc.backends.numba_kernels.jit import kernel
+from hdc.backends.numba_kernels.nearest import Centroids
+from hdc.backends.numba_kernels.query_steps import compare, find_lists, mean_product, round_query, scan
+from hdc.backends.numba_kernels.rounding import unit_row
+from hdc.backends.numba_kernels.simd import LANES
+from hdc.backends.numba_kernels.topk import ID_BITS, key_score, select_pairs, sort_pairs
+from hdc.backends.numba_kernels.transform import apply_steps
+from hdc.errors import ParameterError
+from hdc.kernels import ESTIMATE_BITS, EstimatePart, EstimatePlan
+from hdc.words import WORD_BITS, word_count
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+LOW = (1 << ID_BITS) - 1
+EVERY = frozen(np.empty(0, np.bool_), np.bool_, 0)
+"""The mask that stands for all rows."""
+
+
+@kernel
+def _lines(count: int) -> int:
+    """Return the bytes of whole cache lines that hold so many numbers of 8 bytes."""
+    return (count + LANES - 1) // LANES * LINE
+
+
+@kernel
+def _search(
+    models: Any, parts: Any, queries: Any, mask: Any, candidates: int, probes: int, scores: Any, ids: Any, read: Any
+) -> int:
+    """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
+    model = models[0]
+    dim, words, lists, k = model["dim"], model["words"], model["lists"], ids.shape[1]
+    kept = model["compares"] != 0
+    wanted = candidates if kept else k
+    room = wanted + wanted // 2 + 3 * LANES
+    size, groups = model["transform"], model["groups"]
+    first = array_at(model["first"], dim, np.float32)
+    middle = array_at(model["middle"], dim, np.float32)
+    index = array_at(model["index"], dim, np.int64)
+    sign = array_at(model["sign"], dim, np.float32)
+    # One allocation is cut into what the steps work in; an array that is seen as two types is two arrays.
+    space = np.empty((model["space"] + _lines(probes) * 2 + _lines(room) * 2) // 8 + LANES, np.uint64)
+    at = (space.ctypes.data + LINE - 1) // LINE * LINE
+    unit = array_at(at, 1, np.float32)
+    factors, least = array_at(at + 4, 2, np.float32), array_at(at + 12, 1, np.float32)
+    eight, eight_bits = array_at(at + LINE, LANES, np.float32), array_at(at + LINE, LANES, np.int32)
+    x, bits = array_at(at + model["x"], dim, np.float32), array_at(at + model["x"], dim, np.int32)
+    rotated = array_at(at + model["rotated"], dim, np.float32)
+    rotated_bits = array_at(at + model["rotated"], dim, np.int32)
+    moved = array_at(at + model["moved"], dim, np.float32)
+    scratch = array_at(at + model["scratch"], 2 * size, np.float32).reshape(2, size)
+    integers = array_at(at + model["integers"], dim, np.int16)
+    low, high = array_at(at + model["low"], dim, np.uint8), array_at(at + model["high"], dim, np.int8)
+    small = array_at(at + model["small"], words * WORD_BITS, np.int8)
+    numbers = array_at(at + model["small"], words * LANES, np.uint64).reshape(1, words * LANES)
+    planes = array_at(at + model["planes"], ESTIMATE_BITS * words, np.uint64).reshape(1, ESTIMATE_BITS, words)
+    quads = model["quads"]
+    asked = array_at(at + model["asked"], quads, np.int32)
+    bytes_asked = array_at(at + model["asked"], 4 * quads, np.int8)
+    products = array_at(at + model["products"], groups * LANES, np.uint64)
+    dots = array_at(at + model["products"], groups * LANES * 2, np.int32)
+    near = array_at(at + model["near"], lists + 1, np.int64)
+    at += model["space"]
+    chosen, base = array_at(at, probes, np.int64), array_at(at + _lines(probes), probes, np.float32)
+    at += 2 * _lines(probes)
+    pairs, places = array_at(at, room, np.int64), array_at(at + _lines(room), room, np.int64)
+    for j in range(words * WORD_BITS):
+        small[j] = 0
+    for j in range(quads):
+        asked[j] = 0
+    wrong = -1
+    for q in range(len(queries)):
+        if not unit_row(queries[q], x):
+            wrong = q
+            break
+        if lists > 1:
+            find_lists(model, x, bits, unit, asked, bytes_asked, products, dots, near, chosen, base)
+        else:
+            chosen[0] = 0
+            base[0] = mean_product(model, x, bits, unit, integers)
+        for j in range(dim):
+            rotated[j] = x[j]
+        apply_steps(rotated, moved, scratch, first, middle, index, sign, model["steps"], np.float32(model["scale"]))
+        round_query(rotated, rotated_bits, np.float32(model["root"]), unit, small, numbers, planes, factors)
+        held: Any = np.int64(0)
+        least[0] = -np.inf
+        for part in range(len(parts)):
+            held = scan(
+                parts[part], chosen, base, planes, factors, mask, wanted, held, least, eight, eight_bits, pairs, places
+            )
+        if held > wanted:
+            select_pairs(pairs, places, held, wanted)
+            held = wanted
+        for row in range(read.shape[1]):
+            read[q, row] = places[row] if row < held else -1
+        if kept:
+            compare(model, x, bits, unit, integers, low, high, eight, eight_bits, pairs, places, held)
+            if held > k:
+                select_pairs(pairs, places, held, k)
+                held = k
+        sort_pairs(pairs, places, held)
+        for place in range(k):
+            if place < held:
+                eight_bits[0] = key_score(pairs[place] >> ID_BITS)
+                scores[q, place] = np.float32(1) + eight[0] if kept else np.float32(1) - (np.float32(1) - eight[0])
+                ids[q, place] = pairs[place] & LOW
+            else:
+                scores[q, place] = -np.inf
+                ids[q, place] = -1
+    space[0] = 0  # what is used to the end is not freed before it
+    return wrong
+
+
+class EstimateSearch:
+    """Whole searches among estimates; see :class:`hdc.kernels.EstimateSearch`."""
+
+    def __init__(self, plan: EstimatePlan) -> None:
+        dim, lists = len(plan.rotation.first), len(plan.lengths)
+        rounds, words, quads = dim.bit_length() - 1, word_count(dim), -(-dim // 4)
+        groups, table = 0, np.empty(0, np.uint64)
+        if lists > 1:
+            assert isinstance(plan.centroids, Centroids)
+            groups, table = plan.centroids.groups, plan.centroids.table
+        originals = np.empty((0, dim), np.int8) if plan.originals is None else plan.originals
+        integers, unit = plan.mean
+        self._lists, self._compares = lists, plan.originals is not None
+        arrays: dict[str, AnyArray] = {
+            "first": frozen(plan.rotation.first, np.float32, dim),
+            "middle": frozen(plan.rotation.middle, np.float32, dim),
+            "index": frozen(plan.rotation.index, np.int64, dim),
+            "sign": frozen(plan.rotation.sign, np.float32, dim),
+            "lengths": frozen(plan.lengths, np.float32, lists),
+            "table": table,
+            "mean": frozen(integers, np.int16, len(integers)),
+            "originals": frozen(originals, np.int8, *originals.shape),
+        }
+        numbers: dict[str, float] = {
+            "dim": dim,
+            "words": words,
+            "lists": lists,
+            "quads": quads,
+            "groups": groups,
+            "compares": int(self._compares),
+            "steps": plan.rotation.steps,
+            "transform": 1 << rounds,
+            "scale": float(np.float32(2.0 ** (-rounds / 2))),
+            "root": float(np.float32(math.sqrt(dim))),
+            "mean_unit": float(unit),
+        }
+        sizes = {"x": 4 * dim, "rotated": 4 * dim, "moved": 4 * dim, "scratch": 8 << rounds, "integers": 2 * dim}
+        sizes |= {"low": dim, "high": dim, "small": words * WORD_BITS, "planes": 8 * ESTIMATE_BITS * words}
+        sizes |= {"asked": 4 * quads, "products": 8 * groups * LANES, "near": 8 * (lists + 1)}
+        place = 2 * LINE
+        for name, size in sizes.items():
+            numbers[name] = place
+            place += -(-size // LINE) * LINE
+        numbers["space"] = place
+        parts = [_arrays_of(part) for part in plan.parts]
+        self._model, self._parts = record(numbers, arrays), np.concatenate([record({}, part) for part in parts])
+        self._kept = arrays, parts
+        """What the records have the addresses of."""
+
+    def search(
+        self,
+        queries: Floats,
+        k: int,
+        probes: int,
+        candidates: int,
+        allowed: Mask | None = None,
+    ) -> tuple[Floats, Ints, Ints]:
+        """Find the k best rows of each query; see :class:`hdc.kernels.EstimateSearch`."""
+        q = len(queries)
+        scores, ids = np.empty((q, k), np.float32), np.empty((q, k), np.int64)
+        read = np.empty((q, candidates), np.int64) if self._compares else np.empty((q, 0), np.int64)
+        queries = frozen(queries, np.float32, *queries.shape)
+        mask = EVERY if allowed is None else frozen(allowed, np.bool_, len(allowed))
+        wrong = _search(
+            self._model, self._parts, queries, mask, candidates, min(probes, self._lists), scores, ids, read
+        )
+        if wrong >= 0:
+            raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
+        return scores, ids, read
+
+
+def _arrays_of(part: EstimatePart) -> dict[str, AnyArray]:
+    assert isinstance(part.lists, CodeLists)
+    ids = frozen(part.ids, np.int64, len(part.ids))
+    rows = frozen(part.rows, np.int64, len(part.rows))
+    # Where ids are positions, one array in the cache serves for both.
+    return part.lists.arrays | {"ids": ids, "rows": ids if ((ids < 0) | (ids == rows)).all() else rows}

@@ -1,0 +1,222 @@
+"""The steps of a search among estimates for one query, as :mod:`one_query` puts them together.
+
+Each does for one query what a kernel of batches does for many, with the same roundings.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from hdc.backends.numba_kernels.addresses import array_at
+from hdc.backends.numba_kernels.estimates import shared_planes, weighted, write_planes
+from hdc.backends.numba_kernels.gather import AHEAD, LINE, ask_for, dot_and_square
+from hdc.backends.numba_kernels.jit import kernel
+from hdc.backends.numba_kernels.nearest import reached
+from hdc.backends.numba_kernels.rounding import round_row
+from hdc.backends.numba_kernels.simd import (
+    LANES,
+    Pointer,
+    Vector,
+    dot_bytes,
+    load,
+    lowest_bit,
+    pointer,
+    prefetch,
+    scale_lanes,
+    splat,
+    splat32,
+    store,
+)
+from hdc.backends.numba_kernels.topk import ID_BITS, key_score, least_pairs, score_key, select_pairs, sort_pairs
+from hdc.kernels import ESTIMATE_BITS
+
+LOW = (1 << ID_BITS) - 1
+"""The bits of a pair that are an id."""
+
+AHEAD_ROWS = 256
+"""Rows of the next list that are asked for from memory."""
+
+FLOATS, WORDS = LINE // 4, LINE // 8
+"""Numbers in a cache line."""
+
+
+@kernel
+def _dots_of_one(table: Pointer, quads: int, groups: int, asked: Pointer, out: Pointer) -> None:
+    """Fill ``out`` (int32, seen as words) with the products of all centroids with one query."""
+    last = groups - 1
+    for group in range(0, groups, 4):
+        # Fewer than four are left at the end: the places beyond repeat the last.
+        second, third, fourth = min(group + 1, last), min(group + 2, last), min(group + 3, last)
+        at_a, at_b = group * quads * LANES, second * quads * LANES
+        at_c, at_d = third * quads * LANES, fourth * quads * LANES
+        a = b = c = d = splat(0)
+        for quad in range(quads):
+            four = splat32(asked[quad])
+            a = dot_bytes(a, load(table, at_a + quad * LANES), four)
+            b = dot_bytes(b, load(table, at_b + quad * LANES), four)
+            c = dot_bytes(c, load(table, at_c + quad * LANES), four)
+            d = dot_bytes(d, load(table, at_d + quad * LANES), four)
+        store(out, group * LANES, a)
+        store(out, second * LANES, b)
+        store(out, third * LANES, c)
+        store(out, fourth * LANES, d)
+
+
+@kernel
+def find_lists(
+    model: Any, x: Any, bits: Any, unit: Any, quads: Any, integers: Any, words: Any, dots: Any, pairs: Any,
+    chosen: Any, base: Any,
+) -> None:  # fmt: skip
+    """Fill ``chosen`` with the nearest lists, nearest first, and ``base`` with the products with their centers.
+
+    ``bits`` are those of ``x``, and ``integers`` and ``dots`` the bytes of ``quads`` and the halves of ``words``.
+    """
+    lists, probes = model["lists"], len(chosen)
+    lengths = array_at(model["lengths"], lists, np.float32)
+    round_row(x, bits, np.float32(127), unit, integers)
+    more: Any = 0  # what 128 more of each byte of a centroid amount to
+    for j in range(len(x)):
+        more += 128 * np.int64(integers[j])
+    table = array_at(model["table"], model["table_size"], np.uint64)
+    _dots_of_one(pointer(table), len(quads), model["groups"], pointer(quads), pointer(words))
+    bound = reached(dots, lists, probes)
+    held = 0
+    for at in range(lists):
+        pairs[held] = -np.int64(dots[at]) << ID_BITS | at
+        held += dots[at] >= bound
+    if held > probes:
+        least_pairs(pairs, held, probes)
+    sort_pairs(pairs, chosen, probes)
+    for p in range(probes):
+        nearest = pairs[p] & LOW
+        chosen[p] = nearest
+        base[p] = np.float32(np.int64(dots[nearest]) - more) * unit[0] * lengths[nearest]
+
+
+@kernel
+def mean_product(model: Any, x: Any, bits: Any, unit: Any, integers: Any) -> Any:
+    """Return the product with the mean, which is kept in 16 bits, and the only center where there is one list."""
+    mean = array_at(model["mean"], len(x), np.int16)
+    round_row(x, bits, np.float32(32767), unit, integers)
+    dot = np.int64(0)
+    for j in range(len(x)):
+        dot += np.int64(integers[j]) * np.int64(mean[j])
+    return np.float32(np.float64(dot) * (np.float64(unit[0]) * model["mean_unit"]))
+
+
+@kernel
+def round_query(
+    rotated: Any, bits: Any, root: Any, unit: Any, integers: Any, numbers: Any, planes: Any, factors: Any
+) -> None:
+    """Write the bit-planes of the rotated query's integers, and what turns sums of them to estimates.
+
+    ``numbers`` are the words of ``integers``, which end with zeros where there are more than ``rotated`` has.
+    """
+    round_row(rotated, bits, np.float32(2 ** (ESTIMATE_BITS - 1) - 1), unit, integers)
+    total = np.int64(0)
+    for j in range(len(rotated)):
+        total += np.int64(integers[j])
+    write_planes(numbers, planes.shape[2], planes, 0, 1)
+    one = unit[0] / root
+    factors[0] = np.float32(2) * one
+    factors[1] = np.float32(np.float64(-one) * np.float64(total))
+
+
+@kernel
+def _sums(rows: Pointer, at: int, words: int, planes: Pointer) -> Vector:
+    """Return the sums of the query's integers where the bits of eight rows are set."""
+    a = b = c = d = splat(0)
+    for w in range(words):
+        bits = load(rows, at + w * LANES)
+        a = a + shared_planes(bits, planes, w)
+        b = b + shared_planes(bits, planes, words + w)
+        c = c + shared_planes(bits, planes, 2 * words + w)
+        d = d + shared_planes(bits, planes, 3 * words + w)
+    return weighted(a, b, c, d)
+
+
+@kernel
+def _ask_for_list(
+    block: Pointer, scales: Pointer, offsets: Pointer, ids: Pointer, at: int, words: int, row: int, stop: int
+) -> None:
+    """Ask for the rows of a list, the first of which are at ``block[at:]`` and at ``row`` elsewhere."""
+    stop = min(stop, row + AHEAD_ROWS)
+    for word in range(at, at + words * (stop - row), WORDS):
+        prefetch(block, word)
+    for first in range(row, stop, FLOATS):
+        prefetch(scales, first)
+        prefetch(offsets, first)
+    for first in range(row, stop, WORDS):
+        prefetch(ids, first)
+
+
+@kernel
+def scan(
+    part: Any, lists: Any, base: Any, planes: Any, factors: Any, mask: Any, k: int, held: int, least: Any, scores: Any,
+    bits: Any, pairs: Any, places: Any,
+) -> int:  # fmt: skip
+    """Hold the rows of some lists of a part whose scores reach ``least[0]``, and raise that when there are many.
+
+    Return how many are held: their pairs of score and id, and their places. ``bits`` are those of ``scores``.
+    """
+    n, words, full, probes = part["ids_size"], planes.shape[2], len(pairs) - LANES, len(lists)
+    begins = array_at(part["begins"], part["begins_size"], np.int64)
+    starts = array_at(part["starts"], part["starts_size"], np.int64)
+    ids, rows = pointer(array_at(part["ids"], n, np.int64)), pointer(array_at(part["rows"], n, np.int64))
+    block = pointer(array_at(part["block"], part["block_size"], np.uint64))
+    scales = pointer(array_at(part["scale"], part["scale_size"], np.float32))
+    offsets = pointer(array_at(part["offset"], part["offset_size"], np.float32))
+    masks, out = pointer(planes), pointer(scores)
+    for p in range(probes):
+        after = lists[min(p + 1, probes - 1)]
+        _ask_for_list(block, scales, offsets, ids, begins[after], words, starts[after], starts[after + 1])
+        begin, stop = starts[lists[p]], starts[lists[p] + 1]
+        at = begins[lists[p]] - begin * words
+        for row in range(begin, stop, LANES):
+            sums = _sums(block, at + row * words, words, masks)
+            found = (1 << min(LANES, stop - row)) - 1
+            found &= scale_lanes(sums, factors[0], factors[1], scales, offsets, row, base[p], least[0], out)
+            while found:
+                lane = lowest_bit(found)
+                found &= found - 1
+                number, place = ids[row + lane], rows[row + lane]
+                pairs[held] = score_key(np.int64(bits[lane])) << ID_BITS | number
+                places[held] = place
+                held += number >= 0 and (len(mask) == 0 or mask[place])
+            if held >= full:
+                bits[0] = key_score(select_pairs(pairs, places, held, k) >> ID_BITS)
+                least[0] = scores[0]
+                held = k
+    return held
+
+
+@kernel
+def compare(
+    model: Any, x: Any, bits: Any, unit: Any, integers: Any, low: Any, high: Any, less: Any, less_bits: Any,
+    pairs: Any, places: Any, held: int,
+) -> None:  # fmt: skip
+    """Replace the scores of pairs by minus one minus the cosine with the original at their place.
+
+    ``low`` and ``high`` take the bytes of the query's integers, and ``less_bits`` are those of ``less``.
+    """
+    width = len(x)
+    round_row(x, bits, np.float32(32767), unit, integers)
+    own, sums = np.int64(0), np.int64(0)
+    for j in range(width):
+        own += np.int64(integers[j]) * np.int64(integers[j])
+        low[j] = integers[j] & 0xFF
+        high[j] = integers[j] >> 8
+    for j in range(width // LINE * LINE):
+        sums += np.int64(high[j])
+    memory = pointer(array_at(model["originals"], model["originals_size"], np.int8))
+    lows, highs = pointer(low), pointer(high)
+    for at in range(min(AHEAD, held)):
+        ask_for(memory, places[at], width)
+    length = np.sqrt(np.float64(own))
+    for at in range(held):
+        ask_for(memory, places[min(at + AHEAD, held - 1)], width)
+        dot, square = dot_and_square(memory, places[at] * width, width, lows, highs, 0, sums)
+        both = np.sqrt(np.float64(square)) * length
+        cosine = np.float32(np.float64(dot) / both) if both > 0 else np.float32(0)
+        less[0] = np.float32(0) - (np.float32(1) - cosine)
+        pairs[at] = score_key(np.int64(less_bits[0])) << ID_BITS | (pairs[at] & LOW)

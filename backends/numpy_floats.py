@@ -1,0 +1,77 @@
+"""The reference kernels that rotate floats, bring them to length 1 and round them."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.kernels import LEAST_UNIT
+
+Floats = npt.NDArray[np.floating[Any]]
+
+
+def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
+    """Divide rows by their units, and round."""
+    unit = np.abs(x).max(axis=1, initial=0) / np.float32(most)
+    unit[unit < LEAST_UNIT] = 1
+    return np.rint(x / unit[:, None]).astype(np.int16), unit.astype(np.float32)
+
+
+def units(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Divide rows by their lengths, from integers whose squares float64 adds exactly."""
+    exponents = np.frexp(np.abs(x).max(axis=1, initial=0).astype(np.float64))[1]
+    more = ((53 - x.shape[1].bit_length()) // 2 - exponents)[:, None]
+    integers = np.rint(np.ldexp(x.astype(np.float64), more))
+    lengths = np.ldexp(np.sqrt(np.einsum("nd,nd->n", integers, integers))[:, None], -more)
+    lengths[~np.isfinite(x).all(axis=1)] = np.nan
+    return (x / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+
+
+def fwht(x: Floats) -> Floats:
+    """Apply log2(dim) rounds of butterflies, the widest first, and scale where the compiled transform does.
+
+    A sum of floats depends on the order of its terms: in the same order, all bits are the same.
+    """
+    dim = x.shape[-1]
+    rounds = dim.bit_length() - 1
+    y = x.astype(x.dtype.newbyteorder("="), copy=True)
+    scale = y.dtype.type(2.0 ** (-rounds / 2))
+    if rounds % 2 == 0:
+        y *= scale
+    half = dim // 2
+    while half:
+        pairs = y.reshape(*y.shape[:-1], dim // (2 * half), 2, half)
+        left, right = pairs[..., 0, :], pairs[..., 1, :]
+        y = np.stack([left + right, left - right], axis=-2).reshape(y.shape)
+        if rounds % 2 and 2 * half == dim:
+            y *= scale
+        half //= 2
+    return y
+
+
+def hadamard(
+    x: Floats,
+    first: npt.NDArray[np.int8],
+    middle: npt.NDArray[np.int8],
+    index: npt.NDArray[np.int64],
+    sign: npt.NDArray[np.int8],
+    steps: int,
+) -> Floats:
+    """Compose the other kernels, step by step."""
+    dim = x.shape[-1]
+    p = 1 << (dim.bit_length() - 1)
+    parts = (slice(0, p), slice(dim - p, dim))[:: 1 if steps > 0 else -1]
+    y = x.astype(x.dtype.newbyteorder("="))
+    for _ in range(abs(steps)):
+        y = y * first if steps > 0 else signed_gather(y, index, sign)
+        y[..., parts[0]] = fwht(y[..., parts[0]])
+        if p < dim:
+            y *= middle
+            y[..., parts[1]] = fwht(y[..., parts[1]])
+        y = signed_gather(y, index, sign) if steps > 0 else y * first
+    return y
+
+
+def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.int8]) -> Floats:
+    """Permute the components and flip signs: a signed permutation matrix times each row."""
+    return np.take(x, index, axis=-1) * sign.astype(x.dtype.newbyteorder("="))

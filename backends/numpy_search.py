@@ -1,0 +1,98 @@
+"""Whole searches among estimates by the reference: its kernels, one after the other; and its dot products of rows."""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.backends.numpy_floats import hadamard, rounded, units
+from hdc.errors import ParameterError
+from hdc.kernels import ESTIMATE_BITS, EstimatePlan
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.integer[Any]]
+Ids = npt.NDArray[np.int64]
+
+
+def gather_dots(queries: Ints, items: Ints, rows: Ids) -> tuple[Ids, Ids]:
+    """Gather the rows of one query at a time."""
+    dots, squares = np.zeros(rows.shape, dtype=np.int64), np.zeros(rows.shape, dtype=np.int64)
+    for q, chosen in enumerate(rows):
+        gathered = items[chosen[chosen >= 0]].astype(np.int64)
+        dots[q, chosen >= 0] = gathered @ queries[q].astype(np.int64)
+        squares[q, chosen >= 0] = (gathered**2).sum(axis=1)
+    return dots, squares
+
+
+class EstimateSearch:
+    """Whole searches among estimates; see :class:`hdc.kernels.EstimateSearch`."""
+
+    def __init__(self, plan: EstimatePlan) -> None:
+        self._plan = plan
+
+    def search(
+        self, queries: Floats, k: int, probes: int, candidates: int, allowed: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[Floats, Ids, Ids]:
+        """Find lists, then rows, then compare those with their originals."""
+        bad = ~np.isfinite(queries).all(axis=1)
+        if bad.any():
+            raise ParameterError(f"row {bad.argmax()} of queries holds NaN or infinity; remove such rows first")
+        x, originals = units(queries), self._plan.originals
+        scores, ids, rows = self._estimates(x, k if originals is None else candidates, probes, allowed)
+        if originals is None:
+            return 1 - (1 - scores), ids, rows[:, :0]
+        distances = np.where(ids < 0, np.float32(np.inf), 1 - _cosines(x, originals, rows))
+        order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), distances), axis=1)[:, :k]
+        return 1 - np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1), rows
+
+    def _lists(self, x: Floats, probes: int) -> tuple[Floats, Ids]:
+        """Return the products with the nearest centers, and their lists."""
+        plan = self._plan
+        if plan.centroids is None:
+            integers, unit = rounded(x, 2**15 - 1)
+            mean, unit_of_mean = plan.mean
+            products = (integers.astype(np.int64) @ mean.astype(np.int64)) * (unit.astype(np.float64) * unit_of_mean)
+            return products.astype(np.float32)[:, None], np.zeros((len(x), 1), dtype=np.int64)
+        integers, unit = rounded(x, 127)
+        dots, lists = plan.centroids.nearest(integers.astype(np.int8), min(probes, len(plan.lengths)))
+        return dots.astype(np.float32) * unit[:, None] * plan.lengths[lists], lists
+
+    def _estimates(
+        self, x: Floats, wanted: int, probes: int, allowed: npt.NDArray[np.bool_] | None
+    ) -> tuple[Floats, Ids, Ids]:
+        """Return the best of all parts: scores, ids, and rows in order of ids."""
+        r = self._plan.rotation
+        rotated = hadamard(x, r.first, r.middle, r.index, r.sign, r.steps)
+        integers, unit = rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
+        unit = unit / np.float32(math.sqrt(x.shape[1]))
+        total = integers.sum(axis=1, dtype=np.int64)
+        factors = np.stack([2 * unit, -unit.astype(np.float64) * total], axis=1).astype(np.float32)
+        base, lists = self._lists(x, probes)
+        found = []
+        for part in self._plan.parts:
+            own = part.ids if allowed is None else np.where(allowed[part.rows], part.ids, -1)
+            found.append(part.lists.search(integers.astype(np.int8), factors, lists, base, own, wanted))
+        scores, ids = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+        order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), -scores), axis=1)[:, :wanted]
+        ids = np.take_along_axis(ids, order, axis=1)
+        return np.take_along_axis(scores, order, axis=1), ids, self._rows_of(ids)
+
+    def _rows_of(self, ids: Ids) -> Ids:
+        rows = np.full(ids.shape, -1, dtype=np.int64)
+        for part in self._plan.parts:
+            order = np.argsort(part.ids, kind="stable")
+            own, place = part.ids[order], np.searchsorted(part.ids[order], ids).clip(max=len(order) - 1)
+            if len(own):
+                rows = np.where((ids >= 0) & (own[place] == ids), part.rows[order[place]], rows)
+        return rows
+
+
+def _cosines(x: Floats, originals: npt.NDArray[np.int8], rows: Ids) -> Floats:
+    """Return the cosines with originals, 0 where one has no length."""
+    integers, _ = rounded(x, 2**15 - 1)
+    dots, squares = gather_dots(integers, originals, rows)
+    own = (integers.astype(np.int64) ** 2).sum(axis=1, keepdims=True)
+    lengths = np.sqrt(squares.astype(np.float64)) * np.sqrt(own.astype(np.float64))
+    cosines: Floats = np.divide(dots, lengths, out=np.zeros(rows.shape), where=lengths > 0).astype(np.float32)
+    return cosines

@@ -1,0 +1,267 @@
+"""Whole searches among estimates: in one compiled call, by the reference, and by an oracle."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdc.backends.numba_kernels import one_query
+from hdc.errors import ParameterError
+from hdc.kernels import EstimatePart, EstimatePlan, Rotation
+from tests import naive
+from tests.bridge import backend_of
+from tests.test_kernels import packed
+
+NUMPY, NUMBA = backend_of("numpy"), backend_of("numba")
+COMPILED = not numba.config.DISABLE_JIT
+DIMS = (1, 63, 64, 65, 384, 1000)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One part: what its lists hold, and where its rows are."""
+
+    signs: np.ndarray
+    scale: np.ndarray
+    offset: np.ndarray
+    starts: np.ndarray
+    rows: np.ndarray
+    ids: np.ndarray
+
+
+@dataclass(frozen=True)
+class Model:
+    """Everything else of a plan, as plain arrays."""
+
+    rotation: Rotation
+    directions: np.ndarray
+    lengths: np.ndarray
+    mean: tuple
+    parts: tuple
+    originals: np.ndarray | None
+
+    def plan(self, lists):
+        """Return the plan for the list kernels of a backend."""
+        parts = [
+            EstimatePart(lists.code_lists(p.signs, p.scale, p.offset, p.starts), p.rows, p.ids) for p in self.parts
+        ]
+        centroids = lists.centroids(self.directions) if len(self.lengths) > 1 else None
+        return EstimatePlan(self.rotation, centroids, self.lengths, self.mean, parts, self.originals)
+
+
+def model_of(rng, dim, sizes, *, kept=True, ties=False, dead=0.1):
+    """Draw a model, with parts of lists of so many rows, and rows all over the place."""
+    lists, n = len(sizes[0]), sum(map(sum, sizes))
+    signs = [rng.choice(np.int8([-1, 1]), dim) for _ in range(3)]
+    rotation = Rotation(signs[0], signs[1], rng.permutation(dim), signs[2], 2)
+
+    def floats(count, most=1.0):
+        drawn = rng.integers(-1, 2, count) if ties else rng.standard_normal(count)
+        return np.multiply(drawn, most).astype(np.float32)
+
+    places, numbers = rng.permutation(n), rng.permutation(n) + 2**32 - n
+    numbers = np.where(rng.random(n) < dead, -1, numbers)
+    parts, done = [], 0
+    for part in sizes:
+        own = slice(done, done := done + sum(part))
+        words = packed(rng, dim, sum(part))
+        starts = np.concatenate([[0], np.cumsum(part, dtype=np.int64)])
+        parts.append(Rows(words, floats(sum(part)), floats(sum(part), 0.1), starts, places[own], numbers[own]))
+    originals = rng.integers(-2 if ties else -127, 3 if ties else 128, (n, dim)).astype(np.int8) if kept else None
+    if kept and n:
+        originals[rng.integers(n)] = 0
+    directions = rng.integers(-127, 128, (lists, dim)).astype(np.int8)
+    mean = rng.integers(-(2**15) + 1, 2**15, dim).astype(np.int16), float(np.float32(1e-5))
+    return Model(rotation, directions, np.abs(floats(lists)) + np.float32(0.5), mean, tuple(parts), originals)
+
+
+def check(model, queries, k, probes, candidates, allowed=None):
+    """Compare compiled searches with the reference's, scores as bits."""
+    found = NUMBA.lists.estimate_search(model.plan(NUMBA.lists)).search(queries, k, probes, candidates, allowed)
+    known = NUMPY.lists.estimate_search(model.plan(NUMPY.lists)).search(queries, k, probes, candidates, allowed)
+    for mine, theirs, dtype in zip(found, known, (np.float32, np.int64, np.int64), strict=True):
+        assert (mine.dtype, mine.shape) == (dtype, theirs.shape)
+    assert (found[0] + 0).view(np.int32).tolist() == (known[0] + 0).view(np.int32).tolist()
+    assert found[1].tolist() == known[1].tolist()
+    assert np.sort(found[2], axis=1).tolist() == np.sort(known[2], axis=1).tolist()
+    return known
+
+
+def oracle(model, query, k, probes, candidates):
+    """Search as the contract says, for one query, on Python integers but for the rotation."""
+    x, r, root = naive.unit(query), model.rotation, np.float32(math.sqrt(len(query)))
+    if len(model.lengths) == 1:
+        integers, unit = naive.rounded(x, 32767)
+        dot = sum(a * int(b) for a, b in zip(integers, model.mean[0], strict=True))
+        lists, base = [0], [np.float32(dot * (float(unit) * model.mean[1]))]
+    else:
+        integers, unit = naive.rounded(x, 127)
+        dots, lists = naive.nearest(np.array(integers), model.directions, min(probes, len(model.lengths)))
+        base = [np.float32(dot) * unit * model.lengths[i] for dot, i in zip(dots, lists, strict=True)]
+    rotated = NUMPY.dense.hadamard(np.array([x]), r.first, r.middle, r.index, r.sign, r.steps)[0]
+    integers, unit = naive.rounded(rotated, 7)
+    unit /= root
+    factors = 2 * unit, np.float32(-float(unit) * sum(integers))
+    pairs, rows = [], {}
+    for part in model.parts:
+        bits = [naive.bits(words, len(query)) for words in part.signs]
+        found = naive.code_lists(
+            integers, factors, bits, part.scale, part.offset, part.starts, lists, base, part.ids, candidates
+        )
+        pairs += [(-score, i) for score, i in zip(*found, strict=True) if i >= 0]
+        rows |= dict(zip(part.ids.tolist(), part.rows.tolist(), strict=True))
+    if model.originals is None:
+        return [(i, 1 - (1 + np.float32(minus))) for minus, i in sorted(pairs)[:k]]
+    integers, _ = naive.rounded(x, 32767)
+    own = sum(v * v for v in integers)
+    distances = []
+    for _, i in sorted(pairs)[:candidates]:
+        (dot,), (square,) = naive.gather_dots(integers, model.originals, [rows[i]])
+        length = math.sqrt(square) * math.sqrt(own)
+        distances.append((1 - np.float32(dot / length if length else 0), i))
+    return [(i, 1 - distance) for distance, i in sorted(distances)[:k]]
+
+
+@pytest.mark.parametrize("dim", [1, 5, 64, 70])
+@pytest.mark.parametrize("sizes", [[[9, 0, 20, 3]], [[9, 0, 5, 3], [0, 2, 2, 0]], [[25], [3]]])
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_reference_does_what_the_contract_says(dim, sizes, kept):
+    rng = np.random.default_rng(dim)
+    model, queries = model_of(rng, dim, sizes, kept=kept), some(rng, 3, dim)
+    scores, ids, _ = check(model, queries, 4, 2, 8)
+    for query, best, found in zip(queries, scores.tolist(), ids.tolist(), strict=True):
+        expected = oracle(model, query, 4, 2, 8 if kept else 4)
+        assert [(i, score) for score, i in zip(best, found, strict=True) if i >= 0] == expected
+
+
+def some(rng, q, dim):
+    return rng.standard_normal((q, dim), dtype=np.float32) * np.float32(3)
+
+
+@pytest.mark.parametrize("dim", DIMS)
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("ties", [True, False])
+def test_any_dimension(dim, kept, ties):
+    rng = np.random.default_rng(dim)
+    model = model_of(rng, dim, [[0, 1, 7, 8, 9, 0, 17, 30], [0, 0, 3, 0, 1, 0, 9, 1]], kept=kept, ties=ties)
+    for k, candidates in ((1, 1), (5, 20), (100, 100)):
+        check(model, some(rng, 3, dim), k, 6, candidates)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("sizes", [[[0]], [[1]], [[200], [30]], [[300], [0]]])
+def test_one_list(sizes, kept):
+    rng = np.random.default_rng(len(sizes))
+    check(model_of(rng, 70, sizes, kept=kept), some(rng, 4, 70), 10, 3, 40)
+
+
+@pytest.mark.parametrize("probes", [1, 2, 5, 7, 99])
+def test_any_number_of_lists(probes):
+    rng = np.random.default_rng(probes)
+    check(model_of(rng, 65, [[20, 0, 3, 8, 50, 1, 12]]), some(rng, 4, 65), 9, probes, 15)
+
+
+@pytest.mark.parametrize("sizes", [[[0, 0]], [[0, 0], [0, 0]], [[0, 0], [5, 1]]])
+def test_few_rows_or_none(sizes):
+    rng = np.random.default_rng(1)
+    check(model_of(rng, 64, sizes, dead=0), some(rng, 2, 64), 3, 2, 4)
+
+
+@pytest.mark.parametrize("candidates", [3, 60])
+@pytest.mark.parametrize("dead", [0.0, 0.5, 1.0])
+def test_many_more_rows_than_are_held(candidates, dead):
+    rng = np.random.default_rng(candidates)
+    most = 2000 if COMPILED else 300
+    model = model_of(rng, 64, [[most, 1, most // 4], [3, 50, 0]], dead=dead)
+    check(model, some(rng, 2, 64), 3, 3, candidates)
+
+
+def test_rows_that_are_not_allowed_are_not_found():
+    rng = np.random.default_rng(2)
+    model = model_of(rng, 100, [[60, 40, 30], [5, 5, 0]])
+    queries = some(rng, 3, 100)
+    for share in (0.0, 0.3, 1.0):
+        check(model, queries, 8, 2, 30, rng.random(140) < share)
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled with the JIT off")
+def test_memory_of_any_kind_is_searched_by_one_compiled_form():
+    rng = np.random.default_rng(4)
+    model, queries = model_of(rng, 64, [[20, 30]]), some(rng, 3, 64)
+    search = NUMBA.lists.estimate_search(model.plan(NUMBA.lists)).search
+    expected = search(queries, 3, 2, 9)
+    fixed, mask = queries.copy(), np.ones(50, bool)
+    fixed.flags.writeable = mask.flags.writeable = False
+    apart = np.repeat(queries, 2, axis=0)[::2]
+    for found in (search(fixed, 3, 2, 9, mask), search(apart, 3, 2, 9, mask.copy())):
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert len(one_query._search.signatures) == 1
+
+
+def test_lists_of_equal_products_are_taken_in_order():
+    rng = np.random.default_rng(3)
+    model = model_of(rng, 64, [[4] * 40])
+    model.directions[:] = model.directions[0]
+    model.directions[7] = -model.directions[0]
+    for probes in (1, 3, 39, 40):
+        check(model, some(rng, 2, 64), 5, probes, 20)
+
+
+def test_zero_and_extreme_queries():
+    rng = np.random.default_rng(4)
+    model = model_of(rng, 66, [[30, 20], [4, 4]])
+    scales = np.float32([[0], [1e-44], [1e-30], [1e38]])
+    check(model, np.clip(some(rng, 4, 66), -3, 3) * scales, 5, 2, 20)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_query_that_is_not_finite_is_named(bad):
+    rng = np.random.default_rng(5)
+    search = NUMBA.lists.estimate_search(model_of(rng, 66, [[30, 20]]).plan(NUMBA.lists))
+    queries = some(rng, 3, 66)
+    queries[2, 65] = bad
+    with pytest.raises(ParameterError, match="row 2 of queries holds NaN or infinity"):
+        search.search(queries, 2, 2, 4)
+
+
+def test_no_queries():
+    rng = np.random.default_rng(6)
+    check_shapes = NUMBA.lists.estimate_search(model_of(rng, 66, [[30, 20]]).plan(NUMBA.lists)).search(
+        some(rng, 0, 66), 2, 2, 4
+    )
+    assert [x.shape for x in check_shapes] == [(0, 2), (0, 2), (0, 4)]
+
+
+def test_many_threads_search_at_once():
+    rng = np.random.default_rng(7)
+    search = NUMBA.lists.estimate_search(model_of(rng, 128, [[50] * 20, [5] * 20]).plan(NUMBA.lists))
+    queries = some(rng, 40, 128)
+    together = search.search(queries, 5, 4, 20)
+
+    def one(q):
+        return search.search(queries[q : q + 1], 5, 4, 20)
+
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3 if COMPILED else 1):
+            alone = list(pool.map(one, range(40)))
+            for at in range(3):
+                assert np.array_equal(np.concatenate([found[at] for found in alone]), together[at])
+
+
+@settings(max_examples=40 if COMPILED else 3, deadline=None, derandomize=True)
+@given(st.data())
+def test_anything(data):
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    dim, lists = data.draw(st.integers(1, 130)), data.draw(st.integers(1, 12))
+    sizes = [[data.draw(st.integers(0, 20)) for _ in range(lists)] for _ in range(data.draw(st.integers(1, 2)))]
+    model = model_of(rng, dim, sizes, kept=data.draw(st.booleans()), ties=data.draw(st.booleans()))
+    model = replace(model, mean=(model.mean[0], data.draw(st.sampled_from([1e-5, 1.0]))))
+    k = data.draw(st.integers(1, 30))
+    allowed = data.draw(st.sampled_from([None, rng.random(sum(map(sum, sizes))) < 0.5]))
+    check(model, some(rng, 2, dim), k, data.draw(st.integers(1, 15)), k + data.draw(st.integers(0, 30)), allowed)
