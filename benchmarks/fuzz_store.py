@@ -21,7 +21,6 @@ import argparse
 import collections
 import copy
 import json
-import os
 import resource
 import shutil
 import sys

@@ -15,6 +15,7 @@ from hdc.search.live import live
 from hdc.store import Store
 from hdc.testing import ROWS, IndexCase
 from tests import naive
+from tests.models import NUMPY_BACKENDS
 
 DIM = 70
 ALL = 10**6
@@ -59,7 +60,8 @@ class BinaryCase(IndexCase):
     levels: int = 1
 
     def __post_init__(self):
-        self.name = f"binary {self.kind} {self.backend} {self.levels}"
+        documents = "" if self.updates else " with documents"
+        self.name = f"binary {self.kind} {self.backend}, {self.levels} levels{documents}"
         self.recall = 0.9 if self.kind == "hnsw" else 1.0
         self.tolerance = 0.0 if self.levels == 1 else 1e-6
         self.options = {"ivf": {"probes": ALL}, "hnsw": {"effort": 300}}.get(self.kind, {})
@@ -153,10 +155,11 @@ class EmbeddingCase(IndexCase):
     greatest = True
 
     def __post_init__(self):
-        self.name = f"embedding {self.model} {self.keep} {self.kind} {self.backend}"
+        self.name = f"embedding {self.model} {self.kind or ''} keep={self.keep} {self.backend}"
         self.tolerance = {None: 1e-6, "int8": 2e-4, "float16": 1e-3, "float32": 1e-5}[self.keep]
-        lists = self.kind == "ivf" or self.model == "rabitq lists"
-        self.options = {"candidates": ALL, **({"probes": ALL} if lists else {})}
+        self.recall = 0.9 if self.kind == "hnsw" else 1.0
+        lists, graph = self.kind == "ivf" or self.model == "rabitq lists", self.kind == "hnsw"
+        self.options = {"candidates": 300 if graph else ALL, **({"probes": ALL} if lists else {})}
 
     def create(self, path):
         index = EmbeddingIndex.create(path, model_of(self.model, self.backend), kind=self.kind, keep=self.keep)
@@ -265,11 +268,10 @@ class SlowIndex(Index):
     def search(self, number, k, among=None):
         """Return (difference, id) of the k nearest."""
         integer(k, "k", 1)
-        ids = self.ids() if among is None else among
-        numbers = self.store.rows("number")[self.store.positions(ids), 0].tolist()
-        return sorted(
-            (abs(other - number // 2), i) for other, i in zip(numbers, np.asarray(ids).tolist(), strict=True)
-        )[:k]
+        snapshot = self.store.snapshot
+        rows = live(snapshot) if among is None else snapshot.positions(among)
+        pairs = zip(snapshot.take("number", rows)[:, 0].tolist(), snapshot.ids[rows].tolist(), strict=True)
+        return sorted((abs(other - number // 2), i) for other, i in pairs)[:k]
 
 
 class SlowCase(IndexCase):
@@ -296,3 +298,26 @@ class SlowCase(IndexCase):
 
     def score(self, query, row):
         return abs(query // 2 - row // 2)  # neighbors are equal
+
+
+CASES = {
+    case.name: case
+    for case in (
+        *(BinaryCase(backend=backend) for backend in NUMPY_BACKENDS),
+        *(BinaryCase("ivf", backend=backend) for backend in NUMPY_BACKENDS),
+        BinaryCase("hnsw"),
+        Updated("flat"),
+        Updated("ivf"),
+        Updated("hnsw"),
+        Updated("flat", levels=3),
+        Updated("ivf", levels=3),
+        *(EmbeddingCase("sign", None, backend=backend) for backend in NUMPY_BACKENDS),
+        EmbeddingCase("sign", "int8"),
+        EmbeddingCase("sign", "float32", "ivf"),
+        EmbeddingCase("sign", "int8", "hnsw"),
+        *(EmbeddingCase("rabitq lists", "int8", backend=backend) for backend in NUMPY_BACKENDS),
+        EmbeddingCase("rabitq", "float16"),
+        JSONCase(),
+        SlowCase(),
+    )
+}
