@@ -59,6 +59,8 @@ ERRORS = {
 }
 SCENARIOS = ("kill", "half", *ERRORS, "power", "kill-again", "power-later")
 TYPED = (OSError, HDCError)
+MARKS = 3
+"""Acknowledged changes after an error, after which power is lost."""
 UNCHANGED = "nothing was changed"
 
 
@@ -363,12 +365,20 @@ def run_with_errors(
     last = said[-1][1] if gave_up else said[-1]
     calls = crash_disk.read_calls(log, root)
     yield inspect(workload, states, root, last, gave_up and said[-1][0] == "unsure")
-    if mode == ONCE and number == errno.EIO:  # what a failed sync let go is gone after a power loss
-        shutil.rmtree(root)
-        disk = Disk()
-        for call in calls:
+    if mode != FOR_EVER:  # what was acknowledged after the error is there after a power loss, too
+        disk, after, seen = Disk(), 0, set()
+        for number, call in enumerate(calls):
             disk.play(call)
-        yield inspect_tree(workload, states, next(disk.states(Random(0), 0)), root, last, False)
+            after += call.op == crash_disk.MARK and call.point > trial.point
+            tree = next(disk.states(Random(0), 0)) if call.op == crash_disk.MARK and 0 < after <= MARKS else None
+            if number == len(calls) - 1:
+                tree, call = next(disk.states(Random(0), 0)), crash_disk.mark(last)
+            if tree is not None and (key := (call.offset, crash_disk.digest(tree))) not in seen:
+                seen.add(key)
+                try:
+                    yield inspect_tree(workload, states, tree, root, call.offset, False)
+                except WrongError as wrong:
+                    yield WrongError(wrong.kind, f"power lost after state {call.offset} later: {wrong.text}")
 
 
 def inspect_tree(workload: Workload, states: list[Any], tree: Tree, root: Path, last: int, unsure: bool) -> str:

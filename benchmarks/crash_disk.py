@@ -38,6 +38,11 @@ class Call:
         return f"{NAMES[self.op]} {self.path}{f' to {self.other}' if self.other else ''}"
 
 
+def mark(number: int) -> Call:
+    """Return the call that marks a state as acknowledged."""
+    return Call(-1, MARK, "", "", number, b"")
+
+
 def read_calls(path: Path, root: Path) -> list[Call]:
     """Read the log of the shim."""
     calls, log, start = [], path.read_bytes(), 0

@@ -37,6 +37,10 @@ class Growing(ABC):
         """Wait until what was written is durable."""
 
     @abstractmethod
+    def size(self) -> int:
+        """Return the bytes that take space, committed or not."""
+
+    @abstractmethod
     def cut(self, length: int) -> None:
         """Drop what lies behind, if that can be done; it is of no use to anyone."""
 
@@ -66,6 +70,10 @@ class MemoryBytes(Growing):
 
     def sync(self) -> None:
         """Leave it: memory lasts as long as it can."""
+
+    def size(self) -> int:
+        """Return the bytes of the buffer."""
+        return len(self._buffer)
 
     def cut(self, length: int) -> None:
         """Leave the buffer: what lies behind is overwritten by the next write."""
@@ -115,6 +123,10 @@ class DiskBytes(Growing):
     def sync(self) -> None:
         """Wait until the disk has the file."""
         disk.sync(self._file)
+
+    def size(self) -> int:
+        """Return the bytes of the file."""
+        return disk.size(self._file)
 
     def cut(self, length: int) -> None:
         """Shorten the file, if it is longer."""
