@@ -4,11 +4,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from hdc.errors import UnknownNameError
 from hdc.testing import index_laws as plain
 from hdc.testing import index_threads as threaded
 from hdc.testing.index_cases import IndexCase, Place
 from hdc.testing.index_machine import check_machine
-from hdc.errors import UnknownNameError
 from hdc.testing.laws import LawError, Outcome
 
 
