@@ -28,6 +28,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.errors import DTypeError, FileFormatError
 
 MAGIC = b"\x89HDCFIL\n"
@@ -87,7 +88,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     OSError
         If the file cannot be written; an existing file is then untouched.
     """
-    target = Path(path)
+    target = checks.path(path)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(aside, "xb") as file:
@@ -146,7 +147,7 @@ def load(
     OSError
         If it cannot be read.
     """
-    with open(path, "rb") as file:
+    with open(checks.path(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         header, end = _read_header(file.read(min(size, _START)), file, path, size)
     if header["kind"] != kind:

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.checks import integer
 from hdc.errors import (
     ConflictError,
@@ -112,9 +113,7 @@ class Store:
         """Return a new store with the edition that ``make`` makes in a folder."""
         if path is None:
             return cls(kind, make(None))
-        folder = Path(path)
-        if "\0" in str(folder):
-            raise ParameterError(f"{str(folder)!r} is no path: it has a NUL")
+        folder = checks.path(path)
         folder.mkdir(parents=True, exist_ok=True)
         disk.sync_folder(folder.parent)
         layout.check_unused(folder)
@@ -143,7 +142,7 @@ class Store:
         OSError
             If it cannot be read.
         """
-        folder = Path(path)
+        folder = checks.path(path)
         if not writable:
             mark, edition = _current(folder, kind)
             return cls(kind, edition, folder, mark=mark)
