@@ -1,5 +1,6 @@
 """Searches of RaBitQ codes, in all rows or in the lists nearest to a query, by estimated dot products."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -7,13 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import FileFormatError, ParameterError
-from hdc.kernels import CodeLists, ListKernels
-from hdc.search.codes import CODES, joined
+from hdc.kernels import CodeLists, EstimatePart, EstimatePlan, EstimateSearch, ListKernels
+from hdc.search.codes import CODES, joined, mask
 from hdc.search.measures import Distances, Floats, Ids
-from hdc.search.options import FlatOptions, IVFOptions
+from hdc.search.options import FlatOptions, IVFOptions, Options
 from hdc.search.partition import Grouping, Partition
+from hdc.search.reranking import ORIGINALS
 from hdc.store import Snapshot
 from hdc.words import Words
+
+CHECKED_AT_ONCE = 1 << 26
+"""Originals of up to so many bytes (64 MiB) are compared with their checksums when the first search is prepared: in
+milliseconds, and no search has to look whether its own were."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +70,27 @@ class EstimateModel(Protocol):
         """Return the list of each code; raises ParameterError if there is no such list."""
 
     def asked(self, queries: Floats, probes: int) -> Asked:
-        """Return (q, d) queries as the kernels take them."""
+        """Return (q, d) queries of length 1 as the kernels take them."""
+
+    def plan(self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None) -> EstimatePlan:
+        """Return what searches in one go read."""
 
 
 class Estimates:
     """The searcher of RaBitQ codes: a query is rounded to integers of four bits, as in the paper.
 
-    Queries are (q, d) float32 arrays, and distances one minus the estimated dot product.
+    Queries are (q, d) float32 arrays of length 1, and distances one minus the estimated dot product.
+
+    Parameters
+    ----------
+    model : EstimateModel
+    kernels : ListKernels
+    originals : bool
+        Whether the store has int8 originals, which searches in one go end with.
     """
 
-    def __init__(self, model: EstimateModel, kernels: ListKernels) -> None:
-        self.model, self._kernels = model, kernels
+    def __init__(self, model: EstimateModel, kernels: ListKernels, originals: bool = False) -> None:
+        self.model, self._kernels, self._originals = model, kernels, originals
         self.kind = "ivf" if model.lists_ > 1 else "flat"
 
     def prepared(self, snapshot: Snapshot, previous: "EstimateRows | None") -> "EstimateRows":
@@ -97,8 +113,13 @@ class Estimates:
             return self._kernels.code_lists(self.model.signs(own), known.scale, known.offset, starts)
 
         before = None if previous is None else previous.partition
-        grouping = Grouping(snapshot, self.model.lists_, cells, hold)
-        return EstimateRows(snapshot, self.model, Partition.of(grouping, before))
+        partition = Partition.of(Grouping(snapshot, self.model.lists_, cells, hold), before)
+        parts = [EstimatePart(part.held, part.rows, part.ids) for part in partition.parts]
+        originals = snapshot.raw(ORIGINALS) if self._originals else None
+        if originals is not None and originals.nbytes <= CHECKED_AT_ONCE:
+            snapshot.check(ORIGINALS)
+        whole = self._kernels.estimate_search(self.model.plan(parts, originals))
+        return EstimateRows(snapshot, self.model, partition, whole)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +129,40 @@ class EstimateRows:
     snapshot: Snapshot
     model: EstimateModel
     partition: Partition
+    whole: EstimateSearch
     dtype = np.float32
+
+    def find(
+        self, queries: Floats, k: int, candidates: int, options: Options, allowed: Ids | None
+    ) -> tuple[Floats, Ids]:
+        """Search for a few queries in one call, from the floats to the exact order by int8 originals.
+
+        Parameters
+        ----------
+        queries : (q, d) float32 array, C-contiguous
+            Of any length.
+        k, candidates, options, allowed
+            As :class:`hdc.search.engine.Search` has them; k is at least 1.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending: cosines, or estimates where no originals are kept; -inf where no row was found.
+        ids : (q, k) int64 array
+
+        Raises
+        ------
+        ParameterError
+            If a query holds NaN or infinity.
+        FileFormatError
+            If an original is damaged.
+        """
+        probes = options.probes if isinstance(options, IVFOptions) else 1
+        there = None if allowed is None else mask(allowed, self.snapshot.count)
+        scores, ids, read = self.whole.search(queries, k, probes, candidates, there)
+        if read.size and not self.snapshot.checked(ORIGINALS):
+            self.snapshot.check(ORIGINALS, read[read >= 0])
+        return scores, ids
 
     def search(
         self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None

@@ -8,15 +8,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
-from hdc.apps.retrieval.vectors.rows import as_rows, finite, unit
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, search_kernels, table_kernels
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
-from hdc.search.estimates import Estimates
+from hdc.search.estimates import EstimateRows, Estimates
 from hdc.search.index import Index
 from hdc.search.options import Options, options_of
 from hdc.search.searcher import Searcher
@@ -32,6 +33,9 @@ MODEL_FOLDER, CODES_FOLDER = "model", "codes"
 
 QUERY_BLOCK = 1 << 13
 """Queries that are searched at a time."""
+
+FEW_QUERIES = 64
+"""Up to so many queries are searched for one by one, each in one go."""
 
 ROUNDING = 1e-3
 """A centre of unit vectors may be longer than 1 by so much."""
@@ -72,7 +76,8 @@ class EmbeddingIndex(Index):
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
         if isinstance(self.model, RaBitQBinarizer):
-            return Estimates(self.model, list_kernels(self.model.kernels))
+            kept = self.codes.originals is not None and self.codes.originals.dtype == "int8"
+            return Estimates(self.model, list_kernels(self.model.kernels), originals=kept)
         if self._by_tables and self.codes.kind == "flat":
             return Tables(self.model, table_kernels(self.model.kernels))
         return None
@@ -146,7 +151,7 @@ class EmbeddingIndex(Index):
         OSError
             If it cannot be read.
         """
-        folder = Path(path)
+        folder = checks.path(path)
         if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
         model, codes = (
@@ -307,9 +312,18 @@ class EmbeddingIndex(Index):
         chosen = options_of(self.kind, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         search = self._engine.begin(integer(k, "k", 1), chosen, among)
-        if isinstance(self.model, RaBitQBinarizer):
-            return self._in_blocks(search, rows)
-        return self._scored(search, self._checked(rows, "queries"))
+        prepared = search.prepared
+        if not isinstance(prepared, EstimateRows):
+            return self._scored(search, self._checked(rows, "queries"))
+        if len(rows) <= FEW_QUERIES and self._in_one_go and search.k and not search.among_few:
+            queries = np.ascontiguousarray(rows, dtype=np.float32)
+            return prepared.find(queries, search.k, search.candidates, chosen, search.allowed)
+        return self._in_blocks(search, rows)
+
+    @property
+    def _in_one_go(self) -> bool:
+        """Whether a search among estimates ends with what its kernel knows: estimates, or originals of bytes."""
+        return self.codes.originals is None or self.codes.originals.dtype == "int8"
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for slices of the queries in several threads, from check to originals."""
@@ -318,7 +332,7 @@ class EmbeddingIndex(Index):
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                scores[part], ids[part] = self._scored(search, unit(finite(rows[part], begin, "queries")))
+                scores[part], ids[part] = self._scored(search, self._units(rows[part], begin, "queries"))
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids
@@ -380,20 +394,24 @@ class EmbeddingIndex(Index):
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
 
+    def _units(self, rows: npt.NDArray[Any], start: int, what: str) -> Floats:
+        """Return rows, the first of them being number ``start``, at length 1."""
+        return np.asarray(self._kernels.units(finite(rows, start, what)))
+
     def _checked(self, vectors: Any, what: str) -> Floats:
         """Return finite vectors of the model's length as unit vectors."""
         rows = as_rows(vectors, self.model.n_features_in_, what)
         checked = np.empty(rows.shape, dtype=np.float32)
 
         def some(start: int, stop: int) -> None:
-            checked[start:stop] = unit(finite(rows[start:stop], start, what))
+            checked[start:stop] = self._units(rows[start:stop], start, what)
 
         self.model.kernels.share(some, len(rows), ROW_TIME)
         return checked
 
 
 def _new_folder(path: str | os.PathLike[str]) -> Path:
-    folder = Path(path)
+    folder = checks.path(path)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ParameterError(f"{folder} exists; name a new folder")
     return folder
