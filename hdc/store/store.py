@@ -415,7 +415,7 @@ class Store:
             else:
                 documents = snapshot.documents(dying) if documents is None else documents
                 sources = snapshot.sources(dying) if sources is None else sources
-                rows, found = self._checked(arrays, snapshot.keys(dying), documents, sources)
+                rows, found, _ = self._checked(arrays, snapshot.keys(dying), documents, sources)
             edition.write(rows, found, snapshot.ids[dying], dying.tolist())
 
     def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """The rows of an index in order of their likely score: by sign bits, then, portion by portion, by short floats."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def by_nearness(search: Search, asked: Asked, first: int) -> Iterator[tuple[Ids,
     queries = SignQueries(asked.vector[None], asked.by_signs)
     while taken < rows:
         more = min(rows, WIDER * taken or first)
-        _, ids = replace(search, k=more).run(queries)
+        _, ids = search._replace(k=more).run(queries)
         positions = positions_of(snapshot, ids[0, taken:])
         for start in range(0, len(positions), PORTION if taken else more):
             portion = np.sort(positions[start : start + (PORTION if taken else more)])
