@@ -401,15 +401,29 @@ class Store:
             ids = np.array([-1 if row is None else own[row] for row in held], dtype=np.int64)
             return edition.write(rows, found, ids, [row for row in held if row is not None])
 
-    def replace(self, ids: npt.ArrayLike, arrays: Mapping[str, npt.ArrayLike]) -> None:
-        """Replace the columns of rows, which keep ids, keys, documents and sources; raises as :meth:`append`."""
+    def replace(
+        self,
+        ids: npt.ArrayLike,
+        arrays: Mapping[str, npt.ArrayLike],
+        documents: Sequence[bytes | None] | None = None,
+        sources: Sequence[str | None] | None = None,
+    ) -> None:
+        """Replace the columns of rows, which keep ids and keys, and, unless new ones are given, documents and sources.
+
+        Raises as :meth:`append`.
+        """
         with self._change() as edition:
             snapshot = edition.snapshot
             dying = snapshot.positions(ids)
             if len(np.unique(dying)) != len(dying):
                 raise ParameterError("an id is given twice")
-            rows = self._checked_rows(arrays, len(dying))
-            edition.write(rows, snapshot.raw_entries(dying), snapshot.ids[dying], dying.tolist())
+            if documents is None and sources is None:
+                rows, found = self._checked_rows(arrays, len(dying)), snapshot.raw_entries(dying)
+            else:
+                documents = snapshot.documents(dying) if documents is None else documents
+                sources = snapshot.sources(dying) if sources is None else sources
+                rows, found, _ = self._checked(arrays, snapshot.keys(dying), documents, sources)
+            edition.write(rows, found, snapshot.ids[dying], dying.tolist())
 
     def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
         """Remove rows by id, by key, or both; return how many.
