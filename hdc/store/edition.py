@@ -42,8 +42,6 @@ class Edition:
         self._sealed = self._renew = False
         self.unsynced: list[Path] = []
         """Folders with names that are not durable yet."""
-        self._durable = set(state.extents)
-        """Files of which the folder's names are durable."""
         self.snapshot = self._snapshot(state)
 
     @classmethod
@@ -284,7 +282,15 @@ class Edition:
         self._log.close()
 
     def _exact(self) -> bool:
-        """Return whether files have the bytes that count and no more; a full disk may have refused to cut them."""
+        """Return whether files have, durably, the bytes that count and no more; the disk may have refused to cut them.
+
+        Raises
+        ------
+        OSError
+            If one that was cut cannot be synced.
+        """
+        for file in self._files.values():
+            file.sync_cut()
         sizes = ((self.state.extent(name).length, file.size()) for name, file in self._files.items())
         return all(length == size for length, size in sizes)
 
@@ -410,9 +416,8 @@ class Change:
         grown = [name for name in self.state.extents if name in self.tails]
         for name in grown:
             self._edition._files[name].sync()
-        if self._edition.folder is not None and not self._edition._durable.issuperset(grown):
+        if self._edition.folder is not None and any(name not in self._edition.state.extents for name in grown):
             disk.sync_folder(self._edition.folder)
-            self._edition._durable.update(grown)
 
     def undo(self) -> None:
         """Drop what was written, unless it counts by now, or may, or is somebody else's."""

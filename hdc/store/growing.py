@@ -44,6 +44,10 @@ class Growing(ABC):
     def cut(self, length: int) -> None:
         """Drop what lies behind, if that can be done; it is of no use to anyone."""
 
+    @abstractmethod
+    def sync_cut(self) -> None:
+        """Wait until what :meth:`cut` dropped is gone for good."""
+
 
 class MemoryBytes(Growing):
     """Bytes in a buffer that doubles: a view shows the buffer it was taken of, which is never written below its end."""
@@ -78,6 +82,9 @@ class MemoryBytes(Growing):
     def cut(self, length: int) -> None:
         """Leave the buffer: what lies behind is overwritten by the next write."""
 
+    def sync_cut(self) -> None:
+        """Leave it, as :meth:`sync` does."""
+
 
 class DiskBytes(Growing):
     """Bytes in a file, mapped for reading. The file is closed when nobody refers to the object any more.
@@ -93,6 +100,7 @@ class DiskBytes(Growing):
         self.path, self._file = path, -1
         self._file = disk.open_file(path, write=writable)
         self._mapped = EMPTY
+        self._cut = False
 
     def view(self, length: int) -> Bytes:
         """Return the first bytes, memory-mapped.
@@ -123,6 +131,11 @@ class DiskBytes(Growing):
     def sync(self) -> None:
         """Wait until the disk has the file."""
         disk.sync(self._file)
+        self._cut = False
+
+    def size(self) -> int:
+        """Return the bytes of the file."""
+        return disk.size(self._file)
 
     def size(self) -> int:
         """Return the bytes of the file."""
@@ -132,7 +145,13 @@ class DiskBytes(Growing):
         """Shorten the file, if it is longer."""
         with contextlib.suppress(OSError):
             if disk.size(self._file) > length:
+                self._cut = True
                 disk.truncate(self._file, length)
+
+    def sync_cut(self) -> None:
+        """Sync the file, if it was cut."""
+        if self._cut:
+            self.sync()
 
     def __del__(self) -> None:
         if self._file >= 0:

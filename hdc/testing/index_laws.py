@@ -59,10 +59,10 @@ def _refusals(place: Place) -> str | None:
             lambda: index.keys([missing]),
             lambda: place.case.search(index, 0, 0, None),
             lambda: place.case.search(index, 0, -1, None),
-            lambda: index.remove(ids=[0.5]),  # type: ignore[list-item]
+            lambda: index.remove(ids=[0.5]),
             lambda: index.remove(ids="a"),
             lambda: index.remove(keys=[3]),  # type: ignore[list-item]
-            lambda: index.keys([0.5]),  # type: ignore[list-item]
+            lambda: index.keys([0.5]),
             lambda: index.keys("a"),
             lambda: index.find(3),  # type: ignore[arg-type]
         ]

@@ -62,6 +62,10 @@ def machine_of(place: Place) -> Any:
         def add(self, rows: list[int]) -> None:
             self.pair.add(rows)
 
+        @rule(first=numbers, count=st.sampled_from([20, 60]))
+        def add_many(self, first: int, count: int) -> None:
+            self.pair.add([(first + i) % ROWS for i in range(count)])
+
         @rule(batch=st.dictionaries(st.sampled_from(KEYS), numbers, max_size=4))
         def add_with_keys(self, batch: dict[str, int]) -> None:
             taken = {key for _, key in self.pair.held.values()}

@@ -119,7 +119,7 @@ def _search_in_threads(pair: Pair) -> None:
             if done:
                 return
 
-    _in_threads([change, *((lambda name=name: search(name)) for name in range(3))])  # type: ignore[misc]
+    _in_threads([change, *((lambda name=name: search(name)) for name in range(3))])
 
 
 def _in_threads(calls: Sequence[Callable[[], None]]) -> None:
