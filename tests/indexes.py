@@ -103,7 +103,6 @@ class Documents(IndexCase):
     greatest = True
     tolerance = 1e-9
     keyless = False
-    chooses = updates = hasattr(JSONIndex, "update")
 
     def __init__(self, backend="auto"):
         self.backend, self.name = backend, f"documents-{backend}"

@@ -137,10 +137,6 @@ class DiskBytes(Growing):
         """Return the bytes of the file."""
         return disk.size(self._file)
 
-    def size(self) -> int:
-        """Return the bytes of the file."""
-        return disk.size(self._file)
-
     def cut(self, length: int) -> None:
         """Shorten the file, if it is longer."""
         with contextlib.suppress(OSError):
