@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
-from hdc.apps.retrieval.vectors.rows import as_rows, finite, unit
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, search_kernels, table_kernels
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
@@ -32,6 +32,9 @@ MODEL_FOLDER, CODES_FOLDER = "model", "codes"
 
 QUERY_BLOCK = 1 << 13
 """Queries that are searched at a time."""
+
+FEW_QUERIES = 16
+"""Up to so many queries each is searched for by one compiled call: a call of each kernel for all takes longer."""
 
 ROUNDING = 1e-3
 """A centre of unit vectors may be longer than 1 by so much."""
@@ -66,13 +69,16 @@ class EmbeddingIndex(Index):
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
         self._kernels = search_kernels(model.kernels)
+        self._at_once = False
         searcher = self._searcher()
         self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
 
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
         if isinstance(self.model, RaBitQBinarizer):
-            return Estimates(self.model, list_kernels(self.model.kernels))
+            originals = self.codes.originals
+            self._at_once = originals is None or originals.dtype == "int8"
+            return Estimates(self.model, list_kernels(self.model.kernels), compares=originals is not None and self._at_once)
         if self._by_tables and self.codes.kind == "flat":
             return Tables(self.model, table_kernels(self.model.kernels))
         return None
@@ -307,6 +313,9 @@ class EmbeddingIndex(Index):
         chosen = options_of(self.kind, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         search = self._engine.begin(integer(k, "k", 1), chosen, among)
+        if self._at_once and len(rows) <= FEW_QUERIES and search.k:
+            queries = np.ascontiguousarray(rows, dtype=np.float32)
+            return search.prepared.at_once(queries, search.k, search.candidates, search.options, search.allowed)
         if isinstance(self.model, RaBitQBinarizer):
             return self._in_blocks(search, rows)
         return self._scored(search, self._checked(rows, "queries"))
@@ -318,7 +327,7 @@ class EmbeddingIndex(Index):
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                scores[part], ids[part] = self._scored(search, unit(finite(rows[part], begin, "queries")))
+                scores[part], ids[part] = self._scored(search, self._kernels.units(finite(rows[part], begin, "queries")))
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids
@@ -386,7 +395,7 @@ class EmbeddingIndex(Index):
         checked = np.empty(rows.shape, dtype=np.float32)
 
         def some(start: int, stop: int) -> None:
-            checked[start:stop] = unit(finite(rows[start:stop], start, what))
+            checked[start:stop] = self._kernels.units(finite(rows[start:stop], start, what))
 
         self.model.kernels.share(some, len(rows), ROW_TIME)
         return checked
