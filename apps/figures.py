@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Any
 
+from hdc import checks
 from hdc.errors import BackendUnavailableError, ParameterError
 
 if TYPE_CHECKING:
@@ -36,6 +37,6 @@ def save_figure(drawn: "Figure", path: str | os.PathLike[str]) -> None:
         If there is no such format.
     """
     try:
-        drawn.savefig(path, dpi=150)
+        drawn.savefig(checks.path(path), dpi=150)
     except ValueError as error:
         raise ParameterError(f"{os.fspath(path)}: {error}") from error

@@ -77,9 +77,12 @@ def check_names(names: Any) -> Iterable[Name]:
     DTypeError
         If they do not.
     """
-    if not isinstance(names, Iterable):
-        raise DTypeError(f"names must be a sequence of names, not {type(names).__name__}")
-    return names
+    try:
+        iter(names)
+    except TypeError:
+        raise DTypeError(f"names must be a sequence of names, not {type(names).__name__}") from None
+    found: Iterable[Name] = names
+    return found
 
 
 def stream_keys(seed: int, namespace: str, names: Sequence[Name]) -> Words:

@@ -7,14 +7,14 @@ their shapes are known.
 
 import math
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.errors import ParameterError
+from hdc.errors import DimensionError, ParameterError, UnknownNameError
 
 Name = TypeVar("Name", bound=str)
 
@@ -42,9 +42,11 @@ def integer(value: Any, what: str, least: int | None = None, most: int | None = 
     """
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         found = int(value)
-        if (least is None or found >= least) and (most is None or found <= most):
-            return found
-    raise wrong(value, what, f"an integer{_range(least, most)}")
+        if least is None or found >= least:
+            if most is None or found <= most:
+                return found
+            least = None
+    raise wrong(value, what, f"an integer{_range(least, most if least is None else None)}")
 
 
 def number(value: Any, what: str, least: float | None = None, most: float | None = None) -> float:
@@ -82,6 +84,19 @@ def choice(value: Any, what: str, choices: Collection[Name]) -> Name:
             if value == known:
                 return known
     raise wrong(value, what, f"one of {', '.join(choices)}")
+
+
+def known(value: Any, what: str, names: Collection[str]) -> str:
+    """Return a name that is registered: of a model, task or law, where more may come.
+
+    Raises
+    ------
+    UnknownNameError
+        If it is none of ``names``; the text lists them.
+    """
+    if isinstance(value, str) and value in names:
+        return value
+    raise UnknownNameError(f"unknown {what} {shown(value)}; known: {', '.join(names)}")
 
 
 def flag(value: Any, what: str) -> bool:
@@ -182,9 +197,12 @@ def listed(value: Any, what: str) -> list[Any]:
     ParameterError
         If it is such, or no iterable.
     """
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        raise wrong(value, what, "a list")
-    return list(value)
+    if not isinstance(value, str | bytes | Mapping):
+        try:
+            return list(value)
+        except TypeError:  # what cannot be iterated over, and arrays without axes
+            pass
+    raise wrong(value, what, "a list")
 
 
 def texts(value: Any, what: str) -> list[str]:
@@ -241,6 +259,22 @@ def integers(value: npt.ArrayLike, what: str, least: int) -> npt.NDArray[np.floa
     if np.all((array >= least) & (array == np.floor(array)) & np.isfinite(array)):
         return array
     raise wrong(value, what, expected)
+
+
+def shape_of(**arrays: npt.NDArray[Any] | None) -> tuple[int, ...]:
+    """Return the shape that arrays broadcast to; None takes no part.
+
+    Raises
+    ------
+    DimensionError
+        If they do not.
+    """
+    shapes = {name: array.shape for name, array in arrays.items() if array is not None}
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        listing = ", ".join(f"{name} {shape}" for name, shape in shapes.items() if shape)
+        raise DimensionError(f"arrays of these shapes do not broadcast: {listing}") from None
 
 
 def wrong(value: Any, what: str, expected: str) -> ParameterError:

@@ -28,11 +28,13 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.errors import DTypeError, FileFormatError
 
 MAGIC = b"\x89HDCFIL\n"
 FORMAT = 1
 ALIGN = 64
+MOST_AXES = 32
 _OPENING = struct.Struct("<8sIQ")
 _DIGEST = 16
 _START = _OPENING.size + _DIGEST
@@ -86,7 +88,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     OSError
         If the file cannot be written; an existing file is then untouched.
     """
-    target = Path(path)
+    target = checks.path(path)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(aside, "xb") as file:
@@ -145,7 +147,7 @@ def load(
     OSError
         If it cannot be read.
     """
-    with open(path, "rb") as file:
+    with open(checks.path(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         header, end = _read_header(file.read(min(size, _START)), file, path, size)
     if header["kind"] != kind:
@@ -224,8 +226,31 @@ def _read_header(opening: bytes, file: Any, path: Any, size: int) -> tuple[dict[
     end = _START + length
     if any(file.read(_gap(end))):
         raise _damaged(path, "the padding after its header is not zero")
-    header: dict[str, Any] = json.loads(text)
-    return header, end + _gap(end)
+    return _checked_header(text, path), end + _gap(end)
+
+
+def _checked_header(text: bytes, path: Any) -> dict[str, Any]:
+    """Return a header that is as :func:`save` writes it: its checksum may be right, and it may be made by hand."""
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"its header is no JSON ({error})") from None
+    kinds = {"kind": str, "version": int, "meta": dict, "arrays": list}
+    entries = {"name": str, "dtype": str, "shape": list, "bytes": int, "digest": str}
+    if not _is_of(header, kinds) or not all(_is_of(entry, entries) for entry in header["arrays"]):
+        raise _damaged(path, "its header lacks what every file has")
+    for shape in (entry["shape"] for entry in header["arrays"]):
+        if len(shape) > MOST_AXES or not all(type(side) is int and side < 1 << 48 for side in shape):
+            raise _damaged(path, "a shape in its header is none")
+    if len({entry["name"] for entry in header["arrays"]}) != len(header["arrays"]):
+        raise _damaged(path, "two of its arrays have one name")
+    checked: dict[str, Any] = header
+    return checked
+
+
+def _is_of(value: Any, kinds: Mapping[str, type]) -> bool:
+    """Return whether a value is an object with these items, each of its type."""
+    return isinstance(value, dict) and all(type(value.get(name)) is kind for name, kind in kinds.items())
 
 
 def _read_array(

@@ -67,7 +67,7 @@ class Hopfield:
         self._members = np.zeros((0, self.vsa.dim), dtype=np.int8)
         self._signs = np.zeros(0, dtype=np.int8)
         self._matrix = np.zeros((self.vsa.dim,) * 2 if form == "dense" else (0, 0), dtype=np.int64)
-        self.add(list(names))
+        self.add(names)
 
     def __len__(self) -> int:
         """Return how many members were added."""
@@ -88,8 +88,9 @@ class Hopfield:
             return self._matrix.copy()
         return _outer_sum(self._members, self._signs)
 
-    def add(self, names: Sequence[Name]) -> None:
+    def add(self, names: Iterable[Name]) -> None:
         """Add members; a name added twice counts twice."""
+        names = list(atoms.check_names(names)) if not isinstance(names, str | bytes) else names
         vectors, signs = self.vsa.to_numpy(self.vsa.symbols(names)), self._signs_of(names)
         if self.form == "dense":
             self._matrix += _outer_sum(vectors, signs)

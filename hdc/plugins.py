@@ -7,8 +7,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from hdc.checks import text
-from hdc.errors import UnknownNameError
+from hdc.checks import known, text
 
 
 def find(table: Mapping[str, str], group: str, name: str) -> Any:
@@ -19,14 +18,15 @@ def find(table: Mapping[str, str], group: str, name: str) -> Any:
     UnknownNameError
         If nothing is; the text lists the names that are.
     """
-    if text(name, group.removeprefix("hdc.").rstrip("s")) in table:
+    what = group.removeprefix("hdc.").rstrip("s")
+    if text(name, what) in table:
         module, _, attribute = table[name].partition(":")
         return getattr(importlib.import_module(module), attribute)
     for point in points(group):
         if point.name == name:
             return point.load()
-    known = ", ".join(names(table, group))
-    raise UnknownNameError(f"unknown {group.removeprefix('hdc.').rstrip('s')} {name!r}; known: {known}")
+    known(name, what, names(table, group))
+    raise AssertionError("a name that is listed is found")
 
 
 @cache

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from hdc import atoms, bounds
 from hdc.atoms import Name
 from hdc.bounds.warning import check_load
-from hdc.checks import choice, integer
+from hdc.checks import choice, integer, known
 from hdc.dispatch import backend as find_backend
 from hdc.dtypes import dtype_name, is_array, kind
 from hdc.errors import (
@@ -34,6 +34,9 @@ from hdc.topk import top_scores
 
 MAX_DIM = 2**31 - 1
 """Most components of a model: Hamming distances are int32, and sparse atoms scale 32 random bits to positions."""
+
+MOST_COMPONENTS = 1 << 48
+"""Most components, or words, of the vectors that are asked for at once: more than any memory has."""
 
 MOST_FACTORS = 1 << 16
 """Most factors of a product of roles."""
@@ -270,7 +273,7 @@ class VSA(ABC):
         ParameterError
             If ``n`` is negative, or ``n`` or ``seed`` is not an integer.
         """
-        count, number = integer(n, "n", least=0), atoms.check_seed(seed)
+        count, number = integer(n, "n", 0, MOST_COMPONENTS // self.storage), atoms.check_seed(seed)
         return self.atoms_of(atoms.numbered_keys(self.kernels.bits, self.seed, "random", count, number))
 
     def role(self, name: Name) -> Any:
@@ -527,7 +530,8 @@ class VSA(ABC):
         >>> hdc.create("MAP-B", 10_000).capacity(universe=1_000_000, error=1e-3)
         37
         """
-        own = {name: value for name, value in self.bound_options.items() if name in bounds.TASKS.get(task, ())}
+        takes = bounds.TASKS[known(task, "task", bounds.TASKS)]
+        own = {name: value for name, value in self.bound_options.items() if name in takes}
         found: int = bounds.capacity(
             task, self.model, dim=self.dim, universe=universe, error=error, bound=bound, **{**own, **options}
         )
@@ -570,6 +574,8 @@ class VSA(ABC):
                 f"{self.model} takes integer weights, so that every backend agrees exactly, not {w.dtype}; "
                 "scale and round them, for instance np.rint(1000 * weights).astype(int)"
             )
+        if found == "f" and not bool(xp.all(xp.isfinite(w))):
+            raise ParameterError("a weight is NaN or infinite; give finite numbers")
         if w.dtype == np.uint64 and w.max(initial=0) >= 2**63:
             raise ParameterError(f"a weight of {w.max()} does not fit a signed 64-bit integer; scale the weights down")
         try:

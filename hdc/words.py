@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.checks import integer
 from hdc.errors import DimensionError, DTypeError, PaddingError
 
 WORD_BITS = 64
@@ -52,6 +53,7 @@ def as_words(x: Any, dim: int, what: str = "array") -> Words:
         raise DTypeError(
             f"{what} must be a packed NumPy uint64 array, not {given}; pack components with hdc.words.pack"
         )
+    dim = integer(dim, "dim", 1)
     if x.ndim == 0 or x.shape[-1] != word_count(dim):
         raise DimensionError(f"{what} has shape {x.shape}; dim={dim} needs {word_count(dim)} words on the last axis")
     words = x.astype(np.uint64, copy=False)
@@ -80,7 +82,10 @@ def pack(components: npt.ArrayLike) -> Words:
     DimensionError
         If there is no last axis, or it is empty.
     """
-    bits = np.asarray(components)
+    try:
+        bits = np.asarray(components)
+    except ValueError as error:
+        raise DTypeError(f"pack takes an array of booleans, not lists of different lengths ({error})") from None
     if bits.dtype.kind not in "bui" or (bits.dtype.kind != "b" and bool(((bits != 0) & (bits != 1)).any())):
         raise DTypeError(f"pack takes booleans or integers 0 and 1, not dtype {bits.dtype} with other values")
     if bits.ndim == 0 or bits.shape[-1] == 0:

@@ -97,11 +97,11 @@ def test_errors_say_what_is_allowed():
         theory.accuracy("pairs", "Bloom", **ask)
     with pytest.raises(errors.ParameterError, match="items must not exceed the universe"):
         theory.accuracy("bundle", "MAP-I", items=15, universe=10, dim=100)
-    with pytest.raises(errors.ParameterError, match="dim must be a whole number of at least 1, not 0"):
+    with pytest.raises(errors.ParameterError, match="dim must be an integer of at least 2, not 0"):
         theory.accuracy("bundle", "MAP-I", items=15, universe=100, dim=0)
     with pytest.raises(errors.UnknownNameError, match="error is for pairs, key-value, sequence"):
         theory.error("bundle", "MAP-I", **ask)
-    with pytest.raises(errors.ParameterError, match="target must lie strictly between 0 and 1"):
+    with pytest.raises(errors.ParameterError, match="target must be a number strictly between 0 and 1"):
         theory.dimension_for("pairs", "MAP-B", items=15, universe=1000, target=1.0)
 
 

@@ -53,8 +53,8 @@ ASK = ("dimension", "--model", "MAP-B")
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((*ASK, "--items", "9", "--universe", "99", "--error", "0"), "error must lie strictly between 0 and 1, not 0"),
-        ((*ASK, "--items", "9", "--universe", "99", "--error", "1"), "error must lie strictly between 0 and 1, not 1"),
+        ((*ASK, "--items", "9", "--universe", "99", "--error", "0"), "strictly between 0 and 1, not 0"),
+        ((*ASK, "--items", "9", "--universe", "99", "--error", "1"), "strictly between 0 and 1, not 1"),
         ((*ASK, "--items", "100", "--universe", "99"), "items must not exceed the universe"),
         (("dimension", "--task", "x", "--model", "MAP-B", "--items", "9"), "unknown task 'x'; known: membership"),
         ((*ASK, "--items", "9"), "universe is needed"),

@@ -122,7 +122,7 @@ class TestRun:
     @pytest.mark.parametrize(
         ("experiment", "change", "message"),
         [
-            ("membership", {"dim": 0}, "dim must be a whole number of at least 1, not 0"),
+            ("membership", {"dim": 0}, "dim must be an integer of at least 1, not 0"),
             ("membership", {"items": 50}, "draws 50 different symbols from a universe of only 40"),
             ("membership", {"model": "XYZ"}, "unknown model 'XYZ'"),
             ("membership", {"backend": "abacus"}, "unknown backend 'abacus'"),
@@ -130,7 +130,7 @@ class TestRun:
             ("weather", {}, "unknown experiment 'weather'; known: membership"),
             ("bundle", {"model": "Hopfield"}, "takes part in membership and intersection"),
             ("intersection", {}, "intersection needs tolerance; its parameters are model, dim, backend, device, items"),
-            ("intersection", {"tolerance": 1, "overlap": 6}, "overlap must be from 0 to the smaller set"),
+            ("intersection", {"tolerance": 1, "overlap": 6}, "overlap must be an integer of at most 5"),
             ("nested", {"shape": "ring"}, "shape must be one of tree, chain"),
         ],
     )
@@ -140,7 +140,7 @@ class TestRun:
             run(experiment, grid, 10)
 
     def test_trials_are_counted(self):
-        with pytest.raises(errors.ParameterError, match="trials must be a whole number"):
+        with pytest.raises(errors.ParameterError, match="trials must be an integer"):
             run("bundle", {"model": "MAP-I", "dim": 64}, 0)
         with pytest.raises(errors.UnsupportedError, match="multiplies hypervectors"):
             run("bindings", {"model": "MBAT", "dim": 64, **SMALL}, 10)
@@ -256,7 +256,7 @@ class TestIntervals:
         }
         for (right, trials), interval in known.items():
             assert wilson(right / trials, trials) == pytest.approx(interval, abs=5e-5)
-        with pytest.raises(errors.ParameterError, match="trials >= 1 and a share from 0 to 1"):
+        with pytest.raises(errors.ParameterError, match="trials must be an integer of at least 1, not 0"):
             wilson(0.5, 0)
         with pytest.raises(errors.ParameterError, match="confidence must lie"):
             wilson(0.5, 10, 1.0)
@@ -305,7 +305,7 @@ class TestMinimumDimension:
 
     @pytest.mark.parametrize("name", ["target", "confidence", "resolution"])
     def test_errors(self, name):
-        with pytest.raises(errors.ParameterError, match=f"{name} must lie strictly between 0 and 1"):
+        with pytest.raises(errors.ParameterError, match=f"{name} must be a number strictly between 0 and 1"):
             minimum_dimension("bundle", "MAP-B", **{name: 1.0})
 
     def test_schlegel_table(self):

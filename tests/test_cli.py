@@ -226,7 +226,7 @@ def test_a_bad_search_says_why(catalogue, capsys, words, message):
         (b"1", ["--arrays", "a=some"], "arrays['a'] must be one of"),
         (b"1", ["--convert", "ages"], "each of convert must be one of"),
         (b"1", ["--key", "id"], "people.jsonl:1: a key must be one text or integer, and id has nothing"),
-        (b"1", ["--jobs", "0"], "--jobs must be at least 1"),
+        (b"1", ["--jobs", "0"], "--jobs must be an integer of at least 1"),
         (b"1", ["--rejects", "r"], 'a rejects file needs on_error="skip"'),
         (b"1", ["--rejects", "bad.json", "--on-error", "skip"], "bad.json is an input"),
     ],

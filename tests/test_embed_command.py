@@ -397,7 +397,7 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--bits", "0"), "bits must be at least 1"),
+        (("--bits", "0"), "--bits must be an integer of at least 1, not 0"),
         (("--bits", "100"), "dim must be a multiple of 64"),
         (("--bits", "65", "--loops", "1"), "65 bits are no whole number of components of 2 bits"),
         (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for the recurrent binarizer"),
@@ -414,7 +414,7 @@ def test_wrong_options_of_train(made, tmp_path, capsys, words, message):
 
 def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
     fails(capsys, "has 300 vectors, and", "eval", made / "q.npy", made / "q.npy", index)
-    fails(capsys, "k must be at least 1", "eval", made / "v.npy", made / "q.npy", index, "-k", 0)
+    fails(capsys, "k must be an integer of at least 1, not 0", "eval", made / "v.npy", made / "q.npy", index, "-k", 0)
     message = "effort is an option of kind 'hnsw', and the indexes are of kind flat"
     fails(capsys, message, "eval", made / "v.npy", made / "q.npy", index, "--effort", "5,9")
     (tmp_path / "qrels").write_text("77 1 1\n")

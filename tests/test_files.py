@@ -73,9 +73,9 @@ def test_another_kind_or_version_is_named(saved, tmp_path):
         files.load(tmp_path / "new", "thing", version=1)
 
 
-def forge(path, entry):
+def forge(path, *entries, text=None, **header):
     """Write a file whose header is consistent with its checksum but lies about its array."""
-    text = json.dumps({"kind": "thing", "version": 1, "meta": {}, "arrays": [entry]}).encode()
+    text = text or json.dumps({"kind": "thing", "version": 1, "meta": {}, "arrays": entries, **header}).encode()
     opening = files._OPENING.pack(files.MAGIC, files.FORMAT, len(text))
     whole = opening + hashlib.blake2b(opening + text, digest_size=16).digest() + text
     path.write_bytes(whole + bytes(-len(whole) % 64) + bytes(64))
@@ -83,7 +83,22 @@ def forge(path, entry):
 
 @pytest.mark.parametrize(
     "lie",
-    [{"dtype": "|O"}, {"dtype": "<f8"}, {"shape": [9]}, {"shape": [-1, -8]}, {"bytes": 10**9, "shape": [10**9]}],
+    [
+        {"dtype": "|O"},
+        {"dtype": "<f8"},
+        {"dtype": []},
+        {"shape": [9]},
+        {"shape": [-1, -8]},
+        {"shape": ["8"]},
+        {"shape": [True] * 3 + [8]},
+        {"shape": [2**70, 0], "bytes": 0},
+        {"shape": [1] * 70 + [8]},
+        {"shape": 8},
+        {"bytes": 10**9, "shape": [10**9]},
+        {"bytes": None},
+        {"name": 3},
+        {"digest": None},
+    ],
 )
 def test_a_header_that_lies_is_refused(tmp_path, lie):
     entry = {"name": "x", "dtype": "|u1", "shape": [8], "bytes": 8}
@@ -92,6 +107,20 @@ def test_a_header_that_lies_is_refused(tmp_path, lie):
     assert files.load(tmp_path / "good", "thing")[1]["x"].tolist() == [0] * 8
     forge(tmp_path / "bad", {**entry, **lie})
     with pytest.raises(errors.FileFormatError):
+        files.load(tmp_path / "bad", "thing")
+    forge(tmp_path / "twice", entry, entry)
+    with pytest.raises(errors.FileFormatError, match="one name"):
+        files.load(tmp_path / "twice", "thing")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [{"kind": 3}, {"version": "1"}, {"version": None}, {"meta": []}, {"arrays": {}}, {"arrays": [3]}]
+    + [{"text": text} for text in (b"[]", b"x", b"\xff", b"[" * 100_000, b"{}")],
+)
+def test_a_header_without_what_every_file_has_is_refused(tmp_path, header):
+    forge(tmp_path / "bad", **header)
+    with pytest.raises(errors.FileFormatError, match="damaged"):
         files.load(tmp_path / "bad", "thing")
 
 

@@ -210,7 +210,7 @@ def test_unknown_choices_are_told(tmp_path):
         read([path], format="csv")
     with pytest.raises(ParameterError, match="is no path"):
         read([path], items="a..b")
-    with pytest.raises(ParameterError, match="part_bytes must be at least 1"):
+    with pytest.raises(ParameterError, match="part_bytes must be an integer of at least 1"):
         plan([path], 0)
 
 

@@ -188,3 +188,43 @@ def test_conditions_agree_with_a_slow_reading(document, path, operation, value):
     assert parse_where(text)(document) == expected()
     if not words:
         assert parse_where(text) == Condition(path, operation, value)
+
+
+class TestExpressions:
+    @pytest.mark.parametrize("pattern", ["^(a+)+$", "^(a|aa)*$", "(a*)*b", "(?i)(.*a){20}$"])
+    def test_the_time_is_linear(self, pattern):
+        """With backtracking, 33 characters take minutes."""
+        assert not parse_where(f"name ~ {pattern}")({"name": "a" * 100_000 + "!"})
+
+    @pytest.mark.parametrize("pattern", [r"(a)\1", "(?=a)", "(?!a)", "(?<=a)b", "(?<!a)b", r"(?P<x>a)(?P=x)"])
+    def test_what_takes_more_than_linear_time_is_refused(self, pattern):
+        with pytest.raises(ParameterError, match="linear time, without backreferences and lookaround"):
+            parse_where(f"name ~ {pattern}")
+
+    @pytest.mark.parametrize("pattern", ["(", "[", "*", "a{2,1}", r"\Z", "((a{99}){99}){99}", "x" * 10_000_000])
+    def test_other_mistakes_and_giants(self, pattern, capfd):
+        with pytest.raises(ParameterError, match="is no regular expression of RE2") as caught:
+            parse_where(f"name ~ {pattern}")
+        assert len(str(caught.value)) < 500
+        assert "RE2 searches" not in str(caught.value)
+        assert capfd.readouterr().err == ""
+
+    @pytest.mark.parametrize(
+        ("pattern", "name"),
+        [
+            ("ß", "Straße"),
+            ("(?i)STRAßE", "straße"),
+            ("^.$", "😀"),
+            (r"^\pL+$", "Zoë"),
+            ("x", "\ud800x"),
+            ("a\nb", "a\nb"),
+        ],
+    )
+    def test_texts_are_unicode(self, pattern, name):
+        assert Condition(("name",), "~", pattern)({"name": name})
+
+
+def test_long_conditions_are_read_at_once():
+    blanks = " " * 200_000
+    assert parse_where(f"a = {blanks}x{blanks}y{blanks}").value == f"x{blanks}y"
+    assert len(parse_where(".".join("a" * 100_000) + " exists").path) == 100_000

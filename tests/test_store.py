@@ -246,19 +246,6 @@ def test_a_closed_store_says_so(folder):
             use()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_read_only_media(folder):
-    for path in [*folder.rglob("*"), folder]:
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    try:
-        with Store.open(folder, "thing") as reader:
-            assert len(content(reader)) == 3
-            reader.verify()
-    finally:
-        for path in [folder, *folder.rglob("*")]:
-            path.chmod(0o755)
-
-
 # ---------------------------------------------------------------------- kinds and versions
 
 

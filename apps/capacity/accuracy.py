@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.bounds import majority_bias
+from hdc.checks import fraction, integer, integers, known, shape_of, shown
 from hdc.errors import ParameterError, UnknownNameError, UnsupportedError
 
 Real = npt.NDArray[np.float64]
@@ -94,8 +95,7 @@ def accuracy(task: str, model: str, *, items: npt.ArrayLike, universe: npt.Array
         What is wrong, and what is allowed.
     """
     n, size, m = _numbers(items, universe, dim)
-    if task not in TASKS:
-        raise UnknownNameError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+    known(task, "task", TASKS)
     if task == "bundle" and np.any(n > size):
         raise ParameterError(f"items must not exceed the universe, not items={items!r}, universe={universe!r}")
     if task == "bundle" and model == "Bloom":
@@ -110,8 +110,10 @@ def error(task: str, model: str, *, items: npt.ArrayLike, universe: npt.ArrayLik
     Parameters and errors as :func:`accuracy`; ``bundle`` has no such form.
     """
     n, size, m = _numbers(items, universe, dim)
-    if task not in TASKS[1:]:
-        raise UnknownNameError(f"error is for {', '.join(TASKS[1:])}, not {task!r}; for a bundle take 1 - accuracy")
+    if not isinstance(task, str) or task not in TASKS[1:]:
+        raise UnknownNameError(
+            f"error is for {', '.join(TASKS[1:])}, not {shown(task)}; for a bundle take 1 - accuracy"
+        )
     return _plain(cleanup_error(_moments(task, model, n, m), size))
 
 
@@ -185,15 +187,15 @@ def unbinding_similarity(model: str, depth: npt.ArrayLike) -> Any:
     UnknownNameError
         If no closed form is known for the model.
     """
-    if model not in UNBINDING:
-        raise UnknownNameError(f"no closed form is known for {model!r}; known: {', '.join(UNBINDING)}")
-    return _plain(UNBINDING[model](np.asarray(depth, dtype=np.float64)))
+    if not isinstance(model, str) or model not in UNBINDING:
+        raise UnknownNameError(f"no closed form is known for {shown(model)}; known: {', '.join(UNBINDING)}")
+    return _plain(UNBINDING[model](integers(depth, "depth", 0)))
 
 
 def _moments(task: str, model: str, items: Real, dim: Real) -> Moments:
-    known = MOMENTS if task in ("bundle", "sequence") else _PAIRS
-    if model not in known:
-        raise UnsupportedError(f"no accuracy formula is known for {task} on {model}; known: {', '.join(known)}")
+    models = MOMENTS if task in ("bundle", "sequence") else _PAIRS
+    if not isinstance(model, str) or model not in models:
+        raise UnsupportedError(f"no accuracy formula is known for {task} on {shown(model)}; known: {', '.join(models)}")
     return MOMENTS[model](items, dim)
 
 
@@ -205,13 +207,8 @@ def _bloom_recall(items: Real, universe: Real, dim: Real) -> Real:
 
 
 def _numbers(items: npt.ArrayLike, universe: npt.ArrayLike, dim: npt.ArrayLike) -> tuple[Real, Real, Real]:
-    given = {"items": items, "universe": universe, "dim": dim}
-    arrays = [np.asarray(value, dtype=np.float64) for value in given.values()]
-    for name, array in zip(given, arrays, strict=True):
-        if not np.all((array >= 1) & (array == np.floor(array))):
-            raise ParameterError(f"{name} must be a whole number of at least 1, not {given[name]!r}")
-    if np.any(arrays[2] < 2):
-        raise ParameterError(f"dim must be at least 2 for normal scores, not {dim!r}")
+    arrays = integers(items, "items", 1), integers(universe, "universe", 1), integers(dim, "dim", 2)
+    shape_of(items=arrays[0], universe=arrays[1], dim=arrays[2])
     n, size, m = np.broadcast_arrays(*arrays)
     return n, size, m
 
@@ -228,8 +225,8 @@ def dimension_for(task: str, model: str, *, items: int, universe: int, target: f
     UnknownNameError, UnsupportedError, ParameterError
         As :func:`accuracy`; also if the target does not lie strictly between 0 and 1.
     """
-    if not 0 < target < 1:
-        raise ParameterError(f"target must lie strictly between 0 and 1, not {target!r}")
+    target = fraction(target, "target")
+    items, universe = integer(items, "items", 1), integer(universe, "universe", 1)
     low, high = 2, 4
     while accuracy(task, model, items=items, universe=universe, dim=high) < target:
         low, high = high, 2 * high

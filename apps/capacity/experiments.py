@@ -9,11 +9,22 @@ from typing import Any
 import numpy as np
 
 import hdc
+from hdc import atoms
 from hdc.apps.capacity.draws import MEMORY, Codebook, Draws, Ints, canonical
 from hdc.apps.capacity.protocols import MATRICES, PROTOCOLS, Answers, Batch, Parameters, Protocol, protocol
 from hdc.apps.capacity.results import Point, Results
 from hdc.apps.progress import tracked
+from hdc.bounds.question import SHAPES
+from hdc.checks import choice, flag, integer, mapping, text, texts
 from hdc.errors import ParameterError
+
+DEEPEST = 1 << 16
+"""Most levels of a nested bundle, and most binds in a row."""
+
+LARGEST = 2**31 - 1
+"""Most of anything else: symbols are drawn by scaling 32 random bits."""
+
+MOST_PROCESSES = 1 << 12
 
 WHOLE = ("dim", "items", "universe", "other", "depth", "factors", "ones", "load")
 """Parameters that are whole numbers of at least 1 wherever they occur."""
@@ -43,7 +54,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         plan = protocol(self.name)
-        given = {"backend": "auto", **plan.defaults, **self.parameters}
+        given = {"backend": "auto", **plan.defaults, **mapping(self.parameters, "parameters")}
         missing = [name for name in ("model", "dim", *plan.needs) if name not in given]
         if missing:
             raise ParameterError(f"{self.name} needs {', '.join(missing)}; its parameters are {_parameter_names(plan)}")
@@ -51,17 +62,18 @@ class Experiment:
             given["other"] = given["items"]
         for name in WHOLE:
             if name in given:
-                given[name] = _whole(name, given[name])
+                given[name] = integer(given[name], name, 1, DEEPEST if name == "depth" else LARGEST)
         object.__setattr__(self, "parameters", given)
+        object.__setattr__(self, "seed", atoms.check_seed(self.seed))
+        text(given["model"], "model")
         self._check_range(plan)
         self.model()
 
     def _check_range(self, plan: Protocol) -> None:
         p = self.parameters
-        if not 0 <= p.get("overlap", 0) <= min(p.get("items", 0), p.get("other", 0)) and self.name == "intersection":
-            raise ParameterError(f"overlap must be from 0 to the smaller set, not {p['overlap']!r}")
-        if p.get("shape", "tree") not in ("tree", "chain"):
-            raise ParameterError(f"shape must be one of tree, chain, not {p['shape']!r}")
+        if self.name == "intersection":
+            integer(p["overlap"], "overlap", 0, min(p["items"], p["other"]))
+        choice(p.get("shape", "tree"), "shape", SHAPES)
         if plan.distinct(p) > p["universe"]:
             raise ParameterError(
                 f"{self.name} draws {plan.distinct(p)} different symbols from a universe of only {p['universe']}"
@@ -132,10 +144,9 @@ def names() -> tuple[str, ...]:
 
 def expand(grid: Mapping[str, Any]) -> list[Parameters]:
     """Return the settings of a grid: every combination of the values of entries that are lists or tuples."""
-    axes = [
-        [(name, v) for v in value] if isinstance(value, list | tuple) else [(name, value)]
-        for name, value in grid.items()
-    ]
+    names_given = texts(mapping(grid, "grid").keys(), "the names of parameters")
+    values = [value if isinstance(value, list | tuple) else [value] for value in grid.values()]
+    axes = [[(name, one) for one in axis] for name, axis in zip(names_given, values, strict=True)]
     if not all(axes):
         raise ParameterError("every parameter of a grid needs at least one value")
     return [dict(combination) for combination in itertools.product(*axes)]
@@ -184,26 +195,35 @@ def run(
     """
     from joblib import Parallel, delayed
 
-    trials = _whole("trials", trials)
+    trials = integer(trials, "trials", 1)
+    seed = integer(seed, "seed", -(1 << 63), (1 << 63) - 1)  # as SQLite has them
+    workers, show = processes(n_jobs), flag(progress, "progress")
     settings = [Experiment(experiment, parameters, seed) for parameters in expand(grid)]
     store = None if results is None else Results(results)
     found = {point.key: point for point in (store.points() if store else ())}
     keys = [(experiment, setting.stored, seed, trials) for setting in settings]
     missing = {key: setting for key, setting in zip(keys, settings, strict=True) if key not in found}
-    finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
+    finished = Parallel(n_jobs=workers, return_as="generator_unordered")(
         delayed(setting.measure)(trials) for setting in missing.values()
     )
-    for point in tracked(finished, len(set(keys)), len(set(keys)) - len(missing), show=progress):
+    for point in tracked(finished, len(set(keys)), len(set(keys)) - len(missing), show=show):
         found[point.key] = point
         if store:
             store.add(point)
     return [found[key] for key in keys]
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or value != int(value) or value < 1:
-        raise ParameterError(f"{name} must be a whole number of at least 1, not {value!r}")
-    return int(value)
+def processes(n_jobs: Any) -> int:
+    """Return a number of processes: at least 1, or -1 for one a core.
+
+    Raises
+    ------
+    ParameterError
+        If it is another.
+    """
+    if isinstance(n_jobs, int | np.integer) and n_jobs == -1:
+        return -1
+    return integer(n_jobs, "n_jobs (-1: one a core)", 1, MOST_PROCESSES)
 
 
 def _parameter_names(plan: Protocol) -> str:

@@ -8,15 +8,13 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from hdc.errors import ParameterError
+from hdc.checks import fraction, integer, number
 
 CONFIDENCE = 0.95
 
 
 @cache
 def _two_sided(confidence: float) -> float:
-    if not 0 < confidence < 1:
-        raise ParameterError(f"confidence must lie strictly between 0 and 1, not {confidence}")
     return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
@@ -43,9 +41,8 @@ def wilson(share: float, trials: int, confidence: float = CONFIDENCE) -> tuple[f
     ParameterError
         If a number is out of range.
     """
-    if trials < 1 or not 0 <= share <= 1:
-        raise ParameterError(f"an interval needs trials >= 1 and a share from 0 to 1, not {trials} and {share}")
-    z = _two_sided(confidence)
+    trials, share = integer(trials, "trials", 1), number(share, "share", 0, 1)
+    z = _two_sided(fraction(confidence, "confidence"))
     scale = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import hdc
 from hdc.apps.capacity.draws import BLOCK, Codebook, Draws, Ints
 from hdc.bounds import tree_bias
-from hdc.errors import ParameterError, UnknownNameError, UnsupportedError
+from hdc.checks import known
+from hdc.errors import ParameterError, UnsupportedError
 from hdc.kernels import Array
 
 Parameters = Mapping[str, Any]
@@ -385,6 +386,4 @@ def protocol(name: str) -> Protocol:
     UnknownNameError
         If there is none of that name.
     """
-    if name not in PROTOCOLS:
-        raise UnknownNameError(f"unknown experiment {name!r}; known: {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[name]
+    return PROTOCOLS[known(name, "experiment", PROTOCOLS)]

@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import hdc
+from hdc import checks
 from hdc.apps.capacity.display import Table, markup, points_table
 from hdc.apps.capacity.plots import figure
 from hdc.apps.capacity.results import Point
+from hdc.checks import text
 from hdc.errors import ParameterError
 
 QUESTION = "How many dimensions does each model need, and does the theory say so rightly?"
@@ -40,8 +42,9 @@ def write(points: Sequence[Point], path: str | os.PathLike[str], question: str =
     BackendUnavailableError
         If matplotlib is not installed.
     """
-    page = document(points, question)
-    with open(path, "w", encoding="utf-8") as file:
+    file_path = checks.path(path)
+    page = document(points, text(question, "question"))
+    with open(file_path, "w", encoding="utf-8") as file:
         file.write(page)
 
 

@@ -28,6 +28,7 @@ from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 import hdc
+from hdc import checks
 from hdc.apps.capacity.intervals import CONFIDENCE, wilson
 from hdc.errors import FileFormatError
 
@@ -116,7 +117,7 @@ class Results:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
+        self.path = os.fspath(checks.path(path))
         with self._connection() as connection:
             tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
             found = connection.execute("PRAGMA application_id").fetchone()[0]

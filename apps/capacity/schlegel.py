@@ -6,9 +6,10 @@ from typing import Any
 
 import hdc
 from hdc.apps.capacity.accuracy import dimension_for
-from hdc.apps.capacity.experiments import Experiment
+from hdc.apps.capacity.experiments import Experiment, processes
 from hdc.apps.capacity.search import Minimum, minimum_dimension
 from hdc.apps.progress import tracked
+from hdc.checks import flag, texts
 from hdc.errors import UnknownNameError, UnsupportedError
 
 PROTOCOLS = ("bundle", "pairs")
@@ -60,7 +61,7 @@ def table(
     """
     from joblib import Parallel, delayed
 
-    names = tuple(models) if models is not None else hdc.list_models()
+    names = tuple(texts(models, "models")) if models is not None else hdc.list_models()
     shared: dict[str, Any] = {"items": items, "universe": universe, "backend": backend, "device": device}
     for model in names:
         Experiment("pairs", {**shared, "model": model, "dim": 256}, seed)
@@ -70,8 +71,8 @@ def table(
         return Row(model, protocol, measured, _predicted(protocol, model, items, universe, target))
 
     tasks = [(model, protocol) for model in names for protocol in PROTOCOLS]
-    rows = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(search)(*task) for task in tasks)
-    found = {(row.model, row.protocol): row for row in tracked(rows, len(tasks), show=progress)}
+    rows = Parallel(n_jobs=processes(n_jobs), return_as="generator_unordered")(delayed(search)(*task) for task in tasks)
+    found = {(row.model, row.protocol): row for row in tracked(rows, len(tasks), show=flag(progress, "progress"))}
     return [found[task] for task in tasks]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from hdc.apps.capacity.draws import BLOCK
 from hdc.apps.capacity.experiments import Experiment
 from hdc.apps.capacity.intervals import CONFIDENCE, MeanTest
+from hdc.checks import fraction, integer
 from hdc.errors import ParameterError
 
 LARGEST = 1 << 20
@@ -86,9 +87,12 @@ def minimum_dimension(
     UnknownNameError
         If the experiment or the model is unknown.
     """
-    for name, value in (("target", target), ("confidence", confidence), ("resolution", resolution)):
-        if not 0 < value < 1:
-            raise ParameterError(f"{name} must lie strictly between 0 and 1, not {value!r}")
+    target, confidence = fraction(target, "target"), fraction(confidence, "confidence")
+    resolution, trials, start = (
+        fraction(resolution, "resolution"),
+        integer(trials, "trials", 1),
+        integer(start, "start", 1),
+    )
     tests = math.log2(LARGEST) + math.log2(1 / resolution) + 2
     test = MeanTest(target, (1 - confidence) / tests)
     tried: dict[int, Verdict] = {}

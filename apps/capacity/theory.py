@@ -13,8 +13,6 @@ and standing of each is found (``table``, ``find``).
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from hdc.apps.capacity.accuracy import (
     accuracy,
     cleanup_error,
@@ -24,7 +22,8 @@ from hdc.apps.capacity.accuracy import (
     unbinding_similarity,
 )
 from hdc.bounds import KINDS, MODELS, TASKS, Bound, best_ones, capacity, dimension, error_rate, find, table
-from hdc.errors import UnknownNameError, UnsupportedError
+from hdc.checks import fraction, integer, known
+from hdc.errors import UnsupportedError
 
 __all__ = [
     "KINDS",
@@ -91,6 +90,8 @@ def best(
     UnknownNameError, ParameterError, UnsupportedError
         As :func:`dimension`; UnsupportedError only if no model has such a bound.
     """
+    items, error = integer(items, "items", 1), fraction(error, "error")
+    universe = None if universe is None else integer(universe, "universe", 1)
     choices, refusals = [], []
     for model in MODELS:
         try:
@@ -115,8 +116,8 @@ def storage_bits(model: str, dim: int, items: int) -> int:
     UnknownNameError
         If the model is not one of ``MODELS``.
     """
-    if model not in MODELS:
-        raise UnknownNameError(f"unknown model {model!r}; known: {', '.join(MODELS)}")
+    known(model, "model", MODELS)
+    dim, items = integer(dim, "dim", 1), integer(items, "items", 1)
     components = dim * (dim - 1) // 2 if model.startswith("Hopfield") else dim
-    width = {"MAP-B": 1, "Bloom": 1, "MBAT": 32}.get(model, int(np.ceil(np.log2(items + 1))))
+    width = {"MAP-B": 1, "Bloom": 1, "MBAT": 32}.get(model, items.bit_length())
     return components * width

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,9 +71,12 @@ def register(subparsers: Any) -> None:
 
 def copy_data(folder: str) -> None:
     """Copy the collections into a folder, which is made if need be; files that are there stay as they are."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    from hdc.checks import path
+
+    place = path(folder, "folder")
+    place.mkdir(parents=True, exist_ok=True)
     for name in DESCRIBE:
-        target = Path(folder) / f"{name}.jsonl.gz"
+        target = place / f"{name}.jsonl.gz"
         with target.open("xb") as file:
             file.write((files(__package__) / "data" / target.name).read_bytes())
         print(target)

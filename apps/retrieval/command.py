@@ -140,9 +140,9 @@ def _check_output(path: str) -> None:
 
 def _new_model(arguments: argparse.Namespace) -> "Binarizer":
     from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+    from hdc.checks import integer
 
-    if arguments.bits < 1:
-        raise ParameterError(f"bits must be at least 1, not {arguments.bits}")
+    integer(arguments.bits, "--bits", 1)
     if arguments.checkpoint and arguments.binarizer != "recurrent":
         raise ParameterError(f"--checkpoint is for the recurrent binarizer; {arguments.binarizer} learns at once")
     if arguments.lists != 1 and arguments.binarizer != "rabitq":

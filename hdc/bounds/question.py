@@ -1,15 +1,15 @@
 """What is asked of a bound: a task and its numbers, checked once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.checks import BETWEEN, choice, flag, integers, numbers, wrong
-from hdc.errors import ParameterError, UnknownNameError
+from hdc.checks import BETWEEN, choice, flag, integers, known, numbers, shape_of, wrong
+from hdc.errors import ParameterError
 
 Real = npt.NDArray[np.float64]
 
@@ -103,7 +103,9 @@ class Question:
         return question
 
     def check(self, task: str) -> None:
-        """Raise :class:`ParameterError` if the universe is too small for the items."""
+        """Raise :class:`ParameterError` if the universe is too small for the items, DimensionError if shapes differ."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        shape_of(**{name: value for name, value in given.items() if isinstance(value, np.ndarray)})
         needed = {
             "membership": self.items,
             "sequence": np.ceil(self.items / self.number("repeats", 1)),
@@ -154,8 +156,7 @@ _MAY_BE_ZERO = ("overlap",)
 
 def check_task(task: str) -> None:
     """Raise :class:`UnknownNameError` unless the task is known."""
-    if not isinstance(task, str) or task not in TASKS:
-        raise UnknownNameError(f"unknown task {task!r}; known: {', '.join(TASKS)}")
+    known(task, "task", TASKS)
 
 
 def log_error(error: Any) -> Real:

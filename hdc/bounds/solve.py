@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from hdc.bounds.question import Question, Real, whole
 from hdc.bounds.table import Bound, find
+from hdc.checks import integers, shape_of
 from hdc.errors import ParameterError, UnsupportedError
 
 LARGEST = 2.0**62
@@ -95,7 +96,7 @@ def error_rate(
     """
     record, dims = find(task, model, bound), whole("dim", dim)
     question = Question.ask(task, items=items, universe=universe, error=0.5, options=options)
-    shape = np.broadcast_shapes(dims.shape, _evaluate(record, question).shape)
+    shape = shape_of(dim=dims, others=_evaluate(record, question))
 
     def enough(log_error: Real) -> npt.NDArray[np.bool_]:
         return np.asarray(_evaluate(record, replace(question, log_error=log_error)) <= dims)
@@ -132,7 +133,7 @@ def capacity(
         As :func:`dimension`.
     """
     record, dims = find(task, model, bound), whole("dim", dim)
-    least = np.maximum(np.asarray(options.get("overlap", 1), dtype=np.float64), 1)
+    least = np.maximum(integers(options.get("overlap", 1), "overlap", 0), 1)
     question = Question.ask(task, items=least, universe=universe, error=error, options=options)
     limit = _most_items(task, question)
 
@@ -140,7 +141,7 @@ def capacity(
         asked = replace(question, items=np.maximum(items, least))
         return np.asarray((items == 0) | (_evaluate(record, asked) <= dims))
 
-    shape = np.broadcast_shapes(dims.shape, _evaluate(record, question).shape)
+    shape = shape_of(dim=dims, others=_evaluate(record, question))
     return _as_int(_last_true(enough, np.zeros(shape), np.broadcast_to(limit, shape)))
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hdc.bounds import formulas as f
 from hdc.bounds.question import Question, Real, check_task
+from hdc.checks import known, shown
 from hdc.errors import UnknownNameError, UnsupportedError
 
 KINDS = ("rigorous", "gaussian", "paper")
@@ -142,13 +143,12 @@ def find(task: str, model: str, kind: str) -> Bound:
         If no such bound is known; the text says which are.
     """
     check_task(task)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise UnknownNameError(f"unknown bound {kind!r}; known: {', '.join(KINDS)}")
+    known(kind, "bound", KINDS)
     if not isinstance(model, str) or model not in MODELS:
-        raise UnknownNameError(f"no bounds are known for model {model!r}; they are for {', '.join(MODELS)}")
+        raise UnknownNameError(f"no bounds are known for model {shown(model)}; they are for {', '.join(MODELS)}")
     if (task, model, kind) in _TABLE:
         return _TABLE[task, model, kind]
-    known = [f"{k} for {m}" for t, m, k in _TABLE if t == task and (m == model or k == kind)]
+    others = [f"{k} for {m}" for t, m, k in _TABLE if t == task and (m == model or k == kind)]
     stated = PUBLISHED.get((task, model)) if kind == "paper" else None
     reason = f" ({stated}; without a constant no size follows)" if stated else ""
-    raise UnsupportedError(f"no {kind} bound is known for {task} on {model}{reason}; known: {', '.join(known)}")
+    raise UnsupportedError(f"no {kind} bound is known for {task} on {model}{reason}; known: {', '.join(others)}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hdc.errors import ConflictError
 from hdc.store import disk, layout, log
 from hdc.store.blocks import BLOCK, Hasher, Ints, extended
 from hdc.store.entries import Entries
@@ -38,7 +39,7 @@ class Edition:
         self._files: dict[str, Growing] = {}
         self._tails: dict[str, Any] = {}
         self._lookups = {IDS: Lookup(), TABLE: Lookup()}
-        self._sealed = False
+        self._sealed = self._renew = False
         self.unsynced: list[Path] = []
         """Folders with names that are not durable yet."""
         self.snapshot = self._snapshot(state)
@@ -65,7 +66,7 @@ class Edition:
         if writable:
             last = Log(folder / log.NAME, records[-1], records[0].end)
         edition = cls(folder, int(folder.name), state, last)
-        edition._sealed = sealed
+        edition._sealed, edition._renew = sealed, writable and not sealed
         if writable:
             edition._clear()
         return edition
@@ -202,6 +203,13 @@ class Edition:
         if self._sealed:
             layout.break_seal(self.folder)
             self._sealed = False
+        if self._renew:  # a writer was killed: what it wrote last may be in the system's memory only
+            self._renew = False
+            try:
+                self.checkpoint()
+            except BaseException:
+                self._renew = True
+                raise
 
     def checkpoint(self) -> None:
         """Write the log anew, as one record.
@@ -257,13 +265,14 @@ class Edition:
         """Write the log anew if it has several records, and seal it; what fails of that is left out."""
         if self._log is None or self.folder is None:
             return
-        with contextlib.suppress(OSError):  # a full disk: unsealed, everything is there
-            if not self._log.unknown:
-                if not self._log.single:
-                    self.checkpoint()
-                if not self._sealed and not self.unsynced:
-                    layout.write_seal(self.folder, self._log.last)
-                    self._sealed = True
+        with contextlib.suppress(OSError, ConflictError):  # a full disk: unsealed, everything is there
+            self.check_unchanged()
+            if self._renew or not self._log.single:
+                self._renew = False
+                self.checkpoint()
+            if not self._sealed and not self.unsynced:
+                layout.write_seal(self.folder, self._log.last)
+                self._sealed = True
         self._log.close()
 
     def abandon(self) -> None:
@@ -299,7 +308,6 @@ class Change:
         self._edition = edition
         self.state = edition.state
         self.tails: dict[str, Any] = {}
-        self._files = set(edition._files)
 
     def extend(self, name: str, *parts: Any) -> None:
         """Write bytes behind the end of a file."""
@@ -389,12 +397,14 @@ class Change:
         grown = [name for name in self.state.extents if name in self.tails]
         for name in grown:
             self._edition._files[name].sync()
-        if self._edition.folder is not None and any(name not in self._files for name in grown):
+        if self._edition.folder is not None and any(name not in self._edition.state.extents for name in grown):
             disk.sync_folder(self._edition.folder)
 
     def undo(self) -> None:
-        """Drop what was written, unless it counts by now, or may."""
-        if self._edition._log is not None and self._edition._log.unknown:
+        """Drop what was written, unless it counts by now, or may, or is somebody else's."""
+        try:
+            self._edition.check_unchanged()
+        except (ConflictError, OSError):
             return
         for name, file in self._edition._files.items():
             file.cut(self._edition.state.extent(name).length)

@@ -18,8 +18,8 @@ Entry = tuple[str | None, bytes | None, str | None]
 
 Table = npt.NDArray[np.void]
 
-LONGEST = (1 << 32) - 2
-"""Bytes of a key or source."""
+LONGEST = (1 << 30) - 1
+"""Characters of a key or source, whose bytes are counted with 32 bits."""
 
 
 @dataclass(frozen=True)

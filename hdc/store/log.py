@@ -289,9 +289,12 @@ class Log:
 
         Raises
         ------
+        ConflictError
+            As :meth:`check_unchanged`.
         OSError
             If that fails. The record is taken back; where that fails too, :attr:`unknown` says so.
         """
+        self.check_unchanged()
         record = encoded(self.last.checksum, body)
         following = Record(self.last.end, record[:HEAD], body)
         self.unknown, self.seen = True, False

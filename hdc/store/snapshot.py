@@ -206,7 +206,10 @@ class Snapshot:
         ParameterError
             If an id is of no row, or of a removed one.
         """
-        asked = np.atleast_1d(np.asarray(ids))
+        try:
+            asked = np.atleast_1d(np.asarray(ids))
+        except ValueError as error:
+            raise ParameterError(f"ids are a list of integers: {error}") from None
         if asked.ndim != 1 or (asked.size and asked.dtype.kind not in "iu"):
             raise ParameterError(f"ids are a list of integers, not {asked.dtype} of shape {asked.shape}")
         if asked.dtype.kind == "u":
@@ -265,7 +268,16 @@ class Snapshot:
         return self.find_all([key])[0]
 
     def find_all(self, keys: Sequence[str | None]) -> list[int | None]:
-        """Return the position of the row with each key, None where there is none."""
+        """Return the position of the row with each key, None where there is none.
+
+        Raises
+        ------
+        ParameterError
+            If a key is no text.
+        """
+        for key in keys:
+            if key is not None and not isinstance(key, str):
+                raise ParameterError(f"a key is a text, not {key!r:.50}")
         found: list[int | None] = [None] * len(keys)
         asked = [i for i, key in enumerate(keys) if key is not None]
         if not asked or not self.state.extent(TABLE).length:

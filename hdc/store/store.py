@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.checks import integer
 from hdc.errors import (
     ConflictError,
@@ -112,7 +113,7 @@ class Store:
         """Return a new store with the edition that ``make`` makes in a folder."""
         if path is None:
             return cls(kind, make(None))
-        folder = Path(path)
+        folder = checks.path(path)
         folder.mkdir(parents=True, exist_ok=True)
         disk.sync_folder(folder.parent)
         layout.check_unused(folder)
@@ -141,7 +142,7 @@ class Store:
         OSError
             If it cannot be read.
         """
-        folder = Path(path)
+        folder = checks.path(path)
         if not writable:
             mark, edition = _current(folder, kind)
             return cls(kind, edition, folder, mark=mark)
@@ -368,9 +369,9 @@ class Store:
         OSError
             If the disk is full or fails; the store is as it was then.
         """
-        rows, found = self._checked(arrays, keys, documents, sources)
+        rows, found, known = self._checked(arrays, keys, documents, sources)
         with self._change() as edition:
-            for key, held in zip(keys or (), edition.snapshot.find_all(keys or ()), strict=True):
+            for key, held in zip(known or (), edition.snapshot.find_all(known or ()), strict=True):
                 if held is not None:
                     raise ParameterError(f"the key {key!r} is there already; put replaces its row")
             given = None if ids is None else _new_ids(edition.state, ids, len(next(iter(rows.values()))))
@@ -384,9 +385,11 @@ class Store:
         sources: Sequence[str | None] | None = None,
     ) -> Ids:
         """Append rows, or replace those whose keys are there, which keep their ids; the rest as :meth:`append`."""
-        rows, found = self._checked(arrays, keys, documents, sources)
+        rows, found, known = self._checked(arrays, keys, documents, sources)
+        if known is None:
+            raise ParameterError("put needs keys, which say what it replaces; append adds rows without")
         with self._change() as edition:
-            held = edition.snapshot.find_all(keys)
+            held = edition.snapshot.find_all(known)
             own = edition.snapshot.ids
             ids = np.array([-1 if row is None else own[row] for row in held], dtype=np.int64)
             return edition.write(rows, found, ids, [row for row in held if row is not None])
@@ -413,10 +416,11 @@ class Store:
         OSError
             If the disk is full or fails; the store is as it was then.
         """
+        known = _listed("keys", keys) or []
         with self._change() as edition:
             snapshot = edition.snapshot
             rows = set(snapshot.positions(ids).tolist()) if ids is not None else set()
-            for key, row in zip(keys or (), snapshot.find_all(keys or ()), strict=True):
+            for key, row in zip(known, snapshot.find_all(known), strict=True):
                 if row is None:
                     raise ParameterError(f"there is no row with key {key!r}")
                 rows.add(row)
@@ -541,15 +545,16 @@ class Store:
         keys: Sequence[str | None] | None,
         documents: Sequence[bytes | None] | None,
         sources: Sequence[str | None] | None,
-    ) -> tuple[dict[str, Rows], Entries | None]:
+    ) -> tuple[dict[str, Rows], Entries | None, list[str | None] | None]:
+        """Return columns, entries and keys as the store takes them."""
         self._check_writable()
         rows = self._checked_rows(arrays, None)
         count = len(next(iter(rows.values())))
-        texts = {"keys": (keys, str), "documents": (documents, bytes), "sources": (sources, str)}
-        for what, (values, kind) in texts.items():
+        texts = [_listed("keys", keys), _listed("documents", documents), _listed("sources", sources)]
+        for what, values, kind in zip(("keys", "documents", "sources"), texts, (str, bytes, str), strict=True):
             if values is not None:
                 _check_texts(what, values, kind, count)
-        return rows, entries.encoded(count, keys, documents, sources)
+        return rows, entries.encoded(count, *texts), texts[0]
 
     def _checked_rows(self, arrays: Mapping[str, npt.ArrayLike], count: int | None) -> dict[str, Rows]:
         columns = self._opened().state.columns
@@ -621,7 +626,10 @@ def _checked_column(name: str, dtype: str, width: int, array: Any, count: int | 
     DimensionError
         If the shape is not ``(count, width)``; ``None`` leaves the count open.
     """
-    rows = np.asarray(array)
+    try:
+        rows = np.asarray(array)
+    except ValueError as error:
+        raise DimensionError(f"column {name!r} takes rows of {width} items: {error}") from None
     if rows.dtype.newbyteorder("<") != np.dtype(dtype):
         raise DTypeError(f"column {name!r} holds {np.dtype(dtype)}, not {rows.dtype}; convert with astype")
     if rows.ndim != 2 or rows.shape[1] != width or (count is not None and len(rows) != count):
@@ -644,12 +652,24 @@ def _checked_columns(columns: Mapping[str, tuple[npt.DTypeLike, int]]) -> dict[s
     return checked
 
 
+def _listed(what: str, values: Any) -> list[Any] | None:
+    """Return texts as a list; one text is no list of its letters."""
+    if isinstance(values, str | bytes):
+        raise ParameterError(f"{what} are a list, not one of them; write [{values!r:.50}]")
+    try:
+        return None if values is None else list(values)
+    except TypeError:
+        raise ParameterError(f"{what} are a list, not {type(values).__name__}") from None
+
+
 def _check_texts(what: str, values: Sequence[Any], kind: type, count: int) -> None:
     if len(values) != count:
         raise DimensionError(f"there are {len(values)} {what} for {count} rows")
     for value in values:
         if value is not None and not isinstance(value, kind):
             raise ParameterError(f"{what} are {kind.__name__}, not {type(value).__name__}")
+        if isinstance(value, str) and len(value) > entries.LONGEST:
+            raise ParameterError(f"{what} are texts of at most {entries.LONGEST} characters, not {len(value)}")
         if isinstance(value, str) and value.encode("utf-8", "replace").decode() != value:
             raise ParameterError(f"{what} are text that UTF-8 holds, which {value!r} is not")
     given = [value for value in values if value is not None]

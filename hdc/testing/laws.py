@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.accumulator import Accumulator
+from hdc.checks import instance, known
 from hdc.dtypes import is_array
 from hdc.errors import (
     DimensionError,
@@ -23,7 +24,6 @@ from hdc.errors import (
     HDCError,
     MismatchError,
     ParameterError,
-    UnknownNameError,
     UnsupportedError,
 )
 from hdc.kernels import Array
@@ -71,8 +71,8 @@ def check_law(vsa: VSA, law: str) -> Outcome:
     UnknownNameError
         If there is no such law.
     """
-    if law not in LAWS:
-        raise UnknownNameError(f"unknown law {law!r}; known: {', '.join(LAWS)}")
+    known(law, "law", LAWS)
+    instance(vsa, "vsa", VSA)
     try:
         reason = LAWS[law](vsa)
     except Exception as error:

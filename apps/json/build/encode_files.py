@@ -13,6 +13,7 @@ from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
 from hdc.apps.json.reading import DocumentError, Record, write_parquet
 from hdc.apps.progress import counted
+from hdc.checks import path
 from hdc.errors import ParameterError
 from hdc.words import word_count
 
@@ -44,7 +45,7 @@ def encode_files(
     ParameterError
         If ``output`` has another suffix.
     """
-    if Path(output).suffix not in SUFFIXES:
+    if path(output, "output").suffix not in SUFFIXES:
         raise ParameterError(f"{output}: expected a name that ends in {' or '.join(SUFFIXES)}")
     builder = encoder.count(record.document for record in counted(inputs.read(), "documents read"))
     if not builder.documents:

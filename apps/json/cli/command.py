@@ -73,9 +73,9 @@ def _register_search(commands: Any) -> None:
 def run_index(arguments: argparse.Namespace) -> int:
     """Run ``hdc json index``."""
     from hdc.apps.json.build.index_build import Task, build
+    from hdc.checks import integer
 
-    if arguments.jobs < 1:
-        raise ParameterError(f"--jobs must be at least 1, not {arguments.jobs}")
+    integer(arguments.jobs, "--jobs", 1)
     output = arguments.output.rstrip(os.sep) or arguments.output
     task = Task(
         tuple(arguments.files),

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from hdc.checks import shown, wrong
 from hdc.errors import ParameterError
 
 Step: TypeAlias = str | int | None
@@ -48,15 +49,16 @@ def parse_path(text: str) -> Path:
         If ``text`` is no path.
     """
     if not isinstance(text, str):
-        raise ParameterError(f"a path must be a string such as 'type.label', not {text!r}")
+        raise wrong(text, "a path", "a string such as 'type.label'")
     root = _ROOT.match(text)
     rest = text[1:] if root else text if text[:1] in ("", "[") else f".{text}"
     steps: list[Step] = []
-    while rest:
-        found = _STEP.match(rest)
+    place = 0
+    while place < len(rest):
+        found = _STEP.match(rest, place)
         if found is None:
             raise ParameterError(
-                f"{text!r} is no path: a step cannot begin with {rest[:20]!r}; "
+                f"{shown(text)} is no path: a step cannot begin with {rest[place : place + 20]!r}; "
                 "write paths as results show them: label, type.label, tags[].name, coordinates[0], ['odd key']"
             )
         key, position, quoted = found.group("key", "position", "quoted")
@@ -64,7 +66,7 @@ def parse_path(text: str) -> Path:
             steps.append(int(position) if position else None)
         else:
             steps.append(ast.literal_eval(quoted) if key is None else key)
-        rest = rest[found.end() :]
+        place = found.end()
     return tuple(steps)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from hdc.apps.json.document.paths import Path, parse_path, values_at
+from hdc.checks import choice, listed, shown, wrong
+from hdc.checks import text as checked
 from hdc.errors import ParameterError
 
 Filter: TypeAlias = Callable[[Any], bool]
@@ -23,18 +25,23 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 WORDS = ("exists", "missing")
 """Operators without a value."""
 
+OPERATORS = ("=", "!=", *COMPARISONS, "~", *WORDS)
+
 EXAMPLES = "expected 'PATH OPERATOR VALUE' such as 'age >= 30', 'tags[] = red', 'name ~ ^A' or 'note missing'"
 
 _CONDITION = re.compile(
     r"""\s*(?P<path>(?:\[\s*(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\s*\]|[^\s=!<>~'"])+)
-        \s*(?:(?P<operator>!=|<=|>=|=|<|>|~)\s*(?P<value>.*?)|(?<=\s)(?P<word>exists|missing))\s*""",
+        \s*(?:(?P<operator>!=|<=|>=|=|<|>|~)(?P<value>.*)|(?<=\s)(?P<word>exists|missing)\s*)""",
     re.VERBOSE | re.DOTALL,
 )
+
+_BEYOND = re.compile(r"\\[1-9k]|\(\?(?:P=|<?[=!])")
+"""Backreferences and lookaround, which RE2 does not have."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition on what a document has at a path; an empty bracket in the path stands for any item.
+    r"""One condition on what a document has at a path; an empty bracket in the path stands for any item.
 
     Attributes
     ----------
@@ -43,8 +50,15 @@ class Condition:
         ``=``, ``<``, ``<=``, ``>``, ``>=`` and ``~`` hold if one of the values at the path does; ``!=`` if there
         is a value and none is equal; ``exists`` if there is one, be it null; ``missing`` if there is none.
         Values are compared within their type: no text, number, truth value or null equals or exceeds another.
-        Texts are ordered by code point; ``~`` searches a text for a regular expression.
+        Texts are ordered by code point; ``~`` searches a text for a regular expression of RE2's syntax, in time
+        linear in the text: no backreferences and no lookaround, and ``\w``, ``\d``, ``\s`` and ``\b`` know ASCII
+        only (``\pL`` is any letter).
     value : str, int, float, bool or None
+
+    Raises
+    ------
+    ParameterError
+        If the path is none, there is no such operator, or the value does not suit it.
     """
 
     path: Path
@@ -53,6 +67,9 @@ class Condition:
     _holds: Callable[[Any], bool] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.path, tuple):
+            raise wrong(self.path, "path", "a tuple, as parse_path returns")
+        choice(self.operator, "operator", OPERATORS)
         object.__setattr__(self, "_holds", _test(self.operator, self.value))
 
     def __call__(self, document: Any) -> bool:
@@ -81,16 +98,16 @@ def parse_where(text: str) -> Condition:
     ParameterError
         If the text is no condition, its path is none, or the value does not suit the operator.
     """
-    match = _CONDITION.fullmatch(text)
+    match = _CONDITION.fullmatch(checked(text, "a condition"))
     if match is None:
-        raise ParameterError(f"condition {text!r} cannot be read; {EXAMPLES}")
+        raise ParameterError(f"condition {shown(text)} cannot be read; {EXAMPLES}")
     path = parse_path(match["path"])
     if match["word"]:
         return Condition(path, match["word"])
     try:
-        return Condition(path, match["operator"], _value(match["value"], match["operator"]))
+        return Condition(path, match["operator"], _value(match["value"].strip(), match["operator"]))
     except ParameterError as error:
-        raise ParameterError(f"condition {text!r}: {error}") from None
+        raise ParameterError(f"condition {shown(text)}: {error}") from None
 
 
 def as_filter(where: str | Iterable[str] | Filter | None) -> Filter | None:
@@ -107,7 +124,7 @@ def as_filter(where: str | Iterable[str] | Filter | None) -> Filter | None:
     """
     if where is None or callable(where):
         return where
-    conditions = [parse_where(text) for text in ([where] if isinstance(where, str) else where)]
+    conditions = [parse_where(text) for text in ([where] if isinstance(where, str) else listed(where, "where"))]
     return (lambda document: all(condition(document) for condition in conditions)) if conditions else None
 
 
@@ -133,6 +150,8 @@ def _test(name: str, value: Any) -> Callable[[Any], bool]:
     if name in WORDS:
         return lambda held: True
     kind = _kind(value)
+    if kind == "container":
+        raise ParameterError(f"a value is a text, a number, true, false or null, not {shown(value)}")
     if name in ("=", "!="):
         return lambda held: _kind(held) == kind and bool(held == value)
     if name == "~":
@@ -143,12 +162,19 @@ def _test(name: str, value: Any) -> Callable[[Any], bool]:
     return lambda held: _kind(held) == kind and compare(held, value)
 
 
-def _pattern(text: Any) -> Callable[[Any], bool]:
+def _pattern(pattern: Any) -> Callable[[Any], bool]:
+    """Return the search for a regular expression, compiled once."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors, options.never_capture = False, True
     try:
-        pattern = re.compile(text)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ParameterError(f"{text!r} is no regular expression: {error}") from None
-    return lambda held: isinstance(held, str) and pattern.search(held) is not None
+        expression = re2.compile(checked(pattern, "a regular expression").encode(), options)
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else error
+        hint = "; RE2 searches in linear time, without backreferences and lookaround" if _BEYOND.search(pattern) else ""
+        raise ParameterError(f"{shown(pattern)} is no regular expression of RE2: {reason}{hint}") from None
+    return lambda held: isinstance(held, str) and expression.search(held.encode("utf-8", "replace")) is not None
 
 
 def _kind(value: Any) -> str:

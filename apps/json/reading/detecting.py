@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from hdc.apps.json.reading.opening import CHUNK, LINES_SUFFIXES, Prefixed, plain_suffix
 from hdc.apps.json.reading.strict import BYTE_ORDER_MARK, DocumentError, Fault, decode, parse_bytes
-from hdc.errors import ParameterError
+from hdc.checks import choice
 
 Format: TypeAlias = Literal["auto", "lines", "json"]
 
@@ -22,8 +22,7 @@ _BLANK = b" \t\r\n"
 
 def check_format(format: Format) -> None:
     """Raise ParameterError for a format that there is not."""
-    if format not in FORMATS:
-        raise ParameterError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
+    choice(format, "format", FORMATS)
 
 
 def detect(stream: io.BufferedReader, name: str, format: Format) -> tuple[Format, io.BufferedReader]:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from hdc import checks
 from hdc.apps.json.reading.records import Counts
 from hdc.apps.json.reading.strict import DocumentError
 
@@ -62,8 +63,8 @@ def expand(paths: Iterable[str | Path]) -> tuple[list[str | Path], list[Path]]:
     """
     files: list[str | Path] = []
     skipped: list[Path] = []
-    for path in paths:
-        if str(path) == STDIN or not Path(path).is_dir():
+    for path in checks.listed(paths, "paths"):
+        if checks.path(path) == Path(STDIN) or not Path(path).is_dir():
             files.append(path)
             continue
         inside = sorted(Path(folder, name) for folder, _, names in os.walk(path) for name in names)

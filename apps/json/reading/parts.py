@@ -10,7 +10,7 @@ from hdc.apps.json.reading.opening import CHUNK, STDIN, expand, is_packed, name_
 from hdc.apps.json.reading.parquet import is_parquet
 from hdc.apps.json.reading.records import Counts
 from hdc.apps.json.reading.strict import DocumentError
-from hdc.errors import ParameterError
+from hdc.checks import integer
 
 PART_BYTES = 64 << 20
 """Bytes of a part of uncompressed JSON Lines, about."""
@@ -81,8 +81,7 @@ def plan(paths: Iterable[str | Path], part_bytes: int = PART_BYTES, *, format: F
         If ``part_bytes`` is below 1.
     """
     check_format(format)
-    if part_bytes < 1:
-        raise ParameterError(f"part_bytes must be at least 1, not {part_bytes}")
+    part_bytes = integer(part_bytes, "part_bytes", 1)
     files, _ = expand(paths)
     return [part for path in files for part in _parts_of(path, part_bytes, format)]
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from hdc import checks
 from hdc.apps.json.reading.detecting import Format, check_format, detect
 from hdc.apps.json.reading.items import ItemPath, parse_items
 from hdc.apps.json.reading.lines import read_lines
@@ -120,7 +121,8 @@ def read_part(
 
 def begin_rejects(rejects: str | Path, files: Sequence[str | Path]) -> None:
     """Make an empty rejects file, before the work rather than after it; raises ParameterError if that cannot be."""
-    if os.path.exists(rejects) and any(os.path.exists(file) and os.path.samefile(file, rejects) for file in files):
+    place = checks.path(rejects, "rejects")
+    if os.path.exists(place) and any(os.path.exists(file) and os.path.samefile(file, rejects) for file in files):
         raise ParameterError(f"{rejects} is an input; name another file for rejects")
     try:
         open(rejects, "wb").close()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from hdc.apps.json.reading.strict import DocumentError
+from hdc.checks import choice
 from hdc.errors import ParameterError
 
 OnError: TypeAlias = Literal["raise", "skip"]
@@ -67,8 +68,7 @@ class Rejects:
     """
 
     def __init__(self, on_error: OnError, path: str | Path | None, counts: Counts) -> None:
-        if on_error not in ("raise", "skip"):
-            raise ParameterError(f'on_error must be "raise" or "skip", not {on_error!r}')
+        choice(on_error, "on_error", ("raise", "skip"))
         if path is not None and on_error == "raise":
             raise ParameterError('a rejects file needs on_error="skip"; otherwise the first bad record ends reading')
         self.skips = on_error == "skip"

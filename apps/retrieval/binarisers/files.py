@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.checks import path
 from hdc.errors import FileFormatError
 from hdc.files import replacing
 
@@ -34,7 +35,7 @@ def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: M
     """
     from safetensors.numpy import save
 
-    where = Path(folder)
+    where = path(folder, "folder")
     where.mkdir(parents=True, exist_ok=True)
     content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
     plain = json.loads(json.dumps(dict(parameters), default=index))  # NumPy's integers become Python's
@@ -61,7 +62,7 @@ def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.ND
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    where = Path(folder)
+    where = path(folder, "folder")
     description = _description(where / DESCRIPTION)
     if description["class"] != name:
         raise FileFormatError(f"{where} holds a {description['class']}, and a {name} was expected")
@@ -77,20 +78,20 @@ def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.ND
 
 def model_class(folder: Any) -> str:
     """Return the name of the class of a saved model; raises as :func:`read_model`."""
-    return str(_description(Path(folder) / DESCRIPTION)["class"])
+    return str(_description(path(folder, "folder") / DESCRIPTION)["class"])
 
 
-def _description(path: Path) -> dict[str, Any]:
+def _description(file: Path) -> dict[str, Any]:
     try:
-        description = json.loads(path.read_bytes())
+        description = json.loads(file.read_bytes())
         written = description.pop("self")
     except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise _damaged(path, "it is not the JSON that was written") from error
+        raise _damaged(file, "it is not the JSON that was written") from error
     if written != _digest(_canonical(description)):
-        raise _damaged(path, "it does not match its checksum")
+        raise _damaged(file, "it does not match its checksum")
     if description["format"] != FORMAT:
         raise FileFormatError(
-            f"{path} has format {description['format']}, and this release reads {FORMAT}; upgrade hdc-toolkit"
+            f"{file} has format {description['format']}, and this release reads {FORMAT}; upgrade hdc-toolkit"
         )
     return dict(description)
 
@@ -103,5 +104,5 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def _damaged(path: Path, why: str) -> FileFormatError:
-    return FileFormatError(f"{path} is damaged: {why}; restore it from a copy or train it again")
+def _damaged(file: Path, why: str) -> FileFormatError:
+    return FileFormatError(f"{file} is damaged: {why}; restore it from a copy or train it again")

@@ -81,9 +81,8 @@ class RaBitQBinarizer(Binarizer):
         rows = as_rows(X)
         if rows.shape[1] < 2:
             raise ParameterError("RaBitQ needs vectors of at least 2 components")
-        lists = integer(self.lists, "lists", 1)
-        if lists > MOST_LISTS:
-            raise ParameterError(f"lists must be at most {MOST_LISTS}, not {lists}")
+        lists = integer(self.lists, "lists", 1, MOST_LISTS)
+        integer(self.seed, "seed", 0)
         if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
             raise ParameterError(f"lists are found of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
         self.mean_ = mean_of(rows)

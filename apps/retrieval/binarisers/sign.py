@@ -9,7 +9,7 @@ import numpy.typing as npt
 import hdc
 from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, blocks, sign_tables
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
-from hdc.checks import integer
+from hdc.checks import flag, integer
 from hdc.errors import ParameterError
 from hdc.kernels import Rotation
 from hdc.models.operators import Hadamard
@@ -114,6 +114,8 @@ class SignBinarizer(Binarizer):
         rows = as_rows(X)
         d = rows.shape[1]
         dim = d if self.dim is None else integer(self.dim, "dim", 1)
+        integer(self.seed, "seed", 0)
+        flag(self.centre, "centre"), flag(self.rotate, "rotate")
         if dim > d and not self.rotate:
             raise ParameterError(f"dim={dim} of vectors of {d} components needs rotate=True")
         mean = mean_of(rows)

@@ -11,6 +11,7 @@ from hdc.apps.retrieval.evaluation.report import Measured
 from hdc.apps.retrieval.files.vectors import Block, VectorFile
 from hdc.apps.retrieval.index.building import BUILT, opened
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.checks import integer, listed
 from hdc.errors import DimensionError, ParameterError
 from hdc.search.options import Options, options_of
 
@@ -63,10 +64,9 @@ def compare(
     FileFormatError, OSError
         If a file is damaged or cannot be read.
     """
-    if k < 1:
-        raise ParameterError(f"k must be at least 1, not {k}")
+    k, first = integer(k, "k", 1), integer(first, "first", 0)
     kinds = set()
-    for path in indexes:
+    for path in listed(indexes, "indexes"):
         with opened(path) as index:
             _check(index, path, vectors)
             kinds.add(index.kind)

@@ -9,8 +9,10 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.apps.retrieval.files.vectors import Block, VectorFile
 from hdc.apps.retrieval.vectors.rows import unit
+from hdc.checks import integer
 from hdc.errors import DimensionError, FileFormatError
 from hdc.topk import read_keys, sort_keys
 
@@ -42,7 +44,7 @@ def exact(blocks: Iterable[Block], queries: Floats, k: int) -> tuple[Floats, Ids
     rows : (q, min(k, n)) int64 array
         Of equal scores the lower row comes first.
     """
-    asked = unit(queries)
+    asked, k = unit(queries), integer(k, "k", 1)
     best = [np.empty((len(part), 0), np.int64) for part in _parts(asked)]
     for block in blocks:
         items = unit(block.vectors)
@@ -93,7 +95,7 @@ def exact_rows(vectors: VectorFile, queries: Floats, k: int, cache: str | os.Pat
         )
     if cache is None:
         return exact(vectors.blocks(), queries, k)[1]
-    path, state = Path(cache), os.stat(vectors.path)
+    path, state = checks.path(cache, "cache"), os.stat(vectors.path)
     key = hashlib.blake2b(queries.tobytes(), digest_size=16)
     key.update(f"{k} {state.st_size} {state.st_mtime_ns}".encode())
     if path.exists():

@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 
+from hdc import checks
 from hdc.errors import FileFormatError, ParameterError
 
 Judgements = Mapping[str, Mapping[str, int]]
@@ -35,7 +36,7 @@ def read_judgements(path: str | os.PathLike[str], *, binary: bool = False) -> di
         If nothing is relevant.
     """
     judgements: dict[str, dict[str, int]] = {}
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with open(checks.path(path), encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             words = line.split()
             if not words:
@@ -63,8 +64,10 @@ def ndcg(found: Mapping[str, Sequence[str]], judgements: Judgements, depth: int 
     found : mapping of query to documents, the best first
     judgements : mapping of query to mapping of document to grade
     depth : int
-        Documents that count. The gain of a document is its grade, discounted by ``log2(1 + rank)``, as trec_eval's.
+        At least 1. Documents that count. The gain of a document is its grade, discounted by ``log2(1 + rank)``, as
+        trec_eval's.
     """
+    depth = checks.integer(depth, "depth", 1)
     values = []
     for query, grades in judgements.items():
         got = [grades.get(document, 0) for document in found.get(query, ())[:depth]]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.errors import BackendUnavailableError, FileFormatError, UnsupportedError
 from hdc.search.hnsw import new_graph
@@ -246,12 +247,12 @@ def _add_batch(index: BinaryIndex, batch: Any) -> None:
 
 def to_parquet(index: BinaryIndex, path: str | os.PathLike[str]) -> None:
     """Write :func:`to_arrow`'s table to a Parquet file."""
-    _library("pyarrow.parquet", "pyarrow").write_table(to_arrow(index), path)
+    _library("pyarrow.parquet", "pyarrow").write_table(to_arrow(index), checks.path(path))
 
 
 def from_parquet(path: str | os.PathLike[str], /, **options: Any) -> BinaryIndex:
     """Return an index of a file of :func:`to_parquet`; options and errors as :func:`from_arrow`."""
-    return from_arrow(_library("pyarrow.parquet", "pyarrow").read_table(path), **options)
+    return from_arrow(_library("pyarrow.parquet", "pyarrow").read_table(checks.path(path)), **options)
 
 
 def _batches(index: BinaryIndex) -> Iterator[Ids]:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.errors import BackendUnavailableError, ParameterError
 from hdc.files import replacing
 
@@ -63,7 +64,7 @@ def writer(path: str, measure: str = "score") -> Callable[[Scores, Ids, Keys], N
         If Parquet is asked for and pyarrow is not installed.
     """
     writers = {".npz": _write_npz, ".parquet": _write_parquet}
-    ending = os.path.splitext(path)[1]
+    ending = checks.path(path).suffix
     if ending not in writers:
         raise ParameterError(f"{path}: results are written as {' or '.join(writers)}")
     if not os.path.isdir(os.path.dirname(path) or "."):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.errors import BackendUnavailableError, DimensionError, DTypeError, FileFormatError, ParameterError
 
 Floats = npt.NDArray[np.float32]
@@ -170,8 +171,8 @@ def open_vectors(
     OSError
         If a file cannot be read.
     """
-    name = os.fspath(path)
-    with open(path, "rb") as file:
+    name = os.fspath(checks.path(path))
+    with open(name, "rb") as file:
         begin = file.read(len(NUMPY))
     if not begin:
         raise ParameterError(f"{name} is empty; give a .npy or Parquet file of vectors")
@@ -186,7 +187,7 @@ def open_vectors(
         opened = _Numpy(name)
     if not opened.rows or not opened.dim:
         raise ParameterError(f"{name} holds no vectors: {opened.rows} rows of {opened.dim} components")
-    return opened if keys is None else _Keyed(opened, os.fspath(keys))
+    return opened if keys is None else _Keyed(opened, os.fspath(checks.path(keys, "keys")))
 
 
 class _Numpy(VectorFile):

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.checks import integer
 from hdc.dispatch import numpy_backend, search_kernels
 from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
@@ -343,7 +344,7 @@ class BinaryIndex(Index):
         """
         super().save(path)
         if isinstance(self._searcher, Graphs):
-            self._searcher.keep(self.engine.prepared(), Path(path))
+            self._searcher.keep(self.engine.prepared(), checks.path(path))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:

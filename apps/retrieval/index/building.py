@@ -11,6 +11,7 @@ from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, load
 from hdc.apps.retrieval.files.vectors import VectorFile
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
+from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError
 from hdc.search.build import Build
 
@@ -73,8 +74,8 @@ def build(
     OSError
         If the disk is full or fails; the same call goes on afterwards.
     """
-    if block < 1 or (lists is not None and lists < 1):
-        raise ParameterError(f"a block and the lists must be at least 1, not {block} and {lists}")
+    block, seed = integer(block, "block", 1), integer(seed, "seed", 0)
+    lists = None if lists is None else integer(lists, "lists", 1)
     binarizer = load(model)
     if vectors.dim != binarizer.n_features_in_:
         raise DimensionError(

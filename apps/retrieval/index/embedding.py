@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
@@ -152,7 +153,7 @@ class EmbeddingIndex(Index):
         OSError
             If it cannot be read.
         """
-        folder = Path(path)
+        folder = checks.path(path)
         if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
         model, codes = (
@@ -402,7 +403,7 @@ class EmbeddingIndex(Index):
 
 
 def _new_folder(path: str | os.PathLike[str]) -> Path:
-    folder = Path(path)
+    folder = checks.path(path)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ParameterError(f"{folder} exists; name a new folder")
     return folder

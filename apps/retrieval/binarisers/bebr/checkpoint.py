@@ -3,7 +3,6 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers.bebr.validation import Progress
 from hdc.apps.retrieval.binarisers.files import read_model, write_model
+from hdc.checks import path
 from hdc.errors import FileFormatError
 
 
@@ -28,7 +28,7 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Any, parameters: Mapping[str, Any], x: npt.NDArray[np.float32]) -> None:
-        self._folder = None if folder is None else Path(folder)
+        self._folder = None if folder is None else path(folder, "checkpoint")
         self._parameters = dict(parameters)
         self._data = hashlib.blake2b(x.data, digest_size=16).hexdigest() if folder is not None else ""
 

@@ -13,7 +13,7 @@ from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, r
 from hdc.apps.retrieval.binarisers.bebr.training import Settings, train
 from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
-from hdc.checks import integer
+from hdc.checks import integer, number, text
 from hdc.errors import MismatchError, ParameterError
 from hdc.words import WORD_BITS, Words, pack, unpack
 
@@ -159,6 +159,10 @@ class RecurrentBinarizer(Binarizer):
             integer(getattr(self, name), name, 1)
         if self.steps is not None:
             integer(self.steps, "steps", 0)
+        integer(self.seed, "seed", 0)
+        for name in ("whitening", "parallel", "temperature", "learning_rate"):
+            number(getattr(self, name), name, 0)
+        text(self.device, "device")
         if not n:
             raise ParameterError("fit needs at least one vector, and X has none")
         if old_codes is None:
