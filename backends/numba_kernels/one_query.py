@@ -23,7 +23,7 @@ from hdc.backends.numba_kernels.nearest import Centroids
 from hdc.backends.numba_kernels.query_steps import compare, find_lists, mean_product, round_query, scan
 from hdc.backends.numba_kernels.rounding import unit_row
 from hdc.backends.numba_kernels.simd import LANES
-from hdc.backends.numba_kernels.topk import ID_BITS, key_score, select_pairs, sort_pairs
+from hdc.backends.numba_kernels.topk import ID_BITS, key_score, ordered, rank_of, select_pairs
 from hdc.backends.numba_kernels.transform import apply_steps
 from hdc.errors import ParameterError
 from hdc.kernels import ESTIMATE_BITS, EstimatePart, EstimatePlan
@@ -119,15 +119,15 @@ def _search(
             if held > k:
                 select_pairs(pairs, places, held, k)
                 held = k
-        sort_pairs(pairs, places, held)
-        for place in range(k):
-            if place < held:
-                eight_bits[0] = key_score(pairs[place] >> ID_BITS)
-                scores[q, place] = np.float32(1) + eight[0] if kept else np.float32(1) - (np.float32(1) - eight[0])
-                ids[q, place] = pairs[place] & LOW
-            else:
-                scores[q, place] = -np.inf
-                ids[q, place] = -1
+        in_order = ordered(pairs, places, held)
+        for at in range(held):
+            place = at if in_order else rank_of(pairs, held, at)
+            eight_bits[0] = key_score(pairs[at] >> ID_BITS)
+            scores[q, place] = np.float32(1) + eight[0] if kept else np.float32(1) - (np.float32(1) - eight[0])
+            ids[q, place] = pairs[at] & LOW
+        for place in range(held, k):
+            scores[q, place] = -np.inf
+            ids[q, place] = -1
     space[0] = 0  # what is used to the end is not freed before it
     return wrong
 
@@ -204,7 +204,10 @@ class EstimateSearch:
 
 def _arrays_of(part: EstimatePart) -> dict[str, AnyArray]:
     assert isinstance(part.lists, CodeLists)
-    ids = frozen(part.ids, np.int64, len(part.ids))
-    rows = frozen(part.rows, np.int64, len(part.rows))
+    n = len(part.ids)
+    beyond = np.full(LANES, -1)  # eight are read at a time
+    ids = np.concatenate([np.asarray(part.ids, np.int64), beyond])
     # Where ids are positions, one array in the cache serves for both.
-    return part.lists.arrays | {"ids": ids, "rows": ids if ((ids < 0) | (ids == rows)).all() else rows}
+    same = bool(((part.ids < 0) | (part.ids == part.rows)).all())
+    rows = ids if same else np.concatenate([np.asarray(part.rows, np.int64), beyond])
+    return part.lists.arrays | {"ids": ids, "rows": rows}
