@@ -7,7 +7,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from hdc.backends.numba_kernels.simd import LANES, VECTOR, Vector, compiled_from
+from hdc.backends.numba_kernels.jit import compiled_from
+from hdc.backends.numba_kernels.simd import LANES, VECTOR, Vector
 from hdc.backends.numba_kernels.topk import ID_BITS
 
 _I1, _I32, _I64 = (ir.IntType(bits) for bits in (1, 32, 64))

@@ -5,13 +5,12 @@ Each does for one query what a kernel of batches does for many, with the same ro
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from hdc.backends.numba_kernels.addresses import array_at
 from hdc.backends.numba_kernels.estimates import shared_planes, weighted, write_planes
 from hdc.backends.numba_kernels.gather import AHEAD, LINE, ask_for, dot_and_square
-from hdc.backends.numba_kernels.jit import kernel
+from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.lanes import not_negative, packed, pair_lanes
 from hdc.backends.numba_kernels.nearest import reached
 from hdc.backends.numba_kernels.rounding import round_row
@@ -43,7 +42,7 @@ FLOATS, WORDS = LINE // 4, LINE // 8
 """Numbers in a cache line."""
 
 
-@numba.njit(cache=True)
+@kernel
 def _dots_of_one(table: Pointer, quads: int, groups: int, asked: Pointer, out: Pointer) -> None:
     """Fill ``out`` (int32, seen as words) with the products of all centroids with one query."""
     last, step = groups - 1, quads * LANES
@@ -135,7 +134,7 @@ def round_query(
     factors[1] = np.float32(np.float64(-one) * np.float64(total))
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _sums(rows: Pointer, at: int, words: int, planes: Pointer) -> Vector:
     """Return the sums of the query's integers where the bits of eight rows are set."""
     a = b = c = d = splat(0)
@@ -148,7 +147,7 @@ def _sums(rows: Pointer, at: int, words: int, planes: Pointer) -> Vector:
     return weighted(a, b, c, d)
 
 
-@numba.njit(cache=True)
+@kernel
 def _ask_for_list(
     block: Pointer, scales: Pointer, offsets: Pointer, ids: Pointer, at: int, words: int, row: int, stop: int
 ) -> None:
@@ -212,7 +211,7 @@ def scan(
                     found = _allowed(found, rows, row, mask)
                 store(kept, held, packed(pair_lanes(out, numbers), found))
                 store(at_places, held, packed(load(rows, row), found))
-                held += np.int64(ctpop(np.uint64(found)))
+                held += int(ctpop(np.uint64(found)))
                 if held >= full:
                     bits[0] = key_score(select_pairs(pairs, places, held, k) >> ID_BITS)
                     least[0] = scores[0]

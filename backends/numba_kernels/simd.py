@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, ConcreteTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import lower_builtin, models, register_model
 
+from hdc.backends.numba_kernels.jit import compiled_from
 from hdc.words import Words
 
 LANES = 8
@@ -79,11 +80,6 @@ for _operator, _instruction in _OPERATORS.items():
 
 Pointer = Any
 """What :func:`pointer` returns: an address in compiled code, the flat array otherwise."""
-
-
-def compiled_from(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate an intrinsic's typing function; ``plain`` is its meaning, used where nothing is compiled."""
-    return (lambda typing_function: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=True)
 
 
 class PointerType(types.Type):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -12,15 +11,15 @@ from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import CodeLists, EstimatePart, EstimatePlan, EstimateSearch, ListKernels
 from hdc.search.codes import CODES, joined, mask
 from hdc.search.measures import Distances, Floats, Ids
-from hdc.search.options import FlatOptions, IVFOptions
-from hdc.search.partition import Grouping, Part, Partition
+from hdc.search.options import FlatOptions, IVFOptions, Options
+from hdc.search.partition import Grouping, Partition
 from hdc.search.reranking import ORIGINALS
 from hdc.store import Snapshot
 from hdc.words import Words
 
-
 CHECKED_AT_ONCE = 1 << 26
-"""Bytes of originals (64 MiB) up to which all of them are checked before the first search, and none in a search."""
+"""Originals of up to so many bytes (64 MiB) are compared with their checksums when the first search is prepared: in
+milliseconds, and no search has to look whether its own were."""
 
 
 @dataclass(frozen=True)
@@ -71,27 +70,27 @@ class EstimateModel(Protocol):
         """Return the list of each code; raises ParameterError if there is no such list."""
 
     def asked(self, queries: Floats, probes: int) -> Asked:
-        """Return (q, d) queries as the kernels take them."""
+        """Return (q, d) queries of length 1 as the kernels take them."""
 
     def plan(self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None) -> EstimatePlan:
-        """Return what whole searches read."""
+        """Return what searches in one go read."""
 
 
 class Estimates:
     """The searcher of RaBitQ codes: a query is rounded to integers of four bits, as in the paper.
 
-    Queries are (q, d) float32 arrays, and distances one minus the estimated dot product.
+    Queries are (q, d) float32 arrays of length 1, and distances one minus the estimated dot product.
 
     Parameters
     ----------
     model : EstimateModel
     kernels : ListKernels
-    compares : bool
-        Whether :meth:`EstimateRows.at_once` ends with cosines of originals, which the store keeps as int8.
+    originals : bool
+        Whether the store has int8 originals, which searches in one go end with.
     """
 
-    def __init__(self, model: EstimateModel, kernels: ListKernels, compares: bool = False) -> None:
-        self.model, self._kernels, self._compares = model, kernels, compares
+    def __init__(self, model: EstimateModel, kernels: ListKernels, originals: bool = False) -> None:
+        self.model, self._kernels, self._originals = model, kernels, originals
         self.kind = "ivf" if model.lists_ > 1 else "flat"
 
     def prepared(self, snapshot: Snapshot, previous: "EstimateRows | None") -> "EstimateRows":
@@ -114,97 +113,81 @@ class Estimates:
             return self._kernels.code_lists(self.model.signs(own), known.scale, known.offset, starts)
 
         before = None if previous is None else previous.partition
-        grouping = Grouping(snapshot, self.model.lists_, cells, hold)
-        return EstimateRows(snapshot, self.model, Partition.of(grouping, before), self._kernels, self._compares)
+        partition = Partition.of(Grouping(snapshot, self.model.lists_, cells, hold), before)
+        parts = [EstimatePart(part.held, part.rows, part.ids) for part in partition.parts]
+        originals = snapshot.raw(ORIGINALS) if self._originals else None
+        if originals is not None and originals.nbytes <= CHECKED_AT_ONCE:
+            snapshot.check(ORIGINALS)
+        whole = self._kernels.estimate_search(self.model.plan(parts, originals))
+        return EstimateRows(snapshot, self.model, partition, whole, originals is None or snapshot.checked(ORIGINALS))
 
 
 @dataclass(frozen=True, eq=False)
 class EstimateRows:
-    """A snapshot prepared for search by estimates."""
+    """A snapshot prepared for search by estimates.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+    model : EstimateModel
+    partition : Partition
+    whole : EstimateSearch
+        Of all rows.
+    sound : bool
+        Whether all originals were compared with their checksums, or there are none.
+    """
 
     snapshot: Snapshot
     model: EstimateModel
     partition: Partition
-    kernels: ListKernels
-    compares: bool
+    whole: EstimateSearch
+    sound: bool
     dtype = np.float32
 
-    def search(
-        self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
-    ) -> tuple[Distances, Ids]:
-        """Return the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`."""
-        parts, few = self.partition.among(allowed)
-        asked = self.model.asked(queries, self.model.lists_ if few else self._probes(options))
-        found = []
-        for part in parts:
-            scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, part.ids, k)
-            found.append((-scores, ids))
-        less, ids = found[0] if len(found) == 1 else joined(found, k)
-        return 1 + less, ids
-
-    def at_once(
-        self, queries: Floats, k: int, candidates: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
+    def find(
+        self, queries: Floats, k: int, candidates: int, options: Options, allowed: Ids | None
     ) -> tuple[Floats, Ids]:
-        """Search for few queries, each in one compiled call.
+        """Search for a few queries in one call, from the floats to the exact order by int8 originals.
 
         Parameters
         ----------
-        queries : (q, d) float32 array
-            C-contiguous; of any length.
-        k, candidates : int
-            At least 1.
-        options, allowed
-            As :meth:`search`.
+        queries : (q, d) float32 array, C-contiguous
+            Of any length.
+        k, candidates, options, allowed
+            As :class:`hdc.search.engine.Search` has them; k is at least 1.
 
         Returns
         -------
         scores : (q, k) float32 array
-            One minus the distances that :meth:`search` and the comparison with originals find; -inf beyond the last.
+            Descending: cosines, or estimates where no originals are kept; -inf where no row was found.
         ids : (q, k) int64 array
-            -1 beyond the last find.
 
         Raises
         ------
         ParameterError
             If a query holds NaN or infinity.
         FileFormatError
-            If an original that was read is damaged.
+            If an original is damaged.
         """
-        if allowed is None:
-            scores, ids, read = self._whole.search(queries, k, self._probes(options), candidates)
-        else:
-            parts, few = self.partition.among(allowed)
-            if few:
-                whole = self._planned(parts)
-                scores, ids, read = whole.search(queries, k, self.model.lists_, candidates)
-            else:
-                there = mask(allowed, self.snapshot.count)
-                scores, ids, read = self._whole.search(queries, k, self._probes(options), candidates, there)
-        if self.compares and not self._sound:
-            self.snapshot.check(ORIGINALS, read[read >= 0])
-        return scores, ids
+        probes = options.probes if isinstance(options, IVFOptions) else 1
+        there = None if allowed is None else mask(allowed, self.snapshot.count)
+        if self.sound:
+            return self.whole.search(queries, k, probes, candidates, there)
+        read = np.empty((len(queries), candidates), dtype=np.int64)
+        found = self.whole.search(queries, k, probes, candidates, there, read)
+        self.snapshot.check(ORIGINALS, read[read >= 0])
+        return found
 
-    def _probes(self, options: FlatOptions | IVFOptions) -> int:
-        return options.probes if isinstance(options, IVFOptions) else self.model.lists_
-
-    @cached_property
-    def _whole(self) -> EstimateSearch:
-        return self._planned(self.partition.parts)
-
-    def _planned(self, parts: Sequence[Part]) -> EstimateSearch:
-        own = [EstimatePart(part.held, part.rows, part.ids) for part in parts]
-        return self.kernels.estimate_search(self.model.plan(own, self._originals))
-
-    @cached_property
-    def _originals(self) -> npt.NDArray[np.int8] | None:
-        if not self.compares:
-            return None
-        originals: npt.NDArray[np.int8] = self.snapshot.raw(ORIGINALS)
-        if originals.size <= CHECKED_AT_ONCE:
-            self.snapshot.check(ORIGINALS)
-        return originals
-
-    @cached_property
-    def _sound(self) -> bool:
-        """Whether all originals are checked."""
-        return self._originals is None or self._originals.size <= CHECKED_AT_ONCE
+    def search(
+        self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
+    ) -> tuple[Distances, Ids]:
+        """Return the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`."""
+        parts, few = self.partition.among(allowed)
+        probes = self.model.lists_ if few or isinstance(options, FlatOptions) else options.probes
+        asked = self.model.asked(queries, probes)
+        found = []
+        for part in parts:
+            scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, part.ids, k)
+            found.append((-scores, ids))
+        less, ids = found[0] if len(found) == 1 else joined(found, k)  # by estimates, of which 1 - x rounds
+        return 1 + less, ids

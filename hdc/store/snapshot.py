@@ -126,6 +126,10 @@ class Snapshot:
             self._check_range(positions)
         self._check_rows(name, positions)
 
+    def checked(self, name: str) -> bool:
+        """Return whether all rows of a column were compared with their checksums: :meth:`check` then does nothing."""
+        return not self._unchecked(name)
+
     def _check_range(self, positions: Ints) -> None:
         if len(positions):
             least, most = int(positions.min()), int(positions.max())
@@ -152,12 +156,14 @@ class Snapshot:
 
     def _unchecked(self, name: str) -> bool:
         length = self.state.extent(name).length
-        return length > 0 and self.files[name].checked.whole < length
+        if length == 0 or isinstance(self.files.get(name), MemoryBytes):
+            return False
+        return self.files[name].checked.whole < length
 
     def _check_blocks(self, name: str, blocks: Ints | None) -> None:
-        file = self.files.get(name)
-        if self._unchecked(name) and file is not None and not isinstance(file, MemoryBytes):
-            file.checked.check(self._view(name), self.state.extent(name).sums, f"{self.place}/{name}", blocks)
+        if self._unchecked(name):
+            sums = self.state.extent(name).sums
+            self.files[name].checked.check(self._view(name), sums, f"{self.place}/{name}", blocks)
 
     def _whole(self, name: str, dtype: npt.DTypeLike) -> Rows:
         """Return one of the files beside the columns, all of it checked."""

@@ -17,7 +17,7 @@ from hdc.dispatch import list_kernels, search_kernels, table_kernels
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
-from hdc.search.estimates import Estimates
+from hdc.search.estimates import EstimateRows, Estimates
 from hdc.search.index import Index
 from hdc.search.options import Options, options_of
 from hdc.search.searcher import Searcher
@@ -34,8 +34,8 @@ MODEL_FOLDER, CODES_FOLDER = "model", "codes"
 QUERY_BLOCK = 1 << 13
 """Queries that are searched at a time."""
 
-FEW_QUERIES = 16
-"""Up to so many queries each is searched for by one compiled call: a call of each kernel for all takes longer."""
+FEW_QUERIES = 64
+"""Up to so many queries are searched for one by one, each in one go."""
 
 ROUNDING = 1e-3
 """A centre of unit vectors may be longer than 1 by so much."""
@@ -70,16 +70,14 @@ class EmbeddingIndex(Index):
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
         self._kernels = search_kernels(model.kernels)
-        self._at_once = False
         searcher = self._searcher()
         self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
 
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
         if isinstance(self.model, RaBitQBinarizer):
-            originals = self.codes.originals
-            self._at_once = originals is None or originals.dtype == "int8"
-            return Estimates(self.model, list_kernels(self.model.kernels), compares=originals is not None and self._at_once)
+            kept = self.codes.originals is not None and self.codes.originals.dtype == "int8"
+            return Estimates(self.model, list_kernels(self.model.kernels), originals=kept)
         if self._by_tables and self.codes.kind == "flat":
             return Tables(self.model, table_kernels(self.model.kernels))
         return None
@@ -314,12 +312,18 @@ class EmbeddingIndex(Index):
         chosen = options_of(self.kind, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         search = self._engine.begin(integer(k, "k", 1), chosen, among)
-        if self._at_once and len(rows) <= FEW_QUERIES and search.k:
+        prepared = search.prepared
+        if not isinstance(prepared, EstimateRows):
+            return self._scored(search, self._checked(rows, "queries"))
+        if len(rows) <= FEW_QUERIES and self._in_one_go and search.k and not search.among_few:
             queries = np.ascontiguousarray(rows, dtype=np.float32)
-            return search.prepared.at_once(queries, search.k, search.candidates, search.options, search.allowed)
-        if isinstance(self.model, RaBitQBinarizer):
-            return self._in_blocks(search, rows)
-        return self._scored(search, self._checked(rows, "queries"))
+            return prepared.find(queries, search.k, search.candidates, chosen, search.allowed)
+        return self._in_blocks(search, rows)
+
+    @property
+    def _in_one_go(self) -> bool:
+        """Whether a search among estimates ends with what its kernel knows: estimates, or originals of bytes."""
+        return self.codes.originals is None or self.codes.originals.dtype == "int8"
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for slices of the queries in several threads, from check to originals."""
@@ -328,7 +332,7 @@ class EmbeddingIndex(Index):
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                scores[part], ids[part] = self._scored(search, self._kernels.units(finite(rows[part], begin, "queries")))
+                scores[part], ids[part] = self._scored(search, self._units(rows[part], begin, "queries"))
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids
@@ -390,13 +394,17 @@ class EmbeddingIndex(Index):
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
 
+    def _units(self, rows: npt.NDArray[Any], start: int, what: str) -> Floats:
+        """Return rows, the first of them being number ``start``, at length 1."""
+        return np.asarray(self._kernels.units(finite(rows, start, what)))
+
     def _checked(self, vectors: Any, what: str) -> Floats:
         """Return finite vectors of the model's length as unit vectors."""
         rows = as_rows(vectors, self.model.n_features_in_, what)
         checked = np.empty(rows.shape, dtype=np.float32)
 
         def some(start: int, stop: int) -> None:
-            checked[start:stop] = self._kernels.units(finite(rows[start:stop], start, what))
+            checked[start:stop] = self._units(rows[start:stop], start, what)
 
         self.model.kernels.share(some, len(rows), ROW_TIME)
         return checked
