@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -145,13 +145,13 @@ class EstimateRows:
     dtype = np.float32
 
     def find(
-        self, queries: Floats, k: int, candidates: int, options: Options, allowed: Ids | None
+        self, queries: npt.NDArray[Any], k: int, candidates: int, options: Options, allowed: Ids | None
     ) -> tuple[Floats, Ids]:
         """Search for a few queries in one call, from the floats to the exact order by int8 originals.
 
         Parameters
         ----------
-        queries : (q, d) float32 array, C-contiguous
+        queries : (q, d) float array
             Of any length.
         k, candidates, options, allowed
             As :class:`hdc.search.engine.Search` has them; k is at least 1.
