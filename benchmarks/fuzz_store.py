@@ -28,6 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -271,7 +272,8 @@ def _writes(path: Path, content: bytes) -> Callable[[Path], None]:
 
 ODD: list[Any] = [
     -1, 0, 1, 65537, 2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63, -(2**63), 10**30, 0.5, -1e308, True, None, "", "x",
-    "..", "../../x", "/etc/passwd", "a\0b", "x" * 5000, "float64", "uint64", "int8", [], {}, [[]], [-1, 2**40], {"a": 1},
+    "..", "../../x", "/etc/passwd", "a\0b", "x" * 5000, "float64", "uint64", "int8", [], {}, [[]], [-1, 2**40],
+    {"a": 1},
 ]  # fmt: skip
 
 
@@ -446,7 +448,7 @@ def tried(subject: Subject, folder: Path, mutations: list[Mutation], right: list
     examples: dict[str, list[str]] = {}
     start = 0
     while start < len(mutations):
-        said, status = in_child(lambda say: _try_all(subject, folder, mutations[start:], right, ceiling, say), SECONDS)
+        said, status = in_child(partial(_try_all, subject, folder, mutations[start:], right, ceiling), SECONDS)
         for (name, _), outcome in zip(mutations[start:], said, strict=False):
             what, text = (outcome.kind, outcome.text) if isinstance(outcome, WrongError) else outcome
             counts[what] += 1
@@ -471,7 +473,7 @@ def _try_all(
         copied = Path(place) / "index"
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ceiling, resource.RLIM_INFINITY))
-        for name, mutate in mutations:
+        for _, mutate in mutations:
             if not isinstance(mutate, _Flip) or not copied.exists():
                 shutil.rmtree(copied, ignore_errors=True)
                 shutil.copytree(folder, copied)

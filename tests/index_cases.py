@@ -11,7 +11,6 @@ from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, SignBinarizer
 from hdc.checks import integer
 from hdc.search.index import Index
-from hdc.search.live import live
 from hdc.store import Store
 from hdc.testing import ROWS, IndexCase
 from tests import naive

@@ -14,7 +14,7 @@ from hdc.testing.index_laws import Law
 
 
 def _changes_of_threads(place: Place) -> str | None:
-    """What several threads change in one object is all there."""
+    """Check that what several threads change in one object is all there."""
     for _ in range(place.times):
         path = place.another().path
         index = place.case.create(path)
@@ -144,7 +144,7 @@ def _in_threads(calls: Sequence[Callable[[], None]]) -> None:
 
 
 def _fork(place: Place) -> str | None:
-    """A child refuses to change what its parent has open, and keeps no lock of it."""
+    """Check that a child refuses to change what its parent has open, and keeps no lock of it."""
     if not hasattr(os, "fork"):
         return "this system has no fork"
     with place.pair() as pair:
