@@ -11,6 +11,7 @@ from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, SignBinarizer
 from hdc.checks import integer
 from hdc.search.index import Index
+from hdc.search.live import live
 from hdc.store import Store
 from hdc.testing import ROWS, IndexCase
 from tests import naive
@@ -144,6 +145,18 @@ MODELS = {
 model_of = cache(lambda name, backend: MODELS[name](backend).fit(unit()))
 
 
+@cache
+def equal_bits(model, backend, a, b):
+    """Return the part of bits that are equal less the part that differ."""
+    codes = signs(model, backend)
+    return 1 - 2 * naive.hamming(codes[a], codes[b]) / model_of(model, backend).bits
+
+
+@cache
+def signs(model, backend):
+    return model_of(model, backend).transform(unit().astype(np.float32))
+
+
 @dataclass
 class EmbeddingCase(IndexCase):
     model: str = "sign"
@@ -184,16 +197,13 @@ class EmbeddingCase(IndexCase):
     def score(self, query, row):
         if self.keep is not None:
             return float(unit()[query] @ kept(self.keep)[row])
-        model = model_of(self.model, self.backend)
-        a, b = model.transform(unit()[[query, row]].astype(np.float32))
-        return 1 - 2 * naive.hamming(a, b) / model.bits
+        return equal_bits(self.model, self.backend, query, row)
 
 
 class JSONCase(IndexCase):
     name = "json"
     greatest = True
     keyless = False
-    updates = False
 
     def __init__(self):
         encoder = JSONEncoder(64)
@@ -226,11 +236,10 @@ class JSONCase(IndexCase):
         return [index.find(key) for key in keys]
 
     def search(self, index, number, k, among):
-        allowed = None if among is None else index.documents(among)
-        hits = index.search(
-            self.query(number), k, where=None if among is None else lambda document: document in allowed
-        )
-        return [(hit.score, hit.id) for hit in hits]
+        return [(hit.score, hit.id) for hit in index.search(self.query(number), k, among=among)]
+
+    def update(self, index, ids, numbers, keys):
+        index.update(ids, self.documents(numbers, keys))
 
     def score(self, query, row):
         return self.scores(query, row)
