@@ -1,14 +1,18 @@
 """The verbs that all indexes share on the command line: the same names, options and texts, on all three."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pyarrow import parquet
 
+import hdc
 from hdc.apps import verbs
 from hdc.apps.cli import main
 from hdc.apps.json import JSONIndex
@@ -245,3 +249,24 @@ def test_an_index_of_another_model_is_told(model, tmp_path, monkeypatch, capsys)
     shutil.copytree(model, "index/model")
     fails = run(capsys, "embed", "info", "index")
     assert "the codes were made with another model" in fails
+
+
+def test_one_search_of_a_small_index_loads_no_compiler(name, capsys):
+    query = {"json": '{"id": "k3"}', "embed": "rows.npy", "codes": "rows.npy"}[name]
+    code = (
+        "import sys; from hdc.apps.cli import main; main(sys.argv[1:]);"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'numba', 'scipy', 'torch', 'pyarrow', 'sqlite3'}))"
+    )
+    words = [sys.executable, "-c", code, name, "search", "index", query, "-k", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(hdc.__file__).parent.parent)}
+    out = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout.splitlines()
+    assert out[-1] == "[]"
+    assert len(out) >= 3
+
+
+def test_many_comparisons_are_worth_the_compiler(name):
+    store = "index/codes" if name == "embed" else "index"
+    kind = {"json": JSONIndex.KIND, "embed": EmbeddingIndex.KIND, "codes": BinaryIndex.KIND}[name]
+    assert verbs.backend_for(store, kind, 1) == "numpy"
+    assert verbs.backend_for(store, kind, verbs.LITTLE) == "auto"
+    assert verbs.backend_for("nowhere", kind, 1) == "numpy"

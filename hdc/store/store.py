@@ -26,7 +26,6 @@ from hdc.store import disk, entries, integrity, layout
 from hdc.store.edition import Edition
 from hdc.store.entries import Entries, Entry
 from hdc.store.locking import WriterLock
-from hdc.store.migration import migrate
 from hdc.store.snapshot import Mask, Rows, Snapshot
 from hdc.store.state import DTYPES, MOST, State, column_name
 
@@ -151,6 +150,8 @@ class Store:
         try:
             version, current = layout.read_current(folder, kind)
             if version < layout.FORMAT:
+                from hdc.store.migration import migrate  # loads SQLite
+
                 current = migrate(folder, kind, version, current)
             edition = Edition.open(current, writable=True)
             layout.remove_leftovers(folder, current)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from hdc.apps.progress import tracked
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, load
+from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.files.vectors import VectorFile
 from hdc.apps.retrieval.index.binary import Kind
-from hdc.apps.retrieval.index.embedding import CODES_FOLDER, MODEL, EmbeddingIndex, digest_of
+from hdc.apps.retrieval.index.embedding import CODES_FOLDER, MODEL, EmbeddingIndex
 from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError
 from hdc.search.build import Build
@@ -88,7 +89,7 @@ def build(
     EmbeddingIndex.create(None, binarizer, kind=kind, keep=keep)  # raises what creating the index would
     vectors.check()
     with Build(path, EmbeddingIndex.KIND, inside=CODES_FOLDER, inputs=(vectors.path, model)) as place:
-        told = place.begin({"options": options, "inputs": vectors.state(), "model": digest_of(binarizer)})
+        told = place.begin({"options": options, "inputs": vectors.state(), "model": digest(model)})
         if told is not None:
             print(told, file=sys.stderr)
         with place.opened(
@@ -99,13 +100,13 @@ def build(
                 index.train(vectors.sample(TRAINING, seed), lists, seed=seed)
             _fill(index, vectors, block)
             seconds = round(time.monotonic() - began, 3)
-            index.store.set_meta({**index.store.meta, BUILT: seconds, MODEL: digest_of(binarizer)})
+            index.store.set_meta({**index.store.meta, BUILT: seconds, MODEL: digest(model)})
             report = Report(len(index), index.kind)
         place.finish()
     return report
 
 
-def opened(path: str | os.PathLike[str], *, writable: bool = False) -> EmbeddingIndex:
+def opened(path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> EmbeddingIndex:
     """Open a finished index.
 
     Raises
@@ -115,7 +116,7 @@ def opened(path: str | os.PathLike[str], *, writable: bool = False) -> Embedding
     FileFormatError, BlockingIOError, OSError
         As :meth:`EmbeddingIndex.open`.
     """
-    index = EmbeddingIndex.open(path, writable=writable)
+    index = EmbeddingIndex.open(path, writable=writable, backend=backend)
     if UNFINISHED in index.store.meta:
         index.close()
         raise ParameterError(f"{os.fspath(path)} is unfinished, begun by an older release; run hdc embed index again")

@@ -1,6 +1,5 @@
 """EmbeddingIndex: a binariser and an index of its codes in one folder; float vectors in, nearest ids out."""
 
-import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
+from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
@@ -164,7 +164,7 @@ class EmbeddingIndex(Index):
         except BaseException:
             codes.close()
             raise
-        if codes.store.meta.get(MODEL, own := digest_of(model)) != own:
+        if codes.store.meta.get(MODEL, own := digest(folder / MODEL_FOLDER)) != own:
             codes.close()
             raise FileFormatError(
                 f"{folder}: the codes were made with another model; if the index was just built anew, open it again"
@@ -420,11 +420,6 @@ class EmbeddingIndex(Index):
 
         self.model.kernels.share(some, len(rows), ROW_TIME)
         return checked
-
-
-def digest_of(model: Binarizer) -> str:
-    """Return what tells a fitted model from another one."""
-    return hashlib.blake2b(model.mean_.tobytes() + repr(model).encode(), digest_size=16).hexdigest()
 
 
 def _new_folder(path: str | os.PathLike[str]) -> Path:
