@@ -80,11 +80,11 @@ def test_published_membership_of_majorities(n, d, error):
 @pytest.mark.parametrize("model", ["Bloom", "CountingBloom"])
 def test_membership_of_sparse_models(model, n, d, error):
     best = math.log2(d / error)
-    for ones in (None, 3, 11):
+    for ones in (None, 1, 3, 11):
         given = {} if ones is None else {"ones": ones}
         k = math.ceil(best) if ones is None else ones
         m = size("membership", model, "rigorous", items=n, universe=d, error=error, **given)
-        assert d * (1 - (1 - k / m) ** n) ** k == pytest.approx(error, rel=1e-6)
+        assert d * (-math.expm1(n * math.log1p(-k / m))) ** k == pytest.approx(error, rel=1e-6)
         m, k = size("membership", model, "gaussian", items=n, universe=d, error=error, **given), ones or best
         assert d * (-math.expm1(-k * n / m)) ** k == pytest.approx(error, rel=1e-8)
     classic = size("membership", model, "gaussian", items=n, universe=d, error=error)
@@ -274,6 +274,9 @@ def test_nested_majorities(n, depth):
     options = {"items": n, "universe": d, "error": error, "depth": depth}
     m = size("nested", "MAP-B", "rigorous", **options)
     assert d * hoeffding(m * bias / 2, m) == pytest.approx(error, rel=1e-8)
+    if depth == 1:
+        del options["depth"]
+        assert size("nested", "MAP-B", "rigorous", **options) == m
     m = size("nested", "MAP-B", "gaussian", **options)
     assert d * q(m * bias / 2 / math.sqrt(m)) == pytest.approx(error, rel=1e-8)
 
