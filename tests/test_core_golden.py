@@ -89,6 +89,19 @@ def test_what_models_make(golden, name, vsa):
             np.testing.assert_allclose(found[part], expected, atol=2e-5, err_msg=part)
 
 
+def test_what_models_say_of_their_algebra():
+    """The laws check what a model declares; that it declares it is checked here."""
+    declared = {
+        family: (vsa.exact_unbind, vsa.self_inverse, vsa.binds_vectors, vsa.commutative)
+        for family, vsa in ((family, make(family, 36)) for family in FAMILIES)
+    }
+    expected = {"MAP": (True, True, True, True), "MBAT": (True, False, False, False)}
+    expected |= {"shift": (True, False, True, False), "segment": (True, False, True, True)}
+    for family, says in declared.items():
+        kind = family.split("-")[0] if family.startswith("M") else family.split("-")[1]
+        assert says == expected[kind], family
+
+
 # ---------------------------------------------------------------------- the parameters of sparse atoms
 
 
