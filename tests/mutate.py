@@ -27,7 +27,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 JSON = "tests/test_defaults.py tests/test_json_golden.py tests/test_json_layout.py"
-MODELS = "tests/test_golden.py tests/test_core_golden.py tests/test_models.py tests/test_laws.py"
+MODELS = "tests/test_core_golden.py tests/test_defaults.py tests/test_golden.py tests/test_models.py tests/test_laws.py"
 CODES = "tests/test_retrieval_golden.py tests/test_defaults.py tests/test_binarisers.py"
 TESTS = {
     "hdc/atoms.py": "tests/test_golden.py tests/test_core_golden.py tests/test_atoms.py",

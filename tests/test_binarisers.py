@@ -464,6 +464,7 @@ def test_training_with_torch_is_deterministic_and_does_no_harm(torch, loops, tmp
     assert loops or found[1] > found[0]
 
 
+@pytest.mark.slow
 def test_compatible_codes_by_torch_answer_on_an_old_index(torch):
     x = clustered(1500, 48)
     weaker = x[:, :24] + np.float32(0.1)
