@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from hdc import errors, words
+from hdc import errors, files, words
 from hdc.apps.retrieval import BinaryIndex
 from hdc.search import flat as flat_search
+from hdc.store import Store
 from tests import naive
 
 DIM = 70
@@ -277,6 +278,37 @@ def test_an_index_in_a_folder(tmp_path):
         assert copy.add(rows[:1]).tolist() == [31]
     with pytest.raises(errors.ParameterError, match="not empty"):
         BinaryIndex(DIM, path=tmp_path / "i")
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings"),
+    [
+        ({"codes": ("u8", 2)}, {"dim": 200}),
+        ({"codes": ("u8", 2)}, {"dim": 10**30}),
+        ({"codes": ("u8", 2)}, {"levels": 2}),
+        ({"codes": ("u8", 2)}, {"kind": "ivf"}),
+        ({"codes": ("u8", 2)}, {"originals": ["int8", 3]}),
+        ({"codes": ("i8", 2)}, {}),
+        ({"codes": ("u8", 2), "more": ("u1", 1)}, {}),
+    ],
+)
+def test_columns_that_do_not_fit_the_settings_are_told(tmp_path, columns, settings):
+    meta = {"dim": 100, "levels": 1, "kind": "flat", "originals": None, "coarse": None, **settings}
+    Store.create(tmp_path / "odd", BinaryIndex.KIND, columns, meta).close()
+    with pytest.raises(errors.FileFormatError, match="its columns are"):
+        BinaryIndex.open(tmp_path / "odd")
+
+
+def test_a_graph_without_its_parts_is_told(tmp_path):
+    pytest.importorskip("usearch", exc_type=ImportError)
+    with BinaryIndex(DIM, kind="hnsw", path=tmp_path / "i") as index:
+        index.add(codes(30))
+        index.search(codes(1), 1)
+    meta, arrays = files.load(tmp_path / "i" / "graph", "hnsw-graph")
+    for name in arrays:
+        files.save(tmp_path / "i" / "graph", "hnsw-graph", meta, {name: arrays[name]})
+        with BinaryIndex.open(tmp_path / "i") as index, pytest.raises(errors.FileFormatError, match="built anew"):
+            index.search(codes(1), 1)
 
 
 def test_wrong_parameters_are_told():

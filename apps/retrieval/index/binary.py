@@ -97,26 +97,36 @@ class BinaryIndex(Index):
         backend: str = "auto",
     ) -> None:
         meta = {"dim": dim, "levels": levels, "kind": kind, "originals": originals, "coarse": None}
-        self._settle(meta, backend, path)
-        columns: dict[str, tuple[npt.DTypeLike, int]] = {CODES: ("uint64", self.levels * word_count(self.dim))}
-        if self.levels > 1:
-            columns[SCALE] = ("float32", 1)
-        if kind == "ivf":
-            columns[CELLS] = ("int32", 1)
-        if self.originals is not None:
-            columns[ORIGINALS] = (self.originals.dtype, self.originals.width)
+        self._take(meta)
+        self._settle(backend, path)
+        columns: dict[str, tuple[npt.DTypeLike, int]] = {**self._widths()}
         kept = {**meta, "dim": self.dim, "levels": self.levels}
         self.engine = Engine(Store.create(path, self.KIND, columns, kept), self._searcher)
 
-    def _settle(self, meta: Mapping[str, Any], backend: str, path: str | os.PathLike[str] | None) -> None:
+    def _take(self, meta: Mapping[str, Any]) -> None:
         """Take over what an index is made with, checked."""
         self.dim, self.levels = integer(meta["dim"], "dim", 1), integer(meta["levels"], "levels", 1)
-        self.kind, self.backend = meta["kind"], backend
+        self.kind = meta["kind"]
         if self.kind not in KINDS:
             raise ParameterError(f"kind must be 'flat', 'ivf' or 'hnsw', not {self.kind!r}")
         if self.levels > 16:
             raise ParameterError(f"levels must be at most 16, not {self.levels}")
         self.originals = None if meta["originals"] is None else Originals(*meta["originals"])
+
+    def _widths(self) -> dict[str, tuple[str, int]]:
+        """Return dtype and width of the columns."""
+        columns = {CODES: ("<u8", self.levels * word_count(self.dim))}
+        if self.levels > 1:
+            columns[SCALE] = ("<f4", 1)
+        if self.kind == "ivf":
+            columns[CELLS] = ("<i4", 1)
+        if self.originals is not None:
+            columns[ORIGINALS] = (np.dtype(self.originals.dtype).str, self.originals.width)
+        return columns
+
+    def _settle(self, backend: str, path: str | os.PathLike[str] | None) -> None:
+        """Get ready for searches."""
+        self.backend = backend
         self._path = None if path is None else Path(path)
         self._kernels = search_kernels(numpy_backend(backend, "an index"))
         self.measure = measure_of(self._kernels, self.dim, self.levels)
@@ -365,7 +375,10 @@ class BinaryIndex(Index):
         store = Store.open(path, cls.KIND, writable=writable)
         try:
             index = cls.__new__(cls)
-            index._settle(store.meta, backend, path)
+            index._take(store.meta)
+            if (columns := dict(store.snapshot.state.columns)) != index._widths():
+                raise ParameterError(f"its columns are {columns}, and its settings ask for {index._widths()}")
+            index._settle(backend, path)
             index.engine = Engine(store, index._searcher)
         except (KeyError, TypeError, ParameterError) as error:
             store.close()
