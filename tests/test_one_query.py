@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hdc.backends.numba_kernels import one_query
 from hdc.errors import ParameterError
 from hdc.kernels import EstimatePart, EstimatePlan, Rotation
 from tests import naive
@@ -186,6 +187,21 @@ def test_rows_that_are_not_allowed_are_not_found():
     queries = some(rng, 3, 100)
     for share in (0.0, 0.3, 1.0):
         check(model, queries, 8, 2, 30, rng.random(140) < share)
+
+
+@pytest.mark.skipif(not COMPILED, reason="nothing is compiled with the JIT off")
+def test_memory_of_any_kind_is_searched_by_one_compiled_form():
+    rng = np.random.default_rng(4)
+    model, queries = model_of(rng, 64, [[20, 30]]), some(rng, 3, 64)
+    search = NUMBA.lists.estimate_search(model.plan(NUMBA.lists)).search
+    expected = search(queries, 3, 2, 9)
+    fixed, mask = queries.copy(), np.ones(50, bool)
+    fixed.flags.writeable = mask.flags.writeable = False
+    apart = np.repeat(queries, 2, axis=0)[::2]
+    for found in (search(fixed, 3, 2, 9, mask), search(apart, 3, 2, 9, mask.copy())):
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert len(one_query._search.signatures) == 1
 
 
 def test_lists_of_equal_products_are_taken_in_order():

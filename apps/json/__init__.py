@@ -5,8 +5,9 @@ files. On the command line: ``hdc json``.
 """
 
 from hdc.apps.json.encoder.encoder import JSONEncoder
+from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.index import Hit, JSONIndex
-from hdc.apps.json.index.matcher import ABSENT, Reason
+from hdc.apps.json.index.matcher import Reason
 from hdc.apps.json.reading import DocumentError, Record, read
 
 __all__ = ["ABSENT", "DocumentError", "Hit", "JSONEncoder", "JSONIndex", "Reason", "Record", "read"]

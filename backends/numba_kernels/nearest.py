@@ -7,11 +7,11 @@ what is read. Centroids are taken as unsigned, 128 more than they are, as the in
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numba_kernels.simd import LANES, Pointer, dot_bytes, load, pointer, splat, splat32, store
 from hdc.backends.numba_kernels.topk import ID_BITS, least_pairs
@@ -31,7 +31,7 @@ QUAD_TIME = 0.02
 """Nanoseconds in which four bytes are multiplied, more or less: what decides on threads."""
 
 
-@numba.njit(cache=True)
+@kernel
 def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, last: int, out: Pointer) -> None:
     """Fill ``out[query - first, centroid]`` (int32, seen as words) for eight queries or fewer from ``first`` on."""
     row = groups * LANES
@@ -59,7 +59,7 @@ def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, l
         store(out, 7 * row + group * LANES, dot_h)
 
 
-@numba.njit(cache=True)
+@kernel
 def _best(dots: Any, n: int) -> int:
     """Return the first place of the greatest of ``dots[:n]``."""
     greatest = dots[0]
@@ -71,7 +71,7 @@ def _best(dots: Any, n: int) -> int:
     return place
 
 
-@numba.njit(cache=True)
+@kernel
 def reached(dots: Any, n: int, p: int) -> int:
     """Return a number that p of ``dots[:n]`` reach; more only if the p-th is equal to others.
 
@@ -94,7 +94,7 @@ def reached(dots: Any, n: int, p: int) -> int:
     return int(low)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest(
     table: Words,
     n: int,

@@ -193,7 +193,8 @@ class EstimateSearch:
         q = len(queries)
         scores, ids = np.empty((q, k), np.float32), np.empty((q, k), np.int64)
         read = np.empty((q, candidates), np.int64) if self._compares else np.empty((q, 0), np.int64)
-        mask = EVERY if allowed is None else allowed
+        queries = frozen(queries, np.float32, *queries.shape)
+        mask = EVERY if allowed is None else frozen(allowed, np.bool_, len(allowed))
         wrong = _search(
             self._model, self._parts, queries, mask, candidates, min(probes, self._lists), scores, ids, read
         )

@@ -5,7 +5,6 @@ Each does for one query what a kernel of batches does for many, with the same ro
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from hdc.backends.numba_kernels.addresses import array_at
@@ -41,7 +40,7 @@ FLOATS, WORDS = LINE // 4, LINE // 8
 """Numbers in a cache line."""
 
 
-@numba.njit(cache=True)
+@kernel
 def _dots_of_one(table: Pointer, quads: int, groups: int, asked: Pointer, out: Pointer) -> None:
     """Fill ``out`` (int32, seen as words) with the products of all centroids with one query."""
     last = groups - 1
@@ -123,7 +122,7 @@ def round_query(
     factors[1] = np.float32(np.float64(-one) * np.float64(total))
 
 
-@numba.njit(cache=True)
+@kernel
 def _sums(rows: Pointer, at: int, words: int, planes: Pointer) -> Vector:
     """Return the sums of the query's integers where the bits of eight rows are set."""
     a = b = c = d = splat(0)
@@ -136,7 +135,7 @@ def _sums(rows: Pointer, at: int, words: int, planes: Pointer) -> Vector:
     return weighted(a, b, c, d)
 
 
-@numba.njit(cache=True)
+@kernel
 def _ask_for_list(
     block: Pointer, scales: Pointer, offsets: Pointer, ids: Pointer, at: int, words: int, row: int, stop: int
 ) -> None:

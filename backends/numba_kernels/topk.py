@@ -1,8 +1,9 @@
 """Keep the k best (distance, id) pairs, one integer per pair, by a heap per query or by selection."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from hdc.backends.numba_kernels.jit import kernel
 
 ID_BITS = 32
 """A pair is ``distance << ID_BITS | id``, so that integers compare as pairs do; ids stay below 2**32."""
@@ -15,9 +16,12 @@ WORST = np.iinfo(np.int64).max
 
 Pairs = npt.NDArray[np.int64]
 
+Integer = int | np.int64
+"""Python's name and NumPy's for what is one type in compiled code."""
 
-@numba.njit(cache=True)
-def replace_worst(heap: Pairs, pair: int) -> None:
+
+@kernel
+def replace_worst(heap: Pairs, pair: Integer) -> None:
     """Put ``pair`` in the place of ``heap[0]``, the largest of a (k,) int64 max-heap; O(log k)."""
     k = len(heap)
     hole = 0
@@ -34,7 +38,7 @@ def replace_worst(heap: Pairs, pair: int) -> None:
     heap[hole] = pair
 
 
-@numba.njit(cache=True)
+@kernel
 def sort_heap(heap: Pairs) -> None:
     """Sort a (k,) int64 max-heap, in place, ascending."""
     for last in range(len(heap) - 1, 0, -1):
@@ -43,8 +47,8 @@ def sort_heap(heap: Pairs) -> None:
         replace_worst(heap[:last], pair)
 
 
-@numba.njit(cache=True)
-def score_key(bits: int) -> int:
+@kernel
+def score_key(bits: Integer) -> Integer:
     """Return the integer of 32 bits that sorts a float32, given by its bits: greater floats make lesser integers.
 
     As ``sort_keys`` of :mod:`hdc.topk`.
@@ -52,13 +56,13 @@ def score_key(bits: int) -> int:
     return bits & 0x7FFFFFFF if bits < 0 else ~bits
 
 
-@numba.njit(cache=True)
+@kernel
 def key_score(key: int) -> int:
     """Return the bits of the float32 of a key: undo :func:`score_key`."""
     return ~key if key < 0 else key | -0x80000000
 
 
-@numba.njit(cache=True)
+@kernel
 def least_pairs(pairs: Pairs, held: int, k: int) -> int:
     """Bring the k least of ``pairs[:held]`` to the front, in any order; return the greatest of them.
 
@@ -89,7 +93,7 @@ def least_pairs(pairs: Pairs, held: int, k: int) -> int:
     return int(greatest)
 
 
-@numba.njit(cache=True)
+@kernel
 def select_pairs(pairs: Pairs, places: Pairs, held: int, k: int) -> int:
     """Do as :func:`least_pairs`, and move ``places`` with the pairs."""
     low, high = 0, held
@@ -118,7 +122,7 @@ def select_pairs(pairs: Pairs, places: Pairs, held: int, k: int) -> int:
     return int(greatest)
 
 
-@numba.njit(cache=True)
+@kernel
 def sort_pairs(pairs: Pairs, places: Pairs, held: int) -> None:
     """Sort ``pairs[:held]``, and move ``places`` with them: Shell's sort, by Knuth's gaps."""
     gap = 1

@@ -331,11 +331,18 @@ class Store:
             return False
         with self._changing:
             seen = self.generation
-            if layout.mark(self._folder) == self._mark:
-                self._edition = self._opened().refresh()
-            else:
-                self._mark, self._edition = _current(self._folder, self.kind)
+            self._mark, self._edition = self._latest(self._folder)
             return self.generation != seen
+
+    def _latest(self, folder: Path) -> tuple[tuple[int, ...], Edition]:
+        """Return the mark and the edition that a reader goes on to."""
+        if (mark := layout.mark(folder)) == self._mark:
+            try:
+                return mark, self._opened().refresh()
+            except FileNotFoundError as error:
+                if layout.mark(folder) == mark:
+                    raise _incomplete(folder, error) from error
+        return _current(folder, self.kind)
 
     # ------------------------------------------------------------------ writing
 
@@ -394,15 +401,29 @@ class Store:
             ids = np.array([-1 if row is None else own[row] for row in held], dtype=np.int64)
             return edition.write(rows, found, ids, [row for row in held if row is not None])
 
-    def replace(self, ids: npt.ArrayLike, arrays: Mapping[str, npt.ArrayLike]) -> None:
-        """Replace the columns of rows, which keep ids, keys, documents and sources; raises as :meth:`append`."""
+    def replace(
+        self,
+        ids: npt.ArrayLike,
+        arrays: Mapping[str, npt.ArrayLike],
+        documents: Sequence[bytes | None] | None = None,
+        sources: Sequence[str | None] | None = None,
+    ) -> None:
+        """Replace the columns of rows, which keep ids and keys, and, unless new ones are given, documents and sources.
+
+        Raises as :meth:`append`.
+        """
         with self._change() as edition:
             snapshot = edition.snapshot
             dying = snapshot.positions(ids)
             if len(np.unique(dying)) != len(dying):
                 raise ParameterError("an id is given twice")
-            rows = self._checked_rows(arrays, len(dying))
-            edition.write(rows, snapshot.raw_entries(dying), snapshot.ids[dying], dying.tolist())
+            if documents is None and sources is None:
+                rows, found = self._checked_rows(arrays, len(dying)), snapshot.raw_entries(dying)
+            else:
+                documents = snapshot.documents(dying) if documents is None else documents
+                sources = snapshot.sources(dying) if sources is None else sources
+                rows, found, _ = self._checked(arrays, snapshot.keys(dying), documents, sources)
+            edition.write(rows, found, snapshot.ids[dying], dying.tolist())
 
     def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
         """Remove rows by id, by key, or both; return how many.
@@ -506,11 +527,16 @@ class Store:
             If anything differs from what was written; the text says what.
         """
         edition = self._opened()
-        folder = edition.folder
-        if self._folder is not None:
-            _, current = layout.read_current(self._folder, self.kind)
-            folder = None if current != edition.folder else folder
-        found = list(integrity.damage(edition.snapshot, folder))
+        found = list(integrity.damage(edition.snapshot))
+        if self._folder is not None and edition.folder is not None:
+            mark = layout.mark(self._folder)
+            try:
+                layout.read_current(self._folder, self.kind)
+                if mark == self._mark:
+                    found = [*integrity.log_damage(edition.state, edition.folder), *found]
+            except FileNotFoundError as error:
+                if layout.mark(self._folder) == mark:  # else it has just been compacted, and its log is gone
+                    raise _incomplete(self._folder, error) from error
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise FileFormatError(f"the store is damaged: {'; '.join(found[:3])}{more}; restore it from a copy")
@@ -576,8 +602,8 @@ def _begun(edition: Edition) -> Edition:
 def _current(folder: Path, kind: str) -> tuple[tuple[int, ...], Edition]:
     """Return the current edition, for reading, and the mark of the file that names it."""
     for attempt in range(layout.ATTEMPTS):
-        version, current = layout.read_current(folder, kind)
         mark = layout.mark(folder)
+        version, current = layout.read_current(folder, kind)
         if version < layout.FORMAT:
             raise FileFormatError(
                 f"{folder} has format {version}, and this release reads {layout.FORMAT}; "
