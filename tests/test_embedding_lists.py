@@ -5,9 +5,6 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import hdc
 from hdc import errors
@@ -85,51 +82,6 @@ def test_all_lists_and_candidates_give_the_order_of_cosines(lists, keep):
     assert index.search(x[300:301], 2, **into(index, EVERY, candidates=EVERY))[1].tolist() == [[11, 300]]
     if keep == "int8":
         check_bytes(index, dict(enumerate(x)), queries, 20)
-
-
-class ListsMachine(RuleBasedStateMachine):
-    """What is added, removed, updated and compacted, in a large part and a small one."""
-
-    @initialize(lists=st.sampled_from([1, 5]))
-    def make(self, lists):
-        self.index = EmbeddingIndex.create(None, model_of(lists), keep="int8")
-        self.held, self.seed = {}, 100
-
-    def fresh(self, n):
-        self.seed += 1
-        return clustered(n, seed=self.seed)
-
-    @rule(n=st.sampled_from([0, 1, 8, 60]))
-    def add(self, n):
-        rows = self.fresh(n)
-        self.held.update(zip(self.index.add(rows).tolist(), rows, strict=True))
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def remove(self, data):
-        gone = data.draw(st.sets(st.sampled_from(sorted(self.held)), max_size=20))
-        assert self.index.remove(ids=sorted(gone)) == len(gone)
-        for number in gone:
-            del self.held[number]
-
-    @rule()
-    def compact(self):
-        self.index.codes.compact()
-
-    @precondition(lambda self: self.held)
-    @rule(k=st.integers(1, 90), queries=st.sampled_from([1, 9]))
-    def search(self, k, queries):
-        check_bytes(self.index, self.held, self.fresh(queries), k)
-
-    @invariant()
-    def finds_the_nearest(self):
-        assert len(self.index) == len(self.held)
-        if self.held:
-            check_bytes(self.index, self.held, self.fresh(2), 5)
-
-
-ListsMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
-test_machine = ListsMachine.TestCase
 
 
 @pytest.mark.parametrize("lists", [1, 7])

@@ -1,11 +1,9 @@
-import tempfile
 import threading
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
 from hdc.apps.json.document.rules import MODES, Layout
@@ -411,54 +409,3 @@ def test_another_kind_of_store_is_told(tmp_path):
     Store.create(tmp_path / "older", "json-index", {"codes": ("uint64", 1)}, {"coder": 1}).close()
     with pytest.raises(FileFormatError, match=r"is of another version .*; build it again"):
         JSONIndex.open(tmp_path / "older")
-
-
-class IndexMachine(RuleBasedStateMachine):
-    """An index with keys against a dict."""
-
-    def __init__(self):
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.index = JSONIndex.create(f"{self.folder.name}/index", JSONEncoder(64), key="key")
-        self.model = {}
-
-    @rule(keys=st.lists(st.integers(0, 5), max_size=4), value=st.integers(0, 3))
-    def put(self, keys, value):
-        documents = [{"key": key, "value": value + i} for i, key in enumerate(keys)]
-        self.index.put(documents)
-        self.model.update((document["key"], document) for document in documents)
-
-    @rule(key=st.integers(0, 5))
-    def remove(self, key):
-        if key in self.model:
-            assert self.index.remove(keys=[str(key)]) == 1
-            del self.model[key]
-        else:
-            with pytest.raises(ParameterError):
-                self.index.remove(keys=[str(key)])
-
-    @rule()
-    def reopen(self):
-        self.index.close()
-        self.index = JSONIndex.open(f"{self.folder.name}/index", writable=True)
-
-    @rule(value=st.integers(0, 6), least=st.integers(0, 5))
-    def search(self, value, least):
-        hits = self.index.search({"value": value}, 3, where=f"key >= {least}")
-        matcher = Matcher({"value": value}, self.index.encoder.values, self.index.encoder.layout)
-        scores = [matcher.score(document) for key, document in self.model.items() if key >= least]
-        assert [hit.score for hit in hits] == sorted(scores, reverse=True)[:3]
-        assert all(hit.document == self.model[int(hit.key)] for hit in hits)
-
-    @invariant()
-    def holds_what_the_dict_holds(self):
-        held = [self.index.document(number) for number in self.index.ids().tolist()]
-        assert sorted(held, key=lambda document: document["key"]) == [self.model[key] for key in sorted(self.model)]
-
-    def teardown(self):
-        self.index.close()
-        self.folder.cleanup()
-
-
-TestIndexMachine = IndexMachine.TestCase
-TestIndexMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)

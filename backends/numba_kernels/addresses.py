@@ -61,7 +61,13 @@ def record(numbers: Mapping[str, float], arrays: Mapping[str, npt.NDArray[Any]])
     values: dict[str, float] = dict(numbers)
     for name, array in arrays.items():
         values |= {name: array.ctypes.data, f"{name}_size": array.size}
-    kinds = [(name, np.float64 if isinstance(value, float) else np.int64) for name, value in values.items()]
-    made = np.zeros(1, dtype=kinds)
+    made = np.zeros(
+        1, dtype=[(name, np.float64 if isinstance(value, float) else np.int64) for name, value in values.items()]
+    )
     made[0] = tuple(values.values())
     return made
+
+
+def addresses(*names: str) -> np.dtype[np.void]:
+    """Return the type of a record of so many arrays and no numbers, for records that others have the address of."""
+    return np.dtype([(field, np.int64) for name in names for field in (name, f"{name}_size")])

@@ -13,7 +13,17 @@ import numpy.typing as npt
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
-from hdc.backends.numba_kernels.simd import LANES, Pointer, dot_bytes, load, pointer, splat, splat32, store
+from hdc.backends.numba_kernels.simd import (
+    LANES,
+    Pointer,
+    aligned_zeros,
+    dot_bytes,
+    load,
+    pointer,
+    splat,
+    splat32,
+    store,
+)
 from hdc.backends.numba_kernels.topk import ID_BITS, least_pairs
 from hdc.words import Words
 
@@ -138,7 +148,9 @@ class Centroids:
         rows = np.zeros((self.groups * ROWS, self._quads * 4), dtype=np.uint8)
         rows[: self._n, : self._width] = np.asarray(centroids).view(np.uint8) ^ 0x80
         table = rows.reshape(self.groups, ROWS, self._quads, 4).transpose(0, 2, 1, 3)
-        self.table = frozen(np.ascontiguousarray(table).reshape(-1).view(np.uint64), np.uint64, rows.size // 8)
+        aligned = aligned_zeros(rows.size // 8)
+        aligned[:] = np.ascontiguousarray(table).reshape(-1).view(np.uint64)
+        self.table = frozen(aligned, np.uint64, len(aligned))
 
     def nearest(self, queries: Bytes, p: int) -> tuple[Dots, Ids]:
         """Return the p greatest dot products of each query, and whose they are."""

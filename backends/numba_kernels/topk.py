@@ -63,59 +63,47 @@ def key_score(key: int) -> int:
 
 
 @kernel
-def least_pairs(pairs: Pairs, held: int, k: int) -> int:
-    """Bring the k least of ``pairs[:held]`` to the front, in any order; return the greatest of them.
+def _bound(pairs: Pairs, held: int, k: int) -> int:
+    """Return a number that k of ``pairs[:held]`` do not exceed, more only if pairs are equal; ``1 <= k <= held``.
 
-    Hoare's selection. Each element is moved whether it is less than the pivot or not: no branch depends on it.
+    By bisection: to count what is below a number takes vectors, and no branch but the loop's.
     """
-    low, high = 0, held
-    while high - low > 1:
-        last = high - 1
-        pivot = pairs[(low + last) >> 1]
-        pairs[(low + last) >> 1] = pairs[last]
-        middle = low
-        for at in range(low, last):
-            pair = pairs[at]
-            pairs[at] = pairs[middle]
-            pairs[middle] = pair
-            middle += pair < pivot
-        pairs[last] = pairs[middle]
-        pairs[middle] = pivot
-        if middle == k - 1:
-            break
-        if middle < k:
-            low = middle + 1
-        else:
+    low = high = pairs[0]
+    for at in range(1, held):
+        low, high = min(low, pairs[at]), max(high, pairs[at])
+    while low < high:
+        middle = (low >> 1) + (high >> 1) + (low & high & 1)  # their sum might overflow
+        count = 0
+        for at in range(held):
+            count += pairs[at] <= middle
+        if count == k:
+            return int(middle)
+        if count > k:
             high = middle
-    greatest = pairs[0]
-    for at in range(1, k):
-        greatest = max(greatest, pairs[at])
-    return int(greatest)
+        else:
+            low = middle + 1
+    return int(low)
 
 
 @kernel
 def select_pairs(pairs: Pairs, places: Pairs, held: int, k: int) -> int:
-    """Do as :func:`least_pairs`, and move ``places`` with the pairs."""
-    low, high = 0, held
-    while high - low > 1:
-        last = high - 1
-        chosen = (low + last) >> 1
-        pivot, pivot_place = pairs[chosen], places[chosen]
-        pairs[chosen], places[chosen] = pairs[last], places[last]
-        middle = low
-        for at in range(low, last):
+    """Bring the k least of ``pairs[:held]``, and their places, to the front, in any order; return the greatest of them.
+
+    Each is moved whether it is among them or not: no branch depends on it.
+    """
+    bound = _bound(pairs, held, k)
+    kept = 0
+    for at in range(held):
+        pair, place = pairs[at], places[at]
+        pairs[kept], places[kept] = pair, place
+        kept += pair <= bound
+    if kept > k:  # some equal the k-th
+        less = 0
+        for at in range(kept):
             pair, place = pairs[at], places[at]
-            pairs[at], places[at] = pairs[middle], places[middle]
-            pairs[middle], places[middle] = pair, place
-            middle += pair < pivot
-        pairs[last], places[last] = pairs[middle], places[middle]
-        pairs[middle], places[middle] = pivot, pivot_place
-        if middle == k - 1:
-            break
-        if middle < k:
-            low = middle + 1
-        else:
-            high = middle
+            pairs[at], places[at] = pairs[less], places[less]
+            pairs[less], places[less] = pair, place
+            less += pair < bound
     greatest = pairs[0]
     for at in range(1, k):
         greatest = max(greatest, pairs[at])
@@ -123,8 +111,48 @@ def select_pairs(pairs: Pairs, places: Pairs, held: int, k: int) -> int:
 
 
 @kernel
-def sort_pairs(pairs: Pairs, places: Pairs, held: int) -> None:
-    """Sort ``pairs[:held]``, and move ``places`` with them: Shell's sort, by Knuth's gaps."""
+def least_pairs(pairs: Pairs, held: int, k: int) -> int:
+    """Do as :func:`select_pairs`, without places."""
+    bound = _bound(pairs, held, k)
+    kept = 0
+    for at in range(held):
+        pair = pairs[at]
+        pairs[kept] = pair
+        kept += pair <= bound
+    if kept > k:
+        less = 0
+        for at in range(kept):
+            pair = pairs[at]
+            pairs[at] = pairs[less]
+            pairs[less] = pair
+            less += pair < bound
+    greatest = pairs[0]
+    for at in range(1, k):
+        greatest = max(greatest, pairs[at])
+    return int(greatest)
+
+
+RANKED = 192
+"""Up to so many pairs it is quicker to count, for each, those that come before it, than to sort them."""
+
+
+@kernel
+def rank_of(pairs: Pairs, held: int, at: int) -> int:
+    """Return how many of ``pairs[:held]`` are less than that at a place: in vectors, and without a branch."""
+    pair, rank = pairs[at], 0
+    for other in range(held):
+        rank += pairs[other] < pair
+    return rank
+
+
+@kernel
+def ordered(pairs: Pairs, places: Pairs, held: int) -> bool:
+    """Sort ``pairs[:held]``, and move ``places`` with them, if they are many; return whether that was done.
+
+    Shell's sort, by Knuth's gaps.
+    """
+    if held <= RANKED:
+        return False
     gap = 1
     while 3 * gap + 1 < held:
         gap = 3 * gap + 1
@@ -136,6 +164,7 @@ def sort_pairs(pairs: Pairs, places: Pairs, held: int) -> None:
                 hole -= gap
             pairs[hole], places[hole] = pair, place
         gap //= 3
+    return True
 
 
 def new_heaps(chunks: int, queries: int, k: int) -> Pairs:

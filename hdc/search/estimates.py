@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -119,27 +119,39 @@ class Estimates:
         if originals is not None and originals.nbytes <= CHECKED_AT_ONCE:
             snapshot.check(ORIGINALS)
         whole = self._kernels.estimate_search(self.model.plan(parts, originals))
-        return EstimateRows(snapshot, self.model, partition, whole)
+        return EstimateRows(snapshot, self.model, partition, whole, originals is None or snapshot.checked(ORIGINALS))
 
 
 @dataclass(frozen=True, eq=False)
 class EstimateRows:
-    """A snapshot prepared for search by estimates."""
+    """A snapshot prepared for search by estimates.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+    model : EstimateModel
+    partition : Partition
+    whole : EstimateSearch
+        Of all rows.
+    sound : bool
+        Whether all originals were compared with their checksums, or there are none.
+    """
 
     snapshot: Snapshot
     model: EstimateModel
     partition: Partition
     whole: EstimateSearch
+    sound: bool
     dtype = np.float32
 
     def find(
-        self, queries: Floats, k: int, candidates: int, options: Options, allowed: Ids | None
+        self, queries: npt.NDArray[Any], k: int, candidates: int, options: Options, allowed: Ids | None
     ) -> tuple[Floats, Ids]:
         """Search for a few queries in one call, from the floats to the exact order by int8 originals.
 
         Parameters
         ----------
-        queries : (q, d) float32 array, C-contiguous
+        queries : (q, d) float array
             Of any length.
         k, candidates, options, allowed
             As :class:`hdc.search.engine.Search` has them; k is at least 1.
@@ -159,10 +171,12 @@ class EstimateRows:
         """
         probes = options.probes if isinstance(options, IVFOptions) else 1
         there = None if allowed is None else mask(allowed, self.snapshot.count)
-        scores, ids, read = self.whole.search(queries, k, probes, candidates, there)
-        if read.size and not self.snapshot.checked(ORIGINALS):
-            self.snapshot.check(ORIGINALS, read[read >= 0])
-        return scores, ids
+        if self.sound:
+            return self.whole.search(queries, k, probes, candidates, there)
+        read = np.empty((len(queries), candidates), dtype=np.int64)
+        found = self.whole.search(queries, k, probes, candidates, there, read)
+        self.snapshot.check(ORIGINALS, read[read >= 0])
+        return found
 
     def search(
         self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
@@ -174,5 +188,6 @@ class EstimateRows:
         found = []
         for part in parts:
             scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, part.ids, k)
-            found.append((1 - scores, ids))
-        return found[0] if len(found) == 1 else joined(found, k)
+            found.append((-scores, ids))
+        less, ids = found[0] if len(found) == 1 else joined(found, k)  # by estimates, of which 1 - x rounds
+        return 1 + less, ids

@@ -70,13 +70,15 @@ class EmbeddingIndex(Index):
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
         self._kernels = search_kernels(model.kernels)
+        # Whether a search among estimates ends with what its kernel knows: estimates, or originals of bytes.
+        self._in_one_go = codes.originals is None or codes.originals.dtype == "int8"
         searcher = self._searcher()
         self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
 
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
         if isinstance(self.model, RaBitQBinarizer):
-            kept = self.codes.originals is not None and self.codes.originals.dtype == "int8"
+            kept = self.codes.originals is not None and self._in_one_go
             return Estimates(self.model, list_kernels(self.model.kernels), originals=kept)
         if self._by_tables and self.codes.kind == "flat":
             return Tables(self.model, table_kernels(self.model.kernels))
@@ -316,14 +318,8 @@ class EmbeddingIndex(Index):
         if not isinstance(prepared, EstimateRows):
             return self._scored(search, self._checked(rows, "queries"))
         if len(rows) <= FEW_QUERIES and self._in_one_go and search.k and not search.among_few:
-            queries = np.ascontiguousarray(rows, dtype=np.float32)
-            return prepared.find(queries, search.k, search.candidates, chosen, search.allowed)
+            return prepared.find(rows, search.k, search.candidates, chosen, search.allowed)
         return self._in_blocks(search, rows)
-
-    @property
-    def _in_one_go(self) -> bool:
-        """Whether a search among estimates ends with what its kernel knows: estimates, or originals of bytes."""
-        return self.codes.originals is None or self.codes.originals.dtype == "int8"
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for slices of the queries in several threads, from check to originals."""
