@@ -148,6 +148,9 @@ class Lists:
         if text != snapshot.state.meta:
             state = snapshot.meta["coarse"]
             coarse = None if state is None else Coarse.from_json(self.measure.kernels, state)
+            if coarse is not None and coarse.centroids.shape[1] != self.measure.dim:
+                width = coarse.centroids.shape[1]
+                raise FileFormatError(f"the centroids of the lists have {width} components, not {self.measure.dim}")
             self._read = snapshot.state.meta, coarse
         return coarse
 
