@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
-from hdc import bounds
+from hdc import bounds, errors
 from hdc.bounds import formulas
 from hdc.bounds.question import Question
 
@@ -80,11 +80,11 @@ def test_published_membership_of_majorities(n, d, error):
 @pytest.mark.parametrize("model", ["Bloom", "CountingBloom"])
 def test_membership_of_sparse_models(model, n, d, error):
     best = math.log2(d / error)
-    for ones in (None, 3, 11):
+    for ones in (None, 1, 3, 11):
         given = {} if ones is None else {"ones": ones}
         k = math.ceil(best) if ones is None else ones
         m = size("membership", model, "rigorous", items=n, universe=d, error=error, **given)
-        assert d * (1 - (1 - k / m) ** n) ** k == pytest.approx(error, rel=1e-6)
+        assert d * (-math.expm1(n * math.log1p(-k / m))) ** k == pytest.approx(error, rel=1e-6)
         m, k = size("membership", model, "gaussian", items=n, universe=d, error=error, **given), ones or best
         assert d * (-math.expm1(-k * n / m)) ** k == pytest.approx(error, rel=1e-8)
     classic = size("membership", model, "gaussian", items=n, universe=d, error=error)
@@ -274,6 +274,9 @@ def test_nested_majorities(n, depth):
     options = {"items": n, "universe": d, "error": error, "depth": depth}
     m = size("nested", "MAP-B", "rigorous", **options)
     assert d * hoeffding(m * bias / 2, m) == pytest.approx(error, rel=1e-8)
+    if depth == 1:
+        del options["depth"]
+        assert size("nested", "MAP-B", "rigorous", **options) == m
     m = size("nested", "MAP-B", "gaussian", **options)
     assert d * q(m * bias / 2 / math.sqrt(m)) == pytest.approx(error, rel=1e-8)
 
@@ -297,6 +300,34 @@ def test_quantiles():
     for tail in (0.4, 1e-3, 1e-12):
         assert float(formulas._quantile(np.log(tail))) == pytest.approx(-NormalDist().inv_cdf(tail), rel=1e-7)
     assert formulas._quantile(np.log([0.5, 0.7, 1.0])).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("bound", bounds.table(), ids=lambda b: f"{b.task}-{b.model}-{b.kind}")
+def test_one_item_is_an_answer(bound):
+    ask = {"error": 0.01, "bound": bound.kind}
+    ask |= {"tolerance": 1} if bound.task == "intersection" else {"universe": 1000}
+    ask |= {"own": True} if bound.task == "bindings" else {}
+    dim = bounds.dimension(bound.task, bound.model, items=1, **ask)
+    assert bounds.capacity(bound.task, bound.model, dim=dim, **ask) >= 1
+    if dim > 1:
+        assert bounds.capacity(bound.task, bound.model, dim=dim - 1, **ask) == 0
+
+
+def test_what_is_drawn_from_a_universe_is_in_it():
+    for task, items in (("membership", 11), ("sequence", 11), ("nested", 11)):
+        with pytest.raises(errors.ParameterError, match="at least 11 different symbols, and universe=10"):
+            size(task, "MAP-I", "rigorous", items=items, universe=10, error=0.1)
+        assert size(task, "MAP-I", "rigorous", items=10, universe=10, error=0.1) > 0
+    assert size("sequence", "MAP-I", "rigorous", items=20, universe=10, error=0.1, repeats=2) > 0
+    with pytest.raises(errors.ParameterError, match="at least 11 different"):
+        size("sequence", "MAP-I", "rigorous", items=21, universe=10, error=0.1, repeats=2)
+
+
+def test_what_is_known_instead():
+    with pytest.raises(errors.UnsupportedError) as raised:
+        bounds.find("key-value", "Bloom", "rigorous")
+    known = "rigorous for MAP-I, rigorous for MBAT, rigorous for MAP-B"
+    assert str(raised.value) == f"no rigorous bound is known for key-value on Bloom; known: {known}"
 
 
 def test_every_formula_has_a_second_statement():

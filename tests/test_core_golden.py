@@ -4,6 +4,7 @@ What a name, a role, a record or an n-gram becomes may never change within a maj
 ``python -m tests.test_core_golden`` writes the file anew, which breaks every stored vector.
 """
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import hdc
 from hdc import errors
+from hdc.models.operators import ByteCache
 from tests.models import FAMILIES, host, make
 
 GOLDEN = Path(__file__).parent / "golden" / "core.json"
@@ -89,6 +91,19 @@ def test_what_models_make(golden, name, vsa):
             np.testing.assert_allclose(found[part], expected, atol=2e-5, err_msg=part)
 
 
+def test_what_models_say_of_their_algebra():
+    """The laws check what a model declares; that it declares it is checked here."""
+    declared = {
+        family: (vsa.exact_unbind, vsa.self_inverse, vsa.binds_vectors, vsa.commutative)
+        for family, vsa in ((family, make(family, 36)) for family in FAMILIES)
+    }
+    expected = {"MAP": (True, True, True, True), "MBAT": (True, False, False, False)}
+    expected |= {"shift": (True, False, True, False), "segment": (True, False, True, True)}
+    for family, says in declared.items():
+        kind = family.split("-")[0] if family.startswith("M") else family.split("-")[1]
+        assert says == expected[kind], family
+
+
 # ---------------------------------------------------------------------- the parameters of sparse atoms
 
 
@@ -129,6 +144,9 @@ def test_sums_of_map_i_widen_exactly_where_they_must():
     ):
         bundle = vsa.bundle(np.ones((1, 2), members), [weight])
         assert (bundle.dtype, bundle[0]) == (dtype, weight)
+        running = hdc.Accumulator(vsa)
+        running.add(np.ones((1, 2), members), [weight])
+        assert (running.vector().dtype, running.vector()[0]) == (dtype, weight)
 
 
 def test_sums_of_map_i_and_of_counters_end_at_int64():
@@ -189,6 +207,30 @@ def test_unsigned_weights_that_fit():
         vsa.bundle(x, np.array([2**63 - 1], np.uint64))
     with pytest.raises(errors.ParameterError, match="does not fit a signed 64-bit integer"):
         vsa.bundle(x, np.array([2**63], np.uint64))
+
+
+def test_a_cache_keeps_what_it_has_room_for():
+    cache, made = ByteCache(10), []
+
+    def ask(key, size):
+        return cache.get(key, lambda: made.append(key) or key, lambda _: size)
+
+    assert [ask("a", 4), ask("b", 6), ask("a", 4), ask("b", 6)] == ["a", "b", "a", "b"]
+    assert (made, cache.held) == (["a", "b"], 10)
+    ask("c", 1)  # a was used before b
+    assert (list(cache._entries), cache.held) == (["b", "c"], 7)
+    assert [ask("too large", 11), ask("too large", 11)] == ["too large"] * 2
+    assert (made, cache.held) == (["a", "b", "c", "too large", "too large"], 7)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_nearest_without_a_search_of_the_backend(monkeypatch, k):
+    vsa = hdc.MAPB(100)
+    items, queries = vsa.random(9, seed=1), vsa.random(2, seed=2)
+    expected = vsa.nearest(queries, items, k)
+    monkeypatch.setattr(hdc.MAPB, "kernels", dataclasses.replace(vsa.kernels, search=None))
+    for found, other in zip(vsa.nearest(queries, items, k), expected, strict=True):
+        np.testing.assert_array_equal(found, other)
 
 
 # ---------------------------------------------------------------------- decisions at their threshold

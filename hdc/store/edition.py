@@ -330,10 +330,10 @@ class Change:
 
     def extend(self, name: str, *parts: Any) -> None:
         """Write bytes behind the end of a file."""
-        extent, file = self.state.extent(name), self._edition._file(name)
-        parts = tuple(memoryview(part).cast("B") for part in parts if len(memoryview(part).cast("B")))
+        parts = tuple(part for part in (memoryview(part).cast("B") for part in parts) if len(part))
         if not parts:
             return
+        extent, file = self.state.extent(name), self._edition._file(name)
         length = extent.length
         for part in parts:
             file.write(length, part)

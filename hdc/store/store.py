@@ -607,7 +607,7 @@ def _current(folder: Path, kind: str) -> tuple[tuple[int, ...], Edition]:
         if version < layout.FORMAT:
             raise FileFormatError(
                 f"{folder} has format {version}, and this release reads {layout.FORMAT}; "
-                "open it for writing once, which migrates it"
+                "open it for writing once, which migrates it (on the command line: compact)"
             )
         try:
             edition = Edition.open(current, writable=False)
