@@ -6,9 +6,6 @@ up to date and published. A node is a row's id, so that rows may move.
 """
 
 import hashlib
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from hdc.errors import BackendUnavailableError, FileFormatError
 from hdc.search.codes import CodeRows, candidates_of, joined
 from hdc.search.live import alive, live
 from hdc.search.measures import FEW, Distances, Hamming, Ids, Measure
+from hdc.search.once import Turns
 from hdc.search.options import HNSWOptions
 from hdc.store import Snapshot
 from hdc.words import WORD_BITS, Words, word_count
@@ -74,11 +72,14 @@ class Graph:
 
     def __init__(self, index: Any, nodes: Ids) -> None:
         self._index, self.nodes = index, nodes
-        self._free = threading.Condition()
-        self._running, self._effort = 0, 0
+        self._turns = Turns(self._set_effort)
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    def _set_effort(self, effort: int) -> None:
+        """Set the candidates in hand, of which usearch has one number for a whole graph."""
+        self._index.expansion_search = effort
 
     def updated(self, gone: Ids, ids: Ids, codes: Words) -> "Graph":
         """Return another graph, without some nodes and with others."""
@@ -105,7 +106,7 @@ class Graph:
         distances = np.full((len(signs), k), np.iinfo(np.int32).max, dtype=np.int32)
         ids = np.full((len(signs), k), -1, dtype=np.int64)
         if k and len(signs):
-            with self._at(max(effort, k)):
+            with self._turns.at(max(effort, k)):
                 several = threads() if len(signs) > FEW else 1
                 found = self._index.search(signs.view(np.uint8), k, threads=several)
             keys, differing = np.atleast_2d(found.keys), np.atleast_2d(found.distances)  # one query loses its axis
@@ -114,22 +115,6 @@ class Graph:
             ids[:, : keys.shape[1]][there] = keys[there]
             distances[:, : keys.shape[1]][there] = differing[there]
         return distances, ids
-
-    @contextmanager
-    def _at(self, effort: int) -> Iterator[None]:
-        """Search with so many candidates in hand, a setting of the whole graph: other efforts wait."""
-        with self._free:
-            while self._running and self._effort != effort:
-                self._free.wait()
-            self._running += 1
-            if self._effort != effort:
-                self._index.expansion_search = self._effort = effort
-        try:
-            yield
-        finally:
-            with self._free:
-                self._running -= 1
-                self._free.notify_all()
 
     def save(self, path: Path) -> None:
         """Write the graph, so that the next process need not build it."""
