@@ -28,7 +28,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 JSON = "tests/test_defaults.py tests/test_json_golden.py tests/test_json_layout.py"
 MODELS = "tests/test_core_golden.py tests/test_defaults.py tests/test_golden.py tests/test_models.py tests/test_laws.py"
-CODES = "tests/test_retrieval_golden.py tests/test_defaults.py tests/test_binarisers.py"
+CODES = "tests/test_retrieval_golden.py tests/test_defaults.py tests/test_binarisers.py tests/test_chosen_backend.py"
 TESTS = {
     "hdc/atoms.py": "tests/test_golden.py tests/test_core_golden.py tests/test_atoms.py",
     "hdc/words.py": "tests/test_words.py tests/test_golden.py",
@@ -41,7 +41,7 @@ TESTS = {
     "apps/json/values/conversion.py": f"{JSON} tests/test_json_conversion.py",
     "apps/json/values/*.py": f"{JSON} tests/test_json_learning.py tests/test_json_numbers.py tests/test_json_tokens.py",
     "apps/json/encoder/decod*.py": f"{JSON} tests/test_json_decoding.py tests/test_json_planning.py",
-    "apps/json/encoder/*.py": f"{JSON} tests/test_json_encoder.py tests/test_json_sklearn.py",
+    "apps/json/encoder/*.py": f"{JSON} tests/test_json_packing.py tests/test_json_encoder.py tests/test_json_sklearn.py",
     "apps/retrieval/binarisers/*.py": CODES,
     "apps/retrieval/binarisers/bebr/*.py": CODES,
 }

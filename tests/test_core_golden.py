@@ -223,6 +223,14 @@ def test_a_cache_keeps_what_it_has_room_for():
     assert (made, cache.held) == (["a", "b", "c", "too large", "too large"], 7)
 
 
+@pytest.mark.parametrize("matrix", ["permutation", "hadamard", "haar"])
+def test_operators_say_what_they_hold(matrix):
+    vsa = hdc.MBAT(36, matrix=matrix)
+    (operator,) = vsa.operator(vsa.role("r"))
+    held = {"permutation": 36 * 9, "hadamard": 36 * 2 + 2 * 36 * 9, "haar": 36 * 36 * 4}
+    assert operator.nbytes == held[matrix]  # indices of 8 bytes, signs of 1, float32
+
+
 @pytest.mark.parametrize("k", [1, 3])
 def test_nearest_without_a_search_of_the_backend(monkeypatch, k):
     vsa = hdc.MAPB(100)

@@ -82,6 +82,8 @@ def made(name):
         "search": model.search(QUERIES, codes, 4)[1].tolist(),
         "sizes": [model.words, model.bits, model.bytes_per_vector, model.dim_, model.levels],
     }
+    assert np.array_equal(model.search(QUERIES, codes, 1)[1], model.search(QUERIES, codes, 4)[1][:, :1])
+    assert model.search(QUERIES, codes)[1].shape == (3, 10)
     if model.symmetric:
         found["symmetric"] = model.scores(codes[:3], codes[:9]).tolist()
         found["of floats"] = model.scores(QUERIES, codes[:9], asymmetric=False).tolist()
