@@ -41,7 +41,7 @@ TESTS = {
     "apps/json/values/conversion.py": f"{JSON} tests/test_json_conversion.py",
     "apps/json/values/*.py": f"{JSON} tests/test_json_learning.py tests/test_json_numbers.py tests/test_json_tokens.py",
     "apps/json/encoder/decod*.py": f"{JSON} tests/test_json_decoding.py tests/test_json_planning.py",
-    "apps/json/encoder/*.py": f"{JSON} tests/test_json_packing.py tests/test_json_encoder.py tests/test_json_sklearn.py",
+    "apps/json/encoder/*.py": f"{JSON} tests/test_json_packing.py tests/test_json_encoder.py",
     "apps/retrieval/binarisers/*.py": CODES,
     "apps/retrieval/binarisers/bebr/*.py": CODES,
 }
