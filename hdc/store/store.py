@@ -26,7 +26,6 @@ from hdc.store import disk, entries, integrity, layout
 from hdc.store.edition import Edition
 from hdc.store.entries import Entries, Entry
 from hdc.store.locking import WriterLock
-from hdc.store.migration import migrate
 from hdc.store.snapshot import Mask, Rows, Snapshot
 from hdc.store.state import DTYPES, MOST, State, column_name
 
@@ -151,6 +150,8 @@ class Store:
         try:
             version, current = layout.read_current(folder, kind)
             if version < layout.FORMAT:
+                from hdc.store.migration import migrate  # loads SQLite
+
                 current = migrate(folder, kind, version, current)
             edition = Edition.open(current, writable=True)
             layout.remove_leftovers(folder, current)
@@ -317,10 +318,15 @@ class Store:
         row = snapshot.find(key)
         return None if row is None else int(snapshot.ids[row])
 
-    def refresh(self) -> bool:
+    def refresh(self, check: Callable[[Snapshot], None] | None = None) -> bool:
         """Go on to the latest state; return whether it is another one.
 
         A reader sees changes by this call alone. A writer, who makes them, and a store in memory have nothing to do.
+
+        Parameters
+        ----------
+        check : function of a Snapshot, optional
+            Raises an error if the state is one that the caller cannot go on to.
 
         Raises
         ------
@@ -331,7 +337,10 @@ class Store:
             return False
         with self._changing:
             seen = self.generation
-            self._mark, self._edition = self._latest(self._folder)
+            mark, latest = self._latest(self._folder)
+            if check is not None:
+                check(latest.snapshot)
+            self._mark, self._edition = mark, latest
             return self.generation != seen
 
     def _latest(self, folder: Path) -> tuple[tuple[int, ...], Edition]:

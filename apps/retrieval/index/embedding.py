@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
+from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, search_kernels, table_kernels
-from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import EstimateRows, Estimates
@@ -27,6 +28,9 @@ from hdc.words import WORD_BITS, Words, word_count
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
+
+MODEL = "model"
+"""Entry of the meta of an index that was built of a file: the digest of its model."""
 
 MODEL_FOLDER, CODES_FOLDER = "model", "codes"
 """Folders of the binariser and of the index of codes."""
@@ -156,10 +160,17 @@ class EmbeddingIndex(Index):
         folder = checks.path(path)
         if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
-        model, codes = (
-            load(folder / MODEL_FOLDER, backend),
-            BinaryIndex.open(folder / CODES_FOLDER, writable=writable, backend=backend),
-        )
+        codes = BinaryIndex.open(folder / CODES_FOLDER, writable=writable, backend=backend)
+        try:
+            model = load(folder / MODEL_FOLDER, backend)
+        except BaseException:
+            codes.close()
+            raise
+        if codes.store.meta.get(MODEL, own := digest(folder / MODEL_FOLDER)) != own:
+            codes.close()
+            raise FileFormatError(
+                f"{folder}: the codes were made with another model; if the index was just built anew, open it again"
+            )
         if codes.levels * word_count(codes.dim) != model.words:
             codes.close()
             raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
@@ -177,9 +188,10 @@ class EmbeddingIndex(Index):
         """Drop what removals and replacements have left behind; raises as :meth:`Index.compact`."""
         self.codes.compact()
 
-    def refresh(self) -> bool:
-        """Go on to what a writer has changed since; return whether it did."""
-        return self.codes.refresh()
+    def _check_settings(self, snapshot: Snapshot) -> None:
+        self.codes._check_settings(snapshot)
+        if snapshot.meta.get(MODEL) != self.store.meta.get(MODEL):
+            raise ConflictError("the index was built anew with another model; open it again")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`."""
