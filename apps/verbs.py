@@ -10,6 +10,35 @@ from typing import Any
 
 from hdc.errors import ParameterError
 
+PLAIN, COMPILED = "numpy", "auto"
+"""Backends: what computes little does not wait for the compiled kernels to be loaded."""
+
+LITTLE = 1 << 27
+"""Words of codes that NumPy compares in less time than it takes to load the compiled kernels."""
+
+
+def backend_for(store: str, kind: str, times: int) -> str:
+    """Return the backend that is sooner done with one search.
+
+    Parameters
+    ----------
+    store : path
+        Of a store with a column ``codes``.
+    kind : str
+        Of the store.
+    times : int
+        How often its codes are compared, more or less.
+    """
+    from hdc.errors import HDCError
+    from hdc.store import Store
+
+    try:
+        with Store.open(store, kind) as opened:
+            words = opened.snapshot.raw("codes").size
+    except (HDCError, OSError):  # whoever opens the index says what is wrong
+        return PLAIN
+    return PLAIN if words * times <= LITTLE else COMPILED
+
 
 @dataclass(frozen=True)
 class Application:
@@ -23,7 +52,7 @@ class Application:
         What ``add`` and ``put`` read, for their help.
     output : str
         What ``export`` writes, for its help.
-    open : (path, writable) -> Index
+    open : (path, writable, backend) -> Index
     add_inputs : (parser) -> None
         Adds the options of what is read.
     change : (index, arguments, replace) -> (n,) int64 array
@@ -36,7 +65,7 @@ class Application:
     row: str
     inputs: str
     output: str
-    open: Callable[[str, bool], Any]
+    open: Callable[[str, bool, str], Any]
     add_inputs: Callable[[argparse.ArgumentParser], None]
     change: Callable[[Any, argparse.Namespace, bool], Any]
     details: Callable[[Any], Mapping[str, Any]]
@@ -77,7 +106,7 @@ def run_info(arguments: argparse.Namespace) -> int:
     from hdc.store import layout
 
     application: Application = arguments.application
-    with application.open(arguments.index, False) as index:
+    with application.open(arguments.index, False, PLAIN) as index:
         count, store = len(index), index.store
         known = {
             **application.details(index),
@@ -109,7 +138,7 @@ def run_put(arguments: argparse.Namespace) -> int:
 
 def _change(arguments: argparse.Namespace, *, replace: bool) -> int:
     application: Application = arguments.application
-    with application.open(arguments.index, True) as index:
+    with application.open(arguments.index, True, COMPILED) as index:
         before, last = len(index), max(index.ids(), default=-1)
         ids = application.change(index, arguments, replace)
         added, new = len(index) - before, ids[ids > last]
@@ -125,7 +154,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
     if not arguments.ids and not arguments.keys:
         raise ParameterError("give an ID, or --key KEY")
     application: Application = arguments.application
-    with application.open(arguments.index, True) as index:
+    with application.open(arguments.index, True, PLAIN) as index:
         removed = counted_rows(index.remove(arguments.ids, arguments.keys), application.row)
         print(f"{removed} removed; {counted_rows(len(index), application.row)} in {arguments.index}")
     return 0
@@ -135,7 +164,7 @@ def run_compact(arguments: argparse.Namespace) -> int:
     """Run ``compact``."""
     application: Application = arguments.application
     before = size_of(arguments.index)
-    with application.open(arguments.index, True) as index:
+    with application.open(arguments.index, True, PLAIN) as index:
         index.compact()
         count = len(index)
     after = size_of(arguments.index)
@@ -147,7 +176,7 @@ def run_compact(arguments: argparse.Namespace) -> int:
 def run_verify(arguments: argparse.Namespace) -> int:
     """Run ``verify``."""
     application: Application = arguments.application
-    with application.open(arguments.index, False) as index:
+    with application.open(arguments.index, False, PLAIN) as index:
         index.verify()
         print(f"OK: all checksums match ({counted_rows(len(index), application.row)})")
     return 0
@@ -156,7 +185,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
 def run_export(arguments: argparse.Namespace) -> int:
     """Run ``export``."""
     application: Application = arguments.application
-    with application.open(arguments.index, False) as index:
+    with application.open(arguments.index, False, PLAIN) as index:
         application.export(index, arguments.output)
         if arguments.output != "-":
             print(f"{counted_rows(len(index), application.row)} in {arguments.output}")

@@ -26,7 +26,7 @@ from hdc.backends.numba_kernels import (
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
-from hdc.kernels import ListKernels, SearchKernels, TableKernels
+from hdc.kernels import EstimatePart, EstimatePlan, ListKernels, Rotation, SearchKernels, TableKernels
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -71,6 +71,11 @@ def warmup() -> None:
     places = nearest.Centroids(few).nearest(few, 1)[1]
     rows = estimates.CodeLists(x, floats, floats, np.array([0, 16]))
     rows.search(few, floats[:2, None].T, places, floats[:1, None], index[:16], 1)
+    signs, both = np.ones(dim, dtype=np.int8), np.ones((2, dim), dtype=np.int8)
+    lists_of_two = nearest.Centroids(both), floats[:2], (np.ones(dim, dtype=np.int16), 1.0)
+    part = EstimatePart(estimates.CodeLists(x, floats, floats, np.array([0, 8, 16])), index[:16], index[:16])
+    plan = EstimatePlan(Rotation(signs, signs, index, signs, 1), *lists_of_two, [part], both.repeat(8, axis=0))
+    one_query.EstimateSearch(plan).search(np.ones((1, dim), dtype=np.float32), 1, 1, 1)
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         ones = np.ones(8, dtype=np.int8)

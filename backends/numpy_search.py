@@ -32,19 +32,27 @@ class EstimateSearch:
         self._plan = plan
 
     def search(
-        self, queries: Floats, k: int, probes: int, candidates: int, allowed: npt.NDArray[np.bool_] | None = None
-    ) -> tuple[Floats, Ids, Ids]:
+        self,
+        queries: Floats,
+        k: int,
+        probes: int,
+        candidates: int,
+        allowed: npt.NDArray[np.bool_] | None = None,
+        read: Ids | None = None,
+    ) -> tuple[Floats, Ids]:
         """Find lists, then rows, then compare those with their originals."""
         bad = ~np.isfinite(queries).all(axis=1)
         if bad.any():
             raise ParameterError(f"row {bad.argmax()} of queries holds NaN or infinity; remove such rows first")
         x, originals = units(queries), self._plan.originals
         scores, ids, rows = self._estimates(x, k if originals is None else candidates, probes, allowed)
+        if read is not None:
+            read[:] = rows
         if originals is None:
-            return 1 - (1 - scores), ids, rows[:, :0]
+            return 1 - (1 - scores), ids
         distances = np.where(ids < 0, np.float32(np.inf), 1 - _cosines(x, originals, rows))
         order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), distances), axis=1)[:, :k]
-        return 1 - np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1), rows
+        return 1 - np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
 
     def _lists(self, x: Floats, probes: int) -> tuple[Floats, Ids]:
         """Return the products with the nearest centers, and their lists."""

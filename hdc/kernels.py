@@ -360,8 +360,14 @@ class EstimateSearch(Protocol):
     """Searches among estimates, each from the query to its finds in one go; several threads may search at once."""
 
     def search(
-        self, queries: Array, k: int, probes: int, candidates: int, allowed: Array | None = None
-    ) -> tuple[Array, Array, Array]:
+        self,
+        queries: Array,
+        k: int,
+        probes: int,
+        candidates: int,
+        allowed: Array | None = None,
+        read: Array | None = None,
+    ) -> tuple[Array, Array]:
         """Find the k best rows of each query.
 
         What the other kernels find, put together as follows, to the last bit of the reference: the rotation adds in its
@@ -377,11 +383,13 @@ class EstimateSearch(Protocol):
         Parameters
         ----------
         queries : (q, d) float32 array
-            C-contiguous.
         k, probes, candidates : int
             At least 1; ``candidates`` is at least k.
         allowed : (n,) bool array, optional
             The rows that may be found; all if left out.
+        read : (q, candidates) int64 array, optional
+            Filled with the rows whose originals are compared, in any order; -1 beyond the last one. C-contiguous; only
+            of a plan with originals.
 
         Returns
         -------
@@ -389,8 +397,6 @@ class EstimateSearch(Protocol):
             One minus the distance, in float32: descending; -inf beyond the last find.
         ids : (q, k) int64 array
             Of equal distances the lower id comes first; -1 beyond the last find.
-        read : (q, candidates or 0) int64 array
-            The rows whose originals were read, in any order; -1 beyond the last one. None without originals.
 
         Raises
         ------

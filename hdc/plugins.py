@@ -4,10 +4,12 @@ import importlib
 import importlib.util
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hdc.checks import known, text
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 def find(table: Mapping[str, str], group: str, name: str) -> Any:
@@ -30,8 +32,10 @@ def find(table: Mapping[str, str], group: str, name: str) -> Any:
 
 
 @cache
-def points(group: str) -> tuple[EntryPoint, ...]:
+def points(group: str) -> tuple["EntryPoint", ...]:
     """Return the entry points of a group, looked up once."""
+    from importlib.metadata import entry_points
+
     return tuple(entry_points(group=group))
 
 

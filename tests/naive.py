@@ -263,3 +263,10 @@ def json_score(query, document, mode_of, weight_of):
     asked = next(json_readings(query, ..., mode_of))
     whole = sum(weight_of(path, leaf, leaf) for path, leaf, _, _ in asked)
     return max(map(total, json_readings(query, document, mode_of))) / whole
+
+
+def sign_dot(query, bits):
+    """The dot product of a query, rounded to 16 levels, with signs given as a list of 0 and 1."""
+    step = 2 * max(map(abs, query)) / 15 or 1.0
+    levels = [min(15, max(0, math.floor(value / step) + 8)) for value in query]
+    return sum((level - 7.5) * step * (1 if bit else -1) for level, bit in zip(levels, bits, strict=True))

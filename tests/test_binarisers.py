@@ -447,7 +447,7 @@ def torch():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("loops", [0, 1])
-def test_training_is_deterministic_and_does_no_harm(torch, loops, tmp_path, monkeypatch):
+def test_training_with_torch_is_deterministic_and_does_no_harm(torch, loops, tmp_path, monkeypatch):
     x = clustered(1200)
     parameters = {"dim": 64, "loops": loops, "rounds": 0, "learning_rate": 3e-3, "patience": 9}
     plain = RecurrentBinarizer(**parameters).fit(x)
@@ -464,7 +464,8 @@ def test_training_is_deterministic_and_does_no_harm(torch, loops, tmp_path, monk
     assert loops or found[1] > found[0]
 
 
-def test_compatible_codes_answer_on_an_old_index(torch):
+@pytest.mark.slow
+def test_compatible_codes_by_torch_answer_on_an_old_index(torch):
     x = clustered(1500, 48)
     weaker = x[:, :24] + np.float32(0.1)
     old = RecurrentBinarizer(dim=64, rounds=0).fit(weaker)
@@ -477,7 +478,7 @@ def test_compatible_codes_answer_on_an_old_index(torch):
     assert found[new] > 4 * found[apart]
 
 
-def test_old_codes_of_another_shape_or_mode(torch):
+def test_old_codes_for_torch_of_another_shape_or_mode(torch):
     x = clustered(60)
     with pytest.raises(MismatchError, match=r"\(60, 1\)"):
         RecurrentBinarizer(dim=64, rounds=0, epochs=1).fit(x, old_codes=np.zeros((59, 1), dtype=np.uint64))

@@ -318,7 +318,7 @@ def test_encode(catalogue, capsys):
     ],
 )
 def test_what_ends_a_command(catalogue, capsys, monkeypatch, error, status, message):
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise error
 
     monkeypatch.setattr("hdc.apps.json.index.index.JSONIndex.open", fail)

@@ -19,7 +19,8 @@ from hdc.apps.cli import main
 from tests.models import NO_TORCH
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+KERNELS = ROOT / "backends" / "numba_kernels" / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", KERNELS, *sorted((ROOT / "docs").glob("*.md"))]
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """``python`` in a shell is the one that runs the tests."""
 
@@ -28,7 +29,10 @@ FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 def by_page(*slow):
     """Return one case for each page; the pages that compute much are marked."""
-    return [pytest.param(p, id=p.name, marks=[pytest.mark.slow] if p.name in slow else []) for p in PAGES]
+    return [
+        pytest.param(p, id=p.relative_to(ROOT).as_posix(), marks=[pytest.mark.slow] if p.name in slow else [])
+        for p in PAGES
+    ]
 
 
 @pytest.mark.parametrize("page", by_page("json_tutorial.md"))
@@ -48,6 +52,7 @@ def console_commands(page):
 @pytest.mark.parametrize("page", by_page())
 def test_console_examples(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")  # hits are cut to the width of the terminal
     for command, expected in console_commands(page):
         words = shlex.split(command)
         if words[0] == "hdc":

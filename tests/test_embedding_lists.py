@@ -5,14 +5,12 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 import hdc
 from hdc import errors
 from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer
 from hdc.apps.retrieval.index import embedding
+from hdc.search import engine, estimates, partition
 from hdc.search.options import IVFOptions
 
 DIM = 24
@@ -86,63 +84,20 @@ def test_all_lists_and_candidates_give_the_order_of_cosines(lists, keep):
         check_bytes(index, dict(enumerate(x)), queries, 20)
 
 
-class ListsMachine(RuleBasedStateMachine):
-    """What is added, removed, updated and compacted, in a large part and a small one."""
-
-    @initialize(lists=st.sampled_from([1, 5]))
-    def make(self, lists):
-        self.index = EmbeddingIndex.create(None, model_of(lists), keep="int8")
-        self.held, self.seed = {}, 100
-
-    def fresh(self, n):
-        self.seed += 1
-        return clustered(n, seed=self.seed)
-
-    @rule(n=st.sampled_from([0, 1, 8, 60]))
-    def add(self, n):
-        rows = self.fresh(n)
-        self.held.update(zip(self.index.add(rows).tolist(), rows, strict=True))
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def remove(self, data):
-        gone = data.draw(st.sets(st.sampled_from(sorted(self.held)), max_size=20))
-        assert self.index.remove(ids=sorted(gone)) == len(gone)
-        for number in gone:
-            del self.held[number]
-
-    @rule()
-    def compact(self):
-        self.index.codes.compact()
-
-    @precondition(lambda self: self.held)
-    @rule(k=st.integers(1, 90), queries=st.sampled_from([1, 9]))
-    def search(self, k, queries):
-        check_bytes(self.index, self.held, self.fresh(queries), k)
-
-    @invariant()
-    def finds_the_nearest(self):
-        assert len(self.index) == len(self.held)
-        if self.held:
-            check_bytes(self.index, self.held, self.fresh(2), 5)
-
-
-ListsMachine.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
-test_machine = ListsMachine.TestCase
-
-
 @pytest.mark.parametrize("lists", [1, 7])
 def test_batches_and_threads_change_nothing(lists, monkeypatch):
     x, queries = clustered(600), clustered(41, seed=3)
     kept, bare = filled(x, lists, "int8"), filled(x, lists)
+    monkeypatch.setattr(embedding, "FEW_QUERIES", 0)
     whole = kept.search(queries, 5, **into(kept, 2, candidates=30)), bare.search(queries, 5, **into(bare, 2))
+    monkeypatch.undo()
     for size in (1, 2, 8, 40):
         for index, (scores, ids) in zip((kept, bare), whole, strict=True):
             parts = [
                 index.search(queries[at : at + size], 5, **into(index, 2, candidates=30)) for at in range(0, 41, size)
             ]
             np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), ids)
-            np.testing.assert_allclose(np.concatenate([part[0] for part in parts]), scores, atol=1e-6)
+            np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), scores)
     parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
     monkeypatch.setattr(parallel, "GRAIN", 1e-9)
     monkeypatch.setattr(parallel, "_limit", parallel._limit)
@@ -174,6 +129,39 @@ def test_searches_from_several_threads_at_once():
     for scores, ids in found:
         np.testing.assert_array_equal(ids, index.search(queries, 5, **into(index, 3))[1])
         np.testing.assert_array_equal(scores, index.search(queries, 5, **into(index, 3))[0])
+
+
+@pytest.mark.parametrize("keep", [None, "int8"])
+@pytest.mark.parametrize("lists", [1, 7])
+def test_many_among_are_the_same_one_by_one_and_in_batches(lists, keep, monkeypatch):
+    for module in (engine, partition):
+        monkeypatch.setattr(module, "FEW_ROWS", 20)
+    index, queries = filled(clustered(600), lists, keep), clustered(9, seed=3)
+    index.remove(range(0, 600, 5))
+    index.add(clustered(30, seed=4))
+    among = np.setdiff1d(np.arange(1, 630, 2), np.arange(0, 600, 5))
+    options = into(index, 3, candidates=40)
+    found = index.search(queries, 12, among=among, **options)
+    assert set(found[1].ravel().tolist()) <= {-1, *among.tolist()}
+    monkeypatch.setattr(embedding, "FEW_QUERIES", 0)
+    for mine, theirs in zip(index.search(queries, 12, among=among, **options), found, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("few", [0, 64])
+@pytest.mark.parametrize("at_once", [0, 1 << 26])
+def test_a_damaged_original_is_told_before_it_counts(tmp_path, monkeypatch, few, at_once):
+    monkeypatch.setattr(estimates, "CHECKED_AT_ONCE", at_once)
+    monkeypatch.setattr(embedding, "FEW_QUERIES", few)
+    filled(x := clustered(400), 7, "int8", tmp_path / "i").close()
+    (column,) = (tmp_path / "i").rglob("originals")
+    content = bytearray(column.read_bytes())
+    content[200 * DIM] ^= 1
+    column.write_bytes(content)
+    with EmbeddingIndex.open(tmp_path / "i") as index:
+        for _ in range(2):
+            with pytest.raises(errors.FileFormatError, match="originals is damaged"):
+                index.search(x[:1], 5)
 
 
 # ---------------------------------------------------------------------- estimates

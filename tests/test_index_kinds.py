@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from hdc import errors, words
 from hdc.apps.retrieval import BinaryIndex
@@ -44,74 +41,6 @@ def check(index, held, queries, k, **options):
     distances, ids = index.search(queries, k, **options)
     for query, found, numbers in zip(queries, distances, ids, strict=True):
         assert (found.tolist(), numbers.tolist()) == expected(held, query, k)
-
-
-class IndexMachine(RuleBasedStateMachine):
-    """Exact kinds: flat, and lists that are all looked into."""
-
-    kind, options = "flat", {}
-
-    @initialize()
-    def make(self):
-        self.index = BinaryIndex(DIM, kind=self.kind)
-        if self.kind == "ivf":
-            self.index.train(clustered(60), lists=7)
-        self.held, self.seed = {}, 0
-
-    def fresh(self, n):
-        self.seed += 1
-        return clustered(n, seed=self.seed)
-
-    @rule(n=st.integers(0, 40))
-    def add(self, n):
-        rows = self.fresh(n)
-        self.held.update(zip(self.index.add(rows).tolist(), rows, strict=True))
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def remove(self, data):
-        gone = data.draw(st.sets(st.sampled_from(sorted(self.held)), max_size=20))
-        assert self.index.remove(ids=sorted(gone)) == len(gone)
-        for number in gone:
-            del self.held[number]
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def update(self, data):
-        changed = data.draw(st.lists(st.sampled_from(sorted(self.held)), max_size=5, unique=True))
-        rows = self.fresh(len(changed))
-        self.index.update(changed, rows)
-        self.held.update(zip(changed, rows, strict=True))
-
-    @rule()
-    def compact(self):
-        self.index.compact()
-
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), k=st.integers(1, 8))
-    def search_among(self, data, k):
-        among = data.draw(st.sets(st.sampled_from(sorted(self.held)), min_size=1))
-        chosen = {number: self.held[number] for number in among}
-        check(self.index, chosen, self.fresh(2), k, among=sorted(among), **self.options)
-
-    @rule(k=st.integers(1, 50), queries=st.sampled_from([1, 12]))
-    def search(self, k, queries):
-        if self.held:
-            check(self.index, self.held, self.fresh(queries), k, **self.options)
-
-    @invariant()
-    def has_its_length(self):
-        assert len(self.index) == len(self.held)
-
-
-class ListsMachine(IndexMachine):
-    kind, options = "ivf", {"probes": 99}
-
-
-for machine in (IndexMachine, ListsMachine):
-    machine.TestCase.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
-test_flat_machine = IndexMachine.TestCase
-test_lists_machine = ListsMachine.TestCase
 
 
 @pytest.mark.parametrize("worn", [0, 10**9])

@@ -1,8 +1,11 @@
+import math
+
 import numpy as np
 import pytest
 
 from hdc import words
 from hdc.apps.json import JSONEncoder
+from hdc.apps.json.encoder import decoder
 from hdc.errors import DimensionError, DTypeError, ParameterError
 from tests.generated_patients import patients
 
@@ -109,6 +112,27 @@ def test_constants_nulls_and_positions():
     vectors = encoder.transform(documents[:20])
     for path, get in (("flag", lambda d: d["flag"]), ("none", lambda d: d["none"]), ("at[1]", lambda d: d["at"][1])):
         assert right(encoder.decode(vectors, path), [get(document) for document in documents[:20]]) == 1
+
+
+def test_nothing_at_all_and_what_cannot_be():
+    """A vector of zeros holds no value for sure; a number beside a certain string has no probability, and a bound."""
+    documents = [{"v": "text" if i % 2 else i} for i in range(40)]
+    encoder = JSONEncoder(4096).fit(documents)
+    nothing = encoder.decode(np.zeros(4096, np.float32), "v", k=3)
+    assert all(answer.similarity == 0 and 0 <= answer.confidence <= 1 for answer in nothing)
+    found = encoder.decode(encoder.transform(documents[1:2])[0], "v", k=21)
+    assert (found[0].value, found[0].confidence) == ("text", pytest.approx(1))
+    assert [answer.confidence for answer in found[1:]] == [0] * 20
+    assert all(answer.interval[0] <= answer.value <= answer.interval[1] for answer in found[1:])
+
+
+def test_the_typical_norm_is_the_root_mean_square_of_norms():
+    documents = [{"a": "ox box"}, {"a": "ox", "b": "cat"}, {"b": "cat"}, {"b": None}]
+    for weights in (None, {"a": 3}):
+        encoder = JSONEncoder(64, weights=weights).fit(documents)
+        ((_, norms),) = encoder.encode(documents)
+        expected = math.sqrt(np.mean(norms**2))
+        assert decoder.typical_norm(encoder.values, encoder.layout) == pytest.approx(expected, rel=1e-12)
 
 
 def test_bad_input(encoder, vectors):

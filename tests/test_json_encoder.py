@@ -73,14 +73,19 @@ def test_a_batch_is_each_document_alone(arrays, balance):
 def test_blocks_and_batches_do_not_show(monkeypatch):
     encoder = JSONEncoder(256).fit(PEOPLE)
     whole = encoder.transform(PEOPLE)
-    monkeypatch.setattr(leaf_vectors, "BLOCK", 3)
-    monkeypatch.setattr(leaf_vectors, "HELD_TOKENS", 30)
-    monkeypatch.setattr(leaf_vectors, "HELD_BYTES", 4 * 4 * 256)
     monkeypatch.setattr(batching, "BATCH_LEAVES", 4)
     monkeypatch.setattr(batching, "BATCH_DOCUMENTS", 2)
-    monkeypatch.setattr(batching, "TABLE_BYTES", 50_000)
-    assert encoder.transform(PEOPLE) == pytest.approx(whole, abs=1e-6)
-    assert len(list(encoder.encode(PEOPLE))) > 1
+    for room, block, tokens in ((1, 1, 1), (4, 3, 30), (5, 2, 7), (9, 100, 40)):
+        monkeypatch.setattr(leaf_vectors, "HELD_BYTES", 4 * room * 256)
+        monkeypatch.setattr(leaf_vectors, "BLOCK", block)
+        monkeypatch.setattr(leaf_vectors, "HELD_TOKENS", tokens)
+        for table in (50_000, batching.TABLE_BYTES):
+            monkeypatch.setattr(batching, "TABLE_BYTES", table)
+            fresh = JSONEncoder.from_json(encoder.to_json())  # an encoder keeps what its last call held
+            for order in ([0, 1, 2], [2, 0, 0, 1], [1, 1, 2, 0, 2]):
+                people = [PEOPLE[i] for i in order]
+                assert fresh.transform(people) == pytest.approx(whole[order], abs=1e-6)
+        assert len(list(fresh.encode(PEOPLE))) > 1
     assert encoder.fit(PEOPLE).profile_ == JSONEncoder().fit(PEOPLE).profile_
 
 

@@ -1,10 +1,9 @@
-import tempfile
+import threading
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
 from hdc.apps.json.document.rules import MODES, Layout
@@ -13,11 +12,13 @@ from hdc.apps.json.index import index as index_module
 from hdc.apps.json.index import query as search
 from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.json.index.query import Question
-from hdc.apps.json.index.rows import columns
 from hdc.apps.json.index.where import as_filter
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Values
-from hdc.errors import FileFormatError, ParameterError
+from hdc.errors import DimensionError, FileFormatError, ParameterError
+from hdc.search.build import Build
+from hdc.search.options import FlatOptions
+from hdc.search.signs import SignQueries
 from hdc.store import Store
 
 PATIENTS = [
@@ -167,13 +168,15 @@ def test_search_agrees_with_comparing_everything(monkeypatch, first, missing, wh
 def test_the_first_pass_estimates_without_bias():
     documents = crowd()
     index = JSONIndex(JSONEncoder(2048).fit(documents)).add(documents)
-    arrays = {name: index._store.rows(name) for name in columns(2048)}
     vector = index.encoder.vectors([documents[5]])[0]
     true = index.encoder.vectors(documents) @ vector
-    errors = nearness._by_signs(index._bits, arrays, vector, lambda dots, scales: dots) - true
+    search = index._engine.begin(700, FlatOptions())
+    asked = nearness.Asked(vector, lambda dots, scales: dots)
+    distances, found = search.run(SignQueries(vector[None], asked.by_signs))
+    errors = -distances[0] - true[found[0]]
     assert abs(errors.mean()) < 0.01
     assert errors.std() < 1 / np.sqrt(2048)
-    assert np.argmax(true) == 5
+    assert np.argmax(true) == found[0, 0] == 5
 
 
 def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch):
@@ -186,6 +189,107 @@ def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch):
     assert ids(index.like(0, 3, where="n = 650")) == [650]
     monkeypatch.setattr(search, "PATIENCE", 100)
     assert len(index.search({"word": "w1"}, 3, where="word = w1")) == 3
+
+
+@pytest.mark.parametrize("first", [1, 7, 100, 701, 5000])
+@pytest.mark.parametrize("among", [None, [5], list(range(2, 700, 3))])
+def test_candidates_come_once_each_and_the_likely_ones_first(monkeypatch, first, among):
+    monkeypatch.setattr(nearness, "PORTION", 64)
+    documents = crowd()
+    index = JSONIndex(JSONEncoder(512).fit(documents)).add(documents)
+    index.remove([3, 699])
+    among = among and [number for number in among if number not in (3, 699)]
+    vector = index.encoder.vectors([documents[5]])[0]
+    asked = nearness.Asked(vector, lambda dots, scales: dots)
+    portions = list(nearness.by_nearness(index._begun(among), asked, first))
+    positions = np.concatenate([rows for rows, _ in portions])
+    assert sorted(positions.tolist()) == sorted(among or index.ids().tolist())
+    assert len(portions[0][0]) == min(first, len(positions))
+    assert portions[0][0][0] == 5
+    for rows, scores in portions:
+        assert (np.diff(scores) <= 0).all()
+        np.testing.assert_allclose(scores, index.vectors(rows) @ vector, atol=1e-5)
+
+
+def test_among_some_documents(index):
+    assert sorted(ids(index.search({"sex": "F"}, among=[0, 3]))) == [0, 3]
+    assert ids(index.search({"sex": "F"}, among=[1, 2], where="age > 50")) == [2]
+    assert index.search({"sex": "F"}, among=[]) == []
+    assert sorted(ids(index.like(0, among=[0, 2, 3]))) == [2, 3]
+    assert index.like(0, among=[0]) == []
+    assert index.filter("sex = F").tolist() == [0, 2]
+    for ask in (lambda: index.search({"sex": "F"}, among=[9]), lambda: index.like(0, among=[1, 9])):
+        with pytest.raises(ParameterError, match="there is no document 9; the index holds 0 to 3"):
+            ask()
+
+
+def test_update_replaces_documents_of_ids():
+    index = JSONIndex(JSONEncoder(256)).add([{"a": 1}, {"a": 2}, {"a": 3}])
+    index.update([2, 0], [{"a": 30}, Record({"a": 10}, "f:1")])
+    assert index.documents([0, 1, 2]) == [{"a": 10}, {"a": 2}, {"a": 30}]
+    assert (index.source(0), index.source(2), len(index)) == ("f:1", "", 3)
+    assert ids(index.search({"a": 30}, 1)) == [2]
+    index.update([], [])
+    with pytest.raises(DimensionError, match="there are 1 documents for 2 ids"):
+        index.update([0, 1], [{"a": 5}])
+    with pytest.raises(ParameterError, match="there is no document 7"):
+        index.update([0, 7], [{"a": 5}, {"a": 6}])
+    with pytest.raises(ParameterError, match="given twice"):
+        index.update([0, 0], [{"a": 5}, {"a": 6}])
+    assert index.documents([0, 1, 2]) == [{"a": 10}, {"a": 2}, {"a": 30}]
+    keyed = JSONIndex(JSONEncoder(256), key="name").add([{"name": "Ada"}, {"name": "Bob"}])
+    keyed.update([1], [{"name": "Bob", "age": 3}])
+    assert keyed.document(keyed.find("Bob")) == {"name": "Bob", "age": 3}
+    with pytest.raises(ParameterError, match="document 0 has the key 'Ada', and the new one 'Cid'; put adds it"):
+        keyed.update([0], [{"name": "Cid"}])
+
+
+def test_threads_search_while_another_changes_the_index():
+    index = JSONIndex(JSONEncoder(64), key="key").add({"key": i, "word": f"w{i % 5}"} for i in range(200))
+    failures, done = [], threading.Event()
+
+    def search(number):
+        try:
+            while not done.is_set():
+                hits = index.search({"word": f"w{number}"}, 5, where=f"key >= {number}")
+                assert len(hits) == 5
+                assert all(hit.score == 1 and hit.document["word"] == f"w{number}" for hit in hits)
+                assert all(hit.key == str(hit.document["key"]) for hit in hits)
+                near = index.like(0, 3)
+                assert len({hit.id for hit in near} - {0}) == 3
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=search, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for turn in range(12):
+        index.put({"key": i, "word": f"w{i % 5}", "turn": turn} for i in range(turn, 300, 7))
+        index.remove(keys=[str(turn + 100)])
+        if turn % 4 == 3:
+            index.compact()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert len(index) > 190
+
+
+def test_a_reader_goes_on_to_an_index_that_was_built_anew(tmp_path):
+    def build(encoder, documents):
+        with Build(tmp_path / "index", JSONIndex.KIND) as place:
+            place.begin({"encoder": encoder.to_json()})
+            with JSONIndex.create(place.index, encoder) as index:
+                index.add(documents)
+            place.finish()
+
+    build(JSONEncoder(64), [{"a": 1}, {"a": 2}])
+    with JSONIndex.open(tmp_path / "index") as reader:
+        build(JSONEncoder(128).fit([{"a": 5}]), [{"a": 5}])
+        assert (ids(reader.search({"a": 2}, 1)), reader.encoder.dim) == ([1], 64)
+        assert reader.refresh()
+        assert (ids(reader.search({"a": 5}, 1)), reader.encoder.dim, len(reader)) == ([0], 128, 1)
+        assert not reader.refresh()
 
 
 def test_missing_fields_count_if_asked():
@@ -305,54 +409,3 @@ def test_another_kind_of_store_is_told(tmp_path):
     Store.create(tmp_path / "older", "json-index", {"codes": ("uint64", 1)}, {"coder": 1}).close()
     with pytest.raises(FileFormatError, match=r"is of another version .*; build it again"):
         JSONIndex.open(tmp_path / "older")
-
-
-class IndexMachine(RuleBasedStateMachine):
-    """An index with keys against a dict."""
-
-    def __init__(self):
-        super().__init__()
-        self.folder = tempfile.TemporaryDirectory()
-        self.index = JSONIndex.create(f"{self.folder.name}/index", JSONEncoder(64), key="key")
-        self.model = {}
-
-    @rule(keys=st.lists(st.integers(0, 5), max_size=4), value=st.integers(0, 3))
-    def put(self, keys, value):
-        documents = [{"key": key, "value": value + i} for i, key in enumerate(keys)]
-        self.index.put(documents)
-        self.model.update((document["key"], document) for document in documents)
-
-    @rule(key=st.integers(0, 5))
-    def remove(self, key):
-        if key in self.model:
-            assert self.index.remove(keys=[str(key)]) == 1
-            del self.model[key]
-        else:
-            with pytest.raises(ParameterError):
-                self.index.remove(keys=[str(key)])
-
-    @rule()
-    def reopen(self):
-        self.index.close()
-        self.index = JSONIndex.open(f"{self.folder.name}/index", writable=True)
-
-    @rule(value=st.integers(0, 6), least=st.integers(0, 5))
-    def search(self, value, least):
-        hits = self.index.search({"value": value}, 3, where=f"key >= {least}")
-        matcher = Matcher({"value": value}, self.index.encoder.values, self.index.encoder.layout)
-        scores = [matcher.score(document) for key, document in self.model.items() if key >= least]
-        assert [hit.score for hit in hits] == sorted(scores, reverse=True)[:3]
-        assert all(hit.document == self.model[int(hit.key)] for hit in hits)
-
-    @invariant()
-    def holds_what_the_dict_holds(self):
-        held = [self.index.document(number) for number in self.index.ids().tolist()]
-        assert sorted(held, key=lambda document: document["key"]) == [self.model[key] for key in sorted(self.model)]
-
-    def teardown(self):
-        self.index.close()
-        self.folder.cleanup()
-
-
-TestIndexMachine = IndexMachine.TestCase
-TestIndexMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)

@@ -41,7 +41,7 @@ def task(**options):
 
 def everything(path):
     with JSONIndex.open(path) as index:
-        store = index._store
+        store = index.store
         entries = [store.entry(number) for number in index.ids()]
         return json.dumps(index.encoder.to_json()), entries, {name: store.rows(name).tobytes() for name in columns(64)}
 
@@ -58,7 +58,7 @@ def test_any_number_of_processes_makes_the_same_index(folder, fit):
         good = DOCUMENTS[:150] + DOCUMENTS[151:]
         assert [index.document(number) for number in range(299)] == good
         encoder = JSONEncoder(64).fit(good) if fit else JSONEncoder(64)
-        assert np.allclose(index._store.rows("vectors"), encoder.transform(good), atol=1e-3)
+        assert np.allclose(index.store.rows("vectors"), encoder.transform(good), atol=1e-3)
 
 
 def test_equal_keys_and_missing_ones(folder):

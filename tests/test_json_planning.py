@@ -100,6 +100,13 @@ def test_what_cannot_be_reached_is_said():
     assert "> 2^20" in str(result)
 
 
+def test_a_path_of_numbers_and_texts():
+    documents = [{"v": "text" if i % 3 else i} for i in range(60)]
+    (row,) = JSONEncoder(1024).fit(documents).capacity(documents).paths
+    assert (row.path, row.values, row.known) == ("v", 21, 1.0)
+    assert row.accuracy > 0.9
+
+
 def test_bad_input():
     encoder = JSONEncoder(64).fit(TRAIN)
     with pytest.raises(ParameterError, match="call fit first"):

@@ -1,5 +1,6 @@
 """Every kernel of every backend against its oracle: edges of shape, memory layout, threads, processes."""
 
+import functools
 import importlib
 import math
 import os
@@ -279,27 +280,35 @@ CASES = {
 }  # fmt: skip
 
 
-def check(backend, case, dim, batch, seed=0):
+@functools.cache
+def question(name, dim, batch, seed):
+    """Return the inputs of a kernel, which no backend may change, and the oracle's answer, made once for all."""
+    case = CASES[name]
     inputs = case.inputs(np.random.default_rng(seed), dim, batch)
-    result = case.call(backend, dim, *inputs)
+    return inputs, case.answer(dim, batch, *inputs) if math.prod(batch) else None
+
+
+def check(backend, name, dim, batch, seed=0):
+    inputs, answer = question(name, dim, batch, seed)
+    result = CASES[name].call(backend, dim, *inputs)
     assert result.flags.c_contiguous
     assert result.dtype.isnative
     if math.prod(batch) == 0:
         assert result.size == 0
         return
-    np.testing.assert_array_equal(result, case.answer(dim, batch, *inputs))
+    np.testing.assert_array_equal(result, answer)
 
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("dim", DIMS)
 def test_dimensions(backend, name, dim):
-    check(backend, CASES[name], dim, (1,) if dim > 1000 else (3, 2))
+    check(backend, name, dim, (1,) if dim > 1000 else (3, 2))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_empty_batches(backend, name):
-    check(backend, CASES[name], 65, (0,))
-    check(backend, CASES[name], 65, (2, 0))
+    check(backend, name, 65, (0,))
+    check(backend, name, 65, (2, 0))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -311,7 +320,7 @@ def test_empty_batches(backend, name):
 )
 def test_any_shape(name, dim, batch, seed):
     for backend in BACKENDS.values():
-        check(backend, CASES[name], dim, tuple(batch), seed)
+        check(backend, name, dim, tuple(batch), seed)
 
 
 def _strided(a):
@@ -363,7 +372,7 @@ def test_threads_change_nothing(name, monkeypatch):
     monkeypatch.setattr(parallel, "GRAIN", 1e-9)
     monkeypatch.setattr(parallel, "_limit", 3)
     monkeypatch.setattr("hdc.backends.numba_kernels.bitwise.SMALL", 0)
-    check(BACKENDS["numba"], CASES[name], 65, (7,))
+    check(BACKENDS["numba"], name, 65, (7,))
 
 
 def transformed(backend, x):
@@ -372,13 +381,19 @@ def transformed(backend, x):
     return backend.dense.hadamard(x, ones, ones, np.arange(len(ones)), ones, 1)
 
 
+@functools.cache
+def transform(levels, dtype):
+    x = np.random.default_rng(levels).standard_normal((2, 2**levels)).astype(dtype)
+    return x, [naive.fwht(row) for row in x.tolist()]
+
+
 @pytest.mark.parametrize("levels", range(1, 11))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_walsh_hadamard_transform(backend, levels, dtype):
-    x = np.random.default_rng(levels).standard_normal((2, 2**levels)).astype(dtype)
+    x, answer = transform(levels, dtype)
     result = transformed(backend, x)
     assert result.dtype == dtype
-    np.testing.assert_allclose(result, [naive.fwht(row) for row in x.tolist()], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(result, answer, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(transformed(backend, result), x, rtol=1e-5, atol=1e-5)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc.backends.numba_kernels import parallel, planes, scan, simd, topk
+from hdc.backends.numba_kernels import lanes, parallel, planes, scan, simd, topk
 from hdc.words import Words, mask_tail, unpack, word_count
 
 DIMS = [1, 63, 64, 65, 512, 1000, 10_000]
@@ -251,6 +251,57 @@ def test_every_operation_means_what_its_plain_twin_says():
     assert out[40] == simd._plain_any_below(a, b)
     assert out[41] == 2
     assert out[42] == simd._plain_ctpop(words[3]) + words[5]
+
+
+def test_every_operation_on_lanes_means_what_its_plain_twin_says():
+    @numba.njit
+    def all_operations(scores, words, chosen, out):
+        ids = simd.load(words, 0)
+        simd.store(out, 0, lanes.pair_lanes(simd.pointer(scores), ids))
+        simd.store(out, 8, lanes.packed(ids, chosen))
+        out[16] = lanes.not_negative(ids)
+
+    scores, words = np.float32([0, -0.0, 1, -1, np.inf, -np.inf, 1e-45, -3e38]), random_rows(8, 64).reshape(-1)
+    out = np.zeros(17, dtype=np.uint64)
+    for chosen in (0, 1, 0b10110010, 255):
+        all_operations(scores, words, chosen, out)
+        np.testing.assert_array_equal(out[:8], lanes._plain_pair_lanes(scores, words))
+        count = chosen.bit_count()
+        np.testing.assert_array_equal(out[8 : 8 + count], lanes._plain_packed(words, chosen)[:count])
+        assert out[16] == lanes._plain_not_negative(words)
+    pairs = lanes._plain_pair_lanes(scores, np.arange(8, dtype=np.uint64)).view(np.int64)
+    bits = scores.view(np.int32).tolist()
+    assert pairs.tolist() == [int(topk.score_key(bit)) << topk.ID_BITS | i for i, bit in enumerate(bits)]
+
+
+PAIRS = st.lists(
+    st.sampled_from([0, 1, -1, 7, 2**62, -(2**62), 2**63 - 1, -(2**63)]) | st.integers(-99, 99), min_size=1
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(PAIRS, st.data())
+def test_selection_brings_the_least_to_the_front(values, data):
+    k = data.draw(st.integers(1, len(values)))
+    pairs, alone, places = np.array(values), np.array(values), np.arange(len(values))
+    assert topk.select_pairs(pairs, places, len(values), k) == sorted(values)[k - 1]
+    assert sorted(pairs[:k].tolist()) == sorted(values)[:k]
+    assert [values[place] for place in places[:k]] == pairs[:k].tolist()
+    assert topk.least_pairs(alone, len(values), k) == sorted(values)[k - 1]
+    assert sorted(alone[:k].tolist()) == sorted(values)[:k]
+
+
+@pytest.mark.parametrize("held", [0, 1, 2, topk.RANKED, topk.RANKED + 1, 700])
+def test_pairs_come_in_order_by_rank_or_by_sorting(held):
+    pairs = np.random.default_rng(held).permutation(1000) - 500
+    places, before = np.arange(1000), pairs.copy()
+    if topk.ordered(pairs, places, held):
+        assert held > topk.RANKED
+        np.testing.assert_array_equal(pairs[:held], np.sort(before[:held]))
+    else:
+        ranks = [topk.rank_of(pairs, held, at) for at in range(held)]
+        np.testing.assert_array_equal(before[:held][np.argsort(ranks)], np.sort(before[:held]))
+    np.testing.assert_array_equal(before[places], pairs)
 
 
 def compiled_for() -> set[str]:

@@ -400,3 +400,41 @@ def test_a_newer_format_is_refused(folder, monkeypatch):
     for writable in (False, True):
         with pytest.raises(errors.FileFormatError, match=r"version 3 .* upgrade"):
             Store.open(folder, "thing", writable=writable)
+
+
+# ---------------------------------------------------------------------- other systems
+
+
+def test_what_windows_lacks_is_not_needed(tmp_path, monkeypatch):
+    """No pwrite and pread, no syncing of folders, no replacing of open files: imitated, for nobody tried it there."""
+    monkeypatch.delattr(os, "pwrite")
+    monkeypatch.delattr(os, "pread")
+    real_open, real_replace = os.open, os.replace
+
+    def open_files_only(path, *arguments, **options):
+        if os.path.isdir(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real_open(path, *arguments, **options)
+
+    def replace_closed_files_only(source, target):
+        opened = [os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
+        assert os.path.realpath(source) not in opened
+        assert os.path.realpath(target) not in opened
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "open", open_files_only)
+    if os.path.isdir("/proc/self/fd"):
+        monkeypatch.setattr(os, "replace", replace_closed_files_only)
+    monkeypatch.setattr(log, "GROWN", 500)
+    with Store.create(tmp_path / "s", "thing", COLUMNS) as store:
+        for value in range(10):
+            store.append(rows(value), keys=[str(value)], documents=[b"x"])
+        store.put(rows(70), keys=["7"])
+        store.compact()
+        store.remove(keys=["3"])
+    with Store.open(tmp_path / "s", "thing", writable=True) as store, Store.open(tmp_path / "s", "thing") as reader:
+        store.append(rows(11))
+        assert reader.refresh()
+        assert content(reader) == content(store)
+        assert len(reader) == 10
+        reader.verify()

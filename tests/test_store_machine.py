@@ -29,6 +29,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = Store.create(self.folder / "s", "thing", {"codes": ("u1", 1)})
         self.reader = Store.open(self.folder / "s", "thing")
         self.model, self.seen, self.next_id = {}, {}, 0
+        self.kept = []
 
     def teardown(self):
         self.store.close()
@@ -87,25 +88,40 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.close()
         self.store = Store.open(self.folder / "s", "thing", writable=True)
 
+    @rule(of_reader=st.booleans())
+    def keep(self, of_reader):
+        """Take a snapshot, which is the same at the end."""
+        store, model = (self.reader, self.seen) if of_reader else (self.store, self.model)
+        self.kept.append((store.snapshot, dict(model)))
+
     @rule()
     def refresh(self):
         self.reader.refresh()
         self.seen = dict(self.model)
 
-    def content(self, store):
-        alive = store.alive()
-        live = np.flatnonzero(np.ones(len(store.ids()), bool) if alive is None else alive)
-        values = store.rows("codes")[live, 0].tolist()
-        ids = store.ids()[live].tolist()
-        assert len(ids) == len(set(ids)) == len(store)
-        return {number: (value, *store.entry(number)[:2]) for number, value in zip(ids, values, strict=True)}
+    def content(self, snapshot):
+        alive = snapshot.alive
+        live = np.flatnonzero(np.ones(snapshot.count, bool) if alive is None else alive)
+        values = snapshot.rows("codes")[live, 0].tolist()
+        assert snapshot.take("codes", live)[:, 0].tolist() == values
+        ids = snapshot.ids[live].tolist()
+        assert len(ids) == len(set(ids)) == len(snapshot)
+        assert snapshot.positions(ids).tolist() == live.tolist()
+        keys, documents = snapshot.keys(live), snapshot.documents(live)
+        assert snapshot.entries(live) == list(zip(keys, documents, [None] * len(ids), strict=True))
+        rows = dict(zip(keys, live.tolist(), strict=True))
+        assert snapshot.find_all("abcdefgh") == [rows.get(key) for key in "abcdefgh"]
+        return dict(zip(ids, zip(values, keys, documents, strict=True), strict=True))
 
     @invariant()
     def holds_what_the_model_holds(self):
-        assert self.content(self.store) == self.model
-        assert self.content(self.reader) == self.seen
+        assert self.content(self.store.snapshot) == self.model
+        assert self.content(self.reader.snapshot) == self.seen
         assert [self.store.find(key) for key in "abcdefgh"] == self.ids_of("abcdefgh")
+        for snapshot, model in self.kept:
+            assert self.content(snapshot) == model
         self.store.verify()
+        self.reader.verify()
 
 
 StoreMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)

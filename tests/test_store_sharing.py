@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from hdc import errors
-from hdc.store import Store, disk
+from hdc.store import Store, disk, log
 from hdc.store.locking import WriterLock
 
 COLUMNS = {"codes": ("uint64", 2), "norms": ("float32", 1)}
@@ -127,8 +127,10 @@ def test_readers_see_whole_states_while_others_write(store):
     seen = []
 
     def write(thread):
-        for i in range(40):
-            value = 100 * thread + i
+        for i in itertools.count():
+            if i >= 40 and len(set(seen)) > 3:
+                break
+            value = 100_000 * thread + i
             store.put(rows(*[value] * 8), keys=keys, documents=documents([value] * 8))
             if i % 10 == 9:
                 store.append(rows(7), documents=[b"7"])
@@ -136,13 +138,16 @@ def test_readers_see_whole_states_while_others_write(store):
                 store.compact()
 
     def read():
-        while not done.is_set():
-            snapshot = store.snapshot
-            found = content(snapshot)
-            numbers = {number for number, key in found.values() if key in keys}
-            assert len(numbers) == 1
-            assert content(snapshot) == found
-            seen.append(snapshot.generation)
+        try:
+            while not done.is_set():
+                snapshot = store.snapshot
+                found = content(snapshot)
+                numbers = {number for number, key in found.values() if key in keys}
+                assert len(numbers) == 1
+                assert content(snapshot) == found
+                seen.append(snapshot.generation)
+        finally:
+            seen.extend(range(-9, 0))  # nobody waits for a reader that failed
 
     def write_all():
         try:
@@ -151,7 +156,6 @@ def test_readers_see_whole_states_while_others_write(store):
             done.set()
 
     run(write_all, read, read)
-    assert len(set(seen)) > 3
     store.verify()
 
 
@@ -260,6 +264,63 @@ def test_a_reader_that_stopped_blocks_no_writer(folder):
     finally:
         child.kill()
         child.communicate()
+
+
+READER = """
+import sys
+from pathlib import Path
+from hdc.store import Store
+from tests.test_store_sharing import content
+
+folder, kept, seen = Path(sys.argv[1]), [], 0
+reader = Store.open(folder, "thing")
+print("!", flush=True)
+running = True
+while running:
+    running = not folder.with_name("stop").exists()
+    if reader.refresh():
+        seen += 1
+        snapshot = reader.snapshot
+        found = content(snapshot)
+        numbers = {number for number, key in found.values() if key and key[0] == "k"}
+        assert len(numbers) == 1, numbers
+        kept = [(snapshot, found), *kept[:2]]
+        for old, then in kept:
+            assert content(old) == then
+        reader.verify()
+    if seen % 7 == 6:
+        reader.close()
+        reader = Store.open(folder, "thing")
+        seen += 1
+print(seen)
+"""
+
+
+def test_a_reader_in_another_process_sees_whole_states(folder, monkeypatch):
+    monkeypatch.setattr(log, "GROWN", 2000)
+    keys = [f"k{i}" for i in range(8)]
+    with Store.open(folder, "thing", writable=True) as writer:
+        writer.put(rows(*[0] * 8), keys=keys, documents=documents([0] * 8))
+    root = str(Path(__file__).parent.parent)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, "-c", READER, str(folder)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=root)
+    try:
+        assert child.stdout.readline() == "!\n"
+        for number in range(1, 150):
+            if number % 20 == 1:
+                writer = Store.open(folder, "thing", writable=True)
+            writer.put(rows(*[number] * 8), keys=keys, documents=documents([number] * 8))
+            if number % 13 == 0:
+                writer.compact()
+            if number % 20 == 0:
+                writer.close()
+        writer.close()
+    finally:
+        folder.with_name("stop").touch()
+        told, _ = child.communicate(timeout=60)
+    assert child.returncode == 0
+    assert int(told) > 0
 
 
 def killed_writer(folder):

@@ -1,17 +1,23 @@
 """The verbs that all indexes share on the command line: the same names, options and texts, on all three."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pyarrow import parquet
 
+import hdc
 from hdc.apps import verbs
 from hdc.apps.cli import main
 from hdc.apps.json import JSONIndex
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, SignBinarizer
+from hdc.errors import ConflictError
 
 RNG = np.random.default_rng(3)
 VECTORS = RNG.standard_normal((12, 16)).astype(np.float32)
@@ -211,3 +217,56 @@ def test_add_with_bad_records(name, capsys):
     assert capsys.readouterr() == ("1 document added, id 10; 11 documents in index\n", "3 bad records left out\n")
     sources = [json.loads(line)["source"] for line in Path("rejects").read_text().splitlines()]
     assert sources == ["rows.jsonl:2", "rows.jsonl:3", "rows.jsonl:4"]
+
+
+@pytest.mark.parametrize("name", ["embed", "codes"], indirect=True)
+def test_a_reader_of_an_index_that_is_built_anew(name, model, capsys):
+    options = ["--model", model, "--keep", "int8"] if name == "embed" else ["--bitorder", "big"]
+    with (EmbeddingIndex if name == "embed" else BinaryIndex).open("index") as reader:
+        assert main([name, "index", *write(name, 0, 4), "-o", "index", *options]) == 0
+        assert len(reader) == 10
+        assert reader.refresh()
+        assert len(reader) == 4
+        other = ["--kind", "hnsw"] if name == "codes" else ["--keep", "float32"]
+        assert main([name, "index", *write(name, 0, 5), "-o", "index", *options, *other]) == 0
+        with pytest.raises(ConflictError, match="was built anew with other settings; open it again"):
+            reader.refresh()
+        assert len(reader) == 4
+        assert len(reader.keys(reader.ids())) == 4
+
+
+def test_an_index_of_another_model_is_told(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    rows = write("embed", 0, 10)
+    assert main(["embed", "index", *rows, "--model", model, "-o", "index"]) == 0
+    reader = EmbeddingIndex.open("index")
+    SignBinarizer(64, seed=1).fit(VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)).save("other")
+    assert main(["embed", "index", *rows, "--model", "other", "-o", "index"]) == 0
+    with pytest.raises(ConflictError, match="was built anew with another model; open it again"):
+        reader.refresh()
+    reader.close()
+    shutil.rmtree("index/model")
+    shutil.copytree(model, "index/model")
+    fails = run(capsys, "embed", "info", "index")
+    assert "the codes were made with another model" in fails
+
+
+def test_one_search_of_a_small_index_loads_no_compiler(name, capsys):
+    query = {"json": '{"id": "k3"}', "embed": "rows.npy", "codes": "rows.npy"}[name]
+    code = (
+        "import sys; from hdc.apps.cli import main; main(sys.argv[1:]);"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'numba', 'scipy', 'torch', 'pyarrow', 'sqlite3'}))"
+    )
+    words = [sys.executable, "-c", code, name, "search", "index", query, "-k", "1"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(hdc.__file__).parent.parent)}
+    out = subprocess.run(words, capture_output=True, text=True, check=True, env=environment).stdout.splitlines()
+    assert out[-1] == "[]"
+    assert len(out) >= 3
+
+
+def test_many_comparisons_are_worth_the_compiler(name):
+    store = "index/codes" if name == "embed" else "index"
+    kind = {"json": JSONIndex.KIND, "embed": EmbeddingIndex.KIND, "codes": BinaryIndex.KIND}[name]
+    assert verbs.backend_for(store, kind, 1) == "numpy"
+    assert verbs.backend_for(store, kind, verbs.LITTLE) == "auto"
+    assert verbs.backend_for("nowhere", kind, 1) == "numpy"

@@ -4,9 +4,29 @@
 files. On the command line: ``hdc json``.
 """
 
-from hdc.apps.json.encoder.encoder import JSONEncoder
-from hdc.apps.json.index.index import Hit, JSONIndex
-from hdc.apps.json.index.matcher import ABSENT, Reason
-from hdc.apps.json.reading import DocumentError, Record, read
+from typing import TYPE_CHECKING
+
+from hdc.apps import lazy
+
+if TYPE_CHECKING:
+    from hdc.apps.json.encoder.encoder import JSONEncoder
+    from hdc.apps.json.index.compiled_query import ABSENT
+    from hdc.apps.json.index.index import Hit, JSONIndex
+    from hdc.apps.json.index.matcher import Reason
+    from hdc.apps.json.reading import DocumentError, Record, read
 
 __all__ = ["ABSENT", "DocumentError", "Hit", "JSONEncoder", "JSONIndex", "Reason", "Record", "read"]
+
+__getattr__ = lazy.attributes(
+    __name__,
+    {
+        "JSONEncoder": "hdc.apps.json.encoder.encoder",
+        "ABSENT": "hdc.apps.json.index.compiled_query",
+        "Hit": "hdc.apps.json.index.index",
+        "JSONIndex": "hdc.apps.json.index.index",
+        "Reason": "hdc.apps.json.index.matcher",
+        "DocumentError": "hdc.apps.json.reading",
+        "Record": "hdc.apps.json.reading",
+        "read": "hdc.apps.json.reading",
+    },
+)

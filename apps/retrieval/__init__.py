@@ -1,9 +1,14 @@
 """Search of embeddings by binary codes: binarisers, indexes of codes, and the two together."""
 
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
-from hdc.apps.retrieval.index.binary import BinaryIndex
-from hdc.apps.retrieval.index.embedding import EmbeddingIndex
-from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
+from typing import TYPE_CHECKING
+
+from hdc.apps import lazy
+
+if TYPE_CHECKING:
+    from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+    from hdc.apps.retrieval.index.binary import BinaryIndex
+    from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+    from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
 
 __all__ = [
     "BinaryIndex",
@@ -15,3 +20,17 @@ __all__ = [
     "RecurrentBinarizer",
     "SignBinarizer",
 ]
+
+__getattr__ = lazy.attributes(
+    __name__,
+    {
+        "RaBitQBinarizer": "hdc.apps.retrieval.binarisers",
+        "RecurrentBinarizer": "hdc.apps.retrieval.binarisers",
+        "SignBinarizer": "hdc.apps.retrieval.binarisers",
+        "BinaryIndex": "hdc.apps.retrieval.index.binary",
+        "EmbeddingIndex": "hdc.apps.retrieval.index.embedding",
+        "FlatOptions": "hdc.search.options",
+        "HNSWOptions": "hdc.search.options",
+        "IVFOptions": "hdc.search.options",
+    },
+)

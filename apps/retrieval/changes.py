@@ -47,10 +47,10 @@ def check_keys(keys: Any, replace: bool) -> None:
         raise ParameterError("put replaces by key; say what the keys are with --keys or --key-column")
 
 
-def _open(path: str, writable: bool) -> "EmbeddingIndex":
+def _open(path: str, writable: bool, backend: str) -> "EmbeddingIndex":
     from hdc.apps.retrieval.index.building import opened
 
-    return opened(path, writable=writable)
+    return opened(path, writable=writable, backend=backend)
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:

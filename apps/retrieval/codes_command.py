@@ -106,11 +106,14 @@ def run_index(arguments: argparse.Namespace) -> int:
 def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc codes search``."""
     from hdc.apps.retrieval.files import results
+    from hdc.apps.retrieval.index.binary import BinaryIndex
 
     writer = None if arguments.output is None else results.writer(arguments.output, "distance")
     given = {"probes": arguments.probes, "effort": arguments.effort}
-    with _open(arguments.index, False) as index:
+    with _open(arguments.index, False, verbs.PLAIN) as index:
         queries = _open_for(index, arguments.queries, arguments).read()
+    backend = verbs.backend_for(arguments.index, BinaryIndex.KIND, len(queries.codes))
+    with _open(arguments.index, False, backend) as index:
         distances, ids = index.search(queries.codes, arguments.k, **{n: v for n, v in given.items() if v is not None})
         keys = index.keys(ids)
     if writer is not None:
@@ -139,10 +142,10 @@ def _open_for(index: "BinaryIndex", path: str, arguments: argparse.Namespace) ->
     return replace(opened, bits=index.dim)
 
 
-def _open(path: str, writable: bool) -> "BinaryIndex":
+def _open(path: str, writable: bool, backend: str) -> "BinaryIndex":
     from hdc.apps.retrieval.index.binary import BinaryIndex
 
-    return BinaryIndex.open(path, writable=writable)
+    return BinaryIndex.open(path, writable=writable, backend=backend)
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:

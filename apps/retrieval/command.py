@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 BINARIZERS = ("recurrent", "sign", "rabitq")
 
+SLOWER = 32
+"""Times as long as comparing codes NumPy takes for what a model makes of them."""
+
 SAMPLE = 50_000
 """Most vectors that a model learns from, and that an index of lists is trained on."""
 
@@ -184,11 +187,14 @@ def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed search``."""
     from hdc.apps.retrieval.files import results
     from hdc.apps.retrieval.index.building import opened
+    from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
     from hdc.search.options import options_of
 
     queries = open_file(arguments, name="queries")
     writer = None if arguments.output is None else results.writer(arguments.output)
-    with opened(arguments.index) as index:
+    codes = os.path.join(arguments.index, CODES_FOLDER)
+    backend = verbs.backend_for(codes, EmbeddingIndex.KIND, SLOWER * queries.rows)
+    with opened(arguments.index, backend=backend) as index:
         block = queries.read()
         check_dim(queries, index)
         options = options_of(

@@ -14,23 +14,25 @@ import numpy.typing as npt
 from numba import types
 from numba.core import cgutils
 
-from hdc.backends.numba_kernels.jit import machine
+from hdc.backends.numba_kernels.jit import compiled_from
 
 Record = npt.NDArray[np.void]
 """An array of records, which compiled code reads as ``record[0]["name"]``."""
 
 
-def _array_in_python(address: Any, size: Any, dtype: Any) -> Any:
+def _plain_array_at(address: Any, size: Any, dtype: Any) -> Any:
     count = int(size) * np.dtype(dtype).itemsize
     if not count:
         return np.empty(0, dtype=dtype)
     return np.frombuffer((ctypes.c_byte * count).from_address(int(address)), dtype=dtype)
 
 
-def _array_in_llvm(typing: Any, address: Any, size: Any, dtype: Any) -> Any:
+@compiled_from(_plain_array_at)
+def array_at(typing: Any, address: Any, size: Any, dtype: Any) -> Any:
+    """Return the flat array of ``size`` elements at an address, which owns nothing."""
     kind = types.Array(dtype.dtype, 1, "C")
 
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(kind)(context, builder)
         element = context.get_data_type(kind.dtype)
         itemsize = context.get_constant(types.intp, context.get_abi_sizeof(element))
@@ -45,11 +47,7 @@ def _array_in_llvm(typing: Any, address: Any, size: Any, dtype: Any) -> Any:
         )
         return array._getvalue()
 
-    return kind(types.int64, types.int64, dtype), build
-
-
-array_at = machine(_array_in_llvm, _array_in_python)
-"""``array_at(address, size, dtype)``: the flat array of ``size`` elements at an address, which owns nothing."""
+    return kind(types.int64, types.int64, dtype), generate
 
 
 def record(numbers: Mapping[str, float], arrays: Mapping[str, npt.NDArray[Any]]) -> Record:
@@ -63,7 +61,13 @@ def record(numbers: Mapping[str, float], arrays: Mapping[str, npt.NDArray[Any]])
     values: dict[str, float] = dict(numbers)
     for name, array in arrays.items():
         values |= {name: array.ctypes.data, f"{name}_size": array.size}
-    kinds = [(name, np.float64 if isinstance(value, float) else np.int64) for name, value in values.items()]
-    made = np.zeros(1, dtype=kinds)
+    made = np.zeros(
+        1, dtype=[(name, np.float64 if isinstance(value, float) else np.int64) for name, value in values.items()]
+    )
     made[0] = tuple(values.values())
     return made
+
+
+def addresses(*names: str) -> np.dtype[np.void]:
+    """Return the type of a record of so many arrays and no numbers, for records that others have the address of."""
+    return np.dtype([(field, np.int64) for name in names for field in (name, f"{name}_size")])

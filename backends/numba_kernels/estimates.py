@@ -6,14 +6,13 @@ list, the nearest lists of every query first, and the words of eight rows lie si
 """
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
-from hdc.backends.numba_kernels.jit import kernel
+from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.lists import NEAREST, by_list
 from hdc.backends.numba_kernels.parallel import run, slices
 from hdc.backends.numba_kernels.scan import TILE_WORDS, interleave
@@ -58,13 +57,13 @@ def write_planes(numbers: Words, words: int, planes: Words, first: int, last: in
                 planes[q, plane, w] = word
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def shared_planes(rows: Vector, planes: Pointer, at: int) -> Vector:
     """Count the bits that rows share with a plane's word."""
     return ctpop(rows & splat(np.int64(planes[at])))
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def weighted(heaviest: Vector, second: Vector, third: Vector, last: Vector) -> Vector:
     """Return ``-8 heaviest + 4 second + 2 third + last``."""
     minus = ~heaviest + splat(1)
@@ -73,7 +72,7 @@ def weighted(heaviest: Vector, second: Vector, third: Vector, last: Vector) -> V
     return total + total + last
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: int) -> tuple[Vector, Vector]:
     """Return the sums of two queries' integers where the bits of eight rows are set."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0)
@@ -87,7 +86,7 @@ def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: in
     return weighted(a0, a1, a2, a3), weighted(b0, b1, b2, b3)
 
 
-@numba.njit(cache=True)
+@kernel
 def _tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
     """Keep the k best of what query q holds; return the score that others have to reach."""
     key = least_pairs(best[q, 1:], best[q, 0], k) >> ID_BITS
@@ -96,7 +95,7 @@ def _tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
     return scores[0]
 
 
-@numba.njit(cache=True)
+@kernel
 def _take(reached: int, bits: Pointer, ids: Pointer, row: int, best: Pointer, at: int) -> int:
     """Hold the rows ``row + l``, l being the set bits of ``reached``; return how many pairs are held.
 
@@ -113,26 +112,32 @@ def _take(reached: int, bits: Pointer, ids: Pointer, row: int, best: Pointer, at
     return int(held)
 
 
-@numba.njit(cache=True, nogil=True)
-def _search(
-    block: Words,
-    begins: Ints,
-    words: int,
-    scale: Floats,
-    offset: Floats,
-    ids: Ints,
-    starts: Ints,
-    lists: Ints,
-    base: Floats,
-    planes: Words,
-    factors: Floats,
-    best: Pairs,
-    k: int,
-    first: int,
-    last: int,
-) -> None:
-    """Search the lists ``lists[q]`` for the queries ``first`` to ``last - 1``."""
-    probed, size = lists.shape[1], best.shape[1]
+class _Rows(NamedTuple):
+    """Signs and factors of rows in lists, as :class:`CodeLists` keeps them."""
+
+    block: Words
+    """The words of eight rows side by side; those of list l from ``begins[l]`` on."""
+    begins: Ints
+    starts: Ints
+    scale: Floats
+    offset: Floats
+
+
+class _Asked(NamedTuple):
+    """Queries as :class:`hdc.kernels.CodeLists` takes them, their integers as bit-planes."""
+
+    lists: Ints
+    base: Floats
+    planes: Words
+    factors: Floats
+
+
+@kernel
+def _search(among: _Rows, ids: Ints, asked: _Asked, best: Pairs, k: int, first: int, last: int) -> None:
+    """Search the lists ``asked.lists[q]`` for the queries ``first`` to ``last - 1``."""
+    block, begins, starts, scale, offset = among
+    lists, base, planes, factors = asked
+    words, probed, size = planes.shape[2], lists.shape[1], best.shape[1]
     full = size - LANES
     ends = np.empty(len(starts) - 1, np.int64)
     scores = np.empty(LANES, np.float32)
@@ -191,15 +196,17 @@ class CodeLists:
         sizes = np.diff(starts)
         padded = -(-sizes // LANES) * LANES
         ends = np.cumsum(padded * self._words)
-        self._begins = frozen(ends - padded * self._words, np.int64, lists)
-        self._block = aligned_zeros(int(ends[-1]) if lists else 0)
-        self._starts = frozen(starts.astype(np.int64), np.int64, lists + 1)
+        beyond = np.zeros(LANES, dtype=np.float32)  # eight are read at a time
+        self._rows = _Rows(
+            aligned_zeros(int(ends[-1]) if lists else 0),
+            frozen(ends - padded * self._words, np.int64, lists),
+            frozen(starts.astype(np.int64), np.int64, lists + 1),
+            frozen(np.concatenate([scale, beyond]), np.float32, n + LANES),
+            frozen(np.concatenate([offset, beyond]), np.float32, n + LANES),
+        )
         flat = frozen(signs, np.uint64, signs.size)
         for at in np.flatnonzero(sizes).tolist():
-            interleave(flat, starts[at], starts[at + 1], self._words, self._block[self._begins[at] :])
-        beyond = np.zeros(LANES, dtype=np.float32)  # eight are read at a time
-        self._scale = frozen(np.concatenate([scale, beyond]), np.float32, n + LANES)
-        self._offset = frozen(np.concatenate([offset, beyond]), np.float32, n + LANES)
+            interleave(flat, starts[at], starts[at + 1], self._words, self._rows.block[self._rows.begins[at] :])
         self._n = n
 
     def __len__(self) -> int:
@@ -208,8 +215,7 @@ class CodeLists:
     @property
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What :mod:`one_query` reads."""
-        held = {"block": self._block, "begins": self._begins, "starts": self._starts}
-        return held | {"scale": self._scale, "offset": self._offset}
+        return self._rows._asdict()
 
     def search(
         self, queries: npt.NDArray[np.int8], factors: Floats, lists: Ints, base: Floats, ids: Ints, k: int
@@ -244,20 +250,15 @@ class CodeLists:
         padded = np.zeros((q, self._words * WORD_BITS), dtype=np.int8)
         padded[:, :dim] = queries
         numbers = frozen(padded.view("<u8"), np.uint64, q, self._words * 8)
-        rows = self._n / max(1, len(self._starts) - 1) * probed
+        rows = self._n / max(1, len(self._rows.begins)) * probed
         parts = slices(q, rows * self._words * STEP_TIME)
         run([partial(write_planes, numbers, self._words, planes, *part) for part in parts])
-        tables: list[Any] = [
-            self._scale,
-            self._offset,
-            frozen(ids, np.int64, self._n),
-            self._starts,
+        asked = _Asked(
             frozen(lists, np.int64, q, probed),
             frozen(base, np.float32, q, probed),
             planes,
             frozen(factors, np.float32, q, 2),
-            best,
-            k,
-        ]
-        run([partial(_search, self._block, self._begins, self._words, *tables, *part) for part in parts])
+        )
+        numbered = frozen(ids, np.int64, self._n)
+        run([partial(_search, self._rows, numbered, asked, best, k, *part) for part in parts])
         return best[:, 1 : 1 + k]

@@ -6,10 +6,10 @@ one; rows count as unsigned by adding 128, which what is known of the query, or 
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numba_kernels.simd import Pointer, dot_bytes, load_bytes, pointer, prefetch, splat, sum32
 from hdc.backends.numpy_backend import Counters, Ints
@@ -29,7 +29,7 @@ AHEAD = 12
 _TOP_BITS = np.int64(-0x7F7F7F7F7F7F7F80)  # 0x80 in every byte
 
 
-@numba.njit(cache=True)
+@kernel
 def _part(items: Pointer, row: int, low: Pointer, high: Pointer, query: int, size: int) -> Any:
     """Return, of bytes up to a multiple of 64: low . row, high . (row + 128), and the sum of row^2 - 128."""
     lows = highs = squares = splat(0)
@@ -43,15 +43,15 @@ def _part(items: Pointer, row: int, low: Pointer, high: Pointer, query: int, siz
     return sum32(lows), sum32(highs), sum32(squares)
 
 
-@numba.njit(cache=True)
+@kernel
 def ask_for(memory: Pointer, row: int, width: int) -> None:
     """Ask for a row from memory."""
     for byte in range(0, width, LINE):
         prefetch(memory, max(row, 0) * width + byte)
 
 
-@numba.njit(cache=True)
-def dot_and_square(memory: Pointer, at: int, width: int, lows: Pointer, highs: Pointer, query: int, sums: int) -> Any:
+@kernel
+def dot_and_square(memory: Pointer, at: int, width: int, lows: Pointer, highs: Pointer, query: int, sums: Any) -> Any:
     """Return the product of the row at ``memory[at:]`` with a query, and with itself.
 
     The query's bytes are at ``lows[query:]`` and ``highs[query:]``; ``sums`` is of its high bytes in whole vectors.
@@ -70,7 +70,7 @@ def dot_and_square(memory: Pointer, at: int, width: int, lows: Pointer, highs: P
     return dot, square
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _gather_dots(
     low: Any, high: Any, sums: Any, items: Any, rows: Any, dots: Any, squares: Any, start: int, stop: int
 ) -> None:

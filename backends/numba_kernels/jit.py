@@ -27,41 +27,56 @@ def kernel(function: Function) -> Function:
     return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
-def _popcount_in_python(word: Any) -> Any:
+def inlined(function: Function) -> Function:
+    """Compile into each kernel that calls it, as if it were written there: for steps of an innermost loop."""
+    if PLAIN_PYTHON:
+        return function
+    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+
+
+def compiled_from(plain: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate the typing function of an operation that Python has no operator for.
+
+    Parameters
+    ----------
+    plain : function
+        What the operation means, used where nothing is compiled.
+    """
+    return (lambda typing_function: plain) if PLAIN_PYTHON else intrinsic(prefer_literal=True)
+
+
+def _plain_popcount(word: Any) -> Any:
     return np.int64(int(word).bit_count())
 
 
-def _multiply_wide_in_python(a: Any, b: Any) -> Any:
+@compiled_from(_plain_popcount)
+def popcount(typing: Any, word: Any) -> Any:
+    """Return the number of set bits of a uint64, as int64; LLVM's ``ctpop``, a vector instruction in loops."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), generate
+
+
+def _plain_multiply_wide(a: Any, b: Any) -> Any:
     product = int(a) * int(b)
     return np.uint64(product >> 64), np.uint64(product & (2**64 - 1))
 
 
-def _peek_in_python(array: Any, row: Any, column: Any) -> Any:
-    return array[row, column]
-
-
-def _poke_in_python(array: Any, row: Any, column: Any, value: Any) -> None:
-    array[row, column] = value
-
-
-def _popcount_in_llvm(typing: Any, word: Any) -> Any:
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ctpop(args[0])
-
-    return types.int64(types.uint64), build
-
-
-def _multiply_wide_in_llvm(typing: Any, a: Any, b: Any) -> Any:
+@compiled_from(_plain_multiply_wide)
+def multiply_wide(typing: Any, a: Any, b: Any) -> Any:
+    """Return the (high, low) halves of the 128-bit product of two uint64."""
     pair = types.UniTuple(types.uint64, 2)
 
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         word = args[0].type
         wide = type(word)(128)
         product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
         high = builder.trunc(builder.lshr(product, wide(64)), word)
         return context.make_tuple(builder, pair, [high, builder.trunc(product, word)])
 
-    return pair(types.uint64, types.uint64), build
+    return pair(types.uint64, types.uint64), generate
 
 
 def _item_pointer(context: Any, builder: Any, kind: Any, array: Any, indices: Any) -> Any:
@@ -75,41 +90,37 @@ def _poked_memory(builder: Any) -> Any:
     return builder.module.add_metadata([builder.module.add_metadata(["poked", domain])])
 
 
-def _peek_in_llvm(typing: Any, array: Any, row: Any, column: Any) -> Any:
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _plain_peek(array: Any, row: Any, column: Any) -> Any:
+    return array[row, column]
+
+
+@compiled_from(_plain_peek)
+def peek(typing: Any, array: Any, row: Any, column: Any) -> Any:
+    """Return ``array[row, column]`` of memory that no :func:`poke` of the same loop writes.
+
+    Numba cannot say that arrays do not overlap, and LLVM gives up vectorising a loop that needs more than eight
+    checks of it. These two say it. Indices must not be negative.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         load = builder.load(_item_pointer(context, builder, array, args[0], args[1:]))
         load.set_metadata("noalias", _poked_memory(builder))
         return load
 
-    return array.dtype(array, types.intp, types.intp), build
+    return array.dtype(array, types.intp, types.intp), generate
 
 
-def _poke_in_llvm(typing: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+def _plain_poke(array: Any, row: Any, column: Any, value: Any) -> None:
+    array[row, column] = value
+
+
+@compiled_from(_plain_poke)
+def poke(typing: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
+    """Write ``array[row, column]``, memory that no :func:`peek` of the same loop reads."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         store = builder.store(args[3], _item_pointer(context, builder, array, args[0], args[1:3]))
         store.set_metadata("alias.scope", _poked_memory(builder))
         return context.get_dummy_value()
 
-    return types.void(array, types.intp, types.intp, array.dtype), build
-
-
-def machine(in_llvm: Callable[..., Any], in_python: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an intrinsic, or, where nothing is compiled, its plain twin."""
-    return in_python if PLAIN_PYTHON else intrinsic(in_llvm)
-
-
-popcount = machine(_popcount_in_llvm, _popcount_in_python)
-"""``popcount(word)``: set bits of a uint64, as int64; LLVM's ``ctpop``, a vector instruction in loops."""
-
-multiply_wide = machine(_multiply_wide_in_llvm, _multiply_wide_in_python)
-"""``multiply_wide(a, b)``: the (high, low) halves of the 128-bit product of two uint64."""
-
-peek = machine(_peek_in_llvm, _peek_in_python)
-"""``peek(array, row, column)``: read memory that no :func:`poke` of the same loop writes.
-
-Numba cannot say that arrays do not overlap, and LLVM gives up vectorising a loop that needs more than eight
-checks of it. These two say it. Indices must not be negative.
-"""
-
-poke = machine(_poke_in_llvm, _poke_in_python)
-"""``poke(array, row, column, value)``: write memory that no :func:`peek` of the same loop reads."""
+    return types.void(array, types.intp, types.intp, array.dtype), generate

@@ -7,13 +7,12 @@ rows of the others fail.
 """
 
 from functools import partial
-from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import run, slices
 from hdc.backends.numba_kernels.scan import WORD_TIME, Counts, interleave
 from hdc.backends.numba_kernels.simd import (
@@ -46,7 +45,7 @@ TOGETHER = 4
 """Queries that are compared with eight rows at a time."""
 
 
-@numba.njit(cache=True)
+@kernel
 def by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Ints) -> tuple[Ints, Ints]:
     """Return the queries of each list: those in ``first:last`` with the list among ``probes[query, low:high]``.
 
@@ -72,12 +71,12 @@ def by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Ints
     return queries, places
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _differing(rows: Vector, queries: Pointer, at: int) -> Vector:
     return ctpop(rows ^ splat(np.int64(queries[at])))
 
 
-@numba.njit(cache=True)
+@kernel
 def _take(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best: Pairs, q: int) -> int:
     """Add the rows from ``row`` on, at most eight and before ``stop``, to what is held; return :func:`_beyond`."""
     k, held, bound = best[q, 0], best[q, 1], best[q, 2]
@@ -94,13 +93,13 @@ def _take(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best:
     return int(_beyond(best, q))
 
 
-@numba.njit(cache=True)
+@kernel
 def _beyond(best: Pairs, q: int) -> int:
     """Return the least distance that is too great; ids do not ascend, so an equal distance may still win."""
     return int(best[q, 2] >> ID_BITS) + 1
 
 
-@numba.njit(cache=True)
+@kernel
 def _search_list(
     block: Words, words: int, ids: Ints, begin: int, stop: int, queries: Words, asked: Ints, eight: Words, best: Pairs
 ) -> None:
@@ -132,7 +131,7 @@ def _search_list(
                 beyond_d = splat(_take(count_d, ids, row, stop, eight, best, d))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _search_lists(
     items: Words,
     words: int,
@@ -175,12 +174,14 @@ def top_k_lists(
     best[:, 0], best[:, 1] = k, 0
     if q and n and probed:
         flat, asked = frozen(items, np.uint64, items.size), frozen(queries, np.uint64, q, words)
-        tables: list[Any] = [frozen(x, np.int64, *x.shape) for x in (ids, starts, probes)]
+        ids, starts, probes = (frozen(x, np.int64, *x.shape) for x in (ids, starts, probes))
         longest = -(-int(np.diff(starts).max()) // LANES) * LANES
         parts = slices(q, n / len(starts) * probed * words * WORD_TIME)
         run(
             [
-                partial(_search_lists, flat, words, *tables, asked, aligned_zeros(longest * words), best, *part)
+                partial(
+                    _search_lists, flat, words, ids, starts, probes, asked, aligned_zeros(longest * words), best, *part
+                )
                 for part in parts
             ]
         )

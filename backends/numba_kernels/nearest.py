@@ -7,13 +7,23 @@ what is read. Centroids are taken as unsigned, 128 more than they are, as the in
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
-from hdc.backends.numba_kernels.simd import LANES, Pointer, dot_bytes, load, pointer, splat, splat32, store
+from hdc.backends.numba_kernels.simd import (
+    LANES,
+    Pointer,
+    aligned_zeros,
+    dot_bytes,
+    load,
+    pointer,
+    splat,
+    splat32,
+    store,
+)
 from hdc.backends.numba_kernels.topk import ID_BITS, least_pairs
 from hdc.words import Words
 
@@ -31,7 +41,7 @@ QUAD_TIME = 0.02
 """Nanoseconds in which four bytes are multiplied, more or less: what decides on threads."""
 
 
-@numba.njit(cache=True)
+@kernel
 def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, last: int, out: Pointer) -> None:
     """Fill ``out[query - first, centroid]`` (int32, seen as words) for eight queries or fewer from ``first`` on."""
     row = groups * LANES
@@ -59,7 +69,7 @@ def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, l
         store(out, 7 * row + group * LANES, dot_h)
 
 
-@numba.njit(cache=True)
+@kernel
 def _best(dots: Any, n: int) -> int:
     """Return the first place of the greatest of ``dots[:n]``."""
     greatest = dots[0]
@@ -71,7 +81,7 @@ def _best(dots: Any, n: int) -> int:
     return place
 
 
-@numba.njit(cache=True)
+@kernel
 def reached(dots: Any, n: int, p: int) -> int:
     """Return a number that p of ``dots[:n]`` reach; more only if the p-th is equal to others.
 
@@ -94,7 +104,7 @@ def reached(dots: Any, n: int, p: int) -> int:
     return int(low)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest(
     table: Words,
     n: int,
@@ -138,7 +148,9 @@ class Centroids:
         rows = np.zeros((self.groups * ROWS, self._quads * 4), dtype=np.uint8)
         rows[: self._n, : self._width] = np.asarray(centroids).view(np.uint8) ^ 0x80
         table = rows.reshape(self.groups, ROWS, self._quads, 4).transpose(0, 2, 1, 3)
-        self.table = frozen(np.ascontiguousarray(table).reshape(-1).view(np.uint64), np.uint64, rows.size // 8)
+        aligned = aligned_zeros(rows.size // 8)
+        aligned[:] = np.ascontiguousarray(table).reshape(-1).view(np.uint64)
+        self.table = frozen(aligned, np.uint64, len(aligned))
 
     def nearest(self, queries: Bytes, p: int) -> tuple[Dots, Ids]:
         """Return the p greatest dot products of each query, and whose they are."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.backends.numba_kernels.addresses import array_at, record
+from hdc.backends.numba_kernels.addresses import addresses, array_at, record
 from hdc.backends.numba_kernels.arrays import AnyArray, frozen
 from hdc.backends.numba_kernels.estimates import CodeLists
 from hdc.backends.numba_kernels.gather import LINE
@@ -23,7 +23,7 @@ from hdc.backends.numba_kernels.nearest import Centroids
 from hdc.backends.numba_kernels.query_steps import compare, find_lists, mean_product, round_query, scan
 from hdc.backends.numba_kernels.rounding import unit_row
 from hdc.backends.numba_kernels.simd import LANES
-from hdc.backends.numba_kernels.topk import ID_BITS, key_score, select_pairs, sort_pairs
+from hdc.backends.numba_kernels.topk import ID_BITS, key_score, ordered, rank_of, select_pairs
 from hdc.backends.numba_kernels.transform import apply_steps
 from hdc.errors import ParameterError
 from hdc.kernels import ESTIMATE_BITS, EstimatePart, EstimatePlan
@@ -34,8 +34,10 @@ Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 LOW = (1 << ID_BITS) - 1
-EVERY = frozen(np.empty(0, np.bool_), np.bool_, 0)
-"""The mask that stands for all rows."""
+NOTHING = np.empty(0, np.int64)
+
+PART = addresses("block", "begins", "starts", "scale", "offset", "ids", "rows")
+"""What is known of a part."""
 
 
 @kernel
@@ -45,13 +47,13 @@ def _lines(count: int) -> int:
 
 
 @kernel
-def _search(
-    models: Any, parts: Any, queries: Any, mask: Any, candidates: int, probes: int, scores: Any, ids: Any, read: Any
-) -> int:
+def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any, ids: Any) -> int:
     """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
     model = models[0]
-    dim, words, lists, k = model["dim"], model["words"], model["lists"], ids.shape[1]
-    kept = model["compares"] != 0
+    dim, words, lists, kept, k = model["dim"], model["words"], model["lists"], model["compares"] != 0, ids.shape[1]
+    parts = array_at(model["parts"], model["parts_size"], PART)
+    mask = array_at(model["mask"], model["mask_size"], np.bool_)
+    read = array_at(model["read"], model["read_size"], np.int64)
     wanted = candidates if kept else k
     room = wanted + wanted // 2 + 3 * LANES
     size, groups = model["transform"], model["groups"]
@@ -112,22 +114,22 @@ def _search(
         if held > wanted:
             select_pairs(pairs, places, held, wanted)
             held = wanted
-        for row in range(read.shape[1]):
-            read[q, row] = places[row] if row < held else -1
+        for at in range(candidates if len(read) else 0):
+            read[q * candidates + at] = places[at] if at < held else -1
         if kept:
             compare(model, x, bits, unit, integers, low, high, eight, eight_bits, pairs, places, held)
             if held > k:
                 select_pairs(pairs, places, held, k)
                 held = k
-        sort_pairs(pairs, places, held)
-        for place in range(k):
-            if place < held:
-                eight_bits[0] = key_score(pairs[place] >> ID_BITS)
-                scores[q, place] = np.float32(1) + eight[0] if kept else np.float32(1) - (np.float32(1) - eight[0])
-                ids[q, place] = pairs[place] & LOW
-            else:
-                scores[q, place] = -np.inf
-                ids[q, place] = -1
+        in_order = ordered(pairs, places, held)
+        for at in range(held):
+            place = at if in_order else rank_of(pairs, held, at)
+            eight_bits[0] = key_score(pairs[at] >> ID_BITS)
+            scores[q, place] = np.float32(1) + eight[0] if kept else np.float32(1) - (np.float32(1) - eight[0])
+            ids[q, place] = pairs[at] & LOW
+        for place in range(held, k):
+            scores[q, place] = -np.inf
+            ids[q, place] = -1
     space[0] = 0  # what is used to the end is not freed before it
     return wrong
 
@@ -144,7 +146,7 @@ class EstimateSearch:
             groups, table = plan.centroids.groups, plan.centroids.table
         originals = np.empty((0, dim), np.int8) if plan.originals is None else plan.originals
         integers, unit = plan.mean
-        self._lists, self._compares = lists, plan.originals is not None
+        self._lists = lists
         arrays: dict[str, AnyArray] = {
             "first": frozen(plan.rotation.first, np.float32, dim),
             "middle": frozen(plan.rotation.middle, np.float32, dim),
@@ -161,7 +163,7 @@ class EstimateSearch:
             "lists": lists,
             "quads": quads,
             "groups": groups,
-            "compares": int(self._compares),
+            "compares": int(plan.originals is not None),
             "steps": plan.rotation.steps,
             "transform": 1 << rounds,
             "scale": float(np.float32(2.0 ** (-rounds / 2))),
@@ -176,10 +178,14 @@ class EstimateSearch:
             numbers[name] = place
             place += -(-size // LINE) * LINE
         numbers["space"] = place
-        parts = [_arrays_of(part) for part in plan.parts]
-        self._model, self._parts = record(numbers, arrays), np.concatenate([record({}, part) for part in parts])
-        self._kept = arrays, parts
-        """What the records have the addresses of."""
+        self._parts = [_arrays_of(part) for part in plan.parts]
+        arrays["parts"] = np.concatenate([record({}, part) for part in self._parts])
+        assert arrays["parts"].dtype == PART
+        # These two are of a search, if it has them.
+        arrays |= {"mask": NOTHING, "read": NOTHING}
+        self._model = record(numbers, arrays)
+        self._arrays = arrays
+        """What the record has the addresses of."""
 
     def search(
         self,
@@ -188,23 +194,31 @@ class EstimateSearch:
         probes: int,
         candidates: int,
         allowed: Mask | None = None,
-    ) -> tuple[Floats, Ints, Ints]:
+        read: Ints | None = None,
+    ) -> tuple[Floats, Ints]:
         """Find the k best rows of each query; see :class:`hdc.kernels.EstimateSearch`."""
-        q = len(queries)
-        scores, ids = np.empty((q, k), np.float32), np.empty((q, k), np.int64)
-        read = np.empty((q, candidates), np.int64) if self._compares else np.empty((q, 0), np.int64)
-        mask = EVERY if allowed is None else allowed
-        wrong = _search(
-            self._model, self._parts, queries, mask, candidates, min(probes, self._lists), scores, ids, read
-        )
+        asked = np.ascontiguousarray(queries, np.float32)
+        if not asked.flags.writeable:
+            asked = asked.copy()  # one compiled form
+        scores, ids = np.empty((len(asked), k), np.float32), np.empty((len(asked), k), np.int64)
+        model = self._model
+        if allowed is not None or read is not None:
+            given = {"mask": NOTHING if allowed is None else np.ascontiguousarray(allowed, np.bool_)}
+            given["read"] = NOTHING if read is None else read
+            model = model.copy()
+            for name, array in given.items():
+                model[name], model[f"{name}_size"] = array.ctypes.data, array.size
+        wrong = _search(model, asked, candidates, min(probes, self._lists), scores, ids)
         if wrong >= 0:
             raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
-        return scores, ids, read
+        return scores, ids
 
 
 def _arrays_of(part: EstimatePart) -> dict[str, AnyArray]:
     assert isinstance(part.lists, CodeLists)
-    ids = frozen(part.ids, np.int64, len(part.ids))
-    rows = frozen(part.rows, np.int64, len(part.rows))
+    beyond = np.full(LANES, -1)  # eight are read at a time
+    ids = np.concatenate([np.asarray(part.ids, np.int64), beyond])
     # Where ids are positions, one array in the cache serves for both.
-    return part.lists.arrays | {"ids": ids, "rows": ids if ((ids < 0) | (ids == rows)).all() else rows}
+    same = bool(((part.ids < 0) | (part.ids == part.rows)).all())
+    rows = ids if same else np.concatenate([np.asarray(part.rows, np.int64), beyond])
+    return part.lists.arrays | {"ids": ids, "rows": rows}

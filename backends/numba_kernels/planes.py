@@ -25,12 +25,13 @@ Memory is that of the packed rows, plus ``bits + 2`` planes a block: the norms |
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import run, slices
 from hdc.backends.numba_kernels.scan import top_k
 from hdc.backends.numba_kernels.simd import (
@@ -48,7 +49,7 @@ from hdc.backends.numba_kernels.simd import (
     splat,
     store,
 )
-from hdc.backends.numba_kernels.topk import ID_BITS, Pairs, merge, nearest_pairs, new_heaps, replace_worst
+from hdc.backends.numba_kernels.topk import ID_BITS, Integer, Pairs, merge, nearest_pairs, new_heaps, replace_worst
 from hdc.words import Words
 
 STEP = 8
@@ -96,7 +97,7 @@ def block_words(words: int) -> int:
     return (64 * words + norm_bits(words) + 2) * LANES
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _add_eight(
     blocks: Pointer, base: int, order: Pointer, i: int, ones: Vector, twos: Vector, fours: Vector
 ) -> tuple[Vector, Vector, Vector, Vector]:
@@ -114,7 +115,7 @@ def _add_eight(
     return ones, twos, fours ^ low ^ high, majority(fours, low, high)
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _add_plane(scratch: Pointer, at: int, stop: int, plane: Vector) -> None:
     """Add a plane to the bit-sliced number ``scratch[at:stop]``, whose lowest plane has its weight."""
     for i in range(at, stop, LANES):
@@ -123,7 +124,7 @@ def _add_plane(scratch: Pointer, at: int, stop: int, plane: Vector) -> None:
         plane = digit & plane
 
 
-@numba.njit(cache=True)
+@kernel
 def _sum_planes(
     blocks: Pointer, base: int, order: Pointer, start: int, stop: int, scratch: Pointer, at: int, width: int
 ) -> None:
@@ -149,7 +150,7 @@ def _sum_planes(
     store(scratch, at + 3 * LANES, eights)
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _add(scratch: Pointer, a: int, b: int, width: int, out: int) -> None:
     """Write the sum of two bit-sliced numbers of ``width`` planes, as ``width + 1`` planes."""
     carry = splat(0)
@@ -160,7 +161,7 @@ def _add(scratch: Pointer, a: int, b: int, width: int, out: int) -> None:
     store(scratch, out + width * LANES, carry)
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _accumulate(scratch: Pointer, total: int, bits: int, a: int, width: int) -> None:
     """Add a bit-sliced number of ``width`` planes to a total of ``bits``, which does not overflow."""
     carry = splat(0)
@@ -171,7 +172,7 @@ def _accumulate(scratch: Pointer, total: int, bits: int, a: int, width: int) -> 
     _add_plane(scratch, total + width * LANES, total + bits * LANES, carry)
 
 
-@numba.njit(cache=True)
+@kernel
 def _count_shared(
     blocks: Pointer,
     base: int,
@@ -213,7 +214,7 @@ def _count_shared(
             width = min(width + 1, bits)
 
 
-@numba.njit(cache=True)
+@kernel
 def _subtract_and_compare(
     blocks: Pointer, norms: int, scratch: Pointer, count: int, difference: int, bits: int, limit: int
 ) -> Vector:
@@ -229,7 +230,7 @@ def _subtract_and_compare(
     return below
 
 
-@numba.njit(cache=True)
+@kernel
 def _count_marked(rows: Vector, scratch: Words, at: int) -> np.int64:
     """Count the rows marked; ``scratch[at:]`` is overwritten."""
     store(scratch, at, ctpop(rows))
@@ -239,7 +240,7 @@ def _count_marked(rows: Vector, scratch: Words, at: int) -> np.int64:
     return total
 
 
-@numba.njit(cache=True)
+@kernel
 def _existing(rows: Vector, scratch: Words, at: int, count: int) -> Vector:
     """Return those of ``rows`` that are among the first ``count`` of the block."""
     store(scratch, at, rows)
@@ -250,8 +251,8 @@ def _existing(rows: Vector, scratch: Words, at: int, count: int) -> Vector:
     return load(scratch, at)
 
 
-@numba.njit(cache=True)
-def _least(scratch: Words, difference: int, bits: int, rows: Vector, k: int, spare: int) -> Vector:
+@kernel
+def _least(scratch: Words, difference: int, bits: int, rows: Vector, k: Integer, spare: int) -> Vector:
     """Return those of ``rows`` whose difference is among the k least, ties included: a search bit by bit."""
     chosen, undecided = splat(0), rows
     for i in range(bits, -1, -1):
@@ -267,7 +268,7 @@ def _least(scratch: Words, difference: int, bits: int, rows: Vector, k: int, spa
     return chosen | undecided
 
 
-@numba.njit(cache=True)
+@kernel
 def _keep(
     scratch: Words, difference: int, bits: int, rows: Vector, first_row: int, n: int, offset: int, heap: Pairs
 ) -> None:
@@ -292,7 +293,7 @@ def _keep(
                 replace_worst(heap, pair)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _search_blocks(
     blocks: Words,
     words: int,
@@ -332,7 +333,7 @@ def _search_blocks(
                     _keep(scratch, difference, bits, rows, row, n, offset, heaps[q])
 
 
-@numba.njit(cache=True)
+@kernel
 def _class_of_dimensions(members: Words, class_of: Ints) -> None:
     """Fill (dims,) ``class_of``: bit j of a dimension's class is that dimension's bit of member j."""
     class_of[:] = 0
@@ -342,7 +343,7 @@ def _class_of_dimensions(members: Words, class_of: Ints) -> None:
             class_of[d] |= np.int64(bit) << j
 
 
-@numba.njit(cache=True)
+@kernel
 def _classify(queries: Words, group: int, order: Offsets, starts: Ints) -> None:
     """Sort the dimensions of each group of queries by class.
 
@@ -377,7 +378,7 @@ def _classify(queries: Words, group: int, order: Offsets, starts: Ints) -> None:
                 free[c] += 1
 
 
-@numba.njit(cache=True)
+@kernel
 def _transpose(matrices: Words) -> None:
     """Transpose eight 64 x 64 bit matrices in place: word [r, lane], bit c becomes word [c, lane], bit r.
 
@@ -396,7 +397,7 @@ def _transpose(matrices: Words) -> None:
         mask ^= mask << np.uint64(step)
 
 
-@numba.njit(cache=True)
+@kernel
 def _fill_block(blocks: Words, base: int, items: Words, first: int) -> None:
     """Write the planes of a block whose row r is ``items[first + r]``; rows before the first item stay."""
     n, words = items.shape
@@ -416,14 +417,14 @@ def _fill_block(blocks: Words, base: int, items: Words, first: int) -> None:
                 blocks[at + lane] = blocks[at + lane] & kept[lane] | matrices[d, lane]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fill(blocks: Words, bits: int, filled: int, items: Words, every_plane: Offsets) -> None:
     """Add rows after the first ``filled`` ones, and write the norms of the blocks they fall in."""
     n, words = items.shape
     dims = 64 * words
     block = (dims + bits + 2) * LANES
     out, order = pointer(blocks), pointer(every_plane)
-    zero = np.int64(0)  # a plain 0 has a type of its own, for which _sum_planes would be compiled again
+    zero: Any = np.int64(0)  # a plain 0 has a type of its own, for which _sum_planes would be compiled again
     for b in range(filled // VECTOR_BITS, -(-(filled + n) // VECTOR_BITS)):
         norms = b * block + dims * LANES
         _fill_block(blocks, b * block, items, b * VECTOR_BITS - filled)

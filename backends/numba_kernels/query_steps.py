@@ -5,19 +5,20 @@ Each does for one query what a kernel of batches does for many, with the same ro
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from hdc.backends.numba_kernels.addresses import array_at
 from hdc.backends.numba_kernels.estimates import shared_planes, weighted, write_planes
 from hdc.backends.numba_kernels.gather import AHEAD, LINE, ask_for, dot_and_square
-from hdc.backends.numba_kernels.jit import kernel
+from hdc.backends.numba_kernels.jit import inlined, kernel
+from hdc.backends.numba_kernels.lanes import not_negative, packed, pair_lanes
 from hdc.backends.numba_kernels.nearest import reached
 from hdc.backends.numba_kernels.rounding import round_row
 from hdc.backends.numba_kernels.simd import (
     LANES,
     Pointer,
     Vector,
+    ctpop,
     dot_bytes,
     load,
     lowest_bit,
@@ -28,39 +29,46 @@ from hdc.backends.numba_kernels.simd import (
     splat32,
     store,
 )
-from hdc.backends.numba_kernels.topk import ID_BITS, key_score, least_pairs, score_key, select_pairs, sort_pairs
+from hdc.backends.numba_kernels.topk import ID_BITS, key_score, least_pairs, ordered, rank_of, score_key, select_pairs
 from hdc.kernels import ESTIMATE_BITS
 
 LOW = (1 << ID_BITS) - 1
 """The bits of a pair that are an id."""
 
-AHEAD_ROWS = 256
-"""Rows of the next list that are asked for from memory."""
+AHEAD_LISTS, AHEAD_ROWS = 3, 256
+"""Lists from the one in hand to the one that is asked for from memory, and how many of its rows are."""
 
 FLOATS, WORDS = LINE // 4, LINE // 8
 """Numbers in a cache line."""
 
 
-@numba.njit(cache=True)
+@kernel
 def _dots_of_one(table: Pointer, quads: int, groups: int, asked: Pointer, out: Pointer) -> None:
     """Fill ``out`` (int32, seen as words) with the products of all centroids with one query."""
-    last = groups - 1
-    for group in range(0, groups, 4):
-        # Fewer than four are left at the end: the places beyond repeat the last.
-        second, third, fourth = min(group + 1, last), min(group + 2, last), min(group + 3, last)
-        at_a, at_b = group * quads * LANES, second * quads * LANES
-        at_c, at_d = third * quads * LANES, fourth * quads * LANES
-        a = b = c = d = splat(0)
+    last, step = groups - 1, quads * LANES
+    for group in range(0, groups, 8):
+        # Fewer than eight are left at the end: the places beyond repeat the last.
+        b, c, d, e = min(group + 1, last), min(group + 2, last), min(group + 3, last), min(group + 4, last)
+        f, g, h = min(group + 5, last), min(group + 6, last), min(group + 7, last)
+        dot_a = dot_b = dot_c = dot_d = dot_e = dot_f = dot_g = dot_h = splat(0)
         for quad in range(quads):
-            four = splat32(asked[quad])
-            a = dot_bytes(a, load(table, at_a + quad * LANES), four)
-            b = dot_bytes(b, load(table, at_b + quad * LANES), four)
-            c = dot_bytes(c, load(table, at_c + quad * LANES), four)
-            d = dot_bytes(d, load(table, at_d + quad * LANES), four)
-        store(out, group * LANES, a)
-        store(out, second * LANES, b)
-        store(out, third * LANES, c)
-        store(out, fourth * LANES, d)
+            four, at = splat32(asked[quad]), quad * LANES
+            dot_a = dot_bytes(dot_a, load(table, group * step + at), four)
+            dot_b = dot_bytes(dot_b, load(table, b * step + at), four)
+            dot_c = dot_bytes(dot_c, load(table, c * step + at), four)
+            dot_d = dot_bytes(dot_d, load(table, d * step + at), four)
+            dot_e = dot_bytes(dot_e, load(table, e * step + at), four)
+            dot_f = dot_bytes(dot_f, load(table, f * step + at), four)
+            dot_g = dot_bytes(dot_g, load(table, g * step + at), four)
+            dot_h = dot_bytes(dot_h, load(table, h * step + at), four)
+        store(out, group * LANES, dot_a)
+        store(out, b * LANES, dot_b)
+        store(out, c * LANES, dot_c)
+        store(out, d * LANES, dot_d)
+        store(out, e * LANES, dot_e)
+        store(out, f * LANES, dot_f)
+        store(out, g * LANES, dot_g)
+        store(out, h * LANES, dot_h)
 
 
 @kernel
@@ -83,13 +91,16 @@ def find_lists(
     bound = reached(dots, lists, probes)
     held = 0
     for at in range(lists):
-        pairs[held] = -np.int64(dots[at]) << ID_BITS | at
+        pairs[held] = at
         held += dots[at] >= bound
+    for at in range(held):
+        pairs[at] |= -np.int64(dots[pairs[at]]) << ID_BITS
     if held > probes:
         least_pairs(pairs, held, probes)
-    sort_pairs(pairs, chosen, probes)
-    for p in range(probes):
-        nearest = pairs[p] & LOW
+    in_order = ordered(pairs, chosen, probes)
+    for at in range(probes):
+        p = at if in_order else rank_of(pairs, probes, at)
+        nearest = pairs[at] & LOW
         chosen[p] = nearest
         base[p] = np.float32(np.int64(dots[nearest]) - more) * unit[0] * lengths[nearest]
 
@@ -123,7 +134,7 @@ def round_query(
     factors[1] = np.float32(np.float64(-one) * np.float64(total))
 
 
-@numba.njit(cache=True)
+@inlined
 def _sums(rows: Pointer, at: int, words: int, planes: Pointer) -> Vector:
     """Return the sums of the query's integers where the bits of eight rows are set."""
     a = b = c = d = splat(0)
@@ -136,7 +147,7 @@ def _sums(rows: Pointer, at: int, words: int, planes: Pointer) -> Vector:
     return weighted(a, b, c, d)
 
 
-@numba.njit(cache=True)
+@kernel
 def _ask_for_list(
     block: Pointer, scales: Pointer, offsets: Pointer, ids: Pointer, at: int, words: int, row: int, stop: int
 ) -> None:
@@ -149,6 +160,18 @@ def _ask_for_list(
         prefetch(offsets, first)
     for first in range(row, stop, WORDS):
         prefetch(ids, first)
+
+
+@kernel
+def _allowed(found: int, rows: Pointer, row: int, mask: Any) -> int:
+    """Return the bits of ``found`` whose rows are in the mask."""
+    left = found
+    while left:
+        bit = left & -left
+        if not mask[rows[row + lowest_bit(left)]]:
+            found ^= bit
+        left ^= bit
+    return found
 
 
 @kernel
@@ -167,27 +190,32 @@ def scan(
     block = pointer(array_at(part["block"], part["block_size"], np.uint64))
     scales = pointer(array_at(part["scale"], part["scale_size"], np.float32))
     offsets = pointer(array_at(part["offset"], part["offset_size"], np.float32))
-    masks, out = pointer(planes), pointer(scores)
-    for p in range(probes):
-        after = lists[min(p + 1, probes - 1)]
-        _ask_for_list(block, scales, offsets, ids, begins[after], words, starts[after], starts[after + 1])
+    masks, out, kept, at_places = pointer(planes), pointer(scores), pointer(pairs), pointer(places)
+    for p in range(1 - AHEAD_LISTS, probes):
+        after = p + AHEAD_LISTS - 1
+        if after < probes:
+            one = lists[after]
+            _ask_for_list(block, scales, offsets, ids, begins[one], words, starts[one], starts[one + 1])
+        if p < 0:
+            continue
         begin, stop = starts[lists[p]], starts[lists[p] + 1]
         at = begins[lists[p]] - begin * words
         for row in range(begin, stop, LANES):
             sums = _sums(block, at + row * words, words, masks)
             found = (1 << min(LANES, stop - row)) - 1
             found &= scale_lanes(sums, factors[0], factors[1], scales, offsets, row, base[p], least[0], out)
-            while found:
-                lane = lowest_bit(found)
-                found &= found - 1
-                number, place = ids[row + lane], rows[row + lane]
-                pairs[held] = score_key(np.int64(bits[lane])) << ID_BITS | number
-                places[held] = place
-                held += number >= 0 and (len(mask) == 0 or mask[place])
-            if held >= full:
-                bits[0] = key_score(select_pairs(pairs, places, held, k) >> ID_BITS)
-                least[0] = scores[0]
-                held = k
+            if found:
+                numbers = load(ids, row)
+                found &= not_negative(numbers)
+                if len(mask):
+                    found = _allowed(found, rows, row, mask)
+                store(kept, held, packed(pair_lanes(out, numbers), found))
+                store(at_places, held, packed(load(rows, row), found))
+                held += int(ctpop(np.uint64(found)))
+                if held >= full:
+                    bits[0] = key_score(select_pairs(pairs, places, held, k) >> ID_BITS)
+                    least[0] = scores[0]
+                    held = k
     return held
 
 

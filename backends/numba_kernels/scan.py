@@ -17,11 +17,11 @@ Rows are taken in tiles that stay in the first-level cache while every query pas
 import math
 from functools import partial
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import over_rows, run, slices
 from hdc.backends.numba_kernels.simd import (
     LANES,
@@ -56,12 +56,12 @@ SMALL = 1 << 12
 Counts = npt.NDArray[np.int32]
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _counted(rows: Pointer, at: int, flip: Vector, take: Vector) -> Vector:
     return ctpop((load(rows, at) ^ flip) & take)
 
 
-@numba.njit(cache=True)
+@kernel
 def _eight_counts(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> Vector:
     """Return in lane l the count of row l of eight, at ``rows[at:]``, for the query at ``masks[query:]``."""
     c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = splat(0)
@@ -83,7 +83,7 @@ def _eight_counts(rows: Pointer, at: int, words: int, masks: Pointer, query: int
     return pair_sums(low, high, 4)
 
 
-@numba.njit(cache=True)
+@kernel
 def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> np.int64:
     """Return the count of the row at ``rows[at:]``."""
     count = np.uint64(0)
@@ -97,7 +97,7 @@ def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -
     return np.int64(count)
 
 
-@numba.njit(cache=True)
+@kernel
 def interleave(items: Words, begin: int, stop: int, words: int, block: Words) -> None:
     """Put word w of rows ``begin + 8 g`` to ``begin + 8 g + 7`` in ``block[8 (words g + w):]``."""
     rows = pointer(items)
@@ -108,7 +108,7 @@ def interleave(items: Words, begin: int, stop: int, words: int, block: Words) ->
                 block[to + w * LANES] = rows[row * words + w]
 
 
-@numba.njit(cache=True)
+@kernel
 def _in_eights(first: int, stop: int, n: int, words: int) -> int:
     """Return where the rows from ``first`` that may be read eight at a time end."""
     if words < LANES:
@@ -116,7 +116,7 @@ def _in_eights(first: int, stop: int, n: int, words: int) -> int:
     return first + max(stop - first, 0) // LANES * LANES
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count_rows(items: Words, n: int, words: int, masks: Words, counts: Counts, first: int, last: int) -> None:
     """Fill ``counts[:, first:last]`` for all queries: masks (q, 2 * words rounded up to chunks)."""
     rows, queries = pointer(items), pointer(masks)
@@ -135,14 +135,14 @@ def _count_rows(items: Words, n: int, words: int, masks: Words, counts: Counts, 
                 counts[q, row] = _one_count(rows, row * words, words, queries, q * size)
 
 
-@numba.njit(cache=True)
+@kernel
 def _offer(distance: np.int64, row: int, heap: Pairs) -> None:
     pair = distance << ID_BITS | row
     if pair < heap[0]:
         replace_worst(heap, pair)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _search_rows(items: Words, n: int, words: int, masks: Words, heaps: Pairs, first: int, last: int) -> None:
     """Search rows ``first`` to ``last - 1`` for every query; the heaps (q, k) keep what is best."""
     rows, queries = pointer(items), pointer(masks)
@@ -168,7 +168,7 @@ def _search_rows(items: Words, n: int, words: int, masks: Words, heaps: Pairs, f
                 _offer(_one_count(rows, row * words, words, queries, q * size), row, heaps[q])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _search_alone(
     items: Words, n: int, words: int, queries: Words, distances: Counts, ids: npt.NDArray[np.int64]
 ) -> None:

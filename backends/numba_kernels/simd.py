@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AbstractTemplate, ConcreteTemplate, infer_global, signature
-from numba.extending import intrinsic, lower_builtin, models, register_model
+from numba.extending import lower_builtin, models, register_model
 
+from hdc.backends.numba_kernels.jit import compiled_from
 from hdc.words import Words
 
 LANES = 8
@@ -81,11 +82,6 @@ Pointer = Any
 """What :func:`pointer` returns: an address in compiled code, the flat array otherwise."""
 
 
-def _compiled_from(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorate an intrinsic's typing function; ``plain`` is its meaning, used where nothing is compiled."""
-    return (lambda typing_function: plain) if config.DISABLE_JIT else intrinsic(prefer_literal=True)
-
-
 class PointerType(types.Type):
     """Numba's type of the address of an array's first element."""
 
@@ -134,7 +130,7 @@ def _plain_pointer(array: Any) -> Any:
     return array.reshape(-1)
 
 
-@_compiled_from(_plain_pointer)
+@compiled_from(_plain_pointer)
 def pointer(typing: Any, array: Any) -> Any:
     """Return the address of a C-contiguous array, to be indexed as if flat.
 
@@ -158,7 +154,7 @@ def _plain_load(words: Words, at: int) -> Vector:
     return words[at : at + LANES].copy()
 
 
-@_compiled_from(_plain_load)
+@compiled_from(_plain_load)
 def load(typing: Any, words: Any, at: Any) -> Any:
     """Return the vector ``words[at : at + 8]`` of a flat uint64 array, or of a pointer to one."""
 
@@ -172,7 +168,7 @@ def _plain_store(words: Words, at: int, vector: Vector) -> None:
     words[at : at + LANES] = vector
 
 
-@_compiled_from(_plain_store)
+@compiled_from(_plain_store)
 def store(typing: Any, words: Any, at: Any, vector: Any) -> Any:
     """Write a vector to ``words[at : at + 8]``."""
 
@@ -188,7 +184,7 @@ def _plain_prefetch(words: Words, at: int) -> None:
     pass
 
 
-@_compiled_from(_plain_prefetch)
+@compiled_from(_plain_prefetch)
 def prefetch(typing: Any, words: Any, at: Any) -> Any:
     """Ask for the cache line of ``words[at]``, for use soon but not at once."""
 
@@ -207,7 +203,7 @@ def _plain_splat(word: int) -> Vector:
     return np.full(LANES, int(word) % 2**64, dtype=np.uint64)
 
 
-@_compiled_from(_plain_splat)
+@compiled_from(_plain_splat)
 def splat(typing: Any, word: Any) -> Any:
     """Return the vector with ``word`` (taken as 64 bits) in every lane."""
 
@@ -222,7 +218,7 @@ def _plain_ctpop(bits: Any) -> Any:
     return np.uint64(np.bitwise_count(bits))
 
 
-@_compiled_from(_plain_ctpop)
+@compiled_from(_plain_ctpop)
 def ctpop(typing: Any, bits: Any) -> Any:
     """Return the number of set bits of a uint64 word, or of each lane of a vector."""
 
@@ -239,7 +235,7 @@ def _plain_lowest_bit(word: int) -> int:
     return (int(word) & -int(word)).bit_length() - 1
 
 
-@_compiled_from(_plain_lowest_bit)
+@compiled_from(_plain_lowest_bit)
 def lowest_bit(typing: Any, word: Any) -> Any:
     """Return the place of the lowest set bit of an int64 that is not 0."""
 
@@ -253,7 +249,7 @@ def _plain_majority(a: Vector, b: Vector, c: Vector) -> Vector:
     return (a & b) | (c & (a | b))
 
 
-@_compiled_from(_plain_majority)
+@compiled_from(_plain_majority)
 def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """Return the bits set in at least two of the three: the carry of ``a + b + c``."""
 
@@ -276,7 +272,7 @@ def _plain_pair_sums(a: Vector, b: Vector, step: int) -> Vector:
     return np.where(lane & step, b[lane & ~step] + b[lane | step], a[lane & ~step] + a[lane | step])
 
 
-@_compiled_from(_plain_pair_sums)
+@compiled_from(_plain_pair_sums)
 def pair_sums(typing: Any, a: Any, b: Any, step: Any) -> Any:
     """Add lanes ``step`` (1, 2 or 4) apart: of ``a`` where the lane's number lacks that bit, else of ``b``.
 
@@ -303,7 +299,7 @@ def _plain_any_below(a: Vector, b: Vector) -> bool:
     return bool((a < b).any())
 
 
-@_compiled_from(_plain_any_below)
+@compiled_from(_plain_any_below)
 def any_below(typing: Any, a: Any, b: Any) -> Any:
     """Return whether some lane of ``a`` is less than that of ``b``, as unsigned words."""
 
@@ -317,7 +313,7 @@ def _plain_any_bit(vector: Vector) -> bool:
     return bool(vector.any())
 
 
-@_compiled_from(_plain_any_bit)
+@compiled_from(_plain_any_bit)
 def any_bit(typing: Any, vector: Any) -> Any:
     """Return whether any bit of the vector is set."""
 
@@ -342,7 +338,7 @@ def _plain_load_bytes(memory: Any, at: int) -> Vector:
     return memory[at : at + _BYTES].copy().view(np.uint64)
 
 
-@_compiled_from(_plain_load_bytes)
+@compiled_from(_plain_load_bytes)
 def load_bytes(typing: Any, memory: Any, at: Any) -> Any:
     """Return the vector of 64 bytes from ``memory[at]`` on, of a pointer to bytes; at any address."""
 
@@ -356,7 +352,7 @@ def _plain_splat32(number: int) -> Vector:
     return np.full(2 * LANES, int(number) % 2**32, dtype=np.uint32).view(np.uint64)
 
 
-@_compiled_from(_plain_splat32)
+@compiled_from(_plain_splat32)
 def splat32(typing: Any, number: Any) -> Any:
     """Return the vector with ``number`` (taken as 32 bits) in each half of every lane."""
 
@@ -373,7 +369,7 @@ def _plain_dot_bytes(sums: Vector, unsigned: Vector, signed: Vector) -> Vector:
     return (sums.view(np.int32) + products.reshape(-1, 4).sum(axis=1, dtype=np.int32)).view(np.uint64)
 
 
-@_compiled_from(_plain_dot_bytes)
+@compiled_from(_plain_dot_bytes)
 def dot_bytes(typing: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
     """Add to each 32 bits of ``sums`` the products of the four bytes there of the others, as integers."""
 
@@ -402,7 +398,7 @@ def _plain_sum32(vector: Vector) -> int:
     return int(vector.view(np.int32).sum(dtype=np.int32))
 
 
-@_compiled_from(_plain_sum32)
+@compiled_from(_plain_sum32)
 def sum32(typing: Any, vector: Any) -> Any:
     """Return the sum of the sixteen 32-bit integers of a vector, which 32 bits hold."""
 
@@ -423,7 +419,7 @@ def _plain_scale_lanes(
     return int(np.packbits(scores[:LANES] >= least, bitorder="little")[0])
 
 
-@_compiled_from(_plain_scale_lanes)
+@compiled_from(_plain_scale_lanes)
 def scale_lanes(
     typing: Any,
     counts: Any,

@@ -1,10 +1,10 @@
 """Sums of the components of integer rows that packed bits choose: which centroids are nearest to a code."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
+from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numba_kernels.scan import WORD_TIME, interleave
 from hdc.backends.numba_kernels.simd import LANES, Pointer, Vector, ctpop, load, pointer, splat, store
@@ -14,12 +14,12 @@ TOGETHER = 4
 """Queries that share what is read of eight items."""
 
 
-@numba.njit(cache=True, forceinline=True)
+@inlined
 def _chosen(rows: Vector, queries: Pointer, at: int) -> Vector:
     return ctpop(rows & splat(np.int64(queries[at])))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sum_chosen(
     queries: Words, items: Words, n: int, planes: int, words: int, sums: Words, first: int, last: int
 ) -> None:

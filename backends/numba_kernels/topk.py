@@ -1,8 +1,9 @@
 """Keep the k best (distance, id) pairs, one integer per pair, by a heap per query or by selection."""
 
-import numba
 import numpy as np
 import numpy.typing as npt
+
+from hdc.backends.numba_kernels.jit import kernel
 
 ID_BITS = 32
 """A pair is ``distance << ID_BITS | id``, so that integers compare as pairs do; ids stay below 2**32."""
@@ -15,9 +16,12 @@ WORST = np.iinfo(np.int64).max
 
 Pairs = npt.NDArray[np.int64]
 
+Integer = int | np.int64
+"""Python's name and NumPy's for what is one type in compiled code."""
 
-@numba.njit(cache=True)
-def replace_worst(heap: Pairs, pair: int) -> None:
+
+@kernel
+def replace_worst(heap: Pairs, pair: Integer) -> None:
     """Put ``pair`` in the place of ``heap[0]``, the largest of a (k,) int64 max-heap; O(log k)."""
     k = len(heap)
     hole = 0
@@ -34,7 +38,7 @@ def replace_worst(heap: Pairs, pair: int) -> None:
     heap[hole] = pair
 
 
-@numba.njit(cache=True)
+@kernel
 def sort_heap(heap: Pairs) -> None:
     """Sort a (k,) int64 max-heap, in place, ascending."""
     for last in range(len(heap) - 1, 0, -1):
@@ -43,8 +47,8 @@ def sort_heap(heap: Pairs) -> None:
         replace_worst(heap[:last], pair)
 
 
-@numba.njit(cache=True)
-def score_key(bits: int) -> int:
+@kernel
+def score_key(bits: Integer) -> Integer:
     """Return the integer of 32 bits that sorts a float32, given by its bits: greater floats make lesser integers.
 
     As ``sort_keys`` of :mod:`hdc.topk`.
@@ -52,75 +56,103 @@ def score_key(bits: int) -> int:
     return bits & 0x7FFFFFFF if bits < 0 else ~bits
 
 
-@numba.njit(cache=True)
+@kernel
 def key_score(key: int) -> int:
     """Return the bits of the float32 of a key: undo :func:`score_key`."""
     return ~key if key < 0 else key | -0x80000000
 
 
-@numba.njit(cache=True)
-def least_pairs(pairs: Pairs, held: int, k: int) -> int:
-    """Bring the k least of ``pairs[:held]`` to the front, in any order; return the greatest of them.
+@kernel
+def _bound(pairs: Pairs, held: int, k: int) -> int:
+    """Return a number that k of ``pairs[:held]`` do not exceed, more only if pairs are equal; ``1 <= k <= held``.
 
-    Hoare's selection. Each element is moved whether it is less than the pivot or not: no branch depends on it.
+    By bisection: to count what is below a number takes vectors, and no branch but the loop's.
     """
-    low, high = 0, held
-    while high - low > 1:
-        last = high - 1
-        pivot = pairs[(low + last) >> 1]
-        pairs[(low + last) >> 1] = pairs[last]
-        middle = low
-        for at in range(low, last):
-            pair = pairs[at]
-            pairs[at] = pairs[middle]
-            pairs[middle] = pair
-            middle += pair < pivot
-        pairs[last] = pairs[middle]
-        pairs[middle] = pivot
-        if middle == k - 1:
-            break
-        if middle < k:
-            low = middle + 1
-        else:
+    low = high = pairs[0]
+    for at in range(1, held):
+        low, high = min(low, pairs[at]), max(high, pairs[at])
+    while low < high:
+        middle = (low >> 1) + (high >> 1) + (low & high & 1)  # their sum might overflow
+        count = 0
+        for at in range(held):
+            count += pairs[at] <= middle
+        if count == k:
+            return int(middle)
+        if count > k:
             high = middle
-    greatest = pairs[0]
-    for at in range(1, k):
-        greatest = max(greatest, pairs[at])
-    return int(greatest)
+        else:
+            low = middle + 1
+    return int(low)
 
 
-@numba.njit(cache=True)
+@kernel
 def select_pairs(pairs: Pairs, places: Pairs, held: int, k: int) -> int:
-    """Do as :func:`least_pairs`, and move ``places`` with the pairs."""
-    low, high = 0, held
-    while high - low > 1:
-        last = high - 1
-        chosen = (low + last) >> 1
-        pivot, pivot_place = pairs[chosen], places[chosen]
-        pairs[chosen], places[chosen] = pairs[last], places[last]
-        middle = low
-        for at in range(low, last):
+    """Bring the k least of ``pairs[:held]``, and their places, to the front, in any order; return the greatest of them.
+
+    Each is moved whether it is among them or not: no branch depends on it.
+    """
+    bound = _bound(pairs, held, k)
+    kept = 0
+    for at in range(held):
+        pair, place = pairs[at], places[at]
+        pairs[kept], places[kept] = pair, place
+        kept += pair <= bound
+    if kept > k:  # some equal the k-th
+        less = 0
+        for at in range(kept):
             pair, place = pairs[at], places[at]
-            pairs[at], places[at] = pairs[middle], places[middle]
-            pairs[middle], places[middle] = pair, place
-            middle += pair < pivot
-        pairs[last], places[last] = pairs[middle], places[middle]
-        pairs[middle], places[middle] = pivot, pivot_place
-        if middle == k - 1:
-            break
-        if middle < k:
-            low = middle + 1
-        else:
-            high = middle
+            pairs[at], places[at] = pairs[less], places[less]
+            pairs[less], places[less] = pair, place
+            less += pair < bound
     greatest = pairs[0]
     for at in range(1, k):
         greatest = max(greatest, pairs[at])
     return int(greatest)
 
 
-@numba.njit(cache=True)
-def sort_pairs(pairs: Pairs, places: Pairs, held: int) -> None:
-    """Sort ``pairs[:held]``, and move ``places`` with them: Shell's sort, by Knuth's gaps."""
+@kernel
+def least_pairs(pairs: Pairs, held: int, k: int) -> int:
+    """Do as :func:`select_pairs`, without places."""
+    bound = _bound(pairs, held, k)
+    kept = 0
+    for at in range(held):
+        pair = pairs[at]
+        pairs[kept] = pair
+        kept += pair <= bound
+    if kept > k:
+        less = 0
+        for at in range(kept):
+            pair = pairs[at]
+            pairs[at] = pairs[less]
+            pairs[less] = pair
+            less += pair < bound
+    greatest = pairs[0]
+    for at in range(1, k):
+        greatest = max(greatest, pairs[at])
+    return int(greatest)
+
+
+RANKED = 192
+"""Up to so many pairs it is quicker to count, for each, those that come before it, than to sort them."""
+
+
+@kernel
+def rank_of(pairs: Pairs, held: int, at: int) -> int:
+    """Return how many of ``pairs[:held]`` are less than that at a place: in vectors, and without a branch."""
+    pair, rank = pairs[at], 0
+    for other in range(held):
+        rank += pairs[other] < pair
+    return rank
+
+
+@kernel
+def ordered(pairs: Pairs, places: Pairs, held: int) -> bool:
+    """Sort ``pairs[:held]``, and move ``places`` with them, if they are many; return whether that was done.
+
+    Shell's sort, by Knuth's gaps.
+    """
+    if held <= RANKED:
+        return False
     gap = 1
     while 3 * gap + 1 < held:
         gap = 3 * gap + 1
@@ -132,6 +164,7 @@ def sort_pairs(pairs: Pairs, places: Pairs, held: int) -> None:
                 hole -= gap
             pairs[hole], places[hole] = pair, place
         gap //= 3
+    return True
 
 
 def new_heaps(chunks: int, queries: int, k: int) -> Pairs:

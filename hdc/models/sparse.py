@@ -417,7 +417,8 @@ class CountingBloom(_Sparse):
         bound = magnitude(self.xp, members) * total_weight(self.xp, members, w)
         if bound >= 2.0**63:
             raise WideningError("a sum of these counters can leave int64; scale the weights down")
-        return weighted_sum(self.kernels, members, w, self.xp.int64, bound)
+        narrow = self.xp.int32 if bound < 2.0**31 else self.xp.int64  # twice as fast where it holds every sum
+        return self.xp.astype(weighted_sum(self.kernels, members, w, narrow, bound), self.xp.int64, copy=False)
 
     def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
         """Add, or subtract, counters; see :meth:`hdc.VSA.join_tallies`."""

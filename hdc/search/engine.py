@@ -1,8 +1,8 @@
 """The engine under every index: codes, then estimates, then exact comparison, over snapshots that never change."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from hdc.search.live import positions_of
 from hdc.search.measures import Distances, Floats, Ids, nearest_of
 from hdc.search.once import BuildLock
 from hdc.search.options import Options
+from hdc.search.partition import FEW_ROWS
 from hdc.search.searcher import Prepared, Searcher
 from hdc.store import Snapshot, Store
 
@@ -19,8 +20,7 @@ Exact = Callable[[Snapshot, Ids], Floats]
 """Compares candidates: takes a snapshot and (q, c) positions in it, -1 for none; returns (q, c) float32 distances."""
 
 
-@dataclass(frozen=True)
-class Search:
+class Search(NamedTuple):
     """One search, on what its snapshot holds from beginning to end.
 
     Attributes
@@ -40,6 +40,11 @@ class Search:
     candidates: int
     options: Options
     allowed: Ids | None
+
+    @property
+    def among_few(self) -> bool:
+        """Whether only few rows are allowed, which are found wherever they are."""
+        return self.allowed is not None and len(self.allowed) <= FEW_ROWS
 
     def run(self, queries: Any, exact: Exact | None = None) -> tuple[Distances, Ids]:
         """Return distances and ids as :meth:`Prepared.search`, in the order of the exact step if there is one.

@@ -1,19 +1,25 @@
 """Searches of RaBitQ codes, in all rows or in the lists nearest to a query, by estimated dot products."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import FileFormatError, ParameterError
-from hdc.kernels import CodeLists, ListKernels
-from hdc.search.codes import CODES, joined
+from hdc.kernels import CodeLists, EstimatePart, EstimatePlan, EstimateSearch, ListKernels
+from hdc.search.codes import CODES, joined, mask
 from hdc.search.measures import Distances, Floats, Ids
-from hdc.search.options import FlatOptions, IVFOptions
+from hdc.search.options import FlatOptions, IVFOptions, Options
 from hdc.search.partition import Grouping, Partition
+from hdc.search.reranking import ORIGINALS
 from hdc.store import Snapshot
 from hdc.words import Words
+
+CHECKED_AT_ONCE = 1 << 26
+"""Originals of up to so many bytes (64 MiB) are compared with their checksums when the first search is prepared: in
+milliseconds, and no search has to look whether its own were."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +70,27 @@ class EstimateModel(Protocol):
         """Return the list of each code; raises ParameterError if there is no such list."""
 
     def asked(self, queries: Floats, probes: int) -> Asked:
-        """Return (q, d) queries as the kernels take them."""
+        """Return (q, d) queries of length 1 as the kernels take them."""
+
+    def plan(self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None) -> EstimatePlan:
+        """Return what searches in one go read."""
 
 
 class Estimates:
     """The searcher of RaBitQ codes: a query is rounded to integers of four bits, as in the paper.
 
-    Queries are (q, d) float32 arrays, and distances one minus the estimated dot product.
+    Queries are (q, d) float32 arrays of length 1, and distances one minus the estimated dot product.
+
+    Parameters
+    ----------
+    model : EstimateModel
+    kernels : ListKernels
+    originals : bool
+        Whether the store has int8 originals, which searches in one go end with.
     """
 
-    def __init__(self, model: EstimateModel, kernels: ListKernels) -> None:
-        self.model, self._kernels = model, kernels
+    def __init__(self, model: EstimateModel, kernels: ListKernels, originals: bool = False) -> None:
+        self.model, self._kernels, self._originals = model, kernels, originals
         self.kind = "ivf" if model.lists_ > 1 else "flat"
 
     def prepared(self, snapshot: Snapshot, previous: "EstimateRows | None") -> "EstimateRows":
@@ -97,18 +113,70 @@ class Estimates:
             return self._kernels.code_lists(self.model.signs(own), known.scale, known.offset, starts)
 
         before = None if previous is None else previous.partition
-        grouping = Grouping(snapshot, self.model.lists_, cells, hold)
-        return EstimateRows(snapshot, self.model, Partition.of(grouping, before))
+        partition = Partition.of(Grouping(snapshot, self.model.lists_, cells, hold), before)
+        parts = [EstimatePart(part.held, part.rows, part.ids) for part in partition.parts]
+        originals = snapshot.raw(ORIGINALS) if self._originals else None
+        if originals is not None and originals.nbytes <= CHECKED_AT_ONCE:
+            snapshot.check(ORIGINALS)
+        whole = self._kernels.estimate_search(self.model.plan(parts, originals))
+        return EstimateRows(snapshot, self.model, partition, whole, originals is None or snapshot.checked(ORIGINALS))
 
 
 @dataclass(frozen=True, eq=False)
 class EstimateRows:
-    """A snapshot prepared for search by estimates."""
+    """A snapshot prepared for search by estimates.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+    model : EstimateModel
+    partition : Partition
+    whole : EstimateSearch
+        Of all rows.
+    sound : bool
+        Whether all originals were compared with their checksums, or there are none.
+    """
 
     snapshot: Snapshot
     model: EstimateModel
     partition: Partition
+    whole: EstimateSearch
+    sound: bool
     dtype = np.float32
+
+    def find(
+        self, queries: npt.NDArray[Any], k: int, candidates: int, options: Options, allowed: Ids | None
+    ) -> tuple[Floats, Ids]:
+        """Search for a few queries in one call, from the floats to the exact order by int8 originals.
+
+        Parameters
+        ----------
+        queries : (q, d) float array
+            Of any length.
+        k, candidates, options, allowed
+            As :class:`hdc.search.engine.Search` has them; k is at least 1.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending: cosines, or estimates where no originals are kept; -inf where no row was found.
+        ids : (q, k) int64 array
+
+        Raises
+        ------
+        ParameterError
+            If a query holds NaN or infinity.
+        FileFormatError
+            If an original is damaged.
+        """
+        probes = options.probes if isinstance(options, IVFOptions) else 1
+        there = None if allowed is None else mask(allowed, self.snapshot.count)
+        if self.sound:
+            return self.whole.search(queries, k, probes, candidates, there)
+        read = np.empty((len(queries), candidates), dtype=np.int64)
+        found = self.whole.search(queries, k, probes, candidates, there, read)
+        self.snapshot.check(ORIGINALS, read[read >= 0])
+        return found
 
     def search(
         self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
@@ -120,5 +188,6 @@ class EstimateRows:
         found = []
         for part in parts:
             scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, part.ids, k)
-            found.append((1 - scores, ids))
-        return found[0] if len(found) == 1 else joined(found, k)
+            found.append((-scores, ids))
+        less, ids = found[0] if len(found) == 1 else joined(found, k)  # by estimates, of which 1 - x rounds
+        return 1 + less, ids

@@ -12,7 +12,7 @@ from hdc import checks
 from hdc.errors import ParameterError
 from hdc.search.live import live
 from hdc.search.measures import Ids
-from hdc.store import Store
+from hdc.store import Snapshot, Store
 
 
 class Index(ABC):
@@ -152,8 +152,19 @@ class Index(ABC):
     # ------------------------------------------------------------------ files
 
     def refresh(self) -> bool:
-        """Go on to what a writer has changed since; return whether it did."""
-        return self.store.refresh()
+        """Go on to what a writer has changed since; return whether it did.
+
+        Raises
+        ------
+        ConflictError
+            If the index was built anew with other settings; what the reader sees stays as it was.
+        FileFormatError, OSError
+            If the index is damaged or cannot be read.
+        """
+        return self.store.refresh(self._check_settings)
+
+    def _check_settings(self, snapshot: Snapshot) -> None:  # noqa: B027 - an index may have none
+        """Raise ConflictError if this object cannot read a later snapshot."""
 
     def verify(self) -> None:
         """Check every byte.

@@ -100,34 +100,36 @@ def options_of(kind: str, options: Options | None = None, **given: Any) -> Optio
     >>> options_of("ivf", probes=4, effort=None)
     IVFOptions(probes=4, candidates=None)
     """
-    named = [(name, value) for name, value in given.items() if value is not None]
+    try:
+        return _kept(kind, options, **given)
+    except TypeError:  # a value that cannot be hashed, such as a list: no integer
+        return _checked(kind, options, **given)
+
+
+def _checked(kind: str, options: Options | None, **given: Any) -> Options:
+    named = {name: value for name, value in given.items() if value is not None}
     if options is None:
-        return _named(kind, named)
+        return _of_kind(kind, named)
     expected = OPTIONS[kind]
     if type(options) is not expected:
         raise ParameterError(f"an index of kind {kind!r} is searched with {expected.__name__}, not {options!r}")
     if named:
-        raise ParameterError(f"give {named[0][0]}= or options=, not both; options={options!r} has all of them")
+        name = next(iter(named))
+        raise ParameterError(f"give {name}= or options=, not both; options={options!r} has all of them")
     return options
 
 
-@lru_cache(maxsize=256, typed=True)
-def _of_kind(kind: str, *named: Any) -> Options:
-    """Return options from names and values in turn; kept, because a server asks for the same ones again and again."""
-    values = dict(zip(named[::2], named[1::2], strict=True))
+_kept = lru_cache(maxsize=256, typed=True)(_checked)
+"""A server asks for the same options again and again."""
+
+
+def _of_kind(kind: str, named: dict[str, Any]) -> Options:
     own = [field.name for field in fields(OPTIONS[kind])]
-    for name in values:
+    for name in named:
         if name not in own:
             kinds = [repr(other) for other, options in OPTIONS.items() if name in {f.name for f in fields(options)}]
             raise ParameterError(
                 f"{name}= is an option of kind {' and '.join(kinds)}; the index is of kind {kind!r}, which has "
                 + " and ".join(f"{option}=" for option in own)
             )
-    return OPTIONS[kind](**values)
-
-
-def _named(kind: str, named: list[tuple[str, int]]) -> Options:
-    try:
-        return _of_kind(kind, *(part for item in named for part in item))
-    except TypeError:  # a value that cannot be hashed, such as a list: no integer
-        return OPTIONS[kind](**dict(named))
+    return OPTIONS[kind](**named)

@@ -106,12 +106,16 @@ class Checked:
             right = self._right = np.concatenate([right, np.zeros(len(sums) - len(right), np.int64)])
         asked = np.arange(self.whole // BLOCK, len(sums)) if blocks is None else blocks
         needed = np.minimum(length - asked * BLOCK, BLOCK)
-        for block in asked[right[asked] < needed].tolist():
+        new = asked[right[asked] < needed]
+        if not len(new):
+            return
+        for block in new.tolist():
             part = content[block * BLOCK : (block + 1) * BLOCK]
             if digest(part.data) != int(sums[block]):
                 raise damaged_block(name, block)
             right[block] = len(part)
-        if blocks is None:
+        rest = np.arange(self.whole // BLOCK, len(sums))
+        if (right[rest] >= np.minimum(length - rest * BLOCK, BLOCK)).all():
             self.whole = max(self.whole, length)
 
 

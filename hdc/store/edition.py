@@ -16,7 +16,7 @@ from hdc.store.growing import DiskBytes, Growing, MemoryBytes
 from hdc.store.log import Log
 from hdc.store.lookup import Lookup
 from hdc.store.snapshot import Rows, Snapshot
-from hdc.store.state import DEAD, IDS, TABLE, TEXTS, Extent, State, damaged, new_edition
+from hdc.store.state import DEAD, IDS, ROW_BYTES, TABLE, TEXTS, Extent, State, damaged, new_edition
 
 MEMORY = "memory"
 """What messages call the place of a store that has no folder."""
@@ -67,8 +67,12 @@ class Edition:
             last = Log(folder / log.NAME, records[-1], records[0].end)
         edition = cls(folder, int(folder.name), state, last)
         edition._sealed, edition._renew = sealed, writable and not sealed
-        if writable:
+        if isinstance(last, Log):
             edition._clear()
+            if not sealed:  # what a killed writer wrote last counts from now on, and need not be durable
+                last.sync()
+                edition.name_unsynced(folder.parent)
+                edition.name_unsynced(folder)
         return edition
 
     @property
@@ -105,6 +109,8 @@ class Edition:
         for name, file in self._files.items():
             file.cut(self.state.extent(name).length)
         with contextlib.suppress(OSError):
+            for name in {*self.state.columns, *ROW_BYTES} - self._files.keys():
+                disk.unlink(self.folder / name)
             for path in self.folder.glob(f".{log.NAME}.*.tmp"):
                 disk.unlink(path)
 
@@ -270,10 +276,23 @@ class Edition:
             if self._renew or not self._log.single:
                 self._renew = False
                 self.checkpoint()
-            if not self._sealed and not self.unsynced:
+            if not self._sealed and not self.unsynced and self._exact():
                 layout.write_seal(self.folder, self._log.last)
                 self._sealed = True
         self._log.close()
+
+    def _exact(self) -> bool:
+        """Return whether files have, durably, the bytes that count and no more; the disk may have refused to cut them.
+
+        Raises
+        ------
+        OSError
+            If one that was cut cannot be synced.
+        """
+        for file in self._files.values():
+            file.sync_cut()
+        sizes = ((self.state.extent(name).length, file.size()) for name, file in self._files.items())
+        return all(length == size for length, size in sizes)
 
     def abandon(self) -> None:
         """Close the log and leave everything as it is."""
@@ -311,10 +330,10 @@ class Change:
 
     def extend(self, name: str, *parts: Any) -> None:
         """Write bytes behind the end of a file."""
-        extent, file = self.state.extent(name), self._edition._file(name)
-        parts = tuple(memoryview(part).cast("B") for part in parts if len(memoryview(part).cast("B")))
+        parts = tuple(part for part in (memoryview(part).cast("B") for part in parts) if len(part))
         if not parts:
             return
+        extent, file = self.state.extent(name), self._edition._file(name)
         length = extent.length
         for part in parts:
             file.write(length, part)

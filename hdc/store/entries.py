@@ -13,6 +13,8 @@ ENTRY = np.dtype([("start", "<u8"), ("hash", "<u8"), ("key", "<u4"), ("source", 
 """A row of the table: where its bytes begin, the hash of its key, and the lengths of key, source and document, which
 lie one after the other. A length is one more than it says, and 0 where there is no such text."""
 
+PARTS = ("key", "source", "document")
+
 Entry = tuple[str | None, bytes | None, str | None]
 """Key, document and source of a row."""
 
@@ -53,7 +55,7 @@ def encoded(
         table["hash"] = [0 if key is None else digest(key) for key in texts["key"]]
     if not any(table[name].any() for name in texts):
         return None
-    total = lengths(table).sum(axis=1)
+    total = sizes(table)
     table["start"] = np.cumsum(total) - total
     return Entries(table, b"".join(value for row in zip(*parts, strict=True) for value in row if value is not None))
 
@@ -62,45 +64,61 @@ def _bytes(values: Sequence[str | None] | None) -> list[bytes | None] | None:
     return None if values is None else [None if value is None else value.encode() for value in values]
 
 
-def lengths(table: Table) -> Ints:
-    """Return the bytes of key, source and document: ``(n, 3)``."""
-    said = np.stack([table[name].astype(np.int64) for name in ("key", "source", "document")], axis=1)
-    found: Ints = np.maximum(said - 1, 0)
+def borders(table: Table) -> Ints:
+    """Return where key, source and document begin and the last ends: ``(n, 4)``."""
+    found = np.empty((len(table), 4), np.int64)
+    found[:, 0] = table["start"]
+    for i, name in enumerate(PARTS):
+        said = table[name].astype(np.int64)
+        np.add(found[:, i], said - (said != 0), out=found[:, i + 1])
     return found
 
 
-def wrong(table: Table, length: int) -> npt.NDArray[np.bool_]:
-    """Return which entries of a table lie, in part, outside the ``length`` bytes of texts."""
-    fits = (table["start"] <= length) & (table["document"] <= length + 1)
-    starts = np.where(fits, table["start"], 0).astype(np.int64)
-    outside: npt.NDArray[np.bool_] = ~fits | (starts + lengths(table).sum(axis=1) > length)
-    return outside
+def sizes(table: Table) -> Ints:
+    """Return the bytes of key, source and document together: ``(n,)``."""
+    lines = borders(table)
+    found: Ints = lines[:, 3] - lines[:, 0]
+    return found
 
 
-def part(table: Table, name: str, texts: Bytes) -> list[bytes | None]:
+def outside(lines: Ints, length: int) -> bool:
+    """Return whether any of the texts between borders is not within ``length`` bytes, or is less than empty."""
+    start, _, last, end = lines.T
+    return bool(((start < 0) | (last < start) | (end < last) | (end > length)).any())
+
+
+def part(table: Table, lines: Ints, name: str, texts: Bytes) -> list[bytes | None]:
     """Return the bytes of the ``"key"``, ``"source"`` or ``"document"`` of each row, None where there is none."""
-    start, stop = span(table, name)
-    there = (table[name] > 0).tolist()
+    own = PARTS.index(name)
+    rows = zip(lines[:, own].tolist(), lines[:, own + 1].tolist(), (table[name] > 0).tolist(), strict=True)
     content = texts.data
-    return [
-        bytes(content[a:b]) if some else None for a, b, some in zip(start.tolist(), stop.tolist(), there, strict=True)
-    ]
+    return [bytes(content[a:b]) if there else None for a, b, there in rows]
 
 
-def span(table: Table, name: str) -> tuple[Ints, Ints]:
-    """Return where a part of each row begins and ends."""
-    own = {"key": 0, "source": 1, "document": 2}[name]
-    size = lengths(table)
-    start = table["start"].astype(np.int64) + size[:, :own].sum(axis=1)
-    return start, start + size[:, own]
+def decoded(table: Table, lines: Ints, name: str, texts: Bytes) -> list[str | None]:
+    """Return the ``"key"`` or ``"source"`` of each row, None where there is none.
+
+    Raises
+    ------
+    UnicodeDecodeError
+        If one is no UTF-8.
+    """
+    own = PARTS.index(name)
+    start, size = lines[:, own], lines[:, own + 1] - lines[:, own]
+    ends = np.cumsum(size)
+    begins = ends - size
+    joined = texts[np.repeat(start - begins, size) + np.arange(ends[-1] if len(ends) else 0)].tobytes()
+    text = joined.decode()
+    rows = zip(begins.tolist(), ends.tolist(), (table[name] > 0).tolist(), strict=True)
+    if len(text) == len(joined):  # a character is a byte: decoded at once
+        return [text[a:b] if there else None for a, b, there in rows]
+    return [joined[a:b].decode() if there else None for a, b, there in rows]
 
 
-def gathered(table: Table, texts: Bytes) -> Entries:
+def gathered(table: Table, lines: Ints, texts: Bytes) -> Entries:
     """Return the entries of some rows of a store, as a copy that begins at 0."""
-    size = lengths(table).sum(axis=1)
-    starts = table["start"].astype(np.int64)
     content = texts.data
-    parts: list[Any] = [content[a:b] for a, b in zip(starts.tolist(), (starts + size).tolist(), strict=True)]
-    moved = table.copy()
+    parts: list[Any] = [content[a:b] for a, b in lines[:, [0, 3]].tolist()]
+    moved, size = table.copy(), lines[:, 3] - lines[:, 0]
     moved["start"] = np.cumsum(size) - size
     return Entries(moved, b"".join(parts))

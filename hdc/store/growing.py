@@ -37,8 +37,16 @@ class Growing(ABC):
         """Wait until what was written is durable."""
 
     @abstractmethod
+    def size(self) -> int:
+        """Return the bytes that take space, committed or not."""
+
+    @abstractmethod
     def cut(self, length: int) -> None:
         """Drop what lies behind, if that can be done; it is of no use to anyone."""
+
+    @abstractmethod
+    def sync_cut(self) -> None:
+        """Wait until what :meth:`cut` dropped is gone for good."""
 
 
 class MemoryBytes(Growing):
@@ -67,8 +75,15 @@ class MemoryBytes(Growing):
     def sync(self) -> None:
         """Leave it: memory lasts as long as it can."""
 
+    def size(self) -> int:
+        """Return the bytes of the buffer."""
+        return len(self._buffer)
+
     def cut(self, length: int) -> None:
         """Leave the buffer: what lies behind is overwritten by the next write."""
+
+    def sync_cut(self) -> None:
+        """Leave it, as :meth:`sync` does."""
 
 
 class DiskBytes(Growing):
@@ -85,6 +100,7 @@ class DiskBytes(Growing):
         self.path, self._file = path, -1
         self._file = disk.open_file(path, write=writable)
         self._mapped = EMPTY
+        self._cut = False
 
     def view(self, length: int) -> Bytes:
         """Return the first bytes, memory-mapped.
@@ -115,12 +131,23 @@ class DiskBytes(Growing):
     def sync(self) -> None:
         """Wait until the disk has the file."""
         disk.sync(self._file)
+        self._cut = False
+
+    def size(self) -> int:
+        """Return the bytes of the file."""
+        return disk.size(self._file)
 
     def cut(self, length: int) -> None:
         """Shorten the file, if it is longer."""
         with contextlib.suppress(OSError):
             if disk.size(self._file) > length:
+                self._cut = True
                 disk.truncate(self._file, length)
+
+    def sync_cut(self) -> None:
+        """Sync the file, if it was cut."""
+        if self._cut:
+            self.sync()
 
     def __del__(self) -> None:
         if self._file >= 0:

@@ -17,18 +17,9 @@ READ = 10_000
 """Rows whose texts are read at a time."""
 
 
-def damage(snapshot: Snapshot, folder: Path | None) -> Iterator[str]:
-    """Yield what is wrong with what a snapshot shows.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-        Stays as it is, whatever a writer has done meanwhile.
-    folder : Path or None
-        Of its edition, None if that is in memory, or no longer the current one: then its log is gone.
-    """
-    found = [*_log_damage(snapshot.state, folder)] if folder is not None else []
-    found += _block_damage(snapshot)
+def damage(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what is wrong with the files that a snapshot shows; it stays as it is."""
+    found = list(_block_damage(snapshot))
     if not found:
         try:
             found += _sense(snapshot)
@@ -37,7 +28,8 @@ def damage(snapshot: Snapshot, folder: Path | None) -> Iterator[str]:
     yield from found
 
 
-def _log_damage(state: State, folder: Path) -> Iterator[str]:
+def log_damage(state: State, folder: Path) -> Iterator[str]:
+    """Yield what is wrong with the log of an edition, of which a state is known."""
     try:
         sealed, records = layout.read_log(folder)
         latest = log.states(folder / log.NAME, records, None)
@@ -46,10 +38,17 @@ def _log_damage(state: State, folder: Path) -> Iterator[str]:
         return
     if not latest.follows(state):
         yield f"{folder}: its log ends at transaction {latest.generation}, and {state.generation} is known"
-    for name in (*latest.columns, *ROW_BYTES) if sealed else ():
-        path, length = folder / name, latest.extent(name).length
-        if (size := path.stat().st_size if path.exists() else 0) != length:
-            yield f"{path}: it has {size} bytes instead of {length}"
+    if not sealed:
+        return
+    sizes = {name: _size(folder / name) for name in (*latest.columns, *ROW_BYTES)}
+    if layout.read_seal(folder) is not None:  # no writer has begun meanwhile
+        for name, size in sizes.items():
+            if size != latest.extent(name).length:
+                yield f"{folder / name}: it has {size} bytes instead of {latest.extent(name).length}"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _block_damage(snapshot: Snapshot) -> Iterator[str]:

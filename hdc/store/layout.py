@@ -81,7 +81,7 @@ def mark(folder: Path) -> tuple[int, ...]:
     """Return what changes when another edition is made the current one; nothing if there is none."""
     try:
         found = (folder / CURRENT).stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
     return found.st_ino, found.st_mtime_ns, found.st_size
 

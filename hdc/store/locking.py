@@ -8,8 +8,6 @@ import time
 import weakref
 from pathlib import Path
 
-from filelock import lock_descriptor, unlock_descriptor
-
 from hdc.errors import UnsupportedError
 from hdc.store import disk
 
@@ -71,6 +69,8 @@ class WriterLock:
         if self._file >= 0:
             with contextlib.suppress(OSError):
                 disk.truncate(self._file, 0)
+            from filelock import unlock_descriptor
+
             with contextlib.suppress(OSError):
                 unlock_descriptor(self._file)
         self._drop()
@@ -87,6 +87,8 @@ class WriterLock:
 
 
 def _locked(descriptor: int, folder: Path) -> bool:
+    from filelock import lock_descriptor  # here, because readers need it not
+
     try:
         return lock_descriptor(descriptor, blocking=False)
     except OSError as error:

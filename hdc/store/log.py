@@ -231,7 +231,7 @@ class Log:
         try:
             if disk.size(self._file) > last.end:
                 disk.truncate(self._file, last.end)
-                disk.sync(self._file)
+                self.sync()
         except BaseException:
             self.close()
             raise
@@ -310,6 +310,10 @@ class Log:
                 self.unknown = False
             raise
         self.unknown = False
+
+    def sync(self) -> None:
+        """Wait until the disk has the file."""
+        disk.sync(self._file)
 
     def reopen(self) -> None:
         """Open the file again after :meth:`close`."""

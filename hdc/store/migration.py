@@ -1,5 +1,6 @@
 """From an older format to that of this release."""
 
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,7 +17,11 @@ def migrate(folder: Path, kind: str, version: int, edition: Path) -> Path:
     """Bring an edition to the format of this release; return the new one."""
     while version < layout.FORMAT:
         following = layout.new_edition(folder, int(edition.name))
-        MIGRATIONS[version](edition, following)
+        try:
+            MIGRATIONS[version](edition, following)
+        except BaseException:
+            shutil.rmtree(following, ignore_errors=True)
+            raise
         edition, version = following, version + 1
     layout.write_current(folder, kind, edition)
     return edition

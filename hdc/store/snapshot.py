@@ -126,6 +126,10 @@ class Snapshot:
             self._check_range(positions)
         self._check_rows(name, positions)
 
+    def checked(self, name: str) -> bool:
+        """Return whether all rows of a column were compared with their checksums: :meth:`check` then does nothing."""
+        return not self._unchecked(name)
+
     def _check_range(self, positions: Ints) -> None:
         if len(positions):
             least, most = int(positions.min()), int(positions.max())
@@ -152,12 +156,14 @@ class Snapshot:
 
     def _unchecked(self, name: str) -> bool:
         length = self.state.extent(name).length
-        return length > 0 and self.files[name].checked.whole < length
+        if length == 0 or isinstance(self.files.get(name), MemoryBytes):
+            return False
+        return self.files[name].checked.whole < length
 
     def _check_blocks(self, name: str, blocks: Ints | None) -> None:
-        file = self.files.get(name)
-        if self._unchecked(name) and file is not None and not isinstance(file, MemoryBytes):
-            file.checked.check(self._view(name), self.state.extent(name).sums, f"{self.place}/{name}", blocks)
+        if self._unchecked(name):
+            sums = self.state.extent(name).sums
+            self.files[name].checked.check(self._view(name), sums, f"{self.place}/{name}", blocks)
 
     def _whole(self, name: str, dtype: npt.DTypeLike) -> Rows:
         """Return one of the files beside the columns, all of it checked."""
@@ -233,35 +239,30 @@ class Snapshot:
 
     def entries(self, positions: npt.ArrayLike) -> list[Entry]:
         """Return key, document and source of rows; None for what they do not have."""
-        table, texts = self._entries(positions, "key", "document")
-        keys, sources = (self._decoded(entry_codec.part(table, name, texts)) for name in ("key", "source"))
-        return list(zip(keys, entry_codec.part(table, "document", texts), sources, strict=True))
+        found = self._entries(positions, "key", "document")
+        return list(zip(self._decoded("key", found), self._part(found), self._decoded("source", found), strict=True))
 
     def keys(self, positions: npt.ArrayLike) -> list[str | None]:
         """Return the keys of rows; None where there is none."""
-        table, texts = self._entries(positions, "key", "key")
-        return self._decoded(entry_codec.part(table, "key", texts))
+        return self._decoded("key", self._entries(positions, "key", "key"))
 
     def documents(self, positions: npt.ArrayLike) -> list[bytes | None]:
         """Return the documents of rows; None where there is none."""
-        table, texts = self._entries(positions, "document", "document")
-        return entry_codec.part(table, "document", texts)
+        return self._part(self._entries(positions, "document", "document"))
 
     def sources(self, positions: npt.ArrayLike) -> list[str | None]:
         """Return the sources of rows; None where there is none."""
-        table, texts = self._entries(positions, "source", "source")
-        return self._decoded(entry_codec.part(table, "source", texts))
+        return self._decoded("source", self._entries(positions, "source", "source"))
 
     def raw_entries(self, positions: npt.ArrayLike) -> entry_codec.Entries | None:
         """Return the entries of rows as a store has them, to write them elsewhere; None if all are empty."""
-        table, texts = self._entries(positions, "key", "document")
-        found = entry_codec.gathered(table, texts)
-        return found if any(table[name].any() for name in ("key", "source", "document")) else None
+        table, lines, texts = self._entries(positions, "key", "document")
+        there = any(table[name].any() for name in entry_codec.PARTS)
+        return entry_codec.gathered(table, lines, texts) if there else None
 
     def text_bytes(self, positions: Ints) -> Ints:
         """Return the bytes of key, source and document of rows: ``(n,)``."""
-        size: Ints = entry_codec.lengths(self.table(positions)).sum(axis=1)
-        return size
+        return entry_codec.sizes(self.table(positions))
 
     def find(self, key: str) -> int | None:
         """Return the position of the row with a key, or None."""
@@ -308,20 +309,25 @@ class Snapshot:
         table: Table = self._view(TABLE).view(ENTRY)[positions]
         return table
 
-    def _entries(self, positions: npt.ArrayLike, first: str, last: str) -> tuple[Table, Bytes]:
-        """Return the table's rows, and the texts, of which the parts from the first to the last are checked."""
+    def _entries(self, positions: npt.ArrayLike, first: str, last: str) -> tuple[Table, Ints, Bytes]:
+        """Return the table's rows, their borders and the texts, checked from the first part to the last."""
         table = self.table(np.asarray(positions, np.int64))
-        texts = self._view(TEXTS)
-        if entry_codec.wrong(table, len(texts)).any():
+        lines, texts = entry_codec.borders(table), self._view(TEXTS)
+        if entry_codec.outside(lines, len(texts)):
             raise self._damaged(TABLE, "it points outside the texts")
         if self._unchecked(TEXTS):
-            starts, stops = entry_codec.span(table, first)[0], entry_codec.span(table, last)[1]
-            self._check_blocks(TEXTS, blocks_of(starts, stops))
-        return table, texts
+            begin, end = entry_codec.PARTS.index(first), entry_codec.PARTS.index(last) + 1
+            self._check_blocks(TEXTS, blocks_of(lines[:, begin], lines[:, end]))
+        return table, lines, texts
 
-    def _decoded(self, texts: list[bytes | None]) -> list[str | None]:
+    def _part(self, found: tuple[Table, Ints, Bytes]) -> list[bytes | None]:
+        table, lines, texts = found
+        return entry_codec.part(table, lines, "document", texts)
+
+    def _decoded(self, name: str, found: tuple[Table, Ints, Bytes]) -> list[str | None]:
+        table, lines, texts = found
         try:
-            return [None if text is None else text.decode() for text in texts]
+            return entry_codec.decoded(table, lines, name, texts)
         except UnicodeDecodeError as error:
             raise self._damaged(TEXTS, str(error)) from None
 

@@ -34,6 +34,9 @@ class Extent:
     sums: Sums = field(default_factory=lambda: NO_SUMS)
 
 
+NOTHING = Extent()
+
+
 @dataclass(frozen=True, eq=False)
 class State:
     """A state of a store.
@@ -66,7 +69,7 @@ class State:
 
     def extent(self, name: str) -> Extent:
         """Return how far a file counts."""
-        return self.extents.get(name, Extent())
+        return self.extents.get(name, NOTHING)
 
     @property
     def dead(self) -> int:

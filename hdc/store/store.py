@@ -26,7 +26,6 @@ from hdc.store import disk, entries, integrity, layout
 from hdc.store.edition import Edition
 from hdc.store.entries import Entries, Entry
 from hdc.store.locking import WriterLock
-from hdc.store.migration import migrate
 from hdc.store.snapshot import Mask, Rows, Snapshot
 from hdc.store.state import DTYPES, MOST, State, column_name
 
@@ -151,6 +150,8 @@ class Store:
         try:
             version, current = layout.read_current(folder, kind)
             if version < layout.FORMAT:
+                from hdc.store.migration import migrate  # loads SQLite
+
                 current = migrate(folder, kind, version, current)
             edition = Edition.open(current, writable=True)
             layout.remove_leftovers(folder, current)
@@ -317,10 +318,15 @@ class Store:
         row = snapshot.find(key)
         return None if row is None else int(snapshot.ids[row])
 
-    def refresh(self) -> bool:
+    def refresh(self, check: Callable[[Snapshot], None] | None = None) -> bool:
         """Go on to the latest state; return whether it is another one.
 
         A reader sees changes by this call alone. A writer, who makes them, and a store in memory have nothing to do.
+
+        Parameters
+        ----------
+        check : function of a Snapshot, optional
+            Raises an error if the state is one that the caller cannot go on to.
 
         Raises
         ------
@@ -331,11 +337,21 @@ class Store:
             return False
         with self._changing:
             seen = self.generation
-            if layout.mark(self._folder) == self._mark:
-                self._edition = self._opened().refresh()
-            else:
-                self._mark, self._edition = _current(self._folder, self.kind)
+            mark, latest = self._latest(self._folder)
+            if check is not None:
+                check(latest.snapshot)
+            self._mark, self._edition = mark, latest
             return self.generation != seen
+
+    def _latest(self, folder: Path) -> tuple[tuple[int, ...], Edition]:
+        """Return the mark and the edition that a reader goes on to."""
+        if (mark := layout.mark(folder)) == self._mark:
+            try:
+                return mark, self._opened().refresh()
+            except FileNotFoundError as error:
+                if layout.mark(folder) == mark:
+                    raise _incomplete(folder, error) from error
+        return _current(folder, self.kind)
 
     # ------------------------------------------------------------------ writing
 
@@ -394,15 +410,29 @@ class Store:
             ids = np.array([-1 if row is None else own[row] for row in held], dtype=np.int64)
             return edition.write(rows, found, ids, [row for row in held if row is not None])
 
-    def replace(self, ids: npt.ArrayLike, arrays: Mapping[str, npt.ArrayLike]) -> None:
-        """Replace the columns of rows, which keep ids, keys, documents and sources; raises as :meth:`append`."""
+    def replace(
+        self,
+        ids: npt.ArrayLike,
+        arrays: Mapping[str, npt.ArrayLike],
+        documents: Sequence[bytes | None] | None = None,
+        sources: Sequence[str | None] | None = None,
+    ) -> None:
+        """Replace the columns of rows, which keep ids and keys, and, unless new ones are given, documents and sources.
+
+        Raises as :meth:`append`.
+        """
         with self._change() as edition:
             snapshot = edition.snapshot
             dying = snapshot.positions(ids)
             if len(np.unique(dying)) != len(dying):
                 raise ParameterError("an id is given twice")
-            rows = self._checked_rows(arrays, len(dying))
-            edition.write(rows, snapshot.raw_entries(dying), snapshot.ids[dying], dying.tolist())
+            if documents is None and sources is None:
+                rows, found = self._checked_rows(arrays, len(dying)), snapshot.raw_entries(dying)
+            else:
+                documents = snapshot.documents(dying) if documents is None else documents
+                sources = snapshot.sources(dying) if sources is None else sources
+                rows, found, _ = self._checked(arrays, snapshot.keys(dying), documents, sources)
+            edition.write(rows, found, snapshot.ids[dying], dying.tolist())
 
     def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
         """Remove rows by id, by key, or both; return how many.
@@ -506,11 +536,16 @@ class Store:
             If anything differs from what was written; the text says what.
         """
         edition = self._opened()
-        folder = edition.folder
-        if self._folder is not None:
-            _, current = layout.read_current(self._folder, self.kind)
-            folder = None if current != edition.folder else folder
-        found = list(integrity.damage(edition.snapshot, folder))
+        found = list(integrity.damage(edition.snapshot))
+        if self._folder is not None and edition.folder is not None:
+            mark = layout.mark(self._folder)
+            try:
+                layout.read_current(self._folder, self.kind)
+                if mark == self._mark:
+                    found = [*integrity.log_damage(edition.state, edition.folder), *found]
+            except FileNotFoundError as error:
+                if layout.mark(self._folder) == mark:  # else it has just been compacted, and its log is gone
+                    raise _incomplete(self._folder, error) from error
         if found:
             more = f" and {len(found) - 3} more" if len(found) > 3 else ""
             raise FileFormatError(f"the store is damaged: {'; '.join(found[:3])}{more}; restore it from a copy")
@@ -576,12 +611,12 @@ def _begun(edition: Edition) -> Edition:
 def _current(folder: Path, kind: str) -> tuple[tuple[int, ...], Edition]:
     """Return the current edition, for reading, and the mark of the file that names it."""
     for attempt in range(layout.ATTEMPTS):
-        version, current = layout.read_current(folder, kind)
         mark = layout.mark(folder)
+        version, current = layout.read_current(folder, kind)
         if version < layout.FORMAT:
             raise FileFormatError(
                 f"{folder} has format {version}, and this release reads {layout.FORMAT}; "
-                "open it for writing once, which migrates it"
+                "open it for writing once, which migrates it (on the command line: compact)"
             )
         try:
             edition = Edition.open(current, writable=False)

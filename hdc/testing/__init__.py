@@ -1,7 +1,7 @@
 """The conformance suites, shipped so that third parties run them on their own models and backends.
 
 ``check_model`` holds a model to the laws of the algebra, ``check_backend`` every kernel of a backend to the NumPy
-reference.
+reference, ``check_index`` an index to a dict and a comparison with every row.
 
 >>> import hdc.testing
 >>> report = hdc.testing.check_model(hdc.create("MAP-I", 256))
@@ -12,17 +12,24 @@ True
 """
 
 from hdc.testing.backends import KernelError, check_backend
+from hdc.testing.index_cases import ROWS, IndexCase
+from hdc.testing.indexes import check_index, check_index_law, index_laws
 from hdc.testing.laws import ALARM, TOLERANCE, LawError, Outcome, assert_same, check_law, check_model, laws
 
 __all__ = [
     "ALARM",
+    "ROWS",
     "TOLERANCE",
+    "IndexCase",
     "KernelError",
     "LawError",
     "Outcome",
     "assert_same",
     "check_backend",
+    "check_index",
+    "check_index_law",
     "check_law",
     "check_model",
+    "index_laws",
     "laws",
 ]

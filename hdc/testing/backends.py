@@ -306,12 +306,11 @@ def _whole_searches(rng: np.random.Generator, dim: int, centroids: Array, ids: A
     lengths, queries = np.ones(8, np.float32), rng.standard_normal((5, dim), dtype=np.float32)
 
     def whole(kernels: ListKernels, codes: CodeLists) -> tuple[Array, ...]:
-        found: list[Array] = []
         directions, part = kernels.centroids(centroids[:8]), EstimatePart(codes, np.arange(len(ids)), ids)
-        for kept in (originals, None):
-            plan = EstimatePlan(rotation, directions, lengths, mean, [part], kept)
-            scores, best, read = kernels.estimate_search(plan).search(queries, 3, 6, 9)
-            found += scores, best, np.sort(read, axis=1)
-        return tuple(found)
+        plans = (EstimatePlan(rotation, directions, lengths, mean, [part], kept) for kept in (originals, None))
+        compared, estimated = (kernels.estimate_search(plan) for plan in plans)
+        read = np.empty((5, 9), dtype=np.int64)
+        found = *compared.search(queries, 3, 6, 9, None, read), *estimated.search(queries, 3, 6, 9)
+        return *found, np.sort(read, axis=1)
 
     return whole

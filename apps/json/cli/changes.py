@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hdc.apps.json.cli.options import INPUTS, add_inputs, limits_of, tell_rejected
-from hdc.apps.verbs import Application
+from hdc.apps.verbs import Application, backend_for
 
 if TYPE_CHECKING:
     from hdc.apps.json.index.index import JSONIndex
@@ -15,10 +15,18 @@ EXPORTED = 1 << 10
 """Documents that are written at a time."""
 
 
-def _open(path: str, writable: bool) -> "JSONIndex":
+def _open(path: str, writable: bool, backend: str) -> "JSONIndex":
     from hdc.apps.json.index.index import JSONIndex
 
-    return JSONIndex.open(path, writable=writable)
+    return JSONIndex.open(path, writable=writable, backend=backend)
+
+
+def opened(path: str) -> "JSONIndex":
+    """Open an index for one search."""
+    from hdc.apps.json.index.index import JSONIndex
+    from hdc.search.signs import PLANES
+
+    return JSONIndex.open(path, backend=backend_for(path, JSONIndex.KIND, PLANES))
 
 
 def _change(index: "JSONIndex", arguments: argparse.Namespace, replace: bool) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from hdc.apps import verbs
 from hdc.apps.json.cli import vector_commands as vector_command
-from hdc.apps.json.cli.changes import APPLICATION
+from hdc.apps.json.cli.changes import APPLICATION, opened
 from hdc.apps.json.cli.options import (
     INPUTS,
     add_encoder_options,
@@ -110,12 +110,11 @@ def run_index(arguments: argparse.Namespace) -> int:
 def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc json search``."""
     from hdc.apps.json.cli import display
-    from hdc.apps.json.index.index import JSONIndex
 
     if (arguments.query is None) == (arguments.like is None):
         raise ParameterError("give either a query or --like ID")
     query = None if arguments.query is None else _read_query(arguments.query)
-    with JSONIndex.open(arguments.index) as index:
+    with opened(arguments.index) as index:
         if arguments.like is None:
             found = index.search(query, arguments.k, where=arguments.where, missing=arguments.missing)
             hits = [hit for hit in found if hit.score > 0]

@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.index import Hit
-from hdc.apps.json.index.matcher import ABSENT, Reason
+from hdc.apps.json.index.matcher import Reason
 
 VALUE_WIDTH = 44
 """Characters of a value that are shown in a reason."""

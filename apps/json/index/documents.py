@@ -1,38 +1,40 @@
 """Documents of a store, parsed: those that were read last are held, within a bound."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
-from hdc.store import Store
+from hdc.search.measures import Ids
+from hdc.store import Snapshot
 
 HELD_BYTES = 1 << 23
 """Text of the documents that are held, which take about ten times as much in memory; then all are dropped."""
 
 
+class _Held:
+    """Documents of one edition by position, where they never change."""
+
+    def __init__(self, edition: int) -> None:
+        self.edition, self.bytes = edition, 0
+        self.documents: dict[int, Any] = {}
+
+
 class Documents:
-    """Read and parse documents; those held are dropped with every change of the store.
+    """Read and parse documents. Any number of threads may do so at once, each with its own snapshot."""
 
-    Parameters
-    ----------
-    store : Store
-    """
+    def __init__(self) -> None:
+        self._held = _Held(-1)
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._held: dict[int, Any] = {}
-        self._bytes, self._generation = 0, store.generation
-
-    def read(self, ids: Sequence[int]) -> list[Any]:
-        """Return the documents of some ids, which are shared with later calls: not to be changed."""
-        if self._bytes > HELD_BYTES or self._generation != self._store.generation:
-            self._held, self._bytes, self._generation = {}, 0, self._store.generation
+    def read(self, snapshot: Snapshot, positions: Ids) -> list[Any]:
+        """Return the documents of some rows, which are shared with later calls: not to be changed."""
         held = self._held
-        if missing := [number for number in ids if number not in held]:
-            for number, text in zip(missing, self._store.documents(missing), strict=True):
-                held[number] = parsed(text)
-                self._bytes += len(text or b"")
-        return [held[number] for number in ids]
+        if held.edition != snapshot.edition or held.bytes > HELD_BYTES:
+            held = self._held = _Held(snapshot.edition)
+        rows, known = positions.tolist(), held.documents
+        if missing := [row for row in rows if row not in known]:
+            for row, text in zip(missing, snapshot.documents(missing), strict=True):
+                known[row] = parsed(text)
+                held.bytes += len(text or b"")
+        return [known[row] for row in rows]
 
 
 def parsed(text: bytes | None) -> Any:

@@ -2,28 +2,36 @@
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.paths import any_position, parse_path, show_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
-from hdc.apps.json.index.candidates import FIRST, Scores, by_nearness
+from hdc.apps.json.index.candidates import FIRST, Asked, by_nearness
+from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.documents import Documents, parsed
-from hdc.apps.json.index.matcher import ABSENT, Matcher, Reason
+from hdc.apps.json.index.matcher import Matcher, Reason
+from hdc.apps.json.index.meaning import Meaning
 from hdc.apps.json.index.query import DEVIATIONS, Best, Missing, Question
-from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows
+from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
 from hdc.apps.json.index.where import Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import integer
-from hdc.errors import FileFormatError, ParameterError
+from hdc.errors import DimensionError, ParameterError
+from hdc.search.engine import Engine, Search
 from hdc.search.index import Index
-from hdc.store import Store
+from hdc.search.measures import Floats, Ids
+from hdc.search.options import FlatOptions
+from hdc.search.signs import Signs
+from hdc.store import Snapshot, Store
 
 STEP = 50
 """Documents that are compared before asking whether that is enough."""
@@ -139,21 +147,33 @@ class JSONIndex(Index):
             raise
         return index
 
-    def _begin(self, store: Store, string_encoder: StringEncoder | None, backend: str, device: str) -> None:
-        try:
-            self.encoder = JSONEncoder.from_json(store.meta["encoder"], string_encoder, backend=backend, device=device)
-            self.key: str | None = store.meta["key"]
-        except ParameterError:
-            raise
-        except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(f"the index is of another version ({error!r}); build it again") from error
-        self._store, self._documents = store, Documents(store)
-        self._values, self._bits = self.encoder.values, on_host(self.encoder.vsa).kernels.bits
+    def _begin(self, store: Store, *unsaved: Any) -> None:
+        self._unsaved = unsaved
+        self._known = Meaning.of(store.snapshot, *unsaved)
+        self._engine = Engine(store, Signs(on_host(self._known.encoder.vsa).kernels.bits, "scales"))
+        self._documents = Documents()
+
+    def _meaning(self, snapshot: Snapshot) -> Meaning:
+        """Return what the rows of a snapshot mean, which a reader may see change when the index was built anew."""
+        known = self._known
+        if not known.is_of(snapshot):
+            known = self._known = Meaning.of(snapshot, *self._unsaved)
+        return known
 
     @property
     def store(self) -> Store:
         """The rows."""
-        return self._store
+        return self._engine.store
+
+    @property
+    def encoder(self) -> JSONEncoder:
+        """What made the vectors."""
+        return self._meaning(self.store.snapshot).encoder
+
+    @property
+    def key(self) -> str | None:
+        """Where documents have their keys; None if they have none."""
+        return self._meaning(self.store.snapshot).key
 
     def filter(self, condition: Where) -> npt.NDArray[np.int64]:
         """Return the ids of the documents that pass, ascending.
@@ -202,7 +222,7 @@ class JSONIndex(Index):
         """Do as :meth:`add`, or with ``replace`` as :meth:`put`, and yield the ids of each batch when it is added."""
         if replace and self.key is None:
             raise ParameterError("put needs an index made with key=PATH, which says where documents have their keys")
-        for rows in encode_rows(self.encoder, documents, None if self.key is None else parse_path(self.key)):
+        for rows in self._rows_of(documents):
             yield self.append(rows, replace=replace)
 
     def append(self, rows: Rows, *, replace: bool = False) -> npt.NDArray[np.int64]:
@@ -215,37 +235,88 @@ class JSONIndex(Index):
             Whether a document replaces another one of its key; else that is an error.
         """
         if not replace or rows.keys is None:
-            return self._store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+            return self.store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
         last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
         keys = last.keys or []
-        ids = dict(zip(keys, self._store.put(last.arrays, keys, last.texts, last.sources).tolist(), strict=True))
+        ids = dict(zip(keys, self.store.put(last.arrays, keys, last.texts, last.sources).tolist(), strict=True))
         return np.array([ids[key] for key in rows.keys], dtype=np.int64)
+
+    def update(self, ids: npt.ArrayLike, documents: Iterable[Any]) -> None:
+        """Replace the documents of some ids, all of them or, after an error, none.
+
+        Parameters
+        ----------
+        ids : (n,) integers
+        documents : iterable of n JSON values or of :class:`Record`
+            With the keys that the documents of these ids have, where the index has keys.
+
+        Raises
+        ------
+        ParameterError
+            If there is no document of an id, one is given twice, a document is no JSON, or has another key.
+        DimensionError
+            If there are not as many documents as ids.
+        UnsupportedError
+            If the index is open for reading.
+        OSError
+            If the disk is full or fails.
+        """
+        numbers = checks.ids(ids).ravel()
+        self._check_ids(numbers)
+        rows = joined(self._rows_of(documents))
+        if len(rows.texts) != len(numbers):
+            raise DimensionError(f"there are {len(rows.texts)} documents for {len(numbers)} ids")
+        if rows.keys is not None:
+            for number, old, new in zip(numbers.tolist(), self.store.keys(numbers), rows.keys, strict=True):
+                if old != new:
+                    raise ParameterError(f"document {number} has the key {old!r}, and the new one {new!r}; put adds it")
+        if len(numbers):
+            self.store.replace(numbers, rows.arrays, rows.texts, rows.sources)
+
+    def _rows_of(self, documents: Iterable[Any]) -> Iterator[Rows]:
+        meaning = self._meaning(self.store.snapshot)
+        return encode_rows(meaning.encoder, documents, None if meaning.key is None else parse_path(meaning.key))
 
     def rows(self) -> int:
         """Return how many rows the store has, those of replaced and removed documents included."""
-        return len(self._store.ids())
+        return self.store.snapshot.count
 
-    def vectors(self, ids: Sequence[int]) -> Scores:
+    def vectors(self, ids: npt.ArrayLike) -> Floats:
         """Return the stored vectors of documents, rounded to float16 precision: ``(n, dim)`` float32."""
-        self._check_ids(ids)
-        return self._store.rows("vectors")[self._store.positions(ids)].astype(np.float32)
+        snapshot = self.store.snapshot
+        return snapshot.take("vectors", self._positions(snapshot, ids)).astype(np.float32)
 
     def source(self, number: int) -> str:
         """Return where a document was read, as :class:`Hit` says it; raises as :meth:`document`."""
-        self._check_ids([number])
-        return self._store.source(number) or ""
+        snapshot = self.store.snapshot
+        return snapshot.sources(self._positions(snapshot, [number]))[0] or ""
+
+    def _positions(self, snapshot: Snapshot, ids: npt.ArrayLike) -> Ids:
+        try:
+            return snapshot.positions(ids)
+        except ParameterError:
+            self._check_ids(ids)
+            raise
 
     def _document(self, text: bytes | None) -> Any:
         return parsed(text)
 
     # ------------------------------------------------------------------ search
 
-    def search(self, query: Any, k: int = 10, *, where: Where = None, missing: Missing = "ignore") -> list[Hit]:
+    def search(
+        self,
+        query: Any,
+        k: int = 10,
+        *,
+        where: Where = None,
+        missing: Missing = "ignore",
+        among: npt.ArrayLike | None = None,
+    ) -> list[Hit]:
         """Find the documents that hold most of what a (partial) document asks for.
 
         The score is the part of the query's weight that the document holds: 1.0 if everything asked for is
         there. What the query does not mention does not count, so neither does a document's size. The vectors
-        choose the candidates; the documents themselves decide (see :mod:`hdc.apps.json.index.matcher`).
+        choose the candidates; the documents themselves decide (see :mod:`hdc.apps.json.index.compiled_query`).
 
         Parameters
         ----------
@@ -257,6 +328,8 @@ class JSONIndex(Index):
             nearness until enough pass: all of them, if need be. A function must leave the documents as they are.
         missing : {"ignore", "count"}
             ``"count"`` divides by what the document has beyond the query, too: only an equal document has 1.0.
+        among : (m,) array of ids, optional
+            Find only these.
 
         Returns
         -------
@@ -265,71 +338,80 @@ class JSONIndex(Index):
         Raises
         ------
         ParameterError
-            If the query is no JSON or asks for nothing, a condition cannot be read, or k is below 1.
+            If the query is no JSON or asks for nothing, a condition cannot be read, k is below 1, or there is no
+            document of an id.
         """
-        question, accept = Question(query, self.encoder, missing, self._values), as_filter(where)
-        k = integer(k, "k", 1)
+        k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
+        snapshot = search.prepared.snapshot
+        meaning = self._meaning(snapshot)
+        question = Question(query, meaning.encoder, missing, meaning.values)
         best = Best(k, question.least)
-        scales = self._store.rows("scales")
-        ids = self._store.ids()
-        for rows, estimates in self._near(question.vector, question.estimate, 4 * max(k, question.least)):
-            likely = estimates + np.float32(DEVIATIONS) * question.deviation(scales[rows])
+        first = max(FIRST, 4 * max(k, question.least))
+        for rows, estimates in by_nearness(search, Asked(question.vector, question.estimate), first):
+            likely = estimates + np.float32(DEVIATIONS) * question.deviation(snapshot.take("scales", rows))
+            numbers = snapshot.ids[rows].tolist()
             for start in range(0, len(rows), STEP):
                 if best.enough(float(likely[start : start + STEP].max())):
                     break
-                numbers = ids[rows[start : start + STEP]].tolist()
-                documents = self._documents.read(numbers)
-                passed = [pair for pair in zip(documents, numbers, strict=True) if not accept or accept(pair[0])]
+                documents = self._documents.read(snapshot, rows[start : start + STEP])
+                tried = zip(documents, numbers[start : start + STEP], strict=True)
+                passed = [pair for pair in tried if not accept or accept(pair[0])]
                 question.prepare([document for document, _ in passed])
-                best.add([(question.score(document), number) for document, number in passed], len(numbers))
+                best.add([(question.score(document), number) for document, number in passed], len(documents))
             else:
                 continue
             break
-        return [self._hit(score, number, "coverage" if missing == "ignore" else "overlap") for score, number in best]
+        return _hits(snapshot, list(best), "coverage" if missing == "ignore" else "overlap")
 
-    def like(self, number: int, k: int = 10, *, where: Where = None) -> list[Hit]:
+    def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> list[Hit]:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.
+
+        Parameters
+        ----------
+        number : int
+            Its id.
+        k, where, among
+            As for :meth:`search`.
 
         Raises
         ------
         ParameterError
-            If there is no document of that id, a condition cannot be read, or k is below 1.
+            If there is no document of an id, a condition cannot be read, or k is below 1.
         """
-        vector = self._unit([self.document(number)])[0]
-        accept, ids, first = as_filter(where), self._store.ids(), 4 * integer(k, "k", 1)
-        hits: list[Hit] = []
-        for rows, cosines in self._near(vector, lambda dots, scales: dots / _positive(scales[:, LENGTH]), first):
-            for other, cosine in zip(ids[rows].tolist(), cosines.tolist(), strict=True):
-                if other != number and (accept is None or accept(self.document(other))):
-                    hits.append(self._hit(cosine, other, "cosine"))
-                if len(hits) == k:
-                    return self._exact(vector, hits)
-        return self._exact(vector, hits)
-
-    def _exact(self, vector: Scores, hits: list[Hit]) -> list[Hit]:
-        """Return hits with their cosines computed from the documents: what is stored of vectors is rounded."""
-        if not hits:
+        k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
+        snapshot = search.prepared.snapshot
+        encoder = self._meaning(snapshot).encoder
+        own = self._positions(snapshot, [number])
+        vector = _unit(encoder, self._documents.read(snapshot, own))[0]
+        chosen: list[int] = []
+        for rows, _ in by_nearness(search, Asked(vector, _cosines), max(FIRST, 4 * k)):
+            others = rows[rows != own[0]]
+            for start in range(0, len(others), STEP):
+                if len(chosen) >= k:
+                    break
+                part = others[start : start + STEP]
+                passed = part.tolist()
+                if accept is not None:
+                    documents = self._documents.read(snapshot, part)
+                    passed = [row for row, document in zip(passed, documents, strict=True) if accept(document)]
+                chosen += passed
+            if len(chosen) >= k:
+                break
+        positions = np.array(chosen[:k], np.int64)
+        if not len(positions):
             return []
-        cosines = self._unit([hit.document for hit in hits]) @ vector
-        exact = [
-            Hit(float(cosine), hit.id, hit.document, hit.source, hit.key, "cosine")
-            for hit, cosine in zip(hits, cosines, strict=True)
-        ]
-        return sorted(exact, key=lambda hit: (-hit.score, hit.id))
+        cosines = _unit(encoder, self._documents.read(snapshot, positions)) @ vector
+        scored = zip(cosines.tolist(), snapshot.ids[positions].tolist(), strict=True)
+        return _hits(snapshot, sorted(scored, key=lambda hit: (-hit[0], hit[1])), "cosine")
 
-    def _unit(self, documents: list[Any]) -> Scores:
-        vectors = self.encoder.vectors(documents)
-        return np.asarray(vectors / _positive(np.linalg.norm(vectors, axis=1))[:, None], dtype=np.float32)
-
-    def _near(self, vector: Scores, estimate: Any, first: int) -> Iterator[tuple[npt.NDArray[np.int64], Scores]]:
-        arrays = {name: self._store.rows(name) for name in columns(self.encoder.dim)}
-        alive = self._store.alive()
-        rows = np.arange(len(arrays["codes"])) if alive is None else np.flatnonzero(alive)
-        return by_nearness(self._bits, arrays, rows, vector, estimate, max(FIRST, first))
-
-    def _hit(self, score: float, number: int, measure: Measure) -> Hit:
-        key, text, source = self._store.entry(number)
-        return Hit(score, number, parsed(text), source or "", key, measure)
+    def _begun(self, among: npt.ArrayLike | None) -> Search:
+        """Begin a search for as many rows as there are."""
+        try:
+            return self._engine.begin(sys.maxsize, FlatOptions(), among)
+        except ParameterError:
+            if among is not None:
+                self._check_ids(among)
+            raise
 
     # ------------------------------------------------------------------ reasons
 
@@ -348,22 +430,43 @@ class JSONIndex(Index):
             The shares sum to the score. For a cosine a leaf's share is its own vector's part of the dot
             product: a leaf without counterpart has a share of about 0, within 1/sqrt(dim).
         """
+        meaning = self._meaning(self.store.snapshot)
         if hit.measure == "cosine":
-            reasons = list(self._cosine_reasons(query, hit.document))
+            reasons = list(_cosine_reasons(query, hit.document, meaning))
         else:
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
-            reasons = Question(query, self.encoder, missing, self._values).reasons(hit.document)
+            reasons = Question(query, meaning.encoder, missing, meaning.values).reasons(hit.document)
         return sorted(reasons, key=lambda reason: -reason.share)
 
-    def _cosine_reasons(self, query: Any, document: Any) -> Iterator[Reason]:
-        found = Matcher(query, self._values, self.encoder.layout).reasons(document)
-        met = {(any_position(path), _typed(reason.query)): reason.match for path, reason in found}
-        target = self._unit([document])[0]
-        leaves, vectors = self.encoder.leaf_vectors(query)
-        length = np.linalg.norm(vectors.sum(axis=0))
-        for (path, value), share in zip(leaves, vectors @ target / length, strict=True):
-            match = met.get((any_position(path), _typed(plain(value))), ABSENT)
-            yield Reason(show_path(path), plain(value), match, float(share))
+
+def _cosine_reasons(query: Any, document: Any, meaning: Meaning) -> Iterator[Reason]:
+    encoder = meaning.encoder
+    found = Matcher(query, meaning.values, encoder.layout).reasons(document)
+    met = {(any_position(path), _typed(reason.query)): reason.match for path, reason in found}
+    target = _unit(encoder, [document])[0]
+    leaves, vectors = encoder.leaf_vectors(query)
+    length = np.linalg.norm(vectors.sum(axis=0))
+    for (path, value), share in zip(leaves, vectors @ target / length, strict=True):
+        match = met.get((any_position(path), _typed(plain(value))), ABSENT)
+        yield Reason(show_path(path), plain(value), match, float(share))
+
+
+def _hits(snapshot: Snapshot, scored: list[tuple[float, int]], measure: Measure) -> list[Hit]:
+    """Return hits from scores and ids."""
+    entries = snapshot.entries(snapshot.positions([number for _, number in scored]))
+    return [
+        Hit(score, number, parsed(text), source or "", key, measure)
+        for (score, number), (key, text, source) in zip(scored, entries, strict=True)
+    ]
+
+
+def _unit(encoder: JSONEncoder, documents: list[Any]) -> Floats:
+    vectors = encoder.vectors(documents)
+    return np.asarray(vectors / _positive(np.linalg.norm(vectors, axis=1))[:, None], dtype=np.float32)
+
+
+def _cosines(dots: Floats, scales: Floats) -> Floats:
+    return dots / _positive(scales[:, LENGTH])
 
 
 def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:
@@ -378,7 +481,7 @@ def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: s
     return Store.create(path, JSONIndex.KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})
 
 
-def _positive(lengths: Scores) -> Scores:
+def _positive(lengths: Floats) -> Floats:
     """Return lengths to divide by: a vector of zeros stays one."""
     return np.where(lengths > 0, lengths, np.float32(1))
 

@@ -6,11 +6,9 @@ from typing import Any, NamedTuple
 from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.paths import Path, show_path
 from hdc.apps.json.document.rules import Layout
-from hdc.apps.json.index.compiled_query import ABSENT, Weigh, compiled
+from hdc.apps.json.index.compiled_query import Weigh, compiled
 from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
-
-__all__ = ["ABSENT", "Matcher", "Reason"]
 
 
 class Reason(NamedTuple):

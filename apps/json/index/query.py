@@ -7,12 +7,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.encoder.encoder import JSONEncoder
-from hdc.apps.json.index.candidates import Scores
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.rows import NORM
 from hdc.apps.json.values.values import Values
 from hdc.checks import choice
 from hdc.errors import ParameterError
+from hdc.search.measures import Floats
 
 Missing: TypeAlias = Literal["ignore", "count"]
 
@@ -66,23 +66,23 @@ class Question:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
         choice(missing, "missing", MISSING)
         ((vectors, norms),) = encoder.encode([query])
-        self.vector: Scores = vectors[0]
+        self.vector: Floats = vectors[0]
         self._norm, self._dim = float(norms[0]), encoder.dim
         self._missing, self._values, self._layout = missing, values or encoder.values, encoder.layout
         self._matcher = Matcher(query, self._values, self._layout)
         self.least = max(FEWEST, min(LEAST, COMPARISONS // self._matcher.leaves))
 
-    def estimate(self, dots: Scores, scales: Scores) -> Scores:
+    def estimate(self, dots: Floats, scales: Floats) -> Floats:
         """Return the scores of documents that the dot products of vectors make likely: ``(n,)``."""
         shared = dots * scales[:, NORM] * self._norm
         return shared / self._whole(shared, scales)
 
-    def deviation(self, scales: Scores) -> Scores:
+    def deviation(self, scales: Floats) -> Floats:
         """Return the standard deviation of the estimates of documents: ``(n,)``."""
         noise = scales[:, NORM] * self._norm / np.sqrt(self._dim)
         return np.asarray(noise / self._whole(noise, scales), dtype=np.float32)
 
-    def _whole(self, shared: Scores, scales: Scores) -> npt.NDArray[np.floating[Any]]:
+    def _whole(self, shared: Floats, scales: Floats) -> npt.NDArray[np.floating[Any]]:
         """Return the weights that shared weights are to be divided by."""
         whole = np.full(len(shared), self._norm**2, dtype=np.float32)
         if self._missing == "count":

@@ -47,6 +47,16 @@ class Rows:
         return Rows(arrays, [self.texts[row] for row in rows], [self.sources[row] for row in rows], keys)
 
 
+def joined(batches: Iterable[Rows]) -> Rows:
+    """Return batches as one."""
+    parts = list(batches)
+    names = parts[0].arrays if parts else {}
+    arrays = {name: np.concatenate([part.arrays[name] for part in parts]) for name in names}
+    keys = [part.keys for part in parts if part.keys is not None]
+    texts, sources = [text for part in parts for text in part.texts], [s for part in parts for s in part.sources]
+    return Rows(arrays, texts, sources, [key for part in keys for key in part] if keys else None)
+
+
 def columns(dim: int) -> dict[str, tuple[str, int]]:
     """Return dtype and width of the arrays of :class:`Rows`."""
     return {"codes": ("uint64", words.word_count(dim)), "vectors": ("float16", dim), "scales": ("float32", 3)}

@@ -49,6 +49,13 @@ def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: M
             file.write(content_of)
 
 
+def digest(folder: Any) -> str:
+    """Return what tells a saved model from another one, whatever backend it computes on; raises as read_model."""
+    description = _description(path(folder, "folder") / DESCRIPTION)
+    parameters = {name: value for name, value in description["parameters"].items() if name != "backend"}
+    return _digest(_canonical({**description, "parameters": parameters, "self": None}))
+
+
 def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Return the parameters and arrays of a model of class ``name``.
 

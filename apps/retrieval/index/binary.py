@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hdc import checks
 from hdc.checks import integer
 from hdc.dispatch import numpy_backend, search_kernels
-from hdc.errors import DimensionError, FileFormatError, ParameterError, UnsupportedError
+from hdc.errors import ConflictError, DimensionError, FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CELLS, CODES, SCALE
 from hdc.search.engine import Engine, Exact
 from hdc.search.flat import Flat
@@ -23,7 +23,7 @@ from hdc.search.once import BuildLock
 from hdc.search.options import OPTIONS, Options, options_of
 from hdc.search.reranking import ORIGINALS, Originals
 from hdc.search.searcher import Searcher
-from hdc.store import Store
+from hdc.store import Snapshot, Store
 from hdc.words import Words, as_words, word_count
 
 Kind = Literal["flat", "ivf", "hnsw"]
@@ -374,6 +374,17 @@ class BinaryIndex(Index):
             store.close()
             raise
         return index
+
+    def _check_settings(self, snapshot: Snapshot) -> None:
+        meta = snapshot.meta
+        originals = None if self.originals is None else [self.originals.dtype, self.originals.width]
+        if [meta.get(name) for name in ("dim", "levels", "kind", "originals")] != [
+            self.dim,
+            self.levels,
+            self.kind,
+            originals,
+        ]:
+            raise ConflictError(f"{self._path} was built anew with other settings; open it again")
 
     def verify(self) -> None:
         """Check every byte of the folder; raises :class:`~hdc.errors.FileFormatError` as :meth:`Index.verify`."""

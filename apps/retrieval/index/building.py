@@ -1,16 +1,16 @@
 """Indexes of files of vectors: built block by block, and resumed after an interruption."""
 
-import hashlib
 import os
 import sys
 import time
 from dataclasses import dataclass
 
 from hdc.apps.progress import tracked
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, load
+from hdc.apps.retrieval.binarisers import RaBitQBinarizer, load
+from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.files.vectors import VectorFile
 from hdc.apps.retrieval.index.binary import Kind
-from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
+from hdc.apps.retrieval.index.embedding import CODES_FOLDER, MODEL, EmbeddingIndex
 from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError
 from hdc.search.build import Build
@@ -89,7 +89,7 @@ def build(
     EmbeddingIndex.create(None, binarizer, kind=kind, keep=keep)  # raises what creating the index would
     vectors.check()
     with Build(path, EmbeddingIndex.KIND, inside=CODES_FOLDER, inputs=(vectors.path, model)) as place:
-        told = place.begin({"options": options, "inputs": vectors.state(), "model": _digest(binarizer)})
+        told = place.begin({"options": options, "inputs": vectors.state(), "model": digest(model)})
         if told is not None:
             print(told, file=sys.stderr)
         with place.opened(
@@ -99,13 +99,14 @@ def build(
             if not index.trained:
                 index.train(vectors.sample(TRAINING, seed), lists, seed=seed)
             _fill(index, vectors, block)
-            index.store.set_meta({**index.store.meta, BUILT: round(time.monotonic() - began, 3)})
+            seconds = round(time.monotonic() - began, 3)
+            index.store.set_meta({**index.store.meta, BUILT: seconds, MODEL: digest(model)})
             report = Report(len(index), index.kind)
         place.finish()
     return report
 
 
-def opened(path: str | os.PathLike[str], *, writable: bool = False) -> EmbeddingIndex:
+def opened(path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> EmbeddingIndex:
     """Open a finished index.
 
     Raises
@@ -115,15 +116,11 @@ def opened(path: str | os.PathLike[str], *, writable: bool = False) -> Embedding
     FileFormatError, BlockingIOError, OSError
         As :meth:`EmbeddingIndex.open`.
     """
-    index = EmbeddingIndex.open(path, writable=writable)
+    index = EmbeddingIndex.open(path, writable=writable, backend=backend)
     if UNFINISHED in index.store.meta:
         index.close()
         raise ParameterError(f"{os.fspath(path)} is unfinished, begun by an older release; run hdc embed index again")
     return index
-
-
-def _digest(model: Binarizer) -> str:
-    return hashlib.blake2b(model.mean_.tobytes() + repr(model).encode(), digest_size=16).hexdigest()
 
 
 def _fill(index: EmbeddingIndex, vectors: VectorFile, block: int) -> None:

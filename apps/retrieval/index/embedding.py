@@ -10,14 +10,15 @@ import numpy.typing as npt
 
 from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
+from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
-from hdc.apps.retrieval.vectors.rows import as_rows, finite, unit
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, search_kernels, table_kernels
-from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
-from hdc.search.estimates import Estimates
+from hdc.search.estimates import EstimateRows, Estimates
 from hdc.search.index import Index
 from hdc.search.options import Options, options_of
 from hdc.search.searcher import Searcher
@@ -28,11 +29,17 @@ from hdc.words import WORD_BITS, Words, word_count
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
+MODEL = "model"
+"""Entry of the meta of an index that was built of a file: the digest of its model."""
+
 MODEL_FOLDER, CODES_FOLDER = "model", "codes"
 """Folders of the binariser and of the index of codes."""
 
 QUERY_BLOCK = 1 << 13
 """Queries that are searched at a time."""
+
+FEW_QUERIES = 64
+"""Up to so many queries are searched for one by one, each in one go."""
 
 ROUNDING = 1e-3
 """A centre of unit vectors may be longer than 1 by so much."""
@@ -67,13 +74,16 @@ class EmbeddingIndex(Index):
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
         self._kernels = search_kernels(model.kernels)
+        # Whether a search among estimates ends with what its kernel knows: estimates, or originals of bytes.
+        self._in_one_go = codes.originals is None or codes.originals.dtype == "int8"
         searcher = self._searcher()
         self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
 
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
         if isinstance(self.model, RaBitQBinarizer):
-            return Estimates(self.model, list_kernels(self.model.kernels))
+            kept = self.codes.originals is not None and self._in_one_go
+            return Estimates(self.model, list_kernels(self.model.kernels), originals=kept)
         if self._by_tables and self.codes.kind == "flat":
             return Tables(self.model, table_kernels(self.model.kernels))
         return None
@@ -150,10 +160,17 @@ class EmbeddingIndex(Index):
         folder = checks.path(path)
         if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
             raise FileFormatError(f"{folder} is no index; make one with hdc embed index")
-        model, codes = (
-            load(folder / MODEL_FOLDER, backend),
-            BinaryIndex.open(folder / CODES_FOLDER, writable=writable, backend=backend),
-        )
+        codes = BinaryIndex.open(folder / CODES_FOLDER, writable=writable, backend=backend)
+        try:
+            model = load(folder / MODEL_FOLDER, backend)
+        except BaseException:
+            codes.close()
+            raise
+        if codes.store.meta.get(MODEL, own := digest(folder / MODEL_FOLDER)) != own:
+            codes.close()
+            raise FileFormatError(
+                f"{folder}: the codes were made with another model; if the index was just built anew, open it again"
+            )
         if codes.levels * word_count(codes.dim) != model.words:
             codes.close()
             raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
@@ -171,9 +188,10 @@ class EmbeddingIndex(Index):
         """Drop what removals and replacements have left behind; raises as :meth:`Index.compact`."""
         self.codes.compact()
 
-    def refresh(self) -> bool:
-        """Go on to what a writer has changed since; return whether it did."""
-        return self.codes.refresh()
+    def _check_settings(self, snapshot: Snapshot) -> None:
+        self.codes._check_settings(snapshot)
+        if snapshot.meta.get(MODEL) != self.store.meta.get(MODEL):
+            raise ConflictError("the index was built anew with another model; open it again")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`."""
@@ -308,9 +326,12 @@ class EmbeddingIndex(Index):
         chosen = options_of(self.kind, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         search = self._engine.begin(integer(k, "k", 1), chosen, among)
-        if isinstance(self.model, RaBitQBinarizer):
-            return self._in_blocks(search, rows)
-        return self._scored(search, self._checked(rows, "queries"))
+        prepared = search.prepared
+        if not isinstance(prepared, EstimateRows):
+            return self._scored(search, self._checked(rows, "queries"))
+        if len(rows) <= FEW_QUERIES and self._in_one_go and search.k and not search.among_few:
+            return prepared.find(rows, search.k, search.candidates, chosen, search.allowed)
+        return self._in_blocks(search, rows)
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for slices of the queries in several threads, from check to originals."""
@@ -319,7 +340,7 @@ class EmbeddingIndex(Index):
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                scores[part], ids[part] = self._scored(search, unit(finite(rows[part], begin, "queries")))
+                scores[part], ids[part] = self._scored(search, self._units(rows[part], begin, "queries"))
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids
@@ -381,13 +402,17 @@ class EmbeddingIndex(Index):
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
 
+    def _units(self, rows: npt.NDArray[Any], start: int, what: str) -> Floats:
+        """Return rows, the first of them being number ``start``, at length 1."""
+        return np.asarray(self._kernels.units(finite(rows, start, what)))
+
     def _checked(self, vectors: Any, what: str) -> Floats:
         """Return finite vectors of the model's length as unit vectors."""
         rows = as_rows(vectors, self.model.n_features_in_, what)
         checked = np.empty(rows.shape, dtype=np.float32)
 
         def some(start: int, stop: int) -> None:
-            checked[start:stop] = unit(finite(rows[start:stop], start, what))
+            checked[start:stop] = self._units(rows[start:stop], start, what)
 
         self.model.kernels.share(some, len(rows), ROW_TIME)
         return checked

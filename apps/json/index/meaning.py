@@ -1,0 +1,53 @@
+"""What the rows of an index mean: the encoder that made them and the path of their keys, as the store's meta says."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from hdc.apps.json.encoder.encoder import JSONEncoder
+from hdc.apps.json.values.embedding import StringEncoder
+from hdc.apps.json.values.values import Values
+from hdc.errors import FileFormatError, ParameterError
+from hdc.store import Snapshot
+
+
+@dataclass(frozen=True, eq=False)
+class Meaning:
+    """What the rows of snapshots with the same meta mean.
+
+    Attributes
+    ----------
+    meta : str
+    encoder : JSONEncoder
+    key : str or None
+    values : Values
+        The encoder's, with what they remember of searches.
+    """
+
+    meta: str
+    encoder: JSONEncoder
+    key: str | None
+    values: Values
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, string_encoder: StringEncoder | None, backend: str, device: str) -> Self:
+        """Read the meta of a snapshot; the others are what it does not say of the encoder.
+
+        Raises
+        ------
+        FileFormatError
+            If it is of another version.
+        ParameterError
+            If the encoder needs a string encoder, and there is none.
+        """
+        meta = snapshot.meta
+        try:
+            encoder = JSONEncoder.from_json(meta["encoder"], string_encoder, backend=backend, device=device)
+            return cls(snapshot.state.meta, encoder, meta["key"], encoder.values)
+        except ParameterError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(f"the index is of another version ({error!r}); build it again") from error
+
+    def is_of(self, snapshot: Snapshot) -> bool:
+        """Say whether the rows of a snapshot mean this."""
+        return self.meta is snapshot.state.meta or self.meta == snapshot.state.meta
