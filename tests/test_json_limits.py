@@ -96,9 +96,7 @@ def test_memory_is_bounded_while_finding_out(tmp_path, name, skip, monkeypatch):
         for _ in range(100):
             writer.write(BOMBS[name][-1:] * 10**6)
     tracemalloc.start()
-    with (
-        nullcontext() if skip == "skip" else pytest.raises(DocumentError, match=r"than 1,048,576 bytes|Expecting")
-    ):
+    with nullcontext() if skip == "skip" else pytest.raises(DocumentError, match=r"than 1,048,576 bytes|Expecting"):
         list(read([path], on_error=skip, limits=Limits(document_bytes=1 << 20)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
