@@ -86,6 +86,9 @@ def slices(rows: int, nanoseconds: float) -> list[tuple[int, int]]:
 
 def run(calls: Sequence[Callable[[], None]]) -> None:
     """Run calls of compiled functions at the same time, the first one in the calling thread."""
+    if len(calls) == 1:
+        calls[0]()
+        return
     pending = [_pool.submit(call) for call in calls[1:]]
     try:
         calls[0]()

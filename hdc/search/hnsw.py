@@ -21,7 +21,7 @@ from hdc.dispatch import threads
 from hdc.errors import BackendUnavailableError, FileFormatError
 from hdc.search.codes import CodeRows, candidates_of, joined
 from hdc.search.live import alive, live
-from hdc.search.measures import Distances, Hamming, Ids, Measure
+from hdc.search.measures import FEW, Distances, Hamming, Ids, Measure
 from hdc.search.options import HNSWOptions
 from hdc.store import Snapshot
 from hdc.words import WORD_BITS, Words, word_count
@@ -106,7 +106,8 @@ class Graph:
         ids = np.full((len(signs), k), -1, dtype=np.int64)
         if k and len(signs):
             with self._at(max(effort, k)):
-                found = self._index.search(signs.view(np.uint8), k, threads=threads())
+                several = threads() if len(signs) > FEW else 1
+                found = self._index.search(signs.view(np.uint8), k, threads=several)
             keys, differing = np.atleast_2d(found.keys), np.atleast_2d(found.distances)  # one query loses its axis
             counts = found.counts if len(signs) > 1 else np.array([keys.shape[1]])
             there = np.arange(keys.shape[1]) < counts[:, None]
