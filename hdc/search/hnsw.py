@@ -134,6 +134,8 @@ class Graph:
         meta, arrays = files.load(path, KIND, mmap=True)
         index = new_graph(measure)
         metric = index.metric
+        if arrays.keys() != {"ids", "graph"} or arrays["ids"].ndim != 1 or arrays["ids"].dtype != np.int64:
+            raise FileFormatError(f"{path} holds no graph; remove it, and the graph is built anew")
         nodes = np.array(arrays["ids"])
         try:
             index.load(arrays["graph"].data)
