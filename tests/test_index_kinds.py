@@ -6,7 +6,6 @@ import pytest
 from hdc import errors, files, words
 from hdc.apps.retrieval import BinaryIndex
 from hdc.search import flat as flat_search
-from hdc.store import Store
 from tests import naive
 
 DIM = 70
@@ -281,22 +280,47 @@ def test_an_index_in_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("columns", "settings"),
+    ("meta", "match"),
     [
-        ({"codes": ("u8", 2)}, {"dim": 200}),
-        ({"codes": ("u8", 2)}, {"dim": 10**30}),
-        ({"codes": ("u8", 2)}, {"levels": 2}),
-        ({"codes": ("u8", 2)}, {"kind": "ivf"}),
-        ({"codes": ("u8", 2)}, {"originals": ["int8", 3]}),
-        ({"codes": ("i8", 2)}, {}),
-        ({"codes": ("u8", 2), "more": ("u1", 1)}, {}),
+        ({"dim": DIM + 64}, "it has columns"),
+        ({"dim": "70"}, "dim must be"),
+        ({"dim": 10**30}, "it has columns"),
+        ({"dim": 2**40, "kind": "hnsw"}, "it has columns"),
+        ({"kind": "tree"}, "not 'tree'"),
+        ({"kind": "ivf"}, "it has columns"),
+        ({"levels": 2}, "it has columns"),
+        ({"originals": ["int8", 4]}, "it has columns"),
+        ({"originals": 7}, "no index of codes"),
     ],
 )
-def test_columns_that_do_not_fit_the_settings_are_told(tmp_path, columns, settings):
-    meta = {"dim": 100, "levels": 1, "kind": "flat", "originals": None, "coarse": None, **settings}
-    Store.create(tmp_path / "odd", BinaryIndex.KIND, columns, meta).close()
-    with pytest.raises(errors.FileFormatError, match="its columns are"):
-        BinaryIndex.open(tmp_path / "odd")
+def test_a_folder_that_says_something_else_than_it_holds_is_told(tmp_path, meta, match):
+    with BinaryIndex(DIM, path=tmp_path / "i") as index:
+        index.add(codes(5))
+        index.store.set_meta({**index.store.meta, **meta})
+    with pytest.raises(errors.FileFormatError, match=match):
+        BinaryIndex.open(tmp_path / "i")
+
+
+@pytest.mark.parametrize(
+    "coarse",
+    [{"shape": [4, 70]}, {"shape": [4, 70], "base64": "AAAA"}, {"shape": [1, 3], "base64": "AAAA"}, {"shape": 3}, 7],
+)
+def test_damaged_centroids_are_told(tmp_path, coarse):
+    with BinaryIndex(DIM, kind="ivf", path=tmp_path / "i") as index:
+        index.store.set_meta({**index.store.meta, "coarse": coarse})
+    with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError, match="centroids"):
+        loaded.search(codes(1))
+
+
+def test_a_row_in_a_list_that_is_not_there_is_told(tmp_path):
+    with BinaryIndex(DIM, kind="ivf", path=tmp_path / "i") as index:
+        index.train(codes(30), lists=4)
+        for wrong in (4, -1, 2**31 - 1):
+            rows = codes(2)
+            index.store.append({"codes": rows, "cells": np.array([[0], [wrong]], np.int32)})
+            with pytest.raises(errors.FileFormatError, match=f"is in list {wrong}, and there are 4"):
+                index.search(rows)
+            index.remove(ids=index.ids())
 
 
 def test_a_graph_without_its_parts_is_told(tmp_path):

@@ -1,5 +1,6 @@
 """BinaryIndex: packed codes, in memory or durable in a folder, searched exactly or approximately."""
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -97,41 +98,44 @@ class BinaryIndex(Index):
         backend: str = "auto",
     ) -> None:
         meta = {"dim": dim, "levels": levels, "kind": kind, "originals": originals, "coarse": None}
-        self._take(meta)
-        self._settle(backend, path)
-        columns: dict[str, tuple[npt.DTypeLike, int]] = {**self._widths()}
+        self._settle(meta, backend, path)
         kept = {**meta, "dim": self.dim, "levels": self.levels}
-        self.engine = Engine(Store.create(path, self.KIND, columns, kept), self._searcher)
+        self.engine = Engine(Store.create(path, self.KIND, self._columns_kept(), kept), self._searcher)
 
-    def _take(self, meta: Mapping[str, Any]) -> None:
-        """Take over what an index is made with, checked."""
+    def _settle(
+        self,
+        meta: Mapping[str, Any],
+        backend: str,
+        path: str | os.PathLike[str] | None,
+        there: Mapping[str, tuple[str, int]] | None = None,
+    ) -> None:
+        """Take over what an index is made with, checked against the columns that are there, before memory is taken."""
         self.dim, self.levels = integer(meta["dim"], "dim", 1), integer(meta["levels"], "levels", 1)
-        self.kind = meta["kind"]
+        self.kind, self.backend = meta["kind"], backend
         if self.kind not in KINDS:
             raise ParameterError(f"kind must be 'flat', 'ivf' or 'hnsw', not {self.kind!r}")
         if self.levels > 16:
             raise ParameterError(f"levels must be at most 16, not {self.levels}")
         self.originals = None if meta["originals"] is None else Originals(*meta["originals"])
-
-    def _widths(self) -> dict[str, tuple[str, int]]:
-        """Return dtype and width of the columns."""
-        columns = {CODES: ("<u8", self.levels * word_count(self.dim))}
-        if self.levels > 1:
-            columns[SCALE] = ("<f4", 1)
-        if self.kind == "ivf":
-            columns[CELLS] = ("<i4", 1)
-        if self.originals is not None:
-            columns[ORIGINALS] = (np.dtype(self.originals.dtype).str, self.originals.width)
-        return columns
-
-    def _settle(self, backend: str, path: str | os.PathLike[str] | None) -> None:
-        """Get ready for searches."""
-        self.backend = backend
+        expected = {name: (np.dtype(dtype).str, width) for name, (dtype, width) in self._columns_kept().items()}
+        if there is not None and dict(there) != expected:
+            raise ParameterError(f"it has columns {dict(there)}, and its settings ask for {expected}")
         self._path = None if path is None else Path(path)
         self._kernels = search_kernels(numpy_backend(backend, "an index"))
         self.measure = measure_of(self._kernels, self.dim, self.levels)
         self._training = BuildLock()
         self._searcher = self._new_searcher()
+
+    def _columns_kept(self) -> dict[str, tuple[npt.DTypeLike, int]]:
+        """Return the columns of the store."""
+        columns: dict[str, tuple[npt.DTypeLike, int]] = {CODES: ("uint64", self.levels * word_count(self.dim))}
+        if self.levels > 1:
+            columns[SCALE] = ("float32", 1)
+        if self.kind == "ivf":
+            columns[CELLS] = ("int32", 1)
+        if self.originals is not None:
+            columns[ORIGINALS] = (self.originals.dtype, self.originals.width)
+        return columns
 
     def _new_searcher(self) -> Searcher:
         if self.kind == "ivf":
@@ -375,10 +379,7 @@ class BinaryIndex(Index):
         store = Store.open(path, cls.KIND, writable=writable)
         try:
             index = cls.__new__(cls)
-            index._take(store.meta)
-            if (columns := dict(store.snapshot.state.columns)) != index._widths():
-                raise ParameterError(f"its columns are {columns}, and its settings ask for {index._widths()}")
-            index._settle(backend, path)
+            index._settle(store.meta, backend, path, store.snapshot.state.columns)
             index.engine = Engine(store, index._searcher)
         except (KeyError, TypeError, ParameterError) as error:
             store.close()
@@ -409,7 +410,8 @@ class BinaryIndex(Index):
         """Close the files; a graph that was changed is saved first, so that it need not be built again."""
         prepared = self.engine.latest
         if isinstance(self._searcher, Graphs) and prepared is not None and self._path is not None and self.writable:
-            self._searcher.keep(prepared, self._path)
+            with contextlib.suppress(OSError):  # a full disk: the next process builds it
+                self._searcher.keep(prepared, self._path)
         super().close()
 
     # ------------------------------------------------------------------ checks
