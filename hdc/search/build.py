@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from hdc import files
+from hdc import checks, files
 from hdc.errors import FileFormatError, HDCError, ParameterError
 from hdc.store import layout
 from hdc.store.locking import NAME as LOCK
@@ -94,7 +94,7 @@ class Build:
         resumable: bool = True,
         hopeless: tuple[type[BaseException], ...] = (ParameterError,),
     ) -> None:
-        _check_place(os.fspath(output), kind, inside, inputs)
+        _check_place(os.fspath(checks.path(output, "output")), kind, inside, inputs)
         self.output = Path(os.path.abspath(output))
         self.folder = self.output.with_name(self.output.name + SUFFIX)
         self.index = self.folder / INDEX
