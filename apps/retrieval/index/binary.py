@@ -20,7 +20,7 @@ from hdc.search.index import Index
 from hdc.search.ivf import Coarse, Lists, train
 from hdc.search.measures import Distances, Ids, measure_of
 from hdc.search.once import BuildLock
-from hdc.search.options import OPTIONS, Options, options_of
+from hdc.search.options import Options, options_of
 from hdc.search.reranking import ORIGINALS, Originals
 from hdc.search.searcher import Searcher
 from hdc.store import Snapshot, Store
