@@ -203,8 +203,8 @@ class Build:
 def _check_place(output: str, kind: str, inside: str, inputs: Sequence[str | os.PathLike[str]]) -> None:
     """Fail before the work rather than after it, where an index cannot be put or would replace something else."""
     path = Path(os.path.abspath(output))
-    if not output or not path.name or not path.parent.is_dir():
-        raise ParameterError(f"{output or 'no name'}: not a place for an index; name one in a folder that exists")
+    if not path.name or not path.parent.is_dir():
+        raise ParameterError(f"{output}: not a place for an index; name one in a folder that exists")
     if not os.path.lexists(path):
         return
     if any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
