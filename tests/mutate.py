@@ -14,6 +14,7 @@ import fnmatch
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -28,7 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 JSON = "tests/test_defaults.py tests/test_json_golden.py tests/test_json_layout.py"
 MODELS = "tests/test_core_golden.py tests/test_defaults.py tests/test_golden.py tests/test_models.py tests/test_laws.py"
-CODES = "tests/test_retrieval_golden.py tests/test_defaults.py tests/test_binarisers.py"
+CODES = "tests/test_retrieval_golden.py tests/test_defaults.py tests/test_binarisers.py tests/test_chosen_backend.py"
 TESTS = {
     "hdc/atoms.py": "tests/test_golden.py tests/test_core_golden.py tests/test_atoms.py",
     "hdc/words.py": "tests/test_words.py tests/test_golden.py",
@@ -38,11 +39,13 @@ TESTS = {
     "hdc/bounds/*.py": "tests/test_capacity_formulas.py tests/test_defaults.py tests/test_capacity_bounds.py",
     "apps/json/values/numbers.py": f"{JSON} tests/test_json_numbers.py",
     "apps/json/values/strings.py": f"{JSON} tests/test_json_strings.py tests/test_json_tokens.py",
+    "apps/json/values/embedding.py": f"{JSON} tests/test_json_embedding.py",
     "apps/json/values/conversion.py": f"{JSON} tests/test_json_conversion.py",
-    "apps/json/values/*.py": f"{JSON} tests/test_json_learning.py tests/test_json_numbers.py tests/test_json_tokens.py",
+    "apps/json/values/*.py": f"{JSON} tests/test_json_learning.py tests/test_json_tokens.py",
     "apps/json/encoder/decod*.py": f"{JSON} tests/test_json_decoding.py tests/test_json_planning.py",
-    "apps/json/encoder/*.py": f"{JSON} tests/test_json_encoder.py tests/test_json_sklearn.py",
+    "apps/json/encoder/*.py": f"{JSON} tests/test_json_packing.py tests/test_json_encoder.py",
     "apps/retrieval/binarisers/*.py": CODES,
+    "apps/retrieval/binarisers/bebr/training.py": "tests/test_retrieval_training.py tests/test_binarisers.py -k torch",
     "apps/retrieval/binarisers/bebr/*.py": CODES,
 }
 """Tests of each module, by pattern, the quickest to fail first. The first pattern that fits counts."""
@@ -146,10 +149,10 @@ def mutants(module: str) -> Iterator[Mutant]:
 
 
 def tests_of(module: str) -> list[str]:
-    """Return the test files of a module."""
+    """Return the test files of a module, and arguments of pytest."""
     for pattern, files in TESTS.items():
         if fnmatch.fnmatch(module, pattern):
-            return files.split()
+            return shlex.split(files)
     raise SystemExit(f"{module}: add its tests to the table in {__file__}")
 
 

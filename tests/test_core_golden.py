@@ -104,6 +104,14 @@ def test_what_models_say_of_their_algebra():
         assert says == expected[kind], family
 
 
+def test_a_structure_takes_vectors_for_names():
+    vsa = hdc.MAPI(50)
+    for structure in (hdc.Multiset(vsa), hdc.Sequence(vsa), hdc.NGrams(vsa, 2)):
+        assert np.array_equal(structure.encode(vsa.symbols(["a", "b", "c"])), structure.encode(["a", "b", "c"]))
+        with pytest.raises(errors.DimensionError, match="put it in a list"):
+            structure.encode(vsa.symbol("a"))
+
+
 # ---------------------------------------------------------------------- the parameters of sparse atoms
 
 
@@ -223,6 +231,14 @@ def test_a_cache_keeps_what_it_has_room_for():
     assert (made, cache.held) == (["a", "b", "c", "too large", "too large"], 7)
 
 
+@pytest.mark.parametrize("matrix", ["permutation", "hadamard", "haar"])
+def test_operators_say_what_they_hold(matrix):
+    vsa = hdc.MBAT(36, matrix=matrix)
+    (operator,) = vsa.operator(vsa.role("r"))
+    held = {"permutation": 36 * 9, "hadamard": 36 * 2 + 2 * 36 * 9, "haar": 36 * 36 * 4}
+    assert operator.nbytes == held[matrix]  # indices of 8 bytes, signs of 1, float32
+
+
 @pytest.mark.parametrize("k", [1, 3])
 def test_nearest_without_a_search_of_the_backend(monkeypatch, k):
     vsa = hdc.MAPB(100)
@@ -267,6 +283,7 @@ def test_sizes_are_those_of_the_formulas():
     bloom, bits = hdc.Bloom(8, ones=2), [hdc.words.pack(np.arange(8) < n) for n in (2, 8, 0)]
     assert bloom.set_size(bits[0]) == pytest.approx(-8 / 2 * np.log(6 / 8))
     assert [bloom.set_size(x) for x in bits[1:]] == [np.inf, 0]
+    assert not np.signbit(bloom.set_size(bits[2]))
     other = hdc.words.pack((np.arange(8) > 0) & (np.arange(8) < 5))
     assert bloom.intersection_size(bits[0], other) == pytest.approx(-4 * np.log((6 / 8) * (4 / 8) / (3 / 8)))
     mapi = hdc.MAPI(4)

@@ -279,6 +279,48 @@ def test_an_index_in_a_folder(tmp_path):
         BinaryIndex(DIM, path=tmp_path / "i")
 
 
+@pytest.mark.parametrize(
+    ("meta", "match"),
+    [
+        ({"dim": DIM + 64}, "it has columns"),
+        ({"dim": "70"}, "dim must be"),
+        ({"kind": "tree"}, "not 'tree'"),
+        ({"kind": "ivf"}, "it has columns"),
+        ({"levels": 2}, "it has columns"),
+        ({"originals": ["int8", 4]}, "it has columns"),
+        ({"originals": 7}, "no index of codes"),
+    ],
+)
+def test_a_folder_that_says_something_else_than_it_holds_is_told(tmp_path, meta, match):
+    with BinaryIndex(DIM, path=tmp_path / "i") as index:
+        index.add(codes(5))
+        index.store.set_meta({**index.store.meta, **meta})
+    with pytest.raises(errors.FileFormatError, match=match):
+        BinaryIndex.open(tmp_path / "i")
+
+
+@pytest.mark.parametrize(
+    "coarse",
+    [{"shape": [4, 70]}, {"shape": [4, 70], "base64": "AAAA"}, {"shape": [1, 3], "base64": "AAAA"}, {"shape": 3}, 7],
+)
+def test_damaged_centroids_are_told(tmp_path, coarse):
+    with BinaryIndex(DIM, kind="ivf", path=tmp_path / "i") as index:
+        index.store.set_meta({**index.store.meta, "coarse": coarse})
+    with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError, match="centroids"):
+        loaded.search(codes(1))
+
+
+def test_a_row_in_a_list_that_is_not_there_is_told(tmp_path):
+    with BinaryIndex(DIM, kind="ivf", path=tmp_path / "i") as index:
+        index.train(codes(30), lists=4)
+        for wrong in (4, -1, 2**31 - 1):
+            rows = codes(2)
+            index.store.append({"codes": rows, "cells": np.array([[0], [wrong]], np.int32)})
+            with pytest.raises(errors.FileFormatError, match=f"is in list {wrong}, and there are 4"):
+                index.search(rows)
+            index.remove(ids=index.ids())
+
+
 def test_wrong_parameters_are_told():
     for wrong, match in (
         ({"kind": "tree"}, "'flat', 'ivf' or 'hnsw', not 'tree'"),

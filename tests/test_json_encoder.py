@@ -89,6 +89,16 @@ def test_blocks_and_batches_do_not_show(monkeypatch):
     assert encoder.fit(PEOPLE).profile_ == JSONEncoder().fit(PEOPLE).profile_
 
 
+def test_runs_of_leaves_have_few_leaves_and_few_tokens(monkeypatch):
+    monkeypatch.setattr(leaf_vectors, "BLOCK", 4)
+    names = [("=", name) for name in "abcdefghij"]
+    one, two, five = {names[0]: 1.0}, {names[1]: 1.0, names[2]: 1.0}, dict.fromkeys(names[3:8], 1.0)
+    assert list(leaf_vectors._blocks([one] * 9)) == [(0, 4), (4, 8), (8, 9)]
+    assert list(leaf_vectors._blocks([two, one, two, one, five, one])) == [(0, 2), (2, 4), (4, 5), (5, 6)]
+    assert list(leaf_vectors._blocks([two, {**one, names[4]: 1.0}, one])) == [(0, 2), (2, 3)]
+    assert list(leaf_vectors._blocks([])) == []
+
+
 @pytest.mark.parametrize("arrays", ["auto", "bag", "sequence", "both"])
 @pytest.mark.parametrize("balance", [0.0, 0.7])
 def test_a_document_is_the_sum_of_its_leaves_and_of_norm_about_one(arrays, balance):

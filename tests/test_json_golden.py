@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 
 from hdc.apps.json import JSONEncoder
-from hdc.apps.json.values.sketches import Counts, Sample
+from hdc.apps.json.values import sketches
+from hdc.apps.json.values import values as values_module
+from hdc.apps.json.values.sketches import Counts, Sample, Samples
+from hdc.apps.json.values.strings import ngrams_of
 from hdc.apps.json.values.values import ValueOptions, Values
 
 GOLDEN = Path(__file__).parent / "golden" / "json.json"
@@ -207,6 +210,48 @@ def assert_close(found, expected):
 def test_what_is_made_of_them(golden, part):
     made = {"decoded": decoded, "planned": planned, "shared": shared, "profile": profile}
     assert_close(json.loads(json.dumps(made[part]())), golden[part])
+
+
+def test_summaries_know_how_much_they_hold(monkeypatch):
+    """Beyond the limit the groups of which few numbers were seen are dropped, until half is held."""
+    monkeypatch.setattr(sketches, "SAMPLED", 12)
+    monkeypatch.setattr(sketches, "SAMPLE", 5)
+    one, other = Samples(), Samples()
+    for group, count in (("a", 3), ("b", 9)):
+        for number in range(count):
+            one.add(group, number)
+            other.add(group, -number)
+    one.merge(other)
+    assert {group: (sample.seen, len(sample.values)) for group, sample in one} == {"a": (6, 5), "b": (18, 5)}
+    assert one._held == 10
+    one.add("c", 1)
+    one.add("c", 2)
+    assert one._held == 12
+    one.add("d", 1)  # one too many: d, c and a, of which the fewest were seen, go until 6 are left or fewer
+    assert {group for group, _ in one} == {"b"}
+    assert one._held == 5
+
+
+def test_strings_are_embedded_before_they_are_compared(monkeypatch):
+    calls = []
+
+    def encoder(texts):
+        calls.append(list(texts))
+        return encoded(texts)
+
+    monkeypatch.setattr(values_module, "EMBEDDED", 2)
+    one = Values(JSONEncoder().profile_, ValueOptions(string_encoder=encoder))
+    one.prepare([{"a": "x"}, ["yy", {"b": "zzz"}], "w", 5, "vv"])
+    assert sorted(map(len, calls)) == [1, 2, 2]
+    done = len(calls)
+    one.shared(("a",), "x", "w")
+    one.shared(("a",), "vv", "zzz")
+    assert len(calls) == done
+
+
+def test_an_ngram_names_each_of_its_words_once():
+    assert ngrams_of(["aaaa", "b"])["aaa"] == [0]
+    assert ngrams_of(["aaaa", "aaab"])["aaa"] == [0, 1]
 
 
 def test_the_golden_values_are_of_these_settings(golden):

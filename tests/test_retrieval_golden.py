@@ -14,7 +14,9 @@ import pytest
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
 from hdc.apps.retrieval.binarisers.base import blocks, byte_tables, sign_tables
 from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, fit_tables, linear_tables, metric_of
-from hdc.apps.retrieval.binarisers.bebr.recurrence import least_squares, regressed, unit
+from hdc.apps.retrieval.binarisers.bebr.recurrence import initial, least_squares, regressed, unit
+from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
+from hdc.errors import ParameterError
 
 GOLDEN = Path(__file__).parent / "golden" / "retrieval.json"
 
@@ -42,16 +44,16 @@ def lists():
     return model
 
 
-def recurrent(loops, **parameters):
-    """Return a BEBR model of 64 components put together by hand."""
-    arrays = {"project.weight": waves(40, 64, 2.0), "project.bias": waves(1, 64, 3.0)[0] / 9}
+def recurrent(loops, dim=64, **parameters):
+    """Return a BEBR model put together by hand."""
+    arrays = {"project.weight": waves(40, dim, 2.0), "project.bias": waves(1, dim, 3.0)[0] / 9}
     for i in range(loops):
-        arrays |= {f"decode.{i}.weight": waves(64, 40, 4.0 + i), f"decode.{i}.bias": waves(1, 40)[0]}
-        arrays |= {f"correct.{i}.weight": waves(40, 64, 5.0 + i), f"correct.{i}.bias": waves(1, 64)[0] / 50}
-    groups = (loops + 1) * 16
+        arrays |= {f"decode.{i}.weight": waves(dim, 40, 4.0 + i), f"decode.{i}.bias": waves(1, 40)[0]}
+        arrays |= {f"correct.{i}.weight": waves(40, dim, 5.0 + i), f"correct.{i}.bias": waves(1, dim)[0] / 50}
+    groups = (loops + 1) * dim // 4
     metric = np.eye(40, dtype=np.float32) + waves(40, 1) @ waves(40, 1).T / 50
     arrays |= {"mean": X.mean(axis=0), "metric": metric, "tables": waves(16 * groups, 40, 6.0) / 4}
-    model = RecurrentBinarizer(dim=64, loops=loops, backend="numpy", **parameters)
+    model = RecurrentBinarizer(dim=dim, loops=loops, backend="numpy", **parameters)
     model._set_state({**arrays, "scalars": np.array([0.03, 0.5])})
     return model
 
@@ -64,6 +66,7 @@ MODELS = {
     "rabitq, lists": lists,
     "hash": lambda: recurrent(0, rounds=0),
     "recurrent": lambda: recurrent(2, rounds=0),
+    "recurrent, wide": lambda: recurrent(1, dim=128, rounds=0),
     "refined": lambda: recurrent(0, rounds=1, steps=3),
 }
 
@@ -82,6 +85,8 @@ def made(name):
         "search": model.search(QUERIES, codes, 4)[1].tolist(),
         "sizes": [model.words, model.bits, model.bytes_per_vector, model.dim_, model.levels],
     }
+    assert np.array_equal(model.search(QUERIES, codes, 1)[1], model.search(QUERIES, codes, 4)[1][:, :1])
+    assert model.search(QUERIES, codes)[1].shape == (3, 10)
     if model.symmetric:
         found["symmetric"] = model.scores(codes[:3], codes[:9]).tolist()
         found["of floats"] = model.scores(QUERIES, codes[:9], asymmetric=False).tolist()
@@ -135,6 +140,59 @@ def test_lists_that_are_found():
     found = (model.directions_ * model.lengths_[:, None])[cells[:, 0]]
     np.testing.assert_allclose(found, centres, atol=0.04)
     assert model.longest_centre == pytest.approx(np.linalg.norm(centres, axis=1).max(), rel=0.01)
+
+
+def test_few_components_and_few_lists():
+    x = waves(20, 2)
+    assert RaBitQBinarizer(backend="numpy").fit(x).dim_ == 2
+    with pytest.raises(ParameterError, match="at least 2 components"):
+        RaBitQBinarizer(backend="numpy").fit(x[:, :1])
+    model = RaBitQBinarizer(lists=2, backend="numpy").fit(waves(20, 8))
+    assert (model.lists_, model.words) == (2, 3)
+    assert np.abs(model.directions_).max(axis=1).min() > 0
+
+
+def test_a_vector_that_is_the_centre_has_no_signs():
+    model = RaBitQBinarizer(backend="numpy").fit(X)
+    code = model.transform(model.mean_[None])
+    assert not model.signs(code).any()
+    assert model.factors(code).norm == 0
+
+
+def test_the_first_projection_is_on_principal_axes():
+    """As many as there is room for, turned at random, of the unit vectors less their mean."""
+    f = X / np.linalg.norm(X, axis=1, keepdims=True)
+    mean = f.mean(axis=0)
+    axes = np.linalg.eigh(np.cov(f.T.astype(np.float64)))[1][:, ::-1]
+    for dim in (6, 40):
+        maps = initial(X, dim, 0, 0)
+        weight = maps.project.weight.astype(np.float64)
+        np.testing.assert_allclose(weight @ weight.T, axes[:, :dim] @ axes[:, :dim].T, atol=1e-3)
+        np.testing.assert_allclose(maps.project.bias, -mean @ weight, atol=1e-4)
+    wide = initial(X, 100, 0, 0).project.weight
+    for block in (wide[:, :40], wide[:, 40:80]):
+        np.testing.assert_allclose(block @ block.T, np.eye(40), atol=1e-4)
+
+
+def test_what_a_fit_weighs_and_holds_out():
+    few = X[:40]  # of which none are held out
+    model = RecurrentBinarizer(dim=64, rounds=0, backend="numpy").fit(few)
+    spread = ((few - few.mean(axis=0)) ** 2).sum(axis=1).mean()
+    assert model.decoder_.parallel == pytest.approx(4 / spread, rel=1e-4)
+    sizes = {n: Validation.draw(waves(n, 3), np.random.default_rng(0)) for n in (50, 51, 200)}
+    assert [len(v.queries) for v in sizes.values()] == [0, 1, 4]
+    assert [len(v.training) for v in sizes.values()] == [50, 50, 196]
+    progress = Progress("round", 3, 9)
+    assert [(progress.goes_on(), progress.step(recall)) for recall in (0.5, 0.4, 0.6)] == [
+        (True, True),
+        (True, False),
+        (True, True),
+    ]
+    assert not progress.goes_on()
+    assert (progress.best, progress.best_at) == (0.6, 3)
+    patient = Progress("round", 9, 2)
+    steps = [patient.step(recall) for recall in (0.5, 0.5, 0.5)]
+    assert (steps, patient.goes_on()) == ([True, False, False], False)
 
 
 def ridge(x, y, amounts):

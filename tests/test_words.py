@@ -67,3 +67,12 @@ def test_bitarray_bridge_takes_one_vector():
         words.to_bitarray(np.zeros((2, 1), np.uint64), 64)
     with pytest.raises(errors.DimensionError, match="at least one bit"):
         words.from_bitarray(bitarray())
+
+
+def test_pack_takes_booleans_and_the_integers_0_and_1():
+    expected = words.pack(np.array([False, True, True]))
+    for dtype in (np.int8, np.uint8, np.int64, np.uint64):
+        assert np.array_equal(words.pack(np.array([0, 1, 1], dtype)), expected)
+    for wrong in (np.array([0, 2]), np.array([-1, 1]), np.array([0.0, 1.0])):
+        with pytest.raises(errors.DTypeError, match="0 and 1"):
+            words.pack(wrong)

@@ -79,11 +79,16 @@ def slices(rows: int, nanoseconds: float) -> list[tuple[int, int]]:
     """
     limit = 1 if getattr(_shared_out, "already", False) else _limit
     parts = max(1, min(limit, rows, int(rows * nanoseconds / GRAIN)))
+    if parts == 1:
+        return [(0, rows)]
     return list(pairwise(rows * part // parts for part in range(parts + 1)))
 
 
 def run(calls: Sequence[Callable[[], None]]) -> None:
     """Run calls of compiled functions at the same time, the first one in the calling thread."""
+    if len(calls) == 1:
+        calls[0]()
+        return
     pending = [_pool.submit(call) for call in calls[1:]]
     try:
         calls[0]()

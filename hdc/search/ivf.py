@@ -133,19 +133,26 @@ class Lists:
 
     def __init__(self, measure: Measure) -> None:
         self.measure = measure
-        self._coarse: Coarse | None = None
+        self._read: tuple[str, Coarse | None] = "", None
+        """The meta that the centroids were last read from, as it is written, and what was found."""
 
     def coarse(self, snapshot: Snapshot) -> Coarse | None:
-        """Return the centroids that a store was trained to, which it is once; None before.
+        """Return the centroids that a store was trained to; None before.
 
         Raises
         ------
         FileFormatError
             If they are damaged.
         """
-        if self._coarse is None and snapshot.meta["coarse"] is not None:
-            self._coarse = Coarse.from_json(self.measure.kernels, snapshot.meta["coarse"])
-        return self._coarse
+        text, coarse = self._read
+        if text != snapshot.state.meta:
+            state = snapshot.meta["coarse"]
+            coarse = None if state is None else Coarse.from_json(self.measure.kernels, state)
+            if coarse is not None and coarse.centroids.shape[1] != self.measure.dim:
+                width = coarse.centroids.shape[1]
+                raise FileFormatError(f"the centroids of the lists have {width} components, not {self.measure.dim}")
+            self._read = snapshot.state.meta, coarse
+        return coarse
 
     def prepared(self, snapshot: Snapshot, previous: "ListRows | None") -> "ListRows":
         """Group the rows by list, or those only that are new."""

@@ -1,5 +1,6 @@
 """BinaryIndex: packed codes, in memory or durable in a folder, searched exactly or approximately."""
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -98,15 +99,8 @@ class BinaryIndex(Index):
     ) -> None:
         meta = {"dim": dim, "levels": levels, "kind": kind, "originals": originals, "coarse": None}
         self._settle(meta, backend, path)
-        columns: dict[str, tuple[npt.DTypeLike, int]] = {CODES: ("uint64", self.levels * word_count(self.dim))}
-        if self.levels > 1:
-            columns[SCALE] = ("float32", 1)
-        if kind == "ivf":
-            columns[CELLS] = ("int32", 1)
-        if self.originals is not None:
-            columns[ORIGINALS] = (self.originals.dtype, self.originals.width)
         kept = {**meta, "dim": self.dim, "levels": self.levels}
-        self.engine = Engine(Store.create(path, self.KIND, columns, kept), self._searcher)
+        self.engine = Engine(Store.create(path, self.KIND, self._columns_kept(), kept), self._searcher)
 
     def _settle(self, meta: Mapping[str, Any], backend: str, path: str | os.PathLike[str] | None) -> None:
         """Take over what an index is made with, checked."""
@@ -122,6 +116,17 @@ class BinaryIndex(Index):
         self.measure = measure_of(self._kernels, self.dim, self.levels)
         self._training = BuildLock()
         self._searcher = self._new_searcher()
+
+    def _columns_kept(self) -> dict[str, tuple[npt.DTypeLike, int]]:
+        """Return the columns of the store."""
+        columns: dict[str, tuple[npt.DTypeLike, int]] = {CODES: ("uint64", self.levels * word_count(self.dim))}
+        if self.levels > 1:
+            columns[SCALE] = ("float32", 1)
+        if self.kind == "ivf":
+            columns[CELLS] = ("int32", 1)
+        if self.originals is not None:
+            columns[ORIGINALS] = (self.originals.dtype, self.originals.width)
+        return columns
 
     def _new_searcher(self) -> Searcher:
         if self.kind == "ivf":
@@ -367,6 +372,10 @@ class BinaryIndex(Index):
             index = cls.__new__(cls)
             index._settle(store.meta, backend, path)
             index.engine = Engine(store, index._searcher)
+            expected = {name: (np.dtype(dtype), width) for name, (dtype, width) in index._columns_kept().items()}
+            there = store.snapshot.state.columns
+            if {name: (np.dtype(dtype), width) for name, (dtype, width) in there.items()} != expected:
+                raise ParameterError(f"it has columns {dict(there)}")
         except (KeyError, TypeError, ParameterError) as error:
             store.close()
             raise FileFormatError(f"{os.fspath(path)} is no index of codes that this release knows: {error}") from None
@@ -396,7 +405,8 @@ class BinaryIndex(Index):
         """Close the files; a graph that was changed is saved first, so that it need not be built again."""
         prepared = self.engine.latest
         if isinstance(self._searcher, Graphs) and prepared is not None and self._path is not None and self.writable:
-            self._searcher.keep(prepared, self._path)
+            with contextlib.suppress(OSError):  # a full disk: the next process builds it
+                self._searcher.keep(prepared, self._path)
         super().close()
 
     # ------------------------------------------------------------------ checks

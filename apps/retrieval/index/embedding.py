@@ -174,6 +174,9 @@ class EmbeddingIndex(Index):
         if codes.levels * word_count(codes.dim) != model.words:
             codes.close()
             raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
+        if codes.originals is not None and codes.originals.width != model.n_features_in_:
+            codes.close()
+            raise FileFormatError(f"{folder}: the model takes {model.n_features_in_} components, and originals differ")
         return cls(model, codes)
 
     def __repr__(self) -> str:
