@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hdc.backends.numba_kernels import lanes, parallel, planes, scan, simd, topk
 from hdc.words import Words, mask_tail, unpack, word_count
 
-DIMS = [1, 63, 64, 65, 512, 1000, 10_000]
+DIMS = [1, 63, 64, 65, 128, 256, 512, 1000, 10_000]
 ROWS = [1, 7, 8, 9, 511, 512, 513, 1100]
 COMPILED = not numba.config.DISABLE_JIT
 needs_compiler = pytest.mark.skipif(not COMPILED, reason="the JIT is off")
@@ -239,8 +239,9 @@ def test_every_operation_means_what_its_plain_twin_says():
         out[40] = simd.any_below(a, b) + 2 * simd.any_below(a, a)
         out[41] = simd.any_bit(a & ~a) + 2 * simd.any_bit(a)
         out[42] = simd.ctpop(words[3]) + simd.pointer(words)[5]
+        simd.store(out, 43, simd.interleaved(a))
 
-    words, out = random_rows(24, 64).reshape(-1), np.zeros(43, dtype=np.uint64)
+    words, out = random_rows(24, 64).reshape(-1), np.zeros(51, dtype=np.uint64)
     all_operations(words, out)
     a, b, c = words.reshape(3, 8)
     np.testing.assert_array_equal(out[:8], simd._plain_majority(a, b, c))
@@ -251,6 +252,8 @@ def test_every_operation_means_what_its_plain_twin_says():
     assert out[40] == simd._plain_any_below(a, b)
     assert out[41] == 2
     assert out[42] == simd._plain_ctpop(words[3]) + words[5]
+    np.testing.assert_array_equal(out[43:], simd._plain_interleaved(a))
+    assert simd._plain_interleaved(np.arange(8)).tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
 
 
 def test_every_operation_on_lanes_means_what_its_plain_twin_says():

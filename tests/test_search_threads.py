@@ -1,5 +1,6 @@
 """Searches in many threads while another one changes the index: every answer is that of one state of it."""
 
+import os
 import threading
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from hdc import words
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
-from hdc.search import hnsw
+from hdc.search import hnsw, once
 
 DIM, THREADS, CHANGES = 40, 4, 25
 
@@ -199,3 +200,54 @@ def test_answers_are_of_one_state_while_a_writer_changes_it(make, tmp_path, monk
     for before, after, found in answers[:: max(1, len(answers) // 100)]:
         between = range(max(0, before - 1), min(after + 1, len(states)))
         assert any(possible(found, state) for state in between), (before, after)
+
+
+# ---------------------------------------------------------------------- turns and forks
+
+
+def test_turns_are_of_one_setting_at_a_time():
+    now, seen, running = [None], [], [0, 0]
+    turns = once.Turns(lambda setting: now.__setitem__(0, setting))
+
+    def run(setting):
+        for _ in range(200):
+            with turns.at(setting):
+                running[setting] += 1
+                seen.append((now[0], setting, running[1 - setting]))
+                running[setting] -= 1
+
+    together(*(lambda i=i: run(i % 2) for i in range(6)))
+    assert len(seen) == 1200
+    assert {(have, other) for have, wanted, other in seen if have == wanted} == {(0, 0), (1, 0)}
+    assert all(have == wanted for have, wanted, _ in seen)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw"])
+def test_a_forked_child_searches_whatever_the_parents_threads_hold(kind, tmp_path):
+    subject = made(lambda path: Codes(kind, 1, path), tmp_path / "i")
+    subject.index.add(subject.rows(clustered(300)))
+    queries = clustered(12, seed=3)
+    expected = subject.search(queries, 5)[1]
+    held, leave = threading.Event(), threading.Event()
+    turns = once.Turns(lambda setting: None)
+
+    def hold():
+        with subject.index.engine._preparing, turns.at(1):
+            held.set()
+            leave.wait()
+
+    holder = threading.Thread(target=hold)
+    subject.index.add(subject.rows(clustered(1, seed=9)) ^ np.uint64(0))  # to be prepared
+    holder.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        with turns.at(2):
+            found = subject.search(queries, 301)[1]
+        os._exit(0 if (np.sort(found, axis=1)[:, -1] == 300).all() or kind == "hnsw" else 1)
+    leave.set()
+    holder.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert expected.shape == (12, 5)

@@ -16,9 +16,12 @@ AnyArray = npt.NDArray[Any]
 
 def frozen(x: npt.ArrayLike, dtype: npt.DTypeLike, *shape: int) -> AnyArray:
     """Return a read-only, native, aligned, C-contiguous ``shape`` array with the values of ``x``."""
-    array = np.ascontiguousarray(x, dtype=dtype)
-    view = (array if array.flags.aligned else array.copy()).reshape(shape)
-    view.flags.writeable = False
+    view = np.ascontiguousarray(x, dtype=dtype).reshape(shape)
+    flags = view.flags
+    if not flags.aligned:
+        view = view.copy()
+        flags = view.flags
+    flags.writeable = False
     return view
 
 

@@ -79,6 +79,8 @@ def slices(rows: int, nanoseconds: float) -> list[tuple[int, int]]:
     """
     limit = 1 if getattr(_shared_out, "already", False) else _limit
     parts = max(1, min(limit, rows, int(rows * nanoseconds / GRAIN)))
+    if parts == 1:
+        return [(0, rows)]
     return list(pairwise(rows * part // parts for part in range(parts + 1)))
 
 

@@ -30,6 +30,7 @@ from hdc.backends.numba_kernels.simd import (
     aligned_zeros,
     any_below,
     ctpop,
+    interleaved,
     load,
     pair_sums,
     pointer,
@@ -43,6 +44,9 @@ from hdc.words import Words
 TILE_WORDS = 2048
 """Words of rows (16 KiB) that every query passes over before the next rows are read."""
 
+
+SHORT = 4
+"""Rows of 1, 2 or 4 words are counted several in a vector, each with its own copy of the query."""
 
 AHEAD = 1024
 """Words (8 KiB) between the row in hand and the one asked for from memory."""
@@ -61,9 +65,24 @@ def _counted(rows: Pointer, at: int, flip: Vector, take: Vector) -> Vector:
     return ctpop((load(rows, at) ^ flip) & take)
 
 
-@kernel
+@inlined
+def _short_counts(rows: Pointer, at: int, words: int, flip: Vector, take: Vector) -> Vector:
+    """Do so for rows of which one vector has several, and the masks as many times the query."""
+    first = _counted(rows, at, flip, take)
+    if words == 1:
+        return first
+    low = pair_sums(first, _counted(rows, at + LANES, flip, take), 1)
+    if words == 2:
+        return interleaved(interleaved(low))
+    third, fourth = _counted(rows, at + 2 * LANES, flip, take), _counted(rows, at + 3 * LANES, flip, take)
+    return interleaved(pair_sums(low, pair_sums(third, fourth, 1), 2))
+
+
+@inlined
 def _eight_counts(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -> Vector:
     """Return in lane l the count of row l of eight, at ``rows[at:]``, for the query at ``masks[query:]``."""
+    if words <= SHORT and LANES % words == 0:
+        return _short_counts(rows, at, words, load(masks, query), load(masks, query + LANES))
     c0 = c1 = c2 = c3 = c4 = c5 = c6 = c7 = splat(0)
     chunks = (words + LANES - 1) // LANES
     last = max(words - LANES, 0)
@@ -177,6 +196,9 @@ def _search_alone(
     masks = np.zeros((len(queries), (words + LANES - 1) // LANES * 2 * LANES), np.uint64)
     heaps = np.full((len(queries), k), WORST, np.int64)
     for q in range(len(queries)):
+        for lane in range(LANES if words <= SHORT and LANES % words == 0 else 0):
+            masks[q, lane] = queries[q, lane % words]
+            masks[q, lane + LANES] = ~np.uint64(0)
         for w in range(words):
             chunk = w // LANES
             lane = 2 * LANES * chunk + w - min(LANES * chunk, last)
@@ -193,6 +215,9 @@ def _search_alone(
 def _masks(flip: Words, take: Words) -> Words:
     """Interleave (q, words) ``flip`` and ``take`` by chunks of 8 words, the last one as it overlaps."""
     q, words = flip.shape
+    if words <= SHORT and LANES % words == 0:
+        flip, take = (np.tile(mask, (1, LANES // words)) for mask in (flip, take))
+        words = LANES
     chunks, rest = divmod(words, LANES)
     whole = words - rest
     masks = aligned_zeros(q * (chunks + (rest > 0)) * 2 * LANES).reshape(q, -1, 2, LANES)

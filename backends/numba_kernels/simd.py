@@ -291,6 +291,21 @@ def pair_sums(typing: Any, a: Any, b: Any, step: Any) -> Any:
     return VECTOR(VECTOR, VECTOR, step), generate
 
 
+def _plain_interleaved(vector: Vector) -> Vector:
+    return vector.reshape(2, LANES // 2).T.reshape(-1).copy()
+
+
+@compiled_from(_plain_interleaved)
+def interleaved(typing: Any, vector: Any) -> Any:
+    """Return the lanes of the two halves in turns: 0, 4, 1, 5, 2, 6, 3, 7."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        lanes = ir.Constant(ir.VectorType(_I32, LANES), [lane // 2 + lane % 2 * (LANES // 2) for lane in range(LANES)])
+        return builder.shuffle_vector(args[0], args[0], lanes)
+
+    return VECTOR(VECTOR), generate
+
+
 def _any_lane(builder: Any, flags: Any) -> Any:
     return builder.icmp_unsigned("!=", builder.bitcast(flags, _I8), _I8(0))
 

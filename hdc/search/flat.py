@@ -105,6 +105,7 @@ class FlatRows:
         self._rows, self._planes = rows, planes.fork()
         self._live = alive(rows.snapshot)[main]
         self._living = int(self._live.sum())
+        self._ids = rows.snapshot.ids[main]
         self._hamming = isinstance(rows.measure, Hamming)
         self._together = bool((np.diff(main) == 1).all())
         first = int(main[0]) if len(main) else 0
@@ -138,7 +139,7 @@ class FlatRows:
                 distances, rows = self._find(queries, most)
             else:
                 distances, rows = _alive(lambda wider: self._find(queries, wider), self._live, most)
-            found.append((distances, self.snapshot.ids[self.main[rows]]))
+            found.append((distances, self._ids[rows]))
         if len(self.odd):
             found.append(self._rows.scan(queries, self.odd, k))
         return found[0] if len(found) == 1 else joined(found, k)

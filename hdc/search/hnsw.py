@@ -6,9 +6,6 @@ up to date and published. A node is a row's id, so that rows may move.
 """
 
 import hashlib
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +19,7 @@ from hdc.errors import BackendUnavailableError, FileFormatError
 from hdc.search.codes import CodeRows, candidates_of, joined
 from hdc.search.live import alive, live
 from hdc.search.measures import FEW, Distances, Hamming, Ids, Measure
+from hdc.search.once import Turns
 from hdc.search.options import HNSWOptions
 from hdc.store import Snapshot
 from hdc.words import WORD_BITS, Words, word_count
@@ -74,11 +72,14 @@ class Graph:
 
     def __init__(self, index: Any, nodes: Ids) -> None:
         self._index, self.nodes = index, nodes
-        self._free = threading.Condition()
-        self._running, self._effort = 0, 0
+        self._turns = Turns(self._set_effort)
 
     def __len__(self) -> int:
         return len(self.nodes)
+
+    def _set_effort(self, effort: int) -> None:
+        """Set the candidates in hand, of which usearch has one number for a whole graph."""
+        self._index.expansion_search = effort
 
     def updated(self, gone: Ids, ids: Ids, codes: Words) -> "Graph":
         """Return another graph, without some nodes and with others."""
@@ -100,36 +101,19 @@ class Graph:
         return np.stack(self._index.get(self.nodes.astype(np.uint64))).view(np.uint64)
 
     def search(self, signs: Words, k: int, effort: int) -> tuple[Distances, Ids]:
-        """Return about the k nearest nodes of each query, as distances and ids; (q, words) codes."""
+        """Return about the k nearest nodes of each query, at most k, as distances and ids; (q, words) codes."""
         k = min(k, len(self.nodes))
-        distances = np.full((len(signs), k), np.iinfo(np.int32).max, dtype=np.int32)
-        ids = np.full((len(signs), k), -1, dtype=np.int64)
-        if k and len(signs):
-            with self._at(max(effort, k)):
-                several = threads() if len(signs) > FEW else 1
-                found = self._index.search(signs.view(np.uint8), k, threads=several)
-            keys, differing = np.atleast_2d(found.keys), np.atleast_2d(found.distances)  # one query loses its axis
-            counts = found.counts if len(signs) > 1 else np.array([keys.shape[1]])
-            there = np.arange(keys.shape[1]) < counts[:, None]
-            ids[:, : keys.shape[1]][there] = keys[there]
-            distances[:, : keys.shape[1]][there] = differing[there]
-        return distances, ids
-
-    @contextmanager
-    def _at(self, effort: int) -> Iterator[None]:
-        """Search with so many candidates in hand, a setting of the whole graph: other efforts wait."""
-        with self._free:
-            while self._running and self._effort != effort:
-                self._free.wait()
-            self._running += 1
-            if self._effort != effort:
-                self._index.expansion_search = self._effort = effort
-        try:
-            yield
-        finally:
-            with self._free:
-                self._running -= 1
-                self._free.notify_all()
+        if k == 0 or len(signs) == 0:
+            return np.empty((len(signs), 0), np.int32), np.empty((len(signs), 0), np.int64)
+        with self._turns.at(max(effort, k)):
+            several = threads() if len(signs) > FEW else 1
+            found = self._index.search(signs.view(np.uint8), k, threads=several)
+        if len(signs) == 1:  # one query has no axis, and no places that nothing took
+            return found.distances.astype(np.int32)[None], found.keys.astype(np.int64)[None]
+        there = np.arange(found.keys.shape[1]) < found.counts[:, None]
+        differing = np.where(there, found.distances, 0).astype(np.int32)
+        ids = np.where(there, found.keys.astype(np.int64), -1)
+        return np.where(there, differing, Hamming.farthest).astype(np.int32), ids
 
     def save(self, path: Path) -> None:
         """Write the graph, so that the next process need not build it."""
@@ -149,6 +133,8 @@ class Graph:
         meta, arrays = files.load(path, KIND, mmap=True)
         index = new_graph(measure)
         metric = index.metric
+        if arrays.keys() != {"ids", "graph"} or arrays["ids"].ndim != 1 or arrays["ids"].dtype != np.int64:
+            raise FileFormatError(f"{path} holds no graph; remove it, and the graph is built anew")
         nodes = np.array(arrays["ids"])
         try:
             index.load(arrays["graph"].data)

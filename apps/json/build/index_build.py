@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import hdc
@@ -23,6 +23,7 @@ from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.index import JSONIndex
 from hdc.apps.json.index.rows import Rows, encode_rows
 from hdc.apps.json.reading import STDIN, Counts, OnError, Part, Record, read_part
+from hdc.apps.json.reading.limits import LIMITS, Limits
 from hdc.apps.json.reading.reader import begin_rejects
 from hdc.apps.json.reading.records import Rejects
 from hdc.apps.json.reading.strict import DocumentError
@@ -57,6 +58,8 @@ class Task:
         File for the records that are left out.
     jobs : int
         Processes. The index is the same for any number.
+    limits : Limits
+        Ceilings of what is read.
     """
 
     paths: tuple[str, ...]
@@ -67,6 +70,7 @@ class Task:
     on_error: OnError = "raise"
     rejects: str | None = None
     jobs: int = 1
+    limits: Limits = LIMITS
 
 
 @dataclass(frozen=True)
@@ -144,12 +148,12 @@ class _Making:
 
     def __init__(self, place: Build, task: Task) -> None:
         self.place, self.folder = place, place.folder
-        self.parts = plan_again(task.paths, self.folder, PART_BYTES)
+        self.parts = plan_again(task.paths, self.folder, PART_BYTES, task.limits)
         if task.rejects is not None:
             begin_rejects(task.rejects, [part.path for part in self.parts])
         self.task = replace(task, jobs=min(task.jobs, len(self.parts)))
         options = {"version": hdc.__version__, "encoder": task.encoder.to_json(), "fit": task.fit, "key": task.key}
-        options |= {"items": task.items, "on_error": task.on_error}
+        options |= {"items": task.items, "on_error": task.on_error, "limits": asdict(task.limits)}
         inputs = [part.fingerprint for part in self.parts]
         told = place.begin({"options": options, "inputs": inputs}, keep=[SPOOL])
         if told is not None:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from hdc.apps.json.document import paths
 from hdc.apps.json.index.rows import key_of
 from hdc.apps.json.reading import PART_BYTES, STDIN, Counts, OnError, Part, Record, plan, read_part
+from hdc.apps.json.reading.limits import LIMITS, Limits
 from hdc.apps.json.reading.reader import begin_rejects
 from hdc.apps.json.reading.records import Rejects
 from hdc.apps.json.reading.strict import DocumentError
@@ -21,14 +22,14 @@ SPOOL = "stdin"
 """The file that standard input is kept in."""
 
 
-def plan_again(paths: Sequence[str], folder: Path, part_bytes: int = PART_BYTES) -> list[Part]:
+def plan_again(paths: Sequence[str], folder: Path, part_bytes: int = PART_BYTES, limits: Limits = LIMITS) -> list[Part]:
     """Divide files into parts, as :func:`plan` does; standard input is kept in a folder."""
     if STDIN not in paths:
-        return plan(paths, part_bytes)
+        return plan(paths, part_bytes, limits=limits)
     spool = folder / SPOOL
     with open(spool, "wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
-    parts = plan([str(spool) if path == STDIN else path for path in paths], part_bytes)
+    parts = plan([str(spool) if path == STDIN else path for path in paths], part_bytes, limits=limits)
     return [replace(part, name="<stdin>") if part.path == str(spool) else part for part in parts]
 
 
@@ -47,10 +48,12 @@ class Inputs:
 
     @classmethod
     @contextmanager
-    def of(cls, paths: Sequence[str], on_error: OnError, items: str | None) -> Iterator["Inputs"]:
+    def of(
+        cls, paths: Sequence[str], on_error: OnError, items: str | None, limits: Limits = LIMITS
+    ) -> Iterator["Inputs"]:
         """Open inputs for a while."""
         with TemporaryDirectory(prefix="hdc-") as folder:
-            yield cls(plan_again(paths, Path(folder)), on_error, items)
+            yield cls(plan_again(paths, Path(folder), limits=limits), on_error, items)
 
     def read(self, rejects: str | None = None) -> Iterator[Record]:
         """Yield all records, from the beginning; a rejects file is begun anew."""

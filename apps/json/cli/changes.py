@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from hdc.apps.json.cli.options import INPUTS, add_inputs, tell_rejected
+from hdc.apps.json.cli.options import INPUTS, add_inputs, limits_of, tell_rejected
 from hdc.apps.verbs import Application, backend_for
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _change(index: "JSONIndex", arguments: argparse.Namespace, replace: bool) ->
         return keyed(inputs.read(rejects), index.key, sink, None if replace else index.find)
 
     counts = Counts()
-    with Inputs.of(arguments.files, arguments.on_error, arguments.items) as inputs:
+    with Inputs.of(arguments.files, arguments.on_error, arguments.items, limits_of(arguments)) as inputs:
         if arguments.on_error == "raise":
             for _ in counted(acceptable(inputs, None), "documents checked"):
                 pass

@@ -9,7 +9,15 @@ from typing import Any
 from hdc.apps import verbs
 from hdc.apps.json.cli import vector_commands as vector_command
 from hdc.apps.json.cli.changes import APPLICATION, opened
-from hdc.apps.json.cli.options import INPUTS, add_encoder_options, add_inputs, documents, encoder_of, tell_rejected
+from hdc.apps.json.cli.options import (
+    INPUTS,
+    add_encoder_options,
+    add_inputs,
+    documents,
+    encoder_of,
+    limits_of,
+    tell_rejected,
+)
 from hdc.errors import ParameterError
 
 QUERY = "query"
@@ -86,6 +94,7 @@ def run_index(arguments: argparse.Namespace) -> int:
         on_error=arguments.on_error,
         rejects=arguments.rejects,
         jobs=arguments.jobs,
+        limits=limits_of(arguments),
     )
     try:
         report = build(output, task)
@@ -122,9 +131,12 @@ def run_search(arguments: argparse.Namespace) -> int:
 
 
 def _read_query(argument: str) -> Any:
-    from hdc.apps.json.reading import STDIN, DocumentError, parse_bytes
+    from hdc.apps.json.reading import LIMITS, STDIN, DocumentError, parse_bytes
 
-    raw = sys.stdin.buffer.read() if argument == STDIN else os.fsencode(argument)
+    most = LIMITS.document_bytes
+    raw = sys.stdin.buffer.read(most + 1) if argument == STDIN else os.fsencode(argument)
+    if len(raw) > most:
+        raise DocumentError(f"the query is longer than {most:,} bytes")
     try:
         return parse_bytes(raw, QUERY)
     except DocumentError as error:

@@ -3,10 +3,13 @@
 import argparse
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hdc.apps.verbs import counted_rows
 from hdc.errors import ParameterError
+
+if TYPE_CHECKING:
+    from hdc.apps.json.reading import Limits
 
 T = TypeVar("T")
 
@@ -22,6 +25,32 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--items", metavar="PATH", help="where the documents are in each value: features[], people{}")
     parser.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="end at a bad record (raise)")
     parser.add_argument("--rejects", metavar="FILE", help="where to write the records that are skipped")
+    parser.add_argument(
+        "--max-document-bytes",
+        type=size,
+        default=64 << 20,
+        metavar="N",
+        help="refuse longer documents; 10M, 2G are numbers (64M)",
+    )
+    parser.add_argument(
+        "--max-ratio", type=int, default=250, metavar="N", help="refuse packed files that unpack to N times (250)"
+    )
+
+
+def limits_of(arguments: argparse.Namespace) -> "Limits":
+    """Return the ceilings that options ask for."""
+    from hdc.apps.json.reading import Limits
+
+    return Limits(arguments.max_document_bytes, arguments.max_ratio)
+
+
+def size(text: str) -> int:
+    """Read a number of bytes: ``500``, ``64K``, ``10M``, ``2G``."""
+    factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:].upper(), 1)
+    try:
+        return int(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes such as 500, 64K, 10M or 2G") from None
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:

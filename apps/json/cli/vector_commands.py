@@ -6,7 +6,15 @@ import json
 import os
 from typing import Any
 
-from hdc.apps.json.cli.options import INPUTS, add_encoder_options, add_inputs, documents, encoder_of, tell_rejected
+from hdc.apps.json.cli.options import (
+    INPUTS,
+    add_encoder_options,
+    add_inputs,
+    documents,
+    encoder_of,
+    limits_of,
+    tell_rejected,
+)
 
 EXAMPLES = 1000
 """Documents that a prediction is made from."""
@@ -57,7 +65,7 @@ def run_encode(arguments: argparse.Namespace) -> int:
     from hdc.apps.json.build.inputs import Inputs
 
     encoder = encoder_of(arguments, output="packed" if arguments.packed else "float")
-    with Inputs.of(arguments.files, arguments.on_error, arguments.items) as inputs:
+    with Inputs.of(arguments.files, arguments.on_error, arguments.items, limits_of(arguments)) as inputs:
         encode_files(inputs, arguments.output, encoder, fit=not arguments.no_fit, rejects=arguments.rejects)
     size = os.path.getsize(arguments.output)
     print(f"{documents(inputs.counts.read)} in {arguments.output} ({size / 1e6:.1f} MB)")

@@ -5,6 +5,7 @@
 """
 
 from hdc.apps.json.reading.detecting import FORMATS, Format
+from hdc.apps.json.reading.limits import LIMITS, Limits
 from hdc.apps.json.reading.opening import STDIN
 from hdc.apps.json.reading.parquet import write_parquet
 from hdc.apps.json.reading.parts import PART_BYTES, Part, plan
@@ -14,12 +15,14 @@ from hdc.apps.json.reading.strict import MAX_DEPTH, DocumentError, parse, parse_
 
 __all__ = [
     "FORMATS",
+    "LIMITS",
     "MAX_DEPTH",
     "PART_BYTES",
     "STDIN",
     "Counts",
     "DocumentError",
     "Format",
+    "Limits",
     "OnError",
     "Part",
     "Reading",

@@ -3,6 +3,7 @@
 import io
 from typing import Literal, TypeAlias
 
+from hdc.apps.json.reading.limits import Limits
 from hdc.apps.json.reading.opening import CHUNK, LINES_SUFFIXES, Prefixed, plain_suffix
 from hdc.apps.json.reading.strict import BYTE_ORDER_MARK, DocumentError, Fault, decode, parse_bytes
 from hdc.checks import choice
@@ -25,11 +26,12 @@ def check_format(format: Format) -> None:
     choice(format, "format", FORMATS)
 
 
-def detect(stream: io.BufferedReader, name: str, format: Format) -> tuple[Format, io.BufferedReader]:
+def detect(stream: io.BufferedReader, name: str, format: Format, limits: Limits) -> tuple[Format, io.BufferedReader]:
     """Return the format of a text and the text, without a byte order mark and from the beginning.
 
     As much is read as the first line takes and no more than needed, so that a pipe gives its first documents at
-    once. An array whose first line is longer than a chunk is taken for one value.
+    once. An array whose first line is longer than a chunk is taken for one value, and so is a first line that is longer
+    than a document may be.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def detect(stream: io.BufferedReader, name: str, format: Format) -> tuple[Format
         if len(head) < len(BYTE_ORDER_MARK) and not ended:
             continue
         found = format if format != "auto" else "lines" if plain_suffix(name) in LINES_SUFFIXES else None
-        found = found or _judge(text, ended)
+        found = found or _judge(text, ended) or ("json" if len(text) > limits.document_bytes else None)
     return found, io.BufferedReader(Prefixed(text, stream), CHUNK)
 
 

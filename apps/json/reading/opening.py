@@ -1,5 +1,6 @@
 """Open what documents are read from: files, gzip, zstd, standard input, folders."""
 
+import errno
 import gzip
 import io
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hdc import checks
+from hdc.apps.json.reading.limits import FREELY, Limits
 from hdc.apps.json.reading.records import Counts
 from hdc.apps.json.reading.strict import DocumentError
 
@@ -19,6 +21,9 @@ STDIN = "-"
 
 CHUNK = 1 << 20
 """Bytes asked for at a time."""
+
+WINDOW = 1 << 27
+"""Bytes that zstd may look back: what unpacking holds. The zstd command has the same limit."""
 
 LINES_SUFFIXES = (".jsonl", ".ndjson")
 """Files of these names are JSON Lines, whatever their first line looks like."""
@@ -33,7 +38,7 @@ READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_ZSTD_FEED = 4096  # so little that even an archive made to explode unpacks to 128 MiB at a time at most
+_ZSTD_FEED = 512  # so little that even an archive made to explode unpacks to 16 MiB at a time at most
 
 
 def name_of(path: str | Path) -> str:
@@ -86,8 +91,10 @@ def unreadable(name: str, error: Exception) -> DocumentError:
 
 
 @contextmanager
-def opened(path: str | Path, counts: Counts) -> Iterator[io.BufferedReader]:
+def opened(path: str | Path, counts: Counts, limits: Limits) -> Iterator[io.BufferedReader]:
     """Open a file or standard input and unpack it, if it is packed: that is seen by its first bytes.
+
+    What is read raises OSError where it passes the limit of unpacking.
 
     Raises
     ------
@@ -98,13 +105,15 @@ def opened(path: str | Path, counts: Counts) -> Iterator[io.BufferedReader]:
     """
     with ExitStack() as stack:
         raw: Any = sys.stdin.buffer if str(path) == STDIN else stack.enter_context(open(path, "rb", buffering=0))
-        stream: Any = io.BufferedReader(_Metered(raw, counts), CHUNK)
+        metered = _Metered(raw, counts)
+        stream: Any = io.BufferedReader(metered, CHUNK)
         magic = stream.peek(4)[:4]
+        unpacker: Any = None
         if magic[:2] == _GZIP_MAGIC:
-            stream = io.BufferedReader(gzip.GzipFile(fileobj=stream), CHUNK)
+            unpacker = gzip.GzipFile(fileobj=stream)
         elif magic == _ZSTD_MAGIC:
-            stream = io.BufferedReader(_Zstd(stream, name_of(path)), CHUNK)
-        yield stream
+            unpacker = _Zstd(stream, name_of(path))
+        yield stream if unpacker is None else io.BufferedReader(_Limited(unpacker, metered, limits), CHUNK)
 
 
 def is_packed(stream: io.BufferedReader) -> bool:
@@ -133,6 +142,7 @@ class Prefixed(io.RawIOBase):
 class _Metered(io.RawIOBase):
     def __init__(self, raw: Any, counts: Counts) -> None:
         self._raw, self._counts = raw, counts
+        self.taken = 0
         self._read = getattr(raw, "read1", raw.read)
 
     def readable(self) -> bool:
@@ -148,7 +158,26 @@ class _Metered(io.RawIOBase):
         part = self._read(len(buffer))
         buffer[: len(part)] = part
         self._counts.bytes += len(part)
+        self.taken += len(part)
         return len(part)
+
+
+class _Limited(io.RawIOBase):
+    """What is unpacked, as long as that is not out of proportion to what it is unpacked from."""
+
+    def __init__(self, unpacker: Any, packed: _Metered, limits: Limits) -> None:
+        self._unpacker, self._packed, self._limits = unpacker, packed, limits
+        self._made = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        length = int(self._unpacker.readinto(buffer))
+        self._made += length
+        if self._made > max(FREELY, self._limits.ratio * self._packed.taken):
+            raise OSError(errno.EFBIG, self._limits.too_large)
+        return length
 
 
 class _Zstd(io.RawIOBase):
@@ -161,7 +190,7 @@ class _Zstd(io.RawIOBase):
             raise DocumentError(
                 f"{name}: packed by zstd, which needs the package zstandard: pip install 'hdc-toolkit[zstd]'"
             ) from None
-        self._unpacker = zstandard.ZstdDecompressor(max_window_size=1 << 31)
+        self._unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW)
         self._error = zstandard.ZstdError
         self._stream = stream
         self._frame: Any = None
@@ -192,5 +221,7 @@ class _Zstd(io.RawIOBase):
         try:
             self._unpacked = memoryview(self._frame.decompress(packed))
         except self._error as error:
+            if "memory" in str(error):
+                raise OSError(f"its zstd window is above {WINDOW >> 20} MiB; pack it without --long") from None
             raise OSError(f"damaged zstd data: {error}") from None
         return True

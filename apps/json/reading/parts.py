@@ -4,13 +4,15 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from hdc.apps.json.reading.detecting import Format, check_format, detect
+from hdc.apps.json.reading.limits import LIMITS, Limits
 from hdc.apps.json.reading.opening import CHUNK, STDIN, expand, is_packed, name_of, opened, unreadable
 from hdc.apps.json.reading.parquet import is_parquet
 from hdc.apps.json.reading.records import Counts
 from hdc.apps.json.reading.strict import DocumentError
-from hdc.checks import integer
+from hdc.checks import instance, integer
 
 PART_BYTES = 64 << 20
 """Bytes of a part of uncompressed JSON Lines, about."""
@@ -31,6 +33,10 @@ class Part:
         Of the file when the parts were planned; -1 for standard input.
     format : {"auto", "lines", "json"}
         As asked for; ``"lines"`` for a range.
+    name : str
+        What errors and sources call the file.
+    limits : Limits
+        As asked for.
     """
 
     path: str
@@ -41,6 +47,7 @@ class Part:
     mtime_ns: int
     format: Format
     name: str
+    limits: Limits = LIMITS
 
     @property
     def fingerprint(self) -> str:
@@ -53,7 +60,13 @@ class Part:
         return self.stop - self.start
 
 
-def plan(paths: Iterable[str | Path], part_bytes: int = PART_BYTES, *, format: Format = "auto") -> list[Part]:
+def plan(
+    paths: Iterable[str | Path],
+    part_bytes: int = PART_BYTES,
+    *,
+    format: Format = "auto",
+    limits: Limits = LIMITS,
+) -> list[Part]:
     """Divide files into parts.
 
     Uncompressed JSON Lines are divided at ends of lines; the lines are counted on the way, which reads such files
@@ -67,6 +80,8 @@ def plan(paths: Iterable[str | Path], part_bytes: int = PART_BYTES, *, format: F
         Length that a part is cut at, at the next end of a line. At least 1.
     format : str
         As for :func:`read`.
+    limits : Limits
+        For :func:`read_part`.
 
     Returns
     -------
@@ -83,7 +98,8 @@ def plan(paths: Iterable[str | Path], part_bytes: int = PART_BYTES, *, format: F
     check_format(format)
     part_bytes = integer(part_bytes, "part_bytes", 1)
     files, _ = expand(paths)
-    return [part for path in files for part in _parts_of(path, part_bytes, format)]
+    instance(limits, "limits", Limits)
+    return [replace(part, limits=limits) for path in files for part in _parts_of(path, part_bytes, format, limits)]
 
 
 def check_unchanged(part: Part) -> None:
@@ -98,14 +114,14 @@ def check_unchanged(part: Part) -> None:
         raise DocumentError(f"{part.path} has changed since its parts were planned; plan it again")
 
 
-def _parts_of(path: str | Path, part_bytes: int, format: Format) -> Iterator[Part]:
+def _parts_of(path: str | Path, part_bytes: int, format: Format, limits: Limits) -> Iterator[Part]:
     if str(path) == STDIN:
         yield Part(STDIN, 0, 0, 1, -1, -1, format, name_of(path))
         return
     try:
         state = os.stat(path)
         whole = Part(str(path), 0, state.st_size, 1, state.st_size, state.st_mtime_ns, format, name_of(path))
-        if state.st_size > part_bytes and _has_plain_lines(path, format):
+        if state.st_size > part_bytes and _has_plain_lines(path, format, limits):
             yield from _ranges(whole, part_bytes)
         else:
             yield whole
@@ -113,12 +129,12 @@ def _parts_of(path: str | Path, part_bytes: int, format: Format) -> Iterator[Par
         raise unreadable(name_of(path), error) from error
 
 
-def _has_plain_lines(path: str | Path, format: Format) -> bool:
-    with opened(path, Counts()) as stream:
+def _has_plain_lines(path: str | Path, format: Format, limits: Limits) -> bool:
+    with opened(path, Counts(), limits) as stream:
         if is_packed(stream) or is_parquet(stream):
             return False
         try:
-            return detect(stream, name_of(path), format)[0] == "lines"
+            return detect(stream, name_of(path), format, limits)[0] == "lines"
         except DocumentError:  # an empty file: said when the part is read
             return False
 
@@ -132,7 +148,15 @@ def _ranges(whole: Part, part_bytes: int) -> Iterator[Part]:
                 newlines += block.count(b"\n")
                 left -= len(block)
             if not block.endswith(b"\n"):
-                newlines += file.readline().count(b"\n")
+                newlines += _rest_of_line(file)
             stop = file.tell()
             yield replace(whole, start=start, stop=stop, first_line=line, format="lines")
             start, line = stop, line + newlines
+
+
+def _rest_of_line(file: BinaryIO) -> int:
+    """Go to the end of a line, however long it is, and return whether it has an end."""
+    part = b""
+    while not part.endswith(b"\n") and (part := file.readline(CHUNK)):
+        pass
+    return part.count(b"\n")

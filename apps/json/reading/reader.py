@@ -9,7 +9,8 @@ from typing import Any, Self
 from hdc import checks
 from hdc.apps.json.reading.detecting import Format, check_format, detect
 from hdc.apps.json.reading.items import ItemPath, parse_items
-from hdc.apps.json.reading.lines import read_lines
+from hdc.apps.json.reading.limits import LIMITS, Limits
+from hdc.apps.json.reading.lines import Line, cut_lines, read_lines
 from hdc.apps.json.reading.opening import CHUNK, READ_ERRORS, STDIN, expand, name_of, opened, unreadable
 from hdc.apps.json.reading.parquet import is_parquet, read_parquet
 from hdc.apps.json.reading.parts import Part, check_unchanged
@@ -17,6 +18,7 @@ from hdc.apps.json.reading.records import Counts, OnError, Record, Rejects
 from hdc.apps.json.reading.scanner import Scanner
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.apps.json.reading.whole import read_whole
+from hdc.checks import instance
 from hdc.errors import ParameterError
 
 
@@ -50,6 +52,7 @@ def read(
     rejects: str | Path | None = None,
     items: str | None = None,
     format: Format = "auto",
+    limits: Limits = LIMITS,
 ) -> Reading:
     """Yield the documents of files in turn.
 
@@ -68,28 +71,34 @@ def read(
         object, whose keys go with the records.
     format : {"auto", "lines", "json"}
         See :data:`FORMATS`.
+    limits : Limits
+        Ceilings of a document and of unpacking.
 
     Returns
     -------
     Reading
-        An iterator with counts. Memory is bounded by the largest document (with ``items`` the largest value that
-        is read on the way to them; of objects on that way, the keys too) and, for Parquet, by a row group.
+        An iterator with counts. Memory is bounded by the largest document that ``limits`` allow (with ``items``
+        the largest value that is read on the way to them; of objects on that way, the keys too) and, for Parquet, by a
+        row group.
 
     Raises
     ------
     DocumentError
         While iterating, if a file cannot be read, is empty or is not strict JSON; the text begins with file, line
-        and column. A file that cannot be opened at all is never skipped.
+        and column. So if a limit is passed; a file that unpacks to too much is read up to there. A file that cannot
+        be opened at all is never skipped.
     ParameterError
         If a parameter is none of those allowed.
     """
     counts = Counts()
     check_format(format)
+    instance(limits, "limits", Limits)
     sink, path = Rejects(on_error, rejects, counts), parse_items(items)
     files, skipped = expand(paths)
     if rejects is not None:
         begin_rejects(rejects, files)
-    documents = (record for file in files for record in _read_file(file, name_of(file), format, path, sink, counts))
+    given = format, path, sink, counts, limits
+    documents = (record for file in files for record in _read_file(file, name_of(file), *given))
     return Reading(documents, counts, skipped)
 
 
@@ -113,9 +122,9 @@ def read_part(
     sink, path = Rejects(on_error, rejects, counts), parse_items(items)
     check_unchanged(part)
     if part.stop - part.start == part.size or part.path == STDIN:
-        documents = _read_file(part.path, part.name, part.format, path, sink, counts)
+        documents = _read_file(part.path, part.name, part.format, path, sink, counts, part.limits)
     else:
-        documents = read_lines(_lines_of(part, counts), part.name, path, sink, part.first_line)
+        documents = read_lines(_lines_of(part, counts), part.name, path, sink, part.limits, part.first_line)
     return Reading(documents, counts, [])
 
 
@@ -131,11 +140,11 @@ def begin_rejects(rejects: str | Path, files: Sequence[str | Path]) -> None:
 
 
 def _read_file(
-    path: str | Path, name: str, format: Format, items: ItemPath, rejects: Rejects, counts: Counts
+    path: str | Path, name: str, format: Format, items: ItemPath, rejects: Rejects, counts: Counts, limits: Limits
 ) -> Iterator[Record]:
     with ExitStack() as stack:
         try:
-            stream: Any = stack.enter_context(opened(path, counts))
+            stream: Any = stack.enter_context(opened(path, counts, limits))
         except OSError as error:
             raise unreadable(name, error) from error
         try:
@@ -143,23 +152,25 @@ def _read_file(
                 yield from read_parquet(path, items, rejects, counts)
                 return
             try:
-                found, stream = detect(stream, name, format)
+                found, stream = detect(stream, name, format, limits)
             except DocumentError as error:
                 rejects.add(error, f"{name}:1", b"")
                 return
             if found == "lines":
-                yield from read_lines(stream, name, items, rejects)
+                yield from read_lines(cut_lines(stream, limits.document_bytes), name, items, rejects, limits)
             else:
-                yield from read_whole(Scanner(stream, name), name, items, rejects)
+                yield from read_whole(Scanner(stream, name, limits), name, items, rejects)
         except READ_ERRORS as error:
             rejects.add(unreadable(name, error), name, b"")
 
 
-def _lines_of(part: Part, counts: Counts) -> Iterator[bytes]:
+def _lines_of(part: Part, counts: Counts) -> Iterator[Line]:
     with open(part.path, "rb", buffering=CHUNK) as file:
         file.seek(part.start)
         left = part.bytes
-        while left > 0 and (line := file.readline()):
-            left -= len(line)
-            counts.bytes += len(line)
+        for line in cut_lines(file, part.limits.document_bytes):
+            counts.bytes += line.length
             yield line
+            left -= line.length
+            if left <= 0:
+                break

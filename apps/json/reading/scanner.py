@@ -1,6 +1,7 @@
 """Look at a text through a window that moves on: strict values one at a time, with the places of errors.
 
-The window holds one value and at most a chunk more, so memory is bounded by the largest value that is decoded.
+The window holds one value and at most as much again, so memory is bounded by the largest value that is decoded,
+which is no longer than a document may be.
 """
 
 import codecs
@@ -9,8 +10,12 @@ import json
 import re
 from typing import Any
 
-from hdc.apps.json.reading.opening import CHUNK, READ_ERRORS
+from hdc.apps.json.reading.limits import LIMITS, Limits
+from hdc.apps.json.reading.opening import READ_ERRORS
 from hdc.apps.json.reading.strict import SPACE, DocumentError, Fault, decode, not_utf8
+
+STEP = 1 << 16
+"""Bytes that are read at a time: an error's place is counted in the window, so bad items are slow in a large one."""
 
 RESYNC = 1 << 20
 """Characters in which the end of a bad value is looked for, where lines do not show it."""
@@ -35,10 +40,10 @@ class Scanner:
         The blanks between the last line's begin and what :meth:`peek` found; None if it is not the first of a line.
     """
 
-    def __init__(self, stream: io.BufferedReader, name: str) -> None:
+    def __init__(self, stream: io.BufferedReader, name: str, limits: Limits = LIMITS) -> None:
         self.text, self.at, self.began = "", 0, 0
         self.indent: str | None = None
-        self._stream, self._name = stream, name
+        self._stream, self._name, self._limits = stream, name, limits
         self._decoder = codecs.getincrementaldecoder("utf-8")("strict")
         self._has_bad_bytes = False
         self._ended = False
@@ -66,7 +71,7 @@ class Scanner:
             try:
                 if self._failure:
                     raise self._failure
-                piece = self._stream.read1(CHUNK)
+                piece = self._stream.read1(STEP)
             except READ_ERRORS as error:  # what was read before it still counts
                 self._failure = error
                 if not pieces:
@@ -104,7 +109,7 @@ class Scanner:
         blank = ""
         while True:
             end = SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # it matches anything
-            blank += self.text[self.at : end]
+            blank = (blank + self.text[self.at : end])[-RESYNC:]
             self.at = end
             if end < len(self.text) or not self.more():
                 break
@@ -119,12 +124,14 @@ class Scanner:
         Raises
         ------
         Fault
-            If there is none; the scanner stays where it is.
+            If there is none, or it is longer than a document may be; the scanner stays where it is.
         """
         while True:
             try:
                 value, end = decode(self.text, self.at, outer)
             except Fault as fault:
+                if self._may_change(fault) and self._held > self._limits.document_bytes:
+                    raise Fault(self.at, self.at + 1, self._limits.too_long) from None
                 if self._may_change(fault) and self.more():
                     continue
                 end = len(self.text) if _is_unterminated(fault) else fault.start + 1
@@ -134,8 +141,21 @@ class Scanner:
         bad = self._bad_byte(end, grammatical=True)
         if bad:
             raise bad
+        if self._is_longer(end):
+            raise Fault(self.at, end, self._limits.too_long, grammatical=True)
         self.began, self.at = self.at, end
         return value
+
+    @property
+    def _held(self) -> int:
+        """Characters in the window that are not done with."""
+        return len(self.text) - self.at
+
+    def _is_longer(self, end: int) -> bool:
+        most, characters = self._limits.document_bytes, end - self.at
+        if 4 * characters <= most:
+            return False
+        return len(self.text[self.at : end].encode("utf-8", "surrogateescape")) > most
 
     def _may_change(self, fault: Fault) -> bool:
         return fault.end + _MARGIN > len(self.text) or _is_unterminated(fault)
@@ -161,7 +181,8 @@ class Scanner:
             try:
                 _, end = _LENIENT.raw_decode(self.text, self.at)
             except json.JSONDecodeError as error:
-                if self._may_change(Fault(error.pos, error.pos, error.msg)) and self.more():
+                changes = self._may_change(Fault(error.pos, error.pos, error.msg))
+                if changes and self._held <= self._limits.document_bytes and self.more():
                     continue
                 return None
             except RecursionError:
@@ -189,6 +210,8 @@ class Scanner:
             if found:
                 return passed + self._take(found.start())
             last = max(self.text.rfind("\n", self.at), self.at)
+            if last == self.at and self._held > self._limits.document_bytes:
+                last = len(self.text)
             passed = (passed + self._take(last))[: 2 * RESYNC]
             if not self.more():
                 return None if not passed else passed + self._take(len(self.text))
@@ -201,8 +224,12 @@ class Scanner:
         bytes or None
             What was passed; None if they are not, or no end is in sight.
         """
-        while len(self.text) - self.at < RESYNC and self.more():
-            pass
+        while True:
+            length, passed = self._held, self._balanced()
+            if passed is not None or length >= RESYNC or not self.more():
+                return passed
+
+    def _balanced(self) -> bytes | None:
         expected: list[str] = []
         for token in _STRUCTURE.finditer(self.text, self.at, self.at + RESYNC):
             mark = token[0]

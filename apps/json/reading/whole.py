@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 from hdc.apps.json.reading.items import ItemPath, ItemStep, Members, absent, mismatch, source_at
+from hdc.apps.json.reading.limits import KEY_BYTES, KEYS_BYTES
 from hdc.apps.json.reading.records import Record, Rejects
 from hdc.apps.json.reading.scanner import Scanner
 from hdc.apps.json.reading.strict import DocumentError, Fault
@@ -102,8 +103,12 @@ class _Whole:
             scanner.at += 1
             return
         seen: set[str] = set()
+        held = 0
         while True:
             key = self._key(seen, len(place))
+            held += len(key) + KEY_BYTES
+            if held > KEYS_BYTES:
+                raise self._fault(f"an object of more than {len(seen) - 1:,} keys, which are too many to hold")
             scanner.peek()
             if step is Members.ALL or step == key:
                 yield from self._member(rest, (*place, key), key if step is Members.ALL else None)

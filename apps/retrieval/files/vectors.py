@@ -22,6 +22,9 @@ Floats = npt.NDArray[np.float32]
 BLOCK_BYTES = 1 << 25
 """Vectors of one block, as float32: 32 MiB."""
 
+MOST_KEY = 1 << 16
+"""Characters of a key in a text file."""
+
 PARQUET, NUMPY = b"PAR1", b"\x93NUMPY"
 """How the files begin."""
 
