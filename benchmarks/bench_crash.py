@@ -26,6 +26,7 @@ import concurrent.futures
 import contextlib
 import ctypes
 import errno
+import itertools
 import multiprocessing
 import os
 import shutil
@@ -527,15 +528,17 @@ def recorded(name: str) -> tuple[list[Any], list[Call], int]:
     return states, calls, said[-1][1]
 
 
-def trials(name: str, scenario: str, calls: list[Call], count: int, every: int, draws: int) -> Iterator[Trial]:
+def trials(
+    name: str, scenario: str, calls: list[Call], count: int, every: int, draws: int, *, lies: bool
+) -> Iterator[Trial]:
     """Yield the trials of a scenario."""
     if scenario == "power":
-        disk, last, random, seen = Disk(), -1, Random(0), set()
+        disk, last, random, seen = Disk(lies=lies), -1, Random(0), set()
         for number, call in enumerate(calls):
             disk.play(call)
             last = call.offset if call.op == crash_disk.MARK else last
             if number % every == 0:
-                for tree in disk.states(random, draws):
+                for tree in itertools.islice(disk.states(random, draws), 1 if lies else None):
                     if (key := (last, crash_disk.digest(tree))) not in seen:
                         seen.add(key)
                         yield Trial(name, scenario, call.point, f"after {call}", tree, last)
@@ -555,6 +558,11 @@ def main() -> int:
     parser.add_argument("--every", type=int, help="only every n-th point")
     parser.add_argument("--draws", type=int, help="random states of the disk after each call")
     parser.add_argument("--only", metavar="WORKLOAD:SCENARIO:POINT", help="one point, as a problem is named")
+    parser.add_argument(
+        "--lying-disk",
+        action="store_true",
+        help="syncs do nothing in 'power': losses must be found, to see that they are",
+    )
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options = parser.parse_args()
     if SHIM not in os.environ:
@@ -572,7 +580,7 @@ def main() -> int:
         states, calls, count = recorded(name)
         for scenario in scenarios:
             thin = every * (5 if scenario in ("kill-again", "power-later") and not options.every else 1)
-            chosen = trials(name, scenario, calls, count, 1 if options.only else thin, draws)
+            chosen = trials(name, scenario, calls, count, 1 if options.only else thin, draws, lies=options.lying_disk)
             if options.only:
                 chosen = (trial for trial in chosen if trial.point == int(point))
             counts, problems = tried(list(chosen), states, draws, options.jobs)

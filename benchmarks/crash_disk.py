@@ -149,10 +149,16 @@ def _sectors(change: Change) -> int:
 
 
 class Disk:
-    """The folder below the root, as the running system sees it and as the disk may have it."""
+    """The folder below the root, as the running system sees it and as the disk may have it.
 
-    def __init__(self) -> None:
-        self.root, self._number = Folder(), 0
+    Parameters
+    ----------
+    lies : bool
+        Whether syncs do nothing, as on a disk that is not honest.
+    """
+
+    def __init__(self, *, lies: bool = False) -> None:
+        self.root, self._number, self._lies = Folder(), 0, lies
 
     def _find(self, path: str) -> File | Folder:
         node: File | Folder = self.root
@@ -173,7 +179,8 @@ class Disk:
         if call.op == MARK or call.path.endswith(" (deleted)"):
             return
         if call.op == SYNC:
-            self._find(call.path).sync()
+            if not self._lies:
+                self._find(call.path).sync()
         elif call.op == SYNC_FAILED:
             node = self._find(call.path)
             if isinstance(node, File):

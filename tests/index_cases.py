@@ -11,9 +11,11 @@ from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, SignBinarizer
 from hdc.checks import integer
 from hdc.search.index import Index
+from hdc.search.live import live
 from hdc.store import Store
 from hdc.testing import ROWS, IndexCase
 from tests import naive
+from tests.models import NUMPY_BACKENDS
 
 DIM = 70
 ALL = 10**6
@@ -58,7 +60,8 @@ class BinaryCase(IndexCase):
     levels: int = 1
 
     def __post_init__(self):
-        self.name = f"binary {self.kind} {self.backend} {self.levels}"
+        documents = "" if self.updates else " with documents"
+        self.name = f"binary {self.kind} {self.backend}, {self.levels} levels{documents}"
         self.recall = 0.9 if self.kind == "hnsw" else 1.0
         self.tolerance = 0.0 if self.levels == 1 else 1e-6
         self.options = {"ivf": {"probes": ALL}, "hnsw": {"effort": 300}}.get(self.kind, {})
@@ -142,6 +145,18 @@ MODELS = {
 model_of = cache(lambda name, backend: MODELS[name](backend).fit(unit()))
 
 
+@cache
+def equal_bits(model, backend, a, b):
+    """Return the part of bits that are equal less the part that differ."""
+    codes = signs(model, backend)
+    return 1 - 2 * naive.hamming(codes[a], codes[b]) / model_of(model, backend).bits
+
+
+@cache
+def signs(model, backend):
+    return model_of(model, backend).transform(unit().astype(np.float32))
+
+
 @dataclass
 class EmbeddingCase(IndexCase):
     model: str = "sign"
@@ -152,10 +167,11 @@ class EmbeddingCase(IndexCase):
     greatest = True
 
     def __post_init__(self):
-        self.name = f"embedding {self.model} {self.keep} {self.kind} {self.backend}"
+        self.name = f"embedding {self.model} {self.kind or ''} keep={self.keep} {self.backend}"
         self.tolerance = {None: 1e-6, "int8": 2e-4, "float16": 1e-3, "float32": 1e-5}[self.keep]
-        lists = self.kind == "ivf" or self.model == "rabitq lists"
-        self.options = {"candidates": ALL, **({"probes": ALL} if lists else {})}
+        self.recall = 0.9 if self.kind == "hnsw" else 1.0
+        lists, graph = self.kind == "ivf" or self.model == "rabitq lists", self.kind == "hnsw"
+        self.options = {"candidates": 300 if graph else ALL, **({"probes": ALL} if lists else {})}
 
     def create(self, path):
         index = EmbeddingIndex.create(path, model_of(self.model, self.backend), kind=self.kind, keep=self.keep)
@@ -181,16 +197,13 @@ class EmbeddingCase(IndexCase):
     def score(self, query, row):
         if self.keep is not None:
             return float(unit()[query] @ kept(self.keep)[row])
-        model = model_of(self.model, self.backend)
-        a, b = model.transform(unit()[[query, row]].astype(np.float32))
-        return 1 - 2 * naive.hamming(a, b) / model.bits
+        return equal_bits(self.model, self.backend, query, row)
 
 
 class JSONCase(IndexCase):
     name = "json"
     greatest = True
     keyless = False
-    updates = False
 
     def __init__(self):
         encoder = JSONEncoder(64)
@@ -223,11 +236,10 @@ class JSONCase(IndexCase):
         return [index.find(key) for key in keys]
 
     def search(self, index, number, k, among):
-        allowed = None if among is None else index.documents(among)
-        hits = index.search(
-            self.query(number), k, where=None if among is None else lambda document: document in allowed
-        )
-        return [(hit.score, hit.id) for hit in hits]
+        return [(hit.score, hit.id) for hit in index.search(self.query(number), k, among=among)]
+
+    def update(self, index, ids, numbers, keys):
+        index.update(ids, self.documents(numbers, keys))
 
     def score(self, query, row):
         return self.scores(query, row)
@@ -264,11 +276,10 @@ class SlowIndex(Index):
     def search(self, number, k, among=None):
         """Return (difference, id) of the k nearest."""
         integer(k, "k", 1)
-        ids = self.ids() if among is None else among
-        numbers = self.store.rows("number")[self.store.positions(ids), 0].tolist()
-        return sorted(
-            (abs(other - number // 2), i) for other, i in zip(numbers, np.asarray(ids).tolist(), strict=True)
-        )[:k]
+        snapshot = self.store.snapshot
+        rows = live(snapshot) if among is None else snapshot.positions(among)
+        pairs = zip(snapshot.take("number", rows)[:, 0].tolist(), snapshot.ids[rows].tolist(), strict=True)
+        return sorted((abs(other - number // 2), i) for other, i in pairs)[:k]
 
 
 class SlowCase(IndexCase):
@@ -295,3 +306,26 @@ class SlowCase(IndexCase):
 
     def score(self, query, row):
         return abs(query // 2 - row // 2)  # neighbors are equal
+
+
+CASES = {
+    case.name: case
+    for case in (
+        *(BinaryCase(backend=backend) for backend in NUMPY_BACKENDS),
+        *(BinaryCase("ivf", backend=backend) for backend in NUMPY_BACKENDS),
+        BinaryCase("hnsw"),
+        Updated("flat"),
+        Updated("ivf"),
+        Updated("hnsw"),
+        Updated("flat", levels=3),
+        Updated("ivf", levels=3),
+        *(EmbeddingCase("sign", None, backend=backend) for backend in NUMPY_BACKENDS),
+        EmbeddingCase("sign", "int8"),
+        EmbeddingCase("sign", "float32", "ivf"),
+        EmbeddingCase("sign", "int8", "hnsw"),
+        *(EmbeddingCase("rabitq lists", "int8", backend=backend) for backend in NUMPY_BACKENDS),
+        EmbeddingCase("rabitq", "float16"),
+        JSONCase(),
+        SlowCase(),
+    )
+}

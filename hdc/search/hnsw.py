@@ -101,20 +101,19 @@ class Graph:
         return np.stack(self._index.get(self.nodes.astype(np.uint64))).view(np.uint64)
 
     def search(self, signs: Words, k: int, effort: int) -> tuple[Distances, Ids]:
-        """Return about the k nearest nodes of each query, as distances and ids; (q, words) codes."""
+        """Return about the k nearest nodes of each query, at most k, as distances and ids; (q, words) codes."""
         k = min(k, len(self.nodes))
-        distances = np.full((len(signs), k), np.iinfo(np.int32).max, dtype=np.int32)
-        ids = np.full((len(signs), k), -1, dtype=np.int64)
-        if k and len(signs):
-            with self._turns.at(max(effort, k)):
-                several = threads() if len(signs) > FEW else 1
-                found = self._index.search(signs.view(np.uint8), k, threads=several)
-            keys, differing = np.atleast_2d(found.keys), np.atleast_2d(found.distances)  # one query loses its axis
-            counts = found.counts if len(signs) > 1 else np.array([keys.shape[1]])
-            there = np.arange(keys.shape[1]) < counts[:, None]
-            ids[:, : keys.shape[1]][there] = keys[there]
-            distances[:, : keys.shape[1]][there] = differing[there]
-        return distances, ids
+        if k == 0 or len(signs) == 0:
+            return np.empty((len(signs), 0), np.int32), np.empty((len(signs), 0), np.int64)
+        with self._turns.at(max(effort, k)):
+            several = threads() if len(signs) > FEW else 1
+            found = self._index.search(signs.view(np.uint8), k, threads=several)
+        if len(signs) == 1:  # one query has no axis, and no places that nothing took
+            return found.distances.astype(np.int32)[None], found.keys.astype(np.int64)[None]
+        there = np.arange(found.keys.shape[1]) < found.counts[:, None]
+        differing = np.where(there, found.distances, 0).astype(np.int32)
+        ids = np.where(there, found.keys.astype(np.int64), -1)
+        return np.where(there, differing, Hamming.farthest).astype(np.int32), ids
 
     def save(self, path: Path) -> None:
         """Write the graph, so that the next process need not build it."""
@@ -134,6 +133,8 @@ class Graph:
         meta, arrays = files.load(path, KIND, mmap=True)
         index = new_graph(measure)
         metric = index.metric
+        if arrays.keys() != {"ids", "graph"} or arrays["ids"].ndim != 1 or arrays["ids"].dtype != np.int64:
+            raise FileFormatError(f"{path} holds no graph; remove it, and the graph is built anew")
         nodes = np.array(arrays["ids"])
         try:
             index.load(arrays["graph"].data)

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
+from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
+from hdc.apps.json.index.rows import columns
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.apps.json.values.values import Values
 from hdc.errors import FileFormatError, ParameterError
@@ -42,7 +44,13 @@ class Meaning:
         meta = snapshot.meta
         try:
             encoder = JSONEncoder.from_json(meta["encoder"], string_encoder, backend=backend, device=device)
-            return cls(snapshot.state.meta, encoder, meta["key"], encoder.values)
+            encoder.check()
+            key = meta["key"]
+            if key is not None:
+                parse_path(key)
+            if (held := dict(snapshot.state.columns)) != columns(encoder.dim):
+                raise ValueError(f"its columns are {held}, and its encoder makes {columns(encoder.dim)}")
+            return cls(snapshot.state.meta, encoder, key, encoder.values)
         except ParameterError:
             raise
         except (KeyError, TypeError, ValueError) as error:

@@ -59,7 +59,7 @@ def joined(batches: Iterable[Rows]) -> Rows:
 
 def columns(dim: int) -> dict[str, tuple[str, int]]:
     """Return dtype and width of the arrays of :class:`Rows`."""
-    return {"codes": ("uint64", words.word_count(dim)), "vectors": ("float16", dim), "scales": ("float32", 3)}
+    return {"codes": ("<u8", words.word_count(dim)), "vectors": ("<f2", dim), "scales": ("<f4", 3)}
 
 
 def encode_rows(encoder: JSONEncoder, documents: Iterable[Any], key: Path | None = None) -> Iterator[Rows]:

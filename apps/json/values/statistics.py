@@ -7,13 +7,15 @@ string not seen as a whole is as rare as its rarest word.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Self, TypeAlias
+from itertools import pairwise
+from typing import Any, Self, TypeAlias, get_args
 
 from hdc.apps.json.document.constant import Constant
 from hdc.apps.json.document.paths import Path, any_position, scale_path
 from hdc.apps.json.values.number_scale import Scale
 from hdc.apps.json.values.numbers import Quantities
 from hdc.apps.json.values.tokens import Token
+from hdc.checks import integer, number
 
 FLOOR = 0.1
 """Weight of a token that every document has: it still counts when nothing else tells documents apart."""
@@ -82,14 +84,57 @@ class Profile:
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
-        """Return the profile that :meth:`to_json` wrote."""
+        """Return the profile that :meth:`to_json` wrote.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If it is not such.
+        """
         frequencies = {
-            tuple(path): {(kind, content): count for kind, content, count in counts}
+            _path(path): {_token(kind, content): _count(count) for kind, content, count in counts}
             for path, counts in state["frequencies"]
         }
         scales = {
-            (tuple(path), kind): Scale(tuple(knots), tuple(quantiles), share)
+            (_path(path), _quantities(kind)): _scale(knots, quantiles, share)
             for path, kind, knots, quantiles, share in state["scales"]
         }
-        numbers = {tuple(path): dict(counts) for path, counts in state["numbers"]}
-        return cls(state["documents"], frequencies, scales, numbers, frozenset(map(tuple, state["codes"])))
+        numbers = {
+            _path(path): {_number(value): _count(count) for value, count in counts} for path, counts in state["numbers"]
+        }
+        return cls(_count(state["documents"]), frequencies, scales, numbers, frozenset(map(_path, state["codes"])))
+
+
+def _count(value: Any) -> int:
+    return integer(value, "a count", 0)
+
+
+def _number(value: Any) -> int | float:
+    if type(value) is not int and not (type(value) is float and math.isfinite(value)):
+        raise ValueError(f"{value!r:.50} is no number")
+    return value
+
+
+def _token(kind: Any, content: Any) -> Token:
+    if not isinstance(kind, str) or not kind or not isinstance(content, str | int | float):
+        raise ValueError(f"{kind!r:.50} and {content!r:.50} are no token")
+    return kind, content
+
+
+def _path(steps: Any) -> Path:
+    if not isinstance(steps, list) or not all(step is None or type(step) in (str, int) for step in steps):
+        raise ValueError(f"{steps!r:.50} is no path")
+    return tuple(steps)
+
+
+def _quantities(kind: Any) -> Quantities:
+    if kind not in get_args(Quantities):
+        raise ValueError(f"{kind!r:.50} is not among {get_args(Quantities)}")
+    return kind  # type: ignore[no-any-return]
+
+
+def _scale(knots: Any, quantiles: Any, share: Any) -> Scale:
+    x, y = (tuple(map(_number, values)) for values in (knots, quantiles))
+    if not x or len(x) != len(y) or any(a >= b for a, b in pairwise(x)) or any(a > b for a, b in pairwise(y)):
+        raise ValueError("a scale has knots and quantiles that ascend")
+    return Scale(x, y, number(share, "a share", 0, 1))
