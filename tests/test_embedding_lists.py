@@ -131,7 +131,7 @@ def test_searches_from_several_threads_at_once():
         np.testing.assert_array_equal(scores, index.search(queries, 5, **into(index, 3))[0])
 
 
-@pytest.mark.parametrize("keep", [None, "int8"])
+@pytest.mark.parametrize("keep", [None, "int8", "float16", "float32"])
 @pytest.mark.parametrize("lists", [1, 7])
 def test_many_among_are_the_same_one_by_one_and_in_batches(lists, keep, monkeypatch):
     for module in (engine, partition):
@@ -141,11 +141,12 @@ def test_many_among_are_the_same_one_by_one_and_in_batches(lists, keep, monkeypa
     index.add(clustered(30, seed=4))
     among = np.setdiff1d(np.arange(1, 630, 2), np.arange(0, 600, 5))
     options = into(index, 3, candidates=40)
-    found = index.search(queries, 12, among=among, **options)
-    assert set(found[1].ravel().tolist()) <= {-1, *among.tolist()}
+    found = [index.search(queries, 12, among=rows, **options) for rows in (among, None)]
+    assert set(found[0][1].ravel().tolist()) <= {-1, *among.tolist()}
     monkeypatch.setattr(embedding, "FEW_QUERIES", 0)
-    for mine, theirs in zip(index.search(queries, 12, among=among, **options), found, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
+    for rows, expected in zip((among, None), found, strict=True):
+        for mine, theirs in zip(index.search(queries, 12, among=rows, **options), expected, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize("few", [0, 64])

@@ -62,9 +62,13 @@ class Search(NamedTuple):
             return self.prepared.search(queries, self.k, self.options, self.allowed)
         options = replace(self.options, candidates=self.candidates)
         _, ids = self.prepared.search(queries, self.candidates, options, self.allowed)
+        return self.compared(ids, exact)
+
+    def compared(self, candidates: Ids, exact: Exact) -> tuple[Distances, Ids]:
+        """Return the k nearest of the candidates of each query, ``(q, c)`` ids with -1 for none."""
         snapshot = self.prepared.snapshot
-        distances = exact(snapshot, positions_of(snapshot, ids))
-        return nearest_of(np.where(ids < 0, np.float32(np.inf), distances), ids, self.k)
+        distances = exact(snapshot, positions_of(snapshot, candidates))
+        return nearest_of(np.where(candidates < 0, np.float32(np.inf), distances), candidates, self.k)
 
 
 class Engine:

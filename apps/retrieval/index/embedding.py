@@ -13,13 +13,14 @@ from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentB
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
-from hdc.checks import integer
+from hdc.checks import instance, integer
 from hdc.dispatch import list_kernels, search_kernels, table_kernels
 from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import EstimateRows, Estimates
 from hdc.search.index import Index
+from hdc.search.measures import Distances
 from hdc.search.options import Options, options_of
 from hdc.search.searcher import Searcher
 from hdc.search.tables import Tables
@@ -128,6 +129,7 @@ class EmbeddingIndex(Index):
         OSError
             If the folder cannot be written.
         """
+        instance(model, "model", Binarizer)
         dim, levels = model.bits // model.levels, model.levels
         if isinstance(model, RaBitQBinarizer):
             _check_kind(kind, model)
@@ -332,9 +334,14 @@ class EmbeddingIndex(Index):
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows):
             return self._scored(search, self._checked(rows, "queries"))
-        if len(rows) <= FEW_QUERIES and self._in_one_go and search.k and not search.among_few:
+        if len(rows) > FEW_QUERIES or not search.k or search.among_few:
+            return self._in_blocks(search, rows)
+        if self._in_one_go:
             return prepared.find(rows, search.k, search.candidates, chosen, search.allowed)
-        return self._in_blocks(search, rows)
+        _, ids = prepared.find(rows, search.candidates, search.candidates, chosen, search.allowed)
+        exact = self._exact(self._units(rows, 0, "queries"))
+        assert exact is not None
+        return self._as_scores(*search.compared(ids, exact))
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for slices of the queries in several threads, from check to originals."""
@@ -351,7 +358,9 @@ class EmbeddingIndex(Index):
     def _scored(self, search: Search, asked: Floats) -> tuple[Floats, Ids]:
         """Search for checked queries; return scores and ids."""
         queries = asked if self._takes_floats else self.codes.shaped(self._encoded(asked))
-        distances, ids = search.run(queries, self._exact(asked))
+        return self._as_scores(*search.run(queries, self._exact(asked)))
+
+    def _as_scores(self, distances: Distances, ids: Ids) -> tuple[Floats, Ids]:
         if distances.dtype.kind == "i":  # to the share of equal bits less that of differing ones
             distances = 2 * distances / np.float32(self.model.bits)
         return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32), ids
