@@ -4,9 +4,13 @@ The top-level folders are tested as ``hdc.backends`` and ``hdc.apps``; the plugi
 puts it there.
 """
 
+import importlib.util
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker for each processor: threads of linear algebra would be too many
     os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 collect_ignore = ["backends", "apps", "tests/plugin"]
+if importlib.util.find_spec("torch") is None or importlib.util.find_spec("array_api_compat") is None:
+    # Their docstrings have examples, and without the extra torch they cannot be imported.
+    collect_ignore += ["hdc/backends/torch_backend.py", "hdc/backends/torch_kernels"]

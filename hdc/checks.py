@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from hdc.errors import DimensionError, ParameterError, UnknownNameError
+from hdc.errors import DimensionError, DTypeError, ParameterError, UnknownNameError
 
 Name = TypeVar("Name", bound=str)
 
@@ -233,6 +233,21 @@ def ids(value: npt.ArrayLike, what: str = "ids") -> npt.NDArray[np.int64]:
     if given.dtype.kind not in "iu" or (given.dtype.kind == "u" and int(given.max()) >= 1 << 63):
         raise wrong(value, what, "a list of integers")
     return given.ravel().astype(np.int64, copy=False)
+
+
+def array(value: Any, what: str) -> npt.NDArray[Any]:
+    """Return an array, not copied if it is one: it may be mapped from a file.
+
+    Raises
+    ------
+    DTypeError
+        If it is none, but lists of different lengths, or nothing that NumPy can look into.
+    """
+    try:
+        found: npt.NDArray[Any] = np.asanyarray(value)
+    except (ValueError, TypeError, OverflowError):
+        raise DTypeError(f"{what} must be an array, not {shown(value)}") from None
+    return found
 
 
 def numbers(value: npt.ArrayLike, what: str) -> npt.NDArray[np.float64]:

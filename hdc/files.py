@@ -147,12 +147,13 @@ def load(
     OSError
         If it cannot be read.
     """
+    mmap = checks.flag(mmap, "mmap")
     with open(checks.path(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         header, end = _read_header(file.read(min(size, _START)), file, path, size)
-    if header["kind"] != kind:
+    if header["kind"] != checks.text(kind, "kind"):
         raise FileFormatError(f"{path} holds a {header['kind']!r}, and a {kind!r} was expected")
-    if header["version"] > version:
+    if header["version"] > checks.integer(version, "version", 1):
         raise FileFormatError(
             f"{path} was written as version {header['version']} of {kind!r}, and this release reads up to {version}; "
             "upgrade hdc-toolkit"

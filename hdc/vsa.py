@@ -31,9 +31,7 @@ from hdc.errors import (
 from hdc.kernels import Array, Backend
 from hdc.tally import Tally
 from hdc.topk import top_scores
-
-MAX_DIM = 2**31 - 1
-"""Most components of a model: Hamming distances are int32, and sparse atoms scale 32 random bits to positions."""
+from hdc.words import MAX_DIM
 
 MOST_COMPONENTS = 1 << 48
 """Most components, or words, of the vectors that are asked for at once: more than any memory has."""

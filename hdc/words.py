@@ -14,6 +14,9 @@ from hdc.errors import DimensionError, DTypeError, PaddingError
 
 WORD_BITS = 64
 
+MAX_DIM = 2**31 - 1
+"""Most components of a vector: Hamming distances are int32."""
+
 Words = npt.NDArray[np.uint64]
 Bits = npt.NDArray[np.bool_]
 

@@ -215,7 +215,7 @@ def test_places_where_no_index_goes(output, tmp_path, monkeypatch):
     (tmp_path / "folder").mkdir()
     create(output, 1)
     for place, message in (
-        ("", "no name: not a place for an index"),
+        ("", "output must be the name of a file or folder"),
         ("/", "/: not a place for an index"),
         ("nowhere/index", "nowhere/index: not a place for an index"),
         ("file", "file exists and is no index"),

@@ -93,7 +93,7 @@ def test_errors_say_what_is_allowed():
     ask = {"items": 15, "universe": 100, "dim": 100}
     with pytest.raises(errors.UnknownNameError, match="unknown task 'x'; known: bundle, pairs"):
         theory.accuracy("x", "MAP-I", **ask)
-    with pytest.raises(errors.UnsupportedError, match="no accuracy formula is known for pairs on Bloom"):
+    with pytest.raises(errors.UnsupportedError, match="no accuracy formula is known for pairs on 'Bloom'"):
         theory.accuracy("pairs", "Bloom", **ask)
     with pytest.raises(errors.ParameterError, match="items must not exceed the universe"):
         theory.accuracy("bundle", "MAP-I", items=15, universe=10, dim=100)

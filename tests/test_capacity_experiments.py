@@ -258,7 +258,7 @@ class TestIntervals:
             assert wilson(right / trials, trials) == pytest.approx(interval, abs=5e-5)
         with pytest.raises(errors.ParameterError, match="trials must be an integer of at least 1, not 0"):
             wilson(0.5, 0)
-        with pytest.raises(errors.ParameterError, match="confidence must lie"):
+        with pytest.raises(errors.ParameterError, match="confidence must be a number strictly between 0 and 1"):
             wilson(0.5, 10, 1.0)
 
     @pytest.mark.parametrize(("mean", "side"), [(0.8, "below"), (0.999, "above")])

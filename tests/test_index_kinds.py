@@ -241,7 +241,7 @@ def test_originals_put_the_finds_in_order(dtype, kind):
         index.search(rows[:2], originals=asked)
     with pytest.raises(errors.UnsupportedError, match="keeps no originals"):
         BinaryIndex(DIM).search(rows[:9], originals=asked)
-    with pytest.raises(errors.ParameterError, match="originals are a dtype"):
+    with pytest.raises(errors.ParameterError, match="the dtype of originals must be one of int8, float16, float32"):
         BinaryIndex(DIM, originals=("float8", DIM))
     assert len(index) == 500
 
@@ -323,7 +323,7 @@ def test_a_row_in_a_list_that_is_not_there_is_told(tmp_path):
 
 def test_wrong_parameters_are_told():
     for wrong, match in (
-        ({"kind": "tree"}, "'flat', 'ivf' or 'hnsw', not 'tree'"),
+        ({"kind": "tree"}, "kind must be one of flat, ivf, hnsw, not 'tree'"),
         ({"levels": 0}, "levels must be"),
         ({"levels": 17}, "at most 16"),
     ):

@@ -1,5 +1,6 @@
 import json
 import pickle
+import threading
 import zlib
 
 import numpy as np
@@ -159,3 +160,23 @@ def test_an_encoder_can_be_pickled_without_what_it_holds():
 def test_it_must_be_callable():
     with pytest.raises(ParameterError, match="string_encoder must be callable, not 'minilm'"):
         JSONEncoder(64, string_encoder="minilm").check()
+
+
+def test_threads_embed_while_others_drop_what_was_held(monkeypatch):
+    monkeypatch.setattr(embedding, "CACHE", 5)
+    held, failures = Embeddings(lambda texts: np.array([[len(text), 1.0] for text in texts])), []
+
+    def work(seed):
+        rng = np.random.default_rng(seed)
+        for _ in range(200):
+            texts = ["x" * int(n) for n in rng.integers(1, 30, 6)]
+            rows = held(texts)
+            if not np.allclose(rows[:, 0] / rows[:, 1], [len(text) for text in texts]):
+                failures.append(texts)
+
+    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures

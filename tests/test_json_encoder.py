@@ -15,6 +15,7 @@ import hdc
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.document import batches as batching
 from hdc.apps.json.document.structure import leaf_value
+from hdc.apps.json.encoder import encoder as encoder_module
 from hdc.apps.json.encoder import leaf_vectors
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Values
@@ -87,6 +88,20 @@ def test_blocks_and_batches_do_not_show(monkeypatch):
                 assert fresh.transform(people) == pytest.approx(whole[order], abs=1e-6)
         assert len(list(fresh.encode(PEOPLE))) > 1
     assert encoder.fit(PEOPLE).profile_ == JSONEncoder().fit(PEOPLE).profile_
+
+
+def test_what_is_needed_now_is_not_given_up(monkeypatch):
+    """With room for three leaves, one that the next document has too stays, and a new one takes another's place."""
+    whole = {"a": "x", "b": "y", "c": "z"}
+    pairs = [{key: whole[key], "d": "w"} for key in whole]
+    expected = JSONEncoder(64).transform([whole, *pairs])
+    monkeypatch.setattr(leaf_vectors, "HELD_BYTES", 4 * 3 * 64)
+    for row, pair in enumerate(pairs, 1):
+        encoder = JSONEncoder(64)
+        for document, vector in ((whole, expected[0]), (pair, expected[row]), (whole, expected[0])):
+            assert encoder.transform([document])[0] == pytest.approx(vector, abs=1e-6)
+        _, held = encoder_module._KEPT[encoder]
+        assert not held._tokens  # tokens go once the vector is made
 
 
 def test_runs_of_leaves_have_few_leaves_and_few_tokens(monkeypatch):

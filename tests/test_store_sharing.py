@@ -469,12 +469,12 @@ def test_a_lock_that_is_dropped_is_free(folder):
 
 
 def test_a_disk_that_cannot_lock_is_told(folder, monkeypatch):
-    from hdc.store import locking
+    import filelock
 
     def no_locks(descriptor, *, blocking):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(locking, "lock_descriptor", no_locks)
+    monkeypatch.setattr(filelock, "lock_descriptor", no_locks)
     with pytest.raises(errors.UnsupportedError, match="cannot lock files"):
         Store.open(folder, "thing", writable=True)
 

@@ -24,7 +24,8 @@ from hdc.models.operators import CACHE
 from hdc.models.packed import Packed
 from hdc.similarity import BLOCK, dots, magnitude, normalised, pairwise, squared_norms, total_weight, weighted_sum
 from hdc.tally import Tally, join_sums
-from hdc.vsa import MAX_DIM, VSA, Role
+from hdc.vsa import VSA, Role
+from hdc.words import MAX_DIM
 
 Counts = npt.NDArray[np.int64]
 BINDINGS = ("shift", "segment")

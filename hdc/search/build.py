@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from hdc import files
+from hdc import checks, files
 from hdc.errors import FileFormatError, HDCError, ParameterError
 from hdc.store import layout
 from hdc.store.locking import NAME as LOCK
@@ -94,7 +94,7 @@ class Build:
         resumable: bool = True,
         hopeless: tuple[type[BaseException], ...] = (ParameterError,),
     ) -> None:
-        _check_place(os.fspath(output), kind, inside, inputs)
+        _check_place(os.fspath(checks.path(output, "output")), kind, inside, inputs)
         self.output = Path(os.path.abspath(output))
         self.folder = self.output.with_name(self.output.name + SUFFIX)
         self.index = self.folder / INDEX
@@ -203,8 +203,8 @@ class Build:
 def _check_place(output: str, kind: str, inside: str, inputs: Sequence[str | os.PathLike[str]]) -> None:
     """Fail before the work rather than after it, where an index cannot be put or would replace something else."""
     path = Path(os.path.abspath(output))
-    if not output or not path.name or not path.parent.is_dir():
-        raise ParameterError(f"{output or 'no name'}: not a place for an index; name one in a folder that exists")
+    if not path.name or not path.parent.is_dir():
+        raise ParameterError(f"{output}: not a place for an index; name one in a folder that exists")
     if not os.path.lexists(path):
         return
     if any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):

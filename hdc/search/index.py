@@ -109,6 +109,7 @@ class Index(ABC):
         condition : function of a document
             Must leave the document as it is.
         """
+        checks.function(condition, "condition")
         snapshot = self.store.snapshot
         rows, passed = live(snapshot), []
         for start in range(0, len(rows), FILTERED):
@@ -204,6 +205,7 @@ class Index(ABC):
 
     def _check_ids(self, ids: npt.ArrayLike) -> None:
         """Raise ParameterError if there is no row of an id."""
+        ids = checks.ids(ids)
         try:
             self.store.positions(ids)
         except ParameterError as error:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.checks import integer
 from hdc.errors import FileFormatError
 from hdc.kernels import SearchKernels
 from hdc.search.codes import CELLS, CodeRows, candidates_of, joined
@@ -106,7 +107,7 @@ def train(kernels: SearchKernels, codes: Words, dim: int, lists: int, seed: int)
     ParameterError
         If there are fewer codes than lists.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(integer(seed, "seed", 0))
     sample = codes[sampled(len(codes), lists, rng)]
 
     def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:

@@ -1,15 +1,17 @@
 """The vectors that codes were made of, kept small, to put the first finds in their true order."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.checks import array, choice, integer, wrong
 from hdc.errors import DimensionError, DTypeError, ParameterError
 from hdc.kernels import SearchKernels
 from hdc.search.measures import Floats, Ids
 from hdc.store import Snapshot
+from hdc.words import MAX_DIM
 
 BLOCK_FLOATS = 1 << 22
 """Numbers of originals that are compared at a time (16 MiB)."""
@@ -28,8 +30,15 @@ class Originals:
     width: int
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES or isinstance(self.width, bool) or not isinstance(self.width, int | np.integer):
-            raise ParameterError(f"originals are a dtype of {', '.join(DTYPES)} and a width, not {self}")
+        choice(self.dtype, "the dtype of originals", DTYPES)
+        integer(self.width, "the width of originals", 1, MAX_DIM)
+
+    @classmethod
+    def of(cls, pair: Any) -> Self:
+        """Return them of a pair of dtype and width; raises ParameterError if it is none."""
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise wrong(pair, "originals", "a dtype and a width, such as ('int8', 384)")
+        return cls(*pair)
 
     def checked(self, vectors: Any, count: int) -> Floats:
         """Return ``(count, width)`` float32 vectors.
@@ -41,7 +50,7 @@ class Originals:
         ParameterError
             If one is not finite.
         """
-        floats = np.asarray(vectors)
+        floats = array(vectors, "originals")
         if floats.dtype.kind != "f":
             raise DTypeError(f"originals must be floats, not {floats.dtype}")
         if floats.shape != (count, self.width):

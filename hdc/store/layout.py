@@ -21,7 +21,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from hdc import files
+from hdc import checks, files
 from hdc.errors import FileFormatError, ParameterError
 from hdc.store import disk, log
 from hdc.store.locking import NAME as LOCK
@@ -67,7 +67,7 @@ def read_current(folder: Path, kind: str) -> tuple[int, Path]:
     held, version, edition = meta.get("kind"), _number(meta.get("format"), 1), _number(meta.get("edition"), 0)
     if not isinstance(held, str) or min(version, edition) < 0 or len(meta) != 3:
         raise damaged(folder / CURRENT, f"it names no edition: {meta!r:.80}")
-    if held != kind:
+    if held != checks.text(kind, "kind"):
         raise FileFormatError(f"{folder} holds a {held!r}, and a {kind!r} was expected")
     return version, folder / str(edition)
 

@@ -104,7 +104,7 @@ class Store:
         OSError
             If the folder cannot be written.
         """
-        state = State(_checked_columns(columns), _text(meta or {}))
+        state = State(_checked_columns(columns), _text({} if meta is None else meta))
         return cls._made(path, kind, lambda folder: _begun(Edition.create(folder, 0, state)))
 
     @classmethod
@@ -142,7 +142,7 @@ class Store:
             If it cannot be read.
         """
         folder = checks.path(path)
-        if not writable:
+        if not checks.flag(writable, "writable"):
             mark, edition = _current(folder, kind)
             return cls(kind, edition, folder, mark=mark)
         layout.read_current(folder, kind)
@@ -673,14 +673,24 @@ def _checked_column(name: str, dtype: str, width: int, array: Any, count: int | 
     return np.ascontiguousarray(rows, dtype=dtype)
 
 
+def _column(name: str, column: Any) -> tuple[np.dtype[Any], Any]:
+    """Return dtype and width of a column."""
+    try:
+        kind, width = column
+        return np.dtype(kind), width
+    except (TypeError, ValueError):
+        raise checks.wrong(column, f"column {name!r}", "a dtype and a width, such as ('uint64', 4)") from None
+
+
 def _checked_columns(columns: Mapping[str, tuple[npt.DTypeLike, int]]) -> dict[str, tuple[str, int]]:
     checked: dict[str, tuple[str, int]] = {}
-    for name, (kind, width) in columns.items():
-        dtype = np.dtype(kind).newbyteorder("<").str
+    for name, column in checks.mapping(columns, "columns").items():
+        kind, width = _column(name, column)
+        dtype = kind.newbyteorder("<").str
         if not column_name(name):
             raise ParameterError(f"{name!r} is no name for a column; use lower-case letters, digits, underscores")
         if dtype not in DTYPES:
-            raise DTypeError(f"column {name!r} cannot hold {np.dtype(kind)}; it holds one of {', '.join(DTYPES)}")
+            raise DTypeError(f"column {name!r} cannot hold {kind}; it holds one of {', '.join(DTYPES)}")
         checked[name] = dtype, integer(width, f"the width of column {name!r}", 1)
     if not checked:
         raise ParameterError("a store has at least one column")

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.document.leaves import LeafTable
+from hdc.checks import wrong
 from hdc.errors import ParameterError
 
 Ints = npt.NDArray[np.int64]
@@ -65,13 +66,7 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
     ParameterError
         If a document is no JSON, or ``documents`` is one document.
     """
-    if isinstance(documents, dict | str | bytes):
-        given = type(documents).__name__
-        raise ParameterError(f"documents must come in a list or iterator, and a {given} was given")
-    if getattr(documents, "ndim", 1) != 1:
-        raise ParameterError(
-            "documents must come in one column, and a table was given; take a column of it by its name"
-        )
+    check_several(documents)
     found, stops = list[int](), list[int]()
     for document in documents:
         table.walk(document, found)
@@ -83,6 +78,21 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
                 table = LeafTable(table.layout)
     if stops:
         yield _batch(table, found, stops)
+
+
+def check_several(documents: Any) -> None:
+    """Raise ParameterError if ``documents`` are one document, a table, or cannot be iterated over."""
+    if isinstance(documents, dict | str | bytes):
+        given = type(documents).__name__
+        raise ParameterError(f"documents must come in a list or iterator, and a {given} was given")
+    try:
+        iter(documents)
+    except TypeError:
+        raise wrong(documents, "documents", "a list or iterator of documents") from None
+    if getattr(documents, "ndim", 1) != 1:
+        raise ParameterError(
+            "documents must come in one column, and a table was given; take a column of it by its name"
+        )
 
 
 def distinct(numbers: Ints) -> Ints:

@@ -27,7 +27,7 @@ from hdc.apps.json.values.embedding import Embeddings, StringEncoder
 from hdc.apps.json.values.learning import ProfileBuilder
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Numbers, ValueOptions, Values
-from hdc.checks import choice, integer, number
+from hdc.checks import choice, integer, mapping, number, wrong
 from hdc.errors import FileFormatError, ParameterError
 
 Floats = npt.NDArray[np.float32]
@@ -172,7 +172,7 @@ class JSONEncoder(Transformer):
             If the state is of another version, or no state at all.
         """
         try:
-            encoded = state["parameters"]["string_encoder"]
+            encoded = mapping(state, "state")["parameters"]["string_encoder"]
             own = {"string_encoder": string_encoder, "backend": backend, "device": device}
             encoder = cls(**{**state["parameters"], **own})
             encoder.profile_ = Profile.from_json(state["profile"])
@@ -306,6 +306,7 @@ class JSONEncoder(Transformer):
 
     def vectors(self, X: Iterable[Any]) -> Floats:
         """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
+        self.check()
         empty = np.empty((0, self.dim), dtype=np.float32)
         return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
 
@@ -314,6 +315,7 @@ class JSONEncoder(Transformer):
         return words.word_count(self.dim) if self.output == "packed" else self.dim
 
     def _output(self, parts: Iterable[tuple[Floats, npt.NDArray[np.float64]]]) -> npt.NDArray[Any]:
+        self.check()
         finish = sign_bits if self.output == "packed" else np.asarray
         empty = finish(np.empty((0, self.dim), dtype=np.float32))
         return np.concatenate([empty, *(finish(vectors) for vectors, _ in parts)])
@@ -378,7 +380,11 @@ class JSONEncoder(Transformer):
             If these are no vectors of this encoder.
         """
         self.check()
-        k, rows = integer(k, "k", 1), np.asarray(vectors)
+        k = integer(k, "k", 1)
+        try:
+            rows = np.asarray(vectors)
+        except ValueError:
+            raise wrong(vectors, "vectors", "an array") from None
         steps = path if isinstance(path, tuple) else parse_path(path)
         decoder = Decoder(on_host(self.vsa), self.values, self.layout, steps)
         return decoder.decode(rows[None], k)[0] if rows.ndim == 1 else decoder.decode(rows, k)

@@ -24,7 +24,7 @@ from hdc.apps.json.index.query import DEVIATIONS, Best, Missing, Question
 from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
 from hdc.apps.json.index.where import Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
-from hdc.checks import integer
+from hdc.checks import instance, integer
 from hdc.errors import DimensionError, ParameterError
 from hdc.search.engine import Engine, Search
 from hdc.search.index import Index
@@ -431,7 +431,7 @@ class JSONIndex(Index):
             product: a leaf without counterpart has a share of about 0, within 1/sqrt(dim).
         """
         meaning = self._meaning(self.store.snapshot)
-        if hit.measure == "cosine":
+        if instance(hit, "hit", Hit).measure == "cosine":
             reasons = list(_cosine_reasons(query, hit.document, meaning))
         else:
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
@@ -475,7 +475,7 @@ def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:
 
 
 def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None) -> Store:
-    encoder.check()
+    instance(encoder, "encoder", JSONEncoder).check()
     if key is not None:
         parse_path(key)
     return Store.create(path, JSONIndex.KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import words
+from hdc.apps.json.document.batches import check_several
 from hdc.apps.json.document.paths import Path, show_path, values_at
 from hdc.apps.json.encoder.encoder import Floats, JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
@@ -77,6 +78,7 @@ def encode_rows(encoder: JSONEncoder, documents: Iterable[Any], key: Path | None
     ParameterError
         If a document is no JSON, or has no key.
     """
+    check_several(documents)
     texts: list[bytes] = []
     sources: list[str] = []
     keys: list[str] = []

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from hdc.apps.json.document.paths import Step, parse_path, show_path
 from hdc.apps.json.reading.records import Record
 from hdc.apps.json.reading.strict import DocumentError
+from hdc.checks import text as checked
 
 
 class Members(Enum):
@@ -29,7 +30,7 @@ def parse_items(text: str | None) -> ItemPath:
     """
     if text is None:
         return ()
-    if text.endswith(Members.ALL.value):
+    if checked(text, "items").endswith(Members.ALL.value):
         return (*parse_path(text.removesuffix(Members.ALL.value)), Members.ALL)
     return parse_path(text)
 

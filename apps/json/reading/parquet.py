@@ -17,7 +17,8 @@ from hdc.apps.json.reading.items import ItemPath, inside
 from hdc.apps.json.reading.opening import STDIN, is_packed, name_of, unreadable
 from hdc.apps.json.reading.records import Counts, Record, Rejects
 from hdc.apps.json.reading.strict import DocumentError
-from hdc.errors import DimensionError
+from hdc.checks import listed, text, wrong
+from hdc.errors import DimensionError, DTypeError
 from hdc.files import replacing
 
 ROWS = 1024
@@ -84,13 +85,18 @@ def write_parquet(
     DocumentError
         If pyarrow is missing.
     """
-    vectors = np.asanyarray(vectors)
+    try:
+        vectors = np.asanyarray(vectors)
+    except ValueError:
+        raise wrong(vectors, "vectors", "an (n, d) array") from None
     columns = {"key": keys, "source": sources}
-    given = {name: values for name, values in columns.items() if values is not None}
+    given = {name: _texts(values, f"{name}s") for name, values in columns.items() if values is not None}
     if vectors.ndim != 2 or any(len(values) != len(vectors) for values in given.values()):
         lengths = "".join(f", {len(values)} of {name}" for name, values in given.items())
         raise DimensionError(f"expected an (n, d) array and n strings a column, got shape {vectors.shape}{lengths}")
     arrow = _pyarrow(str(path))
+    if vectors.dtype.kind not in "iuf":
+        raise DTypeError(f"vectors must be numbers, not {vectors.dtype}")
     vector = arrow.list_(arrow.from_numpy_dtype(vectors.dtype), vectors.shape[1])
     schema = arrow.schema([*((name, arrow.string()) for name in given), ("vector", vector)])
     with replacing(path) as file, arrow.parquet.ParquetWriter(file, schema) as writer:
@@ -99,6 +105,10 @@ def write_parquet(
             flat = arrow.FixedSizeListArray.from_arrays(arrow.array(block.reshape(-1)), type=vector)
             texts = [arrow.array(values[start : start + ROW_GROUP], arrow.string()) for values in given.values()]
             writer.write_table(arrow.table([*texts, flat], schema=schema))
+
+
+def _texts(values: Any, what: str) -> list[str | None]:
+    return [None if value is None else text(value, f"each of {what}") for value in listed(values, what)]
 
 
 def _pyarrow(name: str) -> Any:

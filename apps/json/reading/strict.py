@@ -14,6 +14,7 @@ import re
 import sys
 from typing import Any
 
+from hdc.checks import integer, wrong
 from hdc.errors import ParameterError
 
 MAX_DEPTH = 256
@@ -66,6 +67,9 @@ def parse(text: str, source: str, line: int = 1) -> Any:
     DocumentError
         With file, line, column and reason.
     """
+    if not isinstance(text, str):
+        raise wrong(text, "text", "a text (str)")
+    line = integer(line, "line")
     try:
         value, end = decode(text, SPACE.match(text).end())  # type: ignore[union-attr]  # it matches anything
         end = SPACE.match(text, end).end()  # type: ignore[union-attr]
@@ -80,7 +84,9 @@ def parse(text: str, source: str, line: int = 1) -> Any:
 
 def parse_bytes(raw: bytes, source: str, line: int = 1) -> Any:
     """Return the value of one strict JSON text in UTF-8; errors as :func:`parse`."""
-    raw = raw.removeprefix(BYTE_ORDER_MARK) if line == 1 else raw
+    if not isinstance(raw, bytes):
+        raise wrong(raw, "raw", "bytes")
+    raw = raw.removeprefix(BYTE_ORDER_MARK) if integer(line, "line") == 1 else raw
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

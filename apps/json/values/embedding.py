@@ -49,14 +49,15 @@ class Embeddings:
         ParameterError
             If the encoder's output is no ``(n, e)`` array of finite floats.
         """
-        found = {text: self._known[text] for text in texts if text in self._known}
+        known = self._known  # other threads may add and drop meanwhile
+        found = {text: held for text in texts if (held := known.get(text)) is not None}
         new = [text for text in dict.fromkeys(texts) if text not in found]
         for start in range(0, len(new), BATCH):
             batch = new[start : start + BATCH]
             found.update(zip(batch, self._embed(batch), strict=True))
-        self._known.update((text, found[text].copy()) for text in new if len(text) <= MAX_CACHED)
-        for oldest in list(self._known)[: max(0, len(self._known) - CACHE)]:
-            del self._known[oldest]
+        known.update({text: found[text].copy() for text in new if len(text) <= MAX_CACHED})
+        for oldest in list(known)[: max(0, len(known) - CACHE)]:
+            known.pop(oldest, None)
         return np.stack([found[text] for text in texts])
 
     def vectors(self, vsa: hdc.VSA, texts: Sequence[str]) -> Floats:

@@ -15,7 +15,7 @@ from hdc.apps.parameters import Parameters
 from hdc.apps.retrieval.binarisers.files import read_model, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
-from hdc.checks import integer
+from hdc.checks import array, flag, integer
 from hdc.dispatch import numpy_backend, table_kernels
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
 from hdc.kernels import Backend
@@ -26,6 +26,9 @@ Ids = npt.NDArray[np.int64]
 
 BLOCK_BYTES = 1 << 26
 """Temporaries of :meth:`Binarizer.transform` and of searches stay under about so many bytes (64 MiB) a thread."""
+
+MOST_BITS = 1 << 20
+"""Longest code, in components: far beyond what improves recall."""
 
 GROUP_BITS = 4
 """A nibble table has one entry for each value of so many bits."""
@@ -213,7 +216,8 @@ class Binarizer(Parameters, ABC):
         return self._search_tables(queries, items, k)
 
     def _looks_up(self, queries: Any, asymmetric: bool) -> bool:
-        floats = np.asanyarray(queries).dtype.kind == "f"
+        floats = array(queries, "queries").dtype.kind == "f"
+        asymmetric = flag(asymmetric, "asymmetric")
         if not self.symmetric and not (asymmetric and floats):
             raise UnsupportedError(f"codes of this {type(self).__name__} are not compared with codes; give floats")
         return asymmetric and floats
@@ -247,12 +251,12 @@ class Binarizer(Parameters, ABC):
         return self._as_codes(queries, "queries")
 
     def _as_codes(self, codes: Any, what: str = "codes") -> Words:
-        array: npt.NDArray[Any] = np.asanyarray(codes)
-        if array.dtype.kind != "u" or array.dtype.itemsize != 8:
-            raise DTypeError(f"{what} must be packed uint64 codes of transform, not {array.dtype}")
-        if array.ndim != 2 or array.shape[1] != self.words:
-            raise DimensionError(f"{what} must have shape (n, {self.words}), not {array.shape}")
-        words: Words = array.astype(np.uint64, copy=False)
+        found = array(codes, what)
+        if found.dtype.kind != "u" or found.dtype.itemsize != 8:
+            raise DTypeError(f"{what} must be packed uint64 codes of transform, not {found.dtype}")
+        if found.ndim != 2 or found.shape[1] != self.words:
+            raise DimensionError(f"{what} must have shape (n, {self.words}), not {found.shape}")
+        words: Words = found.astype(np.uint64, copy=False)
         return words
 
     def _check_fitted(self) -> int:

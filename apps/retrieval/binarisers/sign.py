@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 import hdc
-from hdc.apps.retrieval.binarisers.base import Binarizer, Floats, blocks, sign_tables
+from hdc.apps.retrieval.binarisers.base import MOST_BITS, Binarizer, Floats, blocks, sign_tables
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import flag, integer
 from hdc.errors import ParameterError
@@ -113,7 +113,7 @@ class SignBinarizer(Binarizer):
         """
         rows = as_rows(X)
         d = rows.shape[1]
-        dim = d if self.dim is None else integer(self.dim, "dim", 1)
+        dim = d if self.dim is None else integer(self.dim, "dim", 1, MOST_BITS)
         integer(self.seed, "seed", 0)
         flag(self.centre, "centre"), flag(self.rotate, "rotate")
         if dim > d and not self.rotate:

@@ -35,6 +35,7 @@ def read_judgements(path: str | os.PathLike[str], *, binary: bool = False) -> di
     ParameterError
         If nothing is relevant.
     """
+    binary = checks.flag(binary, "binary")
     judgements: dict[str, dict[str, int]] = {}
     with open(checks.path(path), encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):

@@ -93,7 +93,8 @@ class VectorFile(ABC):
         OSError
             If the file cannot be read.
         """
-        step = rows or max(1, BLOCK_BYTES // (4 * self.dim))
+        start = checks.integer(start, "start", 0)
+        step = max(1, BLOCK_BYTES // (4 * self.dim)) if rows is None else checks.integer(rows, "rows", 1)
         for values, keys in self._read(start, step):
             with np.errstate(over="ignore"):  # float64 beyond float32 is infinite, and told as such
                 vectors = np.ascontiguousarray(values, dtype=np.float32)
@@ -124,6 +125,7 @@ class VectorFile(ABC):
 
     def sample(self, most: int, seed: int = 0) -> Floats:
         """Return ``(min(most, rows), dim)`` float32 rows, drawn at random without replacement, in the file's order."""
+        most, seed = checks.integer(most, "most", 1), checks.integer(seed, "seed", 0)
         chosen = np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
         out = np.empty((len(chosen), self.dim), dtype=np.float32)
         for block in self.blocks():
@@ -175,6 +177,8 @@ def open_vectors(
         If a file cannot be read.
     """
     name = os.fspath(checks.path(path))
+    column = None if column is None else checks.text(column, "column")
+    key_column = None if key_column is None else checks.text(key_column, "key_column")
     with open(name, "rb") as file:
         begin = file.read(len(NUMPY))
     if not begin:

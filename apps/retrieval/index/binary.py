@@ -3,14 +3,13 @@
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.checks import integer
+from hdc.checks import choice, integer
 from hdc.dispatch import numpy_backend, search_kernels
 from hdc.errors import ConflictError, DimensionError, FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CELLS, CODES, SCALE
@@ -21,15 +20,15 @@ from hdc.search.index import Index
 from hdc.search.ivf import Coarse, Lists, train
 from hdc.search.measures import Distances, Ids, measure_of
 from hdc.search.once import BuildLock
-from hdc.search.options import OPTIONS, Options, options_of
+from hdc.search.options import Options, options_of
 from hdc.search.reranking import ORIGINALS, Originals
 from hdc.search.searcher import Searcher
 from hdc.store import Snapshot, Store
-from hdc.words import Words, as_words, word_count
+from hdc.words import MAX_DIM, Words, as_words, word_count
 
 Kind = Literal["flat", "ivf", "hnsw"]
 
-KINDS = tuple(OPTIONS)
+KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
 
 MOST_IDS = 1 << 32
 """Searches rank pairs of distance and id, with 32 bits for each."""
@@ -104,14 +103,11 @@ class BinaryIndex(Index):
 
     def _settle(self, meta: Mapping[str, Any], backend: str, path: str | os.PathLike[str] | None) -> None:
         """Take over what an index is made with, checked."""
-        self.dim, self.levels = integer(meta["dim"], "dim", 1), integer(meta["levels"], "levels", 1)
-        self.kind, self.backend = meta["kind"], backend
-        if self.kind not in KINDS:
-            raise ParameterError(f"kind must be 'flat', 'ivf' or 'hnsw', not {self.kind!r}")
-        if self.levels > 16:
-            raise ParameterError(f"levels must be at most 16, not {self.levels}")
-        self.originals = None if meta["originals"] is None else Originals(*meta["originals"])
-        self._path = None if path is None else Path(path)
+        self.dim, self.levels = integer(meta["dim"], "dim", 1, MAX_DIM), integer(meta["levels"], "levels", 1, 16)
+        self.kind: Kind = choice(meta["kind"], "kind", KINDS)
+        self.backend = backend
+        self.originals = None if meta["originals"] is None else Originals.of(meta["originals"])
+        self._path = None if path is None else checks.path(path)
         self._kernels = search_kernels(numpy_backend(backend, "an index"))
         self.measure = measure_of(self._kernels, self.dim, self.levels)
         self._training = BuildLock()

@@ -13,7 +13,7 @@ from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentB
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
-from hdc.checks import integer
+from hdc.checks import instance, integer
 from hdc.dispatch import list_kernels, search_kernels, table_kernels
 from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CODES
@@ -129,6 +129,7 @@ class EmbeddingIndex(Index):
         OSError
             If the folder cannot be written.
         """
+        instance(model, "model", Binarizer)
         dim, levels = model.bits // model.levels, model.levels
         if isinstance(model, RaBitQBinarizer):
             _check_kind(kind, model)

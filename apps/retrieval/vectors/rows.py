@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.checks import array
 from hdc.errors import DimensionError, DTypeError, ParameterError
 
 Floats = npt.NDArray[np.float32]
@@ -20,7 +21,7 @@ def as_rows(x: Any, dim: int | None = None, what: str = "X") -> npt.NDArray[Any]
     DimensionError
         If it is not two-dimensional, has no columns, or not ``dim`` columns.
     """
-    rows: npt.NDArray[Any] = np.asanyarray(x)
+    rows = array(x, what)
     if rows.dtype.kind != "f":
         raise DTypeError(f"{what} must hold floats, not {rows.dtype}; convert it with astype(np.float32)")
     if rows.ndim != 2 or rows.shape[1] == 0 or (dim is not None and rows.shape[1] != dim):

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import Binarizer, Floats
+from hdc.apps.retrieval.binarisers.base import MOST_BITS, Binarizer, Floats
 from hdc.apps.retrieval.binarisers.bebr.checkpoint import Checkpoint
 from hdc.apps.retrieval.binarisers.bebr.decoder import Groups, TableDecoder, fit_tables, linear_tables, metric_of
 from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed
@@ -19,6 +19,13 @@ from hdc.words import WORD_BITS, Words, pack, unpack
 
 SAMPLE = 50_000
 """Most vectors that a fit learns from, drawn at random."""
+
+
+LARGEST = 1e6
+"""Of whitening, parallel, temperature and learning rate: far beyond what is of use, and no power of it overflows."""
+
+MOST_LOOPS = 15
+"""An index has components of at most 16 bits."""
 
 
 class RecurrentBinarizer(Binarizer):
@@ -151,9 +158,10 @@ class RecurrentBinarizer(Binarizer):
         return self
 
     def _check_parameters(self, n: int, old_codes: Words | None) -> None:
-        if integer(self.dim, "dim", WORD_BITS) % WORD_BITS:
+        if integer(self.dim, "dim", WORD_BITS, MOST_BITS) % WORD_BITS:
             raise ParameterError(f"dim must be a multiple of {WORD_BITS}, not {self.dim}")
-        for name in ("loops", "rounds", "epochs"):
+        integer(self.loops, "loops", 0, MOST_LOOPS)
+        for name in ("rounds", "epochs"):
             integer(getattr(self, name), name, 0)
         for name in ("patience", "negatives", "queue"):
             integer(getattr(self, name), name, 1)
@@ -161,7 +169,7 @@ class RecurrentBinarizer(Binarizer):
             integer(self.steps, "steps", 0)
         integer(self.seed, "seed", 0)
         for name in ("whitening", "parallel", "temperature", "learning_rate"):
-            number(getattr(self, name), name, 0)
+            number(getattr(self, name), name, 0, LARGEST)
         text(self.device, "device")
         if not n:
             raise ParameterError("fit needs at least one vector, and X has none")
