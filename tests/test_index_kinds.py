@@ -284,8 +284,8 @@ def test_an_index_in_a_folder(tmp_path):
     [
         ({"dim": DIM + 64}, "it has columns"),
         ({"dim": "70"}, "dim must be"),
-        ({"dim": 10**30}, "it has columns"),
-        ({"dim": 2**40, "kind": "hnsw"}, "it has columns"),
+        ({"dim": 10**30}, "dim must be"),
+        ({"dim": DIM + 64, "kind": "hnsw"}, "it has columns"),
         ({"kind": "tree"}, "not 'tree'"),
         ({"kind": "ivf"}, "it has columns"),
         ({"levels": 2}, "it has columns"),
