@@ -1,7 +1,6 @@
 """The vectors of leaves: made when a batch needs them, and kept while there is room."""
 
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,8 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.json.document.batches import Doubles, Ints, distinct
-from hdc.apps.json.document.leaves import LeafTable, Node
-from hdc.apps.json.document.paths import Path, Step
+from hdc.apps.json.document.leaves import LeafTable
+from hdc.apps.json.encoder.path_roles import path_roles
 from hdc.apps.json.values.tokens import Token, Tokens
 from hdc.apps.json.values.values import Values
 
@@ -22,8 +21,11 @@ HELD_BYTES = 1 << 26
 HELD_TOKENS = 1 << 12
 """Vectors of tokens that are held: 32 MiB at dim 2048. A leaf that has more of them takes what it needs."""
 
-BLOCK = 1 << 10
-"""Leaf vectors, and atoms, that are made at a time: 8 MiB each at dim 2048."""
+BLOCK = 1 << 8
+"""Leaf vectors that are made at a time: 2 MiB at dim 2048, which stay in the processor's cache."""
+
+BLOCK_TOKENS = 1 << 10
+"""Tokens of these leaves, at most: 8 MiB at dim 2048. A leaf that has more is alone."""
 
 
 class LeafVectors:
@@ -47,7 +49,7 @@ class LeafVectors:
         self.table, self.values, self._vsa = table, values, vsa
         self._tokens: dict[int, Tokens] = {}
         self._atoms = TokenVectors(vsa, values)
-        self._roles: dict[Node, Any] = {}
+        self._roles = path_roles(vsa)
         self._masses = np.empty(0)
         self._slots = np.empty(0, dtype=np.int64)
         room = max(1, HELD_BYTES // (4 * vsa.dim))
@@ -125,14 +127,10 @@ class LeafVectors:
         nodes = self.table.nodes
         leaves.sort(key=lambda leaf: nodes[leaf].number)
         tokens = [self._tokens.pop(leaf) if leaf in self._tokens else self._tokens_of(leaf) for leaf in leaves]
-        for start, stop in _blocks(tokens):
-            vectors, first = self._mix(tokens[start:stop]), 0
-            for node, group in groupby(leaves[start:stop], key=nodes.__getitem__):
-                same = list(group)
-                free, role = vectors[first : first + len(same)], self._role(node)
-                slots = self._vsa.kernels.arrays.from_numpy(self._slots[same])
-                self._vectors[slots] = free if role is None else self._vsa.bind(role, free)
-                first += len(same)
+        for start, stop in _blocks(tokens, [nodes[leaf].depth for leaf in leaves], self._roles.steps):
+            same = leaves[start:stop]
+            bound = self._roles.bind([nodes[leaf] for leaf in same], self._mix(tokens[start:stop]))
+            self._vectors[self._vsa.kernels.arrays.from_numpy(self._slots[same])] = bound
 
     def _mix(self, tokens: list[Tokens]) -> Any:
         """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
@@ -141,12 +139,7 @@ class LeafVectors:
         return self._product(weights, rows, np.cumsum([0, *map(len, tokens)]), self._atoms.vectors)
 
     def _tokens_of(self, leaf: int) -> Tokens:
-        return self.values.tokens(self.table.nodes[leaf].path(), self.table.values[leaf])
-
-    def _role(self, node: Node) -> Any:
-        if node not in self._roles:
-            self._roles[node] = path_role(self._vsa, node.path())
-        return self._roles[node]
+        return self.values.parts(self.table.nodes[leaf].path(), self.table.values[leaf])
 
 
 class TokenVectors:
@@ -189,32 +182,19 @@ def _floats(vsa: hdc.VSA, rows: int) -> Any:
     return arrays.lasting(lambda: xp.empty((rows, vsa.dim), dtype=arrays.dtype("float32"), device=vsa.device))
 
 
-def path_role(vsa: hdc.VSA, path: Path) -> Any:
-    """Return the operator of a path, or None at the root: keys by name, positions as powers (from 1)."""
-    role = None
-    for step in path:
-        one = _step_role(vsa, step)
-        role = one if role is None else role @ one
-    return role
-
-
-def _step_role(vsa: hdc.VSA, step: Step) -> Any:
-    if step is None:
-        return vsa.role(("item",))
-    if isinstance(step, int):
-        return vsa.role(("position",)) ** (step + 1)
-    return vsa.role(("key", step))
-
-
-def _blocks(tokens: list[Tokens]) -> Iterator[tuple[int, int]]:
-    """Cut the leaves into runs of at most ``BLOCK`` leaves and ``BLOCK`` distinct tokens (or one leaf)."""
-    start = 0
+def _blocks(tokens: list[Tokens], depths: list[int], steps: int) -> Iterator[tuple[int, int]]:
+    """Cut the leaves into runs of ``BLOCK`` leaves, ``BLOCK_TOKENS`` distinct tokens and so many steps, at most (or one leaf)."""
+    start = left = 0
     names: set[Token] = set()
-    for leaf, content in enumerate(tokens):
-        if leaf - start == BLOCK or (leaf > start and len(names) + len(content) > BLOCK):
+    for leaf, (content, depth) in enumerate(zip(tokens, depths, strict=True)):
+        full = leaf - start == BLOCK or len(names) + len(content) > BLOCK_TOKENS or depth > left
+        if leaf > start and full:
             yield start, leaf
             start = leaf
+        if leaf == start:
             names.clear()
+            left = steps
         names.update(content)
+        left -= depth
     if start < len(tokens):
         yield start, len(tokens)

@@ -93,7 +93,7 @@ class ProfileBuilder:
 
     def _count(self, contents: "_Contents", frequencies: npt.NDArray[np.int64]) -> None:
         """Count tokens as often as documents of a batch have them."""
-        counts: defaultdict[Path, Counter[Token]] = defaultdict(Counter)
+        counts: defaultdict[Path, dict[Token, int]] = defaultdict(dict)
         for token in np.flatnonzero(frequencies).tolist():
             path, name = contents.names[token]
             counts[path][name] = int(frequencies[token])
