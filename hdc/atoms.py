@@ -174,9 +174,10 @@ def signs(bits: BitKernels, keys: Words, dim: int) -> npt.NDArray[np.int8]:
 
 def scaled_signs(bits: BitKernels, keys: Words, dim: int, scale: float) -> npt.NDArray[np.float32]:
     """Draw what :func:`signs` does times a float32, ``(n, dim)`` float32: eight components are looked up at a time."""
+    eights = -(-dim // 8)
     words = np.ascontiguousarray(bits.random_words(keys, -(-dim // 64)), dtype="<u8")
-    bytes_used = words.view(np.uint8)[:, : -(-dim // 8)]
-    return np.take(_BYTE_SIGNS * np.float32(scale), bytes_used, axis=0).reshape(len(keys), -1)[:, :dim]
+    looked_up = np.take(_BYTE_SIGNS * np.float32(scale), words.view(np.uint8)[:, :eights], axis=0)
+    return looked_up.reshape(len(keys), 8 * eights)[:, :dim]
 
 
 def normals(bits: BitKernels, key: Words, count: int) -> npt.NDArray[np.float64]:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 import hdc
 from hdc import words
-from hdc.apps.json.document.batches import Batch, batches, weigh
+from hdc.apps.json.document.batches import Batch, batches, uncollected, weigh
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, parse_path
 from hdc.apps.json.document.rules import Arrays, Layout, Weights
@@ -265,7 +265,8 @@ class JSONEncoder(Transformer):
     def _counted(self, walked: Iterable[Batch]) -> ProfileBuilder:
         builder = ProfileBuilder(self.convert)
         for batch in walked:
-            builder.add(batch)
+            with uncollected():
+                builder.add(batch)
         return builder.rest()
 
     def transform(self, X: Iterable[Any]) -> Any:
@@ -342,8 +343,10 @@ class JSONEncoder(Transformer):
         for batch in walked:
             if vectors.table is not batch.table:
                 vectors = self._vectors_of(batch.table)
-            weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
-            yield vectors.sums(weights, batch.leaves, batch.starts), norms
+            with uncollected():
+                weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
+                sums = vectors.sums(weights, batch.leaves, batch.starts)
+            yield sums, norms
         _KEPT[self] = self._settings, vectors
 
     def _vectors_of(self, table: LeafTable) -> LeafVectors:

@@ -24,8 +24,8 @@ HELD_TOKENS = 1 << 12
 BLOCK = 1 << 8
 """Leaf vectors that are made at a time: 2 MiB at dim 2048, which stay in the processor's cache."""
 
-BLOCK_TOKENS = 1 << 10
-"""Tokens of these leaves, at most: 8 MiB at dim 2048. A leaf that has more is alone."""
+DRAWN = 1 << 8
+"""Vectors of tokens that are drawn at a time, likewise."""
 
 
 class LeafVectors:
@@ -117,20 +117,26 @@ class LeafVectors:
         missing = leaves[self._slots[leaves] < 0]
         self._used[self._slots[leaves[self._slots[leaves] >= 0]]] = self._round
         if len(missing):
-            free = np.argpartition(self._used, len(missing) - 1)[: len(missing)]
+            free = np.sort(np.argpartition(self._used, len(missing) - 1)[: len(missing)])
+            missing = missing[np.argsort([self.table.nodes[leaf].number for leaf in missing.tolist()], kind="stable")]
             owners = self._owners[free]
             self._slots[owners[owners >= 0]] = -1
             self._slots[missing], self._owners[free], self._used[free] = free, missing, self._round
             self._make(missing.tolist())
 
     def _make(self, leaves: list[int]) -> None:
-        nodes = self.table.nodes
-        leaves.sort(key=lambda leaf: nodes[leaf].number)
-        tokens = [self._tokens.pop(leaf) if leaf in self._tokens else self._tokens_of(leaf) for leaf in leaves]
+        """Make the vectors of leaves, those of the same path together, into their places, which ascend."""
+        nodes, known = self.table.nodes, self._tokens
+        tokens = [known.pop(leaf) if leaf in known else self._tokens_of(leaf) for leaf in leaves]
         for start, stop in _blocks(tokens, [nodes[leaf].depth for leaf in leaves], self._roles.steps):
-            same = leaves[start:stop]
-            bound = self._roles.bind([nodes[leaf] for leaf in same], self._mix(tokens[start:stop]))
-            self._vectors[self._vsa.kernels.arrays.from_numpy(self._slots[same])] = bound
+            part = leaves[start:stop]
+            bound = self._roles.bind([nodes[leaf] for leaf in part], self._mix(tokens[start:stop]))
+            slots = self._slots[part]
+            first, last = int(slots[0]), int(slots[-1])
+            if last - first == len(part) - 1:
+                self._vectors[first : last + 1] = bound
+            else:
+                self._vectors[self._vsa.kernels.arrays.from_numpy(slots)] = bound
 
     def _mix(self, tokens: list[Tokens]) -> Any:
         """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
@@ -165,10 +171,13 @@ class TokenVectors:
             if len(new) > len(self.vectors):
                 self.vectors = _floats(self._vsa, len(new))
         if new:
-            first = len(self._rows)
-            self.vectors[first : first + len(new)] = self._vsa.from_numpy(self._values.vectors(self._host, new))
-            self._rows.update(zip(new, range(first, first + len(new)), strict=True))
-        return [self._rows[token] for token in tokens]
+            held = len(self._rows)
+            for first in range(0, len(new), DRAWN):
+                part = new[first : first + DRAWN]
+                drawn = self._vsa.from_numpy(self._values.vectors(self._host, part))
+                self.vectors[held + first : held + first + len(part)] = drawn
+            self._rows.update(zip(new, range(held, held + len(new)), strict=True))
+        return list(map(self._rows.__getitem__, tokens))
 
 
 def on_host(vsa: hdc.VSA) -> hdc.VSA:
@@ -183,18 +192,13 @@ def _floats(vsa: hdc.VSA, rows: int) -> Any:
 
 
 def _blocks(tokens: list[Tokens], depths: list[int], steps: int) -> Iterator[tuple[int, int]]:
-    """Cut the leaves into runs of ``BLOCK`` leaves, ``BLOCK_TOKENS`` distinct tokens and so many steps, at most (or one leaf)."""
-    start = left = 0
-    names: set[Token] = set()
+    """Cut the leaves into runs of ``BLOCK`` leaves, ``HELD_TOKENS`` tokens and so many steps, at most (or one leaf)."""
+    start, room, left = 0, HELD_TOKENS, steps
     for leaf, (content, depth) in enumerate(zip(tokens, depths, strict=True)):
-        full = leaf - start == BLOCK or len(names) + len(content) > BLOCK_TOKENS or depth > left
-        if leaf > start and full:
+        if leaf > start and (leaf - start == BLOCK or len(content) > room or depth > left):
             yield start, leaf
-            start = leaf
-        if leaf == start:
-            names.clear()
-            left = steps
-        names.update(content)
+            start, room, left = leaf, HELD_TOKENS, steps
+        room -= len(content)
         left -= depth
     if start < len(tokens):
         yield start, len(tokens)

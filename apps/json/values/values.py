@@ -166,7 +166,9 @@ class Values:
         seen, shares = self._place(path)
         words = words_of(text) if shares.exact < 1 else []
         exact = ("=", text)
-        rarities = [self._weigh(seen.get(("~", word), 1)) for word in words]
+        named = [("~", word) for word in words]
+        weigh = self._weigh
+        rarities = [weigh(seen.get(word, 1)) for word in named] if seen else [weigh(1)] * len(words)
         whole = max(rarities) if words and exact not in seen else self._weigh(seen.get(exact, 1))
         if not words:
             return {exact: whole}
@@ -175,7 +177,7 @@ class Values:
             tokens[exact] = math.sqrt(shares.exact) * whole
         if shares.words:
             weight = math.sqrt(shares.words / len(words))
-            tokens.update({("~", word): weight * rarity for word, rarity in zip(words, rarities, strict=True)})
+            tokens.update(zip(named, [weight * rarity for rarity in rarities], strict=True))
         if shares.ngrams:
             grams = ngrams_of(words)
             weight = math.sqrt(shares.ngrams / len(grams))
