@@ -16,22 +16,33 @@ from hdc.apps.json.document.paths import any_position, parse_path, show_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
 from hdc.apps.json.index.candidates import FIRST, Asked, by_nearness
+from hdc.apps.json.index.asking import Question as Asked
 from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
-from hdc.apps.json.index.query import DEVIATIONS, Best, Missing, Question
+from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
 from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
+from hdc.apps.json.index.taking import Taker
 from hdc.apps.json.index.where import Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
-from hdc.checks import instance, integer
+from hdc.checks import choice, instance, integer
+from hdc.dispatch import posting_kernels
 from hdc.errors import DimensionError, ParameterError
 from hdc.search.engine import Engine, Search
 from hdc.search.index import Index
 from hdc.search.measures import Floats, Ids
 from hdc.search.options import FlatOptions
+from hdc.search.postings.searcher import Postings
+from hdc.search.postings.segment import Segment
 from hdc.search.signs import Signs
 from hdc.store import Snapshot, Store
+
+TAKEN = 1 << 9
+"""Documents that are taken apart at a time."""
+
+WIDER = 8
+"""Times as many documents are asked for when too few of those before passed the filter."""
 
 STEP = 50
 """Documents that are compared before asking whether that is enough."""
@@ -150,7 +161,9 @@ class JSONIndex(Index):
     def _begin(self, store: Store, *unsaved: Any) -> None:
         self._unsaved = unsaved
         self._known = Meaning.of(store.snapshot, *unsaved)
-        self._engine = Engine(store, Signs(on_host(self._known.encoder.vsa).kernels.bits, "scales"))
+        kernels = on_host(self._known.encoder.vsa).kernels
+        self._engine = Engine(store, Signs(kernels.bits, "scales"))
+        self._by_postings = Engine(store, Postings(posting_kernels(kernels), self._segment))
         self._documents = Documents()
 
     def _meaning(self, snapshot: Snapshot) -> Meaning:
@@ -159,6 +172,17 @@ class JSONIndex(Index):
         if not known.is_of(snapshot):
             known = self._known = Meaning.of(snapshot, *self._unsaved)
         return known
+
+    def _segment(self, snapshot: Snapshot, start: int, stop: int) -> Segment:
+        """Take the documents of some rows apart."""
+        meaning = self._meaning(snapshot)
+        taker = Taker(meaning.values, meaning.encoder.layout)
+        parts = []
+        for first in range(start, stop, TAKEN):
+            rows = np.arange(first, min(first + TAKEN, stop))
+            documents = [parsed(text) for text in snapshot.documents(rows)]
+            parts.append(Segment.of(first, taker.take(documents)))
+        return Segment.merged(parts)
 
     @property
     def store(self) -> Store:
@@ -341,6 +365,8 @@ class JSONIndex(Index):
             If the query is no JSON or asks for nothing, a condition cannot be read, k is below 1, or there is no
             document of an id.
         """
+        if self.encoder.string_encoder is None:
+            return self._found_by_postings(query, integer(k, "k", 1), as_filter(where), missing, among)
         k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
         snapshot = search.prepared.snapshot
         meaning = self._meaning(snapshot)
@@ -362,6 +388,31 @@ class JSONIndex(Index):
                 continue
             break
         return _hits(snapshot, list(best), "coverage" if missing == "ignore" else "overlap")
+
+    def _found_by_postings(
+        self, query: Any, k: int, accept: Filter | None, missing: Missing, among: npt.ArrayLike | None
+    ) -> list[Hit]:
+        if isinstance(query, dict | list) and not query:
+            raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
+        choice(missing, "missing", MISSING)
+        rows = self._by_postings.prepared()
+        snapshot = rows.snapshot
+        meaning = self._meaning(snapshot)
+        asked = Asked(query, meaning.values, meaning.encoder.layout, missing == "count")
+        allowed = None if among is None else np.unique(self._positions(snapshot, among))
+        measure = "coverage" if missing == "ignore" else "overlap"
+        wider = k
+        while True:
+            scores, positions = rows.best(asked, wider, allowed)
+            if accept is None:
+                break
+            documents = self._documents.read(snapshot, positions)
+            passed = [bool(accept(document)) for document in documents]
+            if sum(passed) >= k or len(scores) < wider:
+                scores, positions = scores[passed][:k], positions[passed][:k]
+                break
+            wider *= WIDER
+        return _hits(snapshot, list(zip(scores.tolist(), snapshot.ids[positions].tolist(), strict=True)), measure)
 
     def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> list[Hit]:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.

@@ -1,0 +1,130 @@
+"""Segments in files beside the rows that they were made of: derived data, which is made again where it is missing."""
+
+from pathlib import Path
+
+import numpy as np
+import xxhash
+
+from hdc import files
+from hdc.errors import FileFormatError
+from hdc.kernels import NO_ITEM, PostingSegment
+from hdc.search.postings.names import Names
+from hdc.search.postings.segment import Segment
+from hdc.store import Snapshot
+
+KIND = "postings"
+
+PREFIX = "postings-"
+"""Names of the files begin so; the position of the first document follows."""
+
+_ARRAYS = (
+    "postings",
+    "item_start",
+    "item_document",
+    "item_parent",
+    "item_place",
+    "number_spot",
+    "number_place",
+    "number_value",
+    "number_order",
+    "masses",
+)
+_TABLES = ("terms", "paths", "starts", "columns", "column_starts")
+
+
+def source_of(snapshot: Snapshot, start: int, stop: int) -> str:
+    """Return what says of which rows a segment is: a digest of the settings and of where the documents are."""
+    table = snapshot.table(np.arange(start, stop))
+    return xxhash.xxh3_128_hexdigest(snapshot.state.meta.encode() + np.ascontiguousarray(table).tobytes())
+
+
+def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
+    """Write a segment of rows of a snapshot; return its file."""
+    arrays = {name: getattr(segment.arrays, name) for name in _ARRAYS}
+    arrays |= {name: getattr(segment, name) for name in _TABLES}
+    for name in ("words", "names"):
+        held: Names = getattr(segment, name)
+        arrays |= {f"{name}.hashes": held.hashes, f"{name}.starts": held.starts, f"{name}.content": held.content}
+    meta = {"first": segment.first, "documents": len(segment), "most_items": segment.arrays.most_items}
+    meta["source"] = source_of(snapshot, segment.first, segment.stop)
+    path = folder / f"{PREFIX}{segment.first}"
+    files.save(path, KIND, meta, arrays, quick=True)
+    return path
+
+
+def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
+    """Return the segment from a position on that was written for the rows of a snapshot; None if there is none.
+
+    Raises
+    ------
+    FileFormatError
+        If it is damaged.
+    """
+    path = folder / f"{PREFIX}{first}"
+    if not path.exists():
+        return None
+    meta, arrays = files.load(path, KIND, mmap=True)
+    documents, most = meta.get("documents"), meta.get("most_items")
+    if meta.get("first") != first or type(documents) is not int or type(most) is not int or documents < 1:
+        raise FileFormatError(f"{path} is damaged: it says {meta!r:.80}")
+    if first + documents > snapshot.count or meta.get("source") != source_of(snapshot, first, first + documents):
+        return None
+    try:
+        names = [Names(*(arrays[f"{of}.{part}"] for part in ("hashes", "starts", "content"))) for of in ("words", "names")]
+        held = {name: arrays[name] for name in _ARRAYS}
+        segment = Segment(first, PostingSegment(**held, most_items=most), *(arrays[name] for name in _TABLES), *names)
+        sound = _is_sound(segment, documents)
+    except (KeyError, ValueError, IndexError) as error:
+        raise FileFormatError(f"{path} is damaged: {error!r}") from None
+    if not sound:
+        raise FileFormatError(f"{path} is damaged: its lists point outside of what there is")
+    return segment
+
+
+def _is_sound(segment: Segment, documents: int) -> bool:
+    """Return whether a file that may be made by hand points nowhere outside its arrays."""
+    arrays, items = segment.arrays, len(segment.arrays.item_document)
+    dtypes = {name: getattr(arrays, name).dtype.str for name in _ARRAYS}
+    expected = dict.fromkeys(_ARRAYS, "<u4") | {"item_start": "<i8"}
+    expected |= dict.fromkeys(("number_place", "number_value", "masses"), "<f8")
+    if dtypes != expected or any(getattr(arrays, name).ndim != 1 for name in _ARRAYS):
+        return False
+    spots = max(items, documents)
+    bounds = (
+        (segment.starts, len(arrays.postings), len(segment.terms)),
+        (segment.column_starts, len(arrays.number_spot), len(segment.columns)),
+        (arrays.item_start, items, documents),
+        (segment.words.starts, len(segment.words.content), len(segment.words)),
+        (segment.names.starts, len(segment.names.content), len(segment.names)),
+    )
+    parents = arrays.item_parent
+    return (
+        all(_ascends(starts, end, count) for starts, end, count in bounds)
+        and len(segment.paths) == len(segment.terms)
+        and len(arrays.masses) == documents
+        and len(arrays.item_place) == len(parents) == items
+        and len(arrays.number_place) == len(arrays.number_value) == len(arrays.number_spot) == len(arrays.number_order)
+        and int(np.diff(arrays.item_start).max(initial=0)) == arrays.most_items
+        and _spots_are_below(segment, items, documents)
+        and bool((arrays.number_order < max(1, len(arrays.number_order))).all())
+        and bool((arrays.item_document < max(1, documents)).all() and (np.diff(arrays.item_document.astype(np.int64)) >= 0).all())
+        and bool(((parents == NO_ITEM) | (parents < np.arange(items))).all())
+        and spots < NO_ITEM
+    )
+
+
+def _ascends(starts: np.ndarray, end: int, count: int) -> bool:  # type: ignore[type-arg]
+    whole = len(starts) == count + 1 and starts.dtype == np.int64
+    return bool(whole and starts[0] == 0 and starts[-1] == end and (np.diff(starts) >= 0).all())
+
+
+def _spots_are_below(segment: Segment, items: int, documents: int) -> bool:
+    """Return whether lists and columns hold items and documents that there are."""
+    for hashes, starts, spots in (
+        (segment.paths, segment.starts, segment.arrays.postings),
+        (segment.columns, segment.column_starts, segment.arrays.number_spot),
+    ):
+        most = np.where((hashes & np.uint64(1)).astype(bool), items, documents)
+        if (spots >= np.repeat(most, np.diff(starts))).any():
+            return False
+    return True
