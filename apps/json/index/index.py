@@ -1,5 +1,6 @@
 """Store documents with their vectors, find those that hold what a query asks for, and say why."""
 
+import contextlib
 import json
 import os
 import sys
@@ -16,24 +17,24 @@ from hdc.apps.json.document.paths import any_position, parse_path, show_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
 from hdc.apps.json.index.candidates import FIRST, Asked, by_nearness
-from hdc.apps.json.index.asking import Question as Asked
 from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
 from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
 from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
-from hdc.apps.json.index.taking import Taker
+from hdc.apps.json.index.term_query import TermQuery
 from hdc.apps.json.index.where import Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import choice, instance, integer
 from hdc.dispatch import posting_kernels
-from hdc.errors import DimensionError, ParameterError
+from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.engine import Engine, Search
 from hdc.search.index import Index
 from hdc.search.measures import Floats, Ids
 from hdc.search.options import FlatOptions
-from hdc.search.postings.searcher import Postings
+from hdc.search.postings import keeping
+from hdc.search.postings.searcher import Postings, folder_of, followed
 from hdc.search.postings.segment import Segment
 from hdc.search.signs import Signs
 from hdc.store import Snapshot, Store
@@ -163,7 +164,8 @@ class JSONIndex(Index):
         self._known = Meaning.of(store.snapshot, *unsaved)
         kernels = on_host(self._known.encoder.vsa).kernels
         self._engine = Engine(store, Signs(kernels.bits, "scales"))
-        self._by_postings = Engine(store, Postings(posting_kernels(kernels), self._segment))
+        self._postings = Postings(posting_kernels(kernels), self._segment)
+        self._by_postings = Engine(store, self._postings)
         self._documents = Documents()
 
     def _meaning(self, snapshot: Snapshot) -> Meaning:
@@ -176,7 +178,7 @@ class JSONIndex(Index):
     def _segment(self, snapshot: Snapshot, start: int, stop: int) -> Segment:
         """Take the documents of some rows apart."""
         meaning = self._meaning(snapshot)
-        taker = Taker(meaning.values, meaning.encoder.layout)
+        taker = meaning.taker()
         parts = []
         for first in range(start, stop, TAKEN):
             rows = np.arange(first, min(first + TAKEN, stop))
@@ -259,11 +261,21 @@ class JSONIndex(Index):
             Whether a document replaces another one of its key; else that is an error.
         """
         if not replace or rows.keys is None:
-            return self.store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+            ids = self.store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+            self._add_segment(ids, rows)
+            return ids
         last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
         keys = last.keys or []
         ids = dict(zip(keys, self.store.put(last.arrays, keys, last.texts, last.sources).tolist(), strict=True))
         return np.array([ids[key] for key in rows.keys], dtype=np.int64)
+
+    def _add_segment(self, ids: Ids, rows: Rows) -> None:
+        """Note what was found in documents when they were encoded, unless another thread has removed one since."""
+        snapshot = self.store.snapshot
+        if rows.found is not None and len(ids) and rows.found.documents == len(ids):
+            with contextlib.suppress(ParameterError):
+                first = int(snapshot.positions(ids[:1])[0])
+                self._postings.add(snapshot, Segment.of(first, rows.found))
 
     def update(self, ids: npt.ArrayLike, documents: Iterable[Any]) -> None:
         """Replace the documents of some ids, all of them or, after an error, none.
@@ -299,7 +311,44 @@ class JSONIndex(Index):
 
     def _rows_of(self, documents: Iterable[Any]) -> Iterator[Rows]:
         meaning = self._meaning(self.store.snapshot)
-        return encode_rows(meaning.encoder, documents, None if meaning.key is None else parse_path(meaning.key))
+        key = None if meaning.key is None else parse_path(meaning.key)
+        return encode_rows(meaning.encoder, documents, key, meaning.taker())
+
+    # ------------------------------------------------------------------ derived data
+
+    def compact(self) -> None:
+        """Drop what removals and replacements have left behind; ids stay. See :meth:`Index.compact`."""
+        before = self._by_postings.prepared()
+        super().compact()
+        snapshot = self.store.snapshot
+        if (rows := followed(before, snapshot)) is not None:
+            self._by_postings.take(self._postings.prepared(snapshot, rows))
+        self._keep()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copy the index to a folder that does not exist or is empty; see :meth:`Index.save`."""
+        before = self._by_postings.prepared()
+        with self.store.save_copy(path) as copy:
+            if (rows := followed(before, copy.snapshot)) is not None:
+                self._postings.keep(self._postings.prepared(copy.snapshot, rows))
+
+    def verify(self) -> None:
+        """Check every byte; see :meth:`Index.verify`."""
+        super().verify()
+        folder = folder_of(self.store.snapshot)
+        if folder is not None:
+            keeping.verify(folder)
+
+    def close(self) -> None:
+        """Close the files and let another process write; what searches need is kept beside them."""
+        if self.store.is_open and self.store.writable:
+            self._keep()
+        super().close()
+
+    def _keep(self) -> None:
+        """Write what searches need, so that the next process need not make it: best effort, for it can."""
+        with contextlib.suppress(OSError, FileFormatError):
+            self._postings.keep(self._by_postings.prepared())
 
     def rows(self) -> int:
         """Return how many rows the store has, those of replaced and removed documents included."""
@@ -387,7 +436,8 @@ class JSONIndex(Index):
             else:
                 continue
             break
-        return _hits(snapshot, list(best), "coverage" if missing == "ignore" else "overlap")
+        found = [(score, number) for score, number in best if score > 0]
+        return _hits(snapshot, found, "coverage" if missing == "ignore" else "overlap")
 
     def _found_by_postings(
         self, query: Any, k: int, accept: Filter | None, missing: Missing, among: npt.ArrayLike | None
@@ -398,7 +448,7 @@ class JSONIndex(Index):
         rows = self._by_postings.prepared()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        asked = Asked(query, meaning.values, meaning.encoder.layout, missing == "count")
+        asked = TermQuery(query, meaning.values, meaning.encoder.layout, missing == "count")
         allowed = None if among is None else np.unique(self._positions(snapshot, among))
         measure = "coverage" if missing == "ignore" else "overlap"
         wider = k

@@ -1,5 +1,7 @@
 """Segments in files beside the rows that they were made of: derived data, which is made again where it is missing."""
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +52,30 @@ def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
     path = folder / f"{PREFIX}{segment.first}"
     files.save(path, KIND, meta, arrays, quick=True)
     return path
+
+
+def is_there(segment: Segment, folder: Path) -> bool:
+    """Whether a segment's file is there, as long as it should be."""
+    try:
+        meta, _ = files.load(folder / f"{PREFIX}{segment.first}", KIND, mmap=True)
+    except (OSError, FileFormatError):
+        return False
+    return meta.get("documents") == len(segment)
+
+
+def remove_others(segments: Sequence[Segment], folder: Path) -> None:
+    """Remove the files of segments that were merged into others."""
+    named = {f"{PREFIX}{segment.first}" for segment in segments}
+    for path in folder.glob(f"{PREFIX}*"):
+        if path.name not in named:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def verify(folder: Path) -> None:
+    """Raise FileFormatError if a file is damaged."""
+    for path in folder.glob(f"{PREFIX}*"):
+        files.load(path, KIND, mmap=True)
 
 
 def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:

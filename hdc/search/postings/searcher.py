@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from hdc.errors import FileFormatError
 from hdc.kernels import PostingKernels, PostingQuery
 from hdc.search.live import alive
 from hdc.search.measures import Ids
+from hdc.search.once import BuildLock
 from hdc.search.options import FlatOptions
 from hdc.search.postings import keeping
 from hdc.search.postings.segment import Segment
@@ -60,21 +61,52 @@ class Postings:
 
     def __init__(self, kernels: PostingKernels, read: Read) -> None:
         self.kernels, self._read = kernels, read
+        self._fresh: tuple[Segment, ...] = ()
+        self._adding = BuildLock()
 
     def prepared(self, snapshot: Snapshot, previous: "PostingRows | None") -> "PostingRows":
-        """Take up the rows that came since the last snapshot, from files or from documents."""
+        """Take up the rows that came since the last snapshot: from files, from what was added, or from documents."""
         segments: list[Segment] = []
-        if previous is not None:
-            segments = list(previous.segments) if previous.snapshot.edition == snapshot.edition else []
+        if previous is not None and previous.snapshot.edition == snapshot.edition:
+            segments = list(previous.segments)
         position = segments[-1].stop if segments else 0
-        while position < snapshot.count and (kept := _kept(snapshot, position)) is not None:
-            segments.append(kept)
-            position = kept.stop
+        fresh = {segment.first: segment for segment in self._fresh if segment.edition == snapshot.edition}
         while position < snapshot.count:
-            stop = min(snapshot.count, position + LARGEST)
-            segments.append(self._read(snapshot, position, stop))
-            position = stop
+            segment = _kept(snapshot, position) or fresh.get(position)
+            if segment is None or segment.stop > snapshot.count:
+                ends = [first for first in fresh if first > position]
+                segment = self._read(snapshot, position, min([snapshot.count, position + LARGEST, *ends]))
+            segments.append(segment)
+            position = segment.stop
         return PostingRows(snapshot, tuple(together(segments)), self.kernels)
+
+    def add(self, snapshot: Snapshot, segment: Segment) -> None:
+        """Take a segment of rows that were just added, which need not be taken apart then.
+
+        Memory is bounded: a large segment goes to a file where the store has a folder.
+        """
+        segment = replace(segment, edition=snapshot.edition)
+        with self._adding:
+            held = self._fresh
+            if not held or held[-1].stop != segment.first or held[-1].edition != segment.edition:
+                held = ()
+            merged = together([*held, segment])
+            folder = folder_of(snapshot)
+            if folder is not None and len(merged) > 1:
+                with contextlib.suppress(OSError):  # it is made again from the documents then
+                    keeping.save(merged[0], snapshot, folder)
+                    merged = merged[1:]
+            self._fresh = tuple(merged)
+
+    def keep(self, prepared: "PostingRows") -> None:
+        """Write segments to files beside the rows, unless they are there; small ones are not worth it."""
+        folder = folder_of(prepared.snapshot)
+        if folder is None:
+            return
+        for segment in prepared.segments:
+            if len(segment) >= LEAST_KEPT and not keeping.is_there(segment, folder):
+                keeping.save(segment, prepared.snapshot, folder)
+        keeping.remove_others(prepared.segments, folder)
 
 
 def together(segments: list[Segment]) -> list[Segment]:
@@ -106,7 +138,7 @@ def folder_of(snapshot: Snapshot) -> Path | None:
 
 
 def followed(previous: "PostingRows", snapshot: Snapshot) -> "PostingRows | None":
-    """Return what was prepared of one edition for the one that a compaction has made of it, None if it is not that."""
+    """Return what was prepared of one edition for the first rows of another one that was copied from it, if it was."""
     before = previous.snapshot
     keep = alive(before).copy()
     numbers = before.ids[keep]
@@ -125,7 +157,7 @@ def followed(previous: "PostingRows", snapshot: Snapshot) -> "PostingRows | None
         if own.any():
             segments.append(segment.kept(first, own))
             first += int(own.sum())
-    return PostingRows(snapshot, tuple(together(segments)), previous.kernels) if first == snapshot.count else None
+    return PostingRows(snapshot, tuple(together(segments)), previous.kernels)
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,6 +74,8 @@ class Segment:
     column_starts : (c + 1,) int64 array
     words, names : Names
         Words among the terms, and paths.
+    edition : int
+        Of the store that has the rows; -1 where nobody said.
     """
 
     first: int
@@ -85,6 +87,7 @@ class Segment:
     column_starts: Ints
     words: Names
     names: Names
+    edition: int = -1
 
     def __len__(self) -> int:
         return len(self.arrays.item_start) - 1

@@ -54,7 +54,7 @@ class Group(NamedTuple):
     lists: list[List | Column]
 
 
-class Question:
+class TermQuery:
     """What a query asks of documents.
 
     Parameters
