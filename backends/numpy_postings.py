@@ -25,7 +25,7 @@ def best_documents(
     """Return the best documents of one segment; see :attr:`hdc.kernels.PostingKernels.best`."""
     matched = _matched(segment, query)
     scores = matched.astype(np.float64)
-    if query.count:
+    if query.overlap:
         beyond = np.maximum(0.0, segment.masses * query.unit - matched)
         scores *= query.whole / (query.whole + beyond)
     wanted = (scores > 0) & (scores >= floor)

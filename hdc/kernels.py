@@ -503,7 +503,7 @@ class PostingQuery(NamedTuple):
         Lists, or parts of columns, in the order in which they are added up: greatest ``bound`` first.
     scan_start, scan_stop, bound : (s,) int64 arrays
         What of the list, and the most that it adds to a document.
-    count : bool
+    overlap : bool
         Whether what a document has beyond the query lowers its score.
     whole : int
         Weight of the query.
@@ -531,7 +531,7 @@ class PostingQuery(NamedTuple):
     scan_start: Array
     scan_stop: Array
     bound: Array
-    count: bool
+    overlap: bool
     whole: int
     unit: float
 
@@ -545,9 +545,9 @@ class PostingKernels:
     best : (segment PostingSegment, query PostingQuery, k int, floor float, allowed (n,) or (0,) bool,
            rank (n,) or (0,) int64) -> (scores (m,) float64, documents (m,) int64)
         The at most k documents of the greatest scores above 0, none below ``floor``, in order of (score descending,
-        rank); an empty ``allowed`` stands for all, an empty ``rank`` for the documents' numbers. The score is the sum of the weights of the lists that a document
-        is in; of a group, the best item's sum, less where places count. With ``count`` it is multiplied by whole /
-        (whole + what the document weighs beyond it).
+        rank); an empty ``allowed`` stands for all, an empty ``rank`` for the documents' numbers. The score is the sum
+        of the weights of the lists that a document is in; of a group, the best item's sum, less where places count.
+        With ``overlap`` it is multiplied by whole / (whole + what the document weighs beyond it).
     """
 
     best: Callable[[PostingSegment, PostingQuery, int, float, Array, Array], tuple[Array, Array]]

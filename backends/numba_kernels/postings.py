@@ -7,6 +7,7 @@ sums are the same in any order.
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,14 +38,14 @@ def _closeness(query: PostingQuery, at: int, place: float, value: float) -> floa
     width = query.widths[at, 0]
     if width <= 0.0:
         apart = place - query.place[at]
-        return part + (1.0 - exact) * math.exp(-apart * apart / 2.0)
+        return float(part + (1.0 - exact) * math.exp(-apart * apart / 2.0))
     cells = query.cells
     for scale in range(query.widths.shape[1]):
         width = query.widths[at, scale]
         apart = abs(math.floor(place * cells / width) - math.floor(query.place[at] * cells / width))
         if apart < cells:
             part += (1.0 - exact) / (cells * query.widths.shape[1]) * (cells - apart)
-    return part
+    return float(part)
 
 
 @inlined
@@ -181,9 +182,9 @@ def _held(segment: PostingSegment, query: PostingQuery, at: int, document: int) 
 
 
 @inlined
-def _final(segment: PostingSegment, query: PostingQuery, document: int, matched: int) -> float:
+def _final(segment: PostingSegment, query: PostingQuery, document: Any, matched: int) -> Any:
     """Return what documents are ordered by: the weight that they hold, or the part of both that they share."""
-    if not query.count:
+    if not query.overlap:
         return float(matched)
     whole = float(query.whole)
     beyond = segment.masses[document] * query.unit - matched
@@ -207,7 +208,7 @@ def _scan(segment: PostingSegment, query: PostingQuery, scan: int, bounds: Ints,
                 bounds[document] += weight
         return count
     positions = query.extra if query.kind[at] == EXTRA else segment.postings
-    weight, last = query.weight[at], -1
+    weight, last = query.weight[at], np.int64(-1)
     if weight == 0:
         return count
     for place in range(query.scan_start[scan], query.scan_stop[scan]):
@@ -222,7 +223,7 @@ def _scan(segment: PostingSegment, query: PostingQuery, scan: int, bounds: Ints,
 
 
 @inlined
-def _key(rank: Ints, document: int) -> int:
+def _key(rank: Ints, document: Any) -> Any:
     """Return what documents of equal scores are ordered by, with the document in its lower half."""
     return (rank[document] << 32 | document) if len(rank) > 0 else document
 
@@ -291,7 +292,9 @@ def best_documents(
     while scan < scans:
         length = query.scan_stop[scan] - query.scan_start[scan]
         if length > TRIAL and count > 0 and cost > 3.0 * count:
-            held = _try(segment, query, k, allowed, rank, bounds, touched, count, known, scores, found, held, sums, best, marks)
+            held = _try(
+                segment, query, k, allowed, rank, bounds, touched, count, known, scores, found, held, sums, best, marks
+            )
             least = max(floor, scores[0] if held == k else 0.0)
             if rest < least:
                 open_ones = 0
@@ -306,7 +309,23 @@ def best_documents(
         cost -= SCAN * length
         scan += 1
     held = _decide(
-        segment, query, k, floor, allowed, rank, bounds, rest, touched, count, known, scores, found, held, sums, best, marks
+        segment,
+        query,
+        k,
+        floor,
+        allowed,
+        rank,
+        bounds,
+        rest,
+        touched,
+        count,
+        known,
+        scores,
+        found,
+        held,
+        sums,
+        best,
+        marks,
     )
     order = np.empty(held, np.int64)
     for i in range(held):

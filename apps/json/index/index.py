@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ from hdc.search.index import Index
 from hdc.search.measures import Floats, Ids
 from hdc.search.options import FlatOptions
 from hdc.search.postings import keeping
-from hdc.search.postings.searcher import Postings, folder_of, followed
+from hdc.search.postings.searcher import PostingRows, Postings, folder_of, followed
 from hdc.search.postings.segment import Segment
 from hdc.search.signs import Signs
 from hdc.store import Snapshot, Store
@@ -175,6 +175,10 @@ class JSONIndex(Index):
             known = self._known = Meaning.of(snapshot, *self._unsaved)
         return known
 
+    def _posting_rows(self) -> PostingRows:
+        """Return what the newest snapshot is searched with."""
+        return cast(PostingRows, self._by_postings.prepared())
+
     def _segment(self, snapshot: Snapshot, start: int, stop: int) -> Segment:
         """Take the documents of some rows apart."""
         meaning = self._meaning(snapshot)
@@ -261,9 +265,9 @@ class JSONIndex(Index):
             Whether a document replaces another one of its key; else that is an error.
         """
         if not replace or rows.keys is None:
-            ids = self.store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
-            self._add_segment(ids, rows)
-            return ids
+            numbers = self.store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+            self._add_segment(numbers, rows)
+            return numbers
         last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
         keys = last.keys or []
         ids = dict(zip(keys, self.store.put(last.arrays, keys, last.texts, last.sources).tolist(), strict=True))
@@ -318,7 +322,7 @@ class JSONIndex(Index):
 
     def compact(self) -> None:
         """Drop what removals and replacements have left behind; ids stay. See :meth:`Index.compact`."""
-        before = self._by_postings.prepared()
+        before = self._posting_rows()
         super().compact()
         snapshot = self.store.snapshot
         if (rows := followed(before, snapshot)) is not None:
@@ -327,7 +331,7 @@ class JSONIndex(Index):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copy the index to a folder that does not exist or is empty; see :meth:`Index.save`."""
-        before = self._by_postings.prepared()
+        before = self._posting_rows()
         with self.store.save_copy(path) as copy:
             if (rows := followed(before, copy.snapshot)) is not None:
                 self._postings.keep(self._postings.prepared(copy.snapshot, rows))
@@ -348,7 +352,7 @@ class JSONIndex(Index):
     def _keep(self) -> None:
         """Write what searches need, so that the next process need not make it: best effort, for it can."""
         with contextlib.suppress(OSError, FileFormatError):
-            self._postings.keep(self._by_postings.prepared())
+            self._postings.keep(self._posting_rows())
 
     def rows(self) -> int:
         """Return how many rows the store has, those of replaced and removed documents included."""
@@ -445,12 +449,12 @@ class JSONIndex(Index):
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
         choice(missing, "missing", MISSING)
-        rows = self._by_postings.prepared()
+        rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
         asked = TermQuery(query, meaning.values, meaning.encoder.layout, missing == "count")
         allowed = None if among is None else np.unique(self._positions(snapshot, among))
-        measure = "coverage" if missing == "ignore" else "overlap"
+        measure: Measure = "coverage" if missing == "ignore" else "overlap"
         wider = k
         while True:
             scores, positions = rows.best(asked, wider, allowed)

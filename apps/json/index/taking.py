@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hdc.apps.json.document.leaves import MAX_DEPTH
 from hdc.apps.json.document.paths import MAX_POSITION, Path, show_path
 from hdc.apps.json.document.rules import Layout, by_position
 from hdc.apps.json.document.structure import ARRAY, leaf_value
+from hdc.apps.json.reading import MAX_DEPTH
 from hdc.apps.json.values.numbers import Quantities
 from hdc.apps.json.values.parts import column_hash, path_hash, term_hash
 from hdc.apps.json.values.values import Values
@@ -173,7 +173,7 @@ class Taker:
             np.array([self._columns[leaf] for leaf in chosen], np.uint64),
             np.array([self._places[leaf] for leaf in chosen], np.float64),
             np.array([self._numbers[leaf] for leaf in chosen], np.float64),
-            np.bincount(owners, masses, len(stops)),
+            np.bincount(owners, masses, len(stops)).astype(np.float64),
             {word: self._words[word] for leaf in chosen for word in self._own_words[leaf]},
             {self._paths[leaf]: self._names[leaf] for leaf in chosen},
         )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hdc.apps.json.document.paths import MAX_POSITION, Path
+from hdc.apps.json.document.paths import Path
 from hdc.apps.json.document.rules import Layout, Mode, resolved
 from hdc.apps.json.document.structure import ARRAY, leaf_value
 from hdc.apps.json.index.taking import exact_number
@@ -62,7 +62,7 @@ class TermQuery:
     query : JSON value
     values : Values
     layout : Layout
-    count : bool
+    overlap : bool
         Whether what a document has beyond the query lowers its score.
 
     Raises
@@ -71,8 +71,8 @@ class TermQuery:
         If the query is no JSON, or asks for nothing that weighs anything.
     """
 
-    def __init__(self, query: Any, values: Values, layout: Layout, count: bool) -> None:
-        self._values, self._layout, self._count = values, layout, count
+    def __init__(self, query: Any, values: Values, layout: Layout, overlap: bool) -> None:
+        self._values, self._layout, self._overlap = values, layout, overlap
         self._groups: list[Group] = []
         lists: list[List | Column] = []
         self._add(query, (), 0, lists)
@@ -148,7 +148,7 @@ class TermQuery:
             "mode": np.array([group.mode for group in self._groups], np.int64),
             "position": np.array([group.position for group in self._groups], np.int64),
             "deepest": max(group.depth for group in self._groups),
-            "count": self._count,
+            "overlap": self._overlap,
             "whole": self.whole,
             "unit": self.unit,
         }

@@ -3,7 +3,7 @@
 They say the same as the tokens that its vector is made of, and what search adds to them.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import xxhash
 

@@ -3,8 +3,10 @@
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
 from hdc import files
@@ -47,8 +49,8 @@ def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
     for name in ("words", "names"):
         held: Names = getattr(segment, name)
         arrays |= {f"{name}.hashes": held.hashes, f"{name}.starts": held.starts, f"{name}.content": held.content}
-    meta = {"first": segment.first, "documents": len(segment), "most_items": segment.arrays.most_items}
-    meta["source"] = source_of(snapshot, segment.first, segment.stop)
+    meta: dict[str, Any] = {"first": segment.first, "documents": len(segment)}
+    meta |= {"most_items": segment.arrays.most_items, "source": source_of(snapshot, segment.first, segment.stop)}
     path = folder / f"{PREFIX}{segment.first}"
     files.save(path, KIND, meta, arrays, quick=True)
     return path
@@ -96,9 +98,13 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
     if first + documents > snapshot.count or meta.get("source") != source_of(snapshot, first, first + documents):
         return None
     try:
-        names = [Names(*(arrays[f"{of}.{part}"] for part in ("hashes", "starts", "content"))) for of in ("words", "names")]
-        held = {name: arrays[name] for name in _ARRAYS}
-        segment = Segment(first, PostingSegment(**held, most_items=most), *(arrays[name] for name in _TABLES), *names)
+        words, names = (
+            Names(*(arrays[f"{of}.{part}"] for part in ("hashes", "starts", "content"))) for of in ("words", "names")
+        )
+        held: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+        tables: dict[str, Any] = {name: arrays[name] for name in _TABLES}
+        whole = PostingSegment(**held, most_items=most)
+        segment = Segment(first=first, arrays=whole, words=words, names=names, **tables)
         sound = _is_sound(segment, documents)
     except (KeyError, ValueError, IndexError) as error:
         raise FileFormatError(f"{path} is damaged: {error!r}") from None
@@ -133,13 +139,13 @@ def _is_sound(segment: Segment, documents: int) -> bool:
         and int(np.diff(arrays.item_start).max(initial=0)) == arrays.most_items
         and _spots_are_below(segment, items, documents)
         and bool((arrays.number_order < max(1, len(arrays.number_order))).all())
-        and bool((arrays.item_document < max(1, documents)).all() and (np.diff(arrays.item_document.astype(np.int64)) >= 0).all())
+        and np.array_equal(arrays.item_document, np.repeat(np.arange(documents), np.diff(arrays.item_start)))
         and bool(((parents == NO_ITEM) | (parents < np.arange(items))).all())
         and spots < NO_ITEM
     )
 
 
-def _ascends(starts: np.ndarray, end: int, count: int) -> bool:  # type: ignore[type-arg]
+def _ascends(starts: npt.NDArray[Any], end: int, count: int) -> bool:
     whole = len(starts) == count + 1 and starts.dtype == np.int64
     return bool(whole and starts[0] == 0 and starts[-1] == end and (np.diff(starts) >= 0).all())
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -35,7 +36,7 @@ class Names:
     def __iter__(self) -> Iterator[str]:
         content = self.content.tobytes()
         bounds = self.starts.tolist()
-        for start, stop in zip(bounds, bounds[1:], strict=False):
+        for start, stop in pairwise(bounds):
             yield content[start:stop].decode("utf-8", "surrogatepass")
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Segments: what some documents in a row hold, as lists. A segment never changes; several are merged into another one."""
+"""Segments: what documents in a row hold, as lists. A segment never changes; several are merged into another one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -207,10 +207,13 @@ class Segment:
         ]
         spots = np.concatenate([a.number_spot.astype(np.int64) + s for a, s in zip(held, shifts, strict=True)])
         columns, column_starts, numbers_of = _columns(
-            column, spots, np.concatenate([a.number_place for a in held]), np.concatenate([a.number_value for a in held])
+            column,
+            spots,
+            np.concatenate([a.number_place for a in held]),
+            np.concatenate([a.number_value for a in held]),
         )
-        names = ("number_spot", "number_place", "number_value", "number_order")
-        whole = whole._replace(**dict(zip(names, numbers_of, strict=True)))
+        spot, place, value, in_order = numbers_of
+        whole = whole._replace(number_spot=spot, number_place=place, number_value=value, number_order=in_order)
         words = Names.union([segment.words for segment in several])
         known = Names.union([segment.names for segment in several])
         return cls(several[0].first, whole, terms, paths, starts, columns, column_starts, words, known)
