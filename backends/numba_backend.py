@@ -18,6 +18,7 @@ from hdc.backends.numba_kernels import (
     one_query,
     permute,
     planes,
+    postings,
     rounding,
     scan,
     streams,
@@ -26,7 +27,7 @@ from hdc.backends.numba_kernels import (
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
-from hdc.kernels import EstimatePart, EstimatePlan, ListKernels, Rotation, SearchKernels, TableKernels
+from hdc.kernels import EstimatePart, EstimatePlan, ListKernels, PostingKernels, Rotation, SearchKernels, TableKernels
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -127,4 +128,5 @@ BACKEND = dataclasses.replace(
     search=SEARCH,
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
+    postings=PostingKernels(postings.best_documents),
 )
