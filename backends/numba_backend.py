@@ -19,6 +19,7 @@ from hdc.backends.numba_kernels import (
     orders,
     permute,
     planes,
+    postings,
     rounding,
     scan,
     streams,
@@ -27,7 +28,7 @@ from hdc.backends.numba_kernels import (
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
-from hdc.kernels import EstimatePart, EstimatePlan, ListKernels, Rotation, SearchKernels, TableKernels
+from hdc.kernels import EstimatePart, EstimatePlan, ListKernels, PostingKernels, Rotation, SearchKernels, TableKernels
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -134,4 +135,5 @@ BACKEND = dataclasses.replace(
     search=SEARCH,
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
+    postings=PostingKernels(postings.best_documents),
 )

@@ -9,9 +9,19 @@ import numpy.typing as npt
 from hdc.backends.numpy_blocks import row_blocks
 from hdc.backends.numpy_floats import hadamard, rounded, signed_gather, signed_gathers, signed_products, units
 from hdc.backends.numpy_lists import Centroids, CodeLists
+from hdc.backends.numpy_postings import best_documents
 from hdc.backends.numpy_search import EstimateSearch, gather_dots
 from hdc.errors import DTypeError, ParameterError
-from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, ListKernels, SearchKernels, TableKernels
+from hdc.kernels import (
+    Arrays,
+    Backend,
+    BitKernels,
+    DenseKernels,
+    ListKernels,
+    PostingKernels,
+    SearchKernels,
+    TableKernels,
+)
 from hdc.words import WORD_BITS, Words, as_words, pack, unpack, word_count
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -384,4 +394,5 @@ BACKEND = Backend(
     ),
     tables=TableKernels(top_k=table_top_k, refine=refine),
     lists=ListKernels(Centroids, CodeLists, EstimateSearch),
+    postings=PostingKernels(best_documents),
 )

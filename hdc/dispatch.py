@@ -12,7 +12,7 @@ import numpy as np
 
 from hdc.checks import integer, text
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
-from hdc.kernels import Backend, ListKernels, SearchKernels, TableKernels
+from hdc.kernels import Backend, ListKernels, PostingKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
 
 _BACKENDS = {
@@ -114,6 +114,11 @@ def table_kernels(of: Backend) -> TableKernels:
 def list_kernels(of: Backend) -> ListKernels:
     """Return the kernels of inverted files, or raise UnsupportedError if the backend has none."""
     return _there(of, of.lists, "of inverted files (Backend.lists)")
+
+
+def posting_kernels(of: Backend) -> PostingKernels:
+    """Return the kernels of search by postings, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.postings, "of search by postings (Backend.postings)")
 
 
 def _there(of: Backend, record: _Record | None, what: str) -> _Record:

@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from hdc import checks
 from hdc.errors import DTypeError, FileFormatError
@@ -35,6 +36,8 @@ MAGIC = b"\x89HDCFIL\n"
 FORMAT = 1
 ALIGN = 64
 MOST_AXES = 32
+QUICK = "xxh3:"
+"""Opens digests by XXH3."""
 _OPENING = struct.Struct("<8sIQ")
 _DIGEST = 16
 _START = _OPENING.size + _DIGEST
@@ -50,6 +53,7 @@ def save(
     arrays: Mapping[str, npt.NDArray[Any]],
     *,
     version: int = 1,
+    quick: bool = False,
 ) -> None:
     """Write a file so that either the old one or the whole new one is there, also after a power loss.
 
@@ -63,6 +67,8 @@ def save(
     arrays : mapping of names to arrays of bools, integers or floats
     version : int
         Of this kind's contents.
+    quick : bool
+        Whether arrays are digested by XXH3, twenty times as fast as BLAKE2b: for what is large and can be made again.
 
     Raises
     ------
@@ -73,7 +79,7 @@ def save(
     """
     plain = {name: _plain(name, array) for name, array in arrays.items()}
     with replacing(path) as file:
-        file.write(_header(kind, version, meta, plain))
+        file.write(_header(kind, version, meta, plain, QUICK if quick else ""))
         for array in plain.values():
             file.write(_raw(array))
             file.write(b"\0" * _gap(array.nbytes))
@@ -190,14 +196,18 @@ def _raw(array: npt.NDArray[Any]) -> Any:
     return array.reshape(-1).view(np.uint8).data
 
 
-def _header(kind: str, version: int, meta: Mapping[str, Any], arrays: Arrays) -> bytes:
+def _array_digest(raw: Any, how: str) -> str:
+    return how + xxhash.xxh3_128_hexdigest(raw) if how == QUICK else _digest(raw).hex()
+
+
+def _header(kind: str, version: int, meta: Mapping[str, Any], arrays: Arrays, how: str) -> bytes:
     entries = [
         {
             "name": name,
             "dtype": array.dtype.str,
             "shape": array.shape,
             "bytes": array.nbytes,
-            "digest": _digest(_raw(array)).hex(),
+            "digest": _array_digest(_raw(array), how),
         }
         for name, array in arrays.items()
     ]
@@ -264,7 +274,8 @@ def _read_array(
     if end > len(content):
         raise _damaged(path, f"it ends inside array {entry['name']!r}")
     raw = content[start:stop]
-    if _digest(raw.data).hex() != entry["digest"] or content[stop:end].any():
+    how = QUICK if entry["digest"].startswith(QUICK) else ""
+    if _array_digest(raw.data, how) != entry["digest"] or content[stop:end].any():
         raise _damaged(path, f"array {entry['name']!r} does not match its checksum")
     dtype = np.dtype(entry["dtype"])
     return raw.view(dtype).astype(dtype.newbyteorder("="), copy=False).reshape(entry["shape"]), end

@@ -7,7 +7,7 @@ and read-only memory, never writes to an input, and returns a fresh C-contiguous
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy.typing as npt
 
@@ -438,6 +438,133 @@ class ListKernels:
     estimate_search: Callable[[EstimatePlan], EstimateSearch]
 
 
+NO_ITEM = 0xFFFFFFFF
+"""Parent of an item of an array at the top of its document."""
+
+
+class PostingSegment(NamedTuple):
+    """Documents and their items, as lists of where what occurs.
+
+    A *spot* is a document, by its number, or, of what is inside an array, an item. Items are numbered in the order of
+    their documents.
+
+    Attributes
+    ----------
+    postings : (p,) uint32 array
+        Spots, list after list, ascending in each.
+    item_start : (n + 1,) int64 array
+        Where the items of each document begin.
+    item_document, item_parent, item_place : (items,) uint32 arrays
+        The document of each item, the item that its array is in, or ``NO_ITEM``, and its place in the array, from 0.
+    most_items : int
+        Items of the document that has most.
+    number_spot : (m,) uint32 array
+        Spots of numbers, column after column.
+    number_place, number_value : (m,) float64 arrays
+        Where each number lies on its scale, ascending in each column, and what it is; NaN for one that no double is.
+    number_order : (m,) uint32 array
+        The numbers of each column in the order of their spots.
+    masses : (n,) float64 array
+        What each document weighs as a whole.
+    """
+
+    postings: Array
+    item_start: Array
+    item_document: Array
+    item_parent: Array
+    item_place: Array
+    most_items: int
+    number_spot: Array
+    number_place: Array
+    number_value: Array
+    number_order: Array
+    masses: Array
+
+
+class PostingQuery(NamedTuple):
+    """What a segment is asked: lists with weights, in groups.
+
+    A group asks for one item of an array; its parent's spots are those of the item around it, or the document. Groups
+    come after those inside them, and the last one, of depth 0, is the document itself.
+
+    Attributes
+    ----------
+    kind : (l,) uint8 array
+        0: a list of the segment; 1: one in ``extra``; 2: a column of numbers.
+    start, stop : (l,) int64 arrays
+    weight : (l,) int64 array
+        What a spot of the list gets; of a number, what an equal one does.
+    nested : (l,) bool array
+        Whether its spots are items.
+    extra : (e,) uint32 array
+        Lists that the query brings along.
+    place, value, exact : (l,) float64 arrays
+        Of numbers: as in the segment, and the part of the weight for equal values.
+    widths : (l, scales) float64 array
+        Of each scale: the distance at which nothing is left of its part; 0 for a Gaussian of deviation 1.
+    cells : int
+        Steps in which it falls.
+    first : (g + 1,) int64 array
+        The lists of each group.
+    depth, mode, position : (g,) int64 arrays
+        How deep it is; whether places count (0 bag, 1 sequence, 2 soft, 3 both: see
+        :data:`hdc.apps.json.document.rules.MODES`); and the place asked for.
+    deepest : int
+        The greatest depth.
+    scan : (s,) int64 array
+        Lists, or parts of columns, in the order in which they are added up: greatest ``bound`` first.
+    scan_start, scan_stop, bound : (s,) int64 arrays
+        What of the list, and the most that it adds to a document.
+    overlap : bool
+        Whether what a document has beyond the query lowers its score.
+    whole : int
+        Weight of the query.
+    unit : float
+        What masses are multiplied by to be weights.
+    """
+
+    kind: Array
+    start: Array
+    stop: Array
+    weight: Array
+    nested: Array
+    extra: Array
+    place: Array
+    value: Array
+    exact: Array
+    widths: Array
+    cells: int
+    first: Array
+    depth: Array
+    mode: Array
+    position: Array
+    deepest: int
+    scan: Array
+    scan_start: Array
+    scan_stop: Array
+    bound: Array
+    overlap: bool
+    whole: int
+    unit: float
+
+
+@dataclass(frozen=True)
+class PostingKernels:
+    """Kernels of search by postings.
+
+    Attributes
+    ----------
+    best : (segment PostingSegment, query PostingQuery, k int, floor float, allowed (n,) or (0,) bool,
+           rank (n,) or (0,) int64) -> (scores (m,) float64, documents (m,) int64)
+        The at most k documents of the greatest scores above 0, none below ``floor``, in order of (score descending,
+        rank); an empty ``allowed`` stands for all, an empty ``rank`` for the documents' numbers. The score is the sum
+        of the weights of the lists that a document is in; of a group, the best item's sum, less where places count.
+        With ``overlap`` it is multiplied by whole / (whole + what the document weighs beyond it).
+    """
+
+    best: Callable[[PostingSegment, PostingQuery, int, float, Array, Array], tuple[Array, Array]]
+
+
 @dataclass(frozen=True)
 class Backend:
     """A named set of kernels and the array namespace that dense models compute in.
@@ -463,6 +590,7 @@ class Backend:
         asks :func:`hdc.dispatch.search_kernels` and its siblings, which say what to do.
     tables : TableKernels or None
     lists : ListKernels or None
+    postings : PostingKernels or None
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -481,5 +609,6 @@ class Backend:
     search: SearchKernels | None = None
     tables: TableKernels | None = None
     lists: ListKernels | None = None
+    postings: PostingKernels | None = None
     device: str = "cpu"
     on: "Callable[[str], Backend] | None" = None

@@ -204,6 +204,8 @@ class JSONCase(IndexCase):
     name = "json"
     greatest = True
     keyless = False
+    positive = True
+    tolerance = 1e-8
 
     def __init__(self):
         encoder = JSONEncoder(64)

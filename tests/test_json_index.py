@@ -56,7 +56,8 @@ def test_everything_asked_for_scores_one_whatever_else_is_there(index):
 def test_an_item_is_looked_for_as_a_whole(index):
     assert ids(index.search({"findings": [{"label": "Seizure", "excluded": True}]}))[0] == 0
     both = {hit.id: hit.score for hit in index.search({"findings": [{"label": "Scoliosis", "excluded": True}]})}
-    assert both[1] > both[0] > both[3] == 0
+    assert both[1] > both[0] > 0
+    assert 3 not in both
 
 
 def test_size_does_not_count():
@@ -68,10 +69,9 @@ def test_size_does_not_count():
 
 def test_near_strings_and_numbers_rank_between_equal_and_unrelated(index):
     scores = {hit.id: hit.score for hit in index.search({"findings": [{"label": "seizure"}]})}
-    assert scores[0] == scores[1] == scores[2] == pytest.approx(0.9)
-    assert scores[3] == 0
+    assert scores == dict.fromkeys(range(3), pytest.approx(0.9))
     scores = {hit.id: hit.score for hit in index.search({"age": 30})}
-    assert scores[0] > scores[1] > scores[2]
+    assert scores[0] > scores[1] > scores.get(2, 0)
 
 
 @pytest.mark.parametrize("arrays", MODES)
@@ -79,7 +79,9 @@ def test_order_of_items(arrays):
     index = JSONIndex(JSONEncoder(1024, arrays=arrays)).add([{"l": ["x", "y"]}, {"l": ["y", "x"]}])
     hits = index.search({"l": ["y", "x"]})
     expected = {"auto": 1, "bag": 1, "sequence": 0, "soft": 2 / 3, "both": 0.5}[arrays]
-    assert {hit.id: hit.score for hit in hits} == {1: pytest.approx(1), 0: pytest.approx(expected)}
+    scores = {hit.id: hit.score for hit in hits}
+    assert scores.pop(1) == 1
+    assert scores == ({0: pytest.approx(expected)} if expected else {})
 
 
 VALUES = st.recursive(
@@ -144,7 +146,8 @@ QUERIES = ({"n": 203, "word": "w3"}, {"year": 1950.5}, {"word": "w7", "rest": {"
 
 def exhaustive(index, query, k, accept=lambda document: True, missing="ignore"):
     question = Question(query, index.encoder, missing)
-    scored = [(question.score(index.document(i)), i) for i in index.ids().tolist() if accept(index.document(i))]
+    every = [(question.score(index.document(i)), i) for i in index.ids().tolist() if accept(index.document(i))]
+    scored = [(score, number) for score, number in every if score > 1e-9]
     return sorted(scored, key=lambda entry: (-entry[0], entry[1]))[:k]
 
 
@@ -185,7 +188,8 @@ def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch):
     monkeypatch.setattr(nearness, "PORTION", 100)
     documents = crowd()
     index = JSONIndex(JSONEncoder(512)).add(documents)
-    assert ids(index.search({"word": "w1"}, 3, where=lambda document: document["n"] == 699)) == [699]
+    assert ids(index.search({"word": "w49"}, 3, where=lambda document: document["n"] == 699)) == [699]
+    assert index.search({"word": "w1"}, 3, where=lambda document: document["n"] == 699) == []
     assert index.search({"word": "w1"}, 3, where="n > 699") == []
     assert ids(index.like(0, 3, where="n = 650")) == [650]
     monkeypatch.setattr(search, "PATIENCE", 100)
@@ -213,7 +217,7 @@ def test_candidates_come_once_each_and_the_likely_ones_first(monkeypatch, first,
 
 
 def test_among_some_documents(index):
-    assert sorted(ids(index.search({"sex": "F"}, among=[0, 3]))) == [0, 3]
+    assert ids(index.search({"sex": "F"}, among=[0, 3])) == [0]
     assert ids(index.search({"sex": "F"}, among=[1, 2], where="age > 50")) == [2]
     assert index.search({"sex": "F"}, among=[]) == []
     assert sorted(ids(index.like(0, among=[0, 2, 3]))) == [2, 3]
@@ -313,7 +317,7 @@ def test_adding_in_parts_and_records():
     assert [(hit.id, hit.score) for hit in parts.search({"sex": "F"})] == [
         (hit.id, hit.score) for hit in whole.search({"sex": "F"})
     ]
-    assert {hit.id: hit.source for hit in parts.search({"sex": "F"})} == {0: "", 1: "f:0", 2: "f:1", 3: "f:2"}
+    assert {hit.id: hit.source for hit in parts.search({"sex": "F"})} == {0: "", 2: "f:1"}
 
 
 @pytest.mark.parametrize("bad", [{"a": float("nan")}, {"a": {1, 2}}, {"a": 10**5000}])
@@ -361,7 +365,7 @@ def test_updates_and_removals_keep_ids():
         index.put([{"name": True}])
     assert index.remove([0], ["Cid"]) == 2
     assert index.ids().tolist() == [1]
-    assert ids(index.search({"age": 36})) == [1]
+    assert ids(index.search({"age": 2})) == [1]
     with pytest.raises(ParameterError, match="there is no document 0; the index holds 1 to 1"):
         index.remove([1, 0])
     assert len(index) == 1

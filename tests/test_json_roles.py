@@ -138,7 +138,7 @@ def test_windows_have_the_vector_of_their_cells(value):
     def vector(tokens):
         return np.array(list(tokens.values())) @ values.vectors(vsa, list(tokens)).astype(np.float64)
 
-    cells, windows = values.tokens(("a",), value), values.parts(("a",), value)
+    cells, windows = values.tokens(("a",), value), values.windows(("a",), value)
     assert len(windows) < len(cells)
     np.testing.assert_allclose(vector(windows), vector(cells), atol=1e-6)
     assert sum(w * w for w in windows.values()) == pytest.approx(sum(w * w for w in cells.values()))

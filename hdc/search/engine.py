@@ -110,6 +110,11 @@ class Engine:
                 prepared = self._prepared = self.searcher.prepared(snapshot, prepared)
             return prepared
 
+    def take(self, prepared: Prepared) -> None:
+        """Take what was prepared of a snapshot elsewhere as what was prepared last."""
+        with self._preparing:
+            self._prepared = prepared
+
     def begin(self, k: int, options: Options, among: npt.ArrayLike | None = None) -> Search:
         """Begin a search of the newest snapshot.
 

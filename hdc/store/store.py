@@ -227,6 +227,11 @@ class Store:
         return self._opened().writable
 
     @property
+    def is_open(self) -> bool:
+        """Whether the store was not closed, by this process."""
+        return self._edition is not None and self._process == os.getpid()
+
+    @property
     def generation(self) -> tuple[int, int]:
         """Edition and number of the last change: with the same first number, positions are the same."""
         snapshot = self.snapshot

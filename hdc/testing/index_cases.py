@@ -37,6 +37,8 @@ class IndexCase(ABC):
         1 if a search finds the best rows; else the part of them that it finds on average, at least.
     tolerance : float
         What a score may differ by from :meth:`score`.
+    positive : bool
+        Whether a search leaves out rows whose score is not above 0.
     keyless : bool
         Whether rows may be without a key.
     chooses : bool
@@ -49,6 +51,7 @@ class IndexCase(ABC):
     greatest: bool = False
     recall: float = 1.0
     tolerance: float = 0.0
+    positive: bool = False
     keyless: bool = True
     chooses: bool = True
     updates: bool = True
@@ -223,7 +226,8 @@ def check_search(
 def wrong_with(case: IndexCase, held: Held, query: int, k: int, found: Found) -> str:
     """Say what is wrong with an answer; nothing is "". Of an index that may miss rows, whether it misses is not."""
     sign = -1 if case.greatest else 1
-    best = sorted((sign * case.score(query, row), number) for number, (row, _) in held.items())[:k]
+    scores = {number: case.score(query, row) for number, (row, _) in held.items()}
+    best = sorted((sign * score, number) for number, score in scores.items() if score > 0 or not case.positive)[:k]
     ids = [number for _, number in found]
     if len(set(ids)) < len(ids) or not held.keys() >= set(ids):
         return f"found ids {ids}, not all of them once and there; there are {sorted(held)}"

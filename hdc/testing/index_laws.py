@@ -112,7 +112,10 @@ def _check_searches(case: IndexCase, pair: Pair) -> None:
             found = case.search(pair.index, query, k, None)
             problem = wrong_with(case, pair.held, query, k, found)
             assert not problem, f"search for row {query}, k={k}: {problem}"
-            best = sorted(case.score(query, row) for row, _ in pair.held.values())
+            scores = [case.score(query, row) for row, _ in pair.held.values()]
+            best = sorted(score for score in scores if score > 0 or not case.positive)
+            if not best:
+                continue
             worst = (best[::-1] if case.greatest else best)[: min(k, len(best))][-1]
             slack = case.tolerance if case.greatest else -case.tolerance
             right += sum((score >= worst - slack) if case.greatest else (score <= worst - slack) for score, _ in found)

@@ -273,8 +273,9 @@ class JSONEncoder(Transformer):
         """Encode documents.
 
         Memory beyond the result (twice the result, if ``X`` has no length) is bounded, for any number of documents,
-        by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` and ``HELD_TOKENS`` for vectors, and ``BATCH_DOCUMENTS``,
-        ``BATCH_LEAVES`` and ``BLOCK`` for what is in the making: about 200 MiB at dim 2048. Leaves and vectors stay for
+        by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` and ``HELD_TOKENS`` for vectors, ``ROLE_BYTES`` twice for
+        the operators of keys and paths, and ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK`` for what is in the
+        making: about 250 MiB at dim 2048, whatever the number of distinct keys. Leaves, vectors and operators stay for
         the next call, until the encoder goes.
 
         Parameters

@@ -145,7 +145,7 @@ class LeafVectors:
         return self._product(weights, rows, np.cumsum([0, *map(len, tokens)]), self._atoms.vectors)
 
     def _tokens_of(self, leaf: int) -> Tokens:
-        return self.values.parts(self.table.nodes[leaf].path(), self.table.values[leaf])
+        return self.values.windows(self.table.nodes[leaf].path(), self.table.values[leaf])
 
 
 class TokenVectors:

@@ -1,11 +1,12 @@
 """Store documents with their vectors, find those that hold what a query asks for, and say why."""
 
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,18 +21,29 @@ from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
-from hdc.apps.json.index.query import DEVIATIONS, Best, Missing, Question
+from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
 from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
+from hdc.apps.json.index.term_query import TermQuery
 from hdc.apps.json.index.where import Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
-from hdc.checks import instance, integer
-from hdc.errors import DimensionError, ParameterError
+from hdc.checks import choice, instance, integer
+from hdc.dispatch import posting_kernels
+from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.engine import Engine, Search
 from hdc.search.index import Index
 from hdc.search.measures import Floats, Ids
 from hdc.search.options import FlatOptions
+from hdc.search.postings import keeping
+from hdc.search.postings.searcher import PostingRows, Postings, folder_of, followed
+from hdc.search.postings.segment import Segment
 from hdc.search.signs import Signs
 from hdc.store import Snapshot, Store
+
+TAKEN = 1 << 9
+"""Documents that are taken apart at a time."""
+
+WIDER = 8
+"""Times as many documents are asked for when too few of those before passed the filter."""
 
 STEP = 50
 """Documents that are compared before asking whether that is enough."""
@@ -150,7 +162,10 @@ class JSONIndex(Index):
     def _begin(self, store: Store, *unsaved: Any) -> None:
         self._unsaved = unsaved
         self._known = Meaning.of(store.snapshot, *unsaved)
-        self._engine = Engine(store, Signs(on_host(self._known.encoder.vsa).kernels.bits, "scales"))
+        kernels = on_host(self._known.encoder.vsa).kernels
+        self._engine = Engine(store, Signs(kernels.bits, "scales"))
+        self._postings = Postings(posting_kernels(kernels), self._segment)
+        self._by_postings = Engine(store, self._postings)
         self._documents = Documents()
 
     def _meaning(self, snapshot: Snapshot) -> Meaning:
@@ -159,6 +174,21 @@ class JSONIndex(Index):
         if not known.is_of(snapshot):
             known = self._known = Meaning.of(snapshot, *self._unsaved)
         return known
+
+    def _posting_rows(self) -> PostingRows:
+        """Return what the newest snapshot is searched with."""
+        return cast(PostingRows, self._by_postings.prepared())
+
+    def _segment(self, snapshot: Snapshot, start: int, stop: int) -> Segment:
+        """Take the documents of some rows apart."""
+        meaning = self._meaning(snapshot)
+        taker = meaning.taker()
+        parts = []
+        for first in range(start, stop, TAKEN):
+            rows = np.arange(first, min(first + TAKEN, stop))
+            documents = [parsed(text) for text in snapshot.documents(rows)]
+            parts.append(Segment.of(first, taker.take(documents)))
+        return Segment.merged(parts)
 
     @property
     def store(self) -> Store:
@@ -235,11 +265,21 @@ class JSONIndex(Index):
             Whether a document replaces another one of its key; else that is an error.
         """
         if not replace or rows.keys is None:
-            return self.store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+            numbers = self.store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+            self._add_segment(numbers, rows)
+            return numbers
         last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
         keys = last.keys or []
         ids = dict(zip(keys, self.store.put(last.arrays, keys, last.texts, last.sources).tolist(), strict=True))
         return np.array([ids[key] for key in rows.keys], dtype=np.int64)
+
+    def _add_segment(self, ids: Ids, rows: Rows) -> None:
+        """Note what was found in documents when they were encoded, unless another thread has removed one since."""
+        snapshot = self.store.snapshot
+        if rows.found is not None and len(ids) and rows.found.documents == len(ids):
+            with contextlib.suppress(ParameterError):
+                first = int(snapshot.positions(ids[:1])[0])
+                self._postings.add(snapshot, Segment.of(first, rows.found))
 
     def update(self, ids: npt.ArrayLike, documents: Iterable[Any]) -> None:
         """Replace the documents of some ids, all of them or, after an error, none.
@@ -275,7 +315,44 @@ class JSONIndex(Index):
 
     def _rows_of(self, documents: Iterable[Any]) -> Iterator[Rows]:
         meaning = self._meaning(self.store.snapshot)
-        return encode_rows(meaning.encoder, documents, None if meaning.key is None else parse_path(meaning.key))
+        key = None if meaning.key is None else parse_path(meaning.key)
+        return encode_rows(meaning.encoder, documents, key, meaning.taker())
+
+    # ------------------------------------------------------------------ derived data
+
+    def compact(self) -> None:
+        """Drop what removals and replacements have left behind; ids stay. See :meth:`Index.compact`."""
+        before = self._posting_rows()
+        super().compact()
+        snapshot = self.store.snapshot
+        if (rows := followed(before, snapshot)) is not None:
+            self._by_postings.take(self._postings.prepared(snapshot, rows))
+        self._keep()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copy the index to a folder that does not exist or is empty; see :meth:`Index.save`."""
+        before = self._posting_rows()
+        with self.store.save_copy(path) as copy:
+            if (rows := followed(before, copy.snapshot)) is not None:
+                self._postings.keep(self._postings.prepared(copy.snapshot, rows))
+
+    def verify(self) -> None:
+        """Check every byte; see :meth:`Index.verify`."""
+        super().verify()
+        folder = folder_of(self.store.snapshot)
+        if folder is not None:
+            keeping.verify(folder)
+
+    def close(self) -> None:
+        """Close the files and let another process write; what searches need is kept beside them."""
+        if self.store.is_open and self.store.writable:
+            self._keep()
+        super().close()
+
+    def _keep(self) -> None:
+        """Write what searches need, so that the next process need not make it: best effort, for it can."""
+        with contextlib.suppress(OSError, FileFormatError):
+            self._postings.keep(self._posting_rows())
 
     def rows(self) -> int:
         """Return how many rows the store has, those of replaced and removed documents included."""
@@ -341,6 +418,8 @@ class JSONIndex(Index):
             If the query is no JSON or asks for nothing, a condition cannot be read, k is below 1, or there is no
             document of an id.
         """
+        if self.encoder.string_encoder is None:
+            return self._found_by_postings(query, integer(k, "k", 1), as_filter(where), missing, among)
         k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
         snapshot = search.prepared.snapshot
         meaning = self._meaning(snapshot)
@@ -361,7 +440,33 @@ class JSONIndex(Index):
             else:
                 continue
             break
-        return _hits(snapshot, list(best), "coverage" if missing == "ignore" else "overlap")
+        found = [(score, number) for score, number in best if score > 0]
+        return _hits(snapshot, found, "coverage" if missing == "ignore" else "overlap")
+
+    def _found_by_postings(
+        self, query: Any, k: int, accept: Filter | None, missing: Missing, among: npt.ArrayLike | None
+    ) -> list[Hit]:
+        if isinstance(query, dict | list) and not query:
+            raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
+        choice(missing, "missing", MISSING)
+        rows = self._posting_rows()
+        snapshot = rows.snapshot
+        meaning = self._meaning(snapshot)
+        asked = TermQuery(query, meaning.values, meaning.encoder.layout, missing == "count")
+        allowed = None if among is None else np.unique(self._positions(snapshot, among))
+        measure: Measure = "coverage" if missing == "ignore" else "overlap"
+        wider = k
+        while True:
+            scores, positions = rows.best(asked, wider, allowed)
+            if accept is None:
+                break
+            documents = self._documents.read(snapshot, positions)
+            passed = [bool(accept(document)) for document in documents]
+            if sum(passed) >= k or len(scores) < wider:
+                scores, positions = scores[passed][:k], positions[passed][:k]
+                break
+            wider *= WIDER
+        return _hits(snapshot, list(zip(scores.tolist(), snapshot.ids[positions].tolist(), strict=True)), measure)
 
     def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> list[Hit]:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.

@@ -6,6 +6,7 @@ from typing import Self
 from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.rows import columns
+from hdc.apps.json.index.taking import Taker
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.apps.json.values.values import Values
 from hdc.errors import FileFormatError, ParameterError
@@ -55,6 +56,10 @@ class Meaning:
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise FileFormatError(f"the index is of another version ({error!r}); build it again") from error
+
+    def taker(self) -> Taker:
+        """Return what takes documents apart: a new one, for one thread."""
+        return Taker(self.encoder.values, self.encoder.layout)
 
     def is_of(self, snapshot: Snapshot) -> bool:
         """Say whether the rows of a snapshot mean this."""

@@ -13,8 +13,10 @@ from hdc.apps.json.document.batches import check_several
 from hdc.apps.json.document.paths import Path, show_path, values_at
 from hdc.apps.json.encoder.encoder import Floats, JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
+from hdc.apps.json.index.taking import Taker
 from hdc.apps.json.reading import Record
 from hdc.errors import ParameterError
+from hdc.search.postings.segment import Occurrences
 
 NORM, LENGTH, SHRINKAGE = range(3)
 """Columns of ``scales``: what the vector was divided by; its length, about 1; and what turns the dot product with
@@ -34,12 +36,15 @@ class Rows:
         The documents as JSON.
     sources : list of str
     keys : list of str, or None
+    found : Occurrences, or None
+        What the documents hold, where that is known.
     """
 
     arrays: dict[str, npt.NDArray[Any]]
     texts: list[bytes]
     sources: list[str]
     keys: list[str] | None
+    found: Occurrences | None = None
 
     def take(self, rows: list[int]) -> "Rows":
         """Return some of the rows, by position."""
@@ -63,7 +68,9 @@ def columns(dim: int) -> dict[str, tuple[str, int]]:
     return {"codes": ("<u8", words.word_count(dim)), "vectors": ("<f2", dim), "scales": ("<f4", 3)}
 
 
-def encode_rows(encoder: JSONEncoder, documents: Iterable[Any], key: Path | None = None) -> Iterator[Rows]:
+def encode_rows(
+    encoder: JSONEncoder, documents: Iterable[Any], key: Path | None = None, taker: Taker | None = None
+) -> Iterator[Rows]:
     """Encode documents, batch by batch.
 
     Parameters
@@ -72,6 +79,8 @@ def encode_rows(encoder: JSONEncoder, documents: Iterable[Any], key: Path | None
     documents : iterable of JSON values or of :class:`Record`
     key : Path, optional
         Where a document has its key, a text or an integer.
+    taker : Taker, optional
+        What takes them apart for :attr:`Rows.found`.
 
     Raises
     ------
@@ -82,6 +91,7 @@ def encode_rows(encoder: JSONEncoder, documents: Iterable[Any], key: Path | None
     texts: list[bytes] = []
     sources: list[str] = []
     keys: list[str] = []
+    held: list[Any] = []
 
     def noted() -> Iterator[Any]:
         for item in documents:
@@ -90,12 +100,15 @@ def encode_rows(encoder: JSONEncoder, documents: Iterable[Any], key: Path | None
             sources.append(source)
             if key is not None:
                 keys.append(key_of(document, key, source))
+            if taker is not None:
+                held.append(document)
             yield document
 
     for vectors, norms in encoder.encode(noted()):
         n = len(vectors)
-        yield Rows(_arrays(vectors, norms), texts[:n], sources[:n], keys[:n] if key is not None else None)
-        del texts[:n], sources[:n], keys[:n]
+        found = None if taker is None else taker.take(held[:n])
+        yield Rows(_arrays(vectors, norms), texts[:n], sources[:n], keys[:n] if key is not None else None, found)
+        del texts[:n], sources[:n], keys[:n], held[:n]
 
 
 def key_of(document: Any, path: Path, source: str = "") -> str:

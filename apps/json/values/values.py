@@ -13,6 +13,7 @@ import hdc
 from hdc.apps.json.document.paths import Path, any_position, scale_path
 from hdc.apps.json.values.conversion import CONVERSIONS, convert
 from hdc.apps.json.values.embedding import Embeddings, StringEncoder
+from hdc.apps.json.values.number_scale import Scale
 from hdc.apps.json.values.numbers import (
     DECADE_WIDTHS,
     NUMBER,
@@ -28,6 +29,7 @@ from hdc.apps.json.values.numbers import (
     unfitted_place,
     window_vectors,
 )
+from hdc.apps.json.values.parts import Number, Parts
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.strings import CODE, Shares, ngrams_of, words_of
 from hdc.apps.json.values.tokens import Token, Tokens, constant_tokens
@@ -126,13 +128,13 @@ class Values:
 
     def tokens(self, path: Path, value: Any) -> Tokens:
         """Return the tokens of a leaf, each weighted by what it is and by how rare it is."""
-        return self._parts(path, value, grid_tokens)
+        return self._tokens_with(path, value, grid_tokens)
 
-    def parts(self, path: Path, value: Any) -> Tokens:
+    def windows(self, path: Path, value: Any) -> Tokens:
         """Return the tokens of a leaf, with the cells that a number covers on a scale as one: the same vector."""
-        return self._parts(path, value, grid_windows)
+        return self._tokens_with(path, value, grid_windows)
 
-    def _parts(self, path: Path, value: Any, grid: Grid) -> Tokens:
+    def _tokens_with(self, path: Path, value: Any, grid: Grid) -> Tokens:
         if isinstance(value, str):
             converted = convert(value, self._conversions) if self._conversions else None
             return self._text(path, value) if converted is None else self._converted(path, value, *converted, grid)
@@ -144,8 +146,7 @@ class Values:
 
     def _number(self, path: Path, kind: Quantities, value: int | float, grid: Grid) -> Tokens:
         profile = self.profile
-        scale = profile.scales.get((scale_path(path), kind))
-        place = unfitted_place(kind, value) if scale is None else scale.position(value)
+        scale, place = self._placed(path, kind, value)
         if self.options.numbers == "smooth":
             tokens = smooth_tokens(kind, value, place, self.options.bandwidth)
         else:
@@ -154,6 +155,15 @@ class Values:
             return tokens
         rarity = self._weigh(max(1.0, scale.share * profile.documents))
         return {token: weight * rarity for token, weight in tokens.items()}
+
+    def has_scale(self, path: Path, kind: Quantities) -> bool:
+        """Whether :meth:`fit` learned how the numbers of a path spread."""
+        return (scale_path(path), kind) in self.profile.scales
+
+    def _placed(self, path: Path, kind: Quantities, value: int | float) -> tuple[Scale | None, float]:
+        """Return the scale of a path's numbers, if it has one, and where a number lies."""
+        scale = self.profile.scales.get((scale_path(path), kind))
+        return scale, unfitted_place(kind, value) if scale is None else scale.position(value)
 
     def _converted(self, path: Path, text: str, kind: Quantities, value: int | float, grid: Grid) -> Tokens:
         tokens = self._number(path, kind, value, grid)
@@ -197,6 +207,40 @@ class Values:
                 self._places.clear()
             self._places[path] = found
         return found
+
+    # ------------------------------------------------------------------ parts
+
+    def parts(self, path: Path, value: Any) -> Parts:
+        """Return what a value is asked for and found by.
+
+        A string that holds every word of another one, and is not equal to it, has ``CONTAINED`` of its weight.
+        """
+        if isinstance(value, str):
+            converted = convert(value, self._conversions)
+            return self._parts_of_text(path, value) if converted is None else self._parts_of(path, value, *converted)
+        if isinstance(value, int | float):
+            return Parts([], self._number_part(path, NUMBER, value, 1.0))
+        ((token, weight),) = self.tokens(path, value).items()
+        return Parts([(token[0], token[1], weight * weight)], None)
+
+    def _parts_of(self, path: Path, text: str, kind: Quantities, value: int | float) -> Parts:
+        number = self._number_part(path, kind, value, 1 - EXACT_TEXT)
+        return Parts([("=", text, number.weight * EXACT_TEXT / (1 - EXACT_TEXT))], number)
+
+    def _number_part(self, path: Path, kind: Quantities, value: int | float, share: float) -> Number:
+        scale, place = self._placed(path, kind, value)
+        rarity = 1.0 if scale is None else self._weigh(max(1.0, scale.share * self.profile.documents))
+        if self.options.numbers == "smooth":
+            place /= self.options.bandwidth
+        return Number(kind, value, place, share * rarity**2)
+
+    def _parts_of_text(self, path: Path, text: str) -> Parts:
+        squares = {token: weight * weight for token, weight in self._text(path, text).items()}
+        whole = sum(squares.values())
+        others = whole - squares.pop(("=", text), 0.0)
+        contained = CONTAINED * whole / others if squares else 0.0
+        terms = [(kind, content, contained * square) for (kind, content), square in squares.items()]
+        return Parts([("=", text, whole - contained * others), *terms], None)
 
     # ------------------------------------------------------------------ vectors
 

@@ -1,0 +1,203 @@
+"""A query as what segments of postings are asked: lists with weights, in groups that are items of arrays."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hdc.apps.json.document.paths import Path
+from hdc.apps.json.document.rules import Layout, Mode, resolved
+from hdc.apps.json.document.structure import ARRAY, leaf_value
+from hdc.apps.json.index.taking import exact_number
+from hdc.apps.json.values.numbers import CELLS, DECADE_WIDTHS, EXACT_NUMBER, QUANTILE_WIDTHS
+from hdc.apps.json.values.parts import Number, column_hash, path_hash, term_hash
+from hdc.apps.json.values.values import Values
+from hdc.errors import ParameterError
+from hdc.kernels import PostingQuery
+from hdc.search.postings.segment import Segment
+
+WHOLE = 1 << 30
+"""About the weight of a whole query in integers."""
+
+MODES: dict[Mode, int] = {"bag": 0, "sequence": 1, "soft": 2, "both": 3}
+
+LIST, EXTRA, COLUMN = 0, 1, 2
+
+FAR = 9.0
+"""Deviations from which on nothing is left of a smooth number: exp(-40)."""
+
+
+class List(NamedTuple):
+    """A term at a path, and what a document that has it gets."""
+
+    term: int
+    path: int
+    weight: float
+
+
+class Column(NamedTuple):
+    """A number, and what a document gets that has an equal one there."""
+
+    column: int
+    number: float
+    place: float
+    widths: tuple[float, ...]
+    weight: float
+
+
+class Group(NamedTuple):
+    """An item of an array, or the document: see :class:`hdc.kernels.PostingQuery`."""
+
+    depth: int
+    mode: int
+    position: int
+    lists: list[List | Column]
+
+
+class TermQuery:
+    """What a query asks of documents.
+
+    Parameters
+    ----------
+    query : JSON value
+    values : Values
+    layout : Layout
+    overlap : bool
+        Whether what a document has beyond the query lowers its score.
+
+    Raises
+    ------
+    ParameterError
+        If the query is no JSON, or asks for nothing that weighs anything.
+    """
+
+    def __init__(self, query: Any, values: Values, layout: Layout, overlap: bool) -> None:
+        self._values, self._layout, self._overlap = values, layout, overlap
+        self._groups: list[Group] = []
+        lists: list[List | Column] = []
+        self._add(query, (), 0, lists)
+        self._groups.append(Group(0, 0, 0, lists))
+        asked = sum(one.weight for group in self._groups for one in group.lists)
+        if not asked:
+            raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
+        self.unit = WHOLE / asked
+        self._every = [one for group in self._groups for one in group.lists]
+        self._weights = [round(one.weight * self.unit) for one in self._every]
+        self.whole = sum(self._weights)
+        terms = [(at, one) for at, one in enumerate(self._every) if isinstance(one, List)]
+        self._at = [at for at, _ in terms]
+        self._terms = np.array([one.term for _, one in terms], np.uint64)
+        self._paths = np.array([one.path for _, one in terms], np.uint64)
+        self._fixed = self._for_all()
+
+    def _add(self, query: Any, path: Path, depth: int, lists: list[List | Column]) -> None:
+        if isinstance(query, dict) and query:
+            for key, item in query.items():
+                if not isinstance(key, str):
+                    raise ParameterError(f"a key must be a string, not {key!r}")
+                self._add(item, (*path, key), depth, lists)
+        elif isinstance(query, ARRAY) and query:
+            mode = resolved(self._layout.arrays[path], query)
+            for place, item in enumerate(query):
+                own: list[List | Column] = []
+                self._add(item, (*path, place if mode == "sequence" else None), depth + 1, own)
+                self._groups.append(Group(depth + 1, MODES[mode], place, own))
+        else:
+            self._add_leaf(path, leaf_value(query, path), lists)
+
+    def _add_leaf(self, path: Path, value: Any, lists: list[List | Column]) -> None:
+        factor = self._layout.weights[path] ** 2
+        if not factor:
+            return
+        parts = self._values.parts(path, value)
+        where, _ = path_hash(path)
+        lists += [List(term_hash(kind, content), where, factor * weight) for kind, content, weight in parts.terms]
+        if parts.number is not None:
+            self._add_number(path, parts.number, where, factor, lists)
+
+    def _add_number(self, path: Path, number: Number, where: int, factor: float, lists: list[List | Column]) -> None:
+        smooth = self._values.options.numbers == "smooth"
+        value, exact = exact_number(number.kind, number.value)
+        lists += [List(term, where, EXACT_NUMBER * factor * number.weight) for term in exact]
+        fitted = self._values.has_scale(path, number.kind)
+        widths = (0.0, 0.0, 0.0) if smooth else QUANTILE_WIDTHS if fitted else DECADE_WIDTHS
+        weight = factor * number.weight * (1 - EXACT_NUMBER if exact else 1)
+        lists.append(Column(column_hash(path, number.kind), value, number.place, widths, weight))
+
+    # ------------------------------------------------------------------ segments
+
+    def of(self, segments: Sequence[Segment]) -> list[PostingQuery]:
+        """Return what each segment is asked."""
+        return [self._asked(segment) for segment in segments]
+
+    def _for_all(self) -> dict[str, Any]:
+        """Return what is the same for all segments."""
+        every = self._every
+        columns = [one if isinstance(one, Column) else None for one in every]
+        return {
+            "kind": np.array([LIST if one is None else COLUMN for one in columns], np.uint8),
+            "weight": np.array(self._weights, np.int64),
+            "nested": np.array([bool((o.path if isinstance(o, List) else o.column) & 1) for o in every], np.bool_),
+            "place": np.array([0.0 if one is None else one.place for one in columns], np.float64),
+            "value": np.array([0.0 if one is None else one.number for one in columns], np.float64),
+            "exact": np.array([0.0 if one is None else _exact(one) for one in columns], np.float64),
+            "widths": np.array([(1.0,) * 3 if one is None else one.widths for one in columns]).reshape(-1, 3),
+            "cells": CELLS,
+            "first": np.cumsum([0, *(len(group.lists) for group in self._groups)], dtype=np.int64),
+            "depth": np.array([group.depth for group in self._groups], np.int64),
+            "mode": np.array([group.mode for group in self._groups], np.int64),
+            "position": np.array([group.position for group in self._groups], np.int64),
+            "deepest": max(group.depth for group in self._groups),
+            "overlap": self._overlap,
+            "whole": self.whole,
+            "unit": self.unit,
+        }
+
+    def _asked(self, segment: Segment) -> PostingQuery:
+        starts, stops = [0] * len(self._every), [0] * len(self._every)
+        scans: list[tuple[int, int, int, int]] = []
+        found = segment.lists(self._terms, self._paths)
+        for at, start, stop in zip(self._at, *found, strict=True):
+            if start < stop:
+                starts[at], stops[at] = start, stop
+                scans.append((-self._weights[at], at, start, stop))
+        for at, one in enumerate(self._every):
+            if isinstance(one, Column):
+                starts[at], stops[at] = segment.column(one.column)
+                scans += _column_scans(segment, one, at, self._weights[at], starts[at], stops[at])
+        scans.sort()
+        scan = np.array(scans, np.int64).reshape(-1, 4)
+        return PostingQuery(
+            start=np.array(starts, np.int64),
+            stop=np.array(stops, np.int64),
+            extra=NO_EXTRA,
+            scan=np.ascontiguousarray(scan[:, 1]),
+            scan_start=np.ascontiguousarray(scan[:, 2]),
+            scan_stop=np.ascontiguousarray(scan[:, 3]),
+            bound=np.ascontiguousarray(-scan[:, 0]),
+            **self._fixed,
+        )
+
+
+NO_EXTRA = np.empty(0, np.uint32)
+
+
+def _exact(one: Column) -> float:
+    return 0.0 if one.number != one.number else EXACT_NUMBER
+
+
+def _column_scans(
+    segment: Segment, one: Column, at: int, weight: int, start: int, stop: int
+) -> list[tuple[int, int, int, int]]:
+    """Return the parts of a column in which a number may find something: near, and on both sides further off."""
+    if start == stop:
+        return []
+    smooth = one.widths[0] == 0
+    far, near = (FAR, 1.5) if smooth else (one.widths[0], one.widths[1])
+    slack = 1e-9 * (1 + abs(one.place))
+    places = segment.arrays.number_place[start:stop]
+    edges = [one.place - far - slack, one.place - near - slack, one.place + near + slack, one.place + far + slack]
+    a, b, c, d = (start + np.searchsorted(places, edges)).tolist()
+    left = weight if near >= far else int(weight * ((1 - EXACT_NUMBER) * (0.325 if smooth else 1 / 3))) + 1
+    parts = [(-weight, at, b, c), (-left, at, a, b), (-left, at, c, d)]
+    return [part for part in parts if part[2] < part[3]]

@@ -1,0 +1,218 @@
+"""The searcher by postings: segments that follow each other, merged as they come, and kept in files where there are."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.errors import FileFormatError
+from hdc.kernels import PostingKernels, PostingQuery
+from hdc.search.live import alive
+from hdc.search.measures import Ids
+from hdc.search.once import BuildLock
+from hdc.search.options import FlatOptions
+from hdc.search.postings import keeping
+from hdc.search.postings.segment import Segment
+from hdc.store import Snapshot
+
+LARGEST = 1 << 17
+"""Documents above which segments are no longer merged, so that merging takes bounded memory."""
+
+LEAST_KEPT = 1 << 10
+"""Documents of the smallest segment that is worth a file."""
+
+Read = Callable[[Snapshot, int, int], Segment]
+"""Makes the segment of the rows of a snapshot from a position to another one."""
+
+NOBODY = np.empty(0, np.bool_)
+NO_RANK: Ids = np.empty(0, np.int64)
+
+COMPARED = 1 << 12
+"""Documents that are compared at a time after a compaction."""
+
+
+class Asked(Protocol):
+    """What documents are asked for, and how each segment is asked."""
+
+    @property
+    def whole(self) -> int:
+        """Weight of all that is asked for."""
+
+    def of(self, segments: Sequence[Segment]) -> Sequence[PostingQuery]:
+        """Return what each segment is asked."""
+
+
+class Postings:
+    """The searcher by postings.
+
+    Parameters
+    ----------
+    kernels : PostingKernels
+    read : function
+        Takes documents apart.
+    """
+
+    kind = "flat"
+
+    def __init__(self, kernels: PostingKernels, read: Read) -> None:
+        self.kernels, self._read = kernels, read
+        self._fresh: tuple[Segment, ...] = ()
+        self._adding = BuildLock()
+
+    def prepared(self, snapshot: Snapshot, previous: "PostingRows | None") -> "PostingRows":
+        """Take up the rows that came since the last snapshot: from files, from what was added, or from documents."""
+        segments: list[Segment] = []
+        if previous is not None and previous.snapshot.edition == snapshot.edition:
+            segments = list(previous.segments)
+        position = segments[-1].stop if segments else 0
+        fresh = {segment.first: segment for segment in self._fresh if segment.edition == snapshot.edition}
+        while position < snapshot.count:
+            segment = _kept(snapshot, position) or fresh.get(position)
+            if segment is None or segment.stop > snapshot.count:
+                ends = [first for first in fresh if first > position]
+                segment = self._read(snapshot, position, min([snapshot.count, position + LARGEST, *ends]))
+            segments.append(segment)
+            position = segment.stop
+        return PostingRows(snapshot, tuple(together(segments)), self.kernels)
+
+    def add(self, snapshot: Snapshot, segment: Segment) -> None:
+        """Take a segment of rows that were just added, which need not be taken apart then.
+
+        Memory is bounded: a large segment goes to a file where the store has a folder.
+        """
+        segment = replace(segment, edition=snapshot.edition)
+        with self._adding:
+            held = self._fresh
+            if not held or held[-1].stop != segment.first or held[-1].edition != segment.edition:
+                held = ()
+            merged = together([*held, segment])
+            folder = folder_of(snapshot)
+            if folder is not None and len(merged) > 1:
+                with contextlib.suppress(OSError):  # it is made again from the documents then
+                    keeping.save(merged[0], snapshot, folder)
+                    merged = merged[1:]
+            self._fresh = tuple(merged)
+
+    def keep(self, prepared: "PostingRows") -> None:
+        """Write segments to files beside the rows, unless they are there; small ones are not worth it."""
+        folder = folder_of(prepared.snapshot)
+        if folder is None:
+            return
+        for segment in prepared.segments:
+            if len(segment) >= LEAST_KEPT and not keeping.is_there(segment, folder):
+                keeping.save(segment, prepared.snapshot, folder)
+        keeping.remove_others(prepared.segments, folder)
+
+
+def together(segments: list[Segment]) -> list[Segment]:
+    """Merge segments at the end that are about as large as those before them."""
+    done: list[Segment] = []
+    for segment in segments:
+        run = [segment]
+        size = len(segment)
+        while done and len(done[-1]) <= 2 * size and len(done[-1]) + size <= LARGEST:
+            size += len(done[-1])
+            run.append(done.pop())
+        done.append(Segment.merged(run[::-1]))
+    return done
+
+
+def _kept(snapshot: Snapshot, position: int) -> Segment | None:
+    folder = folder_of(snapshot)
+    if folder is None:
+        return None
+    with contextlib.suppress(FileFormatError, OSError):  # made again from the documents
+        return keeping.load(snapshot, position, folder)
+    return None
+
+
+def folder_of(snapshot: Snapshot) -> Path | None:
+    """Return where the files of a snapshot's edition are; None in memory."""
+    folder = Path(snapshot.place)
+    return folder if folder.is_absolute() or folder.is_dir() else None
+
+
+def followed(previous: "PostingRows", snapshot: Snapshot) -> "PostingRows | None":
+    """Return what was prepared of one edition for the first rows of another one that was copied from it, if it was."""
+    before = previous.snapshot
+    keep = alive(before).copy()
+    numbers = before.ids[keep]
+    kept = np.isin(numbers, snapshot.ids, assume_unique=True)
+    keep[np.flatnonzero(keep)[~kept]] = False
+    old = np.flatnonzero(keep)
+    if before.state.meta != snapshot.state.meta or not np.array_equal(before.ids[old], snapshot.ids[: len(old)]):
+        return None
+    for start in range(0, len(old), COMPARED):
+        rows = np.arange(start, min(start + COMPARED, len(old)))
+        if before.documents(old[rows]) != snapshot.documents(rows):
+            return None
+    segments, first = [], 0
+    for segment in previous.segments:
+        own = keep[segment.first : segment.stop]
+        if own.any():
+            segments.append(segment.kept(first, own))
+            first += int(own.sum())
+    return PostingRows(snapshot, tuple(together(segments)), previous.kernels)
+
+
+@dataclass(frozen=True, eq=False)
+class PostingRows:
+    """A snapshot prepared for search by postings.
+
+    Attributes
+    ----------
+    segments : tuple of Segment
+        In order; together they have every row, dead ones too.
+    """
+
+    snapshot: Snapshot
+    segments: tuple[Segment, ...]
+    kernels: PostingKernels
+    dtype = np.float64
+
+    def search(
+        self, queries: Sequence[Asked], k: int, options: FlatOptions, allowed: Ids | None = None
+    ) -> tuple[npt.NDArray[np.float64], Ids]:
+        """Return the k rows of the greatest scores; see :meth:`hdc.search.searcher.Prepared.search`."""
+        distances = np.full((len(queries), k), np.inf)
+        ids = np.full((len(queries), k), -1, np.int64)
+        for row, asked in enumerate(queries):
+            scores, positions = self.best(asked, k, allowed)
+            distances[row, : len(scores)] = 1 - scores
+            ids[row, : len(scores)] = self.snapshot.ids[positions]
+        return distances, ids
+
+    def best(self, asked: Asked, k: int, allowed: Ids | None = None) -> tuple[npt.NDArray[np.float64], Ids]:
+        """Return scores and positions of the at most k best rows for one query, those of score 0 left out.
+
+        Of equal scores the lower id comes first.
+        """
+        mask = alive(self.snapshot) if self.snapshot.alive is not None else None
+        if allowed is not None:
+            mask = np.zeros(self.snapshot.count, np.bool_)
+            mask[allowed] = True
+        ids = self.snapshot.ids
+        scores, rows = np.empty(0), np.empty(0, np.int64)
+        for number, (segment, query) in enumerate(zip(self.segments, asked.of(self.segments), strict=True)):
+            own = NOBODY if mask is None else mask[segment.first : segment.stop]
+            floor = float(scores[k - 1]) if len(scores) >= k else 0.0
+            more, found = self.kernels.best(segment.arrays, query, k, floor, own, self._ranks[number])
+            scores, rows = np.concatenate([scores, more]), np.concatenate([rows, found + segment.first])
+            order = np.lexsort((ids[rows], -scores))[:k]
+            scores, rows = scores[order], rows[order]
+        return scores / asked.whole, rows
+
+    @cached_property
+    def _ranks(self) -> list[Ids]:
+        """The order of each segment's documents by their ids; empty where it is that of their positions."""
+        every = []
+        for segment in self.segments:
+            ids = self.snapshot.ids[segment.first : segment.stop]
+            ordered = bool((ids[1:] > ids[:-1]).all())
+            every.append(NO_RANK if ordered else np.argsort(np.argsort(ids, kind="stable"), kind="stable"))
+        return every

@@ -1,0 +1,298 @@
+"""Segments: what documents in a row hold, as lists. A segment never changes; several are merged into another one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.kernels import NO_ITEM, PostingSegment
+from hdc.search.postings.names import Hashes, Ints, Names, runs
+
+Doubles = npt.NDArray[np.float64]
+Marks = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class Occurrences:
+    """What some documents hold: leaves, each at a spot.
+
+    Attributes
+    ----------
+    documents : int
+    item_document, item_parent, item_place : (items,) arrays
+        As :class:`hdc.kernels.PostingSegment`; items in the order of documents.
+    spots, leaves : (n,) int64 arrays
+        Where each occurrence is, and which leaf it is.
+    starts : (leaves + 1,) int64 array
+        Where the terms of each leaf begin.
+    terms : (t,) uint64 array
+    paths : (leaves,) uint64 array
+    columns : (leaves,) uint64 array
+        The column of each leaf that is a number; 0 of others.
+    places, values : (leaves,) float64 arrays
+        Of numbers.
+    masses : (documents,) float64 array
+    words, names : mapping of hashes to str
+        The words among the terms, and the paths.
+    """
+
+    documents: int
+    item_document: npt.ArrayLike
+    item_parent: npt.ArrayLike
+    item_place: npt.ArrayLike
+    spots: Ints
+    leaves: Ints
+    starts: Ints
+    terms: Hashes
+    paths: Hashes
+    columns: Hashes
+    places: Doubles
+    values: Doubles
+    masses: Doubles
+    words: Mapping[int, str]
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """What some documents in a row hold.
+
+    Attributes
+    ----------
+    first : int
+        Position of the first document.
+    arrays : PostingSegment
+        What kernels read.
+    terms, paths : (t,) uint64 arrays
+        Hashes of what each list is of, and of where; ascending, by term and then by path.
+    starts : (t + 1,) int64 array
+        Where each list begins.
+    columns : (c,) uint64 array
+        Hashes, ascending, of the columns of numbers.
+    column_starts : (c + 1,) int64 array
+    words, names : Names
+        Words among the terms, and paths.
+    edition : int
+        Of the store that has the rows; -1 where nobody said.
+    """
+
+    first: int
+    arrays: PostingSegment
+    terms: Hashes
+    paths: Hashes
+    starts: Ints
+    columns: Hashes
+    column_starts: Ints
+    words: Names
+    names: Names
+    edition: int = -1
+
+    def __len__(self) -> int:
+        return len(self.arrays.item_start) - 1
+
+    @property
+    def stop(self) -> int:
+        """Position behind the last document."""
+        return self.first + len(self)
+
+    # ------------------------------------------------------------------ looking up
+
+    def lists(self, terms: Hashes, paths: Hashes) -> tuple[list[int], list[int]]:
+        """Return where the lists of terms at paths begin and end; an empty one is nowhere."""
+        low = np.searchsorted(self.terms, terms, "left").tolist()
+        high = np.searchsorted(self.terms, terms, "right").tolist()
+        starts, stops = [0] * len(low), [0] * len(low)
+        for i, (begin, end) in enumerate(zip(low, high, strict=True)):
+            if begin < end:
+                at = begin
+                if end - begin > 1:
+                    at += int(np.searchsorted(self.paths[begin:end], paths[i]))
+                if at < end and self.paths[at] == paths[i]:
+                    starts[i], stops[i] = int(self.starts[at]), int(self.starts[at + 1])
+        return starts, stops
+
+    def anywhere(self, term: int) -> Marks:
+        """Return the documents that have a term at whatever path, ascending."""
+        low, high = (int(np.searchsorted(self.terms, np.uint64(term), side)) for side in ("left", "right"))
+        found = []
+        for at in range(low, high):
+            spots = self.arrays.postings[self.starts[at] : self.starts[at + 1]]
+            nested = self.is_nested(int(self.paths[at]))
+            found.append(self.arrays.item_document[spots] if nested else spots)
+        return np.unique(np.concatenate([np.empty(0, np.uint32), *found]))
+
+    def is_nested(self, path: int) -> bool:
+        """Whether what is at a path is inside an array: hashes of such paths are odd."""
+        return bool(path & 1)
+
+    def column(self, column: int) -> tuple[int, int]:
+        """Return where a column of numbers begins and ends."""
+        at = int(np.searchsorted(self.columns, np.uint64(column)))
+        if at == len(self.columns) or int(self.columns[at]) != column:
+            return 0, 0
+        return int(self.column_starts[at]), int(self.column_starts[at + 1])
+
+    # ------------------------------------------------------------------ making
+
+    @classmethod
+    def of(cls, first: int, found: Occurrences) -> Self:
+        """Return the segment of documents whose first one is at a position."""
+        counts = np.diff(found.starts)[found.leaves]
+        terms, paths, numbers = _numbered(found.terms, np.repeat(found.paths, np.diff(found.starts)))
+        held = numbers[runs(found.starts[found.leaves], counts)]
+        keys = held.astype(np.uint64) << np.uint64(32) | np.repeat(found.spots, counts).astype(np.uint64)
+        keys.sort()
+        keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
+        starts = np.searchsorted(keys, np.arange(len(terms) + 1, dtype=np.uint64) << np.uint64(32)).astype(np.int64)
+        item_document = np.asarray(found.item_document, np.uint32)
+        item_start = np.searchsorted(item_document, np.arange(found.documents + 1)).astype(np.int64)
+        is_number = found.columns[found.leaves] > 0
+        leaves = found.leaves[is_number]
+        columns, column_starts, numbers_of = _columns(
+            found.columns[leaves], found.spots[is_number], found.places[leaves], found.values[leaves]
+        )
+        arrays = PostingSegment(
+            (keys & np.uint64(0xFFFFFFFF)).astype(np.uint32),
+            item_start,
+            item_document,
+            np.asarray(found.item_parent, np.uint32),
+            np.asarray(found.item_place, np.uint32),
+            int(np.diff(item_start).max(initial=0)),
+            *numbers_of,
+            np.asarray(found.masses, np.float64),
+        )
+        words, names = Names.of(found.words), Names.of(found.names)
+        return cls(first, arrays, terms, paths, starts, columns, column_starts, words, names)
+
+    @classmethod
+    def merged(cls, several: Sequence[Self]) -> Self:
+        """Return the documents of several segments, which follow each other, as one."""
+        if len(several) == 1:
+            return several[0]
+        held = [segment.arrays for segment in several]
+        documents = np.cumsum([0, *map(len, several)])[:-1]
+        items = np.cumsum([0, *(len(arrays.item_document) for arrays in held)])[:-1]
+        terms, paths, numbers = _numbered(
+            np.concatenate([segment.terms for segment in several]), np.concatenate([s.paths for s in several])
+        )
+        lengths = np.concatenate([np.diff(segment.starts) for segment in several])
+        starts = np.concatenate([[0], np.cumsum(np.bincount(numbers, lengths, len(terms)))]).astype(np.int64)
+        order = np.argsort(numbers, kind="stable")
+        begins = np.empty(len(numbers), np.int64)
+        begins[order] = np.concatenate([[0], np.cumsum(lengths[order])])[: len(order)]
+        postings = np.empty(int(starts[-1]), np.uint32)
+        done = 0
+        for segment, document, item in zip(several, documents.tolist(), items.tolist(), strict=True):
+            own = np.diff(segment.starts)
+            shift = np.where((segment.paths & np.uint64(1)).astype(bool), item, document).astype(np.uint32)
+            places = runs(begins[done : done + len(own)], own)
+            postings[places] = segment.arrays.postings + np.repeat(shift, own)
+            done += len(own)
+        whole = PostingSegment(
+            postings,
+            np.concatenate([[0], *(a.item_start[1:] + i for a, i in zip(held, items.tolist(), strict=True))]),
+            _shifted([arrays.item_document for arrays in held], documents),
+            _shifted([arrays.item_parent for arrays in held], items),
+            np.concatenate([arrays.item_place for arrays in held]),
+            max(arrays.most_items for arrays in held),
+            *_no_numbers(),
+            np.concatenate([arrays.masses for arrays in held]),
+        )
+        column = np.concatenate([np.repeat(s.columns, np.diff(s.column_starts)) for s in several])
+        shifts = [
+            np.where((np.repeat(s.columns, np.diff(s.column_starts)) & np.uint64(1)).astype(bool), i, d)
+            for s, i, d in zip(several, items, documents, strict=True)
+        ]
+        spots = np.concatenate([a.number_spot.astype(np.int64) + s for a, s in zip(held, shifts, strict=True)])
+        columns, column_starts, numbers_of = _columns(
+            column,
+            spots,
+            np.concatenate([a.number_place for a in held]),
+            np.concatenate([a.number_value for a in held]),
+        )
+        spot, place, value, in_order = numbers_of
+        whole = whole._replace(number_spot=spot, number_place=place, number_value=value, number_order=in_order)
+        words = Names.union([segment.words for segment in several])
+        known = Names.union([segment.names for segment in several])
+        return cls(several[0].first, whole, terms, paths, starts, columns, column_starts, words, known)
+
+    def kept(self, first: int, keep: npt.NDArray[np.bool_]) -> Self:
+        """Return the segment of some of the documents, ``(n,)`` bool, with the first of them at a position.
+
+        Words, paths and lists that nothing is left of stay.
+        """
+        arrays = self.arrays
+        item_kept = keep[arrays.item_document]
+        document, item = np.cumsum(keep) - 1, np.cumsum(item_kept) - 1
+        nested = np.repeat((self.paths & np.uint64(1)).astype(bool), np.diff(self.starts))
+        spots = arrays.postings
+        there = np.where(nested, _taken(item_kept, spots, nested), _taken(keep, spots, ~nested)).astype(bool)
+        moved = np.where(nested, _taken(item, spots, nested), _taken(document, spots, ~nested))[there]
+        starts = np.concatenate([[0], np.cumsum(there)])[self.starts]
+        of_items = np.repeat((self.columns & np.uint64(1)).astype(bool), np.diff(self.column_starts))
+        number_spot = arrays.number_spot
+        held = np.where(of_items, _taken(item_kept, number_spot, of_items), _taken(keep, number_spot, ~of_items)) > 0
+        number = np.where(of_items, _taken(item, number_spot, of_items), _taken(document, number_spot, ~of_items))
+        columns, column_starts, numbers_of = _columns(
+            np.repeat(self.columns, np.diff(self.column_starts))[held],
+            number[held],
+            arrays.number_place[held],
+            arrays.number_value[held],
+        )
+        parents = arrays.item_parent[item_kept]
+        top = parents == NO_ITEM
+        parents = np.where(top, NO_ITEM, item[np.where(top, 0, parents)] if len(item) else 0).astype(np.uint32)
+        item_start = np.concatenate([[0], np.cumsum(np.diff(arrays.item_start)[keep])]).astype(np.int64)
+        whole = PostingSegment(
+            moved.astype(np.uint32),
+            item_start,
+            document[arrays.item_document[item_kept]].astype(np.uint32),
+            parents,
+            arrays.item_place[item_kept],
+            int(np.diff(item_start).max(initial=0)),
+            *numbers_of,
+            arrays.masses[keep],
+        )
+        held_by = (self.terms, self.paths, starts, columns, column_starts, self.words, self.names)
+        return type(self)(first, whole, *held_by)
+
+
+def _taken(array: npt.NDArray[Any], spots: Marks, mine: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    """Return what an array has at spots that are its own, at others whatever."""
+    return array[np.where(mine, spots, 0)] if len(array) else np.zeros(len(spots), np.int64)
+
+
+def _shifted(parts: Sequence[Marks], shifts: Ints) -> Marks:
+    moved = [
+        np.where(part == NO_ITEM, NO_ITEM, part + np.uint32(shift)) for part, shift in zip(parts, shifts, strict=True)
+    ]
+    return np.concatenate(moved).astype(np.uint32)
+
+
+def _numbered(terms: Hashes, paths: Hashes) -> tuple[Hashes, Hashes, Ints]:
+    """Return the distinct pairs, in order, and the number of each pair given."""
+    order = np.lexsort((paths, terms))
+    terms, paths = terms[order], paths[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (terms[1:] != terms[:-1]) | (paths[1:] != paths[:-1])
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(new) - 1
+    return terms[new], paths[new], numbers
+
+
+def _no_numbers() -> tuple[Marks, Doubles, Doubles, Marks]:
+    return np.empty(0, np.uint32), np.empty(0), np.empty(0), np.empty(0, np.uint32)
+
+
+def _columns(
+    columns: Hashes, spots: npt.NDArray[Any], places: Doubles, values: Doubles
+) -> tuple[Hashes, Ints, tuple[Marks, Doubles, Doubles, Marks]]:
+    """Return columns of numbers: which, where each begins, and what they hold; see :class:`PostingSegment`."""
+    order = np.lexsort((spots, places, columns))
+    columns, spots = columns[order], spots[order].astype(np.uint32)
+    by_spot = np.lexsort((spots, columns)).astype(np.uint32)
+    distinct, starts = np.unique(columns, return_index=True)
+    bounds = np.concatenate([starts, [len(columns)]]).astype(np.int64)
+    return distinct, bounds, (spots, places[order], values[order], by_spot)
