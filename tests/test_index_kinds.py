@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hdc import errors, words
+from hdc import errors, files, words
 from hdc.apps.retrieval import BinaryIndex
 from hdc.search import flat as flat_search
 from tests import naive
@@ -284,6 +284,8 @@ def test_an_index_in_a_folder(tmp_path):
     [
         ({"dim": DIM + 64}, "it has columns"),
         ({"dim": "70"}, "dim must be"),
+        ({"dim": 10**30}, "dim must be"),
+        ({"dim": DIM + 64, "kind": "hnsw"}, "it has columns"),
         ({"kind": "tree"}, "not 'tree'"),
         ({"kind": "ivf"}, "it has columns"),
         ({"levels": 2}, "it has columns"),
@@ -319,6 +321,18 @@ def test_a_row_in_a_list_that_is_not_there_is_told(tmp_path):
             with pytest.raises(errors.FileFormatError, match=f"is in list {wrong}, and there are 4"):
                 index.search(rows)
             index.remove(ids=index.ids())
+
+
+def test_a_graph_without_its_parts_is_told(tmp_path):
+    pytest.importorskip("usearch", exc_type=ImportError)
+    with BinaryIndex(DIM, kind="hnsw", path=tmp_path / "i") as index:
+        index.add(codes(30))
+        index.search(codes(1), 1)
+    meta, arrays = files.load(tmp_path / "i" / "graph", "hnsw-graph")
+    for name in arrays:
+        files.save(tmp_path / "i" / "graph", "hnsw-graph", meta, {name: arrays[name]})
+        with BinaryIndex.open(tmp_path / "i") as index, pytest.raises(errors.FileFormatError, match="built anew"):
+            index.search(codes(1), 1)
 
 
 def test_wrong_parameters_are_told():

@@ -12,6 +12,7 @@ from hdc.apps.json.index import index as index_module
 from hdc.apps.json.index import query as search
 from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.json.index.query import Question
+from hdc.apps.json.index.rows import columns
 from hdc.apps.json.index.where import as_filter
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Values
@@ -400,6 +401,38 @@ def test_a_damaged_index_is_told(saved):
             with pytest.raises(FileFormatError), JSONIndex.open(saved) as index:
                 index.verify()
         path.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("documents", "many"),
+        ("documents", -1),
+        ("frequencies", [[["a"], [["=", "x", None]]]]),
+        ("frequencies", [["a", []]]),
+        ("frequencies", [[["a"], [[3, "x", 1]]]]),
+        ("scales", [[["a"], "number", [1.0, "x"], [0.1, 0.9], 0.1]]),
+        ("scales", [[["a"], "number", [2.0, 1.0], [0.1, 0.9], 0.1]]),
+        ("scales", [[["a"], "number", [1.0], [0.1, 0.9], 0.1]]),
+        ("scales", [[["a"], "colour", [1.0], [0.1], 0.1]]),
+        ("scales", [[["a"], "number", [], [], 0.1]]),
+        ("numbers", [[["a"], [[None, 1]]]]),
+        ("codes", [[1.5]]),
+    ],
+)
+def test_an_encoder_that_cannot_be_is_told(tmp_path, part, value):
+    meta = {"encoder": JSONEncoder(64).fit(PATIENTS).to_json(), "key": None}
+    meta["encoder"]["profile"][part] = value
+    Store.create(tmp_path / "odd", "json-index", columns(64), meta).close()
+    with pytest.raises(FileFormatError, match="fit it again"):
+        JSONIndex.open(tmp_path / "odd")
+
+
+def test_columns_of_another_dimension_are_told(tmp_path):
+    meta = {"encoder": JSONEncoder(64).to_json(), "key": None}
+    Store.create(tmp_path / "odd", "json-index", columns(128), meta).close()
+    with pytest.raises(FileFormatError, match="its columns are"):
+        JSONIndex.open(tmp_path / "odd")
 
 
 def test_another_kind_of_store_is_told(tmp_path):

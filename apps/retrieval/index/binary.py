@@ -101,12 +101,21 @@ class BinaryIndex(Index):
         kept = {**meta, "dim": self.dim, "levels": self.levels}
         self.engine = Engine(Store.create(path, self.KIND, self._columns_kept(), kept), self._searcher)
 
-    def _settle(self, meta: Mapping[str, Any], backend: str, path: str | os.PathLike[str] | None) -> None:
-        """Take over what an index is made with, checked."""
+    def _settle(
+        self,
+        meta: Mapping[str, Any],
+        backend: str,
+        path: str | os.PathLike[str] | None,
+        there: Mapping[str, tuple[str, int]] | None = None,
+    ) -> None:
+        """Take over what an index is made with, checked against the columns that are there, before memory is taken."""
         self.dim, self.levels = integer(meta["dim"], "dim", 1, MAX_DIM), integer(meta["levels"], "levels", 1, 16)
         self.kind: Kind = choice(meta["kind"], "kind", KINDS)
         self.backend = backend
         self.originals = None if meta["originals"] is None else Originals.of(meta["originals"])
+        expected = {name: (np.dtype(dtype).str, width) for name, (dtype, width) in self._columns_kept().items()}
+        if there is not None and dict(there) != expected:
+            raise ParameterError(f"it has columns {dict(there)}, and its settings ask for {expected}")
         self._path = None if path is None else checks.path(path)
         self._kernels = search_kernels(numpy_backend(backend, "an index"))
         self.measure = measure_of(self._kernels, self.dim, self.levels)
@@ -366,12 +375,8 @@ class BinaryIndex(Index):
         store = Store.open(path, cls.KIND, writable=writable)
         try:
             index = cls.__new__(cls)
-            index._settle(store.meta, backend, path)
+            index._settle(store.meta, backend, path, store.snapshot.state.columns)
             index.engine = Engine(store, index._searcher)
-            expected = {name: (np.dtype(dtype), width) for name, (dtype, width) in index._columns_kept().items()}
-            there = store.snapshot.state.columns
-            if {name: (np.dtype(dtype), width) for name, (dtype, width) in there.items()} != expected:
-                raise ParameterError(f"it has columns {dict(there)}")
         except (KeyError, TypeError, ParameterError) as error:
             store.close()
             raise FileFormatError(f"{os.fspath(path)} is no index of codes that this release knows: {error}") from None
