@@ -63,7 +63,11 @@ class TestWords:
         ]
         assert checks.number(-1e300, "x") == -1e300
         assert checks.fraction(np.float32(0.5), "x") == 0.5
-        for least, most, expected in ((1e-6, 1e6, "from 1e-06 to 1e"), (None, 2, "of at most 2"), (2, None, "of at least 2")):
+        for least, most, expected in (
+            (1e-6, 1e6, "from 1e-06 to 1e"),
+            (None, 2, "of at most 2"),
+            (2, None, "of at least 2"),
+        ):
             with pytest.raises(ParameterError, match=f"x must be a number {expected}"):
                 checks.number("x", "x", least, most)
 
@@ -120,7 +124,7 @@ class TestWords:
 
     def test_arrays_of_numbers(self):
         assert checks.integers([[1, 2.0]], "n", 1).tolist() == [[1, 2]]
-        assert checks.numbers([0.5, 10**30], "x").tolist() == [0.5, 1e30]
+        assert checks.numbers([5, 10**30], "x").tolist() == [5, 1e30]
         for value in ("3", [True], [1, None], 0, [1.5], [float("inf")], [[1], [2, 3]]):
             with pytest.raises(ParameterError, match="n must be an integer of at least 1, not"):
                 checks.integers(value, "n", 1)
@@ -268,7 +272,9 @@ def test_integers_everywhere(case):
     expected = f"{name} must be an integer" + ("" if least is None else f" of at least {least}")
     arrays = case.startswith(("bounds", "accuracy", "capacity"))  # arrays of integers are values, and 2.0 is whole
     for value in NO_INTEGERS:
-        if (value is None and case.startswith(OPTIONAL)) or (arrays and isinstance(value, list | np.floating | np.ndarray)):
+        if (value is None and case.startswith(OPTIONAL)) or (
+            arrays and isinstance(value, list | np.floating | np.ndarray)
+        ):
             continue
         with pytest.raises(ParameterError) as caught:
             call(**{name: value})
@@ -304,7 +310,7 @@ def test_numbers_everywhere(name):
 
 
 CHOICES = {
-    "matrix": (partial(hdc.MBAT, 64), "permutation, hadamard, haar"),
+    "matrix": (partial(hdc.MBAT, 64), "haar, hadamard, permutation"),
     "precision": (partial(hdc.MAPI, 64, backend="numpy"), "int8, float32, float64"),
     "binding": (partial(hdc.Bloom, 64), "shift, segment"),
     "form": (partial(hdc.Hopfield, 16), "low-rank, dense"),
@@ -355,7 +361,7 @@ PATHS = {
     "files.save": lambda path: hdc.files.save(path, "x", {}, {}),
     "Store.create": lambda path: hdc.store.Store.create(path, "x", {"a": ("uint64", 1)}),
     "Store.open": partial(hdc.store.Store.open, kind="x"),
-    "BinaryIndex": partial(BinaryIndex, 16),
+    "BinaryIndex": lambda path: BinaryIndex(16, path=path),
     "BinaryIndex.open": BinaryIndex.open,
     "BinaryIndex.save": lambda path: BinaryIndex(16).save(path),
     "EmbeddingIndex.create": lambda path: EmbeddingIndex.create(path, SignBinarizer().fit(VECTORS)),
@@ -413,7 +419,10 @@ def test_seeds_and_rows_of_files(tmp_path):
         (lambda: json("find", 3), "key"),
         (lambda: json("remove", keys=[3]), "key"),
         (lambda: json("filter", 3), "where must be a list, not 3"),
-        (lambda: JSONIndex(ENCODER).add(DOCUMENTS[0]), "documents must come in a list or iterator, and a dict was given"),
+        (
+            lambda: JSONIndex(ENCODER).add(DOCUMENTS[0]),
+            "and a dict was given",
+        ),
         (lambda: JSONIndex("encoder"), "encoder must be a JSONEncoder, not 'encoder'"),
         (lambda: EmbeddingIndex.create(None, "model"), "model must be a Binarizer, not 'model'"),
         (lambda: read("in.jsonl"), "paths must be a list, not 'in.jsonl'"),
