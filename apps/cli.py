@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import hdc
+from hdc.apps.start import INTERRUPTED
 from hdc.errors import HDCError
 
 COMMANDS = (
@@ -20,7 +21,6 @@ COMMANDS = (
 )
 """Modules with ``register(subparsers)``; they import the rest of their application when a command runs."""
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -579,6 +580,41 @@ def test_the_environment_limits_threads():
 def test_a_wrong_environment_is_told():
     process = python(THREADS, HDC_THREADS="none")
     assert "HDC_THREADS is 'none'" in process.communicate(timeout=60)[1]
+
+
+def test_a_pool_whose_thread_was_interrupted_while_it_began_is_replaced(monkeypatch):
+    parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *call):
+            ThreadPoolExecutor.submit(self, *call)
+            self._threads.clear()  # the pool does not know it yet
+            raise KeyboardInterrupt
+
+    done, pool = [], Interrupted(2, thread_name_prefix="lost")
+    monkeypatch.setattr(parallel, "_pool", pool)
+    with pytest.raises(KeyboardInterrupt):
+        parallel.run([lambda: done.append(0), lambda: done.append(1)])
+    assert parallel._pool is not pool
+    for thread in threading.enumerate():
+        if thread.name.startswith("lost"):
+            thread.join(60)
+            assert not thread.is_alive()
+    done.clear()
+    parallel.run([lambda: done.append(0), lambda: done.append(1)])
+    assert sorted(done) == [0, 1]
+
+
+def test_a_pool_that_another_thread_has_just_replaced(monkeypatch):
+    parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
+
+    class Ended:
+        def submit(self, call):
+            parallel._renew_pool()
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr(parallel, "_pool", Ended())
+    assert parallel._submit(lambda: None).result() is None
 
 
 ROTATE = """
