@@ -1,362 +1,318 @@
-"""Segments of postings: merged, cut down, kept in files; and which files are taken for what they say."""
-
-import shutil
-from itertools import pairwise
+"""Segments of postings against lists in plain Python: made, merged, cut, kept in files; hand-made files are told."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc import files
-from hdc.apps.json import JSONEncoder, JSONIndex
-from hdc.apps.json.index.taking import Taker
-from hdc.errors import FileFormatError
+from hdc import errors, files
 from hdc.kernels import NO_ITEM
-from hdc.search.postings import keeping, searcher
+from hdc.search.postings import keeping
+from hdc.search.postings import searcher as searcher_module
 from hdc.search.postings.names import Names, runs
-from hdc.search.postings.searcher import together
-from hdc.search.postings.segment import Segment
-
-ENCODER = JSONEncoder(64)
-SCALARS = st.sampled_from([None, True, 0, 1, 2.5, -3, 2**60 + 1, "red shoes", "red", "été \ud800", ""])
-DOCUMENTS = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("xyz"), inner, max_size=3),
-    max_leaves=9,
-)
-
-
-def taken(first, documents):
-    return Segment.of(first, Taker(ENCODER.values, ENCODER.layout).take(documents))
-
-
-def same(one, other):
-    """Whether two segments have the same lists, of nothing aside."""
-    assert (one.first, len(one)) == (other.first, len(other))
-    assert lists(one) == lists(other)
-    assert columns(one) == columns(other)
-    for name in ("item_start", "item_document", "item_parent", "item_place", "masses"):
-        mine, theirs = getattr(one.arrays, name), getattr(other.arrays, name)
-        assert mine.dtype == theirs.dtype
-        assert mine.tolist() == theirs.tolist(), name
-    assert one.arrays.most_items == other.arrays.most_items
-    for array in (one.arrays.postings, one.arrays.number_spot, one.arrays.number_order):
-        assert array.dtype == np.uint32
-    return True
-
-
-def lists(segment):
-    assert len(segment.starts) == len(segment.terms) + 1
-    pairs = list(zip(segment.terms.tolist(), segment.paths.tolist(), strict=True))
-    assert pairs == sorted(set(pairs))
-    held = [segment.arrays.postings[a:b].tolist() for a, b in pairwise(segment.starts)]
-    assert all(spots == sorted(set(spots)) for spots in held)
-    return {pair: spots for pair, spots in zip(pairs, held, strict=True) if spots}
-
-
-def columns(segment):
-    assert segment.columns.tolist() == sorted(set(segment.columns.tolist()))
-    found, arrays = {}, segment.arrays
-    for column in segment.columns.tolist():
-        part = slice(*segment.column(column))
-        rows = [arrays.number_spot[part], arrays.number_place[part], arrays.number_value[part].astype(str)]
-        found[column] = list(zip(*(row.tolist() for row in rows), strict=True))
-        assert [row[1] for row in found[column]] == sorted(row[1] for row in found[column])
-        order = arrays.number_order[part]
-        assert sorted(order.tolist()) == list(range(part.start, part.stop))
-        assert (np.diff(arrays.number_spot[order].astype(np.int64)) > 0).all()
-    return found
-
-
-def texts(names):
-    return dict(zip(names.hashes.tolist(), names, strict=True))
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(DOCUMENTS, min_size=1, max_size=12), st.data())
-def test_merged_segments_are_those_of_all_documents(documents, data):
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(documents)), max_size=4)) | {0, len(documents)})
-    first = data.draw(st.sampled_from([0, 7]))
-    parts = [taken(first + a, documents[a:b]) for a, b in pairwise(cuts)]
-    merged, whole = Segment.merged(parts), taken(first, documents)
-    assert same(merged, whole)
-    assert merged.stop == first + len(documents)
-    for name in ("words", "names"):
-        assert texts(getattr(merged, name)) == texts(getattr(whole, name))
-    for (term, path), spots in lists(whole).items():
-        starts, stops = merged.lists(np.array([term, 5], np.uint64), np.array([path, 5], np.uint64))
-        assert (merged.arrays.postings[starts[0] : stops[0]].tolist(), starts[1:], stops[1:]) == (spots, [0], [0])
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(DOCUMENTS, min_size=1, max_size=12), st.data())
-def test_what_is_kept_is_that_of_the_documents_kept(documents, data):
-    keep = np.array(data.draw(st.lists(st.booleans(), min_size=len(documents), max_size=len(documents))))
-    rest = [document for document, kept in zip(documents, keep, strict=True) if kept]
-    kept = taken(3, documents).kept(1, keep)
-    assert same(kept, taken(1, rest))
-    assert texts(taken(1, rest).words).items() <= texts(kept.words).items()
-
-
-def test_documents_of_a_term_wherever_it_is():
-    segment = taken(0, [{"a": "red"}, {"b": ["red", "blue"]}, {"a": "blue"}, {"c": [{"d": "red"}, {"d": "red"}]}])
-    (term,) = (number for number, text in texts(segment.words).items() if text == "red")
-    assert segment.anywhere(term).tolist() == [0, 1, 3]
-    assert segment.anywhere(term + 1).tolist() == []
-    assert segment.column(4) == (0, 0)
-
-
-def test_segments_do_not_change():
-    for array in taken(0, [{"a": [1, "b"]}]).arrays:
-        if isinstance(array, np.ndarray):
-            with pytest.raises(ValueError, match="read-only"):
-                array[:] = 0
-
+from hdc.search.postings.searcher import folder_of, together
+from hdc.search.postings.segment import Occurrences, Segment
+from hdc.store import Store
 
 # ---------------------------------------------------------------------- names
 
 
-@given(st.lists(st.dictionaries(st.integers(0, 2**64 - 1), st.text(max_size=4), max_size=5), min_size=1, max_size=4))
-@settings(max_examples=60, deadline=None)
-def test_texts_by_their_hashes(several):
-    one_text = {number: text for held in several for number, text in held.items()}
-    several = [{number: one_text[number] for number in held} for held in several]
-    whole = Names.union([Names.of(held) for held in several])
-    assert texts(whole) == one_text == texts(Names.of(one_text))
-    assert len(whole) == len(one_text)
-    for number, text in one_text.items():
-        assert whole.text(number) == text
-    for number in (0, 77, 2**64 - 1):
-        assert whole.text(number) == one_text.get(number)
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 5)), max_size=8))
+def test_runs(pairs):
+    starts, lengths = (np.array([pair[i] for pair in pairs], np.int64) for i in (0, 1))
+    assert runs(starts, lengths).tolist() == [start + i for start, length in pairs for i in range(length)]
 
 
-def test_runs():
-    assert runs(np.array([3, 9, 0]), np.array([2, 0, 3])).tolist() == [3, 4, 0, 1, 2]
-    assert runs(np.empty(0, np.int64), np.empty(0, np.int64)).tolist() == []
+TEXTS = st.dictionaries(st.integers(0, 2**64 - 1) | st.integers(0, 9), st.text(max_size=4), max_size=6)
 
 
-# ---------------------------------------------------------------------- following each other
+@given(TEXTS, TEXTS)
+def test_names(mine, theirs):
+    theirs = {number: mine.get(number, text) for number, text in theirs.items()}
+    held = Names.of(mine)
+    assert len(held) == len(mine)
+    assert list(held) == [mine[number] for number in sorted(mine)]
+    both = Names.union([held, Names.of(theirs), Names.of({})])
+    assert both.hashes.tolist() == sorted(mine | theirs)
+    for number in {*mine, *theirs, 0, 2**64 - 1}:
+        assert held.text(number) == mine.get(number)
+        assert both.text(number) == (mine | theirs).get(number)
+    assert (both.starts.dtype, both.hashes.dtype) == (np.int64, np.uint64)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=25))
-def test_segments_together_are_few_in_order_and_never_too_large(sizes):
-    before, segments = searcher.LARGEST, []
-    try:
-        searcher.LARGEST = 20
-        for size in sizes:
-            first = segments[-1].stop if segments else 0
-            segments = together([*segments, taken(first, [{"a": first + i} for i in range(size)])])
-    finally:
-        searcher.LARGEST = before
-    assert [segment.first for segment in segments] == [0, *(segment.stop for segment in segments)][:-1]
-    assert segments[-1].stop == sum(sizes)
-    assert max(map(len, segments)) <= 20
-    for one, other in pairwise(segments):
-        assert len(one) > 2 * len(other) or len(one) + len(other) > 20
-    values = [row[2] for segment in segments for held in columns(segment).values() for row in sorted(held)]
-    assert list(map(float, values)) == list(range(sum(sizes)))
+# ---------------------------------------------------------------------- segments
+
+PATHS = (2, 4, 7, 9)
+"""Odd ones are inside arrays."""
+
+
+@st.composite
+def documents(draw, most=5):
+    """Documents as a list of items (parent, place), leaves (path, item, terms), numbers and a mass."""
+    found = []
+    for _ in range(draw(st.integers(1, most))):
+        items = [(draw(st.none() | st.integers(0, i - 1)) if i else None, draw(st.integers(0, 3)))
+                 for i in range(draw(st.integers(0, 3)))]  # fmt: skip
+        leaves = []
+        for path in draw(st.lists(st.sampled_from(PATHS), max_size=4)):
+            if path % 2 and not items:
+                continue
+            item = draw(st.integers(0, len(items) - 1)) if path % 2 else None
+            terms = draw(st.lists(st.sampled_from([1, 2, 3]), min_size=1, max_size=2, unique=True))
+            number = draw(st.none() | st.tuples(st.sampled_from([0.25, 0.5, 1.0]), st.sampled_from([-3.0, 8.0])))
+            leaves.append((path, item, terms, number))
+        found.append((items, leaves, float(draw(st.integers(1, 9)))))
+    return found
+
+
+def segment_of(several, first=0):
+    """Make the segment of documents, each occurrence a leaf of its own."""
+    item_document, item_parent, item_place, spots, terms, paths, columns, places, values = ([] for _ in range(9))
+    for number, (items, leaves, _) in enumerate(several):
+        begin = len(item_document)
+        for parent, place in items:
+            item_document.append(number)
+            item_parent.append(NO_ITEM if parent is None else begin + parent)
+            item_place.append(place)
+        for path, item, own, value in leaves:
+            spots.append(number if item is None else begin + item)
+            terms.append(own)
+            paths.append(path)
+            columns.append(0 if value is None else 10 * path + path % 2)
+            places.append(0.0 if value is None else value[0])
+            values.append(0.0 if value is None else value[1])
+    starts = np.cumsum([0, *map(len, terms)])
+    flat = np.array([term for own in terms for term in own], np.uint64)
+    words, names = {term: f"t{term}" for term in flat.tolist()}, {path: f"p{path}" for path in paths}
+    return Segment.of(
+        first,
+        Occurrences(
+            len(several), item_document, item_parent, item_place, np.array(spots, np.int64), np.arange(len(spots)),
+            starts, flat, np.array(paths, np.uint64), np.array(columns, np.uint64), np.array(places, float),
+            np.array(values, float), np.array([mass for *_, mass in several]), words, names,
+        ),
+    )  # fmt: skip
+
+
+def told(segment):
+    """Return all that a segment says, but for lists of which nothing is left, as plain values."""
+    arrays = segment.arrays
+    lists = {}
+    for term, path, start, stop in zip(
+        segment.terms, segment.paths, segment.starts[:-1], segment.starts[1:], strict=True
+    ):
+        if stop > start:
+            lists[int(term), int(path)] = arrays.postings[start:stop].tolist()
+    columns = {}
+    bounds = zip(segment.columns, segment.column_starts[:-1], segment.column_starts[1:], strict=True)
+    for column, start, stop in bounds:
+        own = slice(start, stop)
+        held = arrays.number_spot[own], arrays.number_place[own], arrays.number_value[own]
+        columns[int(column)] = sorted(zip(*(part.tolist() for part in held), strict=True))
+        assert (np.diff(held[1]) >= 0).all()
+        order = arrays.number_order[own] - start
+        assert held[0][order].tolist() == sorted(held[0].tolist())
+    rest = (arrays.item_start, arrays.item_document, arrays.item_parent, arrays.item_place, arrays.masses)
+    return (segment.first, segment.stop, arrays.most_items, lists, columns, *(part.tolist() for part in rest))
+
+
+def expected(several, first):
+    """Return the same of documents, worked out one by one."""
+    lists, columns, start, parents, places = {}, {}, [0], [], []
+    for number, (items, leaves, _) in enumerate(several):
+        begin = start[-1]
+        start.append(begin + len(items))
+        parents += [NO_ITEM if parent is None else begin + parent for parent, _ in items]
+        places += [place for _, place in items]
+        for path, item, terms, value in leaves:
+            spot = number if item is None else begin + item
+            for term in terms:
+                lists.setdefault((term, path), set()).add(spot)
+            if value is not None:
+                columns.setdefault(10 * path + path % 2, []).append((spot, *value))
+    of_items = [number for number, (items, *_) in enumerate(several) for _ in items]
+    return (
+        first, first + len(several), max(len(items) for items, *_ in several),
+        {key: sorted(spots) for key, spots in lists.items()}, {key: sorted(held) for key, held in columns.items()},
+        start, of_items, parents, places, [mass for *_, mass in several],
+    )  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(documents())
+def test_a_segment_says_what_documents_hold(several):
+    segment = segment_of(several, 3)
+    assert told(segment) == expected(several, 3)
+    _, _, _, lists, columns, _, of_items, *_ = expected(several, 3)
+    asked = [(term, path) for term in range(5) for path in (*PATHS, 1, 5)]
+    begins, ends = segment.lists(*(np.array(part, np.uint64) for part in zip(*asked, strict=True)))
+    for pair, begin, end in zip(asked, begins, ends, strict=True):
+        assert segment.arrays.postings[begin:end].tolist() == lists.get(pair, [])
+    for term in range(5):
+        have = {of_items[spot] if path % 2 else spot for (own, path), spots in lists.items() if own == term
+                for spot in spots}  # fmt: skip
+        assert segment.anywhere(term).tolist() == sorted(have)
+    for column in (0, 20, 40, 71, 91, 99):
+        begin, end = segment.column(column)
+        assert end - begin == len(columns.get(column, []))
+    assert [segment.is_nested(path) for path in PATHS] == [False, False, True, True]
+
+
+@settings(max_examples=60)
+@given(documents(), documents(), documents(2), st.integers(0, 3))
+def test_merged_segments_are_the_segment_of_all(one, two, three, first):
+    parts, position = [], first
+    for several in (one, two, three):
+        parts.append(segment_of(several, position))
+        position = parts[-1].stop
+    merged = Segment.merged(parts)
+    assert told(merged) == expected(one + two + three, first)
+    assert set(merged.words) == {word for part in parts for word in part.words}
+    assert set(merged.names) == {name for part in parts for name in part.names}
+    assert Segment.merged(parts[:1]) is parts[0]
+
+
+@settings(max_examples=60)
+@given(documents(), st.data())
+def test_what_is_kept_of_a_segment_is_the_segment_of_these(several, data):
+    keep = data.draw(st.lists(st.booleans(), min_size=len(several), max_size=len(several)).filter(any))
+    kept = segment_of(several, 5).kept(2, np.array(keep))
+    left = [document for document, own in zip(several, keep, strict=True) if own]
+    assert told(kept) == expected(left, 2)
+
+
+def test_segments_are_merged_with_smaller_and_equal_ones(monkeypatch):
+    monkeypatch.setattr(searcher_module, "LARGEST", 12)
+    document = ([], [(2, None, [1], None)], 1.0)
+
+    def sizes(*lengths):
+        parts, position = [], 0
+        for length in lengths:
+            parts.append(segment_of([document] * length, position))
+            position += length
+        done = together(parts)
+        assert [part.first for part in done] == np.cumsum([0, *map(len, done)])[:-1].tolist()
+        return [*map(len, done)]
+
+    assert sizes(2, 1) == [3]
+    assert sizes(3, 1) == [3, 1]
+    assert sizes(5, 2, 1) == [8]
+    assert sizes(8, 4) == [12]
+    assert sizes(8, 5) == [8, 5]
+    assert sizes(1, 1, 1, 1, 9) == [3, 10]
 
 
 # ---------------------------------------------------------------------- files
 
-SOME = [{"a": f"w{i % 5} x{i % 3}", "n": i % 7, "t": [{"u": i % 2, "v": ["p", {"w": 1}]}, i, "z"]} for i in range(12)]
-
 
 @pytest.fixture
-def store(tmp_path):
-    with JSONIndex.create(tmp_path / "index", ENCODER).add(SOME) as index:
-        yield index.store
+def kept(tmp_path):
+    """A store of documents, their segment, and its file."""
+    several = [
+        ([(None, 0), (0, 1)], [(2, None, [1, 2], (0.5, 8.0)), (7, 1, [1], (0.25, 3.0)), (7, 0, [3], None)], 2.0),
+        ([], [(2, None, [1], None), (4, None, [2], None)], 1.0),
+        ([(None, 2)], [(9, 0, [1, 3], (1.0, -3.0))], 4.0),
+    ]
+    with Store.create(tmp_path / "s", "thing", {"codes": ("u1", 1)}) as store:
+        store.append({"codes": np.zeros((4, 1), np.uint8)}, documents=[b"{}"] * 4)
+        segment = segment_of(several, 1)
+        yield store, segment, keeping.save(segment, store.snapshot, folder_of(store.snapshot))
 
 
-def folder_of(store):
-    return searcher.folder_of(store.snapshot)
-
-
-def kept(store):
-    path = keeping.save(taken(0, SOME), store.snapshot, folder_of(store))
-    assert path.parent == folder_of(store)
-    return path
-
-
-def test_a_kept_segment_is_what_was_kept(store):
-    path = kept(store)
-    segment = keeping.load(store.snapshot, 0, path.parent)
-    assert same(segment, taken(0, SOME))
-    assert texts(segment.words) == texts(taken(0, SOME).words)
-    assert texts(segment.names) == texts(taken(0, SOME).names)
-    assert keeping.is_there(segment, store.snapshot, path.parent)
-    assert keeping.load(store.snapshot, 5, path.parent) is None
-    keeping.remove_others([segment], path.parent)
+def test_a_segment_comes_back_from_its_file(kept):
+    store, segment, path = kept
+    folder = path.parent
+    loaded = keeping.load(store.snapshot, 1, folder)
+    assert told(loaded) == told(segment)
+    assert (list(loaded.words), list(loaded.names)) == (list(segment.words), list(segment.names))
+    assert keeping.load(store.snapshot, 0, folder) is None
+    assert keeping.is_there(segment, store.snapshot, folder)
+    assert not keeping.is_there(segment.kept(1, np.arange(3) < 2), store.snapshot, folder)
+    keeping.verify(folder)
+    keeping.remove_others([segment], folder)
     assert path.exists()
-    keeping.remove_others([taken(12, SOME)], path.parent)
+    keeping.remove_others([], folder)
     assert not path.exists()
-    assert not keeping.is_there(segment, store.snapshot, path.parent)
+    assert not keeping.is_there(segment, store.snapshot, folder)
 
 
-def test_a_file_of_other_rows_or_settings_is_not_taken(tmp_path, store):
-    path = kept(store)
-    for name, encoder, documents in (
-        ("settings", JSONEncoder(64, strings={"words": 1}), SOME),
-        ("fewer", ENCODER, SOME[:11]),
-        ("others", ENCODER, [*SOME[:11], {"a": "another one"}]),
-    ):
-        with JSONIndex.create(tmp_path / name, encoder).add(documents) as index:
-            place = folder_of(index.store)
-            shutil.copy(path, place / path.name)
-            assert keeping.load(index.store.snapshot, 0, place) is None
-            if len(documents) == 12:
-                assert not keeping.is_there(taken(0, SOME), index.store.snapshot, place)
+def test_a_segment_of_other_rows_is_not_taken(kept):
+    store, _, path = kept
+    with Store.create(None, "thing", {"codes": ("u1", 1)}) as other:
+        other.append({"codes": np.zeros((3, 1), np.uint8)}, documents=[b"{}"] * 3)
+        assert keeping.load(other.snapshot, 1, path.parent) is None  # it has too few
+        other.append({"codes": np.zeros((1, 1), np.uint8)}, documents=[b"{}"])
+        assert keeping.load(other.snapshot, 1, path.parent) is not None
+        other.set_meta({"of": "others"})
+        assert keeping.load(other.snapshot, 1, path.parent) is None
+    store.append({"codes": np.zeros((1, 1), np.uint8)}, documents=[b"{}"])
+    assert keeping.load(store.snapshot, 1, path.parent) is not None
 
 
-def parts_of(path):
+def changes():
+    """Yield arrays of a file, and what a file made by hand may have instead."""
+    for name, place, value in (
+        ("postings", 0, 3), ("postings", -1, 3), ("item_start", 0, 1), ("item_start", -1, 2), ("item_start", 1, 4),
+        ("item_document", 0, 1), ("item_parent", 0, 0), ("item_parent", 1, 1), ("item_parent", 1, 2),
+        ("number_spot", 0, 3), ("number_spot", -1, 3), ("number_order", 0, 3), ("starts", 0, 1), ("starts", -1, 1),
+        ("starts", 1, 99), ("column_starts", 0, 1), ("column_starts", -1, 9), ("words.starts", 0, 1),
+        ("words.starts", -1, 99), ("names.starts", -1, 1), ("names.starts", 1, -1),
+    ):  # fmt: skip
+        yield f"{name}[{place}]={value}", name, lambda array, place=place, value=value: put(array, place, value)
+    for name in ("item_place", "number_place", "number_value", "number_order", "masses", "paths", "item_parent"):
+        yield f"{name} is short", name, lambda array: array[:-1]
+        yield f"{name} is long", name, lambda array: np.concatenate([array, array[:1]])
+    yield "masses in float32", "masses", lambda array: array.astype(np.float32)
+    yield "postings in int64", "postings", lambda array: array.astype(np.int64)
+    yield "starts in uint64", "starts", lambda array: array.astype(np.uint64)
+    yield "masses in a row", "masses", lambda array: array[None]
+
+
+def put(array, place, value):
+    array = array.copy()
+    array[place] = value
+    return array
+
+
+CHANGES = list(changes())
+
+
+@pytest.mark.parametrize(("name", "change"), [pair for _, *pair in CHANGES], ids=[what for what, *_ in CHANGES])
+def test_a_file_made_by_hand_points_nowhere_outside(kept, name, change):
+    store, _, path = kept
     meta, arrays = files.load(path, keeping.KIND)
-    return meta, {name: np.array(array) for name, array in arrays.items()}
+    files.save(path, keeping.KIND, meta, arrays, quick=True)
+    assert keeping.load(store.snapshot, 1, path.parent) is not None
+    files.save(path, keeping.KIND, meta, arrays | {name: change(arrays[name])}, quick=True)
+    with pytest.raises(
+        errors.FileFormatError,
+        match=r"is damaged: its (lists point outside|arrays are not)",
+    ):
+        keeping.load(store.snapshot, 1, path.parent)
 
 
-@pytest.mark.slow
-def test_every_flipped_byte_is_told_or_changes_nothing(store):
-    path = kept(store)
-    whole, expected = path.read_bytes(), parts_of(path)[0]
-    for at in range(len(whole)):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :])
-        with pytest.raises(FileFormatError):
-            keeping.load(store.snapshot, 0, path.parent)
-    for length in (0, 7, 100, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        with pytest.raises(FileFormatError):
-            keeping.load(store.snapshot, 0, path.parent)
-        assert not keeping.is_there(taken(0, SOME), store.snapshot, path.parent)
-    path.write_bytes(whole)
-    assert parts_of(path)[0] == expected
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("first", 0, "it says"),
+        ("documents", 0, "it says"),
+        ("documents", "3", "it says"),
+        ("most_items", None, "it says"),
+        ("most_items", 3, "point outside"),
+    ],
+)
+def test_a_file_that_says_something_odd_is_told(kept, name, value, match):
+    store, _, path = kept
+    meta, arrays = files.load(path, keeping.KIND)
+    files.save(path, keeping.KIND, meta | {name: value}, arrays)
+    with pytest.raises(errors.FileFormatError, match=match):
+        keeping.load(store.snapshot, 1, path.parent)
 
 
-def edited(change):
-    """Return what writes a kept file anew, with right checksums, after a change of its meta and arrays."""
-
-    def write(path):
-        meta, arrays = parts_of(path)
-        change(meta, arrays)
-        files.save(path, keeping.KIND, meta, arrays, quick=True)
-
-    return write
-
-
-def put(name, at, value):
-    def change(meta, arrays):
-        arrays[name][at] = value
-
-    return edited(change)
-
-
-def swap(name, one, other):
-    def change(meta, arrays):
-        arrays[name][[one, other]] = arrays[name][[other, one]]
-
-    return edited(change)
-
-
-def said(**more):
-    return edited(lambda meta, arrays: meta.update(more))
-
-
-def recast(name, dtype):
-    return edited(lambda meta, arrays: arrays.update({name: arrays[name].astype(dtype)}))
-
-
-def cut(name):
-    return edited(lambda meta, arrays: arrays.update({name: arrays[name][:-1]}))
-
-
-def wrapped(meta, arrays):
-    arrays["starts"][1:5] = 2**63 - 1, -(2**63), -1, 0
-
-
-def spot_of_a_document(meta, arrays):
-    """A list of a path outside of arrays that names an item."""
-    at = int(np.flatnonzero(arrays["paths"] & np.uint64(1) == 0)[0])
-    arrays["postings"][arrays["starts"][at + 1] - 1] = 12
-
-
-def unsorted_spots(meta, arrays):
-    at = int(np.flatnonzero(np.diff(arrays["starts"]) > 1)[0])
-    start = arrays["starts"][at]
-    arrays["postings"][start : start + 2] = arrays["postings"][start : start + 2][::-1].copy()
-
-
-def parent_in_another_document(meta, arrays):
-    arrays["item_parent"][int(arrays["item_start"][5]) + 1] = 0
-
-
-def inside_a_letter(meta, arrays):
-    content = "é".encode() * len(arrays["words.content"])
-    arrays["words.content"] = np.frombuffer(content, np.uint8)
-    arrays["words.starts"][1:] = len(content)
-    arrays["words.starts"][1] = 1
-
-
-WRONG = {
-    "no documents": said(documents=0),
-    "documents that are none": said(documents="12"),
-    "most items that are none": said(most_items=None),
-    "another first": said(first=1),
-    "too few most items": said(most_items=1),
-    "an array less": edited(lambda meta, arrays: arrays.pop("masses")),
-    "an array more": edited(lambda meta, arrays: arrays.update(more=np.zeros(1))),
-    "an array of rows": edited(lambda meta, arrays: arrays.update(terms=arrays["terms"].reshape(1, -1))),
-    "no axis": edited(lambda meta, arrays: arrays.update(columns=np.uint64(1))),
-    "a list that begins behind": put("starts", 0, 1),
-    "a list that ends behind": put("starts", -1, 10**6),
-    "lists that fall": put("starts", 3, 0),
-    "lists that wrap around": edited(wrapped),
-    "columns that end behind": put("column_starts", -1, 10**6),
-    "items that end behind": put("item_start", -1, 10**6),
-    "a parent that comes later": put("item_parent", 1, 5),
-    "a parent that is itself": put("item_parent", 1, 1),
-    "a parent beyond": put("item_parent", 1, NO_ITEM - 1),
-    "a parent in another document": edited(parent_in_another_document),
-    "an item of another document": put("item_document", 0, 1),
-    "an item of no document": put("item_document", -1, 12),
-    "a spot too large": put("postings", 0, 10**6),
-    "an item as a document": edited(spot_of_a_document),
-    "spots that fall": edited(unsorted_spots),
-    "a number's spot too large": put("number_spot", 0, 10**6),
-    "an order beyond": put("number_order", 0, 10**6),
-    "an order of another column": put("number_order", 0, -1 % 2**8),
-    "an order twice": edited(lambda m, a: a["number_order"].__setitem__(1, a["number_order"][0])),
-    "orders that fall": swap("number_order", 0, 1),
-    "a place that is none": put("number_place", 0, np.nan),
-    "an endless place": put("number_place", 0, -np.inf),
-    "places that fall": put("number_place", 0, 1e9),
-    "a mass that is none": put("masses", 3, np.nan),
-    "a mass below nothing": put("masses", 3, -1.0),
-    "terms out of order": swap("terms", 0, -1),
-    "equal terms and paths": edited(lambda m, a: (a["terms"].fill(1), a["paths"].fill(2))),
-    "columns out of order": swap("columns", 0, 1),
-    "words out of order": swap("words.hashes", 0, 1),
-    "names out of order": swap("names.hashes", 0, 1),
-    "words that are no text": put("words.content", 0, 255),
-    "a word that begins inside a letter": edited(inside_a_letter),
-} | {
-    f"{name} as another type": recast(name, dtype)
-    for name, dtype in {
-        "postings": np.int64, "terms": np.int64, "paths": np.float64, "starts": np.float64, "columns": np.uint32,
-        "column_starts": np.uint64, "item_start": np.float64, "item_parent": np.int32, "masses": np.float32,
-        "words.content": np.int8, "names.hashes": np.float64, "words.starts": np.int32,
-    }.items()
-} | {
-    f"too few {name}": cut(name)
-    for name in ("terms", "paths", "starts", "postings", "columns", "masses", "item_place", "item_parent",
-                 "number_place", "number_value", "number_spot", "number_order", "names.starts", "words.hashes")
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("wrong", WRONG)
-def test_a_file_made_by_hand_is_told(store, wrong):
-    path = kept(store)
-    edited(lambda meta, arrays: None)(path)
-    assert keeping.load(store.snapshot, 0, path.parent) is not None
-    WRONG[wrong](path)
-    with pytest.raises(FileFormatError, match="is damaged"):
-        keeping.load(store.snapshot, 0, path.parent)
+def test_a_file_without_an_array_is_told(kept):
+    store, _, path = kept
+    meta, arrays = files.load(path, keeping.KIND)
+    del arrays["masses"]
+    files.save(path, keeping.KIND, meta, arrays)
+    with pytest.raises(errors.FileFormatError, match="is damaged: its arrays are not those of postings"):
+        keeping.load(store.snapshot, 1, path.parent)
