@@ -21,10 +21,11 @@ from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
+from hdc.apps.json.index.narrowing import narrowed
 from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
 from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
 from hdc.apps.json.index.term_query import TermQuery
-from hdc.apps.json.index.where import Filter, as_filter
+from hdc.apps.json.index.where import Condition, Conditions, Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import choice, instance, integer
 from hdc.dispatch import posting_kernels
@@ -213,7 +214,18 @@ class JSONIndex(Index):
         condition : str, iterable of str, or function of a document
             As ``where`` of :meth:`search`.
         """
-        return super().filter(as_filter(condition) or (lambda _: True))
+        accept = as_filter(condition)
+        if not isinstance(accept, Conditions | Condition) or self.encoder.string_encoder is not None:
+            return super().filter(accept or (lambda _: True))
+        rows = self._posting_rows()
+        snapshot = rows.snapshot
+        mask, accept = narrowed(rows, accept, self._meaning(snapshot).encoder.layout)
+        found = np.flatnonzero(mask)
+        if accept is not None:
+            parts = [found[start : start + TAKEN] for start in range(0, len(found), TAKEN)]
+            passed = [bool(accept(parsed(text))) for part in parts for text in snapshot.documents(part)]
+            found = found[np.array(passed, bool)]
+        return np.sort(snapshot.ids[found])
 
     def __repr__(self) -> str:
         return f"JSONIndex({self.encoder!r}, {len(self)} documents)"
@@ -401,8 +413,9 @@ class JSONIndex(Index):
         k : int
             At least 1.
         where : str, iterable of str, or function of a document, optional
-            Conditions that all must hold, as :func:`parse_where` reads them. Candidates are looked at in order of
-            nearness until enough pass: all of them, if need be. A function must leave the documents as they are.
+            Conditions that all must hold, as :func:`parse_where` reads them. Postings answer all but ``~`` and the
+            order of texts; these and functions are tried on documents in order of score until enough pass. A function
+            must leave the documents as they are.
         missing : {"ignore", "count"}
             ``"count"`` divides by what the document has beyond the query, too: only an equal document has 1.0.
         among : (m,) array of ids, optional
@@ -454,6 +467,9 @@ class JSONIndex(Index):
         meaning = self._meaning(snapshot)
         asked = TermQuery(query, meaning.values, meaning.encoder.layout, missing == "count")
         allowed = None if among is None else np.unique(self._positions(snapshot, among))
+        if accept is not None:
+            mask, accept = narrowed(rows, accept, meaning.encoder.layout)
+            allowed = np.flatnonzero(mask) if allowed is None else allowed[mask[allowed]]
         measure: Measure = "coverage" if missing == "ignore" else "overlap"
         wider = k
         while True:

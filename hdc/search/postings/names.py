@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
@@ -38,6 +39,11 @@ class Names:
         bounds = self.starts.tolist()
         for start, stop in pairwise(bounds):
             yield content[start:stop].decode("utf-8", "surrogatepass")
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """The texts, kept once they were asked for."""
+        return list(self)
 
     @classmethod
     def of(cls, texts: Mapping[int, str]) -> Self:
