@@ -31,11 +31,11 @@ def files(tmp_path, monkeypatch):
     return tmp_path
 
 
-def encode(paths, output, jobs, items=None, rejects=None, **options):
+def encode(paths, target, jobs, items=None, rejects=None, **options):
     encoder = JSONEncoder(128, **options)
     with Inputs.of(paths, "skip", items, part_bytes=4000) as inputs:
         assert len(inputs.parts) > 2
-        encode_files(inputs, output, encoder, rejects=rejects, jobs=jobs)
+        encode_files(inputs, target, encoder, rejects=rejects, jobs=jobs)
     return inputs.counts.read, inputs.counts.rejected
 
 
