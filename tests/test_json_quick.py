@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hdc.apps.json.reading import MAX_DEPTH, DocumentError, parse, parse_bytes
@@ -53,12 +53,14 @@ TEXTS = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, SPACE, SPACE)
 def test_bytes_are_read_as_text_is(text, before, after):
     whole = before + text + after
     assert outcome(parse_bytes, whole.encode("utf-8", "surrogatepass"), "f", 2) == outcome(parse, whole, "f", 2)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_as_without_it(raw):
     with pytest.MonkeyPatch.context() as patch:
