@@ -140,7 +140,6 @@ def test_info_compact_and_verify(name, capsys):
     assert "damaged" in run(capsys, name, "verify", "index")
 
 
-@pytest.mark.parametrize("name", ["json"], indirect=True)
 @pytest.mark.parametrize("verb", ["verify", "compact"])
 def test_a_terminal_shows_how_far_long_work_is(name, capsys, monkeypatch, verb):
     monkeypatch.setattr(progress, "INTERVAL", 0)
@@ -177,6 +176,7 @@ def test_the_backend_that_is_named_computes(name, capsys):
         assert answers[0] == answers[1]
 
 
+@pytest.mark.parametrize("name", ["json"], indirect=True)
 def test_export_of_documents(name, capsys):
     run(capsys, name, "remove", "index", "4")
     assert run(capsys, name, "export", "index", "-o", "out.jsonl") == "9 documents in out.jsonl\n"
