@@ -27,7 +27,18 @@ from hdc.backends.numba_kernels import (
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
-from hdc.kernels import EstimatePart, EstimatePlan, ListKernels, PostingKernels, Rotation, SearchKernels, TableKernels
+from hdc.kernels import (
+    NO_ITEM,
+    EstimatePart,
+    EstimatePlan,
+    ListKernels,
+    PostingKernels,
+    PostingQuery,
+    PostingSegment,
+    Rotation,
+    SearchKernels,
+    TableKernels,
+)
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -83,6 +94,23 @@ def warmup() -> None:
         dense.signed_gather(y, index[:8], ones)
         transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
+    _warm_postings()
+
+
+def _warm_postings() -> None:
+    """Search one document of one item; the arrays of segments are read-only, those of queries are not."""
+    marks, none, whole = np.zeros(1, np.uint32), np.full(1, NO_ITEM, np.uint32), np.array([0, 1])
+    floats, ones = np.zeros(1), np.ones(1, np.int64)
+    for array in (marks, none, whole, floats):
+        array.flags.writeable = False
+    segment = PostingSegment(marks, whole, marks, none, marks, 1, marks, floats, floats, marks, floats)
+    some, zeros = np.ones(1), np.zeros(1, np.int64)
+    query = PostingQuery(
+        *(np.zeros(1, np.uint8), zeros, ones, ones, np.ones(1, np.bool_), np.zeros(0, np.uint32), some, some, some),
+        *(np.ones((1, 3)), 8, np.array([0, 1, 1]), np.array([1, 0]), np.zeros(2, np.int64), np.zeros(2, np.int64), 1),
+        *(zeros, zeros, ones, ones, False, 1, 1.0),
+    )
+    postings.best_documents(segment, query, 1, 0.0, np.empty(0, np.bool_), np.empty(0, np.int64))
 
 
 SEARCH = SearchKernels(

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 import os
@@ -290,15 +291,13 @@ def test_vectors_are_the_same_in_every_process():
         "vectors = JSONEncoder(256, arrays='both').fit_transform(json.loads(sys.argv[1]))\n"
         "print(hashlib.sha256(vectors.tobytes()).hexdigest())"
     )
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", script, json.dumps(PEOPLE)],
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=Path(hdc.__file__).parent.parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in ("1", "2")
-    }
-    assert len(digests) == 1
+    other = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(PEOPLE)],
+        env={**os.environ, "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"},
+        cwd=Path(hdc.__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    vectors = JSONEncoder(256, arrays="both").fit_transform(PEOPLE)
+    assert other == f"{hashlib.sha256(vectors.tobytes()).hexdigest()}\n"

@@ -9,13 +9,14 @@ import numpy as np
 from hdc.dispatch import backend as find_backend
 from hdc.kernels import Array, Backend, CodeLists, EstimatePart, EstimatePlan, ListKernels, Rotation
 from hdc.testing.laws import assert_same
+from hdc.testing.posting_cases import Form, posting_case
 from hdc.words import mask_tail, word_count
 
 DIMS = (1, 63, 64, 65, 1000)
 """Dimensions on which the packed kernels are compared."""
 
-RECORDS = ("bits", "dense", "search", "tables", "lists")
-"""Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last three."""
+RECORDS = ("bits", "dense", "search", "tables", "lists", "postings")
+"""Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last four."""
 
 Arguments = tuple[Any, ...]
 
@@ -189,6 +190,7 @@ def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
                 raise KernelError(f"kernel {kernel!r} of backend {name!r}, {form} input: {error}") from error
     _check_search_index(backend, reference)
     _check_lists(backend, reference)
+    _check_postings(backend, reference)
     records = {name: getattr(backend, name) for name in RECORDS}
     return tuple(
         f"{name}.{field.name}"
@@ -314,3 +316,34 @@ def _whole_searches(rng: np.random.Generator, dim: int, centroids: Array, ids: A
         return *found, np.sort(read, axis=1)
 
     return whole
+
+
+POSTING_FORMS = (
+    Form(),
+    Form(documents=1, giant=200),
+    Form(documents=300, weight=2**20, overlap=True),
+    Form(documents=40, smooth=True, scales=1, overlap=True),
+)
+
+
+def _check_postings(backend: Backend, reference: Backend) -> None:
+    if backend.postings is None or reference.postings is None:
+        return
+    for form in POSTING_FORMS:
+        for seed in range(5):
+            rng = np.random.default_rng(seed)
+            segment, query = posting_case(rng, form)
+            before = [np.array(part).tobytes() for part in query]
+            some, rank = rng.random(form.documents) < 0.5, rng.permutation(form.documents)
+            for k, floor, allowed, order in (
+                (1, 0.0, some[:0], rank[:0]),
+                (9, 1.0, some, rank),
+                (999, 0.0, some, rank),
+            ):
+                asked = segment, query, k, floor, allowed, order
+                try:
+                    _compare(backend.postings.best(*asked), reference.postings.best(*asked))
+                    assert before == [np.array(part).tobytes() for part in query], "a query was changed"
+                except Exception as error:
+                    text = f"kernel 'best' of postings of backend {backend.name!r}, seed {seed} of {form}: {error}"
+                    raise KernelError(text) from error
