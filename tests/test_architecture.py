@@ -24,7 +24,7 @@ LAYERS = [
 """Inside ``hdc``: a module imports from its own layer and the ones above it."""
 SHARED = ("figures", "lazy", "parameters", "progress", "verbs")
 """Modules that applications have in common."""
-MAY_IMPORT_APPLICATIONS = ("hdc.apps.cli", "hdc.apps.demo")
+MAY_IMPORT_APPLICATIONS = ("hdc.apps.cli", "hdc.apps.start", "hdc.apps.demo")
 BACKENDS_MAY_IMPORT = {"errors", "kernels", "words", "backends"}
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -81,6 +82,11 @@ def _permutations(rng, dim, *shape):
     return rng.permuted(np.broadcast_to(np.arange(dim), (*shape, dim)), axis=-1)
 
 
+def _entries(rng, dim, rows):
+    """Return signed permutations as entries, ``(rows, dim)`` int32."""
+    return (2 * _permutations(rng, dim, rows) + rng.integers(0, 2, (rows, dim))).astype(np.int32)
+
+
 def _weights(rng, *shape):
     return rng.integers(-9, 10, shape)
 
@@ -92,6 +98,11 @@ CASES = {
         lambda dim, batch, keys: each(
             lambda key: naive.random_words(key, word_count(dim)), (math.prod(batch),), keys
         ),
+    ),
+    "signed_orders": Case(
+        lambda rng, dim, batch: (rng.integers(0, 2**64, (math.prod(batch), 2), dtype=np.uint64),),
+        lambda k, dim, keys: k.bits.signed_orders(keys, dim),
+        lambda dim, batch, keys: each(lambda key: naive.signed_order(key, dim), (math.prod(batch),), keys),
     ),
     "xor": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch), packed(rng, dim, *batch)),
@@ -275,6 +286,25 @@ CASES = {
         lambda k, dim, x, index, sign: k.dense.signed_gather(x, index, sign),
         lambda dim, batch, x, index, sign: each(
             lambda row: [s * row[i] for i, s in zip(index, sign, strict=True)], batch, x
+        ),
+    ),
+    "signed_gathers": Case(
+        lambda rng, dim, batch: (
+            rng.standard_normal((math.prod(batch), dim)),
+            _entries(rng, dim, 4),
+            *rng.integers(0, 4, (2, math.prod(batch))),
+        ),
+        lambda k, dim, x, entries, outer, inner: k.dense.signed_gathers(x, entries, outer, inner),
+        lambda dim, batch, x, entries, outer, inner: each(
+            lambda row, a, b: naive.signed_move(naive.signed_move(row, entries[b].tolist()), entries[a].tolist()),
+            (len(x),), x, outer, inner,
+        ),
+    ),
+    "signed_products": Case(
+        lambda rng, dim, batch: (_entries(rng, dim, 4), *rng.integers(0, 4, (2, math.prod(batch)))),
+        lambda k, dim, entries, outer, inner: k.dense.signed_products(entries, outer, inner),
+        lambda dim, batch, entries, outer, inner: each(
+            lambda a, b: naive.signed_product(entries[a].tolist(), entries[b].tolist()), (len(outer),), outer, inner
         ),
     ),
 }  # fmt: skip
@@ -587,6 +617,41 @@ def test_the_environment_limits_threads():
 def test_a_wrong_environment_is_told():
     process = python(THREADS, HDC_THREADS="none")
     assert "HDC_THREADS is 'none'" in process.communicate(timeout=60)[1]
+
+
+def test_a_pool_whose_thread_was_interrupted_while_it_began_is_replaced(monkeypatch):
+    parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *call):
+            ThreadPoolExecutor.submit(self, *call)
+            self._threads.clear()  # the pool does not know it yet
+            raise KeyboardInterrupt
+
+    done, pool = [], Interrupted(2, thread_name_prefix="lost")
+    monkeypatch.setattr(parallel, "_pool", pool)
+    with pytest.raises(KeyboardInterrupt):
+        parallel.run([lambda: done.append(0), lambda: done.append(1)])
+    assert parallel._pool is not pool
+    for thread in threading.enumerate():
+        if thread.name.startswith("lost"):
+            thread.join(60)
+            assert not thread.is_alive()
+    done.clear()
+    parallel.run([lambda: done.append(0), lambda: done.append(1)])
+    assert sorted(done) == [0, 1]
+
+
+def test_a_pool_that_another_thread_has_just_replaced(monkeypatch):
+    parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
+
+    class Ended:
+        def submit(self, call):
+            parallel._renew_pool()
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr(parallel, "_pool", Ended())
+    assert parallel._submit(lambda: None).result() is None
 
 
 ROTATE = """
