@@ -82,6 +82,11 @@ def _permutations(rng, dim, *shape):
     return rng.permuted(np.broadcast_to(np.arange(dim), (*shape, dim)), axis=-1)
 
 
+def _entries(rng, dim, rows):
+    """Return signed permutations as entries, ``(rows, dim)`` int32."""
+    return (2 * _permutations(rng, dim, rows) + rng.integers(0, 2, (rows, dim))).astype(np.int32)
+
+
 def _weights(rng, *shape):
     return rng.integers(-9, 10, shape)
 
@@ -93,6 +98,11 @@ CASES = {
         lambda dim, batch, keys: each(
             lambda key: naive.random_words(key, word_count(dim)), (math.prod(batch),), keys
         ),
+    ),
+    "signed_orders": Case(
+        lambda rng, dim, batch: (rng.integers(0, 2**64, (math.prod(batch), 2), dtype=np.uint64),),
+        lambda k, dim, keys: k.bits.signed_orders(keys, dim),
+        lambda dim, batch, keys: each(lambda key: naive.signed_order(key, dim), (math.prod(batch),), keys),
     ),
     "xor": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch), packed(rng, dim, *batch)),
@@ -276,6 +286,25 @@ CASES = {
         lambda k, dim, x, index, sign: k.dense.signed_gather(x, index, sign),
         lambda dim, batch, x, index, sign: each(
             lambda row: [s * row[i] for i, s in zip(index, sign, strict=True)], batch, x
+        ),
+    ),
+    "signed_gathers": Case(
+        lambda rng, dim, batch: (
+            rng.standard_normal((math.prod(batch), dim)),
+            _entries(rng, dim, 4),
+            *rng.integers(0, 4, (2, math.prod(batch))),
+        ),
+        lambda k, dim, x, entries, outer, inner: k.dense.signed_gathers(x, entries, outer, inner),
+        lambda dim, batch, x, entries, outer, inner: each(
+            lambda row, a, b: naive.signed_move(naive.signed_move(row, entries[b].tolist()), entries[a].tolist()),
+            (len(x),), x, outer, inner,
+        ),
+    ),
+    "signed_products": Case(
+        lambda rng, dim, batch: (_entries(rng, dim, 4), *rng.integers(0, 4, (2, math.prod(batch)))),
+        lambda k, dim, entries, outer, inner: k.dense.signed_products(entries, outer, inner),
+        lambda dim, batch, entries, outer, inner: each(
+            lambda a, b: naive.signed_product(entries[a].tolist(), entries[b].tolist()), (len(outer),), outer, inner
         ),
     ),
 }  # fmt: skip
