@@ -23,6 +23,7 @@ from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
 from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
 from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
+from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.term_query import TermQuery
 from hdc.apps.json.index.where import Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
@@ -452,7 +453,7 @@ class JSONIndex(Index):
         rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        asked = TermQuery(query, meaning.values, meaning.encoder.layout, missing == "count")
+        asked = TermQuery(query, meaning.values, meaning.encoder.layout, missing == "count", _spelling(rows))
         allowed = None if among is None else np.unique(self._positions(snapshot, among))
         measure: Measure = "coverage" if missing == "ignore" else "overlap"
         wider = k
@@ -540,7 +541,8 @@ class JSONIndex(Index):
             reasons = list(_cosine_reasons(query, hit.document, meaning))
         else:
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
-            reasons = Question(query, meaning.encoder, missing, meaning.values).reasons(hit.document)
+            spell = None if meaning.encoder.string_encoder else _spelling(self._posting_rows())
+            reasons = Question(query, meaning.encoder, missing, meaning.values, spell).reasons(hit.document)
         return sorted(reasons, key=lambda reason: -reason.share)
 
 
@@ -563,6 +565,14 @@ def _hits(snapshot: Snapshot, scored: list[tuple[float, int]], measure: Measure)
         Hit(score, number, parsed(text), source or "", key, measure)
         for (score, number), (key, text, source) in zip(scored, entries, strict=True)
     ]
+
+
+def _spelling(rows: PostingRows) -> Spelling:
+    """Return the words that documents have, with what is remembered of them."""
+    known = rows.memo.get("spelling")
+    if known is None:
+        known = rows.memo["spelling"] = Spelling(rows.segments, rows.kernels)
+    return cast(Spelling, known)
 
 
 def _unit(encoder: JSONEncoder, documents: list[Any]) -> Floats:

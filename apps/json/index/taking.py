@@ -132,7 +132,7 @@ class Taker:
             leaf_value(value, node.path)  # raises where it is not finite
         parts = self._values.parts(node.path, value)
         terms, words = [], []
-        for kind, content, _ in parts.terms:
+        for kind, (content,), _ in parts.terms:
             term = term_hash(kind, content)
             terms.append(term)
             if kind == "~":

@@ -67,6 +67,14 @@ def grid_tokens(kind: Quantities, value: int | float, place: float, widths: tupl
     return tokens
 
 
+def shared_cells(one: float, other: float, widths: tuple[float, ...]) -> float:
+    """Return the part of the cells of :func:`grid_tokens` that two places share."""
+    shared = 0
+    for width in widths:
+        shared += max(0, CELLS - abs(math.floor(one * CELLS / width) - math.floor(other * CELLS / width)))
+    return shared / (CELLS * len(widths))
+
+
 def smooth_tokens(kind: Quantities, value: int | float, place: float, bandwidth: float) -> Tokens:
     """Return the exact number and its place, counted in bandwidths.
 

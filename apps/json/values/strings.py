@@ -78,7 +78,12 @@ def words_of(text: str) -> list[str]:
     >>> words_of("sendMessage_v2: send it")
     ['send', 'message', 'v2', 'it']
     """
-    return list(dict.fromkeys(map(str.casefold, _WORD.findall(_HUMP.sub(" ", text)))))[:MAX_WORDS]
+    return list(dict.fromkeys(word_sequence(text)))[:MAX_WORDS]
+
+
+def word_sequence(text: str) -> list[str]:
+    """Return the words as they follow each other, case-folded."""
+    return [word.casefold() for word in _WORD.findall(_HUMP.sub(" ", text))]
 
 
 def ngrams_of(words: Sequence[str]) -> dict[str, list[int]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -206,6 +206,11 @@ class PostingRows:
             order = np.lexsort((ids[rows], -scores))[:k]
             scores, rows = scores[order], rows[order]
         return scores / asked.whole, rows
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What whoever asks wants to remember of these segments."""
+        return {}
 
     @cached_property
     def _ranks(self) -> list[Ids]:
