@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 CHANGED = 0.2
-"""Part of the findings that are replaced."""
+"""Part of the findings, or of the leaves, that are replaced."""
 
 FIRST_DAY = datetime.date(2000, 1, 1)
 DAYS = 9000
@@ -58,6 +58,38 @@ def changed(document: dict[str, Any], pool: list[Any], number: int) -> dict[str,
         },
         "phenotypicFeatures": [random.choice(pool) if random.random() < CHANGED else one for one in findings],
     }
+
+
+def recombined(documents: list[Any], count: int) -> Iterator[Any]:
+    """Yield objects with an ``id``, then copies with ids of their own and some leaves of others at the same path."""
+    pool: dict[str, list[Any]] = {}
+    for document in documents:
+        _gather(document, "", pool)
+    for number in range(count):
+        document = documents[number % len(documents)]
+        if number >= len(documents):
+            other = _replaced(document, "", pool, Random(number))
+            document = {**other, "id": f"{document['id']}.{number // len(documents)}"}
+        yield document
+
+
+def _gather(value: Any, path: str, pool: dict[str, list[Any]]) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _gather(item, f"{path}.{key}", pool)
+    elif isinstance(value, list):
+        for item in value:
+            _gather(item, f"{path}[]", pool)
+    else:
+        pool.setdefault(path, []).append(value)
+
+
+def _replaced(value: Any, path: str, pool: dict[str, list[Any]], random: Random) -> Any:
+    if isinstance(value, dict):
+        return {key: _replaced(item, f"{path}.{key}", pool, random) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, f"{path}[]", pool, random) for item in value]
+    return random.choice(pool[path]) if random.random() < CHANGED else value
 
 
 def main() -> int:

@@ -3,12 +3,15 @@
 import importlib.util
 import itertools
 import json
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,7 +26,9 @@ def module(name):
     return loaded
 
 
-collections, queries, ranking = (module(f"json_{name}") for name in ("collections", "queries", "ranking"))
+collections, corpus, queries, ranking = (
+    module(f"json_{name}") for name in ("collections", "corpus", "queries", "ranking")
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-9, 9) | st.text(max_size=8),
@@ -136,3 +141,23 @@ def test_features_are_taken_apart():
 def test_equal_documents_count_once(monkeypatch):
     monkeypatch.setitem(collections.COLLECTIONS, "cars", lambda: [{"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1}])
     assert [json.dumps(document) for document in collections.load("cars")] == ['{"b": 2, "a": 1}', '{"a": 1}']
+
+
+def test_grown_collections_begin_with_the_real_documents_and_repeat_on_every_run():
+    real = [{"id": f"r{i}", "a": {"b": i}, "tags": [f"t{i}", None]} for i in range(9)]
+    grown = list(corpus.recombined(real, 30))
+    assert grown[:9] == real
+    assert [document["id"] for document in grown[9:12]] == ["r0.1", "r1.1", "r2.1"]
+    assert {json.dumps(document["a"]) for document in grown} <= {json.dumps(document["a"]) for document in real}
+    assert grown[9:18] != [{**document, "id": f"{document['id']}.1"} for document in real]
+    assert list(corpus.recombined(real, 30)) == grown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_benchmark_of_latency_runs():
+    command = [sys.executable, str(BENCHMARKS / "bench_json_latency.py"), "--collections", "earthquakes", "--sizes", ""]
+    options = ["--queries", "2", "--compared", "1", "--engines", "hdc,TF-IDF"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "earthquakes: 1,707 documents" in done.stdout
+    assert "recall@10 of ours" in done.stdout
