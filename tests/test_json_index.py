@@ -171,7 +171,7 @@ def test_search_agrees_with_comparing_everything(monkeypatch, first, missing, wh
 
 def test_the_first_pass_estimates_without_bias():
     documents = crowd()
-    index = JSONIndex(JSONEncoder(2048).fit(documents)).add(documents)
+    index = JSONIndex(JSONEncoder(2048).fit(documents), vectors="float16").add(documents)
     vector = index.encoder.vectors([documents[5]])[0]
     true = index.encoder.vectors(documents) @ vector
     search = index._engine.begin(700, FlatOptions())
@@ -201,7 +201,7 @@ def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch):
 def test_candidates_come_once_each_and_the_likely_ones_first(monkeypatch, first, among):
     monkeypatch.setattr(nearness, "PORTION", 64)
     documents = crowd()
-    index = JSONIndex(JSONEncoder(512).fit(documents)).add(documents)
+    index = JSONIndex(JSONEncoder(512).fit(documents), vectors="float16").add(documents)
     index.remove([3, 699])
     among = among and [number for number in among if number not in (3, 699)]
     vector = index.encoder.vectors([documents[5]])[0]
@@ -427,14 +427,14 @@ def test_a_damaged_index_is_told(saved):
 def test_an_encoder_that_cannot_be_is_told(tmp_path, part, value):
     meta = {"encoder": JSONEncoder(64).fit(PATIENTS).to_json(), "key": None}
     meta["encoder"]["profile"][part] = value
-    Store.create(tmp_path / "odd", "json-index", columns(64), meta).close()
+    Store.create(tmp_path / "odd", "json-index", columns(64, "packed"), meta).close()
     with pytest.raises(FileFormatError, match="fit it again"):
         JSONIndex.open(tmp_path / "odd")
 
 
 def test_columns_of_another_dimension_are_told(tmp_path):
     meta = {"encoder": JSONEncoder(64).to_json(), "key": None}
-    Store.create(tmp_path / "odd", "json-index", columns(128), meta).close()
+    Store.create(tmp_path / "odd", "json-index", columns(128, "packed"), meta).close()
     with pytest.raises(FileFormatError, match="its columns are"):
         JSONIndex.open(tmp_path / "odd")
 
