@@ -1,5 +1,6 @@
 """What single models promise beyond the laws: dtypes, widening, ties, estimators, depth."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -392,3 +393,12 @@ class TestMBAT:
         assert cache.get("large", lambda: "large", lambda _: 1000) == "large"
         assert cache.held <= 100
         cache.get(49, pytest.fail, lambda _: 30)
+
+
+def test_a_backend_without_search_kernels_finds_the_same():
+    searching, plain = hdc.MAPB(100, backend="numpy"), hdc.MAPB(100, backend="numpy")
+    object.__setattr__(plain, "kernels", dataclasses.replace(plain.kernels, search=None))
+    items = plain.symbols(range(9))
+    for one, other in zip(plain.nearest(items[:3], items, 4), searching.nearest(items[:3], items, 4), strict=True):
+        assert np.array_equal(one, other)
+    assert [found.shape for found in plain.nearest(items, items[:0])] == [(9, 0), (9, 0)]

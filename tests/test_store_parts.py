@@ -43,6 +43,18 @@ def test_a_lookup_sorts_when_looking_has_cost_as_much():
     assert lookup.last(np.array([5, 7, 9], np.uint64), column).tolist() == [5, 7, 9]
 
 
+def test_looking_for_all_rows_of_a_value_costs_one_look():
+    column, lookup = np.arange(1000, dtype=np.uint64) % 7, Lookup()
+    for _ in range(SCANS - 1):
+        assert lookup.all(np.uint64(3), column).tolist() == list(range(3, 1000, 7))
+        assert lookup._sorted.stop == 0
+    lookup.all(np.uint64(3), column)
+    assert lookup._sorted.stop == 1000
+    longer = np.concatenate([column, np.uint64([3])])  # one new row: looked through, and its cost is counted
+    assert lookup.all(np.uint64(3), longer).tolist() == [*range(3, 1000, 7), 1000]
+    assert lookup._cost == 1
+
+
 def test_keys_that_share_a_hash_are_told_apart(monkeypatch):
     monkeypatch.setattr(entries, "digest", lambda content: len(content) % 2)
     with Store.create(None, "thing", {"codes": ("u1", 1)}) as store:

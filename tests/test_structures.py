@@ -112,3 +112,12 @@ def test_errors():
 def test_structures_say_what_they_give():
     for structure in (hdc.Record, hdc.Multiset, hdc.Sequence, hdc.NGrams):
         assert all(callable(getattr(structure, method)) for method in structure.gives)
+
+
+def test_an_array_is_one_element_a_row():
+    vsa = hdc.MAPI(100)
+    stacked = vsa.symbols(list("abc"))
+    for structure in (hdc.Multiset(vsa), hdc.Sequence(vsa), hdc.NGrams(vsa, 2)):
+        assert np.array_equal(structure.encode(stacked), structure.encode("abc"))
+        with pytest.raises(errors.DimensionError, match="takes several elements"):
+            structure.encode(stacked[0])

@@ -23,12 +23,13 @@ from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.hits import Hit, Measure
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
+from hdc.apps.json.index.narrowing import narrowed
 from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
 from hdc.apps.json.index.rows import STORED, Rows, Stored, columns, encode_rows, joined
 from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.term_query import TermQuery
 from hdc.apps.json.index.texts import NAME, Texts
-from hdc.apps.json.index.where import Filter, as_filter
+from hdc.apps.json.index.where import Condition, Conditions, Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import choice, instance, integer
 from hdc.dispatch import posting_kernels
@@ -206,7 +207,19 @@ class JSONIndex(Index):
         condition : str, iterable of str, or function of a document
             As ``where`` of :meth:`search`.
         """
-        return super().filter(as_filter(condition) or (lambda _: True))
+        accept = as_filter(condition)
+        if not isinstance(accept, Conditions | Condition) or self.encoder.string_encoder is not None:
+            return super().filter(accept or (lambda _: True))
+        rows = self._posting_rows()
+        snapshot = rows.snapshot
+        meaning = self._meaning(snapshot)
+        mask, accept = narrowed(rows, accept, meaning.encoder.layout)
+        found = np.flatnonzero(mask)
+        if accept is not None:
+            parts = [found[start : start + TAKEN] for start in range(0, len(found), TAKEN)]
+            passed = [bool(accept(parsed(text, meaning.texts))) for part in parts for text in snapshot.documents(part)]
+            found = found[np.array(passed, bool)]
+        return np.sort(snapshot.ids[found])
 
     def __repr__(self) -> str:
         return f"JSONIndex({self.encoder!r}, {len(self)} documents)"
@@ -430,8 +443,9 @@ class JSONIndex(Index):
         k : int
             At least 1.
         where : str, iterable of str, or function of a document, optional
-            Conditions that all must hold, as :func:`parse_where` reads them. Candidates are looked at in order of
-            nearness until enough pass: all of them, if need be. A function must leave the documents as they are.
+            Conditions that all must hold, as :func:`parse_where` reads them. Postings answer all but ``~`` and the
+            order of texts; these and functions are tried on documents in order of score until enough pass. A function
+            must leave the documents as they are.
         missing : {"ignore", "count"}
             ``"count"`` divides by what the document has beyond the query, too: only an equal document has 1.0.
         among : (m,) array of ids, optional
@@ -482,7 +496,7 @@ class JSONIndex(Index):
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
         asked = TermQuery(query, meaning.values, meaning.encoder.layout, missing == "count", _spelling(rows))
-        allowed = None if among is None else np.unique(self._positions(snapshot, among))
+        allowed, accept = self._allowed(rows, meaning, among, accept)
         measure: Measure = "coverage" if missing == "ignore" else "overlap"
         passes = None if accept is None else lambda position: accept(self._read(snapshot, meaning, position))
         scores, positions = self._passing(rows, asked, k, allowed, passes)
@@ -512,7 +526,7 @@ class JSONIndex(Index):
         own = self._positions(snapshot, [number])
         (document,) = self._documents.read(snapshot, meaning.texts, own)
         asked = TermQuery(document, meaning.values, meaning.encoder.layout, overlap=True)
-        allowed = None if among is None else np.unique(self._positions(snapshot, among))
+        allowed, accept = self._allowed(rows, meaning, among, accept)
         wanted = max(COMPARED, COMPARED_PER_HIT * k)
 
         def passes(position: int) -> bool:
@@ -525,6 +539,16 @@ class JSONIndex(Index):
         scored = zip((vectors[1:] @ vectors[0]).tolist(), snapshot.ids[positions].tolist(), strict=True)
         best = sorted(scored, key=lambda hit: (-hit[0], hit[1]))[:k]
         return _hits(snapshot, meaning.texts, best, "cosine")
+
+    def _allowed(
+        self, rows: PostingRows, meaning: Meaning, among: npt.ArrayLike | None, accept: Filter | None
+    ) -> tuple[Ids | None, Filter | None]:
+        """Return the positions that may be found, None for all, and the filter that they must still pass."""
+        allowed = None if among is None else np.unique(self._positions(rows.snapshot, among))
+        if accept is None:
+            return allowed, None
+        mask, accept = narrowed(rows, accept, meaning.encoder.layout)
+        return np.flatnonzero(mask) if allowed is None else allowed[mask[allowed]], accept
 
     def _read(self, snapshot: Snapshot, meaning: Meaning, position: int) -> Any:
         return self._documents.read(snapshot, meaning.texts, np.array([position]))[0]

@@ -86,6 +86,17 @@ class Condition:
 _NOTHING = object()
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """Conditions that all must hold."""
+
+    every: tuple[Condition, ...]
+
+    def __call__(self, document: Any) -> bool:
+        """Say whether all of them hold for a document."""
+        return all(condition(document) for condition in self.every)
+
+
 def parse_where(text: str) -> Condition:
     """Read one condition.
 
@@ -124,8 +135,8 @@ def as_filter(where: str | Iterable[str] | Filter | None) -> Filter | None:
     """
     if where is None or callable(where):
         return where
-    conditions = [parse_where(text) for text in ([where] if isinstance(where, str) else listed(where, "where"))]
-    return (lambda document: all(condition(document) for condition in conditions)) if conditions else None
+    conditions = tuple(parse_where(text) for text in ([where] if isinstance(where, str) else listed(where, "where")))
+    return Conditions(conditions) if conditions else None
 
 
 def _value(text: str, name: str) -> Any:

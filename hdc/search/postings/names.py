@@ -40,6 +40,11 @@ class Names:
         for start, stop in pairwise(bounds):
             yield content[start:stop].decode("utf-8", "surrogatepass")
 
+    @cached_property
+    def texts(self) -> list[str]:
+        """The texts, kept once they were asked for."""
+        return list(self)
+
     @classmethod
     def of(cls, texts: Mapping[int, str]) -> Self:
         """Return the texts of a mapping from hashes."""

@@ -1,0 +1,165 @@
+"""The small steps of searches against sorting in plain Python: nearest hits, joined results, tables, options."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdc import errors
+from hdc.dispatch import backend
+from hdc.search import tables as tables_module
+from hdc.search.codes import candidates_of, joined, mask
+from hdc.search.flat import Flat
+from hdc.search.live import alive, live, positions_of
+from hdc.search.measures import Hamming, measure_of, nearest_of
+from hdc.search.options import FlatOptions, IVFOptions
+from hdc.search.reranking import Originals
+from hdc.search.tables import Tables
+from hdc.store import Store
+
+KERNELS = backend("numpy").search
+GREATEST = np.iinfo(np.int32).max
+FOUND = st.lists(st.tuples(st.integers(-3, 3), st.integers(-1, 9)), min_size=1, max_size=8)
+
+
+@given(FOUND, st.integers(1, 9), st.booleans())
+def test_nearest_and_joined(found, k, floats):
+    dtype = np.float32 if floats else np.int32
+    farthest = np.inf if floats else GREATEST
+    found = [(distance if floats else distance + 3, number) for distance, number in found]
+    best = sorted((distance, number) for distance, number in found if number >= 0)[:k]
+    distances, ids = np.array([[d for d, _ in found]], dtype), np.array([[number for _, number in found]])
+    for wanted, (near, numbers) in (
+        (min(k, len(found)), nearest_of(distances, ids, k)),
+        (k, joined([(distances[:, :2], ids[:, :2]), (distances[:, 2:], ids[:, 2:])], k)),
+    ):
+        missing = wanted - len(best)
+        assert numbers.tolist() == [[number for _, number in best] + [-1] * missing]
+        assert near.tolist() == [[distance for distance, _ in best] + [farthest] * missing]
+        assert (near.dtype, numbers.dtype) == (dtype, np.int64)
+
+
+def test_how_many_candidates_there_are():
+    for options, expected in ((FlatOptions(), 30), (FlatOptions(candidates=7), 7), (FlatOptions(candidates=2), 3),
+                              (IVFOptions(candidates=50), 40)):  # fmt: skip
+        assert candidates_of(options, 3, 40) == expected
+    assert candidates_of(FlatOptions(), 3, 29) == 29
+    assert mask(np.array([0, 2]), 4).tolist() == [True, False, True, False]
+
+
+def test_rows_that_count():
+    with Store.create(None, "thing", {"codes": ("u8", 1)}) as store:
+        store.append({"codes": np.arange(5, dtype=np.uint64)[:, None]})
+        assert live(store.snapshot, 2).tolist() == [2, 3, 4]
+        assert alive(store.snapshot).tolist() == [True] * 5
+        store.remove([1, 3])
+        assert live(store.snapshot).tolist() == [0, 2, 4]
+        assert live(store.snapshot, 2).tolist() == [2, 4]
+        assert alive(store.snapshot).tolist() == [True, False, True, False, True]
+        store.compact()
+        ids = np.array([[4, -1], [0, 2]])
+        assert positions_of(store.snapshot, ids).tolist() == [[2, -1], [0, 1]]
+        assert positions_of(store.snapshot, ids[1]).tolist() == [0, 1]
+
+
+def test_distances_of_several_levels():
+    for levels in (1, 2, 3):
+        measure = measure_of(KERNELS, 8, levels)
+        assert (measure.planes, isinstance(measure, Hamming)) == (levels, levels == 1)
+    ones = np.full((1, 2, 1), 255, np.uint64)
+    measure = measure_of(KERNELS, 8, 2)
+    assert measure.scale(ones) == pytest.approx(1 / (3 * 8**0.5))  # of components of 2 + 1
+    distances, rows = measure.top_k(ones, np.concatenate([0 * ones, ones]), None, 2)
+    assert rows.tolist() == [[1, 0]]
+    np.testing.assert_allclose(distances, [[0, 2]], atol=1e-6)
+
+
+class ByteModel:
+    """A score that is the sum of the query's components times the code's bytes."""
+
+    def tables(self, queries):
+        return (queries[:, :, None] * np.arange(256, dtype=np.float32)).astype(np.float32)
+
+    def sign_bytes(self, codes):
+        return codes.view(np.uint8)[:, :2]
+
+    def scale(self, codes):
+        return np.float32([0.5, 1, 2])[np.arange(len(codes)) % 3]
+
+    def offset(self, codes):
+        return np.arange(len(codes), dtype=np.float32)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(1, 9), st.integers(1, 6), st.sampled_from([1, 8192, 1 << 26]), st.integers(0, 99))
+def test_tables(n, q, held, seed):
+    rng = np.random.default_rng(seed)
+    codes, queries = rng.integers(0, 2**64, (n, 1), np.uint64), rng.integers(-3, 4, (q, 2)).astype(np.float32)
+    store = Store.create(None, "thing", {"codes": ("u8", 1)})
+    store.append({"codes": codes}, ids=np.arange(n))
+    store.replace([0], {"codes": codes[:1]})  # the first id is at the last place now
+    searcher = Tables(ByteModel(), backend("numba").tables)
+    rows = searcher.prepared(store.snapshot, None)
+    model = ByteModel()
+    scores = queries @ model.sign_bytes(codes).T.astype(np.float32) * model.scale(codes) + model.offset(codes)
+    allowed_ids = np.flatnonzero(rng.random(n) < 0.7)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tables_module, "TABLE_BYTES", held)
+        for chosen in (None, allowed_ids):
+            own = np.arange(n) if chosen is None else chosen
+            k = min(3, len(own))
+            if not k:
+                continue
+            allowed = None if chosen is None else np.sort(store.positions(chosen))
+            if chosen is None:
+                expected = [sorted((-score, number) for number, score in enumerate(row))[:k] for row in scores]
+                distances, ids = rows.search(queries, k, FlatOptions())
+                assert ids.tolist() == [[number for _, number in row] for row in expected]
+                np.testing.assert_allclose(distances, [[1 + less for less, _ in row] for row in expected], rtol=1e-5)
+            else:
+                found = rows.search(queries, k, FlatOptions(), allowed)[1]
+                assert set(found.ravel().tolist()) <= set(own.tolist())
+
+
+def test_exact_search_follows_rows_that_move():
+    """Prepared rows are taken over while few are worn, and made anew when more than an eighth are."""
+    flat = Flat(Hamming(KERNELS, 64, 1))
+    store = Store.create(None, "thing", {"codes": ("u8", 1)})
+    store.append({"codes": np.arange(80, dtype=np.uint64)[:, None]})
+    first = flat.prepared(store.snapshot, None)
+    assert (len(first.main), len(first.odd)) == (80, 0)
+    store.replace(np.arange(5), {"codes": np.arange(5, dtype=np.uint64)[:, None]})
+    second = flat.prepared(store.snapshot, first)
+    assert (len(second.main), second.odd.tolist()) == (80, [80, 81, 82, 83, 84])
+    store.append({"codes": np.zeros((2, 1), np.uint64)})
+    assert len(flat.prepared(store.snapshot, second).main) == 82
+    store.remove([10])
+    third = flat.prepared(store.snapshot, second)  # 5 out of order and 6 dead of 82: too many
+    assert (len(third.main), len(third.odd)) == (81, 0)
+    assert store.snapshot.ids[third.main].tolist() == [i for i in range(82) if i != 10]
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float16", "float32"])
+def test_originals(dtype):
+    kept = Originals(dtype, 3)
+    assert Originals.of((dtype, 3)) == kept == Originals.of([dtype, 3])
+    vectors = np.array([[3, -4, 0], [0, 0, 0], [0.5, 0.25, -0.5]], np.float64)
+    encoded = kept.encoded(kept.checked(vectors, 3))
+    scaled = np.array([[0.75, -1, 0], [0, 0, 0], [1, 0.5, -1]])
+    expected = np.rint(scaled * 127) if dtype == "int8" else scaled
+    assert encoded.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(encoded, expected)
+    for pair in (dtype, (dtype,), (dtype, 3, 1), None, {dtype, 3}):
+        with pytest.raises(errors.ParameterError, match="originals must be a dtype and a width"):
+            Originals.of(pair)
+    for wrong in (("int16", 3), (dtype, 0), (dtype, True)):
+        with pytest.raises(errors.ParameterError):
+            Originals.of(wrong)
+    with pytest.raises(errors.DTypeError, match="originals must be floats, not int64"):
+        kept.checked(np.ones((3, 3), np.int64), 3)
+    for shape in ((2, 3), (3, 2), (9,)):
+        with pytest.raises(errors.DimensionError, match=r"originals must have shape \(3, 3\)"):
+            kept.checked(np.ones(shape), 3)
+    vectors[2, 1] = np.nan
+    with pytest.raises(errors.ParameterError, match="original 2 holds a NaN or an infinity"):
+        kept.checked(vectors, 3)
