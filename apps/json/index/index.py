@@ -558,7 +558,7 @@ class JSONIndex(Index):
         rows: PostingRows, asked: TermQuery, k: int, allowed: Ids | None, passes: Callable[[int], bool] | None
     ) -> tuple[npt.NDArray[np.float64], Ids]:
         """Return scores and positions of the best k rows that pass, asking for more until so many do."""
-        wider = k
+        wider = k = min(k, max(1, rows.snapshot.count))
         while True:
             scores, positions = rows.best(asked, wider, allowed)
             if passes is None:

@@ -216,6 +216,7 @@ class PostingRows:
             mask = np.zeros(self.snapshot.count, np.bool_)
             mask[allowed] = True
         ids = self.snapshot.ids
+        k = min(k, max(1, self.snapshot.count))
         scores, rows = np.empty(0), np.empty(0, np.int64)
         for number, (segment, query) in enumerate(zip(self.segments, asked.of(self.segments), strict=True)):
             own = NOBODY if mask is None else mask[segment.first : segment.stop]
