@@ -28,6 +28,8 @@ EXCEPTIONS = 0.1
 
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_HAS_HUMP = re.compile(r"[a-z0-9][A-Z]")
+_FOLDED = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else 32 for code in range(256))
 _CODE = re.compile(r"(?=\D*\d)\S+")
 
 
@@ -83,7 +85,11 @@ def words_of(text: str) -> list[str]:
 
 def word_sequence(text: str) -> list[str]:
     """Return the words as they follow each other, case-folded."""
-    return [word.casefold() for word in _WORD.findall(_HUMP.sub(" ", text))]
+    if _HAS_HUMP.search(text):
+        text = _HUMP.sub(" ", text)
+    if text.isascii():  # the same, by a table
+        return text.encode().translate(_FOLDED).decode().split()
+    return [word.casefold() for word in _WORD.findall(text)]
 
 
 def ngrams_of(words: Sequence[str]) -> dict[str, list[int]]:
