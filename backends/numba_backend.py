@@ -16,6 +16,7 @@ from hdc.backends.numba_kernels import (
     metric,
     nearest,
     one_query,
+    orders,
     permute,
     planes,
     postings,
@@ -27,7 +28,18 @@ from hdc.backends.numba_kernels import (
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
-from hdc.kernels import EstimatePart, EstimatePlan, ListKernels, PostingKernels, Rotation, SearchKernels, TableKernels
+from hdc.kernels import (
+    NO_ITEM,
+    EstimatePart,
+    EstimatePlan,
+    ListKernels,
+    PostingKernels,
+    PostingQuery,
+    PostingSegment,
+    Rotation,
+    SearchKernels,
+    TableKernels,
+)
 
 __all__ = ["BACKEND", "threads", "warmup"]
 
@@ -77,12 +89,32 @@ def warmup() -> None:
     part = EstimatePart(estimates.CodeLists(x, floats, floats, np.array([0, 8, 16])), index[:16], index[:16])
     plan = EstimatePlan(Rotation(signs, signs, index, signs, 1), *lists_of_two, [part], both.repeat(8, axis=0))
     one_query.EstimateSearch(plan).search(np.ones((1, dim), dtype=np.float32), 1, 1, 1)
+    moves = bits.signed_orders(x[:2], 8)
+    dense.signed_products(moves, index[:1], index[:1])
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         ones = np.ones(8, dtype=np.int8)
         dense.signed_gather(y, index[:8], ones)
+        dense.signed_gathers(y, moves, index[:2], index[:2])
         transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
+    _warm_postings()
+
+
+def _warm_postings() -> None:
+    """Search one document of one item; the arrays of segments are read-only, those of queries are not."""
+    marks, none, whole = np.zeros(1, np.uint32), np.full(1, NO_ITEM, np.uint32), np.array([0, 1])
+    floats, ones = np.zeros(1), np.ones(1, np.int64)
+    for array in (marks, none, whole, floats):
+        array.flags.writeable = False
+    segment = PostingSegment(marks, whole, marks, none, marks, 1, marks, floats, floats, marks, floats)
+    some, zeros = np.ones(1), np.zeros(1, np.int64)
+    query = PostingQuery(
+        *(np.zeros(1, np.uint8), zeros, ones, ones, np.ones(1, np.bool_), np.zeros(0, np.uint32), some, some, some),
+        *(np.ones((1, 3)), 8, np.array([0, 1, 1]), np.array([1, 0]), np.zeros(2, np.int64), np.zeros(2, np.int64), 1),
+        *(zeros, zeros, ones, ones, False, 1, 1.0),
+    )
+    postings.best_documents(segment, query, 1, 0.0, np.empty(0, np.bool_), np.empty(0, np.int64))
 
 
 SEARCH = SearchKernels(
@@ -104,6 +136,7 @@ BACKEND = dataclasses.replace(
     bits=dataclasses.replace(
         numpy_backend.BACKEND.bits,
         random_words=streams.random_words,
+        signed_orders=orders.signed_orders,
         xor=bitwise.xor,
         or_reduce=bitwise.or_reduce,
         popcount=scan.popcount,
@@ -119,6 +152,8 @@ BACKEND = dataclasses.replace(
     dense=dataclasses.replace(
         numpy_backend.BACKEND.dense,
         signed_gather=transform.signed_gather,
+        signed_gathers=orders.signed_gathers,
+        signed_products=orders.signed_products,
         hadamard=transform.hadamard,
         csr_matmul=accumulate.csr_matmul,
     ),

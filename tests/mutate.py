@@ -34,6 +34,7 @@ STORE = "tests/test_store.py tests/test_store_parts.py tests/test_store_crash.py
 SHARED = f"{STORE} tests/test_store_machine.py tests/test_store_sharing.py tests/test_old_indexes.py"
 SEARCH = "tests/test_search_options.py tests/test_index_kinds.py"
 LISTS = f"{SEARCH} tests/test_embedding_lists.py"
+POSTINGS = "tests/test_postings.py tests/test_posting_segments.py"
 TESTS = {
     "hdc/checks.py": "tests/test_checks.py",
     "hdc/store/blocks.py": f"tests/test_store_parts.py {STORE}",
@@ -41,7 +42,7 @@ TESTS = {
     "hdc/store/log.py": f"tests/test_store_parts.py {SHARED}",
     "hdc/store/lookup.py": "tests/test_store_parts.py",
     "hdc/store/*.py": SHARED,
-    "hdc/search/postings/*.py": "tests/test_postings.py tests/test_json_index.py",
+    "hdc/search/postings/*.py": f"{POSTINGS} tests/test_json_index.py",
     "hdc/search/build.py": "tests/test_build.py",
     "hdc/search/once.py": "tests/test_search_threads.py",
     "hdc/search/options.py": "tests/test_search_options.py",
@@ -60,6 +61,10 @@ TESTS = {
     "hdc/structures.py": "tests/test_core_golden.py tests/test_structures.py tests/test_defaults.py",
     "hdc/models/*.py": MODELS,
     "hdc/bounds/*.py": "tests/test_capacity_formulas.py tests/test_defaults.py tests/test_capacity_bounds.py",
+    "backends/numpy_postings.py": "tests/test_posting_kernels.py",
+    "apps/json/index/taking.py": POSTINGS,
+    "apps/json/index/term_query.py": POSTINGS,
+    "apps/json/values/parts.py": POSTINGS,
     "apps/json/values/numbers.py": f"{JSON} tests/test_json_numbers.py",
     "apps/json/values/strings.py": f"{JSON} tests/test_json_strings.py tests/test_json_tokens.py",
     "apps/json/values/embedding.py": f"{JSON} tests/test_json_embedding.py",

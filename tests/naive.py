@@ -37,6 +37,23 @@ def random_words(key, count):
     return np.array(out[:count], dtype=np.uint64)
 
 
+def signed_order(key, dim):
+    """Sort the words of a stream, and write places and lowest bits into one entry each."""
+    words = random_words(key, dim).tolist()
+    return [2 * place + word % 2 for place, word in zip(sorted(range(dim), key=words.__getitem__), words, strict=True)]
+
+
+def signed_move(row, entries):
+    """Apply a signed permutation to a list."""
+    return [-row[entry // 2] if entry % 2 else row[entry // 2] for entry in entries]
+
+
+def signed_product(after, before):
+    """Apply both to the numbers from 1 on, and read the entries of one that does the same off what comes out."""
+    moved = signed_move(signed_move(list(range(1, len(after) + 1)), before), after)
+    return [2 * (abs(number) - 1) + (number < 0) for number in moved]
+
+
 def xor(a, b):
     return np.array([int(v) ^ int(w) for v, w in zip(a, b, strict=True)], dtype=np.uint64)
 
@@ -270,3 +287,76 @@ def sign_dot(query, bits):
     step = 2 * max(map(abs, query)) / 15 or 1.0
     levels = [min(15, max(0, math.floor(value / step) + 8)) for value in query]
     return sum((level - 7.5) * step * (1 if bit else -1) for level, bit in zip(levels, bits, strict=True))
+
+
+def number_share(query, at, place, value):
+    """Return the part of a number's weight that a number at a place, of a value, holds."""
+    part = query.exact[at] if value == query.value[at] else 0.0
+    widths, cells = query.widths[at].tolist(), query.cells
+    if widths[0] <= 0:
+        return part + (1 - query.exact[at]) * math.exp(-((place - query.place[at]) ** 2) / 2)
+    for width in widths:
+        apart = abs(math.floor(place * cells / width) - math.floor(query.place[at] * cells / width))
+        part += (1 - query.exact[at]) / (cells * len(widths)) * max(0, cells - apart)
+    return part
+
+
+def posting_weights(segment, query, at):
+    """Return what each spot of a list gets: a dict."""
+    part = slice(query.start[at], query.stop[at])
+    weight = int(query.weight[at])
+    if query.kind[at] < 2:
+        return dict.fromkeys((query.extra if query.kind[at] == 1 else segment.postings)[part].tolist(), weight)
+    spots, places, values = (
+        a[part].tolist() for a in (segment.number_spot, segment.number_place, segment.number_value)
+    )
+    return {
+        spot: int(weight * number_share(query, at, place, value) + 0.5)
+        for spot, place, value in zip(spots, places, values, strict=True)
+    }
+
+
+def posting_scores(segment, query):
+    """Return what each document is ordered by: its groups as a tree, the best item of each by trying all."""
+    stack = []
+    for group, depth in enumerate(query.depth.tolist()):
+        lists = [posting_weights(segment, query, at) for at in range(query.first[group], query.first[group + 1])]
+        inside = []
+        while stack and stack[-1][0] > depth:
+            inside.append(stack.pop())
+        stack.append((depth, group, lists, inside))
+    ((_, _, lists, groups),) = stack
+    items = [
+        (item, *map(int, known))
+        for item, known in enumerate(
+            zip(segment.item_document, segment.item_parent, segment.item_place, strict=True),
+        )
+    ]
+    children = {}
+    for item, document, parent, place in items:
+        children.setdefault((document, parent), []).append((item, place))
+
+    def best(one, document, parent):
+        _, group, lists, inside = one
+        asked, mode = int(query.position[group]), int(query.mode[group])
+        most = 0
+        for item, place in children.get((document, parent), []):
+            apart = abs(asked - place)
+            kept = [1.0, float(apart == 0), max(0.0, 1 - apart / 3), 1.0 if apart == 0 else 0.5][mode]
+            own = sum(held.get(item, 0) for held in lists) + sum(best(other, document, item) for other in inside)
+            most = max(most, int(own * kept))
+        return most
+
+    scores = []
+    for document, mass in enumerate(segment.masses.tolist()):
+        held = sum(one.get(document, 0) for one in lists) + sum(best(one, document, 0xFFFFFFFF) for one in groups)
+        beyond = max(0.0, mass * query.unit - held)
+        scores.append(held * (query.whole / (query.whole + beyond)) if query.overlap else float(held))
+    return scores
+
+
+def posting_best(segment, query, k, floor, allowed, rank):
+    scores = posting_scores(segment, query)
+    order = sorted(range(len(scores)), key=lambda i: (-scores[i], rank[i] if len(rank) else i))
+    found = [i for i in order if scores[i] > 0 and scores[i] >= floor and (not len(allowed) or allowed[i])][:k]
+    return [scores[i] for i in found], found

@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 import hdc
-from hdc.apps import cli, progress
+from hdc.apps import cli, progress, start
 from hdc.apps.cli import main
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.cli.display import compact, reason_lines, shorten
@@ -366,6 +366,76 @@ def test_ctrl_c(tmp_path):
         _, err = process.communicate()
     assert (process.returncode, err) == (cli.INTERRUPTED, "")
     assert not os.listdir(tmp_path)
+
+
+WHILE_IMPORTING = """
+import sys, time
+from hdc.apps import start
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == MODULE:
+            print("now", flush=True)
+            time.sleep(60)
+
+sys.meta_path.insert(0, Slow())
+sys.argv = ["hdc", "warmup"]
+sys.exit(start.main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent to processes as POSIX does")
+@pytest.mark.parametrize(
+    "module", ["hdc.apps.cli", "argparse", "hdc.apps.warmup", "numpy", "numba", "numba.core.types"]
+)
+def test_ctrl_c_while_importing(module):
+    code = WHILE_IMPORTING.replace("MODULE", repr(module))
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, preexec_fn=heeding, **pipes) as process:
+        assert process.stdout.readline() == "now\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (cli.INTERRUPTED, "", "")
+
+
+CALLBACK = """
+import signal, sys
+from hdc.apps import cli, start
+
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def run():
+    Finalized()
+    return 0
+
+cli.main = run
+sys.exit(start.main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent to processes as POSIX does")
+def test_ctrl_c_where_no_exception_can_leave():
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    done = subprocess.run(
+        [sys.executable, "-c", CALLBACK], cwd=ROOT, capture_output=True, text=True, preexec_fn=heeding
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (cli.INTERRUPTED, "", "")
+
+
+def test_the_start_keeps_the_status_and_the_handler_of_the_background(monkeypatch):
+    monkeypatch.setattr(cli, "main", lambda: 7)
+    before, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    try:
+        for handler in (signal.SIG_IGN, signal.default_int_handler):
+            signal.signal(signal.SIGINT, handler)
+            assert start.main() == 7
+            assert (signal.getsignal(signal.SIGINT) is signal.SIG_IGN) == (handler is signal.SIG_IGN)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = hook
 
 
 def test_an_ascii_terminal(catalogue):

@@ -7,7 +7,7 @@ import pytest
 
 from hdc import testing
 from hdc.dispatch import backend
-from hdc.kernels import BitKernels, DenseKernels, ListKernels, SearchKernels, TableKernels
+from hdc.kernels import BitKernels, DenseKernels, ListKernels, PostingKernels, SearchKernels, TableKernels
 from hdc.testing import backends as suite
 from tests.models import BACKENDS, place
 
@@ -33,7 +33,9 @@ def test_every_kernel_of_the_contract_has_cases():
     }
     cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
-    records = zip(suite.RECORDS, (BitKernels, DenseKernels, SearchKernels, TableKernels, ListKernels), strict=True)
+    of_their_own |= {"postings.best"}
+    contracts = BitKernels, DenseKernels, SearchKernels, TableKernels, ListKernels, PostingKernels
+    records = zip(suite.RECORDS, contracts, strict=True)
     names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}
     assert cases | of_their_own == names - NO_KERNELS
 
@@ -76,4 +78,15 @@ def test_broken_kernels_are_found(kernel, broken, monkeypatch):
     faulty = replace(reference, name="faulty", **{record: replace(getattr(reference, record), **{kernel: broken})})
     monkeypatch.setattr(suite, "find_backend", lambda name, device="cpu": {"faulty": faulty, "numpy": reference}[name])
     with pytest.raises(testing.KernelError, match=kernel):
+        testing.check_backend("faulty")
+
+
+def test_broken_postings_are_found(monkeypatch):
+    def lenient(segment, query, k, floor, allowed, rank):
+        return reference.postings.best(segment, query, k, 0.0, allowed, rank)
+
+    reference = backend("numpy")
+    faulty = replace(reference, name="faulty", postings=PostingKernels(lenient))
+    monkeypatch.setattr(suite, "find_backend", lambda name, device="cpu": {"faulty": faulty, "numpy": reference}[name])
+    with pytest.raises(testing.KernelError, match="'best' of postings of backend 'faulty'"):
         testing.check_backend("faulty")

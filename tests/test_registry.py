@@ -55,7 +55,9 @@ def test_third_party_backend(plugin):
     assert {name.partition(".")[0] for name in compared} == {"bits", "dense"}  # and records for search, which it lacks
 
 
-@pytest.mark.parametrize("record", [dispatch.search_kernels, dispatch.table_kernels, dispatch.list_kernels])
+@pytest.mark.parametrize(
+    "record", [dispatch.search_kernels, dispatch.table_kernels, dispatch.list_kernels, dispatch.posting_kernels]
+)
 def test_a_backend_without_a_record_says_which_have_it(plugin, record):
     assert record(dispatch.backend("auto")) is not None
     with pytest.raises(errors.UnsupportedError, match=r"'swapped' has no kernels .* take backend='auto', 'numba' or"):

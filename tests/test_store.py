@@ -69,6 +69,36 @@ def test_ids_may_be_given_if_they_are_new(store):
         store.append(rows(4, 5), ids=[9, 9])
 
 
+def test_the_last_id_is_the_last(store, tmp_path):
+    for wrong in ([2**62 - 1], [-1], [0, 2**62 - 1], np.array([2**63], np.uint64)):
+        with pytest.raises(errors.ParameterError, match=r"below 2\*\*62 - 1"):
+            store.append(rows(*range(len(wrong))), ids=wrong)
+    assert store.append(rows(1), ids=[2**62 - 2]).tolist() == [2**62 - 2]
+    before = content(store)
+    for _ in range(2):
+        with pytest.raises(errors.ParameterError, match="no new ids left"):
+            store.append(rows(2))
+    assert content(store) == before
+    if (tmp_path / "s").exists():
+        store.close()
+        with Store.open(tmp_path / "s", "thing") as reader:
+            assert content(reader) == before
+
+
+def test_a_store_says_what_it_is(store, tmp_path):
+    place = f"at {tmp_path / 's'}" if (tmp_path / "s").exists() else "in memory"
+    assert repr(store) == f"Store('thing', 0 rows, {place})"
+
+
+def test_what_a_snapshot_shows_cannot_be_written(store):
+    store.append(rows(1, 2, 3))
+    store.remove([1])
+    shown = store.snapshot
+    for array in (shown.alive, shown.ids, shown.rows("codes")):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
 def test_put_replaces_by_key_and_the_id_stays(store):
     store.append(rows(1, 2), keys=["a", "b"])
     assert store.put(rows(9, 8), keys=["c", "a"], documents=[b"new", b"newer"]).tolist() == [2, 0]

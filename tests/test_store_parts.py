@@ -1,5 +1,9 @@
 """The parts of a store against plain oracles: lookups, checksums of blocks, records, texts."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import xxhash
@@ -7,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc import errors
-from hdc.store import Store, blocks, entries, log
+from hdc.store import Store, blocks, entries, growing, locking, log
 from hdc.store.blocks import BLOCK, Checked, Hasher
 from hdc.store.lookup import SCANS, Lookup
 
@@ -41,6 +45,18 @@ def test_a_lookup_sorts_when_looking_has_cost_as_much():
     assert lookup.last(np.array([5, 7, 9], np.uint64), longer).tolist() == [1000, 1001, 9]
     assert lookup._sorted.stop == 1000
     assert lookup.last(np.array([5, 7, 9], np.uint64), column).tolist() == [5, 7, 9]
+
+
+def test_looking_for_all_rows_of_a_value_costs_one_look():
+    column, lookup = np.arange(1000, dtype=np.uint64) % 7, Lookup()
+    for _ in range(SCANS - 1):
+        assert lookup.all(np.uint64(3), column).tolist() == list(range(3, 1000, 7))
+        assert lookup._sorted.stop == 0
+    lookup.all(np.uint64(3), column)
+    assert lookup._sorted.stop == 1000
+    longer = np.concatenate([column, np.uint64([3])])  # one new row: looked through, and its cost is counted
+    assert lookup.all(np.uint64(3), longer).tolist() == [*range(3, 1000, 7), 1000]
+    assert lookup._cost == 1
 
 
 def test_keys_that_share_a_hash_are_told_apart(monkeypatch):
@@ -307,3 +323,35 @@ def test_a_record_that_lacks_sectors_was_never_whole():
             torn = bytearray(last)
             torn[sector : sector + 512] = bytes(len(torn[sector : sector + 512]))
             assert len(log.decoded(first + bytes(torn), 0, log.BEGIN)) == 1
+
+
+AT_EXIT = """
+import sys
+from hdc.store import Store, disk, growing, locking, log
+
+class Last:
+    def __del__(self):  # when modules are taken apart, their names are None
+        for module in (disk, growing, locking, log):
+            for name in vars(module):
+                if not name.startswith("__"):
+                    setattr(module, name, None)
+        kept.clear()
+
+kept = [Store.create(sys.argv[1], "x", {"a": ("uint64", 1)})]
+sys.modules["last"], last = Last(), None
+"""
+
+
+def test_a_store_that_lives_until_the_interpreter_ends_says_nothing(tmp_path):
+    done = subprocess.run([sys.executable, "-c", AT_EXIT, str(tmp_path / "s")], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("kind", [growing.DiskBytes, locking.WriterLock])
+def test_what_is_forgotten_is_closed(kind, tmp_path):
+    opened = kind(tmp_path / "x", True) if kind is growing.DiskBytes else kind(tmp_path)
+    descriptor = opened._file
+    os.fstat(descriptor)
+    del opened
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)

@@ -282,6 +282,7 @@ def best_documents(
         items += segment.most_items
     sums, best = np.zeros(items, np.int64), np.zeros(items, np.int64)
     marks = np.zeros((query.deepest + 1, items + 1), np.uint32)
+    k = max(1, min(k, documents))
     scores, found, held = np.empty(k, np.float64), np.empty(k, np.int64), 0
     scans = len(query.scan)
     rest, cost = 0, 0.0
@@ -293,7 +294,22 @@ def best_documents(
         length = query.scan_stop[scan] - query.scan_start[scan]
         if length > TRIAL and count > 0 and cost > 3.0 * count:
             held = _try(
-                segment, query, k, allowed, rank, bounds, touched, count, known, scores, found, held, sums, best, marks
+                segment,
+                query,
+                k,
+                floor,
+                allowed,
+                rank,
+                bounds,
+                touched,
+                count,
+                known,
+                scores,
+                found,
+                held,
+                sums,
+                best,
+                marks,
             )
             least = max(floor, scores[0] if held == k else 0.0)
             if rest < least:
@@ -345,6 +361,7 @@ def _try(
     segment: PostingSegment,
     query: PostingQuery,
     k: int,
+    floor: float,
     allowed: npt.NDArray[np.bool_],
     rank: Ints,
     bounds: Ints,
@@ -370,7 +387,8 @@ def _try(
         if not known[document]:
             known[document] = 1
             score = _final(segment, query, document, _exact(segment, query, document, sums, best, marks))
-            held = _sift(scores, found, held, score, _key(rank, document))
+            if score > 0 and score >= floor:
+                held = _sift(scores, found, held, score, _key(rank, document))
     return held
 
 
@@ -397,6 +415,7 @@ def _decide(
     """Compare exactly all documents that could still be among the best k, the likely ones first."""
     several = 2 * k + 30
     while True:
+        several = min(several, max(1, count))
         likely, which, many = np.empty(several, np.float64), np.empty(several, np.int64), 0
         left = 0
         for i in range(count):
@@ -419,6 +438,6 @@ def _decide(
                 break
             known[document] = 1
             score = _final(segment, query, document, _exact(segment, query, document, sums, best, marks))
-            if score > 0:
+            if score > 0 and score >= floor:
                 held = _sift(scores, found, held, score, _key(rank, document))
         several *= 4

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hdc.errors import ConflictError
+from hdc.errors import ConflictError, ParameterError
 from hdc.store import disk, layout, log
 from hdc.store.blocks import BLOCK, Hasher, Ints, extended
 from hdc.store.entries import Entries
@@ -16,7 +16,7 @@ from hdc.store.growing import DiskBytes, Growing, MemoryBytes
 from hdc.store.log import Log
 from hdc.store.lookup import Lookup
 from hdc.store.snapshot import Rows, Snapshot
-from hdc.store.state import DEAD, IDS, ROW_BYTES, TABLE, TEXTS, Extent, State, damaged, new_edition
+from hdc.store.state import DEAD, IDS, MOST, ROW_BYTES, TABLE, TEXTS, Extent, State, damaged, new_edition
 
 MEMORY = "memory"
 """What messages call the place of a store that has no folder."""
@@ -375,6 +375,8 @@ class Change:
         new = ids < 0
         ids = np.where(new, self.state.next_id + np.cumsum(new) - 1, ids)
         next_id = max(self.state.next_id, int(ids.max(initial=-1)) + 1)
+        if next_id >= MOST:
+            raise ParameterError(f"the store has no new ids left: ids are below 2**62 - 1, and {next_id - 1} was next")
         for name, array in arrays.items():
             self.extend(name, raw(array))
         has_ids = self.state.extent(IDS).length > 0

@@ -27,4 +27,5 @@ SWAPPED = replace(
     search=None,
     tables=None,
     lists=None,
+    postings=None,
 )

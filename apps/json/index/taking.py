@@ -159,7 +159,7 @@ class Taker:
         chosen = met.tolist()
         terms = [self._terms[leaf] for leaf in chosen]
         masses = np.array([self._masses[leaf] for leaf in chosen])[leaves] if chosen else np.empty(0)
-        owners = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
+        owners = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0).astype(np.int64))
         return Occurrences(
             len(stops),
             np.array(self._document, np.uint32),

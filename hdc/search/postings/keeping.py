@@ -1,7 +1,7 @@
 """Segments in files beside the rows that they were made of: derived data, which is made again where it is missing."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,13 +56,14 @@ def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
     return path
 
 
-def is_there(segment: Segment, folder: Path) -> bool:
-    """Whether a segment's file is there, as long as it should be."""
+def is_there(segment: Segment, snapshot: Snapshot, folder: Path) -> bool:
+    """Whether a segment's file is there, whole, and of these rows."""
     try:
         meta, _ = files.load(folder / f"{PREFIX}{segment.first}", KIND, mmap=True)
     except (OSError, FileFormatError):
         return False
-    return meta.get("documents") == len(segment)
+    source = source_of(snapshot, segment.first, segment.stop)
+    return bool(meta.get("documents") == len(segment) and meta.get("source") == source)
 
 
 def remove_others(segments: Sequence[Segment], folder: Path) -> None:
@@ -94,9 +95,11 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
     meta, arrays = files.load(path, KIND, mmap=True)
     documents, most = meta.get("documents"), meta.get("most_items")
     if meta.get("first") != first or type(documents) is not int or type(most) is not int or documents < 1:
-        raise FileFormatError(f"{path} is damaged: it says {meta!r:.80}")
+        raise FileFormatError(f"{path} is damaged: it says {meta!s:.80}")
     if first + documents > snapshot.count or meta.get("source") != source_of(snapshot, first, first + documents):
         return None
+    if not _are_of_their_kinds(arrays):
+        raise FileFormatError(f"{path} is damaged: its arrays are not those of postings")
     try:
         words, names = (
             Names(*(arrays[f"{of}.{part}"] for part in ("hashes", "starts", "content"))) for of in ("words", "names")
@@ -106,7 +109,7 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
         whole = PostingSegment(**held, most_items=most)
         segment = Segment(first=first, arrays=whole, words=words, names=names, **tables)
         sound = _is_sound(segment, documents)
-    except (KeyError, ValueError, IndexError) as error:
+    except ValueError as error:
         raise FileFormatError(f"{path} is damaged: {error!r}") from None
     if not sound:
         raise FileFormatError(f"{path} is damaged: its lists point outside of what there is")
@@ -114,14 +117,8 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
 
 
 def _is_sound(segment: Segment, documents: int) -> bool:
-    """Return whether a file that may be made by hand points nowhere outside its arrays."""
+    """Return whether a file that may be made by hand points nowhere outside its arrays, and is in order."""
     arrays, items = segment.arrays, len(segment.arrays.item_document)
-    dtypes = {name: getattr(arrays, name).dtype.str for name in _ARRAYS}
-    expected = dict.fromkeys(_ARRAYS, "<u4") | {"item_start": "<i8"}
-    expected |= dict.fromkeys(("number_place", "number_value", "masses"), "<f8")
-    if dtypes != expected or any(getattr(arrays, name).ndim != 1 for name in _ARRAYS):
-        return False
-    spots = max(items, documents)
     bounds = (
         (segment.starts, len(arrays.postings), len(segment.terms)),
         (segment.column_starts, len(arrays.number_spot), len(segment.columns)),
@@ -129,25 +126,81 @@ def _is_sound(segment: Segment, documents: int) -> bool:
         (segment.words.starts, len(segment.words.content), len(segment.words)),
         (segment.names.starts, len(segment.names.content), len(segment.names)),
     )
-    parents = arrays.item_parent
     return (
         all(_ascends(starts, end, count) for starts, end, count in bounds)
         and len(segment.paths) == len(segment.terms)
         and len(arrays.masses) == documents
-        and len(arrays.item_place) == len(parents) == items
+        and len(arrays.item_place) == len(arrays.item_parent) == items
         and len(arrays.number_place) == len(arrays.number_value) == len(arrays.number_spot) == len(arrays.number_order)
-        and int(np.diff(arrays.item_start).max(initial=0)) == arrays.most_items
+        and max(items, documents) < NO_ITEM
+        and bool((np.isfinite(arrays.masses) & (arrays.masses >= 0)).all())
+        and _items_are_sound(arrays, documents)
+        and _terms_ascend(segment)
+        and _numbers_are_sound(segment)
         and _spots_are_below(segment, items, documents)
-        and bool((arrays.number_order < max(1, len(arrays.number_order))).all())
-        and np.array_equal(arrays.item_document, np.repeat(np.arange(documents), np.diff(arrays.item_start)))
-        and bool(((parents == NO_ITEM) | (parents < np.arange(items))).all())
-        and spots < NO_ITEM
+        and all(_texts_are_sound(names) for names in (segment.words, segment.names))
+    )
+
+
+_DTYPES = dict.fromkeys(_ARRAYS, "<u4") | dict.fromkeys(("item_start", "starts", "column_starts"), "<i8")
+_DTYPES |= dict.fromkeys(("number_place", "number_value", "masses"), "<f8")
+_DTYPES |= dict.fromkeys(("terms", "paths", "columns", "words.hashes", "names.hashes"), "<u8")
+_DTYPES |= dict.fromkeys(("words.starts", "names.starts"), "<i8")
+_DTYPES |= dict.fromkeys(("words.content", "names.content"), "|u1")
+"""Of every array of a file."""
+
+
+def _are_of_their_kinds(arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
+    return {name: array.dtype.newbyteorder("<").str for name, array in arrays.items()} == _DTYPES and all(
+        array.ndim == 1 for array in arrays.values()
     )
 
 
 def _ascends(starts: npt.NDArray[Any], end: int, count: int) -> bool:
-    whole = len(starts) == count + 1 and starts.dtype == np.int64
-    return bool(whole and starts[0] == 0 and starts[-1] == end and (np.diff(starts) >= 0).all())
+    whole = len(starts) == count + 1 and starts[0] == 0 and starts[-1] == end
+    return bool(whole and (starts[1:] >= starts[:-1]).all())
+
+
+def _rises(values: npt.NDArray[Any], starts: npt.NDArray[np.int64]) -> bool:
+    """Return whether each value is greater than the one before it, but where a run begins."""
+    rises = np.ones(len(values) + 1, np.bool_)
+    rises[1:-1] = values[1:] > values[:-1]
+    rises[starts] = True
+    return bool(rises.all())
+
+
+def _items_are_sound(arrays: PostingSegment, documents: int) -> bool:
+    """Return whether items are in documents, in order, and inside earlier items of their own document."""
+    lengths = np.diff(arrays.item_start)
+    owners, parents = np.repeat(np.arange(documents), lengths), arrays.item_parent.astype(np.int64)
+    lowest = np.repeat(arrays.item_start[:-1], lengths)
+    inside = (parents >= lowest) & (parents < np.arange(len(parents)))
+    return bool(
+        int(lengths.max(initial=0)) == arrays.most_items
+        and np.array_equal(arrays.item_document, owners)
+        and (inside | (parents == NO_ITEM)).all()
+    )
+
+
+def _terms_ascend(segment: Segment) -> bool:
+    """Return whether lists are in order, each once, and so are the spots of each."""
+    terms, paths = segment.terms, segment.paths
+    later = (terms[1:] > terms[:-1]) | ((terms[1:] == terms[:-1]) & (paths[1:] > paths[:-1]))
+    return bool(later.all()) and _rises(segment.arrays.postings, segment.starts)
+
+
+def _numbers_are_sound(segment: Segment) -> bool:
+    """Return whether columns are in order, and the numbers of each by their places and, otherwise, by their spots."""
+    arrays, starts = segment.arrays, segment.column_starts
+    order, owners = arrays.number_order, np.repeat(np.arange(len(segment.columns)), np.diff(starts))
+    if not (np.isfinite(arrays.number_place).all() and (segment.columns[1:] > segment.columns[:-1]).all()):
+        return False
+    if (order >= max(1, len(order))).any() or not np.array_equal(owners[order], owners):
+        return False
+    falls = np.zeros(len(order) + 1, np.bool_)
+    falls[1:-1] = arrays.number_place[1:] < arrays.number_place[:-1]
+    falls[starts] = False
+    return not falls.any() and _rises(arrays.number_spot[order], starts)
 
 
 def _spots_are_below(segment: Segment, items: int, documents: int) -> bool:
@@ -160,3 +213,10 @@ def _spots_are_below(segment: Segment, items: int, documents: int) -> bool:
         if (spots >= np.repeat(most, np.diff(starts))).any():
             return False
     return True
+
+
+def _texts_are_sound(names: Names) -> bool:
+    """Return whether hashes are in order, and texts are UTF-8, each from its start on."""
+    names.content.tobytes().decode("utf-8", "surrogatepass")  # raises ValueError
+    begins = names.starts[:-1][np.diff(names.starts) > 0]
+    return bool((names.hashes[1:] > names.hashes[:-1]).all() and (names.content[begins] & 0xC0 != 0x80).all())

@@ -78,7 +78,15 @@ class Postings:
                 segment = self._read(snapshot, position, min([snapshot.count, position + LARGEST, *ends]))
             segments.append(segment)
             position = segment.stop
+        self._drop(snapshot.edition, position)
         return PostingRows(snapshot, tuple(together(segments)), self.kernels)
+
+    def _drop(self, edition: int, position: int) -> None:
+        """Forget what was added before a position: it was taken up, and what comes next is not merged with it."""
+        with self._adding:
+            taken = all(segment.edition == edition and segment.stop <= position for segment in self._fresh)
+            if taken:
+                self._fresh = ()
 
     def add(self, snapshot: Snapshot, segment: Segment) -> None:
         """Take a segment of rows that were just added, which need not be taken apart then.
@@ -92,7 +100,7 @@ class Postings:
                 held = ()
             merged = together([*held, segment])
             folder = folder_of(snapshot)
-            if folder is not None and len(merged) > 1:
+            if folder is not None and len(merged) > 1 and len(merged[0]) >= LEAST_KEPT:
                 with contextlib.suppress(OSError):  # it is made again from the documents then
                     keeping.save(merged[0], snapshot, folder)
                     merged = merged[1:]
@@ -104,7 +112,7 @@ class Postings:
         if folder is None:
             return
         for segment in prepared.segments:
-            if len(segment) >= LEAST_KEPT and not keeping.is_there(segment, folder):
+            if len(segment) >= LEAST_KEPT and not keeping.is_there(segment, prepared.snapshot, folder):
                 keeping.save(segment, prepared.snapshot, folder)
         keeping.remove_others(prepared.segments, folder)
 

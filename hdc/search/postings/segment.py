@@ -89,6 +89,15 @@ class Segment:
     names: Names
     edition: int = -1
 
+    def __post_init__(self) -> None:
+        """Make the arrays read-only and plain, wherever they come from: kernels are then compiled for one form."""
+        plain: dict[str, Any] = {}
+        for name, array in self.arrays._asdict().items():
+            if isinstance(array, np.ndarray):
+                array.flags.writeable = False
+                plain[name] = array.view(np.ndarray)
+        object.__setattr__(self, "arrays", self.arrays._replace(**plain))
+
     def __len__(self) -> int:
         return len(self.arrays.item_start) - 1
 
