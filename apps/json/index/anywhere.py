@@ -143,7 +143,7 @@ def _words(path: Path, given: str | int | float, rows: PostingRows, values: Valu
     terms, numbers = _equal([text])
     documents = look(terms, numbers)
     if words:
-        weight = max(word.weight for word in made) * len(words) * AS_A_WHOLE / (1 - AS_A_WHOLE)
+        weight = sum(word.weight for word in made) * AS_A_WHOLE / (1 - AS_A_WHOLE)
     else:
         weight = factor * _rarity(documents, rows, values)
     yield from made

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hdc.apps.json.document.paths import KNOWN_PATHS, Path, parse_path, show_path
+from hdc.apps.json.document.paths import Path, parse_path, show_path
 from hdc.apps.json.document.rules import Layout, resolved
 from hdc.apps.json.document.structure import ARRAY, leaf_value
 from hdc.apps.json.index.anywhere import ANY, found_by
@@ -28,7 +28,7 @@ SUGGESTED = 3
 FOUND = 1 << 10
 """Paths that are looked at, at most, for what one path could have meant."""
 
-_hash = lru_cache(KNOWN_PATHS)(path_hash)
+_hash = lru_cache(1 << 12)(path_hash)
 
 
 class Interpretation(NamedTuple):
