@@ -87,7 +87,7 @@ def test_documents_that_hold_nothing_asked_are_no_answer(catalogue, capsys):
 def test_a_query_is_read_as_what_it_must_mean(catalogue, capsys):
     status, out, err = run(capsys, catalogue, '{"Name": "Turing", "tags": "computing"}', "--json", "--explain")
     assert (status, [hit["id"] for hit in json.loads(out)][:1]) == (0, [1])
-    assert [reason["path"] for reason in json.loads(out)[0]["reasons"]] == ["tags[]", "name"]
+    assert [reason["path"] for reason in json.loads(out)[0]["reasons"]] == ["name", "tags[]"]
     assert err.splitlines() == [
         "note: no document has a value at Name; read as name",
         "note: no document has a value at tags; read as tags[]",
