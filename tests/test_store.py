@@ -355,6 +355,16 @@ def test_no_part_of_the_format_changed(folder):
     assert seal == {"end": len(record), "checksum": f"{heading[0]:016x}"}
 
 
+def test_bytes_behind_those_of_a_closed_store_are_told(folder):
+    with open(folder / "0" / "codes", "ab") as file:
+        file.write(b"x")
+    with Store.open(folder, "thing") as reader:
+        with pytest.raises(errors.FileFormatError, match=r"codes: it has \d+ bytes instead of \d+"):
+            reader.verify()
+        (folder / "0" / "seal").unlink()  # a writer at work may have written them
+        reader.verify()
+
+
 def test_the_log_grows_by_what_changed_and_is_one_record_when_closed(folder):
     log = folder / "0" / "commits"
     with Store.open(folder, "thing", writable=True) as store:
