@@ -378,6 +378,14 @@ def test_the_log_grows_by_what_changed_and_is_one_record_when_closed(folder):
     assert log.read_bytes().count(b"\n") == 1
 
 
+def test_the_log_of_what_was_compacted_is_closed(folder):
+    with Store.open(folder, "thing", writable=True) as store:
+        before = store._edition._log
+        store.compact()
+        assert before._file == -1
+        store.append(rows(4))
+
+
 def test_a_long_log_is_written_anew(folder, monkeypatch):
     monkeypatch.setattr(log, "GROWN", 1000)
     with Store.open(folder, "thing", writable=True) as store, Store.open(folder, "thing") as reader:
