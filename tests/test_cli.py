@@ -78,15 +78,36 @@ def test_search_prints_a_table(catalogue, capsys):
 def test_documents_that_hold_nothing_asked_are_no_answer(catalogue, capsys):
     _, out, _ = run(capsys, catalogue, '{"name": "Turing"}', "--json")
     assert [hit["id"] for hit in json.loads(out)] == [1]
-    status, out, _ = run(capsys, catalogue, '{"Name": "Turing"}')
+    status, out, err = run(capsys, catalogue, '{"address": "Turing"}')
     assert status == 0
     assert out.startswith("nothing found: ")
+    assert err == "note: no document has a value at address\n"
+
+
+def test_a_query_is_read_as_what_it_must_mean(catalogue, capsys):
+    status, out, err = run(capsys, catalogue, '{"Name": "Turing", "tags": "computing"}', "--json", "--explain")
+    assert (status, [hit["id"] for hit in json.loads(out)][:1]) == (0, [1])
+    assert [reason["path"] for reason in json.loads(out)[0]["reasons"]] == ["name", "tags[]"]
+    assert err.splitlines() == [
+        "note: no document has a value at Name; read as name",
+        "note: no document has a value at tags; read as tags[]",
+    ]
+
+
+def test_words_are_looked_for_in_any_field(catalogue, capsys):
+    for words in ("turing computing", '{"*": "turing computing"}', "Turing 1912"):
+        status, out, err = run(capsys, catalogue, words, "--json")
+        assert (status, err, [hit["id"] for hit in json.loads(out)][:1]) == (0, "", [1])
+    _, out, err = run(capsys, catalogue, "1912", "--json")
+    assert [hit["id"] for hit in json.loads(out)] == [1]
+    assert err == "note: no document is a text or number itself; looked for it in any field\n"
 
 
 def test_a_query_that_is_no_json_gets_an_example(catalogue, capsys):
-    status, _, err = run(capsys, catalogue, "Turing")
+    status, _, err = run(capsys, catalogue, "{name: Turing}")
     assert status == 1
-    assert err == 'hdc: error: query:1:1: Expecting value; a query is a JSON document such as {"name": "Ada"}\n'
+    assert err.startswith("hdc: error: query:1:2: ")
+    assert err.endswith('; a query is a JSON document such as {"name": "Ada"}\n')
 
 
 def contents(folder):
@@ -243,9 +264,9 @@ def test_a_bad_file_says_where_and_leaves_the_index(catalogue, capsys, content, 
 def test_verify_tells_damage(catalogue, capsys):
     assert main(["json", "verify", catalogue]) == 0
     assert capsys.readouterr().out == "OK: all checksums match (3 documents)\n"
-    vectors = max(Path(catalogue).rglob("vectors"))
-    whole = vectors.read_bytes()
-    vectors.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    codes = max(Path(catalogue).rglob("codes"))
+    whole = codes.read_bytes()
+    codes.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert main(["json", "verify", catalogue]) == 1
     assert capsys.readouterr().err.startswith("hdc: error: the store is damaged: ")
 

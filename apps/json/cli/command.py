@@ -1,6 +1,7 @@
 """``hdc json``: make and search an index of JSON documents."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
@@ -44,6 +45,9 @@ def _register_index(commands: Any) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
     parser.add_argument("--key", metavar="PATH", help="where each document has its key, a text or an integer")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+    parser.add_argument(
+        "--vectors", choices=("packed", "float16", "none"), default="packed", help="what is stored of vectors (packed)"
+    )
     add_encoder_options(parser)
     parser.set_defaults(run=run_index)
 
@@ -53,10 +57,13 @@ def _register_search(commands: Any) -> None:
         "search",
         help="find documents that hold what a partial document asks for",
         description="The score is the part of the query that a document holds: 1 is all of it. "
+        'Words are looked for in any field, as the key * does: \'{"author": {"*": "Ada"}}\'. '
         "With --like it is the cosine of two documents' vectors.",
     )
     parser.add_argument("index", metavar="INDEX", help="made by hdc json index")
-    parser.add_argument("query", nargs="?", metavar="QUERY", help="a (partial) JSON document; - is standard input")
+    parser.add_argument(
+        "query", nargs="?", metavar="QUERY", help="a (partial) JSON document, or words; - is standard input"
+    )
     parser.add_argument("--like", type=int, metavar="ID", help="search with the stored document of this id instead")
     parser.add_argument("-k", type=int, default=10, help="number of documents (10)")
     parser.add_argument(
@@ -92,6 +99,7 @@ def run_index(arguments: argparse.Namespace) -> int:
         key=arguments.key,
         items=arguments.items,
         on_error=arguments.on_error,
+        vectors=None if arguments.vectors == "none" else arguments.vectors,
         rejects=arguments.rejects,
         jobs=arguments.jobs,
         limits=limits_of(arguments),
@@ -117,7 +125,9 @@ def run_search(arguments: argparse.Namespace) -> int:
     with opened(arguments.index) as index:
         if arguments.like is None:
             found = index.search(query, arguments.k, where=arguments.where, missing=arguments.missing)
-            hits = [hit for hit in found if hit.score > 0]
+            hits = list(found)
+            for note in found.notes:
+                print(f"note: {note}", file=sys.stderr)
         else:
             query = index.document(arguments.like)
             hits = index.like(arguments.like, arguments.k, where=arguments.where)
@@ -131,6 +141,7 @@ def run_search(arguments: argparse.Namespace) -> int:
 
 
 def _read_query(argument: str) -> Any:
+    """Read a JSON document, or words to be looked for in any field."""
     from hdc.apps.json.reading import LIMITS, STDIN, DocumentError, parse_bytes
 
     most = LIMITS.document_bytes
@@ -140,4 +151,7 @@ def _read_query(argument: str) -> Any:
     try:
         return parse_bytes(raw, QUERY)
     except DocumentError as error:
+        if raw.strip() and raw.strip()[:1] not in (b"{", b"[", b'"'):
+            with contextlib.suppress(UnicodeDecodeError):
+                return {"*": raw.decode().strip()}
         raise DocumentError(f'{error}; a query is a JSON document such as {{"name": "Ada"}}') from None

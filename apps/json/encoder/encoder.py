@@ -15,6 +15,7 @@ import numpy.typing as npt
 import hdc
 from hdc import words
 from hdc.apps.json.document.batches import Batch, batches, uncollected, weigh
+from hdc.apps.json.document.given import given
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, parse_path
 from hdc.apps.json.document.rules import Arrays, Layout, Weights
@@ -241,7 +242,7 @@ class JSONEncoder(Transformer):
         ParameterError
             If there is no document, a document is no JSON, or a parameter is out of range.
         """
-        return self._learn(self.count(X))
+        return self._learn(self.count(given(X)))
 
     def _learn(self, builder: ProfileBuilder) -> Self:
         if not builder.documents:
@@ -296,13 +297,13 @@ class JSONEncoder(Transformer):
         ParameterError
             If a document is no JSON, or a parameter is out of range.
         """
-        return self._contained(self._output(self.encode(X)), X)
+        return self._contained(self._output(self.encode(given(X))), X)
 
     def fit_transform(self, X: Iterable[Any], y: Any = None) -> Any:
         """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
         self.check()
         table = LeafTable(self.layout)
-        walked = list(batches(X, table))
+        walked = list(batches(given(X), table))
         self._learn(self._counted(walked))
         return self._contained(self._output(self._encoded(walked, self._vectors_of(table))), X)
 
