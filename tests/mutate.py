@@ -47,14 +47,14 @@ TESTS = {
     "hdc/search/once.py": "tests/test_search_threads.py",
     "hdc/search/options.py": "tests/test_search_options.py",
     "hdc/search/signs.py": "tests/test_sign_search.py",
-    "hdc/search/flat.py": f"tests/test_binary_index.py {SEARCH}",
+    "hdc/search/flat.py": f"tests/test_searchers.py tests/test_binary_index.py {SEARCH}",
     "hdc/search/index.py": f"{SEARCH} tests/test_verbs.py tests/test_check_index.py",
     "hdc/search/kmeans.py": LISTS,
     "hdc/search/partition.py": LISTS,
     "hdc/search/reranking.py": f"tests/test_searchers.py {LISTS}",
     "hdc/search/estimates.py": LISTS,
     "hdc/search/tables.py": f"tests/test_searchers.py {LISTS}",
-    "hdc/search/*.py": SEARCH,
+    "hdc/search/*.py": f"tests/test_searchers.py {SEARCH}",
     "hdc/atoms.py": "tests/test_golden.py tests/test_core_golden.py tests/test_atoms.py",
     "hdc/words.py": "tests/test_words.py tests/test_golden.py",
     "hdc/memory.py": "tests/test_memory.py tests/test_defaults.py",
@@ -92,7 +92,7 @@ SKIPPED = (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert)
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: where, of which text, what, and the number among equal ones of the line."""
+    """One change: where, of which text, what, and the number among equal ones of lines of that text."""
 
     module: str
     text: str
@@ -163,7 +163,7 @@ def mutants(module: str) -> Iterator[Mutant]:
     starts = [0]
     for row in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(row))
-    seen: collections.Counter[tuple[int, str]] = collections.Counter()
+    seen: collections.Counter[tuple[str, str]] = collections.Counter()
     for node, default in nodes(ast.parse(source)):
         for change, other in changes(node, default):
             line = node.lineno  # type: ignore[attr-defined]
@@ -171,9 +171,9 @@ def mutants(module: str) -> Iterator[Mutant]:
             end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
             new = ast.unparse(other) if isinstance(node, ast.AugAssign) else f"({ast.unparse(other)})"
             text = source[starts[line - 1] : starts[line]].decode().strip()
-            seen[line, change] += 1
+            seen[text, change] += 1
             changed = source[:begin] + new.encode() + source[end:]
-            yield Mutant(module, text, change, seen[line, change], line, changed)
+            yield Mutant(module, text, change, seen[text, change], line, changed)
 
 
 def tests_of(module: str) -> list[str]:
