@@ -308,7 +308,8 @@ def best_documents(
     rank: Ints,
 ) -> tuple[npt.NDArray[np.float64], Ints]:
     """Return the best documents of one segment; see :attr:`hdc.kernels.PostingKernels.best`."""
-    return _best(segment, query, k, floor, allowed, rank, *_SCRATCH.of(len(segment.item_start) - 1))
+    documents = len(segment.item_start) - 1
+    return _best(segment, query, min(k, max(1, documents)), floor, allowed, rank, *_SCRATCH.of(documents))
 
 
 @kernel
