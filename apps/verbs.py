@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ def backend_for(store: str, kind: str, times: int) -> str:
     except (HDCError, OSError):  # whoever opens the index says what is wrong
         return PLAIN
     return PLAIN if words * times <= LITTLE else COMPILED
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add ``--backend``; without it, the command takes the one that is sooner done."""
+    parser.add_argument("--backend", metavar="NAME", help="what computes: numba, numpy, ... (the one sooner done)")
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,10 @@ def register(commands: Any, application: Application) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser = _verb(commands, "add", f"add {row}s to an index; a key that is there is an error", run_add, application)
     application.add_inputs(parser)
+    add_backend(parser)
     parser = _verb(commands, "put", f"add {row}s to an index, or replace those of the same keys", run_put, application)
     application.add_inputs(parser)
+    add_backend(parser)
     parser = _verb(commands, "remove", f"remove {row}s by id or key, all or none", run_remove, application)
     parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="a number that search shows")
     parser.add_argument("--key", action="append", default=[], dest="keys", metavar="KEY", help="again for others")
@@ -138,7 +146,7 @@ def run_put(arguments: argparse.Namespace) -> int:
 
 def _change(arguments: argparse.Namespace, *, replace: bool) -> int:
     application: Application = arguments.application
-    with application.open(arguments.index, True, COMPILED) as index:
+    with application.open(arguments.index, True, arguments.backend or COMPILED) as index:
         before, last = len(index), max(index.ids(), default=-1)
         ids = application.change(index, arguments, replace)
         added, new = len(index) - before, ids[ids > last]
@@ -165,7 +173,8 @@ def run_compact(arguments: argparse.Namespace) -> int:
     application: Application = arguments.application
     before = size_of(arguments.index)
     with application.open(arguments.index, True, PLAIN) as index:
-        index.compact()
+        with _watched():
+            index.compact()
         count = len(index)
     after = size_of(arguments.index)
     sizes = f"{after / 1e6:.1f} MB, {before / 1e6:.1f} MB before"
@@ -177,7 +186,8 @@ def run_verify(arguments: argparse.Namespace) -> int:
     """Run ``verify``."""
     application: Application = arguments.application
     with application.open(arguments.index, False, PLAIN) as index:
-        index.verify()
+        with _watched():
+            index.verify()
         print(f"OK: all checksums match ({counted_rows(len(index), application.row)})")
     return 0
 
@@ -190,6 +200,14 @@ def run_export(arguments: argparse.Namespace) -> int:
         if arguments.output != "-":
             print(f"{counted_rows(len(index), application.row)} in {arguments.output}")
     return 0
+
+
+def _watched() -> AbstractContextManager[None]:
+    """Show on a terminal how far a check or a copy of a store is."""
+    from hdc.apps.progress import tracked
+    from hdc.store.watching import watched
+
+    return watched(lambda items, total, unit: tracked(items, total, unit=unit))
 
 
 def counted_rows(number: int, row: str) -> str:

@@ -22,6 +22,7 @@ from hdc.backends.numba_kernels import (
     postings,
     rounding,
     scan,
+    spelling,
     streams,
     sums,
     tables,
@@ -163,5 +164,5 @@ BACKEND = dataclasses.replace(
     search=SEARCH,
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
-    postings=PostingKernels(postings.best_documents),
+    postings=PostingKernels(postings.best_documents, spelling.near_words),
 )

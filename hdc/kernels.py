@@ -560,9 +560,13 @@ class PostingKernels:
         rank); an empty ``allowed`` stands for all, an empty ``rank`` for the documents' numbers. The score is the sum
         of the weights of the lists that a document is in; of a group, the best item's sum, less where places count.
         With ``overlap`` it is multiplied by whole / (whole + what the document weighs beyond it).
+    near : (points (p,) uint32, starts (n + 1,) int64, word (m,) uint32, most int) -> (which (c,) int64, (c,) int64)
+        The words, ascending numbers, that at most so many changes make of another one, and how many: a letter put in,
+        left out or replaced, or two neighbors exchanged (no letter twice; optimal string alignment).
     """
 
     best: Callable[[PostingSegment, PostingQuery, int, float, Array, Array], tuple[Array, Array]]
+    near: Callable[[Array, Array, Array, int], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ SKIPPED = (ast.Raise, ast.JoinedStr, ast.Import, ast.ImportFrom, ast.Assert)
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: where, of which text, what, and the number among equal ones of the line."""
+    """One change: where, of which text, what, and the number among equal ones of lines of that text."""
 
     module: str
     text: str
@@ -163,7 +163,7 @@ def mutants(module: str) -> Iterator[Mutant]:
     starts = [0]
     for row in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(row))
-    seen: collections.Counter[tuple[int, str]] = collections.Counter()
+    seen: collections.Counter[tuple[str, str]] = collections.Counter()
     for node, default in nodes(ast.parse(source)):
         for change, other in changes(node, default):
             line = node.lineno  # type: ignore[attr-defined]
@@ -171,9 +171,9 @@ def mutants(module: str) -> Iterator[Mutant]:
             end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
             new = ast.unparse(other) if isinstance(node, ast.AugAssign) else f"({ast.unparse(other)})"
             text = source[starts[line - 1] : starts[line]].decode().strip()
-            seen[line, change] += 1
+            seen[text, change] += 1
             changed = source[:begin] + new.encode() + source[end:]
-            yield Mutant(module, text, change, seen[line, change], line, changed)
+            yield Mutant(module, text, change, seen[text, change], line, changed)
 
 
 def tests_of(module: str) -> list[str]:

@@ -88,6 +88,7 @@ def test_large_numbers_stay_exact():
     assert command.number("1e6") == 1_000_000
 
 
+@pytest.mark.slow
 def test_run_plot_report(tmp_path, capsys):
     results, png, page = (str(tmp_path / name) for name in ("r.db", "f.png", "r.html"))
     run_words = ("run", "--experiment", "membership", "--models", "MAP-I,Bloom", "--dims", "50,400", "--items", "5")

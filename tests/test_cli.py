@@ -264,9 +264,9 @@ def test_a_bad_file_says_where_and_leaves_the_index(catalogue, capsys, content, 
 def test_verify_tells_damage(catalogue, capsys):
     assert main(["json", "verify", catalogue]) == 0
     assert capsys.readouterr().out == "OK: all checksums match (3 documents)\n"
-    vectors = max(Path(catalogue).rglob("vectors"))
-    whole = vectors.read_bytes()
-    vectors.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    codes = max(Path(catalogue).rglob("codes"))
+    whole = codes.read_bytes()
+    codes.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert main(["json", "verify", catalogue]) == 1
     assert capsys.readouterr().err.startswith("hdc: error: the store is damaged: ")
 

@@ -41,6 +41,7 @@ def test_licence_of_the_operations():
     assert "Copyright 2012-2022 Amazon.com" in text
 
 
+@pytest.mark.slow
 def test_near_earthquakes_are_near():
     index = load_index("earthquakes", JSONEncoder(512))
     hits = index.search({"geometry": {"coordinates": [-155.3, 19.4]}}, 10)

@@ -176,12 +176,32 @@ def test_a_graph_follows_what_a_killed_writer_did_after_it_was_saved(tmp_path):
     index.store.close()  # and the graph is not saved
     held = {n: c for n, c in enumerate(rows[:45]) if n != 3} | {4: rows[50]}
     with BinaryIndex.open(tmp_path / "i") as loaded:
+        prepared = loaded.engine.prepared()
+        assert sorted(prepared.snapshot.ids[prepared.tail].tolist()) == [4, *range(40, 45)]
+        assert prepared.gone.tolist() == [3, 4]
         asked = np.stack([*held.values(), rows[3]])
         distances, ids = loaded.search(asked, 3, effort=100)
         assert (distances[:-1, 0] == 0).mean() > 0.9
         assert set(ids.ravel().tolist()) <= held.keys()
         for query, found, numbers in zip(asked, distances, ids, strict=True):
             assert found.tolist() == [naive.hamming(query, held[number]) for number in numbers.tolist()]
+
+
+def test_a_graph_of_another_index_is_told(tmp_path):
+    pytest.importorskip("usearch", exc_type=ImportError)
+    for name, dim in (("i", DIM), ("wide", DIM + 64)):
+        with BinaryIndex(dim, kind="hnsw", path=tmp_path / name) as index:
+            index.add(codes(20, dim))
+            index.search(codes(1, dim))
+    graph = tmp_path / "i" / "graph"
+    meta, arrays = files.load(graph, "hnsw-graph")
+    for ids in (arrays["ids"] + 1, arrays["ids"][:-1]):
+        files.save(graph, "hnsw-graph", meta, {**arrays, "ids": ids})
+        with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError, match="another graph"):
+            loaded.search(codes(1))
+    graph.write_bytes((tmp_path / "wide" / "graph").read_bytes())
+    with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError, match="another graph"):
+        loaded.search(codes(1))
 
 
 # ---------------------------------------------------------------------- levels

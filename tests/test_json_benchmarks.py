@@ -153,6 +153,7 @@ def test_grown_collections_begin_with_the_real_documents_and_repeat_on_every_run
     assert list(corpus.recombined(real, 30)) == grown
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_the_benchmark_of_latency_runs():
     command = [sys.executable, str(BENCHMARKS / "bench_json_latency.py"), "--collections", "earthquakes", "--sizes", ""]

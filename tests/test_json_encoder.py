@@ -227,6 +227,7 @@ def test_repeats_count_once():
     assert one == pytest.approx(other, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_large_documents():
     encoder = JSONEncoder(1024)
     many = {f"key {i}": [i, str(i), {"a": i}] for i in range(3000)}

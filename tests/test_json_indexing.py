@@ -43,7 +43,11 @@ def everything(path):
     with JSONIndex.open(path) as index:
         store = index.store
         entries = [store.entry(number) for number in index.ids()]
-        return json.dumps(index.encoder.to_json()), entries, {name: store.rows(name).tobytes() for name in columns(64)}
+        return (
+            json.dumps(index.encoder.to_json()),
+            entries,
+            {name: store.rows(name).tobytes() for name in columns(64, "packed")},
+        )
 
 
 @pytest.mark.slow

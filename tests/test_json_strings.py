@@ -1,4 +1,5 @@
 import uuid
+from functools import partial
 from random import Random
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.strings import LEAST_CODES, MAX_GRAMS, MAX_WORDS, Shares, are_codes, ngrams_of, words_of
-from hdc.apps.json.values.values import CONTAINED, ValueOptions, Values
+from hdc.apps.json.values.values import CONTAINED, ORDER, SAME_WORDS, ValueOptions, Values
 from hdc.errors import ParameterError
 
 TYPOS = {"ngrams": 1.0}
@@ -60,8 +61,11 @@ def test_ngrams_see_through_typing_errors(right, wrong):
 
 def test_a_string_that_holds_all_words_is_contained():
     for strings in (None, TYPOS, {"exact": 0.9}):
-        shared = values(strings).shared((), "focal seizure", "Seizure, focal (motor)")
-        assert shared == pytest.approx(CONTAINED)
+        shared = partial(values(strings).shared, (), "focal seizure")
+        assert shared("Seizure, focal (motor)") == pytest.approx(CONTAINED - ORDER)
+        assert shared("A focal seizure of the left hand") == pytest.approx(CONTAINED)
+        assert shared("Focal   seizure!") == pytest.approx(CONTAINED + SAME_WORDS)
+        assert shared("focal seizure") == pytest.approx(1)
 
 
 def test_empty_and_huge_strings():

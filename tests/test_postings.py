@@ -181,6 +181,7 @@ def test_what_is_kept_of_a_segment_is_the_segment_of_these(several, data):
 
 def test_segments_are_merged_with_smaller_and_equal_ones(monkeypatch):
     monkeypatch.setattr(searcher_module, "LARGEST", 12)
+    monkeypatch.setattr(searcher_module, "SMALL", 0)
     document = ([], [(2, None, [1], None)], 1.0)
 
     def sizes(*lengths):
@@ -198,6 +199,10 @@ def test_segments_are_merged_with_smaller_and_equal_ones(monkeypatch):
     assert sizes(8, 4) == [12]
     assert sizes(8, 5) == [8, 5]
     assert sizes(1, 1, 1, 1, 9) == [3, 10]
+    monkeypatch.setattr(searcher_module, "SMALL", 4)
+    assert sizes(3, 1) == [4]
+    assert sizes(4, 1, 5) == [10]
+    assert sizes(5, 1) == [5, 1]
 
 
 # ---------------------------------------------------------------------- the searcher

@@ -355,6 +355,16 @@ def test_no_part_of_the_format_changed(folder):
     assert seal == {"end": len(record), "checksum": f"{heading[0]:016x}"}
 
 
+def test_bytes_behind_those_of_a_closed_store_are_told(folder):
+    with open(folder / "0" / "codes", "ab") as file:
+        file.write(b"x")
+    with Store.open(folder, "thing") as reader:
+        with pytest.raises(errors.FileFormatError, match=r"codes: it has \d+ bytes instead of \d+"):
+            reader.verify()
+        (folder / "0" / "seal").unlink()  # a writer at work may have written them
+        reader.verify()
+
+
 def test_the_log_grows_by_what_changed_and_is_one_record_when_closed(folder):
     log = folder / "0" / "commits"
     with Store.open(folder, "thing", writable=True) as store:
@@ -366,6 +376,14 @@ def test_the_log_grows_by_what_changed_and_is_one_record_when_closed(folder):
         assert (bodies[2]["files"], bodies[2]["meta"]) == ({}, {"x": 1})
         assert "meta" not in bodies[1]
     assert log.read_bytes().count(b"\n") == 1
+
+
+def test_the_log_of_what_was_compacted_is_closed(folder):
+    with Store.open(folder, "thing", writable=True) as store:
+        before = store._edition._log
+        store.compact()
+        assert before._file == -1
+        store.append(rows(4))
 
 
 def test_a_long_log_is_written_anew(folder, monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 import hdc
-from hdc.apps import verbs
+from hdc.apps import progress, verbs
 from hdc.apps.cli import main
 from hdc.apps.json import JSONIndex
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, SignBinarizer
@@ -138,6 +138,42 @@ def test_info_compact_and_verify(name, capsys):
     whole = columns.read_bytes()
     columns.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert "damaged" in run(capsys, name, "verify", "index")
+
+
+@pytest.mark.parametrize("verb", ["verify", "compact"])
+def test_a_terminal_shows_how_far_long_work_is(name, capsys, monkeypatch, verb):
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert main([name, verb, "index"]) == 0
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    lines = [line.strip() for line in err.replace(progress.CLEAR, "\r").split("\r") if line.strip()]
+    units = {line.partition("/")[2].partition(",")[0].partition(" ")[2] for line in lines}
+    assert "blocks of keys" in units
+    assert ("blocks of rows" in units) == (verb == "compact")
+    assert err.endswith(progress.CLEAR)
+
+
+BACKEND = "what computes: numba, numpy, ... (the one sooner done)"
+
+
+@pytest.mark.parametrize("command", ["embed train", "embed index", "embed search", "codes index", "codes search",
+                                     "embed add", "codes put", "json add"])  # fmt: skip
+def test_help_of_the_backend(command, capsys):
+    with pytest.raises(SystemExit):
+        main([*command.split(), "--help"])
+    assert BACKEND in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_backend_that_is_named_computes(name, capsys):
+    rows = write(name, 10, 12)
+    assert "unknown backend 'none'; known: " in run(capsys, name, "add", "index", *rows, "--backend", "none")
+    assert "added" in run(capsys, name, "add", "index", *rows, "--backend", "numpy")
+    if name != "json":
+        told = run(capsys, name, "search", "index", rows[0], "--backend", "torch")
+        assert "keeps NumPy arrays" in told or "torch" in told
+        answers = [run(capsys, name, "search", "index", rows[0], "--json", "--backend", b) for b in ("numpy", "numba")]
+        assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize("name", ["json"], indirect=True)

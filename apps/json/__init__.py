@@ -11,7 +11,8 @@ from hdc.apps import lazy
 if TYPE_CHECKING:
     from hdc.apps.json.encoder.encoder import JSONEncoder
     from hdc.apps.json.index.compiled_query import ABSENT
-    from hdc.apps.json.index.index import Hit, JSONIndex
+    from hdc.apps.json.index.hits import Hit
+    from hdc.apps.json.index.index import JSONIndex
     from hdc.apps.json.index.matcher import Reason
     from hdc.apps.json.index.noted import Hits
     from hdc.apps.json.reading import DocumentError, Record, read
@@ -23,7 +24,7 @@ __getattr__ = lazy.attributes(
     {
         "JSONEncoder": "hdc.apps.json.encoder.encoder",
         "ABSENT": "hdc.apps.json.index.compiled_query",
-        "Hit": "hdc.apps.json.index.index",
+        "Hit": "hdc.apps.json.index.hits",
         "Hits": "hdc.apps.json.index.noted",
         "JSONIndex": "hdc.apps.json.index.index",
         "Reason": "hdc.apps.json.index.matcher",

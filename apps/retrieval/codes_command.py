@@ -41,6 +41,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), default="flat", help="(flat)")
     parser.add_argument("--lists", type=int, help="ivf: how many (4 times the root of the codes)")
     parser.add_argument("--seed", type=int, default=0, help="of the lists (0)")
+    verbs.add_backend(parser)
     parser.set_defaults(run=run_index)
     parser = commands.add_parser("search", help="find the codes nearest to each query, by differing bits")
     parser.add_argument("index", metavar="INDEX", help="a folder made by hdc codes index")
@@ -50,6 +51,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--effort", type=int, help="hnsw: candidates in hand (64)")
     parser.add_argument("--json", action="store_true", help="print JSON, a line a query, for programs")
     parser.add_argument("-o", "--output", metavar="FILE", help="write distances and ids here: .npz or .parquet")
+    verbs.add_backend(parser)
     parser.set_defaults(run=run_search)
     verbs.register(commands, APPLICATION)
 
@@ -73,7 +75,7 @@ def run_index(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.index.binary import BinaryIndex
     from hdc.search.build import Build
 
-    output, kind = arguments.output, arguments.kind
+    output, kind, backend = arguments.output, arguments.kind, arguments.backend or verbs.COMPILED
     codes = open_codes(arguments.codes, bits=arguments.bits, **_options(arguments))
     options = {name: vars(arguments)[name] for name in ("kind", "lists", "seed", "column", "key_column")}
     task = {
@@ -82,7 +84,7 @@ def run_index(arguments: argparse.Namespace) -> int:
     }
 
     def create(folder: Path) -> BinaryIndex:
-        index = BinaryIndex(codes.bits, kind=kind, path=folder)
+        index = BinaryIndex(codes.bits, kind=kind, path=folder, backend=backend)
         index.store.set_meta({**index.store.meta, BITORDER: codes.bitorder})
         return index
 
@@ -90,7 +92,7 @@ def run_index(arguments: argparse.Namespace) -> int:
         told = place.begin(task)
         if told is not None:
             print(told, file=sys.stderr)
-        with place.opened(lambda folder: BinaryIndex.open(folder, writable=True), create) as index:
+        with place.opened(lambda folder: BinaryIndex.open(folder, writable=True, backend=backend), create) as index:
             if kind == "ivf" and index.coarse is None:
                 index.train(codes.sample(TRAINING, arguments.seed), arguments.lists, seed=arguments.seed)
             done, total = len(index), -(-codes.rows // BLOCK)
@@ -112,7 +114,7 @@ def run_search(arguments: argparse.Namespace) -> int:
     given = {"probes": arguments.probes, "effort": arguments.effort}
     with _open(arguments.index, False, verbs.PLAIN) as index:
         queries = _open_for(index, arguments.queries, arguments).read()
-    backend = verbs.backend_for(arguments.index, BinaryIndex.KIND, len(queries.codes))
+    backend = arguments.backend or verbs.backend_for(arguments.index, BinaryIndex.KIND, len(queries.codes))
     with _open(arguments.index, False, backend) as index:
         distances, ids = index.search(queries.codes, arguments.k, **{n: v for n, v in given.items() if v is not None})
         keys = index.keys(ids)

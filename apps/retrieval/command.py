@@ -49,6 +49,7 @@ def _register_train(commands: Any) -> None:
     parser.add_argument("--epochs", type=int, default=0, help="recurrent: epochs of gradient training, by torch (0)")
     parser.add_argument("--checkpoint", metavar="FOLDER", help="recurrent: keep the state here, and go on from it")
     parser.add_argument("--seed", type=int, default=0, help="(0)")
+    verbs.add_backend(parser)
     parser.set_defaults(run=run_train)
 
 
@@ -70,6 +71,7 @@ def _register_index(commands: Any) -> None:
     )
     parser.add_argument("--block", type=int, default=16384, help="vectors that are made durable at a time (16384)")
     parser.add_argument("--seed", type=int, default=0, help="of the lists (0)")
+    verbs.add_backend(parser)
     parser.set_defaults(run=run_index)
 
 
@@ -81,6 +83,7 @@ def _register_search(commands: Any) -> None:
     _add_effort(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, a line a query, for programs")
     parser.add_argument("-o", "--output", metavar="FILE", help="write scores and ids here instead: .npz or .parquet")
+    verbs.add_backend(parser)
     parser.set_defaults(run=run_search)
 
 
@@ -152,15 +155,16 @@ def _new_model(arguments: argparse.Namespace) -> "Binarizer":
         raise ParameterError(
             f"--lists is for the rabitq binarizer; for {arguments.binarizer}, give it to hdc embed index"
         )
+    backend = arguments.backend or verbs.COMPILED
     if arguments.binarizer == "sign":
-        return SignBinarizer(arguments.bits, seed=arguments.seed)
+        return SignBinarizer(arguments.bits, seed=arguments.seed, backend=backend)
     if arguments.binarizer == "rabitq":
-        return RaBitQBinarizer(arguments.lists, seed=arguments.seed)
+        return RaBitQBinarizer(arguments.lists, seed=arguments.seed, backend=backend)
     levels = arguments.loops + 1
     if arguments.loops < 0 or arguments.bits % levels:
         raise ParameterError(f"{arguments.bits} bits are no whole number of components of {levels} bits")
     options = {"rounds": arguments.rounds, "epochs": arguments.epochs, "seed": arguments.seed}
-    return RecurrentBinarizer(arguments.bits // levels, loops=arguments.loops, **options)
+    return RecurrentBinarizer(arguments.bits // levels, loops=arguments.loops, backend=backend, **options)
 
 
 def run_index(arguments: argparse.Namespace) -> int:
@@ -177,6 +181,7 @@ def run_index(arguments: argparse.Namespace) -> int:
         lists=arguments.lists,
         block=arguments.block,
         seed=arguments.seed,
+        backend=arguments.backend or verbs.COMPILED,
     )
     count = verbs.counted_rows(report.vectors, "vector")
     print(f"{count} in {output} ({verbs.size_of(output) / 1e6:.1f} MB, {report.kind})")
@@ -193,7 +198,7 @@ def run_search(arguments: argparse.Namespace) -> int:
     queries = open_file(arguments, name="queries")
     writer = None if arguments.output is None else results.writer(arguments.output)
     codes = os.path.join(arguments.index, CODES_FOLDER)
-    backend = verbs.backend_for(codes, EmbeddingIndex.KIND, SLOWER * queries.rows)
+    backend = arguments.backend or verbs.backend_for(codes, EmbeddingIndex.KIND, SLOWER * queries.rows)
     with opened(arguments.index, backend=backend) as index:
         block = queries.read()
         check_dim(queries, index)

@@ -17,6 +17,7 @@ from hdc.store.log import Log
 from hdc.store.lookup import Lookup
 from hdc.store.snapshot import Rows, Snapshot
 from hdc.store.state import DEAD, IDS, MOST, ROW_BYTES, TABLE, TEXTS, Extent, State, damaged, new_edition
+from hdc.store.watching import shown
 
 MEMORY = "memory"
 """What messages call the place of a store that has no folder."""
@@ -262,7 +263,8 @@ class Edition:
         snapshot, change = self.snapshot, Change(target)
         live = np.arange(snapshot.count) if snapshot.alive is None else np.flatnonzero(snapshot.alive)
         row_bytes = sum(self.state.row_bytes(name) for name in snapshot.columns)
-        for rows in _portions(live, row_bytes + snapshot.text_bytes(live)):
+        portions = list(_portions(live, row_bytes + snapshot.text_bytes(live)))
+        for rows in shown(portions, len(portions), "blocks of rows"):
             arrays = {name: snapshot.take(name, rows) for name in snapshot.columns}
             change.write(arrays, snapshot.raw_entries(rows), snapshot.ids[rows])
         change.finish(self.state.next_id)

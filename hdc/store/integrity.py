@@ -12,6 +12,7 @@ from hdc.store.blocks import BLOCK, digest
 from hdc.store.growing import DiskBytes
 from hdc.store.snapshot import Snapshot
 from hdc.store.state import DEAD, IDS, ROW_BYTES, TABLE, State
+from hdc.store.watching import shown
 
 READ = 10_000
 """Rows whose texts are read at a time."""
@@ -61,7 +62,8 @@ def _block_damage(snapshot: Snapshot) -> Iterator[str]:
         except FileFormatError as error:
             yield str(error)
             continue
-        for block, expected in enumerate(extent.sums.tolist()):
+        sums = extent.sums.tolist()
+        for block, expected in shown(enumerate(sums), len(sums), f"blocks of {name}"):
             if digest(content[block * BLOCK : (block + 1) * BLOCK].data) != expected:
                 yield f"{file.path}: block {block} (of {BLOCK} bytes) does not match its checksum"
 
@@ -76,7 +78,8 @@ def _sense(snapshot: Snapshot) -> Iterator[str]:
     if len(np.unique(fresh.ids[alive])) != len(fresh):
         yield f"{fresh.place}: rows share an id"
     keys: set[str] = set()
-    for start in range(0, fresh.count if fresh.state.extent(TABLE).length else 0, READ):
+    starts = range(0, fresh.count if fresh.state.extent(TABLE).length else 0, READ)
+    for start in shown(starts, len(starts), "blocks of keys"):
         rows = np.arange(start, min(start + READ, fresh.count))
         hashes = fresh.table(rows)["hash"].tolist()
         for row, number, (key, _, _) in zip(rows.tolist(), hashes, fresh.entries(rows), strict=True):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.errors import FileFormatError, ParameterError
 from hdc.store import entries as entry_codec
 from hdc.store.blocks import Bytes, Ints, blocks_of
@@ -212,15 +213,7 @@ class Snapshot:
         ParameterError
             If an id is of no row, or of a removed one.
         """
-        try:
-            asked = np.atleast_1d(np.asarray(ids))
-        except ValueError as error:
-            raise ParameterError(f"ids are a list of integers: {error}") from None
-        if asked.ndim != 1 or (asked.size and asked.dtype.kind not in "iu"):
-            raise ParameterError(f"ids are a list of integers, not {asked.dtype} of shape {asked.shape}")
-        if asked.dtype.kind == "u":
-            asked = np.where(asked > np.iinfo(np.int64).max, -1, asked)
-        asked = asked.astype(np.int64)
+        asked = checks.ids(ids)
         there = (asked >= 0) & (asked < self.state.next_id)
         if self.state.extent(IDS).length:
             rows = self.lookups[IDS].last(asked.view(np.uint64), self.ids.view(np.uint64))

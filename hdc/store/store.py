@@ -451,7 +451,7 @@ class Store:
         OSError
             If the disk is full or fails; the store is as it was then.
         """
-        known = _listed("keys", keys) or []
+        known = [] if keys is None else checks.listed(keys, "keys")
         with self._change() as edition:
             snapshot = edition.snapshot
             rows = set(snapshot.positions(ids).tolist()) if ids is not None else set()
@@ -590,7 +590,8 @@ class Store:
         self._check_writable()
         rows = self._checked_rows(arrays, None)
         count = len(next(iter(rows.values())))
-        texts = [_listed("keys", keys), _listed("documents", documents), _listed("sources", sources)]
+        given = {"keys": keys, "documents": documents, "sources": sources}
+        texts = [None if values is None else checks.listed(values, what) for what, values in given.items()]
         for what, values, kind in zip(("keys", "documents", "sources"), texts, (str, bytes, str), strict=True):
             if values is not None:
                 _check_texts(what, values, kind, count)
@@ -700,16 +701,6 @@ def _checked_columns(columns: Mapping[str, tuple[npt.DTypeLike, int]]) -> dict[s
     if not checked:
         raise ParameterError("a store has at least one column")
     return checked
-
-
-def _listed(what: str, values: Any) -> list[Any] | None:
-    """Return texts as a list; one text is no list of its letters."""
-    if isinstance(values, str | bytes):
-        raise ParameterError(f"{what} are a list, not one of them; write [{values!r:.50}]")
-    try:
-        return None if values is None else list(values)
-    except TypeError:
-        raise ParameterError(f"{what} are a list, not {type(values).__name__}") from None
 
 
 def _check_texts(what: str, values: Sequence[Any], kind: type, count: int) -> None:

@@ -1,27 +1,36 @@
-"""Write the vectors of documents to a NumPy or Parquet file."""
+"""Write the vectors of documents to a NumPy or Parquet file: counted in a first pass, encoded in a second one."""
 
 import os
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hdc.apps.json.build.inputs import Inputs
+from hdc.apps.json.build.parallel import in_order
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
-from hdc.apps.json.reading import DocumentError, Record, write_parquet
-from hdc.apps.progress import counted
-from hdc.checks import path
+from hdc.apps.json.reading import Counts, DocumentError, OnError, Part, Record, read_part, write_parquet
+from hdc.apps.json.reading.reader import begin_rejects
+from hdc.apps.json.values.learning import ProfileBuilder
+from hdc.apps.progress import tracked
+from hdc.checks import integer, path
 from hdc.errors import ParameterError
 from hdc.words import word_count
 
 SUFFIXES = (".npy", ".parquet")
 
+PART_BYTES = 16 << 20
+"""Bytes of a part that a process works on as a whole. What is learned depends on the parts a little, and so the same
+parts are made for any number of processes."""
+
 
 def encode_files(
-    inputs: Inputs, output: str, encoder: JSONEncoder, *, fit: bool = True, rejects: str | None = None
+    inputs: Inputs, output: str, encoder: JSONEncoder, *, fit: bool = True, rejects: str | None = None, jobs: int = 1
 ) -> None:
     """Encode documents and write one vector each; memory does not grow with them, but for sources and keys.
 
@@ -37,29 +46,38 @@ def encode_files(
         Whether the encoder learns from the documents first.
     rejects : str or None
         File for the records that are left out.
+    jobs : int
+        Processes, each of which works on a part of the inputs at a time. The file is the same for any number.
 
     Raises
     ------
     DocumentError
         If there is no document, or a bad one and none is skipped.
     ParameterError
-        If ``output`` has another suffix.
+        If ``output`` has another suffix, or ``jobs`` is below 1.
+    WorkerError
+        If a process ends before its work.
     """
     if path(output, "output").suffix not in SUFFIXES:
         raise ParameterError(f"{output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    builder = encoder.count(record.document for record in counted(inputs.read(), "documents read"))
-    if not builder.documents:
+    jobs = min(integer(jobs, "jobs", 1), len(inputs.parts))
+    rows, builder = _counted(inputs, encoder, jobs)
+    if builder is None or not builder.documents:
         raise DocumentError("there is no document to encode")
     if fit:
         encoder.profile_ = builder.build()
+    if rejects is not None:
+        begin_rejects(rejects, [part.path for part in inputs.parts])
     packed = encoder.output == "packed"
     width, dtype = (word_count(encoder.dim), np.uint64) if packed else (encoder.dim, np.float32)
     aside = f"{output}.part.npy"
     try:
         vectors = np.lib.format.open_memmap(aside, "w+", dtype, (builder.documents, width))
-        records: list[Record] = []
-        _fill(vectors, encoder, _noted(counted(inputs.read(rejects), "documents encoded"), records))
-        vectors.flush()
+        with TemporaryDirectory(prefix="hdc-") as folder:
+            work = _Encode(encoder, inputs.on_error, inputs.items, aside, folder if rejects is not None else None)
+            records = _encoded(inputs, work, rows, jobs)
+            if rejects is not None:
+                _join(rejects, folder, len(inputs.parts))
         if output.endswith(".parquet"):
             keys = [record.key for record in records]
             sources = [record.source for record in records]
@@ -70,6 +88,66 @@ def encode_files(
         Path(aside).unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class _Count:
+    """Work of the first pass."""
+
+    encoder: JSONEncoder
+    on_error: OnError
+    items: str | None
+
+    def __call__(self, part: Part) -> ProfileBuilder:
+        records = read_part(part, on_error=self.on_error, items=self.items)
+        return self.encoder.count(record.document for record in records)
+
+
+@dataclass(frozen=True)
+class _Encode:
+    """Work of the second pass: encode a part into its rows of the file, which all processes share."""
+
+    encoder: JSONEncoder
+    on_error: OnError
+    items: str | None
+    aside: str
+    rejects: str | None
+
+    def __call__(self, task: tuple[int, int, Part]) -> tuple[list[Record], Counts]:
+        """Return the records without their documents, and how many there were."""
+        number, row, part = task
+        rejects = None if self.rejects is None else str(Path(self.rejects, str(number)))
+        records = read_part(part, on_error=self.on_error, rejects=rejects, items=self.items)
+        vectors = np.lib.format.open_memmap(self.aside, "r+")
+        encoder = copy(self.encoder)  # holds nothing of other parts: the last bits would depend on which
+        noted: list[Record] = []
+        for encoded, _ in encoder.encode(_noted(records, noted)):
+            vectors[row : row + len(encoded)] = sign_bits(encoded) if encoder.output == "packed" else encoded
+            row += len(encoded)
+        vectors.flush()
+        return noted, records.counts
+
+
+def _counted(inputs: Inputs, encoder: JSONEncoder, jobs: int) -> tuple[list[int], ProfileBuilder | None]:
+    """Return the row at which the documents of each part begin, and what was learned of all."""
+    rows, builder = [0], None
+    work = _Count(encoder, inputs.on_error, inputs.items)
+    for part in tracked(in_order(work, inputs.parts, jobs), len(inputs.parts), unit="parts read"):
+        rows.append(rows[-1] + part.documents)
+        builder = part if builder is None else builder.merge(part)
+    return rows, builder
+
+
+def _encoded(inputs: Inputs, work: _Encode, rows: list[int], jobs: int) -> list[Record]:
+    """Encode all parts, count what was read, and return the records without their documents."""
+    inputs.counts = counts = Counts()
+    found: list[Record] = []
+    tasks = [(number, row, part) for number, (row, part) in enumerate(zip(rows, inputs.parts, strict=False))]
+    for records, own in tracked(in_order(work, tasks, jobs), len(tasks), unit="parts encoded"):
+        found += records
+        counts.read += len(records)
+        counts.rejected += own.rejected
+    return found
+
+
 def _noted(records: Iterator[Record], notes: list[Record]) -> Iterator[Any]:
     """Yield the documents of records, and note the rest."""
     for record in records:
@@ -77,8 +155,9 @@ def _noted(records: Iterator[Record], notes: list[Record]) -> Iterator[Any]:
         yield record.document
 
 
-def _fill(vectors: npt.NDArray[Any], encoder: JSONEncoder, documents: Iterator[Any]) -> None:
-    done = 0
-    for part, _ in encoder.encode(documents):
-        vectors[done : done + len(part)] = sign_bits(part) if encoder.output == "packed" else part
-        done += len(part)
+def _join(rejects: str, folder: str, parts: int) -> None:
+    """Write the rejected records of all parts to one file, in the order of the input."""
+    with open(rejects, "ab") as file:
+        for own in (Path(folder, str(number)) for number in range(parts)):
+            if own.exists():
+                file.write(own.read_bytes())

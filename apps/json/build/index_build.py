@@ -21,7 +21,8 @@ from hdc.apps.json.build.parallel import in_order
 from hdc.apps.json.document import paths
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.index import JSONIndex
-from hdc.apps.json.index.rows import Rows, encode_rows
+from hdc.apps.json.index.rows import Rows, Stored, encode_rows
+from hdc.apps.json.index.taking import Taker
 from hdc.apps.json.reading import STDIN, Counts, OnError, Part, Record, read_part
 from hdc.apps.json.reading.limits import LIMITS, Limits
 from hdc.apps.json.reading.reader import begin_rejects
@@ -31,6 +32,7 @@ from hdc.apps.json.values.learning import ProfileBuilder
 from hdc.apps.progress import tracked
 from hdc.errors import ParameterError
 from hdc.search.build import Build
+from hdc.search.postings.segment import Segment
 
 PART_BYTES = 16 << 20
 """Bytes of a part that is worked on as a whole: what a process holds, and what is done again after an interruption."""
@@ -47,6 +49,8 @@ class Task:
     paths : tuple of str
         Files and folders; ``-`` is standard input.
     encoder : JSONEncoder
+    vectors : {"packed", "float16", None}
+        What the index stores of vectors.
     fit : bool
         Whether the encoder learns from the documents first.
     key : str or None
@@ -64,6 +68,7 @@ class Task:
 
     paths: tuple[str, ...]
     encoder: JSONEncoder
+    vectors: Stored = "packed"
     fit: bool = True
     key: str | None = None
     items: str | None = None
@@ -130,8 +135,16 @@ class _Encode:
     task: Task
     folder: Path
 
-    def __call__(self, part: tuple[int, Part]) -> list[Rows] | None:
-        return None if part[1].bytes > 2 * PART_BYTES else list(self.batches(*part))
+    def __call__(self, part: tuple[int, Part]) -> tuple[list[Rows], Segment] | None:
+        if part[1].bytes > 2 * PART_BYTES:
+            return None
+        batches, segments, first = list[Rows](), list[Segment](), 0
+        for rows in self.batches(*part):
+            if rows.found is not None:
+                segments.append(Segment.of(first, rows.found))
+            batches.append(replace(rows, found=None))
+            first += len(rows.texts)
+        return (batches, Segment.merged(segments)) if segments else None
 
     def batches(self, number: int, part: Part) -> Iterator[Rows]:
         key = None if self.task.key is None else paths.parse_path(self.task.key)
@@ -140,7 +153,8 @@ class _Encode:
             rejects = str(self.folder / f"rejects-{number}")
             Path(rejects).unlink(missing_ok=True)
         encoder = copy(self.task.encoder)  # holds nothing of other parts: the last bits would depend on which
-        yield from encode_rows(encoder, read_records(part, self.task, rejects), key)
+        taker = Taker(encoder.values, encoder.layout)
+        yield from encode_rows(encoder, read_records(part, self.task, rejects), key, taker, self.task.vectors)
 
 
 class _Making:
@@ -153,7 +167,8 @@ class _Making:
             begin_rejects(task.rejects, [part.path for part in self.parts])
         self.task = replace(task, jobs=min(task.jobs, len(self.parts)))
         options = {"version": hdc.__version__, "encoder": task.encoder.to_json(), "fit": task.fit, "key": task.key}
-        options |= {"items": task.items, "on_error": task.on_error, "limits": asdict(task.limits)}
+        options |= {"vectors": task.vectors, "items": task.items, "on_error": task.on_error}
+        options |= {"limits": asdict(task.limits)}
         inputs = [part.fingerprint for part in self.parts]
         told = place.begin({"options": options, "inputs": inputs}, keep=[SPOOL])
         if told is not None:
@@ -198,10 +213,13 @@ class _Making:
             items = list(enumerate(self.parts))[first:]
             results = zip(items, in_order(work, items, self.task.jobs), strict=True)
             for item, held in tracked(results, len(self.parts), first, unit="parts indexed"):
-                for number, rows in enumerate(work.batches(*item) if held is None else held):
+                before, whole = index.rows(), done == 0
+                for number, rows in enumerate(work.batches(*item) if held is None else held[0]):
                     if number >= done:
                         journal.write(item[0], number, index.rows())
                         index.append(rows, replace=True)
+                if held is not None and whole:
+                    index.add_segment(held[1], before)
                 done = 0
             return len(index)
 
@@ -210,7 +228,7 @@ class _Making:
 
         def create(path: Path) -> JSONIndex:
             (self.folder / "journal").unlink(missing_ok=True)
-            return JSONIndex.create(path, task.encoder, key=task.key)
+            return JSONIndex.create(path, task.encoder, key=task.key, vectors=task.vectors)
 
         strings = task.encoder.string_encoder
         return self.place.opened(lambda path: JSONIndex.open(path, writable=True, string_encoder=strings), create)

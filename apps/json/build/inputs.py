@@ -38,30 +38,39 @@ class Inputs:
 
     Attributes
     ----------
+    parts : list of Part
+    on_error : {"raise", "skip"}
+    items : str or None
+        Where documents are inside each JSON value.
     counts : Counts
         Documents read and rejected in the last reading.
     """
 
     def __init__(self, parts: list[Part], on_error: OnError, items: str | None) -> None:
-        self._parts, self._on_error, self._items = parts, on_error, items
+        self.parts, self.on_error, self.items = parts, on_error, items
         self.counts = Counts()
 
     @classmethod
     @contextmanager
     def of(
-        cls, paths: Sequence[str], on_error: OnError, items: str | None, limits: Limits = LIMITS
+        cls,
+        paths: Sequence[str],
+        on_error: OnError,
+        items: str | None,
+        limits: Limits = LIMITS,
+        part_bytes: int = PART_BYTES,
     ) -> Iterator["Inputs"]:
         """Open inputs for a while."""
         with TemporaryDirectory(prefix="hdc-") as folder:
-            yield cls(plan_again(paths, Path(folder), limits=limits), on_error, items)
+            yield cls(plan_again(paths, Path(folder), part_bytes, limits), on_error, items)
 
     def read(self, rejects: str | None = None) -> Iterator[Record]:
         """Yield all records, from the beginning; a rejects file is begun anew."""
         if rejects is not None:
-            begin_rejects(rejects, [part.path for part in self._parts])
+            begin_rejects(rejects, [part.path for part in self.parts])
         self.counts = counts = Counts()
-        for part in self._parts:
-            reading = read_part(part, on_error=self._on_error, rejects=rejects, items=self._items)
+        for part in self.parts:
+            reading = read_part(part, on_error=self.on_error, rejects=rejects, items=self.items)
             for record in reading:
                 counts.read += 1
                 yield record

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from hdc.apps.json.cli.options import INPUTS, add_inputs, limits_of, tell_rejected
-from hdc.apps.verbs import Application, backend_for
+from hdc.apps.verbs import Application
 
 if TYPE_CHECKING:
     from hdc.apps.json.index.index import JSONIndex
+
+FEW = 20_000
+"""Documents that NumPy has searched before the compiled kernels are loaded."""
 
 EXPORTED = 1 << 10
 """Documents that are written at a time."""
@@ -24,9 +27,10 @@ def _open(path: str, writable: bool, backend: str) -> "JSONIndex":
 def opened(path: str) -> "JSONIndex":
     """Open an index for one search."""
     from hdc.apps.json.index.index import JSONIndex
-    from hdc.search.signs import PLANES
+    from hdc.apps.verbs import COMPILED, PLAIN
 
-    return JSONIndex.open(path, backend=backend_for(path, JSONIndex.KIND, PLANES))
+    with JSONIndex.open(path, backend=PLAIN) as index:
+        return JSONIndex.open(path, backend=PLAIN if index.rows() <= FEW else COMPILED)
 
 
 def _change(index: "JSONIndex", arguments: argparse.Namespace, replace: bool) -> Any:
@@ -65,8 +69,8 @@ def _export(index: "JSONIndex", path: str) -> None:
     from hdc.files import replacing
 
     ids = index.ids()
-    blocks = (index.store.documents(ids[start : start + EXPORTED]) for start in range(0, len(ids), EXPORTED))
-    lines = counted(((text or b"null") + b"\n" for block in blocks for text in block), "documents written")
+    blocks = (index.texts(ids[start : start + EXPORTED]) for start in range(0, len(ids), EXPORTED))
+    lines = counted((text + b"\n" for block in blocks for text in block), "documents written")
     if path == "-":
         sys.stdout.buffer.writelines(lines)
         return

@@ -45,6 +45,9 @@ def _register_index(commands: Any) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
     parser.add_argument("--key", metavar="PATH", help="where each document has its key, a text or an integer")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+    parser.add_argument(
+        "--vectors", choices=("packed", "float16", "none"), default="packed", help="what is stored of vectors (packed)"
+    )
     add_encoder_options(parser)
     parser.set_defaults(run=run_index)
 
@@ -96,6 +99,7 @@ def run_index(arguments: argparse.Namespace) -> int:
         key=arguments.key,
         items=arguments.items,
         on_error=arguments.on_error,
+        vectors=None if arguments.vectors == "none" else arguments.vectors,
         rejects=arguments.rejects,
         jobs=arguments.jobs,
         limits=limits_of(arguments),

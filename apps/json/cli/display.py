@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from hdc.apps.json.index.compiled_query import ABSENT
-from hdc.apps.json.index.index import Hit
+from hdc.apps.json.index.hits import Hit
 from hdc.apps.json.index.matcher import Reason
 
 VALUE_WIDTH = 44

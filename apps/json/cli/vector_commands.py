@@ -15,6 +15,7 @@ from hdc.apps.json.cli.options import (
     limits_of,
     tell_rejected,
 )
+from hdc.checks import integer
 
 EXAMPLES = 1000
 """Documents that a prediction is made from."""
@@ -53,6 +54,7 @@ def _register_encode(commands: Any) -> None:
         "word. A Parquet file has sources and keys too.",
     )
     add_inputs(parser)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
     parser.add_argument("-o", "--output", required=True, metavar="VECTORS", help="a file to write, .npy or .parquet")
     parser.add_argument("--packed", action="store_true", help="write sign bits")
     add_encoder_options(parser)
@@ -61,12 +63,13 @@ def _register_encode(commands: Any) -> None:
 
 def run_encode(arguments: argparse.Namespace) -> int:
     """Run ``hdc json encode``."""
-    from hdc.apps.json.build.encode_files import encode_files
+    from hdc.apps.json.build.encode_files import PART_BYTES, encode_files
     from hdc.apps.json.build.inputs import Inputs
 
     encoder = encoder_of(arguments, output="packed" if arguments.packed else "float")
-    with Inputs.of(arguments.files, arguments.on_error, arguments.items, limits_of(arguments)) as inputs:
-        encode_files(inputs, arguments.output, encoder, fit=not arguments.no_fit, rejects=arguments.rejects)
+    jobs, limits = integer(arguments.jobs, "--jobs", 1), limits_of(arguments)
+    with Inputs.of(arguments.files, arguments.on_error, arguments.items, limits, PART_BYTES) as inputs:
+        encode_files(inputs, arguments.output, encoder, fit=not arguments.no_fit, rejects=arguments.rejects, jobs=jobs)
     size = os.path.getsize(arguments.output)
     print(f"{documents(inputs.counts.read)} in {arguments.output} ({size / 1e6:.1f} MB)")
     tell_rejected(inputs.counts.rejected)

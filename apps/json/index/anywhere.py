@@ -18,7 +18,7 @@ from hdc.apps.json.index.narrowing import columns_at, is_beneath
 from hdc.apps.json.index.taking import exact_number
 from hdc.apps.json.index.term_query import EXTRA, WHOLE, TermQuery
 from hdc.apps.json.values.numbers import CELLS, NUMBER
-from hdc.apps.json.values.parts import term_hash
+from hdc.apps.json.values.parts import Spell, term_hash
 from hdc.apps.json.values.statistics import FLOOR
 from hdc.apps.json.values.strings import words_of
 from hdc.apps.json.values.values import Values
@@ -309,7 +309,13 @@ def asked_of(
 
 
 def reasons_of(
-    document: Any, rest: Any, words: Sequence[Word], values: Values, layout: Layout, overlap: bool
+    document: Any,
+    rest: Any,
+    words: Sequence[Word],
+    values: Values,
+    layout: Layout,
+    overlap: bool,
+    spell: Spell | None = None,
 ) -> list[Reason]:
     """Return the reasons for the score of a document that was asked for words; their shares sum to it.
 
@@ -319,12 +325,12 @@ def reasons_of(
     rest : JSON value
         What the query asks at paths, as :func:`divided` returns it.
     words : sequence of Word
-    values, layout, overlap
+    values, layout, overlap, spell
         As for :class:`TermQuery`.
     """
     found, whole = _word_reasons(document, words, values), sum(word.weight for word in words)
     if rest != {}:
-        matcher = Matcher(rest, values, layout)
+        matcher = Matcher(rest, values, layout, spell)
         found += [reason._replace(share=reason.share * matcher.asked) for _, reason in matcher.reasons(document)]
         whole += matcher.asked
     if overlap:
@@ -351,7 +357,7 @@ def _word_reasons(document: Any, words: Sequence[Word], values: Values) -> list[
 def found_by(values: Values, path: Path, value: Any) -> tuple[frozenset[int], float | None]:
     """Return the terms and the number that a leaf is found by."""
     parts = values.parts(path, value)
-    terms = frozenset(term_hash(kind, content) for kind, content, _ in parts.terms)
+    terms = frozenset(term_hash(term.kind, term.contents[0]) for term in parts.terms)
     if parts.number is None:
         return terms, None
     double, exact = exact_number(parts.number.kind, parts.number.value)

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 from hdc.apps.json.document.paths import Path
 from hdc.apps.json.document.rules import Layout, Mode, overlap, resolved
 from hdc.apps.json.document.structure import ARRAY, CONTAINER, leaf_value
-from hdc.apps.json.values.values import Values
+from hdc.apps.json.values.parts import Spell
+from hdc.apps.json.values.values import Sharing, Values
 
 Weigh: TypeAlias = Callable[[Any], float]
 """Returns the weight that a document's value at some path holds of the query's value there."""
@@ -78,14 +79,14 @@ class Leaf(Part):
     value : str, int, float, None or Constant
     factor : float
         Squared weight of the path.
-    shared : function
+    sharing : Sharing
         Part of the value's weight that another value shares.
     """
 
     path: Path
     value: Any
     factor: float
-    shared: Weigh
+    sharing: Sharing
 
     def leaves(self) -> Iterator["Leaf"]:
         """Yield the leaf itself."""
@@ -94,11 +95,11 @@ class Leaf(Part):
     @property
     def asked(self) -> float:
         """The weight that the leaf asks with."""
-        return self.factor * self.shared(self.value)
+        return self.factor * self.sharing.whole
 
     def weigher(self) -> Weigh:
         """Compare values, each once."""
-        shared, factor = self.shared, self.factor
+        shared, factor = self.sharing.of, self.factor
         met: dict[Any, float] = {}
 
         def weigh_leaf(value: Any) -> float:
@@ -118,7 +119,7 @@ class Leaf(Part):
         if value is ABSENT or (isinstance(value, CONTAINER) and value):
             return 0.0, [Met(self, ABSENT, 0.0)]
         held = leaf_value(value)
-        weight = kept * (self.factor * self.shared(held))
+        weight = kept * (self.factor * self.sharing.of(held))
         return weight, [Met(self, held, weight)]
 
 
@@ -247,7 +248,7 @@ class Ignored(Part):
         return 0.0, []
 
 
-def compiled(query: Any, values: Values, layout: Layout) -> Part:
+def compiled(query: Any, values: Values, layout: Layout, spell: Spell | None = None) -> Part:
     """Take a query apart.
 
     Parameters
@@ -257,6 +258,8 @@ def compiled(query: Any, values: Values, layout: Layout) -> Part:
         Says how much of one value another holds.
     layout : Layout
         Says how arrays are bound and what each path weighs.
+    spell : function, optional
+        For words that no document has.
     """
 
     def part_of(query: Any, path: Path) -> Part:
@@ -271,7 +274,7 @@ def compiled(query: Any, values: Values, layout: Layout) -> Part:
         if not factor:
             return Ignored()
         value = leaf_value(query)
-        return Leaf(path, value, factor**2, values.sharing(path, value))
+        return Leaf(path, value, factor**2, values.sharing(path, value, spell))
 
     return part_of(query, ())
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from hdc.apps.json.index.texts import Texts
 from hdc.search.measures import Ids
 from hdc.store import Snapshot
 
@@ -24,7 +25,7 @@ class Documents:
     def __init__(self) -> None:
         self._held = _Held(-1)
 
-    def read(self, snapshot: Snapshot, positions: Ids) -> list[Any]:
+    def read(self, snapshot: Snapshot, texts: Texts, positions: Ids) -> list[Any]:
         """Return the documents of some rows, which are shared with later calls: not to be changed."""
         held = self._held
         if held.edition != snapshot.edition or held.bytes > HELD_BYTES:
@@ -32,11 +33,12 @@ class Documents:
         rows, known = positions.tolist(), held.documents
         if missing := [row for row in rows if row not in known]:
             for row, text in zip(missing, snapshot.documents(missing), strict=True):
-                known[row] = parsed(text)
-                held.bytes += len(text or b"")
+                plain = texts.unpacked(text or b"null")
+                known[row] = json.loads(plain)
+                held.bytes += len(plain)
         return [known[row] for row in rows]
 
 
-def parsed(text: bytes | None) -> Any:
-    """Return the document of a text, null where there is none."""
-    return json.loads(text or b"null")
+def parsed(text: bytes | None, texts: Texts) -> Any:
+    """Return the document of a packed text, null where there is none."""
+    return json.loads(texts.unpacked(text or b"null"))

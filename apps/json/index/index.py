@@ -1,11 +1,12 @@
 """Store documents with their vectors, find those that hold what a query asks for, and say why."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Literal, Self, TypeAlias, cast
 
 import numpy as np
@@ -21,14 +22,17 @@ from hdc.apps.json.index.anywhere import asked_of, divided, reasons_of, words_in
 from hdc.apps.json.index.candidates import FIRST, Asked, by_nearness
 from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.documents import Documents, parsed
+from hdc.apps.json.index.hits import Hit, Measure
 from hdc.apps.json.index.interpreting import Interpretation, interpreted
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
 from hdc.apps.json.index.narrowing import narrowed
 from hdc.apps.json.index.noted import Hits
 from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
-from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
+from hdc.apps.json.index.rows import STORED, Rows, Stored, columns, encode_rows, joined
+from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.term_query import TermQuery
+from hdc.apps.json.index.texts import NAME, Texts
 from hdc.apps.json.index.where import Condition, Conditions, Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import choice, instance, integer
@@ -37,8 +41,10 @@ from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.engine import Engine, Search
 from hdc.search.index import Index
 from hdc.search.measures import Floats, Ids
+from hdc.search.once import BuildLock
 from hdc.search.options import FlatOptions
 from hdc.search.postings import keeping
+from hdc.search.postings.searcher import Asked as AskedOf
 from hdc.search.postings.searcher import PostingRows, Postings, folder_of, followed
 from hdc.search.postings.segment import Segment
 from hdc.search.signs import Signs
@@ -47,41 +53,16 @@ from hdc.store import Snapshot, Store
 TAKEN = 1 << 9
 """Documents that are taken apart at a time."""
 
+COMPARED, COMPARED_PER_HIT = 64, 4
+"""Documents, those that share most, whose cosines with one are computed: so many, or so many for each hit."""
+
 WIDER = 8
 """Times as many documents are asked for when too few of those before passed the filter."""
 
 STEP = 50
 """Documents that are compared before asking whether that is enough."""
 
-Measure: TypeAlias = Literal["coverage", "overlap", "cosine"]
-
 Where: TypeAlias = str | Iterable[str] | Filter | None
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A document that was found.
-
-    Attributes
-    ----------
-    score : float
-        For ``"coverage"`` the part of the query that the document holds, 0 … 1; for ``"overlap"`` the part of the
-        query and the document together that both hold; for ``"cosine"`` the cosine of the two vectors.
-    id : int
-        Number of the document in the index.
-    document : JSON value
-    source : str
-        Where it was read, as ``file:line``; empty if it did not come from a file.
-    key : str or None
-    measure : {"coverage", "overlap", "cosine"}
-    """
-
-    score: float
-    id: int
-    document: Any
-    source: str
-    key: str | None
-    measure: Measure
 
 
 class JSONIndex(Index):
@@ -96,6 +77,9 @@ class JSONIndex(Index):
         Fitted or not; the index keeps its state and must be built anew to change it.
     key : str, optional
         Path at which every document has a key, a text or an integer; :meth:`put` needs one.
+    vectors : {"packed", "float16", None}
+        What is stored of the documents' vectors, which :meth:`search` does not need: their sign bits, also short
+        floats, or nothing. A string encoder needs ``"float16"``, and has it where nothing is said.
 
     Raises
     ------
@@ -106,11 +90,20 @@ class JSONIndex(Index):
     KIND = "json-index"
     ROW = "document"
 
-    def __init__(self, encoder: JSONEncoder, *, key: str | None = None) -> None:
-        self._begin(_new_store(None, encoder, key), *_unsaved(encoder))
+    def __init__(
+        self, encoder: JSONEncoder, *, key: str | None = None, vectors: Stored | Literal["auto"] = "auto"
+    ) -> None:
+        self._begin(_new_store(None, encoder, key, vectors), *_unsaved(encoder))
 
     @classmethod
-    def create(cls, path: str | os.PathLike[str], encoder: JSONEncoder, *, key: str | None = None) -> Self:
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        encoder: JSONEncoder,
+        *,
+        key: str | None = None,
+        vectors: Stored | Literal["auto"] = "auto",
+    ) -> Self:
         """Make an index of no documents in a folder that does not exist or is empty.
 
         Raises
@@ -120,7 +113,7 @@ class JSONIndex(Index):
         OSError
             If it cannot be written.
         """
-        return cls._of(_new_store(path, encoder, key), *_unsaved(encoder))
+        return cls._of(_new_store(path, encoder, key, vectors), *_unsaved(encoder))
 
     @classmethod
     def open(
@@ -172,6 +165,7 @@ class JSONIndex(Index):
         self._postings = Postings(posting_kernels(kernels), self._segment)
         self._by_postings = Engine(store, self._postings)
         self._documents = Documents()
+        self._learning = BuildLock()
 
     def _meaning(self, snapshot: Snapshot) -> Meaning:
         """Return what the rows of a snapshot mean, which a reader may see change when the index was built anew."""
@@ -191,7 +185,7 @@ class JSONIndex(Index):
         parts = []
         for first in range(start, stop, TAKEN):
             rows = np.arange(first, min(first + TAKEN, stop))
-            documents = [parsed(text) for text in snapshot.documents(rows)]
+            documents = [parsed(text, meaning.texts) for text in snapshot.documents(rows)]
             parts.append(Segment.of(first, taker.take(documents)))
         return Segment.merged(parts)
 
@@ -223,11 +217,12 @@ class JSONIndex(Index):
             return super().filter(accept or (lambda _: True))
         rows = self._posting_rows()
         snapshot = rows.snapshot
-        mask, accept = narrowed(rows, accept, self._meaning(snapshot).encoder.layout)
+        meaning = self._meaning(snapshot)
+        mask, accept = narrowed(rows, accept, meaning.encoder.layout)
         found = np.flatnonzero(mask)
         if accept is not None:
             parts = [found[start : start + TAKEN] for start in range(0, len(found), TAKEN)]
-            passed = [bool(accept(parsed(text))) for part in parts for text in snapshot.documents(part)]
+            passed = [bool(accept(parsed(text, meaning.texts))) for part in parts for text in snapshot.documents(part)]
             found = found[np.array(passed, bool)]
         return np.sort(snapshot.ids[found])
 
@@ -271,6 +266,12 @@ class JSONIndex(Index):
         for rows in self._rows_of(documents):
             yield self.append(rows, replace=replace)
 
+    def add_segment(self, segment: Segment, first: int) -> None:
+        """Take a segment of rows that were just added from a position on, if there are as many as it has documents."""
+        snapshot = self.store.snapshot
+        if snapshot.count == first + len(segment):
+            self._postings.add(snapshot, dataclasses.replace(segment, first=first))
+
     def append(self, rows: Rows, *, replace: bool = False) -> npt.NDArray[np.int64]:
         """Add a batch that :func:`encode_rows` made with this index's encoder and key; return the id of each row.
 
@@ -280,14 +281,28 @@ class JSONIndex(Index):
         replace : bool
             Whether a document replaces another one of its key; else that is an error.
         """
+        texts = self._texts_for(rows.texts)
         if not replace or rows.keys is None:
-            numbers = self.store.append(rows.arrays, rows.keys, rows.texts, rows.sources)
+            numbers = self.store.append(rows.arrays, rows.keys, texts.packed(rows.texts), rows.sources)
             self._add_segment(numbers, rows)
             return numbers
         last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
         keys = last.keys or []
-        ids = dict(zip(keys, self.store.put(last.arrays, keys, last.texts, last.sources).tolist(), strict=True))
+        numbers = self.store.put(last.arrays, keys, texts.packed(last.texts), last.sources)
+        if len(last.texts) == len(rows.texts):
+            self._add_segment(numbers, rows)
+        ids = dict(zip(keys, numbers.tolist(), strict=True))
         return np.array([ids[key] for key in rows.keys], dtype=np.int64)
+
+    def _texts_for(self, texts: list[bytes]) -> Texts:
+        """Return what packs texts, from the first ones that are enough on with a dictionary learned from them."""
+        with self._learning:
+            snapshot = self.store.snapshot
+            known = self._meaning(snapshot).texts
+            if not self.writable or (learned := known.learned(texts)) is None:
+                return known
+            self.store.set_meta({**snapshot.meta, NAME: learned.meta()})
+            return self._meaning(self.store.snapshot).texts
 
     def _add_segment(self, ids: Ids, rows: Rows) -> None:
         """Note what was found in documents when they were encoded, unless another thread has removed one since."""
@@ -327,12 +342,13 @@ class JSONIndex(Index):
                 if old != new:
                     raise ParameterError(f"document {number} has the key {old!r}, and the new one {new!r}; put adds it")
         if len(numbers):
-            self.store.replace(numbers, rows.arrays, rows.texts, rows.sources)
+            texts = self._meaning(self.store.snapshot).texts
+            self.store.replace(numbers, rows.arrays, texts.packed(rows.texts), rows.sources)
 
     def _rows_of(self, documents: Iterable[Any]) -> Iterator[Rows]:
         meaning = self._meaning(self.store.snapshot)
         key = None if meaning.key is None else parse_path(meaning.key)
-        return encode_rows(meaning.encoder, documents, key, meaning.taker())
+        return encode_rows(meaning.encoder, documents, key, meaning.taker(), meaning.vectors)
 
     # ------------------------------------------------------------------ derived data
 
@@ -370,14 +386,29 @@ class JSONIndex(Index):
         with contextlib.suppress(OSError, FileFormatError):
             self._postings.keep(self._posting_rows())
 
+    def texts(self, ids: npt.ArrayLike) -> list[bytes]:
+        """Return documents as JSON texts; raises as :meth:`document`."""
+        snapshot = self.store.snapshot
+        unpacked = self._meaning(snapshot).texts.unpacked
+        return [unpacked(text or b"null") for text in snapshot.documents(self._positions(snapshot, ids))]
+
     def rows(self) -> int:
         """Return how many rows the store has, those of replaced and removed documents included."""
         return self.store.snapshot.count
 
     def vectors(self, ids: npt.ArrayLike) -> Floats:
-        """Return the stored vectors of documents, rounded to float16 precision: ``(n, dim)`` float32."""
+        """Return the vectors of documents: ``(n, dim)`` float32; stored ones, rounded to float16, if there are such.
+
+        Raises
+        ------
+        ParameterError
+            If there is no document of an id.
+        """
         snapshot = self.store.snapshot
-        return snapshot.take("vectors", self._positions(snapshot, ids)).astype(np.float32)
+        positions, meaning = self._positions(snapshot, ids), self._meaning(snapshot)
+        if meaning.vectors == "float16":
+            return snapshot.take("vectors", positions).astype(np.float32)
+        return meaning.encoder.vectors([parsed(text, meaning.texts) for text in snapshot.documents(positions)])
 
     def source(self, number: int) -> str:
         """Return where a document was read, as :class:`Hit` says it; raises as :meth:`document`."""
@@ -392,7 +423,7 @@ class JSONIndex(Index):
             raise
 
     def _document(self, text: bytes | None) -> Any:
-        return parsed(text)
+        return parsed(text, self._meaning(self.store.snapshot).texts)
 
     # ------------------------------------------------------------------ search
 
@@ -455,7 +486,7 @@ class JSONIndex(Index):
             for start in range(0, len(rows), STEP):
                 if best.enough(float(likely[start : start + STEP].max())):
                     break
-                documents = self._documents.read(snapshot, rows[start : start + STEP])
+                documents = self._documents.read(snapshot, meaning.texts, rows[start : start + STEP])
                 tried = zip(documents, numbers[start : start + STEP], strict=True)
                 passed = [pair for pair in tried if not accept or accept(pair[0])]
                 question.prepare([document for document, _ in passed])
@@ -464,7 +495,7 @@ class JSONIndex(Index):
                 continue
             break
         found = [(score, number) for score, number in best if score > 0]
-        return Hits(_hits(snapshot, found, "coverage" if missing == "ignore" else "overlap"))
+        return Hits(_hits(snapshot, meaning.texts, found, "coverage" if missing == "ignore" else "overlap"))
 
     def _found_by_postings(
         self, query: Any, k: int, accept: Filter | None, missing: Missing, among: npt.ArrayLike | None
@@ -477,25 +508,14 @@ class JSONIndex(Index):
         meaning = self._meaning(snapshot)
         values, layout, overlap = meaning.values, meaning.encoder.layout, missing == "count"
         query, notes = interpreted(query, rows, values, layout)
-        asked = asked_of(query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap))
-        allowed = None if among is None else np.unique(self._positions(snapshot, among))
-        if accept is not None:
-            mask, accept = narrowed(rows, accept, meaning.encoder.layout)
-            allowed = np.flatnonzero(mask) if allowed is None else allowed[mask[allowed]]
+        spell = _spelling(rows)
+        asked = asked_of(query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap, spell))
+        allowed, accept = self._allowed(rows, meaning, among, accept)
         measure: Measure = "coverage" if missing == "ignore" else "overlap"
-        wider = k
-        while True:
-            scores, positions = rows.best(asked, wider, allowed)
-            if accept is None:
-                break
-            documents = self._documents.read(snapshot, positions)
-            passed = [bool(accept(document)) for document in documents]
-            if sum(passed) >= k or len(scores) < wider:
-                scores, positions = scores[passed][:k], positions[passed][:k]
-                break
-            wider *= WIDER
+        passes = None if accept is None else lambda position: accept(self._read(snapshot, meaning, position))
+        scores, positions = self._passing(rows, asked, k, allowed, passes)
         scored = list(zip(scores.tolist(), snapshot.ids[positions].tolist(), strict=True))
-        return Hits(_hits(snapshot, scored, measure), notes)
+        return Hits(_hits(snapshot, meaning.texts, scored, measure), notes)
 
     def interpret(self, query: Any) -> Interpretation:
         """Return a query as :meth:`search` reads it, and notes on paths where no document has a value.
@@ -531,31 +551,54 @@ class JSONIndex(Index):
         ParameterError
             If there is no document of an id, a condition cannot be read, or k is below 1.
         """
-        k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
-        snapshot = search.prepared.snapshot
-        encoder = self._meaning(snapshot).encoder
+        k, accept = integer(k, "k", 1), as_filter(where)
+        rows = self._posting_rows()
+        snapshot = rows.snapshot
+        meaning = self._meaning(snapshot)
         own = self._positions(snapshot, [number])
-        vector = _unit(encoder, self._documents.read(snapshot, own))[0]
-        chosen: list[int] = []
-        for rows, _ in by_nearness(search, Asked(vector, _cosines), max(FIRST, 4 * k)):
-            others = rows[rows != own[0]]
-            for start in range(0, len(others), STEP):
-                if len(chosen) >= k:
-                    break
-                part = others[start : start + STEP]
-                passed = part.tolist()
-                if accept is not None:
-                    documents = self._documents.read(snapshot, part)
-                    passed = [row for row, document in zip(passed, documents, strict=True) if accept(document)]
-                chosen += passed
-            if len(chosen) >= k:
-                break
-        positions = np.array(chosen[:k], np.int64)
+        (document,) = self._documents.read(snapshot, meaning.texts, own)
+        asked = TermQuery(document, meaning.values, meaning.encoder.layout, overlap=True)
+        allowed, accept = self._allowed(rows, meaning, among, accept)
+        wanted = max(COMPARED, COMPARED_PER_HIT * k)
+
+        def passes(position: int) -> bool:
+            return position != own[0] and (accept is None or accept(self._read(snapshot, meaning, position)))
+
+        _, positions = self._passing(rows, asked, wanted, allowed, passes)
         if not len(positions):
             return []
-        cosines = _unit(encoder, self._documents.read(snapshot, positions)) @ vector
-        scored = zip(cosines.tolist(), snapshot.ids[positions].tolist(), strict=True)
-        return _hits(snapshot, sorted(scored, key=lambda hit: (-hit[0], hit[1])), "cosine")
+        vectors = _unit(meaning.encoder, [document, *self._documents.read(snapshot, meaning.texts, positions)])
+        scored = zip((vectors[1:] @ vectors[0]).tolist(), snapshot.ids[positions].tolist(), strict=True)
+        best = sorted(scored, key=lambda hit: (-hit[0], hit[1]))[:k]
+        return _hits(snapshot, meaning.texts, best, "cosine")
+
+    def _allowed(
+        self, rows: PostingRows, meaning: Meaning, among: npt.ArrayLike | None, accept: Filter | None
+    ) -> tuple[Ids | None, Filter | None]:
+        """Return the positions that may be found, None for all, and the filter that they must still pass."""
+        allowed = None if among is None else np.unique(self._positions(rows.snapshot, among))
+        if accept is None:
+            return allowed, None
+        mask, accept = narrowed(rows, accept, meaning.encoder.layout)
+        return np.flatnonzero(mask) if allowed is None else allowed[mask[allowed]], accept
+
+    def _read(self, snapshot: Snapshot, meaning: Meaning, position: int) -> Any:
+        return self._documents.read(snapshot, meaning.texts, np.array([position]))[0]
+
+    @staticmethod
+    def _passing(
+        rows: PostingRows, asked: AskedOf, k: int, allowed: Ids | None, passes: Callable[[int], bool] | None
+    ) -> tuple[npt.NDArray[np.float64], Ids]:
+        """Return scores and positions of the best k rows that pass, asking for more until so many do."""
+        wider = k = min(k, max(1, rows.snapshot.count))
+        while True:
+            scores, positions = rows.best(asked, wider, allowed)
+            if passes is None:
+                return scores, positions
+            passed = [bool(passes(position)) for position in positions.tolist()]
+            if sum(passed) >= k or len(scores) < wider:
+                return scores[passed][:k], positions[passed][:k]
+            wider *= WIDER
 
     def _begun(self, among: npt.ArrayLike | None) -> Search:
         """Begin a search for as many rows as there are."""
@@ -588,15 +631,17 @@ class JSONIndex(Index):
             reasons = list(_cosine_reasons(query, hit.document, meaning))
         else:
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
+            spell = None
             if meaning.encoder.string_encoder is None:
                 rows, values, layout = self._posting_rows(), meaning.values, meaning.encoder.layout
                 query, _ = interpreted(query, rows, values, layout)
                 rest, asked = divided(query, rows)
+                spell = _spelling(rows)
                 if asked:
                     words = words_in(asked, rows, values, layout)
-                    found = reasons_of(hit.document, rest, words, values, layout, missing == "count")
+                    found = reasons_of(hit.document, rest, words, values, layout, missing == "count", spell)
                     return sorted(found, key=lambda reason: -reason.share)
-            reasons = Question(query, meaning.encoder, missing, meaning.values).reasons(hit.document)
+            reasons = Question(query, meaning.encoder, missing, meaning.values, spell).reasons(hit.document)
         return sorted(reasons, key=lambda reason: -reason.share)
 
 
@@ -612,13 +657,21 @@ def _cosine_reasons(query: Any, document: Any, meaning: Meaning) -> Iterator[Rea
         yield Reason(show_path(path), plain(value), match, float(share))
 
 
-def _hits(snapshot: Snapshot, scored: list[tuple[float, int]], measure: Measure) -> list[Hit]:
+def _hits(snapshot: Snapshot, texts: Texts, scored: list[tuple[float, int]], measure: Measure) -> list[Hit]:
     """Return hits from scores and ids."""
     entries = snapshot.entries(snapshot.positions([number for _, number in scored]))
     return [
-        Hit(score, number, parsed(text), source or "", key, measure)
+        Hit(score, number, source or "", key, measure, partial(parsed, text, texts))
         for (score, number), (key, text, source) in zip(scored, entries, strict=True)
     ]
+
+
+def _spelling(rows: PostingRows) -> Spelling:
+    """Return the words that documents have, with what is remembered of them."""
+    known = rows.memo.get("spelling")
+    if known is None:
+        known = rows.memo["spelling"] = Spelling(rows.segments, rows.kernels)
+    return cast(Spelling, known)
 
 
 def _unit(encoder: JSONEncoder, documents: list[Any]) -> Floats:
@@ -626,20 +679,25 @@ def _unit(encoder: JSONEncoder, documents: list[Any]) -> Floats:
     return np.asarray(vectors / _positive(np.linalg.norm(vectors, axis=1))[:, None], dtype=np.float32)
 
 
-def _cosines(dots: Floats, scales: Floats) -> Floats:
-    return dots / _positive(scales[:, LENGTH])
-
-
 def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:
     """Return what a saved encoder does not say of itself."""
     return encoder.string_encoder, encoder.backend, encoder.device
 
 
-def _new_store(path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None) -> Store:
+def _new_store(
+    path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None, vectors: Stored | Literal["auto"]
+) -> Store:
     instance(encoder, "encoder", JSONEncoder).check()
     if key is not None:
         parse_path(key)
-    return Store.create(path, JSONIndex.KIND, columns(encoder.dim), {"encoder": encoder.to_json(), "key": key})
+    if vectors == "auto":
+        vectors = "packed" if encoder.string_encoder is None else "float16"
+    if vectors is not None:
+        choice(vectors, "vectors", STORED)
+    if encoder.string_encoder is not None and vectors != "float16":
+        raise ParameterError(f"an encoder with a string encoder needs vectors='float16', not {vectors!r}")
+    meta = {"encoder": encoder.to_json(), "key": key, "vectors": vectors, NAME: Texts().meta()}
+    return Store.create(path, JSONIndex.KIND, columns(encoder.dim, vectors), meta)
 
 
 def _positive(lengths: Floats) -> Floats:

@@ -7,6 +7,7 @@ from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.paths import Path, show_path
 from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.index.compiled_query import Weigh, compiled
+from hdc.apps.json.values.parts import Spell
 from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
 
@@ -30,6 +31,8 @@ class Matcher:
         Says how much of one value another holds.
     layout : Layout
         Says how arrays are bound and what each path weighs.
+    spell : function, optional
+        For words that no document has.
 
     Attributes
     ----------
@@ -44,9 +47,9 @@ class Matcher:
         If the query asks for nothing that weighs anything.
     """
 
-    def __init__(self, query: Any, values: Values, layout: Layout) -> None:
+    def __init__(self, query: Any, values: Values, layout: Layout, spell: Spell | None = None) -> None:
         self._query, self._values = query, values
-        self._compiled = compiled(query, values, layout)
+        self._compiled = compiled(query, values, layout, spell)
         self._weigh: Weigh | None = None
         asked = [leaf.asked for leaf in self._compiled.leaves()]
         self.leaves, self.asked = len(asked), sum(asked)

@@ -5,8 +5,9 @@ from typing import Self
 
 from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
-from hdc.apps.json.index.rows import columns
+from hdc.apps.json.index.rows import STORED, Stored, columns
 from hdc.apps.json.index.taking import Taker
+from hdc.apps.json.index.texts import Texts
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.apps.json.values.values import Values
 from hdc.errors import FileFormatError, ParameterError
@@ -22,6 +23,10 @@ class Meaning:
     meta : str
     encoder : JSONEncoder
     key : str or None
+    vectors : {"packed", "float16", None}
+        What is stored of vectors.
+    texts : Texts
+        What documents are packed by.
     values : Values
         The encoder's, with what they remember of searches.
     """
@@ -29,6 +34,8 @@ class Meaning:
     meta: str
     encoder: JSONEncoder
     key: str | None
+    vectors: Stored
+    texts: Texts
     values: Values
 
     @classmethod
@@ -49,9 +56,12 @@ class Meaning:
             key = meta["key"]
             if key is not None:
                 parse_path(key)
-            if (held := dict(snapshot.state.columns)) != columns(encoder.dim):
-                raise ValueError(f"its columns are {held}, and its encoder makes {columns(encoder.dim)}")
-            return cls(snapshot.state.meta, encoder, key, encoder.values)
+            stored: Stored = meta.get("vectors", "float16")  # as releases before had it
+            if stored not in (*STORED, None):
+                raise ValueError(f"it stores vectors as {stored!r}")
+            if (held := dict(snapshot.state.columns)) != (made := columns(encoder.dim, stored)):
+                raise ValueError(f"its columns are {held}, and its encoder makes {made}")
+            return cls(snapshot.state.meta, encoder, key, stored, Texts.of(meta), encoder.values)
         except ParameterError:
             raise
         except (KeyError, TypeError, ValueError) as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hdc.apps.json.index.index import Hit
+    from hdc.apps.json.index.hits import Hit
 
 
 class Hits(list["Hit"]):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.rows import NORM
+from hdc.apps.json.values.parts import Spell
 from hdc.apps.json.values.values import Values
 from hdc.checks import choice
 from hdc.errors import ParameterError
@@ -48,6 +49,8 @@ class Question:
     missing : {"ignore", "count"}
     values : Values, optional
         The encoder's, with what they remember of other searches.
+    spell : function, optional
+        For words that no document has.
 
     Attributes
     ----------
@@ -61,7 +64,14 @@ class Question:
         If the query is no JSON or asks for nothing, or ``missing`` is something else.
     """
 
-    def __init__(self, query: Any, encoder: JSONEncoder, missing: Missing, values: Values | None = None) -> None:
+    def __init__(
+        self,
+        query: Any,
+        encoder: JSONEncoder,
+        missing: Missing,
+        values: Values | None = None,
+        spell: Spell | None = None,
+    ) -> None:
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
         choice(missing, "missing", MISSING)
@@ -69,7 +79,7 @@ class Question:
         self.vector: Floats = vectors[0]
         self._norm, self._dim = float(norms[0]), encoder.dim
         self._missing, self._values, self._layout = missing, values or encoder.values, encoder.layout
-        self._matcher = Matcher(query, self._values, self._layout)
+        self._matcher = Matcher(query, self._values, self._layout, spell)
         self.least = max(FEWEST, min(LEAST, COMPARISONS // self._matcher.leaves))
 
     def estimate(self, dots: Floats, scales: Floats) -> Floats:

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc import words
-from hdc.apps.json.document.batches import check_several
+from hdc.apps.json.document.batches import BATCH_DOCUMENTS, check_several
 from hdc.apps.json.document.given import check_value
 from hdc.apps.json.document.paths import Path, show_path, values_at
 from hdc.apps.json.encoder.encoder import Floats, JSONEncoder
@@ -31,14 +32,14 @@ class Rows:
     Attributes
     ----------
     arrays : dict of arrays
-        ``codes`` (n, words) uint64, see :func:`sign_bits`; ``vectors`` (n, dim) float16;
-        ``scales`` (n, 3) float32.
+        ``codes`` (n, words) uint64, see :func:`sign_bits`, and ``scales`` (n, 3) float32, where vectors are stored;
+        ``vectors`` (n, dim) float16, where they are so too; where they are not, ``mass`` (n, 1) float32.
     texts : list of bytes
         The documents as JSON.
     sources : list of str
     keys : list of str, or None
     found : Occurrences, or None
-        What the documents hold, where that is known.
+        What the documents hold, where it is not in a segment of several batches.
     """
 
     arrays: dict[str, npt.NDArray[Any]]
@@ -64,13 +65,26 @@ def joined(batches: Iterable[Rows]) -> Rows:
     return Rows(arrays, texts, sources, [key for part in keys for key in part] if keys else None)
 
 
-def columns(dim: int) -> dict[str, tuple[str, int]]:
+Stored: TypeAlias = Literal["packed", "float16"] | None
+
+STORED: tuple[Literal["packed", "float16"], ...] = ("packed", "float16")
+"""What may be stored of vectors: sign bits; short floats too; None stands for nothing."""
+
+
+def columns(dim: int, vectors: Stored) -> dict[str, tuple[str, int]]:
     """Return dtype and width of the arrays of :class:`Rows`."""
-    return {"codes": ("<u8", words.word_count(dim)), "vectors": ("<f2", dim), "scales": ("<f4", 3)}
+    if vectors is None:
+        return {"mass": ("<f4", 1)}
+    short = {"vectors": ("<f2", dim)} if vectors == "float16" else {}
+    return {"codes": ("<u8", words.word_count(dim)), **short, "scales": ("<f4", 3)}
 
 
 def encode_rows(
-    encoder: JSONEncoder, documents: Iterable[Any], key: Path | None = None, taker: Taker | None = None
+    encoder: JSONEncoder,
+    documents: Iterable[Any],
+    key: Path | None,
+    taker: Taker,
+    vectors: Stored,
 ) -> Iterator[Rows]:
     """Encode documents, batch by batch.
 
@@ -80,8 +94,10 @@ def encode_rows(
     documents : iterable of JSON values or of :class:`Record`
     key : Path, optional
         Where a document has its key, a text or an integer.
-    taker : Taker, optional
-        What takes them apart for :attr:`Rows.found`.
+    taker : Taker
+        What takes them apart.
+    vectors : {"packed", "float16", None}
+        What is stored of vectors.
 
     Raises
     ------
@@ -103,14 +119,13 @@ def encode_rows(
             sources.append(source)
             if key is not None:
                 keys.append(key_of(document, key, source))
-            if taker is not None:
-                held.append(document)
+            held.append(document)
             yield document
 
-    for vectors, norms in encoder.encode(noted()):
-        n = len(vectors)
-        found = None if taker is None else taker.take(held[:n])
-        yield Rows(_arrays(vectors, norms), texts[:n], sources[:n], keys[:n] if key is not None else None, found)
+    for n, arrays in _encoded(encoder, noted(), vectors):
+        found = taker.take(held[:n])
+        arrays = arrays or {"mass": found.masses[:, None].astype(np.float32)}
+        yield Rows(arrays, texts[:n], sources[:n], keys[:n] if key is not None else None, found)
         del texts[:n], sources[:n], keys[:n], held[:n]
 
 
@@ -135,6 +150,21 @@ def _text(document: Any, source: str) -> bytes:
         return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError) as error:
         raise ParameterError(f"{source or 'a document'} cannot be stored: {error}") from None
+
+
+def _encoded(
+    encoder: JSONEncoder, documents: Iterable[Any], vectors: Stored
+) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
+    """Yield the number of documents of each batch, and what is stored of their vectors."""
+    if vectors is None:
+        while n := len(list(islice(documents, BATCH_DOCUMENTS))):
+            yield n, {}
+        return
+    for made, norms in encoder.encode(documents):
+        arrays = _arrays(made, norms)
+        if vectors == "packed":
+            del arrays["vectors"]
+        yield len(made), arrays
 
 
 def _arrays(vectors: Floats, norms: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:

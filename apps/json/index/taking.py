@@ -89,6 +89,8 @@ class Taker:
             for key, item in value.items():
                 child = node.keys.get(key)
                 if child is None:
+                    if not isinstance(key, str):
+                        raise ParameterError(f"{show_path(node.path)}: a key must be a string, not {key!r}")
                     child = self._child(node, key)
                 if type(item) is str:
                     leaf = child.leaves.get(item)
@@ -120,10 +122,8 @@ class Taker:
         child = _Node((*node.path, step), self._layout)
         if isinstance(step, str):
             node.keys[step] = child
-        elif step is None or isinstance(step, int):
-            node.items[step] = child
         else:
-            raise ParameterError(f"{show_path(node.path)}: a key must be a string, not {step!r}")
+            node.items[step] = child
         return child
 
     def _leaf(self, node: _Node, value: Any) -> int:
@@ -132,7 +132,7 @@ class Taker:
             leaf_value(value, node.path)  # raises where it is not finite
         parts = self._values.parts(node.path, value)
         terms, words = [], []
-        for kind, content, _ in parts.terms:
+        for kind, (content,), _ in parts.terms:
             term = term_hash(kind, content)
             terms.append(term)
             if kind == "~":

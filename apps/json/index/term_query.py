@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from hdc.apps.json.document.paths import Path
 from hdc.apps.json.document.rules import Layout, Mode, resolved
 from hdc.apps.json.document.structure import ARRAY, leaf_value
 from hdc.apps.json.index.taking import exact_number
 from hdc.apps.json.values.numbers import CELLS, DECADE_WIDTHS, EXACT_NUMBER, QUANTILE_WIDTHS
-from hdc.apps.json.values.parts import Number, column_hash, path_hash, term_hash
+from hdc.apps.json.values.parts import Number, Spell, column_hash, path_hash, term_hash
 from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
 from hdc.kernels import PostingQuery
@@ -28,11 +29,12 @@ FAR = 9.0
 
 
 class List(NamedTuple):
-    """A term at a path, and what a document that has it gets."""
+    """A term at a path, or one of others, and what a document that has one gets."""
 
     term: int
     path: int
     weight: float
+    others: tuple[int, ...] = ()
 
 
 class Column(NamedTuple):
@@ -64,6 +66,8 @@ class TermQuery:
     layout : Layout
     overlap : bool
         Whether what a document has beyond the query lowers its score.
+    spell : function, optional
+        For words that no document has.
 
     Raises
     ------
@@ -71,19 +75,23 @@ class TermQuery:
         If the query is no JSON, or asks for nothing that weighs anything.
     """
 
-    def __init__(self, query: Any, values: Values, layout: Layout, overlap: bool) -> None:
+    def __init__(
+        self, query: Any, values: Values, layout: Layout, overlap: bool = False, spell: Spell | None = None
+    ) -> None:
+        self._spell, self._asked_weight = spell, 0.0
         self._values, self._layout, self._overlap = values, layout, overlap
         self._groups: list[Group] = []
         lists: list[List | Column] = []
         self._add(query, (), 0, lists)
         self._groups.append(Group(0, 0, 0, lists))
-        asked = sum(one.weight for group in self._groups for one in group.lists)
+        asked = self._asked_weight
         if not asked:
             raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
         self.unit = WHOLE / asked
         self._every = [one for group in self._groups for one in group.lists]
         self._weights = [round(one.weight * self.unit) for one in self._every]
-        self.whole = sum(self._weights)
+        lost = asked - sum(one.weight for one in self._every)
+        self.whole = sum(self._weights) + round(lost * self.unit)
         terms = [(at, one) for at, one in enumerate(self._every) if isinstance(one, List)]
         self._at = [at for at, _ in terms]
         self._terms = np.array([one.term for _, one in terms], np.uint64)
@@ -109,9 +117,12 @@ class TermQuery:
         factor = self._layout.weights[path] ** 2
         if not factor:
             return
-        parts = self._values.parts(path, value)
+        parts = self._values.parts(path, value, self._spell)
+        self._asked_weight += factor * parts.whole
         where, _ = path_hash(path)
-        lists += [List(term_hash(kind, content), where, factor * weight) for kind, content, weight in parts.terms]
+        for term in parts.terms:
+            terms = [term_hash(term.kind, content) for content in term.contents]
+            lists.append(List(terms[0], where, factor * term.weight, tuple(terms[1:])))
         if parts.number is not None:
             self._add_number(path, parts.number, where, factor, lists)
 
@@ -161,8 +172,19 @@ class TermQuery:
             if start < stop:
                 starts[at], stops[at] = start, stop
                 scans.append((-self._weights[at], at, start, stop))
+        extra, end = [NO_EXTRA], 0
+        kinds = self._fixed["kind"]
         for at, one in enumerate(self._every):
-            if isinstance(one, Column):
+            if isinstance(one, List) and one.others:
+                if kinds is self._fixed["kind"]:
+                    kinds = kinds.copy()
+                joined = self._joined(segment, one)
+                extra.append(joined)
+                kinds[at], starts[at], stops[at] = EXTRA, end, end + len(joined)
+                scans = [scan for scan in scans if scan[1] != at]
+                scans.append((-self._weights[at], at, end, end + len(joined)))
+                end += len(joined)
+            elif isinstance(one, Column):
                 starts[at], stops[at] = segment.column(one.column)
                 scans += _column_scans(segment, one, at, self._weights[at], starts[at], stops[at])
         scans.sort()
@@ -170,13 +192,20 @@ class TermQuery:
         return PostingQuery(
             start=np.array(starts, np.int64),
             stop=np.array(stops, np.int64),
-            extra=NO_EXTRA,
+            extra=np.concatenate(extra),
             scan=np.ascontiguousarray(scan[:, 1]),
             scan_start=np.ascontiguousarray(scan[:, 2]),
             scan_stop=np.ascontiguousarray(scan[:, 3]),
             bound=np.ascontiguousarray(-scan[:, 0]),
-            **self._fixed,
+            **{**self._fixed, "kind": kinds},
         )
+
+    @staticmethod
+    def _joined(segment: Segment, one: List) -> npt.NDArray[np.uint32]:
+        """Return the spots of any of several terms."""
+        terms = np.array([one.term, *one.others], np.uint64)
+        bounds = zip(*segment.lists(terms, np.full(len(terms), one.path, np.uint64)), strict=True)
+        return np.unique(np.concatenate([segment.arrays.postings[start:stop] for start, stop in bounds]))
 
 
 NO_EXTRA = np.empty(0, np.uint32)

@@ -14,6 +14,7 @@ import re
 import sys
 from typing import Any
 
+from hdc.apps.json.reading.quick import Left, quick
 from hdc.checks import integer, wrong
 from hdc.errors import ParameterError
 
@@ -87,6 +88,11 @@ def parse_bytes(raw: bytes, source: str, line: int = 1) -> Any:
     if not isinstance(raw, bytes):
         raise wrong(raw, "raw", "bytes")
     raw = raw.removeprefix(BYTE_ORDER_MARK) if integer(line, "line") == 1 else raw
+    value = quick(raw)
+    if value is not Left.TO_STRICT:
+        brackets = raw.count(b"[") + raw.count(b"{")
+        if brackets <= MAX_DEPTH or not _deeper_than(value, MAX_DEPTH):
+            return value
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -77,6 +77,14 @@ def grid_tokens(kind: Quantities, value: int | float, place: float, widths: tupl
     return tokens
 
 
+def shared_cells(one: float, other: float, widths: tuple[float, ...]) -> float:
+    """Return the part of the cells of :func:`grid_tokens` that two places share."""
+    shared = 0
+    for width in widths:
+        shared += max(0, CELLS - abs(math.floor(one * CELLS / width) - math.floor(other * CELLS / width)))
+    return shared / (CELLS * len(widths))
+
+
 def grid_windows(kind: Quantities, value: int | float, place: float, widths: tuple[float, ...]) -> Tokens:
     """Return what :func:`grid_tokens` does, the cells that are covered on a scale as one token: the same vector."""
     weight = math.sqrt((1 - EXACT_NUMBER) / len(widths))

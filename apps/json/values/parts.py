@@ -3,7 +3,8 @@
 They say the same as the tokens that its vector is made of, and what search adds to them.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import xxhash
 
@@ -20,22 +21,57 @@ class Number(NamedTuple):
     weight: float
 
 
-class Parts(NamedTuple):
-    """What a value is made of, with what each part adds to the squared weight of a value that holds it.
+class Term(NamedTuple):
+    """What a value has or has not.
 
     Attributes
     ----------
-    terms : list of (kind, content, weight)
-    number : Number or None
+    kind : str
+        As of tokens: ``"="`` a whole string, ``"~"`` a word, ``"%"`` an n-gram, ``"constant"``; and ``"≡"`` the words
+        of a string in their order, ``"&"`` two words that follow each other.
+    contents : tuple of str
+        Any of which will do; a value that is held has one.
+    weight : float
+        What it adds to the squared weight that is found.
     """
 
-    terms: list[tuple[str, str, float]]
-    number: Number | None
+    kind: str
+    contents: tuple[str, ...]
+    weight: float
 
-    @property
-    def whole(self) -> float:
-        """The squared weight of the value."""
-        return sum([weight for _, _, weight in self.terms]) + (0.0 if self.number is None else self.number.weight)
+
+class Parts(NamedTuple):
+    """What a value is asked for and found by.
+
+    Attributes
+    ----------
+    terms : list of Term
+    number : Number or None
+    whole : float
+        The squared weight of the value: that of all its parts, and what is lost to words that are not quite the same.
+    """
+
+    terms: list[Term]
+    number: Number | None
+    whole: float
+
+
+Spell: TypeAlias = Callable[[Path, str], "Spelled | None"]
+"""Returns what stands for a word that no document has at a path."""
+
+
+class Spelled(NamedTuple):
+    """Words that documents have at a path in the place of one that none has.
+
+    Attributes
+    ----------
+    words : tuple of str
+    likeness : float
+        The part of its weight that a word gets for one of them.
+    """
+
+    words: tuple[str, ...]
+    likeness: float
 
 
 def term_hash(kind: str, content: str) -> int:

@@ -80,11 +80,16 @@ def words_of(text: str) -> list[str]:
     >>> words_of("sendMessage_v2: send it")
     ['send', 'message', 'v2', 'it']
     """
+    return list(dict.fromkeys(word_sequence(text)))[:MAX_WORDS]
+
+
+def word_sequence(text: str) -> list[str]:
+    """Return the words as they follow each other, case-folded."""
     if _HAS_HUMP.search(text):
         text = _HUMP.sub(" ", text)
     if text.isascii():  # the same, by a table
-        return list(dict.fromkeys(text.encode().translate(_FOLDED).decode().split()))[:MAX_WORDS]
-    return list(dict.fromkeys(map(str.casefold, _WORD.findall(text))))[:MAX_WORDS]
+        return text.encode().translate(_FOLDED).decode().split()
+    return [word.casefold() for word in _WORD.findall(text)]
 
 
 def ngrams_of(words: Sequence[str]) -> dict[str, list[int]]:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +17,7 @@ from hdc.apps.json.values.embedding import Embeddings, StringEncoder
 from hdc.apps.json.values.number_scale import Scale
 from hdc.apps.json.values.numbers import (
     DECADE_WIDTHS,
+    EXACT_NUMBER,
     NUMBER,
     QUANTILE_WIDTHS,
     SMOOTH,
@@ -24,14 +26,15 @@ from hdc.apps.json.values.numbers import (
     grid_tokens,
     grid_windows,
     kernel,
+    shared_cells,
     smooth_tokens,
     smooth_vectors,
     unfitted_place,
     window_vectors,
 )
-from hdc.apps.json.values.parts import Number, Parts
+from hdc.apps.json.values.parts import Number, Parts, Spell, Term
 from hdc.apps.json.values.statistics import Profile
-from hdc.apps.json.values.strings import CODE, Shares, ngrams_of, words_of
+from hdc.apps.json.values.strings import CODE, MAX_WORDS, Shares, ngrams_of, word_sequence, words_of
 from hdc.apps.json.values.tokens import Token, Tokens, constant_tokens
 from hdc.checks import choice, flag, function, listed, number
 from hdc.errors import ParameterError
@@ -48,7 +51,13 @@ EXACT_TEXT = 0.1
 """Share of the squared weight that the text has of a string that was converted to a number."""
 
 CONTAINED = 0.9
-"""What a string gets that holds every word of the query's string and is not equal to it."""
+"""What a string gets that holds the words of the query's string as they stand there, among others."""
+
+ORDER = 0.1
+"""Part of it for words that follow each other as in the query's string."""
+
+SAME_WORDS = 0.05
+"""What a string gets beyond it that holds these words only; equal ones have all."""
 
 EMBEDDED = 1 << 13
 """Strings that are embedded at a time before documents are compared."""
@@ -97,6 +106,14 @@ class ValueOptions:
         return Shares.of(self.strings, self.string_encoder is not None)
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """How much of one value others share: its squared weight, and the function of another value."""
+
+    whole: float
+    of: Callable[[Any], float]
+
+
 class Values:
     """Turn the values of leaves into tokens and vectors.
 
@@ -122,6 +139,7 @@ class Values:
         if embeddings is None and self.options.string_encoder is not None:
             self._embeddings = Embeddings(self.options.string_encoder)
         self._cached: dict[tuple[Path, Any], Tokens] = {}
+        self._known: dict[tuple[Path, Any], tuple[set[tuple[str, str]], Number | None]] = {}
         self._places: dict[Path, tuple[Mapping[Token, int], Shares]] = {}
 
     # ------------------------------------------------------------------ tokens
@@ -210,22 +228,31 @@ class Values:
 
     # ------------------------------------------------------------------ parts
 
-    def parts(self, path: Path, value: Any) -> Parts:
-        """Return what a value is asked for and found by.
+    def parts(self, path: Path, value: Any, spell: Spell | None = None) -> Parts:
+        """Return what a value is asked for and found by; of strings all but what an encoder makes of them.
 
-        A string that holds every word of another one, and is not equal to it, has ``CONTAINED`` of its weight.
+        Of the weight of a string another one has ``CONTAINED`` that holds all of its words, each after the same one;
+        less by up to ``ORDER`` where they stand elsewhere, more by ``SAME_WORDS`` where there are no others.
+
+        Parameters
+        ----------
+        path : Path
+        value : as in leaves
+        spell : function, optional
+            For words that are asked for.
         """
         if isinstance(value, str):
             converted = convert(value, self._conversions)
-            return self._parts_of_text(path, value) if converted is None else self._parts_of(path, value, *converted)
+            if converted is None:
+                return self._parts_of_text(path, value, spell)
+            number = self._number_part(path, *converted, 1 - EXACT_TEXT)
+            text = number.weight * EXACT_TEXT / (1 - EXACT_TEXT)
+            return Parts([Term("=", (value,), text)], number, text + number.weight)
         if isinstance(value, int | float):
-            return Parts([], self._number_part(path, NUMBER, value, 1.0))
+            number = self._number_part(path, NUMBER, value, 1.0)
+            return Parts([], number, number.weight)
         ((token, weight),) = self.tokens(path, value).items()
-        return Parts([(token[0], token[1], weight * weight)], None)
-
-    def _parts_of(self, path: Path, text: str, kind: Quantities, value: int | float) -> Parts:
-        number = self._number_part(path, kind, value, 1 - EXACT_TEXT)
-        return Parts([("=", text, number.weight * EXACT_TEXT / (1 - EXACT_TEXT))], number)
+        return Parts([Term(token[0], (token[1],), weight * weight)], None, weight * weight)
 
     def _number_part(self, path: Path, kind: Quantities, value: int | float, share: float) -> Number:
         scale, place = self._placed(path, kind, value)
@@ -234,13 +261,34 @@ class Values:
             place /= self.options.bandwidth
         return Number(kind, value, place, share * rarity**2)
 
-    def _parts_of_text(self, path: Path, text: str) -> Parts:
-        squares = {token: weight * weight for token, weight in self._text(path, text).items()}
-        whole = sum(squares.values())
-        others = whole - squares.pop(("=", text), 0.0)
-        contained = CONTAINED * whole / others if squares else 0.0
-        terms = [(kind, content, contained * square) for (kind, content), square in squares.items()]
-        return Parts([("=", text, whole - contained * others), *terms], None)
+    def _parts_of_text(self, path: Path, text: str, spell: Spell | None) -> Parts:
+        seen, shares = self._place(path)
+        sequence = word_sequence(text) if shares.exact < 1 else []
+        words = list(dict.fromkeys(sequence))[:MAX_WORDS]
+        spelled = {word: found for word in words if spell and (found := spell(path, word)) is not None}
+        held = {word: spelled[word].words if word in spelled else (word,) for word in words}
+        rarities = [self._weigh(max(seen.get(("~", like), 1) for like in held[word])) for word in words]
+        exact = max(rarities) if words and ("=", text) not in seen else self._weigh(seen.get(("=", text), 1))
+        if not words or not shares.words + shares.ngrams:
+            return Parts([Term("=", (text,), exact**2)], None, exact**2)
+        squares = [shares.words / len(words) * rarity**2 for rarity in rarities]
+        grams = [] if not shares.ngrams else list(ngrams_of(words).items())
+        gram_squares = [shares.ngrams / len(grams) * max(rarities[i] for i in owners) ** 2 for _, owners in grams]
+        others = sum(squares) + sum(gram_squares)
+        whole = (shares.exact + shares.encoder) * exact**2 + others
+        pairs = list(dict.fromkeys(pairwise(sequence)))[:MAX_WORDS]
+        ordered = ORDER if pairs else 0.0
+        share = (CONTAINED - ordered) * whole / others
+        terms = [Term("=", (text,), (1 - CONTAINED - SAME_WORDS) * whole)]
+        terms.append(Term("≡", (" ".join(_first_of(held, word) for word in sequence),), SAME_WORDS * whole))
+        for word, square in zip(words, squares, strict=True):
+            likeness = spelled[word].likeness if word in spelled else 1.0
+            terms.append(Term("~", held[word], likeness * share * square))
+        for one, other in pairs:
+            pair = f"{_first_of(held, one)} {_first_of(held, other)}"
+            terms.append(Term("&", (pair,), ordered * whole / len(pairs)))
+        terms += [Term("%", (gram,), share * square) for (gram, _), square in zip(grams, gram_squares, strict=True)]
+        return Parts(terms, None, whole)
 
     # ------------------------------------------------------------------ vectors
 
@@ -286,30 +334,59 @@ class Values:
                 self._embedded(texts[start : start + EMBEDDED])
 
     def shared(self, path: Path, asked: Any, held: Any) -> float:
-        """Return the part of the squared weight of the value ``asked`` that ``held`` shares.
+        """Return the part of the squared weight of the value ``asked`` that ``held`` shares; see :meth:`parts`."""
+        return self.sharing(path, asked).of(held)
 
-        Equal values share all of it. A string that holds all words of another shares ``CONTAINED``.
-        """
-        return self.sharing(path, asked)(held)
+    def sharing(self, path: Path, asked: Any, spell: Spell | None = None) -> "Sharing":
+        """Return how much of one value others share, for one that many are compared with."""
+        if self._shares.encoder and isinstance(asked, str) and not self._is_converted(asked):
+            return self._embedded_sharing(path, asked)
+        parts = self.parts(path, asked, spell)
+        terms = [({(term.kind, content) for content in term.contents}, term.weight) for term in parts.terms]
 
-    def sharing(self, path: Path, asked: Any) -> Callable[[Any], float]:
-        """Return the function of ``held`` that :meth:`shared` is, for one value that many are compared with."""
+        def shared(held: Any) -> float:
+            own, number = self._held(path, held)
+            part = sum([weight for contents, weight in terms if not own.isdisjoint(contents)])
+            if parts.number is not None and number is not None:
+                part += parts.number.weight * self._closeness(path, parts.number, number)
+            return part
+
+        return Sharing(parts.whole, shared)
+
+    def _held(self, path: Path, value: Any) -> tuple[set[tuple[str, str]], Number | None]:
+        """Return the terms that a value has, and the number that it is."""
+        key = path, value
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= CACHE:
+                self._known.clear()
+            parts = self.parts(path, value)
+            found = {(term.kind, term.contents[0]) for term in parts.terms}, parts.number
+            self._known[key] = found
+        return found
+
+    def _closeness(self, path: Path, asked: Number, held: Number) -> float:
+        """Return the part of a number's weight that another one has."""
+        if asked.kind != held.kind:
+            return 0.0
+        equal = EXACT_NUMBER if asked.value == held.value else 0.0
+        if self.options.numbers == "smooth":
+            return equal + (1 - EXACT_NUMBER) * kernel(asked.place, held.place)
+        widths = QUANTILE_WIDTHS if self.has_scale(path, asked.kind) else DECADE_WIDTHS
+        return equal + (1 - EXACT_NUMBER) * shared_cells(asked.place, held.place, widths)
+
+    def _embedded_sharing(self, path: Path, asked: str) -> "Sharing":
+        """Compare what a string encoder makes of strings, too."""
         squares = {token: weight * weight for token, weight in self._tokens_of(path, asked).items()}
-        whole, tokens = sum(squares.values()), squares.items()
-        soft = any(kind == "encoder" or kind[0] == SMOOTH for kind, _ in squares)
-        contained = 1.0
-        if isinstance(asked, str) and not self._is_converted(asked):
-            contained = CONTAINED * whole / (whole - squares.get(("=", asked), 0.0) or whole)
+        whole = sum(squares.values())
+        contained = CONTAINED * whole / (whole - squares.get(("=", asked), 0.0) or whole)
 
         def shared(held: Any) -> float:
             others = self._tokens_of(path, held)
-            if soft:
-                part = sum(square * self._similarity(token, others) for token, square in tokens)
-            else:
-                part = sum([square for token, square in tokens if token in others])
+            part = sum(square * self._similarity(token, others) for token, square in squares.items())
             return part * contained if isinstance(held, str) and held != asked else part
 
-        return shared
+        return Sharing(whole, shared)
 
     def _similarity(self, token: Token, others: Tokens) -> float:
         if token in others:
@@ -317,8 +394,6 @@ class Values:
         kind, content = token
         if kind == "encoder":
             return max((max(0.0, self._embedded.cosine(content, c)) for c in _of_kind(kind, others)), default=0.0)
-        if kind[0] == SMOOTH:
-            return max((kernel(content, c) for c in _of_kind(kind, others)), default=0.0)
         return 0.0
 
     def _is_converted(self, text: str) -> bool:
@@ -344,6 +419,11 @@ def _strings(documents: Iterable[Any]) -> Iterator[str]:
             stack += value.values()
         elif isinstance(value, list | tuple):
             stack += value
+
+
+def _first_of(held: Mapping[str, tuple[str, ...]], word: str) -> str:
+    """Return the word that is looked for in the place of one."""
+    return held[word][0] if word in held else word
 
 
 def _of_kind(kind: str, tokens: Tokens) -> Iterable[Any]:

@@ -43,6 +43,7 @@ def build(
     lists: int | None = None,
     block: int = 16384,
     seed: int = 0,
+    backend: str = "auto",
 ) -> Report:
     """Make an index of a file's vectors, or go on where an interrupted run stopped; one at ``path`` is replaced.
 
@@ -60,6 +61,8 @@ def build(
         As :meth:`EmbeddingIndex.train`.
     block : int
         Rows that are added at a time.
+    backend : str
+        What computes; the index is the same on all.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def build(
     """
     block, seed = integer(block, "block", 1), integer(seed, "seed", 0)
     lists = None if lists is None else integer(lists, "lists", 1)
-    binarizer = load(model)
+    binarizer = load(model, backend)
     if vectors.dim != binarizer.n_features_in_:
         raise DimensionError(
             f"{vectors.path}: vectors have {vectors.dim} components, and the model {os.fspath(model)} is for "
@@ -93,7 +96,7 @@ def build(
         if told is not None:
             print(told, file=sys.stderr)
         with place.opened(
-            lambda folder: EmbeddingIndex.open(folder, writable=True),
+            lambda folder: EmbeddingIndex.open(folder, writable=True, backend=backend),
             lambda folder: EmbeddingIndex.create(folder, binarizer, kind=kind, keep=keep),
         ) as index:
             if not index.trained:

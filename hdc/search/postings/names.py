@@ -70,12 +70,22 @@ class Names:
         starts = np.concatenate([[0], np.cumsum(lengths[which])]).astype(np.int64)
         return cls(distinct, starts, content[runs(begins[which], lengths[which])])
 
+    def __getitem__(self, place: int) -> str:
+        return self.content[self.starts[place] : self.starts[place + 1]].tobytes().decode("utf-8", "surrogatepass")
+
+    @cached_property
+    def points(self) -> tuple[npt.NDArray[np.uint32], Ints]:
+        """The code points of all texts, and where each text begins among them."""
+        letters = np.concatenate([[0], np.cumsum((self.content & 0xC0) != 0x80)])
+        text = self.content.tobytes().decode("utf-8", "surrogatepass")
+        return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32), letters[self.starts]
+
     def text(self, number: int) -> str | None:
         """Return the text of a hash, None if it is not among these."""
         place = int(np.searchsorted(self.hashes, np.uint64(number)))
         if place == len(self.hashes) or int(self.hashes[place]) != number:
             return None
-        return self.content[self.starts[place] : self.starts[place + 1]].tobytes().decode("utf-8", "surrogatepass")
+        return self[place]
 
 
 def runs(starts: Ints, lengths: Ints) -> Ints:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,12 @@ from hdc.store import Snapshot
 
 LARGEST = 1 << 17
 """Documents above which segments are no longer merged, so that merging takes bounded memory."""
+
+SMALL = 1 << 11
+"""Documents of a segment that is merged with whatever comes behind it."""
+
+FAN = 8
+"""Segments of one size that are merged into one while many come."""
 
 LEAST_KEPT = 1 << 10
 """Documents of the smallest segment that is worth a file."""
@@ -98,12 +104,14 @@ class Postings:
             held = self._fresh
             if not held or held[-1].stop != segment.first or held[-1].edition != segment.edition:
                 held = ()
-            merged = together([*held, segment])
+            merged = in_tiers([*held, segment])
             folder = folder_of(snapshot)
-            if folder is not None and len(merged) > 1 and len(merged[0]) >= LEAST_KEPT:
-                with contextlib.suppress(OSError):  # it is made again from the documents then
+            while folder is not None and len(merged) > 1 and 2 * len(merged[0]) > LARGEST:
+                try:
                     keeping.save(merged[0], snapshot, folder)
-                    merged = merged[1:]
+                except OSError:  # it is made again from the documents then
+                    break
+                merged = merged[1:]
             self._fresh = tuple(merged)
 
     def keep(self, prepared: "PostingRows") -> None:
@@ -117,13 +125,24 @@ class Postings:
         keeping.remove_others(prepared.segments, folder)
 
 
+def in_tiers(segments: list[Segment]) -> list[Segment]:
+    """Merge the last ``FAN`` segments wherever they are of about one size, so that each is merged a few times only."""
+    while len(segments) >= FAN:
+        last = segments[-FAN:]
+        size = sum(map(len, last))
+        if len(last[0]) > 2 * len(last[-1]) * FAN or size > LARGEST or len(last[0]) > size // 2:
+            break
+        segments = [*segments[:-FAN], Segment.merged(last)]
+    return segments
+
+
 def together(segments: list[Segment]) -> list[Segment]:
     """Merge segments at the end that are about as large as those before them."""
     done: list[Segment] = []
     for segment in segments:
         run = [segment]
         size = len(segment)
-        while done and len(done[-1]) <= 2 * size and len(done[-1]) + size <= LARGEST:
+        while done and len(done[-1]) <= max(SMALL, 2 * size) and len(done[-1]) + size <= LARGEST:
             size += len(done[-1])
             run.append(done.pop())
         done.append(Segment.merged(run[::-1]))
@@ -205,6 +224,7 @@ class PostingRows:
             mask = np.zeros(self.snapshot.count, np.bool_)
             mask[allowed] = True
         ids = self.snapshot.ids
+        k = min(k, max(1, self.snapshot.count))
         scores, rows = np.empty(0), np.empty(0, np.int64)
         for number, (segment, query) in enumerate(zip(self.segments, asked.of(self.segments), strict=True)):
             own = NOBODY if mask is None else mask[segment.first : segment.stop]
@@ -214,6 +234,11 @@ class PostingRows:
             order = np.lexsort((ids[rows], -scores))[:k]
             scores, rows = scores[order], rows[order]
         return scores / asked.whole, rows
+
+    @cached_property
+    def memo(self) -> dict[str, Any]:
+        """What whoever asks wants to remember of these segments."""
+        return {}
 
     @cached_property
     def _ranks(self) -> list[Ids]:

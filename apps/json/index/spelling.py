@@ -1,0 +1,79 @@
+"""What stands for a word that no document has at a path: those that are there and differ by a letter or two."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hdc.apps.json.document.paths import Path
+from hdc.apps.json.values.parts import Spelled, path_hash, term_hash
+from hdc.kernels import PostingKernels
+from hdc.search.postings.segment import Segment
+
+LEAST = 4
+"""Letters of a word that may be misspelled."""
+
+LONG = 8
+"""Letters from which on two may differ, where no word is there that differs by one."""
+
+LIKENESS = (1.0, 0.8, 0.6)
+"""Part of its weight that a word gets for one at a distance."""
+
+ALIKE = 8
+"""Words, the most frequent ones, that stand for one."""
+
+HELD = 1 << 12
+"""Words whose spelling is remembered."""
+
+
+class Spelling:
+    """The words of some segments.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+    kernels : PostingKernels
+    """
+
+    def __init__(self, segments: Sequence[Segment], kernels: PostingKernels) -> None:
+        self._segments, self._kernels = segments, kernels
+        self._held: dict[tuple[int, str], Spelled | None] = {}
+
+    def __call__(self, path: Path, word: str) -> Spelled | None:
+        """Return what stands for a word at a path; None where the word itself does."""
+        where, _ = path_hash(path)
+        if (where, word) not in self._held:
+            if len(self._held) >= HELD:
+                self._held.clear()
+            self._held[where, word] = self._looked_up(where, word)
+        return self._held[where, word]
+
+    def _looked_up(self, where: int, word: str) -> Spelled | None:
+        if len(word) < LEAST or word.isdecimal() or self._documents([term_hash("~", word)], where)[0]:
+            return None
+        for most in (1, 2) if len(word) >= LONG else (1,):
+            near = self._near(word, most)
+            counts = self._documents(list(near), where)
+            found = sorted((-count, text) for count, text in zip(counts, near.values(), strict=True) if count)
+            if found:
+                return Spelled(tuple(text for _, text in found[:ALIKE]), LIKENESS[most])
+        return None
+
+    def _documents(self, terms: list[int], where: int) -> list[int]:
+        """Return how often each term is found at a path."""
+        asked = np.array(terms, np.uint64)
+        counts = [0] * len(terms)
+        for segment in self._segments:
+            starts, stops = segment.lists(asked, np.full(len(asked), where, np.uint64))
+            counts = [count + stop - start for count, start, stop in zip(counts, starts, stops, strict=True)]
+        return counts
+
+    def _near(self, word: str, most: int) -> dict[int, str]:
+        """Return the words at a distance, wherever they are, by their hashes."""
+        points = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.uint32)
+        near: dict[int, str] = {}
+        for segment in self._segments:
+            words = segment.words
+            which, distances = self._kernels.near(*words.points, points, most)
+            for number in which[distances == most].tolist():
+                near[int(words.hashes[number])] = words[number]
+        return near

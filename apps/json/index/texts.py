@@ -1,0 +1,101 @@
+"""The texts of documents as an index has them: packed by Zstandard, with a dictionary of what they have in common."""
+
+import base64
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import zstandard
+
+from hdc.errors import FileFormatError
+
+LEVEL = 3
+
+FEWEST = 128
+"""Documents from which a dictionary is learned, at least."""
+
+DICTIONARY_BYTES = 1 << 15
+
+MOST_BYTES = 1 << 31
+"""A text that says to be longer is damaged."""
+
+_MAGIC = zstandard.FRAME_HEADER
+"""Begins packed texts, and no JSON."""
+
+NAME, CODEC = "texts", "zstd"
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Packs and unpacks texts.
+
+    Attributes
+    ----------
+    dictionary : bytes
+        Empty if there is none.
+    """
+
+    dictionary: bytes = b""
+
+    def __post_init__(self) -> None:
+        held = zstandard.ZstdCompressionDict(self.dictionary) if self.dictionary else None
+        if held is not None:
+            held.precompute_compress(level=LEVEL)
+        object.__setattr__(self, "_held", held)
+        object.__setattr__(self, "_local", threading.local())
+
+    @classmethod
+    def of(cls, meta: dict[str, Any]) -> Self:
+        """Return what an index's meta says; texts as they are, of older indexes, are read all the same.
+
+        Raises
+        ------
+        FileFormatError
+            If it says something else.
+        """
+        said = meta.get(NAME, {})
+        try:
+            return cls(base64.b64decode(said.get("dictionary", ""), validate=True))
+        except (AttributeError, TypeError, ValueError, zstandard.ZstdError) as error:
+            raise FileFormatError(f"the dictionary of the index's texts is none ({error}); build it again") from error
+
+    def meta(self) -> dict[str, str]:
+        """Return what :meth:`of` reads."""
+        return {"codec": CODEC, "dictionary": base64.b64encode(self.dictionary).decode()}
+
+    def learned(self, texts: Sequence[bytes]) -> Self | None:
+        """Return what packs such texts well; None where that cannot be learned from so few."""
+        if self.dictionary or len(texts) < FEWEST:
+            return None
+        try:
+            return type(self)(zstandard.train_dictionary(DICTIONARY_BYTES, list(texts)).as_bytes())
+        except zstandard.ZstdError:
+            return None
+
+    def packed(self, texts: Iterable[bytes]) -> list[bytes]:
+        """Return texts packed."""
+        pack = zstandard.ZstdCompressor(level=LEVEL, dict_data=self._held).compress  # type: ignore[attr-defined]
+        return [pack(text) for text in texts]
+
+    def unpacked(self, text: bytes) -> bytes:
+        """Return a text as it was.
+
+        Raises
+        ------
+        FileFormatError
+            If it is damaged.
+        """
+        if not text.startswith(_MAGIC):
+            return text
+        local = self._local  # type: ignore[attr-defined]
+        if not hasattr(local, "unpack"):
+            local.unpack = zstandard.ZstdDecompressor(dict_data=self._held).decompress  # type: ignore[attr-defined]
+        try:
+            size = zstandard.frame_content_size(text)
+            if not 0 <= size < MOST_BYTES:
+                raise FileFormatError(f"a document says that it has {size} bytes; the index is damaged")
+            found: bytes = local.unpack(text)
+            return found
+        except zstandard.ZstdError as error:
+            raise FileFormatError(f"a document cannot be unpacked ({error}); the index is damaged") from error
