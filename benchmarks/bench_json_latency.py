@@ -96,8 +96,8 @@ def main() -> int:
             continue
         if stream.count is None or stream.count > own:
             results.append(measured(stream, arguments))
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps({"settings": vars(arguments), "results": results}))
+            if arguments.json:
+                Path(arguments.json).write_text(json.dumps({"settings": vars(arguments), "results": results}))
     return 0
 
 

@@ -55,10 +55,10 @@ NAMES = 10_000
 NUMBERS = 32_000
 """Integers of the long array."""
 
-SCHEMAS = 60
+SCHEMAS = 25
 """API descriptions."""
 
-ROUNDS = 5
+ROUNDS = 3
 
 
 def main() -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from hdc.dtypes import kind, size
 from hdc.kernels import Array, Backend
 
-BLOCK = 1 << 22
+COMPONENTS = 1 << 22
 """Components converted at a time (16 or 32 MiB)."""
 
 SHORT = 255
@@ -22,8 +22,8 @@ SIDE = 1 << 12
 
 
 def _blocks(rows: int, row_size: int) -> Iterator[slice]:
-    """Cut rows into blocks of at most ``BLOCK`` entries (or one row); one empty block if there are no rows."""
-    step = max(1, BLOCK // max(1, row_size))
+    """Cut rows into blocks of at most ``COMPONENTS`` entries (or one row); one empty block if there are no rows."""
+    step = max(1, COMPONENTS // max(1, row_size))
     return (slice(start, start + step) for start in range(0, max(1, rows), step))
 
 

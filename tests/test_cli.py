@@ -468,6 +468,16 @@ def test_an_ascii_terminal(catalogue):
     assert '"Ada \\xe9" ~ "Ada Lovelace"' in out
 
 
+@pytest.mark.parametrize(
+    "words", ["json search NUL {}", "embed train NUL -o x", "codes verify NUL", "demo NUL", "capacity plot NUL"]
+)
+def test_an_argument_with_a_nul(words, capsys):
+    assert main(words.replace("NUL", "a\0b").split(" ")) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("hdc: error: an argument has a NUL, which no name of a file")
+
+
 def test_progress_only_on_a_terminal(monkeypatch, capsys):
     assert list(progress.counted(range(3), "things")) == [0, 1, 2]
     assert capsys.readouterr().err == ""

@@ -22,7 +22,17 @@ from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningErr
 from hdc.kernels import Array
 from hdc.models.operators import CACHE
 from hdc.models.packed import Packed
-from hdc.similarity import BLOCK, dots, magnitude, most, normalised, pairwise, squared_norms, total_weight, weighted_sum
+from hdc.similarity import (
+    COMPONENTS,
+    dots,
+    magnitude,
+    most,
+    normalised,
+    pairwise,
+    squared_norms,
+    total_weight,
+    weighted_sum,
+)
 from hdc.tally import Tally, join_sums
 from hdc.vsa import VSA, Role
 from hdc.words import MAX_DIM
@@ -147,7 +157,7 @@ class _Sparse(VSA):
         return self._gather(x, (starts + within).reshape(*shifts.shape[:-1], self.dim))
 
     def _move(self, role: Any, x: Array, direction: int) -> Array:
-        """Bind (+1) or unbind (-1), in blocks of rows so that temporaries stay under ``BLOCK`` components."""
+        """Bind (+1) or unbind (-1), in blocks of rows so that temporaries stay under ``COMPONENTS`` components."""
         if isinstance(role, Role):
             raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
         role, x = self.check(role, "first operand"), self.check(x, "second operand")
@@ -155,7 +165,7 @@ class _Sparse(VSA):
             return self._shifted(x, direction * self._shifts(self.components(role)))
         batch = self.check_batches(role, x)
         roles, rows = (self.xp.broadcast_to(y, (*batch, self.storage)).reshape(-1, self.storage) for y in (role, x))
-        out, step = self.xp.empty_like(rows), max(1, BLOCK // self.dim)
+        out, step = self.xp.empty_like(rows), max(1, COMPONENTS // self.dim)
         for start in range(0, len(rows), step):
             part = slice(start, start + step)
             out[part] = self._shifted(rows[part], direction * self._shifts(self.components(roles[part])))

@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.json.document.batches import Batch, distinct
+from hdc.apps.json.document.batches import Batch, distinct, uncollected
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, any_position, scale_path
 from hdc.apps.json.values.conversion import convert
@@ -120,6 +120,10 @@ class ProfileBuilder:
 
     def build(self) -> Profile:
         """Return the profile of all documents so far."""
+        with uncollected():
+            return self._built()
+
+    def _built(self) -> Profile:
         frequencies: dict[Path, dict[Token, int]] = {}
         for count, _, path, token in sorted(self._ranked(), key=itemgetter(0, 1))[:MAX_TOKENS]:
             frequencies.setdefault(path, {})[token] = -count
