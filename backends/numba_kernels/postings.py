@@ -7,6 +7,7 @@ sums are the same in any order.
 """
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -192,12 +193,20 @@ def _final(segment: PostingSegment, query: PostingQuery, document: Any, matched:
 
 
 @kernel
-def _scan(segment: PostingSegment, query: PostingQuery, scan: int, bounds: Ints, touched: Marks, count: int) -> int:
-    """Add one scan to the bounds of documents; return how many have one."""
-    at = query.scan[scan]
+def _scan(
+    segment: PostingSegment,
+    query: PostingQuery,
+    at: int,
+    start: int,
+    stop: int,
+    bounds: Ints,
+    touched: Marks,
+    count: int,
+) -> int:
+    """Add a part of a list to the bounds of documents; return how many have one."""
     nested = query.nested[at]
     if query.kind[at] == NUMBER:
-        for number in range(query.scan_start[scan], query.scan_stop[scan]):
+        for number in range(start, stop):
             spot = segment.number_spot[number]
             document = segment.item_document[spot] if nested else spot
             weight = _weight(query, at, segment.number_place[number], segment.number_value[number])
@@ -211,7 +220,7 @@ def _scan(segment: PostingSegment, query: PostingQuery, scan: int, bounds: Ints,
     weight, last = query.weight[at], np.int64(-1)
     if weight == 0:
         return count
-    for place in range(query.scan_start[scan], query.scan_stop[scan]):
+    for place in range(start, stop):
         document = np.int64(segment.item_document[positions[place]] if nested else positions[place])
         if document != last:
             last = document
@@ -220,6 +229,13 @@ def _scan(segment: PostingSegment, query: PostingQuery, scan: int, bounds: Ints,
                 count += 1
             bounds[document] += weight
     return count
+
+
+@inlined
+def _document_at(segment: PostingSegment, query: PostingQuery, at: int, place: int) -> Any:
+    """Return the document of a place in a list that is no column."""
+    position = query.extra[place] if query.kind[at] == EXTRA else segment.postings[place]
+    return np.int64(segment.item_document[position] if query.nested[at] else position)
 
 
 @inlined
@@ -264,7 +280,25 @@ def _sift(scores: npt.NDArray[np.float64], documents: Ints, held: int, score: fl
     return held
 
 
-@kernel
+class _Scratch(threading.local):
+    """Arrays of a thread, zeros between searches: documents are many, and those that a search touches few."""
+
+    def __init__(self) -> None:
+        self.bounds = np.zeros(0, np.int64)
+        self.known = np.zeros(0, np.uint8)
+        self.touched = np.zeros(0, np.uint32)
+
+    def of(self, documents: int) -> tuple[Ints, npt.NDArray[np.uint8], Marks]:
+        """Return arrays for so many documents."""
+        if len(self.bounds) < documents:
+            self.bounds, self.known = np.zeros(documents, np.int64), np.zeros(documents, np.uint8)
+            self.touched = np.zeros(documents, np.uint32)
+        return self.bounds, self.known, self.touched
+
+
+_SCRATCH = _Scratch()
+
+
 def best_documents(
     segment: PostingSegment,
     query: PostingQuery,
@@ -275,24 +309,39 @@ def best_documents(
 ) -> tuple[npt.NDArray[np.float64], Ints]:
     """Return the best documents of one segment; see :attr:`hdc.kernels.PostingKernels.best`."""
     documents = len(segment.item_start) - 1
-    bounds, touched, count = np.zeros(documents, np.int64), np.empty(documents, np.uint32), 0
-    known = np.zeros(documents, np.uint8)
+    return _best(segment, query, min(k, max(1, documents)), floor, allowed, rank, *_SCRATCH.of(documents))
+
+
+@kernel
+def _best(
+    segment: PostingSegment,
+    query: PostingQuery,
+    k: int,
+    floor: float,
+    allowed: npt.NDArray[np.bool_],
+    rank: Ints,
+    bounds: Ints,
+    known: npt.NDArray[np.uint8],
+    touched: Marks,
+) -> tuple[npt.NDArray[np.float64], Ints]:
+    """Search with arrays of zeros, which are zeros again afterwards."""
+    count, scans, rest, cost = 0, len(query.scan), 0, 0.0
+    for scan in range(scans):
+        rest += query.bound[scan]
+        cost += SCAN * (query.scan_stop[scan] - query.scan_start[scan])
+    if float(rest) < floor:
+        return np.empty(0, np.float64), np.empty(0, np.int64)
     items = 1
     if len(query.depth) > 1:
         items += segment.most_items
     sums, best = np.zeros(items, np.int64), np.zeros(items, np.int64)
     marks = np.zeros((query.deepest + 1, items + 1), np.uint32)
-    k = max(1, min(k, documents))
     scores, found, held = np.empty(k, np.float64), np.empty(k, np.int64), 0
-    scans = len(query.scan)
-    rest, cost = 0, 0.0
-    for scan in range(scans):
-        rest += query.bound[scan]
-        cost += SCAN * (query.scan_stop[scan] - query.scan_start[scan])
     scan = 0
     while scan < scans:
-        length = query.scan_stop[scan] - query.scan_start[scan]
-        if length > TRIAL and count > 0 and cost > 3.0 * count:
+        at, start, stop = query.scan[scan], query.scan_start[scan], query.scan_stop[scan]
+        long = stop - start > TRIAL
+        if long and count > 0 and cost > 3.0 * count:
             held = _try(
                 segment,
                 query,
@@ -312,17 +361,44 @@ def best_documents(
                 marks,
             )
             least = max(floor, scores[0] if held == k else 0.0)
-            if rest < least:
-                open_ones = 0
+            if float(rest) < least:
+                left = 0
                 for i in range(count):
                     document = touched[i]
-                    if not known[document] and _final(segment, query, document, bounds[document] + rest) >= least:
-                        open_ones += 1
-                if open_ones * PROBE * len(query.kind) < cost:
+                    most = _final(segment, query, document, bounds[document] + rest)
+                    tried = known[document] or most < floor
+                    if not tried and (held < k or _before(most, _key(rank, np.int64(document)), scores[0], found[0])):
+                        left += 1
+                if left * PROBE * len(query.kind) < cost:
                     break
-        count = _scan(segment, query, scan, bounds, touched, count)
+        if long and count == 0 and query.kind[at] != NUMBER and len(rank) == 0:
+            # The documents of a list ascend: once the best of its first ones are as good as can be, none behind is.
+            count = _scan(segment, query, at, start, start + TRIAL, bounds, touched, count)
+            held = _try(
+                segment,
+                query,
+                k,
+                floor,
+                allowed,
+                rank,
+                bounds,
+                touched,
+                count,
+                known,
+                scores,
+                found,
+                held,
+                sums,
+                best,
+                marks,
+            )
+            start += TRIAL
+            if held == k and not _before(float(rest), _document_at(segment, query, at, start), scores[0], found[0]):
+                rest -= query.bound[scan]
+                break
+        count = _scan(segment, query, at, start, stop, bounds, touched, count)
         rest -= query.bound[scan]
-        cost -= SCAN * length
+        cost -= SCAN * (query.scan_stop[scan] - query.scan_start[scan])
         scan += 1
     held = _decide(
         segment,
@@ -343,6 +419,9 @@ def best_documents(
         best,
         marks,
     )
+    for i in range(count):
+        bounds[touched[i]] = 0
+        known[touched[i]] = 0
     order = np.empty(held, np.int64)
     for i in range(held):
         at = i
@@ -414,21 +493,22 @@ def _decide(
 ) -> int:
     """Compare exactly all documents that could still be among the best k, the likely ones first."""
     several = 2 * k + 30
+    candidates, many_left = touched[:count].copy(), count
     while True:
-        several = min(several, max(1, count))
+        several = min(several, max(1, many_left))
         likely, which, many = np.empty(several, np.float64), np.empty(several, np.int64), 0
         left = 0
-        for i in range(count):
-            document = np.int64(touched[i])
+        for i in range(many_left):
+            document = np.int64(candidates[i])
             if known[document] or (len(allowed) > 0 and not allowed[document]):
                 continue
             most = _final(segment, query, document, bounds[document] + rest)
             if most < floor or (held == k and not _before(most, _key(rank, document), scores[0], found[0])):
                 continue
-            touched[left] = document
+            candidates[left] = document
             left += 1
             many = _sift(likely, which, many, most, _key(rank, document))
-        count = left
+        many_left = left
         if many == 0:
             return held
         order = np.argsort(-likely[:many])

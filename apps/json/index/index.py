@@ -218,7 +218,7 @@ class JSONIndex(Index):
         rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        mask, accept = narrowed(rows, accept, meaning.encoder.layout)
+        mask, accept = narrowed(rows, accept, meaning.layout)
         found = np.flatnonzero(mask)
         if accept is not None:
             parts = [found[start : start + TAKEN] for start in range(0, len(found), TAKEN)]
@@ -506,7 +506,7 @@ class JSONIndex(Index):
         rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        values, layout, overlap = meaning.values, meaning.encoder.layout, missing == "count"
+        values, layout, overlap = meaning.values, meaning.layout, missing == "count"
         query, notes = interpreted(query, rows, values, layout)
         spell = _spelling(rows)
         asked = asked_of(query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap, spell))
@@ -534,7 +534,7 @@ class JSONIndex(Index):
             return Interpretation(query)
         rows = self._posting_rows()
         meaning = self._meaning(rows.snapshot)
-        return interpreted(query, rows, meaning.values, meaning.encoder.layout)
+        return interpreted(query, rows, meaning.values, meaning.layout)
 
     def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> list[Hit]:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.
@@ -557,7 +557,7 @@ class JSONIndex(Index):
         meaning = self._meaning(snapshot)
         own = self._positions(snapshot, [number])
         (document,) = self._documents.read(snapshot, meaning.texts, own)
-        asked = TermQuery(document, meaning.values, meaning.encoder.layout, overlap=True)
+        asked = TermQuery(document, meaning.values, meaning.layout, overlap=True)
         allowed, accept = self._allowed(rows, meaning, among, accept)
         wanted = max(COMPARED, COMPARED_PER_HIT * k)
 
@@ -579,7 +579,7 @@ class JSONIndex(Index):
         allowed = None if among is None else np.unique(self._positions(rows.snapshot, among))
         if accept is None:
             return allowed, None
-        mask, accept = narrowed(rows, accept, meaning.encoder.layout)
+        mask, accept = narrowed(rows, accept, meaning.layout)
         return np.flatnonzero(mask) if allowed is None else allowed[mask[allowed]], accept
 
     def _read(self, snapshot: Snapshot, meaning: Meaning, position: int) -> Any:
@@ -633,7 +633,7 @@ class JSONIndex(Index):
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
             spell = None
             if meaning.encoder.string_encoder is None:
-                rows, values, layout = self._posting_rows(), meaning.values, meaning.encoder.layout
+                rows, values, layout = self._posting_rows(), meaning.values, meaning.layout
                 query, _ = interpreted(query, rows, values, layout)
                 rest, asked = divided(query, rows)
                 spell = _spelling(rows)

@@ -1,7 +1,6 @@
 """What a query meant that asks at a path where no document has a value: an array, a key within, another spelling."""
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +27,6 @@ SUGGESTED = 3
 FOUND = 1 << 10
 """Paths that are looked at, at most, for what one path could have meant."""
 
-_hash = lru_cache(1 << 12)(path_hash)
-
 
 class Interpretation(NamedTuple):
     """A query as it is searched for, and what is to be said of it.
@@ -48,7 +45,7 @@ class Interpretation(NamedTuple):
 def interpreted(query: Any, rows: PostingRows, values: Values, layout: Layout) -> Interpretation:
     """Return a query with the paths that no document has read as what they must mean, where that is one thing."""
     known = [segment.names.members for segment in rows.segments]
-    if not any(known) or all(any(_hash(path)[0] in own for own in known) for path in _leaf_paths(query, ())):
+    if not any(known) or all(any(path_hash(path)[0] in own for own in known) for path in _leaf_paths(query, ())):
         return Interpretation(query)
     if _is_asked(query):
         return Interpretation({ANY: query}, ("no document is a text or number itself; looked for it in any field",))
@@ -170,7 +167,7 @@ class _Reader:
 
     def _holds(self, path: Path, value: Any) -> bool:
         terms, number = found_by(self._values, path, leaf_value(value, path))
-        where, columns = np.full(len(terms), _hash(path)[0], np.uint64), columns_at(path, self._layout) or ()
+        where, columns = np.full(len(terms), path_hash(path)[0], np.uint64), columns_at(path, self._layout) or ()
         for segment in self._rows.segments:
             if any(segment.lists(np.array(list(terms), np.uint64), where)[1]):
                 return True

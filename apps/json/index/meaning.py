@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from hdc.apps.json.document.paths import parse_path
+from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.rows import STORED, Stored, columns
 from hdc.apps.json.index.taking import Taker
@@ -29,6 +30,8 @@ class Meaning:
         What documents are packed by.
     values : Values
         The encoder's, with what they remember of searches.
+    layout : Layout
+        The encoder's.
     """
 
     meta: str
@@ -37,6 +40,7 @@ class Meaning:
     vectors: Stored
     texts: Texts
     values: Values
+    layout: Layout
 
     @classmethod
     def of(cls, snapshot: Snapshot, string_encoder: StringEncoder | None, backend: str, device: str) -> Self:
@@ -61,7 +65,7 @@ class Meaning:
                 raise ValueError(f"it stores vectors as {stored!r}")
             if (held := dict(snapshot.state.columns)) != (made := columns(encoder.dim, stored)):
                 raise ValueError(f"its columns are {held}, and its encoder makes {made}")
-            return cls(snapshot.state.meta, encoder, key, stored, Texts.of(meta), encoder.values)
+            return cls(snapshot.state.meta, encoder, key, stored, Texts.of(meta), encoder.values, encoder.layout)
         except ParameterError:
             raise
         except (KeyError, TypeError, ValueError) as error:
@@ -69,7 +73,7 @@ class Meaning:
 
     def taker(self) -> Taker:
         """Return what takes documents apart: a new one, for one thread."""
-        return Taker(self.encoder.values, self.encoder.layout)
+        return Taker(self.encoder.values, self.layout)
 
     def is_of(self, snapshot: Snapshot) -> bool:
         """Say whether the rows of a snapshot mean this."""

@@ -4,12 +4,16 @@ They say the same as the tokens that its vector is made of, and what search adds
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import xxhash
 
 from hdc.apps.json.document.paths import Path, any_position, scale_path, show_path
 from hdc.apps.json.values.numbers import Quantities
+
+KNOWN = 1 << 12
+"""Paths whose hashes are held."""
 
 
 class Number(NamedTuple):
@@ -79,6 +83,7 @@ def term_hash(kind: str, content: str) -> int:
     return xxhash.xxh3_64_intdigest(f"{kind}\0{content}".encode("utf-8", "surrogatepass"))
 
 
+@lru_cache(KNOWN)
 def path_hash(path: Path) -> tuple[int, str]:
     """Return the hash of a path, positions left out, and its text; it is odd where the path leads into an array."""
     place = any_position(path)
@@ -86,6 +91,7 @@ def path_hash(path: Path) -> tuple[int, str]:
     return _flagged(text, None in place), text
 
 
+@lru_cache(KNOWN)
 def column_hash(path: Path, kind: Quantities) -> int:
     """Return the hash of the column of numbers that lie on one scale, odd where the path leads into an array."""
     place = scale_path(path)

@@ -229,6 +229,8 @@ class PostingRows:
         for number, (segment, query) in enumerate(zip(self.segments, asked.of(self.segments), strict=True)):
             own = NOBODY if mask is None else mask[segment.first : segment.stop]
             floor = float(scores[k - 1]) if len(scores) >= k else 0.0
+            if floor and self._ascends:  # an equal one behind comes later
+                floor = float(np.nextafter(floor, np.inf))
             more, found = self.kernels.best(segment.arrays, query, k, floor, own, self._ranks[number])
             scores, rows = np.concatenate([scores, more]), np.concatenate([rows, found + segment.first])
             order = np.lexsort((ids[rows], -scores))[:k]
@@ -239,6 +241,12 @@ class PostingRows:
     def memo(self) -> dict[str, Any]:
         """What whoever asks wants to remember of these segments."""
         return {}
+
+    @cached_property
+    def _ascends(self) -> bool:
+        """Whether ids ascend with positions."""
+        ids = self.snapshot.ids
+        return bool((ids[1:] > ids[:-1]).all())
 
     @cached_property
     def _ranks(self) -> list[Ids]:
