@@ -22,7 +22,11 @@ CONVERSIONS = ("dates", "durations", "numbers")
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add the files to read, and what becomes of bad records."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="a file or folder of documents; - is standard input")
-    parser.add_argument("--items", metavar="PATH", help="where the documents are in each value: features[], people{}")
+    parser.add_argument(
+        "--items",
+        metavar="PATH",
+        help="where the documents are in each value: features[], {}.entries[], people{}; people{id} adds keys as id",
+    )
     parser.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="end at a bad record (raise)")
     parser.add_argument("--rejects", metavar="FILE", help="where to write the records that are skipped")
     parser.add_argument(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 
-from hdc.apps.json.reading.items import ItemPath, ItemStep, Members, absent, mismatch, source_at
+from hdc.apps.json.reading.items import Held, ItemPath, ItemStep, Members, absent, mismatch, record, source_at
 from hdc.apps.json.reading.limits import KEY_BYTES, KEYS_BYTES
 from hdc.apps.json.reading.records import Record, Rejects
 from hdc.apps.json.reading.scanner import Scanner
@@ -45,9 +45,9 @@ class _Whole:
         line = scanner.line()
         try:
             if self._items:
-                yield from self._walk(self._items, ())
+                yield from self._walk(self._items, (), ())
             elif first == "[":
-                yield from self._array(None, (), ())
+                yield from self._array(None, (), (), ())
             else:
                 yield Record(self._alone(), f"{self._name}:{line}")
                 return
@@ -68,7 +68,7 @@ class _Whole:
         self._expect("", "Extra data")
         return value
 
-    def _walk(self, steps: ItemPath, place: Place) -> Iterator[Record]:
+    def _walk(self, steps: ItemPath, place: Place, held: Held) -> Iterator[Record]:
         """Yield the documents at ``steps`` below the value that comes next, and go beyond that value."""
         step, rest = steps[0], steps[1:]
         found = self._scanner.peek()
@@ -76,11 +76,11 @@ class _Whole:
             self._scanner.value(len(place))  # where it is no JSON at all, that is said instead
             raise self._fault(mismatch(step, _KINDS.get(found, "a number or constant")), self._scanner.began)
         if isinstance(step, str | Members):
-            yield from self._object(step, rest, place)
+            yield from self._object(step, rest, place, held)
         else:
-            yield from self._array(step, rest, place)
+            yield from self._array(step, rest, place, held)
 
-    def _array(self, step: ItemStep, rest: ItemPath, place: Place) -> Iterator[Record]:
+    def _array(self, step: ItemStep, rest: ItemPath, place: Place, held: Held) -> Iterator[Record]:
         scanner = self._scanner
         scanner.at += 1
         if scanner.peek() == "]":
@@ -89,29 +89,32 @@ class _Whole:
         position = 0
         while True:
             if step is None or step == position:
-                yield from self._member(rest, (*place, position), None)
+                yield from self._member(rest, (*place, position), held, False)
             else:
+                scanner.peek()
                 scanner.value(len(place) + 1)
             position += 1
             if self._ends("]"):
                 return
 
-    def _object(self, step: ItemStep, rest: ItemPath, place: Place) -> Iterator[Record]:
+    def _object(self, step: ItemStep, rest: ItemPath, place: Place, held: Held) -> Iterator[Record]:
         scanner = self._scanner
         scanner.at += 1
         if scanner.peek() == "}":
             scanner.at += 1
             return
         seen: set[str] = set()
-        held = 0
+        size = 0
         while True:
             key = self._key(seen, len(place))
-            held += len(key) + KEY_BYTES
-            if held > KEYS_BYTES:
+            size += len(key) + KEY_BYTES
+            if size > KEYS_BYTES:
                 raise self._fault(f"an object of more than {len(seen) - 1:,} keys, which are too many to hold")
             scanner.peek()
-            if step is Members.ALL or step == key:
-                yield from self._member(rest, (*place, key), key if step is Members.ALL else None)
+            if isinstance(step, Members):
+                yield from self._member(rest, (*place, key), (*held, (step, key)), True)
+            elif step == key:
+                yield from self._member(rest, (*place, key), held, False)
             else:
                 scanner.value(len(place) + 1)
             if self._ends("}"):
@@ -129,19 +132,24 @@ class _Whole:
         scanner.at += 1
         return str(key)
 
-    def _member(self, rest: ItemPath, place: Place, key: str | None) -> Iterator[Record]:
+    def _member(self, rest: ItemPath, place: Place, held: Held, by_key: bool) -> Iterator[Record]:
         """Yield the documents in a value that the path asks for, or the value itself at the path's end."""
         self._found = True
         if rest:
-            yield from self._walk(rest, place)
+            yield from self._walk(rest, place, held)
             return
         indent = self._scanner.peek() and self._scanner.indent
         try:
             value = self._scanner.value(len(place))
         except Fault as fault:
-            self._reject_item(fault, source_at(self._name, place), None if key is not None else indent)
+            self._reject_item(fault, source_at(self._name, place), None if by_key else indent)
+            return
+        try:
+            found = record(value, source_at(self._name, place), held)
+        except DocumentError as error:
+            self._rejects.add(error, source_at(self._name, place), json.dumps(value).encode())
         else:
-            yield Record(value, source_at(self._name, place), key)
+            yield found
 
     def _ends(self, closing: str) -> bool:
         """Go beyond what stands behind a member; say whether the container ends there."""
