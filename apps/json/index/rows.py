@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
 from hdc import words
 from hdc.apps.json.document.batches import BATCH_DOCUMENTS, check_several
@@ -146,6 +147,10 @@ def key_of(document: Any, path: Path, source: str = "") -> str:
 
 
 def _text(document: Any, source: str) -> bytes:
+    try:
+        return orjson.dumps(document)  # what it takes and JSON has not, such as NaN, is refused when it is taken apart
+    except TypeError:  # also integers of more than 64 bits, and half a surrogate pair
+        pass
     try:
         return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError) as error:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from hdc.apps.json.document.batches import uncollected
+from hdc.apps.json.document.constant import Constant
 from hdc.apps.json.document.paths import MAX_POSITION, Path, show_path
 from hdc.apps.json.document.rules import Layout, by_position
 from hdc.apps.json.document.structure import ARRAY, leaf_value
@@ -21,6 +23,8 @@ HELD_LEAVES = 1 << 18
 """Distinct leaves after which what is known of them is dropped."""
 
 INT53 = 1 << 53
+
+TRUE, FALSE = Constant.TRUE, Constant.FALSE
 
 SINGLE = frozenset({str, int, float, type(None)})
 
@@ -78,38 +82,52 @@ class Taker:
         self._spots, self._leaves = list[int](), list[int]()
         self._document, self._parent, self._place = list[int](), list[int](), list[int]()
         stops = []
-        for number, document in enumerate(documents):
-            self._number = number
-            self._walk(self._root, document, number, False)
-            stops.append(len(self._leaves))
+        with uncollected():
+            for number, document in enumerate(documents):
+                self._number = number
+                self._walk(self._root, document, number, False)
+                stops.append(len(self._leaves))
         return self._found(stops)
 
     def _walk(self, node: _Node, value: Any, spot: int, inside: bool) -> None:
+        """Walk what stands at a node; strings, truth values and integers, which are most, are found without a call."""
         if isinstance(value, dict) and value:
+            keys, found, spots = node.keys, self._leaves, self._spots
             for key, item in value.items():
-                child = node.keys.get(key)
+                child = keys.get(key)
                 if child is None:
                     if not isinstance(key, str):
                         raise ParameterError(f"{show_path(node.path)}: a key must be a string, not {key!r}")
                     child = self._child(node, key)
+                kind = type(item)
+                if kind is bool:
+                    item = TRUE if item else FALSE
+                elif kind is not str and kind is not int:
+                    self._walk(child, item, spot, inside)
+                    continue
+                leaf = child.leaves.get(item)
+                found.append(self._leaf(child, item) if leaf is None else leaf)
+                spots.append(spot)
+        elif isinstance(value, ARRAY) and value:
+            placed = node.mode == "sequence" or (node.mode == "auto" and by_position(value))
+            items = node.items
+            parent = spot if inside else NO_ITEM
+            anywhere = None if placed else items.get(None) or self._child(node, None)
+            for place, item in enumerate(value):
+                child = anywhere
+                if child is None:
+                    step = place if place < MAX_POSITION else None
+                    child = items.get(step) or self._child(node, step)
+                number = len(self._document)
+                self._document.append(self._number)
+                self._parent.append(parent)
+                self._place.append(place)
                 if type(item) is str:
                     leaf = child.leaves.get(item)
                     self._leaves.append(self._leaf(child, item) if leaf is None else leaf)
-                    self._spots.append(spot)
+                    self._spots.append(number)
                 else:
-                    self._walk(child, item, spot, inside)
-        elif isinstance(value, ARRAY) and value:
-            placed = node.mode == "sequence" or (node.mode == "auto" and by_position(value))
-            for place, item in enumerate(value):
-                step = place if placed and place < MAX_POSITION else None
-                child = node.items.get(step)
-                if child is None:
-                    child = self._child(node, step)
-                number = len(self._document)
-                self._document.append(self._number)
-                self._parent.append(spot if inside else NO_ITEM)
-                self._place.append(place)
-                self._walk(child, item, number, True)
+                    self._walk(child, item, number, True)
         else:
             held = value if type(value) in SINGLE else leaf_value(value, node.path)
             leaf = node.leaves.get(held)
