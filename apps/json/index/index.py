@@ -509,7 +509,9 @@ class JSONIndex(Index):
         values, layout, overlap = meaning.values, meaning.layout, missing == "count"
         query, notes = interpreted(query, rows, values, layout)
         spell = _spelling(rows)
-        asked = asked_of(query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap, spell))
+        asked = asked_of(
+            query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap, spell), spell
+        )
         allowed, accept = self._allowed(rows, meaning, among, accept)
         measure: Measure = "coverage" if missing == "ignore" else "overlap"
         passes = None if accept is None else lambda position: accept(self._read(snapshot, meaning, position))
@@ -638,7 +640,7 @@ class JSONIndex(Index):
                 rest, asked = divided(query, rows)
                 spell = _spelling(rows)
                 if asked:
-                    words = words_in(asked, rows, values, layout)
+                    words = words_in(asked, rows, values, layout, spell)
                     found = reasons_of(hit.document, rest, words, values, layout, missing == "count", spell)
                     return sorted(found, key=lambda reason: -reason.share)
             reasons = Question(query, meaning.encoder, missing, meaning.values, spell).reasons(hit.document)
