@@ -116,6 +116,7 @@ def _warm_postings() -> None:
         *(zeros, zeros, ones, ones, False, 1, 1.0),
     )
     postings.best_documents(segment, query, 1, 0.0, np.empty(0, np.bool_), np.empty(0, np.int64))
+    spelling.near_words(np.arange(4, dtype=np.uint32), np.array([0, 2]), np.array([1, 0], dtype=np.uint32), 2)
 
 
 SEARCH = SearchKernels(

@@ -493,6 +493,7 @@ def _decide(
 ) -> int:
     """Compare exactly all documents that could still be among the best k, the likely ones first."""
     several = 2 * k + 30
+    summed = rest == 0 and query.deepest == 0 and query.depth[0] == 0  # the bounds are the scores
     candidates, many_left = touched[:count].copy(), count
     while True:
         several = min(several, max(1, many_left))
@@ -514,10 +515,15 @@ def _decide(
         order = np.argsort(-likely[:many])
         for i in range(many):
             document, most = which[order[i]] & LOW, likely[order[i]]
-            if held == k and most < scores[0]:
-                break
+            if held == k:
+                if most < scores[0]:
+                    break
+                if not _before(most, _key(rank, document), scores[0], found[0]):
+                    continue
             known[document] = 1
-            score = _final(segment, query, document, _exact(segment, query, document, sums, best, marks))
+            score = most
+            if not summed:
+                score = _final(segment, query, document, _exact(segment, query, document, sums, best, marks))
             if score > 0 and score >= floor:
                 held = _sift(scores, found, held, score, _key(rank, document))
         several *= 4

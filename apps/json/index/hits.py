@@ -1,16 +1,34 @@
 """What a search has found."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from hdc.apps.json.index.documents import parsed
+from hdc.apps.json.index.texts import Texts
+from hdc.store import Snapshot
+from hdc.store.entries import Entry
 
 Measure: TypeAlias = Literal["coverage", "overlap", "cosine"]
 
 
 @dataclass(frozen=True)
+class Found:
+    """Where a hit's row is."""
+
+    snapshot: Snapshot
+    position: int
+    texts: Texts
+
+
+@dataclass(frozen=True)
 class Hit:
     """A document that was found.
+
+    Key, source and document are read when they are asked for first, as they were when the document was found; that
+    raises :class:`~hdc.errors.FileFormatError` if they are damaged.
 
     Attributes
     ----------
@@ -19,22 +37,33 @@ class Hit:
         query and the document together that both hold; for ``"cosine"`` the cosine of the two vectors.
     id : int
         Number of the document in the index.
+    measure : {"coverage", "overlap", "cosine"}
     document : JSON value
-        Read when it is asked for first, as it was when it was found.
     source : str
         Where it was read, as ``file:line``; empty if it did not come from a file.
     key : str or None
-    measure : {"coverage", "overlap", "cosine"}
     """
 
     score: float
     id: int
-    source: str
-    key: str | None
     measure: Measure
-    read: Callable[[], Any] = field(repr=False, compare=False)
+    found: Found = field(repr=False, compare=False)
+
+    @cached_property
+    def _entry(self) -> Entry:
+        return self.found.snapshot.entries(np.array([self.found.position]))[0]
+
+    @property
+    def key(self) -> str | None:
+        """The document's key."""
+        return self._entry[0]
+
+    @property
+    def source(self) -> str:
+        """Where the document was read."""
+        return self._entry[2] or ""
 
     @cached_property
     def document(self) -> Any:
         """The document."""
-        return self.read()
+        return parsed(self._entry[1], self.found.texts)

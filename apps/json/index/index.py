@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any, Literal, Self, TypeAlias, cast
 
 import numpy as np
@@ -22,7 +21,7 @@ from hdc.apps.json.index.anywhere import asked_of, divided, reasons_of, words_in
 from hdc.apps.json.index.candidates import FIRST, Asked, by_nearness
 from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.documents import Documents, parsed
-from hdc.apps.json.index.hits import Hit, Measure
+from hdc.apps.json.index.hits import Found, Hit, Measure
 from hdc.apps.json.index.interpreting import Interpretation, interpreted
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
@@ -661,10 +660,10 @@ def _cosine_reasons(query: Any, document: Any, meaning: Meaning) -> Iterator[Rea
 
 def _hits(snapshot: Snapshot, texts: Texts, scored: list[tuple[float, int]], measure: Measure) -> list[Hit]:
     """Return hits from scores and ids."""
-    entries = snapshot.entries(snapshot.positions([number for _, number in scored]))
+    positions = snapshot.positions([number for _, number in scored]).tolist() if scored else []
     return [
-        Hit(score, number, source or "", key, measure, partial(parsed, text, texts))
-        for (score, number), (key, text, source) in zip(scored, entries, strict=True)
+        Hit(score, number, measure, Found(snapshot, position, texts))
+        for (score, number), position in zip(scored, positions, strict=True)
     ]
 
 

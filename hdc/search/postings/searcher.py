@@ -232,6 +232,8 @@ class PostingRows:
             if floor and self._ascends:  # an equal one behind comes later
                 floor = float(np.nextafter(floor, np.inf))
             more, found = self.kernels.best(segment.arrays, query, k, floor, own, self._ranks[number])
+            if len(self.segments) == 1:
+                return more / asked.whole, found
             scores, rows = np.concatenate([scores, more]), np.concatenate([rows, found + segment.first])
             order = np.lexsort((ids[rows], -scores))[:k]
             scores, rows = scores[order], rows[order]
