@@ -360,3 +360,24 @@ def posting_best(segment, query, k, floor, allowed, rank):
     order = sorted(range(len(scores)), key=lambda i: (-scores[i], rank[i] if len(rank) else i))
     found = [i for i in order if scores[i] > 0 and scores[i] >= floor and (not len(allowed) or allowed[i])][:k]
     return [scores[i] for i in found], found
+
+
+def word_distance(one, other):
+    """Return the least number of letters put in, left out, replaced, or exchanged with a neighbor and left alone."""
+    known = {}
+
+    def distance(i, j):
+        if not i or not j:
+            return i + j
+        if (i, j) not in known:
+            least = min(
+                distance(i - 1, j) + 1,
+                distance(i, j - 1) + 1,
+                distance(i - 1, j - 1) + (one[i - 1] != other[j - 1]),
+            )
+            if i > 1 and j > 1 and one[i - 1] == other[j - 2] and one[i - 2] == other[j - 1]:
+                least = min(least, distance(i - 2, j - 2) + 1)
+            known[i, j] = least
+        return known[i, j]
+
+    return distance(len(one), len(other))

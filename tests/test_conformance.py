@@ -33,7 +33,7 @@ def test_every_kernel_of_the_contract_has_cases():
     }
     cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
-    of_their_own |= {"postings.best"}
+    of_their_own |= {"postings.best", "postings.near"}
     contracts = BitKernels, DenseKernels, SearchKernels, TableKernels, ListKernels, PostingKernels
     records = zip(suite.RECORDS, contracts, strict=True)
     names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}
@@ -86,7 +86,7 @@ def test_broken_postings_are_found(monkeypatch):
         return reference.postings.best(segment, query, k, 0.0, allowed, rank)
 
     reference = backend("numpy")
-    faulty = replace(reference, name="faulty", postings=PostingKernels(lenient))
+    faulty = replace(reference, name="faulty", postings=PostingKernels(lenient, reference.postings.near))
     monkeypatch.setattr(suite, "find_backend", lambda name, device="cpu": {"faulty": faulty, "numpy": reference}[name])
     with pytest.raises(testing.KernelError, match="'best' of postings of backend 'faulty'"):
         testing.check_backend("faulty")

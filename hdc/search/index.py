@@ -87,7 +87,7 @@ class Index(ABC):
         ParameterError
             If there is no row of that id.
         """
-        return self.documents([number])[0]
+        return self.documents([checks.integer(number, "an id")])[0]
 
     def documents(self, ids: npt.ArrayLike) -> list[Any]:
         """Return the documents of rows, as :meth:`document`."""

@@ -208,6 +208,7 @@ def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
     _check_search_index(backend, reference)
     _check_lists(backend, reference)
     _check_postings(backend, reference)
+    _check_near(backend, reference)
     records = {name: getattr(backend, name) for name in RECORDS}
     return tuple(
         f"{name}.{field.name}"
@@ -341,6 +342,26 @@ POSTING_FORMS = (
     Form(documents=300, weight=2**20, overlap=True),
     Form(documents=40, smooth=True, scales=1, overlap=True),
 )
+
+
+def _check_near(backend: Backend, reference: Backend) -> None:
+    """Compare which of some words are near to one."""
+    if backend.postings is None or reference.postings is None:
+        return
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        starts = np.concatenate([[0], np.cumsum(rng.integers(0, 7, 40))])
+        points = rng.integers(97, 100, starts[-1]).astype(np.uint32)
+        word = rng.integers(97, 100, seed % 7).astype(np.uint32)
+        for most in (1, 2):
+            try:
+                _compare(
+                    backend.postings.near(points, starts, word, most),
+                    reference.postings.near(points, starts, word, most),
+                )
+            except Exception as error:
+                text = f"kernel 'near' of postings of backend {backend.name!r}, seed {seed}, most {most}: {error}"
+                raise KernelError(text) from error
 
 
 def _check_postings(backend: Backend, reference: Backend) -> None:

@@ -412,7 +412,7 @@ class JSONIndex(Index):
     def source(self, number: int) -> str:
         """Return where a document was read, as :class:`Hit` says it; raises as :meth:`document`."""
         snapshot = self.store.snapshot
-        return snapshot.sources(self._positions(snapshot, [number]))[0] or ""
+        return snapshot.sources(self._positions(snapshot, [integer(number, "an id")]))[0] or ""
 
     def _positions(self, snapshot: Snapshot, ids: npt.ArrayLike) -> Ids:
         try:
@@ -556,7 +556,7 @@ class JSONIndex(Index):
         rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        own = self._positions(snapshot, [number])
+        own = self._positions(snapshot, [integer(number, "an id")])
         (document,) = self._documents.read(snapshot, meaning.texts, own)
         asked = TermQuery(document, meaning.values, meaning.layout, overlap=True)
         allowed, accept = self._allowed(rows, meaning, among, accept)
