@@ -217,7 +217,7 @@ class JSONIndex(Index):
         rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        mask, accept = narrowed(rows, accept, meaning.layout)
+        mask, accept = narrowed(rows, accept, meaning.layout, "numbers" in meaning.encoder.convert)
         found = np.flatnonzero(mask)
         if accept is not None:
             parts = [found[start : start + TAKEN] for start in range(0, len(found), TAKEN)]
@@ -580,7 +580,7 @@ class JSONIndex(Index):
         allowed = None if among is None else np.unique(self._positions(rows.snapshot, among))
         if accept is None:
             return allowed, None
-        mask, accept = narrowed(rows, accept, meaning.layout)
+        mask, accept = narrowed(rows, accept, meaning.layout, "numbers" in meaning.encoder.convert)
         return np.flatnonzero(mask) if allowed is None else allowed[mask[allowed]], accept
 
     def _read(self, snapshot: Snapshot, meaning: Meaning, position: int) -> Any:
