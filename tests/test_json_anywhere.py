@@ -153,3 +153,27 @@ def test_integers_that_no_double_is():
     index = JSONIndex(JSONEncoder(64)).add([{"a": BIG}, {"a": BIG - 1}, {"b": [str(BIG)]}])
     assert sorted(ids(index.search({"*": BIG}))) == [0, 2]
     assert sorted(ids(index.search({"*": BIG - 1}))) == [1]
+
+
+def test_a_misspelled_word_stands_for_those_that_are_there():
+    documents = [{"a": "red shoes", "b": {"c": "running"}}, {"a": "blue shores"}, {"d": ["shoos", "x"]}, {"a": "red"}]
+    index = JSONIndex(JSONEncoder(64)).add(documents)
+    for missing in ("ignore", "count"):
+        for query in (
+            {"*": "sheos"},
+            {"*": "rnuning"},
+            {"*": "red shose"},
+            {"a": {"*": "shoos"}},
+            {"a": "red", "*": "runing"},
+        ):
+            hits = index.search(query, missing=missing)
+            assert hits
+            for hit in hits:
+                assert sum(r.share for r in index.explain(query, hit)) == pytest.approx(hit.score, abs=1e-6)
+    (found,) = index.search({"*": "rnuning"})
+    assert (found.id, found.score) == (0, pytest.approx(0.8 * 0.95))
+    (reason,) = index.explain({"*": "rnuning"}, found)
+    assert (reason.path, reason.query, reason.match) == ("b.c", "rnuning", "running")
+    assert ids(index.search({"*": "shoos"})) == [2]  # it is there, so it is meant
+    assert sorted(ids(index.search({"a": {"*": "shoos"}}))) == [0]
+    assert ids(index.search({"*": "rxx"})) == []  # too short to be a misspelling

@@ -59,7 +59,8 @@ def test_every_condition_finds_what_reading_finds():
         documents = data.draw(st.lists(DOCUMENTS, min_size=1, max_size=6))
         arrays = data.draw(st.sampled_from(["auto", "bag", "sequence", "both", {"x": "sequence"}]))
         numbers = data.draw(st.sampled_from(["grid", "smooth"]))
-        encoder = JSONEncoder(64, arrays=arrays, numbers=numbers, convert=("numbers",))
+        convert = data.draw(st.sampled_from([(), ("numbers", "dates")]))
+        encoder = JSONEncoder(64, arrays=arrays, numbers=numbers, convert=convert)
         if data.draw(st.booleans()):
             encoder.fit(documents)
         index = JSONIndex(encoder).add(documents[:2]).add(documents[2:])
@@ -84,13 +85,19 @@ def test_every_condition_finds_what_reading_finds():
             condition = Condition(path, name, value)
             expected = [i for i, one in enumerate(documents) if i not in removed and condition(one)]
             assert index.filter(condition).tolist() == expected
-            mask, left = index_module.narrowed(index._posting_rows(), condition, index.encoder.layout)
+            mask, left = index_module.narrowed(index._posting_rows(), condition, index.encoder.layout, bool(convert))
             assert set(expected) <= set(np.flatnonzero(mask).tolist())
             if left is None:
                 certain.add(name)
 
     check()
     assert certain == set(OPERATORS) - {"~"}
+
+
+def test_texts_that_count_as_numbers_are_texts():
+    index = JSONIndex(JSONEncoder(64, convert=("numbers",))).add(["1", 1, str(BIG), BIG])
+    found = {where: index.filter(where).tolist() for where in ("$ = 1", "$ != 1", "$ > 0", f"$ = {BIG}", '$ = "1"')}
+    assert found == {"$ = 1": [1], "$ != 1": [0, 2, 3], "$ > 0": [1, 3], f"$ = {BIG}": [3], '$ = "1"': [0]}
 
 
 def test_whole_filters_in_searches(monkeypatch):

@@ -15,6 +15,7 @@ from hdc.apps.json.document.structure import ARRAY, leaf_value
 from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.narrowing import columns_at, is_beneath
+from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.taking import exact_number
 from hdc.apps.json.index.term_query import EXTRA, WHOLE, TermQuery
 from hdc.apps.json.values.numbers import CELLS, NUMBER
@@ -121,13 +122,27 @@ def _has(rows: PostingRows, path: Path) -> bool:
 
 
 def words_in(
-    asked: Iterable[tuple[Path, str | int | float]], rows: PostingRows, values: Values, layout: Layout
+    asked: Iterable[tuple[Path, str | int | float]],
+    rows: PostingRows,
+    values: Values,
+    layout: Layout,
+    spelling: Spelling | None = None,
 ) -> list[Word]:
-    """Return what is looked for as words, each weighed by how few documents have it."""
-    return [word for path, text in asked for word in _words(path, text, rows, values, layout)]
+    """Return what is looked for as words, each weighed by how few documents have it.
+
+    One that no document has stands for those that it may be a misspelling of, with less weight.
+    """
+    return [word for path, text in asked for word in _words(path, text, rows, values, layout, spelling)]
 
 
-def _words(path: Path, given: str | int | float, rows: PostingRows, values: Values, layout: Layout) -> Iterator[Word]:
+def _words(
+    path: Path,
+    given: str | int | float,
+    rows: PostingRows,
+    values: Values,
+    layout: Layout,
+    spelling: Spelling | None,
+) -> Iterator[Word]:
     factor = layout.weights[path] ** 2
     text = given if isinstance(given, str) else json.dumps(given)
     words = words_of(text)
@@ -137,9 +152,16 @@ def _words(path: Path, given: str | int | float, rows: PostingRows, values: Valu
         chunks = {word, text, *(chunk for chunk in text.split() if word in words_of(chunk))}
         terms, numbers = _equal(chunks)
         terms |= {term_hash("~", word)}
-        documents = look(terms, numbers)
+        documents, likeness = look(terms, numbers), 1.0
+        if spelling is not None and not any(map(len, documents)):
+            for near, others in spelling.around(word):
+                if any(map(len, found := look(others, ()))):
+                    terms, documents, likeness = frozenset(others), found, near
+                    break
         part = factor * (1 - AS_A_WHOLE) / len(words) * _rarity(documents, rows, values)
-        made.append(Word(word, path, terms, numbers, documents, part))
+        made.append(Word(word, path, terms, numbers, documents, part * likeness))
+        if likeness < 1:
+            made.append(Word(word, path, frozenset(), frozenset(), look((), ()), part * (1 - likeness), True))
     terms, numbers = _equal([text])
     documents = look(terms, numbers)
     if words:
@@ -287,7 +309,13 @@ class AnywhereQuery:
 
 
 def asked_of(
-    query: Any, rows: PostingRows, values: Values, layout: Layout, overlap: bool, base: Callable[[Any], TermQuery]
+    query: Any,
+    rows: PostingRows,
+    values: Values,
+    layout: Layout,
+    overlap: bool,
+    base: Callable[[Any], TermQuery],
+    spelling: Spelling | None = None,
 ) -> "TermQuery | AnywhereQuery":
     """Return what a query asks of documents.
 
@@ -298,11 +326,14 @@ def asked_of(
     rows : PostingRows
     base : function
         Makes the :class:`TermQuery` of what is asked at paths.
+    spelling : Spelling, optional
+        For words that no document has.
     """
     rest, asked = divided(query, rows)
     if not asked:
         return base(query)
-    return AnywhereQuery(base(rest) if rest != {} else None, words_in(asked, rows, values, layout), overlap)
+    words = words_in(asked, rows, values, layout, spelling)
+    return AnywhereQuery(base(rest) if rest != {} else None, words, overlap)
 
 
 # ---------------------------------------------------------------------- reasons

@@ -217,7 +217,7 @@ class JSONIndex(Index):
         rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        mask, accept = narrowed(rows, accept, meaning.layout)
+        mask, accept = narrowed(rows, accept, meaning.layout, "numbers" in meaning.encoder.convert)
         found = np.flatnonzero(mask)
         if accept is not None:
             parts = [found[start : start + TAKEN] for start in range(0, len(found), TAKEN)]
@@ -508,7 +508,9 @@ class JSONIndex(Index):
         values, layout, overlap = meaning.values, meaning.layout, missing == "count"
         query, notes = interpreted(query, rows, values, layout)
         spell = _spelling(rows)
-        asked = asked_of(query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap, spell))
+        asked = asked_of(
+            query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap, spell), spell
+        )
         allowed, accept = self._allowed(rows, meaning, among, accept)
         measure: Measure = "coverage" if missing == "ignore" else "overlap"
         passes = None if accept is None else lambda position: accept(self._read(snapshot, meaning, position))
@@ -578,7 +580,7 @@ class JSONIndex(Index):
         allowed = None if among is None else np.unique(self._positions(rows.snapshot, among))
         if accept is None:
             return allowed, None
-        mask, accept = narrowed(rows, accept, meaning.layout)
+        mask, accept = narrowed(rows, accept, meaning.layout, "numbers" in meaning.encoder.convert)
         return np.flatnonzero(mask) if allowed is None else allowed[mask[allowed]], accept
 
     def _read(self, snapshot: Snapshot, meaning: Meaning, position: int) -> Any:
@@ -637,7 +639,7 @@ class JSONIndex(Index):
                 rest, asked = divided(query, rows)
                 spell = _spelling(rows)
                 if asked:
-                    words = words_in(asked, rows, values, layout)
+                    words = words_in(asked, rows, values, layout, spell)
                     found = reasons_of(hit.document, rest, words, values, layout, missing == "count", spell)
                     return sorted(found, key=lambda reason: -reason.share)
             reasons = Question(query, meaning.encoder, missing, meaning.values, spell).reasons(hit.document)

@@ -26,7 +26,7 @@ MOST_COLUMNS = 1 << 12
 Spots = npt.NDArray[Any]
 
 
-def narrowed(rows: PostingRows, accept: Filter, layout: Layout) -> tuple[Mask, Filter | None]:
+def narrowed(rows: PostingRows, accept: Filter, layout: Layout, numerals: bool = False) -> tuple[Mask, Filter | None]:
     """Return which rows can pass a filter, and the filter that they must still pass.
 
     Parameters
@@ -36,6 +36,8 @@ def narrowed(rows: PostingRows, accept: Filter, layout: Layout) -> tuple[Mask, F
         Conditions are answered from the postings; any other function is left to be tried.
     layout : Layout
         Of the encoder.
+    numerals : bool
+        Whether it takes texts that are numerals for numbers; then documents say which of the two is there.
 
     Returns
     -------
@@ -51,7 +53,7 @@ def narrowed(rows: PostingRows, accept: Filter, layout: Layout) -> tuple[Mask, F
         return mask, accept
     left = []
     for condition in accept.every:
-        question = _Question(condition, layout)
+        question = _Question(condition, layout, numerals)
         if question.columns is not None:
             mask = mask & np.concatenate([np.empty(0, bool), *map(question.documents, rows.segments)])
         if not question.certain:
@@ -70,8 +72,8 @@ class _Question:
         Columns of the numbers at the path; None if there are too many.
     """
 
-    def __init__(self, condition: Condition, layout: Layout) -> None:
-        self._path, self._layout = condition.path, layout
+    def __init__(self, condition: Condition, layout: Layout, numerals: bool) -> None:
+        self._path, self._layout, self._numerals = condition.path, layout, numerals
         self._operator, self._value = condition.operator, condition.value
         self._hash, self._text = path_hash(self._path)
         self._places = tuple(step for step in self._path if not isinstance(step, str))
@@ -84,7 +86,8 @@ class _Question:
         if name == "=":
             return self._equal(segment)
         if name == "!=":
-            return self._existing(segment, True) & ~self._equal(segment)
+            equal = self._equal(segment)
+            return self._existing(segment, True) & ~(equal & self.certain)
         if name == "exists":
             return self._existing(segment, True)
         if name == "missing":
@@ -103,6 +106,7 @@ class _Question:
             return self._having(segment, term_hash(kind, content))
         if value - value != 0:
             return np.zeros(len(segment), bool)
+        self.certain &= not self._numerals
         double, terms = exact_number(NUMBER, value)
         return self._having(segment, terms[0]) if terms else self._compared(segment, "=", double)
 
@@ -114,6 +118,7 @@ class _Question:
     def _compared(self, segment: Segment, name: str, edge: float) -> Mask:
         """Return which documents have a number that a comparison holds for, or might: one that no double is."""
         compare, found = COMPARISONS.get(name, np.equal), []
+        self.certain &= not self._numerals
         for start, stop in map(segment.column, self.columns or ()):
             values = segment.arrays.number_value[start:stop]
             held = np.asarray(compare(values, edge))

@@ -1,6 +1,6 @@
 """What stands for a word that no document has at a path: those that are there and differ by a letter or two."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -37,6 +37,7 @@ class Spelling:
     def __init__(self, segments: Sequence[Segment], kernels: PostingKernels) -> None:
         self._segments, self._kernels = segments, kernels
         self._held: dict[tuple[int, str], Spelled | None] = {}
+        self._around: dict[tuple[str, int], dict[int, str]] = {}
 
     def __call__(self, path: Path, word: str) -> Spelled | None:
         """Return what stands for a word at a path; None where the word itself does."""
@@ -46,6 +47,12 @@ class Spelling:
                 self._held.clear()
             self._held[where, word] = self._looked_up(where, word)
         return self._held[where, word]
+
+    def around(self, word: str) -> Iterator[tuple[float, list[int]]]:
+        """Yield the terms of the words at each distance at which one may be misspelled, and their likeness."""
+        if len(word) >= LEAST and not word.isdecimal():
+            for most in (1, 2) if len(word) >= LONG else (1,):
+                yield LIKENESS[most], list(self._near(word, most))
 
     def _looked_up(self, where: int, word: str) -> Spelled | None:
         if len(word) < LEAST or word.isdecimal() or self._documents([term_hash("~", word)], where)[0]:
@@ -69,6 +76,8 @@ class Spelling:
 
     def _near(self, word: str, most: int) -> dict[int, str]:
         """Return the words at a distance, wherever they are, by their hashes."""
+        if (word, most) in self._around:
+            return self._around[word, most]
         points = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.uint32)
         near: dict[int, str] = {}
         for segment in self._segments:
@@ -76,4 +85,7 @@ class Spelling:
             which, distances = self._kernels.near(*words.points, points, most)
             for number in which[distances == most].tolist():
                 near[int(words.hashes[number])] = words[number]
+        if len(self._around) >= HELD:
+            self._around.clear()
+        self._around[word, most] = near
         return near
