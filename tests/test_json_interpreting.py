@@ -157,3 +157,13 @@ def test_other_texts_are_documents():
     index = JSONIndex(JSONEncoder(64)).add(["{no json", "[", "1", '"a"', "plain"])
     assert len(index) == 5
     assert [hit.id for hit in index.search("{no json")][:1] == [0]
+
+
+def test_a_query_that_is_nested_too_deep_is_refused():
+    deep = 1
+    for _ in range(2000):
+        deep = [deep]
+    index = JSONIndex(JSONEncoder(64)).add([{"a": 1}])
+    for query in (deep, {"a": deep}):
+        with pytest.raises(ParameterError, match="the query is nested deeper than 256 levels"):
+            index.search(query)

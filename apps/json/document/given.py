@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hdc.apps.json.document.batches import check_several
+from hdc.apps.json.document.structure import CONTAINER
+from hdc.apps.json.reading import MAX_DEPTH
 from hdc.checks import shown
 from hdc.errors import ParameterError
 
@@ -19,6 +21,21 @@ def check_value(document: Any, name: str = "a document") -> None:
         return
     kind = "object" if isinstance(value, dict) else "array"
     raise ParameterError(f"{name} is the text of a JSON {kind}, {shown(document)}; pass json.loads(text) instead")
+
+
+def check_depth(document: Any, name: str) -> None:
+    """Raise ParameterError for a value that is nested deeper than files may be."""
+    level, depth = [document], 0
+    while level := [
+        item
+        for value in level
+        if isinstance(value, CONTAINER)
+        for item in (value.values() if isinstance(value, dict) else value)
+        if isinstance(item, CONTAINER)
+    ]:
+        depth += 1
+        if depth >= MAX_DEPTH:
+            raise ParameterError(f"{name} is nested deeper than {MAX_DEPTH} levels")
 
 
 def given(documents: Iterable[Any]) -> Iterator[Any]:

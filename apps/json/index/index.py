@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from hdc import checks
 from hdc.apps.json.document.constant import plain
-from hdc.apps.json.document.given import check_value
+from hdc.apps.json.document.given import check_depth, check_value
 from hdc.apps.json.document.paths import any_position, parse_path, show_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
@@ -471,6 +471,7 @@ class JSONIndex(Index):
             document of an id.
         """
         check_value(query, "the query")
+        check_depth(query, "the query")
         if self.encoder.string_encoder is None:
             return self._found_by_postings(query, integer(k, "k", 1), as_filter(where), missing, among)
         k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
