@@ -454,3 +454,29 @@ def test_another_kind_of_store_is_told(tmp_path):
     Store.create(tmp_path / "older", "json-index", {"codes": ("uint64", 1)}, {"coder": 1}).close()
     with pytest.raises(FileFormatError, match=r"is of another version .*; build it again"):
         JSONIndex.open(tmp_path / "older")
+
+
+@pytest.mark.parametrize("missing", ["ignore", "count"])
+def test_weights_of_a_search_are_as_those_of_an_encoder(missing, crowd):
+    weights = {"year": 3, "rest": 0.5, "word": 0}
+    plain = JSONIndex(JSONEncoder(64).fit(crowd), vectors=None).add(crowd)
+    weighed = JSONIndex(JSONEncoder(64, weights=weights).fit(crowd), vectors=None).add(crowd)
+    for query in QUERIES:
+        expected = weighed.search(query, 7, missing=missing)
+        found = plain.search(query, 7, missing=missing, weights=weights)
+        assert ids(found) == ids(expected)
+        assert [hit.score for hit in found] == pytest.approx([hit.score for hit in expected])
+        shares = [reason.share for reason in plain.explain(query, found[0], weights=weights)]
+        assert sum(shares) == pytest.approx(found[0].score)
+    with pytest.raises(ParameterError, match="asks for nothing"):
+        plain.search({"word": "w1"}, weights=weights)
+    with pytest.raises(ParameterError, match="weights"):
+        plain.search({"word": "w1"}, weights={"word": -1})
+
+
+def test_many_queries_are_answered_as_each_alone(crowded):
+    several = crowded.search_many(QUERIES, 4, where="n >= 10")
+    assert [ids(hits) for hits in several] == [ids(crowded.search(query, 4, where="n >= 10")) for query in QUERIES]
+    assert crowded.search_many([]) == []
+    with pytest.raises(ParameterError, match="queries"):
+        crowded.search_many(3)

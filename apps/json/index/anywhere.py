@@ -90,7 +90,7 @@ def divided(query: Any, rows: PostingRows) -> tuple[Any, list[tuple[Path, str | 
             for key, item in query.items():
                 if key == ANY and not _has(rows, (*path, ANY)):
                     asked.extend((path, text) for text in _texts(item, path))
-                elif (rest := left(item, (*path, key))) != {} or item == {}:
+                elif not _is_empty(rest := left(item, (*path, key))) or _is_empty(item):
                     kept[key] = rest
             return kept
         if isinstance(query, ARRAY):
@@ -98,6 +98,11 @@ def divided(query: Any, rows: PostingRows) -> tuple[Any, list[tuple[Path, str | 
         return query
 
     return left(query, ()), asked
+
+
+def _is_empty(value: Any) -> bool:
+    """Say whether a value is an object of no keys."""
+    return isinstance(value, dict) and not value
 
 
 def _texts(given: Any, path: Path) -> list[str | int | float]:
@@ -333,7 +338,7 @@ def asked_of(
     if not asked:
         return base(query)
     words = words_in(asked, rows, values, layout, spelling)
-    return AnywhereQuery(base(rest) if rest != {} else None, words, overlap)
+    return AnywhereQuery(None if _is_empty(rest) else base(rest), words, overlap)
 
 
 # ---------------------------------------------------------------------- reasons
@@ -360,7 +365,7 @@ def reasons_of(
         As for :class:`TermQuery`.
     """
     found, whole = _word_reasons(document, words, values), sum(word.weight for word in words)
-    if rest != {}:
+    if not _is_empty(rest):
         matcher = Matcher(rest, values, layout, spell)
         found += [reason._replace(share=reason.share * matcher.asked) for _, reason in matcher.reasons(document)]
         whole += matcher.asked

@@ -6,7 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, Self, TypeAlias, cast
+from functools import partial
+from typing import Any, Literal, NamedTuple, Self, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from hdc import checks
 from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.given import check_depth, check_value
 from hdc.apps.json.document.paths import any_position, parse_path, show_path
+from hdc.apps.json.document.rules import Layout, Weights
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
 from hdc.apps.json.index.anywhere import asked_of, divided, reasons_of, words_in
@@ -34,7 +36,7 @@ from hdc.apps.json.index.term_query import TermQuery
 from hdc.apps.json.index.texts import NAME, Texts
 from hdc.apps.json.index.where import Condition, Conditions, Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
-from hdc.checks import choice, instance, integer
+from hdc.checks import choice, instance, integer, listed
 from hdc.dispatch import posting_kernels
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.engine import Engine, Search
@@ -61,7 +63,19 @@ WIDER = 8
 STEP = 50
 """Documents that are compared before asking whether that is enough."""
 
+Doubles = npt.NDArray[np.float64]
+
 Where: TypeAlias = str | Iterable[str] | Filter | None
+
+
+class _Asking(NamedTuple):
+    """How a search is done, whatever is asked."""
+
+    k: int
+    accept: Filter | None
+    missing: Missing
+    among: npt.ArrayLike | None
+    weights: Weights
 
 
 class JSONIndex(Index):
@@ -434,12 +448,13 @@ class JSONIndex(Index):
         where: Where = None,
         missing: Missing = "ignore",
         among: npt.ArrayLike | None = None,
+        weights: Weights = None,
     ) -> Hits:
         """Find the documents that hold most of what a (partial) document asks for.
 
         The score is the part of the query's weight that the document holds: 1.0 if everything asked for is
-        there. What the query does not mention does not count, so neither does a document's size. The vectors
-        choose the candidates; the documents themselves decide (see :mod:`hdc.apps.json.index.compiled_query`).
+        there. What the query does not mention does not count, so neither does a document's size. Exact: as if
+        every document were compared (but with a string encoder, where vectors choose which are).
 
         Where no document has a value at a path, and one thing alone can be meant, that is searched for: see
         :meth:`interpret`. The hits' ``notes`` say so.
@@ -458,6 +473,8 @@ class JSONIndex(Index):
             ``"count"`` divides by what the document has beyond the query, too: only an equal document has 1.0.
         among : (m,) array of ids, optional
             Find only these.
+        weights : mapping of path to number, optional
+            Instead of the encoder's for the paths that it names, for this search.
 
         Returns
         -------
@@ -473,7 +490,11 @@ class JSONIndex(Index):
         check_value(query, "the query")
         check_depth(query, "the query")
         if self.encoder.string_encoder is None:
-            return self._found_by_postings(query, integer(k, "k", 1), as_filter(where), missing, among)
+            choice(missing, "missing", MISSING)
+            asking = _Asking(integer(k, "k", 1), as_filter(where), missing, among, weights)
+            return self._found_by_postings(self._posting_rows(), query, asking)
+        if weights is not None:
+            raise ParameterError("an index with a string encoder has the weights of its vectors; leave weights out")
         k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
         snapshot = search.prepared.snapshot
         meaning = self._meaning(snapshot)
@@ -497,27 +518,83 @@ class JSONIndex(Index):
         found = [(score, number) for score, number in best if score > 0]
         return Hits(_hits(snapshot, meaning.texts, found, "coverage" if missing == "ignore" else "overlap"))
 
-    def _found_by_postings(
-        self, query: Any, k: int, accept: Filter | None, missing: Missing, among: npt.ArrayLike | None
-    ) -> Hits:
+    def search_many(
+        self,
+        queries: Iterable[Any],
+        k: int = 10,
+        *,
+        where: Where = None,
+        missing: Missing = "ignore",
+        among: npt.ArrayLike | None = None,
+        weights: Weights = None,
+    ) -> list[Hits]:
+        """Return the hits of each of some queries, all of one moment; parameters and errors as for :meth:`search`."""
+        asked = listed(queries, "queries")
+        if self.encoder.string_encoder is not None:
+            options: dict[str, Any] = {"where": where, "missing": missing, "among": among, "weights": weights}
+            return [self.search(query, k, **options) for query in asked]
+        choice(missing, "missing", MISSING)
+        asking = _Asking(integer(k, "k", 1), as_filter(where), missing, among, weights)
+        rows, found = self._posting_rows(), list[Hits]()
+        for query in asked:
+            check_value(query, "the query")
+            check_depth(query, "the query")
+            found.append(self._found_by_postings(rows, query, asking))
+        return found
+
+    def _found_by_postings(self, rows: PostingRows, query: Any, asking: "_Asking") -> Hits:
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
-        choice(missing, "missing", MISSING)
-        rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        values, layout, overlap = meaning.values, meaning.layout, missing == "count"
+        values, layout, overlap = meaning.values, meaning.weighed(asking.weights), asking.missing == "count"
         query, notes = interpreted(query, rows, values, layout)
         spell = _spelling(rows)
+        counted = overlap and asking.weights is None  # else what documents weigh is not what the index says
         asked = asked_of(
-            query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap, spell), spell
+            query, rows, values, layout, counted, lambda at: TermQuery(at, values, layout, counted, spell), spell
         )
-        allowed, accept = self._allowed(rows, meaning, among, accept)
-        measure: Measure = "coverage" if missing == "ignore" else "overlap"
+        allowed, accept = self._allowed(rows, meaning, asking.among, asking.accept)
         passes = None if accept is None else lambda position: accept(self._read(snapshot, meaning, position))
-        scores, positions = self._passing(rows, asked, k, allowed, passes)
+        if overlap and not counted:
+            weigh = partial(self._weigh_beyond, snapshot, meaning, layout, asked.asked)
+            scores, positions = self._recounted(rows, asked, asking.k, allowed, passes, weigh)
+        else:
+            scores, positions = self._passing(rows, asked, asking.k, allowed, passes)
         scored = list(zip(scores.tolist(), snapshot.ids[positions].tolist(), strict=True))
-        return Hits(_hits(snapshot, meaning.texts, scored, measure), notes)
+        return Hits(_hits(snapshot, meaning.texts, scored, "overlap" if overlap else "coverage"), notes)
+
+    def _weigh_beyond(
+        self, snapshot: Snapshot, meaning: Meaning, layout: Layout, asked: float, scores: Doubles, positions: Ids
+    ) -> Doubles:
+        """Return scores, of documents that hold parts of what is asked for, divided by what they have beyond it."""
+        held = []
+        for document in self._documents.read(snapshot, meaning.texts, positions):
+            try:
+                held.append(Matcher(document, meaning.values, layout).asked)
+            except ParameterError:  # nothing in it weighs anything
+                held.append(0.0)
+        return np.asarray(scores / (1 + np.maximum(0.0, np.array(held, np.float64) / asked - scores)))
+
+    @classmethod
+    def _recounted(
+        cls,
+        rows: PostingRows,
+        asked: AskedOf,
+        k: int,
+        allowed: Ids | None,
+        passes: Callable[[int], bool] | None,
+        weigh: Callable[[Doubles, Ids], Doubles],
+    ) -> tuple[Doubles, Ids]:
+        """Return the best k rows by scores that are made less, looking at more until no other can be among them."""
+        wider = max(COMPARED, COMPARED_PER_HIT * k)
+        while True:
+            most, positions = cls._passing(rows, asked, wider, allowed, passes)
+            scores = weigh(most, positions)
+            order = np.lexsort((rows.snapshot.ids[positions], -scores))[:k]
+            if len(most) < wider or (len(order) == k and scores[order[-1]] > most[-1]):
+                return scores[order], positions[order]
+            wider *= WIDER
 
     def interpret(self, query: Any) -> Interpretation:
         """Return a query as :meth:`search` reads it, and notes on paths where no document has a value.
@@ -613,7 +690,7 @@ class JSONIndex(Index):
 
     # ------------------------------------------------------------------ reasons
 
-    def explain(self, query: Any, hit: Hit) -> list[Reason]:
+    def explain(self, query: Any, hit: Hit, *, weights: Weights = None) -> list[Reason]:
         """Say which leaves of the query made a hit's score.
 
         Parameters
@@ -621,6 +698,8 @@ class JSONIndex(Index):
         query : JSON value
             What :meth:`search` was given, or the document that :meth:`like` was asked about.
         hit : Hit
+        weights : mapping of path to number, optional
+            What :meth:`search` was given.
 
         Returns
         -------
@@ -633,17 +712,15 @@ class JSONIndex(Index):
             reasons = list(_cosine_reasons(query, hit.document, meaning))
         else:
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
-            spell = None
             if meaning.encoder.string_encoder is None:
-                rows, values, layout = self._posting_rows(), meaning.values, meaning.layout
+                rows, values, layout = self._posting_rows(), meaning.values, meaning.weighed(weights)
                 query, _ = interpreted(query, rows, values, layout)
                 rest, asked = divided(query, rows)
                 spell = _spelling(rows)
-                if asked:
-                    words = words_in(asked, rows, values, layout, spell)
-                    found = reasons_of(hit.document, rest, words, values, layout, missing == "count", spell)
-                    return sorted(found, key=lambda reason: -reason.share)
-            reasons = Question(query, meaning.encoder, missing, meaning.values, spell).reasons(hit.document)
+                words = words_in(asked, rows, values, layout, spell)
+                reasons = reasons_of(hit.document, rest, words, values, layout, missing == "count", spell)
+            else:
+                reasons = Question(query, meaning.encoder, missing, meaning.values).reasons(hit.document)
         return sorted(reasons, key=lambda reason: -reason.share)
 
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Self
 
 from hdc.apps.json.document.paths import parse_path
-from hdc.apps.json.document.rules import Layout
+from hdc.apps.json.document.rules import Layout, Weights
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.rows import STORED, Stored, columns
 from hdc.apps.json.index.taking import Taker
 from hdc.apps.json.index.texts import Texts
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.apps.json.values.values import Values
+from hdc.checks import mapping
 from hdc.errors import FileFormatError, ParameterError
 from hdc.store import Snapshot
 
@@ -70,6 +71,18 @@ class Meaning:
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise FileFormatError(f"the index is of another version ({error!r}); build it again") from error
+
+    def weighed(self, weights: Weights) -> Layout:
+        """Return the layout with other weights for the paths that are named.
+
+        Raises
+        ------
+        ParameterError
+            If a path or weight is none.
+        """
+        if weights is None:
+            return self.layout
+        return Layout.of(self.encoder.arrays, {**(self.encoder.weights or {}), **mapping(weights, "weights")})
 
     def taker(self) -> Taker:
         """Return what takes documents apart: a new one, for one thread."""

@@ -87,7 +87,7 @@ class TermQuery:
         asked = self._asked_weight
         if not asked:
             raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
-        self.unit = WHOLE / asked
+        self.asked, self.unit = asked, WHOLE / asked
         self._every = [one for group in self._groups for one in group.lists]
         self._weights = [round(one.weight * self.unit) for one in self._every]
         lost = asked - sum(one.weight for one in self._every)
