@@ -24,14 +24,18 @@ QUICK = (
     "embedding rabitq lists  keep=int8 numba",
     "slow",
 )
-"""Cases whose long laws always run: each kind and every way through a store. The others add kernels."""
+"""Cases whose laws always run, but for those that take long: each kind and every way through a store. The others add
+kernels."""
+
+LONG_TOO = (*QUICK[:1], "slow")
 
 
 def laws_of_cases():
-    """Yield each case with each law; what takes long and adds kernels only is marked."""
+    """Yield each case with each law; what takes long, or adds kernels only, is marked."""
     for name in CASES:
         for law in index_laws():
-            again = law in LONG and name not in QUICK and (name, law) != ("json", "changes-of-threads")
+            often = LONG_TOO if law in LONG else (*QUICK, "json")
+            again = name not in often and (name, law) != ("json", "changes-of-threads")
             yield pytest.param(name, law, id=f"{name}-{law}", marks=[pytest.mark.slow] if again else [])
 
 

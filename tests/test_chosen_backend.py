@@ -22,6 +22,7 @@ BINARISERS = {
     "bebr": lambda **options: RecurrentBinarizer(dim=64, loops=1, rounds=2, **options),
     "bebr, plain": lambda **options: RecurrentBinarizer(dim=64, rounds=0, **options),
 }
+ALL = [pytest.param(name, marks=[pytest.mark.slow] if name == "bebr" else []) for name in BINARISERS]
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_memories_and_structures(only_numpy):
     hdc.Hopfield(64, list("abc"), backend="numpy").scores(list("abc"))
 
 
-@pytest.mark.parametrize("name", BINARISERS)
+@pytest.mark.parametrize("name", ALL)
 def test_binarisers(only_numpy, name, vectors, tmp_path):
     model = BINARISERS[name](backend="numpy").fit(vectors)
     model.save(tmp_path)
@@ -93,7 +94,7 @@ def test_binarisers_say_that_they_keep_numpy_arrays(name, vectors):
         BINARISERS[name](backend="torch").fit(vectors)
 
 
-@pytest.mark.parametrize("name", BINARISERS)
+@pytest.mark.parametrize("name", ALL)
 def test_embedding_index(only_numpy, name, vectors, tmp_path):
     model = BINARISERS[name](backend="numpy").fit(vectors)
     kinds = ("flat", "ivf") if not name.startswith("rabitq") else ("ivf",) if "lists" in name else ("flat",)

@@ -147,6 +147,7 @@ def test_a_model_of_lists_makes_an_index_of_lists(made, lists, tmp_path, capsys)
     assert hits == [300, 301, 302, 303, 304]
 
 
+@pytest.mark.slow
 def test_eval_of_lists(made, lists, capsys):
     words = ("eval", made / "v.npy", made / "q.npy", lists, "-k", 5, "--probes", "1,9", "--candidates", 300)
     assert embed(*words, "--json") == 0

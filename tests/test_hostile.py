@@ -459,7 +459,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         embedding.add(VECTORS)
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize(
+    "group", [pytest.param(name, marks=[pytest.mark.slow] if name == "numbers" else []) for name in GROUPS]
+)
 @pytest.mark.usefixtures("folder")
 def test_every_odd_value_gives_an_answer_or_a_typed_error(group):
     untyped = []

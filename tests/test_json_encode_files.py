@@ -39,6 +39,7 @@ def encode(paths, target, jobs, items=None, rejects=None, **options):
     return inputs.counts.read, inputs.counts.rejected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"output": "packed"}])
 def test_the_file_is_the_same_for_any_number_of_processes(files, options):
     paths = ["a.jsonl", "c.jsonl"]
@@ -62,6 +63,7 @@ def test_the_file_is_the_same_for_any_number_of_processes(files, options):
         np.testing.assert_allclose(one, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_sources_and_keys_keep_their_order(files):
     encode(["a.jsonl", "c.jsonl"], "v.parquet", 2)
     table = pyarrow.parquet.read_table("v.parquet").to_pydict()

@@ -113,6 +113,7 @@ def oracle(encoder, document):
 # ---------------------------------------------------------------------- vectors
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(VALUES, min_size=1, max_size=4), ARRAYS, WEIGHTS, st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
 def test_a_batch_is_each_document_by_the_book(documents, arrays, weights, balance, fitted):

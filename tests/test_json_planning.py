@@ -80,6 +80,7 @@ def test_equal_unrelated_values_follow_the_clean_up_formula(signal, universe):
     assert rivals.accuracy(1024) == pytest.approx(1 - float(cleanup_error(moments, universe)), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_what_it_shows():
     result = JSONEncoder(1024).fit(TRAIN).capacity(HELD_OUT)
     lines = str(result).splitlines()

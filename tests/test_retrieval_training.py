@@ -41,6 +41,7 @@ def contrast(rows, own, positive_rows, positives, key_rows, keys, settings):
     return np.mean(losses)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compatible", [False, True])
 def test_the_loss_of_torch_is_that_of_numpy(compatible):
     signs = np.where(waves(30, 24, 3.0).reshape(30, 2, 12) > 0.2, 1, -1).astype(np.float32)

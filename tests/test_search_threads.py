@@ -128,8 +128,8 @@ def test_a_fresh_index_is_searched_by_many_threads_at_once(make, tmp_path):
         np.testing.assert_allclose(scores, expected[0], atol=1e-6)
 
 
-QUICK = ("codes-flat-1", "codes-ivf-2", "codes-hnsw-1", "rabitq-flat")
-"""Each kind and each way of scoring; the others are marked as slow."""
+QUICK = ("codes-ivf-2", "codes-hnsw-1")
+"""Lists and graphs, which a search prepares; the others are marked as slow."""
 
 
 @pytest.mark.parametrize(
