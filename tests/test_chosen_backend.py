@@ -121,7 +121,7 @@ def test_binary_index(only_numpy, kind):
 
 
 def test_json_index(only_numpy, tmp_path, monkeypatch):
-    monkeypatch.setattr("hdc.apps.json.index.index.FIRST", 5)
+    monkeypatch.setattr("hdc.apps.json.index.vector_search.FIRST", 5)
     with JSONIndex.create(tmp_path / "index", JSONEncoder(256, backend="numpy").fit(DOCUMENTS)) as index:
         index.add(DOCUMENTS)
         assert index.search(DOCUMENTS[3], 1)[0].id == 3

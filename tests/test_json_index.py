@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
 from hdc.apps.json.document.rules import MODES, Layout
 from hdc.apps.json.index import candidates as nearness
-from hdc.apps.json.index import index as index_module
 from hdc.apps.json.index import query as search
 from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.json.index.query import Question
@@ -168,18 +167,15 @@ def exhaustive(index, query, k, accept=lambda document: True, missing="ignore"):
 
 @pytest.mark.parametrize("missing", ["ignore", "count"])
 @pytest.mark.parametrize("where", [None, "n >= 350", ["n < 40", "word != w3"]])
-def test_search_agrees_with_comparing_everything(monkeypatch, crowded, missing, where):
-    monkeypatch.setattr(search, "LEAST", 200)
+def test_search_agrees_with_comparing_everything(crowded, missing, where):
     accept = as_filter(where) or (lambda document: True)
     for query in QUERIES:
         expected = exhaustive(crowded, query, 5, accept, missing)
-        for first in (30, 10_000):
-            monkeypatch.setattr(index_module, "FIRST", first)
-            hits = crowded.search(query, 5, where=where, missing=missing)
-            assert [hit.score for hit in hits] == pytest.approx([score for score, _ in expected])
-            assert all(accept(hit.document) for hit in hits)
-            for hit in hits:
-                assert sum(reason.share for reason in crowded.explain(query, hit)) == pytest.approx(hit.score)
+        hits = crowded.search(query, 5, where=where, missing=missing)
+        assert [hit.score for hit in hits] == pytest.approx([score for score, _ in expected])
+        assert all(accept(hit.document) for hit in hits)
+        for hit in hits:
+            assert sum(reason.share for reason in crowded.explain(query, hit)) == pytest.approx(hit.score)
 
 
 def test_the_first_pass_estimates_without_bias(crowd, crowded):
@@ -195,7 +191,6 @@ def test_the_first_pass_estimates_without_bias(crowd, crowded):
 
 
 def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch, crowd):
-    monkeypatch.setattr(index_module, "FIRST", 30)
     monkeypatch.setattr(nearness, "PORTION", 100)
     index = JSONIndex(JSONEncoder(512)).add(crowd)
     assert ids(index.search({"word": "w49"}, 3, where=lambda document: document["n"] == 699)) == [699]
@@ -214,7 +209,7 @@ def test_candidates_come_once_each_and_the_likely_ones_first(monkeypatch, crowd,
     among = among and [number for number in among if number not in (3, 699)]
     vector = index.encoder.vectors([crowd[5]])[0]
     asked = nearness.Asked(vector, lambda dots, scales: dots)
-    portions = list(nearness.by_nearness(index._begun(among), asked, first))
+    portions = list(nearness.by_nearness(index._vector_search(among).search, asked, first))
     positions = np.concatenate([rows for rows, _ in portions])
     assert sorted(positions.tolist()) == sorted(among or index.ids().tolist())
     assert len(portions[0][0]) == min(first, len(positions))

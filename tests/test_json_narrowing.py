@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.json.document.paths import show_path
-from hdc.apps.json.index import index as index_module
+from hdc.apps.json.index.narrowing import narrowed
 from hdc.apps.json.index.where import OPERATORS, Condition, parse_where
 
 BIG = (1 << 53) + 1
@@ -85,7 +85,7 @@ def test_every_condition_finds_what_reading_finds():
             condition = Condition(path, name, value)
             expected = [i for i, one in enumerate(documents) if i not in removed and condition(one)]
             assert index.filter(condition).tolist() == expected
-            mask, left = index_module.narrowed(index._posting_rows(), condition, index.encoder.layout, bool(convert))
+            mask, left = narrowed(index._posting_rows(), condition, index.encoder.layout, bool(convert))
             assert set(expected) <= set(np.flatnonzero(mask).tolist())
             if left is None:
                 certain.add(name)

@@ -1,5 +1,6 @@
 """What a search has found."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -8,6 +9,7 @@ import numpy as np
 
 from hdc.apps.json.index.documents import parsed
 from hdc.apps.json.index.texts import Texts
+from hdc.search.measures import Ids
 from hdc.store import Snapshot
 from hdc.store.entries import Entry
 
@@ -67,3 +69,9 @@ class Hit:
     def document(self) -> Any:
         """The document."""
         return parsed(self._entry[1], self.found.texts)
+
+
+def hits_of(snapshot: Snapshot, texts: Texts, scores: Sequence[float], positions: Ids, measure: Measure) -> list[Hit]:
+    """Return the hits of rows, in their order."""
+    rows = zip(scores, positions.tolist(), snapshot.ids[positions].tolist(), strict=True)
+    return [Hit(score, number, measure, Found(snapshot, position, texts)) for score, position, number in rows]

@@ -2,50 +2,44 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any, Literal, NamedTuple, Self, TypeAlias, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Self, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.given import check_depth, check_value
-from hdc.apps.json.document.paths import any_position, parse_path, show_path
-from hdc.apps.json.document.rules import Layout, Weights
+from hdc.apps.json.document.paths import parse_path
+from hdc.apps.json.document.rules import Weights
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
-from hdc.apps.json.index.anywhere import asked_of, divided, reasons_of, words_in
-from hdc.apps.json.index.candidates import FIRST, Asked, by_nearness
-from hdc.apps.json.index.compiled_query import ABSENT
+from hdc.apps.json.index.cosines import cosine_reasons
 from hdc.apps.json.index.documents import Documents, parsed
-from hdc.apps.json.index.hits import Found, Hit, Measure
-from hdc.apps.json.index.interpreting import Interpretation, interpreted
-from hdc.apps.json.index.matcher import Matcher, Reason
+from hdc.apps.json.index.hits import Hit
+from hdc.apps.json.index.interpreting import Interpretation
+from hdc.apps.json.index.matcher import Reason
 from hdc.apps.json.index.meaning import Meaning
 from hdc.apps.json.index.narrowing import narrowed
 from hdc.apps.json.index.noted import Hits
-from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
+from hdc.apps.json.index.posting_search import Asking, PostingSearch
+from hdc.apps.json.index.query import MISSING, Missing, Question
 from hdc.apps.json.index.rows import STORED, Rows, Stored, columns, encode_rows, joined
-from hdc.apps.json.index.spelling import Spelling
-from hdc.apps.json.index.term_query import TermQuery
 from hdc.apps.json.index.texts import NAME, Texts
+from hdc.apps.json.index.vector_search import VectorSearch
 from hdc.apps.json.index.where import Condition, Conditions, Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import choice, instance, integer, listed
 from hdc.dispatch import posting_kernels
 from hdc.errors import DimensionError, FileFormatError, ParameterError
-from hdc.search.engine import Engine, Search
+from hdc.search.engine import Engine
 from hdc.search.index import Index
 from hdc.search.measures import Floats, Ids
 from hdc.search.once import BuildLock
 from hdc.search.options import FlatOptions
 from hdc.search.postings import keeping
-from hdc.search.postings.searcher import Asked as AskedOf
 from hdc.search.postings.searcher import PostingRows, Postings, folder_of, followed
 from hdc.search.postings.segment import Segment
 from hdc.search.signs import Signs
@@ -54,28 +48,7 @@ from hdc.store import Snapshot, Store
 TAKEN = 1 << 9
 """Documents that are taken apart at a time."""
 
-COMPARED, COMPARED_PER_HIT = 64, 4
-"""Documents, those that share most, whose cosines with one are computed: so many, or so many for each hit."""
-
-WIDER = 8
-"""Times as many documents are asked for when too few of those before passed the filter."""
-
-STEP = 50
-"""Documents that are compared before asking whether that is enough."""
-
-Doubles = npt.NDArray[np.float64]
-
 Where: TypeAlias = str | Iterable[str] | Filter | None
-
-
-class _Asking(NamedTuple):
-    """How a search is done, whatever is asked."""
-
-    k: int
-    accept: Filter | None
-    missing: Missing
-    among: npt.ArrayLike | None
-    weights: Weights
 
 
 class JSONIndex(Index):
@@ -489,34 +462,14 @@ class JSONIndex(Index):
         """
         check_value(query, "the query")
         check_depth(query, "the query")
+        k, accept = integer(k, "k", 1), as_filter(where)
+        choice(missing, "missing", MISSING)
         if self.encoder.string_encoder is None:
-            choice(missing, "missing", MISSING)
-            asking = _Asking(integer(k, "k", 1), as_filter(where), missing, among, weights)
-            return self._found_by_postings(self._posting_rows(), query, asking)
+            search = self._search()
+            return search.found(query, Asking(k, accept, missing, self._allowed(search, among), weights))
         if weights is not None:
             raise ParameterError("an index with a string encoder has the weights of its vectors; leave weights out")
-        k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
-        snapshot = search.prepared.snapshot
-        meaning = self._meaning(snapshot)
-        question = Question(query, meaning.encoder, missing, meaning.values)
-        best = Best(k, question.least)
-        first = max(FIRST, 4 * max(k, question.least))
-        for rows, estimates in by_nearness(search, Asked(question.vector, question.estimate), first):
-            likely = estimates + np.float32(DEVIATIONS) * question.deviation(snapshot.take("scales", rows))
-            numbers = snapshot.ids[rows].tolist()
-            for start in range(0, len(rows), STEP):
-                if best.enough(float(likely[start : start + STEP].max())):
-                    break
-                documents = self._documents.read(snapshot, meaning.texts, rows[start : start + STEP])
-                tried = zip(documents, numbers[start : start + STEP], strict=True)
-                passed = [pair for pair in tried if not accept or accept(pair[0])]
-                question.prepare([document for document, _ in passed])
-                best.add([(question.score(document), number) for document, number in passed], len(documents))
-            else:
-                continue
-            break
-        found = [(score, number) for score, number in best if score > 0]
-        return Hits(_hits(snapshot, meaning.texts, found, "coverage" if missing == "ignore" else "overlap"))
+        return self._vector_search(among).found(query, k, accept, missing)
 
     def search_many(
         self,
@@ -533,68 +486,33 @@ class JSONIndex(Index):
         if self.encoder.string_encoder is not None:
             options: dict[str, Any] = {"where": where, "missing": missing, "among": among, "weights": weights}
             return [self.search(query, k, **options) for query in asked]
+        k, accept, found = integer(k, "k", 1), as_filter(where), list[Hits]()
         choice(missing, "missing", MISSING)
-        asking = _Asking(integer(k, "k", 1), as_filter(where), missing, among, weights)
-        rows, found = self._posting_rows(), list[Hits]()
+        search = self._search()
+        asking = Asking(k, accept, missing, self._allowed(search, among), weights)
         for query in asked:
             check_value(query, "the query")
             check_depth(query, "the query")
-            found.append(self._found_by_postings(rows, query, asking))
+            found.append(search.found(query, asking))
         return found
 
-    def _found_by_postings(self, rows: PostingRows, query: Any, asking: "_Asking") -> Hits:
-        if isinstance(query, dict | list) and not query:
-            raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
-        snapshot = rows.snapshot
-        meaning = self._meaning(snapshot)
-        values, layout, overlap = meaning.values, meaning.weighed(asking.weights), asking.missing == "count"
-        query, notes = interpreted(query, rows, values, layout)
-        spell = _spelling(rows)
-        counted = overlap and asking.weights is None  # else what documents weigh is not what the index says
-        asked = asked_of(
-            query, rows, values, layout, counted, lambda at: TermQuery(at, values, layout, counted, spell), spell
-        )
-        allowed, accept = self._allowed(rows, meaning, asking.among, asking.accept)
-        passes = None if accept is None else lambda position: accept(self._read(snapshot, meaning, position))
-        if overlap and not counted:
-            weigh = partial(self._weigh_beyond, snapshot, meaning, layout, asked.asked)
-            scores, positions = self._recounted(rows, asked, asking.k, allowed, passes, weigh)
-        else:
-            scores, positions = self._passing(rows, asked, asking.k, allowed, passes)
-        scored = list(zip(scores.tolist(), snapshot.ids[positions].tolist(), strict=True))
-        return Hits(_hits(snapshot, meaning.texts, scored, "overlap" if overlap else "coverage"), notes)
+    def _search(self) -> PostingSearch:
+        """Begin a search of the newest snapshot by postings."""
+        rows = self._posting_rows()
+        return PostingSearch(rows, self._meaning(rows.snapshot), self._documents)
 
-    def _weigh_beyond(
-        self, snapshot: Snapshot, meaning: Meaning, layout: Layout, asked: float, scores: Doubles, positions: Ids
-    ) -> Doubles:
-        """Return scores, of documents that hold parts of what is asked for, divided by what they have beyond it."""
-        held = []
-        for document in self._documents.read(snapshot, meaning.texts, positions):
-            try:
-                held.append(Matcher(document, meaning.values, layout).asked)
-            except ParameterError:  # nothing in it weighs anything
-                held.append(0.0)
-        return np.asarray(scores / (1 + np.maximum(0.0, np.array(held, np.float64) / asked - scores)))
+    def _vector_search(self, among: npt.ArrayLike | None) -> VectorSearch:
+        """Begin a search by vectors for as many rows as there are."""
+        try:
+            search = self._engine.begin(sys.maxsize, FlatOptions(), among)
+        except ParameterError:
+            if among is not None:
+                self._check_ids(among)
+            raise
+        return VectorSearch(search, self._meaning(search.prepared.snapshot), self._documents)
 
-    @classmethod
-    def _recounted(
-        cls,
-        rows: PostingRows,
-        asked: AskedOf,
-        k: int,
-        allowed: Ids | None,
-        passes: Callable[[int], bool] | None,
-        weigh: Callable[[Doubles, Ids], Doubles],
-    ) -> tuple[Doubles, Ids]:
-        """Return the best k rows by scores that are made less, looking at more until no other can be among them."""
-        wider = max(COMPARED, COMPARED_PER_HIT * k)
-        while True:
-            most, positions = cls._passing(rows, asked, wider, allowed, passes)
-            scores = weigh(most, positions)
-            order = np.lexsort((rows.snapshot.ids[positions], -scores))[:k]
-            if len(most) < wider or (len(order) == k and scores[order[-1]] > most[-1]):
-                return scores[order], positions[order]
-            wider *= WIDER
+    def _allowed(self, search: PostingSearch, among: npt.ArrayLike | None) -> Ids | None:
+        return None if among is None else np.unique(self._positions(search.rows.snapshot, among))
 
     def interpret(self, query: Any) -> Interpretation:
         """Return a query as :meth:`search` reads it, and notes on paths where no document has a value.
@@ -611,9 +529,8 @@ class JSONIndex(Index):
         """
         if self.encoder.string_encoder is not None:
             return Interpretation(query)
-        rows = self._posting_rows()
-        meaning = self._meaning(rows.snapshot)
-        return interpreted(query, rows, meaning.values, meaning.layout)
+        search = self._search()
+        return search.interpreted(query, search.meaning.layout)
 
     def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> list[Hit]:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.
@@ -630,63 +547,13 @@ class JSONIndex(Index):
         ParameterError
             If there is no document of an id, a condition cannot be read, or k is below 1.
         """
-        k, accept = integer(k, "k", 1), as_filter(where)
-        rows = self._posting_rows()
-        snapshot = rows.snapshot
-        meaning = self._meaning(snapshot)
-        own = self._positions(snapshot, [integer(number, "an id")])
-        (document,) = self._documents.read(snapshot, meaning.texts, own)
-        asked = TermQuery(document, meaning.values, meaning.layout, overlap=True)
-        allowed, accept = self._allowed(rows, meaning, among, accept)
-        wanted = max(COMPARED, COMPARED_PER_HIT * k)
-
-        def passes(position: int) -> bool:
-            return position != own[0] and (accept is None or accept(self._read(snapshot, meaning, position)))
-
-        _, positions = self._passing(rows, asked, wanted, allowed, passes)
-        if not len(positions):
-            return []
-        vectors = _unit(meaning.encoder, [document, *self._documents.read(snapshot, meaning.texts, positions)])
-        scored = zip((vectors[1:] @ vectors[0]).tolist(), snapshot.ids[positions].tolist(), strict=True)
-        best = sorted(scored, key=lambda hit: (-hit[0], hit[1]))[:k]
-        return _hits(snapshot, meaning.texts, best, "cosine")
-
-    def _allowed(
-        self, rows: PostingRows, meaning: Meaning, among: npt.ArrayLike | None, accept: Filter | None
-    ) -> tuple[Ids | None, Filter | None]:
-        """Return the positions that may be found, None for all, and the filter that they must still pass."""
-        allowed = None if among is None else np.unique(self._positions(rows.snapshot, among))
-        if accept is None:
-            return allowed, None
-        mask, accept = narrowed(rows, accept, meaning.layout, "numbers" in meaning.encoder.convert)
-        return np.flatnonzero(mask) if allowed is None else allowed[mask[allowed]], accept
-
-    def _read(self, snapshot: Snapshot, meaning: Meaning, position: int) -> Any:
-        return self._documents.read(snapshot, meaning.texts, np.array([position]))[0]
-
-    @staticmethod
-    def _passing(
-        rows: PostingRows, asked: AskedOf, k: int, allowed: Ids | None, passes: Callable[[int], bool] | None
-    ) -> tuple[npt.NDArray[np.float64], Ids]:
-        """Return scores and positions of the best k rows that pass, asking for more until so many do."""
-        wider = k = min(k, max(1, rows.snapshot.count))
-        while True:
-            scores, positions = rows.best(asked, wider, allowed)
-            if passes is None:
-                return scores, positions
-            passed = [bool(passes(position)) for position in positions.tolist()]
-            if sum(passed) >= k or len(scores) < wider:
-                return scores[passed][:k], positions[passed][:k]
-            wider *= WIDER
-
-    def _begun(self, among: npt.ArrayLike | None) -> Search:
-        """Begin a search for as many rows as there are."""
-        try:
-            return self._engine.begin(sys.maxsize, FlatOptions(), among)
-        except ParameterError:
-            if among is not None:
-                self._check_ids(among)
-            raise
+        k, accept, number = integer(k, "k", 1), as_filter(where), integer(number, "an id")
+        if self.encoder.string_encoder is not None:
+            near = self._vector_search(among)
+            return near.like(int(self._positions(near.search.prepared.snapshot, [number])[0]), k, accept)
+        search = self._search()
+        own = int(self._positions(search.rows.snapshot, [number])[0])
+        return search.like(own, Asking(k, accept, allowed=self._allowed(search, among)))
 
     # ------------------------------------------------------------------ reasons
 
@@ -709,53 +576,13 @@ class JSONIndex(Index):
         """
         meaning = self._meaning(self.store.snapshot)
         if instance(hit, "hit", Hit).measure == "cosine":
-            reasons = list(_cosine_reasons(query, hit.document, meaning))
+            reasons = list(cosine_reasons(query, hit.document, meaning.encoder, meaning.values))
+        elif meaning.encoder.string_encoder is None:
+            reasons = self._search().reasons(query, hit, weights)
         else:
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
-            if meaning.encoder.string_encoder is None:
-                rows, values, layout = self._posting_rows(), meaning.values, meaning.weighed(weights)
-                query, _ = interpreted(query, rows, values, layout)
-                rest, asked = divided(query, rows)
-                spell = _spelling(rows)
-                words = words_in(asked, rows, values, layout, spell)
-                reasons = reasons_of(hit.document, rest, words, values, layout, missing == "count", spell)
-            else:
-                reasons = Question(query, meaning.encoder, missing, meaning.values).reasons(hit.document)
+            reasons = Question(query, meaning.encoder, missing, meaning.values).reasons(hit.document)
         return sorted(reasons, key=lambda reason: -reason.share)
-
-
-def _cosine_reasons(query: Any, document: Any, meaning: Meaning) -> Iterator[Reason]:
-    encoder = meaning.encoder
-    found = Matcher(query, meaning.values, encoder.layout).reasons(document)
-    met = {(any_position(path), _typed(reason.query)): reason.match for path, reason in found}
-    target = _unit(encoder, [document])[0]
-    leaves, vectors = encoder.leaf_vectors(query)
-    length = np.linalg.norm(vectors.sum(axis=0))
-    for (path, value), share in zip(leaves, vectors @ target / length, strict=True):
-        match = met.get((any_position(path), _typed(plain(value))), ABSENT)
-        yield Reason(show_path(path), plain(value), match, float(share))
-
-
-def _hits(snapshot: Snapshot, texts: Texts, scored: list[tuple[float, int]], measure: Measure) -> list[Hit]:
-    """Return hits from scores and ids."""
-    positions = snapshot.positions([number for _, number in scored]).tolist() if scored else []
-    return [
-        Hit(score, number, measure, Found(snapshot, position, texts))
-        for (score, number), position in zip(scored, positions, strict=True)
-    ]
-
-
-def _spelling(rows: PostingRows) -> Spelling:
-    """Return the words that documents have, with what is remembered of them."""
-    known = rows.memo.get("spelling")
-    if known is None:
-        known = rows.memo["spelling"] = Spelling(rows.segments, rows.kernels)
-    return cast(Spelling, known)
-
-
-def _unit(encoder: JSONEncoder, documents: list[Any]) -> Floats:
-    vectors = encoder.vectors(documents)
-    return np.asarray(vectors / _positive(np.linalg.norm(vectors, axis=1))[:, None], dtype=np.float32)
 
 
 def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:
@@ -777,13 +604,3 @@ def _new_store(
         raise ParameterError(f"an encoder with a string encoder needs vectors='float16', not {vectors!r}")
     meta = {"encoder": encoder.to_json(), "key": key, "vectors": vectors, NAME: Texts().meta()}
     return Store.create(path, JSONIndex.KIND, columns(encoder.dim, vectors), meta)
-
-
-def _positive(lengths: Floats) -> Floats:
-    """Return lengths to divide by: a vector of zeros stays one."""
-    return np.where(lengths > 0, lengths, np.float32(1))
-
-
-def _typed(value: Any) -> Any:
-    """Return a key that tells values of different JSON types apart."""
-    return isinstance(value, bool), json.dumps(value) if isinstance(value, dict | list) else value

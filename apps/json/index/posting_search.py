@@ -1,0 +1,177 @@
+"""Searches by postings: what is asked, which documents pass, and the best of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.json.document.rules import Layout, Weights
+from hdc.apps.json.index.anywhere import asked_of, divided, reasons_of, words_in
+from hdc.apps.json.index.cosines import cosines
+from hdc.apps.json.index.documents import Documents
+from hdc.apps.json.index.hits import Hit, Measure, hits_of
+from hdc.apps.json.index.interpreting import Interpretation, interpreted
+from hdc.apps.json.index.matcher import Matcher, Reason
+from hdc.apps.json.index.meaning import Meaning
+from hdc.apps.json.index.narrowing import narrowed
+from hdc.apps.json.index.noted import Hits
+from hdc.apps.json.index.query import Missing
+from hdc.apps.json.index.spelling import Spelling
+from hdc.apps.json.index.term_query import TermQuery
+from hdc.apps.json.index.where import Filter
+from hdc.errors import ParameterError
+from hdc.search.measures import Ids
+from hdc.search.postings.searcher import Asked, PostingRows
+
+COMPARED, COMPARED_PER_HIT = 64, 4
+"""Documents, those that share most, whose cosines with one are computed: so many, or so many for each hit."""
+
+WIDER = 8
+"""Times as many documents are asked for when too few of those before passed."""
+
+Doubles = npt.NDArray[np.float64]
+
+
+class Asking(NamedTuple):
+    """How a search is done, whatever is asked.
+
+    Attributes
+    ----------
+    k : int
+    accept : Filter or None
+    missing : {"ignore", "count"}
+    allowed : (m,) int64 array or None
+        Positions that may be found, ascending; None for all.
+    weights : mapping of path to number, or None
+    """
+
+    k: int
+    accept: Filter | None = None
+    missing: Missing = "ignore"
+    allowed: Ids | None = None
+    weights: Weights = None
+
+
+@dataclass(frozen=True, eq=False)
+class PostingSearch:
+    """A snapshot prepared for search by postings, and what its rows mean."""
+
+    rows: PostingRows
+    meaning: Meaning
+    documents: Documents
+
+    @cached_property
+    def spelling(self) -> Spelling:
+        """The words that documents have, with what is remembered of them."""
+        known = self.rows.memo.get("spelling")
+        if known is None:
+            known = self.rows.memo["spelling"] = Spelling(self.rows.segments, self.rows.kernels)
+        return cast(Spelling, known)
+
+    def interpreted(self, query: Any, layout: Layout) -> Interpretation:
+        """Return a query as it is read; see :meth:`JSONIndex.interpret`."""
+        return interpreted(query, self.rows, self.meaning.values, layout)
+
+    def found(self, query: Any, asking: Asking) -> Hits:
+        """Return the hits of a query; see :meth:`JSONIndex.search`."""
+        if isinstance(query, dict | list) and not query:
+            raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
+        values, spell = self.meaning.values, self.spelling
+        layout, overlap = self.meaning.weighed(asking.weights), asking.missing == "count"
+        query, notes = self.interpreted(query, layout)
+        counted = overlap and asking.weights is None  # else what documents weigh is not what the index says
+        asked = asked_of(
+            query, self.rows, values, layout, counted, lambda at: TermQuery(at, values, layout, counted, spell), spell
+        )
+        allowed, accept = self._allowed(asking)
+        passes = None if accept is None else lambda position: accept(self._read(position))
+        if overlap and not counted:
+            scores, positions = self._recounted(asked, asked.asked, layout, asking.k, allowed, passes)
+        else:
+            scores, positions = self._passing(asked, asking.k, allowed, passes)
+        measure: Measure = "overlap" if overlap else "coverage"
+        return Hits(hits_of(self.rows.snapshot, self.meaning.texts, scores.tolist(), positions, measure), notes)
+
+    def like(self, own: int, asking: Asking) -> list[Hit]:
+        """Return the documents nearest to that of a position, by cosine; see :meth:`JSONIndex.like`."""
+        document = self._read(own)
+        asked = TermQuery(document, self.meaning.values, self.meaning.layout, overlap=True)
+        allowed, accept = self._allowed(asking)
+
+        def passes(position: int) -> bool:
+            return position != own and (accept is None or accept(self._read(position)))
+
+        wanted = max(COMPARED, COMPARED_PER_HIT * asking.k)
+        _, positions = self._passing(asked, wanted, allowed, passes)
+        snapshot, texts = self.rows.snapshot, self.meaning.texts
+        scores = cosines(self.meaning.encoder, document, self.documents.read(snapshot, texts, positions))
+        order = np.lexsort((snapshot.ids[positions], -scores))[: asking.k]
+        return hits_of(snapshot, texts, scores[order].tolist(), positions[order], "cosine")
+
+    def reasons(self, query: Any, hit: Hit, weights: Weights) -> list[Reason]:
+        """Return the reasons for a hit's score; see :meth:`JSONIndex.explain`."""
+        layout = self.meaning.weighed(weights)
+        rest, asked = divided(self.interpreted(query, layout).query, self.rows)
+        words = words_in(asked, self.rows, self.meaning.values, layout, self.spelling)
+        overlap = hit.measure == "overlap"
+        return reasons_of(hit.document, rest, words, self.meaning.values, layout, overlap, self.spelling)
+
+    # ------------------------------------------------------------------ which rows
+
+    def _read(self, position: int) -> Any:
+        return self.documents.read(self.rows.snapshot, self.meaning.texts, np.array([position]))[0]
+
+    def _allowed(self, asking: Asking) -> tuple[Ids | None, Filter | None]:
+        """Return the positions that may be found, None for all, and the filter that they must still pass."""
+        if asking.accept is None:
+            return asking.allowed, None
+        numerals = "numbers" in self.meaning.encoder.convert
+        mask, accept = narrowed(self.rows, asking.accept, self.meaning.layout, numerals)
+        return np.flatnonzero(mask) if asking.allowed is None else asking.allowed[mask[asking.allowed]], accept
+
+    def _passing(
+        self, asked: Asked, k: int, allowed: Ids | None, passes: Callable[[int], bool] | None
+    ) -> tuple[Doubles, Ids]:
+        """Return scores and positions of the best k rows that pass, asking for more until so many do."""
+        wider = k = min(k, max(1, self.rows.snapshot.count))
+        while True:
+            scores, positions = self.rows.best(asked, wider, allowed)
+            if passes is None:
+                return scores, positions
+            passed = [bool(passes(position)) for position in positions.tolist()]
+            if sum(passed) >= k or len(scores) < wider:
+                return scores[passed][:k], positions[passed][:k]
+            wider *= WIDER
+
+    def _recounted(
+        self,
+        asked: Asked,
+        weight: float,
+        layout: Layout,
+        k: int,
+        allowed: Ids | None,
+        passes: Callable[[int], bool] | None,
+    ) -> tuple[Doubles, Ids]:
+        """Return the best k rows by what they have beyond the query, too, as other weights than the index's have it.
+
+        That makes scores less: more rows are looked at until no other can be among the best.
+        """
+        wider = max(COMPARED, COMPARED_PER_HIT * k)
+        while True:
+            most, positions = self._passing(asked, wider, allowed, passes)
+            held = np.array([self._mass(position, layout) for position in positions.tolist()], np.float64)
+            scores = np.asarray(most / (1 + np.maximum(0.0, held / weight - most)))
+            order = np.lexsort((self.rows.snapshot.ids[positions], -scores))[:k]
+            if len(most) < wider or (len(order) == k and scores[order[-1]] > most[-1]):
+                return scores[order], positions[order]
+            wider *= WIDER
+
+    def _mass(self, position: int, layout: Layout) -> float:
+        """Return what a document weighs as a whole."""
+        try:
+            return Matcher(self._read(position), self.meaning.values, layout).asked
+        except ParameterError:  # nothing in it weighs anything
+            return 0.0
