@@ -43,6 +43,8 @@ class Asked:
 def by_nearness(search: Search, asked: Asked, first: int) -> Iterator[tuple[Ids, Floats]]:
     """Yield positions and scores in portions: the ``first`` best by sign bits, then the others.
 
+    Where only sign bits are stored, they are all there is to go by.
+
     Parameters
     ----------
     search : Search
@@ -60,8 +62,12 @@ def by_nearness(search: Search, asked: Asked, first: int) -> Iterator[tuple[Ids,
     queries = SignQueries(asked.vector[None], asked.by_signs)
     while taken < rows:
         more = min(rows, WIDER * taken or first)
-        _, ids = search._replace(k=more).run(queries)
+        distances, ids = search._replace(k=more).run(queries)
         positions = positions_of(snapshot, ids[0, taken:])
+        if "vectors" not in snapshot.columns:
+            yield positions, np.asarray(-distances[0, taken:], np.float32)
+            taken = more
+            continue
         for start in range(0, len(positions), PORTION if taken else more):
             portion = np.sort(positions[start : start + (PORTION if taken else more)])
             dots = snapshot.take("vectors", portion).astype(np.float32) @ asked.vector

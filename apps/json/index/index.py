@@ -548,7 +548,7 @@ class JSONIndex(Index):
             If there is no document of an id, a condition cannot be read, or k is below 1.
         """
         k, accept, number = integer(k, "k", 1), as_filter(where), integer(number, "an id")
-        if self.encoder.string_encoder is not None:
+        if self._meaning(self.store.snapshot).vectors is not None:
             near = self._vector_search(among)
             return near.like(int(self._positions(near.search.prepared.snapshot, [number])[0]), k, accept)
         search = self._search()

@@ -1,4 +1,4 @@
-"""Searches by vectors, where a string encoder likens any two strings: vectors choose which documents are compared."""
+"""Searches by vectors: for documents like another one, and where a string encoder likens any two strings."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,9 @@ from hdc.apps.json.index.rows import LENGTH
 from hdc.apps.json.index.where import Filter
 from hdc.search.engine import Search
 from hdc.search.measures import Floats
+
+COMPARED, COMPARED_PER_HIT = 40, 4
+"""Documents, the likely ones by their sign bits, whose cosines are computed: so many, or so many for each hit."""
 
 STEP = 50
 """Documents that are compared before asking whether that is enough."""
@@ -59,20 +62,21 @@ class VectorSearch:
         snapshot, texts, encoder = self.search.prepared.snapshot, self.meaning.texts, self.meaning.encoder
         (document,) = self.documents.read(snapshot, texts, np.array([own]))
         chosen: list[int] = []
+        wanted = k if self.meaning.vectors == "float16" else max(COMPARED, COMPARED_PER_HIT * k)
         asked = Asked(unit(encoder, [document])[0], _cosines)
         for rows, _ in by_nearness(self.search, asked, max(FIRST, 4 * k)):
             others = rows[rows != own]
             for start in range(0, len(others), STEP):
-                if len(chosen) >= k:
+                if len(chosen) >= wanted:
                     break
                 part = others[start : start + STEP]
                 read = self.documents.read(snapshot, texts, part) if accept is not None else part
                 chosen += [row for row, one in zip(part.tolist(), read, strict=True) if accept is None or accept(one)]
-            if len(chosen) >= k:
+            if len(chosen) >= wanted:
                 break
-        positions = np.array(chosen[:k], np.int64)
+        positions = np.array(chosen[:wanted], np.int64)
         scores = cosines(encoder, document, self.documents.read(snapshot, texts, positions))
-        order = np.lexsort((snapshot.ids[positions], -scores))
+        order = np.lexsort((snapshot.ids[positions], -scores))[:k]
         return hits_of(snapshot, texts, scores[order].tolist(), positions[order], "cosine")
 
 
