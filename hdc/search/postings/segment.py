@@ -74,8 +74,6 @@ class Segment:
     column_starts : (c + 1,) int64 array
     words, names : Names
         Words among the terms, and paths.
-    edition : int
-        Of the store that has the rows; -1 where nobody said.
     """
 
     first: int
@@ -87,7 +85,6 @@ class Segment:
     column_starts: Ints
     words: Names
     names: Names
-    edition: int = -1
 
     def __post_init__(self) -> None:
         """Make the arrays read-only and plain, wherever they come from: kernels are then compiled for one form."""
