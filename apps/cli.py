@@ -2,11 +2,13 @@
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
 
 import hdc
+from hdc.apps.start import INTERRUPTED
 from hdc.errors import HDCError
 
 COMMANDS = (
@@ -19,7 +21,6 @@ COMMANDS = (
 )
 """Modules with ``register(subparsers)``; they import the rest of their application when a command runs."""
 
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 
@@ -27,10 +28,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, 1 after an error, 2 for wrong usage.
 
     An error is one line on standard error. Interrupted with Ctrl-C: 130. If the reader of standard output has
-    gone: 141.
+    gone: 141. What the encoding of standard output lacks is written as an escape.
     """
-    arguments = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        if any("\0" in word for word in words):  # from Python only: no system passes them on
+            return _fail("an argument has a NUL, which no name of a file, no number and no text may have")
+        arguments = _parser().parse_args(words)
         status = int(arguments.run(arguments))
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -58,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _fail(message: str) -> int:
-    print(f"hdc: error: {message}", file=sys.stderr)
+    print(f"hdc: error: {' '.join(message.splitlines())}", file=sys.stderr)
     return 1
 
 

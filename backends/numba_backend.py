@@ -16,6 +16,7 @@ from hdc.backends.numba_kernels import (
     metric,
     nearest,
     one_query,
+    orders,
     permute,
     planes,
     postings,
@@ -88,10 +89,13 @@ def warmup() -> None:
     part = EstimatePart(estimates.CodeLists(x, floats, floats, np.array([0, 8, 16])), index[:16], index[:16])
     plan = EstimatePlan(Rotation(signs, signs, index, signs, 1), *lists_of_two, [part], both.repeat(8, axis=0))
     one_query.EstimateSearch(plan).search(np.ones((1, dim), dtype=np.float32), 1, 1, 1)
+    moves = bits.signed_orders(x[:2], 8)
+    dense.signed_products(moves, index[:1], index[:1])
     for dtype in (np.float32, np.float64):
         y = np.ones((2, 8), dtype=dtype)
         ones = np.ones(8, dtype=np.int8)
         dense.signed_gather(y, index[:8], ones)
+        dense.signed_gathers(y, moves, index[:2], index[:2])
         transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
     _warm_postings()
@@ -132,6 +136,7 @@ BACKEND = dataclasses.replace(
     bits=dataclasses.replace(
         numpy_backend.BACKEND.bits,
         random_words=streams.random_words,
+        signed_orders=orders.signed_orders,
         xor=bitwise.xor,
         or_reduce=bitwise.or_reduce,
         popcount=scan.popcount,
@@ -147,6 +152,8 @@ BACKEND = dataclasses.replace(
     dense=dataclasses.replace(
         numpy_backend.BACKEND.dense,
         signed_gather=transform.signed_gather,
+        signed_gathers=orders.signed_gathers,
+        signed_products=orders.signed_products,
         hadamard=transform.hadamard,
         csr_matmul=accumulate.csr_matmul,
     ),

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numpy_blocks import row_blocks
-from hdc.backends.numpy_floats import hadamard, rounded, signed_gather, units
+from hdc.backends.numpy_floats import hadamard, rounded, signed_gather, signed_gathers, signed_products, units
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.backends.numpy_postings import best_documents
 from hdc.backends.numpy_search import EstimateSearch, gather_dots
@@ -35,6 +35,12 @@ def random_words(keys: Words, words: int) -> Words:
     for row, key in zip(out, keys.astype(np.uint64, copy=False), strict=True):
         row[:] = np.random.Philox(key=key).random_raw(words)
     return out
+
+
+def signed_orders(keys: Words, dim: int) -> npt.NDArray[np.int32]:
+    """Sort the words of each stream, and take their lowest bits as signs."""
+    words = random_words(keys, dim)
+    return (2 * np.argsort(words, axis=-1, kind="stable") + (words & np.uint64(1)).astype(np.int64)).astype(np.int32)
 
 
 def xor(a: Words, b: Words) -> Words:
@@ -350,6 +356,7 @@ BACKEND = Backend(
     ),
     bits=BitKernels(
         random_words=random_words,
+        signed_orders=signed_orders,
         xor=xor,
         or_reduce=or_reduce,
         popcount=popcount,
@@ -364,6 +371,8 @@ BACKEND = Backend(
     ),
     dense=DenseKernels(
         signed_gather=signed_gather,
+        signed_gathers=signed_gathers,
+        signed_products=signed_products,
         hadamard=hadamard,
         csr_matmul=csr_matmul,
         smallest=smallest,

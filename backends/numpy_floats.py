@@ -75,3 +75,19 @@ def hadamard(
 def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.int8]) -> Floats:
     """Permute the components and flip signs: a signed permutation matrix times each row."""
     return np.take(x, index, axis=-1) * sign.astype(x.dtype.newbyteorder("="))
+
+
+def signed_products(
+    entries: npt.NDArray[np.int32], outer: npt.NDArray[np.int64], inner: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int32]:
+    """Look up the inner entries where the outer ones point, and flip their signs where those do."""
+    after, before = entries[outer].astype(np.int32), entries[inner].astype(np.int32)
+    return np.take_along_axis(before, after >> 1, axis=-1) ^ (after & 1)
+
+
+def signed_gathers(
+    x: Floats, entries: npt.NDArray[np.int32], outer: npt.NDArray[np.int64], inner: npt.NDArray[np.int64]
+) -> Floats:
+    """Permute and flip each row by its own product: signs are made of the lowest bits."""
+    native, own = x.astype(x.dtype.newbyteorder("=")), signed_products(entries, outer, inner)
+    return np.take_along_axis(native, own >> 1, axis=-1) * (1 - 2 * (own & 1)).astype(native.dtype)

@@ -110,6 +110,12 @@ def random_words(keys: npt.NDArray[np.uint64], count: int) -> npt.NDArray[np.uin
     return drawn
 
 
+def signed_orders(keys: npt.NDArray[np.uint64], dim: int) -> npt.NDArray[np.int32]:
+    """Draw on the host, as every backend does."""
+    drawn: npt.NDArray[np.int32] = numba_backend.BACKEND.bits.signed_orders(keys, dim)
+    return drawn
+
+
 def xor(a: Tensor, b: Tensor) -> Tensor:
     """Bind packed bipolar vectors: exclusive or."""
     return torch.bitwise_xor(a, b).contiguous()
@@ -117,6 +123,7 @@ def xor(a: Tensor, b: Tensor) -> Tensor:
 
 PORTABLE = BitKernels(
     random_words=random_words,
+    signed_orders=signed_orders,
     xor=xor,
     or_reduce=words.or_reduce,
     popcount=words.popcount,
@@ -204,6 +211,7 @@ class HostIndex:
 
 HOST = BitKernels(
     random_words=random_words,
+    signed_orders=signed_orders,
     xor=xor,
     or_reduce=on_host("bits", "or_reduce", 0),
     popcount=on_host("bits", "popcount", 0),
@@ -289,6 +297,8 @@ def placed(device: torch.device, bits: BitKernels, searches: SearchKernels) -> B
         bits=bits,
         dense=DenseKernels(
             signed_gather=transform.signed_gather,
+            signed_gathers=transform.signed_gathers,
+            signed_products=transform.signed_products,
             hadamard=transform.hadamard,
             csr_matmul=transform.csr_matmul,
             smallest=search.smallest,

@@ -16,7 +16,7 @@ import numpy as np
 import hdc
 from hdc.words import unpack
 
-DIM, ROWS, ALONE, LOOP = 10_000, 10_000, 1000, 100
+DIM, ROWS, ALONE, LOOP = 10_000, 10_000, 1000, 1000
 """Components; members of a block; members that are added one by one; members of the loop in NumPy."""
 
 ROUNDS = 5

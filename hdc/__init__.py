@@ -5,7 +5,10 @@ applications (``hdc.apps.json``) and ``hdc.testing`` for the laws every model ob
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # typing is not loaded for it: the command should begin at once
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -136,7 +139,7 @@ if TYPE_CHECKING:
     from hdc.vsa import VSA, Role
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     if name in _MODULES:

@@ -28,6 +28,12 @@ STREAM = b"hdc.atoms.v1"
 """Changes only with a major version: it would change every atom."""
 
 
+_BYTE_SIGNS = 1 - 2 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(
+    np.float32
+)
+_LENGTH = struct.Struct("<Q").pack
+
+
 def encode_name(name: Any) -> bytes:
     """Write a name as bytes that no other name shares.
 
@@ -40,9 +46,10 @@ def encode_name(name: Any) -> bytes:
         If ``name`` is of another type.
     """
     if isinstance(name, str):
-        return _delimited(b"s", name.encode("utf-8", "surrogatepass"))
+        text = name.encode("utf-8", "surrogatepass")
+        return b"s" + _LENGTH(len(text)) + text
     if isinstance(name, tuple):
-        return b"(" + struct.pack("<Q", len(name)) + b"".join(map(encode_name, name))
+        return b"(" + _LENGTH(len(name)) + b"".join([encode_name(part) for part in name])
     if isinstance(name, bytes):
         return _delimited(b"b", name)
     if name is None:
@@ -61,7 +68,7 @@ def encode_name(name: Any) -> bytes:
 
 
 def _delimited(kind: bytes, payload: bytes) -> bytes:
-    return kind + struct.pack("<Q", len(payload)) + payload
+    return kind + _LENGTH(len(payload)) + payload
 
 
 def check_seed(seed: Any) -> int:
@@ -163,6 +170,14 @@ def signs(bits: BitKernels, keys: Words, dim: int) -> npt.NDArray[np.int8]:
     words = np.ascontiguousarray(bits.random_words(keys, -(-dim // 64)), dtype="<u8")
     drawn = np.unpackbits(words.view(np.uint8), axis=-1, count=dim, bitorder="little")
     return (1 - 2 * drawn.view(np.int8)).astype(np.int8, copy=False)
+
+
+def scaled_signs(bits: BitKernels, keys: Words, dim: int, scale: float) -> npt.NDArray[np.float32]:
+    """Draw what :func:`signs` does times a float32, ``(n, dim)`` float32: eight components are looked up at a time."""
+    eights = -(-dim // 8)
+    words = np.ascontiguousarray(bits.random_words(keys, -(-dim // 64)), dtype="<u8")
+    looked_up = np.take(_BYTE_SIGNS * np.float32(scale), words.view(np.uint8)[:, :eights], axis=0)
+    return looked_up.reshape(len(keys), 8 * eights)[:, :dim]
 
 
 def normals(bits: BitKernels, key: Words, count: int) -> npt.NDArray[np.float64]:

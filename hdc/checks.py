@@ -250,7 +250,9 @@ def array(value: Any, what: str) -> npt.NDArray[Any]:
     return found
 
 
-def numbers(value: npt.ArrayLike, what: str) -> npt.NDArray[np.float64]:
+def numbers(
+    value: npt.ArrayLike, what: str, expected: str = "a number or an array of numbers"
+) -> npt.NDArray[np.float64]:
     """Return a real number, or an array of them, as float64 of the same shape; infinities and NaN are numbers here.
 
     Raises
@@ -258,7 +260,13 @@ def numbers(value: npt.ArrayLike, what: str) -> npt.NDArray[np.float64]:
     ParameterError
         If they are texts, bools or anything else, or lists of different lengths.
     """
-    return _numbers(value, what, "a number or an array of numbers")
+    try:
+        given = np.asarray(value)
+        if given.dtype.kind in "iuf" or (given.dtype.kind == "O" and all(type(one) is int for one in given.flat)):
+            return given.astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise wrong(value, what, expected)
 
 
 def integers(value: npt.ArrayLike, what: str, least: int) -> npt.NDArray[np.float64]:
@@ -270,7 +278,7 @@ def integers(value: npt.ArrayLike, what: str, least: int) -> npt.NDArray[np.floa
         If they are no numbers, or one is not whole, not finite, or less than ``least``.
     """
     expected = f"an integer{_range(least, None)}"
-    array = _numbers(value, what, expected)
+    array = numbers(value, what, expected)
     if np.all((array >= least) & (array == np.floor(array)) & np.isfinite(array)):
         return array
     raise wrong(value, what, expected)
@@ -308,16 +316,6 @@ def shown(value: Any) -> str:
     if "\n" in line or len(line) > SHOWN:
         line = " ".join(line.split())
     return line if len(line) <= SHOWN else f"{line[: SHOWN - 1]}…"
-
-
-def _numbers(value: npt.ArrayLike, what: str, expected: str) -> npt.NDArray[np.float64]:
-    try:
-        given = np.asarray(value)
-        if given.dtype.kind in "iuf" or (given.dtype.kind == "O" and all(type(one) is int for one in given.flat)):
-            return given.astype(np.float64)
-    except (ValueError, TypeError, OverflowError):
-        pass
-    raise wrong(value, what, expected)
 
 
 def _real(value: Any) -> float:

@@ -27,6 +27,10 @@ class BitKernels:
         Row i is the first ``words`` outputs of the Philox4x64-10 stream with key ``keys[i]``, counter starting at
         one (Salmon et al. 2011; NumPy's ``np.random.Philox(key=...).random_raw``). NumPy arrays on every backend:
         atoms are drawn on the host and handed over.
+    signed_orders : (keys (n, 2) uint64, dim int) -> (n, dim) int32
+        Random signed permutations, one of each stream, drawn on the host as ``random_words`` are. With w the first
+        ``dim`` words of a stream, entry j of its row is ``2 * order[j] + w[j] % 2``: ``order`` is the stable order of
+        w, and an odd entry says that the sign is -1. ``dim`` is at most 2^30.
     xor : (a (..., words), b (..., words)) -> (..., words)
         Elementwise exclusive or; batch axes broadcast.
     or_reduce : (x (..., n, words)) -> (..., words)
@@ -57,6 +61,7 @@ class BitKernels:
     """
 
     random_words: Callable[[Array, int], Array]
+    signed_orders: Callable[[Array, int], Array]
     xor: Callable[[Array, Array], Array]
     or_reduce: Callable[[Array], Array]
     popcount: Callable[[Array], Array]
@@ -78,6 +83,11 @@ class DenseKernels:
     ----------
     signed_gather : (x (..., dim), index (dim,) int64, sign (dim,) int8) -> (..., dim)
         Component j of the result is ``sign[j] * x[index[j]]``.
+    signed_gathers : (x (n, dim), entries (m, dim) int32, outer (n,) int64, inner (n,) int64) -> (n, dim)
+        As ``signed_gather``, each row by a product of its own, as ``signed_products`` makes it: component j of row i of
+        the result is ``x[i, e // 2]``, or its negative where e is odd, with e the entry j of the product.
+    signed_products : (entries (m, dim) int32, outer (n,) int64, inner (n,) int64) -> (n, dim) int32
+        Row i is the signed permutation that applies ``entries[inner[i]]``, and then ``entries[outer[i]]``.
     hadamard : (x (..., dim), first (dim,) int8, middle (dim,) int8, index (dim,) int64, sign (dim,) int8, steps int)
                -> (..., dim)
         A step forward, with 2**p the greatest power of two up to dim: times ``first``; transform the leading 2**p
@@ -95,6 +105,8 @@ class DenseKernels:
     """
 
     signed_gather: Callable[[Array, Array, Array], Array]
+    signed_gathers: Callable[[Array, Array, Array, Array], Array]
+    signed_products: Callable[[Array, Array, Array], Array]
     hadamard: Callable[[Array, Array, Array, Array, Array, int], Array]
     csr_matmul: Callable[[Array, Array, Array, Array], Array]
     smallest: Callable[[Array, int], Array]

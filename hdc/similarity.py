@@ -11,6 +11,12 @@ from hdc.kernels import Array, Backend
 BLOCK = 1 << 22
 """Components converted at a time (16 or 32 MiB)."""
 
+SHORT = 255
+"""Rows of int8 whose sums int16 holds."""
+
+TILE = 1 << 20
+"""Components of int8 that are added in int16 at a time: they stay in a cache."""
+
 SIDE = 1 << 12
 """Rows of each side that :func:`pairwise` compares at a time (2^24 pairs, 128 MiB of float64)."""
 
@@ -38,6 +44,12 @@ def _exact_float(kernels: Backend, x: Array, y: Array) -> Any:
 def magnitude(xp: Any, x: Array) -> float:
     """Return the largest magnitude of a component, as a float so that it cannot overflow; 0 if there is none."""
     return max(-float(xp.min(x)), float(xp.max(x)), 0.0) if size(x) else 0.0
+
+
+def most(xp: Any, members: Array) -> float:
+    """Return a bound of the magnitude of integer components: that of their dtype, where it is short."""
+    width = xp.iinfo(members.dtype).bits
+    return 2.0 ** (width - 1) if width < 32 else magnitude(xp, members)
 
 
 def total_weight(xp: Any, members: Array, weights: Array | None) -> float:
@@ -79,7 +91,7 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
     """
     xp = kernels.xp
     if weights is None:
-        return xp.sum(members, axis=-2, dtype=dtype)
+        return _sum(xp, members, dtype)
     *batch, n, dim = members.shape
     exact = dtype
     if xp.isdtype(dtype, "signed integer") and bound <= 2.0**53:
@@ -93,6 +105,23 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
         else:
             total = total + (w[..., None, rows] @ part)[..., 0, :]
     return xp.astype(total, dtype, copy=False)
+
+
+def _sum(xp: Any, members: Array, dtype: Any) -> Array:
+    """Return the sum along axis -2; many int8 rows are added in int16, so few that it holds their sum: much faster."""
+    *batch, n, dim = members.shape
+    if members.dtype != xp.int8 or not xp.isdtype(dtype, "signed integer") or n <= SHORT:
+        return xp.sum(members, axis=-2, dtype=dtype)
+    row = max(1, dim * math.prod(batch))
+    few = max(1, min(SHORT, TILE // row))
+    step = few * max(1, TILE // (few * row))
+    whole = n - n % few
+    total = xp.sum(members[..., whole:, :], axis=-2, dtype=dtype)
+    for start in range(0, whole, step):
+        part = xp.astype(members[..., start : min(whole, start + step), :], xp.int16)
+        sums = xp.sum(part.reshape(*batch, part.shape[-2] // few, few, dim), axis=-2, dtype=xp.int16)
+        total = total + xp.sum(sums, axis=-2, dtype=dtype)
+    return total
 
 
 def squared_norms(kernels: Backend, x: Array) -> Array:

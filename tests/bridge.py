@@ -54,7 +54,7 @@ def on_numpy(backend):
     search = record(backend.search, {"search_index", "hamming_pointer"})
     return replace(
         backend,
-        bits=record(backend.bits, {"random_words"}),
+        bits=record(backend.bits, {"random_words", "signed_orders"}),
         search=replace(search, search_index=lambda words: BridgedIndex(backend, backend.search.search_index(words))),
         dense=record(backend.dense, {"exact_integers"}),
     )

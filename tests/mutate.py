@@ -196,7 +196,10 @@ def passes(scratch: Path, tests: list[str], limit: float) -> str:
         sys.path[:] = [str(scratch), *(p for p in sys.path if Path(p or ".").resolve() not in (ROOT, ROOT / "tests"))]
         os.environ["PYTHONPATH"] = str(scratch)
         import pytest
+        from hypothesis import Phase, settings
 
+        settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None)
+        settings.load_profile("mutants")  # nobody reads the example that fails: it need not be made small
         os._exit(int(pytest.main([*QUICK, *tests])))
     end = time.monotonic() + limit
     while time.monotonic() < end:

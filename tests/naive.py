@@ -37,6 +37,23 @@ def random_words(key, count):
     return np.array(out[:count], dtype=np.uint64)
 
 
+def signed_order(key, dim):
+    """Sort the words of a stream, and write places and lowest bits into one entry each."""
+    words = random_words(key, dim).tolist()
+    return [2 * place + word % 2 for place, word in zip(sorted(range(dim), key=words.__getitem__), words, strict=True)]
+
+
+def signed_move(row, entries):
+    """Apply a signed permutation to a list."""
+    return [-row[entry // 2] if entry % 2 else row[entry // 2] for entry in entries]
+
+
+def signed_product(after, before):
+    """Apply both to the numbers from 1 on, and read the entries of one that does the same off what comes out."""
+    moved = signed_move(signed_move(list(range(1, len(after) + 1)), before), after)
+    return [2 * (abs(number) - 1) + (number < 0) for number in moved]
+
+
 def xor(a, b):
     return np.array([int(v) ^ int(w) for v, w in zip(a, b, strict=True)], dtype=np.uint64)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hdc
-from hdc import accumulator, errors, files, testing
+from hdc import accumulator, errors, files, similarity, testing
 from hdc.vsa import VSA
 from tests import models, naive
 from tests.models import BACKENDS, FAMILIES, host, make
@@ -200,6 +200,27 @@ def test_no_graph_of_gradients_grows():
     running = hdc.Accumulator(vsa)
     running.add(vsa.random(3, seed=0).requires_grad_())
     assert not running.vector().requires_grad
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 2000), st.integers(1, 9), st.integers(0, 3), st.sampled_from([1, 60, 4000]), st.integers(0, 9))
+def test_many_short_rows_add_up(backend, n, dim, batch, tile, seed):
+    """The least and greatest of int8 too: whatever is added in int16 fits, in tiles of any size."""
+    rows = np.random.default_rng(seed).choice(
+        np.array([-128, -1, 1, 127], np.int8), (batch, n, dim), p=[0.9, 0, 0, 0.1]
+    )
+    kernels = make("MAP-I", DIM, backend).kernels
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(similarity, "TILE", tile)
+        for dtype in (kernels.xp.int32, kernels.xp.int64):
+            found = similarity.weighted_sum(kernels, kernels.arrays.from_numpy(rows), None, dtype, 0.0)
+            assert found.dtype == dtype
+            np.testing.assert_array_equal(host(found), rows.sum(axis=1, dtype=np.int64))
+
+
+def test_sums_of_short_rows_stay_in_int16():
+    assert similarity.SHORT * 128 < 2**15
 
 
 class TestOverflow:

@@ -130,28 +130,31 @@ def test_schlegel_prints_a_table(capsys):
     assert json.loads(capsys.readouterr().out)[1]["protocol"] == "pairs"
 
 
-class TestFigures:
-    points = run("membership", {"model": ["MAP-I", "MAP-B"], "dim": [40, 80, 700], "items": 5, "universe": 40}, 64)
+@pytest.fixture(scope="module")
+def points():
+    return run("membership", {"model": ["MAP-I", "MAP-B"], "dim": [40, 80, 700], "items": 5, "universe": 40}, 64)
 
-    def test_each_model_has_its_marker_and_its_lines(self):
-        (axes,) = plots.figure(self.points).axes
+
+class TestFigures:
+    def test_each_model_has_its_marker_and_its_lines(self, points):
+        (axes,) = plots.figure(points).axes
         assert axes.get_xlabel() == "dimension (components)"
         assert axes.get_yscale() == "log"
         markers = {container.lines[0].get_marker() for container in axes.containers}
         assert len(markers) == 2
         assert {line.get_linestyle() for line in axes.lines} >= {"-", "--"}
 
-    def test_axis_must_be_numeric(self):
+    def test_axis_must_be_numeric(self, points):
         with pytest.raises(ParameterError, match="axis must be a numeric parameter of membership, not 'model'"):
-            plots.figure(self.points, "model")
+            plots.figure(points, "model")
         with pytest.raises(ParameterError, match="no points"):
             plots.figure([])
         with pytest.raises(ParameterError, match="no points"):
             report.document([])
 
-    def test_unknown_format(self, tmp_path):
+    def test_unknown_format(self, points, tmp_path):
         with pytest.raises(ParameterError, match="xyz"):
-            plots.save(self.points, tmp_path / "f.xyz")
+            plots.save(points, tmp_path / "f.xyz")
 
     def test_theory_is_silent_where_it_knows_nothing(self):
         assert curves("bundle", {"model": "Bloom", "dim": 100}, "dim", [100, 200])[0].kind == "expected"

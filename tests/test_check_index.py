@@ -15,8 +15,27 @@ def needs(case):
         pytest.importorskip("usearch", exc_type=ImportError)
 
 
-@pytest.mark.parametrize("law", index_laws())
-@pytest.mark.parametrize("name", CASES)
+LONG = ("any-sequence", "searches-of-threads", "changes-of-threads", "damage", "fork")
+QUICK = (
+    "binary flat numba, 1 levels with documents",
+    "binary ivf auto, 3 levels",
+    "binary hnsw auto, 1 levels",
+    "embedding sign ivf keep=float32 auto",
+    "embedding rabitq lists  keep=int8 numba",
+    "slow",
+)
+"""Cases whose long laws always run: each kind and every way through a store. The others add kernels."""
+
+
+def laws_of_cases():
+    """Yield each case with each law; what takes long and adds kernels only is marked."""
+    for name in CASES:
+        for law in index_laws():
+            again = law in LONG and name not in QUICK and (name, law) != ("json", "changes-of-threads")
+            yield pytest.param(name, law, id=f"{name}-{law}", marks=[pytest.mark.slow] if again else [])
+
+
+@pytest.mark.parametrize(("name", "law"), list(laws_of_cases()))
 def test_law(name, law):
     needs(CASES[name])
     for outcome in check_index_law(CASES[name], law):

@@ -16,7 +16,7 @@ import pyarrow.parquet
 import pytest
 
 import hdc
-from hdc.apps import cli, progress
+from hdc.apps import cli, progress, start
 from hdc.apps.cli import main
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.cli.display import compact, reason_lines, shorten
@@ -78,15 +78,36 @@ def test_search_prints_a_table(catalogue, capsys):
 def test_documents_that_hold_nothing_asked_are_no_answer(catalogue, capsys):
     _, out, _ = run(capsys, catalogue, '{"name": "Turing"}', "--json")
     assert [hit["id"] for hit in json.loads(out)] == [1]
-    status, out, _ = run(capsys, catalogue, '{"Name": "Turing"}')
+    status, out, err = run(capsys, catalogue, '{"address": "Turing"}')
     assert status == 0
     assert out.startswith("nothing found: ")
+    assert err == "note: no document has a value at address\n"
+
+
+def test_a_query_is_read_as_what_it_must_mean(catalogue, capsys):
+    status, out, err = run(capsys, catalogue, '{"Name": "Turing", "tags": "computing"}', "--json", "--explain")
+    assert (status, [hit["id"] for hit in json.loads(out)][:1]) == (0, [1])
+    assert [reason["path"] for reason in json.loads(out)[0]["reasons"]] == ["name", "tags[]"]
+    assert err.splitlines() == [
+        "note: no document has a value at Name; read as name",
+        "note: no document has a value at tags; read as tags[]",
+    ]
+
+
+def test_words_are_looked_for_in_any_field(catalogue, capsys):
+    for words in ("turing computing", '{"*": "turing computing"}', "Turing 1912"):
+        status, out, err = run(capsys, catalogue, words, "--json")
+        assert (status, err, [hit["id"] for hit in json.loads(out)][:1]) == (0, "", [1])
+    _, out, err = run(capsys, catalogue, "1912", "--json")
+    assert [hit["id"] for hit in json.loads(out)] == [1]
+    assert err == "note: no document is a text or number itself; looked for it in any field\n"
 
 
 def test_a_query_that_is_no_json_gets_an_example(catalogue, capsys):
-    status, _, err = run(capsys, catalogue, "Turing")
+    status, _, err = run(capsys, catalogue, "{name: Turing}")
     assert status == 1
-    assert err == 'hdc: error: query:1:1: Expecting value; a query is a JSON document such as {"name": "Ada"}\n'
+    assert err.startswith("hdc: error: query:1:2: ")
+    assert err.endswith('; a query is a JSON document such as {"name": "Ada"}\n')
 
 
 def contents(folder):
@@ -366,6 +387,76 @@ def test_ctrl_c(tmp_path):
         _, err = process.communicate()
     assert (process.returncode, err) == (cli.INTERRUPTED, "")
     assert not os.listdir(tmp_path)
+
+
+WHILE_IMPORTING = """
+import sys, time
+from hdc.apps import start
+
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == MODULE:
+            print("now", flush=True)
+            time.sleep(60)
+
+sys.meta_path.insert(0, Slow())
+sys.argv = ["hdc", "warmup"]
+sys.exit(start.main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent to processes as POSIX does")
+@pytest.mark.parametrize(
+    "module", ["hdc.apps.cli", "argparse", "hdc.apps.warmup", "numpy", "numba", "numba.core.types"]
+)
+def test_ctrl_c_while_importing(module):
+    code = WHILE_IMPORTING.replace("MODULE", repr(module))
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, preexec_fn=heeding, **pipes) as process:
+        assert process.stdout.readline() == "now\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (cli.INTERRUPTED, "", "")
+
+
+CALLBACK = """
+import signal, sys
+from hdc.apps import cli, start
+
+class Finalized:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+def run():
+    Finalized()
+    return 0
+
+cli.main = run
+sys.exit(start.main())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent to processes as POSIX does")
+def test_ctrl_c_where_no_exception_can_leave():
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    done = subprocess.run(
+        [sys.executable, "-c", CALLBACK], cwd=ROOT, capture_output=True, text=True, preexec_fn=heeding
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (cli.INTERRUPTED, "", "")
+
+
+def test_the_start_keeps_the_status_and_the_handler_of_the_background(monkeypatch):
+    monkeypatch.setattr(cli, "main", lambda: 7)
+    before, hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    try:
+        for handler in (signal.SIG_IGN, signal.default_int_handler):
+            signal.signal(signal.SIGINT, handler)
+            assert start.main() == 7
+            assert (signal.getsignal(signal.SIGINT) is signal.SIG_IGN) == (handler is signal.SIG_IGN)
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.unraisablehook = hook
 
 
 def test_an_ascii_terminal(catalogue):

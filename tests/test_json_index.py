@@ -134,11 +134,26 @@ def test_ties_go_to_the_lower_id():
     assert ids(index.like(0, 2)) == [1, 2]
 
 
+@pytest.fixture(scope="module")
 def crowd():
     return [
         {"n": i, "word": f"w{i % 50}", "year": 1900 + i % 97, "rest": {f"k{j}": f"v{i}{j}" for j in range(4)}}
         for i in range(700)
     ]
+
+
+@pytest.fixture(scope="module")
+def crowded(crowd):
+    """Return an index of the crowd, which no test changes."""
+    return JSONIndex(JSONEncoder(2048).fit(crowd)).add(crowd)
+
+
+@pytest.fixture(scope="module")
+def thinned(crowd):
+    """Return one of fewer dimensions, of which two documents were removed."""
+    index = JSONIndex(JSONEncoder(512).fit(crowd)).add(crowd)
+    index.remove([3, 699])
+    return index
 
 
 QUERIES = ({"n": 203, "word": "w3"}, {"year": 1950.5}, {"word": "w7", "rest": {"k1": "v571"}, "year": 1990})
@@ -151,30 +166,26 @@ def exhaustive(index, query, k, accept=lambda document: True, missing="ignore"):
     return sorted(scored, key=lambda entry: (-entry[0], entry[1]))[:k]
 
 
-@pytest.mark.parametrize("first", [30, 10_000])
 @pytest.mark.parametrize("missing", ["ignore", "count"])
 @pytest.mark.parametrize("where", [None, "n >= 350", ["n < 40", "word != w3"]])
-def test_search_agrees_with_comparing_everything(monkeypatch, first, missing, where):
-    monkeypatch.setattr(index_module, "FIRST", first)
+def test_search_agrees_with_comparing_everything(monkeypatch, crowded, missing, where):
     monkeypatch.setattr(search, "LEAST", 200)
-    documents = crowd()
-    index = JSONIndex(JSONEncoder(2048).fit(documents)).add(documents)
     accept = as_filter(where) or (lambda document: True)
     for query in QUERIES:
-        hits = index.search(query, 5, where=where, missing=missing)
-        expected = exhaustive(index, query, 5, accept, missing)
-        assert [hit.score for hit in hits] == pytest.approx([score for score, _ in expected])
-        assert all(accept(hit.document) for hit in hits)
-        for hit in hits:
-            assert sum(reason.share for reason in index.explain(query, hit)) == pytest.approx(hit.score)
+        expected = exhaustive(crowded, query, 5, accept, missing)
+        for first in (30, 10_000):
+            monkeypatch.setattr(index_module, "FIRST", first)
+            hits = crowded.search(query, 5, where=where, missing=missing)
+            assert [hit.score for hit in hits] == pytest.approx([score for score, _ in expected])
+            assert all(accept(hit.document) for hit in hits)
+            for hit in hits:
+                assert sum(reason.share for reason in crowded.explain(query, hit)) == pytest.approx(hit.score)
 
 
-def test_the_first_pass_estimates_without_bias():
-    documents = crowd()
-    index = JSONIndex(JSONEncoder(2048).fit(documents)).add(documents)
-    vector = index.encoder.vectors([documents[5]])[0]
-    true = index.encoder.vectors(documents) @ vector
-    search = index._engine.begin(700, FlatOptions())
+def test_the_first_pass_estimates_without_bias(crowd, crowded):
+    vector = crowded.encoder.vectors([crowd[5]])[0]
+    true = crowded.encoder.vectors(crowd) @ vector
+    search = crowded._engine.begin(700, FlatOptions())
     asked = nearness.Asked(vector, lambda dots, scales: dots)
     distances, found = search.run(SignQueries(vector[None], asked.by_signs))
     errors = -distances[0] - true[found[0]]
@@ -183,11 +194,10 @@ def test_the_first_pass_estimates_without_bias():
     assert np.argmax(true) == found[0, 0] == 5
 
 
-def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch):
+def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch, crowd):
     monkeypatch.setattr(index_module, "FIRST", 30)
     monkeypatch.setattr(nearness, "PORTION", 100)
-    documents = crowd()
-    index = JSONIndex(JSONEncoder(512)).add(documents)
+    index = JSONIndex(JSONEncoder(512)).add(crowd)
     assert ids(index.search({"word": "w49"}, 3, where=lambda document: document["n"] == 699)) == [699]
     assert index.search({"word": "w1"}, 3, where=lambda document: document["n"] == 699) == []
     assert index.search({"word": "w1"}, 3, where="n > 699") == []
@@ -198,13 +208,11 @@ def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch):
 
 @pytest.mark.parametrize("first", [1, 7, 100, 701, 5000])
 @pytest.mark.parametrize("among", [None, [5], list(range(2, 700, 3))])
-def test_candidates_come_once_each_and_the_likely_ones_first(monkeypatch, first, among):
+def test_candidates_come_once_each_and_the_likely_ones_first(monkeypatch, crowd, thinned, first, among):
     monkeypatch.setattr(nearness, "PORTION", 64)
-    documents = crowd()
-    index = JSONIndex(JSONEncoder(512).fit(documents)).add(documents)
-    index.remove([3, 699])
+    index = thinned
     among = among and [number for number in among if number not in (3, 699)]
-    vector = index.encoder.vectors([documents[5]])[0]
+    vector = index.encoder.vectors([crowd[5]])[0]
     asked = nearness.Asked(vector, lambda dots, scales: dots)
     portions = list(nearness.by_nearness(index._begun(among), asked, first))
     positions = np.concatenate([rows for rows, _ in portions])

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -81,6 +82,11 @@ def _permutations(rng, dim, *shape):
     return rng.permuted(np.broadcast_to(np.arange(dim), (*shape, dim)), axis=-1)
 
 
+def _entries(rng, dim, rows):
+    """Return signed permutations as entries, ``(rows, dim)`` int32."""
+    return (2 * _permutations(rng, dim, rows) + rng.integers(0, 2, (rows, dim))).astype(np.int32)
+
+
 def _weights(rng, *shape):
     return rng.integers(-9, 10, shape)
 
@@ -92,6 +98,11 @@ CASES = {
         lambda dim, batch, keys: each(
             lambda key: naive.random_words(key, word_count(dim)), (math.prod(batch),), keys
         ),
+    ),
+    "signed_orders": Case(
+        lambda rng, dim, batch: (rng.integers(0, 2**64, (math.prod(batch), 2), dtype=np.uint64),),
+        lambda k, dim, keys: k.bits.signed_orders(keys, dim),
+        lambda dim, batch, keys: each(lambda key: naive.signed_order(key, dim), (math.prod(batch),), keys),
     ),
     "xor": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch), packed(rng, dim, *batch)),
@@ -277,6 +288,25 @@ CASES = {
             lambda row: [s * row[i] for i, s in zip(index, sign, strict=True)], batch, x
         ),
     ),
+    "signed_gathers": Case(
+        lambda rng, dim, batch: (
+            rng.standard_normal((math.prod(batch), dim)),
+            _entries(rng, dim, 4),
+            *rng.integers(0, 4, (2, math.prod(batch))),
+        ),
+        lambda k, dim, x, entries, outer, inner: k.dense.signed_gathers(x, entries, outer, inner),
+        lambda dim, batch, x, entries, outer, inner: each(
+            lambda row, a, b: naive.signed_move(naive.signed_move(row, entries[b].tolist()), entries[a].tolist()),
+            (len(x),), x, outer, inner,
+        ),
+    ),
+    "signed_products": Case(
+        lambda rng, dim, batch: (_entries(rng, dim, 4), *rng.integers(0, 4, (2, math.prod(batch)))),
+        lambda k, dim, entries, outer, inner: k.dense.signed_products(entries, outer, inner),
+        lambda dim, batch, entries, outer, inner: each(
+            lambda a, b: naive.signed_product(entries[a].tolist(), entries[b].tolist()), (len(outer),), outer, inner
+        ),
+    ),
 }  # fmt: skip
 
 
@@ -289,6 +319,8 @@ def question(name, dim, batch, seed):
 
 
 def check(backend, name, dim, batch, seed=0):
+    """Compare a kernel with its oracle; one test goes through all shapes of a kernel, for a test each would take longer
+    to set up than to run."""
     inputs, answer = question(name, dim, batch, seed)
     result = CASES[name].call(backend, dim, *inputs)
     assert result.flags.c_contiguous
@@ -296,13 +328,13 @@ def check(backend, name, dim, batch, seed=0):
     if math.prod(batch) == 0:
         assert result.size == 0
         return
-    np.testing.assert_array_equal(result, answer)
+    np.testing.assert_array_equal(result, answer, err_msg=f"{name}, dim {dim}, batch {batch}, seed {seed}")
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("dim", DIMS)
-def test_dimensions(backend, name, dim):
-    check(backend, name, dim, (1,) if dim > 1000 else (3, 2))
+def test_dimensions(backend, name):
+    for dim in DIMS:
+        check(backend, name, dim, (1,) if dim > 1000 else (3, 2))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -352,18 +384,18 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", CASES)
-def test_memory_layouts(backend, name, layout):
+def test_memory_layouts(backend, name):
     case, dim = CASES[name], 130
     inputs = case.inputs(np.random.default_rng(1), dim, (2, 3))
     expected = case.call(backend, dim, *inputs)
-    odd = tuple(LAYOUTS[layout](a) for a in inputs)
-    result = case.call(backend, dim, *odd)
-    np.testing.assert_array_equal(result, expected)
-    assert result.dtype == expected.dtype
-    for before, after in zip(inputs, odd, strict=True):
-        np.testing.assert_array_equal(before, after)
+    for layout, laid_out in LAYOUTS.items():
+        odd = tuple(laid_out(a) for a in inputs)
+        result = case.call(backend, dim, *odd)
+        np.testing.assert_array_equal(result, expected, err_msg=layout)
+        assert result.dtype == expected.dtype, layout
+        for before, after in zip(inputs, odd, strict=True):
+            np.testing.assert_array_equal(before, after, err_msg=layout)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -387,14 +419,14 @@ def transform(levels, dtype):
     return x, [naive.fwht(row) for row in x.tolist()]
 
 
-@pytest.mark.parametrize("levels", range(1, 11))
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_walsh_hadamard_transform(backend, levels, dtype):
-    x, answer = transform(levels, dtype)
-    result = transformed(backend, x)
-    assert result.dtype == dtype
-    np.testing.assert_allclose(result, answer, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(transformed(backend, result), x, rtol=1e-5, atol=1e-5)
+def test_walsh_hadamard_transform(backend, dtype):
+    for levels in range(1, 11):
+        x, answer = transform(levels, dtype)
+        result = transformed(backend, x)
+        assert result.dtype == dtype
+        np.testing.assert_allclose(result, answer, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(transformed(backend, result), x, rtol=1e-5, atol=1e-5)
 
 
 def test_walsh_hadamard_transform_of_one_component_and_of_none(backend):
@@ -418,13 +450,19 @@ def test_csr_matmul(backend, dim, dtype):
     assert backend.dense.csr_matmul(data[:0], indices[:0], indptr[:1], x).shape == (0, dim)
 
 
+@functools.cache
+def counted(n):
+    """Return n rows, the word of a tie, and their majority and signed sums."""
+    x, tie = packed(np.random.default_rng(n), 64, n), packed(np.random.default_rng(0), 64)
+    rows = _rows(x, 64)
+    return x, tie, naive.words(naive.majority(rows, [1] * n, naive.bits(tie, 64))), naive.signed_sums(rows, [1] * n)
+
+
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 63, 64, 65, 511, 512, 513, 4096, 5000])
 def test_majority_counts_across_every_digit(backend, n):
-    x = packed(np.random.default_rng(n), 64, n)
-    tie = packed(np.random.default_rng(0), 64)
-    expected = naive.majority(_rows(x, 64), [1] * n, naive.bits(tie, 64))
-    np.testing.assert_array_equal(backend.bits.majority(x, None, tie), naive.words(expected))
-    np.testing.assert_array_equal(backend.bits.signed_sums(x, None, 64), naive.signed_sums(_rows(x, 64), [1] * n))
+    x, tie, majority, sums = counted(n)
+    np.testing.assert_array_equal(backend.bits.majority(x, None, tie), majority)
+    np.testing.assert_array_equal(backend.bits.signed_sums(x, None, 64), sums)
 
 
 def test_majority_of_equal_rows_is_the_row(backend):
@@ -579,6 +617,41 @@ def test_the_environment_limits_threads():
 def test_a_wrong_environment_is_told():
     process = python(THREADS, HDC_THREADS="none")
     assert "HDC_THREADS is 'none'" in process.communicate(timeout=60)[1]
+
+
+def test_a_pool_whose_thread_was_interrupted_while_it_began_is_replaced(monkeypatch):
+    parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *call):
+            ThreadPoolExecutor.submit(self, *call)
+            self._threads.clear()  # the pool does not know it yet
+            raise KeyboardInterrupt
+
+    done, pool = [], Interrupted(2, thread_name_prefix="lost")
+    monkeypatch.setattr(parallel, "_pool", pool)
+    with pytest.raises(KeyboardInterrupt):
+        parallel.run([lambda: done.append(0), lambda: done.append(1)])
+    assert parallel._pool is not pool
+    for thread in threading.enumerate():
+        if thread.name.startswith("lost"):
+            thread.join(60)
+            assert not thread.is_alive()
+    done.clear()
+    parallel.run([lambda: done.append(0), lambda: done.append(1)])
+    assert sorted(done) == [0, 1]
+
+
+def test_a_pool_that_another_thread_has_just_replaced(monkeypatch):
+    parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
+
+    class Ended:
+        def submit(self, call):
+            parallel._renew_pool()
+            raise RuntimeError("cannot schedule new futures after shutdown")
+
+    monkeypatch.setattr(parallel, "_pool", Ended())
+    assert parallel._submit(lambda: None).result() is None
 
 
 ROTATE = """

@@ -34,7 +34,8 @@ def cases():
             for dim in {65, table}:
                 laws = testing.laws() if dim == table else exact
                 name = f"{family}-{backend.values[0]}-{dim}"
-                yield pytest.param(family, *backend.values, dim, laws, marks=backend.marks, id=name)
+                marks = [*backend.marks, *([pytest.mark.slow] if dim > 65 else [])]  # draws of which NumPy has as many
+                yield pytest.param(family, *backend.values, dim, laws, marks=marks, id=name)
     yield pytest.param("MBAT-haar", "numpy", 1000, ("names", "membership"), id="MBAT-haar-numpy-1000")
 
 

@@ -1,16 +1,14 @@
-"""Segments of postings against lists in plain Python: made, merged, cut, kept in files; hand-made files are told."""
+"""Segments of postings against lists in plain Python: made, merged, cut down."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc import errors, files
 from hdc.kernels import NO_ITEM
 from hdc.search.postings import keeping
 from hdc.search.postings import searcher as searcher_module
 from hdc.search.postings.names import Names, runs
-from hdc.search.postings.searcher import folder_of, together
+from hdc.search.postings.searcher import PostingRows, Postings, folder_of, followed, together
 from hdc.search.postings.segment import Occurrences, Segment
 from hdc.store import Store
 
@@ -202,117 +200,51 @@ def test_segments_are_merged_with_smaller_and_equal_ones(monkeypatch):
     assert sizes(1, 1, 1, 1, 9) == [3, 10]
 
 
-# ---------------------------------------------------------------------- files
+# ---------------------------------------------------------------------- the searcher
+
+LEAVES = [([], [(2, None, [number % 3 + 1], None)], 1.0 + number) for number in range(6)]
 
 
-@pytest.fixture
-def kept(tmp_path):
-    """A store of documents, their segment, and its file."""
-    several = [
-        ([(None, 0), (0, 1)], [(2, None, [1, 2], (0.5, 8.0)), (7, 1, [1], (0.25, 3.0)), (7, 0, [3], None)], 2.0),
-        ([], [(2, None, [1], None), (4, None, [2], None)], 1.0),
-        ([(None, 2)], [(9, 0, [1, 3], (1.0, -3.0))], 4.0),
-    ]
-    with Store.create(tmp_path / "s", "thing", {"codes": ("u1", 1)}) as store:
-        store.append({"codes": np.zeros((4, 1), np.uint8)}, documents=[b"{}"] * 4)
-        segment = segment_of(several, 1)
-        yield store, segment, keeping.save(segment, store.snapshot, folder_of(store.snapshot))
+def stored(documents, path=None):
+    store = Store.create(path, "thing", {"codes": ("u1", 1)})
+    store.append({"codes": np.zeros((len(documents), 1), np.uint8)}, documents=documents)
+    return store
 
 
-def test_a_segment_comes_back_from_its_file(kept):
-    store, segment, path = kept
-    folder = path.parent
-    loaded = keeping.load(store.snapshot, 1, folder)
-    assert told(loaded) == told(segment)
-    assert (list(loaded.words), list(loaded.names)) == (list(segment.words), list(segment.names))
-    assert keeping.load(store.snapshot, 0, folder) is None
-    assert keeping.is_there(segment, store.snapshot, folder)
-    assert not keeping.is_there(segment.kept(1, np.arange(3) < 2), store.snapshot, folder)
-    keeping.verify(folder)
-    keeping.remove_others([segment], folder)
-    assert path.exists()
-    keeping.remove_others([], folder)
-    assert not path.exists()
-    assert not keeping.is_there(segment, store.snapshot, folder)
+def test_what_was_added_is_not_taken_apart():
+    store, apart = stored([b"{}"] * 6), []
+
+    def read(snapshot, start, stop):
+        apart.append((start, stop))
+        return segment_of(LEAVES[start:stop], start)
+
+    for added, expected_apart in (([(0, 2), (2, 3), (3, 6)], []), ([(0, 2), (3, 6)], [(0, 3)]), ([(4, 6)], [(0, 4)])):
+        postings = Postings(None, read)
+        for start, stop in added:
+            postings.add(store.snapshot, segment_of(LEAVES[start:stop], start))
+        rows = postings.prepared(store.snapshot, None)
+        assert apart == expected_apart
+        assert told(Segment.merged(rows.segments)) == expected(LEAVES, 0)
+        apart.clear()
 
 
-def test_a_segment_of_other_rows_is_not_taken(kept):
-    store, _, path = kept
-    with Store.create(None, "thing", {"codes": ("u1", 1)}) as other:
-        other.append({"codes": np.zeros((3, 1), np.uint8)}, documents=[b"{}"] * 3)
-        assert keeping.load(other.snapshot, 1, path.parent) is None  # it has too few
-        other.append({"codes": np.zeros((1, 1), np.uint8)}, documents=[b"{}"])
-        assert keeping.load(other.snapshot, 1, path.parent) is not None
-        other.set_meta({"of": "others"})
-        assert keeping.load(other.snapshot, 1, path.parent) is None
-    store.append({"codes": np.zeros((1, 1), np.uint8)}, documents=[b"{}"])
-    assert keeping.load(store.snapshot, 1, path.parent) is not None
+def test_what_was_prepared_follows_a_compaction_to_the_same_documents():
+    texts = [b"%d" % number for number in range(6)]
+    store = stored(texts)
+    store.remove([1])
+    before = PostingRows(store.snapshot, (segment_of(LEAVES[:4], 0), segment_of(LEAVES[4:], 4)), None)
+    store.remove([2])
+    store.compact()
+    left = [LEAVES[number] for number in (0, 3, 4, 5)]
+    assert told(Segment.merged(followed(before, store.snapshot).segments)) == expected(left, 0)
+    for number in (0, 3, 5):
+        other = stored([b"other" if at == number else text for at, text in enumerate(texts)])
+        other.remove([1, 2])
+        other.compact()
+        assert followed(before, other.snapshot) is None
 
 
-def changes():
-    """Yield arrays of a file, and what a file made by hand may have instead."""
-    for name, place, value in (
-        ("postings", 0, 3), ("postings", -1, 3), ("item_start", 0, 1), ("item_start", -1, 2), ("item_start", 1, 4),
-        ("item_document", 0, 1), ("item_parent", 0, 0), ("item_parent", 1, 1), ("item_parent", 1, 2),
-        ("number_spot", 0, 3), ("number_spot", -1, 3), ("number_order", 0, 3), ("starts", 0, 1), ("starts", -1, 1),
-        ("starts", 1, 99), ("column_starts", 0, 1), ("column_starts", -1, 9), ("words.starts", 0, 1),
-        ("words.starts", -1, 99), ("names.starts", -1, 1), ("names.starts", 1, -1),
-    ):  # fmt: skip
-        yield f"{name}[{place}]={value}", name, lambda array, place=place, value=value: put(array, place, value)
-    for name in ("item_place", "number_place", "number_value", "number_order", "masses", "paths", "item_parent"):
-        yield f"{name} is short", name, lambda array: array[:-1]
-        yield f"{name} is long", name, lambda array: np.concatenate([array, array[:1]])
-    yield "masses in float32", "masses", lambda array: array.astype(np.float32)
-    yield "postings in int64", "postings", lambda array: array.astype(np.int64)
-    yield "starts in uint64", "starts", lambda array: array.astype(np.uint64)
-    yield "masses in a row", "masses", lambda array: array[None]
-
-
-def put(array, place, value):
-    array = array.copy()
-    array[place] = value
-    return array
-
-
-CHANGES = list(changes())
-
-
-@pytest.mark.parametrize(("name", "change"), [pair for _, *pair in CHANGES], ids=[what for what, *_ in CHANGES])
-def test_a_file_made_by_hand_points_nowhere_outside(kept, name, change):
-    store, _, path = kept
-    meta, arrays = files.load(path, keeping.KIND)
-    files.save(path, keeping.KIND, meta, arrays, quick=True)
-    assert keeping.load(store.snapshot, 1, path.parent) is not None
-    files.save(path, keeping.KIND, meta, arrays | {name: change(arrays[name])}, quick=True)
-    with pytest.raises(
-        errors.FileFormatError,
-        match=r"is damaged: its (lists point outside|arrays are not)",
-    ):
-        keeping.load(store.snapshot, 1, path.parent)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "match"),
-    [
-        ("first", 0, "it says"),
-        ("documents", 0, "it says"),
-        ("documents", "3", "it says"),
-        ("most_items", None, "it says"),
-        ("most_items", 3, "point outside"),
-    ],
-)
-def test_a_file_that_says_something_odd_is_told(kept, name, value, match):
-    store, _, path = kept
-    meta, arrays = files.load(path, keeping.KIND)
-    files.save(path, keeping.KIND, meta | {name: value}, arrays)
-    with pytest.raises(errors.FileFormatError, match=match):
-        keeping.load(store.snapshot, 1, path.parent)
-
-
-def test_a_file_without_an_array_is_told(kept):
-    store, _, path = kept
-    meta, arrays = files.load(path, keeping.KIND)
-    del arrays["masses"]
-    files.save(path, keeping.KIND, meta, arrays)
-    with pytest.raises(errors.FileFormatError, match="is damaged: its arrays are not those of postings"):
-        keeping.load(store.snapshot, 1, path.parent)
+def test_one_document_may_be_kept(tmp_path):
+    with stored([b"{}"], tmp_path / "s") as store:
+        path = keeping.save(segment_of(LEAVES[:1]), store.snapshot, folder_of(store.snapshot))
+        assert told(keeping.load(store.snapshot, 0, path.parent)) == expected(LEAVES[:1], 0)

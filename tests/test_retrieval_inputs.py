@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from hdc.apps.retrieval.files.codes import open_codes
 from hdc.apps.retrieval.files.vectors import open_vectors
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError
 
@@ -200,3 +201,50 @@ def test_keys_are_as_many_as_rows_and_not_empty(tmp_path):
     keys.write_bytes(b"\xff\n")
     with pytest.raises(FileFormatError, match="not UTF-8"):
         open_vectors(path, keys=keys)
+
+
+HEADER = "{{'descr': {}, 'fortran_order': False, 'shape': {}, }}"
+
+HEADERS = {
+    "true": HEADER.format("'<f4'", "(True, 32)"),
+    "open bracket": HEADER.format("'<f4'", "(4, 32"),
+    "no end": "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 32), ",
+    "brackets": "(" * 60,
+    "many brackets": "[" * 20_000,
+    "minus": "-" * 3000 + "1",
+    "negative": HEADER.format("'<f4'", "(-1, 32)"),
+    "float": HEADER.format("'<f4'", "(4.0, 32)"),
+    "list": HEADER.format("'<f4'", "[4, 32]"),
+    "too many": HEADER.format("'<f4'", (2**62, 4)),
+    "digits": HEADER.format("'<f4'", f"({'9' * 5000}, 32)"),
+    "objects": HEADER.format("'O'", "(4, 32)"),
+    "NUL": HEADER.format("'<f4\\x00'", "(4, 32)"),
+    "wide": HEADER.format("'<f999999999999'", "(4, 32)"),
+    "code": HEADER.format("__import__('os')", "(4, 32)"),
+    "keys": "{'descr': '<f4'}",
+    "zeros": "\0" * 40,
+    "latin": "\xff\xfe" * 20,
+}
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0), (9, 0)])
+@pytest.mark.parametrize("name", HEADERS)
+@pytest.mark.parametrize("opener", [open_vectors, open_codes])
+def test_hostile_headers_are_typed_errors(tmp_path, name, version, opener):
+    header = HEADERS[name].encode("latin-1") + b"\n"
+    length = len(header).to_bytes(2 if version == (1, 0) else 4, "little")
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY" + bytes(version) + length + header + bytes(4096))
+    with pytest.raises(FileFormatError, match=r"x\.npy is no \.npy file of numbers, or cut off") as caught:
+        opener(path)
+    assert len(str(caught.value)) < 500
+    assert "\n" not in str(caught.value)
+
+
+def test_long_lines_of_keys_are_refused(tmp_path):
+    np.save(tmp_path / "v.npy", np.ones((2, 3), np.float32))
+    (tmp_path / "keys").write_text("k" * 65536 + "\nb\n")
+    assert open_vectors(tmp_path / "v.npy", keys=tmp_path / "keys").rows == 2
+    (tmp_path / "keys").write_text("a\n" + "k" * 65537 + "\n")
+    with pytest.raises(ParameterError, match="keys: line 2 is longer than 65,536 characters"):
+        open_vectors(tmp_path / "v.npy", keys=tmp_path / "keys")

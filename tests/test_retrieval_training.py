@@ -109,3 +109,8 @@ def test_the_recall_of_a_torch_epoch_is_of_new_codes_and_of_old_ones():
     apart = validation.recall_of(training._components(maps.signs(validation.queries)) @ old.T)
     assert training._recall(maps, x, old, validation) == pytest.approx((alone + apart) / 2)
     assert alone != apart
+
+
+def test_torch_trains_on_the_best_device_unless_one_is_named():
+    assert trainer(device="auto")._device.type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert trainer(device="cpu")._device.type == "cpu"

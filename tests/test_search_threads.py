@@ -128,7 +128,13 @@ def test_a_fresh_index_is_searched_by_many_threads_at_once(make, tmp_path):
         np.testing.assert_allclose(scores, expected[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("make", list(subjects()))
+QUICK = ("codes-flat-1", "codes-ivf-2", "codes-hnsw-1", "rabitq-flat")
+"""Each kind and each way of scoring; the others are marked as slow."""
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(*s.values, id=s.id, marks=[] if s.id in QUICK else [pytest.mark.slow]) for s in subjects()]
+)
 def test_answers_are_of_one_state_while_a_writer_changes_it(make, tmp_path, monkeypatch):
     monkeypatch.setattr(hnsw, "LEAST_TAIL", 15)  # the graph is copied and extended often
     monkeypatch.setattr(hnsw, "TAIL", 8)

@@ -143,6 +143,7 @@ def test_exact_search_follows_rows_that_move():
 def test_originals(dtype):
     kept = Originals(dtype, 3)
     assert Originals.of((dtype, 3)) == kept == Originals.of([dtype, 3])
+    assert Originals(dtype, 1).width == 1
     vectors = np.array([[3, -4, 0], [0, 0, 0], [0.5, 0.25, -0.5]], np.float64)
     encoded = kept.encoded(kept.checked(vectors, 3))
     scaled = np.array([[0.75, -1, 0], [0, 0, 0], [1, 0.5, -1]])

@@ -90,6 +90,16 @@ def test_a_store_says_what_it_is(store, tmp_path):
     assert repr(store) == f"Store('thing', 0 rows, {place})"
 
 
+def test_a_store_of_one_byte_and_one_of_dead_rows_open_again(tmp_path):
+    with Store.create(tmp_path / "s", "thing", {"codes": ("u1", 1)}) as made:
+        made.append({"codes": np.array([[7]], np.uint8)})
+    with Store.open(tmp_path / "s", "thing", writable=True) as again:
+        assert again.rows("codes").tolist() == [[7]]
+        again.remove([0])
+    with Store.open(tmp_path / "s", "thing") as again:
+        assert (len(again), again.alive().tolist()) == (0, [False])
+
+
 def test_what_a_snapshot_shows_cannot_be_written(store):
     store.append(rows(1, 2, 3))
     store.remove([1])

@@ -1,5 +1,10 @@
 """The parts of a store against plain oracles: lookups, checksums of blocks, records, texts."""
 
+import os
+import subprocess
+import sys
+import zlib
+
 import numpy as np
 import pytest
 import xxhash
@@ -7,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc import errors
-from hdc.store import Store, blocks, entries, log
+from hdc.store import Store, blocks, edition, entries, growing, locking, log
 from hdc.store.blocks import BLOCK, Checked, Hasher
 from hdc.store.lookup import SCANS, Lookup
 
@@ -319,3 +324,70 @@ def test_a_record_that_lacks_sectors_was_never_whole():
             torn = bytearray(last)
             torn[sector : sector + 512] = bytes(len(torn[sector : sector + 512]))
             assert len(log.decoded(first + bytes(torn), 0, log.BEGIN)) == 1
+
+
+def test_a_byte_that_no_byte_was_is_no_repair():
+    """The two sums say by how much a byte was changed and where; what it was must be a byte."""
+    body = b"\xff\x00" * 3
+    low, high = zlib.adler32(body) & 0xFFFF, zlib.adler32(body) >> 16
+    for place, change, repaired in ((2, 1, False), (3, -1, False), (2, -1, True), (3, 1, True)):
+        stored = (low + change) % log.ADLER | (high + change * (len(body) - place)) % log.ADLER << 16
+        found = log._repaired(b"%016x %08x %08x %b\n" % (0, stored, len(body), body))
+        changed = bytes(byte + change * (i == place) for i, byte in enumerate(body)) if repaired else None
+        assert found == ([body, changed] if repaired else [body])
+
+
+def test_a_log_is_long_by_what_came_after_its_first_record(tmp_path):
+    written = log.Log.create(tmp_path / "commits", b"x" * (log.GROWN + 1))
+    assert not written.long
+    written.append(b"y" * (log.GROWN - log.HEAD - 1))
+    assert not written.long
+    written.append(b"")
+    assert written.long
+    written.close()
+
+
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=12), st.integers(1, 5))
+def test_rows_are_copied_in_portions(sizes, most):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(edition, "COPIED_BYTES", 20)
+        patched.setattr(edition, "COPIED_ROWS", most)
+        portions = [part.tolist() for part in edition._portions(np.arange(len(sizes)), np.array(sizes, np.int64))]
+    assert [row for part in portions for row in part] == list(range(len(sizes)))
+    for part, following in zip(portions, [*portions[1:], []], strict=True):
+        total = sum(sizes[row] for row in part)
+        assert len(part) == 1 or (total <= 20 and len(part) <= most)
+        if following:  # there was no room for one more
+            assert len(part) == most or total + sizes[following[0]] > 20
+
+
+AT_EXIT = """
+import sys
+from hdc.store import Store, disk, growing, locking, log
+
+class Last:
+    def __del__(self):  # when modules are taken apart, their names are None
+        for module in (disk, growing, locking, log):
+            for name in vars(module):
+                if not name.startswith("__"):
+                    setattr(module, name, None)
+        kept.clear()
+
+kept = [Store.create(sys.argv[1], "x", {"a": ("uint64", 1)})]
+sys.modules["last"], last = Last(), None
+"""
+
+
+def test_a_store_that_lives_until_the_interpreter_ends_says_nothing(tmp_path):
+    done = subprocess.run([sys.executable, "-c", AT_EXIT, str(tmp_path / "s")], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("kind", [growing.DiskBytes, locking.WriterLock])
+def test_what_is_forgotten_is_closed(kind, tmp_path):
+    opened = kind(tmp_path / "x", True) if kind is growing.DiskBytes else kind(tmp_path)
+    descriptor = opened._file
+    os.fstat(descriptor)
+    del opened
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from hdc.apps.json.index.compiled_query import ABSENT
     from hdc.apps.json.index.index import Hit, JSONIndex
     from hdc.apps.json.index.matcher import Reason
+    from hdc.apps.json.index.noted import Hits
     from hdc.apps.json.reading import DocumentError, Record, read
 
-__all__ = ["ABSENT", "DocumentError", "Hit", "JSONEncoder", "JSONIndex", "Reason", "Record", "read"]
+__all__ = ["ABSENT", "DocumentError", "Hit", "Hits", "JSONEncoder", "JSONIndex", "Reason", "Record", "read"]
 
 __getattr__ = lazy.attributes(
     __name__,
@@ -23,6 +24,7 @@ __getattr__ = lazy.attributes(
         "JSONEncoder": "hdc.apps.json.encoder.encoder",
         "ABSENT": "hdc.apps.json.index.compiled_query",
         "Hit": "hdc.apps.json.index.index",
+        "Hits": "hdc.apps.json.index.noted",
         "JSONIndex": "hdc.apps.json.index.index",
         "Reason": "hdc.apps.json.index.matcher",
         "DocumentError": "hdc.apps.json.reading",

@@ -9,7 +9,7 @@ which is why a thread is only used where it gets at least ``GRAIN`` of work.
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -46,6 +46,23 @@ _pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="hdc")
 def _renew_pool() -> None:
     global _pool
     _pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="hdc")
+
+
+def _submit(call: Callable[[], None]) -> "Future[None]":
+    """Give a call to the pool.
+
+    A thread that is interrupted by Ctrl-C while it begins is not known to its pool, and Python would wait for it at
+    exit, for ever: the pool is then ended, which every thread that listens to it sees, and replaced.
+    """
+    pool = _pool
+    try:
+        return pool.submit(call)
+    except BaseException as error:
+        if pool is not _pool and isinstance(error, RuntimeError):  # another thread has just replaced it
+            return _submit(call)
+        _renew_pool()
+        pool.shutdown(wait=False)
+        raise
 
 
 if hasattr(os, "register_at_fork"):
@@ -89,7 +106,7 @@ def run(calls: Sequence[Callable[[], None]]) -> None:
     if len(calls) == 1:
         calls[0]()
         return
-    pending = [_pool.submit(call) for call in calls[1:]]
+    pending = [_submit(call) for call in calls[1:]]
     try:
         calls[0]()
     finally:

@@ -15,7 +15,7 @@ WEYL = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
 
 
 @kernel
-def _philox(key: Any, counter: Any) -> Any:
+def philox(key: Any, counter: Any) -> Any:
     """Return the four words of one counter (Salmon et al. 2011, Philox4x64-10)."""
     a, b, c, d = counter, np.uint64(0), np.uint64(0), np.uint64(0)
     first_key, second_key = key[0], key[1]
@@ -35,10 +35,10 @@ def _fill(keys: Any, out: Any, start: int, stop: int) -> None:
     for i in range(start, stop):
         key, row = keys[i], out[i]
         for block in range(words // 4):
-            a, b, c, d = _philox(key, np.uint64(block + 1))
+            a, b, c, d = philox(key, np.uint64(block + 1))
             row[4 * block], row[4 * block + 1], row[4 * block + 2], row[4 * block + 3] = a, b, c, d
         if words % 4:
-            last = _philox(key, np.uint64(words // 4 + 1))
+            last = philox(key, np.uint64(words // 4 + 1))
             for j in range(words % 4):
                 row[words - words % 4 + j] = last[j]
 

@@ -48,6 +48,26 @@ def signed_gather(x: Tensor, index: Tensor, sign: Tensor) -> Tensor:
     return torch.index_select(x, -1, index) * sign.to(x.dtype)
 
 
+def signed_products(entries: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
+    """Look up the inner entries where the outer ones point, in blocks, and flip their signs where those do."""
+    parts = blocks(len(outer), 16 * entries.shape[1])
+    return torch.cat([_products(entries, outer[part], inner[part]) for part in parts])
+
+
+def _products(entries: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
+    after = entries[outer]
+    return torch.gather(entries[inner], -1, (after >> 1).long()) ^ (after & 1)
+
+
+def signed_gathers(x: Tensor, entries: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
+    """Permute and flip each row by its own product, in blocks."""
+    out = []
+    for part in blocks(len(x), 32 * x.shape[1]):
+        own = _products(entries, outer[part], inner[part])
+        out.append(torch.gather(x[part], -1, (own >> 1).long()) * (1 - 2 * (own & 1)).to(x.dtype))
+    return torch.cat(out)
+
+
 def hadamard(x: Tensor, first: Tensor, middle: Tensor, index: Tensor, sign: Tensor, steps: int) -> Tensor:
     """Compose the other kernels, step by step; arrays of each step are its own, so that gradients flow."""
     dim = x.shape[-1]

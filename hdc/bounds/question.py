@@ -161,7 +161,7 @@ def check_task(task: str) -> None:
 
 def log_error(error: Any) -> Real:
     """Return the logarithm of an error rate strictly between 0 and 1."""
-    value = numbers(_given("error", error), "error")
+    value = numbers(_given("error", error), "error", BETWEEN)
     if not np.all((value > 0) & (value < 1)):
         raise wrong(error, "error", BETWEEN)
     return np.asarray(np.log(value))
@@ -177,7 +177,7 @@ def _whole(name: str, value: Any) -> Real:
 
 
 def _positive(name: str, value: Any) -> Real:
-    array = numbers(_given(name, value), name)
+    array = numbers(_given(name, value), name, "a number greater than 0")
     if not np.all((array > 0) & np.isfinite(array)):
         raise wrong(value, name, "a number greater than 0")
     return array

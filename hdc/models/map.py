@@ -15,7 +15,7 @@ from hdc.dtypes import dtype_name, kind, size
 from hdc.errors import DTypeError, UnsupportedError, WideningError
 from hdc.kernels import Array
 from hdc.models.packed import Packed
-from hdc.similarity import cosine, dots, magnitude, pairwise, total_weight, weighted_sum
+from hdc.similarity import cosine, dots, magnitude, most, pairwise, total_weight, weighted_sum
 from hdc.tally import Tally, float_dtype, join_sums, widened, wider
 from hdc.vsa import VSA, Role
 from hdc.words import mask_tail
@@ -50,12 +50,6 @@ def _are_signs(xp: Any, x: Array) -> bool:
     """Return whether every component is ±1: two reductions, which cost less than a mask of the components."""
     magnitudes = xp.abs(x)  # of -128 it is -128
     return size(x) == 0 or bool((xp.min(magnitudes) == 1) & (xp.max(magnitudes) == 1))
-
-
-def _most(xp: Any, members: Array) -> float:
-    """Return a bound of the magnitude of integer components: that of their dtype, where it is short."""
-    width = xp.iinfo(members.dtype).bits
-    return 2.0 ** (width - 1) if width < 32 else magnitude(xp, members)
 
 
 @dataclass(frozen=True)
@@ -155,7 +149,7 @@ class MAPI(_MAP):
         for real in (members, w):
             if real is not None and kind(xp, real) == "f":
                 return weighted_sum(self.kernels, members, w, real.dtype, math.inf)
-        bound = _most(xp, members) * total_weight(xp, members, w)
+        bound = most(xp, members) * total_weight(xp, members, w)
         if bound >= 2.0**63:
             raise WideningError("a sum of these bundles can leave int64; scale the weights down")
         return weighted_sum(self.kernels, members, w, xp.int32 if bound < 2.0**31 else xp.int64, bound)
@@ -166,7 +160,7 @@ class MAPI(_MAP):
         if kind(xp, sums) == "f":
             name = dtype_name(x if kind(xp, x) == "f" else sums)
             return Tally({"sums": xp.astype(sums, xp.float64)}, {"dtype": name, "most": 0.0, "weight": 0.0})
-        facts = {"dtype": "", "most": _most(xp, x), "weight": total_weight(xp, x, weights)}
+        facts = {"dtype": "", "most": most(xp, x), "weight": total_weight(xp, x, weights)}
         return Tally({"sums": xp.astype(sums, xp.int64)}, facts)
 
     def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:

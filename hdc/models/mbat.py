@@ -80,6 +80,8 @@ class MBAT(VSA):
 
     def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw ±1/sqrt(dim) components; the same signs as MAP-I's atoms."""
+        if self.precision == "float32":
+            return self.kernels.arrays.from_numpy(atoms.scaled_signs(self.kernels.bits, keys, self.dim, self.dim**-0.5))
         drawn = self.kernels.arrays.from_numpy(atoms.signs(self.kernels.bits, keys, self.dim))
         return self.xp.astype(drawn, self.dtype) * self.dim**-0.5
 

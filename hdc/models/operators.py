@@ -17,6 +17,9 @@ from hdc import atoms
 from hdc.kernels import Array, Backend
 from hdc.words import Words
 
+MOST_ENTRIES = 1 << 30
+"""Components of the signed permutations that a kernel draws."""
+
 
 class ByteCache:
     """A least-recently-used cache bounded by the bytes it holds; safe to share between threads."""
@@ -106,9 +109,12 @@ class SignedPermutation(Operator):
     @classmethod
     def draw(cls, key: Words, dim: int, precision: str, kernels: Backend) -> "SignedPermutation":
         """Draw the operator of a stream key: the order of its words, and their lowest bits as signs."""
-        words = kernels.bits.random_words(key.reshape(1, 2), dim)[0]
-        order = np.argsort(words, kind="stable").astype(np.int64)
-        return cls(kernels.arrays.from_numpy(order), _signs_at(words, 0, kernels))
+        if dim > MOST_ENTRIES:
+            words = kernels.bits.random_words(key.reshape(1, 2), dim)[0]
+            return cls(kernels.arrays.from_numpy(np.argsort(words, kind="stable")), _signs_at(words, 0, kernels))
+        entries = kernels.bits.signed_orders(key.reshape(1, 2), dim)[0]
+        signs = kernels.arrays.from_numpy((1 - 2 * (entries & 1)).astype(np.int8))
+        return cls(kernels.arrays.from_numpy((entries >> 1).astype(np.int64)), signs)
 
     def apply(self, x: Array, kernels: Backend) -> Array:
         """Move and flip the components."""

@@ -22,7 +22,7 @@ from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningErr
 from hdc.kernels import Array
 from hdc.models.operators import CACHE
 from hdc.models.packed import Packed
-from hdc.similarity import BLOCK, dots, magnitude, normalised, pairwise, squared_norms, total_weight, weighted_sum
+from hdc.similarity import BLOCK, dots, magnitude, most, normalised, pairwise, squared_norms, total_weight, weighted_sum
 from hdc.tally import Tally, join_sums
 from hdc.vsa import VSA, Role
 from hdc.words import MAX_DIM
@@ -415,7 +415,8 @@ class CountingBloom(_Sparse):
         """
         members = self.check_bundle(x)
         w = None if weights is None else self.check_weights(weights, members)
-        bound = magnitude(self.xp, members) * total_weight(self.xp, members, w)
+        largest = most(self.xp, members) if w is None else magnitude(self.xp, members)
+        bound = largest * total_weight(self.xp, members, w)
         if bound >= 2.0**63:
             raise WideningError("a sum of these counters can leave int64; scale the weights down")
         narrow = self.xp.int32 if bound < 2.0**31 else self.xp.int64  # twice as fast where it holds every sum

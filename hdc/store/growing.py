@@ -2,7 +2,9 @@
 
 import contextlib
 import mmap
+import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +151,7 @@ class DiskBytes(Growing):
         if self._cut:
             self.sync()
 
-    def __del__(self) -> None:
-        if self._file >= 0:
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if self._file >= 0 and not ending():  # then modules are taken apart, and the system closes it
             with contextlib.suppress(OSError):
                 disk.close(self._file)

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 import time
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 from hdc.errors import UnsupportedError
@@ -81,9 +83,10 @@ class WriterLock:
         if descriptor >= 0:
             disk.close(descriptor)
 
-    def __del__(self) -> None:
-        with contextlib.suppress(OSError, AttributeError):
-            self._drop()
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not ending():  # then modules are taken apart, and the system closes it
+            with contextlib.suppress(OSError):
+                self._drop()
 
 
 def _locked(descriptor: int, folder: Path) -> bool:

@@ -15,8 +15,9 @@ wrong and has others behind it.
 
 import contextlib
 import secrets
+import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -325,6 +326,7 @@ class Log:
             disk.close(self._file)
         self._file = -1
 
-    def __del__(self) -> None:
-        with contextlib.suppress(OSError):
-            self.close()
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not ending():  # then modules are taken apart, and the system closes it
+            with contextlib.suppress(OSError):
+                self.close()

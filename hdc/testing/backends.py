@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hdc.dispatch import backend as find_backend
 from hdc.kernels import Array, Backend, CodeLists, EstimatePart, EstimatePlan, ListKernels, Rotation
@@ -43,6 +44,7 @@ def _lists(rng: np.random.Generator, dim: int) -> Arguments:
 
 BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
     "random_words": [lambda rng, dim: (rng.integers(0, 2**64, (5, 2), dtype=np.uint64), word_count(dim))],
+    "signed_orders": [lambda rng, dim: (rng.integers(0, 2**64, (5, 2), dtype=np.uint64), dim)],
     "xor": [lambda rng, dim: (_packed(rng, dim, 3, 1), _packed(rng, dim, 4))],
     "or_reduce": [lambda rng, dim: (_packed(rng, dim, 2, 5),)],
     "popcount": [lambda rng, dim: (_packed(rng, dim, 2, 5),), lambda rng, dim: (_packed(rng, dim, 0),)],
@@ -101,6 +103,12 @@ SEARCH_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] =
 """Arguments of each search kernel, likewise."""
 
 
+def _entries(rng: np.random.Generator, rows: int, dim: int) -> npt.NDArray[np.int32]:
+    """Return signed permutations as entries, one in each row."""
+    orders = rng.permuted(np.tile(np.arange(dim), (rows, 1)), axis=1)
+    return (2 * orders + rng.integers(0, 2, (rows, dim))).astype(np.int32)
+
+
 def _hadamard(rng: np.random.Generator, dtype: Any, dim: int, steps: int) -> Arguments:
     first, middle, sign = rng.choice(np.array([-1, 1], dtype=np.int8), (3, dim))
     return rng.standard_normal((3, dim)).astype(dtype), first, middle, rng.permutation(dim), sign, steps
@@ -114,6 +122,15 @@ DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = 
             rng.choice(np.array([-1, 1], dtype=np.int8), 65),
         )
     ],
+    "signed_gathers": [
+        lambda rng, dtype: (
+            rng.standard_normal((3, 65)).astype(dtype),
+            _entries(rng, 2, 65),
+            np.array([1, 0, 1]),
+            np.array([0, 0, 1]),
+        )
+    ],
+    "signed_products": [lambda rng, dtype: (_entries(rng, 4, 65), np.array([3, 1, 0]), np.array([2, 1, 3]))],
     "hadamard": [
         lambda rng, dtype: _hadamard(rng, dtype, 1, 2),
         lambda rng, dtype: _hadamard(rng, dtype, 64, -1),
@@ -232,8 +249,8 @@ def _swapped(arguments: Arguments) -> Arguments:
 
 def _result(backend: Backend, kernels: Any, kernel: str, arguments: Arguments) -> Any:
     """Call a kernel on the backend's arrays, see that it leaves them as they are, and bring the result back."""
-    if kernel == "random_words":  # NumPy on every backend
-        return kernels.random_words(*arguments)
+    if kernel in ("random_words", "signed_orders"):  # NumPy on every backend
+        return getattr(kernels, kernel)(*arguments)
     to_numpy = backend.arrays.to_numpy
     given = tuple(backend.arrays.from_numpy(a) if isinstance(a, np.ndarray) else a for a in arguments)
     result = getattr(kernels, kernel)(*given)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import TypeVar
 
 import hdc
@@ -47,7 +48,8 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(work, item))
+                with _uninterrupted():
+                    waiting.append(pool.submit(work, item))
                 if len(waiting) > AHEAD * jobs:
                     yield waiting.popleft().result()
             while waiting:
@@ -56,6 +58,19 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -
             raise WorkerError("a working process ended early; is there memory enough? try fewer --jobs") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put Ctrl-C off, for this thread and for processes that begin meanwhile: these never get it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin() -> None:

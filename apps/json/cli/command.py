@@ -1,6 +1,7 @@
 """``hdc json``: make and search an index of JSON documents."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import sys
@@ -53,10 +54,13 @@ def _register_search(commands: Any) -> None:
         "search",
         help="find documents that hold what a partial document asks for",
         description="The score is the part of the query that a document holds: 1 is all of it. "
+        'Words are looked for in any field, as the key * does: \'{"author": {"*": "Ada"}}\'. '
         "With --like it is the cosine of two documents' vectors.",
     )
     parser.add_argument("index", metavar="INDEX", help="made by hdc json index")
-    parser.add_argument("query", nargs="?", metavar="QUERY", help="a (partial) JSON document; - is standard input")
+    parser.add_argument(
+        "query", nargs="?", metavar="QUERY", help="a (partial) JSON document, or words; - is standard input"
+    )
     parser.add_argument("--like", type=int, metavar="ID", help="search with the stored document of this id instead")
     parser.add_argument("-k", type=int, default=10, help="number of documents (10)")
     parser.add_argument(
@@ -117,7 +121,9 @@ def run_search(arguments: argparse.Namespace) -> int:
     with opened(arguments.index) as index:
         if arguments.like is None:
             found = index.search(query, arguments.k, where=arguments.where, missing=arguments.missing)
-            hits = [hit for hit in found if hit.score > 0]
+            hits = list(found)
+            for note in found.notes:
+                print(f"note: {note}", file=sys.stderr)
         else:
             query = index.document(arguments.like)
             hits = index.like(arguments.like, arguments.k, where=arguments.where)
@@ -131,6 +137,7 @@ def run_search(arguments: argparse.Namespace) -> int:
 
 
 def _read_query(argument: str) -> Any:
+    """Read a JSON document, or words to be looked for in any field."""
     from hdc.apps.json.reading import LIMITS, STDIN, DocumentError, parse_bytes
 
     most = LIMITS.document_bytes
@@ -140,4 +147,7 @@ def _read_query(argument: str) -> Any:
     try:
         return parse_bytes(raw, QUERY)
     except DocumentError as error:
+        if raw.strip() and raw.strip()[:1] not in (b"{", b"[", b'"'):
+            with contextlib.suppress(UnicodeDecodeError):
+                return {"*": raw.decode().strip()}
         raise DocumentError(f'{error}; a query is a JSON document such as {{"name": "Ada"}}') from None

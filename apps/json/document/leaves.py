@@ -11,7 +11,7 @@ from typing import Any
 
 from hdc.apps.json.document.constant import Constant
 from hdc.apps.json.document.paths import Path, Step, show_path
-from hdc.apps.json.document.rules import Layout, Mode
+from hdc.apps.json.document.rules import Layout, Mode, by_position
 from hdc.apps.json.document.structure import ANYWHERE, ARRAY, bound, leaf_value
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.errors import ParameterError
@@ -51,19 +51,30 @@ class Node:
         Numbers of the leaves here by value, given when they are asked for; -1 where the factor is 0.
     """
 
-    __slots__ = ("_path", "depth", "factor", "items", "keys", "leaves", "mode", "number", "parent", "share", "step")
+    __slots__ = (
+        *("_path", "_table", "depth", "factor", "items", "keys", "leaves", "mode", "number", "parent", "share", "step"),
+    )
+
+    keys: "_Keys"
+    items: "_Items"
+    leaves: "_Leaves"
 
     def __init__(self, table: "LeafTable", parent: "Node | None", step: Step, share: float) -> None:
-        self.parent, self.step = parent, step
+        self._table, self.parent, self.step, self.share = table, parent, step, share
         self.depth: int = 0 if parent is None else parent.depth + 1
-        self.share = share
         self.number = table.count_node()
-        self._path: Path = tuple(node.step for node in self.ancestors())[::-1]
+        self._path: Path = () if parent is None else (*parent._path, step)
         self.mode: Mode = table.layout.arrays[self._path]
         self.factor = table.layout.weights[self._path]
-        self.keys = _Keys(table, self)
-        self.items = _Items(table, self)
-        self.leaves = _Leaves(table, self)
+
+    def __getattr__(self, name: str) -> Any:
+        """Make a dictionary that is asked for first: most nodes need one of the three."""
+        kind = _TABLES.get(name)
+        if kind is None:
+            raise AttributeError(name)
+        made = kind(self._table, self)
+        setattr(self, name, made)
+        return made
 
     def ancestors(self) -> Iterator["Node"]:
         """Yield the node and those above it, the root left out."""
@@ -123,6 +134,9 @@ class _Leaves(_Table):
         return number
 
 
+_TABLES: dict[str, type[_Table]] = {"keys": _Keys, "items": _Items, "leaves": _Leaves}
+
+
 def _child(table: "LeafTable", node: Node, step: Step, share: float) -> Node:
     if node.depth >= MAX_DEPTH:
         raise ParameterError(f"a document is nested deeper than {MAX_DEPTH} levels")
@@ -180,6 +194,10 @@ class LeafTable:
                 else:
                     visit(keys[key], item, found)
         elif isinstance(value, ARRAY) and value:
+            if node.mode in ("auto", "sequence") and by_position(value):
+                items = node.items
+                found += [items[place, 1.0].leaves[number] for place, number in enumerate(value)]
+                return
             visit, places = self._walk, bound(value, node.mode)
             if places is None:
                 anywhere = node.items[ANYWHERE]

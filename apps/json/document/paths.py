@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from hdc.checks import shown, wrong
@@ -94,11 +93,13 @@ class PathRules(Generic[T]):
             if path in read:
                 raise ParameterError(f"there are two rules for {show_path(path)}; give one")
             read[path] = value
-        self._default = default
+        self._default = read.pop((), default)
         self._rules = sorted(read.items(), key=lambda rule: _specificity(rule[0]), reverse=True)
 
     def __getitem__(self, path: Path) -> T:
         """Return the value that holds for a path."""
+        if not self._rules:  # as nearly always
+            return self._default
         return next((value for rule, value in self._rules if _is_prefix(rule, path)), self._default)
 
 
@@ -130,17 +131,15 @@ MAX_POSITION = 16
 """Positions of an array that have a distribution of their own; the rest share one."""
 
 
-KNOWN_PATHS = 1 << 12
-"""Paths whose form without positions is held."""
-
-
-@lru_cache(KNOWN_PATHS)
 def any_position(path: Path) -> Path:
     """Return the path with array positions left out."""
-    return tuple(None if isinstance(step, int) else step for step in path)
+    if int not in map(type, path):
+        return path
+    return tuple([None if isinstance(step, int) else step for step in path])
 
 
-@lru_cache(KNOWN_PATHS)
 def scale_path(path: Path) -> Path:
     """Return the path whose distribution a number belongs to."""
-    return tuple(None if isinstance(step, int) and step >= MAX_POSITION else step for step in path)
+    if int not in map(type, path):
+        return path
+    return tuple([None if isinstance(step, int) and step >= MAX_POSITION else step for step in path])

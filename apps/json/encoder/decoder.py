@@ -24,7 +24,7 @@ import hdc
 from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.paths import Path, show_path
 from hdc.apps.json.document.rules import Layout
-from hdc.apps.json.encoder.leaf_vectors import path_role
+from hdc.apps.json.encoder.path_roles import path_role
 from hdc.apps.json.encoder.sign_bits import signs
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.tokens import Token, Tokens

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 import hdc
 from hdc import words
-from hdc.apps.json.document.batches import Batch, batches, weigh
+from hdc.apps.json.document.batches import Batch, batches, uncollected, weigh
+from hdc.apps.json.document.given import given
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, parse_path
 from hdc.apps.json.document.rules import Arrays, Layout, Weights
@@ -241,7 +242,7 @@ class JSONEncoder(Transformer):
         ParameterError
             If there is no document, a document is no JSON, or a parameter is out of range.
         """
-        return self._learn(self.count(X))
+        return self._learn(self.count(given(X)))
 
     def _learn(self, builder: ProfileBuilder) -> Self:
         if not builder.documents:
@@ -265,15 +266,17 @@ class JSONEncoder(Transformer):
     def _counted(self, walked: Iterable[Batch]) -> ProfileBuilder:
         builder = ProfileBuilder(self.convert)
         for batch in walked:
-            builder.add(batch)
+            with uncollected():
+                builder.add(batch)
         return builder.rest()
 
     def transform(self, X: Iterable[Any]) -> Any:
         """Encode documents.
 
         Memory beyond the result (twice the result, if ``X`` has no length) is bounded, for any number of documents,
-        by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` and ``HELD_TOKENS`` for vectors, and ``BATCH_DOCUMENTS``,
-        ``BATCH_LEAVES`` and ``BLOCK`` for what is in the making: about 200 MiB at dim 2048. Leaves and vectors stay for
+        by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` and ``HELD_TOKENS`` for vectors, ``ROLE_BYTES`` twice for
+        the operators of keys and paths, and ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK`` for what is in the
+        making: about 250 MiB at dim 2048, whatever the number of distinct keys. Leaves, vectors and operators stay for
         the next call, until the encoder goes.
 
         Parameters
@@ -294,13 +297,13 @@ class JSONEncoder(Transformer):
         ParameterError
             If a document is no JSON, or a parameter is out of range.
         """
-        return self._contained(self._output(self.encode(X)), X)
+        return self._contained(self._output(self.encode(given(X))), X)
 
     def fit_transform(self, X: Iterable[Any], y: Any = None) -> Any:
         """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
         self.check()
         table = LeafTable(self.layout)
-        walked = list(batches(X, table))
+        walked = list(batches(given(X), table))
         self._learn(self._counted(walked))
         return self._contained(self._output(self._encoded(walked, self._vectors_of(table))), X)
 
@@ -342,8 +345,10 @@ class JSONEncoder(Transformer):
         for batch in walked:
             if vectors.table is not batch.table:
                 vectors = self._vectors_of(batch.table)
-            weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
-            yield vectors.sums(weights, batch.leaves, batch.starts), norms
+            with uncollected():
+                weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
+                sums = vectors.sums(weights, batch.leaves, batch.starts)
+            yield sums, norms
         _KEPT[self] = self._settings, vectors
 
     def _vectors_of(self, table: LeafTable) -> LeafVectors:

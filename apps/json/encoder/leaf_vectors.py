@@ -1,7 +1,6 @@
 """The vectors of leaves: made when a batch needs them, and kept while there is room."""
 
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,8 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.json.document.batches import Doubles, Ints, distinct
-from hdc.apps.json.document.leaves import LeafTable, Node
-from hdc.apps.json.document.paths import Path, Step
+from hdc.apps.json.document.leaves import LeafTable
+from hdc.apps.json.encoder.path_roles import path_roles
 from hdc.apps.json.values.tokens import Token, Tokens
 from hdc.apps.json.values.values import Values
 
@@ -22,8 +21,11 @@ HELD_BYTES = 1 << 26
 HELD_TOKENS = 1 << 12
 """Vectors of tokens that are held: 32 MiB at dim 2048. A leaf that has more of them takes what it needs."""
 
-BLOCK = 1 << 10
-"""Leaf vectors, and atoms, that are made at a time: 8 MiB each at dim 2048."""
+BLOCK = 1 << 8
+"""Leaf vectors that are made at a time: 2 MiB at dim 2048, which stay in the processor's cache."""
+
+DRAWN = 1 << 8
+"""Vectors of tokens that are drawn at a time, likewise."""
 
 
 class LeafVectors:
@@ -47,7 +49,7 @@ class LeafVectors:
         self.table, self.values, self._vsa = table, values, vsa
         self._tokens: dict[int, Tokens] = {}
         self._atoms = TokenVectors(vsa, values)
-        self._roles: dict[Node, Any] = {}
+        self._roles = path_roles(vsa)
         self._masses = np.empty(0)
         self._slots = np.empty(0, dtype=np.int64)
         room = max(1, HELD_BYTES // (4 * vsa.dim))
@@ -115,24 +117,26 @@ class LeafVectors:
         missing = leaves[self._slots[leaves] < 0]
         self._used[self._slots[leaves[self._slots[leaves] >= 0]]] = self._round
         if len(missing):
-            free = np.argpartition(self._used, len(missing) - 1)[: len(missing)]
+            free = np.sort(np.argpartition(self._used, len(missing) - 1)[: len(missing)])
+            missing = missing[np.argsort([self.table.nodes[leaf].number for leaf in missing.tolist()], kind="stable")]
             owners = self._owners[free]
             self._slots[owners[owners >= 0]] = -1
             self._slots[missing], self._owners[free], self._used[free] = free, missing, self._round
             self._make(missing.tolist())
 
     def _make(self, leaves: list[int]) -> None:
-        nodes = self.table.nodes
-        leaves.sort(key=lambda leaf: nodes[leaf].number)
-        tokens = [self._tokens.pop(leaf) if leaf in self._tokens else self._tokens_of(leaf) for leaf in leaves]
-        for start, stop in _blocks(tokens):
-            vectors, first = self._mix(tokens[start:stop]), 0
-            for node, group in groupby(leaves[start:stop], key=nodes.__getitem__):
-                same = list(group)
-                free, role = vectors[first : first + len(same)], self._role(node)
-                slots = self._vsa.kernels.arrays.from_numpy(self._slots[same])
-                self._vectors[slots] = free if role is None else self._vsa.bind(role, free)
-                first += len(same)
+        """Make the vectors of leaves, those of the same path together, into their places, which ascend."""
+        nodes, known = self.table.nodes, self._tokens
+        tokens = [known.pop(leaf) if leaf in known else self._tokens_of(leaf) for leaf in leaves]
+        for start, stop in _blocks(tokens, [nodes[leaf].depth for leaf in leaves], self._roles.steps):
+            part = leaves[start:stop]
+            bound = self._roles.bind([nodes[leaf] for leaf in part], self._mix(tokens[start:stop]))
+            slots = self._slots[part]
+            first, last = int(slots[0]), int(slots[-1])
+            if last - first == len(part) - 1:
+                self._vectors[first : last + 1] = bound
+            else:
+                self._vectors[self._vsa.kernels.arrays.from_numpy(slots)] = bound
 
     def _mix(self, tokens: list[Tokens]) -> Any:
         """Return the weighted sum of each leaf's atoms, ``(leaves, dim)``."""
@@ -141,12 +145,7 @@ class LeafVectors:
         return self._product(weights, rows, np.cumsum([0, *map(len, tokens)]), self._atoms.vectors)
 
     def _tokens_of(self, leaf: int) -> Tokens:
-        return self.values.tokens(self.table.nodes[leaf].path(), self.table.values[leaf])
-
-    def _role(self, node: Node) -> Any:
-        if node not in self._roles:
-            self._roles[node] = path_role(self._vsa, node.path())
-        return self._roles[node]
+        return self.values.windows(self.table.nodes[leaf].path(), self.table.values[leaf])
 
 
 class TokenVectors:
@@ -172,10 +171,13 @@ class TokenVectors:
             if len(new) > len(self.vectors):
                 self.vectors = _floats(self._vsa, len(new))
         if new:
-            first = len(self._rows)
-            self.vectors[first : first + len(new)] = self._vsa.from_numpy(self._values.vectors(self._host, new))
-            self._rows.update(zip(new, range(first, first + len(new)), strict=True))
-        return [self._rows[token] for token in tokens]
+            held = len(self._rows)
+            for first in range(0, len(new), DRAWN):
+                part = new[first : first + DRAWN]
+                drawn = self._vsa.from_numpy(self._values.vectors(self._host, part))
+                self.vectors[held + first : held + first + len(part)] = drawn
+            self._rows.update(zip(new, range(held, held + len(new)), strict=True))
+        return list(map(self._rows.__getitem__, tokens))
 
 
 def on_host(vsa: hdc.VSA) -> hdc.VSA:
@@ -189,32 +191,14 @@ def _floats(vsa: hdc.VSA, rows: int) -> Any:
     return arrays.lasting(lambda: xp.empty((rows, vsa.dim), dtype=arrays.dtype("float32"), device=vsa.device))
 
 
-def path_role(vsa: hdc.VSA, path: Path) -> Any:
-    """Return the operator of a path, or None at the root: keys by name, positions as powers (from 1)."""
-    role = None
-    for step in path:
-        one = _step_role(vsa, step)
-        role = one if role is None else role @ one
-    return role
-
-
-def _step_role(vsa: hdc.VSA, step: Step) -> Any:
-    if step is None:
-        return vsa.role(("item",))
-    if isinstance(step, int):
-        return vsa.role(("position",)) ** (step + 1)
-    return vsa.role(("key", step))
-
-
-def _blocks(tokens: list[Tokens]) -> Iterator[tuple[int, int]]:
-    """Cut the leaves into runs of at most ``BLOCK`` leaves and ``BLOCK`` distinct tokens (or one leaf)."""
-    start = 0
-    names: set[Token] = set()
-    for leaf, content in enumerate(tokens):
-        if leaf - start == BLOCK or (leaf > start and len(names) + len(content) > BLOCK):
+def _blocks(tokens: list[Tokens], depths: list[int], steps: int) -> Iterator[tuple[int, int]]:
+    """Cut the leaves into runs of ``BLOCK`` leaves, ``HELD_TOKENS`` tokens and so many steps, at most (or one leaf)."""
+    start, room, left = 0, HELD_TOKENS, steps
+    for leaf, (content, depth) in enumerate(zip(tokens, depths, strict=True)):
+        if leaf > start and (leaf - start == BLOCK or len(content) > room or depth > left):
             yield start, leaf
-            start = leaf
-            names.clear()
-        names.update(content)
+            start, room, left = leaf, HELD_TOKENS, steps
+        room -= len(content)
+        left -= depth
     if start < len(tokens):
         yield start, len(tokens)

@@ -13,15 +13,19 @@ import numpy.typing as npt
 
 from hdc import checks
 from hdc.apps.json.document.constant import plain
+from hdc.apps.json.document.given import check_value
 from hdc.apps.json.document.paths import any_position, parse_path, show_path
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
+from hdc.apps.json.index.anywhere import asked_of, divided, reasons_of, words_in
 from hdc.apps.json.index.candidates import FIRST, Asked, by_nearness
 from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.documents import Documents, parsed
+from hdc.apps.json.index.interpreting import Interpretation, interpreted
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
 from hdc.apps.json.index.narrowing import narrowed
+from hdc.apps.json.index.noted import Hits
 from hdc.apps.json.index.query import DEVIATIONS, MISSING, Best, Missing, Question
 from hdc.apps.json.index.rows import LENGTH, Rows, columns, encode_rows, joined
 from hdc.apps.json.index.term_query import TermQuery
@@ -401,16 +405,20 @@ class JSONIndex(Index):
         where: Where = None,
         missing: Missing = "ignore",
         among: npt.ArrayLike | None = None,
-    ) -> list[Hit]:
+    ) -> Hits:
         """Find the documents that hold most of what a (partial) document asks for.
 
         The score is the part of the query's weight that the document holds: 1.0 if everything asked for is
         there. What the query does not mention does not count, so neither does a document's size. The vectors
         choose the candidates; the documents themselves decide (see :mod:`hdc.apps.json.index.compiled_query`).
 
+        Where no document has a value at a path, and one thing alone can be meant, that is searched for: see
+        :meth:`interpret`. The hits' ``notes`` say so.
+
         Parameters
         ----------
         query : JSON value
+            The key ``"*"`` stands for any field: ``{"*": "red shoes"}``; beneath a path: ``{"author": {"*": "Ada"}}``.
         k : int
             At least 1.
         where : str, iterable of str, or function of a document, optional
@@ -424,7 +432,8 @@ class JSONIndex(Index):
 
         Returns
         -------
-        list of at most k hits, best first; equal scores by id
+        Hits
+            A list of at most k hits, best first, equal scores by id; with ``notes``.
 
         Raises
         ------
@@ -432,6 +441,7 @@ class JSONIndex(Index):
             If the query is no JSON or asks for nothing, a condition cannot be read, k is below 1, or there is no
             document of an id.
         """
+        check_value(query, "the query")
         if self.encoder.string_encoder is None:
             return self._found_by_postings(query, integer(k, "k", 1), as_filter(where), missing, among)
         k, accept, search = integer(k, "k", 1), as_filter(where), self._begun(among)
@@ -455,18 +465,20 @@ class JSONIndex(Index):
                 continue
             break
         found = [(score, number) for score, number in best if score > 0]
-        return _hits(snapshot, found, "coverage" if missing == "ignore" else "overlap")
+        return Hits(_hits(snapshot, found, "coverage" if missing == "ignore" else "overlap"))
 
     def _found_by_postings(
         self, query: Any, k: int, accept: Filter | None, missing: Missing, among: npt.ArrayLike | None
-    ) -> list[Hit]:
+    ) -> Hits:
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
         choice(missing, "missing", MISSING)
         rows = self._posting_rows()
         snapshot = rows.snapshot
         meaning = self._meaning(snapshot)
-        asked = TermQuery(query, meaning.values, meaning.encoder.layout, missing == "count")
+        values, layout, overlap = meaning.values, meaning.encoder.layout, missing == "count"
+        query, notes = interpreted(query, rows, values, layout)
+        asked = asked_of(query, rows, values, layout, overlap, lambda at: TermQuery(at, values, layout, overlap))
         allowed = None if among is None else np.unique(self._positions(snapshot, among))
         if accept is not None:
             mask, accept = narrowed(rows, accept, meaning.encoder.layout)
@@ -483,7 +495,27 @@ class JSONIndex(Index):
                 scores, positions = scores[passed][:k], positions[passed][:k]
                 break
             wider *= WIDER
-        return _hits(snapshot, list(zip(scores.tolist(), snapshot.ids[positions].tolist(), strict=True)), measure)
+        scored = list(zip(scores.tolist(), snapshot.ids[positions].tolist(), strict=True))
+        return Hits(_hits(snapshot, scored, measure), notes)
+
+    def interpret(self, query: Any) -> Interpretation:
+        """Return a query as :meth:`search` reads it, and notes on paths where no document has a value.
+
+        Read as what is meant, if that is one thing alone: ``{"author": "Ada"}`` where authors are objects whose name is
+        Ada, ``{"tags": "red"}`` where tags are arrays, ``{"auhtor": …}`` for ``author``, a key for the one path that
+        ends in it, and a text or number alone for one in any field. With a string encoder queries stay as they are.
+
+        Examples
+        --------
+        >>> index = JSONIndex(JSONEncoder(64)).add([{"author": {"name": "Ada"}, "tags": ["red"]}])
+        >>> index.interpret({"auhtor": "Ada", "tags": "red"}).query
+        {'author': {'name': 'Ada'}, 'tags': ['red']}
+        """
+        if self.encoder.string_encoder is not None:
+            return Interpretation(query)
+        rows = self._posting_rows()
+        meaning = self._meaning(rows.snapshot)
+        return interpreted(query, rows, meaning.values, meaning.encoder.layout)
 
     def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> list[Hit]:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.
@@ -557,6 +589,14 @@ class JSONIndex(Index):
             reasons = list(_cosine_reasons(query, hit.document, meaning))
         else:
             missing: Missing = "ignore" if hit.measure == "coverage" else "count"
+            if meaning.encoder.string_encoder is None:
+                rows, values, layout = self._posting_rows(), meaning.values, meaning.encoder.layout
+                query, _ = interpreted(query, rows, values, layout)
+                rest, asked = divided(query, rows)
+                if asked:
+                    words = words_in(asked, rows, values, layout)
+                    found = reasons_of(hit.document, rest, words, values, layout, missing == "count")
+                    return sorted(found, key=lambda reason: -reason.share)
             reasons = Question(query, meaning.encoder, missing, meaning.values).reasons(hit.document)
         return sorted(reasons, key=lambda reason: -reason.share)
 

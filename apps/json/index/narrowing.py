@@ -75,7 +75,7 @@ class _Question:
         self._operator, self._value = condition.operator, condition.value
         self._hash, self._text = path_hash(self._path)
         self._places = tuple(step for step in self._path if not isinstance(step, str))
-        self.columns = _columns(self._path, layout)
+        self.columns = columns_at(self._path, layout)
         self.certain = self.columns is not None
 
     def documents(self, segment: Segment) -> Mask:
@@ -129,10 +129,10 @@ class _Question:
             return np.ones(len(segment), bool)
         found = []
         for text in segment.names.texts:
-            if not _is_beneath(text, self._text):
+            if not is_beneath(text, self._text):
                 continue
             path = parse_path(text)
-            columns = _columns(path, self._layout)
+            columns = columns_at(path, self._layout)
             if columns is None:
                 self.certain = False
                 return np.full(len(segment), unknown)
@@ -173,13 +173,13 @@ def _at_path(segment: Segment, path: int) -> Spots:
     return spots
 
 
-def _is_beneath(text: str, above: str) -> bool:
+def is_beneath(text: str, above: str) -> bool:
     """Say whether a path as it is shown is another one, or beneath it."""
     return text.startswith(above) and text[len(above) : len(above) + 1] in ("", ".", "[")
 
 
-def _columns(path: Path, layout: Layout) -> list[int] | None:
-    """Return the columns that numbers at a path are in, positions left out; None if there are too many."""
+def columns_at(path: Path, layout: Layout) -> list[int] | None:
+    """Return the columns that numbers at a path may be in, whatever their positions; None if there are too many."""
     found: list[Path] = [()]
     for at, step in enumerate(path):
         grown: list[Path] = []

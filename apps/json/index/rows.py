@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hdc import words
 from hdc.apps.json.document.batches import check_several
+from hdc.apps.json.document.given import check_value
 from hdc.apps.json.document.paths import Path, show_path, values_at
 from hdc.apps.json.encoder.encoder import Floats, JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
@@ -95,6 +96,8 @@ def encode_rows(
 
     def noted() -> Iterator[Any]:
         for item in documents:
+            if not isinstance(item, Record):
+                check_value(item)
             document, source = (item.document, item.source) if isinstance(item, Record) else (item, "")
             texts.append(_text(document, source))
             sources.append(source)

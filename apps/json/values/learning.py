@@ -4,14 +4,16 @@ Memory does not grow with the stream: tokens are counted by a summary that drops
 (:class:`~hdc.apps.json.values.sketches.Counts`), numbers are sampled.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from array import array
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from operator import itemgetter
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.json.document.batches import Batch
+from hdc.apps.json.document.batches import Batch, distinct
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, any_position, scale_path
 from hdc.apps.json.values.conversion import convert
@@ -69,21 +71,24 @@ class ProfileBuilder:
 
     def add(self, batch: Batch) -> None:
         """Count the documents of a batch."""
-        from scipy.sparse import csr_matrix
-
         if self._contents is None or self._contents.table is not batch.table:
             self._contents = _Contents(batch.table, self._conversions)
         contents = self._contents
-        leaves, places = np.unique(batch.leaves, return_inverse=True)
-        tokens, numbers = zip(*(contents[leaf] for leaf in leaves.tolist()), strict=True) if len(leaves) else ((), ())
-        columns, starts = [token for own in tokens for token in own], np.cumsum([0, *map(len, tokens)])
-        shape = len(batch), len(leaves), len(contents.names)
-        documents = csr_matrix((np.ones(len(places)), places, batch.starts), shape[:2])
-        present = documents @ csr_matrix((np.ones(len(columns)), columns, starts), shape[1:])
-        self._count(contents, np.bincount(present.indices))
-        has_number = np.array([number is not None for number in numbers], dtype=np.bool_)
-        for place in places[has_number[places]].tolist():
-            self._samples.add(*numbers[place])
+        leaves = batch.leaves
+        contents.extend(int(leaves.max()) + 1 if len(leaves) else 0)
+        rows = np.repeat(np.arange(len(batch)), np.diff(batch.starts))
+        starts, tokens = np.frombuffer(contents.starts, np.int64), np.frombuffer(contents.tokens, np.int64)
+        first, counts = starts[leaves], starts[leaves + 1] - starts[leaves]
+        place = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
+        several = max(1, len(contents.names))
+        present = distinct(np.repeat(rows, counts) * several + tokens[place]) % several
+        del starts, tokens  # or the arrays could not grow
+        self._count(contents, present)
+        numbers = contents.numbers
+        if numbers:
+            add = self._samples.add
+            for leaf in leaves[np.isin(leaves, list(numbers))].tolist():
+                add(*numbers[leaf])
         self.documents += len(batch)
 
     def rest(self) -> Self:
@@ -91,14 +96,16 @@ class ProfileBuilder:
         self._contents = None
         return self
 
-    def _count(self, contents: "_Contents", frequencies: npt.NDArray[np.int64]) -> None:
-        """Count tokens as often as documents of a batch have them."""
-        counts: defaultdict[Path, Counter[Token]] = defaultdict(Counter)
-        for token in np.flatnonzero(frequencies).tolist():
-            path, name = contents.names[token]
-            counts[path][name] = int(frequencies[token])
-        for path, counted in counts.items():
-            self._counts.count(path, counted)
+    def _count(self, contents: "_Contents", present: npt.NDArray[np.int64]) -> None:
+        """Count tokens as often as they are among those present."""
+        frequencies = np.bincount(present)
+        found = np.flatnonzero(frequencies)
+        counts: dict[int, dict[Token, int]] = {}
+        names, owners = contents.names, contents.owners
+        for token, count in zip(found.tolist(), frequencies[found].tolist(), strict=True):
+            counts.setdefault(owners[token], {})[names[token]] = count
+        for owner, counted in counts.items():
+            self._counts.count(contents.places[owner], counted)
 
     def merge(self, other: "ProfileBuilder") -> Self:
         """Add what another builder counted, as if its documents had followed; return this builder.
@@ -113,42 +120,72 @@ class ProfileBuilder:
 
     def build(self) -> Profile:
         """Return the profile of all documents so far."""
-        every = sorted(self._counts, key=lambda entry: (-entry[2], repr(entry[:2])))
         frequencies: dict[Path, dict[Token, int]] = {}
-        for path, token, count in every[:MAX_TOKENS]:
-            frequencies.setdefault(path, {})[token] = count
+        for count, _, path, token in sorted(self._ranked(), key=itemgetter(0, 1))[:MAX_TOKENS]:
+            frequencies.setdefault(path, {})[token] = -count
         scales = {quantity: Scale.learn(map(clamped, sample.values)) for quantity, sample in self._samples}
         numbers = {path: _codebook(sample) for (path, kind), sample in self._samples if kind == NUMBER}
         codes = frozenset(path for path, tokens in frequencies.items() if are_codes(_texts(tokens)))
         return Profile(self.documents, frequencies, scales, numbers, codes)
 
+    def _ranked(self) -> Iterator[tuple[int, str, Path, Token]]:
+        """Yield what tokens are ranked by, and the tokens: the negative count, and path and token in writing."""
+        last: Path | None = None
+        for path, token, count in self._counts:
+            if path is not last:
+                last, written = path, repr(path)
+            yield -count, f"({written}, {token!r})", path, token
 
-class _Contents(dict[int, tuple[list[int], tuple[Quantity, int | float] | None]]):
-    """What the leaves of a table count, each looked into once: numbers of tokens, and a number with its scale."""
+
+class _Contents:
+    """What the leaves of a table count, each looked into once: tokens, and numbers with their scales.
+
+    Attributes
+    ----------
+    table : LeafTable
+    names, owners : list of Token, array of int
+        Of each token: what it is, and the number of its path in ``places``.
+    places : list of Path
+    starts, tokens : arrays of int
+        Numbers of the tokens of leaf i are ``tokens[starts[i] : starts[i + 1]]``.
+    numbers : dict of leaf to (quantity, number)
+    """
 
     def __init__(self, table: LeafTable, conversions: Collection[str]) -> None:
-        self.table, self.names = table, list[tuple[Path, Token]]()
+        self.table, self.names, self.owners, self.places = table, list[Token](), array("q"), list[Path]()
+        self.starts, self.tokens = array("q", [0]), array("q")
+        self.numbers: dict[int, tuple[Quantity, int | float]] = {}
         self._conversions = conversions
-        self._numbers: dict[tuple[Path, Token], int] = {}
+        self._known: dict[Path, tuple[int, dict[Token, int]]] = {}
 
-    def __missing__(self, leaf: int) -> tuple[list[int], tuple[Quantity, int | float] | None]:
-        path, value = self.table.nodes[leaf].path(), self.table.values[leaf]
-        number, place = self._number(value), any_position(path)
-        tokens = [self._token((place, token)) for token in _countable(value, number is None)]
-        quantity = None if number is None else ((scale_path(path), number[0]), number[1])
-        content = self[leaf] = (tokens, quantity)
-        return content
-
-    def _token(self, name: tuple[Path, Token]) -> int:
-        found = self._numbers.setdefault(name, len(self.names))
-        if found == len(self.names):
-            self.names.append(name)
-        return found
+    def extend(self, leaves: int) -> None:
+        """Look into the leaves up to a number."""
+        nodes, values, known = self.table.nodes, self.table.values, self._known
+        names, owners, tokens, starts = self.names, self.owners, self.tokens, self.starts
+        for leaf in range(len(starts) - 1, leaves):
+            path, value = nodes[leaf].path(), values[leaf]
+            number = self._number(value)
+            if number is not None:
+                self.numbers[leaf] = ((scale_path(path), number[0]), number[1])
+            place = any_position(path)
+            found = known.get(place)
+            if found is None:
+                found = known[place] = len(self.places), {}
+                self.places.append(place)
+            owner, own = found
+            for token in _countable(value, number is None):
+                which = own.get(token)
+                if which is None:
+                    which = own[token] = len(names)
+                    names.append(token)
+                    owners.append(owner)
+                tokens.append(which)
+            starts.append(len(tokens))
 
     def _number(self, value: Any) -> tuple[Quantities, int | float] | None:
         """Return what a value counts, and its number or the nearest double of one of more than 64 bits."""
         if isinstance(value, str):
-            number = convert(value, self._conversions)
+            number = convert(value, self._conversions) if self._conversions else None
         else:
             number = (NUMBER, value) if isinstance(value, int | float) else None
         if number is None or -INT64 <= number[1] < INT64:
@@ -174,6 +211,9 @@ def _countable(value: Any, has_words: bool) -> list[Token]:
         return []
     if not isinstance(value, str):
         return list(constant_tokens(value))
-    words = words_of(value) if has_words else []
-    tokens = [("=", value), *(("~", word) for word in words)]
+    tokens = [("=", value)]
+    if has_words:
+        tokens += [("~", word) for word in words_of(value)]
+    if len(value) <= MAX_TOKEN_LENGTH and value.isascii():  # other letters may fold to several
+        return tokens
     return [token for token in tokens if len(token[1]) <= MAX_TOKEN_LENGTH]

@@ -5,6 +5,7 @@ a Gaussian kernel (Rahimi & Recht 2007; Plate 1995; Frady et al. 2021).
 """
 
 import math
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -22,6 +23,9 @@ NUMBER: Quantities = "number"
 SMOOTH = "≈"
 """Opens the kind of a token whose vector is computed from its place."""
 
+WINDOW = "["
+"""Opens the kind of a token that stands for the ``CELLS`` cells of a scale from one on: what a number covers there."""
+
 EXACT_NUMBER = 0.1
 """Share of a number's squared weight that only the equal number has; the scales share the rest equally."""
 
@@ -36,6 +40,11 @@ QUANTILE_WIDTHS = (0.5, 0.1, 0.02)
 
 DECADE = 3652.425 * 86_400
 """Seconds in ten years: the unit of dates that have no known distribution."""
+
+WINDOWS = 128
+"""Windows whose cells are held at a time: at most 8 MiB at dim 2048."""
+
+_EXACT_WEIGHT = math.sqrt(EXACT_NUMBER)
 
 ROWS = 256
 """Places whose phases are held at a time."""
@@ -58,13 +67,55 @@ def grid_tokens(kind: Quantities, value: int | float, place: float, widths: tupl
     widths : tuple of float
         Distance at which the similarity on each scale has fallen to zero.
     """
-    tokens: Tokens = {(kind, _exact_number(value)): math.sqrt(EXACT_NUMBER)}
-    weight = math.sqrt((1 - EXACT_NUMBER) / (CELLS * len(widths)))
-    grid = "" if kind == NUMBER else kind
-    for scale, width in enumerate(widths):
-        first, name = math.floor(place * CELLS / width), f"{grid}#{scale}"
-        tokens.update({(name, cell): weight for cell in range(first, first + CELLS)})
+    tokens: Tokens = {}
+    for (name, content), weight in grid_windows(kind, value, place, widths).items():
+        if name[0] == WINDOW:
+            each = weight / math.sqrt(CELLS)
+            tokens.update({(name[1:], cell): each for cell in range(content, content + CELLS)})
+        else:
+            tokens[name, content] = weight
     return tokens
+
+
+def grid_windows(kind: Quantities, value: int | float, place: float, widths: tuple[float, ...]) -> Tokens:
+    """Return what :func:`grid_tokens` does, the cells that are covered on a scale as one token: the same vector."""
+    weight = math.sqrt((1 - EXACT_NUMBER) / len(widths))
+    grid = WINDOW if kind == NUMBER else WINDOW + kind
+    windows: Tokens = {(kind, _exact_number(value)): _EXACT_WEIGHT}
+    for scale, width in enumerate(widths):
+        windows[f"{grid}#{scale}", math.floor(place * CELLS / width)] = weight
+    return windows
+
+
+def window_vectors(vsa: hdc.VSA, kind: str, firsts: Sequence[int]) -> npt.NDArray[np.float32]:
+    """Add up the atoms of windows, to an expected norm of 1.
+
+    Parameters
+    ----------
+    vsa : MBAT model
+    kind : str
+        Of a window: ``WINDOW`` before the kind of its cells.
+    firsts : (n,) int
+        First cell of each window, of any size.
+
+    Returns
+    -------
+    (n, dim) float32 array
+    """
+    vectors = np.empty((len(firsts), vsa.dim), dtype=np.float32)
+    order = sorted(range(len(firsts)), key=firsts.__getitem__)  # neighbours share cells
+    for start in range(0, len(order), WINDOWS):
+        rows = order[start : start + WINDOWS]
+        cells = list(dict.fromkeys(cell for row in rows for cell in range(firsts[row], firsts[row] + CELLS)))
+        atoms_of_cells = np.asarray(vsa.symbols([(kind[1:], cell) for cell in cells]), dtype=np.float32)
+        place = {cell: number for number, cell in enumerate(cells)}
+        begins = np.array([place[firsts[row]] for row in rows])  # the cells of a window follow each other
+        sums = atoms_of_cells[begins]
+        for step in range(1, CELLS):
+            sums += atoms_of_cells[begins + step]
+        vectors[rows] = sums
+    vectors *= np.float32(CELLS**-0.5)
+    return vectors
 
 
 def smooth_tokens(kind: Quantities, value: int | float, place: float, bandwidth: float) -> Tokens:

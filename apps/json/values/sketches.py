@@ -5,7 +5,7 @@ the same stream, cut and merged in the same way, gives the same summary.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from random import Random
 from typing import Generic, TypeVar
 
@@ -39,7 +39,7 @@ class Counts(Generic[Group, Item]):
 
     def __init__(self) -> None:
         self.error = 0
-        self._groups: dict[Group, Counter[Item]] = {}
+        self._groups: dict[Group, dict[Item, int]] = {}
         self._held = 0
 
     def add(self, group: Group, items: Iterable[Item]) -> None:
@@ -52,12 +52,17 @@ class Counts(Generic[Group, Item]):
         for group, counts in other._groups.items():
             self.count(group, counts)
 
-    def count(self, group: Group, counts: Counter[Item]) -> None:
+    def count(self, group: Group, counts: Mapping[Item, int]) -> None:
         """Count each item so many times more."""
-        known = self._groups.setdefault(group, Counter())
-        before = len(known)
-        known.update(counts)
-        self._held += len(known) - before
+        known = self._groups.get(group)
+        if known is None:
+            self._groups[group] = dict(counts)
+            self._held += len(counts)
+        else:
+            before = len(known)
+            for item, count in counts.items():
+                known[item] = known.get(item, 0) + count
+            self._held += len(known) - before
         if self._held > 2 * KEPT:
             self._prune()
 
@@ -66,7 +71,7 @@ class Counts(Generic[Group, Item]):
         excess = int(np.partition(counts, len(counts) - KEPT - 1)[len(counts) - KEPT - 1])
         self.error += excess
         left = {
-            group: Counter({item: count - excess for item, count in known.items() if count > excess})
+            group: {item: count - excess for item, count in known.items() if count > excess}
             for group, known in self._groups.items()
         }
         self._groups = {group: known for group, known in left.items() if known}
@@ -135,10 +140,13 @@ class Samples(Generic[Group]):
 
     def add(self, group: Group, value: int | float) -> None:
         """Take a number of the stream of ``group``."""
-        sample = self._groups.setdefault(group, Sample())
+        sample = self._groups.get(group)
+        if sample is None:
+            sample = self._groups[group] = Sample()
         before = len(sample.values)
         sample.add(value)
-        self._grown(len(sample.values) - before)
+        if len(sample.values) > before:
+            self._grown(1)
 
     def merge(self, other: "Samples[Group]") -> None:
         """Merge group by group."""

@@ -28,6 +28,8 @@ EXCEPTIONS = 0.1
 
 _WORD = re.compile(r"[^\W_]+")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_HAS_HUMP = re.compile(r"[a-z0-9][A-Z]")
+_FOLDED = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalnum() else 32 for code in range(256))
 _CODE = re.compile(r"(?=\D*\d)\S+")
 
 
@@ -78,7 +80,11 @@ def words_of(text: str) -> list[str]:
     >>> words_of("sendMessage_v2: send it")
     ['send', 'message', 'v2', 'it']
     """
-    return list(dict.fromkeys(map(str.casefold, _WORD.findall(_HUMP.sub(" ", text)))))[:MAX_WORDS]
+    if _HAS_HUMP.search(text):
+        text = _HUMP.sub(" ", text)
+    if text.isascii():  # the same, by a table
+        return list(dict.fromkeys(text.encode().translate(_FOLDED).decode().split()))[:MAX_WORDS]
+    return list(dict.fromkeys(map(str.casefold, _WORD.findall(text))))[:MAX_WORDS]
 
 
 def ngrams_of(words: Sequence[str]) -> dict[str, list[int]]:

@@ -19,12 +19,15 @@ from hdc.apps.json.values.numbers import (
     NUMBER,
     QUANTILE_WIDTHS,
     SMOOTH,
+    WINDOW,
     Quantities,
     grid_tokens,
+    grid_windows,
     kernel,
     smooth_tokens,
     smooth_vectors,
     unfitted_place,
+    window_vectors,
 )
 from hdc.apps.json.values.parts import Number, Parts
 from hdc.apps.json.values.statistics import Profile
@@ -52,6 +55,13 @@ EMBEDDED = 1 << 13
 
 CACHE = 1 << 14
 """Values of queries and candidates whose tokens are held, paths whose profile is, frequencies whose rarity is."""
+
+
+Grid: TypeAlias = Callable[[Quantities, int | float, float, tuple[float, ...]], Tokens]
+"""How the cells of numbers are given: each, or those of a scale as one."""
+
+_COMPUTED = {SMOOTH, WINDOW}
+"""What opens the kinds of tokens that are no atoms, beside ``"encoder"``."""
 
 
 @dataclass(frozen=True)
@@ -118,22 +128,29 @@ class Values:
 
     def tokens(self, path: Path, value: Any) -> Tokens:
         """Return the tokens of a leaf, each weighted by what it is and by how rare it is."""
+        return self._tokens_with(path, value, grid_tokens)
+
+    def windows(self, path: Path, value: Any) -> Tokens:
+        """Return the tokens of a leaf, with the cells that a number covers on a scale as one: the same vector."""
+        return self._tokens_with(path, value, grid_windows)
+
+    def _tokens_with(self, path: Path, value: Any, grid: Grid) -> Tokens:
         if isinstance(value, str):
-            converted = convert(value, self._conversions)
-            return self._text(path, value) if converted is None else self._converted(path, value, *converted)
+            converted = convert(value, self._conversions) if self._conversions else None
+            return self._text(path, value) if converted is None else self._converted(path, value, *converted, grid)
         if isinstance(value, int | float):
-            return self._number(path, NUMBER, value)
+            return self._number(path, NUMBER, value, grid)
         tokens = constant_tokens(value)
         seen, _ = self._place(path)
         return {token: weight * self._weigh(seen.get(token, 1)) for token, weight in tokens.items()}
 
-    def _number(self, path: Path, kind: Quantities, value: int | float) -> Tokens:
+    def _number(self, path: Path, kind: Quantities, value: int | float, grid: Grid) -> Tokens:
         profile = self.profile
         scale, place = self._placed(path, kind, value)
         if self.options.numbers == "smooth":
             tokens = smooth_tokens(kind, value, place, self.options.bandwidth)
         else:
-            tokens = grid_tokens(kind, value, place, DECADE_WIDTHS if scale is None else QUANTILE_WIDTHS)
+            tokens = grid(kind, value, place, DECADE_WIDTHS if scale is None else QUANTILE_WIDTHS)
         if scale is None:
             return tokens
         rarity = self._weigh(max(1.0, scale.share * profile.documents))
@@ -148,8 +165,8 @@ class Values:
         scale = self.profile.scales.get((scale_path(path), kind))
         return scale, unfitted_place(kind, value) if scale is None else scale.position(value)
 
-    def _converted(self, path: Path, text: str, kind: Quantities, value: int | float) -> Tokens:
-        tokens = self._number(path, kind, value)
+    def _converted(self, path: Path, text: str, kind: Quantities, value: int | float, grid: Grid) -> Tokens:
+        tokens = self._number(path, kind, value, grid)
         whole = math.sqrt(sum(weight * weight for weight in tokens.values()))
         kept = math.sqrt(1 - EXACT_TEXT)
         return {("=", text): math.sqrt(EXACT_TEXT) * whole, **{token: kept * w for token, w in tokens.items()}}
@@ -159,7 +176,9 @@ class Values:
         seen, shares = self._place(path)
         words = words_of(text) if shares.exact < 1 else []
         exact = ("=", text)
-        rarities = [self._weigh(seen.get(("~", word), 1)) for word in words]
+        named = [("~", word) for word in words]
+        weigh = self._weigh
+        rarities = [weigh(seen.get(word, 1)) for word in named] if seen else [weigh(1)] * len(words)
         whole = max(rarities) if words and exact not in seen else self._weigh(seen.get(exact, 1))
         if not words:
             return {exact: whole}
@@ -168,7 +187,7 @@ class Values:
             tokens[exact] = math.sqrt(shares.exact) * whole
         if shares.words:
             weight = math.sqrt(shares.words / len(words))
-            tokens.update({("~", word): weight * rarity for word, rarity in zip(words, rarities, strict=True)})
+            tokens.update(zip(named, [weight * rarity for rarity in rarities], strict=True))
         if shares.ngrams:
             grams = ngrams_of(words)
             weight = math.sqrt(shares.ngrams / len(grams))
@@ -236,7 +255,7 @@ class Values:
         computed: dict[str, list[int]] = {}
         atoms: list[int] = []
         for row, (kind, _) in enumerate(tokens):
-            (computed.setdefault(kind, []) if kind[0] == SMOOTH or kind == "encoder" else atoms).append(row)
+            (computed.setdefault(kind, []) if kind[0] in _COMPUTED or kind == "encoder" else atoms).append(row)
         if not computed:
             return np.asarray(vsa.symbols(tokens), dtype=np.float32)
         vectors = np.empty((len(tokens), vsa.dim), dtype=np.float32)
@@ -245,6 +264,8 @@ class Values:
             contents = [tokens[row][1] for row in rows]
             if kind == "encoder":
                 vectors[rows] = self._embedded.vectors(vsa, contents)
+            elif kind[0] == WINDOW:
+                vectors[rows] = window_vectors(vsa, kind, contents)
             else:
                 vectors[rows] = smooth_vectors(vsa, kind, contents)
         return vectors

@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from hdc import checks
 from hdc.apps.retrieval.files.interchange import from_bytes
+from hdc.apps.retrieval.files.npy import mapped
 from hdc.apps.retrieval.files.vectors import NUMPY, PARQUET, key_lines
 from hdc.errors import (
     BackendUnavailableError,
@@ -77,6 +79,7 @@ class CodeFile:
         FileFormatError, DimensionError, ParameterError
             If the file is damaged, a row of another length, or without a key.
         """
+        start, rows = checks.integer(start, "start", 0), checks.integer(rows, "rows", 1)
         lines = None if self.keys is None else islice(key_lines(self.keys), start, None)
         for content, own in self._read(start, rows):
             little = content if self.bitorder == "little" else _REVERSED[content]
@@ -92,6 +95,7 @@ class CodeFile:
 
     def sample(self, most: int, seed: int = 0) -> Words:
         """Return the codes of ``min(most, rows)`` rows, drawn at random without replacement, in the file's order."""
+        most, seed = checks.integer(most, "most", 1), checks.integer(seed, "seed", 0)
         chosen = np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
         bounds = np.searchsorted(chosen, range(0, self.rows + BLOCK, BLOCK))
         parts = zip(self.blocks(), pairwise(bounds), range(0, self.rows, BLOCK), strict=False)
@@ -143,8 +147,14 @@ def open_codes(
     OSError
         If a file cannot be read.
     """
-    name = os.fspath(path)
-    with open(path, "rb") as file:
+    name = os.fspath(checks.path(path))
+    keys = None if keys is None else checks.path(keys, "keys")
+    column = None if column is None else checks.text(column, "column")
+    key_column = None if key_column is None else checks.text(key_column, "key_column")
+    for order in (bitorder, default):
+        if order is not None:
+            checks.choice(order, "bitorder", BITORDERS)
+    with open(name, "rb") as file:
         begin = file.read(len(NUMPY))
     if begin.startswith(PARQUET):
         rows, size, read, order = _parquet(name, column, key_column)
@@ -156,10 +166,8 @@ def open_codes(
         rows, size, read, order = _npy(name)
     if not rows or not size:
         raise ParameterError(f"{name} holds no codes: {rows} rows of {size} bytes")
-    if bits is not None and not 1 <= bits <= 8 * size:
-        raise ParameterError(f"bits must be from 1 to {8 * size}, the bits of a row of {name}, not {bits}")
-    if bitorder is not None and bitorder not in BITORDERS:
-        raise ParameterError(f"bitorder must be one of {', '.join(BITORDERS)}, not {bitorder!r}")
+    if bits is not None:
+        checks.integer(bits, f"bits (of a row of {name})", 1, 8 * size)
     if order is not None and bitorder not in (None, order):
         raise ParameterError(f"{name} holds words of 64 bits, the lowest first: bitorder={order!r}, not {bitorder!r}")
     order = order or bitorder or default
@@ -174,10 +182,7 @@ def open_codes(
 
 
 def _npy(path: str) -> tuple[int, int, Rows, BitOrder | None]:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise FileFormatError(f"{path} is no .npy file of numbers, or cut off: {error}") from error
+    array = mapped(path)
     if array.dtype not in (np.uint8, np.uint64):
         raise DTypeError(f"{path} holds {array.dtype}; expected packed bits, uint8 or uint64")
     if array.ndim != 2:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
+from hdc.apps.retrieval.files.npy import mapped
 from hdc.errors import BackendUnavailableError, DimensionError, DTypeError, FileFormatError, ParameterError
 
 Floats = npt.NDArray[np.float32]
@@ -201,10 +202,7 @@ class _Numpy(VectorFile):
     """A memory-mapped ``.npy`` file."""
 
     def __init__(self, path: str) -> None:
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise FileFormatError(f"{path} is no .npy file of numbers, or cut off: {error}") from error
+        array = mapped(path)
         if array.dtype.kind != "f" or array.dtype.itemsize > 8:
             raise DTypeError(f"{path} holds {array.dtype}; expected float16, float32 or float64")
         if array.ndim != 2:
@@ -313,14 +311,16 @@ def key_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     Raises
     ------
     ParameterError
-        If a line is empty.
+        If a line is empty, or too long for a key.
     FileFormatError
         If it is not UTF-8.
     """
     name = os.fspath(path)
     try:
         with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file):
+            for number, line in enumerate(iter(lambda: file.readline(MOST_KEY + 2), "")):
+                if len(line) > MOST_KEY + 1:
+                    raise ParameterError(f"{name}: line {number + 1} is longer than {MOST_KEY:,} characters")
                 if not line.strip():
                     raise ParameterError(f"{name}: line {number + 1} is empty; each row needs a key")
                 yield line.rstrip("\n")

@@ -45,6 +45,11 @@ class Names:
         """The texts, kept once they were asked for."""
         return list(self)
 
+    @cached_property
+    def members(self) -> frozenset[int]:
+        """The hashes, kept once they were asked for."""
+        return frozenset(self.hashes.tolist())
+
     @classmethod
     def of(cls, texts: Mapping[int, str]) -> Self:
         """Return the texts of a mapping from hashes."""

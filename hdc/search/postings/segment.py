@@ -119,11 +119,11 @@ class Segment:
                     starts[i], stops[i] = int(self.starts[at]), int(self.starts[at + 1])
         return starts, stops
 
-    def anywhere(self, term: int) -> Marks:
-        """Return the documents that have a term at whatever path, ascending."""
+    def anywhere(self, term: int, paths: Hashes | None = None) -> Marks:
+        """Return the documents that have a term at whatever path, or at any of some, ascending."""
         low, high = (int(np.searchsorted(self.terms, np.uint64(term), side)) for side in ("left", "right"))
-        found = []
-        for at in range(low, high):
+        found, lists = [], np.arange(low, high)
+        for at in (lists if paths is None else lists[np.isin(self.paths[low:high], paths)]).tolist():
             spots = self.arrays.postings[self.starts[at] : self.starts[at + 1]]
             nested = self.is_nested(int(self.paths[at]))
             found.append(self.arrays.item_document[spots] if nested else spots)
@@ -222,7 +222,9 @@ class Segment:
         whole = whole._replace(number_spot=spot, number_place=place, number_value=value, number_order=in_order)
         words = Names.union([segment.words for segment in several])
         known = Names.union([segment.names for segment in several])
-        return cls(several[0].first, whole, terms, paths, starts, columns, column_starts, words, known)
+        of = {segment.edition for segment in several}
+        edition = of.pop() if len(of) == 1 else -1
+        return cls(several[0].first, whole, terms, paths, starts, columns, column_starts, words, known, edition)
 
     def kept(self, first: int, keep: npt.NDArray[np.bool_]) -> Self:
         """Return the segment of some of the documents, ``(n,)`` bool, with the first of them at a position.

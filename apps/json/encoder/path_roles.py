@@ -1,0 +1,154 @@
+"""The operators of paths: keys by name, positions as powers; many at a time where the family allows it."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any, Protocol
+
+import hdc
+from hdc.apps.json.document.leaves import Node
+from hdc.apps.json.document.paths import Path, Step
+from hdc.models.mbat import MBAT
+from hdc.models.signed_rows import SignedRows
+
+ROLE_BYTES = 1 << 25
+"""Operators of paths that are held, and again as much of single keys and positions: 4096 each at dim 2048. When there
+is no room for another, all of its kind are dropped."""
+
+LEAST_ROLES = 1 << 9
+"""Operators that are held however large they are: the steps of two paths as deep as can be."""
+
+ITEM, POSITION = ("item",), ("position",)
+"""Names of the roles of items anywhere in an array, and of positions, which are powers of one role."""
+
+
+class NoStep:
+    """Stands for the step of the root, which has none: None is the step to the items of an array."""
+
+
+class PathRoles(Protocol):
+    """Bind vectors by the paths of their leaves."""
+
+    steps: int
+    """Steps of the paths that are bound at a time, at most; one path may have more."""
+
+    def bind(self, nodes: Sequence[Node], vectors: Any) -> Any:
+        """Return each row of ``(n, dim)`` vectors bound by the path of its node; equal nodes stand together."""
+
+
+def path_roles(vsa: hdc.VSA) -> PathRoles:
+    """Return what binds by paths for a model."""
+    return PermutedPaths(vsa) if isinstance(vsa, MBAT) and vsa.matrix == "permutation" else SinglePaths(vsa)
+
+
+def path_role(vsa: hdc.VSA, path: Path) -> Any:
+    """Return the operator of a path, or None at the root: keys by name, positions as powers (from 1)."""
+    role = None
+    for step in path:
+        one = _step_role(vsa, step)
+        role = one if role is None else role @ one
+    return role
+
+
+def _step_role(vsa: hdc.VSA, step: Step) -> Any:
+    if step is None:
+        return vsa.role(ITEM)
+    if isinstance(step, int):
+        return vsa.role(POSITION) ** (step + 1)
+    return vsa.role(_key(step))
+
+
+def _key(step: str) -> tuple[str, str]:
+    return "key", step
+
+
+class SinglePaths:
+    """Bind by one path after another: operators of any family."""
+
+    steps = 1 << 30
+
+    def __init__(self, vsa: hdc.VSA) -> None:
+        self._vsa = vsa
+        self._roles: dict[Node, Any] = {}
+
+    def bind(self, nodes: Sequence[Node], vectors: Any) -> Any:
+        """Bind the vectors of each node in one call."""
+        bound, first = [], 0
+        for node, group in groupby(nodes):
+            stop = first + len(list(group))
+            role = self._role(node)
+            bound.append(vectors[first:stop] if role is None else self._vsa.bind(role, vectors[first:stop]))
+            first = stop
+        return self._vsa.xp.concat(bound)
+
+    def _role(self, node: Node) -> Any:
+        if node not in self._roles:
+            self._roles[node] = path_role(self._vsa, node.path())
+        return self._roles[node]
+
+
+class PermutedPaths:
+    """Bind by signed permutations: that of a path is its parent's times that of one more step.
+
+    New steps are drawn, those of new parents multiplied, and vectors bound, each in one compiled call for a batch. The
+    operator of a path is held only where others go on from it: the last product is taken while vectors are bound.
+    """
+
+    def __init__(self, vsa: MBAT) -> None:
+        self._room = max(LEAST_ROLES, ROLE_BYTES // (4 * vsa.dim))
+        self.steps = self._room // 2
+        self._rows = SignedRows(vsa, 2 * self._room)
+        self._rows.put_identity(0)  # of the root
+        self._rows.put_identity(self._room)  # of no step, where the root itself is a leaf
+        self._paths: dict[Node, int] = {}
+        self._steps: dict[Step | type, int] = {NoStep: self._room}
+
+    def bind(self, nodes: Sequence[Node], vectors: Any) -> Any:
+        """Make the operators that are missing, and bind."""
+        self._make_paths([node.parent for node in nodes if node.parent is not None])
+        self._make_steps({node.step for node in nodes if node.parent is not None})
+        paths, steps = self._paths, self._steps
+        outer = [0 if node.parent is None or node.parent.parent is None else paths[node.parent] for node in nodes]
+        inner = [steps[NoStep if node.parent is None else node.step] for node in nodes]
+        return self._rows.bind(vectors, outer, inner)
+
+    def _make_paths(self, nodes: Sequence[Node]) -> None:
+        levels = self._missing(nodes)
+        if sum(map(len, levels)) > self._room - 1 - len(self._paths):
+            self._paths.clear()
+            levels = self._missing(nodes)
+        self._make_steps({node.step for level in levels for node in level})
+        for level in levels:
+            if level:
+                first = 1 + len(self._paths)
+                parents = [node.parent for node in level]
+                outer = [0 if one is None or one.parent is None else self._paths[one] for one in parents]
+                self._rows.put_products(first, outer, [self._steps[node.step] for node in level])
+                self._paths.update(zip(level, range(first, first + len(level)), strict=True))
+
+    def _missing(self, nodes: Sequence[Node]) -> list[dict[Node, None]]:
+        """Return the nodes that have no operator yet, those above among them, by their depth."""
+        levels: list[dict[Node, None]] = []
+        for node in nodes:
+            while node.parent is not None and node not in self._paths:
+                while len(levels) < node.depth:
+                    levels.append({})
+                if node in levels[node.depth - 1]:
+                    break
+                levels[node.depth - 1][node] = None
+                node = node.parent
+        return levels
+
+    def _make_steps(self, wanted: set[Step]) -> None:
+        new = wanted - self._steps.keys()
+        if len(self._steps) + len(new) > self._room:
+            self._steps = {NoStep: self._room}
+            new = wanted
+        positions = sorted(step for step in new if isinstance(step, int))
+        others = [step for step in new if not isinstance(step, int)]
+        first = self._room + len(self._steps)
+        if others:
+            self._rows.put_roles(first, [ITEM if step is None else _key(step) for step in others])
+        if positions:
+            exponents = [position + 1 for position in positions]
+            self._rows.put_powers(first + len(others), POSITION, exponents)
+        self._steps.update(zip([*others, *positions], range(first, first + len(new)), strict=True))

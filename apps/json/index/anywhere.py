@@ -1,0 +1,370 @@
+"""Words in whatever field: ``{"*": "red shoes"}``, and ``{"author": {"*": "Ada"}}`` beneath a path."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from hdc.apps.json.document.constant import plain
+from hdc.apps.json.document.paths import Path, parse_path, show_path
+from hdc.apps.json.document.rules import Layout
+from hdc.apps.json.document.structure import ARRAY, leaf_value
+from hdc.apps.json.index.compiled_query import ABSENT
+from hdc.apps.json.index.matcher import Matcher, Reason
+from hdc.apps.json.index.narrowing import columns_at, is_beneath
+from hdc.apps.json.index.taking import exact_number
+from hdc.apps.json.index.term_query import EXTRA, WHOLE, TermQuery
+from hdc.apps.json.values.numbers import CELLS, NUMBER
+from hdc.apps.json.values.parts import term_hash
+from hdc.apps.json.values.statistics import FLOOR
+from hdc.apps.json.values.strings import words_of
+from hdc.apps.json.values.values import Values
+from hdc.checks import shown
+from hdc.errors import ParameterError
+from hdc.kernels import PostingQuery
+from hdc.search.postings.searcher import PostingRows
+from hdc.search.postings.segment import Marks, Segment
+
+ANY = "*"
+"""The key that stands for any field, where no document has it itself."""
+
+AS_A_WHOLE = 0.05
+"""Part of the weight of some words for a field that is equal to all of them."""
+
+
+_NUMERAL = re.compile(r"-?(?:0|[1-9][0-9]{0,400})(?:\.[0-9]{1,400})?(?:[eE][-+]?[0-9]{1,4})?")
+
+
+class Word(NamedTuple):
+    """A word, or some as a whole, looked for in every field beneath a path.
+
+    Attributes
+    ----------
+    text : str
+    beneath : Path
+    terms : frozenset of int
+        Any of these is the word.
+    numbers : frozenset of float
+        So is any of these.
+    documents : list of arrays
+        Those of each segment that have it, ascending.
+    weight : float
+    whole : bool
+        Whether it is all of what was given.
+    """
+
+    text: str
+    beneath: Path
+    terms: frozenset[int]
+    numbers: frozenset[float]
+    documents: list[Marks]
+    weight: float
+    whole: bool = False
+
+    def is_in(self, path: Path, terms: frozenset[int], number: float | None) -> bool:
+        """Say whether a leaf has the word."""
+        return path[: len(self.beneath)] == self.beneath and (
+            number in self.numbers or not terms.isdisjoint(self.terms)
+        )
+
+
+def divided(query: Any, rows: PostingRows) -> tuple[Any, list[tuple[Path, str | int | float]]]:
+    """Return a query without what it looks for in any field, and that: beneath which path, and what.
+
+    What is left is an empty object if that was all.
+
+    Raises
+    ------
+    ParameterError
+        If what is looked for is no text or number, or looked for inside an array.
+    """
+    asked: list[tuple[Path, str | int | float]] = []
+
+    def left(query: Any, path: Path) -> Any:
+        if isinstance(query, dict) and query:
+            kept = {}
+            for key, item in query.items():
+                if key == ANY and not _has(rows, (*path, ANY)):
+                    asked.extend((path, text) for text in _texts(item, path))
+                elif (rest := left(item, (*path, key))) != {} or item == {}:
+                    kept[key] = rest
+            return kept
+        if isinstance(query, ARRAY):
+            return [left(item, (*path, None)) for item in query]
+        return query
+
+    return left(query, ()), asked
+
+
+def _texts(given: Any, path: Path) -> list[str | int | float]:
+    if None in path:
+        array = show_path(path[: path.index(None)])
+        raise ParameterError(f'"*" cannot stand inside an array; for all of {array} write {{"*": …}} in its place')
+    texts = list(given) if isinstance(given, ARRAY) else [given]
+    for text in texts:
+        if isinstance(text, bool) or not isinstance(text, str | int | float) or text == "":
+            raise ParameterError(f'"*" looks for words or a number in any field, not {shown(text)}')
+    if not texts:
+        raise ParameterError('"*" looks for words in any field, and there is none; give a text or a list of texts')
+    return texts
+
+
+def _has(rows: PostingRows, path: Path) -> bool:
+    above = show_path(path)
+    return any(is_beneath(text, above) for segment in rows.segments for text in segment.names.texts)
+
+
+# ---------------------------------------------------------------------- words
+
+
+def words_in(
+    asked: Iterable[tuple[Path, str | int | float]], rows: PostingRows, values: Values, layout: Layout
+) -> list[Word]:
+    """Return what is looked for as words, each weighed by how few documents have it."""
+    return [word for path, text in asked for word in _words(path, text, rows, values, layout)]
+
+
+def _words(path: Path, given: str | int | float, rows: PostingRows, values: Values, layout: Layout) -> Iterator[Word]:
+    factor = layout.weights[path] ** 2
+    text = given if isinstance(given, str) else json.dumps(given)
+    words = words_of(text)
+    look = _Look(path, rows, layout)
+    made = []
+    for word in words:
+        chunks = {word, text, *(chunk for chunk in text.split() if word in words_of(chunk))}
+        terms, numbers = _equal(chunks)
+        terms |= {term_hash("~", word)}
+        documents = look(terms, numbers)
+        part = factor * (1 - AS_A_WHOLE) / len(words) * _rarity(documents, rows, values)
+        made.append(Word(word, path, terms, numbers, documents, part))
+    terms, numbers = _equal([text])
+    documents = look(terms, numbers)
+    if words:
+        weight = sum(word.weight for word in made) * AS_A_WHOLE / (1 - AS_A_WHOLE)
+    else:
+        weight = factor * _rarity(documents, rows, values)
+    yield from made
+    yield Word(text, path, terms, numbers, documents, weight, True)
+
+
+def _equal(texts: Iterable[str]) -> tuple[frozenset[int], frozenset[float]]:
+    """Return the terms and numbers of values that are one of some texts, or a number that is written so."""
+    terms, numbers = set[int](), set[float]()
+    for text in texts:
+        terms.add(term_hash("=", text))
+        if _NUMERAL.fullmatch(text) and (value := json.loads(text)) - value == 0:
+            double, exact = exact_number(NUMBER, value)
+            terms.update(exact)
+            numbers.update(() if exact else (double,))
+    return frozenset(terms), frozenset(numbers)
+
+
+def _rarity(documents: list[Marks], rows: PostingRows, values: Values) -> float:
+    """Return the squared weight of a word that some documents have, of all that there are."""
+    if not values.options.rarity:
+        return 1.0
+    found = max(1, sum(map(len, documents)))
+    return (math.log((1 + max(found, rows.snapshot.count)) / (1 + found)) + FLOOR) ** 2
+
+
+class _Look:
+    """Look for terms and numbers beneath a path."""
+
+    def __init__(self, path: Path, rows: PostingRows, layout: Layout) -> None:
+        self._rows, self._layout, self._paths = rows, layout, list[Any]()
+        self._columns: list[Any] = []
+        above = show_path(path)
+        for segment in rows.segments:
+            if not path:
+                self._paths.append(None)
+                self._columns.append(None)
+                continue
+            names = segment.names
+            at = [number for number, text in enumerate(names.texts) if is_beneath(text, above)]
+            self._paths.append(names.hashes[at])
+            texts = [names.texts[number] for number in at]
+            columns = [column for text in texts for column in columns_at(parse_path(text), layout) or ()]
+            self._columns.append(np.array(columns, np.uint64))
+
+    def __call__(self, terms: Iterable[int], numbers: Iterable[float]) -> list[Marks]:
+        """Return the documents of each segment that have any of them."""
+        found = []
+        for segment, paths, columns in zip(self._rows.segments, self._paths, self._columns, strict=True):
+            parts = [segment.anywhere(term, paths) for term in terms]
+            parts += [_with_number(segment, number, columns) for number in numbers]
+            found.append(np.unique(np.concatenate([np.empty(0, np.uint32), *parts])))
+        return found
+
+
+def _with_number(segment: Segment, number: float, columns: Any) -> Marks:
+    """Return the documents that have a number, in some columns or, with None, in all."""
+    arrays = segment.arrays
+    at = np.flatnonzero(arrays.number_value == number)
+    column = segment.columns[np.searchsorted(segment.column_starts, at, "right") - 1]
+    if columns is not None:
+        kept = np.isin(column, columns)
+        at, column = at[kept], column[kept]
+    nested = (column & np.uint64(1)).astype(bool)
+    spots = arrays.number_spot[at]
+    documents: Marks = np.concatenate([spots[~nested], arrays.item_document[spots[nested]]])
+    return documents
+
+
+# ---------------------------------------------------------------------- searching
+
+
+class AnywhereQuery:
+    """What a query asks of documents, some of it in any field.
+
+    Parameters
+    ----------
+    base : TermQuery, or None
+        What it asks at paths.
+    words : sequence of Word
+    overlap : bool
+        As for :class:`TermQuery`.
+
+    Raises
+    ------
+    ParameterError
+        If nothing weighs anything.
+    """
+
+    def __init__(self, base: TermQuery | None, words: Sequence[Word], overlap: bool) -> None:
+        self._base, self._words, self._overlap = base, words, overlap
+        weight = sum(word.weight for word in words)
+        if base is None and not weight:
+            raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
+        self._unit = WHOLE / weight if base is None else base.unit
+        self._weights = [round(word.weight * self._unit) for word in words]
+        self.whole = sum(self._weights) + (0 if base is None else base.whole)
+        self.asked = weight + (0.0 if base is None else WHOLE / base.unit)
+
+    def of(self, segments: Sequence[Segment]) -> list[PostingQuery]:
+        """Return what each segment is asked."""
+        bases = [self._nothing()] * len(segments) if self._base is None else self._base.of(segments)
+        return [self._with_words(number, base) for number, base in enumerate(bases)]
+
+    def _nothing(self) -> PostingQuery:
+        none, no_doubles = np.empty(0, np.int64), np.empty(0, np.float64)
+        marks, zero = np.empty(0, np.uint32), np.zeros(1, np.int64)
+        return PostingQuery(
+            np.empty(0, np.uint8), none, none, none, np.empty(0, np.bool_), marks, no_doubles, no_doubles, no_doubles,
+            np.empty((0, 3)), CELLS, np.zeros(2, np.int64), zero, zero, zero, 0, none, none, none, none,
+            self._overlap, self.whole, self._unit,
+        )  # fmt: skip
+
+    def _with_words(self, number: int, base: PostingQuery) -> PostingQuery:
+        found = [word.documents[number] for word in self._words]
+        ends = len(base.extra) + np.cumsum([0, *map(len, found)], dtype=np.int64)
+        n, weights = len(found), np.array(self._weights, np.int64)
+        at = len(base.kind) + np.arange(n)
+        bound = np.concatenate([base.bound, weights])
+        order = np.argsort(-bound, kind="stable")
+        first = base.first.copy()
+        first[-1] += n
+        return base._replace(
+            kind=np.concatenate([base.kind, np.full(n, EXTRA, np.uint8)]),
+            start=np.concatenate([base.start, ends[:-1]]),
+            stop=np.concatenate([base.stop, ends[1:]]),
+            weight=np.concatenate([base.weight, weights]),
+            nested=np.concatenate([base.nested, np.zeros(n, np.bool_)]),
+            extra=np.concatenate([base.extra, *found]),
+            place=np.concatenate([base.place, np.zeros(n)]),
+            value=np.concatenate([base.value, np.zeros(n)]),
+            exact=np.concatenate([base.exact, np.zeros(n)]),
+            widths=np.concatenate([base.widths, np.ones((n, 3))]),
+            first=first,
+            scan=np.concatenate([base.scan, at])[order],
+            scan_start=np.concatenate([base.scan_start, ends[:-1]])[order],
+            scan_stop=np.concatenate([base.scan_stop, ends[1:]])[order],
+            bound=bound[order],
+            whole=self.whole,
+        )
+
+
+def asked_of(
+    query: Any, rows: PostingRows, values: Values, layout: Layout, overlap: bool, base: Callable[[Any], TermQuery]
+) -> "TermQuery | AnywhereQuery":
+    """Return what a query asks of documents.
+
+    Parameters
+    ----------
+    query, values, layout, overlap
+        As for :class:`TermQuery`.
+    rows : PostingRows
+    base : function
+        Makes the :class:`TermQuery` of what is asked at paths.
+    """
+    rest, asked = divided(query, rows)
+    if not asked:
+        return base(query)
+    return AnywhereQuery(base(rest) if rest != {} else None, words_in(asked, rows, values, layout), overlap)
+
+
+# ---------------------------------------------------------------------- reasons
+
+
+def reasons_of(
+    document: Any, rest: Any, words: Sequence[Word], values: Values, layout: Layout, overlap: bool
+) -> list[Reason]:
+    """Return the reasons for the score of a document that was asked for words; their shares sum to it.
+
+    Parameters
+    ----------
+    document : JSON value
+    rest : JSON value
+        What the query asks at paths, as :func:`divided` returns it.
+    words : sequence of Word
+    values, layout, overlap
+        As for :class:`TermQuery`.
+    """
+    found, whole = _word_reasons(document, words, values), sum(word.weight for word in words)
+    if rest != {}:
+        matcher = Matcher(rest, values, layout)
+        found += [reason._replace(share=reason.share * matcher.asked) for _, reason in matcher.reasons(document)]
+        whole += matcher.asked
+    if overlap:
+        whole += max(0.0, Matcher(document, values, layout).asked - sum(reason.share for reason in found))
+    return [reason._replace(share=reason.share / whole) for reason in found]
+
+
+def _word_reasons(document: Any, words: Sequence[Word], values: Values) -> list[Reason]:
+    """Return where a document has words, the weight of each divided alike among the paths that have it."""
+    places: list[dict[str, Any]] = [{} for _ in words]
+    for path, value in _leaves(document, ()):
+        terms, number = found_by(values, path, value)
+        for place, word in zip(places, words, strict=True):
+            if word.is_in(path, terms, number):
+                place.setdefault(show_path(path), plain(value))
+    reasons = []
+    for place, word in zip(places, words, strict=True):
+        reasons += [Reason(path, word.text, value, word.weight / len(place)) for path, value in place.items()]
+        if not place and not word.whole:
+            reasons.append(Reason(show_path((*word.beneath, ANY)), word.text, ABSENT, 0.0))
+    return reasons
+
+
+def found_by(values: Values, path: Path, value: Any) -> tuple[frozenset[int], float | None]:
+    """Return the terms and the number that a leaf is found by."""
+    parts = values.parts(path, value)
+    terms = frozenset(term_hash(kind, content) for kind, content, _ in parts.terms)
+    if parts.number is None:
+        return terms, None
+    double, exact = exact_number(parts.number.kind, parts.number.value)
+    return terms.union(exact), None if exact else double
+
+
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield path, positions left out, and value of each leaf."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, ARRAY) and value:
+        for item in value:
+            yield from _leaves(item, (*path, None))
+    else:
+        yield path, leaf_value(value, path)
