@@ -34,7 +34,7 @@ STORE = "tests/test_store.py tests/test_store_parts.py tests/test_store_crash.py
 SHARED = f"{STORE} tests/test_store_machine.py tests/test_store_sharing.py tests/test_old_indexes.py"
 SEARCH = "tests/test_search_options.py tests/test_index_kinds.py"
 LISTS = f"{SEARCH} tests/test_embedding_lists.py"
-POSTINGS = "tests/test_postings.py tests/test_posting_segments.py"
+POSTINGS = "tests/test_postings.py tests/test_posting_segments.py tests/test_json_postings.py"
 TESTS = {
     "hdc/checks.py": "tests/test_checks.py",
     "hdc/store/blocks.py": f"tests/test_store_parts.py {STORE}",

@@ -15,7 +15,6 @@ from hdc.apps.json import DocumentError, JSONEncoder, JSONIndex
 from hdc.apps.json.build import index_build as indexing
 from hdc.apps.json.build import parallel
 from hdc.apps.json.build.index_build import Task, build
-from hdc.apps.json.index.rows import columns
 from hdc.errors import ParameterError
 from hdc.store.locking import WriterLock
 
@@ -46,7 +45,7 @@ def everything(path):
         return (
             json.dumps(index.encoder.to_json()),
             entries,
-            {name: store.rows(name).tobytes() for name in columns(64, "packed")},
+            {name: store.rows(name).tobytes() for name in store.columns},
         )
 
 
@@ -54,7 +53,7 @@ def everything(path):
 @pytest.mark.parametrize("fit", [True, False])
 def test_any_number_of_processes_makes_the_same_index(folder, fit):
     for jobs in (1, 2):
-        report = build(f"index-{jobs}", task(jobs=jobs, fit=fit, key="id"))
+        report = build(f"index-{jobs}", task(jobs=jobs, fit=fit, key="id", vectors="float16"))
         assert (report.documents, report.rejected) == (299, 1)
         assert json.loads(Path("rejects").read_text())["source"] == "a.jsonl:151"
     assert everything("index-1") == everything("index-2")

@@ -40,7 +40,7 @@ from hdc.search.measures import Floats, Ids
 from hdc.search.once import BuildLock
 from hdc.search.options import FlatOptions
 from hdc.search.postings import keeping
-from hdc.search.postings.searcher import PostingRows, Postings, folder_of, followed
+from hdc.search.postings.searcher import PostingRows, Postings, appended, folder_of, followed
 from hdc.search.postings.segment import Segment
 from hdc.search.signs import Signs
 from hdc.store import Snapshot, Store
@@ -269,14 +269,16 @@ class JSONIndex(Index):
         """
         texts = self._texts_for(rows.texts)
         if not replace or rows.keys is None:
+            before = self.store.snapshot
             numbers = self.store.append(rows.arrays, rows.keys, texts.packed(rows.texts), rows.sources)
-            self._add_segment(numbers, rows)
+            self._add_segment(before, numbers, rows)
             return numbers
         last = rows.take(sorted({key: row for row, key in enumerate(rows.keys)}.values()))
         keys = last.keys or []
+        before = self.store.snapshot
         numbers = self.store.put(last.arrays, keys, texts.packed(last.texts), last.sources)
         if len(last.texts) == len(rows.texts):
-            self._add_segment(numbers, rows)
+            self._add_segment(before, numbers, rows)
         ids = dict(zip(keys, numbers.tolist(), strict=True))
         return np.array([ids[key] for key in rows.keys], dtype=np.int64)
 
@@ -290,12 +292,12 @@ class JSONIndex(Index):
             self.store.set_meta({**snapshot.meta, NAME: learned.meta()})
             return self._meaning(self.store.snapshot).texts
 
-    def _add_segment(self, ids: Ids, rows: Rows) -> None:
-        """Note what was found in documents when they were encoded, unless another thread has removed one since."""
+    def _add_segment(self, before: Snapshot, ids: Ids, rows: Rows) -> None:
+        """Note what was found in documents when they were encoded."""
         snapshot = self.store.snapshot
-        if rows.found is not None and len(ids) and rows.found.documents == len(ids):
-            with contextlib.suppress(ParameterError):
-                first = int(snapshot.positions(ids[:1])[0])
+        if rows.found is not None and rows.found.documents == len(ids):
+            first = appended(before, snapshot, ids)
+            if first is not None:
                 self._postings.add(snapshot, Segment.of(first, rows.found))
 
     def update(self, ids: npt.ArrayLike, documents: Iterable[Any]) -> None:

@@ -161,7 +161,7 @@ class TermQuery:
             "deepest": max(group.depth for group in self._groups),
             "overlap": self._overlap,
             "whole": self.whole,
-            "unit": self.unit,
+            "unit": self.unit * (1 - len(every) / WHOLE),  # an equal document has nothing beyond, rounding aside
         }
 
     def _asked(self, segment: Segment) -> PostingQuery:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,7 +67,7 @@ class Postings:
 
     def __init__(self, kernels: PostingKernels, read: Read) -> None:
         self.kernels, self._read = kernels, read
-        self._fresh: tuple[Segment, ...] = ()
+        self._fresh: tuple[int, tuple[Segment, ...]] = -1, ()  # of which edition, and what was added
         self._adding = BuildLock()
 
     def prepared(self, snapshot: Snapshot, previous: "PostingRows | None") -> "PostingRows":
@@ -76,7 +76,8 @@ class Postings:
         if previous is not None and previous.snapshot.edition == snapshot.edition:
             segments = list(previous.segments)
         position = segments[-1].stop if segments else 0
-        fresh = {segment.first: segment for segment in self._fresh if segment.edition == snapshot.edition}
+        edition, added = self._fresh
+        fresh = {segment.first: segment for segment in added if edition == snapshot.edition}
         while position < snapshot.count:
             segment = _kept(snapshot, position) or fresh.get(position)
             if segment is None or segment.stop > snapshot.count:
@@ -90,19 +91,18 @@ class Postings:
     def _drop(self, edition: int, position: int) -> None:
         """Forget what was added before a position: it was taken up, and what comes next is not merged with it."""
         with self._adding:
-            taken = all(segment.edition == edition and segment.stop <= position for segment in self._fresh)
-            if taken:
-                self._fresh = ()
+            held, segments = self._fresh
+            if held == edition and all(segment.stop <= position for segment in segments):
+                self._fresh = -1, ()
 
     def add(self, snapshot: Snapshot, segment: Segment) -> None:
         """Take a segment of rows that were just added, which need not be taken apart then.
 
         Memory is bounded: a large segment goes to a file where the store has a folder.
         """
-        segment = replace(segment, edition=snapshot.edition)
         with self._adding:
-            held = self._fresh
-            if not held or held[-1].stop != segment.first or held[-1].edition != segment.edition:
+            edition, held = self._fresh
+            if not held or held[-1].stop != segment.first or edition != snapshot.edition:
                 held = ()
             merged = in_tiers([*held, segment])
             folder = folder_of(snapshot)
@@ -112,7 +112,7 @@ class Postings:
                 except OSError:  # it is made again from the documents then
                     break
                 merged = merged[1:]
-            self._fresh = tuple(merged)
+            self._fresh = snapshot.edition, tuple(merged)
 
     def keep(self, prepared: "PostingRows") -> None:
         """Write segments to files beside the rows, unless they are there; small ones are not worth it."""
@@ -162,6 +162,20 @@ def folder_of(snapshot: Snapshot) -> Path | None:
     """Return where the files of a snapshot's edition are; None in memory."""
     folder = Path(snapshot.place)
     return folder if folder.is_absolute() or folder.is_dir() else None
+
+
+def appended(before: Snapshot, after: Snapshot, ids: Ids) -> int | None:
+    """Return the position of the first of some rows that were appended between two snapshots; None if it is unknown.
+
+    Others may have changed the rows since: what replaced one of them comes after all of them.
+    """
+    if before.edition != after.edition or not len(ids):
+        return None
+    new = after.ids[before.count :]
+    (found,) = np.nonzero(new == ids[0])
+    if not len(found) or not np.array_equal(new[found[0] : found[0] + len(ids)], ids):
+        return None
+    return before.count + int(found[0])
 
 
 def followed(previous: "PostingRows", snapshot: Snapshot) -> "PostingRows | None":

@@ -74,8 +74,6 @@ class Segment:
     column_starts : (c + 1,) int64 array
     words, names : Names
         Words among the terms, and paths.
-    edition : int
-        Of the store that has the rows; -1 where nobody said.
     """
 
     first: int
@@ -87,7 +85,6 @@ class Segment:
     column_starts: Ints
     words: Names
     names: Names
-    edition: int = -1
 
     def __post_init__(self) -> None:
         """Make the arrays read-only and plain, wherever they come from: kernels are then compiled for one form."""
@@ -225,9 +222,7 @@ class Segment:
         whole = whole._replace(number_spot=spot, number_place=place, number_value=value, number_order=in_order)
         words = Names.union([segment.words for segment in several])
         known = Names.union([segment.names for segment in several])
-        of = {segment.edition for segment in several}
-        edition = of.pop() if len(of) == 1 else -1
-        return cls(several[0].first, whole, terms, paths, starts, columns, column_starts, words, known, edition)
+        return cls(several[0].first, whole, terms, paths, starts, columns, column_starts, words, known)
 
     def kept(self, first: int, keep: npt.NDArray[np.bool_]) -> Self:
         """Return the segment of some of the documents, ``(n,)`` bool, with the first of them at a position.
