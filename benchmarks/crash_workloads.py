@@ -134,6 +134,11 @@ def _binary(kind: str) -> Workload:
     def create(path: Path | None) -> BinaryIndex:
         return BinaryIndex(256, kind=kind, path=path)
 
+    def add(index: BinaryIndex) -> int:
+        if kind == "ivf" and index.centroids is None:  # it was lost before it was trained
+            index.train(_codes(*range(100)), lists=3)
+        return int(index.add(_codes(99))[0])
+
     def untrained(change: Callable[[Any], object]) -> Callable[[Any], object]:
         return lambda index: index.train(_codes(*range(100)), lists=3) if kind == "ivf" else change(index)
 
@@ -153,7 +158,7 @@ def _binary(kind: str) -> Workload:
         ],
         content=_binary_content,
         ids=list,
-        add=lambda index: int(index.add(_codes(99))[0]),
+        add=add,
     )
 
 
