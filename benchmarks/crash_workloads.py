@@ -135,7 +135,7 @@ def _binary(kind: str) -> Workload:
         return BinaryIndex(256, kind=kind, path=path)
 
     def add(index: BinaryIndex) -> int:
-        if kind == "ivf" and index.centroids is None:  # it was lost before it was trained
+        if kind == "ivf" and index.coarse is None:  # it was lost before it was trained
             index.train(_codes(*range(100)), lists=3)
         return int(index.add(_codes(99))[0])
 
