@@ -1,5 +1,6 @@
 """Builds: resumed, locked, and swapped in so that nobody who reads or writes loses anything."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -270,3 +271,14 @@ def test_a_lock_is_not_that_of_a_folder_that_was_replaced(tmp_path, monkeypatch)
     assert len(calls) == 2
     assert (folder / locking.NAME).read_text().strip().startswith("process ")
     lock.release()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux swaps two names in one step")
+def test_two_names_are_swapped_in_one_step(tmp_path):
+    (tmp_path / "one").write_text("1")
+    (tmp_path / "two").write_text("2")
+    exchange = ctypes.CDLL(None).renameat2
+    if exchange(-100, bytes(tmp_path / "one"), -100, bytes(tmp_path / "two"), 2) != 0:
+        pytest.skip("this file system swaps nothing")
+    assert build_module._exchanged(tmp_path / "one", tmp_path / "two")
+    assert ((tmp_path / "one").read_text(), (tmp_path / "two").read_text()) == ("1", "2")

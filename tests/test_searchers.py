@@ -1,18 +1,24 @@
 """The small steps of searches against sorting in plain Python: nearest hits, joined results, tables, options."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc import errors
+from hdc import errors, words
+from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer
 from hdc.dispatch import backend
 from hdc.search import tables as tables_module
-from hdc.search.codes import candidates_of, joined, mask
+from hdc.search.codes import CodeRows, candidates_of, joined, mask
+from hdc.search.estimates import Estimates
 from hdc.search.flat import Flat
+from hdc.search.ivf import Coarse
 from hdc.search.live import alive, live, positions_of
 from hdc.search.measures import Hamming, measure_of, nearest_of
 from hdc.search.options import FlatOptions, IVFOptions
+from hdc.search.partition import Part
 from hdc.search.reranking import Originals
 from hdc.search.tables import Tables
 from hdc.store import Store
@@ -164,3 +170,54 @@ def test_originals(dtype):
     vectors[2, 1] = np.nan
     with pytest.raises(errors.ParameterError, match="original 2 holds a NaN or an infinity"):
         kept.checked(vectors, 3)
+
+
+@given(st.integers(1, 9), st.integers(1, 90), st.integers(0, 99))
+def test_the_nearest_centroids_are_those_of_the_greatest_products(lists, dim, seed):
+    rng = np.random.default_rng(seed)
+    coarse = Coarse(KERNELS, rng.integers(-20, 20, (lists, dim)).astype(np.int8))
+    signs = rng.choice([-1, 1], (4, dim))
+    dots = signs @ coarse.centroids.astype(np.int64).T
+    expected = np.argsort(-dots, axis=1, kind="stable")
+    for count in {1, max(1, lists // 2), lists}:
+        assert coarse.nearest(words.pack(signs > 0), count).tolist() == expected[:, :count].tolist()
+
+
+def test_codes_of_several_planes_are_compared_by_all_of_them_and_their_lengths():
+    measure, rng = measure_of(KERNELS, 70, 2), np.random.default_rng(0)
+    codes = np.stack([words.pack(rng.random((2, 70)) < 0.5) for _ in range(12)])
+    with Store.create(None, "codes", {"codes": ("u8", 4), "scale": ("f4", 1)}) as store:
+        store.append({"codes": codes.reshape(12, 4), "scale": measure.scale(codes)[:, None]})
+        rows = CodeRows.of(store.snapshot, measure)
+        every = np.arange(12)
+        distances, ids = rows.scan(codes[:3], every, 5)
+        asked = np.stack([np.concatenate([rng.permutation(every), [-1]]) for _ in range(3)])
+        found = rows.compare(codes[:3], asked, 5)
+    np.testing.assert_allclose(found[0], distances, rtol=1e-6)
+    assert found[1].tolist() == ids.tolist()
+    assert ids[:, 0].tolist() == [0, 1, 2]
+
+
+def test_rows_that_are_not_allowed_have_no_id():
+    part = Part(np.array([2, 0, 1]), np.array([7, 8, 9]), np.array([0, 3]), None)
+    assert part.only(np.array([True, False, True])).tolist() == [7, 8, -1]
+
+
+def test_one_list_is_searched_as_flat():
+    for lists, kind in ((1, "flat"), (2, "ivf")):
+        assert Estimates(SimpleNamespace(lists_=lists), None).kind == kind
+
+
+def test_estimates_find_what_was_added_after_the_first_search():
+    rng = np.random.default_rng(0)
+    every = rng.standard_normal((305, 128)).astype(np.float32)
+    every /= np.linalg.norm(every, axis=1, keepdims=True)
+    vectors, later = every[:300], every[300:]
+    index = EmbeddingIndex.create(None, RaBitQBinarizer(lists=3, backend="numpy").fit(vectors), keep=None)
+    index.add(vectors)
+    index.search(vectors[:40], 1, probes=3)
+    index.add(later)
+    _, ids = index.search(np.repeat(later, 8, axis=0), 1, probes=3)
+    assert ids[::8, 0].tolist() == [300, 301, 302, 303, 304]
+    _, ids = index.codes.engine.prepared().search(later, 1, IVFOptions(3))
+    assert ids[:, 0].tolist() == [300, 301, 302, 303, 304]

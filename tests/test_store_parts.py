@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from hdc import errors
 from hdc.store import Store, blocks, edition, entries, growing, locking, log
+from hdc.store import store as store_module
 from hdc.store.blocks import BLOCK, Checked, Hasher
 from hdc.store.lookup import SCANS, Lookup
 
@@ -391,3 +392,10 @@ def test_what_is_forgotten_is_closed(kind, tmp_path):
     del opened
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
+
+
+def test_a_file_that_is_not_there_is_named_where_the_store_is(tmp_path):
+    missing = FileNotFoundError(2, "No such file", "x/codes")
+    assert isinstance(store_module._incomplete(tmp_path, missing), errors.FileFormatError)
+    for folder, error in ((tmp_path / "gone", missing), (tmp_path, FileNotFoundError("nothing"))):
+        assert store_module._incomplete(folder, error) is error

@@ -18,6 +18,9 @@ from hdc.store import Snapshot
 
 KIND = "postings"
 
+TERMS = 1
+"""Raised when what rows are taken apart into changes: what was written before is made again."""
+
 PREFIX = "postings-"
 """Names of the files begin so; the position of the first document follows."""
 
@@ -39,7 +42,9 @@ _TABLES = ("terms", "paths", "starts", "columns", "column_starts")
 def source_of(snapshot: Snapshot, start: int, stop: int) -> str:
     """Return what says of which rows a segment is: a digest of the settings and of where the documents are."""
     table = snapshot.table(np.arange(start, stop))
-    return xxhash.xxh3_128_hexdigest(snapshot.state.meta.encode() + np.ascontiguousarray(table).tobytes())
+    return xxhash.xxh3_128_hexdigest(
+        b"%d " % TERMS + snapshot.state.meta.encode() + np.ascontiguousarray(table).tobytes()
+    )
 
 
 def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
