@@ -42,9 +42,8 @@ _TABLES = ("terms", "paths", "starts", "columns", "column_starts")
 def source_of(snapshot: Snapshot, start: int, stop: int) -> str:
     """Return what says of which rows a segment is: a digest of the settings and of where the documents are."""
     table = snapshot.table(np.arange(start, stop))
-    return xxhash.xxh3_128_hexdigest(
-        b"%d " % TERMS + snapshot.state.meta.encode() + np.ascontiguousarray(table).tobytes()
-    )
+    said = b"%d " % TERMS + snapshot.state.meta.encode()
+    return xxhash.xxh3_128_hexdigest(said + np.ascontiguousarray(table).tobytes())
 
 
 def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
