@@ -14,3 +14,12 @@ collect_ignore = ["backends", "apps", "tests/plugin"]
 if importlib.util.find_spec("torch") is None or importlib.util.find_spec("array_api_compat") is None:
     # Their docstrings have examples, and without the extra torch they cannot be imported.
     collect_ignore += ["hdc/backends/torch_backend.py", "hdc/backends/torch_kernels"]
+
+
+def pytest_configure(config):
+    """Let the quick run try fewer examples of what random tests try, where a test does not say how many."""
+    from hypothesis import settings
+
+    settings.register_profile("quick", max_examples=40)
+    if config.getoption("markexpr", "") == "not slow":
+        settings.load_profile("quick")

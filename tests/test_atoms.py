@@ -57,6 +57,7 @@ def test_seeds_are_integers(seed):
         hdc.MAPI(10, seed=seed)
 
 
+@pytest.mark.slow
 def test_same_atoms_in_another_process_with_another_hash_seed():
     code = "import hdc; print(hdc.MAPB(128).symbols(['x', ('y', 1)]).tolist())"
     other = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"

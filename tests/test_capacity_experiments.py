@@ -93,6 +93,7 @@ def test_trials_are_functions_of_their_number():
     assert not np.array_equal(whole, np.concatenate([a.right for a in other.answers(0, 300)]))
 
 
+@pytest.mark.slow
 def test_workers_do_not_change_results():
     grid = {"model": ["MAP-I", "MAP-B", "MBAT"], "dim": [60, 120], **SMALL}
     assert run("pairs", grid, 64, n_jobs=1) == run("pairs", grid, 64, n_jobs=2)

@@ -81,6 +81,7 @@ def test_broken_kernels_are_found(kernel, broken, monkeypatch):
         testing.check_backend("faulty")
 
 
+@pytest.mark.slow
 def test_broken_postings_are_found(monkeypatch):
     def lenient(segment, query, k, floor, allowed, rank):
         return reference.postings.best(segment, query, k, 0.0, allowed, rank)

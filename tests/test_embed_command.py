@@ -413,6 +413,7 @@ def test_wrong_options_of_train(made, tmp_path, capsys, words, message):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.slow
 def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
     fails(capsys, "has 300 vectors, and", "eval", made / "q.npy", made / "q.npy", index)
     fails(capsys, "k must be an integer of at least 1, not 0", "eval", made / "v.npy", made / "q.npy", index, "-k", 0)

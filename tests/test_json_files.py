@@ -70,6 +70,7 @@ def test_any_chunks_give_the_same_items(values, most, indent, ascii):
     assert [r.source for r in records] == [f"f[{i}]" for i in range(len(values))]
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(alphabet="ab é\n"), st.lists(VALUES, max_size=3)), st.integers(1, 9))
 def test_items_of_a_stream_are_those_of_the_value(value, most):
     text = json.dumps({"before": [1, {}], "wrapped": value, "after": 2.5}).encode()

@@ -475,3 +475,14 @@ def test_many_queries_are_answered_as_each_alone(crowded):
     assert crowded.search_many([]) == []
     with pytest.raises(ParameterError, match="queries"):
         crowded.search_many(3)
+
+
+def test_numbers_are_found_in_arrays_of_numbers_and_of_anything():
+    documents = [{"name": [1]}, {"name": ["red", 1]}, {"name": [2, "x"]}, {"name": [1, 2]}]
+    index = JSONIndex(JSONEncoder(64), vectors=None).add(documents)
+    for query in ({"name": ["red", 1]}, {"name": [1]}, {"name": [1, 2]}, {"name": ["x", 2]}, {"name": [2, "red"]}):
+        matcher = Matcher(query, index.encoder.values, index.encoder.layout)
+        expected = {number: matcher.score(document) for number, document in enumerate(documents)}
+        found = {hit.id: hit.score for hit in index.search(query)}
+        assert found == pytest.approx({number: score for number, score in expected.items() if score > 0})
+    assert [hit.score for hit in index.search({"name": ["red", 1]}, 1)] == [1]

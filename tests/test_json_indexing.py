@@ -164,6 +164,7 @@ def _fatal(item):
     os._exit(1)
 
 
+@pytest.mark.slow
 def test_a_process_that_ends_early_is_told():
     with pytest.raises(parallel.WorkerError, match="a working process ended early"):
         list(parallel.in_order(_fatal, [1, 2], 2))

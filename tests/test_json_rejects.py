@@ -235,6 +235,7 @@ def mutated(raw, random):
     return raw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["x.json", "x.jsonl"])
 def test_any_damage_is_a_document_error_or_a_reject(tmp_path, name):
     chance, path = random.Random(name), tmp_path / name

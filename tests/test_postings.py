@@ -1,6 +1,7 @@
 """Segments of postings against lists in plain Python: made, merged, cut down."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -156,6 +157,7 @@ def test_a_segment_says_what_documents_hold(several):
     assert [segment.is_nested(path) for path in PATHS] == [False, False, True, True]
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(documents(), documents(), documents(2), st.integers(0, 3))
 def test_merged_segments_are_the_segment_of_all(one, two, three, first):

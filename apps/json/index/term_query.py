@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.json.document.paths import Path
+from hdc.apps.json.document.paths import MAX_POSITION, Path
 from hdc.apps.json.document.rules import Layout, Mode, resolved
 from hdc.apps.json.document.structure import ARRAY, leaf_value
 from hdc.apps.json.index.taking import exact_number
-from hdc.apps.json.values.numbers import CELLS, DECADE_WIDTHS, EXACT_NUMBER, QUANTILE_WIDTHS
+from hdc.apps.json.values.numbers import CELLS, DECADE_WIDTHS, EXACT_NUMBER, NUMBER, QUANTILE_WIDTHS, Quantities
 from hdc.apps.json.values.parts import Number, Spell, column_hash, path_hash, term_hash
 from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
@@ -38,13 +38,20 @@ class List(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A number, and what a document gets that has an equal one there."""
+    """A number, and what a document gets that has an equal one there.
+
+    Attributes
+    ----------
+    instead : bool
+        Whether the column is not the one asked for, but another one that the same item of an array may be in.
+    """
 
     column: int
     number: float
     place: float
     widths: tuple[float, ...]
     weight: float
+    instead: bool = False
 
 
 class Group(NamedTuple):
@@ -90,8 +97,10 @@ class TermQuery:
         self.asked, self.unit = asked, WHOLE / asked
         self._every = [one for group in self._groups for one in group.lists]
         self._weights = [round(one.weight * self.unit) for one in self._every]
-        lost = asked - sum(one.weight for one in self._every)
-        self.whole = sum(self._weights) + round(lost * self.unit)
+        own = [isinstance(one, List) or not one.instead for one in self._every]
+        lost = asked - sum(one.weight for one, counts in zip(self._every, own, strict=True) if counts)
+        held = sum(weight for weight, counts in zip(self._weights, own, strict=True) if counts)
+        self.whole = held + round(lost * self.unit)
         terms = [(at, one) for at, one in enumerate(self._every) if isinstance(one, List)]
         self._at = [at for at, _ in terms]
         self._terms = np.array([one.term for _, one in terms], np.uint64)
@@ -127,13 +136,31 @@ class TermQuery:
             self._add_number(path, parts.number, where, factor, lists)
 
     def _add_number(self, path: Path, number: Number, where: int, factor: float, lists: list[List | Column]) -> None:
-        smooth = self._values.options.numbers == "smooth"
         value, exact = exact_number(number.kind, number.value)
         lists += [List(term, where, EXACT_NUMBER * factor * number.weight) for term in exact]
-        fitted = self._values.has_scale(path, number.kind)
-        widths = (0.0, 0.0, 0.0) if smooth else QUANTILE_WIDTHS if fitted else DECADE_WIDTHS
         weight = factor * number.weight * (1 - EXACT_NUMBER if exact else 1)
-        lists.append(Column(column_hash(path, number.kind), value, number.place, widths, weight))
+        lists.append(
+            Column(column_hash(path, number.kind), value, number.place, self._widths(path, number.kind), weight)
+        )
+        for other in self._elsewhere(path):
+            placed = self._values.parts(other, number.value).number
+            if number.kind == NUMBER and placed is not None:
+                lists.append(
+                    Column(column_hash(other, NUMBER), value, placed.place, self._widths(other, NUMBER), weight, True)
+                )
+
+    def _widths(self, path: Path, kind: Quantities) -> tuple[float, ...]:
+        if self._values.options.numbers == "smooth":
+            return 0.0, 0.0, 0.0
+        return QUANTILE_WIDTHS if self._values.has_scale(path, kind) else DECADE_WIDTHS
+
+    def _elsewhere(self, path: Path) -> list[Path]:
+        """Return where else an item of an array may be: by position, where an array has numbers only, or not."""
+        if not path or isinstance(path[-1], str) or self._layout.arrays[path[:-1]] != "auto":
+            return []
+        if path[-1] is None:
+            return [(*path[:-1], position) for position in range(MAX_POSITION)]
+        return [(*path[:-1], None)] if path[-1] < MAX_POSITION else []
 
     # ------------------------------------------------------------------ segments
 
