@@ -293,6 +293,7 @@ def test_input_is_untouched():
     assert json.dumps(PEOPLE) == before
 
 
+@pytest.mark.slow
 def test_vectors_are_the_same_in_every_process():
     script = (
         "import hashlib, json, sys\nfrom hdc.apps.json import JSONEncoder\n"

@@ -131,6 +131,7 @@ def test_an_exploding_archive_is_refused(tmp_path, monkeypatch, name):
     assert sum(1 for _ in read([path], limits=Limits(ratio=10**6))) == 30_000
 
 
+@pytest.mark.slow
 def test_small_archives_unpack_freely(tmp_path):
     path = tmp_path / "x.jsonl.zst"
     path.write_bytes(packed("x.zst", b"1\n" * 100_000))

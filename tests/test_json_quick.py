@@ -53,6 +53,7 @@ TEXTS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, SPACE, SPACE)
 def test_bytes_are_read_as_text_is(text, before, after):

@@ -161,6 +161,7 @@ def test_estimates_in_lists_longer_than_a_tile(kernels, dim, rows):
     check_estimates(kernels, held, asked, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["random", "worst first", "all equal"])
 @pytest.mark.parametrize("k", [1, 3, 60])
 def test_estimates_of_many_more_rows_than_are_held(kernels, order, k):

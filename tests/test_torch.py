@@ -437,6 +437,7 @@ def test_threads_are_set_for_both_libraries():
 
 
 class TestRegistry:
+    @pytest.mark.slow
     def test_torch_is_listed_but_not_loaded(self):
         code = (
             "import sys, hdc; assert 'torch' in hdc.list_backends(); hdc.MAPB(64).symbol('a');"
