@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc import errors, words
-from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer
+from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer
 from hdc.dispatch import backend
 from hdc.search import tables as tables_module
 from hdc.search.codes import CodeRows, candidates_of, joined, mask
@@ -221,3 +221,22 @@ def test_estimates_find_what_was_added_after_the_first_search():
     assert ids[::8, 0].tolist() == [300, 301, 302, 303, 304]
     _, ids = index._engine.prepared().search(later, 1, IVFOptions(3))
     assert ids[:, 0].tolist() == [300, 301, 302, 303, 304]
+
+
+def test_an_embedding_index_is_made_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    model = SignBinarizer(64, backend="numpy").fit(np.eye(8, dtype=np.float32))
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SignBinarizer, "save", fail)
+        with pytest.raises(OSError, match="No space"):
+            EmbeddingIndex.create(tmp_path / "index", model)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "index").mkdir()
+    with EmbeddingIndex.create(tmp_path / "index", model) as index:
+        index.add(np.eye(8, dtype=np.float32), list("abcdefgh"))
+    assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    with EmbeddingIndex.open(tmp_path / "index") as index:
+        assert len(index) == 8

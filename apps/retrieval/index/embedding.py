@@ -1,6 +1,8 @@
 """EmbeddingIndex: a binariser and an index of its codes in one folder; float vectors in, nearest ids out."""
 
 import os
+import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +18,7 @@ from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import instance, integer
 from hdc.dispatch import list_kernels, search_kernels, table_kernels
 from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
+from hdc.files import sync_folder
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import EstimateRows, Estimates
@@ -108,7 +111,8 @@ class EmbeddingIndex(Index):
         Parameters
         ----------
         path : path or None
-            A new folder, in which the model is kept too; None makes an index in memory.
+            A new folder, in which the model is kept too; None makes an index in memory. It is made aside and renamed,
+            so that it is there as a whole or not at all.
         model : fitted binariser
             Its backend is the index's.
         kind : {"flat", "ivf", "hnsw"}, optional
@@ -141,10 +145,24 @@ class EmbeddingIndex(Index):
         settings: dict[str, Any] = {"levels": levels, "kind": kind, "originals": originals, "backend": model.backend}
         if path is None:
             return cls(model, BinaryIndex(dim, **settings))
-        folder = _new_folder(path)
-        codes = BinaryIndex(dim, **settings, path=folder / CODES_FOLDER)
-        model.save(folder / MODEL_FOLDER)
-        return cls(model, codes)
+        folder = Path(os.path.abspath(_new_folder(path)))
+        aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
+        try:
+            aside.mkdir(parents=True)
+            codes = BinaryIndex(dim, **settings, path=aside / CODES_FOLDER)
+            model.save(aside / MODEL_FOLDER)
+            cls(model, codes).close()
+            sync_folder(aside / MODEL_FOLDER)
+            sync_folder(aside)
+            if folder.exists():
+                folder.rmdir()
+            os.rename(aside, folder)
+            aside = folder  # which goes again if its name cannot be made durable
+            sync_folder(folder.parent)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        return cls(model, BinaryIndex.open(folder / CODES_FOLDER, writable=True, backend=model.backend))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
