@@ -92,3 +92,50 @@ def test_mapb_vectors_are_codes(backend):
     noisy = vsa.bundle(vsa.symbols([7, "x", "y"]))
     assert index.search(noisy[None], 1)[1].item() == 7
     assert repr(index) == "BinaryIndex(dim=1000, 50 codes)"
+
+
+@pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw"])
+@pytest.mark.parametrize("folder", [False, True])
+def test_the_greatest_ids_are_found_and_there_are_none_above(kind, folder, backend, tmp_path):
+    rows, new = codes(300, 100), codes(3, 100, seed=1)
+    index = BinaryIndex(100, kind=kind, path=tmp_path / "index" if folder else None, backend=backend)
+    if kind == "ivf":
+        index.train(rows, lists=4)
+    index.add(rows)
+    index.search(rows[:1])  # what comes now is beside what was prepared
+    last = 2**32 - 1
+    assert index.add(new, ids=range(last - 2, last + 1), keys=["a", "b", "c"]).tolist() == [last - 2, last - 1, last]
+    expected = np.concatenate([np.arange(300), range(last - 2, last + 1)])
+
+    def check(k=5):
+        held = index.codes(expected)
+        asked = np.concatenate([index.codes([last]), rows[:2], new])
+        own = {"probes": 4} if kind == "ivf" else {"effort": 400} if kind == "hnsw" else {}
+        for among in (None, [3, 7, last - 1, last, 11, 200]):
+            rest = expected if among is None else np.sort(among)
+            distances, order = nearest(asked, held if among is None else index.codes(rest), 100, k)
+            found = index.search(asked, k, among=among, **own)
+            np.testing.assert_array_equal(found[0], distances)
+            if kind == "hnsw":  # which of equally near ones is found is up to the graph
+                unlike = words.unpack(asked, 100)[:, None] != words.unpack(index.codes(found[1].ravel()), 100).reshape(
+                    -1, k, 100
+                )
+                np.testing.assert_array_equal(unlike.sum(axis=-1), distances)
+            else:
+                np.testing.assert_array_equal(found[1], rest[order])
+
+    check()
+    for change in (index.add, lambda one: index.put(one, ["d"])):
+        with pytest.raises(errors.ParameterError, match="no new ids left"):
+            change(rows[:1])
+    assert len(index) == 303
+    check()
+    assert index.put(rows[:1], ["c"]).tolist() == [last]
+    index.update([last - 1], rows[1:2])
+    check()
+    index.compact()
+    check()
+    if folder:
+        index.close()
+        with BinaryIndex.open(tmp_path / "index", backend=backend) as index:
+            check()

@@ -68,6 +68,21 @@ def test_rows_that_count():
         assert positions_of(store.snapshot, ids[1]).tolist() == [0, 1]
 
 
+@pytest.mark.parametrize("levels", [1, 2])
+def test_candidates_are_compared_by_all_planes(levels):
+    rng = np.random.default_rng(levels)
+    codes, queries = (rng.integers(0, 256, (n, levels, 1), np.uint64) for n in (9, 3))
+    measure = measure_of(KERNELS, 8, levels)
+    store = Store.create(None, "thing", {"codes": ("u8", levels)} | ({"scale": ("f4", 1)} if levels > 1 else {}))
+    columns = {"codes": codes[:, :, 0]} | ({"scale": measure.scale(codes)[:, None]} if levels > 1 else {})
+    store.append(columns)
+    found = CodeRows.of(store.snapshot, measure).compare(queries, np.array([[8, -1, 3], [-1, -1, -1], [0, 5, 1]]), 2)
+    for q, own in enumerate(([3, 8], [], [0, 1, 5])):
+        distances, order = measure.top_k(queries[q : q + 1], codes[own], None, 2) if own else (np.empty((1, 0)),) * 2
+        assert found[0][q].tolist() == [*distances[0].tolist(), *[measure.farthest] * (2 - len(order[0]))]
+        assert found[1][q].tolist() == [*(own[i] for i in order[0].astype(int)), *[-1] * (2 - len(order[0]))]
+
+
 def test_distances_of_several_levels():
     for levels in (1, 2, 3):
         measure = measure_of(KERNELS, 8, levels)

@@ -15,7 +15,7 @@ import pytest
 import xxhash
 
 from hdc import errors, files
-from hdc.store import Store, layout, log
+from hdc.store import Store, edition, layout, log
 
 COLUMNS = {"codes": ("uint64", 2), "norms": ("float32", 1)}
 
@@ -62,7 +62,11 @@ def test_ids_may_be_given_if_they_are_new(store):
     assert store.append(rows(3)).tolist() == [8]
     assert {number: entry[0] for number, entry in content(store).items()} == {7: 1, 5: 2, 8: 3}
     assert store.find("a") == 7
-    for wrong, match in (([8], "from 9 on, which 8 is not"), ([9.0], "1 different integers"), ([9, 10], "1 different")):
+    for wrong, match in (
+        ([8], "from 9 on, and below 2.*, which 8 is not"),
+        ([9.0], "1 different integers"),
+        ([9, 10], "1 different"),
+    ):
         with pytest.raises(errors.ParameterError, match=match):
             store.append(rows(4), ids=wrong)
     with pytest.raises(errors.ParameterError, match="different"):
@@ -70,19 +74,35 @@ def test_ids_may_be_given_if_they_are_new(store):
 
 
 def test_the_last_id_is_the_last(store, tmp_path):
-    for wrong in ([2**62 - 1], [-1], [0, 2**62 - 1], np.array([2**63], np.uint64)):
-        with pytest.raises(errors.ParameterError, match=r"below 2\*\*62 - 1"):
+    for wrong in ([2**32], [-1], [0, 2**32], np.array([2**63], np.uint64)):
+        with pytest.raises(errors.ParameterError, match=r"below 2\*\*32, which (4294967296|-1|9223372036854775808) is"):
             store.append(rows(*range(len(wrong))), ids=wrong)
-    assert store.append(rows(1), ids=[2**62 - 2]).tolist() == [2**62 - 2]
+    assert store.append(rows(1), keys=["last"], ids=[2**32 - 1]).tolist() == [2**32 - 1]
     before = content(store)
-    for _ in range(2):
+    for change in (store.append, lambda new: store.put(new, ["new"])):
         with pytest.raises(errors.ParameterError, match="no new ids left"):
-            store.append(rows(2))
-    assert content(store) == before
+            change(rows(2))
+        assert content(store) == before
+    assert store.put(rows(3), ["last"]).tolist() == [2**32 - 1]
+    store.replace([2**32 - 1], rows(4))
+    assert [entry[0] for entry in content(store).values()] == [4]
+    before = content(store)
     if (tmp_path / "s").exists():
         store.close()
         with Store.open(tmp_path / "s", "thing") as reader:
             assert content(reader) == before
+
+
+def test_rows_have_a_number_below_the_greatest(store, monkeypatch):
+    monkeypatch.setattr(edition, "MOST_ROWS", 3)
+    store.append(rows(1, 2), keys=["a", "b"])
+    store.put(rows(3), ["a"])
+    before = content(store)
+    with pytest.raises(errors.ParameterError, match="replaced ones included, not 4; compact"):
+        store.put(rows(4), ["a"])
+    assert content(store) == before
+    store.compact()
+    store.put(rows(4), ["a"])
 
 
 def test_a_store_says_what_it_is(store, tmp_path):

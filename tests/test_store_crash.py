@@ -388,9 +388,9 @@ def test_a_torn_record_does_not_count(folder):
     ("change", "match"),
     [
         (lambda body: body.update(rows=4), "bytes for 4 rows"),
-        (lambda body: body.update(rows=-1), "rows must be an integer from 0 on, not -1"),
+        (lambda body: body.update(rows=-1), "rows must be an integer from 0 to 4294967296, not -1"),
         (lambda body: body.update(rows=True), "rows must be"),
-        (lambda body: body.update(next_id=2**70), "next_id must be"),
+        (lambda body: body.update(next_id=2**32 + 1), "next_id must be"),
         (lambda body: body.update(next_id=1), "next id is 1, and 3"),
         (lambda body: body.update(columns={"../x": ["<u8", 1]}), "no name for a column"),
         (lambda body: body.update(columns={"codes": ["|O", 1]}), "column 'codes'"),

@@ -16,7 +16,7 @@ from hdc.store.growing import DiskBytes, Growing, MemoryBytes
 from hdc.store.log import Log
 from hdc.store.lookup import Lookup
 from hdc.store.snapshot import Rows, Snapshot
-from hdc.store.state import DEAD, IDS, MOST, ROW_BYTES, TABLE, TEXTS, Extent, State, damaged, new_edition
+from hdc.store.state import DEAD, IDS, MOST_ROWS, ROW_BYTES, TABLE, TEXTS, Extent, State, damaged, new_edition
 from hdc.store.watching import shown
 
 MEMORY = "memory"
@@ -314,6 +314,16 @@ def _portions(rows: Ints, size: Ints) -> Iterator[Ints]:
         first = stop
 
 
+def _check_numbers(rows: int, next_id: int) -> None:
+    """Raise ParameterError if an edition would have more rows than it can, or greater ids."""
+    if next_id > MOST_ROWS:
+        raise ParameterError(
+            f"the store has no new ids left: ids are below 2**32, and {next_id - 1} would be the last; build it anew"
+        )
+    if rows > MOST_ROWS:
+        raise ParameterError(f"a store has at most 2**32 rows, replaced ones included, not {rows}; compact it")
+
+
 class Change:
     """A transaction in the making. It writes behind what counts, so that nobody sees it.
 
@@ -371,14 +381,18 @@ class Change:
         ids : (n,) int64 array, or None
             Of the rows, -1 where a new one is to be given; None gives new ones to all.
         dying : positions of live rows
+
+        Raises
+        ------
+        ParameterError
+            If there are no ids left, or no rows.
         """
         rows, count = self.state.rows, len(next(iter(arrays.values())))
         ids = np.full(count, -1, np.int64) if ids is None else ids
         new = ids < 0
         ids = np.where(new, self.state.next_id + np.cumsum(new) - 1, ids)
         next_id = max(self.state.next_id, int(ids.max(initial=-1)) + 1)
-        if next_id >= MOST:
-            raise ParameterError(f"the store has no new ids left: ids are below 2**62 - 1, and {next_id - 1} was next")
+        _check_numbers(rows + count, next_id)
         for name, array in arrays.items():
             self.extend(name, raw(array))
         has_ids = self.state.extent(IDS).length > 0
@@ -410,6 +424,7 @@ class Change:
 
     def finish(self, next_id: int) -> None:
         """Make what was written the first state of an edition that has no log yet."""
+        _check_numbers(self.state.rows, next_id)
         self.sync()
         state = replace(self.state, next_id=next_id)
         self._edition._adopt(self._edition._snapshot(state), self.tails)

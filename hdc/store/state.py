@@ -25,6 +25,9 @@ RESERVED = ("commits", "seal", "con", "prn", "aux", "nul")
 
 MOST = 1 << 62
 
+MOST_ROWS = 1 << 32
+"""Rows of an edition, dead ones included, and ids of a store: search kernels hold both in 32 bits."""
+
 
 @dataclass(frozen=True, eq=False)
 class Extent:
@@ -129,8 +132,8 @@ class State:
             before.columns,
             before.meta,
             generation,
-            _integer(body, "rows", before.rows),
-            _integer(body, "next_id", before.next_id),
+            _integer(body, "rows", before.rows, MOST_ROWS),
+            _integer(body, "next_id", before.next_id, MOST_ROWS),
             _integer(body, "edition", 0),
             extents,
         )
@@ -185,10 +188,10 @@ def _mapping(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
-def _integer(body: Mapping[str, Any], name: str, least: int) -> int:
+def _integer(body: Mapping[str, Any], name: str, least: int, most: int = MOST) -> int:
     value = body.get(name)
-    if type(value) is not int or not least <= value < MOST:
-        raise ValueError(f"{name} must be an integer from {least} on, not {value!r:.50}")
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError(f"{name} must be an integer from {least} to {most}, not {value!r:.50}")
     return value
 
 

@@ -27,7 +27,7 @@ from hdc.store.edition import Edition
 from hdc.store.entries import Entries, Entry
 from hdc.store.locking import WriterLock
 from hdc.store.snapshot import Mask, Rows, Snapshot
-from hdc.store.state import DTYPES, MOST, State, column_name
+from hdc.store.state import DTYPES, MOST_ROWS, State, column_name
 
 Ids = npt.NDArray[np.int64]
 
@@ -376,13 +376,13 @@ class Store:
         arrays : mapping of every column's name to a (n, width) array of its dtype
         keys, documents, sources : sequences of n, optional
         ids : (n,) integers, optional
-            All different, and above every id that was ever given; else they are counted on.
+            All different, above every id that was ever given, and below 2**32; else they are counted on.
 
         Raises
         ------
         ParameterError
-            If a key is there already (:meth:`put` replaces), or is given twice, a text or column is missing, or the
-            ids are not as said.
+            If a key is there already (:meth:`put` replaces), or is given twice, a text or column is missing, the
+            ids are not as said, or none are left.
         DTypeError, DimensionError
             If an array is not of its column's dtype and width.
         UnsupportedError
@@ -652,8 +652,9 @@ def _new_ids(state: State, ids: npt.ArrayLike, count: int) -> Ids:
     given, least = np.asarray(ids), state.next_id
     if given.shape != (count,) or given.dtype.kind not in "iu" or len(np.unique(given)) != count:
         raise ParameterError(f"ids must be {count} different integers, not {given.dtype} of shape {given.shape}")
-    if count and not least <= int(given.min()) <= int(given.max()) < MOST - 1:
-        raise ParameterError(f"ids must be new: from {least} on, which {given.min()} is not, and below 2**62 - 1")
+    if count and not least <= int(given.min()) <= int(given.max()) < MOST_ROWS:
+        what = given.min() if int(given.min()) < least else given.max()
+        raise ParameterError(f"ids must be new, from {least} on, and below 2**32, which {what} is not")
     return given.astype(np.int64)
 
 

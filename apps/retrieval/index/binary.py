@@ -30,9 +30,6 @@ Kind = Literal["flat", "ivf", "hnsw"]
 
 KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
 
-MOST_IDS = 1 << 32
-"""Searches rank pairs of distance and id, with 32 bits for each."""
-
 
 class BinaryIndex(Index):
     """Nearest neighbours of binary codes.
@@ -238,10 +235,7 @@ class BinaryIndex(Index):
         OSError
             If the disk is full or fails.
         """
-        rows = self._columns(codes, originals)
-        if ids is not None and np.max(ids, initial=0) >= MOST_IDS:
-            raise ParameterError(f"ids must be below 2**32, which {np.max(ids)} is not")
-        return self.store.append(rows, keys, documents, ids=ids)
+        return self.store.append(self._columns(codes, originals), keys, documents, ids=ids)
 
     def put(
         self,
