@@ -43,6 +43,10 @@ class Index(ABC):
     def __len__(self) -> int:
         return len(self.store)
 
+    def _content(self) -> str:
+        """Return how many rows there are, for people: a closed index says that it is."""
+        return f"{len(self)} {self.ROW}s" if self.store.is_open else "closed"
+
     @property
     def writable(self) -> bool:
         """Whether this object may change the index."""

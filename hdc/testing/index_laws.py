@@ -254,6 +254,7 @@ def _closed(place: Place) -> str | None:
         for call in calls:
             with contextlib.suppress(HDCError):
                 call()
+        repr(index)  # debuggers and notebooks ask for it whenever they like
         pair.index = index = place.open(writable=True)
         pair.check(range(4))
     return None

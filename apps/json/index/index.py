@@ -213,7 +213,7 @@ class JSONIndex(Index):
         return np.sort(snapshot.ids[found])
 
     def __repr__(self) -> str:
-        return f"JSONIndex({self.encoder!r}, {len(self)} documents)"
+        return f"JSONIndex({self._known.encoder!r}, {self._content()})"
 
     # ------------------------------------------------------------------ documents
 

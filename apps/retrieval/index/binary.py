@@ -150,7 +150,7 @@ class BinaryIndex(Index):
     def __repr__(self) -> str:
         kind = "" if self.kind == "flat" else f", kind={self.kind!r}"
         levels = "" if self.levels == 1 else f", levels={self.levels}"
-        return f"BinaryIndex(dim={self.dim}{levels}{kind}, {len(self)} codes)"
+        return f"BinaryIndex(dim={self.dim}{levels}{kind}, {self._content()})"
 
     # ------------------------------------------------------------------ changes
 
