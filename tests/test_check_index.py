@@ -1,9 +1,13 @@
 """``check_index`` on every index, and on indexes that are broken in ways that it must find."""
 
+import gc
+import weakref
+
 import pytest
 
 from hdc.errors import UnknownNameError
 from hdc.testing import LawError, check_index, check_index_law, index_laws, indexes
+from hdc.testing.index_cases import Place
 from tests.index_cases import CASES, SlowCase, SlowIndex
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -223,3 +227,20 @@ def test_all_broken_laws_are_named(monkeypatch):
     monkeypatch.setattr(indexes, "LAWS", {law: indexes.LAWS[law] for law in ("empty", "rows", "changes")})
     with pytest.raises(LawError, match=r"law 'rows' is broken.*\n.*law 'changes' is broken"):
         check_index(case)
+
+
+@pytest.mark.parametrize("name", [*QUICK, "json"])
+def test_an_index_goes_at_once(name, tmp_path):
+    """What it holds, mapped files and memory, is free when nobody holds it, not when Python looks for cycles."""
+    needs(CASES[name])
+    gc.collect()
+    gc.disable()
+    try:
+        with Place(CASES[name], tmp_path / "index", 1).pair() as pair:
+            pair.put(range(40), [str(number) for number in range(40)])
+            pair.check([0, 1])
+            gone = weakref.ref(pair.index), weakref.ref(pair.index.store)
+        del pair
+        assert [reference() for reference in gone] == [None, None]
+    finally:
+        gc.enable()

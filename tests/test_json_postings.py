@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.json.document.rules import MODES
+from hdc.apps.json.index.meaning import Meanings
 from hdc.apps.json.index.query import Question
 from hdc.errors import FileFormatError, ParameterError
 from hdc.search.postings import keeping, searcher
@@ -34,7 +35,7 @@ def no_reading(monkeypatch):
     def fail(self, snapshot, start, stop):
         raise AssertionError(f"documents {start} to {stop} are taken apart again")
 
-    return lambda: monkeypatch.setattr(JSONIndex, "_segment", fail)
+    return lambda: monkeypatch.setattr(Meanings, "segment", fail)
 
 
 def check(index, query, k=10, missing="ignore", held=None):

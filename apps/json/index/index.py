@@ -21,7 +21,7 @@ from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.hits import Hit
 from hdc.apps.json.index.interpreting import Interpretation
 from hdc.apps.json.index.matcher import Reason
-from hdc.apps.json.index.meaning import Meaning
+from hdc.apps.json.index.meaning import TAKEN, Meanings
 from hdc.apps.json.index.narrowing import narrowed
 from hdc.apps.json.index.noted import Hits
 from hdc.apps.json.index.posting_search import Asking, PostingSearch
@@ -44,9 +44,6 @@ from hdc.search.postings.searcher import PostingRows, Postings, appended, folder
 from hdc.search.postings.segment import Segment
 from hdc.search.signs import Signs
 from hdc.store import Snapshot, Store
-
-TAKEN = 1 << 9
-"""Documents that are taken apart at a time."""
 
 Where: TypeAlias = str | Iterable[str] | Filter | None
 
@@ -144,36 +141,17 @@ class JSONIndex(Index):
         return index
 
     def _begin(self, store: Store, *unsaved: Any) -> None:
-        self._unsaved = unsaved
-        self._known = Meaning.of(store.snapshot, *unsaved)
-        kernels = on_host(self._known.encoder.vsa).kernels
+        self._meanings = Meanings(store.snapshot, *unsaved)
+        kernels = on_host(self._meanings.known.encoder.vsa).kernels
         self._engine = Engine(store, Signs(kernels.bits, "scales"))
-        self._postings = Postings(posting_kernels(kernels), self._segment)
+        self._postings = Postings(posting_kernels(kernels), self._meanings.segment)
         self._by_postings = Engine(store, self._postings)
         self._documents = Documents()
         self._learning = BuildLock()
 
-    def _meaning(self, snapshot: Snapshot) -> Meaning:
-        """Return what the rows of a snapshot mean, which a reader may see change when the index was built anew."""
-        known = self._known
-        if not known.is_of(snapshot):
-            known = self._known = Meaning.of(snapshot, *self._unsaved)
-        return known
-
     def _posting_rows(self) -> PostingRows:
         """Return what the newest snapshot is searched with."""
         return cast(PostingRows, self._by_postings.prepared())
-
-    def _segment(self, snapshot: Snapshot, start: int, stop: int) -> Segment:
-        """Take the documents of some rows apart."""
-        meaning = self._meaning(snapshot)
-        taker = meaning.taker()
-        parts = []
-        for first in range(start, stop, TAKEN):
-            rows = np.arange(first, min(first + TAKEN, stop))
-            documents = [parsed(text, meaning.texts) for text in snapshot.documents(rows)]
-            parts.append(Segment.of(first, taker.take(documents)))
-        return Segment.merged(parts)
 
     @property
     def store(self) -> Store:
@@ -183,12 +161,12 @@ class JSONIndex(Index):
     @property
     def encoder(self) -> JSONEncoder:
         """What made the vectors."""
-        return self._meaning(self.store.snapshot).encoder
+        return self._meanings.of(self.store.snapshot).encoder
 
     @property
     def key(self) -> str | None:
         """Where documents have their keys; None if they have none."""
-        return self._meaning(self.store.snapshot).key
+        return self._meanings.of(self.store.snapshot).key
 
     def filter(self, condition: Where) -> npt.NDArray[np.int64]:
         """Return the ids of the documents that pass, ascending.
@@ -203,7 +181,7 @@ class JSONIndex(Index):
             return super().filter(accept or (lambda _: True))
         rows = self._posting_rows()
         snapshot = rows.snapshot
-        meaning = self._meaning(snapshot)
+        meaning = self._meanings.of(snapshot)
         mask, accept = narrowed(rows, accept, meaning.layout, "numbers" in meaning.encoder.convert)
         found = np.flatnonzero(mask)
         if accept is not None:
@@ -213,7 +191,7 @@ class JSONIndex(Index):
         return np.sort(snapshot.ids[found])
 
     def __repr__(self) -> str:
-        return f"JSONIndex({self._known.encoder!r}, {self._content()})"
+        return f"JSONIndex({self._meanings.known.encoder!r}, {self._content()})"
 
     # ------------------------------------------------------------------ documents
 
@@ -286,11 +264,11 @@ class JSONIndex(Index):
         """Return what packs texts, from the first ones that are enough on with a dictionary learned from them."""
         with self._learning:
             snapshot = self.store.snapshot
-            known = self._meaning(snapshot).texts
+            known = self._meanings.of(snapshot).texts
             if not self.writable or (learned := known.learned(texts)) is None:
                 return known
             self.store.set_meta({**snapshot.meta, NAME: learned.meta()})
-            return self._meaning(self.store.snapshot).texts
+            return self._meanings.of(self.store.snapshot).texts
 
     def _add_segment(self, before: Snapshot, ids: Ids, rows: Rows) -> None:
         """Note what was found in documents when they were encoded."""
@@ -330,11 +308,11 @@ class JSONIndex(Index):
                 if old != new:
                     raise ParameterError(f"document {number} has the key {old!r}, and the new one {new!r}; put adds it")
         if len(numbers):
-            texts = self._meaning(self.store.snapshot).texts
+            texts = self._meanings.of(self.store.snapshot).texts
             self.store.replace(numbers, rows.arrays, texts.packed(rows.texts), rows.sources)
 
     def _rows_of(self, documents: Iterable[Any]) -> Iterator[Rows]:
-        meaning = self._meaning(self.store.snapshot)
+        meaning = self._meanings.of(self.store.snapshot)
         key = None if meaning.key is None else parse_path(meaning.key)
         return encode_rows(meaning.encoder, documents, key, meaning.taker(), meaning.vectors)
 
@@ -377,7 +355,7 @@ class JSONIndex(Index):
     def texts(self, ids: npt.ArrayLike) -> list[bytes]:
         """Return documents as JSON texts; raises as :meth:`document`."""
         snapshot = self.store.snapshot
-        unpacked = self._meaning(snapshot).texts.unpacked
+        unpacked = self._meanings.of(snapshot).texts.unpacked
         return [unpacked(text or b"null") for text in snapshot.documents(self._positions(snapshot, ids))]
 
     def rows(self) -> int:
@@ -393,7 +371,7 @@ class JSONIndex(Index):
             If there is no document of an id.
         """
         snapshot = self.store.snapshot
-        positions, meaning = self._positions(snapshot, ids), self._meaning(snapshot)
+        positions, meaning = self._positions(snapshot, ids), self._meanings.of(snapshot)
         if meaning.vectors == "float16":
             return snapshot.take("vectors", positions).astype(np.float32)
         return meaning.encoder.vectors([parsed(text, meaning.texts) for text in snapshot.documents(positions)])
@@ -411,7 +389,7 @@ class JSONIndex(Index):
             raise
 
     def _document(self, text: bytes | None) -> Any:
-        return parsed(text, self._meaning(self.store.snapshot).texts)
+        return parsed(text, self._meanings.of(self.store.snapshot).texts)
 
     # ------------------------------------------------------------------ search
 
@@ -501,7 +479,7 @@ class JSONIndex(Index):
     def _search(self) -> PostingSearch:
         """Begin a search of the newest snapshot by postings."""
         rows = self._posting_rows()
-        return PostingSearch(rows, self._meaning(rows.snapshot), self._documents)
+        return PostingSearch(rows, self._meanings.of(rows.snapshot), self._documents)
 
     def _vector_search(self, among: npt.ArrayLike | None) -> VectorSearch:
         """Begin a search by vectors for as many rows as there are."""
@@ -511,7 +489,7 @@ class JSONIndex(Index):
             if among is not None:
                 self._check_ids(among)
             raise
-        return VectorSearch(search, self._meaning(search.prepared.snapshot), self._documents)
+        return VectorSearch(search, self._meanings.of(search.prepared.snapshot), self._documents)
 
     def _allowed(self, search: PostingSearch, among: npt.ArrayLike | None) -> Ids | None:
         return None if among is None else np.unique(self._positions(search.rows.snapshot, among))
@@ -550,7 +528,7 @@ class JSONIndex(Index):
             If there is no document of an id, a condition cannot be read, or k is below 1.
         """
         k, accept, number = integer(k, "k", 1), as_filter(where), integer(number, "an id")
-        if self._meaning(self.store.snapshot).vectors is not None:
+        if self._meanings.of(self.store.snapshot).vectors is not None:
             near = self._vector_search(among)
             return near.like(int(self._positions(near.search.prepared.snapshot, [number])[0]), k, accept)
         search = self._search()
@@ -576,7 +554,7 @@ class JSONIndex(Index):
             The shares sum to the score. For a cosine a leaf's share is its own vector's part of the dot
             product: a leaf without counterpart has a share of about 0, within 1/sqrt(dim).
         """
-        meaning = self._meaning(self.store.snapshot)
+        meaning = self._meanings.of(self.store.snapshot)
         if instance(hit, "hit", Hit).measure == "cosine":
             reasons = list(cosine_reasons(query, hit.document, meaning.encoder, meaning.values))
         elif meaning.encoder.string_encoder is None:

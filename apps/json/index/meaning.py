@@ -1,11 +1,14 @@
 """What the rows of an index mean: the encoder that made them and the path of their keys, as the store's meta says."""
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
+
+import numpy as np
 
 from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.document.rules import Layout, Weights
 from hdc.apps.json.encoder.encoder import JSONEncoder
+from hdc.apps.json.index.documents import parsed
 from hdc.apps.json.index.rows import STORED, Stored, columns
 from hdc.apps.json.index.taking import Taker
 from hdc.apps.json.index.texts import Texts
@@ -13,7 +16,11 @@ from hdc.apps.json.values.embedding import StringEncoder
 from hdc.apps.json.values.values import Values
 from hdc.checks import mapping
 from hdc.errors import FileFormatError, ParameterError
+from hdc.search.postings.segment import Segment
 from hdc.store import Snapshot
+
+TAKEN = 1 << 9
+"""Documents that are read and taken apart at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,3 +98,33 @@ class Meaning:
     def is_of(self, snapshot: Snapshot) -> bool:
         """Say whether the rows of a snapshot mean this."""
         return self.meta is snapshot.state.meta or self.meta == snapshot.state.meta
+
+
+class Meanings:
+    """What the rows of the newest snapshot mean, which a reader may see change when the index was built anew.
+
+    An index and what prepares its postings share one; it knows neither, so that an index that nobody uses any more
+    goes at once, with all that it holds.
+    """
+
+    def __init__(self, snapshot: Snapshot, *unsaved: Any) -> None:
+        self._unsaved = unsaved
+        self.known = Meaning.of(snapshot, *unsaved)
+
+    def of(self, snapshot: Snapshot) -> Meaning:
+        """Return what the rows of a snapshot mean; raises as :meth:`Meaning.of`."""
+        known = self.known
+        if not known.is_of(snapshot):
+            known = self.known = Meaning.of(snapshot, *self._unsaved)
+        return known
+
+    def segment(self, snapshot: Snapshot, start: int, stop: int) -> Segment:
+        """Take the documents of some rows apart."""
+        meaning = self.of(snapshot)
+        taker = meaning.taker()
+        parts = []
+        for first in range(start, stop, TAKEN):
+            rows = np.arange(first, min(first + TAKEN, stop))
+            documents = [parsed(text, meaning.texts) for text in snapshot.documents(rows)]
+            parts.append(Segment.of(first, taker.take(documents)))
+        return Segment.merged(parts)
