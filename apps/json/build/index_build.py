@@ -17,7 +17,7 @@ from pathlib import Path
 import hdc
 from hdc import files
 from hdc.apps.json.build.inputs import SPOOL, keyed, plan_again
-from hdc.apps.json.build.parallel import in_order
+from hdc.apps.json.build.parallel import Workers
 from hdc.apps.json.document import paths
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.index import JSONIndex
@@ -176,20 +176,21 @@ class _Making:
 
     def run(self) -> Report:
         """Do what is left to do, and put the index in its place."""
-        self._fit()
-        documents = self._encode()
+        with Workers(self.task.jobs) as workers:
+            self._fit(workers)
+            documents = self._encode(workers)
         rejected = self._join_rejects()
         self.place.finish()
         return Report(documents, rejected)
 
-    def _fit(self) -> None:
+    def _fit(self, workers: Workers) -> None:
         """Learn the profile from all parts, or load it."""
         if not self.task.fit:
             return
         path = self.folder / "profile"
         if not path.exists():
             builder = None
-            counts = in_order(_Count(self.task), self.parts, self.task.jobs)
+            counts = workers.in_order(_Count(self.task), self.parts)
             for part in tracked(counts, len(self.parts), unit="parts read"):
                 builder = part if builder is None else builder.merge(part)
             if builder is None or not builder.documents:
@@ -205,13 +206,13 @@ class _Making:
     def _fresh(self) -> JSONEncoder:
         return JSONEncoder(**self.task.encoder.get_params())
 
-    def _encode(self) -> int:
+    def _encode(self, workers: Workers) -> int:
         """Encode what is not in the store yet, and return the number of documents."""
         with self._open_index() as index, closing(_Journal(self.folder / "journal")) as journal:
             first, done = journal.next(index.rows())
             work = _Encode(self.task, self.folder)
             items = list(enumerate(self.parts))[first:]
-            results = zip(items, in_order(work, items, self.task.jobs), strict=True)
+            results = zip(items, workers.in_order(work, items), strict=True)
             for item, held in tracked(results, len(self.parts), first, unit="parts indexed"):
                 before, whole = index.rows(), done == 0
                 for number, rows in enumerate(work.batches(*item) if held is None else held[0]):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import hdc
 from hdc.errors import HDCError
@@ -25,39 +25,57 @@ class WorkerError(HDCError, RuntimeError):
     """A process that worked for this one has ended, killed by the system perhaps."""
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
-    """Yield ``work(item)`` for each item in turn, made by so many processes (1: by this one).
+class Workers:
+    """Processes that work for this one, from the first call on until they are left.
 
     Parameters
     ----------
-    work : function
-        At the top of a module, or an object of a class there, so that it can be sent to another process.
-    items : iterable
     jobs : int
-
-    Raises
-    ------
-    WorkerError
-        If a process ends before its work.
+        How many; 1 is this one.
     """
-    if jobs == 1:
-        yield from map(work, items)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of kernels, half of them
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as pool:
+
+    def __init__(self, jobs: int) -> None:
+        self._jobs = jobs
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def in_order(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``work(item)`` for each item in turn.
+
+        Parameters
+        ----------
+        work : function
+            At the top of a module, or an object of a class there, so that it can be sent to another process.
+        items : iterable
+
+        Raises
+        ------
+        WorkerError
+            If a process ends before its work.
+        """
+        if self._jobs == 1:
+            yield from map(work, items)
+            return
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of kernels, half of them
+            self._pool = ProcessPoolExecutor(self._jobs, mp_context=context, initializer=_begin)
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
                 with _uninterrupted():
-                    waiting.append(pool.submit(work, item))
-                if len(waiting) > AHEAD * jobs:
+                    waiting.append(self._pool.submit(work, item))
+                if len(waiting) > AHEAD * self._jobs:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
             raise WorkerError("a working process ended early; is there memory enough? try fewer --jobs") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
