@@ -60,13 +60,12 @@ def encode_files(
     """
     if path(output, "output").suffix not in SUFFIXES:
         raise ParameterError(f"{output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    jobs = min(integer(jobs, "jobs", 1), len(inputs.parts))
-    with Workers(jobs) as workers:
-        _encode_files(inputs, output, encoder, fit, rejects, workers)
+    with Workers(min(integer(jobs, "jobs", 1), len(inputs.parts))) as workers:
+        _encode_by(workers, inputs, output, encoder, fit, rejects)
 
 
-def _encode_files(
-    inputs: Inputs, output: str, encoder: JSONEncoder, fit: bool, rejects: str | None, workers: Workers
+def _encode_by(
+    workers: Workers, inputs: Inputs, output: str, encoder: JSONEncoder, fit: bool, rejects: str | None
 ) -> None:
     rows, builder = _counted(inputs, encoder, workers)
     if builder is None or not builder.documents:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from copy import copy
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import hdc
@@ -153,8 +154,12 @@ class _Encode:
             rejects = str(self.folder / f"rejects-{number}")
             Path(rejects).unlink(missing_ok=True)
         encoder = copy(self.task.encoder)  # holds nothing of other parts: the last bits would depend on which
-        taker = Taker(encoder.values, encoder.layout)
-        yield from encode_rows(encoder, read_records(part, self.task, rejects), key, taker, self.task.vectors)
+        records = read_records(part, self.task, rejects)
+        yield from encode_rows(encoder, records, key, self._taker, self.task.vectors)
+
+    @cached_property
+    def _taker(self) -> Taker:
+        return Taker(self.task.encoder.values, self.task.encoder.layout)
 
 
 class _Making:
@@ -187,20 +192,19 @@ class _Making:
         """Learn the profile from all parts, or load it."""
         if not self.task.fit:
             return
-        path = self.folder / "profile"
-        if not path.exists():
+        path, encoder = self.folder / "profile", self._fresh()
+        if path.exists():
+            meta, _ = files.load(path, PROFILE)
+            encoder.profile_ = JSONEncoder.from_json(meta, encoder.string_encoder).profile_
+        else:
             builder = None
             counts = workers.in_order(_Count(self.task), self.parts)
             for part in tracked(counts, len(self.parts), unit="parts read"):
                 builder = part if builder is None else builder.merge(part)
             if builder is None or not builder.documents:
                 raise DocumentError(f"{', '.join(self.task.paths)}: no document to learn from")
-            fitted = self._fresh()
-            fitted.profile_ = builder.build()
-            files.save(path, PROFILE, fitted.to_json(), {})
-        meta, _ = files.load(path, PROFILE)
-        asked = self.task.encoder
-        encoder = JSONEncoder.from_json(meta, asked.string_encoder, backend=asked.backend, device=asked.device)
+            encoder.profile_ = builder.build()
+            files.save(path, PROFILE, encoder.to_json(), {})
         self.task = replace(self.task, encoder=encoder)
 
     def _fresh(self) -> JSONEncoder:

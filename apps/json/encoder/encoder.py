@@ -6,6 +6,7 @@ each bound by the operators along its path, so a batch of documents is a sparse 
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, Literal, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -185,6 +186,12 @@ class JSONEncoder(Transformer):
             )
         if string_encoder is not None and not encoded:
             raise ParameterError("the encoder was made without a string encoder; leave string_encoder out")
+        return encoder
+
+    def frozen(self) -> Self:
+        """Return an encoder of the same parameters and fitted state, whatever becomes of this one."""
+        encoder = type(self)(**deepcopy({**self.get_params(), "string_encoder": None}))
+        encoder.string_encoder, encoder.profile_ = self.string_encoder, self.profile_
         return encoder
 
     def check(self) -> None:
