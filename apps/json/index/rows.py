@@ -109,25 +109,29 @@ def encode_rows(
     texts: list[bytes] = []
     sources: list[str] = []
     keys: list[str] = []
-    held: list[Any] = []
 
     def noted() -> Iterator[Any]:
+        """Yield documents one by one, so that none is held when it was walked: its memory is used again while warm."""
         for item in documents:
-            if not isinstance(item, Record):
+            if isinstance(item, Record):
+                document, source, text = item.document, item.source, item.text
+            else:
                 check_value(item)
-            document, source = (item.document, item.source) if isinstance(item, Record) else (item, "")
-            texts.append(_text(document, source))
+                document, source, text = item, "", None
+            texts.append(_text(document, source) if text is None else text)
             sources.append(source)
             if key is not None:
                 keys.append(key_of(document, key, source))
-            held.append(document)
+            taker.add(document)
             yield document
 
-    for n, arrays in _encoded(encoder, noted(), vectors):
-        found = taker.take(held[:n])
+    taker.taken()  # what an error has left behind
+    for arrays in _encoded(encoder, noted(), vectors):
+        found = taker.taken()
         arrays = arrays or {"mass": found.masses[:, None].astype(np.float32)}
-        yield Rows(arrays, texts[:n], sources[:n], keys[:n] if key is not None else None, found)
-        del texts[:n], sources[:n], keys[:n], held[:n]
+        yield Rows(arrays, texts[:], sources[:], keys[:] if key is not None else None, found)
+        for held in (texts, sources, keys):
+            held.clear()
 
 
 def key_of(document: Any, path: Path, source: str = "") -> str:
@@ -157,19 +161,17 @@ def _text(document: Any, source: str) -> bytes:
         raise ParameterError(f"{source or 'a document'} cannot be stored: {error}") from None
 
 
-def _encoded(
-    encoder: JSONEncoder, documents: Iterable[Any], vectors: Stored
-) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
-    """Yield the number of documents of each batch, and what is stored of their vectors."""
+def _encoded(encoder: JSONEncoder, documents: Iterator[Any], vectors: Stored) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Go through documents in batches, and yield what is stored of their vectors."""
     if vectors is None:
-        while n := len(list(islice(documents, BATCH_DOCUMENTS))):
-            yield n, {}
+        while sum(1 for _ in islice(documents, BATCH_DOCUMENTS)):
+            yield {}
         return
     for made, norms in encoder.encode(documents):
         arrays = _arrays(made, norms)
-        if vectors == "packed":
-            del arrays["vectors"]
-        yield len(made), arrays
+        if vectors == "float16":
+            arrays["vectors"] = made.astype(np.float16)
+        yield arrays
 
 
 def _arrays(vectors: Floats, norms: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
@@ -177,8 +179,4 @@ def _arrays(vectors: Floats, norms: npt.NDArray[np.float64]) -> dict[str, npt.ND
     sums = np.abs(vectors).sum(axis=1)
     shrinkage = np.divide(squares, sums, out=np.zeros_like(sums), where=sums > 0)
     scales = np.stack([norms, np.sqrt(squares), shrinkage], axis=1)
-    return {
-        "codes": sign_bits(vectors),
-        "vectors": vectors.astype(np.float16),
-        "scales": scales.astype(np.float32),
-    }
+    return {"codes": sign_bits(vectors), "scales": scales.astype(np.float32)}

@@ -68,26 +68,39 @@ class Taker:
         self._names: list[str] = []
         self._words: dict[int, str] = {}
         self._own_words: list[list[int]] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self._spots, self._leaves, self._stops = list[int](), list[int](), list[int]()
+        self._document, self._parent, self._place = list[int](), list[int](), list[int]()
 
     def take(self, documents: Iterable[Any]) -> Occurrences:
-        """Return what some documents hold.
+        """Return what some documents hold; raises as :meth:`add`."""
+        self._clear()
+        for document in documents:
+            self.add(document)
+        return self.taken()
+
+    def add(self, document: Any) -> None:
+        """Take one more document apart.
 
         Raises
         ------
         ParameterError
-            If a document is no JSON.
+            If it is no JSON.
         """
+        with uncollected():
+            self._number = len(self._stops)
+            self._walk(self._root, document, self._number, False)
+        self._stops.append(len(self._leaves))
+
+    def taken(self) -> Occurrences:
+        """Return what the documents hold that were added since the last call."""
+        found = self._found(self._stops)
+        self._clear()
         if len(self._terms) > HELD_LEAVES:
             self._begin()
-        self._spots, self._leaves = list[int](), list[int]()
-        self._document, self._parent, self._place = list[int](), list[int](), list[int]()
-        stops = []
-        with uncollected():
-            for number, document in enumerate(documents):
-                self._number = number
-                self._walk(self._root, document, number, False)
-                stops.append(len(self._leaves))
-        return self._found(stops)
+        return found
 
     def _walk(self, node: _Node, value: Any, spot: int, inside: bool) -> None:
         """Walk what stands at a node; strings, truth values and integers, which are most, are found without a call."""
