@@ -149,7 +149,7 @@ def distinct(numbers: Ints) -> Ints:
 
 def _batch(table: LeafTable, found: Walk) -> Batch:
     """Put the leaves of each document in order, each once."""
-    rows = np.repeat(np.arange(len(found.stops)), np.diff(np.array(found.stops, np.int64), prepend=0))
+    rows = np.repeat(np.arange(len(found.stops)), np.diff(found.stops, prepend=0).astype(np.int64))
     leaves = np.array(found.leaves, dtype=np.int64)
     keys = rows * len(table) + leaves
     if table.layout.leaves_out:

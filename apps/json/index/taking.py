@@ -65,7 +65,7 @@ class Taker:
             self._begin(batch.table)
         found = batch.found
         spots, every = np.array(found.spots, np.int64), np.array(found.leaves, np.int64)
-        owners = np.repeat(np.arange(len(batch)), np.diff(np.array(found.stops, np.int64), prepend=0))
+        owners = np.repeat(np.arange(len(batch)), np.diff(found.stops, prepend=0).astype(np.int64))
         if (spots < 0).any():
             owners, every, spots = owners[spots >= 0], every[spots >= 0], spots[spots >= 0]
         slots = self._known(every)
