@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hdc.apps.json.reading import MAX_DEPTH, DocumentError, parse, parse_bytes
 from hdc.apps.json.reading import strict as strict_module
-from hdc.apps.json.reading.quick import quick
+from hdc.apps.json.reading.quick import quick, read_known
 
 
 def outcome(read, *arguments):
@@ -110,3 +110,31 @@ def test_levels_are_counted(depth):
             parse_bytes(raw, "f", 2)
     many = b"[" + b",".join([b"[]"] * 1000) + b"]"
     assert parse_bytes(many, "f", 2) == [[]] * 1000
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False)
+    | st.integers(-(2**70), 2**70)
+    | st.text(st.characters(), max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=2), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)
+@given(VALUES, st.booleans())
+def test_what_was_written_is_read_back(value, ascii_only):
+    text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    if ascii_only or text.decode("utf-8", "replace").encode() == text:
+        assert repr(read_known(text)) == repr(value)
+
+
+def test_what_is_known_may_have_as_many_levels_as_documents():
+    text = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert read_known(text) == json.loads(text)
+    with pytest.raises(ValueError, match="Expecting"):
+        read_known(b"{")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdc.apps.json.document.constant import Constant
-from hdc.apps.json.document.leaves import LeafTable
+from hdc.apps.json.document.leaves import LeafTable, Walk
 from hdc.apps.json.document.paths import show_path
 from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.reading import MAX_DEPTH
@@ -24,9 +24,9 @@ UNFITTED = Values(Profile())
 
 
 def leaves(document, arrays="auto"):
-    table, numbers = LeafTable(Layout.of(arrays)), []
-    table.walk(document, numbers)
-    return {(show_path(table.nodes[n].path()), table.values[n]) for n in numbers}
+    table, found = LeafTable(Layout.of(arrays)), Walk()
+    table.walk(document, found)
+    return {(show_path(table.nodes[n].path()), table.values[n]) for n in found.leaves}
 
 
 def overlap(one, other):
@@ -70,7 +70,7 @@ def test_the_root_is_a_leaf():
 )
 def test_what_is_no_json_is_named(document, message):
     with pytest.raises(ParameterError, match=message):
-        LeafTable(Layout.of()).walk(document, [])
+        LeafTable(Layout.of()).walk(document, Walk())
 
 
 def test_depth_is_limited():
@@ -80,7 +80,7 @@ def test_depth_is_limited():
     assert len(leaves(nested)) == 1
     for container in ({"a": nested}, [nested]):
         with pytest.raises(ParameterError, match="nested deeper than 256 levels"):
-            LeafTable(Layout.of()).walk(container, [])
+            LeafTable(Layout.of()).walk(container, Walk())
 
 
 @given(NUMBERS | st.text() | st.booleans() | st.none())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.json.document.leaves import LeafTable
+from hdc.apps.json.document.leaves import LeafTable, Walk
 from hdc.checks import wrong
 from hdc.errors import ParameterError
 
@@ -38,12 +38,15 @@ class Batch:
     starts : (documents + 1,) int64 array
         Where the leaves of each document begin in ``leaves``.
     leaves : int64 array
-        Numbers of the leaves, document by document, ascending in each.
+        Numbers of the leaves that weigh anything, document by document, ascending in each.
+    found : Walk
+        What was noted on the way.
     """
 
     table: LeafTable
     starts: Ints
     leaves: Ints
+    found: Walk
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -69,18 +72,26 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
         If a document is no JSON, or ``documents`` is one document.
     """
     check_several(documents)
-    found, stops = list[int](), list[int]()
+    found = Walk()
     for document in documents:
         with uncollected():
             table.walk(document, found)
-        stops.append(len(found))
-        if len(found) >= BATCH_LEAVES or len(stops) == BATCH_DOCUMENTS:
-            yield _batch(table, found, stops)
-            found, stops = [], []
+        if len(found.leaves) >= BATCH_LEAVES or len(found.stops) == BATCH_DOCUMENTS:
+            yield _batch(table, found)
+            found = Walk()
             if table.held > TABLE_BYTES:
                 table = LeafTable(table.layout)
-    if stops:
-        yield _batch(table, found, stops)
+    if found.stops:
+        yield _batch(table, found)
+
+
+def walked(documents: Iterable[Any], table: LeafTable) -> Batch:
+    """Walk documents, however many they are, as one batch; raises as :func:`batches`."""
+    found = Walk()
+    for document in documents:
+        with uncollected():
+            table.walk(document, found)
+    return _batch(table, found)
 
 
 class _Uncollected:
@@ -136,12 +147,15 @@ def distinct(numbers: Ints) -> Ints:
     return ordered[np.diff(ordered, prepend=-1) > 0]
 
 
-def _batch(table: LeafTable, found: list[int], stops: list[int]) -> Batch:
+def _batch(table: LeafTable, found: Walk) -> Batch:
     """Put the leaves of each document in order, each once."""
-    rows = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
-    leaves = np.array(found, dtype=np.int64)
-    rows, leaves = np.divmod(distinct((rows * len(table) + leaves)[leaves >= 0]), max(1, len(table)))
-    return Batch(table, np.searchsorted(rows, np.arange(len(stops) + 1)), leaves)
+    rows = np.repeat(np.arange(len(found.stops)), np.diff(found.stops, prepend=0).astype(np.int64))
+    leaves = np.array(found.leaves, dtype=np.int64)
+    keys = rows * len(table) + leaves
+    if table.layout.leaves_out:
+        keys = keys[np.array(table.factors)[leaves] > 0]
+    rows, leaves = np.divmod(distinct(keys), max(1, len(table)))
+    return Batch(table, np.searchsorted(rows, np.arange(len(found.stops) + 1)), leaves, found)
 
 
 def weigh(batch: Batch, masses: Doubles, balance: float) -> tuple[Doubles, Doubles]:

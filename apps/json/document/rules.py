@@ -65,6 +65,11 @@ class Layout:
             layout._check_positions(path)
         return layout
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether leaves at some path weigh nothing."""
+        return 0 in self.weights.values()
+
     def _check_positions(self, rule: str) -> None:
         path = parse_path(rule)
         for length, step in enumerate(path):

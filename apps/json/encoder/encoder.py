@@ -312,7 +312,8 @@ class JSONEncoder(Transformer):
         table = LeafTable(self.layout)
         walked = list(batches(given(X), table))
         self._learn(self._counted(walked))
-        return self._contained(self._output(self._encoded(walked, self._vectors_of(table))), X)
+        parts = self._encoded(walked, self._vectors_of(table))
+        return self._contained(self._output((vectors, norms) for _, vectors, norms in parts), X)
 
     def vectors(self, X: Iterable[Any]) -> Floats:
         """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
@@ -340,6 +341,11 @@ class JSONEncoder(Transformer):
         vectors : (batch, dim) float32 array
         norms : (batch,) float64 array
         """
+        for _, vectors, norms in self.encode_batches(X):
+            yield vectors, norms
+
+    def encode_batches(self, X: Iterable[Any]) -> Iterator[tuple[Batch, Floats, npt.NDArray[np.float64]]]:
+        """Yield what :meth:`encode` does, each time behind what the documents were taken apart into."""
         self.check()
         settings, vectors = _KEPT.pop(self, ("", None))  # nobody else has them now: calls may be threads
         if vectors is None or settings != self._settings or vectors.values.profile is not self.profile_:
@@ -348,14 +354,14 @@ class JSONEncoder(Transformer):
 
     def _encoded(
         self, walked: Iterable[Batch], vectors: LeafVectors
-    ) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
+    ) -> Iterator[tuple[Batch, Floats, npt.NDArray[np.float64]]]:
         for batch in walked:
             if vectors.table is not batch.table:
                 vectors = self._vectors_of(batch.table)
             with uncollected():
                 weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
                 sums = vectors.sums(weights, batch.leaves, batch.starts)
-            yield sums, norms
+            yield batch, sums, norms
         _KEPT[self] = self._settings, vectors
 
     def _vectors_of(self, table: LeafTable) -> LeafVectors:

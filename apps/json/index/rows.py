@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,8 +10,9 @@ import numpy.typing as npt
 import orjson
 
 from hdc import words
-from hdc.apps.json.document.batches import BATCH_DOCUMENTS, check_several
+from hdc.apps.json.document.batches import Batch, batches, check_several
 from hdc.apps.json.document.given import check_value
+from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, show_path, values_at
 from hdc.apps.json.encoder.encoder import Floats, JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
@@ -122,12 +122,10 @@ def encode_rows(
             sources.append(source)
             if key is not None:
                 keys.append(key_of(document, key, source))
-            taker.add(document)
             yield document
 
-    taker.taken()  # what an error has left behind
-    for arrays in _encoded(encoder, noted(), vectors):
-        found = taker.taken()
+    for batch, arrays in _encoded(encoder, noted(), vectors, taker.table):
+        found = taker.taken(batch)
         arrays = arrays or {"mass": found.masses[:, None].astype(np.float32)}
         yield Rows(arrays, texts[:], sources[:], keys[:] if key is not None else None, found)
         for held in (texts, sources, keys):
@@ -161,17 +159,19 @@ def _text(document: Any, source: str) -> bytes:
         raise ParameterError(f"{source or 'a document'} cannot be stored: {error}") from None
 
 
-def _encoded(encoder: JSONEncoder, documents: Iterator[Any], vectors: Stored) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    """Go through documents in batches, and yield what is stored of their vectors."""
+def _encoded(
+    encoder: JSONEncoder, documents: Iterator[Any], vectors: Stored, table: LeafTable
+) -> Iterator[tuple[Batch, dict[str, npt.NDArray[Any]]]]:
+    """Yield documents in batches, taken apart, and what is stored of their vectors."""
     if vectors is None:
-        while sum(1 for _ in islice(documents, BATCH_DOCUMENTS)):
-            yield {}
+        for batch in batches(documents, table):
+            yield batch, {}
         return
-    for made, norms in encoder.encode(documents):
+    for batch, made, norms in encoder.encode_batches(documents):
         arrays = _arrays(made, norms)
         if vectors == "float16":
             arrays["vectors"] = made.astype(np.float16)
-        yield arrays
+        yield batch, arrays
 
 
 def _arrays(vectors: Floats, norms: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
