@@ -64,8 +64,7 @@ class Taker:
         if batch.table is not self.table:
             self._begin(batch.table)
         found = batch.found
-        spots, every = np.array(found.spots, np.int64), np.array(found.leaves, np.int64)
-        owners = np.repeat(np.arange(len(batch)), np.diff(found.stops, prepend=0).astype(np.int64))
+        spots, every, owners = np.array(found.spots, np.int64), batch.noted, batch.owners
         if (spots < 0).any():
             owners, every, spots = owners[spots >= 0], every[spots >= 0], spots[spots >= 0]
         slots = self._known(every)
@@ -107,8 +106,8 @@ class Taker:
     def _add(self, node: Node, value: Any) -> None:
         """Add what a leaf is found by."""
         path, place_hash, factor = self._nodes.get(node) or self._node(node)
-        parts = self._values.parts(path, value)
-        for kind, (content,), _ in parts.terms:
+        parts = self._values.held(path, value)
+        for kind, content in parts.terms:
             term = term_hash(kind, content)
             self._terms.append(term)
             if kind == "~":
