@@ -180,10 +180,10 @@ def _gather(x: Any, entries: Any, outer: Any, inner: Any, out: Any, start: int, 
 
 @kernel
 def _is_identity(row: Any) -> bool:
-    for j in range(len(row)):
-        if row[j] != 2 * j:
-            return False
-    return True
+    place = 0
+    while place < len(row) and row[place] == 2 * place:
+        place += 1
+    return place == len(row)
 
 
 def signed_gathers(x: Floats, entries: Entries, outer: Ints, inner: Ints) -> Floats:

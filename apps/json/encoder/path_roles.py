@@ -26,8 +26,8 @@ class NoStep:
 
 
 Place: TypeAlias = Node | tuple[Node, int]
-"""What an operator is held for: a node, or one more step from it, a position. Such a step is an operator's last but one,
-and what is left of an item's position is the last: items of a long array share a few operators."""
+"""What an operator is held for: a node, or one more step from a node, to the last position before a multiple of
+``DIGIT``. The items after it go on from there by what is left of their positions, so they share few operators."""
 
 
 class PathRoles(Protocol):
@@ -96,7 +96,7 @@ class PermutedPaths:
 
     New steps are drawn, those of new parents multiplied, and vectors bound, each in one compiled call for a batch. The
     operator of a path is held only where others go on from it: the last product is taken while vectors are bound.
-    Items of an array, of which each has a power of its own, go on from every ``DIGIT``-th.
+    Items of a long array go on from every ``DIGIT``-th of them, so that few powers are needed.
     """
 
     def __init__(self, vsa: MBAT) -> None:
@@ -169,7 +169,7 @@ class PermutedPaths:
 
 
 def _before_last(node: Node) -> tuple[Place | None, Step | type]:
-    """Return from where a node is one step, and the step."""
+    """Return the place from which a node is one step, and the step."""
     parent, step = node.parent, node.step
     if parent is None:
         return None, NoStep
