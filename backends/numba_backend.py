@@ -26,6 +26,7 @@ from hdc.backends.numba_kernels import (
     streams,
     sums,
     tables,
+    texts,
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
@@ -40,6 +41,7 @@ from hdc.kernels import (
     Rotation,
     SearchKernels,
     TableKernels,
+    TextKernels,
 )
 
 __all__ = ["BACKEND", "threads", "warmup"]
@@ -166,4 +168,5 @@ BACKEND = dataclasses.replace(
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
     postings=PostingKernels(postings.best_documents, spelling.near_words),
+    texts=TextKernels(texts.walk_texts),
 )
