@@ -107,7 +107,7 @@ def _are_numbers(texts: Bytes, at: int) -> bool:
 
 @inlined
 def _equal(one: Bytes, at: int, other: Bytes, place: int, length: int) -> bool:
-    for step in range(length):
+    for step in range(length):  # noqa: SIM110 - compiled
         if one[at + step] != other[place + step]:
             return False
     return True
