@@ -49,7 +49,9 @@ def encode_name(name: Any) -> bytes:
         text = name.encode("utf-8", "surrogatepass")
         return b"s" + _LENGTH(len(text)) + text
     if isinstance(name, tuple):
-        return b"(" + _LENGTH(len(name)) + b"".join([encode_name(part) for part in name])
+        return b"(" + _LENGTH(len(name)) + b"".join(map(encode_name, name))
+    if type(name) is int:  # before rarer types
+        return _integer(name)
     if isinstance(name, bytes):
         return _delimited(b"b", name)
     if name is None:
@@ -57,14 +59,18 @@ def encode_name(name: Any) -> bytes:
     if isinstance(name, bool | np.bool_):
         return b"t" if name else b"f"
     if isinstance(name, int | np.integer):
-        number = operator.index(name)
-        return _delimited(b"i", number.to_bytes(number.bit_length() // 8 + 1, "little", signed=True))
+        return _integer(operator.index(name))
     if isinstance(name, float | np.floating):
         value = float(name)
         return b"d" + struct.pack("<d", 0.0 if value == 0 else float("nan") if value != value else value)
     raise DTypeError(
         f"a name must be a str, bytes, int, float, bool, None or a tuple of these, not {type(name).__name__}"
     )
+
+
+def _integer(number: int) -> bytes:
+    size = number.bit_length() // 8 + 1
+    return b"i" + _LENGTH(size) + number.to_bytes(size, "little", signed=True)
 
 
 def _delimited(kind: bytes, payload: bytes) -> bytes:
@@ -113,12 +119,12 @@ def stream_keys(seed: int, namespace: str, names: Sequence[Name]) -> Words:
         If a name is of a type that cannot be written down (see :func:`encode_name`), or ``names`` is no sequence.
     """
     opened = hashlib.blake2b(encode_name((seed, namespace)), digest_size=16, person=STREAM)
-    digests = bytearray()
+    digests = []
     for name in check_names(names):
         hasher = opened.copy()
         hasher.update(encode_name(name))
-        digests += hasher.digest()
-    return np.frombuffer(bytes(digests), dtype="<u8").astype(np.uint64).reshape(-1, 2)
+        digests.append(hasher.digest())
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64).reshape(-1, 2)
 
 
 def numbered_keys(bits: BitKernels, seed: int, namespace: str, n: int, number: int) -> Words:

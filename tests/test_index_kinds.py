@@ -332,6 +332,15 @@ def test_damaged_centroids_are_told(tmp_path, coarse):
         loaded.search(codes(1))
 
 
+def test_lists_without_centroids_are_told(tmp_path):
+    with BinaryIndex(DIM, kind="ivf", path=tmp_path / "i") as index:
+        index.train(codes(30), lists=4)
+        index.add(codes(5))
+        index.store.set_meta({name: value for name, value in index.store.meta.items() if name != "coarse"})
+    with BinaryIndex.open(tmp_path / "i") as loaded, pytest.raises(errors.FileFormatError, match="and there are 0"):
+        loaded.search(codes(1))
+
+
 def test_a_row_in_a_list_that_is_not_there_is_told(tmp_path):
     with BinaryIndex(DIM, kind="ivf", path=tmp_path / "i") as index:
         index.train(codes(30), lists=4)

@@ -1,13 +1,11 @@
 """The benchmarks of JSON search: how queries are made, what ties count, what is refused of a download."""
 
-import importlib.util
 import itertools
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -15,16 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-
-
-def module(name):
-    spec = importlib.util.spec_from_file_location(name, BENCHMARKS / f"{name}.py")
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded
-    spec.loader.exec_module(loaded)
-    return loaded
-
+from tests.benchmarks import BENCHMARKS, module
 
 collections, corpus, queries, ranking = (
     module(f"json_{name}") for name in ("collections", "corpus", "queries", "ranking")

@@ -106,6 +106,38 @@ def test_what_is_needed_now_is_not_given_up(monkeypatch):
         assert not held._tokens  # tokens go once the vector is made
 
 
+def test_tokens_that_are_used_again_are_drawn_once(monkeypatch):
+    """Where there is no room for all, what is used again and again stays, and what was used long ago goes."""
+    monkeypatch.setattr(leaf_vectors, "HELD_TOKENS", 4)
+    encoder = JSONEncoder(64)
+    held = leaf_vectors.TokenVectors(encoder.vsa, encoder.values)
+    drawn = []
+
+    def vectors(vsa, tokens, draw=encoder.values.vectors):
+        drawn.extend(content for _, content in tokens)
+        return draw(vsa, tokens)
+
+    monkeypatch.setattr(held._values, "vectors", vectors)
+
+    def use(texts):
+        tokens = [("=", text) for text in texts]
+        rows = held.rows(tokens)
+        assert (held.vectors[rows] == encoder.vsa.symbols(tokens)).all()
+
+    for number in range(8):
+        use(["often", f"once {number}"])
+    assert drawn.count("often") == 1
+    assert len(drawn) == 9
+    for number in range(8, 16):
+        use([f"once {number}"])
+    use(["often"])
+    assert drawn.count("often") == 2
+    use("abcdefgh")  # more than there is room for
+    use("ab")
+    assert drawn[-8:] == list("abcdefgh")
+    use([])
+
+
 def test_runs_of_leaves_have_few_leaves_and_few_tokens_and_steps(monkeypatch):
     monkeypatch.setattr(leaf_vectors, "BLOCK", 4)
     monkeypatch.setattr(leaf_vectors, "HELD_TOKENS", 4)

@@ -166,8 +166,8 @@ def _fatal(item):
 
 @pytest.mark.slow
 def test_a_process_that_ends_early_is_told():
-    with pytest.raises(parallel.WorkerError, match="a working process ended early"):
-        list(parallel.in_order(_fatal, [1, 2], 2))
+    with parallel.Workers(2) as workers, pytest.raises(parallel.WorkerError, match="a working process ended early"):
+        list(workers.in_order(_fatal, [1, 2]))
 
 
 @pytest.mark.slow

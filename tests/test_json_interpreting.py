@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.apps.json import Hits, JSONEncoder, JSONIndex
-from hdc.apps.json.index.interpreting import _distance
 from hdc.errors import ParameterError
 
 DOCUMENTS = [
@@ -89,25 +88,6 @@ def test_many_places(index):
         "no document has a value at o; did you mean o.ka or o.kb or o.kc, …?",
     )
     assert several.interpret({"o": "d"}).query == {"o": {"kd": "d"}}
-
-
-TEXTS = st.text("ab", max_size=5)
-
-
-def naive(one, other):
-    """The distance, by its definition."""
-    if not one or not other:
-        return len(one) + len(other)
-    found = min(naive(one[1:], other) + 1, naive(one, other[1:]) + 1, naive(one[1:], other[1:]) + (one[0] != other[0]))
-    if len(one) > 1 < len(other) and one[0] == other[1] and one[1] == other[0]:
-        found = min(found, naive(one[2:], other[2:]) + 1)
-    return found
-
-
-@settings(max_examples=100, deadline=None)
-@given(TEXTS, TEXTS)
-def test_distance(one, other):
-    assert _distance(one, other) == naive(one, other)
 
 
 KEYS = st.sampled_from(["name", "nmae", "title", "a", "*"])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.document.constant import Constant
+from hdc.apps.json.values import learning
 from hdc.apps.json.values import sketches as counting
 from hdc.apps.json.values.learning import MAX_TOKEN_LENGTH, NUMBERS
 from hdc.apps.json.values.sketches import Counts, Sample, Samples
@@ -116,3 +117,22 @@ def test_the_values_of_a_path_are_bounded():
     assert numbers[-1] > 4980
     assert profile.values(("s",)) == [("x" * MAX_TOKEN_LENGTH, 2500)]
     assert [type(number) for number, _ in profile.values(("big",))] == [float]
+
+
+@settings(max_examples=50, deadline=None)
+@given(most=st.integers(1, 12), data=st.data())
+def test_the_most_frequent_tokens_are_kept_and_equal_ones_by_path_and_token_in_writing(most, data):
+    keys, texts = st.sampled_from(["a", "b", "a.b", "'", "\\", "é"]), st.sampled_from(["x", "y z", "z", "'", "A b"])
+    documents = data.draw(st.lists(st.dictionaries(keys, texts | st.lists(texts) | st.booleans()), min_size=1))
+    encoder = JSONEncoder(64)
+    counted = [
+        (-count, f"({path!r}, {token!r})", path, token) for path, token, count in encoder.count(documents)._counts
+    ]
+    expected = {}
+    for negative, _, path, token in sorted(counted, key=lambda entry: entry[:2])[:most]:
+        expected.setdefault(path, {})[token] = -negative
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(learning, "MAX_TOKENS", most)
+        found = encoder.fit(documents).profile_.frequencies
+    in_order = [[(path, list(tokens.items())) for path, tokens in kept.items()] for kept in (found, expected)]
+    assert in_order[0] == in_order[1]

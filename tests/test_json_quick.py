@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hdc.apps.json.reading import MAX_DEPTH, DocumentError, parse, parse_bytes
 from hdc.apps.json.reading import strict as strict_module
-from hdc.apps.json.reading.quick import Left, quick
+from hdc.apps.json.reading.quick import quick, read_known
 
 
 def outcome(read, *arguments):
@@ -65,7 +65,7 @@ def test_bytes_are_read_as_text_is(text, before, after):
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_as_without_it(raw):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(strict_module, "quick", lambda raw: Left.TO_STRICT)
+        patch.setattr(strict_module, "quick", lambda raw: None)
         expected = outcome(parse_bytes, raw, "f", 1)
     assert outcome(parse_bytes, raw, "f", 1) == expected
 
@@ -77,7 +77,7 @@ def test_any_bytes_are_read_as_without_it(raw):
         '{"a" :1,"a":2,"b":"\\u0022\\u0022"}',
         '[{"k":{"a":"x"},"k":0}]',
         "18446744073709551616",
-        "[1234567890123456789]",
+        "[1234567890123456789 ]",
         r'"\ud800"',
         r'"\u0041"',
         "1e400",
@@ -87,15 +87,17 @@ def test_any_bytes_are_read_as_without_it(raw):
     ],
 )
 def test_what_is_left(text):
-    assert quick(text.encode()) is Left.TO_STRICT
+    assert quick(text.encode()) is None
 
 
 @pytest.mark.parametrize(
-    "value", [{"a": [1, -2.5, None, True, {"é": '"quoted"'}]}, [[]], 0, "x", 10**18 - 1, None, False]
+    "value", [{"a": [1, -2.5, None, True, {"é": '"quoted"'}]}, [[]], 0, "x", 10**18 - 1, 2**64 - 1, None, False]
 )
 @pytest.mark.parametrize("spaces", [None, 2])
 def test_what_is_not_left(value, spaces):
-    assert repr(quick(json.dumps(value, indent=spaces, ensure_ascii=False).encode())) == repr(value)
+    text = json.dumps(value, indent=spaces, ensure_ascii=False).encode()
+    compact = json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    assert repr(quick(text)) == repr((value, compact))
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH - 1, MAX_DEPTH, MAX_DEPTH + 1, 1500])
@@ -108,3 +110,31 @@ def test_levels_are_counted(depth):
             parse_bytes(raw, "f", 2)
     many = b"[" + b",".join([b"[]"] * 1000) + b"]"
     assert parse_bytes(many, "f", 2) == [[]] * 1000
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats(allow_nan=False)
+    | st.integers(-(2**70), 2**70)
+    | st.text(st.characters(), max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(st.characters(), max_size=2), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(deadline=None)
+@given(VALUES, st.booleans())
+def test_what_was_written_is_read_back(value, ascii_only):
+    text = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    if ascii_only or text.decode("utf-8", "replace").encode() == text:
+        assert repr(read_known(text)) == repr(value)
+
+
+def test_what_is_known_may_have_as_many_levels_as_documents():
+    text = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+    assert read_known(text) == json.loads(text)
+    with pytest.raises(ValueError, match="Expecting"):
+        read_known(b"{")

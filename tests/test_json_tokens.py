@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hdc.apps.json import JSONEncoder
 from hdc.apps.json.document.constant import Constant
-from hdc.apps.json.document.leaves import LeafTable
+from hdc.apps.json.document.leaves import LeafTable, Walk
 from hdc.apps.json.document.paths import show_path
 from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.reading import MAX_DEPTH
@@ -24,9 +25,9 @@ UNFITTED = Values(Profile())
 
 
 def leaves(document, arrays="auto"):
-    table, numbers = LeafTable(Layout.of(arrays)), []
-    table.walk(document, numbers)
-    return {(show_path(table.nodes[n].path()), table.values[n]) for n in numbers}
+    table, found = LeafTable(Layout.of(arrays)), Walk()
+    table.walk(document, found)
+    return {(show_path(table.nodes[n].path()), table.values[n]) for n in found.leaves}
 
 
 def overlap(one, other):
@@ -70,7 +71,7 @@ def test_the_root_is_a_leaf():
 )
 def test_what_is_no_json_is_named(document, message):
     with pytest.raises(ParameterError, match=message):
-        LeafTable(Layout.of()).walk(document, [])
+        LeafTable(Layout.of()).walk(document, Walk())
 
 
 def test_depth_is_limited():
@@ -80,7 +81,7 @@ def test_depth_is_limited():
     assert len(leaves(nested)) == 1
     for container in ({"a": nested}, [nested]):
         with pytest.raises(ParameterError, match="nested deeper than 256 levels"):
-            LeafTable(Layout.of()).walk(container, [])
+            LeafTable(Layout.of()).walk(container, Walk())
 
 
 @given(NUMBERS | st.text() | st.booleans() | st.none())
@@ -181,3 +182,21 @@ def test_a_scale_of_subnormal_numbers():
     least = math.ulp(0.0)
     scale = Scale.learn([0.0, least, 2 * least])
     assert scale.position(0.0) < scale.position(least) < scale.position(2 * least) < scale.position(1.0)
+
+
+TEXTS = st.lists(st.sampled_from(["red", "Red", "shoes", "été", "aB", "2", "-", "2018-02-06", "12"]), max_size=6)
+CORPUS = [{"t": text, "n": number} for number, text in enumerate(["red shoes", "shoes", "red", "aB 2", "2018-02-06"])]
+
+
+@given(
+    TEXTS.map(" ".join) | NUMBERS | st.none(),
+    st.sampled_from([None, {"ngrams": 1.0}, {"words": 0.0}, {"exact": 0.0, "ngrams": 2.0}]),
+    st.sampled_from([(), ("dates", "numbers")]),
+    st.booleans(),
+)
+def test_what_is_held_is_what_is_asked_for(value, strings, convert, fitted):
+    encoder = JSONEncoder(64, strings=strings, convert=convert)
+    values = (encoder.fit(CORPUS) if fitted else encoder).values
+    held, parts = values.held(("t",), value), values.parts(("t",), value)
+    assert held.terms == [(term.kind, *term.contents) for term in parts.terms]
+    assert (held.number, held.whole) == (parts.number, parts.whole)

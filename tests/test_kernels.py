@@ -703,6 +703,23 @@ def test_a_package_folder_without_room_is_cached_in_the_users_folder(tmp_path):
     assert list(tmp_path.glob("**/permute._rotate-*.nbi"))
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_words_are_sorted_by_all_their_bits_and_equal_ones_by_their_places(data):
+    """Random words are hardly ever alike in their highest bits: here most are."""
+    orders = importlib.import_module("hdc.backends.numba_kernels.orders")
+    size = data.draw(st.integers(1, 40))
+    high, low = st.sampled_from([0, 1, 2**63, 2**64 - 2**11]), st.integers(0, 3)
+    drawn = data.draw(st.lists(st.tuples(high, low), min_size=size, max_size=size))
+    words = np.array([sum(parts) for parts in drawn], dtype=np.uint64)
+    bits = max(1, (size - 1).bit_length())
+    begins = np.bincount((words >> np.uint64(64 - bits)).astype(np.int64), minlength=1 << bits).astype(np.int32)
+    held = np.empty(size, dtype=np.uint64)
+    orders.sort(words, bits, begins, held)
+    expected = sorted(range(size), key=lambda place: (int(words[place]), place))
+    assert (held & np.uint64((1 << bits) - 1)).tolist() == expected
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
 def test_warmup_compiles_every_kernel(tmp_path):

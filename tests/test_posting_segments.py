@@ -26,8 +26,8 @@ DOCUMENTS = st.recursive(
 )
 
 
-def taken(first, documents):
-    return Segment.of(first, Taker(ENCODER.values, ENCODER.layout).take(documents))
+def taken(first, documents, encoder=ENCODER):
+    return Segment.of(first, Taker(encoder.values, encoder.layout).take(documents))
 
 
 def same(one, other):
@@ -95,6 +95,20 @@ def test_what_is_kept_is_that_of_the_documents_kept(documents, data):
     kept = taken(3, documents).kept(1, keep)
     assert same(kept, taken(1, rest))
     assert texts(taken(1, rest).words).items() <= texts(kept.words).items()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(DOCUMENTS, max_size=4), st.sampled_from(["soft", "both"]))
+def test_an_item_that_is_bound_in_several_ways_is_one_item(documents, mode):
+    assert same(taken(0, documents, JSONEncoder(64, arrays=mode)), taken(0, documents, JSONEncoder(64, arrays="bag")))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(DOCUMENTS, max_size=8), st.integers(0, 8))
+def test_one_table_serves_documents_that_come_later(documents, cut):
+    taker = Taker(ENCODER.values, ENCODER.layout)
+    for part in (documents[:cut], documents[cut:], documents):
+        assert same(Segment.of(0, taker.take(part)), taken(0, part))
 
 
 def test_documents_of_a_term_wherever_it_is():

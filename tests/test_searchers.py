@@ -68,6 +68,16 @@ def test_rows_that_count():
         assert positions_of(store.snapshot, ids[1]).tolist() == [0, 1]
 
 
+def test_some_rows_are_scanned():
+    store = Store.create(None, "thing", {"codes": ("u8", 1)})
+    store.append({"codes": np.array([[7], [0], [3], [1]], np.uint64)}, ids=[0, 5, 6, 9])
+    rows = CodeRows.of(store.snapshot, Hamming(KERNELS, 8, 1))
+    for k, ids, distances in ((1, [[5]], [[0]]), (2, [[5, 6]], [[0, 2]]), (9, [[5, 6, 0]], [[0, 2, 3]])):
+        found = rows.scan(np.zeros((1, 1, 1), np.uint64), np.array([2, 0, 1]), k)
+        assert (found[1].tolist(), found[0].tolist()) == (ids, distances)
+    assert rows.scan(np.zeros((2, 1, 1), np.uint64), np.empty(0, np.int64), 3)[1].shape == (2, 0)
+
+
 @pytest.mark.parametrize("levels", [1, 2])
 def test_candidates_are_compared_by_all_planes(levels):
     rng = np.random.default_rng(levels)

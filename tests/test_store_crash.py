@@ -49,6 +49,28 @@ def test_files_that_no_state_counts_are_no_damage_later(folder):
         assert content(reader) == [(9, "b", None), (3, "c", b"C")]
 
 
+def test_what_a_killed_writer_left_is_made_durable_even_if_that_fails_at_first(folder, monkeypatch):
+    (folder / "0" / "seal").unlink()
+    made, create = [], log.Log.create
+
+    def fails_once(path, record):
+        made.append(path)
+        if len(made) == 1:
+            raise OSError(28, "No space left on device")
+        return create(path, record)
+
+    with Store.open(folder, "thing", writable=True) as store:
+        monkeypatch.setattr(log.Log, "create", fails_once)
+        with pytest.raises(OSError, match="nothing was changed"):
+            store.remove(keys=["a"])
+        assert store.remove(keys=["a"]) == 1
+        assert len(made) == 2
+        assert store.remove(keys=["b"]) == 1
+        assert len(made) == 2
+    with Store.open(folder, "thing") as reader:
+        assert content(reader) == [(3, "c", b"C")]
+
+
 def synced(monkeypatch):
     """Return a list to which the names of files are added that are synced from now on."""
     names, real = [], disk.sync
@@ -408,6 +430,7 @@ def test_a_torn_record_does_not_count(folder):
         (lambda body: body["files"].pop("row.table"), "texts that belong to no row"),
         (lambda body: body.pop("files"), "files must be an object"),
         (lambda body: body.update(generation=None), "generation must be"),
+        (lambda body: body.update(generation=2**62 + 1), "generation must be"),
     ],
 )
 def test_a_log_with_right_checksums_is_held_against_its_schema(folder, change, match):

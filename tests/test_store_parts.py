@@ -362,6 +362,20 @@ def test_rows_are_copied_in_portions(sizes, most):
             assert len(part) == most or total + sizes[following[0]] > 20
 
 
+def test_columns_and_texts_count_where_rows_are_copied(monkeypatch):
+    given = []
+    monkeypatch.setattr(edition, "_portions", lambda rows, size: given.append(size.tolist()) or [rows])
+    with Store.create(None, "thing", {"codes": ("u8", 2), "norms": ("f4", 1)}) as store:
+        store.append(
+            {"codes": np.zeros((2, 2), np.uint64), "norms": np.zeros((2, 1), np.float32)},
+            keys=["a", "abc"],
+            documents=[b"1234", None],
+        )
+        store.remove(keys=["abc"])
+        store.compact()
+    assert given == [[2 * 8 + 4 + len("a") + len("1234")]]
+
+
 AT_EXIT = """
 import sys
 from hdc.store import Store, disk, growing, locking, log

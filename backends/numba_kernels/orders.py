@@ -18,47 +18,108 @@ from hdc.words import Words
 Entries = npt.NDArray[np.int32]
 
 
+PASSES = 3
+"""Neighbours are compared so often before a row is looked through: a row in twenty is not in order then."""
+
+
 @kernel
 def _draw(keys: Any, bits: int, out: Any, start: int, stop: int) -> None:
-    """Sort words by their highest bits, after which nearly all random ones are in order; then by insertion."""
-    dim, shift = out.shape[1], np.uint64(64 - bits)
-    begins = np.empty((1 << bits) + 1, dtype=np.int32)
+    dim, shift, lowest = out.shape[1], np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+    begins = np.empty(1 << bits, dtype=np.int32)
     words = np.empty(dim + 3, dtype=np.uint64)
     held = np.empty(dim, dtype=np.uint64)
     for i in range(start, stop):
         key, row = keys[i], out[i]
         for place in range(len(begins)):
             begins[place] = 0
-        for block in range((dim + 3) // 4):
+        for block in range((dim + 3) // 4):  # counting costs nothing while products are awaited
+            a, b, c, d = philox(key, np.uint64(block + 1))
+            begins[np.int64(a >> shift)] += 1
+            begins[np.int64(b >> shift)] += 1
+            begins[np.int64(c >> shift)] += 1
+            begins[np.int64(d >> shift)] += 1
             j = 4 * block
-            words[j], words[j + 1], words[j + 2], words[j + 3] = philox(key, np.uint64(block + 1))
+            words[j], words[j + 1], words[j + 2], words[j + 3] = a, b, c, d
+        for j in range(dim, (dim + 3) // 4 * 4):
+            begins[np.int64(words[j] >> shift)] -= 1
+        sort(words, bits, begins, held)
         for j in range(dim):
-            begins[np.int64(words[j] >> shift) + 1] += 1
-        for place in range(1, len(begins)):
-            begins[place] += begins[place - 1]
-        for j in range(dim):
-            bucket = np.int64(words[j] >> shift)
-            place = begins[bucket]
-            begins[bucket] = place + 1
-            held[place] = words[j]
-            row[place] = 2 * j
-        for j in range(1, dim):
-            word = held[j]
-            if held[j - 1] > word:
-                entry, place = row[j], j
-                while place > 0 and held[place - 1] > word:
-                    held[place], row[place] = held[place - 1], row[place - 1]
-                    place -= 1
-                held[place], row[place] = word, entry
-        for j in range(dim):
-            row[j] += np.int32(words[j] & np.uint64(1))
+            row[j] = np.int32(2 * (held[j] & lowest)) + np.int32(words[j] & np.uint64(1))
+
+
+@kernel
+def sort(words: Any, bits: int, begins: Any, held: Any) -> None:
+    """Sort words by their highest bits, each with its place for its lowest; if some are alike, by all of them.
+
+    Parameters
+    ----------
+    words : (at least n,) uint64 array
+        Of which the first n are sorted.
+    bits : int
+        From 1 to 32, and enough for places below n.
+    begins : (1 << bits,) int32 array
+        How many of them have each highest ``bits``; overwritten.
+    held : (n,) uint64 array
+        Filled: the lowest ``bits`` are the stable order of the words.
+    """
+    lowest = np.uint64((1 << bits) - 1)
+    _spread(words, np.uint64(64 - bits), lowest, begins, held)
+    for _ in range(PASSES):
+        _swap(held, 0)
+        _swap(held, 1)
+    unsure = 0
+    for j in range(1, len(held)):
+        unsure += (held[j - 1] | lowest) >= held[j]
+    if unsure:
+        _insert(words, lowest, held)
+
+
+@kernel
+def _spread(words: Any, shift: Any, lowest: Any, begins: Any, held: Any) -> None:
+    """Put each word, its lowest bits replaced by its place, among those with the same highest bits."""
+    before = np.int32(0)
+    for place in range(len(begins)):
+        count = begins[place]
+        begins[place] = before
+        before += count
+    for j in range(len(held)):
+        word = words[j]
+        bucket = np.int64(word >> shift)
+        place = begins[bucket]
+        begins[bucket] = place + 1
+        held[place] = (word & ~lowest) | np.uint64(j)
+
+
+@kernel
+def _swap(held: Any, first: int) -> None:
+    """Put pairs of neighbours in order, without a branch, so that many pairs are compared by one instruction."""
+    for pair in range((len(held) - first) // 2):
+        j = 2 * pair + first
+        one, other = held[j], held[j + 1]
+        held[j], held[j + 1] = min(one, other), max(one, other)
+
+
+@kernel
+def _insert(words: Any, lowest: Any, held: Any) -> None:
+    """Sort what is nearly in order by whole words, equal ones by their places."""
+    for j in range(1, len(held)):
+        own = held[j]
+        word, place = words[np.int64(own & lowest)], j
+        while place > 0:
+            other = held[place - 1]
+            above = words[np.int64(other & lowest)]
+            if above < word or (above == word and (other & lowest) < (own & lowest)):
+                break
+            held[place] = other
+            place -= 1
+        held[place] = own
 
 
 def signed_orders(keys: Words, dim: int) -> Entries:
     """Draw and sort, row by row; see :attr:`hdc.kernels.BitKernels.signed_orders`."""
     out = np.empty((len(keys), dim), dtype=np.int32)
-    bits = dim.bit_length()  # one to two places for each word
-    over_rows(_draw, len(out), dim * 5.5 + 50, rows_of(keys), bits, out)
+    bits = max(1, (dim - 1).bit_length())  # half a place to one for each word, and enough for all places
+    over_rows(_draw, len(out), dim * 4.3 + 50, rows_of(keys), bits, out)
     return out
 
 

@@ -147,7 +147,7 @@ class Lists:
         """
         text, coarse = self._read
         if text != snapshot.state.meta:
-            state = snapshot.meta["coarse"]
+            state = snapshot.meta.get("coarse")
             coarse = None if state is None else Coarse.from_json(self.measure.kernels, state)
             if coarse is not None and coarse.centroids.shape[1] != self.measure.dim:
                 width = coarse.centroids.shape[1]

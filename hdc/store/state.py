@@ -94,15 +94,16 @@ class State:
         body["edition"] = self.edition
         if before is None:
             body["columns"] = self.columns
-        if before is None or self.meta != before.meta:
-            body["meta"] = json.loads(self.meta)
         body["files"] = {}
         for name, extent in self.extents.items():
             length = 0 if before is None else before.extent(name).length
             if extent.length != length:
                 first = length // BLOCK
                 body["files"][name] = [extent.length, extent.sums[first:].astype(">u8").tobytes().hex()]
-        return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+        text = json.dumps(body, separators=(",", ":"), allow_nan=False)
+        if before is None or self.meta != before.meta:  # as it is: it may have megabytes
+            text = f'{text[:-1]},"meta":{self.meta}}}'
+        return text.encode()
 
     @classmethod
     def read(cls, record: bytes, before: "State | None") -> "State":

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hdc.apps.json.build.inputs import Inputs
-from hdc.apps.json.build.parallel import in_order
+from hdc.apps.json.build.parallel import Workers
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
 from hdc.apps.json.reading import Counts, DocumentError, OnError, Part, Record, read_part, write_parquet
@@ -60,8 +60,14 @@ def encode_files(
     """
     if path(output, "output").suffix not in SUFFIXES:
         raise ParameterError(f"{output}: expected a name that ends in {' or '.join(SUFFIXES)}")
-    jobs = min(integer(jobs, "jobs", 1), len(inputs.parts))
-    rows, builder = _counted(inputs, encoder, jobs)
+    with Workers(min(integer(jobs, "jobs", 1), len(inputs.parts))) as workers:
+        _encode_by(workers, inputs, output, encoder, fit, rejects)
+
+
+def _encode_by(
+    workers: Workers, inputs: Inputs, output: str, encoder: JSONEncoder, fit: bool, rejects: str | None
+) -> None:
+    rows, builder = _counted(inputs, encoder, workers)
     if builder is None or not builder.documents:
         raise DocumentError("there is no document to encode")
     if fit:
@@ -75,7 +81,7 @@ def encode_files(
         vectors = np.lib.format.open_memmap(aside, "w+", dtype, (builder.documents, width))
         with TemporaryDirectory(prefix="hdc-") as folder:
             work = _Encode(encoder, inputs.on_error, inputs.items, aside, folder if rejects is not None else None)
-            records = _encoded(inputs, work, rows, jobs)
+            records = _encoded(inputs, work, rows, workers)
             if rejects is not None:
                 _join(rejects, folder, len(inputs.parts))
         if output.endswith(".parquet"):
@@ -126,22 +132,22 @@ class _Encode:
         return noted, records.counts
 
 
-def _counted(inputs: Inputs, encoder: JSONEncoder, jobs: int) -> tuple[list[int], ProfileBuilder | None]:
+def _counted(inputs: Inputs, encoder: JSONEncoder, workers: Workers) -> tuple[list[int], ProfileBuilder | None]:
     """Return the row at which the documents of each part begin, and what was learned of all."""
     rows, builder = [0], None
     work = _Count(encoder, inputs.on_error, inputs.items)
-    for part in tracked(in_order(work, inputs.parts, jobs), len(inputs.parts), unit="parts read"):
+    for part in tracked(workers.in_order(work, inputs.parts), len(inputs.parts), unit="parts read"):
         rows.append(rows[-1] + part.documents)
         builder = part if builder is None else builder.merge(part)
     return rows, builder
 
 
-def _encoded(inputs: Inputs, work: _Encode, rows: list[int], jobs: int) -> list[Record]:
+def _encoded(inputs: Inputs, work: _Encode, rows: list[int], workers: Workers) -> list[Record]:
     """Encode all parts, count what was read, and return the records without their documents."""
     inputs.counts = counts = Counts()
     found: list[Record] = []
     tasks = [(number, row, part) for number, (row, part) in enumerate(zip(rows, inputs.parts, strict=False))]
-    for records, own in tracked(in_order(work, tasks, jobs), len(tasks), unit="parts encoded"):
+    for records, own in tracked(workers.in_order(work, tasks), len(tasks), unit="parts encoded"):
         found += records
         counts.read += len(records)
         counts.rejected += own.rejected

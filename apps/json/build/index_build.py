@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from copy import copy
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import hdc
 from hdc import files
 from hdc.apps.json.build.inputs import SPOOL, keyed, plan_again
-from hdc.apps.json.build.parallel import in_order
+from hdc.apps.json.build.parallel import Workers
 from hdc.apps.json.document import paths
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.index import JSONIndex
@@ -153,8 +154,12 @@ class _Encode:
             rejects = str(self.folder / f"rejects-{number}")
             Path(rejects).unlink(missing_ok=True)
         encoder = copy(self.task.encoder)  # holds nothing of other parts: the last bits would depend on which
-        taker = Taker(encoder.values, encoder.layout)
-        yield from encode_rows(encoder, read_records(part, self.task, rejects), key, taker, self.task.vectors)
+        records = read_records(part, self.task, rejects)
+        yield from encode_rows(encoder, records, key, self._taker, self.task.vectors)
+
+    @cached_property
+    def _taker(self) -> Taker:
+        return Taker(self.task.encoder.values, self.task.encoder.layout)
 
 
 class _Making:
@@ -176,42 +181,42 @@ class _Making:
 
     def run(self) -> Report:
         """Do what is left to do, and put the index in its place."""
-        self._fit()
-        documents = self._encode()
+        with Workers(self.task.jobs) as workers:
+            self._fit(workers)
+            documents = self._encode(workers)
         rejected = self._join_rejects()
         self.place.finish()
         return Report(documents, rejected)
 
-    def _fit(self) -> None:
+    def _fit(self, workers: Workers) -> None:
         """Learn the profile from all parts, or load it."""
         if not self.task.fit:
             return
-        path = self.folder / "profile"
-        if not path.exists():
+        path, encoder = self.folder / "profile", self._fresh()
+        if path.exists():
+            meta, _ = files.load(path, PROFILE)
+            encoder.profile_ = JSONEncoder.from_json(meta, encoder.string_encoder).profile_
+        else:
             builder = None
-            counts = in_order(_Count(self.task), self.parts, self.task.jobs)
+            counts = workers.in_order(_Count(self.task), self.parts)
             for part in tracked(counts, len(self.parts), unit="parts read"):
                 builder = part if builder is None else builder.merge(part)
             if builder is None or not builder.documents:
                 raise DocumentError(f"{', '.join(self.task.paths)}: no document to learn from")
-            fitted = self._fresh()
-            fitted.profile_ = builder.build()
-            files.save(path, PROFILE, fitted.to_json(), {})
-        meta, _ = files.load(path, PROFILE)
-        asked = self.task.encoder
-        encoder = JSONEncoder.from_json(meta, asked.string_encoder, backend=asked.backend, device=asked.device)
+            encoder.profile_ = builder.build()
+            files.save(path, PROFILE, encoder.to_json(), {})
         self.task = replace(self.task, encoder=encoder)
 
     def _fresh(self) -> JSONEncoder:
         return JSONEncoder(**self.task.encoder.get_params())
 
-    def _encode(self) -> int:
+    def _encode(self, workers: Workers) -> int:
         """Encode what is not in the store yet, and return the number of documents."""
         with self._open_index() as index, closing(_Journal(self.folder / "journal")) as journal:
             first, done = journal.next(index.rows())
             work = _Encode(self.task, self.folder)
             items = list(enumerate(self.parts))[first:]
-            results = zip(items, in_order(work, items, self.task.jobs), strict=True)
+            results = zip(items, workers.in_order(work, items), strict=True)
             for item, held in tracked(results, len(self.parts), first, unit="parts indexed"):
                 before, whole = index.rows(), done == 0
                 for number, rows in enumerate(work.batches(*item) if held is None else held[0]):

@@ -1,7 +1,10 @@
 """Work on the parts of files in several processes, the results in the order of the parts."""
 
+import gc
+import itertools
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections import deque
@@ -9,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 import hdc
+from hdc.apps.json.document.batches import uncollected
 from hdc.errors import HDCError
 
 Item = TypeVar("Item")
@@ -25,39 +29,64 @@ class WorkerError(HDCError, RuntimeError):
     """A process that worked for this one has ended, killed by the system perhaps."""
 
 
-def in_order(work: Callable[[Item], Result], items: Iterable[Item], jobs: int) -> Iterator[Result]:
-    """Yield ``work(item)`` for each item in turn, made by so many processes (1: by this one).
+class Workers:
+    """Processes that work on items; one that works itself if there is to be only one.
+
+    They begin with the first items, and end with the context.
 
     Parameters
     ----------
-    work : function
-        At the top of a module, or an object of a class there, so that it can be sent to another process.
-    items : iterable
     jobs : int
-
-    Raises
-    ------
-    WorkerError
-        If a process ends before its work.
     """
-    if jobs == 1:
-        yield from map(work, items)
-        return
-    context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of kernels, half of them
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as pool:
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def in_order(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield ``work(item)`` for each item in turn.
+
+        Parameters
+        ----------
+        work : function
+            At the top of a module, or an object of a class there, so that it can be sent to other processes; each gets
+            it once, and may remember in it what serves other items too.
+        items : iterable
+
+        Raises
+        ------
+        WorkerError
+            If a process ends before its work.
+        """
+        if self.jobs == 1:
+            for item in items:
+                yield _done(work, item)
+            return
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of kernels, half of them
+            self._pool = ProcessPoolExecutor(self.jobs, mp_context=context, initializer=_begin)
+        number, packed = next(_NUMBERS), pickle.dumps(work)
         waiting: deque[Future[Result]] = deque()
         try:
             for item in items:
                 with _uninterrupted():
-                    waiting.append(pool.submit(work, item))
-                if len(waiting) > AHEAD * jobs:
+                    waiting.append(self._pool.submit(_done_here, number, packed, item))
+                if len(waiting) > AHEAD * self.jobs:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
             raise WorkerError("a working process ended early; is there memory enough? try fewer --jobs") from error
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for future in waiting:
+                future.cancel()
 
 
 @contextmanager
@@ -71,6 +100,27 @@ def _uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _done(work: Callable[[Item], Result], item: Item) -> Result:
+    """Work on an item; Python looks for garbage once, behind it: see :func:`uncollected`."""
+    with uncollected():
+        result = work(item)
+    gc.collect()
+    return result
+
+
+_NUMBERS = itertools.count()
+_HERE: dict[int, Callable[[Any], Any]] = {}
+"""The work that a process is at, by its number."""
+
+
+def _done_here(number: int, packed: bytes, item: Any) -> Any:
+    if number not in _HERE:
+        _HERE.clear()
+        _HERE[number] = pickle.loads(packed)
+        gc.freeze()  # what is there by now is no garbage
+    return _done(_HERE[number], item)
 
 
 def _begin() -> None:

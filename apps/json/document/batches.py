@@ -4,13 +4,14 @@ import gc
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.json.document.leaves import LeafTable
+from hdc.apps.json.document.leaves import LeafTable, Walk
 from hdc.checks import wrong
 from hdc.errors import ParameterError
 
@@ -27,7 +28,7 @@ TABLE_BYTES = 1 << 26
 """Estimated size at which a leaf table is dropped and a new one begun."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
     """Which leaves of a table each of some documents has.
 
@@ -35,18 +36,45 @@ class Batch:
     ----------
     table : LeafTable
         Shared with other batches, and growing.
-    starts : (documents + 1,) int64 array
-        Where the leaves of each document begin in ``leaves``.
-    leaves : int64 array
-        Numbers of the leaves, document by document, ascending in each.
+    found : Walk
+        What was noted on the way.
     """
 
     table: LeafTable
-    starts: Ints
-    leaves: Ints
+    found: Walk
 
     def __len__(self) -> int:
-        return len(self.starts) - 1
+        return len(self.found.stops)
+
+    @cached_property
+    def noted(self) -> Ints:
+        """Every leaf as it came."""
+        return np.array(self.found.leaves, np.int64)
+
+    @cached_property
+    def owners(self) -> Ints:
+        """The document of each of ``noted``."""
+        return np.repeat(np.arange(len(self)), np.diff(self.found.stops, prepend=0).astype(np.int64))
+
+    @property
+    def starts(self) -> Ints:
+        """Where the leaves of each document begin in ``leaves``, and where the last end."""
+        return self._distinct[0]
+
+    @property
+    def leaves(self) -> Ints:
+        """Numbers of the leaves that weigh anything, document by document, ascending in each."""
+        return self._distinct[1]
+
+    @cached_property
+    def _distinct(self) -> tuple[Ints, Ints]:
+        """Put the leaves of each document in order, each once."""
+        table, size = self.table, int(self.noted.max(initial=0)) + 1
+        keys = self.owners * size + self.noted
+        if table.layout.leaves_out:
+            keys = keys[np.array(table.factors)[self.noted] > 0]
+        rows, leaves = np.divmod(distinct(keys), size)
+        return np.searchsorted(rows, np.arange(len(self) + 1)), leaves
 
     def documents(self) -> list[list[int]]:
         """Return the numbers of each document's leaves."""
@@ -69,18 +97,26 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
         If a document is no JSON, or ``documents`` is one document.
     """
     check_several(documents)
-    found, stops = list[int](), list[int]()
+    found = Walk()
     for document in documents:
         with uncollected():
             table.walk(document, found)
-        stops.append(len(found))
-        if len(found) >= BATCH_LEAVES or len(stops) == BATCH_DOCUMENTS:
-            yield _batch(table, found, stops)
-            found, stops = [], []
+        if len(found.leaves) >= BATCH_LEAVES or len(found.stops) == BATCH_DOCUMENTS:
+            yield Batch(table, found)
+            found = Walk()
             if table.held > TABLE_BYTES:
                 table = LeafTable(table.layout)
-    if stops:
-        yield _batch(table, found, stops)
+    if found.stops:
+        yield Batch(table, found)
+
+
+def walked(documents: Iterable[Any], table: LeafTable) -> Batch:
+    """Walk documents, however many they are, as one batch; raises as :func:`batches`."""
+    found = Walk()
+    for document in documents:
+        with uncollected():
+            table.walk(document, found)
+    return Batch(table, found)
 
 
 class _Uncollected:
@@ -134,14 +170,6 @@ def distinct(numbers: Ints) -> Ints:
     """Return the distinct numbers, none of them negative, in order."""
     ordered = np.sort(numbers)
     return ordered[np.diff(ordered, prepend=-1) > 0]
-
-
-def _batch(table: LeafTable, found: list[int], stops: list[int]) -> Batch:
-    """Put the leaves of each document in order, each once."""
-    rows = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0))
-    leaves = np.array(found, dtype=np.int64)
-    rows, leaves = np.divmod(distinct((rows * len(table) + leaves)[leaves >= 0]), max(1, len(table)))
-    return Batch(table, np.searchsorted(rows, np.arange(len(stops) + 1)), leaves)
 
 
 def weigh(batch: Batch, masses: Doubles, balance: float) -> tuple[Doubles, Doubles]:

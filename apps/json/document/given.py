@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from hdc.apps.json.document.batches import check_several
-from hdc.apps.json.document.structure import CONTAINER
-from hdc.apps.json.reading import MAX_DEPTH
+from hdc.apps.json.reading.strict import MAX_DEPTH, deeper_than
 from hdc.checks import shown
 from hdc.errors import ParameterError
 
@@ -25,17 +24,8 @@ def check_value(document: Any, name: str = "a document") -> None:
 
 def check_depth(document: Any, name: str) -> None:
     """Raise ParameterError for a value that is nested deeper than files may be."""
-    level, depth = [document], 0
-    while level := [
-        item
-        for value in level
-        if isinstance(value, CONTAINER)
-        for item in (value.values() if isinstance(value, dict) else value)
-        if isinstance(item, CONTAINER)
-    ]:
-        depth += 1
-        if depth >= MAX_DEPTH:
-            raise ParameterError(f"{name} is nested deeper than {MAX_DEPTH} levels")
+    if deeper_than(document, MAX_DEPTH):
+        raise ParameterError(f"{name} is nested deeper than {MAX_DEPTH} levels")
 
 
 def given(documents: Iterable[Any]) -> Iterator[Any]:

@@ -3,10 +3,12 @@
 ``{"type": {"label": "Seizure"}, "tags": ["a"]}`` has the leaves ``type.label = "Seizure"`` and
 ``tags[] = "a"``. A :class:`LeafTable` numbers distinct leaves, so that a batch of documents is a sparse
 (documents x leaves) matrix. A leaf that occurs again in a document counts once.
+
+The same walk notes where each leaf is: in the document, or in which item of an array.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hdc.apps.json.document.constant import Constant
@@ -15,6 +17,7 @@ from hdc.apps.json.document.rules import Layout, Mode, by_position
 from hdc.apps.json.document.structure import ANYWHERE, ARRAY, bound, leaf_value
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.errors import ParameterError
+from hdc.kernels import NO_ITEM
 
 NODE_BYTES = 1 << 10
 """What a node is taken to hold, its dictionaries included."""
@@ -26,6 +29,34 @@ _SCALARS = frozenset({str, int, float, type(None)})
 
 
 _TRUE, _FALSE = Constant.TRUE, Constant.FALSE
+
+
+class Walk:
+    """What the documents of a batch hold: their leaves as they come, and the items of their arrays.
+
+    Attributes
+    ----------
+    leaves, spots : list of int
+        Number of each leaf, one again where it occurs again, and where it is: its document, or the innermost item
+        around it; -1 where an item that is bound in several ways comes again.
+    stops : list of int
+        Where the leaves of each document end.
+    documents, parents, places : list of int
+        Of each item its document, the item around it or ``NO_ITEM``, and its position.
+    """
+
+    __slots__ = ("documents", "leaves", "parents", "places", "spots", "stops")
+
+    def __init__(self) -> None:
+        self.leaves, self.spots, self.stops = list[int](), list[int](), list[int]()
+        self.documents, self.parents, self.places = list[int](), list[int](), list[int]()
+
+    def item(self, parent: int, place: int) -> int:
+        """Return the number of one more item of the document that is walked."""
+        self.documents.append(len(self.stops))
+        self.parents.append(parent)
+        self.places.append(place)
+        return len(self.places) - 1
 
 
 class Node:
@@ -48,7 +79,7 @@ class Node:
     keys, items : dict
         Nodes one step further, made when they are asked for.
     leaves : dict
-        Numbers of the leaves here by value, given when they are asked for; -1 where the factor is 0.
+        Numbers of the leaves here by value, given when they are asked for.
     """
 
     __slots__ = (
@@ -130,7 +161,7 @@ class _Leaves(_Table):
     def __missing__(self, value: Any) -> int:
         if isinstance(value, float):
             leaf_value(value, self.node.path())  # raises where it is not finite
-        number = self[value] = self.table.add_leaf(self.node, value) if self.node.factor else -1
+        number = self[value] = self.table.add_leaf(self.node, value)
         return number
 
 
@@ -171,43 +202,61 @@ class LeafTable:
     def __len__(self) -> int:
         return len(self.values)
 
-    def walk(self, document: Any, found: list[int]) -> None:
-        """Append the numbers of a document's leaves to ``found``; one may come again, -1 is to be left out.
+    def walk(self, document: Any, found: Walk) -> None:
+        """Note what one more document holds.
 
         Raises
         ------
         ParameterError
             If the document is no JSON: another type, a key that is no string, NaN, too deep.
         """
-        self._walk(self._root, document, found)
+        self._walk(self._root, document, found, len(found.stops), NO_ITEM)
+        found.stops.append(len(found.leaves))
 
-    def _walk(self, node: Node, value: Any, found: list[int]) -> None:
-        """Walk what stands at a node; strings and truth values, which are most of all, are found without a call."""
+    def _walk(self, node: Node, value: Any, found: Walk, spot: int, item: int) -> None:
+        """Walk what stands at a node, in an item or in none; scalars, which are most, are found without a call."""
         if isinstance(value, dict) and value:
-            keys, visit = node.keys, self._walk
-            for key, item in value.items():
-                kind = type(item)
-                if kind is str:
-                    found.append(keys[key].leaves[item])
+            keys, visit, note, place = node.keys, self._walk, found.leaves.append, found.spots.append
+            for key, held in value.items():
+                kind = type(held)
+                if kind in _SCALARS:
+                    note(keys[key].leaves[held])
                 elif kind is bool:
-                    found.append(keys[key].leaves[_TRUE if item else _FALSE])
+                    note(keys[key].leaves[_TRUE if held else _FALSE])
                 else:
-                    visit(keys[key], item, found)
+                    visit(keys[key], held, found, spot, item)
+                    continue
+                place(spot)
         elif isinstance(value, ARRAY) and value:
-            if node.mode in ("auto", "sequence") and by_position(value):
-                items = node.items
-                found += [items[place, 1.0].leaves[number] for place, number in enumerate(value)]
-                return
-            visit, places = self._walk, bound(value, node.mode)
-            if places is None:
-                anywhere = node.items[ANYWHERE]
-                for item in value:
-                    visit(anywhere, item, found)
-            else:
-                for step, item in places:
-                    visit(node.items[step], item, found)
+            self._walk_items(node, value, found, spot, item)
         else:
-            found.append(node.leaves[value if type(value) in _SCALARS else leaf_value(value, node.path())])
+            found.leaves.append(node.leaves[value if type(value) in _SCALARS else leaf_value(value, node.path())])
+            found.spots.append(spot)
+
+    def _walk_items(self, node: Node, values: Sequence[Any], found: Walk, spot: int, item: int) -> None:
+        again = spot < 0
+        if node.mode in ("auto", "sequence") and by_position(values):
+            first, count, items = len(found.places), len(values), node.items
+            found.leaves += [items[place, 1.0].leaves[number] for place, number in enumerate(values)]
+            if again:
+                found.spots += [-1] * count
+                return
+            found.documents += [len(found.stops)] * count
+            found.parents += [item] * count
+            found.places += range(count)
+            found.spots += range(first, first + count)
+            return
+        visit, places = self._walk, bound(values, node.mode)
+        if places is None:
+            anywhere = node.items[ANYWHERE]
+            for place, held in enumerate(values):
+                number = -1 if again else found.item(item, place)
+                visit(anywhere, held, found, number, number)
+            return
+        steps = len(places) // len(values)
+        for place, (step, held) in enumerate(places):
+            number = -1 if again or place % steps else found.item(item, place // steps)
+            visit(node.items[step], held, found, number, number)
 
     def count_node(self) -> int:
         """Return the number of a new node."""

@@ -96,6 +96,10 @@ class PathRules(Generic[T]):
         self._default = read.pop((), default)
         self._rules = sorted(read.items(), key=lambda rule: _specificity(rule[0]), reverse=True)
 
+    def values(self) -> list[T]:
+        """Return all values that there are."""
+        return [self._default, *(value for _, value in self._rules)]
+
     def __getitem__(self, path: Path) -> T:
         """Return the value that holds for a path."""
         if not self._rules:  # as nearly always

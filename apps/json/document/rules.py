@@ -28,6 +28,9 @@ WINDOW = 3
 
 LARGEST_WEIGHT = 1e6
 
+_NEVER = frozenset({dict, str, list})
+"""Types of items that are no numbers."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -62,6 +65,11 @@ class Layout:
             layout._check_positions(path)
         return layout
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether leaves at some path weigh nothing."""
+        return 0 in self.weights.values()
+
     def _check_positions(self, rule: str) -> None:
         path = parse_path(rule)
         for length, step in enumerate(path):
@@ -76,6 +84,8 @@ class Layout:
 
 def by_position(items: Sequence[object]) -> bool:
     """Say whether ``"auto"`` binds the items of an array by position: whether all are numbers."""
+    if items and type(items[0]) in _NEVER:  # as nearly always where they are not
+        return False
     return all(issubclass(kind, int | float) and kind is not bool for kind in set(map(type, items)))
 
 

@@ -6,6 +6,7 @@ each bound by the operators along its path, so a batch of documents is a sparse 
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any, Literal, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -187,6 +188,12 @@ class JSONEncoder(Transformer):
             raise ParameterError("the encoder was made without a string encoder; leave string_encoder out")
         return encoder
 
+    def frozen(self) -> Self:
+        """Return an encoder of the same parameters and fitted state, whatever becomes of this one."""
+        encoder = type(self)(**deepcopy({**self.get_params(), "string_encoder": None}))
+        encoder.string_encoder, encoder.profile_ = self.string_encoder, self.profile_
+        return encoder
+
     def check(self) -> None:
         """Check the parameters, which the constructor takes as they are.
 
@@ -305,7 +312,8 @@ class JSONEncoder(Transformer):
         table = LeafTable(self.layout)
         walked = list(batches(given(X), table))
         self._learn(self._counted(walked))
-        return self._contained(self._output(self._encoded(walked, self._vectors_of(table))), X)
+        parts = self._encoded(walked, self._vectors_of(table))
+        return self._contained(self._output((vectors, norms) for _, vectors, norms in parts), X)
 
     def vectors(self, X: Iterable[Any]) -> Floats:
         """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
@@ -333,6 +341,11 @@ class JSONEncoder(Transformer):
         vectors : (batch, dim) float32 array
         norms : (batch,) float64 array
         """
+        for _, vectors, norms in self.encode_batches(X):
+            yield vectors, norms
+
+    def encode_batches(self, X: Iterable[Any]) -> Iterator[tuple[Batch, Floats, npt.NDArray[np.float64]]]:
+        """Yield what :meth:`encode` does, each time behind what the documents were taken apart into."""
         self.check()
         settings, vectors = _KEPT.pop(self, ("", None))  # nobody else has them now: calls may be threads
         if vectors is None or settings != self._settings or vectors.values.profile is not self.profile_:
@@ -341,14 +354,14 @@ class JSONEncoder(Transformer):
 
     def _encoded(
         self, walked: Iterable[Batch], vectors: LeafVectors
-    ) -> Iterator[tuple[Floats, npt.NDArray[np.float64]]]:
+    ) -> Iterator[tuple[Batch, Floats, npt.NDArray[np.float64]]]:
         for batch in walked:
             if vectors.table is not batch.table:
                 vectors = self._vectors_of(batch.table)
             with uncollected():
                 weights, norms = weigh(batch, vectors.masses(batch.leaves), self.balance)
                 sums = vectors.sums(weights, batch.leaves, batch.starts)
-            yield sums, norms
+            yield batch, sums, norms
         _KEPT[self] = self._settings, vectors
 
     def _vectors_of(self, table: LeafTable) -> LeafVectors:

@@ -1,6 +1,6 @@
 """The vectors of leaves: made when a batch needs them, and kept while there is room."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -149,7 +149,7 @@ class LeafVectors:
 
 
 class TokenVectors:
-    """The vectors of tokens, held until ``HELD_TOKENS`` are and another is needed; then all are dropped.
+    """The vectors of tokens, held until ``HELD_TOKENS`` are and another is needed; then those used most are kept.
 
     Attributes
     ----------
@@ -159,25 +159,44 @@ class TokenVectors:
 
     def __init__(self, vsa: hdc.VSA, values: Values) -> None:
         self._vsa, self._host, self._values = vsa, on_host(vsa), values
+        self._make_room(HELD_TOKENS)
+
+    def _make_room(self, rows: int) -> None:
+        self.vectors = _floats(self._vsa, rows)
         self._rows: dict[Token, int] = {}
-        self.vectors = _floats(vsa, HELD_TOKENS)
+        self._free, self._used = np.arange(rows), np.zeros(rows, dtype=np.int64)
 
     def rows(self, tokens: list[Token]) -> list[int]:
         """Return the row of each token in ``vectors``, until the next call."""
-        new = [token for token in dict.fromkeys(tokens) if token not in self._rows]
-        if len(self._rows) + len(new) > len(self.vectors):
-            self._rows.clear()
-            new = list(dict.fromkeys(tokens))
-            if len(new) > len(self.vectors):
-                self.vectors = _floats(self._vsa, len(new))
-        if new:
-            held = len(self._rows)
-            for first in range(0, len(new), DRAWN):
-                part = new[first : first + DRAWN]
-                drawn = self._vsa.from_numpy(self._values.vectors(self._host, part))
-                self.vectors[held + first : held + first + len(part)] = drawn
-            self._rows.update(zip(new, range(held, held + len(new)), strict=True))
-        return list(map(self._rows.__getitem__, tokens))
+        wanted = dict.fromkeys(tokens)
+        new = [token for token in wanted if token not in self._rows]
+        if len(new) > len(self._free):
+            self._drop(wanted)
+            new = [token for token in wanted if token not in self._rows]
+        for first in range(0, len(new), DRAWN):
+            part = new[first : first + DRAWN]
+            places, self._free = np.split(self._free, [len(part)])
+            drawn = self._vsa.from_numpy(self._values.vectors(self._host, part))
+            self.vectors[self._vsa.kernels.arrays.from_numpy(places)] = drawn
+            self._rows.update(zip(part, places.tolist(), strict=True))
+        rows = list(map(self._rows.__getitem__, tokens))
+        self._used += np.bincount(np.array(rows, dtype=np.int64), minlength=len(self._used))
+        return rows
+
+    def _drop(self, wanted: Collection[Token]) -> None:
+        """Make room: keep what is wanted and held, and of others that were used again those used most, at most half."""
+        room = len(self.vectors)
+        if len(wanted) > room:
+            self._make_room(len(wanted))
+            return
+        used = dict(zip(self._rows, self._used[list(self._rows.values())].tolist(), strict=True))
+        others = [token for token, count in used.items() if count > 1 and token not in wanted]
+        others.sort(key=used.__getitem__, reverse=True)
+        kept = [token for token in wanted if token in used] + others[: min(room // 2, room - len(wanted))]
+        self._rows = {token: self._rows[token] for token in kept}
+        self._free = np.setdiff1d(np.arange(room), list(self._rows.values()))
+        self._used[self._free] = 0
+        self._used //= 2  # so that what was used long ago goes
 
 
 def on_host(vsa: hdc.VSA) -> hdc.VSA:

@@ -1,9 +1,9 @@
 """Documents of a store, parsed: those that were read last are held, within a bound."""
 
-import json
 from typing import Any
 
 from hdc.apps.json.index.texts import Texts
+from hdc.apps.json.reading.quick import read_known
 from hdc.search.measures import Ids
 from hdc.store import Snapshot
 
@@ -34,11 +34,11 @@ class Documents:
         if missing := [row for row in rows if row not in known]:
             for row, text in zip(missing, snapshot.documents(missing), strict=True):
                 plain = texts.unpacked(text or b"null")
-                known[row] = json.loads(plain)
+                known[row] = read_known(plain)
                 held.bytes += len(plain)
         return [known[row] for row in rows]
 
 
 def parsed(text: bytes | None, texts: Texts) -> Any:
     """Return the document of a packed text, null where there is none."""
-    return json.loads(texts.unpacked(text or b"null"))
+    return read_known(texts.unpacked(text or b"null"))

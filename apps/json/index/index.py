@@ -21,7 +21,7 @@ from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.hits import Hit
 from hdc.apps.json.index.interpreting import Interpretation
 from hdc.apps.json.index.matcher import Reason
-from hdc.apps.json.index.meaning import TAKEN, Meanings
+from hdc.apps.json.index.meaning import TAKEN, Meaning, Meanings
 from hdc.apps.json.index.narrowing import narrowed
 from hdc.apps.json.index.noted import Hits
 from hdc.apps.json.index.posting_search import Asking, PostingSearch
@@ -76,7 +76,7 @@ class JSONIndex(Index):
     def __init__(
         self, encoder: JSONEncoder, *, key: str | None = None, vectors: Stored | Literal["auto"] = "auto"
     ) -> None:
-        self._begin(_new_store(None, encoder, key, vectors), *_unsaved(encoder))
+        self._begin(*_new(None, encoder, key, vectors), *_unsaved(encoder))
 
     @classmethod
     def create(
@@ -96,7 +96,7 @@ class JSONIndex(Index):
         OSError
             If it cannot be written.
         """
-        return cls._of(_new_store(path, encoder, key, vectors), *_unsaved(encoder))
+        return cls._of(*_new(path, encoder, key, vectors), *_unsaved(encoder))
 
     @classmethod
     def open(
@@ -128,21 +128,21 @@ class JSONIndex(Index):
         OSError
             If it cannot be read.
         """
-        return cls._of(Store.open(path, cls.KIND, writable=writable), string_encoder, backend, device)
+        return cls._of(Store.open(path, cls.KIND, writable=writable), None, string_encoder, backend, device)
 
     @classmethod
-    def _of(cls, store: Store, *unsaved: Any) -> Self:
+    def _of(cls, store: Store, known: Meaning | None, *unsaved: Any) -> Self:
         index = cls.__new__(cls)
         try:
-            index._begin(store, *unsaved)
+            index._begin(store, known or Meaning.of(store.snapshot, *unsaved), *unsaved)
         except BaseException:
             store.close()
             raise
         return index
 
-    def _begin(self, store: Store, *unsaved: Any) -> None:
-        self._meanings = Meanings(store.snapshot, *unsaved)
-        kernels = on_host(self._meanings.known.encoder.vsa).kernels
+    def _begin(self, store: Store, known: Meaning, *unsaved: Any) -> None:
+        self._meanings = Meanings(known, *unsaved)
+        kernels = on_host(known.encoder.vsa).kernels
         self._engine = Engine(store, Signs(kernels.bits, "scales"))
         self._postings = Postings(posting_kernels(kernels), self._meanings.segment)
         self._by_postings = Engine(store, self._postings)
@@ -268,7 +268,8 @@ class JSONIndex(Index):
             if not self.writable or (learned := known.learned(texts)) is None:
                 return known
             self.store.set_meta({**snapshot.meta, NAME: learned.meta()})
-            return self._meanings.of(self.store.snapshot).texts
+            self._meanings.repack(self.store.snapshot, learned)
+            return learned
 
     def _add_segment(self, before: Snapshot, ids: Ids, rows: Rows) -> None:
         """Note what was found in documents when they were encoded."""
@@ -570,9 +571,10 @@ def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:
     return encoder.string_encoder, encoder.backend, encoder.device
 
 
-def _new_store(
+def _new(
     path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None, vectors: Stored | Literal["auto"]
-) -> Store:
+) -> tuple[Store, Meaning]:
+    """Return a store of no rows, and what they will mean."""
     instance(encoder, "encoder", JSONEncoder).check()
     if key is not None:
         parse_path(key)
@@ -582,5 +584,7 @@ def _new_store(
         choice(vectors, "vectors", STORED)
     if encoder.string_encoder is not None and vectors != "float16":
         raise ParameterError(f"an encoder with a string encoder needs vectors='float16', not {vectors!r}")
-    meta = {"encoder": encoder.to_json(), "key": key, "vectors": vectors, NAME: Texts().meta()}
-    return Store.create(path, JSONIndex.KIND, columns(encoder.dim, vectors), meta)
+    texts, own = Texts(), encoder.frozen()
+    meta = {"encoder": own.to_json(), "key": key, "vectors": vectors, NAME: texts.meta()}
+    store = Store.create(path, JSONIndex.KIND, columns(own.dim, vectors), meta)
+    return store, Meaning(store.snapshot.state.meta, own, key, vectors, texts, own.values, own.layout)

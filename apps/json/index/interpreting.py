@@ -10,9 +10,11 @@ from hdc.apps.json.document.rules import Layout, resolved
 from hdc.apps.json.document.structure import ARRAY, leaf_value
 from hdc.apps.json.index.anywhere import ANY, found_by
 from hdc.apps.json.index.narrowing import columns_at
+from hdc.apps.json.index.spelling import points_of
 from hdc.apps.json.values.parts import path_hash
 from hdc.apps.json.values.strings import words_of
 from hdc.apps.json.values.values import Values
+from hdc.kernels import PostingKernels
 from hdc.search.postings.searcher import PostingRows
 
 SHORT, LONG = 4, 8
@@ -137,7 +139,7 @@ class _Reader:
             elif key in node.keys:
                 meant[key] = self.read(item, own, node.keys[key])
             else:
-                found = self._fitting(item, path, _alike(node, key) or _elsewhere(node, key))
+                found = self._fitting(item, path, _alike(node, key, self._rows.kernels) or _elsewhere(node, key))
                 first = found[0][0][0] if len(found) == 1 else None
                 if isinstance(first, str) and first not in query and first not in meant:
                     ((steps, child),) = found
@@ -202,18 +204,15 @@ def _wrapped(steps: Path, value: Any) -> Any:
     return value
 
 
-def _alike(node: _Node, key: str) -> list[tuple[Path, _Node]]:
+def _alike(node: _Node, key: str, kernels: PostingKernels) -> list[tuple[Path, _Node]]:
     """Return the keys that another one may be a misspelling of."""
     plain, digits = _plain(key), _digits(key)
     most = 2 if len(plain) >= LONG else 1 if len(plain) >= SHORT else 0
-    near: dict[int, list[tuple[Path, _Node]]] = {}
-    for (other, child), _ in zip(node.keys.items(), range(COMPARED), strict=False):
-        written = _plain(other)
-        if _digits(other) == digits and abs(len(written) - len(plain)) <= most:
-            distance = _distance(plain, written)
-            if distance <= most:
-                near.setdefault(distance, []).append(((other,), child))
-    return near[min(near)] if near else []
+    others = [other for other, _ in zip(node.keys, range(COMPARED), strict=False) if _digits(other) == digits]
+    written = [_plain(other) for other in others]
+    starts = np.cumsum([0, *map(len, written)], dtype=np.int64)
+    which, distances = kernels.near(points_of("".join(written)), starts, points_of(plain), most)
+    return [((others[i],), node.keys[others[i]]) for i in which[distances == distances.min(initial=most)].tolist()]
 
 
 def _elsewhere(node: _Node, key: str) -> list[tuple[Path, _Node]]:
@@ -227,17 +226,3 @@ def _plain(key: str) -> str:
 
 def _digits(key: str) -> str:
     return "".join(filter(str.isdigit, key))
-
-
-def _distance(one: str, other: str) -> int:
-    """Return how many letters must be changed, left out, put in, or swapped with the next one."""
-    rows = [list(range(len(other) + 1))]
-    for i, letter in enumerate(one, 1):
-        row = [i]
-        for j, against in enumerate(other, 1):
-            cost = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != against))
-            if i > 1 < j and letter == other[j - 2] and one[i - 2] == against:
-                cost = min(cost, rows[-2][j - 2] + 1)
-            row.append(cost)
-        rows.append(row)
-    return rows[-1][-1]

@@ -1,6 +1,6 @@
 """What the rows of an index mean: the encoder that made them and the path of their keys, as the store's meta says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -107,9 +107,8 @@ class Meanings:
     goes at once, with all that it holds.
     """
 
-    def __init__(self, snapshot: Snapshot, *unsaved: Any) -> None:
-        self._unsaved = unsaved
-        self.known = Meaning.of(snapshot, *unsaved)
+    def __init__(self, known: Meaning, *unsaved: Any) -> None:
+        self.known, self._unsaved = known, unsaved
 
     def of(self, snapshot: Snapshot) -> Meaning:
         """Return what the rows of a snapshot mean; raises as :meth:`Meaning.of`."""
@@ -117,6 +116,10 @@ class Meanings:
         if not known.is_of(snapshot):
             known = self.known = Meaning.of(snapshot, *self._unsaved)
         return known
+
+    def repack(self, snapshot: Snapshot, texts: Texts) -> None:
+        """Take up a snapshot whose meta says other texts than the one before, and else the same."""
+        self.known = replace(self.known, meta=snapshot.state.meta, texts=texts)
 
     def segment(self, snapshot: Snapshot, start: int, stop: int) -> Segment:
         """Take the documents of some rows apart."""

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.rows import NORM
-from hdc.apps.json.values.parts import Spell
 from hdc.apps.json.values.values import Values
 from hdc.checks import choice
 from hdc.errors import ParameterError
@@ -49,8 +48,6 @@ class Question:
     missing : {"ignore", "count"}
     values : Values, optional
         The encoder's, with what they remember of other searches.
-    spell : function, optional
-        For words that no document has.
 
     Attributes
     ----------
@@ -70,7 +67,6 @@ class Question:
         encoder: JSONEncoder,
         missing: Missing,
         values: Values | None = None,
-        spell: Spell | None = None,
     ) -> None:
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
@@ -79,7 +75,7 @@ class Question:
         self.vector: Floats = vectors[0]
         self._norm, self._dim = float(norms[0]), encoder.dim
         self._missing, self._values, self._layout = missing, values or encoder.values, encoder.layout
-        self._matcher = Matcher(query, self._values, self._layout, spell)
+        self._matcher = Matcher(query, self._values, self._layout)
         self.least = max(FEWEST, min(LEAST, COMPARISONS // self._matcher.leaves))
 
     def estimate(self, dots: Floats, scales: Floats) -> Floats:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,8 +10,9 @@ import numpy.typing as npt
 import orjson
 
 from hdc import words
-from hdc.apps.json.document.batches import BATCH_DOCUMENTS, check_several
+from hdc.apps.json.document.batches import Batch, batches, check_several
 from hdc.apps.json.document.given import check_value
+from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, show_path, values_at
 from hdc.apps.json.encoder.encoder import Floats, JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
@@ -109,25 +109,27 @@ def encode_rows(
     texts: list[bytes] = []
     sources: list[str] = []
     keys: list[str] = []
-    held: list[Any] = []
 
     def noted() -> Iterator[Any]:
+        """Yield documents one by one, so that none is held when it was walked: its memory is used again while warm."""
         for item in documents:
-            if not isinstance(item, Record):
+            if isinstance(item, Record):
+                document, source, text = item.document, item.source, item.text
+            else:
                 check_value(item)
-            document, source = (item.document, item.source) if isinstance(item, Record) else (item, "")
-            texts.append(_text(document, source))
+                document, source, text = item, "", None
+            texts.append(_text(document, source) if text is None else text)
             sources.append(source)
             if key is not None:
                 keys.append(key_of(document, key, source))
-            held.append(document)
             yield document
 
-    for n, arrays in _encoded(encoder, noted(), vectors):
-        found = taker.take(held[:n])
+    for batch, arrays in _encoded(encoder, noted(), vectors, taker.table):
+        found = taker.taken(batch)
         arrays = arrays or {"mass": found.masses[:, None].astype(np.float32)}
-        yield Rows(arrays, texts[:n], sources[:n], keys[:n] if key is not None else None, found)
-        del texts[:n], sources[:n], keys[:n], held[:n]
+        yield Rows(arrays, texts[:], sources[:], keys[:] if key is not None else None, found)
+        for held in (texts, sources, keys):
+            held.clear()
 
 
 def key_of(document: Any, path: Path, source: str = "") -> str:
@@ -158,18 +160,18 @@ def _text(document: Any, source: str) -> bytes:
 
 
 def _encoded(
-    encoder: JSONEncoder, documents: Iterable[Any], vectors: Stored
-) -> Iterator[tuple[int, dict[str, npt.NDArray[Any]]]]:
-    """Yield the number of documents of each batch, and what is stored of their vectors."""
+    encoder: JSONEncoder, documents: Iterator[Any], vectors: Stored, table: LeafTable
+) -> Iterator[tuple[Batch, dict[str, npt.NDArray[Any]]]]:
+    """Yield documents in batches, taken apart, and what is stored of their vectors."""
     if vectors is None:
-        while n := len(list(islice(documents, BATCH_DOCUMENTS))):
-            yield n, {}
+        for batch in batches(documents, table):
+            yield batch, {}
         return
-    for made, norms in encoder.encode(documents):
+    for batch, made, norms in encoder.encode_batches(documents):
         arrays = _arrays(made, norms)
-        if vectors == "packed":
-            del arrays["vectors"]
-        yield len(made), arrays
+        if vectors == "float16":
+            arrays["vectors"] = made.astype(np.float16)
+        yield batch, arrays
 
 
 def _arrays(vectors: Floats, norms: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
@@ -177,8 +179,4 @@ def _arrays(vectors: Floats, norms: npt.NDArray[np.float64]) -> dict[str, npt.ND
     sums = np.abs(vectors).sum(axis=1)
     shrinkage = np.divide(squares, sums, out=np.zeros_like(sums), where=sums > 0)
     scales = np.stack([norms, np.sqrt(squares), shrinkage], axis=1)
-    return {
-        "codes": sign_bits(vectors),
-        "vectors": vectors.astype(np.float16),
-        "scales": scales.astype(np.float32),
-    }
+    return {"codes": sign_bits(vectors), "scales": scales.astype(np.float32)}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from hdc.apps.json.document.paths import Path
 from hdc.apps.json.values.parts import Spelled, path_hash, term_hash
@@ -78,14 +79,18 @@ class Spelling:
         """Return the words at a distance, wherever they are, by their hashes."""
         if (word, most) in self._around:
             return self._around[word, most]
-        points = np.frombuffer(word.encode("utf-32-le", "surrogatepass"), np.uint32)
         near: dict[int, str] = {}
         for segment in self._segments:
             words = segment.words
-            which, distances = self._kernels.near(*words.points, points, most)
+            which, distances = self._kernels.near(*words.points, points_of(word), most)
             for number in which[distances == most].tolist():
                 near[int(words.hashes[number])] = words[number]
         if len(self._around) >= HELD:
             self._around.clear()
         self._around[word, most] = near
         return near
+
+
+def points_of(text: str) -> npt.NDArray[np.uint32]:
+    """Return the code points of a text."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)

@@ -1,200 +1,141 @@
-"""Take documents apart into what they are found by: leaves at spots, each a few terms or a number."""
+"""What documents are found by: leaves at spots, each a few terms or a number."""
 
 import math
+from array import array
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from hdc.apps.json.document.batches import uncollected
-from hdc.apps.json.document.constant import Constant
-from hdc.apps.json.document.paths import MAX_POSITION, Path, show_path
-from hdc.apps.json.document.rules import Layout, by_position
-from hdc.apps.json.document.structure import ARRAY, leaf_value
-from hdc.apps.json.reading import MAX_DEPTH
+from hdc.apps.json.document.batches import TABLE_BYTES, Batch, Ints, distinct, uncollected, walked
+from hdc.apps.json.document.leaves import LeafTable, Node
+from hdc.apps.json.document.paths import Path, scale_path
+from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.values.numbers import Quantities
 from hdc.apps.json.values.parts import column_hash, path_hash, term_hash
 from hdc.apps.json.values.values import Values
-from hdc.errors import ParameterError
-from hdc.kernels import NO_ITEM
+from hdc.search.postings.names import Hashes, runs
 from hdc.search.postings.segment import Occurrences
-
-HELD_LEAVES = 1 << 18
-"""Distinct leaves after which what is known of them is dropped."""
 
 INT53 = 1 << 53
 
-TRUE, FALSE = Constant.TRUE, Constant.FALSE
-
-SINGLE = frozenset({str, int, float, type(None)})
-
-
-class _Node:
-    """A path: what its children are, and the leaves that were met there."""
-
-    __slots__ = ("depth", "factor", "hash", "items", "keys", "leaves", "mode", "path", "text")
-
-    def __init__(self, path: Path, layout: Layout) -> None:
-        self.path, self.depth = path, len(path)
-        self.mode = layout.arrays[path]
-        self.factor = layout.weights[path] ** 2
-        self.hash, self.text = path_hash(path)
-        self.keys: dict[str, _Node] = {}
-        self.items: dict[int | None, _Node] = {}
-        self.leaves: dict[Any, int] = {}
-
 
 class Taker:
-    """Take documents apart, and remember what leaves are made of.
+    """Tell what the leaves of documents are found by, and remember it of those of one table.
 
     Parameters
     ----------
     values : Values
     layout : Layout
+
+    Attributes
+    ----------
+    table : LeafTable
+        That of the last documents, which others may be taken apart by.
     """
 
     def __init__(self, values: Values, layout: Layout) -> None:
         self._values, self._layout = values, layout
-        self._begin()
+        self._begin(LeafTable(layout))
 
-    def _begin(self) -> None:
-        self._root = _Node((), self._layout)
-        self._terms: list[list[int]] = []
-        self._paths: list[int] = []
-        self._columns: list[int] = []
-        self._places: list[float] = []
-        self._numbers: list[float] = []
-        self._masses: list[float] = []
-        self._names: list[str] = []
+    def _begin(self, table: LeafTable) -> None:
+        self.table = table
+        self._slots = np.empty(0, np.int64)  # of each leaf of the table, -1 if nothing is known of it
+        self._nodes: dict[Node, tuple[Path, int, float]] = {}
+        self._starts, self._terms = array("q", [0]), array("Q")
+        self._paths, self._columns = array("Q"), array("Q")
+        self._places, self._numbers, self._masses = array("d"), array("d"), array("d")
+        self._names: dict[int, str] = {}
         self._words: dict[int, str] = {}
-        self._own_words: list[list[int]] = []
 
     def take(self, documents: Iterable[Any]) -> Occurrences:
-        """Return what some documents hold.
+        """Take documents apart, and return what they hold.
 
         Raises
         ------
         ParameterError
             If a document is no JSON.
         """
-        if len(self._terms) > HELD_LEAVES:
-            self._begin()
-        self._spots, self._leaves = list[int](), list[int]()
-        self._document, self._parent, self._place = list[int](), list[int](), list[int]()
-        stops = []
+        table = self.table if self.table.held <= TABLE_BYTES else LeafTable(self._layout)
+        return self.taken(walked(documents, table))
+
+    def taken(self, batch: Batch) -> Occurrences:
+        """Return what the documents of a batch hold."""
+        if batch.table is not self.table:
+            self._begin(batch.table)
+        found = batch.found
+        spots, every, owners = np.array(found.spots, np.int64), batch.noted, batch.owners
+        if (spots < 0).any():
+            owners, every, spots = owners[spots >= 0], every[spots >= 0], spots[spots >= 0]
+        slots = self._known(every)
+        met, leaves = np.unique(slots, return_inverse=True)
+        starts, terms = np.frombuffer(self._starts, np.int64), np.frombuffer(self._terms, np.uint64)
+        counts = starts[met + 1] - starts[met]
+        own = terms[runs(starts[met], counts)]
+        paths = np.frombuffer(self._paths, np.uint64)[met]
+        return Occurrences(
+            len(batch),
+            np.array(found.documents, np.uint32),
+            np.array(found.parents, np.uint32),
+            np.array(found.places, np.uint32),
+            spots,
+            leaves.astype(np.int64),
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            own,
+            paths,
+            np.frombuffer(self._columns, np.uint64)[met],
+            np.frombuffer(self._places, np.float64)[met],
+            np.frombuffer(self._numbers, np.float64)[met],
+            np.bincount(owners, np.frombuffer(self._masses, np.float64)[slots], len(batch)).astype(np.float64),
+            _among(self._words, own),
+            _among(self._names, paths),
+        )
+
+    def _known(self, leaves: Ints) -> Ints:
+        """Return where leaves are in the arrays, with those put there that are new."""
+        more = len(self.table) - len(self._slots)
+        if more > 0:
+            self._slots = np.concatenate([self._slots, np.full(max(more, len(self._slots)), -1)])
+        new, first = distinct(leaves[self._slots[leaves] < 0]), len(self._paths)
         with uncollected():
-            for number, document in enumerate(documents):
-                self._number = number
-                self._walk(self._root, document, number, False)
-                stops.append(len(self._leaves))
-        return self._found(stops)
+            for leaf in new.tolist():
+                self._add(self.table.nodes[leaf], self.table.values[leaf])
+        self._slots[new] = np.arange(first, first + len(new))
+        return self._slots[leaves]
 
-    def _walk(self, node: _Node, value: Any, spot: int, inside: bool) -> None:
-        """Walk what stands at a node; strings, truth values and integers, which are most, are found without a call."""
-        if isinstance(value, dict) and value:
-            keys, found, spots = node.keys, self._leaves, self._spots
-            for key, item in value.items():
-                child = keys.get(key)
-                if child is None:
-                    if not isinstance(key, str):
-                        raise ParameterError(f"{show_path(node.path)}: a key must be a string, not {key!r}")
-                    child = self._child(node, key)
-                kind = type(item)
-                if kind is bool:
-                    item = TRUE if item else FALSE
-                elif kind is not str and kind is not int:
-                    self._walk(child, item, spot, inside)
-                    continue
-                leaf = child.leaves.get(item)
-                found.append(self._leaf(child, item) if leaf is None else leaf)
-                spots.append(spot)
-        elif isinstance(value, ARRAY) and value:
-            placed = node.mode == "sequence" or (node.mode == "auto" and by_position(value))
-            items = node.items
-            parent = spot if inside else NO_ITEM
-            anywhere = None if placed else items.get(None) or self._child(node, None)
-            for place, item in enumerate(value):
-                child = anywhere
-                if child is None:
-                    step = place if place < MAX_POSITION else None
-                    child = items.get(step) or self._child(node, step)
-                number = len(self._document)
-                self._document.append(self._number)
-                self._parent.append(parent)
-                self._place.append(place)
-                if type(item) is str:
-                    leaf = child.leaves.get(item)
-                    self._leaves.append(self._leaf(child, item) if leaf is None else leaf)
-                    self._spots.append(number)
-                else:
-                    self._walk(child, item, number, True)
-        else:
-            held = value if type(value) in SINGLE else leaf_value(value, node.path)
-            leaf = node.leaves.get(held)
-            self._leaves.append(self._leaf(node, held) if leaf is None else leaf)
-            self._spots.append(spot)
-
-    def _child(self, node: _Node, step: str | int | None) -> _Node:
-        if node.depth >= MAX_DEPTH:
-            raise ParameterError(f"a document is nested deeper than {MAX_DEPTH} levels")
-        child = _Node((*node.path, step), self._layout)
-        if isinstance(step, str):
-            node.keys[step] = child
-        else:
-            node.items[step] = child
-        return child
-
-    def _leaf(self, node: _Node, value: Any) -> int:
-        """Return the number of a leaf that was not met before."""
-        if isinstance(value, float):
-            leaf_value(value, node.path)  # raises where it is not finite
-        parts = self._values.parts(node.path, value)
-        terms, words = [], []
-        for kind, (content,), _ in parts.terms:
+    def _add(self, node: Node, value: Any) -> None:
+        """Add what a leaf is found by."""
+        path, place_hash, factor = self._nodes.get(node) or self._node(node)
+        parts = self._values.held(path, value)
+        for kind, content in parts.terms:
             term = term_hash(kind, content)
-            terms.append(term)
+            self._terms.append(term)
             if kind == "~":
-                words.append(term)
                 self._words[term] = content
         column, place, number = 0, 0.0, 0.0
         if parts.number is not None:
-            column, place = column_hash(node.path, parts.number.kind), parts.number.place
+            column, place = column_hash(path, parts.number.kind), parts.number.place
             number, exact = exact_number(parts.number.kind, parts.number.value)
-            terms += exact
-        self._terms.append(terms)
-        self._own_words.append(words)
-        self._paths.append(node.hash)
+            self._terms.extend(exact)
+        self._starts.append(len(self._terms))
         self._columns.append(column)
         self._places.append(place)
         self._numbers.append(number)
-        self._masses.append(node.factor * parts.whole)
-        self._names.append(node.text)
-        leaf = node.leaves[value] = len(self._terms) - 1
-        return leaf
+        self._masses.append(factor * parts.whole)
+        self._paths.append(place_hash)
 
-    def _found(self, stops: list[int]) -> Occurrences:
-        met, leaves = np.unique(np.array(self._leaves, np.int64), return_inverse=True)
-        chosen = met.tolist()
-        terms = [self._terms[leaf] for leaf in chosen]
-        masses = np.array([self._masses[leaf] for leaf in chosen])[leaves] if chosen else np.empty(0)
-        owners = np.repeat(np.arange(len(stops)), np.diff(stops, prepend=0).astype(np.int64))
-        return Occurrences(
-            len(stops),
-            np.array(self._document, np.uint32),
-            np.array(self._parent, np.uint32),
-            np.array(self._place, np.uint32),
-            np.array(self._spots, np.int64),
-            leaves.astype(np.int64),
-            np.cumsum([0, *map(len, terms)], dtype=np.int64),
-            np.array([term for own in terms for term in own], np.uint64),
-            np.array([self._paths[leaf] for leaf in chosen], np.uint64),
-            np.array([self._columns[leaf] for leaf in chosen], np.uint64),
-            np.array([self._places[leaf] for leaf in chosen], np.float64),
-            np.array([self._numbers[leaf] for leaf in chosen], np.float64),
-            np.bincount(owners, masses, len(stops)).astype(np.float64),
-            {word: self._words[word] for leaf in chosen for word in self._own_words[leaf]},
-            {self._paths[leaf]: self._names[leaf] for leaf in chosen},
-        )
+    def _node(self, node: Node) -> tuple[Path, int, float]:
+        """Return the path that the values at a node are compared on, its hash, and what it weighs."""
+        path = scale_path(node.place())
+        place_hash, text = path_hash(path)
+        self._names[place_hash] = text
+        known = self._nodes[node] = path, place_hash, self._layout.weights[path] ** 2
+        return known
+
+
+def _among(texts: dict[int, str], hashes: Hashes) -> dict[int, str]:
+    """Return the texts of those hashes that have one."""
+    return {number: texts[number] for number in np.unique(hashes).tolist() if number in texts}
 
 
 def exact_number(kind: Quantities, value: int | float) -> tuple[float, list[int]]:

@@ -4,6 +4,7 @@ import base64
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import zstandard
@@ -38,12 +39,17 @@ class Texts:
 
     dictionary: bytes = b""
 
-    def __post_init__(self) -> None:
-        held = zstandard.ZstdCompressionDict(self.dictionary) if self.dictionary else None
-        if held is not None:
-            held.precompute_compress(level=LEVEL)
-        object.__setattr__(self, "_held", held)
-        object.__setattr__(self, "_local", threading.local())
+    @cached_property
+    def _held(self) -> zstandard.ZstdCompressionDict | None:
+        if not self.dictionary:
+            return None
+        held = zstandard.ZstdCompressionDict(self.dictionary)
+        held.precompute_compress(level=LEVEL)
+        return held
+
+    @cached_property
+    def _local(self) -> threading.local:
+        return threading.local()
 
     @classmethod
     def of(cls, meta: dict[str, Any]) -> Self:
@@ -56,7 +62,9 @@ class Texts:
         """
         said = meta.get(NAME, {})
         try:
-            return cls(base64.b64decode(said.get("dictionary", ""), validate=True))
+            texts = cls(base64.b64decode(said.get("dictionary", ""), validate=True))
+            _ = texts._held  # raises where it is none
+            return texts
         except (AttributeError, TypeError, ValueError, zstandard.ZstdError) as error:
             raise FileFormatError(f"the dictionary of the index's texts is none ({error}); build it again") from error
 
@@ -75,7 +83,7 @@ class Texts:
 
     def packed(self, texts: Iterable[bytes]) -> list[bytes]:
         """Return texts packed."""
-        pack = zstandard.ZstdCompressor(level=LEVEL, dict_data=self._held).compress  # type: ignore[attr-defined]
+        pack = zstandard.ZstdCompressor(level=LEVEL, dict_data=self._held).compress
         return [pack(text) for text in texts]
 
     def unpacked(self, text: bytes) -> bytes:
@@ -88,9 +96,9 @@ class Texts:
         """
         if not text.startswith(_MAGIC):
             return text
-        local = self._local  # type: ignore[attr-defined]
+        local = self._local
         if not hasattr(local, "unpack"):
-            local.unpack = zstandard.ZstdDecompressor(dict_data=self._held).decompress  # type: ignore[attr-defined]
+            local.unpack = zstandard.ZstdDecompressor(dict_data=self._held).decompress
         try:
             size = zstandard.frame_content_size(text)
             if not 0 <= size < MOST_BYTES:

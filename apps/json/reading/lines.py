@@ -8,7 +8,7 @@ from hdc.apps.json.reading.items import ItemPath, inside
 from hdc.apps.json.reading.limits import Limits
 from hdc.apps.json.reading.opening import CHUNK
 from hdc.apps.json.reading.records import Record, Rejects
-from hdc.apps.json.reading.strict import BYTE_ORDER_MARK, DocumentError, parse_bytes
+from hdc.apps.json.reading.strict import BYTE_ORDER_MARK, DocumentError, parse_line
 
 
 class Line(NamedTuple):
@@ -48,8 +48,10 @@ def read_lines(
         try:
             if not whole:
                 raise DocumentError(f"{source}:1: {limits.too_long}")
-            document = parse_bytes(raw.rstrip(b"\r\n"), name, number)
-            records = inside(document, items, source) if items else (Record(document, source),)
-            yield from records
+            document, text = parse_line(raw.rstrip(b"\r\n"), name, number)
+            if items:
+                yield from inside(document, items, source)
+            else:
+                yield Record(document, source, None, text)
         except DocumentError as error:
             rejects.add(error, source, raw)

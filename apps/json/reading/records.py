@@ -2,7 +2,7 @@
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -27,11 +27,14 @@ class Record:
         ``file:line``; ``file[item]`` in one big array or a Parquet file; ``file:path`` where items were asked for.
     key : str or None
         The key under which an object holds the document, if the documents are the values of an object.
+    text : bytes or None
+        The document as compact JSON, where reading has it at hand.
     """
 
     document: Any
     source: str
     key: str | None = None
+    text: bytes | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass

@@ -14,12 +14,15 @@ import re
 import sys
 from typing import Any
 
-from hdc.apps.json.reading.quick import Left, quick
+from hdc.apps.json.reading.quick import quick
 from hdc.checks import integer, wrong
 from hdc.errors import ParameterError
 
 MAX_DEPTH = 256
 """Levels of arrays and objects that a document may have."""
+
+CONTAINER = (dict, list, tuple)
+"""Types of objects and arrays."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -87,12 +90,17 @@ def parse_bytes(raw: bytes, source: str, line: int = 1) -> Any:
     """Return the value of one strict JSON text in UTF-8; errors as :func:`parse`."""
     if not isinstance(raw, bytes):
         raise wrong(raw, "raw", "bytes")
-    raw = raw.removeprefix(BYTE_ORDER_MARK) if integer(line, "line") == 1 else raw
-    value = quick(raw)
-    if value is not Left.TO_STRICT:
+    return parse_line(raw, source, integer(line, "line"))[0]
+
+
+def parse_line(raw: bytes, source: str, line: int) -> tuple[Any, bytes | None]:
+    """Return the value of one strict JSON text in UTF-8, and where that is at hand the value written compactly."""
+    raw = raw.removeprefix(BYTE_ORDER_MARK) if line == 1 else raw
+    found = quick(raw)
+    if found is not None:
         brackets = raw.count(b"[") + raw.count(b"{")
-        if brackets <= MAX_DEPTH or not _deeper_than(value, MAX_DEPTH):
-            return value
+        if brackets <= MAX_DEPTH or not deeper_than(found[0], MAX_DEPTH):
+            return found
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -100,7 +108,7 @@ def parse_bytes(raw: bytes, source: str, line: int = 1) -> Any:
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8")) + 1
         place = f"{source}:{line + before.count(10)}:{column}"
         raise DocumentError(f"{place}: {not_utf8(error)}") from None
-    return parse(text, source, line)
+    return parse(text, source, line), None
 
 
 def not_utf8(error: UnicodeDecodeError) -> str:
@@ -130,7 +138,7 @@ def decode(text: str, start: int, outer: int = 0) -> tuple[Any, int]:
             item = _ESCAPE.sub(lambda match: r"\ufffd" if match[1] else match[0], text[start:end])
             value, _ = _DECODER.raw_decode(item)
         brackets = text.count("[", start, end) + text.count("{", start, end)
-        if brackets > MAX_DEPTH - outer and _deeper_than(value, MAX_DEPTH - outer):
+        if brackets > MAX_DEPTH - outer and deeper_than(value, MAX_DEPTH - outer):
             raise _RefusedError
     except json.JSONDecodeError as error:
         raise Fault(error.pos, error.pos, error.msg) from None
@@ -160,15 +168,16 @@ def _constant(literal: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant)
 
 
-def _deeper_than(value: Any, limit: int) -> bool:
+def deeper_than(value: Any, limit: int) -> bool:
+    """Say whether arrays and objects are nested in more levels."""
     level = [value]
     for _ in range(limit):
         level = [
             item
             for container in level
-            if isinstance(container, dict | list)
+            if isinstance(container, CONTAINER)
             for item in (container.values() if isinstance(container, dict) else container)
-            if isinstance(item, dict | list)
+            if isinstance(item, CONTAINER)
         ]
         if not level:
             return False

@@ -125,20 +125,24 @@ class ProfileBuilder:
 
     def _built(self) -> Profile:
         frequencies: dict[Path, dict[Token, int]] = {}
-        for count, _, path, token in sorted(self._ranked(), key=itemgetter(0, 1))[:MAX_TOKENS]:
-            frequencies.setdefault(path, {})[token] = -count
+        for path, token, count in self._ranked():
+            frequencies.setdefault(path, {})[token] = count
         scales = {quantity: Scale.learn(map(clamped, sample.values)) for quantity, sample in self._samples}
         numbers = {path: _codebook(sample) for (path, kind), sample in self._samples if kind == NUMBER}
         codes = frozenset(path for path, tokens in frequencies.items() if are_codes(_texts(tokens)))
         return Profile(self.documents, frequencies, scales, numbers, codes)
 
-    def _ranked(self) -> Iterator[tuple[int, str, Path, Token]]:
-        """Yield what tokens are ranked by, and the tokens: the negative count, and path and token in writing."""
-        last: Path | None = None
-        for path, token, count in self._counts:
-            if path is not last:
-                last, written = path, repr(path)
-            yield -count, f"({written}, {token!r})", path, token
+    def _ranked(self) -> list[tuple[Path, Token, int]]:
+        """Return the most frequent tokens, those of equal counts by path and token in writing."""
+        counted = [entry for _, entries in sorted(self._written(), key=itemgetter(0)) for entry in entries]
+        counts = np.fromiter(map(itemgetter(2), counted), np.int64, len(counted))
+        return [counted[place] for place in np.argsort(-counts, kind="stable")[:MAX_TOKENS].tolist()]
+
+    def _written(self) -> Iterator[tuple[str, list[tuple[Path, Token, int]]]]:
+        """Yield each path in writing, with which no other one's begins, and its tokens by theirs, with their counts."""
+        for path, counted in self._counts.groups():
+            tokens = sorted(counted, key=repr) if len(counted) > 1 else counted
+            yield repr(path), [(path, token, counted[token]) for token in tokens]
 
 
 class _Contents:

@@ -60,6 +60,14 @@ class Parts(NamedTuple):
     whole: float
 
 
+class Held(NamedTuple):
+    """What a value is found by, of its parts: kind and content of each term, the number, and the squared weight."""
+
+    terms: list[tuple[str, str]]
+    number: Number | None
+    whole: float
+
+
 Spell: TypeAlias = Callable[[Path, str], "Spelled | None"]
 """Returns what stands for a word that no document has at a path."""
 

@@ -77,6 +77,10 @@ class Counts(Generic[Group, Item]):
         self._groups = {group: known for group, known in left.items() if known}
         self._held = sum(map(len, self._groups.values()))
 
+    def groups(self) -> Iterable[tuple[Group, Mapping[Item, int]]]:
+        """Return each group and the counts of its items."""
+        return self._groups.items()
+
     def __iter__(self) -> Iterator[tuple[Group, Item, int]]:
         """Yield group, item and count."""
         for group, known in self._groups.items():

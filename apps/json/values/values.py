@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -32,7 +32,7 @@ from hdc.apps.json.values.numbers import (
     unfitted_place,
     window_vectors,
 )
-from hdc.apps.json.values.parts import Number, Parts, Spell, Term
+from hdc.apps.json.values.parts import Held, Number, Parts, Spell, Term
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.strings import CODE, MAX_WORDS, Shares, ngrams_of, word_sequence, words_of
 from hdc.apps.json.values.tokens import Token, Tokens, constant_tokens
@@ -254,6 +254,28 @@ class Values:
         ((token, weight),) = self.tokens(path, value).items()
         return Parts([Term(token[0], (token[1],), weight * weight)], None, weight * weight)
 
+    def held(self, path: Path, value: Any) -> Held:
+        """Return what :meth:`parts` says of a value that a document holds, without what each part adds to a score."""
+        if not isinstance(value, str) or convert(value, self._conversions) is not None:
+            parts = self.parts(path, value)
+            return Held([(term.kind, term.contents[0]) for term in parts.terms], parts.number, parts.whole)
+        seen, shares = self._place(path)
+        sequence = word_sequence(value) if shares.exact < 1 else []
+        words = list(dict.fromkeys(sequence))[:MAX_WORDS]
+        weigh, known = self._weigh, seen.get
+        named = [("~", word) for word in words]
+        rarities = [weigh(known(word, 1)) for word in named]
+        exact = max(rarities) if words and ("=", value) not in seen else weigh(known(("=", value), 1))
+        if not words or not shares.words + shares.ngrams:
+            return Held([("=", value)], None, exact**2)
+        grams = ngrams_of(words) if shares.ngrams else {}
+        squares, gram_squares = _squares(shares, rarities, grams.values())
+        whole = (shares.exact + shares.encoder) * exact**2 + (sum(squares) + sum(gram_squares))
+        pairs = dict.fromkeys(pairwise(sequence))
+        terms = [("=", value), ("≡", " ".join(sequence)), *named]
+        terms += [("&", f"{one} {other}") for one, other in islice(pairs, MAX_WORDS)]
+        return Held([*terms, *(("%", gram) for gram in grams)], None, whole)
+
     def _number_part(self, path: Path, kind: Quantities, value: int | float, share: float) -> Number:
         scale, place = self._placed(path, kind, value)
         rarity = 1.0 if scale is None else self._weigh(max(1.0, scale.share * self.profile.documents))
@@ -271,9 +293,8 @@ class Values:
         exact = max(rarities) if words and ("=", text) not in seen else self._weigh(seen.get(("=", text), 1))
         if not words or not shares.words + shares.ngrams:
             return Parts([Term("=", (text,), exact**2)], None, exact**2)
-        squares = [shares.words / len(words) * rarity**2 for rarity in rarities]
-        grams = [] if not shares.ngrams else list(ngrams_of(words).items())
-        gram_squares = [shares.ngrams / len(grams) * max(rarities[i] for i in owners) ** 2 for _, owners in grams]
+        grams = ngrams_of(words) if shares.ngrams else {}
+        squares, gram_squares = _squares(shares, rarities, grams.values())
         others = sum(squares) + sum(gram_squares)
         whole = (shares.exact + shares.encoder) * exact**2 + others
         pairs = list(dict.fromkeys(pairwise(sequence)))[:MAX_WORDS]
@@ -287,7 +308,7 @@ class Values:
         for one, other in pairs:
             pair = f"{_first_of(held, one)} {_first_of(held, other)}"
             terms.append(Term("&", (pair,), ordered * whole / len(pairs)))
-        terms += [Term("%", (gram,), share * square) for (gram, _), square in zip(grams, gram_squares, strict=True)]
+        terms += [Term("%", (gram,), share * square) for gram, square in zip(grams, gram_squares, strict=True)]
         return Parts(terms, None, whole)
 
     # ------------------------------------------------------------------ vectors
@@ -419,6 +440,13 @@ def _strings(documents: Iterable[Any]) -> Iterator[str]:
             stack += value.values()
         elif isinstance(value, list | tuple):
             stack += value
+
+
+def _squares(shares: Shares, rarities: list[float], owners: Collection[list[int]]) -> tuple[list[float], list[float]]:
+    """Return the squared weights of words, and of n-grams by the words that have each."""
+    each = shares.words / len(rarities)
+    grams = [shares.ngrams / len(owners) * max([rarities[i] for i in words]) ** 2 for words in owners]
+    return [each * rarity**2 for rarity in rarities], grams
 
 
 def _first_of(held: Mapping[str, tuple[str, ...]], word: str) -> str:
