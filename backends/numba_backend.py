@@ -26,6 +26,7 @@ from hdc.backends.numba_kernels import (
     streams,
     sums,
     tables,
+    texts,
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
@@ -42,6 +43,7 @@ from hdc.kernels import (
     Rotation,
     SearchKernels,
     TableKernels,
+    TextKernels,
 )
 
 __all__ = ["BACKEND", "threads", "warmup"]
@@ -164,4 +166,5 @@ BACKEND = dataclasses.replace(
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
     postings=PostingKernels(postings.Postings, spelling.near_words),
+    texts=TextKernels(texts.walk_texts),
 )

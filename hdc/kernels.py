@@ -599,6 +599,53 @@ class PostingKernels:
     near: Callable[[Array, Array, Array, int], tuple[Array, Array]]
 
 
+class TextTable(NamedTuple):
+    """Paths and values of JSON texts, numbered; 0 is the root. Arrays are written to, and have room for more.
+
+    Attributes
+    ----------
+    slots : (a power of two, at least twice the room) int64 array
+        Numbers by digest, -1 where there is none: a hash table with linear probing.
+    digests : uint64 array
+    parents : int64 array
+        The path that it is a step from, or the value of.
+    kinds : uint8 array
+        0 a key, 1 any item, 2 the item at a position, 3 a value.
+    starts, lengths : int64 arrays
+        The text of a key, with its quotation marks, or value in ``content``; of a position itself and 0.
+    content : uint8 array
+    used : (2,) int64 array
+        Numbers and bytes of ``content`` in use.
+    """
+
+    slots: Array
+    digests: Array
+    parents: Array
+    kinds: Array
+    starts: Array
+    lengths: Array
+    content: Array
+    used: Array
+
+
+@dataclass(frozen=True)
+class TextKernels:
+    """Kernels of JSON texts.
+
+    Attributes
+    ----------
+    walk : (texts uint8, bounds (n + 1,) int64, first int, documents int, items int, mode int, table TextTable)
+           -> (leaves (2, m) int64, items (3, p) int64, stops (d,) int64)
+        Take texts apart, from ``first`` on, all or as many as the table has room for. They must be sound and compact,
+        as orjson writes them, of less than 1024 levels. Of each value its number and spot: the number of its document,
+        counted from ``documents``, or of the innermost item around it, counted from ``items``. Of each item its
+        document, the item around it or ``NO_ITEM``, and its place. Of each document where its values end. Items are
+        told apart by position in mode 2, in mode 0 where all are numbers, in mode 1 nowhere.
+    """
+
+    walk: Callable[[Array, Array, int, int, int, int, TextTable], tuple[Array, Array, Array]]
+
+
 @dataclass(frozen=True)
 class Backend:
     """A named set of kernels and the array namespace that dense models compute in.
@@ -625,6 +672,8 @@ class Backend:
     tables : TableKernels or None
     lists : ListKernels or None
     postings : PostingKernels or None
+    texts : TextKernels or None
+        None where texts are better parsed, and values taken apart.
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -644,5 +693,6 @@ class Backend:
     tables: TableKernels | None = None
     lists: ListKernels | None = None
     postings: PostingKernels | None = None
+    texts: TextKernels | None = None
     device: str = "cpu"
     on: "Callable[[str], Backend] | None" = None

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.values.statistics import Profile
-from hdc.apps.json.values.strings import LEAST_CODES, MAX_GRAMS, MAX_WORDS, Shares, are_codes, ngrams_of, words_of
+from hdc.apps.json.values.strings import (
+    LEAST_CODES,
+    MAX_GRAMS,
+    MAX_WORDS,
+    Shares,
+    are_codes,
+    ngrams_of,
+    word_tokens,
+    words_of,
+)
 from hdc.apps.json.values.values import CONTAINED, ORDER, SAME_WORDS, ValueOptions, Values
 from hdc.errors import ParameterError
 
@@ -39,6 +48,12 @@ def test_the_squared_weights_of_a_string_sum_to_one(text, strings):
     tokens = values(strings).tokens((), text)
     assert sum(weight * weight for weight in tokens.values()) == pytest.approx(1)
     assert values(strings).shared((), text, text) == pytest.approx(1)
+
+
+@given(st.text("aB 1_ßé", max_size=80))
+def test_tokens_of_words_are_the_same_whether_held_or_not(text):
+    for _ in range(2):
+        assert word_tokens(text) == tuple(("~", word) for word in words_of(text))
 
 
 def test_the_weights_are_the_shares_of_the_parts():

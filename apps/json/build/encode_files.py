@@ -104,7 +104,7 @@ class _Count:
 
     def __call__(self, part: Part) -> ProfileBuilder:
         records = read_part(part, on_error=self.on_error, items=self.items)
-        return self.encoder.count(record.document for record in records)
+        return self.encoder.count(records)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _noted(records: Iterator[Record], notes: list[Record]) -> Iterator[Any]:
     """Yield the documents of records, and note the rest."""
     for record in records:
         notes.append(Record(None, record.source, record.key))
-        yield record.document
+        yield record
 
 
 def _join(rejects: str, folder: str, parts: int) -> None:

@@ -126,7 +126,7 @@ class _Count:
     task: Task
 
     def __call__(self, part: Part) -> ProfileBuilder:
-        return self.task.encoder.count(record.document for record in read_records(part, self.task))
+        return self.task.encoder.count(read_records(part, self.task))
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,8 @@ class _Encode:
 
     @cached_property
     def _taker(self) -> Taker:
-        return Taker(self.task.encoder.values, self.task.encoder.layout)
+        encoder = self.task.encoder
+        return Taker(encoder.values, encoder.layout, encoder.table())
 
 
 class _Making:

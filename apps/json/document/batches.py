@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.document.leaves import LeafTable, Walk
+from hdc.apps.json.reading import Record
 from hdc.checks import wrong
 from hdc.errors import ParameterError
 
@@ -23,6 +24,9 @@ BATCH_DOCUMENTS = 1 << 9
 
 BATCH_LEAVES = 1 << 15
 """Leaves after which a batch ends, however few its documents."""
+
+TEXT_BYTES = 1 << 18
+"""Bytes of texts that are walked at a time."""
 
 TABLE_BYTES = 1 << 26
 """Estimated size at which a leaf table is dropped and a new one begun."""
@@ -87,7 +91,8 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
 
     Parameters
     ----------
-    documents : iterable of JSON values
+    documents : iterable of JSON values or of :class:`Record`
+        A record that has a compact text may be walked in compiled code.
     table : LeafTable
         Numbers the leaves, until it has grown to ``TABLE_BYTES``; then a new one does.
 
@@ -97,26 +102,60 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
         If a document is no JSON, or ``documents`` is one document.
     """
     check_several(documents)
-    found = Walk()
+    walker = _Walker(table)
     for document in documents:
-        with uncollected():
-            table.walk(document, found)
-        if len(found.leaves) >= BATCH_LEAVES or len(found.stops) == BATCH_DOCUMENTS:
-            yield Batch(table, found)
-            found = Walk()
+        walker.add(document)
+        if walker.is_full():
+            yield Batch(table, walker.done())
             if table.held > TABLE_BYTES:
-                table = LeafTable(table.layout)
-    if found.stops:
-        yield Batch(table, found)
+                table = table.again()
+            walker = _Walker(table)
+    if walker.documents:
+        yield Batch(table, walker.done())
 
 
 def walked(documents: Iterable[Any], table: LeafTable) -> Batch:
     """Walk documents, however many they are, as one batch; raises as :func:`batches`."""
-    found = Walk()
+    walker = _Walker(table)
     for document in documents:
+        walker.add(document)
+    return Batch(table, walker.done())
+
+
+class _Walker:
+    """Walks documents in their order: values at once, texts some at a time."""
+
+    def __init__(self, table: LeafTable) -> None:
+        self._table, self._found = table, Walk()
+        self._texts, self._bytes = list[bytes](), 0
+        self.documents = 0
+
+    def add(self, document: Any) -> None:
+        self.documents += 1
+        if isinstance(document, Record):
+            if document.text is not None and self._table.kernels is not None:
+                self._texts.append(document.text)
+                self._bytes += len(document.text)
+                if self._bytes >= TEXT_BYTES:
+                    self._walk_texts()
+                return
+            document = document.document
+        self._walk_texts()
         with uncollected():
-            table.walk(document, found)
-    return Batch(table, found)
+            self._table.walk(document, self._found)
+
+    def is_full(self) -> bool:
+        return self.documents == BATCH_DOCUMENTS or len(self._found.leaves) >= BATCH_LEAVES
+
+    def done(self) -> Walk:
+        self._walk_texts()
+        return self._found
+
+    def _walk_texts(self) -> None:
+        if self._texts:
+            with uncollected():
+                self._table.walk_texts(self._texts, self._found)
+            self._texts, self._bytes = [], 0
 
 
 class _Uncollected:

@@ -15,9 +15,10 @@ from hdc.apps.json.document.constant import Constant
 from hdc.apps.json.document.paths import Path, Step, show_path
 from hdc.apps.json.document.rules import Layout, Mode, by_position
 from hdc.apps.json.document.structure import ANYWHERE, ARRAY, bound, leaf_value
+from hdc.apps.json.document.texts import TextWalker, mode_of
 from hdc.apps.json.reading import MAX_DEPTH
 from hdc.errors import ParameterError
-from hdc.kernels import NO_ITEM
+from hdc.kernels import NO_ITEM, TextKernels
 
 NODE_BYTES = 1 << 10
 """What a node is taken to hold, its dictionaries included."""
@@ -36,20 +37,20 @@ class Walk:
 
     Attributes
     ----------
-    leaves, spots : list of int
+    leaves, spots : array of int
         Number of each leaf, one again where it occurs again, and where it is: its document, or the innermost item
         around it; -1 where an item that is bound in several ways comes again.
-    stops : list of int
+    stops : array of int
         Where the leaves of each document end.
-    documents, parents, places : list of int
+    documents, parents, places : array of int
         Of each item its document, the item around it or ``NO_ITEM``, and its position.
     """
 
     __slots__ = ("documents", "leaves", "parents", "places", "spots", "stops")
 
     def __init__(self) -> None:
-        self.leaves, self.spots, self.stops = list[int](), list[int](), list[int]()
-        self.documents, self.parents, self.places = list[int](), list[int](), list[int]()
+        self.leaves, self.spots, self.stops = array("q"), array("q"), array("q")
+        self.documents, self.parents, self.places = array("q"), array("q"), array("q")
 
     def item(self, parent: int, place: int) -> int:
         """Return the number of one more item of the document that is walked."""
@@ -180,6 +181,8 @@ class LeafTable:
     Attributes
     ----------
     layout : Layout
+    kernels : TextKernels or None
+        What takes texts apart, where something does and the layout is the same everywhere.
     nodes : list of Node
         Path of each leaf.
     values : list
@@ -190,8 +193,10 @@ class LeafTable:
         Estimate of the bytes held.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.layout = layout
+    def __init__(self, layout: Layout, kernels: TextKernels | None = None) -> None:
+        self.layout, self._mode = layout, mode_of(layout)
+        self.kernels = None if self._mode is None else kernels
+        self._texts: TextWalker | None = None
         self.nodes: list[Node] = []
         self.values: list[Any] = []
         self.shares, self.factors = array("d"), array("d")
@@ -212,6 +217,18 @@ class LeafTable:
         """
         self._walk(self._root, document, found, len(found.stops), NO_ITEM)
         found.stops.append(len(found.leaves))
+
+    def walk_texts(self, texts: list[bytes], found: Walk) -> None:
+        """Note what some more documents hold, by their compact texts; there must be ``kernels``."""
+        if self._texts is None:
+            assert self.kernels is not None
+            assert self._mode is not None
+            self._texts = TextWalker(self.kernels, self._mode, self._root)
+        self._texts.walk(texts, found)
+
+    def again(self) -> "LeafTable":
+        """Return an empty table of the same kind."""
+        return LeafTable(self.layout, self.kernels)
 
     def _walk(self, node: Node, value: Any, found: Walk, spot: int, item: int) -> None:
         """Walk what stands at a node, in an item or in none; scalars, which are most, are found without a call."""
@@ -237,14 +254,14 @@ class LeafTable:
         again = spot < 0
         if node.mode in ("auto", "sequence") and by_position(values):
             first, count, items = len(found.places), len(values), node.items
-            found.leaves += [items[place, 1.0].leaves[number] for place, number in enumerate(values)]
+            found.leaves.extend([items[place, 1.0].leaves[number] for place, number in enumerate(values)])
             if again:
-                found.spots += [-1] * count
+                found.spots.extend([-1] * count)
                 return
-            found.documents += [len(found.stops)] * count
-            found.parents += [item] * count
-            found.places += range(count)
-            found.spots += range(first, first + count)
+            found.documents.extend([len(found.stops)] * count)
+            found.parents.extend([item] * count)
+            found.places.extend(range(count))
+            found.spots.extend(range(first, first + count))
             return
         visit, places = self._walk, bound(values, node.mode)
         if places is None:

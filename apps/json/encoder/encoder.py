@@ -268,7 +268,7 @@ class JSONEncoder(Transformer):
             If a document is no JSON, or a parameter is out of range.
         """
         self.check()
-        return self._counted(batches(X, LeafTable(self.layout)))
+        return self._counted(batches(X, self.table()))
 
     def _counted(self, walked: Iterable[Batch]) -> ProfileBuilder:
         builder = ProfileBuilder(self.convert)
@@ -309,7 +309,7 @@ class JSONEncoder(Transformer):
     def fit_transform(self, X: Iterable[Any], y: Any = None) -> Any:
         """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
         self.check()
-        table = LeafTable(self.layout)
+        table = self.table()
         walked = list(batches(given(X), table))
         self._learn(self._counted(walked))
         parts = self._encoded(walked, self._vectors_of(table))
@@ -349,7 +349,7 @@ class JSONEncoder(Transformer):
         self.check()
         settings, vectors = _KEPT.pop(self, ("", None))  # nobody else has them now: calls may be threads
         if vectors is None or settings != self._settings or vectors.values.profile is not self.profile_:
-            vectors = self._vectors_of(LeafTable(self.layout))
+            vectors = self._vectors_of(self.table())
         yield from self._encoded(batches(X, vectors.table), vectors)
 
     def _encoded(
@@ -363,6 +363,10 @@ class JSONEncoder(Transformer):
                 sums = vectors.sums(weights, batch.leaves, batch.starts)
             yield batch, sums, norms
         _KEPT[self] = self._settings, vectors
+
+    def table(self) -> LeafTable:
+        """Return an empty table of leaves, for documents that are going to be encoded."""
+        return LeafTable(self.layout, on_host(self.vsa).kernels.texts)
 
     def _vectors_of(self, table: LeafTable) -> LeafVectors:
         return LeafVectors(table, self.vsa, self.values)
@@ -436,7 +440,7 @@ class JSONEncoder(Transformer):
 
     def _weighed(self, documents: Iterable[Any]) -> Iterator[tuple[Batch, npt.NDArray[np.float64]]]:
         vsa, values = self.vsa, self.values
-        for batch in batches(documents, LeafTable(self.layout)):
+        for batch in batches(documents, self.table()):
             masses = LeafVectors(batch.table, vsa, values).masses(batch.leaves)
             yield batch, weigh(batch, masses, self.balance)[0]
 
@@ -453,7 +457,7 @@ class JSONEncoder(Transformer):
             Weighted as in the document: their sum is the document's vector.
         """
         self.check()
-        vectors = self._vectors_of(LeafTable(self.layout))
+        vectors = self._vectors_of(self.table())
         (batch,) = batches([document], vectors.table)
         weights, _ = weigh(batch, vectors.masses(batch.leaves), self.balance)
         same: dict[tuple[Path, Any], list[int]] = {}

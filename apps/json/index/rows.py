@@ -122,7 +122,7 @@ def encode_rows(
             sources.append(source)
             if key is not None:
                 keys.append(key_of(document, key, source))
-            yield document
+            yield item
 
     for batch, arrays in _encoded(encoder, noted(), vectors, taker.table):
         found = taker.taken(batch)

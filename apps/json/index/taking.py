@@ -27,6 +27,8 @@ class Taker:
     ----------
     values : Values
     layout : Layout
+    table : LeafTable, optional
+        To begin with.
 
     Attributes
     ----------
@@ -34,9 +36,9 @@ class Taker:
         That of the last documents, which others may be taken apart by.
     """
 
-    def __init__(self, values: Values, layout: Layout) -> None:
+    def __init__(self, values: Values, layout: Layout, table: LeafTable | None = None) -> None:
         self._values, self._layout = values, layout
-        self._begin(LeafTable(layout))
+        self._begin(table or LeafTable(layout))
 
     def _begin(self, table: LeafTable) -> None:
         self.table = table
@@ -56,7 +58,7 @@ class Taker:
         ParameterError
             If a document is no JSON.
         """
-        table = self.table if self.table.held <= TABLE_BYTES else LeafTable(self._layout)
+        table = self.table if self.table.held <= TABLE_BYTES else self.table.again()
         return self.taken(walked(documents, table))
 
     def taken(self, batch: Batch) -> Occurrences:

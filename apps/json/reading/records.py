@@ -28,7 +28,7 @@ class Record:
     key : str or None
         The key under which an object holds the document, if the documents are the values of an object.
     text : bytes or None
-        The document as compact JSON, where reading has it at hand.
+        The document as compact JSON, where reading has it at hand: set by reading only, as nobody checks it again.
     """
 
     document: Any

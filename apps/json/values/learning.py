@@ -6,23 +6,24 @@ Memory does not grow with the stream: tokens are counted by a summary that drops
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
-from operator import itemgetter
+from collections.abc import Collection, Iterable
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.document.batches import Batch, distinct, uncollected
-from hdc.apps.json.document.leaves import LeafTable
+from hdc.apps.json.document.leaves import LeafTable, Node
 from hdc.apps.json.document.paths import Path, any_position, scale_path
 from hdc.apps.json.values.conversion import convert
 from hdc.apps.json.values.number_scale import Scale, clamped
 from hdc.apps.json.values.numbers import NUMBER, Quantities
 from hdc.apps.json.values.sketches import Counts, Sample, Samples
 from hdc.apps.json.values.statistics import Profile, Quantity
-from hdc.apps.json.values.strings import are_codes, words_of
+from hdc.apps.json.values.strings import are_codes, word_tokens
 from hdc.apps.json.values.tokens import Token, constant_tokens
+from hdc.search.postings.names import runs
 
 MAX_TOKENS = 100_000
 """Tokens whose frequency a profile keeps, the most frequent ones; the others count as seen once."""
@@ -79,9 +80,8 @@ class ProfileBuilder:
         rows = np.repeat(np.arange(len(batch)), np.diff(batch.starts))
         starts, tokens = np.frombuffer(contents.starts, np.int64), np.frombuffer(contents.tokens, np.int64)
         first, counts = starts[leaves], starts[leaves + 1] - starts[leaves]
-        place = np.arange(counts.sum()) + np.repeat(first - (np.cumsum(counts) - counts), counts)
         several = max(1, len(contents.names))
-        present = distinct(np.repeat(rows, counts) * several + tokens[place]) % several
+        present = distinct(np.repeat(rows, counts) * several + tokens[runs(first, counts)]) % several
         del starts, tokens  # or the arrays could not grow
         self._count(contents, present)
         numbers = contents.numbers
@@ -124,25 +124,36 @@ class ProfileBuilder:
             return self._built()
 
     def _built(self) -> Profile:
-        frequencies: dict[Path, dict[Token, int]] = {}
-        for path, token, count in self._ranked():
-            frequencies.setdefault(path, {})[token] = count
+        frequencies = self._most_frequent()
         scales = {quantity: Scale.learn(map(clamped, sample.values)) for quantity, sample in self._samples}
         numbers = {path: _codebook(sample) for (path, kind), sample in self._samples if kind == NUMBER}
         codes = frozenset(path for path, tokens in frequencies.items() if are_codes(_texts(tokens)))
         return Profile(self.documents, frequencies, scales, numbers, codes)
 
-    def _ranked(self) -> list[tuple[Path, Token, int]]:
-        """Return the most frequent tokens, those of equal counts by path and token in writing."""
-        counted = [entry for _, entries in sorted(self._written(), key=itemgetter(0)) for entry in entries]
-        counts = np.fromiter(map(itemgetter(2), counted), np.int64, len(counted))
-        return [counted[place] for place in np.argsort(-counts, kind="stable")[:MAX_TOKENS].tolist()]
+    def _most_frequent(self) -> dict[Path, dict[Token, int]]:
+        """Return the tokens with the highest counts, in this order; equal ones by path and token in writing.
 
-    def _written(self) -> Iterator[tuple[str, list[tuple[Path, Token, int]]]]:
-        """Yield each path in writing, with which no other one's begins, and its tokens by theirs, with their counts."""
-        for path, counted in self._counts.groups():
-            tokens = sorted(counted, key=repr) if len(counted) > 1 else counted
-            yield repr(path), [(path, token, counted[token]) for token in tokens]
+        The writing of no path begins another's, so paths are sorted by theirs alone. Most tokens of a large collection
+        count little and are not written at all.
+        """
+        counts = np.fromiter(chain.from_iterable(counted.values() for _, counted in self._counts.groups()), np.int64)
+        least = int(np.partition(counts, -MAX_TOKENS)[-MAX_TOKENS]) if len(counts) > MAX_TOKENS else 0
+        room = MAX_TOKENS - int(np.count_nonzero(counts > least))
+        tokens, owners, ranks = list[Token](), array("q"), array("q")
+        groups = sorted((repr(path), path, counted) for path, counted in self._counts.groups())
+        for owner, (_, _, counted) in enumerate(groups):
+            own = sorted([token for token, count in counted.items() if count >= least], key=repr)
+            ranked = list(map(counted.__getitem__, own))
+            tokens += own
+            ranks.extend(ranked)
+            owners.extend([owner] * len(own))
+            room -= ranked.count(least)
+            if room <= 0:  # of the least count there are enough
+                least, room = least + 1, len(counts)
+        found: dict[int, dict[Token, int]] = {}
+        for place in np.argsort(-np.array(ranks), kind="stable")[:MAX_TOKENS].tolist():
+            found.setdefault(owners[place], {})[tokens[place]] = ranks[place]
+        return {groups[owner][1]: counted for owner, counted in found.items()}
 
 
 class _Contents:
@@ -164,23 +175,19 @@ class _Contents:
         self.starts, self.tokens = array("q", [0]), array("q")
         self.numbers: dict[int, tuple[Quantity, int | float]] = {}
         self._conversions = conversions
-        self._known: dict[Path, tuple[int, dict[Token, int]]] = {}
+        self._paths: dict[Path, tuple[int, dict[Token, int]]] = {}
+        self._nodes: dict[Node, tuple[int, dict[Token, int]]] = {}
 
     def extend(self, leaves: int) -> None:
         """Look into the leaves up to a number."""
-        nodes, values, known = self.table.nodes, self.table.values, self._known
+        nodes, values, found = self.table.nodes, self.table.values, self._nodes
         names, owners, tokens, starts = self.names, self.owners, self.tokens, self.starts
         for leaf in range(len(starts) - 1, leaves):
-            path, value = nodes[leaf].path(), values[leaf]
+            node, value = nodes[leaf], values[leaf]
             number = self._number(value)
             if number is not None:
-                self.numbers[leaf] = ((scale_path(path), number[0]), number[1])
-            place = any_position(path)
-            found = known.get(place)
-            if found is None:
-                found = known[place] = len(self.places), {}
-                self.places.append(place)
-            owner, own = found
+                self.numbers[leaf] = ((scale_path(node.path()), number[0]), number[1])
+            owner, own = found.get(node) or self._found(node)
             for token in _countable(value, number is None):
                 which = own.get(token)
                 if which is None:
@@ -189,6 +196,15 @@ class _Contents:
                     owners.append(owner)
                 tokens.append(which)
             starts.append(len(tokens))
+
+    def _found(self, node: Node) -> tuple[int, dict[Token, int]]:
+        """Return the number of a node's path, array positions left out, and the numbers of its tokens."""
+        place = any_position(node.path())
+        if place not in self._paths:
+            self._paths[place] = len(self.places), {}
+            self.places.append(place)
+        self._nodes[node] = self._paths[place]
+        return self._paths[place]
 
     def _number(self, value: Any) -> tuple[Quantities, int | float] | None:
         """Return what a value counts, and its number or the nearest double of one of more than 64 bits."""
@@ -221,7 +237,7 @@ def _countable(value: Any, has_words: bool) -> list[Token]:
         return list(constant_tokens(value))
     tokens = [("=", value)]
     if has_words:
-        tokens += [("~", word) for word in words_of(value)]
+        tokens += word_tokens(value)
     if len(value) <= MAX_TOKEN_LENGTH and value.isascii():  # other letters may fold to several
         return tokens
     return [token for token in tokens if len(token[1]) <= MAX_TOKEN_LENGTH]

@@ -3,8 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
+from hdc.apps.json.values.tokens import Token
 from hdc.checks import choice, mapping, number
 from hdc.errors import ParameterError
 
@@ -16,6 +18,12 @@ MAX_GRAMS = 1024
 
 MAX_GRAM_WORD = 64
 """Characters of a word, from its beginning, whose n-grams count."""
+
+SHORT = 64
+"""Characters of a text whose tokens are held."""
+
+TEXTS = 1 << 14
+"""Texts whose tokens are held: some 4 MiB, and 40 MiB where all have as many words as there can be."""
 
 GRAMS = (3, 4)
 """Lengths of n-grams."""
@@ -81,6 +89,24 @@ def words_of(text: str) -> list[str]:
     ['send', 'message', 'v2', 'it']
     """
     return list(dict.fromkeys(word_sequence(text)))[:MAX_WORDS]
+
+
+def word_tokens(text: str) -> tuple[Token, ...]:
+    """Return the tokens of the distinct words; those of short texts, which often come again, are held.
+
+    Examples
+    --------
+    >>> word_tokens("send it")
+    (('~', 'send'), ('~', 'it'))
+    """
+    return _held_tokens(text) if len(text) <= SHORT else _word_tokens(text)
+
+
+def _word_tokens(text: str) -> tuple[Token, ...]:
+    return tuple([("~", word) for word in words_of(text)])
+
+
+_held_tokens = lru_cache(TEXTS)(_word_tokens)
 
 
 def word_sequence(text: str) -> list[str]:

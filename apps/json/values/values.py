@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import islice, pairwise, repeat
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -34,7 +34,7 @@ from hdc.apps.json.values.numbers import (
 )
 from hdc.apps.json.values.parts import Held, Number, Parts, Spell, Term
 from hdc.apps.json.values.statistics import Profile
-from hdc.apps.json.values.strings import CODE, MAX_WORDS, Shares, ngrams_of, word_sequence, words_of
+from hdc.apps.json.values.strings import CODE, MAX_WORDS, Shares, ngrams_of, word_sequence, word_tokens
 from hdc.apps.json.values.tokens import Token, Tokens, constant_tokens
 from hdc.checks import choice, flag, function, listed, number
 from hdc.errors import ParameterError
@@ -163,7 +163,6 @@ class Values:
         return {token: weight * self._weigh(seen.get(token, 1)) for token, weight in tokens.items()}
 
     def _number(self, path: Path, kind: Quantities, value: int | float, grid: Grid) -> Tokens:
-        profile = self.profile
         scale, place = self._placed(path, kind, value)
         if self.options.numbers == "smooth":
             tokens = smooth_tokens(kind, value, place, self.options.bandwidth)
@@ -171,8 +170,11 @@ class Values:
             tokens = grid(kind, value, place, DECADE_WIDTHS if scale is None else QUANTILE_WIDTHS)
         if scale is None:
             return tokens
-        rarity = self._weigh(max(1.0, scale.share * profile.documents))
+        rarity = self._rarity(scale)
         return {token: weight * rarity for token, weight in tokens.items()}
+
+    def _rarity(self, scale: Scale) -> float:
+        return self._weigh(max(1.0, scale.share * self.profile.documents))
 
     def has_scale(self, path: Path, kind: Quantities) -> bool:
         """Whether :meth:`fit` learned how the numbers of a path spread."""
@@ -192,12 +194,10 @@ class Values:
     def _text(self, path: Path, text: str) -> Tokens:
         """Return the parts of a string; n-grams are as rare as the rarest word that has them."""
         seen, shares = self._place(path)
-        words = words_of(text) if shares.exact < 1 else []
-        exact = ("=", text)
-        named = [("~", word) for word in words]
+        exact, words = ("=", text), word_tokens(text) if shares.exact < 1 else ()
         weigh = self._weigh
-        rarities = [weigh(seen.get(word, 1)) for word in named] if seen else [weigh(1)] * len(words)
-        whole = max(rarities) if words and exact not in seen else self._weigh(seen.get(exact, 1))
+        rarities = list(map(weigh, map(seen.get, words, repeat(1)))) if seen else [weigh(1)] * len(words)
+        whole = max(rarities) if words and exact not in seen else weigh(seen.get(exact, 1))
         if not words:
             return {exact: whole}
         tokens: Tokens = {}
@@ -205,9 +205,9 @@ class Values:
             tokens[exact] = math.sqrt(shares.exact) * whole
         if shares.words:
             weight = math.sqrt(shares.words / len(words))
-            tokens.update(zip(named, [weight * rarity for rarity in rarities], strict=True))
+            tokens.update(zip(words, [weight * rarity for rarity in rarities], strict=True))
         if shares.ngrams:
-            grams = ngrams_of(words)
+            grams = ngrams_of([word for _, word in words])
             weight = math.sqrt(shares.ngrams / len(grams))
             tokens.update({("%", g): weight * max(rarities[i] for i in owners) for g, owners in grams.items()})
         if shares.encoder:
@@ -278,7 +278,7 @@ class Values:
 
     def _number_part(self, path: Path, kind: Quantities, value: int | float, share: float) -> Number:
         scale, place = self._placed(path, kind, value)
-        rarity = 1.0 if scale is None else self._weigh(max(1.0, scale.share * self.profile.documents))
+        rarity = 1.0 if scale is None else self._rarity(scale)
         if self.options.numbers == "smooth":
             place /= self.options.bandwidth
         return Number(kind, value, place, share * rarity**2)

@@ -1,0 +1,120 @@
+"""Take compact JSON texts apart in compiled code: Python sees each distinct path and value once."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from hdc.apps.json.document.rules import Layout
+from hdc.apps.json.document.structure import ANYWHERE, leaf_value
+from hdc.kernels import TextKernels, TextTable
+
+if TYPE_CHECKING:
+    from hdc.apps.json.document.leaves import Node, Walk
+
+ROOM = 1 << 16
+"""Numbers that there is room for at first."""
+
+ENTRY_BYTES = 16
+"""Bytes of text for which there is room to each number."""
+
+KEY, ANY, POSITION = range(3)
+"""Kinds of paths; see :class:`hdc.kernels.TextTable`."""
+
+_MODES = {"auto": 0, "bag": 1, "sequence": 2}
+
+
+def mode_of(layout: Layout) -> int | None:
+    """Return how compiled code binds the items of arrays; None if it cannot, as there are rules for some paths."""
+    modes = layout.arrays.values()
+    return _MODES.get(modes[0]) if len(modes) == 1 else None
+
+
+class TextWalker:
+    """Take texts apart into the leaves of a table, as :meth:`LeafTable.walk` does their values.
+
+    Parameters
+    ----------
+    kernels : TextKernels
+    mode : int
+        See :func:`mode_of`.
+    root : Node
+        Of the table.
+    """
+
+    def __init__(self, kernels: TextKernels, mode: int, root: "Node") -> None:
+        self._kernels, self._mode = kernels, mode
+        self._table = _table(ROOM, ROOM * ENTRY_BYTES)
+        self._nodes: dict[int, Node] = {0: root}
+        self._leaves = np.full(1, -1)  # the leaf of each number that is a value
+
+    def walk(self, texts: list[bytes], found: "Walk") -> None:
+        """Note what documents hold; their texts are what orjson wrote, of as many levels as documents may have."""
+        content = np.frombuffer(b"".join(texts), np.uint8)
+        bounds = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+        first = 0
+        while first < len(texts):
+            before, documents = len(found.leaves), len(found.stops)
+            leaves, items, stops = self._kernels.walk(
+                content, bounds, first, documents, len(found.places), self._mode, self._table
+            )
+            self._take_up()
+            found.leaves.frombytes(self._leaves[leaves[0]].tobytes())
+            found.spots.frombytes(leaves[1].tobytes())
+            found.stops.frombytes((stops + before).tobytes())
+            for noted, row in zip((found.documents, found.parents, found.places), items, strict=True):
+                noted.frombytes(row.tobytes())
+            first += len(stops)
+            if first < len(texts):
+                self._grow(len(texts[first]))
+
+    def _take_up(self) -> None:
+        """Make nodes and leaves of what is new in the table."""
+        table, nodes, first = self._table, self._nodes, len(self._leaves)
+        count = int(table.used[0])
+        leaves = np.full(count - first, -1)
+        new = slice(first, count)
+        content = table.content
+        rows = zip(
+            *(array[new].tolist() for array in (table.parents, table.kinds, table.starts, table.lengths)), strict=True
+        )
+        for number, (parent, kind, start, length) in enumerate(rows, first):
+            node = nodes[parent]
+            if kind == ANY:
+                nodes[number] = node.items[ANYWHERE]
+            elif kind == POSITION:
+                nodes[number] = node.items[start, 1.0]
+            else:
+                value: Any = orjson.loads(content[start : start + length].data)
+                if kind == KEY:
+                    nodes[number] = node.keys[value]
+                else:
+                    leaves[number - first] = node.leaves[leaf_value(value)]
+        self._leaves = np.concatenate([self._leaves, leaves])
+
+    def _grow(self, length: int) -> None:
+        """Make room for twice as much, and for a text of so many bytes."""
+        old = self._table
+        count, filled = old.used.tolist()
+        new = _table(max(2 * len(old.parents), count + length), max(2 * len(old.content), filled + length))
+        for name in ("digests", "parents", "kinds", "starts", "lengths"):
+            getattr(new, name)[:count] = getattr(old, name)[:count]
+        new.content[:filled] = old.content[:filled]
+        new.used[:] = old.used
+        mask = len(new.slots) - 1
+        free = new.slots
+        for number, digest in enumerate(old.digests[1:count].tolist(), 1):
+            slot = digest & mask
+            while free[slot] >= 0:
+                slot = (slot + 1) & mask
+            free[slot] = number
+        self._table = new
+
+
+def _table(room: int, content: int) -> TextTable:
+    """Return a table of the root alone, with room for so many numbers and bytes."""
+    slots: npt.NDArray[np.int64] = np.full(1 << (2 * room - 1).bit_length(), -1)
+    ints = [np.zeros(room, np.int64) for _ in range(3)]
+    kinds, digests = np.zeros(room, np.uint8), np.zeros(room, np.uint64)
+    return TextTable(slots, digests, ints[0], kinds, ints[1], ints[2], np.zeros(content, np.uint8), np.array([1, 0]))

@@ -1,0 +1,148 @@
+"""JSON texts taken apart: paths and values interned in one table, by their bytes."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.backends.numba_kernels.jit import inlined, kernel
+from hdc.kernels import NO_ITEM, TextTable
+
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+
+KEY, ANYWHERE, POSITION, LEAF = 0, 1, 2, 3
+
+DEEPEST = 1 << 10
+"""Levels that are held; a text with more is no document."""
+
+QUOTE, ESCAPE, COMMA = 34, 92, 44
+OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT = 91, 93, 123, 125
+
+PRIME = np.uint64(0x9E3779B97F4A7C15)
+
+
+@kernel
+def walk_texts(
+    texts: Bytes, bounds: Ints, first: int, documents: int, held: int, mode: int, table: TextTable
+) -> tuple[Ints, Ints, Ints]:
+    """Take texts apart from one on, until the table is full; see :attr:`hdc.kernels.TextKernels.walk`."""
+    most, begin = bounds[-1] - bounds[first], held
+    leaves, items = np.empty((2, most), np.int64), np.empty((3, most), np.int64)
+    stops = np.empty(len(bounds) - 1 - first, np.int64)
+    stack = np.empty((6, DEEPEST), np.int64)  # is it an array, node, spot, item, place, the node of any item
+    found, done = 0, 0
+    for number in range(first, len(bounds) - 1):
+        at, end = bounds[number], bounds[number + 1]
+        size = end - at
+        if table.used[0] + size > len(table.parents) or table.used[1] + size > len(table.content):
+            break
+        document = documents + done
+        depth, node, spot, item = 0, np.int64(0), np.int64(document), np.int64(NO_ITEM)
+        while at < end:
+            byte = texts[at]
+            is_open = byte in (OPEN_OBJECT, OPEN_ARRAY)
+            if is_open and texts[at + 1] != CLOSE_OBJECT and texts[at + 1] != CLOSE_ARRAY:
+                is_array = byte == OPEN_ARRAY
+                stack[0, depth], stack[1, depth], stack[2, depth], stack[3, depth] = is_array, node, spot, item
+                at += 1
+                if is_array:
+                    placed = mode == 2 or (mode == 0 and _are_numbers(texts, at))
+                    stack[4, depth] = -1
+                    stack[5, depth] = -1 if placed else _entry(texts, table, node, ANYWHERE, 0, 0)
+                depth += 1
+            else:
+                stop = at + 2 if is_open else _end_of_scalar(texts, at, end)
+                leaves[0, found], leaves[1, found] = _entry(texts, table, node, LEAF, at, stop - at), spot
+                found += 1
+                at = stop
+                while depth and (texts[at] == CLOSE_ARRAY or texts[at] == CLOSE_OBJECT):
+                    depth -= 1
+                    at += 1
+                if depth == 0:
+                    break
+                at += 1  # a comma
+            level = depth - 1
+            if stack[0, level]:
+                stack[4, level] += 1
+                row = held - begin
+                items[0, row], items[1, row], items[2, row] = document, stack[3, level], stack[4, level]
+                node, spot, item = stack[5, level], np.int64(held), np.int64(held)
+                held += 1
+                if node < 0:
+                    node = _entry(texts, table, stack[1, level], POSITION, stack[4, level], 0)
+            else:
+                stop = _end_of_scalar(texts, at, end)
+                node = _entry(texts, table, stack[1, level], KEY, at, stop - at)
+                spot, item = stack[2, level], stack[3, level]
+                at = stop + 1
+        stops[done] = found
+        done += 1
+    return leaves[:, :found].copy(), items[:, : held - begin].copy(), stops[:done]
+
+
+@inlined
+def _end_of_scalar(texts: Bytes, at: int, end: int) -> int:
+    """Return where a string, a number or a word ends."""
+    if texts[at] == QUOTE:
+        at += 1
+        while texts[at] != QUOTE:
+            at += 2 if texts[at] == ESCAPE else 1
+        return at + 1
+    while at < end and texts[at] != COMMA and texts[at] != CLOSE_ARRAY and texts[at] != CLOSE_OBJECT:
+        at += 1
+    return at
+
+
+@inlined
+def _are_numbers(texts: Bytes, at: int) -> bool:
+    """Return whether all items of an array are numbers: none begins, nor goes on, with what no number has."""
+    while texts[at] != CLOSE_ARRAY:
+        byte = texts[at]
+        if not (48 <= byte < 58 or 43 <= byte <= 46 or byte == 101 or byte == 69):  # digits, + , - . and e E
+            return False
+        at += 1
+    return True
+
+
+@kernel
+def _entry(texts: Bytes, table: TextTable, parent: Any, kind: int, start: int, length: int) -> Any:
+    """Return the number of a path or value in the table, put there if it is new."""
+    digest = np.uint64(parent * 4 + kind + 1) * PRIME
+    if kind == POSITION:
+        digest = (digest ^ np.uint64(start)) * PRIME
+    for at in range(start, start + length):
+        digest = (digest ^ np.uint64(texts[at])) * PRIME
+        digest ^= digest >> np.uint64(29)
+    digest ^= digest >> np.uint64(32)
+    mask = len(table.slots) - 1
+    slot = np.int64(digest & np.uint64(mask))
+    while table.slots[slot] >= 0:
+        number = table.slots[slot]
+        if table.digests[number] == digest and table.parents[number] == parent and table.kinds[number] == kind:
+            if kind == POSITION:
+                if table.starts[number] == start:
+                    return number
+            elif table.lengths[number] == length:
+                held, same = table.starts[number], True
+                for place in range(length):
+                    if table.content[held + place] != texts[start + place]:
+                        same = False
+                        break
+                if same:
+                    return number
+        slot = (slot + 1) & mask
+    number = table.used[0]
+    table.slots[slot] = number
+    table.digests[number], table.parents[number], table.kinds[number] = digest, parent, kind
+    table.lengths[number] = length
+    if kind == POSITION:
+        table.starts[number] = start
+    else:
+        to = table.used[1]
+        table.starts[number] = to
+        for place in range(length):
+            table.content[to + place] = texts[start + place]
+        table.used[1] = to + length
+    table.used[0] = number + 1
+    return number
