@@ -123,10 +123,27 @@ def signed_orders(keys: Words, dim: int) -> Entries:
     return out
 
 
+LINE = 16
+"""Entries in a line of the processor's cache."""
+
+
+@kernel
+def _fetched(row: Any) -> Any:
+    """Read a row from its begin to its end, which is fast where it is in no cache: what follows reads it in any order.
+
+    Returns something that depends on each line, or the compiler would leave the reading out.
+    """
+    read = np.int32(0)
+    for j in range(0, len(row), LINE):
+        read |= row[j]
+    return read
+
+
 @kernel
 def _multiply(entries: Any, outer: Any, inner: Any, out: Any, start: int, stop: int) -> None:
     for i in range(start, stop):
         after, before, row = entries[outer[i]], entries[inner[i]], out[i]
+        row[0] = _fetched(before)
         for j in range(len(row)):
             entry = after[j]
             row[j] = before[entry >> 1] ^ (entry & 1)
@@ -143,13 +160,30 @@ def signed_products(entries: Entries, outer: Ints, inner: Ints) -> Entries:
 
 @kernel
 def _gather(x: Any, entries: Any, outer: Any, inner: Any, out: Any, start: int, stop: int) -> None:
+    known, alone = np.int64(-1), False  # whether the outer row, which most neighbours share, leaves all in its place
     for i in range(start, stop):
         given, after, before, result = x[i], entries[outer[i]], entries[inner[i]], out[i]
+        if outer[i] != known:
+            known, alone = outer[i], _is_identity(after)
+        if alone:
+            for j in range(len(result)):
+                value = given[before[j] >> 1]
+                result[j] = -value if before[j] & 1 else value
+            continue
+        result[0] = _fetched(before)
         for j in range(len(result)):
             entry = after[j]
             move = before[entry >> 1]
             value = given[move >> 1]
             result[j] = -value if (move ^ entry) & 1 else value
+
+
+@kernel
+def _is_identity(row: Any) -> bool:
+    place = 0
+    while place < len(row) and row[place] == 2 * place:
+        place += 1
+    return place == len(row)
 
 
 def signed_gathers(x: Floats, entries: Entries, outer: Ints, inner: Ints) -> Floats:

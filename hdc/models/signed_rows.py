@@ -88,10 +88,11 @@ class SignedRows:
         if level + 1 == len(digits):
             digits.append(low[DIGIT - 1 :])
         high, digit = np.divmod(exponents - 1, DIGIT)
-        some = np.unique(high[high > 0])
-        table = self._vsa.xp.concat([low, self._powers(digits, level + 1, some)])
-        alone, above = digit[high == 0], DIGIT + np.searchsorted(some, high[high > 0])
-        return self._vsa.xp.concat([low[self._given(alone)], self._products(table, above, digit[high > 0])])
+        some, above = np.unique(high[high > 0], return_inverse=True)
+        used, below = np.unique(digit[high > 0], return_inverse=True)
+        table = self._vsa.xp.concat([low[self._given(used)], self._powers(digits, level + 1, some)])
+        products = self._products(table, len(used) + above, below)
+        return self._vsa.xp.concat([low[self._given(digit[high == 0])], products])
 
     def _grown(self, powers: Array, most: int) -> Array:
         """Return the powers from the first to another of a row, of which some are there."""

@@ -1,14 +1,14 @@
 """The operators of paths: keys by name, positions as powers; many at a time where the family allows it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import hdc
 from hdc.apps.json.document.leaves import Node
 from hdc.apps.json.document.paths import Path, Step
 from hdc.models.mbat import MBAT
-from hdc.models.signed_rows import SignedRows
+from hdc.models.signed_rows import DIGIT, SignedRows
 
 ROLE_BYTES = 1 << 25
 """Operators of paths that are held, and again as much of single keys and positions: 4096 each at dim 2048. When there
@@ -23,6 +23,11 @@ ITEM, POSITION = ("item",), ("position",)
 
 class NoStep:
     """Stands for the step of the root, which has none: None is the step to the items of an array."""
+
+
+Place: TypeAlias = Node | tuple[Node, int]
+"""What an operator is held for: a node, or one more step from a node, to the last position before a multiple of
+``DIGIT``. The items after it go on from there by what is left of their positions, so they share few operators."""
 
 
 class PathRoles(Protocol):
@@ -91,6 +96,7 @@ class PermutedPaths:
 
     New steps are drawn, those of new parents multiplied, and vectors bound, each in one compiled call for a batch. The
     operator of a path is held only where others go on from it: the last product is taken while vectors are bound.
+    Items of a long array go on from every ``DIGIT``-th of them, so that few powers are needed.
     """
 
     def __init__(self, vsa: MBAT) -> None:
@@ -99,44 +105,52 @@ class PermutedPaths:
         self._rows = SignedRows(vsa, 2 * self._room)
         self._rows.put_identity(0)  # of the root
         self._rows.put_identity(self._room)  # of no step, where the root itself is a leaf
-        self._paths: dict[Node, int] = {}
+        self._paths: dict[Place, int] = {}
         self._steps: dict[Step | type, int] = {NoStep: self._room}
 
     def bind(self, nodes: Sequence[Node], vectors: Any) -> Any:
         """Make the operators that are missing, and bind."""
-        self._make_paths([node.parent for node in nodes if node.parent is not None])
-        self._make_steps({node.step for node in nodes if node.parent is not None})
-        paths, steps = self._paths, self._steps
-        outer = [0 if node.parent is None or node.parent.parent is None else paths[node.parent] for node in nodes]
-        inner = [steps[NoStep if node.parent is None else node.step] for node in nodes]
-        return self._rows.bind(vectors, outer, inner)
+        outer, inner = zip(*map(_before_last, nodes), strict=True)
+        self._make_paths(dict.fromkeys(outer))
+        self._make_steps(set(inner))
+        return self._rows.bind(vectors, [self._path(place) for place in outer], [self._steps[step] for step in inner])
 
-    def _make_paths(self, nodes: Sequence[Node]) -> None:
-        levels = self._missing(nodes)
+    def _path(self, place: Place | None) -> int:
+        """Return the row of a place's operator."""
+        return 0 if place is None or (isinstance(place, Node) and place.parent is None) else self._paths[place]
+
+    def _make_paths(self, places: Iterable[Place | None]) -> None:
+        levels = self._missing(places)
         if sum(map(len, levels)) > self._room - 1 - len(self._paths):
             self._paths.clear()
-            levels = self._missing(nodes)
-        self._make_steps({node.step for level in levels for node in level})
+            levels = self._missing(places)
+        self._make_steps({step for level in levels for _, step in level.values()})
         for level in levels:
             if level:
                 first = 1 + len(self._paths)
-                parents = [node.parent for node in level]
-                outer = [0 if one is None or one.parent is None else self._paths[one] for one in parents]
-                self._rows.put_products(first, outer, [self._steps[node.step] for node in level])
+                outer = [self._path(parent) for parent, _ in level.values()]
+                self._rows.put_products(first, outer, [self._steps[step] for _, step in level.values()])
                 self._paths.update(zip(level, range(first, first + len(level)), strict=True))
 
-    def _missing(self, nodes: Sequence[Node]) -> list[dict[Node, None]]:
-        """Return the nodes that have no operator yet, those above among them, by their depth."""
-        levels: list[dict[Node, None]] = []
-        for node in nodes:
+    def _missing(self, places: Iterable[Place | None]) -> list[dict[Place, tuple[Node | None, Step]]]:
+        """Return the places that have no operator yet, those above among them, level by level: from where, by what."""
+        levels: list[dict[Place, tuple[Node | None, Step]]] = []
+        beyond: dict[Place, tuple[Node | None, Step]] = {}
+        for place in places:
+            if place is None or place in self._paths:
+                continue
+            if isinstance(place, tuple):
+                beyond[place] = place
+                place = place[0]
+            node = place
             while node.parent is not None and node not in self._paths:
                 while len(levels) < node.depth:
                     levels.append({})
                 if node in levels[node.depth - 1]:
                     break
-                levels[node.depth - 1][node] = None
+                levels[node.depth - 1][node] = node.parent, node.step
                 node = node.parent
-        return levels
+        return [*levels, beyond]
 
     def _make_steps(self, wanted: set[Step]) -> None:
         new = wanted - self._steps.keys()
@@ -152,3 +166,14 @@ class PermutedPaths:
             exponents = [position + 1 for position in positions]
             self._rows.put_powers(first + len(others), POSITION, exponents)
         self._steps.update(zip([*others, *positions], range(first, first + len(new)), strict=True))
+
+
+def _before_last(node: Node) -> tuple[Place | None, Step | type]:
+    """Return the place from which a node is one step, and the step."""
+    parent, step = node.parent, node.step
+    if parent is None:
+        return None, NoStep
+    if isinstance(step, int) and step >= DIGIT:
+        rest = step % DIGIT
+        return (parent, step - rest - 1), rest
+    return parent, step

@@ -187,14 +187,16 @@ class _Contents:
             number = self._number(value)
             if number is not None:
                 self.numbers[leaf] = ((scale_path(node.path()), number[0]), number[1])
-            owner, own = found.get(node) or self._found(node)
-            for token in _countable(value, number is None):
-                which = own.get(token)
-                if which is None:
-                    which = own[token] = len(names)
-                    names.append(token)
-                    owners.append(owner)
-                tokens.append(which)
+            countable = _countable(value, number is None)
+            if countable:
+                owner, own = found.get(node) or self._found(node)
+                for token in countable:
+                    which = own.get(token)
+                    if which is None:
+                        which = own[token] = len(names)
+                        names.append(token)
+                        owners.append(owner)
+                    tokens.append(which)
             starts.append(len(tokens))
 
     def _found(self, node: Node) -> tuple[int, dict[Token, int]]:
