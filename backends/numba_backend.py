@@ -32,6 +32,8 @@ from hdc.backends.numba_kernels import (
 from hdc.backends.numba_kernels.parallel import share, threads
 from hdc.kernels import (
     NO_ITEM,
+    POSTING_GROUP,
+    POSTING_LIST,
     EstimatePart,
     EstimatePlan,
     ListKernels,
@@ -110,17 +112,13 @@ def warmup() -> None:
 def _warm_postings() -> None:
     """Search one document of one item; the arrays of segments are read-only, those of queries are not."""
     marks, none, whole = np.zeros(1, np.uint32), np.full(1, NO_ITEM, np.uint32), np.array([0, 1])
-    floats, ones = np.zeros(1), np.ones(1, np.int64)
-    for array in (marks, none, whole, floats):
-        array.flags.writeable = False
-    segment = PostingSegment(marks, whole, marks, none, marks, 1, marks, floats, floats, marks, floats)
-    some, zeros = np.ones(1), np.zeros(1, np.int64)
-    query = PostingQuery(
-        *(np.zeros(1, np.uint8), zeros, ones, ones, np.ones(1, np.bool_), np.zeros(0, np.uint32), some, some, some),
-        *(np.ones((1, 3)), 8, np.array([0, 1, 1]), np.array([1, 0]), np.zeros(2, np.int64), np.zeros(2, np.int64), 1),
-        *(zeros, zeros, ones, ones, False, 1, 1.0),
-    )
-    postings.best_documents(segment, query, 1, 0.0, np.empty(0, np.bool_), np.empty(0, np.int64))
+    floats, hashes = np.zeros(1), np.ones(1, np.uint64)
+    items = whole, marks, none, marks
+    segment = PostingSegment(marks, *items, marks, floats, floats, marks, floats, hashes, hashes, whole, hashes, whole)
+    lists = np.array([(0, 1, 1, 0, 1, 1.0, 0.0, 0.0, 0.0, (1.0, 0.5, 0.25))], POSTING_LIST)
+    groups = np.array([(1, 1, 0, 0), (1, 0, 0, 0)], POSTING_GROUP)
+    query = PostingQuery(lists, groups, marks[:0], np.zeros(1, np.int64), 8, False, 1.0, 1.0, 1.0)
+    postings.Postings([segment], np.empty(0, np.int64)).best(query, 1, np.empty(0, np.bool_))
     spelling.near_words(np.arange(4, dtype=np.uint32), np.array([0, 2]), np.array([1, 0], dtype=np.uint32), 2)
 
 
@@ -170,6 +168,6 @@ BACKEND = dataclasses.replace(
     search=SEARCH,
     tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
-    postings=PostingKernels(postings.best_documents, spelling.near_words),
+    postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),
 )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hdc.backends.numpy_blocks import row_blocks
 from hdc.backends.numpy_floats import hadamard, rounded, signed_gather, signed_gathers, signed_products, units
 from hdc.backends.numpy_lists import Centroids, CodeLists
-from hdc.backends.numpy_postings import best_documents
+from hdc.backends.numpy_postings import Postings
 from hdc.backends.numpy_search import EstimateSearch, gather_dots
 from hdc.backends.numpy_spelling import near_words
 from hdc.errors import DTypeError, ParameterError
@@ -395,5 +395,5 @@ BACKEND = Backend(
     ),
     tables=TableKernels(top_k=table_top_k, refine=refine),
     lists=ListKernels(Centroids, CodeLists, EstimateSearch),
-    postings=PostingKernels(best_documents, near_words),
+    postings=PostingKernels(Postings, near_words),
 )

@@ -1,5 +1,9 @@
 """The reference kernel of search by postings: every list is added up, every document scored."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,40 +17,96 @@ EXTRA, NUMBER = 1, 2
 
 BAG, SEQUENCE, SOFT = 0, 1, 2
 
+AT_PATHS = 1
+"""Weights that count as those of paths; greater ones are beyond them."""
 
-def best_documents(
-    segment: PostingSegment,
-    query: PostingQuery,
-    k: int,
-    floor: float,
-    allowed: npt.NDArray[np.bool_],
-    rank: Ints,
-) -> tuple[Doubles, Ints]:
-    """Return the best documents of one segment; see :attr:`hdc.kernels.PostingKernels.best`."""
-    matched = _matched(segment, query)
+
+class Postings:
+    """Segments prepared for search; see :attr:`hdc.kernels.PostingKernels.prepare`."""
+
+    def __init__(self, segments: Sequence[PostingSegment], rank: Ints) -> None:
+        self._segments, self._rank = segments, rank
+
+    def best(self, query: PostingQuery, k: int, allowed: npt.NDArray[np.bool_]) -> tuple[Doubles, Ints]:
+        """Return the best documents; see :attr:`hdc.kernels.PostingKernels.prepare`."""
+        weights = np.rint(query.lists["weight"] * query.unit).astype(np.int64)
+        counted = query.lists["counted"]
+        own = sum(query.lists["weight"][counted == AT_PATHS].tolist())
+        whole = int(weights[counted > 0].sum()) + round((query.asked - own) * query.unit)
+        parts = [
+            _scores(_Lists(segment, query, weights, number), whole) for number, segment in enumerate(self._segments)
+        ]
+        scores = np.concatenate([np.empty(0), *parts])
+        wanted = scores > 0
+        if len(allowed):
+            wanted &= allowed
+        positions = np.flatnonzero(wanted)
+        if k < len(positions):
+            least = -np.partition(-scores[positions], k - 1)[k - 1]
+            positions = positions[scores[positions] >= least]
+        ranks = self._rank[positions] if len(self._rank) else positions
+        order = positions[np.lexsort((ranks, -scores[positions]))[:k]]
+        return scores[order] / whole, order
+
+
+class _Lists:
+    """What one segment is asked."""
+
+    def __init__(self, segment: PostingSegment, query: PostingQuery, weights: Ints, number: int) -> None:
+        self.segment, self.query, self._weights = segment, query, weights
+        extras = int((query.lists["kind"] == EXTRA).sum())
+        bounds = query.extra_starts[number * extras : (number + 1) * extras + 1].tolist()
+        self._extra = [query.extra[start:stop] for start, stop in pairwise(bounds)]
+
+    def of(self, at: int) -> tuple[Ints, Ints]:
+        """Return the spots of a list, each once, and their weights."""
+        segment, one, weight = self.segment, self.query.lists[at], self._weights[at]
+        if one["kind"] != NUMBER:
+            spots = self._extra[int(one["hash"])] if one["kind"] == EXTRA else self._postings(one)
+            return spots.astype(np.int64), np.full(len(spots), weight)
+        (place,) = np.nonzero(segment.columns == one["hash"])
+        part = slice(*segment.column_starts[place[0] : place[0] + 2].tolist()) if len(place) else slice(0)
+        exact, cells = one["exact"], self.query.cells
+        places = segment.number_place[part]
+        close = np.where(segment.number_value[part] == one["value"], exact, 0.0)
+        if one["widths"][0] <= 0:
+            close += (1 - exact) * np.exp(-((places - one["place"]) ** 2) / 2)
+        else:
+            share = (1 - exact) / (cells * len(one["widths"]))
+            for width in one["widths"]:
+                apart = np.abs(np.floor(places * cells / width) - np.floor(one["place"] * cells / width))
+                close += np.where(apart < cells, share * (cells - apart), 0.0)
+        return segment.number_spot[part].astype(np.int64), (weight * close + 0.5).astype(np.int64)
+
+    def _postings(self, one: Any) -> npt.NDArray[np.uint32]:
+        segment = self.segment
+        (place,) = np.nonzero((segment.terms == one["hash"]) & (segment.paths == one["path"]))
+        spots: npt.NDArray[np.uint32] = segment.postings[:0]
+        if len(place):
+            spots = segment.postings[segment.starts[place[0]] : segment.starts[place[0] + 1]]
+        return spots
+
+
+def _scores(lists: _Lists, whole: int) -> Doubles:
+    """Return what the documents of a segment are ordered by."""
+    segment, query = lists.segment, lists.query
+    matched = _matched(lists)
     scores = matched.astype(np.float64)
     if query.overlap:
-        beyond = np.maximum(0.0, segment.masses * query.unit - matched)
-        scores *= query.whole / (query.whole + beyond)
-    wanted = (scores > 0) & (scores >= floor)
-    if len(allowed):
-        wanted &= allowed
-    documents = np.flatnonzero(wanted)
-    if k < len(documents):
-        least = -np.partition(-scores[documents], k - 1)[k - 1]
-        documents = documents[scores[documents] >= least]
-    ranks = rank[documents] if len(rank) else documents
-    order = documents[np.lexsort((ranks, -scores[documents]))[:k]]
-    return scores[order], order
+        beyond = np.maximum(0.0, segment.masses * query.mass_unit - matched)
+        scores *= whole / (whole + beyond)
+    return scores
 
 
-def _matched(segment: PostingSegment, query: PostingQuery) -> Ints:
+def _matched(lists: _Lists) -> Ints:
     """Return what each document holds of the query's weight."""
+    segment, groups = lists.segment, lists.query.groups
     open_sums: dict[int, tuple[Ints, Ints]] = {}
-    total = np.zeros(len(segment.item_start) - 1, np.int64)
-    for group, depth in enumerate(query.depth.tolist()):
-        lists = range(query.first[group], query.first[group + 1])
-        found = [_of_list(segment, query, at) for at in lists]
+    total = np.zeros(len(segment.masses), np.int64)
+    first = 0
+    for behind, depth, mode, position in groups.tolist():
+        found = [lists.of(at) for at in range(first, behind)]
+        first = behind
         if depth == 0:
             for spots, weights in found:
                 total[spots] += weights
@@ -54,8 +114,8 @@ def _matched(segment: PostingSegment, query: PostingQuery) -> Ints:
         if depth in open_sums:
             found.append(open_sums.pop(depth))
         spots, sums = _added(found)
-        apart = np.abs(int(query.position[group]) - segment.item_place[spots].astype(np.int64))
-        sums = (sums * _near(int(query.mode[group]), apart)).astype(np.int64)
+        apart = np.abs(position - segment.item_place[spots].astype(np.int64))
+        sums = (sums * _near(mode, apart)).astype(np.int64)
         parents = segment.item_parent[spots]
         top = parents == NO_ITEM
         if depth == 1:
@@ -81,26 +141,6 @@ def _near(mode: int, apart: Ints) -> Doubles:
     if mode == SOFT:
         return np.maximum(0.0, 1.0 - apart / 3.0)
     return np.where(apart == 0, 1.0, 0.5)
-
-
-def _of_list(segment: PostingSegment, query: PostingQuery, at: int) -> tuple[Ints, Ints]:
-    """Return the spots of a list, each once, and their weights."""
-    part = slice(int(query.start[at]), int(query.stop[at]))
-    if query.kind[at] != NUMBER:
-        positions = query.extra if query.kind[at] == EXTRA else segment.postings
-        spots = positions[part].astype(np.int64)
-        return spots, np.full(len(spots), query.weight[at])
-    exact = query.exact[at]
-    places = segment.number_place[part]
-    close = np.where(segment.number_value[part] == query.value[at], exact, 0.0)
-    if query.widths[at, 0] <= 0:
-        close += (1 - exact) * np.exp(-((places - query.place[at]) ** 2) / 2)
-    else:
-        share = (1 - exact) / (query.cells * query.widths.shape[1])
-        for width in query.widths[at]:
-            apart = np.abs(np.floor(places * query.cells / width) - np.floor(query.place[at] * query.cells / width))
-            close += np.where(apart < query.cells, share * (query.cells - apart), 0.0)
-    return segment.number_spot[part].astype(np.int64), (query.weight[at] * close + 0.5).astype(np.int64)
 
 
 def _added(found: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

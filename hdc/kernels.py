@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import numpy.typing as npt
 
 Array = Any
@@ -456,8 +457,6 @@ class PostingSegment(NamedTuple):
         Where the items of each document begin.
     item_document, item_parent, item_place : (items,) uint32 arrays
         The document of each item, the item that its array is in, or ``NO_ITEM``, and its place in the array, from 0.
-    most_items : int
-        Items of the document that has most.
     number_spot : (m,) uint32 array
         Spots of numbers, column after column.
     number_place, number_value : (m,) float64 arrays
@@ -466,6 +465,15 @@ class PostingSegment(NamedTuple):
         The numbers of each column in the order of their spots.
     masses : (n,) float64 array
         What each document weighs as a whole.
+    terms, paths : (t,) uint64 arrays
+        Hashes of what each list is of, and of where; ascending, by term and then by path. That of a path is odd if its
+        spots are items.
+    starts : (t + 1,) int64 array
+        Where each list begins.
+    columns : (c,) uint64 array
+        Hashes of the columns of numbers, ascending; odd if their spots are items.
+    column_starts : (c + 1,) int64 array
+        Where each column begins.
     """
 
     postings: Array
@@ -473,79 +481,100 @@ class PostingSegment(NamedTuple):
     item_document: Array
     item_parent: Array
     item_place: Array
-    most_items: int
     number_spot: Array
     number_place: Array
     number_value: Array
     number_order: Array
     masses: Array
+    terms: Array
+    paths: Array
+    starts: Array
+    columns: Array
+    column_starts: Array
+
+
+POSTING_LIST = np.dtype(
+    [
+        ("kind", np.int64),
+        ("hash", np.uint64),
+        ("path", np.uint64),
+        ("within", np.int64),
+        ("counted", np.int64),
+        ("weight", np.float64),
+        ("place", np.float64),
+        ("value", np.float64),
+        ("exact", np.float64),
+        ("widths", np.float64, 3),
+    ]
+)
+"""A list that a query asks for.
+
+kind
+    0: a list of each segment; 1: one that the query brings along for each; 2: a column of numbers.
+hash, path
+    Of the term and its path; which of those that are brought along, and odd if its spots are items; of the column.
+within
+    0, or how many lists before this one is one whose spots this one has all of, in the same group.
+counted
+    Whether the weight is counted in that of the query: 0 no, 1 yes, 2 yes, beyond ``asked``.
+weight
+    What a spot of the list gets, in units that ``PostingQuery.unit`` makes integers of; of numbers, what an equal one
+    does.
+place, value, exact
+    Of numbers: as in the segment, and the part of the weight for equal values. Equal ones are at one place.
+widths
+    Of each scale: the distance at which nothing is left of its part, at most half of the one before; 0 for a Gaussian
+    of deviation 1, of which nothing is left at 9.
+"""
+
+POSTING_GROUP = np.dtype([("behind", np.int64), ("depth", np.int64), ("mode", np.int64), ("position", np.int64)])
+"""An item that a query asks for: the number of the list behind its own, how deep it is, whether places count (0 bag,
+1 sequence, 2 soft, 3 both: see :data:`hdc.apps.json.document.rules.MODES`), and the place asked for."""
 
 
 class PostingQuery(NamedTuple):
-    """What a segment is asked: lists with weights, in groups.
+    """What segments are asked: lists with weights, in groups.
 
     A group asks for one item of an array; its parent's spots are those of the item around it, or the document. Groups
     come after those inside them, and the last one, of depth 0, is the document itself.
 
     Attributes
     ----------
-    kind : (l,) uint8 array
-        0: a list of the segment; 1: one in ``extra``; 2: a column of numbers.
-    start, stop : (l,) int64 arrays
-    weight : (l,) int64 array
-        What a spot of the list gets; of a number, what an equal one does.
-    nested : (l,) bool array
-        Whether its spots are items.
+    lists : (l,) array of POSTING_LIST
+        Those of the first group, then those of the next one.
+    groups : (g,) array of POSTING_GROUP
     extra : (e,) uint32 array
-        Lists that the query brings along.
-    place, value, exact : (l,) float64 arrays
-        Of numbers: as in the segment, and the part of the weight for equal values.
-    widths : (l, scales) float64 array
-        Of each scale: the distance at which nothing is left of its part; 0 for a Gaussian of deviation 1.
+        Lists that the query brings along, those for the first segment first.
+    extra_starts : (segments * x + 1,) int64 array
+        Where each begins.
     cells : int
-        Steps in which it falls.
-    first : (g + 1,) int64 array
-        The lists of each group.
-    depth, mode, position : (g,) int64 arrays
-        How deep it is; whether places count (0 bag, 1 sequence, 2 soft, 3 both: see
-        :data:`hdc.apps.json.document.rules.MODES`); and the place asked for.
-    deepest : int
-        The greatest depth.
-    scan : (s,) int64 array
-        Lists, or parts of columns, in the order in which they are added up: greatest ``bound`` first.
-    scan_start, scan_stop, bound : (s,) int64 arrays
-        What of the list, and the most that it adds to a document.
+        Steps in which what numbers get falls.
     overlap : bool
         Whether what a document has beyond the query lowers its score.
-    whole : int
-        Weight of the query.
+    asked : float
+        Weight of the query, but for lists beyond it; what no list counts of it is asked for and not found.
     unit : float
-        What masses are multiplied by to be weights.
+        What weights are multiplied by to be integers, the nearest ones; all together they must be below 2**62.
+    mass_unit : float
+        The same for masses.
     """
 
-    kind: Array
-    start: Array
-    stop: Array
-    weight: Array
-    nested: Array
+    lists: Array
+    groups: Array
     extra: Array
-    place: Array
-    value: Array
-    exact: Array
-    widths: Array
+    extra_starts: Array
     cells: int
-    first: Array
-    depth: Array
-    mode: Array
-    position: Array
-    deepest: int
-    scan: Array
-    scan_start: Array
-    scan_stop: Array
-    bound: Array
     overlap: bool
-    whole: int
+    asked: float
     unit: float
+    mass_unit: float
+
+
+class PostingSearch(Protocol):
+    """Segments prepared for search."""
+
+    def best(self, query: PostingQuery, k: int, allowed: Array) -> tuple[Array, Array]:
+        """Return the best documents; see :attr:`PostingKernels.prepare`."""
 
 
 @dataclass(frozen=True)
@@ -554,18 +583,19 @@ class PostingKernels:
 
     Attributes
     ----------
-    best : (segment PostingSegment, query PostingQuery, k int, floor float, allowed (n,) or (0,) bool,
-           rank (n,) or (0,) int64) -> (scores (m,) float64, documents (m,) int64)
-        The at most k documents of the greatest scores above 0, none below ``floor``, in order of (score descending,
-        rank); an empty ``allowed`` stands for all, an empty ``rank`` for the documents' numbers. The score is the sum
-        of the weights of the lists that a document is in; of a group, the best item's sum, less where places count.
-        With ``overlap`` it is multiplied by whole / (whole + what the document weighs beyond it).
+    prepare : (sequence of PostingSegment, rank (n,) or (0,) int64) -> PostingSearch
+        Its ``best`` takes (query PostingQuery, k int, allowed (n,) or (0,) bool) and returns (scores (m,) float64,
+        positions (m,) int64): the at most k documents of the greatest scores above 0, in order of (score descending,
+        rank). Positions count the documents of all segments; an empty ``allowed`` stands for all, an empty ``rank``
+        for the positions. The score is the sum of the weights of the lists that a document is in, as a part of the
+        query's; of a group, the best item's sum, less where places count. With ``overlap`` it is multiplied by whole /
+        (whole + what the document weighs beyond it).
     near : (points (p,) uint32, starts (n + 1,) int64, word (m,) uint32, most int) -> (which (c,) int64, (c,) int64)
         The words, ascending numbers, that at most so many changes make of another one, and how many: a letter put in,
         left out or replaced, or two neighbors exchanged (no letter twice; optimal string alignment).
     """
 
-    best: Callable[[PostingSegment, PostingQuery, int, float, Array, Array], tuple[Array, Array]]
+    prepare: Callable[[Sequence[PostingSegment], Array], PostingSearch]
     near: Callable[[Array, Array, Array, int], tuple[Array, Array]]
 
 

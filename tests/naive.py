@@ -289,38 +289,62 @@ def sign_dot(query, bits):
     return sum((level - 7.5) * step * (1 if bit else -1) for level, bit in zip(levels, bits, strict=True))
 
 
-def number_share(query, at, place, value):
+def number_share(one, cells, place, value):
     """Return the part of a number's weight that a number at a place, of a value, holds."""
-    part = query.exact[at] if value == query.value[at] else 0.0
-    widths, cells = query.widths[at].tolist(), query.cells
+    exact, asked = float(one["exact"]), float(one["place"])
+    part = exact if value == one["value"] else 0.0
+    widths = one["widths"].tolist()
     if widths[0] <= 0:
-        return part + (1 - query.exact[at]) * math.exp(-((place - query.place[at]) ** 2) / 2)
+        return part + (1 - exact) * math.exp(-((place - asked) ** 2) / 2)
     for width in widths:
-        apart = abs(math.floor(place * cells / width) - math.floor(query.place[at] * cells / width))
-        part += (1 - query.exact[at]) / (cells * len(widths)) * max(0, cells - apart)
+        apart = abs(math.floor(place * cells / width) - math.floor(asked * cells / width))
+        part += (1 - exact) / (cells * len(widths)) * max(0, cells - apart)
     return part
 
 
-def posting_weights(segment, query, at):
-    """Return what each spot of a list gets: a dict."""
-    part = slice(query.start[at], query.stop[at])
-    weight = int(query.weight[at])
-    if query.kind[at] < 2:
-        return dict.fromkeys((query.extra if query.kind[at] == 1 else segment.postings)[part].tolist(), weight)
+def posting_weights(segment, query, number, at):
+    """Return what each spot of a list gets in a segment, the one of a number: a dict."""
+    one = query.lists[at]
+    weight, name = round(float(one["weight"]) * query.unit), int(one["hash"])
+    if one["kind"] == 0:
+        keys = list(zip(segment.terms.tolist(), segment.paths.tolist(), strict=True))
+        if (name, int(one["path"])) not in keys:
+            return {}
+        at = keys.index((name, int(one["path"])))
+        return dict.fromkeys(segment.postings[segment.starts[at] : segment.starts[at + 1]].tolist(), weight)
+    if one["kind"] == 1:
+        at = number * int((query.lists["kind"] == 1).sum()) + name
+        return dict.fromkeys(query.extra[query.extra_starts[at] : query.extra_starts[at + 1]].tolist(), weight)
+    if name not in segment.columns.tolist():
+        return {}
+    at = segment.columns.tolist().index(name)
+    part = slice(segment.column_starts[at], segment.column_starts[at + 1])
     spots, places, values = (
         a[part].tolist() for a in (segment.number_spot, segment.number_place, segment.number_value)
     )
     return {
-        spot: int(weight * number_share(query, at, place, value) + 0.5)
+        spot: int(weight * number_share(one, query.cells, place, value) + 0.5)
         for spot, place, value in zip(spots, places, values, strict=True)
     }
 
 
-def posting_scores(segment, query):
-    """Return what each document is ordered by: its groups as a tree, the best item of each by trying all."""
-    stack = []
-    for group, depth in enumerate(query.depth.tolist()):
-        lists = [posting_weights(segment, query, at) for at in range(query.first[group], query.first[group + 1])]
+def posting_whole(query):
+    """Return the weight of a query in integers."""
+    whole, lost = 0, query.asked
+    for one in query.lists:
+        if one["counted"]:
+            whole += round(float(one["weight"]) * query.unit)
+        if one["counted"] == 1:
+            lost -= float(one["weight"])
+    return whole + round(lost * query.unit)
+
+
+def posting_scores(segment, query, number):
+    """Return the scores of a segment's documents: their groups as a tree, the best item of each by trying all."""
+    stack, first = [], 0
+    for group, (behind, depth) in enumerate(zip(query.groups["behind"], query.groups["depth"], strict=True)):
+        lists = [posting_weights(segment, query, number, at) for at in range(first, behind)]
+        first = behind
         inside = []
         while stack and stack[-1][0] > depth:
             inside.append(stack.pop())
@@ -338,7 +362,7 @@ def posting_scores(segment, query):
 
     def best(one, document, parent):
         _, group, lists, inside = one
-        asked, mode = int(query.position[group]), int(query.mode[group])
+        asked, mode = int(query.groups["position"][group]), int(query.groups["mode"][group])
         most = 0
         for item, place in children.get((document, parent), []):
             apart = abs(asked - place)
@@ -347,18 +371,18 @@ def posting_scores(segment, query):
             most = max(most, int(own * kept))
         return most
 
-    scores = []
+    scores, whole = [], posting_whole(query)
     for document, mass in enumerate(segment.masses.tolist()):
         held = sum(one.get(document, 0) for one in lists) + sum(best(one, document, 0xFFFFFFFF) for one in groups)
-        beyond = max(0.0, mass * query.unit - held)
-        scores.append(held * (query.whole / (query.whole + beyond)) if query.overlap else float(held))
+        beyond = max(0.0, mass * query.mass_unit - held)
+        scores.append((held * (whole / (whole + beyond)) if query.overlap else held) / whole)
     return scores
 
 
-def posting_best(segment, query, k, floor, allowed, rank):
-    scores = posting_scores(segment, query)
+def posting_best(segments, query, rank, k, allowed):
+    scores = [score for n, segment in enumerate(segments) for score in posting_scores(segment, query, n)]
     order = sorted(range(len(scores)), key=lambda i: (-scores[i], rank[i] if len(rank) else i))
-    found = [i for i in order if scores[i] > 0 and scores[i] >= floor and (not len(allowed) or allowed[i])][:k]
+    found = [i for i in order if scores[i] > 0 and (not len(allowed) or allowed[i])][:k]
     return [scores[i] for i in found], found
 
 

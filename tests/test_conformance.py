@@ -33,7 +33,7 @@ def test_every_kernel_of_the_contract_has_cases():
     }
     cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
-    of_their_own |= {"postings.best", "postings.near"}
+    of_their_own |= {"postings.prepare", "postings.near"}
     contracts = BitKernels, DenseKernels, SearchKernels, TableKernels, ListKernels, PostingKernels
     records = zip(suite.RECORDS, contracts, strict=True)
     names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}
@@ -83,8 +83,8 @@ def test_broken_kernels_are_found(kernel, broken, monkeypatch):
 
 @pytest.mark.slow
 def test_broken_postings_are_found(monkeypatch):
-    def lenient(segment, query, k, floor, allowed, rank):
-        return reference.postings.best(segment, query, k, 0.0, allowed, rank)
+    def lenient(segments, rank):
+        return reference.postings.prepare(segments, rank[:0])
 
     reference = backend("numpy")
     faulty = replace(reference, name="faulty", postings=PostingKernels(lenient, reference.postings.near))

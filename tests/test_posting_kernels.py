@@ -21,12 +21,12 @@ def kernels(request):
     return KERNELS[request.param]
 
 
-def best(kernels, segment, query, k=10, floor=0.0, allowed=NO_MASK, rank=NO_RANK):
+def best(kernels, segments, query, rank=NO_RANK, k=10, allowed=NO_MASK):
     """Search, and look at the form of the result."""
-    scores, documents = kernels.best(segment, query, k, floor, allowed, rank)
-    assert (scores.dtype, documents.dtype) == (np.float64, np.int64)
-    assert scores.shape == documents.shape
-    return scores.tolist(), documents.tolist()
+    scores, positions = kernels.prepare(segments, rank).best(query, k, allowed)
+    assert (scores.dtype, positions.dtype) == (np.float64, np.int64)
+    assert scores.shape == positions.shape
+    return scores.tolist(), positions.tolist()
 
 
 def check(case, *asked):
@@ -41,79 +41,76 @@ def check(case, *asked):
 def test_best_documents_of_anything(data):
     form = Form(
         documents=data.draw(st.integers(1, 25)),
+        segments=data.draw(st.integers(1, 3)),
         items=data.draw(st.integers(0, 4)),
         lists=data.draw(st.integers(1, 3)),
         groups=data.draw(st.integers(0, 2)),
         weight=data.draw(st.sampled_from([1, 9, 2**20])),
         overlap=data.draw(st.booleans()),
         smooth=data.draw(st.booleans()),
-        scales=data.draw(st.sampled_from([1, 3])),
         giant=data.draw(st.sampled_from([0, 0, 70])),
     )
     rng = np.random.default_rng(data.draw(st.integers(0, 9999)))
     case = posting_case(rng, form)
-    n = form.documents
+    n = form.documents * form.segments
     allowed = data.draw(st.sampled_from([NO_MASK, rng.random(n) < 0.5, np.zeros(n, np.bool_)]))
     rank = data.draw(st.sampled_from([NO_RANK, rng.permutation(n)]))
-    whole = naive.posting_best(*case, n, 0.0, NO_MASK, NO_RANK)[0]
-    floor = data.draw(st.sampled_from([0.0, *whole[:1], *whole[len(whole) // 2 :][:1]]))
     for k in {1, data.draw(st.integers(1, n)), n, n + 3}:
-        check(case, k, floor, allowed, rank)
+        check(case, rank, k, allowed)
 
 
-@pytest.mark.parametrize("form", [Form(), Form(weight=2**20, overlap=True), Form(smooth=True, scales=1)])
+@pytest.mark.parametrize("form", [Form(), Form(weight=2**20, overlap=True), Form(smooth=True)])
 @pytest.mark.parametrize("mode", range(4))
 def test_every_mode(form, mode):
     found = 0
     for seed in range(8):
-        segment, query = posting_case(np.random.default_rng(seed), form)
-        query = query._replace(mode=np.full_like(query.mode, mode))
-        found += len(check((segment, query), 5, 0.0, NO_MASK, NO_RANK)[0])
+        segments, query = posting_case(np.random.default_rng(seed), form)
+        query.groups["mode"] = mode
+        found += len(check((segments, query), NO_RANK, 5, NO_MASK)[0])
     assert found
 
 
 def test_documents_of_nothing(kernels):
-    segment, query = posting_case(np.random.default_rng(0), Form(documents=0))
-    assert best(kernels, segment, query) == ([], [])
+    segments, query = posting_case(np.random.default_rng(0), Form(documents=0))
+    assert best(kernels, segments, query) == best(kernels, [], query) == ([], [])
 
 
 def test_many_more_are_asked_for_than_there_are(kernels):
-    segment, query = posting_case(np.random.default_rng(2), Form())
-    every = best(kernels, segment, query, 20)
+    segments, query = posting_case(np.random.default_rng(2), Form())
+    every = best(kernels, segments, query, k=20)
     assert len(every[0]) > 5
-    assert best(kernels, segment, query, 2**62) == every
+    assert best(kernels, segments, query, k=2**62) == every
 
 
 def test_equal_scores_are_by_rank():
-    segment, query = posting_case(np.random.default_rng(5), Form(documents=60, weight=1, groups=0))
+    case = posting_case(np.random.default_rng(7), Form(documents=30, segments=2, weight=1))
     rank = np.random.default_rng(3).permutation(60)
     for k in (1, 3, 60):
-        scores, documents = check((segment, query), k, 0.0, NO_MASK, rank)
+        scores, positions = check(case, rank, k, NO_MASK)
         assert len(set(scores)) < len(scores) or k == 1
-        assert list(zip(scores, rank[documents], strict=True)) == sorted(
-            zip(scores, rank[documents], strict=True), key=lambda pair: (-pair[0], pair[1])
+        assert list(zip(scores, rank[positions], strict=True)) == sorted(
+            zip(scores, rank[positions], strict=True), key=lambda pair: (-pair[0], pair[1])
         )
 
 
-LARGE = Form(documents=9000, items=2, lists=4, groups=2, weight=2**20)
+LARGE = Form(documents=9000, segments=2, items=2, lists=4, groups=2, weight=2**20)
 
 
 @pytest.mark.skipif(not COMPILED, reason="slow in plain Python")
-@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize("change", [{}, {"overlap": True}, {"weight": 3}, {"smooth": True}])
 @pytest.mark.parametrize("seed", range(3))
-def test_lists_that_are_not_scanned(seed, overlap):
+def test_lists_that_are_not_scanned(seed, change):
     """Lists so long that it is asked whether they could still change anything, against the reference."""
     rng = np.random.default_rng(seed)
-    cases = PostingCases(rng, LARGE._replace(overlap=overlap))
-    segment, tried = cases.segment, 0
-    for _ in range(8):
-        query = cases.query()
-        for k, floor in ((1, 0.0), (10, 0.0), (10, 2.0**21), (300, 0.0)):
-            for allowed in (NO_MASK, rng.random(9000) < 0.3):
-                for rank in (NO_RANK, rng.permutation(9000)):
-                    asked = k, floor, allowed, rank
-                    assert best(KERNELS["numba"], segment, query, *asked) == best(
-                        KERNELS["numpy"], segment, query, *asked
-                    )
+    cases = PostingCases(rng, LARGE._replace(**change))
+    tried = 0
+    for rank in (NO_RANK, rng.permutation(18000)):
+        prepared = [KERNELS[name].prepare(cases.segments, rank) for name in ("numba", "numpy")]
+        for _ in range(8):
+            query = cases.query()
+            for k in (1, 10, 300):
+                for allowed in (NO_MASK, rng.random(18000) < 0.3):
+                    one, other = (kernels.best(query, k, allowed) for kernels in prepared)
+                    assert [part.tolist() for part in one] == [part.tolist() for part in other]
                     tried += 1
-    assert tried == 128
+    assert tried == 96

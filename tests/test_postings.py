@@ -1,5 +1,7 @@
 """Segments of postings against lists in plain Python: made, merged, cut down."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,7 +12,7 @@ from hdc.search.postings import keeping
 from hdc.search.postings import searcher as searcher_module
 from hdc.search.postings.names import Names, runs
 from hdc.search.postings.searcher import PostingRows, Postings, folder_of, followed, together
-from hdc.search.postings.segment import Occurrences, Segment
+from hdc.search.postings.segment import Occurrences, Segment, of_items
 from hdc.store import Store
 
 # ---------------------------------------------------------------------- names
@@ -97,13 +99,13 @@ def told(segment):
     """Return all that a segment says, but for lists of which nothing is left, as plain values."""
     arrays = segment.arrays
     lists = {}
-    for term, path, start, stop in zip(
-        segment.terms, segment.paths, segment.starts[:-1], segment.starts[1:], strict=True
-    ):
+    for term, path, (start, stop) in zip(arrays.terms, arrays.paths, pairwise(arrays.starts), strict=True):
         if stop > start:
             lists[int(term), int(path)] = arrays.postings[start:stop].tolist()
     columns = {}
-    bounds = zip(segment.columns, segment.column_starts[:-1], segment.column_starts[1:], strict=True)
+    bounds = zip(
+        segment.arrays.columns, segment.arrays.column_starts[:-1], segment.arrays.column_starts[1:], strict=True
+    )
     for column, start, stop in bounds:
         own = slice(start, stop)
         held = arrays.number_spot[own], arrays.number_place[own], arrays.number_value[own]
@@ -112,7 +114,7 @@ def told(segment):
         order = arrays.number_order[own] - start
         assert held[0][order].tolist() == sorted(held[0].tolist())
     rest = (arrays.item_start, arrays.item_document, arrays.item_parent, arrays.item_place, arrays.masses)
-    return (segment.first, segment.stop, arrays.most_items, lists, columns, *(part.tolist() for part in rest))
+    return (segment.first, segment.stop, lists, columns, *(part.tolist() for part in rest))
 
 
 def expected(several, first):
@@ -131,7 +133,7 @@ def expected(several, first):
                 columns.setdefault(10 * path + path % 2, []).append((spot, *value))
     of_items = [number for number, (items, *_) in enumerate(several) for _ in items]
     return (
-        first, first + len(several), max(len(items) for items, *_ in several),
+        first, first + len(several),
         {key: sorted(spots) for key, spots in lists.items()}, {key: sorted(held) for key, held in columns.items()},
         start, of_items, parents, places, [mass for *_, mass in several],
     )  # fmt: skip
@@ -142,19 +144,19 @@ def expected(several, first):
 def test_a_segment_says_what_documents_hold(several):
     segment = segment_of(several, 3)
     assert told(segment) == expected(several, 3)
-    _, _, _, lists, columns, _, of_items, *_ = expected(several, 3)
+    _, _, lists, columns, _, owners, *_ = expected(several, 3)
     asked = [(term, path) for term in range(5) for path in (*PATHS, 1, 5)]
     begins, ends = segment.lists(*(np.array(part, np.uint64) for part in zip(*asked, strict=True)))
     for pair, begin, end in zip(asked, begins, ends, strict=True):
         assert segment.arrays.postings[begin:end].tolist() == lists.get(pair, [])
     for term in range(5):
-        have = {of_items[spot] if path % 2 else spot for (own, path), spots in lists.items() if own == term
+        have = {owners[spot] if path % 2 else spot for (own, path), spots in lists.items() if own == term
                 for spot in spots}  # fmt: skip
         assert segment.anywhere(term).tolist() == sorted(have)
     for column in (0, 20, 40, 71, 91, 99):
         begin, end = segment.column(column)
         assert end - begin == len(columns.get(column, []))
-    assert [segment.is_nested(path) for path in PATHS] == [False, False, True, True]
+    assert of_items(np.array(PATHS, np.uint64)).tolist() == [False, False, True, True]
 
 
 @pytest.mark.slow

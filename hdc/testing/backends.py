@@ -339,8 +339,8 @@ def _whole_searches(rng: np.random.Generator, dim: int, centroids: Array, ids: A
 POSTING_FORMS = (
     Form(),
     Form(documents=1, giant=200),
-    Form(documents=300, weight=2**20, overlap=True),
-    Form(documents=40, smooth=True, scales=1, overlap=True),
+    Form(documents=300, segments=2, weight=2**20, overlap=True),
+    Form(documents=40, segments=2, smooth=True, overlap=True),
 )
 
 
@@ -370,17 +370,14 @@ def _check_postings(backend: Backend, reference: Backend) -> None:
     for form in POSTING_FORMS:
         for seed in range(5):
             rng = np.random.default_rng(seed)
-            segment, query = posting_case(rng, form)
+            segments, query = posting_case(rng, form)
             before = [np.array(part).tobytes() for part in query]
-            some, rank = rng.random(form.documents) < 0.5, rng.permutation(form.documents)
-            for k, floor, allowed, order in (
-                (1, 0.0, some[:0], rank[:0]),
-                (9, 1.0, some, rank),
-                (999, 0.0, some, rank),
-            ):
-                asked = segment, query, k, floor, allowed, order
+            documents = form.documents * form.segments
+            some, rank = rng.random(documents) < 0.5, rng.permutation(documents)
+            for k, allowed, order in ((1, some[:0], rank[:0]), (9, some, rank), (999, some, rank)):
                 try:
-                    _compare(backend.postings.best(*asked), reference.postings.best(*asked))
+                    one, other = (own.prepare(segments, order) for own in (backend.postings, reference.postings))
+                    _compare(one.best(query, k, allowed), other.best(query, k, allowed))
                     assert before == [np.array(part).tobytes() for part in query], "a query was changed"
                 except Exception as error:
                     text = f"kernel 'best' of postings of backend {backend.name!r}, seed {seed} of {form}: {error}"

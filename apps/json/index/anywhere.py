@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +13,12 @@ from hdc.apps.json.document.paths import Path, parse_path, show_path
 from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.document.structure import ARRAY, leaf_value
 from hdc.apps.json.index.compiled_query import ABSENT
+from hdc.apps.json.index.leaf_lists import EXTRA, Places, packed_list
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.narrowing import columns_at, is_beneath
 from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.taking import exact_number
-from hdc.apps.json.index.term_query import EXTRA, WHOLE, TermQuery
+from hdc.apps.json.index.term_query import NO_EXTRA, NO_STARTS, WHOLE, TermQuery
 from hdc.apps.json.values.numbers import CELLS, NUMBER
 from hdc.apps.json.values.parts import Spell, term_hash
 from hdc.apps.json.values.statistics import FLOOR
@@ -25,9 +26,9 @@ from hdc.apps.json.values.strings import words_of
 from hdc.apps.json.values.values import Values
 from hdc.checks import shown
 from hdc.errors import ParameterError
-from hdc.kernels import PostingQuery
+from hdc.kernels import POSTING_GROUP, POSTING_LIST, PostingQuery
 from hdc.search.postings.searcher import PostingRows
-from hdc.search.postings.segment import Marks, Segment
+from hdc.search.postings.segment import Marks, Segment, of_items
 
 ANY = "*"
 """The key that stands for any field, where no document has it itself."""
@@ -230,11 +231,11 @@ def _with_number(segment: Segment, number: float, columns: Any) -> Marks:
     """Return the documents that have a number, in some columns or, with None, in all."""
     arrays = segment.arrays
     at = np.flatnonzero(arrays.number_value == number)
-    column = segment.columns[np.searchsorted(segment.column_starts, at, "right") - 1]
+    column = arrays.columns[np.searchsorted(arrays.column_starts, at, "right") - 1]
     if columns is not None:
         kept = np.isin(column, columns)
         at, column = at[kept], column[kept]
-    nested = (column & np.uint64(1)).astype(bool)
+    nested = of_items(column)
     spots = arrays.number_spot[at]
     documents: Marks = np.concatenate([spots[~nested], arrays.item_document[spots[nested]]])
     return documents
@@ -254,6 +255,11 @@ class AnywhereQuery:
     overlap : bool
         As for :class:`TermQuery`.
 
+    Attributes
+    ----------
+    asked : float
+        Its weight.
+
     Raises
     ------
     ParameterError
@@ -266,79 +272,55 @@ class AnywhereQuery:
         if base is None and not weight:
             raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
         self._unit = WHOLE / weight if base is None else base.unit
-        self._weights = [round(word.weight * self._unit) for word in words]
-        self.whole = sum(self._weights) + (0 if base is None else base.whole)
         self.asked = weight + (0.0 if base is None else WHOLE / base.unit)
 
-    def of(self, segments: Sequence[Segment]) -> list[PostingQuery]:
-        """Return what each segment is asked."""
-        bases = [self._nothing()] * len(segments) if self._base is None else self._base.of(segments)
-        return [self._with_words(number, base) for number, base in enumerate(bases)]
+    def of(self, segments: Sequence[Segment]) -> PostingQuery:
+        """Return what segments are asked."""
+        base = self._nothing() if self._base is None else self._base.of(segments)
+        known = (len(base.extra_starts) - 1) // max(1, len(segments))
+        parts = np.split(base.extra, base.extra_starts[1:-1]) if known else []
+        extra: list[Marks] = []
+        for number in range(len(segments)):
+            extra += parts[number * known : (number + 1) * known]
+            extra += [word.documents[number] for word in self._words]
+        records = [packed_list(EXTRA, known + at, 0, 0, 2, word.weight) for at, word in enumerate(self._words)]
+        groups = base.groups.copy()
+        groups["behind"][-1] += len(records)
+        return base._replace(
+            lists=np.concatenate([base.lists, np.frombuffer(b"".join(records), POSTING_LIST)]),
+            groups=groups,
+            extra=np.concatenate([NO_EXTRA, *extra]),
+            extra_starts=np.cumsum([0, *map(len, extra)], dtype=np.int64),
+        )
 
     def _nothing(self) -> PostingQuery:
-        none, no_doubles = np.empty(0, np.int64), np.empty(0, np.float64)
-        marks, zero = np.empty(0, np.uint32), np.zeros(1, np.int64)
-        return PostingQuery(
-            np.empty(0, np.uint8), none, none, none, np.empty(0, np.bool_), marks, no_doubles, no_doubles, no_doubles,
-            np.empty((0, 3)), CELLS, np.zeros(2, np.int64), zero, zero, zero, 0, none, none, none, none,
-            self._overlap, self.whole, self._unit,
-        )  # fmt: skip
-
-    def _with_words(self, number: int, base: PostingQuery) -> PostingQuery:
-        found = [word.documents[number] for word in self._words]
-        ends = len(base.extra) + np.cumsum([0, *map(len, found)], dtype=np.int64)
-        n, weights = len(found), np.array(self._weights, np.int64)
-        at = len(base.kind) + np.arange(n)
-        bound = np.concatenate([base.bound, weights])
-        order = np.argsort(-bound, kind="stable")
-        first = base.first.copy()
-        first[-1] += n
-        return base._replace(
-            kind=np.concatenate([base.kind, np.full(n, EXTRA, np.uint8)]),
-            start=np.concatenate([base.start, ends[:-1]]),
-            stop=np.concatenate([base.stop, ends[1:]]),
-            weight=np.concatenate([base.weight, weights]),
-            nested=np.concatenate([base.nested, np.zeros(n, np.bool_)]),
-            extra=np.concatenate([base.extra, *found]),
-            place=np.concatenate([base.place, np.zeros(n)]),
-            value=np.concatenate([base.value, np.zeros(n)]),
-            exact=np.concatenate([base.exact, np.zeros(n)]),
-            widths=np.concatenate([base.widths, np.ones((n, 3))]),
-            first=first,
-            scan=np.concatenate([base.scan, at])[order],
-            scan_start=np.concatenate([base.scan_start, ends[:-1]])[order],
-            scan_stop=np.concatenate([base.scan_stop, ends[1:]])[order],
-            bound=bound[order],
-            whole=self.whole,
-        )
+        none, group = np.empty(0, POSTING_LIST), np.zeros(1, POSTING_GROUP)
+        return PostingQuery(none, group, NO_EXTRA, NO_STARTS, CELLS, self._overlap, 0.0, self._unit, self._unit)
 
 
 def asked_of(
     query: Any,
     rows: PostingRows,
-    values: Values,
-    layout: Layout,
+    places: Places,
     overlap: bool,
-    base: Callable[[Any], TermQuery],
     spelling: Spelling | None = None,
 ) -> "TermQuery | AnywhereQuery":
     """Return what a query asks of documents.
 
     Parameters
     ----------
-    query, values, layout, overlap
+    query, places, overlap
         As for :class:`TermQuery`.
     rows : PostingRows
-    base : function
-        Makes the :class:`TermQuery` of what is asked at paths.
     spelling : Spelling, optional
         For words that no document has.
     """
     rest, asked = divided(query, rows)
     if not asked:
-        return base(query)
-    words = words_in(asked, rows, values, layout, spelling)
-    return AnywhereQuery(None if _is_empty(rest) else base(rest), words, overlap)
+        return TermQuery(query, places, overlap).check()
+    words = words_in(asked, rows, places.values, places.layout, spelling)
+    base = None if _is_empty(rest) else TermQuery(rest, places, overlap).check()
+    return AnywhereQuery(base, words, overlap)
 
 
 # ---------------------------------------------------------------------- reasons

@@ -172,9 +172,10 @@ class _Question:
 
 def _at_path(segment: Segment, path: int) -> Spots:
     """Return the lists of all terms at a path, one after the other."""
-    at = np.flatnonzero(segment.paths == np.uint64(path))
-    starts = segment.starts[at]
-    spots: Spots = segment.arrays.postings[runs(starts, segment.starts[at + 1] - starts)]
+    arrays = segment.arrays
+    at = np.flatnonzero(arrays.paths == np.uint64(path))
+    starts = arrays.starts[at]
+    spots: Spots = arrays.postings[runs(starts, arrays.starts[at + 1] - starts)]
     return spots
 
 

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.document.rules import Layout, Weights
-from hdc.apps.json.index.anywhere import asked_of, divided, reasons_of, words_in
+from hdc.apps.json.index.anywhere import AnywhereQuery, asked_of, divided, reasons_of, words_in
 from hdc.apps.json.index.cosines import cosines
 from hdc.apps.json.index.documents import Documents
 from hdc.apps.json.index.hits import Hit, Measure, hits_of
 from hdc.apps.json.index.interpreting import Interpretation, interpreted
+from hdc.apps.json.index.leaf_lists import Places
 from hdc.apps.json.index.matcher import Matcher, Reason
 from hdc.apps.json.index.meaning import Meaning
 from hdc.apps.json.index.narrowing import narrowed
@@ -71,6 +72,16 @@ class PostingSearch:
             known = self.rows.memo["spelling"] = Spelling(self.rows.segments, self.rows.kernels)
         return cast(Spelling, known)
 
+    def _places(self, weights: Weights) -> Places:
+        """Return what leaves are asked as, which is remembered where weights are those of the index."""
+        places = self.rows.memo.get("places")
+        if places is None or weights is not None:
+            known = frozenset().union(*(segment.names.members for segment in self.rows.segments))
+            places = Places(self.meaning.values, self.meaning.weighed(weights), self.spelling, known)
+            if weights is None:
+                self.rows.memo["places"] = places
+        return cast(Places, places)
+
     def interpreted(self, query: Any, layout: Layout) -> Interpretation:
         """Return a query as it is read; see :meth:`JSONIndex.interpret`."""
         return interpreted(query, self.rows, self.meaning.values, layout)
@@ -79,17 +90,20 @@ class PostingSearch:
         """Return the hits of a query; see :meth:`JSONIndex.search`."""
         if isinstance(query, dict | list) and not query:
             raise ParameterError('the query is empty: name at least one field, such as {"name": "Ada"}')
-        values, spell = self.meaning.values, self.spelling
-        layout, overlap = self.meaning.weighed(asking.weights), asking.missing == "count"
-        query, notes = self.interpreted(query, layout)
+        overlap = asking.missing == "count"
         counted = overlap and asking.weights is None  # else what documents weigh is not what the index says
-        asked = asked_of(
-            query, self.rows, values, layout, counted, lambda at: TermQuery(at, values, layout, counted, spell), spell
-        )
+        places, notes = self._places(asking.weights), tuple[str, ...]()
+        plain = TermQuery(query, places, counted)
+        asked: TermQuery | AnywhereQuery = plain
+        if plain.known:
+            plain.check()
+        else:
+            query, notes = self.interpreted(query, places.layout)
+            asked = asked_of(query, self.rows, places, counted, self.spelling)
         allowed, accept = self._allowed(asking)
         passes = None if accept is None else lambda position: accept(self._read(position))
         if overlap and not counted:
-            scores, positions = self._recounted(asked, asked.asked, layout, asking.k, allowed, passes)
+            scores, positions = self._recounted(asked, asked.asked, places.layout, asking.k, allowed, passes)
         else:
             scores, positions = self._passing(asked, asking.k, allowed, passes)
         measure: Measure = "overlap" if overlap else "coverage"
@@ -98,7 +112,7 @@ class PostingSearch:
     def like(self, own: int, asking: Asking) -> list[Hit]:
         """Return the documents nearest to that of a position, by cosine; see :meth:`JSONIndex.like`."""
         document = self._read(own)
-        asked = TermQuery(document, self.meaning.values, self.meaning.layout, overlap=True)
+        asked = TermQuery(document, Places(self.meaning.values, self.meaning.layout), overlap=True).check()
         allowed, accept = self._allowed(asking)
 
         def passes(position: int) -> bool:

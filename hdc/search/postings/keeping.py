@@ -13,7 +13,7 @@ from hdc import files
 from hdc.errors import FileFormatError
 from hdc.kernels import NO_ITEM, PostingSegment
 from hdc.search.postings.names import Names
-from hdc.search.postings.segment import Segment
+from hdc.search.postings.segment import Segment, of_items
 from hdc.store import Snapshot
 
 KIND = "postings"
@@ -23,20 +23,6 @@ TERMS = 1
 
 PREFIX = "postings-"
 """Names of the files begin so; the position of the first document follows."""
-
-_ARRAYS = (
-    "postings",
-    "item_start",
-    "item_document",
-    "item_parent",
-    "item_place",
-    "number_spot",
-    "number_place",
-    "number_value",
-    "number_order",
-    "masses",
-)
-_TABLES = ("terms", "paths", "starts", "columns", "column_starts")
 
 
 def source_of(snapshot: Snapshot, start: int, stop: int) -> str:
@@ -48,13 +34,12 @@ def source_of(snapshot: Snapshot, start: int, stop: int) -> str:
 
 def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
     """Write a segment of rows of a snapshot; return its file."""
-    arrays = {name: getattr(segment.arrays, name) for name in _ARRAYS}
-    arrays |= {name: getattr(segment, name) for name in _TABLES}
+    arrays = segment.arrays._asdict()
     for name in ("words", "names"):
         held: Names = getattr(segment, name)
         arrays |= {f"{name}.hashes": held.hashes, f"{name}.starts": held.starts, f"{name}.content": held.content}
     meta: dict[str, Any] = {"first": segment.first, "documents": len(segment)}
-    meta |= {"most_items": segment.arrays.most_items, "source": source_of(snapshot, segment.first, segment.stop)}
+    meta["source"] = source_of(snapshot, segment.first, segment.stop)
     path = folder / f"{PREFIX}{segment.first}"
     files.save(path, KIND, meta, arrays, quick=True)
     return path
@@ -97,8 +82,8 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
     if not path.exists():
         return None
     meta, arrays = files.load(path, KIND, mmap=True)
-    documents, most = meta.get("documents"), meta.get("most_items")
-    if meta.get("first") != first or type(documents) is not int or type(most) is not int or documents < 1:
+    documents = meta.get("documents")
+    if meta.get("first") != first or type(documents) is not int or documents < 1:
         raise FileFormatError(f"{path} is damaged: it says {meta!s:.80}")
     if first + documents > snapshot.count or meta.get("source") != source_of(snapshot, first, first + documents):
         return None
@@ -108,10 +93,7 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
         words, names = (
             Names(*(arrays[f"{of}.{part}"] for part in ("hashes", "starts", "content"))) for of in ("words", "names")
         )
-        held: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-        tables: dict[str, Any] = {name: arrays[name] for name in _TABLES}
-        whole = PostingSegment(**held, most_items=most)
-        segment = Segment(first=first, arrays=whole, words=words, names=names, **tables)
+        segment = Segment(first, PostingSegment(*(arrays[name] for name in PostingSegment._fields)), words, names)
         sound = _is_sound(segment, documents)
     except ValueError as error:
         raise FileFormatError(f"{path} is damaged: {error!r}") from None
@@ -124,15 +106,15 @@ def _is_sound(segment: Segment, documents: int) -> bool:
     """Return whether a file that may be made by hand points nowhere outside its arrays, and is in order."""
     arrays, items = segment.arrays, len(segment.arrays.item_document)
     bounds = (
-        (segment.starts, len(arrays.postings), len(segment.terms)),
-        (segment.column_starts, len(arrays.number_spot), len(segment.columns)),
+        (arrays.starts, len(arrays.postings), len(arrays.terms)),
+        (arrays.column_starts, len(arrays.number_spot), len(arrays.columns)),
         (arrays.item_start, items, documents),
         (segment.words.starts, len(segment.words.content), len(segment.words)),
         (segment.names.starts, len(segment.names.content), len(segment.names)),
     )
     return (
         all(_ascends(starts, end, count) for starts, end, count in bounds)
-        and len(segment.paths) == len(segment.terms)
+        and len(arrays.paths) == len(arrays.terms)
         and len(arrays.masses) == documents
         and len(arrays.item_place) == len(arrays.item_parent) == items
         and len(arrays.number_place) == len(arrays.number_value) == len(arrays.number_spot) == len(arrays.number_order)
@@ -146,7 +128,7 @@ def _is_sound(segment: Segment, documents: int) -> bool:
     )
 
 
-_DTYPES = dict.fromkeys(_ARRAYS, "<u4") | dict.fromkeys(("item_start", "starts", "column_starts"), "<i8")
+_DTYPES = dict.fromkeys(PostingSegment._fields, "<u4") | dict.fromkeys(("item_start", "starts", "column_starts"), "<i8")
 _DTYPES |= dict.fromkeys(("number_place", "number_value", "masses"), "<f8")
 _DTYPES |= dict.fromkeys(("terms", "paths", "columns", "words.hashes", "names.hashes"), "<u8")
 _DTYPES |= dict.fromkeys(("words.starts", "names.starts"), "<i8")
@@ -179,25 +161,21 @@ def _items_are_sound(arrays: PostingSegment, documents: int) -> bool:
     owners, parents = np.repeat(np.arange(documents), lengths), arrays.item_parent.astype(np.int64)
     lowest = np.repeat(arrays.item_start[:-1], lengths)
     inside = (parents >= lowest) & (parents < np.arange(len(parents)))
-    return bool(
-        int(lengths.max(initial=0)) == arrays.most_items
-        and np.array_equal(arrays.item_document, owners)
-        and (inside | (parents == NO_ITEM)).all()
-    )
+    return bool(np.array_equal(arrays.item_document, owners) and (inside | (parents == NO_ITEM)).all())
 
 
 def _terms_ascend(segment: Segment) -> bool:
     """Return whether lists are in order, each once, and so are the spots of each."""
-    terms, paths = segment.terms, segment.paths
+    terms, paths = segment.arrays.terms, segment.arrays.paths
     later = (terms[1:] > terms[:-1]) | ((terms[1:] == terms[:-1]) & (paths[1:] > paths[:-1]))
-    return bool(later.all()) and _rises(segment.arrays.postings, segment.starts)
+    return bool(later.all()) and _rises(segment.arrays.postings, segment.arrays.starts)
 
 
 def _numbers_are_sound(segment: Segment) -> bool:
     """Return whether columns are in order, and the numbers of each by their places and, otherwise, by their spots."""
-    arrays, starts = segment.arrays, segment.column_starts
-    order, owners = arrays.number_order, np.repeat(np.arange(len(segment.columns)), np.diff(starts))
-    if not (np.isfinite(arrays.number_place).all() and (segment.columns[1:] > segment.columns[:-1]).all()):
+    arrays, columns, starts = segment.arrays, segment.arrays.columns, segment.arrays.column_starts
+    order, owners = arrays.number_order, np.repeat(np.arange(len(columns)), np.diff(starts))
+    if not (np.isfinite(arrays.number_place).all() and (columns[1:] > columns[:-1]).all()):
         return False
     if (order >= max(1, len(order))).any() or not np.array_equal(owners[order], owners):
         return False
@@ -210,10 +188,10 @@ def _numbers_are_sound(segment: Segment) -> bool:
 def _spots_are_below(segment: Segment, items: int, documents: int) -> bool:
     """Return whether lists and columns hold items and documents that there are."""
     for hashes, starts, spots in (
-        (segment.paths, segment.starts, segment.arrays.postings),
-        (segment.columns, segment.column_starts, segment.arrays.number_spot),
+        (segment.arrays.paths, segment.arrays.starts, segment.arrays.postings),
+        (segment.arrays.columns, segment.arrays.column_starts, segment.arrays.number_spot),
     ):
-        most = np.where((hashes & np.uint64(1)).astype(bool), items, documents)
+        most = np.where(of_items(hashes), items, documents)
         if (spots >= np.repeat(most, np.diff(starts))).any():
             return False
     return True

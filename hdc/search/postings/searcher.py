@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import FileFormatError
-from hdc.kernels import PostingKernels, PostingQuery
+from hdc.kernels import PostingKernels, PostingQuery, PostingSearch
 from hdc.search.live import alive
 from hdc.search.measures import Ids
 from hdc.search.once import BuildLock
@@ -43,14 +43,10 @@ COMPARED = 1 << 12
 
 
 class Asked(Protocol):
-    """What documents are asked for, and how each segment is asked."""
+    """What documents are asked for."""
 
-    @property
-    def whole(self) -> int:
-        """Weight of all that is asked for."""
-
-    def of(self, segments: Sequence[Segment]) -> Sequence[PostingQuery]:
-        """Return what each segment is asked."""
+    def of(self, segments: Sequence[Segment]) -> PostingQuery:
+        """Return what segments are asked."""
 
 
 class Postings:
@@ -233,43 +229,20 @@ class PostingRows:
 
         Of equal scores the lower id comes first.
         """
-        mask = alive(self.snapshot) if self.snapshot.alive is not None else None
+        mask = NOBODY if self.snapshot.alive is None else alive(self.snapshot)
         if allowed is not None:
             mask = np.zeros(self.snapshot.count, np.bool_)
             mask[allowed] = True
+        return self._prepared.best(asked.of(self.segments), k, mask)
+
+    @cached_property
+    def _prepared(self) -> PostingSearch:
         ids = self.snapshot.ids
-        k = min(k, max(1, self.snapshot.count))
-        scores, rows = np.empty(0), np.empty(0, np.int64)
-        for number, (segment, query) in enumerate(zip(self.segments, asked.of(self.segments), strict=True)):
-            own = NOBODY if mask is None else mask[segment.first : segment.stop]
-            floor = float(scores[k - 1]) if len(scores) >= k else 0.0
-            if floor and self._ascends:  # an equal one behind comes later
-                floor = float(np.nextafter(floor, np.inf))
-            more, found = self.kernels.best(segment.arrays, query, k, floor, own, self._ranks[number])
-            if len(self.segments) == 1:
-                return more / asked.whole, found
-            scores, rows = np.concatenate([scores, more]), np.concatenate([rows, found + segment.first])
-            order = np.lexsort((ids[rows], -scores))[:k]
-            scores, rows = scores[order], rows[order]
-        return scores / asked.whole, rows
+        ascends = bool((ids[1:] > ids[:-1]).all())
+        rank = NO_RANK if ascends else np.argsort(np.argsort(ids, kind="stable"), kind="stable")
+        return self.kernels.prepare([segment.arrays for segment in self.segments], rank)
 
     @cached_property
     def memo(self) -> dict[str, Any]:
         """What whoever asks wants to remember of these segments."""
         return {}
-
-    @cached_property
-    def _ascends(self) -> bool:
-        """Whether ids ascend with positions."""
-        ids = self.snapshot.ids
-        return bool((ids[1:] > ids[:-1]).all())
-
-    @cached_property
-    def _ranks(self) -> list[Ids]:
-        """The order of each segment's documents by their ids; empty where it is that of their positions."""
-        every = []
-        for segment in self.segments:
-            ids = self.snapshot.ids[segment.first : segment.stop]
-            ordered = bool((ids[1:] > ids[:-1]).all())
-            every.append(NO_RANK if ordered else np.argsort(np.argsort(ids, kind="stable"), kind="stable"))
-        return every

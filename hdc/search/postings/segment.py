@@ -65,35 +65,21 @@ class Segment:
         Position of the first document.
     arrays : PostingSegment
         What kernels read.
-    terms, paths : (t,) uint64 arrays
-        Hashes of what each list is of, and of where; ascending, by term and then by path.
-    starts : (t + 1,) int64 array
-        Where each list begins.
-    columns : (c,) uint64 array
-        Hashes, ascending, of the columns of numbers.
-    column_starts : (c + 1,) int64 array
     words, names : Names
         Words among the terms, and paths.
     """
 
     first: int
     arrays: PostingSegment
-    terms: Hashes
-    paths: Hashes
-    starts: Ints
-    columns: Hashes
-    column_starts: Ints
     words: Names
     names: Names
 
     def __post_init__(self) -> None:
         """Make the arrays read-only and plain, wherever they come from: kernels are then compiled for one form."""
-        plain: dict[str, Any] = {}
-        for name, array in self.arrays._asdict().items():
-            if isinstance(array, np.ndarray):
-                array.flags.writeable = False
-                plain[name] = array.view(np.ndarray)
-        object.__setattr__(self, "arrays", self.arrays._replace(**plain))
+        plain = [np.ascontiguousarray(array).view(np.ndarray) for array in self.arrays]
+        for array in plain:
+            array.flags.writeable = False
+        object.__setattr__(self, "arrays", PostingSegment(*plain))
 
     def __len__(self) -> int:
         return len(self.arrays.item_start) - 1
@@ -107,38 +93,36 @@ class Segment:
 
     def lists(self, terms: Hashes, paths: Hashes) -> tuple[list[int], list[int]]:
         """Return where the lists of terms at paths begin and end; an empty one is nowhere."""
-        low = np.searchsorted(self.terms, terms, "left").tolist()
-        high = np.searchsorted(self.terms, terms, "right").tolist()
+        arrays = self.arrays
+        low = np.searchsorted(arrays.terms, terms, "left").tolist()
+        high = np.searchsorted(arrays.terms, terms, "right").tolist()
         starts, stops = [0] * len(low), [0] * len(low)
         for i, (begin, end) in enumerate(zip(low, high, strict=True)):
             if begin < end:
                 at = begin
                 if end - begin > 1:
-                    at += int(np.searchsorted(self.paths[begin:end], paths[i]))
-                if at < end and self.paths[at] == paths[i]:
-                    starts[i], stops[i] = int(self.starts[at]), int(self.starts[at + 1])
+                    at += int(np.searchsorted(arrays.paths[begin:end], paths[i]))
+                if at < end and arrays.paths[at] == paths[i]:
+                    starts[i], stops[i] = int(arrays.starts[at]), int(arrays.starts[at + 1])
         return starts, stops
 
     def anywhere(self, term: int, paths: Hashes | None = None) -> Marks:
         """Return the documents that have a term at whatever path, or at any of some, ascending."""
-        low, high = (int(np.searchsorted(self.terms, np.uint64(term), side)) for side in ("left", "right"))
+        arrays = self.arrays
+        low, high = (int(np.searchsorted(arrays.terms, np.uint64(term), side)) for side in ("left", "right"))
         found, lists = [], np.arange(low, high)
-        for at in (lists if paths is None else lists[np.isin(self.paths[low:high], paths)]).tolist():
-            spots = self.arrays.postings[self.starts[at] : self.starts[at + 1]]
-            nested = self.is_nested(int(self.paths[at]))
-            found.append(self.arrays.item_document[spots] if nested else spots)
+        for at in (lists if paths is None else lists[np.isin(arrays.paths[low:high], paths)]).tolist():
+            spots = arrays.postings[arrays.starts[at] : arrays.starts[at + 1]]
+            found.append(arrays.item_document[spots] if int(arrays.paths[at]) & 1 else spots)
         return np.unique(np.concatenate([np.empty(0, np.uint32), *found]))
-
-    def is_nested(self, path: int) -> bool:
-        """Whether what is at a path is inside an array: hashes of such paths are odd."""
-        return bool(path & 1)
 
     def column(self, column: int) -> tuple[int, int]:
         """Return where a column of numbers begins and ends."""
-        at = int(np.searchsorted(self.columns, np.uint64(column)))
-        if at == len(self.columns) or int(self.columns[at]) != column:
+        columns, starts = self.arrays.columns, self.arrays.column_starts
+        at = int(np.searchsorted(columns, np.uint64(column)))
+        if at == len(columns) or int(columns[at]) != column:
             return 0, 0
-        return int(self.column_starts[at]), int(self.column_starts[at + 1])
+        return int(starts[at]), int(starts[at + 1])
 
     # ------------------------------------------------------------------ making
 
@@ -165,12 +149,15 @@ class Segment:
             item_document,
             np.asarray(found.item_parent, np.uint32),
             np.asarray(found.item_place, np.uint32),
-            int(np.diff(item_start).max(initial=0)),
             *numbers_of,
             np.asarray(found.masses, np.float64),
+            terms,
+            paths,
+            starts,
+            columns,
+            column_starts,
         )
-        words, names = Names.of(found.words), Names.of(found.names)
-        return cls(first, arrays, terms, paths, starts, columns, column_starts, words, names)
+        return cls(first, arrays, Names.of(found.words), Names.of(found.names))
 
     @classmethod
     def merged(cls, several: Sequence[Self]) -> Self:
@@ -181,48 +168,48 @@ class Segment:
         documents = np.cumsum([0, *map(len, several)])[:-1]
         items = np.cumsum([0, *(len(arrays.item_document) for arrays in held)])[:-1]
         terms, paths, numbers = _numbered(
-            np.concatenate([segment.terms for segment in several]), np.concatenate([s.paths for s in several])
+            np.concatenate([arrays.terms for arrays in held]), np.concatenate([arrays.paths for arrays in held])
         )
-        lengths = np.concatenate([np.diff(segment.starts) for segment in several])
+        lengths = np.concatenate([np.diff(arrays.starts) for arrays in held])
         starts = np.concatenate([[0], np.cumsum(np.bincount(numbers, lengths, len(terms)))]).astype(np.int64)
         order = np.argsort(numbers, kind="stable")
         begins = np.empty(len(numbers), np.int64)
         begins[order] = np.concatenate([[0], np.cumsum(lengths[order])])[: len(order)]
         postings = np.empty(int(starts[-1]), np.uint32)
         done = 0
-        for segment, document, item in zip(several, documents.tolist(), items.tolist(), strict=True):
-            own = np.diff(segment.starts)
-            shift = np.where((segment.paths & np.uint64(1)).astype(bool), item, document).astype(np.uint32)
+        for arrays, document, item in zip(held, documents.tolist(), items.tolist(), strict=True):
+            own = np.diff(arrays.starts)
+            shift = np.where(of_items(arrays.paths), item, document).astype(np.uint32)
             places = runs(begins[done : done + len(own)], own)
-            postings[places] = segment.arrays.postings + np.repeat(shift, own)
+            postings[places] = arrays.postings + np.repeat(shift, own)
             done += len(own)
+        owners = [np.repeat(arrays.columns, np.diff(arrays.column_starts)) for arrays in held]
+        spots = [
+            arrays.number_spot.astype(np.int64) + np.where(of_items(own), item, document)
+            for arrays, own, item, document in zip(held, owners, items, documents, strict=True)
+        ]
+        columns, column_starts, numbers_of = _columns(
+            np.concatenate(owners),
+            np.concatenate(spots),
+            np.concatenate([arrays.number_place for arrays in held]),
+            np.concatenate([arrays.number_value for arrays in held]),
+        )
         whole = PostingSegment(
             postings,
             np.concatenate([[0], *(a.item_start[1:] + i for a, i in zip(held, items.tolist(), strict=True))]),
             _shifted([arrays.item_document for arrays in held], documents),
             _shifted([arrays.item_parent for arrays in held], items),
             np.concatenate([arrays.item_place for arrays in held]),
-            max(arrays.most_items for arrays in held),
-            *_no_numbers(),
+            *numbers_of,
             np.concatenate([arrays.masses for arrays in held]),
+            terms,
+            paths,
+            starts,
+            columns,
+            column_starts,
         )
-        column = np.concatenate([np.repeat(s.columns, np.diff(s.column_starts)) for s in several])
-        shifts = [
-            np.where((np.repeat(s.columns, np.diff(s.column_starts)) & np.uint64(1)).astype(bool), i, d)
-            for s, i, d in zip(several, items, documents, strict=True)
-        ]
-        spots = np.concatenate([a.number_spot.astype(np.int64) + s for a, s in zip(held, shifts, strict=True)])
-        columns, column_starts, numbers_of = _columns(
-            column,
-            spots,
-            np.concatenate([a.number_place for a in held]),
-            np.concatenate([a.number_value for a in held]),
-        )
-        spot, place, value, in_order = numbers_of
-        whole = whole._replace(number_spot=spot, number_place=place, number_value=value, number_order=in_order)
         words = Names.union([segment.words for segment in several])
-        known = Names.union([segment.names for segment in several])
-        return cls(several[0].first, whole, terms, paths, starts, columns, column_starts, words, known)
+        return cls(several[0].first, whole, words, Names.union([segment.names for segment in several]))
 
     def kept(self, first: int, keep: npt.NDArray[np.bool_]) -> Self:
         """Return the segment of some of the documents, ``(n,)`` bool, with the first of them at a position.
@@ -232,37 +219,41 @@ class Segment:
         arrays = self.arrays
         item_kept = keep[arrays.item_document]
         document, item = np.cumsum(keep) - 1, np.cumsum(item_kept) - 1
-        nested = np.repeat((self.paths & np.uint64(1)).astype(bool), np.diff(self.starts))
+        nested = np.repeat(of_items(arrays.paths), np.diff(arrays.starts))
         spots = arrays.postings
         there = np.where(nested, _taken(item_kept, spots, nested), _taken(keep, spots, ~nested)).astype(bool)
         moved = np.where(nested, _taken(item, spots, nested), _taken(document, spots, ~nested))[there]
-        starts = np.concatenate([[0], np.cumsum(there)])[self.starts]
-        of_items = np.repeat((self.columns & np.uint64(1)).astype(bool), np.diff(self.column_starts))
-        number_spot = arrays.number_spot
-        held = np.where(of_items, _taken(item_kept, number_spot, of_items), _taken(keep, number_spot, ~of_items)) > 0
-        number = np.where(of_items, _taken(item, number_spot, of_items), _taken(document, number_spot, ~of_items))
+        starts = np.concatenate([[0], np.cumsum(there)])[arrays.starts]
+        owners = np.repeat(arrays.columns, np.diff(arrays.column_starts))
+        inside, number_spot = of_items(owners), arrays.number_spot
+        held = np.where(inside, _taken(item_kept, number_spot, inside), _taken(keep, number_spot, ~inside)) > 0
+        number = np.where(inside, _taken(item, number_spot, inside), _taken(document, number_spot, ~inside))
         columns, column_starts, numbers_of = _columns(
-            np.repeat(self.columns, np.diff(self.column_starts))[held],
-            number[held],
-            arrays.number_place[held],
-            arrays.number_value[held],
+            owners[held], number[held], arrays.number_place[held], arrays.number_value[held]
         )
         parents = arrays.item_parent[item_kept]
         top = parents == NO_ITEM
         parents = np.where(top, NO_ITEM, item[np.where(top, 0, parents)] if len(item) else 0).astype(np.uint32)
-        item_start = np.concatenate([[0], np.cumsum(np.diff(arrays.item_start)[keep])]).astype(np.int64)
         whole = PostingSegment(
             moved.astype(np.uint32),
-            item_start,
+            np.concatenate([[0], np.cumsum(np.diff(arrays.item_start)[keep])]).astype(np.int64),
             document[arrays.item_document[item_kept]].astype(np.uint32),
             parents,
             arrays.item_place[item_kept],
-            int(np.diff(item_start).max(initial=0)),
             *numbers_of,
             arrays.masses[keep],
+            arrays.terms,
+            arrays.paths,
+            starts,
+            columns,
+            column_starts,
         )
-        held_by = (self.terms, self.paths, starts, columns, column_starts, self.words, self.names)
-        return type(self)(first, whole, *held_by)
+        return type(self)(first, whole, self.words, self.names)
+
+
+def of_items(hashes: Hashes) -> npt.NDArray[np.bool_]:
+    """Return which hashes of paths or columns are of something inside an array: the odd ones."""
+    return (hashes & np.uint64(1)).astype(bool)
 
 
 def _taken(array: npt.NDArray[Any], spots: Marks, mine: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
@@ -286,10 +277,6 @@ def _numbered(terms: Hashes, paths: Hashes) -> tuple[Hashes, Hashes, Ints]:
     numbers = np.empty(len(order), np.int64)
     numbers[order] = np.cumsum(new) - 1
     return terms[new], paths[new], numbers
-
-
-def _no_numbers() -> tuple[Marks, Doubles, Doubles, Marks]:
-    return np.empty(0, np.uint32), np.empty(0), np.empty(0), np.empty(0, np.uint32)
 
 
 def _columns(
