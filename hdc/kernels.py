@@ -606,24 +606,17 @@ class TextTable(NamedTuple):
     ----------
     slots : (a power of two, at least twice the room) int64 array
         Numbers by digest, -1 where there is none: a hash table with linear probing.
-    digests : uint64 array
-    parents : int64 array
-        The path that it is a step from, or the value of.
-    kinds : uint8 array
-        0 a key, 1 any item, 2 the item at a position, 3 a value.
-    starts, lengths : int64 arrays
-        The text of a key, with its quotation marks, or value in ``content``; of a position itself and 0.
+    rows : (room, 4) int64 array
+        Of each number its digest, of 63 bits; four times the path that it is a step from or the value of, plus 0 for
+        a key, 1 for any item, 2 for the item at a position, 3 for a value; where the text of a key, with its quotation
+        marks, or of a value is in ``content``, or the position; and the length of the text.
     content : uint8 array
     used : (2,) int64 array
         Numbers and bytes of ``content`` in use.
     """
 
     slots: Array
-    digests: Array
-    parents: Array
-    kinds: Array
-    starts: Array
-    lengths: Array
+    rows: Array
     content: Array
     used: Array
 

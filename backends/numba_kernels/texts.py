@@ -35,7 +35,7 @@ def walk_texts(
     for number in range(first, len(bounds) - 1):
         at, end = bounds[number], bounds[number + 1]
         size = end - at
-        if table.used[0] + size > len(table.parents) or table.used[1] + size > len(table.content):
+        if table.used[0] + size > len(table.rows) or table.used[1] + size > len(table.content):
             break
         document = documents + done
         depth, node, spot, item = 0, np.int64(0), np.int64(document), np.int64(NO_ITEM)
@@ -105,42 +105,45 @@ def _are_numbers(texts: Bytes, at: int) -> bool:
     return True
 
 
+@inlined
+def _equal(one: Bytes, at: int, other: Bytes, place: int, length: int) -> bool:
+    for step in range(length):  # noqa: SIM110 - compiled
+        if one[at + step] != other[place + step]:
+            return False
+    return True
+
+
 @kernel
 def _entry(texts: Bytes, table: TextTable, parent: Any, kind: int, start: int, length: int) -> Any:
     """Return the number of a path or value in the table, put there if it is new."""
-    digest = np.uint64(parent * 4 + kind + 1) * PRIME
+    own = parent * 4 + kind
+    digest = np.uint64(own + 1) * PRIME
     if kind == POSITION:
         digest = (digest ^ np.uint64(start)) * PRIME
     for at in range(start, start + length):
         digest = (digest ^ np.uint64(texts[at])) * PRIME
         digest ^= digest >> np.uint64(29)
-    digest ^= digest >> np.uint64(32)
-    mask = len(table.slots) - 1
-    slot = np.int64(digest & np.uint64(mask))
-    while table.slots[slot] >= 0:
-        number = table.slots[slot]
-        if table.digests[number] == digest and table.parents[number] == parent and table.kinds[number] == kind:
+    name = np.int64((digest ^ digest >> np.uint64(32)) >> np.uint64(1))
+    rows, slots = table.rows, table.slots
+    mask = len(slots) - 1
+    slot = name & mask
+    while slots[slot] >= 0:
+        number = slots[slot]
+        if rows[number, 0] == name and rows[number, 1] == own and rows[number, 3] == length:
             if kind == POSITION:
-                if table.starts[number] == start:
+                if rows[number, 2] == start:
                     return number
-            elif table.lengths[number] == length:
-                held, same = table.starts[number], True
-                for place in range(length):
-                    if table.content[held + place] != texts[start + place]:
-                        same = False
-                        break
-                if same:
-                    return number
+            elif _equal(texts, start, table.content, rows[number, 2], length):
+                return number
         slot = (slot + 1) & mask
     number = table.used[0]
-    table.slots[slot] = number
-    table.digests[number], table.parents[number], table.kinds[number] = digest, parent, kind
-    table.lengths[number] = length
+    slots[slot] = number
+    rows[number, 0], rows[number, 1], rows[number, 3] = name, own, length
     if kind == POSITION:
-        table.starts[number] = start
+        rows[number, 2] = start
     else:
         to = table.used[1]
-        table.starts[number] = to
+        rows[number, 2] = to
         for place in range(length):
             table.content[to + place] = texts[start + place]
         table.used[1] = to + length

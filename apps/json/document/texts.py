@@ -74,12 +74,9 @@ class TextWalker:
         table, nodes, first = self._table, self._nodes, len(self._leaves)
         count = int(table.used[0])
         leaves = np.full(count - first, -1)
-        new = slice(first, count)
         content = table.content
-        rows = zip(
-            *(array[new].tolist() for array in (table.parents, table.kinds, table.starts, table.lengths)), strict=True
-        )
-        for number, (parent, kind, start, length) in enumerate(rows, first):
+        for number, (_, own, start, length) in enumerate(table.rows[first:count].tolist(), first):
+            parent, kind = divmod(own, 4)
             node = nodes[parent]
             if kind == ANY:
                 nodes[number] = node.items[ANYWHERE]
@@ -97,14 +94,13 @@ class TextWalker:
         """Make room for twice as much, and for a text of so many bytes."""
         old = self._table
         count, filled = old.used.tolist()
-        new = _table(max(2 * len(old.parents), count + length), max(2 * len(old.content), filled + length))
-        for name in ("digests", "parents", "kinds", "starts", "lengths"):
-            getattr(new, name)[:count] = getattr(old, name)[:count]
+        new = _table(max(2 * len(old.rows), count + length), max(2 * len(old.content), filled + length))
+        new.rows[:count] = old.rows[:count]
         new.content[:filled] = old.content[:filled]
         new.used[:] = old.used
         mask = len(new.slots) - 1
         free = new.slots
-        for number, digest in enumerate(old.digests[1:count].tolist(), 1):
+        for number, digest in enumerate(old.rows[1:count, 0].tolist(), 1):
             slot = digest & mask
             while free[slot] >= 0:
                 slot = (slot + 1) & mask
@@ -115,6 +111,4 @@ class TextWalker:
 def _table(room: int, content: int) -> TextTable:
     """Return a table of the root alone, with room for so many numbers and bytes."""
     slots: npt.NDArray[np.int64] = np.full(1 << (2 * room - 1).bit_length(), -1)
-    ints = [np.zeros(room, np.int64) for _ in range(3)]
-    kinds, digests = np.zeros(room, np.uint8), np.zeros(room, np.uint64)
-    return TextTable(slots, digests, ints[0], kinds, ints[1], ints[2], np.zeros(content, np.uint8), np.array([1, 0]))
+    return TextTable(slots, np.zeros((room, 4), np.int64), np.zeros(content, np.uint8), np.array([1, 0]))

@@ -38,7 +38,7 @@ class Taker:
 
     def __init__(self, values: Values, layout: Layout, table: LeafTable | None = None) -> None:
         self._values, self._layout = values, layout
-        self._begin(table or LeafTable(layout))
+        self._begin(LeafTable(layout) if table is None else table)
 
     def _begin(self, table: LeafTable) -> None:
         self.table = table
