@@ -703,6 +703,21 @@ def test_a_package_folder_without_room_is_cached_in_the_users_folder(tmp_path):
     assert list(tmp_path.glob("**/permute._rotate-*.nbi"))
 
 
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("count", [31, 32, 33, 64, 101])
+def test_streams_are_the_same_eight_counters_at_a_time(monkeypatch, wide, count):
+    streams = importlib.import_module("hdc.backends.numba_kernels.streams")
+    monkeypatch.setattr(streams, "WIDE", wide)  # of the plain function: what is compiled keeps what it was
+    fill = getattr(streams.stream, "py_func", streams.stream)
+    keys = np.array([[0, 0], [2**64 - 1, 2**64 - 1], [2**32, 12345678901234567890]], dtype=np.uint64)
+    for key in keys:
+        expected = naive.random_words(key, count)
+        out = np.zeros(count, dtype=np.uint64)
+        fill(key, out)
+        assert out.tolist() == list(map(int, expected))
+        assert streams.random_words(key[None], count)[0].tolist() == out.tolist()
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_words_are_sorted_by_all_their_bits_and_equal_ones_by_their_places(data):
@@ -713,7 +728,7 @@ def test_words_are_sorted_by_all_their_bits_and_equal_ones_by_their_places(data)
     drawn = data.draw(st.lists(st.tuples(high, low), min_size=size, max_size=size))
     words = np.array([sum(parts) for parts in drawn], dtype=np.uint64)
     bits = max(1, (size - 1).bit_length())
-    begins = np.bincount((words >> np.uint64(64 - bits)).astype(np.int64), minlength=1 << bits).astype(np.int32)
+    begins = np.full(1 << bits, 7, dtype=np.int32)
     held = np.empty(size, dtype=np.uint64)
     orders.sort(words, bits, begins, held)
     expected = sorted(range(size), key=lambda place: (int(words[place]), place))

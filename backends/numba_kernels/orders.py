@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hdc.backends.numba_kernels.arrays import frozen, rows_of
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.parallel import over_rows
-from hdc.backends.numba_kernels.streams import philox
+from hdc.backends.numba_kernels.streams import stream
 from hdc.backends.numpy_backend import Floats, Ints
 from hdc.words import Words
 
@@ -24,24 +24,13 @@ PASSES = 3
 
 @kernel
 def _draw(keys: Any, bits: int, out: Any, start: int, stop: int) -> None:
-    dim, shift, lowest = out.shape[1], np.uint64(64 - bits), np.uint64((1 << bits) - 1)
+    dim, lowest = out.shape[1], np.uint64((1 << bits) - 1)
     begins = np.empty(1 << bits, dtype=np.int32)
-    words = np.empty(dim + 3, dtype=np.uint64)
+    words = np.empty(dim, dtype=np.uint64)
     held = np.empty(dim, dtype=np.uint64)
     for i in range(start, stop):
-        key, row = keys[i], out[i]
-        for place in range(len(begins)):
-            begins[place] = 0
-        for block in range((dim + 3) // 4):  # counting costs nothing while products are awaited
-            a, b, c, d = philox(key, np.uint64(block + 1))
-            begins[np.int64(a >> shift)] += 1
-            begins[np.int64(b >> shift)] += 1
-            begins[np.int64(c >> shift)] += 1
-            begins[np.int64(d >> shift)] += 1
-            j = 4 * block
-            words[j], words[j + 1], words[j + 2], words[j + 3] = a, b, c, d
-        for j in range(dim, (dim + 3) // 4 * 4):
-            begins[np.int64(words[j] >> shift)] -= 1
+        row = out[i]
+        stream(keys[i], words)
         sort(words, bits, begins, held)
         for j in range(dim):
             row[j] = np.int32(2 * (held[j] & lowest)) + np.int32(words[j] & np.uint64(1))
@@ -53,12 +42,11 @@ def sort(words: Any, bits: int, begins: Any, held: Any) -> None:
 
     Parameters
     ----------
-    words : (at least n,) uint64 array
-        Of which the first n are sorted.
+    words : (n,) uint64 array
     bits : int
         From 1 to 32, and enough for places below n.
     begins : (1 << bits,) int32 array
-        How many of them have each highest ``bits``; overwritten.
+        Overwritten.
     held : (n,) uint64 array
         Filled: the lowest ``bits`` are the stable order of the words.
     """
@@ -77,6 +65,10 @@ def sort(words: Any, bits: int, begins: Any, held: Any) -> None:
 @kernel
 def _spread(words: Any, shift: Any, lowest: Any, begins: Any, held: Any) -> None:
     """Put each word, its lowest bits replaced by its place, among those with the same highest bits."""
+    for place in range(len(begins)):
+        begins[place] = 0
+    for word in words:
+        begins[np.int64(word >> shift)] += 1
     before = np.int32(0)
     for place in range(len(begins)):
         count = begins[place]
@@ -119,7 +111,7 @@ def signed_orders(keys: Words, dim: int) -> Entries:
     """Draw and sort, row by row; see :attr:`hdc.kernels.BitKernels.signed_orders`."""
     out = np.empty((len(keys), dim), dtype=np.int32)
     bits = max(1, (dim - 1).bit_length())  # half a place to one for each word, and enough for all places
-    over_rows(_draw, len(out), dim * 4.3 + 50, rows_of(keys), bits, out)
+    over_rows(_draw, len(out), dim * 3.5 + 50, rows_of(keys), bits, out)
     return out
 
 

@@ -180,6 +180,28 @@ def store(typing: Any, words: Any, at: Any, vector: Any) -> Any:
     return types.void(words, types.intp, VECTOR), generate
 
 
+def _plain_store_in_turn(words: Words, at: int, a: Vector, b: Vector, c: Vector, d: Vector) -> None:
+    words[at : at + 4 * LANES] = np.stack([a, b, c, d], axis=1).ravel()
+
+
+@compiled_from(_plain_store_in_turn)
+def store_in_turn(typing: Any, words: Any, at: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
+    """Write the first lanes of four vectors to ``words[at : at + 4]``, then their second lanes, and so on."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        def chosen(one: Any, other: Any, lanes: list[int]) -> Any:
+            return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
+
+        both = list(range(2 * LANES))
+        one, other = chosen(args[2], args[3], both), chosen(args[4], args[5], both)
+        in_turn = chosen(one, other, [LANES * vector + lane for lane in range(LANES) for vector in range(4)])
+        address = _word_address(context, builder, sig.args[0], *args[:2])
+        builder.store(in_turn, builder.bitcast(address, in_turn.type.as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.void(words, types.intp, VECTOR, VECTOR, VECTOR, VECTOR), generate
+
+
 def _plain_prefetch(words: Words, at: int) -> None:
     pass
 
@@ -212,6 +234,32 @@ def splat(typing: Any, word: Any) -> Any:
         return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES))
 
     return VECTOR(types.int64), generate
+
+
+def _plain_multiply_lanes(a: Vector, b: Vector) -> tuple[Vector, Vector]:
+    products = [int(one) * int(other) for one, other in zip(a, b, strict=True)]
+    lowest = (1 << 64) - 1
+    return np.array([p >> 64 for p in products], np.uint64), np.array([p & lowest for p in products], np.uint64)
+
+
+@compiled_from(_plain_multiply_lanes)
+def multiply_lanes(typing: Any, a: Any, b: Any) -> Any:
+    """Return the (high, low) halves of the 128-bit products of two vectors' lanes.
+
+    Of four products of halves, for each of which there is an instruction.
+    """
+    pair = types.UniTuple(VECTOR, 2)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        half, mask = (ir.Constant(_VECTOR, [number] * LANES) for number in (32, 0xFFFFFFFF))
+        a, b = ([builder.and_(vector, mask), builder.lshr(vector, half)] for vector in args)
+        (lowest, one), (other, highest) = ([builder.mul(lane, by) for by in b] for lane in a)
+        middle = builder.add(builder.add(builder.lshr(lowest, half), builder.and_(one, mask)), other)  # below 2**64
+        high = builder.add(builder.add(highest, builder.lshr(one, half)), builder.lshr(middle, half))
+        low = builder.or_(builder.shl(middle, half), builder.and_(lowest, mask))
+        return context.make_tuple(builder, pair, [high, low])
+
+    return pair(VECTOR, VECTOR), generate
 
 
 def _plain_ctpop(bits: Any) -> Any:

@@ -9,7 +9,7 @@ from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.document.structure import leaf_value
 from hdc.apps.json.index.taking import exact_number
 from hdc.apps.json.values.numbers import DECADE_WIDTHS, EXACT_NUMBER, NUMBER, QUANTILE_WIDTHS, Quantities
-from hdc.apps.json.values.parts import Number, Parts, Spell, column_hash, path_hash, term_hash
+from hdc.apps.json.values.parts import Number, Spell, column_hash, path_hash, term_hash
 from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
 from hdc.kernels import POSTING_LIST
@@ -135,13 +135,17 @@ class Places:
             return LeafLists(b"", 0, 0.0, ())
         parts = self.values.parts(place.path, value, self._spell)
         records, others = list[bytes](), list[tuple[int, int, tuple[int, ...]]]()
-        for within, term in zip(_contained(parts), parts.terms, strict=True):
-            hashes = tuple(term_hash(term.kind, content) for content in term.contents)
-            if len(hashes) > 1:
-                others.append((len(records), where, hashes))
-                records.append(packed_list(EXTRA, 0, where, 0, 1, factor * term.weight))
+        pack, terms = _RECORD.pack, parts.terms
+        words = len(terms) > 1 and terms[1].kind == "≡"
+        for at, (kind, contents, weight) in enumerate(terms):
+            if len(contents) > 1:
+                others.append((at, where, tuple([term_hash(kind, content) for content in contents])))
+                records.append(packed_list(EXTRA, 0, where, 0, 1, factor * weight))
             else:
-                records.append(packed_list(LIST, hashes[0], where, within, 1, factor * term.weight))
+                # Equal strings have the same words in the same order, and these the same words and pairs.
+                within = max(1, at - 1) if words and at and kind in "≡~&" else 0
+                number = term_hash(kind, contents[0])
+                records.append(pack(LIST, number, where, within, 1, factor * weight, *_NO_NUMBER))
         if parts.number is not None:
             records += self._number(place, parts.number)
         return LeafLists(b"".join(records), len(records), factor * parts.whole, tuple(others))
@@ -174,13 +178,3 @@ class Places:
         if path[-1] is None:
             return [(*path[:-1], position) for position in range(MAX_POSITION)]
         return [(*path[:-1], None)] if path[-1] < MAX_POSITION else []
-
-
-def _contained(parts: Parts) -> Iterator[int]:
-    """Yield, for each term, how many before it is one that only values have which have this one as well, or 0.
-
-    Equal strings have the same words in the same order, and these the same words and pairs.
-    """
-    words = len(parts.terms) > 1 and parts.terms[1].kind == "≡"
-    for at, term in enumerate(parts.terms):
-        yield 0 if not words or at == 0 or term.kind not in "≡~&" else max(1, at - 1)

@@ -56,7 +56,10 @@ class Spelling:
                 yield LIKENESS[most], list(self._near(word, most))
 
     def _looked_up(self, where: int, word: str) -> Spelled | None:
-        if len(word) < LEAST or word.isdecimal() or self._documents([term_hash("~", word)], where)[0]:
+        if len(word) < LEAST or word.isdecimal():
+            return None
+        term = term_hash("~", word)
+        if any(segment.has(term, where) for segment in self._segments):
             return None
         for most in (1, 2) if len(word) >= LONG else (1,):
             near = self._near(word, most)

@@ -106,6 +106,14 @@ class Segment:
                     starts[i], stops[i] = int(arrays.starts[at]), int(arrays.starts[at + 1])
         return starts, stops
 
+    def has(self, term: int, path: int) -> bool:
+        """Say whether a term is at a path; for one this is quicker than :meth:`lists`."""
+        arrays = self.arrays
+        low = int(arrays.terms.searchsorted(np.uint64(term)))
+        high = low + int(arrays.terms[low:].searchsorted(np.uint64(term), "right"))
+        at = low + int(arrays.paths[low:high].searchsorted(np.uint64(path)))
+        return at < high and int(arrays.paths[at]) == path and bool(arrays.starts[at] < arrays.starts[at + 1])
+
     def anywhere(self, term: int, paths: Hashes | None = None) -> Marks:
         """Return the documents that have a term at whatever path, or at any of some, ascending."""
         arrays = self.arrays
