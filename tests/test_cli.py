@@ -342,7 +342,7 @@ def test_what_ends_a_command(catalogue, capsys, monkeypatch, error, status, mess
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr("hdc.apps.json.index.index.JSONIndex.open", fail)
+    monkeypatch.setattr("hdc.store.Store.open", fail)
     assert run(capsys, catalogue, '{"name": "Ada"}') == (status, "", message)
 
 

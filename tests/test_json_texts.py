@@ -50,12 +50,18 @@ def walked(documents, table, texts):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(VALUES, max_size=8), st.sampled_from(["auto", "bag", "sequence"]), st.sampled_from([1, 30, 1 << 18]))
-def test_texts_are_walked_as_values_are(documents, mode, size):
+@given(
+    st.lists(VALUES, max_size=8),
+    st.sampled_from(["auto", "bag", "sequence"]),
+    st.sampled_from([1, 30, 1 << 18]),
+    st.sampled_from([12, 1 << 20]),
+)
+def test_texts_are_walked_as_values_are(documents, mode, size, longest):
     layout = Layout.of(mode, {"a": 0.0})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(texts_module, "ROOM", 2)
         patch.setattr(batches_module, "TEXT_BYTES", size)
+        patch.setattr(batches_module, "LONGEST_TEXT", longest)
         assert walked(documents, LeafTable(layout, KERNELS), True) == walked(documents, LeafTable(layout), True)
 
 

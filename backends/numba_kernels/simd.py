@@ -192,7 +192,8 @@ def store_in_turn(typing: Any, words: Any, at: Any, a: Any, b: Any, c: Any, d: A
         def chosen(one: Any, other: Any, lanes: list[int]) -> Any:
             return builder.shuffle_vector(one, other, ir.Constant(ir.VectorType(_I32, len(lanes)), lanes))
 
-        one, other = (chosen(*pair, list(range(2 * LANES))) for pair in (args[2:4], args[4:6]))
+        both = list(range(2 * LANES))
+        one, other = chosen(args[2], args[3], both), chosen(args[4], args[5], both)
         in_turn = chosen(one, other, [LANES * vector + lane for lane in range(LANES) for vector in range(4)])
         address = _word_address(context, builder, sig.args[0], *args[:2])
         builder.store(in_turn, builder.bitcast(address, in_turn.type.as_pointer()), align=8)

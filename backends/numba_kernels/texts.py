@@ -28,8 +28,9 @@ def walk_texts(
 ) -> tuple[Ints, Ints, Ints]:
     """Take texts apart from one on, until the table is full; see :attr:`hdc.kernels.TextKernels.walk`."""
     most, begin = bounds[-1] - bounds[first], held
-    leaves, items = np.empty((2, most), np.int64), np.empty((3, most), np.int64)
     stops = np.empty(len(bounds) - 1 - first, np.int64)
+    most = (most + len(stops)) // 2  # a value has a byte, and another one stands between two
+    leaves, items = np.empty((2, most), np.int64), np.empty((3, most), np.int64)
     stack = np.empty((6, DEEPEST), np.int64)  # is it an array, node, spot, item, place, the node of any item
     found, done = 0, 0
     for number in range(first, len(bounds) - 1):

@@ -28,9 +28,10 @@ def opened(path: str) -> "JSONIndex":
     """Open an index for one search."""
     from hdc.apps.json.index.index import JSONIndex
     from hdc.apps.verbs import COMPILED, PLAIN
+    from hdc.store import Store
 
-    with JSONIndex.open(path, backend=PLAIN) as index:
-        return JSONIndex.open(path, backend=PLAIN if index.rows() <= FEW else COMPILED)
+    store = Store.open(path, JSONIndex.KIND)
+    return JSONIndex.of(store, backend=PLAIN if store.snapshot.count <= FEW else COMPILED)
 
 
 def _change(index: "JSONIndex", arguments: argparse.Namespace, replace: bool) -> Any:

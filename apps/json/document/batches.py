@@ -28,6 +28,9 @@ BATCH_LEAVES = 1 << 15
 TEXT_BYTES = 1 << 18
 """Bytes of texts that are walked at a time."""
 
+LONGEST_TEXT = 1 << 20
+"""Bytes of a text that is walked in compiled code at most, which makes room for whatever it may hold."""
+
 TABLE_BYTES = 1 << 26
 """Estimated size at which a leaf table is dropped and a new one begun."""
 
@@ -133,9 +136,10 @@ class _Walker:
     def add(self, document: Any) -> None:
         self.documents += 1
         if isinstance(document, Record):
-            if document.text is not None and self._table.kernels is not None:
-                self._texts.append(document.text)
-                self._bytes += len(document.text)
+            text = document.text
+            if text is not None and len(text) <= LONGEST_TEXT and self._table.kernels is not None:
+                self._texts.append(text)
+                self._bytes += len(text)
                 if self._bytes >= TEXT_BYTES:
                     self._walk_texts()
                 return

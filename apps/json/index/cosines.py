@@ -22,10 +22,9 @@ def unit(encoder: JSONEncoder, documents: list[Any]) -> Floats:
     return np.asarray(vectors / np.where(lengths > 0, lengths, np.float32(1))[:, None], dtype=np.float32)
 
 
-def cosines(encoder: JSONEncoder, document: Any, others: list[Any]) -> Floats:
-    """Return the cosine of a document's vector with that of each other one: ``(n,)`` float32."""
-    vectors = unit(encoder, [document, *others])
-    return np.asarray(vectors[1:] @ vectors[0])
+def cosines(encoder: JSONEncoder, vector: Floats, others: list[Any]) -> Floats:
+    """Return the cosine of a vector of length 1 with that of each of some documents: ``(n,)`` float32."""
+    return np.asarray(unit(encoder, others) @ vector)
 
 
 def cosine_reasons(query: Any, document: Any, encoder: JSONEncoder, values: Values) -> Iterator[Reason]:

@@ -126,7 +126,20 @@ class JSONIndex(Index):
         OSError
             If it cannot be read.
         """
-        return cls._of(Store.open(path, cls.KIND, writable=writable), None, string_encoder, backend, device)
+        store = Store.open(path, cls.KIND, writable=writable)
+        return cls.of(store, string_encoder=string_encoder, backend=backend, device=device)
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        *,
+        string_encoder: StringEncoder | None = None,
+        backend: str = "auto",
+        device: str = "cpu",
+    ) -> Self:
+        """Return the index of an open store, which it closes; parameters and errors as :meth:`open`."""
+        return cls._of(store, None, string_encoder, backend, device)
 
     @classmethod
     def _of(cls, store: Store, known: Meaning | None, *unsaved: Any) -> Self:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from hdc.apps.json.document.rules import Layout, Weights
 from hdc.apps.json.index.anywhere import AnywhereQuery, asked_of, divided, reasons_of, words_in
-from hdc.apps.json.index.cosines import cosines
+from hdc.apps.json.index.cosines import cosines, unit
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.hits import Hit, Hits, Measure, hits_of
 from hdc.apps.json.index.interpreting import Interpretation, interpreted
@@ -121,7 +121,8 @@ class PostingSearch:
         wanted = max(COMPARED, COMPARED_PER_HIT * asking.k)
         _, positions = self._passing(asked, wanted, allowed, passes)
         snapshot, texts = self.rows.snapshot, self.meaning.texts
-        scores = cosines(self.meaning.encoder, document, self.documents.read(snapshot, texts, positions))
+        (vector,) = unit(self.meaning.encoder, [document])
+        scores = cosines(self.meaning.encoder, vector, self.documents.read(snapshot, texts, positions))
         order = np.lexsort((snapshot.ids[positions], -scores))[: asking.k]
         return hits_of(snapshot, texts, scores[order].tolist(), positions[order], "cosine")
 

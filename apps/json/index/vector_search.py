@@ -62,7 +62,8 @@ class VectorSearch:
         (document,) = self.documents.read(snapshot, texts, np.array([own]))
         chosen: list[int] = []
         wanted = k if self.meaning.vectors == "float16" else max(COMPARED, COMPARED_PER_HIT * k)
-        asked = Asked(unit(encoder, [document])[0], _cosines)
+        (vector,) = unit(encoder, [document])
+        asked = Asked(vector, _cosines)
         for rows, _ in by_nearness(self.search, asked, max(FIRST, 4 * k)):
             others = rows[rows != own]
             for start in range(0, len(others), STEP):
@@ -74,7 +75,7 @@ class VectorSearch:
             if len(chosen) >= wanted:
                 break
         positions = np.array(chosen[:wanted], np.int64)
-        scores = cosines(encoder, document, self.documents.read(snapshot, texts, positions))
+        scores = cosines(encoder, vector, self.documents.read(snapshot, texts, positions))
         order = np.lexsort((snapshot.ids[positions], -scores))[:k]
         return hits_of(snapshot, texts, scores[order].tolist(), positions[order], "cosine")
 

@@ -91,10 +91,7 @@ class Profile:
         KeyError, TypeError, ValueError
             If it is not such.
         """
-        frequencies = {
-            _path(path): {_token(kind, content): _count(count) for kind, content, count in counts}
-            for path, counts in state["frequencies"]
-        }
+        frequencies = {_path(path): _counted(counts) for path, counts in state["frequencies"]}
         scales = {
             (_path(path), _quantities(kind)): _scale(knots, quantiles, share)
             for path, kind, knots, quantiles, share in state["scales"]
@@ -103,6 +100,17 @@ class Profile:
             _path(path): {_number(value): _count(count) for value, count in counts} for path, counts in state["numbers"]
         }
         return cls(_count(state["documents"]), frequencies, scales, numbers, frozenset(map(_path, state["codes"])))
+
+
+def _counted(counts: Any) -> dict[Token, int]:
+    """Read the frequencies of a path's tokens: nearly all are what they should be, and that is seen at one look."""
+    found: dict[Token, int] = {}
+    for kind, content, count in counts:
+        if type(kind) is type(content) is str and kind and type(count) is int and count >= 0:
+            found[kind, content] = count
+        else:
+            found[_token(kind, content)] = _count(count)
+    return found
 
 
 def _count(value: Any) -> int:
