@@ -105,7 +105,7 @@ def warmup() -> None:
         transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
     _warm_postings()
-    room = TextTable(np.full(4, -1), np.zeros((2, 4), np.int64), np.zeros(2, np.uint8), np.array([1, 0]))
+    room = TextTable(np.full(4, -1), np.zeros((2, 4), np.int64), np.zeros(2, np.uint8), np.array([1, 0, 0]))
     texts.walk_texts(np.frombuffer(b"1", np.uint8), np.array([0, 1]), 0, 0, 0, 0, room)
 
 

@@ -58,7 +58,7 @@ NUMBERS = 32_000
 SCHEMAS = 25
 """API descriptions."""
 
-ROUNDS = 3
+ROUNDS = 9
 
 
 def main() -> int:

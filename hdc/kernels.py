@@ -611,8 +611,8 @@ class TextTable(NamedTuple):
         a key, 1 for any item, 2 for the item at a position, 3 for a value; where the text of a key, with its quotation
         marks, or of a value is in ``content``, or the position; and the length of the text.
     content : uint8 array
-    used : (2,) int64 array
-        Numbers and bytes of ``content`` in use.
+    used : (3,) int64 array
+        Numbers and bytes of ``content`` in use, and what every digest begins with.
     """
 
     slots: Array

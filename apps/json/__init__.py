@@ -11,10 +11,9 @@ from hdc.apps import lazy
 if TYPE_CHECKING:
     from hdc.apps.json.encoder.encoder import JSONEncoder
     from hdc.apps.json.index.compiled_query import ABSENT
-    from hdc.apps.json.index.hits import Hit
+    from hdc.apps.json.index.hits import Hit, Hits
     from hdc.apps.json.index.index import JSONIndex
     from hdc.apps.json.index.matcher import Reason
-    from hdc.apps.json.index.noted import Hits
     from hdc.apps.json.reading import DocumentError, Record, read
 
 __all__ = ["ABSENT", "DocumentError", "Hit", "Hits", "JSONEncoder", "JSONIndex", "Reason", "Record", "read"]
@@ -25,7 +24,7 @@ __getattr__ = lazy.attributes(
         "JSONEncoder": "hdc.apps.json.encoder.encoder",
         "ABSENT": "hdc.apps.json.index.compiled_query",
         "Hit": "hdc.apps.json.index.hits",
-        "Hits": "hdc.apps.json.index.noted",
+        "Hits": "hdc.apps.json.index.hits",
         "JSONIndex": "hdc.apps.json.index.index",
         "Reason": "hdc.apps.json.index.matcher",
         "DocumentError": "hdc.apps.json.reading",

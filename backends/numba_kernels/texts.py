@@ -118,7 +118,7 @@ def _equal(one: Bytes, at: int, other: Bytes, place: int, length: int) -> bool:
 def _entry(texts: Bytes, table: TextTable, parent: Any, kind: int, start: int, length: int) -> Any:
     """Return the number of a path or value in the table, put there if it is new."""
     own = parent * 4 + kind
-    digest = np.uint64(own + 1) * PRIME
+    digest = (np.uint64(own + 1) ^ np.uint64(table.used[2])) * PRIME
     if kind == POSITION:
         digest = (digest ^ np.uint64(start)) * PRIME
     for at in range(start, start + length):

@@ -1,5 +1,6 @@
 """Take compact JSON texts apart in compiled code: Python sees each distinct path and value once."""
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,7 +94,7 @@ class TextWalker:
     def _grow(self, length: int) -> None:
         """Make room for twice as much, and for a text of so many bytes."""
         old = self._table
-        count, filled = old.used.tolist()
+        count, filled, _ = old.used.tolist()
         new = _table(max(2 * len(old.rows), count + length), max(2 * len(old.content), filled + length))
         new.rows[:count] = old.rows[:count]
         new.content[:filled] = old.content[:filled]
@@ -109,6 +110,11 @@ class TextWalker:
 
 
 def _table(room: int, content: int) -> TextTable:
-    """Return a table of the root alone, with room for so many numbers and bytes."""
+    """Return a table of the root alone, with room for so many numbers and bytes.
+
+    Nobody can know beforehand which texts are near each other in it: digests begin with a random number.
+    """
     slots: npt.NDArray[np.int64] = np.full(1 << (2 * room - 1).bit_length(), -1)
-    return TextTable(slots, np.zeros((room, 4), np.int64), np.zeros(content, np.uint8), np.array([1, 0]))
+    return TextTable(
+        slots, np.zeros((room, 4), np.int64), np.zeros(content, np.uint8), np.array([1, 0, secrets.randbits(62)])
+    )

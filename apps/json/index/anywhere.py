@@ -14,7 +14,7 @@ from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.document.structure import ARRAY, leaf_value
 from hdc.apps.json.index.compiled_query import ABSENT
 from hdc.apps.json.index.leaf_lists import EXTRA, Places, packed_list
-from hdc.apps.json.index.matcher import Matcher, Reason
+from hdc.apps.json.index.matcher import Matcher, Reason, mass_of
 from hdc.apps.json.index.narrowing import columns_at, is_beneath
 from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.taking import exact_number
@@ -352,7 +352,7 @@ def reasons_of(
         found += [reason._replace(share=reason.share * matcher.asked) for _, reason in matcher.reasons(document)]
         whole += matcher.asked
     if overlap:
-        whole += max(0.0, Matcher(document, values, layout).asked - sum(reason.share for reason in found))
+        whole += max(0.0, mass_of(document, values, layout) - sum(reason.share for reason in found))
     return [reason._replace(share=reason.share / whole) for reason in found]
 
 

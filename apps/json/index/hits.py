@@ -1,6 +1,6 @@
 """What a search has found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, NamedTuple, TypeAlias
@@ -68,6 +68,20 @@ class Hit:
     def document(self) -> Any:
         """The document."""
         return parsed(self._entry[1], self.found.texts)
+
+
+class Hits(list[Hit]):
+    """A list of hits, best first.
+
+    Attributes
+    ----------
+    notes : tuple of str
+        What there is to say of the query: at which paths no document has a value, and how they were read.
+    """
+
+    def __init__(self, hits: Iterable[Hit] = (), notes: tuple[str, ...] = ()) -> None:
+        super().__init__(hits)
+        self.notes = notes
 
 
 def hits_of(snapshot: Snapshot, texts: Texts, scores: Sequence[float], positions: Ids, measure: Measure) -> list[Hit]:

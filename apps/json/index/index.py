@@ -18,12 +18,10 @@ from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
 from hdc.apps.json.index.cosines import cosine_reasons
 from hdc.apps.json.index.documents import Documents, parsed
-from hdc.apps.json.index.hits import Hit
+from hdc.apps.json.index.hits import Hit, Hits
 from hdc.apps.json.index.interpreting import Interpretation
 from hdc.apps.json.index.matcher import Reason
-from hdc.apps.json.index.meaning import TAKEN, Meaning, Meanings
-from hdc.apps.json.index.narrowing import narrowed
-from hdc.apps.json.index.noted import Hits
+from hdc.apps.json.index.meaning import Meaning, Meanings
 from hdc.apps.json.index.posting_search import Asking, PostingSearch
 from hdc.apps.json.index.query import MISSING, Missing, Question
 from hdc.apps.json.index.rows import STORED, Rows, Stored, columns, encode_rows, joined
@@ -192,16 +190,8 @@ class JSONIndex(Index):
         accept = as_filter(condition)
         if not isinstance(accept, Conditions | Condition) or self.encoder.string_encoder is not None:
             return super().filter(accept or (lambda _: True))
-        rows = self._posting_rows()
-        snapshot = rows.snapshot
-        meaning = self._meanings.of(snapshot)
-        mask, accept = narrowed(rows, accept, meaning.layout, "numbers" in meaning.encoder.convert)
-        found = np.flatnonzero(mask)
-        if accept is not None:
-            parts = [found[start : start + TAKEN] for start in range(0, len(found), TAKEN)]
-            passed = [bool(accept(parsed(text, meaning.texts))) for part in parts for text in snapshot.documents(part)]
-            found = found[np.array(passed, bool)]
-        return np.sort(snapshot.ids[found])
+        search = self._search()
+        return np.sort(search.rows.snapshot.ids[search.passing(accept)])
 
     def __repr__(self) -> str:
         return f"JSONIndex({self._meanings.known.encoder!r}, {self._content()})"

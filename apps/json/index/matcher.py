@@ -21,6 +21,14 @@ class Reason(NamedTuple):
     share: float
 
 
+def mass_of(document: Any, values: Values, layout: Layout) -> float:
+    """Return what a document weighs as a whole; 0 where nothing in it weighs anything."""
+    try:
+        return Matcher(document, values, layout).asked
+    except ParameterError:
+        return 0.0
+
+
 class Matcher:
     """Compare one query with many documents.
 

@@ -11,19 +11,19 @@ import numpy.typing as npt
 from hdc.apps.json.document.rules import Layout, Weights
 from hdc.apps.json.index.anywhere import AnywhereQuery, asked_of, divided, reasons_of, words_in
 from hdc.apps.json.index.cosines import cosines, unit
-from hdc.apps.json.index.documents import Documents
-from hdc.apps.json.index.hits import Hit, Measure, hits_of
+from hdc.apps.json.index.documents import Documents, parsed
+from hdc.apps.json.index.hits import Hit, Hits, Measure, hits_of
 from hdc.apps.json.index.interpreting import Interpretation, interpreted
 from hdc.apps.json.index.leaf_lists import Places
-from hdc.apps.json.index.matcher import Matcher, Reason
-from hdc.apps.json.index.meaning import Meaning
+from hdc.apps.json.index.matcher import Reason, mass_of
+from hdc.apps.json.index.meaning import TAKEN, Meaning
 from hdc.apps.json.index.narrowing import narrowed
-from hdc.apps.json.index.noted import Hits
 from hdc.apps.json.index.query import Missing
 from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.term_query import TermQuery
 from hdc.apps.json.index.where import Filter
 from hdc.errors import ParameterError
+from hdc.search.live import Mask
 from hdc.search.measures import Ids
 from hdc.search.postings.searcher import Asked, PostingRows
 
@@ -139,12 +139,28 @@ class PostingSearch:
     def _read(self, position: int) -> Any:
         return self.documents.read(self.rows.snapshot, self.meaning.texts, np.array([position]))[0]
 
+    def passing(self, accept: Filter) -> Ids:
+        """Return the positions of the rows that pass a filter, ascending."""
+        mask, left = self._narrowed(accept)
+        found = np.flatnonzero(mask)
+        if left is None:
+            return found
+        texts, passed = self.meaning.texts, list[bool]()
+        for start in range(0, len(found), TAKEN):
+            rows = self.rows.snapshot.documents(found[start : start + TAKEN])
+            passed += [bool(left(parsed(text, texts))) for text in rows]
+        kept: Ids = found[np.array(passed, bool)]
+        return kept
+
+    def _narrowed(self, accept: Filter) -> tuple[Mask, Filter | None]:
+        """Return which rows may pass a filter, and what of it they must still pass."""
+        return narrowed(self.rows, accept, self.meaning.layout, "numbers" in self.meaning.encoder.convert)
+
     def _allowed(self, asking: Asking) -> tuple[Ids | None, Filter | None]:
         """Return the positions that may be found, None for all, and the filter that they must still pass."""
         if asking.accept is None:
             return asking.allowed, None
-        numerals = "numbers" in self.meaning.encoder.convert
-        mask, accept = narrowed(self.rows, asking.accept, self.meaning.layout, numerals)
+        mask, accept = self._narrowed(asking.accept)
         return np.flatnonzero(mask) if asking.allowed is None else asking.allowed[mask[asking.allowed]], accept
 
     def _passing(
@@ -177,16 +193,12 @@ class PostingSearch:
         wider = max(COMPARED, COMPARED_PER_HIT * k)
         while True:
             most, positions = self._passing(asked, wider, allowed, passes)
-            held = np.array([self._mass(position, layout) for position in positions.tolist()], np.float64)
+            values = self.meaning.values
+            held = np.array(
+                [mass_of(self._read(position), values, layout) for position in positions.tolist()], np.float64
+            )
             scores = np.asarray(most / (1 + np.maximum(0.0, held / weight - most)))
             order = np.lexsort((self.rows.snapshot.ids[positions], -scores))[:k]
             if len(most) < wider or (len(order) == k and scores[order[-1]] > most[-1]):
                 return scores[order], positions[order]
             wider *= WIDER
-
-    def _mass(self, position: int, layout: Layout) -> float:
-        """Return what a document weighs as a whole."""
-        try:
-            return Matcher(self._read(position), self.meaning.values, layout).asked
-        except ParameterError:  # nothing in it weighs anything
-            return 0.0

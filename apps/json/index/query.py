@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.encoder.encoder import JSONEncoder
-from hdc.apps.json.index.matcher import Matcher, Reason
+from hdc.apps.json.index.matcher import Matcher, Reason, mass_of
 from hdc.apps.json.index.rows import NORM
 from hdc.apps.json.values.values import Values
 from hdc.checks import choice
@@ -112,10 +112,7 @@ class Question:
         """Return asked / (asked + what the document has beyond the query), by weight."""
         if self._missing == "ignore":
             return 1.0
-        try:
-            held = Matcher(document, self._values, self._layout).asked
-        except ParameterError:  # nothing in it weighs anything
-            held = 0.0
+        held = mass_of(document, self._values, self._layout)
         asked = self._matcher.asked
         return asked / (asked + max(0.0, held - self._matcher.score(document) * asked))
 

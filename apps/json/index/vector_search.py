@@ -8,9 +8,8 @@ import numpy as np
 from hdc.apps.json.index.candidates import FIRST, Asked, by_nearness
 from hdc.apps.json.index.cosines import cosines, unit
 from hdc.apps.json.index.documents import Documents
-from hdc.apps.json.index.hits import Hit, Measure, hits_of
+from hdc.apps.json.index.hits import Hit, Hits, Measure, hits_of
 from hdc.apps.json.index.meaning import Meaning
-from hdc.apps.json.index.noted import Hits
 from hdc.apps.json.index.query import DEVIATIONS, Best, Missing, Question
 from hdc.apps.json.index.rows import LENGTH
 from hdc.apps.json.index.where import Filter
