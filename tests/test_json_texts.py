@@ -6,12 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hdc
+from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.json.document import batches as batches_module
 from hdc.apps.json.document import texts as texts_module
 from hdc.apps.json.document.batches import batches
 from hdc.apps.json.document.leaves import LeafTable, Walk
 from hdc.apps.json.document.rules import Layout
-from hdc.apps.json.reading import Record
+from hdc.apps.json.reading import Record, read
+from hdc.apps.json.reading.records import Untouched
 
 KERNELS = hdc.create("MBAT", 64, backend="numba").kernels.texts
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from(
@@ -35,7 +37,7 @@ NAMES = ("leaves", "spots", "stops", "documents", "parents", "places")
 
 def walked(documents, table, texts):
     """Return what batches note, and the leaves of their tables."""
-    records = [Record(document, "", None, orjson.dumps(document) if texts else None) for document in documents]
+    records = [Untouched(document, "", orjson.dumps(document)) if texts else document for document in documents]
     return [
         [
             [getattr(batch.found, name).tolist() for name in NAMES],
@@ -67,7 +69,7 @@ def test_texts_are_walked_as_values_are(documents, mode, size, longest):
 
 def test_values_and_texts_take_turns():
     documents = [{"a": [i % 3, {"b": str(i)}], "c": [[i]]} for i in range(40)]
-    records = [Record(one, "", None, orjson.dumps(one) if i % 3 else None) for i, one in enumerate(documents)]
+    records = [Untouched(one, "", orjson.dumps(one)) if i % 3 else Record(one, "") for i, one in enumerate(documents)]
     (mixed,), (plain,) = (list(batches(given, LeafTable(Layout.of(), KERNELS))) for given in (records, documents))
     for name in NAMES:
         assert getattr(mixed.found, name) == getattr(plain.found, name)
@@ -86,3 +88,14 @@ def test_deep_texts():
     table = LeafTable(Layout.of(), KERNELS)
     table.walk_texts([b"[" * 256 + b"]" * 256, b'{"a":' * 256 + b"1" + b"}" * 256], found)
     assert [len(table.nodes[leaf].path()) for leaf in found.leaves] == [255, 256]
+
+
+def test_documents_that_were_read_may_be_changed(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"a":1}\n{"a":2}\n')
+    records = list(read([path]))
+    for record in records:
+        record.document["b"] = record.document.pop("a") * 10
+    index = JSONIndex(JSONEncoder(64).fit([{"b": 10}, {"b": 20}])).add(records)
+    assert [hit.document for hit in index.search({"b": 20}, 1)] == [{"b": 20}]
+    assert JSONEncoder(64).fit(records).profile_.numbers == {("b",): {10: 1, 20: 1}}

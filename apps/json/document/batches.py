@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.document.leaves import LeafTable, Walk
-from hdc.apps.json.reading import Record
+from hdc.apps.json.reading.records import Record, Untouched
 from hdc.checks import wrong
 from hdc.errors import ParameterError
 
@@ -95,7 +95,7 @@ def batches(documents: Iterable[Any], table: LeafTable) -> Iterator[Batch]:
     Parameters
     ----------
     documents : iterable of JSON values or of :class:`Record`
-        A record that has a compact text may be walked in compiled code.
+        One that has its text may be walked in compiled code.
     table : LeafTable
         Numbers the leaves, until it has grown to ``TABLE_BYTES``; then a new one does.
 
@@ -135,14 +135,15 @@ class _Walker:
 
     def add(self, document: Any) -> None:
         self.documents += 1
-        if isinstance(document, Record):
-            text = document.text
-            if text is not None and len(text) <= LONGEST_TEXT and self._table.kernels is not None:
+        if isinstance(document, Untouched) and self._table.kernels is not None:
+            text = document.compact
+            if len(text) <= LONGEST_TEXT:
                 self._texts.append(text)
                 self._bytes += len(text)
                 if self._bytes >= TEXT_BYTES:
                     self._walk_texts()
                 return
+        if isinstance(document, Record):
             document = document.document
         self._walk_texts()
         with uncollected():

@@ -17,7 +17,7 @@ from hdc.apps.json.document.paths import Path, show_path, values_at
 from hdc.apps.json.encoder.encoder import Floats, JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
 from hdc.apps.json.index.taking import Taker
-from hdc.apps.json.reading import Record
+from hdc.apps.json.reading.records import Record, Untouched
 from hdc.errors import ParameterError
 from hdc.search.postings.segment import Occurrences
 
@@ -114,7 +114,8 @@ def encode_rows(
         """Yield documents one by one, so that none is held when it was walked: its memory is used again while warm."""
         for item in documents:
             if isinstance(item, Record):
-                document, source, text = item.document, item.source, item.text
+                document, source = item.document, item.source
+                text = item.compact if isinstance(item, Untouched) else None
             else:
                 check_value(item)
                 document, source, text = item, "", None

@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 from hdc.apps.json.reading.items import ItemPath, inside
 from hdc.apps.json.reading.limits import Limits
 from hdc.apps.json.reading.opening import CHUNK
-from hdc.apps.json.reading.records import Record, Rejects
+from hdc.apps.json.reading.records import Record, Rejects, Untouched
 from hdc.apps.json.reading.strict import BYTE_ORDER_MARK, DocumentError, parse_line
 
 
@@ -52,6 +52,6 @@ def read_lines(
             if items:
                 yield from inside(document, items, source)
             else:
-                yield Record(document, source, None, text)
+                yield Untouched(document, source, text) if text is not None else Record(document, source)
         except DocumentError as error:
             rejects.add(error, source, raw)

@@ -14,7 +14,7 @@ from hdc.apps.json.reading.lines import Line, cut_lines, read_lines
 from hdc.apps.json.reading.opening import CHUNK, READ_ERRORS, STDIN, expand, name_of, opened, unreadable
 from hdc.apps.json.reading.parquet import is_parquet, read_parquet
 from hdc.apps.json.reading.parts import Part, check_unchanged
-from hdc.apps.json.reading.records import Counts, OnError, Record, Rejects
+from hdc.apps.json.reading.records import Counts, OnError, Record, Rejects, Untouched
 from hdc.apps.json.reading.scanner import Scanner
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.apps.json.reading.whole import read_whole
@@ -99,13 +99,19 @@ def read(
         begin_rejects(rejects, files)
     given = format, path, sink, counts, limits
     documents = (record for file in files for record in _read_file(file, name_of(file), *given))
-    return Reading(documents, counts, skipped)
+    return Reading((_plain(record) for record in documents), counts, skipped)
+
+
+def _plain(record: Record) -> Record:
+    return record.plain() if isinstance(record, Untouched) else record
 
 
 def read_part(
     part: Part, *, on_error: OnError = "raise", rejects: str | Path | None = None, items: str | None = None
 ) -> Reading:
     """Yield the documents of a part that :func:`plan` made; the parts of a file give what :func:`read` gives.
+
+    They are not to be changed: records of lines have their texts, too.
 
     Parameters
     ----------
