@@ -46,6 +46,12 @@ class Untouched(Record):
     def __init__(self, document: Any, source: str, text: bytes) -> None:
         self.__dict__.update(document=document, source=source, key=None, text=text)
 
+    def __eq__(self, other: object) -> bool:
+        """Compare as a plain one."""
+        return self.plain() == (other.plain() if isinstance(other, Untouched) else other)
+
+    __hash__ = Record.__hash__
+
     @property
     def compact(self) -> bytes:
         """The document as compact JSON."""
