@@ -67,7 +67,9 @@ class Workers:
         """
         if self.jobs == 1:
             for item in items:
-                yield _done(work, item)
+                with uncollected():
+                    result = work(item)
+                yield result
             return
         if self._pool is None:
             context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of kernels, half of them
@@ -102,14 +104,6 @@ def _uninterrupted() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _done(work: Callable[[Item], Result], item: Item) -> Result:
-    """Work on an item; Python looks for garbage once, behind it: see :func:`uncollected`."""
-    with uncollected():
-        result = work(item)
-    gc.collect()
-    return result
-
-
 _NUMBERS = itertools.count()
 _HERE: dict[int, Callable[[Any], Any]] = {}
 """The work that a process is at, by its number."""
@@ -120,7 +114,10 @@ def _done_here(number: int, packed: bytes, item: Any) -> Any:
         _HERE.clear()
         _HERE[number] = pickle.loads(packed)
         gc.freeze()  # what is there by now is no garbage
-    return _done(_HERE[number], item)
+    with uncollected():
+        result = _HERE[number](item)
+    gc.collect()  # tables of leaves are cycles
+    return result
 
 
 def _begin() -> None:
