@@ -189,7 +189,7 @@ def _mapping(value: Any, what: str) -> dict[str, Any]:
     return value
 
 
-def _integer(body: Mapping[str, Any], name: str, least: int, most: int = MOST) -> int:
+def _integer(body: Mapping[str, Any], name: str, least: int, most: int = MOST - 1) -> int:
     value = body.get(name)
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"{name} must be an integer from {least} to {most}, not {value!r:.50}")
