@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numba_kernels.addresses import array_at
+from hdc.backends.numba_kernels.ascending import first_at
 from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.posting_numbers import edges_of, weight_of
 from hdc.backends.numba_kernels.posting_records import (
@@ -54,18 +55,6 @@ LONGER = 8
 
 
 @inlined
-def first_at(positions: Marks, start: int, stop: int, spot: Any) -> int:
-    """Return the first place in an ascending run that holds ``spot`` or more."""
-    while start < stop:
-        middle = (start + stop) >> 1
-        if positions[middle] < spot:
-            start = middle + 1
-        else:
-            stop = middle
-    return start
-
-
-@inlined
 def first_number_at(spots: Marks, order: Marks, start: int, stop: int, spot: Any) -> int:
     """Return the first place in a column's order by spots that holds ``spot`` or more."""
     while start < stop:
@@ -97,13 +86,7 @@ def hashed_at(hashes: npt.NDArray[np.uint64], wanted: Any) -> Any:
             high -= step
             step *= 4
         low = max(0, high - step)
-    while low < high:
-        middle = (low + high) >> 1
-        if hashes[middle] < wanted:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+    return first_at(hashes, low, high, wanted)
 
 
 @inlined

@@ -2,6 +2,7 @@
 
 import math
 
+from hdc.backends.numba_kernels.ascending import first_at
 from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.posting_records import EXACT, PLACE, SCALES, WIDTHS, Doubles, Ints
 
@@ -35,13 +36,7 @@ def weight_of(floats: Doubles, row: int, cells: int, weight: int, place: float, 
 def _edge(places: Doubles, start: int, stop: int, cells: int, width: float, cell: float) -> int:
     """Return the first number of a column that is in a cell of a scale or in a later one."""
     about = cell * width / cells
-    low, high = start, stop
-    while low < high:
-        middle = (low + high) >> 1
-        if places[middle] < about:
-            low = middle + 1
-        else:
-            high = middle
+    low = first_at(places, start, stop, about)
     if (low == start or math.floor(places[low - 1] * cells / width) < cell) and (
         low == stop or math.floor(places[low] * cells / width) >= cell
     ):
@@ -56,17 +51,6 @@ def _edge(places: Doubles, start: int, stop: int, cells: int, width: float, cell
     return low
 
 
-@inlined
-def _below(places: Doubles, start: int, stop: int, place: float) -> int:
-    while start < stop:
-        middle = (start + stop) >> 1
-        if places[middle] < place:
-            start = middle + 1
-        else:
-            stop = middle
-    return start
-
-
 @kernel
 def edges_of(places: Doubles, start: int, stop: int, floats: Doubles, row: int, cells: int, edges: Ints) -> int:
     """Note where a column is to be divided, ascending; return how many places there are."""
@@ -74,8 +58,8 @@ def edges_of(places: Doubles, start: int, stop: int, floats: Doubles, row: int, 
     place = floats[row + PLACE]
     if floats[row + WIDTHS] <= 0.0:
         for step in range(len(SMOOTH)):
-            edges[count] = _below(places, start, stop, place - SMOOTH[step])
-            edges[count + 1] = _below(places, start, stop, place + SMOOTH[step])
+            edges[count] = first_at(places, start, stop, place - SMOOTH[step])
+            edges[count + 1] = first_at(places, start, stop, place + SMOOTH[step])
             count += 2
     else:
         low, high = start, stop

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from hdc.backends.numba_kernels.ascending import first_at
 from hdc.backends.numba_kernels.jit import inlined, kernel
-from hdc.backends.numba_kernels.posting_lists import first_at, first_number_at, near_part
+from hdc.backends.numba_kernels.posting_lists import first_number_at, near_part
 from hdc.backends.numba_kernels.posting_numbers import weight_of
 from hdc.backends.numba_kernels.posting_records import (
     EXTRA,
