@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from hdc.backends.numba_kernels.addresses import array_at
 from hdc.backends.numba_kernels.ascending import first_at
@@ -45,6 +44,7 @@ from hdc.backends.numba_kernels.posting_records import (
     WIDTHS,
     WITHIN,
     Asked,
+    Hashes,
     Ints,
     Marks,
     Segment,
@@ -67,7 +67,7 @@ def first_number_at(spots: Marks, order: Marks, start: int, stop: int, spot: Any
 
 
 @inlined
-def hashed_at(hashes: npt.NDArray[np.uint64], wanted: Any) -> Any:
+def hashed_at(hashes: Hashes, wanted: Any) -> Any:
     """Return the first place of ascending hashes that holds one or more: near where even hashes would have it."""
     n = len(hashes)
     if n == 0:
@@ -131,7 +131,7 @@ def segment_of(table: Ints, number: int) -> Segment:
 
 @kernel
 def look_up_lists(
-    segment: Segment, ints: Ints, words: npt.NDArray[np.uint64], weights: Ints, groups: Ints, extra_starts: Ints,
+    segment: Segment, ints: Ints, words: Hashes, weights: Ints, groups: Ints, extra_starts: Ints,
     number: int, lists: Ints, first: Ints, same: Ints,
 ) -> int:  # fmt: skip
     """Find the lists of a query in a segment; return how much they add at most.

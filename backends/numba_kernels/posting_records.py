@@ -6,34 +6,20 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
-
-
 Doubles = npt.NDArray[np.float64]
-
-
 Marks = npt.NDArray[np.uint32]
-
-
 Bytes = npt.NDArray[np.uint8]
-
-
 Hashes = npt.NDArray[np.uint64]
-
-
 TERM, EXTRA, NUMBER = 0, 1, 2
 """Where a list is: in the segment, with the query, or in a column of numbers."""
-
 
 KIND, HASH, PATH, WITHIN, COUNTED, WEIGHT, PLACE, VALUE, EXACT, WIDTHS = range(10)
 """Words of a record of :data:`hdc.kernels.POSTING_LIST`, which has ``FIELDS``."""
 
-
 FIELDS, SCALES = 12, 3
-
 
 BEHIND, DEPTH, MODE, POSITION, GROUP_FIELDS = range(5)
 """Words of a record of :data:`hdc.kernels.POSTING_GROUP`."""
-
 
 FLAT, SPREAD, ITEMS, RUN = range(4)
 """What is scanned at a time: a list of documents, a list of items, lists of one item, or numbers that are as near."""
@@ -52,10 +38,10 @@ class Segment(NamedTuple):
     number_value: Doubles
     number_order: Marks
     masses: Doubles
-    terms: npt.NDArray[np.uint64]
-    paths: npt.NDArray[np.uint64]
+    terms: Hashes
+    paths: Hashes
     starts: Ints
-    columns: npt.NDArray[np.uint64]
+    columns: Hashes
     column_starts: Ints
 
 
