@@ -446,3 +446,16 @@ def test_what_is_changed_while_documents_are_added_is_found_as_it_is(monkeypatch
     index.add({"a": "new", "n": i} for i in range(3))
     for query in ({"a": "new"}, {"a": "old"}, {"a": "other"}, {"a": "another"}, {"n": 2}):
         check(index, query)
+
+
+@pytest.mark.parametrize("numbers", ["grid", "smooth"])
+def test_numbers_of_mixed_arrays_are_compared_on_the_scale_of_where_they_stand(numbers):
+    """Positions of arrays of numbers have scales of their own; all items of other arrays share one."""
+    fit = [{"c": [i, 100 * i]} for i in range(30)] + [{"c": [7 * i, "x"]} for i in range(9)]
+    index = JSONIndex(JSONEncoder(64, convert=["numbers"], numbers=numbers).fit(fit)).add(fit)
+    for query in ({"c": "3.5"}, {"c": ["350", "x"]}, {"c": [14, "x"]}, {"c": [14, 3]}, {"c": [13.0]}):
+        for missing in ("ignore", "count"):
+            hits = check(index, query, 40, missing)
+            assert hits
+            for hit in hits[:3]:
+                assert sum(reason.share for reason in index.explain(query, hit)) == pytest.approx(hit.score, abs=1e-7)

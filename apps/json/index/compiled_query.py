@@ -9,13 +9,14 @@ query; :meth:`Part.trace` also says which leaf met what, for the few that are ex
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
 from hdc.apps.json.document.paths import Path
-from hdc.apps.json.document.rules import Layout, Mode, overlap, resolved
+from hdc.apps.json.document.rules import Layout, Mode, by_position, overlap, resolved
 from hdc.apps.json.document.structure import ARRAY, CONTAINER, leaf_value
 from hdc.apps.json.values.parts import Spell
 from hdc.apps.json.values.values import Sharing, Values
@@ -161,11 +162,23 @@ class Object(Part):
         return _added([part.trace(there.get(key, ABSENT), kept) for key, part in self.parts.items()])
 
 
+At: TypeAlias = Callable[[int | None], Part]
+"""Makes the part for an item that stands at some position, or at any, of an array that is bound otherwise."""
+
+
 @dataclass(slots=True, eq=False)
 class Positions(Part):
-    """An array whose items are compared with those at their own positions."""
+    """An array whose items are compared with those at their own positions.
+
+    Attributes
+    ----------
+    parts : sequence of Part
+    others : sequence of functions
+        Make those for arrays in which not all are numbers; none, where all arrays are bound by position.
+    """
 
     parts: Sequence[Part]
+    others: Sequence[At] = ()
 
     def leaves(self) -> Iterator[Leaf]:
         """Yield the leaves of all items."""
@@ -174,27 +187,38 @@ class Positions(Part):
 
     def weigher(self) -> Weigh:
         """Add up the items."""
-        parts = [part.weigher() or _nothing for part in self.parts]
+        parts, mixed = _weighers(self.parts), _weighers([at(None) for at in self.others])
 
         def weigh_sequence(items: Any) -> float:
             if not isinstance(items, ARRAY):
                 return 0.0
-            return sum([weigh(item) for weigh, item in zip(parts, items, strict=False)])
+            weigh = mixed if mixed and not by_position(items) else parts
+            return sum([weigh_one(item) for weigh_one, item in zip(weigh, items, strict=False)])
 
         return weigh_sequence
 
     def trace(self, value: Any, kept: float = 1.0) -> Found:
         """Add up the items."""
         items = value if isinstance(value, ARRAY) else ()
-        return _added([part.trace(items[i] if i < len(items) else ABSENT, kept) for i, part in enumerate(self.parts)])
+        parts = self.parts if by_position(items) or not self.others else [at(None) for at in self.others]
+        return _added([part.trace(items[i] if i < len(items) else ABSENT, kept) for i, part in enumerate(parts)])
 
 
 @dataclass(slots=True, eq=False)
 class Places(Part):
-    """An array each of whose items has the item of the document that holds most of it, at whatever place."""
+    """An array each of whose items has the item of the document that holds most of it, at whatever place.
+
+    Attributes
+    ----------
+    parts : sequence of Part
+    mode : Mode
+    others : sequence of functions
+        Make those for arrays of numbers only, whose items stand at positions; none, where no array is bound so.
+    """
 
     parts: Sequence[Part]
     mode: Mode
+    others: Sequence[At] = ()
 
     def leaves(self) -> Iterator[Leaf]:
         """Yield the leaves of all items."""
@@ -203,10 +227,15 @@ class Places(Part):
 
     def weigher(self) -> Weigh:
         """Add up the best items, less where their places count."""
-        parts, mode = [part.weigher() or _nothing for part in self.parts], self.mode
+        parts, mode = _weighers(self.parts), self.mode
+        placed = [cache(lambda place, at=at: at(place).weigher() or _nothing) for at in self.others]
 
         def weigh_bag(items: Any) -> float:
-            return sum([max(map(weigh, items)) for weigh in parts]) if isinstance(items, ARRAY) and items else 0.0
+            if not isinstance(items, ARRAY) or not items:
+                return 0.0
+            if placed and by_position(items):
+                return sum([max(weigh(place)(item) for place, item in enumerate(items)) for weigh in placed])
+            return sum([max(map(weigh, items)) for weigh in parts])
 
         def weigh_places(items: Any) -> float:
             if not isinstance(items, ARRAY) or not items:
@@ -221,13 +250,15 @@ class Places(Part):
     def trace(self, value: Any, kept: float = 1.0) -> Found:
         """Add up the best items."""
         items = value if isinstance(value, ARRAY) else ()
-        return _added([self._best(position, part, items, kept) for position, part in enumerate(self.parts)])
+        return _added([self._best(position, items, kept) for position in range(len(self.parts))])
 
-    def _best(self, position: int, part: Part, items: Sequence[Any], kept: float) -> Found:
+    def _best(self, position: int, items: Sequence[Any], kept: float) -> Found:
+        part = self.parts[position]
+        at = self.others[position] if self.others and by_position(items) else lambda _: part
         best = part.trace(ABSENT)
         for place, item in enumerate(items):
             near = overlap(position, place, self.mode)
-            found = part.trace(item, kept * near) if near else best
+            found = at(place).trace(item, kept * near) if near else best
             if found[0] > best[0]:
                 best = found
         return best
@@ -266,17 +297,35 @@ def compiled(query: Any, values: Values, layout: Layout, spell: Spell | None = N
         if isinstance(query, dict) and query:
             return Object({key: part_of(item, (*path, key)) for key, item in query.items()})
         if isinstance(query, ARRAY) and query:
-            mode = resolved(layout.arrays[path], query)
-            if mode == "sequence":
-                return Positions([part_of(item, (*path, place)) for place, item in enumerate(query)])
-            return Places([part_of(item, (*path, None)) for item in query], mode)
+            rule = layout.arrays[path]
+            mode = resolved(rule, query)
+            placed = mode == "sequence"
+            parts = [part_of(item, (*path, place if placed else None)) for place, item in enumerate(query)]
+            others = [standing(part, path) for part in parts] if rule == "auto" else []
+            return Positions(parts, others) if placed else Places(parts, mode, others)
         factor = layout.weights[path]
         if not factor:
             return Ignored()
         value = leaf_value(query)
         return Leaf(path, value, factor**2, values.sharing(path, value, spell))
 
+    def standing(part: Part, array: Path) -> At:
+        """Return what makes the part for items that stand elsewhere in an array: numbers have another scale there."""
+        if not isinstance(part, Leaf):
+            return lambda _: part
+        path, value, factor = part.path, part.value, part.factor
+
+        @cache
+        def at(place: int | None) -> Part:
+            return Leaf(path, value, factor, values.sharing(path, value, spell, (*array, place)))
+
+        return at
+
     return part_of(query, ())
+
+
+def _weighers(parts: Iterable[Part]) -> list[Weigh]:
+    return [part.weigher() or _nothing for part in parts]
 
 
 def _nothing(document: Any) -> float:

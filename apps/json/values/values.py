@@ -358,18 +358,24 @@ class Values:
         """Return the part of the squared weight of the value ``asked`` that ``held`` shares; see :meth:`parts`."""
         return self.sharing(path, asked).of(held)
 
-    def sharing(self, path: Path, asked: Any, spell: Spell | None = None) -> "Sharing":
-        """Return how much of one value others share, for one that many are compared with."""
+    def sharing(self, path: Path, asked: Any, spell: Spell | None = None, stand: Path | None = None) -> "Sharing":
+        """Return how much of one value others share, for one that many are compared with.
+
+        Numbers are compared on the scale of the path where the others stand, if that is another one.
+        """
         if self._shares.encoder and isinstance(asked, str) and not self._is_converted(asked):
             return self._embedded_sharing(path, asked)
         parts = self.parts(path, asked, spell)
         terms = [({(term.kind, content) for content in term.contents}, term.weight) for term in parts.terms]
+        stand, sought = path if stand is None else stand, parts.number
+        if sought is not None and stand != path:
+            sought = sought._replace(place=self._number_part(stand, sought.kind, sought.value, 1.0).place)
 
         def shared(held: Any) -> float:
-            own, number = self._held(path, held)
+            own, number = self._held(stand, held)
             part = sum([weight for contents, weight in terms if not own.isdisjoint(contents)])
-            if parts.number is not None and number is not None:
-                part += parts.number.weight * self._closeness(path, parts.number, number)
+            if sought is not None and number is not None:
+                part += sought.weight * self._closeness(stand, sought, number)
             return part
 
         return Sharing(parts.whole, shared)
