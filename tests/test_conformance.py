@@ -69,7 +69,7 @@ class Forgetful:
         ("top_k", reversed_ties),
         ("xor", writing_xor),
         ("popcount", lambda x: np.bitwise_count(x).sum(axis=-1).astype(np.int32)),
-        ("search_index", Forgetful),
+        pytest.param("search_index", Forgetful, marks=pytest.mark.slow),
     ],
 )
 def test_broken_kernels_are_found(kernel, broken, monkeypatch):

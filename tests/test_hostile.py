@@ -460,7 +460,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "group", [pytest.param(name, marks=[pytest.mark.slow] if name == "numbers" else []) for name in GROUPS]
+    "group", [pytest.param(name, marks=[pytest.mark.slow] if name in ("numbers", "core") else []) for name in GROUPS]
 )
 @pytest.mark.usefixtures("folder")
 def test_every_odd_value_gives_an_answer_or_a_typed_error(group):

@@ -76,7 +76,9 @@ def test_what_arrays_leave_multiplies_every_leaf(mode, query, document, kept):
     whole, some = part.trace(document), part.trace(document, kept)
     assert some[0] == pytest.approx(kept * whole[0])
     assert sum(met.weight for met in some[1]) == pytest.approx(some[0])
-    assert [met.leaf for met in some[1]] == [met.leaf for met in whole[1]] == list(part.leaves())
+    asked = [(leaf.path, leaf.value, leaf.asked) for leaf in part.leaves()]  # scales differ where numbers stand
+    for _, met in (whole, some):
+        assert [(leaf.path, leaf.value, leaf.asked) for leaf, _, _ in met] == asked
 
 
 def test_parts_that_weigh_nothing():

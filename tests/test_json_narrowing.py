@@ -50,6 +50,7 @@ def values_in(document):
         yield document
 
 
+@pytest.mark.slow
 def test_every_condition_finds_what_reading_finds():
     certain = set()
 

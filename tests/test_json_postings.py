@@ -141,6 +141,7 @@ def compare_everything(encoder, documents, data):
 CASE = ENCODERS, DOCUMENTS, st.data()
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(*CASE)
 def test_searches_are_those_of_comparing_everything(encoder, documents, data):
