@@ -120,13 +120,13 @@ def test_binary_index(only_numpy, kind):
     assert index.search(codes[:20], 1)[1].ravel().tolist() == list(range(20))
 
 
-def test_json_index(only_numpy, tmp_path, monkeypatch):
-    monkeypatch.setattr("hdc.apps.json.index.vector_search.FIRST", 5)
+def test_json_index(only_numpy, tmp_path):
     with JSONIndex.create(tmp_path / "index", JSONEncoder(256, backend="numpy").fit(DOCUMENTS)) as index:
         index.add(DOCUMENTS)
         assert index.search(DOCUMENTS[3], 1)[0].id == 3
     with JSONIndex.open(tmp_path / "index", backend="numpy") as index:
         assert index.search(DOCUMENTS[7], 1)[0].id == 7
+        assert index.like(7, 1)[0].id != 7
 
 
 def test_json_encoder(only_numpy):

@@ -11,6 +11,8 @@ from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.json.values import embedding
 from hdc.apps.json.values.embedding import Embeddings
 from hdc.errors import ParameterError
+from hdc.search.postings import searcher
+from tests.comparing import Comparison
 
 MEANINGS = {"seizure": 0, "fit": 0, "convulsion": 0, "fever": 1, "pyrexia": 1, "rash": 2}
 
@@ -130,6 +132,57 @@ def test_search_by_meaning_embeds_in_batches():
     assert hits[0].score == pytest.approx(
         sum(reason.share for reason in index.explain({"finding": "convulsion"}, hits[0]))
     )
+
+
+def test_every_document_is_compared_by_meaning_and_only_the_query_is_embedded(tmp_path, monkeypatch):
+    monkeypatch.setattr(searcher, "LARGEST", 64)
+    monkeypatch.setattr(searcher, "LEAST_KEPT", 1)
+    rng, recorded = np.random.default_rng(0), Recorded()
+    words = [*MEANINGS, "cough", "pain"]
+    several = [
+        {
+            "finding": f"{words[i % 7]} {words[rng.integers(8)]}",
+            "notes": [{"text": words[j]} for j in rng.integers(8, size=i % 3)],
+        }
+        for i in range(300)
+    ]
+    queries = [
+        {"finding": "a convulsion"},
+        {"notes": [{"text": "pyrexia"}], "finding": "rash fit"},
+        {"notes": [{"text": "ache"}]},
+    ]
+    encoder = JSONEncoder(64, string_encoder=recorded).fit(several)
+    with JSONIndex.create(tmp_path / "index", encoder, vectors=None) as index:
+        for start in range(0, 300, 50):
+            index.add(several[start : start + 50])
+        index.remove([7, 8])
+        index.update([9], several[10:11])
+    with JSONIndex.open(tmp_path / "index", writable=True, string_encoder=recorded) as index:
+        assert len(index._posting_rows().segments) > 2
+        for compacted in (False, True):
+            recorded.calls.clear()
+            asked = [(query, missing) for query in queries for missing in ("ignore", "count")]
+            found = [[hit.score for hit in index.search(query, 20, missing=missing)] for query, missing in asked]
+            assert {text for call in recorded.calls for text in call} <= {"a convulsion", "pyrexia", "rash fit", "ache"}
+            documents = index.documents(index.ids())
+            for scores, (query, missing) in zip(found, asked, strict=True):
+                compared = Comparison(query, encoder, missing)
+                assert scores == pytest.approx(sorted(map(compared.score, documents))[:-21:-1], abs=1e-6)
+            assert len({score for scores in found for score in scores}) > 20
+            if not compacted:
+                index.compact()
+
+    def three(texts):
+        return np.ones((len(texts), 3))
+
+    other = JSONIndex.open(tmp_path / "index", string_encoder=three)
+    with other, pytest.raises(ParameterError, match="returned 3 columns, and 16 when the index was made"):
+        other.search(queries[0])
+    with JSONIndex.open(tmp_path / "index", writable=True, string_encoder=three) as index:
+        for change in (lambda: index.add([{"finding": "a new one"}]), lambda: index.update([3], [{"finding": "new"}])):
+            with pytest.raises(ParameterError, match="returned 3 columns, and 16 when the index was made"):
+                change()
+        assert len(index) == 298
 
 
 def test_a_string_encoder_is_not_saved_and_must_be_given_again(tmp_path):

@@ -7,19 +7,17 @@ from hypothesis import strategies as st
 
 from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
 from hdc.apps.json.document.rules import MODES, Layout
-from hdc.apps.json.index import candidates as nearness
-from hdc.apps.json.index import query as search
+from hdc.apps.json.index import nearest as nearest_module
 from hdc.apps.json.index.matcher import Matcher
-from hdc.apps.json.index.query import Question
+from hdc.apps.json.index.nearest import Nearest
 from hdc.apps.json.index.rows import columns
 from hdc.apps.json.index.where import as_filter
 from hdc.apps.json.values.statistics import Profile
 from hdc.apps.json.values.values import Values
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.build import Build
-from hdc.search.options import FlatOptions
-from hdc.search.signs import SignQueries
 from hdc.store import Store
+from tests.comparing import Comparison
 
 PATIENTS = [
     {"sex": "F", "age": 30, "findings": [{"label": "Seizure", "excluded": True}, {"label": "Scoliosis"}]},
@@ -159,8 +157,8 @@ QUERIES = ({"n": 203, "word": "w3"}, {"year": 1950.5}, {"word": "w7", "rest": {"
 
 
 def exhaustive(index, query, k, accept=lambda document: True, missing="ignore"):
-    question = Question(query, index.encoder, missing)
-    every = [(question.score(index.document(i)), i) for i in index.ids().tolist() if accept(index.document(i))]
+    compared = Comparison(query, index.encoder, missing)
+    every = [(compared.score(index.document(i)), i) for i in index.ids().tolist() if accept(index.document(i))]
     scored = [(score, number) for score, number in every if score > 1e-9]
     return sorted(scored, key=lambda entry: (-entry[0], entry[1]))[:k]
 
@@ -178,45 +176,70 @@ def test_search_agrees_with_comparing_everything(crowded, missing, where):
             assert sum(reason.share for reason in crowded.explain(query, hit)) == pytest.approx(hit.score)
 
 
-def test_the_first_pass_estimates_without_bias(crowd, crowded):
-    vector = crowded.encoder.vectors([crowd[5]])[0]
-    true = crowded.encoder.vectors(crowd) @ vector
-    search = crowded._engine.begin(700, FlatOptions())
-    asked = nearness.Asked(vector, lambda dots, scales: dots)
-    distances, found = search.run(SignQueries(vector[None], asked.by_signs))
-    errors = -distances[0] - true[found[0]]
+def nearest(index, vector):
+    snapshot = index.store.snapshot
+    return Nearest(index._signs.prepared(snapshot, None), vector)
+
+
+def test_sign_bits_estimate_cosines_without_bias(crowd):
+    index = JSONIndex(JSONEncoder(2048).fit(crowd)).add(crowd)
+    vectors = index.vectors(index.ids())
+    lengths = np.linalg.norm(vectors, axis=1)
+    true = vectors @ vectors[5] / lengths / lengths[5]
+    cosines, found = nearest(index, vectors[5] / lengths[5]).best(700)
+    errors = cosines - true[found]
+    assert sorted(found) == list(range(700))
+    assert (np.diff(cosines) <= 0).all()
     assert abs(errors.mean()) < 0.01
     assert errors.std() < 1 / np.sqrt(2048)
-    assert np.argmax(true) == found[0, 0] == 5
+    assert np.argmax(true) == found[0] == 5
 
 
-def test_a_filter_looks_at_all_documents_if_it_must(monkeypatch, crowd):
-    monkeypatch.setattr(nearness, "PORTION", 100)
+@pytest.mark.parametrize("first", [1, 30, 1000])
+@pytest.mark.parametrize("k", [1, 7, 100, 698])
+@pytest.mark.parametrize("among", [None, [5], list(range(2, 700, 3))])
+def test_short_floats_put_the_best_in_order(monkeypatch, crowd, thinned, first, k, among):
+    monkeypatch.setattr(nearest_module, "FIRST", first)
+    vectors = thinned.vectors(thinned.ids())
+    own = thinned.encoder.vectors([crowd[5]])[0]
+    own /= np.linalg.norm(own)
+    allowed = None if among is None else np.array([number for number in among if number not in (3, 699)])
+    cosines, positions = nearest(thinned, own).best(k, allowed)
+    there = thinned.ids().tolist() if allowed is None else allowed.tolist()
+    assert len(set(positions.tolist())) == len(positions) == min(k, len(there))
+    assert set(positions.tolist()) <= set(there)
+    assert positions[0] == 5
+    assert (np.diff(cosines) <= 0).all()
+    rows = vectors[np.searchsorted(thinned.ids(), positions)]
+    np.testing.assert_allclose(cosines, rows @ own / np.linalg.norm(rows, axis=1), atol=1e-3)
+
+
+def test_a_filter_looks_at_all_documents_if_it_must(crowd):
     index = JSONIndex(JSONEncoder(512)).add(crowd)
     assert ids(index.search({"word": "w49"}, 3, where=lambda document: document["n"] == 699)) == [699]
     assert index.search({"word": "w1"}, 3, where=lambda document: document["n"] == 699) == []
     assert index.search({"word": "w1"}, 3, where="n > 699") == []
     assert ids(index.like(0, 3, where="n = 650")) == [650]
-    monkeypatch.setattr(search, "PATIENCE", 100)
     assert len(index.search({"word": "w1"}, 3, where="word = w1")) == 3
 
 
-@pytest.mark.parametrize("first", [1, 7, 100, 701, 5000])
-@pytest.mark.parametrize("among", [None, [5], list(range(2, 700, 3))])
-def test_candidates_come_once_each_and_the_likely_ones_first(monkeypatch, crowd, thinned, first, among):
-    monkeypatch.setattr(nearness, "PORTION", 64)
-    index = thinned
-    among = among and [number for number in among if number not in (3, 699)]
-    vector = index.encoder.vectors([crowd[5]])[0]
-    asked = nearness.Asked(vector, lambda dots, scales: dots)
-    portions = list(nearness.by_nearness(index._vector_search(among).search, asked, first))
-    positions = np.concatenate([rows for rows, _ in portions])
-    assert sorted(positions.tolist()) == sorted(among or index.ids().tolist())
-    assert len(portions[0][0]) == min(first, len(positions))
-    assert portions[0][0][0] == 5
-    for rows, scores in portions:
-        assert (np.diff(scores) <= 0).all()
-        np.testing.assert_allclose(scores, index.vectors(rows) @ vector, atol=1e-5)
+@pytest.mark.parametrize("vectors", ["packed", "float16", None])
+def test_like_finds_what_comparing_every_vector_finds(crowd, vectors):
+    index = JSONIndex(JSONEncoder(2048).fit(crowd), vectors=vectors).add(crowd)
+    unit = index.encoder.vectors(crowd)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    for own in (0, 3, 350):
+        every = unit @ unit[own]
+        every[own] = -2
+        hits = index.like(own, 3)
+        assert [hit.score for hit in hits] == pytest.approx(sorted(every.tolist())[:-4:-1], abs=1e-6)
+        assert [hit.score for hit in hits] == pytest.approx([every[hit.id] for hit in hits], abs=1e-6)
+        some = index.like(own, 3, where=lambda document: document["n"] % 2, among=range(100, 700))
+        odd = [number for number in range(101, 700, 2) if number != own]
+        assert [hit.score for hit in some] == pytest.approx([every[hit.id] for hit in some], abs=1e-6)
+        assert {hit.id for hit in some} <= set(odd)
+        if vectors is not None:  # else what they share proposes them, and these share next to nothing
+            assert some[0].score == pytest.approx(every[odd].max(), abs=1e-6)
 
 
 def test_among_some_documents(index):
@@ -339,7 +362,7 @@ def test_an_index_keeps_its_own_encoder():
     assert ids(index.search({"a": 1})) == [0]
 
 
-def test_wrong_questions(index):
+def test_wrong_compareds(index):
     for query in ({}, []):
         with pytest.raises(ParameterError, match="the query is empty"):
             index.search(query)

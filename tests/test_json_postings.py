@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.json.document.rules import MODES
 from hdc.apps.json.index.meaning import Meanings
-from hdc.apps.json.index.query import Question
 from hdc.errors import FileFormatError, ParameterError
 from hdc.search.postings import keeping, searcher
+from tests.comparing import Comparison
 
 LEAST = 1e-6
 """Scores below are too small for integers that add up to about 2**30."""
@@ -46,8 +46,8 @@ def check(index, query, k=10, missing="ignore", held=None):
     query = index.interpret(query).query
     if "*" in str(query):
         return hits
-    question = Question(query, index.encoder, missing)
-    scores = {number: question.score(document) for number, document in held.items()}
+    compared = Comparison(query, index.encoder, missing)
+    scores = {number: compared.score(document) for number, document in held.items()}
     best = sorted(scores.values(), reverse=True)[:k]
     found = [hit.score for hit in hits]
     assert found == pytest.approx(best[: len(found)], abs=1e-7)
@@ -95,6 +95,14 @@ FIT = [
     {"a": "HP:0001251", "b": [{"x": 3, "z": "red"}, {"x": -3}], "c": 2.5},
     {"a": 12, "b": [{"x": 2**60}], "c": [[1, 2], [3, 4]]},
 ]
+
+
+def meaning(texts):
+    """Embed texts by how often they have each of some letters: more and less like ones, and one like none."""
+    counts = np.array([[text.count(letter) for letter in "redshu0é"] for text in texts], float)
+    return counts - 0.5 * (counts.sum(axis=1, keepdims=True) > 4)
+
+
 OPTIONS = [
     {},
     {"convert": ["numbers", "dates"]},
@@ -102,6 +110,8 @@ OPTIONS = [
     {"strings": {"ngrams": 0.5, "words": 1}},
     {"weights": {"a": 2.0, "b": 0.5, "b.x": 0, "c": 3}},
     {"rarity": False, "strings": {"words": 0, "exact": 1}},
+    {"string_encoder": meaning},
+    {"string_encoder": meaning, "strings": {"encoder": 3, "exact": 1}, "convert": ["dates"], "numbers": "smooth"},
 ]
 
 
@@ -127,7 +137,7 @@ def compare_everything(encoder, documents, data):
             key = data.draw(st.sampled_from(sorted(query)))
             query = {key: query[key]}
         try:
-            Question(index.interpret(query).query, encoder, "ignore")
+            Comparison(index.interpret(query).query, encoder, "ignore")
         except ParameterError:
             with pytest.raises(ParameterError):
                 index.search(query)

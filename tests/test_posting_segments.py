@@ -16,6 +16,7 @@ from hdc.kernels import NO_ITEM
 from hdc.search.postings import keeping, searcher
 from hdc.search.postings.searcher import together
 from hdc.search.postings.segment import Segment
+from hdc.search.postings.vectors import NONE, TermVectors
 
 ENCODER = JSONEncoder(64)
 SCALARS = st.sampled_from([None, True, 0, 1, 2.5, -3, 2**60 + 1, "red shoes", "red", "été \ud800", ""])
@@ -286,6 +287,25 @@ def inside_a_letter(meta, arrays):
     arrays["words.starts"][1] = 1
 
 
+def vectors(hashes, content):
+    """Give terms vectors."""
+    made = {"vectors.hashes": np.array(hashes, np.uint64), "vectors.content": np.array(content, np.float32)}
+    return edited(lambda meta, arrays: arrays.update(made))
+
+
+def test_vectors_of_terms_come_back(store):
+    path = kept(store)
+    vectors([3, 9], range(6))(path)
+    found = keeping.load(store.snapshot, 0, path.parent).vectors
+    assert found.vectors.tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert found.places(np.array([9, 1, 3, 10], np.uint64)).tolist() == [1, -1, 0, -1]
+    more = TermVectors(np.array([2, 9], np.uint64), np.float32([[6, 7, 8], [3, 4, 5]]))
+    both = TermVectors.union([NONE, found, more])
+    assert both.hashes.tolist() == [2, 3, 9]
+    assert both.vectors.tolist() == [[6, 7, 8], [0, 1, 2], [3, 4, 5]]
+    assert TermVectors.union([NONE, NONE]).places(np.array([1], np.uint64)).tolist() == [-1]
+
+
 WRONG = {
     "no documents": said(documents=0),
     "documents that are none": said(documents="12"),
@@ -322,6 +342,10 @@ WRONG = {
     "terms out of order": swap("terms", 0, -1),
     "equal terms and paths": edited(lambda m, a: (a["terms"].fill(1), a["paths"].fill(2))),
     "columns out of order": swap("columns", 0, 1),
+    "terms of vectors out of order": vectors([9, 3], range(4)),
+    "vectors that are no numbers": vectors([3, 9], [0, 1, np.nan, 1]),
+    "vectors of two lengths": vectors([3, 9], range(5)),
+    "vectors of no term": vectors([], range(5)),
     "words out of order": swap("words.hashes", 0, 1),
     "names out of order": swap("names.hashes", 0, 1),
     "words that are no text": put("words.content", 0, 255),

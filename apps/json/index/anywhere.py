@@ -257,6 +257,7 @@ class AnywhereQuery:
 
     Attributes
     ----------
+    base : TermQuery, or None
     asked : float
         Its weight.
 
@@ -267,7 +268,7 @@ class AnywhereQuery:
     """
 
     def __init__(self, base: TermQuery | None, words: Sequence[Word], overlap: bool) -> None:
-        self._base, self._words, self._overlap = base, words, overlap
+        self.base, self._words, self._overlap = base, words, overlap
         weight = sum(word.weight for word in words)
         if base is None and not weight:
             raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
@@ -276,7 +277,7 @@ class AnywhereQuery:
 
     def of(self, segments: Sequence[Segment]) -> PostingQuery:
         """Return what segments are asked."""
-        base = self._nothing() if self._base is None else self._base.of(segments)
+        base = self._nothing() if self.base is None else self.base.of(segments)
         known = (len(base.extra_starts) - 1) // max(1, len(segments))
         parts = np.split(base.extra, base.extra_starts[1:-1]) if known else []
         extra: list[Marks] = []

@@ -3,9 +3,8 @@
 import contextlib
 import dataclasses
 import os
-import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,13 +19,12 @@ from hdc.apps.json.index.cosines import cosine_reasons
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.hits import Hit, Hits
 from hdc.apps.json.index.interpreting import Interpretation
+from hdc.apps.json.index.likening import check_width
 from hdc.apps.json.index.matcher import Reason
 from hdc.apps.json.index.meaning import Meaning, Meanings
-from hdc.apps.json.index.posting_search import Asking, PostingSearch
-from hdc.apps.json.index.query import MISSING, Missing, Question
+from hdc.apps.json.index.posting_search import MISSING, Asking, Missing, PostingSearch
 from hdc.apps.json.index.rows import STORED, Rows, Stored, columns, encode_rows, joined
 from hdc.apps.json.index.texts import NAME, Texts
-from hdc.apps.json.index.vector_search import VectorSearch
 from hdc.apps.json.index.where import Condition, Conditions, Filter, as_filter
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import choice, instance, integer, listed
@@ -36,7 +34,6 @@ from hdc.search.engine import Engine
 from hdc.search.index import Index
 from hdc.search.measures import Floats, Ids
 from hdc.search.once import BuildLock
-from hdc.search.options import FlatOptions
 from hdc.search.postings import keeping
 from hdc.search.postings.searcher import PostingRows, Postings, appended, folder_of, followed
 from hdc.search.postings.segment import Segment
@@ -60,7 +57,7 @@ class JSONIndex(Index):
         Path at which every document has a key, a text or an integer; :meth:`put` needs one.
     vectors : {"packed", "float16", None}
         What is stored of the documents' vectors, which :meth:`search` does not need: their sign bits, also short
-        floats, or nothing. A string encoder needs ``"float16"``, and has it where nothing is said.
+        floats, or nothing.
 
     Raises
     ------
@@ -71,9 +68,7 @@ class JSONIndex(Index):
     KIND = "json-index"
     ROW = "document"
 
-    def __init__(
-        self, encoder: JSONEncoder, *, key: str | None = None, vectors: Stored | Literal["auto"] = "auto"
-    ) -> None:
+    def __init__(self, encoder: JSONEncoder, *, key: str | None = None, vectors: Stored = "packed") -> None:
         self._begin(*_new(None, encoder, key, vectors), *_unsaved(encoder))
 
     @classmethod
@@ -83,7 +78,7 @@ class JSONIndex(Index):
         encoder: JSONEncoder,
         *,
         key: str | None = None,
-        vectors: Stored | Literal["auto"] = "auto",
+        vectors: Stored = "packed",
     ) -> Self:
         """Make an index of no documents in a folder that does not exist or is empty.
 
@@ -154,15 +149,16 @@ class JSONIndex(Index):
     def _begin(self, store: Store, known: Meaning, *unsaved: Any) -> None:
         self._meanings = Meanings(known, *unsaved)
         kernels = on_host(known.encoder.vsa).kernels
-        self._engine = Engine(store, Signs(kernels.bits, "scales"))
+        self._signs = Signs(kernels.bits, "scales")
         self._postings = Postings(posting_kernels(kernels), self._meanings.segment)
-        self._by_postings = Engine(store, self._postings)
+        self._engine = Engine(store, self._postings)
         self._documents = Documents()
         self._learning = BuildLock()
+        self._width = 0  # of what a string encoder makes, where it is known
 
     def _posting_rows(self) -> PostingRows:
         """Return what the newest snapshot is searched with."""
-        return cast(PostingRows, self._by_postings.prepared())
+        return cast(PostingRows, self._engine.prepared())
 
     @property
     def store(self) -> Store:
@@ -188,7 +184,7 @@ class JSONIndex(Index):
             As ``where`` of :meth:`search`.
         """
         accept = as_filter(condition)
-        if not isinstance(accept, Conditions | Condition) or self.encoder.string_encoder is not None:
+        if not isinstance(accept, Conditions | Condition):
             return super().filter(accept or (lambda _: True))
         search = self._search()
         return np.sort(search.rows.snapshot.ids[search.passing(accept)])
@@ -248,6 +244,7 @@ class JSONIndex(Index):
         replace : bool
             Whether a document replaces another one of its key; else that is an error.
         """
+        self._check_width(rows)
         texts = self._texts_for(rows.texts)
         if not replace or rows.keys is None:
             before = self.store.snapshot
@@ -262,6 +259,14 @@ class JSONIndex(Index):
             self._add_segment(before, numbers, rows)
         ids = dict(zip(keys, numbers.tolist(), strict=True))
         return np.array([ids[key] for key in rows.keys], dtype=np.int64)
+
+    def _check_width(self, rows: Rows) -> None:
+        """Raise ParameterError if the string encoder is not that of the rows before."""
+        given = 0 if rows.found is None else rows.found.vectors.width
+        if given:
+            self._width = self._width or max((s.vectors.width for s in self._posting_rows().segments), default=0)
+            check_width(self._width, given)
+            self._width = given
 
     def _texts_for(self, texts: list[bytes]) -> Texts:
         """Return what packs texts, from the first ones that are enough on with a dictionary learned from them."""
@@ -304,7 +309,10 @@ class JSONIndex(Index):
         """
         numbers = checks.ids(ids).ravel()
         self._check_ids(numbers)
-        rows = joined(self._rows_of(documents))
+        batches = list(self._rows_of(documents))
+        for batch in batches:
+            self._check_width(batch)
+        rows = joined(batches)
         if len(rows.texts) != len(numbers):
             raise DimensionError(f"there are {len(rows.texts)} documents for {len(numbers)} ids")
         if rows.keys is not None:
@@ -328,7 +336,7 @@ class JSONIndex(Index):
         super().compact()
         snapshot = self.store.snapshot
         if (rows := followed(before, snapshot)) is not None:
-            self._by_postings.take(self._postings.prepared(snapshot, rows))
+            self._engine.take(self._postings.prepared(snapshot, rows))
         self._keep()
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -411,7 +419,7 @@ class JSONIndex(Index):
 
         The score is the part of the query's weight that the document holds: 1.0 if everything asked for is
         there. What the query does not mention does not count, so neither does a document's size. Exact: as if
-        every document were compared (but with a string encoder, where vectors choose which are).
+        every document were compared.
 
         Where no document has a value at a path, and one thing alone can be meant, that is searched for: see
         :meth:`interpret`. The hits' ``notes`` say so.
@@ -448,12 +456,8 @@ class JSONIndex(Index):
         check_depth(query, "the query")
         k, accept = integer(k, "k", 1), as_filter(where)
         choice(missing, "missing", MISSING)
-        if self.encoder.string_encoder is None:
-            search = self._search()
-            return search.found(query, Asking(k, accept, missing, self._allowed(search, among), weights))
-        if weights is not None:
-            raise ParameterError("an index with a string encoder has the weights of its vectors; leave weights out")
-        return self._vector_search(among).found(query, k, accept, missing)
+        search = self._search()
+        return search.found(query, Asking(k, accept, missing, self._allowed(search, among), weights))
 
     def search_many(
         self,
@@ -467,9 +471,6 @@ class JSONIndex(Index):
     ) -> list[Hits]:
         """Return the hits of each of some queries, all of one moment; parameters and errors as for :meth:`search`."""
         asked = listed(queries, "queries")
-        if self.encoder.string_encoder is not None:
-            options: dict[str, Any] = {"where": where, "missing": missing, "among": among, "weights": weights}
-            return [self.search(query, k, **options) for query in asked]
         k, accept, found = integer(k, "k", 1), as_filter(where), list[Hits]()
         choice(missing, "missing", MISSING)
         search = self._search()
@@ -485,16 +486,6 @@ class JSONIndex(Index):
         rows = self._posting_rows()
         return PostingSearch(rows, self._meanings.of(rows.snapshot), self._documents)
 
-    def _vector_search(self, among: npt.ArrayLike | None) -> VectorSearch:
-        """Begin a search by vectors for as many rows as there are."""
-        try:
-            search = self._engine.begin(sys.maxsize, FlatOptions(), among)
-        except ParameterError:
-            if among is not None:
-                self._check_ids(among)
-            raise
-        return VectorSearch(search, self._meanings.of(search.prepared.snapshot), self._documents)
-
     def _allowed(self, search: PostingSearch, among: npt.ArrayLike | None) -> Ids | None:
         return None if among is None else np.unique(self._positions(search.rows.snapshot, among))
 
@@ -503,7 +494,7 @@ class JSONIndex(Index):
 
         Read as what is meant, if that is one thing alone: ``{"author": "Ada"}`` where authors are objects whose name is
         Ada, ``{"tags": "red"}`` where tags are arrays, ``{"auhtor": …}`` for ``author``, a key for the one path that
-        ends in it, and a text or number alone for one in any field. With a string encoder queries stay as they are.
+        ends in it, and a text or number alone for one in any field.
 
         Examples
         --------
@@ -511,8 +502,6 @@ class JSONIndex(Index):
         >>> index.interpret({"auhtor": "Ada", "tags": "red"}).query
         {'author': {'name': 'Ada'}, 'tags': ['red']}
         """
-        if self.encoder.string_encoder is not None:
-            return Interpretation(query)
         search = self._search()
         return search.interpreted(query, search.meaning.layout)
 
@@ -532,12 +521,10 @@ class JSONIndex(Index):
             If there is no document of an id, a condition cannot be read, or k is below 1.
         """
         k, accept, number = integer(k, "k", 1), as_filter(where), integer(number, "an id")
-        if self._meanings.of(self.store.snapshot).vectors is not None:
-            near = self._vector_search(among)
-            return near.like(int(self._positions(near.search.prepared.snapshot, [number])[0]), k, accept)
         search = self._search()
         own = int(self._positions(search.rows.snapshot, [number])[0])
-        return search.like(own, Asking(k, accept, allowed=self._allowed(search, among)))
+        signs = None if search.meaning.vectors is None else self._signs.prepared(search.rows.snapshot, None)
+        return search.like(own, Asking(k, accept, allowed=self._allowed(search, among)), signs)
 
     # ------------------------------------------------------------------ reasons
 
@@ -561,11 +548,8 @@ class JSONIndex(Index):
         meaning = self._meanings.of(self.store.snapshot)
         if instance(hit, "hit", Hit).measure == "cosine":
             reasons = list(cosine_reasons(query, hit.document, meaning.encoder, meaning.values))
-        elif meaning.encoder.string_encoder is None:
-            reasons = self._search().reasons(query, hit, weights)
         else:
-            missing: Missing = "ignore" if hit.measure == "coverage" else "count"
-            reasons = Question(query, meaning.encoder, missing, meaning.values).reasons(hit.document)
+            reasons = self._search().reasons(query, hit, weights)
         return sorted(reasons, key=lambda reason: -reason.share)
 
 
@@ -575,18 +559,14 @@ def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:
 
 
 def _new(
-    path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None, vectors: Stored | Literal["auto"]
+    path: str | os.PathLike[str] | None, encoder: JSONEncoder, key: str | None, vectors: Stored
 ) -> tuple[Store, Meaning]:
     """Return a store of no rows, and what they will mean."""
     instance(encoder, "encoder", JSONEncoder).check()
     if key is not None:
         parse_path(key)
-    if vectors == "auto":
-        vectors = "packed" if encoder.string_encoder is None else "float16"
     if vectors is not None:
         choice(vectors, "vectors", STORED)
-    if encoder.string_encoder is not None and vectors != "float16":
-        raise ParameterError(f"an encoder with a string encoder needs vectors='float16', not {vectors!r}")
     texts, own = Texts(), encoder.frozen()
     meta = {"encoder": own.to_json(), "key": key, "vectors": vectors, NAME: texts.meta()}
     store = Store.create(path, JSONIndex.KIND, columns(own.dim, vectors), meta)

@@ -1,5 +1,6 @@
 """What leaves of queries are asked as: lists of postings, remembered by path and value."""
 
+import math
 import struct
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple
 from hdc.apps.json.document.paths import MAX_POSITION, Path
 from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.document.structure import leaf_value
+from hdc.apps.json.index.likening import Likened, likened_at
 from hdc.apps.json.index.taking import exact_number
 from hdc.apps.json.values.numbers import DECADE_WIDTHS, EXACT_NUMBER, NUMBER, QUANTILE_WIDTHS, Quantities
 from hdc.apps.json.values.parts import Number, Spell, column_hash, path_hash, term_hash
@@ -21,6 +23,7 @@ HELD = 1 << 16
 
 _RECORD = struct.Struct("=qQQqqddddddd")
 _NO_NUMBER = (0.0, 0.0, 0.0, 1.0, 1.0, 1.0)
+_LIKENED = (0.0, math.nan, 0.0, 0.0, 0.0, 0.0)
 
 if _RECORD.size != POSTING_LIST.itemsize:
     raise AssertionError("a record is packed as POSTING_LIST has it")
@@ -44,12 +47,15 @@ class LeafLists(NamedTuple):
         Weight of the leaf.
     others : tuple of (int, int, tuple of int)
         Lists that are any of several terms: which of these it is, the path, and the terms.
+    likened : Likened or None
+        What a string encoder is to be asked about.
     """
 
     records: bytes
     lists: int
     asked: float
     others: tuple[tuple[int, int, tuple[int, ...]], ...]
+    likened: Likened | None = None
 
 
 class Place:
@@ -148,7 +154,10 @@ class Places:
                 records.append(pack(LIST, number, where, within, 1, factor * weight, *_NO_NUMBER))
         if parts.number is not None:
             records += self._number(place, parts.number)
-        return LeafLists(b"".join(records), len(records), factor * parts.whole, tuple(others))
+        likened = likened_at(where, value) if parts.likened else None
+        if likened is not None:
+            records.append(_RECORD.pack(COLUMN, likened.column, 0, 0, 1, factor * parts.likened, *_LIKENED))
+        return LeafLists(b"".join(records), len(records), factor * parts.whole, tuple(others), likened)
 
     def _number(self, place: Place, number: Number) -> Iterator[bytes]:
         path, factor = place.path, place.factor

@@ -1,6 +1,5 @@
 """One query compared with many documents: exactly, on the documents themselves."""
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from hdc.apps.json.document.constant import plain
@@ -56,17 +55,12 @@ class Matcher:
     """
 
     def __init__(self, query: Any, values: Values, layout: Layout, spell: Spell | None = None) -> None:
-        self._query, self._values = query, values
         self._compiled = compiled(query, values, layout, spell)
         self._weigh: Weigh | None = None
         asked = [leaf.asked for leaf in self._compiled.leaves()]
         self.leaves, self.asked = len(asked), sum(asked)
         if not self.asked:
             raise ParameterError("the query asks for nothing that weighs anything: all its paths have weight 0")
-
-    def prepare(self, documents: Iterable[Any]) -> None:
-        """Do at once what is cheaper so than document by document: embed their strings, if there is an encoder."""
-        self._values.prepare([self._query, *documents])
 
     def score(self, document: Any) -> float:
         """Return the part of the asked weight that the document holds: 1.0 is everything, 0.0 nothing."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple, cast
+from functools import cached_property, partial
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -15,25 +15,38 @@ from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.hits import Hit, Hits, Measure, hits_of
 from hdc.apps.json.index.interpreting import Interpretation, interpreted
 from hdc.apps.json.index.leaf_lists import Places
+from hdc.apps.json.index.likening import with_likenesses
 from hdc.apps.json.index.matcher import Reason, mass_of
 from hdc.apps.json.index.meaning import TAKEN, Meaning
 from hdc.apps.json.index.narrowing import narrowed
-from hdc.apps.json.index.query import Missing
+from hdc.apps.json.index.nearest import Nearest
 from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.term_query import TermQuery
 from hdc.apps.json.index.where import Filter
 from hdc.errors import ParameterError
 from hdc.search.live import Mask
 from hdc.search.measures import Ids
-from hdc.search.postings.searcher import Asked, PostingRows
+from hdc.search.postings.searcher import PostingRows
+from hdc.search.signs import SignRows
+
+Missing: TypeAlias = Literal["ignore", "count"]
+
+MISSING: tuple[Missing, ...] = ("ignore", "count")
+"""Whether what a document has beyond the query lowers its score."""
 
 COMPARED, COMPARED_PER_HIT = 64, 4
-"""Documents, those that share most, whose cosines with one are computed: so many, or so many for each hit."""
+"""Documents, those that share most, that are compared with a whole one: so many, or so many for each hit."""
+
+NEAR, NEAR_PER_HIT = 40, 4
+"""Documents, the likely ones by their signs, whose cosines with one are computed: so many, or so many for each hit."""
 
 WIDER = 8
 """Times as many documents are asked for when too few of those before passed."""
 
 Doubles = npt.NDArray[np.float64]
+
+Best: TypeAlias = Callable[[int, Ids | None], tuple[npt.NDArray[Any], Ids]]
+"""Returns scores, descending, and positions of at most so many rows, of all or of some."""
 
 
 class Asking(NamedTuple):
@@ -102,26 +115,42 @@ class PostingSearch:
             asked = asked_of(query, self.rows, places, counted, self.spelling)
         allowed, accept = self._allowed(asking)
         passes = None if accept is None else lambda position: accept(self._read(position))
+        rows = self._with_likenesses(asked)
         if overlap and not counted:
-            scores, positions = self._recounted(asked, asked.asked, places.layout, asking.k, allowed, passes)
+            scores, positions = self._recounted(rows, asked, places.layout, asking.k, allowed, passes)
         else:
-            scores, positions = self._passing(asked, asking.k, allowed, passes)
+            scores, positions = self._passing(partial(rows.best, asked), asking.k, allowed, passes)
         measure: Measure = "overlap" if overlap else "coverage"
         return Hits(hits_of(self.rows.snapshot, self.meaning.texts, scores.tolist(), positions, measure), notes)
 
-    def like(self, own: int, asking: Asking) -> list[Hit]:
-        """Return the documents nearest to that of a position, by cosine; see :meth:`JSONIndex.like`."""
+    def _with_likenesses(self, asked: TermQuery | AnywhereQuery) -> PostingRows:
+        """Return the rows, with what a string encoder says of them where there is one."""
+        terms = asked.base if isinstance(asked, AnywhereQuery) else asked
+        if self.meaning.encoder.string_encoder is None or terms is None or not terms.likened:
+            return self.rows
+        return with_likenesses(self.rows, terms.likened, terms.columns(), self.meaning.values)
+
+    def like(self, own: int, asking: Asking, signs: SignRows | None) -> list[Hit]:
+        """Return the documents nearest to that of a position, by cosine; see :meth:`JSONIndex.like`.
+
+        Those that are compared are the likely ones: by the signs of their vectors, or else by what they share.
+        """
         document = self._read(own)
-        asked = TermQuery(document, Places(self.meaning.values, self.meaning.layout), overlap=True).check()
+        (vector,) = unit(self.meaning.encoder, [document])
         allowed, accept = self._allowed(asking)
 
         def passes(position: int) -> bool:
             return position != own and (accept is None or accept(self._read(position)))
 
-        wanted = max(COMPARED, COMPARED_PER_HIT * asking.k)
-        _, positions = self._passing(asked, wanted, allowed, passes)
+        if signs is None:
+            wanted = max(COMPARED, COMPARED_PER_HIT * asking.k)
+            terms = TermQuery(document, Places(self.meaning.values, self.meaning.layout), overlap=True).check()
+            best: Best = partial(self._with_likenesses(terms).best, terms)
+        else:
+            best = Nearest(signs, vector).best
+            wanted = asking.k if self.meaning.vectors == "float16" else max(NEAR, NEAR_PER_HIT * asking.k)
+        _, positions = self._passing(best, wanted, allowed, passes)
         snapshot, texts = self.rows.snapshot, self.meaning.texts
-        (vector,) = unit(self.meaning.encoder, [document])
         scores = cosines(self.meaning.encoder, vector, self.documents.read(snapshot, texts, positions))
         order = np.lexsort((snapshot.ids[positions], -scores))[: asking.k]
         return hits_of(snapshot, texts, scores[order].tolist(), positions[order], "cosine")
@@ -129,6 +158,7 @@ class PostingSearch:
     def reasons(self, query: Any, hit: Hit, weights: Weights) -> list[Reason]:
         """Return the reasons for a hit's score; see :meth:`JSONIndex.explain`."""
         layout = self.meaning.weighed(weights)
+        self.meaning.values.prepare([query, hit.document])
         rest, asked = divided(self.interpreted(query, layout).query, self.rows)
         words = words_in(asked, self.rows, self.meaning.values, layout, self.spelling)
         overlap = hit.measure == "overlap"
@@ -164,12 +194,12 @@ class PostingSearch:
         return np.flatnonzero(mask) if asking.allowed is None else asking.allowed[mask[asking.allowed]], accept
 
     def _passing(
-        self, asked: Asked, k: int, allowed: Ids | None, passes: Callable[[int], bool] | None
-    ) -> tuple[Doubles, Ids]:
+        self, best: Best, k: int, allowed: Ids | None, passes: Callable[[int], bool] | None
+    ) -> tuple[npt.NDArray[Any], Ids]:
         """Return scores and positions of the best k rows that pass, asking for more until so many do."""
         wider = k = min(k, max(1, self.rows.snapshot.count))
         while True:
-            scores, positions = self.rows.best(asked, wider, allowed)
+            scores, positions = best(wider, allowed)
             if passes is None:
                 return scores, positions
             passed = [bool(passes(position)) for position in positions.tolist()]
@@ -179,8 +209,8 @@ class PostingSearch:
 
     def _recounted(
         self,
-        asked: Asked,
-        weight: float,
+        rows: PostingRows,
+        asked: TermQuery | AnywhereQuery,
         layout: Layout,
         k: int,
         allowed: Ids | None,
@@ -192,12 +222,12 @@ class PostingSearch:
         """
         wider = max(COMPARED, COMPARED_PER_HIT * k)
         while True:
-            most, positions = self._passing(asked, wider, allowed, passes)
+            most, positions = self._passing(partial(rows.best, asked), wider, allowed, passes)
             values = self.meaning.values
             held = np.array(
                 [mass_of(self._read(position), values, layout) for position in positions.tolist()], np.float64
             )
-            scores = np.asarray(most / (1 + np.maximum(0.0, held / weight - most)))
+            scores = np.asarray(most / (1 + np.maximum(0.0, held / asked.asked - most)))
             order = np.lexsort((self.rows.snapshot.ids[positions], -scores))[:k]
             if len(most) < wider or (len(order) == k and scores[order[-1]] > most[-1]):
                 return scores[order], positions[order]

@@ -16,6 +16,7 @@ from hdc.apps.json.values.parts import column_hash, path_hash, term_hash
 from hdc.apps.json.values.values import Values
 from hdc.search.postings.names import Hashes, runs
 from hdc.search.postings.segment import Occurrences
+from hdc.search.postings.vectors import NONE, TermVectors
 
 INT53 = 1 << 53
 
@@ -49,6 +50,7 @@ class Taker:
         self._places, self._numbers, self._masses = array("d"), array("d"), array("d")
         self._names: dict[int, str] = {}
         self._words: dict[int, str] = {}
+        self._embedded: dict[int, str] = {}  # texts that a string encoder is given, by the hash of their term
 
     def take(self, documents: Iterable[Any]) -> Occurrences:
         """Take documents apart, and return what they hold.
@@ -91,6 +93,7 @@ class Taker:
             np.bincount(owners, np.frombuffer(self._masses, np.float64)[slots], len(batch)).astype(np.float64),
             _among(self._words, own),
             _among(self._names, paths),
+            self._vectors(own),
         )
 
     def _known(self, leaves: Ints) -> Ints:
@@ -114,6 +117,8 @@ class Taker:
             self._terms.append(term)
             if kind == "~":
                 self._words[term] = content
+        if self._values.is_embedded(path, value):
+            self._embedded[term_hash("=", value)] = value
         column, place, number = 0, 0.0, 0.0
         if parts.number is not None:
             column, place = column_hash(path, parts.number.kind), parts.number.place
@@ -125,6 +130,13 @@ class Taker:
         self._numbers.append(number)
         self._masses.append(factor * parts.whole)
         self._paths.append(place_hash)
+
+    def _vectors(self, terms: Hashes) -> TermVectors:
+        """Return what a string encoder makes of the texts among terms."""
+        texts = _among(self._embedded, terms) if self._embedded else {}
+        if not texts:
+            return NONE
+        return TermVectors(np.array(list(texts), np.uint64), self._values.embedded(list(texts.values())))
 
     def _node(self, node: Node) -> tuple[Path, int, float]:
         """Return the path that the values at a node are compared on, its hash, and what it weighs."""

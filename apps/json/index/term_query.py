@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from hdc.apps.json.document.rules import Mode, resolved
 from hdc.apps.json.document.structure import ARRAY
-from hdc.apps.json.index.leaf_lists import LeafLists, Place, Places
+from hdc.apps.json.index.leaf_lists import COLUMN, LeafLists, Place, Places
+from hdc.apps.json.index.likening import Likened
 from hdc.apps.json.values.numbers import CELLS
 from hdc.errors import ParameterError
 from hdc.kernels import POSTING_GROUP, POSTING_LIST, PostingQuery
@@ -97,6 +98,19 @@ class TermQuery:
             self.known = self.known and place.known
             self.asked += leaf.asked
             leaves.append(leaf)
+
+    @property
+    def likened(self) -> list[Likened]:
+        """What a string encoder is to be asked about."""
+        return [leaf.likened for group in self._groups for leaf in group.leaves if leaf.likened is not None]
+
+    def columns(self) -> list[int]:
+        """Return the hashes of the columns of numbers that are asked for."""
+        records = np.frombuffer(
+            b"".join([leaf.records for group in self._groups for leaf in group.leaves]), POSTING_LIST
+        )
+        numbers: list[int] = records["hash"][records["kind"] == COLUMN].tolist()
+        return numbers
 
     def of(self, segments: Sequence[Segment]) -> PostingQuery:
         """Return what segments are asked."""

@@ -53,11 +53,14 @@ class Parts(NamedTuple):
     number : Number or None
     whole : float
         The squared weight of the value: that of all its parts, and what is lost to words that are not quite the same.
+    likened : float
+        What another string adds, times the cosine of what a string encoder makes of both, if that is positive.
     """
 
     terms: list[Term]
     number: Number | None
     whole: float
+    likened: float = 0.0
 
 
 class Held(NamedTuple):

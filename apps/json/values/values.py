@@ -138,7 +138,6 @@ class Values:
         self._embeddings = embeddings
         if embeddings is None and self.options.string_encoder is not None:
             self._embeddings = Embeddings(self.options.string_encoder)
-        self._cached: dict[tuple[Path, Any], Tokens] = {}
         self._known: dict[tuple[Path, Any], tuple[set[tuple[str, str]], Number | None]] = {}
         self._places: dict[Path, tuple[Mapping[Token, int], Shares]] = {}
 
@@ -229,7 +228,7 @@ class Values:
     # ------------------------------------------------------------------ parts
 
     def parts(self, path: Path, value: Any, spell: Spell | None = None) -> Parts:
-        """Return what a value is asked for and found by; of strings all but what an encoder makes of them.
+        """Return what a value is asked for and found by.
 
         Of the weight of a string another one has ``CONTAINED`` that holds all of its words, each after the same one;
         less by up to ``ORDER`` where they stand elsewhere, more by ``SAME_WORDS`` where there are no others.
@@ -244,6 +243,8 @@ class Values:
         if isinstance(value, str):
             converted = convert(value, self._conversions)
             if converted is None:
+                if self._shares.encoder:
+                    return self._parts_with_encoder(path, value)
                 return self._parts_of_text(path, value, spell)
             number = self._number_part(path, *converted, 1 - EXACT_TEXT)
             text = number.weight * EXACT_TEXT / (1 - EXACT_TEXT)
@@ -282,6 +283,16 @@ class Values:
         if self.options.numbers == "smooth":
             place /= self.options.bandwidth
         return Number(kind, value, place, share * rarity**2)
+
+    def _parts_with_encoder(self, path: Path, text: str) -> Parts:
+        """Return the parts of a string where an encoder likens strings: words count wherever they are."""
+        squares = {token: weight * weight for token, weight in self._text(path, text).items()}
+        whole = sum(squares.values())
+        exact, likened = squares.pop(("=", text), 0.0), squares.pop(("encoder", text), 0.0)
+        contained = CONTAINED * whole / (whole - exact or whole)
+        terms = [Term("=", (text,), whole - contained * (whole - exact))]
+        terms += [Term(kind, (content,), contained * square) for (kind, content), square in squares.items()]
+        return Parts(terms, None, whole, contained * likened)
 
     def _parts_of_text(self, path: Path, text: str, spell: Spell | None) -> Parts:
         seen, shares = self._place(path)
@@ -363,8 +374,6 @@ class Values:
 
         Numbers are compared on the scale of the path where the others stand, if that is another one.
         """
-        if self._shares.encoder and isinstance(asked, str) and not self._is_converted(asked):
-            return self._embedded_sharing(path, asked)
         parts = self.parts(path, asked, spell)
         terms = [({(term.kind, content) for content in term.contents}, term.weight) for term in parts.terms]
         stand, sought = path if stand is None else stand, parts.number
@@ -376,6 +385,8 @@ class Values:
             part = sum([weight for contents, weight in terms if not own.isdisjoint(contents)])
             if sought is not None and number is not None:
                 part += sought.weight * self._closeness(stand, sought, number)
+            if parts.likened:
+                part += parts.likened * self._likeness(stand, asked, held)
             return part
 
         return Sharing(parts.whole, shared)
@@ -402,38 +413,24 @@ class Values:
         widths = QUANTILE_WIDTHS if self.has_scale(path, asked.kind) else DECADE_WIDTHS
         return equal + (1 - EXACT_NUMBER) * shared_cells(asked.place, held.place, widths)
 
-    def _embedded_sharing(self, path: Path, asked: str) -> "Sharing":
-        """Compare what a string encoder makes of strings, too."""
-        squares = {token: weight * weight for token, weight in self._tokens_of(path, asked).items()}
-        whole = sum(squares.values())
-        contained = CONTAINED * whole / (whole - squares.get(("=", asked), 0.0) or whole)
-
-        def shared(held: Any) -> float:
-            others = self._tokens_of(path, held)
-            part = sum(square * self._similarity(token, others) for token, square in squares.items())
-            return part * contained if isinstance(held, str) and held != asked else part
-
-        return Sharing(whole, shared)
-
-    def _similarity(self, token: Token, others: Tokens) -> float:
-        if token in others:
+    def _likeness(self, path: Path, asked: str, held: Any) -> float:
+        """Return what a string encoder makes of how like two strings are, 0 … 1."""
+        if asked == held:
             return 1.0
-        kind, content = token
-        if kind == "encoder":
-            return max((max(0.0, self._embedded.cosine(content, c)) for c in _of_kind(kind, others)), default=0.0)
-        return 0.0
+        if not isinstance(held, str) or not self.is_embedded(path, held):
+            return 0.0
+        return min(1.0, max(0.0, self._embedded.cosine(asked, held)))
 
-    def _is_converted(self, text: str) -> bool:
-        return convert(text, self._conversions) is not None
+    def is_embedded(self, path: Path, value: Any) -> bool:
+        """Whether a value is a string of which a string encoder makes a part."""
+        if not self._shares.encoder or not isinstance(value, str) or convert(value, self._conversions) is not None:
+            return False
+        shares = self._place(path)[1]
+        return bool(shares.encoder and shares.exact < 1 and word_tokens(value))
 
-    def _tokens_of(self, path: Path, value: Any) -> Tokens:
-        key = (path, value)
-        tokens = self._cached.get(key)
-        if tokens is None:
-            if len(self._cached) >= CACHE:
-                self._cached.clear()
-            tokens = self._cached[key] = self.tokens(path, value)
-        return tokens
+    def embedded(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return what the string encoder makes of strings, each of length one: ``(n, e)`` float32."""
+        return self._embedded(texts)
 
 
 def _strings(documents: Iterable[Any]) -> Iterator[str]:
@@ -458,10 +455,6 @@ def _squares(shares: Shares, rarities: list[float], owners: Collection[list[int]
 def _first_of(held: Mapping[str, tuple[str, ...]], word: str) -> str:
     """Return the word that is looked for in the place of one."""
     return held[word][0] if word in held else word
-
-
-def _of_kind(kind: str, tokens: Tokens) -> Iterable[Any]:
-    return (content for other, content in tokens if other == kind)
 
 
 def _alike(frequency: float) -> float:

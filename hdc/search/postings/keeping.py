@@ -14,11 +14,12 @@ from hdc.errors import FileFormatError
 from hdc.kernels import NO_ITEM, PostingSegment
 from hdc.search.postings.names import Names
 from hdc.search.postings.segment import Segment, of_items
+from hdc.search.postings.vectors import TermVectors
 from hdc.store import Snapshot
 
 KIND = "postings"
 
-TERMS = 1
+TERMS = 2
 """Raised when what rows are taken apart into changes: what was written before is made again."""
 
 PREFIX = "postings-"
@@ -38,6 +39,7 @@ def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
     for name in ("words", "names"):
         held: Names = getattr(segment, name)
         arrays |= {f"{name}.hashes": held.hashes, f"{name}.starts": held.starts, f"{name}.content": held.content}
+    arrays |= {"vectors.hashes": segment.vectors.hashes, "vectors.content": segment.vectors.vectors.ravel()}
     meta: dict[str, Any] = {"first": segment.first, "documents": len(segment)}
     meta["source"] = source_of(snapshot, segment.first, segment.stop)
     path = folder / f"{PREFIX}{segment.first}"
@@ -93,7 +95,10 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
         words, names = (
             Names(*(arrays[f"{of}.{part}"] for part in ("hashes", "starts", "content"))) for of in ("words", "names")
         )
-        segment = Segment(first, PostingSegment(*(arrays[name] for name in PostingSegment._fields)), words, names)
+        hashes, content = arrays["vectors.hashes"], arrays["vectors.content"]
+        vectors = TermVectors(hashes, content.reshape(len(hashes), len(content) // max(1, len(hashes))))
+        whole = PostingSegment(*(arrays[name] for name in PostingSegment._fields))
+        segment = Segment(first, whole, words, names, vectors)
         sound = _is_sound(segment, documents)
     except ValueError as error:
         raise FileFormatError(f"{path} is damaged: {error!r}") from None
@@ -125,14 +130,16 @@ def _is_sound(segment: Segment, documents: int) -> bool:
         and _numbers_are_sound(segment)
         and _spots_are_below(segment, items, documents)
         and all(_texts_are_sound(names) for names in (segment.words, segment.names))
+        and bool((segment.vectors.hashes[1:] > segment.vectors.hashes[:-1]).all())
+        and bool(np.isfinite(segment.vectors.vectors).all())
     )
 
 
 _DTYPES = dict.fromkeys(PostingSegment._fields, "<u4") | dict.fromkeys(("item_start", "starts", "column_starts"), "<i8")
 _DTYPES |= dict.fromkeys(("number_place", "number_value", "masses"), "<f8")
-_DTYPES |= dict.fromkeys(("terms", "paths", "columns", "words.hashes", "names.hashes"), "<u8")
+_DTYPES |= dict.fromkeys(("terms", "paths", "columns", "words.hashes", "names.hashes", "vectors.hashes"), "<u8")
 _DTYPES |= dict.fromkeys(("words.starts", "names.starts"), "<i8")
-_DTYPES |= dict.fromkeys(("words.content", "names.content"), "|u1")
+_DTYPES |= dict.fromkeys(("words.content", "names.content"), "|u1") | {"vectors.content": "<f4"}
 """Of every array of a file."""
 
 

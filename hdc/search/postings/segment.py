@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from hdc.kernels import NO_ITEM, PostingSegment
 from hdc.search.postings.names import Hashes, Ints, Names, runs
+from hdc.search.postings.vectors import NONE, TermVectors
 
 Doubles = npt.NDArray[np.float64]
 Marks = npt.NDArray[np.uint32]
@@ -36,6 +37,8 @@ class Occurrences:
     masses : (documents,) float64 array
     words, names : mapping of hashes to str
         The words among the terms, and the paths.
+    vectors : TermVectors
+        Of the terms that have one.
     """
 
     documents: int
@@ -53,6 +56,7 @@ class Occurrences:
     masses: Doubles
     words: Mapping[int, str]
     names: Mapping[int, str]
+    vectors: TermVectors = NONE
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +71,15 @@ class Segment:
         What kernels read.
     words, names : Names
         Words among the terms, and paths.
+    vectors : TermVectors
+        Of the terms that have one.
     """
 
     first: int
     arrays: PostingSegment
     words: Names
     names: Names
+    vectors: TermVectors = NONE
 
     def __post_init__(self) -> None:
         """Make the arrays read-only and plain, wherever they come from: kernels are then compiled for one form."""
@@ -165,7 +172,7 @@ class Segment:
             columns,
             column_starts,
         )
-        return cls(first, arrays, Names.of(found.words), Names.of(found.names))
+        return cls(first, arrays, Names.of(found.words), Names.of(found.names), found.vectors)
 
     @classmethod
     def merged(cls, several: Sequence[Self]) -> Self:
@@ -216,13 +223,14 @@ class Segment:
             columns,
             column_starts,
         )
-        words = Names.union([segment.words for segment in several])
-        return cls(several[0].first, whole, words, Names.union([segment.names for segment in several]))
+        words, names = (Names.union([getattr(segment, of) for segment in several]) for of in ("words", "names"))
+        vectors = TermVectors.union([segment.vectors for segment in several])
+        return cls(several[0].first, whole, words, names, vectors)
 
     def kept(self, first: int, keep: npt.NDArray[np.bool_]) -> Self:
         """Return the segment of some of the documents, ``(n,)`` bool, with the first of them at a position.
 
-        Words, paths and lists that nothing is left of stay.
+        Words, paths, vectors and lists that nothing is left of stay.
         """
         arrays = self.arrays
         item_kept = keep[arrays.item_document]
@@ -256,7 +264,7 @@ class Segment:
             columns,
             column_starts,
         )
-        return type(self)(first, whole, self.words, self.names)
+        return type(self)(first, whole, self.words, self.names, self.vectors)
 
 
 def of_items(hashes: Hashes) -> npt.NDArray[np.bool_]:
