@@ -113,8 +113,7 @@ class PostingSearch:
         else:
             query, notes = self.interpreted(query, places.layout)
             asked = asked_of(query, self.rows, places, counted, self.spelling)
-        allowed, accept = self._allowed(asking)
-        passes = None if accept is None else lambda position: accept(self._read(position))
+        allowed, passes = self._allowed(asking)
         rows = self._with_likenesses(asked)
         if overlap and not counted:
             scores, positions = self._recounted(rows, asked, places.layout, asking.k, allowed, passes)
@@ -137,11 +136,7 @@ class PostingSearch:
         """
         document = self._read(own)
         (vector,) = unit(self.meaning.encoder, [document])
-        allowed, accept = self._allowed(asking)
-
-        def passes(position: int) -> bool:
-            return position != own and (accept is None or accept(self._read(position)))
-
+        allowed, passes = self._allowed(asking)
         if signs is None:
             wanted = max(COMPARED, COMPARED_PER_HIT * asking.k)
             terms = TermQuery(document, Places(self.meaning.values, self.meaning.layout), overlap=True).check()
@@ -149,7 +144,8 @@ class PostingSearch:
         else:
             best = Nearest(signs, vector).best
             wanted = asking.k if self.meaning.vectors == "float16" else max(NEAR, NEAR_PER_HIT * asking.k)
-        _, positions = self._passing(best, wanted, allowed, passes)
+        _, positions = self._passing(best, wanted + 1, allowed, passes)
+        positions = positions[positions != own][:wanted]
         snapshot, texts = self.rows.snapshot, self.meaning.texts
         scores = cosines(self.meaning.encoder, vector, self.documents.read(snapshot, texts, positions))
         order = np.lexsort((snapshot.ids[positions], -scores))[: asking.k]
@@ -186,12 +182,13 @@ class PostingSearch:
         """Return which rows may pass a filter, and what of it they must still pass."""
         return narrowed(self.rows, accept, self.meaning.layout, "numbers" in self.meaning.encoder.convert)
 
-    def _allowed(self, asking: Asking) -> tuple[Ids | None, Filter | None]:
-        """Return the positions that may be found, None for all, and the filter that they must still pass."""
+    def _allowed(self, asking: Asking) -> tuple[Ids | None, Callable[[int], bool] | None]:
+        """Return the positions that may be found, None for all, and what says whether one passes, None if all do."""
         if asking.accept is None:
             return asking.allowed, None
         mask, accept = self._narrowed(asking.accept)
-        return np.flatnonzero(mask) if asking.allowed is None else asking.allowed[mask[asking.allowed]], accept
+        allowed = np.flatnonzero(mask) if asking.allowed is None else asking.allowed[mask[asking.allowed]]
+        return allowed, None if accept is None else lambda position: accept(self._read(position))
 
     def _passing(
         self, best: Best, k: int, allowed: Ids | None, passes: Callable[[int], bool] | None
