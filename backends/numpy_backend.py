@@ -23,7 +23,7 @@ from hdc.kernels import (
     SearchKernels,
     TableKernels,
 )
-from hdc.words import WORD_BITS, Words, as_words, pack, unpack, word_count
+from hdc.words import Words, as_words, pack, unpack, word_count
 
 Ints = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.floating[Any]]
@@ -149,11 +149,11 @@ def signed_sums(x: Words, weights: Ints | None, dim: int) -> Counters:
     return sums
 
 
-def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
-    """Pack the signs of the weighted sums, the tie vector's bits where a sum is zero."""
-    dim = x.shape[-1] * WORD_BITS
+def majority(x: Words, weights: Ints | None, tie: Words, dim: int) -> Words:
+    """Pack the signs of the weighted sums; where one is zero, the tie vector and the sum before it decide."""
     sums = signed_sums(x, weights, dim)
-    return pack(np.where(sums == 0, unpack(tie, dim), sums > 0))
+    odd = np.roll(sums >> 1 & 1, 1, axis=-1).astype(np.bool_)
+    return pack(np.where(sums == 0, unpack(tie, dim) ^ odd, sums > 0))
 
 
 def rotate(x: Words, shifts: int | Ints, dim: int) -> Words:

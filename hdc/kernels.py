@@ -42,11 +42,11 @@ class BitKernels:
         Number of differing bits of every pair.
     shared_ones : (queries (q, words), items (n, words)) -> (q, n) int32
         Number of bits set in both, of every pair.
-    majority : (x (..., n, words), weights (..., n) int64 or None, tie (words,)) -> (..., words)
-        Bit j is set where the weights of rows with bit j set exceed half the total weight, cleared where
-        they are less, and ``tie``'s bit where they are equal. Weights may be negative; weights of one set
-        whose magnitudes sum to 2^62 or more raise :class:`~hdc.errors.ParameterError`. Padding counts as
-        a clear component: where the total weight is negative, the caller has to mask it off.
+    majority : (x (..., n, words), weights (..., n) int64 or None, tie (words,), dim) -> (..., words)
+        Bit j is set where component j of ``signed_sums`` is positive, cleared where it is negative. Where it is zero,
+        bit j is ``tie``'s, exclusive or whether half of component ``(j - 1) mod dim`` is odd: sums that share nothing
+        then fall alike half of the time. Weights may be negative; weights of one set whose magnitudes sum to 2^62 or
+        more raise :class:`~hdc.errors.ParameterError`. Padding is clear.
     signed_sums : (x (..., n, words), weights as majority, dim) -> (..., dim) int64
         Component j is the weights of rows with bit j set (1 each for None), less those of the others; raises as
         ``majority``, and batch axes broadcast.
@@ -68,7 +68,7 @@ class BitKernels:
     popcount: Callable[[Array], Array]
     hamming: Callable[[Array, Array], Array]
     shared_ones: Callable[[Array, Array], Array]
-    majority: Callable[[Array, Array | None, Array], Array]
+    majority: Callable[[Array, Array | None, Array, int], Array]
     signed_sums: Callable[[Array, Array | None, int], Array]
     rotate: Callable[[Array, Any, int], Array]
     gather: Callable[[Array, Array, int], Array]

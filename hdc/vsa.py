@@ -120,12 +120,6 @@ class VSA(ABC):
     device: str = "cpu"
 
     model: ClassVar[str]
-    exact_unbind: ClassVar[bool]
-    """Whether ``unbind(r, bind(r, x))`` is ``x`` (to rounding, for floating-point models)."""
-    self_inverse: ClassVar[bool]
-    """Whether binding twice with the same vector gives the vector back."""
-    binds_vectors: ClassVar[bool]
-    """Whether the first operand of bind is a hypervector (else it is a :class:`Role`)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "dim", integer(self.dim, "dim", 1, MAX_DIM))
@@ -179,12 +173,62 @@ class VSA(ABC):
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
-    # ------------------------------------------------------------------ layout
+    # ------------------------------------------------------------------ traits, which may depend on parameters
 
     @property
     @abstractmethod
     def commutative(self) -> bool:
         """Whether ``bind(a, b)`` is ``bind(b, a)`` for atoms."""
+
+    @property
+    def binds_vectors(self) -> bool:
+        """Whether the first operand of bind is a hypervector (else it is a :class:`Role`)."""
+        return True
+
+    @property
+    def self_inverse(self) -> bool:
+        """Whether binding twice with the same vector gives the vector back."""
+        return False
+
+    @property
+    def exact_unbind(self) -> bool:
+        """Whether ``unbind(r, bind(r, x))`` is ``x`` (to rounding, for floating-point models), for a role r."""
+        return True
+
+    @property
+    def distributes(self) -> bool:
+        """Whether ``bind(r, bundle(x))`` is ``bundle(bind(r, x))`` where no component of the bundle is a tie."""
+        return True
+
+    @property
+    def isometric(self) -> bool:
+        """Whether binding with a role keeps similarities."""
+        return True
+
+    def unbound_similarity(self, depth: int = 1) -> float:
+        """Return the expected similarity to an atom of what is left of it when it was bound and unbound.
+
+        Parameters
+        ----------
+        depth : int
+            How many times, with another role each time; the roles are undone last one first.
+
+        Returns
+        -------
+        float
+            1 where :attr:`exact_unbind` holds.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model unbinds approximately and does not say how well.
+        """
+        integer(depth, "depth", 0)
+        if not self.exact_unbind:
+            raise UnsupportedError(f"{self.model} does not say how well it unbinds")
+        return 1.0
+
+    # ------------------------------------------------------------------ layout
 
     @property
     @abstractmethod

@@ -128,7 +128,13 @@ def majority(rows, weights, tie):
 
 
 def signs(sums, tie):
-    return [int(t) if total == 0 else int(total > 0) for total, t in zip(sums, tie, strict=True)]
+    found = []
+    for j, total in enumerate(sums):
+        if total == 0:
+            found.append(int(tie[j]) ^ (sums[j - 1] // 2 % 2))
+        else:
+            found.append(int(total > 0))
+    return found
 
 
 def rotate(components, shift):

@@ -14,7 +14,7 @@ from tests import models, naive
 from tests.models import BACKENDS, FAMILIES, host, make
 
 INTEGERS = [family for family in FAMILIES if "MBAT" not in family]
-DIM = 67
+DIM = 66
 
 
 class Plain(hdc.MAPI):

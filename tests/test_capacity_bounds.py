@@ -107,19 +107,15 @@ class TestEveryBound:
         assert 1e-15 < rate <= 1e-12 * (1 + 1e-9)
 
 
-def test_tree_bias_is_what_trees_show():
-    """Mean over 20 000 components within 6 standard errors, and p(n)^r for odd n."""
+def test_trees_keep_of_a_leaf_what_the_bound_says():
+    """p(n)^depth within 6 standard errors of a mean over 20 000 components; even numbers of children, too."""
     vsa = hdc.MAPB(20_000)
-    for n, depth in ((2, 1), (2, 2), (2, 3), (3, 2), (4, 2)):
+    for n, depth in ((2, 1), (2, 2), (2, 4), (3, 2), (4, 2)):
         root = leaves = vsa.random(n**depth, seed=n)
         for _ in range(depth):
             root = vsa.bundle(root.reshape(-1, n, vsa.storage))
         seen = vsa.similarity(root, leaves)
-        expected = bounds.tree_bias(n, depth)
-        assert abs(seen.mean() - expected) < 6 / math.sqrt(20_000)
-        assert expected == pytest.approx(bounds.majority_bias(n) ** depth) if n % 2 else expected <= 0.5**depth
-    assert bounds.tree_bias([2, 2, 3], [1, 2, 2]) == pytest.approx([1 / 2, 1 / 8, 1 / 4])
-    assert bounds.tree_bias(10**6, 1) == pytest.approx(bounds.majority_bias(10**6), rel=1e-6)
+        assert abs(seen.mean() - bounds.majority_bias(n) ** depth) < 6 / math.sqrt(20_000)
 
 
 def test_normal_quantiles_far_out():

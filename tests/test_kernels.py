@@ -158,21 +158,21 @@ CASES = {
     ),
     "majority_odd": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch, 11), packed(rng, dim)),
-        lambda k, dim, x, tie: k.bits.majority(x, None, tie),
+        lambda k, dim, x, tie: k.bits.majority(x, None, tie, dim),
         lambda dim, batch, x, tie: each(
             lambda s: naive.words(naive.majority(_rows(s, dim), [1] * 11, naive.bits(tie, dim))), batch, x
         ),
     ),
     "majority_even": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch, 24), packed(rng, dim)),
-        lambda k, dim, x, tie: k.bits.majority(x, None, tie),
+        lambda k, dim, x, tie: k.bits.majority(x, None, tie, dim),
         lambda dim, batch, x, tie: each(
             lambda s: naive.words(naive.majority(_rows(s, dim), [1] * 24, naive.bits(tie, dim))), batch, x
         ),
     ),
     "majority_weighted": Case(
         lambda rng, dim, batch: (packed(rng, dim, *batch, 6), _weights(rng, *batch, 6), packed(rng, dim)),
-        lambda k, dim, x, weights, tie: mask_tail(k.bits.majority(x, weights, tie), dim),
+        lambda k, dim, x, weights, tie: k.bits.majority(x, weights, tie, dim),
         lambda dim, batch, x, weights, tie: each(
             lambda s, w: naive.words(naive.majority(_rows(s, dim), w.tolist(), naive.bits(tie, dim))),
             batch, x, weights,
@@ -461,25 +461,29 @@ def counted(n):
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 63, 64, 65, 511, 512, 513, 4096, 5000])
 def test_majority_counts_across_every_digit(backend, n):
     x, tie, majority, sums = counted(n)
-    np.testing.assert_array_equal(backend.bits.majority(x, None, tie), majority)
+    np.testing.assert_array_equal(backend.bits.majority(x, None, tie, 64), majority)
     np.testing.assert_array_equal(backend.bits.signed_sums(x, None, 64), sums)
 
 
 def test_majority_of_equal_rows_is_the_row(backend):
     x = np.broadcast_to(packed(np.random.default_rng(3), 700), (100_000, 11))
-    np.testing.assert_array_equal(backend.bits.majority(x, None, ~x[0]), x[0])
+    np.testing.assert_array_equal(backend.bits.majority(x, None, mask_tail(~x[0], 700), 700), x[0])
 
 
 def test_a_wide_bundle_is_counted_in_spans(backend):
     x = packed(np.random.default_rng(4), 40_000, 9)
-    by_halves = [backend.bits.majority(x[:, half], None, x[0, half]) for half in (slice(300), slice(300, None))]
-    np.testing.assert_array_equal(backend.bits.majority(x, None, x[0]), np.concatenate(by_halves))
+    for n, weights in ((9, [1] * 9), (8, [1] * 8), (2, [1, 1])):
+        sums = backend.bits.signed_sums(x[:n], np.array(weights), 40_000)
+        expected = naive.words(naive.signs(sums.tolist(), naive.bits(x[0], 40_000)))
+        np.testing.assert_array_equal(backend.bits.majority(x[:n], None, x[0], 40_000), expected)
+        two = backend.bits.majority(np.stack([x[:n], x[:n, ::-1]]), None, x[0], 40_000)
+        np.testing.assert_array_equal(two[0], expected)
 
 
 def test_sums_never_wrap(backend):
     one, weights = np.array([[1, 0]], dtype=np.uint64), np.array([-(2**63)])
     with pytest.raises(ParameterError, match="below 2\\^62"):
-        backend.bits.majority(one, weights, one[0])
+        backend.bits.majority(one, weights, one[0], 65)
     with pytest.raises(ParameterError, match="below 2\\^62"):
         backend.bits.signed_sums(one, weights, 65)
 
@@ -489,7 +493,7 @@ def test_weights_near_the_limit_are_exact(backend):
     weights = np.array([2**60 + 1, 2**60, -1])
     tie = np.array([0b001], dtype=np.uint64)
     expected = naive.majority(_rows(x, 3), weights.tolist(), [1, 0, 0])
-    assert naive.bits(backend.bits.majority(x, weights, tie), 3) == expected
+    assert naive.bits(backend.bits.majority(x, weights, tie, 3), 3) == expected
 
 
 def test_batch_axes_broadcast(backend):
@@ -503,7 +507,7 @@ def test_batch_axes_broadcast(backend):
     rows, weights = packed(rng, 100, 5), _weights(rng, 3, 5)
     for i in range(3):
         np.testing.assert_array_equal(
-            bits.majority(rows, weights, rows[0])[i], bits.majority(rows, weights[i], rows[0])
+            bits.majority(rows, weights, rows[0], 100)[i], bits.majority(rows, weights[i], rows[0], 100)
         )
         np.testing.assert_array_equal(bits.signed_sums(rows, weights, 100)[i], bits.signed_sums(rows, weights[i], 100))
 

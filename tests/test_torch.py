@@ -254,7 +254,7 @@ class TestNothingLeavesTheDevice:
         shifts = torch.empty(20, dtype=torch.int64, device="meta")
         results = [
             bits.popcount(x), bits.or_reduce(x), bits.hamming(x, x), bits.shared_ones(x, x),
-            *kernels.top_k(x, x, 5), *rows.search(x, 5), bits.majority(x, None, x[0]),
+            *kernels.top_k(x, x, 5), *rows.search(x, 5), bits.majority(x, None, x[0], 64 * len(x[0])),
             bits.rotate(x, 7, 130), bits.rotate(x, shifts, 130), bits.gather(x, index[:130], 130),
             bits.signed_sums(x, None, 190), bits.pack(bits.unpack(x, 130)),
             kernels.code_dots(x[:, None], x[:, None], 192),
@@ -396,7 +396,7 @@ def test_counting_agrees_however_it_is_done():
     for n in (*range(1, 20), 100, 1001):
         x = torch.from_numpy(rng.integers(-(2**63), 2**63 - 1, (2, n, 2)))
         ones = torch.ones(n, dtype=torch.int64)
-        assert torch.equal(bundling.majority(x, None, x[0, 0]), bundling.majority(x, ones, x[0, 0]))
+        assert torch.equal(bundling.majority(x, None, x[0, 0], 128), bundling.majority(x, ones, x[0, 0], 128))
 
 
 COMPILED = {

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.capacity.draws import BLOCK, Codebook, Draws, Ints
-from hdc.bounds import tree_bias
+from hdc.bounds import majority_bias
 from hdc.checks import known
 from hdc.errors import ParameterError, UnsupportedError
 from hdc.kernels import Array
@@ -183,7 +183,7 @@ def nested(batch: Batch) -> Answers:
     else:
         for _ in range(batch["depth"]):
             vectors = vsa.bundle(vectors.reshape(len(members), -1, batch["items"], vsa.storage))
-        root, bias = vectors[:, 0], tree_bias(batch["items"], batch["depth"])
+        root, bias = vectors[:, 0], majority_bias(batch["items"]) ** batch["depth"]
 
     def decide(part: Array, start: int) -> npt.NDArray[np.bool_]:
         if isinstance(vsa, hdc.MAPB):  # its threshold depends on the tree, not only on the number of leaves
@@ -353,7 +353,6 @@ PROTOCOLS: Mapping[str, Protocol] = {
             vectors=lambda p: 2 * _leaves(p),
             distinct=_leaves,
             load=_leaves,
-            block=1,  # bundles of bundles all resemble the tie vector, so trials on one codebook would err together
         ),
         Protocol("bundle", bundle, defaults={"items": 15, "universe": 1000}, needs=(), asked=_items),
         Protocol(

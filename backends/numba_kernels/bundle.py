@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hdc.backends.numba_kernels.arrays import frozen, rows_of, sets_of, spread
-from hdc.backends.numba_kernels.jit import kernel, peek, poke
+from hdc.backends.numba_kernels.jit import inlined, kernel, peek, poke
 from hdc.backends.numba_kernels.parallel import over_rows, threads
 from hdc.backends.numpy_backend import Counters, Ints, check_weights
 from hdc.words import WORD_BITS, Words
@@ -113,9 +113,21 @@ def _count(rows: Any, column: int, columns: int, digits: Any, waiting: Any) -> N
             _advance(digits, first, 0, columns, digits, waiting, level)
 
 
+@inlined
+def _break_ties(above: Any, equal: Any, odd: Any, flip: Any, tie: Any, dim: int) -> None:
+    """Set, where counts are equal, the bits of ``tie`` exclusive or those of ``odd`` a component further down."""
+    carry = (odd[(dim - 1) // 64] >> np.uint64((dim - 1) % 64)) & np.uint64(1)
+    for w in range(len(above)):
+        above[w] |= equal[w] & (tie[w] ^ flip ^ (odd[w] << np.uint64(1) | carry))
+        carry = odd[w] >> np.uint64(63)
+
+
 @kernel
-def _majority(x: Any, tie: Any, levels: int, span: int, out: Any, start: int, stop: int) -> None:
-    """Write the majority of (set, span of columns) pairs ``start`` to ``stop``."""
+def _majority(x: Any, tie: Any, levels: int, span: int, dim: int, ties: Any, out: Any, start: int, stop: int) -> None:
+    """Write the majority of (set, span of columns) pairs ``start`` to ``stop``.
+
+    Where a set is one span its ties are broken; else ``ties`` gets which counts are equal, and which are odd.
+    """
     n, words = x.shape[1], x.shape[2]
     spans = (words + span - 1) // span
     digits = np.empty(((levels + 1) * LEVEL_ROWS, span), dtype=np.uint64)
@@ -138,9 +150,24 @@ def _majority(x: Any, tie: Any, levels: int, span: int, out: Any, start: int, st
                 for w in range(columns):
                     above[w] |= row[w]
                     equal[w] &= ~row[w]
-        if n % 2 == 0:
-            for w in range(columns):
-                above[w] |= equal[w] & tie[column + w]
+        if n % 2 == 0 and spans == 1:
+            _break_ties(above, equal, digits[0], _flip(n), tie, dim)
+        elif n % 2 == 0:
+            ties[0, task // spans, column : column + columns] = equal[:columns]
+            ties[1, task // spans, column : column + columns] = digits[0, :columns]
+
+
+@inlined
+def _flip(n: int) -> Any:
+    """Return what makes of the count of set bits, whether it is odd, whether half of the sum is: of n rows."""
+    return ~np.uint64(0) if n // 2 % 2 else np.uint64(0)
+
+
+@kernel
+def _break_ties_of(ties: Any, n: int, tie: Any, dim: int, out: Any, start: int, stop: int) -> None:
+    """Break the ties of sets ``start`` to ``stop`` that were counted in spans."""
+    for i in range(start, stop):
+        _break_ties(out[i], ties[0, i], ties[1, i], _flip(n), tie, dim)
 
 
 @kernel
@@ -179,17 +206,18 @@ def _tally_weighted(x: Any, weights: Any, out: Any, start: int, stop: int) -> No
 
 @kernel
 def _sign_bits(counters: Any, tie: Any, out: Any, start: int, stop: int) -> None:
-    """Write bit j where counter j is positive, and the tie's bit where it is zero."""
+    """Write bit j where counter j is positive; where it is zero, the tie's, turned if half the one before is odd."""
     dim = counters.shape[1]
     for i in range(start, stop):
         for w in range(out.shape[1]):
             counts = counters[i, 64 * w : min(64 * w + 64, dim)]
-            above = np.uint64(0)
-            level = np.uint64(0)
+            above, level, odd = np.uint64(0), np.uint64(0), np.uint64(0)
             for j in range(len(counts)):
                 above |= np.uint64(counts[j] > 0) << np.uint64(j)
                 level |= np.uint64(counts[j] == 0) << np.uint64(j)
-            out[i, w] = above | (level & tie[w])
+                before = counters[i, (64 * w + j or dim) - 1]
+                odd |= np.uint64(before >> 1 & 1) << np.uint64(j)
+            out[i, w] = above | (level & (tie[w] ^ odd))
 
 
 def _levels(n: int) -> int:
@@ -219,15 +247,17 @@ def _signs_of(counters: Counters, tie: Words) -> Words:
     return out.reshape(*counters.shape[:-1], tie.shape[-1])
 
 
-def majority(x: Words, weights: Ints | None, tie: Words) -> Words:
+def majority(x: Words, weights: Ints | None, tie: Words, dim: int) -> Words:
     """Add the rows in bit-sliced counters (with weights: in int64 counters) and compare with half."""
     *batch, n, words = x.shape
     if weights is not None:
-        return _signs_of(signed_sums(x, weights, words * WORD_BITS), tie)
+        return _signs_of(signed_sums(x, weights, dim), tie)
     out = np.empty((*batch, words), dtype=np.uint64)
     sets = math.prod(batch)
     span = min(SPAN, words) if sets >= threads() else min(SPAN, -(-words // (8 * threads())) * 8)
-    tasks = sets * -(-words // span)
-    args = sets_of(x), rows_of(tie)[0], _levels(n), span, out.reshape(sets, words)
-    over_rows(_majority, tasks, span * (n * 0.4 + 5), *args)
+    spans, flat, row = -(-words // span), out.reshape(sets, words), rows_of(tie)[0]
+    ties = np.empty((2, sets, words) if spans > 1 and n % 2 == 0 else (2, 0, 0), dtype=np.uint64)
+    over_rows(_majority, sets * spans, span * (n * 0.4 + 5), sets_of(x), row, _levels(n), span, dim, ties, flat)
+    if ties.size:
+        over_rows(_break_ties_of, sets, words * 2.0, ties, n, row, dim, flat)
     return out

@@ -3,18 +3,19 @@
 import torch
 from torch import Tensor
 
-from hdc.backends.torch_kernels.words import blocks, pack, unpack
+from hdc.backends.torch_kernels.words import blocks, clear_tail, pack, rotate, unpack
 from hdc.errors import ParameterError
-from hdc.words import WORD_BITS
 
 
-def majority(x: Tensor, weights: Tensor | None, tie: Tensor) -> Tensor:
+def majority(x: Tensor, weights: Tensor | None, tie: Tensor, dim: int) -> Tensor:
     """Count with carry-save adders where every row counts once, else sum the weights component by component."""
     if weights is not None:
-        dim = x.shape[-1] * WORD_BITS
         sums = signed_sums(x, weights, dim)
-        return pack(torch.where(sums == 0, unpack(tie, dim), sums > 0))
-    return _exceeds_half(_bit_sliced_counts(x), x.shape[-2], tie)
+        odd = torch.roll(sums >> 1 & 1, 1, dims=-1).to(torch.bool)
+        return pack(torch.where(sums == 0, unpack(tie, dim) ^ odd, sums > 0))
+    digits, n = _bit_sliced_counts(x), x.shape[-2]
+    odd = clear_tail(~digits[0] if n // 2 % 2 else digits[0].clone(), dim)
+    return _exceeds_half(digits, n, tie ^ rotate(odd, 1, dim))
 
 
 def _bit_sliced_counts(x: Tensor) -> list[Tensor]:

@@ -391,9 +391,8 @@ def sum_sequence(q: Question) -> Real:
 def majority_nested(q: Question) -> Real:
     """D10, D11: all d symbols by ``x.S_j >= m c/2`` if ``m >= 8 ln(d/δ) / c²``, c the first leaf's correlation.
 
-    A tree of depth r with n children a node has ``c = p(n)^r`` for odd n, and for even n if ties are independent;
-    here all nodes share the tie vector, which :func:`tree_bias` counts. n vectors bundled one after another have
-    ``c = 2^-(n-1)`` for the first.
+    A tree of depth r with n children a node has ``c = p(n)^r``, as a node's ties depend on its children's other
+    components; n vectors bundled one after another have ``c = 2^-(n-1)`` for the first.
     Source: a vector depends on a leaf only through its parent; Hoeffding's inequality; union over the universe.
     Standing: derived; the chain is the 1/2^depth of Clarkson, Ubaru and Yang's Lemma 17.
     """
@@ -412,39 +411,4 @@ def majority_nested_gaussian(q: Question) -> Real:
 def _log_leaf_bias(q: Question) -> Real:
     if q.shape == "chain":
         return np.asarray(-np.log(2) * (q.items - 1))
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(tree_bias(q.items, q.number("depth", 1))))
-
-
-def tree_bias(items: npt.ArrayLike, depth: npt.ArrayLike) -> Any:
-    """Return the exact correlation of a leaf with a tree of MAP-B bundles that all share one tie vector.
-
-    Where the tie vector is +1, a node is +1 with probability q if at least half of its n children are; a child decides
-    with probability ``C(n-1, n/2-1) q^(n/2-1) (1-q)^(n/2)``, q that of the children. The correlation is the product
-    over the levels: ``p(n)^depth`` for odd n, less for even n.
-
-    Parameters
-    ----------
-    items : number or array
-        Children of each node.
-    depth : number or array
-        Levels.
-
-    Returns
-    -------
-    float, or float64 array
-    """
-    from scipy.special import bdtrc, gammaln, xlog1py, xlogy
-
-    n, levels = np.broadcast_arrays(np.asarray(items, np.float64), np.asarray(depth, np.float64))
-    half, even = np.floor(n / 2), n % 2 == 0
-    log_choose = gammaln(n) - gammaln(np.maximum(half, 1)) - gammaln(n - half + 1)
-    log_bias, q = np.zeros(n.shape), np.full(n.shape, 0.5)
-    for level in range(int(levels.max(initial=0))):
-        pivotal = np.exp(log_choose + xlogy(half - 1, q) + xlog1py(n - half, -q))
-        decides = np.where(even, pivotal, majority_bias(n))
-        with np.errstate(divide="ignore"):
-            log_bias = np.where(level < levels, log_bias + np.log(decides), log_bias)
-        q = np.where(even, bdtrc(np.maximum(half - 1, 0), n.astype(np.int64), q), q)
-    bias = np.exp(log_bias)
-    return float(bias) if bias.ndim == 0 else bias
+    return np.asarray(np.log(majority_bias(q.items)) * q.number("depth", 1))

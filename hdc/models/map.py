@@ -3,7 +3,7 @@
 import math
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +25,14 @@ from hdc.words import mask_tail
 class _MAP(VSA):
     """What both share: the bound pair is the product, and every vector is its own inverse."""
 
-    exact_unbind: ClassVar[bool] = True
-    self_inverse: ClassVar[bool] = True
-    binds_vectors: ClassVar[bool] = True
-
     @property
     def commutative(self) -> bool:
         """Products commute."""
+        return True
+
+    @property
+    def self_inverse(self) -> bool:
+        """Each component is its own inverse."""
         return True
 
     def _check_pair(self, a: Any, b: Any) -> tuple[Array, Array]:
@@ -202,8 +203,9 @@ class MAPI(_MAP):
 class MAPB(Packed, _MAP):
     """MAP-B: ±1 atoms packed 64 to a word, sign of the sum, exclusive or, rotation, centred Hamming.
 
-    Arrays are ``(..., words)`` in the layout of :mod:`hdc.words`; a set bit is -1. A sum of zero takes
-    the component of a fixed tie vector of the model's own stream, so a bundle is the same everywhere.
+    Arrays are ``(..., words)`` in the layout of :mod:`hdc.words`; a set bit is -1. Where a sum is zero, half the sum
+    before it decides, with a tie vector of the model's own stream: a bundle depends on its sums alone, is the same
+    everywhere, and bundles that share no member are unlike, whatever their number of members.
 
     Examples
     --------
@@ -225,11 +227,12 @@ class MAPB(Packed, _MAP):
         return self.kernels.bits.xor(*self._check_pair(role, x))
 
     def bundle(self, x: Array, weights: Any = None) -> Array:
-        """Take the sign of the weighted sum; zeros take the tie vector's component.
+        """Take the sign of the weighted sum.
 
-        Weights are integers (negative ones subtract).
+        Where it is zero in component j, the sign is that of ``tie``, turned where half the sum in component j - 1
+        (of 0, in the last one) is odd. Weights are integers (negative ones subtract).
         """
-        return self.clear_padding(self.kernels.bits.majority(*self._members(x, weights), self._tie))
+        return cast(Array, self.kernels.bits.majority(*self._members(x, weights), self._tie, self.dim))
 
     def _members(self, x: Array, weights: Any) -> tuple[Array, Array | None]:
         members = self.check_bundle(x)
@@ -246,13 +249,14 @@ class MAPB(Packed, _MAP):
         return Tally({"sums": join_sums(self.xp, a.arrays["sums"], b.arrays["sums"], sign)})
 
     def read_tally(self, tally: Tally) -> Array:
-        """Return the signs of the sums, and the tie vector's where a sum is zero."""
-        bits, sums = self.kernels.bits, tally.arrays["sums"]
-        return bits.pack(self.xp.where(sums == 0, bits.unpack(self._tie, self.dim), sums > 0))
+        """Return the signs of the sums; see :meth:`bundle`."""
+        bits, xp, sums = self.kernels.bits, self.xp, tally.arrays["sums"]
+        odd = xp.astype(xp.roll((sums >> 1) & 1, 1, axis=-1), xp.bool)
+        return bits.pack(xp.where(sums == 0, bits.unpack(self._tie, self.dim) ^ odd, sums > 0))
 
     @property
     def tie(self) -> Array:
-        """The fixed tie vector, ``(words,)``: read-only, or a copy."""
+        """What decides, with the sums, where a sum is zero, ``(words,)``: read-only, or a copy."""
         return self.kernels.arrays.read_only(self._tie)
 
     @cached_property

@@ -50,9 +50,6 @@ class MBAT(VSA):
     precision: str = "float32"
 
     model: ClassVar[str] = "MBAT"
-    exact_unbind: ClassVar[bool] = True
-    self_inverse: ClassVar[bool] = False
-    binds_vectors: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -62,6 +59,11 @@ class MBAT(VSA):
     @property
     def commutative(self) -> bool:
         """Operators and vectors do not change places, nor do two operators."""
+        return False
+
+    @property
+    def binds_vectors(self) -> bool:
+        """Operators bind."""
         return False
 
     @property

@@ -41,6 +41,10 @@ Counts = npt.NDArray[np.int64]
 BINDINGS = ("shift", "segment")
 
 
+FAR = 2
+"""Times that a number of ones which is chosen may be greater or less than what it should be."""
+
+
 @dataclass(frozen=True)
 class _Sparse(VSA):
     """What both share: how atoms are drawn, which permutation binds, and the estimators' constants.
@@ -63,10 +67,6 @@ class _Sparse(VSA):
     load: InitVar[int] = 0
     binding: str = "shift"
 
-    exact_unbind: ClassVar[bool] = True
-    self_inverse: ClassVar[bool] = False
-    binds_vectors: ClassVar[bool] = True
-
     def __post_init__(self, load: int) -> None:
         super().__post_init__()
         choice(self.binding, "binding", BINDINGS)
@@ -85,7 +85,15 @@ class _Sparse(VSA):
     def _choose_ones(self, load: int) -> int:
         aim = self.dim * math.log(2) / load if load else math.ceil(math.sqrt(self.dim))
         k = max(1, min(self.dim - 1, round(aim)))
-        return self._nearest_divisor(k) if self.binding == "segment" else k
+        if self.binding != "segment":
+            return k
+        divisor = self._nearest_divisor(k)
+        if not k <= divisor * FAR or not divisor <= k * FAR:
+            raise ParameterError(
+                f"segments of equal length need dim to be a multiple of ones, {k} or about as many, and the nearest "
+                f"divisor of dim={self.dim} is {divisor}; take dim={round(self.dim / k) * k}, or give ones={divisor}"
+            )
+        return divisor
 
     def _nearest_divisor(self, aim: int) -> int:
         candidates = np.arange(1, self.dim)

@@ -51,9 +51,10 @@ BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
     "hamming": [lambda rng, dim: (_packed(rng, dim, 3), _packed(rng, dim, 70))],
     "shared_ones": [lambda rng, dim: (_packed(rng, dim, 3), _packed(rng, dim, 70))],
     "majority": [
-        lambda rng, dim: (_packed(rng, dim, 2, 9), None, _packed(rng, dim)),
-        lambda rng, dim: (_packed(rng, dim, 2, 40), None, _packed(rng, dim)),
-        lambda rng, dim: (_packed(rng, dim, 2, 9), rng.integers(0, 9, (2, 9)), _packed(rng, dim)),
+        lambda rng, dim: (_packed(rng, dim, 2, 9), None, _packed(rng, dim), dim),
+        lambda rng, dim: (_packed(rng, dim, 3, 2), None, _packed(rng, dim), dim),
+        lambda rng, dim: (_packed(rng, dim, 2, 40), None, _packed(rng, dim), dim),
+        lambda rng, dim: (_packed(rng, dim, 2, 9), rng.integers(-9, 9, (2, 9)), _packed(rng, dim), dim),
     ],
     "signed_sums": [
         lambda rng, dim: (_packed(rng, dim, 2, 40), None, dim),

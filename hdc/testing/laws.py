@@ -4,6 +4,7 @@ Statistical laws draw from fixed seeds and compare with bounds whose chance of a
 each (by the normal approximation over independent draws), so a failure means a broken model.
 """
 
+import itertools
 import json
 import pickle
 from collections.abc import Callable
@@ -38,6 +39,12 @@ TOLERANCE = {2: 5e-3, 4: 1e-5, 8: 1e-12}
 """What floats of 2, 4 and 8 bytes may differ by, relative to the largest entry or to 1."""
 PAIRS = 2000
 """Independent draws behind each statistical law."""
+UNRELATED = 500
+"""Pairs of bundles of each number of members."""
+ALIKE = 0.25
+"""Similarity of what a permutation should make unlike; one of few parts leaves a part or two where they are."""
+TIE_FREE: dict[int, list[int] | None] = {5: None, 4: [6, 9, 11, 13], 2: [2, 1]}
+"""Numbers of members, and weights of theirs of which no two parts are equal: no sum of signs is zero."""
 
 Law = Callable[[VSA], str | None]
 """Raises AssertionError if the law is broken; returns a reason if it does not apply to the model."""
@@ -226,11 +233,34 @@ def _quasi_orthogonality(vsa: VSA) -> None:
 
 def _inverse(vsa: VSA) -> str | None:
     if not vsa.exact_unbind:
-        return "unbinding is approximate by definition"
+        return _unbinds_as_promised(vsa)
     role = _some_role(vsa)
     for what, x in (("atoms", vsa.random(5, seed=8)), ("bundles", _bundles(vsa, 5, seed=9))):
         _same(vsa, vsa.unbind(role, vsa.bind(role, x)), x, f"unbind after bind of {what}")
         _same(vsa, vsa.bind(role, vsa.unbind(role, x)), x, f"bind after unbind of {what}")
+    return None
+
+
+def _unbinds_as_promised(vsa: VSA) -> str | None:
+    """Compare the similarity after one and after three levels with what the model expects."""
+    try:
+        promised = {depth: vsa.unbound_similarity(depth) for depth in (1, 3)}
+    except UnsupportedError as error:
+        return str(error)
+    for depth, expected in promised.items():
+        seen = []
+        for number in range(60):
+            x = vsa.random(20, seed=number)
+            roles = [vsa.role((depth, number, level)) for level in range(depth)]
+            y = x
+            for role in roles:
+                y = vsa.bind(role, y)
+            for role in reversed(roles):
+                y = vsa.unbind(role, y)
+            seen.append(float(_pair_similarities(vsa, y, x).mean()))
+        mean, spread = float(np.mean(seen)), float(np.std(seen, ddof=1)) / np.sqrt(len(seen))
+        slack = SIGMAS * spread + 4 / vsa.dim
+        assert abs(mean - expected) <= slack, f"unbound {depth} deep: {mean:.4f}, promised {expected:.4f} ± {slack:.4f}"
     return None
 
 
@@ -273,19 +303,80 @@ def _unlike_operands(vsa: VSA) -> str | None:
     return None
 
 
-def _bind_distributes(vsa: VSA) -> None:
-    role, x = _some_role(vsa), vsa.random(5, seed=12)
-    _same(vsa, vsa.bind(role, vsa.bundle(x)), vsa.bundle(vsa.bind(role, x)), "bind of a bundle of five")
+def _norms(vsa: VSA) -> str | None:
+    if not vsa.isometric:
+        return "binding does not keep similarities by definition"
+    x = vsa.random(5, seed=31)
+    y = x
+    for level in range(20):
+        y = vsa.bind(vsa.role(level), y)
+    if _host(vsa, x).dtype.kind != "f":  # whose norms cannot drift; they still have a direction
+        own = np.diagonal(_host(vsa, vsa.similarity(y, y)))
+        _same(vsa, own, np.ones(5, np.float32), "similarity with itself of what was bound twenty times")
+        return None
+    norms = [np.linalg.norm(_host(vsa, z).astype(np.float64), axis=-1) for z in (x, y)]
+    error = 20 * TOLERANCE[_host(vsa, x).dtype.itemsize]
+    worst = float(np.abs(norms[1] / norms[0] - 1).max())
+    assert worst <= error, f"twenty bindings change a norm by {worst:.3g} of it, more than {error:.3g}"
+    return None
+
+
+def _order(vsa: VSA) -> str | None:
+    """Permutation must tell the operands of bind apart, or trigrams of a word's letters in any order are alike."""
+    if vsa.dim < 256:
+        return "chance similarity is too large at this dimension"
+    x = vsa.random(PAIRS, seed=32)
+    roles = [vsa.role(("order", i)) for i in range(20)]
+    parts = x.reshape(len(roles), -1, vsa.storage)
+    forms: dict[str, Callable[[Any, Array], Array]] = {
+        "bind(a, permute(b))": lambda role, part: vsa.bind(role, vsa.permute(part)),
+        "permute(bind(a, b))": lambda role, part: vsa.permute(vsa.bind(role, part)),
+    }
+    if vsa.binds_vectors:
+        forms["bind(permute(a), b)"] = lambda role, part: vsa.bind(vsa.permute(role), part)
+    found = {name: [form(role, part) for role, part in zip(roles, parts, strict=True)] for name, form in forms.items()}
+    for one, other in itertools.combinations(found, 2):
+        pairs = zip(found[one], found[other], strict=True)
+        s = np.concatenate([_pair_similarities(vsa, a, b) for a, b in pairs])
+        usual = float(np.median(np.abs(s.reshape(len(roles), -1).mean(axis=1))))  # a role of few may be the identity
+        assert usual <= ALIKE, f"{one} and {other} are alike: similarity {usual:.3f}, limit {ALIKE}"
+    return None
+
+
+def _unrelated_bundles(vsa: VSA) -> str | None:
+    if vsa.dim < 64:
+        return "chance similarity is too large at this dimension"
+    for n in range(1, 11):
+        members = vsa.random(2 * n * UNRELATED, seed=33 + n).reshape(UNRELATED, 2, n, -1)
+        bundles = vsa.bundle(members)
+        _assert_mean(_pair_similarities(vsa, bundles[:, 0], bundles[:, 1]), 0.0, f"unrelated bundles of {n}")
+    return None
+
+
+def _bind_distributes(vsa: VSA) -> str | None:
+    if not vsa.distributes:
+        return "binding does not distribute over bundles by definition"
+    role = _some_role(vsa)
+    for n, weights in TIE_FREE.items():
+        x = vsa.random(n, seed=12)
+        expected = vsa.bundle(vsa.bind(role, x), weights)
+        _same(vsa, vsa.bind(role, vsa.bundle(x, weights)), expected, f"bind of a bundle of {n}")
+    return None
 
 
 def _permute_distributes(vsa: VSA) -> None:
-    x = vsa.random(5, seed=13)
-    _same(vsa, vsa.permute(vsa.bundle(x), 3), vsa.bundle(vsa.permute(x, 3)), "permutation of a bundle of five")
+    for n, weights in TIE_FREE.items():
+        x = vsa.random(n, seed=13)
+        expected = vsa.bundle(vsa.permute(x, 3), weights)
+        _same(vsa, vsa.permute(vsa.bundle(x, weights), 3), expected, f"permutation of a bundle of {n}")
 
 
-def _bind_keeps_similarity(vsa: VSA) -> None:
+def _bind_keeps_similarity(vsa: VSA) -> str | None:
+    if not vsa.isometric:
+        return "binding does not keep similarities by definition"
     role, x, y = _some_role(vsa), vsa.random(6, seed=14), _bundles(vsa, 4, seed=14)
     _same(vsa, vsa.similarity(vsa.bind(role, x), vsa.bind(role, y)), vsa.similarity(x, y), "similarity after bind")
+    return None
 
 
 def _permute_keeps_similarity(vsa: VSA) -> None:
@@ -483,6 +574,8 @@ LAWS: dict[str, Law] = {
     "depth": _depth,
     "declared-algebra": _declared_algebra,
     "unlike-operands": _unlike_operands,
+    "order": _order,
+    "norms": _norms,
     "bind-distributes": _bind_distributes,
     "permute-distributes": _permute_distributes,
     "bind-keeps-similarity": _bind_keeps_similarity,
@@ -492,6 +585,7 @@ LAWS: dict[str, Law] = {
     "weights": _weights,
     "running-bundle": _running_bundle,
     "bundle-resembles-members": _bundle_resembles_members,
+    "unrelated-bundles": _unrelated_bundles,
     "no-wrapping": _no_wrapping,
     "batch-is-loop": _batch_is_loop,
     "empty-batches": _empty_batches,
