@@ -39,7 +39,7 @@ TOLERANCE = {2: 5e-3, 4: 1e-5, 8: 1e-12}
 """What floats of 2, 4 and 8 bytes may differ by, relative to the largest entry or to 1."""
 PAIRS = 2000
 """Independent draws behind each statistical law."""
-UNRELATED = 500
+UNRELATED = 100
 """Pairs of bundles of each number of members."""
 ALIKE = 0.25
 """Similarity of what a permutation should make unlike; one of few parts leaves a part or two where they are."""
