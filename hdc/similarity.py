@@ -135,9 +135,10 @@ def squared_norms(kernels: Backend, x: Array) -> Array:
 
 
 def normalised(xp: Any, products: Array, query_scale: Array, item_scale: Array, dtype: Any) -> Array:
-    """Divide products by the square roots of both scales; 0 where a scale is not above 0."""
+    """Divide products by the square roots of both scales, rounded into [-1, 1]; 0 where a scale is not above 0."""
     q, x = (xp.where(s > 0, 1 / xp.sqrt(xp.where(s > 0, s, 1)), 0) for s in (query_scale, item_scale))
-    return xp.astype(products * q.reshape(q.shape + (1,) * x.ndim) * x, dtype, copy=False)
+    cosines = xp.astype(products * q.reshape(q.shape + (1,) * x.ndim) * x, dtype, copy=False)
+    return xp.clip(cosines, -1.0, 1.0)
 
 
 def pairwise(xp: Any, compare: Callable[[Array, Array], Array], queries: Array, items: Array, dtype: Any) -> Array:

@@ -11,7 +11,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from scipy import integrate, optimize, stats
+from scipy import integrate, optimize, special, stats
 
 from hdc import bounds, errors
 from hdc.bounds import formulas
@@ -191,11 +191,22 @@ def test_intersection_of_bloom_filters(a, b, t, x, error):
     assert size("intersection", "Bloom", "rigorous", **ask) == worst
 
 
+def any_wrong(n, d, hit_mean, hit_variance, reject_variance):
+    """Return the probability that one of n normal hits is below one of d - 1 normal rejects, by quadrature."""
+
+    def beaten(u):
+        score = (hit_mean + math.sqrt(hit_variance) * u) / math.sqrt(reject_variance)
+        return math.exp(-u * u / 2) / math.sqrt(2 * math.pi) * -math.expm1((d - 1) * special.log_ndtr(score))
+
+    one, _ = integrate.quad(beaten, -30, 10, limit=500, epsabs=0, epsrel=1e-11, points=[-20, -10, -5, -3, -1, 0, 1, 3])
+    return -math.expm1(n * math.log1p(-one))
+
+
 KEY_VALUE = {
-    ("MAP-I", "rigorous"): lambda m, n, d: n * d * hoeffding(m / 2, m * n),
-    ("MAP-I", "gaussian"): lambda m, n, d: n * d * q(m / math.sqrt(2 * n * m)),
-    ("MAP-B", "rigorous"): lambda m, n, d: n * d * hoeffding(m * p(n) / 2, m),
-    ("MAP-B", "gaussian"): lambda m, n, d: n * d * q(m * p(n) / math.sqrt(m * (1 - p(n) ** 2) + m)),
+    ("MAP-I", "rigorous"): lambda m, n, d: n * (d - 1) * hoeffding(m / 2, m * n),
+    ("MAP-I", "gaussian"): lambda m, n, d: any_wrong(n, d, m, m * (n - 1), m * n),
+    ("MAP-B", "rigorous"): lambda m, n, d: n * (d - 1) * hoeffding(m * p(n) / 2, m),
+    ("MAP-B", "gaussian"): lambda m, n, d: any_wrong(n, d, m * p(n), m * (1 - p(n) ** 2), m),
 }
 
 
@@ -233,7 +244,7 @@ def test_bindings(n, d, error, k):
 @pytest.mark.parametrize(("n", "d", "error"), SETTINGS)
 def test_sequences(n, d, error):
     m = size("sequence", "MAP-I", "rigorous", items=n, universe=d, error=error)
-    assert n * d * hoeffding(m / 2, m * (n + 1)) == pytest.approx(error, rel=1e-8)
+    assert n * (d - 1) * hoeffding(m / 2, m * (n + 1)) == pytest.approx(error, rel=1e-8)
     assert size("sequence", "MBAT", "rigorous", items=n, universe=d, error=error) == m
     for repeats in (2, 3):
         m = size("sequence", "MAP-I", "rigorous", items=n, universe=d, error=error, repeats=repeats)
@@ -277,6 +288,25 @@ def test_nested_majorities(n, depth):
         assert size("nested", "MAP-B", "rigorous", **options) == m
     m = size("nested", "MAP-B", "gaussian", **options)
     assert d * q(m * bias / 2 / math.sqrt(m)) == pytest.approx(error, rel=1e-8)
+
+
+def test_one_symbol_needs_no_dimension():
+    for task in ("key-value", "sequence"):
+        for kind in ("rigorous", "gaussian"):
+            assert bounds.dimension(task, "MAP-I", items=1, universe=1, error=0.01, bound=kind) == 1
+
+
+def test_phasor_bias_is_the_mean_length_of_a_walk():
+    """Published values to four digits, the series where the integral ends, and steps of random angle."""
+    published = {1: 1, 2: 2 / math.pi, 3: 0.5249, 4: 0.4498, 5: 0.4016, 7: 0.3381, 10: 0.2820, 31: 0.1595, 50: 0.1255}
+    for n, bias in published.items():
+        assert bounds.phasor_bias(n) == pytest.approx(bias, abs=6e-5)
+    below, above = bounds.phasor_bias([64, 65]) * np.sqrt([64, 65])
+    assert below == pytest.approx(above * (1 + 1 / (16 * 64)) / (1 + 1 / (16 * 65)), rel=1e-6)
+    assert bounds.phasor_bias(10**6) == pytest.approx(math.sqrt(math.pi / 4e6), rel=1e-6)
+    walks = np.abs(np.exp(2j * np.pi * np.random.default_rng(0).random((20_000, 7))).sum(axis=1)) / 7
+    assert abs(walks.mean() - bounds.phasor_bias(7)) < 6 * walks.std() / math.sqrt(20_000)
+    assert isinstance(bounds.phasor_bias(3), float)
 
 
 @pytest.mark.parametrize("n", [1, 2, 7])

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hdc.bounds import majority_bias
+from hdc.bounds import majority_bias, phasor_bias
+from hdc.bounds.cleanup import log_cleanup_error
 from hdc.checks import fraction, integer, integers, known, shape_of, shown
 from hdc.errors import ParameterError, UnknownNameError, UnsupportedError
 
@@ -20,12 +21,8 @@ Real = npt.NDArray[np.float64]
 
 TASKS = ("bundle", "pairs", "key-value", "sequence")
 
-_GRID = np.arange(-40.0, 10.0, 1 / 64)
-"""Standardised scores of the hit: the integrand is analytic, so this step leaves no error that floats can show."""
-
-
 _COARSE = np.arange(-9.0, 9.0, 1 / 8)
-"""The same where only shares near 1, not small errors, are wanted."""
+"""Standardised scores of the hit, where only shares near 1, not small errors, are wanted."""
 
 
 class Moments(NamedTuple):
@@ -51,8 +48,9 @@ def _holographic(n: Real, m: Real) -> Moments:
 
 
 def _phasors(n: Real, m: Real) -> Moments:
-    c = np.sqrt(np.pi) / (2 * np.sqrt(n))
-    return Moments(c * np.ones_like(m), np.sqrt((0.5 - c * c) / m), np.zeros_like(c * m), np.sqrt(0.5 / m) + 0 * n)
+    c = np.asarray(phasor_bias(n))
+    own = np.where(n > 2, 0.5 + 1 / (4 * n) - c * c, np.where(n > 1, 0.5 - c * c, 0.0))
+    return Moments(c * np.ones_like(m), np.sqrt(own / m), np.zeros_like(c * m), np.sqrt(0.5 / m) + 0 * n)
 
 
 MOMENTS: Mapping[str, Callable[[Real, Real], Moments]] = MappingProxyType(
@@ -120,19 +118,10 @@ def error(task: str, model: str, *, items: npt.ArrayLike, universe: npt.ArrayLik
 def cleanup_error(moments: Moments, universe: npt.ArrayLike) -> Real:
     """Return the probability that one of ``universe - 1`` rejects scores above the hit (P2; P1 for equal moments).
 
-    ``1 - Int N(u; μ_h, s_h²) Φ((u - μ_r)/s_r)^(D - 1) du``, integrated as the complement in log space.
-
-    Source: Frady, Kleyko and Sommer (2018). Standing: approximation (normal, independent scores).
+    ``1 - Int N(u; μ_h, s_h²) Φ((u - μ_r)/s_r)^(D - 1) du``; see :mod:`hdc.bounds.cleanup`.
     """
-    from scipy.special import log_ndtr, logsumexp
-
-    hit_mean, hit_sd, reject_mean, reject_sd = (np.asarray(x)[..., None] for x in moments)
-    score = (hit_mean + hit_sd * _GRID - reject_mean) / reject_sd
-    log_all_below = (np.asarray(universe, dtype=np.float64)[..., None] - 1) * log_ndtr(score)
-    with np.errstate(divide="ignore"):
-        log_any_above = np.log(-np.expm1(np.minimum(log_all_below, 0.0)))
-    density = -0.5 * (_GRID**2 + np.log(2 * np.pi)) + np.log(_GRID[1] - _GRID[0])
-    return np.asarray(np.minimum(np.exp(logsumexp(density + log_any_above, axis=-1)), 1.0))
+    hit_mean, hit_sd, reject_mean, reject_sd = moments
+    return np.exp(log_cleanup_error((hit_mean - reject_mean) / reject_sd, hit_sd / reject_sd, universe))
 
 
 def recall(moments: Moments, items: npt.ArrayLike, universe: npt.ArrayLike) -> Real:

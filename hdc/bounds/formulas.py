@@ -5,11 +5,14 @@ A docstring states the rule and the size, its source, and its standing: *theorem
 labels D1 to D17 are those of the documentation.
 """
 
+import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.bounds.cleanup import distance_for
 from hdc.bounds.question import Question, Real
 
 _EXACT = 64
@@ -34,6 +37,32 @@ def majority_bias(size: npt.ArrayLike) -> Any:
     return float(bias) if bias.ndim == 0 else bias
 
 
+@lru_cache
+def _phasor_bias(size: int) -> float:
+    if size > _EXACT:
+        return math.sqrt(math.pi / (4 * size)) * (1 + 1 / (16 * size) + 19 / (1536 * size**2))
+    if size <= 2:
+        return 1.0 if size == 1 else 2 / math.pi
+    from scipy.special import j0
+
+    t = np.linspace(0, 200, (1 << 16) + 1)[1:]
+    heights = (1 - j0(t) ** size) / t**2
+    inside = np.trapezoid(np.concatenate([[size / 4], heights]), dx=t[0])
+    return float(inside + 1 / t[-1]) / size
+
+
+def phasor_bias(size: npt.ArrayLike) -> Any:
+    """Return the expected similarity of a member with the phases of a sum of ``size`` random phasors.
+
+    ``c_n = E|S_n| / n = (1/n) Int_0^inf (1 - J0(t)^n) t^-2 dt``, close to ``sqrt(π / (4 n))``. A float for a number, a
+    float64 array for an array.
+    """
+    sizes = np.asarray(size)
+    distinct, places = np.unique(sizes, return_inverse=True)
+    found = np.array([_phasor_bias(int(n)) for n in distinct])[places].reshape(sizes.shape)
+    return float(found) if found.ndim == 0 else found
+
+
 def best_ones(universe: npt.ArrayLike, error: npt.ArrayLike) -> Any:
     """Return the ones of a Bloom atom that a membership bound assumes: ``ceil(log2(d/δ))``."""
     ratio = np.log2(np.asarray(universe, dtype=np.float64)) - np.log2(np.asarray(error, dtype=np.float64))
@@ -53,9 +82,17 @@ def _z(q: Question) -> Real:
     return _quantile(-q.log_ratio)
 
 
-def _z_all(q: Question) -> Real:
-    """Return z for all queries of all items: ``Φ⁻¹(1 - δ/(n d))``."""
-    return _quantile(-q.log_ratio - np.log(q.items))
+def _log_rivals(q: Question) -> Real:
+    """Return ``ln(n (d - 1)/δ)``; 0 where there is no other symbol."""
+    rivals = np.log(np.maximum(q.universe - 1, 1)) - q.log_error + np.log(q.items)
+    return np.where(q.universe > 1, rivals, 0.0)
+
+
+def _log_error_of_one(q: Question) -> Real:
+    """Return the logarithm of the error of each of n answers of which all are right with probability 1 - δ."""
+    all_right = np.log1p(-np.exp(np.minimum(q.log_error, -1e-300)))
+    each = np.log(-np.expm1(all_right / q.items))
+    return np.where(q.log_error < -30, q.log_error - np.log(q.items), each)
 
 
 def _z_two_sided(q: Question) -> Real:
@@ -313,40 +350,41 @@ def _relative_tolerance(q: Question) -> Real:
 
 
 def sum_key_value(q: Question) -> Real:
-    """D3: all n values are found by the largest score among d if ``m >= 8 n ln(n d/δ)``; keys distinct.
+    """D3: all n values are found by the largest score among d if ``m >= 8 n ln(n (d - 1)/δ)``; keys distinct.
 
-    Source: distinct keys make the cross-talk independent signs; D1 for each query, union over queries.
+    Source: distinct keys make the cross-talk independent signs; D1 for each query, union over queries and rejects.
     Standing: derived.
     """
-    return np.asarray(8 * q.items * (q.log_ratio + np.log(q.items)))
+    return np.asarray(8 * q.items * _log_rivals(q))
 
 
 def sum_key_value_gaussian(q: Question) -> Real:
-    """D3: about ``m = 2 n z²``, ``z = Φ⁻¹(1 - δ/(n d))``.
+    """D3: about ``m = n a²``, a the distance at which a clean-up among d errs with probability ``1 - (1 - δ)^(1/n)``.
 
-    Source: the difference of a hit's and a reject's score has mean m and variance 2 n m; union over both.
+    Source: normal scores, a hit's of variance m (n - 1) and a reject's of m n (Frady, Kleyko and Sommer 2018).
     Standing: approximation.
     """
-    return np.asarray(2 * q.items * _z_all(q) ** 2)
+    spread = np.sqrt(1 - 1 / q.items)
+    return np.asarray(q.items * distance_for(_log_error_of_one(q), spread, q.universe) ** 2)
 
 
 def majority_key_value(q: Question) -> Real:
-    """D8: all n values are found by the largest score among d if ``m >= 8 ln(n d/δ) / p(n)²``; keys distinct.
+    """D8: all n values are found by the largest score among d if ``m >= 8 ln(n (d - 1)/δ) / p(n)²``; keys distinct.
 
-    Source: as D7, union over queries.
+    Source: as D7, union over queries and rejects.
     Standing: derived.
     """
-    return np.asarray(8 * (q.log_ratio + np.log(q.items)) / majority_bias(q.items) ** 2)
+    return np.asarray(8 * _log_rivals(q) / majority_bias(q.items) ** 2)
 
 
 def majority_key_value_gaussian(q: Question) -> Real:
-    """D8: about ``m = (2 - p(n)²) z² / p(n)²``, ``z = Φ⁻¹(1 - δ/(n d))``.
+    """D8: about ``m = a² / p(n)²``, a as in D3.
 
-    Source: a hit's score has variance m (1 - p²), a reject's m; union over both.
+    Source: normal scores, a hit's of variance m (1 - p²) and a reject's of m.
     Standing: approximation.
     """
-    bias = majority_bias(q.items) ** 2
-    return np.asarray((2 - bias) * _z_all(q) ** 2 / bias)
+    bias = majority_bias(q.items)
+    return np.asarray((distance_for(_log_error_of_one(q), np.sqrt(1 - bias**2), q.universe) / bias) ** 2)
 
 
 def sum_bindings(q: Question) -> Real:
@@ -373,14 +411,14 @@ def majority_bindings(q: Question) -> Real:
 
 
 def sum_sequence(q: Question) -> Real:
-    """D5: every position is found by the largest score among d if ``m >= 8 (n + 1) ln(n d/δ)``; symbols distinct.
+    """D5: every position is found by the largest score among d if ``m >= 8 (n + 1) ln(n (d-1)/δ)``; symbols distinct.
 
     With a symbol at up to K positions, D6: ``m >= 64 K n ln(5 n d K/δ)``; simulation needs no more than D5.
     Source: as D3; a candidate elsewhere in the sequence adds an autocorrelation of sub-Gaussian proxy 2m.
     Standing: derived; D6 is loose.
     """
     repeats, log_all = q.number("repeats", 1), q.log_ratio + np.log(q.items)
-    distinct = 8 * (q.items + 1) * log_all
+    distinct = 8 * (q.items + 1) * _log_rivals(q)
     repeated = 64 * repeats * q.items * (log_all + np.log(5 * repeats))
     return np.asarray(np.where(repeats > 1, repeated, distinct))
 
