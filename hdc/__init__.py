@@ -25,6 +25,10 @@ _PUBLIC = {
     "Bloom": "hdc.models.sparse",
     "CountingBloom": "hdc.models.sparse",
     "MBAT": "hdc.models.mbat",
+    "HRR": "hdc.models.hrr",
+    "FHRR": "hdc.models.fhrr",
+    "MCR": "hdc.models.cyclic",
+    "CGR": "hdc.models.cyclic",
     "Accumulator": "hdc.accumulator",
     "ItemMemory": "hdc.memory",
     "Hopfield": "hdc.hopfield",
@@ -59,9 +63,13 @@ _MODULES = (
 )
 
 __all__ = [
+    "CGR",
+    "FHRR",
+    "HRR",
     "MAPB",
     "MAPI",
     "MBAT",
+    "MCR",
     "VSA",
     "Accumulator",
     "Bloom",
@@ -131,6 +139,9 @@ if TYPE_CHECKING:
     from hdc.errors import HDCError
     from hdc.hopfield import Hopfield
     from hdc.memory import ItemMemory
+    from hdc.models.cyclic import CGR, MCR
+    from hdc.models.fhrr import FHRR
+    from hdc.models.hrr import HRR
     from hdc.models.map import MAPB, MAPI
     from hdc.models.mbat import MBAT
     from hdc.models.sparse import Bloom, CountingBloom

@@ -188,8 +188,15 @@ def scaled_signs(bits: BitKernels, keys: Words, dim: int, scale: float) -> npt.N
 
 def normals(bits: BitKernels, key: Words, count: int) -> npt.NDArray[np.float64]:
     """Draw ``count`` standard normals from one stream by the Box-Muller transform, ``(count,)``."""
+    drawn: npt.NDArray[np.float64] = normal_rows(bits, key.reshape(1, 2), count)[0]
+    return drawn
+
+
+def normal_rows(bits: BitKernels, keys: Words, count: int) -> npt.NDArray[np.float64]:
+    """Draw ``count`` standard normals from each stream, as :func:`normals`: ``(n, count)``."""
     pairs = -(-count // 2)
-    words = bits.random_words(key.reshape(1, 2), 2 * pairs)[0]
+    words = bits.random_words(keys, 2 * pairs)
     uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    radius, angle = np.sqrt(-2 * np.log(uniform[:pairs])), 2 * np.pi * uniform[pairs:]
-    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:count]
+    radius, angle = np.sqrt(-2 * np.log(uniform[:, :pairs])), 2 * np.pi * uniform[:, pairs:]
+    drawn: npt.NDArray[np.float64] = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return drawn[:, :count]

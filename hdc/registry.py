@@ -18,7 +18,15 @@ _MODELS = {
     "Bloom": "hdc.models.sparse:Bloom",
     "CountingBloom": "hdc.models.sparse:CountingBloom",
     "MBAT": "hdc.models.mbat:MBAT",
+    "HRR": "hdc.models.hrr:HRR",
+    "FHRR": "hdc.models.fhrr:FHRR",
+    "MCR": "hdc.models.cyclic:MCR",
+    "CGR": "hdc.models.cyclic:CGR",
 }
+
+ALIASES = {"BSC": "MAP-B"}
+"""Other names in the literature of the same algebra: binary spatter codes (Kanerva 1996) are MAP-B with bits for
+signs."""
 
 
 def list_models() -> tuple[str, ...]:
@@ -34,7 +42,8 @@ def model_class(name: str) -> "type[VSA]":
     UnknownNameError
         If no model of that name is registered.
     """
-    found: type[VSA] = find(_MODELS, "hdc.models", name)
+    known = ALIASES.get(name, name) if isinstance(name, str) else name
+    found: type[VSA] = find(_MODELS, "hdc.models", known)
     return found
 
 
@@ -44,7 +53,7 @@ def create(model: str, dim: int, **parameters: Any) -> "VSA":
     Parameters
     ----------
     model : str
-        One of :func:`list_models`.
+        One of :func:`list_models`, or ``"BSC"``, which is MAP-B.
     dim : int
         Number of components, at least 1.
     **parameters

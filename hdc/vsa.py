@@ -216,7 +216,7 @@ class VSA(ABC):
         Returns
         -------
         float
-            1 where :attr:`exact_unbind` holds.
+            For large dimensions; 1 where :attr:`exact_unbind` holds.
 
         Raises
         ------
@@ -642,7 +642,7 @@ class VSA(ABC):
             raise DimensionError(f"batch axes {' and '.join(map(str, batches))} do not broadcast") from None
 
     def check_components(self, x: Any, kinds: str, what: str) -> Array:
-        """Check an unpacked array: its last axis is ``dim`` and its dtype kind is one of ``kinds``."""
+        """Check an unpacked array: its last axis is ``storage`` and its dtype kind is one of ``kinds``."""
         native, floats = self.kernels.arrays.check(x, what), self.kernels.arrays.floats
         found = kind(self.xp, native)
         if found not in kinds:
@@ -650,9 +650,9 @@ class VSA(ABC):
         if found == "f" and dtype_name(native) not in floats:
             allowed = f"{', '.join(floats[:-1])} or {floats[-1]}"
             raise DTypeError(f"{what} of {self.model} must be {allowed}, not {native.dtype}; convert with astype")
-        if native.ndim == 0 or native.shape[-1] != self.dim:
+        if native.ndim == 0 or native.shape[-1] != self.storage:
             raise DimensionError(
-                f"{what} has shape {tuple(native.shape)}; {self.model} needs {self.dim} on the last axis"
+                f"{what} has shape {tuple(native.shape)}; {self.model} needs {self.storage} on the last axis"
             )
         return native
 

@@ -17,6 +17,13 @@ FAMILIES = {
     "MBAT-hadamard": ("MBAT", {"matrix": "hadamard"}),
     "MBAT-haar": ("MBAT", {"matrix": "haar"}),
     "MBAT-hadamard-float64": ("MBAT", {"matrix": "hadamard", "precision": "float64"}),
+    "HRR": ("HRR", {}),
+    "HRR-gaussian": ("HRR", {"roles": "gaussian"}),
+    "FHRR": ("FHRR", {}),
+    "FHRR-phase": ("FHRR", {"bundles": "phase"}),
+    "MCR": ("MCR", {}),
+    "MCR-256": ("MCR", {"levels": 256}),
+    "CGR": ("CGR", {"levels": 8}),
 }
 NUMPY_BACKENDS = ("numpy", "numba")
 """Backends whose arrays are NumPy's."""

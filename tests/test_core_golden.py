@@ -99,9 +99,14 @@ def test_what_models_say_of_their_algebra():
     }
     expected = {"MAP": (True, True, True, True), "MBAT": (True, False, False, False)}
     expected |= {"shift": (True, False, True, False), "segment": (True, False, True, True)}
+    expected |= {"FHRR": (True, False, True, True), "CGR": (True, False, True, True), "MCR": (True, False, True, True)}
     for family, says in declared.items():
-        kind = family.split("-")[0] if family.startswith("M") else family.split("-")[1]
-        assert says == expected[kind], family
+        if family.startswith("HRR"):
+            assert says == (family == "HRR", False, True, True)
+        else:
+            kind = family.split("-")[0] if "Bloom" not in family else family.split("-")[1]
+            assert says == expected[kind], family
+    assert hdc.create("MCR", 36, levels=2).self_inverse
 
 
 def test_a_structure_takes_vectors_for_names():

@@ -28,8 +28,10 @@ def cases():
     exact = [law for law in testing.laws() if law not in STATISTICAL]
     for family in FAMILIES:
         table = conformance.dim_of(family)
+        drawn = family.startswith(("HRR", "FHRR"))  # draws of normals and angles take long: of one backend
         for backend in NUMPY_BACKENDS:
-            yield pytest.param(family, backend, table, testing.laws(), id=f"{family}-{backend}-{table}")
+            marks = [pytest.mark.slow] if drawn and backend != "numpy" else []
+            yield pytest.param(family, backend, table, testing.laws(), marks=marks, id=f"{family}-{backend}-{table}")
             for dim in (*EDGES, LARGE):
                 if dim == 1 and "Bloom" in family:
                     continue  # a sparse atom of one component has no zeros; test_models checks the error
@@ -66,7 +68,9 @@ def test_the_table_in_the_docs_names_every_model_and_leaves_no_law_out():
     written = conformance.written()
     assert set(written) == {(family, backend) for family in FAMILIES for backend in conformance.COLUMNS}
     usual = f"{len(testing.laws()) - 1} hold (agrees-with-numpy: n/a)"
-    assert {written[family, "numpy"] for family in FAMILIES if "haar" not in family} == {usual}
+    exact = [family for family in FAMILIES if "haar" not in family and family != "HRR-gaussian"]
+    assert {written[family, "numpy"] for family in exact} == {usual}
+    assert "(agrees-with-numpy, bind-keeps-similarity, depth, norms: n/a)" in written["HRR-gaussian", "numpy"]
     assert "(agrees-with-numpy, membership, names, order: n/a)" in written["MBAT-haar", "numpy"]  # two held at 1000
 
 

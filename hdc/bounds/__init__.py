@@ -9,7 +9,7 @@ member with a majority of n atoms (:func:`majority_bias`); for intersections a, 
 tolerance, ``z₂ = Φ⁻¹(1 - δ/2)``.
 """
 
-from hdc.bounds.formulas import best_ones, majority_bias, phasor_bias
+from hdc.bounds.formulas import best_ones, majority_bias, phasor_bias, plurality_bias
 from hdc.bounds.question import TASKS, Question
 from hdc.bounds.solve import capacity, dimension, error_rate
 from hdc.bounds.table import KINDS, MODELS, Bound, find, table
@@ -29,6 +29,7 @@ __all__ = [
     "find",
     "majority_bias",
     "phasor_bias",
+    "plurality_bias",
     "table",
     "warn_beyond_capacity",
 ]

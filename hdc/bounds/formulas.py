@@ -14,9 +14,12 @@ import numpy.typing as npt
 
 from hdc.bounds.cleanup import distance_for
 from hdc.bounds.question import Question, Real
+from hdc.checks import integer
 
 _EXACT = 64
 """Below it, central binomial probabilities come from a table; above, five terms of the series give 1e-13."""
+_COUNTED = 2000
+"""Members up to which the largest of their counts is known exactly."""
 _CHERNOFF = np.concatenate([np.geomspace(1e-6, 0.4, 400), np.linspace(0.4, 0.4999, 100)])
 """Exponents at which Chernoff bounds are evaluated: each gives a valid bound, the least is taken."""
 _MOMENTS = np.geomspace(2, 2000, 400)
@@ -61,6 +64,53 @@ def phasor_bias(size: npt.ArrayLike) -> Any:
     distinct, places = np.unique(sizes, return_inverse=True)
     found = np.array([_phasor_bias(int(n)) for n in distinct])[places].reshape(sizes.shape)
     return float(found) if found.ndim == 0 else found
+
+
+@lru_cache
+def _plurality_bias(size: int, levels: int) -> float:
+    """Sum the chances that the largest count exceeds m: counts are Poisson's, given that they sum to ``size``."""
+    from scipy.special import gammaln, xlogy
+
+    mean = size / levels
+    if size > _COUNTED and mean > _COUNTED / 40:
+        return (1 + _mean_of_largest(levels) / math.sqrt(mean)) / levels
+    counts = np.arange(size + 1, dtype=np.float64)
+    chances = np.exp(xlogy(counts, mean) - mean - gammaln(counts + 1))
+    whole = math.exp(size * math.log(size) - size - math.lgamma(size + 1))
+    total, highest = 0.0, mean + 12 * math.sqrt(mean) + 30
+    for most in range(min(size, math.ceil(highest))):
+        if most * levels >= size:
+            length = 1 << (levels * most).bit_length()
+            spectrum = np.fft.rfft(np.where(counts <= most, chances, 0.0)[:length], length)
+            below = float(np.fft.irfft(spectrum**levels, length)[size]) / whole
+            total += max(0.0, 1 - below)
+        else:
+            total += 1
+    return total / size
+
+
+def _mean_of_largest(levels: int) -> float:
+    """Return the mean of the largest of as many independent normal variables of variance 1."""
+    from scipy.special import ndtr
+
+    u = np.linspace(-9, 9, 4001)
+    inside = 1 - ndtr(u) ** levels - (u < 0)
+    return float(np.trapezoid(inside, u))
+
+
+def plurality_bias(size: int, levels: int) -> float:
+    """Return the expected share of components in which a member agrees with the most frequent value of a bundle.
+
+    ``E[largest count] / size``, ties broken by lot; exact up to 2000 members, or 50 a value; by normal counts beyond.
+
+    Parameters
+    ----------
+    size : int
+        Members.
+    levels : int
+        Values that a component may have.
+    """
+    return _plurality_bias(integer(size, "size", 1), integer(levels, "levels", 2))
 
 
 def best_ones(universe: npt.ArrayLike, error: npt.ArrayLike) -> Any:

@@ -1,6 +1,5 @@
 """MBAT: bundles are sums, binding multiplies by an orthogonal operator (Gallant & Okaywe 2013; Gallant 2022)."""
 
-import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
@@ -11,17 +10,15 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.atoms import Name, encode_name
 from hdc.checks import choice, integer
-from hdc.dtypes import dtype_name
 from hdc.errors import MismatchError, UnsupportedError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
-from hdc.similarity import cosine, dots, weighted_sum
-from hdc.tally import Tally, float_dtype, join_sums, widened, wider
-from hdc.vsa import VSA, Role
+from hdc.models.summed import Summed
+from hdc.vsa import Role
 
 
 @dataclass(frozen=True)
-class MBAT(VSA):
+class MBAT(Summed):
     """Orthogonal MBAT: ±1/sqrt(dim) atoms, weighted sums, operators by name, cosine.
 
     Arrays are ``(..., dim)`` floats; gradients flow through every operation. Because the operators are orthogonal,
@@ -47,14 +44,12 @@ class MBAT(VSA):
 
     _: KW_ONLY
     matrix: str = "permutation"
-    precision: str = "float32"
 
     model: ClassVar[str] = "MBAT"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         choice(self.matrix, "matrix", tuple(FAMILIES))
-        self.check_precision(self.precision)
 
     @property
     def commutative(self) -> bool:
@@ -65,20 +60,6 @@ class MBAT(VSA):
     def binds_vectors(self) -> bool:
         """Operators bind."""
         return False
-
-    @property
-    def storage(self) -> int:
-        """Number of components."""
-        return self.dim
-
-    @property
-    def dtype(self) -> Any:
-        """The float dtype of ``precision``."""
-        return self.kernels.arrays.dtype(self.precision)
-
-    def check(self, x: Any, what: str = "array") -> Array:
-        """Check for a floating-point array of ``dim`` components."""
-        return self.check_components(x, "f", what)
 
     def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw ±1/sqrt(dim) components; the same signs as MAP-I's atoms."""
@@ -160,42 +141,9 @@ class MBAT(VSA):
         """Apply the transpose, which is the exact inverse."""
         return self.bind(self._check_role(role) ** -1, y)
 
-    def bundle(self, x: Array, weights: Any = None) -> Array:
-        """Return the (weighted) sum along axis -2, in the dtype of ``x``."""
-        members = self.check_bundle(x)
-        w = None if weights is None else self.check_weights(weights, members, "biuf")
-        return weighted_sum(self.kernels, members, w, members.dtype, math.inf)
-
-    def tally(self, x: Array, weights: Any = None) -> Tally:
-        """Return the sums in float64, and the dtype of their bundle."""
-        sums = self.bundle(widened(self.xp, x), weights)
-        return Tally({"sums": self.xp.astype(sums, self.xp.float64)}, {"dtype": dtype_name(x)})
-
-    def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
-        """Add, or subtract, sums; see :meth:`hdc.VSA.join_tallies`."""
-        sums = join_sums(self.xp, a.arrays["sums"], b.arrays["sums"], sign)
-        return Tally({"sums": sums}, {"dtype": wider(self.kernels, a.facts["dtype"], b.facts["dtype"])})
-
-    def read_tally(self, tally: Tally) -> Array:
-        """Return the sums in the dtype of :meth:`bundle`."""
-        return self.xp.astype(tally.arrays["sums"], float_dtype(self.kernels, tally.facts["dtype"]))
-
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
         return self.xp.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
-
-    def similarity(self, queries: Array, items: Array) -> Array:
-        """Return cosines."""
-        return cosine(self.kernels, self.check(queries, "queries"), self.check(items, "items"))
-
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
-        """Decide whether the dot product with the unit-norm atom is at least 1/2 (as D1)."""
-        return dots(self.kernels, self.check(bundle, "bundle"), self.check(items, "items")) >= 0.5
-
-    def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
-        """Estimate ``x.y`` of every pair: unbiased, with variance ``(ab + t² - 2t) / dim`` (D2)."""
-        common = dots(self.kernels, self.check(x, "x"), self.check(y, "y"))
-        return self.xp.astype(common, self.xp.float64, copy=False)
 
 
 def _compose(steps: tuple[Operator, ...]) -> SignedPermutation:

@@ -20,8 +20,8 @@ from hdc.checks import choice, integer
 from hdc.dtypes import outer
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
-from hdc.models.operators import CACHE
 from hdc.models.packed import Packed
+from hdc.models.rearranging import order_of
 from hdc.similarity import (
     COMPONENTS,
     dots,
@@ -199,13 +199,9 @@ class _Sparse(VSA):
         Not a rotation: rotations commute with both bindings, so the order of an n-gram would be lost. With
         segments, whole segments move and rotate within, so that one 1 per segment stays one 1 per segment.
         """
-        exponent, kernels = integer(shift, "shift"), self.kernels
-        key = ("permute", self.dim, self.seed, self.binding, self.ones, exponent, kernels.name, kernels.device)
-
-        def index() -> Array:
-            return kernels.arrays.from_numpy(_power(self._permutation, exponent))
-
-        return self._gather(self.check(x), CACHE.get(key, index, lambda index: int(index.nbytes)))
+        key = self.dim, self.seed, self.binding, self.ones
+        order = order_of(self.kernels, key, self._permutation, integer(shift, "shift"))
+        return self._gather(self.check(x), order)
 
     @cached_property
     def _permutation(self) -> Counts:
@@ -246,18 +242,6 @@ class _Sparse(VSA):
     @abstractmethod
     def _moments(self, x: Array) -> tuple[Array, Array]:
         """Return the sum and the sum of squares of the components of each row, in float64."""
-
-
-def _power(base: Counts, exponent: int) -> Counts:
-    """Return the index array of a power of a permutation, by repeated squaring."""
-    if exponent < 0:
-        base, exponent = np.argsort(base), -exponent
-    result = np.arange(len(base))
-    while exponent:
-        if exponent & 1:
-            result = result[base]
-        base, exponent = base[base], exponent >> 1
-    return result
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ UNRELATED = 100
 """Pairs of bundles of each number of members."""
 ALIKE = 0.25
 """Similarity of what a permutation should make unlike; one of few parts leaves a part or two where they are."""
-TIE_FREE: dict[int, list[int] | None] = {5: None, 4: [6, 9, 11, 13], 2: [2, 1]}
-"""Numbers of members, and weights of theirs of which no two parts are equal: no sum of signs is zero."""
+TIE_FREE: dict[int, list[int]] = {5: [6, 9, 11, 12, 13], 4: [6, 9, 11, 13], 2: [2, 1]}
+"""Numbers of members, and weights of theirs of which no two parts are equal: no component is a tie."""
 
 Law = Callable[[VSA], str | None]
 """Raises AssertionError if the law is broken; returns a reason if it does not apply to the model."""
@@ -242,9 +242,9 @@ def _inverse(vsa: VSA) -> str | None:
 
 
 def _unbinds_as_promised(vsa: VSA) -> str | None:
-    """Compare the similarity after one and after three levels with what the model expects."""
+    """Compare the similarity after one and after two levels with what the model expects of large dimensions."""
     try:
-        promised = {depth: vsa.unbound_similarity(depth) for depth in (1, 3)}
+        promised = {depth: vsa.unbound_similarity(depth) for depth in (1, 2)}
     except UnsupportedError as error:
         return str(error)
     for depth, expected in promised.items():
@@ -259,7 +259,7 @@ def _unbinds_as_promised(vsa: VSA) -> str | None:
                 y = vsa.unbind(role, y)
             seen.append(float(_pair_similarities(vsa, y, x).mean()))
         mean, spread = float(np.mean(seen)), float(np.std(seen, ddof=1)) / np.sqrt(len(seen))
-        slack = SIGMAS * spread + 4 / vsa.dim
+        slack = SIGMAS * spread + 8 / vsa.dim
         assert abs(mean - expected) <= slack, f"unbound {depth} deep: {mean:.4f}, promised {expected:.4f} ± {slack:.4f}"
     return None
 

@@ -1,0 +1,132 @@
+"""FHRR: phasors, multiplied to bind (Plate 2003)."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.bounds.formulas import phasor_bias
+from hdc.checks import choice, integer
+from hdc.errors import UnsupportedError
+from hdc.kernels import Array
+from hdc.models.summed import Summed
+from hdc.similarity import dots
+from hdc.tally import Tally
+from hdc.vsa import Role
+
+BUNDLES = ("sum", "phase")
+
+
+@dataclass(frozen=True)
+class FHRR(Summed):
+    """Fourier holographic reduced representations: phasors of uniform angle, product, sum, mean cosine of the angles.
+
+    Arrays are ``(..., 2 * dim)`` floats, real and imaginary part of each component in turn: so dot products, cosines
+    and sums are those of real vectors, and no backend needs complex numbers.
+
+    Parameters
+    ----------
+    bundles : {"sum", "phase"}
+        Whether a bundle is the sum of phasors, or each component of it is brought back to length one.
+    precision : str
+        A float that the backend has.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> vsa = hdc.create("FHRR", 1000)
+    >>> vsa.symbol("a").shape
+    (2000,)
+    >>> pair = vsa.bind(vsa.symbol("a"), vsa.symbol("b"))
+    >>> round(float(vsa.similarity(vsa.unbind(vsa.symbol("a"), pair), vsa.symbol("b"))), 5)
+    1.0
+    """
+
+    _: KW_ONLY
+    bundles: str = "sum"
+
+    model: ClassVar[str] = "FHRR"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        choice(self.bundles, "bundles", BUNDLES)
+
+    @property
+    def storage(self) -> int:
+        """Two numbers a component."""
+        return 2 * self.dim
+
+    @property
+    def square(self) -> float:
+        """Each component has length one."""
+        return float(self.dim)
+
+    @property
+    def commutative(self) -> bool:
+        """Angles add."""
+        return True
+
+    def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
+        """Draw uniform angles."""
+        words = self.kernels.bits.random_words(keys, self.dim)
+        angles = 2 * np.pi * ((words >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+        drawn = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(keys), self.storage)
+        return self.xp.astype(self.kernels.arrays.from_numpy(drawn), self.dtype, copy=False)
+
+    def _multiplied(self, a: Any, x: Any, sign: int) -> Array:
+        if isinstance(a, Role):
+            raise UnsupportedError("FHRR binds hypervectors, not operators; use its own role(name)")
+        one, other = self.check(a, "first operand"), self.check(x, "second operand")
+        self.check_batches(one, other)
+        re, im, real, imaginary = one[..., 0::2], sign * one[..., 1::2], other[..., 0::2], other[..., 1::2]
+        return self._interleaved(re * real - im * imaginary, re * imaginary + im * real)
+
+    def _interleaved(self, real: Array, imaginary: Array) -> Array:
+        parts = self.xp.stack([real, imaginary], axis=-1)
+        return parts.reshape(*parts.shape[:-2], self.storage)
+
+    def bind(self, role: Any, x: Array) -> Array:
+        """Multiply component by component: angles add."""
+        return self._multiplied(role, x, 1)
+
+    def unbind(self, role: Any, y: Array) -> Array:
+        """Multiply by the conjugate: the exact inverse of phasors."""
+        return self._multiplied(role, y, -1)
+
+    def bundle(self, x: Array, weights: Any = None) -> Array:
+        """Return the (weighted) sum along axis -2, or its phases."""
+        return self._bundled(super().bundle(x, weights))
+
+    def read_tally(self, tally: Tally) -> Array:
+        """Return what :meth:`bundle` makes of the sums."""
+        return self._bundled(super().read_tally(tally))
+
+    def _bundled(self, sums: Array) -> Array:
+        return sums if self.bundles == "sum" else self.normalise(sums)
+
+    def normalise(self, x: Array) -> Array:
+        """Bring each component to length one, and zeros to the angle 0."""
+        xp, checked = self.xp, self.check(x)
+        real, imaginary = checked[..., 0::2], checked[..., 1::2]
+        lengths = xp.sqrt(real * real + imaginary * imaginary)
+        none, safe = lengths == 0, xp.where(lengths > 0, lengths, 1)
+        return self._interleaved(xp.where(none, 1, real / safe), imaginary / safe)
+
+    def permute(self, x: Array, shift: int = 1) -> Array:
+        """Rotate: component i moves to ``(i + shift) mod dim``."""
+        return self.xp.roll(self.check(x), 2 * (integer(shift, "shift") % self.dim), axis=-1)
+
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
+        """Decide whether the dot product is at least half of a member's: ``dim``, or ``phasor_bias(size) dim``.
+
+        Raises
+        ------
+        ParameterError
+            If bundles are phases and ``size``, on which the threshold depends, is not an integer of at least 1.
+        """
+        if self.bundles == "sum":
+            return super().contains(bundle, items, size)
+        bias = phasor_bias(integer(size, "size", 1))
+        products = dots(self.kernels, self.check(bundle, "bundle"), self.check(items, "items"))
+        return products >= bias * self.square / 2

@@ -1,0 +1,32 @@
+"""Permutations of components that models apply any number of times."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.kernels import Array, Backend
+from hdc.models.operators import CACHE
+
+Order = npt.NDArray[np.int64]
+
+
+def power(base: Order, exponent: int) -> Order:
+    """Return the index array of a power of a permutation, by repeated squaring."""
+    if exponent < 0:
+        base, exponent = np.argsort(base), -exponent
+    result = np.arange(len(base))
+    while exponent:
+        if exponent & 1:
+            result = result[base]
+        base, exponent = base[base], exponent >> 1
+    return result
+
+
+def order_of(kernels: Backend, key: tuple[Any, ...], base: Order, exponent: int) -> Array:
+    """Return :func:`power` as an array of the backend, remembered by a key that names the permutation."""
+
+    def make() -> Array:
+        return kernels.arrays.from_numpy(power(base, exponent))
+
+    return CACHE.get(("order", *key, exponent, kernels.name, kernels.device), make, lambda order: int(order.nbytes))
