@@ -3,7 +3,19 @@
 ``pytest --hypothesis-profile default`` looks for new ones.
 """
 
+import pytest
 from hypothesis import settings
+
+from tests.models import GENERIC, VARIANTS
 
 settings.register_profile("same", derandomize=True, database=None)
 settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items):
+    """Leave families that run another one's code, and on torch those that no backend has kernels for, to the rest."""
+    for item in items:
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        family, backend = parameters.get("family"), str(parameters.get("backend"))
+        if family in VARIANTS or (family in GENERIC and "torch" in backend):
+            item.add_marker(pytest.mark.slow)

@@ -25,6 +25,10 @@ FAMILIES = {
     "MCR-256": ("MCR", {"levels": 256}),
     "CGR": ("CGR", {"levels": 8}),
 }
+VARIANTS = ("MAP-I-float32", "MBAT-hadamard-float64", "HRR-gaussian", "FHRR-phase", "MCR-256")
+"""Families that run the code of another one, with another parameter."""
+GENERIC = ("HRR", "FHRR", "MCR", "CGR")
+"""Families that no backend has kernels for."""
 NUMPY_BACKENDS = ("numpy", "numba")
 """Backends whose arrays are NumPy's."""
 

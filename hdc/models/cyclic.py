@@ -252,9 +252,9 @@ class CGR(_Cyclic):
     Examples
     --------
     >>> import hdc
-    >>> vsa = hdc.create("CGR", 1000, levels=8)
+    >>> vsa = hdc.create("CGR", 20_000, levels=8)
     >>> x = vsa.symbols(["a", "b", "c"])
-    >>> vsa.similarity(vsa.bundle(x), x).round(1).tolist()
+    >>> vsa.similarity(vsa.bundle(x), x).astype(float).round(1).tolist()
     [0.4, 0.4, 0.4]
     """
 
