@@ -69,6 +69,8 @@ def warmup() -> None:
     search.search_index(2).extended(np.repeat(x, 33, axis=0)).search(x, 1)
     bits.majority(x, None, x[0], dim)
     bits.majority(x, weights, x[0], dim)
+    wide = np.zeros((2, bundle.SPAN + 1), dtype=np.uint64)
+    bits.majority(wide, None, wide[0], 64 * wide.shape[1])
     bits.signed_sums(x, None, dim)
     bits.signed_sums(x, weights, dim)
     bits.rotate(x, 1, dim)

@@ -39,7 +39,7 @@ def test_error_of_two_equal_scores_is_exact():
     assert error == pytest.approx(stats.norm.sf(1 / math.sqrt(2)), rel=1e-12)
 
 
-@pytest.mark.parametrize("model", ["MAP-I", "MAP-B", "Bloom", "CountingBloom", "MBAT"])
+@pytest.mark.parametrize("model", ["MAP-I", "MAP-B", "Bloom", "CountingBloom", "MBAT", "HRR", "FHRR", "MCR", "CGR"])
 @pytest.mark.parametrize("dim", [200, 500])
 def test_recall_from_a_bundle(model, dim):
     predicted = theory.accuracy("bundle", model, items=15, universe=1000, dim=dim)

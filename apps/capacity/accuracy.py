@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hdc.bounds import majority_bias, phasor_bias
+from hdc.bounds import majority_bias, phasor_bias, plurality_bias
 from hdc.bounds.cleanup import log_cleanup_error
 from hdc.checks import fraction, integer, integers, known, shape_of, shown
 from hdc.errors import ParameterError, UnknownNameError, UnsupportedError
@@ -47,10 +47,22 @@ def _holographic(n: Real, m: Real) -> Moments:
     return Moments(np.ones_like(n * m), np.sqrt((n + 1) / m), np.zeros_like(n * m), np.sqrt(n / m))
 
 
-def _phasors(n: Real, m: Real) -> Moments:
-    c = np.asarray(phasor_bias(n))
+LEVELS = 16
+"""Of MCR and CGR, by default."""
+
+
+def _phases(n: Real, m: Real) -> Moments:
+    c = np.asarray(phasor_bias(n)) * np.where(n > 1, np.sinc(1 / LEVELS), 1.0)
     own = np.where(n > 2, 0.5 + 1 / (4 * n) - c * c, np.where(n > 1, 0.5 - c * c, 0.0))
     return Moments(c * np.ones_like(m), np.sqrt(own / m), np.zeros_like(c * m), np.sqrt(0.5 / m) + 0 * n)
+
+
+def _pluralities(n: Real, m: Real) -> Moments:
+    share = np.vectorize(lambda size: plurality_bias(int(size), LEVELS), otypes=[np.float64])(n)
+    chance = np.full_like(share, 1 / LEVELS)
+    spreads = (np.sqrt(part * (1 - part) / m) for part in (share, chance))
+    hit_sd, reject_sd = spreads
+    return Moments(share * np.ones_like(m), hit_sd, chance * np.ones_like(m), reject_sd)
 
 
 MOMENTS: Mapping[str, Callable[[Real, Real], Moments]] = MappingProxyType(
@@ -61,11 +73,15 @@ MOMENTS: Mapping[str, Callable[[Real, Real], Moments]] = MappingProxyType(
         "BSC": _majority,
         "CountingBloom": lambda n, m: _linear(n, m - 1),
         "HRR": _holographic,
-        "FHRR": _phasors,
+        "FHRR": lambda n, m: _linear(n, 2 * m),
+        "MCR": _phases,
+        "CGR": _pluralities,
     }
 )
 """Moments of n items in dimension m: for MAP-I a member's score is N(m, m (n - 1)), another's N(0, m n); for MAP-B
-N(m p, m (1 - p²)) and N(0, m), p = p(n). Centred CountingBloom scores have MAP-I's ratio at m - 1, exactly."""
+N(m p, m (1 - p²)) and N(0, m), p = p(n). Centred CountingBloom scores have MAP-I's ratio at m - 1, exactly. Sums of
+phasors have two numbers a component; of MCR and CGR a member keeps :func:`hdc.bounds.phasor_bias` times
+``sinc(1 / levels)``, and :func:`hdc.bounds.plurality_bias`."""
 
 _PAIRS = ("MAP-I", "MBAT", "MAP-B", "BSC")
 """Models whose unbinding leaves noise like that of a bundle."""

@@ -61,7 +61,7 @@ class _Cyclic(VSA):
     @property
     def dtype(self) -> Any:
         """uint8."""
-        return self.xp.uint8
+        return self.kernels.arrays.dtype("uint8")
 
     def check(self, x: Any, what: str = "array") -> Array:
         """Check for a uint8 array of ``dim`` components below ``levels``."""
