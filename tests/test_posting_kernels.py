@@ -98,7 +98,7 @@ LARGE = Form(documents=9000, segments=2, items=2, lists=4, groups=2, weight=2**2
 
 @pytest.mark.skipif(not COMPILED, reason="slow in plain Python")
 @pytest.mark.parametrize("change", [{}, {"overlap": True}, {"weight": 3}, {"smooth": True}])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_lists_that_are_not_scanned(seed, change):
     """Lists so long that it is asked whether they could still change anything, against the reference."""
     rng = np.random.default_rng(seed)
