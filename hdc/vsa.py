@@ -627,6 +627,22 @@ class VSA(ABC):
                 f"weights of shape {tuple(w.shape)} do not broadcast to the members {tuple(members.shape[:-1])}"
             ) from None
 
+    def check_pair(self, role: Any, x: Any) -> tuple[Array, Array]:
+        """Check the operands of a bind of hypervectors, whose batch axes must broadcast.
+
+        Raises
+        ------
+        UnsupportedError
+            If the first is an operator.
+        DTypeError, DeviceError, DimensionError, PaddingError
+            As :meth:`check` and :meth:`check_batches`.
+        """
+        if isinstance(role, Role):
+            raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
+        first, second = self.check(role, "first operand"), self.check(x, "second operand")
+        self.check_batches(first, second)
+        return first, second
+
     def check_batches(self, *operands: Array) -> tuple[int, ...]:
         """Return the shape that the batch axes of checked operands broadcast to.
 

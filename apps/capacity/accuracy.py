@@ -60,8 +60,7 @@ def _phases(n: Real, m: Real) -> Moments:
 def _pluralities(n: Real, m: Real) -> Moments:
     share = np.vectorize(lambda size: plurality_bias(int(size), LEVELS), otypes=[np.float64])(n)
     chance = np.full_like(share, 1 / LEVELS)
-    spreads = (np.sqrt(part * (1 - part) / m) for part in (share, chance))
-    hit_sd, reject_sd = spreads
+    hit_sd, reject_sd = (np.sqrt(part * (1 - part) / m) for part in (share, chance))
     return Moments(share * np.ones_like(m), hit_sd, chance * np.ones_like(m), reject_sd)
 
 

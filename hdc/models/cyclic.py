@@ -11,11 +11,11 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.bounds.formulas import phasor_bias, plurality_bias
 from hdc.checks import integer
-from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
+from hdc.errors import DTypeError, ParameterError, WideningError
 from hdc.kernels import Array
+from hdc.models.rearranging import Rotating
 from hdc.similarity import cosine, pairwise, total_weight
 from hdc.tally import Tally, join_sums
-from hdc.vsa import VSA, Role
 
 MOST_LEVELS = 256
 
@@ -33,7 +33,7 @@ COMPONENTS = 1 << 22
 
 
 @dataclass(frozen=True)
-class _Cyclic(VSA):
+class _Cyclic(Rotating):
     """What both share: uint8 components below ``levels``, sums modulo it to bind, rotation of components."""
 
     _: KW_ONLY
@@ -52,11 +52,6 @@ class _Cyclic(VSA):
     def self_inverse(self) -> bool:
         """Where there are two levels, adding twice adds nothing."""
         return self.levels == 2
-
-    @property
-    def storage(self) -> int:
-        """Number of components."""
-        return self.dim
 
     @property
     def dtype(self) -> Any:
@@ -80,10 +75,7 @@ class _Cyclic(VSA):
         return self.kernels.arrays.from_numpy(numbers.astype(np.uint8))
 
     def _moved(self, a: Any, x: Any, sign: int) -> Array:
-        if isinstance(a, Role):
-            raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
-        one, other, xp = self.check(a, "first operand"), self.check(x, "second operand"), self.xp
-        self.check_batches(one, other)
+        (one, other), xp = self.check_pair(a, x), self.xp
         if self.levels == MOST_LEVELS:  # bytes wrap around by themselves
             return other + one if sign > 0 else other - one
         sums = xp.astype(other, xp.int16) + sign * xp.astype(one, xp.int16)
@@ -96,10 +88,6 @@ class _Cyclic(VSA):
     def unbind(self, role: Any, y: Array) -> Array:
         """Subtract, modulo the number of levels: the exact inverse."""
         return self._moved(role, y, -1)
-
-    def permute(self, x: Array, shift: int = 1) -> Array:
-        """Rotate: component i moves to ``(i + shift) mod dim``."""
-        return self.xp.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
 
     # ------------------------------------------------------------------ bundles
 

@@ -8,12 +8,9 @@ import numpy.typing as npt
 
 from hdc.bounds.formulas import phasor_bias
 from hdc.checks import choice, integer
-from hdc.errors import UnsupportedError
 from hdc.kernels import Array
 from hdc.models.summed import Summed
 from hdc.similarity import dots
-from hdc.tally import Tally
-from hdc.vsa import Role
 
 BUNDLES = ("sum", "phase")
 
@@ -75,10 +72,7 @@ class FHRR(Summed):
         return self.xp.astype(self.kernels.arrays.from_numpy(drawn), self.dtype, copy=False)
 
     def _multiplied(self, a: Any, x: Any, sign: int) -> Array:
-        if isinstance(a, Role):
-            raise UnsupportedError("FHRR binds hypervectors, not operators; use its own role(name)")
-        one, other = self.check(a, "first operand"), self.check(x, "second operand")
-        self.check_batches(one, other)
+        one, other = self.check_pair(a, x)
         re, im, real, imaginary = one[..., 0::2], sign * one[..., 1::2], other[..., 0::2], other[..., 1::2]
         return self._interleaved(re * real - im * imaginary, re * imaginary + im * real)
 
@@ -94,15 +88,8 @@ class FHRR(Summed):
         """Multiply by the conjugate: the exact inverse of phasors."""
         return self._multiplied(role, y, -1)
 
-    def bundle(self, x: Array, weights: Any = None) -> Array:
-        """Return the (weighted) sum along axis -2, or its phases."""
-        return self._bundled(super().bundle(x, weights))
-
-    def read_tally(self, tally: Tally) -> Array:
-        """Return what :meth:`bundle` makes of the sums."""
-        return self._bundled(super().read_tally(tally))
-
-    def _bundled(self, sums: Array) -> Array:
+    def of_sums(self, sums: Array) -> Array:
+        """Return sums as they are, or their phases."""
         return sums if self.bundles == "sum" else self.normalise(sums)
 
     def normalise(self, x: Array) -> Array:

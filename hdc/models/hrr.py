@@ -10,11 +10,9 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.atoms import Name
 from hdc.checks import choice, integer
-from hdc.errors import UnsupportedError
 from hdc.kernels import Array
 from hdc.models.rearranging import Order, order_of
 from hdc.models.summed import Summed
-from hdc.vsa import Role
 
 ROLES = ("unitary", "gaussian")
 
@@ -102,9 +100,7 @@ class HRR(Summed):
         return self._native(drawn)[0]
 
     def _convolved(self, a: Any, x: Any, back: bool) -> Array:
-        if isinstance(a, Role):
-            raise UnsupportedError("HRR binds hypervectors, not operators; use its own role(name)")
-        one, other, xp = self.check(a, "first operand"), self.check(x, "second operand"), self.xp
+        (one, other), xp = self.check_pair(a, x), self.xp
         batch = self.check_batches(one, other)
         if 0 in batch:  # of which not every library has a transform
             return xp.zeros((*batch, self.dim), dtype=other.dtype, device=other.device)

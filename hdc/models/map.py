@@ -12,12 +12,13 @@ from hdc import atoms
 from hdc.bounds.formulas import majority_bias
 from hdc.checks import integer, listed, wrong
 from hdc.dtypes import dtype_name, kind, size
-from hdc.errors import DTypeError, UnsupportedError, WideningError
+from hdc.errors import DTypeError, WideningError
 from hdc.kernels import Array
 from hdc.models.packed import Packed
+from hdc.models.rearranging import Rotating
 from hdc.similarity import cosine, dots, magnitude, most, pairwise, total_weight, weighted_sum
 from hdc.tally import Tally, float_dtype, join_sums, widened, wider
-from hdc.vsa import VSA, Role
+from hdc.vsa import VSA
 from hdc.words import mask_tail
 
 
@@ -35,13 +36,6 @@ class _MAP(VSA):
         """Each component is its own inverse."""
         return True
 
-    def _check_pair(self, a: Any, b: Any) -> tuple[Array, Array]:
-        if isinstance(a, Role):
-            raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
-        first, second = self.check(a, "first operand"), self.check(b, "second operand")
-        self.check_batches(first, second)
-        return first, second
-
     def unbind(self, role: Any, y: Array) -> Array:
         """Undo :meth:`bind`: multiply again, since ±1 is its own inverse."""
         return self.bind(role, y)
@@ -54,7 +48,7 @@ def _are_signs(xp: Any, x: Array) -> bool:
 
 
 @dataclass(frozen=True)
-class MAPI(_MAP):
+class MAPI(Rotating, _MAP):
     """MAP-I: ±1 atoms (int8), integer sums that widen and never wrap, product, rotation, cosine.
 
     Arrays are ``(..., dim)``. int8 holds atoms and their products, so int8 components must be ±1; bundles
@@ -85,11 +79,6 @@ class MAPI(_MAP):
         self.check_precision(self.precision, ("int8",))
 
     @property
-    def storage(self) -> int:
-        """Number of components."""
-        return self.dim
-
-    @property
     def dtype(self) -> Any:
         """int8, or the float dtype of ``precision``."""
         return self.kernels.arrays.dtype(self.precision)
@@ -116,7 +105,7 @@ class MAPI(_MAP):
         WideningError
             If a product of two bundles can leave int64, or the negative of a component its dtype.
         """
-        a, b = self._check_pair(role, x)
+        a, b = self.check_pair(role, x)
         xp = self.xp
         if "f" in (kind(xp, a), kind(xp, b)):
             return a * b
@@ -181,10 +170,6 @@ class MAPI(_MAP):
         bound = max(tally.facts["most"] * tally.facts["weight"], magnitude(xp, sums))
         return xp.astype(sums, xp.int32 if bound < 2.0**31 else xp.int64)
 
-    def permute(self, x: Array, shift: int = 1) -> Array:
-        """Rotate: component i moves to ``(i + shift) mod dim``."""
-        return self.xp.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
-
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines."""
         return cosine(self.kernels, self.check(queries, "queries"), self.check(items, "items"))
@@ -224,7 +209,7 @@ class MAPB(Packed, _MAP):
 
     def bind(self, role: Any, x: Array) -> Array:
         """Multiply the signs: exclusive or of the words."""
-        return self.kernels.bits.xor(*self._check_pair(role, x))
+        return self.kernels.bits.xor(*self.check_pair(role, x))
 
     def bundle(self, x: Array, weights: Any = None) -> Array:
         """Take the sign of the weighted sum.

@@ -9,16 +9,17 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.atoms import Name, encode_name
-from hdc.checks import choice, integer
+from hdc.checks import choice
 from hdc.errors import MismatchError, UnsupportedError
 from hdc.kernels import Array
 from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
+from hdc.models.rearranging import Rotating
 from hdc.models.summed import Summed
 from hdc.vsa import Role
 
 
 @dataclass(frozen=True)
-class MBAT(Summed):
+class MBAT(Rotating, Summed):
     """Orthogonal MBAT: ±1/sqrt(dim) atoms, weighted sums, operators by name, cosine.
 
     Arrays are ``(..., dim)`` floats; gradients flow through every operation. Because the operators are orthogonal,
@@ -140,10 +141,6 @@ class MBAT(Summed):
     def unbind(self, role: Any, y: Array) -> Array:
         """Apply the transpose, which is the exact inverse."""
         return self.bind(self._check_role(role) ** -1, y)
-
-    def permute(self, x: Array, shift: int = 1) -> Array:
-        """Rotate: component i moves to ``(i + shift) mod dim``."""
-        return self.xp.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
 
 
 def _compose(steps: tuple[Operator, ...]) -> SignedPermutation:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hdc.kernels import Array
 from hdc.vsa import VSA
-from hdc.words import WORD_BITS, Words, word_count
+from hdc.words import Words, word_count
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,3 @@ class Packed(VSA):
     def to_numpy(self, x: Array) -> Words:
         """Bring packed words back to the host as uint64."""
         return super().to_numpy(x).view(np.uint64)
-
-    def clear_padding(self, words: Array) -> Array:
-        """Clear, in place, the padding bits of an array that no one else holds, and return it."""
-        if self.dim % WORD_BITS:
-            words[..., -1] &= (1 << self.dim % WORD_BITS) - 1
-        return words

@@ -1,12 +1,30 @@
-"""Permutations of components that models apply any number of times."""
+"""Permutations of components that models apply any number of times: rotations, and any fixed one."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.checks import integer
 from hdc.kernels import Array, Backend
 from hdc.models.operators import CACHE
+from hdc.vsa import VSA
+
+
+@dataclass(frozen=True)
+class Rotating(VSA):
+    """A model whose vectors have one number a component, and whose permutation is a rotation."""
+
+    @property
+    def storage(self) -> int:
+        """Number of components."""
+        return self.dim
+
+    def permute(self, x: Array, shift: int = 1) -> Array:
+        """Rotate: component i moves to ``(i + shift) mod dim``."""
+        return self.xp.roll(self.check(x), integer(shift, "shift") % self.dim, axis=-1)
+
 
 Order = npt.NDArray[np.int64]
 

@@ -34,7 +34,7 @@ from hdc.similarity import (
     weighted_sum,
 )
 from hdc.tally import Tally, join_sums
-from hdc.vsa import VSA, Role
+from hdc.vsa import VSA
 from hdc.words import MAX_DIM
 
 Counts = npt.NDArray[np.int64]
@@ -166,9 +166,7 @@ class _Sparse(VSA):
 
     def _move(self, role: Any, x: Array, direction: int) -> Array:
         """Bind (+1) or unbind (-1), in blocks of rows so that temporaries stay under ``COMPONENTS`` components."""
-        if isinstance(role, Role):
-            raise UnsupportedError(f"{self.model} binds hypervectors, not operators; use its own role(name)")
-        role, x = self.check(role, "first operand"), self.check(x, "second operand")
+        role, x = self.check_pair(role, x)
         if role.ndim == 1:
             return self._shifted(x, direction * self._shifts(self.components(role)))
         batch = self.check_batches(role, x)

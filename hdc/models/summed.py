@@ -48,14 +48,21 @@ class Summed(VSA):
         return self.check_components(x, "f", what)
 
     def bundle(self, x: Array, weights: Any = None) -> Array:
-        """Return the (weighted) sum along axis -2, in the dtype of ``x``."""
+        """Return what :meth:`of_sums` makes of the (weighted) sum along axis -2, in the dtype of ``x``."""
+        return self.of_sums(self._sum(x, weights))
+
+    def of_sums(self, sums: Array) -> Array:
+        """Return the bundle of members with these sums: the sums."""
+        return sums
+
+    def _sum(self, x: Array, weights: Any) -> Array:
         members = self.check_bundle(x)
         w = None if weights is None else self.check_weights(weights, members, "biuf")
         return weighted_sum(self.kernels, members, w, members.dtype, math.inf)
 
     def tally(self, x: Array, weights: Any = None) -> Tally:
         """Return the sums in float64, and the dtype of their bundle."""
-        sums = Summed.bundle(self, widened(self.xp, x), weights)
+        sums = self._sum(widened(self.xp, x), weights)
         return Tally({"sums": self.xp.astype(sums, self.xp.float64)}, {"dtype": dtype_name(x)})
 
     def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
@@ -64,8 +71,8 @@ class Summed(VSA):
         return Tally({"sums": sums}, {"dtype": wider(self.kernels, a.facts["dtype"], b.facts["dtype"])})
 
     def read_tally(self, tally: Tally) -> Array:
-        """Return the sums in the dtype of :meth:`bundle`."""
-        return self.xp.astype(tally.arrays["sums"], float_dtype(self.kernels, tally.facts["dtype"]))
+        """Return the bundle in the dtype of :meth:`bundle`."""
+        return self.of_sums(self.xp.astype(tally.arrays["sums"], float_dtype(self.kernels, tally.facts["dtype"])))
 
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines."""

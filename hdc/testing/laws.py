@@ -169,6 +169,12 @@ def _bundles(vsa: VSA, count: int, seed: int) -> Array:
     return vsa.bundle(members.reshape(count, 3, -1))
 
 
+def _operands(vsa: VSA, seed: int) -> tuple[list[Any], Array]:
+    """Return twenty roles, and ``PAIRS`` atoms, as many to bind with each."""
+    roles = [vsa.role(i) for i in range(20)]
+    return roles, vsa.random(PAIRS, seed=seed).reshape(len(roles), -1, vsa.storage)
+
+
 def _some_role(vsa: VSA) -> Any:
     return vsa.role("law")
 
@@ -294,9 +300,7 @@ def _declared_algebra(vsa: VSA) -> str | None:
 def _unlike_operands(vsa: VSA) -> str | None:
     if vsa.dim < 64:
         return "chance similarity is too large at this dimension"
-    x = vsa.random(PAIRS, seed=11)
-    roles = [vsa.role(i) for i in range(20)]
-    parts = x.reshape(len(roles), -1, vsa.storage)
+    roles, parts = _operands(vsa, 11)
     s = np.concatenate([_pair_similarities(vsa, vsa.bind(r, p), p) for r, p in zip(roles, parts, strict=True)])
     mean, limit = float(s.mean()), SIGMAS * (float(s.std()) / np.sqrt(len(roles)) + 1 / vsa.dim)
     assert abs(mean) <= limit, f"mean similarity of a bound vector with its operand {mean:.4f}, limit {limit:.4f}"
@@ -325,9 +329,7 @@ def _order(vsa: VSA) -> str | None:
     """Permutation must tell the operands of bind apart, or trigrams of a word's letters in any order are alike."""
     if vsa.dim < 256:
         return "chance similarity is too large at this dimension"
-    x = vsa.random(PAIRS, seed=32)
-    roles = [vsa.role(("order", i)) for i in range(20)]
-    parts = x.reshape(len(roles), -1, vsa.storage)
+    roles, parts = _operands(vsa, 32)
     forms: dict[str, Callable[[Any, Array], Array]] = {
         "bind(a, permute(b))": lambda role, part: vsa.bind(role, vsa.permute(part)),
         "permute(bind(a, b))": lambda role, part: vsa.permute(vsa.bind(role, part)),
