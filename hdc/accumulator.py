@@ -168,7 +168,7 @@ class Accumulator:
         return self.vsa.read_tally(tally)
 
     def _check_load(self, count: int) -> None:
-        check_load(self.vsa.model, self.vsa.dim, count, self.vsa.bound_options)
+        check_load(self.vsa, count)
 
     # ------------------------------------------------------------------ files
 

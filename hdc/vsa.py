@@ -5,6 +5,7 @@ A model is a frozen value that holds parameters only; arrays stay plain. Every h
 """
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
@@ -16,6 +17,9 @@ import numpy.typing as npt
 
 from hdc import atoms, bounds
 from hdc.atoms import Name
+from hdc.bounds import scored
+from hdc.bounds.moments import Moments
+from hdc.bounds.question import log_error
 from hdc.bounds.warning import check_load
 from hdc.checks import choice, integer, known
 from hdc.dispatch import backend as find_backend
@@ -37,7 +41,10 @@ MOST_COMPONENTS = 1 << 48
 """Most components, or words, of the vectors that are asked for at once: more than any memory has."""
 
 MOST_FACTORS = 1 << 16
-"""Most factors of a product of roles."""
+"""Most factors of a product of roles, and the greatest exponent of a power."""
+
+FARTHEST_DIM = 4096
+"""How far above a given dimension, at least, one that the model takes is looked for."""
 
 SIMILARITY_BLOCK = 1 << 22
 """Scores that :meth:`VSA.nearest` holds at a time, by default (16 MiB of float32)."""
@@ -172,6 +179,24 @@ class VSA(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @classmethod
+    def next_dim(cls, least: int, **parameters: Any) -> int:
+        """Return the least dimension of at least ``least`` that the model takes, with these parameters.
+
+        Raises
+        ------
+        ParameterError
+            If there is none nearby: what the model says of ``least``.
+        """
+        least = integer(least, "least", 1, MAX_DIM)
+        refused: ParameterError | None = None
+        for dim in range(least, min(MAX_DIM, least + max(FARTHEST_DIM, 3 * math.isqrt(least))) + 1):
+            try:
+                return cls.from_parameters(**{**parameters, "dim": dim}).dim
+            except ParameterError as error:
+                refused = refused or error
+        raise refused or ParameterError(f"{cls.model} takes no dimension near {least}")
 
     # ------------------------------------------------------------------ traits, which may depend on parameters
 
@@ -321,7 +346,8 @@ class VSA(ABC):
     def role(self, name: Name) -> Any:
         """Return what binds as ``name``: an atom of its own namespace, or a :class:`Role` of operators.
 
-        A role is not the symbol of the same name, so ``{"red": "red"}`` does not cancel itself out.
+        A role is not the symbol of the same name, so ``{"red": "red"}`` does not cancel itself out. Powers of an atom
+        are :meth:`power`; ``**`` of its array raises its numbers, or words, which is something else.
         """
         return self.atoms_of(atoms.stream_keys(self.seed, "role", (name,)))[0]
 
@@ -348,6 +374,127 @@ class VSA(ABC):
     @abstractmethod
     def unbind(self, role: Any, y: Array) -> Array:
         """Undo :meth:`bind` with the same role; shapes and errors as there."""
+
+    @property
+    def identity(self) -> Array:
+        """The vector that changes nothing when it binds, ``(storage,)``.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model has none.
+        """
+        raise self._lacks("identity", "vsa.role(name) ** 0")
+
+    def inverse(self, x: Array) -> Array:
+        """Return what binds as ``x`` unbinds: ``bind(inverse(a), b)`` is ``unbind(a, b)``.
+
+        Parameters
+        ----------
+        x : (..., storage) array
+
+        Returns
+        -------
+        (..., storage) array
+
+        Raises
+        ------
+        UnsupportedError
+            If the model has no such vector.
+        """
+        if self.self_inverse:
+            return self.xp.asarray(self.check(x), copy=True)
+        raise self._lacks("inverse vector", "vsa.role(name) ** -1")
+
+    def power(self, x: Array, exponent: float) -> Array:
+        """Bind ``x`` with itself: the identity for 0, the inverse for -1.
+
+        Parameters
+        ----------
+        x : (..., storage) array
+        exponent : int or float
+            A whole number, or any real one where :attr:`phases` is not 0: then ``power(x, a)`` bound with
+            ``power(x, b)`` is ``power(x, a + b)`` (Plate 1995, fractional binding).
+
+        Returns
+        -------
+        (..., storage) array
+
+        Raises
+        ------
+        ParameterError
+            If the model has no powers with such an exponent.
+        UnsupportedError
+            If the model has no identity, or no inverse.
+        """
+        base, times = self.check(x), integer(exponent, f"the exponent of {self.model}", -MOST_FACTORS, MOST_FACTORS)
+        if times < 0:
+            base, times = self.inverse(base), -times
+        result = self.xp.broadcast_to(self.identity, base.shape)
+        while times:
+            if times & 1:
+                result = self.bind(base, result)
+            base, times = self.bind(base, base) if times > 1 else base, times >> 1
+        return self.xp.asarray(result, copy=True)
+
+    def normalise(self, x: Array) -> Array:
+        """Return the vectors nearest to ``x`` of those that bind exactly: what a bundle is cleaned to without a memory.
+
+        Parameters
+        ----------
+        x : (..., storage) array
+
+        Returns
+        -------
+        (..., storage) array
+            Of the dtype of atoms; roles stay what they are, and doing it twice changes nothing.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model has no such vectors.
+        """
+        raise UnsupportedError(f"{self.model} does not normalise vectors")
+
+    @property
+    def phases(self) -> int:
+        """Number of angles from which :meth:`from_phases` makes a vector; 0 where it makes none."""
+        return 0
+
+    def from_phases(self, angles: Any) -> Array:
+        """Make vectors of angles, whose sums bind: ``bind(from_phases(a), from_phases(b))`` is ``from_phases(a + b)``.
+
+        Parameters
+        ----------
+        angles : (..., phases) array of floats, in radians
+
+        Returns
+        -------
+        (..., storage) array
+            The identity for zeros. The similarity of two is the mean cosine of the differences, or close to it.
+
+        Raises
+        ------
+        UnsupportedError
+            If :attr:`phases` is 0.
+        """
+        raise UnsupportedError(f"{self.model} makes no vectors of angles; take FHRR, HRR or MCR")
+
+    def check_phases(self, angles: Any) -> Array:
+        """Check angles: floats of the backend, or what NumPy makes an array of, ``(..., phases)``."""
+        arrays, xp = self.kernels.arrays, self.xp
+        given = arrays.check(
+            angles if is_array(angles) else arrays.from_numpy(np.asarray(angles, np.float64)), "angles"
+        )
+        if kind(xp, given) not in "iuf":
+            raise DTypeError(f"angles are real numbers, not {given.dtype}")
+        if given.ndim == 0 or given.shape[-1] != self.phases:
+            raise DimensionError(f"angles have shape {tuple(given.shape)}; {self} needs {self.phases} on the last axis")
+        return given if kind(xp, given) == "f" else xp.astype(given, xp.float64)
+
+    def _lacks(self, what: str, instead: str) -> UnsupportedError:
+        advice = "" if self.binds_vectors else f"; it binds with operators, take {instead}"
+        return UnsupportedError(f"{self.model} has no {what}{advice}")
 
     @abstractmethod
     def bundle(self, x: Array, weights: Any = None) -> Array:
@@ -450,7 +597,29 @@ class VSA(ABC):
             direction (all zeros). float64 for float64 inputs.
         """
 
-    @abstractmethod
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return means and deviations of the similarity of a bundle with a member, and with any other symbol.
+
+        Parameters
+        ----------
+        size : int or array of int
+            Members of the bundle, of equal weight.
+        read : {None, "role", "symbol"}
+            What the bundle is of, and how it is read: of atoms; of values bound with roles, each read with its role; or
+            of values bound with symbols.
+
+        Returns
+        -------
+        hdc.bounds.Moments
+            Normal approximations, of similarities divided by the length of the bundle over its mean.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model does not say.
+        """
+        raise UnsupportedError(f"{self.model} does not state the moments of its similarities; see VSA.scores")
+
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide which items are members of an unweighted bundle of atoms.
 
@@ -465,7 +634,18 @@ class VSA(ABC):
         Returns
         -------
         (*p, *q) bool array
+            Here: whether the similarity is at least midway between what :meth:`scores` expects of members and others.
+
+        Raises
+        ------
+        ParameterError
+            If ``size`` is needed and is not an integer of at least 1.
         """
+        return self._near(bundle, items, size)
+
+    def _near(self, bundle: Array, items: Array, size: int | None) -> Array:
+        threshold = float(self.scores(integer(size, "size", 1)).threshold)
+        return self.similarity(bundle, items) >= threshold
 
     def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate the number of common members of every pair of unweighted bundles of atoms.
@@ -564,7 +744,8 @@ class VSA(ABC):
         Raises
         ------
         UnknownNameError, UnsupportedError, ParameterError
-            Also for models of third parties, for which no bounds are known.
+            Models without closed forms of their own (:data:`hdc.bounds.MODELS`) have the Gaussian sizes that follow
+            from :meth:`scores`, for membership, key-value and sequence.
 
         Examples
         --------
@@ -573,11 +754,28 @@ class VSA(ABC):
         37
         """
         takes = bounds.TASKS[known(task, "task", bounds.TASKS)]
+        if self.model not in bounds.MODELS:
+            return self._scored_capacity(task, universe, error, bound, options)
         own = {name: value for name, value in self.bound_options.items() if name in takes}
         found: int = bounds.capacity(
             task, self.model, dim=self.dim, universe=universe, error=error, bound=bound, **{**own, **options}
         )
         return found
+
+    def _scored_capacity(
+        self, task: str, universe: int | None, error: float, bound: str, options: dict[str, Any]
+    ) -> int:
+        known(bound, "bound", bounds.KINDS)
+        if bound != "gaussian" or options:
+            raise UnsupportedError(
+                f"of {self.model} the sizes are known that follow from its scores: give bound='gaussian'"
+                + (f", without {', '.join(options)}" if options else "")
+            )
+        log_error(error)
+        read = scored.READ.get(task)
+        return scored.capacity(
+            lambda size: self.scores(size, read=read), task, universe=integer(universe, "universe", 1), error=error
+        )
 
     # ------------------------------------------------------------------ shared checks
 
@@ -598,7 +796,7 @@ class VSA(ABC):
             )
         if members.shape[-2] == 0:
             raise EmptyBundleError("a bundle needs at least one member, and axis -2 has length 0")
-        check_load(self.model, self.dim, members.shape[-2], self.bound_options)
+        check_load(self, members.shape[-2])
         return members
 
     def check_weights(self, weights: Any, members: Array, kinds: str = "bui") -> Array:

@@ -205,12 +205,34 @@ class TestModelsAnswer:
         few, many = (hdc.Bloom(2000, ones=k).capacity(universe=1000, error=0.01) for k in (2, 17))
         assert few < many == bounds.capacity("membership", "Bloom", dim=2000, universe=1000, error=0.01, ones=17)
 
-    def test_models_of_others_have_no_bounds(self):
+    def test_models_of_others_answer_from_their_scores(self):
+        """What MAP-I's moments give is near its Gaussian size, which takes all symbols for strangers."""
+
         class Other(hdc.MAPI):
             model = "Other"
 
-        with pytest.raises(errors.UnknownNameError, match="no bounds are known for model 'Other'"):
+        ask = {"universe": 1000, "error": 0.1, "bound": "gaussian"}
+        found, expected = (model(4096).capacity(**ask) for model in (Other, hdc.MAPI))
+        assert found == pytest.approx(expected, rel=0.05)
+        keyed = [model(4096).capacity("key-value", **ask) for model in (Other, hdc.MAPI)]
+        assert keyed[0] == pytest.approx(keyed[1], rel=0.05)
+        with pytest.raises(errors.UnsupportedError, match="give bound='gaussian'"):
             Other(100).capacity(universe=100)
+        with pytest.raises(errors.UnsupportedError, match="membership, key-value, sequence, not for nested"):
+            Other(100).capacity("nested", universe=100, bound="gaussian")
+
+    @pytest.mark.parametrize("model", ["HRR", "FHRR", "MCR", "CGR"])
+    def test_capacity_from_scores_is_met(self, model):
+        """Of 200 bundles at capacity for an error of .1, at most a share of .1 and 6 standard errors is wrong."""
+        vsa = hdc.create(model, 256)
+        size = vsa.capacity(universe=100, error=0.1, bound="gaussian")
+        assert size > 2
+        wrong = 0
+        for seed in range(200):
+            x = vsa.random(100, seed=seed)
+            found = vsa.contains(vsa.bundle(x[:size]), x, size)
+            wrong += not (found[:size].all() and not found[size:].any())
+        assert wrong / 200 <= 0.1 + 6 * math.sqrt(0.09 / 200)
 
     def test_warning_is_one_switch(self):
         vsa = hdc.create("MAP-I", 200)

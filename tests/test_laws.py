@@ -14,7 +14,7 @@ from tests.models import FAMILIES, NUMPY_BACKENDS, TORCH_BACKENDS, make
 
 STATISTICAL = (
     "names", "quasi-orthogonality", "unlike-operands", "order", "bundle-resembles-members", "unrelated-bundles",
-    "membership",
+    "membership", "scores",
 )  # fmt: skip
 """Laws of many draws. They see a model's arithmetic, not the edges of its words: a few dimensions are enough."""
 EDGES = (1, 63, 64, 65)

@@ -10,6 +10,7 @@ tolerance, ``z₂ = Φ⁻¹(1 - δ/2)``.
 """
 
 from hdc.bounds.formulas import best_ones, majority_bias, phasor_bias, plurality_bias
+from hdc.bounds.moments import Moments
 from hdc.bounds.question import TASKS, Question
 from hdc.bounds.solve import capacity, dimension, error_rate
 from hdc.bounds.table import KINDS, MODELS, Bound, find, table
@@ -21,6 +22,7 @@ __all__ = [
     "TASKS",
     "Bound",
     "CapacityWarning",
+    "Moments",
     "Question",
     "best_ones",
     "capacity",

@@ -1,10 +1,10 @@
 """The one switch that makes bundles beyond a model's capacity warn."""
 
 import warnings
+from collections.abc import Hashable
 from functools import lru_cache
-from typing import Any
+from typing import ClassVar, Protocol
 
-from hdc.bounds.solve import capacity
 from hdc.checks import flag
 from hdc.errors import HDCError
 
@@ -22,21 +22,34 @@ def warn_beyond_capacity(enabled: bool = True) -> bool:
     """Switch warnings about overfull bundles on or off for the process, and return what was set before.
 
     Off by default. A bundle warns if among 1000 symbols its members can no longer be told from the others every
-    other time (membership, Gaussian size, error 1/2); models without known bounds never warn.
+    other time (membership, Gaussian size, error 1/2); models that do not state their scores never warn.
     """
     global _warns
     before, _warns = _warns, flag(enabled, "enabled")
     return before
 
 
-def check_load(model: str, dim: int, members: int, options: dict[str, Any]) -> None:
+class HasCapacity(Hashable, Protocol):
+    """A model, as far as the warning needs one: hashable, and with a capacity."""
+
+    model: ClassVar[str]
+
+    @property
+    def dim(self) -> int:
+        """Number of components."""
+
+    def capacity(self, task: str, *, universe: int, error: float, bound: str) -> int:
+        """Return how many members it can hold."""
+
+
+def check_load(vsa: HasCapacity, members: int) -> None:
     """Warn, if that is switched on, when ``members`` is more than the model can hold."""
     if not _warns:
         return
-    most = _most_members(model, dim, tuple(sorted(options.items())))
+    most = _most_members(vsa)
     if most is not None and members > most:
         warnings.warn(
-            f"{members} members in one {model} bundle of dim {dim}: beyond {most}, members are told from other "
+            f"{members} members in one {vsa.model} bundle of dim {vsa.dim}: beyond {most}, members are told from other "
             f"symbols less than every other time (see hdc.bounds)",
             CapacityWarning,
             stacklevel=4,
@@ -44,11 +57,8 @@ def check_load(model: str, dim: int, members: int, options: dict[str, Any]) -> N
 
 
 @lru_cache(maxsize=1024)
-def _most_members(model: str, dim: int, options: tuple[tuple[str, Any], ...]) -> int | None:
+def _most_members(vsa: HasCapacity) -> int | None:
     try:
-        most: int = capacity(
-            "membership", model, dim=dim, universe=UNIVERSE, error=ERROR, bound="gaussian", **dict(options)
-        )
+        return vsa.capacity("membership", universe=UNIVERSE, error=ERROR, bound="gaussian")
     except HDCError:
         return None
-    return most

@@ -9,13 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.bounds.formulas import phasor_bias, plurality_bias
-from hdc.checks import integer
+from hdc.bounds.moments import Moments, phases, pluralities
+from hdc.checks import integer, number
 from hdc.errors import DTypeError, ParameterError, WideningError
 from hdc.kernels import Array
 from hdc.models.rearranging import Rotating
+from hdc.models.ties import tie_vector
 from hdc.similarity import cosine, pairwise, total_weight
 from hdc.tally import Tally, join_sums
+from hdc.vsa import MOST_FACTORS
 
 MOST_LEVELS = 256
 
@@ -89,6 +91,25 @@ class _Cyclic(Rotating):
         """Subtract, modulo the number of levels: the exact inverse."""
         return self._moved(role, y, -1)
 
+    @property
+    def identity(self) -> Array:
+        """Zeros."""
+        return self._native(np.zeros(self.dim, np.int64))
+
+    def inverse(self, x: Array) -> Array:
+        """Negate, modulo the number of levels."""
+        return self.unbind(x, self.identity)
+
+    def power(self, x: Array, exponent: float) -> Array:
+        """Multiply by a whole exponent, modulo the number of levels."""
+        times = integer(exponent, f"the exponent of {self.model}", -MOST_FACTORS, MOST_FACTORS)
+        products = self.xp.astype(self.check(x), self.xp.int64) * times
+        return self.xp.astype(self.xp.remainder(products, self.levels), self.xp.uint8)
+
+    def normalise(self, x: Array) -> Array:
+        """Return a copy: all vectors have the components of atoms."""
+        return self.xp.asarray(self.check(x), copy=True)
+
     # ------------------------------------------------------------------ bundles
 
     def bundle(self, x: Array, weights: Any = None) -> Array:
@@ -144,7 +165,7 @@ class _Cyclic(Rotating):
 
     @cached_property
     def _tie(self) -> Array:
-        return self.xp.astype(self.atoms_of(atoms.stream_keys(self.seed, "tie", [None]))[0], self.xp.int64)
+        return self.xp.astype(tie_vector(self), self.xp.int64)
 
 
 @dataclass(frozen=True)
@@ -211,17 +232,30 @@ class MCR(_Cyclic):
         tables = [self.kernels.arrays.from_numpy(part) for part in parts]
         return xp.concat([xp.take(table, flat).reshape(x.shape) for table in tables], axis=-1)
 
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
-        """Decide whether the similarity is at least half that of a member, ``phasor_bias(size) sinc(1 / levels)``.
+    def power(self, x: Array, exponent: float) -> Array:
+        """Multiply angles, those from -π to less than π, by the exponent, and round to levels."""
+        real = number(exponent, "the exponent")
+        if real == int(real):
+            return super().power(x, int(real))
+        xp, half = self.xp, self.levels // 2
+        signed = xp.remainder(xp.astype(self.check(x), xp.int64) + half, self.levels) - half
+        return self._rounded(xp.astype(signed, xp.float64) * real)
 
-        Raises
-        ------
-        ParameterError
-            If ``size``, on which the threshold depends, is not an integer of at least 1.
-        """
-        members = integer(size, "size", 1)
-        kept = 1.0 if members == 1 else float(phasor_bias(members) * np.sinc(1 / self.levels))
-        return self.similarity(bundle, items) >= kept / 2
+    @property
+    def phases(self) -> int:
+        """One angle a component."""
+        return self.dim
+
+    def from_phases(self, angles: Any) -> Array:
+        """Round angles to levels: sums of rounded angles are one step from the rounded sum, or none."""
+        return self._rounded(self.xp.astype(self.check_phases(angles), self.xp.float64) / (2 * math.pi) * self.levels)
+
+    def _rounded(self, steps: Array) -> Array:
+        return self.xp.astype(self.xp.remainder(self.xp.round(steps), self.levels), self.xp.uint8)
+
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of phases rounded to levels; see :meth:`hdc.VSA.scores`."""
+        return phases(size, self.dim, self.levels)
 
 
 @dataclass(frozen=True)
@@ -287,14 +321,6 @@ class CGR(_Cyclic):
             equal = equal + mine @ theirs.T
         return equal
 
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
-        """Decide whether the similarity is at least half that of a member, of which ``plurality_bias`` is the share.
-
-        Raises
-        ------
-        ParameterError
-            If ``size``, on which the threshold depends, is not an integer of at least 1.
-        """
-        chance = 1 / self.levels
-        kept = (plurality_bias(integer(size, "size", 1), self.levels) - chance) / (1 - chance)
-        return self.similarity(bundle, items) >= kept / 2
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of most frequent values; see :meth:`hdc.VSA.scores`."""
+        return pluralities(size, self.dim, self.levels)

@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from hdc.bounds.formulas import phasor_bias
-from hdc.checks import choice, integer
+from hdc.bounds.moments import Moments, linear, phases
+from hdc.checks import choice, integer, number
 from hdc.kernels import Array
 from hdc.models.summed import Summed
-from hdc.similarity import dots
 
 BUNDLES = ("sum", "phase")
 
@@ -104,16 +103,38 @@ class FHRR(Summed):
         """Rotate: component i moves to ``(i + shift) mod dim``."""
         return self.xp.roll(self.check(x), 2 * (integer(shift, "shift") % self.dim), axis=-1)
 
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
-        """Decide whether the dot product is at least half of a member's: ``dim``, or ``phasor_bias(size) dim``.
+    @property
+    def identity(self) -> Array:
+        """The angle 0 everywhere."""
+        return self.from_phases([0.0] * self.dim)
 
-        Raises
-        ------
-        ParameterError
-            If bundles are phases and ``size``, on which the threshold depends, is not an integer of at least 1.
-        """
-        if self.bundles == "sum":
-            return super().contains(bundle, items, size)
-        bias = phasor_bias(integer(size, "size", 1))
-        products = dots(self.kernels, self.check(bundle, "bundle"), self.check(items, "items"))
-        return products >= bias * self.square / 2
+    def inverse(self, x: Array) -> Array:
+        """Conjugate."""
+        checked = self.check(x)
+        return self._interleaved(checked[..., 0::2], -checked[..., 1::2])
+
+    def power(self, x: Array, exponent: float) -> Array:
+        """Multiply angles, those between -π and π, by the exponent, and raise lengths to it."""
+        xp, checked, real = self.xp, self.check(x), number(exponent, "the exponent")
+        across, up = checked[..., 0::2], checked[..., 1::2]
+        lengths, angles = (across * across + up * up) ** (real / 2), real * xp.atan2(up, across)
+        return self._interleaved(lengths * xp.cos(angles), lengths * xp.sin(angles))
+
+    @property
+    def phases(self) -> int:
+        """One angle a component."""
+        return self.dim
+
+    def from_phases(self, angles: Any) -> Array:
+        """Make phasors of angles; see :meth:`hdc.VSA.from_phases`."""
+        given = self.check_phases(angles)
+        phasors = self._interleaved(self.xp.cos(given), self.xp.sin(given))
+        return self.xp.astype(phasors, self.dtype, copy=False)
+
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of a sum of phasors, or of its phases; see :meth:`hdc.VSA.scores`."""
+        return linear(size, self.storage) if self.bundles == "sum" else phases(size, self.dim)
+
+    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
+        """Decide whether the dot product with a sum is at least half a member's, or by the similarity with phases."""
+        return super().contains(bundle, items, size) if self.bundles == "sum" else self._near(bundle, items, size)

@@ -1,5 +1,7 @@
 """HRR: Gaussian atoms, circular convolution to bind (Plate 1995)."""
 
+import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -9,7 +11,9 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.atoms import Name
-from hdc.checks import choice, integer
+from hdc.bounds.moments import Moments, linear
+from hdc.checks import choice, integer, number
+from hdc.errors import ParameterError
 from hdc.kernels import Array
 from hdc.models.rearranging import Order, order_of
 from hdc.models.summed import Summed
@@ -115,6 +119,79 @@ class HRR(Summed):
     def unbind(self, role: Any, y: Array) -> Array:
         """Correlate circularly: the exact inverse of a unitary role, the stable one of any other vector."""
         return self._convolved(role, y, back=True)
+
+    @property
+    def identity(self) -> Array:
+        """One in the first component, else zeros: all frequencies one."""
+        return self._native(np.eye(1, self.dim))[0]
+
+    def inverse(self, x: Array) -> Array:
+        """Mirror: component i moves to ``-i mod dim``, which conjugates all frequencies."""
+        return self.xp.roll(self.xp.flip(self.check(x), axis=-1), 1, axis=-1)
+
+    def _filtered(self, x: Array, change: Callable[[Array], Array]) -> Array:
+        """Change the frequencies of vectors."""
+        if math.prod(x.shape) == 0:  # of which not every library has a transform
+            return self.xp.asarray(x, copy=True)
+        changed = self.xp.fft.irfft(change(self.xp.fft.rfft(x)), n=self.dim)
+        return self.xp.astype(changed, x.dtype, copy=False)
+
+    def normalise(self, x: Array) -> Array:
+        """Bring all frequencies to length one, as those of roles are: the nearest vector that unbinds exactly.
+
+        The frequencies that have no phase, of the mean and of alternating signs, keep their sign.
+        """
+        xp = self.xp
+
+        def unit(spectrum: Array) -> Array:
+            lengths = xp.abs(spectrum)
+            return xp.where(lengths > 0, spectrum / xp.where(lengths > 0, lengths, 1), 1)
+
+        return self._filtered(self.check(x), unit)
+
+    def power(self, x: Array, exponent: float) -> Array:
+        """Raise all frequencies to a power; see :meth:`hdc.VSA.power`.
+
+        Raises
+        ------
+        ParameterError
+            If the exponent is not whole and a frequency without a phase (of the mean, or of alternating signs) is
+            negative, as in half of all symbols; roles and vectors of :meth:`from_phases` have them one.
+        """
+        checked, real = self.check(x), number(exponent, "the exponent")
+        if real == int(real):
+            return super().power(checked, int(real))
+        edges = (0, self.dim // 2) if self.dim % 2 == 0 else (0,)
+
+        def raised(spectrum: Array) -> Array:
+            if any(bool(self.xp.any(self.xp.real(spectrum[..., edge]) <= 0)) for edge in edges):
+                raise ParameterError(
+                    f"a power of {exponent!r} needs a positive mean and positive alternating sums; take a role, or a "
+                    "vector of from_phases"
+                )
+            return spectrum**real
+
+        return self._filtered(checked, raised)
+
+    @property
+    def phases(self) -> int:
+        """Frequencies that have a phase: all but those of the mean and of alternating signs."""
+        return (self.dim - 1) // 2
+
+    def from_phases(self, angles: Any) -> Array:
+        """Make unitary vectors with these phases; see :meth:`hdc.VSA.from_phases`."""
+        if not self.phases:
+            return super().from_phases(angles)
+        xp, given = self.xp, self.check_phases(angles)
+        one = xp.ones_like(given[..., :1])
+        cosines = xp.concat([one, xp.cos(given), *([one] if self.dim % 2 == 0 else [])], axis=-1)
+        sines = xp.concat([0 * one, xp.sin(given), *([0 * one] if self.dim % 2 == 0 else [])], axis=-1)
+        return xp.astype(xp.fft.irfft(cosines + 1j * sines, n=self.dim), self.dtype, copy=False)
+
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of a sum; symbols, and Gaussian roles, as keys add noise; see :meth:`hdc.VSA.scores`."""
+        inexact = read == "symbol" or (read == "role" and not self.exact_unbind)
+        return linear(size, self.dim, own=4.5, keys=1.0) if inexact else linear(size, self.dim, own=0.5)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Apply a fixed random permutation ``shift`` times."""

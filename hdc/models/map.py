@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.bounds.formulas import majority_bias
+from hdc.bounds.moments import Moments, linear, majority
 from hdc.checks import integer, listed, wrong
 from hdc.dtypes import dtype_name, kind, size
 from hdc.errors import DTypeError, WideningError
 from hdc.kernels import Array
 from hdc.models.packed import Packed
 from hdc.models.rearranging import Rotating
+from hdc.models.ties import tie_vector, where_positive
 from hdc.similarity import cosine, dots, magnitude, most, pairwise, total_weight, weighted_sum
 from hdc.tally import Tally, float_dtype, join_sums, widened, wider
 from hdc.vsa import VSA
@@ -144,6 +145,24 @@ class MAPI(Rotating, _MAP):
             raise WideningError("a sum of these bundles can leave int64; scale the weights down")
         return weighted_sum(self.kernels, members, w, xp.int32 if bound < 2.0**31 else xp.int64, bound)
 
+    @property
+    def identity(self) -> Array:
+        """Ones."""
+        return self.xp.ones_like(self._tie)
+
+    def normalise(self, x: Array) -> Array:
+        """Return signs, as MAP-B has them of the same sums; see :meth:`hdc.VSA.normalise`."""
+        positive, one = where_positive(self.xp, self.check(x), self._tie > 0), self.identity
+        return self.xp.where(positive, one, -one)
+
+    @cached_property
+    def _tie(self) -> Array:
+        return tie_vector(self)
+
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of a sum; see :meth:`hdc.VSA.scores`."""
+        return linear(size, self.dim)
+
     def tally(self, x: Array, weights: Any = None) -> Tally:
         """Return sums in int64 or float64, and what decides on the dtype of their bundle."""
         xp, sums = self.xp, self.bundle(widened(self.xp, x), weights)
@@ -235,9 +254,8 @@ class MAPB(Packed, _MAP):
 
     def read_tally(self, tally: Tally) -> Array:
         """Return the signs of the sums; see :meth:`bundle`."""
-        bits, xp, sums = self.kernels.bits, self.xp, tally.arrays["sums"]
-        odd = xp.astype(xp.roll((sums >> 1) & 1, 1, axis=-1), xp.bool)
-        return bits.pack(xp.where(sums == 0, bits.unpack(self._tie, self.dim) ^ odd, sums > 0))
+        bits, sums = self.kernels.bits, tally.arrays["sums"]
+        return bits.pack(where_positive(self.xp, sums, bits.unpack(self._tie, self.dim)))
 
     @property
     def tie(self) -> Array:
@@ -246,7 +264,20 @@ class MAPB(Packed, _MAP):
 
     @cached_property
     def _tie(self) -> Array:
-        return self.atoms_of(atoms.stream_keys(self.seed, "tie", [None]))[0]
+        return tie_vector(self)
+
+    @property
+    def identity(self) -> Array:
+        """Zeros: signs of which none is set."""
+        return self.xp.zeros_like(self._tie)
+
+    def normalise(self, x: Array) -> Array:
+        """Return a copy: vectors are signs already."""
+        return self.xp.asarray(self.check(x), copy=True)
+
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of signs of a sum; see :meth:`hdc.VSA.scores`."""
+        return majority(size, self.dim)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: component i moves to ``(i + shift) mod dim``."""
@@ -268,17 +299,6 @@ class MAPB(Packed, _MAP):
             return super().nearest(queries, items, max(1, k))
         distance, ids = search.top_k(q.reshape(-1, self.storage), x, k)
         return self._from_hamming(distance).reshape(*q.shape[:-1], k), ids.reshape(*q.shape[:-1], k)
-
-    def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
-        """Decide whether the similarity is at least half that of a member, ``majority_bias(size) / 2``.
-
-        Raises
-        ------
-        ParameterError
-            If ``size``, on which the threshold depends, is not an integer of at least 1.
-        """
-        members = integer(size, "size", 1)
-        return self.similarity(bundle, items) >= majority_bias(members) / 2
 
     def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate ``sqrt(ab) sin(π c / 2)`` of every pair, c the similarity and (a, b) the ``sizes`` (D9).

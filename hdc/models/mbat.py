@@ -1,7 +1,9 @@
 """MBAT: bundles are sums, binding multiplies by an orthogonal operator (Gallant & Okaywe 2013; Gallant 2022)."""
 
+import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +17,11 @@ from hdc.kernels import Array
 from hdc.models.operators import CACHE, FAMILIES, Operator, SignedPermutation
 from hdc.models.rearranging import Rotating
 from hdc.models.summed import Summed
+from hdc.models.ties import tie_vector, where_positive
 from hdc.vsa import Role
+
+ROUNDED = 1 << 8
+"""Parts of an atom's component that sums are rounded to before a zero is taken for one."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,17 @@ class MBAT(Rotating, Summed):
         for operator in reversed(self.operator(self._check_role(role))):
             y = operator.apply(y, self.kernels)
         return y if y is not x else self.xp.asarray(y, copy=True)
+
+    def normalise(self, x: Array) -> Array:
+        """Return signs over ``sqrt(dim)``; zeros go as in MAP-I; see :meth:`hdc.VSA.normalise`."""
+        length = math.sqrt(self.dim)
+        positive = where_positive(self.xp, self.xp.round(self.check(x) * length * ROUNDED) / ROUNDED, self._tie > 0)
+        one = self.xp.abs(self._tie)
+        return self.xp.where(positive, one, -one)
+
+    @cached_property
+    def _tie(self) -> Array:
+        return tie_vector(self)
 
     def unbind(self, role: Any, y: Array) -> Array:
         """Apply the transpose, which is the exact inverse."""

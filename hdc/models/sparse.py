@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
+from hdc.bounds.moments import Moments, covered, linear
 from hdc.checks import choice, integer
 from hdc.dtypes import outer
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
@@ -191,6 +192,32 @@ class _Sparse(VSA):
         """Move the components back: the exact inverse of :meth:`bind`."""
         return self._move(role, y, -1)
 
+    @property
+    def identity(self) -> Array:
+        """The vector that shifts by nothing: a one at the start of each segment.
+
+        Raises
+        ------
+        UnsupportedError
+            If binding shifts: no vector changes nothing on either side.
+        """
+        if self.binding == "shift":
+            raise UnsupportedError(f"shift binding of {self.model} has no identity; take binding='segment'")
+        return self._with_ones(np.arange(0, self.dim, self.segment)[None])[0]
+
+    def inverse(self, x: Array) -> Array:
+        """Mirror segments: position i moves to ``-i modulo its length``, so that what shifts forward shifts back.
+
+        With one segment, for ``binding="shift"``, the sum of positions is negated.
+        """
+        length = self.segment if self.binding == "segment" else self.dim
+        here = self._here(checked := self.check(x))
+        return self._gather(checked, here - here % length + (-here) % length)
+
+    @abstractmethod
+    def _with_ones(self, positions: Counts) -> Array:
+        """Return vectors with ones at positions, ``(n, any)``, and zeros elsewhere."""
+
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Apply a fixed random permutation ``shift`` times.
 
@@ -263,11 +290,17 @@ class Bloom(Packed, _Sparse):
 
     def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw atoms with exactly ``ones`` bits set."""
-        positions = self.positions_of(keys)
-        out = np.zeros((len(keys), self.storage), dtype=np.uint64)
+        return self._with_ones(self.positions_of(keys))
+
+    def _with_ones(self, positions: Counts) -> Array:
+        out = np.zeros((len(positions), self.storage), dtype=np.uint64)
         bit = np.uint64(1) << (positions % 64).astype(np.uint64)
-        np.bitwise_or.at(out, (np.arange(len(keys))[:, None], positions // 64), bit)
+        np.bitwise_or.at(out, (np.arange(len(positions))[:, None], positions // 64), bit)
         return self.kernels.arrays.from_numpy(out)
+
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of correlations with an or of atoms; see :meth:`hdc.VSA.scores`."""
+        return covered(size, self.dim, self.ones)
 
     def components(self, x: Array) -> Array:
         """Return the bits."""
@@ -391,9 +424,16 @@ class CountingBloom(_Sparse):
 
     def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw atoms with exactly ``ones`` ones; the same positions as Bloom's atoms."""
-        out = np.zeros((len(keys), self.dim), dtype=np.int8)
-        np.put_along_axis(out, self.positions_of(keys), np.int8(1), axis=1)
+        return self._with_ones(self.positions_of(keys))
+
+    def _with_ones(self, positions: Counts) -> Array:
+        out = np.zeros((len(positions), self.dim), dtype=np.int8)
+        np.put_along_axis(out, positions, np.int8(1), axis=1)
         return self.kernels.arrays.from_numpy(out)
+
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of a sum, whose correlations are MAP-I's at one component less."""
+        return linear(size, self.dim - 1)
 
     def components(self, x: Array) -> Array:
         """Return the counters."""

@@ -4,6 +4,9 @@ import math
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
+import numpy.typing as npt
+
+from hdc.bounds.moments import Moments, linear
 from hdc.dtypes import dtype_name
 from hdc.kernels import Array
 from hdc.similarity import cosine, dots, weighted_sum
@@ -77,6 +80,10 @@ class Summed(VSA):
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines."""
         return cosine(self.kernels, self.check(queries, "queries"), self.check(items, "items"))
+
+    def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
+        """Return the moments of a sum of vectors of length one; see :meth:`hdc.VSA.scores`."""
+        return linear(size, self.storage)
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide whether the dot product is at least half of what an atom has with itself (as D1)."""

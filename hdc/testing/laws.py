@@ -6,6 +6,7 @@ each (by the normal approximation over independent draws), so a failure means a 
 
 import itertools
 import json
+import math
 import pickle
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.accumulator import Accumulator
+from hdc.bounds.moments import Moments
 from hdc.checks import instance, known
 from hdc.dtypes import is_array
 from hdc.errors import (
@@ -41,6 +43,11 @@ PAIRS = 2000
 """Independent draws behind each statistical law."""
 UNRELATED = 100
 """Pairs of bundles of each number of members."""
+APPROXIMATE = 0.02
+"""What normal approximations of scores may be off by: as a probability, and as a share of a mean."""
+SIZES = (2, 3, 5, 8, 12, 20, 40, 80, 160)
+"""Members of the bundles whose scores are measured: the most that are more than ``FEW`` deviations from strangers."""
+FEW = 1.2
 ALIKE = 0.25
 """Similarity of what a permutation should make unlike; one of few parts leaves a part or two where they are."""
 TIE_FREE: dict[int, list[int]] = {5: [6, 9, 11, 12, 13], 4: [6, 9, 11, 13], 2: [2, 1]}
@@ -139,9 +146,9 @@ def _same(vsa: VSA, actual: Array, expected: Any, what: str) -> None:
     assert_same(_host(vsa, actual), _host(vsa, expected), what)
 
 
-def _assert_mean(sample: npt.NDArray[Any], expected: float, what: str) -> None:
+def _assert_mean(sample: npt.NDArray[Any], expected: float, what: str, slack: float = 0.0) -> None:
     sample = sample.astype(np.float64)
-    error = SIGMAS * (float(sample.std(ddof=1)) / np.sqrt(len(sample)) + 1e-7)
+    error = SIGMAS * (float(sample.std(ddof=1)) / np.sqrt(len(sample)) + 1e-7) + slack
     mean = float(sample.mean())
     assert abs(mean - expected) <= error, f"{what}: mean {mean:.5f}, expected {expected:.5f} ± {error:.5f}"
 
@@ -538,6 +545,119 @@ def _errors(vsa: VSA) -> None:
         _raises(MismatchError, lambda: vsa.bind(other.role("law"), x), "a role of another model")
 
 
+def _identity(vsa: VSA) -> str | None:
+    a, x = _some_role(vsa), vsa.random(4, seed=41)
+    try:
+        identity = vsa.identity
+    except UnsupportedError as error:
+        return str(error)
+    inverse = vsa.inverse(a)
+    assert identity.shape == (vsa.storage,), f"identity has shape {identity.shape}"
+    _same(vsa, vsa.bind(identity, x), x, "binding with the identity")
+    _same(vsa, vsa.unbind(identity, x), x, "unbinding with the identity")
+    _same(vsa, vsa.inverse(identity), identity, "inverse of the identity")
+    _same(vsa, vsa.bind(inverse, x), vsa.unbind(a, x), "binding with the inverse, and unbinding")
+    _same(vsa, vsa.inverse(inverse), a, "inverse of the inverse")
+    return None
+
+
+def _powers(vsa: VSA) -> str | None:
+    if not vsa.binds_vectors:
+        return "operators have powers, role ** n"
+    a = vsa.xp.stack([vsa.role(i) for i in range(3)])
+    try:
+        found = {n: vsa.power(a, n) for n in (-2, -1, 0, 1, 2, 3)}
+    except UnsupportedError as error:
+        return str(error)
+    _same(vsa, found[0], vsa.xp.stack([vsa.identity] * 3), "power of 0")
+    _same(vsa, found[1], a, "power of 1")
+    _same(vsa, found[-1], vsa.inverse(a), "power of -1")
+    _same(vsa, found[2], vsa.bind(a, a), "power of 2")
+    if not vsa.exact_unbind:
+        return None
+    _same(vsa, vsa.bind(found[3], found[-2]), a, "powers of 3 and of -2, bound")
+    if vsa.phases:
+        roots = vsa.power(a, 0.5)
+        alike = _pair_similarities(vsa, vsa.bind(roots, roots), a).min()
+        assert alike > 0.85, f"two square roots bound have similarity {alike:.3f} with what they are roots of"
+    return None
+
+
+def _phases(vsa: VSA) -> str | None:
+    """Check that sums of angles bind; integers are given angles that every even number of levels has."""
+    if not vsa.phases:
+        _raises(UnsupportedError, lambda: vsa.from_phases([0.0]), "angles for a model that makes none of them")
+        return "the model makes no vectors of angles"
+    rng = np.random.default_rng(42)
+    a, b = rng.uniform(-np.pi, np.pi, (2, 200, vsa.phases))
+
+    def made(angles: npt.NDArray[np.float64]) -> Array:
+        return vsa.from_phases(vsa.kernels.arrays.from_numpy(angles))
+
+    _same(vsa, made(0 * a[0]), vsa.identity, "no angles, and the identity")
+    if vsa.dim >= 64:
+        off = _pair_similarities(vsa, made(a), made(b)) - np.cos(a - b).mean(axis=1)
+        _assert_mean(off, 0.0, "similarity less the mean cosine of differences", 2 / vsa.dim)
+    if _host(vsa, vsa.identity).dtype.kind != "f":
+        a, b = np.pi * np.rint(a), np.pi * np.rint(b)
+    _same(vsa, vsa.bind(made(a), made(b)), made(a + b), "sums of angles")
+    return None
+
+
+def _normalises(vsa: VSA) -> str | None:
+    fixed = vsa.xp.stack([vsa.role(i) for i in range(3)]) if vsa.binds_vectors else vsa.random(3, seed=43)
+    try:
+        same = vsa.normalise(fixed)
+    except UnsupportedError as error:
+        return str(error)
+    if vsa.exact_unbind:
+        _same(vsa, same, fixed, "normalised roles")
+    for n, weights in TIE_FREE.items():
+        members = vsa.random(n, seed=44)
+        bundle = vsa.bundle(members, weights)
+        once = vsa.normalise(bundle)
+        _same(vsa, vsa.normalise(once), once, f"a bundle of {n} normalised twice")
+        if vsa.binds_vectors and vsa.exact_unbind:
+            moved = vsa.normalise(vsa.bind(fixed[0], bundle))
+            _same(vsa, moved, vsa.bind(fixed[0], once), f"a bound bundle of {n}, normalised")
+        if vsa.dim >= 256:
+            near = _host(vsa, vsa.similarity(once, members)).mean()
+            assert near > 0.2, f"a normalised bundle of {n} has similarity {near:.3f} with its members"
+    return None
+
+
+def _scores(vsa: VSA) -> str | None:
+    """Strangers must score above members as often as the model's moments say, and means be where they say."""
+    try:
+        sizes = [size for size in SIZES if _separation(vsa.scores(size)) > FEW]
+    except UnsupportedError as error:
+        return str(error)
+    if vsa.dim < 64 or not sizes:
+        return "chance similarity is too large at this dimension"
+    size, some = sizes[-1], min(16, sizes[-1])
+    wins, hits = [], []
+    for number in range(UNRELATED):
+        x = vsa.random(size + some, seed=1000 + number)
+        s = _host(vsa, vsa.similarity(vsa.bundle(x[:size]), x[size - some :])).astype(np.float64)
+        members, strangers = s[:some, None], s[some:]
+        wins.append(((strangers > members) + (strangers == members) / 2).mean())
+        hits.append(members.mean())
+    moments, beaten = vsa.scores(size), f"a stranger above a member of {size}"
+    _assert_mean(np.array(wins), _normal_tail(_separation(moments)), beaten, APPROXIMATE)
+    expected = float(moments.hit_mean)
+    _assert_mean(np.array(hits), expected, f"a member of {size}", 4 / vsa.dim + APPROXIMATE * expected)
+    return None
+
+
+def _separation(moments: Moments) -> float:
+    hit, hit_sd, other, other_sd = (float(x) for x in moments)
+    return (hit - other) / math.hypot(hit_sd, other_sd)
+
+
+def _normal_tail(distance: float) -> float:
+    return math.erfc(distance / math.sqrt(2)) / 2
+
+
 def _agrees_with_numpy(vsa: VSA) -> str | None:
     if vsa.kernels.name == "numpy":
         return "this is the reference backend"
@@ -594,6 +714,11 @@ LAWS: dict[str, Law] = {
     "inputs-untouched": _inputs_untouched,
     "nearest-is-similarity": _nearest_is_similarity,
     "membership": _membership,
+    "identity": _identity,
+    "powers": _powers,
+    "phases": _phases,
+    "normalises": _normalises,
+    "scores": _scores,
     "errors": _errors,
     "agrees-with-numpy": _agrees_with_numpy,
 }
