@@ -41,15 +41,15 @@ def test_third_party_model(plugin):
     vsa = hdc.create("Doubled", 1000)
     assert np.array_equal(vsa.symbol("a"), hdc.MAPI(1000).symbol(("a", "a")))
     assert hdc.from_spec(vsa.spec()) == vsa
-    held = [o for o in testing.check_model(vsa) if o.outcome == "held"]
-    assert len(held) == len(testing.laws()) - (vsa.kernels.name == "numpy")
+    skipped = {o.law for o in testing.check_model(vsa) if o.outcome != "held"}
+    assert skipped == {"phases", *(["agrees-with-numpy"] if vsa.kernels.name == "numpy" else [])}
 
 
 def test_third_party_backend(plugin):
     assert {"swapped", "absent", "wrong"} <= set(hdc.list_backends())
     vsa = hdc.create("MAP-B", 1000, backend="swapped")
     assert vsa.kernels.name == "swapped"
-    assert {o.outcome for o in testing.check_model(vsa)} == {"held"}
+    assert {o.law for o in testing.check_model(vsa) if o.outcome != "held"} == {"phases"}  # MAP-B makes none of angles
     compared = testing.check_backend("swapped")
     assert "bits.xor" in compared
     assert {name.partition(".")[0] for name in compared} == {"bits", "dense"}  # and records for search, which it lacks
