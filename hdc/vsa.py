@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hdc import atoms, bounds
 from hdc.atoms import Name
 from hdc.bounds import scored
-from hdc.bounds.moments import Moments
+from hdc.bounds.moments import Binomials, Moments
 from hdc.bounds.question import log_error
 from hdc.bounds.warning import check_load
 from hdc.checks import choice, integer, known
@@ -619,6 +619,18 @@ class VSA(ABC):
             If the model does not say.
         """
         raise UnsupportedError(f"{self.model} does not state the moments of its similarities; see VSA.scores")
+
+    def agreements(self, size: int, *, read: str | None = None) -> Binomials | None:
+        """Return the exact law of the number of components that agree, where similarities are such numbers.
+
+        Parameters as :meth:`scores`.
+
+        Returns
+        -------
+        hdc.bounds.moments.Binomials or None
+            None where similarities have no such law.
+        """
+        return None
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide which items are members of an unweighted bundle of atoms.

@@ -159,4 +159,5 @@ class TestFigures:
 
     def test_theory_is_silent_where_it_knows_nothing(self):
         assert curves("bundle", {"model": "Bloom", "dim": 100}, "dim", [100, 200])[0].kind == "expected"
-        assert curves("pairs", {"model": "Bloom", "dim": 100}, "dim", [100, 200]) == []
+        assert curves("pairs", {"model": "Bloom", "dim": 100}, "dim", [100, 200])[0].y.max() < 1
+        assert curves("bindings", {"model": "Bloom", "dim": 100, "items": 2, "universe": 9}, "dim", [100, 200]) == []

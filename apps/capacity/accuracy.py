@@ -7,15 +7,17 @@ codebooks to 10^9 and beyond.
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.bounds import majority_bias, phasor_bias, plurality_bias
 from hdc.bounds.cleanup import log_cleanup_error
+from hdc.bounds.moments import Binomials, Moments
 from hdc.checks import fraction, integer, integers, known, shape_of, shown
-from hdc.errors import ParameterError, UnknownNameError, UnsupportedError
+from hdc.errors import ParameterError, UnknownNameError
+from hdc.registry import model_class
+from hdc.vsa import VSA
 
 Real = npt.NDArray[np.float64]
 
@@ -25,68 +27,13 @@ _COARSE = np.arange(-9.0, 9.0, 1 / 8)
 """Standardised scores of the hit, where only shares near 1, not small errors, are wanted."""
 
 
-class Moments(NamedTuple):
-    """Means and standard deviations of the score of a member and of any other symbol."""
-
-    hit_mean: Real
-    hit_sd: Real
-    reject_mean: Real
-    reject_sd: Real
+READ = {"bundle": None, "pairs": "symbol", "key-value": "role", "sequence": None}
+"""With what the answers of a task are read from a bundle; see :meth:`hdc.VSA.scores`."""
 
 
-def _linear(n: Real, m: Real) -> Moments:
-    return Moments(m, np.sqrt(m * (n - 1)), np.zeros_like(m * n), np.sqrt(m * n))
-
-
-def _majority(n: Real, m: Real) -> Moments:
-    p = np.asarray(majority_bias(n))
-    return Moments(m * p, np.sqrt(m * (1 - p * p)), np.zeros_like(m * p), np.sqrt(m) * np.ones_like(p))
-
-
-def _holographic(n: Real, m: Real) -> Moments:
-    return Moments(np.ones_like(n * m), np.sqrt((n + 1) / m), np.zeros_like(n * m), np.sqrt(n / m))
-
-
-LEVELS = 16
-"""Of MCR and CGR, by default."""
-
-
-def _phases(n: Real, m: Real) -> Moments:
-    c = np.asarray(phasor_bias(n)) * np.where(n > 1, np.sinc(1 / LEVELS), 1.0)
-    own = np.where(n > 2, 0.5 + 1 / (4 * n) - c * c, np.where(n > 1, 0.5 - c * c, 0.0))
-    return Moments(c * np.ones_like(m), np.sqrt(own / m), np.zeros_like(c * m), np.sqrt(0.5 / m) + 0 * n)
-
-
-def _pluralities(n: Real, m: Real) -> Moments:
-    share = np.vectorize(lambda size: plurality_bias(int(size), LEVELS), otypes=[np.float64])(n)
-    chance = np.full_like(share, 1 / LEVELS)
-    hit_sd, reject_sd = (np.sqrt(part * (1 - part) / m) for part in (share, chance))
-    return Moments(share * np.ones_like(m), hit_sd, chance * np.ones_like(m), reject_sd)
-
-
-MOMENTS: Mapping[str, Callable[[Real, Real], Moments]] = MappingProxyType(
-    {
-        "MAP-I": _linear,
-        "MBAT": _linear,
-        "MAP-B": _majority,
-        "BSC": _majority,
-        "CountingBloom": lambda n, m: _linear(n, m - 1),
-        "HRR": _holographic,
-        "FHRR": lambda n, m: _linear(n, 2 * m),
-        "MCR": _phases,
-        "CGR": _pluralities,
-    }
-)
-"""Moments of n items in dimension m: for MAP-I a member's score is N(m, m (n - 1)), another's N(0, m n); for MAP-B
-N(m p, m (1 - p²)) and N(0, m), p = p(n). Centred CountingBloom scores have MAP-I's ratio at m - 1, exactly. Sums of
-phasors have two numbers a component; of MCR and CGR a member keeps :func:`hdc.bounds.phasor_bias` times
-``sinc(1 / levels)``, and :func:`hdc.bounds.plurality_bias`."""
-
-_PAIRS = ("MAP-I", "MBAT", "MAP-B", "BSC")
-"""Models whose unbinding leaves noise like that of a bundle."""
-
-
-def accuracy(task: str, model: str, *, items: npt.ArrayLike, universe: npt.ArrayLike, dim: npt.ArrayLike) -> Any:
+def accuracy(
+    task: str, model: str, *, items: npt.ArrayLike, universe: npt.ArrayLike, dim: npt.ArrayLike, **parameters: Any
+) -> Any:
     """Return the expected share of right answers.
 
     Parameters
@@ -95,8 +42,13 @@ def accuracy(task: str, model: str, *, items: npt.ArrayLike, universe: npt.Array
         ``bundle``: the ``items`` most similar of ``universe`` symbols are taken as the members (:func:`recall`).
         The others: the value of a key, or the symbol at a position, is the most similar one (:func:`cleanup_error`).
     model : str
-        One of ``MOMENTS`` (``bundle`` also takes Bloom, with ``ceil(sqrt(dim))`` ones).
-    items, universe, dim : number or array
+        A registered name. :meth:`hdc.VSA.scores` says what it scores, and :meth:`hdc.VSA.agreements` how many
+        components agree, where that has an exact law.
+    items, universe : number or array
+    dim : number or array
+        Dimensions that the model takes.
+    **parameters
+        Those of the model, of one setting.
 
     Returns
     -------
@@ -111,13 +63,14 @@ def accuracy(task: str, model: str, *, items: npt.ArrayLike, universe: npt.Array
     known(task, "task", TASKS)
     if task == "bundle" and np.any(n > size):
         raise ParameterError(f"items must not exceed the universe, not items={items!r}, universe={universe!r}")
-    if task == "bundle" and model == "Bloom":
-        return _plain(_bloom_recall(n, size, m))
-    moments = _moments(task, model, n, m)
-    return _plain(recall(moments, n, size) if task == "bundle" else 1 - cleanup_error(moments, size))
+    if task == "bundle":
+        return _plain(_each(task, _Family(model, parameters), (n, size, m), recall_of_agreements, recall))
+    return _plain(1 - _each(task, _Family(model, parameters), (n, size, m), _error_of_agreements, _error_of_moments))
 
 
-def error(task: str, model: str, *, items: npt.ArrayLike, universe: npt.ArrayLike, dim: npt.ArrayLike) -> Any:
+def error(
+    task: str, model: str, *, items: npt.ArrayLike, universe: npt.ArrayLike, dim: npt.ArrayLike, **parameters: Any
+) -> Any:
     """Return the expected share of wrong answers of a clean-up, accurate however small it is.
 
     Parameters and errors as :func:`accuracy`; ``bundle`` has no such form.
@@ -127,7 +80,88 @@ def error(task: str, model: str, *, items: npt.ArrayLike, universe: npt.ArrayLik
         raise UnknownNameError(
             f"error is for {', '.join(TASKS[1:])}, not {shown(task)}; for a bundle take 1 - accuracy"
         )
-    return _plain(cleanup_error(_moments(task, model, n, m), size))
+    return _plain(_each(task, _Family(model, parameters), (n, size, m), _error_of_agreements, _error_of_moments))
+
+
+def _each(
+    task: str,
+    family: "_Family",
+    numbers: tuple[Real, Real, Real],
+    exact: Callable[[Binomials, int, int], float],
+    normal: Callable[[Moments, Real, Real], Real],
+) -> Real:
+    """Answer for all items, universes and dimensions: exactly where agreements have a law, else by moments."""
+    out, (items, universe, dims), read = np.empty(np.shape(numbers[0])), numbers, READ[task]
+    for dim in np.unique(dims):
+        vsa, here = family.at(int(dim)), dims == dim
+        if vsa.agreements(1, read=read) is None:
+            out[here] = normal(vsa.scores(items[here], read=read), items[here], universe[here])
+        else:
+            pairs = zip(items[here], universe[here], strict=True)
+            out[here] = [_exactly(exact, vsa, int(n), int(size), read) for n, size in pairs]
+    return out
+
+
+def _exactly(
+    exact: Callable[[Binomials, int, int], float], vsa: VSA, items: int, universe: int, read: str | None
+) -> float:
+    law = vsa.agreements(items, read=read)
+    assert law is not None  # whether there is one does not depend on the number of items
+    return exact(law, items, universe)
+
+
+class _Family:
+    """A model of all dimensions."""
+
+    def __init__(self, model: str, parameters: Mapping[str, Any]) -> None:
+        self._class = model_class(model)
+        self._parameters = {**parameters, "backend": "numpy"}
+
+    def at(self, dim: int) -> VSA:
+        """Return the model of a dimension."""
+        return self._class.from_parameters(dim=dim, **self._parameters)
+
+    def next_dim(self, least: int) -> int:
+        """Return the least dimension that it takes of at least one."""
+        return self._class.next_dim(least, **self._parameters)
+
+
+def _error_of_moments(moments: Moments, items: Real, universe: Real) -> Real:
+    return cleanup_error(moments, universe)
+
+
+def _error_of_agreements(law: Binomials, items: int, universe: int) -> float:
+    weights, _, above = _levels(law)
+    if universe == 1:
+        return 0.0
+    return float(np.sum(weights * -np.expm1((universe - 1) * np.log1p(-np.minimum(above, 1 - 1e-16)))))
+
+
+_TIES = (np.arange(16) + 0.5) / 16
+"""Where among its equals, at random, a score comes."""
+
+
+def _levels(law: Binomials) -> tuple[Real, Real, Real]:
+    """Return the chances of the scores of a hit, and of a hit and of a reject coming before it, ties by lot."""
+    from scipy.stats import binom
+
+    values = np.arange(law.trials + 1)
+    hit, reject = (binom.pmf(values, law.trials, share) for share in (law.hit, law.reject))
+    higher = [binom.sf(values, law.trials, share) for share in (law.hit, law.reject)]
+    kept = hit > hit.max() * 1e-18
+    pairs = zip(higher, (hit, reject), strict=True)
+    hit_above, reject_above = ((above[kept, None] + equal[kept, None] * _TIES).ravel() for above, equal in pairs)
+    return np.repeat(hit[kept] / len(_TIES), len(_TIES)), hit_above, reject_above
+
+
+def recall_of_agreements(law: Binomials, items: int, universe: int) -> float:
+    """Return :func:`recall` where scores are numbers of agreeing components, ties broken by lot.
+
+    Source: the rank of one among independent binomial scores. Standing: exact for independent scores.
+    """
+    if items == universe:
+        return 1.0
+    return _found(*_levels(law), items, universe)
 
 
 def cleanup_error(moments: Moments, universe: npt.ArrayLike) -> Real:
@@ -154,18 +188,24 @@ def recall(moments: Moments, items: npt.ArrayLike, universe: npt.ArrayLike) -> R
 
 
 def _recall_of_one(moments: Moments, k: int, universe: int) -> float:
-    from scipy.special import bdtr, gammaln, ndtr, xlog1py, xlogy
+    from scipy.special import ndtr
 
     if k == universe:
         return 1.0
     score = moments.hit_mean + moments.hit_sd * _COARSE
-    hit_above, reject_above = ndtr(-_COARSE), ndtr((moments.reject_mean - score) / moments.reject_sd)
+    density = np.exp(-(_COARSE**2) / 2) / np.sqrt(2 * np.pi) * (_COARSE[1] - _COARSE[0])
+    return _found(density, ndtr(-_COARSE), ndtr((moments.reject_mean - score) / moments.reject_sd), k, universe)
+
+
+def _found(weights: Real, hit_above: Real, reject_above: Real, k: int, universe: int) -> float:
+    """Average, over scores of a hit, the chance that fewer than k of the others come before it."""
+    from scipy.special import bdtr, gammaln, xlog1py, xlogy
+
     hits = np.arange(k, dtype=np.float64)[:, None]
     log_ways = gammaln(k) - gammaln(hits + 1) - gammaln(k - hits)
     exactly = np.exp(log_ways + xlogy(hits, hit_above) + xlog1py(k - 1 - hits, -hit_above))
     found = (exactly * bdtr(k - 1 - hits, universe - k, reject_above)).sum(axis=0)
-    density = np.exp(-(_COARSE**2) / 2) / np.sqrt(2 * np.pi) * (_COARSE[1] - _COARSE[0])
-    return min(1.0, float(density @ found))
+    return min(1.0, float(weights @ found))
 
 
 UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
@@ -196,20 +236,6 @@ def unbinding_similarity(model: str, depth: npt.ArrayLike) -> Any:
     return _plain(UNBINDING[model](integers(depth, "depth", 0)))
 
 
-def _moments(task: str, model: str, items: Real, dim: Real) -> Moments:
-    models = MOMENTS if task in ("bundle", "sequence") else _PAIRS
-    if not isinstance(model, str) or model not in models:
-        raise UnsupportedError(f"no accuracy formula is known for {task} on {shown(model)}; known: {', '.join(models)}")
-    return MOMENTS[model](items, dim)
-
-
-def _bloom_recall(items: Real, universe: Real, dim: Real) -> Real:
-    """Return ``n / (n + (N - n) ρ^k)``: all members score k, and so does a reject with all its k bits set."""
-    ones = np.ceil(np.sqrt(dim))
-    covered = -np.expm1(items * np.log1p(-ones / dim))
-    return np.asarray(items / (items + (universe - items) * covered**ones))
-
-
 def _numbers(items: npt.ArrayLike, universe: npt.ArrayLike, dim: npt.ArrayLike) -> tuple[Real, Real, Real]:
     arrays = integers(items, "items", 1), integers(universe, "universe", 1), integers(dim, "dim", 2)
     shape_of(items=arrays[0], universe=arrays[1], dim=arrays[2])
@@ -221,8 +247,8 @@ def _plain(value: Real) -> Any:
     return float(value) if np.ndim(value) == 0 else value
 
 
-def dimension_for(task: str, model: str, *, items: int, universe: int, target: float = 0.99) -> int:
-    """Return the smallest dimension at which :func:`accuracy` reaches ``target``.
+def dimension_for(task: str, model: str, *, items: int, universe: int, target: float = 0.99, **parameters: Any) -> int:
+    """Return the smallest dimension, of those that the model takes, at which :func:`accuracy` reaches ``target``.
 
     Raises
     ------
@@ -231,11 +257,14 @@ def dimension_for(task: str, model: str, *, items: int, universe: int, target: f
     """
     target = fraction(target, "target")
     items, universe = integer(items, "items", 1), integer(universe, "universe", 1)
-    low, high = 2, 4
-    while accuracy(task, model, items=items, universe=universe, dim=high) < target:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        reached = accuracy(task, model, items=items, universe=universe, dim=middle) >= target
-        low, high = (low, middle) if reached else (middle, high)
+
+    def reached(dim: int) -> bool:
+        return bool(accuracy(task, model, items=items, universe=universe, dim=dim, **parameters) >= target)
+
+    next_dim = _Family(model, parameters).next_dim
+    low, high = 1, next_dim(4)
+    while not reached(high):
+        low, high = high, next_dim(2 * high)
+    while (middle := next_dim(low + max(1, (high - low) // 2))) < high:
+        low, high = (low, middle) if reached(middle) else (middle, high)
     return high

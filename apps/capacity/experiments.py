@@ -17,6 +17,7 @@ from hdc.apps.progress import tracked
 from hdc.bounds.question import SHAPES
 from hdc.checks import choice, flag, integer, mapping, text, texts
 from hdc.errors import ParameterError
+from hdc.registry import model_class
 
 DEEPEST = 1 << 16
 """Most levels of a nested bundle, and most binds in a row."""
@@ -81,17 +82,25 @@ class Experiment:
 
     def model(self) -> hdc.VSA:
         """Return the model at this setting; for a matrix memory, the MAP-I of its atoms."""
+        kind, parameters = self._made_by()
+        return kind.from_parameters(dim=self.parameters["dim"], **parameters)
+
+    def next_dim(self, least: int) -> int:
+        """Return the least dimension, of at least one, that the model of this setting takes."""
+        kind, parameters = self._made_by()
+        return kind.next_dim(least, **parameters)
+
+    def _made_by(self) -> tuple[type[hdc.VSA], dict[str, Any]]:
         plan, p = protocol(self.name), self.parameters
         place = {name: p[name] for name in ("backend", "device") if name in p}
         extra = {k: v for k, v in p.items() if k not in {"model", "dim", *place, *plan.needs, *plan.defaults}}
-        if p["model"] in MATRICES:
-            if self.name not in ("membership", "intersection"):
-                raise ParameterError(f"{p['model']} takes part in membership and intersection, not in {self.name}")
-            return hdc.MAPI.from_parameters(dim=p["dim"], **place, seed=self.seed, **extra)
+        if p["model"] in MATRICES and self.name not in ("membership", "intersection"):
+            raise ParameterError(f"{p['model']} takes part in membership and intersection, not in {self.name}")
         sparse = p["model"] in ("Bloom", "CountingBloom") and not {"ones", "load"} & set(extra)
         if sparse and plan.load(p):
             extra["load"] = plan.load(p)
-        return hdc.create(p["model"], p["dim"], **place, seed=self.seed, **extra)
+        kind = hdc.MAPI if p["model"] in MATRICES else model_class(p["model"])
+        return kind, {**place, "seed": self.seed, **extra}
 
     @property
     def stored(self) -> str:

@@ -1,7 +1,8 @@
 """The yardstick of Schlegel, Neubert and Protzel (2022): the smallest dimension for 99 % accuracy, model by model."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import hdc
@@ -10,9 +11,25 @@ from hdc.apps.capacity.experiments import Experiment, processes
 from hdc.apps.capacity.search import Minimum, minimum_dimension
 from hdc.apps.progress import tracked
 from hdc.checks import flag, texts
-from hdc.errors import UnknownNameError, UnsupportedError
+from hdc.errors import UnsupportedError
+from hdc.registry import model_class
 
 PROTOCOLS = ("bundle", "pairs")
+
+START = 256
+"""Dimension from which searches start, or the next one that a model takes."""
+
+VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "BSDC-S": ("Bloom", {}),
+        "BSDC-SEG": ("Bloom", {"binding": "segment"}),
+        "FHRR-phase": ("FHRR", {"bundles": "phase"}),
+        "MCR-4": ("MCR", {"levels": 4}),
+        "MCR-256": ("MCR", {"levels": 256}),
+        "CGR-8": ("CGR", {"levels": 8}),
+    }
+)
+"""Models with other than their own parameters, by the names of the literature."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ def table(
     Parameters
     ----------
     models : sequence of str, optional
-        All registered ones if not given.
+        Registered names, and those of ``VARIANTS``; all of both if not given.
     items, universe : int
         Bundled vectors (or pairs), and the symbols to tell them from.
     target : float
@@ -61,14 +78,19 @@ def table(
     """
     from joblib import Parallel, delayed
 
-    names = tuple(texts(models, "models")) if models is not None else hdc.list_models()
-    shared: dict[str, Any] = {"items": items, "universe": universe, "backend": backend, "device": device}
-    for model in names:
-        Experiment("pairs", {**shared, "model": model, "dim": 256}, seed)
+    names = tuple(texts(models, "models")) if models is not None else (*hdc.list_models(), *VARIANTS)
+    place = {"backend": backend, "device": device}
+    shared: dict[str, Any] = {"items": items, "universe": universe, **place}
+    for name in names:
+        model, fixed = variant(name)
+        dim = model_class(model).next_dim(START, **place, **fixed)
+        Experiment("pairs", {**shared, **fixed, "model": model, "dim": dim}, seed)
 
-    def search(model: str, protocol: str) -> Row:
-        measured = minimum_dimension(protocol, model, target=target, seed=seed, **shared)
-        return Row(model, protocol, measured, _predicted(protocol, model, items, universe, target))
+    def search(name: str, protocol: str) -> Row:
+        model, fixed = variant(name)
+        start = model_class(model).next_dim(START, **place, **fixed)
+        measured = minimum_dimension(protocol, model, target=target, seed=seed, start=start, **shared, **fixed)
+        return Row(name, protocol, measured, _predicted(protocol, name, items, universe, target))
 
     tasks = [(model, protocol) for model in names for protocol in PROTOCOLS]
     rows = Parallel(n_jobs=processes(n_jobs), return_as="generator_unordered")(delayed(search)(*task) for task in tasks)
@@ -76,8 +98,14 @@ def table(
     return [found[task] for task in tasks]
 
 
-def _predicted(protocol: str, model: str, items: int, universe: int, target: float) -> int | None:
+def variant(name: str) -> tuple[str, Mapping[str, Any]]:
+    """Return the model of a name of the table, and the parameters that are not its own."""
+    return VARIANTS.get(name, (name, {}))
+
+
+def _predicted(protocol: str, name: str, items: int, universe: int, target: float) -> int | None:
+    model, fixed = variant(name)
     try:
-        return dimension_for(protocol, model, items=items, universe=universe, target=target)
-    except (UnknownNameError, UnsupportedError):
+        return dimension_for(protocol, model, items=items, universe=universe, target=target, **fixed)
+    except UnsupportedError:
         return None

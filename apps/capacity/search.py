@@ -71,7 +71,7 @@ def minimum_dimension(
     trials : int
         Most trials at one dimension.
     start : int
-        First dimension.
+        First dimension, which the model takes.
     seed : int
     **parameters
         Those of the experiment and the model.
@@ -102,9 +102,9 @@ def minimum_dimension(
         tried[dim] = _decide(setting, test, trials)
         return tried[dim].reached
 
-    low, high = _bracket(reaches, start)
-    while high - low > max(1, resolution * high):
-        middle = (low + high) // 2
+    next_dim = Experiment(experiment, {**parameters, "model": model, "dim": start}, seed).next_dim
+    low, high = _bracket(reaches, start, next_dim)
+    while high - low > resolution * high and (middle := next_dim(low + max(1, (high - low) // 2))) < high:
         low, high = (low, middle) if reaches(middle) else (middle, high)
     return Minimum(
         dim=high,
@@ -124,18 +124,24 @@ class Verdict(NamedTuple):
     trials: int
 
 
-def _bracket(reaches: Callable[[int], bool], start: int) -> tuple[int, int]:
-    """Return neighbouring powers (times ``start``): one that misses the target, or 1, and one that reaches it."""
+def _bracket(reaches: Callable[[int], bool], start: int, next_dim: Callable[[int], int]) -> tuple[int, int]:
+    """Return neighbours among doubles and halves of ``start``: one that misses the target, or 1, and one that does not.
+
+    Each is moved up to the next dimension that the model takes.
+    """
     if reaches(start):
         high = start
-        while high > 2 and reaches(high // 2):
-            high //= 2
-        return high // 2, high
+        while (lower := next_dim(max(1, high // 2))) < high and high > 2:
+            if not reaches(lower):
+                return lower, high
+            high = lower
+        return max(1, high // 2), high
     low = start
     while low < LARGEST:
-        if reaches(2 * low):
-            return low, 2 * low
-        low *= 2
+        high = next_dim(2 * low)
+        if reaches(high):
+            return low, high
+        low = high
     raise ParameterError(f"no dimension up to {LARGEST} is seen to reach the target")
 
 

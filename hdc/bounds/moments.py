@@ -27,6 +27,14 @@ class Moments(NamedTuple):
         return (self.hit_mean + self.reject_mean) / 2
 
 
+class Binomials(NamedTuple):
+    """Numbers of components that agree with a bundle, of so many: binomial, each agreeing with the share given."""
+
+    trials: int
+    hit: float
+    reject: float
+
+
 def _moments(hit_mean: Real, hit_variance: Real, reject_variance: Real) -> Moments:
     mean, own, other = np.broadcast_arrays(hit_mean, np.maximum(hit_variance, 0), reject_variance)
     return Moments(mean, np.sqrt(own), np.zeros_like(mean), np.sqrt(other))
@@ -81,6 +89,16 @@ def pluralities(k: npt.ArrayLike, dim: npt.ArrayLike, levels: int) -> Moments:
     m, chance = np.asarray(dim, np.float64), 1 / levels
     scale = m * (1 - chance) ** 2
     return _moments((share - chance) / (1 - chance), share * (1 - share) / scale, chance * (1 - chance) / scale)
+
+
+def agreeing(k: int, dim: int, levels: int) -> Binomials:
+    """Return how many of D components agree with most frequent values: the exact law behind :func:`pluralities`."""
+    return Binomials(dim, plurality_bias(k, levels), 1 / levels)
+
+
+def covering(k: int, dim: int, ones: int) -> Binomials:
+    """Return how many ones of an atom an or of k atoms covers: all of a member's own, of another's its density."""
+    return Binomials(ones, 1.0, float(-np.expm1(k * np.log1p(-ones / dim))))
 
 
 def covered(k: npt.ArrayLike, dim: npt.ArrayLike, ones: npt.ArrayLike) -> Moments:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.bounds.moments import Moments, phases, pluralities
+from hdc.bounds.moments import Binomials, Moments, agreeing, phases, pluralities
 from hdc.checks import integer, number
 from hdc.errors import DTypeError, ParameterError, WideningError
 from hdc.kernels import Array
@@ -324,3 +324,7 @@ class CGR(_Cyclic):
     def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
         """Return the moments of most frequent values; see :meth:`hdc.VSA.scores`."""
         return pluralities(size, self.dim, self.levels)
+
+    def agreements(self, size: int, *, read: str | None = None) -> Binomials | None:
+        """Return the exact law of equal components; see :meth:`hdc.VSA.agreements`."""
+        return agreeing(size, self.dim, self.levels)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import atoms
-from hdc.bounds.moments import Moments, covered, linear
+from hdc.bounds.moments import Binomials, Moments, covered, covering, linear
 from hdc.checks import choice, integer
 from hdc.dtypes import outer
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
@@ -301,6 +301,10 @@ class Bloom(Packed, _Sparse):
     def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
         """Return the moments of correlations with an or of atoms; see :meth:`hdc.VSA.scores`."""
         return covered(size, self.dim, self.ones)
+
+    def agreements(self, size: int, *, read: str | None = None) -> Binomials | None:
+        """Return the exact law of covered ones; see :meth:`hdc.VSA.agreements`."""
+        return covering(size, self.dim, self.ones)
 
     def components(self, x: Array) -> Array:
         """Return the bits."""
