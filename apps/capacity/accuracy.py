@@ -208,9 +208,14 @@ def _found(weights: Real, hit_above: Real, reject_above: Real, k: int, universe:
     return min(1.0, float(weights @ found))
 
 
+EXACT = ("MAP-I", "MAP-B", "MBAT", "Bloom", "CountingBloom", "BSC", "FHRR", "MCR", "CGR")
+"""Models of which every symbol, as a key, is undone exactly."""
+
 UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
     {
-        **dict.fromkeys(("MAP-I", "MAP-B", "MBAT", "Bloom", "CountingBloom", "BSC", "FHRR"), np.ones_like),
+        **dict.fromkeys(
+            ("MAP-I", "MAP-B", "MBAT", "Bloom", "CountingBloom", "BSC", "FHRR", "MCR", "CGR"), np.ones_like
+        ),
         "MAP-C": lambda r: (np.sqrt(5) / 3) ** r,
         "HRR": lambda r: 2 ** (-r / 2),
         "VTB": lambda r: 1 / np.sqrt(r + 1),

@@ -191,7 +191,7 @@ class HRR(Summed):
     def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
         """Return the moments of a sum; symbols, and Gaussian roles, as keys add noise; see :meth:`hdc.VSA.scores`."""
         inexact = read == "symbol" or (read == "role" and not self.exact_unbind)
-        return linear(size, self.dim, own=4.5, keys=1.0) if inexact else linear(size, self.dim, own=0.5)
+        return linear(size, self.dim, own=3.5, keys=1.0) if inexact else linear(size, self.dim, own=0.5)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Apply a fixed random permutation ``shift`` times."""
