@@ -1,4 +1,4 @@
-"""Tests try the same examples in every run, so that a failure tells of a change.
+"""Tests try the same examples in every run, whatever time each takes, so that a failure tells of a change.
 
 ``pytest --hypothesis-profile default`` looks for new ones.
 """
@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from tests.models import GENERIC, VARIANTS
 
-settings.register_profile("same", derandomize=True, database=None)
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.load_profile("same")
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc import VSA
 from hdc.bounds.cleanup import log_cleanup_error
 from hdc.bounds.moments import Binomials, Moments
 from hdc.checks import fraction, integer, integers, known, shape_of, shown
 from hdc.errors import ParameterError, UnknownNameError
 from hdc.registry import model_class
-from hdc.vsa import VSA
 
 Real = npt.NDArray[np.float64]
 
