@@ -38,6 +38,10 @@ _PUBLIC = {
     "Multiset": "hdc.structures",
     "Sequence": "hdc.structures",
     "NGrams": "hdc.structures",
+    "Graph": "hdc.structures",
+    "Tree": "hdc.structures",
+    "Automaton": "hdc.structures",
+    "Stack": "hdc.structures",
     "HDCError": "hdc.errors",
 }
 _MODULES = (
@@ -72,9 +76,11 @@ __all__ = [
     "MCR",
     "VSA",
     "Accumulator",
+    "Automaton",
     "Bloom",
     "CapacityWarning",
     "CountingBloom",
+    "Graph",
     "HDCError",
     "Hopfield",
     "ItemMemory",
@@ -83,6 +89,8 @@ __all__ = [
     "Record",
     "Role",
     "Sequence",
+    "Stack",
+    "Tree",
     "__version__",
     "accumulator",
     "atoms",
@@ -146,7 +154,7 @@ if TYPE_CHECKING:
     from hdc.models.mbat import MBAT
     from hdc.models.sparse import Bloom, CountingBloom
     from hdc.registry import create, from_spec, list_models
-    from hdc.structures import Multiset, NGrams, Record, Sequence
+    from hdc.structures import Automaton, Graph, Multiset, NGrams, Record, Sequence, Stack, Tree
     from hdc.vsa import VSA, Role
 
 

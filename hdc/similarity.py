@@ -110,8 +110,10 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
 def _sum(xp: Any, members: Array, dtype: Any) -> Array:
     """Return the sum along axis -2; many int8 rows are added in int16, so few that it holds their sum: much faster."""
     *batch, n, dim = members.shape
-    if members.dtype != xp.int8 or not xp.isdtype(dtype, "signed integer") or n <= SHORT:
+    if members.dtype != xp.int8 or not xp.isdtype(dtype, "signed integer"):
         return xp.sum(members, axis=-2, dtype=dtype)
+    if n <= SHORT:
+        return xp.astype(xp.sum(members, axis=-2, dtype=xp.int16), dtype)
     row = max(1, dim * math.prod(batch))
     few = max(1, min(SHORT, TILE // row))
     step = few * max(1, TILE // (few * row))

@@ -58,7 +58,7 @@ TESTS = {
     "hdc/atoms.py": "tests/test_golden.py tests/test_core_golden.py tests/test_atoms.py",
     "hdc/words.py": "tests/test_words.py tests/test_golden.py",
     "hdc/memory.py": "tests/test_memory.py tests/test_defaults.py",
-    "hdc/structures.py": "tests/test_core_golden.py tests/test_structures.py tests/test_defaults.py",
+    "hdc/structures/*.py": "tests/test_core_golden.py tests/test_structures.py tests/test_defaults.py",
     "hdc/models/*.py": MODELS,
     "hdc/bounds/*.py": "tests/test_capacity_formulas.py tests/test_defaults.py tests/test_capacity_bounds.py",
     "backends/numpy_postings.py": "tests/test_posting_kernels.py",
