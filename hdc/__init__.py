@@ -42,6 +42,16 @@ _PUBLIC = {
     "Tree": "hdc.structures",
     "Automaton": "hdc.structures",
     "Stack": "hdc.structures",
+    "Circular": "hdc.values",
+    "Integer": "hdc.values",
+    "Level": "hdc.values",
+    "Point": "hdc.values",
+    "RandomFourier": "hdc.values",
+    "RandomProjection": "hdc.values",
+    "Scalar": "hdc.values",
+    "Scatter": "hdc.values",
+    "SparseProjection": "hdc.values",
+    "Thermometer": "hdc.values",
     "HDCError": "hdc.errors",
 }
 _MODULES = (
@@ -63,6 +73,7 @@ _MODULES = (
     "tally",
     "testing",
     "topk",
+    "values",
     "words",
 )
 
@@ -79,18 +90,28 @@ __all__ = [
     "Automaton",
     "Bloom",
     "CapacityWarning",
+    "Circular",
     "CountingBloom",
     "Graph",
     "HDCError",
     "Hopfield",
+    "Integer",
     "ItemMemory",
+    "Level",
     "Multiset",
     "NGrams",
+    "Point",
+    "RandomFourier",
+    "RandomProjection",
     "Record",
     "Role",
+    "Scalar",
+    "Scatter",
     "Sequence",
     "Stack",
     "Tree",
+    "SparseProjection",
+    "Thermometer",
     "__version__",
     "accumulator",
     "atoms",
@@ -115,6 +136,7 @@ __all__ = [
     "testing",
     "threads",
     "topk",
+    "values",
     "warn_beyond_capacity",
     "words",
 ]
@@ -139,6 +161,7 @@ if TYPE_CHECKING:
         tally,
         testing,
         topk,
+        values,
         words,
     )
     from hdc.accumulator import Accumulator
@@ -155,6 +178,19 @@ if TYPE_CHECKING:
     from hdc.models.sparse import Bloom, CountingBloom
     from hdc.registry import create, from_spec, list_models
     from hdc.structures import Automaton, Graph, Multiset, NGrams, Record, Sequence, Stack, Tree
+    from hdc.structures import Multiset, NGrams, Record, Sequence
+    from hdc.values import (
+        Circular,
+        Integer,
+        Level,
+        Point,
+        RandomFourier,
+        RandomProjection,
+        Scalar,
+        Scatter,
+        SparseProjection,
+        Thermometer,
+    )
     from hdc.vsa import VSA, Role
 
 

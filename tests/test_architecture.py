@@ -16,7 +16,7 @@ LAYERS = [
     {"vsa"},
     {"models"},
     {"memory", "hopfield", "accumulator"},
-    {"structures"},
+    {"structures", "values"},
     {"store"},
     {"search"},
     {"testing"},

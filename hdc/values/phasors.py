@@ -1,0 +1,176 @@
+"""Vectors of angles as phasors, and the search for the values whose phasors they are."""
+
+import math
+from typing import Any
+
+from hdc.errors import UnsupportedError
+from hdc.kernels import Array
+from hdc.models.cyclic import MCR
+from hdc.models.fhrr import FHRR
+from hdc.models.hrr import HRR
+from hdc.values.encoder import CHANGE_POINT, COMPONENTS, Estimate, blocks, noise_of
+from hdc.vsa import VSA
+
+NEWTON_STEPS = 6
+ZOOMS, ZOOM_POINTS = 8, 9
+"""Rounds of a search among few points about the best one, each over a quarter of the width of the one before."""
+
+
+def check_phases(vsa: VSA, what: str) -> None:
+    """Raise :class:`UnsupportedError` unless a model makes vectors of angles."""
+    if not vsa.phases:
+        raise UnsupportedError(
+            f"{what} needs a model that makes vectors of angles (FHRR, HRR, MCR), and {vsa.model} does not; "
+            "take Level, Scatter, Thermometer or Circular"
+        )
+
+
+def phasors_of(vsa: VSA, x: Array) -> tuple[Array, Array]:
+    """Return real and imaginary parts of what :meth:`hdc.VSA.from_phases` made of angles, and of bundles of such.
+
+    Parameters
+    ----------
+    x : (..., storage) array
+
+    Returns
+    -------
+    two (..., phases) float64 arrays
+
+    Raises
+    ------
+    UnsupportedError
+        For models of third parties, whose layout is not known.
+    """
+    xp, checked = vsa.xp, vsa.check(x)
+    if isinstance(vsa, FHRR):
+        wide = xp.astype(checked, xp.float64, copy=False)
+        return wide[..., 0::2], wide[..., 1::2]
+    if isinstance(vsa, HRR):
+        spectrum = xp.fft.rfft(xp.astype(checked, xp.float64, copy=False))[..., 1 : vsa.phases + 1]
+        return xp.real(spectrum), xp.imag(spectrum)
+    if isinstance(vsa, MCR):
+        angles = xp.astype(checked, xp.float64) * (2 * math.pi / vsa.levels)
+        return xp.cos(angles), xp.sin(angles)
+    raise UnsupportedError(f"{vsa.model} does not say how its angles are read back; take FHRR, HRR or MCR")
+
+
+class Search:
+    """The search for values whose phasors agree best with given ones, over a box of one or more axes.
+
+    Parameters
+    ----------
+    xp : module
+    frequencies : (axes, phases) float64 array
+    grids : list of (n,) float64 arrays
+        For each axis values to begin at, close enough together for the best to lie on the right peak.
+    slopes : list of float
+        Of the kernels of the axes, in units of values; 0 where smooth.
+    """
+
+    def __init__(self, xp: Any, frequencies: Array, grids: list[Array], slopes: list[float]) -> None:
+        self._xp, self._frequencies, self._grids, self._slopes = xp, frequencies, grids, slopes
+        self._steps = [float(grid[1] - grid[0]) if len(grid) > 1 else 0.0 for grid in grids]
+        self._phases = int(frequencies.shape[-1])
+
+    def find(self, across: Array, up: Array) -> Estimate:
+        """Return the best values, ``(n, axes)``, of phasors ``(n, phases)``.
+
+        The errors of smooth axes are those of least squares, from the phasors themselves: the root of
+        ``sum of (θ Im r)²`` over ``sum of θ² Re r``, r being the phasors less the angles of the value. Those of axes
+        whose kernel has an edge are those of a change point.
+        """
+        xp = self._xp
+        parts = [self._found(across[rows], up[rows]) for rows in blocks(len(across), self._phases * ZOOM_POINTS)]
+        return Estimate(*(xp.concat(list(column), axis=0) for column in zip(*parts, strict=True)))
+
+    def _found(self, across: Array, up: Array) -> Estimate:
+        xp, axes = self._xp, range(len(self._grids))
+        values = self._on_grid(across, up)
+        for _ in range(NEWTON_STEPS):
+            for axis in axes:
+                if not self._slopes[axis]:
+                    values = self._newton(values, axis, across, up)
+        for axis in (axis for axis in axes if self._slopes[axis]):
+            values = self._zoomed(values, axis, across, up)
+        real, imaginary = self._turned(values, across, up)
+        length = xp.sqrt(xp.sum(across * across + up * up, axis=-1) * self._phases)
+        similarity = xp.sum(real, axis=-1) / xp.where(length > 0, length, 1.0)
+        errors = [self._error(axis, real, imaginary, similarity) for axis in axes]
+        return Estimate(values, xp.stack(errors, axis=-1), similarity)
+
+    def _turned(self, values: Array, across: Array, up: Array) -> tuple[Array, Array]:
+        """Take the angles of values, ``(..., axes)``, out of phasors."""
+        xp, angles = self._xp, values @ self._frequencies
+        cosines, sines = xp.cos(angles), xp.sin(angles)
+        return across * cosines + up * sines, up * cosines - across * sines
+
+    def _on_grid(self, across: Array, up: Array) -> Array:
+        """Return the best points of the grid: every point of all axes but the last turns the phasors once."""
+        xp, (*outer, last) = self._xp, self._grids
+        best = xp.full((len(across),), -math.inf, dtype=xp.float64, device=across.device)
+        chosen = xp.zeros((len(across), len(self._grids)), dtype=xp.float64, device=across.device)
+        rows = max(1, COMPONENTS // max(1, self._phases * len(across)))
+        for combination in _batched(outer, rows, xp, across):
+            real, imaginary = self._rotated(combination, across, up)
+            for part in blocks(len(last), self._phases):
+                angles = last[part, None] * self._frequencies[-1]
+                scores = real @ xp.cos(angles).T + imaginary @ xp.sin(angles).T
+                scores = scores.reshape(len(across), -1)
+                place, high = xp.argmax(scores, axis=-1), xp.max(scores, axis=-1)
+                width = len(angles)
+                point = xp.concat([combination[place // width], last[part][place % width, None]], axis=-1)
+                better = high > best
+                best, chosen = xp.where(better, high, best), xp.where(better[:, None], point, chosen)
+        return chosen
+
+    def _rotated(self, combination: Array, across: Array, up: Array) -> tuple[Array, Array]:
+        if combination.shape[-1] == 0:
+            return across[:, None], up[:, None]
+        xp, angles = self._xp, combination @ self._frequencies[:-1]
+        cosines, sines, a, u = xp.cos(angles), xp.sin(angles), across[:, None], up[:, None]
+        return a * cosines + u * sines, u * cosines - a * sines
+
+    def _newton(self, values: Array, axis: int, across: Array, up: Array) -> Array:
+        """Go to the top of the parabola that touches here, no farther than half a step of the grid."""
+        xp, theta = self._xp, self._frequencies[axis]
+        real, imaginary = self._turned(values, across, up)
+        slope, bend = xp.sum(theta * imaginary, axis=-1), xp.sum(theta * theta * real, axis=-1)
+        move, most = xp.where(bend > 0, slope / xp.where(bend > 0, bend, 1.0), xp.sign(slope)), self._steps[axis] / 2
+        return self._moved(values, axis, xp.clip(move, -most, most))
+
+    def _zoomed(self, values: Array, axis: int, across: Array, up: Array) -> Array:
+        xp, width = self._xp, self._steps[axis]
+        steps = xp.linspace(-1, 1, ZOOM_POINTS, dtype=xp.float64, device=across.device)
+        for _ in range(ZOOMS):
+            points = xp.stack([self._moved(values, axis, width * step) for step in steps], axis=1)
+            scores = xp.sum(self._turned(points, across[:, None], up[:, None])[0], axis=-1)
+            values = self._moved(values, axis, width * steps[xp.argmax(scores, axis=-1)])
+            width /= 4
+        return values
+
+    def _moved(self, values: Array, axis: int, move: Any) -> Array:
+        xp, low, high = self._xp, float(self._grids[axis][0]), float(self._grids[axis][-1])
+        columns = [values[:, number] for number in range(len(self._grids))]
+        columns[axis] = xp.clip(columns[axis] + move, low, high)
+        return xp.stack(columns, axis=-1)
+
+    def _error(self, axis: int, real: Array, imaginary: Array, similarity: Array) -> Array:
+        xp, theta = self._xp, self._frequencies[axis]
+        if self._slopes[axis]:
+            return CHANGE_POINT * noise_of(xp, similarity) / (2 * self._phases * self._slopes[axis])
+        bend = xp.sum(theta * theta * real, axis=-1)
+        spread = xp.sqrt(xp.sum((theta * imaginary) ** 2, axis=-1))
+        return xp.where(bend > 0, spread / xp.where(bend > 0, bend, 1.0), math.inf)
+
+
+def _batched(grids: list[Array], rows: int, xp: Any, like: Array) -> Any:
+    """Yield all combinations of points of grids, ``(m, axes)``, some at a time; one of none if there are no grids."""
+    shape = [len(grid) for grid in grids]
+    total = math.prod(shape)
+    for start in range(0, total, rows):
+        flat = xp.arange(start, min(total, start + rows), dtype=xp.int64, device=like.device)
+        columns, below = [], total
+        for grid, length in zip(grids, shape, strict=True):
+            below //= length
+            columns.append(grid[(flat // below) % length])
+        yield xp.stack(columns, axis=-1) if columns else xp.zeros((1, 0), dtype=xp.float64, device=like.device)
