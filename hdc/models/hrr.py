@@ -183,6 +183,8 @@ class HRR(Summed):
         if not self.phases:
             return super().from_phases(angles)
         xp, given = self.xp, self.check_phases(angles)
+        if 0 in given.shape:  # of which not every library has a transform
+            return xp.zeros((*given.shape[:-1], self.dim), dtype=self.dtype, device=given.device)
         one = xp.ones_like(given[..., :1])
         cosines = xp.concat([one, xp.cos(given), *([one] if self.dim % 2 == 0 else [])], axis=-1)
         sines = xp.concat([0 * one, xp.sin(given), *([0 * one] if self.dim % 2 == 0 else [])], axis=-1)

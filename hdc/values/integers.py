@@ -116,12 +116,14 @@ class Integer(ValueEncoder):
             if kind(xp, given) != "i":
                 raise ParameterError(f"values must be integers, not {given.dtype}")
             return xp.astype(given, xp.int64, copy=False)
-        given = np.asarray(values)
-        if given.dtype.kind == "O" and all(type(one) is int for one in given.flat):
-            given = given % self.range  # beyond 64 bits
-        elif given.dtype.kind not in "iu" and given.size:
+        try:
+            given = np.asarray(values)
+        except ValueError:  # lists of different lengths
+            raise ParameterError(f"values must be integers, not {shown(values)}") from None
+        beyond = given.dtype.kind == "O" and all(type(one) is int for one in given.flat)  # 64 bits
+        if given.size and not beyond and given.dtype.kind not in "iu":
             raise ParameterError(f"values must be integers, not {shown(values)}")
-        return arrays.from_numpy((given % self.range).astype(np.int64))
+        return arrays.from_numpy(np.asarray(given % self.range, dtype=np.int64))
 
     def decode(self, x: Array) -> Estimate:
         """Find the number whose code is most similar: by one Fourier transform over the residues, and their remainders.

@@ -166,7 +166,8 @@ class Scalar(ValueEncoder):
     def expected_similarity(self, distance: npt.ArrayLike) -> Any:
         """Return the similarity of two codes at a distance, in expectation: the kernel.
 
-        For MCR of phases that are rounded, as those of values are that lie some bandwidths from 0.
+        For MCR it is that of rounded angles, on average over where two values lie. Near 0, where the angles of all
+        frequencies are rounded alike, and for few harmonics of a period, single pairs may be as far from it as a level.
 
         Parameters
         ----------

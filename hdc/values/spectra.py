@@ -95,7 +95,7 @@ KERNELS = {
         value=lambda d: np.exp(-np.abs(d)),
         draw=lambda u, v: np.tan(math.pi * (u - 0.5)),
         density=lambda f: 1 / (1 + f * f),
-        reach=math.inf,
+        reach=1e9,
         slope=1.0,
     ),
     "bessel": Kernel(

@@ -184,9 +184,11 @@ class Stepwise(ValueEncoder):
         products = self._running(agreement(vsa, x[:, None], self._atoms[None]))
         squares = xp.sum(agreement(vsa, x, x), axis=-1)[:, None] * self._squares
         scores = xp.where(squares > 0, products / xp.sqrt(xp.where(squares > 0, squares, 1.0)), 0.0)
+        wide = edges[1:] - edges[:-1] > SAME * (edges[-1] - edges[0])  # not between units that change together
+        scores = xp.where(wide, scores, -math.inf)
         best, begin = xp.max(scores, axis=-1), xp.argmax(scores, axis=-1)
         places = xp.arange(scores.shape[-1], dtype=xp.int64, device=x.device)
-        worse = (scores < best[:, None] - SAME) & (places > begin[:, None])
+        worse = wide & (scores < best[:, None] - SAME) & (places > begin[:, None])
         past = xp.where(xp.any(worse, axis=-1), xp.argmax(xp.astype(worse, xp.int8), axis=-1), scores.shape[-1])
         return xp.take(edges, begin), xp.take(edges, past), best
 
