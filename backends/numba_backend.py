@@ -12,6 +12,7 @@ from hdc.backends.numba_kernels import (
     codes,
     estimates,
     gather,
+    levels,
     lists,
     metric,
     nearest,
@@ -106,9 +107,26 @@ def warmup() -> None:
         dense.signed_gathers(y, moves, index[:2], index[:2])
         transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
+    _warm_levels()
     _warm_postings()
     room = TextTable(np.full(4, -1), np.zeros((2, 4), np.int64), np.zeros(2, np.uint8), np.array([1, 0, 0]))
     texts.walk_texts(np.frombuffer(b"1", np.uint8), np.array([0, 1]), 0, 0, 0, 0, room)
+
+
+def _warm_levels() -> None:
+    """Bundle bytes in every way, and the longer integers in the two ways that they take."""
+    for dtype, count in ((np.uint8, 2), (np.uint8, 400), (np.int16, 300)):
+        x, tie, ones = np.zeros((3, 2), dtype), np.zeros(2, np.int64), np.ones(3, np.int64)
+        BACKEND.levels.moved(x, x, 1, 3)
+        BACKEND.levels.counts(x, None, 3)
+        BACKEND.levels.sums(x, None, np.ones((1, 2), np.int64))
+        for weights in (None, ones):
+            BACKEND.levels.plurality(x, weights, tie, count)
+        BACKEND.levels.equal(x, x)
+    table, turns = np.ones((2, 4), np.int64), np.ones((2, 4))
+    for weights in (None, np.ones(3, np.int64)):
+        BACKEND.levels.phases(np.zeros((3, 2), np.uint8), weights, tie, table, turns)
+    BACKEND.levels.differences(np.zeros((1, 2), np.uint8), np.zeros((1, 2), np.uint8), np.ones(4, np.int32))
 
 
 def _warm_postings() -> None:
@@ -163,6 +181,16 @@ BACKEND = dataclasses.replace(
         signed_products=orders.signed_products,
         hadamard=transform.hadamard,
         csr_matmul=accumulate.csr_matmul,
+    ),
+    levels=dataclasses.replace(
+        numpy_backend.BACKEND.levels,
+        moved=levels.moved,
+        sums=levels.sums,
+        counts=levels.counts,
+        plurality=levels.plurality,
+        phases=levels.phases,
+        equal=levels.equal,
+        differences=levels.differences,
     ),
     threads=threads,
     share=share,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.backends import array_levels
 from hdc.backends.numpy_blocks import row_blocks
 from hdc.backends.numpy_floats import hadamard, rounded, signed_gather, signed_gathers, signed_products, units
 from hdc.backends.numpy_lists import Centroids, CodeLists
@@ -379,6 +380,7 @@ BACKEND = Backend(
         smallest=smallest,
         exact_integers=exact_integers,
     ),
+    levels=array_levels.kernels(np),
     threads=threads,
     share=share,
     warmup=warmup,

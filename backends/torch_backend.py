@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from hdc.backends import numba_backend
+from hdc.backends import array_levels, numba_backend
 from hdc.backends.torch_kernels import bundling, codes, lists, search, transform, words
 from hdc.errors import BackendUnavailableError, DeviceError, DimensionError, DTypeError, PaddingError, ParameterError
-from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, SearchKernels
+from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, LevelKernels, SearchKernels
 from hdc.words import WORD_BITS, word_count
 
 FLOATS = ("float32", "float64", "float16", "bfloat16")
@@ -151,6 +151,8 @@ PORTABLE_SEARCH = SearchKernels(
 )
 """What a GPU runs, here with an index on the CPU."""
 
+PORTABLE_LEVELS = array_levels.kernels(array_api_compat.torch)
+
 
 def on_host(record: str, name: str, *packed: int) -> Callable[..., Any]:
     """Return Numba's kernel of a name as one of CPU tensors, whose memory it reads in place.
@@ -159,13 +161,13 @@ def on_host(record: str, name: str, *packed: int) -> Callable[..., Any]:
 
     Parameters
     ----------
-    record : {"bits", "search"}
+    record : {"bits", "search", "levels"}
     name : str
     *packed : int
         Positions of the arguments that are packed words.
     """
     compiled = getattr(getattr(numba_backend.BACKEND, record), name)
-    portable = getattr(PORTABLE if record == "bits" else PORTABLE_SEARCH, name)
+    portable = getattr({"bits": PORTABLE, "search": PORTABLE_SEARCH, "levels": PORTABLE_LEVELS}[record], name)
 
     def view(position: int, argument: Any) -> Any:
         if not isinstance(argument, Tensor):
@@ -237,6 +239,17 @@ HOST_SEARCH = SearchKernels(
     units=on_host("search", "units"),
 )
 
+HOST_LEVELS = dataclasses.replace(
+    PORTABLE_LEVELS,
+    moved=on_host("levels", "moved"),
+    sums=on_host("levels", "sums"),
+    counts=on_host("levels", "counts"),
+    plurality=on_host("levels", "plurality"),
+    phases=on_host("levels", "phases"),
+    equal=on_host("levels", "equal"),
+    differences=on_host("levels", "differences"),
+)
+
 
 def threads(n: int | None = None) -> int:
     """Return how many threads the compiled kernels and torch may use on the CPU, after setting both to ``n``."""
@@ -277,7 +290,9 @@ def on(device: str) -> Backend:
 
 
 @functools.cache
-def placed(device: torch.device, bits: BitKernels, searches: SearchKernels) -> Backend:
+def placed(
+    device: torch.device, bits: BitKernels, searches: SearchKernels, levels: LevelKernels = PORTABLE_LEVELS
+) -> Backend:
     """Return the backend on a device that is there."""
     if device.type != "cpu":
         searches = dataclasses.replace(searches, search_index=functools.partial(search.RowIndex, device=device))
@@ -304,6 +319,7 @@ def placed(device: torch.device, bits: BitKernels, searches: SearchKernels) -> B
             smallest=search.smallest,
             exact_integers=exact_integers,
         ),
+        levels=levels,
         threads=threads,
         share=numba_backend.BACKEND.share,
         warmup=numba_backend.warmup,
@@ -313,4 +329,4 @@ def placed(device: torch.device, bits: BitKernels, searches: SearchKernels) -> B
     )
 
 
-BACKEND = placed(torch.device("cpu"), HOST, HOST_SEARCH)
+BACKEND = placed(torch.device("cpu"), HOST, HOST_SEARCH, HOST_LEVELS)

@@ -29,6 +29,7 @@ _PUBLIC = {
     "FHRR": "hdc.models.fhrr",
     "MCR": "hdc.models.cyclic",
     "CGR": "hdc.models.cyclic",
+    "SBC": "hdc.models.blocks",
     "Accumulator": "hdc.accumulator",
     "ItemMemory": "hdc.memory",
     "Hopfield": "hdc.hopfield",
@@ -85,6 +86,7 @@ __all__ = [
     "MAPI",
     "MBAT",
     "MCR",
+    "SBC",
     "VSA",
     "Accumulator",
     "Automaton",
@@ -170,6 +172,7 @@ if TYPE_CHECKING:
     from hdc.errors import HDCError
     from hdc.hopfield import Hopfield
     from hdc.memory import ItemMemory
+    from hdc.models.blocks import SBC
     from hdc.models.cyclic import CGR, MCR
     from hdc.models.fhrr import FHRR
     from hdc.models.hrr import HRR

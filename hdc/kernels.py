@@ -115,6 +115,51 @@ class DenseKernels:
 
 
 @dataclass(frozen=True)
+class LevelKernels:
+    """Kernels on integers below a number of levels: uint8 for up to 256 of them, else int16; results have the dtype.
+
+    Members of a bundle have weights ``(..., n)`` int64, or None for ones; sums of magnitudes of weights times levels,
+    or times what a table has, are below 2^53. The *lot* of component j is ``tie[j]`` and the weighted sum of the
+    members' components j - 1 (of 0, the last one), modulo ``levels``: what decides between equals.
+
+    Attributes
+    ----------
+    moved : (a (..., dim), x (..., dim), sign int, levels int) -> (..., dim)
+        ``x + sign * a`` modulo ``levels``, for signs 1 and -1; batch axes broadcast.
+    sums : (x (..., n, dim), weights, table (parts, levels) int64) -> (..., parts, dim) int64
+        The weighted sum, for each row of the table, of what it has for the components.
+    counts : (x (..., n, dim), weights, levels int) -> (..., levels, dim) int64
+        The sum of the weights of the members with each level.
+    leading : (counts (..., levels, dim) int64, lot (..., dim) int64) -> (..., dim) int64
+        The level of the greatest count; of equal ones the first from the lot on.
+    nearest : (across (..., dim) int64, up (..., dim) int64, lot (..., dim) int64, turns (2, levels) float64)
+              -> (..., dim) int64
+        The level l of the greatest ``turns[0, l] * across + turns[1, l] * up``, every step rounded; turns are cosines
+        and sines of ``2 pi l / levels``. Of two equal ones that of the greater angle if the lot is odd, else the
+        other; the lot, where both sums are zero.
+    plurality : (x (..., n, dim), weights, tie (dim,) int64, levels int) -> (..., dim)
+        ``leading`` of ``counts``.
+    phases : (x (..., n, dim) uint8, weights, tie (dim,) int64, table (2, levels) int64, turns as nearest) -> (..., dim)
+        ``nearest`` of ``sums``.
+    equal : (queries (q, dim), items (n, dim)) -> (q, n) int32
+        Number of equal components of every pair.
+    differences : (queries (q, dim) uint8, items (n, dim) uint8, table (levels,) int32) -> (q, n) int64
+        The sum, over the components of every pair, of what a table has for their difference modulo ``levels``;
+        entries are up to 2^22 in magnitude.
+    """
+
+    moved: Callable[[Array, Array, int, int], Array]
+    sums: Callable[[Array, Array | None, Array], Array]
+    counts: Callable[[Array, Array | None, int], Array]
+    leading: Callable[[Array, Array], Array]
+    nearest: Callable[[Array, Array, Array, Array], Array]
+    plurality: Callable[[Array, Array | None, Array, int], Array]
+    phases: Callable[[Array, Array | None, Array, Array, Array], Array]
+    equal: Callable[[Array, Array], Array]
+    differences: Callable[[Array, Array, Array], Array]
+
+
+@dataclass(frozen=True)
 class Arrays:
     """What a backend computes with, and the way there from NumPy and back.
 
@@ -652,6 +697,7 @@ class Backend:
     arrays : Arrays
     bits : BitKernels
     dense : DenseKernels
+    levels : LevelKernels
     threads : (n int or None) -> int
         The number of threads a kernel may use, after setting it to n if that is given.
     share : (work (start int, stop int) -> None, rows int, nanoseconds float) -> None
@@ -679,6 +725,7 @@ class Backend:
     arrays: Arrays
     bits: BitKernels
     dense: DenseKernels
+    levels: LevelKernels
     threads: Callable[[int | None], int]
     share: Callable[[Callable[[int, int], None], int, float], None]
     warmup: Callable[[], None]

@@ -22,6 +22,7 @@ _MODELS = {
     "FHRR": "hdc.models.fhrr:FHRR",
     "MCR": "hdc.models.cyclic:MCR",
     "CGR": "hdc.models.cyclic:CGR",
+    "SBC": "hdc.models.blocks:SBC",
 }
 
 ALIASES = {"BSC": "MAP-B"}

@@ -7,7 +7,15 @@ import pytest
 
 from hdc import testing
 from hdc.dispatch import backend
-from hdc.kernels import BitKernels, DenseKernels, ListKernels, PostingKernels, SearchKernels, TableKernels
+from hdc.kernels import (
+    BitKernels,
+    DenseKernels,
+    LevelKernels,
+    ListKernels,
+    PostingKernels,
+    SearchKernels,
+    TableKernels,
+)
 from hdc.testing import backends as suite
 from tests.models import BACKENDS, place
 
@@ -28,13 +36,14 @@ def test_every_kernel_of_the_contract_has_cases():
     cases = {
         "bits": suite.BIT_CASES,
         "dense": suite.DENSE_CASES,
+        "levels": suite.LEVEL_CASES,
         "search": suite.SEARCH_CASES,
         "tables": suite.TABLE_CASES,
     }
     cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
     of_their_own |= {"postings.prepare", "postings.near"}
-    contracts = BitKernels, DenseKernels, SearchKernels, TableKernels, ListKernels, PostingKernels
+    contracts = BitKernels, DenseKernels, LevelKernels, SearchKernels, TableKernels, ListKernels, PostingKernels
     records = zip(suite.RECORDS, contracts, strict=True)
     names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}
     assert cases | of_their_own == names - NO_KERNELS

@@ -16,7 +16,7 @@ from hdc.words import mask_tail, word_count
 DIMS = (1, 63, 64, 65, 1000)
 """Dimensions on which the packed kernels are compared."""
 
-RECORDS = ("bits", "dense", "search", "tables", "lists", "postings")
+RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings")
 """Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last four."""
 
 Arguments = tuple[Any, ...]
@@ -174,6 +174,65 @@ TABLE_CASES: dict[str, list[Callable[[np.random.Generator], Arguments]]] = {
 """Arguments of each kernel on tables; results are compared exactly."""
 
 
+def _levels(rng: np.random.Generator, levels: int, *shape: int) -> npt.NDArray[Any]:
+    return rng.integers(0, levels, shape).astype(np.uint8 if levels <= 256 else np.int16)
+
+
+def _turns(levels: int) -> npt.NDArray[np.float64]:
+    angles = 2 * np.pi * np.arange(levels) / levels
+    return np.stack([np.cos(angles), np.sin(angles)])
+
+
+def _phasors(rng: np.random.Generator, levels: int, n: int, weights: Any) -> Arguments:
+    turns = _turns(levels)
+    tie = rng.integers(0, levels, 65)
+    return _levels(rng, levels, 3, n, 65), weights, tie, np.rint(2.0**31 * turns).astype(np.int64), turns
+
+
+LEVELS = (2, 5, 16, 200, 256)
+"""Numbers of levels on which kernels are compared, and ``MANY`` where int16 holds them."""
+MANY = 1000
+
+LEVEL_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
+    "moved": [
+        lambda rng, r: (_levels(rng, r, 65), _levels(rng, r, 3, 4, 65), 1, r),
+        lambda rng, r: (_levels(rng, r, 3, 1, 65), _levels(rng, r, 4, 65), -1, r),
+    ],
+    "sums": [
+        lambda rng, r: (_levels(rng, r, 2, 5, 65), None, rng.integers(-(2**31), 2**31, (2, r))),
+        lambda rng, r: (_levels(rng, r, 2, 5, 65), rng.integers(-9, 9, (2, 5)), rng.integers(-99, 99, (1, r))),
+    ],
+    "counts": [
+        lambda rng, r: (_levels(rng, r, 2, 5, 65), None, r),
+        lambda rng, r: (_levels(rng, r, 2, 5, 65), rng.integers(-9, 9, (2, 5)), r),
+    ],
+    "leading": [lambda rng, r: (rng.integers(-2, 3, (3, r, 65)), rng.integers(0, r, (3, 65)))],
+    "nearest": [
+        lambda rng, r: (*rng.integers(-2, 3, (2, 3, 65)), rng.integers(0, r, (3, 65)), _turns(r)),
+        lambda rng, r: (*rng.integers(-(2**50), 2**50, (2, 3, 65)), rng.integers(0, r, (3, 65)), _turns(r)),
+    ],
+    "plurality": [
+        lambda rng, r: (_levels(rng, r, 2, 4, 65), None, rng.integers(0, r, 65), r),
+        lambda rng, r: (_levels(rng, r, 2, 300, 65), None, rng.integers(0, r, 65), r),
+        lambda rng, r: (_levels(rng, r, 2, 4, 65), rng.integers(-3, 3, (2, 4)), rng.integers(0, r, 65), r),
+    ],
+    "phases": [
+        lambda rng, r: _phasors(rng, min(r, 256), 4, None),
+        lambda rng, r: _phasors(rng, min(r, 256), 300, None),
+        lambda rng, r: _phasors(rng, min(r, 256), 5, rng.integers(-3, 3, (3, 5))),
+    ],
+    "equal": [lambda rng, r: (_levels(rng, r, 3, 1000), _levels(rng, r, 7, 1000))],
+    "differences": [
+        lambda rng, r: (
+            _levels(rng, min(r, 256), 3, 1000),
+            _levels(rng, min(r, 256), 7, 1000),
+            rng.integers(-(2**22), 2**22, min(r, 256)).astype(np.int32),
+        )
+    ],
+}
+"""Arguments of each kernel on levels, by their number; results are compared exactly."""
+
+
 def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
     """Compare every kernel of a backend with the NumPy reference.
 
@@ -225,6 +284,8 @@ def _calls() -> Iterator[tuple[str, str, Arguments]]:
     for owner, cases in {"bits": BIT_CASES, "search": SEARCH_CASES}.items():
         for kernel, makers in cases.items():
             yield from ((owner, kernel, make(rng, dim)) for make in makers for dim in DIMS)
+    for kernel, makers in LEVEL_CASES.items():
+        yield from (("levels", kernel, make(rng, levels)) for make in makers for levels in (*LEVELS, MANY))
     for kernel, dense_makers in DENSE_CASES.items():
         yield from (("dense", kernel, make(rng, dtype)) for make in dense_makers for dtype in (np.float32, np.float64))
     for kernel, table_makers in TABLE_CASES.items():
