@@ -30,6 +30,11 @@ _PUBLIC = {
     "MCR": "hdc.models.cyclic",
     "CGR": "hdc.models.cyclic",
     "SBC": "hdc.models.blocks",
+    "VTB": "hdc.models.vtb",
+    "TVTB": "hdc.models.vtb",
+    "MAPC": "hdc.models.products",
+    "HLB": "hdc.models.products",
+    "GHRR": "hdc.models.ghrr",
     "Accumulator": "hdc.accumulator",
     "ItemMemory": "hdc.memory",
     "Hopfield": "hdc.hopfield",
@@ -81,13 +86,18 @@ _MODULES = (
 __all__ = [
     "CGR",
     "FHRR",
+    "GHRR",
+    "HLB",
     "HRR",
     "MAPB",
+    "MAPC",
     "MAPI",
     "MBAT",
     "MCR",
     "SBC",
+    "TVTB",
     "VSA",
+    "VTB",
     "Accumulator",
     "Automaton",
     "Bloom",
@@ -175,10 +185,13 @@ if TYPE_CHECKING:
     from hdc.models.blocks import SBC
     from hdc.models.cyclic import CGR, MCR
     from hdc.models.fhrr import FHRR
+    from hdc.models.ghrr import GHRR
     from hdc.models.hrr import HRR
     from hdc.models.map import MAPB, MAPI
     from hdc.models.mbat import MBAT
+    from hdc.models.products import HLB, MAPC
     from hdc.models.sparse import Bloom, CountingBloom
+    from hdc.models.vtb import TVTB, VTB
     from hdc.registry import create, from_spec, list_models
     from hdc.structures import Automaton, Graph, Multiset, NGrams, Record, Sequence, Stack, Tree
     from hdc.structures import Multiset, NGrams, Record, Sequence

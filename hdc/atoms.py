@@ -192,10 +192,10 @@ def normals(bits: BitKernels, key: Words, count: int) -> npt.NDArray[np.float64]
     return drawn
 
 
-def normal_rows(bits: BitKernels, keys: Words, count: int) -> npt.NDArray[np.float64]:
-    """Draw ``count`` standard normals from each stream, as :func:`normals`: ``(n, count)``."""
+def normal_rows(bits: BitKernels, keys: Words, count: int, skipped: int = 0) -> npt.NDArray[np.float64]:
+    """Draw ``count`` standard normals from each stream, behind its ``skipped`` first words: ``(n, count)``."""
     pairs = -(-count // 2)
-    words = bits.random_words(keys, 2 * pairs)
+    words = bits.random_words(keys, skipped + 2 * pairs)[:, skipped:]
     uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
     radius, angle = np.sqrt(-2 * np.log(uniform[:, :pairs])), 2 * np.pi * uniform[:, pairs:]
     drawn: npt.NDArray[np.float64] = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)

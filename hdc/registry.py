@@ -23,6 +23,11 @@ _MODELS = {
     "MCR": "hdc.models.cyclic:MCR",
     "CGR": "hdc.models.cyclic:CGR",
     "SBC": "hdc.models.blocks:SBC",
+    "VTB": "hdc.models.vtb:VTB",
+    "TVTB": "hdc.models.vtb:TVTB",
+    "MAP-C": "hdc.models.products:MAPC",
+    "HLB": "hdc.models.products:HLB",
+    "GHRR": "hdc.models.ghrr:GHRR",
 }
 
 ALIASES = {"BSC": "MAP-B"}

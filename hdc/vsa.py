@@ -211,6 +211,11 @@ class VSA(ABC):
         return True
 
     @property
+    def associative(self) -> bool:
+        """Whether ``bind(bind(a, b), c)`` is ``bind(a, bind(b, c))`` for atoms, where hypervectors bind."""
+        return True
+
+    @property
     def self_inverse(self) -> bool:
         """Whether binding twice with the same vector gives the vector back."""
         return False
@@ -229,6 +234,11 @@ class VSA(ABC):
     def isometric(self) -> bool:
         """Whether binding with a role keeps similarities."""
         return True
+
+    @property
+    def clips(self) -> bool:
+        """Whether components of a bundle end at a limit, so that copies of a vector bundle to another direction."""
+        return False
 
     def unbound_similarity(self, depth: int = 1) -> float:
         """Return the expected similarity to an atom of what is left of it when it was bound and unbound.

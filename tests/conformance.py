@@ -17,8 +17,8 @@ NOT_RUN = "not run"
 
 
 def dim_of(family):
-    """Return the dimension of a row: dense operators are costly to draw, so less for haar."""
-    return 65 if "haar" in family else 1000
+    """Return the dimension of a row: dense operators and blocks are costly to draw, so less for haar and GHRR."""
+    return 65 if "haar" in family else 256 if family == "GHRR" else 1000
 
 
 def cell(outcomes):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import hdc
+from hdc import registry
 
 FAMILIES = {
     "MAP-I": ("MAP-I", {}),
@@ -24,10 +25,21 @@ FAMILIES = {
     "MCR": ("MCR", {}),
     "MCR-256": ("MCR", {"levels": 256}),
     "CGR": ("CGR", {"levels": 8}),
+    "VTB": ("VTB", {}),
+    "VTB-gaussian": ("VTB", {"roles": "gaussian"}),
+    "TVTB": ("TVTB", {}),
+    "TVTB-gaussian": ("TVTB", {"roles": "gaussian"}),
+    "MAP-C": ("MAP-C", {}),
+    "MAP-C-uniform": ("MAP-C", {"roles": "uniform"}),
+    "HLB": ("HLB", {}),
+    "GHRR": ("GHRR", {}),
 }
-VARIANTS = ("MAP-I-float32", "MBAT-hadamard-float64", "HRR-gaussian", "FHRR-phase", "MCR-256")
+VARIANTS = (
+    "MAP-I-float32", "MBAT-hadamard-float64", "HRR-gaussian", "FHRR-phase", "MCR-256", "VTB-gaussian", "TVTB-gaussian",
+    "MAP-C-uniform",
+)  # fmt: skip
 """Families that run the code of another one, with another parameter."""
-GENERIC = ("HRR", "FHRR", "MCR", "CGR")
+GENERIC = ("HRR", "FHRR", "MCR", "CGR", "VTB", "TVTB", "MAP-C", "HLB", "GHRR")
 """Families that no backend has kernels for."""
 NUMPY_BACKENDS = ("numpy", "numba")
 """Backends whose arrays are NumPy's."""
@@ -61,9 +73,10 @@ def place(backend: str) -> dict[str, str]:
 
 
 def make(family: str, dim: int, backend: str = "numpy", **parameters: object) -> hdc.VSA:
-    """Create the model of a family name."""
+    """Create the model of a family name, of the least dimension from ``dim`` on that it takes."""
     model, fixed = FAMILIES[family]
-    return hdc.create(model, dim, **place(backend), **{**fixed, **parameters})
+    parameters = {**place(backend), **fixed, **parameters}
+    return hdc.create(model, registry.model_class(model).next_dim(dim, **parameters), **parameters)
 
 
 def host(x):

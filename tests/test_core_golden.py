@@ -100,9 +100,12 @@ def test_what_models_say_of_their_algebra():
     expected = {"MAP": (True, True, True, True), "MBAT": (True, False, False, False)}
     expected |= {"shift": (True, False, True, False), "segment": (True, False, True, True)}
     expected |= {"FHRR": (True, False, True, True), "CGR": (True, False, True, True), "MCR": (True, False, True, True)}
+    expected |= {"GHRR": (True, False, True, False), "HLB": (True, True, True, True)}
     for family, says in declared.items():
-        if family.startswith("HRR"):
-            assert says == (family == "HRR", False, True, True)
+        if family.startswith(("HRR", "VTB", "TVTB")):
+            assert says == (family in ("HRR", "VTB", "TVTB"), False, True, family.startswith("HRR"))
+        elif family.startswith("MAP-C"):
+            assert says == (family == "MAP-C", family == "MAP-C", True, True)
         else:
             kind = family.split("-")[0] if "Bloom" not in family else family.split("-")[1]
             assert says == expected[kind], family

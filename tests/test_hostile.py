@@ -29,6 +29,7 @@ from hdc.apps.retrieval.evaluation.judgments import read_judgements
 from hdc.apps.retrieval.files.results import writer
 from hdc.apps.retrieval.files.vectors import open_vectors
 from hdc.apps.retrieval.index.building import build
+from hdc.registry import model_class
 from hdc.store import Store
 from hdc.testing import check_backend, check_law
 
@@ -107,12 +108,12 @@ def core() -> dict[str, Call]:
         "check_law": (check_law, {"vsa": hdc.MAPI(DIM), "law": "spec"}),
     }
     for model in hdc.list_models():
-        vsa = hdc.create(model, DIM, backend="numpy")
+        vsa = hdc.create(model, model_class(model).next_dim(DIM), backend="numpy")
         if model in bounds.MODELS:
             asked = {"task": "membership", "universe": 100, "error": 0.1, "bound": "gaussian"}
             calls[f"{model}.capacity"] = vsa.capacity, asked
         x, role = vsa.symbols(["a", "b", "c"]), vsa.role("r")
-        if model not in ("MCR", "CGR"):
+        if model not in ("MCR", "CGR", "MAP-C"):
             calls[f"{model}.intersection_size"] = vsa.intersection_size, {"x": x, "y": x, "sizes": (2, 3)}
         memory, record, bag, order = hdc.ItemMemory(vsa, "abc"), hdc.Record(vsa), hdc.Multiset(vsa), hdc.Sequence(vsa)
         one = x[0]

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +14,7 @@ from hdc.bounds.moments import Moments, linear
 from hdc.checks import choice, integer, number
 from hdc.errors import ParameterError
 from hdc.kernels import Array
-from hdc.models.rearranging import Order, order_of
+from hdc.models.rearranging import Shuffling
 from hdc.models.summed import Summed
 
 ROLES = ("unitary", "gaussian")
@@ -24,7 +23,7 @@ PRECISIONS = ("float32", "float64")
 
 
 @dataclass(frozen=True)
-class HRR(Summed):
+class HRR(Shuffling, Summed):
     """Holographic reduced representations: N(0, 1/dim) atoms, circular convolution, sum, cosine.
 
     A role that :meth:`role` makes is unitary: all its frequencies have length one, so that binding with it keeps norms
@@ -194,13 +193,3 @@ class HRR(Summed):
         """Return the moments of a sum; symbols, and Gaussian roles, as keys add noise; see :meth:`hdc.VSA.scores`."""
         inexact = read == "symbol" or (read == "role" and not self.exact_unbind)
         return linear(size, self.dim, own=3.5, keys=1.0) if inexact else linear(size, self.dim, own=0.5)
-
-    def permute(self, x: Array, shift: int = 1) -> Array:
-        """Apply a fixed random permutation ``shift`` times."""
-        key = "HRR", self.dim, self.seed
-        order = order_of(self.kernels, key, self._permutation, integer(shift, "shift"))
-        return self.xp.take(self.check(x), order, axis=-1)
-
-    @cached_property
-    def _permutation(self) -> Order:
-        return atoms.permutation(self.kernels.bits, atoms.stream_keys(self.seed, "permute", [0])[0], self.dim)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from hdc import atoms
 from hdc.kernels import Array, Backend
@@ -69,20 +70,25 @@ class Operator(ABC):
         """Bytes held."""
 
 
+def orthogonal(key: Words, size: int, kernels: Backend) -> npt.NDArray[np.float64]:
+    """Draw a matrix uniform over the orthogonal group: QR of a Gaussian one, signs fixed (Mezzadri 2007)."""
+    gaussian = atoms.normals(kernels.bits, key, size * size).reshape(size, size)
+    q, r = np.linalg.qr(gaussian)
+    signed: npt.NDArray[np.float64] = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+    return signed
+
+
 @dataclass(frozen=True, eq=False)
 class Haar(Operator):
-    """A dense matrix, uniform over the orthogonal group: QR of a Gaussian matrix, signs fixed (Mezzadri 2007)."""
+    """A dense matrix, as :func:`orthogonal` draws it."""
 
     matrix: Array
 
     @classmethod
     def draw(cls, key: Words, dim: int, precision: str, kernels: Backend) -> "Haar":
         """Draw the operator of a stream key, in at least float32."""
-        gaussian = atoms.normals(kernels.bits, key, dim * dim).reshape(dim, dim)
-        q, r = np.linalg.qr(gaussian)
         held = np.float64 if precision == "float64" else np.float32
-        signed = np.ascontiguousarray(q * np.where(np.diagonal(r) < 0, -1.0, 1.0), dtype=held)
-        return cls(kernels.arrays.from_numpy(signed))
+        return cls(kernels.arrays.from_numpy(np.ascontiguousarray(orthogonal(key, dim, kernels), dtype=held)))
 
     def apply(self, x: Array, kernels: Backend) -> Array:
         """Multiply by the matrix in the dtype of ``x``."""

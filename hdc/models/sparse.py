@@ -107,6 +107,11 @@ class _Sparse(VSA):
         return self.binding == "segment"
 
     @property
+    def associative(self) -> bool:
+        """Segment binding adds positions; shift binding reads how far to move off whichever vector comes first."""
+        return self.binding == "segment"
+
+    @property
     def bound_options(self) -> dict[str, Any]:
         """Bounds depend on the number of ones."""
         return {"ones": self.ones}

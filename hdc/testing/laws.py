@@ -301,6 +301,13 @@ def _declared_algebra(vsa: VSA) -> str | None:
         assert not vsa.xp.all(vsa.bind(a, b) == vsa.bind(b, a)), "bind commutes, and the model says it does not"
     if vsa.self_inverse:
         _same(vsa, vsa.bind(a, vsa.bind(a, b)), b, "binding twice")
+    c = vsa.role("c")
+    nested, chained = vsa.bind(a, vsa.bind(b, c)), vsa.bind(vsa.bind(a, b), c)
+    if vsa.associative:
+        _same(vsa, chained, nested, "bind(bind(a, b), c) and bind(a, bind(b, c)) of an associative model")
+    elif vsa.dim >= 256:
+        alike = float(_pair_similarities(vsa, chained[None], nested[None])[0])
+        assert alike <= 1 - ALIKE, f"bind associates (similarity {alike:.3f}), and the model says it does not"
     return None
 
 
@@ -429,9 +436,23 @@ def _bundle_resembles_members(vsa: VSA) -> str | None:
 def _no_wrapping(vsa: VSA) -> None:
     x = vsa.random(1, seed=21)
     many = vsa.bundle(vsa.xp.concat([x] * 1001, axis=0))
-    _same(vsa, vsa.similarity(many, x[0]), np.float32(1), "similarity of 1001 copies of an atom with it")
     twice = vsa.bundle(vsa.xp.stack([many, many, many]))
+    if vsa.clips:
+        _copies_end_at_the_limits(vsa, x[0], many, twice)
+        return
+    _same(vsa, vsa.similarity(many, x[0]), np.float32(1), "similarity of 1001 copies of an atom with it")
     _same(vsa, vsa.similarity(twice, x[0]), np.float32(1), "similarity of a bundle of such bundles with it")
+
+
+def _copies_end_at_the_limits(vsa: VSA, x: Array, many: Array, twice: Array) -> None:
+    """Check that copies keep all signs and more of them change little: nothing wraps, all that is large is cut."""
+    one, copies, more = (_host(vsa, each).astype(np.float64) for each in (x, many, twice))
+    assert (copies * one >= 0).all(), "1001 copies of an atom have other signs than it"
+    assert np.abs(more).max() <= np.abs(copies).max() * (1 + TOLERANCE[2]), "bundles are not limited, and clips is true"
+    if vsa.dim >= 64:
+        near, still = (float(vsa.similarity(y, x)) for y in (many, twice))
+        assert 0.5 < near < 1 - TOLERANCE[2], f"1001 copies of an atom have similarity {near:.3f}, and clips is true"
+        assert abs(still - near) < 0.05, f"a bundle of such bundles has similarity {still:.3f}, not {near:.3f}"
 
 
 def _batch_is_loop(vsa: VSA) -> None:

@@ -1,0 +1,24 @@
+"""Hypervectors that are square matrices: the nearest one that keeps lengths."""
+
+from typing import Any
+
+from hdc.kernels import Array
+
+
+def nearest_unitary(xp: Any, matrices: Array) -> Array:
+    """Return the nearest orthogonal, or unitary, matrix of each: the first factor of its polar decomposition.
+
+    Parameters
+    ----------
+    xp : module
+        Array API namespace.
+    matrices : (..., m, m) array
+        Of float32, float64 or complex numbers of these.
+
+    Returns
+    -------
+    (..., m, m) array
+        Of a singular matrix there are many as near, of which one is returned.
+    """
+    left, _, right = xp.linalg.svd(matrices, full_matrices=False)
+    return left @ right
