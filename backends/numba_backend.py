@@ -12,6 +12,7 @@ from hdc.backends.numba_kernels import (
     codes,
     estimates,
     gather,
+    int8,
     levels,
     lists,
     metric,
@@ -98,6 +99,10 @@ def warmup() -> None:
     part = EstimatePart(estimates.CodeLists(x, floats, floats, np.array([0, 8, 16])), index[:16], index[:16])
     plan = EstimatePlan(Rotation(signs, signs, index, signs, 1), *lists_of_two, [part], both.repeat(8, axis=0))
     one_query.EstimateSearch(plan).search(np.ones((1, dim), dtype=np.float32), 1, 1, 1)
+    for width in (np.int8, np.int16, np.int32, np.int64):
+        dense.sign_product(signs, signs.astype(width))
+    dense.byte_dots(few, few)
+    dense.byte_sums(few)
     moves = bits.signed_orders(x[:2], 8)
     dense.signed_products(moves, index[:1], index[:1])
     for dtype in (np.float32, np.float64):
@@ -181,6 +186,9 @@ BACKEND = dataclasses.replace(
         signed_products=orders.signed_products,
         hadamard=transform.hadamard,
         csr_matmul=accumulate.csr_matmul,
+        sign_product=int8.sign_product,
+        byte_dots=int8.byte_dots,
+        byte_sums=int8.byte_sums,
     ),
     levels=dataclasses.replace(
         numpy_backend.BACKEND.levels,

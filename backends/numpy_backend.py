@@ -8,7 +8,16 @@ import numpy.typing as npt
 
 from hdc.backends import array_levels
 from hdc.backends.numpy_blocks import row_blocks
-from hdc.backends.numpy_floats import hadamard, rounded, signed_gather, signed_gathers, signed_products, units
+from hdc.backends.numpy_floats import (
+    hadamard,
+    phasor_product,
+    rounded,
+    signed_gather,
+    signed_gathers,
+    signed_products,
+    units,
+)
+from hdc.backends.numpy_int8 import byte_dots, byte_sums, sign_product
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.backends.numpy_postings import Postings
 from hdc.backends.numpy_search import EstimateSearch, gather_dots
@@ -377,6 +386,10 @@ BACKEND = Backend(
         signed_products=signed_products,
         hadamard=hadamard,
         csr_matmul=csr_matmul,
+        sign_product=sign_product,
+        byte_dots=byte_dots,
+        byte_sums=byte_sums,
+        phasor_product=phasor_product,
         smallest=smallest,
         exact_integers=exact_integers,
     ),

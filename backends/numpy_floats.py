@@ -91,3 +91,18 @@ def signed_gathers(
     """Permute and flip each row by its own product: signs are made of the lowest bits."""
     native, own = x.astype(x.dtype.newbyteorder("=")), signed_products(entries, outer, inner)
     return np.take_along_axis(native, own >> 1, axis=-1) * (1 - 2 * (own & 1)).astype(native.dtype)
+
+
+def _complex(x: Floats) -> npt.NDArray[np.complexfloating[Any, Any]]:
+    """Return real and imaginary parts in turn as complex numbers, in place where that can be."""
+    native = x.astype(x.dtype.newbyteorder("="), copy=False)
+    gapless = native if native.strides[-1] == native.itemsize else np.ascontiguousarray(native)
+    return gapless.view(np.result_type(native.dtype, np.complex64))
+
+
+def phasor_product(a: Floats, b: Floats, conjugate: bool) -> Floats:
+    """Multiply complex numbers."""
+    one, other = _complex(a), _complex(b)
+    product = np.multiply(one.conj() if conjugate else one, other, order="C")
+    parts: Floats = product.view(one.real.dtype)
+    return parts

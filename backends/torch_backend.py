@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from hdc.backends import array_levels, numba_backend
-from hdc.backends.torch_kernels import bundling, codes, lists, search, transform, words
+from hdc.backends.torch_kernels import bundling, codes, int8, lists, search, transform, words
 from hdc.errors import BackendUnavailableError, DeviceError, DimensionError, DTypeError, PaddingError, ParameterError
 from hdc.kernels import Arrays, Backend, BitKernels, DenseKernels, LevelKernels, SearchKernels
 from hdc.words import WORD_BITS, word_count
@@ -138,6 +138,21 @@ PORTABLE = BitKernels(
 )
 """What a GPU runs."""
 
+PORTABLE_DENSE = DenseKernels(
+    signed_gather=transform.signed_gather,
+    signed_gathers=transform.signed_gathers,
+    signed_products=transform.signed_products,
+    hadamard=transform.hadamard,
+    csr_matmul=transform.csr_matmul,
+    sign_product=int8.sign_product,
+    byte_dots=functools.partial(int8.byte_dots, exact_integers=exact_integers),
+    byte_sums=int8.byte_sums,
+    phasor_product=transform.phasor_product,
+    smallest=search.smallest,
+    exact_integers=exact_integers,
+)
+"""What a GPU runs; through those of floats gradients flow."""
+
 PORTABLE_SEARCH = SearchKernels(
     top_k=search.top_k,
     search_index=functools.partial(search.RowIndex, device=torch.device("cpu")),
@@ -161,13 +176,14 @@ def on_host(record: str, name: str, *packed: int) -> Callable[..., Any]:
 
     Parameters
     ----------
-    record : {"bits", "search", "levels"}
+    record : {"bits", "dense", "search", "levels"}
     name : str
     *packed : int
         Positions of the arguments that are packed words.
     """
     compiled = getattr(getattr(numba_backend.BACKEND, record), name)
-    portable = getattr({"bits": PORTABLE, "search": PORTABLE_SEARCH, "levels": PORTABLE_LEVELS}[record], name)
+    portables = {"bits": PORTABLE, "dense": PORTABLE_DENSE, "search": PORTABLE_SEARCH, "levels": PORTABLE_LEVELS}
+    portable = getattr(portables[record], name)
 
     def view(position: int, argument: Any) -> Any:
         if not isinstance(argument, Tensor):
@@ -226,6 +242,14 @@ HOST = BitKernels(
     pack=on_host("bits", "pack"),
     unpack=on_host("bits", "unpack", 0),
 )
+
+HOST_DENSE = dataclasses.replace(
+    PORTABLE_DENSE,
+    sign_product=on_host("dense", "sign_product"),
+    byte_dots=on_host("dense", "byte_dots"),
+    byte_sums=on_host("dense", "byte_sums"),
+)
+"""Integers have no gradients, so that Numba's kernels do for them."""
 
 HOST_SEARCH = SearchKernels(
     top_k=on_host("search", "top_k", 0, 1),
@@ -291,7 +315,11 @@ def on(device: str) -> Backend:
 
 @functools.cache
 def placed(
-    device: torch.device, bits: BitKernels, searches: SearchKernels, levels: LevelKernels = PORTABLE_LEVELS
+    device: torch.device,
+    bits: BitKernels,
+    searches: SearchKernels,
+    dense: DenseKernels = PORTABLE_DENSE,
+    levels: LevelKernels = PORTABLE_LEVELS,
 ) -> Backend:
     """Return the backend on a device that is there."""
     if device.type != "cpu":
@@ -310,15 +338,7 @@ def placed(
             lasting=lasting,
         ),
         bits=bits,
-        dense=DenseKernels(
-            signed_gather=transform.signed_gather,
-            signed_gathers=transform.signed_gathers,
-            signed_products=transform.signed_products,
-            hadamard=transform.hadamard,
-            csr_matmul=transform.csr_matmul,
-            smallest=search.smallest,
-            exact_integers=exact_integers,
-        ),
+        dense=dense,
         levels=levels,
         threads=threads,
         share=numba_backend.BACKEND.share,
@@ -329,4 +349,4 @@ def placed(
     )
 
 
-BACKEND = placed(torch.device("cpu"), HOST, HOST_SEARCH, HOST_LEVELS)
+BACKEND = placed(torch.device("cpu"), HOST, HOST_SEARCH, HOST_DENSE, HOST_LEVELS)

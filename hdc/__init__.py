@@ -120,10 +120,10 @@ __all__ = [
     "Scalar",
     "Scatter",
     "Sequence",
-    "Stack",
-    "Tree",
     "SparseProjection",
+    "Stack",
     "Thermometer",
+    "Tree",
     "__version__",
     "accumulator",
     "atoms",
@@ -194,7 +194,6 @@ if TYPE_CHECKING:
     from hdc.models.vtb import TVTB, VTB
     from hdc.registry import create, from_spec, list_models
     from hdc.structures import Automaton, Graph, Multiset, NGrams, Record, Sequence, Stack, Tree
-    from hdc.structures import Multiset, NGrams, Record, Sequence
     from hdc.values import (
         Circular,
         Integer,

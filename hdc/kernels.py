@@ -78,7 +78,7 @@ class BitKernels:
 
 @dataclass(frozen=True)
 class DenseKernels:
-    """Kernels on floating-point arrays; the result has the dtype of ``x``.
+    """Kernels on unpacked arrays; the result has the dtype of ``x``, where nothing else is said.
 
     Attributes
     ----------
@@ -99,6 +99,17 @@ class DenseKernels:
     csr_matmul : (data (nnz,), indices (nnz,) int, indptr (docs + 1,) int, x (tokens, dim)) -> (docs, dim)
         Row i of the result is the sum of ``data[t] * x[indices[t]]`` for t from ``indptr[i]`` to
         ``indptr[i + 1] - 1``: a sparse matrix in compressed rows times a dense one.
+    sign_product : (a (..., dim) int8, b (..., dim) int8 to int64) -> ((..., dim) of b's dtype, () bool)
+        The product, batch axes broadcast, and whether it is one that MAP-I has: all of ``a``, and of ``b`` if that is
+        int8, is ±1, and no component of a wider ``b`` is the least of its dtype, which lacks its negative. Where it is
+        not, the product is any array.
+    byte_dots : (queries (q, dim) int8 to int64, items (n, dim) int8) -> ((q, n) int64, (n,) int64)
+        Dot products of all pairs, and of each item with itself. Queries are of magnitudes below 2^23.
+    byte_sums : (x (..., n, dim) int8) -> (..., dim) int32
+        Sum along axis -2; ``n`` is below 2^24.
+    phasor_product : (a (..., 2 * dim), b (..., 2 * dim), conjugate bool) -> (..., 2 * dim)
+        Product of complex numbers, real and imaginary part in turn, of floats of one dtype; ``conjugate`` of those of
+        ``a``. Batch axes broadcast.
     smallest : (keys (q, n) int64, k) -> (q, k) int64
         The k least of each row, ascending; ``k <= n``.
     exact_integers : () -> int
@@ -110,6 +121,10 @@ class DenseKernels:
     signed_products: Callable[[Array, Array, Array], Array]
     hadamard: Callable[[Array, Array, Array, Array, Array, int], Array]
     csr_matmul: Callable[[Array, Array, Array, Array], Array]
+    sign_product: Callable[[Array, Array], tuple[Array, Array]]
+    byte_dots: Callable[[Array, Array], tuple[Array, Array]]
+    byte_sums: Callable[[Array], Array]
+    phasor_product: Callable[[Array, Array, bool], Array]
     smallest: Callable[[Array, int], Array]
     exact_integers: Callable[[], int]
 

@@ -11,11 +11,8 @@ from hdc.kernels import Array, Backend
 COMPONENTS = 1 << 22
 """Components converted at a time (16 or 32 MiB)."""
 
-SHORT = 255
-"""Rows of int8 whose sums int16 holds."""
-
-TILE = 1 << 20
-"""Components of int8 that are added in int16 at a time: they stay in a cache."""
+DIGITS = 1 << 23
+"""What magnitudes of integers are less than that are multiplied with bytes as they are."""
 
 SIDE = 1 << 12
 """Rows of each side that :func:`pairwise` compares at a time (2^24 pairs, 128 MiB of float64)."""
@@ -67,12 +64,23 @@ def dots(kernels: Backend, queries: Array, items: Array) -> Array:
     whichever holds every partial sum, over blocks of items. Half precision is multiplied in float32.
     """
     xp, dim = kernels.xp, queries.shape[-1]
+    if _are_bytes(kernels, queries, items):
+        products, _ = kernels.dense.byte_dots(queries.reshape(-1, dim), items.reshape(-1, dim))
+        return products.reshape(queries.shape[:-1] + items.shape[:-1])
     dtype = _exact_float(kernels, queries, items)
     q = xp.astype(queries.reshape(-1, dim), dtype, copy=False)
     x = items.reshape(-1, dim)
     blocks = [slice(None)] if x.dtype == dtype else _blocks(len(x), dim)
     parts = [q @ xp.astype(x[rows], dtype, copy=False).T for rows in blocks]
     return _joined(xp, parts, 1).reshape(queries.shape[:-1] + items.shape[:-1])
+
+
+def _are_bytes(kernels: Backend, queries: Array, items: Array) -> bool:
+    """Return whether items are int8, and queries integers that are multiplied with them without a float."""
+    xp = kernels.xp
+    if items.dtype != xp.int8 or kind(xp, queries) != "i":
+        return False
+    return queries.dtype == xp.int8 or magnitude(xp, queries) < DIGITS
 
 
 def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype: Any, bound: float) -> Array:
@@ -91,7 +99,7 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
     """
     xp = kernels.xp
     if weights is None:
-        return _sum(xp, members, dtype)
+        return _sum(kernels, members, dtype)
     *batch, n, dim = members.shape
     exact = dtype
     if xp.isdtype(dtype, "signed integer") and bound <= 2.0**53:
@@ -107,23 +115,12 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
     return xp.astype(total, dtype, copy=False)
 
 
-def _sum(xp: Any, members: Array, dtype: Any) -> Array:
-    """Return the sum along axis -2; many int8 rows are added in int16, so few that it holds their sum: much faster."""
-    *batch, n, dim = members.shape
-    if members.dtype != xp.int8 or not xp.isdtype(dtype, "signed integer"):
-        return xp.sum(members, axis=-2, dtype=dtype)
-    if n <= SHORT:
-        return xp.astype(xp.sum(members, axis=-2, dtype=xp.int16), dtype)
-    row = max(1, dim * math.prod(batch))
-    few = max(1, min(SHORT, TILE // row))
-    step = few * max(1, TILE // (few * row))
-    whole = n - n % few
-    total = xp.sum(members[..., whole:, :], axis=-2, dtype=dtype)
-    for start in range(0, whole, step):
-        part = xp.astype(members[..., start : min(whole, start + step), :], xp.int16)
-        sums = xp.sum(part.reshape(*batch, part.shape[-2] // few, few, dim), axis=-2, dtype=xp.int16)
-        total = total + xp.sum(sums, axis=-2, dtype=dtype)
-    return total
+def _sum(kernels: Backend, members: Array, dtype: Any) -> Array:
+    """Return the sum along axis -2; that of bytes where int32 holds it is a kernel's."""
+    xp = kernels.xp
+    if members.dtype == xp.int8 and dtype == xp.int32:
+        return kernels.dense.byte_sums(members)
+    return xp.sum(members, axis=-2, dtype=dtype)
 
 
 def squared_norms(kernels: Backend, x: Array) -> Array:
@@ -178,6 +175,9 @@ def cosine(kernels: Backend, queries: Array, items: Array) -> Array:
     dtype = xp.float64 if xp.float64 in (queries.dtype, items.dtype) else xp.float32
 
     def compare(q: Array, x: Array) -> Array:
+        if _are_bytes(kernels, q, x):
+            products, squares = kernels.dense.byte_dots(q, x)
+            return normalised(xp, products, squared_norms(kernels, q), squares, dtype)
         exact = _exact_float(kernels, q, x)
         q = xp.astype(q, exact, copy=False)
         if x.dtype == exact:

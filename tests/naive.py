@@ -176,6 +176,31 @@ def csr_matmul(data, indices, indptr, x):
     return dense @ x
 
 
+def sign_product(a, b):
+    """Multiply integers one by one."""
+    return [int(x) * int(y) for x, y in zip(a, b, strict=True)]
+
+
+def is_sign_product(atom, other, least):
+    """Say whether all of an atom are ±1, and all of the other, or, if it has a least number, none is that."""
+    others = all(int(y) in (1, -1) for y in other) if least is None else all(int(y) != least for y in other)
+    return others and all(int(x) in (1, -1) for x in atom)
+
+
+def byte_dots(query, items):
+    """Return the dot products of a query, and of each item with itself."""
+    return [sum(sign_product(query, x)) for x in items], [sum(sign_product(x, x)) for x in items]
+
+
+def phasor_product(a, b, conjugate):
+    """Multiply complex numbers, given as real and imaginary parts in turn."""
+    out = []
+    for re, im, real, imaginary in zip(a[0::2], a[1::2], b[0::2], b[1::2], strict=True):
+        product = complex(re, -im if conjugate else im) * complex(real, imaginary)
+        out += [product.real, product.imag]
+    return out
+
+
 def recurrence(x, maps):
     """Follow BEBR's definition for one vector: a list of signs for each level."""
 

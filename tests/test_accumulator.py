@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import hdc
 from hdc import accumulator, errors, files, similarity, testing
+from hdc.backends import numpy_int8
 from hdc.vsa import VSA
 from tests import models, naive
 from tests.models import BACKENDS, FAMILIES, host, make
@@ -213,7 +214,7 @@ def test_many_short_rows_add_up(backend, n, dim, batch, tile, seed):
     )
     kernels = make("MAP-I", DIM, backend).kernels
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(similarity, "TILE", tile)
+        patch.setattr(numpy_int8, "TILE", tile)
         for dtype in (kernels.xp.int32, kernels.xp.int64):
             found = similarity.weighted_sum(kernels, kernels.arrays.from_numpy(rows), None, dtype, 0.0)
             assert found.dtype == dtype
@@ -221,7 +222,7 @@ def test_many_short_rows_add_up(backend, n, dim, batch, tile, seed):
 
 
 def test_sums_of_short_rows_stay_in_int16():
-    assert similarity.SHORT * 128 < 2**15
+    assert numpy_int8.SHORT * 128 < 2**15
 
 
 class TestOverflow:

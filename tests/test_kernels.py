@@ -91,6 +91,28 @@ def _weights(rng, *shape):
     return rng.integers(-9, 10, shape)
 
 
+def _signs(rng, *shape):
+    return rng.choice(np.int8([-1, 1]), shape)
+
+
+def _bytes(rng, *shape):
+    """Draw bytes, the least and the greatest of them often."""
+    return np.where(rng.random(shape) < 0.5, rng.choice([-128, 127], shape), rng.integers(-128, 128, shape)).astype(
+        np.int8
+    )
+
+
+def _integral(rng, *shape):
+    """Draw floats whose products are exact in any order."""
+    return rng.integers(-9, 10, shape).astype(np.float32)
+
+
+def _checked(result):
+    product, fine = result
+    assert bool(fine)
+    return product
+
+
 CASES = {
     "random_words": Case(
         lambda rng, dim, batch: (rng.integers(0, 2**64, (math.prod(batch), 2), dtype=np.uint64),),
@@ -305,6 +327,50 @@ CASES = {
         lambda k, dim, entries, outer, inner: k.dense.signed_products(entries, outer, inner),
         lambda dim, batch, entries, outer, inner: each(
             lambda a, b: naive.signed_product(entries[a].tolist(), entries[b].tolist()), (len(outer),), outer, inner
+        ),
+    ),
+    "sign_product": Case(
+        lambda rng, dim, batch: (_signs(rng, *batch[:-1], 1, dim), _signs(rng, *batch, dim)),
+        lambda k, dim, a, b: _checked(k.dense.sign_product(a, b)),
+        lambda dim, batch, a, b: each(naive.sign_product, batch, np.broadcast_to(a, b.shape), b),
+    ),
+    "sign_product_wide": Case(
+        lambda rng, dim, batch: (_signs(rng, *batch, dim), rng.integers(-(2**31) + 1, 2**31, dim).astype(np.int32)),
+        lambda k, dim, a, b: _checked(k.dense.sign_product(a, b)),
+        lambda dim, batch, a, b: each(lambda x: naive.sign_product(x, b), batch, a),
+    ),
+    "byte_dots": Case(
+        lambda rng, dim, batch: (_bytes(rng, math.prod(batch), dim), _bytes(rng, 7, dim)),
+        lambda k, dim, queries, items: k.dense.byte_dots(queries, items)[0],
+        lambda dim, batch, queries, items: each(lambda q: naive.byte_dots(q, items)[0], (len(queries),), queries),
+    ),
+    "byte_dots_wide": Case(
+        lambda rng, dim, batch: (
+            rng.integers(-(2**23) + 1, 2**23, (math.prod(batch), dim)).astype(np.int32), _bytes(rng, 7, dim)
+        ),
+        lambda k, dim, queries, items: k.dense.byte_dots(queries, items)[0],
+        lambda dim, batch, queries, items: each(lambda q: naive.byte_dots(q, items)[0], (len(queries),), queries),
+    ),
+    "byte_squares": Case(
+        lambda rng, dim, batch: (_bytes(rng, 2, dim), _bytes(rng, math.prod(batch), dim)),
+        lambda k, dim, queries, items: k.dense.byte_dots(queries, items)[1],
+        lambda dim, batch, queries, items: np.array(naive.byte_dots(queries[0], items)[1]),
+    ),
+    "byte_sums": Case(
+        lambda rng, dim, batch: (_bytes(rng, *batch, 11, dim),),
+        lambda k, dim, x: k.dense.byte_sums(x),
+        lambda dim, batch, x: each(lambda rows: [sum(map(int, column)) for column in rows.T], batch, x),
+    ),
+    "phasor_product": Case(
+        lambda rng, dim, batch: (_integral(rng, *batch, 2 * dim), _integral(rng, 2 * dim)),
+        lambda k, dim, a, b: k.dense.phasor_product(a, b, False),
+        lambda dim, batch, a, b: each(lambda row: naive.phasor_product(row, b, False), batch, a),
+    ),
+    "phasor_product_conjugate": Case(
+        lambda rng, dim, batch: (_integral(rng, *batch, 2 * dim), _integral(rng, *batch[:-1], 1, 2 * dim)),
+        lambda k, dim, a, b: k.dense.phasor_product(a, b, True),
+        lambda dim, batch, a, b: each(
+            lambda x, y: naive.phasor_product(x, y, True), batch, a, np.broadcast_to(b, a.shape)
         ),
     ),
 }  # fmt: skip

@@ -326,9 +326,7 @@ def _phases_of_each(x: Any, weights: Any, tie: Any, table: Any, turns: Any, out:
             _phases_of_sums(across, up, sums, tie, column, about, turns, out[i])
 
 
-def phases(
-    x: AnyArray, weights: Ints | None, tie: Ints, table: Ints, turns: npt.NDArray[np.float64]
-) -> AnyArray:
+def phases(x: AnyArray, weights: Ints | None, tie: Ints, table: Ints, turns: npt.NDArray[np.float64]) -> AnyArray:
     """Add up counts of few levels times their phasors, else phasors."""
     sets, w, shape = _members(x, weights)
     n, dim = sets.shape[1:]

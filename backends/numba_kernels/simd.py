@@ -411,6 +411,21 @@ def load_bytes(typing: Any, memory: Any, at: Any) -> Any:
     return VECTOR(memory, types.intp), generate
 
 
+def _plain_store_bytes(memory: Any, at: int, vector: Vector) -> None:
+    memory[at : at + _BYTES] = vector.view(memory.dtype)
+
+
+@compiled_from(_plain_store_bytes)
+def store_bytes(typing: Any, memory: Any, at: Any, vector: Any) -> Any:
+    """Write a vector to the 64 bytes from ``memory[at]`` on, of a pointer to bytes; at any address."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        builder.store(args[2], _word_address(context, builder, sig.args[0], *args[:2]), align=1)
+        return context.get_dummy_value()
+
+    return types.void(memory, types.intp, VECTOR), generate
+
+
 def _plain_splat32(number: int) -> Vector:
     return np.full(2 * LANES, int(number) % 2**32, dtype=np.uint32).view(np.uint64)
 

@@ -95,3 +95,20 @@ def csr_matmul(data: Tensor, indices: Tensor, indptr: Tensor, x: Tensor) -> Tens
     for part in blocks(len(data), 2 * x.element_size() * x.shape[1]):
         out = out.index_add(0, row[part], data[part, None].to(x.dtype) * x[indices[part]])
     return out
+
+
+def phasor_product(a: Tensor, b: Tensor, conjugate: bool) -> Tensor:
+    """Multiply complex numbers: those of torch where it has them, else their parts."""
+    if a.dtype in (torch.float32, torch.float64):
+        one, other = _complex(a), _complex(b)
+        return torch.view_as_real((one.conj() if conjugate else one) * other).flatten(-2)
+    re, im, real, imaginary = a[..., 0::2], a[..., 1::2], b[..., 0::2], b[..., 1::2]
+    im = -im if conjugate else im
+    return torch.stack([re * real - im * imaginary, re * imaginary + im * real], dim=-1).flatten(-2)
+
+
+def _complex(x: Tensor) -> Tensor:
+    gapless = x.contiguous()
+    if gapless.storage_offset() % 2:  # complex numbers begin at whole ones
+        gapless = gapless.clone()
+    return torch.view_as_complex(gapless.unflatten(-1, (-1, 2)))

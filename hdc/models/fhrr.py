@@ -70,10 +70,11 @@ class FHRR(Summed):
         drawn = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(keys), self.storage)
         return self.xp.astype(self.kernels.arrays.from_numpy(drawn), self.dtype, copy=False)
 
-    def _multiplied(self, a: Any, x: Any, sign: int) -> Array:
+    def _multiplied(self, a: Any, x: Any, conjugate: bool) -> Array:
         one, other = self.check_pair(a, x)
-        re, im, real, imaginary = one[..., 0::2], sign * one[..., 1::2], other[..., 0::2], other[..., 1::2]
-        return self._interleaved(re * real - im * imaginary, re * imaginary + im * real)
+        dtype = self.xp.result_type(one, other)
+        one, other = (self.xp.astype(operand, dtype, copy=False) for operand in (one, other))
+        return self.kernels.dense.phasor_product(one, other, conjugate)
 
     def _interleaved(self, real: Array, imaginary: Array) -> Array:
         parts = self.xp.stack([real, imaginary], axis=-1)
@@ -81,11 +82,11 @@ class FHRR(Summed):
 
     def bind(self, role: Any, x: Array) -> Array:
         """Multiply component by component: angles add."""
-        return self._multiplied(role, x, 1)
+        return self._multiplied(role, x, False)
 
     def unbind(self, role: Any, y: Array) -> Array:
         """Multiply by the conjugate: the exact inverse of phasors."""
-        return self._multiplied(role, y, -1)
+        return self._multiplied(role, y, True)
 
     def of_sums(self, sums: Array) -> Array:
         """Return sums as they are, or their phases."""

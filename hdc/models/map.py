@@ -11,7 +11,7 @@ import numpy.typing as npt
 from hdc import atoms
 from hdc.bounds.moments import Moments, linear, majority
 from hdc.checks import integer, listed, wrong
-from hdc.dtypes import dtype_name, kind, size
+from hdc.dtypes import dtype_name, kind
 from hdc.errors import DTypeError, WideningError
 from hdc.kernels import Array
 from hdc.models.packed import Packed
@@ -40,12 +40,6 @@ class _MAP(VSA):
     def unbind(self, role: Any, y: Array) -> Array:
         """Undo :meth:`bind`: multiply again, since ±1 is its own inverse."""
         return self.bind(role, y)
-
-
-def _are_signs(xp: Any, x: Array) -> bool:
-    """Return whether every component is ±1: two reductions, which cost less than a mask of the components."""
-    magnitudes = xp.abs(x)  # of -128 it is -128
-    return size(x) == 0 or bool((xp.min(magnitudes) == 1) & (xp.max(magnitudes) == 1))
 
 
 @dataclass(frozen=True)
@@ -110,21 +104,25 @@ class MAPI(Rotating, _MAP):
         xp = self.xp
         if "f" in (kind(xp, a), kind(xp, b)):
             return a * b
-        for operand in (a, b):
-            if operand.dtype == xp.int8 and not _are_signs(xp, operand):
-                raise DTypeError(
-                    "int8 components of MAP-I are ±1, but other values were given; "
-                    "convert bundles to a wider integer with x.astype(np.int32)"
-                )
-        if xp.int8 not in (a.dtype, b.dtype):
-            if magnitude(xp, a) * magnitude(xp, b) >= 2**63:
-                raise WideningError("the product of these two bundles can leave int64; bind with an atom")
-            return xp.astype(a, xp.int64, copy=False) * xp.astype(b, xp.int64, copy=False)
-        for operand in (a, b):  # the least integer of a dtype has no negative in it
-            least = xp.iinfo(operand.dtype).min
-            if operand.dtype != xp.int8 and bool(xp.any(operand == least)):
-                raise WideningError(f"the negative of a component {least} leaves {operand.dtype}; widen it first")
-        return a * b
+        if xp.int8 in (a.dtype, b.dtype):
+            return self._times_atom(*((a, b) if a.dtype == xp.int8 else (b, a)))
+        if magnitude(xp, a) * magnitude(xp, b) >= 2**63:
+            raise WideningError("the product of these two bundles can leave int64; bind with an atom")
+        return xp.astype(a, xp.int64, copy=False) * xp.astype(b, xp.int64, copy=False)
+
+    def _times_atom(self, atom: Array, other: Array) -> Array:
+        """Multiply an int8 array with integers, both checked by the kernel that reads them."""
+        xp = self.xp
+        product, fine = self.kernels.dense.sign_product(atom, other)
+        if bool(fine):
+            return product
+        least = xp.iinfo(other.dtype).min
+        if other.dtype != xp.int8 and bool(xp.any(other == least)) and bool(xp.all(xp.abs(atom) == 1)):
+            raise WideningError(f"the negative of a component {least} leaves {other.dtype}; widen it first")
+        raise DTypeError(
+            "int8 components of MAP-I are ±1, but other values were given; "
+            "convert bundles to a wider integer with x.astype(np.int32)"
+        )
 
     def bundle(self, x: Array, weights: Any = None) -> Array:
         """Add along axis -2, in int32 where no sum can leave it, else int64; float weights give floats.

@@ -115,6 +115,14 @@ def _hadamard(rng: np.random.Generator, dtype: Any, dim: int, steps: int) -> Arg
     return rng.standard_normal((3, dim)).astype(dtype), first, middle, rng.permutation(dim), sign, steps
 
 
+def _signs(rng: np.random.Generator, *shape: int) -> npt.NDArray[np.int8]:
+    return rng.choice(np.array([-1, 1], dtype=np.int8), shape)
+
+
+def _bytes(rng: np.random.Generator, *shape: int) -> npt.NDArray[np.int8]:
+    return rng.integers(-128, 128, shape).astype(np.int8)
+
+
 DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = {
     "signed_gather": [
         lambda rng, dtype: (
@@ -145,6 +153,23 @@ DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = 
             np.array([0, 2, 2, 6]),
             rng.standard_normal((4, 65)).astype(dtype),
         )
+    ],
+    "sign_product": [
+        lambda rng, dtype: (_signs(rng, 3, 1, 65), _signs(rng, 4, 65)),
+        lambda rng, dtype: (_signs(rng, 70), _signs(rng, 3, 70) * np.int32(2**31 - 1)),
+    ],
+    "byte_dots": [
+        lambda rng, dtype: (_bytes(rng, 7, 65), _bytes(rng, 9, 65)),
+        lambda rng, dtype: (rng.integers(1 - 2**23, 2**23, (2, 1000)), _bytes(rng, 5, 1000)),
+    ],
+    "byte_sums": [lambda rng, dtype: (_bytes(rng, 2, 7, 65),), lambda rng, dtype: (_bytes(rng, 700, 3),)],
+    "phasor_product": [
+        lambda rng, dtype: (*rng.standard_normal((2, 3, 130)).astype(dtype), False),
+        lambda rng, dtype: (
+            rng.standard_normal((3, 1, 130)).astype(dtype),
+            rng.standard_normal(130).astype(dtype),
+            True,
+        ),
     ],
     "smallest": [lambda rng, dtype: (rng.integers(-(2**62), 2**62, (3, 70)), 9)],
 }
@@ -265,6 +290,7 @@ def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
                 _compare(_result(backend, getattr(backend, owner), kernel, given), expected)
             except Exception as error:
                 raise KernelError(f"kernel {kernel!r} of backend {name!r}, {form} input: {error}") from error
+    _check_signs(backend)
     _check_search_index(backend, reference)
     _check_lists(backend, reference)
     _check_postings(backend, reference)
@@ -277,6 +303,22 @@ def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
         for field in fields(record)
         if field.name not in ("exact_integers", "hamming_pointer")
     )
+
+
+def _check_signs(backend: Backend) -> None:
+    """Ask whether products are signs of which one component is none; the product itself may then be anything."""
+    given, good = backend.arrays.from_numpy, np.ones((2, 70), dtype=np.int8)
+    for dtype in (np.int8, np.int16, np.int32, np.int64):
+        for byte in (-128, -2, 0, 3, 127):
+            odd = good.copy()
+            odd[1, 69] = byte
+            _, fine = backend.dense.sign_product(given(odd), given(good.astype(dtype)))
+            if bool(fine):
+                raise KernelError(f"kernel 'sign_product' of backend {backend.name!r} takes {byte} of int8 for a sign")
+        other = good.astype(dtype)
+        other[1, 69] = np.iinfo(dtype).min
+        if bool(backend.dense.sign_product(given(good), given(other))[1]):
+            raise KernelError(f"kernel 'sign_product' of backend {backend.name!r} takes the least {dtype.__name__}")
 
 
 def _calls() -> Iterator[tuple[str, str, Arguments]]:
