@@ -52,7 +52,11 @@ def test_third_party_backend(plugin):
     assert {o.law for o in testing.check_model(vsa) if o.outcome != "held"} == {"phases"}  # MAP-B makes none of angles
     compared = testing.check_backend("swapped")
     assert "bits.xor" in compared
-    assert {name.partition(".")[0] for name in compared} == {"bits", "dense"}  # and records for search, which it lacks
+    assert {name.partition(".")[0] for name in compared} == {
+        "bits",
+        "dense",
+        "levels",
+    }  # but not search, which it lacks
 
 
 @pytest.mark.parametrize(
