@@ -9,9 +9,11 @@ from hdc.structures.base import adds, subtracts
 from tests.models import BACKENDS, FAMILIES, host, make
 
 BINDS_VECTORS = [family for family in FAMILIES if "MBAT" not in family]
-COMMUTE = [family for family in BINDS_VECTORS if "shift" not in family]
+COMMUTE = [family for family in BINDS_VECTORS if make(family, 100).commutative]
 SUMS = [
-    family for family in FAMILIES if family.startswith(("MAP-I", "CountingBloom", "MBAT", "HRR")) or family in ("FHRR",)
+    family
+    for family in FAMILIES
+    if family.startswith(("MAP-I", "CountingBloom", "MBAT", "HRR", "VTB", "TVTB", "HLB", "GHRR")) or family == "FHRR"
 ]
 """Families whose bundle is a sum; that of Bloom takes more members, and loses none."""
 COSTLY = [pytest.param(f, marks=pytest.mark.slow) if "haar" in f else f for f in FAMILIES]
