@@ -31,6 +31,7 @@ from hdc.apps.retrieval.files.vectors import open_vectors
 from hdc.apps.retrieval.index.building import build
 from hdc.registry import model_class
 from hdc.store import Store
+from hdc.structures.base import subtracts
 from hdc.testing import check_backend, check_law
 
 HUGE = 10**30
@@ -87,6 +88,39 @@ def fresh(make: Callable[[], Any], method: str, **given: Any) -> Any:
 
 def _warn_and_back(enabled: Any) -> None:
     hdc.warn_beyond_capacity(hdc.warn_beyond_capacity(enabled))
+
+
+def changes(model: str, vsa: hdc.VSA, memory: hdc.ItemMemory) -> dict[str, Call]:
+    """Return calls of the structures that any model has, and of those that change vectors, where it can."""
+    record, tree, machine, one = hdc.Record(vsa), hdc.Tree(vsa), hdc.Automaton(vsa), vsa.symbol("a")
+    walk = {"start": "a", "symbols": ["b"], "memory": memory, "size": 2}
+    calls: dict[str, Call] = {
+        f"{model} Record.encode columns": (record.encode, {"fields": {"a": ["b", None, "c"], "d": ["e", one, "f"]}}),
+        f"{model} Record.encode column": (lambda value, r=record: r.encode({"a": ["b"], "c": value}), {"value": ["d"]}),
+        f"{model} Record.encode_many": (record.encode_many, {"records": [{"a": "b"}, {"c": one}]}),
+        f"{model} Record.get_many": (record.get_many, {"records": one[None], "field": "a", "memory": memory}),
+        f"{model} Tree.encode": (tree.encode, {"tree": {"a": ["b", one]}}),
+        f"{model} Tree.get": (tree.get, {"tree": one, "path": ["a"], "memory": memory}),
+        f"{model} Automaton.encode": (machine.encode, {"transitions": [("a", "b", "c")]}),
+        f"{model} Automaton.step": (machine.step, {"automaton": one, "state": "a", "symbol": "b", "memory": memory}),
+        f"{model} Automaton.run": (machine.run, {"automaton": one, **walk}),
+        f"{model} Automaton.accepts": (machine.accepts, {"automaton": one, **walk, "accepting": ["a"]}),
+        f"{model} Record.capacity": (record.capacity, {"universe": 9, "error": 0.1, "bound": "gaussian"}),
+    }
+    if subtracts(vsa):
+        bag, order, stack = hdc.Multiset(vsa), hdc.Sequence(vsa), hdc.Stack(vsa)
+        calls |= {
+            f"{model} Record.replace": (record.replace, {"record": one, "field": "a", "old": "b", "new": "c"}),
+            f"{model} Multiset.remove": (bag.remove, {"bundle": one, "elements": ["a"]}),
+            f"{model} Sequence.add": (order.add, {"sequence": one, "position": 1, "element": "a"}),
+            f"{model} Tree.remove": (tree.remove, {"tree": one, "path": ["a"], "leaf": "b"}),
+            f"{model} Automaton.add": (machine.add, {"automaton": one, "transitions": [("a", "b", "c")]}),
+            f"{model} Stack.encode": (stack.encode, {"elements": "abc"}),
+            f"{model} Stack.push": (stack.push, {"stack": one, "element": "a"}),
+            f"{model} Stack.pop": (stack.pop, {"stack": one, "memory": memory}),
+            f"{model} Stack.decode": (stack.decode, {"stack": one, "memory": memory, "depth": 2}),
+        }
+    return calls
 
 
 def core() -> dict[str, Call]:
@@ -155,12 +189,25 @@ def core() -> dict[str, Call]:
             f"{model} Sequence.get": (order.get, {"sequence": one, "position": 1, "memory": memory}),
             f"{model} Sequence.decode": (order.decode, {"sequence": one, "memory": memory, "length": 2}),
         }
+        calls |= changes(model, vsa, memory)
         if vsa.binds_vectors:
-            grams = hdc.NGrams(vsa, 2)
+            grams, graph = hdc.NGrams(vsa, 2), hdc.Graph(vsa, directed=True)
             calls |= {
                 f"{model} NGrams": (hdc.NGrams, {"vsa": vsa, "n": 2}),
                 f"{model} NGrams.encode": (grams.encode, {"elements": "abc"}),
                 f"{model} NGrams.contains": (grams.contains, {"bundle": one, "gram": "ab", "size": 2}),
+                f"{model} NGrams.encode_stream": (grams.encode_stream, {"stream": "abc"}),
+                f"{model} NGrams.count": (grams.count, {"stream": "abc"}),
+                f"{model} NGrams.encode_counts": (grams.encode_counts, {"counts": {"ab": 2}}),
+                f"{model} Graph": (hdc.Graph, {"vsa": vsa, "directed": True}),
+                f"{model} Graph.encode": (graph.encode, {"edges": [("a", "b"), ("b", "c")], "weights": [1, 2]}),
+                f"{model} Graph.memories": (graph.memories, {"edges": [("a", "b"), ("b", "c")]}),
+                f"{model} Graph.contains": (graph.contains, {"graph": one, "edge": ("a", "b"), "size": 2}),
+                f"{model} Graph.successors": (graph.successors, {"graph": one, "node": "a", "memory": memory, "k": 1}),
+                f"{model} Graph.labels": (
+                    graph.labels,
+                    {"graph": one, "source": "a", "target": "b", "memory": memory, "k": 1},
+                ),
             }
     mbat, hopfield = hdc.MBAT(DIM), hdc.Hopfield(16, ["a"])
     calls |= {
@@ -431,6 +478,7 @@ GROUPS = {"core": core, "numbers": numbers, "documents": documents, "vectors": v
 
 SLOW = {
     ("Sequence.decode", "length"),
+    ("Stack.decode", "depth"),
     ("run", "trials"),
     ("RecurrentBinarizer", "rounds"),
     ("RecurrentBinarizer", "epochs"),

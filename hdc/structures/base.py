@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 from hdc import bounds
 from hdc.atoms import check_names
 from hdc.bounds import scored
-from hdc.bounds.question import log_error
-from hdc.checks import instance, integer
+from hdc.checks import fraction, instance, integer, known
 from hdc.dtypes import is_array
 from hdc.errors import DimensionError, EmptyBundleError, HDCError, UnsupportedError
 from hdc.kernels import Array
@@ -119,14 +118,13 @@ class Structure(ABC):
         UnknownNameError, UnsupportedError, ParameterError
             As :meth:`hdc.VSA.capacity`.
         """
-        task = self.task
+        task, bound = self.task, known(bound, "bound", bounds.KINDS)
+        size, rate = integer(universe, "universe", 1), fraction(error, "error")
         if bound == "gaussian" and not options and task == "sequence":
             task = "key-value"  # of the same size, however often a symbol is repeated
         if bound != "gaussian" or options or (task, self.vsa.model, bound) in _STATED:
-            return self.vsa.capacity(task, universe=universe, error=error, bound=bound, **options)
-        log_error(error)
-        size = integer(universe, "universe", 1)
-        return scored.capacity(lambda k: self.vsa.scores(k, read=self.read), task, universe=size, error=error)
+            return self.vsa.capacity(task, universe=size, error=rate, bound=bound, **options)
+        return scored.capacity(lambda k: self.vsa.scores(k, read=self.read), task, universe=size, error=rate)
 
     # ------------------------------------------------------------------ values
 
