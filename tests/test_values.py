@@ -618,7 +618,7 @@ GOLDEN = {
     "thermometer": "5ed81b039de9",
     "scatter": "bba483153471",
     "scatter-mapb": "7becd9cbe3af",
-    "circular": "129bf7868ddc",
+    "circular": "866da476f5e4",
     "projection": "00b0f885a5ec",
     "sparse": "930076ccd6e3",
     "fourier": "236e89f3d7e0",

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,6 +19,9 @@ from hdc.vsa import VSA
 
 COMPONENTS = 1 << 21
 """Components that are worked on at a time."""
+
+CACHED = 1 << 17
+"""Components that are worked on at a time where several steps are worth a cache."""
 
 CHANGE_POINT = math.sqrt(26) / 2
 """Of where a random walk with drift is highest: its root mean square, times the signal-to-noise ratio (Yao 1987)."""
@@ -148,10 +151,16 @@ def check_range(xp: Any, values: Array, low: float, high: float, what: str) -> A
     return values
 
 
-def blocks(rows: int, width: int) -> Iterator[slice]:
-    """Cut rows of a width into slices of at most ``COMPONENTS`` numbers, or one row; one slice if there are none."""
-    step = max(1, COMPONENTS // max(1, width))
+def blocks(rows: int, width: int, most: int = COMPONENTS) -> Iterator[slice]:
+    """Cut rows of a width into slices of at most so many numbers, or one row; one slice if there are none."""
+    step = max(1, most // max(1, width))
     return (slice(start, start + step) for start in range(0, max(1, rows), step))
+
+
+def in_blocks(xp: Any, function: Callable[[Array], Array], rows: Array, width: int, most: int) -> Array:
+    """Return what a function makes of rows, block by block of at most ``most`` numbers of a width; gradients flow."""
+    parts = [function(rows[part]) for part in blocks(len(rows), width, most)]
+    return parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)
 
 
 def noise_of(xp: Any, similarity: Array) -> Array:

@@ -14,7 +14,7 @@ from hdc.dtypes import is_array, kind
 from hdc.errors import ParameterError
 from hdc.kernels import Array
 from hdc.values.encoder import Estimate, ValueEncoder, as_given, blocks
-from hdc.values.phasors import check_phases, phasors_of
+from hdc.values.phasors import check_phases, phasors_of, vectors_of
 
 MOST_DECODED = 1 << 24
 """Numbers among which decode searches, at most: it keeps a score of each."""
@@ -83,7 +83,7 @@ class Integer(ValueEncoder):
 
     @cached_property
     def _native(self) -> Array:
-        return self._lasting(self._factors)
+        return self._lasting(2 * math.pi * self._factors / np.array(self.moduli)[:, None])
 
     def encode(self, values: Any) -> Array:
         """Return the codes of whole numbers.
@@ -103,11 +103,8 @@ class Integer(ValueEncoder):
             If one is no integer.
         """
         given, xp = self._integers(values), self.vsa.xp
-        turns: Any = 0.0
-        for factor, modulus in zip(self._native, self.moduli, strict=True):
-            steps = xp.remainder(xp.remainder(given, modulus)[..., None] * factor, modulus)
-            turns = turns + xp.astype(steps, xp.float64) / modulus
-        return self.vsa.from_phases(2 * math.pi * xp.remainder(turns, 1.0))
+        residues = [xp.astype(xp.remainder(given, modulus), xp.float64) for modulus in self.moduli]
+        return vectors_of(self.vsa, xp.stack(residues, axis=-1), self._native)
 
     def _integers(self, values: Any) -> Array:
         arrays, xp = self.vsa.kernels.arrays, self.vsa.xp

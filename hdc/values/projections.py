@@ -16,7 +16,8 @@ from hdc.kernels import Array
 from hdc.models.cyclic import MCR
 from hdc.models.map import MAPB, MAPI
 from hdc.models.summed import Summed
-from hdc.values.encoder import ValueEncoder, as_given, blocks, positive
+from hdc.values.encoder import COMPONENTS, ValueEncoder, as_given, in_blocks, positive
+from hdc.values.phasors import turned_back, vectors_of
 from hdc.values.spectra import KERNELS, rounded, squared_off
 
 MOST_FEATURES = 1 << 24
@@ -75,9 +76,11 @@ class _Features(ValueEncoder):
         given, xp = self._reals(values), self.vsa.xp
         if given.ndim == 0 or given.shape[-1] != self.features:
             raise DimensionError(f"values have shape {tuple(given.shape)}; the last axis must have {self.features}")
-        flat = given.reshape(-1, self.features)
-        parts = [self._finished(self._projected(flat[rows])) for rows in blocks(len(flat), self._outputs)]
-        return (parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)).reshape(*given.shape[:-1], self.vsa.storage)
+        flat = in_blocks(xp, self._coded, given.reshape(-1, self.features), self._outputs, COMPONENTS)
+        return flat.reshape(*given.shape[:-1], self.vsa.storage)
+
+    def _coded(self, rows: Array) -> Array:
+        return self._finished(self._projected(rows))
 
     @abstractmethod
     def _projected(self, rows: Array) -> Array:
@@ -268,12 +271,13 @@ class RandomFourier(_Features):
     def _offsets(self) -> Array:
         return self._lasting(2 * math.pi * self._uniform(self._outputs, "offset")[0])
 
-    def _projected(self, rows: Array) -> Array:
-        angles = rows @ self._matrix
-        return angles if self._form == "phase" else math.sqrt(2) * self.vsa.xp.cos(angles + self._offsets)
+    def _coded(self, rows: Array) -> Array:
+        return vectors_of(self.vsa, rows, self._matrix) if self._form == "phase" else super()._coded(rows)
 
-    def _finished(self, projections: Array) -> Array:
-        return self.vsa.from_phases(projections) if self._form == "phase" else super()._finished(projections)
+    def _projected(self, rows: Array) -> Array:
+        angles = rows @ self._matrix + self._offsets
+        precise = self.vsa.dtype == self.vsa.xp.float64
+        return math.sqrt(2) * self.vsa.xp.cos(angles if precise else turned_back(self.vsa.xp, angles))
 
     def expected_similarity(self, x: npt.ArrayLike, y: npt.ArrayLike) -> Any:
         """Return the similarity of the codes of two vectors, in expectation.

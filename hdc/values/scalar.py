@@ -14,13 +14,13 @@ from hdc.errors import DimensionError, ParameterError
 from hdc.kernels import Array
 from hdc.models.cyclic import MCR
 from hdc.values.encoder import Estimate, ValueEncoder, as_given, check_range, interval, positive
-from hdc.values.phasors import Search, check_phases, phasors_of
+from hdc.values.phasors import Search, check_phases, phasors_of, vectors_of
 from hdc.values.spectra import KERNELS, Harmonics, harmonics, rounded
 
 WIDTHS = 8
 """Bandwidths in a range, unless a bandwidth is given."""
 
-POINTS = 4
+POINTS = 3
 """Points of the grid per bandwidth that a search begins at."""
 
 MOST_POINTS = 1 << 24
@@ -140,7 +140,7 @@ class Scalar(ValueEncoder):
 
     def shift(self, distances: Any) -> Array:
         """Return what binds to add to all values of a vector: the codes of distances, which may be of any size."""
-        return self.vsa.from_phases(self._reals(distances, "distances")[..., None] * self._native)
+        return vectors_of(self.vsa, self._reals(distances, "distances")[..., None], self._native[None])
 
     def decode(self, x: Array) -> Estimate:
         """Find the value whose code is most similar, with its standard error.
@@ -295,7 +295,7 @@ class Point(ValueEncoder):
         return self._coded(self._points(distances, "distances"))
 
     def _coded(self, points: Array) -> Array:
-        return self.vsa.from_phases(points @ self._native)
+        return vectors_of(self.vsa, points, self._native)
 
     def _points(self, values: Any, what: str) -> Array:
         given = self._reals(values, what)
@@ -309,7 +309,7 @@ class Point(ValueEncoder):
     def decode(self, x: Array) -> Estimate:
         """Find the points whose codes are most similar; see :meth:`Scalar.decode`.
 
-        The search begins at every point of a grid of a quarter of a bandwidth.
+        The search begins at every point of a grid of a third of a bandwidth.
 
         Returns
         -------

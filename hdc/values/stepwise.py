@@ -130,8 +130,10 @@ class Stepwise(ValueEncoder):
         """
         given, xp = self.check(values), self.vsa.xp
         flat = given.reshape(-1)
-        parts = [self._coded(flat[rows]) for rows in blocks(len(flat), self._units)]
-        return (parts[0] if len(parts) == 1 else xp.concat(parts, axis=0)).reshape(*given.shape, self.vsa.storage)
+        out = xp.empty((len(flat), self.vsa.storage), dtype=self.vsa.dtype, device=given.device)
+        for rows in blocks(len(flat), self._units):
+            out[rows] = self._coded(flat[rows])
+        return out.reshape(*given.shape, self.vsa.storage)
 
     def check(self, values: Any) -> Array:
         """Return numbers as float64 of the backend, if they can be encoded; raises as :meth:`encode`."""
@@ -435,10 +437,9 @@ class Scatter(_Ranged):
     def _coded(self, values: Array) -> Array:
         xp, draws, out = self.vsa.xp, self._native_draws, self._atoms[0]
         highest = float(xp.max(values)) if len(values) else self.low
-        out = xp.broadcast_to(out, (len(values), self.vsa.storage))
         for number in range(int((self._draws.min(axis=1) <= highest).sum())):
             out = choose(self.vsa, values[:, None] >= draws[number], self._atoms[number + 1], out)
-        return xp.asarray(out, copy=True)
+        return out
 
     def _kernel(self, distances: Real) -> Real:
         return np.exp(-distances / self.width)
@@ -496,7 +497,7 @@ class Circular(Stepwise):
         turns = np.concatenate([self._order, (self._order + 0.5) % 1])
         atom = np.repeat(np.array([0, 1]), self._units)
         order = np.argsort(turns, kind="stable")
-        first = (self._order <= 0.5).astype(np.int64)
+        first = (self._order < 0.5).astype(np.int64)
         return Steps(first, self.period * turns[order], order % self._units, 1 - atom[order], atom[order])
 
     @cached_property
@@ -505,8 +506,13 @@ class Circular(Stepwise):
 
     def _coded(self, values: Array) -> Array:
         turns = self.vsa.xp.remainder(values / self.period, 1.0)[:, None]
-        first = self.vsa.xp.remainder(turns - self._native_order, 1.0) < 0.5
-        return choose(self.vsa, first, self._atoms[0], self._atoms[1])
+        start, end = self._native_order, self._native_ends
+        other = (start < 0.5) ^ (turns >= start) ^ (turns >= end)
+        return choose(self.vsa, other, self._atoms[1], self._atoms[0])
+
+    @cached_property
+    def _native_ends(self) -> Array:
+        return self._lasting((self._order + 0.5) % 1)
 
     def _kernel(self, distances: Real) -> Real:
         turns = np.remainder(distances / self.period, 1.0)
