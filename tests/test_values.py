@@ -51,9 +51,9 @@ def some(names, *quick):
 def spread(vsa):
     """Return the greatest standard deviation of the similarity of two codes.
 
-    That of unrelated atoms, and that of how many of few ones are shared.
+    That of unrelated atoms, and that of how many units, or of few ones, are shared.
     """
-    return math.sqrt(float(vsa.scores(1).reject_sd) ** 2 + (0.25 / vsa.ones if hasattr(vsa, "ones") else 0))
+    return math.sqrt(float(vsa.scores(1).reject_sd) ** 2 + 0.25 / getattr(vsa, "ones", vsa.dim))
 
 
 def rowwise(vsa, x, y):
