@@ -9,6 +9,7 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import importlib.metadata
+import math
 import platform
 import statistics
 import time
@@ -95,25 +96,32 @@ def use_threads(n: int) -> None:
     threadpoolctl.threadpool_limits(n)
 
 
-def _timed(run: Run) -> tuple[float, Any]:
+def _timed(run: Run, repeats: int = 1) -> tuple[float, Any]:
     began = time.perf_counter()
-    answer = run()
-    return time.perf_counter() - began, answer
+    for _ in range(repeats):
+        answer = run()
+    return (time.perf_counter() - began) / repeats, answer
 
 
-def interleaved_medians(parts: dict[str, Run], rounds: dict[str, int]) -> dict[str, float]:
-    """Return the median seconds of each part, all of which take their turn in each round."""
+def interleaved_medians(parts: dict[str, Run], rounds: dict[str, int], least: float = 0.0) -> dict[str, float]:
+    """Return the median seconds of each part, all of which take their turn in each round.
+
+    A part that takes less than ``least`` seconds is called as often in a turn as fills them.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in parts}
+    repeats = {
+        name: math.ceil(least / _timed(run)[0]) if least and rounds[name] > 1 else 1 for name, run in parts.items()
+    }
     for number in range(max(rounds.values())):
         for name, run in parts.items():
             if number < rounds[name]:
-                seconds[name].append(_timed(run)[0])
+                seconds[name].append(_timed(run, repeats[name])[0])
     return {name: statistics.median(times) for name, times in seconds.items()}
 
 
-def measure(name: str, case: Case, rounds: int = ROUNDS) -> Result:
-    """Compare the answers, which is the warm-up too, then time all parts of a case."""
-    answer = case.ours()
+def measure(name: str, case: Case, rounds: int = ROUNDS, least: float = 0.0) -> Result:
+    """Compare the answers, which is the warm-up too, then time all parts of a case; see :func:`interleaved_medians`."""
+    answer, theirs = case.ours(), None
     equal, turns = True, {"ours": rounds} | dict.fromkeys(case.limits, rounds)
     for rival_name, rival in case.rivals.items():
         seconds, theirs = _timed(rival.run)
@@ -121,7 +129,7 @@ def measure(name: str, case: Case, rounds: int = ROUNDS) -> Result:
         turns[rival_name] = 1 if rival.naive and seconds > SLOW_SECONDS else rounds
     del answer, theirs
     parts = {"ours": case.ours} | {key: rival.run for key, rival in case.rivals.items()} | case.limits
-    medians = interleaved_medians(parts, turns)
+    medians = interleaved_medians(parts, turns, least)
     return Result(
         name,
         case.title,
