@@ -11,6 +11,7 @@ from hdc.backends.numba_kernels import (
     bundle,
     codes,
     estimates,
+    floats,
     gather,
     int8,
     levels,
@@ -110,6 +111,7 @@ def warmup() -> None:
         ones = np.ones(8, dtype=np.int8)
         dense.signed_gather(y, index[:8], ones)
         dense.signed_gathers(y, moves, index[:2], index[:2])
+        dense.row_sums(y)
         transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
     _warm_levels()
@@ -189,6 +191,8 @@ BACKEND = dataclasses.replace(
         sign_product=int8.sign_product,
         byte_dots=int8.byte_dots,
         byte_sums=int8.byte_sums,
+        convolve=floats.convolve,
+        row_sums=floats.row_sums,
     ),
     levels=dataclasses.replace(
         numpy_backend.BACKEND.levels,

@@ -9,9 +9,11 @@ import numpy.typing as npt
 from hdc.backends import array_levels
 from hdc.backends.numpy_blocks import row_blocks
 from hdc.backends.numpy_floats import (
+    convolve,
     hadamard,
     phasor_product,
     rounded,
+    row_sums,
     signed_gather,
     signed_gathers,
     signed_products,
@@ -390,6 +392,8 @@ BACKEND = Backend(
         byte_dots=byte_dots,
         byte_sums=byte_sums,
         phasor_product=phasor_product,
+        convolve=convolve,
+        row_sums=row_sums,
         smallest=smallest,
         exact_integers=exact_integers,
     ),

@@ -1,10 +1,13 @@
 """The reference kernels that rotate floats, bring them to length 1 and round them."""
 
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.backends.numpy_blocks import cyclic_rows
 from hdc.kernels import LEAST_UNIT
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -106,3 +109,53 @@ def phasor_product(a: Floats, b: Floats, conjugate: bool) -> Floats:
     product = np.multiply(one.conj() if conjugate else one, other, order="C")
     parts: Floats = product.view(one.real.dtype)
     return parts
+
+
+TOGETHER = 1 << 18
+"""Bytes of rows that are transformed at a time, if eight rows are not more: their frequencies stay in a cache."""
+
+
+def convolver(rows: int, a: Floats, b: Floats, back: bool, fft: Any) -> Callable[[slice], Floats]:
+    """Return what convolves a slice of as many rows; row ``i % len`` of each operand belongs to row i.
+
+    Rows that are used more than once are transformed once.
+    """
+
+    def spectra(x: Floats) -> Callable[[slice], Any]:
+        if len(x) == rows:
+            return lambda part: fft.rfft(x[part])
+        whole = fft.rfft(x)
+        return lambda part: whole[np.arange(part.start, part.stop) % len(whole)] if len(whole) > 1 else whole
+
+    one, other, dim = spectra(a), spectra(b), b.shape[1]
+
+    def convolved(part: slice) -> Floats:
+        left = one(part)
+        found: Floats = fft.irfft((left.conj() if back else left) * other(part), n=dim)
+        return found
+
+    return convolved
+
+
+def convolve(a: Floats, b: Floats, back: bool) -> Floats:
+    """Multiply frequencies, few rows at a time."""
+    batch = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    native = b.dtype.newbyteorder("=")
+    out = np.empty((math.prod(batch), b.shape[-1]), dtype=native)
+    if len(out):
+        one, other = (cyclic_rows(x.astype(native, copy=False), batch) for x in (a, b))
+        convolved = convolver(len(out), one, other, back, np.fft)
+        for part in convolved_parts(0, len(out), out[:1].nbytes):
+            out[part] = convolved(part)
+    return out.reshape(*batch, b.shape[-1])
+
+
+def convolved_parts(start: int, stop: int, row_bytes: int) -> Iterator[slice]:
+    """Cut rows into what is transformed at a time."""
+    step = max(8, TOGETHER // row_bytes)
+    return (slice(at, min(stop, at + step)) for at in range(start, stop, step))
+
+
+def row_sums(x: Floats) -> Floats:
+    """Add along axis -2."""
+    return np.asarray(np.sum(x, axis=-2, dtype=x.dtype.newbyteorder("=")))

@@ -148,6 +148,8 @@ PORTABLE_DENSE = DenseKernels(
     byte_dots=functools.partial(int8.byte_dots, exact_integers=exact_integers),
     byte_sums=int8.byte_sums,
     phasor_product=transform.phasor_product,
+    convolve=transform.convolve,
+    row_sums=transform.row_sums,
     smallest=search.smallest,
     exact_integers=exact_integers,
 )

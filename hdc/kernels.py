@@ -110,6 +110,12 @@ class DenseKernels:
     phasor_product : (a (..., 2 * dim), b (..., 2 * dim), conjugate bool) -> (..., 2 * dim)
         Product of complex numbers, real and imaginary part in turn, of floats of one dtype; ``conjugate`` of those of
         ``a``. Batch axes broadcast.
+    convolve : (a (..., dim), b (..., dim), back bool) -> (..., dim)
+        Circular convolution of floats of one dtype: component k of the result is the sum of ``a[j] * b[(k - j) % dim]``
+        over j; for ``back``, which undoes it where ``a`` is unitary, of ``a[j] * b[(k + j) % dim]``. Batch axes
+        broadcast.
+    row_sums : (x (..., n, dim)) -> (..., dim)
+        Sum of floats along axis -2, in any order.
     smallest : (keys (q, n) int64, k) -> (q, k) int64
         The k least of each row, ascending; ``k <= n``.
     exact_integers : () -> int
@@ -125,6 +131,8 @@ class DenseKernels:
     byte_dots: Callable[[Array, Array], tuple[Array, Array]]
     byte_sums: Callable[[Array], Array]
     phasor_product: Callable[[Array, Array, bool], Array]
+    convolve: Callable[[Array, Array, bool], Array]
+    row_sums: Callable[[Array], Array]
     smallest: Callable[[Array, int], Array]
     exact_integers: Callable[[], int]
 

@@ -116,10 +116,12 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
 
 
 def _sum(kernels: Backend, members: Array, dtype: Any) -> Array:
-    """Return the sum along axis -2; that of bytes where int32 holds it is a kernel's."""
+    """Return the sum along axis -2; those of bytes, where int32 holds them, and of floats are kernels'."""
     xp = kernels.xp
     if members.dtype == xp.int8 and dtype == xp.int32:
         return kernels.dense.byte_sums(members)
+    if members.dtype == dtype and kind(xp, members) == "f":
+        return kernels.dense.row_sums(members)
     return xp.sum(members, axis=-2, dtype=dtype)
 
 

@@ -38,7 +38,7 @@ def read_keys(xp: Any, keys: Array) -> tuple[Array, Array]:
 
 
 def top_scores(
-    kernels: Backend, scores_of: Callable[[slice], Array], n: int, k: int, block: int
+    kernels: Backend, scores_of: Callable[[slice], Array], n: int, k: int, block: int, rows: int | None = None
 ) -> tuple[Array, Array]:
     """Find the k largest of n scores per row without holding all of them.
 
@@ -51,6 +51,8 @@ def top_scores(
         ``k <= n``.
     block : int
         Upper limit of scores (rows times columns) asked for at a time.
+    rows : int, optional
+        Number of rows, with which the largest of each is found without sorting.
 
     Returns
     -------
@@ -58,6 +60,10 @@ def top_scores(
     columns : (q, k) int64 array; equal scores have ascending columns
     """
     xp = kernels.xp
+    if k == 1 and rows is not None:
+        found = _greatest(xp, scores_of, n, rows, block)
+        if found is not None:
+            return found
     best = sort_keys(xp, scores_of(slice(0, 0)), 0)
     columns = max(1, block // max(1, len(best)))
     for start in range(0, n, columns):
@@ -65,3 +71,20 @@ def top_scores(
         keys = xp.concat([best, keys], axis=1)
         best = kernels.dense.smallest(keys, min(k, keys.shape[1]))
     return read_keys(xp, best)
+
+
+def _greatest(
+    xp: Any, scores_of: Callable[[slice], Array], n: int, rows: int, block: int
+) -> tuple[Array, Array] | None:
+    """Find the largest score of each row, the first of equal ones; None where that is NaN, which is sorted last."""
+    columns = max(1, block // max(1, rows))
+    best: Any = None
+    place: Any = None
+    for start in range(0, n, columns):
+        scores = xp.astype(scores_of(slice(start, min(n, start + columns))), xp.float32, copy=False)
+        value, where = xp.max(scores, axis=1), xp.argmax(scores, axis=1)
+        if best is not None:
+            better = (value > best) | (value != value)  # a NaN stays
+            value, where = xp.where(better, value, best), xp.where(better, where + start, place)
+        best, place = value, where
+    return None if bool(xp.any(best != best)) else (best[:, None] + 0, xp.astype(place, xp.int64)[:, None])

@@ -718,10 +718,11 @@ class VSA(ABC):
         q, x, k = self.check_search(queries, items, k)
         flat = q.reshape(-1, self.storage)
         rows = max(256, SIMILARITY_BLOCK // max(1, len(x)))
-        parts = [
-            top_scores(self.kernels, partial(self._scores, flat[start : start + rows], x), len(x), k, SIMILARITY_BLOCK)
-            for start in range(0, max(1, len(flat)), rows)
-        ]
+        parts = []
+        for start in range(0, max(1, len(flat)), rows):
+            part = flat[start : start + rows]
+            found = top_scores(self.kernels, partial(self._scores, part, x), len(x), k, SIMILARITY_BLOCK, len(part))
+            parts.append(found)
         scores, indices = (self.xp.concat(blocks, axis=0) for blocks in zip(*parts, strict=True))
         return scores.reshape(*q.shape[:-1], k), indices.reshape(*q.shape[:-1], k)
 
@@ -872,6 +873,8 @@ class VSA(ABC):
             If they do not.
         """
         batches = [tuple(operand.shape[:-1]) for operand in operands]
+        if all(batch == batches[0] for batch in batches):  # which costs less than a product of two atoms
+            return batches[0]
         try:
             return np.broadcast_shapes(*batches)
         except ValueError:

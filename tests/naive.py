@@ -201,6 +201,15 @@ def phasor_product(a, b, conjugate):
     return out
 
 
+def convolve(a, b, back):
+    """Add the products of all pairs of components, at the place that their places add up to."""
+    out = [0.0] * len(a)
+    for i, x in enumerate(a):
+        for j, y in enumerate(b):
+            out[(j - i if back else i + j) % len(a)] += float(x) * float(y)
+    return out
+
+
 def recurrence(x, maps):
     """Follow BEBR's definition for one vector: a list of signs for each level."""
 

@@ -99,3 +99,33 @@ def test_operations_on_bytes_mean_what_their_plain_twins_say():
     simd._plain_store_bytes(expected, 3, dots)
     np.testing.assert_array_equal(out, expected)
     assert sums[0] == simd._plain_sum32(dots)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 63, 64, 65, 200])
+@pytest.mark.parametrize("shapes", [((), ()), ((3,), ()), ((), (3,)), ((2, 1), (3,)), ((40,), (40,)), ((1, 3), (5, 3))])
+def test_convolutions_are_sums_of_shifted_products(dense, dim, shapes):
+    rng = np.random.default_rng(dim)
+    a, b = (rng.standard_normal((*shape, dim)).astype(np.float32) for shape in shapes)
+    for back in (False, True):
+        found = dense.convolve(a, b, back)
+        one, other = np.broadcast_arrays(a, b)
+        assert (found.shape, found.dtype) == (one.shape, np.float32)
+        for place in {(0,) * (one.ndim - 1), tuple(size - 1 for size in one.shape[:-1])}:
+            np.testing.assert_allclose(
+                found[place], naive.convolve(one[place], other[place], back), atol=2e-4 * max(1, dim**0.5)
+            )
+
+
+@pytest.mark.parametrize("layout", ["strided", "big-endian", "read-only", "reversed"])
+def test_convolutions_of_odd_memory(dense, layout):
+    x = np.random.default_rng(0).standard_normal((2, 9, 130))
+    odd = {
+        "strided": lambda a: np.repeat(a, 2, axis=-1)[..., ::2],
+        "big-endian": lambda a: a.astype(">f8"),
+        "read-only": lambda a: a.copy(),
+        "reversed": lambda a: np.flip(np.flip(a).copy()),
+    }[layout](x)
+    odd.flags.writeable = layout != "read-only"
+    expected = [naive.convolve(*pair, False) for pair in zip(x[0], x[1], strict=True)]
+    np.testing.assert_allclose(dense.convolve(odd[0], odd[1], False), expected, atol=1e-10)
+    np.testing.assert_allclose(dense.row_sums(odd), x.sum(axis=1), atol=1e-12)

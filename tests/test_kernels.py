@@ -361,6 +361,11 @@ CASES = {
         lambda k, dim, x: k.dense.byte_sums(x),
         lambda dim, batch, x: each(lambda rows: [sum(map(int, column)) for column in rows.T], batch, x),
     ),
+    "row_sums": Case(
+        lambda rng, dim, batch: (_integral(rng, *batch, 11, dim),),
+        lambda k, dim, x: k.dense.row_sums(x),
+        lambda dim, batch, x: each(lambda rows: [sum(map(float, column)) for column in rows.T], batch, x),
+    ),
     "phasor_product": Case(
         lambda rng, dim, batch: (_integral(rng, *batch, 2 * dim), _integral(rng, 2 * dim)),
         lambda k, dim, a, b: k.dense.phasor_product(a, b, False),

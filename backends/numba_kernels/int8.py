@@ -24,6 +24,7 @@ from hdc.backends.numba_kernels.simd import (
     store_bytes,
     sum32,
 )
+from hdc.backends.numpy_blocks import cyclic_rows
 
 Bytes = npt.NDArray[np.int8]
 Sums = npt.NDArray[np.int64]
@@ -100,18 +101,6 @@ def _multiply(a: Any, b: Any, least: Any, out: Any, wrong: Any, start: int, stop
             wrong[0] = 1
 
 
-def _rows(x: AnyArray, batch: tuple[int, ...], dtype: Any) -> AnyArray:
-    """Return rows of which row ``i % len`` belongs to row i of the broadcast batch; a copy only where none does."""
-    own = x.shape[:-1]
-    if own == batch:
-        return rows_of(x, dtype)
-    while own and own[0] == 1:
-        own = own[1:]
-    if own == batch[len(batch) - len(own) :]:
-        return rows_of(x, dtype)
-    return rows_of(np.broadcast_to(x, (*batch, x.shape[-1])), dtype)
-
-
 def sign_product(a: Bytes, b: AnyArray) -> tuple[AnyArray, np.bool_]:
     """Multiply and check in one pass; see :attr:`hdc.kernels.DenseKernels.sign_product`."""
     batch = a.shape[:-1] if a.shape == b.shape else np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
@@ -120,7 +109,8 @@ def sign_product(a: Bytes, b: AnyArray) -> tuple[AnyArray, np.bool_]:
     rows = math.prod(batch)
     if rows == 0:
         return out, np.True_
-    one, other, product = _rows(a, batch, np.int8), _rows(b, batch, dtype), out.reshape(rows, dim)
+    one, other = rows_of(cyclic_rows(a, batch), np.int8), rows_of(cyclic_rows(b, batch), dtype)
+    product = out.reshape(rows, dim)
     time = dim * dtype.itemsize * BYTE_TIME
     if dtype == np.int8:
         signs = one.view(np.uint8), other.view(np.uint8), product.view(np.uint8)

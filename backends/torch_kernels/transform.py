@@ -112,3 +112,18 @@ def _complex(x: Tensor) -> Tensor:
     if gapless.storage_offset() % 2:  # complex numbers begin at whole ones
         gapless = gapless.clone()
     return torch.view_as_complex(gapless.unflatten(-1, (-1, 2)))
+
+
+def convolve(a: Tensor, b: Tensor, back: bool) -> Tensor:
+    """Multiply frequencies."""
+    batch = torch.broadcast_shapes(a.shape[:-1], b.shape[:-1])
+    if 0 in batch:  # of which there is no transform
+        return b.new_zeros((*batch, b.shape[-1]))
+    spectrum = torch.fft.rfft(a)
+    product = (spectrum.conj() if back else spectrum) * torch.fft.rfft(b)
+    return torch.fft.irfft(product, n=b.shape[-1])
+
+
+def row_sums(x: Tensor) -> Tensor:
+    """Add along axis -2."""
+    return torch.sum(x, dim=-2)

@@ -103,13 +103,10 @@ class HRR(Shuffling, Summed):
         return self._native(drawn)[0]
 
     def _convolved(self, a: Any, x: Any, back: bool) -> Array:
-        (one, other), xp = self.check_pair(a, x), self.xp
-        batch = self.check_batches(one, other)
-        if 0 in batch:  # of which not every library has a transform
-            return xp.zeros((*batch, self.dim), dtype=other.dtype, device=other.device)
-        spectrum = xp.fft.rfft(one)
-        product = (xp.conj(spectrum) if back else spectrum) * xp.fft.rfft(other)
-        return xp.astype(xp.fft.irfft(product, n=self.dim), other.dtype, copy=False)
+        one, other = self.check_pair(a, x)
+        dtype = self.xp.result_type(one, other)
+        left, right = (self.xp.astype(operand, dtype, copy=False) for operand in (one, other))
+        return self.xp.astype(self.kernels.dense.convolve(left, right, back), other.dtype, copy=False)
 
     def bind(self, role: Any, x: Array) -> Array:
         """Convolve circularly, by fast Fourier transforms."""

@@ -171,6 +171,15 @@ DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = 
             True,
         ),
     ],
+    "convolve": [
+        lambda rng, dtype: (*rng.standard_normal((2, 3, 65)).astype(dtype), False),
+        lambda rng, dtype: (rng.standard_normal((2, 1, 64)).astype(dtype), rng.standard_normal(64).astype(dtype), True),
+        lambda rng, dtype: (*rng.standard_normal((2, 0, 5)).astype(dtype), True),
+    ],
+    "row_sums": [
+        lambda rng, dtype: (rng.standard_normal((2, 11, 65)).astype(dtype),),
+        lambda rng, dtype: (rng.standard_normal((1, 3)).astype(dtype),),
+    ],
     "smallest": [lambda rng, dtype: (rng.integers(-(2**62), 2**62, (3, 70)), 9)],
 }
 """Arguments of each kernel on floats, by dtype; results are compared within ``TOLERANCE``."""
