@@ -35,6 +35,8 @@ _PUBLIC = {
     "MAPC": "hdc.models.products",
     "HLB": "hdc.models.products",
     "GHRR": "hdc.models.ghrr",
+    "GSBC": "hdc.models.blocks",
+    "MAPT": "hdc.models.ternary",
     "Accumulator": "hdc.accumulator",
     "ItemMemory": "hdc.memory",
     "Hopfield": "hdc.hopfield",
@@ -87,11 +89,13 @@ __all__ = [
     "CGR",
     "FHRR",
     "GHRR",
+    "GSBC",
     "HLB",
     "HRR",
     "MAPB",
     "MAPC",
     "MAPI",
+    "MAPT",
     "MBAT",
     "MCR",
     "SBC",
@@ -182,7 +186,7 @@ if TYPE_CHECKING:
     from hdc.errors import HDCError
     from hdc.hopfield import Hopfield
     from hdc.memory import ItemMemory
-    from hdc.models.blocks import SBC
+    from hdc.models.blocks import GSBC, SBC
     from hdc.models.cyclic import CGR, MCR
     from hdc.models.fhrr import FHRR
     from hdc.models.ghrr import GHRR
@@ -191,6 +195,7 @@ if TYPE_CHECKING:
     from hdc.models.mbat import MBAT
     from hdc.models.products import HLB, MAPC
     from hdc.models.sparse import Bloom, CountingBloom
+    from hdc.models.ternary import MAPT
     from hdc.models.vtb import TVTB, VTB
     from hdc.registry import create, from_spec, list_models
     from hdc.structures import Automaton, Graph, Multiset, NGrams, Record, Sequence, Stack, Tree

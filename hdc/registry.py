@@ -28,6 +28,8 @@ _MODELS = {
     "MAP-C": "hdc.models.products:MAPC",
     "HLB": "hdc.models.products:HLB",
     "GHRR": "hdc.models.ghrr:GHRR",
+    "GSBC": "hdc.models.blocks:GSBC",
+    "MAP-T": "hdc.models.ternary:MAPT",
 }
 
 ALIASES = {"BSC": "MAP-B"}

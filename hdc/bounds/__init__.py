@@ -9,7 +9,7 @@ member with a majority of n atoms (:func:`majority_bias`); for intersections a, 
 tolerance, ``z₂ = Φ⁻¹(1 - δ/2)``.
 """
 
-from hdc.bounds.formulas import best_ones, majority_bias, phasor_bias, plurality_bias
+from hdc.bounds.formulas import best_ones, majority_bias, phasor_bias, plurality_bias, thinned_density
 from hdc.bounds.moments import Moments
 from hdc.bounds.question import TASKS, Question
 from hdc.bounds.solve import capacity, dimension, error_rate
@@ -33,5 +33,6 @@ __all__ = [
     "phasor_bias",
     "plurality_bias",
     "table",
+    "thinned_density",
     "warn_beyond_capacity",
 ]

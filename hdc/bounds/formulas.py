@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hdc.bounds.cleanup import distance_for
 from hdc.bounds.question import Question, Real
-from hdc.checks import integer
+from hdc.checks import choice, integer
 
 _EXACT = 64
 """Below it, central binomial probabilities come from a table; above, five terms of the series give 1e-13."""
@@ -500,3 +500,17 @@ def _log_leaf_bias(q: Question) -> Real:
     if q.shape == "chain":
         return np.asarray(-np.log(2) * (q.items - 1))
     return np.asarray(np.log(majority_bias(q.items)) * q.number("depth", 1))
+
+
+def thinned_density(density: npt.ArrayLike, rotations: npt.ArrayLike, form: str = "subtractive") -> Any:
+    """Return the expected density of a vector after context-dependent thinning (Rachkovskij and Kussul 2001).
+
+    Ones of density z stay that T rotations of the vector do not cover, ``z (1 - z)^T`` (``"subtractive"``), or do,
+    ``z (1 - (1 - z)^T)`` (``"additive"``). An or of S atoms of density p has ``z = 1 - (1 - p)^S``. A float for
+    numbers, a float64 array for arrays.
+    """
+    choice(form, "form", ("subtractive", "additive"))
+    z = np.asarray(density, np.float64)
+    bare = (1 - z) ** np.asarray(rotations, np.float64)
+    left = z * (bare if form == "subtractive" else 1 - bare)
+    return float(left) if left.ndim == 0 else left

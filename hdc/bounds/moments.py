@@ -3,6 +3,7 @@
 Each function takes numbers of members k and of components D, which broadcast.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy.typing as npt
 from hdc.bounds.formulas import majority_bias, phasor_bias, plurality_bias
 
 Real = npt.NDArray[np.float64]
+
+MANY = 4096
+"""Members up to which sums of signs are counted out."""
 
 
 class Moments(NamedTuple):
@@ -107,3 +111,29 @@ def covered(k: npt.ArrayLike, dim: npt.ArrayLike, ones: npt.ArrayLike) -> Moment
     share = -np.expm1(n * np.log1p(-own / m))
     hit = np.sqrt(own * (1 - share) / (m * share * (1 - own / m)))
     return _moments(hit, np.zeros_like(hit), 1 / (m - 1))
+
+
+def dead_zone(k: npt.ArrayLike, dim: npt.ArrayLike, zone: float) -> Moments:
+    """Return the moments of cosines with signs of sums that are 0 where ``|S_k| <= zone * sqrt(k)``.
+
+    With P the probability that a component is not 0 and ``m = E[|S_k|; not 0] / k``, of which the members have equal
+    parts, a member scores N(m / sqrt(P), (1 - m² / P) / D), another N(0, 1/D); the length is ``sqrt(P D)``.
+    """
+    parts = np.vectorize(lambda size: _beyond(int(size), zone), otypes=[np.float64, np.float64])(k)
+    m = np.asarray(dim, np.float64)
+    kept, mean = parts
+    return _moments(mean / np.sqrt(kept), (1 - mean * mean / kept) / m, 1 / m)
+
+
+def _beyond(size: int, zone: float) -> tuple[float, float]:
+    """Return P and m of :func:`dead_zone`, exactly for up to ``MANY`` members, else of a normal sum."""
+    limit = int(zone * math.sqrt(size))
+    if size > MANY:
+        reach = (limit + 1 if (limit + 1 - size) % 2 == 0 else limit + 2) - 1  # halfway between two values of the sum
+        z = reach / math.sqrt(size)
+        return math.erfc(z / math.sqrt(2)), math.sqrt(2 / (math.pi * size)) * math.exp(-z * z / 2)
+    sums = 2 * np.arange(size + 1) - size
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(size, 0, -1) / np.arange(1, size + 1)))])
+    shares = np.exp(logs - size * math.log(2))
+    kept = np.abs(sums) > limit
+    return float(shares[kept].sum()), float((shares * np.abs(sums))[kept].sum() / size)

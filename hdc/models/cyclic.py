@@ -55,7 +55,7 @@ class Modular(Rotating):
         """Where there are two levels, adding twice adds nothing."""
         return self.levels == 2
 
-    _levels_name: ClassVar[str] = "levels"
+    levels_name: ClassVar[str] = "levels"
 
     @property
     def _dtype_name(self) -> str:
@@ -76,7 +76,7 @@ class Modular(Rotating):
         signed = self.levels > MOST_LEVELS
         if bool(xp.max(native) >= self.levels) or (signed and bool(xp.min(native) < 0)):
             raise ParameterError(
-                f"components of {self.model} are below {self._levels_name}={self.levels}, and {what} has others"
+                f"components of {self.model} are below {self.levels_name}={self.levels}, and {what} has others"
             )
         return native
 

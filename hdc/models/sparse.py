@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from hdc import atoms
 from hdc.bounds.moments import Binomials, Moments, covered, covering, linear
-from hdc.checks import choice, integer
+from hdc.checks import choice, integer, number
 from hdc.dtypes import outer
 from hdc.errors import DTypeError, ParameterError, UnsupportedError, WideningError
 from hdc.kernels import Array
@@ -40,6 +40,10 @@ from hdc.words import MAX_DIM
 
 Counts = npt.NDArray[np.int64]
 BINDINGS = ("shift", "segment")
+FORMS = ("subtractive", "additive")
+
+MOST_ROTATIONS = 1024
+"""Rotations that thinning tries."""
 
 
 FAR = 2
@@ -233,6 +237,71 @@ class _Sparse(VSA):
         order = order_of(self.kernels, key, self._permutation, integer(shift, "shift"))
         return self._gather(self.check(x), order)
 
+    # ------------------------------------------------------------------ thinning
+
+    def thin(self, x: Array, density: float | None = None, form: str = "subtractive") -> Array:
+        """Bring vectors to a density by context-dependent thinning (Rachkovskij and Kussul 2001).
+
+        Of the ones of a vector z those stay that fixed rotations of z do not cover (``"subtractive"``), or do
+        (``"additive"``). Which ones stay depends on all of z, and each member of a bundle keeps its share: their
+        similarity to the result falls as one by their number. Rotations of one vector after another are tried until
+        it has as many ones as asked or less (additive: or more). They commute with both bindings, and so does
+        thinning; with segments they stay within each, so that a one alone in its segment is never covered.
+
+        Parameters
+        ----------
+        x : (..., storage) array
+            Bundles; counters of 1 or more are ones.
+        density : float, optional
+            Ones by components, above 0; that of atoms, if it is not given. Vectors that have no more stay as they are.
+        form : {"subtractive", "additive"}
+
+        Returns
+        -------
+        (..., storage) array
+            Of the dtype of atoms.
+
+        Raises
+        ------
+        ParameterError
+            If the density is not a number above 0, or after ``MOST_ROTATIONS`` a vector is not as thin.
+        """
+        choice(form, "form", FORMS)
+        given = self.ones / self.dim if density is None else float(number(density, "density"))
+        if not 0 < given <= 1:
+            raise ParameterError(f"density must be above 0 and at most 1, not {given}")
+        most, whole, additive = given * self.dim, self._present(self.check(x)), form == "additive"
+        thin, covered = self.xp.asarray(whole, copy=True), self.xp.zeros_like(whole)
+        due = self._count_ones(whole) > most
+        for shifts in self._rotations:
+            if not bool(self.xp.any(due)):
+                return thin
+            covered = covered | self._shifted(whole, shifts)
+            kept = whole & (covered if additive else ~covered)
+            count = self._count_ones(kept)
+            thin = self.xp.where(due[..., None], kept, thin)
+            due = due & ((count < most) if additive else (count > most))
+        raise ParameterError(
+            f"{MOST_ROTATIONS} rotations do not bring these vectors to density {given:.3g}; ask for more"
+        )
+
+    @abstractmethod
+    def _present(self, x: Array) -> Array:
+        """Return where components are at least one, as bits or as zeros and ones."""
+
+    @abstractmethod
+    def _count_ones(self, x: Array) -> Array:
+        """Return the number of ones of what :meth:`_present` returned."""
+
+    @cached_property
+    def _rotations(self) -> list[Any]:
+        """What thinning rotates by: a number, or one for each segment, none of them zero."""
+        width, length = (self.ones, self.segment) if self.binding == "segment" else (1, self.dim)
+        keys = atoms.stream_keys(self.seed, "thin", range(MOST_ROTATIONS))
+        offsets = 1 + atoms.scale_to(self.kernels.bits.random_words(keys, width), length - 1)
+        shape = () if self.binding == "shift" else (width,)
+        return [self.kernels.arrays.from_numpy(row.reshape(shape)) for row in offsets]
+
     @cached_property
     def _permutation(self) -> Counts:
         key, offset_key = atoms.stream_keys(self.seed, "permute", [0, 1])
@@ -310,6 +379,12 @@ class Bloom(Packed, _Sparse):
     def agreements(self, size: int, *, read: str | None = None) -> Binomials | None:
         """Return the exact law of covered ones; see :meth:`hdc.VSA.agreements`."""
         return covering(size, self.dim, self.ones)
+
+    def _present(self, x: Array) -> Array:
+        return x
+
+    def _count_ones(self, x: Array) -> Array:
+        return self.kernels.bits.popcount(x)
 
     def components(self, x: Array) -> Array:
         """Return the bits."""
@@ -443,6 +518,12 @@ class CountingBloom(_Sparse):
     def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
         """Return the moments of a sum, whose correlations are MAP-I's at one component less."""
         return linear(size, self.dim - 1)
+
+    def _present(self, x: Array) -> Array:
+        return self.xp.astype(x >= 1, self.xp.int8)
+
+    def _count_ones(self, x: Array) -> Array:
+        return self.xp.sum(x, axis=-1, dtype=self.xp.int64)
 
     def components(self, x: Array) -> Array:
         """Return the counters."""
