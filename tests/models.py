@@ -33,14 +33,19 @@ FAMILIES = {
     "MAP-C-uniform": ("MAP-C", {"roles": "uniform"}),
     "HLB": ("HLB", {}),
     "GHRR": ("GHRR", {}),
+    "SBC": ("SBC", {"length": 8}),
+    "GSBC": ("GSBC", {"length": 8}),
+    "GSBC-share": ("GSBC", {"length": 8, "bundles": "share"}),
+    "MAP-T": ("MAP-T", {}),
+    "MAP-T-zone": ("MAP-T", {"zone": 0.6}),
 }
 VARIANTS = (
     "MAP-I-float32", "MBAT-hadamard-float64", "HRR-gaussian", "FHRR-phase", "MCR-256", "VTB-gaussian", "TVTB-gaussian",
-    "MAP-C-uniform",
+    "MAP-C-uniform", "GSBC-share", "MAP-T-zone",
 )  # fmt: skip
 """Families that run the code of another one, with another parameter."""
-GENERIC = ("HRR", "FHRR", "MCR", "CGR", "VTB", "TVTB", "MAP-C", "HLB", "GHRR")
-"""Families that no backend has kernels for."""
+GENERIC = ("HRR", "FHRR", "MCR", "CGR", "VTB", "TVTB", "MAP-C", "HLB", "GHRR", "SBC", "GSBC", "MAP-T")
+"""Families whose own code is the same on all backends; kernels that they call have tests on torch."""
 NUMPY_BACKENDS = ("numpy", "numba")
 """Backends whose arrays are NumPy's."""
 

@@ -104,6 +104,8 @@ def test_what_models_say_of_their_algebra():
     for family, says in declared.items():
         if family.startswith(("HRR", "VTB", "TVTB")):
             assert says == (family in ("HRR", "VTB", "TVTB"), False, True, family.startswith("HRR"))
+        elif family.startswith(("SBC", "GSBC")):
+            assert says == (True, False, True, True)
         elif family.startswith("MAP-C"):
             assert says == (family == "MAP-C", family == "MAP-C", True, True)
         else:
