@@ -66,19 +66,13 @@ class _Matrices(Shuffling, Summed):
         return self.roles == "orthogonal"
 
     def unbound_similarity(self, depth: int = 1) -> float:
-        """Return 1 for orthogonal roles, else about ``(depth + 1) ** -0.5``.
+        """Return 1 for orthogonal roles, else ``(depth + 1) ** -0.5``.
 
-        What is left of X is X P P^T with P a product of Gaussian matrices: its mean cosine with X is one over the root
-        of the mean of ``tr (P P^T)² / m``, which a factor takes from a to ``a (1 + 1/m) + b`` and the mean b of
-        ``(tr P P^T)² / m²`` to ``b + 2 a / m²`` (Wick's theorem), for matrices of m rows.
+        What is left of X is X P P^T with P a product of ``depth`` Gaussian matrices, and ``tr (P P^T)² / m`` is
+        ``depth + 1`` on average for many rows m.
         """
-        levels, m = integer(depth, "depth", 0), self.side
-        if self.exact_unbind:
-            return 1.0
-        a, b = 1.0, 1.0
-        for _ in range(levels):
-            a, b = a * (1 + 1 / m) + b, b + 2 * a / m**2
-        return 1 / math.sqrt(a)
+        levels = integer(depth, "depth", 0)
+        return 1.0 if self.exact_unbind else (levels + 1) ** -0.5
 
     def _native(self, rows: npt.NDArray[np.float64]) -> Array:
         return self.xp.astype(self.kernels.arrays.from_numpy(rows), self.dtype, copy=False)
