@@ -2,7 +2,7 @@
 
 Run ``python benchmarks/bench_models.py``: a quarter of an hour, or two minutes with ``--quick`` (a fiftieth of the
 records, three rounds). Every registered model of ours binds, bundles, compares, cleans up, encodes 10^5 records of ten
-fields and the trigrams of a text. Each side takes its turn in each round, and the median of the rounds counts. Both work
+fields and the trigrams of a text. Each side takes its turn in each round; the median of the rounds counts. Both work
 on the same vectors; where the algebra is the same, answers are compared first. Ratios are the other side's time divided
 by ours. A model of packed bits or integers has to be ten times as fast as torchhd, one of floats as fast.
 

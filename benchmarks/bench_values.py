@@ -82,9 +82,8 @@ def kernels() -> None:
                 print(f"{'':20} {label:8} {numbers(measured)}  {worst:5.1f}")
     point = hdc.Point(hdc.create("FHRR", PHASES), "p", {"x": (0, 4), "y": (0, 4)}, kernel="sinc", bandwidth=1)
     one, other = point.encode([1, 1]), point.encode([1.5, 1.5])
-    print(
-        f"sinc x sinc at (.5, .5): {float(point.vsa.similarity(one, other)):.3f}, formula {2 / math.pi * 2 / math.pi:.3f}"
-    )
+    seen, expected = float(point.vsa.similarity(one, other)), (2 / math.pi) ** 2
+    print(f"sinc x sinc at (.5, .5): {seen:.3f}, formula {expected:.3f}")
 
 
 def rounding() -> None:

@@ -13,7 +13,7 @@ settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items):
-    """Leave families that run another one's code, and on torch those whose code is the same on all backends, to the rest."""
+    """Leave families that run another one's code, and on torch those whose code is the same everywhere, to the rest."""
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
         family, backend = parameters.get("family"), str(parameters.get("backend"))
