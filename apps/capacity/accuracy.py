@@ -208,7 +208,22 @@ def _found(weights: Real, hit_above: Real, reject_above: Real, k: int, universe:
     return min(1.0, float(weights @ found))
 
 
-EXACT = ("MAP-I", "MAP-B", "MBAT", "Bloom", "CountingBloom", "BSC", "FHRR", "MCR", "CGR")
+EXACT = (
+    "MAP-I",
+    "MAP-B",
+    "MAP-T",
+    "MBAT",
+    "Bloom",
+    "CountingBloom",
+    "BSC",
+    "FHRR",
+    "MCR",
+    "CGR",
+    "SBC",
+    "GSBC",
+    "HLB",
+    "GHRR",
+)
 """Models of which every symbol, as a key, is undone exactly."""
 
 UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
@@ -219,6 +234,7 @@ UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
         "MAP-C": lambda r: (np.sqrt(5) / 3) ** r,
         "HRR": lambda r: 2 ** (-r / 2),
         "VTB": lambda r: 1 / np.sqrt(r + 1),
+        "TVTB": lambda r: 1 / np.sqrt(r + 1),
         "Gaussian MBAT": lambda r: 1 / np.sqrt(r + 1),
     }
 )
