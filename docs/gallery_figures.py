@@ -35,7 +35,7 @@ def languages(seen: dict[str, Any]) -> Figure:
     axes.tick_params(axis="x", rotation=30)
     for row, column in np.ndindex(*similarity.shape):
         value = float(similarity[row, column])
-        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="w" if value > 0.25 else "k", fontsize=8)
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="w" if value > 0.15 else "k", fontsize=8)
     return figure
 
 
