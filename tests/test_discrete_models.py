@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import hdc
 from hdc import bounds, errors
+from hdc.apps.capacity.accuracy import accuracy
+from hdc.apps.capacity.experiments import Experiment
 from tests.models import BACKENDS, host, place
 
 
@@ -187,7 +189,7 @@ def test_scores_of_ternary_bundles(size, zone):
 
 
 def test_ternary_moments_of_many_members():
-    """Counted and normal sums meet; .61 is near the best zone, where a bundle keeps .9 of the exact sum's similarity."""
+    """Counted and normal sums meet; .61 is near the best zone: a bundle keeps .9 of the exact sum's similarity."""
     for zone in (0.0, 0.3, 0.61):
         one, other = hdc.bounds.moments.dead_zone([4096, 4098], 1000, zone).hit_mean * np.sqrt([4096, 4098])
         assert one == pytest.approx(other, rel=2e-3)
@@ -207,6 +209,19 @@ def test_what_ternary_vectors_refuse():
         vsa.bind(np.full(10, 2, np.int8), vsa.symbol("a"))
     with pytest.raises(errors.WideningError, match="below 2"):
         vsa.bundle(vsa.random(2, seed=1), [2**62, 1])
+
+
+# ---------------------------------------------------------------------- recall
+
+
+@pytest.mark.parametrize(
+    ("model", "parameters"),
+    [("SBC", {"length": 8}), ("GSBC", {"length": 8}), ("MAP-T", {"zone": 0.6}), ("MAP-T", {})],
+)
+def test_recall_from_a_bundle_is_what_the_moments_predict(model, parameters):
+    predicted = accuracy("bundle", model, items=15, universe=1000, dim=512, **parameters)
+    measured = Experiment("bundle", {"model": model, "dim": 512, **parameters}, seed=3).measure(128)
+    assert measured.accuracy == pytest.approx(predicted, abs=0.035)
 
 
 # ---------------------------------------------------------------------- thinning
