@@ -15,10 +15,10 @@ from hdc.values import KERNELS, Estimate
 from hdc.values.spectra import harmonics
 from tests.models import BACKENDS, FAMILIES, NO_TORCH, host, make
 
-ANGLES = ("FHRR", "FHRR-phase", "HRR", "MCR", "MCR-256")
-SIGNED = ("MAP-I", "MAP-I-float32", "MAP-B", "MBAT-permutation", "FHRR", "MCR")
-PROJECTS = ("MAP-I", "MAP-B", "MBAT-permutation", "HRR", "FHRR")
-FOURIER = ("MAP-I", "MAP-B", "MBAT-permutation", "HRR", "FHRR", "MCR")
+ANGLES = ("FHRR", "FHRR-phase", "HRR", "MCR", "MCR-256", "GHRR")
+SIGNED = ("MAP-I", "MAP-I-float32", "MAP-B", "MBAT-permutation", "FHRR", "MCR", "MAP-C", "HLB")
+PROJECTS = ("MAP-I", "MAP-B", "MBAT-permutation", "HRR", "FHRR", "MAP-C", "GHRR")
+FOURIER = ("MAP-I", "MAP-B", "MBAT-permutation", "HRR", "FHRR", "MCR", "GHRR", "HLB")
 SIX = 6.0
 """Standard deviations that a simulated mean may be from its formula: one false alarm in 5e8 comparisons, of which the
 file makes about 2000, with fixed seeds."""
@@ -204,6 +204,19 @@ def test_error_of_levels_is_that_of_a_change_point(family, dim, size):
     rms = math.sqrt(np.mean((estimate.value - values) ** 2))
     assert abs(rms / formula - 1) < SIX * math.sqrt(16 / trials) / 2
     assert abs(math.sqrt(np.mean(estimate.error**2)) / formula - 1) < 0.2
+
+
+def test_levels_of_sparse_block_codes_change_block_by_block():
+    vsa = hdc.create("SBC", 4096, length=16)
+    codes = hdc.Level(vsa, "x", 0, 1)
+    values = np.array([0, 0.25, 0.5, 0.75, 1])
+    rows = codes.encode(values)
+    assert rows.shape == (5, 256)
+    changed = (rows != rows[0]).sum(axis=1) / (rows[-1] != rows[0]).sum()
+    np.testing.assert_allclose(changed, values, atol=0.05)
+    measured = vsa.similarity(rows[0], rows)
+    np.testing.assert_allclose(measured, codes.expected_similarity(values), atol=SIX * spread(vsa))
+    np.testing.assert_allclose(codes.decode(rows).value, values, atol=1 / 100)
 
 
 # ---------------------------------------------------------------------- codes of angles
@@ -660,7 +673,7 @@ def test_models_that_lack_something_say_what_to_take():
     for build in (lambda: scalar(mapb), lambda: where(mapb), lambda: hdc.Integer(mapb, "n", [3])):
         with pytest.raises(errors.UnsupportedError, match="take Level"):
             build()
-    for family in ("Bloom-shift", "CGR", "HRR"):
+    for family in ("Bloom-shift", "CGR", "HRR", "GHRR"):
         with pytest.raises(errors.UnsupportedError, match="have no opposite"):
             hdc.Thermometer(make(family, 64), "x", 0, 1)
     with pytest.raises(errors.UnsupportedError, match="have no opposite"):

@@ -5,11 +5,12 @@ from typing import Any
 
 from hdc.errors import UnsupportedError
 from hdc.kernels import Array
-from hdc.models.cyclic import CGR, MCR
+from hdc.models.cyclic import MCR, Plural
 from hdc.models.fhrr import FHRR
 from hdc.models.map import MAPB, MAPI
 from hdc.models.mbat import MBAT
 from hdc.models.packed import Packed
+from hdc.models.products import HLB, MAPC
 from hdc.models.sparse import Bloom, CountingBloom
 from hdc.models.summed import Summed
 from hdc.vsa import VSA
@@ -25,6 +26,8 @@ def units(vsa: VSA) -> int:
     """
     if getattr(vsa, "binding", "") == "segment":
         return int(vsa.ones)  # type: ignore[attr-defined]
+    if isinstance(vsa, Plural):
+        return vsa.storage
     if not isinstance(vsa, Packed) and vsa.storage % vsa.dim:
         raise UnsupportedError(f"{vsa.model} does not store components one after another, of which codes are made")
     return vsa.dim
@@ -63,7 +66,7 @@ def agreement(vsa: VSA, x: Array, y: Array) -> Array:
         For models of third parties, of which it is not known.
     """
     xp = vsa.xp
-    if isinstance(vsa, CGR):
+    if isinstance(vsa, Plural):
         return xp.astype(x == y, xp.float64) - 1 / vsa.levels
     products = _reals(vsa, x) * _reals(vsa, y)
     count = units(vsa)
@@ -106,7 +109,7 @@ def opposites(vsa: VSA) -> Array:
     xp, bits = vsa.xp, vsa.kernels.bits
     if isinstance(vsa, MAPB):
         return bits.pack(xp.stack([xp.ones_like(one := bits.unpack(vsa.identity, vsa.dim)), one]))
-    if isinstance(vsa, MAPI):
+    if isinstance(vsa, MAPI | MAPC | HLB):
         return xp.stack([-vsa.identity, vsa.identity])
     if isinstance(vsa, MBAT):
         one = xp.full((vsa.dim,), vsa.dim**-0.5, dtype=vsa.dtype, device=vsa.device)
@@ -114,6 +117,6 @@ def opposites(vsa: VSA) -> Array:
     if isinstance(vsa, FHRR) or (isinstance(vsa, MCR) and vsa.levels % 2 == 0):
         return vsa.from_phases([[math.pi] * vsa.phases, [0.0] * vsa.phases])
     raise UnsupportedError(
-        f"components of {vsa.model} have no opposite, which a thermometer needs; take Level, or MAP-I, MAP-B, MBAT, "
-        "FHRR, or MCR of an even number of levels"
+        f"components of {vsa.model} have no opposite, which a thermometer needs; take Level, or MAP-I, MAP-B, MAP-C, "
+        "MBAT, HLB, FHRR, or MCR of an even number of levels"
     )

@@ -34,7 +34,7 @@ class Integer(ValueEncoder):
     Parameters
     ----------
     vsa : VSA
-        With :attr:`~hdc.VSA.phases`: FHRR, HRR; or MCR, exact if its levels are a multiple of the product.
+        With :attr:`~hdc.VSA.phases`: FHRR, HRR, GHRR; or MCR, exact if its levels are a multiple of the product.
     name : name
         Opens the streams.
     moduli : sequence of int

@@ -7,6 +7,7 @@ from hdc.errors import UnsupportedError
 from hdc.kernels import Array
 from hdc.models.cyclic import MCR
 from hdc.models.fhrr import FHRR
+from hdc.models.ghrr import GHRR
 from hdc.models.hrr import HRR
 from hdc.values.encoder import CACHED, CHANGE_POINT, COMPONENTS, Estimate, blocks, in_blocks, noise_of
 from hdc.vsa import VSA
@@ -22,7 +23,7 @@ def check_phases(vsa: VSA, what: str) -> None:
     """Raise :class:`UnsupportedError` unless a model makes vectors of angles."""
     if not vsa.phases:
         raise UnsupportedError(
-            f"{what} needs a model that makes vectors of angles (FHRR, HRR, MCR), and {vsa.model} does not; "
+            f"{what} needs a model that makes vectors of angles (FHRR, HRR, GHRR, MCR), and {vsa.model} does not; "
             "take Level, Scatter, Thermometer or Circular"
         )
 
@@ -37,7 +38,7 @@ def vectors_of(vsa: VSA, values: Array, frequencies: Array) -> Array:
 
     Angles are of any size, and computed in float64; the rest at the model's precision.
     """
-    xp, short = vsa.xp, isinstance(vsa, FHRR | HRR) and vsa.precision != "float64"
+    xp, short = vsa.xp, isinstance(vsa, FHRR | HRR | GHRR) and vsa.precision != "float64"
 
     def coded(rows: Array) -> Array:
         angles = rows @ frequencies if len(frequencies) > 1 else rows * frequencies
@@ -67,13 +68,17 @@ def phasors_of(vsa: VSA, x: Array) -> tuple[Array, Array]:
     if isinstance(vsa, FHRR):
         wide = xp.astype(checked, xp.float64, copy=False)
         return wide[..., 0::2], wide[..., 1::2]
+    if isinstance(vsa, GHRR):  # what lies off the diagonal, angles have no part in
+        matrices = xp.astype(checked, xp.float64, copy=False).reshape(*checked.shape[:-1], vsa.dim, vsa.block**2, 2)
+        diagonal = matrices[..., :: vsa.block + 1, :].reshape(*checked.shape[:-1], vsa.phases, 2)
+        return diagonal[..., 0], diagonal[..., 1]
     if isinstance(vsa, HRR):
         spectrum = xp.fft.rfft(xp.astype(checked, xp.float64, copy=False))[..., 1 : vsa.phases + 1]
         return xp.real(spectrum), xp.imag(spectrum)
     if isinstance(vsa, MCR):
         angles = xp.astype(checked, xp.float64) * (2 * math.pi / vsa.levels)
         return xp.cos(angles), xp.sin(angles)
-    raise UnsupportedError(f"{vsa.model} does not say how its angles are read back; take FHRR, HRR or MCR")
+    raise UnsupportedError(f"{vsa.model} does not say how its angles are read back; take FHRR, HRR, GHRR or MCR")
 
 
 class Search:

@@ -44,8 +44,8 @@ class _Features(ValueEncoder):
         if isinstance(self.vsa, Summed):
             return "real"
         raise UnsupportedError(
-            f"{type(self).__name__} makes signs (MAP-I, MAP-B) or real numbers (MBAT, HRR, FHRR), and {self.vsa.model} "
-            "has neither; models of angles (MCR) take RandomFourier"
+            f"{type(self).__name__} makes signs (MAP-I, MAP-B) or real numbers (MBAT, HRR, FHRR and others), and "
+            f"{self.vsa.model} has neither; models of angles (MCR) take RandomFourier"
         )
 
     @property
@@ -129,13 +129,13 @@ class _Linear(_Features):
 class RandomProjection(_Linear):
     """Projections on random normal directions: real components, or their signs.
 
-    On MBAT, HRR and FHRR the code is linear in the vector and keeps its length and cosines (Johnson and Lindenstrauss).
-    On MAP-I and MAP-B it is the signs, and similarity is that of angles (Charikar 2002).
+    On models of real numbers the code is linear in the vector, and keeps its length and cosines (Johnson and
+    Lindenstrauss 1984). On MAP-I and MAP-B it is the signs, and similarity is that of angles (Charikar 2002).
 
     Parameters
     ----------
     vsa : VSA
-        MAP-I, MAP-B, MBAT, HRR or FHRR.
+        MAP-I, MAP-B, or a model of real numbers: MBAT, HRR, FHRR, VTB, TVTB, MAP-C, HLB, GHRR.
     name : name
     features : int
         Length of the vectors.
@@ -172,7 +172,7 @@ class SparseProjection(_Linear):
     Parameters
     ----------
     vsa : VSA
-        MAP-I, MAP-B, MBAT, HRR or FHRR.
+        MAP-I, MAP-B, or a model of real numbers: MBAT, HRR, FHRR, VTB, TVTB, MAP-C, HLB, GHRR.
     name : name
     features : int
         Length of the vectors.
@@ -213,12 +213,13 @@ class RandomFourier(_Features):
     """Random Fourier features: similarity is a kernel of the distance of two vectors (Rahimi and Recht 2007).
 
     On models of angles component j has the angle ``θ_j . x``, so that binding adds vectors: a :class:`~hdc.Point` of
-    many axes, for encoding. On MBAT it is a cosine of the angle and a random offset, on MAP-I and MAP-B its sign.
+    many axes, for encoding. On other models of real numbers it is a cosine of the angle and a random offset; on MAP-I
+    and MAP-B, its sign.
 
     Parameters
     ----------
     vsa : VSA
-        FHRR, HRR, MCR, MBAT, MAP-I or MAP-B.
+        A model of angles (FHRR, HRR, GHRR, MCR), or one that RandomProjection takes.
     name : name
     features : int
         Length of the vectors.

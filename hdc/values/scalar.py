@@ -38,7 +38,7 @@ class Scalar(ValueEncoder):
     Parameters
     ----------
     vsa : VSA
-        With :attr:`~hdc.VSA.phases`: FHRR, HRR, MCR.
+        With :attr:`~hdc.VSA.phases`: FHRR, HRR, GHRR, MCR.
     name : name
         Opens the stream of frequencies.
     low, high : float
@@ -210,7 +210,7 @@ class Point(ValueEncoder):
     Parameters
     ----------
     vsa : VSA
-        With :attr:`~hdc.VSA.phases`: FHRR, HRR, MCR.
+        With :attr:`~hdc.VSA.phases`: FHRR, HRR, GHRR, MCR.
     name : name
     axes : mapping of str to (low, high)
         In the order of the coordinates.

@@ -309,7 +309,7 @@ class Thermometer(_Ranged):
     Parameters
     ----------
     vsa : VSA
-        MAP-I, MAP-B, MBAT, FHRR, or MCR of an even number of levels.
+        MAP-I, MAP-B, MAP-C, MBAT, HLB, FHRR, or MCR of an even number of levels.
     name : name
         What errors call it.
     low, high : float
