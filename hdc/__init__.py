@@ -40,6 +40,9 @@ _PUBLIC = {
     "Accumulator": "hdc.accumulator",
     "ItemMemory": "hdc.memory",
     "Hopfield": "hdc.hopfield",
+    "Factoriser": "hdc.factoriser",
+    "Cleanup": "hdc.cleanup",
+    "SparseDistributedMemory": "hdc.distributed",
     "CapacityWarning": "hdc.bounds",
     "warn_beyond_capacity": "hdc.bounds",
     "Record": "hdc.structures",
@@ -109,6 +112,9 @@ __all__ = [
     "Circular",
     "CountingBloom",
     "Graph",
+    "Cleanup",
+    "CountingBloom",
+    "Factoriser",
     "HDCError",
     "Hopfield",
     "Integer",
@@ -128,6 +134,7 @@ __all__ = [
     "Stack",
     "Thermometer",
     "Tree",
+    "SparseDistributedMemory",
     "__version__",
     "accumulator",
     "atoms",
@@ -182,8 +189,11 @@ if TYPE_CHECKING:
     )
     from hdc.accumulator import Accumulator
     from hdc.bounds import CapacityWarning, warn_beyond_capacity
+    from hdc.cleanup import Cleanup
     from hdc.dispatch import list_backends, threads
+    from hdc.distributed import SparseDistributedMemory
     from hdc.errors import HDCError
+    from hdc.factoriser import Factoriser
     from hdc.hopfield import Hopfield
     from hdc.memory import ItemMemory
     from hdc.models.blocks import GSBC, SBC
