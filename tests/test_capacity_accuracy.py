@@ -11,6 +11,7 @@ from hdc.apps.capacity import theory
 from hdc.apps.capacity.accuracy import Moments, recall_of_agreements
 from hdc.apps.capacity.experiments import Experiment
 from hdc.bounds.moments import Binomials
+from hdc.registry import model_class
 
 ALARM = 1e-6
 
@@ -40,7 +41,9 @@ def test_error_of_two_equal_scores_is_exact():
     assert error == pytest.approx(stats.norm.sf(1 / math.sqrt(2)), rel=1e-12)
 
 
-@pytest.mark.parametrize("model", ["MAP-I", "MAP-B", "Bloom", "CountingBloom", "MBAT", "HRR", "FHRR", "MCR", "CGR"])
+@pytest.mark.parametrize(
+    "model", ["MAP-I", "MAP-B", "Bloom", "CountingBloom", "MBAT", "HRR", "FHRR", "MCR", "CGR", "MAP-C", "HLB"]
+)
 @pytest.mark.parametrize("dim", [200, 500])
 def test_recall_from_a_bundle(model, dim):
     predicted = theory.accuracy("bundle", model, items=15, universe=1000, dim=dim)
@@ -71,11 +74,23 @@ def test_recall_of_independent_normal_scores():
 
 @pytest.mark.parametrize("task", ["pairs", "key-value", "sequence"])
 @pytest.mark.parametrize(
-    "model", ["MAP-I", "MAP-B", "MBAT", "HRR", "FHRR", "MCR", "CGR", pytest.param("Bloom", marks=pytest.mark.slow)]
+    "model",
+    [
+        "MAP-I",
+        "MAP-B",
+        "MBAT",
+        "HRR",
+        "FHRR",
+        "MCR",
+        "CGR",
+        "MAP-C",
+        *(pytest.param(model, marks=pytest.mark.slow) for model in ("Bloom", "HLB", "TVTB")),
+    ],
 )
 def test_cleanup_in_simulation(task, model):
-    predicted = theory.accuracy(task, model, items=15, universe=200, dim=300)
-    measured = Experiment(task, {"model": model, "dim": 300, "items": 15, "universe": 200}, seed=5).measure(512)
+    dim = model_class(model).next_dim(300)
+    predicted = theory.accuracy(task, model, items=15, universe=200, dim=dim)
+    measured = Experiment(task, {"model": model, "dim": dim, "items": 15, "universe": 200}, seed=5).measure(512)
     spread = 512 * 15 * predicted * (1 - predicted) * 4  # answers of one trial share a bundle
     approximate = 512 * 15 * 0.01  # what normal scores, and agreements taken as independent, are off by
     assert abs(measured.right - 512 * 15 * predicted) < stats.norm.isf(ALARM / 2) * math.sqrt(spread) + approximate

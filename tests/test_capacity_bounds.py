@@ -221,7 +221,7 @@ class TestModelsAnswer:
         with pytest.raises(errors.UnsupportedError, match="membership, key-value, sequence, not for nested"):
             Other(100).capacity("nested", universe=100, bound="gaussian")
 
-    @pytest.mark.parametrize("model", ["HRR", "FHRR", "MCR", "CGR"])
+    @pytest.mark.parametrize("model", ["HRR", "FHRR", "MCR", "CGR", "TVTB", "MAP-C", "HLB"])
     def test_capacity_from_scores_is_met(self, model):
         """Of 200 bundles at capacity for an error of .1, at most a share of .1 and 6 standard errors is wrong."""
         vsa = hdc.create(model, 256)

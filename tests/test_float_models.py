@@ -5,13 +5,13 @@ Statistics are of fixed seeds and held to formulas within 6 standard errors, a f
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
 
 import hdc
 from hdc import errors
-from hdc.bounds.clipped import EXACT, uniform_sum
 from hdc.testing import check_law, laws
 from tests import models
 
@@ -222,46 +222,43 @@ def test_uniform_roles_unbind_as_well_as_promised(depth):
     assert hdc.MAPC(10).unbound_similarity(depth) == 1
 
 
-def test_sums_of_uniform_variables():
-    """Closed forms of one and two, draws of others, and the series where exact sums end."""
-    t = np.linspace(-3, 3, 61)
-    np.testing.assert_allclose(uniform_sum(1, t), np.clip((1 + t) / 2, 0, 1), atol=1e-12)
-    two = np.where(t < 0, np.clip(t + 2, 0, None) ** 2 / 8, 1 - np.clip(2 - t, 0, None) ** 2 / 8)
-    np.testing.assert_allclose(uniform_sum(2, t), two, atol=1e-12)
-    np.testing.assert_array_equal(uniform_sum(0, [-1, 0, 1]), [0, 0.5, 1])
-    rng = np.random.default_rng(0)
-    for n in (3, EXACT, EXACT + 1, 100):
-        below = (rng.uniform(-1, 1, (20_000, n)).sum(axis=1) <= 0.7).mean()
-        p = float(uniform_sum(n, 0.7))
-        assert abs(below - p) < SIGMAS * np.sqrt(p * (1 - p) / 20_000)
-    # F_(n+1)(t) is the mean of F_n over (t - 1, t + 1), across the change of method too
-    nodes, weights = np.polynomial.legendre.leggauss(40)
-    mean = uniform_sum(EXACT, t[:, None] + nodes) @ weights / 2
-    np.testing.assert_allclose(uniform_sum(EXACT + 1, t), mean, atol=1e-7)
+def irwin_hall(n, t):
+    """Return the distribution function of the sum of n variables that are uniform over (-1, 1), written plainly."""
+    terms = ((-1) ** j * math.comb(n, j) * np.clip((t + n) / 2 - j, 0, None) ** n for j in range(n + 1))
+    return sum(terms) / math.factorial(n)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 8])
+def test_means_of_clipped_sums_are_those_of_exact_distributions(size):
+    """E[b | x] = 2 F(x) - 1 and E[b²] = ∫ 2u P(|S| > u) du, F of a sum S of all."""
+    x = (np.arange(20_000) + 0.5) / 10_000 - 1
+    u = x[10_000:]
+    hit, square = (x * (2 * irwin_hall(size, x) - 1)).mean(), (4 * u * irwin_hall(size, -u)).mean()
+    assert float(hdc.MAPC(100).scores(size).hit_mean) == pytest.approx(hit / np.sqrt(square / 3), abs=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 20])
-def test_scores_of_clipped_bundles(size):
-    """In lengths of the mean bundle, of 600 bundles."""
-    vsa = hdc.MAPC(600, precision="float64")
-    draws = vsa.random(600 * (size + 1), seed=size).reshape(600, size + 1, 600)
-    bundles, members, strangers = vsa.bundle(draws[:, 1:]), draws[:, 1], draws[:, 0]
+@pytest.mark.parametrize("read", [None, "symbol"])
+def test_scores_of_clipped_bundles(size, read):
+    """In lengths of the mean bundle, of 400 bundles."""
+    vsa = hdc.MAPC(400, precision="float64")
+    draws = vsa.random(400 * (2 * size + 1), seed=size).reshape(400, 2 * size + 1, 400)
+    strangers, x, keys = draws[:, 0], draws[:, 1 : size + 1], draws[:, size + 1 :]
+    bundles = vsa.bundle(x) if read is None else vsa.unbind(keys[:, 0], vsa.bundle(vsa.bind(keys, x)))
     length = np.sqrt((bundles**2).sum(axis=-1).mean())
-    moments = vsa.scores(size)
-    for items, mean, sd in ((members, *moments[:2]), (strangers, *moments[2:])):
+    moments = vsa.scores(size, read=read)
+    for items, mean, sd in ((x[:, 0], *moments[:2]), (strangers, *moments[2:])):
         assert_moments((bundles * items).sum(axis=-1) / np.linalg.norm(items, axis=-1) / length, mean, sd**2)
-    several = vsa.scores(np.array([[size], [5]]))
+    several = vsa.scores(np.array([[size], [5]]), read=read)
     assert several.hit_mean.shape == several.reject_sd.shape == (2, 1)
     assert several.hit_sd[0, 0] == moments.hit_sd
-    assert vsa.scores(size, read="role") == moments
+    assert vsa.scores(size, read="role") == vsa.scores(size)
+    assert hdc.MAPC(400, roles="uniform").scores(size, read="role") == vsa.scores(size, read="symbol")
 
 
 def test_what_map_c_refuses_and_normalises():
     vsa = hdc.MAPC(30)
     x = vsa.random(2, seed=1)
-    for read, model in (("symbol", vsa), ("role", hdc.MAPC(30, roles="uniform"))):
-        with pytest.raises(errors.UnsupportedError, match="roles of ±1"):
-            model.scores(3, read=read)
     with pytest.raises(errors.UnsupportedError, match="no estimate"):
         vsa.intersection_size(x, x)
     with pytest.raises(errors.ParameterError, match="size must be"):
@@ -335,6 +332,31 @@ def test_gradients_flow_to_both_operands():
     hlb = hdc.create("HLB", 9, backend="torch", precision="float64")
     hlb.unbind(zero, hlb.symbol("a")).sum().backward()
     assert bool(torch.isfinite(zero.grad).all())
+
+
+HALVES = {"float16": 4e-3, "bfloat16": 4e-2}
+"""Tolerances of a few rounded operations on entries of about 1, and of fewer and smaller ones of matrices."""
+
+
+@pytest.mark.skipif(bool(models.NO_TORCH), reason=models.NO_TORCH)
+@pytest.mark.parametrize("precision", HALVES)
+@pytest.mark.parametrize("model", ["VTB", "TVTB", "MAP-C", "HLB", "GHRR"])
+def test_half_precision(model, precision):
+    half, full = (hdc.create(model, 64, backend="torch", precision=p) for p in (precision, "float32"))
+    x, y = half.symbols(list("abc")), full.symbols(list("abc"))
+    for name in ("bind", "unbind", "bundle", "permute", "normalise", "inverse", "power"):
+        if (model, name) == ("VTB", "power"):
+            continue
+        given = {"bind": (half.role("r"), x), "unbind": (half.role("r"), x), "power": (x, 2)}.get(name, (x,))
+        found = getattr(half, name)(*given)
+        assert found.dtype == half.dtype, name
+        if name != "normalise":  # where rounding may turn what is near zero
+            wanted = {"bind": (full.role("r"), y), "unbind": (full.role("r"), y), "power": (y, 2)}.get(name, (y,))
+            expected = getattr(full, name)(*wanted).numpy()
+            scale = max(1.0, np.abs(expected).max())
+            np.testing.assert_allclose(found.float().numpy(), expected, atol=HALVES[precision] * scale, err_msg=name)
+    alike = np.diagonal(half.similarity(half.normalise(x), x))
+    assert alike.min() > 0.8  # 8 / 3π for Gaussian matrices, sqrt(3) / 2 for uniform components
 
 
 # ---------------------------------------------------------------------- GHRR

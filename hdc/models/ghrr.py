@@ -105,7 +105,8 @@ class GHRR(Summed):
 
     def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw blocks uniform over the unitary group: Gaussian matrices, made orthonormal column by column."""
-        drawn = np.empty((len(keys), self.dim, self.block, self.block, 2), self.precision)
+        held = np.float64 if self.precision == "float64" else np.float32
+        drawn = np.empty((len(keys), self.dim, self.block, self.block, 2), held)
         step = max(1, NUMBERS // (self.block**2 * self.dim))
         for start in range(0, len(keys), step):
             some = slice(start, start + step)
@@ -113,7 +114,8 @@ class GHRR(Summed):
             parts = np.moveaxis(normal.reshape(-1, self.block, self.block, 2, self.dim), 0, 3)
             unitary = np.moveaxis(_orthonormal(parts[:, :, 0] + 1j * parts[:, :, 1]), (0, 1), (2, 3))
             drawn[some, ..., 0], drawn[some, ..., 1] = unitary.real, unitary.imag
-        return self.kernels.arrays.from_numpy(drawn.reshape(len(keys), self.storage))
+        rows = self.kernels.arrays.from_numpy(drawn.reshape(len(keys), self.storage))
+        return self.xp.astype(rows, self.dtype, copy=False)
 
     # ------------------------------------------------------------------ algebra
 

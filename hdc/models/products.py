@@ -13,7 +13,6 @@ from hdc.atoms import Name
 from hdc.bounds.clipped import clipped
 from hdc.bounds.moments import Moments, linear
 from hdc.checks import choice, integer
-from hdc.errors import UnsupportedError
 from hdc.kernels import Array
 from hdc.models.rearranging import Rotating
 from hdc.models.summed import Summed
@@ -156,16 +155,8 @@ class MAPC(_Products):
         return self.xp.clip(sums, -1.0, 1.0)
 
     def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
-        """Return the moments of clipped sums; see :meth:`hdc.VSA.scores`.
-
-        Raises
-        ------
-        UnsupportedError
-            If what is bound with uniform components is read: the moments are known for signs.
-        """
-        if read == "symbol" or (read == "role" and not self.exact_unbind):
-            raise UnsupportedError(f"{self.model} states the moments of bundles and of what is bound with roles of ±1")
-        return clipped(size, self.dim)
+        """Return the moments of clipped sums, of atoms or of products of atoms; see :meth:`hdc.VSA.scores`."""
+        return clipped(size, self.dim, products=read == "symbol" or (read == "role" and not self.exact_unbind))
 
     def contains(self, bundle: Array, items: Array, size: int | None = None) -> Array:
         """Decide whether the similarity is at least half that of a member of ``size``; see :meth:`hdc.VSA.contains`."""
