@@ -14,16 +14,12 @@ import hdc
 from hdc import errors
 from hdc.structures import ngrams, rows
 from hdc.structures.numbering import numbered
-from tests.models import BACKENDS, FAMILIES, host, make
+from tests.models import FAMILIES, host, make
+from tests.structure_cases import cases
 
 BINDS_VECTORS = [family for family in FAMILIES if "MBAT" not in family]
 NAMES = ["red", "1", 1, 1.0, True, b"red", ("red", 1), ("red", 1.0), "", 2.5, -0.0, 0.0, float("nan"), np.float64(2.5)]
 FIELDS = ["shape", "colour", 1, True, ("of", "it"), None, b"x"]
-
-
-@pytest.fixture(params=BACKENDS)
-def backend(request):
-    return request.param
 
 
 @pytest.fixture(params=["whole", "blocks"])
@@ -66,14 +62,14 @@ def random_records(count, seed):
     return records
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@cases()
 def test_a_batch_is_its_records_one_by_one(family, backend, limits):
     vsa = make(family, 64 if "haar" in family else 100, backend)
     records = random_records(20, seed=len(family))
     assert_rows(vsa, hdc.Record(vsa).encode_many(records), records)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@cases()
 def test_columns_are_records(family, backend, limits):
     vsa = make(family, 64 if "haar" in family else 100, backend)
     given_rows, one = vsa.random(5, seed=1), vsa.symbol("shared")
@@ -185,7 +181,7 @@ def reading(request):
         yield
 
 
-@pytest.mark.parametrize("family", BINDS_VECTORS)
+@cases(BINDS_VECTORS)
 def test_a_stream_is_its_text(family, backend, reading):
     vsa = make(family, 100, backend)
     text = "how much wood would a woodchuck chuck" * 2

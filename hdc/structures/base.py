@@ -17,7 +17,7 @@ from hdc.kernels import Array
 from hdc.memory import ItemMemory, Match
 from hdc.vsa import VSA
 
-PROBES = 4096
+PROBES = 512
 """Components, at least, on which :func:`adds` and :func:`subtracts` try a model."""
 
 
