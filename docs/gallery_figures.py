@@ -56,12 +56,25 @@ def places(seen: dict[str, Any]) -> Figure:
     return figure
 
 
+def letters(seen: dict[str, Any]) -> Figure:
+    """Draw noisy pictures above what is recalled of them."""
+    noisy, recalled = seen["noisy"], seen["recalled"]
+    figure = Figure(figsize=(4.5, 3.2), layout="constrained")
+    rows = figure.subplots(2, len(noisy))
+    for axes, picture in zip(rows.ravel(), [*noisy, *recalled], strict=True):
+        axes.imshow(picture.reshape(8, 8), cmap="Greys")
+        axes.set(xticks=[], yticks=[])
+    rows[0, 0].set_ylabel("seen")
+    rows[1, 0].set_ylabel("recalled")
+    return figure
+
+
 def _axes(width: float, height: float) -> tuple[Figure, Any]:
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
 
 
-FIGURES = {"gallery_languages.png": languages, "gallery_places.png": places}
+FIGURES = {"gallery_languages.png": languages, "gallery_places.png": places, "gallery_letters.png": letters}
 
 
 def main() -> None:
