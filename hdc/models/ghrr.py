@@ -19,8 +19,8 @@ MOST_ROWS = 16
 NUMBERS = 1 << 16
 """Complex numbers that are drawn at a time, or one vector: they stay in a cache."""
 
-Complex = tuple[Array, Array]
-"""Real and imaginary parts of matrices ``(..., dim, block, block)``."""
+Entries = tuple[Array, Array]
+"""Real and imaginary parts of blocks, ``(block, block, ..., dim)``."""
 
 
 @dataclass(frozen=True)
@@ -80,26 +80,34 @@ class GHRR(Summed):
 
     # ------------------------------------------------------------------ layout of blocks
 
-    def _parts(self, x: Array) -> Complex:
-        blocks = x.reshape(*x.shape[:-1], self.dim, self.block, self.block, 2)
-        return blocks[..., 0], blocks[..., 1]
-
-    def _interleaved(self, parts: Complex) -> Array:
-        blocks = self.xp.stack(parts, axis=-1)
+    def _interleaved(self, real: Array, imaginary: Array) -> Array:
+        """Return vectors of blocks ``(..., dim, block, block)``."""
+        blocks = self.xp.stack((real, imaginary), axis=-1)
         return blocks.reshape(*blocks.shape[:-4], self.storage)
-
-    def _turned(self, parts: Complex) -> Complex:
-        return self.xp.matrix_transpose(parts[0]), -self.xp.matrix_transpose(parts[1])
 
     def _complex(self, x: Array) -> Array:
         """Return blocks as complex numbers, of at least single precision, for what libraries do with matrices."""
         exact = self.xp.float64 if x.dtype == self.xp.float64 else self.xp.float32
-        real, imaginary = self._parts(self.xp.astype(x, exact, copy=False))
-        return real + 1j * imaginary
+        blocks = self.xp.astype(x, exact, copy=False).reshape(*x.shape[:-1], self.dim, self.block, self.block, 2)
+        return blocks[..., 0] + 1j * blocks[..., 1]
 
     def _real(self, blocks: Array, dtype: Any) -> Array:
-        made = self._interleaved((self.xp.real(blocks), self.xp.imag(blocks)))
+        made = self._interleaved(self.xp.real(blocks), self.xp.imag(blocks))
         return self.xp.astype(made, dtype, copy=False)
+
+    def _entries(self, x: Array) -> Entries:
+        """Return what stands at one place of all blocks side by side, so that products run along long axes."""
+        places = x.reshape(*x.shape[:-1], self.dim, 2 * self.block**2)
+        side_by_side = self.xp.stack([places[..., place] for place in range(places.shape[-1])])
+        entries = side_by_side.reshape(self.block, self.block, 2, *x.shape[:-1], self.dim)
+        return entries[:, :, 0], entries[:, :, 1]
+
+    def _of_entries(self, real: Array, imaginary: Array) -> Array:
+        """Undo :meth:`_entries`."""
+        rows = range(self.block)
+        places = [part[i, j, ...] for i in rows for j in rows for part in (real, imaginary)]
+        made = self.xp.stack(places, axis=-1)
+        return made.reshape(*made.shape[:-2], self.storage)
 
     # ------------------------------------------------------------------ atoms
 
@@ -119,26 +127,30 @@ class GHRR(Summed):
 
     # ------------------------------------------------------------------ algebra
 
-    def _product(self, a: Complex, b: Complex) -> Complex:
-        """Multiply blocks, a sum of outer products: they are so small that one call a block would take longer."""
+    def _multiplied(self, role: Any, x: Any, back: bool) -> Array:
+        """Multiply blocks, as sums of outer products: they are too small for one call a block."""
+        one, other = self.check_pair(role, x)
+        axes = max(one.ndim, other.ndim)
+        (left, left_up), (right, right_up) = (
+            self._entries(each.reshape((1,) * (axes - each.ndim) + tuple(each.shape))) for each in (one, other)
+        )
+        if back:
+            left, left_up = self.xp.moveaxis(left, 1, 0), -self.xp.moveaxis(left_up, 1, 0)
         real: Any = 0
         imaginary: Any = 0
-        for inner in range(self.block):
-            left_real, left_imaginary = (part[..., :, inner, None] for part in a)
-            right_real, right_imaginary = (part[..., None, inner, :] for part in b)
-            real = real + (left_real * right_real - left_imaginary * right_imaginary)
-            imaginary = imaginary + (left_real * right_imaginary + left_imaginary * right_real)
-        return real, imaginary
+        for k in range(self.block):
+            column, column_up, row, row_up = left[:, k, None], left_up[:, k, None], right[None, k], right_up[None, k]
+            real = real + (column * row - column_up * row_up)
+            imaginary = imaginary + (column * row_up + column_up * row)
+        return self._of_entries(real, imaginary)
 
     def bind(self, role: Any, x: Array) -> Array:
         """Multiply each block of ``x`` by that of ``role`` from the left."""
-        one, other = self.check_pair(role, x)
-        return self._interleaved(self._product(self._parts(one), self._parts(other)))
+        return self._multiplied(role, x, back=False)
 
     def unbind(self, role: Any, y: Array) -> Array:
         """Multiply by conjugate transposes from the left: the exact inverse of unitary blocks."""
-        one, other = self.check_pair(role, y)
-        return self._interleaved(self._product(self._turned(self._parts(one)), self._parts(other)))
+        return self._multiplied(role, y, back=True)
 
     def permute(self, x: Array, shift: int = 1) -> Array:
         """Rotate: block i moves to ``(i + shift) mod dim``."""
@@ -152,7 +164,8 @@ class GHRR(Summed):
 
     def inverse(self, x: Array) -> Array:
         """Transpose and conjugate."""
-        return self._interleaved(self._turned(self._parts(self.check(x))))
+        real, imaginary = self._entries(self.check(x))
+        return self._of_entries(self.xp.moveaxis(real, 1, 0), -self.xp.moveaxis(imaginary, 1, 0))
 
     def normalise(self, x: Array) -> Array:
         """Return the nearest unitary blocks; see :meth:`hdc.VSA.normalise`."""
@@ -179,7 +192,7 @@ class GHRR(Summed):
         xp, given = self.xp, self.check_phases(angles)
         rows = given.reshape(*given.shape[:-1], self.dim, self.block, 1)
         diagonal = xp.eye(self.block, dtype=given.dtype, device=given.device)
-        made = self._interleaved((diagonal * xp.cos(rows), diagonal * xp.sin(rows)))
+        made = self._interleaved(diagonal * xp.cos(rows), diagonal * xp.sin(rows))
         return xp.astype(made, self.dtype, copy=False)
 
     def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
