@@ -124,7 +124,7 @@ def _warm_levels() -> None:
     """Bundle bytes in every way, and the longer integers in the two ways that they take."""
     for dtype, count in ((np.uint8, 2), (np.uint8, 400), (np.int16, 300)):
         x, tie, ones = np.zeros((3, 2), dtype), np.zeros(2, np.int64), np.ones(3, np.int64)
-        BACKEND.levels.moved(x, x, 1, 3)
+        BACKEND.levels.moved(x, x, 1, 200)
         BACKEND.levels.counts(x, None, 3)
         BACKEND.levels.sums(x, None, np.ones((1, 2), np.int64))
         for weights in (None, ones):

@@ -137,3 +137,13 @@ def test_long_rows_do_not_overflow_what_they_are_counted_in(there):
     assert there("differences", x, x, table).tolist() == [[70_000 * 2**22] * 2] * 2
     many = np.full((1000, 3), 5, dtype=np.uint8)
     assert there("plurality", many, None, np.zeros(3, np.int64), 8).tolist() == [5, 5, 5]
+
+
+@pytest.mark.parametrize("levels", [2, 16, 128, 129, 256])
+def test_long_rows_move_as_short_ones_do(there, levels):
+    rng = np.random.default_rng(levels)
+    a, x = drawn(rng, levels, 70_000), drawn(rng, levels, 2, 70_000)
+    for sign in (1, -1):
+        expected = ((x.astype(int) + sign * a.astype(int)) % levels).tolist()
+        assert there("moved", a, x, sign, levels).tolist() == expected
+        assert there("moved", a[:100], x[:, :100], sign, levels).tolist() == [row[:100] for row in expected]
