@@ -124,6 +124,22 @@ def test_a_record_without_values_leaves_them_out():
         record.encode({"a": None})
 
 
+@cases()
+def test_many_are_read_as_one_by_one(family, backend):
+    vsa = make(family, 64, backend)
+    record, memory = hdc.Record(vsa), hdc.ItemMemory(vsa, "pqrs")
+    batch = record.encode({"x": list("pqr"), "y": list("ssq")})
+    many = record.get_many(batch, "x", memory)
+    for found, one in zip(many, batch, strict=True):
+        alone = record.get(one, "x", memory)
+        assert (found.name, found.similarity) == (alone.name, pytest.approx(alone.similarity, abs=1e-5))
+        assert record.decode(one, ["x"], memory)["x"].name == alone.name
+    with pytest.raises(errors.DimensionError, match=r"records have shape \(n"):
+        record.get_many(batch[0], "x", memory)
+    with pytest.raises(errors.DimensionError, match="a Record is read from one vector"):
+        record.decode(batch, ["x"], memory)
+
+
 def test_errors_of_batches():
     vsa = hdc.MAPI(100)
     record = hdc.Record(vsa)

@@ -126,7 +126,7 @@ class TestGraph:
             graph.encode([("a", "b"), ("a", "x", "b")])
         with pytest.raises(errors.ParameterError, match="'a' with itself"):
             graph.encode([("a", "a")])
-        with pytest.raises(errors.DimensionError, match="one graph is read"):
+        with pytest.raises(errors.DimensionError, match="a Graph is read from one vector"):
             graph.successors(vector[None], "a", memory)
         with pytest.raises(errors.ParameterError, match="memory is empty"):
             graph.successors(vector, "a", hdc.ItemMemory(graph.vsa))

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, ClassVar
 
 from hdc import bounds
@@ -19,6 +20,9 @@ from hdc.vsa import VSA
 
 PROBES = 512
 """Components, at least, on which :func:`adds` and :func:`subtracts` try a model."""
+
+QUERIES = 256
+"""Queries that are cleaned up at a time."""
 
 
 @lru_cache(maxsize=256)
@@ -199,6 +203,22 @@ class Structure(ABC):
 
     def _cleanup(self, query: Array, memory: ItemMemory) -> Match:
         return self._checked(memory).cleanup(query)[0]
+
+    def _cleanups(self, queries: Iterable[Array], memory: ItemMemory) -> list[Match]:
+        """Return the best item of each query ``(storage,)``, many of which are compared at a time."""
+        items, found, waiting = self._checked(memory), [], iter(queries)
+        while block := list(islice(waiting, QUERIES)):
+            found += [best for (best,) in items.cleanup_many(self.vsa.xp.stack(block))]
+        return found
+
+    def _single(self, vector: Any) -> Array:
+        checked = self.vsa.check(vector, "vector")
+        if checked.ndim != 1:
+            raise DimensionError(
+                f"a {type(self).__name__} is read from one vector at a time, not an array of shape "
+                f"{tuple(checked.shape)}"
+            )
+        return checked
 
     def _checked(self, memory: ItemMemory) -> ItemMemory:
         self.vsa.check_same(instance(memory, "memory", ItemMemory).vsa)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 from hdc.atoms import Name, check_names, encode_name
 from hdc.checks import flag, integer
 from hdc.dtypes import is_array
-from hdc.errors import DimensionError, EmptyBundleError, ParameterError, UnsupportedError
+from hdc.errors import EmptyBundleError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.memory import ItemMemory, Match
 from hdc.structures.base import Structure
@@ -236,9 +236,7 @@ class Graph(Structure):
         Unbinding takes a first operand away. So where operands do not commute, the graph is compared with the edge
         that each item would make.
         """
-        checked, items = self.vsa.check(graph, "graph"), self._checked(memory)
-        if checked.ndim != 1:
-            raise DimensionError(f"one graph is read at a time, not an array of shape {tuple(checked.shape)}")
+        checked, items = self._single(graph), self._checked(memory)
         if self.vsa.commutative:
             return items.cleanup(self._unbound(checked, parts), k)
         vectors = (items.vectors if part is _OPEN else None if part is None else self.vector(part) for part in parts)

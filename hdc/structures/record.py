@@ -147,12 +147,16 @@ class Record(Structure):
 
     def get_many(self, records: Array, field: Name, memory: ItemMemory) -> list[Match]:
         """Return :meth:`get` for each of ``(n, storage)`` records."""
-        found = self._checked(memory).cleanup_many(self.vsa.unbind(self.vsa.role(field), records))
-        return [best for (best,) in found]
+        checked = self.vsa.check(records, "records")
+        if checked.ndim != 2:
+            raise DimensionError(f"records have shape (n, {self.vsa.storage}), not {tuple(checked.shape)}")
+        return self._cleanups(self.vsa.unbind(self.vsa.role(field), checked), memory)
 
     def decode(self, record: Array, fields: Seq[Name], memory: ItemMemory) -> dict[Name, Match]:
         """Return :meth:`get` for each field."""
-        return {field: self.get(record, field, memory) for field in check_names(fields)}
+        names, one = list(check_names(fields)), self._single(record)
+        found = self._cleanups((self.vsa.unbind(self.vsa.role(name), one) for name in names), memory)
+        return dict(zip(names, found, strict=True))
 
 
 # ---------------------------------------------------------------------- batches

@@ -90,4 +90,5 @@ class Sequence(Structure):
 
     def decode(self, sequence: Array, memory: ItemMemory, length: int) -> list[Match]:
         """Return the items at positions 0 to ``length - 1``."""
-        return [self.get(sequence, position, memory) for position in range(integer(length, "length", 0))]
+        places, one = range(integer(length, "length", 0)), self._single(sequence)
+        return self._cleanups((self.vsa.permute(one, -place) for place in places), memory)

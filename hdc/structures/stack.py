@@ -86,5 +86,5 @@ class Stack(Structure):
 
     def decode(self, stack: Array, memory: ItemMemory, depth: int) -> list[Match]:
         """Return the ``depth`` uppermost elements of one stack, the top first; the stack is not changed."""
-        places = range(integer(depth, "depth", 0))
-        return [self._cleanup(self.vsa.permute(stack, -place), memory) for place in places]
+        places, one = range(integer(depth, "depth", 0)), self._single(stack)
+        return self._cleanups((self.vsa.permute(one, -place) for place in places), memory)

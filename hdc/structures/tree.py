@@ -136,7 +136,9 @@ class Tree(Structure):
 
     def decode(self, tree: Array, paths: Seq[Seq[Name]], memory: ItemMemory) -> dict[tuple[Name, ...], Match]:
         """Return :meth:`get` for each path."""
-        return {_path(path): self.get(tree, path, memory) for path in paths}
+        places, one = [_path(path) for path in check_names(paths)], self._single(tree)
+        found = self._cleanups((self.subtree(one, path) for path in places), memory)
+        return dict(zip(places, found, strict=True))
 
 
 def _path(path: Any) -> tuple[Name, ...]:
