@@ -102,6 +102,17 @@ class TestGraph:
             nodes = hdc.Graph(vsa).memories(EDGES)
             assert names(memory.cleanup(nodes["a"], 3)) == {"b", "c", "e"}
 
+    @cases(BINDS_VECTORS)
+    def test_vectors_of_nodes_are_bundles_of_their_ends(self, family, backend):
+        vsa = make(family, 64, backend)
+        edges = [("a", "x", "b"), ("c", "y", "b"), ("a", "y", "d"), ("a", "x", "e"), ("c", "y", "b")]
+        nodes = hdc.Graph(vsa, directed=True).memories(edges)
+        for node in "ac":
+            terms = [vsa.bind(vsa.permute(vsa.symbol(label), 2), vsa.symbol(t)) for s, label, t in edges if s == node]
+            assert_same(vsa, nodes[node], vsa.bundle(vsa.xp.stack(terms)))
+        with pytest.raises(errors.ParameterError, match="all have a label"):
+            hdc.Graph(vsa, directed=True).memories([("a", "b"), ("a", "x", "b")])
+
     def test_batches_and_weights(self):
         vsa = hdc.MAPI(100)
         graph, x = hdc.Graph(vsa, directed=True), hdc.MAPI(100).random(4, seed=1)
@@ -183,7 +194,7 @@ class TestTree:
 
 
 class TestAutomaton:
-    @cases()
+    @cases([family for family in FAMILIES if family != "MAP-C-uniform"])
     def test_runs(self, family, backend):
         vsa = make(family, dim(family), backend)
         machine, states = hdc.Automaton(vsa), hdc.ItemMemory(vsa, ["open", "locked", "broken"])
@@ -198,6 +209,14 @@ class TestAutomaton:
             vector, "locked", ["coin"], states
         )
         assert not machine.accepts(vector, "locked", ["kick"], ["open", "locked", "broken"], states, size=4)
+
+    def test_ends_are_seen_where_scores_are_stated(self):
+        vsa = make("MAP-C-uniform", 500)
+        machine, states = hdc.Automaton(vsa), hdc.ItemMemory(vsa, ["open", "locked"])
+        vector = machine.encode(TURNSTILE)
+        assert machine.accepts(vector, "locked", ["coin"], ["open"], states)
+        with pytest.raises(errors.UnsupportedError, match="states the moments"):
+            machine.accepts(vector, "locked", ["coin"], ["open"], states, size=4)
 
     def test_states_may_be_called_as_symbols(self):
         vsa = hdc.MAPB(1000)

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from hdc.atoms import Name, check_names, encode_name
+import numpy as np
+
+from hdc.atoms import check_names, encode_name
 from hdc.checks import flag, integer
 from hdc.dtypes import is_array
 from hdc.errors import EmptyBundleError, ParameterError, UnsupportedError
@@ -12,6 +14,7 @@ from hdc.kernels import Array
 from hdc.memory import ItemMemory, Match
 from hdc.structures.base import Structure
 from hdc.structures.numbering import numbered_names
+from hdc.structures.rows import Rows, bundle_sets
 
 LABEL = 2
 """How often a label is permuted, so that it is no node."""
@@ -105,13 +108,16 @@ class Graph(Structure):
         return self._bound(self._parts(edges))
 
     def _parts(self, edges: Iterable[Any]) -> _Edges:
+        sources, *labels, targets = (self._distinct(list(part)) for part in zip(*self._listed(edges), strict=True))
+        return _Edges(sources, labels[0] if labels else None, targets)
+
+    def _listed(self, edges: Iterable[Any]) -> list[tuple[Any, ...]]:
         given = [self._edge(edge) for edge in check_names(edges)]
         if not given:
             raise EmptyBundleError("a Graph needs at least one edge, and none was given")
         if len(set(map(len, given))) > 1:
             raise ParameterError("edges of one graph all have a label, or none has")
-        sources, *labels, targets = (self._distinct(list(part)) for part in zip(*given, strict=True))
-        return _Edges(sources, labels[0] if labels else None, targets)
+        return given
 
     def _edge(self, edge: Any) -> tuple[Any, ...]:
         if not isinstance(edge, tuple | list) or len(edge) not in (2, 3):
@@ -143,19 +149,22 @@ class Graph(Structure):
         A node's vector holds its own neighbours only: clean it up against the nodes, or compare it with another's for
         common neighbours. Nodes are names; those that no edge leaves are not there. Labels bind their targets.
         """
-        given = [self._edge(edge) for edge in check_names(edges)]
+        given = self._listed(edges)
         if not self.directed:
             given += [tuple(reversed(edge)) for edge in given]
-        by_node: dict[bytes, tuple[Name, list[tuple[Any, ...]]]] = {}
-        for source, *rest in given:
-            by_node.setdefault(encode_name(source), (source, []))[1].append(tuple(rest))
+        nodes, names = numbered_names(source for source, *_ in given)
+        order = np.argsort(nodes, kind="stable")
+        ends = [given[place][1:] for place in order.tolist()]
+        rows = Rows(self.vsa, len(ends), lambda wanted: self._ends([ends[place] for place in wanted.tolist()]))
+        starts = np.concatenate([[0], np.cumsum(np.bincount(nodes))])
         memory = ItemMemory(self.vsa)
-        for node, ends in by_node.values():
-            targets = self._distinct([end[-1] for end in ends])
-            if len(ends[0]) > 1:
-                targets = self.vsa.bind(self.vsa.permute(self._distinct([end[0] for end in ends]), LABEL), targets)
-            memory.add([node], self.vsa.bundle(targets)[None])
+        memory.add(names, bundle_sets(self.vsa, rows, np.arange(len(ends)), starts))
         return memory
+
+    def _ends(self, ends: list[tuple[Any, ...]]) -> Array:
+        """Return vectors of targets, bound with their labels, ``(n, storage)``."""
+        *labels, targets = (self._distinct(list(part)) for part in zip(*ends, strict=True))
+        return self.vsa.bind(self.vsa.permute(labels[0], LABEL), targets) if labels else targets
 
     # ------------------------------------------------------------------ changes
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, pairwise
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,7 +17,7 @@ from hdc.kernels import Array
 from hdc.memory import ItemMemory, Match
 from hdc.structures.base import Structure
 from hdc.structures.numbering import MISSING, numbered, numbered_names
-from hdc.structures.rows import Numbers, Rows, blocks
+from hdc.structures.rows import Numbers, Rows, bundle_sets
 from hdc.vsa import VSA
 
 ROLES = 1024
@@ -215,37 +215,12 @@ def _encode_pairs(record: Record, pairs: _Pairs, columns: list[tuple[Name, Array
         raise EmptyBundleError("a batch needs at least one record, and none was given")
     if not columns and counts.min() == 0:
         raise EmptyBundleError(f"a Record needs at least one field, and record {int(counts.argmin())} has none")
-    bound, numbers = _bound_rows(record, pairs)
-    out = None
-    for block in blocks(vsa, len(counts), int(counts.max()) + len(columns)):
-        wide = [vsa.bind(vsa.role(name), rows[block])[:, None] for name, rows in columns]
-        for count in np.unique(counts[block]).tolist():  # records of as many fields are one batch
-            chosen = np.flatnonzero(counts[block] == count)
-            places = numbers[pairs.starts[block.start + chosen][:, None] + np.arange(count)]
-            parts = [bound.take(places)] if count else []
-            parts += [vsa.xp.take(one, vsa.kernels.arrays.from_numpy(chosen), axis=0) for one in wide]
-            made = vsa.bundle(parts[0] if len(parts) == 1 else _side_by_side(vsa, parts))
-            out = _written(vsa, out, made, block, chosen, len(counts))
-    return out
+    beside = [partial(_bound_column, vsa, name, rows) for name, rows in columns]
+    return bundle_sets(vsa, *_bound_rows(record, pairs), pairs.starts, beside)
 
 
-def _side_by_side(vsa: VSA, parts: list[Array]) -> Array:
-    dtype = vsa.xp.result_type(*(part.dtype for part in parts))
-    return vsa.xp.concat([vsa.xp.astype(part, dtype, copy=False) for part in parts], axis=1)
-
-
-def _written(vsa: VSA, out: Array | None, made: Array, block: slice, chosen: Numbers, count: int) -> Array:
-    """Write the bundles of some records of a block to their rows of the result, which widens as they do."""
-    xp = vsa.xp
-    if out is None:
-        out = xp.empty((count, vsa.storage), dtype=made.dtype, device=made.device)
-    wider = xp.result_type(out.dtype, made.dtype)
-    out = xp.astype(out, wider, copy=False)
-    if len(made) == block.stop - block.start:
-        out[block] = made
-    else:
-        out[vsa.kernels.arrays.from_numpy(block.start + chosen)] = made
-    return out
+def _bound_column(vsa: VSA, name: Name, rows: Array, block: slice) -> Array:
+    return vsa.bind(vsa.role(name), rows[block])
 
 
 def _bound_rows(record: Record, pairs: _Pairs) -> tuple[Rows, Numbers]:

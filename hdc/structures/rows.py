@@ -1,6 +1,6 @@
 """Hypervectors by number, made once where all of them fit and else as they are needed; runs of rows in blocks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -52,3 +52,54 @@ def blocks(vsa: VSA, count: int, members: int) -> Iterator[slice]:
     """Cut ``count`` sets of ``members`` vectors into blocks of about ``BLOCK_BYTES``."""
     step = max(1, BLOCK_BYTES // (row_bytes(vsa) * max(1, members)))
     return (slice(start, min(count, start + step)) for start in range(0, count, step))
+
+
+def bundle_sets(
+    vsa: VSA, rows: Rows, numbers: Numbers, starts: Numbers, beside: Sequence[Callable[[slice], Array]] = ()
+) -> Array:
+    """Bundle sets of rows, of different sizes, in blocks.
+
+    Parameters
+    ----------
+    vsa : VSA
+    rows : Rows
+    numbers : (m,) int64 array
+        Rows of all sets, one set after another.
+    starts : (n + 1,) int64 array
+        Set i has ``numbers[starts[i] : starts[i + 1]]``.
+    beside : functions of a slice of sets to (len, storage) arrays
+        One more member each, for every set of the slice.
+
+    Returns
+    -------
+    (n, storage) array
+        Each what ``vsa.bundle`` returns for the set alone.
+    """
+    counts, out = np.diff(starts), None
+    for block in blocks(vsa, len(counts), int(counts.max(initial=0)) + len(beside)):
+        more = [member(block)[:, None] for member in beside]
+        for count in np.unique(counts[block]).tolist():  # sets of one size are one batch
+            chosen = np.flatnonzero(counts[block] == count)
+            parts = [rows.take(numbers[starts[block.start + chosen][:, None] + np.arange(count)])] if count else []
+            parts += [vsa.xp.take(one, vsa.kernels.arrays.from_numpy(chosen), axis=0) for one in more]
+            made = vsa.bundle(parts[0] if len(parts) == 1 else _side_by_side(vsa, parts))
+            out = _written(vsa, out, made, block, chosen, len(counts))
+    return out
+
+
+def _side_by_side(vsa: VSA, parts: list[Array]) -> Array:
+    dtype = vsa.xp.result_type(*(part.dtype for part in parts))
+    return vsa.xp.concat([vsa.xp.astype(part, dtype, copy=False) for part in parts], axis=1)
+
+
+def _written(vsa: VSA, out: Array | None, made: Array, block: slice, chosen: Numbers, count: int) -> Array:
+    """Write the bundles of some sets of a block to their rows of the result, which widens as they do."""
+    xp = vsa.xp
+    if out is None:
+        out = xp.empty((count, vsa.storage), dtype=made.dtype, device=made.device)
+    out = xp.astype(out, xp.result_type(out.dtype, made.dtype), copy=False)
+    if len(made) == block.stop - block.start:
+        out[block] = made
+    else:
+        out[vsa.kernels.arrays.from_numpy(block.start + chosen)] = made
+    return out
