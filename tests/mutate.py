@@ -59,7 +59,8 @@ TESTS = {
     "hdc/atoms.py": "tests/test_golden.py tests/test_core_golden.py tests/test_atoms.py",
     "hdc/words.py": "tests/test_words.py tests/test_golden.py",
     "hdc/memory.py": "tests/test_memory.py tests/test_defaults.py",
-    "hdc/structures/*.py": "tests/test_core_golden.py tests/test_structures.py tests/test_defaults.py",
+    "hdc/structures/*.py": "tests/test_structures_golden.py tests/test_structures.py tests/test_structures_batches.py "
+    "tests/test_structures_graphs.py tests/test_structures_capacity.py tests/test_defaults.py",
     "hdc/models/vtb.py": FLOATS,
     "hdc/models/products.py": FLOATS,
     "hdc/models/ghrr.py": FLOATS,
