@@ -58,7 +58,8 @@ def codes_of_levels() -> None:
             except hdc.errors.UnsupportedError:
                 continue
             measured = np.asarray(vsa.similarity(code.encode(0), code.encode(levels)), np.float64)
-            spread = math.sqrt(float(vsa.scores(1).reject_sd) ** 2 + 0.25 / getattr(vsa, "ones", vsa.dim))
+            units = getattr(vsa, "ones", getattr(vsa, "blocks", vsa.dim))
+            spread = math.sqrt(float(vsa.scores(1).reject_sd) ** 2 + 0.25 / units)
             worst = np.abs(measured - code.expected_similarity(levels)).max() / spread
             print(f"{'':12} {model:9.9} {numbers(measured)}  {worst:5.1f}")
 

@@ -3,16 +3,16 @@
 import math
 from typing import Any
 
+from hdc.dtypes import kind
 from hdc.errors import UnsupportedError
 from hdc.kernels import Array
+from hdc.models.blocks import GSBC
 from hdc.models.cyclic import MCR, Plural
 from hdc.models.fhrr import FHRR
-from hdc.models.map import MAPB, MAPI
+from hdc.models.map import MAPB
 from hdc.models.mbat import MBAT
 from hdc.models.packed import Packed
-from hdc.models.products import HLB, MAPC
 from hdc.models.sparse import Bloom, CountingBloom
-from hdc.models.summed import Summed
 from hdc.vsa import VSA
 
 
@@ -26,8 +26,8 @@ def units(vsa: VSA) -> int:
     """
     if getattr(vsa, "binding", "") == "segment":
         return int(vsa.ones)  # type: ignore[attr-defined]
-    if isinstance(vsa, Plural):
-        return vsa.storage
+    if isinstance(vsa, Plural | GSBC):
+        return vsa.blocks if isinstance(vsa, GSBC) else vsa.storage
     if not isinstance(vsa, Packed) and vsa.storage % vsa.dim:
         raise UnsupportedError(f"{vsa.model} does not store components one after another, of which codes are made")
     return vsa.dim
@@ -83,19 +83,46 @@ def _reals(vsa: VSA, x: Array) -> Array:
     if isinstance(vsa, Bloom | CountingBloom):
         counts = xp.astype(vsa.components(x), xp.float64)
         return counts - xp.mean(counts, axis=-1, keepdims=True)
+    if isinstance(vsa, GSBC):
+        blocks = xp.astype(x, xp.float64).reshape(*x.shape[:-1], vsa.blocks, vsa.length)
+        return (blocks - xp.mean(blocks, axis=-1, keepdims=True)).reshape(x.shape)
     if isinstance(vsa, MCR):
         angles = xp.astype(x, xp.float64) * (2 * math.pi / vsa.levels)
         pairs = xp.stack([xp.cos(angles), xp.sin(angles)], axis=-1)
         return pairs.reshape(*x.shape[:-1], 2 * vsa.dim)
-    if isinstance(vsa, MAPI | Summed):
+    if kind(xp, x) in "if":
         return xp.astype(x, xp.float64, copy=False)
     raise UnsupportedError(f"values of {vsa.model} are encoded, but not decoded: it is not known what a component adds")
+
+
+def check_agreement(vsa: VSA, x: Array, y: Array) -> None:
+    """Raise unless what units add, of one vector with others ``(n, storage)``, makes the similarity of the model.
+
+    Raises
+    ------
+    UnsupportedError
+        If the similarity of a third party's model is neither a cosine nor one of those that are known.
+    """
+    xp = vsa.xp
+    dot, own, other = (xp.sum(agreement(vsa, *pair), axis=-1) for pair in ((x, y), (x, x), (y, y)))
+    expected = xp.astype(vsa.similarity(x, y), xp.float64)
+    if bool(xp.any(xp.abs(dot / xp.sqrt(own * other) - expected) > 1e-2)):
+        raise UnsupportedError(f"values of {vsa.model} are encoded, but not decoded: its similarity is no cosine")
 
 
 def effective(vsa: VSA) -> float:
     """Return how many real components a vector is worth: one over the variance of the similarity of unrelated atoms."""
     spread: Any = vsa.scores(1).reject_sd
     return float(1 / spread**2)
+
+
+def _ones(vsa: VSA) -> Array | None:
+    """Return the identity of models whose components multiply: ones."""
+    try:
+        identity = vsa.identity
+    except UnsupportedError:
+        return None
+    return identity if kind(vsa.xp, identity) in "if" and bool(vsa.xp.all(identity == 1)) else None
 
 
 def opposites(vsa: VSA) -> Array:
@@ -109,14 +136,14 @@ def opposites(vsa: VSA) -> Array:
     xp, bits = vsa.xp, vsa.kernels.bits
     if isinstance(vsa, MAPB):
         return bits.pack(xp.stack([xp.ones_like(one := bits.unpack(vsa.identity, vsa.dim)), one]))
-    if isinstance(vsa, MAPI | MAPC | HLB):
-        return xp.stack([-vsa.identity, vsa.identity])
     if isinstance(vsa, MBAT):
         one = xp.full((vsa.dim,), vsa.dim**-0.5, dtype=vsa.dtype, device=vsa.device)
         return xp.stack([-one, one])
     if isinstance(vsa, FHRR) or (isinstance(vsa, MCR) and vsa.levels % 2 == 0):
         return vsa.from_phases([[math.pi] * vsa.phases, [0.0] * vsa.phases])
+    if (one := _ones(vsa)) is not None:
+        return xp.stack([-one, one])
     raise UnsupportedError(
-        f"components of {vsa.model} have no opposite, which a thermometer needs; take Level, or MAP-I, MAP-B, MAP-C, "
-        "MBAT, HLB, FHRR, or MCR of an even number of levels"
+        f"components of {vsa.model} have no opposite, which a thermometer needs; take Level, or MAP-I, MAP-B, "
+        "MAP-C, MAP-T, MBAT, HLB, FHRR, or MCR of an even number of levels"
     )

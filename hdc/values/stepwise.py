@@ -13,7 +13,7 @@ from hdc import atoms
 from hdc.checks import numbers
 from hdc.errors import ParameterError
 from hdc.kernels import Array
-from hdc.values.components import agreement, choose, effective, opposites, units
+from hdc.values.components import agreement, check_agreement, choose, effective, opposites, units
 from hdc.values.encoder import (
     CHANGE_POINT,
     Estimate,
@@ -196,7 +196,9 @@ class Stepwise(ValueEncoder):
 
     @cached_property
     def _squares(self) -> Array:
-        """Squared lengths of all codes, ``(changes + 1,)``."""
+        """Squared lengths of all codes, ``(changes + 1,)``; before they are used it is checked what they are of."""
+        low, high = self.span
+        check_agreement(self.vsa, self.encode((low + high) / 2), self._atoms)
         return self._running(agreement(self.vsa, self._atoms, self._atoms)[None])[0]
 
     def _running(self, table: Array) -> Array:
@@ -309,7 +311,7 @@ class Thermometer(_Ranged):
     Parameters
     ----------
     vsa : VSA
-        MAP-I, MAP-B, MAP-C, MBAT, HLB, FHRR, or MCR of an even number of levels.
+        MAP-I, MAP-B, MAP-C, MAP-T, MBAT, HLB, FHRR, or MCR of an even number of levels.
     name : name
         What errors call it.
     low, high : float
