@@ -593,6 +593,12 @@ class TestEveryEncoder:
         np.testing.assert_allclose(host(batch[0, 1]).astype(float), host(single).astype(float), atol=1e-6)
         empty = codes.encode(np.empty((0, *np.shape(values)[1:]), np.asarray(values).dtype))
         assert empty.shape == (0, codes.vsa.storage)
+        if hasattr(codes, "decode"):
+            found, some = codes.decode(empty), codes.decode(batch)
+            for none, column in zip(found, some, strict=True):
+                assert none.shape == (0, *column.shape[2:])
+                assert none.dtype == column.dtype
+            assert (host(some.similarity) <= 1).all()
 
     def test_encoders_are_values(self, which):
         family, encoder, values = EVERY[which]

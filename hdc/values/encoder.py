@@ -47,6 +47,13 @@ class Estimate(NamedTuple):
     similarity: Array
 
 
+def nothing(x: Array, xp: Any, shape: tuple[int, ...] = (), dtype: Any = None) -> Estimate:
+    """Return the estimate of no vectors, which not every library takes: a batch axis of ``x`` has length 0."""
+    batch, real = tuple(x.shape[:-1]), xp.float64
+    parts = ((batch + shape, dtype or real), (batch + shape, real), (batch, real))
+    return Estimate(*(xp.zeros(size, dtype=of, device=x.device) for size, of in parts))
+
+
 @dataclass(frozen=True)
 class ValueEncoder(ABC):
     """An encoder of values over one model: a pure function of (algebra, name, parameters), no table and no state.

@@ -13,7 +13,7 @@ from hdc.checks import integer, listed, numbers, shown
 from hdc.dtypes import is_array, kind
 from hdc.errors import ParameterError
 from hdc.kernels import Array
-from hdc.values.encoder import Estimate, ValueEncoder, as_given, blocks
+from hdc.values.encoder import Estimate, ValueEncoder, as_given, blocks, nothing
 from hdc.values.phasors import check_phases, phasors_of, vectors_of
 
 MOST_DECODED = 1 << 24
@@ -145,8 +145,11 @@ class Integer(ValueEncoder):
                 f"decode searches among {MOST_DECODED} numbers at most, not {self.range}; unbind, or "
                 "compare with the codes of candidates"
             )
-        xp, batch = self.vsa.xp, self.vsa.check(x).shape[:-1]
-        across, up = (part.reshape(-1, self.vsa.phases) for part in phasors_of(self.vsa, x))
+        xp, given = self.vsa.xp, self.vsa.check(x)
+        batch = given.shape[:-1]
+        if 0 in batch:
+            return nothing(given, xp, dtype=xp.int64)
+        across, up = (part.reshape(-1, self.vsa.phases) for part in phasors_of(self.vsa, given))
         found = [self._decoded(across[rows], up[rows]) for rows in blocks(len(across), self.range + self.vsa.phases)]
         value, similarity = (xp.concat(list(column), axis=0) for column in zip(*found, strict=True))
         error = self._chance(similarity)
@@ -178,7 +181,7 @@ class Integer(ValueEncoder):
         length = xp.sqrt(xp.sum(across * across + up * up, axis=-1) * self.vsa.phases)
         best = xp.max(scores, axis=-1)
         value = self._joined(xp.argmax(scores, axis=-1))
-        return value, xp.where(length > 0, best / xp.where(length > 0, length, 1.0), 0.0)
+        return value, xp.where(length > 0, xp.clip(best / xp.where(length > 0, length, 1.0), -1.0, 1.0), 0.0)
 
     def _joined(self, flat: Array) -> Array:
         """Return the numbers of residues, which are the digits of ``flat`` (Chinese remainder theorem)."""

@@ -121,7 +121,7 @@ class Search:
             values = self._zoomed(values, axis, across, up)
         real, imaginary = self._turned(values, across, up)
         length = xp.sqrt(xp.sum(across * across + up * up, axis=-1) * self._phases)
-        similarity = xp.sum(real, axis=-1) / xp.where(length > 0, length, 1.0)
+        similarity = xp.clip(xp.sum(real, axis=-1) / xp.where(length > 0, length, 1.0), -1.0, 1.0)
         errors = [self._error(axis, real, imaginary, similarity) for axis in axes]
         return Estimate(values, xp.stack(errors, axis=-1), similarity)
 

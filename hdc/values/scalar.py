@@ -13,7 +13,7 @@ from hdc.checks import choice, flag, listed, mapping, numbers, text, wrong
 from hdc.errors import DimensionError, ParameterError
 from hdc.kernels import Array
 from hdc.models.cyclic import MCR
-from hdc.values.encoder import Estimate, ValueEncoder, as_given, check_range, interval, positive
+from hdc.values.encoder import Estimate, ValueEncoder, as_given, check_range, interval, nothing, positive
 from hdc.values.phasors import Search, check_phases, phasors_of, vectors_of
 from hdc.values.spectra import KERNELS, Harmonics, harmonics, rounded
 
@@ -332,6 +332,8 @@ class Point(ValueEncoder):
 def _decode(x: Array, scalars: tuple[Scalar, ...]) -> Estimate:
     vsa = scalars[0].vsa
     xp, batch = vsa.xp, x.shape[:-1]
+    if 0 in batch:
+        return nothing(x, xp, (len(scalars),))
     across, up = (part.reshape(-1, vsa.phases) for part in phasors_of(vsa, x))
     frequencies = xp.stack([scalar._native for scalar in scalars])
     search = Search(xp, frequencies, [scalar._grid for scalar in scalars], [scalar.slope for scalar in scalars])

@@ -23,6 +23,7 @@ from hdc.values.encoder import (
     check_range,
     interval,
     noise_of,
+    nothing,
     positive,
 )
 
@@ -159,6 +160,8 @@ class Stepwise(ValueEncoder):
         DTypeError, DimensionError, UnsupportedError
         """
         given, xp = self.vsa.check(x), self.vsa.xp
+        if 0 in given.shape[:-1]:
+            return nothing(given, xp)
         flat = given.reshape(-1, self.vsa.storage)
         width = (len(self._atoms) + len(self.steps.places) / self._units) * self._units
         found = [self._decoded(flat[rows]) for rows in blocks(len(flat), int(width))]
@@ -192,7 +195,7 @@ class Stepwise(ValueEncoder):
         places = xp.arange(scores.shape[-1], dtype=xp.int64, device=x.device)
         worse = wide & (scores < best[:, None] - SAME) & (places > begin[:, None])
         past = xp.where(xp.any(worse, axis=-1), xp.argmax(xp.astype(worse, xp.int8), axis=-1), scores.shape[-1])
-        return xp.take(edges, begin), xp.take(edges, past), best
+        return xp.take(edges, begin), xp.take(edges, past), xp.clip(best, -1.0, 1.0)
 
     @cached_property
     def _squares(self) -> Array:
