@@ -164,12 +164,15 @@ class SparseDistributedMemory:
         return xp.astype(self.vsa.kernels.bits.hamming(keys, self.addresses) <= self.radius, xp.float32)
 
     def _summed(self, reached: Array) -> Array:
-        """Return exact sums of counters: products in double precision, a block of locations at a time."""
+        """Return exact sums of counters, in the float dtype that holds them, a block of locations at a time."""
         xp, total = self.vsa.xp, 0
+        most = self._written * float(xp.max(xp.sum(reached, axis=-1))) if len(reached) else 0.0
+        short = most < 2.0**24 and self._written <= self.vsa.kernels.dense.exact_integers()
+        dtype = xp.float32 if short else xp.float64
         step = max(1, PAIRS // self.vsa.dim)
         for start in range(0, len(self.addresses), step):
-            block = xp.astype(self._counters[start : start + step], xp.float64)
-            total = total + xp.astype(reached[:, start : start + step], xp.float64) @ block
+            block = xp.astype(self._counters[start : start + step], dtype)
+            total = total + xp.astype(reached[:, start : start + step], dtype, copy=False) @ block
         return xp.astype(total, xp.int64)
 
 

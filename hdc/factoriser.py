@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,11 +22,11 @@ RULES = ("threshold", "identity")
 LEAST_STEPS, MOST_STEPS = 200, 20_000
 """Limits of the default number of steps."""
 
-BLOCK, LEAST_BLOCK = 1 << 16, 16
+BLOCK, LEAST_BLOCK = 1 << 17, 16
 """Components of the scenes that are worked on at a time, so that they stay in a cache; and the fewest scenes."""
 
-SAME = 1e-6
-"""Relative difference of what marks two states, at most, if they are the same."""
+SAME = 1e-5
+"""Difference of the marks of two states, at most, if they are the same: of float32 sums, rounded in any way."""
 
 MARGIN = 4.0
 """Standard deviations by which an answer may be less like a noisy scene than expected."""
@@ -35,6 +36,7 @@ ROUNDING = 1e-4
 
 Ints: TypeAlias = npt.NDArray[np.int64]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Complexes: TypeAlias = npt.NDArray[np.complex128]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 RECENT = 8
@@ -74,11 +76,11 @@ class _Run:
 
     def __init__(self, space: Space, starts: "_Starts", scenes: Array) -> None:
         self._space, self._starts, self._waiting = space, starts, scenes
-        count = min(len(scenes), max(LEAST_BLOCK, BLOCK // starts[0][0].shape[-1]))
+        count = min(len(scenes), max(LEAST_BLOCK, BLOCK // space.vsa.dim))
         self._next = count
         self.ids = np.arange(count)
         self.steps, self.restarts = np.zeros((2, count), np.int64)
-        self._begun, self._marks = np.zeros(count, np.int64), np.full((count, RECENT + 1), np.nan)
+        self._begun, self._marks = np.zeros(count, np.int64), np.full((count, RECENT + 1), np.nan, np.complex128)
         self.scenes = space.entered(scenes[:count])
         self.estimates = [space.xp.asarray(space.xp.broadcast_to(x, self.scenes.shape), copy=True) for x in starts[0]]
         self.residue = self._unbound(self.scenes, self.estimates)
@@ -127,10 +129,10 @@ class _Run:
             counter[rows] for counter in (self.ids, self.steps, self.restarts, self._begun, self._marks)
         )
 
-    def repeats(self, mark: Floats) -> Bools:
+    def repeats(self, mark: Complexes) -> Bools:
         """Return which scenes are in a state again that they were in a few steps ago, or at the last power of two."""
         step = self.steps - self._begun
-        found: Bools = np.any(np.abs(mark[:, None] - self._marks) <= SAME * mark[:, None], axis=-1)
+        found: Bools = np.any(np.abs(mark[:, None] - self._marks) <= SAME, axis=-1)
         self._marks[np.arange(len(self)), step % RECENT] = mark
         self._marks[:, RECENT] = np.where(step & (step - 1) == 0, mark, self._marks[:, RECENT])
         return found
@@ -241,6 +243,15 @@ class Factoriser:
         self._space = space_of(self.vsa, [book.vectors for book in self.books.values()], self.flips, self.seed)
         self._starts = _Starts(self._space, self.seed)
 
+    @cached_property
+    def _projections(self) -> list[Array]:
+        """Two random columns for the scores of each book, in their dtype."""
+        space, generator = self._space, np.random.default_rng([self.seed % 2**64, 2])
+        columns = (generator.normal(size=(len(code), 2)) for code in space.codes)
+        dtypes = (space.scores(factor, code[:1]).dtype for factor, code in enumerate(space.codes))
+        native = map(space.vsa.kernels.arrays.from_numpy, columns)
+        return [space.xp.astype(x, dtype) for x, dtype in zip(native, dtypes, strict=True)]
+
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name!r}: {len(book)}" for name, book in self.books.items())
         return f"Factoriser({self.vsa!r}, {{{sizes}}}, rule={self.rule!r})"
@@ -290,15 +301,18 @@ class Factoriser:
             if over.any():
                 run.replace(np.flatnonzero(over))
 
-    def _sweep(self, run: _Run) -> tuple[list[Array], Floats]:
-        """Estimate every factor once; return the best codewords, and a number that marks the state of each scene."""
+    def _sweep(self, run: _Run) -> tuple[list[Array], Complexes]:
+        """Estimate every factor once; return the best codewords, and a number that marks the state of each scene.
+
+        The mark is a random projection of all scores, on which the next estimates depend alone.
+        """
         space, xp = self._space, self._space.xp
-        choices, mark = [], np.zeros(len(run))
+        choices, mark = [], np.zeros(len(run), np.complex128)
         for factor, estimate in enumerate(run.estimates):
             query = space.bind(estimate, run.residue)
             scores = space.scores(factor, query)
             choices.append(xp.argmax(xp.abs(scores) if space.signed else scores, axis=-1))
-            mark += self._host(xp.linalg.vecdot(scores, scores, axis=-1))
+            mark += self._host(scores @ self._projections[factor]) @ [1, 1j]
             run.estimates[factor] = space.mixtures(factor, self._weights(factor, scores))
             run.residue = space.unbind(run.estimates[factor], query)
         return choices, mark
@@ -338,9 +352,10 @@ class _Found:
         self.similarity = np.full(scenes, -np.inf)
         self.choices = np.zeros((scenes, factors), np.int64)
 
-    def note(self, rows: Any, step: int, similarity: Any, choices: Any) -> None:
+    def note(self, rows: Ints, steps: Ints, similarity: Floats, choices: Ints) -> None:
+        """Keep the steps of some scenes, and their answers where these are more similar than the last ones."""
         better = similarity > self.similarity[rows]
-        self.steps[rows] = step
+        self.steps[rows] = steps
         self.similarity[rows[better]] = similarity[better]
         self.choices[rows[better]] = choices[better]
 

@@ -25,6 +25,9 @@ from hdc.vsa import VSA
 MEMBERS = 1 << 22
 """Components of members that the general space bundles at a time."""
 
+FEW = 0.25
+"""Share of the codewords, at most, that a sparse matrix product adds up faster than a dense one."""
+
 EXACT = 2.0**24
 """Integers below it are exact in float32."""
 
@@ -121,7 +124,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Signs(Space):
-    """MAP-B and MAP-I: signs as floats. Scores of packed vectors are whole numbers, and their mixtures exact."""
+    """MAP-I, and what MAP-B is unpacked: signs as floats."""
 
     signed: ClassVar[bool] = True
 
@@ -163,30 +166,27 @@ class Signs(Space):
 
     def mixtures(self, factor: int, weights: Array) -> Array:
         """Return the signs of the sums; zeros as MAP-B has them."""
-        xp = self.xp
-        whole = xp.round(weights * self.vsa.dim) if isinstance(self.vsa, MAPB) else weights
-        return self.signs(whole @ self.mixed_codes[factor])
+        return self.signs(weights @ self.mixed_codes[factor])
 
     def signs(self, sums: Array) -> Array:
         """Return signs of sums ``(..., dim)``; zeros as MAP-B has them."""
         signs = self.xp.sign(sums)
         if not bool(self.xp.all(signs)):
-            self._break_ties(sums, signs)
+            places = self.xp.nonzero(signs.reshape(-1) == 0)[0]
+            signs.reshape(-1)[places] = self.xp.where(self._positive(sums, places), 1.0, -1.0)
         return signs
+
+    def _positive(self, sums: Array, places: Array) -> Array:
+        """Return where the sums at few places, all zero, count as positive; :func:`hdc.models.ties.where_positive`."""
+        xp, dim = self.xp, self.vsa.dim
+        column = places % dim
+        beside = xp.take(sums.reshape(-1), places - xp.where(column > 0, 1, 1 - dim), axis=0)
+        return xp.take(self._tie, column, axis=0) ^ (xp.remainder(xp.floor(beside / 2), 2) != 0)
 
     def left(self, x: Array) -> Array:
         """Return signs as the model has its atoms: what :meth:`entered` undoes."""
         vsa = self.vsa
         return vsa.kernels.bits.pack(x < 0) if isinstance(vsa, MAPB) else self.xp.astype(x, vsa.dtype, copy=False)
-
-    def _break_ties(self, sums: Array, signs: Array) -> None:
-        """Put signs where there is none, as :func:`hdc.models.ties.where_positive` does: few, so one by one."""
-        xp, dim = self.xp, self.vsa.dim
-        places = xp.nonzero(signs.reshape(-1) == 0)[0]
-        column = places % dim
-        beside = xp.take(sums.reshape(-1), places - xp.where(column > 0, 1, 1 - dim), axis=0)
-        odd = xp.remainder(xp.floor(beside / 2), 2) != 0
-        signs.reshape(-1)[places] = xp.where(xp.take(self._tie, column, axis=0) ^ odd, 1.0, -1.0)
 
     def agreements(self, products: Array, scenes: Array) -> Array:
         """Return cosines, row by row."""
@@ -194,8 +194,59 @@ class Signs(Space):
 
 
 @dataclass(frozen=True)
+class Packed(Signs):
+    """MAP-B: packed signs are bound and scored, and mixed as floats. All is exact: scores are whole numbers."""
+
+    def entered(self, x: Array) -> Array:
+        """Return packed vectors as they are."""
+        return x
+
+    @cached_property
+    def mixed_codes(self) -> list[Array]:
+        """The codebooks of which mixtures are made: signs as floats."""
+        return Signs(self.vsa, self.books, self.flips, self.seed).mixed_codes
+
+    def bind(self, a: Array, b: Array) -> Array:
+        """Exclusive or."""
+        return self.vsa.kernels.bits.xor(a, b)
+
+    def unbind(self, a: Array, b: Array) -> Array:
+        """Exclusive or again."""
+        return self.vsa.kernels.bits.xor(a, b)
+
+    def scores(self, factor: int, queries: Array) -> Array:
+        """Return cosines, by the distances of packed vectors."""
+        distances = self.vsa.kernels.bits.hamming(queries, self.codes[factor])
+        return 1 - self.xp.astype(distances, self._one.dtype) * (2 / self.vsa.dim)
+
+    def mixtures(self, factor: int, weights: Array) -> Array:
+        """Return the signs of the exact sums; zeros as bundles have them. Codewords without a weight are left out."""
+        xp, whole = self.xp, self.xp.round(weights * self.vsa.dim)
+        some = whole != 0
+        sums = self._of_few(factor, whole, some) if bool(xp.mean(xp.astype(some, whole.dtype)) < FEW) else None
+        if sums is None:
+            sums = whole @ self.mixed_codes[factor]
+        negative = sums < 0
+        places = xp.nonzero((sums == 0).reshape(-1))[0]
+        if len(places):
+            negative.reshape(-1)[places] = ~self._positive(sums, places)
+        return self.vsa.kernels.bits.pack(negative)
+
+    def _of_few(self, factor: int, weights: Array, some: Array) -> Array:
+        """Return the sums by a sparse matrix product."""
+        xp = self.xp
+        rows, columns = xp.nonzero(some)
+        ends = xp.cumulative_sum(xp.sum(some, axis=-1, dtype=xp.int64), include_initial=True)
+        return self.vsa.kernels.dense.csr_matmul(weights[rows, columns], columns, ends, self.mixed_codes[factor])
+
+    def agreements(self, products: Array, scenes: Array) -> Array:
+        """Return cosines, row by row."""
+        return 1 - self.vsa.kernels.bits.popcount(self.bind(products, scenes)) * (2 / self.vsa.dim)
+
+
+@dataclass(frozen=True)
 class Floats(Space):
-    """FHRR and HRR: floats whose bundles are sums. Cosines of phasors are real parts, which anchors their phases."""
+    """HRR, and models like it: floats whose bundles are sums."""
 
     signed: ClassVar[bool] = True
 
@@ -208,17 +259,13 @@ class Floats(Space):
         norms = xp.sqrt(xp.linalg.vecdot(x, x, axis=-1))[..., None]
         return x / xp.where(norms > 0, norms, 1)
 
-    @property
-    def _model(self) -> VSA:
-        return self.vsa
-
     def bind(self, a: Array, b: Array) -> Array:
         """Bind; of length one again."""
-        return self.entered(self._model.bind(a, b))
+        return self.entered(self.vsa.bind(a, b))
 
     def unbind(self, a: Array, b: Array) -> Array:
         """Unbind; of length one again."""
-        return self.entered(self._model.unbind(a, b))
+        return self.entered(self.vsa.unbind(a, b))
 
     def scores(self, factor: int, queries: Array) -> Array:
         """Return cosines."""
@@ -226,7 +273,7 @@ class Floats(Space):
 
     def mixtures(self, factor: int, weights: Array) -> Array:
         """Return the normalised sums."""
-        return self.entered(self._model.normalise(weights @ self.mixed_codes[factor]))
+        return self.entered(self.vsa.normalise(weights @ self.mixed_codes[factor]))
 
     def agreements(self, products: Array, scenes: Array) -> Array:
         """Return cosines, row by row."""
@@ -234,31 +281,95 @@ class Floats(Space):
 
 
 @dataclass(frozen=True)
-class Levels(Floats):
-    """MCR: the phasors of FHRR, mixtures of which are rounded to levels."""
+class Phasors(Space):
+    """FHRR: all real parts, and then all imaginary ones. Cosines are real parts of products, which anchors phases."""
+
+    signed: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Any codebook may be flipped."""
+
+    def entered(self, x: Array) -> Array:
+        """Return components of mean square length one."""
+        xp = self.xp
+        parts = self._parts(x)
+        norms = xp.sqrt(xp.linalg.vecdot(parts, parts, axis=-1) / self.vsa.dim)[..., None]
+        return parts / xp.where(norms > 0, norms, 1)
+
+    def _parts(self, x: Array) -> Array:
+        return self.xp.concat([x[..., 0::2], x[..., 1::2]], axis=-1)
+
+    def _negated(self, code: Array, mask: Any) -> Array:
+        signs = np.tile(np.where(mask, np.float32(-1), np.float32(1)), 2)
+        return code * self.xp.astype(self.vsa.kernels.arrays.from_numpy(signs), code.dtype, copy=False)
+
+    def _halves(self, x: Array) -> tuple[Array, Array]:
+        return x[..., : self.vsa.dim], x[..., self.vsa.dim :]
+
+    def bind(self, a: Array, b: Array) -> Array:
+        """Multiply phasors."""
+        (re, im), (real, imaginary) = self._halves(a), self._halves(b)
+        return self.xp.concat([re * real - im * imaginary, re * imaginary + im * real], axis=-1)
+
+    def unbind(self, a: Array, b: Array) -> Array:
+        """Multiply by the conjugates of the first."""
+        (re, im), (real, imaginary) = self._halves(a), self._halves(b)
+        return self.xp.concat([re * real + im * imaginary, re * imaginary - im * real], axis=-1)
+
+    def scores(self, factor: int, queries: Array) -> Array:
+        """Return cosines."""
+        return (queries @ self.codes[factor].T) / self.vsa.dim
+
+    def mixtures(self, factor: int, weights: Array) -> Array:
+        """Return the phases of the sums."""
+        return self._phases(*self._halves(weights @ self.mixed_codes[factor]))
+
+    def _phases(self, real: Array, imaginary: Array) -> Array:
+        xp = self.xp
+        lengths = xp.sqrt(real * real + imaginary * imaginary)
+        if not bool(xp.all(lengths)):
+            real, lengths = xp.where(lengths > 0, real, 1), xp.where(lengths > 0, lengths, 1)
+        return xp.concat([real / lengths, imaginary / lengths], axis=-1)
+
+    def agreements(self, products: Array, scenes: Array) -> Array:
+        """Return cosines, row by row."""
+        return self.xp.linalg.vecdot(products, scenes, axis=-1) / self.vsa.dim
+
+
+@dataclass(frozen=True)
+class Levels(Phasors):
+    """MCR: phasors; mixtures are rounded to levels."""
 
     vsa: MCR
 
     @cached_property
-    def _model(self) -> VSA:
-        return FHRR(self.vsa.dim, seed=self.vsa.seed, backend=self.vsa.backend, device=self.vsa.device)
+    def _tables(self) -> list[Array]:
+        """Cosines and sines of the levels."""
+        angles = np.arange(self.vsa.levels) * (2 * np.pi / self.vsa.levels)
+        return [self.vsa.kernels.arrays.from_numpy(part(angles).astype(np.float32)) for part in (np.cos, np.sin)]
 
-    def entered(self, x: Array) -> Array:
-        """Return phasors of levels, and phasors as they are, of length one."""
+    def _parts(self, x: Array) -> Array:
+        levels = self.xp.astype(x, self.xp.int64)
+        return self.xp.concat([self._looked_up(table, levels) for table in self._tables], axis=-1)
+
+    def _looked_up(self, table: Array, levels: Array) -> Array:
+        return self.xp.take(table, levels.reshape(-1), axis=0).reshape(levels.shape)
+
+    def _phases(self, real: Array, imaginary: Array) -> Array:
         xp = self.xp
-        if x.dtype == xp.uint8:
-            x = self._model.from_phases(xp.astype(x, xp.float64) * (2 * math.pi / self.vsa.levels))
-        return super().entered(x)
-
-    def mixtures(self, factor: int, weights: Array) -> Array:
-        """Return the phases of the sums, rounded."""
-        xp, sums = self.xp, weights @ self.mixed_codes[factor]
-        steps = xp.round(xp.atan2(sums[..., 1::2], sums[..., 0::2]) * (self.vsa.levels / (2 * math.pi)))
-        return super().entered(self._model.from_phases(steps * (2 * math.pi / self.vsa.levels)))
+        steps = xp.astype(xp.round(xp.atan2(imaginary, real) * (self.vsa.levels / (2 * math.pi))), xp.int64)
+        levels = xp.where(steps < 0, steps + self.vsa.levels, steps)
+        return xp.concat([self._looked_up(table, levels) for table in self._tables], axis=-1)
 
 
 def space_of(vsa: VSA, books: Sequence[Array], flips: float, seed: int) -> Space:
     """Return the fastest space that a model has."""
-    kinds: list[tuple[Any, type[Space]]] = [((MAPB, MAPI), Signs), (MCR, Levels), (Summed, Floats)]
+    kinds: list[tuple[Any, type[Space]]] = [
+        (MAPB, Packed),
+        (MAPI, Signs),
+        (MCR, Levels),
+        (FHRR, Phasors),
+        (Summed, Floats),
+    ]
     kind = next((space for models, space in kinds if isinstance(vsa, models)), Space)
     return kind(vsa, books, flips, seed)

@@ -5,7 +5,7 @@ import pytest
 
 import hdc
 from hdc import errors
-from hdc.resonance import space_of
+from hdc.resonance import Packed, Signs, space_of
 from tests.models import BACKENDS, host, make
 
 MODELS = {
@@ -111,6 +111,7 @@ def test_fast_spaces_are_the_general_one(family):
     weights = 2 * np.random.default_rng(1).integers(-25, 25, (4, 9)) + 1  # nine odd ones: no sum of signs is zero
     plain = vsa.normalise(vsa.bundle(np.broadcast_to(vectors[0], (4, 9, vsa.storage)), weights))
     mixed = space.mixtures(0, (weights / vsa.dim).astype(np.float32))
+    assert mixed.shape == space.entered(scenes).shape
     mine = space.scores(1, space.bind(mixed, space.entered(scenes)))
     np.testing.assert_allclose(mine, vsa.similarity(vsa.bind(plain, scenes), vectors[1]), atol=2e-3)
     chosen = [np.array([0, 3, 8, 2]), np.array([5, 5, 0, 1])]
@@ -125,13 +126,14 @@ def test_ties_are_those_of_packed_bundles(backend):
     """Sums of few small weights are often zero: every sign is the one that bundle gives."""
     vsa = make("MAP-B", 130, backend)
     items = vsa.random(4, seed=0)
-    space = space_of(vsa, [items], 0.0, 0)
     weights = np.random.default_rng(0).integers(-2, 3, (50, 4))
     native = vsa.kernels.arrays.from_numpy
-    signs = space.mixtures(0, native((weights / 130).astype(np.float32)))
-    bundles = vsa.bundle(vsa.xp.broadcast_to(items, (50, *items.shape)), native(weights))
-    assert np.array_equal(host(vsa.kernels.bits.unpack(bundles, 130)), host(signs) < 0)
-    assert np.array_equal(host(space.left(signs)), host(bundles))
+    for given in (weights, np.where(np.arange(4) == np.arange(50)[:, None] % 4, weights, 0)):  # many, and few
+        bundles = host(vsa.bundle(vsa.xp.broadcast_to(items, (50, *items.shape)), native(given)))
+        shares = native((given / 130).astype(np.float32))
+        assert np.array_equal(host(Packed(vsa, [items]).mixtures(0, shares)), bundles)
+        whole = Signs(vsa, [items]).signs(native(given.astype(np.float32)) @ Signs(vsa, [items]).codes[0])
+        assert np.array_equal(host(Signs(vsa, [items]).left(whole)), bundles)
 
 
 def test_one_scene_is_the_first_of_many():
@@ -217,7 +219,8 @@ def test_flipped_codebooks():
     assert found.solved.all()
     assert np.array_equal(answers(found, books), right)
     space = space_of(vsa, [book.vectors for book in books.values()], 0.05, 0)
-    shares = [(a != b).mean() for a, b in zip(space.codes, space.mixed_codes, strict=True)]
+    plain = space_of(vsa, [book.vectors for book in books.values()], 0.0, 0)
+    shares = [(a != b).mean() for a, b in zip(plain.mixed_codes, space.mixed_codes, strict=True)]
     assert shares == pytest.approx([0.05] * 3, abs=6 * np.sqrt(0.05 * 0.95 / 4800))
 
 
