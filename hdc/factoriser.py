@@ -78,9 +78,11 @@ class _Run:
         self._space, self._starts, self._waiting = space, starts, scenes
         count = min(len(scenes), max(LEAST_BLOCK, BLOCK // space.vsa.dim))
         self._next = count
-        self.ids = np.arange(count)
-        self.steps, self.restarts = np.zeros((2, count), np.int64)
-        self._begun, self._marks = np.zeros(count, np.int64), np.full((count, RECENT + 1), np.nan, np.complex128)
+        self.ids: Ints = np.arange(count)
+        self.steps: Ints = np.zeros(count, np.int64)
+        self.restarts: Ints = np.zeros(count, np.int64)
+        self._begun: Ints = np.zeros(count, np.int64)
+        self._marks: Complexes = np.full((count, RECENT + 1), np.nan, np.complex128)
         self.scenes = space.entered(scenes[:count])
         self.estimates = [space.xp.asarray(space.xp.broadcast_to(x, self.scenes.shape), copy=True) for x in starts[0]]
         self.residue = self._unbound(self.scenes, self.estimates)
@@ -125,9 +127,10 @@ class _Run:
         self.scenes, self.residue, *self.estimates = (
             self._space.xp.take(x, taken, axis=0) for x in (self.scenes, self.residue, *self.estimates)
         )
-        self.ids, self.steps, self.restarts, self._begun, self._marks = (
-            counter[rows] for counter in (self.ids, self.steps, self.restarts, self._begun, self._marks)
+        self.ids, self.steps, self.restarts, self._begun = (
+            counter[rows] for counter in (self.ids, self.steps, self.restarts, self._begun)
         )
+        self._marks = self._marks[rows]
 
     def repeats(self, mark: Complexes) -> Bools:
         """Return which scenes are in a state again that they were in a few steps ago, or at the last power of two."""
