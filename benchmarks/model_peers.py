@@ -88,11 +88,22 @@ TORCHHD = {
     "MAP-B": Torchhd("BSC", _bits, {"records": 0.85, "text": 0.95}),
     "HRR": Torchhd("HRR", _of_class("HRRTensor"), {"text": 0}),  # it permutes by a rotation
     "FHRR": Torchhd("FHRR", _phasors),
-    "MCR": Torchhd("MCR", _levels("MCRTensor"), {"bundle": 0.99, "records": 0.99, "text": 0.99}, pairs_at_once=False),
+    "MCR": Torchhd(  # ties are broken in other ways; it compares by distances along the circle, not by cosines
+        "MCR",
+        _levels("MCRTensor"),
+        {"bundle": 0.99, "records": 0.95, "text": 0.99, "similarity": 0},
+        pairs_at_once=False,
+    ),
     "CGR": Torchhd(
         "CGR",
         _levels("CGRTensor"),
         {"bundle": 0, "similarity": 0, "records": 0, "text": 0},  # ties at random; similarities from 1 / levels on
+        pairs_at_once=False,
+    ),
+    "SBC": Torchhd(
+        "BSBC",
+        _levels("BSBCTensor"),
+        {"bundle": 0, "similarity": 0, "records": 0, "text": 0},  # likewise
         pairs_at_once=False,
     ),
     "VTB": Torchhd("VTB", _of_class("VTBTensor"), {"text": 0}),
