@@ -85,7 +85,7 @@ def _levels(tensor: str) -> Convert:
 
 TORCHHD = {
     "MAP-I": Torchhd("MAP", _of_class("MAPTensor")),
-    "MAP-B": Torchhd("BSC", _bits, {"records": 0.85, "text": 0.95}),
+    "MAP-B": Torchhd("BSC", _bits, {"records": 0.85, "text": 0.9}),
     "HRR": Torchhd("HRR", _of_class("HRRTensor"), {"text": 0}),  # it permutes by a rotation
     "FHRR": Torchhd("FHRR", _phasors),
     "MCR": Torchhd(  # ties are broken in other ways; it compares by distances along the circle, not by cosines
@@ -106,7 +106,7 @@ TORCHHD = {
         {"bundle": 0, "similarity": 0, "records": 0, "text": 0},  # likewise
         pairs_at_once=False,
     ),
-    "VTB": Torchhd("VTB", _of_class("VTBTensor"), {"text": 0}),
+    "VTB": Torchhd("VTB", _of_class("VTBTensor"), {"bind": 0, "records": 0, "text": 0}),  # products in another order
 }
 """The same algebra in torchhd, by our name; a new model of ours needs a line here."""
 
