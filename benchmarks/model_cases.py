@@ -97,7 +97,8 @@ class Workload:
         rivals = {}
         if self.peer:
             a, b = self.peer.convert(vsa, x), self.peer.convert(vsa, y)
-            rivals["torchhd"] = Rival(lambda: torchhd.bind(a, b), same_vectors(self.peer, "bind", vsa))
+            bound = self.peer.bind
+            rivals["torchhd"] = Rival(lambda: bound(a, b), same_vectors(self.peer, "bind", vsa))
         if n == 1:
             rivals |= self._pair_rivals()
         return Case(f"bind {n:,} pair{'s' * (n > 1)}", lambda: vsa.bind(x, y), rivals)
@@ -193,11 +194,13 @@ class Workload:
         if self.peer:
             table = self.peer.convert(vsa, vsa.symbols(names))
             roles = self.peer.convert(vsa, np.stack([vsa.role(field) for field in FIELDS]))
-            places = torch.from_numpy(chosen)
+            places, bound = torch.from_numpy(chosen), self.peer.bind
 
             def theirs() -> Any:
                 for rows in blocks:
-                    encoded = torchhd.hash_table(roles.expand(len(places[rows]), *roles.shape), table[places[rows]])
+                    encoded = torchhd.multiset(
+                        bound(roles.expand(len(places[rows]), *roles.shape), table[places[rows]])
+                    )
                 return encoded
 
             rivals["torchhd"] = Rival(theirs, same_vectors(self.peer, "records", vsa), naive=True)

@@ -50,12 +50,19 @@ class Torchhd:
         Where ties are broken at random, less; 0 where the algebra is another and nothing is compared.
     pairs_at_once : bool
         Whether it compares all pairs without an array of pairs times components.
+    turned : bool
+        Whether its first factor is our second one.
     """
 
     name: str
     convert: Convert
     agree: dict[str, float] = field(default_factory=dict)
     pairs_at_once: bool = True
+    turned: bool = False
+
+    def bind(self, a: Any, b: Any) -> Any:
+        """Bind as we do."""
+        return torchhd.bind(b, a) if self.turned else torchhd.bind(a, b)
 
 
 def _of_class(tensor: str) -> Convert:
@@ -106,7 +113,7 @@ TORCHHD = {
         {"bundle": 0, "similarity": 0, "records": 0, "text": 0},  # likewise
         pairs_at_once=False,
     ),
-    "VTB": Torchhd("VTB", _of_class("VTBTensor"), {"bind": 0, "records": 0, "text": 0}),  # products in another order
+    "VTB": Torchhd("VTB", _of_class("VTBTensor"), {"text": 0}, turned=True),
 }
 """The same algebra in torchhd, by our name; a new model of ours needs a line here."""
 
