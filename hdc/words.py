@@ -60,11 +60,18 @@ def as_words(x: Any, dim: int, what: str = "array") -> Words:
     if x.ndim == 0 or x.shape[-1] != word_count(dim):
         raise DimensionError(f"{what} has shape {x.shape}; dim={dim} needs {word_count(dim)} words on the last axis")
     words = x.astype(np.uint64, copy=False)
-    if dim % WORD_BITS and words.size and np.any(words[..., -1] & ~tail_mask(dim)):
+    if dim % WORD_BITS and _has_stray_bits(words, dim):
         raise PaddingError(
             f"{what} has bits set beyond component {dim - 1}; clear them with hdc.words.mask_tail(x.copy(), {dim})"
         )
     return words
+
+
+def _has_stray_bits(words: Words, dim: int) -> bool:
+    """Return whether padding is set; of one vector as a plain number, which takes a tenth of the time."""
+    if words.ndim == 1:
+        return int(words[-1]) >> dim % WORD_BITS != 0
+    return words.size > 0 and bool(np.any(words[..., -1] & ~tail_mask(dim)))
 
 
 def pack(components: npt.ArrayLike) -> Words:
