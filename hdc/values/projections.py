@@ -34,19 +34,18 @@ class _Features(ValueEncoder):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "features", integer(self.features, "features", 1, MOST_FEATURES))
-        self._form  # noqa: B018 - which models are taken is said when it is made
+        if not self._form:
+            raise UnsupportedError(
+                f"{type(self).__name__} makes signs (MAP-I, MAP-B) or real numbers (MBAT, HRR, FHRR and others), and "
+                f"{self.vsa.model} has neither; models of angles (MCR) take RandomFourier"
+            )
 
     @property
     def _form(self) -> str:
-        """What becomes of projections: their signs, or they are components themselves."""
+        """What becomes of projections: their signs, or they are components themselves; "" if neither can be."""
         if isinstance(self.vsa, MAPI | MAPB):
             return "sign"
-        if isinstance(self.vsa, Summed):
-            return "real"
-        raise UnsupportedError(
-            f"{type(self).__name__} makes signs (MAP-I, MAP-B) or real numbers (MBAT, HRR, FHRR and others), and "
-            f"{self.vsa.model} has neither; models of angles (MCR) take RandomFourier"
-        )
+        return "real" if isinstance(self.vsa, Summed) else ""
 
     @property
     def _outputs(self) -> int:
