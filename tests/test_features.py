@@ -1,0 +1,31 @@
+"""Every row of docs/features.md names a test that is there, and every model and class that is public."""
+
+import ast
+import re
+
+import hdc
+from tests.test_docs import ROOT
+
+PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+NAMED = re.findall(r"\| `(test_\w+)::(\w+|\*)` \|", PAGE)
+NOT_FEATURES = {"VSA", "Role", "HDCError", "CapacityWarning"}
+
+
+def test_every_test_that_is_named_is_there():
+    assert len(NAMED) > 50
+    for module, name in NAMED:
+        tree = ast.parse((ROOT / "tests" / f"{module}.py").read_text(encoding="utf-8"))
+        found = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert name in found if name != "*" else any(one.lower().startswith("test") for one in found), (module, name)
+
+
+def test_every_row_has_a_test():
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| **", "| feature"))]
+    assert len(rows) == len(NAMED)
+
+
+def test_every_model_and_every_class_is_named():
+    classes = {name for name in hdc.__all__ if name[0].isupper()} - NOT_FEATURES
+    shown = {hdc.registry.model_class(name).__name__: name for name in hdc.list_models()}
+    missing = {name for name in classes if f"`{shown.get(name, name)}" not in PAGE}
+    assert not missing
