@@ -29,7 +29,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 JSON = "tests/test_defaults.py tests/test_json_golden.py tests/test_json_layout.py"
 MODELS = "tests/test_core_golden.py tests/test_defaults.py tests/test_golden.py tests/test_models.py tests/test_laws.py"
-FLOATS = "tests/test_float_models.py tests/test_core_golden.py tests/test_defaults.py"
+FLOATS = "tests/test_float_models.py tests/test_core_golden.py"
 CODES = "tests/test_retrieval_golden.py tests/test_defaults.py tests/test_binarisers.py tests/test_chosen_backend.py"
 STORE = "tests/test_store.py tests/test_store_parts.py tests/test_store_crash.py"
 SHARED = f"{STORE} tests/test_store_machine.py tests/test_store_sharing.py tests/test_old_indexes.py"

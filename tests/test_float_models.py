@@ -12,6 +12,7 @@ import pytest
 
 import hdc
 from hdc import errors
+from hdc.bounds.clipped import clipped
 from hdc.testing import check_law, laws
 from tests import models
 
@@ -28,6 +29,22 @@ def assert_moments(sample, mean, variance, what=""):
     n = len(sample)
     assert abs(sample.mean() - mean) < SIGMAS * sample.std() / np.sqrt(n), what
     assert abs(sample.var(ddof=1) / variance - 1) < SIGMAS * np.sqrt(2 / n), what
+
+
+@pytest.mark.parametrize(("model", "dim"), [("VTB", 900), ("TVTB", 900), ("MAP-C", 900), ("HLB", 900), ("GHRR", 200)])
+def test_what_an_atom_scores_with_itself(model, dim):
+    """Mean squares of 200 atoms; sets that share three, of variance (ab + t² - 2t) over the numbers stored."""
+    vsa = hdc.create(model, dim, precision="float64")
+    x = vsa.random(200, seed=1)
+    squares = (x**2).sum(axis=-1)
+    assert abs(squares.mean() - vsa.square) <= SIGMAS * squares.std() / np.sqrt(200) + 1e-9 * vsa.square
+    bundle, other = vsa.bundle(x[:6]), vsa.bundle(x[3:9])
+    assert vsa.contains(bundle, x, 6).tolist() == [True] * 6 + [False] * 194
+    if model != "MAP-C":
+        spread = np.sqrt((36 + 9 - 6) / vsa.storage)
+        assert abs(float(vsa.intersection_size(bundle, other)) - 3) < SIGMAS * spread
+        half = vsa.bundle(x[:1], [0.5 * vsa.square / squares[0]])
+        assert [bool(vsa.contains(half * scale, x[0])) for scale in (1.001, 0.999)] == [True, False]
 
 
 # ---------------------------------------------------------------------- VTB and TVTB
@@ -250,6 +267,8 @@ def test_scores_of_clipped_bundles(size, read):
     for items, mean, sd in ((x[:, 0], *moments[:2]), (strangers, *moments[2:])):
         assert_moments((bundles * items).sum(axis=-1) / np.linalg.norm(items, axis=-1) / length, mean, sd**2)
     several = vsa.scores(np.array([[size], [5]]), read=read)
+    if read is None:
+        assert clipped(size, 400) == moments
     assert several.hit_mean.shape == several.reject_sd.shape == (2, 1)
     assert several.hit_sd[0, 0] == moments.hit_sd
     assert vsa.scores(size, read="role") == vsa.scores(size)
