@@ -147,7 +147,7 @@ def core() -> dict[str, Call]:
             asked = {"task": "membership", "universe": 100, "error": 0.1, "bound": "gaussian"}
             calls[f"{model}.capacity"] = vsa.capacity, asked
         x, role = vsa.symbols(["a", "b", "c"]), vsa.role("r")
-        if model not in ("MCR", "CGR", "MAP-C"):
+        if model != "MAP-C" and type(vsa).intersection_size is not hdc.VSA.intersection_size:
             calls[f"{model}.intersection_size"] = vsa.intersection_size, {"x": x, "y": x, "sizes": (2, 3)}
         memory, record, bag, order = hdc.ItemMemory(vsa, "abc"), hdc.Record(vsa), hdc.Multiset(vsa), hdc.Sequence(vsa)
         one = x[0]
