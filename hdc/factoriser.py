@@ -19,7 +19,7 @@ from hdc.vsa import VSA
 
 RULES = ("threshold", "identity")
 
-LEAST_STEPS, MOST_STEPS = 200, 20_000
+LEAST_STEPS, MOST_STEPS = 1000, 20_000
 """Limits of the default number of steps."""
 
 BLOCK, LEAST_BLOCK = 1 << 17, 16
@@ -178,13 +178,13 @@ class Factoriser:
     Parameters
     ----------
     books : mapping of names to ItemMemory
-        The codebooks, of one model that binds commutatively and normalises: MAP-B, MAP-I, FHRR, MCR, CGR, or HRR with
-        normalised atoms.
+        The codebooks, of one model that binds commutatively and normalises: MAP-B, MAP-I, FHRR, MCR, CGR or SBC, or
+        HRR, MAP-C, HLB or MAP-T with normalised atoms. MAP-B is the fastest.
     rule : {"threshold", "identity"}
     threshold : float, optional
         Scores count from that many standard deviations of the similarity of unrelated atoms on: by default
         ``sqrt(2 ln n) - 1`` for n codewords, so that a few wrong ones pass. Where no score passes, all count. Signs of
-        scores are ignored where binding the negatives of two factors changes nothing: for all but CGR.
+        scores are ignored where binding the negatives of two factors changes nothing: for MAP, HRR, FHRR and MCR.
     flips : float
         Share of the components of each codeword that are negated, once, in the atoms that are mixed.
     noise : float
@@ -194,7 +194,7 @@ class Factoriser:
         often as ``max_steps`` allows.
     max_steps : int, optional
         Sweeps over the factors, at most: by default the number of products over F times the largest book, which is as
-        many comparisons as trying all products, from 200 to 20 000.
+        many comparisons as trying all products, from 1000 to 20 000.
     seed : int
         Chooses mixtures and flips. A scene's answer does not depend on the others of its batch.
 
