@@ -46,6 +46,9 @@ MOST_FACTORS = 1 << 16
 FARTHEST_DIM = 4096
 """How far above a given dimension, at least, one that the model takes is looked for."""
 
+REPEATED = 64
+"""Names from which on :meth:`VSA.symbols` draws the atom of a repeated one once: the letters of a text."""
+
 SIMILARITY_BLOCK = 1 << 22
 """Scores that :meth:`VSA.nearest` holds at a time, by default (16 MiB of float32)."""
 
@@ -336,7 +339,13 @@ class VSA(ABC):
         """
         if isinstance(names, str | bytes):
             raise DTypeError(f"symbols takes a sequence of names; for one name use symbol({names!r})")
-        return self.atoms_of(atoms.stream_keys(self.seed, "symbol", names))
+        keys = atoms.stream_keys(self.seed, "symbol", names)
+        if len(keys) > REPEATED:
+            distinct, places = np.unique(keys, axis=0, return_inverse=True)
+            if 2 * len(distinct) <= len(keys):
+                found = self.kernels.arrays.from_numpy(places.reshape(-1).astype(np.int64, copy=False))
+                return self.xp.take(self.atoms_of(distinct), found, axis=0)
+        return self.atoms_of(keys)
 
     def symbol(self, name: Name) -> Array:
         """Return the atom of one name, ``(storage,)``; see :meth:`symbols`."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import hdc
 from hdc import atoms
 from hdc.dispatch import backend
+from tests import models
 
 BITS = backend("numpy").bits
 NAMES = st.recursive(
@@ -97,3 +98,21 @@ def test_normals_are_standard():
 def test_permutation_is_one():
     drawn = atoms.permutation(BITS, atoms.stream_keys(0, "permutation", [0]), 1000)
     assert np.array_equal(np.sort(drawn), np.arange(1000))
+
+
+@pytest.mark.parametrize("backend", models.BACKENDS)
+@pytest.mark.parametrize("family", ["MAP-I", "MAP-B", "FHRR"])
+def test_repeated_names_are_drawn_once(monkeypatch, family, backend):
+    vsa = models.make(family, 100, backend)
+    names = [*range(5), "a", 1.0, True, None, ("a", 1)] * 9
+    expected, drawn = [models.host(vsa.symbol(name)) for name in names], []
+    atoms_of = type(vsa).atoms_of
+
+    def counted(self, keys):
+        drawn.append(len(keys))
+        return atoms_of(self, keys)
+
+    monkeypatch.setattr(type(vsa), "atoms_of", counted)
+    np.testing.assert_array_equal(models.host(vsa.symbols(names)), expected)
+    np.testing.assert_array_equal(models.host(vsa.symbols(names[:20])), expected[:20])
+    assert drawn == [10, 20]

@@ -1,7 +1,7 @@
 """Bytes that count: products of signs, sums of columns, dot products of all pairs.
 
 The instruction for dot products multiplies unsigned by signed bytes. So items count as unsigned by adding 128, which
-128 times the sum of the other factor makes up for. Four queries share what is read of two items.
+128 times the sum of the other factor makes up for. Four queries and four items share what is read of the others.
 """
 
 import math
