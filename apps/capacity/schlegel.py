@@ -21,7 +21,6 @@ START = 256
 
 VARIANTS: Mapping[str, tuple[str, Mapping[str, Any]]] = MappingProxyType(
     {
-        "BSDC-S": ("Bloom", {}),
         "BSDC-SEG": ("Bloom", {"binding": "segment"}),
         "FHRR-phase": ("FHRR", {"bundles": "phase"}),
         "MCR-4": ("MCR", {"levels": 4}),
