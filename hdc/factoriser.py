@@ -42,6 +42,9 @@ Bools: TypeAlias = npt.NDArray[np.bool_]
 RECENT = 8
 """Steps back to which a state is looked for, to see short cycles soon."""
 
+MOST_STARTS = 256
+"""First estimates that are kept, of every factor; others are made again."""
+
 UNITARY = 0.999
 """Similarity with the identity of a codeword that is unbound from itself, at least."""
 
@@ -83,8 +86,9 @@ class _Run:
         self.restarts: Ints = np.zeros(count, np.int64)
         self._begun: Ints = np.zeros(count, np.int64)
         self._marks: Complexes = np.full((count, RECENT + 1), np.nan, np.complex128)
-        self.scenes = space.entered(scenes[:count])
-        self.estimates = [space.xp.asarray(space.xp.broadcast_to(x, self.scenes.shape), copy=True) for x in starts[0]]
+        xp = space.xp
+        self.scenes = xp.asarray(space.entered(scenes[:count]), copy=True)  # rows are replaced, but not the caller's
+        self.estimates = [xp.asarray(xp.broadcast_to(x, self.scenes.shape), copy=True) for x in starts[0]]
         self.residue = self._unbound(self.scenes, self.estimates)
 
     def __len__(self) -> int:
@@ -153,6 +157,8 @@ class _Starts:
 
     def __getitem__(self, number: int) -> list[Array]:
         if number not in self._made:
+            if len(self._made) >= MOST_STARTS:
+                self._made.clear()
             generator = np.random.default_rng([self._seed % 2**64, 0, int(number)])
             self._made[number] = [self._start(f, number, generator) for f in range(len(self._space.codes))]
         return self._made[number]
@@ -364,7 +370,7 @@ class _Found:
 
 
 def _default_threshold(n: int) -> float:
-    """Return the threshold that about ``exp(sqrt(2 ln n)) / 2`` of n scores of unrelated atoms pass."""
+    """Return ``L - 1`` for ``L = sqrt(2 ln n)``: which about ``exp(L) / (2 L - 2)`` of n chance scores pass."""
     return max(0.0, math.sqrt(2 * math.log(n)) - 1)
 
 
