@@ -177,22 +177,21 @@ class Workload:
         return Case(f"clean-up of {n} among {len(items):,}", lambda: vsa.nearest(queries, items, 1), rivals)
 
     def records(self) -> Case:
-        """Encode records of ten named fields; torchhd is given the numbers of the names, and no more than fits."""
+        """Encode records of ten named fields; both sides look their values up in a table of vectors."""
         vsa, n = self.vsa, self.sizes.records
-        names = [f"value {i}" for i in range(VALUES)]
+        symbols = vsa.random(VALUES, seed=1)
         chosen = np.random.default_rng(0).integers(0, VALUES, (n, len(FIELDS)))
-        columns = {field: [names[i] for i in chosen[:, j]] for j, field in enumerate(FIELDS)}
         blocks = [slice(i, min(n, i + TOGETHER)) for i in range(0, n, TOGETHER)]
         record = hdc.Record(vsa)
 
         def ours() -> Any:
             for rows in blocks:
-                encoded = record.encode({field: values[rows] for field, values in columns.items()})
+                encoded = record.encode({field: symbols[chosen[rows, j]] for j, field in enumerate(FIELDS)})
             return encoded
 
         rivals = {}
         if self.peer:
-            table = self.peer.convert(vsa, vsa.symbols(names))
+            table = self.peer.convert(vsa, symbols)
             roles = self.peer.convert(vsa, np.stack([vsa.role(field) for field in FIELDS]))
             places, bound = torch.from_numpy(chosen), self.peer.bind
 

@@ -67,8 +67,11 @@ class FHRR(Summed):
         """Draw uniform angles."""
         words = self.kernels.bits.random_words(keys, self.dim)
         angles = 2 * np.pi * ((words >> np.uint64(11)).astype(np.float64) * 2.0**-53)
-        drawn = np.stack([np.cos(angles), np.sin(angles)], axis=-1).reshape(len(keys), self.storage)
-        return self.xp.astype(self.kernels.arrays.from_numpy(drawn), self.dtype, copy=False)
+        drawn = np.empty((len(keys), self.dim, 2), dtype=np.float32 if self.precision == "float32" else np.float64)
+        for part, function in enumerate((np.cos, np.sin)):
+            function(angles, out=drawn[..., part], dtype=np.float64, casting="same_kind")
+        native = self.kernels.arrays.from_numpy(drawn.reshape(len(keys), self.storage))
+        return self.xp.astype(native, self.dtype, copy=False)
 
     def _multiplied(self, a: Any, x: Any, conjugate: bool) -> Array:
         one, other = self.check_pair(a, x)
