@@ -243,6 +243,11 @@ class VSA(ABC):
         """Whether components of a bundle end at a limit, so that copies of a vector bundle to another direction."""
         return False
 
+    @property
+    def keys(self) -> float:
+        """How many roles, or symbols, bind differently: two of few may be the same key."""
+        return math.inf
+
     def unbound_similarity(self, depth: int = 1) -> float:
         """Return the expected similarity to an atom of what is left of it when it was bound and unbound.
 

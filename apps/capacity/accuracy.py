@@ -99,7 +99,14 @@ def _each(
         else:
             pairs = zip(items[here], universe[here], strict=True)
             out[here] = [_exactly(exact, vsa, int(n), int(size), read) for n, size in pairs]
+        if read is not None and task != "bundle":
+            out[here] += (1 - out[here]) * _collisions(items[here], vsa.keys) / 2
     return out
+
+
+def _collisions(items: Real, keys: float) -> Real:
+    """Return the chance that a key is also another pair's: one of two answers is then right, by lot."""
+    return -np.expm1((items - 1) * np.log1p(-1 / keys))
 
 
 def _exactly(

@@ -116,6 +116,11 @@ class _Sparse(VSA):
         return self.binding == "segment"
 
     @property
+    def keys(self) -> float:
+        """Shift binding has one key a shift."""
+        return self.dim if self.binding == "shift" else math.inf
+
+    @property
     def bound_options(self) -> dict[str, Any]:
         """Bounds depend on the number of ones."""
         return {"ones": self.ones}
