@@ -106,7 +106,7 @@ def _each(
 
 def _collisions(items: Real, keys: float) -> Real:
     """Return the chance that a key is also another pair's: one of two answers is then right, by lot."""
-    return -np.expm1((items - 1) * np.log1p(-1 / keys))
+    return np.asarray(-np.expm1((items - 1) * np.log1p(-1 / keys)))
 
 
 def _exactly(

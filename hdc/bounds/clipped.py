@@ -13,6 +13,9 @@ NODES = 64
 HIGHEST = 100.0
 """Frequency where Fourier series end: of a sum of one and a clipped one, terms are below 1e-6 there."""
 
+MANY = 10**6
+"""Members beyond which all but one component in a thousand is clipped, so that signs of normal sums are scored."""
+
 SMALLEST = 1e-18
 """Terms end also where no characteristic function is larger."""
 
@@ -41,6 +44,9 @@ def _of_components(size: int, products: bool) -> tuple[float, float]:
     """
     from scipy.special import sici
 
+    if size > MANY:
+        kept = np.sqrt(2 / (np.pi * size))
+        return float(kept), float(1 - kept**2)
     nodes, weights = np.polynomial.legendre.leggauss(NODES)
     half = (nodes + 1) / 2
     p, share = np.concatenate([half, -half]), np.concatenate([weights, weights]) / 2
@@ -51,7 +57,8 @@ def _of_components(size: int, products: bool) -> tuple[float, float]:
         density, own, key = share / 2, p * p, np.ones_like(p)
     first, second = p, p * p  # the means of b and b², given p
     if size > 1:
-        w = (np.arange(np.ceil(HIGHEST * (size + 2) / (2 * np.pi))) + 0.5) * 2 * np.pi / (size + 2)
+        highest = 2 * np.sqrt(750 / size) if size > 60 else HIGHEST  # beyond it terms are below SMALLEST
+        w = (np.arange(np.ceil(highest * (size + 2) / (2 * np.pi))) + 0.5) * 2 * np.pi / (size + 2)
         of_one = sici(w)[0] / w if products else np.sin(w) / w
         characteristic = of_one ** (size - 1)
         kept = np.maximum.accumulate(np.abs(characteristic)[::-1])[::-1] > SMALLEST
