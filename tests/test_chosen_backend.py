@@ -46,7 +46,14 @@ def vectors():
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("family", [family for family in models.FAMILIES if family not in models.VARIANTS])
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param(family, marks=[pytest.mark.slow] if family in models.GENERIC else [])
+        for family in models.FAMILIES
+        if family not in models.VARIANTS
+    ],
+)
 def test_models(only_numpy, family):
     testing.check_model(models.make(family, 65 if "haar" in family else 256, "numpy"))
 
