@@ -39,6 +39,9 @@ PACKAGES = ("numpy", "numba", "faiss-cpu", "usearch", "numkong", "torch", "torch
 
 Run = Callable[[], Any]
 
+Pick = Callable[[list[float]], float]
+"""Of the seconds of all rounds, those that count."""
+
 
 @dataclass(frozen=True)
 class Rival:
@@ -103,8 +106,10 @@ def _timed(run: Run, repeats: int = 1) -> tuple[float, Any]:
     return (time.perf_counter() - began) / repeats, answer
 
 
-def interleaved_medians(parts: dict[str, Run], rounds: dict[str, int], least: float = 0.0) -> dict[str, float]:
-    """Return the median seconds of each part, all of which take their turn in each round.
+def interleaved_medians(
+    parts: dict[str, Run], rounds: dict[str, int], least: float = 0.0, pick: Pick = statistics.median
+) -> dict[str, float]:
+    """Return the median seconds of each part, or others, all of which take their turn in each round.
 
     A part that takes less than ``least`` seconds is called as often in a turn as fills them.
     """
@@ -116,10 +121,10 @@ def interleaved_medians(parts: dict[str, Run], rounds: dict[str, int], least: fl
         for name, run in parts.items():
             if number < rounds[name]:
                 seconds[name].append(_timed(run, repeats[name])[0])
-    return {name: statistics.median(times) for name, times in seconds.items()}
+    return {name: pick(times) for name, times in seconds.items()}
 
 
-def measure(name: str, case: Case, rounds: int = ROUNDS, least: float = 0.0) -> Result:
+def measure(name: str, case: Case, rounds: int = ROUNDS, least: float = 0.0, pick: Pick = statistics.median) -> Result:
     """Compare the answers, which is the warm-up too, then time all parts of a case; see :func:`interleaved_medians`."""
     answer, theirs = case.ours(), None
     equal, turns = True, {"ours": rounds} | dict.fromkeys(case.limits, rounds)
@@ -129,7 +134,7 @@ def measure(name: str, case: Case, rounds: int = ROUNDS, least: float = 0.0) -> 
         turns[rival_name] = 1 if rival.naive and seconds > SLOW_SECONDS else rounds
     del answer, theirs
     parts = {"ours": case.ours} | {key: rival.run for key, rival in case.rivals.items()} | case.limits
-    medians = interleaved_medians(parts, turns, least)
+    medians = interleaved_medians(parts, turns, least, pick)
     return Result(
         name,
         case.title,
