@@ -87,8 +87,8 @@ def majority(scale: int) -> Case:
     hypervectors = torchhd.BSCTensor(torch.from_numpy(unpack(x, DIM)))
     return Case(
         f"majority of {n}, D={DIM}, {sets} sets",
-        lambda: BITS.majority(x, None, tie),
-        naive(lambda: NAIVE_BITS.majority(x, None, tie))
+        lambda: BITS.majority(x, None, tie, DIM),
+        naive(lambda: NAIVE_BITS.majority(x, None, tie, DIM))
         | {"torchhd BSC": Rival(lambda: hypervectors.multibundle(), _unpacked_equal)},
         {"read once": reading(flat(x))},
     )
@@ -106,8 +106,8 @@ def majority_weighted(scale: int) -> Case:
 
     return Case(
         f"weighted majority of 1000, D={DIM}",
-        lambda: BITS.majority(x, weights, tie),
-        naive(lambda: NAIVE_BITS.majority(x, weights, tie))
+        lambda: BITS.majority(x, weights, tie, DIM),
+        naive(lambda: NAIVE_BITS.majority(x, weights, tie, DIM))
         | {"BLAS on float32": Rival(lambda: weights.astype(np.float32) @ signs, clear_equal)},
     )
 
