@@ -19,9 +19,8 @@ from hdc import atoms, bounds
 from hdc.atoms import Name
 from hdc.bounds import scored
 from hdc.bounds.moments import Binomials, Moments
-from hdc.bounds.question import log_error
 from hdc.bounds.warning import check_load
-from hdc.checks import choice, integer, known
+from hdc.checks import choice, fraction, integer, known
 from hdc.dispatch import backend as find_backend
 from hdc.dtypes import dtype_name, is_array, kind
 from hdc.errors import (
@@ -808,11 +807,8 @@ class VSA(ABC):
                 f"of {self.model} the sizes are known that follow from its scores: give bound='gaussian'"
                 + (f", without {', '.join(options)}" if options else "")
             )
-        log_error(error)
-        read = scored.READ.get(task)
-        return scored.capacity(
-            lambda size: self.scores(size, read=read), task, universe=integer(universe, "universe", 1), error=error
-        )
+        read, most, share = scored.READ.get(task), integer(universe, "universe", 1), fraction(error, "error")
+        return scored.capacity(lambda size: self.scores(size, read=read), task, universe=most, error=share)
 
     # ------------------------------------------------------------------ shared checks
 
