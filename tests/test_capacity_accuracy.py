@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import hdc
 from hdc import errors
 from hdc.apps.capacity import theory
 from hdc.apps.capacity.accuracy import Moments, recall_of_agreements
@@ -107,6 +108,23 @@ def test_dimension_for_inverts_accuracy():
     dim = theory.dimension_for("pairs", "MAP-B", items=15, universe=1000, target=0.99)
     at = theory.accuracy("pairs", "MAP-B", items=15, universe=1000, dim=[dim - 1, dim])
     assert at[0] < 0.99 <= at[1]
+
+
+@pytest.mark.parametrize("model", [model for model in hdc.list_models() if model != "MBAT"])
+def test_unbinding_with_symbols_is_as_good_as_the_formula_says(model):
+    """Twenty draws of three levels: within 6 standard errors and .02, what dimensions of a thousand leave."""
+    vsa = hdc.create(model, hdc.registry.model_class(model).next_dim(1024), backend="numpy")
+    seen = []
+    for seed in range(20):
+        x = vsa.random(5, seed=seed)
+        y = x[3:]
+        for key in x[:3]:
+            y = vsa.bind(key, y)
+        for key in x[:3][::-1]:
+            y = vsa.unbind(key, y)
+        seen.append(float(np.diagonal(vsa.similarity(y, x[3:])).mean()))
+    error = 6 * np.std(seen, ddof=1) / math.sqrt(len(seen)) + 0.02
+    assert np.mean(seen) == pytest.approx(theory.unbinding_similarity(model, 3), abs=error)
 
 
 def test_unbinding_decays_as_known():

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from hdc import VSA
 from hdc.bounds.cleanup import log_cleanup_error
 from hdc.bounds.moments import Binomials, Moments
+from hdc.bounds.table import SPARSE
 from hdc.checks import fraction, integer, integers, known, shape_of, shown
 from hdc.errors import ParameterError, UnknownNameError
 from hdc.registry import model_class
@@ -215,29 +216,12 @@ def _found(weights: Real, hit_above: Real, reject_above: Real, k: int, universe:
     return min(1.0, float(weights @ found))
 
 
-EXACT = (
-    "MAP-I",
-    "MAP-B",
-    "MAP-T",
-    "MBAT",
-    "Bloom",
-    "CountingBloom",
-    "BSC",
-    "FHRR",
-    "MCR",
-    "CGR",
-    "SBC",
-    "GSBC",
-    "HLB",
-    "GHRR",
-)
+EXACT = ("MAP-I", "MAP-B", "BSC", "MAP-T", "HLB", "MBAT", "GHRR", "FHRR", "MCR", "CGR", "SBC", "GSBC", *SPARSE)
 """Models of which every symbol, as a key, is undone exactly."""
 
 UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
     {
-        **dict.fromkeys(
-            ("MAP-I", "MAP-B", "MBAT", "Bloom", "CountingBloom", "BSC", "FHRR", "MCR", "CGR"), np.ones_like
-        ),
+        **dict.fromkeys(EXACT, np.ones_like),
         "MAP-C": lambda r: (np.sqrt(5) / 3) ** r,
         "HRR": lambda r: 2 ** (-r / 2),
         "VTB": lambda r: 1 / np.sqrt(r + 1),
