@@ -13,9 +13,9 @@ settings.load_profile("same")
 
 
 def pytest_collection_modifyitems(items):
-    """Leave families that run another one's code, and on torch those whose code is the same everywhere, to the rest."""
+    """Leave families that run the code of another one, or the same code on every backend, to the slow tests."""
     for item in items:
         parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        family, backend = parameters.get("family"), str(parameters.get("backend"))
-        if family in VARIANTS or (family in GENERIC and "torch" in backend):
+        family, backend = parameters.get("family"), str(parameters.get("backend", "numpy"))
+        if family in VARIANTS or (family in GENERIC and backend != "numpy"):
             item.add_marker(pytest.mark.slow)
