@@ -186,6 +186,12 @@ def scaled_signs(bits: BitKernels, keys: Words, dim: int, scale: float) -> npt.N
     return looked_up.reshape(len(keys), 8 * eights)[:, :dim]
 
 
+def uniforms(words: Words) -> npt.NDArray[np.float64]:
+    """Turn words into numbers between 0 and 1, neither of them: the middles of the intervals of their top 53 bits."""
+    numbers: npt.NDArray[np.float64] = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return numbers
+
+
 def normals(bits: BitKernels, key: Words, count: int) -> npt.NDArray[np.float64]:
     """Draw ``count`` standard normals from one stream by the Box-Muller transform, ``(count,)``."""
     drawn: npt.NDArray[np.float64] = normal_rows(bits, key.reshape(1, 2), count)[0]
@@ -196,7 +202,7 @@ def normal_rows(bits: BitKernels, keys: Words, count: int, skipped: int = 0) -> 
     """Draw ``count`` standard normals from each stream, behind its ``skipped`` first words: ``(n, count)``."""
     pairs = -(-count // 2)
     words = bits.random_words(keys, skipped + 2 * pairs)[:, skipped:]
-    uniform = ((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    uniform = uniforms(words)
     radius, angle = np.sqrt(-2 * np.log(uniform[:, :pairs])), 2 * np.pi * uniform[:, pairs:]
     drawn: npt.NDArray[np.float64] = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
     return drawn[:, :count]

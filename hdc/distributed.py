@@ -12,6 +12,7 @@ from hdc.errors import DimensionError, ParameterError
 from hdc.kernels import Array
 from hdc.models.map import MAPB
 from hdc.models.ties import where_positive
+from hdc.similarity import blocks
 
 MOST_BYTES = 1 << 31
 """Bytes of counters that a memory takes without being asked for more by ``most_bytes``."""
@@ -155,8 +156,8 @@ class SparseDistributedMemory:
         return xp.astype(xp.concat(parts, axis=0), xp.int64).reshape(checked.shape[:-1])
 
     def _blocks(self, rows: int) -> Iterator[slice]:
-        step = max(1, min(1 << 12, PAIRS // len(self.addresses)))
-        return (slice(start, start + step) for start in range(0, max(1, rows), step))
+        locations = len(self.addresses)
+        return blocks(rows, locations, min(PAIRS, locations << 12))
 
     def _reached(self, keys: Array) -> Array:
         """Return 1 where a key reaches a location, ``(p, locations)`` float32."""

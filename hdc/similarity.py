@@ -18,9 +18,9 @@ SIDE = 1 << 12
 """Rows of each side that :func:`pairwise` compares at a time (2^24 pairs, 128 MiB of float64)."""
 
 
-def _blocks(rows: int, row_size: int) -> Iterator[slice]:
-    """Cut rows into blocks of at most ``COMPONENTS`` entries (or one row); one empty block if there are no rows."""
-    step = max(1, COMPONENTS // max(1, row_size))
+def blocks(rows: int, width: int, most: int = COMPONENTS) -> Iterator[slice]:
+    """Cut rows of a width into blocks of at most so many entries, or one row; one empty block if there are no rows."""
+    step = max(1, most // max(1, width))
     return (slice(start, start + step) for start in range(0, max(1, rows), step))
 
 
@@ -70,8 +70,8 @@ def dots(kernels: Backend, queries: Array, items: Array) -> Array:
     dtype = _exact_float(kernels, queries, items)
     q = xp.astype(queries.reshape(-1, dim), dtype, copy=False)
     x = items.reshape(-1, dim)
-    blocks = [slice(None)] if x.dtype == dtype else _blocks(len(x), dim)
-    parts = [q @ xp.astype(x[rows], dtype, copy=False).T for rows in blocks]
+    cuts = [slice(None)] if x.dtype == dtype else blocks(len(x), dim)
+    parts = [q @ xp.astype(x[rows], dtype, copy=False).T for rows in cuts]
     return _joined(xp, parts, 1).reshape(queries.shape[:-1] + items.shape[:-1])
 
 
@@ -106,7 +106,7 @@ def weighted_sum(kernels: Backend, members: Array, weights: Array | None, dtype:
         exact = xp.float32 if bound <= min(2.0**24, kernels.dense.exact_integers()) else xp.float64
     w = xp.astype(weights, exact)
     total: Array = 0
-    for rows in _blocks(n, dim * math.prod(batch)):
+    for rows in blocks(n, dim * math.prod(batch)):
         part = xp.astype(members[..., rows, :], exact, copy=False)
         if xp.isdtype(exact, "signed integer"):  # no library multiplies int64 matrices on every device
             total = total + xp.sum(w[..., rows, None] * part, axis=-2)
@@ -130,8 +130,8 @@ def squared_norms(kernels: Backend, x: Array) -> Array:
     xp, dim = kernels.xp, x.shape[-1]
     dtype = _exact_float(kernels, x, x)
     rows = x.reshape(-1, dim)
-    blocks = (xp.astype(rows[part], dtype, copy=False) for part in _blocks(len(rows), dim))
-    squares = _joined(xp, [xp.linalg.vecdot(block, block, axis=-1) for block in blocks], 0)
+    converted = (xp.astype(rows[part], dtype, copy=False) for part in blocks(len(rows), dim))
+    squares = _joined(xp, [xp.linalg.vecdot(block, block, axis=-1) for block in converted], 0)
     return xp.astype(squares, xp.float64).reshape(x.shape[:-1])
 
 
@@ -185,8 +185,8 @@ def cosine(kernels: Backend, queries: Array, items: Array) -> Array:
         if x.dtype == exact:
             products, squares = q @ x.T, squared_norms(kernels, x)
         else:  # each block is converted once, for both
-            blocks = (xp.astype(x[rows], exact) for rows in _blocks(len(x), x.shape[-1]))
-            parts = [(q @ block.T, xp.linalg.vecdot(block, block, axis=-1)) for block in blocks]
+            converted = (xp.astype(x[rows], exact) for rows in blocks(len(x), x.shape[-1]))
+            parts = [(q @ block.T, xp.linalg.vecdot(block, block, axis=-1)) for block in converted]
             products, squares = (_joined(xp, list(part), -1) for part in zip(*parts, strict=True))
         return normalised(xp, products, squared_norms(kernels, q), xp.astype(squares, xp.float64), dtype)
 

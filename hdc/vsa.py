@@ -344,7 +344,7 @@ class VSA(ABC):
         if isinstance(names, str | bytes):
             raise DTypeError(f"symbols takes a sequence of names; for one name use symbol({names!r})")
         keys = atoms.stream_keys(self.seed, "symbol", names)
-        if len(keys) > REPEATED:
+        if len(keys) > REPEATED and 2 * len(np.unique(keys[:, 0])) <= len(keys):  # a look at half of each key
             distinct, places = np.unique(keys, axis=0, return_inverse=True)
             if 2 * len(distinct) <= len(keys):
                 found = self.kernels.arrays.from_numpy(places.reshape(-1).astype(np.int64, copy=False))

@@ -100,7 +100,7 @@ def _each(
         else:
             pairs = zip(items[here], universe[here], strict=True)
             out[here] = [_exactly(exact, vsa, int(n), int(size), read) for n, size in pairs]
-        if read is not None and task != "bundle":
+        if read is not None:
             out[here] += (1 - out[here]) * _collisions(items[here], vsa.keys) / 2
     return out
 

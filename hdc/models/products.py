@@ -134,7 +134,7 @@ class MAPC(_Products):
     def atoms_of(self, keys: npt.NDArray[np.uint64]) -> Array:
         """Draw uniform components: each of the top 53 bits of a word, in the middle of its interval."""
         words = self.kernels.bits.random_words(keys, self.dim)
-        return self._native(((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-52 - 1)
+        return self._native(2 * atoms.uniforms(words) - 1)
 
     def role(self, name: Name) -> Array:
         """Return the role of a name: random signs, the same as MAP-I's, or an atom."""

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
@@ -15,6 +15,7 @@ from hdc.checks import instance, number, numbers, shown
 from hdc.dtypes import is_array, kind
 from hdc.errors import DTypeError, ParameterError
 from hdc.kernels import Array
+from hdc.similarity import blocks
 from hdc.vsa import VSA
 
 COMPONENTS = 1 << 21
@@ -89,7 +90,7 @@ class ValueEncoder(ABC):
     def _uniform(self, count: int, *parts: Name) -> npt.NDArray[np.float64]:
         """Draw numbers between 0 and 1, neither of them, ``(n, count)``; more of them leave the first as they are."""
         words = self.vsa.kernels.bits.random_words(self._keys(*parts), count)
-        return np.asarray(((words >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53)
+        return atoms.uniforms(words)
 
     def _lasting(self, x: npt.NDArray[Any]) -> Array:
         """Bring an array to the backend, to be kept."""
@@ -156,12 +157,6 @@ def check_range(xp: Any, values: Array, low: float, high: float, what: str) -> A
             f"{what} lie from {low:g} to {high:g}, and {first:g} was given; clip it, or widen the range"
         )
     return values
-
-
-def blocks(rows: int, width: int, most: int = COMPONENTS) -> Iterator[slice]:
-    """Cut rows of a width into slices of at most so many numbers, or one row; one slice if there are none."""
-    step = max(1, most // max(1, width))
-    return (slice(start, start + step) for start in range(0, max(1, rows), step))
 
 
 def in_blocks(xp: Any, function: Callable[[Array], Array], rows: Array, width: int, most: int) -> Array:

@@ -13,7 +13,8 @@ from hdc.checks import integer, listed, numbers, shown
 from hdc.dtypes import is_array, kind
 from hdc.errors import ParameterError
 from hdc.kernels import Array
-from hdc.values.encoder import Estimate, ValueEncoder, as_given, blocks, nothing
+from hdc.similarity import blocks
+from hdc.values.encoder import COMPONENTS, Estimate, ValueEncoder, as_given, nothing
 from hdc.values.phasors import check_phases, phasors_of, vectors_of
 
 MOST_DECODED = 1 << 24
@@ -150,7 +151,10 @@ class Integer(ValueEncoder):
         if 0 in batch:
             return nothing(given, xp, dtype=xp.int64)
         across, up = (part.reshape(-1, self.vsa.phases) for part in phasors_of(self.vsa, given))
-        found = [self._decoded(across[rows], up[rows]) for rows in blocks(len(across), self.range + self.vsa.phases)]
+        found = [
+            self._decoded(across[rows], up[rows])
+            for rows in blocks(len(across), self.range + self.vsa.phases, COMPONENTS)
+        ]
         value, similarity = (xp.concat(list(column), axis=0) for column in zip(*found, strict=True))
         error = self._chance(similarity)
         return Estimate(*(column.reshape(batch) for column in (value, error, similarity)))

@@ -9,7 +9,8 @@ from hdc.models.cyclic import MCR
 from hdc.models.fhrr import FHRR
 from hdc.models.ghrr import GHRR
 from hdc.models.hrr import HRR
-from hdc.values.encoder import CACHED, CHANGE_POINT, COMPONENTS, Estimate, blocks, in_blocks, noise_of
+from hdc.similarity import blocks
+from hdc.values.encoder import CACHED, CHANGE_POINT, COMPONENTS, Estimate, in_blocks, noise_of
 from hdc.vsa import VSA
 
 NEWTON_STEPS = 4
@@ -107,7 +108,9 @@ class Search:
         whose kernel has an edge are those of a change point.
         """
         xp = self._xp
-        parts = [self._found(across[rows], up[rows]) for rows in blocks(len(across), self._phases * ZOOM_POINTS)]
+        parts = [
+            self._found(across[rows], up[rows]) for rows in blocks(len(across), self._phases * ZOOM_POINTS, COMPONENTS)
+        ]
         return Estimate(*(xp.concat(list(column), axis=0) for column in zip(*parts, strict=True)))
 
     def _found(self, across: Array, up: Array) -> Estimate:
@@ -137,7 +140,7 @@ class Search:
         best = xp.full((len(across),), -math.inf, dtype=xp.float32, device=across.device)
         chosen = xp.zeros((len(across), len(self._grids)), dtype=xp.float64, device=across.device)
         rows = max(1, COMPONENTS // max(1, self._phases * len(across)))
-        for part in blocks(len(last), self._phases):
+        for part in blocks(len(last), self._phases, COMPONENTS):
             codes = self._waves(last[part, None] * self._frequencies[-1])
             for combination in _batched(outer, rows, xp, across):
                 place, high = self._best(self._rotated(combination, across, up), codes)

@@ -13,13 +13,14 @@ from hdc import atoms
 from hdc.checks import numbers
 from hdc.errors import ParameterError
 from hdc.kernels import Array
+from hdc.similarity import blocks
 from hdc.values.components import agreement, check_agreement, choose, effective, opposites, units
 from hdc.values.encoder import (
     CHANGE_POINT,
+    COMPONENTS,
     Estimate,
     ValueEncoder,
     as_given,
-    blocks,
     check_range,
     interval,
     noise_of,
@@ -132,7 +133,7 @@ class Stepwise(ValueEncoder):
         given, xp = self.check(values), self.vsa.xp
         flat = given.reshape(-1)
         out = xp.empty((len(flat), self.vsa.storage), dtype=self.vsa.dtype, device=given.device)
-        for rows in blocks(len(flat), self._units):
+        for rows in blocks(len(flat), self._units, COMPONENTS):
             out[rows] = self._coded(flat[rows])
         return out.reshape(*given.shape, self.vsa.storage)
 
@@ -164,7 +165,7 @@ class Stepwise(ValueEncoder):
             return nothing(given, xp)
         flat = given.reshape(-1, self.vsa.storage)
         width = (len(self._atoms) + len(self.steps.places) / self._units) * self._units
-        found = [self._decoded(flat[rows]) for rows in blocks(len(flat), int(width))]
+        found = [self._decoded(flat[rows]) for rows in blocks(len(flat), int(width), COMPONENTS)]
         begin, end, similarity = (xp.concat(list(column), axis=0) for column in zip(*found, strict=True))
         drift = CHANGE_POINT * noise_of(xp, similarity) / (self.slope * effective(self.vsa))
         error = xp.sqrt(drift**2 + (end - begin) ** 2 / 12)
