@@ -17,6 +17,7 @@ from hdc.kernels import Array
 from hdc.memory import ItemMemory
 from hdc.models.map import MAPB, MAPI
 from hdc.resonance import Signs, Space
+from hdc.similarity import blocks
 from hdc.vsa import VSA
 
 RULES = ("nearest", "softmax", "polynomial", "exponential")
@@ -109,8 +110,8 @@ class Cleanup:
         checked = self.vsa.check(queries, "queries")
         if not len(self.memory):
             raise ParameterError("the memory is empty, so there is nothing to clean up to; add items first")
-        rows, block = checked.reshape(-1, self.vsa.storage), max(1, SCORES // len(self.memory))
-        parts = [rows[start : start + block] for start in range(0, max(1, len(rows)), block)]
+        rows = checked.reshape(-1, self.vsa.storage)
+        parts = [rows[cut] for cut in blocks(len(rows), len(self.memory), SCORES)]
         for _ in range(integer(steps, "steps", 1)):
             parts = [self._step(part) for part in parts]
         return self.vsa.xp.concat(parts, axis=0).reshape(checked.shape)

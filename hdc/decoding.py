@@ -6,6 +6,7 @@ from typing import Any
 from hdc.checks import choice, integer
 from hdc.errors import DimensionError, ParameterError, UnsupportedError
 from hdc.kernels import Array
+from hdc.similarity import blocks
 from hdc.vsa import VSA
 
 METHODS = ("top", "least-squares", "pursuit")
@@ -64,9 +65,8 @@ def members(vsa: VSA, bundles: Array, items: Array, size: int, method: str = "pu
     if method == "least-squares":
         weights, indices = _least_squares(vsa, rows, columns, count)
     else:
-        step = max(1, COMPONENTS // (count * vsa.storage))
-        blocks = (rows[start : start + step] for start in range(0, max(1, len(rows)), step))
-        parts = [_pursued(vsa, block, columns, count) for block in blocks]
+        cuts = blocks(len(rows), count * vsa.storage, COMPONENTS)
+        parts = [_pursued(vsa, rows[cut], columns, count) for cut in cuts]
         weights, indices = (xp.concat(found, axis=0) for found in zip(*parts, strict=True))
     shape = (*b.shape[:-1], count)
     return weights.reshape(shape), indices.reshape(shape)
