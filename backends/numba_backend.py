@@ -14,6 +14,7 @@ from hdc.backends.numba_kernels import (
     floats,
     gather,
     int8,
+    learning,
     levels,
     lists,
     metric,
@@ -34,12 +35,15 @@ from hdc.backends.numba_kernels import (
 )
 from hdc.backends.numba_kernels.parallel import share, threads
 from hdc.kernels import (
+    BUNDLE,
     NO_ITEM,
     POSTING_GROUP,
     POSTING_LIST,
     EstimatePart,
     EstimatePlan,
+    LearnKernels,
     ListKernels,
+    PerceptronState,
     PostingKernels,
     PostingQuery,
     PostingSegment,
@@ -116,6 +120,8 @@ def warmup() -> None:
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
     _warm_levels()
     _warm_postings()
+    state = PerceptronState(few.astype(np.float32), few.astype(np.float32), np.ones(1), np.zeros(2), 0)
+    learning.perceptron(few.astype(np.float32), index[:1], floats[:1], state, BUNDLE, 1.0, 0.0)
     room = TextTable(np.full(4, -1), np.zeros((2, 4), np.int64), np.zeros(2, np.uint8), np.array([1, 0, 0]))
     texts.walk_texts(np.frombuffer(b"1", np.uint8), np.array([0, 1]), 0, 0, 0, 0, room)
 
@@ -212,4 +218,5 @@ BACKEND = dataclasses.replace(
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
     postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),
+    learn=LearnKernels(learning.perceptron),
 )

@@ -20,6 +20,7 @@ from hdc.backends.numpy_floats import (
     units,
 )
 from hdc.backends.numpy_int8 import byte_dots, byte_sums, sign_product
+from hdc.backends.numpy_learning import perceptron
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.backends.numpy_postings import Postings
 from hdc.backends.numpy_search import EstimateSearch, gather_dots
@@ -30,6 +31,7 @@ from hdc.kernels import (
     Backend,
     BitKernels,
     DenseKernels,
+    LearnKernels,
     ListKernels,
     PostingKernels,
     SearchKernels,
@@ -415,4 +417,5 @@ BACKEND = Backend(
     tables=TableKernels(top_k=table_top_k, refine=refine),
     lists=ListKernels(Centroids, CodeLists, EstimateSearch),
     postings=PostingKernels(Postings, near_words),
+    learn=LearnKernels(perceptron),
 )

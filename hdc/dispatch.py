@@ -12,7 +12,7 @@ import numpy as np
 
 from hdc.checks import integer, text
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
-from hdc.kernels import Backend, ListKernels, PostingKernels, SearchKernels, TableKernels
+from hdc.kernels import Backend, LearnKernels, ListKernels, PostingKernels, SearchKernels, TableKernels
 from hdc.plugins import find, names
 
 _BACKENDS = {
@@ -119,6 +119,11 @@ def list_kernels(of: Backend) -> ListKernels:
 def posting_kernels(of: Backend) -> PostingKernels:
     """Return the kernels of search by postings, or raise UnsupportedError if the backend has none."""
     return _there(of, of.postings, "of search by postings (Backend.postings)")
+
+
+def learn_kernels(of: Backend) -> LearnKernels:
+    """Return the kernels that learn, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.learn, "that learn (Backend.learn)")
 
 
 def _there(of: Backend, record: _Record | None, what: str) -> _Record:

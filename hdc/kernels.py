@@ -707,6 +707,55 @@ class TextKernels:
     walk: Callable[[Array, Array, int, int, int, int, TextTable], tuple[Array, Array, Array]]
 
 
+BUNDLE, ADAPT, ONLINE, MARGIN, REFINE = range(5)
+"""Rules of :attr:`LearnKernels.perceptron`."""
+
+
+class PerceptronState(NamedTuple):
+    """What is known after some rows.
+
+    Attributes
+    ----------
+    prototypes : (classes, dim) float32
+    drift : (classes, dim) float32
+        Each change of a prototype times the number of rows before it: ``prototypes - drift / step`` is the mean of the
+        prototypes over all rows.
+    squares : (classes,) float64
+        Squared length of each prototype.
+    means : (2,) float64
+        Running means of how much nearer the own class is than its rival, of rows that were right and wrong.
+    step : int
+        Number of rows so far.
+    """
+
+    prototypes: Array
+    drift: Array
+    squares: Array
+    means: Array
+    step: int
+
+
+@dataclass(frozen=True)
+class LearnKernels:
+    """Kernels that learn from rows of unit length.
+
+    Attributes
+    ----------
+    perceptron : (rows (n, dim) float32, labels (n,) int64, weights (n,) float32, state PerceptronState, rule int,
+                  rate float, margin float) -> (PerceptronState, (n,) int64)
+        Take rows one after another. With s the cosines of a row and the prototypes (0 for a prototype of zeros), t its
+        class and r the other class of greatest s, the first of equal ones: ``ADAPT`` adds ``rate * weight`` times the
+        row to t, and takes it from r, if ``s[t] <= s[r]``; ``MARGIN`` if ``s[t] <= s[r] + margin``. ``ONLINE`` does as
+        ``ADAPT``, with the steps times ``1 - s[t]`` and ``1 - s[r]``; ``REFINE`` as ``ONLINE``, where ``s[t] - s[r]``
+        is at most ``margin`` times the difference of the running means, and of 0. ``BUNDLE`` does as
+        ``ONLINE``, and where ``s[t] > s[r]`` adds ``1 - s[t]`` times the row to t. A class alone has no rival, and
+        only ``BUNDLE`` changes it. Also returns the class that each row was nearest to when it came: t if
+        ``s[t] > s[r]``, or else r.
+    """
+
+    perceptron: Callable[[Array, Array, Array, PerceptronState, int, float, float], tuple[PerceptronState, Array]]
+
+
 @dataclass(frozen=True)
 class Backend:
     """A named set of kernels and the array namespace that dense models compute in.
@@ -736,6 +785,7 @@ class Backend:
     postings : PostingKernels or None
     texts : TextKernels or None
         None where texts are better parsed, and values taken apart.
+    learn : LearnKernels or None
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -757,5 +807,6 @@ class Backend:
     lists: ListKernels | None = None
     postings: PostingKernels | None = None
     texts: TextKernels | None = None
+    learn: LearnKernels | None = None
     device: str = "cpu"
     on: "Callable[[str], Backend] | None" = None

@@ -27,6 +27,14 @@ def kernel(function: Function) -> Function:
     return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
+def summing(function: Function) -> Function:
+    """Compile as :func:`kernel`, and let sums of floats be taken in any order: many at a time."""
+    if PLAIN_PYTHON:
+        return function
+    freely = {"reassoc", "contract", "nsz"}
+    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy", fastmath=freely)(function))
+
+
 def inlined(function: Function) -> Function:
     """Compile into each kernel that calls it, as if it were written there: for steps of an innermost loop."""
     if PLAIN_PYTHON:

@@ -68,15 +68,26 @@ def agreement(vsa: VSA, x: Array, y: Array) -> Array:
     xp = vsa.xp
     if isinstance(vsa, Plural):
         return xp.astype(x == y, xp.float64) - 1 / vsa.levels
-    products = _reals(vsa, x) * _reals(vsa, y)
+    products = reals(vsa, x) * reals(vsa, y)
     count = units(vsa)
     if products.shape[-1] == count:
         return products
     return xp.sum(products.reshape(*products.shape[:-1], count, -1), axis=-1)
 
 
-def _reals(vsa: VSA, x: Array) -> Array:
-    """Return vectors whose cosine is the similarity, the numbers of a unit beside each other."""
+def reals(vsa: VSA, x: Array) -> Array:
+    """Return vectors whose cosine is the similarity, the numbers of a unit beside each other.
+
+    Returns
+    -------
+    (..., m) float64 array
+        m is ``dim`` of real models; two or more times as much where a component is a phasor or one of some levels.
+
+    Raises
+    ------
+    UnsupportedError
+        For models of third parties, of which it is not known.
+    """
     xp = vsa.xp
     if isinstance(vsa, MAPB):
         return 1 - 2 * xp.astype(vsa.kernels.bits.unpack(x, vsa.dim), xp.float64)
@@ -90,6 +101,10 @@ def _reals(vsa: VSA, x: Array) -> Array:
         angles = xp.astype(x, xp.float64) * (2 * math.pi / vsa.levels)
         pairs = xp.stack([xp.cos(angles), xp.sin(angles)], axis=-1)
         return pairs.reshape(*x.shape[:-1], 2 * vsa.dim)
+    if isinstance(vsa, Plural):
+        levels = xp.arange(vsa.levels, dtype=xp.int64, device=x.device)
+        chosen = xp.astype(xp.astype(x, xp.int64)[..., None] == levels, xp.float64) - 1 / vsa.levels
+        return chosen.reshape(*x.shape[:-1], -1)
     if kind(xp, x) in "if":
         return xp.astype(x, xp.float64, copy=False)
     raise UnsupportedError(f"values of {vsa.model} are encoded, but not decoded: it is not known what a component adds")

@@ -1,0 +1,115 @@
+"""What all learners share: scikit-learn's habits, the encoder inside, and rows of hypervectors."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+import hdc
+from hdc.apps.learn.rows import Rows, rows_of
+from hdc.checks import integer
+from hdc.errors import BackendUnavailableError, ParameterError
+
+try:
+    from sklearn.base import BaseEstimator, clone
+    from sklearn.utils import get_tags
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+except ImportError as error:
+    raise BackendUnavailableError(
+        f"hdc.apps.learn needs scikit-learn ({error}); pip install 'hdc-toolkit[learn]'"
+    ) from error
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+FEATURES = "features"
+"""The encoder of numbers and tables, with its defaults."""
+
+
+class Learner(BaseEstimator):  # type: ignore[misc]
+    """An estimator that learns from hypervectors, and has the encoder that makes them inside.
+
+    A pipeline of scikit-learn has no ``partial_fit``: that is why the encoder is a parameter.
+
+    Parameters of every subclass: ``encoder`` is ``"features"``, a transformer with a model ``vsa``, a model whose
+    hypervectors X are, or None for hypervectors of no model: packed signs in uint64, or numbers. ``random_state`` is
+    an integer, a RandomState or None.
+    """
+
+    encoder: Any
+    backend: str
+    random_state: Any
+
+    def __sklearn_tags__(self) -> "Tags":
+        """Say what X may be: what the encoder takes."""
+        tags = super().__sklearn_tags__()
+        if self.encoder is not None and not isinstance(self.encoder, str | hdc.VSA):
+            tags.input_tags = get_tags(self.encoder).input_tags
+        elif self.encoder == FEATURES:
+            tags.input_tags = get_tags(self._new_encoder()).input_tags
+        return tags
+
+    def _new_encoder(self) -> Any:
+        """Return an unfitted encoder, or None where X are hypervectors.
+
+        Raises
+        ------
+        ParameterError
+            If ``encoder`` is nothing that encodes.
+        """
+        if self.encoder is None or isinstance(self.encoder, hdc.VSA):
+            return None
+        if isinstance(self.encoder, str):
+            if self.encoder != FEATURES:
+                raise ParameterError(f"encoder is 'features', a transformer, a model or None, not {self.encoder!r}")
+            from hdc.apps.learn.features import Features
+
+            return Features(backend=self.backend, seed=self._seed())
+        if not hasattr(self.encoder, "transform"):
+            raise ParameterError(
+                f"encoder is 'features', a transformer, a model or None, not {type(self.encoder).__name__}"
+            )
+        return clone(self.encoder)
+
+    def _seed(self) -> int:
+        """Return the seed of ``random_state``: itself, if it is an integer."""
+        if isinstance(self.random_state, int | np.integer):
+            return integer(self.random_state, "random_state", 0)
+        state = self.random_state if isinstance(self.random_state, np.random.RandomState) else np.random.RandomState()
+        return int(state.randint(2**31 - 1))
+
+    def _fit_encoder(self, X: Any, y: Any) -> Rows:
+        """Fit the encoder, keep it as ``encoder_``, and return the rows of X."""
+        self.encoder_ = self._new_encoder()
+        if self.encoder_ is None:
+            return self._given_rows(X, reset=True)
+        hypervectors = self.encoder_.fit_transform(X, y)
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.encoder_, name):
+                setattr(self, name, getattr(self.encoder_, name))
+            elif hasattr(self, name):
+                delattr(self, name)
+        return self._rows(hypervectors)
+
+    def _encoded(self, X: Any) -> Rows:
+        """Return the rows of X, by the encoder that was fitted."""
+        check_is_fitted(self)
+        return self._given_rows(X, reset=False) if self.encoder_ is None else self._rows(self.encoder_.transform(X))
+
+    def _given_rows(self, X: Any, *, reset: bool) -> Rows:
+        given = validate_data(self, X, dtype=None if _packed(X) else "numeric", reset=reset)
+        return rows_of(given, self.encoder)
+
+    def _rows(self, hypervectors: Any) -> Rows:
+        given = hypervectors.to_numpy() if hasattr(hypervectors, "to_numpy") else hypervectors
+        return rows_of(given, getattr(self.encoder_, "vsa", None))
+
+    def _weights(self, sample_weight: Any, rows: Rows) -> npt.NDArray[np.float32]:
+        given = _check_sample_weight(sample_weight, rows.data, dtype=np.float64, ensure_non_negative=True)
+        if not given.any():
+            raise ParameterError("at least one sample_weight must be greater than 0")
+        return np.asarray(given, dtype=np.float32)
+
+
+def _packed(X: Any) -> bool:
+    return isinstance(X, np.ndarray) and X.dtype == np.uint64

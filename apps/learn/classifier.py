@@ -1,0 +1,352 @@
+"""HDClassifier: class vectors learned from hypervectors, by one of several rules."""
+
+import dataclasses
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import ClassifierMixin
+from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import compute_class_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import check_is_fitted, column_or_1d
+
+import hdc
+from hdc.apps.learn.base import FEATURES, Learner
+from hdc.apps.learn.calibration import softmax, temperature_of
+from hdc.apps.learn.rows import Rows, packed_signs
+from hdc.apps.learn.rules import ridge, stepwise
+from hdc.apps.learn.rules.settings import Counts, Floats, Learned, Settings
+from hdc.checks import choice, flag, integer, number
+from hdc.errors import ParameterError, UnsupportedError
+
+STREAMING = ("centroid", "adapt", "online", "margin", "refine", "ridge")
+RULES = STREAMING
+"""What ``rule`` can be."""
+
+Doubles = npt.NDArray[np.float64]
+
+
+def _streams(learner: "HDClassifier") -> bool:
+    if learner.rule not in STREAMING:
+        raise AttributeError(f"rule {learner.rule!r} needs all rows at once; partial_fit takes {', '.join(STREAMING)}")
+    return True
+
+
+class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
+    """A classifier of hypervectors: a row belongs to the class whose vector is most similar.
+
+    Parameters
+    ----------
+    encoder : "features", transformer, VSA or None
+        What makes hypervectors of X: ``Features()``; any transformer to hypervectors, such as ``Features(...)`` or a
+        ``JSONEncoder``; or nothing, where X are hypervectors already, of a model or (None) of no model.
+    rule : str
+        How class vectors are learned: ``"centroid"``, ``"adapt"``, ``"online"``, ``"margin"``, ``"refine"`` (see
+        :mod:`hdc.apps.learn.rules.stepwise`) or ``"ridge"`` (:mod:`hdc.apps.learn.rules.ridge`).
+    epochs : int
+        Passes over the rows, at most.
+    rate : float
+        Length of a step. Rules that start from nothing do not depend on it, but for ``sample_weight``.
+    margin : float
+        Of ``margin``: a row is learned unless its own class is nearer by so much, in cosines. Of ``refine``: share of
+        what right rows have on average.
+    average : bool
+        Whether class vectors are the mean of those after each row (Freund and Schapire 1999), or the last ones.
+    alpha : float, optional
+        Of ``ridge``; chosen by its leave-one-out error, if it is not given.
+    class_weight : "balanced", mapping of classes to weights, or None
+    calibration : int
+        Folds, at least 2, on which the temperature of ``predict_proba`` is chosen: each is scored by class vectors that
+        were learned from the others. 0: on the rows that were learned from, which is quick, and too sure.
+    random_state : int, RandomState or None
+        Of the order of rows, and of the encoder "features".
+    backend : str
+        What computes.
+
+    Attributes
+    ----------
+    classes_ : (classes,) array
+    encoder_ : transformer or None
+    weights_ : (vectors, dim) float32 array
+        Scores of rows of unit length are ``rows @ weights_.T``, the best of each class, and ``intercept_``.
+    prototype_classes_ : (vectors,) int64 array
+        The class, as a place in ``classes_``, of each vector.
+    intercept_ : (classes,) float32 array
+    temperature_ : float
+    n_features_in_, feature_names_in_
+        As the encoder has them.
+
+    Notes
+    -----
+    ``fit`` holds all hypervectors, as the model stores them; ``partial_fit`` those of one call.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from hdc.apps.learn import HDClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> bool(cross_val_score(HDClassifier(), X, y).mean() > 0.95)
+    True
+    """
+
+    weights_: Floats
+    prototype_classes_: Counts
+    intercept_: Floats
+
+    def __init__(
+        self,
+        encoder: Any = FEATURES,
+        *,
+        rule: str = "margin",
+        epochs: int = 20,
+        rate: float = 1.0,
+        margin: float = 0.05,
+        average: bool = True,
+        alpha: float | None = None,
+        class_weight: Any = None,
+        calibration: int = 3,
+        random_state: Any = 0,
+        backend: str = "auto",
+    ) -> None:
+        self.encoder = encoder
+        self.rule = rule
+        self.epochs = epochs
+        self.rate = rate
+        self.margin = margin
+        self.average = average
+        self.alpha = alpha
+        self.class_weight = class_weight
+        self.calibration = calibration
+        self.random_state = random_state
+        self.backend = backend
+
+    # ------------------------------------------------------------------ learning
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Learn from rows and their classes.
+
+        Parameters
+        ----------
+        X : (n, features) array or frame, or what the encoder takes
+        y : (n,) array
+        sample_weight : (n,) array of numbers of at least 0, optional
+
+        Raises
+        ------
+        ParameterError
+            If a parameter, or a label, is none; if there is no row.
+        """
+        settings = self._settings(2)
+        y = _labels(y)
+        rows = self._fit_encoder(X, y)
+        _check_lengths(rows, y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        weights = self._weights(sample_weight, rows) * self._class_weights(y, labels)
+        kept = np.flatnonzero(weights > 0)
+        if len(kept) < len(rows):
+            rows, labels, weights = rows.take(kept), labels[kept], weights[kept]
+        settings = dataclasses.replace(settings, classes=len(self.classes_))
+        learned, state = _fitted(rows, labels, weights, settings)
+        self._take(learned, state)
+        self.temperature_ = self._temperature(rows, labels, weights, settings)
+        return self
+
+    @available_if(_streams)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from more rows, going over them once as they come.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As :meth:`fit`. An encoder that needs to be fitted is fitted on the first ones.
+        classes : list of labels
+            All there will be; needed in the first call only.
+
+        Raises
+        ------
+        ParameterError
+            If the first call has no classes, or a label is none of them.
+        """
+        y = _labels(y)
+        first = not hasattr(self, "classes_")
+        if first:
+            if classes is None:
+                raise ParameterError("the first call of partial_fit needs classes=[...], all labels that will come")
+            known = unique_labels(classes)
+            rows = self._fit_encoder(X, None)
+        else:
+            known = self.classes_
+            if classes is not None and not np.array_equal(known, unique_labels(classes)):
+                raise ParameterError(f"classes are {known.tolist()} since the first call, not {list(classes)}")
+            rows = self._encoded(X)
+        _check_lengths(rows, y)
+        labels = np.minimum(np.searchsorted(known, y), len(known) - 1)
+        if (known[labels] != y).any():
+            raise ParameterError(f"label {y[known[labels] != y][0]!r} is none of classes {known.tolist()}")
+        weights = self._weights(sample_weight, rows) * self._class_weights(y, labels, known)
+        settings = self._settings(len(known))
+        if not first and not isinstance(getattr(self, "state_", None), type(_empty(0, settings))):
+            raise ParameterError(
+                f"this classifier was not learned by rule {self.rule!r} in a way that can go on; fit anew"
+            )
+        state = _empty(rows.dim, settings) if first else self.state_
+        before = None if first else self._learned()
+        self.classes_ = known
+        scores = None if before is None else _scores(before, rows, len(known))
+        self._take(*_more(rows, labels, weights, settings, state))
+        self._calibrate_stream(scores, rows, labels, weights)
+        return self
+
+    def _take(self, learned: Learned, state: Any) -> None:
+        self.weights_, self.prototype_classes_, self.intercept_ = learned
+        self.state_ = state
+
+    def _learned(self) -> Learned:
+        return Learned(self.weights_, self.prototype_classes_, self.intercept_)
+
+    def _settings(self, classes: int) -> Settings:
+        return Settings(
+            classes,
+            rule=choice(self.rule, "rule", RULES),
+            epochs=integer(self.epochs, "epochs", 1),
+            rate=number(self.rate, "rate", 0),
+            margin=number(self.margin, "margin", 0),
+            average=flag(self.average, "average"),
+            alpha=None if self.alpha is None else number(self.alpha, "alpha", 0),
+            seed=self._seed(),
+            backend=self.backend,
+        )
+
+    def _class_weights(self, y: Any, labels: Counts, classes: Any = None) -> Floats:
+        """Return the weight of the class of each row."""
+        if self.class_weight is None:
+            return np.ones(len(labels), dtype=np.float32)
+        if isinstance(self.class_weight, str) and classes is not None:
+            raise ParameterError(f"class_weight={self.class_weight!r} needs all rows; give a mapping to partial_fit")
+        known = self.classes_ if classes is None else classes
+        each = compute_class_weight(self.class_weight, classes=known, y=y)
+        return np.asarray(each[labels], dtype=np.float32)
+
+    # ------------------------------------------------------------------ probabilities
+
+    def _temperature(self, rows: Rows, labels: Counts, weights: Floats, settings: Settings) -> float:
+        folds = integer(self.calibration, "calibration", 0)
+        if folds == 1:
+            raise ParameterError("calibration is 0, or a number of folds of at least 2")
+        if len(self.classes_) == 1:
+            return 1.0
+        if folds == 0 or np.bincount(labels, minlength=len(self.classes_)).min() < folds:
+            return temperature_of(_scores(self._learned(), rows, settings.classes), labels, weights)
+        scores = np.empty((len(rows), settings.classes))
+        if isinstance(self.state_, ridge.Fitted):  # the alpha that was chosen, not chosen again
+            settings = dataclasses.replace(settings, alpha=self.state_.alpha)
+        for known, new in StratifiedKFold(folds, shuffle=True, random_state=settings.seed).split(labels, labels):
+            part, _ = _fitted(rows.take(known), labels[known], weights[known], settings)
+            scores[new] = _scores(part, rows.take(new), settings.classes)
+        return temperature_of(scores, labels, weights)
+
+    def _calibrate_stream(self, scores: Doubles | None, rows: Rows, labels: Counts, weights: Floats) -> None:
+        """Choose the temperature on rows as they were scored before they were learned; those of the last calls."""
+        if len(self.classes_) == 1:
+            self.temperature_ = 1.0
+            return
+        found = temperature_of(
+            _scores(self._learned(), rows, len(self.classes_)) if scores is None else scores, labels, weights
+        )
+        known = getattr(self, "temperature_", None)
+        self.temperature_ = found if known is None or scores is None else float(0.9 * known + 0.1 * found)
+
+    def predict_proba(self, X: Any) -> Doubles:
+        """Return the probability of each class, ``(n, classes)``: a softmax of scores over ``temperature_``."""
+        return softmax(self._class_scores(X), self.temperature_)
+
+    def predict_log_proba(self, X: Any) -> Doubles:
+        """Return the logarithms of :meth:`predict_proba`."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(self.predict_proba(X)))
+
+    # ------------------------------------------------------------------ prediction
+
+    def _class_scores(self, X: Any) -> Doubles:
+        rows = self._encoded(X)
+        return _scores(self._learned(), rows, len(self.classes_))
+
+    def decision_function(self, X: Any) -> Doubles:
+        """Return the score of each class, ``(n, classes)``; of two classes ``(n,)``, that of the second less the first.
+
+        Scores are cosines; of ``ridge`` they are about 1 for the class of a row, and -1 for others.
+        """
+        scores = self._class_scores(X)
+        return np.asarray(scores[:, 1] - scores[:, 0]) if scores.shape[1] == 2 else scores
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return the class of greatest score of each row, the first of equal ones."""
+        best = self._class_scores(X).argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+    @property
+    def prototypes_(self) -> npt.NDArray[Any]:
+        """Class vectors as hypervectors of the model ``(vectors, storage)``, to search and to store.
+
+        Signs on MAP-B, floats on models of floats.
+
+        Raises
+        ------
+        UnsupportedError
+            If the model has other components.
+        """
+        check_is_fitted(self)
+        vsa = self.encoder if isinstance(self.encoder, hdc.VSA) else getattr(self.encoder_, "vsa", None)
+        if isinstance(vsa, hdc.MAPB):
+            return packed_signs(self.weights_)
+        if vsa is None or (vsa.storage == self.weights_.shape[1] and vsa.dtype == np.float32):
+            return self.weights_
+        raise UnsupportedError(f"class vectors are floats, of which {vsa.model} has none; read weights_")
+
+
+def _labels(y: Any) -> npt.NDArray[Any]:
+    if y is None:
+        raise ParameterError("requires y to be passed, but the target y is None: give the class of each row")
+    known = column_or_1d(y, warn=True)
+    check_classification_targets(known)
+    return np.asarray(known)
+
+
+def _check_lengths(rows: Rows, y: npt.NDArray[Any]) -> None:
+    if len(rows) != len(y):
+        raise ParameterError(f"X has {len(rows)} rows and y {len(y)} labels: inconsistent numbers of samples")
+
+
+def _fitted(rows: Rows, labels: Counts, weights: Floats, settings: Settings) -> tuple[Learned, Any]:
+    """Return what a rule learned, and its state."""
+    if settings.rule == "ridge":
+        fitted = ridge.fit(rows, ridge.signs(labels, settings.classes), weights, settings.alpha)
+        return ridge.learned(fitted), fitted
+    state = stepwise.fit(rows, labels, weights, settings)
+    return stepwise.learned(state, settings), state
+
+
+def _empty(dim: int, settings: Settings) -> Any:
+    return ridge.empty(dim, settings.classes) if settings.rule == "ridge" else stepwise.empty(dim, settings.classes)
+
+
+def _more(rows: Rows, labels: Counts, weights: Floats, settings: Settings, state: Any) -> tuple[Learned, Any]:
+    if settings.rule == "ridge":
+        sums = ridge.added(state, rows, ridge.signs(labels, settings.classes), weights)
+        return ridge.learned(ridge.solved(sums, settings.alpha)), sums
+    state = stepwise.partial(rows, labels, weights, settings, state)
+    return stepwise.learned(state, settings), state
+
+
+def _scores(learned: Learned, rows: Rows, classes: int) -> Doubles:
+    """Return ``(n, classes)`` float64: the best score of the vectors of each class."""
+    out = np.empty((len(rows), classes))
+    order = np.argsort(learned.classes, kind="stable")
+    starts = np.searchsorted(learned.classes[order], np.arange(classes))
+    weights = np.ascontiguousarray(learned.weights[order].T)
+    for which, block in rows.blocks():
+        out[which] = np.maximum.reduceat(block @ weights, starts, axis=1) + learned.intercept
+    return out

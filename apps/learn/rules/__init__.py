@@ -1,0 +1,1 @@
+"""Rules by which class vectors are learned, one file each."""

@@ -1,0 +1,161 @@
+"""Ridge regression; of class indicators the read-out of intRVFL (Kleyko 2020), a least-squares support vector machine.
+
+With rows h of unit length, weights W and intercepts b minimise ``sum w |h @ W + b - y|**2 + alpha |W|**2``. For
+classes, y is 1 for the class of a row and -1 for others. Where ``alpha`` is not given, the least leave-one-out error chooses it
+from a grid around the mean eigenvalue. That error is exact and needs no refitting: the residual over one less the
+leverage (Allen's PRESS).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.learn.rows import Rows
+from hdc.apps.learn.rules.settings import Counts, Floats, Learned
+
+Doubles = npt.NDArray[np.float64]
+
+GRID = 10.0 ** np.arange(-6, 2.25, 0.5)
+"""Times the mean eigenvalue: what ``alpha`` is chosen from."""
+
+USUAL = 1e-2
+"""Times the mean eigenvalue: ``alpha`` of a stream, whose rows are gone."""
+
+
+class Fitted(NamedTuple):
+    """Weights ``(dim, targets)``, intercepts ``(targets,)``, and the alpha that was taken."""
+
+    weights: Doubles
+    intercept: Doubles
+    alpha: float
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What ridge regression needs to know of all rows: sums that can be added up.
+
+    Attributes
+    ----------
+    gram : (dim + 1, dim + 1) float64
+        Of weighted rows with a last component 1.
+    moments : (dim + 1, targets) float64
+        Products of these with the targets.
+    """
+
+    gram: Doubles
+    moments: Doubles
+
+    @property
+    def count(self) -> float:
+        """Sum of the weights."""
+        return float(self.gram[-1, -1])
+
+
+def empty(dim: int, targets: int) -> Sums:
+    """Return the sums of no rows."""
+    return Sums(np.zeros((dim + 1, dim + 1)), np.zeros((dim + 1, targets)))
+
+
+def signs(labels: Counts, classes: int) -> Doubles:
+    """Return ``(n, classes)`` targets: 1 for the class of a row, -1 for others."""
+    return np.where(labels[:, None] == np.arange(classes), 1.0, -1.0)
+
+
+def added(sums: Sums, rows: Rows, targets: Doubles, sample_weight: Floats) -> Sums:
+    """Return the sums with more rows."""
+    gram, moments = sums.gram.copy(), sums.moments.copy()
+    for which, block in rows.blocks():
+        root = np.sqrt(sample_weight[which, None])
+        wide = np.concatenate([block, np.ones((len(block), 1), dtype=np.float32)], axis=1) * root
+        gram += wide.T @ wide
+        moments += wide.T.astype(np.float64) @ (targets[which] * root)
+    return Sums(gram, moments)
+
+
+def solved(sums: Sums, alpha: float | None) -> Fitted:
+    """Solve for sums alone: where alpha is not given, a hundredth of the mean eigenvalue."""
+    mean, spread, products = _centred(sums)
+    if alpha is None:
+        alpha = USUAL * _unit(np.diagonal(spread))
+    weights = np.linalg.solve(spread + alpha * np.eye(len(spread)), products)
+    return _with_intercept(weights.astype(np.float64), mean, sums.moments[-1] / sums.count, alpha)
+
+
+def fit(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float | None = None) -> Fitted:
+    """Fit all targets with one alpha, by whichever matrix is smaller: of rows, or of components."""
+    if len(rows) <= rows.dim:
+        return _by_rows(rows, targets, sample_weight, alpha)
+    sums = added(empty(rows.dim, targets.shape[1]), rows, targets, sample_weight)
+    if alpha is not None:
+        return solved(sums, alpha)
+    mean, spread, products = _centred(sums)
+    values, vectors = np.linalg.eigh(spread)
+    values = np.maximum(values, 0)
+    turned, centre = vectors.T @ products, sums.moments[-1] / sums.count
+    candidates = GRID * _unit(values)
+    errors = np.zeros(len(candidates))
+    narrow = vectors.astype(np.float32)
+    for which, block in rows.blocks():
+        coordinates = (block - mean.astype(np.float32)) @ narrow
+        weight = sample_weight[which, None]
+        for i, candidate in enumerate(candidates):
+            shares = 1 / (values + candidate)
+            leverage = weight[:, 0] * ((coordinates**2) @ shares + 1 / sums.count)
+            residual = targets[which] - centre - coordinates @ (turned * shares[:, None])
+            errors[i] += _left_out(residual * np.sqrt(weight), leverage)
+    alpha = _best(candidates, errors)
+    return _with_intercept(vectors @ (turned / (values + alpha)[:, None]), mean, centre, alpha)
+
+
+def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float | None) -> Fitted:
+    root = np.sqrt(sample_weight.astype(np.float64))
+    count = float(sample_weight.sum())
+    x = rows.floats(slice(0, len(rows)))
+    mean = np.asarray((root * root) @ x / count, dtype=np.float64)
+    centre = np.asarray((root * root) @ targets / count, dtype=np.float64)
+    x = ((x - mean) * root[:, None]).astype(np.float32)
+    y = (targets - centre) * root[:, None]
+    values, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
+    values = np.maximum(values, 0)
+    turned = vectors.T @ y
+    if alpha is None:
+        candidates, errors = GRID * _unit(values), np.zeros(len(GRID))
+        for i, candidate in enumerate(candidates):
+            shares = values / (values + candidate)
+            leverage = (vectors**2) @ shares + root * root / count
+            errors[i] = _left_out(y - vectors @ (turned * shares[:, None]), leverage)
+        alpha = _best(candidates, errors)
+    duals = vectors @ (turned / (values + alpha)[:, None])
+    return _with_intercept(x.T.astype(np.float64) @ duals, mean, centre, alpha)
+
+
+def _centred(sums: Sums) -> tuple[Doubles, Doubles, Doubles]:
+    """Return the mean row, the Gram matrix of rows less it, and their products with the targets."""
+    mean = sums.gram[-1, :-1] / sums.count
+    spread = sums.gram[:-1, :-1] - sums.count * np.outer(mean, mean)
+    return mean, spread, sums.moments[:-1] - np.outer(mean, sums.moments[-1])
+
+
+def _unit(values: Doubles) -> float:
+    return max(float(values.mean()), float(np.finfo(np.float32).tiny))
+
+
+def _left_out(residual: Doubles, leverage: Doubles) -> float:
+    return float(((residual / np.maximum(1 - leverage, 1e-6)[:, None]) ** 2).sum())
+
+
+def _best(candidates: Doubles, errors: Doubles) -> float:
+    """Return the candidate of least error; the greatest of equal ones."""
+    return float(candidates[np.flatnonzero(errors <= errors.min() * (1 + 1e-9))[-1]])
+
+
+def _with_intercept(weights: Doubles, mean: Doubles, centre: Doubles, alpha: float) -> Fitted:
+    return Fitted(weights, centre - mean @ weights, alpha)
+
+
+def learned(fitted: Fitted) -> Learned:
+    """Return a fit of class indicators as one vector a class."""
+    weights = np.ascontiguousarray(fitted.weights.T, dtype=np.float32)
+    return Learned(weights, np.arange(len(weights)), fitted.intercept.astype(np.float32))
