@@ -1,6 +1,7 @@
 """HDClassifier: class vectors learned from hypervectors, by one of several rules."""
 
 import dataclasses
+import os
 from typing import Any, Self
 
 import numpy as np
@@ -13,13 +14,15 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 import hdc
+from hdc.apps.learn import files
 from hdc.apps.learn.base import FEATURES, Learner
 from hdc.apps.learn.calibration import softmax, temperature_of
 from hdc.apps.learn.rows import Rows, packed_signs
 from hdc.apps.learn.rules import ridge, stepwise
 from hdc.apps.learn.rules.settings import Counts, Floats, Learned, Settings
 from hdc.checks import choice, flag, integer, number
-from hdc.errors import ParameterError, UnsupportedError
+from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.kernels import PerceptronState
 
 STREAMING = ("centroid", "adapt", "online", "margin", "refine", "ridge")
 RULES = STREAMING
@@ -287,6 +290,62 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         best = self._class_scores(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the classifier to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
+
+        What ``partial_fit`` needs to go on is kept; the backend is not.
+
+        Raises
+        ------
+        NotFittedError
+            If it was not fitted.
+        UnsupportedError
+            If a parameter, the encoder or a label is nothing that a file can hold.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        facts = {"classes": files.labels_to_json(self.classes_), "temperature": self.temperature_, "step": 0}
+        arrays = {"weights": self.weights_, "prototype_classes": self.prototype_classes_, "intercept": self.intercept_}
+        if isinstance(self.state_, PerceptronState):
+            facts["step"] = self.state_.step
+            arrays |= {name: value for name, value in self.state_._asdict().items() if name != "step"}
+        elif isinstance(self.state_, ridge.Sums):
+            arrays |= {"gram": self.state_.gram, "moments": self.state_.moments}
+        files.write(self, path, facts, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, encoder: Any = None, backend: str = "auto") -> Self:
+        """Read a classifier that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        encoder : transformer, optional
+            Fitted; only needed for an encoder that a file does not hold: of your own, or with functions inside.
+        backend : str
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged, or its parts do not belong together.
+        ParameterError
+            If the file does not hold the encoder, and none is given.
+        OSError
+            If it cannot be read.
+        """
+        found, facts, arrays = files.read(cls, path, encoder, backend)
+        try:
+            found.classes_ = files.labels_of_json(facts["classes"])
+            found.temperature_ = number(facts["temperature"], "temperature", 0)
+            found._take(_checked(arrays, len(found.classes_)), _state_of(arrays, facts["step"]))
+            found._settings(len(found.classes_))
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(f"{path} does not hold a usable HDClassifier: {error}") from error
+        return found
+
     @property
     def prototypes_(self) -> npt.NDArray[Any]:
         """Class vectors as hypervectors of the model ``(vectors, storage)``, to search and to store.
@@ -305,6 +364,28 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         if vsa is None or (vsa.storage == self.weights_.shape[1] and vsa.dtype == np.float32):
             return self.weights_
         raise UnsupportedError(f"class vectors are floats, of which {vsa.model} has none; read weights_")
+
+
+def _checked(arrays: files.Arrays, classes: int) -> Learned:
+    """Return what was learned, as a file has it; raises if its parts do not belong together."""
+    weights, owners, intercept = arrays["weights"], arrays["prototype_classes"], arrays["intercept"]
+    if weights.ndim != 2 or owners.shape != weights.shape[:1] or intercept.shape != (classes,):
+        raise ParameterError(f"{weights.shape} weights, {owners.shape} classes of them, {intercept.shape} intercepts")
+    if (weights.dtype, owners.dtype, intercept.dtype) != (np.float32, np.int64, np.float32):
+        raise ParameterError(f"arrays of {weights.dtype}, {owners.dtype} and {intercept.dtype}")
+    if not np.array_equal(np.unique(owners), np.arange(classes)):
+        raise ParameterError("a class without a vector, or a vector without a class")
+    return Learned(weights, owners, intercept)
+
+
+def _state_of(arrays: files.Arrays, step: int) -> Any:
+    """Return the state of a stream, as a file has it; None, if it has none."""
+    if "gram" in arrays:
+        return ridge.Sums(arrays["gram"], arrays["moments"])
+    if "drift" not in arrays:
+        return None
+    names = ("prototypes", "drift", "squares", "means")
+    return PerceptronState(*(arrays[name] for name in names), integer(step, "step", 0))
 
 
 def _labels(y: Any) -> npt.NDArray[Any]:

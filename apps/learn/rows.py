@@ -114,6 +114,5 @@ def _plain(given: npt.NDArray[Any]) -> Rows:
 def packed_signs(weights: Floats) -> npt.NDArray[np.uint64]:
     """Return the signs of ``(n, dim)`` floats as ``(n, words)`` uint64: a set bit for each negative component."""
     bits = numpy_backend("auto", "signs").bits
-    return mask_tail(
-        np.array(bits.pack(weights < 0)).reshape(len(weights), word_count(weights.shape[1])), weights.shape[1]
-    )
+    packed: npt.NDArray[np.uint64] = bits.pack(weights < 0)
+    return packed

@@ -1,9 +1,9 @@
 """Ridge regression; of class indicators the read-out of intRVFL (Kleyko 2020), a least-squares support vector machine.
 
 With rows h of unit length, weights W and intercepts b minimise ``sum w |h @ W + b - y|**2 + alpha |W|**2``. For
-classes, y is 1 for the class of a row and -1 for others. Where ``alpha`` is not given, the least leave-one-out error chooses it
-from a grid around the mean eigenvalue. That error is exact and needs no refitting: the residual over one less the
-leverage (Allen's PRESS).
+classes, y is 1 for the class of a row and -1 for others. Where ``alpha`` is not given, the least leave-one-out error
+chooses it from a grid around the mean eigenvalue. That error is exact and needs no refitting: the residual over one
+less the leverage (Allen's PRESS).
 """
 
 from dataclasses import dataclass
