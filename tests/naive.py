@@ -445,3 +445,36 @@ def word_distance(one, other):
         return known[i, j]
 
     return distance(len(one), len(other))
+
+
+def perceptron(rows, labels, weights, prototypes, drift, means, step, rule, rate, margin):
+    """Take rows one by one as LearnKernels.perceptron says; rules by their names. Returns all that changed."""
+    prototypes, drift, means = [list(map(float, p)) for p in prototypes], [list(map(float, d)) for d in drift], [*means]
+    nearest = []
+    for row, own, weight in zip(rows, labels, weights, strict=True):
+        lengths = [sum(x * x for x in p) ** 0.5 for p in prototypes]
+        dots = [sum(x * y for x, y in zip(p, row, strict=True)) for p in prototypes]
+        s = [dot / length if length else 0.0 for dot, length in zip(dots, lengths, strict=True)]
+        others = [c for c in range(len(s)) if c != own]
+        rival = max(others, key=lambda c: (s[c], -c)) if others else None
+        gap = s[own] - s[rival] if others else float("inf")
+        nearest.append(own if gap > 0 else rival)
+        up = down = 0.0
+        if rule == "bundle":
+            up, down = 1 - s[own], (1 - s[rival] if gap <= 0 else 0.0)
+        elif others and rule in ("adapt", "margin") and gap <= (margin if rule == "margin" else 0):
+            up = down = 1.0
+        elif others and rule == "online" and gap <= 0:
+            up, down = 1 - s[own], 1 - s[rival]
+        elif others and rule == "refine":
+            threshold = max(0.0, margin * (means[0] - means[1]))
+            means[gap <= 0] += 0.01 * (gap - means[gap <= 0])
+            if gap <= threshold:
+                up, down = 1 - s[own], 1 - s[rival]
+        for place, change in ((own, up), (rival, -down)):
+            if change:
+                for j, x in enumerate(row):
+                    prototypes[place][j] += rate * weight * change * x
+                    drift[place][j] += rate * weight * change * step * x
+        step += 1
+    return prototypes, drift, means, step, nearest

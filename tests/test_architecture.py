@@ -27,6 +27,8 @@ LAYERS = [
 SHARED = ("figures", "lazy", "parameters", "progress", "verbs")
 """Modules that applications have in common."""
 MAY_IMPORT_APPLICATIONS = ("hdc.apps.cli", "hdc.apps.start", "hdc.apps.demo")
+LEARNS_FROM = {"hdc.apps.learn": {"hdc.apps.json"}}
+"""Applications that build on the public names of another one."""
 BACKENDS_MAY_IMPORT = {"errors", "kernels", "words", "backends"}
 
 
@@ -68,7 +70,7 @@ def wrong_imports(name, imported):
             return f"{name} imports private names of hdc: {private}"
         applications = {".".join(i.split(".")[:3]) for i in imported if i.startswith("hdc.apps.")}
         own, shared = ".".join(name.split(".")[:3]), {f"hdc.apps.{module}" for module in SHARED}
-        if own not in MAY_IMPORT_APPLICATIONS and not applications <= {own, *shared}:
+        if own not in MAY_IMPORT_APPLICATIONS and not applications <= {own, *shared, *LEARNS_FROM.get(own, ())}:
             return f"{name} imports other applications: {applications - {own}}"
     elif area == "backends":
         if not inside <= BACKENDS_MAY_IMPORT:

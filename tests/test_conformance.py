@@ -10,6 +10,7 @@ from hdc.dispatch import backend
 from hdc.kernels import (
     BitKernels,
     DenseKernels,
+    LearnKernels,
     LevelKernels,
     ListKernels,
     PostingKernels,
@@ -42,8 +43,17 @@ def test_every_kernel_of_the_contract_has_cases():
     }
     cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
-    of_their_own |= {"postings.prepare", "postings.near"}
-    contracts = BitKernels, DenseKernels, LevelKernels, SearchKernels, TableKernels, ListKernels, PostingKernels
+    of_their_own |= {"postings.prepare", "postings.near", "learn.perceptron"}
+    contracts = (
+        BitKernels,
+        DenseKernels,
+        LevelKernels,
+        SearchKernels,
+        TableKernels,
+        ListKernels,
+        PostingKernels,
+        LearnKernels,
+    )
     records = zip(suite.RECORDS, contracts, strict=True)
     names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}
     assert cases | of_their_own == names - NO_KERNELS

@@ -28,6 +28,9 @@ STREAMING = ("centroid", "adapt", "online", "margin", "refine", "ridge")
 RULES = STREAMING
 """What ``rule`` can be."""
 
+LEARNED = ("weights", "prototype_classes", "intercept")
+"""Names of the arrays in a file."""
+
 Doubles = npt.NDArray[np.float64]
 
 
@@ -307,8 +310,16 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             If the file cannot be written.
         """
         check_is_fitted(self)
-        facts = {"classes": files.labels_to_json(self.classes_), "temperature": self.temperature_, "step": 0}
-        arrays = {"weights": self.weights_, "prototype_classes": self.prototype_classes_, "intercept": self.intercept_}
+        facts: dict[str, Any] = {
+            "classes": files.labels_to_json(self.classes_),
+            "temperature": self.temperature_,
+            "step": 0,
+        }
+        arrays: files.Arrays = {
+            "weights": self.weights_,
+            "prototype_classes": self.prototype_classes_,
+            "intercept": self.intercept_,
+        }
         if isinstance(self.state_, PerceptronState):
             facts["step"] = self.state_.step
             arrays |= {name: value for name, value in self.state_._asdict().items() if name != "step"}
@@ -368,10 +379,10 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
 def _checked(arrays: files.Arrays, classes: int) -> Learned:
     """Return what was learned, as a file has it; raises if its parts do not belong together."""
-    weights, owners, intercept = arrays["weights"], arrays["prototype_classes"], arrays["intercept"]
+    weights, owners, intercept = (arrays[name] for name in LEARNED)
     if weights.ndim != 2 or owners.shape != weights.shape[:1] or intercept.shape != (classes,):
         raise ParameterError(f"{weights.shape} weights, {owners.shape} classes of them, {intercept.shape} intercepts")
-    if (weights.dtype, owners.dtype, intercept.dtype) != (np.float32, np.int64, np.float32):
+    if [array.dtype.str for array in (weights, owners, intercept)] != ["<f4", "<i8", "<f4"]:
         raise ParameterError(f"arrays of {weights.dtype}, {owners.dtype} and {intercept.dtype}")
     if not np.array_equal(np.unique(owners), np.arange(classes)):
         raise ParameterError("a class without a vector, or a vector without a class")
@@ -384,8 +395,9 @@ def _state_of(arrays: files.Arrays, step: int) -> Any:
         return ridge.Sums(arrays["gram"], arrays["moments"])
     if "drift" not in arrays:
         return None
-    names = ("prototypes", "drift", "squares", "means")
-    return PerceptronState(*(arrays[name] for name in names), integer(step, "step", 0))
+    return PerceptronState(
+        arrays["prototypes"], arrays["drift"], arrays["squares"], arrays["means"], integer(step, "step", 0)
+    )
 
 
 def _labels(y: Any) -> npt.NDArray[Any]:

@@ -8,7 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.dispatch import backend as find_backend
-from hdc.kernels import Array, Backend, CodeLists, EstimatePart, EstimatePlan, ListKernels, Rotation
+from hdc.kernels import (
+    ADAPT,
+    BUNDLE,
+    MARGIN,
+    ONLINE,
+    REFINE,
+    Array,
+    Backend,
+    CodeLists,
+    EstimatePart,
+    EstimatePlan,
+    ListKernels,
+    PerceptronState,
+    Rotation,
+)
 from hdc.testing.laws import assert_same
 from hdc.testing.posting_cases import Form, posting_case
 from hdc.words import mask_tail, word_count
@@ -16,7 +30,7 @@ from hdc.words import mask_tail, word_count
 DIMS = (1, 63, 64, 65, 1000)
 """Dimensions on which the packed kernels are compared."""
 
-RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings")
+RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings", "learn")
 """Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last four."""
 
 Arguments = tuple[Any, ...]
@@ -304,6 +318,7 @@ def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
     _check_lists(backend, reference)
     _check_postings(backend, reference)
     _check_near(backend, reference)
+    _check_learning(backend, reference)
     records = {name: getattr(backend, name) for name in RECORDS}
     return tuple(
         f"{name}.{field.name}"
@@ -475,6 +490,26 @@ def _check_near(backend: Backend, reference: Backend) -> None:
             except Exception as error:
                 text = f"kernel 'near' of postings of backend {backend.name!r}, seed {seed}, most {most}: {error}"
                 raise KernelError(text) from error
+
+
+def _check_learning(backend: Backend, reference: Backend) -> None:
+    """Compare what is learned, to the rounding of floats."""
+    if backend.learn is None or reference.learn is None:
+        return
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((60, 65)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    labels, weights = rng.integers(0, 4, 60), rng.integers(0, 3, 60).astype(np.float32)
+    zeros = np.zeros((4, 65), dtype=np.float32)
+    for rule in (BUNDLE, ADAPT, ONLINE, MARGIN, REFINE):
+        state = PerceptronState(zeros, zeros, np.zeros(4), np.zeros(2), 0)
+        found = [
+            own.perceptron(rows, labels, weights, state, rule, 0.5, 0.1) for own in (backend.learn, reference.learn)
+        ]
+        for name, one, other in zip(PerceptronState._fields, found[0][0], found[1][0], strict=True):
+            if not np.allclose(one, other, atol=1e-3):
+                text = f"kernel 'perceptron' of learn of backend {backend.name!r}, rule {rule}: {name} differs"
+                raise KernelError(text)
 
 
 def _check_postings(backend: Backend, reference: Backend) -> None:

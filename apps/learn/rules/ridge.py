@@ -20,6 +20,9 @@ Doubles = npt.NDArray[np.float64]
 GRID = 10.0 ** np.arange(-6, 2.25, 0.5)
 """Times the mean eigenvalue: what ``alpha`` is chosen from."""
 
+FILLED = 1e6
+"""Times the sum of all eigenvalues: what is as good as infinite beside them."""
+
 USUAL = 1e-2
 """Times the mean eigenvalue: ``alpha`` of a stream, whose rows are gone."""
 
@@ -117,15 +120,17 @@ def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float |
     centre = np.asarray((root * root) @ targets / count, dtype=np.float64)
     x = ((x - mean) * root[:, None]).astype(np.float32)
     y = (targets - centre) * root[:, None]
-    values, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
+    # The one direction that centring leaves empty is given a great value, so that it counts as fitted: by the intercept.
+    gram = (x @ x.T).astype(np.float64)
+    gram += np.outer(root, root) * (FILLED * np.trace(gram) / count + 1) / count
+    values, vectors = np.linalg.eigh(gram)
     values = np.maximum(values, 0)
     turned = vectors.T @ y
     if alpha is None:
-        candidates, errors = GRID * _unit(values), np.zeros(len(GRID))
+        candidates, errors = GRID * _unit(values[:-1]), np.zeros(len(GRID))
         for i, candidate in enumerate(candidates):
-            shares = values / (values + candidate)
-            leverage = (vectors**2) @ shares + root * root / count
-            errors[i] = _left_out(y - vectors @ (turned * shares[:, None]), leverage)
+            shares = candidate / (values + candidate)
+            errors[i] = _left_out(vectors @ (turned * shares[:, None]), 1 - (vectors**2) @ shares)
         alpha = _best(candidates, errors)
     duals = vectors @ (turned / (values + alpha)[:, None])
     return _with_intercept(x.T.astype(np.float64) @ duals, mean, centre, alpha)
@@ -139,11 +144,11 @@ def _centred(sums: Sums) -> tuple[Doubles, Doubles, Doubles]:
 
 
 def _unit(values: Doubles) -> float:
-    return max(float(values.mean()), float(np.finfo(np.float32).tiny))
+    return max(float(values.mean() if len(values) else 0), float(np.finfo(np.float32).tiny))
 
 
 def _left_out(residual: Doubles, leverage: Doubles) -> float:
-    return float(((residual / np.maximum(1 - leverage, 1e-6)[:, None]) ** 2).sum())
+    return float(((residual / np.maximum(1 - leverage, 1e-9)[:, None]) ** 2).sum())
 
 
 def _best(candidates: Doubles, errors: Doubles) -> float:
