@@ -120,7 +120,7 @@ def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float |
     centre = np.asarray((root * root) @ targets / count, dtype=np.float64)
     x = ((x - mean) * root[:, None]).astype(np.float32)
     y = (targets - centre) * root[:, None]
-    # The one direction that centring leaves empty is given a great value, so that it counts as fitted: by the intercept.
+    # The direction that centring empties is given a great value: what the intercept fits counts as fitted.
     gram = (x @ x.T).astype(np.float64)
     gram += np.outer(root, root) * (FILLED * np.trace(gram) / count + 1) / count
     values, vectors = np.linalg.eigh(gram)
