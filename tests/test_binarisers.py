@@ -188,8 +188,8 @@ def test_bad_input_is_told(fitted):
         type(fitted)(**fitted.get_params()).fit(x)
     with pytest.raises(DimensionError, match=r"\(n, 32\)"):
         fitted.transform(x[:, :31])
-    with pytest.raises(DTypeError, match="floats"):
-        fitted.transform(np.ones((2, 32), dtype=np.int64))
+    with pytest.raises(DTypeError, match="packed codes"):
+        fitted.transform(np.ones((2, 32), dtype=np.uint64))
     with pytest.raises(DTypeError, match="uint64"):
         fitted.search(x[:1], codes.astype(np.int64))
     with pytest.raises(DimensionError, match="codes must have shape"):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 import hdc
 from hdc import words
+from hdc.apps.estimators import Transformer
 from hdc.apps.json.document.batches import Batch, batches, uncollected, weigh
 from hdc.apps.json.document.given import given
 from hdc.apps.json.document.leaves import LeafTable
@@ -24,7 +25,6 @@ from hdc.apps.json.encoder.decoder import SIGN_GAIN, Decoder
 from hdc.apps.json.encoder.decoding_capacity import Capacity, predict
 from hdc.apps.json.encoder.leaf_vectors import LeafVectors, on_host
 from hdc.apps.json.encoder.sign_bits import sign_bits
-from hdc.apps.json.encoder.sklearn_api import Transformer
 from hdc.apps.json.values.embedding import Embeddings, StringEncoder
 from hdc.apps.json.values.learning import ProfileBuilder
 from hdc.apps.json.values.statistics import Profile
@@ -320,6 +320,18 @@ class JSONEncoder(Transformer):
         self.check()
         empty = np.empty((0, self.dim), dtype=np.float32)
         return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
+
+    def __sklearn_tags__(self) -> Any:
+        """Say to scikit-learn: documents in a list, which have no columns, no y, and it works without ``fit``."""
+        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+        return Tags(
+            estimator_type="transformer",
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=[]),
+            input_tags=InputTags(one_d_array=True, two_d_array=False, string=True, dict=True),
+            requires_fit=False,
+        )
 
     @property
     def _columns(self) -> int:

@@ -4,17 +4,18 @@ Codes are ``(n, words)`` uint64 rows as of :mod:`hdc.words`. A code of several l
 another, the heaviest first, each of ``word_count(dim)`` words.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.parameters import Parameters
-from hdc.apps.retrieval.binarisers.files import read_model, write_model
+from hdc.apps.estimators import Transformer
+from hdc.apps.retrieval.binarisers.files import pack_json, read_model, unpack_json, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.apps.retrieval.vectors.tables import Names, as_table, check_names, column_names
 from hdc.checks import array, flag, integer
 from hdc.dispatch import numpy_backend, table_kernels
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
@@ -41,19 +42,25 @@ def blocks(rows: int, row_bytes: int) -> Iterator[slice]:
         yield slice(start, min(rows, start + step))
 
 
-class Binarizer(Parameters, ABC):
+COLUMNS = "feature_names_in"
+"""Array of a saved model that holds the names of its columns, where there are some."""
+
+
+class Binarizer(Transformer):
     """A transformer of float vectors to packed codes, and the scores between the two."""
 
     dim_: int
     """Components of a code; set by :meth:`fit`."""
     n_features_in_: int
+    feature_names_in_: Names
+    """Names of the columns that :meth:`fit` was given; only there if it was given a data frame."""
     mean_: Floats
     backend: str
     """What computes; another one after :meth:`set_params`, at once."""
 
     @abstractmethod
-    def fit(self, X: Any, y: None = None) -> Self:
-        """Learn from ``(n, d)`` float vectors."""
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Learn from ``(n, d)`` vectors."""
 
     @abstractmethod
     def _encode(self, x: Floats) -> Words:
@@ -121,34 +128,59 @@ class Binarizer(Parameters, ABC):
         """Bytes of a stored code: everything that a search needs of a vector."""
         return self.words * 8
 
-    def transform(self, X: Any) -> Words:
+    def transform(self, X: Any) -> Any:
         """Encode vectors, block by block.
 
         Parameters
         ----------
-        X : (n, d) float array
-            May be mapped from a file larger than memory.
+        X : (n, d) array or data frame
+            Of floats, or numbers that are read as float32; an array may be mapped from a file larger than memory.
 
         Returns
         -------
         (n, words) uint64 array
+            Or the data frame of it that :meth:`set_output` chose.
 
         Raises
         ------
         ParameterError
-            If the model is not fitted, or a row holds NaN or infinity.
+            If the model is not fitted, a row holds NaN or infinity, or the columns have other names than in ``fit``.
         DTypeError, DimensionError
-            If X does not hold floats, or rows of another length than was fitted.
+            If X does not hold numbers, or rows of another length than was fitted.
         """
-        rows = as_rows(X, self._check_fitted())
+        dim, who = self._check_fitted(), type(self).__name__
+        check_names(column_names(X), getattr(self, "feature_names_in_", None), who)
+        return self._contained(self.encode(as_table(X, who, dim)), X)
+
+    def encode(self, rows: npt.NDArray[Any]) -> Words:
+        """Encode ``(n, d)`` numbers as :meth:`transform` does, to an array whatever :meth:`set_output` chose."""
         out = np.empty((len(rows), self.words), dtype=np.uint64)
         for part in blocks(len(rows), 16 * (rows.shape[1] + self.bits)):
             out[part] = self._encode(finite(rows[part], part.start))
         return out
 
-    def fit_transform(self, X: Any, y: None = None) -> Words:
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Fit, then encode the same vectors."""
-        return self.fit(X).transform(X)
+        return self.fit(X, y).transform(X)
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Return a name for each word of a code: the class's in lower case, and a number from 0.
+
+        Raises
+        ------
+        ParameterError
+            If the model is not fitted, or ``input_features`` are not the names of the columns of ``fit``.
+        """
+        dim, fitted = self._check_fitted(), getattr(self, "feature_names_in_", None)
+        if input_features is not None:
+            given = np.asarray(input_features, dtype=object)
+            if len(given) != dim:
+                raise ParameterError(
+                    f"input_features should have length equal to number of features ({dim}), got {len(given)}"
+                )
+            if fitted is not None and not np.array_equal(given, fitted):
+                raise ParameterError("input_features is not equal to feature_names_in_")
+        return super().get_feature_names_out()
 
     def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
         """Score every query against every code; greater is nearer.
@@ -247,7 +279,7 @@ class Binarizer(Parameters, ABC):
 
     def _as_query_codes(self, queries: Any) -> Words:
         if np.asanyarray(queries).dtype.kind == "f":
-            return self.transform(queries)
+            return self.encode(as_rows(queries, self._check_fitted(), "queries"))
         return self._as_codes(queries, "queries")
 
     def _as_codes(self, codes: Any, what: str = "codes") -> Words:
@@ -265,11 +297,28 @@ class Binarizer(Parameters, ABC):
             raise ParameterError(f"this {type(self).__name__} is not fitted; call fit first")
         return self.n_features_in_
 
+    def _table(self, X: Any) -> npt.NDArray[Any]:
+        """Return the checked rows that a fit is given, and remember the names of their columns."""
+        rows, names = as_table(X, type(self).__name__), column_names(X)
+        vars(self).pop("feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
+        return rows
+
+    @property
+    def _columns(self) -> int:
+        return self.words
+
     def __sklearn_tags__(self) -> Any:
-        """Describe the transformer to scikit-learn, which alone calls this."""
+        """Describe the transformer to scikit-learn, which alone calls this: words of codes, whatever the numbers."""
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
-        return Tags(None, TargetTags(required=False), TransformerTags(), None, None, input_tags=InputTags())
+        return Tags(
+            estimator_type="transformer",
+            target_tags=TargetTags(required=False),
+            transformer_tags=TransformerTags(preserves_dtype=[]),
+            input_tags=InputTags(),
+        )
 
     def save(self, folder: Any) -> None:
         """Write ``model.safetensors`` and, last, ``model.json`` with its checksum into a folder, made if need be.
@@ -284,7 +333,9 @@ class Binarizer(Parameters, ABC):
             If the folder cannot be written.
         """
         self._check_fitted()
-        write_model(folder, type(self).__name__, self._own_params(), self._state())
+        names = getattr(self, "feature_names_in_", None)
+        kept = {} if names is None else {COLUMNS: pack_json(names.tolist())}
+        write_model(folder, type(self).__name__, self._own_params(), self._state() | kept)
 
     @classmethod
     def load(cls, folder: Any, backend: str = "auto") -> Self:
@@ -300,6 +351,8 @@ class Binarizer(Parameters, ABC):
         parameters, arrays = read_model(folder, cls.__name__)
         model = cls(**{**parameters, "backend": backend})
         try:
+            if COLUMNS in arrays:
+                model.feature_names_in_ = np.array(unpack_json(arrays.pop(COLUMNS)), dtype=object)
             model._set_state(arrays)
         except KeyError as error:
             raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None

@@ -83,6 +83,25 @@ def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.ND
     return description["parameters"], arrays
 
 
+def pack_json(value: Any) -> npt.NDArray[np.uint8]:
+    """Return a JSON value, such as a list of names, as an array of bytes, which a model's arrays may hold."""
+    return np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
+
+
+def unpack_json(packed: npt.NDArray[np.uint8]) -> Any:
+    """Return the value of :func:`pack_json`.
+
+    Raises
+    ------
+    FileFormatError
+        If it is none.
+    """
+    try:
+        return json.loads(packed.tobytes())
+    except ValueError:
+        raise FileFormatError("an array of the model holds no JSON; train it again") from None
+
+
 def model_class(folder: Any) -> str:
     """Return the name of the class of a saved model; raises as :func:`read_model`."""
     return str(_description(path(folder, "folder") / DESCRIPTION)["class"])

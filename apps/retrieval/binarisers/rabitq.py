@@ -70,7 +70,7 @@ class RaBitQBinarizer(Binarizer):
         self.seed = seed
         self.backend = backend
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Find the mean of ``(n, d)`` float vectors, and the lists; raises as :meth:`SignBinarizer.fit`.
 
         Raises
@@ -78,9 +78,9 @@ class RaBitQBinarizer(Binarizer):
         ParameterError
             Also if d is 1, or there are fewer vectors than lists.
         """
-        rows = as_rows(X)
+        rows = self._table(X)
         if rows.shape[1] < 2:
-            raise ParameterError("RaBitQ needs vectors of at least 2 components")
+            raise ParameterError(f"RaBitQ needs vectors of at least 2 components; X has {rows.shape[1]} feature(s)")
         lists = integer(self.lists, "lists", 1, MOST_LISTS)
         integer(self.seed, "seed", 0)
         if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
@@ -117,6 +117,8 @@ class RaBitQBinarizer(Binarizer):
         self.lists_ = len(self.lengths_)
         self._rotate = Rotations(self.dim_, self.dim_, self.seed, self.kernels.name)
         self._centroids: Centroids | None = None
+        if self.lists_ > 1:
+            self._centroids = list_kernels(self.kernels).centroids(self.directions_)
         centres = self.directions_ * self.lengths_[:, None] if self.lists_ > 1 else self.mean_[None]
         self._centres = self._rotate(centres)
         self._lengths_of_centres = np.linalg.norm(centres, axis=1)
@@ -132,13 +134,9 @@ class RaBitQBinarizer(Binarizer):
             products = dots * (unit.astype(np.float64) * unit_of_mean)
             return products.astype(np.float32)[:, None], np.zeros((len(x), 1), dtype=np.int64)
         integers, unit = rounded(x, 127)
-        dots, cells = self._nearest_centroids().nearest(integers.astype(np.int8), count)
+        assert self._centroids is not None
+        dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
         return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
-
-    def _nearest_centroids(self) -> Centroids:
-        if self._centroids is None:
-            self._centroids = list_kernels(self.kernels).centroids(self.directions_)
-        return self._centroids
 
     @property
     def _rounded_mean(self) -> tuple[npt.NDArray[np.int16], float]:
@@ -148,8 +146,7 @@ class RaBitQBinarizer(Binarizer):
 
     def plan(self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None) -> EstimatePlan:
         """Return what whole searches read of the model beside rows and originals."""
-        centroids = self._nearest_centroids() if self.lists_ > 1 else None
-        return EstimatePlan(self._rotate.first, centroids, self.lengths_, self._rounded_mean, parts, originals)
+        return EstimatePlan(self._rotate.first, self._centroids, self.lengths_, self._rounded_mean, parts, originals)
 
     @property
     def words(self) -> int:

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.retrieval.binarisers.base import MOST_BITS, Binarizer, Floats, blocks, sign_tables
-from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import flag, integer
 from hdc.errors import ParameterError
 from hdc.kernels import Rotation
@@ -103,7 +103,7 @@ class SignBinarizer(Binarizer):
         self.seed = seed
         self.backend = backend
 
-    def fit(self, X: Any, y: None = None) -> Self:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Compute the mean of ``(n, d)`` float vectors, block by block.
 
         Raises
@@ -111,7 +111,7 @@ class SignBinarizer(Binarizer):
         DTypeError, DimensionError, ParameterError
             If X is not such an array, is empty, holds NaN, or ``dim`` does not go with d.
         """
-        rows = as_rows(X)
+        rows = self._table(X)
         d = rows.shape[1]
         dim = d if self.dim is None else integer(self.dim, "dim", 1, MOST_BITS)
         integer(self.seed, "seed", 0)

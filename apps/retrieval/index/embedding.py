@@ -427,7 +427,7 @@ class EmbeddingIndex(Index):
         codes = np.empty((len(rows), self.model.words), dtype=np.uint64)
 
         def some(start: int, stop: int) -> None:
-            codes[start:stop] = self.model.transform(rows[start:stop])
+            codes[start:stop] = self.model.encode(rows[start:stop])
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)

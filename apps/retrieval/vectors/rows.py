@@ -24,8 +24,26 @@ def as_rows(x: Any, dim: int | None = None, what: str = "X") -> npt.NDArray[Any]
     rows = array(x, what)
     if rows.dtype.kind != "f":
         raise DTypeError(f"{what} must hold floats, not {rows.dtype}; convert it with astype(np.float32)")
-    if rows.ndim != 2 or rows.shape[1] == 0 or (dim is not None and rows.shape[1] != dim):
-        raise DimensionError(f"{what} must have shape (n, {dim or 'd'}), not {rows.shape}")
+    return shaped(rows, dim, what)
+
+
+def shaped(rows: npt.NDArray[Any], dim: int | None, what: str, who: str = "it") -> npt.NDArray[Any]:
+    """Return rows if they have two dimensions, columns, and ``dim`` of them.
+
+    Raises
+    ------
+    DimensionError
+        If they do not; ``who`` expects them, for the text, which has the words of scikit-learn's.
+    """
+    expected = f"{what} must have shape (n, {dim or 'd'}), not {rows.shape}"
+    if rows.ndim != 2:
+        raise DimensionError(f"{expected}. Reshape your data: {what}.reshape(1, -1) is one row")
+    if rows.shape[1] == 0:
+        raise DimensionError(f"{expected}: 0 feature(s) (shape={rows.shape}) while a minimum of 1 is required.")
+    if dim is not None and rows.shape[1] != dim:
+        raise DimensionError(
+            f"{expected}: {what} has {rows.shape[1]} features, but {who} is expecting {dim} features as input"
+        )
     return rows
 
 

@@ -12,7 +12,7 @@ from hdc.apps.retrieval.binarisers.bebr.decoder import Groups, TableDecoder, fit
 from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed
 from hdc.apps.retrieval.binarisers.bebr.training import Settings, train
 from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
-from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import integer, number, text
 from hdc.errors import MismatchError, ParameterError
 from hdc.words import WORD_BITS, Words, pack, unpack
@@ -117,7 +117,7 @@ class RecurrentBinarizer(Binarizer):
         """Bit planes of a code."""
         return self.loops + 1
 
-    def fit(self, X: Any, y: None = None, *, old_codes: Words | None = None, checkpoint: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, *, old_codes: Words | None = None, checkpoint: Any = None) -> Self:
         """Learn from vectors without labels.
 
         Parameters
@@ -145,7 +145,7 @@ class RecurrentBinarizer(Binarizer):
         FileFormatError
             If the checkpoint is damaged, or of other parameters or data.
         """
-        rows = as_rows(X)
+        rows = self._table(X)
         self._check_parameters(len(rows), old_codes)
         rng = np.random.default_rng(self.seed)
         chosen = np.sort(rng.permutation(len(rows))[:SAMPLE])
