@@ -3,6 +3,7 @@
 ``Features`` turns tables into hypervectors; ``HDClassifier`` learns classes from them, or from those of any other
 encoder. On the command line: ``hdc learn``. They need the extra ``learn``.
 """
+"""Learning with hypervectors: scikit-learn estimators that predict on bits."""
 
 from typing import TYPE_CHECKING
 
@@ -19,3 +20,8 @@ __getattr__ = lazy.attributes(
         "HDClassifier": "hdc.apps.learn.classifier",
     },
 )
+    from hdc.apps.learn.features.features import Features
+
+__all__ = ["Features"]
+
+__getattr__ = lazy.attributes(__name__, {"Features": "hdc.apps.learn.features.features"})

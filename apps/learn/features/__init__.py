@@ -1,0 +1,1 @@
+"""Tables as hypervectors: numbers, categories, texts and time series, column by column."""

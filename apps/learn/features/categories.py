@@ -1,0 +1,56 @@
+"""Columns of categories: the role of the column times the symbol of the value."""
+
+from typing import Any
+
+import numpy as np
+
+from hdc import VSA
+from hdc.apps.learn.features.members import Members
+from hdc.apps.learn.features.tables import Objects
+from hdc.checks import shown
+from hdc.errors import DTypeError
+from hdc.kernels import Array
+
+
+def category_members(vsa: VSA, name: Any, values: Objects) -> Members:
+    """Return a member for each value, of weight 0 where it is missing.
+
+    Parameters
+    ----------
+    vsa : VSA
+    name : name of the column
+    values : (n,) array of objects
+        Texts, numbers and truth values; other objects count as their text. None is missing.
+
+    Raises
+    ------
+    DTypeError
+        If one is a container.
+    """
+    numbers: dict[Any, int] = {}
+    which = np.array([numbers.setdefault(_filler(value, name), len(numbers)) for value in values], dtype=np.int64)
+    missing = np.array([value is None for value in values], dtype=bool)
+    symbols = vsa.symbols(list(numbers))
+    bound = vsa.bind(vsa.role(("column", name)), symbols)
+    return Members(taken(vsa, bound, which)[:, None], (~missing).astype(np.int64)[:, None])
+
+
+def _filler(value: Any, name: Any) -> Any:
+    """Return the name of a value, with its type: 1, True and "1" are different categories."""
+    if isinstance(value, dict | list | tuple | set | np.ndarray):
+        raise DTypeError(
+            f"column {shown(name)} has {shown(value)}: argument must be a string or a number; "
+            "give a transformer for such a column, as in columns={...: JSONEncoder(...)}"
+        )
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):
+        return "bool", value
+    if value is None or isinstance(value, str | bytes | int | float):
+        return type(value).__name__, value
+    return type(value).__name__, str(value)
+
+
+def taken(vsa: VSA, vectors: Array, which: Any) -> Array:
+    """Return some of some vectors, by number."""
+    return vsa.xp.take(vectors, vsa.kernels.arrays.from_numpy(which), axis=0)

@@ -1,0 +1,125 @@
+"""Where each numeric column lies: its range and its spread, given or of the rows that were seen first."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.checks import numbers, shown, wrong
+from hdc.errors import ParameterError
+
+Real = npt.NDArray[np.float64]
+
+SAMPLE = 512
+"""Rows whose distances are looked at, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Of each column of numbers the ends of its range, its center and its unit; ``(columns,)`` float64 arrays."""
+
+    low: Real
+    high: Real
+    center: Real
+    unit: Real
+
+    def shares(self, X: Real) -> Real:
+        """Return where numbers lie in their ranges, 0 to 1; beyond the ends they are at the ends; NaN stays."""
+        width = self.high - self.low
+        shares: Real = np.clip((X - self.low) / np.where(width > 0, width, 1.0), 0.0, 1.0)
+        return shares
+
+    def standardised(self, X: Real) -> Real:
+        """Return numbers by their center and unit; missing ones at 0, where they change no projection."""
+        centered = (X - self.center) / self.unit
+        return np.where(np.isnan(centered), 0.0, centered)
+
+
+def learned(X: Real) -> Scaling:
+    """Return least, greatest, mean and standard deviation of each column, without what is missing.
+
+    A column without numbers is centered at 0; one whose numbers are all equal has the unit 1.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns of nothing but NaN
+        low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
+        half = np.nanmean(X / 2, axis=0)  # sums of great numbers stay finite
+        spread = 2 * np.nanstd(X / 2, axis=0)
+    return Scaling(
+        np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=0.0), 2 * np.nan_to_num(half, nan=0.0), _units(spread)
+    )
+
+
+def _units(spread: Real) -> Real:
+    usable = np.isfinite(spread) & (spread > 0)
+    return np.where(usable, spread, 1.0)
+
+
+def of_ranges(low: Real, high: Real) -> Scaling:
+    """Return the scaling of given ranges; numbers are taken to lie evenly in them."""
+    return Scaling(low, high, (low + high) / 2, _units((high - low) / np.sqrt(12)))
+
+
+def given_ranges(ranges: Any, names: Sequence[Any]) -> tuple[Real, Real]:
+    """Return the ends of the given ranges of columns, NaN where none is given.
+
+    Parameters
+    ----------
+    ranges : None, (low, high), or mapping of column names or numbers to such pairs
+    names : the names of the numeric columns
+
+    Raises
+    ------
+    ParameterError
+        If one is no pair of finite numbers, the lower one first.
+    """
+    low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)
+    if isinstance(ranges, Mapping):
+        for place, name in enumerate(names):
+            if name in ranges:
+                low[place], high[place] = _pair(ranges[name])
+    elif ranges is not None:
+        low[:], high[:] = _pair(ranges)
+    return low, high
+
+
+def check_ranges(ranges: Any) -> None:
+    """Raise :class:`ParameterError` unless ranges are None, a pair, or a mapping to pairs."""
+    for pair in ranges.values() if isinstance(ranges, Mapping) else () if ranges is None else (ranges,):
+        _pair(pair)
+
+
+def _pair(value: Any) -> tuple[float, float]:
+    try:
+        ends = numbers(value, "ranges")
+    except ParameterError:
+        ends = np.empty(0)
+    if ends.shape != (2,) or not np.isfinite(ends).all():
+        raise wrong(value, "ranges", "(low, high), two finite numbers, or a mapping of columns to such pairs")
+    if not ends[0] < ends[1]:
+        raise ParameterError(f"the lower end of a range comes first, not {shown(value)}")
+    return float(ends[0]), float(ends[1])
+
+
+def merged(seen: Scaling, low: Real, high: Real) -> Scaling:
+    """Return given ranges where there are any, else what was seen."""
+    known = ~np.isnan(low)
+    fixed = of_ranges(np.where(known, low, 0.0), np.where(known, high, 1.0))
+    return Scaling(
+        np.where(known, fixed.low, seen.low),
+        np.where(known, fixed.high, seen.high),
+        np.where(known, fixed.center, seen.center),
+        np.where(known, fixed.unit, seen.unit),
+    )
+
+
+def median_distance(Z: Real) -> float:
+    """Return the median distance of two standardised rows, among ``SAMPLE`` of them; 0 for one row."""
+    rows = Z[np.linspace(0, len(Z) - 1, min(len(Z), SAMPLE)).astype(np.int64)]
+    squares = np.sum(rows * rows, axis=1)
+    apart = squares[:, None] + squares - 2 * rows @ rows.T
+    pairs = apart[np.triu_indices(len(rows), 1)]
+    return float(np.sqrt(max(0.0, float(np.median(pairs))))) if len(pairs) else 0.0
