@@ -121,6 +121,7 @@ def warmup() -> None:
     _warm_levels()
     _warm_postings()
     state = PerceptronState(few.astype(np.float32), few.astype(np.float32), np.ones(1), np.zeros(2), 0)
+    learning.dots(few.astype(np.float32), few.astype(np.float32))
     learning.perceptron(few.astype(np.float32), index[:1], floats[:1], state, BUNDLE, 1.0, 0.0)
     room = TextTable(np.full(4, -1), np.zeros((2, 4), np.int64), np.zeros(2, np.uint8), np.array([1, 0, 0]))
     texts.walk_texts(np.frombuffer(b"1", np.uint8), np.array([0, 1]), 0, 0, 0, 0, room)
@@ -218,5 +219,5 @@ BACKEND = dataclasses.replace(
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
     postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),
-    learn=LearnKernels(learning.perceptron),
+    learn=LearnKernels(learning.dots, learning.perceptron),
 )

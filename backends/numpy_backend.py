@@ -20,7 +20,7 @@ from hdc.backends.numpy_floats import (
     units,
 )
 from hdc.backends.numpy_int8 import byte_dots, byte_sums, sign_product
-from hdc.backends.numpy_learning import perceptron
+from hdc.backends.numpy_learning import dots, perceptron
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.backends.numpy_postings import Postings
 from hdc.backends.numpy_search import EstimateSearch, gather_dots
@@ -417,5 +417,5 @@ BACKEND = Backend(
     tables=TableKernels(top_k=table_top_k, refine=refine),
     lists=ListKernels(Centroids, CodeLists, EstimateSearch),
     postings=PostingKernels(Postings, near_words),
-    learn=LearnKernels(perceptron),
+    learn=LearnKernels(dots, perceptron),
 )

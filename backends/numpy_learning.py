@@ -12,6 +12,14 @@ DECAY = 0.01
 """Share of each new margin in the running means of ``refine``."""
 
 
+def dots(rows: Floats, vectors: Floats) -> Floats:
+    """Multiply row by row; see :attr:`hdc.kernels.LearnKernels.dots`."""
+    out = np.empty((len(rows), len(vectors)), dtype=np.float32)
+    for row, found in zip(rows, out, strict=True):
+        found[:] = vectors @ row
+    return out
+
+
 def perceptron(
     rows: Floats,
     labels: npt.NDArray[np.int64],

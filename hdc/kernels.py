@@ -737,10 +737,12 @@ class PerceptronState(NamedTuple):
 
 @dataclass(frozen=True)
 class LearnKernels:
-    """Kernels that learn from rows of unit length.
+    """Kernels that learn from rows of unit length, and score them.
 
     Attributes
     ----------
+    dots : (rows (n, dim) float32, vectors (p, dim) float32) -> (n, p) float32
+        Dot products of all pairs; those of a row are the same bits whatever other rows there are.
     perceptron : (rows (n, dim) float32, labels (n,) int64, weights (n,) float32, state PerceptronState, rule int,
                   rate float, margin float) -> (PerceptronState, (n,) int64)
         Take rows one after another. With s the cosines of a row and the prototypes (0 for a prototype of zeros), t its
@@ -753,6 +755,7 @@ class LearnKernels:
         ``s[t] > s[r]``, or else r.
     """
 
+    dots: Callable[[Array, Array], Array]
     perceptron: Callable[[Array, Array, Array, PerceptronState, int, float, float], tuple[PerceptronState, Array]]
 
 

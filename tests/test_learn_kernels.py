@@ -79,3 +79,15 @@ def test_a_backend_without_the_kernels_says_so():
     if not models.NO_TORCH:
         with pytest.raises(UnsupportedError, match="that learn"):
             learn_kernels(backend("torch"))
+
+
+@pytest.mark.parametrize("name", models.NUMPY_BACKENDS)
+@pytest.mark.parametrize(("n", "p", "dim"), [(0, 3, 5), (1, 1, 1), (5, 4, 63), (7, 6, 65), (3, 9, 1000)])
+def test_dots_are_dot_products_whatever_other_rows_there_are(name, n, p, dim):
+    rng = np.random.default_rng(n)
+    rows, vectors = unit_rows(rng, n, dim), unit_rows(rng, p, dim)
+    found = backend(name).learn.dots(rows, vectors)
+    expected = [[sum(x * y for x, y in zip(r, v, strict=True)) for v in vectors.tolist()] for r in rows.tolist()]
+    np.testing.assert_allclose(found, np.reshape(expected, (n, p)), atol=1e-5)
+    alone = [backend(name).learn.dots(rows[i : i + 1], vectors) for i in range(n)]
+    assert np.array_equal(np.concatenate(alone, axis=0), found) if n else found.shape == (0, p)

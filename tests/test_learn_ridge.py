@@ -34,7 +34,7 @@ def test_alpha_is_the_one_of_least_error_on_rows_that_are_left_out(n, dim):
     found = ridge.fit(Rows(x.astype(np.float32), dim), y, weight)
     mean = weight @ x / weight.sum()
     centred = (x - mean) * np.sqrt(weight)[:, None]
-    unit = np.trace(centred.T @ centred) / min(n - 1, dim)
+    unit = np.trace(centred.T @ centred) / dim
 
     def left_out(alpha):
         total = 0.0

@@ -3,7 +3,6 @@
 ``Features`` turns tables into hypervectors; ``HDClassifier`` learns classes from them, or from those of any other
 encoder. On the command line: ``hdc learn``. They need the extra ``learn``.
 """
-"""Learning with hypervectors: scikit-learn estimators that predict on bits."""
 
 from typing import TYPE_CHECKING
 
@@ -11,17 +10,14 @@ from hdc.apps import lazy
 
 if TYPE_CHECKING:
     from hdc.apps.learn.classifier import HDClassifier
+    from hdc.apps.learn.features.features import Features
 
-__all__ = ["HDClassifier"]
+__all__ = ["Features", "HDClassifier"]
 
 __getattr__ = lazy.attributes(
     __name__,
     {
+        "Features": "hdc.apps.learn.features.features",
         "HDClassifier": "hdc.apps.learn.classifier",
     },
 )
-    from hdc.apps.learn.features.features import Features
-
-__all__ = ["Features"]
-
-__getattr__ = lazy.attributes(__name__, {"Features": "hdc.apps.learn.features.features"})

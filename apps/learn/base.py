@@ -62,7 +62,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         if isinstance(self.encoder, str):
             if self.encoder != FEATURES:
                 raise ParameterError(f"encoder is 'features', a transformer, a model or None, not {self.encoder!r}")
-            from hdc.apps.learn.features import Features
+            from hdc.apps.learn.features.features import Features
 
             return Features(backend=self.backend, seed=self._seed())
         if not hasattr(self.encoder, "transform"):
@@ -106,8 +106,6 @@ class Learner(BaseEstimator):  # type: ignore[misc]
 
     def _weights(self, sample_weight: Any, rows: Rows) -> npt.NDArray[np.float32]:
         given = _check_sample_weight(sample_weight, rows.data, dtype=np.float64, ensure_non_negative=True)
-        if not given.any():
-            raise ParameterError("at least one sample_weight must be greater than 0")
         return np.asarray(given, dtype=np.float32)
 
 

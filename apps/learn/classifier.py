@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils import compute_class_weight
+from sklearn.utils import assert_all_finite, compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -21,6 +21,7 @@ from hdc.apps.learn.rows import Rows, packed_signs
 from hdc.apps.learn.rules import ridge, stepwise
 from hdc.apps.learn.rules.settings import Counts, Floats, Learned, Settings
 from hdc.checks import choice, flag, integer, number
+from hdc.dispatch import learn_kernels, numpy_backend
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.kernels import PerceptronState
 
@@ -201,7 +202,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         state = _empty(rows.dim, settings) if first else self.state_
         before = None if first else self._learned()
         self.classes_ = known
-        scores = None if before is None else _scores(before, rows, len(known))
+        scores = None if before is None else _scores(before, rows, len(known), self.backend)
         self._take(*_more(rows, labels, weights, settings, state))
         self._calibrate_stream(scores, rows, labels, weights)
         return self
@@ -245,13 +246,13 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         if len(self.classes_) == 1:
             return 1.0
         if folds == 0 or np.bincount(labels, minlength=len(self.classes_)).min() < folds:
-            return temperature_of(_scores(self._learned(), rows, settings.classes), labels, weights)
+            return temperature_of(_scores(self._learned(), rows, settings.classes, self.backend), labels, weights)
         scores = np.empty((len(rows), settings.classes))
         if isinstance(self.state_, ridge.Fitted):  # the alpha that was chosen, not chosen again
             settings = dataclasses.replace(settings, alpha=self.state_.alpha)
         for known, new in StratifiedKFold(folds, shuffle=True, random_state=settings.seed).split(labels, labels):
             part, _ = _fitted(rows.take(known), labels[known], weights[known], settings)
-            scores[new] = _scores(part, rows.take(new), settings.classes)
+            scores[new] = _scores(part, rows.take(new), settings.classes, self.backend)
         return temperature_of(scores, labels, weights)
 
     def _calibrate_stream(self, scores: Doubles | None, rows: Rows, labels: Counts, weights: Floats) -> None:
@@ -259,11 +260,12 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         if len(self.classes_) == 1:
             self.temperature_ = 1.0
             return
-        found = temperature_of(
-            _scores(self._learned(), rows, len(self.classes_)) if scores is None else scores, labels, weights
-        )
+        first = scores is None
+        if scores is None:
+            scores = _scores(self._learned(), rows, len(self.classes_), self.backend)
+        found = temperature_of(scores, labels, weights)
         known = getattr(self, "temperature_", None)
-        self.temperature_ = found if known is None or scores is None else float(0.9 * known + 0.1 * found)
+        self.temperature_ = found if known is None or first else float(0.9 * known + 0.1 * found)
 
     def predict_proba(self, X: Any) -> Doubles:
         """Return the probability of each class, ``(n, classes)``: a softmax of scores over ``temperature_``."""
@@ -278,7 +280,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
     def _class_scores(self, X: Any) -> Doubles:
         rows = self._encoded(X)
-        return _scores(self._learned(), rows, len(self.classes_))
+        return _scores(self._learned(), rows, len(self.classes_), self.backend)
 
     def decision_function(self, X: Any) -> Doubles:
         """Return the score of each class, ``(n, classes)``; of two classes ``(n,)``, that of the second less the first.
@@ -404,6 +406,7 @@ def _labels(y: Any) -> npt.NDArray[Any]:
     if y is None:
         raise ParameterError("requires y to be passed, but the target y is None: give the class of each row")
     known = column_or_1d(y, warn=True)
+    assert_all_finite(known)
     check_classification_targets(known)
     return np.asarray(known)
 
@@ -434,12 +437,14 @@ def _more(rows: Rows, labels: Counts, weights: Floats, settings: Settings, state
     return stepwise.learned(state, settings), state
 
 
-def _scores(learned: Learned, rows: Rows, classes: int) -> Doubles:
+def _scores(learned: Learned, rows: Rows, classes: int, backend: str) -> Doubles:
     """Return ``(n, classes)`` float64: the best score of the vectors of each class."""
     out = np.empty((len(rows), classes))
+    kernels = learn_kernels(numpy_backend(backend, "a learner"))
+    alone = len(learned.classes) == classes and bool((learned.classes == np.arange(classes)).all())
     order = np.argsort(learned.classes, kind="stable")
     starts = np.searchsorted(learned.classes[order], np.arange(classes))
-    weights = np.ascontiguousarray(learned.weights[order].T)
     for which, block in rows.blocks():
-        out[which] = np.maximum.reduceat(block @ weights, starts, axis=1) + learned.intercept
+        dots = kernels.dots(block, learned.weights)
+        out[which] = (dots if alone else np.maximum.reduceat(dots[:, order], starts, axis=1)) + learned.intercept
     return out

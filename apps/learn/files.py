@@ -145,7 +145,7 @@ def _made(known: dict[str, Any], given: Any, backend: str) -> tuple[Any, Any]:
 
 def _maker(name: str) -> Any:
     if name == "Features":
-        from hdc.apps.learn.features import Features
+        from hdc.apps.learn.features.features import Features
 
         return Features
     if name == "JSONEncoder":

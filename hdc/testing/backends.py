@@ -501,6 +501,8 @@ def _check_learning(backend: Backend, reference: Backend) -> None:
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     labels, weights = rng.integers(0, 4, 60), rng.integers(0, 3, 60).astype(np.float32)
     zeros = np.zeros((4, 65), dtype=np.float32)
+    if not np.allclose(backend.learn.dots(rows, rows[:7]), reference.learn.dots(rows, rows[:7]), atol=1e-5):
+        raise KernelError(f"kernel 'dots' of learn of backend {backend.name!r} differs")
     for rule in (BUNDLE, ADAPT, ONLINE, MARGIN, REFINE):
         state = PerceptronState(zeros, zeros, np.zeros(4), np.zeros(2), 0)
         found = [

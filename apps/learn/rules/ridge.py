@@ -17,8 +17,8 @@ from hdc.apps.learn.rules.settings import Counts, Floats, Learned
 
 Doubles = npt.NDArray[np.float64]
 
-GRID = 10.0 ** np.arange(-6, 2.25, 0.5)
-"""Times the mean eigenvalue: what ``alpha`` is chosen from."""
+GRID = 10.0 ** np.arange(-5, 3.25, 0.5)
+"""Times the mean eigenvalue of all components: what ``alpha`` is chosen from."""
 
 FILLED = 1e6
 """Times the sum of all eigenvalues: what is as good as infinite beside them."""
@@ -81,7 +81,7 @@ def solved(sums: Sums, alpha: float | None) -> Fitted:
     """Solve for sums alone: where alpha is not given, a hundredth of the mean eigenvalue."""
     mean, spread, products = _centred(sums)
     if alpha is None:
-        alpha = USUAL * _unit(np.diagonal(spread))
+        alpha = USUAL * _unit(float(np.trace(spread)), len(spread))
     weights = np.linalg.solve(spread + alpha * np.eye(len(spread)), products)
     return _with_intercept(weights.astype(np.float64), mean, sums.moments[-1] / sums.count, alpha)
 
@@ -97,7 +97,7 @@ def fit(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float | None
     values, vectors = np.linalg.eigh(spread)
     values = np.maximum(values, 0)
     turned, centre = vectors.T @ products, sums.moments[-1] / sums.count
-    candidates = GRID * _unit(values)
+    candidates = GRID * _unit(float(values.sum()), rows.dim)
     errors = np.zeros(len(candidates))
     narrow = vectors.astype(np.float32)
     for which, block in rows.blocks():
@@ -122,12 +122,13 @@ def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float |
     y = (targets - centre) * root[:, None]
     # The direction that centring empties is given a great value: what the intercept fits counts as fitted.
     gram = (x @ x.T).astype(np.float64)
-    gram += np.outer(root, root) * (FILLED * np.trace(gram) / count + 1) / count
+    spread = np.trace(gram)
+    gram += np.outer(root, root) * (FILLED * spread / count + 1) / count
     values, vectors = np.linalg.eigh(gram)
     values = np.maximum(values, 0)
     turned = vectors.T @ y
     if alpha is None:
-        candidates, errors = GRID * _unit(values[:-1]), np.zeros(len(GRID))
+        candidates, errors = GRID * _unit(float(spread), rows.dim), np.zeros(len(GRID))
         for i, candidate in enumerate(candidates):
             shares = candidate / (values + candidate)
             errors[i] = _left_out(vectors @ (turned * shares[:, None]), 1 - (vectors**2) @ shares)
@@ -143,8 +144,8 @@ def _centred(sums: Sums) -> tuple[Doubles, Doubles, Doubles]:
     return mean, spread, sums.moments[:-1] - np.outer(mean, sums.moments[-1])
 
 
-def _unit(values: Doubles) -> float:
-    return max(float(values.mean() if len(values) else 0), float(np.finfo(np.float32).tiny))
+def _unit(trace: float, dim: int) -> float:
+    return max(trace / dim, float(np.finfo(np.float32).tiny))
 
 
 def _left_out(residual: Doubles, leverage: Doubles) -> float:
