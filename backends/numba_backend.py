@@ -24,6 +24,7 @@ from hdc.backends.numba_kernels import (
     permute,
     planes,
     postings,
+    records,
     rounding,
     scan,
     spelling,
@@ -41,6 +42,7 @@ from hdc.kernels import (
     POSTING_LIST,
     EstimatePart,
     EstimatePlan,
+    FeatureKernels,
     LearnKernels,
     ListKernels,
     PerceptronState,
@@ -123,6 +125,10 @@ def warmup() -> None:
     state = PerceptronState(few.astype(np.float32), few.astype(np.float32), np.ones(1), np.zeros(2), 0)
     learning.dots(few.astype(np.float32), few.astype(np.float32))
     learning.perceptron(few.astype(np.float32), index[:1], floats[:1], state, BUNDLE, 1.0, 0.0)
+    for most in (1, 200):
+        records.record_sums(x, x, np.full((1, 16), 7), most, dim)
+    records.record_majority(x, x, np.full((1, 16), 7), x[0], dim)
+    records.phase_signs(np.zeros((1, dim)), 4)
     room = TextTable(np.full(4, -1), np.zeros((2, 4), np.int64), np.zeros(2, np.uint8), np.array([1, 0, 0]))
     texts.walk_texts(np.frombuffer(b"1", np.uint8), np.array([0, 1]), 0, 0, 0, 0, room)
 
@@ -220,4 +226,6 @@ BACKEND = dataclasses.replace(
     postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),
     learn=LearnKernels(learning.dots, learning.perceptron),
+    learn=LearnKernels(learning.perceptron),
+    features=FeatureKernels(records.record_majority, records.record_sums, records.phase_signs),
 )

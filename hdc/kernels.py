@@ -760,6 +760,32 @@ class LearnKernels:
 
 
 @dataclass(frozen=True)
+class FeatureKernels:
+    """Kernels that encode rows of numbers.
+
+    A *record* of d columns has two vectors for each. Component j of the member of column f is that of ``first[f]``
+    where j is below the row's mark, and that of ``second[f]`` from there on; a negative mark leaves the member out.
+
+    Attributes
+    ----------
+    record_majority : (first (d, words), second (d, words), marks (n, d) int32, tie (words,), dim) -> (n, words)
+        The majority of each row's members, and where their number is even, ties as in :attr:`BitKernels.majority`; of
+        no members the tie vector. Marks are at most ``dim``.
+    record_sums : (first (d, words), second (d, words), marks (n, d) int32, most int, dim) -> (n, dim) int8 or int32
+        The sum of each row's members, a set bit being -1, clipped to magnitudes of ``most``, which is at least 1:
+        int8 if it is at most 127.
+    phase_signs : (phases (n, dim) float64, turn int) -> (n, words)
+        Bit j is set where the cosine of angle j is negative, counting from a quarter of a turn to just before three
+        quarters. Angles are whole numbers of magnitudes up to 2^52, of which ``turn``, a power of two from 4 to 2^32,
+        are a full turn.
+    """
+
+    record_majority: Callable[[Array, Array, Array, Array, int], Array]
+    record_sums: Callable[[Array, Array, Array, int, int], Array]
+    phase_signs: Callable[[Array, int], Array]
+
+
+@dataclass(frozen=True)
 class Backend:
     """A named set of kernels and the array namespace that dense models compute in.
 
@@ -789,6 +815,8 @@ class Backend:
     texts : TextKernels or None
         None where texts are better parsed, and values taken apart.
     learn : LearnKernels or None
+    features : FeatureKernels or None
+        None where rows of numbers are better encoded on the host.
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -811,5 +839,6 @@ class Backend:
     postings: PostingKernels | None = None
     texts: TextKernels | None = None
     learn: LearnKernels | None = None
+    features: FeatureKernels | None = None
     device: str = "cpu"
     on: "Callable[[str], Backend] | None" = None

@@ -122,6 +122,23 @@ def _break_ties(above: Any, equal: Any, odd: Any, flip: Any, tie: Any, dim: int)
         carry = odd[w] >> np.uint64(63)
 
 
+@inlined
+def _compare(digits: Any, count: int, half: int, above: Any, equal: Any) -> None:
+    """Write where bit-sliced numbers of so many digits are above another one, and where they equal it."""
+    for w in range(len(above)):
+        above[w], equal[w] = np.uint64(0), ~np.uint64(0)
+    for digit in range(count):  # from the lowest one up
+        row = digits[digit // 3 * LEVEL_ROWS + digit % 3]
+        if (half >> digit) & 1:
+            for w in range(len(above)):
+                above[w] &= row[w]
+                equal[w] &= row[w]
+        else:
+            for w in range(len(above)):
+                above[w] |= row[w]
+                equal[w] &= ~row[w]
+
+
 @kernel
 def _majority(x: Any, tie: Any, levels: int, span: int, dim: int, ties: Any, out: Any, start: int, stop: int) -> None:
     """Write the majority of (set, span of columns) pairs ``start`` to ``stop``.
@@ -138,18 +155,7 @@ def _majority(x: Any, tie: Any, levels: int, span: int, dim: int, ties: Any, out
         columns = min(span, words - column)
         _count(x[task // spans], column, columns, digits, waiting)
         above = out[task // spans, column : column + columns]
-        above[:] = 0
-        equal[:] = ~np.uint64(0)
-        for digit in range(3 * levels):  # compare each count with n // 2, from the lowest digit up
-            row = digits[digit // 3 * LEVEL_ROWS + digit % 3]
-            if (n // 2 >> digit) & 1:
-                for w in range(columns):
-                    above[w] &= row[w]
-                    equal[w] &= row[w]
-            else:
-                for w in range(columns):
-                    above[w] |= row[w]
-                    equal[w] &= ~row[w]
+        _compare(digits, 3 * levels, n // 2, above, equal)
         if n % 2 == 0 and spans == 1:
             _break_ties(above, equal, digits[0], _flip(n), tie, dim)
         elif n % 2 == 0:

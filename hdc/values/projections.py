@@ -271,6 +271,16 @@ class RandomFourier(_Features):
     def _offsets(self) -> Array:
         return self._lasting(2 * math.pi * self._uniform(self._outputs, "offset")[0])
 
+    @property
+    def frequencies(self) -> Real:
+        """The angle of each output per unit of each feature, in radians, ``(features, outputs)``."""
+        return np.asarray(self.vsa.kernels.arrays.to_numpy(self._matrix))
+
+    @property
+    def offsets(self) -> Real:
+        """What is added to the angle of each output where the model has no angles, in radians, ``(outputs,)``."""
+        return np.asarray(self.vsa.kernels.arrays.to_numpy(self._offsets))
+
     def _coded(self, rows: Array) -> Array:
         return vectors_of(self.vsa, rows, self._matrix) if self._form == "phase" else super()._coded(rows)
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.learn.features import numeric as codes
+from hdc.apps.learn.features import records
 from hdc.apps.learn.features.categories import category_members
 from hdc.apps.learn.features.members import bundled, joined
 from hdc.apps.learn.features.scaling import (
@@ -276,7 +277,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             return codes.fourier(vsa, names, scaling, self.kernel, bandwidth)
         if self.numeric == "projection":
             return codes.projection(vsa, names, scaling)
-        return {"density": codes.density, "level": codes.level}[self.numeric](vsa, names, scaling, self.kappa)
+        return {"density": records.density, "level": records.level}[self.numeric](vsa, names, scaling, self.kappa)
 
     # ------------------------------------------------------------------ tables
 

@@ -1,7 +1,7 @@
 """Rows of numbers as hypervectors: one code of the whole row, or a record of its numbers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,12 +9,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc import VSA, Level, RandomFourier, RandomProjection, Thermometer
-from hdc.apps.learn.features.members import Members, bundled
+from hdc import MAPB, MAPI, VSA, RandomFourier, RandomProjection
+from hdc.apps.learn.features.members import Members
 from hdc.apps.learn.features.scaling import Scaling
 from hdc.kernels import Array
 
 Real = npt.NDArray[np.float64]
+
+BLOCK = 1 << 23
+"""Bytes that are worked on at a time (8 MiB)."""
+
+PRODUCTS = 4
+"""Numbers for each component in a block of angles: blocks of 2 MiB stay in a cache."""
+
+FRACTION = 10
+"""Bits behind the point of numbers whose Fourier features are signs."""
+
+RANGE = 16
+"""Bits of such numbers: up to 64 units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +53,13 @@ class NumericCode(ABC):
     def members(self, X: Real) -> Members:
         """Return what rows are bundled from together with other columns."""
 
+    def in_blocks(self, X: Real, code: Callable[[Real], Array], width: int | None = None) -> Array:
+        """Return the codes of rows, some rows at a time, of which each needs so many numbers of 8 bytes."""
+        each = width or (1 + len(self.names)) * self.vsa.storage
+        step = max(1, BLOCK // (8 * each))
+        parts = [code(X[start : start + step]) for start in range(0, len(X), step)]
+        return parts[0] if len(parts) == 1 else self.vsa.xp.concat(parts, axis=0)
+
 
 @dataclass(frozen=True, eq=False)
 class Whole(NumericCode):
@@ -57,54 +76,59 @@ class Whole(NumericCode):
         return Members(self.rows(X)[:, None], np.full((len(X), 1), len(self.names), dtype=np.int64))
 
 
+@dataclass(frozen=True, eq=False)
+class FourierSigns(Whole):
+    """The signs of random Fourier features on MAP-B and MAP-I, from angles that are whole numbers.
+
+    Numbers are rounded to ``2**-FRACTION`` units, up to ``2**(RANGE - FRACTION)`` of them, and frequencies and offsets
+    to whole parts of a turn, of which there are as many as leave every sum exact. So a row has the same bits in every
+    batch, on every machine and backend, whatever the order in which products are added.
+    """
+
+    encoder: RandomFourier
+
+    @cached_property
+    def host(self) -> VSA:
+        """The model on a backend that has the kernels."""
+        return self.vsa if self.vsa.kernels.features is not None else self.vsa.with_backend("auto")
+
+    @cached_property
+    def turn(self) -> int:
+        """Parts of a turn: products of a number and of a frequency that is at most half a turn, and their sum."""
+        return int(2 ** min(24, 52 - RANGE - len(self.names).bit_length()))
+
+    @cached_property
+    def parts(self) -> tuple[Real, Real]:
+        """Frequencies, from -half a turn to half a turn for each unit of a rounded number, and offsets."""
+        turns = self.encoder.frequencies / (2 * np.pi) * (self.turn / 2.0**FRACTION)
+        rounded = np.rint(turns)
+        wrapped = rounded - self.turn * np.rint(rounded / self.turn)
+        return np.ascontiguousarray(wrapped), np.rint(self.encoder.offsets / (2 * np.pi) * self.turn)
+
+    def rows(self, X: Real) -> Array:
+        """Return the signs of rows; what is missing is at the center."""
+        return self.in_blocks(X, self._signs, PRODUCTS * self.vsa.dim)
+
+    def _signs(self, X: Real) -> Array:
+        frequencies, offsets = self.parts
+        most = 2.0**RANGE
+        whole = np.clip(np.rint(self.scaling.standardised(X) * 2.0**FRACTION), -most, most)
+        kernels: Any = self.host.kernels.features
+        angles = whole @ frequencies
+        angles += offsets
+        words = kernels.phase_signs(angles, self.turn)
+        if isinstance(self.vsa, MAPI):
+            signs = 1 - 2 * self.host.kernels.bits.unpack(words, self.vsa.dim).view(np.int8)
+            words = signs.astype(self.host.dtype, copy=False)
+        return words if self.host is self.vsa else self.vsa.from_numpy(words)
+
+
 def fourier(vsa: VSA, names: Sequence[Any], scaling: Scaling, kernel: str, bandwidth: float) -> Whole:
     """Return random Fourier features (Rahimi and Recht 2007): similarity is a kernel of the distance of two rows."""
     encoder = RandomFourier(vsa, "features", len(names), kernel=kernel, bandwidth=bandwidth)
-    return Whole(vsa, names, scaling, encoder)
+    return (FourierSigns if isinstance(vsa, MAPB | MAPI) else Whole)(vsa, names, scaling, encoder)
 
 
 def projection(vsa: VSA, names: Sequence[Any], scaling: Scaling) -> Whole:
     """Return random projections: similarity is the cosine of two standardised rows, or their angle."""
     return Whole(vsa, names, scaling, RandomProjection(vsa, "features", len(names)))
-
-
-@dataclass(frozen=True, eq=False)
-class NumericRecord(NumericCode):
-    """A record: the sum, over the columns, of the column's role times a code of where the number lies in its range.
-
-    Parameters
-    ----------
-    code : encoder of numbers from 0 to 1
-    kappa : int or None
-        Components of MAP-I are clipped to this magnitude.
-    """
-
-    code: Any
-    kappa: int | None
-
-    @cached_property
-    def roles(self) -> list[Any]:
-        """One role for each column."""
-        return [self.vsa.role(("column", name)) for name in self.names]
-
-    def members(self, X: Real) -> Members:
-        """Return the pairs of role and code, of weight 0 where the number is missing."""
-        missing = np.isnan(X)
-        codes = self.code.encode(np.where(missing, 0.0, self.scaling.shares(X)))
-        bound = [self.vsa.bind(role, codes[:, place]) for place, role in enumerate(self.roles)]
-        weights = (~missing).astype(np.int64) if missing.any() else None
-        return Members(self.vsa.xp.stack(bound, axis=1), weights)
-
-    def rows(self, X: Real) -> Array:
-        """Return the bundles of the pairs."""
-        return bundled(self.vsa, self.members(X), self.kappa)
-
-
-def density(vsa: VSA, names: Sequence[Any], scaling: Scaling, kappa: int | None) -> NumericRecord:
-    """Return the density code (Kleyko et al. 2020): roles times thermometers, clipped."""
-    return NumericRecord(vsa, names, scaling, Thermometer(vsa, "share", 0, 1), kappa)
-
-
-def level(vsa: VSA, names: Sequence[Any], scaling: Scaling, kappa: int | None) -> NumericRecord:
-    """Return the record of level codes, all between the same two atoms."""
-    return NumericRecord(vsa, names, scaling, Level(vsa, "share", 0, 1), kappa)

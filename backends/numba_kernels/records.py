@@ -1,0 +1,135 @@
+"""Rows of numbers as hypervectors: records of two vectors a column, counted in bits, and signs of angles.
+
+The members of a row are put together word by word, each from its two vectors, and counted as those of any bundle; so
+a member costs little more than reading its words.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from hdc.backends.numba_kernels.arrays import AnyArray, frozen, rows_of
+from hdc.backends.numba_kernels.bundle import LEVEL_ROWS, _break_ties, _compare, _count, _flip, _levels
+from hdc.backends.numba_kernels.jit import inlined, kernel
+from hdc.backends.numba_kernels.parallel import over_rows
+from hdc.words import WORD_BITS, Words, word_count
+
+
+@inlined
+def _members(first: Any, second: Any, marks: Any, row: int, source: Any) -> int:
+    """Write the members of a row to the first rows of ``source``, and return how many there are."""
+    count = 0
+    for f in range(len(first)):
+        mark = marks[row, f]
+        if mark >= 0:
+            whole = mark // WORD_BITS
+            for w in range(whole):
+                source[count, w] = first[f, w]
+            for w in range(whole, source.shape[1]):
+                source[count, w] = second[f, w]
+            if mark % WORD_BITS:
+                below = (np.uint64(1) << np.uint64(mark % WORD_BITS)) - np.uint64(1)
+                source[count, whole] = (first[f, whole] & below) | (second[f, whole] & ~below)
+            count += 1
+    return count
+
+
+@kernel
+def _majorities(
+    first: Any, second: Any, marks: Any, tie: Any, levels: int, dim: int, out: Any, start: int, stop: int
+) -> None:
+    """Write the majority of the members of rows ``start`` to ``stop``."""
+    words = first.shape[1]
+    source = np.empty((len(first), words), dtype=np.uint64)
+    digits = np.empty(((levels + 1) * LEVEL_ROWS, words), dtype=np.uint64)
+    waiting, equal = np.empty(levels + 1, dtype=np.int64), np.empty(words, dtype=np.uint64)
+    for i in range(start, stop):
+        n = _members(first, second, marks, i, source)
+        _count(source[:n], 0, words, digits, waiting)
+        _compare(digits, 3 * levels, n // 2, out[i], equal)
+        if n % 2 == 0:
+            _break_ties(out[i], equal, digits[0], _flip(n), tie, dim)
+
+
+@inlined
+def _spread(octet: Any) -> Any:
+    """Return a word whose bytes are the bits of a byte, 0 or 1."""
+    low = (octet & np.uint64(0x7F)) * np.uint64(0x0002040810204081) & np.uint64(0x0101010101010101)
+    return low | (octet >> np.uint64(7)) << np.uint64(56)
+
+
+@kernel
+def _gather_counts(digits: Any, first: int, last: int, lanes: Any) -> None:
+    """Write the number that digits ``first`` to ``last - 1`` are, at most eight, of each component to a byte."""
+    for w in range(digits.shape[1]):
+        for octet in range(8):
+            lanes[8 * w + octet] = np.uint64(0)
+    for digit in range(first, last):
+        row = digits[digit // 3 * LEVEL_ROWS + digit % 3]
+        for w in range(digits.shape[1]):
+            for octet in range(8):
+                bits = row[w] >> np.uint64(8 * octet) & np.uint64(0xFF)
+                lanes[8 * w + octet] += _spread(bits) << np.uint64(digit - first)
+
+
+@kernel
+def _clipped_sums(first: Any, second: Any, marks: Any, levels: int, most: int, out: Any, start: int, stop: int) -> None:
+    """Write the clipped sums of the members of rows ``start`` to ``stop``: n less twice the bits that are set."""
+    words, dim = first.shape[1], out.shape[1]
+    source = np.empty((len(first), words), dtype=np.uint64)
+    digits = np.empty(((levels + 1) * LEVEL_ROWS, words), dtype=np.uint64)
+    waiting, counts = np.empty(levels + 1, dtype=np.int64), np.empty(dim, dtype=np.int32)
+    lanes = np.empty(8 * words, dtype=np.uint64)
+    octets = lanes.view(np.uint8)
+    for i in range(start, stop):
+        n = _members(first, second, marks, i, source)
+        _count(source[:n], 0, words, digits, waiting)
+        for j in range(dim):
+            counts[j] = n
+        used = 0
+        while n >> used:
+            _gather_counts(digits, used, min(used + 8, 3 * levels), lanes)
+            for j in range(dim):
+                counts[j] -= np.int32(octets[j]) << np.int32(used + 1)
+            used += 8
+        for j in range(dim):
+            out[i, j] = min(max(counts[j], -most), most)
+
+
+@kernel
+def _phase_signs(phases: Any, quarter: int, half: int, out: Any, start: int, stop: int) -> None:
+    """Write the bit of half a turn of each angle a quarter further on, of rows ``start`` to ``stop``."""
+    dim = phases.shape[1]
+    for i in range(start, stop):
+        for w in range(out.shape[1]):
+            angles = phases[i, WORD_BITS * w : min(WORD_BITS * w + WORD_BITS, dim)]
+            word = np.uint64(0)
+            for j in range(len(angles)):
+                word |= np.uint64((np.int64(angles[j]) + quarter) >> half & 1) << np.uint64(j)
+            out[i, w] = word
+
+
+def record_majority(first: Words, second: Words, marks: AnyArray, tie: Words, dim: int) -> Words:
+    """Count members in bits, and compare with half of them."""
+    d, words = first.shape
+    out = np.empty((len(marks), words), dtype=np.uint64)
+    given = rows_of(first), rows_of(second), frozen(marks, np.int32, len(marks), d), rows_of(tie)[0]
+    over_rows(_majorities, len(marks), words * (d * 0.5 + 5), *given, _levels(d), dim, out)
+    return out
+
+
+def record_sums(first: Words, second: Words, marks: AnyArray, most: int, dim: int) -> AnyArray:
+    """Count members in bits, and turn the counts into sums."""
+    d, words = first.shape
+    out = np.empty((len(marks), dim), dtype=np.int8 if most <= 127 else np.int32)
+    given = rows_of(first), rows_of(second), frozen(marks, np.int32, len(marks), d)
+    over_rows(_clipped_sums, len(marks), words * (d * 0.5 + 60), *given, _levels(d), min(most, d), out)
+    return out
+
+
+def phase_signs(phases: AnyArray, turn: int) -> Words:
+    """Turn angles into integers, and take a bit."""
+    rows = rows_of(phases, np.float64)
+    out = np.empty((len(rows), word_count(rows.shape[1])), dtype=np.uint64)
+    over_rows(_phase_signs, len(rows), rows.shape[1] * 0.5, rows, turn // 4, turn.bit_length() - 2, out)
+    return out
