@@ -150,12 +150,12 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         y = _labels(y)
         rows = self._fit_encoder(X, y)
         _check_lengths(rows, y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        weights = self._weights(sample_weight, rows) * self._class_weights(y, labels)
+        classes, labels = np.unique(y, return_inverse=True)
+        weights = self._weights(sample_weight, rows) * self._class_weights(y, labels, classes)
         kept = np.flatnonzero(weights > 0)
         if len(kept) < len(rows):
             rows, labels, weights = rows.take(kept), labels[kept], weights[kept]
-        settings = dataclasses.replace(settings, classes=len(self.classes_))
+        self.classes_, settings = classes, dataclasses.replace(settings, classes=len(classes))
         learned, state = _fitted(rows, labels, weights, settings)
         self._take(learned, state)
         self.temperature_ = self._temperature(rows, labels, weights, settings)
@@ -193,6 +193,8 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         labels = np.minimum(np.searchsorted(known, y), len(known) - 1)
         if (known[labels] != y).any():
             raise ParameterError(f"label {y[known[labels] != y][0]!r} is none of classes {known.tolist()}")
+        if isinstance(self.class_weight, str):
+            raise ParameterError(f"class_weight={self.class_weight!r} needs all rows; give a mapping to partial_fit")
         weights = self._weights(sample_weight, rows) * self._class_weights(y, labels, known)
         settings = self._settings(len(known))
         if not first and not isinstance(getattr(self, "state_", None), type(_empty(0, settings))):
@@ -227,14 +229,11 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             backend=self.backend,
         )
 
-    def _class_weights(self, y: Any, labels: Counts, classes: Any = None) -> Floats:
+    def _class_weights(self, y: Any, labels: Counts, classes: npt.NDArray[Any]) -> Floats:
         """Return the weight of the class of each row."""
         if self.class_weight is None:
             return np.ones(len(labels), dtype=np.float32)
-        if isinstance(self.class_weight, str) and classes is not None:
-            raise ParameterError(f"class_weight={self.class_weight!r} needs all rows; give a mapping to partial_fit")
-        known = self.classes_ if classes is None else classes
-        each = compute_class_weight(self.class_weight, classes=known, y=y)
+        each = compute_class_weight(self.class_weight, classes=classes, y=y)
         return np.asarray(each[labels], dtype=np.float32)
 
     # ------------------------------------------------------------------ probabilities
