@@ -24,6 +24,7 @@ from hdc.backends.numba_kernels import (
     permute,
     planes,
     postings,
+    prototypes,
     records,
     rounding,
     scan,
@@ -125,6 +126,7 @@ def warmup() -> None:
     state = PerceptronState(few.astype(np.float32), few.astype(np.float32), np.ones(1), np.zeros(2), 0)
     learning.dots(few.astype(np.float32), few.astype(np.float32))
     learning.perceptron(few.astype(np.float32), index[:1], floats[:1], state, BUNDLE, 1.0, 0.0)
+    prototypes.attract(few.astype(np.float32), index[:1], floats[:1], few.astype(np.float32), index[:1], 1.0, 1.0)
     for most in (1, 200):
         records.record_sums(x, x, np.full((1, 16), 7), most, dim)
     records.record_majority(x, x, np.full((1, 16), 7), x[0], dim)
@@ -225,7 +227,6 @@ BACKEND = dataclasses.replace(
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
     postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),
-    learn=LearnKernels(learning.dots, learning.perceptron),
-    learn=LearnKernels(learning.perceptron),
+    learn=LearnKernels(learning.dots, learning.perceptron, prototypes.attract),
     features=FeatureKernels(records.record_majority, records.record_sums, records.phase_signs),
 )

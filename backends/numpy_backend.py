@@ -23,6 +23,7 @@ from hdc.backends.numpy_int8 import byte_dots, byte_sums, sign_product
 from hdc.backends.numpy_learning import dots, perceptron
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.backends.numpy_postings import Postings
+from hdc.backends.numpy_prototypes import attract
 from hdc.backends.numpy_records import phase_signs, record_majority, record_sums
 from hdc.backends.numpy_search import EstimateSearch, gather_dots
 from hdc.backends.numpy_spelling import near_words
@@ -419,7 +420,6 @@ BACKEND = Backend(
     tables=TableKernels(top_k=table_top_k, refine=refine),
     lists=ListKernels(Centroids, CodeLists, EstimateSearch),
     postings=PostingKernels(Postings, near_words),
-    learn=LearnKernels(dots, perceptron),
-    learn=LearnKernels(perceptron),
+    learn=LearnKernels(dots, perceptron, attract),
     features=FeatureKernels(record_majority, record_sums, phase_signs),
 )

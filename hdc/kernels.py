@@ -753,10 +753,20 @@ class LearnKernels:
         ``ONLINE``, and where ``s[t] > s[r]`` adds ``1 - s[t]`` times the row to t. A class alone has no rival, and
         only ``BUNDLE`` changes it. Also returns the class that each row was nearest to when it came: t if
         ``s[t] > s[r]``, or else r.
+    attract : (rows (n, dim) float32, labels (n,) int64, weights (n,) float32, prototypes (m, dim) float32,
+               owners (m,) int64, steepness float, rate float) -> (m, dim) float32
+        Take rows one after another; prototypes, of length 1, are moved by multiples of rows and brought back to that
+        length. With p the prototype of greatest cosine among those of the row's class, q among the others, the first
+        of equal ones, and a, b one less these cosines: p moves by ``slope * b`` times the row, q by ``-slope * a``,
+        where ``slope = 2 * rate * weight * steepness * f * (1 - f) / (a + b)**2`` and f is the logistic function of
+        ``steepness * (a - b) / (a + b)``. No row moves anything where p or q is missing, or a + b is less than 1e-9.
+        Where ``steepness`` is 0, the nearer of p and q moves by ``rate * weight``: p, also where both are as near, to
+        the row, q away from it. No step is longer than half a prototype.
     """
 
     dots: Callable[[Array, Array], Array]
     perceptron: Callable[[Array, Array, Array, PerceptronState, int, float, float], tuple[PerceptronState, Array]]
+    attract: Callable[[Array, Array, Array, Array, Array, float, float], Array]
 
 
 @dataclass(frozen=True)

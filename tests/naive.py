@@ -210,6 +210,33 @@ def convolve(a, b, back):
     return out
 
 
+def attract(rows, labels, weights, prototypes, owners, steepness, rate):
+    """Follow the definition of GLVQ (of LVQ for steepness 0) on vectors that are kept at length 1."""
+    vectors = [list(map(float, vector)) for vector in prototypes]
+    for row, label, weight in zip(rows, labels, weights, strict=True):
+        cosines = [sum(a * float(b) for a, b in zip(vector, row, strict=True)) for vector in vectors]
+        own = [(-c, p) for p, c in enumerate(cosines) if owners[p] == label]
+        other = [(-c, p) for p, c in enumerate(cosines) if owners[p] != label]
+        moves = []
+        if steepness == 0:
+            (_, p), mine = min((min(side), side is own) for side in (other, own) if side)
+            if own and other and min(own)[0] == min(other)[0]:
+                p, mine = min(own)[1], True
+            moves = [(p, rate * weight * (1 if mine else -1))]
+        elif own and other:
+            (a, p), (b, q) = min(own), min(other)
+            a, b = 1 + a, 1 + b  # half the squared distances
+            if a + b >= 1e-9:
+                f = 1 / (1 + math.exp(-steepness * (a - b) / (a + b)))
+                slope = 2 * rate * weight * steepness * f * (1 - f) / (a + b) ** 2
+                moves = [(p, slope * b), (q, -slope * a)]
+        for place, step in moves:
+            moved = [v + min(0.5, max(-0.5, step)) * float(x) for v, x in zip(vectors[place], row, strict=True)]
+            length = math.sqrt(sum(v * v for v in moved))
+            vectors[place] = [v / length for v in moved]
+    return vectors
+
+
 def recurrence(x, maps):
     """Follow BEBR's definition for one vector: a list of signs for each level."""
 

@@ -1,0 +1,192 @@
+"""Rules that learn class vectors otherwise than from row to row, against their definitions and on held-out digits."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import hdc
+from tests import models, naive
+from tests.bridge import backend_of
+
+pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn is not installed")
+
+from sklearn.datasets import load_digits
+
+from hdc.apps.learn.kmeans import assigned, kmeans, seeded
+from hdc.apps.learn.rows import Rows
+from hdc.apps.learn.rules import lvq
+
+DIGITS = load_digits()
+TRAIN, TEST = np.arange(0, 1797, 3), np.arange(1, 1797, 3)
+"""A third to learn from and another to predict, which keeps these tests quick."""
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Return rows and labels to learn from, and rows and labels to predict: signs of random Fourier features."""
+    vsa = hdc.create("MAP-B", 1024)
+    encoder = hdc.RandomFourier(vsa, "pixels", 64, bandwidth=25.0)
+    rows, labels = Rows(encoder.encode(DIGITS.data), vsa.dim), DIGITS.target.astype(np.int64)
+    return rows.take(TRAIN), labels[TRAIN], rows.take(TEST), labels[TEST]
+
+
+def ones(labels):
+    return np.ones(len(labels), dtype=np.float32)
+
+
+def accuracy(learned, rows, labels):
+    scores = rows.floats(slice(0, len(rows))) @ learned.weights.T
+    best = np.stack([scores[:, learned.classes == c].max(axis=1) for c in range(len(learned.intercept))], axis=1)
+    return (np.argmax(best + learned.intercept, axis=1) == labels).mean()
+
+
+def unit(rows):
+    rows = np.asarray(rows, dtype=np.float64)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def units(rng, n, dim):
+    return unit(rng.standard_normal((n, dim))).astype(np.float32)
+
+
+class TestAttract:
+    @pytest.mark.parametrize("name", models.NUMPY_BACKENDS)
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        shape=st.tuples(st.integers(0, 9), st.integers(1, 20), st.integers(1, 6), st.integers(1, 4)),
+        steepness=st.sampled_from([0.0, 1.0, 30.0]),
+        rate=st.sampled_from([0.0, 0.05, 3.0]),
+    )
+    @settings(max_examples=25, deadline=None)
+    def test_it_is_the_definition(self, name, seed, shape, steepness, rate):
+        (n, dim, m, classes), rng = shape, np.random.default_rng(seed)
+        rows, prototypes = units(rng, n, dim), units(rng, m, dim)
+        labels, owners = rng.integers(0, classes, n), rng.integers(0, classes, m)
+        weights = rng.choice([0.0, 0.5, 1.0], n).astype(np.float32)
+        if dim < 3:
+            return  # cosines are ±1 there, and ties depend on rounding; the next test has one component
+        before = prototypes.copy()
+        found = backend_of(name).learn.attract(rows, labels, weights, prototypes, owners, steepness, rate)
+        expected = naive.attract(rows, labels, weights, prototypes, owners, steepness, rate)
+        np.testing.assert_allclose(found, expected, atol=2e-4)
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(prototypes, before)
+
+    @pytest.mark.parametrize("name", models.NUMPY_BACKENDS)
+    def test_edges(self, name):
+        attract, one = backend_of(name).learn.attract, np.ones((1, 1), dtype=np.float32)
+        label, weight = np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.float32)
+        both, owners = np.ones((2, 1), dtype=np.float32), np.array([0, 1])
+        assert attract(one, label, weight, both, owners, 30.0, 1.0).tolist() == [[1], [1]]  # no distance to divide by
+        assert attract(one, label, weight, one, label, 30.0, 1.0).tolist() == [[1]]  # no other class
+        assert attract(one[:0], label[:0], weight[:0], both, owners, 30.0, 1.0).tolist() == [[1], [1]]
+        side = np.array([[0, 1]], dtype=np.float32)
+        pair = np.array([[1, 0], [1, 0]], dtype=np.float32)
+        moved = attract(side, label, weight, pair, owners, 0.0, 9.0)  # a tie: the own one moves, by half a length
+        np.testing.assert_allclose(moved, [np.array([1, 0.5]) / np.sqrt(1.25), [1, 0]], rtol=1e-6)
+
+    def test_long_runs_stay_of_length_one(self):
+        rng = np.random.default_rng(0)
+        rows, labels, owners = units(rng, 5000, 8), rng.integers(0, 2, 5000), np.array([0, 0, 1])
+        args = rows, labels, np.ones(5000, np.float32), units(rng, 3, 8), owners, 30.0, 1.0
+        found = [backend_of(name).learn.attract(*args) for name in models.NUMPY_BACKENDS]
+        for vectors in found:
+            np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+
+    def test_a_step_goes_down_the_loss(self):
+        """The move is the negative gradient along the sphere: differences of the loss say the same."""
+        rng = np.random.default_rng(3)
+        row, prototypes, owners, beta = unit(units(rng, 1, 6)), unit(units(rng, 2, 6)), np.array([0, 1]), 7.0
+
+        def loss(vectors):
+            right, wrong = ((unit(vectors) - row) ** 2).sum(axis=1)
+            return 1 / (1 + np.exp(-beta * (right - wrong) / (right + wrong)))
+
+        gradient, small = np.empty((2, 6)), 1e-6
+        for place in np.ndindex(2, 6):
+            up = np.zeros((2, 6))
+            up[place] = small
+            gradient[place] = (loss(prototypes + up) - loss(prototypes - up)) / (2 * small)
+        moved = naive.attract(row, [0], [1.0], prototypes, owners, beta, 1e-5)
+        np.testing.assert_allclose((np.array(moved) - prototypes) / -1e-5, gradient, atol=1e-5)
+
+
+class TestLVQ:
+    @pytest.mark.parametrize(("steepness", "floor"), [(30.0, 0.95), (0.0, 0.93)])
+    def test_held_out_digits(self, digits, steepness, floor):
+        known, labels, new, truth = digits
+        found = lvq.fit(known, labels, ones(labels), lvq.LVQSettings(10, steepness=steepness))
+        assert found.weights.shape == (50, 1024)
+        assert np.bincount(found.classes).tolist() == [5] * 10
+        assert accuracy(found, new, truth) >= floor
+        start = lvq.fit(known, labels, ones(labels), lvq.LVQSettings(10, prototypes=1, epochs=0))
+        assert accuracy(found, new, truth) > accuracy(start, new, truth) + 0.02
+
+    def test_epochs_of_none_are_centroids(self, digits):
+        known, labels, *_ = digits
+        found = lvq.fit(known, labels, ones(labels), lvq.LVQSettings(10, prototypes=1, epochs=0))
+        sums = np.stack([known.floats(np.flatnonzero(labels == c)).sum(axis=0) for c in range(10)])
+        np.testing.assert_allclose(found.weights, sums / np.linalg.norm(sums, axis=1, keepdims=True), atol=1e-5)
+
+    def test_rows_without_weight_are_not_there(self, digits):
+        known, labels, *_ = digits
+        weights = (np.arange(len(labels)) % 2).astype(np.float32)
+        half = np.flatnonzero(weights)
+        setting = lvq.LVQSettings(10, prototypes=1, epochs=0)
+        found = lvq.fit(known, labels, weights, setting)
+        alone = lvq.fit(known.take(half), labels[half], weights[half], setting)
+        np.testing.assert_allclose(found.weights, alone.weights, atol=1e-6)
+
+    def test_few_rows_and_missing_classes(self):
+        rows = Rows(units(np.random.default_rng(0), 4, 8), 8)
+        labels = np.array([0, 0, 2, 2])
+        found = lvq.fit(rows, labels, ones(labels), lvq.LVQSettings(3, prototypes=9))
+        assert found.classes.tolist() == [0, 0, 2, 2]
+        assert np.isfinite(found.weights).all()
+
+    def test_seeds_decide(self, digits):
+        known, labels, *_ = digits
+        same = [lvq.fit(known, labels, ones(labels), lvq.LVQSettings(10, epochs=1, seed=s)).weights for s in (1, 1, 2)]
+        np.testing.assert_array_equal(same[0], same[1])
+        assert not np.array_equal(same[0], same[2])
+
+
+class TestKMeans:
+    @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 30), k=st.integers(1, 5))
+    @settings(max_examples=30, deadline=None)
+    def test_every_row_is_with_its_nearest_centre(self, seed, n, k):
+        rng = np.random.default_rng(seed)
+        data, weights, k = units(rng, n, 7), rng.choice([0.5, 1.0, 2.0], n).astype(np.float32), min(k, n)
+        found = kmeans(Rows(data, 7), k, weights, rng, starts=2)
+        cosines = data @ found.centres.T
+        np.testing.assert_allclose(cosines[np.arange(n), found.labels], cosines.max(axis=1), atol=1e-6)
+        np.testing.assert_allclose(found.inertia, weights @ (1 - cosines.max(axis=1)), atol=1e-5)
+        np.testing.assert_allclose(np.linalg.norm(found.centres, axis=1), 1, rtol=1e-5)
+        for place in set(found.labels):
+            total = (weights[:, None] * data)[found.labels == place].sum(axis=0)
+            np.testing.assert_allclose(found.centres[place], total / np.linalg.norm(total), atol=1e-4)
+
+    def test_equal_rows_leave_no_centre_without_direction(self):
+        data = np.ones((6, 4), dtype=np.float32)
+        found = kmeans(Rows(data, 4), 3, np.ones(6, dtype=np.float32), np.random.default_rng(0))
+        assert found.inertia == pytest.approx(0, abs=1e-6)
+        np.testing.assert_allclose(np.linalg.norm(found.centres, axis=1), 1, rtol=1e-6)
+
+    def test_weights_are_repetitions(self):
+        rng = np.random.default_rng(2)
+        data, weights = units(rng, 20, 5), rng.integers(0, 4, 20)
+        repeated, one = np.repeat(data, weights, axis=0), units(rng, 3, 5)
+        labels, sums, distances = assigned(Rows(data, 5), one, weights.astype(np.float32))
+        again, others, further = assigned(Rows(repeated, 5), one, np.ones(len(repeated), np.float32))
+        np.testing.assert_array_equal(np.repeat(labels, weights), again)
+        np.testing.assert_allclose(sums, others, atol=1e-5)
+        np.testing.assert_allclose(distances @ weights, further.sum(), rtol=1e-6)
+
+    def test_starts_are_spread(self):
+        """Three tight groups: k-means++ takes one of each; uniform draws would in 2 of 9 cases."""
+        rng = np.random.default_rng(5)
+        data = np.repeat(units(rng, 3, 64), 50, axis=0) + rng.standard_normal((150, 64)).astype(np.float32) * 1e-3
+        for seed in range(20):
+            found = seeded(Rows(data, 64), 3, np.ones(150, np.float32), np.random.default_rng(seed))
+            assert (found @ found.T).round(1).sum() < 4
