@@ -15,7 +15,9 @@ from sklearn.datasets import load_digits
 
 from hdc.apps.learn.kmeans import assigned, kmeans, seeded
 from hdc.apps.learn.rows import Rows
-from hdc.apps.learn.rules import lvq
+from hdc.apps.learn.rules import bnn, dimensions, lvq, stepwise
+from hdc.apps.learn.rules.settings import Learned, Settings
+from hdc.errors import BackendUnavailableError, DimensionError
 
 DIGITS = load_digits()
 TRAIN, TEST = np.arange(0, 1797, 3), np.arange(1, 1797, 3)
@@ -190,3 +192,126 @@ class TestKMeans:
         for seed in range(20):
             found = seeded(Rows(data, 64), 3, np.ones(150, np.float32), np.random.default_rng(seed))
             assert (found @ found.T).round(1).sum() < 4
+
+
+def margin(rows, labels, weights=None):
+    """Learn by the usual rule: what others are compared with."""
+    rule = Settings(10, epochs=10, margin=0.05)
+    return stepwise.learned(stepwise.fit(rows, labels, ones(labels) if weights is None else weights, rule), rule)
+
+
+@pytest.mark.skipif(bool(models.NO_TORCH), reason=models.NO_TORCH)
+class TestBNN:
+    def test_held_out_digits_on_bits(self, digits):
+        """Trained signs predict better than signs of trained numbers: .943 and .932 here."""
+        known, labels, new, truth = digits
+        found = bnn.fit(known, labels, ones(labels), bnn.BNNSettings(10, epochs=10))
+        assert set(np.unique(np.abs(found.weights))) == {np.float32(1 / 32)}
+        other = margin(known, labels)
+        signs = other._replace(weights=np.sign(other.weights))
+        assert accuracy(found, new, truth) >= max(0.93, accuracy(signs, new, truth))
+
+    def test_weights_of_zero_are_rows_that_are_not_there(self):
+        """With all rows in one batch, and no dropout, order is nothing and the mean is over weights."""
+        rng = np.random.default_rng(0)
+        data, labels = units(rng, 40, 30), rng.integers(0, 3, 40)
+        weights = (np.arange(40) % 2).astype(np.float32)
+        half, rule = np.flatnonzero(weights), bnn.BNNSettings(3, epochs=5, dropout=0.0)
+        found = bnn.fit(Rows(data, 30), labels, weights, rule)
+        alone = bnn.fit(Rows(data[half], 30), labels[half], ones(half), rule)
+        assert (found.weights == alone.weights).mean() > 0.98  # sums differ by rounding
+
+    def test_it_stops_and_repeats(self, digits):
+        known, labels, *_ = digits
+        some = known.take(np.arange(100))
+        rule = bnn.BNNSettings(10, epochs=3, seed=4)
+        both = [bnn.fit(some, labels[:100], ones(labels[:100]), rule).weights for _ in range(2)]
+        np.testing.assert_array_equal(*both)
+        # one row and a rate of 0: the loss never falls, and training ends after patience
+        frozen = bnn.BNNSettings(10, epochs=10**6, rate=0.0, dropout=0.0, patience=2)
+        assert len(bnn.fit(some.take(np.arange(1)), labels[:1], ones(labels[:1]), frozen).weights) == 10
+
+
+def test_bnn_names_what_it_needs(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "torch", None)
+    rows = Rows(np.eye(2, dtype=np.float32), 2)
+    with pytest.raises(BackendUnavailableError, match=r"hdc-toolkit\[torch\]"):
+        bnn.fit(rows, np.array([0, 1]), np.ones(2, np.float32), bnn.BNNSettings(2))
+
+
+class TestDimensions:
+    @given(dim=st.integers(1, 200), n=st.integers(0, 5), seed=st.integers(0, 2**32 - 1))
+    @settings(max_examples=30, deadline=None)
+    def test_columns_are_the_chosen_components(self, dim, n, seed):
+        rng = np.random.default_rng(seed)
+        signs = rng.choice(np.array([-1, 1], dtype=np.int8), (n, dim))
+        packed = Rows(hdc.words.pack(signs < 0), dim)
+        chosen = rng.permutation(dim)[: rng.integers(1, dim + 1)]
+        expected = signs[:, chosen] / np.sqrt(len(chosen))
+        for rows in (packed, Rows(signs, dim), Rows(signs.astype(np.float32), dim)):
+            found = dimensions.columns(rows, chosen)
+            assert found.dim == len(chosen)
+            assert found.data.dtype == rows.data.dtype
+            np.testing.assert_allclose(found.floats(slice(0, n)), expected, rtol=1e-5)
+
+    def test_pull_is_the_definition(self):
+        rng = np.random.default_rng(1)
+        data, labels, weights = units(rng, 60, 9), rng.integers(0, 3, 60), rng.random(60).astype(np.float32)
+        learned = Learned(units(rng, 5, 9), np.array([0, 0, 1, 2, 2]), np.zeros(3, np.float32))
+        expected = np.zeros(9)
+        for h, label, weight in zip(data, labels, weights, strict=True):
+            ranked = sorted(range(5), key=lambda p: -float(h @ learned.weights[p]))
+            first, second = ranked[:2]
+            own = next(p for p in ranked if learned.classes[p] == label)
+            if own != first:
+                distance = [np.abs(h - learned.weights[p]) for p in (own, first, second)]
+                other = learned.classes[second] != label
+                expected += weight * (0.5 * distance[0] - distance[1] - 0.25 * other * distance[2])
+        found = dimensions.pull(Rows(data, 9), labels, weights, learned)
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+    def test_sparsified_keeps_what_varies(self):
+        learned = Learned(np.array([[1, 1, 0, 2], [1, -1, 0.1, 2]], np.float32), np.arange(2), np.zeros(2, np.float32))
+        found = dimensions.sparsified(learned, 0.5)
+        assert (found.weights != 0).any(axis=0).tolist() == [False, True, True, False]
+        assert learned.weights[0, 0] == 1  # the argument is as it was
+        np.testing.assert_array_equal(dimensions.sparsified(learned, 0.0).weights, learned.weights)
+
+    def test_sparse_digits_lose_little(self, digits):
+        known, labels, new, truth = digits
+        learned = margin(known, labels)
+        assert accuracy(dimensions.sparsified(learned, 0.2), new, truth) >= accuracy(learned, new, truth) - 0.01
+
+    @pytest.mark.parametrize("by", ["variance", "errors"])
+    def test_exchanged_components(self, digits, by):
+        known, labels, new, truth = digits
+        rule = dimensions.Regeneration(128, share=0.1, rounds=8, by=by)
+        assert rule.wide == 128 + 8 * 13
+
+        def learn(rows):
+            return stepwise.learned(stepwise.fit(rows, labels, ones(labels), once), once)
+
+        once = Settings(10, epochs=1)  # an epoch leaves rows that are wrong
+        learned, chosen = dimensions.regenerated(known, labels, ones(labels), rule, learn)
+        assert len(set(chosen)) == 128
+        assert 13 < (chosen >= 128).sum() <= 8 * 13
+        assert chosen.max() < rule.wide
+        assert accuracy(learned, dimensions.columns(new, chosen), truth) >= 0.88
+        plain = learn(dimensions.columns(known, np.arange(128)))
+        if by == "variance":
+            assert dimensions.spread(learned).min() > 2 * dimensions.spread(plain).min()
+
+    def test_nothing_is_exchanged_where_no_row_is_wrong(self):
+        rows, labels = Rows(np.eye(8, dtype=np.float32)[:, ::-1].copy(), 8), np.arange(8)
+        learned = Learned(np.eye(4, dtype=np.float32), np.arange(4), np.zeros(4, np.float32))
+        rule = dimensions.Regeneration(4, rounds=4, by="errors")
+        perfect = Rows(np.concatenate([np.eye(4), np.eye(4)], axis=1, dtype=np.float32), 8)
+        _, chosen = dimensions.regenerated(perfect, labels[:4], ones(labels[:4]), rule, lambda r: learned)
+        assert chosen.tolist() == [0, 1, 2, 3]
+        _, chosen = dimensions.regenerated(rows, labels % 4, ones(labels), rule, lambda r: learned)
+        assert chosen.max() > 3
+
+    def test_too_few_components(self, digits):
+        known, labels, *_ = digits
+        with pytest.raises(DimensionError, match="1024 components; 10 rounds of 100 new ones need 2000"):
+            dimensions.regenerated(known, labels, ones(labels), dimensions.Regeneration(1000), margin)

@@ -1,4 +1,4 @@
-"""K-means by cosine: centres are the directions of the sums of their rows (Dhillon and Modha 2001), in bounded memory."""
+"""K-means by cosine, in bounded memory: centres are directions of the sums of their rows (Dhillon and Modha 2001)."""
 
 import math
 from typing import Any, NamedTuple
@@ -93,7 +93,7 @@ def _draw(chances: npt.NDArray[Any], n: int, rng: np.random.Generator) -> Counts
     """Draw places with these chances; where all are 0, any."""
     sums = np.cumsum(chances, dtype=np.float64)
     if not sums[-1] > 0:
-        return rng.integers(0, len(chances), n)
+        return np.asarray(rng.integers(0, len(chances), n), dtype=np.int64)
     places = np.searchsorted(sums, rng.random(n) * sums[-1], side="right")
     return np.minimum(places, len(chances) - 1).astype(np.int64)
 

@@ -14,7 +14,6 @@ from hdc.apps.learn.rows import Rows
 from hdc.apps.learn.rules.settings import Counts, Floats, Learned
 from hdc.dispatch import learn_kernels, numpy_backend
 
-
 START_STEPS = 10
 """Rounds of k-means that are enough to start from."""
 
