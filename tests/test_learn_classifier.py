@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 import hdc
 from hdc.apps.learn import Features, HDClassifier
-from hdc.apps.learn.classifier import RULES, STREAMING
+from hdc.apps.learn.rules.learning import RULES, STREAMING
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from tests.sklearn_checks import checks, failures
 
@@ -52,11 +52,14 @@ def test_scikit_learns_checks(rule):
 
 
 FLOORS = {"centroid": 0.86, "adapt": 0.94, "online": 0.92, "margin": 0.96, "refine": 0.95, "ridge": 0.96}
+FLOORS |= {"lvq": 0.93, "glvq": 0.96, "bnn": 0.94}
 """Held-out accuracy on digits with 1024 packed signs, and a fixed seed."""
 
 
 @pytest.mark.parametrize("rule", FLOORS)
 def test_rules_learn_digits(rule, digits):
+    if rule == "bnn":
+        pytest.importorskip("torch", reason="torch is not installed")
     X, new, y, expected = digits
     assert HDClassifier(Features(1024), rule=rule, calibration=0).fit(X, y).score(new, expected) > FLOORS[rule]
 
@@ -162,12 +165,33 @@ def test_where_the_problem_is_linear_logistic_regression_is_there_too(digits):
     assert HDClassifier(encoder).fit(X, y).score(new, expected) > logistic.score(new, expected) - 0.02
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "bnn"])
 def test_one_class_and_texts(rule):
     X = np.random.default_rng(0).normal(size=(8, 3))
     learner = HDClassifier(Features(64), rule=rule).fit(X, ["a"] * 8)
     assert learner.predict(X).tolist() == ["a"] * 8
     assert learner.predict_proba(X).tolist() == [[1.0]] * 8
+
+
+@pytest.mark.parametrize("by", ["neuralhd", "disthd"])
+def test_components_are_exchanged(by, digits, tmp_path):
+    X, new, y, expected = digits
+    learner = HDClassifier(Features(256), regenerate=by).fit(X, y)
+    assert learner.weights_.shape == (10, 127)
+    assert learner.components_.max() > 127
+    fixed = HDClassifier(Features(128)).fit(X, y)
+    assert learner.score(new, expected) > fixed.score(new, expected) - 0.01
+    learner.save(tmp_path / "model")
+    assert np.array_equal(HDClassifier.load(tmp_path / "model").predict(new), learner.predict(new))
+    with pytest.raises(ParameterError, match="all rows at once"):
+        HDClassifier(Features(256, ranges=(0, 16)), regenerate=by).partial_fit(X, y, classes=range(10))
+
+
+def test_components_are_left_out(digits):
+    X, new, y, expected = digits
+    learner = HDClassifier(Features(1024), sparsity=0.5).fit(X, y)
+    assert (learner.weights_ == 0).all(axis=0).sum() == 512
+    assert learner.score(new, expected) > 0.93
 
 
 # ---------------------------------------------------------------------- files

@@ -18,16 +18,16 @@ from hdc.apps.learn import files
 from hdc.apps.learn.base import FEATURES, Learner
 from hdc.apps.learn.calibration import softmax, temperature_of
 from hdc.apps.learn.rows import Rows, packed_signs
-from hdc.apps.learn.rules import ridge, stepwise
+from hdc.apps.learn.rules import learning, ridge
+from hdc.apps.learn.rules.dimensions import columns
+from hdc.apps.learn.rules.learning import REGENERATIONS, RULES, STREAMING, Outcome
 from hdc.apps.learn.rules.settings import Counts, Floats, Learned, Settings
 from hdc.checks import choice, flag, integer, number
-from hdc.dispatch import learn_kernels, numpy_backend
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.kernels import PerceptronState
 
-STREAMING = ("centroid", "adapt", "online", "margin", "refine", "ridge")
-RULES = STREAMING
-"""What ``rule`` can be."""
+FOLLOWED = 0.1
+"""Share of the temperature of the last rows of a stream in the one that is kept."""
 
 LEARNED = ("weights", "prototype_classes", "intercept")
 """Names of the arrays in a file."""
@@ -51,11 +51,14 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         ``JSONEncoder``; or nothing, where X are hypervectors already, of a model or (None) of no model.
     rule : str
         How class vectors are learned: ``"centroid"``, ``"adapt"``, ``"online"``, ``"margin"``, ``"refine"`` (see
-        :mod:`hdc.apps.learn.rules.stepwise`) or ``"ridge"`` (:mod:`hdc.apps.learn.rules.ridge`).
+        :mod:`hdc.apps.learn.rules.stepwise`), ``"ridge"`` (:mod:`hdc.apps.learn.rules.ridge`), ``"lvq"``, ``"glvq"``
+        (several vectors a class, :mod:`hdc.apps.learn.rules.lvq`) or ``"bnn"`` (signs, by LeHDC,
+        :mod:`hdc.apps.learn.rules.bnn`; extra ``torch``).
     epochs : int
         Passes over the rows, at most.
-    rate : float
-        Length of a step. Rules that start from nothing do not depend on it, but for ``sample_weight``.
+    rate : float, optional
+        Length of a step; without it that of the rule: 1, of lvq and glvq .05, of bnn .01. Rules from row to row start
+        from nothing, and do not depend on it.
     margin : float
         Of ``margin``: a row is learned unless its own class is nearer by so much, in cosines. Of ``refine``: share of
         what right rows have on average.
@@ -63,6 +66,15 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         Whether class vectors are the mean of those after each row (Freund and Schapire 1999), or the last ones.
     alpha : float, optional
         Of ``ridge``; chosen by its leave-one-out error, if it is not given.
+    prototypes : int
+        Of ``lvq`` and ``glvq``: vectors of a class, at most.
+    steepness : float
+        Of ``glvq``: how steep its loss is.
+    regenerate : "neuralhd", "disthd" or None
+        Exchange components that say little (see :mod:`hdc.apps.learn.rules.dimensions`): half of those of the encoder
+        are in use at a time, and the others come in by and by. Not for ``partial_fit``.
+    sparsity : float
+        Share of the components, those of least variance over classes, that are set to 0 in the end (SparseHD).
     class_weight : "balanced", mapping of classes to weights, or None
     calibration : int
         Folds, at least 2, on which the temperature of ``predict_proba`` is chosen: each is scored by class vectors that
@@ -82,6 +94,8 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         The class, as a place in ``classes_``, of each vector.
     intercept_ : (classes,) float32 array
     temperature_ : float
+    components_ : (dim,) int64 array or None
+        The components of the encoder that are in use, with ``regenerate``.
     n_features_in_, feature_names_in_
         As the encoder has them.
 
@@ -109,10 +123,14 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         *,
         rule: str = "margin",
         epochs: int = 20,
-        rate: float = 1.0,
+        rate: float | None = None,
         margin: float = 0.05,
         average: bool = True,
         alpha: float | None = None,
+        prototypes: int = 5,
+        steepness: float = 30.0,
+        regenerate: str | None = None,
+        sparsity: float = 0.0,
         class_weight: Any = None,
         calibration: int = 3,
         random_state: Any = 0,
@@ -125,6 +143,10 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         self.margin = margin
         self.average = average
         self.alpha = alpha
+        self.prototypes = prototypes
+        self.steepness = steepness
+        self.regenerate = regenerate
+        self.sparsity = sparsity
         self.class_weight = class_weight
         self.calibration = calibration
         self.random_state = random_state
@@ -156,8 +178,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         if len(kept) < len(rows):
             rows, labels, weights = rows.take(kept), labels[kept], weights[kept]
         self.classes_, settings = classes, dataclasses.replace(settings, classes=len(classes))
-        learned, state = _fitted(rows, labels, weights, settings)
-        self._take(learned, state)
+        self._take(learning.fitted(rows, labels, weights, settings))
         self.temperature_ = self._temperature(rows, labels, weights, settings)
         return self
 
@@ -193,25 +214,27 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         labels = np.minimum(np.searchsorted(known, y), len(known) - 1)
         if (known[labels] != y).any():
             raise ParameterError(f"label {y[known[labels] != y][0]!r} is none of classes {known.tolist()}")
+        if self.regenerate is not None or self.sparsity:
+            raise ParameterError("regenerate and sparsity need all rows at once: call fit, or leave them out")
         if isinstance(self.class_weight, str):
             raise ParameterError(f"class_weight={self.class_weight!r} needs all rows; give a mapping to partial_fit")
         weights = self._weights(sample_weight, rows) * self._class_weights(y, labels, known)
         settings = self._settings(len(known))
-        if not first and not isinstance(getattr(self, "state_", None), type(_empty(0, settings))):
+        if not first and not isinstance(getattr(self, "state_", None), type(learning.empty(0, settings))):
             raise ParameterError(
                 f"this classifier was not learned by rule {self.rule!r} in a way that can go on; fit anew"
             )
-        state = _empty(rows.dim, settings) if first else self.state_
+        state = learning.empty(rows.dim, settings) if first else self.state_
         before = None if first else self._learned()
         self.classes_ = known
-        scores = None if before is None else _scores(before, rows, len(known), self.backend)
-        self._take(*_more(rows, labels, weights, settings, state))
-        self._calibrate_stream(scores, rows, labels, weights)
+        scores = None if before is None else learning.scores(before, rows, settings)
+        self._take(learning.more(rows, labels, weights, settings, state))
+        self._follow_temperature(scores, rows, labels, weights)
         return self
 
-    def _take(self, learned: Learned, state: Any) -> None:
-        self.weights_, self.prototype_classes_, self.intercept_ = learned
-        self.state_ = state
+    def _take(self, outcome: Outcome) -> None:
+        self.weights_, self.prototype_classes_, self.intercept_ = outcome.learned
+        self.state_, self.components_ = outcome.state, outcome.components
 
     def _learned(self) -> Learned:
         return Learned(self.weights_, self.prototype_classes_, self.intercept_)
@@ -221,10 +244,14 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             classes,
             rule=choice(self.rule, "rule", RULES),
             epochs=integer(self.epochs, "epochs", 1),
-            rate=number(self.rate, "rate", 0),
+            rate=None if self.rate is None else number(self.rate, "rate", 0),
             margin=number(self.margin, "margin", 0),
             average=flag(self.average, "average"),
             alpha=None if self.alpha is None else number(self.alpha, "alpha", 0),
+            prototypes=integer(self.prototypes, "prototypes", 1),
+            steepness=number(self.steepness, "steepness", 0),
+            regenerate=None if self.regenerate is None else choice(self.regenerate, "regenerate", REGENERATIONS),
+            sparsity=number(self.sparsity, "sparsity", 0, 1),
             seed=self._seed(),
             backend=self.backend,
         )
@@ -244,27 +271,27 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             raise ParameterError("calibration is 0, or a number of folds of at least 2")
         if len(self.classes_) == 1:
             return 1.0
-        if folds == 0 or np.bincount(labels, minlength=len(self.classes_)).min() < folds:
-            return temperature_of(_scores(self._learned(), rows, settings.classes, self.backend), labels, weights)
+        if self.components_ is not None:  # the components that were chosen, not chosen again
+            rows, settings = columns(rows, self.components_), dataclasses.replace(settings, regenerate=None)
+        if folds == 0 or np.bincount(labels).min() < folds:
+            return temperature_of(learning.scores(self._learned(), rows, settings), labels, weights)
         scores = np.empty((len(rows), settings.classes))
-        if isinstance(self.state_, ridge.Fitted):  # the alpha that was chosen, not chosen again
+        if isinstance(self.state_, ridge.Fitted):  # neither the alpha
             settings = dataclasses.replace(settings, alpha=self.state_.alpha)
         for known, new in StratifiedKFold(folds, shuffle=True, random_state=settings.seed).split(labels, labels):
-            part, _ = _fitted(rows.take(known), labels[known], weights[known], settings)
-            scores[new] = _scores(part, rows.take(new), settings.classes, self.backend)
+            part = learning.fitted(rows.take(known), labels[known], weights[known], settings).learned
+            scores[new] = learning.scores(part, rows.take(new), settings)
         return temperature_of(scores, labels, weights)
 
-    def _calibrate_stream(self, scores: Doubles | None, rows: Rows, labels: Counts, weights: Floats) -> None:
+    def _follow_temperature(self, scores: Doubles | None, rows: Rows, labels: Counts, weights: Floats) -> None:
         """Choose the temperature on rows as they were scored before they were learned; those of the last calls."""
         if len(self.classes_) == 1:
             self.temperature_ = 1.0
-            return
-        first = scores is None
-        if scores is None:
-            scores = _scores(self._learned(), rows, len(self.classes_), self.backend)
-        found = temperature_of(scores, labels, weights)
-        known = getattr(self, "temperature_", None)
-        self.temperature_ = found if known is None or first else float(0.9 * known + 0.1 * found)
+        elif scores is None:  # there was nothing before the first rows
+            settings = self._settings(len(self.classes_))
+            self.temperature_ = temperature_of(learning.scores(self._learned(), rows, settings), labels, weights)
+        else:
+            self.temperature_ += FOLLOWED * (temperature_of(scores, labels, weights) - self.temperature_)
 
     def predict_proba(self, X: Any) -> Doubles:
         """Return the probability of each class, ``(n, classes)``: a softmax of scores over ``temperature_``."""
@@ -279,7 +306,9 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
     def _class_scores(self, X: Any) -> Doubles:
         rows = self._encoded(X)
-        return _scores(self._learned(), rows, len(self.classes_), self.backend)
+        if self.components_ is not None:
+            rows = columns(rows, self.components_)
+        return np.asarray(learning.scores(self._learned(), rows, self._settings(len(self.classes_))))
 
     def decision_function(self, X: Any) -> Doubles:
         """Return the score of each class, ``(n, classes)``; of two classes ``(n,)``, that of the second less the first.
@@ -321,6 +350,8 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             "prototype_classes": self.prototype_classes_,
             "intercept": self.intercept_,
         }
+        if self.components_ is not None:
+            arrays["components"] = self.components_
         if isinstance(self.state_, PerceptronState):
             facts["step"] = self.state_.step
             arrays |= {name: value for name, value in self.state_._asdict().items() if name != "step"}
@@ -352,7 +383,8 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         try:
             found.classes_ = files.labels_of_json(facts["classes"])
             found.temperature_ = number(facts["temperature"], "temperature", 0)
-            found._take(_checked(arrays, len(found.classes_)), _state_of(arrays, facts["step"]))
+            learned = _checked(arrays, len(found.classes_))
+            found._take(Outcome(learned, _state_of(arrays, facts["step"]), arrays.get("components")))
             found._settings(len(found.classes_))
         except (KeyError, TypeError, ValueError) as error:
             raise FileFormatError(f"{path} does not hold a usable HDClassifier: {error}") from error
@@ -413,37 +445,3 @@ def _labels(y: Any) -> npt.NDArray[Any]:
 def _check_lengths(rows: Rows, y: npt.NDArray[Any]) -> None:
     if len(rows) != len(y):
         raise ParameterError(f"X has {len(rows)} rows and y {len(y)} labels: inconsistent numbers of samples")
-
-
-def _fitted(rows: Rows, labels: Counts, weights: Floats, settings: Settings) -> tuple[Learned, Any]:
-    """Return what a rule learned, and its state."""
-    if settings.rule == "ridge":
-        fitted = ridge.fit(rows, ridge.signs(labels, settings.classes), weights, settings.alpha)
-        return ridge.learned(fitted), fitted
-    state = stepwise.fit(rows, labels, weights, settings)
-    return stepwise.learned(state, settings), state
-
-
-def _empty(dim: int, settings: Settings) -> Any:
-    return ridge.empty(dim, settings.classes) if settings.rule == "ridge" else stepwise.empty(dim, settings.classes)
-
-
-def _more(rows: Rows, labels: Counts, weights: Floats, settings: Settings, state: Any) -> tuple[Learned, Any]:
-    if settings.rule == "ridge":
-        sums = ridge.added(state, rows, ridge.signs(labels, settings.classes), weights)
-        return ridge.learned(ridge.solved(sums, settings.alpha)), sums
-    state = stepwise.partial(rows, labels, weights, settings, state)
-    return stepwise.learned(state, settings), state
-
-
-def _scores(learned: Learned, rows: Rows, classes: int, backend: str) -> Doubles:
-    """Return ``(n, classes)`` float64: the best score of the vectors of each class."""
-    out = np.empty((len(rows), classes))
-    kernels = learn_kernels(numpy_backend(backend, "a learner"))
-    alone = len(learned.classes) == classes and bool((learned.classes == np.arange(classes)).all())
-    order = np.argsort(learned.classes, kind="stable")
-    starts = np.searchsorted(learned.classes[order], np.arange(classes))
-    for which, block in rows.blocks():
-        dots = kernels.dots(block, learned.weights)
-        out[which] = (dots if alone else np.maximum.reduceat(dots[:, order], starts, axis=1)) + learned.intercept
-    return out

@@ -9,10 +9,13 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Counts = npt.NDArray[np.int64]
 
+RATES = {"lvq": 0.05, "glvq": 0.05, "bnn": 0.01}
+"""Length of a step, where it is not 1."""
+
 
 @dataclass(frozen=True)
 class Settings:
-    """Parameters of all rules; each reads its own.
+    """Parameters of all rules; each reads its own. See :class:`hdc.apps.learn.HDClassifier`.
 
     Attributes
     ----------
@@ -23,13 +26,21 @@ class Settings:
     classes: int
     rule: str = "margin"
     epochs: int = 20
-    rate: float = 1.0
-    margin: float = 0.1
+    rate: float | None = None
+    margin: float = 0.05
     average: bool = True
     alpha: float | None = None
-    prototypes: int = 1
+    prototypes: int = 5
+    steepness: float = 30.0
+    regenerate: str | None = None
+    sparsity: float = 0.0
     seed: int = 0
     backend: str = "auto"
+
+    @property
+    def step(self) -> float:
+        """The rate, or that of the rule."""
+        return RATES.get(self.rule, 1.0) if self.rate is None else self.rate
 
 
 class Learned(NamedTuple):

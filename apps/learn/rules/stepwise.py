@@ -78,7 +78,7 @@ def _pass(
     state = state._replace(squares=np.einsum("cd,cd->c", state.prototypes, state.prototypes, dtype=np.float64))
     for which, block in rows.blocks(order):
         state, _ = kernels.perceptron(
-            block, labels[which], sample_weight[which], state, code, settings.rate, settings.margin
+            block, labels[which], sample_weight[which], state, code, settings.step, settings.margin
         )
     return state
 
