@@ -9,6 +9,7 @@ from hdc.backends.numba_kernels import (
     accumulate,
     bitwise,
     bundle,
+    classes,
     codes,
     estimates,
     floats,
@@ -41,6 +42,7 @@ from hdc.kernels import (
     NO_ITEM,
     POSTING_GROUP,
     POSTING_LIST,
+    ClassKernels,
     EstimatePart,
     EstimatePlan,
     FeatureKernels,
@@ -121,6 +123,7 @@ def warmup() -> None:
         dense.row_sums(y)
         transform.hadamard(y, ones, ones, index[:8], ones, 1)
         dense.csr_matmul(np.ones(1, dtype=dtype), np.zeros(1, dtype=np.int64), np.array([0, 1]), y)
+    classes.best(x, x[:, None], index[:16], index[:16, None].T, index[2:3], np.empty((0, 16, 16), np.int64), dim)
     _warm_levels()
     _warm_postings()
     state = PerceptronState(few.astype(np.float32), few.astype(np.float32), np.ones(1), np.zeros(2), 0)
@@ -229,4 +232,5 @@ BACKEND = dataclasses.replace(
     texts=TextKernels(texts.walk_texts),
     learn=LearnKernels(learning.dots, learning.perceptron, prototypes.attract),
     features=FeatureKernels(records.record_majority, records.record_sums, records.phase_signs),
+    classes=ClassKernels(classes.best),
 )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from hdc.backends import array_levels
 from hdc.backends.numpy_blocks import row_blocks
+from hdc.backends.numpy_classes import best
 from hdc.backends.numpy_floats import (
     convolve,
     hadamard,
@@ -32,6 +33,7 @@ from hdc.kernels import (
     Arrays,
     Backend,
     BitKernels,
+    ClassKernels,
     DenseKernels,
     FeatureKernels,
     LearnKernels,
@@ -422,4 +424,5 @@ BACKEND = Backend(
     postings=PostingKernels(Postings, near_words),
     learn=LearnKernels(dots, perceptron, attract),
     features=FeatureKernels(record_majority, record_sums, phase_signs),
+    classes=ClassKernels(best),
 )

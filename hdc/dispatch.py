@@ -12,7 +12,16 @@ import numpy as np
 
 from hdc.checks import integer, text
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
-from hdc.kernels import Backend, LearnKernels, ListKernels, PostingKernels, SearchKernels, TableKernels
+from hdc.kernels import (
+    Backend,
+    ClassKernels,
+    FeatureKernels,
+    LearnKernels,
+    ListKernels,
+    PostingKernels,
+    SearchKernels,
+    TableKernels,
+)
 from hdc.plugins import find, names
 
 _BACKENDS = {
@@ -124,6 +133,16 @@ def posting_kernels(of: Backend) -> PostingKernels:
 def learn_kernels(of: Backend) -> LearnKernels:
     """Return the kernels that learn, or raise UnsupportedError if the backend has none."""
     return _there(of, of.learn, "that learn (Backend.learn)")
+
+
+def feature_kernels(of: Backend) -> FeatureKernels:
+    """Return the kernels that encode rows of numbers, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.features, "that encode rows of numbers (Backend.features)")
+
+
+def class_kernels(of: Backend) -> ClassKernels:
+    """Return the kernels of classifiers on bits, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.classes, "of classifiers on bits (Backend.classes)")
 
 
 def _there(of: Backend, record: _Record | None, what: str) -> _Record:

@@ -796,6 +796,25 @@ class FeatureKernels:
 
 
 @dataclass(frozen=True)
+class ClassKernels:
+    """Kernels of classifiers whose class vectors are bit planes.
+
+    Attributes
+    ----------
+    best : (rows (n, words), planes (p, u, words), factors (p,) int64, biases (c, p) int64, stops (c,) int64,
+            spans (c - 1, p, p) int64, dim) -> ((n,) int64, (n,) int64)
+        The prototype of the greatest score for each row, the first of equal ones, and the words that were read. A
+        component of a prototype is ``sum_i 2**(u-1-i) s_i``, s_i being -1 where its bit of plane i is set, else +1, as
+        components of rows are. After ``stops[k]`` words, which ascend to all of them, the score of a prototype is
+        ``factors`` times its dot product with what was read, plus ``biases[k]``. A row is read no further where, for
+        the leader i, the scores of all others j are at least ``spans[k, i, j]`` less; i itself is not looked at. Scores
+        are below 2^62.
+    """
+
+    best: Callable[[Array, Array, Array, Array, Array, Array, int], tuple[Array, Array]]
+
+
+@dataclass(frozen=True)
 class Backend:
     """A named set of kernels and the array namespace that dense models compute in.
 
@@ -827,6 +846,7 @@ class Backend:
     learn : LearnKernels or None
     features : FeatureKernels or None
         None where rows of numbers are better encoded on the host.
+    classes : ClassKernels or None
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -850,5 +870,6 @@ class Backend:
     texts: TextKernels | None = None
     learn: LearnKernels | None = None
     features: FeatureKernels | None = None
+    classes: ClassKernels | None = None
     device: str = "cpu"
     on: "Callable[[str], Backend] | None" = None

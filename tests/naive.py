@@ -94,6 +94,24 @@ def plane_sums(query, item):
     return sum(value for value, chosen in zip(values, query, strict=True) if chosen)
 
 
+def best_class(row, prototypes, factors, biases, stops, spans, dim):
+    """Components as lists of 0 and 1: of a row, and of each plane of each prototype, the heaviest first."""
+    signs = [1 - 2 * bit for bit in row]
+    values = [
+        [sum((1 - 2 * b) * 2**e for e, b in enumerate(reversed(bits))) for bits in zip(*planes, strict=True)]
+        for planes in prototypes
+    ]
+    for stage, end in enumerate(stops):
+        scores = [
+            int(f) * sum(a * b for a, b in zip(signs[: 64 * end], v, strict=False)) + int(bias)
+            for f, v, bias in zip(factors, values, biases[stage], strict=True)
+        ]
+        leader = scores.index(max(scores))
+        others = [i for i in range(len(scores)) if i != leader]
+        if stage == len(spans) or all(scores[leader] - scores[i] >= spans[stage][leader][i] for i in others):
+            return leader, end
+
+
 def gather_dots(query, items, rows):
     chosen = [[int(v) for v in items[row]] if row >= 0 else [0] * len(query) for row in rows]
     dots = [sum(int(a) * b for a, b in zip(query, item, strict=True)) for item in chosen]

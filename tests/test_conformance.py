@@ -9,6 +9,7 @@ from hdc import testing
 from hdc.dispatch import backend
 from hdc.kernels import (
     BitKernels,
+    ClassKernels,
     DenseKernels,
     LearnKernels,
     LevelKernels,
@@ -40,6 +41,7 @@ def test_every_kernel_of_the_contract_has_cases():
         "levels": suite.LEVEL_CASES,
         "search": suite.SEARCH_CASES,
         "tables": suite.TABLE_CASES,
+        "classes": suite.CLASS_CASES,
     }
     cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
@@ -53,6 +55,7 @@ def test_every_kernel_of_the_contract_has_cases():
         ListKernels,
         PostingKernels,
         LearnKernels,
+        ClassKernels,
     )
     records = zip(suite.RECORDS, contracts, strict=True)
     names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}

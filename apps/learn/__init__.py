@@ -1,7 +1,8 @@
 """Learning with hypervectors: scikit-learn estimators that train in one pass or few, and predict on bits.
 
 ``Features`` turns tables into hypervectors; ``HDClassifier`` learns classes from them, or from those of any other
-encoder. On the command line: ``hdc learn``. They need the extra ``learn``.
+encoder. On the command line: ``hdc learn``. They need the extra ``learn``. ``BitClassifier``, which only predicts,
+needs nothing but NumPy.
 """
 
 from typing import TYPE_CHECKING
@@ -9,14 +10,16 @@ from typing import TYPE_CHECKING
 from hdc.apps import lazy
 
 if TYPE_CHECKING:
+    from hdc.apps.learn.bits import BitClassifier
     from hdc.apps.learn.classifier import HDClassifier
     from hdc.apps.learn.features.features import Features
 
-__all__ = ["Features", "HDClassifier"]
+__all__ = ["BitClassifier", "Features", "HDClassifier"]
 
 __getattr__ = lazy.attributes(
     __name__,
     {
+        "BitClassifier": "hdc.apps.learn.bits",
         "Features": "hdc.apps.learn.features.features",
         "HDClassifier": "hdc.apps.learn.classifier",
     },

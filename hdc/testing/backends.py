@@ -30,8 +30,8 @@ from hdc.words import mask_tail, word_count
 DIMS = (1, 63, 64, 65, 1000)
 """Dimensions on which the packed kernels are compared."""
 
-RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings", "learn")
-"""Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last four."""
+RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings", "learn", "classes")
+"""Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last six."""
 
 Arguments = tuple[Any, ...]
 
@@ -54,6 +54,15 @@ def _lists(rng: np.random.Generator, dim: int) -> Arguments:
     ids = np.where(rng.random(starts[-1]) < 0.1, -1, rng.permutation(starts[-1]))
     probes = rng.permuted(np.tile(np.arange(8), (5, 1)), axis=1)[:, :3]
     return _packed(rng, dim, 5), _packed(rng, dim, int(starts[-1])), ids, starts, probes, 30
+
+
+def _classes(rng: np.random.Generator, dim: int, stages: int) -> Arguments:
+    """Return rows and prototypes of two planes; up to three prefixes of which a third of leads are enough to stop."""
+    words = word_count(dim)
+    stops = np.unique(np.append(rng.integers(1, words + 1, stages), words))
+    spans = rng.integers(-(1 << 20), 1 << 20, (len(stops) - 1, 7, 7)) * dim
+    factors, biases = rng.integers(1, 1 << 24, 7), rng.integers(-(1 << 30), 1 << 30, (len(stops), 7))
+    return _packed(rng, dim, 40), _packed(rng, dim, 7, 2), factors, biases, stops, spans, dim
 
 
 BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
@@ -86,6 +95,11 @@ BIT_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
     "unpack": [lambda rng, dim: (_packed(rng, dim, 3), dim)],
 }
 """Arguments of each kernel on packed words, by dimension; results are compared exactly."""
+
+CLASS_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
+    "best": [lambda rng, dim: _classes(rng, dim, 0), lambda rng, dim: _classes(rng, dim, 3)],
+}
+"""Arguments of each kernel of classifiers, likewise."""
 
 SEARCH_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
     "top_k": [
@@ -347,7 +361,7 @@ def _check_signs(backend: Backend) -> None:
 
 def _calls() -> Iterator[tuple[str, str, Arguments]]:
     rng = np.random.default_rng(0)
-    for owner, cases in {"bits": BIT_CASES, "search": SEARCH_CASES}.items():
+    for owner, cases in {"bits": BIT_CASES, "search": SEARCH_CASES, "classes": CLASS_CASES}.items():
         for kernel, makers in cases.items():
             yield from ((owner, kernel, make(rng, dim)) for make in makers for dim in DIMS)
     for kernel, makers in LEVEL_CASES.items():

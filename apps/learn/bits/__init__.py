@@ -1,0 +1,34 @@
+"""Inference on bits: quantised class vectors, Hamming distances, and a model file that C and JavaScript read.
+
+Make a model of what a learner has found by
+
+>>> import hdc, numpy as np
+>>> from hdc.apps.learn.bits import BitClassifier, Density
+>>> vsa = hdc.create("MAP-B", 2048)
+>>> roles = vsa.symbols([("feature", i) for i in range(3)])
+>>> tables = Density(np.zeros(3), np.full(3, 2048.0), roles, vsa.tie, 2048)  # features from 0 to 1
+>>> X, y = np.random.default_rng(0).random((200, 3)), np.arange(200) % 2
+>>> X[:, 0] = (X[:, 0] + y) / 2
+>>> signs = 1.0 - 2 * hdc.words.unpack(tables.encode(X), 2048)
+>>> weights = np.stack([signs[y == c].mean(axis=0) for c in (0, 1)]) - signs.mean(axis=0)
+>>> model = BitClassifier.of(tables, weights, [0, 1], ["low", "high"], bits=1)
+>>> bool(np.mean(model.predict(X) == np.where(y, "high", "low")) > 0.9)
+True
+
+``BitClassifier.of(encoder_tables, weights, prototype_classes, classes, bits)`` takes
+
+- ``encoder_tables``: :class:`Density` or :class:`Fourier` (``Fourier.of`` makes one of frequencies and offsets in
+  doubles), which encode as the learner's encoder does, in integers; None, if rows come encoded;
+- ``weights``, ``(prototypes, dim)``, whose components are those of the rows (a set bit is -1), and the class number of
+  each in ``prototype_classes``;
+- ``classes``: what those numbers stand for; ``bits`` of a component: 1, 2 or 4;
+- ``intercept``, one a class, and ``cosine=False`` for scores that are dot products, as those of a ridge regression.
+
+``export`` writes what ``reader.c`` and ``reader.js`` read; ``write_readers`` copies these two.
+"""
+
+from hdc.apps.learn.bits.classifier import BitClassifier, Early
+from hdc.apps.learn.bits.encoders import Density, Encoder, Fourier, Signs
+from hdc.apps.learn.bits.planes import Planes, quantise
+
+__all__ = ["BitClassifier", "Density", "Early", "Encoder", "Fourier", "Planes", "Signs", "quantise"]

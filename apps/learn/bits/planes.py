@@ -1,0 +1,148 @@
+"""Real vectors as a few planes of bits and one scale: what a dot product with signs becomes sums of distances of."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.checks import array, shown
+from hdc.errors import DimensionError, DTypeError, ParameterError
+from hdc.words import MAX_DIM, Words, pack, unpack
+
+Floats = npt.NDArray[np.float32]
+Reals = npt.NDArray[np.float64]
+
+BITS = (1, 2, 4)
+"""How many planes there may be."""
+
+TRIED = 12
+"""Scales from which the search for the best one begins."""
+
+STEPS = 8
+"""Improvements of each of them, at most."""
+
+BLOCK = 1 << 20
+"""Components that are held at a time (8 MiB of float64, a few times)."""
+
+
+class Planes(NamedTuple):
+    """Quantised vectors.
+
+    Attributes
+    ----------
+    words : (n, bits, words) uint64 array
+        Component j of a vector is ``scale * sum_i 2**(bits-1-i) s_i``, with s_i = -1 where bit j of plane i is set, and
+        +1 elsewhere: an odd number of magnitude up to ``2**bits - 1``, times the scale.
+    scale : (n,) float64 array
+    """
+
+    words: Words
+    scale: Reals
+
+
+def quantise(weights: Any, bits: int) -> Planes:
+    """Quantise vectors so that the least is lost of their dot products with signs.
+
+    The loss is ``|w - a q|²``, the expected squared error of ``w . h`` for independent signs h, over the scale a and
+    the odd integers q of magnitude up to ``2**bits - 1``. Given the scale, q is the odd integer nearest to ``w / a``:
+    the thresholds are ``0, ±2a, ±4a, ...``. Given q, the scale is ``a = w.q / q.q``. Of one bit this is ``a = mean
+    |w|`` and the signs, exactly. Of more, the two steps are repeated from several scales, and the best is taken. On
+    normal components the loss is .363, .119 and .0115 of ``|w|²`` (Max 1960, table II).
+
+    Parameters
+    ----------
+    weights : (n, dim) array of finite numbers
+    bits : 1, 2 or 4
+
+    Returns
+    -------
+    Planes
+        A vector of zeros has scale 0.
+
+    Raises
+    ------
+    DTypeError, DimensionError, ParameterError
+        If the weights are no such array, or ``bits`` is another.
+
+    Examples
+    --------
+    >>> from hdc.apps.learn.bits import quantise
+    >>> found = quantise([[1.0, -3.0, 2.5, 0.5]], bits=2)
+    >>> [round(float(scale), 2) for scale in found.scale]
+    [0.9]
+    """
+    rows = as_weights(weights)
+    width = as_bits(bits)
+    words, scale = [], np.empty(len(rows))
+    step = max(1, BLOCK // rows.shape[1])
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step].astype(np.float64)
+        scale[start : start + step] = found = _scales(part, width)
+        words.append(_planes(_levels(part, found, width), width))
+    return Planes(np.concatenate(words), scale)
+
+
+def as_bits(bits: Any) -> int:
+    """Return the number of planes, checked."""
+    if isinstance(bits, bool) or bits not in BITS:
+        raise ParameterError(f"bits must be one of {', '.join(map(str, BITS))}, not {shown(bits)}")
+    return int(bits)
+
+
+def as_weights(weights: Any, what: str = "weights") -> npt.NDArray[Any]:
+    """Return a matrix of finite numbers; raises as :func:`quantise`."""
+    rows = array(weights, what)
+    if rows.dtype.kind not in "iuf":
+        raise DTypeError(f"{what} must be numbers, not of dtype {rows.dtype}")
+    if rows.ndim != 2 or 0 in rows.shape or rows.shape[1] > MAX_DIM:
+        raise DimensionError(f"{what} must be of shape (vectors, components), at least one of both, not {rows.shape}")
+    bad = ~np.isfinite(rows).all(axis=1)
+    if bad.any():
+        raise ParameterError(f"row {int(bad.argmax())} of {what} has NaN or infinity; remove it")
+    return rows
+
+
+def integers(planes: Words, dim: int) -> npt.NDArray[np.int8]:
+    """Return the odd integers of planes ``(..., bits, words)``: ``(..., dim)``."""
+    bits = planes.shape[-2]
+    total = np.zeros((*planes.shape[:-2], dim), np.int8)
+    for i in range(bits):
+        total += np.int8(2 ** (bits - 1 - i)) * (1 - 2 * unpack(planes[..., i, :], dim).view(np.int8))
+    return total
+
+
+def _levels(rows: Reals, scale: Reals, bits: int) -> Reals:
+    """Return the odd integers nearest to rows over their scales, 1 for what is 0."""
+    top = 2**bits - 1
+    over = np.divide(rows, scale[:, None], out=np.zeros_like(rows), where=scale[:, None] > 0)
+    return np.asarray(np.clip(2 * np.floor(over / 2) + 1, -top, top))
+
+
+def _fitted(rows: Reals, levels: Reals) -> tuple[Reals, Reals]:
+    """Return the best scale of each row for its integers, and what of its squared length it explains."""
+    product, square = np.einsum("nd,nd->n", rows, levels), np.einsum("nd,nd->n", levels, levels)
+    return np.asarray(product / square), np.asarray(product**2 / square)
+
+
+def _scales(rows: Reals, bits: int) -> Reals:
+    if bits == 1:
+        mean: Reals = np.abs(rows).mean(axis=1)
+        return mean
+    best, most = np.zeros(len(rows)), np.full(len(rows), -1.0)
+    greatest = np.abs(rows).max(axis=1) / (2**bits - 1)
+    for share in np.linspace(0.15, 1.1, TRIED):
+        scale = share * greatest
+        for _ in range(STEPS):
+            better, explained = _fitted(rows, _levels(rows, scale, bits))
+            if np.allclose(better, scale, rtol=1e-9, atol=0):
+                break
+            scale = better
+        gains = explained > most
+        best[gains], most[gains] = scale[gains], explained[gains]
+    return best
+
+
+def _planes(levels: Reals, bits: int) -> Words:
+    """Pack odd integers: ``(top - level) / 2`` in binary, the heaviest digit in the first plane, a set bit for less."""
+    below = ((2**bits - 1 - levels) / 2).astype(np.uint8)
+    return np.stack([pack(below >> (bits - 1 - i) & 1) for i in range(bits)], axis=1)
