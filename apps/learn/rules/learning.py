@@ -45,8 +45,7 @@ def fitted(rows: Rows, labels: Counts, weights: Floats, settings: Settings) -> O
     if settings.regenerate is None:
         learned, state = _by_rule(rows, labels, weights, settings)
         return Outcome(sparsified(learned, settings.sparsity) if settings.sparsity else learned, state)
-    in_use = max(1, int(rows.dim / (1 + ROUNDS * SHARE)) - 1)
-    plan = Regeneration(in_use, SHARE, ROUNDS, REGENERATIONS[settings.regenerate])
+    plan = _exchange(rows.dim, REGENERATIONS[settings.regenerate])
     learned, components = regenerated(
         rows, labels, weights, plan, lambda narrow: _by_rule(narrow, labels, weights, settings)[0]
     )
@@ -79,6 +78,14 @@ def scores(learned: Learned, rows: Rows, settings: Settings) -> Any:
         dots = kernels.dots(block, learned.weights)
         out[which] = (dots if alone else np.maximum.reduceat(dots[:, order], starts, axis=1)) + learned.intercept
     return out
+
+
+def _exchange(wide: int, by: str) -> Regeneration:
+    """Return the exchange that uses as many components at a time as there can be."""
+    dim = max(1, int(wide / (1 + ROUNDS * SHARE)) + 1)
+    while dim > 1 and Regeneration(dim, SHARE, ROUNDS, by).wide > wide:
+        dim -= 1
+    return Regeneration(dim, SHARE, ROUNDS, by)
 
 
 def _by_rule(rows: Rows, labels: Counts, weights: Floats, settings: Settings) -> tuple[Learned, Any]:
