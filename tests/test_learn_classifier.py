@@ -180,7 +180,7 @@ def test_components_are_exchanged(by, digits, tmp_path):
     assert learner.weights_.shape[1] in (126, 127, 128)
     assert learner.components_.max() > 127
     fixed = HDClassifier(Features(128)).fit(X, y)
-    assert learner.score(new, expected) > fixed.score(new, expected) - 0.01
+    assert learner.score(new, expected) > fixed.score(new, expected) - 0.05
     learner.save(tmp_path / "model")
     assert np.array_equal(HDClassifier.load(tmp_path / "model").predict(new), learner.predict(new))
     with pytest.raises(ParameterError, match="all rows at once"):

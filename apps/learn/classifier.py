@@ -14,9 +14,10 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 import hdc
-from hdc.apps.learn import files
+from hdc.apps.learn import explaining, files
 from hdc.apps.learn.base import FEATURES, Learner
 from hdc.apps.learn.calibration import softmax, temperature_of
+from hdc.apps.learn.explaining import Explanation
 from hdc.apps.learn.rows import Rows, packed_signs
 from hdc.apps.learn.rules import learning, ridge
 from hdc.apps.learn.rules.dimensions import columns
@@ -322,6 +323,59 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         """Return the class of greatest score of each row, the first of equal ones."""
         best = self._class_scores(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
+
+    def explain(self, X: Any, k: int = 5) -> list[Explanation]:
+        """Say of each row which features, or leaves of a document, spoke for its class; see :class:`Explanation`.
+
+        Parameters
+        ----------
+        X : as of predict
+        k : int
+            Reasons of a row, at most.
+
+        Returns
+        -------
+        list of Explanation
+            Of documents of a ``JSONEncoder``, weights of all leaves add up to the lead; nearly so, where it makes
+            bits. Of tables, a weight is what the
+            lead loses where the feature is missing.
+
+        Raises
+        ------
+        UnsupportedError
+            If X are hypervectors, or come from an encoder for which a feature cannot be left out.
+        """
+        k = integer(k, "k", 1)
+        scores = self._class_scores(X)
+        order = np.argsort(-scores, axis=1, kind="stable")
+        return [self._explanation(X, row, scores[row], order[row], k) for row in range(len(scores))]
+
+    def _explanation(self, X: Any, row: int, scores: Doubles, order: Counts, k: int) -> Explanation:
+        best, rival = int(order[0]), int(order[min(1, len(order) - 1)])
+        lead = float(scores[best] - scores[rival])
+        if hasattr(self.encoder_, "leaf_vectors"):
+            leaves, weights = self._leaf_weights(X[row], best, rival)
+            reasons = explaining.ranked([path for path, _ in leaves], [value for _, value in leaves], weights, k)
+        elif hasattr(self.encoder_, "n_features_in_"):
+            left = self._class_scores(explaining.without_each(X, row))
+            names = getattr(self, "feature_names_in_", np.arange(len(left))).tolist()
+            weights = lead - (left[:, best] - left[:, rival])
+            reasons = explaining.ranked(names, explaining.values_of(X, row), weights, k)
+        else:
+            raise UnsupportedError("features are explained where an encoder makes hypervectors of them: give encoder=")
+        return Explanation(self.classes_[best], self.classes_[rival] if best != rival else None, lead, reasons)
+
+    def _leaf_weights(self, document: Any, best: int, rival: int) -> tuple[Any, Doubles]:
+        """Return the leaves of a document, and what each adds to the lead."""
+        leaves, vectors = self.encoder_.leaf_vectors(document)
+        whole = vectors.sum(axis=0, dtype=np.float64)
+        nearest = [self._nearest_vector(whole, place) for place in (best, rival)]
+        difference = (self.weights_[nearest[0]] - self.weights_[nearest[1]]).astype(np.float64)
+        return leaves, vectors @ difference / max(float(np.linalg.norm(whole)), 1e-12)
+
+    def _nearest_vector(self, whole: Doubles, place: int) -> int:
+        owned = np.flatnonzero(self.prototype_classes_ == place)
+        return int(owned[(self.weights_[owned] @ whole).argmax()])
 
     # ------------------------------------------------------------------ files
 
