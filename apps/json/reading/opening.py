@@ -1,11 +1,9 @@
 """Open what documents are read from: files, gzip, zstd, standard input, folders."""
 
 import errno
-import gzip
 import io
 import os
 import sys
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,15 +13,13 @@ from hdc import checks
 from hdc.apps.json.reading.limits import FREELY, Limits
 from hdc.apps.json.reading.records import Counts
 from hdc.apps.json.reading.strict import DocumentError
+from hdc.apps.unpacking import unpacker
 
 STDIN = "-"
 """The file name that stands for standard input."""
 
 CHUNK = 1 << 20
 """Bytes asked for at a time."""
-
-WINDOW = 1 << 27
-"""Bytes that zstd may look back: what unpacking holds. The zstd command has the same limit."""
 
 LINES_SUFFIXES = (".jsonl", ".ndjson")
 """Files of these names are JSON Lines, whatever their first line looks like."""
@@ -32,13 +28,6 @@ SUFFIXES = (".json", ".geojson", *LINES_SUFFIXES)
 """Files of these names, packed or not, and of ``.parquet`` are read when a folder is given."""
 
 PACKED_SUFFIXES = (".gz", ".zst")
-
-READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)
-"""What a damaged file raises while it is read."""
-
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_ZSTD_FEED = 512  # so little that even an archive made to explode unpacks to 16 MiB at a time at most
 
 
 def name_of(path: str | Path) -> str:
@@ -107,13 +96,13 @@ def opened(path: str | Path, counts: Counts, limits: Limits) -> Iterator[io.Buff
         raw: Any = sys.stdin.buffer if str(path) == STDIN else stack.enter_context(open(path, "rb", buffering=0))
         metered = _Metered(raw, counts)
         stream: Any = io.BufferedReader(metered, CHUNK)
-        magic = stream.peek(4)[:4]
-        unpacker: Any = None
-        if magic[:2] == _GZIP_MAGIC:
-            unpacker = gzip.GzipFile(fileobj=stream)
-        elif magic == _ZSTD_MAGIC:
-            unpacker = _Zstd(stream, name_of(path))
-        yield stream if unpacker is None else io.BufferedReader(_Limited(unpacker, metered, limits), CHUNK)
+        try:
+            unpacked = unpacker(stream)
+        except ImportError:
+            raise DocumentError(
+                f"{name_of(path)}: packed by zstd, which needs the package zstandard: pip install 'hdc-toolkit[zstd]'"
+            ) from None
+        yield stream if unpacked is None else io.BufferedReader(_Limited(unpacked, metered, limits), CHUNK)
 
 
 def is_packed(stream: io.BufferedReader) -> bool:
@@ -178,50 +167,3 @@ class _Limited(io.RawIOBase):
         if self._made > max(FREELY, self._limits.ratio * self._packed.taken):
             raise OSError(errno.EFBIG, self._limits.too_large)
         return length
-
-
-class _Zstd(io.RawIOBase):
-    """Unpack zstd frames; a frame that is cut short is an error, which the package's own reader keeps quiet about."""
-
-    def __init__(self, stream: io.BufferedReader, name: str) -> None:
-        try:
-            import zstandard
-        except ImportError:
-            raise DocumentError(
-                f"{name}: packed by zstd, which needs the package zstandard: pip install 'hdc-toolkit[zstd]'"
-            ) from None
-        self._unpacker = zstandard.ZstdDecompressor(max_window_size=WINDOW)
-        self._error = zstandard.ZstdError
-        self._stream = stream
-        self._frame: Any = None
-        self._unpacked = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._unpacked and self._next():
-            pass
-        part = self._unpacked[: len(buffer)]
-        buffer[: len(part)] = part
-        self._unpacked = self._unpacked[len(part) :]
-        return len(part)
-
-    def _next(self) -> bool:
-        """Unpack a little more; False at the end."""
-        packed = self._frame.unused_data if self._frame and self._frame.eof else b""
-        if not packed:
-            packed = self._stream.read(_ZSTD_FEED)
-        if not packed and (self._frame is None or self._frame.eof):
-            return False
-        if not packed:
-            raise EOFError("Compressed file ended before the end of its last frame")
-        if self._frame is None or self._frame.eof:
-            self._frame = self._unpacker.decompressobj()
-        try:
-            self._unpacked = memoryview(self._frame.decompress(packed))
-        except self._error as error:
-            if "memory" in str(error):
-                raise OSError(f"its zstd window is above {WINDOW >> 20} MiB; pack it without --long") from None
-            raise OSError(f"damaged zstd data: {error}") from None
-        return True

@@ -11,13 +11,14 @@ from hdc.apps.json.reading.detecting import Format, check_format, detect
 from hdc.apps.json.reading.items import ItemPath, parse_items
 from hdc.apps.json.reading.limits import LIMITS, Limits
 from hdc.apps.json.reading.lines import Line, cut_lines, read_lines
-from hdc.apps.json.reading.opening import CHUNK, READ_ERRORS, STDIN, expand, name_of, opened, unreadable
+from hdc.apps.json.reading.opening import CHUNK, STDIN, expand, name_of, opened, unreadable
 from hdc.apps.json.reading.parquet import is_parquet, read_parquet
 from hdc.apps.json.reading.parts import Part, check_unchanged
 from hdc.apps.json.reading.records import Counts, OnError, Record, Rejects, Untouched
 from hdc.apps.json.reading.scanner import Scanner
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.apps.json.reading.whole import read_whole
+from hdc.apps.unpacking import READ_ERRORS
 from hdc.checks import instance
 from hdc.errors import ParameterError
 

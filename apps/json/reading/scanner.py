@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from hdc.apps.json.reading.limits import LIMITS, Limits
-from hdc.apps.json.reading.opening import READ_ERRORS
 from hdc.apps.json.reading.strict import SPACE, DocumentError, Fault, decode, not_utf8
+from hdc.apps.unpacking import READ_ERRORS
 
 STEP = 1 << 16
 """Bytes that are read at a time: an error's place is counted in the window, so bad items are slow in a large one."""

@@ -1,0 +1,103 @@
+"""What hypervectors are compared with: scikit-learn's own learners, with the preparation that each needs."""
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import TruncatedSVD
+from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.svm import SVC, SVR
+
+from hdc.apps.learn.evaluation import Contender
+from hdc.apps.learn.tables.schema import Schema
+
+MOST_KERNEL_ROWS = 20_000
+"""Rows of training that a support vector machine is given: about a minute."""
+
+COMPONENTS = 100
+"""What sparse text and documents are reduced to for trees, which take no sparse matrices."""
+
+
+def baselines(schema: Schema, rows: int) -> list[Contender]:
+    """Return the learners beside which a table is evaluated: a guess, a linear one, a kernel, trees.
+
+    Parameters
+    ----------
+    schema : Schema
+    rows : int
+        Of the table.
+    """
+    classify = schema.task == "classify"
+    linear = LogisticRegression if classify else Ridge
+    options: dict[str, Any] = {"max_iter": 1000} if classify else {}
+    trees = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
+    named: dict[str, tuple[Callable[[], Any], int | None]] = {
+        "most frequent class" if classify else "mean": (DummyClassifier if classify else DummyRegressor, None),
+        "logistic regression" if classify else "ridge regression": (
+            lambda: make_pipeline(_scaled(schema), linear(**options)),
+            None,
+        ),
+        "RBF support vectors": (lambda: make_pipeline(_scaled(schema), (SVC if classify else SVR)()), MOST_KERNEL_ROWS),
+        "gradient boosting": (lambda: make_pipeline(_dense(schema, rows), trees(random_state=0)), None),
+    }
+    return [Contender(name, make, pickled_size, most) for name, (make, most) in named.items()]
+
+
+def pickled_size(learner: Any) -> int:
+    """Return the bytes of a fitted learner as a pickle, which is how scikit-learn keeps it."""
+    return len(pickle.dumps(learner))
+
+
+def _scaled(schema: Schema) -> Any:
+    """Return what linear learners and kernels need: numbers scaled, categories as indicators, words by TF-IDF."""
+    if schema.documents:
+        return make_pipeline(FunctionTransformer(leaves), DictVectorizer(), MaxAbsScaler())
+    numbers = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler())
+    return _columns(schema, numbers, OneHotEncoder(handle_unknown="ignore"), TfidfVectorizer)
+
+
+def _dense(schema: Schema, rows: int) -> Any:
+    """Return what trees need: numbers as they are, categories as numbers, words and documents by a few components."""
+
+    def reduced(sparse: Any) -> Any:
+        return make_pipeline(sparse, TruncatedSVD(min(COMPONENTS, max(2, rows // 10)), random_state=0))
+
+    if schema.documents:
+        return make_pipeline(FunctionTransformer(leaves), reduced(DictVectorizer()))
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2)
+    return _columns(schema, "passthrough", codes, lambda: reduced(TfidfVectorizer()))
+
+
+def _columns(schema: Schema, numbers: Any, categories: Any, text: Callable[[], Any]) -> Any:
+    numeric = [name for name, kind in schema.columns.items() if kind in ("numeric", "date")]
+    words = [name for name, kind in schema.columns.items() if kind == "category"]
+    parts: list[tuple[str, Any, Any]] = [("numbers", numbers, numeric)] if numeric else []
+    parts += [("categories", categories, words)] if words else []
+    parts += [(f"text {name}", text(), name) for name, kind in schema.columns.items() if kind == "text"]
+    return ColumnTransformer(parts)
+
+
+def leaves(documents: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return each document as its leaves: a number under its path, anything else as an indicator of path and value."""
+    return [dict(_leaves(document, "")) for document in documents]
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, float]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item, f"{path}[]")
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield path, float(value)
+    else:
+        yield f"{path}={value}", 1.0

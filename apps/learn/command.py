@@ -1,0 +1,112 @@
+"""``hdc learn``: train, predict, eval."""
+
+import argparse
+from typing import Any
+
+
+def register(subparsers: Any) -> None:
+    """Add ``learn`` and its subcommands to the parser of ``hdc``."""
+    parser = subparsers.add_parser("learn", help="learn to predict a column of a table, or a field of documents")
+    commands = parser.add_subparsers(metavar="command", required=True)
+    _register_train(commands)
+    _register_predict(commands)
+    _register_eval(commands)
+
+
+def _register_train(commands: Any) -> None:
+    parser = commands.add_parser(
+        "train",
+        help="learn from a table and write a model",
+        description="Learn to predict a column from the others. Columns are numbers, dates, categories or text by what "
+        "they hold; those that say nothing are left out, with the reason. Python reads the model with "
+        "hdc.apps.learn.HDClassifier.load.",
+    )
+    _add_table(parser)
+    _add_target(parser)
+    parser.add_argument("-o", "--output", metavar="MODEL", help="file to write (FILE's name, with .hdcl)")
+    _add_learner(parser)
+    parser.add_argument("--stream", action="store_true", help="learn block by block: for files larger than memory")
+    parser.add_argument("--passes", type=int, default=1, metavar="N", help="with --stream: times over the file (1)")
+    parser.set_defaults(run=run_train)
+
+
+def _register_predict(commands: Any) -> None:
+    parser = commands.add_parser(
+        "predict",
+        help="predict the target of each row of a file",
+        description="Print the target of each row, as CSV, with its probability if it is a class. The file is read in "
+        "blocks, so it may be larger than memory. If it has the target, the accuracy is said at the end.",
+    )
+    parser.add_argument("model", metavar="MODEL")
+    _add_table(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON Lines, for programs")
+    parser.add_argument("--backend", default="auto", metavar="NAME", help="what computes: numba, numpy, ... (auto)")
+    parser.set_defaults(run=run_predict)
+
+
+def _register_eval(commands: Any) -> None:
+    parser = commands.add_parser(
+        "eval",
+        help="cross-validate, beside other learners on the same folds",
+        description="Accuracy (of a regression R²) with its standard error, times and model sizes, beside a guess, "
+        "logistic regression, an RBF support vector machine and gradient boosting, on the same folds.",
+    )
+    _add_table(parser)
+    _add_target(parser)
+    _add_learner(parser)
+    parser.add_argument("--folds", type=int, default=5, metavar="N", help="(5)")
+    parser.add_argument("--group", metavar="COLUMN", help="rows of one group, such as a patient, stay in one fold")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds (0)")
+    parser.add_argument("--no-baselines", action="store_true", help="leave the other learners out")
+    parser.add_argument("--plot", metavar="FILE", help="draw the accuracies: .png, .svg or .pdf")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.set_defaults(run=run_eval)
+
+
+def _add_table(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="CSV, JSON Lines or Parquet, the first two also .gz or .zst; - is stdin")
+    parser.add_argument("--format", default="auto", choices=("auto", "csv", "json", "parquet"), help="(auto)")
+    parser.add_argument("--delimiter", metavar="CHAR", help="of CSV (the one of , ; tab | that the first line has)")
+    parser.add_argument("--no-header", action="store_true", help="CSV without names: they are 'column 1' and so on")
+    parser.add_argument("--encoding", default="utf-8", help="of CSV (utf-8)")
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", required=True, metavar="COLUMN", help="what to predict; in documents a.b, too")
+    parser.add_argument("--task", default="auto", choices=("auto", "classify", "regress"), help="(auto)")
+    for kind in ("numeric", "category", "text"):
+        parser.add_argument(
+            f"--{kind}", action="append", default=[], metavar="COLUMN", help=f"take it for {kind}; again for others"
+        )
+    parser.add_argument("--drop", action="append", default=[], metavar="COLUMN", help="leave it out; again for others")
+
+
+def _add_learner(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rule", help="how to learn: margin, centroid, online, ridge, ... (margin)")
+    parser.add_argument("--dim", type=int, help="components of a hypervector (4096)")
+    parser.add_argument(
+        "--set", action="append", default=[], dest="settings", metavar="NAME=VALUE",
+        help="a parameter of HDClassifier or its encoder: epochs=50, bandwidth=2, numeric=density; again for others",
+    )  # fmt: skip
+    parser.add_argument("--backend", default="auto", metavar="NAME", help="what computes: numba, numpy, ... (auto)")
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Run ``hdc learn train``."""
+    from hdc.apps.learn import training
+
+    return training.run(arguments)
+
+
+def run_predict(arguments: argparse.Namespace) -> int:
+    """Run ``hdc learn predict``."""
+    from hdc.apps.learn import predicting
+
+    return predicting.run(arguments)
+
+
+def run_eval(arguments: argparse.Namespace) -> int:
+    """Run ``hdc learn eval``."""
+    from hdc.apps.learn import comparing
+
+    return comparing.run(arguments)

@@ -1,0 +1,52 @@
+"""What a table is read in: blocks of rows as columns, with the place of each row in its file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hdc.errors import HDCError
+
+ROWS = 8192
+"""Rows of a block."""
+
+MOST_COLUMNS = 20_000
+"""Columns of a table; more of them are a file that is none."""
+
+
+class TableError(HDCError, ValueError):
+    """A file that is no table, or not the table it should be; the text begins with the file and the line."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that follow one another in a file.
+
+    Attributes
+    ----------
+    columns : dict of name to sequence of n values
+        Strings, numbers, bools, dates or None; of CSV strings only. A column of numbers of Parquet is a float64 array.
+    places : sequence of n strings
+        Where each row is: ``file:line``.
+    documents : list of n dicts, optional
+        The rows as JSON documents, where the file has such.
+    """
+
+    columns: dict[str, Sequence[Any]]
+    places: Sequence[str]
+    documents: list[dict[str, Any]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+class Places(Sequence[str]):
+    """The places of rows whose lines are known, put into words where they are asked for."""
+
+    def __init__(self, name: str, lines: Sequence[int]) -> None:
+        self._name, self._lines = name, lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, row: Any) -> Any:
+        return f"{self._name}:{self._lines[row]}"

@@ -1,0 +1,75 @@
+"""``hdc learn train``: from a file to a model, at once or block by block."""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from hdc.apps.learn import trained
+from hdc.apps.learn.frames import all_rows, blocks_of
+from hdc.apps.learn.options import counted, described, opened, schema_of, size_text
+from hdc.apps.learn.tables.schema import Schema
+from hdc.apps.learn.tables.source import STDIN, Source
+from hdc.apps.progress import tracked
+from hdc.checks import integer
+from hdc.errors import ParameterError, UnsupportedError
+
+SUFFIX = ".hdcl"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``hdc learn train``."""
+    output = _output(arguments)
+    passes = integer(arguments.passes, "passes", 1)
+    if passes > 1 and not arguments.stream:
+        raise ParameterError("--passes is for --stream; otherwise a rule's own are --set epochs=N")
+    settings = trained.parse_settings(arguments.settings)
+    with opened(arguments) as table:
+        start = time.perf_counter()
+        schema = schema_of(table, arguments, [])
+        learner = trained.learner(
+            schema, rule=arguments.rule, dim=arguments.dim, settings=settings, backend=arguments.backend
+        )
+        print(described(schema))
+        rows = _stream(learner, table, schema, passes) if arguments.stream else _fit(learner, table, schema)
+    trained.save(learner, schema, output)
+    seconds = time.perf_counter() - start
+    print(f"{output}: {size_text(Path(output).stat().st_size)}, learned from {counted(rows, 'row')} in {seconds:.1f} s")
+    return 0
+
+
+def _output(arguments: argparse.Namespace) -> str:
+    """Return the file to write, known to be writable before the work rather than after it."""
+    output: str | None = arguments.output
+    if output is None and arguments.file == STDIN:
+        raise ParameterError("name the model with -o MODEL: standard input has no name")
+    output = output or Path(arguments.file).name.split(".")[0] + SUFFIX
+    if Path(output).is_dir() or not Path(output).absolute().parent.is_dir():
+        raise ParameterError(f"{output}: expected a file to write, in a folder that is there")
+    if Path(output).exists() and Path(arguments.file).exists() and Path(output).samefile(arguments.file):
+        raise ParameterError(f"{output} is the input; name another file for the model")
+    return output
+
+
+def _fit(learner: Any, table: Source, schema: Schema) -> int:
+    rows = all_rows(table, schema)
+    learner.fit(rows.features, rows.targets)
+    return len(rows)
+
+
+def _stream(learner: Any, table: Source, schema: Schema, passes: int) -> int:
+    """Learn from blocks of the file, which is gone over once or more often."""
+    if not hasattr(learner, "partial_fit"):
+        rule = getattr(learner, "rule", "")
+        raise UnsupportedError(f"rule {rule!r} needs all rows at once; leave --stream out, or take another rule")
+    given = {"classes": schema.classes} if schema.classes else {}
+    blocks = (block for _ in range(passes) for block in blocks_of(table, schema))
+    learned = 0
+    for rows in tracked(_each(blocks), schema.rows * passes, unit="rows"):
+        learner.partial_fit(rows.features, rows.targets, **given)
+        learned += len(rows)
+    return learned // passes
+
+
+def _each(blocks: Any) -> Any:
+    yield from blocks
