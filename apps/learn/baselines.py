@@ -26,15 +26,17 @@ COMPONENTS = 100
 """What sparse text and documents are reduced to for trees, which take no sparse matrices."""
 
 
-def baselines(schema: Schema, rows: int) -> list[Contender]:
-    """Return the learners beside which a table is evaluated: a guess, a linear one, a kernel, trees.
+class Components(TruncatedSVD):  # type: ignore[misc]
+    """A few dense columns of many sparse ones: ``COMPONENTS``, or as many as there are."""
 
-    Parameters
-    ----------
-    schema : Schema
-    rows : int
-        Of the table.
-    """
+    def fit_transform(self, X: Any, y: Any = None) -> Any:
+        """Reduce the columns."""
+        self.n_components = min(COMPONENTS, *X.shape)
+        return super().fit_transform(X, y)
+
+
+def baselines(schema: Schema) -> list[Contender]:
+    """Return the learners beside which a table is evaluated: a guess, a linear one, a kernel, trees."""
     classify = schema.task == "classify"
     linear = LogisticRegression if classify else Ridge
     options: dict[str, Any] = {"max_iter": 1000} if classify else {}
@@ -46,7 +48,7 @@ def baselines(schema: Schema, rows: int) -> list[Contender]:
             None,
         ),
         "RBF support vectors": (lambda: make_pipeline(_scaled(schema), (SVC if classify else SVR)()), MOST_KERNEL_ROWS),
-        "gradient boosting": (lambda: make_pipeline(_dense(schema, rows), trees(random_state=0)), None),
+        "gradient boosting": (lambda: make_pipeline(_dense(schema), trees(random_state=0)), None),
     }
     return [Contender(name, make, pickled_size, most) for name, (make, most) in named.items()]
 
@@ -64,11 +66,11 @@ def _scaled(schema: Schema) -> Any:
     return _columns(schema, numbers, OneHotEncoder(handle_unknown="ignore"), TfidfVectorizer)
 
 
-def _dense(schema: Schema, rows: int) -> Any:
+def _dense(schema: Schema) -> Any:
     """Return what trees need: numbers as they are, categories as numbers, words and documents by a few components."""
 
     def reduced(sparse: Any) -> Any:
-        return make_pipeline(sparse, TruncatedSVD(min(COMPONENTS, max(2, rows // 10)), random_state=0))
+        return make_pipeline(sparse, Components(random_state=0))
 
     if schema.documents:
         return make_pipeline(FunctionTransformer(leaves), reduced(DictVectorizer()))

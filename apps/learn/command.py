@@ -64,7 +64,7 @@ def _register_eval(commands: Any) -> None:
 
 
 def _add_table(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="CSV, JSON Lines or Parquet, the first two also .gz or .zst; - is stdin")
+    parser.add_argument("file", metavar="FILE", help="CSV, JSON Lines (also .gz, .zst) or Parquet; - is standard input")
     parser.add_argument("--format", default="auto", choices=("auto", "csv", "json", "parquet"), help="(auto)")
     parser.add_argument("--delimiter", metavar="CHAR", help="of CSV (the one of , ; tab | that the first line has)")
     parser.add_argument("--no-header", action="store_true", help="CSV without names: they are 'column 1' and so on")

@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import Any
 
+from hdc.apps.figures import figure_class
 from hdc.apps.learn import plots, trained
 from hdc.apps.learn.baselines import baselines
 from hdc.apps.learn.evaluation import Contender, Outcome, evaluate, folds_of
@@ -20,15 +21,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.group is not None and arguments.group == arguments.target:
         raise ParameterError(f"column {arguments.group!r} cannot be the group and the target")
     if arguments.plot:
-        plots.figure_class()  # whether it can be drawn is known before the work
+        figure_class()  # whether it can be drawn is known before the work
     with opened(arguments) as table:
         schema = schema_of(table, arguments, [] if arguments.group is None else [arguments.group])
         contenders = [_ours(schema, arguments, settings)]
         rows = all_rows(table, schema, arguments.group)
     folds = folds_of(rows, schema.task, arguments.folds, arguments.seed)
-    contenders += [] if arguments.no_baselines else baselines(schema, len(rows))
-    runs = evaluate(rows, contenders, folds, schema.task)
-    outcomes = list({outcome.name: outcome for outcome in tracked(runs, len(folds) * len(contenders), unit="fits")}.values())
+    contenders += [] if arguments.no_baselines else baselines(schema)
+    runs = tracked(evaluate(rows, contenders, folds, schema.task), len(folds) * len(contenders), unit="fits")
+    outcomes = list({outcome.name: outcome for outcome in runs}.values())
     measure = "accuracy" if schema.task == "classify" else "R²"
     if arguments.plot:
         plots.save(outcomes, arguments.plot, f"{table.name}: {schema.target}, {len(folds)} folds", measure)
@@ -70,10 +71,12 @@ def table_of(outcomes: list[Outcome], measure: str) -> list[str]:
     heading = ("learner", measure, "training", "rows/s predicted", "model")
     rows = [heading, *(_row(outcome) for outcome in outcomes if not outcome.left_out)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(heading))]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    ]
+    return [_aligned(row, widths) for row in rows]
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> str:
+    cells = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+    return "  ".join([row[0].ljust(widths[0]), *cells])
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:

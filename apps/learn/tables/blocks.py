@@ -1,6 +1,6 @@
 """What a table is read in: blocks of rows as columns, with the place of each row in its file."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ class Block:
         The rows as JSON documents, where the file has such.
     """
 
-    columns: dict[str, Sequence[Any]]
+    columns: Mapping[str, Any]
     places: Sequence[str]
     documents: list[dict[str, Any]] | None = None
 

@@ -59,8 +59,8 @@ def day(value: Any) -> float:
     return math.nan
 
 
-def numbers(values: Sequence[Any] | npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the number of each cell as ``(n,)`` float64: NaN where it is missing or none."""
+def numbers(values: Any) -> npt.NDArray[np.float64]:
+    """Return the number of each cell of a sequence or array as ``(n,)`` float64: NaN where it is missing or none."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         return np.where(np.isfinite(values), values, np.nan)
     return _plain_numbers(values) if {*map(type, values)} == {str} else _each(number, values)

@@ -57,7 +57,7 @@ class ColumnCounts:
     _last: float | None = None
     _step: float | None = None
 
-    def add(self, values: Sequence[Any], places: Sequence[str]) -> None:
+    def add(self, values: Any, places: Sequence[str]) -> None:
         """Count the values of a block."""
         self.rows += len(values)
         found = cells.numbers(values)

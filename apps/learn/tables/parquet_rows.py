@@ -57,7 +57,8 @@ def _opened(path: str, name: str) -> Iterator[tuple[Any, Any]]:
     except pyarrow.ArrowException as error:
         raise TableError(f"{name}: cannot be read as Parquet: {' '.join(str(error).split())}") from None
     except OSError as error:
-        raise TableError(f"{name}: cannot be read as Parquet: {error.strerror or ' '.join(str(error).split())}") from None
+        why = error.strerror or " ".join(str(error).split())
+        raise TableError(f"{name}: cannot be read as Parquet: {why}") from None
 
 
 def _values(arrow: Any, column: Any) -> Any:

@@ -82,7 +82,7 @@ class Schema:
         """Return the rows of a block: columns by name, or a list of documents.
 
         Numbers and dates (as days since 1970) are float64, NaN where they are missing or none; categories and texts
-    XX
+        are strings, None or "" where they are missing.
 
         Raises
         ------
@@ -95,9 +95,8 @@ class Schema:
             return [without(document, (self.target, *self.left_out)) for document in block.documents]
         if lacking := [name for name in self.columns if name not in block.columns and block.documents is None]:
             raise TableError(f"{block.places[0]}: no column {lacking[0]!r}, from which the model predicts")
-        return {
-            name: _CONVERT[kind](block.columns.get(name, [None] * len(block))) for name, kind in self.columns.items()
-        }
+        nothing = [None] * len(block)
+        return {name: _CONVERT[kind](block.columns.get(name, nothing)) for name, kind in self.columns.items()}
 
     def targets(self, block: Block) -> npt.NDArray[Any]:
         """Return the target of each row: float64 with NaN, or objects with None, where it is missing."""
@@ -123,7 +122,8 @@ _CONVERT: Mapping[str, Any] = {
 def column_of(block: Block, name: str) -> Sequence[Any] | None:
     """Return the values of a column, or of a path in documents; None if no row has it."""
     if name in block.columns:
-        return block.columns[name]
+        values: Sequence[Any] = block.columns[name]
+        return values
     if block.documents is None or "." not in name:
         return None
     found = [_inside(document, name.split(".")) for document in block.documents]
@@ -150,7 +150,12 @@ def without(document: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def learn_schema(
-    source: Source, target: str, *, task: str = "auto", kinds: Mapping[str, Kind] | None = None, drop: Iterable[str] = ()
+    source: Source,
+    target: str,
+    *,
+    task: str = "auto",
+    kinds: Mapping[str, Kind] | None = None,
+    drop: Iterable[str] = (),
 ) -> Schema:
     """Read a table once and return what its columns hold.
 
@@ -189,6 +194,7 @@ def learn_schema(
     if absent := [name for name in (*kinds, *drop) if name not in counts and not documents]:
         raise ParameterError(f"{source.name} has no column {absent[0]!r}; it has {', '.join(list(counts)[:20])}")
     found_task, notes = _task(goal, target, task, source.name)
+    classes = _classes(goal, target, source.name) if found_task == "classify" else []
     columns, left_out = ({}, dict.fromkeys(drop, "dropped")) if documents else _columns(counts, target, kinds, drop)
     if not columns and not documents:
         raise TableError(f"{source.name}: no column to learn from beside {target!r}: {_reasons(left_out)}")
@@ -198,7 +204,6 @@ def learn_schema(
         for name, count in counts.items()
         if columns.get(name) == "numeric" and count.strange
     ]
-    classes = _classes(goal, target, source.name) if found_task == "classify" else []
     return Schema(target, found_task, columns, documents, classes, left_out, goal.known, notes)
 
 
