@@ -1,6 +1,7 @@
 """What hypervectors are compared with: scikit-learn's own learners, with the preparation that each needs."""
 
 import pickle
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -22,6 +23,9 @@ from hdc.apps.learn.tables.schema import Schema
 MOST_KERNEL_ROWS = 20_000
 """Rows of training that a support vector machine is given: about a minute."""
 
+GUESSES = ("most frequent class", "mean")
+"""What says the same of every row, for classes and for numbers."""
+
 COMPONENTS = 100
 """What sparse text and documents are reduced to for trees, which take no sparse matrices."""
 
@@ -42,7 +46,7 @@ def baselines(schema: Schema) -> list[Contender]:
     options: dict[str, Any] = {"max_iter": 1000} if classify else {}
     trees = HistGradientBoostingClassifier if classify else HistGradientBoostingRegressor
     named: dict[str, tuple[Callable[[], Any], int | None]] = {
-        "most frequent class" if classify else "mean": (DummyClassifier if classify else DummyRegressor, None),
+        (GUESSES[0] if classify else GUESSES[1]): (DummyClassifier if classify else DummyRegressor, None),
         "logistic regression" if classify else "ridge regression": (
             lambda: make_pipeline(_scaled(schema), linear(**options)),
             None,
@@ -88,7 +92,7 @@ def _columns(schema: Schema, numbers: Any, categories: Any, text: Callable[[], A
 
 
 def leaves(documents: Iterable[Any]) -> list[dict[str, Any]]:
-    """Return each document as its leaves: a number under its path, anything else as an indicator of path and value."""
+    """Return each document as its leaves: a number under its path, else indicators of path and value, and of its words."""
     return [dict(_leaves(document, "")) for document in documents]
 
 
@@ -103,3 +107,5 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, float]]:
         yield path, float(value)
     else:
         yield f"{path}={value}", 1.0
+        if isinstance(value, str):
+            yield from ((f"{path}~{word}", 1.0) for word in re.findall(r"\w+", value.lower()))
