@@ -13,7 +13,6 @@ pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn is not ins
 
 from sklearn.datasets import load_digits
 
-from hdc.apps.learn.kmeans import assigned, kmeans, seeded
 from hdc.apps.learn.rows import Rows
 from hdc.apps.learn.rules import bnn, dimensions, lvq, stepwise
 from hdc.apps.learn.rules.settings import Learned, Settings
@@ -152,46 +151,6 @@ class TestLVQ:
         same = [lvq.fit(known, labels, ones(labels), lvq.LVQSettings(10, epochs=1, seed=s)).weights for s in (1, 1, 2)]
         np.testing.assert_array_equal(same[0], same[1])
         assert not np.array_equal(same[0], same[2])
-
-
-class TestKMeans:
-    @given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 30), k=st.integers(1, 5))
-    @settings(max_examples=30, deadline=None)
-    def test_every_row_is_with_its_nearest_centre(self, seed, n, k):
-        rng = np.random.default_rng(seed)
-        data, weights, k = units(rng, n, 7), rng.choice([0.5, 1.0, 2.0], n).astype(np.float32), min(k, n)
-        found = kmeans(Rows(data, 7), k, weights, rng, starts=2)
-        cosines = data @ found.centres.T
-        np.testing.assert_allclose(cosines[np.arange(n), found.labels], cosines.max(axis=1), atol=1e-6)
-        np.testing.assert_allclose(found.inertia, weights @ (1 - cosines.max(axis=1)), atol=1e-5)
-        np.testing.assert_allclose(np.linalg.norm(found.centres, axis=1), 1, rtol=1e-5)
-        for place in set(found.labels):
-            total = (weights[:, None] * data)[found.labels == place].sum(axis=0)
-            np.testing.assert_allclose(found.centres[place], total / np.linalg.norm(total), atol=1e-4)
-
-    def test_equal_rows_leave_no_centre_without_direction(self):
-        data = np.ones((6, 4), dtype=np.float32)
-        found = kmeans(Rows(data, 4), 3, np.ones(6, dtype=np.float32), np.random.default_rng(0))
-        assert found.inertia == pytest.approx(0, abs=1e-6)
-        np.testing.assert_allclose(np.linalg.norm(found.centres, axis=1), 1, rtol=1e-6)
-
-    def test_weights_are_repetitions(self):
-        rng = np.random.default_rng(2)
-        data, weights = units(rng, 20, 5), rng.integers(0, 4, 20)
-        repeated, one = np.repeat(data, weights, axis=0), units(rng, 3, 5)
-        labels, sums, distances = assigned(Rows(data, 5), one, weights.astype(np.float32))
-        again, others, further = assigned(Rows(repeated, 5), one, np.ones(len(repeated), np.float32))
-        np.testing.assert_array_equal(np.repeat(labels, weights), again)
-        np.testing.assert_allclose(sums, others, atol=1e-5)
-        np.testing.assert_allclose(distances @ weights, further.sum(), rtol=1e-6)
-
-    def test_starts_are_spread(self):
-        """Three tight groups: k-means++ takes one of each; uniform draws would in 2 of 9 cases."""
-        rng = np.random.default_rng(5)
-        data = np.repeat(units(rng, 3, 64), 50, axis=0) + rng.standard_normal((150, 64)).astype(np.float32) * 1e-3
-        for seed in range(20):
-            found = seeded(Rows(data, 64), 3, np.ones(150, np.float32), np.random.default_rng(seed))
-            assert (found @ found.T).round(1).sum() < 4
 
 
 def margin(rows, labels, weights=None):

@@ -12,9 +12,11 @@ from hdc.apps import lazy
 if TYPE_CHECKING:
     from hdc.apps.learn.bits import BitClassifier
     from hdc.apps.learn.classifier import HDClassifier
+    from hdc.apps.learn.cluster import HDCluster
     from hdc.apps.learn.features.features import Features
 
 __all__ = ["BitClassifier", "Features", "HDClassifier"]
+__all__ = ["Features", "HDClassifier", "HDCluster"]
 
 __getattr__ = lazy.attributes(
     __name__,
@@ -22,5 +24,6 @@ __getattr__ = lazy.attributes(
         "BitClassifier": "hdc.apps.learn.bits",
         "Features": "hdc.apps.learn.features.features",
         "HDClassifier": "hdc.apps.learn.classifier",
+        "HDCluster": "hdc.apps.learn.cluster",
     },
 )

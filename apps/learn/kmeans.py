@@ -1,13 +1,42 @@
-"""K-means by cosine, in bounded memory: centres are directions of the sums of their rows (Dhillon and Modha 2001)."""
+"""K-means on hypervectors in bounded memory: starts by k-means++, and Lloyd's rounds, in one of two spaces.
+
+Centres are the directions of the sums of their rows (spherical k-means, Dhillon and Modha 2001), compared by cosine; or
+bundles, hypervectors of the model themselves, compared by its similarity: on packed bits majorities and Hamming
+distances.
+"""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+import hdc
 from hdc.apps.learn.rows import Rows
 from hdc.apps.learn.rules.settings import Counts, Floats
+
+Doubles = npt.NDArray[np.float64]
+
+BLOCK_BYTES = 1 << 23
+"""Similarities are computed so many bytes (8 MiB) at a time."""
+
+
+class Step(NamedTuple):
+    """A round of assignment.
+
+    Attributes
+    ----------
+    labels : (n,) int64
+        The nearest centre of each row, the first of equal ones.
+    distances : (n,) float64
+        One less the similarity, not below 0.
+    moved : (k, storage) array
+        The centres that these rows make; a centre without rows is the row, of another one, that is farthest away.
+    """
+
+    labels: Counts
+    distances: Doubles
+    moved: Any
 
 
 class Clustering(NamedTuple):
@@ -15,137 +44,191 @@ class Clustering(NamedTuple):
 
     Attributes
     ----------
-    centres : (k, dim) float32
-        Of length 1.
+    centres : (k, storage) array
     labels : (n,) int64
-        The centre of greatest cosine of each row.
+        The nearest centre of each row.
     inertia : float
-        Weighted sum of ``1 - cosine`` of rows and their centres.
+        Weighted sum of the distances of rows and their centres, a distance being one less the similarity.
     steps : int
         Rounds of assignment until nothing moved, or the last that was allowed.
     """
 
-    centres: Floats
+    centres: Any
     labels: Counts
     inertia: float
     steps: int
 
 
-def unit(rows: npt.NDArray[Any]) -> Floats:
+class Space(Protocol):
+    """Rows to be clustered, and what is a centre of them."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def at(self, places: Counts) -> Any:
+        """Return rows as centres."""
+
+    def distances(self, centres: Any) -> Floats:
+        """Return ``(n, k)`` distances."""
+
+    def step(self, centres: Any, weights: Floats) -> Step:
+        """Assign rows to centres, and move these."""
+
+
+class Directions:
+    """Centres are directions of sums of rows, ``(k, dim)`` float32 of length 1."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def at(self, places: Counts) -> Floats:
+        """Return rows, of length 1."""
+        return self.rows.floats(places)
+
+    def distances(self, centres: Floats) -> Floats:
+        """Return ``1 - cosine``, not below 0."""
+        out = np.empty((len(self.rows), len(centres)), dtype=np.float32)
+        for which, block in self.rows.blocks():
+            out[which] = np.maximum(0, 1 - block @ centres.T)
+        return out
+
+    def step(self, centres: Floats, weights: Floats) -> Step:
+        """Assign, and add up the rows of each centre."""
+        labels, distances, sums = summed(self.rows, centres, weights)
+        moved = directions(sums)
+        _fill(moved, labels, distances * weights, self.at)
+        return Step(labels, distances, moved)
+
+
+class Bundles:
+    """Centres are bundles of a model, ``(k, storage)``.
+
+    Weights must be whole numbers where the model counts.
+    """
+
+    def __init__(self, vsa: "hdc.VSA", data: npt.NDArray[Any]) -> None:
+        self.vsa, self.data = vsa, data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def at(self, places: Counts) -> Any:
+        """Return rows."""
+        return self.data[places]
+
+    def distances(self, centres: Any) -> Floats:
+        """Return ``1 - similarity``, not below 0."""
+        out = np.empty((len(self.data), len(centres)), dtype=np.float32)
+        step = max(1, BLOCK_BYTES // (8 * len(centres)))
+        for start in range(0, len(out), step):
+            part = slice(start, start + step)
+            out[part] = np.maximum(0, 1 - self.vsa.similarity(self.data[part], centres))
+        return out
+
+    def step(self, centres: Any, weights: Floats) -> Step:
+        """Assign, and bundle the rows of each centre."""
+        found = self.distances(centres)
+        labels = found.argmin(axis=1)
+        distances = np.take_along_axis(found, labels[:, None], axis=1)[:, 0].astype(np.float64)
+        whole = None if (weights == 1).all() else weights.astype(np.int64)
+        moved = np.array(centres)
+        for place in range(len(moved)):
+            members = np.flatnonzero(labels == place)
+            if len(members):
+                moved[place] = self.vsa.bundle(self.data[members], None if whole is None else whole[members])
+        _fill(moved, labels, distances * weights, self.at)
+        return Step(labels, distances, moved)
+
+
+def _fill(moved: Any, labels: Counts, losses: Doubles, at: Any) -> None:
+    """Move centres without rows to the rows that lose most, of centres that have others."""
+    counts = np.bincount(labels, minlength=len(moved))
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        moved[empty] = at(np.argsort(-losses, kind="stable")[: len(empty)])
+
+
+def summed(rows: Rows, centres: Floats, weights: Floats) -> tuple[Counts, Doubles, Doubles]:
+    """Return the nearest centre of each row, ``1 - cosine``, and the weighted sums of the rows of each centre.
+
+    Returns
+    -------
+    labels : (n,) int64
+    distances : (n,) float64
+        Not below 0.
+    sums : (k, dim) float64
+    """
+    labels, distances = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
+    sums = np.zeros((len(centres), rows.dim))
+    for which, block in rows.blocks():
+        cosines = block @ centres.T
+        labels[which] = cosines.argmax(axis=1)
+        distances[which] = np.maximum(0, 1 - cosines.max(axis=1))
+        sums += np.where(labels[which, None] == np.arange(len(centres)), weights[which, None], np.float32(0)).T @ block
+    return labels, distances, sums
+
+
+def directions(sums: npt.NDArray[Any]) -> Floats:
     """Return rows divided by their lengths; rows of zeros stay so."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
-    found: Floats = np.divide(rows, np.where(lengths > 0, lengths, 1)).astype(np.float32, copy=False)
-    return found
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    return np.asarray(sums / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def kmeans(
-    rows: Rows,
-    k: int,
-    weights: Floats,
-    rng: np.random.Generator,
-    *,
-    starts: int = 1,
-    steps: int = 100,
+    space: Space, k: int, weights: Floats, rng: np.random.Generator, *, starts: int = 1, steps: int = 100
 ) -> Clustering:
-    """Cluster rows by cosine, from several starts of k-means++; the best result counts.
+    """Cluster rows from several starts of k-means++; the result of least inertia counts.
 
     Parameters
     ----------
-    rows : Rows
+    space : Space
     k : int
         From 1 to the number of rows.
     weights : (n,) float32
         Not negative: a weight of 2 counts as the row twice.
     rng : Generator
     starts, steps : int
-
-    Returns
-    -------
-    Clustering
     """
-    found = (_lloyd(rows, seeded(rows, k, weights, rng), weights, steps) for _ in range(starts))
+    found = (lloyd(space, seeded(space, k, weights, rng), weights, steps) for _ in range(starts))
     return min(found, key=lambda one: one.inertia)
 
 
-def seeded(rows: Rows, k: int, weights: Floats, rng: np.random.Generator) -> Floats:
-    """Draw k rows as first centres, each with a chance of weight times ``1 - cosine`` to the nearest one before it.
+def seeded(space: Space, k: int, weights: Floats, rng: np.random.Generator) -> Any:
+    """Draw k rows as first centres, each with a chance of weight times distance to the nearest one before it.
 
-    Of a few candidates the one counts that leaves the least sum (Arthur and Vassilvitskii 2007, greedy).
-
-    Returns
-    -------
-    (k, dim) float32 array
-        Of length 1.
+    Of a few candidates the one counts that leaves the least sum (Arthur and Vassilvitskii 2007, greedy). Distances of
+    hypervectors are squared Euclidean ones already.
     """
     tries = 2 + int(math.log(k))
-    places = [_draw(weights.astype(np.float64), 1, rng)[0]]
-    distances = _distances(rows, rows.floats(np.array(places)))[:, 0]
+    places = [int(_drawn(weights, 1, rng)[0])]
+    distances = space.distances(space.at(np.array(places)))[:, 0]
     while len(places) < k:
-        candidates = _draw(distances * weights, tries, rng)
-        near = np.minimum(_distances(rows, rows.floats(candidates)), distances[:, None])
+        candidates = _drawn(distances * weights, tries, rng)
+        near = np.minimum(space.distances(space.at(candidates)), distances[:, None])
         best = int((weights @ near).argmin())
-        places.append(candidates[best])
+        places.append(int(candidates[best]))
         distances = near[:, best]
-    return rows.floats(np.array(places))
+    return space.at(np.array(places))
 
 
-def _draw(chances: npt.NDArray[Any], n: int, rng: np.random.Generator) -> Counts:
+def _drawn(chances: Floats, n: int, rng: np.random.Generator) -> Counts:
     """Draw places with these chances; where all are 0, any."""
     sums = np.cumsum(chances, dtype=np.float64)
     if not sums[-1] > 0:
         return np.asarray(rng.integers(0, len(chances), n), dtype=np.int64)
     places = np.searchsorted(sums, rng.random(n) * sums[-1], side="right")
-    return np.minimum(places, len(chances) - 1).astype(np.int64)
+    return np.asarray(np.minimum(places, len(chances) - 1), dtype=np.int64)
 
 
-def _distances(rows: Rows, centres: Floats) -> Floats:
-    """Return ``1 - cosine`` of rows and unit centres, ``(n, k)``, not below 0."""
-    out = np.empty((len(rows), len(centres)), dtype=np.float32)
-    for part, block in rows.blocks():
-        out[part] = np.maximum(0, 1 - block @ centres.T)
-    return out
-
-
-def _lloyd(rows: Rows, centres: Floats, weights: Floats, steps: int) -> Clustering:
-    labels = np.full(len(rows), -1, dtype=np.int64)
-    for step in range(1, steps + 1):
-        now, sums, distances = assigned(rows, centres, weights)
-        inertia = float(np.dot(distances, weights.astype(np.float64)))
-        if np.array_equal(now, labels):
-            return Clustering(centres, now, inertia, step)
-        labels, centres = now, _next(rows, sums, labels=now, distances=distances * weights)
-    labels, _, distances = assigned(rows, centres, weights)
-    return Clustering(centres, labels, float(np.dot(distances, weights.astype(np.float64))), steps)
-
-
-def assigned(
-    rows: Rows, centres: Floats, weights: Floats
-) -> tuple[Counts, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the nearest centre of each row, the weighted sums of the unit rows of each centre, and the distances.
-
-    Returns
-    -------
-    labels : (n,) int64
-    sums : (k, dim) float64
-    distances : (n,) float64
-        ``1 - cosine``, not below 0.
-    """
-    labels, distances = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
-    sums = np.zeros((len(centres), rows.dim))
-    for part, block in rows.blocks():
-        cosines = block @ centres.T
-        labels[part] = cosines.argmax(axis=1)
-        distances[part] = np.maximum(0, 1 - np.take_along_axis(cosines, labels[part, None], axis=1)[:, 0])
-        chosen = np.where(labels[part, None] == np.arange(len(centres)), weights[part, None], np.float32(0))
-        sums += chosen.T @ block
-    return labels, sums, distances
-
-
-def _next(rows: Rows, sums: npt.NDArray[np.float64], labels: Counts, distances: npt.NDArray[np.float64]) -> Floats:
-    """Return the directions of the sums; a centre without rows moves to a row that is far from its own."""
-    centres = unit(sums)
-    empty = np.setdiff1d(np.arange(len(sums)), labels)
-    if len(empty):
-        far = np.argsort(-distances, kind="stable")[: len(empty)]
-        centres[empty] = rows.floats(far)
-    return centres
+def lloyd(space: Space, centres: Any, weights: Floats, steps: int) -> Clustering:
+    """Assign rows and move centres in turn, until no row changes its centre, or so many times."""
+    labels = np.full(len(space), -1, dtype=np.int64)
+    for number in range(1, steps + 1):
+        now = space.step(centres, weights)
+        if number == steps or np.array_equal(now.labels, labels):
+            break
+        labels, centres = now.labels, now.moved
+    return Clustering(centres, now.labels, float(now.distances @ weights.astype(np.float64)), number)

@@ -48,7 +48,8 @@ class Rows:
         chosen = self.data[which]
         if self._bytes is not None:
             octets = np.ascontiguousarray(chosen, dtype="<u8").view(np.uint8)
-            return np.ascontiguousarray(np.take(self._bytes, octets, axis=0).reshape(len(chosen), -1)[:, : self.dim])
+            signs = np.take(self._bytes, octets, axis=0).reshape(len(chosen), WORD_BITS * chosen.shape[1])
+            return np.ascontiguousarray(signs[:, : self.dim])
         rows = np.array(chosen, dtype=np.float32, order="C")
         lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
         rows /= np.where(lengths > 0, lengths, 1)[:, None]

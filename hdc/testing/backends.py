@@ -517,6 +517,13 @@ def _check_learning(backend: Backend, reference: Backend) -> None:
     zeros = np.zeros((4, 65), dtype=np.float32)
     if not np.allclose(backend.learn.dots(rows, rows[:7]), reference.learn.dots(rows, rows[:7]), atol=1e-5):
         raise KernelError(f"kernel 'dots' of learn of backend {backend.name!r} differs")
+    for steepness in (0.0, 20.0):
+        one, other = (
+            own.attract(rows, labels, weights, rows[:7], labels[:7], steepness, 0.05)
+            for own in (backend.learn, reference.learn)
+        )
+        if not np.allclose(one, other, atol=1e-4):
+            raise KernelError(f"kernel 'attract' of learn of backend {backend.name!r} differs")
     for rule in (BUNDLE, ADAPT, ONLINE, MARGIN, REFINE):
         state = PerceptronState(zeros, zeros, np.zeros(4), np.zeros(2), 0)
         found = [

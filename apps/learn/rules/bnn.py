@@ -101,8 +101,8 @@ def fit(rows: Rows, labels: Counts, sample_weight: Floats, settings: BNNSettings
             break
         for group in adam.param_groups:
             group["lr"] /= 2
-    signs = np.where(best.numpy() < 0, np.float32(-1), np.float32(1)) / np.float32(math.sqrt(rows.dim))
-    return Learned(signs, np.arange(settings.classes), np.zeros(settings.classes, dtype=np.float32))
+    signs = np.where(best.numpy() < 0, -1, 1) / math.sqrt(rows.dim)
+    return Learned(signs.astype(np.float32), np.arange(settings.classes), np.zeros(settings.classes, dtype=np.float32))
 
 
 def _started(rows: Rows, labels: Counts, sample_weight: Floats, settings: BNNSettings) -> Floats:

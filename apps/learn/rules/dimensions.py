@@ -84,7 +84,8 @@ def regenerated(
     """
     if rows.dim < settings.wide:
         raise DimensionError(
-            f"rows have {rows.dim} components; {settings.rounds} rounds of {settings.each} new ones need {settings.wide}"
+            f"rows have {rows.dim} components; {settings.rounds} rounds of {settings.each} new ones "
+            f"need {settings.wide}"
         )
     chosen, after = np.arange(settings.dim), settings.dim
     narrow = columns(rows, chosen)
@@ -115,7 +116,7 @@ def columns(rows: Rows, chosen: Counts) -> Rows:
 def spread(learned: Learned) -> Doubles:
     """Return the variance of each component over the vectors of classes, which are brought to length 1, ``(dim,)``."""
     lengths = np.linalg.norm(learned.weights, axis=1, keepdims=True)
-    return np.var(learned.weights / np.where(lengths > 0, lengths, 1), axis=0, dtype=np.float64)
+    return np.asarray(np.var(learned.weights / np.where(lengths > 0, lengths, 1), axis=0), dtype=np.float64)
 
 
 ALPHA, BETA, THETA = 0.5, 1.0, 0.25
@@ -147,7 +148,7 @@ def pull(rows: Rows, labels: Counts, sample_weight: Floats, learned: Learned) ->
 
 
 def sparsified(learned: Learned, share: float) -> Learned:
-    """Zero the share of components of least variance over classes (SparseHD, Imani et al. 2019), the first of equals."""
+    """Zero the share of components of least variance over classes (SparseHD, Imani et al. 2019)."""
     zeroed = np.argsort(spread(learned), kind="stable")[: int(share * learned.weights.shape[1])]
     weights = learned.weights.copy()
     weights[:, zeroed] = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdc.apps.learn.kmeans import kmeans
+from hdc.apps.learn.kmeans import Directions, kmeans
 from hdc.apps.learn.rows import Rows
 from hdc.apps.learn.rules.settings import Counts, Floats, Learned
 from hdc.dispatch import learn_kernels, numpy_backend
@@ -77,6 +77,7 @@ def start(
     for label in range(settings.classes):
         members = np.flatnonzero((labels == label) & (sample_weight > 0))
         if k := min(settings.prototypes, len(members)):
-            centres.append(kmeans(rows.take(members), k, sample_weight[members], rng, steps=START_STEPS).centres)
+            space = Directions(rows.take(members))
+            centres.append(kmeans(space, k, sample_weight[members], rng, steps=START_STEPS).centres)
             owners += [label] * k
     return np.concatenate(centres), np.array(owners, dtype=np.int64)
