@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from hdc.apps.learn.cluster import HDCluster
     from hdc.apps.learn.features.features import Features
 
-__all__ = ["BitClassifier", "Features", "HDClassifier"]
-__all__ = ["Features", "HDClassifier", "HDCluster"]
+__all__ = ["BitClassifier", "Features", "HDClassifier", "HDCluster"]
 
 __getattr__ = lazy.attributes(
     __name__,
