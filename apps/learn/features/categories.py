@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 
 from hdc import VSA
-from hdc.apps.learn.features.members import Members
+from hdc.apps.learn.features.members import Members, column_member, taken
 from hdc.apps.learn.features.tables import Objects
 from hdc.checks import shown
 from hdc.errors import DTypeError
-from hdc.kernels import Array
 
 
 def category_members(vsa: VSA, name: Any, values: Objects) -> Members:
@@ -29,10 +28,8 @@ def category_members(vsa: VSA, name: Any, values: Objects) -> Members:
     """
     numbers: dict[Any, int] = {}
     which = np.array([numbers.setdefault(_filler(value, name), len(numbers)) for value in values], dtype=np.int64)
-    missing = np.array([value is None for value in values], dtype=bool)
-    symbols = vsa.symbols(list(numbers))
-    bound = vsa.bind(vsa.role(("column", name)), symbols)
-    return Members(taken(vsa, bound, which)[:, None], (~missing).astype(np.int64)[:, None])
+    present = np.array([value is not None for value in values], dtype=bool)
+    return column_member(vsa, name, taken(vsa, vsa.symbols(list(numbers)), which), present)
 
 
 def _filler(value: Any, name: Any) -> Any:
@@ -49,8 +46,3 @@ def _filler(value: Any, name: Any) -> Any:
     if value is None or isinstance(value, str | bytes | int | float):
         return type(value).__name__, value
     return type(value).__name__, str(value)
-
-
-def taken(vsa: VSA, vectors: Array, which: Any) -> Array:
-    """Return some of some vectors, by number."""
-    return vsa.xp.take(vectors, vsa.kernels.arrays.from_numpy(which), axis=0)

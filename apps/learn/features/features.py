@@ -1,34 +1,28 @@
 """The transformer of tables to hypervectors."""
 
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 import hdc
-from hdc.apps.learn.features import numeric as codes
-from hdc.apps.learn.features import records
-from hdc.apps.learn.features.categories import category_members
-from hdc.apps.learn.features.members import bundled, joined
-from hdc.apps.learn.features.scaling import (
-    Scaling,
-    check_ranges,
-    given_ranges,
-    learned,
-    median_distance,
-    merged,
-    of_ranges,
-)
+from hdc.apps.learn.features import scaling, state
+from hdc.apps.learn.features.documents import documents, json_encoder
+from hdc.apps.learn.features.encoding import Encoding, Settings, series_of
+from hdc.apps.learn.features.kinds import TRANSFORMER, check_kinds, kinds_of
+from hdc.apps.learn.features.members import bundled
+from hdc.apps.learn.features.scaling import Scaling
+from hdc.apps.learn.features.series import SeriesCode
 from hdc.apps.learn.features.tables import Table, is_frame
-from hdc.checks import choice, integer, mapping, number, shown, wrong
-from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
+from hdc.checks import choice, integer, number, wrong
+from hdc.errors import BackendUnavailableError, FileFormatError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.values import KERNELS
 
 try:
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import validate_data
 except ImportError as error:
@@ -39,17 +33,11 @@ except ImportError as error:
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-NUMERIC = ("fourier", "density", "level", "projection")
+NUMERIC = ("fourier", "density", "level", "projection", "series")
 """Codes of numbers."""
 
-KINDS = ("numeric", "category", "drop")
-"""What a column can be."""
-
-BLOCK = 1 << 23
-"""Bytes of members that are made at a time."""
-
-_CODES: "weakref.WeakKeyDictionary[Features, tuple[Any, codes.NumericCode]]" = weakref.WeakKeyDictionary()
-"""The code of numbers that each transformer used last: its matrix is drawn once, and never copied or stored."""
+_ENCODINGS: "weakref.WeakKeyDictionary[Features, tuple[Any, Encoding]]" = weakref.WeakKeyDictionary()
+"""The encoding that each transformer used last: its matrices are drawn once, and never copied or stored."""
 
 
 class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -58,48 +46,66 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     Parameters
     ----------
     dim : int
-        Components of a hypervector; ``model`` as an instance has its own.
+        Components of a hypervector, if ``model`` is a name.
     model : str or VSA
         Name of the model, or the model itself.
-    numeric : {"fourier", "density", "level", "projection"}
-        Code of the columns of numbers. ``"fourier"``: similarity is a kernel of the distance of the standardised
-        rows (:class:`hdc.RandomFourier`). ``"density"``: roles times thermometers of the numbers scaled to their
-        range, added up (intRVFL of Kleyko et al. 2020). ``"level"``: the same with :class:`hdc.Level`, for any
-        model. ``"projection"``: similarity is the cosine of the standardised rows (:class:`hdc.RandomProjection`).
+    numeric : {"fourier", "density", "level", "projection", "series"}
+        Code of the columns of numbers.
+
+        - ``"fourier"``: similarity is a kernel of the distance of the standardized rows (:class:`hdc.RandomFourier`).
+        - ``"density"``: the sum of roles times thermometers of the numbers, scaled to their ranges (intRVFL, Kleyko
+          et al. 2020); for MAP-I, MAP-B and other models whose components have a sign.
+        - ``"level"``: the same with :class:`hdc.Level`, for any model.
+        - ``"projection"``: similarity is the cosine of the standardized rows, or their angle
+          (:class:`hdc.RandomProjection`).
+        - ``"series"``: X is time series, ``(n, length)`` or ``(n, channels, length)``: bags of windows of levels.
     kernel : str
-        Of ``"fourier"``: one of ``hdc.values.KERNELS``.
+        For ``"fourier"``: one of ``hdc.values.KERNELS``.
     bandwidth : "auto" or float
-        Of ``"fourier"``, in standard deviations: ``"auto"`` is half the median distance of two rows; where ``ranges``
-        are given for all columns, the root of half the number of columns, which data of independent columns have.
+        For ``"fourier"``, in standard deviations. ``"auto"`` is half the median distance of two rows that ``fit``
+        sees; with ``ranges`` for all columns, the root of half the number of columns.
     kappa : int, optional
-        Of ``"density"`` and ``"level"`` on MAP-I: components are clipped to this magnitude.
+        For MAP-I: sums are clipped to this magnitude.
+    levels, window : int, int or tuple of int
+        For series: the levels of a number, and the numbers of a window.
     ranges : (low, high), or mapping of column to such a pair, optional
-        Ranges of the numbers; without it those of the rows that ``fit`` sees. With one pair for all columns
-        nothing has to be fitted. Numbers beyond the range count as its end in ``"density"`` and ``"level"``.
+        Ranges of the numbers; those that are not given are learned by ``fit``. With one pair for all columns nothing
+        has to be fitted. Records and series take numbers beyond a range as its end.
     columns : mapping of column to kind, optional
-        Columns by name, or by number in an array: ``"numeric"``, ``"category"``, ``"drop"``. Without it, numbers are
-        numeric, and texts, truth values and pandas categories are categories.
+        Columns by name, or of an array by number: ``"numeric"``, ``"category"``, ``"text"`` (words, and runs of three
+        characters), ``"series"`` (a list of numbers in each row), ``"json"`` (documents, or their texts), ``"drop"``,
+        or a transformer of values to hypervectors of the same model. Columns that are not named are numeric if they
+        have numbers, else categories.
     seed : int
-        Of the model, if that is given by name.
+        Of the model, if that is a name.
     backend : str
-        Of the model, if that is given by name.
+        Of the model, if that is a name.
 
     Attributes
     ----------
     n_features_in_ : int
+        Columns; channels, of series with three axes.
     feature_names_in_ : (n_features_in_,) array of str
-        If ``fit`` saw a frame with names.
+        If ``fit`` saw a frame whose columns have names.
     kinds_ : list of str
         What each column is.
     scaling_ : Scaling
-        Of the columns of numbers.
+        Ranges, centers and units of the columns of numbers.
     bandwidth_ : float
         Of ``"fourier"``.
+    series_ : dict
+        Ranges of the columns of series.
+    transformers_ : dict
+        The fitted transformers of columns of documents, and of those that have one.
 
     Notes
     -----
-    Missing numbers (NaN) and categories are left out of a row: of sums as members, of ``"fourier"`` and
-    ``"projection"`` as numbers at the center, which turn no angle.
+    Missing values (NaN, None) are left out: of sums as members of weight 0; of ``"fourier"`` and ``"projection"`` as
+    numbers at the center, which change no angle.
+
+    On MAP-B and MAP-I a row has the same bits in every batch, on every backend and machine, but for ``"projection"``,
+    where the sign of a projection that is 0 to rounding may differ. A code of ``"fourier"`` beside other columns
+    weighs as many members as it has numbers.
 
     Examples
     --------
@@ -109,7 +115,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     >>> rows.shape, rows.dtype
     ((3, 16), dtype('uint64'))
     >>> features.vsa.similarity(rows[0], rows).round(1).tolist()
-    [1.0, 0.9, -0.1]
+    [1.0, 1.0, 0.2]
     """
 
     def __init__(
@@ -121,6 +127,8 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         kernel: str = "gaussian",
         bandwidth: Any = "auto",
         kappa: int | None = None,
+        levels: int = 16,
+        window: Any = 3,
         ranges: Any = None,
         columns: Mapping[Any, Any] | None = None,
         seed: int = 0,
@@ -132,12 +140,14 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.kernel = kernel
         self.bandwidth = bandwidth
         self.kappa = kappa
+        self.levels = levels
+        self.window = window
         self.ranges = ranges
         self.columns = columns
         self.seed = seed
         self.backend = backend
 
-    # ------------------------------------------------------------------ the model
+    # ------------------------------------------------------------------ parameters
 
     @property
     def vsa(self) -> hdc.VSA:
@@ -152,18 +162,37 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     def _n_features_out(self) -> int:
         return self.vsa.storage
 
+    @property
+    def _stateless(self) -> bool:
+        """Whether nothing has to be fitted."""
+        kinds = (self.columns or {}).values()
+        ranged = self.ranges is not None and not isinstance(self.ranges, Mapping)
+        return ranged and all(isinstance(kind, str) and kind != "json" for kind in kinds)
+
     def _check_parameters(self) -> None:
         choice(self.numeric, "numeric", NUMERIC)
         choice(self.kernel, "kernel", KERNELS)
-        if self.bandwidth != "auto":
-            number(self.bandwidth, "bandwidth (a number above 0, or 'auto')", 1e-300)
+        named = isinstance(self.bandwidth, str)
+        if (named and self.bandwidth != "auto") or (not named and number(self.bandwidth, "bandwidth") <= 0):
+            raise wrong(self.bandwidth, "bandwidth", "'auto' or a number above 0")
         if self.kappa is not None:
             integer(self.kappa, "kappa", 1)
             if not isinstance(self.vsa, hdc.MAPI):
-                raise UnsupportedError(f"kappa clips the sums of MAP-I, and {self.vsa.model} has others; leave it out")
-        check_ranges(self.ranges)
-        for kind in (mapping(self.columns, "columns") if self.columns is not None else {}).values():
-            choice(kind, "each of columns", KINDS)
+                raise UnsupportedError(f"kappa clips sums of MAP-I, and the model is {self.vsa.model}; leave it out")
+        integer(self.levels, "levels", 2)
+        if self._has_series:
+            hdc.NGrams(self.vsa, self.window)
+        scaling.check_ranges(self.ranges)
+        check_kinds(self.columns)
+        if self.numeric == "series" and self.columns is not None:
+            raise ParameterError(
+                "numeric='series' takes X as series without columns; leave columns out, or name the "
+                "columns that have series with columns={...: 'series'} and another numeric"
+            )
+
+    @property
+    def _has_series(self) -> bool:
+        return self.numeric == "series" or "series" in [k for k in (self.columns or {}).values() if isinstance(k, str)]
 
     # ------------------------------------------------------------------ fitting
 
@@ -172,37 +201,72 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
         Parameters
         ----------
-        X : (n, columns) array, list of rows, or frame
-        y : ignored
+        X : (n, columns) array, list of rows, or frame of pandas or polars
+        y : ignored, but passed to transformers of columns
+
+        Raises
+        ------
+        ParameterError, UnsupportedError
+            If a parameter is wrong, or the model lacks what the code needs.
+        ValueError, TypeError
+            If X is no table, is sparse, or has infinite numbers.
         """
         self._check_parameters()
+        if self.numeric == "series":
+            return self._fit_series(self._series(X, reset=True))
         table = self._table(X, reset=True)
-        self.kinds_ = self._kinds(table)
-        names = [name for name, kind in zip(table.names, self.kinds_, strict=True) if kind == "numeric"]
+        self.kinds_ = kinds_of(table, self.columns)
+        names = self._of_kind(table.names, "numeric")
         numbers = table.numbers(names)
-        self.scaling_ = merged(learned(numbers), *given_ranges(self.ranges, names))
+        ends = scaling.given_ranges(self.ranges, names)
+        self.scaling_ = scaling.merged(scaling.learned(numbers), *ends)
         self.bandwidth_ = self._bandwidth(self.scaling_, numbers)
-        self._code_of(names)
+        self.series_ = {name: self._series_range(table, name) for name in self._of_kind(table.names, "series")}
+        self.transformers_ = {
+            name: self._fitted_transformer(table, name, kind, y)
+            for name, kind in zip(table.names, self.kinds_, strict=True)
+            if kind in ("json", TRANSFORMER)
+        }
+        _ = self._encoding(table.names).numbers
         return self
+
+    def _fit_series(self, X: npt.NDArray[np.float64]) -> Self:
+        channels = list(range(X.shape[1]))
+        seen = scaling.learned(np.moveaxis(X, 1, 2).reshape(-1, len(channels)))
+        self.kinds_ = ["series"] * len(channels)
+        self.scaling_ = scaling.merged(seen, *scaling.given_ranges(self.ranges, channels))
+        self.bandwidth_, self.series_, self.transformers_ = 1.0, {}, {}
+        return self
+
+    def _of_kind(self, names: list[Any], kind: str) -> list[Any]:
+        return [name for name, one in zip(names, self.kinds_, strict=True) if one == kind]
+
+    def _series_range(self, table: Table, name: Any) -> tuple[float, float]:
+        parts = [series_of(value, name) for value in table.objects(name)]
+        seen = scaling.learned(np.concatenate(parts)[:, None])
+        found = scaling.merged(seen, *scaling.given_ranges(self.ranges, [name]))
+        return float(found.low[0]), float(found.high[0])
+
+    def _fitted_transformer(self, table: Table, name: Any, kind: str, y: Any) -> Any:
+        values = table.objects(name)
+        if kind == "json":
+            return json_encoder(self.vsa).fit(documents(values, name))
+        return clone((self.columns or {})[name]).fit(values.tolist(), y)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
-        """Learn from the first batch as :meth:`fit` does; later batches change nothing, so that codes stay."""
+        """Learn from the first batch as :meth:`fit` does; later ones change nothing, so that codes stay."""
         if not hasattr(self, "kinds_"):
             return self.fit(X, y)
-        self._table(X, reset=False)
+        checked = self._series if self.numeric == "series" else self._table
+        checked(X, reset=False)
         return self
 
-    def _bandwidth(self, scaling: Scaling, numbers: npt.NDArray[np.float64] | None) -> float:
-        if self.bandwidth != "auto":
+    def _bandwidth(self, of: Scaling, numbers: npt.NDArray[np.float64] | None) -> float:
+        if not isinstance(self.bandwidth, str):
             return float(self.bandwidth)
-        if numbers is None or self._ranged:
-            return float(np.sqrt(max(1, len(scaling.low)) / 2))
-        return median_distance(scaling.standardised(numbers)) / 2 or 1.0
-
-    @property
-    def _ranged(self) -> bool:
-        """Whether all ranges are given, so that nothing has to be fitted."""
-        return self.ranges is not None and not isinstance(self.ranges, Mapping)
+        if numbers is None or self._stateless:
+            return float(np.sqrt(max(1, len(of.low)) / 2))
+        return scaling.median_distance(of.standardised(numbers)) / 2 or 1.0
 
     # ------------------------------------------------------------------ encoding
 
@@ -211,73 +275,62 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
         Parameters
         ----------
-        X : (n, columns) array, list of rows, or frame
+        X : (n, columns) array, list of rows, or frame of pandas or polars
 
         Returns
         -------
         (n, storage) array of the model's backend
+            Sums of MAP-I that are at most 127 are int8: widen them (``astype(int)``) before you bind them.
 
         Raises
         ------
         NotFittedError
-            If ranges have to be learned and were not.
+            If there is something to learn, and ``fit`` was not called.
         ValueError, TypeError
-            If X is no table, has infinite numbers, or other columns than ``fit`` saw.
+            If X is no table, is sparse, has infinite numbers, or other columns than ``fit`` saw.
         """
-        fitted = hasattr(self, "kinds_")
-        if not fitted:
-            if not self._ranged:
-                raise NotFittedError("Features learns ranges with fit; call it first, or give ranges=(low, high)")
+        if not hasattr(self, "kinds_"):
+            if not self._stateless:
+                raise NotFittedError("Features learns from the rows given to fit: call fit first, or give ranges")
             self._check_parameters()
+        if self.numeric == "series":
+            return self._series_rows(self._series(X, reset=False))
         table = self._table(X, reset=False)
-        kinds = self.kinds_ if fitted else self._kinds(table)
-        names = self._names(table)
-        numeric = [place for place, kind in enumerate(kinds) if kind == "numeric"]
-        others = [(place, kind) for place, kind in enumerate(kinds) if kind not in ("numeric", "drop")]
-        numbers = table.numbers([table.names[place] for place in numeric])
-        code = self._code_of([names[place] for place in numeric]) if numeric else None
-        if code is not None and not others:
-            return code.rows(numbers)
-        parts = []
-        for rows in self._blocks(len(table), len(kinds)):
-            members = [code.members(numbers[rows])] if code is not None else []
-            for place, _ in others:
-                values = table.objects(table.names[place])[rows]
-                members.append(category_members(self.vsa, names[place], values))
-            parts.append(bundled(self.vsa, joined(self.vsa, members), self.kappa))
-        return parts[0] if len(parts) == 1 else self.vsa.xp.concat(parts, axis=0)
+        encoding = self._encoding(table.names) if hasattr(self, "kinds_") else self._unfitted(table)
+        return encoding.rows(table)
 
-    def _blocks(self, rows: int, members: int) -> Iterator[slice]:
-        step = max(1, BLOCK // (8 * max(1, members) * self.vsa.storage))
-        for start in range(0, rows, step):
-            yield slice(start, min(start + step, rows))
+    def _series_rows(self, X: npt.NDArray[np.float64]) -> Array:
+        channels = list(range(X.shape[1]))
+        known = self.scaling_ if hasattr(self, "scaling_") else self._given_scaling(channels)
+        code = SeriesCode(self.vsa, channels, known.low, known.high, self.levels, self.window)
+        return bundled(self.vsa, code.members(X), self.kappa)
 
-    def _names(self, table: Table) -> list[Any]:
-        """Return the names of the columns whose roles they are: those that ``fit`` saw."""
-        return list(getattr(self, "feature_names_in_", table.names))
+    def _given_scaling(self, names: list[Any]) -> Scaling:
+        return scaling.of_ranges(*scaling.given_ranges(self.ranges, names))
 
-    def _code_of(self, names: list[Any]) -> codes.NumericCode:
-        """Return the code of the columns of numbers, the last one if nothing has changed."""
-        vsa = self.vsa
-        if hasattr(self, "scaling_"):
-            scaling, bandwidth = self.scaling_, self.bandwidth_
-        else:
-            scaling = of_ranges(*given_ranges(self.ranges, names))
-            bandwidth = self._bandwidth(scaling, None)
-        ends = tuple(part.tobytes() for part in (scaling.low, scaling.high, scaling.center, scaling.unit))
-        key = vsa, self.numeric, self.kernel, bandwidth, self.kappa, tuple(names), ends
-        known = _CODES.get(self)
-        if known is None or known[0] != key:
-            known = key, self._new_code(vsa, names, scaling, bandwidth)
-            _CODES[self] = known
-        return known[1]
+    def _encoding(self, names: list[Any]) -> Encoding:
+        """Return the encoding by what was learned: the last one, if nothing has changed."""
+        own = list(getattr(self, "feature_names_in_", names))
+        known = own, self.kinds_, self.scaling_, self.bandwidth_, self.series_, self.transformers_
+        return self._cached(known, tuple(map(id, known[1:])))
 
-    def _new_code(self, vsa: hdc.VSA, names: list[Any], scaling: Scaling, bandwidth: float) -> codes.NumericCode:
-        if self.numeric == "fourier":
-            return codes.fourier(vsa, names, scaling, self.kernel, bandwidth)
-        if self.numeric == "projection":
-            return codes.projection(vsa, names, scaling)
-        return {"density": records.density, "level": records.level}[self.numeric](vsa, names, scaling, self.kappa)
+    def _unfitted(self, table: Table) -> Encoding:
+        kinds = kinds_of(table, self.columns)
+        numeric = [name for name, kind in zip(table.names, kinds, strict=True) if kind == "numeric"]
+        given = self._given_scaling(numeric)
+        ends = scaling.ends_of(self.ranges)
+        series = {name: ends for name, kind in zip(table.names, kinds, strict=True) if kind == "series"}
+        return self._cached((table.names, kinds, given, self._bandwidth(given, None), series, {}), ends)
+
+    def _cached(self, known: tuple[Any, ...], marks: tuple[Any, ...]) -> Encoding:
+        """Return the encoding of names, kinds, scaling, bandwidth, series and transformers, or the one in use."""
+        settings = Settings(self.numeric, self.kernel, self.kappa, self.levels, self.window)
+        key = self.vsa, vars(settings), list(known[0]), list(known[1]), known[3], marks
+        last = _ENCODINGS.get(self)
+        if last is None or last[0] != key:
+            last = key, Encoding(self.vsa, settings, *known)
+            _ENCODINGS[self] = last
+        return last[1]
 
     # ------------------------------------------------------------------ tables
 
@@ -288,18 +341,62 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             return Table(X)
         return Table(validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan"))
 
-    def _kinds(self, table: Table) -> list[str]:
-        asked = dict(self.columns or {})
-        if unknown := [name for name in asked if name not in table.names]:
-            raise ParameterError(f"columns has {shown(unknown[0])}, and the table has {shown(table.names)}")
-        return [asked.get(name) or ("numeric" if table.looks_numeric(name) else "category") for name in table.names]
+    def _series(self, X: Any, reset: bool) -> npt.NDArray[np.float64]:
+        """Return X as ``(n, channels, length)`` float64."""
+        given = validate_data(self, X, reset=reset, dtype=np.float64, ensure_all_finite="allow-nan", allow_nd=True)
+        found = given[:, None] if given.ndim == 2 else given
+        if found.ndim != 3:
+            raise ParameterError(f"series have shape (n, length) or (n, channels, length), not {given.shape}")
+        if not reset and hasattr(self, "kinds_") and found.shape[1] != len(self.kinds_):
+            raise ParameterError(f"X has {found.shape[1]} channels, and fit saw {len(self.kinds_)}")
+        return np.asarray(found)
 
     def __sklearn_tags__(self) -> "Tags":
         """Say what is taken: numbers and texts, with missing ones; and whether ``fit`` is needed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
-        tags.input_tags.string = True
-        tags.input_tags.categorical = True
-        tags.requires_fit = not self._ranged
+        tags.input_tags.string = self.numeric != "series"
+        tags.input_tags.categorical = self.numeric != "series"
+        tags.input_tags.three_d_array = self.numeric == "series"
+        tags.requires_fit = not self._stateless
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+    # ------------------------------------------------------------------ files
+
+    def to_json(self) -> dict[str, Any]:
+        """Return parameters and what was learned as a dict that JSON can write; :meth:`from_json` turns it back.
+
+        Raises
+        ------
+        UnsupportedError
+            If a column has a transformer of the caller's.
+        """
+        fitted = state.fitted_to_json(vars(self)) if hasattr(self, "kinds_") else None
+        parameters = state.parameters_to_json(self.get_params(deep=False))
+        return {"format": state.FORMAT, "version": state.VERSION, "parameters": parameters, "fitted": fitted}
+
+    @classmethod
+    def from_json(cls, known: Mapping[str, Any], *, backend: str = "auto") -> Self:
+        """Return the transformer that :meth:`to_json` wrote: it gives the same hypervectors.
+
+        Parameters
+        ----------
+        known : dict
+        backend : str
+            Of the new transformer.
+
+        Raises
+        ------
+        FileFormatError
+            If it is no such dict, or of another version.
+        """
+        checked = state.check_format(known)
+        try:
+            found = cls(**state.parameters_of_json(checked["parameters"], backend))
+            if checked["fitted"] is not None:
+                for name, value in state.fitted_of_json(checked["fitted"], backend).items():
+                    setattr(found, name, value)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FileFormatError(f"a damaged state of Features ({error!r}); fit it again") from error
+        return found

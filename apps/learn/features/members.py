@@ -6,7 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import VSA
+from hdc.errors import UnsupportedError
 from hdc.kernels import Array
+
+BLOCK = 1 << 23
+"""Bytes that are worked on at a time (8 MiB)."""
 
 
 class Members(NamedTuple):
@@ -19,10 +23,7 @@ class Members(NamedTuple):
 def bundled(vsa: VSA, members: Members, kappa: int | None) -> Array:
     """Return the bundle of each row's members, ``(n, storage)``; of MAP-I clipped to ``kappa``."""
     vectors, weights = members
-    given: Any = weights
-    if weights is not None and vsa.xp is not np:
-        given = vsa.kernels.arrays.from_numpy(weights)
-    sums = vsa.bundle(vectors, given)
+    sums = vsa.bundle(vectors, None if weights is None else vsa.kernels.arrays.from_numpy(weights))
     return sums if kappa is None else vsa.xp.clip(sums, -kappa, kappa)
 
 
@@ -33,8 +34,28 @@ def joined(vsa: VSA, parts: list[Members]) -> Members:
     vectors = vsa.xp.concat([part.vectors for part in parts], axis=1)
     if all(part.weights is None for part in parts):
         return Members(vectors, None)
-    ones = [np.ones(tuple(part.vectors.shape[:2]), dtype=np.int64) for part in parts]
-    return Members(
-        vectors,
-        np.concatenate([one if p.weights is None else p.weights for p, one in zip(parts, ones, strict=True)], axis=1),
-    )
+    return Members(vectors, np.concatenate([_weights(part) for part in parts], axis=1))
+
+
+def _weights(part: Members) -> npt.NDArray[np.int64]:
+    return np.ones(tuple(part.vectors.shape[:2]), dtype=np.int64) if part.weights is None else part.weights
+
+
+def column_member(vsa: VSA, name: Any, vectors: Array, present: npt.NDArray[np.bool_]) -> Members:
+    """Return vectors ``(n, storage)`` bound to the role of a column, of weight 0 where nothing is present."""
+    bound = vsa.bind(vsa.role(("column", name)), vectors)
+    return Members(bound[:, None], None if present.all() else present.astype(np.int64)[:, None])
+
+
+def taken(vsa: VSA, vectors: Array, which: npt.NDArray[np.int64]) -> Array:
+    """Return some of some vectors by number, ``(..., storage)`` for numbers of shape ``(...)``."""
+    flat = vsa.xp.take(vectors, vsa.kernels.arrays.from_numpy(which.reshape(-1)), axis=0)
+    return flat.reshape(*which.shape, vectors.shape[-1])
+
+
+def unit(vsa: VSA, sums: Array) -> Array:
+    """Return bundles in the form of atoms, where the model has one: each weighs as much as a symbol then."""
+    try:
+        return vsa.normalise(sums)
+    except UnsupportedError:
+        return sums

@@ -10,14 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import MAPB, MAPI, VSA, RandomFourier, RandomProjection
-from hdc.apps.learn.features.members import Members
+from hdc.apps.learn.features.members import BLOCK, Members
 from hdc.apps.learn.features.scaling import Scaling
 from hdc.kernels import Array
 
 Real = npt.NDArray[np.float64]
-
-BLOCK = 1 << 23
-"""Bytes that are worked on at a time (8 MiB)."""
 
 PRODUCTS = 4
 """Numbers for each component in a block of angles: blocks of 2 MiB stay in a cache."""

@@ -62,8 +62,8 @@ class SignRecord:
     """The same record on MAP-B and MAP-I, by kernels that put members together from the two ends of their codes.
 
     Both codes change one component after another as the number grows. In the order of these changes a member is its
-    upper end up to a place and its lower end from there on: that is all the kernels are told of it. Where a sum of MAP-B
-    is zero, the sum that decides is the one before it in this order.
+    upper end up to a place and its lower end from there on: that is all the kernels are told of it. Where a sum of
+    MAP-B is zero, the sum that decides is the one before it in this order.
 
     Parameters
     ----------

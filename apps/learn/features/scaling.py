@@ -80,19 +80,20 @@ def given_ranges(ranges: Any, names: Sequence[Any]) -> tuple[Real, Real]:
     if isinstance(ranges, Mapping):
         for place, name in enumerate(names):
             if name in ranges:
-                low[place], high[place] = _pair(ranges[name])
+                low[place], high[place] = ends_of(ranges[name])
     elif ranges is not None:
-        low[:], high[:] = _pair(ranges)
+        low[:], high[:] = ends_of(ranges)
     return low, high
 
 
 def check_ranges(ranges: Any) -> None:
     """Raise :class:`ParameterError` unless ranges are None, a pair, or a mapping to pairs."""
     for pair in ranges.values() if isinstance(ranges, Mapping) else () if ranges is None else (ranges,):
-        _pair(pair)
+        ends_of(pair)
 
 
-def _pair(value: Any) -> tuple[float, float]:
+def ends_of(value: Any) -> tuple[float, float]:
+    """Return the ends of a range; raises as :func:`given_ranges`."""
     try:
         ends = numbers(value, "ranges")
     except ParameterError:
