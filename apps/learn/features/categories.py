@@ -27,12 +27,12 @@ def category_members(vsa: VSA, name: Any, values: Objects) -> Members:
         If one is a container.
     """
     numbers: dict[Any, int] = {}
-    which = np.array([numbers.setdefault(_filler(value, name), len(numbers)) for value in values], dtype=np.int64)
+    which = np.array([numbers.setdefault(filler(value, name), len(numbers)) for value in values], dtype=np.int64)
     present = np.array([value is not None for value in values], dtype=bool)
     return column_member(vsa, name, taken(vsa, vsa.symbols(list(numbers)), which), present)
 
 
-def _filler(value: Any, name: Any) -> Any:
+def filler(value: Any, name: Any) -> Any:
     """Return the name of a value, with its type: 1, True and "1" are different categories."""
     if isinstance(value, dict | list | tuple | set | np.ndarray):
         raise DTypeError(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from hdc import VSA, NGrams
 from hdc.apps.learn.features import numeric, records
 from hdc.apps.learn.features.categories import category_members
+from hdc.apps.learn.features.category_angles import CategoryAngles, has_angles
 from hdc.apps.learn.features.documents import documents, transformed_members
 from hdc.apps.learn.features.members import BLOCK, Members, bundled, joined
 from hdc.apps.learn.features.scaling import Scaling
@@ -20,6 +21,12 @@ from hdc.apps.learn.features.texts import text_members
 from hdc.checks import shown
 from hdc.errors import DTypeError, ParameterError
 from hdc.kernels import Array
+
+NOTHING = ("no", "number")
+"""Name of the column that stands for none."""
+
+ZERO = Scaling(*np.array([[0.0], [1.0], [0.0], [1.0]]))
+"""Of that column, which is always at its center."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +81,36 @@ class Encoding:
             return numeric.projection(*chosen)
         return (records.density if given.numeric == "density" else records.level)(*chosen, given.kappa)
 
+    @cached_property
+    def folded(self) -> tuple[CategoryAngles, numeric.Whole] | None:
+        """The angles of categories, and the Fourier code that they are added to; None where nothing can be added."""
+        names = [name for name, kind in zip(self.names, self.kinds, strict=True) if kind == "category"]
+        if self.settings.numeric != "fourier" or not names or not has_angles(self.vsa):
+            return None
+        code = self.numbers or numeric.fourier(self.vsa, [NOTHING], ZERO, self.settings.kernel, self.bandwidth)
+        assert isinstance(code, numeric.Whole)
+        return CategoryAngles(self.vsa, names, self.settings.kernel, self.bandwidth), code
+
+    def _folded(self, table: Table, rows: slice, numbers: numeric.Real) -> tuple[numeric.Real, numeric.Real]:
+        """Return the arguments of the Fourier code of some rows: numbers, and angles of categories."""
+        assert self.folded is not None
+        angles, code = self.folded
+        columns = [table.objects(name)[rows] for name in angles.names]
+        return numbers if numbers.shape[1] else np.zeros((len(numbers), len(code.names))), angles.of_rows(columns)
+
     def rows(self, table: Table) -> Array:
         """Return the hypervectors of the rows of a table, ``(n, storage)``."""
-        places = [place for place, kind in enumerate(self.kinds) if kind not in ("numeric", "drop")]
+        apart = ("numeric", "drop") if self.folded is None else ("numeric", "drop", "category")
+        places = [place for place, kind in enumerate(self.kinds) if kind not in apart]
         columns = [table.names[place] for place, kind in enumerate(self.kinds) if kind == "numeric"]
         numbers = table.numbers(columns)
+        if self.folded is not None and not places:
+            code = self.folded[1]
+            parts = [
+                code.rows(*self._folded(table, rows, numbers[rows]))
+                for rows in self._blocks(len(table), len(self.kinds))
+            ]
+            return parts[0] if len(parts) == 1 else self.vsa.xp.concat(parts, axis=0)
         if self.numbers is not None and not places:
             return self.numbers.rows(numbers)
         if not places:
@@ -86,10 +118,17 @@ class Encoding:
         objects = [table.objects(table.names[place]) for place in places]
         parts = []
         for rows in self._blocks(len(table), len(self.kinds)):
-            members = [] if self.numbers is None else [self.numbers.members(numbers[rows])]
+            members = self._of_numbers(table, rows, numbers[rows])
             members += [self._members(place, values[rows]) for place, values in zip(places, objects, strict=True)]
             parts.append(bundled(self.vsa, joined(self.vsa, members), self.settings.kappa))
         return parts[0] if len(parts) == 1 else self.vsa.xp.concat(parts, axis=0)
+
+    def _of_numbers(self, table: Table, rows: slice, numbers: npt.NDArray[np.float64]) -> list[Members]:
+        if self.folded is not None:
+            angles, code = self.folded
+            known, turns = self._folded(table, rows, numbers)
+            return [code.members(known, turns, len(angles.names) - (self.numbers is None))]
+        return [] if self.numbers is None else [self.numbers.members(numbers)]
 
     def _blocks(self, rows: int, members: int) -> Iterator[slice]:
         step = max(1, BLOCK // (8 * members * self.vsa.storage))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 import hdc
 from hdc.apps.learn.features import scaling, state
+from hdc.apps.learn.features.category_angles import mismatches
 from hdc.apps.learn.features.documents import documents, json_encoder
 from hdc.apps.learn.features.encoding import Encoding, Settings, series_of
 from hdc.apps.learn.features.kinds import TRANSFORMER, check_kinds, kinds_of
@@ -40,6 +41,10 @@ _ENCODINGS: "weakref.WeakKeyDictionary[Features, tuple[Any, Encoding]]" = weakre
 """The encoding that each transformer used last: its matrices are drawn once, and never copied or stored."""
 
 
+WIDTH = 0.7
+"""Bandwidth of ``"auto"``, times the median distance of two rows."""
+
+
 class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encode rows of a table as hypervectors.
 
@@ -62,8 +67,8 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     kernel : str
         For ``"fourier"``: one of ``hdc.values.KERNELS``.
     bandwidth : "auto" or float
-        For ``"fourier"``, in standard deviations. ``"auto"`` is half the median distance of two rows that ``fit``
-        sees; with ``ranges`` for all columns, the root of half the number of columns.
+        For ``"fourier"``, in standard deviations. ``"auto"`` is 0.7 times the median distance of two rows that ``fit``
+        sees; with ``ranges`` for all columns, the root of the number of columns.
     kappa : int, optional
         For MAP-I: sums are clipped to this magnitude.
     levels, window : int, int or tuple of int
@@ -220,7 +225,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         numbers = table.numbers(names)
         ends = scaling.given_ranges(self.ranges, names)
         self.scaling_ = scaling.merged(scaling.learned(numbers), *ends)
-        self.bandwidth_ = self._bandwidth(self.scaling_, numbers)
+        self.bandwidth_ = self._bandwidth(self.scaling_, table, self.kinds_)
         self.series_ = {name: self._series_range(table, name) for name in self._of_kind(table.names, "series")}
         self.transformers_ = {
             name: self._fitted_transformer(table, name, kind, y)
@@ -261,12 +266,18 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         checked(X, reset=False)
         return self
 
-    def _bandwidth(self, of: Scaling, numbers: npt.NDArray[np.float64] | None) -> float:
+    def _bandwidth(self, of: Scaling, table: Table | None, kinds: list[str]) -> float:
         if not isinstance(self.bandwidth, str):
             return float(self.bandwidth)
-        if numbers is None or self._stateless:
-            return float(np.sqrt(max(1, len(of.low)) / 2))
-        return scaling.median_distance(of.standardised(numbers)) / 2 or 1.0
+        if table is None or self._stateless:
+            return float(np.sqrt(max(1, sum(kind in ("numeric", "category") for kind in kinds))))
+        names = {
+            kind: [name for name, one in zip(table.names, kinds, strict=True) if one == kind] for kind in set(kinds)
+        }
+        rows = scaling.sampled(len(table))
+        numbers = of.standardised(table.numbers(names.get("numeric", []))[rows])
+        categories = [table.objects(name) for name in names.get("category", [])]
+        return WIDTH * scaling.median_distance(numbers, mismatches(categories, rows)) or 1.0
 
     # ------------------------------------------------------------------ encoding
 
@@ -320,7 +331,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         given = self._given_scaling(numeric)
         ends = scaling.ends_of(self.ranges)
         series = {name: ends for name, kind in zip(table.names, kinds, strict=True) if kind == "series"}
-        return self._cached((table.names, kinds, given, self._bandwidth(given, None), series, {}), ends)
+        return self._cached((table.names, kinds, given, self._bandwidth(given, None, kinds), series, {}), ends)
 
     def _cached(self, known: tuple[Any, ...], marks: tuple[Any, ...]) -> Encoding:
         """Return the encoding of names, kinds, scaling, bandwidth, series and transformers, or the one in use."""

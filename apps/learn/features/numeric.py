@@ -64,13 +64,24 @@ class Whole(NumericCode):
 
     encoder: Any
 
-    def rows(self, X: Real) -> Array:
-        """Return codes; what is missing is at the center, where it changes no projection."""
-        return self.encoder.encode(self.scaling.standardised(X))
+    def rows(self, X: Real, angles: Real | None = None) -> Array:
+        """Return codes; what is missing is at the center, where it changes no projection.
 
-    def members(self, X: Real) -> Members:
-        """Return one member of each row."""
-        return Members(self.rows(X)[:, None], np.full((len(X), 1), len(self.names), dtype=np.int64))
+        Parameters
+        ----------
+        X : (n, columns) float64 array
+        angles : (n, phases) float64 array, optional
+            In turns: what is added to those of a model of angles.
+        """
+        codes = self.encoder.encode(self.scaling.standardised(X))
+        if angles is None:
+            return codes
+        return self.vsa.bind(codes, self.vsa.from_phases(self.vsa.kernels.arrays.from_numpy(2 * np.pi * angles)))
+
+    def members(self, X: Real, angles: Real | None = None, more: int = 0) -> Members:
+        """Return one member of each row, of the weight of its columns and ``more``."""
+        weights = np.full((len(X), 1), len(self.names) + more, dtype=np.int64)
+        return Members(self.rows(X, angles)[:, None], weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,17 +113,23 @@ class FourierSigns(Whole):
         wrapped = rounded - self.turn * np.rint(rounded / self.turn)
         return np.ascontiguousarray(wrapped), np.rint(self.encoder.offsets / (2 * np.pi) * self.turn)
 
-    def rows(self, X: Real) -> Array:
-        """Return the signs of rows; what is missing is at the center."""
-        return self.in_blocks(X, self._signs, PRODUCTS * self.vsa.dim)
+    def rows(self, X: Real, angles: Real | None = None) -> Array:
+        """Return the signs of rows; what is missing is at the center. ``angles`` are added, in turns."""
+        width = self.scaling.low.shape[0]
+        joint = X if angles is None else np.concatenate([X, angles], axis=1)
+        return self.in_blocks(
+            joint, lambda part: self._signs(part[:, :width], part[:, width:]), PRODUCTS * self.vsa.dim
+        )
 
-    def _signs(self, X: Real) -> Array:
+    def _signs(self, X: Real, more: Real) -> Array:
         frequencies, offsets = self.parts
         most = 2.0**RANGE
         whole = np.clip(np.rint(self.scaling.standardised(X) * 2.0**FRACTION), -most, most)
         kernels: Any = self.host.kernels.features
         angles = whole @ frequencies
         angles += offsets
+        if more.shape[1]:
+            angles += np.rint(more * self.turn)
         words = kernels.phase_signs(angles, self.turn)
         if isinstance(self.vsa, MAPI):
             signs = 1 - 2 * self.host.kernels.bits.unpack(words, self.vsa.dim).view(np.int8)

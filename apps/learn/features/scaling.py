@@ -117,10 +117,21 @@ def merged(seen: Scaling, low: Real, high: Real) -> Scaling:
     )
 
 
-def median_distance(Z: Real) -> float:
-    """Return the median distance of two standardised rows, among ``SAMPLE`` of them; 0 for one row."""
-    rows = Z[np.linspace(0, len(Z) - 1, min(len(Z), SAMPLE)).astype(np.int64)]
-    squares = np.sum(rows * rows, axis=1)
-    apart = squares[:, None] + squares - 2 * rows @ rows.T
-    pairs = apart[np.triu_indices(len(rows), 1)]
+def sampled(n: int) -> npt.NDArray[np.int64]:
+    """Return the numbers of ``SAMPLE`` rows of n, evenly apart, or of all."""
+    return np.linspace(0, n - 1, min(n, SAMPLE)).astype(np.int64)
+
+
+def median_distance(Z: Real, more: Real) -> float:
+    """Return the median distance of two rows; 0 for one row.
+
+    Parameters
+    ----------
+    Z : (n, columns) standardised rows
+    more : (n, n) float64 array
+        What is added to their squared distances.
+    """
+    squares = np.sum(Z * Z, axis=1)
+    apart = squares[:, None] + squares - 2 * Z @ Z.T + more
+    pairs = apart[np.triu_indices(len(Z), 1)]
     return float(np.sqrt(max(0.0, float(np.median(pairs))))) if len(pairs) else 0.0

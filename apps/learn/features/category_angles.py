@@ -1,0 +1,104 @@
+"""Categories beside Fourier codes of numbers: each value adds an angle of its own to every component.
+
+The sum of angles is a binding: the similarity of two rows is the kernel of their numbers times that of their categories,
+so that a learner sees values that come together, and not each for itself as in a bundle. Two values of a column are as
+far apart as numbers that differ by one standard deviation.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc import MAPB, MAPI, VSA, RandomFourier
+from hdc.apps.learn.features.categories import filler
+from hdc.apps.learn.features.tables import Objects
+
+Real = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
+
+LENGTH = math.sqrt(0.5)
+"""How far each value is from none: two values are 1 apart, as their directions have nothing in common."""
+
+KEPT = 1 << 26
+"""Bytes of angles that are kept (64 MiB)."""
+
+
+def has_angles(vsa: VSA) -> bool:
+    """Return whether angles can be added up in a model's Fourier codes."""
+    return isinstance(vsa, MAPB | MAPI) or vsa.phases > 0
+
+
+class CategoryAngles:
+    """The angles of the values of some columns.
+
+    Parameters
+    ----------
+    vsa : VSA
+    names : sequence of names
+        Of the columns.
+    kernel : str
+    bandwidth : float
+        In standard deviations, as for numbers.
+    """
+
+    def __init__(self, vsa: VSA, names: Sequence[Any], kernel: str, bandwidth: float) -> None:
+        self.vsa, self.names, self.kernel, self.bandwidth = vsa, names, kernel, bandwidth
+        self._numbers: dict[tuple[int, Any], int] = {}
+        self._angles: list[Real] = []
+
+    def of_rows(self, columns: Sequence[Objects]) -> Real:
+        """Return the sums of the angles of each row, ``(n, outputs)`` float64 in turns; what is missing adds nothing.
+
+        Parameters
+        ----------
+        columns : of each column (n,) objects
+        """
+        if 8 * len(self._angles) * self._outputs > KEPT:
+            self._numbers, self._angles = {}, []
+        which = np.array(
+            [[self._number(place, value) for value in values] for place, values in enumerate(columns)], dtype=np.int64
+        ).reshape(len(columns), -1)
+        table = self._table
+        total = np.zeros((which.shape[1], self._outputs))
+        for numbers in which:
+            total += table[numbers]
+        return total
+
+    def _number(self, place: int, value: Any) -> int:
+        """Return the number of a value's angles, which are made if it is new; -1 is the row of zeros, the last one."""
+        if value is None:
+            return -1
+        key = place, filler(value, self.names[place])
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self._angles)
+            self._angles.append(self._drawn(self.names[place], key[1]))
+            self.__dict__.pop("_table", None)
+        return found
+
+    def _drawn(self, name: Any, value: Any) -> Real:
+        own = RandomFourier(self.vsa, ("category", name, value), 1, kernel=self.kernel, bandwidth=self.bandwidth)
+        turns: Real = own.frequencies[0] * (LENGTH / (2 * math.pi))
+        return turns
+
+    @property
+    def _outputs(self) -> int:
+        return self.vsa.phases or self.vsa.dim
+
+    @cached_property
+    def _table(self) -> Real:
+        return np.stack([*self._angles, np.zeros(self._outputs)])
+
+
+def mismatches(columns: Sequence[Objects], rows: Counts) -> Real:
+    """Return in how many columns each two of some rows differ, ``(rows, rows)``."""
+    total = np.zeros((len(rows), len(rows)))
+    for values in columns:
+        numbers: dict[Any, int] = {}
+        which = np.array([numbers.setdefault(filler(values[row], ""), len(numbers)) for row in rows])
+        total += which[:, None] != which
+    return total
