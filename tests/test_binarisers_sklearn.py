@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hdc.apps.retrieval import EmbeddingIndex, binarisers
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
 from hdc.errors import DTypeError, ParameterError
 
 pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn is not installed")
@@ -25,6 +25,7 @@ MODELS = {
     "rabitq, lists": RaBitQBinarizer(lists=2),
     "recurrent": RecurrentBinarizer(dim=64, rounds=0),
     "recurrent, refined": RecurrentBinarizer(dim=64, loops=1, rounds=1),
+    "orthohash": OrthoHashBinarizer(hidden=(8,), epochs=2),
 }
 EXCEPTIONS = {
     "rabitq, lists": {"check_fit2d_1sample": "two lists need two vectors; the error says so in words of its own"},
@@ -35,6 +36,8 @@ X = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
 
 @pytest.mark.parametrize("model", MODELS)
 def test_scikit_learns_checks(model):
+    if model == "orthohash":
+        pytest.importorskip("torch", reason="torch is not installed: OrthoHashBinarizer cannot be fitted")
     assert len(checks(MODELS[model])) > 45
     assert failures(MODELS[model], EXCEPTIONS.get(model)) == []
 

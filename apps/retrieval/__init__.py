@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from hdc.apps import lazy
 
 if TYPE_CHECKING:
-    from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+    from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
     from hdc.apps.retrieval.index.binary import BinaryIndex
     from hdc.apps.retrieval.index.embedding import EmbeddingIndex
     from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
@@ -16,6 +16,7 @@ __all__ = [
     "FlatOptions",
     "HNSWOptions",
     "IVFOptions",
+    "OrthoHashBinarizer",
     "RaBitQBinarizer",
     "RecurrentBinarizer",
     "SignBinarizer",
@@ -24,6 +25,7 @@ __all__ = [
 __getattr__ = lazy.attributes(
     __name__,
     {
+        "OrthoHashBinarizer": "hdc.apps.retrieval.binarisers",
         "RaBitQBinarizer": "hdc.apps.retrieval.binarisers",
         "RecurrentBinarizer": "hdc.apps.retrieval.binarisers",
         "SignBinarizer": "hdc.apps.retrieval.binarisers",

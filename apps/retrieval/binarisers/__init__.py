@@ -5,13 +5,25 @@ from typing import Any
 from hdc.apps.retrieval.binarisers.base import Binarizer
 from hdc.apps.retrieval.binarisers.bebr.recurrent import RecurrentBinarizer
 from hdc.apps.retrieval.binarisers.files import model_class
+from hdc.apps.retrieval.binarisers.orthohash.binarizer import OrthoHashBinarizer
+from hdc.apps.retrieval.binarisers.orthohash.targets import class_targets, welch_bound
 from hdc.apps.retrieval.binarisers.rabitq import RaBitQBinarizer
 from hdc.apps.retrieval.binarisers.sign import SignBinarizer
 from hdc.errors import FileFormatError
 
-__all__ = ["Binarizer", "RaBitQBinarizer", "RecurrentBinarizer", "SignBinarizer", "load"]
+__all__ = [
+    "Binarizer",
+    "OrthoHashBinarizer",
+    "RaBitQBinarizer",
+    "RecurrentBinarizer",
+    "SignBinarizer",
+    "class_targets",
+    "load",
+    "welch_bound",
+]
 
-_CLASSES: dict[str, type[SignBinarizer] | type[RaBitQBinarizer] | type[RecurrentBinarizer]] = {
+_CLASSES: dict[str, Any] = {
+    "OrthoHashBinarizer": OrthoHashBinarizer,
     "RaBitQBinarizer": RaBitQBinarizer,
     "RecurrentBinarizer": RecurrentBinarizer,
     "SignBinarizer": SignBinarizer,
@@ -31,4 +43,5 @@ def load(folder: Any, backend: str = "auto") -> Binarizer:
     name = model_class(folder)
     if name not in _CLASSES:
         raise FileFormatError(f"{folder} holds a {name!r}; this release knows {', '.join(_CLASSES)}")
-    return _CLASSES[name].load(folder, backend)
+    model: Binarizer = _CLASSES[name].load(folder, backend)
+    return model

@@ -155,7 +155,7 @@ class Binarizer(Transformer):
     def encode(self, rows: npt.NDArray[Any]) -> Words:
         """Encode ``(n, d)`` numbers as :meth:`transform` does, to an array whatever :meth:`set_output` chose."""
         out = np.empty((len(rows), self.words), dtype=np.uint64)
-        for part in blocks(len(rows), 16 * (rows.shape[1] + self.bits)):
+        for part in blocks(len(rows), 16 * self._row_numbers):
             out[part] = self._encode(finite(rows[part], part.start))
         return out
 
@@ -308,6 +308,11 @@ class Binarizer(Transformer):
     @property
     def _columns(self) -> int:
         return self.words
+
+    @property
+    def _row_numbers(self) -> int:
+        """Numbers that are in memory for each row that is encoded."""
+        return self.n_features_in_ + self.bits
 
     def __sklearn_tags__(self) -> Any:
         """Describe the transformer to scikit-learn, which alone calls this: words of codes, whatever the numbers."""

@@ -18,7 +18,8 @@ from hdc.apps.retrieval.binarisers.base import Floats
 from hdc.apps.retrieval.binarisers.bebr.checkpoint import Checkpoint
 from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, unit
 from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation, nearest
-from hdc.errors import BackendUnavailableError, ParameterError
+from hdc.apps.retrieval.binarisers.gradients import device_of, import_torch
+from hdc.errors import ParameterError
 
 POSITIVES = 10
 """A positive is drawn from so many nearest neighbours."""
@@ -44,23 +45,6 @@ class Settings:
     seed: int
 
 
-def import_torch() -> Any:
-    """Return the torch module.
-
-    Raises
-    ------
-    BackendUnavailableError
-        If it is not installed.
-    """
-    try:
-        import torch
-    except ImportError as error:
-        raise BackendUnavailableError(
-            "gradient training (epochs above 0) needs torch; install hdc-toolkit[torch], or set epochs=0"
-        ) from error
-    return torch
-
-
 def train(
     maps: Recurrence,
     x: Floats,
@@ -81,7 +65,7 @@ def train(
     validation : Validation
     state : Checkpoint
     """
-    torch = import_torch()
+    torch = import_torch("gradient training needs torch, and epochs=0 does without")
     trainer = _Trainer(torch, maps, x, old, settings)
     progress = Progress("epoch", settings.epochs, settings.patience)
     indexed = None if old is None else _components(old)
@@ -129,8 +113,7 @@ class _Trainer:
         if len(x) < 2:
             raise ParameterError("gradient training needs at least two vectors")
         self._torch, self._settings = torch, settings
-        available = "cuda" if torch.cuda.is_available() else "cpu"
-        self._device = torch.device(available if settings.device == "auto" else settings.device)
+        self._device = device_of(torch, settings.device)
         f = unit(x)
         self._positives = _neighbours(f)
         self._f = torch.from_numpy(f).to(self._device)
