@@ -22,13 +22,29 @@ True
 - ``weights``, ``(prototypes, dim)``, whose components are those of the rows (a set bit is -1), and the class number of
   each in ``prototype_classes``;
 - ``classes``: what those numbers stand for; ``bits`` of a component: 1, 2 or 4;
+- ``mean`` of the rows learned from, as components: one bit loses much less if it is known (:func:`mean_of`);
 - ``intercept``, one a class, and ``cosine=False`` for scores that are dot products, as those of a ridge regression.
+
+``BitClassifier.of_classifier(learned, bits, X)`` does all of it for a fitted ``HDClassifier`` and the rows X that it
+learned from; ``tables_of`` makes the tables.
 
 ``export`` writes what ``reader.c`` and ``reader.js`` read; ``write_readers`` copies these two.
 """
 
-from hdc.apps.learn.bits.classifier import BitClassifier, Early
+from hdc.apps.learn.bits.classifier import BitClassifier, Early, mean_of
 from hdc.apps.learn.bits.encoders import Density, Encoder, Fourier, Signs
 from hdc.apps.learn.bits.planes import Planes, quantise
+from hdc.apps.learn.bits.tables import tables_of
 
-__all__ = ["BitClassifier", "Density", "Early", "Encoder", "Fourier", "Planes", "Signs", "quantise"]
+__all__ = [
+    "BitClassifier",
+    "Density",
+    "Early",
+    "Encoder",
+    "Fourier",
+    "Planes",
+    "Signs",
+    "mean_of",
+    "quantise",
+    "tables_of",
+]

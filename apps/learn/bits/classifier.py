@@ -15,6 +15,7 @@ from hdc.apps.learn.bits.early import Stops, stops, to_the_end
 from hdc.apps.learn.bits.encoders import Density, Encoder, Signs
 from hdc.apps.learn.bits.flips import PARTS, flip_encoder, flip_planes
 from hdc.apps.learn.bits.planes import as_weights, quantise
+from hdc.apps.learn.bits.tables import tables_of
 from hdc.checks import array, choice, flag, fraction, instance, integer, listed, number, path
 from hdc.dispatch import class_kernels, numpy_backend
 from hdc.errors import DimensionError, DTypeError, ParameterError
@@ -110,6 +111,7 @@ class BitClassifier:
         bits: int = 1,
         *,
         intercept: Any = None,
+        mean: Any = None,
         cosine: bool = True,
         backend: str = "auto",
     ) -> Self:
@@ -129,6 +131,8 @@ class BitClassifier:
             For each component; see :func:`quantise`.
         intercept : (classes,) array of numbers, optional
             Is added to the scores of a class: to cosines, or to what is linear.
+        mean : (dim,) array of numbers from -1 to 1, optional
+            Mean of the rows, as components: what one bit loses depends on it; see :func:`quantise`.
         cosine : bool
             Whether scores are cosines of rows with the weights, or else dot products with components of ±1.
         backend : str
@@ -147,14 +151,44 @@ class BitClassifier:
             raise DimensionError(f"weights have {dim} components, and encoder_tables make {encoder.dim}")
         names = model_file.as_classes(classes)
         owners = _owners(prototype_classes, len(rows), len(names))
-        planes, scale = quantise(rows, bits)
+        planes, scale, shift = quantise(rows, bits, mean)
         if flag(cosine, "cosine"):
             length = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64) * dim)
-            scale = np.divide(scale, length, out=np.zeros_like(scale), where=length > 0)
+            scale, shift = (np.divide(x, length, out=np.zeros_like(x), where=length > 0) for x in (scale, shift))
         greatest = float(scale.max())
         unit = greatest / ((1 << FACTOR_BITS) - 1) if greatest > 0 else 1.0
         factors = np.rint(scale / unit).astype(np.int64)
-        return cls(encoder, planes, factors, _biases(intercept, owners, len(names), unit), unit, owners, names, backend)
+        biases = _biases(shift + _added(intercept, owners, len(names)), unit)
+        return cls(encoder, planes, factors, biases, unit, owners, names, backend)
+
+    @classmethod
+    def of_classifier(cls, learned: Any, bits: int = 1, X: Any = None, *, weight_bits: int | None = None) -> Self:
+        """Quantise a fitted ``HDClassifier``.
+
+        Parameters
+        ----------
+        learned : HDClassifier
+            Of MAP-B: with an encoder that :func:`tables_of` takes; or of hypervectors, which :meth:`predict_rows` takes
+            then, or :meth:`predict` as components, of which the signs count.
+        bits : 1, 2 or 4
+        X : (n, features) array of numbers, optional
+            Rows as those learned from, of which the mean is taken; without a mean, one bit may lose much. If the
+            learner takes hypervectors, ``(n, words)`` uint64.
+        weight_bits : 8, 16 or None
+            As in :func:`tables_of`.
+
+        Raises
+        ------
+        UnsupportedError, ParameterError
+            As :func:`tables_of` and :meth:`of`.
+        """
+        encoder, weights = learned.encoder_, np.asarray(learned.weights_)
+        tables = None if encoder is None else tables_of(encoder, weight_bits)
+        named = weights / np.sqrt(weights.shape[1]), learned.prototype_classes_, learned.classes_
+        mean = None if X is None else mean_of(tables, X, weights.shape[1], learned.backend)
+        return cls.of(
+            tables, *named, bits, intercept=learned.intercept_, mean=mean, cosine=False, backend=learned.backend
+        )
 
     @property
     def dim(self) -> int:
@@ -349,8 +383,8 @@ class BitClassifier:
         chosen = fraction(confidence, "confidence")
         if isinstance(self.encoder, Density) and self.encoder.ordered:
             raise ParameterError(
-                "the first components of thermometers only tell low values apart, so that no prefix is a sample; to stop "
-                "early, take level codes or random Fourier features"
+                "the first components of thermometers only tell low values apart, so that no prefix is a sample; "
+                "to stop early, take level codes or random Fourier features"
             )
         if chosen not in self._stops_of:
             self._stops_of[chosen] = stops(
@@ -393,15 +427,48 @@ def _owners(prototype_classes: Any, prototypes: int, classes: int) -> Counts:
     return owners.astype(np.int64)
 
 
-def _biases(intercept: Any, owners: Counts, classes: int, unit: float) -> Counts:
+def mean_of(tables: Encoder | None, X: Any, dim: int, backend: str = "auto") -> Reals:
+    """Return the mean of rows as components, ``(dim,)``: what :meth:`BitClassifier.of` takes.
+
+    Parameters
+    ----------
+    tables : Density, Fourier, Signs or None
+        What encodes X; None if X are packed rows.
+    X : (n, features) array of numbers, or (n, words) uint64
+    dim : int
+    backend : str
+
+    Raises
+    ------
+    DTypeError, DimensionError, PaddingError, ParameterError
+        If X is no such array, or has no rows.
+    """
+    kernels = numpy_backend(backend, "inference on bits")
+    checked: npt.NDArray[Any] = as_words(X, dim, "X") if tables is None else tables.check(X)
+    if checked.ndim != 2 or not len(checked):
+        raise ParameterError(f"X must be of at least one row, not of shape {checked.shape}")
+    total, step = np.zeros(dim, np.int64), max(1, BLOCK_BYTES // (8 * word_count(dim)))
+    for start in range(0, len(checked), step):
+        part = checked[start : start + step]
+        rows = part if tables is None else tables.encode_block(part, kernels)
+        total -= kernels.bits.signed_sums(rows, None, dim)
+    return np.asarray(total / len(checked))
+
+
+def _added(intercept: Any, owners: Counts, classes: int) -> Reals:
+    """Return what is added to the score of each prototype."""
     if intercept is None:
-        return np.zeros(len(owners), np.int64)
+        return np.zeros(len(owners))
     given = array(intercept, "intercept")
     if given.dtype.kind not in "iuf" or given.shape != (classes,) or not np.isfinite(given).all():
         raise ParameterError(
             f"intercept must be {classes} finite numbers, one a class, not of {given.dtype} and shape {given.shape}"
         )
-    biases = np.rint(given.astype(np.float64)[owners] / unit)
+    return given.astype(np.float64)[owners]
+
+
+def _biases(added: Reals, unit: float) -> Counts:
+    biases = np.rint(added / unit)
     if np.abs(biases).max() > MOST_BIAS:
         raise ParameterError("intercept is too great beside the weights: no dot product could change a prediction")
     return biases.astype(np.int64)

@@ -9,8 +9,8 @@ components, and V_t over the prefix, both known beforehand,
 
 which is Hoeffding's inequality as Serfling (1974) has it for such samples. For class vectors of one bit and one scale,
 whose components weigh the same where they differ, it is his but for one component in ``1 - V_t / V``; for others it
-takes what the prefix weighs for what the sample would. A row for which j would win at the end, so that ``S <= 0``, stops
-with i as the winner only if ``S_t >= x``. There are at most P - 1 such i and c checks, so that x follows from
+takes what the prefix weighs for what the sample would. A row for which j would win at the end, so that ``S <= 0``,
+stops with i as the winner only if ``S_t >= x``. There are at most P - 1 such i and c checks, so that x follows from
 ``exp(...) = (1 - confidence) / (c (P - 1))``.
 """
 

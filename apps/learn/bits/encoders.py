@@ -231,8 +231,8 @@ class Density(Stepped):
 
     With q the integer of a feature, from 0 to dim, its bit in component j is that of ``roles`` if ``thresholds[j]`` is
     less than q, and otherwise that exclusive or ``flips``. A bit of the result is the majority's. A tie is broken by
-    ``tie``, turned where half the sum is odd in the component of the threshold before (of the last one, for 0): as MAP-B
-    does it, in the order of thresholds.
+    ``tie``, turned where half the sum is odd in the component of the threshold before (of the last one, for 0): as
+    MAP-B does it, in the order of thresholds.
 
     Parameters
     ----------
@@ -266,8 +266,8 @@ class Density(Stepped):
     roles: Words
     tie: Words
     dim: int
-    thresholds: Ints = None  # type: ignore[assignment]
-    flips: Words = None  # type: ignore[assignment]
+    thresholds: Any = None
+    flips: Any = None
 
     kind: ClassVar[int] = 1
 
@@ -350,8 +350,8 @@ class Density(Stepped):
 class Fourier(Stepped):
     """Signs of cosines of random projections, in integers: similarity is a kernel of the distance (Rahimi, Recht 2007).
 
-    With q the integer of a feature, of magnitude up to ``most``, component j has the phase ``offsets[j] + weights[j] . q``
-    modulo 2^32, where ``2 << bit`` is a turn, and its bit is bit number ``bit`` of it: a cosine is negative in the
+    With q the integer of a feature, of magnitude up to ``most``, component j has the phase ``offsets[j] + weights[j] .
+    q`` modulo 2^32, where ``2 << bit`` is a turn, and its bit is bit number ``bit`` of it: a cosine is negative in the
     second and third quarter, which is one bit, as ``offsets`` are a quarter ahead. A missing feature has the integer 0.
 
     Parameters

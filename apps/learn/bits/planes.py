@@ -34,25 +34,35 @@ class Planes(NamedTuple):
         Component j of a vector is ``scale * sum_i 2**(bits-1-i) s_i``, with s_i = -1 where bit j of plane i is set, and
         +1 elsewhere: an odd number of magnitude up to ``2**bits - 1``, times the scale.
     scale : (n,) float64 array
+    shift : (n,) float64 array
+        What is to be added to dot products with rows of the given mean.
     """
 
     words: Words
     scale: Reals
+    shift: Reals
 
 
-def quantise(weights: Any, bits: int) -> Planes:
-    """Quantise vectors so that the least is lost of their dot products with signs.
+def quantise(weights: Any, bits: int, mean: Any = None) -> Planes:
+    """Quantise vectors so that the least is lost of their dot products with rows of signs.
 
-    The loss is ``|w - a q|²``, the expected squared error of ``w . h`` for independent signs h, over the scale a and
-    the odd integers q of magnitude up to ``2**bits - 1``. Given the scale, q is the odd integer nearest to ``w / a``:
-    the thresholds are ``0, ±2a, ±4a, ...``. Given q, the scale is ``a = w.q / q.q``. Of one bit this is ``a = mean
-    |w|`` and the signs, exactly. Of more, the two steps are repeated from several scales, and the best is taken. On
-    normal components the loss is .363, .119 and .0115 of ``|w|²`` (Max 1960, table II).
+    For independent signs h of mean m, ``a q . h + shift`` estimates ``w . h`` with the least mean squared error
+
+        ``sum_j (1 - m_j²) (w_j - a q_j)²``  if  ``shift = (w - a q) . m``.
+
+    This loss is made small over the scale a and the odd integers q of magnitude up to ``2**bits - 1``; components that
+    hardly change do not count. Given the scale, q is the odd integer nearest to ``w / a``: the thresholds are ``0, ±2a,
+    ±4a, ...``. Given q, the scale is that of least squares. Of one bit these are the signs and the weighted mean of
+    ``|w|``, exactly; of more, the two steps are repeated from several scales, and the best is taken. On normal
+    components, of mean 0, the loss is .363, .119 and .0115 of ``|w|²`` (Max 1960, table II).
 
     Parameters
     ----------
     weights : (n, dim) array of finite numbers
     bits : 1, 2 or 4
+    mean : (dim,) array of numbers from -1 to 1, optional
+        Of the rows, as components; 0 if not given. Rows of features that are all positive, or all much the same, have
+        means far from 0, and quantised vectors that do not know of them are biased.
 
     Returns
     -------
@@ -72,14 +82,17 @@ def quantise(weights: Any, bits: int) -> Planes:
     [0.9]
     """
     rows = as_weights(weights)
-    width = as_bits(bits)
-    words, scale = [], np.empty(len(rows))
+    width, middle = as_bits(bits), _mean(mean, rows.shape[1])
+    spread = 1 - middle**2
+    words, scale, shift = [], np.empty(len(rows)), np.empty(len(rows))
     step = max(1, BLOCK // rows.shape[1])
     for start in range(0, len(rows), step):
-        part = rows[start : start + step].astype(np.float64)
-        scale[start : start + step] = found = _scales(part, width)
-        words.append(_planes(_levels(part, found, width), width))
-    return Planes(np.concatenate(words), scale)
+        part, which = rows[start : start + step].astype(np.float64), slice(start, start + step)
+        scale[which] = found = _scales(part, width, spread)
+        levels = _levels(part, found, width)
+        shift[which] = (part - found[:, None] * levels) @ middle
+        words.append(_planes(levels, width))
+    return Planes(np.concatenate(words), scale, shift)
 
 
 def as_bits(bits: Any) -> int:
@@ -102,6 +115,18 @@ def as_weights(weights: Any, what: str = "weights") -> npt.NDArray[Any]:
     return rows
 
 
+def _mean(mean: Any, dim: int) -> Reals:
+    if mean is None:
+        return np.zeros(dim)
+    middle = array(mean, "mean")
+    if middle.dtype.kind not in "iuf" or middle.shape != (dim,) or not (np.abs(middle) <= 1).all():
+        raise ParameterError(
+            f"mean must be {dim} numbers from -1 to 1, those of rows as components; not of {middle.dtype} and shape "
+            f"{middle.shape}"
+        )
+    return middle.astype(np.float64)
+
+
 def integers(planes: Words, dim: int) -> npt.NDArray[np.int8]:
     """Return the odd integers of planes ``(..., bits, words)``: ``(..., dim)``."""
     bits = planes.shape[-2]
@@ -118,27 +143,27 @@ def _levels(rows: Reals, scale: Reals, bits: int) -> Reals:
     return np.asarray(np.clip(2 * np.floor(over / 2) + 1, -top, top))
 
 
-def _fitted(rows: Reals, levels: Reals) -> tuple[Reals, Reals]:
-    """Return the best scale of each row for its integers, and what of its squared length it explains."""
-    product, square = np.einsum("nd,nd->n", rows, levels), np.einsum("nd,nd->n", levels, levels)
-    return np.asarray(product / square), np.asarray(product**2 / square)
+def _fitted(rows: Reals, levels: Reals, spread: Reals) -> tuple[Reals, Reals]:
+    """Return the best scale of each row for its integers, and what of the loss without any it spares."""
+    product, square = (rows * levels) @ spread, (levels * levels) @ spread
+    scale = np.divide(product, square, out=np.zeros_like(product), where=square > 0)
+    return scale, scale * product
 
 
-def _scales(rows: Reals, bits: int) -> Reals:
+def _scales(rows: Reals, bits: int, spread: Reals) -> Reals:
     if bits == 1:
-        mean: Reals = np.abs(rows).mean(axis=1)
-        return mean
+        return _fitted(np.abs(rows), np.ones_like(rows), spread)[0]
     best, most = np.zeros(len(rows)), np.full(len(rows), -1.0)
     greatest = np.abs(rows).max(axis=1) / (2**bits - 1)
-    for share in np.linspace(0.15, 1.1, TRIED):
+    for share in np.linspace(0.05, 1.1, TRIED):
         scale = share * greatest
         for _ in range(STEPS):
-            better, explained = _fitted(rows, _levels(rows, scale, bits))
+            better, spared = _fitted(rows, _levels(rows, scale, bits), spread)
             if np.allclose(better, scale, rtol=1e-9, atol=0):
                 break
             scale = better
-        gains = explained > most
-        best[gains], most[gains] = scale[gains], explained[gains]
+        gains = spared > most
+        best[gains], most[gains] = scale[gains], spared[gains]
     return best
 
 

@@ -16,8 +16,8 @@ function read(buffer) {
   const whole = { 1: (at) => view.getInt8(at), 2: (at) => view.getInt16(at, true), 4: (at) => view.getInt32(at, true) }[width];
   const set = (at, j) => (bytes[at + (j >> 3)] >> (j & 7)) & 1;
   const ones = (x) => { x -= (x >>> 1) & 0x55555555; x = (x & 0x33333333) + ((x >>> 2) & 0x33333333); return Math.imul((x + (x >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24; };
-  for (let j = 0; j < D && kind === 1; j++) place[u32(table + 4 * j)] = j;
   const q = new Int32Array(F), sum = new Int32Array(D), row = new Uint32Array(2 * W), place = new Uint32Array(D); // place: the component of a threshold
+  for (let j = 0; j < D && kind === 1; j++) place[u32(table + 4 * j)] = j;
   const text = new TextDecoder().decode(bytes.subarray(ends + 16 * P, ends + 16 * P + textSize));
   const names = text.split("\0").slice(0, C);
   return (x) => {
