@@ -62,10 +62,14 @@ def train(capsys, *words, file="plants.csv"):
     return run(capsys, "train", file, "--target", "plant", "--drop", "plot", *SMALL, *words)
 
 
+def predict(capsys, *words):
+    return run(capsys, "predict", *words, "--backend", "numpy")
+
+
 def test_train_predict_and_the_model_in_python(folder, capsys):
     shown = train(capsys)
     assert shown.out.startswith("90 rows; 2 columns (1 numeric, 1 category); 3 classes\nplants.hdcl: ")
-    shown = run(capsys, "predict", "plants.hdcl", "more.csv", "--backend", "numpy")
+    shown = predict(capsys, "plants.hdcl", "more.csv")
     rows = list(csv.DictReader(io.StringIO(shown.out)))
     expected = table(30, seed=1)
     right = [row["plant"] == plant for row, plant in zip(rows, expected["plant"], strict=True)]
@@ -90,7 +94,7 @@ def test_predictions_for_programs_are_the_same_in_every_format(folder, capsys):
         "".join(json.dumps({**row, "length": float(row["length"])}) + "\n" for row in rows)
     )
     write("new.csv", columns)
-    found = [run(capsys, "predict", "m", name, "--json").out for name in ("new.csv", "new.jsonl", "more.csv")]
+    found = [predict(capsys, "m", name, "--json").out for name in ("new.csv", "new.jsonl", "more.csv")]
     assert found[0] == found[1] == found[2]
     assert {*json.loads(found[0].splitlines()[0])} == {"plant", "probability"}
 
@@ -99,7 +103,7 @@ def test_a_stream_learns_about_as_well_as_all_rows_and_in_any_blocks(folder, cap
     monkeypatch.setattr("hdc.apps.learn.tables.source.ROWS", 16)
     monkeypatch.setattr("hdc.apps.learn.frames.ROWS", 16)
     train(capsys, "--stream", "--passes", "3", "-o", "streamed")
-    shown = run(capsys, "predict", "streamed", "more.csv")
+    shown = predict(capsys, "streamed", "more.csv")
     assert float(shown.err.split()[2]) > 0.85
 
 
@@ -109,7 +113,7 @@ def test_standard_input_is_a_table(folder, capsys, monkeypatch):
     train(capsys, "-o", "m", file="-")
     with open("more.csv", "rb") as file:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read())))
-    assert len(run(capsys, "predict", "m", "-").out.splitlines()) == 31
+    assert len(predict(capsys, "m", "-").out.splitlines()) == 31
 
 
 def test_eval_shows_a_table_json_and_a_figure(folder, capsys):
@@ -163,7 +167,7 @@ def test_documents_are_learned_whole(folder, capsys):
     words = ("--target", "is.plant", *SMALL)
     shown = run(capsys, "train", "plants.jsonl", *words)
     assert "note: rows are nested documents" in shown.err
-    assert float(run(capsys, "predict", "plants.hdcl", "plants.jsonl").err.split()[2]) > 0.85
+    assert float(predict(capsys, "plants.hdcl", "plants.jsonl").err.split()[2]) > 0.85
     found = json.loads(run(capsys, "eval", "plants.jsonl", *words, "--json", "--folds", "3").out)
     assert len(found["learners"]) == 5
     assert found["learners"][0]["mean"] > 0.7
@@ -239,7 +243,7 @@ def test_other_tables_are_refused_by_name(folder, capsys):
     assert "other.csv:2: no column 'length', from which the model predicts" in capsys.readouterr().err
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     raw=st.text('ab12,"\n', max_size=80),
     words=st.sampled_from(
@@ -251,7 +255,8 @@ def test_fuzzed_tables_end_in_a_status(raw, words, tmp_path_factory):
     (folder / "f.csv").write_text("a,b\n" + raw)
     given_words = [str(folder / word) if word == "f.hdcl" else word for word in words[1:]]
     command = ["learn", words[0], str(folder / "f.csv"), "--target", "a", *given_words, "--dim", "64"]
-    assert main([*command, "--backend", "numpy", "--folds", "2"] if words[0] == "eval" else command) in (0, 1)
+    command += ["--backend", "numpy"]
+    assert main([*command, "--folds", "2"] if words[0] == "eval" else command) in (0, 1)
 
 
 def test_a_failed_training_leaves_the_old_model(folder, capsys):
@@ -274,19 +279,20 @@ def test_the_commands_load_nothing_before_they_run():
 def test_an_interrupted_training_leaves_no_model(folder):
     write("large.csv", table(60_000))
     words = ["learn", "train", "large.csv", "--target", "plant", "--stream", "--passes", "1000", "-o", "m"]
-    process = subprocess.Popen([sys.executable, "-m", "hdc.apps.start", *words], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline().startswith("60,000 rows")
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 130
+    command = [sys.executable, "-m", "hdc.apps.start", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().startswith("60,000 rows")
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
     assert sorted(os.listdir(folder)) == ["large.csv", "more.csv", "plants.csv"]
 
 
 @pytest.mark.slow
 def test_a_stream_is_learned_in_bounded_memory(folder):
-    """Peak memory of 200,000 rows is that of 20,000 rows, but for a margin; all rows at once would need 100 MB more."""
+    """Ten times the rows need no more memory, but for a margin; held at once they would need 60 MB more."""
     peaks = []
-    for rows in (20_000, 200_000):
+    for rows in (12_000, 120_000):
         write("t.csv", table(rows))
         code = (
             "import resource, sys; from hdc.apps.cli import main; "
@@ -295,7 +301,7 @@ def test_a_stream_is_learned_in_bounded_memory(folder):
         words = ["learn", "train", "t.csv", "--target", "plant", "--stream", "-o", "m"]
         out = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True).stdout
         peaks.append(int(out.split()[-1]) / 1024)
-    assert peaks[1] < peaks[0] + 40, peaks
+    assert peaks[1] < peaks[0] + 30, peaks
 
 
 def test_a_subprocess_says_what_is_wrong_without_a_traceback(folder):

@@ -92,7 +92,7 @@ def _columns(schema: Schema, numbers: Any, categories: Any, text: Callable[[], A
 
 
 def leaves(documents: Iterable[Any]) -> list[dict[str, Any]]:
-    """Return each document as its leaves: a number under its path, else indicators of path and value, and of its words."""
+    """Return the leaves of each document: numbers under their paths, indicators of other values and of their words."""
     return [dict(_leaves(document, "")) for document in documents]
 
 

@@ -104,5 +104,13 @@ def word(value: Any) -> str:
 def words(values: Sequence[Any]) -> npt.NDArray[np.object_]:
     """Return the text of each cell as ``(n,)`` objects: None where it is missing."""
     found = np.empty(len(values), dtype=object)
-    found[:] = [None if is_missing(value) else word(value) for value in values]
+    if {*map(type, values)} == {str}:  # each different one is looked at once
+        known = {value: _word_or_none(value) for value in {*values}}
+        found[:] = [known[value] for value in values]
+    else:
+        found[:] = [_word_or_none(value) for value in values]
     return found
+
+
+def _word_or_none(value: Any) -> str | None:
+    return None if is_missing(value) else word(value)

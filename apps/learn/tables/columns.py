@@ -1,6 +1,7 @@
 """What kind of values a column holds, found in one pass in bounded memory."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -73,8 +74,10 @@ class ColumnCounts:
         self.known += len(values) - len(others)
         odd = [row for row in others if not cells.is_missing(values[row])]
         self.known += len(odd)
-        for row in odd:
-            self._add_other(values[row], places, row)
+        if odd and self.strange is None:
+            self.strange = (cells.word(values[odd[0]])[:40], places[odd[0]])
+        for value, times in _times([values[row] for row in odd]):
+            self._add_other(value, times)
         if self.as_words:
             self._count([value for value in cells.words(values) if value is not None])
             return
@@ -82,12 +85,10 @@ class ColumnCounts:
         if len(self.distinct) <= MOST_DISTINCT:
             self._count(found[~np.isnan(found)].tolist())
 
-    def _add_other(self, value: Any, places: Sequence[str], row: int) -> None:
-        if self.strange is None:
-            self.strange = (cells.word(value)[:40], places[row])
-        self.nested += isinstance(value, dict | list)
-        self.dates += not np.isnan(cells.day(value))
-        self.phrases += isinstance(value, str) and len(value.split(None, 2)) > 1
+    def _add_other(self, value: Any, times: int) -> None:
+        self.nested += times * isinstance(value, dict | list)
+        self.dates += times * (not np.isnan(cells.day(value)))
+        self.phrases += times * (isinstance(value, str) and len(value.split(None, 2)) > 1)
 
     def _count(self, values: Sequence[Any]) -> None:
         for value in values if len(self.distinct) <= MOST_DISTINCT else ():
@@ -127,3 +128,8 @@ class ColumnCounts:
         if self.phrases >= 0.5 * self.known and (many or len(self.distinct) > 0.2 * self.known):
             return "text", ""
         return (None, "nearly a value of its own in each row") if many else ("category", "")
+
+
+def _times(values: list[Any]) -> Iterable[tuple[Any, int]]:
+    """Return different values and how often each occurs; lists and objects one by one, for they have no hash."""
+    return Counter(values).items() if {*map(type, values)} == {str} else ((value, 1) for value in values)
