@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from hdc.apps.learn.classifier import HDClassifier
     from hdc.apps.learn.cluster import HDCluster
     from hdc.apps.learn.features.features import Features
+    from hdc.apps.learn.regressor import HDRegressor
 
-__all__ = ["BitClassifier", "Features", "HDClassifier", "HDCluster"]
+__all__ = ["BitClassifier", "Features", "HDClassifier", "HDCluster", "HDRegressor"]
 
 __getattr__ = lazy.attributes(
     __name__,
@@ -24,5 +25,6 @@ __getattr__ = lazy.attributes(
         "Features": "hdc.apps.learn.features.features",
         "HDClassifier": "hdc.apps.learn.classifier",
         "HDCluster": "hdc.apps.learn.cluster",
+        "HDRegressor": "hdc.apps.learn.regressor",
     },
 )
