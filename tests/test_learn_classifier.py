@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import hdc
-from hdc.apps.learn import Features, HDClassifier
+from hdc.apps.learn import BitClassifier, Features, HDClassifier
 from hdc.apps.learn.rules.learning import RULES, STREAMING
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from tests.sklearn_checks import checks, failures
@@ -192,6 +192,77 @@ def test_components_are_left_out(digits):
     learner = HDClassifier(Features(1024), sparsity=0.5).fit(X, y)
     assert (learner.weights_ == 0).all(axis=0).sum() == 512
     assert learner.score(new, expected) > 0.93
+
+
+@pytest.mark.parametrize("rule", ["margin", "ridge", "glvq"])
+def test_class_vectors_of_few_bits(rule, digits, tmp_path):
+    X, new, y, expected = digits
+    learner = HDClassifier(Features(2048), rule=rule, calibration=0).fit(X, y)
+    learner.save(tmp_path / "model")
+    for bits, lost in ((1, 0.02), (2, 0.01), (4, 0.006)):  # 3, 2 and 1 standard errors of 540 rows
+        few = HDClassifier.load(tmp_path / "model").quantised(bits)
+        assert (few.predict(new) == expected).mean() > learner.score(new, expected) - lost
+    learner.export(tmp_path / "bits", 2, weight_bits=8)
+    assert (tmp_path / "bits").stat().st_size < 64 * 2048 + 40_000
+    read = BitClassifier.load(tmp_path / "bits")
+    assert np.array_equal(read.predict(new), learner.quantised(2, weight_bits=8).predict(new))
+
+
+def test_what_cannot_be_cut_to_bits(digits):
+    X, _, y, _ = digits
+    with pytest.raises(UnsupportedError, match="MAP-B"):
+        HDClassifier(Features(64, model="FHRR")).fit(X, y).quantised()
+    with pytest.raises(UnsupportedError, match="regenerate"):
+        HDClassifier(Features(64), regenerate="neuralhd").fit(X, y).quantised()
+
+
+# ---------------------------------------------------------------------- reasons
+
+
+def test_reasons_are_what_a_missing_feature_costs():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4))
+    y = np.where(X[:, 2] > 0, "up", "down")
+    learner = HDClassifier(Features(2048)).fit(X, y)
+    clear = X[np.abs(X[:, 2]) > 1][:20]
+    found = learner.explain(clear, k=4)
+    assert np.mean([one.reasons[0].feature == 2 for one in found]) > 0.9
+    assert [one.label for one in found] == learner.predict(clear).tolist()
+    without = clear.copy()
+    without[:, 2] = np.nan
+    assert found[0].reasons[0].value == clear[0, 2]
+    scores, left = learner.decision_function(clear), learner.decision_function(without)
+    for i, one in enumerate(found):
+        sign = 1 if one.label == "up" else -1
+        assert one.lead == pytest.approx(abs(scores[i]), abs=1e-6)
+        (reason,) = [reason for reason in one.reasons if reason.feature == 2]
+        assert reason.weight == pytest.approx(sign * (scores[i] - left[i]), abs=1e-6)
+
+
+def test_reasons_of_frames_have_names():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame({"town": rng.choice(["a", "b"], 200), "size": rng.normal(size=200), "n": range(200)})
+    learner = HDClassifier(Features(1024)).fit(frame, frame.town == "a")
+    (one,) = learner.explain(frame.iloc[[7]], k=1)
+    assert (one.reasons[0].feature, one.reasons[0].value) == ("town", frame.town[7])
+    assert len(learner.explain(frame[:3], k=9)[0].reasons) == 3
+
+
+def test_leaves_of_documents_add_up():
+    from hdc.apps.json import JSONEncoder
+
+    documents = [{"kind": "a", "size": i} if i % 2 else {"kind": "b", "tags": [i, i + 1]} for i in range(40)]
+    learner = HDClassifier(JSONEncoder(512)).fit(documents, [i % 2 for i in range(40)])
+    for one in learner.explain(documents[:4], k=99):
+        assert sum(reason.weight for reason in one.reasons) == pytest.approx(one.lead, abs=1e-5)
+        assert ("kind",) in [reason.feature for reason in one.reasons]
+
+
+def test_hypervectors_have_no_features_to_explain(digits):
+    X, _, y, _ = digits
+    with pytest.raises(UnsupportedError, match="give encoder="):
+        HDClassifier(None).fit(X, y).explain(X[:1])
 
 
 # ---------------------------------------------------------------------- files

@@ -19,6 +19,10 @@ BLOCK_BYTES = 1 << 23
 """Rows are read so many bytes of floats (8 MiB) at a time."""
 
 
+SAMPLE = 2048
+"""Rows that are enough for their mean."""
+
+
 class Rows:
     """Hypervectors, kept as small as they came, and read as floats block by block.
 
@@ -54,6 +58,12 @@ class Rows:
         lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
         rows /= np.where(lengths > 0, lengths, 1)[:, None]
         return rows
+
+    def mean(self) -> Floats:
+        """Return the mean of ``SAMPLE`` rows, evenly apart, as :meth:`floats` has them."""
+        chosen = np.linspace(0, len(self) - 1, min(len(self), SAMPLE)).astype(np.int64)
+        total = sum(block.sum(axis=0, dtype=np.float64) for _, block in self.blocks(chosen))
+        return np.asarray(total / max(1, len(chosen)) + np.zeros(self.dim), dtype=np.float32)
 
     def blocks(self, order: npt.NDArray[np.int64] | None = None) -> Iterator[tuple[Which, Floats]]:
         """Yield which rows, and these as floats, in an order or as they come."""

@@ -172,8 +172,8 @@ class BitClassifier:
             then, or :meth:`predict` as components, of which the signs count.
         bits : 1, 2 or 4
         X : (n, features) array of numbers, optional
-            Rows as those learned from, of which the mean is taken; without a mean, one bit may lose much. If the
-            learner takes hypervectors, ``(n, words)`` uint64.
+            Rows of which the mean is taken; that of those learned from, if they are not given. If the learner takes
+            hypervectors, ``(n, words)`` uint64.
         weight_bits : 8, 16 or None
             As in :func:`tables_of`.
 
@@ -185,7 +185,8 @@ class BitClassifier:
         encoder, weights = learned.encoder_, np.asarray(learned.weights_)
         tables = None if encoder is None else tables_of(encoder, weight_bits)
         named = weights / np.sqrt(weights.shape[1]), learned.prototype_classes_, learned.classes_
-        mean = None if X is None else mean_of(tables, X, weights.shape[1], learned.backend)
+        dim = weights.shape[1]
+        mean = np.sqrt(dim) * learned.row_mean_ if X is None else mean_of(tables, X, dim, learned.backend)
         return cls.of(
             tables, *named, bits, intercept=learned.intercept_, mean=mean, cosine=False, backend=learned.backend
         )
