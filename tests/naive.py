@@ -155,6 +155,23 @@ def signs(sums, tie):
     return found
 
 
+def record_members(first, second, marks):
+    """Components as lists of 0 and 1; one mark for each column, negative where it has no member."""
+    columns = zip(first, second, marks, strict=True)
+    return [[(a if j < mark else b)[j] for j in range(len(a))] for a, b, mark in columns if mark >= 0]
+
+
+def record_sums(first, second, marks, most):
+    members = record_members(first, second, marks)
+    sums = [sum(1 - 2 * member[j] for member in members) for j in range(len(first[0]))]
+    return [max(-most, min(most, total)) for total in sums]
+
+
+def phase_sign(phase, turn):
+    """Whether the cosine is negative: from a quarter of a turn to just before three quarters."""
+    return turn // 4 <= phase % turn < 3 * turn // 4
+
+
 def rotate(components, shift):
     out = [0] * len(components)
     for j, bit in enumerate(components):

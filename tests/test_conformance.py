@@ -11,6 +11,7 @@ from hdc.kernels import (
     BitKernels,
     ClassKernels,
     DenseKernels,
+    FeatureKernels,
     LearnKernels,
     LevelKernels,
     ListKernels,
@@ -42,6 +43,7 @@ def test_every_kernel_of_the_contract_has_cases():
         "search": suite.SEARCH_CASES,
         "tables": suite.TABLE_CASES,
         "classes": suite.CLASS_CASES,
+        "features": suite.FEATURE_CASES,
     }
     cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
@@ -56,6 +58,7 @@ def test_every_kernel_of_the_contract_has_cases():
         PostingKernels,
         LearnKernels,
         ClassKernels,
+        FeatureKernels,
     )
     records = zip(suite.RECORDS, contracts, strict=True)
     names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}

@@ -30,8 +30,8 @@ from hdc.words import mask_tail, word_count
 DIMS = (1, 63, 64, 65, 1000)
 """Dimensions on which the packed kernels are compared."""
 
-RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings", "learn", "classes")
-"""Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last six."""
+RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings", "learn", "classes", "features")
+"""Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last seven."""
 
 Arguments = tuple[Any, ...]
 
@@ -359,9 +359,31 @@ def _check_signs(backend: Backend) -> None:
             raise KernelError(f"kernel 'sign_product' of backend {backend.name!r} takes the least {dtype.__name__}")
 
 
+def _record(rng: np.random.Generator, dim: int, columns: int = 9) -> Arguments:
+    """Return the two vectors of some columns, and marks of rows, some negative; one row has no member."""
+    marks = rng.integers(-2, dim + 1, (6, columns), dtype=np.int32)
+    marks[0] = -1
+    return _packed(rng, dim, columns), _packed(rng, dim, columns), marks
+
+
+FEATURE_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
+    "record_majority": [
+        lambda rng, dim: (*_record(rng, dim), _packed(rng, dim), dim),
+        lambda rng, dim: (*_record(rng, dim, 70), _packed(rng, dim), dim),
+    ],
+    "record_sums": [
+        lambda rng, dim: (*_record(rng, dim), 3, dim),
+        lambda rng, dim: (*_record(rng, dim, 300), 300, dim),
+    ],
+    "phase_signs": [lambda rng, dim: (np.rint(rng.standard_normal((4, dim)) * 2.0**40), 2**24)],
+}
+"""Arguments of each kernel of features, likewise."""
+
+
 def _calls() -> Iterator[tuple[str, str, Arguments]]:
     rng = np.random.default_rng(0)
-    for owner, cases in {"bits": BIT_CASES, "search": SEARCH_CASES, "classes": CLASS_CASES}.items():
+    by_dim = {"bits": BIT_CASES, "search": SEARCH_CASES, "classes": CLASS_CASES, "features": FEATURE_CASES}
+    for owner, cases in by_dim.items():
         for kernel, makers in cases.items():
             yield from ((owner, kernel, make(rng, dim)) for make in makers for dim in DIMS)
     for kernel, makers in LEVEL_CASES.items():

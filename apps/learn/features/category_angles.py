@@ -1,12 +1,12 @@
 """Categories beside Fourier codes of numbers: each value adds an angle of its own to every component.
 
-The sum of angles is a binding: the similarity of two rows is the kernel of their numbers times that of their categories,
-so that a learner sees values that come together, and not each for itself as in a bundle. Two values of a column are as
+The sum of angles is a binding: the similarity of two rows is the kernel of their numbers times that of their
+categories, so that a learner sees values that come together, and not each for itself as in a bundle. Two values of a column are as
 far apart as numbers that differ by one standard deviation.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -94,11 +94,11 @@ class CategoryAngles:
         return np.stack([*self._angles, np.zeros(self._outputs)])
 
 
-def mismatches(columns: Sequence[Objects], rows: Counts) -> Real:
-    """Return in how many columns each two of some rows differ, ``(rows, rows)``."""
+def mismatches(columns: Mapping[Any, Objects], rows: Counts) -> Real:
+    """Return in how many columns, given by name, each two of some rows differ, ``(rows, rows)``."""
     total = np.zeros((len(rows), len(rows)))
-    for values in columns:
+    for name, values in columns.items():
         numbers: dict[Any, int] = {}
-        which = np.array([numbers.setdefault(filler(values[row], ""), len(numbers)) for row in rows])
+        which = np.array([numbers.setdefault(filler(values[row], name), len(numbers)) for row in rows])
         total += which[:, None] != which
     return total

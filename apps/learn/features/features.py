@@ -119,7 +119,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     >>> rows = features.transform([[1.0, 9.0], [1.5, 9.0], [9.0, 1.0]])
     >>> rows.shape, rows.dtype
     ((3, 16), dtype('uint64'))
-    >>> features.vsa.similarity(rows[0], rows).round(1).tolist()
+    >>> features.vsa.similarity(rows[0], rows).astype(float).round(1).tolist()
     [1.0, 1.0, 0.2]
     """
 
@@ -175,6 +175,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return ranged and all(isinstance(kind, str) and kind != "json" for kind in kinds)
 
     def _check_parameters(self) -> None:
+        check_kinds(self.columns)
         choice(self.numeric, "numeric", NUMERIC)
         choice(self.kernel, "kernel", KERNELS)
         named = isinstance(self.bandwidth, str)
@@ -188,7 +189,6 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if self._has_series:
             hdc.NGrams(self.vsa, self.window)
         scaling.check_ranges(self.ranges)
-        check_kinds(self.columns)
         if self.numeric == "series" and self.columns is not None:
             raise ParameterError(
                 "numeric='series' takes X as series without columns; leave columns out, or name the "
@@ -276,7 +276,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         }
         rows = scaling.sampled(len(table))
         numbers = of.standardised(table.numbers(names.get("numeric", []))[rows])
-        categories = [table.objects(name) for name in names.get("category", [])]
+        categories = {name: table.objects(name) for name in names.get("category", [])}
         return WIDTH * scaling.median_distance(numbers, mismatches(categories, rows)) or 1.0
 
     # ------------------------------------------------------------------ encoding
@@ -383,8 +383,8 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         UnsupportedError
             If a column has a transformer of the caller's.
         """
-        fitted = state.fitted_to_json(vars(self)) if hasattr(self, "kinds_") else None
         parameters = state.parameters_to_json(self.get_params(deep=False))
+        fitted = state.fitted_to_json(vars(self)) if hasattr(self, "kinds_") else None
         return {"format": state.FORMAT, "version": state.VERSION, "parameters": parameters, "fitted": fitted}
 
     @classmethod

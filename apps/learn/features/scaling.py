@@ -13,6 +13,9 @@ from hdc.errors import ParameterError
 
 Real = npt.NDArray[np.float64]
 
+FAR = 1e9
+"""Units from the center beyond which numbers are not told apart."""
+
 SAMPLE = 512
 """Rows whose distances are looked at, at most."""
 
@@ -28,14 +31,16 @@ class Scaling:
 
     def shares(self, X: Real) -> Real:
         """Return where numbers lie in their ranges, 0 to 1; beyond the ends they are at the ends; NaN stays."""
-        width = self.high - self.low
-        shares: Real = np.clip((X - self.low) / np.where(width > 0, width, 1.0), 0.0, 1.0)
-        return shares
+        width = self.high / 2 - self.low / 2
+        with np.errstate(over="ignore"):
+            found: Real = np.clip((X / 2 - self.low / 2) / np.where(width > 0, width, 1.0), 0.0, 1.0)
+        return found
 
     def standardised(self, X: Real) -> Real:
-        """Return numbers by their center and unit; missing ones at 0, where they change no projection."""
-        centered = (X - self.center) / self.unit
-        return np.where(np.isnan(centered), 0.0, centered)
+        """Return numbers by center and unit, at most ``FAR``; missing ones as 0, where they change no projection."""
+        with np.errstate(over="ignore"):
+            found = (X / 2 - self.center / 2) / (self.unit / 2)
+        return np.where(np.isnan(found), 0.0, np.clip(found, -FAR, FAR))
 
 
 def learned(X: Real) -> Scaling:
@@ -45,22 +50,20 @@ def learned(X: Real) -> Scaling:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # columns of nothing but NaN
-        low, high = np.nanmin(X, axis=0), np.nanmax(X, axis=0)
-        half = np.nanmean(X / 2, axis=0)  # sums of great numbers stay finite
-        spread = 2 * np.nanstd(X / 2, axis=0)
-    return Scaling(
-        np.nan_to_num(low, nan=0.0), np.nan_to_num(high, nan=0.0), 2 * np.nan_to_num(half, nan=0.0), _units(spread)
-    )
+        low, high = (np.nan_to_num(end(X, axis=0), nan=0.0) for end in (np.nanmin, np.nanmax))
+        greatest = np.maximum(np.abs(low), np.abs(high))
+        parts = X / np.where(greatest > 0, greatest, 1.0)  # whose squares are numbers
+        mean, spread = np.nan_to_num(np.nanmean(parts, axis=0), nan=0.0), np.nanstd(parts, axis=0)
+    return Scaling(low, high, mean * greatest, _units(spread * greatest))
 
 
 def _units(spread: Real) -> Real:
-    usable = np.isfinite(spread) & (spread > 0)
-    return np.where(usable, spread, 1.0)
+    return np.where(spread > 0, spread, 1.0)
 
 
 def of_ranges(low: Real, high: Real) -> Scaling:
     """Return the scaling of given ranges; numbers are taken to lie evenly in them."""
-    return Scaling(low, high, (low + high) / 2, _units((high - low) / np.sqrt(12)))
+    return Scaling(low, high, low / 2 + high / 2, _units((high / 2 - low / 2) / np.sqrt(3)))
 
 
 def given_ranges(ranges: Any, names: Sequence[Any]) -> tuple[Real, Real]:

@@ -51,7 +51,7 @@ class SeriesCode:
     def members(self, X: Real) -> Members:
         """Return a member for each channel of ``(n, channels, length)`` series, of weight 0 where all is missing."""
         missing = np.isnan(X)
-        present: npt.NDArray[np.bool_] = ~missing.all(axis=2)
+        present = np.asarray(~missing.all(axis=2))
         width = np.where(self.high > self.low, self.high - self.low, 1.0)[:, None]
         shares = np.clip((filled(X, missing) - self.low[:, None]) / width, 0.0, 1.0)
         places = np.minimum((shares * self.levels).astype(np.int64), self.levels - 1)
