@@ -168,9 +168,26 @@ def test_documents_are_learned_whole(folder, capsys):
     shown = run(capsys, "train", "plants.jsonl", *words)
     assert "note: rows are nested documents" in shown.err
     assert float(predict(capsys, "plants.hdcl", "plants.jsonl").err.split()[2]) > 0.85
+    found = json.loads(run(capsys, "explain", "plants.hdcl", "plants.jsonl", "--json", "--reasons", "2").out)
+    assert "seen[].color" in {reason["feature"] for reason in found["reasons"]}
     found = json.loads(run(capsys, "eval", "plants.jsonl", *words, "--json", "--folds", "3").out)
     assert len(found["learners"]) == 5
     assert found["learners"][0]["mean"] > 0.7
+
+
+def test_explanations_name_the_columns_that_speak_for_a_class(folder, capsys):
+    train(capsys, "-o", "m")
+    words = ("m", "more.csv", "--row", "2", "--backend", "numpy")
+    lines = run(capsys, "explain", *words).out.splitlines()
+    assert lines[0].startswith("more.csv:3: plant fern, 0.")
+    found = json.loads(run(capsys, "explain", *words, "--json").out)
+    assert (found["row"], found["label"]) == ("more.csv:3", "fern")
+    columns = table(30, seed=1)
+    values = {"length": float(columns["length"][1]), "color": columns["color"][1]}
+    assert {reason["feature"]: reason["value"] for reason in found["reasons"]} == values
+    assert sum(reason["weight"] for reason in found["reasons"]) > 0
+    assert main(["learn", "explain", "m", "more.csv", "--row", "31"]) == 1
+    assert "more.csv: 30 rows, and row 31 was asked for" in capsys.readouterr().err
 
 
 def test_parameters_reach_the_learner_and_its_encoder(folder, capsys):

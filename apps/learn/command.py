@@ -1,4 +1,4 @@
-"""``hdc learn``: train, predict, eval."""
+"""``hdc learn``: train, predict, eval, explain."""
 
 import argparse
 from typing import Any
@@ -11,6 +11,7 @@ def register(subparsers: Any) -> None:
     _register_train(commands)
     _register_predict(commands)
     _register_eval(commands)
+    _register_explain(commands)
 
 
 def _register_train(commands: Any) -> None:
@@ -63,6 +64,22 @@ def _register_eval(commands: Any) -> None:
     parser.set_defaults(run=run_eval)
 
 
+def _register_explain(commands: Any) -> None:
+    parser = commands.add_parser(
+        "explain",
+        help="say which columns or fields spoke for the class of a row",
+        description="The class of a row, the next best one, and what each column, or leaf of a document, adds to the "
+        "lead: of columns, what the lead loses without them.",
+    )
+    parser.add_argument("model", metavar="MODEL")
+    _add_table(parser)
+    parser.add_argument("--row", type=int, default=1, metavar="N", help="which row, counted from 1 (1)")
+    parser.add_argument("--reasons", type=int, default=8, metavar="K", help="at most (8)")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--backend", default="auto", metavar="NAME", help="what computes: numba, numpy, ... (auto)")
+    parser.set_defaults(run=run_explain)
+
+
 def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="CSV, JSON Lines (also .gz, .zst) or Parquet; - is standard input")
     parser.add_argument("--format", default="auto", choices=("auto", "csv", "json", "parquet"), help="(auto)")
@@ -110,3 +127,10 @@ def run_eval(arguments: argparse.Namespace) -> int:
     from hdc.apps.learn import comparing
 
     return comparing.run(arguments)
+
+
+def run_explain(arguments: argparse.Namespace) -> int:
+    """Run ``hdc learn explain``."""
+    from hdc.apps.learn import explanations
+
+    return explanations.run(arguments)
