@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from hdc.apps.learn.classifier import HDClassifier
     from hdc.apps.learn.cluster import HDCluster
     from hdc.apps.learn.features.features import Features
+    from hdc.apps.learn.multilabel import HDMultiLabel
     from hdc.apps.learn.regressor import HDRegressor
 
-__all__ = ["BitClassifier", "Features", "HDClassifier", "HDCluster", "HDRegressor"]
+__all__ = ["BitClassifier", "Features", "HDClassifier", "HDCluster", "HDMultiLabel", "HDRegressor"]
 
 __getattr__ = lazy.attributes(
     __name__,
@@ -25,6 +26,7 @@ __getattr__ = lazy.attributes(
         "Features": "hdc.apps.learn.features.features",
         "HDClassifier": "hdc.apps.learn.classifier",
         "HDCluster": "hdc.apps.learn.cluster",
+        "HDMultiLabel": "hdc.apps.learn.multilabel",
         "HDRegressor": "hdc.apps.learn.regressor",
     },
 )

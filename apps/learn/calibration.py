@@ -1,4 +1,4 @@
-"""Probabilities from scores: a softmax whose temperature is chosen on rows that were not learned from."""
+"""Probabilities from scores, by one number or two that are chosen on rows that were not learned from."""
 
 import numpy as np
 import numpy.typing as npt
@@ -35,3 +35,42 @@ def temperature_of(scores: Doubles, labels: npt.NDArray[np.int64], sample_weight
 
     found = minimize_scalar(loss, bounds=(-8.0, 8.0), method="bounded", options={"xatol": 1e-3})
     return unit * float(np.exp(found.x))
+
+
+def platt(
+    scores: Doubles, labels: npt.NDArray[np.int64], sample_weight: npt.NDArray[np.float32]
+) -> tuple[float, float]:
+    """Return the temperature and the offset of greatest likelihood of one label (Platt 1999).
+
+    The likelihood is that of his targets, which are not quite 0 and 1, so that it has a greatest one.
+
+    Parameters
+    ----------
+    scores : (n,) float64 array
+        Of rows that were not learned from.
+    labels : (n,) int64 array
+        0 or 1.
+    sample_weight : (n,) float32 array
+
+    Returns
+    -------
+    temperature, offset : float
+        The probability of the label is ``1 / (1 + exp(-(score + offset) / temperature))``.
+    """
+    from scipy.optimize import minimize
+
+    unit = float(np.abs(scores).mean()) or 1.0
+    sides = np.bincount(labels, weights=sample_weight, minlength=2)
+    targets = np.where(labels == 1, (sides[1] + 1) / (sides[1] + 2), 1 / (sides[0] + 2))
+
+    def loss(slope_and_shift: Doubles) -> tuple[float, Doubles]:
+        slope = np.exp(slope_and_shift[0])
+        z = slope * (scores / unit) + slope_and_shift[1]
+        error = sample_weight * (1 / (1 + np.exp(-np.clip(z, -500, 500))) - targets)
+        value = float(sample_weight @ (np.logaddexp(0, z) - targets * z))
+        return value, np.array([error @ (slope * scores / unit), error.sum()])
+
+    start = np.log((sides[1] + 1) / (sides[0] + 1))
+    slope, shift = minimize(loss, [0.0, start], jac=True, method="L-BFGS-B", bounds=[(-8, 8), (-50, 50)]).x
+    temperature = unit / float(np.exp(slope))
+    return temperature, float(shift) * temperature
