@@ -13,16 +13,19 @@ if TYPE_CHECKING:
     from hdc.apps.learn.bits import BitClassifier
     from hdc.apps.learn.classifier import HDClassifier
     from hdc.apps.learn.cluster import HDCluster
+    from hdc.apps.learn.documents.documents import Documents
     from hdc.apps.learn.features.features import Features
     from hdc.apps.learn.multilabel import HDMultiLabel
     from hdc.apps.learn.regressor import HDRegressor
 
 __all__ = ["BitClassifier", "Features", "HDClassifier", "HDCluster", "HDMultiLabel", "HDRegressor"]
+__all__ = ["BitClassifier", "Documents", "Features", "HDClassifier", "HDCluster", "HDRegressor"]
 
 __getattr__ = lazy.attributes(
     __name__,
     {
         "BitClassifier": "hdc.apps.learn.bits",
+        "Documents": "hdc.apps.learn.documents.documents",
         "Features": "hdc.apps.learn.features.features",
         "HDClassifier": "hdc.apps.learn.classifier",
         "HDCluster": "hdc.apps.learn.cluster",

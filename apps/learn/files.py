@@ -148,6 +148,10 @@ def _maker(name: str) -> Any:
         from hdc.apps.learn.features.features import Features
 
         return Features
+    if name == "Documents":
+        from hdc.apps.learn.documents.documents import Documents
+
+        return Documents
     if name == "JSONEncoder":
         from hdc.apps.json import JSONEncoder
 

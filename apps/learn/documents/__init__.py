@@ -1,0 +1,1 @@
+"""JSON documents as hypervectors to learn from."""
