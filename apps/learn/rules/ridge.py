@@ -124,6 +124,9 @@ def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float |
     gram = (x @ x.T).astype(np.float64)
     spread = np.trace(gram)
     gram += np.outer(root, root) * (FILLED * spread / count + 1) / count
+    if alpha:
+        duals = np.linalg.solve(gram + alpha * np.eye(len(gram)), y)
+        return _with_intercept(x.T.astype(np.float64) @ duals, mean, centre, alpha)
     values, vectors = np.linalg.eigh(gram)
     values = np.maximum(values, 0)
     turned = vectors.T @ y
