@@ -338,8 +338,8 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         bits : 1, 2 or 4
             Of a component of a class vector.
         weight_bits : 8, 16 or None
-            Of the frequencies of ``Features(numeric="fourier")``: tables of a quarter or half the size, whose rows agree
-            in nearly all bits.
+            Of the frequencies of ``Features(numeric="fourier")``: tables of a quarter or half the size, whose rows
+            agree in nearly all bits.
 
         Returns
         -------
@@ -447,6 +447,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             "weights": self.weights_,
             "prototype_classes": self.prototype_classes_,
             "intercept": self.intercept_,
+            "row_mean": self.row_mean_,
         }
         if self.components_ is not None:
             arrays["components"] = self.components_

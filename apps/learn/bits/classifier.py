@@ -186,7 +186,9 @@ class BitClassifier:
         tables = None if encoder is None else tables_of(encoder, weight_bits)
         named = weights / np.sqrt(weights.shape[1]), learned.prototype_classes_, learned.classes_
         dim = weights.shape[1]
-        mean = np.sqrt(dim) * learned.row_mean_ if X is None else mean_of(tables, X, dim, learned.backend)
+        mean = (
+            np.clip(np.sqrt(dim) * learned.row_mean_, -1, 1) if X is None else mean_of(tables, X, dim, learned.backend)
+        )
         return cls.of(
             tables, *named, bits, intercept=learned.intercept_, mean=mean, cosine=False, backend=learned.backend
         )

@@ -1,8 +1,8 @@
 """Categories beside Fourier codes of numbers: each value adds an angle of its own to every component.
 
 The sum of angles is a binding: the similarity of two rows is the kernel of their numbers times that of their
-categories, so that a learner sees values that come together, and not each for itself as in a bundle. Two values of a column are as
-far apart as numbers that differ by one standard deviation.
+categories, so that a learner sees values that come together, and not each for itself as in a bundle. Two values of a
+column are as far apart as numbers that differ by one standard deviation.
 """
 
 import math
