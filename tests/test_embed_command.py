@@ -437,3 +437,43 @@ def test_lists_are_found_before_the_first_block(made, tmp_path):
     assert embed("index", made / "v.npy", *words) == 0
     with building_module.opened(tmp_path / "i") as opened:
         assert np.unique(opened.codes.store.rows("cells")).size <= 7
+
+
+# Labels
+
+
+def test_labels_make_codes_of_classes(made, tmp_path, capsys):
+    pytest.importorskip("torch", reason="torch is not installed: orthohash cannot be trained")
+    classes = np.argmax(VECTORS @ CENTRES.T, axis=1) % 3
+    (tmp_path / "labels.txt").write_text("\n".join(f"class {c}" for c in classes))
+    table = pa.table({"v": list(VECTORS), "label": [f"class {c}" for c in classes]})
+    parquet.write_table(table, tmp_path / "v.parquet")
+    options = ("--bits", 64, "--binarizer", "orthohash", "--epochs", 30)
+    assert embed("train", made / "v.npy", *options, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "a") == 0
+    assert "64 bits, 8 bytes a vector, learned from 300 of 300" in capsys.readouterr().out
+    assert embed("train", tmp_path / "v.parquet", *options, "--label-column", "label", "-o", tmp_path / "b") == 0
+    model, other = load(tmp_path / "a"), load(tmp_path / "b")
+    unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
+    assert np.array_equal(model.transform(unit), other.transform(unit))
+    assert model.classes_.tolist() == ["class 0", "class 1", "class 2"]
+    assert (model.search(unit, model.target_codes_, 1)[1][:, 0] == classes).mean() > 0.9
+    assert embed("index", made / "v.npy", "--model", tmp_path / "a", "-o", tmp_path / "index") == 0
+    with EmbeddingIndex.open(tmp_path / "index") as index:
+        assert (classes[index.search(VECTORS[:40], k=3)[1]] == classes[:40, None]).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--binarizer", "orthohash"), "not --binarizer orthohash without them"),
+        (("--labels", "keys.txt"), "not --binarizer recurrent with them"),
+        (("--binarizer", "orthohash", "--label-column", "x"), "has no columns"),
+        (("--binarizer", "orthohash", "--labels", "short.txt"), "short.txt"),
+    ],
+)
+def test_labels_that_do_not_go_with_the_binarizer_are_told(made, tmp_path, capsys, monkeypatch, options, words):
+    monkeypatch.chdir(made)
+    (made / "short.txt").write_text("a\nb\n")
+    assert embed("train", "v.npy", *options, "-o", tmp_path / "no") != 0
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()

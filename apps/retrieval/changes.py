@@ -25,11 +25,15 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key-column", help="Parquet: the column of names")
 
 
-def open_file(arguments: argparse.Namespace, *, name: str = "vectors", keyed: bool = False) -> "VectorFile":
-    """Open the file of vectors that was given."""
+def open_file(
+    arguments: argparse.Namespace, *, name: str = "vectors", keyed: bool = False, labelled: bool = False
+) -> "VectorFile":
+    """Open the file of vectors that was given; labels are read as keys are."""
     from hdc.apps.retrieval.files.vectors import open_vectors
 
     options = {"keys": arguments.keys, "key_column": arguments.key_column} if keyed else {}
+    if labelled:
+        options = {"keys": arguments.labels, "key_column": arguments.label_column}
     return open_vectors(getattr(arguments, name), column=arguments.column, **options)
 
 

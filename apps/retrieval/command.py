@@ -12,7 +12,7 @@ from hdc.errors import ParameterError
 if TYPE_CHECKING:
     from hdc.apps.retrieval.binarisers import Binarizer
 
-BINARIZERS = ("recurrent", "sign", "rabitq")
+BINARIZERS = ("recurrent", "sign", "rabitq", "orthohash")
 
 SLOWER = 32
 """Times as long as comparing codes NumPy takes for what a model makes of them."""
@@ -36,8 +36,8 @@ def _register_train(commands: Any) -> None:
     parser = commands.add_parser(
         "train",
         help="learn how vectors become codes",
-        description=f"Learn from at most {SAMPLE:,} vectors, drawn at random, without labels; the same vectors, "
-        "options and seed give the same model.",
+        description=f"Learn from at most {SAMPLE:,} vectors, drawn at random, without labels but for orthohash; the "
+        "same vectors, options and seed give the same model.",
     )
     add_vectors(parser)
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="the folder to write")
@@ -46,7 +46,10 @@ def _register_train(commands: Any) -> None:
     parser.add_argument("--lists", type=int, default=1, help="rabitq: for an index of kind ivf, how many (1)")
     parser.add_argument("--loops", type=int, default=0, help="recurrent: BEBR's loops; bits of a component less 1 (0)")
     parser.add_argument("--rounds", type=int, default=8, help="recurrent: most rounds of codes and tables in turn (8)")
-    parser.add_argument("--epochs", type=int, default=0, help="recurrent: epochs of gradient training, by torch (0)")
+    epochs = "epochs of gradient training, by torch (recurrent 0, orthohash 40)"
+    parser.add_argument("--epochs", type=int, help=epochs)
+    parser.add_argument("--labels", metavar="FILE", help="orthohash: classes of the rows, a text file, a line a row")
+    parser.add_argument("--label-column", metavar="COLUMN", help="orthohash: or a column of the Parquet file")
     parser.add_argument("--checkpoint", metavar="FOLDER", help="recurrent: keep the state here, and go on from it")
     parser.add_argument("--seed", type=int, default=0, help="(0)")
     verbs.add_backend(parser)
@@ -125,9 +128,12 @@ def run_train(arguments: argparse.Namespace) -> int:
 
     _check_output(arguments.output)
     model = _new_model(arguments)
-    vectors = open_file(arguments)
-    sample = unit(vectors.sample(max(SAMPLE, PER_LIST * arguments.lists), arguments.seed))
-    if isinstance(model, RecurrentBinarizer):
+    vectors = open_file(arguments, labelled=True)
+    drawn, labels = vectors.keyed_sample(max(SAMPLE, PER_LIST * arguments.lists), arguments.seed)
+    sample = unit(drawn)
+    if labels is not None:
+        model.fit(sample, labels)
+    elif isinstance(model, RecurrentBinarizer):
         model.fit(sample, checkpoint=arguments.checkpoint)
     else:
         model.fit(sample)
@@ -145,17 +151,26 @@ def _check_output(path: str) -> None:
 
 
 def _new_model(arguments: argparse.Namespace) -> "Binarizer":
-    from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+    from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
     from hdc.checks import integer
 
     integer(arguments.bits, "--bits", 1)
     if arguments.checkpoint and arguments.binarizer != "recurrent":
-        raise ParameterError(f"--checkpoint is for the recurrent binarizer; {arguments.binarizer} learns at once")
+        raise ParameterError(f"--checkpoint is for the recurrent binarizer; {arguments.binarizer} keeps no state")
     if arguments.lists != 1 and arguments.binarizer != "rabitq":
         raise ParameterError(
             f"--lists is for the rabitq binarizer; for {arguments.binarizer}, give it to hdc embed index"
         )
+    labelled = arguments.labels is not None or arguments.label_column is not None
+    if labelled != (arguments.binarizer == "orthohash"):
+        raise ParameterError(
+            f"orthohash learns from labels, the others without; give --binarizer orthohash and --labels or "
+            f"--label-column together, not --binarizer {arguments.binarizer} with{'' if labelled else 'out'} them"
+        )
     backend = arguments.backend or verbs.COMPILED
+    if arguments.binarizer == "orthohash":
+        epochs = {} if arguments.epochs is None else {"epochs": arguments.epochs}
+        return OrthoHashBinarizer(arguments.bits, seed=arguments.seed, backend=backend, **epochs)
     if arguments.binarizer == "sign":
         return SignBinarizer(arguments.bits, seed=arguments.seed, backend=backend)
     if arguments.binarizer == "rabitq":
@@ -163,7 +178,7 @@ def _new_model(arguments: argparse.Namespace) -> "Binarizer":
     levels = arguments.loops + 1
     if arguments.loops < 0 or arguments.bits % levels:
         raise ParameterError(f"{arguments.bits} bits are no whole number of components of {levels} bits")
-    options = {"rounds": arguments.rounds, "epochs": arguments.epochs, "seed": arguments.seed}
+    options = {"rounds": arguments.rounds, "epochs": arguments.epochs or 0, "seed": arguments.seed}
     return RecurrentBinarizer(arguments.bits // levels, loops=arguments.loops, backend=backend, **options)
 
 

@@ -126,13 +126,20 @@ class VectorFile(ABC):
 
     def sample(self, most: int, seed: int = 0) -> Floats:
         """Return ``(min(most, rows), dim)`` float32 rows, drawn at random without replacement, in the file's order."""
+        return self.keyed_sample(most, seed)[0]
+
+    def keyed_sample(self, most: int, seed: int = 0) -> tuple[Floats, list[str] | None]:
+        """Return the rows of :meth:`sample` and their keys, None where the file has none."""
         most, seed = checks.integer(most, "most", 1), checks.integer(seed, "seed", 0)
         chosen = np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
-        out = np.empty((len(chosen), self.dim), dtype=np.float32)
+        out, keys = np.empty((len(chosen), self.dim), dtype=np.float32), None
         for block in self.blocks():
             first, last = np.searchsorted(chosen, (block.start, block.start + len(block.vectors)))
-            out[first:last] = block.vectors[chosen[first:last] - block.start]
-        return out
+            inside = chosen[first:last] - block.start
+            out[first:last] = block.vectors[inside]
+            if block.keys is not None:
+                keys = [*(keys or []), *(block.keys[row] for row in inside)]
+        return out, keys
 
     def read(self) -> Block:
         """Return all rows as one block, for files that fit into memory."""
