@@ -72,6 +72,18 @@ class OrthoHashBinarizer(Binarizer):
     -----
     Components are centred and divided by one number. Where they have units of their own, scale them before:
     ``make_pipeline(StandardScaler(), OrthoHashBinarizer())``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(0, 3, 200)
+    >>> x = rng.standard_normal((200, 16)) + 4 * np.eye(16)[y]
+    >>> binarizer = OrthoHashBinarizer(dim=64, hidden=()).fit(x, y)
+    >>> codes = binarizer.transform(x)
+    >>> scores, ids = binarizer.search(binarizer.target_codes_, codes, k=1)
+    >>> y[ids[:, 0]]
+    array([0, 1, 2])
     """
 
     def __init__(
