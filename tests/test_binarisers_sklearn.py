@@ -34,7 +34,7 @@ EXCEPTIONS = {
 X = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", [pytest.param(m, marks=pytest.mark.slow if "," in m else ()) for m in MODELS])
 def test_scikit_learns_checks(model):
     if model == "orthohash":
         pytest.importorskip("torch", reason="torch is not installed: OrthoHashBinarizer cannot be fitted")

@@ -257,6 +257,7 @@ def test_without_torch_the_error_names_the_extra(monkeypatch):
         OrthoHashBinarizer().fit(*labelled(20))
 
 
+@pytest.mark.slow
 def test_supervised_codes_find_more_of_a_class_than_unsupervised_ones(torch):
     """Held-out digits; the deviation of the benchmark's three splits is .002 (supervised) and .004 (unsupervised)."""
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
