@@ -33,7 +33,7 @@ class Scaling:
         """Return where numbers lie in their ranges, 0 to 1; beyond the ends they are at the ends; NaN stays."""
         width = self.high / 2 - self.low / 2
         with np.errstate(over="ignore"):
-            found: Real = np.clip((X / 2 - self.low / 2) / np.where(width > 0, width, 1.0), 0.0, 1.0)
+            found: Real = np.clip((X / 2 - self.low / 2) / np.where(width > 0, width, 0.5), 0.0, 1.0)
         return found
 
     def standardised(self, X: Real) -> Real:
