@@ -34,6 +34,7 @@ learned from; ``tables_of`` makes the tables.
 from hdc.apps.learn.bits.classifier import BitClassifier, Early, mean_of
 from hdc.apps.learn.bits.encoders import Density, Encoder, Fourier, Signs
 from hdc.apps.learn.bits.planes import Planes, quantise
+from hdc.apps.learn.bits.robustness import Flips, accuracy_under_flips
 from hdc.apps.learn.bits.tables import tables_of
 
 __all__ = [
@@ -41,9 +42,11 @@ __all__ = [
     "Density",
     "Early",
     "Encoder",
+    "Flips",
     "Fourier",
     "Planes",
     "Signs",
+    "accuracy_under_flips",
     "mean_of",
     "quantise",
     "tables_of",

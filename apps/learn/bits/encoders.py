@@ -325,7 +325,7 @@ class Density(Stepped):
     def bytes(self) -> int:
         """Of roles, ties, flips, thresholds of four bytes, and steps."""
         words = self.roles.nbytes + self.tie.nbytes + self.flips.nbytes
-        return words + 4 * self.dim + self.low.nbytes + self.scale.nbytes
+        return int(words) + 4 * self.dim + self.low.nbytes + self.scale.nbytes
 
     @property
     def _row_bytes(self) -> int:
