@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -188,6 +189,53 @@ def test_explanations_name_the_columns_that_speak_for_a_class(folder, capsys):
     assert sum(reason["weight"] for reason in found["reasons"]) > 0
     assert main(["learn", "explain", "m", "more.csv", "--row", "31"]) == 1
     assert "more.csv: 30 rows, and row 31 was asked for" in capsys.readouterr().err
+
+
+def test_a_model_of_bits_is_exported_and_evaluated(folder, capsys):
+    from hdc.apps.learn import BitClassifier
+
+    columns = {"width": [str(row % 7) for row in range(ROWS)], **table()}
+    codes = [["rose", "fern", "iris"].index(plant) for plant in columns.pop("plant")]
+    del columns["plot"], columns["color"]
+    write("numbers.csv", {**columns, "code": codes})
+    run(capsys, "train", "numbers.csv", "--target", "code", *SMALL)
+    words = ("numbers.hdcl", "-o", "m.bits", "--bits", "4", "--backend", "numpy")
+    shown = run(capsys, "export", *words, "--rows", "numbers.csv", "--readers", "readers")
+    found = re.search(r"m\.bits: .*512 components of 4 bits\naccuracy ([01]\.\d+) on 90 rows; (\S+)%", shown.out)
+    assert float(found[1]) > 0.85
+    assert float(found[2]) > 95
+    assert sorted(os.listdir("readers")) == ["reader.c", "reader.js"]
+    rows = np.array([*zip(*columns.values(), strict=True)], dtype=np.float64)
+    assert np.mean(BitClassifier.load("m.bits").predict(rows) == codes) == pytest.approx(float(found[1]), abs=6e-4)
+    assert "bits may lose accuracy" in run(capsys, "export", *words).err
+    words = ("eval", "numbers.csv", "--target", "code", "--no-baselines", "--bits", "1", "--bits", "4", "--json")
+    learners = json.loads(run(capsys, *words, *SMALL).out)["learners"]
+    assert [learner["learner"] for learner in learners] == ["hdc margin", "hdc margin, 1 bit", "hdc margin, 4 bits"]
+    assert learners[2]["mean"] == pytest.approx(learners[0]["mean"], abs=0.06)
+
+    train(capsys, "-o", "m")
+    assert main(["learn", "export", "m", "-o", "b"]) == 1
+    assert "models of bits encode numbers, and this one has column 'color' of kind category" in capsys.readouterr().err
+
+
+def test_numbers_are_predicted_too(folder, capsys):
+    random = np.random.default_rng(0)
+    x, y = random.random((2, 120))
+    write("t.csv", {"x": x, "y": y, "z": 3 * x + y})
+    shown = run(capsys, "train", "t.csv", "--target", "z", *SMALL)
+    assert "note: z has 120 different numbers: a regression" in shown.err
+    shown = predict(capsys, "t.hdcl", "t.csv")
+    assert shown.out.splitlines()[0] == "z"
+    guessed = np.array(shown.out.split()[1:], dtype=float)
+    explained = 1 - np.mean((guessed - 3 * x - y) ** 2) / np.var(3 * x + y)
+    assert explained > 0.9
+    assert shown.err == f"note: R² {explained:.3f} over 120 rows whose z is known\n"
+    found = json.loads(run(capsys, "eval", "t.csv", "--target", "z", "--json", *SMALL).out)
+    assert found["measure"] == "R²"
+    assert [learner["learner"] for learner in found["learners"]][1:3] == ["mean", "ridge regression"]
+    assert found["learners"][0]["mean"] > 0.9 > found["learners"][1]["mean"]
+    assert main(["learn", "explain", "t.hdcl", "t.csv"]) == 1
+    assert "only classes are explained" in capsys.readouterr().err
 
 
 def test_parameters_reach_the_learner_and_its_encoder(folder, capsys):

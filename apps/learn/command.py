@@ -1,4 +1,4 @@
-"""``hdc learn``: train, predict, eval, explain."""
+"""``hdc learn``: train, predict, eval, explain, export."""
 
 import argparse
 from typing import Any
@@ -12,6 +12,7 @@ def register(subparsers: Any) -> None:
     _register_predict(commands)
     _register_eval(commands)
     _register_explain(commands)
+    _register_export(commands)
 
 
 def _register_train(commands: Any) -> None:
@@ -58,6 +59,7 @@ def _register_eval(commands: Any) -> None:
     parser.add_argument("--folds", type=int, default=5, metavar="N", help="(5)")
     parser.add_argument("--group", metavar="COLUMN", help="rows of one group, such as a patient, stay in one fold")
     parser.add_argument("--seed", type=int, default=0, help="of the folds (0)")
+    parser.add_argument("--bits", type=int, action="append", default=[], choices=(1, 2, 4), help="also as bits; again")
     parser.add_argument("--no-baselines", action="store_true", help="leave the other learners out")
     parser.add_argument("--plot", metavar="FILE", help="draw the accuracies: .png, .svg or .pdf")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -80,8 +82,31 @@ def _register_explain(commands: Any) -> None:
     parser.set_defaults(run=run_explain)
 
 
+def _register_export(commands: Any) -> None:
+    parser = commands.add_parser(
+        "export",
+        help="write a model of plain bits, for microcontrollers and browsers",
+        description="Class vectors of 1, 2 or 4 bits and an encoder in integers, in a file that reader.c and reader.js "
+        "read, and hdc.apps.learn.BitClassifier. For tables of numbers. Readers take the columns in this order.",
+    )
+    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="to write")
+    parser.add_argument("--bits", type=int, default=1, choices=(1, 2, 4), help="of a component (1)")
+    parser.add_argument(
+        "--rows", dest="file", metavar="FILE", help="rows as those learned from, of which the mean counts"
+    )
+    parser.add_argument("--readers", metavar="FOLDER", help="also write reader.c and reader.js")
+    _add_table_options(parser)
+    parser.add_argument("--backend", default="auto", metavar="NAME", help="what computes: numba, numpy, ... (auto)")
+    parser.set_defaults(run=run_export)
+
+
 def _add_table(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="CSV, JSON Lines (also .gz, .zst) or Parquet; - is standard input")
+    _add_table_options(parser)
+
+
+def _add_table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", default="auto", choices=("auto", "csv", "json", "parquet"), help="(auto)")
     parser.add_argument("--delimiter", metavar="CHAR", help="of CSV (the one of , ; tab | that the first line has)")
     parser.add_argument("--no-header", action="store_true", help="CSV without names: they are 'column 1' and so on")
@@ -134,3 +159,10 @@ def run_explain(arguments: argparse.Namespace) -> int:
     from hdc.apps.learn import explanations
 
     return explanations.run(arguments)
+
+
+def run_export(arguments: argparse.Namespace) -> int:
+    """Run ``hdc learn export``."""
+    from hdc.apps.learn import exporting
+
+    return exporting.run(arguments)

@@ -2,17 +2,19 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from typing import Any
 
 from hdc.apps.figures import figure_class
 from hdc.apps.learn import plots, trained
 from hdc.apps.learn.baselines import baselines
 from hdc.apps.learn.evaluation import Contender, Outcome, evaluate, folds_of
+from hdc.apps.learn.exporting import BitLearner, bit_model_size
 from hdc.apps.learn.frames import all_rows
-from hdc.apps.learn.options import described, opened, say, schema_of, size_text
+from hdc.apps.learn.options import counted, described, opened, say, schema_of, size_text
 from hdc.apps.learn.tables.schema import Schema
 from hdc.apps.progress import tracked
-from hdc.errors import ParameterError
+from hdc.errors import ParameterError, UnsupportedError
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         figure_class()  # whether it can be drawn is known before the work
     with opened(arguments) as table:
         schema = schema_of(table, arguments, [] if arguments.group is None else [arguments.group])
-        contenders = [_ours(schema, arguments, settings)]
+        contenders = _ours(schema, arguments, settings)
         rows = all_rows(table, schema, arguments.group)
     folds = folds_of(rows, schema.task, arguments.folds, arguments.seed)
     contenders += [] if arguments.no_baselines else baselines(schema)
@@ -44,13 +46,20 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ours(schema: Schema, arguments: argparse.Namespace, settings: dict[str, Any]) -> Contender:
+def _ours(schema: Schema, arguments: argparse.Namespace, settings: dict[str, Any]) -> list[Contender]:
     def make() -> Any:
         return trained.learner(
             schema, rule=arguments.rule, dim=arguments.dim, settings=settings, backend=arguments.backend
         )
 
-    return Contender(f"hdc {getattr(make(), 'rule', '')}".strip(), make, trained.size)
+    def in_bits(bits: int) -> Callable[[], Any]:
+        return lambda: BitLearner(make(), bits)
+
+    name = f"hdc {getattr(make(), 'rule', '')}".strip()
+    if arguments.bits and schema.task != "classify":
+        raise UnsupportedError("models of bits are for classes, and the target is a number; leave --bits out")
+    several = [Contender(f"{name}, {counted(bits, 'bit')}", in_bits(bits), bit_model_size) for bits in arguments.bits]
+    return [Contender(name, make, trained.size), *several]
 
 
 def _as_json(outcomes: list[Outcome], schema: Schema, measure: str, folds: int) -> dict[str, Any]:

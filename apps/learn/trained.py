@@ -1,5 +1,6 @@
 """Models that ``hdc learn train`` writes: a learner's own file, which also says what its table is."""
 
+import dataclasses
 import os
 import tempfile
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hdc import files
+from hdc.apps.learn.options import value_of
 from hdc.apps.learn.tables.schema import Schema
 from hdc.checks import known
 from hdc.errors import FileFormatError, ParameterError
@@ -82,7 +84,9 @@ def load(path: str | os.PathLike[str], backend: str = "auto") -> tuple[Any, Sche
         If it cannot be read.
     """
     schema = Schema.from_json(_meta(path).get(TABLE))
-    return _class(schema).load(path, backend=backend), schema
+    learned = _class(schema).load(path, backend=backend)
+    classes = [value_of(label) for label in learned.classes_] if schema.task == "classify" else []
+    return learned, dataclasses.replace(schema, classes=classes)
 
 
 def _class(schema: Schema) -> Any:

@@ -1,0 +1,115 @@
+"""``hdc learn export``: a model of plain bits, which C, JavaScript and :class:`BitClassifier` read."""
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.learn import trained
+from hdc.apps.learn.bits import BitClassifier
+from hdc.apps.learn.frames import MOST_CELLS, blocks_of
+from hdc.apps.learn.options import counted, opened, say, size_text
+from hdc.apps.learn.tables.schema import Schema
+from hdc.errors import ParameterError, UnsupportedError
+
+SAMPLE = 20_000
+"""Rows of which the mean hypervector is taken."""
+
+
+class BitLearner:
+    """A learner whose class vectors are quantised once they are learned.
+
+    Parameters
+    ----------
+    learner : HDClassifier
+    bits : 1, 2 or 4
+    """
+
+    def __init__(self, learner: Any, bits: int) -> None:
+        self.learner, self.bits = learner, bits
+
+    def fit(self, X: Any, y: Any) -> "BitLearner":
+        """Learn, and quantise."""
+        self.learner.fit(X, y)
+        self.model = BitClassifier.of_classifier(self.learner, self.bits, numbers_of(X)[:SAMPLE])
+        return self
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """Return classes, found in bits."""
+        return self.model.predict(numbers_of(X))
+
+
+def numbers_of(features: Any) -> npt.NDArray[np.float64]:
+    """Return a data frame of numbers as ``(n, columns)`` float64; raises UnsupportedError for anything else.
+
+    Raises
+    ------
+    UnsupportedError
+        If rows are documents, or a column is not of numbers: bits encode numbers only.
+    """
+    if not hasattr(features, "dtypes") or any(kind.kind != "f" for kind in features.dtypes):
+        raise UnsupportedError("models of bits encode numbers, and this table has other columns; drop them, or stay")
+    return np.ascontiguousarray(features.to_numpy(dtype=np.float64))
+
+
+def bit_model_size(learned: BitLearner) -> int:
+    """Return the bytes of the exported model."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        learned.model.export(path)
+        return path.stat().st_size
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``hdc learn export``."""
+    learner, schema = trained.load(arguments.model, arguments.backend)
+    if schema.task != "classify":
+        raise UnsupportedError(f"{arguments.model} predicts a number; models of bits are for classes")
+    if Path(arguments.output).is_dir() or not Path(arguments.output).absolute().parent.is_dir():
+        raise ParameterError(f"{arguments.output}: expected a file to write, in a folder that is there")
+    _check_columns(schema)
+    features, targets = (None, None) if arguments.file is None else _sample(arguments, schema)
+    model = BitClassifier.of_classifier(learner, arguments.bits, features)
+    model.export(arguments.output)
+    size = Path(arguments.output).stat().st_size
+    print(f"{arguments.output}: {size_text(size)}, {model.dim:,} components of {counted(model.bits, 'bit')}")
+    if features is None:
+        say("without --rows FILE, rows as those learned from, bits may lose accuracy")
+    else:
+        agree = np.mean(model.predict(features) == learner.predict(_frame(schema, features)))
+        right = np.mean(model.predict(features) == targets)
+        print(f"accuracy {right:.3f} on {counted(len(features), 'row')}; {agree:.1%} as the model predicts")
+    if arguments.readers is not None:
+        print(f"{', '.join(map(str, BitClassifier.write_readers(arguments.readers)))} written")
+    return 0
+
+
+def _check_columns(schema: Schema) -> None:
+    others = [name for name, kind in schema.columns.items() if kind not in ("numeric", "date")]
+    if schema.documents or others:
+        what = "documents" if schema.documents else f"column {others[0]!r} of kind {schema.columns[others[0]]}"
+        raise UnsupportedError(f"models of bits encode numbers, and this one has {what}; drop them, and train anew")
+
+
+def _sample(arguments: argparse.Namespace, schema: Schema) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:
+    most = max(1, min(SAMPLE, MOST_CELLS // len(schema.columns)))
+    features, targets, rows = [], [], 0
+    with opened(arguments) as table:
+        for block in blocks_of(table, schema):
+            features.append(numbers_of(block.features))
+            targets.append(block.targets)
+            rows += len(block)
+            if rows >= most:
+                break
+    if not rows:
+        raise ParameterError(f"{arguments.file} has no row whose {schema.target} is known")
+    return np.concatenate(features)[:most], np.concatenate(targets)[:most]
+
+
+def _frame(schema: Schema, features: npt.NDArray[np.float64]) -> Any:
+    import pandas
+
+    return pandas.DataFrame(features, columns=list(schema.columns))
