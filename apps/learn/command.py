@@ -92,9 +92,7 @@ def _register_export(commands: Any) -> None:
     parser.add_argument("model", metavar="MODEL")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="to write")
     parser.add_argument("--bits", type=int, default=1, choices=(1, 2, 4), help="of a component (1)")
-    parser.add_argument(
-        "--rows", dest="file", metavar="FILE", help="rows as those learned from, of which the mean counts"
-    )
+    parser.add_argument("--rows", dest="file", metavar="FILE", help="a table on which to compare it with MODEL")
     parser.add_argument("--readers", metavar="FOLDER", help="also write reader.c and reader.js")
     _add_table_options(parser)
     parser.add_argument("--backend", default="auto", metavar="NAME", help="what computes: numba, numpy, ... (auto)")

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from hdc.apps.learn import trained
 from hdc.apps.learn.bits import BitClassifier
 from hdc.apps.learn.frames import MOST_CELLS, blocks_of
-from hdc.apps.learn.options import counted, opened, say, size_text
+from hdc.apps.learn.options import counted, opened, size_text
 from hdc.apps.learn.tables.schema import Schema
 from hdc.errors import ParameterError, UnsupportedError
 
 SAMPLE = 20_000
-"""Rows of which the mean hypervector is taken."""
+"""Rows, at most, on which a model of bits is compared."""
 
 
 class BitLearner:
@@ -34,7 +34,7 @@ class BitLearner:
     def fit(self, X: Any, y: Any) -> "BitLearner":
         """Learn, and quantise."""
         self.learner.fit(X, y)
-        self.model = BitClassifier.of_classifier(self.learner, self.bits, numbers_of(X)[:SAMPLE])
+        self.model = BitClassifier.of_classifier(self.learner, self.bits)
         return self
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -71,14 +71,12 @@ def run(arguments: argparse.Namespace) -> int:
     if Path(arguments.output).is_dir() or not Path(arguments.output).absolute().parent.is_dir():
         raise ParameterError(f"{arguments.output}: expected a file to write, in a folder that is there")
     _check_columns(schema)
+    model = BitClassifier.of_classifier(learner, arguments.bits)
     features, targets = (None, None) if arguments.file is None else _sample(arguments, schema)
-    model = BitClassifier.of_classifier(learner, arguments.bits, features)
     model.export(arguments.output)
     size = Path(arguments.output).stat().st_size
     print(f"{arguments.output}: {size_text(size)}, {model.dim:,} components of {counted(model.bits, 'bit')}")
-    if features is None:
-        say("without --rows FILE, rows as those learned from, bits may lose accuracy")
-    else:
+    if features is not None:
         agree = np.mean(model.predict(features) == learner.predict(_frame(schema, features)))
         right = np.mean(model.predict(features) == targets)
         print(f"accuracy {right:.3f} on {counted(len(features), 'row')}; {agree:.1%} as the model predicts")
