@@ -1,6 +1,7 @@
 """HDMultiLabel: any number of labels a row, each with a margin of its own."""
 
 import dataclasses
+import os
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,7 +11,9 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted
 
+from hdc.apps.learn import files
 from hdc.apps.learn.base import FEATURES, Learner
 from hdc.apps.learn.calibration import platt, temperature_of
 from hdc.apps.learn.rows import Rows
@@ -18,7 +21,7 @@ from hdc.apps.learn.rules import learning, ridge
 from hdc.apps.learn.rules.learning import STREAMING
 from hdc.apps.learn.rules.settings import Counts, Floats, Learned, Settings
 from hdc.checks import choice, flag, integer, number
-from hdc.errors import ParameterError
+from hdc.errors import FileFormatError, ParameterError
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -73,6 +76,7 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
 
     weights_: Floats
     intercept_: Floats
+    _several: bool
 
     def __init__(
         self,
@@ -125,15 +129,14 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
             If a parameter is none; if y is neither.
         """
         settings, folds = self._checked()
-        self._binarizer = LabelBinarizer()
-        given = _targets(y)
+        given, binarizer = _targets(y), LabelBinarizer()
         rows = self._fit_encoder(X, None)
         if len(rows) != len(given):
             raise ParameterError(f"X has {len(rows)} rows and y {len(given)}: inconsistent numbers of samples")
         weights = self._weights(sample_weight, rows)
         kept = np.flatnonzero(weights > 0)
-        self.classes_ = self._binarizer.fit(given[kept]).classes_
-        labels = self._binarizer.transform(given[kept]).astype(np.int64)
+        self.classes_, self._several = binarizer.fit(given[kept]).classes_, given.ndim == 2
+        labels = binarizer.transform(given[kept]).astype(np.int64)
         rows, weights = rows.take(kept) if len(kept) < len(rows) else rows, weights[kept]
         self.weights_, self.intercept_ = self._learned(rows, labels, weights, settings)
         self.temperature_, offset = self._calibrated(rows, labels, weights, settings, folds)
@@ -237,9 +240,62 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
         sums = found.sum(axis=1, keepdims=True)
         return np.asarray(np.where(sums > 0, found / np.where(sums > 0, sums, 1), 1 / found.shape[1]))
 
-    @property
-    def _several(self) -> bool:
-        return bool(self._binarizer.y_type_.startswith("multilabel"))
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the classifier to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
+
+        Raises
+        ------
+        NotFittedError
+            If it was not fitted.
+        UnsupportedError
+            If the encoder or a class is nothing that a file can hold.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        arrays: files.Arrays = {
+            "weights": self.weights_,
+            "intercept": self.intercept_,
+            "temperature": self.temperature_,
+        }
+        facts = {"classes": files.labels_to_json(np.asarray(self.classes_)), "several": self._several}
+        files.write(self, path, facts, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, encoder: Any = None, backend: str = "auto") -> Self:
+        """Read a classifier that :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        encoder : transformer, optional
+            Fitted; only needed for an encoder that a file does not hold.
+        backend : str
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged, or its parts do not belong together.
+        ParameterError
+            If the file does not hold the encoder, and none is given.
+        OSError
+            If it cannot be read.
+        """
+        found, facts, arrays = files.read(cls, path, encoder, backend)
+        try:
+            found._checked()
+            found.classes_, found._several = files.labels_of_json(facts["classes"]), flag(facts["several"], "several")
+            names = ("weights", "intercept", "temperature")
+            found.weights_, found.intercept_, found.temperature_ = (arrays[name] for name in names)
+            count = 1 if found._single else len(found.classes_)
+            shapes = [found.weights_.shape[:1], found.intercept_.shape, found.temperature_.shape]
+            if found.weights_.ndim != 2 or shapes != [(count,)] * 3:
+                raise ValueError(f"{shapes} for {count} labels")
+        except (KeyError, TypeError, ValueError) as error:
+            raise FileFormatError(f"{path} does not hold a usable HDMultiLabel: {error}") from error
+        return found
 
     @property
     def _single(self) -> bool:
