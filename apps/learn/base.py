@@ -1,14 +1,16 @@
 """What all learners share: scikit-learn's habits, the encoder inside, and rows of hypervectors."""
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 import hdc
+from hdc.apps.learn import files
 from hdc.apps.learn.rows import Rows, rows_of
 from hdc.checks import integer
-from hdc.errors import BackendUnavailableError, ParameterError
+from hdc.errors import BackendUnavailableError, FileFormatError, ParameterError
 
 try:
     from sklearn.base import BaseEstimator, clone
@@ -107,6 +109,60 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     def _weights(self, sample_weight: Any, rows: Rows) -> npt.NDArray[np.float32]:
         given = _check_sample_weight(sample_weight, rows.data, dtype=np.float64, ensure_non_negative=True)
         return np.asarray(given, dtype=np.float32)
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write what was learned to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
+
+        What ``partial_fit`` needs to go on is kept; the backend is not.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted.
+        UnsupportedError
+            If a parameter, the encoder or a label is nothing that a file can hold.
+        OSError
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        files.write(self, path, *self._state())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, encoder: Any = None, backend: str = "auto") -> Self:
+        """Read what :meth:`save` wrote.
+
+        Parameters
+        ----------
+        path : path
+        encoder : transformer, optional
+            Fitted; only needed for an encoder that a file does not hold: of your own, or with functions inside.
+        backend : str
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged, of another kind of learner, or its parts do not belong together.
+        ParameterError
+            If the file does not hold the encoder, and none is given.
+        OSError
+            If it cannot be read.
+        """
+        found, facts, arrays = files.read(cls, path, encoder, backend)
+        try:
+            found._restore(facts, arrays)
+        except (LookupError, TypeError, ValueError) as error:
+            raise FileFormatError(f"{path} does not hold a usable {cls.__name__}: {error}") from error
+        return found
+
+    def _state(self) -> files.State:
+        """Return what was learned: what JSON holds, and arrays."""
+        raise NotImplementedError
+
+    def _restore(self, facts: dict[str, Any], arrays: files.Arrays) -> None:
+        """Take what :meth:`_state` returned; raises where its parts do not belong together."""
+        raise NotImplementedError
 
 
 def _packed(X: Any) -> bool:

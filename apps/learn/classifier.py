@@ -25,7 +25,7 @@ from hdc.apps.learn.rules.dimensions import columns
 from hdc.apps.learn.rules.learning import REGENERATIONS, RULES, STREAMING, Outcome
 from hdc.apps.learn.rules.settings import Counts, Floats, Learned, Settings
 from hdc.checks import choice, flag, integer, number
-from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.errors import ParameterError, UnsupportedError
 from hdc.kernels import PerceptronState
 
 FOLLOWED = 0.1
@@ -423,21 +423,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the classifier to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
-
-        What ``partial_fit`` needs to go on is kept; the backend is not.
-
-        Raises
-        ------
-        NotFittedError
-            If it was not fitted.
-        UnsupportedError
-            If a parameter, the encoder or a label is nothing that a file can hold.
-        OSError
-            If the file cannot be written.
-        """
-        check_is_fitted(self)
+    def _state(self) -> files.State:
         facts: dict[str, Any] = {
             "classes": files.labels_to_json(self.classes_),
             "temperature": self.temperature_,
@@ -456,39 +442,15 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             arrays |= {name: value for name, value in self.state_._asdict().items() if name != "step"}
         elif isinstance(self.state_, ridge.Sums):
             arrays |= {"gram": self.state_.gram, "moments": self.state_.moments}
-        files.write(self, path, facts, arrays)
+        return facts, arrays
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, encoder: Any = None, backend: str = "auto") -> Self:
-        """Read a classifier that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : path
-        encoder : transformer, optional
-            Fitted; only needed for an encoder that a file does not hold: of your own, or with functions inside.
-        backend : str
-
-        Raises
-        ------
-        FileFormatError
-            If the file is damaged, or its parts do not belong together.
-        ParameterError
-            If the file does not hold the encoder, and none is given.
-        OSError
-            If it cannot be read.
-        """
-        found, facts, arrays = files.read(cls, path, encoder, backend)
-        try:
-            found.classes_ = files.labels_of_json(facts["classes"])
-            found.row_mean_ = arrays["row_mean"]
-            found.temperature_ = number(facts["temperature"], "temperature", 0)
-            learned = _checked(arrays, len(found.classes_))
-            found._take(Outcome(learned, _state_of(arrays, facts["step"]), arrays.get("components")))
-            found._settings(len(found.classes_))
-        except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(f"{path} does not hold a usable HDClassifier: {error}") from error
-        return found
+    def _restore(self, facts: dict[str, Any], arrays: files.Arrays) -> None:
+        self.classes_ = files.labels_of_json(facts["classes"])
+        self.row_mean_ = arrays["row_mean"]
+        self.temperature_ = number(facts["temperature"], "temperature", 0)
+        learned = _checked(arrays, len(self.classes_))
+        self._take(Outcome(learned, _state_of(arrays, facts["step"]), arrays.get("components")))
+        self._settings(len(self.classes_))
 
     @property
     def prototypes_(self) -> npt.NDArray[Any]:

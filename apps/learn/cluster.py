@@ -1,6 +1,5 @@
 """HDCluster: k-means on hypervectors."""
 
-import os
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -15,7 +14,7 @@ from hdc.apps.learn.kmeans import Bundles, Clustering, Directions, Space, direct
 from hdc.apps.learn.rows import Rows
 from hdc.apps.learn.rules.settings import Counts, Floats
 from hdc.checks import choice, integer, number
-from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.errors import ParameterError, UnsupportedError
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -248,58 +247,20 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write centers and encoder to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
-
-        Labels of rows and the backend are not kept; sums are, so that ``partial_fit`` can go on, but for bundles.
-
-        Raises
-        ------
-        NotFittedError
-            If it was not fitted.
-        UnsupportedError
-            If the encoder is nothing that a file can hold.
-        OSError
-            If the file cannot be written.
-        """
-        check_is_fitted(self)
+    def _state(self) -> files.State:
         arrays: files.Arrays = {"centers": self.cluster_centers_}
         if self.centres == "sum":
             arrays["sums"] = self._members
-        files.write(self, path, {"inertia": self.inertia_, "n_iter": self.n_iter_}, arrays)
+        return {"inertia": self.inertia_, "n_iter": self.n_iter_}, arrays
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, encoder: Any = None, backend: str = "auto") -> Self:
-        """Read what :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : path
-        encoder : transformer, optional
-            Fitted; only needed for an encoder that a file does not hold.
-        backend : str
-
-        Raises
-        ------
-        FileFormatError
-            If the file is damaged, or its parts do not belong together.
-        ParameterError
-            If the file does not hold the encoder, and none is given.
-        OSError
-            If it cannot be read.
-        """
-        found, facts, arrays = files.read(cls, path, encoder, backend)
-        try:
-            k, _, _ = found._checked()
-            found.cluster_centers_, found._members = arrays["centers"], arrays.get("sums")
-            form = (found._vsa().storage, "<u8") if found.centres == "bundle" else (arrays["sums"].shape[1], "<f4")
-            if (*found.cluster_centers_.shape, found.cluster_centers_.dtype.str) != (k, *form):
-                raise ValueError(f"centers of {found.cluster_centers_.dtype}, shape {found.cluster_centers_.shape}")
-            found.inertia_ = number(facts["inertia"], "inertia", 0)
-            found.n_iter_ = integer(facts["n_iter"], "n_iter", 1)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise FileFormatError(f"{path} does not hold a usable HDCluster: {error}") from error
-        return found
+    def _restore(self, facts: dict[str, Any], arrays: files.Arrays) -> None:
+        k, _, _ = self._checked()
+        self.cluster_centers_, self._members = arrays["centers"], arrays.get("sums")
+        form = (self._vsa().storage, "<u8") if self.centres == "bundle" else (arrays["sums"].shape[1], "<f4")
+        if (*self.cluster_centers_.shape, self.cluster_centers_.dtype.str) != (k, *form):
+            raise ValueError(f"centers of {self.cluster_centers_.dtype}, shape {self.cluster_centers_.shape}")
+        self.inertia_ = number(facts["inertia"], "inertia", 0)
+        self.n_iter_ = integer(facts["n_iter"], "n_iter", 1)
 
     @property
     def _n_features_out(self) -> int:

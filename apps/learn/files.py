@@ -1,24 +1,29 @@
 """Learners in files: parameters, the encoder and what was learned, in one file of :mod:`hdc.files`; no pickle."""
 
 import os
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 import hdc
 from hdc import files
-from hdc.apps.learn.base import Learner
 from hdc.errors import FileFormatError, HDCError, ParameterError, UnsupportedError
 from hdc.registry import from_spec
 
+if TYPE_CHECKING:
+    from hdc.apps.learn.base import Learner
+
 Arrays = dict[str, npt.NDArray[Any]]
-Kind = TypeVar("Kind", bound=Learner)
+State = tuple[dict[str, Any], Arrays]
+"""What was learned: what JSON holds, and arrays."""
+
+Kind = TypeVar("Kind", bound="Learner")
 
 VERSION = 1
 
 
-def write(learner: Learner, path: str | os.PathLike[str], facts: dict[str, Any], arrays: Arrays) -> None:
+def write(learner: "Learner", path: str | os.PathLike[str], facts: dict[str, Any], arrays: Arrays) -> None:
     """Write a fitted learner, replacing a file as a whole or not at all.
 
     Parameters
@@ -100,7 +105,7 @@ def labels_of_json(state: dict[str, Any]) -> npt.NDArray[Any]:
     return np.array(state["values"], dtype=state["dtype"])
 
 
-def _kind(cls: type[Learner]) -> str:
+def _kind(cls: "type[Learner]") -> str:
     return f"learn:{cls.__name__}"
 
 
@@ -118,7 +123,7 @@ def _revived(value: Any) -> Any:
     return dict(map(tuple, value["pairs"])) if isinstance(value, dict) else value
 
 
-def _encoder(learner: Learner) -> dict[str, Any]:
+def _encoder(learner: "Learner") -> dict[str, Any]:
     """Return what a file says of the encoder."""
     if isinstance(learner.encoder, hdc.VSA):
         return {"model": learner.encoder.algebra()}

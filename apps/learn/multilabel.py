@@ -1,7 +1,6 @@
 """HDMultiLabel: any number of labels a row, each with a margin of its own."""
 
 import dataclasses
-import os
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -11,7 +10,6 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted
 
 from hdc.apps.learn import files
 from hdc.apps.learn.base import FEATURES, Learner
@@ -21,7 +19,7 @@ from hdc.apps.learn.rules import learning, ridge
 from hdc.apps.learn.rules.learning import STREAMING
 from hdc.apps.learn.rules.settings import Counts, Floats, Learned, Settings
 from hdc.checks import choice, flag, integer, number
-from hdc.errors import FileFormatError, ParameterError
+from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -242,60 +240,23 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the classifier to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
-
-        Raises
-        ------
-        NotFittedError
-            If it was not fitted.
-        UnsupportedError
-            If the encoder or a class is nothing that a file can hold.
-        OSError
-            If the file cannot be written.
-        """
-        check_is_fitted(self)
+    def _state(self) -> files.State:
         arrays: files.Arrays = {
             "weights": self.weights_,
             "intercept": self.intercept_,
             "temperature": self.temperature_,
         }
-        facts = {"classes": files.labels_to_json(np.asarray(self.classes_)), "several": self._several}
-        files.write(self, path, facts, arrays)
+        return {"classes": files.labels_to_json(np.asarray(self.classes_)), "several": self._several}, arrays
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, encoder: Any = None, backend: str = "auto") -> Self:
-        """Read a classifier that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : path
-        encoder : transformer, optional
-            Fitted; only needed for an encoder that a file does not hold.
-        backend : str
-
-        Raises
-        ------
-        FileFormatError
-            If the file is damaged, or its parts do not belong together.
-        ParameterError
-            If the file does not hold the encoder, and none is given.
-        OSError
-            If it cannot be read.
-        """
-        found, facts, arrays = files.read(cls, path, encoder, backend)
-        try:
-            found._checked()
-            found.classes_, found._several = files.labels_of_json(facts["classes"]), flag(facts["several"], "several")
-            names = ("weights", "intercept", "temperature")
-            found.weights_, found.intercept_, found.temperature_ = (arrays[name] for name in names)
-            count = 1 if found._single else len(found.classes_)
-            shapes = [found.weights_.shape[:1], found.intercept_.shape, found.temperature_.shape]
-            if found.weights_.ndim != 2 or shapes != [(count,)] * 3:
-                raise ValueError(f"{shapes} for {count} labels")
-        except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(f"{path} does not hold a usable HDMultiLabel: {error}") from error
-        return found
+    def _restore(self, facts: dict[str, Any], arrays: files.Arrays) -> None:
+        self._checked()
+        self.classes_, self._several = files.labels_of_json(facts["classes"]), flag(facts["several"], "several")
+        names = ("weights", "intercept", "temperature")
+        self.weights_, self.intercept_, self.temperature_ = (arrays[name] for name in names)
+        count = 1 if self._single else len(self.classes_)
+        shapes = [self.weights_.shape[:1], self.intercept_.shape, self.temperature_.shape]
+        if self.weights_.ndim != 2 or shapes != [(count,)] * 3:
+            raise ValueError(f"{shapes} for {count} labels")
 
     @property
     def _single(self) -> bool:

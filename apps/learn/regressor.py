@@ -1,13 +1,11 @@
 """HDRegressor: numbers predicted from hypervectors."""
 
-import os
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_array
-from sklearn.utils.validation import check_is_fitted
 
 from hdc.apps.learn import files
 from hdc.apps.learn.base import FEATURES, Learner
@@ -18,7 +16,7 @@ from hdc.apps.learn.rules.settings import Floats
 from hdc.apps.learn.rules.stepwise_regression import Models, StepSettings, confidences
 from hdc.checks import choice, integer, number
 from hdc.dispatch import learn_kernels, numpy_backend
-from hdc.errors import FileFormatError, ParameterError
+from hdc.errors import ParameterError
 
 RULES = ("ridge", "online")
 """What ``rule`` can be."""
@@ -215,55 +213,17 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the regressor to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
-
-        What ``partial_fit`` needs to go on is kept; the backend is not.
-
-        Raises
-        ------
-        NotFittedError
-            If it was not fitted.
-        UnsupportedError
-            If the encoder is nothing that a file can hold.
-        OSError
-            If the file cannot be written.
-        """
-        check_is_fitted(self)
+    def _state(self) -> files.State:
         arrays: files.Arrays = {"centers": self.centers_, "weights": self.weights_, "intercept": self.intercept_}
         if self._sums is not None:
             arrays |= {"gram": self._sums.gram, "moments": self._sums.moments}
-        files.write(self, path, {"alpha": self.alpha_, "flat": self._flat}, arrays)
+        return {"alpha": self.alpha_, "flat": self._flat}, arrays
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, encoder: Any = None, backend: str = "auto") -> Self:
-        """Read a regressor that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : path
-        encoder : transformer, optional
-            Fitted; only needed for an encoder that a file does not hold.
-        backend : str
-
-        Raises
-        ------
-        FileFormatError
-            If the file is damaged, or its parts do not belong together.
-        ParameterError
-            If the file does not hold the encoder, and none is given.
-        OSError
-            If it cannot be read.
-        """
-        found, facts, arrays = files.read(cls, path, encoder, backend)
-        try:
-            found._checked()
-            found._take(_stored(arrays))
-            found._flat, found.alpha_ = bool(facts["flat"]), facts["alpha"]
-            found._sums = ridge.Sums(arrays["gram"], arrays["moments"]) if "gram" in arrays else None
-        except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(f"{path} does not hold a usable HDRegressor: {error}") from error
-        return found
+    def _restore(self, facts: dict[str, Any], arrays: files.Arrays) -> None:
+        self._checked()
+        self._take(_stored(arrays))
+        self._flat, self.alpha_ = bool(facts["flat"]), facts["alpha"]
+        self._sums = ridge.Sums(arrays["gram"], arrays["moments"]) if "gram" in arrays else None
 
 
 def _stored(arrays: files.Arrays) -> Models:
