@@ -316,7 +316,7 @@ class Density(Stepped):
         tie = pack(unpack(code.vsa.tie, dim)[thresholds])
         return cls(begin, scale, above, tie, dim, thresholds, ends[0] ^ ends[1])
 
-    @property
+    @cached_property
     def ordered(self) -> bool:
         """Whether thresholds ascend with the components."""
         return bool((np.diff(self.thresholds) > 0).all())
