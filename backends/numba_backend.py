@@ -13,6 +13,7 @@ from hdc.backends.numba_kernels import (
     codes,
     estimates,
     floats,
+    fourier,
     gather,
     int8,
     learning,
@@ -133,7 +134,8 @@ def warmup() -> None:
     for most in (1, 200):
         records.record_sums(x, x, np.full((1, 16), 7), most, dim)
     records.record_majority(x, x, np.full((1, 16), 7), x[0], dim)
-    records.phase_signs(np.zeros((1, dim)), 4)
+    fourier.phase_signs(np.zeros((1, dim)), 4)
+    fourier.fourier_signs(np.ones((1, 5)), np.ones((5, dim)), np.ones((1, dim)), 4)
     room = TextTable(np.full(4, -1), np.zeros((2, 4), np.int64), np.zeros(2, np.uint8), np.array([1, 0, 0]))
     texts.walk_texts(np.frombuffer(b"1", np.uint8), np.array([0, 1]), 0, 0, 0, 0, room)
 
@@ -231,6 +233,6 @@ BACKEND = dataclasses.replace(
     postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),
     learn=LearnKernels(learning.dots, learning.perceptron, prototypes.attract),
-    features=FeatureKernels(records.record_majority, records.record_sums, records.phase_signs),
+    features=FeatureKernels(records.record_majority, records.record_sums, fourier.phase_signs, fourier.fourier_signs),
     classes=ClassKernels(classes.best),
 )

@@ -25,7 +25,7 @@ from hdc.backends.numpy_learning import dots, perceptron
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.backends.numpy_postings import Postings
 from hdc.backends.numpy_prototypes import attract
-from hdc.backends.numpy_records import phase_signs, record_majority, record_sums
+from hdc.backends.numpy_records import fourier_signs, phase_signs, record_majority, record_sums
 from hdc.backends.numpy_search import EstimateSearch, gather_dots
 from hdc.backends.numpy_spelling import near_words
 from hdc.errors import DTypeError, ParameterError
@@ -423,6 +423,6 @@ BACKEND = Backend(
     lists=ListKernels(Centroids, CodeLists, EstimateSearch),
     postings=PostingKernels(Postings, near_words),
     learn=LearnKernels(dots, perceptron, attract),
-    features=FeatureKernels(record_majority, record_sums, phase_signs),
+    features=FeatureKernels(record_majority, record_sums, phase_signs, fourier_signs),
     classes=ClassKernels(best),
 )

@@ -9,6 +9,7 @@ from hdc.backends.numpy_blocks import row_blocks
 from hdc.words import Words, pack, unpack
 
 Marks = npt.NDArray[np.int32]
+Ints = npt.NDArray[np.int32]
 
 
 def _sums(first: Words, second: Words, marks: Marks, dim: int) -> npt.NDArray[np.int64]:
@@ -46,3 +47,21 @@ def phase_signs(phases: npt.NDArray[np.float64], turn: int) -> Words:
         turned = phases[rows].astype(np.int64) + turn // 4
         out[rows] = pack((turned & (turn // 2)).astype(np.bool_))
     return out
+
+
+def fourier_signs(rows: Ints, frequencies: Ints, offsets: Ints, turn: int) -> Words:
+    """Multiply in float64 where that is exact, else in integers."""
+    out = np.empty((len(rows), -(-frequencies.shape[1] // 64)), dtype=np.uint64)
+    exact = len(frequencies) * _magnitude(rows) * _magnitude(frequencies) < 2**52
+    kind = np.float64 if exact else np.int64
+    matrix = frequencies.astype(kind)
+    for part in row_blocks(len(rows), 24 * frequencies.shape[1]):
+        added = offsets[part] if len(offsets) > 1 else offsets
+        with np.errstate(over="ignore"):
+            phases = (rows[part].astype(kind) @ matrix).astype(np.int64) + added
+        out[part] = phase_signs((phases % turn).astype(np.float64), turn)
+    return out
+
+
+def _magnitude(x: Ints) -> int:
+    return max(int(x.max(initial=0)), -int(x.min(initial=0)))

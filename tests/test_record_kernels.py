@@ -75,6 +75,26 @@ def test_signs_of_angles(digits, phases):
         assert kernels.phase_signs(np.array([phases], dtype=np.float64), turn)[0].tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("columns", [1, 3, 4, 5, 9])
+@pytest.mark.parametrize("dim", [1, 64, 65, 300])
+@pytest.mark.parametrize("most", [2**31, 1000])
+def test_signs_of_products(kernels, columns, dim, most):
+    rng = np.random.default_rng(dim * columns)
+    rows = rng.integers(-most, most, (9, columns), dtype=np.int32)
+    frequencies = rng.integers(-most, most, (columns, dim), dtype=np.int32)
+    for offsets in (rng.integers(-(2**31), 2**31, (n, dim), dtype=np.int32) for n in (1, 9)):
+        for turn in (4, 2**20, 2**32):
+            found = kernels.fourier_signs(rows, frequencies, offsets, turn)
+            for row, added, words in zip(
+                rows.tolist(), np.broadcast_to(offsets, (9, dim)).tolist(), found, strict=True
+            ):
+                angles = [
+                    start + sum(a * int(b) for a, b in zip(row, frequencies[:, j], strict=True))
+                    for j, start in enumerate(added)
+                ]
+                assert words.tolist() == naive.words([naive.phase_sign(angle, turn) for angle in angles]).tolist()
+
+
 def test_a_cosine_of_zero_is_positive_before_and_negative_after_half_a_turn(kernels):
     assert kernels.phase_signs(np.array([[1.0, 3.0, -1.0, -3.0, 2.0, 0.0]]), 4).tolist() == [[0b011001]]
 
@@ -85,6 +105,8 @@ def test_no_rows(kernels):
     assert kernels.record_majority(vectors, vectors, none, vectors[0], dim).shape == (0, 2)
     assert kernels.record_sums(vectors, vectors, none, 3, dim).shape == (0, dim)
     assert kernels.phase_signs(np.empty((0, dim)), 4).shape == (0, 2)
+    matrix = np.ones((3, dim), np.int32)
+    assert kernels.fourier_signs(none, matrix, matrix[:1], 4).shape == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -100,11 +122,12 @@ def test_memory_layouts_and_threads(kernels, laid_out, monkeypatch):
     parallel = importlib.import_module("hdc.backends.numba_kernels.parallel")
     rng = np.random.default_rng(0)
     given, tie = record(rng, 130, 9, rows=9), packed(rng, 130)
-    phases = np.rint(rng.standard_normal((9, 130)) * 1e9)
+    phases = np.rint(rng.standard_normal((9, 130)) * 1e8)
     expected = (
         kernels.record_majority(*given, tie, 130),
         kernels.record_sums(*given, 5, 130),
         kernels.phase_signs(phases, 2**20),
+        kernels.fourier_signs(given[2], phases.astype(np.int32), phases.astype(np.int32), 2**20),
     )
     odd = [laid_out(array) for array in given]
     for array in odd:
@@ -114,3 +137,5 @@ def test_memory_layouts_and_threads(kernels, laid_out, monkeypatch):
     np.testing.assert_array_equal(kernels.record_majority(*odd, laid_out(tie), 130), expected[0])
     np.testing.assert_array_equal(kernels.record_sums(*odd, 5, 130), expected[1])
     np.testing.assert_array_equal(kernels.phase_signs(laid_out(phases), 2**20), expected[2])
+    whole = laid_out(phases.astype(np.int32))
+    np.testing.assert_array_equal(kernels.fourier_signs(odd[2], whole, whole, 2**20), expected[3])

@@ -1,4 +1,4 @@
-"""Rows of numbers as hypervectors: records of two vectors a column, counted in bits, and signs of angles.
+"""Rows of numbers as hypervectors: records of two vectors a column, counted in bits.
 
 The members of a row are put together word by word, each from its two vectors, and counted as those of any bundle; so
 a member costs little more than reading its words.
@@ -12,7 +12,7 @@ from hdc.backends.numba_kernels.arrays import AnyArray, frozen, rows_of
 from hdc.backends.numba_kernels.bundle import LEVEL_ROWS, _break_ties, _compare, _count, _flip, _levels
 from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import over_rows
-from hdc.words import WORD_BITS, Words, word_count
+from hdc.words import WORD_BITS, Words
 
 
 @inlined
@@ -96,19 +96,6 @@ def _clipped_sums(first: Any, second: Any, marks: Any, levels: int, most: int, o
             out[i, j] = min(max(counts[j], -most), most)
 
 
-@kernel
-def _phase_signs(phases: Any, quarter: int, half: int, out: Any, start: int, stop: int) -> None:
-    """Write the bit of half a turn of each angle a quarter further on, of rows ``start`` to ``stop``."""
-    dim = phases.shape[1]
-    for i in range(start, stop):
-        for w in range(out.shape[1]):
-            angles = phases[i, WORD_BITS * w : min(WORD_BITS * w + WORD_BITS, dim)]
-            word = np.uint64(0)
-            for j in range(len(angles)):
-                word |= np.uint64((np.int64(angles[j]) + quarter) >> half & 1) << np.uint64(j)
-            out[i, w] = word
-
-
 def record_majority(first: Words, second: Words, marks: AnyArray, tie: Words, dim: int) -> Words:
     """Count members in bits, and compare with half of them."""
     d, words = first.shape
@@ -124,12 +111,4 @@ def record_sums(first: Words, second: Words, marks: AnyArray, most: int, dim: in
     out = np.empty((len(marks), dim), dtype=np.int8 if most <= 127 else np.int32)
     given = rows_of(first), rows_of(second), frozen(marks, np.int32, len(marks), d)
     over_rows(_clipped_sums, len(marks), words * (d * 0.5 + 60), *given, _levels(d), min(most, d), out)
-    return out
-
-
-def phase_signs(phases: AnyArray, turn: int) -> Words:
-    """Turn angles into integers, and take a bit."""
-    rows = rows_of(phases, np.float64)
-    out = np.empty((len(rows), word_count(rows.shape[1])), dtype=np.uint64)
-    over_rows(_phase_signs, len(rows), rows.shape[1] * 0.5, rows, turn // 4, turn.bit_length() - 2, out)
     return out

@@ -366,6 +366,11 @@ def _record(rng: np.random.Generator, dim: int, columns: int = 9) -> Arguments:
     return _packed(rng, dim, columns), _packed(rng, dim, columns), marks
 
 
+def _whole(rng: np.random.Generator, columns: int, rows: int, dim: int) -> Arguments:
+    """Return rows and frequencies whose products leave 32 bits."""
+    return tuple(rng.integers(-(2**30), 2**30, shape, dtype=np.int32) for shape in ((rows, columns), (columns, dim)))
+
+
 FEATURE_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
     "record_majority": [
         lambda rng, dim: (*_record(rng, dim), _packed(rng, dim), dim),
@@ -374,6 +379,10 @@ FEATURE_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] 
     "record_sums": [
         lambda rng, dim: (*_record(rng, dim), 3, dim),
         lambda rng, dim: (*_record(rng, dim, 300), 300, dim),
+    ],
+    "fourier_signs": [
+        lambda rng, dim: (*_whole(rng, 9, 5, dim), rng.integers(-(2**31), 2**31, (1, dim), dtype=np.int32), 2**32),
+        lambda rng, dim: (*_whole(rng, 70, 9, dim), rng.integers(-(2**31), 2**31, (9, dim), dtype=np.int32), 2**20),
     ],
     "phase_signs": [lambda rng, dim: (np.rint(rng.standard_normal((4, dim)) * 2.0**40), 2**24)],
 }

@@ -58,7 +58,7 @@ def tables_of(encoder: Any, weight_bits: int | None = None) -> Encoder:
 
 def _phases(signs: FourierSigns) -> Fourier:
     """Return the whole phases that the encoder has itself."""
-    weights, offsets = signs.parts
+    weights, offsets = (part.astype(np.float64) for part in signs.parts)
     bit = signs.turn.bit_length() - 2
     return Fourier.of_phases(
         weights.T, offsets, signs.scaling.center, 2.0**FRACTION / signs.scaling.unit, bit, 2**RANGE

@@ -15,9 +15,7 @@ from hdc.apps.learn.features.scaling import Scaling
 from hdc.kernels import Array
 
 Real = npt.NDArray[np.float64]
-
-PRODUCTS = 4
-"""Numbers for each component in a block of angles: blocks of 2 MiB stay in a cache."""
+Whole32 = npt.NDArray[np.int32]
 
 FRACTION = 10
 """Bits behind the point of numbers whose Fourier features are signs."""
@@ -89,8 +87,8 @@ class FourierSigns(Whole):
     """The signs of random Fourier features on MAP-B and MAP-I, from angles that are whole numbers.
 
     Numbers are rounded to ``2**-FRACTION`` units, up to ``2**(RANGE - FRACTION)`` of them, and frequencies and offsets
-    to whole parts of a turn, of which there are as many as leave every sum exact. So a row has the same bits in every
-    batch, on every machine and backend, whatever the order in which products are added.
+    to whole parts of a turn, of which there are as many as leave every sum exact in float64 too. So a row has the same
+    bits in every batch, on every machine and backend, whatever the order in which products are added.
     """
 
     encoder: RandomFourier
@@ -106,31 +104,29 @@ class FourierSigns(Whole):
         return int(2 ** min(24, 52 - RANGE - len(self.names).bit_length()))
 
     @cached_property
-    def parts(self) -> tuple[Real, Real]:
-        """Frequencies, from -half a turn to half a turn for each unit of a rounded number, and offsets."""
+    def parts(self) -> tuple[Whole32, Whole32]:
+        """Frequencies, from -half a turn to half a turn for each unit of a rounded number, and offsets; int32."""
         turns = self.encoder.frequencies / (2 * np.pi) * (self.turn / 2.0**FRACTION)
         rounded = np.rint(turns)
         wrapped = rounded - self.turn * np.rint(rounded / self.turn)
-        return np.ascontiguousarray(wrapped), np.rint(self.encoder.offsets / (2 * np.pi) * self.turn)
+        offsets = np.rint(self.encoder.offsets / (2 * np.pi) * self.turn)
+        return np.ascontiguousarray(wrapped, np.int32), offsets.astype(np.int32)
 
     def rows(self, X: Real, angles: Real | None = None) -> Array:
         """Return the signs of rows; what is missing is at the center. ``angles`` are added, in turns."""
-        width = self.scaling.low.shape[0]
+        width = len(self.names)
         joint = X if angles is None else np.concatenate([X, angles], axis=1)
-        return self.in_blocks(
-            joint, lambda part: self._signs(part[:, :width], part[:, width:]), PRODUCTS * self.vsa.dim
-        )
+        return self.in_blocks(joint, lambda part: self._signs(part[:, :width], part[:, width:]), 3 * joint.shape[1])
 
     def _signs(self, X: Real, more: Real) -> Array:
         frequencies, offsets = self.parts
         most = 2.0**RANGE
-        whole = np.clip(np.rint(self.scaling.standardised(X) * 2.0**FRACTION), -most, most)
-        kernels: Any = self.host.kernels.features
-        angles = whole @ frequencies
-        angles += offsets
+        whole = np.clip(np.rint(self.scaling.standardised(X) * 2.0**FRACTION), -most, most).astype(np.int32)
+        added = offsets[None]
         if more.shape[1]:
-            angles += np.rint(more * self.turn)
-        words = kernels.phase_signs(angles, self.turn)
+            added = (np.rint(more * self.turn).astype(np.int64) + offsets).astype(np.int32)
+        kernels: Any = self.host.kernels.features
+        words = kernels.fourier_signs(whole, frequencies, added, self.turn)
         if isinstance(self.vsa, MAPI):
             signs = 1 - 2 * self.host.kernels.bits.unpack(words, self.vsa.dim).view(np.int8)
             words = signs.astype(self.host.dtype, copy=False)

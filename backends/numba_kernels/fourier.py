@@ -1,0 +1,100 @@
+"""Signs of cosines of whole angles: of given ones, and of products of integers.
+
+Integers of 32 bits wrap around as angles do, so that a sum of products is exact in any order. Frequencies are copied a
+span of columns at a time, which then stays in a cache for all rows.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from hdc.backends.numba_kernels.arrays import AnyArray, frozen, rows_of
+from hdc.backends.numba_kernels.jit import kernel, peek, poke
+from hdc.backends.numba_kernels.parallel import over_rows
+from hdc.words import WORD_BITS, Words, word_count
+
+SPAN = 256
+"""Most columns whose frequencies are copied at a time."""
+
+CACHED = 1 << 17
+"""Frequencies that are copied at a time, at most, if that are so many columns as a word has bits."""
+
+ROWS = 8
+"""Rows whose angles are added up at a time."""
+
+
+@kernel
+def _phase_signs(phases: Any, quarter: int, half: int, out: Any, start: int, stop: int) -> None:
+    """Write the bit of half a turn of each angle a quarter further on, of rows ``start`` to ``stop``."""
+    dim = phases.shape[1]
+    for i in range(start, stop):
+        for w in range(out.shape[1]):
+            angles = phases[i, WORD_BITS * w : min(WORD_BITS * w + WORD_BITS, dim)]
+            word = np.uint64(0)
+            for j in range(len(angles)):
+                word |= np.uint64((np.int64(angles[j]) + quarter) >> half & 1) << np.uint64(j)
+            out[i, w] = word
+
+
+@kernel
+def _add_products(rows: Any, first: int, count: int, tile: Any, width: int, sums: Any) -> None:
+    """Add the products of some rows with a span of the frequencies, four features at a time."""
+    d = len(tile)
+    for f in range(0, d - 3, 4):
+        for r in range(count):
+            i = first + r
+            a, b, c, e = rows[i, f], rows[i, f + 1], rows[i, f + 2], rows[i, f + 3]
+            for j in range(width):
+                pair = a * peek(tile, f, j) + b * peek(tile, f + 1, j)
+                other = c * peek(tile, f + 2, j) + e * peek(tile, f + 3, j)
+                poke(sums, r, j, np.int32(sums[r, j] + pair + other))
+    for f in range(d - d % 4, d):
+        for r in range(count):
+            a = rows[first + r, f]
+            for j in range(width):
+                poke(sums, r, j, np.int32(sums[r, j] + a * peek(tile, f, j)))
+
+
+@kernel
+def _fourier_signs(
+    rows: Any, frequencies: Any, offsets: Any, span: int, quarter: int, half: int, out: Any, start: int, stop: int
+) -> None:
+    """Write the signs of rows ``start`` to ``stop``."""
+    d, dim = frequencies.shape
+    tile, sums = np.empty((d, span), dtype=np.int32), np.empty((ROWS, span), dtype=np.int32)
+    for column in range(0, dim, span):
+        width = min(span, dim - column)
+        for f in range(d):
+            for j in range(width):
+                tile[f, j] = frequencies[f, column + j]
+        for first in range(start, stop, ROWS):
+            count = min(ROWS, stop - first)
+            for r in range(count):
+                own = first + r if len(offsets) > 1 else 0
+                for j in range(width):
+                    sums[r, j] = np.int32(offsets[own, column + j] + quarter)
+            _add_products(rows, first, count, tile, width, sums)
+            for r in range(count):
+                for w in range(0, width, WORD_BITS):
+                    word = np.uint64(0)
+                    for j in range(min(WORD_BITS, width - w)):
+                        word |= np.uint64(sums[r, w + j] >> half & 1) << np.uint64(j)
+                    out[first + r, (column + w) // WORD_BITS] = word
+
+
+def phase_signs(phases: AnyArray, turn: int) -> Words:
+    """Turn angles into integers, and take a bit."""
+    rows = rows_of(phases, np.float64)
+    out = np.empty((len(rows), word_count(rows.shape[1])), dtype=np.uint64)
+    over_rows(_phase_signs, len(rows), rows.shape[1] * 0.5, rows, turn // 4, turn.bit_length() - 2, out)
+    return out
+
+
+def fourier_signs(rows: AnyArray, frequencies: AnyArray, offsets: AnyArray, turn: int) -> Words:
+    """Add products of 32 bits up, and take a bit."""
+    d, dim = frequencies.shape
+    out = np.empty((len(rows), word_count(dim)), dtype=np.uint64)
+    span = max(1, min(SPAN, CACHED // max(1, d)) // WORD_BITS) * WORD_BITS
+    given = frozen(rows, np.int32, len(rows), d), rows_of(frequencies, np.int32), rows_of(offsets, np.int32)
+    over_rows(_fourier_signs, len(rows), dim * (d * 0.04 + 0.5), *given, span, turn // 4, turn.bit_length() - 2, out)
+    return out
