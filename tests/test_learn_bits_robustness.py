@@ -6,8 +6,8 @@ import pytest
 from hdc.apps.learn.bits import BitClassifier, accuracy_under_flips
 from hdc.apps.learn.bits.robustness import Flips, figure, save
 from hdc.errors import ParameterError
-from tests.test_learn_bits import model, rows_of
 from tests.test_learn_bits import density as density_tables
+from tests.test_learn_bits import model, rows_of
 
 
 def two_classes(dim=256):
