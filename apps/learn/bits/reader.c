@@ -21,10 +21,10 @@ int main(int argc, char **argv) {
     size_t size = (size_t)ftell(f); rewind(f); m = room(size / 8);
     if (size < 76 || fread(m, 1, size, f) != size || memcmp(m, "HDCBITS\n", 8) || u32(8) != 1) fail("this is no model file of version 1");
     uint32_t crc = ~0u; for (size_t i = 0; i < size - 4; i++) { crc ^= m[i]; for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (0xEDB88320u & -(crc & 1)); }
-    size_t kind = u32(16), F = u32(20), D = u32(24), P = u32(28), B = u32(32), most = u32(40), bit = u32(44), width = u32(48), W = (D + 63) / 64;
+    size_t kind = u32(16), F = u32(20), D = u32(24), P = u32(28), B = u32(32), most = u32(40), bit = u32(44) & 31, width = u32(48), W = (D + 63) / 64;
     size_t low = 72, scale = low + 8 * F, table = scale + 8 * F, behind = table + (4 * D + 7) / 8 * 8, tie = behind + 8 * W;
     size_t planes = kind == 0 ? 72 : kind == 1 ? tie + 8 * W + 8 * W * F : behind + (D * F * width + 7) / 8 * 8, ends = planes + 8 * P * B * W;
-    if (u32(12) != size || ~crc != u32(size - 4) || ends + 16 * P + (u32(56) + 7) / 8 * 8 + 4 != size) fail("the model file is damaged");
+    if (B > 4 || u32(12) != size || ~crc != u32(size - 4) || ends + 16 * P + (u32(56) + 7) / 8 * 8 + 4 != size) fail("the model file is damaged");
     double *x = room(F); int32_t *q = room(F), *sum = room(D), high = 2 * (int32_t)most, least = kind == 1 ? 0 : -high;
     uint64_t *row = room(W); char *line = room(8 * F + 8); size_t *place = room(D);
     for (size_t j = 0; j < D && kind == 1; j++) place[u32(table + 4 * j) % D] = j; /* the component of a threshold */
@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
             int64_t score = (int64_t)u64(end) + (int64_t)u32(end + 8) * ((int64_t)D * ((1 << B) - 1) - 2 * apart);
             if (p == 0 || score > top) { best = p; top = score; }
         }
-        const char *name = (char *)m + ends + 16 * P; for (uint32_t c = u32(ends + 16 * best + 12); c--;) name += strlen(name) + 1;
-        puts(name);
+        size_t name = ends + 16 * P; for (uint32_t c = u32(ends + 16 * best + 12); c-- && name < size;) name += strlen((char *)m + name) + 1;
+        puts(name < size ? (char *)m + name : "?");
     }
 }
