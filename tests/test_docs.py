@@ -35,7 +35,7 @@ def by_page(*slow):
     ]
 
 
-@pytest.mark.parametrize("page", by_page("json_tutorial.md", "retrieval.md"))
+@pytest.mark.parametrize("page", by_page("json_tutorial.md", "learning.md", "retrieval.md"))
 def test_python_examples(page, tmp_path, monkeypatch):
     if page.stem == "torch" and NO_TORCH:
         pytest.skip(NO_TORCH)
@@ -49,7 +49,7 @@ def console_commands(page):
         yield from re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
 
 
-@pytest.mark.parametrize("page", by_page("capacity.md", "retrieval.md", "json_tutorial.md"))
+@pytest.mark.parametrize("page", by_page("capacity.md", "retrieval.md", "json_tutorial.md", "learning.md"))
 def test_console_examples(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")  # hits are cut to the width of the terminal
