@@ -51,6 +51,6 @@ def _steps(cosines: Any, own: int, other: int, rate: float, steepness: float) ->
     both = right + wrong
     if both < LEAST:
         return []
-    share = 1 / (1 + math.exp(-steepness * (right - wrong) / both))
-    slope = 2 * rate * steepness * share * (1 - share) / both**2
+    power = math.exp(-abs(steepness * (right - wrong) / both))  # f (1 - f) is the same on both sides of 0
+    slope = 2 * rate * steepness * power / ((1 + power) * both) ** 2
     return [(own, slope * wrong), (other, -slope * right)]

@@ -4,21 +4,18 @@ Of each set three splits, 70 % to learn from; accuracy on the rest and seconds o
 packed signs of random Fourier features (``Features``), encoded once for all rules. Everything runs with the defaults of
 ``HDClassifier`` but for what a column says. ``neuralhd`` and ``disthd`` choose their components among twice as many.
 
-Data: the folder named by ``HDC_BENCH_DATA`` has ``keel/NAME.dat.gz``, comma-separated numbers with the class last.
+Data: that of ``learn_data``; sets of numbers only.
 Run: ``OMP_NUM_THREADS=1 python benchmarks/bench_learn_rules.py [--dim 2000] [--sets digits,vowel] [--rules glvq,bnn]``
 """
 
 import argparse
-import gzip
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.datasets import load_digits
+from learn_data import digits, keel, keel_folder
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import NearestCentroid
@@ -60,15 +57,13 @@ Score = tuple[float, float]
 def table_of(name: str) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]] | None:
     """Return numbers and classes of a set, or say what is missing and return None."""
     if name == "digits":
-        found = load_digits()
-        return found.data, found.target
-    path = Path(os.environ.get("HDC_BENCH_DATA", ".")) / "keel" / f"{name}.dat.gz"
-    if not path.exists():
-        print(f"skipped: set HDC_BENCH_DATA to a folder that holds keel/{path.name}")
+        found = digits()
+        return found.numbers, found.labels
+    folder = keel_folder()
+    if folder is None:
         return None
-    with gzip.open(path, "rt") as lines:
-        rows = [line.replace(" ", "").strip().split(",") for line in lines if line.strip() and line[0] != "@"]
-    return np.array([[float(x) for x in row[:-1]] for row in rows]), np.array([row[-1] for row in rows])
+    found = keel(folder, name)
+    return found.numbers, found.labels
 
 
 def splits(X: npt.NDArray[Any], y: npt.NDArray[Any]) -> Iterator[Split]:
@@ -128,10 +123,11 @@ def main() -> None:
             for rule, score in scores.items():
                 each.setdefault(rule, []).append(score)
     for title, place, form in (("accuracy", 0, "{:.3f}"), ("seconds to learn", 1, "{:.2f}")):
-        print(f"\n| {title} | " + " | ".join(wanted) + " |")
-        print("|---" * (len(wanted) + 1) + "|")
-        for name, each in results.items():
-            print(f"| {name} | " + " | ".join(form.format(np.mean(each[w], axis=0)[place]) for w in wanted) + " |")
+        print(f"\n| {title} | " + " | ".join(results) + " |")
+        print("|---" * (len(results) + 1) + "|")
+        for rule in wanted:
+            means = (np.mean(each[rule], axis=0)[place] for each in results.values())
+            print(f"| {rule} | " + " | ".join(form.format(mean) for mean in means) + " |")
     deviations = [np.std([s[0] for s in scores], ddof=1) for each in results.values() for scores in each.values()]
     if deviations:
         print(

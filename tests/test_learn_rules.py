@@ -87,6 +87,16 @@ class TestAttract:
         moved = attract(side, label, weight, pair, owners, 0.0, 9.0)  # a tie: the own one moves, by half a length
         np.testing.assert_allclose(moved, [np.array([1, 0.5]) / np.sqrt(1.25), [1, 0]], rtol=1e-6)
 
+    @pytest.mark.parametrize("name", models.NUMPY_BACKENDS)
+    def test_steep_losses_move_only_what_is_at_the_border(self, name):
+        prototypes, row = np.eye(2, dtype=np.float32), np.array([[0.6, 0.8]], dtype=np.float32)
+        label, owners = np.zeros(1, dtype=np.int64), np.arange(2)
+        args = label, np.ones(1, np.float32), prototypes, owners, 1e5, 1.0
+        attract = backend_of(name).learn.attract
+        np.testing.assert_array_equal(attract(row, *args), prototypes)
+        border = np.full((1, 2), 0.5**0.5, dtype=np.float32)
+        assert (attract(border, *args)[0] @ border[0]) > 0.85  # it was .71; steps are half a length
+
     def test_long_runs_stay_of_length_one(self):
         rng = np.random.default_rng(0)
         rows, labels, owners = units(rng, 5000, 8), rng.integers(0, 2, 5000), np.array([0, 0, 1])

@@ -69,8 +69,8 @@ def _attract(
             down = 0.0 if near >= far else -rate * weights[i]
         elif own >= 0 and other >= 0 and 2 - near - far >= LEAST:
             both = 2 - near - far
-            share = 1 / (1 + np.exp(-steepness * (far - near) / both))
-            slope = 2 * rate * weights[i] * steepness * share * (1 - share) / (both * both)
+            power = np.exp(-abs(steepness * (far - near) / both))  # f (1 - f) is the same on both sides of 0
+            slope = 2 * rate * weights[i] * steepness * power / ((1 + power) * both) ** 2
             up, down = slope * (1 - far), -slope * (1 - near)
         if up != 0:
             up = max(-MOST, min(MOST, up))
