@@ -16,11 +16,12 @@ import torchhd
 from measuring import Case, Rival, reading, traffic
 
 from hdc.backends import numba_backend, numpy_backend
-from hdc.dispatch import search_kernels
+from hdc.dispatch import class_kernels, search_kernels
 from hdc.words import mask_tail, unpack, word_count
 
 BITS, DENSE = numba_backend.BACKEND.bits, numba_backend.BACKEND.dense
 SEARCH, NAIVE_SEARCH = numba_backend.SEARCH, search_kernels(numpy_backend.BACKEND)
+CLASSES, NAIVE_CLASSES = (class_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
 NAIVE_BITS, NAIVE_DENSE = numpy_backend.BACKEND.bits, numpy_backend.BACKEND.dense
 
 DIM = 10_000
@@ -214,6 +215,25 @@ def code_dots(scale: int) -> Case:
     )
 
 
+def classify(scale: int) -> Case:
+    """Find the nearest of ten classes, in bits; torch multiplies the same vectors as floats."""
+    dim, n = 4096, 100_000 // scale
+    rows, classes = packed(dim, n), packed(dim, 10, 1, seed=1)
+    ones, none, stops = np.ones(10, np.int64), np.zeros((1, 10), np.int64), np.array([word_count(dim)])
+    spans = np.empty((0, 10, 10), np.int64)
+    floats, prototypes = (torch.from_numpy(1 - 2 * unpack(x, dim).astype(np.float32)) for x in (rows, classes[:, 0]))
+    return Case(
+        f"best of 10 classes, {n:,} rows, {dim} dims",
+        lambda: CLASSES.best(rows, classes, ones, none, stops, spans, dim)[0],
+        naive(lambda: NAIVE_CLASSES.best(rows, classes, ones, none, stops, spans, dim)[0])
+        | {
+            "our distances": Rival(lambda: BITS.hamming(rows, classes[:, 0]).argmin(axis=1)),
+            "torch float32": Rival(lambda: (floats @ prototypes.T).argmax(dim=1).numpy()),
+        },
+        {"read once": reading(rows)},
+    )
+
+
 def accumulate(scale: int) -> Case:
     """Documents of about 60 weighted tokens, 20 000 tokens of 2048 components."""
     x = np.random.default_rng(0).standard_normal((20_000, 2048)).astype(np.float32)
@@ -250,6 +270,7 @@ BUILDERS: dict[str, Callable[[int], Case]] = {
     "unpack": unpacking,
     "mbat-bind": hadamard_bind,
     "code-dots": code_dots,
+    "best-class": classify,
     "sparse-dense": accumulate,
     "random-words": draw,
 }

@@ -309,7 +309,7 @@ class TestPredict:
     def test_the_mean_of_rows(self, encoder, monkeypatch):
         tables = None if encoder is None else ENCODERS[encoder](130)
         X = density(dim=130).encode(rows_of(50, 5, 1)) if encoder is None else rows_of(50, 5, 1)
-        monkeypatch.setattr("hdc.apps.learn.bits.classifier.BLOCK_BYTES", 100)
+        monkeypatch.setattr("hdc.apps.learn.bits.parts.BLOCK_BYTES", 100)
         signs = 1 - 2.0 * unpack(X if encoder is None else tables.encode(X), 130)
         np.testing.assert_allclose(mean_of(tables, X, 130), signs.mean(axis=0))
         with pytest.raises(ParameterError, match="at least one row"):

@@ -31,8 +31,11 @@ learned from; ``tables_of`` makes the tables.
 ``export`` writes what ``reader.c`` and ``reader.js`` read; ``write_readers`` copies these two.
 """
 
-from hdc.apps.learn.bits.classifier import BitClassifier, Early, mean_of
-from hdc.apps.learn.bits.encoders import Density, Encoder, Fourier, Signs
+from hdc.apps.learn.bits.classifier import BitClassifier, Early
+from hdc.apps.learn.bits.density import Density
+from hdc.apps.learn.bits.encoders import Encoder, Signs
+from hdc.apps.learn.bits.fourier import Fourier
+from hdc.apps.learn.bits.parts import mean_of
 from hdc.apps.learn.bits.planes import Planes, quantise
 from hdc.apps.learn.bits.robustness import Flips, accuracy_under_flips
 from hdc.apps.learn.bits.tables import tables_of

@@ -11,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.learn.bits import file as model_file
+from hdc.apps.learn.bits.density import Density
 from hdc.apps.learn.bits.early import Stops, stops, to_the_end
-from hdc.apps.learn.bits.encoders import Density, Encoder, Signs
+from hdc.apps.learn.bits.encoders import Encoder, Signs
 from hdc.apps.learn.bits.flips import PARTS, flip_encoder, flip_planes
+from hdc.apps.learn.bits.parts import added_to, kept, mean_of, owners_of, whole_biases
 from hdc.apps.learn.bits.planes import as_weights, quantise
 from hdc.apps.learn.bits.tables import tables_of
-from hdc.checks import array, choice, flag, fraction, instance, integer, listed, number, path
+from hdc.checks import choice, flag, fraction, instance, integer, listed, number, path
 from hdc.dispatch import class_kernels, numpy_backend
-from hdc.errors import DimensionError, DTypeError, ParameterError
+from hdc.errors import DimensionError, ParameterError
 from hdc.words import Words, as_words, word_count
 
 Counts = npt.NDArray[np.int64]
@@ -26,8 +28,6 @@ Reals = npt.NDArray[np.float64]
 
 FACTOR_BITS = 24
 """Factors are below 2 to this; with at most 2^24 components of at most 15, scores are below 2^53."""
-
-MOST_BIAS = 1 << 52
 
 BLOCK_BYTES = 1 << 24
 
@@ -90,12 +90,12 @@ class BitClassifier:
         backend: str = "auto",
     ) -> None:
         self.encoder = encoder
-        self.planes = _kept(planes)
-        self.factors = _kept(factors)
-        self.biases = _kept(biases)
+        self.planes = kept(planes)
+        self.factors = kept(factors)
+        self.biases = kept(biases)
         self.unit = unit
-        self.prototype_classes = _kept(prototype_classes)
-        self.classes_ = _kept(classes)
+        self.prototype_classes = kept(prototype_classes)
+        self.classes_ = kept(classes)
         self.backend = backend
         self._backend = numpy_backend(backend, "inference on bits")
         self._best = class_kernels(self._backend).best
@@ -150,7 +150,7 @@ class BitClassifier:
         if encoder.dim != dim:
             raise DimensionError(f"weights have {dim} components, and encoder_tables make {encoder.dim}")
         names = model_file.as_classes(classes)
-        owners = _owners(prototype_classes, len(rows), len(names))
+        owners = owners_of(prototype_classes, len(rows), len(names))
         planes, scale, shift = quantise(rows, bits, mean)
         if flag(cosine, "cosine"):
             length = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64) * dim)
@@ -158,7 +158,7 @@ class BitClassifier:
         greatest = float(scale.max())
         unit = greatest / ((1 << FACTOR_BITS) - 1) if greatest > 0 else 1.0
         factors = np.rint(scale / unit).astype(np.int64)
-        biases = _biases(shift + _added(intercept, owners, len(names)), unit)
+        biases = whole_biases(shift + added_to(intercept, owners, len(names)), unit)
         return cls(encoder, planes, factors, biases, unit, owners, names, backend)
 
     @classmethod
@@ -408,70 +408,3 @@ class BitClassifier:
                 column = out[start : start + step, owner]
                 np.maximum(column, whole[:, prototype], out=column)
         return out
-
-
-def _kept(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a read-only view or copy, which no one changes."""
-    kept = np.ascontiguousarray(values)
-    if kept.flags.writeable:
-        kept = kept.copy()
-        kept.flags.writeable = False
-    return kept
-
-
-def _owners(prototype_classes: Any, prototypes: int, classes: int) -> Counts:
-    owners = array(prototype_classes, "prototype_classes")
-    if owners.dtype.kind not in "iu":
-        raise DTypeError(f"prototype_classes must be integers, not of dtype {owners.dtype}")
-    if owners.shape != (prototypes,):
-        raise DimensionError(f"prototype_classes must be of shape ({prototypes},), one a vector, not {owners.shape}")
-    if owners.min() < 0 or owners.max() >= classes:
-        raise ParameterError(f"prototype_classes must be from 0 to {classes - 1}, not {owners.min()} to {owners.max()}")
-    return owners.astype(np.int64)
-
-
-def mean_of(tables: Encoder | None, X: Any, dim: int, backend: str = "auto") -> Reals:
-    """Return the mean of rows as components, ``(dim,)``: what :meth:`BitClassifier.of` takes.
-
-    Parameters
-    ----------
-    tables : Density, Fourier, Signs or None
-        What encodes X; None if X are packed rows.
-    X : (n, features) array of numbers, or (n, words) uint64
-    dim : int
-    backend : str
-
-    Raises
-    ------
-    DTypeError, DimensionError, PaddingError, ParameterError
-        If X is no such array, or has no rows.
-    """
-    kernels = numpy_backend(backend, "inference on bits")
-    checked: npt.NDArray[Any] = as_words(X, dim, "X") if tables is None else tables.check(X)
-    if checked.ndim != 2 or not len(checked):
-        raise ParameterError(f"X must be of at least one row, not of shape {checked.shape}")
-    total, step = np.zeros(dim, np.int64), max(1, BLOCK_BYTES // (8 * word_count(dim)))
-    for start in range(0, len(checked), step):
-        part = checked[start : start + step]
-        rows = part if tables is None else tables.encode_block(part, kernels)
-        total -= kernels.bits.signed_sums(rows, None, dim)
-    return np.asarray(total / len(checked))
-
-
-def _added(intercept: Any, owners: Counts, classes: int) -> Reals:
-    """Return what is added to the score of each prototype."""
-    if intercept is None:
-        return np.zeros(len(owners))
-    given = array(intercept, "intercept")
-    if given.dtype.kind not in "iuf" or given.shape != (classes,) or not np.isfinite(given).all():
-        raise ParameterError(
-            f"intercept must be {classes} finite numbers, one a class, not of {given.dtype} and shape {given.shape}"
-        )
-    return given.astype(np.float64)[owners]
-
-
-def _biases(added: Reals, unit: float) -> Counts:
-    biases = np.rint(added / unit)
-    if np.abs(biases).max() > MOST_BIAS:
-        raise ParameterError("intercept is too great beside the weights: no dot product could change a prediction")
-    return biases.astype(np.int64)

@@ -38,7 +38,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.learn.bits.encoders import MOST_DIM, Density, Encoder, Fourier, Signs
+from hdc.apps.learn.bits.density import Density
+from hdc.apps.learn.bits.encoders import MOST_DIM, Encoder, Signs
+from hdc.apps.learn.bits.fourier import Fourier
 from hdc.apps.learn.bits.planes import BITS
 from hdc.checks import array, path, shown, text
 from hdc.errors import DTypeError, FileFormatError, HDCError, ParameterError

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.learn.bits.encoders import Density, Encoder, Fourier
+from hdc.apps.learn.bits.density import Density
+from hdc.apps.learn.bits.encoders import Encoder
+from hdc.apps.learn.bits.fourier import Fourier
 from hdc.words import Words, pack
 
 PARTS = ("classes", "tables")

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 
 from hdc import MAPB
-from hdc.apps.learn.bits.encoders import Density, Encoder, Fourier
+from hdc.apps.learn.bits.density import Density
+from hdc.apps.learn.bits.encoders import Encoder
+from hdc.apps.learn.bits.fourier import Fourier
 from hdc.apps.learn.features.numeric import FRACTION, RANGE, FourierSigns, fourier
 from hdc.apps.learn.features.records import density, level
 from hdc.checks import shown
