@@ -10,6 +10,7 @@ Run: ``OMP_NUM_THREADS=1 python benchmarks/bench_learn_rules.py [--dim 2000] [--
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,9 +30,9 @@ SPLITS = 3
 SHARE = 0.3
 
 RAW: dict[str, Callable[[], Any]] = {
-    "logistic, raw": lambda: LogisticRegression(max_iter=1000),
-    "centroid, raw": lambda: NearestCentroid(metric="euclidean"),
-    "RBF SVM, raw": lambda: SVC(C=10),
+    "raw logistic": lambda: LogisticRegression(max_iter=1000),
+    "raw centroid": lambda: NearestCentroid(metric="euclidean"),
+    "raw RBF SVM": lambda: SVC(C=10),
 }
 RULES: dict[str, dict[str, Any]] = {
     "centroid": {"rule": "centroid"},
@@ -43,12 +44,12 @@ RULES: dict[str, dict[str, Any]] = {
     "lvq": {"rule": "lvq"},
     "glvq": {"rule": "glvq"},
     "bnn": {"rule": "bnn"},
-    "margin, signs": {"rule": "margin"},
+    "margin signs": {"rule": "margin"},
     "neuralhd": {"rule": "margin", "regenerate": "neuralhd"},
     "disthd": {"rule": "margin", "regenerate": "disthd"},
     "half sparse": {"rule": "margin", "sparsity": 0.5},
 }
-"""Columns on hypervectors. ``margin, signs`` predicts by the signs of class vectors, as ``bnn`` does."""
+"""Columns on hypervectors. ``margin signs`` predicts by the signs of class vectors, as ``bnn`` does."""
 
 Split = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 Score = tuple[float, float]
@@ -108,9 +109,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dim", type=int, default=2000)
     parser.add_argument("--sets", default=",".join(SETS))
-    parser.add_argument("--rules", default=",".join([*RAW, *RULES]).replace(", ", ";"))
+    parser.add_argument("--rules", default=",".join([*RAW, *RULES]))
     options = parser.parse_args()
-    wanted = [name.replace(";", ", ") for name in options.rules.split(",")]
+    wanted = options.rules.split(",")
+    if unknown := set(wanted) - {*RAW, *RULES}:
+        parser.error(f"no such rules: {', '.join(sorted(unknown))}; there are {', '.join([*RAW, *RULES])}")
+    warnings.filterwarnings("ignore", "self.within_class_std_dev_", UserWarning)  # pixels that are always 0
     results: dict[str, dict[str, list[Score]]] = {}
     for name in options.sets.split(","):
         data = table_of(name)
