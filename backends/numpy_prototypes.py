@@ -1,4 +1,4 @@
-"""Learning vector quantisation in NumPy: the reference."""
+"""Learning vector quantization in NumPy: the reference."""
 
 import math
 from typing import Any

@@ -74,7 +74,7 @@ def splits(X: npt.NDArray[Any], y: npt.NDArray[Any]) -> Iterator[Split]:
 
 
 def raw_scores(split: Split, wanted: list[str]) -> dict[str, Score]:
-    """Return accuracy and seconds of learners of the standardised numbers."""
+    """Return accuracy and seconds of learners of the standardized numbers."""
     known, new, labels, truth = split
     scaler = StandardScaler().fit(known)
     return {name: _timed(RAW[name](), scaler.transform(known), labels, scaler.transform(new), truth) for name in wanted}

@@ -19,8 +19,8 @@ from hdc.errors import ParameterError, UnsupportedError
 if TYPE_CHECKING:
     from sklearn.utils import Tags
 
-CENTRES = ("sum", "bundle")
-"""What ``centres`` can be."""
+CENTERS = ("sum", "bundle")
+"""What ``centers`` can be."""
 
 
 class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Learner):  # type: ignore[misc]
@@ -31,7 +31,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
     n_clusters : int
     encoder : "features", transformer, VSA or None
         As of :class:`HDClassifier`.
-    centres : str
+    centers : str
         ``"sum"``: a center is the direction of the sum of its rows, in floats, compared by cosine. ``"bundle"``: it is
         the bundle of its rows, a hypervector of the model, compared by the model's similarity; on MAP-B both are
         packed bits, a majority and Hamming distances. Weights must then be whole numbers.
@@ -79,7 +79,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         n_clusters: int = 8,
         encoder: Any = FEATURES,
         *,
-        centres: str = "sum",
+        centers: str = "sum",
         n_init: int = 3,
         max_iter: int = 100,
         random_state: Any = 0,
@@ -87,7 +87,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
     ) -> None:
         self.n_clusters = n_clusters
         self.encoder = encoder
-        self.centres = centres
+        self.centers = centers
         self.n_init = n_init
         self.max_iter = max_iter
         self.random_state = random_state
@@ -142,15 +142,15 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         space = self._space(rows)
         if first:
             self._enough(rows, k)
-            centres = seeded(space, k, weights, self._rng())
+            centers = seeded(space, k, weights, self._rng())
             self._members = self._empty(k, rows)
         else:
-            centres = self.cluster_centers_
+            centers = self.cluster_centers_
             if self._members is None:
-                raise ParameterError("bundles that come from a file cannot go on; fit anew, or take centres='sum'")
-        step = space.step(centres, weights)
+                raise ParameterError("bundles that come from a file cannot go on; fit anew, or take centers='sum'")
+        step = space.step(centers, weights)
         self._remember(rows, step.labels, weights)
-        moved = self._moved(centres)
+        moved = self._moved(centers)
         inertia = float(step.distances @ weights.astype(np.float64))
         self._take(Clustering(moved, step.labels, inertia, 1 if first else self.n_iter_ + 1))
         return self
@@ -160,7 +160,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         return self.fit(X, sample_weight=sample_weight).labels_
 
     def _checked(self) -> tuple[int, int, int]:
-        choice(self.centres, "centres", CENTRES)
+        choice(self.centers, "centers", CENTERS)
         return (
             integer(self.n_clusters, "n_clusters", 1),
             integer(self.n_init, "n_init", 1),
@@ -178,14 +178,14 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.cluster_centers_, self.labels_, self.inertia_, self.n_iter_ = found
 
     def _whole(self, weights: Floats) -> Floats:
-        if self.centres == "bundle" and (weights != np.rint(weights)).any():
-            raise ParameterError("bundles take whole numbers as sample_weight; give such, or centres='sum'")
+        if self.centers == "bundle" and (weights != np.rint(weights)).any():
+            raise ParameterError("bundles take whole numbers as sample_weight; give such, or centers='sum'")
         return weights
 
     # ------------------------------------------------------------------ centers
 
     def _space(self, rows: Rows) -> Space:
-        return Directions(rows) if self.centres == "sum" else Bundles(self._vsa(), rows.data)
+        return Directions(rows) if self.centers == "sum" else Bundles(self._vsa(), rows.data)
 
     def _vsa(self) -> "hdc.VSA":
         """Return the model, whose bundles can be kept with the rows.
@@ -199,16 +199,16 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         if isinstance(found, hdc.MAPB):
             return found
         name = "hypervectors of no model" if found is None else found.model
-        raise UnsupportedError(f"centres='bundle' needs packed bits of MAP-B, not {name}; take centres='sum'")
+        raise UnsupportedError(f"centers='bundle' needs packed bits of MAP-B, not {name}; take centers='sum'")
 
     def _empty(self, k: int, rows: Rows) -> Any:
         """Return what is remembered of no rows: sums, or a running bundle a center."""
-        if self.centres == "sum":
+        if self.centers == "sum":
             return np.zeros((k, rows.dim))
         return [hdc.Accumulator(self._vsa()) for _ in range(k)]
 
     def _remember(self, rows: Rows, labels: Counts, weights: Floats) -> None:
-        if self.centres == "sum":
+        if self.centers == "sum":
             for which, block in rows.blocks():
                 member = labels[which, None] == np.arange(len(self._members))
                 self._members += np.where(member, weights[which, None], np.float32(0)).T @ block
@@ -218,12 +218,12 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             if len(members):
                 bundle.add(rows.data[members], weights[members].astype(np.int64))
 
-    def _moved(self, centres: Any) -> Any:
+    def _moved(self, centers: Any) -> Any:
         """Return the centers of all that is remembered; one that has no rows stays."""
-        if self.centres == "sum":
+        if self.centers == "sum":
             kept = np.abs(self._members).sum(axis=1, keepdims=True) == 0
-            return np.where(kept, centres, directions(self._members)).astype(np.float32)
-        return np.stack([b.vector() if len(b) else one for b, one in zip(self._members, centres, strict=True)])
+            return np.where(kept, centers, directions(self._members)).astype(np.float32)
+        return np.stack([b.vector() if len(b) else one for b, one in zip(self._members, centers, strict=True)])
 
     # ------------------------------------------------------------------ prediction
 
@@ -249,14 +249,14 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
     def _state(self) -> files.State:
         arrays: files.Arrays = {"centers": self.cluster_centers_}
-        if self.centres == "sum":
+        if self.centers == "sum":
             arrays["sums"] = self._members
         return {"inertia": self.inertia_, "n_iter": self.n_iter_}, arrays
 
     def _restore(self, facts: dict[str, Any], arrays: files.Arrays) -> None:
         k, _, _ = self._checked()
         self.cluster_centers_, self._members = arrays["centers"], arrays.get("sums")
-        form = (self._vsa().storage, "<u8") if self.centres == "bundle" else (arrays["sums"].shape[1], "<f4")
+        form = (self._vsa().storage, "<u8") if self.centers == "bundle" else (arrays["sums"].shape[1], "<f4")
         if (*self.cluster_centers_.shape, self.cluster_centers_.dtype.str) != (k, *form):
             raise ValueError(f"centers of {self.cluster_centers_.dtype}, shape {self.cluster_centers_.shape}")
         self.inertia_ = number(facts["inertia"], "inertia", 0)
@@ -271,4 +271,4 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         """Centers as hypervectors of MAP-B, ``(n_clusters, words)`` uint64, to search and to store."""
         check_is_fitted(self)
         vsa = self._vsa()
-        return self.cluster_centers_ if self.centres == "bundle" else vsa.kernels.bits.pack(self.cluster_centers_ < 0)
+        return self.cluster_centers_ if self.centers == "bundle" else vsa.kernels.bits.pack(self.cluster_centers_ < 0)

@@ -1,6 +1,6 @@
 """K-means on hypervectors in bounded memory: starts by k-means++, and Lloyd's rounds, in one of two spaces.
 
-Centres are the directions of the sums of their rows (spherical k-means, Dhillon and Modha 2001), compared by cosine; or
+Centers are the directions of the sums of their rows (spherical k-means, Dhillon and Modha 2001), compared by cosine; or
 bundles, hypervectors of the model themselves, compared by its similarity: on packed bits majorities and Hamming
 distances.
 """
@@ -27,11 +27,11 @@ class Step(NamedTuple):
     Attributes
     ----------
     labels : (n,) int64
-        The nearest centre of each row, the first of equal ones.
+        The nearest center of each row, the first of equal ones.
     distances : (n,) float64
         One less the similarity, not below 0.
     moved : (k, storage) array
-        The centres that these rows make; a centre without rows is the row, of another one, that is farthest away.
+        The centers that these rows make; a center without rows is the row, of another one, that is farthest away.
     """
 
     labels: Counts
@@ -44,39 +44,39 @@ class Clustering(NamedTuple):
 
     Attributes
     ----------
-    centres : (k, storage) array
+    centers : (k, storage) array
     labels : (n,) int64
-        The nearest centre of each row.
+        The nearest center of each row.
     inertia : float
-        Weighted sum of the distances of rows and their centres, a distance being one less the similarity.
+        Weighted sum of the distances of rows and their centers, a distance being one less the similarity.
     steps : int
         Rounds of assignment until nothing moved, or the last that was allowed.
     """
 
-    centres: Any
+    centers: Any
     labels: Counts
     inertia: float
     steps: int
 
 
 class Space(Protocol):
-    """Rows to be clustered, and what is a centre of them."""
+    """Rows to be clustered, and what is a center of them."""
 
     def __len__(self) -> int:
         """Return the number of rows."""
 
     def at(self, places: Counts) -> Any:
-        """Return rows as centres."""
+        """Return rows as centers."""
 
-    def distances(self, centres: Any) -> Floats:
+    def distances(self, centers: Any) -> Floats:
         """Return ``(n, k)`` distances."""
 
-    def step(self, centres: Any, weights: Floats) -> Step:
-        """Assign rows to centres, and move these."""
+    def step(self, centers: Any, weights: Floats) -> Step:
+        """Assign rows to centers, and move these."""
 
 
 class Directions:
-    """Centres are directions of sums of rows, ``(k, dim)`` float32 of length 1."""
+    """Centers are directions of sums of rows, ``(k, dim)`` float32 of length 1."""
 
     def __init__(self, rows: Rows) -> None:
         self.rows = rows
@@ -88,23 +88,23 @@ class Directions:
         """Return rows, of length 1."""
         return self.rows.floats(places)
 
-    def distances(self, centres: Floats) -> Floats:
+    def distances(self, centers: Floats) -> Floats:
         """Return ``1 - cosine``, not below 0."""
-        out = np.empty((len(self.rows), len(centres)), dtype=np.float32)
+        out = np.empty((len(self.rows), len(centers)), dtype=np.float32)
         for which, block in self.rows.blocks():
-            out[which] = np.maximum(0, 1 - block @ centres.T)
+            out[which] = np.maximum(0, 1 - block @ centers.T)
         return out
 
-    def step(self, centres: Floats, weights: Floats) -> Step:
-        """Assign, and add up the rows of each centre."""
-        labels, distances, sums = summed(self.rows, centres, weights)
+    def step(self, centers: Floats, weights: Floats) -> Step:
+        """Assign, and add up the rows of each center."""
+        labels, distances, sums = summed(self.rows, centers, weights)
         moved = directions(sums)
         _fill(moved, labels, distances * weights, self.at)
         return Step(labels, distances, moved)
 
 
 class Bundles:
-    """Centres are bundles of a model, ``(k, storage)``.
+    """Centers are bundles of a model, ``(k, storage)``.
 
     Weights must be whole numbers where the model counts.
     """
@@ -119,22 +119,22 @@ class Bundles:
         """Return rows."""
         return self.data[places]
 
-    def distances(self, centres: Any) -> Floats:
+    def distances(self, centers: Any) -> Floats:
         """Return ``1 - similarity``, not below 0."""
-        out = np.empty((len(self.data), len(centres)), dtype=np.float32)
-        step = max(1, BLOCK_BYTES // (8 * len(centres)))
+        out = np.empty((len(self.data), len(centers)), dtype=np.float32)
+        step = max(1, BLOCK_BYTES // (8 * len(centers)))
         for start in range(0, len(out), step):
             part = slice(start, start + step)
-            out[part] = np.maximum(0, 1 - self.vsa.similarity(self.data[part], centres))
+            out[part] = np.maximum(0, 1 - self.vsa.similarity(self.data[part], centers))
         return out
 
-    def step(self, centres: Any, weights: Floats) -> Step:
-        """Assign, and bundle the rows of each centre."""
-        found = self.distances(centres)
+    def step(self, centers: Any, weights: Floats) -> Step:
+        """Assign, and bundle the rows of each center."""
+        found = self.distances(centers)
         labels = found.argmin(axis=1)
         distances = np.take_along_axis(found, labels[:, None], axis=1)[:, 0].astype(np.float64)
         whole = None if (weights == 1).all() else weights.astype(np.int64)
-        moved = np.array(centres)
+        moved = np.array(centers)
         for place in range(len(moved)):
             members = np.flatnonzero(labels == place)
             if len(members):
@@ -144,15 +144,15 @@ class Bundles:
 
 
 def _fill(moved: Any, labels: Counts, losses: Doubles, at: Any) -> None:
-    """Move centres without rows to the rows that lose most, of centres that have others."""
+    """Move centers without rows to the rows that lose most, of centers that have others."""
     counts = np.bincount(labels, minlength=len(moved))
     empty = np.flatnonzero(counts == 0)
     if len(empty):
         moved[empty] = at(np.argsort(-losses, kind="stable")[: len(empty)])
 
 
-def summed(rows: Rows, centres: Floats, weights: Floats) -> tuple[Counts, Doubles, Doubles]:
-    """Return the nearest centre of each row, ``1 - cosine``, and the weighted sums of the rows of each centre.
+def summed(rows: Rows, centers: Floats, weights: Floats) -> tuple[Counts, Doubles, Doubles]:
+    """Return the nearest center of each row, ``1 - cosine``, and the weighted sums of the rows of each center.
 
     Returns
     -------
@@ -162,12 +162,12 @@ def summed(rows: Rows, centres: Floats, weights: Floats) -> tuple[Counts, Double
     sums : (k, dim) float64
     """
     labels, distances = np.empty(len(rows), dtype=np.int64), np.empty(len(rows))
-    sums = np.zeros((len(centres), rows.dim))
+    sums = np.zeros((len(centers), rows.dim))
     for which, block in rows.blocks():
-        cosines = block @ centres.T
+        cosines = block @ centers.T
         labels[which] = cosines.argmax(axis=1)
         distances[which] = np.maximum(0, 1 - cosines.max(axis=1))
-        sums += np.where(labels[which, None] == np.arange(len(centres)), weights[which, None], np.float32(0)).T @ block
+        sums += np.where(labels[which, None] == np.arange(len(centers)), weights[which, None], np.float32(0)).T @ block
     return labels, distances, sums
 
 
@@ -197,7 +197,7 @@ def kmeans(
 
 
 def seeded(space: Space, k: int, weights: Floats, rng: np.random.Generator) -> Any:
-    """Draw k rows as first centres, each with a chance of weight times distance to the nearest one before it.
+    """Draw k rows as first centers, each with a chance of weight times distance to the nearest one before it.
 
     Of a few candidates the one counts that leaves the least sum (Arthur and Vassilvitskii 2007, greedy). Distances of
     hypervectors are squared Euclidean ones already.
@@ -223,12 +223,12 @@ def _drawn(chances: Floats, n: int, rng: np.random.Generator) -> Counts:
     return np.asarray(np.minimum(places, len(chances) - 1), dtype=np.int64)
 
 
-def lloyd(space: Space, centres: Any, weights: Floats, steps: int) -> Clustering:
-    """Assign rows and move centres in turn, until no row changes its centre, or so many times."""
+def lloyd(space: Space, centers: Any, weights: Floats, steps: int) -> Clustering:
+    """Assign rows and move centers in turn, until no row changes its center, or so many times."""
     labels = np.full(len(space), -1, dtype=np.int64)
     for number in range(1, steps + 1):
-        now = space.step(centres, weights)
+        now = space.step(centers, weights)
         if number == steps or np.array_equal(now.labels, labels):
             break
-        labels, centres = now.labels, now.moved
-    return Clustering(centres, now.labels, float(now.distances @ weights.astype(np.float64)), number)
+        labels, centers = now.labels, now.moved
+    return Clustering(centers, now.labels, float(now.distances @ weights.astype(np.float64)), number)

@@ -181,7 +181,7 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
         centers = np.zeros((1, rows.dim), dtype=np.float32)
         if self.models > 1:
             rng = np.random.default_rng(self._seed())
-            centers = kmeans(Directions(rows), self.models, weights, rng, steps=20).centres
+            centers = kmeans(Directions(rows), self.models, weights, rng, steps=20).centers
         mean = weights.astype(np.float64) @ targets / weights.sum(dtype=np.float64)
         return stepwise_regression.empty(centers, targets.shape[1])._replace(intercept=mean)
 

@@ -15,7 +15,7 @@ DOT_TIME = 0.05
 
 
 @summing
-def _dots(prototypes: Any, row: Any, out: Any) -> None:
+def dots_of(prototypes: Any, row: Any, out: Any) -> None:
     """Fill ``out`` with the dot product of each prototype and a row."""
     for place in range(len(prototypes)):
         other = prototypes[place]
@@ -53,7 +53,7 @@ def _learn(
     dots = np.empty(classes, np.float32)
     for i in range(len(rows)):
         row, label = rows[i], labels[i]
-        _dots(prototypes, row, dots)
+        dots_of(prototypes, row, dots)
         own, other, rival = 0.0, -np.inf, label
         for place in range(classes):
             cosine = dots[place] / np.sqrt(squares[place]) if squares[place] > 0 else 0.0

@@ -1,4 +1,4 @@
-"""Learning vector quantisation: prototypes of the own class come nearer to a row, others move away."""
+"""Learning vector quantization: prototypes of the own class come nearer to a row, others move away."""
 
 from typing import Any
 
@@ -6,18 +6,8 @@ import numpy as np
 
 from hdc.backends.numba_kernels.arrays import frozen, rows_of
 from hdc.backends.numba_kernels.jit import kernel, summing
+from hdc.backends.numba_kernels.learning import dots_of
 from hdc.backends.numpy_prototypes import LEAST, MOST, Floats
-
-
-@summing
-def _dots(prototypes: Any, row: Any, out: Any) -> None:
-    """Fill ``out`` with the dot product of each prototype and a row."""
-    for place in range(len(prototypes)):
-        other = prototypes[place]
-        total = np.float32(0)
-        for j in range(len(row)):
-            total += other[j] * row[j]
-        out[place] = total
 
 
 @summing
@@ -54,7 +44,7 @@ def _attract(
     dots = np.empty(len(prototypes), np.float32)
     for i in range(len(rows)):
         row = rows[i]
-        _dots(prototypes, row, dots)
+        dots_of(prototypes, row, dots)
         own, other, near, far = -1, -1, -np.inf, -np.inf
         for place in range(len(prototypes)):
             cosine = dots[place] / lengths[place]

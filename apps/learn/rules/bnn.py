@@ -1,7 +1,7 @@
 """LeHDC: binary class vectors trained as the one layer of a binary neural network (Duan et al. 2022, DAC). Needs torch.
 
 Each class has a latent vector of real numbers, and its signs are what predicts. The loss is the cross-entropy of the
-dot products of rows and signs; it is minimised by Adam. Gradients pass the sign where the latent number lies within one
+dot products of rows and signs; it is minimized by Adam. Gradients pass the sign where the latent number lies within one
 (the straight-through estimator), dropout removes components of rows. The rows of each epoch are in a new order.
 """
 

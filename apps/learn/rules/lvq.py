@@ -1,4 +1,4 @@
-"""Several prototypes a class, moved by learning vector quantisation: LVQ (Kohonen 1990), GLVQ (Sato and Yamada 1996).
+"""Several prototypes a class, moved by learning vector quantization: LVQ (Kohonen 1990), GLVQ (Sato and Yamada 1996).
 
 On hypervectors: Diao et al. 2021, "Generalized Learning Vector Quantization for Classification in Randomized Neural
 Networks and Hyperdimensional Computing". Rows and prototypes have length 1 here, so that the squared distance is
@@ -72,12 +72,12 @@ def fit(rows: Rows, labels: Counts, sample_weight: Floats, settings: LVQSettings
 def start(
     rows: Rows, labels: Counts, sample_weight: Floats, settings: LVQSettings, rng: np.random.Generator
 ) -> tuple[Floats, Counts]:
-    """Return the centres of k-means in each class, ``(vectors, dim)``, and the class of each."""
-    centres, owners = [], []
+    """Return the centers of k-means in each class, ``(vectors, dim)``, and the class of each."""
+    centers, owners = [], []
     for label in range(settings.classes):
         members = np.flatnonzero((labels == label) & (sample_weight > 0))
         if k := min(settings.prototypes, len(members)):
             space = Directions(rows.take(members))
-            centres.append(kmeans(space, k, sample_weight[members], rng, steps=START_STEPS).centres)
+            centers.append(kmeans(space, k, sample_weight[members], rng, steps=START_STEPS).centers)
             owners += [label] * k
-    return np.concatenate(centres), np.array(owners, dtype=np.int64)
+    return np.concatenate(centers), np.array(owners, dtype=np.int64)
