@@ -3,7 +3,10 @@
 import ast
 import re
 
+import pytest
+
 import hdc
+from hdc.apps import learn
 from tests.test_docs import ROOT
 
 PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
@@ -22,6 +25,13 @@ def test_every_test_that_is_named_is_there():
 def test_every_row_has_a_test():
     rows = [line for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith(("| **", "| feature"))]
     assert len(rows) == len(NAMED)
+
+
+def test_every_name_of_learning_is_named_and_there():
+    pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+    assert [getattr(learn, name).__name__ for name in learn.__all__] == sorted(learn.__all__)
+    assert {"Features", "HDClassifier", "HDCluster", "HDMultiLabel", "HDRegressor"} <= set(learn.__all__)
+    assert not [name for name in learn.__all__ if f"`{name}" not in PAGE and f"`hdc.apps.learn.{name}" not in PAGE]
 
 
 def test_every_model_and_every_class_is_named():

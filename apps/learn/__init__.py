@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from hdc.apps.learn.multilabel import HDMultiLabel
     from hdc.apps.learn.regressor import HDRegressor
 
-__all__ = ["BitClassifier", "Features", "HDClassifier", "HDCluster", "HDMultiLabel", "HDRegressor"]
-__all__ = ["BitClassifier", "Documents", "Features", "HDClassifier", "HDCluster", "HDRegressor"]
+__all__ = ["BitClassifier", "Documents", "Features", "HDClassifier", "HDCluster", "HDMultiLabel", "HDRegressor"]
 
 __getattr__ = lazy.attributes(
     __name__,
