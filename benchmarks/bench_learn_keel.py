@@ -77,14 +77,14 @@ def method(name: str) -> Any:
 
 
 def measured(folder: Path, name: str, by: str, fold: int) -> tuple[float, float]:
-    """Return the accuracy of a method on one fold of a set, and the seconds that took."""
+    """Return the accuracy of a method on one fold of a set, and the seconds of processor time that took."""
     table = keel(folder, name)
     splits = StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(table.labels, table.labels)
     known, new = list(splits)[fold]
     run = method(by)
-    begun = time.perf_counter()
+    begun = time.process_time()
     found = run(table.rows(known), table.rows(new), fold)
-    return float((found == table.labels[new]).mean()), time.perf_counter() - begun
+    return float((found == table.labels[new]).mean()), time.process_time() - begun
 
 
 def _single_thread() -> None:
@@ -122,6 +122,14 @@ def fill(folder: Path, results: Results, cache: Path, sets: Sequence[str], metho
             print(f"{number}/{len(missing)} {name}, {by}: {parts[name, by][asked[done][2]][0]:.4f}", flush=True)
 
 
+def finished(results: Results, sets: Sequence[str], methods: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the sets of which all folds are measured by all methods, and the others."""
+    done = {
+        name: all(len(results.get(name, {}).get(by, {}).get("right", [])) == FOLDS for by in methods) for name in sets
+    }
+    return [name for name in sets if done[name]], [name for name in sets if not done[name]]
+
+
 def table(results: Results, sets: Sequence[str], methods: Sequence[str]) -> str:
     """Return a table in Markdown: each set, the mean of all, and the seconds."""
     names = ["intRVFL", "intRVFL+GLVQ", *methods]
@@ -151,7 +159,7 @@ def losses(results: Results, sets: Sequence[str], methods: Sequence[str], ours: 
             (ahead if apart.mean() > 0 else behind).append((float(apart.mean()), name))
         worst = ", ".join(f"{name} {apart:+.3f}" for apart, name in sorted(behind))
         level = len(sets) - len(ahead) - len(behind)
-        lines.append(f"- {by}: ahead {len(ahead)}, level {level}, behind {len(behind)}" + (f": {worst}" * bool(worst)))
+        lines.append(f"- {by}: ahead {len(ahead)}, level {level}, behind {len(behind)}" + f": {worst}" * bool(worst))
     return "\n".join(lines)
 
 
@@ -162,6 +170,7 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(METHODS), help="names with commas between them")
     parser.add_argument("--jobs", type=int, default=1, help="processes of one thread each")
     parser.add_argument("--cache", type=Path, default=Path("bench_learn_keel.json"), help="file of the results")
+    parser.add_argument("--report", action="store_true", help="measure nothing: print the sets that are finished")
     options = parser.parse_args()
     folder = keel_folder()
     if folder is None:
@@ -170,7 +179,13 @@ def main() -> None:
     if unknown := [name for name in sets if name not in PUBLISHED] + [by for by in methods if by not in METHODS]:
         parser.error(f"{unknown[0]!r} is none of {', '.join(PUBLISHED)}; methods are {', '.join(METHODS)}")
     results: Results = json.loads(options.cache.read_text()) if options.cache.exists() else {}
-    fill(folder, results, options.cache, sets, methods, options.jobs)
+    if options.report:
+        sets, missing = finished(results, sets, methods)
+        print(f"{len(sets)} sets are measured by all methods" + f", not yet {', '.join(missing)}" * bool(missing))
+    else:
+        fill(folder, results, options.cache, sets, methods, options.jobs)
+    if not sets:
+        return
     print(table(results, sets, methods))
     for ours in (by for by in OURS if by in methods):
         print()

@@ -22,7 +22,7 @@ Labels = npt.NDArray[np.int64]
 SEARCHED = 1000
 """Rows, at most, on which encoder and rule are chosen."""
 
-INNER, INNER_SMALL, SMALL = 3, 8, 600
+INNER, INNER_SMALL, SMALL = 3, 5, 600
 """Folds of the choice, and of the choice for tables of at most ``SMALL`` rows, where they cost little."""
 
 SOLVED = 2048
@@ -93,7 +93,7 @@ def _searched(candidates: Sequence[Candidate]) -> Callable[[Table, Table, int], 
 FOURIER: dict[str, Any] = {"dim": 2048, "model": "FHRR", "numeric": "fourier"}
 COUNTS: dict[str, Any] = {"dim": 4096, "model": "MAP-I", "numeric": "density"}
 ANY_MODEL = [
-    *(Candidate("ridge", FOURIER, width) for width in (1.0, 0.5, 0.7, 1.4, 2.0)),
+    *(Candidate("ridge", FOURIER, width) for width in (1.0, 0.5, 1.6)),
     Candidate("margin", FOURIER),
     *(Candidate("ridge", {**COUNTS, "kappa": kappa}) for kappa in (1, 3)),
 ]
