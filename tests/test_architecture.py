@@ -100,7 +100,7 @@ def test_only_numpy_is_needed_by_the_core():
 
 
 def test_bare_import_loads_nothing_heavy():
-    code = "import sys, hdc; print(sorted({m.split('.')[0] for m in sys.modules} & {'numba','torch','scipy','numpy'}))"
+    code = "import sys, hdc; print(sorted({m.split('.')[0] for m in sys.modules} & {'numba','torch','scipy','sklearn','pandas','numpy'}))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
 
@@ -108,7 +108,7 @@ def test_bare_import_loads_nothing_heavy():
 def test_numpy_models_load_nothing_heavy():
     code = (
         "import sys, hdc; v = hdc.create('MAP-B', 100, backend='numpy'); v.bundle(v.symbols(['a', 'b']));"
-        "print(sorted({m.split('.')[0] for m in sys.modules} & {'numba', 'torch', 'scipy'}))"
+        "print(sorted({m.split('.')[0] for m in sys.modules} & {'numba', 'torch', 'scipy', 'sklearn', 'pandas'}))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
