@@ -135,7 +135,7 @@ def warmup() -> None:
         records.record_sums(x, x, np.full((1, 16), 7), most, dim)
     records.record_majority(x, x, np.full((1, 16), 7), x[0], dim)
     fourier.phase_signs(np.zeros((1, dim)), 4)
-    fourier.fourier_signs(np.ones((1, 5)), np.ones((5, dim)), np.ones((1, dim)), 4)
+    fourier.fourier_signs(np.ones((1, 5)), np.ones((2, 5, 64)), np.ones((1, dim)), 4)
     room = TextTable(np.full(4, -1), np.zeros((2, 4), np.int64), np.zeros(2, np.uint8), np.array([1, 0, 0]))
     texts.walk_texts(np.frombuffer(b"1", np.uint8), np.array([0, 1]), 0, 0, 0, 0, room)
 

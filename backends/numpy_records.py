@@ -51,11 +51,12 @@ def phase_signs(phases: npt.NDArray[np.float64], turn: int) -> Words:
 
 def fourier_signs(rows: Ints, frequencies: Ints, offsets: Ints, turn: int) -> Words:
     """Multiply in float64 where that is exact, else in integers."""
-    out = np.empty((len(rows), -(-frequencies.shape[1] // 64)), dtype=np.uint64)
-    exact = len(frequencies) * _magnitude(rows) * _magnitude(frequencies) < 2**52
+    d, dim = rows.shape[1], offsets.shape[1]
+    out = np.empty((len(rows), -(-dim // 64)), dtype=np.uint64)
+    exact = d * _magnitude(rows) * _magnitude(frequencies) < 2**52
     kind = np.float64 if exact else np.int64
-    matrix = frequencies.astype(kind)
-    for part in row_blocks(len(rows), 24 * frequencies.shape[1]):
+    matrix = frequencies.transpose(1, 0, 2).reshape(d, -1)[:, :dim].astype(kind)
+    for part in row_blocks(len(rows), 24 * dim):
         added = offsets[part] if len(offsets) > 1 else offsets
         with np.errstate(over="ignore"):
             phases = (rows[part].astype(kind) @ matrix).astype(np.int64) + added

@@ -788,8 +788,11 @@ class FeatureKernels:
         Bit j is set where the cosine of angle j is negative, counting from a quarter of a turn to just before three
         quarters. Angles are whole numbers of magnitudes up to 2^52, of which ``turn``, a power of two from 4 to 2^32,
         are a full turn.
-    fourier_signs : (rows (n, d) int32, frequencies (d, dim) int32, offsets (m, dim) int32, turn int) -> (n, words)
-        ``phase_signs`` of ``rows @ frequencies + offsets``, where m is 1 or n, and integers are those modulo 2^32.
+    fourier_signs : (rows (n, d) int32, frequencies (spans, d, width) int32, offsets (m, dim) int32, turn int)
+                    -> (n, words)
+        ``phase_signs`` of ``rows @ F + offsets``, where m is 1 or n, and integers are those modulo 2^32. Column
+        ``s * width + j`` of F is ``frequencies[s, :, j]``: it is read span by span. The width is a multiple of 64, and
+        what the last span has beyond ``dim`` counts for nothing.
     """
 
     record_majority: Callable[[Array, Array, Array, Array, int], Array]

@@ -75,6 +75,13 @@ def test_signs_of_angles(digits, phases):
         assert kernels.phase_signs(np.array([phases], dtype=np.float64), turn)[0].tolist() == expected.tolist()
 
 
+def spans_of(matrix, width):
+    """Return a matrix in spans of columns, what is beyond the last one as anything."""
+    d, dim = matrix.shape
+    wide = np.pad(matrix, ((0, 0), (0, -dim % width)), constant_values=77)
+    return np.ascontiguousarray(wide.reshape(d, -1, width).swapaxes(0, 1))
+
+
 @pytest.mark.parametrize("columns", [1, 3, 4, 5, 9])
 @pytest.mark.parametrize("dim", [1, 64, 65, 300])
 @pytest.mark.parametrize("most", [2**31, 1000])
@@ -82,9 +89,10 @@ def test_signs_of_products(kernels, columns, dim, most):
     rng = np.random.default_rng(dim * columns)
     rows = rng.integers(-most, most, (9, columns), dtype=np.int32)
     frequencies = rng.integers(-most, most, (columns, dim), dtype=np.int32)
-    for offsets in (rng.integers(-(2**31), 2**31, (n, dim), dtype=np.int32) for n in (1, 9)):
+    for n, width in ((1, 64), (9, 128)):
+        offsets = rng.integers(-(2**31), 2**31, (n, dim), dtype=np.int32)
         for turn in (4, 2**20, 2**32):
-            found = kernels.fourier_signs(rows, frequencies, offsets, turn)
+            found = kernels.fourier_signs(rows, spans_of(frequencies, width), offsets, turn)
             for row, added, words in zip(
                 rows.tolist(), np.broadcast_to(offsets, (9, dim)).tolist(), found, strict=True
             ):
@@ -105,8 +113,8 @@ def test_no_rows(kernels):
     assert kernels.record_majority(vectors, vectors, none, vectors[0], dim).shape == (0, 2)
     assert kernels.record_sums(vectors, vectors, none, 3, dim).shape == (0, dim)
     assert kernels.phase_signs(np.empty((0, dim)), 4).shape == (0, 2)
-    matrix = np.ones((3, dim), np.int32)
-    assert kernels.fourier_signs(none, matrix, matrix[:1], 4).shape == (0, 2)
+    matrix = np.ones((2, 3, 64), np.int32)
+    assert kernels.fourier_signs(none, matrix, np.ones((1, dim), np.int32), 4).shape == (0, 2)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +135,7 @@ def test_memory_layouts_and_threads(kernels, laid_out, monkeypatch):
         kernels.record_majority(*given, tie, 130),
         kernels.record_sums(*given, 5, 130),
         kernels.phase_signs(phases, 2**20),
-        kernels.fourier_signs(given[2], phases.astype(np.int32), phases.astype(np.int32), 2**20),
+        kernels.fourier_signs(given[2], spans_of(phases.astype(np.int32), 64), phases.astype(np.int32), 2**20),
     )
     odd = [laid_out(array) for array in given]
     for array in odd:
@@ -137,5 +145,6 @@ def test_memory_layouts_and_threads(kernels, laid_out, monkeypatch):
     np.testing.assert_array_equal(kernels.record_majority(*odd, laid_out(tie), 130), expected[0])
     np.testing.assert_array_equal(kernels.record_sums(*odd, 5, 130), expected[1])
     np.testing.assert_array_equal(kernels.phase_signs(laid_out(phases), 2**20), expected[2])
-    whole = laid_out(phases.astype(np.int32))
-    np.testing.assert_array_equal(kernels.fourier_signs(odd[2], whole, whole, 2**20), expected[3])
+    whole = phases.astype(np.int32)
+    found = kernels.fourier_signs(odd[2], laid_out(spans_of(whole, 64)), laid_out(whole), 2**20)
+    np.testing.assert_array_equal(found, expected[3])

@@ -1,7 +1,7 @@
 """Signs of cosines of whole angles: of given ones, and of products of integers.
 
-Integers of 32 bits wrap around as angles do, so that a sum of products is exact in any order. Frequencies are copied a
-span of columns at a time, which then stays in a cache for all rows.
+Integers of 32 bits wrap around as angles do, so that a sum of products is exact in any order. Frequencies come in spans
+of components, each of which stays in a cache for all rows.
 """
 
 from typing import Any
@@ -12,12 +12,6 @@ from hdc.backends.numba_kernels.arrays import AnyArray, frozen, rows_of
 from hdc.backends.numba_kernels.jit import kernel, peek, poke
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.words import WORD_BITS, Words, word_count
-
-SPAN = 256
-"""Most columns whose frequencies are copied at a time."""
-
-CACHED = 1 << 17
-"""Frequencies that are copied at a time, at most, if that are so many columns as a word has bits."""
 
 ROWS = 8
 """Rows whose angles are added up at a time."""
@@ -37,9 +31,9 @@ def _phase_signs(phases: Any, quarter: int, half: int, out: Any, start: int, sto
 
 
 @kernel
-def _add_products(rows: Any, first: int, count: int, tile: Any, width: int, sums: Any) -> None:
+def _add_products(rows: Any, first: int, count: int, tile: Any, sums: Any) -> None:
     """Add the products of some rows with a span of the frequencies, four features at a time."""
-    d = len(tile)
+    d, width = tile.shape
     for f in range(0, d - 3, 4):
         for r in range(count):
             i = first + r
@@ -57,23 +51,21 @@ def _add_products(rows: Any, first: int, count: int, tile: Any, width: int, sums
 
 @kernel
 def _fourier_signs(
-    rows: Any, frequencies: Any, offsets: Any, span: int, quarter: int, half: int, out: Any, start: int, stop: int
+    rows: Any, frequencies: Any, offsets: Any, quarter: int, half: int, out: Any, start: int, stop: int
 ) -> None:
-    """Write the signs of rows ``start`` to ``stop``."""
-    d, dim = frequencies.shape
-    tile, sums = np.empty((d, span), dtype=np.int32), np.empty((ROWS, span), dtype=np.int32)
-    for column in range(0, dim, span):
+    """Write the signs of rows ``start`` to ``stop``, one span of components after another."""
+    span, dim = frequencies.shape[2], offsets.shape[1]
+    sums = np.zeros((ROWS, span), dtype=np.int32)
+    for part in range(len(frequencies)):
+        column, tile = part * span, frequencies[part]
         width = min(span, dim - column)
-        for f in range(d):
-            for j in range(width):
-                tile[f, j] = frequencies[f, column + j]
         for first in range(start, stop, ROWS):
             count = min(ROWS, stop - first)
             for r in range(count):
                 own = first + r if len(offsets) > 1 else 0
                 for j in range(width):
                     sums[r, j] = np.int32(offsets[own, column + j] + quarter)
-            _add_products(rows, first, count, tile, width, sums)
+            _add_products(rows, first, count, tile, sums)
             for r in range(count):
                 for w in range(0, width, WORD_BITS):
                     word = np.uint64(0)
@@ -92,9 +84,10 @@ def phase_signs(phases: AnyArray, turn: int) -> Words:
 
 def fourier_signs(rows: AnyArray, frequencies: AnyArray, offsets: AnyArray, turn: int) -> Words:
     """Add products of 32 bits up, and take a bit."""
-    d, dim = frequencies.shape
+    spans, d, width = frequencies.shape
+    dim = offsets.shape[1]
     out = np.empty((len(rows), word_count(dim)), dtype=np.uint64)
-    span = max(1, min(SPAN, CACHED // max(1, d)) // WORD_BITS) * WORD_BITS
-    given = frozen(rows, np.int32, len(rows), d), rows_of(frequencies, np.int32), rows_of(offsets, np.int32)
-    over_rows(_fourier_signs, len(rows), dim * (d * 0.04 + 0.5), *given, span, turn // 4, turn.bit_length() - 2, out)
+    given = frozen(rows, np.int32, len(rows), d), frozen(frequencies, np.int32, spans, d, width)
+    added = rows_of(offsets, np.int32)
+    over_rows(_fourier_signs, len(rows), dim * (d * 0.04 + 0.5), *given, added, turn // 4, turn.bit_length() - 2, out)
     return out

@@ -368,7 +368,10 @@ def _record(rng: np.random.Generator, dim: int, columns: int = 9) -> Arguments:
 
 def _whole(rng: np.random.Generator, columns: int, rows: int, dim: int) -> Arguments:
     """Return rows and frequencies whose products leave 32 bits."""
-    return tuple(rng.integers(-(2**30), 2**30, shape, dtype=np.int32) for shape in ((rows, columns), (columns, dim)))
+    return tuple(
+        rng.integers(-(2**30), 2**30, shape, dtype=np.int32)
+        for shape in ((rows, columns), (-(-dim // 128), columns, 128))
+    )
 
 
 FEATURE_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {

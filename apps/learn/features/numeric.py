@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,9 @@ from hdc.kernels import Array
 
 Real = npt.NDArray[np.float64]
 Whole32 = npt.NDArray[np.int32]
+
+SPAN = 256
+"""Components whose frequencies lie beside each other: they stay in a cache for all rows."""
 
 FRACTION = 10
 """Bits behind the point of numbers whose Fourier features are signs."""
@@ -103,14 +106,27 @@ class FourierSigns(Whole):
         """Parts of a turn: products of a number and of a frequency that is at most half a turn, and their sum."""
         return int(2 ** min(24, 52 - RANGE - len(self.names).bit_length()))
 
-    @cached_property
+    @property
     def parts(self) -> tuple[Whole32, Whole32]:
-        """Frequencies, from -half a turn to half a turn for each unit of a rounded number, and offsets; int32."""
-        turns = self.encoder.frequencies / (2 * np.pi) * (self.turn / 2.0**FRACTION)
+        """Frequencies, from -half a turn to half a turn for each unit of a rounded number, and offsets; int32.
+
+        The encoder that draws them is another one, so that it does not keep them too.
+        """
+        turns = replace(self.encoder).frequencies / (2 * np.pi) * (self.turn / 2.0**FRACTION)
         rounded = np.rint(turns)
         wrapped = rounded - self.turn * np.rint(rounded / self.turn)
-        offsets = np.rint(self.encoder.offsets / (2 * np.pi) * self.turn)
-        return np.ascontiguousarray(wrapped, np.int32), offsets.astype(np.int32)
+        return np.ascontiguousarray(wrapped, np.int32), self._offsets
+
+    @cached_property
+    def _offsets(self) -> Whole32:
+        return np.rint(self.encoder.offsets / (2 * np.pi) * self.turn).astype(np.int32)
+
+    @cached_property
+    def _spans(self) -> Whole32:
+        """The frequencies as the kernel reads them, ``(spans, columns, SPAN)``."""
+        matrix = self.parts[0]
+        wide = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % SPAN)))
+        return np.ascontiguousarray(wide.reshape(len(matrix), -1, SPAN).swapaxes(0, 1))
 
     def rows(self, X: Real, angles: Real | None = None) -> Array:
         """Return the signs of rows; what is missing is at the center. ``angles`` are added, in turns."""
@@ -119,14 +135,14 @@ class FourierSigns(Whole):
         return self.in_blocks(joint, lambda part: self._signs(part[:, :width], part[:, width:]), 3 * joint.shape[1])
 
     def _signs(self, X: Real, more: Real) -> Array:
-        frequencies, offsets = self.parts
+        offsets = self._offsets
         most = 2.0**RANGE
         whole = np.clip(np.rint(self.scaling.standardised(X) * 2.0**FRACTION), -most, most).astype(np.int32)
         added = offsets[None]
         if more.shape[1]:
             added = (np.rint(more * self.turn).astype(np.int64) + offsets).astype(np.int32)
         kernels: Any = self.host.kernels.features
-        words = kernels.fourier_signs(whole, frequencies, added, self.turn)
+        words = kernels.fourier_signs(whole, self._spans, added, self.turn)
         if isinstance(self.vsa, MAPI):
             signs = 1 - 2 * self.host.kernels.bits.unpack(words, self.vsa.dim).view(np.int8)
             words = signs.astype(self.host.dtype, copy=False)
