@@ -28,6 +28,7 @@ class Table:
 
     def __init__(self, X: Any) -> None:
         self.X, self.framed = X, is_frame(X)
+        self._objects: dict[Any, Objects] = {}
         self.names: list[Any] = list(X.columns) if self.framed else list(range(X.shape[1]))
 
     def __len__(self) -> int:
@@ -54,8 +55,9 @@ class Table:
 
     def objects(self, name: Any) -> Objects:
         """Return a column as Python objects, ``(n,)``; None is missing."""
-        values = plain_objects(self.column(name))
-        return values
+        if name not in self._objects:
+            self._objects[name] = plain_objects(self.column(name))
+        return self._objects[name]
 
     def looks_numeric(self, name: Any) -> bool:
         """Return whether a column is of numbers by its dtype, or, where that says nothing, by what it holds."""
