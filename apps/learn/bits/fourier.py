@@ -22,7 +22,7 @@ LEAST_STEP = 2.0**-1000
 """Of a range that is empty: one over it is a double."""
 
 MOST_STEPS = 1 << 16
-"""Steps of a feature to either side, at most: products with weights of 32 bits are below 2^48."""
+"""Steps of a feature to either side, at most."""
 
 
 @dataclass(frozen=True)
@@ -129,22 +129,18 @@ class Fourier(Stepped):
 
     @property
     def _row_bytes(self) -> int:
-        return 17 * self.dim + 24 * self.features
+        return 28 * self.features + self.dim
 
     @cached_property
-    def _columns(self) -> list[tuple[slice, Reals]]:
-        """Weights in doubles, in blocks of features whose sums of products are exact: less than 2^51."""
-        greatest = max(1, int(np.abs(self.weights.astype(np.int64)).max()))
-        step = max(1, (1 << 51) // (greatest * self.most))
-        parts = [slice(start, start + step) for start in range(0, self.features, step)]
-        return [(part, np.ascontiguousarray(self.weights[:, part].T, np.float64)) for part in parts]
+    def _columns(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """Weights, a row for each feature, and offsets less the quarter of a turn that the kernel adds."""
+        quarter = np.uint32(1 << (self.bit - 1))
+        offsets = (self.offsets - quarter).view(np.int32)  # modulo 2^32
+        return np.ascontiguousarray(self.weights.T, np.int32), offsets[None]
 
     def _encoded(self, rows: Reals, backend: Backend) -> Words:
-        steps = self._steps(rows, -self.most, self.most, 0).astype(np.float64)
-        quarter, phases = 1 << (self.bit - 1), self.offsets.astype(np.float64)
-        for part, weights in self._columns:
-            phases = np.fmod(phases, 2.0**32) + steps[:, part] @ weights
-        return np.asarray(feature_kernels(backend).phase_signs(phases - quarter, 2 << self.bit))
+        steps = self._steps(rows, -self.most, self.most, 0)
+        return np.asarray(feature_kernels(backend).fourier_signs(steps, *self._columns, 2 << self.bit))
 
 
 def _precision(turns: Reals, weight_bits: int | None) -> tuple[int, int]:
