@@ -108,6 +108,35 @@ def test_a_stream_learns_about_as_well_as_all_rows_and_in_any_blocks(folder, cap
     assert float(shown.err.split()[2]) > 0.85
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_counts_rows_on_a_terminal(folder, monkeypatch):
+    monkeypatch.setattr("hdc.apps.progress.INTERVAL", 0)
+    for words, unit in [
+        (("train", "--stream", "--passes", "2"), "180/180 rows"),
+        (("eval", "--no-baselines"), "5/5 fits"),
+    ]:
+        shown = Terminal()
+        monkeypatch.setattr(sys, "stderr", shown)
+        assert main(["learn", words[0], "plants.csv", "--target", "plant", *words[1:], *SMALL]) == 0
+        assert unit in shown.getvalue()
+        assert shown.getvalue().endswith("\r\x1b[K")
+
+
+def test_text_columns_are_learned_from(folder, capsys):
+    random = np.random.default_rng(0)
+    words = {"good": ["lovely", "great", "tasty"], "bad": ["awful", "stale", "cold"]}
+    moods = [["good", "bad"][row % 2] for row in range(80)]
+    said = [" ".join([*random.choice(words[mood], 2), "dish", f"number{row}"]) for row, mood in enumerate(moods)]
+    write("said.csv", {"said": said, "mood": moods})
+    found = json.loads(run(capsys, "eval", "said.csv", "--target", "mood", "--json", *SMALL).out)
+    assert found["columns"] == {"said": "text"}
+    assert [learner["mean"] > 0.8 for learner in found["learners"]] == [True, False, True, True, True]
+
+
 def test_standard_input_is_a_table(folder, capsys, monkeypatch):
     with open("plants.csv", "rb") as file:
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(file.read())))

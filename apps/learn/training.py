@@ -2,11 +2,12 @@
 
 import argparse
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from hdc.apps.learn import trained
-from hdc.apps.learn.frames import all_rows, blocks_of
+from hdc.apps.learn.frames import Rows, all_rows, blocks_of
 from hdc.apps.learn.options import counted, described, opened, schema_of, size_text
 from hdc.apps.learn.tables.schema import Schema
 from hdc.apps.learn.tables.source import STDIN, Source
@@ -62,14 +63,13 @@ def _stream(learner: Any, table: Source, schema: Schema, passes: int) -> int:
     if not hasattr(learner, "partial_fit"):
         rule = getattr(learner, "rule", "")
         raise UnsupportedError(f"rule {rule!r} needs all rows at once; leave --stream out, or take another rule")
+    learned = _learned(learner, (block for _ in range(passes) for block in blocks_of(table, schema)), schema)
+    return sum(1 for _ in tracked(learned, schema.rows * passes, unit="rows")) // passes
+
+
+def _learned(learner: Any, blocks: Iterable[Rows], schema: Schema) -> Iterator[int]:
+    """Learn from each block, and yield each of its rows once that is done."""
     given = {"classes": schema.classes} if schema.classes else {}
-    blocks = (block for _ in range(passes) for block in blocks_of(table, schema))
-    learned = 0
-    for rows in tracked(_each(blocks), schema.rows * passes, unit="rows"):
-        learner.partial_fit(rows.features, rows.targets, **given)
-        learned += len(rows)
-    return learned // passes
-
-
-def _each(blocks: Any) -> Any:
-    yield from blocks
+    for block in blocks:
+        learner.partial_fit(block.features, block.targets, **given)
+        yield from range(len(block))

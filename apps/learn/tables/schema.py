@@ -11,6 +11,7 @@ from hdc.apps.learn.tables import cells
 from hdc.apps.learn.tables.blocks import Block, TableError
 from hdc.apps.learn.tables.columns import FEW, KINDS, MOST_DISTINCT, ColumnCounts, Kind
 from hdc.apps.learn.tables.source import Source
+from hdc.apps.progress import counted
 from hdc.errors import FileFormatError, ParameterError
 
 Task: TypeAlias = Literal["classify", "regress"]
@@ -179,7 +180,7 @@ def learn_schema(
     kinds, drop = dict(kinds or {}), list(drop)
     counts: dict[str, ColumnCounts] = {}
     goal, seen, documents = ColumnCounts(as_words=True), 0, False
-    for block in source.blocks():
+    for block in counted(source.blocks(), "blocks read"):
         values = column_of(block, target)
         goal.add([None] * len(block) if values is None else values, block.places)
         if seen < PROFILE_ROWS:
