@@ -78,7 +78,7 @@ def _as_json(outcomes: list[Outcome], schema: Schema, measure: str, folds: int) 
 def table_of(outcomes: list[Outcome], measure: str) -> list[str]:
     """Return the lines of a table: score and standard error, time of training and prediction, bytes."""
     heading = ("learner", measure, "training", "rows/s predicted", "model")
-    rows = [heading, *(_row(outcome) for outcome in outcomes if not outcome.left_out)]
+    rows = [heading, *(_row(outcome) for outcome in outcomes if outcome.scores and not outcome.left_out)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(heading))]
     return [_aligned(row, widths) for row in rows]
 

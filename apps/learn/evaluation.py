@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 from hdc.apps.learn.frames import Rows, taken
+from hdc.apps.learn.quiet import quiet
 from hdc.checks import integer
-from hdc.errors import ParameterError
+from hdc.errors import HDCError, ParameterError
 
 Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 Folds = list[Fold]
@@ -119,7 +119,10 @@ def folds_of(rows: Rows, task: str, folds: int, seed: int = 0) -> Folds:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # classes of fewer rows than folds: they miss in some
         cut = _splitter(rows, task, folds, seed).split(np.zeros(len(rows)), rows.targets, rows.groups)
-        return [(known, new) for known, new in cut]
+        folds_cut = [(known, new) for known, new in cut if len(new)]
+    if task == "classify" and any(len(np.unique(rows.targets[known])) < 2 for known, _ in folds_cut):
+        raise ParameterError("in a fold, one class only is left to learn from; take other folds or groups")
+    return folds_cut
 
 
 def _splitter(rows: Rows, task: str, folds: int, seed: int) -> Any:
@@ -141,11 +144,11 @@ def evaluate(rows: Rows, contenders: Sequence[Contender], folds: Folds, task: st
     few = _few(rows, folds[0][0])
     for contender, outcome in zip(contenders, outcomes, strict=True):
         if not outcome.left_out:
-            _run(rows, contender, Outcome(""), few, few, task)
+            outcome.left_out = _failure(rows, contender, Outcome(""), (few, few), task)
     for known, new in folds:
         for contender, outcome in zip(contenders, outcomes, strict=True):
             if not outcome.left_out:
-                _run(rows, contender, outcome, known, new, task)
+                outcome.left_out = _failure(rows, contender, outcome, (known, new), task)
             yield outcome
 
 
@@ -162,12 +165,21 @@ def _few(rows: Rows, known: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return ordered[np.linspace(0, len(ordered) - 1, min(FEW, len(ordered))).astype(np.int64)]
 
 
+def _failure(rows: Rows, contender: Contender, outcome: Outcome, fold: Fold, task: str) -> str:
+    """Run a learner on a fold, and return why scikit-learn's cannot learn from these rows, if it cannot."""
+    try:
+        _run(rows, contender, outcome, *fold, task)
+    except HDCError:
+        raise
+    except ValueError as error:
+        return f"it failed: {str(error).splitlines()[0]}"
+    return ""
+
+
 def _run(rows: Rows, contender: Contender, outcome: Outcome, known: Any, new: Any, task: str) -> None:
     learner = contender.make()
     train, test = taken(rows.features, known), taken(rows.features, new)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
+    with quiet():
         start = time.perf_counter()
         learner.fit(train, rows.targets[known])
         trained = time.perf_counter()

@@ -27,7 +27,9 @@ def figure(outcomes: Sequence[Outcome], title: str = "", measure: str = "accurac
     BackendUnavailableError
         If matplotlib is not installed.
     """
-    run = sorted((outcome for outcome in outcomes if outcome.scores), key=lambda outcome: outcome.mean)
+    run = sorted(
+        (outcome for outcome in outcomes if outcome.scores and not outcome.left_out), key=lambda outcome: outcome.mean
+    )
     if not run:
         raise ParameterError(f"there is no {measure} to plot")
     shown = [outcome for outcome in run if outcome.name not in GUESSES] or run

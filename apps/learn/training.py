@@ -9,6 +9,7 @@ from typing import Any
 from hdc.apps.learn import trained
 from hdc.apps.learn.frames import Rows, all_rows, blocks_of
 from hdc.apps.learn.options import counted, described, opened, schema_of, size_text
+from hdc.apps.learn.quiet import quiet
 from hdc.apps.learn.tables.schema import Schema
 from hdc.apps.learn.tables.source import STDIN, Source
 from hdc.apps.progress import tracked
@@ -32,7 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
             schema, rule=arguments.rule, dim=arguments.dim, settings=settings, backend=arguments.backend
         )
         print(described(schema))
-        rows = _stream(learner, table, schema, passes) if arguments.stream else _fit(learner, table, schema)
+        with quiet():
+            rows = _stream(learner, table, schema, passes) if arguments.stream else _fit(learner, table, schema)
     trained.save(learner, schema, output)
     seconds = time.perf_counter() - start
     print(f"{output}: {size_text(Path(output).stat().st_size)}, learned from {counted(rows, 'row')} in {seconds:.1f} s")

@@ -13,6 +13,9 @@ import numpy.typing as npt
 MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A", "<NA>"})
 """Strings that stand for a missing value; a period or a dash does not."""
 
+GREATEST = 1e100
+"""Numbers of greater magnitude are errors of something else, and their squares would not be finite."""
+
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 _DAY = 86400.0
 
@@ -25,7 +28,7 @@ def is_missing(value: Any) -> bool:
 
 
 def number(value: Any) -> float:
-    """Return the finite number of a cell, NaN if it is none; a bool is none, and ``1_000`` is none."""
+    """Return the number of a cell, NaN if it is none, or beyond ``GREATEST``; a bool is none, and ``1_000`` is none."""
     if isinstance(value, str):
         if "_" in value:
             return math.nan
@@ -40,7 +43,7 @@ def number(value: Any) -> float:
             found = float(value)
         except OverflowError:
             return math.nan
-    return found if math.isfinite(found) else math.nan
+    return found if abs(found) <= GREATEST else math.nan
 
 
 def day(value: Any) -> float:
@@ -62,7 +65,7 @@ def day(value: Any) -> float:
 def numbers(values: Any) -> npt.NDArray[np.float64]:
     """Return the number of each cell of a sequence or array as ``(n,)`` float64: NaN where it is missing or none."""
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        return np.where(np.isfinite(values), values, np.nan)
+        return np.where(np.abs(values) <= GREATEST, values, np.nan)
     return _plain_numbers(values) if {*map(type, values)} == {str} else _each(number, values)
 
 
@@ -74,7 +77,7 @@ def _plain_numbers(values: Sequence[str]) -> npt.NDArray[np.float64]:
         return _each(number, values)
     if "_" in "".join(values):
         return _each(number, values)
-    return np.where(np.isfinite(found), found, np.nan)
+    return np.where(np.abs(found) <= GREATEST, found, np.nan)
 
 
 def _each(read: Callable[[Any], float], values: Sequence[Any]) -> npt.NDArray[np.float64]:

@@ -17,7 +17,8 @@ from hdc.errors import FileFormatError, ParameterError
 Task: TypeAlias = Literal["classify", "regress"]
 
 TASKS = ("auto", "classify", "regress")
-"""``"auto"``: regression if the target has real numbers of more than 10 values, or integers of more than 50."""
+"""``"auto"``: regression if the target has real numbers of more than 10 values, or integers of more than 50, or of more
+than 10 that differ in most rows."""
 
 PROFILE_ROWS = 200_000
 """Rows whose features are looked at; of the others the target only."""
@@ -238,7 +239,8 @@ def _task(goal: ColumnCounts, target: str, task: str, name: str) -> tuple[Task, 
     if task == "regress":
         return "regress", []
     whole = all(float(value).is_integer() for value in goal.distinct)
-    if len(goal.distinct) > (50 if whole else 10):
+    most_differ = len(goal.distinct) > goal.known / 2
+    if len(goal.distinct) > (50 if whole and not most_differ else 10):
         many = "more than 2,000" if len(goal.distinct) > MOST_DISTINCT else str(len(goal.distinct))
         return "regress", [f"{target} has {many} different numbers: a regression; --task classify for classes"]
     return "classify", []
