@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from hdc.apps.learn import Features, HDClassifier, HDCluster
 from hdc.apps.learn.kmeans import Bundles, Directions, directions, kmeans, lloyd, seeded, summed
 from hdc.apps.learn.rows import Rows
+from tests import models
 from tests.sklearn_checks import failures
 
 VSA = hdc.create("MAP-B", 256)
@@ -208,6 +209,18 @@ def test_hypervectors_of_other_models():
         )
         found = HDCluster(3, vsa).fit(data)
         assert adjusted_rand_score(np.arange(30) % 3, found.labels_) == 1
+
+
+@pytest.mark.skipif(bool(models.NO_TORCH), reason=models.NO_TORCH)
+@pytest.mark.parametrize("centers", ["sum", "bundle"])
+def test_hypervectors_of_torch(centers):
+    X = load_digits().data[:200]
+    found, other = (
+        HDCluster(3, Features(model=hdc.create("MAP-B", 256, backend=name)), centers=centers).fit(X)
+        for name in ("torch", "numba")
+    )
+    np.testing.assert_array_equal(found.cluster_centers_, other.cluster_centers_)
+    np.testing.assert_array_equal(found.predict(X), other.predict(X))
 
 
 def test_distances_are_features():

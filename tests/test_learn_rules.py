@@ -55,7 +55,8 @@ class TestAttract:
     @pytest.mark.parametrize("name", models.NUMPY_BACKENDS)
     @given(
         seed=st.integers(0, 2**32 - 1),
-        shape=st.tuples(st.integers(0, 9), st.integers(1, 20), st.integers(1, 6), st.integers(1, 4)),
+        # cosines of two components or one are often ±1, and ties depend on rounding: the next test has such
+        shape=st.tuples(st.integers(0, 9), st.integers(3, 20), st.integers(1, 6), st.integers(1, 4)),
         steepness=st.sampled_from([0.0, 1.0, 30.0]),
         rate=st.sampled_from([0.0, 0.05, 3.0]),
     )
@@ -65,8 +66,6 @@ class TestAttract:
         rows, prototypes = units(rng, n, dim), units(rng, m, dim)
         labels, owners = rng.integers(0, classes, n), rng.integers(0, classes, m)
         weights = rng.choice([0.0, 0.5, 1.0], n).astype(np.float32)
-        if dim < 3:
-            return  # cosines are ±1 there, and ties depend on rounding; the next test has one component
         before = prototypes.copy()
         found = backend_of(name).learn.attract(rows, labels, weights, prototypes, owners, steepness, rate)
         expected = naive.attract(rows, labels, weights, prototypes, owners, steepness, rate)

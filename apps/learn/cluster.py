@@ -15,6 +15,7 @@ from hdc.apps.learn.rows import Rows
 from hdc.apps.learn.rules.settings import Counts, Floats
 from hdc.checks import choice, integer, number
 from hdc.errors import ParameterError, UnsupportedError
+from hdc.registry import from_spec
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -188,7 +189,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         return Directions(rows) if self.centers == "sum" else Bundles(self._vsa(), rows.data)
 
     def _vsa(self) -> "hdc.VSA":
-        """Return the model, whose bundles can be kept with the rows.
+        """Return the model, whose bundles can be kept with the rows, to compute with NumPy's arrays.
 
         Raises
         ------
@@ -197,7 +198,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         """
         found = self.encoder if isinstance(self.encoder, hdc.VSA) else getattr(self.encoder_, "vsa", None)
         if isinstance(found, hdc.MAPB):
-            return found
+            return from_spec(found.algebra(), backend=self.backend)
         name = "hypervectors of no model" if found is None else found.model
         raise UnsupportedError(f"centers='bundle' needs packed bits of MAP-B, not {name}; take centers='sum'")
 
