@@ -100,7 +100,10 @@ def test_only_numpy_is_needed_by_the_core():
 
 
 def test_bare_import_loads_nothing_heavy():
-    code = "import sys, hdc; print(sorted({m.split('.')[0] for m in sys.modules} & {'numba','torch','scipy','sklearn','pandas','numpy'}))"
+    code = (
+        "import sys, hdc; loaded = {m.split('.')[0] for m in sys.modules};"
+        "print(sorted(loaded & {'numba', 'torch', 'scipy', 'sklearn', 'pandas', 'numpy'}))"
+    )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
 

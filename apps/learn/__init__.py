@@ -17,8 +17,18 @@ if TYPE_CHECKING:
     from hdc.apps.learn.features.features import Features
     from hdc.apps.learn.multilabel import HDMultiLabel
     from hdc.apps.learn.regressor import HDRegressor
+    from hdc.apps.learn.windows import Windows
 
-__all__ = ["BitClassifier", "Documents", "Features", "HDClassifier", "HDCluster", "HDMultiLabel", "HDRegressor"]
+__all__ = [
+    "BitClassifier",
+    "Documents",
+    "Features",
+    "HDClassifier",
+    "HDCluster",
+    "HDMultiLabel",
+    "HDRegressor",
+    "Windows",
+]
 
 __getattr__ = lazy.attributes(
     __name__,
@@ -30,5 +40,6 @@ __getattr__ = lazy.attributes(
         "HDCluster": "hdc.apps.learn.cluster",
         "HDMultiLabel": "hdc.apps.learn.multilabel",
         "HDRegressor": "hdc.apps.learn.regressor",
+        "Windows": "hdc.apps.learn.windows",
     },
 )
