@@ -54,7 +54,7 @@ class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         Components of a hypervector.
     views : collection of {"words", "letters", "pairs"}
         What is encoded beside the leaves: words without path, runs of 3 and 4 letters of words, and pairs of leaves of
-        the same item of an array.
+        the same item of an array. Words and letters help where texts tell the class, and cost most of the time.
     weighing : {"labels", "leaves"}
         Whether ``fit`` learns the weights of sections, if it is given labels, or every leaf counts for itself.
     encoder : mapping, optional
@@ -85,7 +85,7 @@ class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
         self,
         dim: int = 4096,
         *,
-        views: Collection[str] = VIEWS,
+        views: Collection[str] = ("pairs",),
         weighing: str = "labels",
         encoder: Mapping[str, Any] | None = None,
         seed: int = 0,
