@@ -16,12 +16,13 @@ import torchhd
 from measuring import Case, Rival, reading, traffic
 
 from hdc.backends import numba_backend, numpy_backend
-from hdc.dispatch import class_kernels, search_kernels
+from hdc.dispatch import class_kernels, learn_kernels, search_kernels
 from hdc.words import mask_tail, unpack, word_count
 
 BITS, DENSE = numba_backend.BACKEND.bits, numba_backend.BACKEND.dense
 SEARCH, NAIVE_SEARCH = numba_backend.SEARCH, search_kernels(numpy_backend.BACKEND)
 CLASSES, NAIVE_CLASSES = (class_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
+LEARN, NAIVE_LEARN = (learn_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
 NAIVE_BITS, NAIVE_DENSE = numpy_backend.BACKEND.bits, numpy_backend.BACKEND.dense
 
 DIM = 10_000
@@ -234,6 +235,19 @@ def classify(scale: int) -> Case:
     )
 
 
+def attract(scale: int) -> Case:
+    """Learn one pass of GLVQ with 50 prototypes; the products alone, all at once, are what no pass can do without."""
+    rng, dim, n = np.random.default_rng(0), 2048, 10_000 // scale
+    rows, prototypes = (SEARCH.units(rng.standard_normal((m, dim)).astype(np.float32)) for m in (n, 50))
+    args = rng.integers(0, 10, n), np.ones(n, np.float32), prototypes, np.arange(50) % 10, 30.0, 0.05
+    return Case(
+        f"a pass of GLVQ, {n:,} rows, 50 prototypes, {dim} dims",
+        lambda: LEARN.attract(rows, *args),
+        naive(lambda: NAIVE_LEARN.attract(rows, *args), partial(np.allclose, atol=1e-3)),
+        {"products alone": lambda: rows @ prototypes.T},
+    )
+
+
 def accumulate(scale: int) -> Case:
     """Documents of about 60 weighted tokens, 20 000 tokens of 2048 components."""
     x = np.random.default_rng(0).standard_normal((20_000, 2048)).astype(np.float32)
@@ -273,6 +287,7 @@ BUILDERS: dict[str, Callable[[int], Case]] = {
     "best-class": classify,
     "sparse-dense": accumulate,
     "random-words": draw,
+    "glvq": attract,
 }
 
 
