@@ -4,7 +4,8 @@ Collections: ``phenopackets`` (the disease, of 22; folds grouped by paper), ``md
 feature belongs to; every 14th document of MDN's compatibility data; grouped by source file; identifiers, addresses
 and file names removed), ``caniuse`` (first category of a browser feature, of those with ten or more; removed), and
 ``movies`` (genre, of those with ten or more; grouped by director). What ``Documents`` does was chosen on caniuse and on
-phenopackets, whose figures flatter it by so much; mdn and movies were only reported. ``json_collections.py`` says where they come from.
+phenopackets, whose figures flatter it by so much; mdn and movies were only reported. ``json_collections.py`` says where
+they come from.
 
 Five folds, ``StratifiedGroupKFold(5, shuffle=True, random_state=0)``; each encoding is fitted on the training folds,
 rows are scaled to length 1. Figures are mean accuracy ± its standard error over folds, which includes how folds

@@ -151,7 +151,7 @@ class Windows(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     @property
     def _span(self) -> int:
         """Numbers of a window of series like those that ``fit`` saw."""
-        return min(self.window, self.length_)
+        return int(min(self.window, self.length_))
 
     def _dilations(self, length: int) -> list[int]:
         steps = max(1, self._span - 1)
