@@ -20,6 +20,7 @@ import hdc
 from hdc.apps.learn import BitClassifier, Features, HDClassifier
 from hdc.apps.learn.rules.learning import RULES, STREAMING
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from tests import models
 from tests.sklearn_checks import checks, failures
 
 WEIGHTS = "check_sample_weight_equivalence_on_dense_data"
@@ -108,6 +109,17 @@ def test_hypervectors_are_taken_as_they_are(digits):
     assert np.array_equal(of_model.predict(new_codes), inside)
     of_none = HDClassifier(None).fit(codes, y)  # 24 bits of padding are components, the same in all
     assert abs(of_none.score(new_codes, expected) - (inside == expected).mean()) < 0.02
+
+
+@pytest.mark.skipif(bool(models.NO_TORCH), reason=models.NO_TORCH)
+def test_tensors_of_a_model_on_torch(digits):
+    X, new, y, expected = digits
+    numpy, torch = (Features(512, backend=backend) for backend in ("numba", "torch"))
+    codes = torch.fit_transform(X)
+    assert not isinstance(codes, np.ndarray)
+    plain = HDClassifier(numpy).fit(X, y).predict(new)
+    assert np.array_equal(HDClassifier(torch).fit(X, y).predict(new), plain)
+    assert np.array_equal(HDClassifier(torch.vsa).fit(codes, y).predict(torch.transform(new)), plain)
 
 
 def test_probabilities_are_calibrated(digits):

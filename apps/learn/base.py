@@ -99,6 +99,12 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         return self._given_rows(X, reset=False) if self.encoder_ is None else self._rows(self.encoder_.transform(X))
 
     def _given_rows(self, X: Any, *, reset: bool) -> Rows:
+        if (
+            isinstance(self.encoder, hdc.VSA) and self.encoder.xp is not np
+        ):  # tensors, which scikit-learn does not check
+            if reset:
+                self.n_features_in_ = self.encoder.storage
+            return rows_of(X, self.encoder)
         given = validate_data(self, X, dtype=None if _packed(X) else "numeric", reset=reset)
         return rows_of(given, self.encoder)
 
