@@ -113,7 +113,7 @@ def test_hypervectors_are_taken_as_they_are(digits):
 
 @pytest.mark.skipif(bool(models.NO_TORCH), reason=models.NO_TORCH)
 def test_tensors_of_a_model_on_torch(digits):
-    X, new, y, expected = digits
+    X, new, y, _ = digits
     numpy, torch = (Features(512, backend=backend) for backend in ("numba", "torch"))
     codes = torch.fit_transform(X)
     assert not isinstance(codes, np.ndarray)
