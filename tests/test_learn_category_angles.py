@@ -8,8 +8,10 @@ pytest.importorskip("pandas", reason="pandas is not installed")
 
 import pandas
 
+from hdc import RandomFourier
 from hdc.apps.learn import Features, HDClassifier
 from hdc.apps.learn.features.category_angles import CategoryAngles
+from hdc.words import unpack
 
 TABLE = pandas.DataFrame(
     {"town": ["x", "y", "x", "z", "x", None], "kind": ["u", "u", "v", "w", "u", "u"], "size": [1.0, 1, 1, 1, 3, 1]}
@@ -48,6 +50,24 @@ def test_codes_do_not_depend_on_the_batch_or_on_other_values(model, monkeypatch)
     again = Features(500, model=model).fit(TABLE)
     monkeypatch.setattr("hdc.apps.learn.features.category_angles.KEPT", 0)  # angles are drawn anew in each block
     np.testing.assert_allclose(again.transform(TABLE), whole, atol=1e-5)
+
+
+def test_bits_are_those_of_whole_angles_on_every_backend():
+    features = Features(130, bandwidth=1.0).fit(TABLE)
+    code, turn = features._encoding(list(TABLE)).numbers, features._encoding(list(TABLE)).numbers.turn
+    size = np.rint(features.scaling_.standardised(TABLE[["size"]].to_numpy()) * 1024)
+    frequencies, total = (part.astype(int) for part in code.parts)
+    total = total + size.astype(int) @ frequencies
+    for column in ("town", "kind"):
+        for row, value in enumerate(TABLE[column]):
+            if isinstance(value, str):
+                own = RandomFourier(features.vsa, ("category", column, ("str", value)), 1)
+                turns = own.frequencies[0] / (2 * np.pi) * np.sqrt(0.5)
+                total[row] += np.rint((turns - np.rint(turns)) * turn).astype(int)
+    expected = (turn // 4 <= total % turn) & (total % turn < 3 * turn // 4)
+    np.testing.assert_array_equal(unpack(features.transform(TABLE), 130), expected)
+    other = Features(130, bandwidth=1.0, backend="numpy").fit(TABLE)
+    np.testing.assert_array_equal(other.transform(TABLE), features.transform(TABLE))
 
 
 def test_beside_texts_they_are_one_member():

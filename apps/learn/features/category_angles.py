@@ -6,6 +6,7 @@ column are as far apart as numbers that differ by one standard deviation.
 """
 
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -18,6 +19,7 @@ from hdc.apps.learn.features.categories import filler
 from hdc.apps.learn.features.tables import Objects
 
 Real = npt.NDArray[np.float64]
+Angles = npt.NDArray[Any]
 Counts = npt.NDArray[np.int64]
 
 LENGTH = math.sqrt(0.5)
@@ -43,30 +45,44 @@ class CategoryAngles:
     kernel : str
     bandwidth : float
         In standard deviations, as for numbers.
+    turn : int, optional
+        If angles are int32, modulo 2^32: what a turn is.
     """
 
-    def __init__(self, vsa: VSA, names: Sequence[Any], kernel: str, bandwidth: float) -> None:
-        self.vsa, self.names, self.kernel, self.bandwidth = vsa, names, kernel, bandwidth
+    def __init__(self, vsa: VSA, names: Sequence[Any], kernel: str, bandwidth: float, turn: int | None = None) -> None:
+        self.vsa, self.names, self.kernel, self.bandwidth, self.turn = vsa, names, kernel, bandwidth, turn
         self._numbers: dict[tuple[int, Any], int] = {}
-        self._angles: list[Real] = []
+        self._angles: list[Angles] = []
+        self._lock = threading.Lock()
 
-    def of_rows(self, columns: Sequence[Objects]) -> Real:
-        """Return the sums of the angles of each row, ``(n, outputs)`` float64 in turns; what is missing adds nothing.
+    def of_rows(self, columns: Sequence[Objects]) -> Angles:
+        """Return the sums of the angles of each row, ``(n, outputs)``; what is missing adds nothing.
 
         Parameters
         ----------
         columns : of each column (n,) objects
+
+        Returns
+        -------
+        (n, outputs) float64 array in turns, or int32 array
         """
+        with self._lock:
+            which, table = self._looked_up(columns)
+        if not len(which):
+            return np.zeros((0, self._outputs), table.dtype)
+        total: Angles = table[which[0]]
+        for numbers in which[1:]:
+            total += table[numbers]
+        return total
+
+    def _looked_up(self, columns: Sequence[Objects]) -> tuple[Counts, Angles]:
+        """Return the places of values in a table of their angles, ``(columns, n)``, and the table."""
         if 8 * len(self._angles) * self._outputs > KEPT:
             self._numbers, self._angles = {}, []
         which = np.array(
             [[self._number(place, value) for value in values] for place, values in enumerate(columns)], dtype=np.int64
         ).reshape(len(columns), -1)
-        table = self._table
-        total = np.zeros((which.shape[1], self._outputs))
-        for numbers in which:
-            total += table[numbers]
-        return total
+        return which, self._table
 
     def _number(self, place: int, value: Any) -> int:
         """Return the number of a value's angles, which are made if it is new; -1 is the row of zeros, the last one."""
@@ -80,18 +96,19 @@ class CategoryAngles:
             self.__dict__.pop("_table", None)
         return found
 
-    def _drawn(self, name: Any, value: Any) -> Real:
+    def _drawn(self, name: Any, value: Any) -> Angles:
         own = RandomFourier(self.vsa, ("category", name, value), 1, kernel=self.kernel, bandwidth=self.bandwidth)
         turns: Real = own.frequencies[0] * (LENGTH / (2 * math.pi))
-        return turns
+        return turns if self.turn is None else np.rint((turns - np.rint(turns)) * self.turn).astype(np.int32)
 
     @property
     def _outputs(self) -> int:
         return self.vsa.phases or self.vsa.dim
 
     @cached_property
-    def _table(self) -> Real:
-        return np.stack([*self._angles, np.zeros(self._outputs)])
+    def _table(self) -> Angles:
+        nothing = np.zeros(self._outputs, np.float64 if self.turn is None else np.int32)
+        return np.stack([*self._angles, nothing])
 
 
 def mismatches(columns: Mapping[Any, Objects], rows: Counts) -> Real:

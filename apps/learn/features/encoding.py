@@ -89,9 +89,10 @@ class Encoding:
             return None
         code = self.numbers or numeric.fourier(self.vsa, [NOTHING], ZERO, self.settings.kernel, self.bandwidth)
         assert isinstance(code, numeric.Whole)
-        return CategoryAngles(self.vsa, names, self.settings.kernel, self.bandwidth), code
+        turn = code.turn if isinstance(code, numeric.FourierSigns) else None
+        return CategoryAngles(self.vsa, names, self.settings.kernel, self.bandwidth, turn), code
 
-    def _folded(self, table: Table, rows: slice, numbers: numeric.Real) -> tuple[numeric.Real, numeric.Real]:
+    def _folded(self, table: Table, rows: slice, numbers: numeric.Real) -> tuple[numeric.Real, npt.NDArray[Any]]:
         """Return the arguments of the Fourier code of some rows: numbers, and angles of categories."""
         assert self.folded is not None
         angles, code = self.folded

@@ -65,7 +65,7 @@ class Whole(NumericCode):
 
     encoder: Any
 
-    def rows(self, X: Real, angles: Real | None = None) -> Array:
+    def rows(self, X: Real, angles: npt.NDArray[Any] | None = None) -> Array:
         """Return codes; what is missing is at the center, where it changes no projection.
 
         Parameters
@@ -79,7 +79,7 @@ class Whole(NumericCode):
             return codes
         return self.vsa.bind(codes, self.vsa.from_phases(self.vsa.kernels.arrays.from_numpy(2 * np.pi * angles)))
 
-    def members(self, X: Real, angles: Real | None = None, more: int = 0) -> Members:
+    def members(self, X: Real, angles: npt.NDArray[Any] | None = None, more: int = 0) -> Members:
         """Return one member of each row, of the weight of its columns and ``more``."""
         weights = np.full((len(X), 1), len(self.names) + more, dtype=np.int64)
         return Members(self.rows(X, angles)[:, None], weights)
@@ -128,19 +128,15 @@ class FourierSigns(Whole):
         wide = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % SPAN)))
         return np.ascontiguousarray(wide.reshape(len(matrix), -1, SPAN).swapaxes(0, 1))
 
-    def rows(self, X: Real, angles: Real | None = None) -> Array:
-        """Return the signs of rows; what is missing is at the center. ``angles`` are added, in turns."""
-        width = len(self.names)
-        joint = X if angles is None else np.concatenate([X, angles], axis=1)
-        return self.in_blocks(joint, lambda part: self._signs(part[:, :width], part[:, width:]), 3 * joint.shape[1])
+    def rows(self, X: Real, angles: npt.NDArray[Any] | None = None) -> Array:
+        """Return the signs of rows; what is missing is at the center. ``angles`` are added: int32, of ``turn``."""
+        if angles is not None:
+            return self._signs(X, angles + self._offsets)
+        return self.in_blocks(X, lambda rows: self._signs(rows, self._offsets[None]), 3 * X.shape[1])
 
-    def _signs(self, X: Real, more: Real) -> Array:
-        offsets = self._offsets
+    def _signs(self, X: Real, added: Whole32) -> Array:
         most = 2.0**RANGE
         whole = np.clip(np.rint(self.scaling.standardised(X) * 2.0**FRACTION), -most, most).astype(np.int32)
-        added = offsets[None]
-        if more.shape[1]:
-            added = (np.rint(more * self.turn).astype(np.int64) + offsets).astype(np.int32)
         kernels: Any = self.host.kernels.features
         words = kernels.fourier_signs(whole, self._spans, added, self.turn)
         if isinstance(self.vsa, MAPI):
