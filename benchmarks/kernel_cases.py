@@ -16,12 +16,13 @@ import torchhd
 from measuring import Case, Rival, reading, traffic
 
 from hdc.backends import numba_backend, numpy_backend
-from hdc.dispatch import class_kernels, learn_kernels, search_kernels
+from hdc.dispatch import class_kernels, feature_kernels, learn_kernels, search_kernels
 from hdc.words import mask_tail, unpack, word_count
 
 BITS, DENSE = numba_backend.BACKEND.bits, numba_backend.BACKEND.dense
 SEARCH, NAIVE_SEARCH = numba_backend.SEARCH, search_kernels(numpy_backend.BACKEND)
 CLASSES, NAIVE_CLASSES = (class_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
+FEATURES, NAIVE_FEATURES = (feature_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
 LEARN, NAIVE_LEARN = (learn_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
 NAIVE_BITS, NAIVE_DENSE = numpy_backend.BACKEND.bits, numpy_backend.BACKEND.dense
 
@@ -270,6 +271,37 @@ def draw(scale: int) -> Case:
     )
 
 
+def record(scale: int) -> Case:
+    """Encode rows of 64 numbers as records; the majority alone, of members that are put together already."""
+    rng, rows = np.random.default_rng(0), 1000 // scale
+    first, second, tie = packed(DIM, 64), packed(DIM, 64, seed=1), packed(DIM, 1)[0]
+    marks = rng.integers(0, DIM + 1, (rows, 64), dtype=np.int32)
+    members = packed(DIM, rows, 64, seed=2)
+    return Case(
+        f"records of {rows:,} rows of 64 numbers, D={DIM}",
+        lambda: FEATURES.record_majority(first, second, marks, tie, DIM),
+        naive(lambda: NAIVE_FEATURES.record_majority(first, second, marks, tie, DIM)),
+        {"majority alone": lambda: BITS.majority(members, None, tie, DIM)},
+    )
+
+
+def fourier(scale: int) -> Case:
+    """Encode rows of 64 numbers as signs of Fourier features, beside the exact product of BLAS; a float32 one alone."""
+    rng, dim, turn = np.random.default_rng(0), 10_240, 1 << 24
+    rows = rng.integers(-3000, 3000, (1000 // scale, 64), dtype=np.int32)
+    frequencies = rng.integers(-turn // 2, turn // 2, (64, dim), dtype=np.int32)
+    offsets = rng.integers(0, turn, (1, dim), dtype=np.int32)
+    spans = np.ascontiguousarray(frequencies.reshape(64, -1, 256).swapaxes(0, 1))
+    wide, single = frequencies.astype(np.float64), frequencies.astype(np.float32)
+    return Case(
+        f"Fourier signs of {len(rows):,} rows of 64 numbers, D={dim}",
+        lambda: FEATURES.fourier_signs(rows, spans, offsets, turn),
+        naive(lambda: NAIVE_FEATURES.fourier_signs(rows, spans, offsets, turn))
+        | {"BLAS": Rival(lambda: FEATURES.phase_signs(rows.astype(np.float64) @ wide + offsets, turn))},
+        {"float32 product alone": lambda: rows.astype(np.float32) @ single},
+    )
+
+
 BUILDERS: dict[str, Callable[[int], Case]] = {
     "bind": bind,
     "rotate-1": partial(rotation, 1),
@@ -288,6 +320,8 @@ BUILDERS: dict[str, Callable[[int], Case]] = {
     "sparse-dense": accumulate,
     "random-words": draw,
     "glvq": attract,
+    "record": record,
+    "fourier-signs": fourier,
 }
 
 
