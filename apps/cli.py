@@ -17,7 +17,7 @@ COMMANDS = (
     "hdc.apps.retrieval.command",
     "hdc.apps.retrieval.codes_command",
     "hdc.apps.capacity.command",
-    "hdc.apps.learn.command",
+    "hdc.apps.learn.cli.command",
     "hdc.apps.warmup",
 )
 """Modules with ``register(subparsers)``; they import the rest of their application when a command runs."""

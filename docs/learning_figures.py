@@ -13,11 +13,11 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 
 from hdc.apps.json import JSONEncoder, read
 from hdc.apps.learn import Features, HDClassifier
-from hdc.apps.learn.baselines import GUESSES, baselines
-from hdc.apps.learn.evaluation import Contender, Outcome, evaluate, folds_of
-from hdc.apps.learn.frames import Rows, frame
+from hdc.apps.learn.cli.trained import size
+from hdc.apps.learn.comparison.baselines import GUESSES, baselines
+from hdc.apps.learn.comparison.cross_validation import Contender, Outcome, evaluate, folds_of
+from hdc.apps.learn.tables.frames import Rows, frame
 from hdc.apps.learn.tables.schema import Schema
-from hdc.apps.learn.trained import size
 
 IMAGES = Path(__file__).parent / "images"
 

@@ -102,7 +102,7 @@ def test_predictions_for_programs_are_the_same_in_every_format(folder, capsys):
 
 def test_a_stream_learns_about_as_well_as_all_rows_and_in_any_blocks(folder, capsys, monkeypatch):
     monkeypatch.setattr("hdc.apps.learn.tables.source.ROWS", 16)
-    monkeypatch.setattr("hdc.apps.learn.frames.ROWS", 16)
+    monkeypatch.setattr("hdc.apps.learn.tables.frames.ROWS", 16)
     train(capsys, "--stream", "--passes", "3", "-o", "streamed")
     shown = predict(capsys, "streamed", "more.csv")
     assert float(shown.err.split()[2]) > 0.85
@@ -175,8 +175,8 @@ def test_eval_draws_what_it_prints(folder, capsys):
 
 
 def test_groups_stay_together(folder):
-    from hdc.apps.learn.evaluation import folds_of
-    from hdc.apps.learn.frames import Rows
+    from hdc.apps.learn.comparison.cross_validation import folds_of
+    from hdc.apps.learn.tables.frames import Rows
 
     groups = np.array(table()["plot"], dtype=object)
     rows = Rows(None, np.array(table()["plant"]), groups)
@@ -405,4 +405,4 @@ def test_a_subprocess_says_what_is_wrong_without_a_traceback(folder):
 
 
 def test_learn_is_a_command():
-    assert "hdc.apps.learn.command" in cli.COMMANDS
+    assert "hdc.apps.learn.cli.command" in cli.COMMANDS

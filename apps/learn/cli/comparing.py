@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from hdc.apps.figures import figure_class
-from hdc.apps.learn import plots, trained
-from hdc.apps.learn.baselines import baselines
-from hdc.apps.learn.evaluation import Contender, Outcome, evaluate, folds_of
-from hdc.apps.learn.exporting import BitLearner, bit_model_size
-from hdc.apps.learn.frames import all_rows
-from hdc.apps.learn.options import counted, described, opened, say, schema_of, size_text
+from hdc.apps.learn.cli import trained
+from hdc.apps.learn.cli.exporting import BitLearner, bit_model_size
+from hdc.apps.learn.cli.options import counted, described, opened, say, schema_of, size_text
+from hdc.apps.learn.comparison import plots
+from hdc.apps.learn.comparison.baselines import baselines
+from hdc.apps.learn.comparison.cross_validation import Contender, Outcome, evaluate, folds_of
+from hdc.apps.learn.tables.frames import all_rows
 from hdc.apps.learn.tables.schema import Schema
 from hdc.apps.progress import tracked
 from hdc.errors import ParameterError, UnsupportedError

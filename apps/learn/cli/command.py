@@ -133,34 +133,34 @@ def _add_learner(parser: argparse.ArgumentParser) -> None:
 
 def run_train(arguments: argparse.Namespace) -> int:
     """Run ``hdc learn train``."""
-    from hdc.apps.learn import training
+    from hdc.apps.learn.cli import training
 
     return training.run(arguments)
 
 
 def run_predict(arguments: argparse.Namespace) -> int:
     """Run ``hdc learn predict``."""
-    from hdc.apps.learn import predicting
+    from hdc.apps.learn.cli import predicting
 
     return predicting.run(arguments)
 
 
 def run_eval(arguments: argparse.Namespace) -> int:
     """Run ``hdc learn eval``."""
-    from hdc.apps.learn import comparing
+    from hdc.apps.learn.cli import comparing
 
     return comparing.run(arguments)
 
 
 def run_explain(arguments: argparse.Namespace) -> int:
     """Run ``hdc learn explain``."""
-    from hdc.apps.learn import explanations
+    from hdc.apps.learn.cli import explanations
 
     return explanations.run(arguments)
 
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Run ``hdc learn export``."""
-    from hdc.apps.learn import exporting
+    from hdc.apps.learn.cli import exporting
 
     return exporting.run(arguments)

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-from hdc.apps.learn.frames import Rows, taken
 from hdc.apps.learn.quiet import quiet
+from hdc.apps.learn.tables.frames import Rows, taken
 from hdc.checks import integer
 from hdc.errors import HDCError, ParameterError
 

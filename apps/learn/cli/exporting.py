@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.learn import trained
 from hdc.apps.learn.bits import BitClassifier
-from hdc.apps.learn.frames import MOST_CELLS, blocks_of
-from hdc.apps.learn.options import counted, opened, size_text
+from hdc.apps.learn.cli import trained
+from hdc.apps.learn.cli.options import counted, opened, size_text
+from hdc.apps.learn.tables.frames import MOST_CELLS, blocks_of
 from hdc.apps.learn.tables.schema import Schema
 from hdc.errors import ParameterError, UnsupportedError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hdc import files
-from hdc.apps.learn.options import value_of
+from hdc.apps.learn.cli.options import value_of
 from hdc.apps.learn.tables.schema import Schema
 from hdc.checks import known
 from hdc.errors import FileFormatError, ParameterError

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hdc.apps.learn import trained
-from hdc.apps.learn.frames import Rows, all_rows, blocks_of
-from hdc.apps.learn.options import counted, described, opened, schema_of, size_text
+from hdc.apps.learn.cli import trained
+from hdc.apps.learn.cli.options import counted, described, opened, schema_of, size_text
 from hdc.apps.learn.quiet import quiet
+from hdc.apps.learn.tables.frames import Rows, all_rows, blocks_of
 from hdc.apps.learn.tables.schema import Schema
 from hdc.apps.learn.tables.source import STDIN, Source
 from hdc.apps.progress import tracked

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hdc.apps.figures import figure_class, save_figure
-from hdc.apps.learn.baselines import GUESSES
-from hdc.apps.learn.evaluation import Outcome
+from hdc.apps.learn.comparison.baselines import GUESSES
+from hdc.apps.learn.comparison.cross_validation import Outcome
 from hdc.errors import ParameterError
 
 if TYPE_CHECKING:

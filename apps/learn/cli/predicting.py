@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hdc.apps.learn import trained
-from hdc.apps.learn.frames import features_of
-from hdc.apps.learn.options import counted, opened, value_of
+from hdc.apps.learn.cli import trained
+from hdc.apps.learn.cli.options import counted, opened, value_of
 from hdc.apps.learn.tables.blocks import Block
 from hdc.apps.learn.tables.cells import is_missing, number, word
+from hdc.apps.learn.tables.frames import features_of
 from hdc.apps.learn.tables.schema import Schema, column_of
 
 Print = Callable[[dict[str, Any]], None]

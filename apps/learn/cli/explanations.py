@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hdc.apps.learn import trained
-from hdc.apps.learn.frames import features_of, taken
-from hdc.apps.learn.options import counted, opened, value_of
+from hdc.apps.learn.cli import trained
+from hdc.apps.learn.cli.options import counted, opened, value_of
 from hdc.apps.learn.tables.blocks import TableError
+from hdc.apps.learn.tables.frames import features_of, taken
 from hdc.apps.learn.tables.schema import Schema
 from hdc.apps.learn.tables.source import Source
 from hdc.checks import integer

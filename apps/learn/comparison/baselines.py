@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC, SVR
 
-from hdc.apps.learn.evaluation import Contender
+from hdc.apps.learn.comparison.cross_validation import Contender
 from hdc.apps.learn.tables.schema import Schema
 
 MOST_KERNEL_ROWS = 20_000
