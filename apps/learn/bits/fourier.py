@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from hdc.apps.learn.bits.encoders import MOST_DIM, Reals
 from hdc.apps.learn.bits.steps import Stepped, finite, read_only
+from hdc.apps.learn.features.spans import in_spans
 from hdc.checks import array, integer, shown
 from hdc.dispatch import feature_kernels
 from hdc.errors import DimensionError, DTypeError, ParameterError
@@ -133,10 +134,10 @@ class Fourier(Stepped):
 
     @cached_property
     def _columns(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-        """Weights, a row for each feature, and offsets less the quarter of a turn that the kernel adds."""
+        """Weights in spans of components, and offsets less the quarter of a turn that the kernel adds."""
         quarter = np.uint32(1 << (self.bit - 1))
         offsets = (self.offsets - quarter).view(np.int32)  # modulo 2^32
-        return np.ascontiguousarray(self.weights.T, np.int32), offsets[None]
+        return in_spans(self.weights.T.astype(np.int32)), offsets[None]
 
     def _encoded(self, rows: Reals, backend: Backend) -> Words:
         steps = self._steps(rows, -self.most, self.most, 0)

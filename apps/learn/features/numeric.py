@@ -12,13 +12,11 @@ import numpy.typing as npt
 from hdc import MAPB, MAPI, VSA, RandomFourier, RandomProjection
 from hdc.apps.learn.features.members import BLOCK, Members
 from hdc.apps.learn.features.scaling import Scaling
+from hdc.apps.learn.features.spans import in_spans
 from hdc.kernels import Array
 
 Real = npt.NDArray[np.float64]
 Whole32 = npt.NDArray[np.int32]
-
-SPAN = 256
-"""Components whose frequencies lie beside each other: they stay in a cache for all rows."""
 
 FRACTION = 10
 """Bits behind the point of numbers whose Fourier features are signs."""
@@ -123,10 +121,8 @@ class FourierSigns(Whole):
 
     @cached_property
     def _spans(self) -> Whole32:
-        """The frequencies as the kernel reads them, ``(spans, columns, SPAN)``."""
-        matrix = self.parts[0]
-        wide = np.pad(matrix, ((0, 0), (0, -matrix.shape[1] % SPAN)))
-        return np.ascontiguousarray(wide.reshape(len(matrix), -1, SPAN).swapaxes(0, 1))
+        """The frequencies as the kernel reads them."""
+        return in_spans(self.parts[0])
 
     def rows(self, X: Real, angles: npt.NDArray[Any] | None = None) -> Array:
         """Return the signs of rows; what is missing is at the center. ``angles`` are added: int32, of ``turn``."""
