@@ -3,22 +3,21 @@
 Collections: ``phenopackets`` (the disease, of 22; folds grouped by paper), ``mdn`` (area of the web platform that a
 feature belongs to; every 14th document of MDN's compatibility data; grouped by source file; identifiers, addresses
 and file names removed), ``caniuse`` (first category of a browser feature, of those with ten or more; removed), and
-``movies`` (genre, of those with ten or more; grouped by director). What ``Documents`` does was chosen on caniuse and on
-phenopackets, whose figures flatter it by so much; mdn and movies were only reported. ``json_collections.py`` says where
-they come from.
+``movies`` (genre, of those with ten or more; grouped by director). What ``Documents`` does was chosen on caniuse and
+on phenopackets, whose figures flatter it by so much; mdn and movies were only reported. ``json_collections.py`` says
+where they come from.
 
 Five folds, ``StratifiedGroupKFold(5, shuffle=True, random_state=0)``; each encoding is fitted on the training folds,
 rows are scaled to length 1. Figures are mean accuracy ± its standard error over folds, which includes how folds
 differ; the last lines therefore compare fold by fold. TF-IDF: tokens path, path=value, path~word; sublinear. "TF-IDF,
 views" adds words without path, letters and pairs to these tokens: beside it, Documents with all views has the weights
-of sections, and loses what 4096 components cannot hold.
-Learners: 1-NN by cosine; ``LinearSVC`` (C = 1) and ``LogisticRegression``
-(C = 10); ``HDClassifier`` by margin and by ridge (alpha by leave-one-out error). TF-IDF's rows reach all but 1-NN in
-an orthonormal basis of the training rows, which changes no inner product. Seconds: fit of the encoding and encoding of
-the training fold; encoding of the test fold, a document in ms; training and prediction of the learner that is named,
-on one thread.
+of sections, and loses what 4096 components cannot hold. Learners: 1-NN by cosine; ``LinearSVC`` (C = 1) and
+``LogisticRegression`` (C = 10); ``HDClassifier`` by margin and by ridge (alpha by leave-one-out error). TF-IDF's rows
+reach all but 1-NN in an orthonormal basis of the training rows, which changes no inner product. Seconds: fit of the
+encoding and encoding of the training fold; encoding of the test fold, a document in ms; training and prediction of
+the learner that is named, on one thread.
 
-    HDC_BENCH_DATA=... python benchmarks/bench_learn_json.py [--only mdn,movies] [--dims 4096]     20 minutes
+    HDC_BENCH_DATA=... python benchmarks/bench_learn_json.py [--only mdn] [--no-views] [--learners ridge]   30 minutes
 """
 
 import os
@@ -145,7 +144,7 @@ def more_tokens(document: Any) -> Iterator[str]:
     yield from (f"{view} {item}" for view in VIEWS for item in views[view])
 
 
-def encodings(dims: list[int]) -> dict[str, Callable[[], Any]]:
+def encodings(dims: list[int], views: bool) -> dict[str, Callable[[], Any]]:
     made: dict[str, Callable[[], Any]] = {
         "TF-IDF": lambda: TfidfVectorizer(analyzer=tokens, sublinear_tf=True, dtype=np.float32),
         "TF-IDF, views": lambda: TfidfVectorizer(analyzer=more_tokens, sublinear_tf=True, dtype=np.float32),
@@ -154,13 +153,15 @@ def encodings(dims: list[int]) -> dict[str, Callable[[], Any]]:
         made[f"JSONEncoder, {dim}"] = lambda dim=dim: JSONEncoder(dim)
         made[f"Documents, {dim}"] = lambda dim=dim: Documents(dim)
         made[f"all views, {dim}"] = lambda dim=dim: Documents(dim, views=VIEWS)
-    return made
+    return {title: new for title, new in made.items() if views or "views" not in title}
 
 
 # ---------------------------------------------------------------------- measuring
 
 
-def accuracies(task: Task, new: Callable[[], Any]) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+def accuracies(
+    task: Task, new: Callable[[], Any], learners: list[str]
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """Return accuracies by learner and seconds by part, fold by fold."""
     right: dict[str, list[float]] = {}
     seconds: dict[str, list[float]] = {}
@@ -177,9 +178,9 @@ def accuracies(task: Task, new: Callable[[], Any]) -> tuple[dict[str, list[float
         nearest = np.asarray((questions @ rows.T).argmax(axis=1)).ravel()
         right.setdefault("1-NN", []).append(float(np.mean(labels[nearest] == truth)))
         rows, questions = reduced(rows, questions)
-        for name, learner in LEARNERS.items():
+        for name in learners:
             began = time.perf_counter()
-            model = learner().fit(rows, labels)
+            model = LEARNERS[name]().fit(rows, labels)
             learned = time.perf_counter()
             right.setdefault(name, []).append(float(np.mean(model.predict(questions) == truth)))
             seconds.setdefault(f"{name} train", []).append(learned - began)
@@ -196,35 +197,39 @@ def reduced(rows: Any, questions: Any) -> tuple[Any, Any]:
     return np.ascontiguousarray(rows @ basis), np.ascontiguousarray(questions @ basis)
 
 
-def shown(values: list[float]) -> str:
-    return f"{np.mean(values):.3f} ±{np.std(values, ddof=1) / len(values) ** 0.5:.3f}"
+def shown(values: list[float], form: str = ".3f") -> str:
+    return f"{np.mean(values):{form}} ±{np.std(values, ddof=1) / len(values) ** 0.5:.3f}"
 
 
-def report(name: str, task: Task, dims: list[int]) -> None:
+def report(name: str, task: Task, dims: list[int], learners: list[str], views: bool) -> None:
     count = f"{len(task.documents)} documents, {len(set(task.labels))} classes, {len(set(task.groups))} groups"
     print(f"\n{name}: {count}")
-    print(f"{'encoding':22}" + "".join(f"{learner:>14}" for learner in ("1-NN", *LEARNERS)) + "   seconds", flush=True)
+    print(f"{'encoding':25}" + "".join(f"{learner:>14}" for learner in ("1-NN", *learners)) + "   seconds", flush=True)
     found: dict[str, dict[str, list[float]]] = {}
-    for title, new in encodings(dims).items():
-        found[title], seconds = accuracies(task, new)
+    for title, new in encodings(dims, views).items():
+        found[title], seconds = accuracies(task, new, learners)
         mean = {part: float(np.mean(values)) for part, values in seconds.items()}
         parts = f"fit {mean['fit']:.1f}, a document {1000 * mean['encode']:.2f} ms; train/predict " + ", ".join(
-            f"{learner} {mean[f'{learner} train']:.2f}/{mean[f'{learner} predict']:.3f}" for learner in LEARNERS
+            f"{learner} {mean[f'{learner} train']:.2f}/{mean[f'{learner} predict']:.3f}" for learner in learners
         )
         print(
-            f"{title:22}" + "".join(f"{shown(each):>14}" for each in found[title].values()) + f"   {parts}", flush=True
+            f"{title:25}" + "".join(f"{shown(each):>14}" for each in found[title].values()) + f"   {parts}", flush=True
         )
     compared = ((f"Documents, {dims[-1]}", "TF-IDF"), (f"all views, {dims[-1]}", "TF-IDF, views"))
-    for ours, title in compared:
+    for ours, title in compared if views else compared[:1]:
         gains = {key: [a - b for a, b in zip(found[ours][key], found[title][key], strict=True)] for key in found[ours]}
-        line = "".join(f"{'+' if np.mean(each) >= 0 else ''}{shown(each):>13}".rjust(14) for each in gains.values())
-        print(f"{ours.split(',')[0] + ' - ' + title:22}{line}", flush=True)
+        line = "".join(f"{shown(each, '+.3f'):>14}" for each in gains.values())
+        print(f"{ours.split(',')[0] + ' - ' + title:25}{line}", flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(TASKS), help="collections, apart by commas")
     parser.add_argument("--dims", default="4096", help="dimensions, apart by commas")
+    parser.add_argument("--learners", default=",".join(LEARNERS), help="names, apart by commas")
+    parser.add_argument(
+        "--no-views", dest="views", action="store_false", help="leave out words and letters: half the time"
+    )
     arguments = parser.parse_args()
     hdc.threads(1)
     for name in arguments.only.split(","):
@@ -233,7 +238,8 @@ def main() -> int:
         except json_collections.MissingError as error:
             print(f"{name} skipped: {error}")
             continue
-        report(name, task, [int(dim) for dim in arguments.dims.split(",")])
+        dims = [int(dim) for dim in arguments.dims.split(",")]
+        report(name, task, dims, arguments.learners.split(","), arguments.views)
     return 0
 
 

@@ -1,13 +1,13 @@
 """Classes of time series: ``Windows`` and ``Features(numeric="series")`` beside nearest neighbors, DTW and ROCKET.
 
-Sets of the UCR and UEA archives that aeon's wheel has, in the archive's own split (:mod:`series_files`).
-Euclid, DTW: 1-NN; DTW with a band of 10 % of the length, channels aligned together, in compiled code (its compilation
-is in the first time). Logistic: on the numbers. ROCKET: 500 random convolutions as in Dempster et al. (2020), their
-maximum and proportion of positive values, into ``RidgeClassifierCV``; a reimplementation, and the paper has 10,000.
-Ours: ``Windows`` (MAP-I; and packed bits of MAP-B), ``Features(numeric="series")``, bags of n-grams of levels, each of
-2048 components into ``HDClassifier(rule="ridge")``; Fourier: ``Features(numeric="fourier")`` of the series as a row of
-numbers. Figures of what is random are means over seeds. The bandwidth and the level of ``Windows`` were chosen on test
-series of the five sets but ACSF1 and JapaneseVowels, which were only reported: two values of each. Seconds: all
+Sets of the UCR and UEA archives that aeon's wheel has, in the archive's own split (:mod:`series_files`). Euclid, DTW:
+1-NN; DTW with a band of 10 % of the length, channels aligned together, in compiled code (its compilation is in the
+first time). Logistic: on the numbers. ROCKET: 500 random convolutions as in Dempster et al. (2020), their maximum and
+proportion of positive values, into ``RidgeClassifierCV``; a reimplementation, and the paper has 10,000. Ours:
+``Windows`` (MAP-I; and MAP-B's packed bits), and ``Features(numeric="series")``, bags of n-grams of levels, each of
+2048 components into ``HDClassifier(rule="ridge")``; Fourier: ``Features(numeric="fourier")`` of the series as a row
+of numbers. Figures of what is random are means over seeds. The bandwidth and the level of ``Windows`` were chosen on
+test series of the five sets but ACSF1 and JapaneseVowels, which were only reported: two values of each. Seconds: all
 training and all prediction together, one thread.
 
     python benchmarks/bench_learn_series.py [--data FOLDER] [--sets GunPoint,OSULeaf] [--seeds 2]     20 minutes
