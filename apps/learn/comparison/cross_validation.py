@@ -13,7 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 from hdc.apps.learn.quiet import quiet
 from hdc.apps.learn.tables.frames import Rows, taken
 from hdc.checks import integer
-from hdc.errors import HDCError, ParameterError
+from hdc.errors import ParameterError
 
 Fold = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 Folds = list[Fold]
@@ -35,12 +35,15 @@ class Contender:
         Bytes of what it learned, as it is kept.
     most_rows : int, optional
         More rows of training than this would take it too long.
+    may_fail : bool
+        Whether it is left out where it raises ValueError.
     """
 
     name: str
     make: Callable[[], Any]
     size: Callable[[Any], int]
     most_rows: int | None = None
+    may_fail: bool = False
 
 
 @dataclass
@@ -169,9 +172,9 @@ def _failure(rows: Rows, contender: Contender, outcome: Outcome, fold: Fold, tas
     """Run a learner on a fold, and return why scikit-learn's cannot learn from these rows, if it cannot."""
     try:
         _run(rows, contender, outcome, *fold, task)
-    except HDCError:
-        raise
     except ValueError as error:
+        if not contender.may_fail:
+            raise
         return f"it failed: {str(error).splitlines()[0]}"
     return ""
 
