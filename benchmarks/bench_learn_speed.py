@@ -34,7 +34,7 @@ from hdc.apps.learn import BitClassifier, Features, HDClassifier
 DIM = 10_000
 EPOCHS = 3
 BATCH = 1
-"""Rows that torchhd encodes at a time: more of them need new memory each time, which takes half as long again."""
+"""Rows that torchhd encodes at a time: more of them need new memory each time, which takes about twice as long."""
 
 CODED_BATCH = 100
 """Encoded rows that torchhd takes at a time."""
