@@ -190,7 +190,7 @@ def int_rvfl(train: Table, test: Table, seed: int) -> Labels:
     return labels(new, kappa, weights(np.arange(len(train)), kappa, alpha))
 
 
-classifiers.trange = lambda epochs, desc: range(epochs)  # no bar for each fit
+classifiers.trange = lambda *ends, desc: range(*ends)  # no bar for each fit
 warnings.filterwarnings("ignore", "The norm of a vector is nearly zero")  # class vectors before the first row
 
 SCIKIT: dict[str, Rival] = {"logistic": logistic, "RBF SVM": rbf_svm, "boosting": boosting}
