@@ -13,6 +13,7 @@ import pytest
 import hdc
 import hdc.apps.capacity
 import hdc.apps.json
+import hdc.apps.learn
 import hdc.apps.retrieval
 import hdc.bounds
 from hdc.apps.json.document import rules
@@ -23,7 +24,7 @@ from hdc.apps.retrieval.binarisers.bebr import decoder as tables
 from hdc.apps.retrieval.binarisers.bebr import recurrence, recurrent
 
 GOLDEN = Path(__file__).parent / "golden" / "defaults.json"
-MODULES = (hdc, hdc.bounds, hdc.apps.json, hdc.apps.retrieval)
+MODULES = (hdc, hdc.bounds, hdc.apps.json, hdc.apps.learn, hdc.apps.retrieval)
 
 
 def defaults_of(function):

@@ -60,7 +60,16 @@ def test_third_party_backend(plugin):
 
 
 @pytest.mark.parametrize(
-    "record", [dispatch.search_kernels, dispatch.table_kernels, dispatch.list_kernels, dispatch.posting_kernels]
+    "record",
+    [
+        dispatch.search_kernels,
+        dispatch.table_kernels,
+        dispatch.list_kernels,
+        dispatch.posting_kernels,
+        dispatch.learn_kernels,
+        dispatch.feature_kernels,
+        dispatch.class_kernels,
+    ],
 )
 def test_a_backend_without_a_record_says_which_have_it(plugin, record):
     assert record(dispatch.backend("auto")) is not None
