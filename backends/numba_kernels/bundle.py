@@ -105,6 +105,12 @@ def _count(rows: Any, column: int, columns: int, digits: Any, waiting: Any) -> N
         for w in range(columns):
             digits[3 + i, w] = rows[whole + i, column + w]
     waiting[0] = n - whole
+    _settle(columns, digits, waiting)
+
+
+@kernel
+def _settle(columns: int, digits: Any, waiting: Any) -> None:
+    """Fold the rows that wait at each level into its digits."""
     for level in range(len(waiting) - 1):
         if waiting[level]:
             first = level * LEVEL_ROWS + 3

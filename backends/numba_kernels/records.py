@@ -9,28 +9,57 @@ from typing import Any
 import numpy as np
 
 from hdc.backends.numba_kernels.arrays import AnyArray, frozen, rows_of
-from hdc.backends.numba_kernels.bundle import LEVEL_ROWS, _break_ties, _compare, _count, _flip, _levels
-from hdc.backends.numba_kernels.jit import inlined, kernel
+from hdc.backends.numba_kernels.bundle import (
+    LEVEL_ROWS,
+    _advance,
+    _break_ties,
+    _clear,
+    _compare,
+    _flip,
+    _levels,
+    _settle,
+)
+from hdc.backends.numba_kernels.jit import inlined, kernel, peek, poke
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.words import WORD_BITS, Words
 
 
 @inlined
-def _members(first: Any, second: Any, marks: Any, row: int, source: Any) -> int:
-    """Write the members of a row to the first rows of ``source``, and return how many there are."""
-    count = 0
-    for f in range(len(first)):
-        mark = marks[row, f]
+def _put(first: Any, second: Any, feature: int, mark: int, buffer: Any, to: int) -> None:
+    """Write a member to a row of ``buffer``: of ``first`` below the mark, and of ``second`` from there on."""
+    whole = mark // WORD_BITS
+    for w in range(whole):
+        poke(buffer, to, w, peek(first, feature, w))
+    for w in range(whole, buffer.shape[1]):
+        poke(buffer, to, w, peek(second, feature, w))
+    if mark % WORD_BITS:
+        below = (np.uint64(1) << np.uint64(mark % WORD_BITS)) - np.uint64(1)
+        buffer[to, whole] = (first[feature, whole] & below) | (second[feature, whole] & ~below)
+
+
+@kernel
+def _count_members(first: Any, second: Any, marks: Any, row: int, buffer: Any, digits: Any, waiting: Any) -> int:
+    """Leave the counts of a row's members in ``digits``, and return how many members there are.
+
+    They are put together eight at a time, and added while they are in the nearest cache.
+    """
+    words = buffer.shape[1]
+    _clear(digits, 0, len(digits), words)
+    waiting[:] = 0
+    count, filled = 0, 0
+    for feature in range(len(first)):
+        mark = marks[row, feature]
         if mark >= 0:
-            whole = mark // WORD_BITS
-            for w in range(whole):
-                source[count, w] = first[f, w]
-            for w in range(whole, source.shape[1]):
-                source[count, w] = second[f, w]
-            if mark % WORD_BITS:
-                below = (np.uint64(1) << np.uint64(mark % WORD_BITS)) - np.uint64(1)
-                source[count, whole] = (first[f, whole] & below) | (second[f, whole] & ~below)
-            count += 1
+            _put(first, second, feature, mark, buffer, filled)
+            count, filled = count + 1, filled + 1
+            if filled == 8:
+                _advance(buffer, 0, 0, words, digits, waiting, 0)
+                filled = 0
+    for i in range(filled):
+        for w in range(words):
+            digits[3 + i, w] = buffer[i, w]
+    waiting[0] = filled
+    _settle(words, digits, waiting)
     return count
 
 
@@ -40,12 +69,11 @@ def _majorities(
 ) -> None:
     """Write the majority of the members of rows ``start`` to ``stop``."""
     words = first.shape[1]
-    source = np.empty((len(first), words), dtype=np.uint64)
+    buffer, equal = np.empty((8, words), dtype=np.uint64), np.empty(words, dtype=np.uint64)
     digits = np.empty(((levels + 1) * LEVEL_ROWS, words), dtype=np.uint64)
-    waiting, equal = np.empty(levels + 1, dtype=np.int64), np.empty(words, dtype=np.uint64)
+    waiting = np.empty(levels + 1, dtype=np.int64)
     for i in range(start, stop):
-        n = _members(first, second, marks, i, source)
-        _count(source[:n], 0, words, digits, waiting)
+        n = _count_members(first, second, marks, i, buffer, digits, waiting)
         _compare(digits, 3 * levels, n // 2, out[i], equal)
         if n % 2 == 0:
             _break_ties(out[i], equal, digits[0], _flip(n), tie, dim)
@@ -76,14 +104,13 @@ def _gather_counts(digits: Any, first: int, last: int, lanes: Any) -> None:
 def _clipped_sums(first: Any, second: Any, marks: Any, levels: int, most: int, out: Any, start: int, stop: int) -> None:
     """Write the clipped sums of the members of rows ``start`` to ``stop``: n less twice the bits that are set."""
     words, dim = first.shape[1], out.shape[1]
-    source = np.empty((len(first), words), dtype=np.uint64)
+    buffer = np.empty((8, words), dtype=np.uint64)
     digits = np.empty(((levels + 1) * LEVEL_ROWS, words), dtype=np.uint64)
     waiting, counts = np.empty(levels + 1, dtype=np.int64), np.empty(dim, dtype=np.int32)
     lanes = np.empty(8 * words, dtype=np.uint64)
     octets = lanes.view(np.uint8)
     for i in range(start, stop):
-        n = _members(first, second, marks, i, source)
-        _count(source[:n], 0, words, digits, waiting)
+        n = _count_members(first, second, marks, i, buffer, digits, waiting)
         for j in range(dim):
             counts[j] = n
         used = 0
