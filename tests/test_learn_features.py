@@ -523,3 +523,15 @@ def test_parameters_may_change_between_calls():
     features.set_params(numeric="fourier").fit(2 * X)
     np.testing.assert_array_equal(features.transform(2 * X), before)
     assert pack(unpack(before, 64)).tolist() == before.tolist()
+
+
+def test_frames_without_rows_or_columns_are_refused_as_arrays_are():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame({"a": [1.0, 2.0], "b": ["x", "y"]})
+    features = Features(64).fit(frame)
+    with pytest.raises(ParameterError, match=r"0 sample\(s\), shape \(0, 2\)"):
+        features.transform(frame[:0])
+    with pytest.raises(ParameterError, match=r"0 feature\(s\), shape \(2, 0\)"):
+        Features(64).fit(frame[[]])
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        Features(64).fit(np.empty((0, 2)))

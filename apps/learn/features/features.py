@@ -349,6 +349,9 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         """Check X as scikit-learn does, and take it apart."""
         if is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
+            if 0 in X.shape:
+                what = "sample" if X.shape[1] else "feature"
+                raise ParameterError(f"Found array with 0 {what}(s), shape {X.shape}, while at least 1 is required")
             return Table(X)
         return Table(validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan"))
 
