@@ -145,6 +145,22 @@ def test_weights_of_whole_numbers_are_repeated_rows_in_a_stream():
         np.testing.assert_allclose(weighted.weights_, repeated.weights_, atol=1e-5)
 
 
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "bnn"])
+def test_a_class_of_no_weight_is_not_predicted(rule, tmp_path):
+    X, y = load_iris(return_X_y=True)
+    learner = HDClassifier(Features(256), rule=rule).fit(X, y, sample_weight=(y != 2).astype(float))
+    learner.save(tmp_path / "model")
+    chances = HDClassifier.load(tmp_path / "model").predict_proba(X)
+    assert np.isfinite(chances).all()
+    assert not (learner.predict(X[y != 2]) == 2).any()
+
+
+def test_weights_beyond_all_measure_are_refused():
+    X, y = load_iris(return_X_y=True)
+    with pytest.raises(ParameterError, match="divide all weights"):
+        HDClassifier(Features(64)).fit(X, y, sample_weight=np.full(150, 1e39))
+
+
 def test_class_weights_move_the_border():
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(0, 1, (300, 2)), rng.normal(1.5, 1, (30, 2))])

@@ -535,3 +535,40 @@ def test_frames_without_rows_or_columns_are_refused_as_arrays_are():
         Features(64).fit(frame[[]])
     with pytest.raises(ValueError, match=r"0 sample\(s\)"):
         Features(64).fit(np.empty((0, 2)))
+
+
+def test_whole_numbers_are_one_category_as_integers_and_as_floats():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    rng = np.random.default_rng(0)
+    frame = pandas.DataFrame({"code": rng.integers(0, 5, 60), "size": rng.normal(size=60)})
+    features = Features(512, columns={"code": "category"}).fit(frame)
+    floats = frame.astype({"code": float})
+    assert np.array_equal(features.transform(floats), features.transform(frame))
+    floats.loc[0, "code"] = np.nan
+    assert np.array_equal(features.transform(floats)[1:], features.transform(frame)[1:])
+
+
+def test_infinity_in_a_frame_is_refused():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame({"a": [1.0, np.inf, 2.0], "b": ["x", "y", "x"]})
+    with pytest.raises(ParameterError, match="column 'a' contains infinity"):
+        Features(64).fit(frame)
+    features = Features(64).fit(frame.replace(np.inf, 0.0))
+    with pytest.raises(ParameterError, match="infinity"):
+        features.transform(frame)
+
+
+def test_two_columns_of_one_name_are_refused():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame([[1.0, 2.0], [2.0, 1.0]], columns=["a", "a"])
+    with pytest.raises(ParameterError, match="two columns have the name 'a'"):
+        Features(64).fit(frame)
+
+
+def test_an_array_of_the_same_columns_is_taken_after_a_frame():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame({"a": [1.0, 3.0, 2.0], "b": ["x", "y", "x"]})
+    features = Features(256).fit(frame)
+    with pytest.warns(UserWarning, match="valid feature names"):
+        found = features.transform(frame.to_numpy(dtype=object))
+    assert np.array_equal(found, features.transform(frame))

@@ -152,8 +152,10 @@ class TestLVQ:
         rows = Rows(units(np.random.default_rng(0), 4, 8), 8)
         labels = np.array([0, 0, 2, 2])
         found = lvq.fit(rows, labels, ones(labels), lvq.LVQSettings(3, prototypes=9))
-        assert found.classes.tolist() == [0, 0, 2, 2]
+        assert found.classes.tolist() == [0, 0, 2, 2, 1]
         assert np.isfinite(found.weights).all()
+        assert not found.weights[4].any()
+        assert found.intercept.tolist() == [0, -1, 0]
 
     def test_seeds_decide(self, digits):
         known, labels, *_ = digits

@@ -28,6 +28,10 @@ FEATURES = "features"
 """The encoder of numbers and tables, with its defaults."""
 
 
+HEAVIEST = 1e12
+"""Greatest weight of a row: sums of them stay within a float32."""
+
+
 class Learner(BaseEstimator):  # type: ignore[misc]
     """An estimator that learns from hypervectors, and has the encoder that makes them inside.
 
@@ -114,6 +118,8 @@ class Learner(BaseEstimator):  # type: ignore[misc]
 
     def _weights(self, sample_weight: Any, rows: Rows) -> npt.NDArray[np.float32]:
         given = _check_sample_weight(sample_weight, rows.data, dtype=np.float64, ensure_non_negative=True)
+        if given.max() > HEAVIEST:
+            raise ParameterError(f"sample_weight is at most {HEAVIEST:g}, not {given.max():g}; divide all weights")
         return np.asarray(given, dtype=np.float32)
 
     # ------------------------------------------------------------------ files

@@ -43,6 +43,8 @@ def filler(value: Any, name: Any) -> Any:
         value = value.item()
     if isinstance(value, bool):
         return "bool", value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column of integers has floats where one of them is missing
     if value is None or isinstance(value, str | bytes | int | float):
         return type(value).__name__, value
     return type(value).__name__, str(value)

@@ -96,7 +96,8 @@ class Encoding:
         """Return the arguments of the Fourier code of some rows: numbers, and angles of categories."""
         assert self.folded is not None
         angles, code = self.folded
-        columns = [table.objects(name)[rows] for name in angles.names]
+        names = [table.names[place] for place, kind in enumerate(self.kinds) if kind == "category"]
+        columns = [table.objects(name)[rows] for name in names]
         return numbers if numbers.shape[1] else np.zeros((len(numbers), len(code.names))), angles.of_rows(columns)
 
     def rows(self, table: Table) -> Array:

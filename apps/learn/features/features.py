@@ -17,7 +17,7 @@ from hdc.apps.learn.features.members import bundled
 from hdc.apps.learn.features.scaling import Scaling
 from hdc.apps.learn.features.series import SeriesCode
 from hdc.apps.learn.features.tables import Table, is_frame
-from hdc.checks import choice, integer, number, wrong
+from hdc.checks import choice, integer, number, shown, wrong
 from hdc.errors import BackendUnavailableError, FileFormatError, ParameterError, UnsupportedError
 from hdc.kernels import Array
 from hdc.values import KERNELS
@@ -348,6 +348,10 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     def _table(self, X: Any, reset: bool) -> Table:
         """Check X as scikit-learn does, and take it apart."""
         if is_frame(X):
+            names = list(X.columns)
+            if len(set(names)) < len(names):
+                twice = next(name for place, name in enumerate(names) if name in names[:place])
+                raise ParameterError(f"two columns have the name {shown(twice)}; give each column a name of its own")
             validate_data(self, X, reset=reset, skip_check_array=True)
             if 0 in X.shape:
                 what = "sample" if X.shape[1] else "feature"

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.checks import shown
-from hdc.errors import DTypeError
+from hdc.errors import DTypeError, ParameterError
 
 Real = npt.NDArray[np.float64]
 Objects = npt.NDArray[np.object_]
@@ -45,12 +45,18 @@ class Table:
         ------
         DTypeError
             If one has something else.
+        ParameterError
+            If a number is infinite.
         """
         if not self.framed and self.X.dtype.kind in "iufb" and len(names) == len(self.names):
             return np.ascontiguousarray(self.X, dtype=np.float64)
         out = np.empty((len(self), len(names)), dtype=np.float64)
         for place, name in enumerate(names):
             out[:, place] = _numbers(self.column(name), name)
+            if np.isinf(out[:, place]).any():
+                raise ParameterError(
+                    f"column {shown(name)} contains infinity; give numbers, or NaN where one is missing"
+                )
         return out
 
     def objects(self, name: Any) -> Objects:

@@ -50,7 +50,7 @@ class LVQSettings:
 def fit(rows: Rows, labels: Counts, sample_weight: Floats, settings: LVQSettings) -> Learned:
     """Start from k-means within each class, and go over the rows in a new random order each epoch.
 
-    A class without rows of positive weight has no prototype.
+    A class without rows of positive weight has a vector of zeros, and the least cosine there is as its score.
 
     Returns
     -------
@@ -66,7 +66,11 @@ def fit(rows: Rows, labels: Counts, sample_weight: Floats, settings: LVQSettings
             prototypes = kernels.attract(
                 block, labels[which], sample_weight[which], prototypes, owners, settings.steepness, rate
             )
-    return Learned(prototypes, owners, np.zeros(settings.classes, dtype=np.float32))
+    empty = np.setdiff1d(np.arange(settings.classes), owners)
+    intercept = np.zeros(settings.classes, dtype=np.float32)
+    intercept[empty] = -1
+    zeros = np.zeros((len(empty), rows.dim), dtype=np.float32)
+    return Learned(np.concatenate([prototypes, zeros]), np.concatenate([owners, empty]), intercept)
 
 
 def start(
