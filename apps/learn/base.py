@@ -177,5 +177,11 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         raise NotImplementedError
 
 
+def check_lengths(rows: Rows, y: npt.NDArray[Any]) -> None:
+    """Raise :class:`ParameterError` unless there is an entry of y for each row."""
+    if len(rows) != len(y):
+        raise ParameterError(f"X has {len(rows)} rows and y {len(y)}: inconsistent numbers of samples")
+
+
 def _packed(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.dtype == np.uint64

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 import hdc
 from hdc.apps.learn import explaining, files
-from hdc.apps.learn.base import FEATURES, Learner
+from hdc.apps.learn.base import FEATURES, Learner, check_lengths
 from hdc.apps.learn.bits import BitClassifier
 from hdc.apps.learn.calibration import softmax, temperature_of
 from hdc.apps.learn.explaining import Explanation
@@ -175,7 +175,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         settings = self._settings(2)
         y = _labels(y)
         rows = self._fit_encoder(X, y)
-        _check_lengths(rows, y)
+        check_lengths(rows, y)
         classes, labels = np.unique(y, return_inverse=True)
         weights = self._weights(sample_weight, rows) * self._class_weights(y, labels, classes)
         kept = np.flatnonzero(weights > 0)
@@ -215,7 +215,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
             if classes is not None and not np.array_equal(known, unique_labels(classes)):
                 raise ParameterError(f"classes are {known.tolist()} since the first call, not {list(classes)}")
             rows = self._encoded(X)
-        _check_lengths(rows, y)
+        check_lengths(rows, y)
         labels = np.minimum(np.searchsorted(known, y), len(known) - 1)
         if (known[labels] != y).any():
             raise ParameterError(f"label {y[known[labels] != y][0]!r} is none of classes {known.tolist()}")
@@ -234,7 +234,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         self.classes_ = known
         if first:
             self.row_mean_ = rows.mean()
-        scores = None if before is None else learning.scores(before, rows, settings)
+        scores = None if before is None else self._scored(before, rows)
         self._take(learning.more(rows, labels, weights, settings, state))
         self._follow_temperature(scores, rows, labels, weights)
         return self
@@ -281,13 +281,13 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         if self.components_ is not None:  # the components that were chosen, not chosen again
             rows, settings = columns(rows, self.components_), dataclasses.replace(settings, regenerate=None)
         if folds == 0 or np.bincount(labels).min() < folds:
-            return temperature_of(learning.scores(self._learned(), rows, settings), labels, weights)
+            return temperature_of(self._scored(self._learned(), rows), labels, weights)
         scores = np.empty((len(rows), settings.classes))
         if isinstance(self.state_, ridge.Fitted):  # neither the alpha
             settings = dataclasses.replace(settings, alpha=self.state_.alpha)
         for known, new in StratifiedKFold(folds, shuffle=True, random_state=settings.seed).split(labels, labels):
             part = learning.fitted(rows.take(known), labels[known], weights[known], settings).learned
-            scores[new] = learning.scores(part, rows.take(new), settings)
+            scores[new] = self._scored(part, rows.take(new))
         return temperature_of(scores, labels, weights)
 
     def _follow_temperature(self, scores: Doubles | None, rows: Rows, labels: Counts, weights: Floats) -> None:
@@ -295,8 +295,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         if len(self.classes_) == 1:
             self.temperature_ = 1.0
         elif scores is None:  # there was nothing before the first rows
-            settings = self._settings(len(self.classes_))
-            self.temperature_ = temperature_of(learning.scores(self._learned(), rows, settings), labels, weights)
+            self.temperature_ = temperature_of(self._scored(self._learned(), rows), labels, weights)
         else:
             self.temperature_ += FOLLOWED * (temperature_of(scores, labels, weights) - self.temperature_)
 
@@ -315,7 +314,10 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         rows = self._encoded(X)
         if self.components_ is not None:
             rows = columns(rows, self.components_)
-        return np.asarray(learning.scores(self._learned(), rows, self._settings(len(self.classes_))))
+        return self._scored(self._learned(), rows)
+
+    def _scored(self, learned: Learned, rows: Rows) -> Doubles:
+        return np.asarray(learning.scores(learned, rows, len(self.classes_), self.backend))
 
     def decision_function(self, X: Any) -> Doubles:
         """Return the score of each class, ``(n, classes)``; of two classes ``(n,)``, that of the second less the first.
@@ -502,8 +504,3 @@ def _labels(y: Any) -> npt.NDArray[Any]:
     assert_all_finite(known)
     check_classification_targets(known)
     return np.asarray(known)
-
-
-def _check_lengths(rows: Rows, y: npt.NDArray[Any]) -> None:
-    if len(rows) != len(y):
-        raise ParameterError(f"X has {len(rows)} rows and y {len(y)} labels: inconsistent numbers of samples")

@@ -1,6 +1,5 @@
 """HDMultiLabel: any number of labels a row, each with a margin of its own."""
 
-import dataclasses
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.utils import assert_all_finite, check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from hdc.apps.learn import files
-from hdc.apps.learn.base import FEATURES, Learner
+from hdc.apps.learn.base import FEATURES, Learner, check_lengths
 from hdc.apps.learn.calibration import platt, temperature_of
 from hdc.apps.learn.rows import Rows
 from hdc.apps.learn.rules import learning, ridge
@@ -129,8 +128,7 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
         settings, folds = self._checked()
         given, binarizer = _targets(y), LabelBinarizer()
         rows = self._fit_encoder(X, None)
-        if len(rows) != len(given):
-            raise ParameterError(f"X has {len(rows)} rows and y {len(given)}: inconsistent numbers of samples")
+        check_lengths(rows, given)
         weights = self._weights(sample_weight, rows)
         kept = np.flatnonzero(weights > 0)
         self.classes_, self._several = binarizer.fit(given[kept]).classes_, given.ndim == 2
@@ -206,8 +204,7 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
 
     def _scores(self, rows: Rows, vectors: Floats, intercept: Floats) -> Doubles:
         learned = Learned(vectors, np.arange(len(vectors)), intercept)
-        settings = dataclasses.replace(self._checked()[0], classes=len(vectors))
-        return np.asarray(learning.scores(learned, rows, settings))
+        return np.asarray(learning.scores(learned, rows, len(vectors), self.backend))
 
     def _own_scores(self, X: Any) -> Doubles:
         rows = self._encoded(X)

@@ -8,7 +8,7 @@ from sklearn.base import MultiOutputMixin, RegressorMixin
 from sklearn.utils import check_array
 
 from hdc.apps.learn import files
-from hdc.apps.learn.base import FEATURES, Learner
+from hdc.apps.learn.base import FEATURES, Learner, check_lengths
 from hdc.apps.learn.kmeans import Directions, kmeans
 from hdc.apps.learn.rows import Rows
 from hdc.apps.learn.rules import ridge, stepwise_regression
@@ -118,7 +118,7 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
         alpha, settings = self._checked()
         targets, flat = _targets(y)
         rows = self._fit_encoder(X, y)
-        _check_lengths(rows, targets)
+        check_lengths(rows, targets)
         weights = self._weights(sample_weight, rows)
         kept = np.flatnonzero(weights > 0)
         if len(kept) < len(rows):
@@ -149,7 +149,7 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
         targets, flat = _targets(y)
         first = not hasattr(self, "weights_")
         rows = self._fit_encoder(X, None) if first else self._encoded(X)
-        _check_lengths(rows, targets)
+        check_lengths(rows, targets)
         weights = self._weights(sample_weight, rows)
         if not first and (targets.shape[1] != len(self.intercept_) or flat != self._flat):
             raise ParameterError(f"y has shape {np.shape(y)}; there were {len(self.intercept_)} targets before")
@@ -244,8 +244,3 @@ def _targets(y: Any) -> tuple[Doubles, bool]:
         raise ParameterError("requires y to be passed, but the target y is None: give the number of each row")
     found = check_array(y, ensure_2d=False, dtype=np.float64, input_name="y")
     return (found[:, None], True) if found.ndim == 1 else (found, False)
-
-
-def _check_lengths(rows: Rows, targets: Doubles) -> None:
-    if len(rows) != len(targets):
-        raise ParameterError(f"X has {len(rows)} rows and y {len(targets)}: inconsistent numbers of samples")

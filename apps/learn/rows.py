@@ -1,6 +1,7 @@
 """What learners see of hypervectors: rows of unit length whose dot products are the model's similarities."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,8 +38,7 @@ class Rows:
     def __init__(self, data: npt.NDArray[Any], dim: int) -> None:
         self.data, self.dim = data, dim
         self.packed = data.dtype == np.uint64
-        signs = 1 - 2 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(float)
-        self._bytes = (signs / np.sqrt(dim)).astype(np.float32) if self.packed else None
+        self._bytes = _signs_of_bytes(dim) if self.packed else None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -71,6 +71,13 @@ class Rows:
         for start in range(0, len(self) if order is None else len(order), step):
             which: Which = slice(start, min(start + step, len(self))) if order is None else order[start : start + step]
             yield which, self.floats(which)
+
+
+@lru_cache(maxsize=16)
+def _signs_of_bytes(dim: int) -> Floats:
+    """Return the eight components of each byte of packed rows of length 1, ``(256, 8)``."""
+    signs = 1 - 2 * np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(float)
+    return np.asarray(signs / np.sqrt(dim), dtype=np.float32)
 
 
 def rows_of(hypervectors: Any, vsa: "hdc.VSA | None" = None) -> Rows:

@@ -66,11 +66,10 @@ def more(rows: Rows, labels: Counts, weights: Floats, settings: Settings, state:
     return Outcome(stepwise.learned(state, settings), state)
 
 
-def scores(learned: Learned, rows: Rows, settings: Settings) -> Any:
+def scores(learned: Learned, rows: Rows, classes: int, backend: str) -> Any:
     """Return ``(n, classes)`` float64: the best score of the vectors of each class."""
-    classes = settings.classes
     out = np.empty((len(rows), classes))
-    kernels = learn_kernels(numpy_backend(settings.backend, "a learner"))
+    kernels = learn_kernels(numpy_backend(backend, "a learner"))
     order = np.argsort(learned.classes, kind="stable")
     starts = np.searchsorted(learned.classes[order], np.arange(classes))
     alone = len(order) == classes and bool((order == np.arange(classes)).all())
