@@ -1,6 +1,7 @@
 """``hdc learn`` from end to end: what it prints, the files it makes, and its errors, which are one line."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -373,11 +374,15 @@ def test_an_interrupted_training_leaves_no_model(folder):
     write("large.csv", table(60_000))
     words = ["learn", "train", "large.csv", "--target", "plant", "--stream", "--passes", "1000", "-o", "m"]
     command = [sys.executable, "-m", "hdc.apps.start", *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    heeding = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # in a test run in the background, too
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=heeding) as process:
         assert process.stdout.readline().startswith("60,000 rows")
         time.sleep(1)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        try:
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
     assert sorted(os.listdir(folder)) == ["large.csv", "more.csv", "plants.csv"]
 
 
