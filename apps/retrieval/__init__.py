@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
     from hdc.apps.retrieval.index.binary import BinaryIndex
     from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+    from hdc.apps.retrieval.tuning.tuned import tune
     from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "RaBitQBinarizer",
     "RecurrentBinarizer",
     "SignBinarizer",
+    "tune",
 ]
 
 __getattr__ = lazy.attributes(
@@ -31,6 +33,7 @@ __getattr__ = lazy.attributes(
         "SignBinarizer": "hdc.apps.retrieval.binarisers",
         "BinaryIndex": "hdc.apps.retrieval.index.binary",
         "EmbeddingIndex": "hdc.apps.retrieval.index.embedding",
+        "tune": "hdc.apps.retrieval.tuning.tuned",
         "FlatOptions": "hdc.search.options",
         "HNSWOptions": "hdc.search.options",
         "IVFOptions": "hdc.search.options",

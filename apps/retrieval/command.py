@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from hdc.apps import verbs
+from hdc.apps.retrieval import auto_command
 from hdc.apps.retrieval.changes import APPLICATION, add_keys, add_vectors, check_dim, open_file
 from hdc.errors import ParameterError
 
@@ -25,6 +26,7 @@ def register(subparsers: Any) -> None:
     """Add ``embed`` and its subcommands to the parser of ``hdc``."""
     parser = subparsers.add_parser("embed", help="search float embeddings by small binary codes")
     commands = parser.add_subparsers(metavar="command", required=True)
+    auto_command.register(commands)
     _register_train(commands)
     _register_index(commands)
     _register_search(commands)

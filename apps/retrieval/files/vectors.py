@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from hdc import checks
 from hdc.apps.retrieval.files.npy import mapped
+from hdc.apps.retrieval.vectors.rows import as_rows
 from hdc.errors import BackendUnavailableError, DimensionError, DTypeError, FileFormatError, ParameterError
 
 Floats = npt.NDArray[np.float32]
@@ -131,7 +132,10 @@ class VectorFile(ABC):
     def keyed_sample(self, most: int, seed: int = 0) -> tuple[Floats, list[str] | None]:
         """Return the rows of :meth:`sample` and their keys, None where the file has none."""
         most, seed = checks.integer(most, "most", 1), checks.integer(seed, "seed", 0)
-        chosen = np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
+        return self.keyed_rows(np.sort(np.random.default_rng(seed).permutation(self.rows)[:most]))
+
+    def keyed_rows(self, chosen: npt.NDArray[np.int64]) -> tuple[Floats, list[str] | None]:
+        """Return the vectors of some row numbers, ascending and in range, and their keys, None where there are none."""
         out, keys = np.empty((len(chosen), self.dim), dtype=np.float32), None
         for block in self.blocks():
             first, last = np.searchsorted(chosen, (block.start, block.start + len(block.vectors)))
@@ -203,6 +207,28 @@ def open_vectors(
     if not opened.rows or not opened.dim:
         raise ParameterError(f"{name} holds no vectors: {opened.rows} rows of {opened.dim} components")
     return opened if keys is None else _Keyed(opened, os.fspath(checks.path(keys, "keys")))
+
+
+class Rows(VectorFile):
+    """Rows of an ``(n, d)`` array of floats, which may be mapped from a file, without keys.
+
+    Raises
+    ------
+    DTypeError, DimensionError
+        If it is no such array.
+    ParameterError
+        If it has no rows.
+    """
+
+    def __init__(self, array: Any, path: str = "the array") -> None:
+        self.path, self._array = path, as_rows(array, what=path)
+        self.rows, self.dim = self._array.shape
+        if not self.rows:
+            raise ParameterError(f"{path} holds no vectors: 0 rows of {self.dim} components")
+
+    def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], None]]:
+        for first in range(start, self.rows, step):
+            yield self._array[first : first + step], None
 
 
 class _Numpy(VectorFile):

@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,6 +36,9 @@ Ids = npt.NDArray[np.int64]
 
 MODEL = "model"
 """Entry of the meta of an index that was built of a file: the digest of its model."""
+
+DEFAULTS = "options"
+"""Entry of the meta of an index that remembers options: what its searches take where they are given none."""
 
 MODEL_FOLDER, CODES_FOLDER = "model", "codes"
 """Folders of the binariser and of the index of codes."""
@@ -82,6 +86,7 @@ class EmbeddingIndex(Index):
         self._in_one_go = codes.originals is None or codes.originals.dtype == "int8"
         searcher = self._searcher()
         self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
+        self._defaults = self._kept_defaults()
 
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
@@ -243,6 +248,50 @@ class EmbeddingIndex(Index):
         """Return whether vectors can be added."""
         return self.codes.kind != "ivf" or self.codes.coarse is not None
 
+    @property
+    def lists(self) -> int:
+        """Return how many lists there are; 1 where all rows are compared, or a graph is walked."""
+        if isinstance(self.model, RaBitQBinarizer):
+            return self.model.lists_
+        return 1 if self.codes.coarse is None else len(self.codes.coarse.centroids)
+
+    @property
+    def defaults(self) -> Options:
+        """Return the options of a search that is given none."""
+        return self._defaults
+
+    def set_defaults(self, options: Options) -> None:
+        """Remember options, in the index: searches that are given none of a name take it from these.
+
+        Raises
+        ------
+        ParameterError
+            If they are of another kind.
+        UnsupportedError
+            If the index is open for reading.
+        OSError
+            If the disk is full or fails.
+        """
+        checked = options_of(self.kind, options)
+        self.store.set_meta({**self.store.meta, DEFAULTS: asdict(checked)})
+        self._defaults = checked
+
+    def _chosen(self, options: Options | None, **given: int | None) -> Options:
+        """Return the options of a search: those that were given, and the rest as the index remembers it."""
+        if options is None and all(value is None for value in given.values()):
+            return self._defaults
+        if options is not None:
+            return options_of(self.kind, options, **given)
+        named = {name: value for name, value in given.items() if value is not None}
+        return replace(self._defaults, **{name: getattr(options_of(self.kind, None, **named), name) for name in named})
+
+    def _kept_defaults(self) -> Options:
+        kept = self.store.meta.get(DEFAULTS, {})
+        try:
+            return options_of(self.kind, None, **kept)
+        except (ParameterError, TypeError) as error:
+            raise FileFormatError(f"the index remembers options that it cannot have: {kept!r}") from error
+
     def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
         """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
         if isinstance(self.model, RaBitQBinarizer):
@@ -321,11 +370,12 @@ class EmbeddingIndex(Index):
         options : FlatOptions, IVFOptions or HNSWOptions, optional
             Those of the index's kind; or give them by name:
         candidates : int, optional
-            Rows that the codes find and that tables or originals then put in order; ``10 * k`` if left out.
+            Rows that the codes find and that tables or originals then put in order. Left out, this and the next two
+            are the index's ``defaults``: ``10 * k``,
         probes : int, optional
-            Lists that are looked into, of kind ``ivf``; 16 if left out.
+            16 lists that are looked into, of kind ``ivf``,
         effort : int, optional
-            Candidates in hand, of kind ``hnsw``; 64 if left out.
+            and 64 candidates in hand, of kind ``hnsw``, if nothing else was set.
         among : (m,) array of ids, optional
             Find only these.
 
@@ -346,7 +396,7 @@ class EmbeddingIndex(Index):
         FileFormatError
             If the index is damaged.
         """
-        chosen = options_of(self.kind, options, candidates=candidates, probes=probes, effort=effort)
+        chosen = self._chosen(options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         search = self._engine.begin(integer(k, "k", 1), chosen, among)
         prepared = search.prepared

@@ -1,0 +1,79 @@
+"""``hdc embed auto``: an index that is chosen for the vectors."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from hdc.apps import verbs
+from hdc.apps.retrieval.changes import add_keys, add_vectors, open_file
+
+if TYPE_CHECKING:
+    from hdc.apps.retrieval.tuning.tuned import Tuned
+
+
+def register(commands: Any) -> None:
+    """Add ``auto`` to the commands of ``hdc embed``."""
+    parser = commands.add_parser(
+        "auto",
+        help="make the index that suits vectors, chosen by measurement",
+        description="Try codes and settings on a sample, choose the fastest that find enough within the bytes, and "
+        "make the index of all vectors; searches of it take the settings that were found.",
+    )
+    add_vectors(parser)
+    add_keys(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
+    parser.add_argument("--recall", type=float, default=0.95, help="part of the k nearest that is to be found (0.95)")
+    parser.add_argument("--bytes", type=int, help="most bytes that a search reads of a vector (any)")
+    parser.add_argument("--queries", metavar="FILE", help="such vectors as will be asked (some of the vectors)")
+    parser.add_argument("-k", type=int, default=10, help="neighbours that are to be found (10)")
+    parser.add_argument("--plot", metavar="FILE", help="draw what was measured (.png, .svg, .pdf)")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--seed", type=int, default=0, help="(0)")
+    verbs.add_backend(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``hdc embed auto``."""
+    from hdc.apps.retrieval.evaluation import plots
+    from hdc.apps.retrieval.files.vectors import open_vectors
+    from hdc.apps.retrieval.tuning.tuned import tune
+
+    if arguments.plot:
+        plots.check()
+    found = tune(
+        open_file(arguments, keyed=True),
+        recall=arguments.recall,
+        bytes_per_vector=arguments.bytes,
+        queries=None if arguments.queries is None else open_vectors(arguments.queries).read().vectors,
+        k=arguments.k,
+        seed=arguments.seed,
+        backend=arguments.backend or verbs.COMPILED,
+    )
+    if arguments.plot:
+        plots.save([trial.measured for trial in found.trials], arguments.k, arguments.plot)
+    _show_trials(found, arguments)
+    index, measured = found.index(arguments.output)
+    with index:
+        count = verbs.counted_rows(len(index), "vector")
+    if arguments.json:
+        verbs.show([json.dumps({"index": asdict(measured)})])
+        return 0
+    rate = f"{measured.queries_per_second:,.0f} queries/s in a batch"
+    size = f"{measured.bytes_per_vector:g} bytes a vector"
+    verbs.show(
+        [
+            "",
+            f"{count} in {arguments.output} ({verbs.size_of(arguments.output) / 1e6:.1f} MB): {measured.name}",
+            f"asked recall@{arguments.k} {arguments.recall:g}, got {measured.recall:.3f} ({size}, {rate})",
+        ]
+    )
+    return 0
+
+
+def _show_trials(found: "Tuned", arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        verbs.show([json.dumps({"trial": asdict(trial.measured)}) for trial in found.trials])
+    else:
+        verbs.show(found.table())

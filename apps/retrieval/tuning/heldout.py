@@ -1,0 +1,150 @@
+"""Queries with known answers, and what searches with some options find of them, and how fast."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.evaluation.metrics import timed
+from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.search.options import Options, options_of
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+MOST_CANDIDATES = 1000
+
+TIMED = 0.1
+"""Seconds that a batch of queries is repeated for, at least."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Queries and their true neighbours.
+
+    Attributes
+    ----------
+    queries : (q, d) float32 array
+    truth : (q, k) int64 array
+        Ids, which are numbers of rows.
+    own : (q,) int64 array or None
+        The row that each query is, which is no answer to itself; None if queries are no rows.
+    """
+
+    queries: Floats
+    truth: Ids
+    own: Ids | None
+
+    @property
+    def k(self) -> int:
+        """Neighbours of a query."""
+        return int(self.truth.shape[1])
+
+    def part(self, rows: slice) -> "HeldOut":
+        """Return some of the queries."""
+        return HeldOut(self.queries[rows], self.truth[rows], None if self.own is None else self.own[rows])
+
+    def recalls(self, index: EmbeddingIndex, options: Options) -> Floats:
+        """Return what part of each query's neighbours is found: ``(q,)`` float32."""
+        k = self.k + (self.own is not None)
+        found = index.search(self.queries, k, options=options)[1]
+        if self.own is not None:
+            found = without(found, self.own)
+        matches = (found[:, :, None] == self.truth[:, None, :]).any(axis=1)
+        parts: Floats = matches.mean(axis=1, dtype=np.float32)
+        return parts
+
+    def rate(self, index: EmbeddingIndex, options: Options) -> float:
+        """Return the queries a second of one batch."""
+        return len(self.queries) / timed(lambda: index.search(self.queries, self.k, options=options), TIMED)
+
+
+def without(found: Ids, own: Ids) -> Ids:
+    """Return ``(q, k)`` of ``(q, k + 1)`` ids: without the query's own, or the last where that was not found."""
+    others = found != own[:, None]
+    others[others.all(axis=1), -1] = False
+    kept: Ids = found[others].reshape(len(found), -1)
+    return kept
+
+
+def least(recalls: Floats) -> float:
+    """Return the mean recall less one standard error: what new queries will have, with five chances in six."""
+    spread = float(recalls.std(ddof=1)) if len(recalls) > 1 else 0.0
+    return float(recalls.mean()) - spread / math.sqrt(len(recalls))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Options of a search, measured: the recall less its standard error, its mean, and queries a second."""
+
+    options: Options
+    least: float
+    recall: float
+    rate: float
+
+
+def settings(index: EmbeddingIndex, queries: HeldOut, recall: float) -> list[Setting]:
+    """Measure, for each number of candidates, the fewest probes that reach a recall; or the most there are.
+
+    Parameters
+    ----------
+    index : EmbeddingIndex
+    queries : HeldOut
+    recall : float
+        Which the mean less a standard error has to reach.
+
+    Returns
+    -------
+    list of Setting
+        Those that reach it, if any does; the fastest first.
+    """
+    found = list(_measured(index, queries, recall))
+    reached = [setting for setting in found if setting.least >= recall]
+    return sorted(reached or found, key=lambda setting: -(setting.rate if reached else setting.least))
+
+
+def _measured(index: EmbeddingIndex, queries: HeldOut, recall: float) -> Iterator[Setting]:
+    """Yield settings of ever more candidates, until more of them neither find more nor are faster."""
+    before: Setting | None = None
+    for candidates in _candidates(index, queries.k):
+        probes = _fewest(index, queries, candidates, recall)
+        options = _options(index, candidates, probes)
+        recalls = queries.recalls(index, options)
+        yield (now := Setting(options, least(recalls), float(recalls.mean()), queries.rate(index, options)))
+        if before is not None and (now.recall <= before.recall if now.least < recall else now.rate < before.rate):
+            return
+        before = now if now.least >= recall or before is None or now.recall > before.recall else before
+
+
+def _candidates(index: EmbeddingIndex, k: int) -> Sequence[int]:
+    """Return the numbers of candidates to try: those up to all rows, by steps of about a half."""
+    most = max(k, min(MOST_CANDIDATES, len(index)))
+    found = [k + 1]
+    while found[-1] < most:
+        found.append(min(most, found[-1] + max(k, found[-1] // 2)))
+    return found
+
+
+def _fewest(index: EmbeddingIndex, queries: HeldOut, candidates: int, recall: float) -> int | None:
+    """Return the fewest probes that reach a recall, all lists if none does; None where there are no lists."""
+    lists = index.lists
+    if lists == 1:
+        return None
+    low, high = 0, 1
+    while high < lists and least(queries.recalls(index, _options(index, candidates, high))) < recall:
+        low, high = high, min(lists, 2 * high)
+    while high - low > max(1, low // 8):
+        middle = (low + high) // 2
+        if least(queries.recalls(index, _options(index, candidates, middle))) < recall:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def _options(index: EmbeddingIndex, candidates: int, probes: int | None) -> Options:
+    given: dict[str, Any] = {} if probes is None else {"probes": probes}
+    return replace(options_of(index.kind, None, **given), candidates=candidates)

@@ -1,0 +1,98 @@
+"""What can be made of vectors within so many bytes: binarisers, and whether the vectors are kept beside the codes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer
+from hdc.words import WORD_BITS
+
+FEW_ROWS = 10_000
+"""Up to so many vectors, all codes are compared: lists would be too short to be worth their centres."""
+
+LISTS_PER_ROOT = 4
+"""Lists for each square root of the number of vectors."""
+
+LONGEST_TRAINED = 256
+"""Bytes above which codes are not trained: those without training find as much, and are made in seconds."""
+
+COMPONENT_BITS = (1,)
+"""Bits of a component that are tried, where the vectors themselves are not kept."""
+
+KEPT = (("int8", 1), ("float32", 4))
+"""What is kept of vectors, and its bytes a component."""
+
+Make: TypeAlias = Callable[[int], Binarizer]
+"""Takes a number of vectors, and returns a binariser for so many that is not fitted."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to make an index.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    make : function
+    keep : str or None
+        As :meth:`hdc.apps.retrieval.EmbeddingIndex.create`.
+    least_bytes : int
+        That a search may read of a vector, without what a code says beside its components.
+    trained : bool
+        Whether fitting takes minutes rather than seconds.
+    """
+
+    name: str
+    make: Make
+    keep: str | None
+    least_bytes: int
+    trained: bool = False
+
+
+def recipes(dim: int, most_bytes: int | None, seed: int, backend: str) -> list[Recipe]:
+    """Return what fits into so many bytes a vector: first what is made in seconds, of few bytes, then what is trained.
+
+    Parameters
+    ----------
+    dim : int
+        Components of the vectors.
+    most_bytes : int or None
+        None: any, and nothing has to be trained.
+    seed, backend
+        As the binarisers take them.
+    """
+    found = _estimated(dim, seed, backend)
+    if most_bytes is None:
+        return found
+    return [
+        recipe for recipe in [*found, *_trained(dim, most_bytes, seed, backend)] if recipe.least_bytes <= most_bytes
+    ]
+
+
+def lists_for(rows: int) -> int:
+    """Return how many lists suit so many vectors: one for few."""
+    return 1 if rows < FEW_ROWS else round(LISTS_PER_ROOT * rows**0.5)
+
+
+def _estimated(dim: int, seed: int, backend: str) -> list[Recipe]:
+    def maker(bits: int) -> Make:
+        def make(count: int) -> Binarizer:
+            return RaBitQBinarizer(lists_for(count), seed=seed, backend=backend)
+
+        return make
+
+    own = [
+        Recipe(f"RaBitQ, {bits} bit{'s' * (bits > 1)}", maker(bits), None, dim * bits // 8) for bits in COMPONENT_BITS
+    ]
+    kept = [Recipe(f"RaBitQ, 1 bit, {keep}", maker(1), keep, dim // 8 + dim * size) for keep, size in KEPT]
+    return sorted([*own, *kept], key=lambda recipe: recipe.least_bytes)
+
+
+def _trained(dim: int, most_bytes: int, seed: int, backend: str) -> list[Recipe]:
+    words = min(most_bytes, LONGEST_TRAINED, dim) // 8
+
+    def make(count: int) -> Binarizer:
+        return RecurrentBinarizer(words * WORD_BITS, seed=seed, backend=backend)
+
+    return [Recipe(f"recurrent, {8 * words} bytes", make, None, 8 * words, trained=True)] if words else []

@@ -1,0 +1,281 @@
+"""The index that is fastest among those that find enough within some bytes, chosen by measurement on a sample."""
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.progress import tracked
+from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.evaluation.exact import exact
+from hdc.apps.retrieval.evaluation.report import Measured, table
+from hdc.apps.retrieval.files.vectors import Block, Rows, VectorFile
+from hdc.apps.retrieval.index.building import build
+from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.apps.retrieval.tuning.heldout import HeldOut, Setting, settings, without
+from hdc.apps.retrieval.tuning.recipes import Recipe, lists_for, recipes
+from hdc.apps.retrieval.vectors.rows import as_rows, finite, unit
+from hdc.checks import integer, number
+from hdc.errors import ParameterError
+from hdc.search.kmeans import PER_LIST
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+SAMPLE = 50_000
+"""Most vectors that recipes are compared on, and that the chosen one learns from (lists: more, if they need it)."""
+
+QUERIES = 1000
+"""Most vectors that are held out as queries, half of them to find options by and half to measure them."""
+
+SHARE = 10
+"""At most one vector in so many is held out."""
+
+FEWEST = 200
+"""Vectors that are needed to choose by."""
+
+ADDED = 16_384
+"""Vectors that are added at a time."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What an index is to do: find a part of the ``k`` nearest, of at most so many bytes a vector, None for any."""
+
+    recall: float
+    most_bytes: int | None
+    k: int
+    seed: int
+    backend: str
+
+    def __str__(self) -> str:
+        within = "" if self.most_bytes is None else f" within {self.most_bytes} bytes a vector"
+        return f"{self.recall:g} of the nearest {self.k}{within}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One recipe, measured on the sample.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    measured : Measured
+    setting : Setting
+        The fastest that reaches the recall, or the one that finds most.
+    """
+
+    recipe: Recipe
+    measured: Measured
+    setting: Setting
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What :func:`tune` found.
+
+    Attributes
+    ----------
+    wish : Wish
+    trials : list of Trial
+        All that was measured, on a sample.
+    chosen : Trial or None
+        The fastest that reaches the recall within the bytes; None if none does.
+    """
+
+    wish: Wish
+    trials: list[Trial]
+    chosen: Trial | None
+    _vectors: VectorFile
+    _queries: Floats | None
+
+    def table(self) -> list[str]:
+        """Return the lines of a table for people."""
+        return table([trial.measured for trial in self.trials], self.wish.k)
+
+    def index(
+        self, path: str | os.PathLike[str] | None = None, keys: Sequence[str | None] | None = None
+    ) -> tuple[EmbeddingIndex, Measured]:
+        """Make the chosen index of all vectors, and find its options anew, which its searches then take.
+
+        Parameters
+        ----------
+        path : path or None
+            A new folder, or an index to replace if the vectors are in a file; None makes one in memory.
+        keys : sequence of n texts, optional
+            Where the vectors are an array; a file has its own.
+
+        Returns
+        -------
+        index : EmbeddingIndex
+            Open for writing.
+        measured : Measured
+            What it finds, with queries by which nothing was chosen.
+
+        Raises
+        ------
+        ParameterError
+            If no recipe reached the recall, or keys are given for a file.
+        OSError
+            If the folder cannot be written; with a file of vectors, the same call goes on afterwards.
+        """
+        recipe = self._recipe()
+        model, began = self._fitted(recipe), time.monotonic()
+        if isinstance(self._vectors, Rows):
+            index = EmbeddingIndex.create(path, model, keep=recipe.keep)
+            total = -(-self._vectors.rows // ADDED)
+            for block in tracked(self._vectors.blocks(rows=ADDED), total, unit="blocks"):
+                stop = block.start + len(block.vectors)
+                index.add(block.vectors, None if keys is None else keys[block.start : stop])
+        elif path is None or keys is not None:
+            raise ParameterError("a file of vectors has its own keys, and is indexed in a folder; give path= alone")
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                model.save(folder)
+                build(self._vectors, folder, path, keep=recipe.keep, backend=self.wish.backend)
+            index = EmbeddingIndex.open(path, writable=True, backend=self.wish.backend)
+        return index, self._settled(index, recipe.name, time.monotonic() - began)
+
+    def _recipe(self) -> Recipe:
+        if self.chosen is not None:
+            return self.chosen.recipe
+        best = max(self.trials, key=lambda trial: trial.setting.recall, default=None)
+        found = "nothing is so small" if best is None else f"{best.recipe.name} finds {best.setting.recall:.3f}"
+        raise ParameterError(f"no index finds {self.wish}; {found}: allow more bytes, or ask for less recall")
+
+    def _fitted(self, recipe: Recipe) -> Binarizer:
+        rows = self._vectors.rows
+        training = _split(rows, max(SAMPLE, PER_LIST * lists_for(rows)), self.wish.seed)[1]
+        return recipe.make(rows).fit(unit(self._vectors.keyed_rows(training)[0]))
+
+    def _settled(self, index: EmbeddingIndex, name: str, seconds: float) -> Measured:
+        """Find options by one half of the queries, keep them, and measure them by the other."""
+        queries = self._held_out()
+        half = len(queries.queries) // 2
+        best = settings(index, queries.part(slice(half)), self.wish.recall)[0]
+        index.set_defaults(best.options)
+        fresh = queries.part(slice(half, None))
+        recall, rate = float(fresh.recalls(index, best.options).mean()), fresh.rate(index, best.options)
+        return _measured(name, index, Setting(best.options, best.least, recall, rate), seconds)
+
+    def _held_out(self) -> HeldOut:
+        """Return the queries and their neighbours among all vectors."""
+        if self._queries is not None:
+            return HeldOut(self._queries, exact(self._vectors.blocks(), self._queries, self.wish.k)[1], None)
+        own = _split(self._vectors.rows, SAMPLE, self.wish.seed)[0]
+        queries = self._vectors.keyed_rows(own)[0]
+        found = exact(self._vectors.blocks(), queries, self.wish.k + 1)[1]
+        return HeldOut(queries, without(found, own), own)
+
+
+def tune(
+    vectors: Any,
+    *,
+    recall: float = 0.95,
+    bytes_per_vector: int | None = None,
+    queries: Any = None,
+    k: int = 10,
+    seed: int = 0,
+    backend: str = "auto",
+) -> Tuned:
+    """Measure what can be made of vectors, on a sample, and choose the fastest that finds enough.
+
+    Parameters
+    ----------
+    vectors : (n, d) float array, or VectorFile
+        An array may be mapped from a file.
+    recall : float
+        Part of the ``k`` nearest that is to be found, from 0 to 1: a standard error less is not enough.
+    bytes_per_vector : int, optional
+        Most bytes that a search may read of a vector, codes and what is kept beside them.
+    queries : (q, d) float array, optional
+        At least 20, such as will be asked. Left out, some vectors are held out; these are no answers to themselves.
+    k, seed : int
+    backend : str
+        As for binarisers.
+
+    Returns
+    -------
+    Tuned
+        Whose ``index`` makes the index.
+
+    Raises
+    ------
+    ParameterError
+        If there are fewer than 200 vectors or 20 queries, or a parameter is out of range.
+    DTypeError, DimensionError
+        If vectors or queries are no floats, or of another shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hdc.apps.retrieval import tune
+    >>> rng = np.random.default_rng(0)
+    >>> x = (rng.standard_normal((20, 32))[rng.integers(0, 20, 2000)] + rng.standard_normal((2000, 32))).astype("f4")
+    >>> index, measured = tune(x, recall=0.9).index()
+    >>> bool(measured.recall > 0.85), len(index.search(x[:1])[1][0])
+    (True, 10)
+    """
+    wish = Wish(
+        number(recall, "recall", 0, 1),
+        None if bytes_per_vector is None else integer(bytes_per_vector, "bytes_per_vector", 1),
+        integer(k, "k", 1),
+        integer(seed, "seed", 0),
+        backend,
+    )
+    source = vectors if isinstance(vectors, VectorFile) else Rows(vectors, "vectors")
+    asked = None if queries is None else _queries(queries, source.dim)
+    if source.rows < max(FEWEST, SHARE * k):
+        raise ParameterError(
+            f"{source.path} holds {source.rows} vectors, and {max(FEWEST, SHARE * k)} are needed to choose by; so few "
+            "are compared in no time: keep them as they are"
+        )
+    own, training = _split(source.rows, SAMPLE, wish.seed)
+    sample = source.keyed_rows(training)[0]
+    held = source.keyed_rows(own)[0] if asked is None else asked
+    truth = HeldOut(held, exact([Block(0, sample, None)], held, wish.k)[1], None)
+    trials = _trials(sample, truth, wish)
+    good = [trial for trial in trials if trial.setting.least >= wish.recall]
+    return Tuned(wish, trials, max(good, key=lambda trial: trial.setting.rate, default=None), source, asked)
+
+
+def _queries(queries: Any, dim: int) -> Floats:
+    found = finite(as_rows(queries, dim, "queries"), 0, "queries")
+    if len(found) < FEWEST // SHARE:
+        raise ParameterError(f"{len(found)} queries are too few to choose by; give {FEWEST // SHARE} or more, or none")
+    return found
+
+
+def _split(rows: int, most: int, seed: int) -> tuple[Ids, Ids]:
+    """Return the numbers, ascending, of rows that are held out, and of at most so many others."""
+    order = np.random.default_rng(seed).permutation(rows)
+    held = min(QUERIES, rows // SHARE)
+    return np.sort(order[:held]), np.sort(order[held : held + most])
+
+
+def _trials(sample: Floats, queries: HeldOut, wish: Wish) -> list[Trial]:
+    """Measure recipes, those that are trained only if no other one reaches what is wished."""
+    found: list[Trial] = []
+    tried = recipes(sample.shape[1], wish.most_bytes, wish.seed, wish.backend)
+    for recipe in tracked(tried, len(tried), unit="recipes"):
+        if recipe.trained and any(trial.setting.least >= wish.recall for trial in found):
+            continue
+        began = time.monotonic()
+        index = EmbeddingIndex.create(None, recipe.make(len(sample)).fit(unit(sample)), keep=recipe.keep)
+        if wish.most_bytes is not None and index.bytes_per_vector > wish.most_bytes:
+            continue
+        index.add(sample)
+        seconds = time.monotonic() - began
+        best = settings(index, queries, wish.recall)[0]
+        found.append(Trial(recipe, _measured(recipe.name, index, best, seconds), best))
+    return found
+
+
+def _measured(name: str, index: EmbeddingIndex, setting: Setting, seconds: float) -> Measured:
+    options = ", ".join(f"{name} {value}" for name, value in vars(setting.options).items())
+    return Measured(f"{name}, {options}", setting.recall, index.bytes_per_vector, setting.rate, round(seconds, 1))

@@ -1,0 +1,165 @@
+"""Indexes that are chosen by measurement: what is found, kept and refused."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hdc.apps.cli import main
+from hdc.apps.retrieval import EmbeddingIndex, FlatOptions, HNSWOptions, IVFOptions, RaBitQBinarizer, tune
+from hdc.apps.retrieval.tuning import heldout
+from hdc.apps.retrieval.tuning.heldout import least, without
+from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
+
+
+@pytest.fixture(autouse=True)
+def one_timed_search(monkeypatch):
+    monkeypatch.setattr(heldout, "TIMED", 1e-9)
+
+
+def clustered(n, dim=32, seed=0):
+    centres = np.random.default_rng(9).standard_normal((40, dim))
+    rng = np.random.default_rng(seed)
+    return (centres[rng.integers(0, 40, n)] + rng.standard_normal((n, dim))).astype(np.float32)
+
+
+def exact_neighbours(x, queries, k):
+    cosines = queries @ x.T / np.linalg.norm(x, axis=1)
+    return np.argsort(-cosines, axis=1, kind="stable")[:, :k]
+
+
+def recall_of(index, x, queries, k=10):
+    found = index.search(queries, k)[1]
+    truth = exact_neighbours(x, queries, k)
+    return np.mean([len(set(a) & set(b)) / k for a, b in zip(found.tolist(), truth.tolist(), strict=True)])
+
+
+def test_finds_what_was_asked_of_queries_nobody_saw():
+    x, queries = clustered(3000), clustered(1000, seed=1)
+    found = tune(x, recall=0.9)
+    index, measured = found.index(keys=[f"row {i}" for i in range(len(x))])
+    assert found.chosen in found.trials
+    # 1,000 queries of their own: a mean recall of .9 has a standard error below .01, and 4 of them are allowed
+    assert recall_of(index, x, queries) > 0.9 - 0.04
+    assert measured.recall > 0.9 - 0.06  # of 150 queries
+    assert index.find("row 7") == 7
+    assert len(index) == len(x)
+
+
+def test_queries_that_are_given_are_measured_by():
+    x, queries = clustered(1000), clustered(40, seed=1)
+    index, measured = tune(x, recall=0.8, queries=queries).index()
+    assert measured.recall == pytest.approx(recall_of(index, x, queries[20:]), abs=1e-6)
+
+
+def test_stays_within_the_bytes_and_says_so_if_it_cannot():
+    x = clustered(1000)
+    found = tune(x, recall=0.3, bytes_per_vector=16)
+    assert found.trials
+    assert all(trial.measured.bytes_per_vector <= 16 for trial in found.trials)
+    assert found.index()[0].bytes_per_vector <= 16
+    nothing = tune(x, recall=1.0, bytes_per_vector=3)
+    with pytest.raises(ParameterError, match="nothing is so small"):
+        nothing.index()
+    with pytest.raises(ParameterError, match=r"finds 1 of the nearest 10 within 16 bytes .* allow more bytes"):
+        tune(x, recall=1.0, bytes_per_vector=16).index()
+
+
+def test_same_data_same_choice_of_codes():
+    x = clustered(800)
+    first, second = (tune(x, recall=0.5, bytes_per_vector=12, seed=3).index()[0] for _ in range(2))
+    assert np.array_equal(first.search(x[:50])[1], second.search(x[:50])[1])
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"vectors": np.zeros((199, 8), np.float32)}, ParameterError, "200 are needed"),
+        ({"vectors": np.zeros((500, 8), np.float32), "k": 60}, ParameterError, "600 are needed"),
+        ({"vectors": np.zeros((0, 8), np.float32)}, ParameterError, "no vectors"),
+        ({"vectors": np.zeros((300, 8), np.int32)}, DTypeError, "floats"),
+        ({"recall": 1.5}, ParameterError, "recall"),
+        ({"bytes_per_vector": 0}, ParameterError, "bytes_per_vector"),
+        ({"queries": np.zeros((19, 8), np.float32)}, ParameterError, "too few"),
+        ({"queries": np.zeros((30, 9), np.float32)}, DimensionError, "8"),
+        ({"queries": np.full((30, 8), np.nan, np.float32)}, ParameterError, "NaN"),
+    ],
+)
+def test_refuses(given, error, says):
+    settings = {"vectors": np.ones((300, 8), np.float32)} | given
+    with pytest.raises(error, match=says):
+        tune(settings.pop("vectors"), **settings)
+
+
+def test_own_rows_are_no_answers():
+    found = np.array([[5, 1, 2], [3, 4, 6], [7, 8, 9]])
+    assert without(found, np.array([5, 4, 0])).tolist() == [[1, 2], [3, 6], [7, 8]]
+
+
+def test_least_is_a_standard_error_below():
+    recalls = np.array([0.0, 1.0, 1.0, 1.0], np.float32)
+    assert least(recalls) == pytest.approx(0.75 - 0.5 / 2)
+    assert least(np.ones(1, np.float32)) == 1
+
+
+def test_index_remembers_options(tmp_path):
+    x = clustered(600)
+    with EmbeddingIndex.create(tmp_path / "index", RaBitQBinarizer(8).fit(x / 8), keep="int8") as index:
+        index.add(x)
+        assert index.defaults == IVFOptions()
+        assert index.lists == 8
+        index.set_defaults(IVFOptions(probes=3, candidates=20))
+        wanted = index.search(x[:9], options=IVFOptions(probes=3, candidates=20))
+        assert all(map(np.array_equal, index.search(x[:9]), wanted))
+        with pytest.raises(ParameterError, match="IVFOptions"):
+            index.set_defaults(FlatOptions())
+        with pytest.raises(ParameterError, match="effort"):
+            index.search(x[:1], effort=3)
+    with EmbeddingIndex.open(tmp_path / "index") as index:
+        assert index.defaults == IVFOptions(probes=3, candidates=20)
+        assert all(map(np.array_equal, index.search(x[:9]), wanted))
+        found = index.search(x[:9], probes=8)
+        assert all(map(np.array_equal, found, index.search(x[:9], options=IVFOptions(probes=8, candidates=20))))
+        with pytest.raises(UnsupportedError):
+            index.set_defaults(IVFOptions())
+
+
+@pytest.mark.parametrize("kept", [{"effort": 3}, {"probes": "x"}, {"probes": 0}, {"unheard": 1}, [1], 7])
+def test_remembered_options_that_cannot_be_are_a_damaged_index(tmp_path, kept):
+    x = clustered(300)
+    with EmbeddingIndex.create(tmp_path / "index", RaBitQBinarizer(4).fit(x / 8)) as index:
+        index.store.set_meta({**index.store.meta, "options": kept})
+    with pytest.raises(FileFormatError, match="remembers options"):
+        EmbeddingIndex.open(tmp_path / "index")
+
+
+def test_options_are_of_the_kind_of_the_index():
+    index = EmbeddingIndex.create(None, RaBitQBinarizer().fit(clustered(200) / 8))
+    assert index.lists == 1
+    assert index.defaults == FlatOptions()
+    with pytest.raises(ParameterError, match="HNSWOptions"):
+        index.set_defaults(HNSWOptions())
+
+
+def test_on_the_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = clustered(1500)
+    np.save("x.npy", x), np.save("q.npy", clustered(50, seed=1))
+    (tmp_path / "names.txt").write_text("".join(f"row {i}\n" for i in range(1500)))
+    asked = ["embed", "auto", "x.npy", "--recall", "0.8", "-o", "index"]
+    assert main([*asked, "--keys", "names.txt"]) == 0
+    out = capsys.readouterr().out
+    assert "RaBitQ, 1 bit, int8" in out
+    assert "1,500 vectors in index" in out
+    assert "asked recall@10 0.8, got 0." in out
+    assert main([*asked, "--json", "--queries", "q.npy"]) == 0  # replaces it
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all("trial" in line for line in lines[:-1])
+    assert lines[-1]["index"]["recall"] > 0.7
+    with EmbeddingIndex.open("index") as index:
+        assert len(index) == 1500
+        assert index.defaults.candidates is not None
+    assert main(["embed", "auto", "x.npy", "--recall", "1", "--bytes", "8", "-o", "none"]) != 0
+    told = capsys.readouterr()
+    assert "allow more bytes" in told.err
+    assert not (tmp_path / "none").exists()
