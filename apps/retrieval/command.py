@@ -12,6 +12,7 @@ from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
     from hdc.apps.retrieval.binarisers import Binarizer
+    from hdc.apps.retrieval.files.vectors import VectorFile
 
 BINARIZERS = ("recurrent", "sign", "rabitq", "orthohash")
 
@@ -83,7 +84,15 @@ def _register_index(commands: Any) -> None:
 def _register_search(commands: Any) -> None:
     parser = commands.add_parser("search", help="find the vectors nearest to each query")
     parser.add_argument("index", metavar="INDEX", help="a folder made by hdc embed index")
-    add_vectors(parser, "queries")
+    parser.add_argument(
+        "queries",
+        nargs="?",
+        metavar="QUERIES",
+        help=".npy (one vector will do), .npz or Parquet; or texts, a line each",
+    )
+    parser.add_argument("--column", help="Parquet or .npz: which vectors (the only ones)")
+    parser.add_argument("--text", action="append", default=[], help="ask for this instead of QUERIES; again for others")
+    parser.add_argument("--encoder", metavar="MODULE:NAME", help="your function that makes vectors of a list of texts")
     parser.add_argument("-k", type=int, default=10, help="vectors for each query (10)")
     _add_effort(parser)
     parser.add_argument("--json", action="store_true", help="print JSON, a line a query, for programs")
@@ -212,7 +221,7 @@ def run_search(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
     from hdc.search.options import options_of
 
-    queries = open_file(arguments, name="queries")
+    queries = _queries(arguments)
     writer = None if arguments.output is None else results.writer(arguments.output)
     codes = os.path.join(arguments.index, CODES_FOLDER)
     backend = arguments.backend or verbs.backend_for(codes, EmbeddingIndex.KIND, SLOWER * queries.rows)
@@ -232,6 +241,23 @@ def run_search(arguments: argparse.Namespace) -> int:
     else:
         verbs.show(results.text_lines(scores, ids, keys))
     return 0
+
+
+def _queries(arguments: argparse.Namespace) -> "VectorFile":
+    """Return the vectors that are asked for, made by the user's encoder if there is one."""
+    from hdc.apps.retrieval.files import queries
+
+    if (arguments.queries is None) != bool(arguments.text):
+        raise ParameterError("give either a file of queries or --text, and not both")
+    if arguments.text and arguments.encoder is None:
+        raise ParameterError("--text needs --encoder module:function, which makes vectors of texts")
+    if arguments.text:
+        return queries.encode_texts(arguments.text, arguments.encoder)
+    if arguments.encoder is None:
+        return queries.open_queries(arguments.queries, arguments.column)
+    if arguments.column is not None:
+        raise ParameterError("--column is of files of vectors, and --encoder reads a file of texts")
+    return queries.encode_lines(arguments.queries, arguments.encoder)
 
 
 def run_eval(arguments: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentB
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.apps.retrieval.vectors.texts import Encoder, encoded
 from hdc.checks import instance, integer
 from hdc.dispatch import list_kernels, search_kernels, table_kernels
 from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
@@ -410,6 +411,26 @@ class EmbeddingIndex(Index):
         exact = self._exact(self._units(rows, 0, "queries"))
         assert exact is not None
         return self._as_scores(*search.compared(ids, exact))
+
+    def search_texts(
+        self, texts: Sequence[str] | str, encoder: Encoder, k: int = 10, **options: Any
+    ) -> tuple[Floats, Ids]:
+        """Find the k nearest vectors of each text, by the encoder that made the vectors of the index.
+
+        Parameters
+        ----------
+        texts : sequence of q texts, or one
+        encoder : function
+            Takes a list of texts, returns a vector for each: a sentence-transformers model's ``encode``, say.
+        k, options
+            As :meth:`search`, which also says what comes back, and what is raised.
+
+        Raises
+        ------
+        ParameterError, DTypeError, DimensionError, MismatchError
+            If the encoder returns something else.
+        """
+        return self.search(encoded(texts, encoder), k, **options)
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for slices of the queries in several threads, from check to originals."""
