@@ -20,6 +20,7 @@ CENTRES = RNG.standard_normal((20, 16))
 VECTORS = (CENTRES[RNG.integers(0, 20, 300)] + 0.5 * RNG.standard_normal((300, 16))).astype(np.float32)
 QUERIES = VECTORS[:5] + 0.1 * RNG.standard_normal((5, 16)).astype(np.float32)
 KEYS = [f"item {i}" for i in range(300)]
+RECURRENT = ("train", "--binarizer", "recurrent", "--rounds", 2)
 
 
 def embed(*words):
@@ -58,18 +59,18 @@ def contents(folder):
 
 def test_train_is_deterministic_and_says_what_it_made(made, tmp_path, capsys):
     for name in ("a", "b"):
-        assert embed("train", made / "v.npy", "--bits", 128, "--rounds", 2, "--seed", 3, "-o", tmp_path / name) == 0
+        assert embed(*RECURRENT, made / "v.npy", "--bits", 128, "--seed", 3, "-o", tmp_path / name) == 0
     shown = f"{tmp_path / 'b'}: 128 bits, 16 bytes a vector, learned from 300 of 300 vectors"
     assert capsys.readouterr().out.splitlines()[1] == shown
     files = [{path.name: content for path, content in contents(tmp_path / name).items()} for name in ("a", "b")]
     assert files[0] == files[1]
     assert load(tmp_path / "a").rounds == 2
-    assert embed("train", made / "v.npy", "--bits", 128, "--rounds", 2, "--seed", 4, "-o", tmp_path / "b") == 0
+    assert embed(*RECURRENT, made / "v.npy", "--bits", 128, "--seed", 4, "-o", tmp_path / "b") == 0
     assert {p.name: c for p, c in contents(tmp_path / "b").items()} != files[0]
 
 
 def test_train_goes_on_from_a_checkpoint(made, tmp_path):
-    words = ("train", made / "v.npy", "--bits", 64, "--rounds", 2, "--checkpoint", tmp_path / "state")
+    words = (*RECURRENT, made / "v.npy", "--bits", 64, "--checkpoint", tmp_path / "state")
     assert embed(*words, "-o", tmp_path / "a") == 0
     assert any((tmp_path / "state").rglob("*.safetensors"))
     assert embed(*words, "-o", tmp_path / "b") == 0
@@ -77,12 +78,9 @@ def test_train_goes_on_from_a_checkpoint(made, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw"])
-@pytest.mark.parametrize("binarizer", ["sign", "recurrent"])
-def test_every_kind_finds_the_nearest(made, tmp_path, capsys, kind, binarizer):
-    assert (
-        embed("train", made / "v.npy", "--bits", 128, "--binarizer", binarizer, "--rounds", 1, "-o", tmp_path / "m")
-        == 0
-    )
+@pytest.mark.parametrize("train", [("train", "--binarizer", "sign"), RECURRENT])
+def test_every_kind_finds_the_nearest(made, tmp_path, capsys, kind, train):
+    assert embed(*train, made / "v.npy", "--bits", 128, "-o", tmp_path / "m") == 0
     words = ("--model", tmp_path / "m", "--kind", kind, "--keep", "float32", "-o", tmp_path / "i")
     assert embed("index", made / "v.npy", *words) == 0
     capsys.readouterr()
@@ -114,7 +112,7 @@ def lists(made, tmp_path, capsys):
     """Return a fresh index of a model of lists, with keys and originals."""
     words = ("--binarizer", "rabitq", "--lists", 9, "-o", tmp_path / "m")
     assert embed("train", made / "v.npy", *words) == 0
-    shown = f"{tmp_path / 'm'}: 16 bits, 24 bytes a vector, learned from 300 of 300 vectors\n"
+    shown = f"{tmp_path / 'm'}: 9 lists, 16 bits, 24 bytes a vector, learned from 300 of 300 vectors\n"
     assert capsys.readouterr().out == shown
     words = ("--model", tmp_path / "m", "--keep", "int8", "--keys", made / "keys.txt", "-o", tmp_path / "lists")
     assert embed("index", made / "v.npy", *words, "--block", 128) == 0
@@ -398,12 +396,15 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--bits", "0"), "--bits must be an integer of at least 1, not 0"),
-        (("--bits", "100"), "dim must be a multiple of 64"),
-        (("--bits", "65", "--loops", "1"), "65 bits are no whole number of components of 2 bits"),
-        (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for the recurrent binarizer"),
-        (("--binarizer", "sign", "--lists", "9"), "for sign, give it to hdc embed index"),
-        (("--lists", "9"), "--lists is for the rabitq binarizer"),
+        (("--binarizer", "sign", "--bits", "0"), "--bits must be an integer of at least 1, not 0"),
+        (("--binarizer", "recurrent", "--bits", "100"), "dim must be a multiple of 64"),
+        (("--binarizer", "recurrent", "--bits", "65", "--loops", "1"), "no whole number of components of 2 bits"),
+        (("--binarizer", "recurrent", "--loops", "-1"), "--loops must be an integer of at least 0, not -1"),
+        (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for recurrent; sign has --bits"),
+        (("--binarizer", "sign", "--loops", "1"), "--loops is for recurrent; sign has --bits"),
+        (("--binarizer", "sign", "--lists", "9"), "--lists is for rabitq; sign has --bits"),
+        (("--bits", "64"), "--bits is for sign and recurrent and orthohash; rabitq has --lists"),
+        (("--epochs", "3"), "--epochs is for recurrent and orthohash; rabitq has --lists"),
         (("--binarizer", "rabitq", "--lists", "0"), "lists must be an integer of at least 1, not 0"),
         (("--binarizer", "rabitq", "--lists", "301"), "301 lists cannot be trained on 300 vectors; give at least one"),
     ],
@@ -465,8 +466,8 @@ def test_labels_make_codes_of_classes(made, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--binarizer", "orthohash"), "not --binarizer orthohash without them"),
-        (("--labels", "keys.txt"), "not --binarizer recurrent with them"),
+        (("--binarizer", "orthohash"), "give one of --labels and --label-column"),
+        (("--labels", "keys.txt"), "--labels is for orthohash; rabitq has --lists"),
         (("--binarizer", "orthohash", "--label-column", "x"), "has no columns"),
         (("--binarizer", "orthohash", "--labels", "short.txt"), "short.txt"),
     ],

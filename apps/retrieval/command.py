@@ -6,21 +6,15 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from hdc.apps import verbs
-from hdc.apps.retrieval import auto_command
+from hdc.apps.retrieval import auto_command, train_command
 from hdc.apps.retrieval.changes import APPLICATION, add_keys, add_vectors, check_dim, open_file
 from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
-    from hdc.apps.retrieval.binarisers import Binarizer
     from hdc.apps.retrieval.files.vectors import VectorFile
-
-BINARIZERS = ("recurrent", "sign", "rabitq", "orthohash")
 
 SLOWER = 32
 """Times as long as comparing codes NumPy takes for what a model makes of them."""
-
-SAMPLE = 50_000
-"""Most vectors that a model learns from, and that an index of lists is trained on."""
 
 
 def register(subparsers: Any) -> None:
@@ -28,35 +22,11 @@ def register(subparsers: Any) -> None:
     parser = subparsers.add_parser("embed", help="search float embeddings by small binary codes")
     commands = parser.add_subparsers(metavar="command", required=True)
     auto_command.register(commands)
-    _register_train(commands)
+    train_command.register(commands)
     _register_index(commands)
     _register_search(commands)
     verbs.register(commands, APPLICATION)
     _register_eval(commands)
-
-
-def _register_train(commands: Any) -> None:
-    parser = commands.add_parser(
-        "train",
-        help="learn how vectors become codes",
-        description=f"Learn from at most {SAMPLE:,} vectors, drawn at random, without labels but for orthohash; the "
-        "same vectors, options and seed give the same model.",
-    )
-    add_vectors(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="the folder to write")
-    parser.add_argument("--bits", type=int, default=512, help="of a code (512); rabitq: always those of the vectors")
-    parser.add_argument("--binarizer", choices=BINARIZERS, default="recurrent", help="(recurrent)")
-    parser.add_argument("--lists", type=int, default=1, help="rabitq: for an index of kind ivf, how many (1)")
-    parser.add_argument("--loops", type=int, default=0, help="recurrent: BEBR's loops; bits of a component less 1 (0)")
-    parser.add_argument("--rounds", type=int, default=8, help="recurrent: most rounds of codes and tables in turn (8)")
-    epochs = "epochs of gradient training, by torch (recurrent 0, orthohash 40)"
-    parser.add_argument("--epochs", type=int, help=epochs)
-    parser.add_argument("--labels", metavar="FILE", help="orthohash: classes of the rows, a text file, a line a row")
-    parser.add_argument("--label-column", metavar="COLUMN", help="orthohash: or a column of the Parquet file")
-    parser.add_argument("--checkpoint", metavar="FOLDER", help="recurrent: keep the state here, and go on from it")
-    parser.add_argument("--seed", type=int, default=0, help="(0)")
-    verbs.add_backend(parser)
-    parser.set_defaults(run=run_train)
 
 
 def _register_index(commands: Any) -> None:
@@ -129,68 +99,6 @@ def _add_effort(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidates", type=int, help="found by codes, then put in order more exactly (10 times k)")
     parser.add_argument("--probes", type=int, help="ivf: lists to look into (16)")
     parser.add_argument("--effort", type=int, help="hnsw: candidates in hand (64)")
-
-
-def run_train(arguments: argparse.Namespace) -> int:
-    """Run ``hdc embed train``."""
-    from hdc.apps.retrieval.binarisers import RecurrentBinarizer
-    from hdc.apps.retrieval.vectors.rows import unit
-    from hdc.search.kmeans import PER_LIST
-
-    _check_output(arguments.output)
-    model = _new_model(arguments)
-    vectors = open_file(arguments, labelled=True)
-    drawn, labels = vectors.keyed_sample(max(SAMPLE, PER_LIST * arguments.lists), arguments.seed)
-    sample = unit(drawn)
-    if labels is not None:
-        model.fit(sample, labels)
-    elif isinstance(model, RecurrentBinarizer):
-        model.fit(sample, checkpoint=arguments.checkpoint)
-    else:
-        model.fit(sample)
-    model.save(arguments.output)
-    learned = f"{len(sample):,} of {vectors.rows:,} vectors"
-    print(f"{arguments.output}: {model.bits} bits, {model.bytes_per_vector} bytes a vector, learned from {learned}")
-    return 0
-
-
-def _check_output(path: str) -> None:
-    """Fail before the work where a model would be put among other files."""
-    used = os.path.exists(path) and (not os.path.isdir(path) or bool(os.listdir(path)))
-    if used and not os.path.isfile(os.path.join(path, "model.json")):
-        raise ParameterError(f"{path} exists and is no model; name another folder, or remove it first")
-
-
-def _new_model(arguments: argparse.Namespace) -> "Binarizer":
-    from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
-    from hdc.checks import integer
-
-    integer(arguments.bits, "--bits", 1)
-    if arguments.checkpoint and arguments.binarizer != "recurrent":
-        raise ParameterError(f"--checkpoint is for the recurrent binarizer; {arguments.binarizer} keeps no state")
-    if arguments.lists != 1 and arguments.binarizer != "rabitq":
-        raise ParameterError(
-            f"--lists is for the rabitq binarizer; for {arguments.binarizer}, give it to hdc embed index"
-        )
-    labelled = arguments.labels is not None or arguments.label_column is not None
-    if labelled != (arguments.binarizer == "orthohash"):
-        raise ParameterError(
-            f"orthohash learns from labels, the others without; give --binarizer orthohash and --labels or "
-            f"--label-column together, not --binarizer {arguments.binarizer} with{'' if labelled else 'out'} them"
-        )
-    backend = arguments.backend or verbs.COMPILED
-    if arguments.binarizer == "orthohash":
-        epochs = {} if arguments.epochs is None else {"epochs": arguments.epochs}
-        return OrthoHashBinarizer(arguments.bits, seed=arguments.seed, backend=backend, **epochs)
-    if arguments.binarizer == "sign":
-        return SignBinarizer(arguments.bits, seed=arguments.seed, backend=backend)
-    if arguments.binarizer == "rabitq":
-        return RaBitQBinarizer(arguments.lists, seed=arguments.seed, backend=backend)
-    levels = arguments.loops + 1
-    if arguments.loops < 0 or arguments.bits % levels:
-        raise ParameterError(f"{arguments.bits} bits are no whole number of components of {levels} bits")
-    options = {"rounds": arguments.rounds, "epochs": arguments.epochs or 0, "seed": arguments.seed}
-    return RecurrentBinarizer(arguments.bits // levels, loops=arguments.loops, backend=backend, **options)
 
 
 def run_index(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,118 @@
+"""``hdc embed train``: a model that makes codes of vectors."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from hdc.apps import verbs
+from hdc.apps.retrieval.changes import add_vectors, open_file
+from hdc.errors import ParameterError
+
+if TYPE_CHECKING:
+    from hdc.apps.retrieval.binarisers import Binarizer
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "rabitq": ("lists",),
+    "sign": ("bits",),
+    "recurrent": ("bits", "loops", "rounds", "epochs", "checkpoint"),
+    "orthohash": ("bits", "epochs", "labels", "label_column"),
+}
+"""What each binarizer can be told; the first one is the default."""
+
+DEFAULT = next(iter(OPTIONS))
+
+BITS = 512
+"""Of a code, for binarizers that have a choice."""
+
+SAMPLE = 50_000
+"""Most vectors that a model learns from, without lists."""
+
+
+def register(commands: Any) -> None:
+    """Add ``train`` to the commands of ``hdc embed``."""
+    parser = commands.add_parser(
+        "train",
+        help="learn how vectors become codes",
+        description=f"Learn from at most {SAMPLE:,} vectors, drawn at random (lists: from 64 each), without labels but "
+        "for orthohash; the same vectors, options and seed give the same model. hdc embed auto chooses for you.",
+    )
+    add_vectors(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="the folder to write")
+    parser.add_argument("--binarizer", choices=tuple(OPTIONS), default=DEFAULT, help=f"({DEFAULT})")
+    parser.add_argument("--lists", type=int, help="rabitq: how many (4 times the root of the vectors; 1 for few)")
+    parser.add_argument("--bits", type=int, help=f"sign, recurrent, orthohash: of a code ({BITS})")
+    parser.add_argument("--loops", type=int, help="recurrent: BEBR's loops; bits of a component less 1 (0)")
+    parser.add_argument("--rounds", type=int, help="recurrent: most rounds of codes and tables in turn (8)")
+    epochs = "epochs of gradient training, by torch (recurrent 0, orthohash 40)"
+    parser.add_argument("--epochs", type=int, help=epochs)
+    parser.add_argument("--labels", metavar="FILE", help="orthohash: classes of the rows, a text file, a line a row")
+    parser.add_argument("--label-column", metavar="COLUMN", help="orthohash: or a column of the Parquet file")
+    parser.add_argument("--checkpoint", metavar="FOLDER", help="recurrent: keep the state here, and go on from it")
+    parser.add_argument("--seed", type=int, default=0, help="(0)")
+    verbs.add_backend(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run ``hdc embed train``."""
+    from hdc.apps.retrieval.vectors.rows import unit
+    from hdc.search.kmeans import PER_LIST
+
+    _check_options(arguments)
+    _check_output(arguments.output)
+    vectors = open_file(arguments, labelled=True)
+    model = _new_model(arguments, vectors.rows)
+    lists = getattr(model, "lists", 1)
+    drawn, labels = vectors.keyed_sample(max(SAMPLE, PER_LIST * lists), arguments.seed)
+    kept = {} if arguments.checkpoint is None else {"checkpoint": arguments.checkpoint}
+    model.fit(unit(drawn), labels, **kept)
+    model.save(arguments.output)
+    learned = f"{len(drawn):,} of {vectors.rows:,} vectors"
+    found = f"{lists:,} lists, " if lists > 1 else ""
+    print(
+        f"{arguments.output}: {found}{model.bits} bits, {model.bytes_per_vector} bytes a vector, learned from {learned}"
+    )
+    return 0
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Raise ParameterError if there is an option of another binarizer, or labels are missing."""
+    chosen, own = arguments.binarizer, OPTIONS[arguments.binarizer]
+    for name in dict.fromkeys(name for options in OPTIONS.values() for name in options):
+        if getattr(arguments, name) is not None and name not in own:
+            others = " and ".join(binarizer for binarizer, options in OPTIONS.items() if name in options)
+            raise ParameterError(f"{_flag(name)} is for {others}; {chosen} has {', '.join(map(_flag, own))}")
+    if chosen == "orthohash" and (arguments.labels is None) == (arguments.label_column is None):
+        raise ParameterError("orthohash learns from labels; give one of --labels and --label-column")
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _check_output(path: str) -> None:
+    """Fail before the work where a model would be put among other files."""
+    used = os.path.exists(path) and (not os.path.isdir(path) or bool(os.listdir(path)))
+    if used and not os.path.isfile(os.path.join(path, "model.json")):
+        raise ParameterError(f"{path} exists and is no model; name another folder, or remove it first")
+
+
+def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
+    """Return a model to fit to a sample of so many vectors."""
+    from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+    from hdc.apps.retrieval.tuning.recipes import lists_for
+    from hdc.checks import integer
+
+    common: dict[str, Any] = {"seed": arguments.seed, "backend": arguments.backend or verbs.COMPILED}
+    given = {name: getattr(arguments, name) for name in ("rounds", "epochs") if getattr(arguments, name) is not None}
+    if arguments.binarizer == "rabitq":
+        return RaBitQBinarizer(lists_for(rows) if arguments.lists is None else arguments.lists, **common)
+    bits = integer(BITS if arguments.bits is None else arguments.bits, "--bits", 1)
+    if arguments.binarizer == "sign":
+        return SignBinarizer(bits, **common)
+    if arguments.binarizer == "orthohash":
+        return OrthoHashBinarizer(bits, **given, **common)
+    loops = integer(arguments.loops or 0, "--loops", 0)
+    if bits % (loops + 1):
+        raise ParameterError(f"{bits} bits are no whole number of components of {loops + 1} bits")
+    return RecurrentBinarizer(bits // (loops + 1), loops=loops, **given, **common)
