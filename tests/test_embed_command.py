@@ -414,6 +414,15 @@ def test_wrong_options_of_train(made, tmp_path, capsys, words, message):
     assert not (tmp_path / "m").exists()
 
 
+def test_options_that_would_be_ignored_are_told(made, index, tmp_path, capsys):
+    words = ("index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "i")
+    fails(capsys, "--seed is of the lists that --kind ivf finds", *words, "--seed", 3)
+    fails(capsys, "lists are for kind='ivf'", *words, "--lists", 3)
+    words = ("eval", made / "v.npy", made / "q.npy", index)
+    fails(capsys, "give --judgements, too", *words, "--binary")
+    fails(capsys, "give --judgements, too", *words, "--first", 0)
+
+
 @pytest.mark.slow
 def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
     fails(capsys, "has 300 vectors, and", "eval", made / "q.npy", made / "q.npy", index)

@@ -46,7 +46,7 @@ def _register_index(commands: Any) -> None:
         "--keep", choices=("int8", "float16", "float32"), help="keep the vectors too, to end with exact cosines"
     )
     parser.add_argument("--block", type=int, default=16384, help="vectors that are made durable at a time (16384)")
-    parser.add_argument("--seed", type=int, default=0, help="of the lists (0)")
+    parser.add_argument("--seed", type=int, help="ivf: of the lists that are found here (0)")
     verbs.add_backend(parser)
     parser.set_defaults(run=run_index)
 
@@ -89,7 +89,7 @@ def _register_eval(commands: Any) -> None:
     parser.add_argument("--truth", metavar="FILE", help="keep the exact neighbours here (.npz), or take them from it")
     parser.add_argument("--judgements", metavar="QRELS", help="lines of query, document, grade; or TREC's four columns")
     parser.add_argument("--binary", action="store_true", help="count every grade above 0 as 1")
-    parser.add_argument("--first", type=int, default=1, help="number of the first query and document in QRELS (1)")
+    parser.add_argument("--first", type=int, help="number of the first query and document in QRELS (1)")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument("--plot", metavar="FILE", help="draw recall against size and speed (.png, .svg, .pdf)")
     parser.set_defaults(run=run_eval)
@@ -106,6 +106,8 @@ def run_index(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.index.building import build
 
     output = arguments.output
+    if arguments.seed is not None and arguments.kind != "ivf":
+        raise ParameterError("--seed is of the lists that --kind ivf finds here; those of a model are its own")
     report = build(
         open_file(arguments, keyed=True),
         arguments.model,
@@ -114,7 +116,7 @@ def run_index(arguments: argparse.Namespace) -> int:
         keep=arguments.keep,
         lists=arguments.lists,
         block=arguments.block,
-        seed=arguments.seed,
+        seed=arguments.seed or 0,
         backend=arguments.backend or verbs.COMPILED,
     )
     count = verbs.counted_rows(report.vectors, "vector")
@@ -175,6 +177,8 @@ def run_eval(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.evaluation import comparison, plots, report
     from hdc.apps.retrieval.files.vectors import open_vectors
 
+    if arguments.judgements is None and (arguments.binary or arguments.first is not None):
+        raise ParameterError("--binary and --first say how judgements are read; give --judgements, too")
     if arguments.plot:
         plots.check()
     rows = comparison.compare(
@@ -187,7 +191,7 @@ def run_eval(arguments: argparse.Namespace) -> int:
         effort=arguments.effort,
         truth=arguments.truth,
         judgements=None if arguments.judgements is None else _judgements(arguments),
-        first=arguments.first,
+        first=1 if arguments.first is None else arguments.first,
     )
     if arguments.json:
         verbs.show([json.dumps(asdict(row)) for row in rows])
