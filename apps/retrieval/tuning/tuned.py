@@ -65,12 +65,15 @@ class Trial:
     Attributes
     ----------
     recipe : Recipe
+    model : Binarizer
+        Fitted to the sample.
     measured : Measured
     setting : Setting
         The fastest that reaches the recall, or the one that finds most.
     """
 
     recipe: Recipe
+    model: Binarizer
     measured: Measured
     setting: Setting
 
@@ -124,8 +127,8 @@ class Tuned:
         OSError
             If the folder cannot be written; with a file of vectors, the same call goes on afterwards.
         """
-        recipe = self._recipe()
-        model, began = self._fitted(recipe), time.monotonic()
+        trial, began = self._trial(), time.monotonic()
+        model, recipe = self._fitted(trial), trial.recipe
         if isinstance(self._vectors, Rows):
             index = EmbeddingIndex.create(path, model, keep=recipe.keep)
             total = -(-self._vectors.rows // ADDED)
@@ -141,17 +144,20 @@ class Tuned:
             index = EmbeddingIndex.open(path, writable=True, backend=self.wish.backend)
         return index, self._settled(index, recipe.name, time.monotonic() - began)
 
-    def _recipe(self) -> Recipe:
+    def _trial(self) -> Trial:
         if self.chosen is not None:
-            return self.chosen.recipe
+            return self.chosen
         best = max(self.trials, key=lambda trial: trial.setting.recall, default=None)
         found = "nothing is so small" if best is None else f"{best.recipe.name} finds {best.setting.recall:.3f}"
         raise ParameterError(f"no index finds {self.wish}; {found}: allow more bytes, or ask for less recall")
 
-    def _fitted(self, recipe: Recipe) -> Binarizer:
+    def _fitted(self, trial: Trial) -> Binarizer:
+        """Return the model for all vectors: what takes minutes to train has seen enough of them."""
+        if trial.recipe.trained:
+            return trial.model
         rows = self._vectors.rows
         training = _split(rows, max(SAMPLE, PER_LIST * lists_for(rows)), self.wish.seed)[1]
-        return recipe.make(rows).fit(unit(self._vectors.keyed_rows(training)[0]))
+        return trial.recipe.make(rows).fit(unit(self._vectors.keyed_rows(training)[0]))
 
     def _settled(self, index: EmbeddingIndex, name: str, seconds: float) -> Measured:
         """Find options by one half of the queries, keep them, and measure them by the other."""
@@ -266,13 +272,14 @@ def _trials(sample: Floats, queries: HeldOut, wish: Wish) -> list[Trial]:
         if recipe.trained and any(trial.setting.least >= wish.recall for trial in found):
             continue
         began = time.monotonic()
-        index = EmbeddingIndex.create(None, recipe.make(len(sample)).fit(unit(sample)), keep=recipe.keep)
+        model = recipe.make(len(sample)).fit(unit(sample))
+        index = EmbeddingIndex.create(None, model, keep=recipe.keep)
         if wish.most_bytes is not None and index.bytes_per_vector > wish.most_bytes:
             continue
         index.add(sample)
         seconds = time.monotonic() - began
         best = settings(index, queries, wish.recall)[0]
-        found.append(Trial(recipe, _measured(recipe.name, index, best, seconds), best))
+        found.append(Trial(recipe, model, _measured(recipe.name, index, best, seconds), best))
     return found
 
 
