@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from hdc.apps import lazy
 
 if TYPE_CHECKING:
+    from hdc.apps.retrieval.anchors import Anchors
     from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
     from hdc.apps.retrieval.index.binary import BinaryIndex
     from hdc.apps.retrieval.index.embedding import EmbeddingIndex
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
 
 __all__ = [
+    "Anchors",
     "BinaryIndex",
     "EmbeddingIndex",
     "FlatOptions",
@@ -27,6 +29,7 @@ __all__ = [
 __getattr__ = lazy.attributes(
     __name__,
     {
+        "Anchors": "hdc.apps.retrieval.anchors",
         "OrthoHashBinarizer": "hdc.apps.retrieval.binarisers",
         "RaBitQBinarizer": "hdc.apps.retrieval.binarisers",
         "RecurrentBinarizer": "hdc.apps.retrieval.binarisers",

@@ -15,7 +15,7 @@ from hdc.apps.estimators import Transformer
 from hdc.apps.retrieval.binarisers.files import pack_json, read_model, unpack_json, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
-from hdc.apps.retrieval.vectors.tables import Names, as_table, check_names, column_names
+from hdc.apps.retrieval.vectors.tables import Names, as_table, check_input_names, check_names, column_names
 from hdc.checks import array, flag, integer
 from hdc.dispatch import numpy_backend, table_kernels
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
@@ -171,15 +171,7 @@ class Binarizer(Transformer):
         ParameterError
             If the model is not fitted, or ``input_features`` are not the names of the columns of ``fit``.
         """
-        dim, fitted = self._check_fitted(), getattr(self, "feature_names_in_", None)
-        if input_features is not None:
-            given = np.asarray(input_features, dtype=object)
-            if len(given) != dim:
-                raise ParameterError(
-                    f"input_features should have length equal to number of features ({dim}), got {len(given)}"
-                )
-            if fitted is not None and not np.array_equal(given, fitted):
-                raise ParameterError("input_features is not equal to feature_names_in_")
+        check_input_names(input_features, self._check_fitted(), getattr(self, "feature_names_in_", None))
         return super().get_feature_names_out()
 
     def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:

@@ -104,6 +104,25 @@ def check_names(given: Names | None, fitted: Names | None, who: str) -> None:
         raise ParameterError(message)
 
 
+def check_input_names(given: Any, columns: int, fitted: Names | None) -> None:
+    """Check what ``get_feature_names_out`` is given, None or a name per column, against the columns of the fit.
+
+    Raises
+    ------
+    ParameterError
+        If they are not the names of these columns, or not as many.
+    """
+    if given is None:
+        return
+    names = np.asarray(given, dtype=object)
+    if len(names) != columns:
+        raise ParameterError(
+            f"input_features should have length equal to number of features ({columns}), got {len(names)}"
+        )
+    if fitted is not None and not np.array_equal(names, fitted):
+        raise ParameterError("input_features is not equal to feature_names_in_")
+
+
 def _listed(what: str, names: list[str]) -> str:
     shown = [*names[:NAMES_SHOWN], *(["..."] if len(names) > NAMES_SHOWN else [])]
     return "\n- ".join([f"{what}:", *shown]) + "\n" if names else ""
