@@ -109,10 +109,9 @@ def test_asymmetric_scores_are_dot_products_with_what_codes_stand_for(fitted):
     signs = codes[:, : fitted.levels * -(-fitted.dim_ // 64)].reshape(len(x), fitted.levels, -1)
     values = 2.0 * unpack(signs, fitted.dim_).reshape(len(x), -1) - 1
     if isinstance(fitted, RecurrentBinarizer):
-        stands_for = fitted.decode(codes) - fitted.mean_
-        expected = queries @ stands_for.T
+        expected = queries @ unit(fitted.decode(codes)).T
     elif isinstance(fitted, SignBinarizer):
-        expected = fitted._project(queries) * fitted._unit @ values.T * fitted.scale(codes)
+        expected = fitted._project(queries - fitted.mean_) * fitted._unit @ values.T * fitted.scale(codes)
     else:  # (q - c) . r as estimated, and exactly r . c and q . (c - mean)
         q, rows = fitted._rotate(queries), fitted._rotate(x)
         centres = fitted._centres[fitted.factors(codes).cells]
@@ -237,6 +236,45 @@ def test_refined_codes_find_more_than_signs_of_the_same_size():
     found = {m: recall(m.search(queries, m.transform(x))[1], x, queries) for m in (signs, refined)}
     assert found[refined] > found[signs] + 0.1
     assert refined.recall_ > 0.3
+
+
+@pytest.mark.parametrize("model", [SignBinarizer(256), RecurrentBinarizer(64, rounds=1)], ids=["sign", "recurrent"])
+def test_a_large_mean_takes_nothing_from_a_search(model):
+    """Signs of vectors about a mean of 3 find what those of the same vectors about none do; learned codes nearly."""
+    vectors = clustered(2100, 64)
+    x, queries, mean = vectors[:2000], vectors[2000:], np.float32(3)
+    about_none = model.fit(x)
+    before = recall(
+        about_none.search(queries, about_none.transform(x))[1], x - x.mean(axis=0), queries - x.mean(axis=0)
+    )
+    model.fit(x + mean)
+    found = model.search(queries + mean, model.transform(x + mean))[1]
+    if isinstance(model, SignBinarizer):
+        assert recall(found, x - x.mean(axis=0), queries - x.mean(axis=0)) > before - 0.02
+    else:
+        assert recall(found, x + mean, queries + mean) > 0.5
+
+
+def test_the_scores_of_signs_are_those_of_centred_queries():
+    x = clustered(300, 48) + np.float32(3)
+    model = SignBinarizer(192).fit(x)
+    about_none = SignBinarizer(192, centre=False).fit(x - model.mean_)
+    codes = model.transform(x)
+    assert np.array_equal(codes, about_none.transform(x - model.mean_))
+    np.testing.assert_allclose(model.scores(x[:9], codes), about_none.scores(x[:9] - model.mean_, codes), rtol=1e-5)
+
+
+def test_codes_of_unequal_lengths_are_compared_by_cosine():
+    """Lengths that the codes make up for unit vectors about a long mean do not drown who is near."""
+    vectors = unit(clustered(2200, 48) + np.float32(4))
+    x, queries = vectors[:2000], vectors[2000:]
+    model = RecurrentBinarizer(64, rounds=3).fit(x)
+    codes = model.transform(x)
+    decoded = model.decode(codes)
+    by_product = np.argsort(-(queries @ decoded.T), axis=1, kind="stable")[:, :10]
+    found = model.search(queries, codes)[1]
+    assert recall(found, x, queries) > recall(by_product, x, queries) + 0.1
+    np.testing.assert_allclose(model.scale(codes), 1 / np.linalg.norm(decoded, axis=1), rtol=1e-5)
 
 
 def test_refining_lowers_the_stated_error():

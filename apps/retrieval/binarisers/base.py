@@ -183,8 +183,9 @@ class Binarizer(Transformer):
             Codes are compared symmetrically.
         codes : (n, words) uint64 array
         asymmetric : bool
-            For float queries: True estimates their dot product with the vectors less the mean; False encodes
-            them and returns the cosine of the codes' components, exact before the division by the norms.
+            For float queries: True estimates what the class says, a dot product or a cosine with the vectors;
+            False encodes them and returns the cosine of the codes' components, exact before the division by the
+            norms.
 
         Returns
         -------

@@ -136,9 +136,13 @@ class SignBinarizer(Binarizer):
         return pack(self._project(x - self.mean_) > 0)
 
     def nibble_tables(self, queries: Any) -> Floats:
-        """Look up the dot products of the rotated queries with the signs, scaled as if a vector's norm were one."""
+        """Look up the dot products of the centred, rotated queries with the signs.
+
+        They are scaled as if a centred vector's norm were one. The mean is taken off a query as off a vector: its
+        product with the signs, whose lengths are all the same, would say nothing of what is near.
+        """
         weights = np.zeros((len(queries), word_count(self.dim_) * WORD_BITS), dtype=np.float32)
-        weights[:, : self.dim_] = self._project(queries) * np.float32(self._unit)
+        weights[:, : self.dim_] = self._project(queries - self.mean_) * np.float32(self._unit)
         return sign_tables(weights)
 
     @property

@@ -73,6 +73,13 @@ class TableDecoder:
         decoded: Floats = self.mean + _Choices(find_backend(self.backend), codes).times(self.tables)
         return decoded
 
+    def lengths(self, codes: Groups) -> Floats:
+        """Return the ``(n,)`` float32 lengths of what ``(n, groups)`` uint8 codes stand for, block by block."""
+        out = np.empty(len(codes), dtype=np.float32)
+        for rows in blocks(len(codes), 16 * self.groups + 8 * len(self.mean)):
+            out[rows] = np.linalg.norm(self.decode(codes[rows]), axis=1)
+        return out
+
     def refine(self, x: Floats, codes: Groups, steps: int) -> Groups:
         """Improve ``(n, groups)`` uint8 codes of ``(n, d)`` float32 vectors by local search."""
         kernel = table_kernels(find_backend(self.backend)).refine

@@ -243,17 +243,29 @@ class RecurrentBinarizer(Binarizer):
         return pack(signs > 0).reshape(len(x), -1)
 
     def decode(self, codes: Words) -> Floats:
-        """Return the ``(n, d)`` float32 vectors that codes stand for; asymmetric scores are dot products with them."""
-        items = self._as_codes(codes)
-        return self.decoder_.decode(_groups(self._as_signs(items)))
+        """Return the ``(n, d)`` float32 vectors that codes stand for.
+
+        Asymmetric scores are dot products with these, each at length 1: cosines for queries of length 1. Codes of
+        vectors of one length decode to several, and who is near would else drown in who is long.
+        """
+        return self.decoder_.decode(self._as_groups(self._as_codes(codes)))
+
+    def scale(self, codes: Words) -> Floats:
+        """Return one over the length of what each code stands for."""
+        lengths = self.decoder_.lengths(self._as_groups(codes))
+        return np.divide(1, lengths, out=np.ones_like(lengths), where=lengths > 0)
+
+    def _as_groups(self, codes: Words) -> Groups:
+        as_bytes = np.ascontiguousarray(codes, dtype="<u8").view(np.uint8)
+        return np.stack([as_bytes & 15, as_bytes >> 4], axis=2).reshape(len(codes), -1)
 
     def _as_signs(self, codes: Words) -> Floats:
         planes = np.asarray(codes, dtype=np.uint64).reshape(len(codes), self.levels, -1)
         return 2 * unpack(planes, self.dim).astype(np.float32) - 1
 
     def nibble_tables(self, queries: Any) -> Floats:
-        """Look up the dot products of queries with table entries."""
-        products = queries @ self.decoder_.tables.T
+        """Look up the dot products of queries with table entries, and a share of that with the mean in each."""
+        products = queries @ self.decoder_.tables.T + (queries @ self.mean_ / self.decoder_.groups)[:, None]
         tables: Floats = products.reshape(len(queries), 16, -1)
         return tables
 

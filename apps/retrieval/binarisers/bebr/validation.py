@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers.base import Floats
+from hdc.apps.retrieval.binarisers.bebr.recurrence import unit
 
 NEIGHBOURS = 10
 """The recall counted is recall@10."""
@@ -44,8 +45,8 @@ class Validation:
         return cls(training, queries, nearest(queries @ x[training].T / norms, NEIGHBOURS))
 
     def recall(self, decoded: Floats) -> float:
-        """Return the recall@10 of ``(n - v, d)`` decoded vectors, scored by dot products; NaN without queries."""
-        return self.recall_of(self.queries @ decoded.T)
+        """Return the recall@10 of ``(n - v, d)`` decoded vectors, scored by cosines; NaN without queries."""
+        return self.recall_of(self.queries @ unit(decoded).T)
 
     def recall_of(self, scores: Floats) -> float:
         """Return the recall@10 of ``(v, n - v)`` scores."""
