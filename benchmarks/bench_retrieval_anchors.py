@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from bench_retrieval_compatible import weaker
-from retrieval_data import K, Floats, Ids, data_folder, exact, recall, vectors
+from retrieval_data import Floats, Ids, K, data_folder, exact, recall, vectors
 
 from hdc.apps.retrieval import Anchors, RecurrentBinarizer, SignBinarizer
 

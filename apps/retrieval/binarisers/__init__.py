@@ -4,6 +4,7 @@ from typing import Any
 
 from hdc.apps.retrieval.binarisers.base import Binarizer
 from hdc.apps.retrieval.binarisers.bebr.recurrent import RecurrentBinarizer
+from hdc.apps.retrieval.binarisers.bebr.validation import TrainingWarning
 from hdc.apps.retrieval.binarisers.files import model_class
 from hdc.apps.retrieval.binarisers.orthohash.binarizer import OrthoHashBinarizer
 from hdc.apps.retrieval.binarisers.orthohash.targets import class_targets, welch_bound
@@ -17,6 +18,7 @@ __all__ = [
     "RaBitQBinarizer",
     "RecurrentBinarizer",
     "SignBinarizer",
+    "TrainingWarning",
     "class_targets",
     "load",
     "welch_bound",

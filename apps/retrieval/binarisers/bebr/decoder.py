@@ -17,6 +17,7 @@ vectors and vary little along axes of little variance. The second term is the er
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,9 @@ RIDGE = 3.0
 
 LEAST_VARIANCE = 1e-6
 """Least variance of an axis that counts, as a share of the greatest."""
+
+LEAST_WEIGHT = 1e-3
+"""Least weight of an axis, as a share of the greatest: the metric is inverted, in float32."""
 
 SOLVER_STEPS = 4
 """Steps of conjugate gradients each time the tables are fitted; the next round goes on from there."""
@@ -82,19 +86,48 @@ class TableDecoder:
 
     def refine(self, x: Floats, codes: Groups, steps: int) -> Groups:
         """Improve ``(n, groups)`` uint8 codes of ``(n, d)`` float32 vectors by local search."""
-        kernel = table_kernels(find_backend(self.backend)).refine
-        seen = self.tables @ self.metric
-        pair = seen @ seen.T
-        own = np.ascontiguousarray(pair.diagonal())
-        pair *= np.float32(2)
+        kernel, pair = table_kernels(find_backend(self.backend)).refine, self._pair
         out = np.empty_like(codes)
         for rows in blocks(len(x), 12 * len(self.tables)):
-            centred = x[rows] - self.mean
-            side = np.float32(np.sqrt(self.parallel)) * (centred @ self.tables.T)
-            goal = np.float32(np.sqrt(self.parallel)) * np.einsum("nd,nd->n", centred, centred)[:, None]
-            linear = own - 2 * ((centred @ self.metric) @ seen.T) + side * (side - 2 * goal)
-            out[rows] = kernel(linear, side * np.float32(np.sqrt(2)), pair, codes[rows], steps)
+            out[rows] = kernel(*self._costs(x[rows]), pair, codes[rows], steps)
         return out
+
+    def greedy(self, x: Floats) -> Groups:
+        """Return ``(n, groups)`` uint8 codes whose groups are chosen one after another, given those before."""
+        pair = self._pair.reshape(LEVELS, self.groups, LEVELS, self.groups)
+        out = np.empty((len(x), self.groups), dtype=np.uint8)
+        for rows in blocks(len(x), 16 * len(self.tables)):
+            linear, side = (cost.reshape(-1, LEVELS, self.groups) for cost in self._costs(x[rows]))
+            chosen_side, every = np.zeros((len(linear), 1), dtype=np.float32), np.arange(len(linear))
+            for group in range(self.groups):
+                costs = linear[:, :, group] + side[:, :, group] * chosen_side
+                values = np.argmin(costs, axis=1)
+                out[rows, group] = values
+                linear[:, :, group + 1 :] += pair[values, group][:, :, group + 1 :]
+                chosen_side += side[every, values, group][:, None]
+        return out
+
+    @cached_property
+    def _seen(self) -> Floats:
+        """The table rows as the metric sees them."""
+        seen: Floats = self.tables @ self.metric
+        return seen
+
+    @cached_property
+    def _pair(self) -> Floats:
+        """Twice the products of each two of these."""
+        pair: Floats = np.float32(2) * (self._seen @ self._seen.T)
+        return pair
+
+    def _costs(self, x: Floats) -> tuple[Floats, Floats]:
+        """Return what each table row adds to the error of each vector alone, and what two of them add together."""
+        centred: Floats = x - self.mean
+        along: Any = np.float32(np.sqrt(self.parallel))
+        side: Floats = along * (centred @ self.tables.T)
+        goal = along * np.einsum("nd,nd->n", centred, centred)[:, None]
+        own = self._pair.diagonal() / np.float32(2)
+        linear: Floats = own - 2 * ((centred @ self.metric) @ self._seen.T) + side * (side - 2 * goal)
+        return linear, side * np.float32(np.sqrt(2))
 
 
 class _Choices:
@@ -124,14 +157,15 @@ class _Choices:
         product: Floats = self._matmul(self._ones, users, ends, rows)
         return product
 
-    def together(self) -> npt.NDArray[np.float32]:
-        """Return how many codes choose each two table rows: the matrix times itself."""
+    def together(self, counts: Floats | None) -> npt.NDArray[np.float32]:
+        """Return how many codes, or how much of them, choose each two table rows: the matrix times itself."""
         from scipy.sparse import csr_matrix
 
-        ends = np.arange(0, len(self._chosen) + 1, self._groups)
-        matrix = csr_matrix((self._ones, self._chosen, ends), shape=(self._n, LEVELS * self._groups))
-        counts: npt.NDArray[np.float32] = (matrix.T @ matrix).toarray()
-        return counts
+        ends, shape = np.arange(0, len(self._chosen) + 1, self._groups), (self._n, LEVELS * self._groups)
+        matrix = csr_matrix((self._ones, self._chosen, ends), shape=shape)
+        counted = self._ones if counts is None else np.repeat(counts, self._groups)
+        product: npt.NDArray[np.float32] = (matrix.T @ csr_matrix((counted, self._chosen, ends), shape=shape)).toarray()
+        return product
 
 
 def linear_tables(x: Floats, signs: Floats) -> Floats:
@@ -147,13 +181,14 @@ def metric_of(x: Floats, whitening: float) -> Floats:
     """Return the symmetric power of the covariance of centred rows, with eigenvalues of mean square 1."""
     variances, axes = np.linalg.eigh((x.T @ x).astype(np.float64) / len(x))
     variances = np.maximum(variances, max(variances[-1] * LEAST_VARIANCE, 1e-30))
-    weights = variances ** (whitening / 2)
+    weights = (variances / variances[-1]) ** (whitening / 2)
+    weights = np.maximum(weights, LEAST_WEIGHT)
     weights /= np.sqrt((weights**2 * variances).sum() / variances.sum())
     metric: Floats = ((axes * weights) @ axes.T).astype(np.float32)
     return metric
 
 
-def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder) -> TableDecoder:
+def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder, counts: Floats | None = None) -> TableDecoder:
     """Take some steps of preconditioned conjugate gradients from given tables towards the best for these codes.
 
     Parameters
@@ -162,6 +197,8 @@ def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder) -> TableDecoder:
     codes : (n, groups) uint8
     decoder : TableDecoder
         Whose tables to start from.
+    counts : (n,) float32, optional
+        How much the error of each vector counts; all the same if left out.
     """
     x, tables, parallel = x - decoder.mean, decoder.tables, decoder.parallel
     choices, weights = _Choices(find_backend(decoder.backend), codes), decoder.metric @ decoder.metric
@@ -169,9 +206,9 @@ def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder) -> TableDecoder:
     def weigh(error: Floats) -> Floats:
         along = np.float32(parallel) * np.einsum("nd,nd->n", error, x)
         weighed: Floats = error @ weights + along[:, None] * x
-        return weighed
+        return weighed if counts is None else weighed * counts[:, None]
 
-    precondition = _preconditioner(choices, weights)
+    precondition = _preconditioner(choices, weights, counts)
     residual = choices.transposed_times(weigh(x - choices.times(tables)))
     step = precondition(residual)
     direction, size = step, float(np.vdot(residual, step))
@@ -187,11 +224,11 @@ def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder) -> TableDecoder:
     return replace(decoder, tables=tables)
 
 
-def _preconditioner(choices: _Choices, weights: Floats) -> Callable[[Floats], Floats]:
+def _preconditioner(choices: _Choices, weights: Floats, counts: Floats | None) -> Callable[[Floats], Floats]:
     """Return the exact inverse of the problem without the parallel term."""
     from scipy.linalg import cho_factor, cho_solve
 
-    together = choices.together()
+    together = choices.together(counts)
     together[np.diag_indices_from(together)] += np.float32(RIDGE)
     factor, undo = cho_factor(together), np.linalg.inv(weights)
     return lambda residual: np.asarray(cho_solve(factor, residual @ undo), dtype=np.float32)

@@ -1,17 +1,26 @@
 """RecurrentBinarizer: BEBR's codes, chosen and read through learned tables."""
 
 from dataclasses import fields, replace
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import MOST_BITS, Binarizer, Floats
+from hdc.apps.retrieval.binarisers.base import GROUP_BITS, MOST_BITS, Binarizer, Floats
 from hdc.apps.retrieval.binarisers.bebr.checkpoint import Checkpoint
-from hdc.apps.retrieval.binarisers.bebr.decoder import Groups, TableDecoder, fit_tables, linear_tables, metric_of
+from hdc.apps.retrieval.binarisers.bebr.decoder import (
+    LEVELS,
+    Groups,
+    TableDecoder,
+    fit_tables,
+    linear_tables,
+    metric_of,
+)
 from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed
+from hdc.apps.retrieval.binarisers.bebr.residual import residual_tables, weights_of
 from hdc.apps.retrieval.binarisers.bebr.training import Settings, train
-from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
+from hdc.apps.retrieval.binarisers.bebr.validation import NEIGHBOURS, Progress, Validation, warn_if_worse
+from hdc.apps.retrieval.binarisers.sign import SignBinarizer
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import integer, number, text
 from hdc.errors import MismatchError, ParameterError
@@ -21,11 +30,22 @@ SAMPLE = 50_000
 """Most vectors that a fit learns from, drawn at random."""
 
 
+TRIED_ON, TRIED_SHARE = 6000, 0.1
+"""Vectors that two starts are compared on, half of them to learn from, and the part of the others that is asked for."""
+
 LARGEST = 1e6
 """Of whitening, parallel, temperature and learning rate: far beyond what is of use, and no power of it overflows."""
 
 MOST_LOOPS = 15
 """An index has components of at most 16 bits."""
+
+
+class Start(NamedTuple):
+    """Codes and tables that a fit begins with, and how much the error of each vector counts; None: all the same."""
+
+    codes: Groups
+    decoder: TableDecoder
+    counts: Floats | None
 
 
 class RecurrentBinarizer(Binarizer):
@@ -66,7 +86,8 @@ class RecurrentBinarizer(Binarizer):
     Attributes
     ----------
     recall_ : float
-        Validation recall@10 of float queries, before re-ranking; NaN if there were too few vectors to hold some out.
+        Recall@10 of held-out float queries among the vectors of training, as :meth:`transform` encodes them; NaN
+        if there were too few vectors to hold some out. A :class:`TrainingWarning` says if plain signs have a better.
 
     Examples
     --------
@@ -185,27 +206,76 @@ class RecurrentBinarizer(Binarizer):
         maps = initial(x, self.dim, self.loops, self.seed) if old is None else regressed(x, old)
         if self.epochs:
             maps = train(maps, x, old, self._settings, validation, state)
-        self.mean_ = x.mean(axis=0)
-        signs = maps.signs(x)
-        codes = _groups(signs)
-        metric = metric_of(x - self.mean_, self.whitening)
-        spread = float(np.einsum("nd,nd->n", x - self.mean_, x - self.mean_).mean())
-        tables = linear_tables(x - self.mean_, signs.reshape(len(x), -1))
-        decoder = TableDecoder(self.mean_, metric, self.parallel / max(spread, 1e-30), tables, self.kernels.name)
-        self._set_maps(maps, decoder)
+        validation, unseen = validation.halves()
+        self.residual_ = False
+        start = self._start(x, maps)
         if self.rounds:
-            decoder, codes = self._alternate(x, codes, decoder, validation, state)
-            maps = regressed(x, _group_signs(codes).reshape(signs.shape))
+            if self._is_better_by_residuals(x, maps):
+                start, self.residual_ = self._start_by_residuals(x), True
+            decoder, codes = self._alternate(x, start, validation, state)
+            maps = regressed(x, _group_signs(codes).reshape(len(x), self.levels, -1))
         else:
-            decoder = fit_tables(x, codes, decoder)
+            decoder = fit_tables(x, start.codes, start.decoder)
         self._set_maps(maps, decoder)
-        self.recall_ = validation.recall(decoder.decode(codes))
+        self._report(x, unseen, plain=self.rounds > 0)
+
+    def _report(self, x: Floats, unseen: Validation, plain: bool) -> None:
+        """Measure the recall of queries that nothing was chosen by, and warn if plain codes have a better one."""
+        self.recall_ = unseen.recall(self.decode(self.encode(x)))
+        if plain and len(unseen.queries):
+            signs = SignBinarizer(self.bits, seed=self.seed, backend=self.backend).fit(x)
+            found = signs.search(unseen.queries, signs.encode(x), NEIGHBOURS)[1]
+            warn_if_worse(self.recall_, unseen.recall_of_rows(found), len(unseen.queries), self.bits)
+
+    def _start(self, x: Floats, maps: Recurrence) -> Start:
+        """Return codes of a recurrence, and tables that decode them linearly."""
+        signs, mean = maps.signs(x), x.mean(axis=0)
+        tables = linear_tables(x - mean, signs.reshape(len(x), -1))
+        return Start(_groups(signs), self._decoder(x, mean, None, tables), None)
+
+    def _start_by_residuals(self, x: Floats) -> Start:
+        """Return tables found group after group, codes chosen in that order, and how much each vector counts."""
+        rng = np.random.default_rng([self.seed, len(x)])
+        counts = weights_of(x, rng)
+        mean = np.asarray(counts @ x / counts.sum(), dtype=np.float32)
+        groups = self.dim * self.levels // GROUP_BITS
+        bare = self._decoder(x, mean, counts, np.zeros((LEVELS * groups, x.shape[1]), dtype=np.float32))
+        decoder = replace(bare, tables=residual_tables(x - mean, counts, groups, bare.metric, rng))
+        return Start(decoder.greedy(x), decoder, counts)
+
+    def _decoder(self, x: Floats, mean: Floats, counts: Floats | None, tables: Floats) -> TableDecoder:
+        squares = np.einsum("nd,nd->n", x - mean, x - mean)
+        spread = float(squares.mean() if counts is None else np.average(squares, weights=counts))
+        metric = metric_of(x - mean, self.whitening)
+        return TableDecoder(mean, metric, self.parallel / max(spread, 1e-30), tables, self.kernels.name)
+
+    def _is_better_by_residuals(self, x: Floats, maps: Recurrence) -> bool:
+        """Tell which start finds more among vectors that it did not see; the usual one where there are few."""
+        rng = np.random.default_rng([self.seed, 1])
+        order = rng.permutation(len(x))[:TRIED_ON]
+        learned, asked = x[np.sort(order[::2])], x[np.sort(order[1::2])]
+        trial = Validation.draw(asked, rng, share=TRIED_SHARE)
+        if not len(trial.queries):
+            return False
+
+        def recall(start: Start) -> float:
+            codes = start.decoder.refine(learned, start.codes, self._steps)
+            decoder, rows = fit_tables(learned, codes, start.decoder, start.counts), asked[trial.training]
+            begun = decoder.greedy(rows) if start.counts is not None else self._regressed(learned, codes, rows)
+            return trial.recall(decoder.decode(decoder.refine(rows, begun, self._steps)))
+
+        return recall(self._start_by_residuals(learned)) > recall(self._start(learned, maps))
+
+    def _regressed(self, x: Floats, codes: Groups, rows: Floats) -> Groups:
+        """Return codes of other rows by the recurrence that is fitted to vectors and their codes."""
+        signs = _group_signs(codes).reshape(len(x), self.levels, -1)
+        return _groups(regressed(x, signs).signs(rows))
 
     def _alternate(
-        self, x: Floats, codes: Groups, decoder: TableDecoder, validation: Validation, state: Checkpoint
+        self, x: Floats, start: Start, validation: Validation, state: Checkpoint
     ) -> tuple[TableDecoder, Groups]:
         """Choose codes and fit tables in turns until the validation recall stops growing; return the best of both."""
-        progress = Progress("round", self.rounds, self.patience)
+        progress, codes, decoder = Progress("round", self.rounds, self.patience), start.codes, start.decoder
         best = decoder.tables, codes
         kept: dict[str, npt.NDArray[Any]]
         if saved := state.load("round", progress):
@@ -213,7 +283,7 @@ class RecurrentBinarizer(Binarizer):
             best = saved["best_tables"], saved["best_codes"]
         while progress.goes_on():
             codes = decoder.refine(x, codes, self._steps)
-            decoder = fit_tables(x, codes, decoder)
+            decoder = fit_tables(x, codes, decoder, start.counts)
             if progress.step(validation.recall(decoder.decode(codes))):
                 best = decoder.tables, codes
             kept = {"best_tables": best[0], "best_codes": best[1]}
@@ -230,17 +300,17 @@ class RecurrentBinarizer(Binarizer):
 
     def _set_maps(self, maps: Recurrence, decoder: TableDecoder) -> None:
         self.maps_, self.decoder_ = maps, decoder
-        self.dim_, self.n_features_in_ = self.dim, len(decoder.mean)
+        self.dim_, self.n_features_in_, self.mean_ = self.dim, len(decoder.mean), decoder.mean
 
     def _prepare(self) -> None:
         self.decoder_ = replace(self.decoder_, backend=self.kernels.name)
 
     def _encode(self, x: Floats) -> Words:
-        signs = self.maps_.signs(x)
-        if self.rounds:
-            refined = self.decoder_.refine(x, _groups(signs), self._steps)
-            signs = _group_signs(refined).reshape(signs.shape)
-        return pack(signs > 0).reshape(len(x), -1)
+        if not self.rounds:
+            return pack(self.maps_.signs(x) > 0).reshape(len(x), -1)
+        begun = self.decoder_.greedy(x) if self.residual_ else _groups(self.maps_.signs(x))
+        signs = _group_signs(self.decoder_.refine(x, begun, self._steps))
+        return pack(signs.reshape(len(x), self.levels, -1) > 0).reshape(len(x), -1)
 
     def decode(self, codes: Words) -> Floats:
         """Return the ``(n, d)`` float32 vectors that codes stand for.
@@ -270,14 +340,14 @@ class RecurrentBinarizer(Binarizer):
         return tables
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
-        scalars = np.array([self.decoder_.parallel, self.recall_])
+        scalars = np.array([self.decoder_.parallel, self.recall_, self.residual_])
         decoder = {"mean": self.decoder_.mean, "metric": self.decoder_.metric, "tables": self.decoder_.tables}
         return {**self.maps_.to_arrays(), **decoder, "scalars": scalars}
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        parallel, self.recall_ = (float(value) for value in arrays["scalars"])
-        self.mean_ = arrays["mean"]
-        decoder = TableDecoder(self.mean_, arrays["metric"], parallel, arrays["tables"], self.kernels.name)
+        parallel, self.recall_, *residual = (float(value) for value in arrays["scalars"])
+        self.residual_ = residual == [1.0]  # models of earlier releases do not say, and have the other start
+        decoder = TableDecoder(arrays["mean"], arrays["metric"], parallel, arrays["tables"], self.kernels.name)
         self._set_maps(Recurrence.from_arrays(arrays, self.loops), decoder)
 
 

@@ -1,6 +1,7 @@
 """What stops training: the recall of held-out queries, and the rounds since it last grew."""
 
 import sys
+import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,22 @@ MOST_QUERIES = 500
 
 SHARE = 0.02
 """Part of the vectors that is held out as queries."""
+
+
+class TrainingWarning(UserWarning):
+    """A model that was trained finds less than one that was not."""
+
+
+def warn_if_worse(recall: float, plain: float, queries: int, bits: int) -> None:
+    """Warn if a recall@10 of so many queries is below that of plain codes by more than two standard errors."""
+    if recall < plain - 1 / np.sqrt(NEIGHBOURS * max(queries, 1)):
+        warnings.warn(
+            f"codes of {bits} bits that were trained find {recall:.2f} of the ten nearest of held-out vectors, and "
+            f"SignBinarizer(dim={bits}) finds {plain:.2f}: use that, or train on more vectors, or more like those "
+            "you will search",
+            TrainingWarning,
+            stacklevel=4,
+        )
 
 
 @dataclass(frozen=True)
@@ -36,13 +53,20 @@ class Validation:
     truth: npt.NDArray[np.int64]
 
     @classmethod
-    def draw(cls, x: Floats, rng: np.random.Generator) -> "Validation":
-        """Hold out rows of ``(n, d)`` float32 vectors; none where fewer than ten neighbours would be left."""
-        held = min(MOST_QUERIES, int(SHARE * len(x))) if len(x) > 5 * NEIGHBOURS else 0
+    def draw(cls, x: Floats, rng: np.random.Generator, share: float = SHARE) -> "Validation":
+        """Hold out a part of ``(n, d)`` float32 vectors; none where fewer than ten neighbours would be left."""
+        held = min(MOST_QUERIES, int(share * len(x))) if len(x) > 5 * NEIGHBOURS else 0
         order = rng.permutation(len(x))
         training, queries = np.sort(order[held:]), x[order[:held]]
         norms = np.maximum(np.linalg.norm(x[training], axis=1), np.float32(1e-30))
         return cls(training, queries, nearest(queries @ x[training].T / norms, NEIGHBOURS))
+
+    def halves(self) -> tuple["Validation", "Validation"]:
+        """Return two, with every other query each: what the one chooses by, the other has not seen."""
+        return self._every(slice(0, None, 2)), self._every(slice(1, None, 2))
+
+    def _every(self, rows: slice) -> "Validation":
+        return Validation(self.training, self.queries[rows], self.truth[rows])
 
     def recall(self, decoded: Floats) -> float:
         """Return the recall@10 of ``(n - v, d)`` decoded vectors, scored by cosines; NaN without queries."""
@@ -50,9 +74,10 @@ class Validation:
 
     def recall_of(self, scores: Floats) -> float:
         """Return the recall@10 of ``(v, n - v)`` scores."""
-        if not len(self.queries):
-            return float("nan")
-        found = nearest(scores, NEIGHBOURS)
+        return self.recall_of_rows(nearest(scores, NEIGHBOURS)) if len(self.queries) else float("nan")
+
+    def recall_of_rows(self, found: npt.NDArray[np.int64]) -> float:
+        """Return the recall@10 of ``(v, k)`` places in ``training``, of at least one query."""
         return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, self.truth, strict=True)])) / NEIGHBOURS
 
 
