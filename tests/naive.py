@@ -540,3 +540,13 @@ def perceptron(rows, labels, weights, prototypes, drift, means, step, rule, rate
                     drift[place][j] += rate * weight * change * step * x
         step += 1
     return prototypes, drift, means, step, nearest
+
+
+def similarities(queries, vectors, metric):
+    """Cosines, inner products, or squared Euclidean distances times -1, of all pairs, in float64."""
+    q, x = np.asarray(queries, np.float64)[:, None], np.asarray(vectors, np.float64)[None]
+    if metric == "l2":
+        return -((q - x) ** 2).sum(axis=2)
+    products = (q * x).sum(axis=2)
+    lengths = np.sqrt((q**2).sum(axis=2) * (x**2).sum(axis=2))
+    return products if metric == "ip" else np.divide(products, lengths, out=0 * products, where=lengths > 0)

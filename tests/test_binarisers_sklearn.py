@@ -24,7 +24,8 @@ MODELS = {
     "rabitq": RaBitQBinarizer(),
     "rabitq, lists": RaBitQBinarizer(lists=2),
     "recurrent": RecurrentBinarizer(dim=64, rounds=0),
-    "recurrent, refined": RecurrentBinarizer(dim=64, loops=1, rounds=1),
+    # of this seed no choice is so near that the product of one row, rounded otherwise than in a block, changes it
+    "recurrent, refined": RecurrentBinarizer(dim=64, loops=1, rounds=1, seed=4),
     "orthohash": OrthoHashBinarizer(hidden=(8,), epochs=2),
 }
 EXCEPTIONS = {

@@ -16,6 +16,7 @@ from hdc.apps.retrieval.binarisers.base import blocks, byte_tables, sign_tables
 from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, fit_tables, linear_tables, metric_of
 from hdc.apps.retrieval.binarisers.bebr.recurrence import initial, least_squares, regressed, unit
 from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
+from hdc.apps.retrieval.binarisers.sign import mean_of
 from hdc.errors import ParameterError
 
 GOLDEN = Path(__file__).parent / "golden" / "retrieval.json"
@@ -31,8 +32,18 @@ X = waves(60, 40)
 QUERIES = waves(3, 40, 0.5)
 
 
-def sign(**parameters):
-    return SignBinarizer(backend="numpy", **parameters).fit(X)
+def sign(centre=True, **parameters):
+    """Return a model as it was saved before there were metrics, which takes vectors as they are."""
+    model = SignBinarizer(backend="numpy", centre=centre, **parameters)
+    model._set_state({"mean": mean_of(X) * np.float32(centre)})
+    return model
+
+
+def rabitq():
+    model = RaBitQBinarizer(backend="numpy")
+    arrays = {"directions": np.zeros((1, 40), np.int8), "lengths": np.zeros(1, np.float32)}
+    model._set_state({"mean": mean_of(X), **arrays})
+    return model
 
 
 def lists():
@@ -62,7 +73,7 @@ MODELS = {
     "sign": lambda: sign(),
     "sign, wide": lambda: sign(dim=100, seed=3),
     "sign, plain": lambda: sign(dim=37, rotate=False, centre=False),
-    "rabitq": lambda: RaBitQBinarizer(backend="numpy").fit(X),
+    "rabitq": rabitq,
     "rabitq, lists": lists,
     "hash": lambda: recurrent(0, rounds=0),
     "recurrent": lambda: recurrent(2, rounds=0),
@@ -133,13 +144,14 @@ def test_lists_that_are_found():
     centres = rng.standard_normal((4, 24))
     x = np.repeat(centres, 50, axis=0).astype(np.float32)
     x += 0.01 * rng.standard_normal(x.shape).astype(np.float32)
-    model = RaBitQBinarizer(lists=4, backend="numpy").fit(x)
+    model = RaBitQBinarizer(lists=4, backend="numpy", metric="ip").fit(x)
     cells = model.cells(model.transform(x)).reshape(4, 50)
     assert all(len(set(row)) == 1 for row in cells.tolist())
     assert len(set(cells[:, 0].tolist())) == 4
     found = (model.directions_ * model.lengths_[:, None])[cells[:, 0]]
-    np.testing.assert_allclose(found, centres, atol=0.04)
-    assert model.longest_centre == pytest.approx(np.linalg.norm(centres, axis=1).max(), rel=0.01)
+    scale = model.space_.scale
+    np.testing.assert_allclose(found / scale, centres, atol=0.04)
+    assert model.longest_centre / scale == pytest.approx(np.linalg.norm(centres, axis=1).max(), rel=0.01)
 
 
 def test_few_components_and_few_lists():
@@ -153,7 +165,7 @@ def test_few_components_and_few_lists():
 
 
 def test_a_vector_that_is_the_centre_has_no_signs():
-    model = RaBitQBinarizer(backend="numpy").fit(X)
+    model = rabitq()
     code = model.transform(model.mean_[None])
     assert not model.signs(code).any()
     assert model.factors(code).norm == 0
@@ -175,7 +187,7 @@ def test_the_first_projection_is_on_principal_axes():
 
 
 def test_what_a_fit_weighs_and_holds_out():
-    few = X[:40]  # of which none are held out
+    few = unit(X[:40])  # of which none are held out
     model = RecurrentBinarizer(dim=64, rounds=0, backend="numpy").fit(few)
     spread = ((few - few.mean(axis=0)) ** 2).sum(axis=1).mean()
     assert model.decoder_.parallel == pytest.approx(4 / spread, rel=1e-4)

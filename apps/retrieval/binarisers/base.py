@@ -15,11 +15,12 @@ from hdc.apps.estimators import Transformer
 from hdc.apps.retrieval.binarisers.files import pack_json, read_model, unpack_json, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.apps.retrieval.vectors.space import Mapped, Space
 from hdc.apps.retrieval.vectors.tables import Names, as_table, check_input_names, check_names, column_names
 from hdc.checks import array, flag, integer
-from hdc.dispatch import numpy_backend, table_kernels
+from hdc.dispatch import numpy_backend, search_kernels, table_kernels
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
-from hdc.kernels import Backend
+from hdc.kernels import Backend, SearchKernels
 from hdc.words import Words, word_count
 
 Floats = npt.NDArray[np.float32]
@@ -55,6 +56,9 @@ class Binarizer(Transformer):
     feature_names_in_: Names
     """Names of the columns that :meth:`fit` was given; only there if it was given a data frame."""
     mean_: Floats
+    """Of the vectors as ``space_`` maps them."""
+    space_: Space = Space("cosine", as_given=True)
+    """What maps vectors and queries before everything else; set by :meth:`fit` where there is a ``metric``."""
     backend: str
     """What computes; another one after :meth:`set_params`, at once."""
 
@@ -64,11 +68,22 @@ class Binarizer(Transformer):
 
     @abstractmethod
     def _encode(self, x: Floats) -> Words:
-        """Encode one block of checked rows."""
+        """Encode one block of checked, mapped rows."""
+
+    def _encode_asked(self, x: Floats) -> Words:
+        """Encode one block of mapped queries, to be compared with codes; of vectors, where queries are mapped alike."""
+        if self.space_.metric == "cosine":
+            return self._encode(x)
+        moved = x.copy()
+        moved[:, : len(self.mean_)] += self.mean_
+        return self._encode(moved)
 
     @abstractmethod
     def nibble_tables(self, queries: Any) -> Floats:
-        """Return ``(q, 16, groups)`` float32: what each value of each four bits of a code adds to a query's score."""
+        """Return ``(q, 16, groups)`` float32: what each value of each four bits of a code adds to a query's product.
+
+        Queries are mapped ones, as for :meth:`tables`.
+        """
 
     @property
     def kernels(self) -> Backend:
@@ -82,6 +97,10 @@ class Binarizer(Transformer):
             If its arrays are not NumPy's.
         """
         return numpy_backend(self.backend, f"a {type(self).__name__}")
+
+    @property
+    def _search_kernels(self) -> SearchKernels:
+        return search_kernels(self.kernels)
 
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters by name; see :meth:`hdc.apps.parameters.Parameters.set_params`.
@@ -156,8 +175,20 @@ class Binarizer(Transformer):
         """Encode ``(n, d)`` numbers as :meth:`transform` does, to an array whatever :meth:`set_output` chose."""
         out = np.empty((len(rows), self.words), dtype=np.uint64)
         for part in blocks(len(rows), 16 * self._row_numbers):
-            out[part] = self._encode(finite(rows[part], part.start))
+            x = finite(rows[part], part.start)
+            out[part] = self._encode(x if self.space_.as_given else self.space_.vectors(self._search_kernels, x))
         return out
+
+    def encode_mapped(self, x: Floats, *, asked: bool = False) -> Words:
+        """Encode ``(n, width)`` vectors, or queries, that ``space_`` has mapped."""
+        out, encode = np.empty((len(x), self.words), dtype=np.uint64), self._encode_asked if asked else self._encode
+        for part in blocks(len(x), 16 * self._row_numbers):
+            out[part] = encode(x[part])
+        return out
+
+    def _asked(self, rows: Floats) -> Floats:
+        """Return checked queries mapped."""
+        return rows if self.space_.as_given else self.space_.queries(self._search_kernels, rows)
 
     def fit_transform(self, X: Any, y: Any = None) -> Any:
         """Fit, then encode the same vectors."""
@@ -183,9 +214,9 @@ class Binarizer(Transformer):
             Codes are compared symmetrically.
         codes : (n, words) uint64 array
         asymmetric : bool
-            For float queries: True estimates what the class says, a dot product or a cosine with the vectors;
-            False encodes them and returns the cosine of the codes' components, exact before the division by the
-            norms.
+            For float queries: True estimates what the ``metric`` says, which is a cosine less the product with the
+            mean, an inner product, or a squared Euclidean distance times -1. False encodes them and returns the cosine
+            of the codes' components, exact before the division by the norms.
 
         Returns
         -------
@@ -203,13 +234,23 @@ class Binarizer(Transformer):
             signs = self._signs(self._as_query_codes(queries)), self._signs(items)
             return symmetric_scores(self.kernels, *signs, self.dim_, self.levels)
         rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
-        tables, as_bytes = self.tables(rows), self.sign_bytes(items)
-        sums = np.zeros((len(rows), len(items)), dtype=np.float32)
+        return self.space_.from_products(self.products(self._asked(rows), items), rows)
+
+    def products(self, asked: Floats, codes: Words) -> Floats:
+        """Estimate the ``(q, n)`` products of mapped queries with the mapped vectors that codes were made of."""
+        tables, as_bytes = self.tables(asked), self.sign_bytes(codes)
+        sums = np.zeros((len(asked), len(codes)), dtype=np.float32)
         for group, values in enumerate(as_bytes.T):
             sums += tables[:, group, values]
-        sums *= self.scale(items)
-        sums += self.offset(items)
-        return sums
+        sums *= self.scale(codes)
+        sums += self.offset(codes)
+        return sums + self.beside(asked)[:, None]
+
+    def beside(self, asked: Floats) -> Floats:
+        """Return ``(q,)`` float32: products with the mean, which codes lack; cosines are told without them."""
+        if self.space_.metric == "cosine":
+            return np.zeros(len(asked), dtype=np.float32)
+        return np.asarray(asked[:, : len(self.mean_)] @ self.mean_)
 
     def search(self, queries: Any, codes: Words, k: int = 10, *, asymmetric: bool = True) -> tuple[Floats, Ids]:
         """Find the k codes of the highest score for each query, in bounded memory.
@@ -254,8 +295,10 @@ class Binarizer(Transformer):
         if k:
             as_bytes, scale, offset = self.sign_bytes(codes), self.scale(codes), self.offset(codes)
             for part in blocks(len(rows), 2 * as_bytes.shape[1] * 1024):
-                tables = self.tables(finite(rows[part], part.start, "queries"))
-                scores[part], ids[part] = table_kernels(self.kernels).top_k(tables, as_bytes, scale, offset, k)
+                own = finite(rows[part], part.start, "queries")
+                asked = self._asked(own)
+                best, ids[part] = table_kernels(self.kernels).top_k(self.tables(asked), as_bytes, scale, offset, k)
+                scores[part] = self.space_.from_products(best + self.beside(asked)[:, None], own)
         return scores, ids
 
     def tables(self, queries: Any) -> Floats:
@@ -272,7 +315,8 @@ class Binarizer(Transformer):
 
     def _as_query_codes(self, queries: Any) -> Words:
         if np.asanyarray(queries).dtype.kind == "f":
-            return self.encode(as_rows(queries, self._check_fitted(), "queries"))
+            rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
+            return self.encode_mapped(self._asked(rows), asked=True)
         return self._as_codes(queries, "queries")
 
     def _as_codes(self, codes: Any, what: str = "codes") -> Words:
@@ -298,6 +342,14 @@ class Binarizer(Transformer):
             self.feature_names_in_ = names
         return rows
 
+    def _mapped(self, rows: npt.NDArray[Any], metric: Any, **options: bool) -> Mapped:
+        """Return the rows of a fit as the space of a metric maps them, which the model has from now on.
+
+        Options are those of :meth:`Space.fit`.
+        """
+        self.space_ = Space.fit(metric, rows, **options)
+        return Mapped(self.space_, self._search_kernels, rows)
+
     @property
     def _columns(self) -> int:
         return self.words
@@ -305,7 +357,7 @@ class Binarizer(Transformer):
     @property
     def _row_numbers(self) -> int:
         """Numbers that are in memory for each row that is encoded."""
-        return self.n_features_in_ + self.bits
+        return 3 * self.n_features_in_ + self.bits
 
     def __sklearn_tags__(self) -> Any:
         """Describe the transformer to scikit-learn, which alone calls this: words of codes, whatever the numbers."""
@@ -333,7 +385,10 @@ class Binarizer(Transformer):
         self._check_fitted()
         names = getattr(self, "feature_names_in_", None)
         kept = {} if names is None else {COLUMNS: pack_json(names.tolist())}
-        write_model(folder, type(self).__name__, self._own_params(), self._state() | kept)
+        parameters = self._own_params()
+        if self.space_.as_given:  # a model made before there were metrics is saved as it was
+            parameters.pop("metric", None)
+        write_model(folder, type(self).__name__, parameters, self._state() | self.space_.to_arrays() | kept)
 
     @classmethod
     def load(cls, folder: Any, backend: str = "auto") -> Self:
@@ -351,6 +406,7 @@ class Binarizer(Transformer):
         try:
             if COLUMNS in arrays:
                 model.feature_names_in_ = np.array(unpack_json(arrays.pop(COLUMNS)), dtype=object)
+            model.space_ = Space.of_arrays(parameters.get("metric", "cosine"), arrays)
             model._set_state(arrays)
         except KeyError as error:
             raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None

@@ -49,6 +49,8 @@ class RaBitQBinarizer(Binarizer):
         shorter. At most 2**24. A fitted model has ``lists_`` of them.
     seed : int
         Of the operator and the lists.
+    metric : {"cosine", "ip", "l2"}
+        What nearness is: cosine, inner product, or Euclidean distance.
     backend : str
         ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
 
@@ -65,10 +67,11 @@ class RaBitQBinarizer(Binarizer):
     array([0, 1])
     """
 
-    def __init__(self, lists: int = 1, seed: int = 0, backend: str = "auto") -> None:
+    def __init__(self, lists: int = 1, seed: int = 0, backend: str = "auto", metric: str = "cosine") -> None:
         self.lists = lists
         self.seed = seed
         self.backend = backend
+        self.metric = metric
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Find the mean of ``(n, d)`` float vectors, and the lists; raises as :meth:`SignBinarizer.fit`.
@@ -85,13 +88,14 @@ class RaBitQBinarizer(Binarizer):
         integer(self.seed, "seed", 0)
         if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
             raise ParameterError(f"lists are found of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
-        self.mean_ = mean_of(rows)
-        self.directions_ = np.zeros((1, rows.shape[1]), dtype=np.int8)
+        mapped = self._mapped(rows, self.metric, lifted=False, centred=self.metric == "l2")
+        self.mean_ = mean_of(mapped)[: rows.shape[1]]
+        self.directions_ = np.zeros((1, mapped.shape[1]), dtype=np.int8)
         self.lengths_ = np.zeros(1, dtype=np.float32)
         if lists > 1:
             rng = np.random.default_rng(self.seed)
             chosen = sampled(len(rows), lists, rng)
-            self._find_lists(finite(rows[chosen], 0), rng)
+            self._find_lists(mapped[chosen], rng)
         self._prepare()
         return self
 
@@ -119,16 +123,16 @@ class RaBitQBinarizer(Binarizer):
         self._centroids: Centroids | None = None
         if self.lists_ > 1:
             self._centroids = list_kernels(self.kernels).centroids(self.directions_)
-        centres = self.directions_ * self.lengths_[:, None] if self.lists_ > 1 else self.mean_[None]
+        centres = self.directions_[:, : self.dim_] * self.lengths_[:, None] if self.lists_ > 1 else self.mean_[None]
         self._centres = self._rotate(centres)
         self._lengths_of_centres = np.linalg.norm(centres, axis=1)
         self._of_mean = self._rotate(self.mean_[None])[0]
 
     def _nearest(self, x: Floats, count: int) -> tuple[Floats, Ids]:
-        """Return the products with the nearest centres, about, and the centres' numbers."""
+        """Return the products of mapped rows with the nearest centres, about, and the centres' numbers."""
         rounded = search_kernels(self.kernels).rounded
         if self.lists_ == 1:
-            integers, unit = rounded(x, MEAN_MOST)
+            integers, unit = rounded(self._own(x), MEAN_MOST)
             of_mean, unit_of_mean = self._rounded_mean
             dots = integers.astype(np.float64) @ of_mean.astype(np.float64)  # exact, whatever the order
             products = dots * (unit.astype(np.float64) * unit_of_mean)
@@ -137,6 +141,18 @@ class RaBitQBinarizer(Binarizer):
         assert self._centroids is not None
         dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
         return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
+
+    def _own(self, x: Floats) -> Floats:
+        """Return the components of mapped rows that codes are made of: all but the square of the length, for ``l2``.
+
+        The square is known from the code: ``|x|^2 = |r|^2 + 2 r . c + |c|^2``. Lists are found with it, so that nearest
+        ones have the greatest products.
+        """
+        return x[:, : self.dim_]
+
+    @property
+    def _by_distance(self) -> bool:
+        return self.space_.metric == "l2"
 
     @property
     def _rounded_mean(self) -> tuple[npt.NDArray[np.int16], float]:
@@ -157,7 +173,7 @@ class RaBitQBinarizer(Binarizer):
     def _encode(self, x: Floats) -> Words:
         cells = self._nearest(x, 1)[1][:, 0]
         centres = self._centres[cells]
-        residual = self._rotate(x) - centres
+        residual = self._rotate(self._own(x)) - centres
         norm = np.linalg.norm(residual, axis=1)
         fit = np.abs(residual).sum(axis=1) / (math.sqrt(self.dim_) * np.maximum(norm, np.float32(1e-30)))
         factors = np.zeros(len(x), dtype=FACTORS)
@@ -165,7 +181,7 @@ class RaBitQBinarizer(Binarizer):
         factors["scale"] = 65535 * norm / factors["fit"]
         signs = np.where(residual > 0, np.float32(1), np.float32(-1))
         signs *= (factors["scale"] / math.sqrt(self.dim_))[:, None].astype(np.float32)
-        offset = np.einsum("nd,nd->n", centres, residual - signs)
+        offset = np.einsum("nd,nd->n", centres, -signs if self._by_distance else residual - signs)
         whole = norm * self._lengths_of_centres[cells]
         factors["share"] = np.divide(offset, whole, out=np.zeros_like(offset), where=whole > 0)
         parts = [pack(residual > 0), factors.view("<u8").astype(np.uint64)[:, None]]
@@ -195,7 +211,11 @@ class RaBitQBinarizer(Binarizer):
         cells = self.cells(codes)
         scale, fit = words["scale"].astype(np.float32), words["fit"].astype(np.float32) / np.float32(65535)
         norm = scale * fit
-        return Factors(scale, words["share"] * norm * self._lengths_of_centres[cells], norm, fit, cells)
+        lengths = self._lengths_of_centres[cells]
+        offset = words["share"] * norm * lengths
+        if self._by_distance:  # the product of mapped vectors, where r . c cancels out
+            offset += (np.float32(self.space_.square) - norm**2 - lengths**2) / 2
+        return Factors(scale, offset, norm, fit, cells)
 
     @property
     def symmetric(self) -> bool:
@@ -220,17 +240,26 @@ class RaBitQBinarizer(Binarizer):
     def nibble_tables(self, queries: Any) -> Floats:
         """Look up the dot products of the rotated queries with ``signs / sqrt(d)``."""
         weights = np.zeros((len(queries), word_count(self.dim_) * WORD_BITS), dtype=np.float32)
-        weights[:, : self.dim_] = self._rotate(queries) / np.float32(math.sqrt(self.dim_))
+        weights[:, : self.dim_] = self._rotate(self._own(queries)) / np.float32(math.sqrt(self.dim_))
         return sign_tables(weights)
 
     def asked(self, queries: Floats, probes: int) -> Asked:
-        """Round ``(q, d)`` float32 queries to integers of four bits, and find their nearest lists."""
-        rotated = self._rotate(queries)
+        """Round ``(q, dim)`` float32 mapped queries to integers of four bits, and find their nearest lists."""
+        rotated = self._rotate(self._own(queries))
         integers, unit = search_kernels(self.kernels).rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
         unit /= np.float32(math.sqrt(self.dim_))
         factors = np.stack([2 * unit, -unit * integers.sum(axis=1, dtype=np.int32)], axis=1).astype(np.float32)
         base, lists = self._nearest(queries, min(probes, self.lists_))
+        if self._by_distance and self.lists_ > 1:
+            base = self._base_of(rotated, lists)
         return Asked(integers.astype(np.int8), factors, lists, base)
+
+    def _base_of(self, rotated: Floats, lists: Ids) -> Floats:
+        """Return the ``(q, probes)`` products of rotated queries with the centres of their lists."""
+        base = np.empty(lists.shape, dtype=np.float32)
+        for part in blocks(len(lists), 4 * lists.shape[1] * self.dim_):
+            base[part] = np.matmul(self._centres[lists[part]], rotated[part, :, None])[:, :, 0]
+        return base
 
     def signs(self, codes: Words) -> Words:
         """Return the words of codes that hold signs."""
@@ -238,12 +267,11 @@ class RaBitQBinarizer(Binarizer):
 
     _signs = signs
 
-    def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
-        """Score every query against every code; see :meth:`Binarizer.scores`."""
-        sums = super().scores(queries, codes, asymmetric=asymmetric)
-        if self.lists_ > 1 and self._looks_up(queries, asymmetric):
-            rows = np.asarray(queries, dtype=np.float32)
-            sums += (self._rotate(rows) @ (self._centres - self._of_mean).T)[:, self.factors(codes).cells]
+    def products(self, asked: Floats, codes: Words) -> Floats:
+        """Estimate products; see :meth:`Binarizer.products`."""
+        sums = super().products(asked, codes)
+        if self.lists_ > 1:
+            sums += (self._rotate(self._own(asked)) @ (self._centres - self._of_mean).T)[:, self.factors(codes).cells]
         return sums
 
     def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
@@ -252,14 +280,15 @@ class RaBitQBinarizer(Binarizer):
         rows = as_rows(queries, self._check_fitted(), "queries")
         best, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
         for part in blocks(len(rows) if k else 0, 2 * 1024 * 8 * word_count(self.dim_)):
-            asked = finite(rows[part], part.start, "queries")
-            best[part], ids[part] = top_scores(
-                self.kernels, partial(self._scores_of, asked, codes), len(codes), k, BLOCK_BYTES // 16
+            own = finite(rows[part], part.start, "queries")
+            products, ids[part] = top_scores(
+                self.kernels, partial(self._products_of, self._asked(own), codes), len(codes), k, BLOCK_BYTES // 16
             )
+            best[part] = self.space_.from_products(products, own)
         return best, ids
 
-    def _scores_of(self, queries: Floats, codes: Words, part: slice) -> Floats:
-        return self.scores(queries, codes[part])
+    def _products_of(self, asked: Floats, codes: Words, part: slice) -> Floats:
+        return self.products(asked, codes[part])
 
     def error_bound(self, queries: Any, codes: Words, e0: float = E0) -> Floats:
         """Bound the error of :meth:`scores`.
@@ -274,22 +303,24 @@ class RaBitQBinarizer(Binarizer):
         Returns
         -------
         (q, n) float32 array
-            ``|q - c| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2).
+            ``|q - c| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2), in units of scores.
         """
-        rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
+        given = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
+        rows, slope = self._own(self._asked(given)), self.space_.slope(given)
         own = self.factors(self._as_codes(codes))
         squares = (rows**2).sum(axis=1)[:, None] + self._lengths_of_centres**2
         squares = squares - 2 * self._rotate(rows) @ self._centres.T
         width = own.norm * np.sqrt(np.maximum(0, 1 - own.fit**2)) / own.fit * np.float32(e0 / math.sqrt(self.dim_ - 1))
-        bound: Floats = np.sqrt(np.maximum(0, squares))[:, own.cells] * width
-        return bound
+        bound = np.sqrt(np.maximum(0, squares))[:, own.cells] * width * slope[:, None]
+        return np.asarray(bound, dtype=np.float32)
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": self.mean_, "directions": self.directions_, "lengths": self.lengths_}
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         self.mean_, self.directions_, self.lengths_ = (arrays[name] for name in ("mean", "directions", "lengths"))
-        shapes = (*self.mean_.shape,), (self.lists, *self.mean_.shape), (self.lists,)
+        width = len(self.mean_) + self.space_.added
+        shapes = self.mean_.shape, (self.lists, width), (self.lists,)
         found = self.mean_.shape, self.directions_.shape, self.lengths_.shape
         if len(self.mean_) < 2 or found != shapes or self.directions_.dtype != np.int8:
             raise FileFormatError(f"a RaBitQ model of {self.lists} lists has no arrays of shapes {found}")

@@ -71,6 +71,9 @@ class SignBinarizer(Binarizer):
     rotate : bool
         Multiply by random orthogonal operators (random signs and Walsh-Hadamard transforms), one for each d bits.
         Without it, ``dim`` is at most d, and the first components are taken.
+    metric : {"cosine", "ip", "l2"}
+        What nearness is: cosine, inner product, or Euclidean distance. The last two need ``rotate``: they add
+        components that tell how long a vector was.
     seed : int
         Of the operators.
     backend : str
@@ -96,12 +99,14 @@ class SignBinarizer(Binarizer):
         rotate: bool = True,
         seed: int = 0,
         backend: str = "auto",
+        metric: str = "cosine",
     ) -> None:
         self.dim = dim
         self.centre = centre
         self.rotate = rotate
         self.seed = seed
         self.backend = backend
+        self.metric = metric
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Compute the mean of ``(n, d)`` float vectors, block by block.
@@ -118,16 +123,18 @@ class SignBinarizer(Binarizer):
         flag(self.centre, "centre"), flag(self.rotate, "rotate")
         if dim > d and not self.rotate:
             raise ParameterError(f"dim={dim} of vectors of {d} components needs rotate=True")
-        mean = mean_of(rows)
-        self.mean_ = mean if self.centre else np.zeros_like(mean)
+        if self.metric != "cosine" and not self.rotate:
+            raise ParameterError(f"metric={self.metric!r} needs rotate=True, which makes all signs tell of lengths")
+        mapped = self._mapped(rows, self.metric, centred=self.centre)
+        mean = mean_of(mapped)
+        self.mean_ = mean if self.centre and self.metric == "cosine" else np.zeros_like(mean)
         self._prepare()
         return self
 
     def _prepare(self) -> None:
-        self.n_features_in_ = len(self.mean_)
-        d = self.n_features_in_
-        self.dim_ = d if self.dim is None else self.dim
-        self._rotations = Rotations(d, self.dim_, self.seed, self.kernels.name)
+        self.n_features_in_ = len(self.mean_) - self.space_.added
+        self.dim_ = self.n_features_in_ if self.dim is None else self.dim
+        self._rotations = Rotations(len(self.mean_), self.dim_, self.seed, self.kernels.name)
 
     def _project(self, x: Floats) -> Floats:
         return self._rotations(x) if self.rotate else x[:, : self.dim_]
@@ -148,7 +155,7 @@ class SignBinarizer(Binarizer):
     @property
     def _unit(self) -> float:
         """Length of a unit vector's mean projection on one axis, over the expected sum of its projections on signs."""
-        return math.sqrt(math.pi / (2 * self.n_features_in_)) * self.n_features_in_ / self.dim_
+        return math.sqrt(math.pi * len(self.mean_) / 2) / self.dim_
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": self.mean_}

@@ -16,7 +16,7 @@ from hdc.apps.retrieval.binarisers.bebr.decoder import (
     linear_tables,
     metric_of,
 )
-from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed
+from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed, unit
 from hdc.apps.retrieval.binarisers.bebr.residual import residual_tables, weights_of
 from hdc.apps.retrieval.binarisers.bebr.training import Settings, train
 from hdc.apps.retrieval.binarisers.bebr.validation import NEIGHBOURS, Progress, Validation, warn_if_worse
@@ -80,6 +80,8 @@ class RecurrentBinarizer(Binarizer):
     device : str
         Where gradients are computed: ``"auto"`` takes a GPU if there is one.
     seed : int
+    metric : {"cosine", "ip", "l2"}
+        What nearness is: cosine, inner product, or Euclidean distance.
     backend : str
         ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
 
@@ -116,6 +118,7 @@ class RecurrentBinarizer(Binarizer):
         device: str = "auto",
         seed: int = 0,
         backend: str = "auto",
+        metric: str = "cosine",
     ) -> None:
         self.dim = dim
         self.loops = loops
@@ -132,6 +135,7 @@ class RecurrentBinarizer(Binarizer):
         self.device = device
         self.seed = seed
         self.backend = backend
+        self.metric = metric
 
     @property
     def levels(self) -> int:
@@ -170,9 +174,12 @@ class RecurrentBinarizer(Binarizer):
         self._check_parameters(len(rows), old_codes)
         rng = np.random.default_rng(self.seed)
         chosen = np.sort(rng.permutation(len(rows))[:SAMPLE])
-        x = finite(rows[chosen], 0)
+        given = finite(rows[chosen], 0)
+        lifted = self.metric == "l2" or not self.rounds  # tables tell of lengths, but not to hundredths
+        x = self._mapped(given, self.metric, lifted=lifted, centred=lifted)[:]
         old = None if old_codes is None else self._as_signs(np.asarray(old_codes)[chosen])
-        validation = Validation.draw(x, rng)
+        asked = None if self.metric == "cosine" else self._asked(given)
+        validation = Validation.draw(x, rng, asked, of_one_length=self._of_one_length)
         kept = None if old is None else old[validation.training]
         state = Checkpoint(checkpoint, self._own_params(), x)
         self._fit(x[validation.training], kept, validation, state)
@@ -221,9 +228,10 @@ class RecurrentBinarizer(Binarizer):
 
     def _report(self, x: Floats, unseen: Validation, plain: bool) -> None:
         """Measure the recall of queries that nothing was chosen by, and warn if plain codes have a better one."""
-        self.recall_ = unseen.recall(self.decode(self.encode(x)))
+        self.recall_ = unseen.recall(self.decode(self.encode_mapped(x)))
         if plain and len(unseen.queries):
-            signs = SignBinarizer(self.bits, seed=self.seed, backend=self.backend).fit(x)
+            metric = "cosine" if self._of_one_length else self.metric
+            signs = SignBinarizer(self.bits, seed=self.seed, backend=self.backend, metric=metric).fit(x)
             found = signs.search(unseen.queries, signs.encode(x), NEIGHBOURS)[1]
             warn_if_worse(self.recall_, unseen.recall_of_rows(found), len(unseen.queries), self.bits)
 
@@ -254,7 +262,8 @@ class RecurrentBinarizer(Binarizer):
         rng = np.random.default_rng([self.seed, 1])
         order = rng.permutation(len(x))[:TRIED_ON]
         learned, asked = x[np.sort(order[::2])], x[np.sort(order[1::2])]
-        trial = Validation.draw(asked, rng, share=TRIED_SHARE)
+        one = self._of_one_length
+        trial = Validation.draw(asked, rng, None if one else unit(asked), share=TRIED_SHARE, of_one_length=one)
         if not len(trial.queries):
             return False
 
@@ -300,7 +309,8 @@ class RecurrentBinarizer(Binarizer):
 
     def _set_maps(self, maps: Recurrence, decoder: TableDecoder) -> None:
         self.maps_, self.decoder_ = maps, decoder
-        self.dim_, self.n_features_in_, self.mean_ = self.dim, len(decoder.mean), decoder.mean
+        self.dim_, self.mean_ = self.dim, decoder.mean
+        self.n_features_in_ = len(decoder.mean) - self.space_.added
 
     def _prepare(self) -> None:
         self.decoder_ = replace(self.decoder_, backend=self.kernels.name)
@@ -313,17 +323,28 @@ class RecurrentBinarizer(Binarizer):
         return pack(signs.reshape(len(x), self.levels, -1) > 0).reshape(len(x), -1)
 
     def decode(self, codes: Words) -> Floats:
-        """Return the ``(n, d)`` float32 vectors that codes stand for.
+        """Return the ``(n, width)`` float32 vectors that codes stand for, as ``space_`` maps them.
 
-        Asymmetric scores are dot products with these, each at length 1: cosines for queries of length 1. Codes of
-        vectors of one length decode to several, and who is near would else drown in who is long.
+        Asymmetric scores come of the products of mapped queries with them. Where vectors are mapped to length 1, these
+        are divided by the lengths that codes decode to, which differ: who is near would drown in who is long.
         """
         return self.decoder_.decode(self._as_groups(self._as_codes(codes)))
 
+    @property
+    def _of_one_length(self) -> bool:
+        """Whether mapped vectors have length 1, so that cosines are what is estimated."""
+        return self.space_.metric == "cosine" or self.space_.radius > 0
+
     def scale(self, codes: Words) -> Floats:
-        """Return one over the length of what each code stands for."""
+        """Return one over the length of what each code stands for, or 1 where lengths are told by codes."""
+        if not self._of_one_length:
+            return super().scale(codes)
         lengths = self.decoder_.lengths(self._as_groups(codes))
         return np.divide(1, lengths, out=np.ones_like(lengths), where=lengths > 0)
+
+    def beside(self, asked: Floats) -> Floats:
+        """Return zeros: tables have the products with the mean."""
+        return np.zeros(len(asked), dtype=np.float32)
 
     def _as_groups(self, codes: Words) -> Groups:
         as_bytes = np.ascontiguousarray(codes, dtype="<u8").view(np.uint8)

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ def warn_if_worse(recall: float, plain: float, queries: int, bits: int) -> None:
 
 @dataclass(frozen=True)
 class Validation:
-    """Held-out vectors as queries, and their true neighbours by cosine among the others.
+    """Held-out vectors as queries, and their true neighbours among the others.
 
     Attributes
     ----------
@@ -46,31 +46,47 @@ class Validation:
     queries : (v, d) float32
     truth : (v, 10) int64
         Places in ``training``.
+    of_one_length : bool
+        Whether what codes decode to is compared at length 1, as the vectors have it.
     """
 
     training: npt.NDArray[np.int64]
     queries: Floats
     truth: npt.NDArray[np.int64]
+    of_one_length: bool = True
 
     @classmethod
-    def draw(cls, x: Floats, rng: np.random.Generator, share: float = SHARE) -> "Validation":
-        """Hold out a part of ``(n, d)`` float32 vectors; none where fewer than ten neighbours would be left."""
+    def draw(
+        cls,
+        x: Floats,
+        rng: np.random.Generator,
+        asked: Floats | None = None,
+        *,
+        share: float = SHARE,
+        of_one_length: bool = True,
+    ) -> "Validation":
+        """Hold out a part of ``(n, d)`` float32 vectors; none where fewer than ten neighbours would be left.
+
+        ``asked`` are the same rows as queries, whose neighbours have the greatest products; without them, cosines.
+        """
         held = min(MOST_QUERIES, int(share * len(x))) if len(x) > 5 * NEIGHBOURS else 0
         order = rng.permutation(len(x))
-        training, queries = np.sort(order[held:]), x[order[:held]]
-        norms = np.maximum(np.linalg.norm(x[training], axis=1), np.float32(1e-30))
-        return cls(training, queries, nearest(queries @ x[training].T / norms, NEIGHBOURS))
+        training, queries = np.sort(order[held:]), (x if asked is None else asked)[order[:held]]
+        norms = np.ones(len(training), dtype=np.float32)
+        if asked is None:
+            norms = np.maximum(np.linalg.norm(x[training], axis=1), np.float32(1e-30))
+        return cls(training, queries, nearest(queries @ x[training].T / norms, NEIGHBOURS), of_one_length)
 
     def halves(self) -> tuple["Validation", "Validation"]:
         """Return two, with every other query each: what the one chooses by, the other has not seen."""
         return self._every(slice(0, None, 2)), self._every(slice(1, None, 2))
 
     def _every(self, rows: slice) -> "Validation":
-        return Validation(self.training, self.queries[rows], self.truth[rows])
+        return replace(self, queries=self.queries[rows], truth=self.truth[rows])
 
     def recall(self, decoded: Floats) -> float:
-        """Return the recall@10 of ``(n - v, d)`` decoded vectors, scored by cosines; NaN without queries."""
-        return self.recall_of(self.queries @ unit(decoded).T)
+        """Return the recall@10 of ``(n - v, d)`` decoded vectors; NaN without queries."""
+        return self.recall_of(self.queries @ (unit(decoded) if self.of_one_length else decoded).T)
 
     def recall_of(self, scores: Floats) -> float:
         """Return the recall@10 of ``(v, n - v)`` scores."""

@@ -1,0 +1,302 @@
+"""Metrics: cosine, inner product and Euclidean distance, each as the inner product of vectors that were mapped.
+
+Codes are made of mapped vectors, so that every binariser and every index serves all three. With m the mean of the
+vectors that were fitted, or zero, a the inverse of their root mean square length without it, ``y = a (x - m)`` and q a
+query:
+
+- ``cosine``: x and q at length 1.
+- ``ip``: x becomes y, and q has length 1: ``x . q`` is ``y . q / a``, and as much more for all x as ``m . q`` is.
+- ``l2``: x becomes ``(y, b (|y|^2 - t))`` and q ``u = (p, -1 / (2 b))`` with ``p = a (q - m)``. Then ``|y - p|^2`` is
+  ``t + |p|^2`` less twice the product. An estimate's error grows with the lengths of both, whose product is least, over
+  all vectors and queries, at ``b^2 = 1 / (2 s)`` with s the standard deviation of ``|y|^2``; t is its mean.
+
+Codes that say only where a vector points need vectors of one length: these are *lifted*. A vector, less the mean of the
+mapped ones, is divided by a radius, and a component is added that brings it to length 1; what is longer than the radius
+is shortened to it. Queries get a zero there, and length 1. (Bachrach et al. 2014, "Speeding up the Xbox recommender
+system using a Euclidean transformation for inner-product spaces", with the longest vector as radius.) A radius between
+gives the most recall: long vectors have the greatest products, and all need distances of their own from others.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.vectors.rows import finite
+from hdc.checks import choice
+from hdc.errors import FileFormatError, ParameterError
+from hdc.kernels import SearchKernels
+
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+METRICS = ("cosine", "ip", "l2")
+
+LARGEST = 1e12
+"""Times as far as those that were fitted a vector may be: beyond it, squares of float32 overflow."""
+
+LEAST_SPREAD = 1e-4
+"""Of squared lengths that hardly differ, the standard deviation that is assumed."""
+
+BLOCK_NUMBERS = 1 << 21
+"""Numbers of a fit that are in memory as float64 at a time (16 MiB)."""
+
+
+RADIUS = {"ip": 0.97, "l2": 0.65}
+"""Part of the vectors that the radius of lifted ones is not shorter than."""
+
+
+@dataclass(frozen=True, eq=False)
+class Space:
+    """How vectors and queries of a metric are mapped, and what the inner products of mapped ones say.
+
+    Attributes
+    ----------
+    metric : {"cosine", "ip", "l2"}
+    centre : (d,) float32 array or None
+        m of the module's text; None for cosines.
+    scale, weight, square : float
+        a, b and t.
+    radius : float
+        Of lifted vectors; 0 where they are not.
+    as_given : bool
+        Whether models take vectors as they are, of whatever length, and leave it to an index to bring them to length
+        1: those that were made before there were metrics, and those that none applies to.
+    """
+
+    metric: str
+    centre: Floats | None = None
+    scale: float = 1.0
+    weight: float = 1.0
+    square: float = 0.0
+    radius: float = 0.0
+    as_given: bool = False
+
+    @classmethod
+    def fit(cls, metric: Any, rows: npt.NDArray[Any], *, lifted: bool = True, centred: bool = True) -> Self:
+        """Learn the space of a metric from ``(n, d)`` numbers, block by block, in float64.
+
+        Parameters
+        ----------
+        metric : str
+        rows : (n, d) array of numbers
+        lifted : bool
+            Whether to bring vectors to one length.
+        centred : bool
+            Whether to take the mean off.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such metric, there are no rows, or one holds NaN or infinity.
+        """
+        choice(metric, "metric", METRICS)
+        if metric == "cosine":
+            return cls("cosine")
+        if not len(rows):
+            raise ParameterError("fit needs at least one vector, and X has none")
+        centre = _mean(rows).astype(np.float32) if centred else np.zeros(rows.shape[1], dtype=np.float32)
+        squares = np.concatenate([_squares(block, centre) for block in _blocks(rows)])
+        mean = float(squares.mean())
+        if mean > 0:
+            squares /= mean
+        scale, weight = float(mean**-0.5) if mean > 0 else 1.0, 1.0
+        if metric == "l2":
+            weight = float((2 * max(squares.std(), LEAST_SPREAD)) ** -0.5)
+            squares += (weight * (squares - 1)) ** 2
+        radius = float(np.sqrt(np.quantile(squares, RADIUS[metric]))) or 1.0
+        return cls(metric, centre, scale, weight, 1.0, radius if lifted else 0.0)
+
+    @property
+    def added(self) -> int:
+        """Components that a mapped vector has more."""
+        return int(self.metric == "l2") + int(self.radius > 0)
+
+    @property
+    def of_unit_queries(self) -> bool:
+        """Whether mapped queries have length 1."""
+        return self.metric != "l2" or self.radius > 0
+
+    def vectors(self, kernels: SearchKernels, rows: Floats) -> Floats:
+        """Return ``(n, d)`` finite rows mapped, as float32.
+
+        Raises
+        ------
+        ParameterError
+            If one is so far from those of the fit that its square overflows.
+        """
+        if self.metric == "cosine":
+            return np.asarray(kernels.units(rows))
+        moved = self._moved(rows) * self.scale
+        squares = np.einsum("nd,nd->n", moved, moved)
+        if len(rows) and squares.max() > LARGEST**2:
+            raise ParameterError(
+                f"a vector is {np.sqrt(squares.max()):.3g} times as long as those that the model was fitted to; fit it "
+                "to vectors such as these, or remove it"
+            )
+        parts = [moved]
+        if self.metric == "l2":
+            parts.append(self.weight * (squares - self.square)[:, None])
+            squares = squares + parts[-1][:, 0] ** 2
+        if not self.radius:
+            return np.concatenate(parts, axis=1).astype(np.float32)
+        parts.append(np.sqrt(np.maximum(0, self.radius**2 - squares))[:, None])
+        return np.asarray(kernels.units(np.concatenate(parts, axis=1).astype(np.float32)))
+
+    def queries(self, kernels: SearchKernels, rows: Floats) -> Floats:
+        """Return ``(q, d)`` finite queries mapped, as float32."""
+        if self.metric == "cosine":
+            return np.asarray(kernels.units(rows))
+        own = rows.astype(np.float64) if self.metric == "ip" else self._moved(rows) * self.scale
+        parts = [own, *(np.full((len(rows), 1), value) for value in self._constants)]
+        mapped = np.concatenate(parts, axis=1).astype(np.float32)
+        return np.asarray(kernels.units(mapped)) if self.of_unit_queries else mapped
+
+    @property
+    def _constants(self) -> list[float]:
+        """The last components of all queries."""
+        return ([-0.5 / self.weight] if self.metric == "l2" else []) + ([0.0] if self.radius else [])
+
+    def kept(self, kernels: SearchKernels, rows: Floats) -> Floats:
+        """Return what an index keeps of ``(n, d)`` vectors beside codes, and what it compares that of queries with."""
+        if self.metric == "cosine":
+            return np.asarray(kernels.units(rows))
+        return self._moved(rows).astype(np.float32) if self.metric == "l2" else rows
+
+    def from_products(self, products: npt.NDArray[Any], rows: npt.NDArray[Any]) -> Floats:
+        """Return ``(q, n)`` products of mapped queries with mapped vectors as scores.
+
+        Scores are cosines, inner products, or squared Euclidean distances times -1; greater is nearer.
+
+        Parameters
+        ----------
+        products : (q, n) float array
+        rows : (q, d) float array
+            The queries.
+        """
+        if self.metric == "cosine":
+            return np.asarray(products, dtype=np.float32)
+        if self.metric == "ip":
+            more = np.asarray(rows, dtype=np.float64) @ self._centre
+        else:
+            more = -self.square / self.scale**2 - _squares(rows, self._centre)
+        return np.asarray(products * self.slope(rows)[:, None] + more[:, None], dtype=np.float32)
+
+    def slope(self, rows: npt.NDArray[Any]) -> Doubles:
+        """Return by how much scores grow with the products of queries: ``(q,)``."""
+        if self.metric == "cosine":
+            return np.ones(len(rows))
+        radius = self.radius or 1.0
+        if self.metric == "ip":
+            return np.asarray(np.sqrt(_squares(rows, None)) * (radius / self.scale))
+        if not self.radius:
+            return np.full(len(rows), 2 / self.scale**2)
+        lengths = np.hypot(np.sqrt(_squares(rows, self._centre)) * self.scale, 0.5 / self.weight)
+        return np.asarray(lengths * (2 * radius / self.scale**2))
+
+    def from_cosines(self, cosines: Floats, lengths: Floats, rows: npt.NDArray[Any]) -> Floats:
+        """Return the scores of :meth:`from_products` from what an index keeps, exact but for its rounding.
+
+        Parameters
+        ----------
+        cosines : (q, n) float32 array
+            Of queries and vectors of :meth:`kept`.
+        lengths : (q, n) float32 array
+            Of these vectors.
+        rows : (q, d) float array
+            The queries.
+        """
+        if self.metric == "cosine":
+            return cosines
+        squares = _squares(rows, self._centre if self.metric == "l2" else None)[:, None]
+        own = lengths.astype(np.float64)
+        products = cosines * own * np.sqrt(squares)
+        return np.asarray(products if self.metric == "ip" else 2 * products - own**2 - squares, dtype=np.float32)
+
+    @property
+    def _centre(self) -> Floats:
+        assert self.centre is not None
+        return self.centre
+
+    def _moved(self, rows: npt.NDArray[Any]) -> Doubles:
+        """Return rows less the centre, in float64."""
+        return np.asarray(rows, dtype=np.float64) - self._centre
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return what a saved model has of it: nothing of vectors that are taken as given."""
+        if self.as_given:
+            return {}
+        centre = np.empty(0, dtype=np.float32) if self.centre is None else self.centre
+        return {NUMBERS: np.array([self.scale, self.weight, self.square, self.radius]), CENTRE: centre}
+
+    @classmethod
+    def of_arrays(cls, metric: Any, arrays: dict[str, npt.NDArray[Any]]) -> Self:
+        """Take the arrays of :meth:`to_arrays` out of those of a model.
+
+        Raises
+        ------
+        FileFormatError
+            If they are no space's of the metric.
+        """
+        numbers, centre = arrays.pop(NUMBERS, None), arrays.pop(CENTRE, None)
+        if numbers is None and centre is None and metric == "cosine":
+            return cls("cosine", as_given=True)
+        if (
+            numbers is None
+            or centre is None
+            or metric not in METRICS
+            or numbers.shape != (4,)
+            or not np.isfinite(numbers).all()
+            or (metric == "cosine") != (len(centre) == 0)
+        ):
+            raise FileFormatError(f"a model has no space of metric {metric!r}; train it again")
+        scale, weight, square, radius = (float(number) for number in numbers)
+        return cls(metric, None if metric == "cosine" else centre, scale, weight, square, radius)
+
+
+NUMBERS, CENTRE = "space.numbers", "space.centre"
+"""Arrays of a saved model."""
+
+
+class Mapped:
+    """The rows of a fit as a space maps them, made when they are read.
+
+    Parameters
+    ----------
+    space : Space
+    kernels : SearchKernels
+    rows : (n, d) array of numbers
+        May be mapped from a file.
+    """
+
+    def __init__(self, space: Space, kernels: SearchKernels, rows: npt.NDArray[Any]) -> None:
+        self._space, self._kernels, self._rows = space, kernels, rows
+        self.shape = len(rows), rows.shape[1] + space.added
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, part: Any) -> Floats:
+        """Return some rows; raises ParameterError if one holds NaN or infinity."""
+        start = part.start or 0 if isinstance(part, slice) else 0
+        return self._space.vectors(self._kernels, finite(self._rows[part], start))
+
+
+def _blocks(rows: npt.NDArray[Any]) -> Any:
+    step = max(1, BLOCK_NUMBERS // rows.shape[1])
+    for start in range(0, len(rows), step):
+        yield finite(rows[start : start + step], start)
+
+
+def _mean(rows: npt.NDArray[Any]) -> Doubles:
+    total = np.zeros(rows.shape[1])
+    for block in _blocks(rows):
+        total += block.sum(axis=0, dtype=np.float64)
+    return total / len(rows)
+
+
+def _squares(rows: npt.NDArray[Any], centre: Floats | None) -> Doubles:
+    """Return the ``(n,)`` float64 squares of the distances from the centre."""
+    moved = np.asarray(rows, dtype=np.float64) - (0.0 if centre is None else centre)
+    return np.asarray(np.einsum("nd,nd->n", moved, moved))
