@@ -24,6 +24,7 @@ from hdc.backends.numba_kernels import (
     one_query,
     orders,
     permute,
+    plane_dots,
     planes,
     postings,
     prototypes,
@@ -99,6 +100,7 @@ def warmup() -> None:
     search.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
     search.plane_sums(x, x[:, None])
     search.gather_dots(np.ones((1, 8), dtype=np.int16), np.ones((1, 8), dtype=np.int8), index[:1, None])
+    search.gather_planes(np.ones((1, dim), dtype=np.int16), x, index[:1, None], 1)
     few, floats = np.ones((1, dim), dtype=np.int8), np.ones(16, dtype=np.float32)
     search.rounded(floats[None], 127)
     search.units(floats[None])
@@ -177,6 +179,7 @@ SEARCH = SearchKernels(
     code_dots=codes.code_dots,
     code_top_k=codes.code_top_k,
     gather_dots=gather.gather_dots,
+    gather_planes=plane_dots.gather_planes,
     rounded=rounding.rounded,
     units=rounding.units,
     hamming_pointer=metric.hamming_pointer,

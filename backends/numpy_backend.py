@@ -26,7 +26,7 @@ from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.backends.numpy_postings import Postings
 from hdc.backends.numpy_prototypes import attract
 from hdc.backends.numpy_records import fourier_signs, phase_signs, record_majority, record_sums
-from hdc.backends.numpy_search import EstimateSearch, gather_dots
+from hdc.backends.numpy_search import EstimateSearch, gather_dots, gather_planes
 from hdc.backends.numpy_spelling import near_words
 from hdc.errors import DTypeError, ParameterError
 from hdc.kernels import (
@@ -416,6 +416,7 @@ BACKEND = Backend(
         code_dots=code_dots,
         code_top_k=code_top_k,
         gather_dots=gather_dots,
+        gather_planes=gather_planes,
         rounded=rounded,
         units=units,
     ),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from hdc.backends.numpy_floats import hadamard, rounded, units
 from hdc.errors import ParameterError
 from hdc.kernels import ESTIMATE_BITS, EstimatePlan
+from hdc.words import Words, unpack, word_count
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.integer[Any]]
@@ -23,6 +24,18 @@ def gather_dots(queries: Ints, items: Ints, rows: Ids) -> tuple[Ids, Ids]:
         dots[q, chosen >= 0] = gathered @ queries[q].astype(np.int64)
         squares[q, chosen >= 0] = (gathered**2).sum(axis=1)
     return dots, squares
+
+
+def gather_planes(queries: Ints, codes: Words, rows: Ids, levels: int) -> Ids:
+    """Gather the codes of one query at a time, and multiply plane by plane."""
+    dots, dim = np.zeros(rows.shape, dtype=np.int64), queries.shape[1]
+    words = word_count(dim)
+    for q, chosen in enumerate(rows):
+        gathered = codes[chosen[chosen >= 0]]
+        for plane in range(levels):
+            signs = 2 * unpack(gathered[:, plane * words : (plane + 1) * words], dim).astype(np.int64) - 1
+            dots[q, chosen >= 0] += (signs @ queries[q].astype(np.int64)) << (levels - 1 - plane)
+    return dots
 
 
 class EstimateSearch:

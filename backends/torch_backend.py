@@ -163,6 +163,7 @@ PORTABLE_SEARCH = SearchKernels(
     code_dots=codes.code_dots,
     code_top_k=codes.code_top_k,
     gather_dots=codes.gather_dots,
+    gather_planes=codes.gather_planes,
     rounded=codes.rounded,
     units=codes.units,
 )
@@ -261,6 +262,7 @@ HOST_SEARCH = SearchKernels(
     code_dots=on_host("search", "code_dots", 0, 1),
     code_top_k=on_host("search", "code_top_k", 0, 1),
     gather_dots=on_host("search", "gather_dots"),
+    gather_planes=on_host("search", "gather_planes", 1),
     rounded=on_host("search", "rounded"),
     units=on_host("search", "units"),
 )

@@ -265,6 +265,10 @@ class SearchKernels:
                   -> ((q, c) int64 dots, (q, c) int64 squares)
         The dot product of each query with the items ``rows[query]``, and of these items with themselves; 0 where a
         row is negative. ``width`` is below 2**31.
+    gather_planes : (queries (q, dim) int16, codes (n, width) uint64, rows (q, c) int64, levels int) -> (q, c) int64
+        The dot product of each query with the codes ``rows[query]``, 0 where a row is negative. The first words of a
+        code are its ``levels`` planes, at most 16 of them, whose components are those of ``code_dots``; what follows
+        is not looked at. Integers of queries are at most ``PLANE_QUERY`` in magnitude.
     rounded : (x (n, d) float32, most int) -> ((n, d) int16, (n,) float32)
         ``rint(x / unit)``, and the unit of each row: its greatest magnitude by ``most``, or 1 where that is less than
         ``LEAST_UNIT``, in float32. ``x`` is finite, and ``most`` from 1 to 32767.
@@ -285,6 +289,7 @@ class SearchKernels:
     code_dots: Callable[[Array, Array, int], Array]
     code_top_k: Callable[[Array, Array, int, Array, int], tuple[Array, Array]]
     gather_dots: Callable[[Array, Array, Array], tuple[Array, Array]]
+    gather_planes: Callable[[Array, Array, Array, int], Array]
     rounded: Callable[[Array, int], tuple[Array, Array]]
     units: Callable[[Array], Array]
     hamming_pointer: Callable[[], int] | None = None
@@ -316,6 +321,9 @@ class TableKernels:
 
 LEAST_UNIT = 2.0**-126
 """Least float32 that is as exact as greater ones."""
+
+PLANE_QUERY = 127 * 256 + 127
+"""Greatest integer of a query of ``gather_planes``: 256 times one signed byte and another one."""
 
 ESTIMATE_BITS = 4
 """Bits of a query's integers in :class:`CodeLists` (Gao & Long 2024, section 3.3)."""

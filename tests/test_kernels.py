@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.errors import ParameterError
+from hdc.kernels import PLANE_QUERY
 from hdc.words import mask_tail, word_count
 from tests import models, naive
 from tests.bridge import backend_of
@@ -275,6 +276,24 @@ CASES = {
         lambda k, dim, queries, items, rows: np.stack(k.search.gather_dots(queries, items, rows), axis=1),
         lambda dim, batch, queries, items, rows: each(
             lambda q, chosen: naive.gather_dots(q, items, chosen), (len(queries),), queries, rows
+        ),
+    ),
+    "gather_planes": Case(
+        lambda rng, dim, batch: (
+            rng.integers(-PLANE_QUERY, PLANE_QUERY + 1, (math.prod(batch), dim), dtype=np.int16),
+            np.hstack([packed(rng, dim, 6) for _ in range(10)]), rng.integers(-1, 6, (math.prod(batch), 4)),
+        ),
+        lambda k, dim, queries, codes, rows: np.stack(
+            [k.search.gather_planes(queries, codes, rows, levels) for levels in (1, 3, 9)], axis=1
+        ),
+        lambda dim, batch, queries, codes, rows: each(
+            lambda q, chosen: [
+                naive.gather_planes(q, [_rows(c.reshape(10, -1)[:levels], dim) for c in codes], chosen, levels)
+                for levels in (1, 3, 9)
+            ],
+            (len(queries),),
+            queries,
+            rows,
         ),
     ),
     "rounded": Case(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc.backends.numba_kernels import lanes, parallel, planes, scan, simd, topk
+from hdc.backends.numba_kernels import bit_bytes, lanes, parallel, planes, scan, simd, topk
 from hdc.words import Words, mask_tail, unpack, word_count
 
 DIMS = [1, 63, 64, 65, 128, 256, 512, 1000, 10_000]
@@ -254,6 +254,19 @@ def test_every_operation_means_what_its_plain_twin_says():
     assert out[42] == simd._plain_ctpop(words[3]) + words[5]
     np.testing.assert_array_equal(out[43:], simd._plain_interleaved(a))
     assert simd._plain_interleaved(np.arange(8)).tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
+
+
+def test_bytes_of_bits_mean_what_their_plain_twin_says():
+    @numba.njit
+    def all_operations(words, out):
+        for i in range(len(words)):
+            simd.store(out, 8 * i, bit_bytes.bit_bytes(words[i]))
+
+    words, out = random_rows(8, 64).reshape(-1), np.zeros(64, dtype=np.uint64)
+    words[0], words[1] = 0, 2**64 - 1
+    all_operations(words, out)
+    np.testing.assert_array_equal(out.reshape(8, 8), [bit_bytes._plain_bit_bytes(word) for word in words])
+    assert out.view(np.uint8).reshape(8, 64).tolist() == [[int(word) >> j & 1 for j in range(64)] for word in words]
 
 
 def test_every_operation_on_lanes_means_what_its_plain_twin_says():

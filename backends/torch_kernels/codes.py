@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from hdc.backends.torch_kernels.search import QUERIES, hamming, shared_ones, smallest
-from hdc.backends.torch_kernels.words import blocks
+from hdc.backends.torch_kernels.words import blocks, unpack
 from hdc.kernels import LEAST_UNIT
+from hdc.words import word_count
 
 
 def code_dots(queries: Tensor, items: Tensor, dim: int) -> Tensor:
@@ -51,6 +52,21 @@ def gather_dots(queries: Tensor, items: Tensor, rows: Tensor) -> tuple[Tensor, T
         dots[query, column] = (gathered * queries[query]).sum(dim=1, dtype=torch.int64)
         squares[query, column] = (gathered * gathered).sum(dim=1, dtype=torch.int64)
     return dots, squares
+
+
+def gather_planes(queries: Tensor, codes: Tensor, rows: Tensor, levels: int) -> Tensor:
+    """Multiply the pairs of query and code plane by plane, in blocks."""
+    dots = torch.zeros(rows.shape, dtype=torch.int64, device=rows.device)
+    dim, pairs = queries.shape[1], (rows >= 0).nonzero()
+    words = word_count(dim)
+    for part in blocks(len(pairs), 32 * dim):
+        query, column = pairs[part].unbind(dim=1)
+        gathered, asked = codes[rows[query, column]], queries[query].to(torch.int32)
+        for plane in range(levels):
+            bits = unpack(gathered[:, plane * words : (plane + 1) * words].contiguous(), dim)
+            sums = torch.where(bits, asked, -asked).sum(dim=1, dtype=torch.int64)
+            dots[query, column] += sums << (levels - 1 - plane)
+    return dots
 
 
 def rounded(x: Tensor, most: int) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from hdc.kernels import (
     BUNDLE,
     MARGIN,
     ONLINE,
+    PLANE_QUERY,
     REFINE,
     Array,
     Backend,
@@ -119,6 +120,15 @@ SEARCH_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] =
             rng.integers(-128, 128, (9, dim), dtype=np.int8),
             rng.integers(-1, 9, (4, 5)),
         )
+    ],
+    "gather_planes": [
+        lambda rng, dim: (
+            rng.integers(-PLANE_QUERY, PLANE_QUERY + 1, (4, dim), dtype=np.int16),
+            np.hstack([*(_packed(rng, dim, 9) for _ in range(levels)), _packed(rng, 100, 9)]),
+            rng.integers(-1, 9, (4, 5)),
+            levels,
+        )
+        for levels in (1, 2, 9)
     ],
     "rounded": [
         lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32), 7),
