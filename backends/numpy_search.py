@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hdc.backends.numpy_floats import hadamard, rounded, units
 from hdc.errors import ParameterError
-from hdc.kernels import ESTIMATE_BITS, EstimatePlan
+from hdc.kernels import ESTIMATE_BITS, PLANE_QUERY, EstimatePlan, WholeCodes
 from hdc.words import Words, unpack, word_count
 
 Floats = npt.NDArray[np.float32]
@@ -57,11 +57,16 @@ class EstimateSearch:
         bad = ~np.isfinite(queries).all(axis=1)
         if bad.any():
             raise ParameterError(f"row {bad.argmax()} of queries holds NaN or infinity; remove such rows first")
-        x, originals = units(queries), self._plan.originals
-        scores, ids, rows = self._estimates(x, k if originals is None else candidates, probes, allowed)
+        x, originals, whole = units(queries), self._plan.originals, self._plan.whole
+        wanted = k if originals is None and whole is None else candidates
+        scores, ids, rows = self._estimates(x, wanted, probes, allowed)
         if read is not None:
             read[:] = rows
         if originals is None:
+            if whole is not None:
+                scores = np.where(ids < 0, np.float32(-np.inf), self._by_all_planes(x, whole, rows))
+                order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), -scores), axis=1)[:, :k]
+                scores, ids = np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
             return 1 - (1 - scores), ids
         distances = np.where(ids < 0, np.float32(np.inf), 1 - _cosines(x, originals, rows))
         order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), distances), axis=1)[:, :k]
@@ -79,13 +84,33 @@ class EstimateSearch:
         dots, lists = plan.centroids.nearest(integers.astype(np.int8), min(probes, len(plan.lengths)))
         return dots.astype(np.float32) * unit[:, None] * plan.lengths[lists], lists
 
+    def _rotated(self, x: Floats) -> Floats:
+        r = self._plan.rotation
+        return hadamard(x, r.first, r.middle, r.index, r.sign, r.steps)
+
+    def _by_all_planes(self, x: Floats, whole: WholeCodes, rows: Ids) -> Floats:
+        """Return the estimates of all planes of the codes in some rows; of those at -1 what means nothing."""
+        integers, unit = rounded(self._rotated(x), PLANE_QUERY)
+        dots = gather_planes(integers, whole.codes, rows, whole.levels).astype(np.float32)
+        at = whole.levels * word_count(x.shape[1]) + 1
+        if not len(whole.codes):
+            return np.zeros(rows.shape, np.float32)
+        factors = np.ascontiguousarray(whole.codes[rows, at], "<u8")[..., None].view("<f4").astype(np.float32)
+        if len(self._plan.lengths) == 1:
+            base = self._lists(x, 1)[0]
+        else:
+            cells = np.where(rows < 0, 0, whole.codes[rows, at + 1]).astype(np.int64)
+            asked, unit_asked = rounded(x, 2**15 - 1)
+            products, _ = gather_dots(asked, whole.directions, cells)
+            base = products.astype(np.float32) * unit_asked[:, None] * self._plan.lengths[cells]
+        scores: Floats = ((dots * unit[:, None] * factors[..., 0] + factors[..., 1]) + base) + np.float32(0)
+        return scores
+
     def _estimates(
         self, x: Floats, wanted: int, probes: int, allowed: npt.NDArray[np.bool_] | None
     ) -> tuple[Floats, Ids, Ids]:
         """Return the best of all parts: scores, ids, and rows in order of ids."""
-        r = self._plan.rotation
-        rotated = hadamard(x, r.first, r.middle, r.index, r.sign, r.steps)
-        integers, unit = rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
+        integers, unit = rounded(self._rotated(x), 2 ** (ESTIMATE_BITS - 1) - 1)
         unit = unit / np.float32(math.sqrt(x.shape[1]))
         total = integers.sum(axis=1, dtype=np.int64)
         factors = np.stack([2 * unit, -unit.astype(np.float64) * total], axis=1).astype(np.float32)

@@ -418,6 +418,26 @@ class EstimatePart:
 
 
 @dataclass(frozen=True, eq=False)
+class WholeCodes:
+    """Codes of several planes, as a part of an :class:`EstimatePlan`, by all of which finds are put in order.
+
+    Attributes
+    ----------
+    codes : (n, width) uint64 array
+        C-contiguous. The planes, the heaviest first; a word that is not looked at; one of two float32, scale (in its
+        low half) and offset; and, where there are several lists, the number of the code's.
+    levels : int
+        Planes.
+    directions : (lists, d) int8 array
+        What :attr:`EstimatePlan.centroids` was made of; of any length where there is one list.
+    """
+
+    codes: Array
+    levels: int
+    directions: Array
+
+
+@dataclass(frozen=True, eq=False)
 class EstimatePlan:
     """All that searches among estimates read beside their queries.
 
@@ -435,6 +455,8 @@ class EstimatePlan:
         At least one.
     originals : (n, d) int8 array or None
         What finds are compared with.
+    whole : WholeCodes, optional
+        By what finds are put in order, where there are no originals.
     """
 
     rotation: Rotation
@@ -443,6 +465,7 @@ class EstimatePlan:
     mean: tuple[Array, float]
     parts: Sequence[EstimatePart]
     originals: Array | None
+    whole: WholeCodes | None = None
 
 
 class EstimateSearch(Protocol):
@@ -468,6 +491,12 @@ class EstimateSearch(Protocol):
         32767, in float64. Then the best estimates of all parts are found. Where there are originals, the
         ``candidates`` best are put in order of ``1 - cosine`` with the query rounded to 32767, from exact integers, in
         float64, rounded to float32, and then by id.
+
+        Where there are whole codes, and no originals, the ``candidates`` best are put in order of the score
+        ``((D * u * scale + offset) + base) + 0`` in float32, every step rounded from the left, and then by id: D is the
+        product of ``gather_planes`` with the rotated query rounded to ``PLANE_QUERY``, u its unit, scale and offset the
+        code's. The base is the product of the query, rounded to 32767, with the direction of the code's list, times the
+        unit, times the length; of the only list, as above.
 
         Parameters
         ----------

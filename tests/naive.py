@@ -118,14 +118,14 @@ def gather_dots(query, items, rows):
     return dots, [sum(b * b for b in item) for item in chosen]
 
 
-def gather_planes(query, codes, rows, levels):
+def gather_planes(query, codes, rows):
     """Return products of a query with some codes, each a list of planes of bits."""
     found = []
     for row in rows:
-        planes = codes[row] if row >= 0 else []
-        weights = [2 ** (levels - 1 - i) for i in range(levels)]
-        values = [sum(w * (2 * bit - 1) for w, bit in zip(weights, bits, strict=True)) for bits in zip(*planes)]
-        found.append(sum(int(q) * value for q, value in zip(query, values)))
+        dot = 0
+        for weight, plane in enumerate(reversed(codes[row]) if row >= 0 else ()):
+            dot += sum(int(q) * (2 * bit - 1) << weight for q, bit in zip(query, plane, strict=True))
+        found.append(dot)
     return found
 
 

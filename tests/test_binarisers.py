@@ -52,6 +52,8 @@ MODELS = {
     "sign, plain": lambda: SignBinarizer(rotate=False),
     "rabitq": lambda: RaBitQBinarizer(),
     "rabitq, lists": lambda: RaBitQBinarizer(lists=5),
+    "rabitq, bits": lambda: RaBitQBinarizer(component_bits=4),
+    "rabitq, lists and bits": lambda: RaBitQBinarizer(lists=5, component_bits=3),
     "hash": lambda: RecurrentBinarizer(dim=64, rounds=0),
     "recurrent": lambda: RecurrentBinarizer(dim=64, loops=2, rounds=0),
     "refined": lambda: RecurrentBinarizer(dim=64, loops=1, rounds=2),
@@ -108,6 +110,9 @@ def test_asymmetric_scores_are_dot_products_with_what_codes_stand_for(fitted):
     assert fitted.bytes_per_vector == codes.nbytes // len(x)
     signs = codes[:, : fitted.levels * -(-fitted.dim_ // 64)].reshape(len(x), fitted.levels, -1)
     values = 2.0 * unpack(signs, fitted.dim_).reshape(len(x), -1) - 1
+    if isinstance(fitted, RaBitQBinarizer):
+        weights = 2.0 ** np.arange(fitted.levels)[::-1]
+        values = np.einsum("nld,l->nd", values.reshape(len(x), fitted.levels, -1), weights)
     if isinstance(fitted, RecurrentBinarizer):
         expected = queries @ unit(fitted.decode(codes)).T
     elif isinstance(fitted, SignBinarizer):
@@ -116,8 +121,7 @@ def test_asymmetric_scores_are_dot_products_with_what_codes_stand_for(fitted):
         q, rows = fitted._rotate(queries), fitted._rotate(x)
         centres = fitted._centres[fitted.factors(codes).cells]
         residuals = rows - centres
-        fit = (residuals * values).sum(axis=1) / np.linalg.norm(residuals, axis=1) / math.sqrt(fitted.dim_)
-        scale = np.linalg.norm(residuals, axis=1) / fit / math.sqrt(fitted.dim_)
+        scale = (residuals**2).sum(axis=1) / (residuals * values).sum(axis=1)  # |r| over the cosine and |values|
         estimates = np.einsum("qnd,nd->qn", q[:, None] - centres, values) * scale
         known = (residuals * centres).sum(axis=1) + q @ (centres - fitted._of_mean).T
         expected = estimates + known

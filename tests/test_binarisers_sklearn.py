@@ -23,6 +23,7 @@ MODELS = {
     "sign, 100 bits": SignBinarizer(dim=100),
     "rabitq": RaBitQBinarizer(),
     "rabitq, lists": RaBitQBinarizer(lists=2),
+    "rabitq, four bits": RaBitQBinarizer(component_bits=4),
     "recurrent": RecurrentBinarizer(dim=64, rounds=0),
     # of this seed no choice is so near that the product of one row, rounded otherwise than in a block, changes it
     "recurrent, refined": RecurrentBinarizer(dim=64, loops=1, rounds=1, seed=4),

@@ -288,7 +288,7 @@ CASES = {
         ),
         lambda dim, batch, queries, codes, rows: each(
             lambda q, chosen: [
-                naive.gather_planes(q, [_rows(c.reshape(10, -1)[:levels], dim) for c in codes], chosen, levels)
+                naive.gather_planes(q, [_rows(c.reshape(10, -1)[:levels], dim) for c in codes], chosen)
                 for levels in (1, 3, 9)
             ],
             (len(queries),),

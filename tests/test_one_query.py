@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from hdc.backends.numba_kernels import one_query
 from hdc.errors import ParameterError
-from hdc.kernels import EstimatePart, EstimatePlan, Rotation
+from hdc.kernels import PLANE_QUERY, EstimatePart, EstimatePlan, Rotation, WholeCodes
+from hdc.words import word_count
 from tests import naive
 from tests.bridge import backend_of
 from tests.test_kernels import packed
@@ -44,6 +45,7 @@ class Model:
     mean: tuple
     parts: tuple
     originals: np.ndarray | None
+    whole: WholeCodes | None = None
 
     def plan(self, lists):
         """Return the plan for the list kernels of a backend."""
@@ -51,10 +53,10 @@ class Model:
             EstimatePart(lists.code_lists(p.signs, p.scale, p.offset, p.starts), p.rows, p.ids) for p in self.parts
         ]
         centroids = lists.centroids(self.directions) if len(self.lengths) > 1 else None
-        return EstimatePlan(self.rotation, centroids, self.lengths, self.mean, parts, self.originals)
+        return EstimatePlan(self.rotation, centroids, self.lengths, self.mean, parts, self.originals, self.whole)
 
 
-def model_of(rng, dim, sizes, *, kept=True, ties=False, dead=0.1):
+def model_of(rng, dim, sizes, *, kept=True, ties=False, dead=0.1, levels=0):
     """Draw a model, with parts of lists of so many rows, and rows all over the place."""
     lists, n = len(sizes[0]), sum(map(sum, sizes))
     signs = [rng.choice(np.int8([-1, 1]), dim) for _ in range(3)]
@@ -77,7 +79,15 @@ def model_of(rng, dim, sizes, *, kept=True, ties=False, dead=0.1):
         originals[rng.integers(n)] = 0
     directions = rng.integers(-127, 128, (lists, dim)).astype(np.int8)
     mean = rng.integers(-(2**15) + 1, 2**15, dim).astype(np.int16), float(np.float32(1e-5))
-    return Model(rotation, directions, np.abs(floats(lists)) + np.float32(0.5), mean, tuple(parts), originals)
+    whole = None
+    if levels:
+        planes = [packed(rng, dim, n) for _ in range(levels)]
+        factors = np.stack([floats(n), floats(n, 0.1)], axis=1).view("<u8").astype(np.uint64)
+        cells = rng.integers(0, lists, (n, int(lists > 1))).astype(np.uint64)
+        unread = rng.integers(0, 2**64, (n, 1), dtype=np.uint64)
+        whole = WholeCodes(np.hstack([*planes, unread, factors, cells]), levels, directions)
+    lengths = np.abs(floats(lists)) + np.float32(0.5)
+    return Model(rotation, directions, lengths, mean, tuple(parts), originals, whole)
 
 
 def check(model, queries, k, probes, candidates, allowed=None):
@@ -115,6 +125,10 @@ def oracle(model, query, k, probes, candidates):
         )
         pairs += [(-score, i) for score, i in zip(*found, strict=True) if i >= 0]
         rows |= dict(zip(part.ids.tolist(), part.rows.tolist(), strict=True))
+    if model.whole is not None:
+        asked = rotated, x, [rows[i] for _, i in sorted(pairs)[:candidates]], base[0]
+        scores = zip(whole_scores(model, *asked), (i for _, i in sorted(pairs)[:candidates]), strict=True)
+        return [(i, 1 - (1 - score)) for score, i in sorted(scores, key=lambda pair: (-pair[0], pair[1]))[:k]]
     if model.originals is None:
         return [(i, 1 - (1 + np.float32(minus))) for minus, i in sorted(pairs)[:k]]
     integers, _ = naive.rounded(x, 32767)
@@ -125,6 +139,47 @@ def oracle(model, query, k, probes, candidates):
         length = math.sqrt(square) * math.sqrt(own)
         distances.append((1 - np.float32(dot / length if length else 0), i))
     return [(i, 1 - distance) for distance, i in sorted(distances)[:k]]
+
+
+def whole_scores(model, rotated, x, rows, base):
+    """Return the estimates of all planes of the codes in some rows, on Python integers and one float32 at a time."""
+    words, levels = word_count(len(x)), model.whole.levels
+    integers, unit = naive.rounded(rotated, PLANE_QUERY)
+    exact, unit_exact = naive.rounded(x, 32767)
+    scores = []
+    for row in rows:
+        code = model.whole.codes[row]
+        planes = [naive.bits(code[i * words : (i + 1) * words], len(x)) for i in range(levels)]
+        (dot,) = naive.gather_planes(integers, [planes], [0])
+        scale, offset = code[levels * words + 1 : levels * words + 2].view("<f4")
+        if len(model.lengths) > 1:
+            cell = int(code[-1])
+            product = sum(a * int(b) for a, b in zip(exact, model.directions[cell], strict=True))
+            base = np.float32(product) * unit_exact * model.lengths[cell]
+        scores.append(((np.float32(dot) * unit * scale + offset) + base) + np.float32(0))
+    return scores
+
+
+@pytest.mark.parametrize("dim", [1, 5, 64, 70])
+@pytest.mark.parametrize("sizes", [[[9, 0, 20, 3]], [[9, 0, 5, 3], [0, 2, 2, 0]], [[25], [3]]])
+@pytest.mark.parametrize("levels", [2, 5, 9])
+def test_all_planes_do_what_the_contract_says(dim, sizes, levels):
+    rng = np.random.default_rng(dim)
+    model, queries = model_of(rng, dim, sizes, kept=False, levels=levels), some(rng, 3, dim)
+    scores, ids = check(model, queries, 4, 2, 8)
+    for query, best, found in zip(queries, scores.tolist(), ids.tolist(), strict=True):
+        expected = oracle(model, query, 4, 2, 8)
+        assert [(i, score) for score, i in zip(best, found, strict=True) if i >= 0] == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([1, 2, 63, 64, 65, 130, 1000]), st.integers(1, 9), st.booleans(), st.integers(0, 2**32))
+def test_all_planes_of_any_dimension(dim, levels, ties, seed):
+    rng = np.random.default_rng(seed)
+    sizes = [[0, 1, 8, 30], [3, 0, 0, 2]] if seed % 2 else [[31], [0]]
+    model = model_of(rng, dim, sizes, kept=False, ties=ties, levels=levels)
+    for k, candidates in ((1, 1), (3, 20), (100, 100)):
+        check(model, some(rng, 2, dim), k, 3, candidates, rng.random(sum(map(sum, sizes))) < 0.8 if seed % 3 else None)
 
 
 @pytest.mark.parametrize("dim", [1, 5, 64, 70])

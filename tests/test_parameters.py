@@ -107,6 +107,7 @@ INTEGERS = {
     "SignBinarizer seed": (partial(fitted, SignBinarizer), "seed", 0),
     "RaBitQBinarizer lists": (partial(fitted, RaBitQBinarizer), "lists", 1),
     "RaBitQBinarizer seed": (partial(fitted, RaBitQBinarizer), "seed", 0),
+    "RaBitQBinarizer component_bits": (partial(fitted, RaBitQBinarizer), "component_bits", 1),
     **{
         f"RecurrentBinarizer {name}": (partial(fitted, RecurrentBinarizer), name, least)
         for name, least in (("dim", 64), ("loops", 0), ("rounds", 0), ("epochs", 0), ("patience", 1), ("seed", 0))

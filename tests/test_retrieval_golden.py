@@ -46,9 +46,9 @@ def rabitq():
     return model
 
 
-def lists():
+def lists(bits=1):
     """Return a RaBitQ model of three lists put together by hand."""
-    model = RaBitQBinarizer(lists=3, seed=5, backend="numpy")
+    model = RaBitQBinarizer(lists=3, seed=5, backend="numpy", component_bits=bits)
     directions = np.rint(100 * waves(3, 40, 1.0)).astype(np.int8)
     model._set_state({"mean": X.mean(axis=0), "directions": directions, "lengths": np.float32([0.01, 0.004, 0.002])})
     model._prepare()
@@ -75,6 +75,8 @@ MODELS = {
     "sign, plain": lambda: sign(dim=37, rotate=False, centre=False),
     "rabitq": rabitq,
     "rabitq, lists": lists,
+    "rabitq, four bits": lambda: RaBitQBinarizer(backend="numpy", component_bits=4).fit(X),
+    "rabitq, lists of nine bits": lambda: lists(9),
     "hash": lambda: recurrent(0, rounds=0),
     "recurrent": lambda: recurrent(2, rounds=0),
     "recurrent, wide": lambda: recurrent(1, dim=128, rounds=0),

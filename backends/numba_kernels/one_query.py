@@ -2,7 +2,8 @@
 
 The steps are those of a batch, one query after the other, with the same roundings, so that both find the same: unit
 length, rotation, nearest lists (:mod:`nearest`), integers of four bits, estimates in those lists (:mod:`estimates`),
-exact cosines with the originals of what they find (:mod:`gather`). A batch goes list by list, so that queries share
+and, for what they find, exact cosines with the originals (:mod:`gather`) or all
+planes of the codes (:mod:`query_planes`). A batch goes list by list, so that queries share
 what is read. Here nothing is shared, and a list is asked for from memory while the one before is in hand.
 
 All that does not depend on the query was prepared, and is read by address (:mod:`addresses`).
@@ -20,13 +21,14 @@ from hdc.backends.numba_kernels.estimates import CodeLists
 from hdc.backends.numba_kernels.gather import LINE
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.nearest import Centroids
+from hdc.backends.numba_kernels.query_planes import compare_planes
 from hdc.backends.numba_kernels.query_steps import compare, find_lists, mean_product, round_query, scan
 from hdc.backends.numba_kernels.rounding import unit_row
 from hdc.backends.numba_kernels.simd import LANES
 from hdc.backends.numba_kernels.topk import ID_BITS, key_score, ordered, rank_of, select_pairs
 from hdc.backends.numba_kernels.transform import apply_steps
 from hdc.errors import ParameterError
-from hdc.kernels import ESTIMATE_BITS, EstimatePart, EstimatePlan
+from hdc.kernels import ESTIMATE_BITS, EstimatePart, EstimatePlan, WholeCodes
 from hdc.words import WORD_BITS, word_count
 
 Floats = npt.NDArray[np.float32]
@@ -35,6 +37,7 @@ Mask = npt.NDArray[np.bool_]
 
 LOW = (1 << ID_BITS) - 1
 NOTHING = np.empty(0, np.int64)
+NO_CODES, NO_DIRECTIONS = np.empty((0, 1), np.uint64), np.empty((0, 1), np.int8)
 
 PART = addresses("block", "begins", "starts", "scale", "offset", "ids", "rows")
 """What is known of a part."""
@@ -54,7 +57,8 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
     parts = array_at(model["parts"], model["parts_size"], PART)
     mask = array_at(model["mask"], model["mask_size"], np.bool_)
     read = array_at(model["read"], model["read_size"], np.int64)
-    wanted = candidates if kept else k
+    whole = model["levels"] != 0 and not kept
+    wanted = candidates if kept or whole else k
     room = wanted + wanted // 2 + 3 * LANES
     size, groups = model["transform"], model["groups"]
     first = array_at(model["first"], dim, np.float32)
@@ -77,6 +81,8 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
     small = array_at(at + model["small"], words * WORD_BITS, np.int8)
     numbers = array_at(at + model["small"], words * LANES, np.uint64).reshape(1, words * LANES)
     planes = array_at(at + model["planes"], ESTIMATE_BITS * words, np.uint64).reshape(1, ESTIMATE_BITS, words)
+    lows = array_at(at + model["lows"], words * WORD_BITS, np.int8)
+    highs = array_at(at + model["highs"], words * WORD_BITS, np.int8)
     quads = model["quads"]
     asked = array_at(at + model["asked"], quads, np.int32)
     bytes_asked = array_at(at + model["asked"], 4 * quads, np.int8)
@@ -116,11 +122,16 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
             held = wanted
         for at in range(candidates if len(read) else 0):
             read[q * candidates + at] = places[at] if at < held else -1
+        if whole:
+            compare_planes(
+                model, x, bits, rotated, rotated_bits, unit, integers, low, high, lows, highs, base, eight, eight_bits,
+                pairs, places, held,
+            )  # fmt: skip
         if kept:
             compare(model, x, bits, unit, integers, low, high, eight, eight_bits, pairs, places, held)
-            if held > k:
-                select_pairs(pairs, places, held, k)
-                held = k
+        if held > k:
+            select_pairs(pairs, places, held, k)
+            held = k
         in_order = ordered(pairs, places, held)
         for at in range(held):
             place = at if in_order else rank_of(pairs, held, at)
@@ -145,6 +156,7 @@ class EstimateSearch:
             assert isinstance(plan.centroids, Centroids)
             groups, table = plan.centroids.groups, plan.centroids.table
         originals = np.empty((0, dim), np.int8) if plan.originals is None else plan.originals
+        whole = WholeCodes(NO_CODES, 0, NO_DIRECTIONS) if plan.whole is None else plan.whole
         integers, unit = plan.mean
         self._lists = lists
         arrays: dict[str, AnyArray] = {
@@ -156,6 +168,8 @@ class EstimateSearch:
             "table": table,
             "mean": frozen(integers, np.int16, len(integers)),
             "originals": frozen(originals, np.int8, *originals.shape),
+            "codes": frozen(whole.codes, np.uint64, *whole.codes.shape),
+            "directions": frozen(whole.directions, np.int8, *whole.directions.shape),
         }
         numbers: dict[str, float] = {
             "dim": dim,
@@ -164,6 +178,8 @@ class EstimateSearch:
             "quads": quads,
             "groups": groups,
             "compares": int(plan.originals is not None),
+            "levels": whole.levels,
+            "width": whole.codes.shape[1],
             "steps": plan.rotation.steps,
             "transform": 1 << rounds,
             "scale": float(np.float32(2.0 ** (-rounds / 2))),
@@ -172,6 +188,7 @@ class EstimateSearch:
         }
         sizes = {"x": 4 * dim, "rotated": 4 * dim, "moved": 4 * dim, "scratch": 8 << rounds, "integers": 2 * dim}
         sizes |= {"low": dim, "high": dim, "small": words * WORD_BITS, "planes": 8 * ESTIMATE_BITS * words}
+        sizes |= {"lows": words * WORD_BITS, "highs": words * WORD_BITS}
         sizes |= {"asked": 4 * quads, "products": 8 * groups * LANES, "near": 8 * (lists + 1)}
         place = 2 * LINE
         for name, size in sizes.items():

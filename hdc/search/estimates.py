@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import CodeLists, EstimatePart, EstimatePlan, EstimateSearch, ListKernels
-from hdc.search.codes import CODES, joined, mask
-from hdc.search.measures import Distances, Floats, Ids
+from hdc.search.codes import CODES, candidates_of, joined, mask
+from hdc.search.live import positions_of
+from hdc.search.measures import Distances, Floats, Ids, nearest_of
 from hdc.search.options import FlatOptions, IVFOptions, Options
 from hdc.search.partition import Grouping, Partition
 from hdc.search.reranking import ORIGINALS
@@ -59,6 +60,7 @@ class EstimateModel(Protocol):
     """What made the codes, and says what they stand for."""
 
     lists_: int
+    levels_: int
 
     def signs(self, codes: Words) -> Words:
         """Return the sign bits of (n, words) codes."""
@@ -66,13 +68,21 @@ class EstimateModel(Protocol):
     def factors(self, codes: Words) -> Factors:
         """Return what codes say beside their signs."""
 
+    def whole(self, codes: Words) -> tuple[Floats, Floats]:
+        """Return scale and offset of all planes of codes that have several."""
+
+    def whole_scores(self, queries: Floats, codes: Words, rows: Ids) -> Floats:
+        """Estimate dot products of (q, d) queries with the vectors of (q, c) rows by all planes; -inf of -1."""
+
     def cells(self, codes: Words) -> Ids:
         """Return the list of each code; raises ParameterError if there is no such list."""
 
     def asked(self, queries: Floats, probes: int) -> Asked:
         """Return (q, d) queries of length 1 as the kernels take them."""
 
-    def plan(self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None) -> EstimatePlan:
+    def plan(
+        self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None, codes: Words | None = None
+    ) -> EstimatePlan:
         """Return what searches in one go read."""
 
 
@@ -87,10 +97,14 @@ class Estimates:
     kernels : ListKernels
     originals : bool
         Whether the store has int8 originals, which searches in one go end with.
+    whole : bool
+        Whether searches end with all planes of the codes whose signs were found.
     """
 
-    def __init__(self, model: EstimateModel, kernels: ListKernels, originals: bool = False) -> None:
-        self.model, self._kernels, self._originals = model, kernels, originals
+    def __init__(
+        self, model: EstimateModel, kernels: ListKernels, originals: bool = False, whole: bool = False
+    ) -> None:
+        self.model, self._kernels, self._originals, self._whole = model, kernels, originals, whole
         self.kind = "ivf" if model.lists_ > 1 else "flat"
 
     def prepared(self, snapshot: Snapshot, previous: "EstimateRows | None") -> "EstimateRows":
@@ -106,7 +120,8 @@ class Estimates:
         def hold(rows: Ids, starts: Ids) -> CodeLists:
             own = codes[rows]
             known = self.model.factors(own)
-            if not np.isfinite(known.scale).all() or not np.isfinite(known.offset).all():
+            factors = [known.scale, known.offset, *(self.model.whole(own) if self.model.levels_ > 1 else ())]
+            if not all(np.isfinite(factor).all() for factor in factors):
                 raise FileFormatError(
                     "a code of the index holds no numbers where it should; hdc embed verify says more"
                 )
@@ -118,8 +133,10 @@ class Estimates:
         originals = snapshot.raw(ORIGINALS) if self._originals else None
         if originals is not None and originals.nbytes <= CHECKED_AT_ONCE:
             snapshot.check(ORIGINALS)
-        whole = self._kernels.estimate_search(self.model.plan(parts, originals))
-        return EstimateRows(snapshot, self.model, partition, whole, originals is None or snapshot.checked(ORIGINALS))
+        compared = codes if self._whole else None
+        whole = self._kernels.estimate_search(self.model.plan(parts, originals, compared))
+        sound = originals is None or snapshot.checked(ORIGINALS)
+        return EstimateRows(snapshot, self.model, partition, whole, sound, compared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +152,8 @@ class EstimateRows:
         Of all rows.
     sound : bool
         Whether all originals were compared with their checksums, or there are none.
+    codes : (n, words) uint64 array or None
+        Those of the snapshot, if searches end with all their planes.
     """
 
     snapshot: Snapshot
@@ -142,6 +161,7 @@ class EstimateRows:
     partition: Partition
     whole: EstimateSearch
     sound: bool
+    codes: Words | None = None
     dtype = np.float32
 
     def find(
@@ -182,6 +202,17 @@ class EstimateRows:
         self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
     ) -> tuple[Distances, Ids]:
         """Return the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`."""
+        if self.codes is None:
+            return self._by_signs(queries, k, options, allowed)
+        rows = self.snapshot.count if allowed is None else len(allowed)
+        ids = self._by_signs(queries, candidates_of(options, k, rows), options, allowed)[1]
+        scores = self.model.whole_scores(queries, self.codes, positions_of(self.snapshot, ids))
+        less, ids = nearest_of(-scores, ids, k)  # by estimates, of which 1 - x rounds
+        return 1 + less, ids
+
+    def _by_signs(
+        self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None
+    ) -> tuple[Distances, Ids]:
         parts, few = self.partition.among(allowed)
         probes = self.model.lists_ if few or isinstance(options, FlatOptions) else options.probes
         asked = self.model.asked(queries, probes)

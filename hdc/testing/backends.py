@@ -23,6 +23,7 @@ from hdc.kernels import (
     ListKernels,
     PerceptronState,
     Rotation,
+    WholeCodes,
 )
 from hdc.testing.laws import assert_same
 from hdc.testing.posting_cases import Form, posting_case
@@ -43,6 +44,13 @@ class KernelError(AssertionError):
 
 def _packed(rng: np.random.Generator, dim: int, *shape: int) -> Array:
     return mask_tail(rng.integers(0, 2**64, (*shape, word_count(dim)), dtype=np.uint64), dim)
+
+
+def _planes(rng: np.random.Generator, dim: int, levels: int) -> Arguments:
+    """Return queries, codes of so many planes with something behind them, and rows."""
+    queries = rng.integers(-PLANE_QUERY, PLANE_QUERY + 1, (4, dim), dtype=np.int16)
+    codes = np.hstack([*(_packed(rng, dim, 9) for _ in range(levels)), _packed(rng, 100, 9)])
+    return queries, codes, rng.integers(-1, 9, (4, 5)), levels
 
 
 def _codes(rng: np.random.Generator, dim: int) -> Arguments:
@@ -122,13 +130,9 @@ SEARCH_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] =
         )
     ],
     "gather_planes": [
-        lambda rng, dim: (
-            rng.integers(-PLANE_QUERY, PLANE_QUERY + 1, (4, dim), dtype=np.int16),
-            np.hstack([*(_packed(rng, dim, 9) for _ in range(levels)), _packed(rng, 100, 9)]),
-            rng.integers(-1, 9, (4, 5)),
-            levels,
-        )
-        for levels in (1, 2, 9)
+        lambda rng, dim: _planes(rng, dim, 1),
+        lambda rng, dim: _planes(rng, dim, 8),
+        lambda rng, dim: _planes(rng, dim, 16),
     ],
     "rounded": [
         lambda rng, dim: (rng.standard_normal((4, dim), dtype=np.float32), 7),
@@ -509,15 +513,19 @@ def _whole_searches(rng: np.random.Generator, dim: int, centroids: Array, ids: A
     rotation = Rotation(signs[0], signs[1], order, signs[2], 2)
     originals = rng.integers(-127, 128, (len(ids), dim)).astype(np.int8)
     mean = rng.integers(-99, 99, dim).astype(np.int16), 1e-4
+    factors = rng.standard_normal((len(ids), 2), dtype=np.float32).view("<u8").astype(np.uint64)
+    cells = rng.integers(0, 8, (len(ids), 1)).astype(np.uint64)
+    planes = np.hstack([_packed(rng, dim, len(ids)), _packed(rng, dim, len(ids)), cells, factors, cells])
     lengths, queries = np.ones(8, np.float32), rng.standard_normal((5, dim), dtype=np.float32)
 
     def whole(kernels: ListKernels, codes: CodeLists) -> tuple[Array, ...]:
         directions, part = kernels.centroids(centroids[:8]), EstimatePart(codes, np.arange(len(ids)), ids)
-        plans = (EstimatePlan(rotation, directions, lengths, mean, [part], kept) for kept in (originals, None))
-        compared, estimated = (kernels.estimate_search(plan) for plan in plans)
+        ends = (originals, None), (None, None), (None, WholeCodes(planes, 2, centroids[:8]))
+        plans = (EstimatePlan(rotation, directions, lengths, mean, [part], *end) for end in ends)
+        compared, estimated, ordered = (kernels.estimate_search(plan) for plan in plans)
         read = np.empty((5, 9), dtype=np.int64)
         found = *compared.search(queries, 3, 6, 9, None, read), *estimated.search(queries, 3, 6, 9)
-        return *found, np.sort(read, axis=1)
+        return *found, *ordered.search(queries, 3, 6, 9), np.sort(read, axis=1)
 
     return whole
 

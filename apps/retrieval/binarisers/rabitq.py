@@ -1,4 +1,4 @@
-"""RaBitQBinarizer: signs of rotated residuals, an unbiased estimate of the dot product, and its error bound."""
+"""RaBitQBinarizer: rotated residuals in few bits, an unbiased estimate of the dot product, and its error bound."""
 
 import math
 from collections.abc import Sequence
@@ -9,14 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers.base import BLOCK_BYTES, Binarizer, Floats, Ids, blocks, sign_tables
+from hdc.apps.retrieval.binarisers.rabitq_factors import UPPER, WHOLE, read, upper_word, whole_word
+from hdc.apps.retrieval.binarisers.rabitq_levels import MOST_BITS, grid_planes, grid_vectors
+from hdc.apps.retrieval.binarisers.rabitq_lists import find_lists
+from hdc.apps.retrieval.binarisers.rabitq_whole import whole_scores
 from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
+from hdc.apps.retrieval.binarisers.symmetric import code_norms
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, search_kernels
 from hdc.errors import FileFormatError, ParameterError
-from hdc.kernels import ESTIMATE_BITS, Centroids, EstimatePart, EstimatePlan
+from hdc.kernels import ESTIMATE_BITS, Centroids, EstimatePart, EstimatePlan, WholeCodes
 from hdc.search.estimates import Asked, Factors
-from hdc.search.kmeans import sampled, spherical_means
+from hdc.search.kmeans import sampled
 from hdc.topk import top_scores
 from hdc.words import WORD_BITS, Words, pack, word_count
 
@@ -28,19 +33,25 @@ MOST_LISTS, MOST_COMPONENTS = 1 << 24, 1 << 16
 MEAN_MOST = 2**15 - 1
 """Greatest of the integers that a query and the only center are multiplied as."""
 
-FACTORS = np.dtype([("scale", "<f4"), ("share", "<f2"), ("fit", "<u2")])
-"""The word after the signs: |r| / f; the offset, as a share of |r| |c|; and f, in 65535ths."""
+
+FIT_ROUNDING = 2e-7
+"""How much too great a cosine may be that is computed from norms of float32: bounds take so much off."""
 
 
 class RaBitQBinarizer(Binarizer):
-    """RaBitQ codes (Gao & Long 2024): one bit a dimension, the residual's norm, and how well the signs fit it.
+    """RaBitQ codes (Gao & Long 2024): few bits a dimension, the residual's norm, and how well the bits fit it.
 
     A vector x with residual ``r = x - c`` has the code ``s = sign(P r)``, P a random orthogonal operator and c the
     centre of its list; with one list, the mean. The unit vector ``s / sqrt(d)`` makes an angle with ``P r`` whose
     cosine f is kept. For a query q, ``|r| (P (q - c) . s) / (sqrt(d) f)`` estimates ``r . (q - c)`` without bias over
     the choice of P, with an error in proportion to ``|q - c|``. ``r . c`` is known, so that ``x . q`` follows.
 
-    The word after the signs holds 8 bytes, as in FAISS; with several lists, another one says which.
+    With b bits a component (Gao et al. 2024), y has odd integers below 2**b instead of signs, chosen so that its angle
+    with ``P r`` is small; ``|r| (P (q - c) . y) / (|y| f)`` is the estimate. The signs are the first of b bit planes,
+    the heaviest first, so that searches go by the signs, and then by all planes of what these find.
+
+    A word of 8 bytes after the planes holds the factors of the signs; where there are more planes, another one holds
+    those of y; and with several lists, one says which.
 
     Parameters
     ----------
@@ -53,6 +64,8 @@ class RaBitQBinarizer(Binarizer):
         What nearness is: cosine, inner product, or Euclidean distance.
     backend : str
         ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+    component_bits : int
+        Bits of a component, from 1 to 9. (``bits`` are those of a whole code.)
 
     Examples
     --------
@@ -65,13 +78,23 @@ class RaBitQBinarizer(Binarizer):
     >>> scores, ids = binarizer.search(x[:2], codes, k=1)
     >>> ids.ravel()
     array([0, 1])
+    >>> RaBitQBinarizer(component_bits=4).fit(x).bytes_per_vector
+    48
     """
 
-    def __init__(self, lists: int = 1, seed: int = 0, backend: str = "auto", metric: str = "cosine") -> None:
+    def __init__(
+        self,
+        lists: int = 1,
+        seed: int = 0,
+        backend: str = "auto",
+        metric: str = "cosine",
+        component_bits: int = 1,
+    ) -> None:
         self.lists = lists
         self.seed = seed
         self.backend = backend
         self.metric = metric
+        self.component_bits = component_bits
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Find the mean of ``(n, d)`` float vectors, and the lists; raises as :meth:`SignBinarizer.fit`.
@@ -85,7 +108,7 @@ class RaBitQBinarizer(Binarizer):
         if rows.shape[1] < 2:
             raise ParameterError(f"RaBitQ needs vectors of at least 2 components; X has {rows.shape[1]} feature(s)")
         lists = integer(self.lists, "lists", 1, MOST_LISTS)
-        integer(self.seed, "seed", 0)
+        integer(self.seed, "seed", 0), integer(self.component_bits, "component_bits", 1, MOST_BITS)
         if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
             raise ParameterError(f"lists are found of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
         mapped = self._mapped(rows, self.metric, lifted=False, centred=self.metric == "l2")
@@ -95,30 +118,14 @@ class RaBitQBinarizer(Binarizer):
         if lists > 1:
             rng = np.random.default_rng(self.seed)
             chosen = sampled(len(rows), lists, rng)
-            self._find_lists(mapped[chosen], rng)
+            self.directions_, self.lengths_ = find_lists(self.kernels, mapped[chosen], lists, rng)
         self._prepare()
         return self
-
-    def _find_lists(self, sample: Floats, rng: np.random.Generator) -> None:
-        """Find directions, and how far along each its vectors lie in the mean."""
-        integers = search_kernels(self.kernels).rounded(sample, 127)[0].astype(np.int8)
-        units = sample / np.maximum(np.linalg.norm(sample, axis=1, keepdims=True), np.float32(1e-30))
-
-        def nearest_of(directions: npt.NDArray[np.int8]) -> Ids:
-            return np.asarray(list_kernels(self.kernels).centroids(directions).nearest(integers, 1)[1][:, 0])
-
-        directions = spherical_means(len(sample), self.lists, units.__getitem__, nearest_of, rng)
-        cells = nearest_of(directions)
-        along = np.einsum("nd,nd->n", sample, directions[cells], dtype=np.float32)
-        squares = (directions.astype(np.int64) ** 2).sum(axis=1)
-        counts = np.maximum(1, np.bincount(cells, minlength=self.lists))
-        means = np.bincount(cells, weights=along, minlength=self.lists) / counts
-        self.directions_ = directions
-        self.lengths_ = (means / np.maximum(1, squares)).astype(np.float32)
 
     def _prepare(self) -> None:
         self.n_features_in_ = self.dim_ = len(self.mean_)
         self.lists_ = len(self.lengths_)
+        self.levels_ = int(self.component_bits)
         self._rotate = Rotations(self.dim_, self.dim_, self.seed, self.kernels.name)
         self._centroids: Centroids | None = None
         if self.lists_ > 1:
@@ -160,31 +167,54 @@ class RaBitQBinarizer(Binarizer):
         integers, unit = search_kernels(self.kernels).rounded(self.mean_[None], MEAN_MOST)
         return integers[0], float(unit[0])
 
-    def plan(self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None) -> EstimatePlan:
-        """Return what whole searches read of the model beside rows and originals."""
-        return EstimatePlan(self._rotate.first, self._centroids, self.lengths_, self._rounded_mean, parts, originals)
+    def plan(
+        self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None, codes: Words | None = None
+    ) -> EstimatePlan:
+        """Return what whole searches read of the model beside rows, and originals or codes."""
+        whole = None if codes is None else self._whole_of(codes)
+        settled = self._rotate.first, self._centroids, self.lengths_, self._rounded_mean
+        return EstimatePlan(*settled, parts, originals, whole)
+
+    def _whole_of(self, codes: Words) -> WholeCodes:
+        return WholeCodes(codes, self.levels_, np.ascontiguousarray(self.directions_[:, : self.dim_]))
+
+    def whole_scores(self, queries: Floats, codes: Words, rows: Ids) -> Floats:
+        """Estimate the dot products of ``(q, d)`` queries with the vectors of ``(q, c)`` rows, by all planes.
+
+        Rows are of ``(n, words)`` codes; of -1 the estimate is -inf.
+        """
+        base = self._nearest(queries, 1)[0]
+        own = self._own(queries)
+        asked = own, self._rotate(own), base
+        return whole_scores(search_kernels(self.kernels), self._whole_of(codes), self.lengths_, asked, rows)
+
+    @property
+    def levels(self) -> int:
+        """Bit planes of a code: ``component_bits`` of a fitted model."""
+        self._check_fitted()
+        return self.levels_
 
     @property
     def words(self) -> int:
-        """Words of a code: signs, then one of factors, and, with several lists, one of the list."""
-        self._check_fitted()
-        return word_count(self.dim_) + 1 + (self.lists_ > 1)
+        """Words of a code: planes, then factors, and, with several lists, one of the list."""
+        return self._planes + 1 + (self.levels_ > 1) + (self.lists_ > 1)
+
+    @property
+    def _planes(self) -> int:
+        return self.levels * word_count(self.dim_)
 
     def _encode(self, x: Floats) -> Words:
         cells = self._nearest(x, 1)[1][:, 0]
         centres = self._centres[cells]
         residual = self._rotate(self._own(x)) - centres
-        norm = np.linalg.norm(residual, axis=1)
-        fit = np.abs(residual).sum(axis=1) / (math.sqrt(self.dim_) * np.maximum(norm, np.float32(1e-30)))
-        factors = np.zeros(len(x), dtype=FACTORS)
-        factors["fit"] = np.rint(65535 * np.where(norm > 0, np.minimum(fit, 1), 1))
-        factors["scale"] = 65535 * norm / factors["fit"]
-        signs = np.where(residual > 0, np.float32(1), np.float32(-1))
-        signs *= (factors["scale"] / math.sqrt(self.dim_))[:, None].astype(np.float32)
-        offset = np.einsum("nd,nd->n", centres, -signs if self._by_distance else residual - signs)
-        whole = norm * self._lengths_of_centres[cells]
-        factors["share"] = np.divide(offset, whole, out=np.zeros_like(offset), where=whole > 0)
-        parts = [pack(residual > 0), factors.view("<u8").astype(np.uint64)[:, None]]
+        lengths = self._lengths_of_centres[cells]
+        upper = upper_word(residual, np.linalg.norm(residual, axis=1), centres, lengths, self._by_distance)
+        if self.levels_ == 1:
+            parts = [pack(residual > 0), upper]
+        else:
+            y = grid_vectors(residual, self.levels_)
+            square = np.float32(self.space_.square) if self._by_distance else None
+            parts = [grid_planes(y, self.levels_), upper, whole_word(residual, y, centres, square)]
         return np.concatenate([*parts, cells[:, None].astype(np.uint64)] if self.lists_ > 1 else parts, axis=1)
 
     def cells(self, codes: Words) -> Ids:
@@ -205,9 +235,8 @@ class RaBitQBinarizer(Binarizer):
         return cells.astype(np.int64)
 
     def factors(self, codes: Words) -> Factors:
-        """Read what ``(n, words)`` codes say beside their signs; raises as :meth:`cells`."""
-        at = word_count(self.dim_)
-        words = np.ascontiguousarray(codes[:, at : at + 1], dtype="<u8").view(FACTORS)[:, 0]
+        """Read what ``(n, words)`` codes say of their signs; raises as :meth:`cells`."""
+        words = read(codes[:, self._planes : self._planes + 1], UPPER)
         cells = self.cells(codes)
         scale, fit = words["scale"].astype(np.float32), words["fit"].astype(np.float32) / np.float32(65535)
         norm = scale * fit
@@ -216,6 +245,11 @@ class RaBitQBinarizer(Binarizer):
         if self._by_distance:  # the product of mapped vectors, where r . c cancels out
             offset += (np.float32(self.space_.square) - norm**2 - lengths**2) / 2
         return Factors(scale, offset, norm, fit, cells)
+
+    def whole(self, codes: Words) -> tuple[Floats, Floats]:
+        """Read scale and offset ``(n,)`` of all planes of ``(n, words)`` codes of several."""
+        words = read(codes[:, self._planes + 1 : self._planes + 2], WHOLE)
+        return words["scale"].astype(np.float32), words["offset"].astype(np.float32)
 
     @property
     def symmetric(self) -> bool:
@@ -230,18 +264,20 @@ class RaBitQBinarizer(Binarizer):
         return float(self._lengths_of_centres.max())
 
     def scale(self, codes: Words) -> Floats:
-        """Return norm over cosine, which makes the estimate unbiased."""
-        return self.factors(codes).scale
+        """Return what makes the estimate unbiased: norm over cosine, and over the grid vector's length."""
+        return self.factors(codes).scale if self.levels_ == 1 else self.whole(codes)[0]
 
     def offset(self, codes: Words) -> Floats:
         """Return what is known of each code's product with its centre, and its estimate lacks."""
-        return self.factors(codes).offset
+        return self.factors(codes).offset if self.levels_ == 1 else self.whole(codes)[1]
 
     def nibble_tables(self, queries: Any) -> Floats:
-        """Look up the dot products of the rotated queries with ``signs / sqrt(d)``."""
+        """Look up the dot products of the rotated queries with ``signs / sqrt(d)``, or with the grid vectors."""
         weights = np.zeros((len(queries), word_count(self.dim_) * WORD_BITS), dtype=np.float32)
-        weights[:, : self.dim_] = self._rotate(self._own(queries)) / np.float32(math.sqrt(self.dim_))
-        return sign_tables(weights)
+        rotated = self._rotate(self._own(queries))
+        weights[:, : self.dim_] = rotated / np.float32(math.sqrt(self.dim_)) if self.levels_ == 1 else rotated
+        tables = sign_tables(weights)
+        return np.concatenate([tables * np.float32(1 << i) for i in range(self.levels_ - 1, -1, -1)], axis=2)
 
     def asked(self, queries: Floats, probes: int) -> Asked:
         """Round ``(q, dim)`` float32 mapped queries to integers of four bits, and find their nearest lists."""
@@ -265,7 +301,8 @@ class RaBitQBinarizer(Binarizer):
         """Return the words of codes that hold signs."""
         return codes[:, : word_count(self.dim_)]
 
-    _signs = signs
+    def _signs(self, codes: Words) -> Words:
+        return codes[:, : self._planes]
 
     def products(self, asked: Floats, codes: Words) -> Floats:
         """Estimate products; see :meth:`Binarizer.products`."""
@@ -279,7 +316,7 @@ class RaBitQBinarizer(Binarizer):
             return super()._search_tables(queries, codes, k)
         rows = as_rows(queries, self._check_fitted(), "queries")
         best, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
-        for part in blocks(len(rows) if k else 0, 2 * 1024 * 8 * word_count(self.dim_)):
+        for part in blocks(len(rows) if k else 0, 2 * 1024 * 8 * self._planes):
             own = finite(rows[part], part.start, "queries")
             products, ids[part] = top_scores(
                 self.kernels, partial(self._products_of, self._asked(own), codes), len(codes), k, BLOCK_BYTES // 16
@@ -303,16 +340,31 @@ class RaBitQBinarizer(Binarizer):
         Returns
         -------
         (q, n) float32 array
-            ``|q - c| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2), in units of scores.
+            ``|q - c| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2), f being the cosine
+            of all planes, in units of scores.
         """
         given = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
         rows, slope = self._own(self._asked(given)), self.space_.slope(given)
-        own = self.factors(self._as_codes(codes))
+        items = self._as_codes(codes)
+        own = self.factors(items)
+        fit = own.fit if self.levels_ == 1 else self._fit(items, own.norm)
         squares = (rows**2).sum(axis=1)[:, None] + self._lengths_of_centres**2
         squares = squares - 2 * self._rotate(rows) @ self._centres.T
-        width = own.norm * np.sqrt(np.maximum(0, 1 - own.fit**2)) / own.fit * np.float32(e0 / math.sqrt(self.dim_ - 1))
+        width = own.norm * np.sqrt(np.maximum(0, 1 - fit**2)) / fit * np.float32(e0 / math.sqrt(self.dim_ - 1))
         bound = np.sqrt(np.maximum(0, squares))[:, own.cells] * width * slope[:, None]
         return np.asarray(bound, dtype=np.float32)
+
+    def _fit(self, codes: Words, norm: Floats) -> Floats:
+        """Return the cosines of residuals with their grid vectors, whose lengths the codes tell exactly."""
+        lengths = self.whole(codes)[0] * code_norms(self._signs(codes), self.dim_, self.levels_)
+        fit = np.divide(norm, lengths, out=np.ones(len(codes)), where=lengths > 0)
+        return (fit - FIT_ROUNDING).astype(np.float32)
+
+    def _own_params(self) -> dict[str, Any]:
+        own = super()._own_params()
+        if self.component_bits == 1:
+            del own["component_bits"]  # models of one bit are written as by releases that knew no other
+        return own
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": self.mean_, "directions": self.directions_, "lengths": self.lengths_}

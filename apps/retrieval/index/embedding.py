@@ -93,7 +93,8 @@ class EmbeddingIndex(Index):
         """Return what takes float queries; None where their codes are compared with the codes."""
         if isinstance(self.model, RaBitQBinarizer):
             kept = self.codes.originals is not None and self._in_one_go
-            return Estimates(self.model, list_kernels(self.model.kernels), originals=kept)
+            whole = self.model.levels > 1 and self.codes.originals is None
+            return Estimates(self.model, list_kernels(self.model.kernels), originals=kept, whole=whole)
         if self._by_tables and self.codes.kind == "flat":
             return Tables(self.model, table_kernels(self.model.kernels))
         return None
@@ -143,7 +144,7 @@ class EmbeddingIndex(Index):
         dim, levels = model.bits // model.levels, model.levels
         if isinstance(model, RaBitQBinarizer):
             _check_kind(kind, model)
-            dim = model.words * WORD_BITS
+            dim, levels = model.words * WORD_BITS, 1
             kind = "flat" if kind in KINDS else kind
         kind = "flat" if kind is None else kind
         _check_lengths(model)
