@@ -50,7 +50,7 @@ def grid_vectors(rotated: Floats, bits: int) -> Floats:
                 better = found > best
                 best, steepest = np.where(better, found, best), np.where(better, tried, steepest)
             slopes = steepest
-        y = _levels(magnitudes, slopes, half)
+        y = _levels(magnitudes, np.asarray(slopes, dtype=np.float32), half)
         for _ in range(REFINEMENTS):
             best, length = _cosines(magnitudes, y)
             again = _levels(magnitudes, np.float32(0.5) / np.maximum(length, TINY), half)
