@@ -53,7 +53,7 @@ def grid_vectors(rotated: Floats, bits: int) -> Floats:
         y = _levels(magnitudes, np.asarray(slopes, dtype=np.float32), half)
         for _ in range(REFINEMENTS):
             best, length = _cosines(magnitudes, y)
-            again = _levels(magnitudes, np.float32(0.5) / np.maximum(length, TINY), half)
+            again = _levels(magnitudes, (0.5 / np.maximum(length, TINY)).astype(np.float32), half)
             y = np.where((_cosines(magnitudes, again)[0] > best)[:, None], again, y)
     return np.where(rotated > 0, y, -y)
 
