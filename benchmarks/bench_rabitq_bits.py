@@ -17,6 +17,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -101,8 +102,13 @@ def ours(base: Floats, queries: Floats, truth: Ids, bits: int, lists: int) -> No
     size = model.bytes_per_vector - 8 * (lists > 1)
     for probes in PROBES if lists > 1 else (None,):
         for candidates in CANDIDATES if bits > 1 else (None,):
-            found = lambda q, p=probes, c=candidates: index.search(q, K, probes=p, candidates=c)[1]  # noqa: E731
-            report(f"ours, {candidates or ''} candidates", size, probes, built, found, queries, truth)
+            options = {"probes": probes, "candidates": candidates}
+            name = "ours" if candidates is None else f"ours, {candidates} candidates"
+            report(name, size, probes, built, partial(our_ids, index, options), queries, truth)
+
+
+def our_ids(index: EmbeddingIndex, options: dict[str, int | None], queries: Floats) -> Ids:
+    return index.search(queries, K, **options)[1]
 
 
 def theirs(base: Floats, queries: Floats, truth: Ids, bits: int, lists: int) -> None:
@@ -117,8 +123,11 @@ def theirs(base: Floats, queries: Floats, truth: Ids, bits: int, lists: int) -> 
     built = time.perf_counter() - began
     size = -(-base.shape[1] // 64) * 8 * bits + (12 if bits == 1 else 20)
     for probes in PROBES if lists > 1 else (None,):
-        found = lambda q, p=probes: index.search(q, K, p or 1, True)[0]  # noqa: E731
-        report("rabitqlib", size, probes, built, found, queries, truth)
+        report("rabitqlib", size, probes, built, partial(their_ids, index, probes or 1), queries, truth)
+
+
+def their_ids(index: Any, probes: int, queries: Floats) -> Any:
+    return index.search(queries, K, probes, True)[0]
 
 
 def faiss_row(base: Floats, queries: Floats, truth: Ids, bits: int, lists: int) -> None:
@@ -126,9 +135,7 @@ def faiss_row(base: Floats, queries: Floats, truth: Ids, bits: int, lists: int) 
 
     faiss.omp_set_num_threads(1)
     kind = f"RaBitQ{bits}" if bits > 1 else "RaBitQ"
-    index = faiss.index_factory(
-        base.shape[1], kind if lists == 1 else f"IVF{lists},{kind}", faiss.METRIC_INNER_PRODUCT
-    )
+    index = faiss.index_factory(base.shape[1], kind if lists == 1 else f"IVF{lists},{kind}", faiss.METRIC_INNER_PRODUCT)
     index.train(base)
     began = time.perf_counter()
     index.add(base)
@@ -140,15 +147,15 @@ def faiss_row(base: Floats, queries: Floats, truth: Ids, bits: int, lists: int) 
         report("FAISS", size, probes, built, lambda q: index.search(q, K)[1], queries, truth)
 
 
-def report(
-    name: str, size: int, probes: int | None, built: float, find: Find, queries: Floats, truth: Ids
-) -> None:
+def report(name: str, size: int, probes: int | None, built: float, find: Find, queries: Floats, truth: Ids) -> None:
     find(queries[:100])
     began = time.perf_counter()
     found = np.asarray(find(queries), dtype=np.int64)
     rate = len(queries) / (time.perf_counter() - began)
     looked = "" if probes is None else f"{probes} probes"
-    print(f"    {name:24}{size:5} bytes {looked:10}{recall(found, truth):8.4f}{rate:10,.0f}/s  {built:7.2f} s", flush=True)
+    print(
+        f"    {name:24}{size:5} bytes {looked:10}{recall(found, truth):8.4f}{rate:10,.0f}/s  {built:7.2f} s", flush=True
+    )
 
 
 if __name__ == "__main__":

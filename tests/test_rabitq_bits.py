@@ -13,6 +13,7 @@ from hdc.apps.retrieval.binarisers import rabitq_whole
 from hdc.apps.retrieval.binarisers.rabitq_levels import grid_planes, grid_vectors
 from hdc.apps.retrieval.index import embedding
 from hdc.errors import FileFormatError, ParameterError
+from hdc.search.estimates import EstimateRows
 from hdc.words import unpack, word_count
 
 EVERY = 10**6
@@ -204,14 +205,13 @@ def searched(index, queries, k, **options):
     """Search in one go, and in batches: the same, to the last bit."""
     options = options if index.kind == "ivf" else {name: v for name, v in options.items() if name != "probes"}
     scores, ids = index.search(queries, k, **options)
-    few = embedding.FEW_QUERIES
-    try:
-        embedding.FEW_QUERIES = 0
-        again = index.search(queries, k, **options)
-    finally:
-        embedding.FEW_QUERIES = few
-    np.testing.assert_array_equal(again[1], ids)
-    np.testing.assert_array_equal(again[0], scores)
+    for alone in (EstimateRows.alone, property(lambda rows: False)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(embedding, "FEW_QUERIES", 0)
+            patch.setattr(EstimateRows, "alone", alone)
+            again = index.search(queries, k, **options)
+        np.testing.assert_array_equal(again[1], ids)
+        np.testing.assert_array_equal(again[0], scores)
     return scores, ids
 
 
@@ -294,10 +294,23 @@ def test_candidates_are_compared_in_blocks(monkeypatch):
     index = EmbeddingIndex.create(None, RaBitQBinarizer(4, component_bits=3).fit(unit(x)))
     index.add(x)
     monkeypatch.setattr(embedding, "FEW_QUERIES", 0)
+    monkeypatch.setattr(EstimateRows, "alone", False)
     expected = index.search(queries, 5, probes=2)
     monkeypatch.setattr(rabitq_whole, "PAIRS", 70)
     for found, other in zip(index.search(queries, 5, probes=2), expected, strict=True):
         np.testing.assert_array_equal(found, other)
+
+
+def test_queries_that_are_no_numbers_are_told_by_their_rows(monkeypatch):
+    x = unit(clustered(100, 24))
+    index = EmbeddingIndex.create(None, RaBitQBinarizer(4, component_bits=3).fit(x))
+    index.add(x)
+    monkeypatch.setattr(embedding, "QUERY_BLOCK", 7)
+    x[90, 3] = np.nan
+    with pytest.raises(ParameterError, match="row 90 of queries"):
+        index.search(x)
+    with pytest.raises(ParameterError, match="row 2 of queries"):
+        index.search(x[88:91])
 
 
 def test_arrays_of_any_kind_of_memory():

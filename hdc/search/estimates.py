@@ -164,6 +164,11 @@ class EstimateRows:
     codes: Words | None = None
     dtype = np.float32
 
+    @property
+    def alone(self) -> bool:
+        """Whether many queries, too, are searched for fastest one by one: all planes in lists."""
+        return self.codes is not None and self.model.lists_ > 1
+
     def find(
         self, queries: npt.NDArray[Any], k: int, candidates: int, options: Options, allowed: Ids | None
     ) -> tuple[Floats, Ids]:

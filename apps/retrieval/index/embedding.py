@@ -434,13 +434,24 @@ class EmbeddingIndex(Index):
         return self.search(encoded(texts, encoder), k, **options)
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
-        """Search for slices of the queries in several threads, from check to originals."""
+        """Search for slices of the queries in several threads, from check to originals.
+
+        Of codes of several planes in lists, each query is searched for in one go: less is shared than in a batch, and
+        all planes of what is found are read while they are on their way.
+        """
+        prepared = search.prepared
+        together = not isinstance(prepared, EstimateRows) or not prepared.alone or not search.k or search.among_few
         scores, ids = np.empty((len(rows), search.k), dtype=np.float32), np.empty((len(rows), search.k), dtype=np.int64)
 
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                scores[part], ids[part] = self._scored(search, self._units(rows[part], begin, "queries"))
+                if together or not isinstance(prepared, EstimateRows):
+                    scores[part], ids[part] = self._scored(search, self._units(rows[part], begin, "queries"))
+                    continue
+                asked = finite(rows[part], begin, "queries")
+                found = prepared.find(asked, search.k, search.candidates, search.options, search.allowed)
+                scores[part], ids[part] = found
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids
