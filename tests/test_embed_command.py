@@ -405,6 +405,8 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
         (("--binarizer", "sign", "--lists", "9"), "--lists is for rabitq; sign has --bits"),
         (("--bits", "64"), "--bits is for sign and recurrent and orthohash; rabitq has --lists"),
         (("--epochs", "3"), "--epochs is for recurrent and orthohash; rabitq has --lists"),
+        (("--binarizer", "sign", "--component-bits", "2"), "--component-bits is for rabitq; sign has --bits"),
+        (("--component-bits", "10"), "component_bits must be an integer of at most 9, not 10"),
         (("--binarizer", "rabitq", "--lists", "0"), "lists must be an integer of at least 1, not 0"),
         (("--binarizer", "rabitq", "--lists", "301"), "301 lists cannot be trained on 300 vectors; give at least one"),
     ],

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hdc.apps.retrieval.binarisers import Binarizer
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "rabitq": ("lists",),
+    "rabitq": ("lists", "component_bits"),
     "sign": ("bits",),
     "recurrent": ("bits", "loops", "rounds", "epochs", "checkpoint"),
     "orthohash": ("bits", "epochs", "labels", "label_column"),
@@ -40,6 +40,7 @@ def register(commands: Any) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="the folder to write")
     parser.add_argument("--binarizer", choices=tuple(OPTIONS), default=DEFAULT, help=f"({DEFAULT})")
     parser.add_argument("--lists", type=int, help="rabitq: how many (4 times the root of the vectors; 1 for few)")
+    parser.add_argument("--component-bits", type=int, help="rabitq: bits of each component, 1 to 9 (1)")
     parser.add_argument("--bits", type=int, help=f"sign, recurrent, orthohash: of a code ({BITS})")
     parser.add_argument("--loops", type=int, help="recurrent: BEBR's loops; bits of a component less 1 (0)")
     parser.add_argument("--rounds", type=int, help="recurrent: most rounds of codes and tables in turn (8)")
@@ -106,7 +107,9 @@ def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
     common: dict[str, Any] = {"seed": arguments.seed, "backend": arguments.backend or verbs.COMPILED}
     given = {name: getattr(arguments, name) for name in ("rounds", "epochs") if getattr(arguments, name) is not None}
     if arguments.binarizer == "rabitq":
-        return RaBitQBinarizer(lists_for(rows) if arguments.lists is None else arguments.lists, **common)
+        lists = lists_for(rows) if arguments.lists is None else arguments.lists
+        own = {} if arguments.component_bits is None else {"component_bits": arguments.component_bits}
+        return RaBitQBinarizer(lists, **own, **common)
     bits = integer(BITS if arguments.bits is None else arguments.bits, "--bits", 1)
     if arguments.binarizer == "sign":
         return SignBinarizer(bits, **common)

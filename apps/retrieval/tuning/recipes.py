@@ -78,7 +78,7 @@ def lists_for(rows: int) -> int:
 def _estimated(dim: int, seed: int, backend: str) -> list[Recipe]:
     def maker(bits: int) -> Make:
         def make(count: int) -> Binarizer:
-            return RaBitQBinarizer(lists_for(count), seed=seed, backend=backend)
+            return RaBitQBinarizer(lists_for(count), seed=seed, backend=backend, component_bits=bits)
 
         return make
 
