@@ -217,6 +217,21 @@ def code_dots(scale: int) -> Case:
     )
 
 
+def gather_planes(scale: int) -> Case:
+    """Multiply 100 queries with a thousand codes each, of four bits a component; int8 rows are twice the bytes."""
+    dim, n, levels, rng = 384, 100_000 // scale, 4, np.random.default_rng(0)
+    codes = packed(dim, n, levels).reshape(n, -1)
+    queries = rng.integers(-999, 1000, (100, dim)).astype(np.int16)
+    rows = rng.integers(0, n, (100, 1000))
+    originals = rng.integers(-127, 128, (n, dim)).astype(np.int8)
+    return Case(
+        f"dots with 1000 of {n:,} codes of 4 bits, 384 dims, 100 queries",
+        lambda: SEARCH.gather_planes(queries, codes, rows, levels),
+        naive(lambda: NAIVE_SEARCH.gather_planes(queries, codes, rows, levels)),
+        {"rows of int8 alone": lambda: SEARCH.gather_dots(queries, originals, rows)[0]},
+    )
+
+
 def classify(scale: int) -> Case:
     """Find the nearest of ten classes, in bits; torch multiplies the same vectors as floats."""
     dim, n = 4096, 100_000 // scale
@@ -316,6 +331,7 @@ BUILDERS: dict[str, Callable[[int], Case]] = {
     "unpack": unpacking,
     "mbat-bind": hadamard_bind,
     "code-dots": code_dots,
+    "gather-planes": gather_planes,
     "best-class": classify,
     "sparse-dense": accumulate,
     "random-words": draw,

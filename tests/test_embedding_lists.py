@@ -32,8 +32,8 @@ def unit(x):
     return x / np.where(norms > 0, norms, 1)
 
 
-def model_of(lists, dim=DIM, bits=1):
-    return RaBitQBinarizer(lists=lists, component_bits=bits).fit(unit(clustered(300, dim, seed=1)))
+def model_of(lists, dim=DIM):
+    return RaBitQBinarizer(lists=lists).fit(unit(clustered(300, dim, seed=1)))
 
 
 def filled(x, lists=7, keep=None, path=None):

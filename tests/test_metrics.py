@@ -23,6 +23,8 @@ MODELS = {
     "sign": lambda metric: SignBinarizer(512, metric=metric),
     "rabitq": lambda metric: RaBitQBinarizer(metric=metric),
     "rabitq, lists": lambda metric: RaBitQBinarizer(lists=8, metric=metric),
+    "rabitq, 4 bits": lambda metric: RaBitQBinarizer(metric=metric, component_bits=4),
+    "rabitq, 4 bits, lists": lambda metric: RaBitQBinarizer(lists=8, metric=metric, component_bits=4),
     "recurrent": lambda metric: RecurrentBinarizer(128, rounds=0, metric=metric),
     "recurrent, refined": lambda metric: RecurrentBinarizer(128, rounds=3, metric=metric),
 }

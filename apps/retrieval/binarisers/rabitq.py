@@ -108,11 +108,12 @@ class RaBitQBinarizer(Binarizer):
         if rows.shape[1] < 2:
             raise ParameterError(f"RaBitQ needs vectors of at least 2 components; X has {rows.shape[1]} feature(s)")
         lists = integer(self.lists, "lists", 1, MOST_LISTS)
-        integer(self.seed, "seed", 0), integer(self.component_bits, "component_bits", 1, MOST_BITS)
+        integer(self.seed, "seed", 0)
+        levels = integer(self.component_bits, "component_bits", 1, MOST_BITS)
         if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
             raise ParameterError(f"lists are found of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
         mapped = self._mapped(rows, self.metric, lifted=False, centred=self.metric == "l2")
-        self.mean_ = mean_of(mapped)[: rows.shape[1]]
+        self.mean_, self.levels_ = mean_of(mapped)[: rows.shape[1]], levels
         self.directions_ = np.zeros((1, mapped.shape[1]), dtype=np.int8)
         self.lengths_ = np.zeros(1, dtype=np.float32)
         if lists > 1:
@@ -125,7 +126,6 @@ class RaBitQBinarizer(Binarizer):
     def _prepare(self) -> None:
         self.n_features_in_ = self.dim_ = len(self.mean_)
         self.lists_ = len(self.lengths_)
-        self.levels_ = int(self.component_bits)
         self._rotate = Rotations(self.dim_, self.dim_, self.seed, self.kernels.name)
         self._centroids: Centroids | None = None
         if self.lists_ > 1:
@@ -370,6 +370,7 @@ class RaBitQBinarizer(Binarizer):
         return {"mean": self.mean_, "directions": self.directions_, "lengths": self.lengths_}
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.levels_ = int(self.component_bits)
         self.mean_, self.directions_, self.lengths_ = (arrays[name] for name in ("mean", "directions", "lengths"))
         width = len(self.mean_) + self.space_.added
         shapes = self.mean_.shape, (self.lists, width), (self.lists,)
