@@ -561,3 +561,25 @@ def similarities(queries, vectors, metric):
     products = (q * x).sum(axis=2)
     lengths = np.sqrt((q**2).sum(axis=2) * (x**2).sum(axis=2))
     return products if metric == "ip" else np.divide(products, lengths, out=0 * products, where=lengths > 0)
+# ---------------------------------------------------------------------- scalar codes
+
+
+def scalar_code(components, levels, code):
+    """Return the numbers that a code has for its components, and check that they are of the nearest levels.
+
+    The planes of the numbers follow one another, the heaviest first; a plane has a bit of each component whose number
+    has so many, these being the first ones.
+    """
+    stream = [bit for word in code.tolist() for bit in [word >> i & 1 for i in range(64)]]
+    widths = [len(own).bit_length() - 1 for own in levels]
+    numbers = [0] * len(levels)
+    at = 0
+    for plane in range(max(widths)):
+        for i, width in enumerate(widths):
+            if width > plane:
+                numbers[i] = 2 * numbers[i] + stream[at]
+                at += 1
+    for number, component, own in zip(numbers, components.tolist(), levels, strict=True):
+        distances = [abs(component - level) for level in own.tolist()]
+        assert distances[number] <= min(distances) + 1e-5 * (1 + abs(component))
+    return numbers

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from hdc.apps.retrieval import EmbeddingIndex, binarisers
-from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarisers import (
+    OrthoHashBinarizer,
+    RaBitQBinarizer,
+    RecurrentBinarizer,
+    ScalarBinarizer,
+    SignBinarizer,
+)
 from hdc.errors import DTypeError, ParameterError
 
 pytest.importorskip("sklearn", minversion="1.6", reason="scikit-learn is not installed")
@@ -24,6 +30,8 @@ MODELS = {
     "rabitq": RaBitQBinarizer(),
     "rabitq, lists": RaBitQBinarizer(lists=2),
     "rabitq, four bits": RaBitQBinarizer(component_bits=4),
+    "scalar": ScalarBinarizer(),
+    "scalar, random": ScalarBinarizer(rotation="random"),
     "recurrent": RecurrentBinarizer(dim=64, rounds=0),
     # of this seed no choice is so near that the product of one row, rounded otherwise than in a block, changes it
     "recurrent, refined": RecurrentBinarizer(dim=64, loops=1, rounds=1, seed=4),

@@ -24,7 +24,7 @@ from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.index.where import Condition, as_filter, parse_where
 from hdc.apps.json.reading import parse, parse_bytes, plan, read, write_parquet
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer, load
+from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer, load
 from hdc.apps.retrieval.evaluation.judgments import read_judgements
 from hdc.apps.retrieval.files.results import writer
 from hdc.apps.retrieval.files.vectors import open_vectors
@@ -404,6 +404,10 @@ def vectors() -> dict[str, Call]:
             {"dim": 16, "centre": True, "rotate": True, "seed": 0},
         ),
         "RaBitQBinarizer": (lambda **given: RaBitQBinarizer(**given).fit(VECTORS), {"lists": 2, "seed": 0}),
+        "ScalarBinarizer": (
+            lambda **given: ScalarBinarizer(**given).fit(VECTORS),
+            {"code_size": 16, "rotation": "random", "centre": True, "seed": 0},
+        ),
         "RecurrentBinarizer": (lambda **given: RecurrentBinarizer(**given).fit(VECTORS), recurrent),
         "binarizer.save": (sign.save, {"folder": "model"}),
         "load": (load, {"folder": "model"}),

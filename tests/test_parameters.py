@@ -10,7 +10,14 @@ from hdc import bounds, checks, words
 from hdc.apps.capacity import accuracy, experiments, intervals, search, theory
 from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.json.reading import Limits, plan, read
-from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval import (
+    BinaryIndex,
+    EmbeddingIndex,
+    RaBitQBinarizer,
+    RecurrentBinarizer,
+    ScalarBinarizer,
+    SignBinarizer,
+)
 from hdc.apps.retrieval.evaluation import exact
 from hdc.apps.retrieval.files.codes import open_codes
 from hdc.apps.retrieval.files.vectors import open_vectors
@@ -108,6 +115,8 @@ INTEGERS = {
     "RaBitQBinarizer lists": (partial(fitted, RaBitQBinarizer), "lists", 1),
     "RaBitQBinarizer seed": (partial(fitted, RaBitQBinarizer), "seed", 0),
     "RaBitQBinarizer component_bits": (partial(fitted, RaBitQBinarizer), "component_bits", 1),
+    "ScalarBinarizer code_size": (partial(fitted, ScalarBinarizer), "code_size", 8),
+    "ScalarBinarizer seed": (partial(fitted, ScalarBinarizer), "seed", 0),
     **{
         f"RecurrentBinarizer {name}": (partial(fitted, RecurrentBinarizer), name, least)
         for name, least in (("dim", 64), ("loops", 0), ("rounds", 0), ("epochs", 0), ("patience", 1), ("seed", 0))
@@ -119,7 +128,7 @@ INTEGERS = {
     "plan part_bytes": (partial(plan, []), "part_bytes", 1),
 }
 
-OPTIONAL = ("bounds", "capacity", "SignBinarizer dim", "FlatOptions", "binary")
+OPTIONAL = ("bounds", "capacity", "SignBinarizer dim", "ScalarBinarizer code_size", "FlatOptions", "binary")
 """Where None is a value, or is told in other words."""
 
 

@@ -6,7 +6,13 @@ from hdc.apps import lazy
 
 if TYPE_CHECKING:
     from hdc.apps.retrieval.anchors import Anchors
-    from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+    from hdc.apps.retrieval.binarisers import (
+        OrthoHashBinarizer,
+        RaBitQBinarizer,
+        RecurrentBinarizer,
+        ScalarBinarizer,
+        SignBinarizer,
+    )
     from hdc.apps.retrieval.index.binary import BinaryIndex
     from hdc.apps.retrieval.index.embedding import EmbeddingIndex
     from hdc.apps.retrieval.tuning.tuned import tune
@@ -22,6 +28,7 @@ __all__ = [
     "OrthoHashBinarizer",
     "RaBitQBinarizer",
     "RecurrentBinarizer",
+    "ScalarBinarizer",
     "SignBinarizer",
     "tune",
 ]
@@ -33,6 +40,7 @@ __getattr__ = lazy.attributes(
         "OrthoHashBinarizer": "hdc.apps.retrieval.binarisers",
         "RaBitQBinarizer": "hdc.apps.retrieval.binarisers",
         "RecurrentBinarizer": "hdc.apps.retrieval.binarisers",
+        "ScalarBinarizer": "hdc.apps.retrieval.binarisers",
         "SignBinarizer": "hdc.apps.retrieval.binarisers",
         "BinaryIndex": "hdc.apps.retrieval.index.binary",
         "EmbeddingIndex": "hdc.apps.retrieval.index.embedding",

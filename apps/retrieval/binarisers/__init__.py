@@ -9,6 +9,7 @@ from hdc.apps.retrieval.binarisers.files import model_class
 from hdc.apps.retrieval.binarisers.orthohash.binarizer import OrthoHashBinarizer
 from hdc.apps.retrieval.binarisers.orthohash.targets import class_targets, welch_bound
 from hdc.apps.retrieval.binarisers.rabitq import RaBitQBinarizer
+from hdc.apps.retrieval.binarisers.scalar import ScalarBinarizer
 from hdc.apps.retrieval.binarisers.sign import SignBinarizer
 from hdc.errors import FileFormatError
 
@@ -17,6 +18,7 @@ __all__ = [
     "OrthoHashBinarizer",
     "RaBitQBinarizer",
     "RecurrentBinarizer",
+    "ScalarBinarizer",
     "SignBinarizer",
     "TrainingWarning",
     "class_targets",
@@ -28,6 +30,7 @@ _CLASSES: dict[str, Any] = {
     "OrthoHashBinarizer": OrthoHashBinarizer,
     "RaBitQBinarizer": RaBitQBinarizer,
     "RecurrentBinarizer": RecurrentBinarizer,
+    "ScalarBinarizer": ScalarBinarizer,
     "SignBinarizer": SignBinarizer,
 }
 

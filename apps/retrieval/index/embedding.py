@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, load
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, load
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
@@ -150,6 +150,8 @@ class EmbeddingIndex(Index):
             If the folder cannot be written.
         """
         instance(model, "model", Binarizer)
+        if isinstance(model, ScalarBinarizer):
+            raise UnsupportedError("scalar codes have no index yet; ScalarBinarizer.search compares all codes")
         dim, levels = model.bits // model.levels, model.levels
         if isinstance(model, RaBitQBinarizer):
             _check_kind(kind, model)

@@ -1,0 +1,330 @@
+"""ScalarBinarizer: rotated components, each rounded to levels that need no training, as many as it is worth."""
+
+import math
+from functools import partial
+from typing import Any, NoReturn, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.binarisers.axes import mixed, principal
+from hdc.apps.retrieval.binarisers.base import BLOCK_BYTES, Binarizer, Floats, Ids, blocks
+from hdc.apps.retrieval.binarisers.levels import MOST_LEVEL_BITS, allotted, levels_of
+from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.checks import choice, flag, integer
+from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.topk import top_scores
+from hdc.words import WORD_BITS, Words, pack, unpack
+
+SCALE_BITS = 16
+"""The last bits of a code: a float16."""
+
+SHORT_SHARE, LONG_SHARE = 8, 16
+"""Bits before it, where the mean is shorter than the usual residual, and where it is not: an error for the mean, which
+all queries have in common, is then the greater part."""
+
+USUAL_BITS = 2
+"""Bits of a component of a code whose size is not given."""
+
+POWER = 1.5
+"""Bits go where the variance to this power is greatest: with 1 the codes are closest to the vectors, with 2 their dot
+products with queries that are spread as the vectors are. Recall is best, or nearly so, between the two."""
+
+LONGEST_SCALE = float(np.finfo(np.float16).max)
+
+ROTATIONS = "principal", "random"
+
+
+class ScalarBinarizer(Binarizer):
+    """Scalar codes in the manner of TurboQuant (Zandieh et al. 2025), of a given size, made without training.
+
+    A vector x with residual ``r = x - mean`` is rotated, and component i of the unit vector ``r / |r|`` is rounded to
+    the nearest of ``2**b_i`` levels that are optimal for random unit vectors. For a query q, ``s (P q . v)`` estimates
+    ``q . r``, v being the levels; the factor s, kept beside them, makes the estimate exact for ``q = r`` (as in
+    RaBitQ), which corrects for what rounding takes off a vector's length. The error for the mean, which is known, is
+    kept too.
+
+    TurboQuant's rotation is a random one, which makes all components alike, and all have equally many bits:
+    ``rotation="random"``. ``"principal"`` takes principal axes of a sample, gives bits to components by their
+    variances (reverse water-filling), leaving out those that deserve none, and rotates at random among axes of equally
+    many bits. It takes a covariance and its eigenvectors, seconds for a thousand components, and finds more.
+
+    A code is bit planes one after another, heaviest first; a plane has a bit of each component that has so many. The
+    last 24 bits of a code are the two factors, or 32 if the mean is long.
+
+    Parameters
+    ----------
+    code_size : int or None
+        Bytes of a code, factors included; a multiple of 8. None takes what two bits a component need.
+    rotation : {"principal", "random"}
+    centre : bool
+        Subtract the mean first.
+    seed : int
+        Of the rotation, and of the sample.
+    backend : str
+        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((300, 64)).astype(np.float32)
+    >>> binarizer = ScalarBinarizer(code_size=24).fit(x)
+    >>> codes = binarizer.transform(x)
+    >>> codes.shape, binarizer.bytes_per_vector, binarizer.bits
+    ((300, 3), 24, 168)
+    >>> scores, ids = binarizer.search(x[:2], codes, k=1)
+    >>> ids.ravel()
+    array([0, 1])
+    """
+
+    def __init__(
+        self,
+        code_size: int | None = None,
+        rotation: str = "principal",
+        centre: bool = True,
+        seed: int = 0,
+        backend: str = "auto",
+    ) -> None:
+        self.code_size = code_size
+        self.rotation = rotation
+        self.centre = centre
+        self.seed = seed
+        self.backend = backend
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Compute the mean of ``(n, d)`` float vectors, and, of a sample, the axes and the bits of each.
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError
+            If X is not such an array, is empty, holds NaN, or ``code_size`` does not go with d.
+        """
+        rows = self._table(X)
+        d = rows.shape[1]
+        seed = integer(self.seed, "seed", 0)
+        choice(self.rotation, "rotation", ROTATIONS), flag(self.centre, "centre")
+        words = self._words_of(d)
+        mean = mean_of(rows)
+        self.mean_ = mean if self.centre else np.zeros_like(mean)
+        distortions = np.array([1.0] + [levels_of(d, bits).distortion for bits in range(1, MOST_LEVEL_BITS + 1)])
+        rng = np.random.default_rng(seed)
+        variances, axes = principal(rows, self.mean_, rng)
+        if self.rotation == "random":
+            variances = np.full(d, variances.mean())
+        unit = math.sqrt(variances.sum())
+        variances = variances / unit**2 if unit > 0 else np.full(d, 1 / d)
+        self.share_bits_ = np.array([LONG_SHARE if np.linalg.norm(self.mean_) > unit else SHORT_SHARE], dtype=np.uint8)
+        room = words * WORD_BITS - SCALE_BITS - int(self.share_bits_[0])
+        widths = allotted(variances, min(room, MOST_LEVEL_BITS * d), POWER, distortions)
+        if self.rotation == "principal":
+            variances, axes = mixed(variances, axes, widths, rng)
+        coded = widths > 0
+        self.unit_ = np.array([unit if unit > 0 else 1.0], dtype=np.float32)
+        self.widths_ = widths.astype(np.uint8)
+        self.spreads_ = np.sqrt(variances).astype(np.float32)
+        kept = coded if self.rotation == "principal" else np.zeros_like(coded)
+        self.axes_ = np.ascontiguousarray(axes[:, kept], dtype=np.float32)
+        self._prepare()
+        return self
+
+    def _words_of(self, d: int) -> int:
+        """Return the words of a code of d components."""
+        factors = SCALE_BITS + LONG_SHARE
+        if self.code_size is None:
+            return -(-(USUAL_BITS * d + factors) // WORD_BITS)
+        most = -(-(MOST_LEVEL_BITS * d + factors) // WORD_BITS)
+        size = integer(self.code_size, "code_size", 8, 8 * most)
+        if size % 8:
+            raise ParameterError(f"code_size must be a multiple of 8 bytes, not {size}; codes are words of 64 bits")
+        return size // 8
+
+    def _prepare(self) -> None:
+        self.n_features_in_ = d = len(self.mean_)
+        kernels = self.kernels  # or an error, if there is no such backend
+        self.dim_ = int(np.count_nonzero(self.widths_))
+        self._rotations = Rotations(d, d, self.seed, kernels.name) if self.rotation == "random" else None
+        own = self.widths_[: self.dim_]
+        starts = np.flatnonzero(np.diff(own, prepend=0))
+        self._runs = [
+            (slice(start, stop), levels_of(d, int(own[start])))
+            for start, stop in zip(starts, [*starts[1:], self.dim_], strict=True)
+        ]
+        self._mean = self._project(self.mean_[None])[0]
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether codes can be compared with codes: they are not, since their components have unlike levels."""
+        return False
+
+    @property
+    def levels(self) -> int:
+        """Bit planes of a code; the later ones are of some components only."""
+        self._check_fitted()
+        return int(self.widths_[0])
+
+    @property
+    def words(self) -> int:
+        """Words of a code."""
+        return self._words_of(self._check_fitted())
+
+    @property
+    def bits(self) -> int:
+        """Bits of all components."""
+        self._check_fitted()
+        return int(self.widths_.sum(dtype=np.int64))
+
+    @property
+    def _row_numbers(self) -> int:
+        return 4 * self.n_features_in_ + self.bits
+
+    def _project(self, x: Floats) -> Floats:
+        """Return the ``(n, dim_)`` components that are coded."""
+        return x @ self.axes_ if self._rotations is None else self._rotations(x)[:, : self.dim_]
+
+    def _encode(self, x: Floats) -> Words:
+        residual = x - self.mean_
+        norms = np.linalg.norm(residual, axis=1)
+        rotated = self._project(residual)
+        spreads = self.spreads_[: self.dim_]
+        scaled = rotated / (np.maximum(norms, np.float32(1e-30))[:, None] * np.maximum(spreads, np.float32(1e-15)))
+        places = np.empty(scaled.shape, dtype=np.uint8)
+        for own, levels in self._runs:
+            places[:, own] = np.searchsorted(levels.edges, scaled[:, own])
+        planes = [
+            places[:, : self._wide(plane)] >> (self.widths_[: self._wide(plane)] - (plane + 1)) & 1
+            for plane in range(self.levels)
+        ]
+        words = np.zeros((len(x), self.words), dtype=np.uint64)
+        packed = pack(np.concatenate(planes, axis=1).astype(bool))
+        words[:, : packed.shape[1]] = packed
+        words[:, -1] |= self._factors(residual, norms, rotated, self._values(places))
+        return words
+
+    def _wide(self, plane: int) -> int:
+        """Return the number of components that have a bit in a plane, the heaviest being number 0."""
+        return int(np.count_nonzero(self.widths_ > plane))
+
+    def _values(self, places: npt.NDArray[np.uint8]) -> Floats:
+        """Return what the levels of ``(n, dim_)`` numbers are, as components of a unit vector."""
+        values = np.empty(places.shape, dtype=np.float32)
+        for own, levels in self._runs:
+            np.take(levels.values, places[:, own], out=values[:, own])
+        values *= self.spreads_[: self.dim_]
+        return values
+
+    def _factors(self, residual: Floats, norms: Floats, rotated: Floats, values: Floats) -> Words:
+        """Return words whose upper bits are the scale, by the usual length, and the share of the error for the mean.
+
+        Without weights the scale makes the estimate exact for the residual itself. With components left out that would
+        stretch each vector by what it lacks there, which varies; weights by the spreads make less of these.
+        """
+        weights = self.spreads_[: self.dim_]
+        others = self.spreads_[self.dim_ :]
+        left = np.maximum(0, norms**2 - np.einsum("nd,nd->n", rotated, rotated))
+        left *= others.mean() if len(others) else np.float32(0)
+        whole = (rotated**2) @ weights + left
+        kept = np.einsum("nd,nd,d->n", rotated, values, weights)
+        scale = np.divide(whole, kept, out=np.zeros_like(whole), where=kept > 0) / self.unit_
+        rounded = np.clip(scale, 0, LONGEST_SCALE).astype("<f2")
+        known = residual @ self.mean_ - (values @ self._mean) * (rounded * self.unit_)
+        length = self._length_of_mean * rounded
+        share = np.divide(known, length, out=np.zeros_like(known), where=length > 0)
+        words: Words = self._written(share) | rounded.view("<u2").astype(np.uint64) << np.uint64(WORD_BITS - SCALE_BITS)
+        return words
+
+    @property
+    def _length_of_mean(self) -> np.float32:
+        """Length of the mean times the usual length of a residual."""
+        return np.float32(np.linalg.norm(self.mean_) * self.unit_[0])
+
+    def _written(self, share: Floats) -> Words:
+        """Round the root of each share's magnitude to an integer: shares are small, and roots are finer there."""
+        bits = int(self.share_bits_[0])
+        most = 2 ** (bits - 1) - 1
+        roots = np.rint(most * np.sqrt(np.minimum(np.abs(share), 1))) * np.sign(share) + most
+        words: Words = roots.astype(np.uint64) << np.uint64(WORD_BITS - SCALE_BITS - bits)
+        return words
+
+    def _read(self, codes: Words) -> tuple[Floats, Floats]:
+        """Return scales and offsets of codes."""
+        bits, last = int(self.share_bits_[0]), codes[:, -1]
+        scale = (last >> np.uint64(WORD_BITS - SCALE_BITS)).astype("<u2").view("<f2").astype(np.float32)
+        most = 2 ** (bits - 1) - 1
+        root = (last >> np.uint64(WORD_BITS - SCALE_BITS - bits) & np.uint64(2**bits - 1)).astype(np.float32) - most
+        root /= np.float32(most)
+        return scale * self.unit_, root * np.abs(root) * (self._length_of_mean * scale)
+
+    def scale(self, codes: Words) -> Floats:
+        """Return what the levels of each code are multiplied by to be a residual."""
+        return self._read(codes)[0]
+
+    def offset(self, codes: Words) -> Floats:
+        """Return what is known of each residual's product with the mean, and its estimate lacks."""
+        return self._read(codes)[1]
+
+    def _places(self, codes: Words) -> npt.NDArray[np.uint8]:
+        """Return the numbers of the levels of ``(n, words)`` codes: ``(n, dim_)``."""
+        bits = unpack(codes, codes.shape[1] * WORD_BITS)
+        places = np.zeros((len(codes), self.dim_), dtype=np.uint8)
+        start = 0
+        for plane in range(self.levels):
+            wide = self._wide(plane)
+            weights = self.widths_[:wide] - (plane + 1)
+            places[:, :wide] |= bits[:, start : start + wide].astype(np.uint8) << weights
+            start += wide
+        return places
+
+    def nibble_tables(self, queries: Any) -> NoReturn:
+        """Raise UnsupportedError: a level is no sum over the bits of its number."""
+        raise UnsupportedError(f"codes of a {type(self).__name__} are not read through tables; see scores and search")
+
+    def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
+        """Score every query against every code; see :meth:`Binarizer.scores`. Codes are not compared with codes."""
+        items = self._as_codes(codes)
+        self._looks_up(queries, asymmetric)
+        rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
+        scores = np.empty((len(rows), len(items)), dtype=np.float32)
+        rotated = self._project(rows)
+        for part in blocks(len(items), 16 * self.dim_):
+            scores[:, part] = self._estimates(rotated, items[part])
+        return scores
+
+    def _estimates_of(self, rotated: Floats, codes: Words, part: slice) -> Floats:
+        return self._estimates(rotated, codes[part])
+
+    def _estimates(self, rotated: Floats, codes: Words) -> Floats:
+        values, (scale, offset) = self._values(self._places(codes)), self._read(codes)
+        estimates: Floats = rotated @ values.T
+        estimates *= scale
+        estimates += offset
+        return estimates
+
+    def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
+        rows = as_rows(queries, self._check_fitted(), "queries")
+        scores, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
+        for part in blocks(len(rows) if k else 0, 4 * 1024 * 16):
+            rotated = self._project(finite(rows[part], part.start, "queries"))
+            some = max(1, BLOCK_BYTES // (16 * self.dim_))
+            scores[part], ids[part] = top_scores(
+                self.kernels,
+                partial(self._estimates_of, rotated, codes),
+                len(codes),
+                k,
+                min(BLOCK_BYTES // 16, some * max(1, len(rotated))),
+            )
+        return scores, ids
+
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        names = "unit", "share_bits", "widths", "spreads", "axes"
+        return {"mean": self.mean_} | {name: getattr(self, f"{name}_") for name in names}
+
+    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        self.mean_, self.unit_, self.share_bits_, self.widths_, self.spreads_, self.axes_ = (
+            arrays[name] for name in ("mean", "unit", "share_bits", "widths", "spreads", "axes")
+        )
+        d, coded = len(self.mean_), int(np.count_nonzero(self.widths_)) if self.rotation == "principal" else 0
+        found = [array.shape for array in (self.unit_, self.share_bits_, self.widths_, self.spreads_, self.axes_)]
+        if found != [(1,), (1,), (d,), (d,), (d, coded)] or self.widths_.dtype != np.uint8:
+            raise FileFormatError(f"a scalar model of {d} components has no arrays of shapes {found}")
+        self._prepare()

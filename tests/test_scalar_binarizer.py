@@ -1,0 +1,260 @@
+"""ScalarBinarizer: levels against published ones, bits against every other way, codes against plain Python."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdc.apps.retrieval import binarisers
+from hdc.apps.retrieval.binarisers import ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarisers.axes import mixed, principal, random_rotation
+from hdc.apps.retrieval.binarisers.levels import MOST_LEVEL_BITS, allotted, levels_of
+from hdc.errors import DTypeError, ParameterError, UnsupportedError
+from tests import naive
+
+MAX = {  # J. Max, Quantizing for minimum distortion, 1960, table I: the upper half of the levels, and the distortion
+    1: ([0.7980], 0.3634),
+    2: ([0.4528, 1.510], 0.1175),
+    3: ([0.2451, 0.7560, 1.344, 2.152], 0.03454),
+    4: ([0.1284, 0.3881, 0.6568, 0.9424, 1.256, 1.618, 2.069, 2.733], 0.009497),
+}
+TURBOQUANT = {1: 0.36, 2: 0.117, 3: 0.0345, 4: 0.0095}
+"""Mean squared errors of unit vectors by bits (Zandieh et al. 2025, theorem 1; .03 and .009 there, in fewer digits)."""
+
+
+def spread(n=700, d=48, seed=0, mean=0.3):
+    """Draw vectors around 40 centres, longer along the first axes."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(9).standard_normal((40, d))
+    x = (centres[rng.integers(0, 40, n)] + rng.standard_normal((n, d))) * 0.94 ** np.arange(d)
+    return (x + mean).astype(np.float32)
+
+
+def recall(found, x, queries, k=10):
+    truth = np.argsort(-(queries @ x.T), axis=1)[:, :k]
+    return np.mean([len(np.intersect1d(a, b)) for a, b in zip(found[:, :k], truth, strict=True)]) / k
+
+
+# Levels
+
+
+@pytest.mark.parametrize("bits", MAX)
+def test_levels_of_long_vectors_are_those_of_the_normal_distribution(bits):
+    upper, distortion = MAX[bits]
+    found = levels_of(30_000, bits)
+    np.testing.assert_allclose(found.values[1 << bits - 1 :], upper, atol=2e-3)
+    assert np.array_equal(found.values, -found.values[::-1])
+    assert found.distortion == pytest.approx(distortion, rel=2e-3)
+
+
+def test_levels_of_short_vectors_are_those_of_their_own_distribution():
+    assert levels_of(2, 1).values[1] == pytest.approx(2 * math.sqrt(2) / math.pi, abs=1e-4)  # of a cosine
+    for bits in (1, 2, 5):  # a component of a unit vector of three is uniform
+        count = 1 << bits
+        even = math.sqrt(3) * (2 * np.arange(count) + 1 - count) / count
+        np.testing.assert_allclose(levels_of(3, bits).values, even, atol=1e-3)
+    assert levels_of(1, 3) is not None
+
+
+def test_each_further_bit_takes_off_less():
+    for d in (2, 3, 17, 384):
+        distortions = [1.0] + [levels_of(d, bits).distortion for bits in range(1, MOST_LEVEL_BITS + 1)]
+        gains = -np.diff(distortions)
+        assert np.all(gains[1:] < gains[:-1]), d
+        assert np.all(gains > 0)
+
+
+@pytest.mark.parametrize("bits", TURBOQUANT)
+def test_distortion_of_unit_vectors_is_turboquants(bits):
+    """Of 4,000 vectors; the mean is off by more than five standard errors once in 1.7 million seeds."""
+    d, n = 200, 4000
+    x = np.random.default_rng(bits).standard_normal((n, d)).astype(np.float32)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    size = -(-(bits * d + 32) // 64) * 8
+    model = ScalarBinarizer(size, rotation="random", centre=False).fit(x)
+    values, rotated = model._values(model._places(model.transform(x))), model._project(x)
+    same = model.widths_ == bits  # what is left over in the last word makes some components finer
+    errors = d / same.sum() * ((values - rotated)[:, same] ** 2).sum(axis=1)
+    expected = levels_of(d, bits).distortion
+    assert abs(errors.mean() - expected) < 5 * errors.std() / math.sqrt(n)
+    assert expected == pytest.approx(TURBOQUANT[bits], rel=0.02)
+    assert expected < math.sqrt(3) * math.pi / 2 * 4.0**-bits  # the bound of the theorem, for any number of bits
+
+
+# Bits
+
+
+@given(st.integers(1, 4), st.integers(0, 12), st.sampled_from([0.5, 1.0, 1.5, 2.0]), st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_no_other_way_to_give_bits_is_better(d, total, power, seed):
+    variances = np.sort(np.random.default_rng(seed).exponential(size=d))[::-1]
+    distortions = np.array([1, 0.36, 0.12, 0.035])
+    most = len(distortions) - 1
+    given_out = allotted(variances, total, power, distortions)
+    assert given_out.sum() == min(total, most * d)
+    assert np.all(given_out[1:] <= given_out[:-1])
+
+    def cost(widths):
+        return sum(v**power * distortions[b] for v, b in zip(variances, widths, strict=True))
+
+    every = [w for w in itertools.product(range(most + 1), repeat=d) if sum(w) == given_out.sum()]
+    assert cost(given_out) == pytest.approx(min(cost(w) for w in every))
+
+
+def test_axes_are_principal_and_mixed_among_equals():
+    x = spread(3000)
+    rng = np.random.default_rng(0)
+    variances, axes = principal(x, x.mean(axis=0), rng)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(48), atol=1e-9)
+    assert variances.sum() == pytest.approx(x.var(axis=0, dtype=np.float64).sum(), rel=1e-5)
+    along = (x - x.mean(axis=0)) @ axes
+    np.testing.assert_allclose(along.var(axis=0), variances, atol=0.02)
+    groups = np.array([3] * 8 + [1] * 30 + [0] * 10)
+    own, turned = mixed(variances, axes, groups, rng)
+    np.testing.assert_allclose(turned.T @ turned, np.eye(48), atol=1e-9)
+    assert np.abs(axes.T @ turned)[groups[:, None] != groups].max() < 1e-9
+    assert own[:8] == pytest.approx(variances[:8].mean())
+    q = random_rotation(5, rng)
+    np.testing.assert_allclose(q @ q.T, np.eye(5), atol=1e-12)
+
+
+def test_variances_of_few_vectors_are_drawn_together():
+    x = np.random.default_rng(0).standard_normal((20, 60)).astype(np.float32)
+    variances, _ = principal(x, x.mean(axis=0), np.random.default_rng(0))
+    assert variances.min() > 0.5 * variances.max()  # all are 1; of the sample, 41 are 0
+    many = np.random.default_rng(0).standard_normal((4000, 6)) * np.arange(1, 7)
+    variances, _ = principal(many.astype(np.float32), np.zeros(6, np.float32), np.random.default_rng(0))
+    np.testing.assert_allclose(variances, np.arange(6, 0, -1) ** 2, rtol=0.1)
+
+
+# Codes
+
+
+@given(
+    st.sampled_from([1, 2, 5, 63, 64, 65, 130]),
+    st.integers(1, 9),
+    st.sampled_from(["principal", "random"]),
+    st.booleans(),
+    st.sampled_from([0.0, 1.0, 30.0]),
+    st.integers(0, 2**32),
+)
+@settings(max_examples=40, deadline=None)
+def test_codes_are_planes_of_the_nearest_levels(d, words, rotation, centre, mean, seed):
+    words = min(words, -(-(8 * d + 32) // 64))
+    x = np.random.default_rng(seed).standard_normal((20, d)).astype(np.float32) * 3 + np.float32(mean)
+    model = ScalarBinarizer(8 * words, rotation, centre).fit(x)
+    codes = model.transform(x)
+    assert (codes.shape, codes.dtype, model.bytes_per_vector) == ((20, words), np.uint64, 8 * words)
+    assert model.bits == min(8 * d, 64 * words - 16 - int(model.share_bits_[0]))
+    assert np.all(np.diff(model.widths_.astype(int)) <= 0)
+    x.flags.writeable = False
+    residuals = x - model.mean_
+    components, lengths = model._project(residuals), np.linalg.norm(residuals, axis=1)
+    places = model._places(codes)
+    for row in range(0, 20, 7):
+        levels = [levels_of(d, int(b)).values for b in model.widths_[: model.dim_]]
+        unit = components[row] / (lengths[row] * model.spreads_[: model.dim_])
+        assert naive.scalar_code(unit, levels, codes[row]) == places[row].tolist()
+
+
+@pytest.mark.parametrize("rotation", ["principal", "random"])
+@pytest.mark.parametrize("mean", [0.0, 5.0])
+def test_scores_are_products_with_scaled_levels(rotation, mean):
+    x, queries = spread(mean=mean), spread(7, seed=1, mean=mean)
+    model = ScalarBinarizer(24, rotation).fit(x)
+    codes = model.transform(x)
+    rows = model._values(model._places(codes)) * model.scale(codes)[:, None]
+    expected = model._project(queries) @ rows.T + model.offset(codes)
+    np.testing.assert_allclose(model.scores(queries, codes), expected, rtol=1e-5, atol=1e-4)
+    # What is kept beside the levels makes the scores exact for the mean.
+    known = (x - model.mean_) @ model.mean_
+    limit = (0.02 if mean else 0.1) * np.abs(known).max()
+    assert np.abs(model.scores(model.mean_[None], codes)[0] - known).max() < limit
+
+
+def test_with_a_random_rotation_the_product_with_the_vector_itself_is_exact():
+    x = spread()
+    model = ScalarBinarizer(16, "random").fit(x)
+    codes = model.transform(x)
+    own = np.array([model.scores(x[i : i + 1] - model.mean_, codes[i : i + 1])[0, 0] for i in range(len(x))])
+    own -= model.offset(codes)
+    np.testing.assert_allclose(own, ((x - model.mean_) ** 2).sum(axis=1), rtol=2e-3)  # of a float16
+
+
+@pytest.mark.parametrize("queries", [0, 1, 6])
+def test_search_returns_the_greatest_scores(queries, monkeypatch):
+    x, asked = spread(), spread(queries, seed=1)
+    model = ScalarBinarizer(16).fit(x)
+    codes = model.transform(np.concatenate([x, x[:50]]))
+    every = model.scores(asked, codes)
+    expected = np.argsort(-every, axis=1, kind="stable")[:, :20]
+    for block in (1 << 26, 1 << 16):
+        monkeypatch.setattr("hdc.apps.retrieval.binarisers.scalar.BLOCK_BYTES", block)
+        scores, ids = model.search(asked, codes, 20)
+        np.testing.assert_allclose(scores, np.take_along_axis(every, expected, axis=1), rtol=1e-5, atol=1e-5)
+        assert np.mean(ids == expected) > 0.99 if queries else ids.shape == (0, 20)
+    assert model.search(asked, codes[:0], 3)[1].shape == (queries, 0)
+
+
+def test_more_bytes_find_more_and_principal_axes_more_than_a_random_rotation():
+    x = spread(3000)
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    vectors, queries = x[:2900], x[2900:]
+    found = {}
+    for rotation, size in itertools.product(("principal", "random"), (8, 16, 32)):
+        model = ScalarBinarizer(size, rotation).fit(vectors)
+        found[rotation, size] = recall(model.search(queries, model.transform(vectors))[1], vectors, queries)
+    for size in (8, 16, 32):
+        assert found["principal", size] > found["random", size] + 0.02
+    assert found["principal", 8] + 0.05 < found["principal", 16] < found["principal", 32] - 0.05
+    sign = SignBinarizer(128).fit(vectors)
+    of_signs = recall(sign.search(queries, sign.transform(vectors))[1], vectors, queries)
+    assert found["random", 16] > of_signs + 0.02
+
+
+def test_vectors_that_are_no_spread_at_all():
+    same = np.full((5, 9), 3, dtype=np.float32)
+    for x in (same, np.zeros((1, 9), dtype=np.float32)):
+        model = ScalarBinarizer(8).fit(x)
+        codes = model.transform(np.concatenate([x, x + 1e9, x - 1e-30]))
+        assert np.all(np.isfinite(model.scores(x, codes)))
+    two = ScalarBinarizer(8).fit(spread(2, d=300))
+    assert two.search(spread(2, d=300), two.transform(spread(2, d=300)), 1)[1].ravel().tolist() == [0, 1]
+
+
+def test_a_model_comes_back(tmp_path):
+    x = spread(mean=4)
+    for rotation in ("principal", "random"):
+        model = ScalarBinarizer(24, rotation, seed=3).fit(x)
+        model.save(tmp_path)
+        again = binarisers.load(tmp_path)
+        assert again.get_params() == model.get_params()
+        assert np.array_equal(again.transform(x), model.transform(x))
+        assert np.array_equal(again.scores(x[:3], model.transform(x)), model.scores(x[:3], model.transform(x)))
+        assert np.array_equal(ScalarBinarizer(24, rotation, seed=3).fit(x).transform(x), model.transform(x))
+        assert not np.array_equal(ScalarBinarizer(24, rotation, seed=4).fit(x).transform(x), model.transform(x))
+
+
+def test_what_does_not_go_is_told():
+    x = spread(20, d=8)
+    for size, words in ((12, "multiple of 8 bytes, not 12"), (24, "at most 16, not 24"), (0, "at least 8, not 0")):
+        with pytest.raises(ParameterError, match=words):
+            ScalarBinarizer(size).fit(x)
+    with pytest.raises(ParameterError, match="one of principal, random"):
+        ScalarBinarizer(rotation="hadamard").fit(x)
+    with pytest.raises(ParameterError, match="not fitted"):
+        ScalarBinarizer().transform(x)
+    model = ScalarBinarizer().fit(x)
+    codes = model.transform(x)
+    with pytest.raises(UnsupportedError, match="not compared with codes"):
+        model.search(codes, codes)
+    with pytest.raises(UnsupportedError, match="tables"):
+        model.tables(x)
+    with pytest.raises(DTypeError, match="packed uint64"):
+        model.scores(x, codes.astype(np.int64))
+    x[3, 2] = np.nan
+    with pytest.raises(ParameterError, match="row 3 of X holds NaN"):
+        model.fit(x)
