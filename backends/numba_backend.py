@@ -17,6 +17,7 @@ from hdc.backends.numba_kernels import (
     gather,
     int8,
     learning,
+    level_rows,
     levels,
     lists,
     metric,
@@ -49,6 +50,7 @@ from hdc.kernels import (
     EstimatePlan,
     FeatureKernels,
     LearnKernels,
+    LevelRun,
     ListKernels,
     PerceptronState,
     PostingKernels,
@@ -96,6 +98,10 @@ def warmup() -> None:
     tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, one, one, 1)
     entries = np.zeros((1, 16), dtype=np.float32)
     tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
+    runs = [LevelRun(1, bits, np.zeros(2**bits, dtype=np.uint8)) for bits in (2, 8)]
+    numbers = level_rows.LevelRows(x, runs, np.ones(16, dtype=np.float32), np.ones(16, dtype=np.float32))
+    asked = np.ones((5, 40), np.int8), np.zeros((5, 2), np.uint8), np.ones((5, 2), np.float32)
+    numbers.search(*asked, index[:16], 1)
     search.code_top_k(x[:, None], x[:, None], dim, np.ones(16, dtype=np.float32), 1)
     search.top_k_lists(x, x, index[:16], index[:17], index[:16, None], 1)
     search.plane_sums(x, x[:, None])
@@ -231,7 +237,7 @@ BACKEND = dataclasses.replace(
     share=share,
     warmup=warmup,
     search=SEARCH,
-    tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine),
+    tables=TableKernels(top_k=tables.table_top_k, refine=tables.refine, level_rows=level_rows.LevelRows),
     lists=ListKernels(nearest.Centroids, estimates.CodeLists, one_query.EstimateSearch),
     postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),

@@ -22,6 +22,7 @@ from hdc.backends.numpy_floats import (
 )
 from hdc.backends.numpy_int8 import byte_dots, byte_sums, sign_product
 from hdc.backends.numpy_learning import dots, perceptron
+from hdc.backends.numpy_levels import LevelRows
 from hdc.backends.numpy_lists import Centroids, CodeLists
 from hdc.backends.numpy_postings import Postings
 from hdc.backends.numpy_prototypes import attract
@@ -420,7 +421,7 @@ BACKEND = Backend(
         rounded=rounded,
         units=units,
     ),
-    tables=TableKernels(top_k=table_top_k, refine=refine),
+    tables=TableKernels(top_k=table_top_k, refine=refine, level_rows=LevelRows),
     lists=ListKernels(Centroids, CodeLists, EstimateSearch),
     postings=PostingKernels(Postings, near_words),
     learn=LearnKernels(dots, perceptron, attract),

@@ -295,6 +295,65 @@ class SearchKernels:
     hamming_pointer: Callable[[], int] | None = None
 
 
+LEVEL_ENTRIES = 16
+"""Levels that a run of numbers of up to four bits chooses from."""
+
+MOST_RAISE = 24
+"""Greatest power of two that the sum of the runs before one is multiplied by."""
+
+
+class LevelRun(NamedTuple):
+    """Words of a row whose numbers have equally many bits.
+
+    Attributes
+    ----------
+    words : int
+    bits : int
+        1, 2, 4 or 8: number j of a word is its bits ``bits * j`` to ``bits * (j + 1) - 1``.
+    levels : (2**bits,) uint8 array
+        What each number stands for. Numbers of 8 bits stand for themselves, and this is not looked at.
+    """
+
+    words: int
+    bits: int
+    levels: Array
+
+
+class LevelRows(Protocol):
+    """Rows of small numbers that stand for levels, in the layout that a backend searches fastest."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    def search(self, queries: Array, raises: Array, factors: Array, ids: Array, k: int) -> tuple[Array, Array]:
+        """Find the k greatest scores of each query.
+
+        T begins as 0, and run by run it is multiplied by ``2**raise``, and the dot product of the row's levels with the
+        query's integers for that run is added; rounded to float32, it gives the score ``(T * a + b) * scale + offset``
+        in float32, every step rounded: a and b are the query's factors, scale and offset the row's. All are finite.
+
+        Parameters
+        ----------
+        queries : (q, numbers) int8 array
+            An integer for each number of a row, run by run and word by word. T must not reach 2**31 if all levels are
+            255 and all integers positive.
+        raises : (q, runs) uint8 array
+            At most ``MOST_RAISE``.
+        factors : (q, 2) float32 array
+        ids : (n,) int64 array
+            What each row counts as, below 2**32; negative ones are not found.
+        k : int
+            At least 1.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending; -inf beyond the last row.
+        ids : (q, k) int64 array
+            Of equal scores the lower id comes first; -1 beyond the last row.
+        """
+
+
 @dataclass(frozen=True)
 class TableKernels:
     """Kernels that read codes through tables: sums of one looked-up number for each group of bits.
@@ -313,10 +372,14 @@ class TableKernels:
         cost of a code is ``sum_k linear[k] + sum over pairs k < l of pair[k, l] + side[k] * side[l]``. A step
         changes the group whose best change costs least, lowering the cost or not; a changed group rests for
         ``groups // 8`` steps (tabu search). The best code met is returned, the given one among them.
+    level_rows : (rows (n, words) uint64, runs sequence of LevelRun, scale (n,) float32, offset (n,) float32)
+                 -> LevelRows
+        The runs have all words of a row, at least one in all.
     """
 
     top_k: Callable[[Array, Array, Array, Array, int], tuple[Array, Array]]
     refine: Callable[[Array, Array, Array, Array, int], Array]
+    level_rows: Callable[[Array, Sequence[LevelRun], Array, Array], LevelRows]
 
 
 LEAST_UNIT = 2.0**-126

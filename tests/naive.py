@@ -583,3 +583,38 @@ def scalar_code(components, levels, code):
         distances = [abs(component - level) for level in own.tolist()]
         assert distances[number] <= min(distances) + 1e-5 * (1 + abs(component))
     return numbers
+
+
+def level_row(row, runs):
+    """Return the levels of a row's numbers, words given as integers; see :class:`hdc.kernels.LevelRun`."""
+    levels, words = [], iter(row)
+    for count, bits, own in runs:
+        for _ in range(count):
+            word = next(words)
+            numbers = [word >> at & 2**bits - 1 for at in range(0, 64, bits)]
+            levels += numbers if bits == 8 else [int(own[number]) for number in numbers]
+    return levels
+
+
+def level_sums(query, raises, sizes, rows):
+    """Return the sum of each row of levels, run by run."""
+    sums = []
+    for levels in rows:
+        total = first = 0
+        for raised, size in zip(raises, sizes, strict=True):
+            own = range(first, first + size)
+            total, first = total * 2**raised + sum(query[i] * levels[i] for i in own), first + size
+        sums.append(total)
+    return sums
+
+
+def level_rows(sums, factors, scale, offset, ids, k):
+    """Return the k greatest scores, and what the rows count as."""
+    a, b = factors
+    scored = [
+        (-(float((np.float32(total) * a + b) * scale[row] + offset[row]) + 0.0), int(ids[row]))
+        for row, total in enumerate(sums)
+        if ids[row] >= 0
+    ]
+    best = sorted(scored)[:k] + [(math.inf, -1)] * max(0, k - len(scored))
+    return [-score for score, _ in best], [i for _, i in best]

@@ -8,7 +8,14 @@ import pytest
 import hdc
 from hdc import dispatch, testing
 from hdc.apps.json import JSONEncoder, JSONIndex
-from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval import (
+    BinaryIndex,
+    EmbeddingIndex,
+    RaBitQBinarizer,
+    RecurrentBinarizer,
+    ScalarBinarizer,
+    SignBinarizer,
+)
 from hdc.apps.retrieval.binarisers import load
 from hdc.errors import UnknownNameError, UnsupportedError
 from tests import models
@@ -19,6 +26,8 @@ BINARISERS = {
     "sign": lambda **options: SignBinarizer(100, **options),
     "rabitq": lambda **options: RaBitQBinarizer(**options),
     "rabitq, lists": lambda **options: RaBitQBinarizer(lists=4, **options),
+    "scalar": lambda **options: ScalarBinarizer(**options),
+    "scalar, random": lambda **options: ScalarBinarizer(rotation="random", **options),
     "bebr": lambda **options: RecurrentBinarizer(dim=64, loops=1, rounds=2, **options),
     "bebr, plain": lambda **options: RecurrentBinarizer(dim=64, rounds=0, **options),
 }
@@ -104,7 +113,8 @@ def test_binarisers_say_that_they_keep_numpy_arrays(name, vectors):
 @pytest.mark.parametrize("name", ALL)
 def test_embedding_index(only_numpy, name, vectors, tmp_path):
     model = BINARISERS[name](backend="numpy").fit(vectors)
-    kinds = ("flat", "ivf") if not name.startswith("rabitq") else ("ivf",) if "lists" in name else ("flat",)
+    kinds = {"rabitq": ("flat",), "rabitq, lists": ("ivf",), "scalar": ("flat",), "scalar, random": ("flat",)}
+    kinds = kinds.get(name, ("flat", "ivf"))
     for kind, keep in itertools.product(kinds, (None, "int8")):
         path = tmp_path / f"{kind} {keep}"
         with EmbeddingIndex.create(path, model, kind=kind, keep=keep) as index:

@@ -20,6 +20,7 @@ from hdc.kernels import (
     CodeLists,
     EstimatePart,
     EstimatePlan,
+    LevelRun,
     ListKernels,
     PerceptronState,
     Rotation,
@@ -344,6 +345,7 @@ def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
     _check_signs(backend)
     _check_search_index(backend, reference)
     _check_lists(backend, reference)
+    _check_level_rows(backend, reference)
     _check_postings(backend, reference)
     _check_near(backend, reference)
     _check_learning(backend, reference)
@@ -505,6 +507,26 @@ def _check_lists(backend: Backend, reference: Backend) -> None:
             _compare(whole(backend.lists, held), whole(reference.lists, known))
         except AssertionError as error:
             raise KernelError(f"lists of backend {backend.name!r}, dim {dim}: {error}") from error
+
+
+def _check_level_rows(backend: Backend, reference: Backend) -> None:
+    if backend.tables is None or reference.tables is None:
+        return
+    rng = np.random.default_rng(3)
+    for form in ((1, 8), (3, 4), (1, 2)), ((1, 1),), ((5, 8), (2, 1)):
+        runs = [LevelRun(words, bits, rng.integers(0, 256, 2**bits).astype(np.uint8)) for words, bits in form]
+        rows = rng.integers(0, 2**64, (70, sum(words for words, _ in form)), dtype=np.uint64)
+        scale, offset = np.abs(rng.standard_normal((2, 70), dtype=np.float32))
+        queries = rng.integers(-128, 128, (9, sum(words * 64 // bits for words, bits in form))).astype(np.int8)
+        raises = rng.integers(0, 3, (9, len(form))).astype(np.uint8)
+        ids = np.where(rng.random(70) < 0.1, -1, rng.permutation(70))
+        asked = queries, raises, rng.standard_normal((9, 2), dtype=np.float32), ids, 11
+        try:
+            held, known = (b.level_rows(rows, runs, scale, offset) for b in (backend.tables, reference.tables))
+            assert len(held) == 70, f"length {len(held)} of 70 rows"
+            _compare(held.search(*asked), known.search(*asked))
+        except AssertionError as error:
+            raise KernelError(f"level_rows of backend {backend.name!r}, runs {form}: {error}") from error
 
 
 def _whole_searches(rng: np.random.Generator, dim: int, centroids: Array, ids: Array) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """ScalarBinarizer: rotated components, each rounded to levels that need no training, as many as it is worth."""
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NoReturn, Self
 
@@ -9,11 +10,14 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers.axes import mixed, principal
 from hdc.apps.retrieval.binarisers.base import BLOCK_BYTES, Binarizer, Floats, Ids, blocks
+from hdc.apps.retrieval.binarisers.level_words import LevelWords
 from hdc.apps.retrieval.binarisers.levels import MOST_LEVEL_BITS, allotted, levels_of
 from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import choice, flag, integer
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
+from hdc.kernels import LevelRun
+from hdc.search.levels import LevelQueries
 from hdc.topk import top_scores
 from hdc.words import WORD_BITS, Words, pack, unpack
 
@@ -151,6 +155,7 @@ class ScalarBinarizer(Binarizer):
             for start, stop in zip(starts, [*starts[1:], self.dim_], strict=True)
         ]
         self._mean = self._project(self.mean_[None])[0]
+        self._level_words = LevelWords(self._runs, self.spreads_[: self.dim_])
 
     @property
     def symmetric(self) -> bool:
@@ -274,6 +279,19 @@ class ScalarBinarizer(Binarizer):
             places[:, :wide] |= bits[:, start : start + wide].astype(np.uint8) << weights
             start += wide
         return places
+
+    @property
+    def level_runs(self) -> Sequence[LevelRun]:
+        """The words of a row as an index scans it: numbers of equally many bits side by side."""
+        return self._level_words.runs
+
+    def level_words(self, codes: Words) -> Words:
+        """Return what an index scans of ``(n, words)`` codes."""
+        return self._level_words.numbers(self._places(codes))
+
+    def level_queries(self, queries: Floats) -> LevelQueries:
+        """Round ``(q, d)`` float32 queries to integers of eight bits, as an index scans with them."""
+        return self._level_words.asked(self._project(queries), queries @ self.mean_)
 
     def nibble_tables(self, queries: Any) -> NoReturn:
         """Raise UnsupportedError: a level is no sum over the bits of its number."""

@@ -25,6 +25,7 @@ from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import EstimateRows, Estimates
 from hdc.search.index import Index
+from hdc.search.levels import ScannedLevels
 from hdc.search.measures import Distances
 from hdc.search.options import Options, options_of
 from hdc.search.searcher import Searcher
@@ -99,6 +100,8 @@ class EmbeddingIndex(Index):
             kept = self.codes.originals is not None and self._in_one_go
             kernels = list_kernels(self.model.kernels)
             return Estimates(self.model, kernels, originals=kept, whole=self._by_all_planes)
+        if isinstance(self.model, ScalarBinarizer):
+            return ScannedLevels(self.model, table_kernels(self.model.kernels))
         if self._by_tables and self.codes.kind == "flat":
             return Tables(self.model, table_kernels(self.model.kernels))
         return None
@@ -150,9 +153,13 @@ class EmbeddingIndex(Index):
             If the folder cannot be written.
         """
         instance(model, "model", Binarizer)
-        if isinstance(model, ScalarBinarizer):
-            raise UnsupportedError("scalar codes have no index yet; ScalarBinarizer.search compares all codes")
         dim, levels = model.bits // model.levels, model.levels
+        if isinstance(model, ScalarBinarizer):
+            if kind in KINDS and kind != "flat":
+                raise UnsupportedError(
+                    f"scalar codes are scanned, kind='flat', and not compared by bits as {kind!r} does"
+                )
+            dim, levels = model.words * WORD_BITS, 1
         if isinstance(model, RaBitQBinarizer):
             _check_kind(kind, model)
             dim, levels = model.words * WORD_BITS, 1
