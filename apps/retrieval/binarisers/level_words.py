@@ -15,8 +15,8 @@ from hdc.words import WORD_BITS, Words
 Run = tuple[slice, Levels]
 """Components of a code that have equally many levels."""
 
-SCANNED_BITS = {1: 1, 2: 2, 3: 4, 4: 4}
-"""Bits that numbers of so many bits have in a scan; those of more are bytes, and stand for their levels at once."""
+SCANNED_BITS = {1: (1, 2, 4, 8), 2: (2, 4, 8), 3: (4, 8), 4: (4, 8)}
+"""Bits that numbers of so many bits may have in a scan; those of more are bytes, and stand for their levels at once."""
 
 GREATEST = 255
 """Byte of the greatest level; that of the least is 0, and the middle stands for zero."""
@@ -41,7 +41,7 @@ class LevelWords:
         for own, levels in runs:
             greatest, count = float(levels.values[-1]), own.stop - own.start
             as_bytes = np.rint((levels.values / greatest + 1) * (GREATEST / 2)).astype(np.uint8)
-            bits = SCANNED_BITS.get(len(as_bytes).bit_length() - 1, 8)
+            bits = _scanned_bits(count, len(as_bytes).bit_length() - 1)
             words = -(-count * bits // WORD_BITS)
             self._bytes.append(as_bytes)
             self.runs.append(LevelRun(words, bits, as_bytes))
@@ -88,6 +88,18 @@ class LevelWords:
         raises[:, 1:] = shifts[:, :-1] - shifts[:, 1:]
         factors = np.stack([least, -least * sums * (GREATEST / 2)], axis=1).astype(np.float32)
         return LevelQueries(integers, raises, factors, base)
+
+
+def _scanned_bits(count: int, bits: int) -> int:
+    """Return how many bits ``count`` numbers take in a scan, so that words to read and products are fewest.
+
+    A product is of eight numbers of a word, and a word of short numbers takes as many products if it is half empty.
+    """
+
+    def steps(wide: int) -> int:
+        return -(-count * wide // WORD_BITS) * (1 + 8 // wide)
+
+    return min(SCANNED_BITS.get(bits, (8,)), key=steps)
 
 
 def _joined(numbers: npt.NDArray[np.uint8], bits: int) -> Words:
