@@ -406,7 +406,7 @@ def vectors() -> dict[str, Call]:
         "RaBitQBinarizer": (lambda **given: RaBitQBinarizer(**given).fit(VECTORS), {"lists": 2, "seed": 0}),
         "ScalarBinarizer": (
             lambda **given: ScalarBinarizer(**given).fit(VECTORS),
-            {"code_size": 16, "rotation": "random", "centre": True, "seed": 0},
+            {"code_size": 16, "rotation": "random", "power": 1.0, "centre": True, "seed": 0},
         ),
         "RecurrentBinarizer": (lambda **given: RecurrentBinarizer(**given).fit(VECTORS), recurrent),
         "binarizer.save": (sign.save, {"folder": "model"}),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.apps.retrieval import binarisers
-from hdc.apps.retrieval.binarisers import ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarisers import ScalarBinarizer, SignBinarizer, factors
 from hdc.apps.retrieval.binarisers.axes import mixed, principal, random_rotation
 from hdc.apps.retrieval.binarisers.levels import MOST_LEVEL_BITS, allotted, levels_of
 from hdc.errors import DTypeError, ParameterError, UnsupportedError
@@ -107,7 +107,7 @@ def test_no_other_way_to_give_bits_is_better(d, total, power, seed):
 def test_axes_are_principal_and_mixed_among_equals():
     x = spread(3000)
     rng = np.random.default_rng(0)
-    variances, axes = principal(x, x.mean(axis=0), rng)
+    variances, axes = principal(x, x.mean(axis=0))
     np.testing.assert_allclose(axes.T @ axes, np.eye(48), atol=1e-9)
     assert variances.sum() == pytest.approx(x.var(axis=0, dtype=np.float64).sum(), rel=1e-5)
     along = (x - x.mean(axis=0)) @ axes
@@ -123,10 +123,10 @@ def test_axes_are_principal_and_mixed_among_equals():
 
 def test_variances_of_few_vectors_are_drawn_together():
     x = np.random.default_rng(0).standard_normal((20, 60)).astype(np.float32)
-    variances, _ = principal(x, x.mean(axis=0), np.random.default_rng(0))
+    variances, _ = principal(x, x.mean(axis=0))
     assert variances.min() > 0.5 * variances.max()  # all are 1; of the sample, 41 are 0
     many = np.random.default_rng(0).standard_normal((4000, 6)) * np.arange(1, 7)
-    variances, _ = principal(many.astype(np.float32), np.zeros(6, np.float32), np.random.default_rng(0))
+    variances, _ = principal(many.astype(np.float32), np.zeros(6, np.float32))
     np.testing.assert_allclose(variances, np.arange(6, 0, -1) ** 2, rtol=0.1)
 
 
@@ -145,10 +145,10 @@ def test_variances_of_few_vectors_are_drawn_together():
 def test_codes_are_planes_of_the_nearest_levels(d, words, rotation, centre, mean, seed):
     words = min(words, -(-(8 * d + 32) // 64))
     x = np.random.default_rng(seed).standard_normal((20, d)).astype(np.float32) * 3 + np.float32(mean)
-    model = ScalarBinarizer(8 * words, rotation, centre).fit(x)
+    model = ScalarBinarizer(8 * words, rotation, centre=centre).fit(x)
     codes = model.transform(x)
     assert (codes.shape, codes.dtype, model.bytes_per_vector) == ((20, words), np.uint64, 8 * words)
-    assert model.bits == min(8 * d, 64 * words - 16 - int(model.share_bits_[0]))
+    assert model.bits == min(8 * d, 64 * words - int(model.factor_bits_.sum()))
     assert np.all(np.diff(model.widths_.astype(int)) <= 0)
     x.flags.writeable = False
     residuals = x - model.mean_
@@ -158,6 +158,25 @@ def test_codes_are_planes_of_the_nearest_levels(d, words, rotation, centre, mean
         levels = [levels_of(d, int(b)).values for b in model.widths_[: model.dim_]]
         unit = components[row] / (lengths[row] * model.spreads_[: model.dim_])
         assert naive.scalar_code(unit, levels, codes[row]) == places[row].tolist()
+
+
+@pytest.mark.parametrize("scale", [16, 24])
+@pytest.mark.parametrize("share", [8, 16])
+def test_factors_come_back(scale, share):
+    rng = np.random.default_rng(0)
+    bits = factors.FactorBits(scale, share)
+    scales = np.concatenate([[0, 1, 1e9], rng.exponential(size=500)]).astype(np.float32)
+    shares = np.concatenate([[0, 1, -1], rng.standard_normal(500) / 30]).astype(np.float32)
+    kept = factors.rounded_scale(scales, scale)
+    words = factors.written(kept, shares, bits)
+    assert not (words & np.uint64((1 << 64 - bits.total) - 1)).any()
+    found, near = factors.read(words, bits)
+    assert np.array_equal(found, kept)
+    np.testing.assert_allclose(kept[3:], scales[3:], rtol=2.0 ** (-11 if scale == 16 else -17), atol=1e-7)
+    assert kept[2] == (65504 if scale == 16 else pytest.approx(1e9, rel=2.0**-17))
+    most = 2.0 ** (share - 1) - 1
+    assert np.abs(near - shares).max() < 1.1 / most  # of a root: twice its error, at most
+    assert np.abs(near - shares)[np.abs(shares) < 1e-2].max() < 0.11 / most + 0.3 / most**2
 
 
 @pytest.mark.parametrize("rotation", ["principal", "random"])
@@ -213,6 +232,25 @@ def test_more_bytes_find_more_and_principal_axes_more_than_a_random_rotation():
     sign = SignBinarizer(128).fit(vectors)
     of_signs = recall(sign.search(queries, sign.transform(vectors))[1], vectors, queries)
     assert found["random", 16] > of_signs + 0.02
+
+
+def test_the_power_that_finds_most_is_taken():
+    rng = np.random.default_rng(1)
+    decaying, same = spread(3000), rng.standard_normal((3000, 48)).astype(np.float32)
+    sparse = same * (rng.random(same.shape) < 0.05) * 8 + 0.02 * same
+    for x in (decaying, same, sparse):
+        tried = {}
+        for power in (0.0, 0.5, 1.0, 1.5):
+            model = ScalarBinarizer(16, power=power).fit(x[200:])
+            assert model.power_ == power
+            tried[power] = recall(model.search(x[:200], model.transform(x[200:]))[1], x[200:], x[:200])
+        chosen = ScalarBinarizer(16).fit(x[200:])
+        assert tried[chosen.power_] > max(tried.values()) - 0.03
+    flat = ScalarBinarizer(16, power=0).fit(decaying)
+    assert set(flat.widths_.tolist()) == {2, 3}
+    assert ScalarBinarizer(16).fit(decaying[:60]).power_ == 1.5  # too few to choose by
+    with pytest.raises(ParameterError, match="power must be a number from 0 to 4"):
+        ScalarBinarizer(power=-1).fit(decaying)
 
 
 def test_vectors_that_are_no_spread_at_all():

@@ -20,14 +20,15 @@ SAMPLE = 1 << 14
 
 
 def sampled_rows(rows: Any, rng: np.random.Generator) -> Floats:
-    """Return some of the rows, drawn without replacement."""
-    if len(rows) <= SAMPLE:
-        return finite(rows[:], 0)
-    return finite(rows[np.sort(rng.choice(len(rows), SAMPLE, replace=False))], 0)
+    """Return some of the rows in a random order, drawn without replacement."""
+    chosen = rng.permutation(len(rows))[:SAMPLE]
+    if len(chosen) < len(rows):
+        return finite(rows[np.sort(chosen)], 0)[np.argsort(np.argsort(chosen))]
+    return finite(rows[:], 0)[chosen]
 
 
-def principal(rows: Any, mean: Floats, rng: np.random.Generator) -> tuple[Numbers, Numbers]:
-    """Return variances, descending, and principal axes, as columns, of rows less their mean.
+def principal(sample: Floats, mean: Floats) -> tuple[Numbers, Numbers]:
+    """Return variances, descending, and principal axes, as columns, of vectors less their mean.
 
     The variances are drawn together as the oracle-approximating shrinkage says (Chen, Wiesel, Eldar & Hero 2010): of
     few vectors, the greatest are too great, and many are zero that are not.
@@ -37,7 +38,6 @@ def principal(rows: Any, mean: Floats, rng: np.random.Generator) -> tuple[Number
     variances : (d,) float64 array
     axes : (d, d) float64 array
     """
-    sample = sampled_rows(rows, rng)
     d = len(mean)
     covariance = np.zeros((d, d))
     for part in blocks(len(sample), 16 * d):

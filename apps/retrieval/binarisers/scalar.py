@@ -8,34 +8,40 @@ from typing import Any, NoReturn, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.axes import mixed, principal
+from hdc.apps.retrieval.binarisers.axes import Numbers, mixed, principal, sampled_rows
 from hdc.apps.retrieval.binarisers.base import BLOCK_BYTES, Binarizer, Floats, Ids, blocks
+from hdc.apps.retrieval.binarisers.factors import (
+    LONG_SCALE,
+    LONG_SHARE,
+    SHORT_SCALE,
+    SHORT_SHARE,
+    FactorBits,
+    read,
+    rounded_scale,
+    written,
+)
 from hdc.apps.retrieval.binarisers.level_words import LevelWords
 from hdc.apps.retrieval.binarisers.levels import MOST_LEVEL_BITS, allotted, levels_of
 from hdc.apps.retrieval.binarisers.sign import Rotations, mean_of
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
-from hdc.checks import choice, flag, integer
+from hdc.checks import choice, flag, integer, number
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.kernels import LevelRun
 from hdc.search.levels import LevelQueries
 from hdc.topk import top_scores
 from hdc.words import WORD_BITS, Words, pack, unpack
 
-SCALE_BITS = 16
-"""The last bits of a code: a float16."""
-
-SHORT_SHARE, LONG_SHARE = 8, 16
-"""Bits before it, where the mean is shorter than the usual residual, and where it is not: an error for the mean, which
-all queries have in common, is then the greater part."""
-
 USUAL_BITS = 2
 """Bits of a component of a code whose size is not given."""
 
-POWER = 1.5
-"""Bits go where the variance to this power is greatest: with 1 the codes are closest to the vectors, with 2 their dot
-products with queries that are spread as the vectors are. Recall is best, or nearly so, between the two."""
+POWERS = 1.5, 1.0, 0.5, 0.0
+"""Bits go where the variance to such a power is greatest. With 1 the codes are closest to the vectors, with 2 their dot
+products with queries that are spread as the vectors are; with 0 all components have equally many bits."""
 
-LONGEST_SCALE = float(np.finfo(np.float16).max)
+MOST_POWER = 4
+
+CHOICE_ROWS, CHOICE_QUERIES, CHOICE_NEAREST = 4096, 256, 10
+"""Vectors of the sample that a power is chosen with, those of them that are queries, and how many are to be found."""
 
 ROTATIONS = "principal", "random"
 
@@ -55,13 +61,17 @@ class ScalarBinarizer(Binarizer):
     many bits. It takes a covariance and its eigenvectors, seconds for a thousand components, and finds more.
 
     A code is bit planes one after another, heaviest first; a plane has a bit of each component that has so many. The
-    last 24 bits of a code are the two factors, or 32 if the mean is long.
+    last 24 bits of a code are the two factors, or up to 40 if the mean is long, and where a
+    longer scale finds more.
 
     Parameters
     ----------
     code_size : int or None
         Bytes of a code, factors included; a multiple of 8. None takes what two bits a component need.
     rotation : {"principal", "random"}
+    power : float or None
+        Of the variances by which bits are given to principal axes, from 0, with which all get equally many, to 4. None
+        tries 0, .5, 1 and 1.5, and takes the one, :attr:`power_`, whose codes find most in a sample of 4096 vectors.
     centre : bool
         Subtract the mean first.
     seed : int
@@ -82,16 +92,21 @@ class ScalarBinarizer(Binarizer):
     array([0, 1])
     """
 
+    power_: float
+    """The power by which bits were given; set by :meth:`fit`."""
+
     def __init__(
         self,
         code_size: int | None = None,
         rotation: str = "principal",
+        power: float | None = None,
         centre: bool = True,
         seed: int = 0,
         backend: str = "auto",
     ) -> None:
         self.code_size = code_size
         self.rotation = rotation
+        self.power = power
         self.centre = centre
         self.seed = seed
         self.backend = backend
@@ -108,33 +123,68 @@ class ScalarBinarizer(Binarizer):
         d = rows.shape[1]
         seed = integer(self.seed, "seed", 0)
         choice(self.rotation, "rotation", ROTATIONS), flag(self.centre, "centre")
+        if self.power is not None:
+            number(self.power, "power", 0, MOST_POWER)
         words = self._words_of(d)
         mean = mean_of(rows)
         self.mean_ = mean if self.centre else np.zeros_like(mean)
-        distortions = np.array([1.0] + [levels_of(d, bits).distortion for bits in range(1, MOST_LEVEL_BITS + 1)])
         rng = np.random.default_rng(seed)
-        variances, axes = principal(rows, self.mean_, rng)
-        if self.rotation == "random":
-            variances = np.full(d, variances.mean())
+        sample = sampled_rows(rows, rng)
+        variances, axes = principal(sample, self.mean_)
         unit = math.sqrt(variances.sum())
-        variances = variances / unit**2 if unit > 0 else np.full(d, 1 / d)
-        self.share_bits_ = np.array([LONG_SHARE if np.linalg.norm(self.mean_) > unit else SHORT_SHARE], dtype=np.uint8)
-        room = words * WORD_BITS - SCALE_BITS - int(self.share_bits_[0])
-        widths = allotted(variances, min(room, MOST_LEVEL_BITS * d), POWER, distortions)
-        if self.rotation == "principal":
-            variances, axes = mixed(variances, axes, widths, rng)
-        coded = widths > 0
         self.unit_ = np.array([unit if unit > 0 else 1.0], dtype=np.float32)
+        # All queries have the mean in common: where it is long, the error for it is the greater part.
+        self._share_bits = LONG_SHARE if np.linalg.norm(self.mean_) > unit else SHORT_SHARE
+        self._choose(variances / unit**2 if unit > 0 else np.full(d, 1 / d), axes, sample[:CHOICE_ROWS], words)
+        return self
+
+    def _choose(self, variances: Numbers, axes: Numbers, sample: Floats, words: int) -> None:
+        """Give bits by the power that is asked for, or the one that finds most in a sample; so for the scale's form."""
+        powers = POWERS if self.power is None else (float(self.power),)
+        if self.rotation == "random":
+            variances, powers = np.full(len(variances), 1 / len(variances)), (0.0,)
+        asked = min(CHOICE_QUERIES, len(sample) // 10)
+        if asked < CHOICE_NEAREST:
+            self._settle(variances, axes, powers[0], SHORT_SCALE, words)
+            return
+
+        def found(power: float, scale_bits: int) -> int:
+            self._settle(variances, axes, power, scale_bits, words)
+            return self._found(sample[asked:], sample[:asked])
+
+        counts = [found(power, SHORT_SCALE) for power in powers]
+        best = int(np.argmax(counts))
+        # Vectors so near that they have one code in common are told apart by their scales only.
+        if found(powers[best], LONG_SCALE) <= counts[best]:
+            self._settle(variances, axes, powers[best], SHORT_SCALE, words)
+
+    def _found(self, vectors: Floats, queries: Floats) -> int:
+        """Return how many of the nearest vectors the codes of these find."""
+        near = np.argpartition(-(queries @ vectors.T), CHOICE_NEAREST, axis=1)[:, :CHOICE_NEAREST]
+        scores = self._estimates(self._project(queries), self._encode(vectors))
+        told = np.argpartition(-scores, CHOICE_NEAREST, axis=1)[:, :CHOICE_NEAREST]
+        return int((near[:, :, None] == told[:, None]).sum())
+
+    def _settle(self, variances: Numbers, axes: Numbers, power: float, scale_bits: int, words: int) -> None:
+        """Give each axis its bits, and turn those of equally many at random."""
+        d = len(variances)
+        distortions = np.array([1.0] + [levels_of(d, bits).distortion for bits in range(1, MOST_LEVEL_BITS + 1)])
+        room = words * WORD_BITS - scale_bits - self._share_bits
+        widths = allotted(variances, min(room, MOST_LEVEL_BITS * d), power, distortions)
+        self.factor_bits_ = np.array([scale_bits, self._share_bits], dtype=np.uint8)
+        if self.rotation == "principal":
+            groups = np.zeros_like(widths) if power == 0 else widths
+            variances, axes = mixed(variances, axes, groups, np.random.default_rng([self.seed, 1]))
+        coded = widths > 0 if self.rotation == "principal" else np.zeros(d, dtype=bool)
+        self.power_ = power
         self.widths_ = widths.astype(np.uint8)
         self.spreads_ = np.sqrt(variances).astype(np.float32)
-        kept = coded if self.rotation == "principal" else np.zeros_like(coded)
-        self.axes_ = np.ascontiguousarray(axes[:, kept], dtype=np.float32)
+        self.axes_ = np.ascontiguousarray(axes[:, coded], dtype=np.float32)
         self._prepare()
-        return self
 
     def _words_of(self, d: int) -> int:
         """Return the words of a code of d components."""
-        factors = SCALE_BITS + LONG_SHARE
+        factors = LONG_SCALE + LONG_SHARE
         if self.code_size is None:
             return -(-(USUAL_BITS * d + factors) // WORD_BITS)
         most = -(-(MOST_LEVEL_BITS * d + factors) // WORD_BITS)
@@ -231,34 +281,25 @@ class ScalarBinarizer(Binarizer):
         whole = (rotated**2) @ weights + left
         kept = np.einsum("nd,nd,d->n", rotated, values, weights)
         scale = np.divide(whole, kept, out=np.zeros_like(whole), where=kept > 0) / self.unit_
-        rounded = np.clip(scale, 0, LONGEST_SCALE).astype("<f2")
-        known = residual @ self.mean_ - (values @ self._mean) * (rounded * self.unit_)
-        length = self._length_of_mean * rounded
+        scale = rounded_scale(scale, self._factor_bits.scale)
+        known = residual @ self.mean_ - (values @ self._mean) * (scale * self.unit_)
+        length = self._length_of_mean * scale
         share = np.divide(known, length, out=np.zeros_like(known), where=length > 0)
-        words: Words = self._written(share) | rounded.view("<u2").astype(np.uint64) << np.uint64(WORD_BITS - SCALE_BITS)
-        return words
+        return written(scale, share, self._factor_bits)
+
+    @property
+    def _factor_bits(self) -> FactorBits:
+        return FactorBits(*self.factor_bits_.tolist())
 
     @property
     def _length_of_mean(self) -> np.float32:
         """Length of the mean times the usual length of a residual."""
         return np.float32(np.linalg.norm(self.mean_) * self.unit_[0])
 
-    def _written(self, share: Floats) -> Words:
-        """Round the root of each share's magnitude to an integer: shares are small, and roots are finer there."""
-        bits = int(self.share_bits_[0])
-        most = 2 ** (bits - 1) - 1
-        roots = np.rint(most * np.sqrt(np.minimum(np.abs(share), 1))) * np.sign(share) + most
-        words: Words = roots.astype(np.uint64) << np.uint64(WORD_BITS - SCALE_BITS - bits)
-        return words
-
     def _read(self, codes: Words) -> tuple[Floats, Floats]:
         """Return scales and offsets of codes."""
-        bits, last = int(self.share_bits_[0]), codes[:, -1]
-        scale = (last >> np.uint64(WORD_BITS - SCALE_BITS)).astype("<u2").view("<f2").astype(np.float32)
-        most = 2 ** (bits - 1) - 1
-        root = (last >> np.uint64(WORD_BITS - SCALE_BITS - bits) & np.uint64(2**bits - 1)).astype(np.float32) - most
-        root /= np.float32(most)
-        return scale * self.unit_, root * np.abs(root) * (self._length_of_mean * scale)
+        scale, share = read(codes[:, -1], self._factor_bits)
+        return scale * self.unit_, share * (self._length_of_mean * scale)
 
     def scale(self, codes: Words) -> Floats:
         """Return what the levels of each code are multiplied by to be a residual."""
@@ -334,15 +375,17 @@ class ScalarBinarizer(Binarizer):
         return scores, ids
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
-        names = "unit", "share_bits", "widths", "spreads", "axes"
-        return {"mean": self.mean_} | {name: getattr(self, f"{name}_") for name in names}
+        names = "unit", "factor_bits", "widths", "spreads", "axes"
+        power = np.array([self.power_])
+        return {"mean": self.mean_, "power": power} | {name: getattr(self, f"{name}_") for name in names}
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        self.mean_, self.unit_, self.share_bits_, self.widths_, self.spreads_, self.axes_ = (
-            arrays[name] for name in ("mean", "unit", "share_bits", "widths", "spreads", "axes")
+        self.mean_, self.unit_, self.factor_bits_, self.widths_, self.spreads_, self.axes_ = (
+            arrays[name] for name in ("mean", "unit", "factor_bits", "widths", "spreads", "axes")
         )
+        self.power_ = float(arrays["power"][0])
         d, coded = len(self.mean_), int(np.count_nonzero(self.widths_)) if self.rotation == "principal" else 0
-        found = [array.shape for array in (self.unit_, self.share_bits_, self.widths_, self.spreads_, self.axes_)]
-        if found != [(1,), (1,), (d,), (d,), (d, coded)] or self.widths_.dtype != np.uint8:
+        found = [array.shape for array in (self.unit_, self.factor_bits_, self.widths_, self.spreads_, self.axes_)]
+        if found != [(1,), (2,), (d,), (d,), (d, coded)] or self.widths_.dtype != np.uint8:
             raise FileFormatError(f"a scalar model of {d} components has no arrays of shapes {found}")
         self._prepare()
