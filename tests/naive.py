@@ -561,6 +561,8 @@ def similarities(queries, vectors, metric):
     products = (q * x).sum(axis=2)
     lengths = np.sqrt((q**2).sum(axis=2) * (x**2).sum(axis=2))
     return products if metric == "ip" else np.divide(products, lengths, out=0 * products, where=lengths > 0)
+
+
 # ---------------------------------------------------------------------- scalar codes
 
 

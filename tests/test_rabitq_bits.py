@@ -100,9 +100,9 @@ def test_estimates_without_bias(lists, bits):
     query = x[:1] + 0.5
     estimates = []
     for seed in range(200):
-        model = RaBitQBinarizer(lists, seed=seed, component_bits=bits).fit(x)
+        model = RaBitQBinarizer(lists, seed=seed, component_bits=bits, metric="ip").fit(x)
         estimates.append(model.scores(query, model.transform(x))[0])
-    truth = (query @ (x - x.mean(axis=0)).T)[0]
+    truth = (query @ x.T)[0]
     standard_error = np.std(estimates, axis=0) / math.sqrt(200)
     # 30 z-scores: the largest exceeds 4.5 by chance in fewer than 1 of 4 000 choices of seeds
     assert (np.abs(np.mean(estimates, axis=0) - truth) < 4.5 * standard_error + 1e-5).all()
@@ -113,9 +113,9 @@ def test_estimates_without_bias(lists, bits):
 def test_the_bound_holds_as_often_as_stated(lists, bits):
     rng = np.random.default_rng(bits)
     x, queries = rng.standard_normal((200, 128)), rng.standard_normal((100, 128))
-    model = RaBitQBinarizer(lists, component_bits=bits).fit(x.astype(np.float32))
+    model = RaBitQBinarizer(lists, component_bits=bits, metric="ip").fit(x.astype(np.float32))
     codes, q = model.transform(x.astype(np.float32)), queries.astype(np.float32)
-    error = np.abs(model.scores(q, codes) - queries @ (x - model.mean_).T)
+    error = np.abs(model.scores(q, codes) - queries @ x.T)
     bound = model.error_bound(q, codes)
     # unrelated queries fall outside 1.9 standard deviations in 2 (1 - Phi(1.9)) = 5.7 % of all cases; of nine bits,
     # the bound is a little wider, for the rounding of what it is computed from
@@ -127,8 +127,8 @@ def test_each_bit_halves_the_error():
     x, queries = clustered(500, 96), clustered(20, 96, seed=3)
     truth, errors = queries.astype(float) @ x.astype(float).T, []
     for bits in range(1, 9):
-        model = RaBitQBinarizer(component_bits=bits).fit(x)
-        estimates = model.scores(queries, model.transform(x)) + queries @ model.mean_[:, None]
+        model = RaBitQBinarizer(component_bits=bits, metric="ip").fit(x)
+        estimates = model.scores(queries, model.transform(x))
         errors.append(np.abs(estimates - truth).mean())
     ratios = [more / less for more, less in itertools.pairwise(errors)]
     assert all(1.7 < ratio < 3 for ratio in ratios)
@@ -140,7 +140,7 @@ def test_codes_are_compared_by_all_their_bits():
     for bits in (1, 3, 6):
         model = RaBitQBinarizer(component_bits=bits).fit(x)
         codes = model.transform(x[:50])
-        rows = x[:50] - model.mean_
+        rows = unit(x[:50]) - model.mean_
         truth = unit(rows) @ unit(rows).T
         errors.append(np.abs(model.scores(codes, codes) - truth).mean())
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
@@ -148,11 +148,13 @@ def test_codes_are_compared_by_all_their_bits():
 
 @pytest.mark.parametrize("bits", [2, 9])
 def test_a_vector_that_is_the_centre_is_estimated_exactly(bits):
-    x = clustered(60, 40)
-    model = RaBitQBinarizer(component_bits=bits).fit(x)
-    codes = model.transform(model.mean_[None])
-    assert model.whole(codes) == (0, 0)
-    assert (model.scores(x[:3], codes) == 0).all()
+    x = unit(clustered(60, 40))
+    x[0] = 1 / np.sqrt(np.float32(40))
+    model = RaBitQBinarizer(component_bits=bits, metric="ip").fit(x)
+    codes = model.transform(model.mean_[None] / np.float32(model.space_.scale))
+    assert np.abs(model.whole(codes)).max() < 1e-6
+    known = x[:3] @ (model.mean_[:, None] / model.space_.scale)
+    np.testing.assert_allclose(model.scores(x[:3], codes), known, atol=1e-5)
     assert (model.error_bound(x[:3], codes) == 0).all()
 
 

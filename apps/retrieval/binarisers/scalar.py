@@ -76,6 +76,8 @@ class ScalarBinarizer(Binarizer):
         Subtract the mean first.
     seed : int
         Of the rotation, and of the sample.
+    metric : {"cosine", "ip", "l2"}
+        What nearness is: cosine, inner product, or Euclidean distance.
     backend : str
         ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
 
@@ -103,6 +105,7 @@ class ScalarBinarizer(Binarizer):
         centre: bool = True,
         seed: int = 0,
         backend: str = "auto",
+        metric: str = "cosine",
     ) -> None:
         self.code_size = code_size
         self.rotation = rotation
@@ -110,6 +113,7 @@ class ScalarBinarizer(Binarizer):
         self.centre = centre
         self.seed = seed
         self.backend = backend
+        self.metric = metric
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Compute the mean of ``(n, d)`` float vectors, and, of a sample, the axes and the bits of each.
@@ -119,12 +123,13 @@ class ScalarBinarizer(Binarizer):
         DTypeError, DimensionError, ParameterError
             If X is not such an array, is empty, holds NaN, or ``code_size`` does not go with d.
         """
-        rows = self._table(X)
-        d = rows.shape[1]
+        given = self._table(X)
         seed = integer(self.seed, "seed", 0)
         choice(self.rotation, "rotation", ROTATIONS), flag(self.centre, "centre")
         if self.power is not None:
             number(self.power, "power", 0, MOST_POWER)
+        rows = self._mapped(given, self.metric, lifted=False, centred=self.metric == "l2")
+        d = rows.shape[1]
         words = self._words_of(d)
         mean = mean_of(rows)
         self.mean_ = mean if self.centre else np.zeros_like(mean)
@@ -194,7 +199,8 @@ class ScalarBinarizer(Binarizer):
         return size // 8
 
     def _prepare(self) -> None:
-        self.n_features_in_ = d = len(self.mean_)
+        d = len(self.mean_)
+        self.n_features_in_ = d - self.space_.added
         kernels = self.kernels  # or an error, if there is no such backend
         self.dim_ = int(np.count_nonzero(self.widths_))
         self._rotations = Rotations(d, d, self.seed, kernels.name) if self.rotation == "random" else None
@@ -221,7 +227,8 @@ class ScalarBinarizer(Binarizer):
     @property
     def words(self) -> int:
         """Words of a code."""
-        return self._words_of(self._check_fitted())
+        self._check_fitted()
+        return self._words_of(len(self.mean_))
 
     @property
     def bits(self) -> int:
@@ -338,16 +345,13 @@ class ScalarBinarizer(Binarizer):
         """Raise UnsupportedError: a level is no sum over the bits of its number."""
         raise UnsupportedError(f"codes of a {type(self).__name__} are not read through tables; see scores and search")
 
-    def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
-        """Score every query against every code; see :meth:`Binarizer.scores`. Codes are not compared with codes."""
-        items = self._as_codes(codes)
-        self._looks_up(queries, asymmetric)
-        rows = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
-        scores = np.empty((len(rows), len(items)), dtype=np.float32)
-        rotated = self._project(rows)
-        for part in blocks(len(items), 16 * self.dim_):
-            scores[:, part] = self._estimates(rotated, items[part])
-        return scores
+    def products(self, asked: Floats, codes: Words) -> Floats:
+        """Estimate products; see :meth:`Binarizer.products`."""
+        products = np.empty((len(asked), len(codes)), dtype=np.float32)
+        rotated = self._project(asked)
+        for part in blocks(len(codes), 16 * self.dim_):
+            products[:, part] = self._estimates(rotated, codes[part])
+        return products + self.beside(asked)[:, None]
 
     def _estimates_of(self, rotated: Floats, codes: Words, part: slice) -> Floats:
         return self._estimates(rotated, codes[part])
@@ -363,15 +367,17 @@ class ScalarBinarizer(Binarizer):
         rows = as_rows(queries, self._check_fitted(), "queries")
         scores, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
         for part in blocks(len(rows) if k else 0, 4 * 1024 * 16):
-            rotated = self._project(finite(rows[part], part.start, "queries"))
+            own = finite(rows[part], part.start, "queries")
+            asked = self._asked(own)
             some = max(1, BLOCK_BYTES // (16 * self.dim_))
-            scores[part], ids[part] = top_scores(
+            products, ids[part] = top_scores(
                 self.kernels,
-                partial(self._estimates_of, rotated, codes),
+                partial(self._estimates_of, self._project(asked), codes),
                 len(codes),
                 k,
-                min(BLOCK_BYTES // 16, some * max(1, len(rotated))),
+                min(BLOCK_BYTES // 16, some * max(1, len(asked))),
             )
+            scores[part] = self.space_.from_products(products + self.beside(asked)[:, None], own)
         return scores, ids
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
