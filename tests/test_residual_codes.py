@@ -9,7 +9,7 @@ import pytest
 from hdc.apps.retrieval.binarisers import RecurrentBinarizer, SignBinarizer, load
 from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, fit_tables, metric_of
 from hdc.apps.retrieval.binarisers.bebr.residual import HEAVIEST, residual_tables, weights_of
-from hdc.apps.retrieval.binarisers.bebr.validation import TrainingWarning, Validation, warn_if_worse
+from hdc.apps.retrieval.binarisers.bebr.validation import TrainingWarning, Validation
 
 
 def unit(x):
@@ -143,14 +143,6 @@ def test_codes_that_are_worse_than_plain_ones_say_so(monkeypatch):
     monkeypatch.setattr(RecurrentBinarizer, "_is_better_by_residuals", lambda *_: False)
     with pytest.warns(TrainingWarning, match=r"64 bits that were trained find 0\.\d\d .* SignBinarizer\(dim=64\)"):
         RecurrentBinarizer(64, rounds=1, steps=1).fit(patchy(3000))
-
-
-@pytest.mark.parametrize(("recall", "warns"), [(0.5, False), (0.46, False), (0.43, True), (float("nan"), False)])
-def test_two_standard_errors_are_allowed(recall, warns):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        warn_if_worse(recall, 0.5, 40, 64)  # 400 neighbours: two errors are .05
-    assert bool(caught) == warns
 
 
 @pytest.mark.parametrize("n", [1, 3, 30, 60])

@@ -25,6 +25,10 @@ TURBOQUANT = {1: 0.36, 2: 0.117, 3: 0.0345, 4: 0.0095}
 """Mean squared errors of unit vectors by bits (Zandieh et al. 2025, theorem 1; .03 and .009 there, in fewer digits)."""
 
 
+def unit(x):
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
 def spread(n=700, d=48, seed=0, mean=0.3):
     """Draw vectors around 40 centres, longer along the first axes."""
     rng = np.random.default_rng(seed)
@@ -151,13 +155,13 @@ def test_codes_are_planes_of_the_nearest_levels(d, words, rotation, centre, mean
     assert model.bits == min(8 * d, 64 * words - int(model.factor_bits_.sum()))
     assert np.all(np.diff(model.widths_.astype(int)) <= 0)
     x.flags.writeable = False
-    residuals = x - model.mean_
+    residuals = unit(x) - model.mean_
     components, lengths = model._project(residuals), np.linalg.norm(residuals, axis=1)
     places = model._places(codes)
     for row in range(0, 20, 7):
         levels = [levels_of(d, int(b)).values for b in model.widths_[: model.dim_]]
-        unit = components[row] / (lengths[row] * model.spreads_[: model.dim_])
-        assert naive.scalar_code(unit, levels, codes[row]) == places[row].tolist()
+        scaled = components[row] / (lengths[row] * model.spreads_[: model.dim_])
+        assert naive.scalar_code(scaled, levels, codes[row]) == places[row].tolist()
 
 
 @pytest.mark.parametrize("scale", [16, 24])
@@ -182,7 +186,7 @@ def test_factors_come_back(scale, share):
 @pytest.mark.parametrize("rotation", ["principal", "random"])
 @pytest.mark.parametrize("mean", [0.0, 5.0])
 def test_scores_are_products_with_scaled_levels(rotation, mean):
-    x, queries = spread(mean=mean), spread(7, seed=1, mean=mean)
+    x, queries = unit(spread(mean=mean)), unit(spread(7, seed=1, mean=mean))
     model = ScalarBinarizer(24, rotation).fit(x)
     codes = model.transform(x)
     rows = model._values(model._places(codes)) * model.scale(codes)[:, None]
@@ -191,14 +195,14 @@ def test_scores_are_products_with_scaled_levels(rotation, mean):
     # What is kept beside the levels makes the scores exact for the mean.
     known = (x - model.mean_) @ model.mean_
     limit = (0.02 if mean else 0.1) * np.abs(known).max()
-    assert np.abs(model.scores(model.mean_[None], codes)[0] - known).max() < limit
+    assert np.abs(model.products(model.mean_[None], codes)[0] - known).max() < limit
 
 
 def test_with_a_random_rotation_the_product_with_the_vector_itself_is_exact():
-    x = spread()
+    x = unit(spread())
     model = ScalarBinarizer(16, "random").fit(x)
     codes = model.transform(x)
-    own = np.array([model.scores(x[i : i + 1] - model.mean_, codes[i : i + 1])[0, 0] for i in range(len(x))])
+    own = np.array([model.products(x[i : i + 1] - model.mean_, codes[i : i + 1])[0, 0] for i in range(len(x))])
     own -= model.offset(codes)
     np.testing.assert_allclose(own, ((x - model.mean_) ** 2).sum(axis=1), rtol=2e-3)  # of a float16
 

@@ -19,7 +19,7 @@ from hdc.apps.retrieval.binarisers.bebr.decoder import (
 from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed, unit
 from hdc.apps.retrieval.binarisers.bebr.residual import residual_tables, weights_of
 from hdc.apps.retrieval.binarisers.bebr.training import Settings, train
-from hdc.apps.retrieval.binarisers.bebr.validation import NEIGHBOURS, Progress, Validation, warn_if_worse
+from hdc.apps.retrieval.binarisers.bebr.validation import NEIGHBOURS, Progress, Validation, nearest, warn_if_worse
 from hdc.apps.retrieval.binarisers.sign import SignBinarizer
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import integer, number, text
@@ -228,12 +228,12 @@ class RecurrentBinarizer(Binarizer):
 
     def _report(self, x: Floats, unseen: Validation, plain: bool) -> None:
         """Measure the recall of queries that nothing was chosen by, and warn if plain codes have a better one."""
-        self.recall_ = unseen.recall(self.decode(self.encode_mapped(x)))
-        if plain and len(unseen.queries):
+        hits = unseen.hits(nearest(unseen.scores(self.decode(self.encode_mapped(x))), NEIGHBOURS))
+        self.recall_ = float(hits.mean()) if len(hits) else float("nan")
+        if plain and len(hits):
             metric = "cosine" if self._of_one_length else self.metric
             signs = SignBinarizer(self.bits, seed=self.seed, backend=self.backend, metric=metric).fit(x)
-            found = signs.search(unseen.queries, signs.encode(x), NEIGHBOURS)[1]
-            warn_if_worse(self.recall_, unseen.recall_of_rows(found), len(unseen.queries), self.bits)
+            warn_if_worse(hits, unseen.hits(signs.search(unseen.queries, signs.encode(x), NEIGHBOURS)[1]), self.bits)
 
     def _start(self, x: Floats, maps: Recurrence) -> Start:
         """Return codes of a recurrence, and tables that decode them linearly."""

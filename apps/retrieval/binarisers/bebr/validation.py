@@ -19,17 +19,27 @@ SHARE = 0.02
 """Part of the vectors that is held out as queries."""
 
 
+LEAST_QUERIES = 10
+"""Of fewer queries no recall is told to be worse than another."""
+
+DOUBT = 3.0
+"""Standard errors by which it has to be: by chance once in 700 trainings of equal codes."""
+
+Hits = npt.NDArray[np.float64]
+
+
 class TrainingWarning(UserWarning):
     """A model that was trained finds less than one that was not."""
 
 
-def warn_if_worse(recall: float, plain: float, queries: int, bits: int) -> None:
-    """Warn if a recall@10 of so many queries is below that of plain codes by more than two standard errors."""
-    if recall < plain - 1 / np.sqrt(NEIGHBOURS * max(queries, 1)):
+def warn_if_worse(trained: Hits, plain: Hits, bits: int) -> None:
+    """Warn if the recalls of ``(q,)`` queries by trained codes are less than by plain ones, beyond chance."""
+    lost = plain - trained
+    if len(lost) >= LEAST_QUERIES and lost.mean() > DOUBT * lost.std(ddof=1) / np.sqrt(len(lost)):
         warnings.warn(
-            f"codes of {bits} bits that were trained find {recall:.2f} of the ten nearest of held-out vectors, and "
-            f"SignBinarizer(dim={bits}) finds {plain:.2f}: use that, or train on more vectors, or more like those "
-            "you will search",
+            f"codes of {bits} bits that were trained find {trained.mean():.2f} of the ten nearest of held-out vectors, "
+            f"and SignBinarizer(dim={bits}) finds {plain.mean():.2f}: use that, or train on more vectors, or more like "
+            "those you will search",
             TrainingWarning,
             stacklevel=4,
         )
@@ -86,15 +96,21 @@ class Validation:
 
     def recall(self, decoded: Floats) -> float:
         """Return the recall@10 of ``(n - v, d)`` decoded vectors; NaN without queries."""
-        return self.recall_of(self.queries @ (unit(decoded) if self.of_one_length else decoded).T)
+        return self.recall_of(self.scores(decoded))
+
+    def scores(self, decoded: Floats) -> Floats:
+        """Return the ``(v, n - v)`` products of queries with decoded vectors, at length 1 where vectors have it."""
+        scores: Floats = self.queries @ (unit(decoded) if self.of_one_length else decoded).T
+        return scores
 
     def recall_of(self, scores: Floats) -> float:
         """Return the recall@10 of ``(v, n - v)`` scores."""
-        return self.recall_of_rows(nearest(scores, NEIGHBOURS)) if len(self.queries) else float("nan")
+        return float(self.hits(nearest(scores, NEIGHBOURS)).mean()) if len(self.queries) else float("nan")
 
-    def recall_of_rows(self, found: npt.NDArray[np.int64]) -> float:
-        """Return the recall@10 of ``(v, k)`` places in ``training``, of at least one query."""
-        return float(np.mean([len(np.intersect1d(a, b)) for a, b in zip(found, self.truth, strict=True)])) / NEIGHBOURS
+    def hits(self, found: npt.NDArray[np.int64]) -> Hits:
+        """Return the recall@10 of each query, of ``(v, k)`` places in ``training``."""
+        pairs = zip(found, self.truth, strict=True)
+        return np.array([len(np.intersect1d(a, b)) for a, b in pairs], dtype=np.float64) / NEIGHBOURS
 
 
 def nearest(scores: Floats, k: int) -> npt.NDArray[np.int64]:
