@@ -39,8 +39,8 @@ def sign(centre=True, **parameters):
     return model
 
 
-def rabitq():
-    model = RaBitQBinarizer(backend="numpy")
+def rabitq(bits=1):
+    model = RaBitQBinarizer(backend="numpy", component_bits=bits)
     arrays = {"directions": np.zeros((1, 40), np.int8), "lengths": np.zeros(1, np.float32)}
     model._set_state({"mean": mean_of(X), **arrays})
     return model
@@ -75,7 +75,7 @@ MODELS = {
     "sign, plain": lambda: sign(dim=37, rotate=False, centre=False),
     "rabitq": rabitq,
     "rabitq, lists": lists,
-    "rabitq, four bits": lambda: RaBitQBinarizer(backend="numpy", component_bits=4).fit(X),
+    "rabitq, four bits": lambda: rabitq(4),
     "rabitq, lists of nine bits": lambda: lists(9),
     "hash": lambda: recurrent(0, rounds=0),
     "recurrent": lambda: recurrent(2, rounds=0),
