@@ -135,7 +135,10 @@ class ScalarBinarizer(Binarizer):
         self.mean_ = mean if self.centre else np.zeros_like(mean)
         rng = np.random.default_rng(seed)
         sample = sampled_rows(rows, rng)
-        variances, axes = principal(sample, self.mean_)
+        if self.rotation == "principal":
+            variances, axes = principal(sample, self.mean_)
+        else:
+            variances, axes = ((sample - self.mean_) ** 2).mean(axis=0, dtype=np.float64), np.empty((d, d))
         unit = math.sqrt(variances.sum())
         self.unit_ = np.array([unit if unit > 0 else 1.0], dtype=np.float32)
         # All queries have the mean in common: where it is long, the error for it is the greater part.
@@ -180,7 +183,7 @@ class ScalarBinarizer(Binarizer):
         if self.rotation == "principal":
             groups = np.zeros_like(widths) if power == 0 else widths
             variances, axes = mixed(variances, axes, groups, np.random.default_rng([self.seed, 1]))
-        coded = widths > 0 if self.rotation == "principal" else np.zeros(d, dtype=bool)
+        coded = (widths > 0) & (self.rotation == "principal")
         self.power_ = power
         self.widths_ = widths.astype(np.uint8)
         self.spreads_ = np.sqrt(variances).astype(np.float32)
