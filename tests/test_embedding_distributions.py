@@ -11,18 +11,18 @@ from hdc.apps.retrieval.binarisers.bebr.validation import warn_if_worse
 from tests.benchmarks import module
 
 LEAST = {  # of recall@10 at 32 bytes, 1,500 vectors: sign, recurrent
-    "made patches": (0.2, 0.6),
-    "gaussian 64": (0.3, 0.5),
-    "gaussian 256": (0.3, 0.4),
-    "clusters 128": (0.3, 0.5),
-    "clusters 1536": (0.3, 0.4),
-    "far off": (0.4, 0.5),
-    "heavy tails": (0.3, 0.4),
-    "outliers": (0.3, 0.4),
-    "duplicates": (0.3, 0.4),
-    "positive": (0.3, 0.4),
+    "made patches": (0.24, 0.68),
+    "gaussian 64": (0.55, 0.75),
+    "gaussian 256": (0.53, 0.77),
+    "clusters 128": (0.85, 0.88),
+    "clusters 1536": (0.75, 0.86),
+    "far off": (0.71, 0.83),
+    "heavy tails": (0.59, 0.81),
+    "outliers": (0.78, 0.88),
+    "duplicates": (0.71, 0.87),
+    "positive": (0.71, 0.82),
 }
-"""Fixed seeds, and far below what was found: these fail when a kind collapses, not by chance."""
+"""With fixed seeds .06 less was asked than was found: three standard errors of 100 queries."""
 
 MARGIN = 0.02
 """What trained codes may find less than plain ones: two standard errors of 100 queries."""
