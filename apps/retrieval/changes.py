@@ -75,6 +75,7 @@ def _details(index: "EmbeddingIndex") -> dict[str, Any]:
     return {
         "kind": f"embed, {index.kind}",
         "binarizer": type(model).__name__,
+        "metric": model.space_.metric,
         "dim": model.n_features_in_,
         "bits": model.bits,
         "keeps": None if originals is None else originals.dtype,
@@ -85,13 +86,15 @@ def _details(index: "EmbeddingIndex") -> dict[str, Any]:
 def _export(index: "EmbeddingIndex", path: str) -> None:
     from hdc.apps.retrieval.files.exporting import export
 
-    export(index.codes, path)
+    space = index.model.space_
+    export(index.codes, path, space.centre if space.metric == "l2" else None)
 
 
 APPLICATION = Application(
     row="vector",
     inputs=f"{FILES} of vectors, which is held in memory: all of them are added or, after an error, none",
-    output=".parquet or .npz: ids, keys, and the vectors where the index keeps them (of length 1), else their codes",
+    output=".parquet or .npz: ids, keys, and the vectors where the index keeps them (of length 1 where that does not "
+    "count), else their codes",
     open=_open,
     add_inputs=_add_inputs,
     change=_change,

@@ -18,16 +18,20 @@ BLOCK_FLOATS = 1 << 22
 
 DTYPES = ("int8", "float16", "float32")
 
-ORIGINALS = "originals"
-"""The column of a store that has them."""
+ORIGINALS, LENGTHS = "originals", "lengths"
+"""The columns of a store that have them, and how long they were."""
 
 
 @dataclass(frozen=True)
 class Originals:
-    """How originals are kept: dtype and width. The measure is one minus the cosine, so int8 needs no scale."""
+    """How originals are kept: dtype and width. The measure is one minus the cosine, so int8 needs no scale.
+
+    With ``lengths``, their lengths are kept beside them, as float32, for measures that need these too.
+    """
 
     dtype: str
     width: int
+    lengths: bool = False
 
     def __post_init__(self) -> None:
         choice(self.dtype, "the dtype of originals", DTYPES)
@@ -35,10 +39,39 @@ class Originals:
 
     @classmethod
     def of(cls, pair: Any) -> Self:
-        """Return them of a pair of dtype and width; raises ParameterError if it is none."""
-        if not isinstance(pair, tuple | list) or len(pair) != 2:
+        """Return them of a pair of dtype and width, or these and True; raises ParameterError if it is none."""
+        whole = isinstance(pair, tuple | list) and (len(pair) == 2 or (len(pair) == 3 and pair[2] is True))
+        if not whole:
             raise wrong(pair, "originals", "a dtype and a width, such as ('int8', 384)")
         return cls(*pair)
+
+    @property
+    def settings(self) -> list[Any]:
+        """What :meth:`of` takes."""
+        return [self.dtype, self.width, *([True] if self.lengths else [])]
+
+    @property
+    def columns(self) -> dict[str, tuple[npt.DTypeLike, int]]:
+        """The columns of a store, each with its dtype and width."""
+        columns: dict[str, tuple[npt.DTypeLike, int]] = {ORIGINALS: (self.dtype, self.width)}
+        if self.lengths:
+            columns[LENGTHS] = ("float32", 1)
+        return columns
+
+    def rows(self, vectors: Floats) -> dict[str, npt.ArrayLike]:
+        """Return what these columns have of ``(n, width)`` vectors."""
+        rows: dict[str, npt.ArrayLike] = {ORIGINALS: self.encoded(vectors)}
+        if self.lengths:
+            squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
+            rows[LENGTHS] = np.sqrt(squares)[:, None].astype(np.float32)
+        return rows
+
+    def decoded(self, snapshot: Snapshot, positions: Ids) -> Floats:
+        """Return ``(n, width)`` float32 vectors of rows, at their lengths where these are kept, else at length 1."""
+        vectors = snapshot.take(ORIGINALS, positions).astype(np.float32)
+        own = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.where(own > 0, own, 1)
+        return vectors * snapshot.take(LENGTHS, positions) if self.lengths else vectors
 
     def checked(self, vectors: Any, count: int) -> Floats:
         """Return ``(count, width)`` float32 vectors.

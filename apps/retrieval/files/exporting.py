@@ -19,8 +19,10 @@ BLOCK = 1 << 13
 """Rows that are written at a time."""
 
 
-def export(index: BinaryIndex, path: str) -> None:
-    """Write ids, keys, and the originals that the index keeps as float32 of length 1, or else the codes.
+def export(index: BinaryIndex, path: str, centre: Floats | None = None) -> None:
+    """Write ids, keys, and the originals that the index keeps, or else the codes.
+
+    Originals are float32: of length 1 or, where the index keeps lengths, of these; a ``(width,)`` centre is added.
 
     ``.npz`` has the arrays ``ids``, ``keys`` (text, empty where there is none) and ``vectors`` or ``codes`` (uint64
     words); ``.parquet`` the columns ``id``, ``key`` and ``vector`` or ``code`` (bytes, little-endian). Both are read by
@@ -35,33 +37,35 @@ def export(index: BinaryIndex, path: str) -> None:
     OSError
         If the file cannot be written; an existing file is then untouched.
     """
-    writers: dict[str, Callable[[BinaryIO, BinaryIndex], None]] = {".npz": _write_npz, ".parquet": _write_parquet}
+    writers: dict[str, Callable[[BinaryIO, BinaryIndex, Floats | None], None]] = {
+        ".npz": _write_npz,
+        ".parquet": _write_parquet,
+    }
     ending = os.path.splitext(path)[1]
     if ending not in writers:
         raise ParameterError(f"{path}: rows are written as {' or '.join(writers)}")
     with replacing(path) as file:
-        writers[ending](file, index)
+        writers[ending](file, index, centre)
 
 
-def _rows(index: BinaryIndex) -> Iterator[tuple[Ids, npt.NDArray[Any]]]:
+def _rows(index: BinaryIndex, centre: Floats | None) -> Iterator[tuple[Ids, npt.NDArray[Any]]]:
     """Yield ids, ascending, and what is written of their rows; one empty block where there are none."""
     ids = index.ids()
     for start in range(0, max(1, len(ids)), BLOCK):
         part = ids[start : start + BLOCK]
-        yield part, index.codes(part) if index.originals is None else _originals(index, part)
+        if index.originals is None:
+            yield part, index.codes(part)
+        else:
+            snapshot = index.store.snapshot
+            vectors = index.originals.decoded(snapshot, snapshot.positions(part))
+            yield part, vectors if centre is None else vectors + centre
 
 
-def _originals(index: BinaryIndex, ids: Ids) -> Floats:
-    vectors = index.store.rows("originals")[index.store.positions(ids)].astype(np.float32)
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
-
-
-def _write_npz(file: BinaryIO, index: BinaryIndex) -> None:
+def _write_npz(file: BinaryIO, index: BinaryIndex, centre: Floats | None) -> None:
     name = "codes" if index.originals is None else "vectors"
     with zipfile.ZipFile(file, "w") as archive:
         with archive.open(f"{name}.npy", "w", force_zip64=True) as rows:
-            _write_blocks(rows, (block for _, block in counted(_rows(index), "blocks written")), index)
+            _write_blocks(rows, (block for _, block in counted(_rows(index, centre), "blocks written")), index)
         for name, array in (("ids", index.ids()), ("keys", np.array(_keys(index), dtype=str))):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
@@ -82,7 +86,7 @@ def _keys(index: BinaryIndex) -> list[str]:
     return [key or "" for key in index.keys(index.ids())]
 
 
-def _write_parquet(file: BinaryIO, index: BinaryIndex) -> None:
+def _write_parquet(file: BinaryIO, index: BinaryIndex, centre: Floats | None) -> None:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -95,7 +99,7 @@ def _write_parquet(file: BinaryIO, index: BinaryIndex) -> None:
     name = "code" if index.originals is None else "vector"
     schema = pyarrow.schema([("id", pyarrow.int64()), ("key", pyarrow.string()), (name, value)])
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        for ids, rows in counted(_rows(index), "blocks written"):
+        for ids, rows in counted(_rows(index, centre), "blocks written"):
             if index.originals is None:
                 codes = to_bytes(rows.reshape(len(rows) * index.levels, -1), index.dim).reshape(len(rows), size)
                 column = pyarrow.FixedSizeBinaryArray.from_buffers(value, len(rows), [None, pyarrow.py_buffer(codes)])

@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from hdc import checks
 from hdc.apps.retrieval.index.binary import BinaryIndex
+from hdc.apps.retrieval.vectors.rows import unit
 from hdc.errors import BackendUnavailableError, FileFormatError, UnsupportedError
 from hdc.search.hnsw import new_graph
 from hdc.search.measures import Ids
+from hdc.search.reranking import LENGTHS, ORIGINALS
 from hdc.words import WORD_BITS, Words, pack, word_count
 
 Bytes = npt.NDArray[np.uint8]
@@ -182,8 +184,10 @@ def to_arrow(index: BinaryIndex) -> Any:
     form: dict[str, Any] = {"dim": index.dim, "levels": index.levels, "originals": None}
     fields = {"id": arrow.int64(), "code": arrow.binary(size), "key": arrow.string(), "document": arrow.binary()}
     if index.originals is not None:
-        form["originals"] = [index.originals.dtype, index.originals.width]
+        form["originals"] = index.originals.settings
         fields["original"] = arrow.list_(arrow.from_numpy_dtype(index.originals.dtype), index.originals.width)
+        if index.originals.lengths:
+            fields["length"] = arrow.float32()
     schema = arrow.schema(list(fields.items()), metadata={"hdc-binary-index": json.dumps(form)})
     return arrow.Table.from_batches([_record_batch(arrow, index, schema, ids) for ids in _batches(index)], schema)
 
@@ -200,8 +204,11 @@ def _record_batch(arrow: Any, index: BinaryIndex, schema: Any, ids: Ids) -> Any:
     }
     arrays = [arrow.array(column, schema.field(name).type) for name, column in columns.items()]
     if index.originals is not None:
-        kept = index.store.rows("originals")[index.store.positions(ids)]
+        positions = index.store.positions(ids)
+        kept = index.store.rows(ORIGINALS)[positions]
         arrays.append(arrow.FixedSizeListArray.from_arrays(arrow.array(kept.ravel()), index.originals.width))
+        if index.originals.lengths:
+            arrays.append(arrow.array(index.store.rows(LENGTHS)[positions, 0]))
     return arrow.RecordBatch.from_arrays(arrays, schema=schema)
 
 
@@ -221,7 +228,7 @@ def from_arrow(table: Any, **options: Any) -> BinaryIndex:
     """
     try:
         form = json.loads((table.schema.metadata or {})[b"hdc-binary-index"])
-        originals = form["originals"] and (str(form["originals"][0]), int(form["originals"][1]))
+        originals = form["originals"] and (str(form["originals"][0]), int(form["originals"][1]), *form["originals"][2:])
         index = BinaryIndex(form["dim"], levels=form["levels"], originals=originals, **options)
         for batch in table.to_batches(max_chunksize=BATCH):
             _add_batch(index, batch)
@@ -240,6 +247,8 @@ def _add_batch(index: BinaryIndex, batch: Any) -> None:
     if index.originals is not None:
         kept = batch.column("original").flatten().to_numpy(zero_copy_only=False)
         vectors = kept.reshape(-1, index.originals.width).astype(np.float32)
+        if index.originals.lengths:
+            vectors = unit(vectors) * batch.column("length").to_numpy()[:, None]
     ids = batch.column("id").to_numpy()
     keys, documents = batch.column("key").to_pylist(), batch.column("document").to_pylist()
     index.add(codes, keys=keys, documents=documents, originals=vectors, ids=ids)

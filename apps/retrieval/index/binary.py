@@ -21,7 +21,7 @@ from hdc.search.ivf import Coarse, Lists, train
 from hdc.search.measures import Distances, Ids, measure_of
 from hdc.search.once import BuildLock
 from hdc.search.options import Options, options_of
-from hdc.search.reranking import ORIGINALS, Originals
+from hdc.search.reranking import Originals
 from hdc.search.searcher import Searcher
 from hdc.store import Snapshot, Store
 from hdc.words import MAX_DIM, Words, as_words, word_count
@@ -45,9 +45,9 @@ class BinaryIndex(Index):
     kind : {"flat", "ivf", "hnsw"}
         ``flat`` compares every code. ``ivf`` looks into the lists nearest to the query and has to be trained
         (:meth:`train`) before codes are added. ``hnsw`` walks a graph; it needs the extra ``hnsw`` (usearch).
-    originals : (dtype, width), optional
+    originals : (dtype, width) or (dtype, width, True), optional
         Keep the vectors that the codes were made of, as ``"int8"``, ``"float16"`` or ``"float32"``, for
-        :meth:`search` to put what the codes find in the order of cosines.
+        :meth:`search` to put what the codes find in the order of cosines; with True, their lengths too.
     path : path, optional
         A new folder: what :meth:`add`, :meth:`update` and :meth:`remove` have returned from is durable there. Left
         out, the index is in memory; :meth:`save` writes it.
@@ -89,7 +89,7 @@ class BinaryIndex(Index):
         *,
         levels: int = 1,
         kind: Kind = "flat",
-        originals: tuple[str, int] | None = None,
+        originals: tuple[str, int] | tuple[str, int, bool] | None = None,
         path: str | os.PathLike[str] | None = None,
         backend: str = "auto",
     ) -> None:
@@ -127,7 +127,7 @@ class BinaryIndex(Index):
         if self.kind == "ivf":
             columns[CELLS] = ("int32", 1)
         if self.originals is not None:
-            columns[ORIGINALS] = (self.originals.dtype, self.originals.width)
+            columns |= self.originals.columns
         return columns
 
     def _new_searcher(self) -> Searcher:
@@ -381,7 +381,7 @@ class BinaryIndex(Index):
 
     def _check_settings(self, snapshot: Snapshot) -> None:
         meta = snapshot.meta
-        originals = None if self.originals is None else [self.originals.dtype, self.originals.width]
+        originals = None if self.originals is None else self.originals.settings
         if [meta.get(name) for name in ("dim", "levels", "kind", "originals")] != [
             self.dim,
             self.levels,
@@ -420,7 +420,7 @@ class BinaryIndex(Index):
         if (originals is None) != (self.originals is None):
             raise ParameterError(f"the index keeps {'no ' if self.originals is None else ''}originals")
         if self.originals is not None:
-            columns[ORIGINALS] = self.originals.encoded(self.originals.checked(originals, len(rows)))
+            columns |= self.originals.rows(self.originals.checked(originals, len(rows)))
         return columns
 
     def _originals(self) -> Originals:

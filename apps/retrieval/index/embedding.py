@@ -1,4 +1,8 @@
-"""EmbeddingIndex: a binariser and an index of its codes in one folder; float vectors in, nearest ids out."""
+"""EmbeddingIndex: a binariser and an index of its codes in one folder; float vectors in, nearest ids out.
+
+What is nearest is what the metric of the binariser says; everything but the last step goes by products of vectors that
+its ``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
+"""
 
 import os
 import secrets
@@ -6,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +32,7 @@ from hdc.search.index import Index
 from hdc.search.levels import ScannedLevels
 from hdc.search.measures import Distances
 from hdc.search.options import Options, options_of
+from hdc.search.reranking import LENGTHS
 from hdc.search.searcher import Searcher
 from hdc.search.tables import Tables
 from hdc.store import Snapshot, Store
@@ -62,8 +67,30 @@ ROW_TIME, QUERY_TIME = 1_000.0, 5_000.0
 """Nanoseconds to check a vector, and to encode or find one, more or less: what decides on threads."""
 
 
+class Queries(NamedTuple):
+    """Queries, checked.
+
+    Attributes
+    ----------
+    rows : (q, d) float32 array
+        As they were given.
+    mapped : (q, width) float32 array
+        As codes are asked.
+    kept : (q, d) float32 array
+        As originals are compared with them.
+    """
+
+    rows: Floats
+    mapped: Floats
+    kept: Floats
+
+    def part(self, rows: slice) -> "Queries":
+        """Return some of them."""
+        return Queries(*(array[rows] for array in self))
+
+
 class EmbeddingIndex(Index):
-    """Vectors of greatest cosine, found by their codes.
+    """Nearest vectors, by cosine, inner product or Euclidean distance, found by their codes.
 
     A search has up to three steps, each putting fewer rows in a better order: codes against codes, by their bits;
     float queries against codes, by the model's tables or estimates, where its codes are made for that; float queries
@@ -87,9 +114,10 @@ class EmbeddingIndex(Index):
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
-        self._kernels = search_kernels(model.kernels)
-        # Whether a search among estimates ends with what its kernel knows: estimates, or originals of bytes.
-        self._in_one_go = codes.originals is None or codes.originals.dtype == "int8"
+        self._kernels, self._space = search_kernels(model.kernels), model.space_
+        # Whether a search among estimates ends with what its kernel knows: these, or cosines with originals of bytes.
+        by_cosine = codes.originals is not None and codes.originals.dtype == "int8" and self._space.metric == "cosine"
+        self._in_one_go = self._space.of_unit_queries and (codes.originals is None or by_cosine)
         searcher = self._searcher()
         self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
         self._defaults = self._kept_defaults()
@@ -116,6 +144,11 @@ class EmbeddingIndex(Index):
         """Whether codes say more to the model's tables than to other codes."""
         return isinstance(self.model, RecurrentBinarizer) and self.model.rounds > 0
 
+    @property
+    def metric(self) -> str:
+        """Return the metric: ``"cosine"``, ``"ip"`` or ``"l2"``."""
+        return self._space.metric
+
     @classmethod
     def create(
         cls,
@@ -133,12 +166,13 @@ class EmbeddingIndex(Index):
             A new folder, in which the model is kept too; None makes an index in memory. It is made aside and renamed,
             so that it is there as a whole or not at all.
         model : fitted binariser
-            Its backend is the index's.
+            Its backend and its metric are the index's.
         kind : {"flat", "ivf", "hnsw"}, optional
             As :class:`BinaryIndex`; an ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` of several lists,
             which makes no other kind. Left out, it is ``flat``, or ``ivf`` for that.
         keep : {"int8", "float16", "float32"}, optional
-            Keep the vectors too, so that searches end with their cosines.
+            Keep the vectors too, so that searches end with exact scores; for ``ip`` and ``l2``, which need lengths,
+            4 bytes more.
 
         Raises
         ------
@@ -166,7 +200,7 @@ class EmbeddingIndex(Index):
             kind = "flat" if kind in KINDS else kind
         kind = "flat" if kind is None else kind
         _check_lengths(model)
-        originals = None if keep is None else (keep, model.n_features_in_)
+        originals = None if keep is None else _originals(model, keep)
         settings: dict[str, Any] = {"levels": levels, "kind": kind, "originals": originals, "backend": model.backend}
         if path is None:
             return cls(model, BinaryIndex(dim, **settings))
@@ -219,7 +253,7 @@ class EmbeddingIndex(Index):
         if codes.levels * word_count(codes.dim) != model.words:
             codes.close()
             raise FileFormatError(f"{folder}: the model makes codes of {model.words} words, and the index has others")
-        if codes.originals is not None and codes.originals.width != model.n_features_in_:
+        if codes.originals is not None and tuple(codes.originals.settings[1:]) != _originals(model, "int8")[1:]:
             codes.close()
             raise FileFormatError(f"{folder}: the model takes {model.n_features_in_} components, and originals differ")
         return cls(model, codes)
@@ -255,7 +289,8 @@ class EmbeddingIndex(Index):
     def bytes_per_vector(self) -> int:
         """Bytes that a search may read of a vector: its code, and the original if it is kept."""
         originals = self.codes.originals
-        kept = 0 if originals is None else np.dtype(originals.dtype).itemsize * originals.width
+        columns = {} if originals is None else originals.columns
+        kept = sum(np.dtype(dtype).itemsize * width for dtype, width in columns.values())
         return self.model.bytes_per_vector + kept
 
     @property
@@ -316,7 +351,7 @@ class EmbeddingIndex(Index):
         """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
         if isinstance(self.model, RaBitQBinarizer):
             raise UnsupportedError("the lists of RaBitQ codes are found by the model; fit a RaBitQBinarizer(lists=...)")
-        self.codes.train(self._encoded(self._checked(vectors, "vectors")), lists, seed=seed)
+        self.codes.train(self._encoded(self._checked(vectors)[0]), lists, seed=seed)
 
     def add(self, vectors: Any, keys: Sequence[str | None] | None = None) -> Ids:
         """Add vectors, all of them or, after an error, none; return their ids.
@@ -356,8 +391,8 @@ class EmbeddingIndex(Index):
 
     def _rows_of(self, vectors: Any) -> tuple[Words, Floats | None]:
         """Return codes and originals of vectors."""
-        rows = self._checked(vectors, "vectors")
-        return self._encoded(rows), None if self.codes.originals is None else rows
+        mapped, kept = self._checked(vectors)
+        return self._encoded(mapped), kept
 
     def verify(self) -> None:
         """Check every byte of the index of codes; the model was checked when it was opened.
@@ -402,7 +437,8 @@ class EmbeddingIndex(Index):
         Returns
         -------
         scores : (q, k) float32 array
-            Descending: cosines with the originals; without these, what the codes tell of them.
+            Descending: cosines, inner products, or squared Euclidean distances times -1, with the originals; without
+            these, what the codes tell of them.
         ids : (q, k) int64 array
             -1, with score -inf, where lists or a graph find fewer than k.
 
@@ -424,15 +460,18 @@ class EmbeddingIndex(Index):
         search = self._engine.begin(k, chosen, among)
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows):
-            return self._scored(search, self._checked(rows, "queries"))
-        if len(rows) > FEW_QUERIES or not search.k or search.among_few:
+            return self._scored(search, self._queries(rows))
+        one_go = self._in_one_go or self._space.of_unit_queries
+        if len(rows) > FEW_QUERIES or not search.k or search.among_few or not one_go:
             return self._in_blocks(search, rows)
         if self._in_one_go:
-            return prepared.find(rows, search.k, search.candidates, chosen, search.allowed)
+            scores, ids = prepared.find(rows, search.k, search.candidates, chosen, search.allowed)
+            return self._told(scores, ids, rows), ids
         _, ids = prepared.find(rows, search.candidates, search.candidates, chosen, search.allowed)
-        exact = self._exact(self._units(rows, 0, "queries"))
+        asked = self._queries(rows)
+        exact = self._exact(asked)
         assert exact is not None
-        return self._as_scores(*search.compared(ids, exact))
+        return self._as_scores(*search.compared(ids, exact), asked, exact)
 
     def search_texts(
         self, texts: Sequence[str] | str, encoder: Encoder, k: int = 10, **options: Any
@@ -461,44 +500,61 @@ class EmbeddingIndex(Index):
         all planes of what is found are read while they are on their way.
         """
         prepared = search.prepared
-        together = not isinstance(prepared, EstimateRows) or not prepared.alone or not search.k or search.among_few
+        together = not isinstance(prepared, EstimateRows) or not prepared.alone or not self._space.of_unit_queries
+        together = together or not search.k or search.among_few
         scores, ids = np.empty((len(rows), search.k), dtype=np.float32), np.empty((len(rows), search.k), dtype=np.int64)
 
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
                 if together or not isinstance(prepared, EstimateRows):
-                    scores[part], ids[part] = self._scored(search, self._units(rows[part], begin, "queries"))
+                    scores[part], ids[part] = self._scored(search, self._some_queries(rows[part], begin))
                     continue
                 asked = finite(rows[part], begin, "queries")
-                found = prepared.find(asked, search.k, search.candidates, search.options, search.allowed)
-                scores[part], ids[part] = found
+                products, found = prepared.find(asked, search.k, search.candidates, search.options, search.allowed)
+                scores[part], ids[part] = self._told(products, found, asked), found
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids
 
-    def _scored(self, search: Search, asked: Floats) -> tuple[Floats, Ids]:
+    def _scored(self, search: Search, asked: Queries) -> tuple[Floats, Ids]:
         """Search for checked queries; return scores and ids."""
-        queries = asked if self._takes_floats else self.codes.shaped(self._encoded(asked))
-        return self._as_scores(*search.run(queries, self._exact(asked)))
+        queries = asked.mapped if self._takes_floats else self.codes.shaped(self._encoded(asked.mapped, asked=True))
+        exact = self._exact(asked)
+        return self._as_scores(*search.run(queries, exact), asked, exact)
 
-    def _as_scores(self, distances: Distances, ids: Ids) -> tuple[Floats, Ids]:
+    def _as_scores(self, distances: Distances, ids: Ids, asked: Queries, exact: Exact | None) -> tuple[Floats, Ids]:
+        """Return scores of distances: what the exact step has made of them, else what codes tell."""
         if distances.dtype.kind == "i":  # to the share of equal bits less that of differing ones
             distances = 2 * distances / np.float32(self.model.bits)
-        return np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32), ids
+        if exact is not None and self.metric != "cosine":
+            return np.where(ids < 0, -np.inf, -distances).astype(np.float32), ids
+        products = np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32)
+        if isinstance(self._engine.searcher, Tables) and exact is None:
+            products += self.model.beside(asked.mapped)[:, None]
+        return self._told(products, ids, asked.rows), ids
+
+    def _told(self, products: Floats, ids: Ids, rows: npt.NDArray[Any]) -> Floats:
+        """Return products of mapped vectors as scores."""
+        if self.metric == "cosine":
+            return products
+        return np.where(ids < 0, np.float32(-np.inf), self._space.from_products(np.where(ids < 0, 0, products), rows))
 
     @property
     def _takes_floats(self) -> bool:
         return self._engine is not self.codes.engine
 
-    def _exact(self, asked: Floats) -> Exact | None:
+    def _exact(self, asked: Queries) -> Exact | None:
         """Return what compares candidates: the originals if they are kept, else the model's tables if bits found them.
+
+        Bits say nothing of lengths, so that their finds are compared by tables wherever these count. Distances are one
+        minus the cosine, or scores times -1.
 
         Queries are compared in slices, in several threads.
         """
         if self.codes.originals is not None:
             compare = self._by_originals
-        elif self._by_tables and not self._takes_floats:
+        elif (self._by_tables or self.metric != "cosine") and not self._takes_floats:
             compare = self._by_model
         else:
             return None
@@ -507,49 +563,85 @@ class EmbeddingIndex(Index):
             distances = np.empty(positions.shape, dtype=np.float32)
 
             def some(start: int, stop: int) -> None:
-                distances[start:stop] = compare(asked[start:stop], snapshot, positions[start:stop])
+                part = slice(start, stop)
+                distances[part] = compare(asked.part(part), snapshot, positions[part])
 
-            self.model.kernels.share(some, len(asked), QUERY_TIME)
+            self.model.kernels.share(some, len(asked.rows), QUERY_TIME)
             return distances
 
         return exact
 
-    def _by_originals(self, asked: Floats, snapshot: Snapshot, positions: Ids) -> Floats:
+    def _by_originals(self, asked: Queries, snapshot: Snapshot, positions: Ids) -> Floats:
         assert self.codes.originals is not None
-        return self.codes.originals.distances(self._kernels, asked, snapshot, positions)
+        distances = self.codes.originals.distances(self._kernels, asked.kept, snapshot, positions)
+        if self.metric == "cosine":
+            return distances
+        lengths = snapshot.raw(LENGTHS)
+        snapshot.check(LENGTHS, positions[positions >= 0])
+        own = lengths[positions, 0] if len(lengths) else np.zeros(positions.shape, dtype=np.float32)
+        return -self._space.from_cosines(1 - distances, own, asked.rows)
 
-    def _by_model(self, asked: Floats, snapshot: Snapshot, positions: Ids) -> Floats:
+    def _by_model(self, asked: Queries, snapshot: Snapshot, positions: Ids) -> Floats:
         distances = np.full(positions.shape, np.inf, dtype=np.float32)
         for q, there in enumerate(positions >= 0):
             if there.any():
                 codes = snapshot.take(CODES, positions[q, there])
-                distances[q, there] = 1 - self.model.scores(asked[q : q + 1], codes)[0]
+                products = self.model.products(asked.mapped[q : q + 1], codes)
+                scores = self._space.from_products(products, asked.rows[q : q + 1])[0]
+                distances[q, there] = 1 - scores if self.metric == "cosine" else -scores
         return distances
 
-    def _encoded(self, rows: Floats) -> Words:
-        """Return the codes in the shape that the index of codes takes."""
+    def _encoded(self, rows: Floats, *, asked: bool = False) -> Words:
+        """Return the codes of mapped vectors, or queries, in the shape that the index of codes takes."""
         codes = np.empty((len(rows), self.model.words), dtype=np.uint64)
 
         def some(start: int, stop: int) -> None:
-            codes[start:stop] = self.model.encode(rows[start:stop])
+            codes[start:stop] = self.model.encode_mapped(rows[start:stop], asked=asked)
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return codes if self.codes.levels == 1 else codes.reshape(len(codes), self.codes.levels, -1)
 
-    def _units(self, rows: npt.NDArray[Any], start: int, what: str) -> Floats:
-        """Return rows, the first of them being number ``start``, at length 1."""
-        return np.asarray(self._kernels.units(finite(rows, start, what)))
+    def _some_queries(self, rows: npt.NDArray[Any], start: int) -> Queries:
+        """Return rows, the first of them being number ``start``, as queries."""
+        checked = finite(rows, start, "queries")
+        mapped = self._space.queries(self._kernels, checked)
+        kept = mapped if self.metric == "cosine" else self._space.kept(self._kernels, checked)
+        return Queries(checked, mapped, kept)
 
-    def _checked(self, vectors: Any, what: str) -> Floats:
-        """Return finite vectors of the model's length as unit vectors."""
-        rows = as_rows(vectors, self.model.n_features_in_, what)
-        checked = np.empty(rows.shape, dtype=np.float32)
+    def _queries(self, rows: npt.NDArray[Any]) -> Queries:
+        """Return ``(q, d)`` floats as queries, in several threads."""
+        width = self.model.n_features_in_ + self._space.added
+        shapes = rows.shape, (len(rows), width), rows.shape
+        found = Queries(*(np.empty(shape, dtype=np.float32) for shape in shapes))
 
         def some(start: int, stop: int) -> None:
-            checked[start:stop] = self._units(rows[start:stop], start, what)
+            for whole, part in zip(found, self._some_queries(rows[start:stop], start), strict=True):
+                whole[start:stop] = part
 
         self.model.kernels.share(some, len(rows), ROW_TIME)
-        return checked
+        return found
+
+    def _checked(self, vectors: Any) -> tuple[Floats, Floats | None]:
+        """Return finite vectors of the model's length mapped, and what is kept of them, if anything is."""
+        rows = as_rows(vectors, self.model.n_features_in_, "vectors")
+        mapped = np.empty((len(rows), rows.shape[1] + self._space.added), dtype=np.float32)
+        keeps, alike = self.codes.originals is not None, self.metric == "cosine"
+        kept = np.empty(rows.shape, dtype=np.float32) if keeps and not alike else None
+
+        def some(start: int, stop: int) -> None:
+            checked = finite(rows[start:stop], start, "vectors")
+            mapped[start:stop] = self._space.vectors(self._kernels, checked)
+            if kept is not None:
+                kept[start:stop] = self._space.kept(self._kernels, checked)
+
+        self.model.kernels.share(some, len(rows), ROW_TIME)
+        return mapped, mapped if keeps and alike else kept
+
+
+def _originals(model: Binarizer, dtype: str) -> tuple[str, int] | tuple[str, int, bool]:
+    """Return how originals are kept: with their lengths, where these count."""
+    kept = dtype, model.n_features_in_
+    return kept if model.space_.metric == "cosine" else (*kept, True)
 
 
 def _new_folder(path: str | os.PathLike[str]) -> Path:
@@ -570,7 +662,9 @@ def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:
 
 
 def _check_lengths(model: Binarizer) -> None:
-    """Raise ParameterError if the model was fitted to vectors that are longer than those of an index."""
+    """Raise ParameterError if the model takes vectors as they are, and was fitted to longer ones than an index has."""
+    if not model.space_.as_given:
+        return
     longest = model.longest_centre if isinstance(model, RaBitQBinarizer) else float(np.linalg.norm(model.mean_))
     if longest > 1 + ROUNDING:
         raise ParameterError(
