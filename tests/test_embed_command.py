@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hdc.apps.retrieval import EmbeddingIndex
 from hdc.apps.retrieval.binarisers import load
 from hdc.apps.retrieval.index import building as building_module
 from hdc.store import Store, layout
+from tests import naive
 
 RNG = np.random.default_rng(5)
 CENTRES = RNG.standard_normal((20, 16))
@@ -249,6 +251,47 @@ def test_eval_compares_with_exact_search(made, index, tmp_path, capsys):
     assert embed(*words, "--plot", tmp_path / "p.svg") == 0
     assert capsys.readouterr().out.splitlines()[0].split()[:3] == ["index", "recall@5", "bytes/vector"]
     assert (tmp_path / "p.svg").stat().st_size > 0
+
+
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+def test_metrics_from_train_to_eval(metric, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((400, 32)) * rng.lognormal(size=(400, 1)) + 1).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "q.npy", x[:30] + np.float32(0.1))
+    for name, options in (("cosine", []), (metric, ["--metric", metric])):
+        model, index = tmp_path / f"model-{name}", tmp_path / name
+        assert embed("train", tmp_path / "x.npy", "--binarizer", "rabitq", "--lists", 3, *options, "-o", model) == 0
+        assert embed("index", tmp_path / "x.npy", "--model", model, "--keep", "float32", "-o", index) == 0
+    assert f"{metric}, 32 bits" in capsys.readouterr().out
+    assert (
+        embed("search", tmp_path / metric, tmp_path / "q.npy", "-k", 5, "--candidates", 400, "--probes", 3, "--json")
+        == 0
+    )
+    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    truth = -np.sort(-naive.similarities(np.load(tmp_path / "q.npy"), x, metric), axis=1)[:, :5]
+    scores = [[hit["score"] for hit in row["hits"]] for row in found]
+    np.testing.assert_allclose(scores, truth, rtol=1e-4, atol=1e-3)
+    assert (
+        embed("eval", tmp_path / "x.npy", tmp_path / "q.npy", tmp_path / metric, "--candidates", 400, "--probes", 3)
+        == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith(f"exact float32, {metric} ")
+    assert " 1.0000 " in lines[2]
+    assert embed("info", tmp_path / metric) == 0
+    assert re.search(rf"metric:? +{metric}\b", capsys.readouterr().out)
+    fails(
+        capsys,
+        "indexes of several metrics",
+        "eval",
+        tmp_path / "x.npy",
+        tmp_path / "q.npy",
+        tmp_path / "cosine",
+        tmp_path / metric,
+    )
+    wrong = "train", tmp_path / "x.npy", "--binarizer", "orthohash", "--metric", metric, "-o", tmp_path / "m"
+    fails(capsys, "--metric is for rabitq and sign and recurrent", *wrong)
 
 
 def bad_vectors(folder):

@@ -13,6 +13,7 @@ from hdc.apps.retrieval.evaluation.report import Measured
 from hdc.apps.retrieval.files.vectors import Block, open_vectors
 from hdc.apps.retrieval.vectors.rows import unit
 from hdc.errors import DimensionError, FileFormatError, ParameterError
+from tests import naive
 
 RNG = np.random.default_rng(1)
 
@@ -32,6 +33,23 @@ def test_exact_is_a_full_sort_with_low_rows_first(n, q, k, step, seed):
         assert len(set(found)) == min(k, n)
         for a, b in zip(range(len(found) - 1), range(1, len(found)), strict=True):
             assert got[a] > got[b] or (got[a] == got[b] and found[a] < found[b])
+
+
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+@pytest.mark.parametrize("centre", [0, 1000])
+def test_exact_by_every_metric(metric, centre):
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((90, 5)) * rng.lognormal(size=(90, 1)) + centre).astype(np.float32)
+    queries = (rng.standard_normal((7, 5)) + centre).astype(np.float32)
+    blocks = [Block(0, x[:40], None), Block(40, x[40:], None)]
+    scores, rows = exact.exact(blocks, queries, 6, metric)
+    truth = naive.similarities(queries, x, metric)
+    best = -np.sort(-truth, axis=1)[:, :6]
+    tolerance = {"rtol": 1e-5, "atol": 2e-3 if metric == "l2" else 1e-6}
+    np.testing.assert_allclose(scores, best, **tolerance)
+    np.testing.assert_allclose(np.take_along_axis(truth, rows, axis=1), best, **tolerance)
+    with pytest.raises(ParameterError, match="metric must be one of"):
+        exact.exact(blocks, queries, 6, "euclid")
 
 
 def cosine(a, b):

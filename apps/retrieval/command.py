@@ -43,7 +43,7 @@ def _register_index(commands: Any) -> None:
     parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), help="(flat, or ivf for a model of several lists)")
     parser.add_argument("--lists", type=int, help="ivf: how many (4 times the root of the vectors)")
     parser.add_argument(
-        "--keep", choices=("int8", "float16", "float32"), help="keep the vectors too, to end with exact cosines"
+        "--keep", choices=("int8", "float16", "float32"), help="keep the vectors too, to end with exact scores"
     )
     parser.add_argument("--block", type=int, default=16384, help="vectors that are made durable at a time (16384)")
     parser.add_argument("--seed", type=int, help="ivf: of the lists that are found here (0)")
@@ -75,7 +75,7 @@ def _register_eval(commands: Any) -> None:
     parser = commands.add_parser(
         "eval",
         help="measure indexes: recall, nDCG, size, speed",
-        description="Compare indexes of the same vectors with exact float search of them.",
+        description="Compare indexes of the same vectors, by one metric, with exact float search of them by it.",
     )
     add_vectors(parser)
     parser.add_argument("queries", metavar="QUERIES", help="a file of vectors")

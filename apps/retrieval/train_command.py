@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from hdc.apps.retrieval.binarisers import Binarizer
 
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "rabitq": ("lists", "component_bits"),
-    "sign": ("bits",),
-    "recurrent": ("bits", "loops", "rounds", "epochs", "checkpoint"),
+    "rabitq": ("lists", "component_bits", "metric"),
+    "sign": ("bits", "metric"),
+    "recurrent": ("bits", "metric", "loops", "rounds", "epochs", "checkpoint"),
     "orthohash": ("bits", "epochs", "labels", "label_column"),
 }
 """What each binarizer can be told; the first one is the default."""
@@ -42,6 +42,11 @@ def register(commands: Any) -> None:
     parser.add_argument("--lists", type=int, help="rabitq: how many (4 times the root of the vectors; 1 for few)")
     parser.add_argument("--component-bits", type=int, help="rabitq: bits of each component, 1 to 9 (1)")
     parser.add_argument("--bits", type=int, help=f"sign, recurrent, orthohash: of a code ({BITS})")
+    parser.add_argument(
+        "--metric",
+        choices=("cosine", "ip", "l2"),
+        help="rabitq, sign, recurrent: what is near, by cosine, inner product or Euclidean distance (cosine)",
+    )
     parser.add_argument("--loops", type=int, help="recurrent: BEBR's loops; bits of a component less 1 (0)")
     parser.add_argument("--rounds", type=int, help="recurrent: most rounds of codes and tables in turn (8)")
     epochs = "epochs of gradient training, by torch (recurrent 0, orthohash 40)"
@@ -66,10 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
     lists = getattr(model, "lists", 1)
     drawn, labels = vectors.keyed_sample(max(SAMPLE, PER_LIST * lists), arguments.seed)
     kept = {} if arguments.checkpoint is None else {"checkpoint": arguments.checkpoint}
-    model.fit(unit(drawn), labels, **kept)
+    model.fit(drawn if hasattr(model, "metric") else unit(drawn), labels, **kept)
     model.save(arguments.output)
     learned = f"{len(drawn):,} of {vectors.rows:,} vectors"
     found = f"{lists:,} lists, " if lists > 1 else ""
+    found += "" if model.space_.metric == "cosine" else f"{model.space_.metric}, "
     print(
         f"{arguments.output}: {found}{model.bits} bits, {model.bytes_per_vector} bytes a vector, learned from {learned}"
     )
@@ -105,6 +111,8 @@ def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
     from hdc.checks import integer
 
     common: dict[str, Any] = {"seed": arguments.seed, "backend": arguments.backend or verbs.COMPILED}
+    if arguments.binarizer != "orthohash":
+        common["metric"] = arguments.metric or "cosine"
     given = {name: getattr(arguments, name) for name in ("rounds", "epochs") if getattr(arguments, name) is not None}
     if arguments.binarizer == "rabitq":
         lists = lists_for(rows) if arguments.lists is None else arguments.lists

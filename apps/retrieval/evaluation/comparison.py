@@ -1,7 +1,7 @@
 """Indexes of the same vectors measured side by side, beside exact float search."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from hdc.apps.retrieval.evaluation import exact, judgments, metrics
@@ -58,32 +58,45 @@ def compare(
     Raises
     ------
     ParameterError
-        If k is less than 1, an index is not of as many vectors, or no index has an option.
+        If k is less than 1, an index is not of as many vectors or of another metric than others, or no index has an
+        option.
     DimensionError
         If queries or an index are of another dimension.
     FileFormatError, OSError
         If a file is damaged or cannot be read.
     """
     k, first = integer(k, "k", 1), integer(first, "first", 0)
-    kinds = set()
+    kinds, metrics = set(), dict[str, str]()
     for path in listed(indexes, "indexes"):
         with opened(path) as index:
             _check(index, path, vectors)
             kinds.add(index.kind)
+            metrics.setdefault(index.metric, path)
+    metric = _metric(metrics)
     for name, values, kind in (("probes", probes, "ivf"), ("effort", effort, "hnsw")):
         if kind not in kinds and any(value is not None for value in values):
             there = " and ".join(sorted(kinds))
             raise ParameterError(f"{name} is an option of kind {kind!r}, and the indexes are of kind {there}")
     asked = queries.read().vectors
     depth = k if judgements is None else max(k, NDCG_DEPTH)
-    neighbours = exact.exact_rows(vectors, asked, depth, truth)
-    rows = [_exact(vectors, asked, neighbours, k, judgements, first)]
+    neighbours = exact.exact_rows(vectors, asked, depth, truth, metric)
+    rows = [_exact(vectors, asked, neighbours, k, metric, judgements, first)]
     for path in indexes:
         with opened(path) as index:
             for name, options in _settings(index, candidates, probes, effort):
                 title = f"{os.path.basename(os.path.normpath(path))}{name}"
                 rows.append(_measured(title, index, asked, neighbours, k, options, judgements, first))
     return rows
+
+
+def _metric(metrics: Mapping[str, str]) -> str:
+    """Return the only metric, of metrics and an index of each; cosine if there is none."""
+    if len(metrics) > 1:
+        each = " and ".join(f"{path} is by {metric}" for metric, path in metrics.items())
+        raise ParameterError(
+            f"indexes of several metrics have no neighbours in common: {each}; compare them one by one"
+        )
+    return next(iter(metrics), "cosine")
 
 
 def _check(index: EmbeddingIndex, path: str, vectors: VectorFile) -> None:
@@ -106,14 +119,21 @@ def _settings(
 
 
 def _exact(
-    vectors: VectorFile, asked: exact.Floats, rows: Ids, k: int, judgements: Judgements | None, first: int
+    vectors: VectorFile,
+    asked: exact.Floats,
+    rows: Ids,
+    k: int,
+    metric: str,
+    judgements: Judgements | None,
+    first: int,
 ) -> Measured:
     """Measure exact search; only its speed has to be measured, on the first vectors, and counted up to all."""
     block = next(vectors.blocks())
-    seconds = metrics.timed(lambda: exact.exact([Block(0, block.vectors, None)], asked, k))
+    seconds = metrics.timed(lambda: exact.exact([Block(0, block.vectors, None)], asked, k, metric))
     seconds *= vectors.rows / len(block.vectors)
     quality = _quality(rows, judgements, first)
-    return Measured("exact float32", 1.0, 4 * vectors.dim, len(asked) / seconds, None, *quality)
+    name = "exact float32" if metric == "cosine" else f"exact float32, {metric}"
+    return Measured(name, 1.0, 4 * vectors.dim, len(asked) / seconds, None, *quality)
 
 
 def _measured(

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from hdc import checks
 from hdc.apps.retrieval.files.vectors import Block, VectorFile
 from hdc.apps.retrieval.vectors.rows import unit
-from hdc.checks import integer
+from hdc.apps.retrieval.vectors.space import METRICS
+from hdc.checks import choice, integer
 from hdc.errors import DimensionError, FileFormatError
 from hdc.topk import read_keys, sort_keys
 
@@ -27,8 +28,8 @@ ITEMS_TOGETHER = 1 << 14
 """Vectors whose scores with some queries are held at a time: 64 MiB."""
 
 
-def exact(blocks: Iterable[Block], queries: Floats, k: int) -> tuple[Floats, Ids]:
-    """Find the k vectors of greatest cosine with each query, by comparing all, block by block.
+def exact(blocks: Iterable[Block], queries: Floats, k: int, metric: str = "cosine") -> tuple[Floats, Ids]:
+    """Find the k vectors nearest to each query, by comparing all, block by block.
 
     Parameters
     ----------
@@ -36,6 +37,9 @@ def exact(blocks: Iterable[Block], queries: Floats, k: int) -> tuple[Floats, Ids
     queries : (q, d) float32 array
     k : int
         At least 1.
+    metric : {"cosine", "ip", "l2"}
+        Scores are cosines, inner products, or squared Euclidean distances times -1; for these, the mean of the first
+        block is taken off all vectors, so that they are exact to float32 wherever vectors are.
 
     Returns
     -------
@@ -44,16 +48,34 @@ def exact(blocks: Iterable[Block], queries: Floats, k: int) -> tuple[Floats, Ids
     rows : (q, min(k, n)) int64 array
         Of equal scores the lower row comes first.
     """
-    asked, k = unit(queries), integer(k, "k", 1)
-    best = [np.empty((len(part), 0), np.int64) for part in _parts(asked)]
+    k, metric = integer(k, "k", 1), choice(metric, "metric", METRICS)
+    asked = _parts(unit(queries) if metric == "cosine" else queries)
+    best = [np.empty((len(part), 0), np.int64) for part in asked]
+    centre: Floats | None = None
     for block in blocks:
-        items = unit(block.vectors)
+        items = unit(block.vectors) if metric == "cosine" else block.vectors
+        if metric == "l2" and centre is None and len(items):
+            centre = items.mean(axis=0, dtype=np.float64).astype(np.float32)
+            asked = [part - centre for part in asked]
         for first in range(0, len(items), ITEMS_TOGETHER):
             together = items[first : first + ITEMS_TOGETHER]
-            for i, part in enumerate(_parts(asked)):
-                best[i] = _merged(best[i], part @ together.T, block.start + first, k)
+            if centre is not None:
+                together = together - centre
+            for i, part in enumerate(asked):
+                scored = part @ together.T
+                best[i] = _merged(
+                    best[i], scored if centre is None else _distances(scored, part, together), block.start + first, k
+                )
     scores, rows = read_keys(np, np.concatenate(best))
     return scores, rows
+
+
+def _distances(products: Floats, queries: Floats, items: Floats) -> Floats:
+    """Return squared distances times -1."""
+    products *= 2
+    products -= np.einsum("nd,nd->n", items, items)
+    products -= np.einsum("qd,qd->q", queries, queries)[:, None]
+    return np.minimum(products, 0)
 
 
 def _parts(queries: Floats) -> list[Floats]:
@@ -67,7 +89,13 @@ def _merged(best: Ids, products: Floats, first: int, k: int) -> Ids:
     return np.sort(np.partition(keys, k - 1, axis=1)[:, :k], axis=1)
 
 
-def exact_rows(vectors: VectorFile, queries: Floats, k: int, cache: str | os.PathLike[str] | None = None) -> Ids:
+def exact_rows(
+    vectors: VectorFile,
+    queries: Floats,
+    k: int,
+    cache: str | os.PathLike[str] | None = None,
+    metric: str = "cosine",
+) -> Ids:
     """Return the rows of the k exact neighbours of each query, from a cache if it has them.
 
     Parameters
@@ -76,7 +104,9 @@ def exact_rows(vectors: VectorFile, queries: Floats, k: int, cache: str | os.Pat
     queries : (q, d) float32 array
     k : int
     cache : path, optional
-        A ``.npz`` file, read if it was written for the same file, queries and k, else written.
+        A ``.npz`` file, read if it was written for the same file, queries, k and metric, else written.
+    metric : str
+        As :func:`exact`.
 
     Returns
     -------
@@ -94,15 +124,16 @@ def exact_rows(vectors: VectorFile, queries: Floats, k: int, cache: str | os.Pat
             f"queries have {queries.shape[1]} components, and the vectors of {vectors.path} have {vectors.dim}"
         )
     if cache is None:
-        return exact(vectors.blocks(), queries, k)[1]
+        return exact(vectors.blocks(), queries, k, metric)[1]
     path, state = checks.path(cache, "cache"), os.stat(vectors.path)
     key = hashlib.blake2b(queries.tobytes(), digest_size=16)
     key.update(f"{k} {state.st_size} {state.st_mtime_ns}".encode())
+    key.update(b"" if metric == "cosine" else metric.encode())  # as caches of cosines always were
     if path.exists():
         written, rows = _read_cache(path)
         if written == key.hexdigest():
             return rows
-    rows = exact(vectors.blocks(), queries, k)[1]
+    rows = exact(vectors.blocks(), queries, k, metric)[1]
     with open(path, "wb") as file:
         np.savez(file, fingerprint=np.array(key.hexdigest()), rows=rows)
     return rows
