@@ -348,7 +348,7 @@ class RecurrentBinarizer(Binarizer):
 
     def _as_groups(self, codes: Words) -> Groups:
         as_bytes = np.ascontiguousarray(codes, dtype="<u8").view(np.uint8)
-        return np.stack([as_bytes & 15, as_bytes >> 4], axis=2).reshape(len(codes), -1)
+        return np.stack([as_bytes & 15, as_bytes >> 4], axis=2).reshape(len(codes), 2 * as_bytes.shape[1])
 
     def _as_signs(self, codes: Words) -> Floats:
         planes = np.asarray(codes, dtype=np.uint64).reshape(len(codes), self.levels, -1)
