@@ -19,6 +19,8 @@ MODELS = {
     "sign, hnsw": (lambda metric: SignBinarizer(512, metric=metric), "hnsw"),
     "rabitq": (lambda metric: RaBitQBinarizer(metric=metric), "flat"),
     "rabitq, lists": (lambda metric: RaBitQBinarizer(lists=8, metric=metric), "ivf"),
+    "rabitq, 4 bits": (lambda metric: RaBitQBinarizer(component_bits=4, metric=metric), "flat"),
+    "rabitq, lists, 4 bits": (lambda metric: RaBitQBinarizer(lists=8, component_bits=4, metric=metric), "ivf"),
     "bebr": (lambda metric: RecurrentBinarizer(128, rounds=0, metric=metric), "flat"),
     "refined": (lambda metric: RecurrentBinarizer(128, rounds=1, steps=20, metric=metric), "flat"),
 }
