@@ -37,6 +37,7 @@ from hdc.backends.numba_kernels import (
     sums,
     tables,
     texts,
+    tokens,
     transform,
 )
 from hdc.backends.numba_kernels.parallel import share, threads
@@ -61,6 +62,7 @@ from hdc.kernels import (
     TableKernels,
     TextKernels,
     TextTable,
+    TokenKernels,
 )
 
 __all__ = ["BACKEND", "threads", "warmup"]
@@ -135,6 +137,11 @@ def warmup() -> None:
     classes.best(x, x[:, None], index[:16], index[:16, None].T, index[2:3], np.empty((0, 16, 16), np.int64), dim)
     _warm_levels()
     _warm_postings()
+    bounds, both_ends = np.array([0, 16]), np.array([[0, 16]])
+    for chosen in (None, index[:1, None]):
+        tokens.chamfer(x, bounds, x, both_ends, chosen)
+        looked_up = np.zeros((16, 1, 256), dtype=np.float32), bounds, np.zeros((16, 1), dtype=np.uint8)
+        tokens.max_sim(*looked_up, floats, floats, both_ends, chosen)
     state = PerceptronState(few.astype(np.float32), few.astype(np.float32), np.ones(1), np.zeros(2), 0)
     learning.dots(few.astype(np.float32), few.astype(np.float32))
     learning.perceptron(few.astype(np.float32), index[:1], floats[:1], state, BUNDLE, 1.0, 0.0)
@@ -244,4 +251,5 @@ BACKEND = dataclasses.replace(
     learn=LearnKernels(learning.dots, learning.perceptron, prototypes.attract),
     features=FeatureKernels(records.record_majority, records.record_sums, fourier.phase_signs, fourier.fourier_signs),
     classes=ClassKernels(classes.best),
+    tokens=TokenKernels(tokens.chamfer, tokens.max_sim),
 )

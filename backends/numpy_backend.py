@@ -29,6 +29,7 @@ from hdc.backends.numpy_prototypes import attract
 from hdc.backends.numpy_records import fourier_signs, phase_signs, record_majority, record_sums
 from hdc.backends.numpy_search import EstimateSearch, gather_dots, gather_planes
 from hdc.backends.numpy_spelling import near_words
+from hdc.backends.numpy_tokens import chamfer, max_sim
 from hdc.errors import DTypeError, ParameterError
 from hdc.kernels import (
     Arrays,
@@ -42,6 +43,7 @@ from hdc.kernels import (
     PostingKernels,
     SearchKernels,
     TableKernels,
+    TokenKernels,
 )
 from hdc.words import Words, as_words, pack, unpack, word_count
 
@@ -427,4 +429,5 @@ BACKEND = Backend(
     learn=LearnKernels(dots, perceptron, attract),
     features=FeatureKernels(record_majority, record_sums, phase_signs, fourier_signs),
     classes=ClassKernels(best),
+    tokens=TokenKernels(chamfer, max_sim),
 )

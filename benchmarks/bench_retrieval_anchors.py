@@ -8,8 +8,8 @@ cosine top ten that the index's own encoder finds for the query's object. Nothin
 Every method sees the same k objects, drawn at random. Those of anchors describe each encoder by itself; Procrustes (an
 orthogonal map) and least squares (ridge .1) are fitted to the pair, and map queries to the index's encoder. Columns:
 float vectors; ``SignBinarizer`` codes of ``--bits``; ``RecurrentBinarizer`` codes of as many, at the ``--recurrent``
-number of anchors only, since it trains. The binariser is fitted to the index's side. ``own`` is what the index's encoder
-finds for queries of its own, ``other`` what the queries' encoder finds in an index of its own.
+number of anchors and for some methods only, since it trains. The binariser is fitted to the index's side. *own* is what
+the index's encoder finds for queries of its own, *other* what the queries' encoder finds in an index of its own.
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_anchors.py``; the LSA needs scikit-learn.
 """
@@ -38,8 +38,8 @@ Method = Callable[[Floats, Floats, Ids], tuple[Floats, Floats]]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bits", type=int, default=512)
-    parser.add_argument("--vectors", type=int, default=15_000, help="size of the Debian index")
+    parser.add_argument("--bits", type=int, default=256)
+    parser.add_argument("--vectors", type=int, default=10_000, help="size of the Debian index")
     parser.add_argument("--recurrent", type=int, default=512, help="anchors of the rows with RecurrentBinarizer")
     arguments = parser.parse_args()
     folder = data_folder("debian_minilm.npy", "phenopackets.jsonl.gz", "phenopackets_minilm.npy")
@@ -127,6 +127,9 @@ METHODS: dict[str, Method] = {
     "least squares": least_squares,
 }
 
+TRAINED = ("cosines (the paper)", "whitened (the default)", "Procrustes", "least squares")
+"""Methods that a binariser is trained for."""
+
 
 def found(queries: Floats, base: Floats, truth: Ids, bits: int, recurrent: bool) -> list[float]:
     """Return the recall of float vectors, of sign codes, and of trained ones; NaN if these are not asked for."""
@@ -154,7 +157,9 @@ def report(title: str, queries: Floats, base: Floats, held: int, arguments: argp
         anchors = np.random.default_rng(k).choice(size, k, replace=False)
         for name, method in METHODS.items():
             asked, searched = method(queries, base, anchors)
-            show(name, k, found(asked[size:], searched[:size], truth, bits, k == arguments.recurrent))
+            show(
+                name, k, found(asked[size:], searched[:size], truth, bits, k == arguments.recurrent and name in TRAINED)
+            )
 
 
 def show(name: str, anchors: int | None, recalls: list[float]) -> None:

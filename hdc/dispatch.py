@@ -21,6 +21,7 @@ from hdc.kernels import (
     PostingKernels,
     SearchKernels,
     TableKernels,
+    TokenKernels,
 )
 from hdc.plugins import find, names
 
@@ -143,6 +144,11 @@ def feature_kernels(of: Backend) -> FeatureKernels:
 def class_kernels(of: Backend) -> ClassKernels:
     """Return the kernels of classifiers on bits, or raise UnsupportedError if the backend has none."""
     return _there(of, of.classes, "of classifiers on bits (Backend.classes)")
+
+
+def token_kernels(of: Backend) -> TokenKernels:
+    """Return the kernels that compare sets of rows, or raise UnsupportedError if the backend has none."""
+    return _there(of, of.tokens, "that compare sets of rows (Backend.tokens)")
 
 
 def _there(of: Backend, record: _Record | None, what: str) -> _Record:

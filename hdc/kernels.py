@@ -921,6 +921,29 @@ class ClassKernels:
 
 
 @dataclass(frozen=True)
+class TokenKernels:
+    """Kernels that compare sets of rows: several vectors per query, several per document.
+
+    ``bounds`` (q + 1,) int64 ascend strictly from 0: query i is the rows ``bounds[i]`` to ``bounds[i + 1] - 1``.
+    ``spans`` (m, 2) int64: document j is the items ``spans[j, 0]`` to ``spans[j, 1] - 1``, at least one. ``chosen``
+    (q, c) int64 are the documents that each query is compared with, or None: with all m of them, in order.
+
+    Attributes
+    ----------
+    chamfer : (queries (t, words), bounds, items (n, words), spans, chosen) -> (q, c) or (q, m) int64
+        The sum, over the rows of a query, of the least Hamming distance to an item of a document.
+    max_sim : (tables (t, groups, 256) float32, bounds, codes (n, groups) uint8, scale (n,) float32, offset (n,)
+               float32, spans, chosen) -> (q, c) or (q, m) float32
+        The sum, over the rows of a query, of the greatest score of an item of a document, added in order. Scores are
+        those of :attr:`TableKernels.top_k`: the sum of what is looked up, in the order of the groups, times the item's
+        scale, plus its offset; every step is rounded to float32, and all are finite.
+    """
+
+    chamfer: Callable[[Array, Array, Array, Array, Array | None], Array]
+    max_sim: Callable[[Array, Array, Array, Array, Array, Array, Array | None], Array]
+
+
+@dataclass(frozen=True)
 class Backend:
     """A named set of kernels and the array namespace that dense models compute in.
 
@@ -953,6 +976,7 @@ class Backend:
     features : FeatureKernels or None
         None where rows of numbers are better encoded on the host.
     classes : ClassKernels or None
+    tokens : TokenKernels or None
     device : str
         Where it computes, by its full name.
     on : (device str) -> Backend, or None
@@ -977,5 +1001,6 @@ class Backend:
     learn: LearnKernels | None = None
     features: FeatureKernels | None = None
     classes: ClassKernels | None = None
+    tokens: TokenKernels | None = None
     device: str = "cpu"
     on: "Callable[[str], Backend] | None" = None

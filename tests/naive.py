@@ -620,3 +620,22 @@ def level_rows(sums, factors, scale, offset, ids, k):
     ]
     best = sorted(scored)[:k] + [(math.inf, -1)] * max(0, k - len(scored))
     return [-score for score, _ in best], [i for _, i in best]
+
+
+def chamfer(rows, items):
+    """Sum, over packed rows, of the least number of bits in which one differs from an item."""
+    return sum(min(hamming(row, item) for item in items) for row in rows)
+
+
+def max_sim(tables, codes, scale, offset):
+    """Sum, over the tables of a query's rows, of the greatest score of an item, in float32."""
+    total = np.float32(0)
+    for table in tables:
+        scores = []
+        for code, factor, more in zip(codes, scale, offset, strict=True):
+            score = np.float32(0)
+            for group, value in enumerate(code):
+                score = np.float32(score + table[group, value])
+            scores.append(np.float32(np.float32(score * factor) + more))
+        total = np.float32(total + max(scores))
+    return total

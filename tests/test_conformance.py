@@ -18,6 +18,7 @@ from hdc.kernels import (
     PostingKernels,
     SearchKernels,
     TableKernels,
+    TokenKernels,
 )
 from hdc.testing import backends as suite
 from tests.models import BACKENDS, place
@@ -44,6 +45,7 @@ def test_every_kernel_of_the_contract_has_cases():
         "tables": suite.TABLE_CASES,
         "classes": suite.CLASS_CASES,
         "features": suite.FEATURE_CASES,
+        "tokens": suite.TOKEN_CASES,
     }
     cases = {f"{record}.{name}" for record, names in cases.items() for name in names}
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
@@ -66,6 +68,7 @@ def test_every_kernel_of_the_contract_has_cases():
         LearnKernels,
         ClassKernels,
         FeatureKernels,
+        TokenKernels,
     )
     records = zip(suite.RECORDS, contracts, strict=True)
     names = {f"{name}.{field.name}" for name, record in records for field in fields(record)}

@@ -69,6 +69,7 @@ def test_third_party_backend(plugin):
         dispatch.learn_kernels,
         dispatch.feature_kernels,
         dispatch.class_kernels,
+        dispatch.token_kernels,
     ],
 )
 def test_a_backend_without_a_record_says_which_have_it(plugin, record):

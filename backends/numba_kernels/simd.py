@@ -279,6 +279,20 @@ def ctpop(typing: Any, bits: Any) -> Any:
     return bits(bits), generate
 
 
+def _plain_smaller(a: Vector, b: Vector) -> Vector:
+    return np.minimum(a, b)
+
+
+@compiled_from(_plain_smaller)
+def smaller(typing: Any, a: Any, b: Any) -> Any:
+    """Return the smaller one of two vectors' lanes."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_unsigned("<", *args), *args)
+
+    return VECTOR(VECTOR, VECTOR), generate
+
+
 def _plain_lowest_bit(word: int) -> int:
     return (int(word) & -int(word)).bit_length() - 1
 

@@ -33,7 +33,7 @@ from hdc.words import mask_tail, word_count
 DIMS = (1, 63, 64, 65, 1000)
 """Dimensions on which the packed kernels are compared."""
 
-RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings", "learn", "classes", "features")
+RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings", "learn", "classes", "features", "tokens")
 """Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last seven."""
 
 Arguments = tuple[Any, ...]
@@ -110,6 +110,42 @@ CLASS_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = 
     "best": [lambda rng, dim: _classes(rng, dim, 0), lambda rng, dim: _classes(rng, dim, 3)],
 }
 """Arguments of each kernel of classifiers, likewise."""
+
+
+def _sets(rng: np.random.Generator) -> tuple[Array, Array, int]:
+    """Return bounds of three queries, spans of nine documents among more items, and the number of items."""
+    lengths = rng.integers(1, 20, 9)
+    stops = np.cumsum(lengths + 2)
+    return np.array([0, 5, 6, 40]), np.stack([stops - lengths, stops], axis=1), int(stops[-1])
+
+
+def _token_rows(rng: np.random.Generator, dim: int, chosen: Array | None) -> Arguments:
+    bounds, spans, items = _sets(rng)
+    return _packed(rng, dim, int(bounds[-1])), bounds, _packed(rng, dim, items), spans, chosen
+
+
+def _token_tables(rng: np.random.Generator, groups: int, chosen: Array | None) -> Arguments:
+    bounds, spans, items = _sets(rng)
+    tables = rng.standard_normal((int(bounds[-1]), groups, 256), dtype=np.float32)
+    codes = rng.integers(0, 256, (items, groups), dtype=np.uint8)
+    scale, offset = rng.standard_normal((2, items), dtype=np.float32)
+    return tables, bounds, codes, scale, offset, spans, chosen
+
+
+CHOSEN = np.array([[0, 8], [3, 3], [7, 1]])
+"""Two documents of :func:`_sets` for each query."""
+
+TOKEN_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
+    "chamfer": [
+        lambda rng, dim: _token_rows(rng, dim, None),
+        lambda rng, dim: _token_rows(rng, dim, CHOSEN.copy()),
+    ],
+    "max_sim": [
+        lambda rng, dim: _token_tables(rng, -(-dim // 512), None),
+        lambda rng, dim: _token_tables(rng, -(-dim // 512), CHOSEN.copy()),
+    ],
+}
+"""Arguments of each kernel on sets of rows, likewise."""
 
 SEARCH_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] = {
     "top_k": [
@@ -410,7 +446,13 @@ FEATURE_CASES: dict[str, list[Callable[[np.random.Generator, int], Arguments]]] 
 
 def _calls() -> Iterator[tuple[str, str, Arguments]]:
     rng = np.random.default_rng(0)
-    by_dim = {"bits": BIT_CASES, "search": SEARCH_CASES, "classes": CLASS_CASES, "features": FEATURE_CASES}
+    by_dim = {
+        "bits": BIT_CASES,
+        "search": SEARCH_CASES,
+        "classes": CLASS_CASES,
+        "features": FEATURE_CASES,
+        "tokens": TOKEN_CASES,
+    }
     for owner, cases in by_dim.items():
         for kernel, makers in cases.items():
             yield from ((owner, kernel, make(rng, dim)) for make in makers for dim in DIMS)

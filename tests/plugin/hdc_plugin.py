@@ -27,6 +27,7 @@ SWAPPED = replace(
     search=None,
     learn=None,
     classes=None,
+    tokens=None,
     features=None,
     tables=None,
     lists=None,
