@@ -8,7 +8,7 @@ import numpy as np
 from hdc import words
 from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.json.index.matcher import Matcher
-from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, SignBinarizer
+from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, MultiVectorIndex, RaBitQBinarizer, SignBinarizer
 from hdc.checks import integer
 from hdc.search.index import Index
 from hdc.search.live import live
@@ -200,6 +200,54 @@ class EmbeddingCase(IndexCase):
         return equal_bits(self.model, self.backend, query, row)
 
 
+@cache
+def tokens(number):
+    """Return the vectors of a document: one to three of those around a center."""
+    return vectors()[[(number + 12 * i) % ROWS for i in range(1 + number % 3)]]
+
+
+@cache
+def token_codes(number, backend):
+    return model_of("sign", backend).encode(tokens(number) / np.linalg.norm(tokens(number), axis=1, keepdims=True))
+
+
+@dataclass
+class MultiVectorCase(IndexCase):
+    backend: str = "auto"
+
+    greatest = True
+    tolerance = 1e-6
+    updates = False
+
+    def __post_init__(self):
+        self.name = f"multi-vector {self.backend}"
+
+    def create(self, path):
+        return MultiVectorIndex.create(path, model_of("sign", self.backend))
+
+    def open(self, path, *, writable=False):
+        return MultiVectorIndex.open(path, writable=writable, backend=self.backend)
+
+    def document(self, number, key):
+        return f"{number} {key}".encode()
+
+    def documents(self, numbers, keys):
+        return [self.document(*pair) for pair in zip(numbers, keys or [None] * len(numbers), strict=True)]
+
+    def add(self, index, numbers, keys):
+        return index.add(list(map(tokens, numbers)), keys=keys, documents=self.documents(numbers, keys))
+
+    def put(self, index, numbers, keys):
+        return index.put(list(map(tokens, numbers)), keys, documents=self.documents(numbers, keys))
+
+    def search(self, index, number, k, among):
+        return first(index.search(list(map(tokens, batch(number))), k, among=among, asymmetric=False))
+
+    def score(self, query, row):
+        asked, held = token_codes(query, self.backend), token_codes(row, self.backend)
+        return 1 - 2 * naive.chamfer(asked, held) / (len(asked) * model_of("sign", self.backend).bits)
+
+
 class JSONCase(IndexCase):
     name = "json"
     greatest = True
@@ -327,6 +375,7 @@ CASES = {
         EmbeddingCase("sign", "int8", "hnsw"),
         *(EmbeddingCase("rabitq lists", "int8", backend=backend) for backend in NUMPY_BACKENDS),
         EmbeddingCase("rabitq", "float16"),
+        *(MultiVectorCase(backend=backend) for backend in NUMPY_BACKENDS),
         JSONCase(),
         SlowCase(),
     )

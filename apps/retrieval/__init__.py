@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     )
     from hdc.apps.retrieval.index.binary import BinaryIndex
     from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+    from hdc.apps.retrieval.index.multi_vector import MultiVectorIndex
     from hdc.apps.retrieval.tuning.tuned import tune
     from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
 
@@ -25,6 +26,7 @@ __all__ = [
     "FlatOptions",
     "HNSWOptions",
     "IVFOptions",
+    "MultiVectorIndex",
     "OrthoHashBinarizer",
     "RaBitQBinarizer",
     "RecurrentBinarizer",
@@ -44,6 +46,7 @@ __getattr__ = lazy.attributes(
         "SignBinarizer": "hdc.apps.retrieval.binarisers",
         "BinaryIndex": "hdc.apps.retrieval.index.binary",
         "EmbeddingIndex": "hdc.apps.retrieval.index.embedding",
+        "MultiVectorIndex": "hdc.apps.retrieval.index.multi_vector",
         "tune": "hdc.apps.retrieval.tuning.tuned",
         "FlatOptions": "hdc.search.options",
         "HNSWOptions": "hdc.search.options",

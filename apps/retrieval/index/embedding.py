@@ -5,11 +5,8 @@ its ``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
 """
 
 import os
-import secrets
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -19,6 +16,7 @@ from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, load
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
+from hdc.apps.retrieval.index.folders import made_aside, new_folder
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.apps.retrieval.vectors.texts import Encoder, encoded
 from hdc.checks import instance, integer
@@ -204,24 +202,13 @@ class EmbeddingIndex(Index):
         settings: dict[str, Any] = {"levels": levels, "kind": kind, "originals": originals, "backend": model.backend}
         if path is None:
             return cls(model, BinaryIndex(dim, **settings))
-        folder = Path(os.path.abspath(_new_folder(path)))
-        aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
-        try:
-            aside.mkdir(parents=True)
+        with made_aside(path) as aside:
             codes = BinaryIndex(dim, **settings, path=aside / CODES_FOLDER)
             model.save(aside / MODEL_FOLDER)
             cls(model, codes).close()
             sync_folder(aside / MODEL_FOLDER)
-            sync_folder(aside)
-            if folder.exists():
-                folder.rmdir()
-            os.rename(aside, folder)
-            aside = folder  # which goes again if its name cannot be made durable
-            sync_folder(folder.parent)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-        return cls(model, BinaryIndex.open(folder / CODES_FOLDER, writable=True, backend=model.backend))
+        codes_folder = checks.path(path) / CODES_FOLDER
+        return cls(model, BinaryIndex.open(codes_folder, writable=True, backend=model.backend))
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
@@ -277,7 +264,7 @@ class EmbeddingIndex(Index):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`."""
-        folder = _new_folder(path)
+        folder = new_folder(path)
         self.codes.save(folder / CODES_FOLDER)
         self.model.save(folder / MODEL_FOLDER)
 
@@ -642,13 +629,6 @@ def _originals(model: Binarizer, dtype: str) -> tuple[str, int] | tuple[str, int
     """Return how originals are kept: with their lengths, where these count."""
     kept = dtype, model.n_features_in_
     return kept if model.space_.metric == "cosine" else (*kept, True)
-
-
-def _new_folder(path: str | os.PathLike[str]) -> Path:
-    folder = checks.path(path)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ParameterError(f"{folder} exists; name a new folder")
-    return folder
 
 
 def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:

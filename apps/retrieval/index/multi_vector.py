@@ -1,0 +1,565 @@
+"""MultiVectorIndex: documents of several vectors, found by MaxSim over packed codes (late interaction)."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc import checks
+from hdc.apps.retrieval.binarisers import Binarizer, load
+from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.index.folders import made_aside, new_folder
+from hdc.apps.retrieval.vectors.rows import finite
+from hdc.apps.retrieval.vectors.sets import as_sets
+from hdc.checks import flag, instance, integer
+from hdc.dispatch import search_kernels, token_kernels
+from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
+from hdc.files import sync_folder
+from hdc.search.index import Index
+from hdc.search.live import alive
+from hdc.search.once import BuildLock
+from hdc.search.options import PER_HIT
+from hdc.store import Snapshot, Store
+from hdc.topk import top_scores
+from hdc.words import Words
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+CODES, DOCUMENT = "codes", "document"
+"""Columns of the store, a row per vector: its code, and the id of the document that begins with it, or INSIDE."""
+
+INSIDE = 2**32 - 1
+"""Stands at a vector that is not the first one of its document."""
+
+NEXT = "next_id"
+"""Entry of the meta: no document has had an id from this one on when rows were last dropped."""
+
+MODEL_FOLDER, CODES_FOLDER, MODEL = "model", "codes", "model"
+"""Folders of the binariser and of the codes, and the entry of the meta that tells which model made them."""
+
+CELLS = 1 << 21
+"""Pairs of a query and a document that are compared at a time: 16 MiB of distances."""
+
+TABLE_BYTES = 1 << 26
+"""Tables of float queries stay under about so many bytes (64 MiB) at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Documents:
+    """The documents of a snapshot, in order of their ids.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+    begins, numbers : (h,) int64 arrays
+        Where documents begin, dead ones too, and the ids there.
+    ids : (m,) int64 array
+        Of live documents, ascending.
+    spans : (m, 2) int64 array
+        Positions of a document's vectors: from, and before which.
+    """
+
+    snapshot: Snapshot
+    begins: Ids
+    numbers: Ids
+    ids: Ids
+    spans: Ids
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, previous: "Documents | None" = None) -> "Documents":
+        """Find where documents begin, after those that are known; a document lives as long as its first row."""
+        column = snapshot.rows(DOCUMENT)[:, 0]
+        known = previous if previous is not None and previous.snapshot.edition == snapshot.edition else None
+        done = 0 if known is None else known.snapshot.count
+        begins = done + np.flatnonzero(column[done:] != INSIDE)
+        numbers = column[begins].astype(np.int64)
+        if known is not None:
+            begins, numbers = np.concatenate([known.begins, begins]), np.concatenate([known.numbers, numbers])
+        spans = np.stack([begins, np.append(begins, snapshot.count)[1:]], axis=1)
+        living = alive(snapshot)[begins]
+        order = np.argsort(numbers[living], kind="stable")
+        return cls(snapshot, begins, numbers, numbers[living][order], spans[living][order])
+
+    @property
+    def next_id(self) -> int:
+        """The least id that no document ever had."""
+        return max(int(self.snapshot.meta.get(NEXT, 0)), int(self.numbers.max(initial=-1)) + 1)
+
+    @cached_property
+    def codes(self) -> Words:
+        """The codes of all rows, mapped and checked."""
+        codes: Words = self.snapshot.rows(CODES)
+        return codes
+
+    def places(self, ids: Ids) -> Ids:
+        """Return which documents, in order, have some ids.
+
+        Raises
+        ------
+        ParameterError
+            If there is no document of an id.
+        """
+        places = np.searchsorted(self.ids, ids)
+        missing = places == len(self.ids)
+        if len(self.ids):
+            missing |= self.ids[places.clip(max=len(self.ids) - 1)] != ids
+        if missing.any():
+            held = f"the index holds {self.ids[0]} to {self.ids[-1]}" if len(self.ids) else "the index is empty"
+            raise ParameterError(f"there is no document {ids[missing][0]}; {held}")
+        return places
+
+    def ids_at(self, rows: Sequence[int | None]) -> Ids:
+        """Return the ids of the documents that begin at some rows, -1 for None."""
+        places = np.array([-1 if row is None else row for row in rows], dtype=np.int64)
+        found = self.snapshot.take(DOCUMENT, places[places >= 0])[:, 0]
+        ids = np.full(len(places), -1, dtype=np.int64)
+        ids[places >= 0] = found
+        return ids
+
+    def named(self, keys: list[str]) -> Ids:
+        """Return which documents have some keys.
+
+        Raises
+        ------
+        ParameterError
+            If there is no document of a key.
+        """
+        rows = self.snapshot.find_all(keys)
+        if None in rows:
+            raise ParameterError(f"there is no document of key {keys[rows.index(None)]!r}")
+        return self.places(self.ids_at(rows))
+
+    def rows_of(self, numbers: Ids) -> tuple[Ids, Ids]:
+        """Return the positions of all vectors of some documents, and where each one's are among them."""
+        lengths = self.spans[numbers, 1] - self.spans[numbers, 0]
+        stops = np.cumsum(lengths)
+        starts = stops - lengths
+        rows = np.arange(stops[-1] if len(stops) else 0) + np.repeat(self.spans[numbers, 0] - starts, lengths)
+        return rows, np.stack([starts, stops], axis=1)
+
+
+class MultiVectorIndex(Index):
+    """Documents of several vectors each, found by MaxSim: late interaction (Khattab & Zaharia 2020, ColBERT, eq. 3).
+
+    The score of a document for a query is the mean, over the query's vectors, of the greatest similarity to a vector of
+    the document. (ColBERT has the sum; the order is the same.) A vector is a packed code of a binariser. A search
+    compares codes with codes, by their bits, for all documents; then the best ``candidates`` again, by what the
+    model's tables tell float queries of the codes. Vectors are compared by direction, whatever their lengths.
+
+    Made by :meth:`create` and :meth:`open`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hdc.apps.retrieval import MultiVectorIndex, SignBinarizer
+    >>> rng = np.random.default_rng(0)
+    >>> texts = [rng.standard_normal((length, 64)).astype(np.float32) for length in (12, 3, 30)]
+    >>> index = MultiVectorIndex.create(None, SignBinarizer(128).fit(np.concatenate(texts)))
+    >>> index.add(texts, keys=["a", "b", "c"])
+    array([0, 1, 2])
+    >>> scores, ids = index.search([texts[1][:2], texts[2][5:9]], k=1)
+    >>> index.keys(ids), len(index), index.vectors
+    (['b', 'c'], 3, 45)
+    """
+
+    KIND: ClassVar[str] = "multi-vector-index"
+    ROW: ClassVar[str] = "document"
+
+    def __init__(self, model: Binarizer, store: Store) -> None:
+        self.model, self._store = model, store
+        self._units, self._kernels = search_kernels(model.kernels), token_kernels(model.kernels)
+        self._documents: Documents | None = None
+        self._changing = BuildLock()
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str] | None, model: Binarizer) -> Self:
+        """Make an index of no documents.
+
+        Parameters
+        ----------
+        path : path or None
+            A new folder, in which the model is kept too; None makes an index in memory. It is made aside and renamed,
+            so that it is there as a whole or not at all.
+        model : fitted binariser
+            Of one bit per component, whose codes are compared with codes. Its backend is the index's.
+
+        Raises
+        ------
+        ParameterError
+            If the folder is in use, or the model is not fitted.
+        UnsupportedError
+            If codes of the model are not compared by their bits.
+        OSError
+            If the folder cannot be written.
+        """
+        instance(model, "model", Binarizer)
+        columns = {CODES: ("uint64", model.words), DOCUMENT: ("uint32", 1)}
+        if model.levels > 1 or not model.symmetric or model.words * 64 >= model.bits + 64:
+            raise UnsupportedError(
+                f"MaxSim counts the bits of codes of one level, and those of {model!r} are others; take a "
+                "SignBinarizer, or a RecurrentBinarizer with loops=0"
+            )
+        if path is None:
+            return cls(model, Store.create(None, cls.KIND, columns))
+        with made_aside(path) as aside:
+            model.save(aside / MODEL_FOLDER)
+            sync_folder(aside / MODEL_FOLDER)
+            meta = {MODEL: digest(aside / MODEL_FOLDER)}
+            Store.create(aside / CODES_FOLDER, cls.KIND, columns, meta).close()
+        return cls.open(path, writable=True, backend=model.backend)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
+        """Open an index that :meth:`create` made, to search on a backend whose arrays are NumPy's.
+
+        Raises
+        ------
+        FileFormatError
+            If the folder holds none, or one that is damaged or of another version.
+        BlockingIOError
+            If it is opened for writing and another process writes.
+        OSError
+            If it cannot be read.
+        """
+        folder = checks.path(path)
+        if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
+            raise FileFormatError(f"{folder} is no index of several vectors per document; make one with create")
+        store = Store.open(folder / CODES_FOLDER, cls.KIND, writable=writable)
+        try:
+            model = load(folder / MODEL_FOLDER, backend)
+            if store.meta.get(MODEL) != digest(folder / MODEL_FOLDER):
+                raise FileFormatError(f"{folder}: the codes were made with another model")
+            expected = {CODES: ("<u8", model.words), DOCUMENT: ("<u4", 1)}
+            if dict(store.snapshot.state.columns) != expected:
+                raise FileFormatError(f"{folder}: the model makes other codes than the index has")
+            return cls(model, store)
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def store(self) -> Store:
+        """The rows: one per vector."""
+        return self._store
+
+    def __repr__(self) -> str:
+        return f"MultiVectorIndex({self.model!r}, {self._content()})"
+
+    # ------------------------------------------------------------------ reading
+
+    def _now(self) -> Documents:
+        """Return the documents of the newest snapshot: the same object until the store changes."""
+        documents, snapshot = self._documents, self.store.snapshot
+        if documents is None or documents.snapshot is not snapshot:
+            documents = self._documents = Documents.of(snapshot, documents)
+        return documents
+
+    def __len__(self) -> int:
+        return len(self._now().ids)
+
+    @property
+    def vectors(self) -> int:
+        """Number of vectors of all documents."""
+        spans = self._now().spans
+        return int((spans[:, 1] - spans[:, 0]).sum())
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes that a search may read of a vector: its code."""
+        return self.model.bytes_per_vector
+
+    def ids(self) -> Ids:
+        """Return the ids of all documents, ascending: ``(len(index),)`` int64."""
+        return self._now().ids.copy()
+
+    def codes(self, number: int) -> Words:
+        """Return the codes of a document's vectors: ``(t, words)`` uint64.
+
+        Raises
+        ------
+        ParameterError
+            If there is no document of that id.
+        """
+        documents = self._now()
+        (place,) = documents.places(np.array([integer(number, "an id")]))
+        return documents.snapshot.take(CODES, np.arange(*documents.spans[place]))
+
+    def find(self, key: str) -> int | None:
+        """Return the id of the document with a key, or None."""
+        now = self._now()
+        row = now.snapshot.find(key)
+        return None if row is None else int(now.ids_at([row])[0])
+
+    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
+        """Return the keys of some ids; see :meth:`Index.keys`."""
+        asked, now = checks.ids(ids).ravel(), self._now()
+        there = asked >= 0
+        found = iter(now.snapshot.keys(now.spans[now.places(asked[there]), 0]))
+        return [next(found) if one else None for one in there.tolist()]
+
+    def documents(self, ids: npt.ArrayLike) -> list[Any]:
+        """Return what was given as documents beside the vectors, None where nothing was."""
+        now = self._now()
+        return list(now.snapshot.documents(now.spans[now.places(checks.ids(ids).ravel()), 0]))
+
+    def filter(self, condition: Callable[[Any], bool]) -> Ids:
+        """Return the ids of the rows whose document passes, ascending; see :meth:`Index.filter`."""
+        checks.function(condition, "condition")
+        now = self._now()
+        found: list[bool] = []
+        for start in range(0, len(now.ids), BLOCK):
+            documents = now.snapshot.documents(now.spans[start : start + BLOCK, 0])
+            found += [bool(condition(document)) for document in documents]
+        passed: Ids = now.ids[np.array(found, dtype=bool)]
+        return passed
+
+    def _check_ids(self, ids: npt.ArrayLike) -> None:
+        """Raise ParameterError if there is no document of an id."""
+        self._now().places(checks.ids(ids).ravel())
+
+    # ------------------------------------------------------------------ changes
+
+    def add(
+        self,
+        vectors: Any,
+        offsets: npt.ArrayLike | None = None,
+        *,
+        keys: Sequence[str | None] | None = None,
+        documents: Sequence[bytes | None] | None = None,
+    ) -> Ids:
+        """Add documents, all of them or, after an error, none; return their ids.
+
+        Parameters
+        ----------
+        vectors : sequence of m (t_i, d) arrays of floats, (m, t, d) array, or (n, d) array with offsets
+            The vectors of each document, at least one.
+        offsets : (m + 1,) integers, optional
+            Document i is the rows ``offsets[i]`` to ``offsets[i + 1] - 1``.
+        keys : sequence of m texts, optional
+        documents : sequence of m bytes, optional
+
+        Returns
+        -------
+        (m,) int64 array
+
+        Raises
+        ------
+        DTypeError, DimensionError
+            If the vectors are not floats of the model's length.
+        ParameterError
+            If a document has no vectors, a vector holds NaN or infinity, or a key is there already.
+        UnsupportedError
+            If the index is open for reading.
+        OSError
+            If the disk is full or fails.
+        """
+        codes, bounds = self._encoded(vectors, offsets)
+        entries = _spread(keys, bounds, "keys"), _spread(documents, bounds, "documents")
+        with self._changing:
+            ids = self._now().next_id + np.arange(len(bounds) - 1)
+            self.store.append(_columns(codes, bounds, ids), *entries)
+        return ids
+
+    def put(
+        self,
+        vectors: Any,
+        keys: Sequence[str],
+        offsets: npt.ArrayLike | None = None,
+        *,
+        documents: Sequence[bytes | None] | None = None,
+    ) -> Ids:
+        """Add documents, or replace those of the same keys, which keep their ids; the rest as :meth:`add`."""
+        codes, bounds = self._encoded(vectors, offsets)
+        names, entries = _spread(keys, bounds, "keys"), _spread(documents, bounds, "documents")
+        if names is None:
+            raise ParameterError("put needs keys, which say what it replaces; add takes documents without")
+        with self._changing:
+            now = self._now()
+            ids = now.ids_at(now.snapshot.find_all(list(keys)))
+            ids[ids < 0] = now.next_id + np.arange((ids < 0).sum())
+            self.store.put(_columns(codes, bounds, ids), names, entries)
+        return ids
+
+    def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
+        """Remove documents by id, by key, or both; return how many; see :meth:`Index.remove`."""
+        with self._changing:
+            now = self._now()
+            chosen = np.empty(0, np.int64) if ids is None else now.places(checks.ids(ids).ravel())
+            if keys is not None:
+                chosen = np.concatenate([chosen, now.named(checks.texts(keys, "keys"))])
+            chosen = np.unique(chosen)
+            rows, _ = now.rows_of(chosen)
+            self.store.remove(now.snapshot.ids[rows])
+        return len(chosen)
+
+    def compact(self) -> None:
+        """Drop what removals and replacements have left behind; see :meth:`Index.compact`."""
+        with self._changing:
+            now = self._now()
+            kept, _ = now.rows_of(np.arange(len(now.ids)))
+            left = alive(now.snapshot).copy()
+            left[kept] = False  # what is left is of documents that put has replaced
+            if left.any():
+                self.store.remove(now.snapshot.ids[left])
+            if now.next_id != self.store.meta.get(NEXT):
+                self.store.set_meta({**self.store.meta, NEXT: now.next_id})
+            self.store.compact()
+
+    def _encoded(self, vectors: Any, offsets: npt.ArrayLike | None) -> tuple[Words, Ids]:
+        """Return the codes of new documents, and where each one's begin and end."""
+        rows, bounds = as_sets(vectors, offsets, self.model.n_features_in_, "document")
+        return self.model.encode(self._checked(rows)), bounds
+
+    def _checked(self, rows: npt.NDArray[Any]) -> Floats:
+        """Return finite rows at length 1."""
+        return np.asarray(self._units.units(finite(rows, 0, "the vectors")))
+
+    # ------------------------------------------------------------------ search
+
+    def search(
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        offsets: npt.ArrayLike | None = None,
+        among: npt.ArrayLike | None = None,
+        asymmetric: bool = True,
+        candidates: int | None = None,
+    ) -> tuple[Floats, Ids]:
+        """Find the k documents of the greatest MaxSim for each query.
+
+        Parameters
+        ----------
+        queries : sequence of q (t_i, d) arrays of floats, (q, t, d) array, or (n, d) array with offsets
+            The vectors of each query, at least one.
+        k : int
+            At least 1; at most ``len(index)`` results come back.
+        offsets : (q + 1,) integers, optional
+        among : (m,) array of ids, optional
+            Find only these.
+        asymmetric : bool
+            Compare the best documents again, by what the model's tables tell float vectors of codes. False compares
+            codes with codes only.
+        candidates : int, optional
+            How many of them; ``10 * k`` if left out.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending: means over a query's vectors of the greatest score of a document's vectors. Between codes, the
+            share of equal bits less that of differing ones.
+        ids : (q, k) int64 array
+            Of equal scores the lower id comes first.
+
+        Raises
+        ------
+        DTypeError, DimensionError
+            If the queries are not floats of the model's length.
+        ParameterError
+            If a query has no vectors, a vector holds NaN or infinity, k or candidates is less than 1, candidates are
+            given for codes alone, or an id is not there.
+        FileFormatError
+            If the index is damaged.
+        """
+        k, asymmetric = integer(k, "k", 1), flag(asymmetric, "asymmetric")
+        if candidates is not None and not asymmetric:
+            raise ParameterError("candidates= are compared again by float queries; leave it out with asymmetric=False")
+        wanted = PER_HIT * k if candidates is None else integer(candidates, "candidates", 1)
+        rows, bounds = as_sets(queries, offsets, self.model.n_features_in_, "query")
+        asked, now = self._checked(rows), self._now()
+        allowed = None if among is None else np.unique(now.places(checks.ids(among).ravel()))
+        count = len(now.ids) if allowed is None else len(allowed)
+        k = min(k, count)
+        scores, numbers = np.empty((len(bounds) - 1, k), np.float32), np.empty((len(bounds) - 1, k), np.int64)
+        compared = min(count, max(k, wanted))
+        for part in self._blocks(bounds, count) if k else ():
+            own = bounds[part.start : part.stop + 1] - bounds[part.start]
+            vectors = asked[bounds[part.start] : bounds[part.stop]]
+            found = self._by_codes(now, vectors, own, compared if asymmetric else k, allowed)
+            if asymmetric:
+                found = self._by_tables(now, vectors, own, found[1], k)
+            scores[part], numbers[part] = found
+        return scores, now.ids[numbers]
+
+    def _blocks(self, bounds: Ids, documents: int) -> list[slice]:
+        """Cut the queries into slices whose distances, and whose tables, are not too large; a query may be."""
+        each = self.model.words * 8 * 1024  # bytes of the tables of a vector
+        slices, start = [], 0
+        for stop in range(1, len(bounds)):
+            large = (bounds[stop] - bounds[start]) * each > TABLE_BYTES or (stop - start) * documents > CELLS
+            if large and stop - 1 > start:
+                slices.append(slice(start, stop - 1))
+                start = stop - 1
+        return [*slices, slice(start, len(bounds) - 1)] if len(bounds) > 1 else []
+
+    def _by_codes(
+        self, now: Documents, vectors: Floats, bounds: Ids, k: int, allowed: Ids | None
+    ) -> tuple[Floats, Ids]:
+        """Return the k best of all documents, or of those allowed, by the bits of codes: scores and numbers."""
+        codes, spans = self.model.encode(vectors), now.spans if allowed is None else now.spans[allowed]
+        scores_of = partial(self._equal_bits, codes, bounds, now.codes, spans)
+        scores, numbers = top_scores(self.model.kernels, scores_of, len(spans), k, CELLS)
+        return scores, numbers if allowed is None else allowed[numbers]
+
+    def _equal_bits(self, queries: Words, bounds: Ids, codes: Words, spans: Ids, part: slice) -> Floats:
+        distances = self._kernels.chamfer(queries, bounds, codes, spans[part], None)
+        bits = self.model.bits * np.diff(bounds)[:, None]
+        shares: Floats = (1 - 2 * distances / bits).astype(np.float32)
+        return shares
+
+    def _by_tables(self, now: Documents, vectors: Floats, bounds: Ids, found: Ids, k: int) -> tuple[Floats, Ids]:
+        """Return the k best of each query's candidates, by tables: scores and numbers."""
+        numbers = np.unique(found)
+        rows, spans = now.rows_of(numbers)
+        codes = now.codes[rows]
+        held = self.model.sign_bytes(codes), self.model.scale(codes), self.model.offset(codes)
+        chosen = np.searchsorted(numbers, found)
+        sums = self._kernels.max_sim(self.model.tables(vectors), bounds, *held, spans, chosen)
+        scores = sums / np.diff(bounds)[:, None].astype(np.float32)
+        order = np.lexsort((found, -scores), axis=1)[:, :k]
+        return np.take_along_axis(scores, order, axis=1), np.take_along_axis(found, order, axis=1)
+
+    # ------------------------------------------------------------------ files
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`."""
+        folder = new_folder(path)
+        self.store.save_copy(folder / CODES_FOLDER).close()
+        self.model.save(folder / MODEL_FOLDER)
+        with Store.open(folder / CODES_FOLDER, self.KIND, writable=True) as copy:
+            copy.set_meta({**copy.meta, MODEL: digest(folder / MODEL_FOLDER)})
+
+    def _check_settings(self, snapshot: Snapshot) -> None:
+        if snapshot.meta.get(MODEL) != self.store.meta.get(MODEL):
+            raise ConflictError("the index was built anew with another model; open it again")
+
+
+BLOCK = 1 << 12
+"""Documents that a filter reads at a time."""
+
+
+def _columns(codes: Words, bounds: Ids, ids: Ids) -> dict[str, npt.ArrayLike]:
+    """Return the columns of the store for new documents."""
+    if len(ids) and ids.max() >= INSIDE:
+        raise ParameterError(f"no ids are left: those of documents are below {INSIDE}")
+    document = np.full((len(codes), 1), INSIDE, dtype=np.uint32)
+    document[bounds[:-1], 0] = ids
+    return {CODES: codes, DOCUMENT: document}
+
+
+def _spread(values: Sequence[Any] | None, bounds: Ids, what: str) -> list[Any] | None:
+    """Return a value for each vector: the document's for its first one, else None."""
+    if values is None:
+        return None
+    given = checks.listed(values, what)
+    if len(given) != len(bounds) - 1:
+        raise ParameterError(f"{what} must be one for each of {len(bounds) - 1} documents, not {len(given)}")
+    spread = np.full(int(bounds[-1]), None, dtype=object)
+    spread[bounds[:-1]] = np.fromiter(given, dtype=object, count=len(given))
+    found: list[Any] = spread.tolist()
+    return found

@@ -1,0 +1,73 @@
+"""Sets of float vectors, such as the tokens of documents: checked, and laid out one after another."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.vectors.rows import as_rows
+from hdc.errors import DimensionError, DTypeError, ParameterError
+
+Ids = npt.NDArray[np.int64]
+
+
+def as_sets(x: Any, offsets: Any, dim: int, what: str) -> tuple[npt.NDArray[Any], Ids]:
+    """Return the rows of all sets, and where each set begins and ends.
+
+    Parameters
+    ----------
+    x : sequence of (t_i, dim) arrays of floats, (m, t, dim) array, or (n, dim) array with offsets
+    offsets : (m + 1,) integers or None
+        Set i is the rows ``offsets[i]`` to ``offsets[i + 1] - 1``.
+    dim : int
+    what : str
+        What a set is, for errors: "document".
+
+    Returns
+    -------
+    rows : (n, dim) array of floats
+    bounds : (m + 1,) int64 array
+
+    Raises
+    ------
+    DTypeError
+        If the vectors are no floats, or the offsets no integers.
+    DimensionError
+        If the vectors are not of length ``dim``, or not sets.
+    ParameterError
+        If a set is empty, or offsets do not go from 0 to n.
+    """
+    if offsets is not None:
+        rows = as_rows(x, dim, f"the {what}s")
+        return rows, _checked_offsets(offsets, len(rows), what)
+    if isinstance(x, np.ndarray) and x.ndim == 2:
+        raise DimensionError(
+            f"an array of shape {x.shape} does not say which rows are of which {what}; give offsets=, or a list of "
+            f"(t, {dim}) arrays, [x] for a single {what}"
+        )
+    if not isinstance(x, Iterable):
+        raise DTypeError(f"{what}s must be a list of (t, {dim}) arrays of floats, not {type(x).__name__}")
+    sets = [as_rows(one, dim, f"{what} {number}") for number, one in enumerate(x)]
+    bounds = np.zeros(len(sets) + 1, dtype=np.int64)
+    np.cumsum([len(one) for one in sets], out=bounds[1:])
+    _check_filled(bounds, what)
+    return np.concatenate([np.empty((0, dim), np.float32), *sets]), bounds
+
+
+def _checked_offsets(offsets: Any, rows: int, what: str) -> Ids:
+    found = np.asarray(offsets)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise DTypeError(f"offsets must be (m + 1,) integers, not {found.dtype} of shape {found.shape}")
+    if not len(found) or found[0] != 0 or found[-1] != rows:
+        ends = f"{found[0]} to {found[-1]}" if len(found) else "nothing"
+        raise ParameterError(f"offsets must go from 0 to the number of rows, {rows}; these go from {ends}")
+    bounds: Ids = found.astype(np.int64)
+    _check_filled(bounds, what)
+    return bounds
+
+
+def _check_filled(bounds: Ids, what: str) -> None:
+    empty = np.diff(bounds) <= 0
+    if empty.any():
+        raise ParameterError(f"{what} {empty.argmax()} has no vectors; leave it out, or give it at least one")
