@@ -139,8 +139,8 @@ def warmup() -> None:
     _warm_postings()
     bounds, both_ends = np.array([0, 16]), np.array([[0, 16]])
     for chosen in (None, index[:1, None]):
-        tokens.chamfer(x, bounds, x, both_ends, chosen)
-        looked_up = np.zeros((16, 1, 256), dtype=np.float32), bounds, np.zeros((16, 1), dtype=np.uint8)
+        tokens.chamfer(x, index[:16], bounds, x, both_ends, chosen)
+        looked_up = np.zeros((16, 1, 256), dtype=np.float32), floats, bounds, np.zeros((16, 1), dtype=np.uint8)
         tokens.max_sim(*looked_up, floats, floats, both_ends, chosen)
     state = PerceptronState(few.astype(np.float32), few.astype(np.float32), np.ones(1), np.zeros(2), 0)
     learning.dots(few.astype(np.float32), few.astype(np.float32))

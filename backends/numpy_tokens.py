@@ -12,18 +12,19 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 
-def chamfer(queries: Words, bounds: Ids, items: Words, spans: Ids, chosen: Ids | None) -> Ids:
+def chamfer(queries: Words, weights: Ids, bounds: Ids, items: Words, spans: Ids, chosen: Ids | None) -> Ids:
     """Count differing bits, and keep the least."""
 
     def compare(own: slice, document: slice) -> Any:
         differing = np.bitwise_count(queries[own, None] ^ items[document]).sum(axis=-1, dtype=np.int64)
-        return differing.min(axis=1).sum()
+        return (weights[own] * differing.min(axis=1)).sum()
 
     return _compared(compare, bounds, spans, chosen, np.int64)
 
 
 def max_sim(
     tables: Floats,
+    weights: Floats,
     bounds: Ids,
     codes: npt.NDArray[np.uint8],
     scale: Floats,
@@ -39,7 +40,7 @@ def max_sim(
         for group, values in enumerate(items.T):
             sums += rows[:, group, values]
         scores = sums * scale[document].astype(np.float32) + offset[document].astype(np.float32)
-        return scores.max(axis=1).cumsum(dtype=np.float32)[-1]
+        return (scores.max(axis=1) * weights[own].astype(np.float32)).cumsum(dtype=np.float32)[-1]
 
     return _compared(compare, bounds, spans, chosen, np.float32)
 

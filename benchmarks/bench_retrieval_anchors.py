@@ -7,8 +7,8 @@ cosine top ten that the index's own encoder finds for the query's object. Nothin
 
 Every method sees the same k objects, drawn at random. Those of anchors describe each encoder by itself; Procrustes (an
 orthogonal map) and least squares (ridge .1) are fitted to the pair, and map queries to the index's encoder. Columns:
-float vectors; ``SignBinarizer`` codes of ``--bits``; ``RecurrentBinarizer`` codes of as many, at the ``--recurrent``
-number of anchors and for some methods only, since it trains. The binariser is fitted to the index's side. *own* is what
+float vectors; ``SignBinarizer`` codes of ``--bits``, queries as codes too; ``RecurrentBinarizer`` codes of as many, with
+float queries, at the ``--recurrent`` number of anchors and for some methods only, since it trains. The binariser is fitted to the index's side. *own* is what
 the index's encoder finds for queries of its own, *other* what the queries' encoder finds in an index of its own.
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_anchors.py``; the LSA needs scikit-learn.
@@ -139,7 +139,8 @@ def found(queries: Floats, base: Floats, truth: Ids, bits: int, recurrent: bool)
             recalls.append(float("nan"))
             continue
         model.fit(base)
-        recalls.append(recall(model.search(queries, model.transform(base), K)[1], truth))
+        found_by = model.search(queries, model.transform(base), K, asymmetric=isinstance(model, RecurrentBinarizer))
+        recalls.append(recall(found_by[1], truth))
     return recalls
 
 

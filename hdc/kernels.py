@@ -930,17 +930,20 @@ class TokenKernels:
 
     Attributes
     ----------
-    chamfer : (queries (t, words), bounds, items (n, words), spans, chosen) -> (q, c) or (q, m) int64
-        The sum, over the rows of a query, of the least Hamming distance to an item of a document.
-    max_sim : (tables (t, groups, 256) float32, bounds, codes (n, groups) uint8, scale (n,) float32, offset (n,)
-               float32, spans, chosen) -> (q, c) or (q, m) float32
-        The sum, over the rows of a query, of the greatest score of an item of a document, added in order. Scores are
+    chamfer : (queries (t, words), weights (t,) int64, bounds, items (n, words), spans, chosen)
+              -> (q, c) or (q, m) int64
+        The sum, over the rows of a query, of the least Hamming distance to an item of a document, times the row's
+        weight. Sums are below 2^63 in magnitude.
+    max_sim : (tables (t, groups, 256) float32, weights (t,) float32, bounds, codes (n, groups) uint8, scale (n,)
+               float32, offset (n,) float32, spans, chosen) -> (q, c) or (q, m) float32
+        The sum, over the rows of a query, of the greatest score of an item of a document times the row's weight, each
+        product rounded, added in order. Scores are
         those of :attr:`TableKernels.top_k`: the sum of what is looked up, in the order of the groups, times the item's
         scale, plus its offset; every step is rounded to float32, and all are finite.
     """
 
-    chamfer: Callable[[Array, Array, Array, Array, Array | None], Array]
-    max_sim: Callable[[Array, Array, Array, Array, Array, Array, Array | None], Array]
+    chamfer: Callable[[Array, Array, Array, Array, Array, Array | None], Array]
+    max_sim: Callable[[Array, Array, Array, Array, Array, Array, Array, Array | None], Array]
 
 
 @dataclass(frozen=True)

@@ -627,15 +627,21 @@ def chamfer(rows, items):
     return sum(min(hamming(row, item) for item in items) for row in rows)
 
 
-def max_sim(tables, codes, scale, offset):
-    """Sum, over the tables of a query's rows, of the greatest score of an item, in float32."""
+def chamfer(rows, items, weights=None):
+    """Sum, over packed rows, of the least number of bits in which one differs from an item, times its weight."""
+    weights = [1] * len(rows) if weights is None else weights
+    return sum(int(w) * min(hamming(row, item) for item in items) for w, row in zip(weights, rows, strict=True))
+
+
+def max_sim(tables, weights, codes, scale, offset):
+    """Sum, over the tables of a query's rows, of the greatest score of an item times a weight, in float32."""
     total = np.float32(0)
-    for table in tables:
+    for table, weight in zip(tables, weights, strict=True):
         scores = []
         for code, factor, more in zip(codes, scale, offset, strict=True):
             score = np.float32(0)
             for group, value in enumerate(code):
                 score = np.float32(score + table[group, value])
             scores.append(np.float32(np.float32(score * factor) + more))
-        total = np.float32(total + max(scores))
+        total = np.float32(total + np.float32(max(scores) * weight))
     return total

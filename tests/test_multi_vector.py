@@ -125,6 +125,52 @@ def test_forms_of_input():
     assert index.search([])[0].shape == (0, 10)
 
 
+def weighted(score):
+    """Return the score of a query that is a pair of vectors and weights: the weighted mean of those of each vector."""
+
+    def of(model, query, document):
+        each = [score(model, vector[None], document) for vector in query[0]]
+        return float(np.average(each, weights=query[1]))
+
+    return of
+
+
+@pytest.mark.parametrize("asymmetric", [False, True])
+def test_weights_of_a_querys_vectors(asymmetric):
+    texts, queries, rng = sets(40), sets(6, 20, 1), np.random.default_rng(3)
+    index = MultiVectorIndex.create(None, model_of())
+    index.add(texts)
+    weights = [rng.random(len(query)) * 9 * (rng.random(len(query)) < 0.7) + 0.1 for query in queries]
+    options = {"asymmetric": asymmetric, **({"candidates": 40} if asymmetric else {})}
+    scores, ids = index.search(queries, 40, weights=weights, **options)
+    score = weighted(by_floats if asymmetric else by_bits)
+    for query, own, found, numbers in zip(queries, weights, scores, ids, strict=True):
+        best = {number: score(index.model, (query, own), texts[number]) for number in range(40)}
+        assert np.allclose(found, [best[number] for number in numbers.tolist()], atol=1e-5)
+        assert sorted(numbers.tolist()) == list(range(40))
+        assert (np.diff(found) <= 0).all()
+    flat = np.concatenate(weights)
+    assert np.array_equal(index.search(queries, 40, weights=flat * 5, **options)[1], ids)
+    equal = index.search(queries, 9, weights=np.full(len(flat), 2), **options)
+    assert np.array_equal(equal[1], index.search(queries, 9, **options)[1])
+
+
+def test_wrong_weights_are_told():
+    index, (x, y) = MultiVectorIndex.create(None, model_of()), sets(2)
+    n = len(x) + len(y)
+    for weights, error, words in [
+        (np.ones(n + 1), DimensionError, f"each of {n} vectors, not {n + 1}"),
+        ([np.ones(len(x))], DimensionError, "each of"),
+        (np.full(n, -1), ParameterError, "at least 0"),
+        (np.full(n, np.nan), ParameterError, "finite"),
+        ([np.ones(len(x)), np.zeros(len(y))], ParameterError, "query 1 are 0"),
+        (np.full(n, "a"), DTypeError, "numbers"),
+        (3, ParameterError, "weights"),
+    ]:
+        with pytest.raises(error, match=words):
+            index.search([x, y], weights=weights)
+
+
 def test_what_is_no_set_of_vectors_is_told():
     index, x = MultiVectorIndex.create(None, model_of()), sets(3)[0]
     hole = x.copy()

@@ -34,22 +34,25 @@ def answers(compare, bounds, spans, chosen):
     return [[compare(slice(bounds[q], bounds[q + 1]), slice(*spans[j])) for j in own] for q, own in enumerate(numbers)]
 
 
-def check_chamfer(queries, bounds, items, spans, chosen):
-    expected = answers(lambda own, document: naive.chamfer(queries[own], items[document]), bounds, spans, chosen)
+def check_chamfer(queries, weights, bounds, items, spans, chosen):
+    def compare(own, document):
+        return naive.chamfer(queries[own], items[document], weights[own])
+
+    expected = answers(compare, bounds, spans, chosen)
     for name in BACKENDS:
-        found = backend(name).tokens.chamfer(queries, bounds, items, spans, chosen)
+        found = backend(name).tokens.chamfer(queries, weights, bounds, items, spans, chosen)
         np.testing.assert_array_equal(found, np.array(expected).reshape(found.shape), err_msg=name)
         assert found.dtype == np.int64
         assert found.flags.c_contiguous
 
 
-def check_max_sim(tables, bounds, codes, scale, offset, spans, chosen):
+def check_max_sim(tables, weights, bounds, codes, scale, offset, spans, chosen):
     def compare(own, document):
-        return naive.max_sim(tables[own], codes[document], scale[document], offset[document])
+        return naive.max_sim(tables[own], weights[own], codes[document], scale[document], offset[document])
 
     expected = answers(compare, bounds, spans, chosen)
     for name in BACKENDS:
-        found = backend(name).tokens.max_sim(tables, bounds, codes, scale, offset, spans, chosen)
+        found = backend(name).tokens.max_sim(tables, weights, bounds, codes, scale, offset, spans, chosen)
         np.testing.assert_array_equal(found, np.array(expected).reshape(found.shape), err_msg=name)
         assert found.dtype == np.float32
         assert found.flags.c_contiguous
@@ -71,8 +74,14 @@ def test_chamfer_of_any_shape(dim, seed, queries, rows, documents, items, some):
     rng = np.random.default_rng(seed)
     bounds, spans = shapes(rng, queries, rows, documents, items)
     n = int(spans.max(initial=0))
+    weights = rng.integers(-(2**40), 2**40, bounds[-1])
     check_chamfer(
-        packed(rng, dim, bounds[-1]), bounds, packed(rng, dim, n), spans, chosen_of(rng, queries, documents, some)
+        packed(rng, dim, bounds[-1]),
+        weights,
+        bounds,
+        packed(rng, dim, n),
+        spans,
+        chosen_of(rng, queries, documents, some),
     )
 
 
@@ -85,14 +94,17 @@ def test_max_sim_of_any_shape(groups, seed, queries, rows, documents, items, som
     tables = rng.standard_normal((bounds[-1], groups, 256)).astype(np.float32)
     scale, offset = rng.standard_normal((2, n)).astype(np.float32)
     codes = rng.integers(0, 256, (n, groups), dtype=np.uint8)
-    check_max_sim(tables, bounds, codes, scale, offset, spans, chosen_of(rng, queries, documents, some))
+    weights = rng.standard_normal(bounds[-1]).astype(np.float32)
+    check_max_sim(tables, weights, bounds, codes, scale, offset, spans, chosen_of(rng, queries, documents, some))
 
 
 def test_equal_and_opposite_rows():
     ones = np.full((3, 2), 2**64 - 1, dtype=np.uint64)
     bounds, spans = np.array([0, 3]), np.array([[0, 1], [1, 2], [0, 2]])
     for name in BACKENDS:
-        found = backend(name).tokens.chamfer(ones, bounds, np.stack([ones[0], ~ones[0]]), spans, None)
+        found = backend(name).tokens.chamfer(
+            ones, np.ones(3, np.int64), bounds, np.stack([ones[0], ~ones[0]]), spans, None
+        )
         assert found.tolist() == [[0, 384, 0]]
 
 
@@ -106,14 +118,14 @@ def test_threads_change_nothing(name, some):
     queries, items = packed(rng, 1000, bounds[-1]), packed(rng, 1000, int(spans.max()))
     codes = np.ascontiguousarray(items[:, :3]).view(np.uint8)
     tables = rng.standard_normal((bounds[-1], 24, 256)).astype(np.float32)
-    one = np.ones(len(codes), np.float32)
+    one, weights = np.ones(len(codes), np.float32), rng.integers(0, 99, len(queries))
     before = kernels.threads(None)
     found = []
     try:
         for threads in (1, 5):
             kernels.threads(threads)
-            found.append(kernels.tokens.chamfer(queries, bounds, items, spans, chosen))
-            found.append(kernels.tokens.max_sim(tables, bounds, codes, one, one, spans, chosen))
+            found.append(kernels.tokens.chamfer(queries, weights, bounds, items, spans, chosen))
+            found.append(kernels.tokens.max_sim(tables, weights, bounds, codes, one, one, spans, chosen))
     finally:
         kernels.threads(before)
     assert np.array_equal(found[0], found[2])

@@ -52,35 +52,55 @@ def _least(table: Pointer, at: int, items: Pointer, first: int, last: int, words
 
 @inlined
 def _chamfer(
-    table: Pointer, at: int, rows: int, items: Pointer, first: int, last: int, words: int, least: Any
+    table: Pointer,
+    at: int,
+    weights: Any,
+    begin: int,
+    end: int,
+    items: Pointer,
+    first: int,
+    last: int,
+    words: int,
+    least: Any,
 ) -> np.int64:
-    """Return the sum of the least distances of a query's rows, whose lanes begin at ``table[at:]``."""
+    """Return the weighted sum of the least distances of rows ``begin`` to ``end``, in lanes from ``table[at:]`` on."""
     total = np.int64(0)
-    for row in range(0, rows, 2 * LANES):
-        lanes = min(2 * LANES, rows - row)
+    for row in range(0, end - begin, 2 * LANES):
+        lanes = min(2 * LANES, end - begin - row)
         _least(table, at + row * words, items, first, last, words, lanes, pointer(least))
         for lane in range(lanes):
-            total += np.int64(least[lane])
+            total += np.int64(least[lane]) * weights[begin + row + lane]
     return total
 
 
 @kernel
 def _chamfer_all(
-    table: Any, begins: Any, bounds: Any, items: Any, words: int, spans: Any, found: Any, start: int, stop: int
+    table: Any,
+    begins: Any,
+    weights: Any,
+    bounds: Any,
+    items: Any,
+    words: int,
+    spans: Any,
+    found: Any,
+    start: int,
+    stop: int,
 ) -> None:
     """Fill the columns of documents ``start`` to ``stop``."""
     least = np.empty(2 * LANES, np.uint64)
     lanes, memory = pointer(table), pointer(items)
     for j in range(start, stop):
         for q in range(len(begins)):
-            rows = bounds[q + 1] - bounds[q]
-            found[q, j] = _chamfer(lanes, begins[q], rows, memory, spans[j, 0], spans[j, 1], words, least)
+            found[q, j] = _chamfer(
+                lanes, begins[q], weights, bounds[q], bounds[q + 1], memory, spans[j, 0], spans[j, 1], words, least
+            )
 
 
 @kernel
 def _chamfer_some(
     table: Any,
     begins: Any,
+    weights: Any,
     bounds: Any,
     items: Any,
     words: int,
@@ -94,10 +114,11 @@ def _chamfer_some(
     least = np.empty(2 * LANES, np.uint64)
     lanes, memory = pointer(table), pointer(items)
     for q in range(start, stop):
-        rows = bounds[q + 1] - bounds[q]
         for c in range(chosen.shape[1]):
             j = chosen[q, c]
-            found[q, c] = _chamfer(lanes, begins[q], rows, memory, spans[j, 0], spans[j, 1], words, least)
+            found[q, c] = _chamfer(
+                lanes, begins[q], weights, bounds[q], bounds[q + 1], memory, spans[j, 0], spans[j, 1], words, least
+            )
 
 
 def _in_lanes(queries: Words, bounds: Ids) -> tuple[Words, Ids]:
@@ -112,12 +133,13 @@ def _in_lanes(queries: Words, bounds: Ids) -> tuple[Words, Ids]:
     return table, first[:-1] * (LANES * words)
 
 
-def chamfer(queries: Words, bounds: Ids, items: Words, spans: Ids, chosen: Ids | None) -> Ids:
+def chamfer(queries: Words, weights: Ids, bounds: Ids, items: Words, spans: Ids, chosen: Ids | None) -> Ids:
     """Share out documents, or the queries where each has its own documents; see the contract."""
     edges, words = frozen(bounds, np.int64, len(bounds)), queries.shape[1]
     table, begins = _in_lanes(queries, edges)
     inputs = (
-        frozen(table, np.uint64, table.size), frozen(begins, np.int64, len(begins)), edges,
+        frozen(table, np.uint64, table.size), frozen(begins, np.int64, len(begins)),
+        frozen(weights, np.int64, len(weights)), edges,
         frozen(items, np.uint64, items.size), words, frozen(spans, np.int64, *spans.shape),
     )  # fmt: skip
     each = _mean_length(spans) * words * WORD_TIME
@@ -138,7 +160,17 @@ def _mean_length(spans: Ids) -> float:
 
 @inlined
 def _max_sim(
-    table: Any, rows: int, codes: Any, scale: Any, offset: Any, first: int, last: int, sums: Any, best: Any
+    table: Any,
+    weights: Any,
+    begin: int,
+    end: int,
+    codes: Any,
+    scale: Any,
+    offset: Any,
+    first: int,
+    last: int,
+    sums: Any,
+    best: Any,
 ) -> np.float32:
     """Return the sum of the greatest scores of a query's rows, of which ``table`` is ``(groups * 256, width)``."""
     width = table.shape[1]
@@ -156,8 +188,8 @@ def _max_sim(
             score = np.float32(sums[0, t] * factor) + more
             best[0, t] = score if score > best[0, t] else best[0, t]
     total = np.float32(0)
-    for t in range(rows):
-        total += best[0, t]
+    for t in range(end - begin):
+        total += np.float32(best[0, t] * weights[begin + t])
     return total
 
 
@@ -173,6 +205,7 @@ def _side_by_side(tables: Any, first: int, rows: int, table: Any) -> None:
 @kernel
 def _max_sims(
     tables: Any,
+    weights: Any,
     bounds: Any,
     codes: Any,
     scale: Any,
@@ -198,11 +231,14 @@ def _max_sims(
             _side_by_side(tables, bounds[q], rows, room)
             last = q
         j = chosen[q, c] if chosen.shape[1] else c
-        found[q, c] = _max_sim(room, rows, codes, scale, offset, spans[j, 0], spans[j, 1], sums, best)
+        found[q, c] = _max_sim(
+            room, weights, bounds[q], bounds[q + 1], codes, scale, offset, spans[j, 0], spans[j, 1], sums, best
+        )
 
 
 def max_sim(
     tables: Floats,
+    weights: Floats,
     bounds: Ids,
     codes: npt.NDArray[np.uint8],
     scale: Floats,
@@ -215,7 +251,8 @@ def max_sim(
     found = np.empty((queries, len(spans)) if chosen is None else chosen.shape, dtype=np.float32)
     picked = np.empty((queries, 0), np.int64) if chosen is None else chosen
     inputs = (
-        frozen(tables, np.float32, *tables.shape), frozen(bounds, np.int64, len(bounds)),
+        frozen(tables, np.float32, *tables.shape), frozen(weights, np.float32, len(weights)),
+        frozen(bounds, np.int64, len(bounds)),
         frozen(codes, np.uint8, *codes.shape), frozen(scale, np.float32, len(codes)),
         frozen(offset, np.float32, len(codes)), frozen(spans, np.int64, *spans.shape),
         frozen(picked, np.int64, *picked.shape),

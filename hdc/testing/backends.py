@@ -121,7 +121,8 @@ def _sets(rng: np.random.Generator) -> tuple[Array, Array, int]:
 
 def _token_rows(rng: np.random.Generator, dim: int, chosen: Array | None) -> Arguments:
     bounds, spans, items = _sets(rng)
-    return _packed(rng, dim, int(bounds[-1])), bounds, _packed(rng, dim, items), spans, chosen
+    queries, weights = _packed(rng, dim, int(bounds[-1])), rng.integers(0, 2**15, int(bounds[-1]))
+    return queries, weights, bounds, _packed(rng, dim, items), spans, chosen
 
 
 def _token_tables(rng: np.random.Generator, groups: int, chosen: Array | None) -> Arguments:
@@ -129,7 +130,8 @@ def _token_tables(rng: np.random.Generator, groups: int, chosen: Array | None) -
     tables = rng.standard_normal((int(bounds[-1]), groups, 256), dtype=np.float32)
     codes = rng.integers(0, 256, (items, groups), dtype=np.uint8)
     scale, offset = rng.standard_normal((2, items), dtype=np.float32)
-    return tables, bounds, codes, scale, offset, spans, chosen
+    weights = rng.random(len(tables), dtype=np.float32)
+    return tables, weights, bounds, codes, scale, offset, spans, chosen
 
 
 CHOSEN = np.array([[0, 8], [3, 3], [7, 1]])

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, ClassVar, Self
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from hdc.apps.retrieval.binarisers import Binarizer, load
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.folders import made_aside, new_folder
 from hdc.apps.retrieval.vectors.rows import finite
-from hdc.apps.retrieval.vectors.sets import as_sets
+from hdc.apps.retrieval.vectors.sets import as_sets, shares_of
 from hdc.checks import flag, instance, integer
 from hdc.dispatch import search_kernels, token_kernels
 from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
@@ -44,6 +44,9 @@ MODEL_FOLDER, CODES_FOLDER, MODEL = "model", "codes", "model"
 
 CELLS = 1 << 21
 """Pairs of a query and a document that are compared at a time: 16 MiB of distances."""
+
+SHARE = 1 << 20
+"""Shares of a query's vectors are counted in integers of which so many are 1."""
 
 TABLE_BYTES = 1 << 26
 """Tables of float queries stay under about so many bytes (64 MiB) at a time."""
@@ -143,13 +146,32 @@ class Documents:
         return rows, np.stack([starts, stops], axis=1)
 
 
+class Asked(NamedTuple):
+    """Some queries.
+
+    Attributes
+    ----------
+    vectors : (t, d) float32 array
+        Of length 1.
+    shares : (t,) float32 array
+        What each counts; those of a query have a sum of 1.
+    bounds : (q + 1,) int64 array
+        Where the vectors of a query begin and end.
+    """
+
+    vectors: Floats
+    shares: Floats
+    bounds: Ids
+
+
 class MultiVectorIndex(Index):
     """Documents of several vectors each, found by MaxSim: late interaction (Khattab & Zaharia 2020, ColBERT, eq. 3).
 
     The score of a document for a query is the mean, over the query's vectors, of the greatest similarity to a vector of
-    the document. (ColBERT has the sum; the order is the same.) A vector is a packed code of a binariser. A search
-    compares codes with codes, by their bits, for all documents; then the best ``candidates`` again, by what the
-    model's tables tell float queries of the codes. Vectors are compared by direction, whatever their lengths.
+    the document. (ColBERT has the sum; the order is the same. Weights make it a weighted mean.) A vector is a packed
+    code of a binariser. A search compares codes with codes, by their bits, for all documents; then the best
+    ``candidates`` again, by what the model's tables tell float queries of the codes. Vectors are compared by direction,
+    whatever their lengths.
 
     Made by :meth:`create` and :meth:`open`.
 
@@ -427,6 +449,7 @@ class MultiVectorIndex(Index):
         k: int = 10,
         *,
         offsets: npt.ArrayLike | None = None,
+        weights: Any = None,
         among: npt.ArrayLike | None = None,
         asymmetric: bool = True,
         candidates: int | None = None,
@@ -440,6 +463,8 @@ class MultiVectorIndex(Index):
         k : int
             At least 1; at most ``len(index)`` results come back.
         offsets : (q + 1,) integers, optional
+        weights : sequence of q (t_i,) arrays, or (n,) array, of numbers, optional
+            What each vector of a query counts, at least 0: for words, their rarity (IDF). The same if left out.
         among : (m,) array of ids, optional
             Find only these.
         asymmetric : bool
@@ -451,8 +476,8 @@ class MultiVectorIndex(Index):
         Returns
         -------
         scores : (q, k) float32 array
-            Descending: means over a query's vectors of the greatest score of a document's vectors. Between codes, the
-            share of equal bits less that of differing ones.
+            Descending: weighted means, over a query's vectors, of the greatest score of a document's vectors. Between
+            codes that is the share of equal bits less that of differing ones.
         ids : (q, k) int64 array
             Of equal scores the lower id comes first.
 
@@ -461,8 +486,8 @@ class MultiVectorIndex(Index):
         DTypeError, DimensionError
             If the queries are not floats of the model's length.
         ParameterError
-            If a query has no vectors, a vector holds NaN or infinity, k or candidates is less than 1, candidates are
-            given for codes alone, or an id is not there.
+            If a query has no vectors, a vector holds NaN or infinity, weights are not one per vector, negative, or all
+            zero, k or candidates is less than 1, candidates are given for codes alone, or an id is not there.
         FileFormatError
             If the index is damaged.
         """
@@ -471,18 +496,18 @@ class MultiVectorIndex(Index):
             raise ParameterError("candidates= are compared again by float queries; leave it out with asymmetric=False")
         wanted = PER_HIT * k if candidates is None else integer(candidates, "candidates", 1)
         rows, bounds = as_sets(queries, offsets, self.model.n_features_in_, "query")
-        asked, now = self._checked(rows), self._now()
+        asked, shares, now = self._checked(rows), shares_of(weights, bounds), self._now()
         allowed = None if among is None else np.unique(now.places(checks.ids(among).ravel()))
         count = len(now.ids) if allowed is None else len(allowed)
         k = min(k, count)
         scores, numbers = np.empty((len(bounds) - 1, k), np.float32), np.empty((len(bounds) - 1, k), np.int64)
         compared = min(count, max(k, wanted))
         for part in self._blocks(bounds, count) if k else ():
-            own = bounds[part.start : part.stop + 1] - bounds[part.start]
-            vectors = asked[bounds[part.start] : bounds[part.stop]]
-            found = self._by_codes(now, vectors, own, compared if asymmetric else k, allowed)
+            block = slice(bounds[part.start], bounds[part.stop])
+            asking = Asked(asked[block], shares[block], bounds[part.start : part.stop + 1] - bounds[part.start])
+            found = self._by_codes(now, asking, compared if asymmetric else k, allowed)
             if asymmetric:
-                found = self._by_tables(now, vectors, own, found[1], k)
+                found = self._by_tables(now, asking, found[1], k)
             scores[part], numbers[part] = found
         return scores, now.ids[numbers]
 
@@ -497,30 +522,30 @@ class MultiVectorIndex(Index):
                 start = stop - 1
         return [*slices, slice(start, len(bounds) - 1)] if len(bounds) > 1 else []
 
-    def _by_codes(
-        self, now: Documents, vectors: Floats, bounds: Ids, k: int, allowed: Ids | None
-    ) -> tuple[Floats, Ids]:
+    def _by_codes(self, now: Documents, asked: Asked, k: int, allowed: Ids | None) -> tuple[Floats, Ids]:
         """Return the k best of all documents, or of those allowed, by the bits of codes: scores and numbers."""
-        codes, spans = self.model.encode(vectors), now.spans if allowed is None else now.spans[allowed]
-        scores_of = partial(self._equal_bits, codes, bounds, now.codes, spans)
+        codes, spans = self.model.encode(asked.vectors), now.spans if allowed is None else now.spans[allowed]
+        weights = np.rint(asked.shares * SHARE).astype(np.int64)
+        most = self.model.bits * np.add.reduceat(weights, asked.bounds[:-1])[:, None]
+
+        def scores_of(part: slice) -> Floats:
+            distances = self._kernels.chamfer(codes, weights, asked.bounds, now.codes, spans[part], None)
+            scores: Floats = (1 - 2 * distances / most).astype(np.float32)
+            return scores
+
         scores, numbers = top_scores(self.model.kernels, scores_of, len(spans), k, CELLS)
         return scores, numbers if allowed is None else allowed[numbers]
 
-    def _equal_bits(self, queries: Words, bounds: Ids, codes: Words, spans: Ids, part: slice) -> Floats:
-        distances = self._kernels.chamfer(queries, bounds, codes, spans[part], None)
-        bits = self.model.bits * np.diff(bounds)[:, None]
-        shares: Floats = (1 - 2 * distances / bits).astype(np.float32)
-        return shares
-
-    def _by_tables(self, now: Documents, vectors: Floats, bounds: Ids, found: Ids, k: int) -> tuple[Floats, Ids]:
+    def _by_tables(self, now: Documents, asked: Asked, found: Ids, k: int) -> tuple[Floats, Ids]:
         """Return the k best of each query's candidates, by tables: scores and numbers."""
         numbers = np.unique(found)
         rows, spans = now.rows_of(numbers)
         codes = now.codes[rows]
         held = self.model.sign_bytes(codes), self.model.scale(codes), self.model.offset(codes)
-        chosen = np.searchsorted(numbers, found)
-        sums = self._kernels.max_sim(self.model.tables(vectors), bounds, *held, spans, chosen)
-        scores = sums / np.diff(bounds)[:, None].astype(np.float32)
+        tables = self.model.tables(asked.vectors)
+        scores = self._kernels.max_sim(
+            tables, asked.shares, asked.bounds, *held, spans, np.searchsorted(numbers, found)
+        )
         order = np.lexsort((found, -scores), axis=1)[:, :k]
         return np.take_along_axis(scores, order, axis=1), np.take_along_axis(found, order, axis=1)
 

@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.retrieval.vectors.rows import as_rows
+from hdc.checks import array, listed
 from hdc.errors import DimensionError, DTypeError, ParameterError
 
 Ids = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 
 def as_sets(x: Any, offsets: Any, dim: int, what: str) -> tuple[npt.NDArray[Any], Ids]:
@@ -71,3 +73,41 @@ def _check_filled(bounds: Ids, what: str) -> None:
     empty = np.diff(bounds) <= 0
     if empty.any():
         raise ParameterError(f"{what} {empty.argmax()} has no vectors; leave it out, or give it at least one")
+
+
+def shares_of(weights: Any, bounds: Ids) -> Floats:
+    """Return what each vector counts in its set, as a share of the set's sum: ``(n,)`` float32.
+
+    Parameters
+    ----------
+    weights : sequence of (t_i,) arrays, (n,) array of numbers, or None
+        None is as many ones.
+    bounds : (m + 1,) int64 array
+        Of :func:`as_sets`.
+
+    Raises
+    ------
+    DTypeError, DimensionError
+        If weights are no numbers, or not one for each vector.
+    ParameterError
+        If one is negative or not finite, or all of a set are 0.
+    """
+    total = int(bounds[-1])
+    if weights is None:
+        given = np.ones(total)
+    elif isinstance(weights, np.ndarray) and weights.ndim == 1 and weights.dtype != object:
+        given = array(weights, "weights")
+    else:
+        given = np.concatenate([np.empty(0), *(array(one, "weights").ravel() for one in listed(weights, "weights"))])
+    if given.dtype.kind not in "iuf":
+        raise DTypeError(f"weights must be numbers, not {given.dtype}")
+    if len(given) != total:
+        raise DimensionError(f"weights must be one for each of {total} vectors, not {len(given)}")
+    given = given.astype(np.float64)
+    if not (np.isfinite(given) & (given >= 0)).all():
+        raise ParameterError("weights must be finite and at least 0")
+    sums = np.add.reduceat(given, bounds[:-1]) if total else given
+    if not (sums > 0).all():
+        raise ParameterError(f"all weights of query {int((sums <= 0).argmax())} are 0; give one that is not")
+    shares: Floats = (given / np.repeat(sums, np.diff(bounds))).astype(np.float32)
+    return shares
