@@ -7,9 +7,10 @@ cosine top ten that the index's own encoder finds for the query's object. Nothin
 
 Every method sees the same k objects, drawn at random. Those of anchors describe each encoder by itself; Procrustes (an
 orthogonal map) and least squares (ridge .1) are fitted to the pair, and map queries to the index's encoder. Columns:
-float vectors; ``SignBinarizer`` codes of ``--bits``, queries as codes too; ``RecurrentBinarizer`` codes of as many, with
-float queries, at the ``--recurrent`` number of anchors and for some methods only, since it trains. The binariser is fitted to the index's side. *own* is what
-the index's encoder finds for queries of its own, *other* what the queries' encoder finds in an index of its own.
+float vectors; ``SignBinarizer`` codes of ``--bits``, queries as codes too; ``RecurrentBinarizer`` codes of as many,
+with float queries, at the ``--recurrent`` number of anchors and for some methods only, since it trains. The binariser
+is fitted to the index's side. *own* is what the index's encoder finds for queries of its own, *other* what the queries'
+encoder finds in an index of its own.
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_anchors.py``; the LSA needs scikit-learn.
 """
@@ -99,13 +100,14 @@ def standardised(queries: Floats, base: Floats, anchors: Ids) -> tuple[Floats, F
     return one(queries), one(base)
 
 
-def procrustes(queries: Floats, base: Floats, anchors: Ids) -> tuple[Floats, Floats]:
-    """Map queries by the orthogonal map, and means, that put the anchors nearest to each other."""
+def procrustes(queries: Floats, base: Floats, anchors: Ids, centred: bool = False) -> tuple[Floats, Floats]:
+    """Map queries by the orthogonal map that puts the anchors nearest to each other, and to the mean or from it."""
     width = max(queries.shape[1], base.shape[1])
     padded = [np.pad(rows, ((0, 0), (0, width - rows.shape[1]))) for rows in (queries, base)]
     means = [rows[anchors].mean(axis=0) for rows in padded]
     left, _, right = np.linalg.svd((padded[0][anchors] - means[0]).T @ (padded[1][anchors] - means[1]))
-    return unit((padded[0] - means[0]) @ (left @ right) + means[1]), padded[1]
+    mapped = (padded[0] - means[0]) @ (left @ right)
+    return (unit(mapped), unit(padded[1] - means[1])) if centred else (unit(mapped + means[1]), padded[1])
 
 
 def least_squares(queries: Floats, base: Floats, anchors: Ids) -> tuple[Floats, Floats]:
@@ -124,6 +126,7 @@ METHODS: dict[str, Method] = {
     "whitened, not centred": partial(by_anchors, centre=False),
     "whitened (the default)": by_anchors,
     "Procrustes": procrustes,
+    "Procrustes, centred": partial(procrustes, centred=True),
     "least squares": least_squares,
 }
 
