@@ -16,7 +16,7 @@ import torchhd
 from measuring import Case, Rival, reading, traffic
 
 from hdc.backends import numba_backend, numpy_backend
-from hdc.dispatch import class_kernels, feature_kernels, learn_kernels, search_kernels
+from hdc.dispatch import class_kernels, feature_kernels, learn_kernels, search_kernels, token_kernels
 from hdc.words import mask_tail, unpack, word_count
 
 BITS, DENSE = numba_backend.BACKEND.bits, numba_backend.BACKEND.dense
@@ -24,6 +24,7 @@ SEARCH, NAIVE_SEARCH = numba_backend.SEARCH, search_kernels(numpy_backend.BACKEN
 CLASSES, NAIVE_CLASSES = (class_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
 FEATURES, NAIVE_FEATURES = (feature_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
 LEARN, NAIVE_LEARN = (learn_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
+TOKENS, NAIVE_TOKENS = (token_kernels(backend.BACKEND) for backend in (numba_backend, numpy_backend))
 NAIVE_BITS, NAIVE_DENSE = numpy_backend.BACKEND.bits, numpy_backend.BACKEND.dense
 
 DIM = 10_000
@@ -251,6 +252,26 @@ def classify(scale: int) -> Case:
     )
 
 
+def chamfer(scale: int) -> Case:
+    """Compare a query of 32 tokens with documents of 30: in bits, and as float32 products of the same vectors."""
+    dim, documents, length = 128, 20_000 // scale, 30
+    queries, items = packed(dim, 32), packed(dim, documents * length, seed=1)
+    stops = np.arange(1, documents + 1) * length
+    rest = np.ones(32, np.int64), np.array([0, 32]), items, np.stack([stops - length, stops], axis=1), None
+    asked, held = (torch.from_numpy(2 * unpack(x, dim).astype(np.float32) - 1) for x in (queries, items))
+
+    def product() -> Any:
+        greatest = (held.view(documents, length, dim) @ asked.T).amax(dim=1).sum(dim=1)
+        return (32 * dim - greatest.numpy()[None]) / 2
+
+    return Case(
+        f"MaxSim of 32 tokens, {documents:,} documents of {length}, {dim} dims",
+        lambda: TOKENS.chamfer(queries, *rest),
+        naive(lambda: NAIVE_TOKENS.chamfer(queries, *rest)) | {"torch float32": Rival(product)},
+        {"read once": reading(items)},
+    )
+
+
 def attract(scale: int) -> Case:
     """Learn one pass of GLVQ with 50 prototypes; the products alone, all at once, are what no pass can do without."""
     rng, dim, n = np.random.default_rng(0), 2048, 10_000 // scale
@@ -333,6 +354,7 @@ BUILDERS: dict[str, Callable[[int], Case]] = {
     "code-dots": code_dots,
     "gather-planes": gather_planes,
     "best-class": classify,
+    "max-sim": chamfer,
     "sparse-dense": accumulate,
     "random-words": draw,
     "glvq": attract,

@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy.typing as npt
 from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, load
 from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.index.documents import CODES, DOCUMENT, INSIDE, NEXT, Documents
 from hdc.apps.retrieval.index.folders import made_aside, new_folder
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.apps.retrieval.vectors.sets import as_sets, shares_of
@@ -30,15 +29,6 @@ from hdc.words import Words
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
-CODES, DOCUMENT = "codes", "document"
-"""Columns of the store, a row per vector: its code, and the id of the document that begins with it, or INSIDE."""
-
-INSIDE = 2**32 - 1
-"""Stands at a vector that is not the first one of its document."""
-
-NEXT = "next_id"
-"""Entry of the meta: no document has had an id from this one on when rows were last dropped."""
-
 MODEL_FOLDER, CODES_FOLDER, MODEL = "model", "codes", "model"
 """Folders of the binariser and of the codes, and the entry of the meta that tells which model made them."""
 
@@ -48,102 +38,11 @@ CELLS = 1 << 21
 SHARE = 1 << 20
 """Shares of a query's vectors are counted in integers of which so many are 1."""
 
+BLOCK = 1 << 12
+"""Documents that a filter reads at a time."""
+
 TABLE_BYTES = 1 << 26
 """Tables of float queries stay under about so many bytes (64 MiB) at a time."""
-
-
-@dataclass(frozen=True, eq=False)
-class Documents:
-    """The documents of a snapshot, in order of their ids.
-
-    Attributes
-    ----------
-    snapshot : Snapshot
-    begins, numbers : (h,) int64 arrays
-        Where documents begin, dead ones too, and the ids there.
-    ids : (m,) int64 array
-        Of live documents, ascending.
-    spans : (m, 2) int64 array
-        Positions of a document's vectors: from, and before which.
-    """
-
-    snapshot: Snapshot
-    begins: Ids
-    numbers: Ids
-    ids: Ids
-    spans: Ids
-
-    @classmethod
-    def of(cls, snapshot: Snapshot, previous: "Documents | None" = None) -> "Documents":
-        """Find where documents begin, after those that are known; a document lives as long as its first row."""
-        column = snapshot.rows(DOCUMENT)[:, 0]
-        known = previous if previous is not None and previous.snapshot.edition == snapshot.edition else None
-        done = 0 if known is None else known.snapshot.count
-        begins = done + np.flatnonzero(column[done:] != INSIDE)
-        numbers = column[begins].astype(np.int64)
-        if known is not None:
-            begins, numbers = np.concatenate([known.begins, begins]), np.concatenate([known.numbers, numbers])
-        spans = np.stack([begins, np.append(begins, snapshot.count)[1:]], axis=1)
-        living = alive(snapshot)[begins]
-        order = np.argsort(numbers[living], kind="stable")
-        return cls(snapshot, begins, numbers, numbers[living][order], spans[living][order])
-
-    @property
-    def next_id(self) -> int:
-        """The least id that no document ever had."""
-        return max(int(self.snapshot.meta.get(NEXT, 0)), int(self.numbers.max(initial=-1)) + 1)
-
-    @cached_property
-    def codes(self) -> Words:
-        """The codes of all rows, mapped and checked."""
-        codes: Words = self.snapshot.rows(CODES)
-        return codes
-
-    def places(self, ids: Ids) -> Ids:
-        """Return which documents, in order, have some ids.
-
-        Raises
-        ------
-        ParameterError
-            If there is no document of an id.
-        """
-        places = np.searchsorted(self.ids, ids)
-        missing = places == len(self.ids)
-        if len(self.ids):
-            missing |= self.ids[places.clip(max=len(self.ids) - 1)] != ids
-        if missing.any():
-            held = f"the index holds {self.ids[0]} to {self.ids[-1]}" if len(self.ids) else "the index is empty"
-            raise ParameterError(f"there is no document {ids[missing][0]}; {held}")
-        return places
-
-    def ids_at(self, rows: Sequence[int | None]) -> Ids:
-        """Return the ids of the documents that begin at some rows, -1 for None."""
-        places = np.array([-1 if row is None else row for row in rows], dtype=np.int64)
-        found = self.snapshot.take(DOCUMENT, places[places >= 0])[:, 0]
-        ids = np.full(len(places), -1, dtype=np.int64)
-        ids[places >= 0] = found
-        return ids
-
-    def named(self, keys: list[str]) -> Ids:
-        """Return which documents have some keys.
-
-        Raises
-        ------
-        ParameterError
-            If there is no document of a key.
-        """
-        rows = self.snapshot.find_all(keys)
-        if None in rows:
-            raise ParameterError(f"there is no document of key {keys[rows.index(None)]!r}")
-        return self.places(self.ids_at(rows))
-
-    def rows_of(self, numbers: Ids) -> tuple[Ids, Ids]:
-        """Return the positions of all vectors of some documents, and where each one's are among them."""
-        lengths = self.spans[numbers, 1] - self.spans[numbers, 0]
-        stops = np.cumsum(lengths)
-        starts = stops - lengths
-        rows = np.arange(stops[-1] if len(stops) else 0) + np.repeat(self.spans[numbers, 0] - starts, lengths)
-        return rows, np.stack([starts, stops], axis=1)
 
 
 class Asked(NamedTuple):
@@ -562,10 +461,6 @@ class MultiVectorIndex(Index):
     def _check_settings(self, snapshot: Snapshot) -> None:
         if snapshot.meta.get(MODEL) != self.store.meta.get(MODEL):
             raise ConflictError("the index was built anew with another model; open it again")
-
-
-BLOCK = 1 << 12
-"""Documents that a filter reads at a time."""
 
 
 def _columns(codes: Words, bounds: Ids, ids: Ids) -> dict[str, npt.ArrayLike]:
