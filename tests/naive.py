@@ -622,11 +622,6 @@ def level_rows(sums, factors, scale, offset, ids, k):
     return [-score for score, _ in best], [i for _, i in best]
 
 
-def chamfer(rows, items):
-    """Sum, over packed rows, of the least number of bits in which one differs from an item."""
-    return sum(min(hamming(row, item) for item in items) for row in rows)
-
-
 def chamfer(rows, items, weights=None):
     """Sum, over packed rows, of the least number of bits in which one differs from an item, times its weight."""
     weights = [1] * len(rows) if weights is None else weights
