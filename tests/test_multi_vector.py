@@ -288,6 +288,9 @@ def test_models_whose_codes_are_not_compared_by_bits_are_refused():
     for model in (RaBitQBinarizer(), RaBitQBinarizer(lists=2), RecurrentBinarizer(64, loops=1, rounds=0)):
         with pytest.raises(UnsupportedError, match="codes of one level"):
             MultiVectorIndex.create(None, model.fit(x))
+    for metric in ("ip", "l2"):
+        with pytest.raises(UnsupportedError, match="compares directions"):
+            MultiVectorIndex.create(None, SignBinarizer(metric=metric).fit(x))
     with pytest.raises(ParameterError, match="not fitted"):
         MultiVectorIndex.create(None, SignBinarizer())
 

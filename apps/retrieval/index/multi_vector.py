@@ -125,6 +125,8 @@ class MultiVectorIndex(Index):
                 f"MaxSim counts the bits of codes of one level, and those of {model!r} are others; take a "
                 "SignBinarizer, or a RecurrentBinarizer with loops=0"
             )
+        if getattr(model, "metric", "cosine") != "cosine":
+            raise UnsupportedError(f"MaxSim compares directions, and {model!r} does not; fit one with metric='cosine'")
         if path is None:
             return cls(model, Store.create(None, cls.KIND, columns))
         with made_aside(path) as aside:
