@@ -424,7 +424,7 @@ BACKEND = Backend(
         units=units,
     ),
     tables=TableKernels(top_k=table_top_k, refine=refine, level_rows=LevelRows),
-    lists=ListKernels(Centroids, CodeLists, EstimateSearch),
+    lists=ListKernels(Centroids, CodeLists, EstimateSearch, CodeLists.restored, CodeLists.LAYOUT),
     postings=PostingKernels(Postings, near_words),
     learn=LearnKernels(dots, perceptron, attract),
     features=FeatureKernels(record_majority, record_sums, phase_signs, fourier_signs),

@@ -1,9 +1,13 @@
 """The reference kernels of inverted files of float vectors: every product, every score, sorted."""
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import numpy as np
 import numpy.typing as npt
 
 from hdc.backends.numpy_blocks import row_blocks
+from hdc.errors import FileFormatError
 from hdc.words import Words, unpack
 
 Bytes = npt.NDArray[np.int8]
@@ -37,9 +41,29 @@ class Centroids:
 class CodeLists:
     """Rows of signs as they are; see :class:`hdc.kernels.CodeLists`."""
 
+    LAYOUT = "rows-1"
+
     def __init__(self, signs: Words, scale: Floats, offset: Floats, starts: Ints) -> None:
         self._signs, self._starts = signs.copy(), starts.copy()
         self._scale, self._offset = scale.copy(), offset.copy()
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What it is made of."""
+        return {"signs": self._signs, "starts": self._starts, "scale": self._scale, "offset": self._offset}
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Take arrays back; see :class:`hdc.kernels.ListKernels`."""
+        made = cls.__new__(cls)
+        made._signs, made._starts = arrays["signs"], arrays["starts"]
+        made._scale, made._offset = arrays["scale"], arrays["offset"]
+        n = len(made._signs)
+        forms = [(array.dtype.str, array.ndim) for array in made.arrays.values()]
+        sizes = made._signs.ndim == 2 and (made._starts[-1], len(made._scale), len(made._offset)) == (n, n, n)
+        if forms != [("<u8", 2), ("<i8", 1), ("<f4", 1), ("<f4", 1)] or not sizes:
+            raise FileFormatError("the arrays of the lists do not belong together")
+        return made
 
     def __len__(self) -> int:
         return len(self._signs)

@@ -117,7 +117,8 @@ class EstimateSearch:
         base, lists = self._lists(x, probes)
         found = []
         for part in self._plan.parts:
-            own = part.ids if allowed is None else np.where(allowed[part.rows], part.ids, -1)
+            ids, own_rows = part.ids[: len(part.lists)], part.rows[: len(part.lists)]
+            own = ids if allowed is None else np.where(allowed[own_rows], ids, -1)
             found.append(part.lists.search(integers.astype(np.int8), factors, lists, base, own, wanted))
         scores, ids = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), -scores), axis=1)[:, :wanted]
@@ -127,7 +128,7 @@ class EstimateSearch:
     def _rows_of(self, ids: Ids) -> Ids:
         rows = np.full(ids.shape, -1, dtype=np.int64)
         for part in self._plan.parts:
-            order = np.argsort(part.ids, kind="stable")
+            order = np.argsort(part.ids[: len(part.lists)], kind="stable")
             own, place = part.ids[order], np.searchsorted(part.ids[order], ids).clip(max=len(order) - 1)
             if len(own):
                 rows = np.where((ids >= 0) & (own[place] == ids), part.rows[order[place]], rows)

@@ -5,7 +5,7 @@ padding before they call. Packed arrays follow :mod:`hdc.words`; a kernel takes 
 and read-only memory, never writes to an input, and returns a fresh C-contiguous array.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -419,6 +419,10 @@ class CodeLists(Protocol):
     def __len__(self) -> int:
         """Return the number of rows."""
 
+    @property
+    def arrays(self) -> Mapping[str, Array]:
+        """What it is made of: arrays of numbers, which :attr:`ListKernels.restored` takes back from a file."""
+
     def search(
         self, queries: Array, factors: Array, lists: Array, base: Array, ids: Array, k: int
     ) -> tuple[Array, Array]:
@@ -473,6 +477,8 @@ class EstimatePart:
         Where each row is in the originals and in the mask of a search.
     ids : (n,) int64 array
         What each row counts as, below 2**32; negative ones are not found.
+
+    Both may go on with -1 beyond the n rows: eight more spare kernels that read eight at a time a copy.
     """
 
     lists: CodeLists
@@ -600,11 +606,18 @@ class ListKernels:
     estimate_search : (plan EstimatePlan) -> EstimateSearch
         What few queries are searched with: a call of a kernel for each step costs more than the steps. The plan's
         arrays stay as they are.
+    restored : (arrays mapping of names to arrays) -> CodeLists
+        Of the ``arrays`` of one of the same layout, which may be mapped from a file and are not copied. Raises
+        FileFormatError where they do not belong together, before anything is read beyond their ends.
+    layout : str
+        Name of that layout, for names of files: another one for every change of it.
     """
 
     centroids: Callable[[Array], Centroids]
     code_lists: Callable[[Array, Array, Array, Array], CodeLists]
     estimate_search: Callable[[EstimatePlan], EstimateSearch]
+    restored: Callable[[Mapping[str, Array]], CodeLists]
+    layout: str
 
 
 NO_ITEM = 0xFFFFFFFF

@@ -5,8 +5,9 @@ counts of common bits, shifted and added (Gao & Long 2024, section 3.3). As in :
 list, the nearest lists of every query first, and the words of eight rows lie side by side, here once and for all.
 """
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +30,7 @@ from hdc.backends.numba_kernels.simd import (
     splat,
 )
 from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, key_score, least_pairs, score_key
+from hdc.errors import FileFormatError
 from hdc.kernels import ESTIMATE_BITS
 from hdc.words import WORD_BITS, Words
 
@@ -187,34 +189,67 @@ def _search(among: _Rows, ids: Ints, asked: _Asked, best: Pairs, k: int, first: 
             best[q, at] = WORST  # a pair may lie here that was not taken
 
 
+def _padded(starts: Ints) -> Ints:
+    """Return the rows of each list, rounded up to eights."""
+    return np.asarray(-(-np.diff(starts) // LANES) * LANES)
+
+
+def _begins(starts: Ints, words: int) -> tuple[Ints, int]:
+    """Return where the words of each list begin, and how many words there are."""
+    sizes = _padded(starts) * words
+    ends = np.cumsum(sizes)
+    return ends - sizes, int(ends[-1]) if len(ends) else 0
+
+
 class CodeLists:
     """Rows of signs in lists, with what turns counts to estimates; see :class:`hdc.kernels.CodeLists`."""
 
+    LAYOUT = "eight-1"
+
     def __init__(self, signs: Words, scale: Floats, offset: Floats, starts: Ints) -> None:
-        n, self._words = signs.shape
-        lists = len(starts) - 1
-        sizes = np.diff(starts)
-        padded = -(-sizes // LANES) * LANES
-        ends = np.cumsum(padded * self._words)
+        n, words = signs.shape
+        begins, size = _begins(starts, words)
         beyond = np.zeros(LANES, dtype=np.float32)  # eight are read at a time
+        flat, block = frozen(signs, np.uint64, signs.size), aligned_zeros(size)
+        for at in np.flatnonzero(np.diff(starts)).tolist():
+            interleave(flat, starts[at], starts[at + 1], words, block[begins[at] :])
+        factors = [frozen(np.concatenate([own, beyond]), np.float32, n + LANES) for own in (scale, offset)]
+        self._hold(block, begins, starts.astype(np.int64), *factors)
+
+    def _hold(self, block: Words, begins: Ints, starts: Ints, scale: Floats, offset: Floats) -> None:
+        lists, self._n = len(begins), len(scale) - LANES
+        self._words = len(block) // max(1, int(_padded(starts).sum()))
         self._rows = _Rows(
-            aligned_zeros(int(ends[-1]) if lists else 0),
-            frozen(ends - padded * self._words, np.int64, lists),
-            frozen(starts.astype(np.int64), np.int64, lists + 1),
-            frozen(np.concatenate([scale, beyond]), np.float32, n + LANES),
-            frozen(np.concatenate([offset, beyond]), np.float32, n + LANES),
+            frozen(block, np.uint64, len(block)),
+            frozen(begins, np.int64, lists),
+            frozen(starts, np.int64, lists + 1),
+            frozen(scale, np.float32, len(scale)),
+            frozen(offset, np.float32, len(offset)),
         )
-        flat = frozen(signs, np.uint64, signs.size)
-        for at in np.flatnonzero(sizes).tolist():
-            interleave(flat, starts[at], starts[at + 1], self._words, self._rows.block[self._rows.begins[at] :])
-        self._n = n
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Take arrays back; see :class:`hdc.kernels.ListKernels`."""
+        held = _Rows(*(arrays[name] for name in _Rows._fields))
+        starts = held.starts
+        forms = [(array.dtype.str, array.ndim) for array in held]
+        sound = forms == [("<u8", 1), ("<i8", 1), ("<i8", 1), ("<f4", 1), ("<f4", 1)] and len(starts) > 0
+        if sound and starts[0] == 0 and (np.diff(starts) >= 0).all():
+            words = len(held.block) // max(1, int(_padded(starts).sum()))
+            begins, size = _begins(starts, words)
+            n = int(starts[-1]) + LANES
+            if np.array_equal(begins, held.begins) and (size, n, n) == (len(held.block), *map(len, held[3:])):
+                made = cls.__new__(cls)
+                made._hold(*held)
+                return made
+        raise FileFormatError("the arrays of the lists do not belong together")
 
     def __len__(self) -> int:
         return int(self._n)
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What :mod:`one_query` reads."""
+        """What it is made of, and :mod:`one_query` reads."""
         return self._rows._asdict()
 
     def search(

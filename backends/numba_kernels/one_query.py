@@ -233,9 +233,15 @@ class EstimateSearch:
 
 def _arrays_of(part: EstimatePart) -> dict[str, AnyArray]:
     assert isinstance(part.lists, CodeLists)
-    beyond = np.full(LANES, -1)  # eight are read at a time
-    ids = np.concatenate([np.asarray(part.ids, np.int64), beyond])
+    ids = _spared(part.ids, len(part.lists))
     # Where ids are positions, one array in the cache serves for both.
-    same = bool(((part.ids < 0) | (part.ids == part.rows)).all())
-    rows = ids if same else np.concatenate([np.asarray(part.rows, np.int64), beyond])
+    same = part.ids is part.rows or bool(((part.ids < 0) | (part.ids == part.rows)).all())
+    rows = ids if same else _spared(part.rows, len(part.lists))
     return part.lists.arrays | {"ids": ids, "rows": rows}
+
+
+def _spared(numbers: AnyArray, count: int) -> Ints:
+    """Return numbers with eight more behind them, which are read and not used."""
+    if len(numbers) < count + LANES:
+        numbers = np.concatenate([np.asarray(numbers[:count], np.int64), np.full(LANES, -1)])
+    return frozen(numbers, np.int64, len(numbers))

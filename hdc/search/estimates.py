@@ -1,7 +1,9 @@
 """Searches of RaBitQ codes, in all rows or in the lists nearest to a query, by estimated dot products."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,10 +12,11 @@ import numpy.typing as npt
 from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import CodeLists, EstimatePart, EstimatePlan, EstimateSearch, ListKernels
 from hdc.search.codes import CODES, candidates_of, joined, mask
+from hdc.search.list_files import ListFile
 from hdc.search.live import positions_of
 from hdc.search.measures import Distances, Floats, Ids, nearest_of
 from hdc.search.options import FlatOptions, IVFOptions, Options
-from hdc.search.partition import Grouping, Partition
+from hdc.search.partition import FEW_ROWS, Grouping, Partition
 from hdc.search.reranking import ORIGINALS
 from hdc.store import Snapshot
 from hdc.words import Words
@@ -21,6 +24,10 @@ from hdc.words import Words
 CHECKED_AT_ONCE = 1 << 26
 """Originals of up to so many bytes (64 MiB) are compared with their checksums when the first search is prepared: in
 milliseconds, and no search has to look whether its own were."""
+
+
+HELD_AT_ONCE = 1 << 18
+"""Codes that are taken apart at a time."""
 
 
 @dataclass(frozen=True)
@@ -99,44 +106,72 @@ class Estimates:
         Whether the store has int8 originals, which searches in one go end with.
     whole : bool
         Whether searches end with all planes of the codes whose signs were found.
+    kept : (Path, str), optional
+        The folder where lists are kept in a file, and a digest of the model.
     """
 
     def __init__(
-        self, model: EstimateModel, kernels: ListKernels, originals: bool = False, whole: bool = False
+        self,
+        model: EstimateModel,
+        kernels: ListKernels,
+        originals: bool = False,
+        whole: bool = False,
+        kept: tuple[Path, str] | None = None,
     ) -> None:
         self.model, self._kernels, self._originals, self._whole = model, kernels, originals, whole
         self.kind = "ivf" if model.lists_ > 1 else "flat"
+        self.file: ListFile | None = None
+        if kept is not None:
+            folder, digest = kept
+            self.file = ListFile(folder, kernels.layout, digest, lambda held: held.arrays, kernels.restored)
 
     def prepared(self, snapshot: Snapshot, previous: "EstimateRows | None") -> "EstimateRows":
         """Group the rows by list, or those only that are new."""
-        codes = snapshot.rows(CODES)
-
-        def cells(rows: Ids) -> Ids:
-            try:
-                return self.model.cells(codes[rows])
-            except ParameterError as error:
-                raise FileFormatError(f"the index and its model do not go together: {error}") from None
-
-        def hold(rows: Ids, starts: Ids) -> CodeLists:
-            own = codes[rows]
-            known = self.model.factors(own)
-            factors = [known.scale, known.offset, *(self.model.whole(own) if self.model.levels_ > 1 else ())]
-            if not all(np.isfinite(factor).all() for factor in factors):
-                raise FileFormatError(
-                    "a code of the index holds no numbers where it should; hdc embed verify says more"
-                )
-            return self._kernels.code_lists(self.model.signs(own), known.scale, known.offset, starts)
-
+        grouping = Grouping(snapshot, self.model.lists_, partial(self._cells, snapshot), partial(self._hold, snapshot))
         before = None if previous is None else previous.partition
-        partition = Partition.of(Grouping(snapshot, self.model.lists_, cells, hold), before)
+        partition = Partition.of(grouping, before, None if self.file is None else self.file.read)
         parts = [EstimatePart(part.held, part.rows, part.ids) for part in partition.parts]
         originals = snapshot.raw(ORIGINALS) if self._originals else None
         if originals is not None and originals.nbytes <= CHECKED_AT_ONCE:
             snapshot.check(ORIGINALS)
-        compared = codes if self._whole else None
+        compared = snapshot.rows(CODES) if self._whole else None
         whole = self._kernels.estimate_search(self.model.plan(parts, originals, compared))
         sound = originals is None or snapshot.checked(ORIGINALS)
         return EstimateRows(snapshot, self.model, partition, whole, sound, compared)
+
+    def _cells(self, snapshot: Snapshot, rows: Ids) -> Ids:
+        """Return the list of each row."""
+        cells = np.empty(len(rows), dtype=np.int64)
+        try:
+            for part, codes in _codes(snapshot, rows):
+                cells[part] = self.model.cells(codes)
+        except ParameterError as error:
+            raise FileFormatError(f"the index and its model do not go together: {error}") from None
+        return cells
+
+    def _hold(self, snapshot: Snapshot, rows: Ids, starts: Ids) -> CodeLists:
+        """Return rows as the kernels hold them."""
+        words = self.model.signs(snapshot.raw(CODES)[:0]).shape[1]
+        signs = np.empty((len(rows), words), dtype=np.uint64)
+        scale, offset = np.empty((2, len(rows)), dtype=np.float32)
+        for part, codes in _codes(snapshot, rows):
+            known = self.model.factors(codes)
+            factors = [known.scale, known.offset, *(self.model.whole(codes) if self.model.levels_ > 1 else ())]
+            if not all(np.isfinite(factor).all() for factor in factors):
+                raise FileFormatError(
+                    "a code of the index holds no numbers where it should; hdc embed verify says more"
+                )
+            signs[part], scale[part], offset[part] = self.model.signs(codes), known.scale, known.offset
+        return self._kernels.code_lists(signs, scale, offset, starts)
+
+
+def _codes(snapshot: Snapshot, rows: Ids) -> Iterator[tuple[slice, Words]]:
+    """Yield the codes of some rows, a slice of these at a time."""
+    if len(rows) > FEW_ROWS:
+        snapshot.check(CODES)  # in the order of the file
+    for start in range(0, len(rows), HELD_AT_ONCE):
+        part = slice(start, start + HELD_AT_ONCE)
+        yield part, snapshot.take(CODES, rows[part])
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +258,8 @@ class EstimateRows:
         asked = self.model.asked(queries, probes)
         found = []
         for part in parts:
-            scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, part.ids, k)
+            numbered = part.ids[: len(part.held)]
+            scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, numbered, k)
             found.append((-scores, ids))
         less, ids = found[0] if len(found) == 1 else joined(found, k)  # by estimates, of which 1 - x rounds
         return 1 + less, ids

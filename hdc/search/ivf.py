@@ -5,7 +5,9 @@ integers, so that dot products with them are exact and a code falls into the sam
 """
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,11 +18,15 @@ from hdc.errors import FileFormatError
 from hdc.kernels import SearchKernels
 from hdc.search.codes import CELLS, CodeRows, candidates_of, joined
 from hdc.search.kmeans import as_bytes, sampled, spherical_means
+from hdc.search.list_files import ListFile
 from hdc.search.measures import Distances, Hamming, Ids, Measure
 from hdc.search.options import IVFOptions
 from hdc.search.partition import FEW_ROWS, Grouping, Partition
 from hdc.store import Snapshot
 from hdc.words import Words, pack, unpack
+
+LAYOUT = "planes-1"
+"""The layout of lists in files: the first plane of each code, row by row, whatever the backend."""
 
 PART = 1 << 20
 """Dot products that are computed at a time (8 MiB)."""
@@ -124,16 +130,34 @@ def _signs(codes: Words, dim: int) -> npt.NDArray[np.float32]:
     return signs
 
 
+def _signs_of(arrays: Mapping[str, npt.NDArray[Any]]) -> Words:
+    """Return the signs in a file of lists."""
+    signs: Words = arrays["signs"]
+    if signs.dtype != np.uint64 or signs.ndim != 2:
+        raise FileFormatError("the file holds no signs")
+    return signs
+
+
 class Lists:
     """The searcher of codes in lists. Codes of several planes are found by their first, and then compared.
 
     The centroids are in the meta of the store, where training put them.
+
+    Parameters
+    ----------
+    measure : Measure
+    folder : Path, optional
+        Where lists are kept in a file.
     """
 
     kind = "ivf"
 
-    def __init__(self, measure: Measure) -> None:
+    def __init__(self, measure: Measure, folder: Path | None = None) -> None:
         self.measure = measure
+        self.file: ListFile | None = None
+        if folder is not None:
+            # The centroids are not part of what is held: which list a row is in is a column, of the same edition.
+            self.file = ListFile(folder, LAYOUT, f"{measure.dim} bits", lambda held: {"signs": held}, _signs_of)
         self._read: tuple[str, Coarse | None] = "", None
         """The meta that the centroids were last read from, as it is written, and what was found."""
 
@@ -167,7 +191,7 @@ class Lists:
         lists = 0 if coarse is None else len(coarse.centroids)
         cells = snapshot.rows(CELLS)[:, 0]
         grouping = Grouping(snapshot, lists, cells.__getitem__, first_planes)
-        return ListRows(rows, coarse, Partition.of(grouping, before))
+        return ListRows(rows, coarse, Partition.of(grouping, before, None if self.file is None else self.file.read))
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,5 +227,6 @@ class ListRows:
         signs = np.ascontiguousarray(queries[:, 0])
         lists = self.coarse.nearest(signs, min(probes, len(self.coarse.centroids)))
         top_k = self.rows.measure.kernels.top_k_lists
-        found = [top_k(signs, p.held, p.ids, p.starts, lists, k) for p in self.partition.among(allowed)[0]]
+        parts = self.partition.among(allowed)[0]
+        found = [top_k(signs, p.held, p.ids[: len(p.held)], p.starts, lists, k) for p in parts]
         return found[0] if len(found) == 1 else joined(found, k)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -18,6 +19,7 @@ from hdc.search.flat import Flat
 from hdc.search.hnsw import Graphs
 from hdc.search.index import Index
 from hdc.search.ivf import Coarse, Lists, train
+from hdc.search.list_files import keep_lists
 from hdc.search.measures import Distances, Ids, measure_of
 from hdc.search.once import BuildLock
 from hdc.search.options import Options, options_of
@@ -132,7 +134,7 @@ class BinaryIndex(Index):
 
     def _new_searcher(self) -> Searcher:
         if self.kind == "ivf":
-            return Lists(self.measure)
+            return Lists(self.measure, self._path)
         if self.kind == "hnsw":
             return Graphs(self.measure, self._path)
         return Flat(self.measure)
@@ -141,6 +143,11 @@ class BinaryIndex(Index):
     def store(self) -> Store:
         """The rows."""
         return self.engine.store
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the index is; None in memory."""
+        return self._path
 
     @property
     def coarse(self) -> Coarse | None:
@@ -395,6 +402,8 @@ class BinaryIndex(Index):
         super().verify()
         if isinstance(self._searcher, Graphs) and self._path is not None:
             self._searcher.verify(self._path)
+        if isinstance(self._searcher, Lists) and self._searcher.file is not None:
+            self._searcher.file.check()
 
     def close(self) -> None:
         """Close the files; a graph that was changed is saved first, so that it need not be built again."""
@@ -402,7 +411,17 @@ class BinaryIndex(Index):
         if isinstance(self._searcher, Graphs) and prepared is not None and self._path is not None and self.writable:
             with contextlib.suppress(OSError):  # a full disk: the next process builds it
                 self._searcher.keep(prepared, self._path)
+        self._keep_lists()
         super().close()
+
+    def compact(self) -> None:
+        """Drop what removals and replacements have left behind; raises as :meth:`Index.compact`."""
+        super().compact()
+        self._keep_lists()
+
+    def _keep_lists(self) -> None:
+        if isinstance(self._searcher, Lists):
+            keep_lists(self.engine, self._searcher.file)
 
     # ------------------------------------------------------------------ checks
 

@@ -105,6 +105,8 @@ def build(
             seconds = round(time.monotonic() - began, 3)
             index.store.set_meta({**index.store.meta, BUILT: seconds, MODEL: digest(model)})
             report = Report(len(index), index.kind)
+            if index.kind != "hnsw":
+                index.prepare()  # lists are kept when it closes
         place.finish()
     return report
 

@@ -28,6 +28,7 @@ from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import EstimateRows, Estimates
 from hdc.search.index import Index
 from hdc.search.levels import ScannedLevels
+from hdc.search.list_files import keep_lists
 from hdc.search.measures import Distances
 from hdc.search.options import Options, options_of
 from hdc.search.reranking import LENGTHS
@@ -124,8 +125,9 @@ class EmbeddingIndex(Index):
         """Return what takes float queries; None where their codes are compared with the codes."""
         if isinstance(self.model, RaBitQBinarizer):
             kept = self.codes.originals is not None and self._in_one_go
-            kernels = list_kernels(self.model.kernels)
-            return Estimates(self.model, kernels, originals=kept, whole=self._by_all_planes)
+            folder, kernels = self.codes.folder, list_kernels(self.model.kernels)
+            place = None if folder is None else (folder, digest(folder.parent / MODEL_FOLDER))
+            return Estimates(self.model, kernels, originals=kept, whole=self._by_all_planes, kept=place)
         if isinstance(self.model, ScalarBinarizer):
             return ScannedLevels(self.model, table_kernels(self.model.kernels))
         if self._by_tables and self.codes.kind == "flat":
@@ -253,9 +255,24 @@ class EmbeddingIndex(Index):
         """The rows."""
         return self.codes.store
 
+    def prepare(self) -> None:
+        """Make what the first search would wait for, such as lists or a graph; a writer keeps it when it closes.
+
+        Raises
+        ------
+        FileFormatError
+            If the index is damaged.
+        """
+        self._engine.prepared()
+
     def compact(self) -> None:
         """Drop what removals and replacements have left behind; raises as :meth:`Index.compact`."""
         self.codes.compact()
+        self._keep_lists()
+
+    def _keep_lists(self) -> None:
+        if isinstance(self._engine.searcher, Estimates):
+            keep_lists(self._engine, self._engine.searcher.file)
 
     def _check_settings(self, snapshot: Snapshot) -> None:
         self.codes._check_settings(snapshot)
@@ -269,7 +286,8 @@ class EmbeddingIndex(Index):
         self.model.save(folder / MODEL_FOLDER)
 
     def close(self) -> None:
-        """Close the files and let another process write."""
+        """Close the files and let another process write; lists are kept in a file first, if they have changed."""
+        self._keep_lists()
         self.codes.close()
 
     @property
@@ -390,6 +408,8 @@ class EmbeddingIndex(Index):
             If anything differs from what was written.
         """
         self.codes.verify()
+        if isinstance(self._engine.searcher, Estimates) and self._engine.searcher.file is not None:
+            self._engine.searcher.file.check()
 
     def search(
         self,
