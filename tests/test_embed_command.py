@@ -532,3 +532,29 @@ def test_labels_that_do_not_go_with_the_binarizer_are_told(made, tmp_path, capsy
     assert embed("train", "v.npy", *options, "-o", tmp_path / "no") != 0
     assert words in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+
+
+def test_split_and_merge(made, index, tmp_path, capsys):
+    def found(where):
+        assert embed("search", where, made / "q.npy", "-k", 7, "--json") == 0
+        return capsys.readouterr().out
+
+    expected = found(index)
+    assert embed("split", index, 3, "-o", tmp_path / "shards") == 0
+    assert capsys.readouterr().out.startswith(f"300 vectors in 3 shards in {tmp_path / 'shards'} (0.")
+    assert found(tmp_path / "shards") == expected
+    parts = sorted((tmp_path / "shards").iterdir())
+    assert [part.name for part in parts] == ["shard-0", "shard-1", "shard-2"]
+    for given in ([tmp_path / "shards"], parts):
+        assert embed("merge", *given, "-o", tmp_path / "merged") == 0
+        assert capsys.readouterr().out.startswith(f"300 vectors in {tmp_path / 'merged'} (0.")
+        assert found(tmp_path / "merged") == expected
+    before = contents(tmp_path / "merged")
+    assert embed("merge", index, parts[0], "-o", tmp_path / "merged") == 1
+    assert "the key 'item 0' is there already" in capsys.readouterr().err
+    assert embed("split", index, 0, "-o", tmp_path / "none") == 1
+    assert "n must be an integer of at least 1, not 0" in capsys.readouterr().err
+    assert embed("split", index, 2, "-o", tmp_path / "shards") == 1
+    assert "exists; name a new folder" in capsys.readouterr().err
+    assert contents(tmp_path / "merged") == before
+    assert not (tmp_path / "none").exists()

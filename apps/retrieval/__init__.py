@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from hdc.apps.retrieval.index.binary import BinaryIndex
     from hdc.apps.retrieval.index.embedding import EmbeddingIndex
     from hdc.apps.retrieval.index.multi_vector import MultiVectorIndex
+    from hdc.apps.retrieval.index.reshaping import merge, split
+    from hdc.apps.retrieval.index.shards import ShardedIndex
     from hdc.apps.retrieval.tuning.tuned import tune
     from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
 
@@ -31,7 +33,10 @@ __all__ = [
     "RaBitQBinarizer",
     "RecurrentBinarizer",
     "ScalarBinarizer",
+    "ShardedIndex",
     "SignBinarizer",
+    "merge",
+    "split",
     "tune",
 ]
 
@@ -47,6 +52,9 @@ __getattr__ = lazy.attributes(
         "BinaryIndex": "hdc.apps.retrieval.index.binary",
         "EmbeddingIndex": "hdc.apps.retrieval.index.embedding",
         "MultiVectorIndex": "hdc.apps.retrieval.index.multi_vector",
+        "ShardedIndex": "hdc.apps.retrieval.index.shards",
+        "merge": "hdc.apps.retrieval.index.reshaping",
+        "split": "hdc.apps.retrieval.index.reshaping",
         "tune": "hdc.apps.retrieval.tuning.tuned",
         "FlatOptions": "hdc.search.options",
         "HNSWOptions": "hdc.search.options",

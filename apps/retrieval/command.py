@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from hdc.apps import verbs
-from hdc.apps.retrieval import auto_command, train_command
+from hdc.apps.retrieval import auto_command, shards_command, train_command
 from hdc.apps.retrieval.changes import APPLICATION, add_keys, add_vectors, check_dim, open_file
 from hdc.errors import ParameterError
 
@@ -26,6 +26,7 @@ def register(subparsers: Any) -> None:
     _register_index(commands)
     _register_search(commands)
     verbs.register(commands, APPLICATION)
+    shards_command.register(commands)
     _register_eval(commands)
 
 
@@ -127,15 +128,16 @@ def run_index(arguments: argparse.Namespace) -> int:
 def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed search``."""
     from hdc.apps.retrieval.files import results
-    from hdc.apps.retrieval.index.building import opened
     from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
+    from hdc.apps.retrieval.index.shards import searched, shard_paths
     from hdc.search.options import options_of
 
     queries = _queries(arguments)
     writer = None if arguments.output is None else results.writer(arguments.output)
-    codes = os.path.join(arguments.index, CODES_FOLDER)
-    backend = arguments.backend or verbs.backend_for(codes, EmbeddingIndex.KIND, SLOWER * queries.rows)
-    with opened(arguments.index, backend=backend) as index:
+    places = shard_paths(arguments.index)
+    codes, times = os.path.join(places[0], CODES_FOLDER), SLOWER * queries.rows * len(places)
+    backend = arguments.backend or verbs.backend_for(codes, EmbeddingIndex.KIND, times)
+    with searched(arguments.index, backend=backend) as index:
         block = queries.read()
         check_dim(queries, index)
         options = options_of(

@@ -1,0 +1,469 @@
+"""ShardedIndex: several indexes of one model that are searched as one, with ids of 64 bits."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc import checks
+from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.index.binary import Kind
+from hdc.apps.retrieval.index.building import opened
+from hdc.apps.retrieval.index.embedding import MODEL_FOLDER, QUERY_BLOCK, EmbeddingIndex
+from hdc.apps.retrieval.vectors.rows import as_rows
+from hdc.checks import integer
+from hdc.dispatch import threads
+from hdc.errors import ConflictError, FileFormatError, ParameterError
+from hdc.search.codes import candidates_of
+from hdc.search.engine import Search
+from hdc.search.measures import Distances
+from hdc.search.options import Options
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+T = TypeVar("T")
+
+OFFSET = "offset"
+"""Entry of the meta of an index that :func:`split` made: the id that its id 0 stands for."""
+
+STEP = 1 << 32
+"""Ids of each shard where none says its offset: more than one index can have."""
+
+SHARD = "shard-"
+"""Opens the names of shards in a folder of them."""
+
+MOST_IDS = 1 << 62
+
+ALONE = 1 << 22
+"""Up to so many rows, times queries, are searched shard by shard: sooner done than threads begin."""
+
+
+class ShardedIndex:
+    """Several indexes of vectors, made with one model, that are searched as one.
+
+    The id of a row is the offset of its shard and its id there; a shard holds up to 2**32 rows, and all of them as many
+    as 64 bits can number. Shards are changed one by one, each by whoever opens it for writing; :meth:`refresh` shows it
+    here. A search takes what each shard holds when it begins.
+
+    A search finds what one index of all rows would: codes of all shards are put in one order, and the best
+    ``candidates`` of all are compared again. Where a shard finds candidates in two steps (codes of several levels in
+    lists or a graph), each shard takes as many as one index would, and finds at least as good ones. Scores
+    by tables and by originals of floats are the same to their rounding.
+
+    Parameters
+    ----------
+    shards : sequence of EmbeddingIndex
+        Closed by :meth:`close`.
+    offsets : sequence of int, optional
+        The id that id 0 of each shard stands for, at most 2**62. Left out, what :func:`split` noted in all of them,
+        or shard i begins at ``i * 2**32``.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or ids of two would be the same.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from hdc.apps.retrieval import EmbeddingIndex, ShardedIndex, SignBinarizer
+    >>> x = np.random.default_rng(0).standard_normal((1000, 64)).astype(np.float32)
+    >>> model, folder = SignBinarizer(256).fit(x), tempfile.mkdtemp()
+    >>> for i in range(2):
+    ...     with EmbeddingIndex.create(f"{folder}/shard-{i}", model) as shard:
+    ...         _ = shard.add(x[500 * i : 500 * (i + 1)])
+    >>> with ShardedIndex.open(folder) as index:
+    ...     scores, ids = index.search(x[[7, 507]], k=1)
+    >>> ids.ravel()
+    array([         7, 4294967303])
+    """
+
+    def __init__(self, shards: Sequence[EmbeddingIndex], offsets: Sequence[int] | None = None) -> None:
+        if not shards:
+            raise ParameterError("there is no shard; give one index at least")
+        self.shards = tuple(shards)
+        self.offsets = _offsets(self.shards, offsets)
+        self._check_apart()
+
+    @classmethod
+    def open(
+        cls,
+        paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        offsets: Sequence[int] | None = None,
+        backend: str = "auto",
+    ) -> Self:
+        """Open indexes for reading.
+
+        Parameters
+        ----------
+        paths : path or sequence of paths
+            Of indexes; or the folder in which :func:`split` put shards.
+        offsets
+            As :class:`ShardedIndex`.
+        backend : str
+            As :meth:`EmbeddingIndex.open`.
+
+        Raises
+        ------
+        ParameterError
+            If there is none, one is given twice, or they differ in model, kind or originals.
+        FileFormatError, OSError
+            As :meth:`EmbeddingIndex.open`.
+        """
+        places = shard_paths(paths)
+        opened: list[EmbeddingIndex] = []
+        try:
+            for place in places:
+                opened.append(EmbeddingIndex.open(place, backend=backend))
+                _check_alike(opened, places)
+            return cls(opened, offsets)
+        except BaseException:
+            for index in opened:
+                index.close()
+            raise
+
+    # ------------------------------------------------------------------ reading
+
+    def __len__(self) -> int:
+        return sum(map(len, self.shards))
+
+    def __repr__(self) -> str:
+        open_ = all(shard.store.is_open for shard in self.shards)
+        return f"ShardedIndex({len(self.shards)} shards, {f'{len(self)} vectors' if open_ else 'closed'})"
+
+    @property
+    def model(self) -> Binarizer:
+        """What makes the codes."""
+        return self.shards[0].model
+
+    @property
+    def kind(self) -> Kind:
+        """Return how rows are searched."""
+        return self.shards[0].kind
+
+    @property
+    def defaults(self) -> Options:
+        """Return the options of a search that is given none: those of the first shard."""
+        return self.shards[0].defaults
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """Bytes that a search may read of a vector."""
+        return self.shards[0].bytes_per_vector
+
+    def ids(self) -> Ids:
+        """Return the ids of all rows, ascending: ``(len(index),)`` int64."""
+        return np.sort(np.concatenate([shard.ids() + at for shard, at in self._each()]))
+
+    def find(self, key: str) -> int | None:
+        """Return the id of the row with a key, or None; where several shards have one, that of the first of them."""
+        for shard, at in self._each():
+            if (number := shard.find(key)) is not None:
+                return at + number
+        return None
+
+    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
+        """Return the keys of some ids (any shape is read in C order); None for -1 and where there is none.
+
+        Raises
+        ------
+        ParameterError
+            If there is no row of an id.
+        """
+        return self._gathered(ids, EmbeddingIndex.keys, spare=-1)
+
+    def documents(self, ids: npt.ArrayLike) -> list[Any]:
+        """Return the documents of rows, None where they have none; raises as :meth:`keys`."""
+        return self._gathered(ids, EmbeddingIndex.documents)
+
+    def document(self, number: int) -> Any:
+        """Return the document of a row; raises as :meth:`keys`."""
+        return self.documents([integer(number, "an id")])[0]
+
+    def filter(self, condition: Callable[[Any], bool]) -> Ids:
+        """Return the ids of the rows whose document passes, ascending, for ``among=`` of a search."""
+        return np.sort(np.concatenate([shard.filter(condition) + at for shard, at in self._each()]))
+
+    # ------------------------------------------------------------------ search
+
+    def search(
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        options: Options | None = None,
+        among: npt.ArrayLike | None = None,
+        candidates: int | None = None,
+        probes: int | None = None,
+        effort: int | None = None,
+    ) -> tuple[Floats, Ids]:
+        """Find the k nearest vectors of each query in all shards; see :meth:`EmbeddingIndex.search`."""
+        first = self.shards[0]
+        chosen = first._chosen(options, candidates=candidates, probes=probes, effort=effort)
+        rows = as_rows(queries, self.model.n_features_in_, "queries")
+        allowed = None if among is None else self._split(np.unique(checks.ids(among)))
+        begun = [
+            shard._engine.begin(integer(k, "k", 1), chosen, None if allowed is None else allowed[at])
+            for at, shard in enumerate(self.shards)
+        ]
+        counts = [_rows_of(search) for search in begun]
+        hits = min(integer(k, "k", 1), sum(counts))
+        wanted = candidates_of(chosen, hits, sum(counts))
+        asked = first._checked(rows, "queries")
+        parts = [
+            _Part(shard, at, search._replace(k=min(hits, own), candidates=min(wanted, own)))
+            for (shard, at), search, own in zip(self._each(), begun, counts, strict=True)
+            if own
+        ]
+        scores, ids = np.empty((len(rows), hits), dtype=np.float32), np.empty((len(rows), hits), dtype=np.int64)
+        for start in range(0, len(rows) if hits else 0, QUERY_BLOCK):
+            block = slice(start, start + QUERY_BLOCK)
+            scores[block], ids[block] = first._as_scores(*self._found(parts, asked[block], hits, wanted))
+        return scores, ids
+
+    def _found(self, parts: list["_Part"], asked: Floats, hits: int, wanted: int) -> tuple[Distances, Ids]:
+        """Search all parts for a few queries; put what they find in one order."""
+        first = self.shards[0]
+        queries = asked if first._takes_floats else first.codes.shaped(first._encoded(asked))
+        work = len(asked) * sum(_rows_of(part.search) for part in parts)
+        if first._exact(asked) is None:
+            return nearest(_mapped(lambda part: part.run(queries), parts, work), hits)
+        _, numbers = nearest(_mapped(lambda part: part.candidates(queries), parts, work), wanted)
+        compared = _mapped(lambda part: part.compared(asked, numbers, hits), parts, work)
+        return nearest(compared, hits)
+
+    # ------------------------------------------------------------------ files
+
+    def refresh(self) -> bool:
+        """Go on to what writers have changed since; return whether one did.
+
+        Raises
+        ------
+        ConflictError
+            If an index was built anew with other settings, or has come to ids of another; what was refreshed before it
+            stays so.
+        FileFormatError, OSError
+            If one is damaged or cannot be read.
+        """
+        changed = [shard.refresh() for shard in self.shards]
+        try:
+            self._check_apart()
+        except ParameterError as error:
+            raise ConflictError(f"{error} since rows were added") from None
+        return any(changed)
+
+    def verify(self) -> None:
+        """Check every byte of all shards; raises as :meth:`EmbeddingIndex.verify`, naming the shard."""
+        for at, shard in enumerate(self.shards):
+            try:
+                shard.verify()
+            except FileFormatError as error:
+                raise FileFormatError(f"shard {at}: {error}") from error
+
+    def close(self) -> None:
+        """Close all shards."""
+        for shard in self.shards:
+            shard.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ ids
+
+    def _each(self) -> "zip[tuple[EmbeddingIndex, int]]":
+        return zip(self.shards, self.offsets, strict=True)
+
+    def _check_apart(self) -> None:
+        """Raise ParameterError if ids of two shards may be the same."""
+        ends = [at + shard.store.snapshot.state.next_id for shard, at in self._each()]
+        order = sorted(range(len(ends)), key=lambda i: (self.offsets[i], ends[i]))
+        for one, other in pairwise(order):
+            if ends[one] > self.offsets[other]:
+                raise ParameterError(
+                    f"shard {one} has ids up to {ends[one] - 1}, and shard {other} begins at {self.offsets[other]}; "
+                    "give offsets= that keep them apart"
+                )
+
+    def _split(self, ids: Ids) -> list[Ids]:
+        """Return which ids each shard has, as its own.
+
+        Raises
+        ------
+        ParameterError
+            If there is no row of an id.
+        """
+        owners = self._owners(ids)
+        return [ids[owners == at] - offset for at, offset in enumerate(self.offsets)]
+
+    def _owners(self, ids: Ids) -> npt.NDArray[np.intp]:
+        """Return the shard in whose range each id is; raises ParameterError if there is none."""
+        starts = np.array(self.offsets, dtype=np.int64)
+        ends = starts + np.array([shard.store.snapshot.state.next_id for shard in self.shards], dtype=np.int64)
+        order = np.lexsort((ends, starts))  # one without rows may begin where the next one does, and comes first
+        starts, ends = starts[order], ends[order]
+        place = np.searchsorted(starts, ids, side="right") - 1
+        outside = (place < 0) | (ids >= ends[place])
+        if outside.any():
+            raise ParameterError(f"there is no vector {ids[outside][0]} in any of the {len(self.shards)} shards")
+        return np.asarray(order[place])
+
+    def _gathered(
+        self, ids: npt.ArrayLike, read: Callable[[EmbeddingIndex, Ids], list[T | None]], spare: int | None = None
+    ) -> list[T | None]:
+        """Return what the shards have of rows, in the order of the ids; None for those that are ``spare``."""
+        asked = checks.ids(ids).ravel()
+        there = np.flatnonzero(asked != spare) if spare is not None else np.arange(len(asked))
+        owners = self._owners(asked[there])
+        out: list[T | None] = [None] * len(asked)
+        for at, (shard, offset) in enumerate(self._each()):
+            places = there[owners == at]
+            if len(places):
+                try:
+                    found = read(shard, asked[places] - offset)
+                except ParameterError as error:
+                    raise ParameterError(f"shard {at}, whose ids begin at {offset}: {error}") from error
+                for place, value in zip(places.tolist(), found, strict=True):
+                    out[place] = value
+        return out
+
+
+class _Part(NamedTuple):
+    """The search of one shard."""
+
+    shard: EmbeddingIndex
+    offset: int
+    search: Search
+
+    def run(self, queries: Any) -> tuple[Distances, Ids]:
+        """Return the nearest rows and their ids among all."""
+        return self._numbered(*self.search.run(queries))
+
+    def candidates(self, queries: Any) -> tuple[Distances, Ids]:
+        """Return what an exact step may compare."""
+        search = self.search
+        options = replace(search.options, candidates=search.candidates)
+        return self._numbered(*search.prepared.search(queries, search.candidates, options, search.allowed))
+
+    def compared(self, asked: Floats, numbers: Ids, hits: int) -> tuple[Distances, Ids]:
+        """Return the nearest of those candidates that are the shard's."""
+        exact = self.shard._exact(asked)
+        assert exact is not None
+        own = numbers - self.offset
+        own = np.where((numbers >= 0) & (own >= 0) & (own < self.search.prepared.snapshot.state.next_id), own, -1)
+        # The shard's candidates first: few of all are its own.
+        width = int((own >= 0).sum(axis=1).max(initial=0))
+        own = np.take_along_axis(own, np.argsort(own < 0, axis=1, kind="stable")[:, :width], axis=1)
+        return self._numbered(*self.search._replace(k=min(hits, width)).compared(own, exact))
+
+    def _numbered(self, distances: Distances, ids: Ids) -> tuple[Distances, Ids]:
+        return distances, np.where(ids < 0, -1, ids + self.offset)
+
+
+def nearest(parts: Sequence[tuple[Distances, Ids]], k: int) -> tuple[Distances, Ids]:
+    """Return the k nearest of several results, in order of (distance, id); places without an id come last.
+
+    Parameters
+    ----------
+    parts : sequence of ((q, c) distances, (q, c) int64 ids)
+        Ids of any size; -1 is none.
+    k : int
+
+    Returns
+    -------
+    distances, ids : (q, k) arrays
+        -1, with infinity or the greatest integer, where there are fewer.
+    """
+    distances, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+    farthest = np.inf if distances.dtype.kind == "f" else np.iinfo(distances.dtype).max
+    distances = np.where(ids < 0, distances.dtype.type(farthest), distances)
+    if (missing := k - ids.shape[1]) > 0:
+        distances = np.pad(distances, ((0, 0), (0, missing)), constant_values=farthest)
+        ids = np.pad(ids, ((0, 0), (0, missing)), constant_values=-1)
+    order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), distances), axis=1)[:, :k]
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+
+def shard_paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Return the folders of shards: those in a folder of them, or those that are given.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or one is given twice.
+    """
+    if isinstance(paths, str | os.PathLike):
+        folder = checks.path(paths)
+        if (folder / MODEL_FOLDER).is_dir():
+            return [folder]
+        inside = sorted((path for path in folder.glob(f"{SHARD}*") if path.is_dir()), key=_number)
+        return inside or [folder]
+    places = [checks.path(path) for path in checks.listed(paths, "paths")]
+    if not places:
+        raise ParameterError("there is no shard; give the path of one index at least")
+    real = [os.path.realpath(place) for place in places]
+    for at, place in enumerate(real):
+        if place in real[:at]:
+            raise ParameterError(f"{places[at]} is given twice")
+    return places
+
+
+def searched(path: str | os.PathLike[str], *, backend: str = "auto") -> EmbeddingIndex | ShardedIndex:
+    """Open an index, or a folder of shards, for reading; raises as both do."""
+    places = shard_paths(path)
+    if len(places) == 1 and not places[0].name.startswith(SHARD):
+        return opened(path, backend=backend)
+    return ShardedIndex.open(path, backend=backend)
+
+
+def _number(path: Path) -> tuple[int, str]:
+    tail = path.name.removeprefix(SHARD)
+    return (int(tail), tail) if tail.isdecimal() else (MOST_IDS, tail)
+
+
+def _check_alike(opened: Sequence[EmbeddingIndex], places: Sequence[Path]) -> None:
+    """Raise ParameterError if the last index is no shard of what the first one is of."""
+    first, last, place = opened[0], opened[-1], places[len(opened) - 1]
+    if digest(places[0] / MODEL_FOLDER) != digest(place / MODEL_FOLDER):
+        raise ParameterError(f"{place} was made with another model than {places[0]}; index its vectors with that")
+    if (first.codes.kind, first.codes.originals) != (last.codes.kind, last.codes.originals):
+        raise ParameterError(f"{place} is of another kind, or keeps other originals, than {places[0]}")
+
+
+def _offsets(shards: Sequence[EmbeddingIndex], given: Sequence[int] | None) -> tuple[int, ...]:
+    if given is not None:
+        if len(given) != len(shards):
+            raise ParameterError(f"there are {len(given)} offsets for {len(shards)} shards")
+        return tuple(integer(offset, "an offset", 0, MOST_IDS) for offset in given)
+    noted = [offset for shard in shards if type(offset := shard.store.meta.get(OFFSET)) is int]
+    if len(noted) == len(shards) and 0 <= min(noted) <= max(noted) <= MOST_IDS:
+        return tuple(noted)
+    return tuple(STEP * at for at in range(len(shards)))
+
+
+def _rows_of(search: Search) -> int:
+    """Return how many rows a search may find."""
+    return len(search.prepared.snapshot) if search.allowed is None else len(search.allowed)
+
+
+def _mapped(call: Callable[[_Part], T], parts: Sequence[_Part], work: int) -> list[T]:
+    """Return the results of a call for each part, in threads where that pays."""
+    workers = min(len(parts), threads())
+    if workers == 1 or work <= ALONE:
+        return [call(part) for part in parts]
+    with ThreadPoolExecutor(workers, thread_name_prefix="shard") as pool:
+        return list(pool.map(call, parts))

@@ -1,0 +1,305 @@
+"""Shards: searched, merged and split, they are the index that has all their rows."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hdc import errors
+from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, RecurrentBinarizer, ShardedIndex, SignBinarizer
+from hdc.apps.retrieval import merge as merged
+from hdc.apps.retrieval import split as cut
+from hdc.apps.retrieval.index import reshaping, shards
+from hdc.search import engine, partition
+
+DIM, ROWS = 16, 240
+EVERY = 10**6
+
+
+@cache
+def vectors(seed=0, n=ROWS):
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(99).standard_normal((9, DIM)) + 0.2
+    x = centres[rng.integers(0, 9, n)] + 0.4 * rng.standard_normal((n, DIM))
+    x[n // 2] = x[n // 3]  # a tie, of rows that are in different shards
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+MODELS = {
+    "sign": lambda: SignBinarizer(64),
+    "tables": lambda: RecurrentBinarizer(64, rounds=2, seed=0),
+    "levels": lambda: RecurrentBinarizer(64, loops=1, rounds=0, seed=0),
+    "one list": lambda: RaBitQBinarizer(1),
+    "lists": lambda: RaBitQBinarizer(6),
+}
+model = cache(lambda name: MODELS[name]().fit(vectors(1)))
+CASES = {
+    "sign": ("sign", None, None, {}),
+    "sign int8": ("sign", "int8", None, {"candidates": 20}),
+    "sign float32": ("sign", "float32", None, {"candidates": 13}),
+    "sign ivf": ("sign", None, "ivf", {"probes": 3}),
+    "sign ivf int8": ("sign", "int8", "ivf", {"probes": 3, "candidates": 20}),
+    "tables": ("tables", None, None, {}),
+    "tables float16": ("tables", "float16", None, {"candidates": 20}),
+    "levels": ("levels", None, None, {}),
+    "one list": ("one list", None, None, {}),
+    "one list int8": ("one list", "int8", None, {"candidates": 20}),
+    "lists": ("lists", None, None, {"probes": 2}),
+    "lists int8": ("lists", "int8", None, {"probes": 2, "candidates": 20}),
+    "lists float16": ("lists", "float16", None, {"probes": 2, "candidates": 20}),
+}
+
+
+@pytest.fixture(params=list(CASES))
+def case(request):
+    return CASES[request.param]
+
+
+def filled(path, case, rows=ROWS, first=0):
+    name, keep, kind, _ = case
+    index = EmbeddingIndex.create(path, model(name), kind=kind, keep=keep)
+    if kind == "ivf":
+        index.train(vectors(1), 6)
+    index.add(vectors()[first : first + rows], [f"k{i}" if i % 3 else None for i in range(first, first + rows)])
+    return index
+
+
+def same(found, expected, keep=None):
+    """Check that two searches found the same; products of floats are rounded otherwise in batches of other shapes."""
+    if keep in ("float16", "float32", "tables"):
+        np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+        finite = np.where(np.isfinite(expected[0]), expected[0], -8.0)
+        scores = np.pad(finite, ((0, 0), (1, 1)), constant_values=(9, -9))
+        apart = (np.diff(scores[:, :-1]) < -1e-5) & (np.diff(scores[:, 1:]) < -1e-5)
+        np.testing.assert_array_equal(found[1][apart], expected[1][apart])
+        return
+    for mine, theirs in zip(found, expected, strict=True):
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("n", [1, pytest.param(2, marks=pytest.mark.slow), 5])
+def test_shards_find_what_one_index_finds(case, n, tmp_path, monkeypatch):
+    options, keep = case[3], case[1] or case[0]
+    with filled(tmp_path / "i", case) as index:
+        index.remove(ids=[0, 7, 100, ROWS - 1])
+        index.update([33], vectors(4)[:1])
+        paths = cut(tmp_path / "i", n, tmp_path / "s")
+        assert paths == [tmp_path / "s" / f"shard-{at}" for at in range(n)]
+        queries, live = vectors(2)[:30], index.ids()
+        for at_once in (1 << 22, 0):  # one after another, and in threads
+            monkeypatch.setattr(shards, "ALONE", at_once)
+            monkeypatch.setattr(shards, "threads", lambda: 3)
+            with ShardedIndex.open(paths) as many:
+                assert (len(many), many.kind) == (len(index), index.kind)
+                for k in (1, 9, 500):
+                    same(many.search(queries, k, **options), index.search(queries, k, **options), keep)
+                    same(many.search(queries[:1], k, **options), index.search(queries[:1], k, **options), keep)
+                for allowed in (live[:5], live[::7], live[-1:], live[:0]):
+                    found = many.search(queries, 9, among=allowed, **options)
+                    same(found, index.search(queries, 9, among=allowed, **options), keep)
+                np.testing.assert_array_equal(many.ids(), live)
+                assert many.keys(live.reshape(2, -1)) == index.keys(live)
+                assert many.keys([-1, 8]) == [None, "k8"]
+                assert [many.find(f"k{i}") for i in (1, 8, 100, 236)] == [1, 8, None, 236]
+    with EmbeddingIndex.open(tmp_path / "i") as index, ShardedIndex.open(tmp_path / "s") as many:
+        monkeypatch.setattr(shards, "QUERY_BLOCK", 7)
+        same(many.search(queries, 9, **options), index.search(queries, 9, **options), keep)
+        many.verify()
+
+
+@pytest.mark.parametrize("kind", ["lists", "sign ivf int8"])
+def test_many_allowed_rows_are_restricted_to_the_same_lists(kind, tmp_path, monkeypatch):
+    for module in (engine, partition):
+        monkeypatch.setattr(module, "FEW_ROWS", 10)
+    case = CASES[kind]
+    with filled(tmp_path / "i", case) as index:
+        cut(tmp_path / "i", 3, tmp_path / "s")
+        with ShardedIndex.open(tmp_path / "s") as many:
+            allowed = np.arange(0, ROWS, 2)
+            queries = vectors(2)[:30]
+            same(many.search(queries, 9, among=allowed, **case[3]), index.search(queries, 9, among=allowed, **case[3]))
+
+
+def test_what_was_split_merges_to_the_same_rows(case, tmp_path, monkeypatch):
+    monkeypatch.setattr(reshaping, "BLOCK", 37)
+    with filled(tmp_path / "i", case) as index:
+        index.remove(ids=[0, 7, 100])
+        index.set_defaults(index.defaults)
+        index.compact()
+        cut(tmp_path / "i", 4, tmp_path / "s")
+        assert merged(tmp_path / "s", tmp_path / "m") == len(index)
+        with EmbeddingIndex.open(tmp_path / "m") as again:
+            np.testing.assert_array_equal(again.ids(), index.ids())
+            assert again.store.meta == index.store.meta
+            for name in index.store.snapshot.columns:
+                np.testing.assert_array_equal(again.store.rows(name), index.store.rows(name))
+            assert again.keys(again.ids()) == index.keys(index.ids())
+            same(again.search(vectors(2), 5, **case[3]), index.search(vectors(2), 5, **case[3]), case[1])
+            again.verify()
+
+
+def test_indexes_made_apart_have_ids_beyond_32_bits(tmp_path):
+    case = CASES["lists int8"]
+    for at in range(3):
+        filled(tmp_path / str(at), case, 80, 80 * at).close()
+    whole = filled(None, case)
+    paths = [tmp_path / str(at) for at in range(3)]
+    with ShardedIndex.open(paths) as many:
+        assert many.offsets == (0, 1 << 32, 2 << 32)
+        scores, ids = many.search(vectors(2), 9, **case[3])
+        expected, local = whole.search(vectors(2), 9, **case[3])
+        there = local >= 0
+        np.testing.assert_array_equal(ids[there], (local // 80 << 32)[there] + (local % 80)[there])
+        np.testing.assert_array_equal(ids[~there], -1)
+        np.testing.assert_array_equal(scores, expected)
+        assert ids.max() > 2**33
+        assert many.keys(ids[there]) == whole.keys(local[there])
+        assert many.documents([2 << 32]) == [None]
+        assert many.document(1 << 32) is None
+        assert many.find("k161") == (2 << 32) + 1
+        chosen = np.array([5, (1 << 32) + 7, (2 << 32) + 79])
+        assert set(many.search(vectors(2), 9, among=chosen, **case[3])[1].ravel().tolist()) == set(chosen.tolist())
+        assert many.filter(lambda document: document is None).tolist() == many.ids().tolist()
+        for missing in (80, (1 << 32) - 1, (1 << 32) + 80, 3 << 32, 1 << 62, -2):
+            with pytest.raises(errors.ParameterError, match="there is no vector"):
+                many.keys([missing])
+            with pytest.raises(errors.ParameterError, match="there is no vector"):
+                many.search(vectors(2)[:1], among=[missing], **case[3])
+    offsets = [1 << 61, 0, 1 << 40]
+    with ShardedIndex.open(paths, offsets=offsets) as many:
+        found = many.search(vectors(2), 9, **case[3])
+        np.testing.assert_array_equal(found[0], expected)
+        np.testing.assert_array_equal(np.sort(many.ids()), np.sort([o + i for o in offsets for i in range(80)]))
+    assert merged(paths, tmp_path / "m") == ROWS  # too far apart for one index: counted anew
+    with EmbeddingIndex.open(tmp_path / "m") as again:
+        same(again.search(vectors(2), 9, **case[3]), (expected, local))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_nearest_of_parts_are_the_nearest_of_all(data):
+    rows, k = data.draw(st.integers(0, 12)), data.draw(st.integers(0, 9))
+    numbers = st.integers(0, 2**62)
+    ids = np.array(data.draw(st.lists(numbers, min_size=rows, max_size=rows, unique=True)), dtype=np.int64)
+    distances = np.array(data.draw(st.lists(st.integers(0, 4), min_size=rows, max_size=rows)), dtype=np.float32)
+    missing = np.array(data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows)), dtype=bool)
+    at = data.draw(st.integers(0, rows))
+    shown = np.where(missing, -1, ids)
+    parts = [(distances[None, p], shown[None, p]) for p in (slice(0, at), slice(at, rows))]
+    found = shards.nearest(parts, k)
+    pairs = sorted(zip(distances[~missing].tolist(), ids[~missing].tolist(), strict=True))[:k]
+    pairs += [(np.inf, -1)] * (k - len(pairs))
+    assert list(zip(found[0][0].tolist(), found[1][0].tolist(), strict=True)) == pairs
+
+
+def test_shards_that_grow_are_seen_after_a_refresh(tmp_path):
+    case = CASES["sign"]
+    for at in range(2):
+        filled(tmp_path / str(at), case, 80, 80 * at).close()
+    with ShardedIndex.open([tmp_path / "0", tmp_path / "1"], offsets=[0, 90]) as many:
+        assert not many.refresh()
+        before = many.search(vectors(2), 5)
+        with EmbeddingIndex.open(tmp_path / "0", writable=True) as writer:
+            writer.add(vectors(2)[:10])
+            same(many.search(vectors(2), 5), before)
+            assert many.refresh()
+            assert many.search(vectors(2)[:10], 1)[1].ravel().tolist() == list(range(80, 90))
+            writer.add(vectors(3)[:1])
+        with pytest.raises(errors.ConflictError, match=r"offsets= that keep them apart since rows were added"):
+            many.refresh()
+
+
+def test_what_is_no_shard_is_told(tmp_path):
+    filled(tmp_path / "a", CASES["sign"]).close()
+    filled(tmp_path / "b", CASES["sign int8"]).close()
+    filled(tmp_path / "c", CASES["lists"]).close()
+    filled(tmp_path / "d", CASES["sign ivf"]).close()
+    a, b, c, d = (tmp_path / name for name in "abcd")
+    for paths, text in (
+        ([], "at least"),
+        ([a, a], "twice"),
+        ([a, b], "originals"),
+        ([a, c], "another model"),
+        ([a, d], "another kind"),
+    ):
+        with pytest.raises(errors.ParameterError, match=text):
+            ShardedIndex.open(paths)
+    with pytest.raises(errors.FileFormatError):
+        ShardedIndex.open([a, tmp_path])
+    with pytest.raises(errors.FileFormatError):
+        ShardedIndex.open(tmp_path / "a" / "codes")
+    with pytest.raises(errors.ParameterError, match="no shard"):
+        ShardedIndex([])
+    with EmbeddingIndex.open(a) as one, EmbeddingIndex.open(a) as other:
+        for offsets, text in (([0], "1 offsets for 2"), ([0, ROWS - 1], "keep them apart"), ([0, -1], "an offset")):
+            with pytest.raises(errors.ParameterError, match=text):
+                ShardedIndex([one, other], offsets)
+        assert len(ShardedIndex([one, other], [ROWS, 0])) == 2 * ROWS
+    with ShardedIndex.open([a], offsets=[5]) as many:
+        for wrong in ({"k": 0}, {"probes": 3}, {"candidates": 0}):
+            with pytest.raises(errors.ParameterError):
+                many.search(vectors(2), **wrong)
+        with pytest.raises(errors.ParameterError, match="row 1 of queries"):
+            many.search(np.where(np.arange(3)[:, None] == 1, np.nan, vectors(2)[:3]))
+        assert [found.shape for found in many.search(vectors(2)[:0])] == [(0, 10), (0, 10)]
+        assert repr(many) == "ShardedIndex(1 shards, 240 vectors)"
+    assert repr(many) == "ShardedIndex(1 shards, closed)"
+
+
+def test_what_cannot_be_merged_or_split_is_told_and_leaves_nothing(tmp_path):
+    filled(tmp_path / "a", CASES["sign"]).close()
+    filled(tmp_path / "b", CASES["sign"]).close()
+    with pytest.raises(errors.ParameterError, match="the key 'k1' is there already"):
+        merged([tmp_path / "a", tmp_path / "b"], tmp_path / "m")
+    for at, seed in enumerate((1, 2)):
+        with EmbeddingIndex.create(tmp_path / f"ivf{at}", model("sign"), kind="ivf") as index:
+            index.train(vectors(seed), 6)
+    with pytest.raises(errors.ParameterError, match="has lists of its own"):
+        merged([tmp_path / "ivf0", tmp_path / "ivf1"], tmp_path / "m")
+    for n, text in ((0, "n must"), (ROWS + 1, "n must"), (2, "exists")):
+        with pytest.raises(errors.ParameterError, match=text):
+            cut(tmp_path / "a", n, tmp_path / ("b" if n == 2 else "s"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b", "ivf0", "ivf1"]
+
+
+def test_a_merge_that_was_interrupted_goes_on(tmp_path, monkeypatch):
+    case = CASES["lists int8"]
+    filled(tmp_path / "i", case).close()
+    cut(tmp_path / "i", 3, tmp_path / "s")
+    monkeypatch.setattr(reshaping, "BLOCK", 50)
+    own, calls = reshaping._copy, []
+
+    def counted(*args):
+        calls.append(len(args[1]))
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        own(*args)
+
+    monkeypatch.setattr(reshaping, "_copy", counted)
+    with pytest.raises(KeyboardInterrupt):
+        merged(tmp_path / "s", tmp_path / "m")
+    assert merged(tmp_path / "s", tmp_path / "m") == ROWS
+    assert sum(calls) == ROWS + calls[3]  # what was copied was not copied again
+    with EmbeddingIndex.open(tmp_path / "m") as again, EmbeddingIndex.open(tmp_path / "i") as index:
+        np.testing.assert_array_equal(again.store.rows("codes"), index.store.rows("codes"))
+        assert again.keys(again.ids()) == index.keys(index.ids())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["i", "m", "s"]
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    filled(tmp_path / "i", CASES["sign"]).close()
+    paths = cut(tmp_path / "i", 3, tmp_path / "s")
+    column = paths[1] / "codes" / "0" / "codes"
+    content = bytearray(column.read_bytes())
+    content[100] ^= 8
+    column.write_bytes(content)
+    with ShardedIndex.open(tmp_path / "s") as many:
+        with pytest.raises(errors.FileFormatError, match="shard 1"):
+            many.verify()
+        with pytest.raises(errors.FileFormatError, match="damaged"):
+            many.search(vectors(2), 3)
+    with pytest.raises(errors.FileFormatError, match="damaged"):
+        merged(tmp_path / "s", tmp_path / "m")
