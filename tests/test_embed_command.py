@@ -214,7 +214,7 @@ def test_add_remove_verify(made, index, tmp_path, capsys):
 def test_a_build_goes_on_where_it_stopped(made, tmp_path, capsys, monkeypatch):
     words = ("index", made / "v.npy", "--model", made / "model", "--keys", made / "keys.txt", "--block", 64)
     assert embed(*words, "-o", tmp_path / "whole") == 0
-    add, calls = EmbeddingIndex.add, []
+    add, calls = EmbeddingIndex.add_encoded, []
 
     def failing(self, *arguments):
         calls.append(1)
@@ -223,7 +223,7 @@ def test_a_build_goes_on_where_it_stopped(made, tmp_path, capsys, monkeypatch):
         return add(self, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(EmbeddingIndex, "add", failing)
+        patched.setattr(EmbeddingIndex, "add_encoded", failing)
         assert embed(*words, "-o", tmp_path / "i") == 130
     capsys.readouterr()
     assert not (tmp_path / "i").exists()

@@ -13,8 +13,8 @@ import pytest
 import hdc
 from hdc.apps.json import DocumentError, JSONEncoder, JSONIndex
 from hdc.apps.json.build import index_build as indexing
-from hdc.apps.json.build import parallel
 from hdc.apps.json.build.index_build import Task, build
+from hdc.apps.workers import WorkerError, Workers
 from hdc.errors import ParameterError
 from hdc.store.locking import WriterLock
 
@@ -166,7 +166,10 @@ def _fatal(item):
 
 @pytest.mark.slow
 def test_a_process_that_ends_early_is_told():
-    with parallel.Workers(2) as workers, pytest.raises(parallel.WorkerError, match="a working process ended early"):
+    with (
+        Workers(2) as workers,
+        pytest.raises(WorkerError, match="a working process ended early"),
+    ):
         list(workers.in_order(_fatal, [1, 2]))
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 import hdc
 from hdc import atoms
+from hdc.apps.garbage import uncollected
 from hdc.apps.json import JSONEncoder
-from hdc.apps.json.document.batches import batches, uncollected
+from hdc.apps.json.document.batches import batches
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.encoder import path_roles as module

@@ -47,6 +47,9 @@ def _register_index(commands: Any) -> None:
         "--keep", choices=("int8", "float16", "float32"), help="keep the vectors too, to end with exact scores"
     )
     parser.add_argument("--block", type=int, default=16384, help="vectors that are made durable at a time (16384)")
+    parser.add_argument(
+        "--workers", type=int, default=1, metavar="N", help="processes that encode (1, of many threads)"
+    )
     parser.add_argument("--seed", type=int, help="ivf: of the lists that are found here (0)")
     verbs.add_backend(parser)
     parser.set_defaults(run=run_index)
@@ -117,6 +120,7 @@ def run_index(arguments: argparse.Namespace) -> int:
         keep=arguments.keep,
         lists=arguments.lists,
         block=arguments.block,
+        workers=arguments.workers,
         seed=arguments.seed or 0,
         backend=arguments.backend or verbs.COMPILED,
     )

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from hdc.apps.json.build.inputs import Inputs
-from hdc.apps.json.build.parallel import Workers
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.sign_bits import sign_bits
 from hdc.apps.json.reading import Counts, DocumentError, OnError, Part, Record, read_part, write_parquet
 from hdc.apps.json.reading.reader import begin_rejects
 from hdc.apps.json.values.learning import ProfileBuilder
 from hdc.apps.progress import tracked
+from hdc.apps.workers import Workers
 from hdc.checks import integer, path
 from hdc.errors import ParameterError
 from hdc.words import word_count

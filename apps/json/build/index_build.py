@@ -18,7 +18,6 @@ from pathlib import Path
 import hdc
 from hdc import files
 from hdc.apps.json.build.inputs import SPOOL, keyed, plan_again
-from hdc.apps.json.build.parallel import Workers
 from hdc.apps.json.document import paths
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.index import JSONIndex
@@ -31,6 +30,7 @@ from hdc.apps.json.reading.records import Rejects
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.apps.json.values.learning import ProfileBuilder
 from hdc.apps.progress import tracked
+from hdc.apps.workers import Workers
 from hdc.errors import ParameterError
 from hdc.search.build import Build
 from hdc.search.postings.segment import Segment

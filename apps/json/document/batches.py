@@ -1,7 +1,5 @@
 """Documents in batches: which leaves each has, as a sparse matrix, and what they weigh there."""
 
-import gc
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.garbage import uncollected
 from hdc.apps.json.document.leaves import LeafTable, Walk
 from hdc.apps.json.reading.records import Record, Untouched
 from hdc.checks import wrong
@@ -161,38 +160,6 @@ class _Walker:
             with uncollected():
                 self._table.walk_texts(self._texts, self._found)
             self._texts, self._bytes = [], 0
-
-
-class _Uncollected:
-    """See :func:`uncollected`; threads count together."""
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._was_on = threading.Lock(), 0, False
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._was_on = gc.isenabled()
-                gc.disable()
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside and self._was_on:
-                gc.enable()
-
-
-_UNCOLLECTED = _Uncollected()
-
-
-def uncollected() -> _Uncollected:
-    """Return a context in which Python looks for no garbage of circular references.
-
-    Work on a batch makes many small objects and no such garbage. Python would look through all that is held again and
-    again, which takes a third of the time where most leaves are new. It goes on when the work on the batch is done.
-    """
-    return _UNCOLLECTED
 
 
 def check_several(documents: Any) -> None:

@@ -16,7 +16,8 @@ import numpy.typing as npt
 import hdc
 from hdc import words
 from hdc.apps.estimators import Transformer
-from hdc.apps.json.document.batches import Batch, batches, uncollected, weigh
+from hdc.apps.garbage import uncollected
+from hdc.apps.json.document.batches import Batch, batches, weigh
 from hdc.apps.json.document.given import given
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, parse_path

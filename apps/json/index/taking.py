@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hdc.apps.json.document.batches import TABLE_BYTES, Batch, Ints, distinct, uncollected, walked
+from hdc.apps.garbage import uncollected
+from hdc.apps.json.document.batches import TABLE_BYTES, Batch, Ints, distinct, walked
 from hdc.apps.json.document.leaves import LeafTable, Node
 from hdc.apps.json.document.paths import Path, scale_path
 from hdc.apps.json.document.rules import Layout

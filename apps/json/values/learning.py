@@ -13,7 +13,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.json.document.batches import Batch, distinct, uncollected
+from hdc.apps.garbage import uncollected
+from hdc.apps.json.document.batches import Batch, distinct
 from hdc.apps.json.document.leaves import LeafTable, Node
 from hdc.apps.json.document.paths import Path, any_position, scale_path
 from hdc.apps.json.values.conversion import convert

@@ -242,7 +242,7 @@ class BinaryIndex(Index):
         OSError
             If the disk is full or fails.
         """
-        return self.store.append(self._columns(codes, originals), keys, documents, ids=ids)
+        return self.store.append(self.columns(codes, originals), keys, documents, ids=ids)
 
     def put(
         self,
@@ -253,11 +253,11 @@ class BinaryIndex(Index):
         originals: Any = None,
     ) -> Ids:
         """Add codes, or replace those of the same keys, which keep their ids; the rest as :meth:`add`."""
-        return self.store.put(self._columns(codes, originals), keys, documents)
+        return self.store.put(self.columns(codes, originals), keys, documents)
 
     def update(self, ids: npt.ArrayLike, codes: Any, *, originals: Any = None) -> None:
         """Replace the codes of some ids, which keep their keys and documents; raises as :meth:`add`."""
-        self.store.replace(ids, self._columns(codes, originals))
+        self.store.replace(ids, self.columns(codes, originals))
 
     def codes(self, ids: npt.ArrayLike) -> Words:
         """Return the codes of some ids: ``(n, words)`` uint64, or ``(n, levels, words)``.
@@ -425,10 +425,10 @@ class BinaryIndex(Index):
 
     # ------------------------------------------------------------------ checks
 
-    def _columns(self, codes: Any, originals: Any) -> dict[str, npt.ArrayLike]:
-        """Return the columns of the store for new rows."""
+    def columns(self, codes: Any, originals: Any) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns of the store for new rows; raises as :meth:`add` of codes or originals."""
         rows = self._checked(codes, "codes")
-        columns: dict[str, npt.ArrayLike] = {CODES: rows.reshape(len(rows), self.levels * rows.shape[2])}
+        columns: dict[str, npt.NDArray[Any]] = {CODES: rows.reshape(len(rows), self.levels * rows.shape[2])}
         scale = self.measure.scale(rows)
         if scale is not None:
             columns[SCALE] = scale[:, None]

@@ -4,22 +4,29 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
 
 from hdc.apps.progress import tracked
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, load
 from hdc.apps.retrieval.binarisers.files import digest
-from hdc.apps.retrieval.files.vectors import VectorFile
+from hdc.apps.retrieval.files.vectors import Block, VectorFile
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.embedding import CODES_FOLDER, MODEL, EmbeddingIndex
+from hdc.apps.workers import Workers
 from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError
 from hdc.search.build import Build
+from hdc.store.state import MOST_ROWS
 
 BUILT = "build_seconds"
 """Entry of an index's meta: how long the run that completed it took."""
 
 UNFINISHED = "building"
 """Entry of the meta of an index that a release before this one began, in its place, and did not finish."""
+
+MOST_WORKERS = 256
 
 TRAINING = 50_000
 """Most vectors that lists are found from."""
@@ -44,6 +51,7 @@ def build(
     block: int = 16384,
     seed: int = 0,
     backend: str = "auto",
+    workers: int = 1,
 ) -> Report:
     """Make an index of a file's vectors, or go on where an interrupted run stopped; one at ``path`` is replaced.
 
@@ -63,6 +71,9 @@ def build(
         Rows that are added at a time.
     backend : str
         What computes; the index is the same on all.
+    workers : int
+        Processes that encode, each a block at a time, on one thread; this process reads, and adds blocks in order, so
+        that the index is the same to the last byte. With 1, this process encodes, on as many threads as it may use.
 
     Raises
     ------
@@ -76,7 +87,15 @@ def build(
         If another process builds or writes this index.
     OSError
         If the disk is full or fails; the same call goes on afterwards.
+    WorkerError
+        If a process that encodes is killed; the same call goes on afterwards.
     """
+    workers = integer(workers, "workers", 1, MOST_WORKERS)
+    if vectors.rows > MOST_ROWS:
+        raise ParameterError(
+            f"{vectors.path}: an index has at most 2**32 vectors, not {vectors.rows}; index parts of the file apart, "
+            "and search them with ShardedIndex"
+        )
     block, seed = integer(block, "block", 1), integer(seed, "seed", 0)
     lists = None if lists is None else integer(lists, "lists", 1)
     binarizer = load(model, backend)
@@ -101,7 +120,7 @@ def build(
         ) as index:
             if not index.trained:
                 index.train(vectors.sample(TRAINING, seed), lists, seed=seed)
-            _fill(index, vectors, block)
+            _fill(index, vectors, block, Encoder(os.fspath(model), kind, keep, backend, _coarse(index)), workers)
             seconds = round(time.monotonic() - began, 3)
             index.store.set_meta({**index.store.meta, BUILT: seconds, MODEL: digest(model)})
             report = Report(len(index), index.kind)
@@ -128,9 +147,48 @@ def opened(path: str | os.PathLike[str], *, writable: bool = False, backend: str
     return index
 
 
-def _fill(index: EmbeddingIndex, vectors: VectorFile, block: int) -> None:
+def _coarse(index: EmbeddingIndex) -> Any:
+    """Return the lists that an index was trained to, as its meta has them."""
+    return index.store.meta["coarse"]
+
+
+class Encoder:
+    """Makes the rows of an index of vectors, in whatever process it is.
+
+    Parameters
+    ----------
+    model : str
+        The folder of the model.
+    kind, keep, backend
+        As :func:`build`.
+    coarse : JSON value
+        What the index was trained to.
+    """
+
+    def __init__(self, model: str, kind: Kind | None, keep: str | None, backend: str, coarse: Any) -> None:
+        self._settings = model, kind, keep, backend, coarse
+        self._index: EmbeddingIndex | None = None
+
+    def __getstate__(self) -> Any:
+        return self._settings
+
+    def __setstate__(self, settings: Any) -> None:
+        self.__init__(*settings)  # type: ignore[misc]
+
+    def __call__(self, part: Block) -> tuple[dict[str, npt.NDArray[Any]], list[str] | None]:
+        """Return the columns of a block and its keys."""
+        if self._index is None:
+            model, kind, keep, backend, coarse = self._settings
+            self._index = EmbeddingIndex.create(None, load(model, backend), kind=kind, keep=keep)
+            self._index.store.set_meta({**self._index.store.meta, "coarse": coarse})
+        return self._index.encoded(part.vectors), part.keys
+
+
+def _fill(index: EmbeddingIndex, vectors: VectorFile, block: int, encode: Encoder, workers: int) -> None:
     """Add what is missing."""
     done, total = len(index), -(-vectors.rows // block)
     left = -(-(vectors.rows - done) // block)
-    for part in tracked(vectors.blocks(done, block), total, total - left, unit="blocks"):
-        index.add(part.vectors, part.keys)
+    with Workers(min(workers, left) or 1) as processes:
+        made = processes.in_order(encode, vectors.blocks(done, block))
+        for columns, keys in tracked(made, total, total - left, unit="blocks"):
+            index.add_encoded(columns, keys)

@@ -5,7 +5,7 @@ its ``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple, Self
 
@@ -381,8 +381,22 @@ class EmbeddingIndex(Index):
         OSError
             If the disk is full or fails.
         """
+        return self.add_encoded(self.encoded(vectors), keys)
+
+    def encoded(self, vectors: Any) -> dict[str, npt.NDArray[Any]]:
+        """Return what :meth:`add` would write of vectors, for :meth:`add_encoded`: in another process, perhaps.
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError
+            As :meth:`add`.
+        """
         codes, originals = self._rows_of(vectors)
-        return self.codes.add(codes, keys=keys, originals=originals)
+        return self.codes.columns(codes, originals)
+
+    def add_encoded(self, columns: Mapping[str, npt.NDArray[Any]], keys: Sequence[str | None] | None = None) -> Ids:
+        """Add what :meth:`encoded` returned, of an index with the same model and settings; raises as :meth:`add`."""
+        return self.store.append(columns, keys)
 
     def put(self, vectors: Any, keys: Sequence[str]) -> Ids:
         """Add vectors, or replace those of the same keys, which keep their ids; the rest as :meth:`add`."""

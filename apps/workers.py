@@ -1,4 +1,4 @@
-"""Work on the parts of files in several processes, the results in the order of the parts."""
+"""Work on parts of what is read in several processes, the results in the order of the parts."""
 
 import gc
 import itertools
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
 import hdc
-from hdc.apps.json.document.batches import uncollected
+from hdc.apps.garbage import uncollected
 from hdc.errors import HDCError
 
 Item = TypeVar("Item")
@@ -85,7 +85,8 @@ class Workers:
             while waiting:
                 yield waiting.popleft().result()
         except BrokenProcessPool as error:
-            raise WorkerError("a working process ended early; is there memory enough? try fewer --jobs") from error
+            text = f"a working process ended early; is there memory enough? try fewer than {self.jobs} processes"
+            raise WorkerError(text) from error
         finally:
             for future in waiting:
                 future.cancel()
