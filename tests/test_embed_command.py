@@ -14,6 +14,7 @@ from hdc.apps.cli import main
 from hdc.apps.retrieval import EmbeddingIndex
 from hdc.apps.retrieval.binarisers import load
 from hdc.apps.retrieval.index import building as building_module
+from hdc.search.options import IVFOptions
 from hdc.store import Store, layout
 from tests import naive
 
@@ -558,3 +559,16 @@ def test_split_and_merge(made, index, tmp_path, capsys):
     assert "exists; name a new folder" in capsys.readouterr().err
     assert contents(tmp_path / "merged") == before
     assert not (tmp_path / "none").exists()
+
+
+def test_searches_take_what_the_index_remembers(made, lists, tmp_path, capsys):
+    def found(*words):
+        assert embed("search", lists, made / "q.npy", "-k", 300, "--json", *words) == 0
+        return [len(json.loads(line)["hits"]) for line in capsys.readouterr().out.splitlines()]
+
+    assert found() == [300] * 5
+    with EmbeddingIndex.open(lists, writable=True) as index:
+        index.set_defaults(IVFOptions(probes=1))
+    alone = found()
+    assert max(alone) < 300
+    assert (found("--probes", 9), found("--probes", 1)) == ([300] * 5, alone)

@@ -134,7 +134,6 @@ def run_search(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.files import results
     from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
     from hdc.apps.retrieval.index.shards import searched, shard_paths
-    from hdc.search.options import options_of
 
     queries = _queries(arguments)
     writer = None if arguments.output is None else results.writer(arguments.output)
@@ -144,10 +143,8 @@ def run_search(arguments: argparse.Namespace) -> int:
     with searched(arguments.index, backend=backend) as index:
         block = queries.read()
         check_dim(queries, index)
-        options = options_of(
-            index.kind, candidates=arguments.candidates, probes=arguments.probes, effort=arguments.effort
-        )
-        scores, ids = index.search(block.vectors, arguments.k, options=options)
+        options = {name: getattr(arguments, name) for name in ("candidates", "probes", "effort")}
+        scores, ids = index.search(block.vectors, arguments.k, **options)  # the rest as the index remembers it
         keys = index.keys(ids)
     if writer is not None:
         writer(scores, ids, keys)
