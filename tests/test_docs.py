@@ -49,7 +49,9 @@ def console_commands(page):
         yield from re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.M)
 
 
-@pytest.mark.parametrize("page", by_page("capacity.md", "retrieval.md", "embeddings_large.md", "json_tutorial.md", "learning.md"))
+@pytest.mark.parametrize(
+    "page", by_page("capacity.md", "retrieval.md", "embeddings_large.md", "json_tutorial.md", "learning.md")
+)
 def test_console_examples(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")  # hits are cut to the width of the terminal

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hdc import errors, files
+from hdc.apps.cli import main
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer
 from hdc.search import list_files
 from hdc.search.list_files import KIND, VERSION
@@ -344,6 +345,30 @@ def test_each_backend_keeps_its_own_layout(tmp_path, grouped):
         with case.open(tmp_path / "i") as index:
             same(case.search(index), expected)
     assert grouped == []
+    for file in case.files(tmp_path / "i"):
+        content = file.read_bytes()
+        file.write_bytes(content[:-1])
+        for backend in BACKENDS:
+            with CASES[f"lists {backend}"].open(tmp_path / "i") as index, pytest.raises(errors.FileFormatError):
+                index.verify()
+        file.write_bytes(content)
+
+
+def test_commands_that_change_an_index_keep_its_lists(tmp_path, capsys, grouped):
+    case = CASES["lists numba"]
+    kept(case, tmp_path / "i")
+    assert main(["embed", "remove", str(tmp_path / "i"), "3", "5"]) == 0
+    assert main(["embed", "compact", str(tmp_path / "i")]) == 0
+    assert main(["embed", "verify", str(tmp_path / "i")]) == 0
+    assert capsys.readouterr().out.endswith("OK: all checksums match (598 vectors)\n")
+    (file,) = case.files(tmp_path / "i")
+    grouped.clear()
+    with case.open(tmp_path / "i") as index:
+        found = case.search(index)
+    assert grouped == []
+    file.unlink()
+    with case.open(tmp_path / "i") as index:
+        same(case.search(index), found)
 
 
 def test_another_model_in_the_folder_does_not_get_the_lists(tmp_path, grouped):

@@ -1,9 +1,10 @@
 """How the verbs that all indexes share reach an index of embeddings, and the options of files of vectors."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hdc.apps.verbs import Application
+from hdc.apps.verbs import COMPILED, Application
 from hdc.errors import DimensionError, ParameterError
 
 if TYPE_CHECKING:
@@ -53,8 +54,12 @@ def check_keys(keys: Any, replace: bool) -> None:
 
 def _open(path: str, writable: bool, backend: str) -> "EmbeddingIndex":
     from hdc.apps.retrieval.index.building import opened
+    from hdc.apps.retrieval.index.embedding import CODES_FOLDER
+    from hdc.search.list_files import list_files_in
 
-    return opened(path, writable=writable, backend=backend)
+    # Lists that are kept are written anew after a change, in the layout of the kernels that search them.
+    compiled = writable and bool(list_files_in(Path(path) / CODES_FOLDER))
+    return opened(path, writable=writable, backend=COMPILED if compiled else backend)
 
 
 def _add_inputs(parser: argparse.ArgumentParser) -> None:

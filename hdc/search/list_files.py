@@ -29,6 +29,9 @@ KIND, VERSION = "search-lists", 1
 LEAST_ROWS = 1 << 16
 """Fewer rows are put in lists as fast as a file is read."""
 
+OPENS = "lists."
+"""Opens the names of the files."""
+
 HELD = "held."
 """Opens the names of what a searcher holds of the rows."""
 
@@ -61,7 +64,7 @@ class ListFile:
     @property
     def path(self) -> Path:
         """Where the file is."""
-        return self.folder / f"lists.{self.layout}"
+        return self.folder / f"{OPENS}{self.layout}"
 
     def read(self, grouping: Grouping) -> tuple[Part, int] | None:
         """Return the rows in lists and where, in the snapshot, they end; None where there is no sound file of them.
@@ -104,9 +107,9 @@ class ListFile:
         self._there = part.held
 
     def check(self) -> None:
-        """Raise FileFormatError if a file is there, and damaged."""
-        if self.path.exists():
-            files.load(self.path, KIND, version=VERSION, mmap=True)
+        """Raise FileFormatError if a file, of whatever layout, is there and damaged."""
+        for path in list_files_in(self.folder):
+            files.load(path, KIND, version=VERSION, mmap=True)
 
     def _serves(self, meta: dict[str, Any], snapshot: Snapshot) -> bool:
         """Return whether the rows of a file are those that a snapshot has up to where the file ends."""
@@ -141,6 +144,11 @@ def _sound(part: Part, grouping: Grouping, stop: int) -> bool:
         return True
     rows, ids, next_id = part.rows[:n], part.ids[:n], grouping.snapshot.state.next_id
     return bool(rows.min() >= 0 and rows.max() < stop and ids.min() >= -1 and ids.max() < next_id)
+
+
+def list_files_in(folder: Path) -> list[Path]:
+    """Return the files of lists in a folder, of all layouts."""
+    return sorted(folder.glob(f"{OPENS}*"))
 
 
 def keep_lists(engine: Engine, file: ListFile | None) -> None:
