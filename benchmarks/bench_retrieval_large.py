@@ -82,15 +82,17 @@ def generate(folder: Path, options: argparse.Namespace) -> Found:
 
 def truth(folder: Path, options: argparse.Namespace) -> Found:
     """Find the exact neighbours of the queries."""
-    queries, best = np.load(folder / "queries.npy"), None
+    queries = np.load(folder / "queries.npy")
+    best = np.full((len(queries), K), -np.inf, dtype=np.float32), np.full((len(queries), K), -1)
     for block in open_vectors(folder / "vectors.npy").blocks(0, TRUTH_BLOCK):
         scores = queries @ block.vectors.T
-        near = np.argpartition(-scores, K, axis=1)[:, :K]
-        found = np.take_along_axis(scores, near, axis=1), near + block.start
-        both = found if best is None else tuple(np.concatenate(pair, axis=1) for pair in zip(best, found, strict=True))
+        better = np.flatnonzero(scores.max(axis=1) > best[0][:, -1])  # fewer and fewer
+        near = np.argpartition(-scores[better], min(K, scores.shape[1]) - 1, axis=1)[:, :K]
+        found = np.take_along_axis(scores[better], near, axis=1), near + block.start
+        both = [np.concatenate([old[better], new], axis=1) for old, new in zip(best, found, strict=True)]
         order = np.argsort(-both[0], axis=1, kind="stable")[:, :K]
-        best = tuple(np.take_along_axis(part, order, axis=1) for part in both)
-    assert best is not None
+        for old, new in zip(best, both, strict=True):
+            old[better] = np.take_along_axis(new, order, axis=1)
     np.save(folder / "truth.npy", best[1])
     return {}
 
