@@ -303,3 +303,19 @@ def test_a_damaged_shard_is_named(tmp_path):
             many.search(vectors(2), 3)
     with pytest.raises(errors.FileFormatError, match="damaged"):
         merged(tmp_path / "s", tmp_path / "m")
+
+
+def test_shards_without_rows(tmp_path):
+    case = CASES["lists int8"]
+    filled(tmp_path / "none", case, 0).close()
+    filled(tmp_path / "some", case, 40).close()
+    assert cut(tmp_path / "none", 1, tmp_path / "s") == [tmp_path / "s" / "shard-0"]
+    with ShardedIndex.open(tmp_path / "s") as many:
+        assert (len(many), many.ids().tolist(), many.find("k1")) == (0, [], None)
+        assert [found.shape for found in many.search(vectors(2)[:3])] == [(3, 0), (3, 0)]
+    # Those without rows take no ids, so that all may begin at 0.
+    paths = [tmp_path / "some", tmp_path / "none"]
+    with ShardedIndex.open(paths, offsets=[0, 0]) as many, EmbeddingIndex.open(tmp_path / "some") as one:
+        same(many.search(vectors(2), 5, **case[3]), one.search(vectors(2), 5, **case[3]))
+        assert many.keys([1, 39]) == one.keys([1, 39])
+    assert merged(paths, tmp_path / "m") == 40
