@@ -11,8 +11,8 @@ build the index with 8-bit originals, as ``hdc embed index`` does, with ``--work
 with lists put in memory (the file of lists taken away) and with lists mapped; search at several numbers of probes and
 candidates, all queries in a batch and one by one; cut the index into ``--shards`` and compare what they find.
 
-Run ``python benchmarks/bench_retrieval_large.py``: a quarter of an hour for 10^7 rows on two cores, and 10 GB of disk in
-``--folder``, which is removed at the end. ``--rows 100000 --lists 256`` takes a minute.
+Run ``python benchmarks/bench_retrieval_large.py``: a quarter of an hour for 10^7 rows on two cores, and 10 GB of disk
+in ``--folder``, which is removed at the end. ``--rows 100000 --lists 256`` takes a minute.
 """
 
 import argparse
@@ -251,9 +251,8 @@ def main() -> None:
         for name in STEPS:
             found = {**found, name: step(name, folder, options)}
             show(name, found[name])
-        print(
-            "\n| probes | candidates | recall@10 | queries a second, in a batch | ms, one by one |\n|---|---|---|---|---|"
-        )
+        print("\n| probes | candidates | recall@10 | queries a second, in a batch | ms, one by one |")
+        print("|---|---|---|---|---|")
         for row in found["search"]["searches"]:
             told = f"{row['recall']:.4f} | {row['per_second']:,.0f} | {row['ms']:.2f}"
             print(f"| {row['probes']} | {row['candidates']} | {told} |")
