@@ -33,6 +33,7 @@ MODELS = {
     "levels": lambda: RecurrentBinarizer(64, loops=1, rounds=0, seed=0),
     "one list": lambda: RaBitQBinarizer(1),
     "lists": lambda: RaBitQBinarizer(6),
+    "planes": lambda: RaBitQBinarizer(6, component_bits=4),
 }
 model = cache(lambda name: MODELS[name]().fit(vectors(1)))
 CASES = {
@@ -319,3 +320,20 @@ def test_shards_without_rows(tmp_path):
         same(many.search(vectors(2), 5, **case[3]), one.search(vectors(2), 5, **case[3]))
         assert many.keys([1, 39]) == one.keys([1, 39])
     assert merged(paths, tmp_path / "m") == 40
+
+
+def test_shards_of_several_planes_find_at_least_as_good_rows(tmp_path):
+    case = "planes", None, None, {"probes": 3}
+    with filled(tmp_path / "i", case) as index:
+        cut(tmp_path / "i", 4, tmp_path / "s")
+        with ShardedIndex.open(tmp_path / "s") as many:
+            for options in ({"candidates": 12}, {}):
+                scores, ids = many.search(vectors(2), 9, probes=3, **options)
+                expected, _ = index.search(vectors(2), 9, probes=3, **options)
+                there = ids >= 0
+                assert (scores[there] >= expected[there] - 1e-6).all()
+                np.testing.assert_array_equal(np.isfinite(scores), there)
+            # With all rows as candidates there is nothing more to find.
+            every = {"probes": 6, "candidates": ROWS}
+            found, expected = many.search(vectors(2), 9, **every), index.search(vectors(2), 9, **every)
+            np.testing.assert_allclose(found[0], expected[0], atol=1e-6)

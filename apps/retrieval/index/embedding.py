@@ -345,6 +345,13 @@ class EmbeddingIndex(Index):
         named = {name: value for name, value in given.items() if value is not None}
         return replace(self._defaults, **{name: getattr(options_of(self.kind, None, **named), name) for name in named})
 
+    def _chosen_for(self, k: int, options: Options | None, **given: int | None) -> Options:
+        """Return the options of a search for k rows, with as many candidates as the model's codes ask for."""
+        chosen = self._chosen(options, **given)
+        if self._by_all_planes and chosen.candidates is None:
+            chosen = replace(chosen, candidates=PLANES_PER_HIT * k)
+        return chosen
+
     def _kept_defaults(self) -> Options:
         kept = self.store.meta.get(DEFAULTS, {})
         try:
@@ -473,11 +480,9 @@ class EmbeddingIndex(Index):
         FileFormatError
             If the index is damaged.
         """
-        chosen = self._chosen(options, candidates=candidates, probes=probes, effort=effort)
-        rows = as_rows(queries, self.model.n_features_in_, "queries")
         k = integer(k, "k", 1)
-        if self._by_all_planes and chosen.candidates is None:
-            chosen = replace(chosen, candidates=PLANES_PER_HIT * k)
+        chosen = self._chosen_for(k, options, candidates=candidates, probes=probes, effort=effort)
+        rows = as_rows(queries, self.model.n_features_in_, "queries")
         search = self._engine.begin(k, chosen, among)
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows):

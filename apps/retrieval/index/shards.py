@@ -54,9 +54,9 @@ class ShardedIndex:
     here. A search takes what each shard holds when it begins.
 
     A search finds what one index of all rows would: codes of all shards are put in one order, and the best
-    ``candidates`` of all are compared again. Where a shard finds candidates in two steps (codes of several levels in
-    lists or a graph), each shard takes as many as one index would, and finds at least as good ones. Scores
-    by tables and by originals of floats are the same to their rounding.
+    ``candidates`` of all are compared again. Where a shard puts candidates in order by itself (codes of several levels
+    in lists or a graph, RaBitQ codes of several bits a component), each shard takes as many as one index would, and
+    finds at least as good ones. Scores by tables and by originals of floats are the same to their rounding.
 
     Parameters
     ----------
@@ -209,15 +209,16 @@ class ShardedIndex:
     ) -> tuple[Floats, Ids]:
         """Find the k nearest vectors of each query in all shards; see :meth:`EmbeddingIndex.search`."""
         first = self.shards[0]
-        chosen = first._chosen(options, candidates=candidates, probes=probes, effort=effort)
+        k = integer(k, "k", 1)
+        chosen = first._chosen_for(k, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         allowed = None if among is None else self._split(np.unique(checks.ids(among)))
         begun = [
-            shard._engine.begin(integer(k, "k", 1), chosen, None if allowed is None else allowed[at])
+            shard._engine.begin(k, chosen, None if allowed is None else allowed[at])
             for at, shard in enumerate(self.shards)
         ]
         counts = [_rows_of(search) for search in begun]
-        hits = min(integer(k, "k", 1), sum(counts))
+        hits = min(k, sum(counts))
         wanted = candidates_of(chosen, hits, sum(counts))
         asked = first._checked(rows, "queries")
         parts = [
