@@ -1,167 +1,110 @@
-"""Queries per second at equal recall: EmbeddingIndex beside FAISS, on real embeddings.
+"""Queries per second and time of one query at equal recall: EmbeddingIndex beside five libraries, on real embeddings.
+
+FAISS, rabitqlib, turbovec, usearch and hnswlib; those that are not installed are left out.
 
 Data: the folder named by ``HDC_BENCH_DATA`` holds ``debian_minilm.npy``, 40 000 unit vectors of 384 components
 (MiniLM of package descriptions), of which the last 1 000 are the queries. The other 39 000 are the first rows of every
 size; further rows are the same vectors again, each with isotropic Gaussian noise of half their length added (cosine
 0.89 on average) and brought to length 1. Truth is the exact cosine top-10.
 
-Both sides search all queries in one batch, on as many threads, and end with cosines of 8-bit originals where they
-re-rank (FAISS: ``Refine(SQ8)``; ours: ``keep="int8"``), so that the bytes kept are alike. Every setting of every index
-is measured for recall; then, for each recall asked for, the two fastest settings of ours, of FAISS's indexes of the
-same kind, and of all of FAISS's that reach it are timed again, in turns, and the median counts. The first ratio is
-ours over FAISS's best of the same kind, the second over its best of any kind.
+One thread everywhere, also to build. Every index is searched at many settings, in one batch and, where it is not far
+behind, one query at a time. The settings of a library that no other of its settings beats in recall and time make its
+frontier. For each recall asked for, the two settings on either side of it are timed again, all libraries in turns, and
+the logarithm of the median time is interpolated at the recall. A library whose least effort finds more counts with
+that. Batches are timed by the processor's clock, which other processes disturb less; single queries by the clock on the
+wall, the median of all of them. ``as it comes`` is ours with no option given, at the recall it has.
 
-Run ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_speed.py``: some minutes for 10^5 vectors; ``--sizes
-1000000`` takes half an hour, most of it to build FAISS's indexes.
+Run ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_speed.py``: six minutes for 10^5 vectors, nearly all of it
+to build. ``--size 1000000`` takes more than an hour, therefore indexes may be kept: ``--keep FOLDER`` stores them with
+the time they took, and a second run only loads and searches. ``--libraries`` and ``--only`` choose what is compared.
 """
 
-import os
-
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
 import argparse
-import json
+import math
 import statistics
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import product
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import threadpoolctl
-from measuring import versions
+from retrieval_data import QUERIES, data_folder, recall, vectors
+from retrieval_rivals import LIBRARIES, PLAIN, K, Made, Search, made
 
 import hdc
-from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, SignBinarizer
 from hdc.apps.retrieval.evaluation.exact import exact
-from hdc.apps.retrieval.evaluation.metrics import recall
 from hdc.apps.retrieval.files.vectors import Block
 
-FILE, QUERIES, K = "debian_minilm.npy", 1000, 10
+FILE = "debian_minilm.npy"
 NOISE = 0.5
-LOOKS, ROUNDS = 2, 5
-"""Times that each setting is timed at first, and that the fastest ones are timed in turns."""
+SINGLES = 200
+"""Queries that are asked one at a time for each look, of which the first 20 are not counted."""
 
-TRAINING = 200_000
-"""Most vectors that lists and quantisers are trained on, on both sides."""
 
-PROBES = {"probes": (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192), "candidates": (15, 20, 30, 40, 50, 70, 100, 150)}
+FAR = 3.0
+"""Settings that take so many times the best of their library are not tried with single queries."""
 
-OURS: tuple[tuple[str, dict[str, int], dict[str, tuple[int, ...]]], ...] = (
-    ("flat", {"bits": 1024}, {"candidates": (15, 20, 30, 50, 100)}),
-    ("flat", {"bits": 768}, {"candidates": (15, 20, 30, 50, 100)}),
-    ("flat", {"bits": 512}, {"candidates": (30, 50, 100, 150, 200)}),
-    ("ivf", {"lists": 1}, PROBES),
-    ("ivf", {"lists": 2}, PROBES),
-    ("hnsw", {"bits": 1024}, {"effort": (16, 32, 64, 128, 256), "candidates": (15, 20, 30, 50, 100)}),
-    ("hnsw", {"bits": 768}, {"effort": (16, 32, 64, 128, 256), "candidates": (15, 20, 30, 50, 100)}),
-)
-"""Kind; bits of a SignBinarizer, or lists of a RaBitQBinarizer, times :func:`lists_of`; what searches are given."""
-
-PROBED = {"nprobe": (8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 192), "k_factor_rf": (2, 3, 4, 5, 7, 10, 15)}
-
-FAISS = {
-    "Flat": {},
-    "IVF{lists},Flat": {"nprobe": (4, 8, 16, 32, 64)},
-    "IVF{lists},SQ8": {"nprobe": (4, 8, 16, 32, 64)},
-    "IVF{lists},PQ96x4fs,Refine(SQ8)": PROBED,
-    "IVF{lists},PQ192x4fs,Refine(SQ8)": PROBED,
-    "IVF{more},PQ96x4fs,Refine(SQ8)": PROBED,
-    "IVF{more},PQ192x4fs,Refine(SQ8)": PROBED,
-    "OPQ96,IVF{lists},PQ96x4fs,Refine(SQ8)": PROBED,
-    "IVF{lists},RaBitQfs,Refine(SQ8)": PROBED,
-    "PQ96x4fs,Refine(SQ8)": {"k_factor_rf": (2, 3, 5, 10)},
-    "PQ192x4fs,Refine(SQ8)": {"k_factor_rf": (2, 3, 5)},
-    "RaBitQfs,Refine(SQ8)": {"k_factor_rf": (2, 3, 5, 10)},
-    "HNSW32,Flat": {"efSearch": (16, 32, 64, 128, 256)},
-    "HNSW32,SQ8": {"efSearch": (16, 32, 64, 128, 256)},
-}
-"""Indexes by FAISS's names, {more} being twice as many lists, and what searches are given."""
-
-Search = Callable[[], Any]
+Measure = Callable[[Search, Any], float]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """An index with its parameters, and how it did in the first look."""
+class Point:
+    """A setting of an index, what it found, and how many seconds it takes per query."""
 
-    side: str
-    name: str
+    index: str
+    search: Search
     recall: float
     seconds: float
-    run: Search
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best of one side at one recall."""
-
-    name: str
-    recall: float
-    queries_per_second: float
-
-
-@dataclass(frozen=True)
-class Row:
-    """The best of each side at one recall; of FAISS, also of the same kind, if that reaches it."""
-
-    vectors: int
-    threads: int
-    kind: str
-    least_recall: float
-    ours: Best
-    alike: Best | None
-    faiss: Best
 
     @property
-    def ratios(self) -> tuple[float | None, float]:
-        """Return how many times FAISS's queries per second, of the same kind and of any, are ours."""
-        own = self.ours.queries_per_second
-        return own / self.alike.queries_per_second if self.alike else None, own / self.faiss.queries_per_second
+    def title(self) -> str:
+        """Return the index and its setting."""
+        return f"{self.index}: {self.search.title}"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000])
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--recalls", type=float, nargs="+", default=[0.90, 0.95, 0.97, 0.98])
-    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="FAISS indexes whose name holds this")
-    parser.add_argument("--kinds", nargs="+", default=["flat", "ivf", "hnsw"], help="of ours")
-    parser.add_argument("--json", metavar="FILE", help="write the rows here too")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=100_000, help="vectors")
+    parser.add_argument("--recalls", type=float, nargs="+", default=[0.90, 0.95, 0.97, 0.99])
+    parser.add_argument("--libraries", nargs="+", default=list(LIBRARIES), choices=list(LIBRARIES))
+    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="indexes whose name holds one of these")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="store indexes here, or load those that are there")
     arguments = parser.parse_args()
-    folder = os.environ.get("HDC_BENCH_DATA")
-    if not folder or not (Path(folder) / FILE).exists():
-        print(f"skipped: set HDC_BENCH_DATA to a folder that holds {FILE}")
+    folder = data_folder(FILE)
+    if folder is None:
         return 0
-    print(", ".join(f"{name} {version}" for name, version in versions().items()))
-    rows: list[Row] = []
-    for size in arguments.sizes:
-        rows += list(compare(np.load(Path(folder) / FILE).astype(np.float32), size, arguments))
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps([asdict(row) | {"ratios": row.ratios} for row in rows], indent=1))
+    hdc.threads(1)
+    threadpoolctl.threadpool_limits(1)
+    data = vectors(folder / FILE)
+    queries, base = data[-QUERIES:].copy(), enlarged(data[:-QUERIES], arguments.size)
+    truth = exact([Block(0, base, None)], queries, K)[1]
+    print(f"{len(base):,} vectors of {base.shape[1]} components, {len(queries):,} queries, 1 thread. {installed()}.\n")
+    with tempfile.TemporaryDirectory() as passing:
+        keep = Path(passing) if arguments.keep is None else arguments.keep / str(arguments.size)
+        keep.mkdir(parents=True, exist_ok=True)
+        built = build(arguments.libraries, arguments.only, base, keep)
+        batches = {library: looks(some, queries, truth) for library, some in built.items()}
+        compare(f"Queries per second, batch of {len(queries):,}", batches, queries, at_once, arguments, rates)
+        singles = {library: alone(some, queries) for library, some in batches.items()}
+        compare("Microseconds for one query", singles, queries, one_by_one, arguments, times)
     return 0
 
 
-def compare(data: Any, size: int, arguments: argparse.Namespace) -> Iterator[Row]:
-    """Build all indexes of one size and print and yield what they do."""
-    queries, vectors = data[-QUERIES:], enlarged(data[:-QUERIES], size)
-    truth = exact([Block(0, vectors, None)], queries, K)[1]
-    builds = list(our_indexes(vectors, queries, arguments.kinds))
-    builds += list(faiss_indexes(vectors, queries, arguments.only))
-    print(f"\n{'N':>9} threads recall  {'ours':44} recall     q/s  {'FAISS':54} recall     q/s  ratios")
-    for threads in arguments.threads:
-        use_threads(threads)
-        settings = [first_look(side, name, run, truth) for side, name, run in builds]
-        for least, kind in product(arguments.recalls, arguments.kinds):
-            row = best(settings, size, threads, kind, least)
-            if row is not None:
-                print(shown(row), flush=True)
-                yield row
+def installed() -> str:
+    """Return the versions of what is compared."""
+    found = [f"hdc {hdc.__version__}"]
+    for name in ("numpy", "numba", "faiss-cpu", "rabitqlib", "turbovec", "usearch", "hnswlib"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
 
 
 def enlarged(base: Any, size: int) -> Any:
@@ -176,122 +119,153 @@ def enlarged(base: Any, size: int) -> Any:
     return out
 
 
-def use_threads(n: int) -> None:
-    hdc.threads(n)
-    faiss.omp_set_num_threads(n)
-    threadpoolctl.threadpool_limits(n)
+def build(libraries: Sequence[str], only: Sequence[str], base: Any, keep: Path) -> dict[str, list[Made]]:
+    """Build what is installed, and print a line for each index."""
+    built: dict[str, list[Made]] = {}
+    print("| library | index | bytes per vector, all that is stored | build, s |")
+    print("|---|---|---|---|")
+    for library in dict.fromkeys(["hdc", *libraries]):
+        try:
+            for contender in LIBRARIES[library](len(base)):
+                if any(text in contender.name for text in only):
+                    one = made(contender, base, keep)
+                    built.setdefault(library, []).append(one)
+                    print(f"| {library} | {contender.name} | {one.bytes / len(base):,.0f} | {one.seconds:,.1f} |")
+                    sys.stdout.flush()
+        except ImportError as error:
+            print(f"| {library} | left out: {error} | | |")
+    return built
 
 
-def lists_of(size: int) -> int:
-    """Return the lists of an inverted file: as FAISS advises, 4 to 16 times the root; here 1024 and 4096."""
-    return 1024 if size <= 200_000 else 4096
+# ---------------------------------------------------------------------- looks
 
 
-def our_indexes(vectors: Any, queries: Any, kinds: Sequence[str]) -> Iterator[tuple[str, str, Search]]:
-    for kind, made, options in OURS:
-        if kind not in kinds:
-            continue
+def at_once(search: Search, queries: Any) -> float:
+    """Return the processor's seconds per query of one call."""
+    search.ready()
+    began = time.process_time()
+    search.find(queries)
+    return (time.process_time() - began) / len(queries)
+
+
+def one_by_one(search: Search, queries: Any) -> float:
+    """Return the median seconds of a query that is asked alone."""
+    search.ready()
+    seconds = []
+    for at in range(SINGLES):
+        query = queries[at : at + 1]
         began = time.perf_counter()
-        model: Any
-        if kind == "ivf":
-            lists = made["lists"] * lists_of(len(vectors))
-            model, name = RaBitQBinarizer(lists), f"ivf {lists} lists"
-        else:
-            model, name = SignBinarizer(made["bits"]), f"{kind} {made['bits']} bits"
-        index = EmbeddingIndex.create(None, model.fit(sample(vectors)), kind=kind, keep="int8")
-        for start in range(0, len(vectors), TRAINING):
-            index.add(vectors[start : start + TRAINING])
-        index.search(queries, K)
-        seconds = time.perf_counter() - began
-        print(f"{name}: built in {seconds:.0f} s, {index.bytes_per_vector} bytes a vector", flush=True)
-        for values in product(*options.values()):
-            given = dict(zip(options, values, strict=True))
-            title = ", ".join([name, *(f"{option} {value}" for option, value in given.items())])
-            yield "ours", title, lambda index=index, given=given: index.search(queries, K, **given)[1]
-
-
-def sample(vectors: Any) -> Any:
-    """Return what lists and quantisers are trained on, on both sides."""
-    return vectors[:: -(-len(vectors) // TRAINING)]
-
-
-def faiss_indexes(vectors: Any, queries: Any, only: Sequence[str]) -> Iterator[tuple[str, str, Search]]:
-    for spec, options in FAISS.items():
-        name = spec.format(lists=lists_of(len(vectors)), more=2 * lists_of(len(vectors)))
-        if not any(text in name for text in only):
-            continue
-        began = time.perf_counter()
-        index = faiss.index_factory(vectors.shape[1], name, faiss.METRIC_INNER_PRODUCT)
-        index.train(sample(vectors))
-        index.add(vectors)
-        print(f"FAISS {name}: built in {time.perf_counter() - began:.0f} s", flush=True)
-        for values in product(*options.values()):
-            given = dict(zip(options, values, strict=True))
-            title = ", ".join([name, *(f"{option} {value}" for option, value in given.items())])
-            yield "FAISS", title, lambda index=index, given=given: faiss_search(index, given, queries)
-
-
-def faiss_search(index: Any, given: dict[str, int], queries: Any) -> Any:
-    """Set the parameters, which costs microseconds, and search."""
-    space = faiss.ParameterSpace()
-    for name, value in given.items():
-        space.set_index_parameter(index, name, value)
-    return index.search(queries, K)[1]
-
-
-def first_look(side: str, name: str, run: Search, truth: Any) -> Setting:
-    found, seconds = run(), []
-    for _ in range(LOOKS):
-        began = time.perf_counter()
-        run()
+        search.find(query)
         seconds.append(time.perf_counter() - began)
-    return Setting(side, name, recall(found, truth), min(seconds), run)
+    return statistics.median(seconds[20:])
 
 
-def best(settings: Sequence[Setting], size: int, threads: int, kind: str, least: float) -> Row | None:
-    """Time the two fastest of each side that reach a recall, in turns; return the best of each, if both have one."""
-    every = [s for s in settings if s.side == "FAISS"]
-    ours = fastest([s for s in settings if s.side == "ours" and s.name.startswith(kind)], least)
-    alike, theirs = fastest([s for s in every if kind_of(s.name) == kind], least), fastest(every, least)
-    if not ours or not theirs:
-        return None
-    timed = {setting.name: setting for setting in (*ours, *alike, *theirs)}
-    seconds: dict[str, list[float]] = {name: [] for name in timed}
-    for _ in range(ROUNDS):
-        for name, setting in timed.items():
-            began = time.perf_counter()
-            setting.run()
-            seconds[name].append(time.perf_counter() - began)
-
-    def first(side: Sequence[Setting]) -> Best:
-        setting = min(side, key=lambda s: statistics.median(seconds[s.name]))
-        return Best(setting.name, setting.recall, QUERIES / statistics.median(seconds[setting.name]))
-
-    return Row(size, threads, kind, least, first(ours), first(alike) if alike else None, first([*alike, *theirs]))
+def looks(some: Sequence[Made], queries: Any, truth: Any) -> list[Point]:
+    """Search at each setting once, in a batch; the first search of an index is not timed."""
+    points: list[Point] = []
+    for one in some:
+        for first, search in enumerate(one.contender.searches(one.index)):
+            search.ready()
+            if first == 0:
+                search.find(queries)
+            began = time.process_time()
+            found = np.asarray(search.find(queries)).astype(np.int64)
+            seconds = (time.process_time() - began) / len(queries)
+            points.append(Point(one.contender.name, search, recall(found, truth), seconds))
+    return points
 
 
-def kind_of(name: str) -> str:
-    """Return which of our kinds is searched as a FAISS index is."""
-    return "ivf" if "IVF" in name else "hnsw" if "HNSW" in name else "flat"
+def alone(points: Sequence[Point], queries: Any) -> list[Point]:
+    """Return the settings that are not far behind in batches, with the time of single queries."""
+    best = frontier(points)
+    return [
+        replace(point, seconds=one_by_one(point.search, queries))
+        for point in points
+        if point.search.title == PLAIN
+        or point.seconds <= FAR * min(other.seconds for other in best if other.recall >= point.recall)
+    ]
 
 
-def fastest(settings: Sequence[Setting], least: float) -> list[Setting]:
-    """Return the two fastest at the first look that reach a recall."""
-    return sorted((s for s in settings if s.recall >= least), key=lambda s: s.seconds)[:2]
+def frontier(points: Sequence[Point]) -> list[Point]:
+    """Return the settings that no other one beats, by rising recall."""
+    best: list[Point] = []
+    for point in sorted(points, key=lambda p: (-p.recall, p.seconds)):
+        if not best or point.seconds < best[-1].seconds:
+            best.append(point)
+    return best[::-1]
 
 
-def shown(row: Row) -> str:
-    """Return a line for FAISS's best of any kind, and another one for the same kind where that is not it."""
-    lines = []
-    for theirs in (row.alike, row.faiss) if row.alike != row.faiss else (row.faiss,):
-        if theirs is not None:
-            ratio = row.ours.queries_per_second / theirs.queries_per_second
-            lines.append(
-                f"{row.vectors:9,} {row.threads:7} {row.least_recall:6.2f}  {row.ours.name:44} {row.ours.recall:6.4f} "
-                f"{row.ours.queries_per_second:7,.0f}  {theirs.name:54} {theirs.recall:6.4f} "
-                f"{theirs.queries_per_second:7,.0f} {ratio:6.2f}x"
-            )
-    return "\n".join(lines)
+def around(best: Sequence[Point], asked: float) -> list[Point]:
+    """Return the settings on either side of a recall; one if none finds less, nothing if none finds as much."""
+    above = next((at for at, point in enumerate(best) if point.recall >= asked), None)
+    return [] if above is None else list(best[max(0, above - 1) : above + 1])
+
+
+def between(points: Sequence[Point], seconds: Sequence[float], asked: float) -> float:
+    """Return the seconds at a recall."""
+    if len(points) == 1 or points[0].recall >= points[1].recall:
+        return seconds[-1]
+    share = (asked - points[0].recall) / (points[1].recall - points[0].recall)
+    return math.exp((1 - share) * math.log(seconds[0]) + share * math.log(seconds[1]))
+
+
+# ---------------------------------------------------------------------- comparison
+
+
+def compare(
+    what: str,
+    points: dict[str, list[Point]],
+    queries: Any,
+    measure: Measure,
+    arguments: argparse.Namespace,
+    shown: Callable[[float], str],
+) -> None:
+    """Time in turns what is needed, and print a table of all libraries and one of their settings."""
+    best = {library: frontier(some) for library, some in points.items()}
+    chosen = {(library, r): around(some, r) for library, some in best.items() for r in arguments.recalls}
+    plain = next((point for point in points["hdc"] if point.search.title == PLAIN), None)
+    every = {id(point): point for some in chosen.values() for point in some}
+    if plain is not None:
+        every[id(plain)] = plain
+    taken: dict[int, list[float]] = {key: [] for key in every}
+    for _ in range(arguments.rounds):
+        for key, point in every.items():
+            taken[key].append(measure(point.search, queries))
+    median = {key: statistics.median(some) for key, some in taken.items()}
+    at: dict[tuple[str, float], float] = {}
+    for place, some in chosen.items():
+        if some:
+            at[place] = between(some, [median[id(point)] for point in some], place[1])
+    print(f"\n**{what}**, interpolated at the recall@{K}; in brackets the time as a multiple of ours\n")
+    print(f"| recall | {' | '.join(best)} | ours is faster than the best other by |")
+    print("|---|" + "---|" * (len(best) + 1))
+    for r in arguments.recalls:
+        own = at.get(("hdc", r))
+        cells, ratios = [], []
+        for library in best:
+            seconds = at.get((library, r))
+            cells.append("not reached" if seconds is None else shown(seconds))
+            if seconds is not None and own is not None and library != "hdc":
+                ratios.append(seconds / own)
+                cells[-1] += f" ({seconds / own:.1f}x)"
+        print(f"| {r:.2f} | {' | '.join(cells)} | {f'{min(ratios):.2f}x' if ratios else ''} |")
+    if plain is not None:
+        print(
+            f"\nOurs as it comes ({plain.index}): recall {plain.recall:.3f}, {times(median[id(plain)])} us per query."
+        )
+    print("\n| recall | library | settings timed: recall |\n|---|---|---|")
+    for (library, r), some in chosen.items():
+        if some:
+            print(f"| {r:.2f} | {library} | {'; '.join(f'{point.title}: {point.recall:.3f}' for point in some)} |")
+    sys.stdout.flush()
+
+
+def rates(seconds: float) -> str:
+    return f"{1 / seconds:,.0f}"
+
+
+def times(seconds: float) -> str:
+    return f"{1e6 * seconds:,.1f}"
 
 
 if __name__ == "__main__":
