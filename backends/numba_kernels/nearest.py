@@ -17,8 +17,10 @@ from hdc.backends.numba_kernels.simd import (
     LANES,
     Pointer,
     aligned_zeros,
+    at_least32,
     dot_bytes,
     load,
+    lowest_bit,
     pointer,
     splat,
     splat32,
@@ -105,6 +107,23 @@ def reached(dots: Any, n: int, p: int) -> int:
 
 
 @kernel
+def those_reaching(dots: Any, words: Any, first: int, n: int, bound: int, found: Any) -> int:
+    """Write the places of all ``dots[:n]`` that reach a number to ``found``; return how many they are.
+
+    ``words[first:]`` are the dots, two in a word. In most vectors of sixteen there is none, so all are asked at once.
+    """
+    memory, least, held = pointer(words), splat32(np.int32(bound)), 0
+    for at in range(0, n, ROWS):
+        there = at_least32(load(memory, first + at // 2), least)
+        while there:
+            place = at + lowest_bit(there)
+            there &= there - 1
+            found[held] = place
+            held += place < n
+    return held
+
+
+@kernel
 def _nearest(
     table: Words,
     n: int,
@@ -118,7 +137,7 @@ def _nearest(
     """Fill ``best[first:last]`` with pairs of minus the dot product and the number, in any order."""
     p = best.shape[1]
     words = np.empty(TOGETHER * groups * LANES, np.uint64)
-    pairs = np.empty(max(n, 1), np.int64)
+    pairs = np.empty(n + 1, np.int64)
     numbers = words.view(np.int32)
     for q in range(first, last, TOGETHER):
         _dots(pointer(table), quads, groups, pointer(asked), q, last - 1, pointer(words))
@@ -128,11 +147,9 @@ def _nearest(
                 place = _best(own, n)
                 best[one, 0] = -np.int64(own[place]) << ID_BITS | place
                 continue
-            bound = reached(own, n, p)
-            held = 0
-            for at in range(n):
-                pairs[held] = -np.int64(own[at]) << ID_BITS | at
-                held += own[at] >= bound
+            held = those_reaching(own, words, (one - q) * groups * LANES, n, reached(own, n, p), pairs)
+            for at in range(held):
+                pairs[at] |= -np.int64(own[pairs[at]]) << ID_BITS
             if held > p:
                 least_pairs(pairs, held, p)
             for at in range(p):

@@ -12,7 +12,7 @@ from hdc.backends.numba_kernels.estimates import shared_planes, weighted, write_
 from hdc.backends.numba_kernels.gather import AHEAD, LINE, ask_for, dot_and_square
 from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.lanes import not_negative, packed, pair_lanes
-from hdc.backends.numba_kernels.nearest import reached
+from hdc.backends.numba_kernels.nearest import reached, those_reaching
 from hdc.backends.numba_kernels.rounding import round_row
 from hdc.backends.numba_kernels.simd import (
     LANES,
@@ -88,11 +88,7 @@ def find_lists(
         more += 128 * np.int64(integers[j])
     table = array_at(model["table"], model["table_size"], np.uint64)
     _dots_of_one(pointer(table), len(quads), model["groups"], pointer(quads), pointer(words))
-    bound = reached(dots, lists, probes)
-    held = 0
-    for at in range(lists):
-        pairs[held] = at
-        held += dots[at] >= bound
+    held = those_reaching(dots, words, 0, lists, reached(dots, lists, probes), pairs)
     for at in range(held):
         pairs[at] |= -np.int64(dots[pairs[at]]) << ID_BITS
     if held > probes:

@@ -486,6 +486,21 @@ def dot_bytes(typing: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
     return VECTOR(VECTOR, VECTOR, VECTOR), generate
 
 
+def _plain_at_least32(a: Vector, b: Vector) -> int:
+    return int(np.packbits(a.view(np.int32) >= b.view(np.int32), bitorder="little").view(np.uint16)[0])
+
+
+@compiled_from(_plain_at_least32)
+def at_least32(typing: Any, a: Any, b: Any) -> Any:
+    """Return an int64 with bit l set where the l-th of sixteen 32-bit integers of ``a`` is at least that of ``b``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        flags = builder.icmp_signed(">=", *(builder.bitcast(x, _D_VECTOR) for x in args))
+        return builder.zext(builder.bitcast(flags, ir.IntType(2 * LANES)), _I64)
+
+    return types.int64(VECTOR, VECTOR), generate
+
+
 def _plain_sum32(vector: Vector) -> int:
     return int(vector.view(np.int32).sum(dtype=np.int32))
 
