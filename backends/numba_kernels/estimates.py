@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from hdc.backends.numba_kernels.arrays import frozen
 from hdc.backends.numba_kernels.jit import inlined, kernel
-from hdc.backends.numba_kernels.lists import NEAREST, by_list
+from hdc.backends.numba_kernels.lists import by_list
 from hdc.backends.numba_kernels.parallel import run, slices
 from hdc.backends.numba_kernels.scan import TILE_WORDS, interleave
 from hdc.backends.numba_kernels.simd import (
@@ -39,6 +39,9 @@ Ints = npt.NDArray[np.int64]
 
 ROOM = 1 << 23
 """Pairs that a call holds at a time (64 MiB)."""
+
+NEAREST = 1
+"""Lists of each query in the first round. With one, the bound is loose for longer, but fewer lists are read twice."""
 
 STEP_TIME = 0.25
 """Nanoseconds for a word of a row, more or less: what decides on threads."""
