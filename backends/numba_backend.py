@@ -99,7 +99,7 @@ def warmup() -> None:
     one = np.ones(1, dtype=np.float32)
     tables.table_top_k(np.zeros((1, 1, 256), dtype=np.float32), codes, one, one, 1)
     entries = np.zeros((1, 16), dtype=np.float32)
-    tables.refine(entries, entries, np.zeros((16, 16), dtype=np.float32), codes, 1)
+    tables.refine(entries, entries[:, None], np.zeros((16, 16), dtype=np.float32), codes, 1)
     runs = [LevelRun(1, bits, np.zeros(2**bits, dtype=np.uint8)) for bits in (2, 8)]
     numbers = level_rows.LevelRows(x, runs, np.ones(16, dtype=np.float32), np.ones(16, dtype=np.float32))
     asked = np.ones((5, 40), np.int8), np.zeros((5, 2), np.uint8), np.ones((5, 2), np.float32)

@@ -267,7 +267,7 @@ def _refined(linear: Any, side: Any, pair: Any, start: npt.NDArray[np.uint8], st
     cost = linear.copy()
     for j, row in enumerate(code * groups + every):
         own = group_of == j
-        added = pair[row] + side * side[row]
+        added = _moved(pair[row], side, side[:, row])
         cost += added
         cost[own] -= added[own]
     best, total, least = start.copy(), np.float32(0), np.float32(0)
@@ -279,13 +279,20 @@ def _refined(linear: Any, side: Any, pair: Any, start: npt.NDArray[np.uint8], st
         change = np.where(free <= step, others[value, every] - cost[code * groups + every], np.float32(np.inf))
         j = int(change.argmin())
         old, new = code[j] * groups + j, value[j] * groups + j
-        moved = (pair[new] - pair[old]) + side * (side[new] - side[old])
+        moved = _moved(pair[new] - pair[old], side, side[:, new] - side[:, old])
         cost += np.where(group_of == j, np.float32(0), moved)
         code[j], free[j] = value[j], step + 1 + tenure_of(groups)
         total += change[j]
         if total < least:
             best, least = code.astype(np.uint8), total
     return best
+
+
+def _moved(pairs: Any, side: Any, factors: Any) -> Any:
+    """Return what every entry's cost changes by: pairs first, then term by term."""
+    for term, factor in zip(side, factors, strict=True):
+        pairs = pairs + term * factor
+    return pairs
 
 
 Ranked = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]

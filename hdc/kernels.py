@@ -365,13 +365,13 @@ class TableKernels:
         The score of an item is ``sum_g tables[query, g, codes[item, g]]``, added in the order of the groups in
         float32, times the item's scale, plus its offset, every step rounded. The k greatest, in order of
         (descending score, id); ``1 <= k <= n``; scores are finite.
-    refine : (linear (n, 16 * groups) float32, side (n, 16 * groups) float32,
+    refine : (linear (n, 16 * groups) float32, side (n, terms, 16 * groups) float32, with a term at least,
               pair (16 * groups, 16 * groups) float32 symmetric, codes (n, groups) uint8, steps int)
             -> (n, groups) uint8
         Local search, for each row, for a code of low cost. With ``k = value * groups + g`` for each group g, the
-        cost of a code is ``sum_k linear[k] + sum over pairs k < l of pair[k, l] + side[k] * side[l]``. A step
-        changes the group whose best change costs least, lowering the cost or not; a changed group rests for
-        ``groups // 8`` steps (tabu search). The best code met is returned, the given one among them.
+        cost of a code is ``sum_k linear[k] + sum over pairs k < l of pair[k, l] + sum_t side[t, k] * side[t, l]``.
+        A step changes the group whose best change costs least, lowering the cost or not; a changed group rests
+        for ``groups // 8`` steps (tabu search). The best code met is returned, the given one among them.
     level_rows : (rows (n, words) uint64, runs sequence of LevelRun, scale (n,) float32, offset (n,) float32)
                  -> LevelRows
         The runs have all words of a row, at least one in all.

@@ -324,7 +324,7 @@ def code_cost(linear, side, pair, code):
     chosen = [int(v) * len(code) + g for g, v in enumerate(code)]
     cost = sum(float(linear[k]) for k in chosen)
     for i, k in enumerate(chosen):
-        cost += sum(float(pair[k, m]) + float(side[k]) * float(side[m]) for m in chosen[:i])
+        cost += sum(float(pair[k, m]) + sum(float(t[k]) * float(t[m]) for t in side) for m in chosen[:i])
     return cost
 
 

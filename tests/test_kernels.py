@@ -626,10 +626,11 @@ def test_table_search_adds_what_is_looked_up(tables, items, k):
         assert (row.tolist(), chosen.tolist()) == naive.table_top_k(table, codes, scale, offset, k)
 
 
-@pytest.mark.parametrize("groups", [1, 2, 17])
-def test_refined_codes_cost_less_and_no_change_of_one_group_helps(tables, groups):
+@pytest.mark.parametrize(("groups", "terms"), [(1, 1), (2, 1), (17, 1), (1, 2), (17, 3)])
+def test_refined_codes_cost_less_and_no_change_of_one_group_helps(tables, groups, terms):
     rng = np.random.default_rng(groups)
-    linear, side = rng.standard_normal((2, 5, 16 * groups)).astype(np.float32)
+    linear = rng.standard_normal((5, 16 * groups)).astype(np.float32)
+    side = rng.standard_normal((5, terms, 16 * groups)).astype(np.float32)
     pair = 0.2 * rng.standard_normal((16 * groups, 16 * groups)).astype(np.float32)
     pair += pair.T
     codes = rng.integers(0, 16, (5, groups)).astype(np.uint8)
@@ -642,6 +643,19 @@ def test_refined_codes_cost_less_and_no_change_of_one_group_helps(tables, groups
                 other = code.copy()
                 other[g] = value
                 assert naive.code_cost(linear[i], side[i], pair, other) >= cost - 1e-3
+
+
+@pytest.mark.parametrize("terms", [1, 2, 3])
+def test_refined_codes_are_the_same_on_all_backends(tables, terms):
+    rng = np.random.default_rng(terms)
+    linear = rng.standard_normal((40, 16 * 9)).astype(np.float32)
+    side = rng.standard_normal((40, terms, 16 * 9)).astype(np.float32)
+    pair = rng.standard_normal((16 * 9, 16 * 9)).astype(np.float32)
+    pair += pair.T
+    codes = rng.integers(0, 16, (40, 9)).astype(np.uint8)
+    expected = BACKENDS["numpy"].tables.refine(linear, side, pair, codes, 30)
+    assert np.array_equal(tables.refine(linear, side, pair, codes, 30), expected)
+    assert not np.array_equal(expected, codes)
 
 
 @pytest.mark.parametrize("planes", [1, 3, 4])

@@ -80,18 +80,28 @@ def table_top_k(
 
 
 @kernel
-def _start(linear: Any, side: Any, pair: Any, code: Any, cost: Any, groups: int) -> None:
+def _start(linear: Any, side: Any, pair: Any, code: Any, cost: Any, groups: int, moved: Any) -> None:
     """Fill ``cost[v * groups + j]``: what value v costs in group j beside the other groups' values."""
     for k in range(len(cost)):
         cost[k] = linear[k]
     for j in range(groups):
         row = code[j] * groups + j
-        factor = side[row]
         for k in range(len(cost)):
-            cost[k] += pair[row, k] + side[k] * factor
+            moved[k] = pair[row, k]
+        _add_terms(side, side[:, row], moved)
+        for k in range(len(cost)):
+            cost[k] += moved[k]
         for v in range(LEVELS):  # a group is no neighbour of its own
-            k = v * groups + j
-            cost[k] -= pair[row, k] + side[k] * factor
+            cost[v * groups + j] -= moved[v * groups + j]
+
+
+@kernel
+def _add_terms(side: Any, factors: Any, moved: Any) -> None:
+    """Add each term times its factor, one term after another."""
+    for t in range(len(side)):
+        factor = factors[t]
+        for k in range(len(moved)):
+            moved[k] += side[t, k] * factor
 
 
 @kernel
@@ -113,9 +123,25 @@ def _move(cost: Any, side: Any, pair: Any, old: int, new: int, j: int, groups: i
     """Update the costs in the other groups for a change of group j."""
     for v in range(LEVELS):
         kept[v] = cost[v * groups + j]
-    factor = side[new] - side[old]
+    factor = side[0, new] - side[0, old]
     for k in range(len(cost)):
-        cost[k] += (pair[new, k] - pair[old, k]) + side[k] * factor
+        cost[k] += (pair[new, k] - pair[old, k]) + side[0, k] * factor
+    for v in range(LEVELS):
+        cost[v * groups + j] = kept[v]
+
+
+@kernel
+def _move_terms(
+    cost: Any, side: Any, pair: Any, old: int, new: int, j: int, groups: int, kept: Any, moved: Any
+) -> None:
+    """Do as :func:`_move` for several terms."""
+    for v in range(LEVELS):
+        kept[v] = cost[v * groups + j]
+    for k in range(len(cost)):
+        moved[k] = pair[new, k] - pair[old, k]
+    _add_terms(side, side[:, new] - side[:, old], moved)
+    for k in range(len(cost)):
+        cost[k] += moved[k]
     for v in range(LEVELS):
         cost[v * groups + j] = kept[v]
 
@@ -125,7 +151,7 @@ def _refine(
     linear: Any, side: Any, pair: Any, codes: Any, steps: int, tenure: int, out: Any, start: int, stop: int
 ) -> None:
     groups = codes.shape[1]
-    cost = np.empty(LEVELS * groups, dtype=np.float32)
+    cost, moved = np.empty(LEVELS * groups, dtype=np.float32), np.empty(LEVELS * groups, dtype=np.float32)
     least, kept = np.empty(groups, dtype=np.float32), np.empty(LEVELS, dtype=np.float32)
     value, code, free = np.empty(groups, np.int32), np.empty(groups, np.int32), np.empty(groups, np.int32)
     for i in range(start, stop):
@@ -133,7 +159,7 @@ def _refine(
             code[j] = codes[i, j]
             out[i, j] = codes[i, j]
             free[j] = 0
-        _start(linear[i], side[i], pair, code, cost, groups)
+        _start(linear[i], side[i], pair, code, cost, groups, moved)
         total, best = np.float32(0), np.float32(0)
         for step in range(steps):
             _best_values(cost, code, groups, least, value)
@@ -144,7 +170,10 @@ def _refine(
                     chosen, change = j, difference
             old = code[chosen] * groups + chosen
             new = value[chosen] * groups + chosen
-            _move(cost, side[i], pair, old, new, chosen, groups, kept)
+            if side.shape[1] == 1:
+                _move(cost, side[i], pair, old, new, chosen, groups, kept)
+            else:
+                _move_terms(cost, side[i], pair, old, new, chosen, groups, kept, moved)
             code[chosen] = value[chosen]
             free[chosen] = step + 1 + tenure
             total += change
@@ -161,10 +190,10 @@ def refine(linear: Sums, side: Sums, pair: Sums, codes: npt.NDArray[np.uint8], s
     out = np.empty((n, groups), dtype=np.uint8)
     args = (
         frozen(linear, np.float32, n, entries),
-        frozen(side, np.float32, n, entries),
+        frozen(side, np.float32, n, side.shape[1], entries),
         frozen(pair, np.float32, entries, entries),
         frozen(codes, np.uint8, n, groups),
     )
-    each = (groups + steps) * entries * 0.6
+    each = (groups + steps) * entries * 0.4 * (0.5 + side.shape[1])
     over_rows(_refine, n, each, *args, steps, tenure_of(groups), out)
     return out

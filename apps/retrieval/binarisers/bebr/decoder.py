@@ -89,7 +89,8 @@ class TableDecoder:
         kernel, pair = table_kernels(find_backend(self.backend)).refine, self._pair
         out = np.empty_like(codes)
         for rows in blocks(len(x), 12 * len(self.tables)):
-            out[rows] = kernel(*self._costs(x[rows]), pair, codes[rows], steps)
+            linear, side = self._costs(x[rows])
+            out[rows] = kernel(linear, side[:, None], pair, codes[rows], steps)
         return out
 
     def greedy(self, x: Floats) -> Groups:
