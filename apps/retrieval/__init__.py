@@ -6,6 +6,7 @@ from hdc.apps import lazy
 
 if TYPE_CHECKING:
     from hdc.apps.retrieval.anchors import Anchors
+    from hdc.apps.retrieval.basis import OrthogonalBasis
     from hdc.apps.retrieval.binarisers import (
         OrthoHashBinarizer,
         RaBitQBinarizer,
@@ -30,6 +31,7 @@ __all__ = [
     "IVFOptions",
     "MultiVectorIndex",
     "OrthoHashBinarizer",
+    "OrthogonalBasis",
     "RaBitQBinarizer",
     "RecurrentBinarizer",
     "ScalarBinarizer",
@@ -44,6 +46,7 @@ __getattr__ = lazy.attributes(
     __name__,
     {
         "Anchors": "hdc.apps.retrieval.anchors",
+        "OrthogonalBasis": "hdc.apps.retrieval.basis",
         "OrthoHashBinarizer": "hdc.apps.retrieval.binarisers",
         "RaBitQBinarizer": "hdc.apps.retrieval.binarisers",
         "RecurrentBinarizer": "hdc.apps.retrieval.binarisers",
