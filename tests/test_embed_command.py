@@ -572,3 +572,16 @@ def test_searches_take_what_the_index_remembers(made, lists, tmp_path, capsys):
     alone = found()
     assert max(alone) < 300
     assert (found("--probes", 9), found("--probes", 1)) == ([300] * 5, alone)
+
+
+def test_scalar_codes_of_a_size(made, tmp_path, capsys):
+    words = ("train", "--binarizer", "scalar", "--code-size", 16, made / "v.npy", "-o", tmp_path / "m")
+    assert embed(*words) == 0
+    assert "16 bytes a vector" in capsys.readouterr().out
+    assert load(tmp_path / "m").bytes_per_vector == 16
+    assert embed("index", made / "v.npy", "--model", tmp_path / "m", "-o", tmp_path / "i") == 0
+    assert embed("search", tmp_path / "i", made / "q.npy", "-k", 1) == 0
+    fails(capsys, "--code-size is for scalar; sign has", "train", made / "v.npy", "-o", tmp_path / "n", *NOT_OF_SIGN)
+
+
+NOT_OF_SIGN = ("--binarizer", "sign", "--code-size", 16)

@@ -7,8 +7,10 @@ import pytest
 
 from hdc.apps.cli import main
 from hdc.apps.retrieval import EmbeddingIndex, FlatOptions, HNSWOptions, IVFOptions, RaBitQBinarizer, tune
+from hdc.apps.retrieval.evaluation.report import Measured
 from hdc.apps.retrieval.tuning import heldout
-from hdc.apps.retrieval.tuning.heldout import least, without
+from hdc.apps.retrieval.tuning.heldout import Setting, least, without
+from hdc.apps.retrieval.tuning.tuned import Trial, _chosen
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
 
 
@@ -36,7 +38,7 @@ def recall_of(index, x, queries, k=10):
 
 def test_finds_what_was_asked_of_queries_nobody_saw():
     x, queries = clustered(3000), clustered(1000, seed=1)
-    found = tune(x, recall=0.9)
+    found = tune(x, recall=0.9, metric="cosine")
     index, measured = found.index(keys=[f"row {i}" for i in range(len(x))])
     assert found.chosen in found.trials
     # 1,000 queries of their own: a mean recall of .9 has a standard error below .01, and 4 of them are allowed
@@ -46,9 +48,41 @@ def test_finds_what_was_asked_of_queries_nobody_saw():
     assert len(index) == len(x)
 
 
+def euclidean(x, queries, k):
+    return np.argsort(((queries[:, None] - x) ** 2).sum(axis=2), axis=1, kind="stable")[:, :k]
+
+
+def test_the_metric_is_that_of_the_lengths_unless_it_is_named():
+    x = clustered(1200) * np.random.default_rng(0).lognormal(0, 0.5, (1200, 1)).astype(np.float32)
+    x, queries = x[:1000], x[1000:]
+    found = tune(x, recall=0.9)
+    assert found.wish.metric == "l2"
+    assert "lengths vary by" in found.why
+    index, _ = found.index()
+    found_ids, truth = index.search(queries)[1], euclidean(x, queries, 10)
+    got = np.mean([np.isin(own, true).mean() for own, true in zip(found_ids, truth, strict=True)])
+    assert got > 0.9 - 0.04
+    alike = tune(x / np.linalg.norm(x, axis=1, keepdims=True), recall=0.5)
+    assert alike.wish.metric == "cosine"
+    assert "one length" in alike.why
+    asked = tune(x, recall=0.5, metric="ip")
+    assert (asked.wish.metric, asked.why) == ("ip", "as asked")
+    assert asked.index()[0].model.metric == "ip"
+
+
+def test_of_what_is_about_as_fast_the_smallest_is_taken():
+    def trial(rate, size, least):
+        setting = Setting(FlatOptions(), least, least, rate)
+        return Trial(None, None, Measured("", least, size, rate), setting)
+
+    trials = [trial(100, 50, 0.9), trial(81, 30, 0.9), trial(79, 10, 0.9), trial(200, 5, 0.7)]
+    assert _chosen(trials, 0.8) is trials[1]
+    assert _chosen(trials, 0.95) is None
+
+
 def test_queries_that_are_given_are_measured_by():
     x, queries = clustered(1000), clustered(40, seed=1)
-    index, measured = tune(x, recall=0.8, queries=queries).index()
+    index, measured = tune(x, recall=0.8, queries=queries, metric="cosine").index()
     assert measured.recall == pytest.approx(recall_of(index, x, queries[20:]), abs=1e-6)
 
 
@@ -79,6 +113,7 @@ def test_same_data_same_choice_of_codes():
         ({"vectors": np.zeros((0, 8), np.float32)}, ParameterError, "no vectors"),
         ({"vectors": np.zeros((300, 8), np.int32)}, DTypeError, "floats"),
         ({"recall": 1.5}, ParameterError, "recall"),
+        ({"metric": "dot"}, ParameterError, "metric"),
         ({"bytes_per_vector": 0}, ParameterError, "bytes_per_vector"),
         ({"queries": np.zeros((19, 8), np.float32)}, ParameterError, "too few"),
         ({"queries": np.zeros((30, 9), np.float32)}, DimensionError, "8"),
@@ -149,6 +184,7 @@ def test_on_the_command_line(tmp_path, capsys, monkeypatch):
     asked = ["embed", "auto", "x.npy", "--recall", "0.8", "-o", "index"]
     assert main([*asked, "--keys", "names.txt"]) == 0
     out = capsys.readouterr().out
+    assert "metric l2: lengths vary by" in out
     assert "RaBitQ, 1 bit, int8" in out
     assert "1,500 vectors in index" in out
     assert "asked recall@10 0.8, got 0." in out

@@ -25,6 +25,9 @@ def register(commands: Any) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
     parser.add_argument("--recall", type=float, default=0.95, help="part of the k nearest that is to be found (0.95)")
     parser.add_argument("--bytes", type=int, help="most bytes that a search reads of a vector (any)")
+    parser.add_argument(
+        "--metric", choices=("cosine", "ip", "l2"), help="what nearness is (by the lengths of the vectors)"
+    )
     parser.add_argument("--queries", metavar="FILE", help="such vectors as will be asked (some of the vectors)")
     parser.add_argument("-k", type=int, default=10, help="neighbours that are to be found (10)")
     parser.add_argument("--plot", metavar="FILE", help="draw what was measured (.png, .svg, .pdf)")
@@ -46,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         open_file(arguments, keyed=True),
         recall=arguments.recall,
         bytes_per_vector=arguments.bytes,
+        metric=arguments.metric,
         queries=None if arguments.queries is None else open_vectors(arguments.queries).read().vectors,
         k=arguments.k,
         seed=arguments.seed,
@@ -58,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     with index:
         count = verbs.counted_rows(len(index), "vector")
     if arguments.json:
-        verbs.show([json.dumps({"index": asdict(measured)})])
+        verbs.show([json.dumps({"index": {**asdict(measured), "metric": found.wish.metric}})])
         return 0
     rate = f"{measured.queries_per_second:,.0f} queries/s in a batch"
     size = f"{measured.bytes_per_vector:g} bytes a vector"
@@ -66,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         [
             "",
             f"{count} in {arguments.output} ({verbs.size_of(arguments.output) / 1e6:.1f} MB): {measured.name}",
+            f"metric {found.wish.metric}: {found.why}",
             f"asked recall@{arguments.k} {arguments.recall:g}, got {measured.recall:.3f} ({size}, {rate})",
         ]
     )

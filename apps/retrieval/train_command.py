@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "rabitq": ("lists", "component_bits", "metric"),
+    "scalar": ("code_size", "metric"),
     "sign": ("bits", "metric"),
     "recurrent": ("bits", "metric", "loops", "rounds", "epochs", "checkpoint"),
     "orthohash": ("bits", "epochs", "labels", "label_column"),
@@ -41,6 +42,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--binarizer", choices=tuple(OPTIONS), default=DEFAULT, help=f"({DEFAULT})")
     parser.add_argument("--lists", type=int, help="rabitq: how many (4 times the root of the vectors; 1 for few)")
     parser.add_argument("--component-bits", type=int, help="rabitq: bits of each component, 1 to 9 (1)")
+    parser.add_argument("--code-size", type=int, help="scalar: bytes of a code, a multiple of 8 (2 bits a component)")
     parser.add_argument("--bits", type=int, help=f"sign, recurrent, orthohash: of a code ({BITS})")
     parser.add_argument(
         "--metric",
@@ -106,24 +108,25 @@ def _check_output(path: str) -> None:
 
 def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
     """Return a model to fit to a sample of so many vectors."""
-    from hdc.apps.retrieval.binarisers import OrthoHashBinarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+    from hdc.apps.retrieval import binarisers
     from hdc.apps.retrieval.tuning.recipes import lists_for
     from hdc.checks import integer
 
     common: dict[str, Any] = {"seed": arguments.seed, "backend": arguments.backend or verbs.COMPILED}
     if arguments.binarizer != "orthohash":
         common["metric"] = arguments.metric or "cosine"
-    given = {name: getattr(arguments, name) for name in ("rounds", "epochs") if getattr(arguments, name) is not None}
+    named = ("rounds", "epochs", "component_bits", "code_size")
+    common |= {name: getattr(arguments, name) for name in named if getattr(arguments, name) is not None}
     if arguments.binarizer == "rabitq":
-        lists = lists_for(rows) if arguments.lists is None else arguments.lists
-        own = {} if arguments.component_bits is None else {"component_bits": arguments.component_bits}
-        return RaBitQBinarizer(lists, **own, **common)
+        return binarisers.RaBitQBinarizer(lists_for(rows) if arguments.lists is None else arguments.lists, **common)
+    if arguments.binarizer == "scalar":
+        return binarisers.ScalarBinarizer(**common)
     bits = integer(BITS if arguments.bits is None else arguments.bits, "--bits", 1)
     if arguments.binarizer == "sign":
-        return SignBinarizer(bits, **common)
+        return binarisers.SignBinarizer(bits, **common)
     if arguments.binarizer == "orthohash":
-        return OrthoHashBinarizer(bits, **given, **common)
+        return binarisers.OrthoHashBinarizer(bits, **common)
     loops = integer(arguments.loops or 0, "--loops", 0)
     if bits % (loops + 1):
         raise ParameterError(f"{bits} bits are no whole number of components of {loops + 1} bits")
-    return RecurrentBinarizer(bits // (loops + 1), loops=loops, **given, **common)
+    return binarisers.RecurrentBinarizer(bits // (loops + 1), loops=loops, **common)

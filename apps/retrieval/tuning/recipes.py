@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
 from hdc.words import WORD_BITS
 
 FEW_ROWS = 10_000
@@ -16,8 +16,11 @@ LISTS_PER_ROOT = 4
 LONGEST_TRAINED = 256
 """Bytes above which codes are not trained: those without training find as much, and are made in seconds."""
 
-COMPONENT_BITS = (1,)
+COMPONENT_BITS = (1, 2, 3, 4, 6, 8)
 """Bits of a component that are tried, where the vectors themselves are not kept."""
+
+MOST_SCALAR_BITS, USUAL_SCALAR_BITS = 8, 4
+"""Bits of a component of scalar codes: the most that fit, and where any number does."""
 
 KEPT = (("int8", 1), ("float32", 4))
 """What is kept of vectors, and its bytes a component."""
@@ -50,7 +53,7 @@ class Recipe:
     trained: bool = False
 
 
-def recipes(dim: int, most_bytes: int | None, seed: int, backend: str) -> list[Recipe]:
+def recipes(dim: int, most_bytes: int | None, metric: str, seed: int, backend: str) -> list[Recipe]:
     """Return what fits into so many bytes a vector: first what is made in seconds, of few bytes, then what is trained.
 
     Parameters
@@ -59,15 +62,14 @@ def recipes(dim: int, most_bytes: int | None, seed: int, backend: str) -> list[R
         Components of the vectors.
     most_bytes : int or None
         None: any, and nothing has to be trained.
-    seed, backend
+    metric, seed, backend
         As the binarisers take them.
     """
-    found = _estimated(dim, seed, backend)
+    common = {"metric": metric, "seed": seed, "backend": backend}
+    found = [*_estimated(dim, common), *_scalar(dim, most_bytes, common)]
     if most_bytes is None:
         return found
-    return [
-        recipe for recipe in [*found, *_trained(dim, most_bytes, seed, backend)] if recipe.least_bytes <= most_bytes
-    ]
+    return [recipe for recipe in [*found, *_trained(dim, most_bytes, common)] if recipe.least_bytes <= most_bytes]
 
 
 def lists_for(rows: int) -> int:
@@ -75,12 +77,9 @@ def lists_for(rows: int) -> int:
     return 1 if rows < FEW_ROWS else round(LISTS_PER_ROOT * rows**0.5)
 
 
-def _estimated(dim: int, seed: int, backend: str) -> list[Recipe]:
+def _estimated(dim: int, common: dict[str, Any]) -> list[Recipe]:
     def maker(bits: int) -> Make:
-        def make(count: int) -> Binarizer:
-            return RaBitQBinarizer(lists_for(count), seed=seed, backend=backend, component_bits=bits)
-
-        return make
+        return lambda count: RaBitQBinarizer(lists_for(count), component_bits=bits, **common)
 
     own = [
         Recipe(f"RaBitQ, {bits} bit{'s' * (bits > 1)}", maker(bits), None, dim * bits // 8) for bits in COMPONENT_BITS
@@ -89,10 +88,17 @@ def _estimated(dim: int, seed: int, backend: str) -> list[Recipe]:
     return sorted([*own, *kept], key=lambda recipe: recipe.least_bytes)
 
 
-def _trained(dim: int, most_bytes: int, seed: int, backend: str) -> list[Recipe]:
+def _scalar(dim: int, most_bytes: int | None, common: dict[str, Any]) -> list[Recipe]:
+    bits = dim * USUAL_SCALAR_BITS if most_bytes is None else min(8 * most_bytes, dim * MOST_SCALAR_BITS)
+    size = bits // WORD_BITS * 8
+    return [Recipe(f"scalar, {size} bytes", lambda _: ScalarBinarizer(size, **common), None, size)] if size else []
+
+
+def _trained(dim: int, most_bytes: int, common: dict[str, Any]) -> list[Recipe]:
     words = min(most_bytes, LONGEST_TRAINED, dim) // 8
-
-    def make(count: int) -> Binarizer:
-        return RecurrentBinarizer(words * WORD_BITS, seed=seed, backend=backend)
-
-    return [Recipe(f"recurrent, {8 * words} bytes", make, None, 8 * words, trained=True)] if words else []
+    size = 8 * words
+    if not words:
+        return []
+    return [
+        Recipe(f"recurrent, {size} bytes", lambda _: RecurrentBinarizer(8 * size, **common), None, size, trained=True)
+    ]

@@ -4,7 +4,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,9 @@ from hdc.apps.retrieval.index.building import build
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.apps.retrieval.tuning.heldout import HeldOut, Setting, settings, without
 from hdc.apps.retrieval.tuning.recipes import Recipe, lists_for, recipes
-from hdc.apps.retrieval.vectors.rows import as_rows, finite, unit
-from hdc.checks import integer, number
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.apps.retrieval.vectors.space import METRICS
+from hdc.checks import choice, integer, number
 from hdc.errors import ParameterError
 from hdc.search.kmeans import PER_LIST
 
@@ -39,16 +40,23 @@ SHARE = 10
 FEWEST = 200
 """Vectors that are needed to choose by."""
 
+EQUAL_LENGTHS = 0.01
+"""Lengths whose standard deviation is less than this share of their mean are taken as equal."""
+
+NEARLY = 0.8
+"""What is so much as fast as the fastest, or more, is as good, and its bytes count."""
+
 ADDED = 16_384
 """Vectors that are added at a time."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What an index is to do: find a part of the ``k`` nearest, of at most so many bytes a vector, None for any."""
+    """What an index is to do: find a part of the ``k`` nearest by a metric, of at most so many bytes, None for any."""
 
     recall: float
     most_bytes: int | None
+    metric: str
     k: int
     seed: int
     backend: str
@@ -86,14 +94,18 @@ class Tuned:
     ----------
     wish : Wish
     trials : list of Trial
-        All that was measured, on a sample.
+        All that was measured, on a sample; queries a second are those that are expected of all vectors.
+    why : str
+        How the metric was chosen.
     chosen : Trial or None
-        The fastest that reaches the recall within the bytes; None if none does.
+        Of those that reach the recall within the bytes, and are about as fast as the fastest, the smallest; None if
+        none does.
     """
 
     wish: Wish
     trials: list[Trial]
     chosen: Trial | None
+    why: str
     _vectors: VectorFile
     _queries: Floats | None
 
@@ -157,7 +169,7 @@ class Tuned:
             return trial.model
         rows = self._vectors.rows
         training = _split(rows, max(SAMPLE, PER_LIST * lists_for(rows)), self.wish.seed)[1]
-        return trial.recipe.make(rows).fit(unit(self._vectors.keyed_rows(training)[0]))
+        return trial.recipe.make(rows).fit(self._vectors.keyed_rows(training)[0])
 
     def _settled(self, index: EmbeddingIndex, name: str, seconds: float) -> Measured:
         """Find options by one half of the queries, keep them, and measure them by the other."""
@@ -172,10 +184,12 @@ class Tuned:
     def _held_out(self) -> HeldOut:
         """Return the queries and their neighbours among all vectors."""
         if self._queries is not None:
-            return HeldOut(self._queries, exact(self._vectors.blocks(), self._queries, self.wish.k)[1], None)
+            return HeldOut(
+                self._queries, exact(self._vectors.blocks(), self._queries, self.wish.k, self.wish.metric)[1], None
+            )
         own = _split(self._vectors.rows, SAMPLE, self.wish.seed)[0]
         queries = self._vectors.keyed_rows(own)[0]
-        found = exact(self._vectors.blocks(), queries, self.wish.k + 1)[1]
+        found = exact(self._vectors.blocks(), queries, self.wish.k + 1, self.wish.metric)[1]
         return HeldOut(queries, without(found, own), own)
 
 
@@ -184,6 +198,7 @@ def tune(
     *,
     recall: float = 0.95,
     bytes_per_vector: int | None = None,
+    metric: str | None = None,
     queries: Any = None,
     k: int = 10,
     seed: int = 0,
@@ -199,6 +214,9 @@ def tune(
         Part of the ``k`` nearest that is to be found, from 0 to 1: a standard error less is not enough.
     bytes_per_vector : int, optional
         Most bytes that a search may read of a vector, codes and what is kept beside them.
+    metric : {"cosine", "ip", "l2"}, optional
+        What nearness is. Left out, it is ``cosine`` if the vectors have one length, where all three have the same
+        neighbours, and else ``l2``.
     queries : (q, d) float array, optional
         At least 20, such as will be asked. Left out, some vectors are held out; these are no answers to themselves.
     k, seed : int
@@ -227,13 +245,8 @@ def tune(
     >>> bool(measured.recall > 0.85), len(index.search(x[:1])[1][0])
     (True, 10)
     """
-    wish = Wish(
-        number(recall, "recall", 0, 1),
-        None if bytes_per_vector is None else integer(bytes_per_vector, "bytes_per_vector", 1),
-        integer(k, "k", 1),
-        integer(seed, "seed", 0),
-        backend,
-    )
+    recall, k, seed = number(recall, "recall", 0, 1), integer(k, "k", 1), integer(seed, "seed", 0)
+    most = None if bytes_per_vector is None else integer(bytes_per_vector, "bytes_per_vector", 1)
     source = vectors if isinstance(vectors, VectorFile) else Rows(vectors, "vectors")
     asked = None if queries is None else _queries(queries, source.dim)
     if source.rows < max(FEWEST, SHARE * k):
@@ -241,13 +254,31 @@ def tune(
             f"{source.path} holds {source.rows} vectors, and {max(FEWEST, SHARE * k)} are needed to choose by; so few "
             "are compared in no time: keep them as they are"
         )
-    own, training = _split(source.rows, SAMPLE, wish.seed)
+    own, training = _split(source.rows, SAMPLE, seed)
     sample = source.keyed_rows(training)[0]
+    metric, why = _metric(sample) if metric is None else (choice(metric, "metric", METRICS), "as asked")
     held = source.keyed_rows(own)[0] if asked is None else asked
-    truth = HeldOut(held, exact([Block(0, sample, None)], held, wish.k)[1], None)
-    trials = _trials(sample, truth, wish)
-    good = [trial for trial in trials if trial.setting.least >= wish.recall]
-    return Tuned(wish, trials, max(good, key=lambda trial: trial.setting.rate, default=None), source, asked)
+    truth = HeldOut(held, exact([Block(0, sample, None)], held, k, metric)[1], None)
+    wish = Wish(recall, most, metric, k, seed, backend)
+    trials = _trials(sample, truth, wish, source.rows)
+    return Tuned(wish, trials, _chosen(trials, recall), why, source, asked)
+
+
+def _chosen(trials: list[Trial], recall: float) -> Trial | None:
+    """Return the trial of fewest bytes of those about as fast as the fastest that reaches the recall."""
+    good = [trial for trial in trials if trial.setting.least >= recall]
+    fastest = max((trial.measured.queries_per_second for trial in good), default=0.0)
+    fast = [trial for trial in good if trial.measured.queries_per_second >= NEARLY * fastest]
+    return min(fast, key=lambda trial: trial.measured.bytes_per_vector, default=None)
+
+
+def _metric(sample: Floats) -> tuple[str, str]:
+    """Return the metric that vectors suggest, and why."""
+    lengths = np.linalg.norm(sample, axis=1)
+    spread = float(lengths.std() / max(float(lengths.mean()), 1e-30))
+    if spread < EQUAL_LENGTHS:
+        return "cosine", "the vectors have one length, so that all metrics have the same neighbours"
+    return "l2", f"lengths vary by {100 * spread:.0f} %; say if cosines or inner products are meant"
 
 
 def _queries(queries: Any, dim: int) -> Floats:
@@ -264,22 +295,28 @@ def _split(rows: int, most: int, seed: int) -> tuple[Ids, Ids]:
     return np.sort(order[:held]), np.sort(order[held : held + most])
 
 
-def _trials(sample: Floats, queries: HeldOut, wish: Wish) -> list[Trial]:
+def _trials(sample: Floats, queries: HeldOut, wish: Wish, rows: int) -> list[Trial]:
     """Measure recipes, those that are trained only if no other one reaches what is wished."""
     found: list[Trial] = []
-    tried = recipes(sample.shape[1], wish.most_bytes, wish.seed, wish.backend)
+    tried = recipes(sample.shape[1], wish.most_bytes, wish.metric, wish.seed, wish.backend)
     for recipe in tracked(tried, len(tried), unit="recipes"):
         if recipe.trained and any(trial.setting.least >= wish.recall for trial in found):
             continue
         began = time.monotonic()
-        model = recipe.make(len(sample)).fit(unit(sample))
+        model = recipe.make(len(sample)).fit(sample)
         index = EmbeddingIndex.create(None, model, keep=recipe.keep)
         if wish.most_bytes is not None and index.bytes_per_vector > wish.most_bytes:
             continue
         index.add(sample)
         seconds = time.monotonic() - began
         best = settings(index, queries, wish.recall)[0]
-        found.append(Trial(recipe, model, _measured(recipe.name, index, best, seconds), best))
+        measured = _measured(recipe.name, index, best, seconds)
+        more = (len(sample) / rows) ** (
+            0.5 if index.lists > 1 else 1
+        )  # of all rows that are scanned, or of longer lists
+        found.append(
+            Trial(recipe, model, replace(measured, queries_per_second=measured.queries_per_second * more), best)
+        )
     return found
 
 
