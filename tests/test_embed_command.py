@@ -292,7 +292,7 @@ def test_metrics_from_train_to_eval(metric, tmp_path, capsys):
         tmp_path / metric,
     )
     wrong = "train", tmp_path / "x.npy", "--binarizer", "orthohash", "--metric", metric, "-o", tmp_path / "m"
-    fails(capsys, "--metric is for rabitq and sign and recurrent", *wrong)
+    fails(capsys, "--metric is for rabitq, scalar, sign and recurrent", *wrong)
 
 
 def bad_vectors(folder):
@@ -447,7 +447,7 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
         (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for recurrent; sign has --bits"),
         (("--binarizer", "sign", "--loops", "1"), "--loops is for recurrent; sign has --bits"),
         (("--binarizer", "sign", "--lists", "9"), "--lists is for rabitq; sign has --bits"),
-        (("--bits", "64"), "--bits is for sign and recurrent and orthohash; rabitq has --lists"),
+        (("--bits", "64"), "--bits is for sign, recurrent and orthohash; rabitq has --lists"),
         (("--epochs", "3"), "--epochs is for recurrent and orthohash; rabitq has --lists"),
         (("--binarizer", "sign", "--component-bits", "2"), "--component-bits is for rabitq; sign has --bits"),
         (("--component-bits", "10"), "component_bits must be an integer of at most 9, not 10"),
@@ -581,7 +581,6 @@ def test_scalar_codes_of_a_size(made, tmp_path, capsys):
     assert load(tmp_path / "m").bytes_per_vector == 16
     assert embed("index", made / "v.npy", "--model", tmp_path / "m", "-o", tmp_path / "i") == 0
     assert embed("search", tmp_path / "i", made / "q.npy", "-k", 1) == 0
-    fails(capsys, "--code-size is for scalar; sign has", "train", made / "v.npy", "-o", tmp_path / "n", *NOT_OF_SIGN)
-
-
-NOT_OF_SIGN = ("--binarizer", "sign", "--code-size", 16)
+    capsys.readouterr()
+    words = ("--binarizer", "sign", "--code-size", 16)
+    fails(capsys, "--code-size is for scalar; sign has", "train", made / "v.npy", "-o", tmp_path / "n", *words)

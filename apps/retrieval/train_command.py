@@ -89,8 +89,9 @@ def _check_options(arguments: argparse.Namespace) -> None:
     chosen, own = arguments.binarizer, OPTIONS[arguments.binarizer]
     for name in dict.fromkeys(name for options in OPTIONS.values() for name in options):
         if getattr(arguments, name) is not None and name not in own:
-            others = " and ".join(binarizer for binarizer, options in OPTIONS.items() if name in options)
-            raise ParameterError(f"{_flag(name)} is for {others}; {chosen} has {', '.join(map(_flag, own))}")
+            *others, last = (binarizer for binarizer, options in OPTIONS.items() if name in options)
+            listed = f"{', '.join(others)} and {last}" if others else last
+            raise ParameterError(f"{_flag(name)} is for {listed}; {chosen} has {', '.join(map(_flag, own))}")
     if chosen == "orthohash" and (arguments.labels is None) == (arguments.label_column is None):
         raise ParameterError("orthohash learns from labels; give one of --labels and --label-column")
 
