@@ -64,6 +64,11 @@ def _panel(axes: "Axes", rows: Sequence[Measured], value: Callable[[Measured], f
     axes.plot([value(row) for row in best], [row.recall for row in best], color="#888888", linewidth=1)
     for i, row in enumerate(rows):
         axes.plot([value(row)], [row.recall], marker=MARKERS[i % len(MARKERS)], linewidth=0, label=row.name)
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(EngFormatter())  # 20 k: powers of ten lie on one another within a decade
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(label)
     axes.grid(True, which="major", linewidth=0.4, color="#cccccc")
