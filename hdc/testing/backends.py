@@ -266,8 +266,9 @@ DENSE_CASES: dict[str, list[Callable[[np.random.Generator, Any], Arguments]]] = 
 """Arguments of each kernel on floats, by dtype; results are compared within ``TOLERANCE``."""
 
 
-def _quadratic(rng: np.random.Generator, groups: int, steps: int) -> Arguments:
-    linear, side = rng.standard_normal((2, 7, 16 * groups)).astype(np.float32)
+def _quadratic(rng: np.random.Generator, groups: int, terms: int, steps: int) -> Arguments:
+    linear = rng.standard_normal((7, 16 * groups)).astype(np.float32)
+    side = rng.standard_normal((7, terms, 16 * groups)).astype(np.float32)
     pair = rng.standard_normal((16 * groups, 16 * groups)).astype(np.float32)
     return linear, side, pair + pair.T, rng.integers(0, 16, (7, groups)).astype(np.uint8), steps
 
@@ -281,9 +282,9 @@ def _looked_up(rng: np.random.Generator, items: int, k: int) -> Arguments:
 TABLE_CASES: dict[str, list[Callable[[np.random.Generator], Arguments]]] = {
     "top_k": [lambda rng: _looked_up(rng, 1, 1), lambda rng: _looked_up(rng, 77, 9), lambda rng: _looked_up(rng, 8, 8)],
     "refine": [
-        lambda rng: _quadratic(rng, 1, 5),
-        lambda rng: _quadratic(rng, 9, 0),
-        lambda rng: _quadratic(rng, 16, 40),
+        lambda rng: _quadratic(rng, 1, 1, 5),
+        lambda rng: _quadratic(rng, 9, 2, 0),
+        lambda rng: _quadratic(rng, 16, 3, 40),
     ],
 }
 """Arguments of each kernel on tables; results are compared exactly."""
