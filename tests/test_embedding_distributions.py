@@ -20,7 +20,7 @@ LEAST = {  # of recall@10 at 32 bytes, 1,500 vectors: sign, recurrent
     "heavy tails": (0.59, 0.81),
     "outliers": (0.78, 0.88),
     "duplicates": (0.71, 0.87),
-    "positive": (0.71, 0.82),
+    "positive": (0.71, 0.83),
 }
 """With fixed seeds .06 less was asked than was found: three standard errors of 100 queries."""
 

@@ -30,7 +30,7 @@ SAMPLE = 50_000
 """Most vectors that a fit learns from, drawn at random."""
 
 
-TRIED_ON, TRIED_SHARE = 6000, 0.1
+TRIED_ON, TRIED_SHARE = 6000, 0.3
 """Vectors that two starts are compared on, half of them to learn from, and the part of the others that is asked for."""
 
 LARGEST = 1e6
