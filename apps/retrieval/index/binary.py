@@ -439,7 +439,8 @@ class BinaryIndex(Index):
         if (originals is None) != (self.originals is None):
             raise ParameterError(f"the index keeps {'no ' if self.originals is None else ''}originals")
         if self.originals is not None:
-            columns |= self.originals.rows(self.originals.checked(originals, len(rows)))
+            kept = self.originals.rows(self.originals.checked(originals, len(rows)))
+            columns |= {name: np.asarray(values) for name, values in kept.items()}
         return columns
 
     def _originals(self) -> Originals:

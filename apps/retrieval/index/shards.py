@@ -17,7 +17,7 @@ from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.building import opened
-from hdc.apps.retrieval.index.embedding import MODEL_FOLDER, QUERY_BLOCK, EmbeddingIndex
+from hdc.apps.retrieval.index.embedding import MODEL_FOLDER, QUERY_BLOCK, EmbeddingIndex, Queries
 from hdc.apps.retrieval.vectors.rows import as_rows
 from hdc.checks import integer
 from hdc.dispatch import threads
@@ -220,7 +220,7 @@ class ShardedIndex:
         counts = [_rows_of(search) for search in begun]
         hits = min(k, sum(counts))
         wanted = candidates_of(chosen, hits, sum(counts))
-        asked = first._checked(rows, "queries")
+        asked = first._queries(rows)
         parts = [
             _Part(shard, at, search._replace(k=min(hits, own), candidates=min(wanted, own)))
             for (shard, at), search, own in zip(self._each(), begun, counts, strict=True)
@@ -229,14 +229,17 @@ class ShardedIndex:
         scores, ids = np.empty((len(rows), hits), dtype=np.float32), np.empty((len(rows), hits), dtype=np.int64)
         for start in range(0, len(rows) if hits else 0, QUERY_BLOCK):
             block = slice(start, start + QUERY_BLOCK)
-            scores[block], ids[block] = first._as_scores(*self._found(parts, asked[block], hits, wanted))
+            some = asked.part(block)
+            found = self._found(parts, some, hits, wanted)
+            scores[block], ids[block] = first._as_scores(*found, some, first._exact(some))
         return scores, ids
 
-    def _found(self, parts: list["_Part"], asked: Floats, hits: int, wanted: int) -> tuple[Distances, Ids]:
+    def _found(self, parts: list["_Part"], asked: Queries, hits: int, wanted: int) -> tuple[Distances, Ids]:
         """Search all parts for a few queries; put what they find in one order."""
         first = self.shards[0]
-        queries = asked if first._takes_floats else first.codes.shaped(first._encoded(asked))
-        work = len(asked) * sum(_rows_of(part.search) for part in parts)
+        mapped = asked.mapped
+        queries = mapped if first._takes_floats else first.codes.shaped(first._encoded(mapped, asked=True))
+        work = len(mapped) * sum(_rows_of(part.search) for part in parts)
         if first._exact(asked) is None:
             return nearest(_mapped(lambda part: part.run(queries), parts, work), hits)
         _, numbers = nearest(_mapped(lambda part: part.candidates(queries), parts, work), wanted)
@@ -360,7 +363,7 @@ class _Part(NamedTuple):
         options = replace(search.options, candidates=search.candidates)
         return self._numbered(*search.prepared.search(queries, search.candidates, options, search.allowed))
 
-    def compared(self, asked: Floats, numbers: Ids, hits: int) -> tuple[Distances, Ids]:
+    def compared(self, asked: Queries, numbers: Ids, hits: int) -> tuple[Distances, Ids]:
         """Return the nearest of those candidates that are the shard's."""
         exact = self.shard._exact(asked)
         assert exact is not None
