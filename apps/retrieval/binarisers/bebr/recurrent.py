@@ -72,7 +72,8 @@ class RecurrentBinarizer(Binarizer):
     patience : int
         Rounds, or epochs, without a better validation recall before training stops.
     whitening, parallel : float
-        Of the error that codes minimise; see :mod:`~hdc.apps.retrieval.binarisers.bebr.decoder`.
+        Of the error that codes minimise; see :mod:`~hdc.apps.retrieval.binarisers.bebr.decoder`. Where tables start
+        from residuals, ``parallel`` is 0.
     temperature, learning_rate : float
         Of gradient training.
     negatives, queue : int
@@ -239,7 +240,7 @@ class RecurrentBinarizer(Binarizer):
         """Return codes of a recurrence, and tables that decode them linearly."""
         signs, mean = maps.signs(x), x.mean(axis=0)
         tables = linear_tables(x - mean, signs.reshape(len(x), -1))
-        return Start(_groups(signs), self._decoder(x, mean, None, tables), None)
+        return Start(_groups(signs), self._decoder(x, mean, None, tables, self.parallel), None)
 
     def _start_by_residuals(self, x: Floats) -> Start:
         """Return tables found group after group, codes chosen in that order, and how much each vector counts."""
@@ -247,15 +248,15 @@ class RecurrentBinarizer(Binarizer):
         counts = weights_of(x, rng)
         mean = np.asarray(counts @ x / counts.sum(), dtype=np.float32)
         groups = self.dim * self.levels // GROUP_BITS
-        bare = self._decoder(x, mean, counts, np.zeros((LEVELS * groups, x.shape[1]), dtype=np.float32))
+        bare = self._decoder(x, mean, counts, np.zeros((LEVELS * groups, x.shape[1]), dtype=np.float32), parallel=0)
         decoder = replace(bare, tables=residual_tables(x - mean, counts, groups, bare.metric, rng))
         return Start(decoder.greedy(x), decoder, counts)
 
-    def _decoder(self, x: Floats, mean: Floats, counts: Floats | None, tables: Floats) -> TableDecoder:
+    def _decoder(self, x: Floats, mean: Floats, counts: Floats | None, tables: Floats, parallel: float) -> TableDecoder:
         squares = np.einsum("nd,nd->n", x - mean, x - mean)
         spread = float(squares.mean() if counts is None else np.average(squares, weights=counts))
         metric = metric_of(x - mean, self.whitening)
-        return TableDecoder(mean, metric, self.parallel / max(spread, 1e-30), tables, self.kernels.name)
+        return TableDecoder(mean, metric, parallel / max(spread, 1e-30), tables, self.kernels.name)
 
     def _is_better_by_residuals(self, x: Floats, maps: Recurrence) -> bool:
         """Tell which start finds more among vectors that it did not see; the usual one where there are few."""

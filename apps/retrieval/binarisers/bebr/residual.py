@@ -4,7 +4,8 @@ Signs of rotated axes, the usual start, suit vectors whose variance is spread ov
 spectra) most vectors are told apart by differences that are small beside the whole, and those are where the neighbours
 are. So tables start as 16 means of what earlier groups leave (residual quantisation: Chen, Guan & Wang 2010), and every
 vector counts in proportion to one over the distance to its neighbours: recall asks of each vector that its error is
-small beside that distance, not that the sum of squares is.
+small beside that distance, not that the sum of squares is. The error's part along the vector counts no more than the
+rest: a greater weight of it, which helps codes that start from signs, costs recall here.
 """
 
 import numpy as np
