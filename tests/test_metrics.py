@@ -170,7 +170,9 @@ def test_codes_find_by_the_metric(name, metric, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_cosines_do_not_depend_on_lengths(name):
-    longer = X * np.exp2(np.random.default_rng(0).integers(-3, 4, (len(X), 1)), dtype=np.float32)  # which rounds nothing
+    longer = X * np.exp2(
+        np.random.default_rng(0).integers(-3, 4, (len(X), 1)), dtype=np.float32
+    )  # which rounds nothing
     model = MODELS[name]("cosine").fit(X)
     codes = model.transform(X)
     assert np.array_equal(codes, MODELS[name]("cosine").fit(longer).transform(longer))
