@@ -24,6 +24,9 @@ WISHES: tuple[dict[str, Any], ...] = (
     {"recall": 0.8, "bytes_per_vector": 64},
 )
 
+MEASURED = "bytes", "held-out recall", "recall of new queries", "queries/s", "s"
+COLUMNS = "kind", "vectors", "asked", "metric", "chosen", *MEASURED
+
 
 def recall(found: Any, queries: Any, x: Any, metric: str) -> float:
     """Return the part of the ten nearest that was found; of equal neighbours, any counts."""
@@ -44,8 +47,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500, help="of each kind (500)")
     arguments = parser.parse_args()
     print(f"numpy {np.__version__}, {os.cpu_count()} cores, up to {arguments.size:,} vectors of each kind\n")
-    print("| kind | vectors | asked | metric | chosen | bytes | held-out recall | recall of new queries | queries/s | s |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(f"| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|")
     for kind in distributions(KINDS, arguments.size, arguments.queries):
         x, queries = kind.vectors, kind.queries
         if kind.name == "texts":

@@ -8,7 +8,7 @@ import pytest
 from hdc.apps.cli import main
 from hdc.apps.retrieval import EmbeddingIndex, FlatOptions, HNSWOptions, IVFOptions, RaBitQBinarizer, tune
 from hdc.apps.retrieval.evaluation.report import Measured
-from hdc.apps.retrieval.tuning import heldout
+from hdc.apps.retrieval.tuning import heldout, recipes, tuned
 from hdc.apps.retrieval.tuning.heldout import Setting, least, without
 from hdc.apps.retrieval.tuning.tuned import Trial, _chosen
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
@@ -97,6 +97,17 @@ def test_stays_within_the_bytes_and_says_so_if_it_cannot():
         nothing.index()
     with pytest.raises(ParameterError, match=r"finds 1 of the nearest 10 within 16 bytes .* allow more bytes"):
         tune(x, recall=1.0, bytes_per_vector=16).index()
+
+
+def test_lists_that_only_all_rows_have_count_as_bytes(monkeypatch):
+    for module in (recipes, tuned):
+        monkeypatch.setattr(module, "FEW_ROWS", 1000)
+    x = clustered(1000)  # of which a part is held out, so that the sample alone would have no lists
+    found = tune(x, recall=0.1, bytes_per_vector=16, metric="cosine")
+    assert found.trials
+    for trial in found.trials:
+        assert trial.recipe.make(1000).fit(x).bytes_per_vector <= 16
+    assert found.index()[0].bytes_per_vector <= 16
 
 
 def test_same_data_same_choice_of_codes():

@@ -18,7 +18,7 @@ from hdc.apps.retrieval.files.vectors import Block, Rows, VectorFile
 from hdc.apps.retrieval.index.building import build
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.apps.retrieval.tuning.heldout import HeldOut, Setting, settings, without
-from hdc.apps.retrieval.tuning.recipes import Recipe, lists_for, recipes
+from hdc.apps.retrieval.tuning.recipes import FEW_ROWS, Recipe, lists_for, recipes
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.apps.retrieval.vectors.space import METRICS
 from hdc.checks import choice, integer, number
@@ -303,7 +303,7 @@ def _trials(sample: Floats, queries: HeldOut, wish: Wish, rows: int) -> list[Tri
         if recipe.trained and any(trial.setting.least >= wish.recall for trial in found):
             continue
         began = time.monotonic()
-        model = recipe.make(len(sample)).fit(sample)
+        model = recipe.make(max(len(sample), min(rows, FEW_ROWS))).fit(sample)  # with lists if all rows will have them
         index = EmbeddingIndex.create(None, model, keep=recipe.keep)
         if wish.most_bytes is not None and index.bytes_per_vector > wish.most_bytes:
             continue
@@ -311,9 +311,8 @@ def _trials(sample: Floats, queries: HeldOut, wish: Wish, rows: int) -> list[Tri
         seconds = time.monotonic() - began
         best = settings(index, queries, wish.recall)[0]
         measured = _measured(recipe.name, index, best, seconds)
-        more = (len(sample) / rows) ** (
-            0.5 if index.lists > 1 else 1
-        )  # of all rows that are scanned, or of longer lists
+        # Of all rows that are scanned, or of longer lists.
+        more = (len(sample) / rows) ** (0.5 if index.lists > 1 else 1)
         found.append(
             Trial(recipe, model, replace(measured, queries_per_second=measured.queries_per_second * more), best)
         )
