@@ -29,7 +29,8 @@ class Checkpoint:
 
     def __init__(self, folder: Any, parameters: Mapping[str, Any], x: npt.NDArray[np.float32]) -> None:
         self._folder = None if folder is None else path(folder, "checkpoint")
-        self._parameters = dict(parameters)
+        # Sequences as JSON reads them again.
+        self._parameters = {n: list(v) if isinstance(v, tuple) else v for n, v in parameters.items()}
         self._data = hashlib.blake2b(x.data, digest_size=16).hexdigest() if folder is not None else ""
 
     def save(self, stage: str, progress: Progress, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

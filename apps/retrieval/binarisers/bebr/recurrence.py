@@ -7,7 +7,7 @@ With f the unit vector of x, ``b = sign(W f)``; then for each loop i = 0, 1, ...
 W, B_i and R_i are affine maps. Without loops this is a hash.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,6 +117,17 @@ def initial(x: Floats, dim: int, loops: int, seed: int) -> Recurrence:
         value = value + np.float32(2.0 ** -(i + 1)) * sign(correct(f - unit(decode(value))))
         maps = Recurrence(maps.project, (*maps.decode, decode), (*maps.correct, correct))
     return maps
+
+
+def nested_initial(x: Floats, sizes: Sequence[int], seed: int) -> Recurrence:
+    """Project as :func:`initial`, block by block: the bits up to each size are of the axes that a code of it has."""
+    starts, begin = [], 0
+    for size in sizes:
+        project = initial(x, size, 0, seed).project
+        starts.append(Affine(project.weight[:, begin:], project.bias[begin:]))
+        begin = size
+    weight, bias = (np.concatenate(parts, axis=-1) for parts in zip(*((s.weight, s.bias) for s in starts), strict=True))
+    return Recurrence(Affine(weight, bias), (), ())
 
 
 def regressed(x: Floats, signs: Floats) -> Recurrence:

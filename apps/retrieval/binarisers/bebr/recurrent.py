@@ -1,5 +1,7 @@
 """RecurrentBinarizer: BEBR's codes, chosen and read through learned tables."""
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import fields, replace
 from typing import Any, NamedTuple, Self
 
@@ -16,8 +18,10 @@ from hdc.apps.retrieval.binarisers.bebr.decoder import (
     linear_tables,
     metric_of,
 )
-from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed, unit
+from hdc.apps.retrieval.binarisers.bebr.nested import Effort, Nested, check_prefixes, cut_tables, train_nested
+from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, nested_initial, regressed, unit
 from hdc.apps.retrieval.binarisers.bebr.residual import residual_tables, weights_of
+from hdc.apps.retrieval.binarisers.bebr.signs import group_signs, groups_of
 from hdc.apps.retrieval.binarisers.bebr.training import Settings, train
 from hdc.apps.retrieval.binarisers.bebr.validation import NEIGHBOURS, Progress, Validation, nearest, warn_if_worse
 from hdc.apps.retrieval.binarisers.sign import SignBinarizer
@@ -85,9 +89,15 @@ class RecurrentBinarizer(Binarizer):
         What nearness is: cosine, inner product, or Euclidean distance.
     backend : str
         ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+    prefixes : sequence of int
+        Sizes in bits, ascending multiples of 64 below dim, at which a cut code is a code too, with tables of its own:
+        see :meth:`prefix`. Codes of one level only, which always begin with
+        signs: with prefixes, the other start is not tried.
 
     Attributes
     ----------
+    recalls_ : list of float
+        The same of each of :attr:`sizes`; only there with prefixes.
     recall_ : float
         Recall@10 of held-out float queries among the vectors of training, as :meth:`transform` encodes them; NaN
         if there were too few vectors to hold some out. A :class:`TrainingWarning` says if plain signs have a better.
@@ -120,6 +130,7 @@ class RecurrentBinarizer(Binarizer):
         seed: int = 0,
         backend: str = "auto",
         metric: str = "cosine",
+        prefixes: Sequence[int] = (),
     ) -> None:
         self.dim = dim
         self.loops = loops
@@ -137,11 +148,52 @@ class RecurrentBinarizer(Binarizer):
         self.seed = seed
         self.backend = backend
         self.metric = metric
+        self.prefixes = prefixes
 
     @property
     def levels(self) -> int:
         """Bit planes of a code."""
         return self.loops + 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes in bits at which codes of this model can be read, the whole code last."""
+        self._check_fitted()
+        ends = (self.dim_ // GROUP_BITS,) if self.nested_ is None else self.nested_.ends
+        return tuple(GROUP_BITS * end for end in ends if GROUP_BITS * end <= self.dim_)
+
+    def prefix(self, bits: int) -> Self:
+        """Return the model of the first ``bits`` of the codes: it scores, searches and is saved as any other.
+
+        It encodes as this model does, and cuts: its codes are those that :meth:`cut` returns.
+
+        Parameters
+        ----------
+        bits : int
+            One of :attr:`sizes`.
+
+        Raises
+        ------
+        ParameterError
+            If the model is not fitted, or was not trained for so many bits.
+        """
+        bits = self._size(bits)
+        shorter = copy(self)
+        if bits != self.dim_:
+            assert self.nested_ is not None
+            place = self.sizes.index(bits)
+            shorter.dim_, shorter.decoder_ = bits, self.nested_.decoders[place]
+            shorter.recall_ = self.recalls_[place]
+        return shorter
+
+    def cut(self, codes: Words, bits: int) -> Words:
+        """Return the first ``bits`` of ``(n, words)`` codes: ``(n, bits / 64)`` uint64; raises as :meth:`prefix`."""
+        return np.ascontiguousarray(self._as_codes(codes)[:, : self._size(bits) // WORD_BITS])
+
+    def _size(self, bits: int) -> int:
+        if integer(bits, "bits") not in self.sizes:
+            raise ParameterError(f"bits must be one of {self.sizes}, which the model was trained for, not {bits}")
+        return int(bits)
 
     def fit(self, X: Any, y: Any = None, *, old_codes: Words | None = None, checkpoint: Any = None) -> Self:
         """Learn from vectors without labels.
@@ -200,6 +252,7 @@ class RecurrentBinarizer(Binarizer):
         for name in ("whitening", "parallel", "temperature", "learning_rate"):
             number(getattr(self, name), name, 0, LARGEST)
         text(self.device, "device")
+        check_prefixes(self.prefixes, self.dim, self.loops)
         if not n:
             raise ParameterError("fit needs at least one vector, and X has none")
         if old_codes is None:
@@ -212,25 +265,39 @@ class RecurrentBinarizer(Binarizer):
 
     def _fit(self, x: Floats, old: Floats | None, validation: Validation, state: Checkpoint) -> None:
         maps = initial(x, self.dim, self.loops, self.seed) if old is None else regressed(x, old)
+        if self.prefixes and old is None:
+            maps = nested_initial(x, (*self.prefixes, self.dim), self.seed)
         if self.epochs:
             maps = train(maps, x, old, self._settings, validation, state)
         validation, unseen = validation.halves()
         self.residual_ = False
         start = self._start(x, maps)
-        if self.rounds:
+        nested, ends = None, tuple(size // GROUP_BITS for size in self.prefixes)
+        if self.prefixes and self.rounds:  # blocks have starts of their own
+            whole = start.decoder
+            nested, _ = train_nested(x, (*ends, whole.groups), whole, self._effort, validation, state)
+            maps, decoder = nested.starts[0], nested.decoders[-1]
+        elif self.rounds:
             if self._is_better_by_residuals(x, maps):
                 start, self.residual_ = self._start_by_residuals(x), True
             decoder, codes = self._alternate(x, start, validation, state)
-            maps = regressed(x, _group_signs(codes).reshape(len(x), self.levels, -1))
+            maps = regressed(x, group_signs(codes).reshape(len(x), self.levels, -1))
         else:
             decoder = fit_tables(x, start.codes, start.decoder)
-        self._set_maps(maps, decoder)
+            nested = Nested(cut_tables(x, start.codes, decoder, ends), ()) if self.prefixes else None
+        self._set_maps(maps, decoder, nested)
         self._report(x, unseen, plain=self.rounds > 0)
 
     def _report(self, x: Floats, unseen: Validation, plain: bool) -> None:
         """Measure the recall of queries that nothing was chosen by, and warn if plain codes have a better one."""
-        hits = unseen.hits(nearest(unseen.scores(self.decode(self.encode_mapped(x))), NEIGHBOURS))
-        self.recall_ = float(hits.mean()) if len(hits) else float("nan")
+        codes = self._as_groups(self.encode_mapped(x))
+        decoders = (self.decoder_,) if self.nested_ is None else self.nested_.decoders
+        found = (unseen.scores(d.decode(np.ascontiguousarray(codes[:, : d.groups]))) for d in decoders)
+        of_sizes = [unseen.hits(nearest(scores, NEIGHBOURS)) for scores in found]
+        recalls, hits = [float(hits.mean()) if len(hits) else float("nan") for hits in of_sizes], of_sizes[-1]
+        self.recall_ = recalls[-1]
+        if self.nested_ is not None:
+            self.recalls_ = recalls
         if plain and len(hits):
             metric = "cosine" if self._of_one_length else self.metric
             signs = SignBinarizer(self.bits, seed=self.seed, backend=self.backend, metric=metric).fit(x)
@@ -240,7 +307,7 @@ class RecurrentBinarizer(Binarizer):
         """Return codes of a recurrence, and tables that decode them linearly."""
         signs, mean = maps.signs(x), x.mean(axis=0)
         tables = linear_tables(x - mean, signs.reshape(len(x), -1))
-        return Start(_groups(signs), self._decoder(x, mean, None, tables, self.parallel), None)
+        return Start(groups_of(signs), self._decoder(x, mean, None, tables, self.parallel), None)
 
     def _start_by_residuals(self, x: Floats) -> Start:
         """Return tables found group after group, codes chosen in that order, and how much each vector counts."""
@@ -278,8 +345,8 @@ class RecurrentBinarizer(Binarizer):
 
     def _regressed(self, x: Floats, codes: Groups, rows: Floats) -> Groups:
         """Return codes of other rows by the recurrence that is fitted to vectors and their codes."""
-        signs = _group_signs(codes).reshape(len(x), self.levels, -1)
-        return _groups(regressed(x, signs).signs(rows))
+        signs = group_signs(codes).reshape(len(x), self.levels, -1)
+        return groups_of(regressed(x, signs).signs(rows))
 
     def _alternate(
         self, x: Floats, start: Start, validation: Validation, state: Checkpoint
@@ -308,20 +375,33 @@ class RecurrentBinarizer(Binarizer):
     def _steps(self) -> int:
         return self.dim * self.levels // 2 if self.steps is None else self.steps
 
-    def _set_maps(self, maps: Recurrence, decoder: TableDecoder) -> None:
-        self.maps_, self.decoder_ = maps, decoder
+    @property
+    def _effort(self) -> Effort:
+        """What nested training and its codes take: the steps for a bit are those of a whole code."""
+        return Effort(self.rounds, self.patience, self._steps / self.dim, self.seed)
+
+    def _set_maps(self, maps: Recurrence, decoder: TableDecoder, nested: Nested | None = None) -> None:
+        self.maps_, self.decoder_, self.nested_ = maps, decoder, nested
         self.dim_, self.mean_ = self.dim, decoder.mean
         self.n_features_in_ = len(decoder.mean) - self.space_.added
 
     def _prepare(self) -> None:
         self.decoder_ = replace(self.decoder_, backend=self.kernels.name)
+        if self.nested_ is not None:
+            self.nested_ = self.nested_.with_backend(self.kernels.name)
 
     def _encode(self, x: Floats) -> Words:
+        return pack(self._whole_signs(x)[..., : self.dim_] > 0).reshape(len(x), -1)
+
+    def _whole_signs(self, x: Floats) -> Floats:
+        """Return the ``(n, levels, dim)`` signs of mapped vectors, of the whole code."""
         if not self.rounds:
-            return pack(self.maps_.signs(x) > 0).reshape(len(x), -1)
-        begun = self.decoder_.greedy(x) if self.residual_ else _groups(self.maps_.signs(x))
-        signs = _group_signs(self.decoder_.refine(x, begun, self._steps))
-        return pack(signs.reshape(len(x), self.levels, -1) > 0).reshape(len(x), -1)
+            return self.maps_.signs(x)
+        if self.nested_ is not None:
+            return group_signs(self.nested_.encode(x, self._effort))[:, None]
+        begun = self.decoder_.greedy(x) if self.residual_ else groups_of(self.maps_.signs(x))
+        signs = group_signs(self.decoder_.refine(x, begun, self._steps))
+        return signs.reshape(len(x), self.levels, -1)
 
     def decode(self, codes: Words) -> Floats:
         """Return the ``(n, width)`` float32 vectors that codes stand for, as ``space_`` maps them.
@@ -353,7 +433,7 @@ class RecurrentBinarizer(Binarizer):
 
     def _as_signs(self, codes: Words) -> Floats:
         planes = np.asarray(codes, dtype=np.uint64).reshape(len(codes), self.levels, -1)
-        return 2 * unpack(planes, self.dim).astype(np.float32) - 1
+        return 2 * unpack(planes, WORD_BITS * planes.shape[-1]).astype(np.float32) - 1
 
     def nibble_tables(self, queries: Any) -> Floats:
         """Look up the dot products of queries with table entries, and a share of that with the mean in each."""
@@ -362,24 +442,25 @@ class RecurrentBinarizer(Binarizer):
         return tables
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
-        scalars = np.array([self.decoder_.parallel, self.recall_, self.residual_])
-        decoder = {"mean": self.decoder_.mean, "metric": self.decoder_.metric, "tables": self.decoder_.tables}
-        return {**self.maps_.to_arrays(), **decoder, "scalars": scalars}
+        decoder = self.decoder_ if self.nested_ is None else self.nested_.decoders[-1]
+        scalars = np.array([decoder.parallel, self.recall_, self.residual_])
+        arrays = {"mean": decoder.mean, "metric": decoder.metric, "tables": decoder.tables, "scalars": scalars}
+        if self.nested_ is not None:
+            more = {"recalls": np.array(self.recalls_), "cut": np.array([self.dim_])}
+            arrays = {**arrays, **self.nested_.to_arrays(), **more}
+        return {**self.maps_.to_arrays(), **arrays}
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         parallel, self.recall_, *residual = (float(value) for value in arrays["scalars"])
         self.residual_ = residual == [1.0]  # models of earlier releases do not say, and have the other start
         decoder = TableDecoder(arrays["mean"], arrays["metric"], parallel, arrays["tables"], self.kernels.name)
-        self._set_maps(Recurrence.from_arrays(arrays, self.loops), decoder)
-
-
-def _groups(signs: Floats) -> Groups:
-    """Return ``(n, bits / 4)`` uint8 values of ``(n, ...)`` signs, four at a time, the first the lowest bit."""
-    bits = (signs.reshape(len(signs), -1, 4) > 0).astype(np.uint8)
-    return bits @ np.array([1, 2, 4, 8], dtype=np.uint8)
-
-
-def _group_signs(codes: Groups) -> Floats:
-    """Return the ``(n, bits)`` float32 signs of group values."""
-    bits = (codes[:, :, None] >> np.arange(4, dtype=np.uint8)) & np.uint8(1)
-    return 2 * bits.reshape(len(codes), -1).astype(np.float32) - 1
+        maps, self.prefixes = Recurrence.from_arrays(arrays, self.loops), tuple(self.prefixes)  # JSON makes lists
+        if not self.prefixes:
+            self._set_maps(maps, decoder)
+            return
+        blocks = len(self.prefixes) + 1 if self.rounds else 0
+        self._set_maps(maps, decoder, Nested.from_arrays(arrays, decoder, len(self.prefixes), blocks))
+        self.recalls_ = arrays["recalls"].tolist()
+        bits = int(arrays["cut"][0])
+        if bits < self.dim:
+            vars(self).update(vars(self.prefix(bits)))

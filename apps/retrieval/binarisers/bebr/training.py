@@ -8,6 +8,7 @@ float cosines over the same temperature. An optional second loss compares new co
 model, which makes the new ones answer on its index.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,7 @@ class Settings:
     queue: int
     device: str
     seed: int
+    prefixes: Sequence[int] = ()
 
 
 def train(
@@ -69,25 +71,31 @@ def train(
     trainer = _Trainer(torch, maps, x, old, settings)
     progress = Progress("epoch", settings.epochs, settings.patience)
     indexed = None if old is None else _components(old)
-    best, progress.best = maps, _recall(maps, x, indexed, validation)
+    best, progress.best = maps, _recall(maps, x, indexed, validation, settings.prefixes)
     if saved := state.load("epoch", progress):
         best = Recurrence.from_arrays({n: a for n, a in saved.items() if not n.startswith("now.")}, settings.loops)
         trainer.restore({n.removeprefix("now."): a for n, a in saved.items() if n.startswith("now.")})
     while progress.goes_on():
         trainer.epoch(progress.done)
         now = trainer.maps()
-        if progress.step(_recall(now, x, indexed, validation)):
+        if progress.step(_recall(now, x, indexed, validation, settings.prefixes)):
             best = now
         arrays = {f"now.{name}": array for name, array in trainer.state().items()}
         state.save("epoch", progress, best.to_arrays() | arrays)
     return best
 
 
-def _recall(maps: Recurrence, x: Floats, old: Floats | None, validation: Validation) -> float:
-    """Return the recall of symmetric comparison: with the codes of x, or the mean of those and the old codes."""
-    queries = _components(maps.signs(validation.queries))
-    own = validation.recall_of(queries @ _components(maps.signs(x)).T)
-    return own if old is None else (own + validation.recall_of(queries @ old.T)) / 2
+def _recall(
+    maps: Recurrence, x: Floats, old: Floats | None, validation: Validation, prefixes: Sequence[int] = ()
+) -> float:
+    """Return the recall of symmetric comparison: with the codes of x, or the mean of those and the old codes.
+
+    With prefixes, it is the mean over them and the whole code.
+    """
+    queries, own = _components(maps.signs(validation.queries)), _components(maps.signs(x))
+    indexed, sizes = [own] if old is None else [own, old], (*prefixes, own.shape[1])
+    found = [validation.recall_of(queries[:, :size] @ keys[:, :size].T) for size in sizes for keys in indexed]
+    return float(np.mean(found))
 
 
 def _components(signs: Floats) -> Floats:
@@ -177,15 +185,28 @@ class _Trainer:
         return normal(value, dim=1)
 
     def _loss(self, anchors: Any, positives: Any, queue: Any, earlier: Any) -> tuple[Any, Any]:
-        """Return the loss of a batch, and its anchors' codes for the queue."""
+        """Return the loss of a batch, summed over the prefixes, and its anchors' codes for the queue."""
         a, p = self._codes(anchors), self._codes(positives)
+        sizes = (*self._settings.prefixes, a.shape[1])
+        return sum(self._loss_of(anchors, a, positives, p, queue, earlier, size) for size in sizes), a.detach()
+
+    def _loss_of(self, anchors: Any, a: Any, positives: Any, p: Any, queue: Any, earlier: Any, size: int) -> Any:
+        """Return the loss of the first components."""
+        a, p, earlier = (self._cut(codes, size) for codes in (a, p, earlier))
+        old = None if self._old is None else self._cut(self._old, size)
         a_rows, p_rows = np.concatenate([anchors, queue]), np.concatenate([positives, queue])
         loss = self._contrast(anchors, a, positives, p, p_rows, self._torch.cat([p, earlier]))
         loss = loss + self._contrast(positives, p, anchors, a, a_rows, self._torch.cat([a, earlier]))
-        if self._old is not None:
-            loss = loss + self._contrast(anchors, a, anchors, self._old[anchors], a_rows, self._old[a_rows])
-            loss = loss + self._contrast(anchors, a, positives, self._old[positives], p_rows, self._old[p_rows])
-        return loss, a.detach()
+        if old is not None:
+            loss = loss + self._contrast(anchors, a, anchors, old[anchors], a_rows, old[a_rows])
+            loss = loss + self._contrast(anchors, a, positives, old[positives], p_rows, old[p_rows])
+        return loss
+
+    def _cut(self, codes: Any, size: int) -> Any:
+        """Return the first components of unit vectors as unit vectors; whole ones as they are."""
+        if size == codes.shape[1]:
+            return codes
+        return self._torch.nn.functional.normalize(codes[:, :size], dim=1)
 
     def _contrast(self, rows: Any, codes: Any, positive_rows: Any, positives: Any, key_rows: Any, keys: Any) -> Any:
         """Return the cross-entropy of each code against its positive and the hardest of the keys."""
