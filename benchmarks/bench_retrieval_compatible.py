@@ -3,7 +3,10 @@
 Data: see ``retrieval_data``. The old embedding is made from the first 192 of 384 components of MiniLM with noise, the
 new one is MiniLM itself: other dimensions, better neighbours. Truth is the exact cosine top-10 of the new embedding.
 All comparisons are between codes (symmetric), since a float query of one embedding means nothing to the other.
-``independent`` is a new model trained without regard to the old one, at the same settings.
+``independent`` is a new model trained without regard to the old one, at the same settings. ``basis`` turns the new
+vectors by an OrthogonalBasis fitted to pairs of old and new ones: its first components are read by the old model, and
+new vectors among themselves by the independent one, whose cosines no rotation changes. The last lines are of float
+queries against the old index.
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_compatible.py [--epochs 6] [--dim 512]``; needs torch.
 """
@@ -14,6 +17,7 @@ import sys
 import numpy as np
 from retrieval_data import QUERIES, Floats, Ids, data_folder, exact, recall, vectors
 
+from hdc.apps.retrieval import OrthogonalBasis
 from hdc.apps.retrieval.binarisers import RecurrentBinarizer
 from hdc.words import Words
 
@@ -26,6 +30,7 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--vectors", type=int, default=39_000, help="size of the index")
+    parser.add_argument("--pairs", type=int, nargs="*", default=[500, 2000], help="of the basis, beside all")
     arguments = parser.parse_args()
     folder = data_folder("debian_minilm.npy")
     if folder is None:
@@ -56,8 +61,25 @@ def main() -> int:
         ("new", "old, independent training", apart, old_codes),
         ("new", "new, independent training", apart, apart),
     ]
+    pairs = [*(n for n in arguments.pairs if n < arguments.vectors), arguments.vectors]
+    turned = {n: OrthogonalBasis().fit(new[:n], old[:n]).old(new) for n in pairs}
+    for n, vectors_of in turned.items():
+        codes = plain.transform(vectors_of)
+        rows += [
+            ("new", f"old, basis of {n} pairs", codes, old_codes),
+            ("old", f"new, basis of {n} pairs", old_codes, codes),
+            (
+                "new",
+                f"half and half, basis of {n}",
+                codes,
+                np.where(np.arange(len(new))[:, None] % 2, codes, old_codes),
+            ),
+        ]
     for queries_name, index_name, queries, index in rows:
         print(f"{queries_name:12}{index_name:28}{recall(found(queries, index), truth):10.4f}", flush=True)
+    for name, asked in {"old floats": old, **{f"new floats, {n} pairs": x for n, x in turned.items()}}.items():
+        ids = np.asarray(plain.search(asked[-QUERIES:], old_codes[:-QUERIES])[1])
+        print(f"{name:26}{'old':14}{recall(ids, truth):10.4f}", flush=True)
     return 0
 
 

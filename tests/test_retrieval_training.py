@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from hdc.apps.retrieval.binarisers import RecurrentBinarizer
 from hdc.apps.retrieval.binarisers.bebr import training
 from hdc.apps.retrieval.binarisers.bebr.recurrence import initial, unit
 from hdc.apps.retrieval.binarisers.bebr.validation import Validation
@@ -60,6 +61,41 @@ def test_the_loss_of_torch_is_that_of_numpy(compatible):
         expected += contrast(anchors, a, anchors, old[anchors], a_rows, old[a_rows], SETTINGS)
         expected += contrast(anchors, a, positives, old[positives], p_rows, old[p_rows], SETTINGS)
     assert float(loss.detach()) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("compatible", [False, True])
+def test_the_loss_with_prefixes_in_torch_is_the_sum_of_those_of_cut_codes(compatible):
+    signs = np.where(waves(30, 12, 3.0)[:, None] > 0.2, 1, -1).astype(np.float32)
+    old = signs if compatible else None
+    one, alone = trainer(old, loops=0, prefixes=(4, 8)), trainer(old, loops=0)
+    rows = np.array([0, 3, 7, 9]), np.array([1, 4, 7, 2]), np.array([5, 0, 6])
+    every = unit(one.maps().signs(X)[:, 0])
+    together, seen = one._loss(*rows, torch.from_numpy(every[rows[2]]))
+    whole, same = alone._loss(*rows, torch.from_numpy(every[rows[2]]))
+    assert torch.equal(seen, same)
+    parts = [float(whole.detach())]
+    for size in (4, 8):
+        cut = trainer(None if old is None else old[..., :size], loops=0)
+        cut._codes = lambda chosen, size=size: torch.from_numpy(unit(every[:, :size])[chosen])
+        parts.append(float(cut._loss(*rows, cut._codes(rows[2]))[0]))
+    assert float(together.detach()) == pytest.approx(sum(parts), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_prefixes_trained_in_torch_find_more_than_cut_codes():
+    rng = np.random.default_rng(1)
+    x = rng.standard_normal((30, 128))[rng.integers(0, 30, 1500)] + rng.standard_normal((1500, 128))
+    x = unit((x * 0.97 ** np.arange(128)).astype(np.float32))
+    base, queries = x[:1300], x[1300:]
+    truth = np.argsort(-(queries @ base.T), axis=1)[:, :10]
+
+    def recall(prefixes):
+        model = RecurrentBinarizer(dim=256, prefixes=prefixes, rounds=0, epochs=3, queue=512).fit(base)
+        asked, codes = (model.transform(rows)[:, :1] for rows in (queries, base))
+        found = RecurrentBinarizer(dim=64, rounds=0).fit(base).search(asked.copy(), codes.copy(), 10)[1]
+        return np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), truth.tolist(), strict=True)])
+
+    assert recall((64,)) > recall(()) + 0.02
 
 
 def test_the_gradient_of_a_sign_in_torch_is_one_near_zero():
