@@ -1,10 +1,11 @@
 """Codes whose prefixes are codes: recall@10 of cut codes beside models trained for each size, and two-stage search.
 
 Data: MiniLM vectors (see ``retrieval_data``) and generated ones around centres; truth is the exact cosine top-10. All
-models are trained on the vectors that are searched; the queries are others. ``trained`` is a model of that size
-alone, ``prefix`` the first bits of one model with all prefixes, ``cut`` the first bits of a model of the greatest size
-that was trained without prefixes, read through its own tables and ``refitted`` through tables that are fitted to the
-cut codes. With ``--codes``, codes are the queries, of models trained by gradients (needs torch).
+models are trained on the vectors that are searched (of two-stage search, on the first 4,000); the queries are others.
+``trained`` is a model of that size alone, ``prefix`` the first bits of one model with all prefixes, ``cut`` the first
+bits of a model of the greatest size that was trained without prefixes, read through its own tables and ``refitted``
+through tables that are fitted to the cut codes. With ``--codes``, codes are the queries, of models trained by
+gradients (needs torch).
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_prefixes.py [--vectors 10000] [--codes] [--search]``
 """
@@ -29,6 +30,9 @@ SIZES = (64, 128, 256, 512)
 
 CENTRES, WIDTH = 300, 128
 """Of the generated vectors."""
+
+LEARNED = 4000
+"""Vectors that the model of two-stage search learns from."""
 
 EPOCHS = 4
 """Of gradient training."""
@@ -127,7 +131,7 @@ def codes_as_queries(base: Floats, queries: Floats, seed: int) -> None:
 def searches(base: Floats, queries: Floats, seed: int) -> None:
     """Print recall and speed of a scan of whole codes, and of prefixes first; interleaved, on one thread."""
     truth = exact(queries, base)
-    model = RecurrentBinarizer(dim=SIZES[-1], prefixes=SIZES[:-1], seed=seed).fit(base)
+    model = RecurrentBinarizer(dim=SIZES[-1], prefixes=SIZES[:-1], seed=seed).fit(base[:LEARNED])
     index = EmbeddingIndex.create(None, model)
     index.add(base)
     ways: dict[str, dict[str, int]] = {"whole code": {}}

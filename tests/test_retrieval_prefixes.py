@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from hdc.apps.retrieval import EmbeddingIndex
 from hdc.apps.retrieval.binarisers import RecurrentBinarizer, load
 from hdc.apps.retrieval.binarisers.bebr import nested
 from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, metric_of
@@ -188,6 +189,87 @@ def test_prefixes_find_nearly_what_models_of_their_size_find():
             decoded = cut.decode(groups_of(whole._as_signs(truncated)[..., :bits]))
             ids = np.argsort(-(queries @ unit(decoded).T), axis=1)[:, :10]
             assert found > recall(ids, queries, base) + 0.02  # what cutting a code of another training finds
+
+
+@pytest.mark.parametrize("keep", [None, "int8", "float32"])
+def test_a_search_through_a_prefix_orders_its_candidates_by_whole_codes_and_originals(model, keep, tmp_path):
+    index = EmbeddingIndex.create(tmp_path / "index", model, keep=keep)
+    index.add(X)
+    index.remove(range(0, 600, 7))
+    queries, left = vectors(9, seed=4), index.ids()
+    whole = index.search(queries, 5, candidates=30)
+    for bits in (64, 128):  # all rows are candidates: nothing is lost
+        scores, ids = index.search(queries, 5, candidates=600, prefix=bits)
+        everything = index.search(queries, 5, candidates=600)
+        assert np.array_equal(ids, everything[1])
+        np.testing.assert_allclose(scores, everything[0], atol=1e-5)
+    codes = model.transform(X)
+    candidates = 12 if keep is None else 4 * 12
+    found = left[model.prefix(64).search(queries, model.cut(codes, 64)[left], candidates)[1]]
+    of_whole, units = model.scores(queries, codes), queries @ X.T
+    for q, ids in enumerate(index.search(queries, 5, candidates=12, prefix=64)[1]):
+        order = sorted(found[q].tolist(), key=lambda i: (-of_whole[q, i], i))[:12]
+        if keep is not None:
+            order.sort(key=lambda i: -units[q, i])
+        assert len(set(ids.tolist()) & set(order[:5])) >= (5 if keep is None else 4)  # bytes are rounded
+    among = index.search(queries, 5, prefix=64, among=left[:40])[1]
+    assert set(among.ravel().tolist()) <= set(left[:40].tolist())
+    assert whole[1].shape == (9, 5)
+    index.close()
+    with EmbeddingIndex.open(tmp_path / "index") as again:
+        assert np.array_equal(again.search(queries, 5, candidates=600, prefix=64)[1], everything[1])
+
+
+@pytest.mark.parametrize("keep", [None, "float32"])
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+def test_a_search_through_a_prefix_scores_by_every_metric_as_whole_codes_or_originals(metric, keep):
+    x = X * np.random.default_rng(9).uniform(0.5, 2, (600, 1)).astype(np.float32)
+    index = EmbeddingIndex.create(None, RecurrentBinarizer(**SETTINGS, metric=metric).fit(x), keep=keep)
+    index.add(x)
+    queries = vectors(80, seed=4)  # more than are looked up at a time
+    scores, ids = index.search(queries, 5, candidates=600, prefix=64)
+    expected = index.search(queries, 5, candidates=600)
+    assert np.array_equal(ids, expected[1])
+    np.testing.assert_allclose(scores, expected[0], atol=1e-5)
+
+
+def test_whole_codes_order_what_a_prefix_found_before_the_index_changed(model):
+    index = EmbeddingIndex.create(None, model)
+    index.add(X[:50])
+    asked, snapshot = index._queries(X[:4]), index._prefix_engine(64).prepared().snapshot
+    positions = np.tile(np.arange(49, -1, -1), (4, 1))
+    positions[:, 3] = -1
+    before = index._by_whole(snapshot)(asked, snapshot, positions)
+    index.remove([7])
+    index.add(X[50:60])
+    assert np.array_equal(index._by_whole(snapshot)(asked, snapshot, positions), before)
+    expected = 1 - model.scores(X[:4], model.transform(X[:50]))[:, ::-1]
+    expected[:, 3] = np.inf
+    np.testing.assert_allclose(before, expected, atol=1e-5)
+
+
+def test_an_index_follows_changes_and_refuses_prefixes_that_it_does_not_have(model):
+    index = EmbeddingIndex.create(None, model)
+    assert index.search(X[:2], 3, prefix=64)[1].shape == (2, 0)
+    index.add(X[:50])
+    assert index.search(X[:2], 1, prefix=64)[1].tolist() == [[0], [1]]
+    index.remove([0])
+    assert 0 not in index.search(X[:2], 49, prefix=64)[1]
+    for bits in (32, 192):
+        with pytest.raises(ParameterError, match=r"has \(64, 128\)"):
+            index.search(X[:2], prefix=bits)
+    other = EmbeddingIndex.create(None, RecurrentBinarizer(dim=64, rounds=0).fit(X))
+    with pytest.raises(ParameterError, match="has none: fit"):
+        other.search(X[:2], prefix=64)
+    graph = EmbeddingIndex.create(None, model, kind="ivf")
+    graph.train(X, 4)
+    graph.add(X)
+    with pytest.raises(ParameterError, match="kind='flat'"):
+        graph.search(X[:2], prefix=64)
+    scores, ids = graph.search(X[:3], 4, candidates=600, probes=4)  # here whole codes order what lists found
+    expected = model.search(X[:3], model.transform(X), 4)
+    assert np.array_equal(ids, expected[1])
+    np.testing.assert_allclose(scores, expected[0], atol=1e-5)
 
 
 def test_a_round_counts_as_a_gain_unless_it_loses_more_than_a_standard_error():

@@ -17,6 +17,9 @@ from hdc.words import Words
 TABLE_BYTES = 1 << 26
 """Tables of the queries that are compared at a time stay under so many bytes (64 MiB)."""
 
+CANDIDATE_QUERIES = 64
+"""Queries whose candidates are looked up at a time."""
+
 
 class TableModel(Protocol):
     """What made the codes, and says what their bytes add to a query's score."""
@@ -35,18 +38,21 @@ class TableModel(Protocol):
 
 
 class Tables:
-    """The exact searcher of codes by tables. Queries are (q, d) float32 arrays; distances are one minus the score."""
+    """The exact searcher of codes by tables. Queries are (q, d) float32 arrays; distances are one minus the score.
+
+    With ``words``, the model is of so many first words of the codes, and the rest of them is not read.
+    """
 
     kind = "flat"
 
-    def __init__(self, model: TableModel, kernels: TableKernels) -> None:
-        self.model, self.kernels = model, kernels
+    def __init__(self, model: TableModel, kernels: TableKernels, words: int | None = None) -> None:
+        self.model, self.kernels, self.words = model, kernels, words
 
-    def prepared(self, snapshot: Snapshot, previous: "TableRows | None") -> "TableRows":
+    def prepared(self, snapshot: Snapshot, previous: "TableRows | None" = None) -> "TableRows":
         """Put the live rows in order of their ids."""
         rows = live(snapshot)
         rows = rows[np.argsort(snapshot.ids[rows], kind="stable")]
-        codes, model = snapshot.rows(CODES)[rows], self.model
+        codes, model = snapshot.rows(CODES)[:, : self.words][rows], self.model
         held = model.sign_bytes(codes), model.scale(codes), model.offset(codes)
         return TableRows(snapshot, model, self.kernels, rows, snapshot.ids[rows], *held)
 
@@ -75,8 +81,34 @@ class TableRows:
             chosen = np.isin(self.rows, allowed, assume_unique=True)
             held, ids = (self.codes[chosen], self.scale[chosen], self.offset[chosen]), ids[chosen]
         scores, found = np.empty((len(queries), k), dtype=np.float32), np.empty((len(queries), k), dtype=np.int64)
-        step = max(1, TABLE_BYTES // max(1, 2 * 1024 * self.codes.shape[1]))
-        for start in range(0, len(queries), step):
-            part = slice(start, start + step)
+        for start in range(0, len(queries), self._step):
+            part = slice(start, start + self._step)
             scores[part], found[part] = self.kernels.top_k(self.model.tables(queries[part]), *held, k)
         return 1 - scores, ids[found]
+
+    @property
+    def _step(self) -> int:
+        """Queries whose tables are made at a time."""
+        return max(1, TABLE_BYTES // max(1, 2 * 1024 * self.codes.shape[1]))
+
+    def products(self, queries: Floats, candidates: Ids) -> Floats:
+        """Return the scores of each query's own candidates: ``(q, c)`` float32.
+
+        Parameters
+        ----------
+        queries : (q, d) float32 array
+        candidates : (q, c) int64 array
+            Ids of live rows; what is said of others means nothing.
+        """
+        places = np.minimum(np.searchsorted(self.ids, candidates), max(0, len(self.ids) - 1))
+        scores = np.zeros(candidates.shape, dtype=np.float32)
+        step = min(CANDIDATE_QUERIES, self._step)
+        for start in range(0, len(queries) if scores.size else 0, step):
+            part = slice(start, start + step)
+            tables, chosen = self.model.tables(queries[part]), places[part]
+            query, sums = np.arange(len(chosen))[:, None], scores[part]
+            for group in range(self.codes.shape[1]):
+                sums += tables[query, group, self.codes[chosen, group]]
+            sums *= self.scale[chosen]
+            sums += self.offset[chosen]
+        return scores

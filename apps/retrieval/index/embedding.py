@@ -5,7 +5,7 @@ its ``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, NamedTuple, Self
 
@@ -33,7 +33,7 @@ from hdc.search.measures import Distances
 from hdc.search.options import Options, options_of
 from hdc.search.reranking import LENGTHS
 from hdc.search.searcher import Searcher
-from hdc.search.tables import Tables
+from hdc.search.tables import TableRows, Tables
 from hdc.store import Snapshot, Store
 from hdc.words import WORD_BITS, Words, word_count
 
@@ -58,6 +58,9 @@ vectors have no structure, signs find less than half of the best ten among the b
 
 FEW_QUERIES = 64
 """Up to so many queries are searched for one by one, each in one go."""
+
+WIDER = 4
+"""Candidates of a prefix for each of the whole code, where originals follow."""
 
 ROUNDING = 1e-3
 """A centre of unit vectors may be longer than 1 by so much."""
@@ -86,6 +89,10 @@ class Queries(NamedTuple):
     def part(self, rows: slice) -> "Queries":
         """Return some of them."""
         return Queries(*(array[rows] for array in self))
+
+
+Compare = Callable[[Queries, Snapshot, Ids], Floats]
+"""Returns the distances of each query's own candidates, as :data:`hdc.search.engine.Exact`."""
 
 
 class EmbeddingIndex(Index):
@@ -119,6 +126,7 @@ class EmbeddingIndex(Index):
         self._in_one_go = self._space.of_unit_queries and (codes.originals is None or by_cosine)
         searcher = self._searcher()
         self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
+        self._engines: dict[int, Engine] = {}  # by the prefix that they read
         self._defaults = self._kept_defaults()
 
     def _searcher(self) -> Searcher | None:
@@ -442,6 +450,7 @@ class EmbeddingIndex(Index):
         candidates: int | None = None,
         probes: int | None = None,
         effort: int | None = None,
+        prefix: int | None = None,
     ) -> tuple[Floats, Ids]:
         """Find the k nearest vectors of each query.
 
@@ -461,6 +470,10 @@ class EmbeddingIndex(Index):
             and 64 candidates in hand, of kind ``hnsw``, if nothing else was set.
         among : (m,) array of ids, optional
             Find only these.
+        prefix : int, optional
+            Read so many bits of each code first, in an index of kind ``flat`` whose model was trained with such
+            ``prefixes``: these find the candidates, which whole codes put in order. Where originals are kept, the
+            prefix finds four times the candidates, of which whole codes leave the best.
 
         Returns
         -------
@@ -475,14 +488,17 @@ class EmbeddingIndex(Index):
         DTypeError, DimensionError
             If the queries are not float vectors of the model's length.
         ParameterError
-            If a query holds NaN or infinity, k or an option is less than 1, an option is of another kind, or an id is
-            not there.
+            If a query holds NaN or infinity, k or an option is less than 1, an option is of another kind, an id is
+            not there, or the model has no such prefix.
         FileFormatError
             If the index is damaged.
         """
         k = integer(k, "k", 1)
         chosen = self._chosen_for(k, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
+        if prefix is not None:
+            search = self._prefix_engine(prefix).begin(k, chosen, among)
+            return self._through_prefix(search, self._queries(rows))
         search = self._engine.begin(k, chosen, among)
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows):
@@ -549,6 +565,42 @@ class EmbeddingIndex(Index):
         exact = self._exact(asked)
         return self._as_scores(*search.run(queries, exact), asked, exact)
 
+    def _prefix_engine(self, bits: int) -> Engine:
+        """Return what searches a prefix of the codes, the same one each time."""
+        model = self.model
+        sizes = model.sizes[:-1] if isinstance(model, RecurrentBinarizer) and self._takes_floats else ()
+        if not isinstance(model, RecurrentBinarizer) or integer(bits, "prefix") not in sizes:
+            have = f"has {sizes}" if sizes else "has none: fit a RecurrentBinarizer(prefixes=...), for kind='flat'"
+            raise ParameterError(f"prefix must be one that the index's model was trained with, and it {have}")
+        if bits not in self._engines:
+            shorter = model.prefix(bits)
+            tables = Tables(shorter, table_kernels(model.kernels), shorter.words)
+            self._engines.setdefault(bits, Engine(self.codes.store, tables))  # another thread may have been first
+        return self._engines[bits]
+
+    def _through_prefix(self, search: Search, asked: Queries) -> tuple[Floats, Ids]:
+        """Let whole codes order what a prefix finds, and originals what these leave."""
+        exact, whole = self._exact(asked), self._shared(asked, self._by_whole(search.prepared.snapshot))
+        if exact is None:
+            return self._as_scores(*search.run(asked.mapped, whole), asked, None)
+        rows = len(search.prepared.snapshot) if search.allowed is None else len(search.allowed)
+        wider = search._replace(k=search.candidates, candidates=min(rows, WIDER * search.candidates))
+        _, ids = wider.run(asked.mapped, whole)
+        return self._as_scores(*search.compared(ids, exact), asked, exact)
+
+    def _by_whole(self, snapshot: Snapshot) -> Compare:
+        """Return what compares candidates of a snapshot by whole codes: distances are as those of a search of them."""
+        prepared, searcher = self._engine.prepared(), self._engine.searcher
+        assert isinstance(searcher, Tables)
+        assert isinstance(prepared, TableRows)
+        held = prepared if prepared.snapshot is snapshot else searcher.prepared(snapshot)  # it has just changed
+
+        def compare(asked: Queries, _: Snapshot, positions: Ids) -> Floats:
+            products = held.products(asked.mapped, snapshot.ids[positions])
+            return np.where(positions < 0, np.float32(np.inf), 1 - products)
+
+        return compare
+
     def _as_scores(self, distances: Distances, ids: Ids, asked: Queries, exact: Exact | None) -> tuple[Floats, Ids]:
         """Return scores of distances: what the exact step has made of them, else what codes tell."""
         if distances.dtype.kind == "i":  # to the share of equal bits less that of differing ones
@@ -579,11 +631,15 @@ class EmbeddingIndex(Index):
         Queries are compared in slices, in several threads.
         """
         if self.codes.originals is not None:
-            compare = self._by_originals
+            compare: Compare = self._by_originals
         elif (self._by_tables or self.metric != "cosine") and not self._takes_floats:
             compare = self._by_model
         else:
             return None
+        return self._shared(asked, compare)
+
+    def _shared(self, asked: Queries, compare: Compare) -> Exact:
+        """Return what compares the candidates of queries in slices, in several threads."""
 
         def exact(snapshot: Snapshot, positions: Ids) -> Floats:
             distances = np.empty(positions.shape, dtype=np.float32)
