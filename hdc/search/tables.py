@@ -89,7 +89,8 @@ class TableRows:
     @property
     def _step(self) -> int:
         """Queries whose tables are made at a time."""
-        return max(1, TABLE_BYTES // max(1, 2 * 1024 * self.codes.shape[1]))
+        groups: int = self.codes.shape[1]
+        return max(1, TABLE_BYTES // max(1, 2 * 1024 * groups))
 
     def products(self, queries: Floats, candidates: Ids) -> Floats:
         """Return the scores of each query's own candidates: ``(q, c)`` float32.
