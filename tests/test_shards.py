@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc import errors
-from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, RecurrentBinarizer, ShardedIndex, SignBinarizer
+from hdc.apps.retrieval import (
+    EmbeddingIndex,
+    RaBitQBinarizer,
+    RecurrentBinarizer,
+    ScalarBinarizer,
+    ShardedIndex,
+    SignBinarizer,
+)
 from hdc.apps.retrieval import merge as merged
 from hdc.apps.retrieval import split as cut
 from hdc.apps.retrieval.index import reshaping, shards
@@ -337,3 +344,46 @@ def test_shards_of_several_planes_find_at_least_as_good_rows(tmp_path):
             every = {"probes": 6, "candidates": ROWS}
             found, expected = many.search(vectors(2), 9, **every), index.search(vectors(2), 9, **every)
             np.testing.assert_allclose(found[0], expected[0], atol=1e-6)
+
+
+BY_METRIC = {
+    "lists": (lambda metric: RaBitQBinarizer(6, metric=metric), {"probes": 3, "candidates": 40}),
+    "scalar": (lambda metric: ScalarBinarizer(16, metric=metric), {"candidates": 40}),
+    "sign": (lambda metric: SignBinarizer(64, metric=metric), {"candidates": 40}),
+}
+
+
+@pytest.mark.parametrize("keep", [None, "int8", "float32"])
+@pytest.mark.parametrize("name", list(BY_METRIC))
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_shards_of_every_metric_find_what_one_index_finds(metric, name, keep, tmp_path):
+    make, options = BY_METRIC[name]
+    lengths = np.random.default_rng(5).uniform(0.3, 4, (ROWS, 1)).astype(np.float32)
+    x, queries = vectors() * lengths + 0.5, 2 * vectors(2)[:70] + 0.5
+    fitted = make(metric).fit(x)
+    with EmbeddingIndex.create(tmp_path / "i", fitted, keep=keep) as index:
+        index.add(x)
+        assert index.metric == metric
+        index.remove(ids=[3, 200])
+        few, many = queries[:5], queries
+        expected = {len(asked): index.search(asked, 7, **options) for asked in (few, many)}
+        among = index.search(many, 7, among=index.ids()[::3], **options)
+        cut(tmp_path / "i", 3, tmp_path / "s")
+    check = same if (metric, name, keep) == ("cosine", "sign", None) else close  # these scores are of counts of bits
+    with ShardedIndex.open(tmp_path / "s") as whole:
+        for asked in (few, many):
+            check(whole.search(asked, 7, **options), expected[len(asked)])
+        check(whole.search(many, 7, among=whole.ids()[::3], **options), among)
+
+
+def close(found, expected):
+    """Check that two searches found the same, but for rounding: scores to 1e-5 of the greatest, and ids that are apart.
+
+    Scores of ``l2`` and ``ip`` are differences of squares of lengths, which round with these.
+    """
+    least = 1e-5 * max(1.0, float(np.abs(expected[0][np.isfinite(expected[0])]).max()))
+    np.testing.assert_allclose(found[0], expected[0], rtol=0, atol=least)
+    scores = np.pad(np.where(np.isfinite(expected[0]), expected[0], -1e6), ((0, 0), (1, 0)), constant_values=1e6)
+    apart = (np.diff(scores, axis=1) < -2 * least)[:, :-1] & (np.diff(scores[:, 1:], axis=1) < -2 * least)
+    assert apart.mean() > 0.5
+    np.testing.assert_array_equal(found[1][:, :-1][apart], expected[1][:, :-1][apart])

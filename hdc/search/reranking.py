@@ -58,9 +58,9 @@ class Originals:
             columns[LENGTHS] = ("float32", 1)
         return columns
 
-    def rows(self, vectors: Floats) -> dict[str, npt.ArrayLike]:
+    def rows(self, vectors: Floats) -> dict[str, npt.NDArray[Any]]:
         """Return what these columns have of ``(n, width)`` vectors."""
-        rows: dict[str, npt.ArrayLike] = {ORIGINALS: self.encoded(vectors)}
+        rows: dict[str, npt.NDArray[Any]] = {ORIGINALS: self.encoded(vectors)}
         if self.lengths:
             squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
             rows[LENGTHS] = np.sqrt(squares)[:, None].astype(np.float32)
