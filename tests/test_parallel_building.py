@@ -18,7 +18,12 @@ from hdc.apps.retrieval.index.building import Encoder, build
 from hdc.apps.workers import WorkerError
 
 ROWS, DIM, BLOCK = 700, 16, 64
-OPTIONS = {"lists": {"keep": "int8"}, "sign": {"kind": "ivf", "keep": "float16", "lists": 5}}
+OPTIONS = {
+    "lists": {"keep": "int8"},
+    "sign": {"kind": "ivf", "keep": "float16", "lists": 5},
+    "lists ip": {"keep": "int8"},
+    "sign l2": {"kind": "ivf", "keep": "float32", "lists": 5},
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +36,8 @@ def made(tmp_path_factory):
     unit = x / np.linalg.norm(x, axis=1, keepdims=True)
     RaBitQBinarizer(7).fit(unit).save(folder / "lists")
     SignBinarizer(64).fit(unit).save(folder / "sign")
+    RaBitQBinarizer(7, metric="ip").fit(x).save(folder / "lists ip")
+    SignBinarizer(64, metric="l2").fit(x).save(folder / "sign l2")
     return folder
 
 
