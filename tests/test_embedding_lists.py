@@ -10,7 +10,7 @@ import hdc
 from hdc import errors
 from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer
 from hdc.apps.retrieval.index import embedding
-from hdc.search import engine, estimates, partition
+from hdc.search import engine, estimates, list_files, partition
 from hdc.search.options import IVFOptions
 
 DIM = 24
@@ -349,6 +349,23 @@ def test_a_model_of_longer_vectors_is_refused(model):
     old._set_state({**model._state(), "mean": x.mean(axis=0), "lengths": 99 * model._state().get("lengths", 1)})
     with pytest.raises(errors.ParameterError, match=r"fitted to vectors of length .* compares unit vectors"):
         EmbeddingIndex.create(None, old)
+
+
+@pytest.mark.parametrize("keep", [None, "int8"])
+def test_a_copy_has_the_rows_and_makes_its_lists_anew(tmp_path, keep, monkeypatch):
+    monkeypatch.setattr(list_files, "LEAST_ROWS", 10)
+    x = clustered(400)
+    with filled(x, 7, keep, tmp_path / "i") as index:
+        expected = index.search(x[:9], 5, probes=3)
+    codes = [tmp_path / name / "codes" for name in ("i", "copy")]
+    with EmbeddingIndex.open(tmp_path / "i") as index:
+        index.save(tmp_path / "copy")
+    assert [bool(list(folder.glob("lists.*"))) for folder in codes] == [True, False]
+    with EmbeddingIndex.open(tmp_path / "copy", writable=True) as copy:
+        for mine, theirs in zip(copy.search(x[:9], 5, probes=3), expected, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+        copy.verify()
+    assert list(codes[1].glob("lists.*"))
 
 
 def test_codes_of_another_model_are_told(tmp_path):

@@ -288,7 +288,11 @@ class EmbeddingIndex(Index):
             raise ConflictError("the index was built anew with another model; open it again")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`."""
+        """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`.
+
+        Rows, model and options are copied. What is made of these to search, lists in order or a graph, is not: the
+        first search of the copy makes it, and a writer keeps it when it closes.
+        """
         folder = new_folder(path)
         self.codes.save(folder / CODES_FOLDER)
         self.model.save(folder / MODEL_FOLDER)
