@@ -353,6 +353,7 @@ BY_METRIC = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [None, "int8", "float32"])
 @pytest.mark.parametrize("name", list(BY_METRIC))
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
