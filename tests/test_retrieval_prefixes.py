@@ -172,8 +172,12 @@ def test_a_fit_goes_on_from_its_checkpoint_to_the_same_result(model, tmp_path, m
 
 
 @pytest.mark.slow
-def test_prefixes_find_nearly_what_models_of_their_size_find():
-    """One seed: the recall of 3,000 true neighbours has a deviation below .01, and that of a difference below .014."""
+def test_prefixes_find_nearly_what_models_of_their_size_find(monkeypatch):
+    """One seed: the recall of 3,000 true neighbours has a deviation below .01, and that of a difference below .014.
+
+    All have the start from signs, the only one of nested training: models from residuals find .05 more of these.
+    """
+    monkeypatch.setattr(RecurrentBinarizer, "_is_better_by_residuals", lambda *_: False)
     base, queries = vectors(4000, 48), vectors(300, 48, seed=9)
     one = RecurrentBinarizer(dim=256, prefixes=(64, 128)).fit(base)
     codes, whole = one.transform(base), RecurrentBinarizer(dim=256).fit(base)
