@@ -128,6 +128,7 @@ class EmbeddingIndex(Index):
         self._engine = codes.engine if searcher is None else Engine(codes.store, searcher)
         self._engines: dict[int, Engine] = {}  # by the prefix that they read
         self._defaults = self._kept_defaults()
+        self._remembers = DEFAULTS in codes.store.meta
 
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
@@ -346,15 +347,15 @@ class EmbeddingIndex(Index):
         """
         checked = options_of(self.kind, options)
         self.store.set_meta({**self.store.meta, DEFAULTS: asdict(checked)})
-        self._defaults = checked
+        self._defaults, self._remembers = checked, True
 
     def _chosen(self, options: Options | None, **given: int | None) -> Options:
         """Return the options of a search: those that were given, and the rest as the index remembers it."""
-        if options is None and all(value is None for value in given.values()):
-            return self._defaults
-        if options is not None:
+        if options is not None or not self._remembers:
             return options_of(self.kind, options, **given)
         named = {name: value for name, value in given.items() if value is not None}
+        if not named:
+            return self._defaults
         return replace(self._defaults, **{name: getattr(options_of(self.kind, None, **named), name) for name in named})
 
     def _chosen_for(self, k: int, options: Options | None, **given: int | None) -> Options:
