@@ -24,12 +24,12 @@ from hdc.backends.numba_kernels.simd import (
     aligned_zeros,
     ctpop,
     load,
-    lowest_bit,
     pointer,
     scale_lanes,
     splat,
 )
-from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs, key_score, least_pairs, score_key
+from hdc.backends.numba_kernels.taking import finish, take, tighten
+from hdc.backends.numba_kernels.topk import ID_BITS, WORST, Pairs
 from hdc.errors import FileFormatError
 from hdc.kernels import ESTIMATE_BITS
 from hdc.words import WORD_BITS, Words
@@ -89,32 +89,6 @@ def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: in
         a2, b2 = a2 + shared_planes(bits, planes, a + second), b2 + shared_planes(bits, planes, b + second)
         a3, b3 = a3 + shared_planes(bits, planes, a + third), b3 + shared_planes(bits, planes, b + third)
     return weighted(a0, a1, a2, a3), weighted(b0, b1, b2, b3)
-
-
-@kernel
-def _tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
-    """Keep the k best of what query q holds; return the score that others have to reach."""
-    key = least_pairs(best[q, 1:], best[q, 0], k) >> ID_BITS
-    best[q, 0] = k
-    bits[0] = key_score(key)
-    return scores[0]
-
-
-@kernel
-def _take(reached: int, bits: Pointer, ids: Pointer, row: int, best: Pointer, at: int) -> int:
-    """Hold the rows ``row + l``, l being the set bits of ``reached``; return how many pairs are held.
-
-    The number of pairs is at ``best[at]``, and they follow.
-    """
-    held = best[at]
-    while reached:
-        lane = lowest_bit(reached)
-        reached &= reached - 1
-        number = ids[row + lane]
-        best[at + 1 + held] = score_key(np.int64(bits[lane])) << ID_BITS | number
-        held += number >= 0
-    best[at] = held
-    return int(held)
 
 
 class _Rows(NamedTuple):
@@ -177,19 +151,15 @@ def _search(among: _Rows, ids: Ints, asked: _Asked, best: Pairs, k: int, first: 
                         reached = there & scale_lanes(
                             sum_a, slopes[2 * a], slopes[2 * a + 1], scales, offsets, row, base_a, least_a, out
                         )
-                        if reached and _take(reached, out_bits, numbers, row, held, a * size) >= full:
-                            least_a = leasts[a] = _tighten(best, a, k, bits, scores)
+                        if reached and take(reached, out_bits, numbers, row, held, a * size) >= full:
+                            least_a = leasts[a] = tighten(best, a, k, bits, scores)
                         reached = there & scale_lanes(
                             sum_b, slopes[2 * b], slopes[2 * b + 1], scales, offsets, row, base_b, least_b, out
                         )
-                        if reached and i != j and _take(reached, out_bits, numbers, row, held, b * size) >= full:
-                            least_b = leasts[b] = _tighten(best, b, k, bits, scores)
+                        if reached and i != j and take(reached, out_bits, numbers, row, held, b * size) >= full:
+                            least_b = leasts[b] = tighten(best, b, k, bits, scores)
             done = ends[at]
-    for q in range(first, last):
-        if best[q, 0] > k:
-            _tighten(best, q, k, bits, scores)
-        for at in range(1 + best[q, 0], 1 + k):
-            best[q, at] = WORST  # a pair may lie here that was not taken
+    finish(best, k, bits, scores, first, last)
 
 
 def _padded(starts: Ints) -> Ints:
