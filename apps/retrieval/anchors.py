@@ -5,11 +5,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.estimators import Transformer
-from hdc.apps.retrieval.binarisers.base import COLUMNS, blocks
-from hdc.apps.retrieval.binarisers.files import pack_json, read_model, unpack_json, write_model
+from hdc.apps.retrieval.binarisers.base import blocks
+from hdc.apps.retrieval.binarisers.files import read_model, write_model
+from hdc.apps.retrieval.binarisers.transformer import VectorTransformer
 from hdc.apps.retrieval.vectors.rows import finite, unit
-from hdc.apps.retrieval.vectors.tables import Names, as_table, check_input_names, check_names, column_names
 from hdc.checks import flag, integer
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 
@@ -17,7 +16,7 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 
-class Anchors(Transformer):
+class Anchors(VectorTransformer):
     """Describe vectors by their cosines to anchors, in place of the components of one encoder.
 
     Two encoders give one object different vectors, but the angles between objects are alike. Fit an ``Anchors`` to
@@ -60,9 +59,6 @@ class Anchors(Transformer):
     True
     """
 
-    n_features_in_: int
-    feature_names_in_: Names
-
     def __init__(self, anchors: Any = 512, whiten: bool = True, centre: bool = True, seed: int = 0) -> None:
         self.anchors = anchors
         self.whiten = whiten
@@ -80,7 +76,7 @@ class Anchors(Transformer):
             If X has fewer rows than anchors, there is no such row, a row is given twice, an anchor holds NaN or
             infinity, or all anchors have one direction.
         """
-        table, names = as_table(X, type(self).__name__), column_names(X)
+        table = self._table(X)
         flag(self.whiten, "whiten"), flag(self.centre, "centre")
         rows = self._chosen(len(table))
         found = unit(finite(table[rows], 0, "the anchors"))
@@ -88,9 +84,6 @@ class Anchors(Transformer):
         centred = unit((found - mean).astype(np.float32))
         self.matrix_ = (_orthogonal(centred) if self.whiten else centred).T.copy()
         self.mean_, self.rows_, self.n_features_in_ = mean.astype(np.float32), rows, table.shape[1]
-        vars(self).pop("feature_names_in_", None)
-        if names is not None:
-            self.feature_names_in_ = names
         return self
 
     def _chosen(self, n: int) -> Ids:
@@ -123,35 +116,12 @@ class Anchors(Transformer):
         ParameterError
             If nothing was fitted, a row holds NaN or infinity, or the columns have other names than in ``fit``.
         """
-        dim, who = self._check_fitted(), type(self).__name__
-        check_names(column_names(X), getattr(self, "feature_names_in_", None), who)
-        table = as_table(X, who, dim)
+        table = self._given(X)
         described = np.empty((len(table), len(self.rows_)), dtype=np.float32)
-        for part in blocks(len(table), 4 * (3 * dim + 2 * len(self.rows_))):
+        for part in blocks(len(table), 4 * (3 * self.n_features_in_ + 2 * len(self.rows_))):
             moved = unit(unit(finite(table[part], part.start)) - self.mean_)
             described[part] = unit(moved @ self.matrix_)
         return self._contained(described, X)
-
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Fit, then describe the same vectors."""
-        return self.fit(X, y).transform(X)
-
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
-        """Return a name for each anchor: the class's in lower case, and a number from 0.
-
-        Raises
-        ------
-        ParameterError
-            If nothing was fitted, or ``input_features`` are not the names of the columns of ``fit``.
-        """
-        check_input_names(input_features, self._check_fitted(), getattr(self, "feature_names_in_", None))
-        return super().get_feature_names_out()
-
-    def _check_fitted(self) -> int:
-        """Return the number of components, or raise."""
-        if not hasattr(self, "n_features_in_"):
-            raise ParameterError(f"this {type(self).__name__} is not fitted; call fit first")
-        return self.n_features_in_
 
     @property
     def _columns(self) -> int:
@@ -171,10 +141,8 @@ class Anchors(Transformer):
         parameters = self.get_params()
         if np.ndim(self.anchors):
             parameters["anchors"] = np.asarray(self.anchors).tolist()
-        names = getattr(self, "feature_names_in_", None)
-        kept = {} if names is None else {COLUMNS: pack_json(names.tolist())}
         arrays = {"mean": self.mean_, "matrix": self.matrix_, "rows": self.rows_}
-        write_model(folder, type(self).__name__, parameters, arrays | kept)
+        write_model(folder, type(self).__name__, parameters, arrays | self._kept_names())
 
     @classmethod
     def load(cls, folder: Any) -> Self:
@@ -190,8 +158,7 @@ class Anchors(Transformer):
         parameters, arrays = read_model(folder, cls.__name__)
         model = cls(**parameters)
         try:
-            if COLUMNS in arrays:
-                model.feature_names_in_ = np.array(unpack_json(arrays[COLUMNS]), dtype=object)
+            model._take_names(arrays)
             model.mean_, model.matrix_, model.rows_ = arrays["mean"], arrays["matrix"], arrays["rows"]
         except KeyError as error:
             raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None

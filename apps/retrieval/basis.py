@@ -5,11 +5,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.estimators import Transformer
-from hdc.apps.retrieval.binarisers.base import COLUMNS, blocks
-from hdc.apps.retrieval.binarisers.files import pack_json, read_model, unpack_json, write_model
+from hdc.apps.retrieval.binarisers.base import blocks
+from hdc.apps.retrieval.binarisers.files import read_model, write_model
+from hdc.apps.retrieval.binarisers.transformer import VectorTransformer
 from hdc.apps.retrieval.vectors.rows import finite, unit
-from hdc.apps.retrieval.vectors.tables import Names, as_table, check_input_names, check_names, column_names
+from hdc.apps.retrieval.vectors.tables import as_table
 from hdc.errors import FileFormatError, MismatchError, ParameterError
 
 Floats = npt.NDArray[np.float32]
@@ -18,7 +18,7 @@ FIT_NUMBERS = 1 << 22
 """Numbers of both sides that a fit reads at a time."""
 
 
-class OrthogonalBasis(Transformer):
+class OrthogonalBasis(VectorTransformer):
     """Turn a new encoder's vectors so that their first components are comparable with an old encoder's.
 
     ``z = B x`` with B of orthonormal columns: cosines between new vectors stay as they are, so nothing is lost among
@@ -51,9 +51,6 @@ class OrthogonalBasis(Transformer):
     (0.99, (3, 16), (3, 10))
     """
 
-    n_features_in_: int
-    feature_names_in_: Names
-
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from vectors of the same objects, row by row.
 
@@ -73,7 +70,7 @@ class OrthogonalBasis(Transformer):
         ParameterError
             If y is missing, there is no row, or one holds NaN or infinity.
         """
-        new, names = as_table(X, type(self).__name__), column_names(X)
+        new = self._table(X)
         if y is None:
             raise ParameterError("requires y to be passed, but the target y is None: the old vectors of the same rows")
         given = np.asarray(y)
@@ -91,9 +88,6 @@ class OrthogonalBasis(Transformer):
         self.matrix_ = _procrustes(products)[:, : new.shape[1]].T.astype(np.float32)
         cosines = [np.einsum("nd,nd->n", self._old(_units(new, p)), _units(old, p)) for p in _pairs(new, old)]
         self.agreement_ = float(np.concatenate(cosines).mean(dtype=np.float64))
-        vars(self).pop("feature_names_in_", None)
-        if names is not None:
-            self.feature_names_in_ = names
         return self
 
     def transform(self, X: Any) -> Any:
@@ -106,45 +100,22 @@ class OrthogonalBasis(Transformer):
         ParameterError
             If nothing was fitted, a row holds NaN or infinity, or the columns have other names than in ``fit``.
         """
-        return self._contained(self._mapped(X, self.matrix_.shape[1] if self._check_fitted() else 0), X)
-
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Fit, then transform the same vectors."""
-        return self.fit(X, y).transform(X)
+        table = self._given(X)
+        return self._contained(self._mapped(table, self.matrix_.shape[1]), X)
 
     def old(self, X: Any) -> Floats:
         """Return ``(n, d_old)`` float32 vectors at length 1 for an index of old ones; raises as :meth:`transform`."""
-        self._check_fitted()
-        return self._mapped(X, self.old_dim_)
+        table = self._given(X)
+        return self._mapped(table, self.old_dim_)
 
-    def _mapped(self, X: Any, width: int) -> Floats:
-        dim, who = self._check_fitted(), type(self).__name__
-        check_names(column_names(X), getattr(self, "feature_names_in_", None), who)
-        table = as_table(X, who, dim)
+    def _mapped(self, table: npt.NDArray[Any], width: int) -> Floats:
         found = np.empty((len(table), width), dtype=np.float32)
-        for part in blocks(len(table), 4 * (3 * dim + 2 * width)):
+        for part in blocks(len(table), 4 * (3 * self.n_features_in_ + 2 * width)):
             found[part] = unit(_units(table, part) @ self.matrix_[:, :width])
         return found
 
     def _old(self, units: Floats) -> Floats:
         return unit(units @ self.matrix_[:, : self.old_dim_])
-
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
-        """Return a name for each component: the class's in lower case, and a number from 0.
-
-        Raises
-        ------
-        ParameterError
-            If nothing was fitted, or ``input_features`` are not the names of the columns of ``fit``.
-        """
-        check_input_names(input_features, self._check_fitted(), getattr(self, "feature_names_in_", None))
-        return super().get_feature_names_out()
-
-    def _check_fitted(self) -> int:
-        """Return the number of components, or raise."""
-        if not hasattr(self, "n_features_in_"):
-            raise ParameterError(f"this {type(self).__name__} is not fitted; call fit first")
-        return self.n_features_in_
 
     @property
     def _columns(self) -> int:
@@ -161,10 +132,8 @@ class OrthogonalBasis(Transformer):
             If the folder cannot be written.
         """
         self._check_fitted()
-        names = getattr(self, "feature_names_in_", None)
-        kept = {} if names is None else {COLUMNS: pack_json(names.tolist())}
         scalars = np.array([self.old_dim_, self.agreement_])
-        write_model(folder, type(self).__name__, {}, {"matrix": self.matrix_, "scalars": scalars, **kept})
+        write_model(folder, type(self).__name__, {}, {"matrix": self.matrix_, "scalars": scalars, **self._kept_names()})
 
     @classmethod
     def load(cls, folder: Any) -> Self:
@@ -180,8 +149,7 @@ class OrthogonalBasis(Transformer):
         _, arrays = read_model(folder, cls.__name__)
         model = cls()
         try:
-            if COLUMNS in arrays:
-                model.feature_names_in_ = np.array(unpack_json(arrays[COLUMNS]), dtype=object)
+            model._take_names(arrays)
             model.matrix_ = arrays["matrix"]
             model.old_dim_, model.agreement_ = int(arrays["scalars"][0]), float(arrays["scalars"][1])
         except KeyError as error:

@@ -11,15 +11,14 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.estimators import Transformer
-from hdc.apps.retrieval.binarisers.files import pack_json, read_model, unpack_json, write_model
+from hdc.apps.retrieval.binarisers.files import read_model, write_model
 from hdc.apps.retrieval.binarisers.symmetric import symmetric_scores, symmetric_search
+from hdc.apps.retrieval.binarisers.transformer import VectorTransformer
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.apps.retrieval.vectors.space import Mapped, Space
-from hdc.apps.retrieval.vectors.tables import Names, as_table, check_input_names, check_names, column_names
 from hdc.checks import array, flag, integer
 from hdc.dispatch import numpy_backend, search_kernels, table_kernels
-from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
+from hdc.errors import DimensionError, DTypeError, FileFormatError, UnsupportedError
 from hdc.kernels import Backend, SearchKernels
 from hdc.words import Words, word_count
 
@@ -43,18 +42,11 @@ def blocks(rows: int, row_bytes: int) -> Iterator[slice]:
         yield slice(start, min(rows, start + step))
 
 
-COLUMNS = "feature_names_in"
-"""Array of a saved model that holds the names of its columns, where there are some."""
-
-
-class Binarizer(Transformer):
+class Binarizer(VectorTransformer):
     """A transformer of float vectors to packed codes, and the scores between the two."""
 
     dim_: int
     """Components of a code; set by :meth:`fit`."""
-    n_features_in_: int
-    feature_names_in_: Names
-    """Names of the columns that :meth:`fit` was given; only there if it was given a data frame."""
     mean_: Floats
     """Of the vectors as ``space_`` maps them."""
     space_: Space = Space("cosine", as_given=True)
@@ -167,9 +159,7 @@ class Binarizer(Transformer):
         DTypeError, DimensionError
             If X does not hold numbers, or rows of another length than was fitted.
         """
-        dim, who = self._check_fitted(), type(self).__name__
-        check_names(column_names(X), getattr(self, "feature_names_in_", None), who)
-        return self._contained(self.encode(as_table(X, who, dim)), X)
+        return self._contained(self.encode(self._given(X)), X)
 
     def encode(self, rows: npt.NDArray[Any]) -> Words:
         """Encode ``(n, d)`` numbers as :meth:`transform` does, to an array whatever :meth:`set_output` chose."""
@@ -189,21 +179,6 @@ class Binarizer(Transformer):
     def _asked(self, rows: Floats) -> Floats:
         """Return checked queries mapped."""
         return rows if self.space_.as_given else self.space_.queries(self._search_kernels, rows)
-
-    def fit_transform(self, X: Any, y: Any = None) -> Any:
-        """Fit, then encode the same vectors."""
-        return self.fit(X, y).transform(X)
-
-    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
-        """Return a name for each word of a code: the class's in lower case, and a number from 0.
-
-        Raises
-        ------
-        ParameterError
-            If the model is not fitted, or ``input_features`` are not the names of the columns of ``fit``.
-        """
-        check_input_names(input_features, self._check_fitted(), getattr(self, "feature_names_in_", None))
-        return super().get_feature_names_out()
 
     def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
         """Score every query against every code; greater is nearer.
@@ -328,20 +303,6 @@ class Binarizer(Transformer):
         words: Words = found.astype(np.uint64, copy=False)
         return words
 
-    def _check_fitted(self) -> int:
-        """Return the number of float components, or raise."""
-        if not hasattr(self, "n_features_in_"):
-            raise ParameterError(f"this {type(self).__name__} is not fitted; call fit first")
-        return self.n_features_in_
-
-    def _table(self, X: Any) -> npt.NDArray[Any]:
-        """Return the checked rows that a fit is given, and remember the names of their columns."""
-        rows, names = as_table(X, type(self).__name__), column_names(X)
-        vars(self).pop("feature_names_in_", None)
-        if names is not None:
-            self.feature_names_in_ = names
-        return rows
-
     def _mapped(self, rows: npt.NDArray[Any], metric: Any, **options: bool) -> Mapped:
         """Return the rows of a fit as the space of a metric maps them, which the model has from now on.
 
@@ -383,12 +344,11 @@ class Binarizer(Transformer):
             If the folder cannot be written.
         """
         self._check_fitted()
-        names = getattr(self, "feature_names_in_", None)
-        kept = {} if names is None else {COLUMNS: pack_json(names.tolist())}
         parameters = self._own_params()
         if self.space_.as_given:  # a model made before there were metrics is saved as it was
             parameters.pop("metric", None)
-        write_model(folder, type(self).__name__, parameters, self._state() | self.space_.to_arrays() | kept)
+        arrays = self._state() | self.space_.to_arrays() | self._kept_names()
+        write_model(folder, type(self).__name__, parameters, arrays)
 
     @classmethod
     def load(cls, folder: Any, backend: str = "auto") -> Self:
@@ -404,8 +364,7 @@ class Binarizer(Transformer):
         parameters, arrays = read_model(folder, cls.__name__)
         model = cls(**{**parameters, "backend": backend})
         try:
-            if COLUMNS in arrays:
-                model.feature_names_in_ = np.array(unpack_json(arrays.pop(COLUMNS)), dtype=object)
+            model._take_names(arrays)
             model.space_ = Space.of_arrays(parameters.get("metric", "cosine"), arrays)
             model._set_state(arrays)
         except KeyError as error:

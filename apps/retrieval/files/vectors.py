@@ -209,7 +209,19 @@ def open_vectors(
     return opened if keys is None else _Keyed(opened, os.fspath(checks.path(keys, "keys")))
 
 
-class Rows(VectorFile):
+class _Array(VectorFile):
+    """An ``(n, d)`` array of floats, which may be mapped from a file."""
+
+    def __init__(self, path: str, array: npt.NDArray[Any]) -> None:
+        self.path, self._array = path, array
+        self.rows, self.dim = array.shape
+
+    def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], None]]:
+        for first in range(start, self.rows, step):
+            yield self._array[first : first + step], None
+
+
+class Rows(_Array):
     """Rows of an ``(n, d)`` array of floats, which may be mapped from a file, without keys.
 
     Raises
@@ -221,17 +233,12 @@ class Rows(VectorFile):
     """
 
     def __init__(self, array: Any, path: str = "the array") -> None:
-        self.path, self._array = path, as_rows(array, what=path)
-        self.rows, self.dim = self._array.shape
+        super().__init__(path, as_rows(array, what=path))
         if not self.rows:
             raise ParameterError(f"{path} holds no vectors: 0 rows of {self.dim} components")
 
-    def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], None]]:
-        for first in range(start, self.rows, step):
-            yield self._array[first : first + step], None
 
-
-class _Numpy(VectorFile):
+class _Numpy(_Array):
     """A memory-mapped ``.npy`` file."""
 
     def __init__(self, path: str) -> None:
@@ -240,12 +247,7 @@ class _Numpy(VectorFile):
             raise DTypeError(f"{path} holds {array.dtype}; expected float16, float32 or float64")
         if array.ndim != 2:
             raise DimensionError(f"{path} has shape {array.shape}; expected rows of vectors, (n, d)")
-        self.path, self._array = path, array
-        self.rows, self.dim = array.shape
-
-    def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], None]]:
-        for first in range(start, self.rows, step):
-            yield self._array[first : first + step], None
+        super().__init__(path, array)
 
 
 class _Parquet(VectorFile):
