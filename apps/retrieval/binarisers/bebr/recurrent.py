@@ -270,16 +270,14 @@ class RecurrentBinarizer(Binarizer):
         if self.epochs:
             maps = train(maps, x, old, self._settings, validation, state)
         validation, unseen = validation.halves()
-        self.residual_ = False
-        start = self._start(x, maps)
+        self.residual_ = bool(self.rounds and not self.prefixes and self._is_better_by_residuals(x, maps))
+        start = self._start_by_residuals(x) if self.residual_ else self._start(x, maps)
         nested, ends = None, tuple(size // GROUP_BITS for size in self.prefixes)
         if self.prefixes and self.rounds:  # blocks have starts of their own
             whole = start.decoder
             nested, _ = train_nested(x, (*ends, whole.groups), whole, self._effort, validation, state)
             maps, decoder = nested.starts[0], nested.decoders[-1]
         elif self.rounds:
-            if self._is_better_by_residuals(x, maps):
-                start, self.residual_ = self._start_by_residuals(x), True
             decoder, codes = self._alternate(x, start, validation, state)
             maps = regressed(x, group_signs(codes).reshape(len(x), self.levels, -1))
         else:
