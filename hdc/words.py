@@ -4,12 +4,12 @@ A packed hypervector array has shape ``(..., words)`` and dtype ``uint64``. Ever
 this layout outside a compiled kernel goes through this module.
 """
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.checks import integer
+from hdc.checks import array, choice, integer
 from hdc.errors import DimensionError, DTypeError, PaddingError
 
 WORD_BITS = 64
@@ -19,6 +19,14 @@ MAX_DIM = 2**31 - 1
 
 Words = npt.NDArray[np.uint64]
 Bits = npt.NDArray[np.bool_]
+
+BitOrder: TypeAlias = Literal["little", "big"]
+
+BITORDERS: tuple[BitOrder, ...] = ("little", "big")
+"""Which bit of a byte comes first: ``"little"``, the lowest, as here and in FAISS; ``"big"``, the highest, as
+:func:`numpy.packbits` does unless told otherwise, and with it sentence-transformers and Cohere."""
+
+_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), axis=1)[:, 0]
 
 
 def word_count(dim: int) -> int:
@@ -117,6 +125,77 @@ def unpack(words: Words, dim: int) -> Bits:
     checked = np.ascontiguousarray(as_words(words, dim), dtype="<u8")
     as_bytes = checked.view(np.uint8)
     return np.unpackbits(as_bytes, axis=-1, count=dim, bitorder="little").view(np.bool_)
+
+
+def to_bytes(words: Words, dim: int, *, bitorder: BitOrder) -> npt.NDArray[np.uint8]:
+    """Return ``(..., words)`` uint64 as ``(..., ceil(dim / 8))`` uint8, the bits of each byte in an order.
+
+    Raises
+    ------
+    DTypeError, DimensionError, PaddingError
+        As :func:`as_words`.
+    ParameterError
+        If there is no such order.
+    """
+    choice(bitorder, "bitorder", BITORDERS)
+    little = np.ascontiguousarray(as_words(words, dim), dtype="<u8").view(np.uint8)[..., : -(-dim // 8)]
+    return np.ascontiguousarray(little if bitorder == "little" else _REVERSED[little])
+
+
+def from_bytes(rows: npt.ArrayLike, dim: int | None = None, *, bitorder: BitOrder) -> Words:
+    """Return packed bytes as words; the inverse of :func:`to_bytes`.
+
+    Parameters
+    ----------
+    rows : (..., bytes) uint8 array
+        What ``numpy.packbits(x > 0, axis=-1)`` returns, say, whose bit order is ``"big"``.
+    dim : int, optional
+        Bits that count; all if left out. The rest must be zero.
+    bitorder : {"little", "big"}
+        Which bit of a byte is its first component. Bytes do not say it, and what is read in the wrong order finds
+        hardly anything, so there is no default.
+
+    Returns
+    -------
+    (..., words) uint64 array
+
+    Raises
+    ------
+    DTypeError
+        If they are no uint8.
+    DimensionError
+        If there are fewer bytes than ``dim`` needs.
+    PaddingError
+        If a bit beyond ``dim`` is set.
+    ParameterError
+        If there is no such order.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hdc import words
+    >>> bits = np.array([[True, False, False, False, False, False, False, False, True]])
+    >>> rows = np.packbits(bits, axis=1)
+    >>> rows.tolist(), words.from_bytes(rows, 9, bitorder="big").tolist()
+    ([[128, 128]], [[257]])
+    """
+    choice(bitorder, "bitorder", BITORDERS)
+    given = array(rows, "packed bytes")
+    if given.dtype != np.uint8:
+        hint = "; int8 may be bytes less 128, (x.astype(np.int16) + 128).astype(np.uint8), or the same bytes, x.view("
+        hint = f"{hint}np.uint8)" if given.dtype == np.int8 else ""
+        raise DTypeError(f"packed bytes must be uint8, not {given.dtype}{hint}")
+    if given.ndim == 0 or given.shape[-1] == 0:
+        raise DimensionError(f"packed bytes must have shape (..., bytes), not {given.shape}")
+    dim = 8 * given.shape[-1] if dim is None else integer(dim, "dim", 1, MAX_DIM)
+    size, count = -(-dim // 8), word_count(dim)
+    if given.shape[-1] < size:
+        raise DimensionError(f"dim={dim} needs {size} bytes, and rows have {given.shape[-1]}")
+    if given[..., size:].any():
+        raise PaddingError(f"packed bytes have bits set beyond component {dim - 1}; give the dim that was packed")
+    padded = np.zeros((*given.shape[:-1], 8 * count), dtype=np.uint8)
+    padded[..., :size] = given[..., :size] if bitorder == "little" else _REVERSED[given[..., :size]]
+    return as_words(padded.view("<u8").astype(np.uint64, copy=False), dim, "packed bytes")
 
 
 def to_bitarray(words: Words, dim: int) -> Any:

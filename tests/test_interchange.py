@@ -32,15 +32,6 @@ def same(index, held):
 
 
 @DIMS
-def test_bytes(dim):
-    rows = codes(5, dim)
-    flat = interchange.to_bytes(rows, dim)
-    assert flat.shape == (5, -(-dim // 8))
-    assert (np.unpackbits(flat, axis=1, bitorder="little")[:, :dim] == words.unpack(rows, dim)).all()
-    np.testing.assert_array_equal(interchange.from_bytes(flat, dim), rows)
-
-
-@DIMS
 @pytest.mark.parametrize("kind", ["flat", "ivf"])
 def test_faiss(dim, kind):
     pytest.importorskip("faiss", exc_type=ImportError)
@@ -52,7 +43,7 @@ def test_faiss(dim, kind):
     asked = codes(7, dim, seed=1)
     distances, _ = theirs.search(interchange.to_bytes(asked, dim), 5)
     np.testing.assert_array_equal(distances, index.search(asked, 5, **options)[0])
-    back = interchange.from_faiss(theirs, dim)
+    back = interchange.from_faiss(theirs, dim, bitorder="little")
     same(back, held)
     np.testing.assert_array_equal(back.search(asked, 5, **options), index.search(asked, 5, **options))
 
@@ -62,9 +53,14 @@ def test_faiss_flat_has_positions_for_ids():
     rows = codes(10, 64)
     theirs = faiss.IndexBinaryFlat(64)
     theirs.add(interchange.to_bytes(rows, 64))
-    same(interchange.from_faiss(theirs), dict(enumerate(rows)))
+    same(interchange.from_faiss(theirs, bitorder="little"), dict(enumerate(rows)))
+    theirs = faiss.IndexBinaryFlat(64)
+    theirs.add(np.packbits(words.unpack(rows, 64), axis=1))
+    same(interchange.from_faiss(theirs, bitorder="big"), dict(enumerate(rows)))
+    with pytest.raises(TypeError, match="bitorder"):
+        interchange.from_faiss(theirs)
     with pytest.raises(errors.UnsupportedError, match="IndexBinaryHNSW cannot be taken over"):
-        interchange.from_faiss(faiss.IndexBinaryHNSW(64, 8))
+        interchange.from_faiss(faiss.IndexBinaryHNSW(64, 8), bitorder="little")
     with pytest.raises(errors.UnsupportedError, match="2 levels"):
         interchange.to_faiss(BinaryIndex(64, levels=2))
 
@@ -78,12 +74,15 @@ def test_usearch(dim):
     theirs = interchange.to_usearch(index)
     found = theirs.search(np.ascontiguousarray(held[7]).view(np.uint8), 1)
     assert (found.keys.tolist(), found.distances.tolist()) == ([7], [0])
-    same(interchange.from_usearch(theirs, dim), held)
+    same(interchange.from_usearch(theirs, dim, bitorder="little"), held)
     plain = Index(ndim=-(-dim // 8) * 8, metric="hamming", dtype="b1")
     plain.add(np.array(sorted(held)), interchange.to_bytes(index.codes(sorted(held)), dim))
-    same(interchange.from_usearch(plain, dim), held)
+    same(interchange.from_usearch(plain, dim, bitorder="little"), held)
+    plain = Index(ndim=-(-dim // 8) * 8, metric="hamming", dtype="b1")
+    plain.add(np.array(sorted(held)), np.packbits(words.unpack(index.codes(sorted(held)), dim), axis=1))
+    same(interchange.from_usearch(plain, dim, bitorder="big"), held)
     with pytest.raises(errors.UnsupportedError, match="codes are b1"):
-        interchange.from_usearch(Index(ndim=8, dtype="f32"))
+        interchange.from_usearch(Index(ndim=8, dtype="f32"), bitorder="big")
 
 
 def test_arrow_and_parquet(tmp_path):
@@ -94,6 +93,7 @@ def test_arrow_and_parquet(tmp_path):
     keys, documents = [f"k{i}" if i % 3 else None for i in range(40)], [b"%d" % i for i in range(40)]
     index.add(rows, keys=keys, documents=documents, originals=vectors)
     index.remove(ids=[4])
+    assert interchange.to_arrow(index).schema.field("code").metadata == {b"bitorder": b"little"}
     interchange.to_parquet(index, tmp_path / "x.parquet")
     back = interchange.from_parquet(tmp_path / "x.parquet", path=tmp_path / "i")
     same(back, {i: row for i, row in enumerate(rows) if i != 4})

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+from hdc import words
 from hdc.apps.retrieval.files.codes import open_codes
 from hdc.apps.retrieval.files.vectors import open_vectors
 from hdc.errors import DimensionError, DTypeError, FileFormatError, ParameterError
@@ -248,3 +249,25 @@ def test_long_lines_of_keys_are_refused(tmp_path):
     (tmp_path / "keys").write_text("a\n" + "k" * 65537 + "\n")
     with pytest.raises(ParameterError, match="keys: line 2 is longer than 65,536 characters"):
         open_vectors(tmp_path / "v.npy", keys=tmp_path / "keys")
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+def test_a_column_of_codes_may_say_its_order(tmp_path, order):
+    bits = np.random.default_rng(0).random((9, 20)) < 0.5
+    rows = [row.tobytes() for row in np.packbits(bits, axis=1, bitorder=order)]
+
+    def written(**metadata):
+        field = pa.field("code", pa.binary(3), metadata=metadata or None)
+        parquet.write_table(pa.table({"code": rows}, schema=pa.schema([field])), tmp_path / "c.parquet")
+        return tmp_path / "c.parquet"
+
+    codes = open_codes(written(bitorder=order), bits=20)
+    assert codes.bitorder == order
+    np.testing.assert_array_equal(codes.read().codes, words.pack(bits))
+    other = "big" if order == "little" else "little"
+    with pytest.raises(ParameterError, match=f"says of its codes bitorder='{order}', not '{other}'"):
+        open_codes(written(bitorder=order), bitorder=other)
+    with pytest.raises(FileFormatError, match="bitorder b'msb', which is none"):
+        open_codes(written(bitorder="msb"))
+    with pytest.raises(ParameterError, match="give their bitorder"):
+        open_codes(written())

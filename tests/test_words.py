@@ -76,3 +76,39 @@ def test_pack_takes_booleans_and_the_integers_0_and_1():
     for wrong in (np.array([0, 2]), np.array([-1, 1]), np.array([0.0, 1.0])):
         with pytest.raises(errors.DTypeError, match="0 and 1"):
             words.pack(wrong)
+
+
+BIT_ORDERS = pytest.mark.parametrize("order", words.BITORDERS)
+
+
+@BIT_ORDERS
+@given(st.lists(st.booleans(), min_size=1, max_size=200))
+def test_bytes_are_those_of_numpy(order, bits):
+    packed = words.pack([bits, bits[::-1]])
+    rows = np.packbits([bits, bits[::-1]], axis=1, bitorder=order)
+    assert np.array_equal(words.to_bytes(packed, len(bits), bitorder=order), rows)
+    assert np.array_equal(words.from_bytes(rows, len(bits), bitorder=order), packed)
+    wider = np.pad(rows, ((0, 0), (0, 9)))
+    assert np.array_equal(words.from_bytes(wider, len(bits), bitorder=order), packed)
+    whole = words.from_bytes(rows[0], bitorder=order)
+    assert whole.shape == (words.word_count(8 * rows.shape[1]),)
+
+
+@pytest.mark.parametrize(
+    ("rows", "dim", "error", "text"),
+    [
+        (np.zeros((2, 3), np.int8), 24, errors.DTypeError, r"x.astype\(np.int16\) \+ 128"),
+        (np.zeros((2, 3), np.uint64), 24, errors.DTypeError, "must be uint8, not uint64"),
+        (np.zeros((2, 3), np.uint8), 25, errors.DimensionError, "needs 4 bytes"),
+        (np.zeros((2, 0), np.uint8), None, errors.DimensionError, r"\(\.\.\., bytes\)"),
+        (np.full((2, 3), 1, np.uint8), 23, errors.PaddingError, "beyond component 22"),
+        (np.full((2, 3), 1, np.uint8), 16, errors.PaddingError, "beyond component 15"),
+    ],
+)
+def test_from_bytes_says_what_is_wrong(rows, dim, error, text):
+    with pytest.raises(error, match=text):
+        words.from_bytes(rows, dim, bitorder="big")
+    with pytest.raises(errors.ParameterError, match="bitorder must be one of little, big"):
+        words.from_bytes(rows, dim, bitorder="msb")
+    with pytest.raises(TypeError, match="bitorder"):
+        words.from_bytes(rows, dim)

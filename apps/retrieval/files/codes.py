@@ -4,15 +4,16 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.files.interchange import from_bytes
+from hdc.apps.retrieval.files.interchange import BITORDER
 from hdc.apps.retrieval.files.npy import mapped
 from hdc.apps.retrieval.files.vectors import NUMPY, PARQUET, key_lines
+from hdc.checks import choice
 from hdc.errors import (
     BackendUnavailableError,
     DimensionError,
@@ -21,13 +22,7 @@ from hdc.errors import (
     PaddingError,
     ParameterError,
 )
-from hdc.words import Words, as_words, word_count
-
-BitOrder = Literal["little", "big"]
-
-BITORDERS: tuple[BitOrder, ...] = ("little", "big")
-"""Which bit of a byte comes first: ``"little"``, the lowest, as in :mod:`hdc.words` and FAISS; ``"big"``, the highest,
-as :func:`numpy.packbits` does unless told otherwise."""
+from hdc.words import BITORDERS, BitOrder, Words, from_bytes
 
 BLOCK = 1 << 16
 """Codes that are read at a time."""
@@ -36,8 +31,6 @@ Bytes = npt.NDArray[np.uint8]
 
 Rows = Callable[[int, int], Iterator[tuple[Bytes, list[str] | None]]]
 """From (start, step): the bytes of the rows from ``start`` on, at most ``step`` at a time, and their keys."""
-
-_REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), axis=1)[:, 0]
 
 
 @dataclass(frozen=True)
@@ -82,15 +75,10 @@ class CodeFile:
         start, rows = checks.integer(start, "start", 0), checks.integer(rows, "rows", 1)
         lines = None if self.keys is None else islice(key_lines(self.keys), start, None)
         for content, own in self._read(start, rows):
-            little = content if self.bitorder == "little" else _REVERSED[content]
-            codes = from_bytes(little, 8 * little.shape[1])
             try:
-                as_words(codes[:, : word_count(self.bits)], self.bits, "codes")
-                if codes[:, word_count(self.bits) :].any():
-                    raise PaddingError(f"codes have bits set beyond {self.bits}")
+                codes = from_bytes(content, self.bits, bitorder=self.bitorder)
             except PaddingError as error:
                 raise PaddingError(f"{self.path}: {error}") from None
-            codes = np.ascontiguousarray(codes[:, : word_count(self.bits)])
             yield CodeBlock(codes, own if lines is None else list(islice(lines, len(codes))))
 
     def sample(self, most: int, seed: int = 0) -> Words:
@@ -126,7 +114,7 @@ def open_codes(
         A ``.npy`` file with an ``(n, bytes)`` uint8 or an ``(n, words)`` uint64 array, whose bit i is bit i % 64 of
         word i // 64; or a Parquet file with a column of binary values.
     bitorder : {"little", "big"}, optional
-        Which bit of a byte comes first; words are always ``"little"``.
+        Which bit of a byte comes first; words are always ``"little"``, and a Parquet column's metadata may say it.
     default : {"little", "big"}, optional
         What holds for bytes if none is given; without either, bytes are an error.
     bits : int, optional
@@ -153,7 +141,7 @@ def open_codes(
     key_column = None if key_column is None else checks.text(key_column, "key_column")
     for order in (bitorder, default):
         if order is not None:
-            checks.choice(order, "bitorder", BITORDERS)
+            choice(order, "bitorder", BITORDERS)
     with open(name, "rb") as file:
         begin = file.read(len(NUMPY))
     if begin.startswith(PARQUET):
@@ -169,7 +157,8 @@ def open_codes(
     if bits is not None:
         checks.integer(bits, f"bits (of a row of {name})", 1, 8 * size)
     if order is not None and bitorder not in (None, order):
-        raise ParameterError(f"{name} holds words of 64 bits, the lowest first: bitorder={order!r}, not {bitorder!r}")
+        what = "says of its codes" if begin.startswith(PARQUET) else "holds words of 64 bits, the lowest first:"
+        raise ParameterError(f"{name} {what} bitorder={order!r}, not {bitorder!r}")
     order = order or bitorder or default
     if order is None:
         raise ParameterError(
@@ -196,7 +185,7 @@ def _npy(path: str) -> tuple[int, int, Rows, BitOrder | None]:
     return len(array), array.shape[1] * array.dtype.itemsize, read, None if array.dtype == np.uint8 else "little"
 
 
-def _parquet(path: str, column: str | None, key_column: str | None) -> tuple[int, int, Rows, None]:
+def _parquet(path: str, column: str | None, key_column: str | None) -> tuple[int, int, Rows, BitOrder | None]:
     try:
         import pyarrow
         from pyarrow.parquet import ParquetFile
@@ -228,7 +217,18 @@ def _parquet(path: str, column: str | None, key_column: str | None) -> tuple[int
         except damage as error:
             raise _damaged(path, error) from error
 
-    return file.metadata.num_rows, size, read, None
+    return file.metadata.num_rows, size, read, _order(path, schema.field(name))
+
+
+def _order(path: str, field: Any) -> BitOrder | None:
+    """Return the order of bits that the metadata of a column say, if they do."""
+    said = (field.metadata or {}).get(BITORDER.encode())
+    if said is None:
+        return None
+    try:
+        return choice(said.decode(), "bitorder", BITORDERS)
+    except ValueError as error:
+        raise FileFormatError(f"{path}: column {field.name!r} has the bitorder {said!r}, which is none") from error
 
 
 def _bytes(path: str, values: list[bytes | None], size: int, first: int) -> Bytes:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.progress import counted
-from hdc.apps.retrieval.files.interchange import to_bytes
+from hdc.apps.retrieval.files.interchange import BITORDER, to_bytes
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.errors import BackendUnavailableError, ParameterError
 from hdc.files import replacing
@@ -25,8 +25,9 @@ def export(index: BinaryIndex, path: str, centre: Floats | None = None) -> None:
     Originals are float32: of length 1 or, where the index keeps lengths, of these; a ``(width,)`` centre is added.
 
     ``.npz`` has the arrays ``ids``, ``keys`` (text, empty where there is none) and ``vectors`` or ``codes`` (uint64
-    words); ``.parquet`` the columns ``id``, ``key`` and ``vector`` or ``code`` (bytes, little-endian). Both are read by
-    ``hdc embed`` or ``hdc codes``; memory does not grow with the index, but for the keys in ``.npz``.
+    words); ``.parquet`` the columns ``id``, ``key`` and ``vector`` or ``code`` (bytes, the lowest bit of each first, as
+    the metadata of the column say). Both are read by ``hdc embed`` or ``hdc codes``; memory does not grow with the
+    index, but for the keys in ``.npz``.
 
     Raises
     ------
@@ -97,7 +98,8 @@ def _write_parquet(file: BinaryIO, index: BinaryIndex, centre: Floats | None) ->
     if index.originals is not None:
         value = pyarrow.list_(pyarrow.float32(), index.originals.width)
     name = "code" if index.originals is None else "vector"
-    schema = pyarrow.schema([("id", pyarrow.int64()), ("key", pyarrow.string()), (name, value)])
+    field = pyarrow.field(name, value, metadata={BITORDER: "little"} if index.originals is None else None)
+    schema = pyarrow.schema([("id", pyarrow.int64()), ("key", pyarrow.string()), field])
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
         for ids, rows in counted(_rows(index, centre), "blocks written"):
             if index.originals is None:

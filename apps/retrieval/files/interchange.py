@@ -1,7 +1,8 @@
 """To and from other libraries: FAISS's binary indexes, usearch, Arrow and Parquet.
 
-Codes are the bytes of our words, the last ones cut off where no component lies; other libraries count bits in
-bytes, so an index of theirs has the next multiple of eight as its dimension. Ids are kept.
+Codes are written as the bytes of our words, the lowest bit of each byte first, ``bitorder="little"``, the last bytes
+cut off where no component lies; other libraries count bits in bytes, so an index of theirs has the next multiple of
+eight as its dimension. Codes that others put there are read in the order that the caller names. Ids are kept.
 """
 
 import importlib
@@ -20,26 +21,21 @@ from hdc.errors import BackendUnavailableError, FileFormatError, UnsupportedErro
 from hdc.search.hnsw import new_graph
 from hdc.search.measures import Ids
 from hdc.search.reranking import LENGTHS, ORIGINALS
-from hdc.words import WORD_BITS, Words, pack, word_count
+from hdc.words import BitOrder, Words, from_bytes, pack
+from hdc.words import to_bytes as bytes_in_order
 
 Bytes = npt.NDArray[np.uint8]
 
 BATCH = 1 << 16
 """Codes that are handed over at a time."""
 
+BITORDER = "bitorder"
+"""Metadata of a column of codes: the order of bits in its bytes."""
+
 
 def to_bytes(codes: Words, dim: int) -> Bytes:
-    """Return ``(n, words)`` uint64 codes as the ``(n, ceil(dim / 8))`` uint8 rows that other libraries take."""
-    little = np.ascontiguousarray(codes, dtype="<u8")
-    return np.ascontiguousarray(little.view(np.uint8)[:, : -(-dim // 8)])
-
-
-def from_bytes(rows: npt.ArrayLike, dim: int) -> Words:
-    """Return ``(n, ceil(dim / 8))`` uint8 rows as ``(n, words)`` uint64 codes."""
-    given = np.asarray(rows, dtype=np.uint8)
-    padded = np.zeros((len(given), word_count(dim) * WORD_BITS // 8), dtype=np.uint8)
-    padded[:, : given.shape[1]] = given
-    return padded.view("<u8").astype(np.uint64, copy=False)
+    """Return ``(n, words)`` uint64 codes as ``(n, ceil(dim / 8))`` uint8 rows, the lowest bit of each byte first."""
+    return bytes_in_order(codes, dim, bitorder="little")
 
 
 def to_faiss(index: BinaryIndex) -> Any:
@@ -77,7 +73,7 @@ def to_faiss(index: BinaryIndex) -> Any:
     return made
 
 
-def from_faiss(index: Any, dim: int | None = None, **options: Any) -> BinaryIndex:
+def from_faiss(index: Any, dim: int | None = None, *, bitorder: BitOrder, **options: Any) -> BinaryIndex:
     """Return an index of the codes of a ``faiss.IndexBinaryFlat``, ``IndexBinaryIVF`` or ID map of a flat one.
 
     Parameters
@@ -85,6 +81,8 @@ def from_faiss(index: Any, dim: int | None = None, **options: Any) -> BinaryInde
     index : faiss.IndexBinary
     dim : int, optional
         Bits that count, at most ``index.d``, which is taken if left out.
+    bitorder : {"little", "big"}
+        Of the bytes that FAISS was given: ``"little"`` of :func:`to_faiss`, ``"big"`` of :func:`numpy.packbits`.
     **options
         ``path`` and ``backend`` of :class:`BinaryIndex`.
 
@@ -99,7 +97,7 @@ def from_faiss(index: Any, dim: int | None = None, **options: Any) -> BinaryInde
     index = faiss.downcast_IndexBinary(index)
     dim = index.d if dim is None else dim
     if isinstance(index, faiss.IndexBinaryIVF):
-        return _from_lists(faiss, index, dim, options)
+        return _from_lists(faiss, index, dim, bitorder, options)
     ids = None
     if isinstance(index, faiss.IndexBinaryIDMap | faiss.IndexBinaryIDMap2):
         ids = faiss.vector_to_array(index.id_map)
@@ -107,23 +105,25 @@ def from_faiss(index: Any, dim: int | None = None, **options: Any) -> BinaryInde
     if not isinstance(index, faiss.IndexBinaryFlat):
         raise UnsupportedError(f"{type(index).__name__} cannot be taken over; IndexBinaryFlat and IndexBinaryIVF can")
     made = BinaryIndex(dim, **options)
-    made.add(from_bytes(faiss.vector_to_array(index.xb).reshape(index.ntotal, index.code_size), dim), ids=ids)
+    rows = faiss.vector_to_array(index.xb).reshape(index.ntotal, index.code_size)
+    made.add(from_bytes(rows, dim, bitorder=bitorder), ids=ids)
     return made
 
 
-def _from_lists(faiss: Any, index: Any, dim: int, options: dict[str, Any]) -> BinaryIndex:
+def _from_lists(faiss: Any, index: Any, dim: int, bitorder: BitOrder, options: dict[str, Any]) -> BinaryIndex:
     quantizer = faiss.downcast_IndexBinary(index.quantizer)
     if not isinstance(quantizer, faiss.IndexBinaryFlat):
         raise UnsupportedError(f"lists by {type(quantizer).__name__} cannot be taken over; IndexBinaryFlat's can")
     made = BinaryIndex(dim, kind="ivf", **options)
-    made.set_centroids(from_bytes(faiss.vector_to_array(quantizer.xb).reshape(index.nlist, index.code_size), dim))
+    centroids = faiss.vector_to_array(quantizer.xb).reshape(index.nlist, index.code_size)
+    made.set_centroids(from_bytes(centroids, dim, bitorder=bitorder))
     codes, ids = [np.empty((0, index.code_size), np.uint8)], [np.empty(0, np.int64)]
     for number in range(index.nlist):
         if size := index.invlists.list_size(number):
             rows = faiss.rev_swig_ptr(index.invlists.get_codes(number), size * index.code_size)
             codes.append(rows.reshape(size, index.code_size).copy())
             ids.append(faiss.rev_swig_ptr(index.invlists.get_ids(number), size).copy())
-    made.add(from_bytes(np.concatenate(codes), dim), ids=np.concatenate(ids))
+    made.add(from_bytes(np.concatenate(codes), dim, bitorder=bitorder), ids=np.concatenate(ids))
     return made
 
 
@@ -144,7 +144,7 @@ def to_usearch(index: BinaryIndex, *, neighbours: int = 16, effort: int = 128) -
     return graph
 
 
-def from_usearch(index: Any, dim: int | None = None, **options: Any) -> BinaryIndex:
+def from_usearch(index: Any, dim: int | None = None, *, bitorder: BitOrder, **options: Any) -> BinaryIndex:
     """Return an index of the codes of a ``usearch.index.Index`` of bits; its keys become ids.
 
     Parameters
@@ -153,6 +153,8 @@ def from_usearch(index: Any, dim: int | None = None, **options: Any) -> BinaryIn
         Of dtype ``b1``.
     dim : int, optional
         Bits that count; ``index.ndim`` if left out.
+    bitorder : {"little", "big"}
+        Of the bytes that usearch was given: ``"little"`` of :func:`to_usearch`, ``"big"`` of :func:`numpy.packbits`.
     **options
         ``kind``, ``path`` and ``backend`` of :class:`BinaryIndex`.
 
@@ -167,7 +169,7 @@ def from_usearch(index: Any, dim: int | None = None, **options: Any) -> BinaryIn
     dim = index.ndim if dim is None else dim
     made = BinaryIndex(dim, **options)
     rows = np.asarray(index.get(keys), dtype=np.uint8).reshape(len(keys), -1)[:, : -(-dim // 8)]
-    made.add(from_bytes(rows, dim), ids=keys)
+    made.add(from_bytes(rows, dim, bitorder=bitorder), ids=keys)
     return made
 
 
@@ -188,7 +190,9 @@ def to_arrow(index: BinaryIndex) -> Any:
         fields["original"] = arrow.list_(arrow.from_numpy_dtype(index.originals.dtype), index.originals.width)
         if index.originals.lengths:
             fields["length"] = arrow.float32()
-    schema = arrow.schema(list(fields.items()), metadata={"hdc-binary-index": json.dumps(form)})
+    order = {"code": {BITORDER: "little"}}
+    named = [arrow.field(name, kind, metadata=order.get(name)) for name, kind in fields.items()]
+    schema = arrow.schema(named, metadata={"hdc-binary-index": json.dumps(form)})
     return arrow.Table.from_batches([_record_batch(arrow, index, schema, ids) for ids in _batches(index)], schema)
 
 
@@ -240,7 +244,7 @@ def from_arrow(table: Any, **options: Any) -> BinaryIndex:
 def _add_batch(index: BinaryIndex, batch: Any) -> None:
     size = -(-index.dim // 8)
     rows = np.frombuffer(b"".join(batch.column("code").to_pylist()), dtype=np.uint8).reshape(-1, size)
-    codes = from_bytes(rows, index.dim)
+    codes = from_bytes(rows, index.dim, bitorder="little")
     if index.levels > 1:
         codes = codes.reshape(-1, index.levels, codes.shape[1])
     vectors = None
