@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from hdc.apps.cli import main
-from hdc.apps.retrieval import EmbeddingIndex
+from hdc.apps.retrieval import EmbeddingIndex, RecurrentBinarizer
 from hdc.apps.retrieval.binarisers import load
 from hdc.apps.retrieval.index import building as building_module
 from hdc.search.options import IVFOptions
@@ -429,6 +429,7 @@ def test_damage_is_told(made, index, capsys, part):
         (("--candidates", "0"), "candidates must be an integer of at least 1, not 0"),
         (("--probes", "7"), "probes= is an option of kind 'ivf'; the index is of kind 'flat'"),
         (("--effort", "7"), "effort= is an option of kind 'hnsw'; the index is of kind 'flat'"),
+        (("--prefix", "64"), "prefix must be one that the index's model was trained with, and it has none"),
         (("-o", "x.csv"), "results are written as .npz or .parquet"),
         (("-o", "nowhere/x.npz"), "there is no such folder"),
     ],
@@ -533,6 +534,19 @@ def test_labels_that_do_not_go_with_the_binarizer_are_told(made, tmp_path, capsy
     assert embed("train", "v.npy", *options, "-o", tmp_path / "no") != 0
     assert words in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+
+
+def test_a_prefix_is_read_first_in_an_index_and_in_shards(made, tmp_path, capsys):
+    model = RecurrentBinarizer(128, prefixes=(64,), rounds=1, seed=0).fit(VECTORS)
+    with EmbeddingIndex.create(tmp_path / "i", model) as index:
+        index.add(VECTORS)
+        expected = index.search(np.load(made / "q.npy"), 4, prefix=64, candidates=4)[1].tolist()
+    assert embed("split", tmp_path / "i", 2, "-o", tmp_path / "shards") == 0
+    for where in (tmp_path / "i", tmp_path / "shards"):
+        capsys.readouterr()
+        assert embed("search", where, made / "q.npy", "-k", 4, "--candidates", 4, "--prefix", 64, "--json") == 0
+        lines = [json.loads(line)["hits"] for line in capsys.readouterr().out.splitlines()]
+        assert [[hit["id"] for hit in hits] for hits in lines] == expected
 
 
 def test_split_and_merge(made, index, tmp_path, capsys):

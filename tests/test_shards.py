@@ -118,6 +118,27 @@ def test_shards_find_what_one_index_finds(case, n, tmp_path, monkeypatch):
         many.verify()
 
 
+@pytest.mark.parametrize("keep", [None, "int8", "float32"])
+@pytest.mark.parametrize("metric", ["cosine", "l2"])
+def test_prefixes_find_in_shards_what_they_find_in_one_index(metric, keep, tmp_path):
+    nested = RecurrentBinarizer(192, prefixes=(64, 128), rounds=1, metric=metric, seed=0).fit(vectors(1))
+    rng, queries = np.random.default_rng(0), vectors(2)[:30]
+    with EmbeddingIndex.create(tmp_path / "i", nested, keep=keep) as index:
+        index.add(vectors() * rng.uniform(0.5, 2, (ROWS, 1)).astype(np.float32))
+        index.remove(ids=[0, 7, 100])
+        cut(tmp_path / "i", 4, tmp_path / "s")
+        with ShardedIndex.open(tmp_path / "s") as many:
+            for bits in (64, 128):
+                for options in ({}, {"candidates": 6}, {"candidates": 500}, {"among": index.ids()[::5]}):
+                    expected = index.search(queries, 3, prefix=bits, **options)
+                    same(many.search(queries, 3, prefix=bits, **options), expected, "tables")
+            few = index.search(queries, 1, prefix=64, candidates=1)[1]
+            assert (few != index.search(queries, 1, candidates=240)[1]).any()  # the prefix has found these
+            assert many.search(queries, 3, prefix=64, among=[])[1].shape == (30, 0)
+            with pytest.raises(errors.ParameterError, match=r"has \(64, 128\)"):
+                many.search(queries, prefix=192)
+
+
 @pytest.mark.parametrize("kind", ["lists", "sign ivf int8"])
 def test_many_allowed_rows_are_restricted_to_the_same_lists(kind, tmp_path, monkeypatch):
     for module in (engine, partition):

@@ -69,6 +69,7 @@ def _register_search(commands: Any) -> None:
     parser.add_argument("--encoder", metavar="MODULE:NAME", help="your function that makes vectors of a list of texts")
     parser.add_argument("-k", type=int, default=10, help="vectors for each query (10)")
     _add_effort(parser)
+    parser.add_argument("--prefix", type=int, metavar="BITS", help="read so many first bits of each code first")
     parser.add_argument("--json", action="store_true", help="print JSON, a line a query, for programs")
     parser.add_argument("-o", "--output", metavar="FILE", help="write scores and ids here instead: .npz or .parquet")
     verbs.add_backend(parser)
@@ -143,7 +144,7 @@ def run_search(arguments: argparse.Namespace) -> int:
     with searched(arguments.index, backend=backend) as index:
         block = queries.read()
         check_dim(queries, index)
-        options = {name: getattr(arguments, name) for name in ("candidates", "probes", "effort")}
+        options = {name: getattr(arguments, name) for name in ("candidates", "probes", "effort", "prefix")}
         scores, ids = index.search(block.vectors, arguments.k, **options)  # the rest as the index remembers it
         keys = index.keys(ids)
     if writer is not None:

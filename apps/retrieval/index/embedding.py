@@ -585,13 +585,19 @@ class EmbeddingIndex(Index):
 
     def _through_prefix(self, search: Search, asked: Queries) -> tuple[Floats, Ids]:
         """Let whole codes order what a prefix finds, and originals what these leave."""
-        exact, whole = self._exact(asked), self._shared(asked, self._by_whole(search.prepared.snapshot))
-        if exact is None:
+        whole, *after = self._steps(asked, search.prepared.snapshot, prefix=True)
+        if not after:
             return self._as_scores(*search.run(asked.mapped, whole), asked, None)
         rows = len(search.prepared.snapshot) if search.allowed is None else len(search.allowed)
         wider = search._replace(k=search.candidates, candidates=min(rows, WIDER * search.candidates))
         _, ids = wider.run(asked.mapped, whole)
-        return self._as_scores(*search.compared(ids, exact), asked, exact)
+        return self._as_scores(*search.compared(ids, after[0]), asked, after[0])
+
+    def _steps(self, asked: Queries, snapshot: Snapshot, prefix: bool) -> list[Exact]:
+        """Return what compares candidates again, in turn: whole codes what a prefix finds, then the exact step."""
+        exact = self._exact(asked)
+        steps = [] if exact is None else [exact]
+        return [self._shared(asked, self._by_whole(snapshot)), *steps] if prefix else steps
 
     def _by_whole(self, snapshot: Snapshot) -> Compare:
         """Return what compares candidates of a snapshot by whole codes: distances are as those of a search of them."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +18,13 @@ from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.building import opened
-from hdc.apps.retrieval.index.embedding import MODEL_FOLDER, QUERY_BLOCK, EmbeddingIndex, Queries
+from hdc.apps.retrieval.index.embedding import MODEL_FOLDER, QUERY_BLOCK, WIDER, EmbeddingIndex, Queries
 from hdc.apps.retrieval.vectors.rows import as_rows
 from hdc.checks import integer
 from hdc.dispatch import threads
 from hdc.errors import ConflictError, FileFormatError, ParameterError
 from hdc.search.codes import candidates_of
-from hdc.search.engine import Search
+from hdc.search.engine import Exact, Search
 from hdc.search.measures import Distances
 from hdc.search.options import Options
 
@@ -206,6 +207,7 @@ class ShardedIndex:
         candidates: int | None = None,
         probes: int | None = None,
         effort: int | None = None,
+        prefix: int | None = None,
     ) -> tuple[Floats, Ids]:
         """Find the k nearest vectors of each query in all shards; see :meth:`EmbeddingIndex.search`."""
         first = self.shards[0]
@@ -213,16 +215,15 @@ class ShardedIndex:
         chosen = first._chosen_for(k, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         allowed = None if among is None else self._split(np.unique(checks.ids(among)))
-        begun = [
-            shard._engine.begin(k, chosen, None if allowed is None else allowed[at])
-            for at, shard in enumerate(self.shards)
-        ]
+        engines = [shard._engine if prefix is None else shard._prefix_engine(prefix) for shard in self.shards]
+        begun = [engine.begin(k, chosen, None if allowed is None else allowed[at]) for at, engine in enumerate(engines)]
         counts = [_rows_of(search) for search in begun]
         hits = min(k, sum(counts))
         wanted = candidates_of(chosen, hits, sum(counts))
+        left = [hits, wanted, min(WIDER * wanted, sum(counts))]
         asked = first._queries(rows)
         parts = [
-            _Part(shard, at, search._replace(k=min(hits, own), candidates=min(wanted, own)))
+            _Part(shard, at, search._replace(k=min(hits, own)))
             for (shard, at), search, own in zip(self._each(), begun, counts, strict=True)
             if own
         ]
@@ -230,21 +231,28 @@ class ShardedIndex:
         for start in range(0, len(rows) if hits else 0, QUERY_BLOCK):
             block = slice(start, start + QUERY_BLOCK)
             some = asked.part(block)
-            found = self._found(parts, some, hits, wanted)
+            found = self._found(parts, some, left, prefix is not None)
             scores[block], ids[block] = first._as_scores(*found, some, first._exact(some))
         return scores, ids
 
-    def _found(self, parts: list["_Part"], asked: Queries, hits: int, wanted: int) -> tuple[Distances, Ids]:
-        """Search all parts for a few queries; put what they find in one order."""
+    def _found(self, parts: list["_Part"], asked: Queries, counts: list[int], prefix: bool) -> tuple[Distances, Ids]:
+        """Search all parts for a few queries; put what they find in one order, again after each step.
+
+        The last step leaves the first of the counts, the step before it the second one, and so on.
+        """
         first = self.shards[0]
         mapped = asked.mapped
         queries = mapped if first._takes_floats else first.codes.shaped(first._encoded(mapped, asked=True))
         work = len(mapped) * sum(_rows_of(part.search) for part in parts)
-        if first._exact(asked) is None:
-            return nearest(_mapped(lambda part: part.run(queries), parts, work), hits)
-        _, numbers = nearest(_mapped(lambda part: part.candidates(queries), parts, work), wanted)
-        compared = _mapped(lambda part: part.compared(asked, numbers, hits), parts, work)
-        return nearest(compared, hits)
+        steps = len(parts[0].steps(asked, prefix))
+        if not steps:
+            return nearest(_mapped(lambda part: part.run(queries), parts, work), counts[0])
+        found = nearest(_mapped(lambda part: part.candidates(queries, counts[steps]), parts, work), counts[steps])
+        for step in range(steps):
+            compare = partial(_Part.compared, asked=asked, prefix=prefix, step=step, numbers=found[1])
+            count = counts[steps - step - 1]
+            found = nearest(_mapped(partial(compare, hits=count), parts, work), count)
+        return found
 
     # ------------------------------------------------------------------ files
 
@@ -357,21 +365,25 @@ class _Part(NamedTuple):
         """Return the nearest rows and their ids among all."""
         return self._numbered(*self.search.run(queries))
 
-    def candidates(self, queries: Any) -> tuple[Distances, Ids]:
-        """Return what an exact step may compare."""
+    def candidates(self, queries: Any, wanted: int) -> tuple[Distances, Ids]:
+        """Return what a step may compare again."""
         search = self.search
-        options = replace(search.options, candidates=search.candidates)
-        return self._numbered(*search.prepared.search(queries, search.candidates, options, search.allowed))
+        wanted = min(wanted, _rows_of(search))
+        options = replace(search.options, candidates=wanted)
+        return self._numbered(*search.prepared.search(queries, wanted, options, search.allowed))
 
-    def compared(self, asked: Queries, numbers: Ids, hits: int) -> tuple[Distances, Ids]:
-        """Return the nearest of those candidates that are the shard's."""
-        exact = self.shard._exact(asked)
-        assert exact is not None
+    def steps(self, asked: Queries, prefix: bool) -> list[Exact]:
+        """Return what compares candidates again."""
+        return self.shard._steps(asked, self.search.prepared.snapshot, prefix)
+
+    def compared(self, asked: Queries, prefix: bool, step: int, numbers: Ids, hits: int) -> tuple[Distances, Ids]:
+        """Return the nearest of those candidates that are the shard's, by a step."""
         own = numbers - self.offset
         own = np.where((numbers >= 0) & (own >= 0) & (own < self.search.prepared.snapshot.state.next_id), own, -1)
         # The shard's candidates first: few of all are its own.
         width = int((own >= 0).sum(axis=1).max(initial=0))
         own = np.take_along_axis(own, np.argsort(own < 0, axis=1, kind="stable")[:, :width], axis=1)
+        exact = self.steps(asked, prefix)[step]
         return self._numbered(*self.search._replace(k=min(hits, width)).compared(own, exact))
 
     def _numbered(self, distances: Distances, ids: Ids) -> tuple[Distances, Ids]:
