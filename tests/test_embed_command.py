@@ -11,7 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from hdc.apps.cli import main
-from hdc.apps.retrieval import EmbeddingIndex, RecurrentBinarizer
+from hdc.apps.retrieval import EmbeddingIndex
 from hdc.apps.retrieval.binarisers import load
 from hdc.apps.retrieval.index import building as building_module
 from hdc.search.options import IVFOptions
@@ -447,6 +447,10 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
         (("--binarizer", "recurrent", "--loops", "-1"), "--loops must be an integer of at least 0, not -1"),
         (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for recurrent; sign has --bits"),
         (("--binarizer", "sign", "--loops", "1"), "--loops is for recurrent; sign has --bits"),
+        (
+            ("--binarizer", "recurrent", "--bits", "128", "--prefixes", "128"),
+            "a prefix must be an integer of at most 127, not 128",
+        ),
         (("--binarizer", "sign", "--lists", "9"), "--lists is for rabitq; sign has --bits"),
         (("--bits", "64"), "--bits is for sign, recurrent and orthohash; rabitq has --lists"),
         (("--epochs", "3"), "--epochs is for recurrent and orthohash; rabitq has --lists"),
@@ -537,9 +541,10 @@ def test_labels_that_do_not_go_with_the_binarizer_are_told(made, tmp_path, capsy
 
 
 def test_a_prefix_is_read_first_in_an_index_and_in_shards(made, tmp_path, capsys):
-    model = RecurrentBinarizer(128, prefixes=(64,), rounds=1, seed=0).fit(VECTORS)
-    with EmbeddingIndex.create(tmp_path / "i", model) as index:
-        index.add(VECTORS)
+    trained = ("--binarizer", "recurrent", "--bits", 128, "--prefixes", "64", "--rounds", 1)
+    assert embed("train", made / "v.npy", *trained, "-o", tmp_path / "model") == 0
+    assert embed("index", made / "v.npy", "--model", tmp_path / "model", "-o", tmp_path / "i") == 0
+    with EmbeddingIndex.open(tmp_path / "i") as index:
         expected = index.search(np.load(made / "q.npy"), 4, prefix=64, candidates=4)[1].tolist()
     assert embed("split", tmp_path / "i", 2, "-o", tmp_path / "shards") == 0
     for where in (tmp_path / "i", tmp_path / "shards"):

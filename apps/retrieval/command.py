@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hdc.apps import verbs
 from hdc.apps.retrieval import auto_command, shards_command, train_command
 from hdc.apps.retrieval.changes import APPLICATION, add_keys, add_vectors, check_dim, open_file
+from hdc.apps.retrieval.train_command import numbers
 from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ def _register_eval(commands: Any) -> None:
     parser.add_argument("indexes", nargs="+", metavar="INDEX", help="made by hdc embed index from these vectors")
     parser.add_argument("-k", type=int, default=10, help="of the recall (10)")
     parser.add_argument(
-        "--candidates", type=_numbers, default=[None], metavar="N,...", help="settings to measure (10 times k)"
+        "--candidates", type=numbers, default=[None], metavar="N,...", help="settings to measure (10 times k)"
     )
-    parser.add_argument("--probes", type=_numbers, default=[None], metavar="N,...", help="settings of ivf (16)")
-    parser.add_argument("--effort", type=_numbers, default=[None], metavar="N,...", help="settings of hnsw (64)")
+    parser.add_argument("--probes", type=numbers, default=[None], metavar="N,...", help="settings of ivf (16)")
+    parser.add_argument("--effort", type=numbers, default=[None], metavar="N,...", help="settings of hnsw (64)")
     parser.add_argument("--truth", metavar="FILE", help="keep the exact neighbours here (.npz), or take them from it")
     parser.add_argument("--judgements", metavar="QRELS", help="lines of query, document, grade; or TREC's four columns")
     parser.add_argument("--binary", action="store_true", help="count every grade above 0 as 1")
@@ -210,10 +211,3 @@ def _judgements(arguments: argparse.Namespace) -> dict[str, dict[str, int]]:
     from hdc.apps.retrieval.evaluation.judgments import read_judgements
 
     return read_judgements(arguments.judgements, binary=arguments.binary)
-
-
-def _numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 10,100") from None

@@ -15,7 +15,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "rabitq": ("lists", "component_bits", "metric"),
     "scalar": ("code_size", "metric"),
     "sign": ("bits", "metric"),
-    "recurrent": ("bits", "metric", "loops", "rounds", "epochs", "checkpoint"),
+    "recurrent": ("bits", "metric", "loops", "prefixes", "rounds", "epochs", "checkpoint"),
     "orthohash": ("bits", "epochs", "labels", "label_column"),
 }
 """What each binarizer can be told; the first one is the default."""
@@ -50,6 +50,9 @@ def register(commands: Any) -> None:
         help="rabitq, sign, recurrent: what is near, by cosine, inner product or Euclidean distance (cosine)",
     )
     parser.add_argument("--loops", type=int, help="recurrent: BEBR's loops; bits of a component less 1 (0)")
+    parser.add_argument(
+        "--prefixes", type=numbers, metavar="BITS,...", help="recurrent: first bits of a code that are a code too"
+    )
     parser.add_argument("--rounds", type=int, help="recurrent: most rounds of codes and tables in turn (8)")
     epochs = "epochs of gradient training, by torch (recurrent 0, orthohash 40)"
     parser.add_argument("--epochs", type=int, help=epochs)
@@ -130,4 +133,13 @@ def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
     loops = integer(arguments.loops or 0, "--loops", 0)
     if bits % (loops + 1):
         raise ParameterError(f"{bits} bits are no whole number of components of {loops + 1} bits")
-    return binarisers.RecurrentBinarizer(bits // (loops + 1), loops=loops, **common)
+    prefixes = tuple(arguments.prefixes or ())
+    return binarisers.RecurrentBinarizer(bits // (loops + 1), loops=loops, prefixes=prefixes, **common)
+
+
+def numbers(text: str) -> list[int]:
+    """Return the numbers of an option such as ``10,100``."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 10,100") from None
