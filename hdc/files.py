@@ -16,6 +16,7 @@ padding by being zero, the end by the length. No pickle, no code, no object arra
 
 import contextlib
 import hashlib
+import io
 import json
 import math
 import os
@@ -77,12 +78,38 @@ def save(
     OSError
         If the file cannot be written; an existing file is then untouched.
     """
-    plain = {name: _plain(name, array) for name, array in arrays.items()}
     with replacing(path) as file:
-        file.write(_header(kind, version, meta, plain, QUICK if quick else ""))
-        for array in plain.values():
-            file.write(_raw(array))
-            file.write(b"\0" * _gap(array.nbytes))
+        for piece in _pieces(kind, meta, arrays, version, quick):
+            file.write(piece)
+
+
+def pack(
+    kind: str,
+    meta: Mapping[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    *,
+    version: int = 1,
+    quick: bool = False,
+) -> bytes:
+    """Return the bytes that :func:`save` writes, for what is sent rather than kept; raises as it does.
+
+    Examples
+    --------
+    >>> from hdc import files
+    >>> files.unpack(files.pack("note", {"text": "hello"}, {}), "note")
+    ({'text': 'hello'}, {})
+    """
+    return b"".join(_pieces(kind, meta, arrays, version, quick))
+
+
+def _pieces(
+    kind: str, meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]], version: int, quick: bool
+) -> Iterator[Any]:
+    plain = {name: _plain(name, array) for name, array in arrays.items()}
+    yield _header(kind, version, meta, plain, QUICK if quick else "")
+    for array in plain.values():
+        yield _raw(array)
+        yield b"\0" * _gap(array.nbytes)
 
 
 @contextlib.contextmanager
@@ -157,6 +184,40 @@ def load(
     with open(checks.path(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         header, end = _read_header(file.read(min(size, _START)), file, path, size)
+    _check_kind(header, kind, version, path)
+    content = np.memmap(path, dtype=np.uint8, mode="r") if mmap else np.fromfile(path, dtype=np.uint8)
+    return _read_all(header, content, end, path)
+
+
+def unpack(data: bytes, kind: str, *, version: int = 1, name: str = "what was sent") -> tuple[dict[str, Any], Arrays]:
+    """Read bytes that :func:`pack` or :func:`save` made, checking every one.
+
+    Parameters
+    ----------
+    data : bytes
+    kind, version
+        As for :func:`load`.
+    name : str
+        What errors call the bytes.
+
+    Returns
+    -------
+    meta : dict
+    arrays : dict of arrays
+        Read-only: they lie in ``data``.
+
+    Raises
+    ------
+    FileFormatError
+        As :func:`load`.
+    """
+    stream = io.BytesIO(checks.instance(data, "data", bytes))
+    header, end = _read_header(stream.read(_START), stream, name, len(data))
+    _check_kind(header, kind, version, name)
+    return _read_all(header, np.frombuffer(data, np.uint8), end, name)
+
+
+def _check_kind(header: Mapping[str, Any], kind: str, version: int, path: Any) -> None:
     if header["kind"] != checks.text(kind, "kind"):
         raise FileFormatError(f"{path} holds a {header['kind']!r}, and a {kind!r} was expected")
     if header["version"] > checks.integer(version, "version", 1):
@@ -164,7 +225,11 @@ def load(
             f"{path} was written as version {header['version']} of {kind!r}, and this release reads up to {version}; "
             "upgrade hdc-toolkit"
         )
-    content = np.memmap(path, dtype=np.uint8, mode="r") if mmap else np.fromfile(path, dtype=np.uint8)
+
+
+def _read_all(
+    header: Mapping[str, Any], content: npt.NDArray[np.uint8], end: int, path: Any
+) -> tuple[dict[str, Any], Arrays]:
     arrays: Arrays = {}
     for entry in header["arrays"]:
         arrays[entry["name"]], end = _read_array(content, entry, end, path)

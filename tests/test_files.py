@@ -37,6 +37,25 @@ def test_round_trip(saved, mmap):
         assert arrays[name].shape == array.shape
 
 
+def test_bytes_that_are_sent_are_those_of_the_file(saved):
+    data = files.pack("thing", META, ARRAYS)
+    assert data == saved.read_bytes()
+    meta, arrays = files.unpack(data, "thing")
+    assert (meta, list(arrays)) == (META, list(ARRAYS))
+    for name, array in ARRAYS.items():
+        assert (arrays[name].dtype, arrays[name].shape) == (array.dtype, array.shape)
+        assert np.array_equal(arrays[name], array)
+    for position in range(len(data)):
+        with pytest.raises(errors.FileFormatError):
+            files.unpack(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :], "thing")
+        with pytest.raises(errors.FileFormatError):
+            files.unpack(data[:position], "thing")
+    with pytest.raises(errors.FileFormatError, match="holds a 'thing', and a 'other'"):
+        files.unpack(data, "other")
+    with pytest.raises(errors.ParameterError, match="data must be a bytes"):
+        files.unpack(str(data), "thing")
+
+
 def test_foreign_and_strided_arrays_are_stored_plainly(tmp_path):
     x = np.arange(20, dtype=">i4").reshape(4, 5)[::2, ::2]
     files.save(tmp_path / "x", "thing", {}, {"x": x})

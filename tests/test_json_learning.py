@@ -2,17 +2,20 @@ import json
 import pickle
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hdc import files
 from hdc.apps.json import JSONEncoder
 from hdc.apps.json.document.constant import Constant
 from hdc.apps.json.values import learning
 from hdc.apps.json.values import sketches as counting
-from hdc.apps.json.values.learning import MAX_TOKEN_LENGTH, NUMBERS
+from hdc.apps.json.values.learning import MAX_TOKEN_LENGTH, NUMBERS, ProfileBuilder
 from hdc.apps.json.values.sketches import Counts, Sample, Samples
 from hdc.apps.json.values.statistics import Profile
+from hdc.errors import FileFormatError, MismatchError
 
 STREAMS = st.lists(st.lists(st.integers(0, 30), max_size=40), max_size=20)
 
@@ -136,3 +139,93 @@ def test_the_most_frequent_tokens_are_kept_and_equal_ones_by_path_and_token_in_w
         found = encoder.fit(documents).profile_.frequencies
     in_order = [[(path, list(tokens.items())) for path, tokens in kept.items()] for kept in (found, expected)]
     assert in_order[0] == in_order[1]
+
+
+def carried(builder):
+    """Return a builder that was sent away and came back."""
+    return ProfileBuilder.from_bytes(builder.to_bytes())
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.sampled_from(["2020-01-01", "P1D", "7", "-2.5"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(parts=st.lists(st.lists(JSON_VALUES, max_size=4), min_size=2, max_size=4))
+def test_a_builder_that_was_sent_goes_on_as_if_it_had_stayed(parts):
+    encoder = JSONEncoder(64, convert=("dates", "durations", "numbers"), arrays="sequence")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "SAMPLE", 2)
+        patch.setattr(counting, "KEPT", 3)
+        builders = [encoder.count(part) for part in parts]
+        sent = [carried(builder) for builder in builders]
+        stayed, moved = builders[0], sent[0]
+        for one, other in zip(builders[1:], sent[1:], strict=True):
+            stayed, moved = stayed.merge(one), carried(moved.merge(other))
+        assert moved.to_bytes() == stayed.to_bytes()
+        assert (moved.error, moved.documents, moved.settings) == (stayed.error, stayed.documents, stayed.settings)
+        built, expected = moved.build(), stayed.build()
+    assert json.dumps(built.to_json()) == json.dumps(expected.to_json())
+
+
+def test_only_builders_of_equal_settings_are_merged():
+    plain = JSONEncoder(64).count(DOCUMENTS)
+    for options, differs in [
+        ({"convert": ["dates"]}, "convert"),
+        ({"arrays": {"tags": "sequence"}}, "arrays"),
+        ({"weights": {"note": 0}}, "weights"),
+    ]:
+        with pytest.raises(MismatchError, match=f"counted with {differs}=.* and with {differs}="):
+            carried(plain).merge(carried(JSONEncoder(64, **options).count(DOCUMENTS)))
+    same = JSONEncoder(128, arrays={"$": "auto"}, weights={}, seed=3, rarity=False)
+    assert plain.merge(same.count(DOCUMENTS)).documents == 6
+    one, other = ({"a.b": 2.0, "c": 3.0}, {"['c']": 3.0, "$.a.b": 2.0})
+    JSONEncoder(64, weights=one).count(DOCUMENTS).merge(JSONEncoder(64, weights=other).count(DOCUMENTS))
+
+
+def test_bytes_that_are_no_builder_are_refused():
+    data = JSONEncoder(64).count(DOCUMENTS).to_bytes()
+    for position in range(0, len(data), 7):
+        damaged = bytearray(data)
+        damaged[position] ^= 0x10
+        with pytest.raises(FileFormatError):
+            ProfileBuilder.from_bytes(bytes(damaged))
+    with pytest.raises(FileFormatError, match="the builder is damaged: it ends"):
+        ProfileBuilder.from_bytes(data[:-1])
+    with pytest.raises(FileFormatError, match="'json-counts' was expected"):
+        ProfileBuilder.from_bytes(files.pack("other", {}, {}))
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"documents": -1},
+        {"documents": "3"},
+        {"settings": []},
+        {"settings": {}},
+        {"counts": [[["name"], [["=", "Ada", -2]]]]},
+        {"counts": [["name", []]]},
+        {"counts": 3},
+        {"samples": [[["born"], "number", 3, 4, False]]},
+        {"samples": [[["born"], "number", 3, 3, True]]},
+        {"samples": [[["born"], "weight", 3, 3, False]]},
+        {"error": None},
+    ],
+)
+def test_a_builder_that_lies_is_refused(lie):
+    data = JSONEncoder(64).count(DOCUMENTS).to_bytes()
+    meta, arrays = files.unpack(data, learning.KIND)
+    assert ProfileBuilder.from_bytes(files.pack(learning.KIND, meta, arrays)).documents == 3
+    with pytest.raises(FileFormatError):
+        ProfileBuilder.from_bytes(files.pack(learning.KIND, {**meta, **lie}, arrays))
+    infinite = {**arrays, "words": np.full(3, np.inf).view(np.int64)}
+    with pytest.raises(FileFormatError, match="not finite"):
+        ProfileBuilder.from_bytes(files.pack(learning.KIND, meta, infinite))

@@ -100,6 +100,10 @@ class PathRules(Generic[T]):
         """Return all values that there are."""
         return [self._default, *(value for _, value in self._rules)]
 
+    def to_json(self) -> list[Any]:
+        """Return paths and their values, whatever their spelling and order were."""
+        return [[[], self._default], *sorted(([list(path), value] for path, value in self._rules), key=repr)]
+
     def __getitem__(self, path: Path) -> T:
         """Return the value that holds for a path."""
         if not self._rules:  # as nearly always

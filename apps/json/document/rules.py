@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
 
 from hdc.apps.json.document.paths import PathRules, parse_path, show_path
 from hdc.checks import choice, mapping, number, shown
@@ -69,6 +69,10 @@ class Layout:
     def leaves_out(self) -> bool:
         """Whether leaves at some path weigh nothing."""
         return 0 in self.weights.values()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON values that are the same if and only if the rules are."""
+        return {"arrays": self.arrays.to_json(), "weights": self.weights.to_json()}
 
     def _check_positions(self, rule: str) -> None:
         path = parse_path(rule)

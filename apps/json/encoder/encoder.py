@@ -272,7 +272,7 @@ class JSONEncoder(Transformer):
         return self._counted(batches(X, self.table()))
 
     def _counted(self, walked: Iterable[Batch]) -> ProfileBuilder:
-        builder = ProfileBuilder(self.convert)
+        builder = ProfileBuilder(self.convert, self.layout)
         for batch in walked:
             with uncollected():
                 builder.add(batch)

@@ -6,24 +6,27 @@ Memory does not grow with the stream: tokens are counted by a summary that drops
 
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable
-from itertools import chain
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc import files
 from hdc.apps.garbage import uncollected
 from hdc.apps.json.document.batches import Batch, distinct
 from hdc.apps.json.document.leaves import LeafTable, Node
 from hdc.apps.json.document.paths import Path, any_position, scale_path
+from hdc.apps.json.document.rules import Layout
 from hdc.apps.json.values.conversion import convert
 from hdc.apps.json.values.number_scale import Scale, clamped
 from hdc.apps.json.values.numbers import NUMBER, Quantities
 from hdc.apps.json.values.sketches import Counts, Sample, Samples
-from hdc.apps.json.values.statistics import Profile, Quantity
+from hdc.apps.json.values.statistics import Profile, Quantity, read_count, read_counts, read_path, read_quantity
 from hdc.apps.json.values.strings import are_codes, word_tokens
 from hdc.apps.json.values.tokens import Token, constant_tokens
+from hdc.errors import FileFormatError, MismatchError
 from hdc.search.postings.names import runs
 
 MAX_TOKENS = 100_000
@@ -37,27 +40,38 @@ NUMBERS = 256
 
 INT64 = 1 << 63
 
+KIND = "json-counts"
+
+STATE = 625
+"""Integers that say where the random numbers of a sample are."""
+
 
 class ProfileBuilder:
     """Count the tokens and sample the numbers of documents.
 
     Holds at most ``2 KEPT`` counters and ``SAMPLED`` numbers (see
     :mod:`hdc.apps.json.values.sketches`), whatever comes.
-    A builder can be pickled, so that parts of a collection are counted in other processes and merged.
+    Parts of a collection are counted in other processes and merged: :meth:`to_bytes` and :meth:`from_bytes` carry a
+    builder over, without pickle, and so that it goes on as if it had stayed.
 
     Parameters
     ----------
     conversions : collection of str
         Strings that count as numbers, as in :class:`JSONEncoder`.
+    layout : Layout, optional
+        What the documents are taken apart by; that of an encoder without options if not given.
 
     Attributes
     ----------
     documents : int
         Documents so far.
+    settings : dict of JSON values
+        What the counts depend on beside the documents. Only builders of equal settings are merged.
     """
 
-    def __init__(self, conversions: Collection[str] = ()) -> None:
+    def __init__(self, conversions: Collection[str] = (), layout: Layout | None = None) -> None:
         self.documents = 0
+        self.settings = {"convert": sorted(set(conversions)), **(layout or Layout.of()).to_json()}
         self._conversions = tuple(conversions)
         self._counts: Counts[Path, Token] = Counts()
         self._samples: Samples[Quantity] = Samples()
@@ -113,11 +127,75 @@ class ProfileBuilder:
 
         Counts add up and so do their errors; where more numbers were seen than are kept, the sample is another
         one of the same distribution.
+
+        Raises
+        ------
+        MismatchError
+            If the other one counted with other settings.
         """
+        self.check_settings(other.settings)
         self._counts.merge(other._counts)
         self._samples.merge(other._samples)
         self.documents += other.documents
         return self
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Raise MismatchError if other settings are given than these counts were made with."""
+        differ = [name for name in self.settings if self.settings[name] != settings.get(name)]
+        if differ:
+            name = differ[0]
+            raise MismatchError(
+                f"counted with {name}={self.settings[name]} and with {name}={settings.get(name)}; count all parts of "
+                "a collection with one encoder"
+            )
+
+    def to_bytes(self) -> bytes:
+        """Return the builder as bytes: versioned, checksummed, and without pickle."""
+        meta = {
+            "documents": self.documents,
+            "settings": self.settings,
+            "error": self.error,
+            "counts": [
+                [list(path), [[*token, count] for token, count in counts.items()]]
+                for path, counts in self._counts.groups()
+            ],
+            "samples": [
+                [list(path), kind, sample.seen, len(sample.values), sample.state is not None]
+                for (path, kind), sample in self._samples
+            ],
+        }
+        return files.pack(KIND, meta, _sample_arrays([sample for _, sample in self._samples]), quick=True)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Return the builder that :meth:`to_bytes` wrote.
+
+        Raises
+        ------
+        FileFormatError
+            If the bytes are damaged, something else, or of a newer version.
+        """
+        meta, arrays = files.unpack(data, KIND, name="the builder")
+        builder = cls()
+        try:
+            builder._restore(meta, arrays)
+        except (KeyError, TypeError, ValueError, OverflowError, StopIteration) as error:
+            raise FileFormatError(f"the builder is damaged ({error!r}); count again") from error
+        return builder
+
+    def _restore(self, meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        self.documents, self.settings = read_count(meta["documents"]), dict(meta["settings"])
+        self._conversions = tuple(self.settings["convert"])
+        self._counts.restore(
+            read_count(meta["error"]), ((read_path(path), read_counts(counts)) for path, counts in meta["counts"])
+        )
+        numbers, states = _numbers_of(arrays["words"], arrays["real"]), iter(arrays["random"].tolist())
+        for path, kind, seen, length, drawn in meta["samples"]:
+            own = list(islice(numbers, read_count(length)))
+            if len(own) != length:
+                raise ValueError("numbers are missing")
+            sample = Sample().restore(own, read_count(seen), next(states) if drawn else None)
+            self._samples.restore((read_path(path), read_quantity(kind)), sample)
 
     def build(self) -> Profile:
         """Return the profile of all documents so far."""
@@ -218,6 +296,25 @@ class _Contents:
         if number is None or -INT64 <= number[1] < INT64:
             return number
         return number[0], clamped(number[1])
+
+
+def _sample_arrays(samples: Collection[Sample]) -> dict[str, npt.NDArray[Any]]:
+    """Return the numbers of samples as 64 bits each, which of them are floats, and where their random numbers are."""
+    numbers = [number for sample in samples for number in sample.values]
+    real = np.fromiter((isinstance(number, float) for number in numbers), np.bool_, len(numbers))
+    words = np.zeros(len(numbers), np.int64)
+    words[real] = np.array([number for number in numbers if isinstance(number, float)], np.float64).view(np.int64)
+    words[~real] = [number for number in numbers if isinstance(number, int)]
+    states = [sample.state for sample in samples if sample.state is not None]
+    return {"words": words, "real": real, "random": np.array(states, np.uint32).reshape(len(states), STATE)}
+
+
+def _numbers_of(words: npt.NDArray[Any], real: npt.NDArray[Any]) -> Iterator[int | float]:
+    floats = words.view(np.float64)
+    if not np.isfinite(floats[real]).all():
+        raise ValueError("a number is not finite")
+    for number, word, is_real in zip(floats.tolist(), words.tolist(), real.tolist(), strict=True):
+        yield number if is_real else word
 
 
 def _codebook(sample: Sample) -> dict[int | float, int]:

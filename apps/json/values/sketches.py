@@ -5,9 +5,9 @@ the same stream, cut and merged in the same way, gives the same summary.
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from random import Random
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 import numpy as np
 
@@ -77,6 +77,12 @@ class Counts(Generic[Group, Item]):
         self._groups = {group: known for group, known in left.items() if known}
         self._held = sum(map(len, self._groups.values()))
 
+    def restore(self, error: int, groups: Iterable[tuple[Group, Mapping[Item, int]]]) -> None:
+        """Become the summary that :meth:`groups` and ``error`` are of."""
+        self.error = error
+        for group, counts in groups:
+            self.count(group, counts)
+
     def groups(self) -> Iterable[tuple[Group, Mapping[Item, int]]]:
         """Return each group and the counts of its items."""
         return self._groups.items()
@@ -86,6 +92,9 @@ class Counts(Generic[Group, Item]):
         for group, known in self._groups.items():
             for item, count in known.items():
                 yield group, item, count
+
+
+_UNDRAWN = Random(0).getstate()
 
 
 class Sample:
@@ -131,6 +140,27 @@ class Sample:
             self.values = values
         self.seen = seen
 
+    @property
+    def state(self) -> tuple[int, ...] | None:
+        """Where the random numbers are: 625 integers; None where none was drawn."""
+        state = self._random.getstate()
+        return None if state == _UNDRAWN else state[1]
+
+    def restore(self, values: list[int | float], seen: int, state: Sequence[int] | None) -> Self:
+        """Become a sample of what these say; return this one.
+
+        Raises
+        ------
+        ValueError
+            If they contradict each other, or are no state.
+        """
+        if len(values) != min(seen, SAMPLE):
+            raise ValueError(f"a sample of {seen} numbers cannot have {len(values)}")
+        self.values, self.seen = values, seen
+        if state is not None:
+            self._random.setstate((_UNDRAWN[0], tuple(state), None))
+        return self
+
     def _shuffled(self, values: list[int | float]) -> list[int | float]:
         return self._random.sample(values, len(values))
 
@@ -159,6 +189,11 @@ class Samples(Generic[Group]):
             before = len(mine.values)
             mine.merge(sample)
             self._grown(len(mine.values) - before)
+
+    def restore(self, group: Group, sample: Sample) -> None:
+        """Take the sample of a group that is not there yet."""
+        self._groups[group] = sample
+        self._grown(len(sample.values))
 
     def _grown(self, count: int) -> None:
         self._held += count

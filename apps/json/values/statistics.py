@@ -91,29 +91,33 @@ class Profile:
         KeyError, TypeError, ValueError
             If it is not such.
         """
-        frequencies = {_path(path): _counted(counts) for path, counts in state["frequencies"]}
+        frequencies = {read_path(path): read_counts(counts) for path, counts in state["frequencies"]}
         scales = {
-            (_path(path), _quantities(kind)): _scale(knots, quantiles, share)
+            (read_path(path), read_quantity(kind)): _scale(knots, quantiles, share)
             for path, kind, knots, quantiles, share in state["scales"]
         }
         numbers = {
-            _path(path): {_number(value): _count(count) for value, count in counts} for path, counts in state["numbers"]
+            read_path(path): {_number(value): read_count(count) for value, count in counts}
+            for path, counts in state["numbers"]
         }
-        return cls(_count(state["documents"]), frequencies, scales, numbers, frozenset(map(_path, state["codes"])))
+        return cls(
+            read_count(state["documents"]), frequencies, scales, numbers, frozenset(map(read_path, state["codes"]))
+        )
 
 
-def _counted(counts: Any) -> dict[Token, int]:
+def read_counts(counts: Any) -> dict[Token, int]:
     """Read the frequencies of a path's tokens: nearly all are what they should be, and that is seen at one look."""
     found: dict[Token, int] = {}
     for kind, content, count in counts:
         if type(kind) is type(content) is str and kind and type(count) is int and count >= 0:
             found[kind, content] = count
         else:
-            found[_token(kind, content)] = _count(count)
+            found[_token(kind, content)] = read_count(count)
     return found
 
 
-def _count(value: Any) -> int:
+def read_count(value: Any) -> int:
+    """Return a count that was read from a file; raises ParameterError."""
     return integer(value, "a count", 0)
 
 
@@ -129,13 +133,15 @@ def _token(kind: Any, content: Any) -> Token:
     return kind, content
 
 
-def _path(steps: Any) -> Path:
+def read_path(steps: Any) -> Path:
+    """Return a path that was read from a file; raises ValueError."""
     if not isinstance(steps, list) or not all(step is None or type(step) in (str, int) for step in steps):
         raise ValueError(f"{steps!r:.50} is no path")
     return tuple(steps)
 
 
-def _quantities(kind: Any) -> Quantities:
+def read_quantity(kind: Any) -> Quantities:
+    """Return what numbers count, read from a file; raises ValueError."""
     if kind not in get_args(Quantities):
         raise ValueError(f"{kind!r:.50} is not among {get_args(Quantities)}")
     return kind  # type: ignore[no-any-return]
