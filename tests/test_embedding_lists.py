@@ -9,7 +9,7 @@ import pytest
 import hdc
 from hdc import errors
 from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer
-from hdc.apps.retrieval.index import embedding
+from hdc.apps.retrieval.index import pipeline
 from hdc.search import engine, estimates, list_files, partition
 from hdc.search.options import IVFOptions
 
@@ -88,7 +88,7 @@ def test_all_lists_and_candidates_give_the_order_of_cosines(lists, keep):
 def test_batches_and_threads_change_nothing(lists, monkeypatch):
     x, queries = clustered(600), clustered(41, seed=3)
     kept, bare = filled(x, lists, "int8"), filled(x, lists)
-    monkeypatch.setattr(embedding, "FEW_QUERIES", 0)
+    monkeypatch.setattr(pipeline, "FEW_QUERIES", 0)
     whole = kept.search(queries, 5, **into(kept, 2, candidates=30)), bare.search(queries, 5, **into(bare, 2))
     monkeypatch.undo()
     for size in (1, 2, 8, 40):
@@ -107,7 +107,7 @@ def test_batches_and_threads_change_nothing(lists, monkeypatch):
             again = index.search(queries, 5, **into(index, 2, candidates=30))
             np.testing.assert_array_equal(again[1], ids)
             np.testing.assert_array_equal(again[0], scores)
-    monkeypatch.setattr(embedding, "QUERY_BLOCK", 3)
+    monkeypatch.setattr(pipeline, "QUERY_BLOCK", 3)
     np.testing.assert_array_equal(kept.search(queries, 5, **into(kept, 2, candidates=30))[1], whole[0][1])
     queries[17, 2] = np.nan
     with pytest.raises(errors.ParameterError, match="row 17 of queries"):
@@ -143,7 +143,7 @@ def test_many_among_are_the_same_one_by_one_and_in_batches(lists, keep, monkeypa
     options = into(index, 3, candidates=40)
     found = [index.search(queries, 12, among=rows, **options) for rows in (among, None)]
     assert set(found[0][1].ravel().tolist()) <= {-1, *among.tolist()}
-    monkeypatch.setattr(embedding, "FEW_QUERIES", 0)
+    monkeypatch.setattr(pipeline, "FEW_QUERIES", 0)
     for rows, expected in zip((among, None), found, strict=True):
         for mine, theirs in zip(index.search(queries, 12, among=rows, **options), expected, strict=True):
             np.testing.assert_array_equal(mine, theirs)
@@ -153,7 +153,7 @@ def test_many_among_are_the_same_one_by_one_and_in_batches(lists, keep, monkeypa
 @pytest.mark.parametrize("at_once", [0, 1 << 26])
 def test_a_damaged_original_is_told_before_it_counts(tmp_path, monkeypatch, few, at_once):
     monkeypatch.setattr(estimates, "CHECKED_AT_ONCE", at_once)
-    monkeypatch.setattr(embedding, "FEW_QUERIES", few)
+    monkeypatch.setattr(pipeline, "FEW_QUERIES", few)
     filled(x := clustered(400), 7, "int8", tmp_path / "i").close()
     (column,) = (tmp_path / "i").rglob("originals")
     content = bytearray(column.read_bytes())
@@ -378,18 +378,18 @@ def test_codes_of_another_model_are_told(tmp_path):
 
 def test_what_running_searches_hold_stays_as_it_was():
     index = filled(x := clustered(400), 7)
-    begun = index._engine.begin(5, IVFOptions(probes=7))
+    begun = index.pipeline.engine.begin(5, IVFOptions(probes=7))
     whole, parts = begun.run(unit(x[:9]).astype(np.float32)), begun.prepared.partition.parts
     ids = parts[0].ids.copy()
     index.remove(range(0, 100, 2))
     index.add(x[:20])
-    after = index._engine.prepared()
+    after = index.pipeline.engine.prepared()
     assert (len(parts), len(after.partition.parts)) == (1, 2)
     np.testing.assert_array_equal(parts[0].ids, ids)
     main = after.partition.parts[0]
     assert (main.ids[: len(main.held)] < 0).sum() == 50
     assert after.partition.parts[0].held is parts[0].held
-    assert index._engine.prepared() is after
+    assert index.pipeline.engine.prepared() is after
     again = begun.run(unit(x[:9]).astype(np.float32))
     for mine, theirs in zip(again, whole, strict=True):
         np.testing.assert_array_equal(mine, theirs)

@@ -54,7 +54,7 @@ class Estimated:
         return index.search(vectors(2)[:20], 9, **probes, **options)
 
     def engine(self, index):
-        return index._engine
+        return index.pipeline.engine
 
     def files(self, path):
         return sorted(path.glob("codes/lists.*"))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer
 from hdc.apps.retrieval.binarisers import rabitq_whole
 from hdc.apps.retrieval.binarisers.rabitq_levels import grid_planes, grid_vectors
-from hdc.apps.retrieval.index import embedding
+from hdc.apps.retrieval.index import pipeline
 from hdc.errors import FileFormatError, ParameterError
 from hdc.search.estimates import EstimateRows
 from hdc.words import unpack, word_count
@@ -207,7 +207,7 @@ def searched(index, queries, k, **options):
     scores, ids = index.search(queries, k, **options)
     for alone in (EstimateRows.alone, property(lambda rows: False)):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(embedding, "FEW_QUERIES", 0)
+            patch.setattr(pipeline, "FEW_QUERIES", 0)
             patch.setattr(EstimateRows, "alone", alone)
             again = index.search(queries, k, **options)
         np.testing.assert_array_equal(again[1], ids)
@@ -293,7 +293,7 @@ def test_candidates_are_compared_in_blocks(monkeypatch):
     x, queries = clustered(300, 24), clustered(40, 24, seed=3)
     index = EmbeddingIndex.create(None, RaBitQBinarizer(4, component_bits=3).fit(unit(x)))
     index.add(x)
-    monkeypatch.setattr(embedding, "FEW_QUERIES", 0)
+    monkeypatch.setattr(pipeline, "FEW_QUERIES", 0)
     monkeypatch.setattr(EstimateRows, "alone", False)
     expected = index.search(queries, 5, probes=2)
     monkeypatch.setattr(rabitq_whole, "PAIRS", 70)
@@ -305,7 +305,7 @@ def test_queries_that_are_no_numbers_are_told_by_their_rows(monkeypatch):
     x = unit(clustered(100, 24))
     index = EmbeddingIndex.create(None, RaBitQBinarizer(4, component_bits=3).fit(x))
     index.add(x)
-    monkeypatch.setattr(embedding, "QUERY_BLOCK", 7)
+    monkeypatch.setattr(pipeline, "QUERY_BLOCK", 7)
     x[90, 3] = np.nan
     with pytest.raises(ParameterError, match="row 90 of queries"):
         index.search(x)

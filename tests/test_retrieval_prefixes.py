@@ -240,13 +240,13 @@ def test_a_search_through_a_prefix_scores_by_every_metric_as_whole_codes_or_orig
 def test_whole_codes_order_what_a_prefix_found_before_the_index_changed(model):
     index = EmbeddingIndex.create(None, model)
     index.add(X[:50])
-    asked, snapshot = index._queries(X[:4]), index._prefix_engine(64).prepared().snapshot
+    asked, snapshot = index.pipeline.encoding.queries(X[:4]), index.pipeline.engine_of(64).prepared().snapshot
     positions = np.tile(np.arange(49, -1, -1), (4, 1))
     positions[:, 3] = -1
-    before = index._by_whole(snapshot)(asked, snapshot, positions)
+    before = index.pipeline._by_whole(snapshot)(asked, snapshot, positions)
     index.remove([7])
     index.add(X[50:60])
-    assert np.array_equal(index._by_whole(snapshot)(asked, snapshot, positions), before)
+    assert np.array_equal(index.pipeline._by_whole(snapshot)(asked, snapshot, positions), before)
     expected = 1 - model.scores(X[:4], model.transform(X[:50]))[:, ::-1]
     expected[:, 3] = np.inf
     np.testing.assert_allclose(before, expected, atol=1e-5)

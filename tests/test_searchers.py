@@ -244,7 +244,7 @@ def test_estimates_find_what_was_added_after_the_first_search():
     index.add(later)
     _, ids = index.search(np.repeat(later, 8, axis=0), 1, probes=3)
     assert ids[::8, 0].tolist() == [300, 301, 302, 303, 304]
-    _, ids = index._engine.prepared().search(later, 1, IVFOptions(3))
+    _, ids = index.pipeline.engine.prepared().search(later, 1, IVFOptions(3))
     assert ids[:, 0].tolist() == [300, 301, 302, 303, 304]
 
 

@@ -54,7 +54,7 @@ def check_keys(keys: Any, replace: bool) -> None:
 
 def _open(path: str, writable: bool, backend: str) -> "EmbeddingIndex":
     from hdc.apps.retrieval.index.building import opened
-    from hdc.apps.retrieval.index.embedding import CODES_FOLDER
+    from hdc.apps.retrieval.index.folders import CODES_FOLDER
     from hdc.search.list_files import list_files_in
 
     # Lists that are kept are written anew after a change, in the layout of the kernels that search them.

@@ -134,7 +134,8 @@ def run_index(arguments: argparse.Namespace) -> int:
 def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed search``."""
     from hdc.apps.retrieval.files import results
-    from hdc.apps.retrieval.index.embedding import CODES_FOLDER, EmbeddingIndex
+    from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+    from hdc.apps.retrieval.index.folders import CODES_FOLDER
     from hdc.apps.retrieval.index.shards import searched, shard_paths
 
     queries = _queries(arguments)

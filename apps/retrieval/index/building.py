@@ -13,7 +13,8 @@ from hdc.apps.retrieval.binarisers import RaBitQBinarizer, load
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.files.vectors import Block, VectorFile
 from hdc.apps.retrieval.index.binary import Kind
-from hdc.apps.retrieval.index.embedding import CODES_FOLDER, MODEL, EmbeddingIndex
+from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL
 from hdc.apps.workers import Workers
 from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError

@@ -8,10 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarisers import Binarizer, load
+from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.documents import CODES, DOCUMENT, INSIDE, NEXT, Documents
-from hdc.apps.retrieval.index.folders import made_aside, new_folder
+from hdc.apps.retrieval.index.folders import (
+    CODES_FOLDER,
+    MODEL,
+    MODEL_FOLDER,
+    index_folder,
+    made_aside,
+    made_by,
+    new_folder,
+)
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.apps.retrieval.vectors.sets import as_sets, shares_of
 from hdc.checks import flag, instance, integer
@@ -28,9 +36,6 @@ from hdc.words import Words
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
-
-MODEL_FOLDER, CODES_FOLDER, MODEL = "model", "codes", "model"
-"""Folders of the binariser and of the codes, and the entry of the meta that tells which model made them."""
 
 CELLS = 1 << 21
 """Pairs of a query and a document that are compared at a time: 16 MiB of distances."""
@@ -149,14 +154,10 @@ class MultiVectorIndex(Index):
         OSError
             If it cannot be read.
         """
-        folder = checks.path(path)
-        if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
-            raise FileFormatError(f"{folder} is no index of several vectors per document; make one with create")
+        folder = index_folder(path, "MultiVectorIndex.create")
         store = Store.open(folder / CODES_FOLDER, cls.KIND, writable=writable)
         try:
-            model = load(folder / MODEL_FOLDER, backend)
-            if store.meta.get(MODEL) != digest(folder / MODEL_FOLDER):
-                raise FileFormatError(f"{folder}: the codes were made with another model")
+            model = made_by(folder, store.meta, backend)
             expected = {CODES: ("<u8", model.words), DOCUMENT: ("<u4", 1)}
             if dict(store.snapshot.state.columns) != expected:
                 raise FileFormatError(f"{folder}: the model makes other codes than the index has")

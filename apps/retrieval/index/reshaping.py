@@ -12,7 +12,8 @@ import numpy as np
 from hdc import checks
 from hdc.apps.progress import tracked
 from hdc.apps.retrieval.binarisers.files import digest
-from hdc.apps.retrieval.index.embedding import CODES_FOLDER, MODEL_FOLDER, EmbeddingIndex
+from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL_FOLDER
 from hdc.apps.retrieval.index.shards import OFFSET, SHARD, ShardedIndex, shard_paths
 from hdc.checks import integer
 from hdc.errors import ParameterError

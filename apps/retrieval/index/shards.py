@@ -18,7 +18,10 @@ from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.building import opened
-from hdc.apps.retrieval.index.embedding import MODEL_FOLDER, QUERY_BLOCK, WIDER, EmbeddingIndex, Queries
+from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.apps.retrieval.index.encoding import Queries
+from hdc.apps.retrieval.index.folders import MODEL_FOLDER
+from hdc.apps.retrieval.index.pipeline import QUERY_BLOCK, WIDER
 from hdc.apps.retrieval.vectors.rows import as_rows
 from hdc.checks import integer
 from hdc.dispatch import threads
@@ -212,16 +215,16 @@ class ShardedIndex:
         """Find the k nearest vectors of each query in all shards; see :meth:`EmbeddingIndex.search`."""
         first = self.shards[0]
         k = integer(k, "k", 1)
-        chosen = first._chosen_for(k, options, candidates=candidates, probes=probes, effort=effort)
+        chosen = first.chosen(k, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")
         allowed = None if among is None else self._split(np.unique(checks.ids(among)))
-        engines = [shard._engine if prefix is None else shard._prefix_engine(prefix) for shard in self.shards]
+        engines = [shard.pipeline.engine_of(prefix) for shard in self.shards]
         begun = [engine.begin(k, chosen, None if allowed is None else allowed[at]) for at, engine in enumerate(engines)]
         counts = [_rows_of(search) for search in begun]
         hits = min(k, sum(counts))
         wanted = candidates_of(chosen, hits, sum(counts))
         left = [hits, wanted, min(WIDER * wanted, sum(counts))]
-        asked = first._queries(rows)
+        asked = first.pipeline.encoding.queries(rows)
         parts = [
             _Part(shard, at, search._replace(k=min(hits, own)))
             for (shard, at), search, own in zip(self._each(), begun, counts, strict=True)
@@ -232,7 +235,7 @@ class ShardedIndex:
             block = slice(start, start + QUERY_BLOCK)
             some = asked.part(block)
             found = self._found(parts, some, left, prefix is not None)
-            scores[block], ids[block] = first._as_scores(*found, some, first._exact(some))
+            scores[block], ids[block] = first.pipeline.as_scores(*found, some, first.pipeline.exact(some))
         return scores, ids
 
     def _found(self, parts: list["_Part"], asked: Queries, counts: list[int], prefix: bool) -> tuple[Distances, Ids]:
@@ -240,10 +243,8 @@ class ShardedIndex:
 
         The last step leaves the first of the counts, the step before it the second one, and so on.
         """
-        first = self.shards[0]
-        mapped = asked.mapped
-        queries = mapped if first._takes_floats else first.codes.shaped(first._encoded(mapped, asked=True))
-        work = len(mapped) * sum(_rows_of(part.search) for part in parts)
+        queries = self.shards[0].pipeline.asked(asked)
+        work = len(queries) * sum(_rows_of(part.search) for part in parts)
         steps = len(parts[0].steps(asked, prefix))
         if not steps:
             return nearest(_mapped(lambda part: part.run(queries), parts, work), counts[0])
@@ -374,7 +375,7 @@ class _Part(NamedTuple):
 
     def steps(self, asked: Queries, prefix: bool) -> list[Exact]:
         """Return what compares candidates again."""
-        return self.shard._steps(asked, self.search.prepared.snapshot, prefix)
+        return self.shard.pipeline.steps(asked, self.search.prepared.snapshot, prefix)
 
     def compared(self, asked: Queries, prefix: bool, step: int, numbers: Ids, hits: int) -> tuple[Distances, Ids]:
         """Return the nearest of those candidates that are the shard's, by a step."""

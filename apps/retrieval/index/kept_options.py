@@ -1,0 +1,50 @@
+"""The options that an index remembers, which its searches take where they are given none."""
+
+from dataclasses import asdict, replace
+from typing import Any
+
+from hdc.errors import FileFormatError, ParameterError
+from hdc.search.options import Options, options_of
+from hdc.store import Store
+
+ENTRY = "options"
+"""Entry of the meta of an index that remembers options."""
+
+
+class KeptOptions:
+    """The options of one index.
+
+    Attributes
+    ----------
+    defaults : Options
+        Of a search that is given none.
+
+    Raises
+    ------
+    FileFormatError
+        If the index remembers options that its kind does not have.
+    """
+
+    def __init__(self, store: Store, kind: str) -> None:
+        self._store, self._kind = store, kind
+        kept: Any = store.meta.get(ENTRY, {})
+        try:
+            self.defaults = options_of(kind, None, **kept)
+        except (ParameterError, TypeError) as error:
+            raise FileFormatError(f"the index remembers options that it cannot have: {kept!r}") from error
+        self._remembers = ENTRY in store.meta
+
+    def keep(self, options: Options) -> None:
+        """Remember options; raises as :meth:`EmbeddingIndex.set_defaults`."""
+        checked = options_of(self._kind, options)
+        self._store.set_meta({**self._store.meta, ENTRY: asdict(checked)})
+        self.defaults, self._remembers = checked, True
+
+    def chosen(self, options: Options | None, **given: int | None) -> Options:
+        """Return the options of a search: those that were given, and the rest as the index remembers it."""
+        if options is not None or not self._remembers:
+            return options_of(self._kind, options, **given)
+        named = {name: value for name, value in given.items() if value is not None}
+        if not named:
+            return self.defaults
+        return replace(self.defaults, **{name: getattr(options_of(self._kind, None, **named), name) for name in named})

@@ -1,0 +1,264 @@
+"""The steps of a search of vectors: codes against codes, float queries against codes, and against originals."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.index.binary import BinaryIndex
+from hdc.apps.retrieval.index.encoding import QUERY_TIME, Encoding, Queries
+from hdc.apps.retrieval.index.folders import MODEL_FOLDER
+from hdc.apps.retrieval.vectors.rows import finite
+from hdc.checks import integer
+from hdc.dispatch import list_kernels, table_kernels
+from hdc.errors import ParameterError
+from hdc.search.codes import CODES
+from hdc.search.engine import Engine, Exact, Search
+from hdc.search.estimates import EstimateRows, Estimates
+from hdc.search.levels import ScannedLevels
+from hdc.search.measures import Distances
+from hdc.search.options import Options
+from hdc.search.reranking import LENGTHS
+from hdc.search.searcher import Searcher
+from hdc.search.tables import TableRows, Tables
+from hdc.store import Snapshot
+
+Floats = npt.NDArray[np.float32]
+Ids = npt.NDArray[np.int64]
+
+QUERY_BLOCK = 1 << 13
+"""Queries that are searched at a time."""
+
+FEW_QUERIES = 64
+"""Up to so many queries are searched for one by one, each in one go."""
+
+WIDER = 4
+"""Candidates of a prefix for each of the whole code, where originals follow."""
+
+Compare = Callable[[Queries, Snapshot, Ids], Floats]
+"""Returns the distances of each query's own candidates, as :data:`hdc.search.engine.Exact`."""
+
+
+class Pipeline:
+    """Searches an index of codes for float queries, in up to three steps; see :class:`EmbeddingIndex`.
+
+    Attributes
+    ----------
+    encoding : Encoding
+    engine : Engine
+        Finds rows by whole codes.
+    by_all_planes : bool
+        Whether searches end with all planes of RaBitQ codes, whose signs are the first step.
+    """
+
+    def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
+        self.model, self.codes, self.space = model, codes, model.space_
+        self.encoding = Encoding(model, codes)
+        # Whether a search among estimates ends with what its kernel knows: these, or cosines with originals of bytes.
+        by_cosine = codes.originals is not None and codes.originals.dtype == "int8" and self.space.metric == "cosine"
+        self._in_one_go = self.space.of_unit_queries and (codes.originals is None or by_cosine)
+        self.by_all_planes = isinstance(model, RaBitQBinarizer) and model.levels > 1 and codes.originals is None
+        searcher = self._searcher()
+        self.engine = codes.engine if searcher is None else Engine(codes.store, searcher)
+        self._prefixes: dict[int, Engine] = {}  # by the bits that they read
+
+    def _searcher(self) -> Searcher | None:
+        """Return what takes float queries; None where their codes are compared with the codes."""
+        if isinstance(self.model, RaBitQBinarizer):
+            kept = self.codes.originals is not None and self._in_one_go
+            folder, kernels = self.codes.folder, list_kernels(self.model.kernels)
+            place = None if folder is None else (folder, digest(folder.parent / MODEL_FOLDER))
+            return Estimates(self.model, kernels, originals=kept, whole=self.by_all_planes, kept=place)
+        if isinstance(self.model, ScalarBinarizer):
+            return ScannedLevels(self.model, table_kernels(self.model.kernels))
+        if self._by_tables and self.codes.kind == "flat":
+            return Tables(self.model, table_kernels(self.model.kernels))
+        return None
+
+    @property
+    def _by_tables(self) -> bool:
+        """Whether codes say more to the model's tables than to other codes."""
+        return isinstance(self.model, RecurrentBinarizer) and self.model.rounds > 0
+
+    def search(
+        self,
+        rows: npt.NDArray[np.floating],
+        k: int,
+        options: Options,
+        among: npt.ArrayLike | None = None,
+        prefix: int | None = None,
+    ) -> tuple[Floats, Ids]:
+        """Return scores and ids of the k nearest vectors of ``(q, d)`` queries; see :meth:`EmbeddingIndex.search`."""
+        if prefix is not None:
+            search = self.engine_of(prefix).begin(k, options, among)
+            return self._through_prefix(search, self.encoding.queries(rows))
+        search = self.engine.begin(k, options, among)
+        prepared = search.prepared
+        if not isinstance(prepared, EstimateRows):
+            return self._scored(search, self.encoding.queries(rows))
+        one_go = self._in_one_go or self.space.of_unit_queries
+        if len(rows) > FEW_QUERIES or not search.k or search.among_few or not one_go:
+            return self._in_blocks(search, rows)
+        if self._in_one_go:
+            scores, ids = prepared.find(rows, search.k, search.candidates, options, search.allowed)
+            return self._told(scores, ids, rows), ids
+        _, ids = prepared.find(rows, search.candidates, search.candidates, options, search.allowed)
+        asked = self.encoding.queries(rows)
+        exact = self.exact(asked)
+        assert exact is not None
+        return self.as_scores(*search.compared(ids, exact), asked, exact)
+
+    def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
+        """Search for slices of the queries in several threads, from check to originals.
+
+        Of codes of several planes in lists, each query is searched for in one go: less is shared than in a batch, and
+        all planes of what is found are read while they are on their way.
+        """
+        prepared = search.prepared
+        together = not isinstance(prepared, EstimateRows) or not prepared.alone or not self.space.of_unit_queries
+        together = together or not search.k or search.among_few
+        scores, ids = np.empty((len(rows), search.k), dtype=np.float32), np.empty((len(rows), search.k), dtype=np.int64)
+
+        def some(start: int, stop: int) -> None:
+            for begin in range(start, stop, QUERY_BLOCK):
+                part = slice(begin, min(stop, begin + QUERY_BLOCK))
+                if together or not isinstance(prepared, EstimateRows):
+                    scores[part], ids[part] = self._scored(search, self.encoding.some_queries(rows[part], begin))
+                    continue
+                asked = finite(rows[part], begin, "queries")
+                products, found = prepared.find(asked, search.k, search.candidates, search.options, search.allowed)
+                scores[part], ids[part] = self._told(products, found, asked), found
+
+        self.model.kernels.share(some, len(rows), QUERY_TIME)
+        return scores, ids
+
+    def _scored(self, search: Search, asked: Queries) -> tuple[Floats, Ids]:
+        """Search for checked queries; return scores and ids."""
+        exact = self.exact(asked)
+        return self.as_scores(*search.run(self.asked(asked), exact), asked, exact)
+
+    def engine_of(self, bits: int | None) -> Engine:
+        """Return what searches codes, or so many first bits of them: the same one each time."""
+        if bits is None:
+            return self.engine
+        model = self.model
+        sizes = model.sizes[:-1] if isinstance(model, RecurrentBinarizer) and self.takes_floats else ()
+        if not isinstance(model, RecurrentBinarizer) or integer(bits, "prefix") not in sizes:
+            have = f"has {sizes}" if sizes else "has none: fit a RecurrentBinarizer(prefixes=...), for kind='flat'"
+            raise ParameterError(f"prefix must be one that the index's model was trained with, and it {have}")
+        if bits not in self._prefixes:
+            shorter = model.prefix(bits)
+            tables = Tables(shorter, table_kernels(model.kernels), shorter.words)
+            self._prefixes.setdefault(bits, Engine(self.codes.store, tables))  # another thread may have been first
+        return self._prefixes[bits]
+
+    def _through_prefix(self, search: Search, asked: Queries) -> tuple[Floats, Ids]:
+        """Let whole codes order what a prefix finds, and originals what these leave."""
+        whole, *after = self.steps(asked, search.prepared.snapshot, prefix=True)
+        if not after:
+            return self.as_scores(*search.run(asked.mapped, whole), asked, None)
+        rows = len(search.prepared.snapshot) if search.allowed is None else len(search.allowed)
+        wider = search._replace(k=search.candidates, candidates=min(rows, WIDER * search.candidates))
+        _, ids = wider.run(asked.mapped, whole)
+        return self.as_scores(*search.compared(ids, after[0]), asked, after[0])
+
+    def steps(self, asked: Queries, snapshot: Snapshot, prefix: bool) -> list[Exact]:
+        """Return what compares candidates again, in turn: whole codes what a prefix finds, then the exact step."""
+        exact = self.exact(asked)
+        steps = [] if exact is None else [exact]
+        return [self._shared(asked, self._by_whole(snapshot)), *steps] if prefix else steps
+
+    def _by_whole(self, snapshot: Snapshot) -> Compare:
+        """Return what compares candidates of a snapshot by whole codes: distances are as those of a search of them."""
+        prepared, searcher = self.engine.prepared(), self.engine.searcher
+        assert isinstance(searcher, Tables)
+        assert isinstance(prepared, TableRows)
+        held = prepared if prepared.snapshot is snapshot else searcher.prepared(snapshot)  # it has just changed
+
+        def compare(asked: Queries, _: Snapshot, positions: Ids) -> Floats:
+            products = held.products(asked.mapped, snapshot.ids[positions])
+            return np.where(positions < 0, np.float32(np.inf), 1 - products)
+
+        return compare
+
+    def as_scores(self, distances: Distances, ids: Ids, asked: Queries, exact: Exact | None) -> tuple[Floats, Ids]:
+        """Return scores of distances: what the exact step has made of them, else what codes tell."""
+        if distances.dtype.kind == "i":  # to the share of equal bits less that of differing ones
+            distances = 2 * distances / np.float32(self.model.bits)
+        if exact is not None and self.space.metric != "cosine":
+            return np.where(ids < 0, -np.inf, -distances).astype(np.float32), ids
+        products = np.where(ids < 0, -np.inf, 1 - distances).astype(np.float32)
+        if isinstance(self.engine.searcher, Tables) and exact is None:
+            products += self.model.beside(asked.mapped)[:, None]
+        return self._told(products, ids, asked.rows), ids
+
+    def _told(self, products: Floats, ids: Ids, rows: npt.NDArray[Any]) -> Floats:
+        """Return products of mapped vectors as scores."""
+        if self.space.metric == "cosine":
+            return products
+        return np.where(ids < 0, np.float32(-np.inf), self.space.from_products(np.where(ids < 0, 0, products), rows))
+
+    @property
+    def takes_floats(self) -> bool:
+        """Whether the engine compares float queries with codes, and not codes with codes."""
+        return self.engine is not self.codes.engine
+
+    def asked(self, asked: Queries) -> Any:
+        """Return queries as the engine takes them: floats, or codes."""
+        if self.takes_floats:
+            return asked.mapped
+        return self.codes.shaped(self.encoding.codes(asked.mapped, asked=True))
+
+    def exact(self, asked: Queries) -> Exact | None:
+        """Return what compares candidates: the originals if they are kept, else the model's tables if bits found them.
+
+        Bits say nothing of lengths, so that their finds are compared by tables wherever these count. Distances are one
+        minus the cosine, or scores times -1.
+
+        Queries are compared in slices, in several threads.
+        """
+        if self.codes.originals is not None:
+            compare: Compare = self._by_originals
+        elif (self._by_tables or self.space.metric != "cosine") and not self.takes_floats:
+            compare = self._by_model
+        else:
+            return None
+        return self._shared(asked, compare)
+
+    def _shared(self, asked: Queries, compare: Compare) -> Exact:
+        """Return what compares the candidates of queries in slices, in several threads."""
+
+        def exact(snapshot: Snapshot, positions: Ids) -> Floats:
+            distances = np.empty(positions.shape, dtype=np.float32)
+
+            def some(start: int, stop: int) -> None:
+                part = slice(start, stop)
+                distances[part] = compare(asked.part(part), snapshot, positions[part])
+
+            self.model.kernels.share(some, len(asked.rows), QUERY_TIME)
+            return distances
+
+        return exact
+
+    def _by_originals(self, asked: Queries, snapshot: Snapshot, positions: Ids) -> Floats:
+        assert self.codes.originals is not None
+        distances = self.codes.originals.distances(self.encoding.kernels, asked.kept, snapshot, positions)
+        if self.space.metric == "cosine":
+            return distances
+        lengths = snapshot.raw(LENGTHS)
+        snapshot.check(LENGTHS, positions[positions >= 0])
+        own = lengths[positions, 0] if len(lengths) else np.zeros(positions.shape, dtype=np.float32)
+        return -self.space.from_cosines(1 - distances, own, asked.rows)
+
+    def _by_model(self, asked: Queries, snapshot: Snapshot, positions: Ids) -> Floats:
+        distances = np.full(positions.shape, np.inf, dtype=np.float32)
+        for q, there in enumerate(positions >= 0):
+            if there.any():
+                codes = snapshot.take(CODES, positions[q, there])
+                products = self.model.products(asked.mapped[q : q + 1], codes)
+                scores = self.space.from_products(products, asked.rows[q : q + 1])[0]
+                distances[q, there] = 1 - scores if self.space.metric == "cosine" else -scores
+        return distances
