@@ -74,30 +74,7 @@ def _chamfer(
 
 
 @kernel
-def _chamfer_all(
-    table: Any,
-    begins: Any,
-    weights: Any,
-    bounds: Any,
-    items: Any,
-    words: int,
-    spans: Any,
-    found: Any,
-    start: int,
-    stop: int,
-) -> None:
-    """Fill the columns of documents ``start`` to ``stop``."""
-    least = np.empty(2 * LANES, np.uint64)
-    lanes, memory = pointer(table), pointer(items)
-    for j in range(start, stop):
-        for q in range(len(begins)):
-            found[q, j] = _chamfer(
-                lanes, begins[q], weights, bounds[q], bounds[q + 1], memory, spans[j, 0], spans[j, 1], words, least
-            )
-
-
-@kernel
-def _chamfer_some(
+def _chamfers(
     table: Any,
     begins: Any,
     weights: Any,
@@ -110,15 +87,15 @@ def _chamfer_some(
     start: int,
     stop: int,
 ) -> None:
-    """Fill the rows of queries ``start`` to ``stop``."""
+    """Fill the cells ``start`` to ``stop`` of ``found``: row after row, or column after column without ``chosen``."""
     least = np.empty(2 * LANES, np.uint64)
-    lanes, memory = pointer(table), pointer(items)
-    for q in range(start, stop):
-        for c in range(chosen.shape[1]):
-            j = chosen[q, c]
-            found[q, c] = _chamfer(
-                lanes, begins[q], weights, bounds[q], bounds[q + 1], memory, spans[j, 0], spans[j, 1], words, least
-            )
+    lanes, memory, queries, columns = pointer(table), pointer(items), len(begins), chosen.shape[1]
+    for cell in range(start, stop):
+        q, c = (cell // columns, cell % columns) if columns else (cell % queries, cell // queries)
+        j = chosen[q, c] if columns else c
+        found[q, c] = _chamfer(
+            lanes, begins[q], weights, bounds[q], bounds[q + 1], memory, spans[j, 0], spans[j, 1], words, least
+        )
 
 
 def _in_lanes(queries: Words, bounds: Ids) -> tuple[Words, Ids]:
@@ -134,23 +111,26 @@ def _in_lanes(queries: Words, bounds: Ids) -> tuple[Words, Ids]:
 
 
 def chamfer(queries: Words, weights: Ids, bounds: Ids, items: Words, spans: Ids, chosen: Ids | None) -> Ids:
-    """Share out documents, or the queries where each has its own documents; see the contract."""
+    """Share out pairs of a query and a document, a document's with all queries in turn; see the contract."""
     edges, words = frozen(bounds, np.int64, len(bounds)), queries.shape[1]
     table, begins = _in_lanes(queries, edges)
+    found, picked = _cells(len(begins), spans, chosen, np.int64)
     inputs = (
         frozen(table, np.uint64, table.size), frozen(begins, np.int64, len(begins)),
         frozen(weights, np.int64, len(weights)), edges,
         frozen(items, np.uint64, items.size), words, frozen(spans, np.int64, *spans.shape),
+        frozen(picked, np.int64, *picked.shape),
     )  # fmt: skip
-    each = _mean_length(spans) * words * WORD_TIME
-    if chosen is None:
-        found = np.empty((len(begins), len(spans)), dtype=np.int64)
-        over_rows(_chamfer_all, len(spans), len(queries) * each, *inputs, found)
-    else:
-        found = np.empty(chosen.shape, dtype=np.int64)
-        rows = len(queries) / max(1, len(begins)) * chosen.shape[1]
-        over_rows(_chamfer_some, len(begins), rows * each, *inputs, frozen(chosen, np.int64, *chosen.shape), found)
+    each = len(queries) / max(1, len(begins)) * _mean_length(spans) * words * WORD_TIME
+    over_rows(_chamfers, found.size, each, *inputs, found)
     return found
+
+
+def _cells(queries: int, spans: Ids, chosen: Ids | None, dtype: Any) -> tuple[npt.NDArray[Any], Ids]:
+    """Return room for what is found, and the documents of each query: no columns where all of them are compared."""
+    if chosen is None:
+        return np.empty((queries, len(spans)), dtype=dtype), np.empty((queries, 0), np.int64)
+    return np.empty(chosen.shape, dtype=dtype), chosen
 
 
 def _mean_length(spans: Ids) -> float:
@@ -248,8 +228,7 @@ def max_sim(
 ) -> Floats:
     """Share out pairs of a query and a document; a thread lays out the tables of each query that it meets."""
     queries = len(bounds) - 1
-    found = np.empty((queries, len(spans)) if chosen is None else chosen.shape, dtype=np.float32)
-    picked = np.empty((queries, 0), np.int64) if chosen is None else chosen
+    found, picked = _cells(queries, spans, chosen, np.float32)
     inputs = (
         frozen(tables, np.float32, *tables.shape), frozen(weights, np.float32, len(weights)),
         frozen(bounds, np.int64, len(bounds)),

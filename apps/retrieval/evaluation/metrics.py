@@ -9,15 +9,28 @@ import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+
+
+PAIRS = 1 << 22
+"""Pairs of ids that are compared at a time: 4 MiB."""
 
 
 def recall(found: npt.ArrayLike, truth: npt.ArrayLike) -> float:
     """Return the mean part of each row of truth, ``(q, k)``, that is in the same row of found."""
+    parts = recalls(found, truth)
+    return float(parts.mean()) if np.size(truth) else math.nan
+
+
+def recalls(found: npt.ArrayLike, truth: npt.ArrayLike) -> Doubles:
+    """Return the part of each row of truth, ``(q, k)``, that is in the same row of found: ``(q,)`` float64."""
     wanted, got = np.asarray(truth), np.asarray(found)
-    if not wanted.size:
-        return math.nan
-    return float(np.mean([np.isin(row, here).mean() for row, here in zip(wanted, got, strict=True)]))
+    parts = np.empty(len(wanted))
+    step = max(1, PAIRS // max(1, wanted.shape[-1] * got.shape[-1]))
+    for start in range(0, len(wanted) if wanted.size else 0, step):
+        rows = slice(start, start + step)
+        parts[rows] = (wanted[rows, :, None] == got[rows, None, :]).any(axis=2).mean(axis=1)
+    return parts
 
 
 def timed(search: Callable[[], Any], seconds: float = 0.5) -> float:

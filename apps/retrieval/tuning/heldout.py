@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.evaluation.metrics import timed
+from hdc.apps.retrieval.evaluation.metrics import recalls, timed
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.search.options import Options, options_of
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.int64]
 
 MOST_CANDIDATES = 1000
@@ -47,15 +48,13 @@ class HeldOut:
         """Return some of the queries."""
         return HeldOut(self.queries[rows], self.truth[rows], None if self.own is None else self.own[rows])
 
-    def recalls(self, index: EmbeddingIndex, options: Options) -> Floats:
-        """Return what part of each query's neighbours is found: ``(q,)`` float32."""
+    def recalls(self, index: EmbeddingIndex, options: Options) -> Doubles:
+        """Return what part of each query's neighbours is found: ``(q,)`` float64."""
         k = self.k + (self.own is not None)
         found = index.search(self.queries, k, options=options)[1]
         if self.own is not None:
             found = without(found, self.own)
-        matches = (found[:, :, None] == self.truth[:, None, :]).any(axis=1)
-        parts: Floats = matches.mean(axis=1, dtype=np.float32)
-        return parts
+        return recalls(found, self.truth)
 
     def rate(self, index: EmbeddingIndex, options: Options) -> float:
         """Return the queries a second of one batch."""
@@ -70,7 +69,7 @@ def without(found: Ids, own: Ids) -> Ids:
     return kept
 
 
-def least(recalls: Floats) -> float:
+def least(recalls: Doubles) -> float:
     """Return the mean recall less one standard error: what new queries will have, with five chances in six."""
     spread = float(recalls.std(ddof=1)) if len(recalls) > 1 else 0.0
     return float(recalls.mean()) - spread / math.sqrt(len(recalls))
