@@ -12,7 +12,8 @@ with float queries, at the ``--recurrent`` number of anchors and for some method
 is fitted to the index's side. *own* is what the index's encoder finds for queries of its own, *other* what the queries'
 encoder finds in an index of its own.
 
-Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_anchors.py``; the LSA needs scikit-learn.
+Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_anchors.py``; the LSA needs scikit-learn. ``--pairs 2
+--anchors 512`` measures a part.
 """
 
 import argparse
@@ -42,12 +43,16 @@ def main() -> int:
     parser.add_argument("--bits", type=int, default=256)
     parser.add_argument("--vectors", type=int, default=10_000, help="size of the Debian index")
     parser.add_argument("--recurrent", type=int, default=512, help="anchors of the rows with RecurrentBinarizer")
+    parser.add_argument("--anchors", type=int, nargs="+", default=ANCHORS, help="how many")
+    parser.add_argument("--pairs", type=int, nargs="+", default=range(5), help="which pairs of encoders, from 0")
+    parser.add_argument("--methods", nargs="+", choices=tuple(METHODS), default=tuple(METHODS))
     arguments = parser.parse_args()
     folder = data_folder("debian_minilm.npy", "phenopackets.jsonl.gz", "phenopackets_minilm.npy")
     if folder is None:
         return 0
-    for title, queries, base, held in pairs(folder, arguments.vectors):
-        report(title, queries, base, held, arguments)
+    for number, (title, queries, base, held) in enumerate(pairs(folder, arguments.vectors)):
+        if number in arguments.pairs:
+            report(title, queries, base, held, arguments)
     return 0
 
 
@@ -157,10 +162,10 @@ def report(title: str, queries: Floats, base: Floats, held: int, arguments: argp
     own = found(base[size:], base[:size], truth, bits, True)
     show("own", None, own)
     show("other", None, [recall(exact(queries[size:], queries[:size]), truth)])
-    for k in (k for k in ANCHORS if k <= size):
+    for k in (k for k in arguments.anchors if k <= size):
         anchors = np.random.default_rng(k).choice(size, k, replace=False)
-        for name, method in METHODS.items():
-            asked, searched = method(queries, base, anchors)
+        for name in arguments.methods:
+            asked, searched = METHODS[name](queries, base, anchors)
             show(
                 name, k, found(asked[size:], searched[:size], truth, bits, k == arguments.recurrent and name in TRAINED)
             )
