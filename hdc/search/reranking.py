@@ -114,7 +114,7 @@ class Originals:
         snapshot.check(ORIGINALS, positions[positions >= 0])
         if self.dtype == "int8":
             return 1 - _byte_cosines(kernels, queries, kept, positions)
-        return 1 - _float_cosines(queries, kept, positions)
+        return 1 - float_cosines(queries, kept, positions)
 
 
 def _byte_cosines(kernels: SearchKernels, queries: Floats, kept: npt.NDArray[np.int8], rows: Ids) -> Floats:
@@ -127,7 +127,16 @@ def _byte_cosines(kernels: SearchKernels, queries: Floats, kept: npt.NDArray[np.
     return cosines
 
 
-def _float_cosines(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
+def float_cosines(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
+    """Return the cosine of each query with rows of its own: ``(q, c)`` float32, 0 where one has no length.
+
+    Parameters
+    ----------
+    queries : (q, width) float32 array
+    kept : (n, width) array
+    rows : (q, c) int64 array
+        -1 stands for the last one.
+    """
     cosines = np.zeros(rows.shape, dtype=np.float32)
     if not len(kept):
         return cosines

@@ -1,0 +1,1 @@
+"""Codes in other engines: written there, searched there, with the same answers."""

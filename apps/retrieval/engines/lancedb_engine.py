@@ -1,0 +1,206 @@
+"""Codes in LanceDB: a table with a column of ``FixedSizeList<uint8>``, searched by its distance ``hamming``.
+
+The lowest bit of a byte is the first component of its eight; behind the last component, zeros follow up to a multiple
+of eight.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.engines.asking import HITS, Asked, asked_of, from_hits
+from hdc.apps.retrieval.engines.record_batches import lists, reader
+from hdc.apps.retrieval.engines.tables import Form, Rows, Source, library
+from hdc.apps.retrieval.index.shards import nearest
+from hdc.checks import integer, text
+from hdc.errors import ParameterError
+from hdc.search.measures import Distances, Ids
+from hdc.search.reranking import float_cosines
+
+QUERIES = 1 << 6
+"""Queries that are asked at a time."""
+
+MORE = 32
+"""Rows that are asked for beyond those that are wanted, since of equal distances any may come."""
+
+FORM = b"hdc-codes"
+"""Entry of a table's schema."""
+
+
+def write(index: Source, connection: Any, table: str) -> int:
+    """Write an index to a new table, as a whole or, after an error, not at all; return the number of rows.
+
+    The columns are ``id`` (int64), ``code`` (lists of uint8), ``key``, ``document``, and, of an index that keeps
+    originals, ``original`` (lists of int8, float16 or float32) and, for inner products and Euclidean distances,
+    ``length`` (float32). LanceDB reads the rows in blocks. For lists that an approximate search looks into, call
+    LanceDB's ``create_index("hamming", vector_column_name="code", index_type="IVF_FLAT")`` of the table.
+
+    Parameters
+    ----------
+    index : BinaryIndex, EmbeddingIndex or ShardedIndex
+        Of codes that are compared by differing bits.
+    connection : lancedb.DBConnection
+    table : str
+        Name of the new table: letters, digits, ``_``, ``-`` and ``.``.
+
+    Raises
+    ------
+    UnsupportedError
+        If the codes are not compared by differing bits (RaBitQ's, for example).
+    BackendUnavailableError
+        If LanceDB is not installed.
+    ParameterError
+        If ``table`` is no text, or there is such a table.
+    FileFormatError
+        If the index is damaged.
+    ValueError, OSError, RuntimeError
+        What LanceDB says.
+    """
+    rows, name = Rows(index), text(table, "table")
+    library("lancedb", "lancedb")
+    metadata = {FORM.decode(): rows.form.to_json()}
+    source = reader(rows, "lancedb", lists, half=True, metadata=metadata)
+    if _there(connection, name):
+        raise ParameterError(f"there is a table {name}; drop it, or give another name")
+    with rows.errors_told():
+        try:
+            connection.create_table(name, data=source, mode="create")
+        except BaseException:
+            if not _there(connection, name):  # what was written before the error is no table, but takes space
+                with suppress(Exception):
+                    connection.drop_table(name)
+            raise
+    return len(rows)
+
+
+def search(
+    connection: Any,
+    table: str,
+    queries: Any,
+    k: int = 10,
+    *,
+    model: Binarizer | None = None,
+    originals: Any = None,
+    candidates: int | None = None,
+    probes: int | None = None,
+) -> tuple[Distances, Ids]:
+    """Find the k rows of a table of :func:`write` that are nearest to each query.
+
+    LanceDB compares codes; originals of what it finds are read and compared here.
+
+    Parameters
+    ----------
+    connection : lancedb.DBConnection
+    table : str
+    queries : (q, words) uint64 array, or (q, d) float array with ``model``
+    k : int
+        At least 1; at most as many results come back as there are rows.
+    model : fitted binariser, optional
+        That of the index. Queries are vectors then, and answers those of :meth:`EmbeddingIndex.search`: scores, greater
+        is nearer. Without it they are codes, and answers those of :meth:`BinaryIndex.search`.
+    originals : (q, width) array of floats, optional
+        With codes, the queries before they were made codes, of a table with originals.
+    candidates : int, optional
+        Rows that codes find and that originals put in order; ``10 * k`` if left out.
+    probes : int, optional
+        Look into so many lists of an index that LanceDB has made. Left out, all rows are compared.
+
+    Returns
+    -------
+    distances : (q, k) int32 or float32 array
+        Ascending differing bits; with originals, one minus the cosine, or for the other metrics the score times -1.
+        With a model, scores, descending.
+    ids : (q, k) int64 array
+        Of equal distances the lower id comes first. Where lists have fewer than k rows, -1, with the farthest distance.
+
+    Raises
+    ------
+    DTypeError, DimensionError, PaddingError
+        If the queries are not those of the table.
+    ParameterError
+        If a parameter is out of range, there is no such table, or probes are given and it has no lists.
+    MismatchError
+        If the model is another one.
+    UnsupportedError
+        If originals are given, and the table has none.
+    FileFormatError
+        If the table was not made by :func:`write`.
+    OSError, RuntimeError
+        What LanceDB says.
+    """
+    library("lancedb", "lancedb")
+    if not _there(connection, text(table, "table")):
+        raise ParameterError(f"there is no table {table}; write an index to it first")
+    rows = connection.open_table(table)
+    form = Form.of_json((rows.schema.metadata or {}).get(FORM), table)
+    asked = asked_of(form, table, queries, k, model=model, originals=originals, candidates=candidates)
+    if probes is not None:
+        integer(probes, "probes", 1)
+        if not any("code" in index.columns for index in rows.list_indices()):
+            raise ParameterError(f"the table {table} has no lists that probes={probes} could look into")
+    found = []
+    for part in asked.parts(QUERIES):
+        distances, ids, places = _by_codes(rows, part, probes)
+        found.append((distances, ids) if part.originals is None else _by_originals(rows, part, ids, places))
+    return asked.answer(found)
+
+
+def _there(connection: Any, table: str) -> bool:
+    """Return whether there is a table, as a whole."""
+    try:
+        connection.open_table(table)
+    except ValueError:
+        return False
+    return True
+
+
+def _by_codes(rows: Any, asked: Asked, probes: int | None) -> tuple[Distances, Ids, Ids]:
+    """Return distances and ids of the nearest rows by codes, and LanceDB's numbers of these rows.
+
+    More rows than wanted are asked for, until the last one is farther than the last that is wanted: then none that is
+    as near is missing, whose id might be lower.
+    """
+    held, limit = rows.count_rows(), asked.wanted + MORE
+    while True:
+        hits, places = _hits(rows, asked, probes, max(1, min(limit, held)))
+        distances, ids = from_hits(hits, len(asked), floats=False)
+        last = min(asked.wanted, distances.shape[1])
+        if limit >= held or distances.shape[1] < limit or (distances[:, -1] > distances[:, last - 1]).all():
+            hits["id"] = places
+            return distances[:, :last], ids[:, :last], from_hits(hits, len(asked), floats=False)[1][:, :last]
+        limit *= 2
+
+
+def _hits(rows: Any, asked: Asked, probes: int | None, limit: int) -> tuple[Any, Ids]:
+    """Return the nearest rows of each query in order of (query, distance, id), and LanceDB's numbers of them."""
+    search = rows.search([*asked.codes], vector_column_name="code").distance_type("hamming")
+    search = search.bypass_vector_index() if probes is None else search.nprobes(probes)
+    found = search.select(["id", "_distance"]).with_row_id(True).limit(limit).to_arrow()
+    hits = np.zeros(len(found), dtype=HITS)
+    if "query_index" in found.schema.names:  # it is left out of the answer to one query
+        hits["query"] = found["query_index"].to_numpy()
+    hits["distance"], hits["id"] = found["_distance"].to_numpy(), found["id"].to_numpy()
+    order = np.lexsort((hits["id"], hits["distance"], hits["query"]))
+    return hits[order], found["_rowid"].to_numpy()[order].astype(np.int64)
+
+
+def _by_originals(rows: Any, asked: Asked, ids: Ids, places: Ids) -> tuple[Distances, Ids]:
+    """Return the nearest of each query's own candidates by originals, which are read by LanceDB's row numbers."""
+    assert asked.originals is not None
+    assert asked.lengths is not None
+    wanted = np.unique(places[ids >= 0])
+    columns = ["original", *(["length"] if asked.form.lengths else [])]
+    read = rows.take_row_ids(wanted.tolist()).select(columns).with_row_id().to_arrow().sort_by("_rowid")
+    kept = read["original"].combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, asked.form.width)
+    own = np.searchsorted(wanted, places)
+    cosines = float_cosines(asked.originals, kept, own)
+    if asked.form.metric == "cosine":
+        distances = 1 - cosines
+    else:
+        lengths = read["length"].to_numpy().astype(np.float64)[own]
+        products = cosines * lengths * asked.lengths[:, None]
+        squares = lengths**2 + asked.lengths[:, None] ** 2
+        distances = -products if asked.form.metric == "ip" else squares - 2 * products
+    return nearest([(distances.astype(np.float32), ids)], min(asked.k, ids.shape[1]))

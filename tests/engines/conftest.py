@@ -1,0 +1,22 @@
+"""Engines that run for as long as the tests; what is not installed is skipped, and the reason says what to install."""
+
+import pytest
+
+from tests.benchmarks import module
+
+SERVERS = module("engine_servers")
+CASES = module("engine_cases")
+
+
+def started(name):
+    """Yield a running engine."""
+    try:
+        with CASES.ENGINES[name]() as running:
+            yield running
+    except CASES.AbsentError as absent:
+        pytest.skip(str(absent))
+
+
+@pytest.fixture(scope="session", params=CASES.ENGINES)
+def engine(request):
+    yield from started(request.param)
