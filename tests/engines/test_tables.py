@@ -60,6 +60,18 @@ def test_codes_that_bits_would_rank_wrongly_are_refused(model, reason):
         tables.Rows(index)
 
 
+@pytest.mark.parametrize("model", [RaBitQBinarizer(), ScalarBinarizer(8)])
+def test_such_codes_are_refused_without_their_model_too(model, tmp_path):
+    index = EmbeddingIndex.create(tmp_path / "index", model.fit(X))
+    with index, pytest.raises(errors.UnsupportedError, match="differing bits say nothing"):
+        tables.Rows(index.codes)
+    codes = BinaryIndex.open(tmp_path / "index" / "codes")
+    with codes, pytest.raises(errors.UnsupportedError, match=f"codes of a {type(model).__name__}"):
+        tables.Rows(codes)
+    with EmbeddingIndex.create(tmp_path / "signs", SignBinarizer(64).fit(X)) as index:
+        assert tables.Rows(index.codes).form.dim == 64
+
+
 def test_codes_that_are_compared_by_bits_are_taken():
     for model in (SignBinarizer(70), RecurrentBinarizer(64, rounds=0)):
         index = EmbeddingIndex.create(None, model.fit(X), keep="float16")

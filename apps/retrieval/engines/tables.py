@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarisers.files import DESCRIPTION, model_class
 from hdc.apps.retrieval.files.interchange import to_bytes
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.apps.retrieval.index.folders import MODEL_FOLDER
 from hdc.apps.retrieval.index.shards import ShardedIndex
 from hdc.apps.retrieval.vectors.space import METRICS
 from hdc.checks import choice, integer, wrong
@@ -203,10 +205,12 @@ class Rows:
 
 def form_of(index: BinaryIndex | EmbeddingIndex) -> Form:
     """Return the form of a table of an index; raises UnsupportedError as :class:`Rows`."""
-    metric, codes = "cosine", index if isinstance(index, BinaryIndex) else index.codes
     if isinstance(index, EmbeddingIndex):
         check_model(index.model)
-        metric = index.metric
+        metric, codes = index.metric, index.codes
+    else:
+        check_reader(index)
+        metric, codes = "cosine", index
     if codes.levels > 1:
         raise UnsupportedError(
             f"codes of {codes.levels} bits a component are compared by cosines, and other engines count differing "
@@ -229,6 +233,16 @@ def check_model(model: Binarizer) -> None:
             f"codes of {model!r} are compared by {read}, and other engines count differing bits, which would rank them "
             "wrongly; use a SignBinarizer, an OrthoHashBinarizer or a RecurrentBinarizer(rounds=0)"
         )
+
+
+def check_reader(codes: BinaryIndex) -> None:
+    """Raise UnsupportedError if codes are those of a model that alone compares them."""
+    model = None if codes.folder is None else codes.folder.parent / MODEL_FOLDER
+    reader = codes.reader
+    if reader is None and model is not None and (model / DESCRIPTION).is_file():
+        reader = model_class(model)  # the codes of an index in a folder, opened without the model
+    if reader in (RaBitQBinarizer.__name__, ScalarBinarizer.__name__):
+        raise UnsupportedError(f"these are codes of a {reader}, whose differing bits say nothing")
 
 
 def check_goes(model: Binarizer, form: Form, table: str) -> None:

@@ -85,6 +85,10 @@ class BinaryIndex(Index):
     KIND = "binary-index"
     ROW = "code"
 
+    reader: str | None = None
+    """Class of the binariser that alone compares the codes, whose differing bits say nothing; an
+    :class:`EmbeddingIndex` sets it."""
+
     def __init__(
         self,
         dim: int,

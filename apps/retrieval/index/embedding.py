@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, ScalarBinarizer
 from hdc.apps.retrieval.index.binary import BinaryIndex, Kind
 from hdc.apps.retrieval.index.folders import (
     CODES_FOLDER,
@@ -72,6 +72,7 @@ class EmbeddingIndex(Index):
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
+        codes.reader = type(model).__name__ if isinstance(model, RaBitQBinarizer | ScalarBinarizer) else None
         self.pipeline = Pipeline(model, codes)
         self._options = KeptOptions(codes.store, self.kind)
 
