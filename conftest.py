@@ -16,6 +16,10 @@ if importlib.util.find_spec("torch") is None or importlib.util.find_spec("array_
     collect_ignore += ["hdc/backends/torch_backend.py", "hdc/backends/torch_kernels"]
     collect_ignore += ["hdc/apps/retrieval/binarisers/orthohash/binarizer.py"]  # can be imported, and not fitted
 
+for package, stores in {"langchain_core": "for_langchain", "llama_index": "for_llama_index"}.items():
+    if importlib.util.find_spec(package) is None:
+        collect_ignore += [f"hdc/apps/stores/{stores}"]
+
 
 def pytest_configure(config):
     """Let the quick run try fewer examples of what random tests try, where a test does not say how many."""

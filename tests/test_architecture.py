@@ -27,7 +27,7 @@ LAYERS = [
 SHARED = ("estimators", "figures", "garbage", "lazy", "parameters", "progress", "unpacking", "verbs", "workers")
 """Modules that applications have in common."""
 MAY_IMPORT_APPLICATIONS = ("hdc.apps.cli", "hdc.apps.start", "hdc.apps.demo")
-LEARNS_FROM = {"hdc.apps.learn": {"hdc.apps.json"}}
+LEARNS_FROM = {"hdc.apps.learn": {"hdc.apps.json"}, "hdc.apps.stores": {"hdc.apps.json", "hdc.apps.retrieval"}}
 """Applications that build on the public names of another one."""
 BACKENDS_MAY_IMPORT = {"errors", "kernels", "words", "backends"}
 

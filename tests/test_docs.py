@@ -39,6 +39,9 @@ def by_page(*slow):
 def test_python_examples(page, tmp_path, monkeypatch):
     if page.stem == "torch" and NO_TORCH:
         pytest.skip(NO_TORCH)
+    if page.stem == "stores":
+        for package in ("langchain_core", "llama_index.core"):
+            pytest.importorskip(package, reason=f"{package} is not installed: pip install -e '.[stores]'")
     monkeypatch.chdir(tmp_path)
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS, encoding="utf-8")
     assert failed == 0

@@ -1,0 +1,24 @@
+"""Vector stores and retrievers of other frameworks over the indexes here; with no framework, :class:`Collection`.
+
+``hdc.apps.stores.for_langchain`` needs the extra ``langchain``, ``hdc.apps.stores.for_llama_index`` the extra
+``llama-index``.
+"""
+
+from typing import TYPE_CHECKING
+
+from hdc.apps import lazy
+
+if TYPE_CHECKING:
+    from hdc.apps.stores.collection import Collection, Hit
+    from hdc.apps.stores.metadata import Metadata
+
+__all__ = ["Collection", "Hit", "Metadata"]
+
+__getattr__ = lazy.attributes(
+    __name__,
+    {
+        "Collection": "hdc.apps.stores.collection",
+        "Hit": "hdc.apps.stores.collection",
+        "Metadata": "hdc.apps.stores.metadata",
+    },
+)

@@ -1,0 +1,75 @@
+"""What retrievers of JSON documents have in common: texts as queries, and hits with their explanations."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from hdc.apps.json import JSONIndex
+from hdc.errors import ParameterError
+
+
+class FoundDocument(NamedTuple):
+    """A document that was found.
+
+    Attributes
+    ----------
+    key : str
+        Its key, or its number in the index.
+    score : float
+    document : JSON value
+    explanation : dict
+        ``"score"``, ``"reasons"``: path, query, match and share of each leaf of the query, and ``"notes"`` on the
+        query, if there are any.
+    """
+
+    key: str
+    score: float
+    document: Any
+    explanation: dict[str, Any]
+
+
+def query_of(asked: Any, text_at: str) -> Any:
+    """Return a query as :meth:`JSONIndex.search` takes it.
+
+    Parameters
+    ----------
+    asked : JSON value
+        A text that is a JSON object is read as a partial document; another text is searched for in a field.
+    text_at : str
+        That field, ``"*"`` being any one.
+
+    Raises
+    ------
+    ParameterError
+        If a text begins as an object does, and is none.
+    """
+    if not isinstance(asked, str):
+        return asked
+    if not asked.lstrip().startswith("{"):
+        return {text_at: asked}
+    try:
+        return json.loads(asked)
+    except (ValueError, RecursionError) as error:
+        raise ParameterError(f"the query begins as a JSON object does, and is none: {error}") from None
+
+
+def found(
+    index: JSONIndex, asked: Any, k: int, where: str | Iterable[str] | None, *, text_at: str, explain: bool
+) -> list[FoundDocument]:
+    """Search, and explain each hit; raises as :meth:`JSONIndex.search` and :func:`query_of`."""
+    query = query_of(asked, text_at)
+    hits = index.search(query, k, where=where)
+    results = []
+    for hit in hits:
+        explanation: dict[str, Any] = {}
+        if explain:
+            reasons = index.explain(query, hit)
+            explanation = {"score": hit.score, "reasons": [reason._asdict() for reason in reasons]}
+            explanation |= {"notes": list(hits.notes)} if hits.notes else {}
+        results.append(FoundDocument(str(hit.id) if hit.key is None else hit.key, hit.score, hit.document, explanation))
+    return results
+
+
+def as_text(document: Any) -> str:
+    """Return a document as JSON text."""
+    return json.dumps(document, ensure_ascii=False)
