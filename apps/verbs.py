@@ -173,7 +173,7 @@ def run_compact(arguments: argparse.Namespace) -> int:
     application: Application = arguments.application
     before = size_of(arguments.index)
     with application.open(arguments.index, True, PLAIN) as index:
-        with _watched():
+        with watched():
             index.compact()
         count = len(index)
     after = size_of(arguments.index)
@@ -186,7 +186,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
     """Run ``verify``."""
     application: Application = arguments.application
     with application.open(arguments.index, False, PLAIN) as index:
-        with _watched():
+        with watched():
             index.verify()
         print(f"OK: all checksums match ({counted_rows(len(index), application.row)})")
     return 0
@@ -202,12 +202,12 @@ def run_export(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _watched() -> AbstractContextManager[None]:
+def watched() -> AbstractContextManager[None]:
     """Show on a terminal how far a check or a copy of a store is."""
     from hdc.apps.progress import tracked
-    from hdc.store.watching import watched
+    from hdc.store import watching
 
-    return watched(lambda items, total, unit: tracked(items, total, unit=unit))
+    return watching.watched(lambda items, total, unit: tracked(items, total, unit=unit))
 
 
 def counted_rows(number: int, row: str) -> str:

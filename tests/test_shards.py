@@ -18,8 +18,9 @@ from hdc.apps.retrieval import (
 )
 from hdc.apps.retrieval import merge as merged
 from hdc.apps.retrieval import split as cut
-from hdc.apps.retrieval.index import reshaping, shards
-from hdc.search import engine, partition
+from hdc.apps.retrieval.index import shards
+from hdc.search import engine, partition, reshaping
+from hdc.search import shards as search_shards
 
 DIM, ROWS = 16, 240
 EVERY = 10**6
@@ -218,7 +219,7 @@ def test_the_nearest_of_parts_are_the_nearest_of_all(data):
     at = data.draw(st.integers(0, rows))
     shown = np.where(missing, -1, ids)
     parts = [(distances[None, p], shown[None, p]) for p in (slice(0, at), slice(at, rows))]
-    found = shards.nearest(parts, k)
+    found = search_shards.nearest(parts, k)
     pairs = sorted(zip(distances[~missing].tolist(), ids[~missing].tolist(), strict=True))[:k]
     pairs += [(np.inf, -1)] * (k - len(pairs))
     assert list(zip(found[0][0].tolist(), found[1][0].tolist(), strict=True)) == pairs
@@ -299,7 +300,7 @@ def test_a_merge_that_was_interrupted_goes_on(tmp_path, monkeypatch):
     filled(tmp_path / "i", case).close()
     cut(tmp_path / "i", 3, tmp_path / "s")
     monkeypatch.setattr(reshaping, "BLOCK", 50)
-    own, calls = reshaping._copy, []
+    own, calls = reshaping.copy_block, []
 
     def counted(*args):
         calls.append(len(args[1]))
@@ -307,7 +308,7 @@ def test_a_merge_that_was_interrupted_goes_on(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         own(*args)
 
-    monkeypatch.setattr(reshaping, "_copy", counted)
+    monkeypatch.setattr(reshaping, "copy_block", counted)
     with pytest.raises(KeyboardInterrupt):
         merged(tmp_path / "s", tmp_path / "m")
     assert merged(tmp_path / "s", tmp_path / "m") == ROWS

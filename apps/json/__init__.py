@@ -14,9 +14,24 @@ if TYPE_CHECKING:
     from hdc.apps.json.index.hits import Hit, Hits
     from hdc.apps.json.index.index import JSONIndex
     from hdc.apps.json.index.matcher import Reason
+    from hdc.apps.json.index.reshaping import merge, split
+    from hdc.apps.json.index.shards import ShardedJSONIndex
     from hdc.apps.json.reading import DocumentError, Record, read
 
-__all__ = ["ABSENT", "DocumentError", "Hit", "Hits", "JSONEncoder", "JSONIndex", "Reason", "Record", "read"]
+__all__ = [
+    "ABSENT",
+    "DocumentError",
+    "Hit",
+    "Hits",
+    "JSONEncoder",
+    "JSONIndex",
+    "Reason",
+    "Record",
+    "ShardedJSONIndex",
+    "merge",
+    "read",
+    "split",
+]
 
 __getattr__ = lazy.attributes(
     __name__,
@@ -27,6 +42,9 @@ __getattr__ = lazy.attributes(
         "Hits": "hdc.apps.json.index.hits",
         "JSONIndex": "hdc.apps.json.index.index",
         "Reason": "hdc.apps.json.index.matcher",
+        "ShardedJSONIndex": "hdc.apps.json.index.shards",
+        "merge": "hdc.apps.json.index.reshaping",
+        "split": "hdc.apps.json.index.reshaping",
         "DocumentError": "hdc.apps.json.reading",
         "Record": "hdc.apps.json.reading",
         "read": "hdc.apps.json.reading",

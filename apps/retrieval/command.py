@@ -136,7 +136,8 @@ def run_search(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.files import results
     from hdc.apps.retrieval.index.embedding import EmbeddingIndex
     from hdc.apps.retrieval.index.folders import CODES_FOLDER
-    from hdc.apps.retrieval.index.shards import searched, shard_paths
+    from hdc.apps.retrieval.index.shards import searched
+    from hdc.search.shards import shard_paths
 
     queries = _queries(arguments)
     writer = None if arguments.output is None else results.writer(arguments.output)

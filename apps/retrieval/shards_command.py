@@ -34,7 +34,9 @@ def run_merge(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.index.reshaping import merge
 
     indexes = arguments.indexes
-    count = verbs.counted_rows(merge(indexes[0] if len(indexes) == 1 else indexes, arguments.output), "vector")
+    with verbs.watched():
+        merged = merge(indexes[0] if len(indexes) == 1 else indexes, arguments.output)
+    count = verbs.counted_rows(merged, "vector")
     print(f"{count} in {arguments.output} ({verbs.size_of(arguments.output) / 1e6:.1f} MB)")
     return 0
 
@@ -44,7 +46,8 @@ def run_split(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.index.reshaping import split
     from hdc.apps.retrieval.index.shards import ShardedIndex
 
-    made = split(arguments.index, arguments.shards, arguments.output)
+    with verbs.watched():
+        made = split(arguments.index, arguments.shards, arguments.output)
     with ShardedIndex.open(arguments.output, backend=verbs.PLAIN) as index:
         count = verbs.counted_rows(len(index), "vector")
     print(f"{count} in {len(made)} shards in {arguments.output} ({verbs.size_of(arguments.output) / 1e6:.1f} MB)")

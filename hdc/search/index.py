@@ -70,7 +70,7 @@ class Index(ABC):
             If there is no row of an id.
         """
         asked, snapshot = checks.ids(ids).ravel(), self.store.snapshot
-        there = asked >= 0
+        there = asked != -1
         try:
             found = snapshot.keys(snapshot.positions(asked[there]))
         except ParameterError:

@@ -422,6 +422,11 @@ class Change:
         """Replace the caller's setting."""
         self.state = replace(self.state, meta=meta)
 
+    def reserve(self, next_id: int) -> None:
+        """Give no id below this one any more."""
+        _check_numbers(self.state.rows, next_id)
+        self.state = replace(self.state, next_id=max(self.state.next_id, next_id))
+
     def finish(self, next_id: int) -> None:
         """Make what was written the first state of an edition that has no log yet."""
         _check_numbers(self.state.rows, next_id)

@@ -470,6 +470,12 @@ class Store:
         with self._change() as edition, edition.change() as change:
             change.set_meta(text)
 
+    def reserve(self, next_id: int) -> None:
+        """Give no id below ``next_id`` any more: rows of them are, or were, elsewhere; raises as :meth:`append`."""
+        next_id = integer(next_id, "next_id", 0, MOST_ROWS)
+        with self._change() as edition, edition.change() as change:
+            change.reserve(next_id)
+
     def compact(self) -> None:
         """Write the live rows anew and drop the others; ids stay, positions change.
 

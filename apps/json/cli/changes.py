@@ -24,14 +24,22 @@ def _open(path: str, writable: bool, backend: str) -> "JSONIndex":
     return JSONIndex.open(path, writable=writable, backend=backend)
 
 
-def opened(path: str) -> "JSONIndex":
-    """Open an index for one search."""
+def opened(paths: list[str]) -> "JSONIndex":
+    """Open an index, or several as one, for one search."""
     from hdc.apps.json.index.index import JSONIndex
     from hdc.apps.verbs import COMPILED, PLAIN
+    from hdc.search.shards import is_of_shards, shard_paths
     from hdc.store import Store
 
-    store = Store.open(path, JSONIndex.KIND)
-    return JSONIndex.of(store, backend=PLAIN if store.snapshot.count <= FEW else COMPILED)
+    path = paths if len(paths) > 1 else paths[0]
+    if isinstance(path, str) and not is_of_shards(path):
+        store = Store.open(path, JSONIndex.KIND)
+        return JSONIndex.of(store, backend=PLAIN if store.snapshot.count <= FEW else COMPILED)
+    count = 0
+    for place in shard_paths(path):
+        with Store.open(place, JSONIndex.KIND) as store:
+            count += store.snapshot.count
+    return JSONIndex.open(path, backend=PLAIN if count <= FEW else COMPILED)
 
 
 def _change(index: "JSONIndex", arguments: argparse.Namespace, replace: bool) -> Any:

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 from hdc.apps import verbs
+from hdc.apps.json.cli import shard_commands
 from hdc.apps.json.cli import vector_commands as vector_command
 from hdc.apps.json.cli.changes import APPLICATION, opened
 from hdc.apps.json.cli.options import (
@@ -32,6 +33,7 @@ def register(subparsers: Any) -> None:
     _register_index(commands)
     _register_search(commands)
     verbs.register(commands, APPLICATION)
+    shard_commands.register(commands)
     vector_command.register(commands)
 
 
@@ -60,9 +62,13 @@ def _register_search(commands: Any) -> None:
         'Words are looked for in any field, as the key * does: \'{"author": {"*": "Ada"}}\'. '
         "With --like it is the cosine of two documents' vectors.",
     )
-    parser.add_argument("index", metavar="INDEX", help="made by hdc json index")
+    parser.add_argument("index", metavar="INDEX", help="made by hdc json index, or a folder of shards")
     parser.add_argument(
-        "query", nargs="?", metavar="QUERY", help="a (partial) JSON document, or words; - is standard input"
+        "words",
+        nargs="*",
+        metavar="QUERY",
+        help="a (partial) JSON document, or words; - is standard input. Indexes before it are searched with the first, "
+        "as one index",
     )
     parser.add_argument("--like", type=int, metavar="ID", help="search with the stored document of this id instead")
     parser.add_argument("-k", type=int, default=10, help="number of documents (10)")
@@ -119,10 +125,12 @@ def run_search(arguments: argparse.Namespace) -> int:
     """Run ``hdc json search``."""
     from hdc.apps.json.cli import display
 
-    if (arguments.query is None) == (arguments.like is None):
+    others = list(arguments.words)
+    text = others.pop() if others and (arguments.like is None or not os.path.isdir(others[-1])) else None
+    if (text is None) == (arguments.like is None):
         raise ParameterError("give either a query or --like ID")
-    query = None if arguments.query is None else _read_query(arguments.query)
-    with opened(arguments.index) as index:
+    query = None if text is None else _read_query(text)
+    with opened([arguments.index, *others]) as index:
         if arguments.like is None:
             found = index.search(query, arguments.k, where=arguments.where, missing=arguments.missing)
             hits = list(found)

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self, TypeAlias, cast
 
 import numpy as np
@@ -37,6 +37,8 @@ from hdc.search.once import BuildLock
 from hdc.search.postings import keeping
 from hdc.search.postings.searcher import PostingRows, Postings, appended, folder_of, followed
 from hdc.search.postings.segment import Segment
+from hdc.search.searcher import Searcher
+from hdc.search.shards import is_of_shards
 from hdc.search.signs import Signs
 from hdc.store import Snapshot, Store
 
@@ -94,18 +96,20 @@ class JSONIndex(Index):
     @classmethod
     def open(
         cls,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         writable: bool = False,
         string_encoder: StringEncoder | None = None,
         backend: str = "auto",
         device: str = "cpu",
-    ) -> Self:
+    ) -> "JSONIndex":
         """Open an index; one process may write, any number read what was there when they opened it.
 
         Parameters
         ----------
-        path : path
+        path : path or sequence of paths
+            A sequence of indexes, or a folder of shards, is opened as one index: a
+            :class:`~hdc.apps.json.index.shards.ShardedJSONIndex`.
         writable : bool
         string_encoder : callable, optional
             The one that the index's encoder had, if it had one.
@@ -121,6 +125,12 @@ class JSONIndex(Index):
         OSError
             If it cannot be read.
         """
+        if not isinstance(path, str | os.PathLike) or is_of_shards(path):
+            from hdc.apps.json.index.shards import ShardedJSONIndex  # which is made of these
+
+            return ShardedJSONIndex.open(
+                path, writable=writable, string_encoder=string_encoder, backend=backend, device=device
+            )
         store = Store.open(path, cls.KIND, writable=writable)
         return cls.of(store, string_encoder=string_encoder, backend=backend, device=device)
 
@@ -149,7 +159,7 @@ class JSONIndex(Index):
     def _begin(self, store: Store, known: Meaning, *unsaved: Any) -> None:
         self._meanings = Meanings(known, *unsaved)
         kernels = on_host(known.encoder.vsa).kernels
-        self._signs = Signs(kernels.bits, "scales")
+        self._signs: Searcher = Signs(kernels.bits, "scales")
         self._postings = Postings(posting_kernels(kernels), self._meanings.segment)
         self._engine = Engine(store, self._postings)
         self._documents = Documents()
@@ -320,8 +330,12 @@ class JSONIndex(Index):
                 if old != new:
                     raise ParameterError(f"document {number} has the key {old!r}, and the new one {new!r}; put adds it")
         if len(numbers):
-            texts = self._meanings.of(self.store.snapshot).texts
-            self.store.replace(numbers, rows.arrays, texts.packed(rows.texts), rows.sources)
+            self._replace(numbers, rows)
+
+    def _replace(self, ids: Ids, rows: Rows) -> None:
+        """Replace the documents of some ids."""
+        texts = self._meanings.of(self.store.snapshot).texts
+        self.store.replace(ids, rows.arrays, texts.packed(rows.texts), rows.sources)
 
     def _rows_of(self, documents: Iterable[Any]) -> Iterator[Rows]:
         meaning = self._meanings.of(self.store.snapshot)

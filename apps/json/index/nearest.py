@@ -8,7 +8,8 @@ from hdc.apps.json.index.rows import LENGTH, SHRINKAGE
 from hdc.search.live import positions_of
 from hdc.search.measures import Floats, Ids
 from hdc.search.options import FlatOptions
-from hdc.search.signs import SignQueries, SignRows
+from hdc.search.searcher import Prepared
+from hdc.search.signs import SignQueries
 
 FIRST, FIRST_PER_ROW = 2048, 4
 """Rows, the best by sign bits, whose short floats are compared: so many, or so many for each that is wanted."""
@@ -20,11 +21,12 @@ class Nearest:
 
     Attributes
     ----------
-    rows : SignRows
+    rows : Prepared
+        By :class:`hdc.search.signs.Signs`.
     vector : (dim,) float32 array
     """
 
-    rows: SignRows
+    rows: Prepared
     vector: Floats
 
     def best(self, k: int, allowed: Ids | None = None) -> tuple[Floats, Ids]:

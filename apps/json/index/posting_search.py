@@ -27,7 +27,7 @@ from hdc.errors import ParameterError
 from hdc.search.live import Mask
 from hdc.search.measures import Ids
 from hdc.search.postings.searcher import PostingRows
-from hdc.search.signs import SignRows
+from hdc.search.searcher import Prepared
 
 Missing: TypeAlias = Literal["ignore", "count"]
 
@@ -129,7 +129,7 @@ class PostingSearch:
             return self.rows
         return with_likenesses(self.rows, terms.likened, terms.columns(), self.meaning.values)
 
-    def like(self, own: int, asking: Asking, signs: SignRows | None) -> list[Hit]:
+    def like(self, own: int, asking: Asking, signs: Prepared | None) -> list[Hit]:
         """Return the documents nearest to that of a position, by cosine; see :meth:`JSONIndex.like`.
 
         Those that are compared are the likely ones: by the signs of their vectors, or else by what they share.

@@ -15,15 +15,7 @@ import numpy.typing as npt
 from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, ScalarBinarizer
 from hdc.apps.retrieval.index.binary import BinaryIndex, Kind
-from hdc.apps.retrieval.index.folders import (
-    CODES_FOLDER,
-    MODEL,
-    MODEL_FOLDER,
-    index_folder,
-    made_aside,
-    made_by,
-    new_folder,
-)
+from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL, MODEL_FOLDER, index_folder, made_by
 from hdc.apps.retrieval.index.kept_options import KeptOptions
 from hdc.apps.retrieval.index.pipeline import Pipeline
 from hdc.apps.retrieval.index.settings import check_made_by, settings_of
@@ -33,6 +25,7 @@ from hdc.checks import instance, integer
 from hdc.errors import ConflictError, UnsupportedError
 from hdc.files import sync_folder
 from hdc.search.estimates import Estimates
+from hdc.search.folders import made_aside, new_folder
 from hdc.search.index import Index
 from hdc.search.list_files import keep_lists
 from hdc.search.options import Options

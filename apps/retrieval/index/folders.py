@@ -1,18 +1,14 @@
-"""The folder of an index: its codes, the model that made them, and how it comes to be as a whole or not at all."""
+"""The folder of an index: its codes, and the model that made them."""
 
 import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, load
 from hdc.apps.retrieval.binarisers.files import digest
-from hdc.errors import FileFormatError, ParameterError
-from hdc.files import sync_folder
+from hdc.errors import FileFormatError
 
 MODEL_FOLDER, CODES_FOLDER = "model", "codes"
 """Folders of the binariser and of the codes."""
@@ -45,44 +41,3 @@ def made_by(folder: Path, meta: Mapping[str, Any], backend: str) -> Binarizer:
             f"{folder}: the codes were made with another model; if the index was just built anew, open it again"
         )
     return model
-
-
-def new_folder(path: str | os.PathLike[str]) -> Path:
-    """Return a path to a folder that is not there, or is empty.
-
-    Raises
-    ------
-    ParameterError
-        If it is something else.
-    """
-    folder = checks.path(path)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ParameterError(f"{folder} exists; name a new folder")
-    return folder
-
-
-@contextmanager
-def made_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a folder to fill, which is renamed to ``path`` at the end, or removed after an error.
-
-    Raises
-    ------
-    ParameterError
-        As :func:`new_folder`.
-    OSError
-        If the folder cannot be written.
-    """
-    folder = Path(os.path.abspath(new_folder(path)))
-    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.new")
-    try:
-        aside.mkdir(parents=True)
-        yield aside
-        sync_folder(aside)
-        if folder.exists():
-            folder.rmdir()
-        os.rename(aside, folder)
-        aside = folder  # which goes again if its name cannot be made durable
-        sync_folder(folder.parent)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise

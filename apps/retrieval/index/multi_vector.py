@@ -11,21 +11,14 @@ from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.documents import CODES, DOCUMENT, INSIDE, NEXT, Documents
-from hdc.apps.retrieval.index.folders import (
-    CODES_FOLDER,
-    MODEL,
-    MODEL_FOLDER,
-    index_folder,
-    made_aside,
-    made_by,
-    new_folder,
-)
+from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL, MODEL_FOLDER, index_folder, made_by
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.apps.retrieval.vectors.sets import as_sets, shares_of
 from hdc.checks import flag, instance, integer
 from hdc.dispatch import search_kernels, token_kernels
 from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
 from hdc.files import sync_folder
+from hdc.search.folders import made_aside, new_folder
 from hdc.search.index import Index
 from hdc.search.live import alive
 from hdc.search.once import BuildLock

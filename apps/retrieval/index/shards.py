@@ -5,9 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 import numpy as np
@@ -25,37 +23,27 @@ from hdc.apps.retrieval.index.pipeline import QUERY_BLOCK, WIDER
 from hdc.apps.retrieval.vectors.rows import as_rows
 from hdc.checks import integer
 from hdc.dispatch import threads
-from hdc.errors import ConflictError, FileFormatError, ParameterError
+from hdc.errors import ParameterError
 from hdc.search.codes import candidates_of
 from hdc.search.engine import Exact, Search
 from hdc.search.measures import Distances
 from hdc.search.options import Options
+from hdc.search.shards import SHARD, Sharded, nearest, shard_paths
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
 
-OFFSET = "offset"
-"""Entry of the meta of an index that :func:`split` made: the id that its id 0 stands for."""
-
-STEP = 1 << 32
-"""Ids of each shard where none says its offset: more than one index can have."""
-
-SHARD = "shard-"
-"""Opens the names of shards in a folder of them."""
-
-MOST_IDS = 1 << 62
-
 ALONE = 1 << 22
 """Up to so many rows, times queries, are searched shard by shard: sooner done than threads begin."""
 
 
-class ShardedIndex:
+class ShardedIndex(Sharded[EmbeddingIndex]):
     """Several indexes of vectors, made with one model, that are searched as one.
 
     The id of a row is the offset of its shard and its id there; a shard holds up to 2**32 rows, and all of them as many
-    as 64 bits can number. Shards are changed one by one, each by whoever opens it for writing; :meth:`refresh` shows it
-    here. A search takes what each shard holds when it begins.
+    as 64 bits can number. Open a shard by itself to add vectors; :meth:`refresh` shows them here. Open the shards with
+    ``writable=True`` to remove rows and to compact. A search takes what each shard holds when it begins.
 
     A search finds what one index of all rows would: codes of all shards are put in one order, and the best
     ``candidates`` of all are compared again. Where a shard puts candidates in order by itself (codes of several levels
@@ -91,12 +79,10 @@ class ShardedIndex:
     array([         7, 4294967303])
     """
 
+    KIND, ROW = EmbeddingIndex.KIND, EmbeddingIndex.ROW
+
     def __init__(self, shards: Sequence[EmbeddingIndex], offsets: Sequence[int] | None = None) -> None:
-        if not shards:
-            raise ParameterError("there is no shard; give one index at least")
-        self.shards = tuple(shards)
-        self.offsets = _offsets(self.shards, offsets)
-        self._check_apart()
+        self._join(shards, offsets)
 
     @classmethod
     def open(
@@ -104,9 +90,10 @@ class ShardedIndex:
         paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
         *,
         offsets: Sequence[int] | None = None,
+        writable: bool = False,
         backend: str = "auto",
     ) -> Self:
-        """Open indexes for reading.
+        """Open indexes as one.
 
         Parameters
         ----------
@@ -114,6 +101,8 @@ class ShardedIndex:
             Of indexes; or the folder in which :func:`split` put shards.
         offsets
             As :class:`ShardedIndex`.
+        writable : bool
+            Whether rows can be removed and shards compacted; no other process can write then.
         backend : str
             As :meth:`EmbeddingIndex.open`.
 
@@ -121,14 +110,14 @@ class ShardedIndex:
         ------
         ParameterError
             If there is none, one is given twice, or they differ in model, kind or originals.
-        FileFormatError, OSError
-            As :meth:`EmbeddingIndex.open`.
+        FileFormatError, BlockingIOError, OSError
+            As :meth:`EmbeddingIndex.open`; also if a shard of a folder is missing.
         """
         places = shard_paths(paths)
         opened: list[EmbeddingIndex] = []
         try:
             for place in places:
-                opened.append(EmbeddingIndex.open(place, backend=backend))
+                opened.append(EmbeddingIndex.open(place, writable=writable, backend=backend))
                 _check_alike(opened, places)
             return cls(opened, offsets)
         except BaseException:
@@ -137,13 +126,6 @@ class ShardedIndex:
             raise
 
     # ------------------------------------------------------------------ reading
-
-    def __len__(self) -> int:
-        return sum(map(len, self.shards))
-
-    def __repr__(self) -> str:
-        open_ = all(shard.store.is_open for shard in self.shards)
-        return f"ShardedIndex({len(self.shards)} shards, {f'{len(self)} vectors' if open_ else 'closed'})"
 
     @property
     def model(self) -> Binarizer:
@@ -164,39 +146,6 @@ class ShardedIndex:
     def bytes_per_vector(self) -> int:
         """Bytes that a search may read of a vector."""
         return self.shards[0].bytes_per_vector
-
-    def ids(self) -> Ids:
-        """Return the ids of all rows, ascending: ``(len(index),)`` int64."""
-        return np.sort(np.concatenate([shard.ids() + at for shard, at in self._each()]))
-
-    def find(self, key: str) -> int | None:
-        """Return the id of the row with a key, or None; where several shards have one, that of the first of them."""
-        for shard, at in self._each():
-            if (number := shard.find(key)) is not None:
-                return at + number
-        return None
-
-    def keys(self, ids: npt.ArrayLike) -> list[str | None]:
-        """Return the keys of some ids (any shape is read in C order); None for -1 and where there is none.
-
-        Raises
-        ------
-        ParameterError
-            If there is no row of an id.
-        """
-        return self._gathered(ids, EmbeddingIndex.keys, spare=-1)
-
-    def documents(self, ids: npt.ArrayLike) -> list[Any]:
-        """Return the documents of rows, None where they have none; raises as :meth:`keys`."""
-        return self._gathered(ids, EmbeddingIndex.documents)
-
-    def document(self, number: int) -> Any:
-        """Return the document of a row; raises as :meth:`keys`."""
-        return self.documents([integer(number, "an id")])[0]
-
-    def filter(self, condition: Callable[[Any], bool]) -> Ids:
-        """Return the ids of the rows whose document passes, ascending, for ``among=`` of a search."""
-        return np.sort(np.concatenate([shard.filter(condition) + at for shard, at in self._each()]))
 
     # ------------------------------------------------------------------ search
 
@@ -255,104 +204,16 @@ class ShardedIndex:
             found = nearest(_mapped(partial(compare, hits=count), parts, work), count)
         return found
 
-    # ------------------------------------------------------------------ files
-
-    def refresh(self) -> bool:
-        """Go on to what writers have changed since; return whether one did.
-
-        Raises
-        ------
-        ConflictError
-            If an index was built anew with other settings, or has come to ids of another; what was refreshed before it
-            stays so.
-        FileFormatError, OSError
-            If one is damaged or cannot be read.
-        """
-        changed = [shard.refresh() for shard in self.shards]
-        try:
-            self._check_apart()
-        except ParameterError as error:
-            raise ConflictError(f"{error} since rows were added") from None
-        return any(changed)
-
-    def verify(self) -> None:
-        """Check every byte of all shards; raises as :meth:`EmbeddingIndex.verify`, naming the shard."""
-        for at, shard in enumerate(self.shards):
-            try:
-                shard.verify()
-            except FileFormatError as error:
-                raise FileFormatError(f"shard {at}: {error}") from error
-
-    def close(self) -> None:
-        """Close all shards."""
-        for shard in self.shards:
-            shard.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     # ------------------------------------------------------------------ ids
 
     def _each(self) -> "zip[tuple[EmbeddingIndex, int]]":
         return zip(self.shards, self.offsets, strict=True)
 
-    def _check_apart(self) -> None:
-        """Raise ParameterError if ids of two shards may be the same."""
-        ends = [at + shard.store.snapshot.state.next_id for shard, at in self._each()]
-        order = sorted(range(len(ends)), key=lambda i: (self.offsets[i], ends[i]))
-        for one, other in pairwise(order):
-            if ends[one] > self.offsets[other]:
-                raise ParameterError(
-                    f"shard {one} has ids up to {ends[one] - 1}, and shard {other} begins at {self.offsets[other]}; "
-                    "give offsets= that keep them apart"
-                )
-
     def _split(self, ids: Ids) -> list[Ids]:
-        """Return which ids each shard has, as its own.
-
-        Raises
-        ------
-        ParameterError
-            If there is no row of an id.
-        """
-        owners = self._owners(ids)
+        """Return which ids each shard has, as its own; raises ParameterError if there is no row of one."""
+        self._check_ids(ids)
+        owners = self.store.snapshot.owners(ids)
         return [ids[owners == at] - offset for at, offset in enumerate(self.offsets)]
-
-    def _owners(self, ids: Ids) -> npt.NDArray[np.intp]:
-        """Return the shard in whose range each id is; raises ParameterError if there is none."""
-        starts = np.array(self.offsets, dtype=np.int64)
-        ends = starts + np.array([shard.store.snapshot.state.next_id for shard in self.shards], dtype=np.int64)
-        order = np.lexsort((ends, starts))  # one without rows may begin where the next one does, and comes first
-        starts, ends = starts[order], ends[order]
-        place = np.searchsorted(starts, ids, side="right") - 1
-        outside = (place < 0) | (ids >= ends[place])
-        if outside.any():
-            raise ParameterError(f"there is no vector {ids[outside][0]} in any of the {len(self.shards)} shards")
-        return np.asarray(order[place])
-
-    def _gathered(
-        self, ids: npt.ArrayLike, read: Callable[[EmbeddingIndex, Ids], list[T | None]], spare: int | None = None
-    ) -> list[T | None]:
-        """Return what the shards have of rows, in the order of the ids; None for those that are ``spare``."""
-        asked = checks.ids(ids).ravel()
-        there = np.flatnonzero(asked != spare) if spare is not None else np.arange(len(asked))
-        owners = self._owners(asked[there])
-        out: list[T | None] = [None] * len(asked)
-        for at, (shard, offset) in enumerate(self._each()):
-            places = there[owners == at]
-            if len(places):
-                try:
-                    found = read(shard, asked[places] - offset)
-                except ParameterError as error:
-                    raise ParameterError(f"shard {at}, whose ids begin at {offset}: {error}") from error
-                for place, value in zip(places.tolist(), found, strict=True):
-                    out[place] = value
-        return out
 
 
 class _Part(NamedTuple):
@@ -391,65 +252,12 @@ class _Part(NamedTuple):
         return distances, np.where(ids < 0, -1, ids + self.offset)
 
 
-def nearest(parts: Sequence[tuple[Distances, Ids]], k: int) -> tuple[Distances, Ids]:
-    """Return the k nearest of several results, in order of (distance, id); places without an id come last.
-
-    Parameters
-    ----------
-    parts : sequence of ((q, c) distances, (q, c) int64 ids)
-        Ids of any size; -1 is none.
-    k : int
-
-    Returns
-    -------
-    distances, ids : (q, k) arrays
-        -1, with infinity or the greatest integer, where there are fewer.
-    """
-    distances, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
-    farthest = np.inf if distances.dtype.kind == "f" else np.iinfo(distances.dtype).max
-    distances = np.where(ids < 0, distances.dtype.type(farthest), distances)
-    if (missing := k - ids.shape[1]) > 0:
-        distances = np.pad(distances, ((0, 0), (0, missing)), constant_values=farthest)
-        ids = np.pad(ids, ((0, 0), (0, missing)), constant_values=-1)
-    order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), distances), axis=1)[:, :k]
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
-
-
-def shard_paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """Return the folders of shards: those in a folder of them, or those that are given.
-
-    Raises
-    ------
-    ParameterError
-        If there is none, or one is given twice.
-    """
-    if isinstance(paths, str | os.PathLike):
-        folder = checks.path(paths)
-        if (folder / MODEL_FOLDER).is_dir():
-            return [folder]
-        inside = sorted((path for path in folder.glob(f"{SHARD}*") if path.is_dir()), key=_number)
-        return inside or [folder]
-    places = [checks.path(path) for path in checks.listed(paths, "paths")]
-    if not places:
-        raise ParameterError("there is no shard; give the path of one index at least")
-    real = [os.path.realpath(place) for place in places]
-    for at, place in enumerate(real):
-        if place in real[:at]:
-            raise ParameterError(f"{places[at]} is given twice")
-    return places
-
-
 def searched(path: str | os.PathLike[str], *, backend: str = "auto") -> EmbeddingIndex | ShardedIndex:
     """Open an index, or a folder of shards, for reading; raises as both do."""
     places = shard_paths(path)
     if len(places) == 1 and not places[0].name.startswith(SHARD):
         return opened(path, backend=backend)
     return ShardedIndex.open(path, backend=backend)
-
-
-def _number(path: Path) -> tuple[int, str]:
-    tail = path.name.removeprefix(SHARD)
-    return (int(tail), tail) if tail.isdecimal() else (MOST_IDS, tail)
 
 
 def _check_alike(opened: Sequence[EmbeddingIndex], places: Sequence[Path]) -> None:
@@ -459,17 +267,6 @@ def _check_alike(opened: Sequence[EmbeddingIndex], places: Sequence[Path]) -> No
         raise ParameterError(f"{place} was made with another model than {places[0]}; index its vectors with that")
     if (first.codes.kind, first.codes.originals) != (last.codes.kind, last.codes.originals):
         raise ParameterError(f"{place} is of another kind, or keeps other originals, than {places[0]}")
-
-
-def _offsets(shards: Sequence[EmbeddingIndex], given: Sequence[int] | None) -> tuple[int, ...]:
-    if given is not None:
-        if len(given) != len(shards):
-            raise ParameterError(f"there are {len(given)} offsets for {len(shards)} shards")
-        return tuple(integer(offset, "an offset", 0, MOST_IDS) for offset in given)
-    noted = [offset for shard in shards if type(offset := shard.store.meta.get(OFFSET)) is int]
-    if len(noted) == len(shards) and 0 <= min(noted) <= max(noted) <= MOST_IDS:
-        return tuple(noted)
-    return tuple(STEP * at for at in range(len(shards)))
 
 
 def _rows_of(search: Search) -> int:

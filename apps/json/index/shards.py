@@ -1,0 +1,294 @@
+"""ShardedJSONIndex: several indexes of one encoder as one index."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc import checks
+from hdc.apps.json.encoder.encoder import JSONEncoder
+from hdc.apps.json.index.documents import Documents
+from hdc.apps.json.index.index import JSONIndex, _unsaved
+from hdc.apps.json.index.meaning import Meanings
+from hdc.apps.json.index.rows import Rows, Stored, columns
+from hdc.apps.json.index.texts import NAME, Texts
+from hdc.apps.json.values.embedding import StringEncoder
+from hdc.checks import integer
+from hdc.errors import ParameterError
+from hdc.search.engine import Engine
+from hdc.search.folders import made_aside, new_folder
+from hdc.search.measures import Ids
+from hdc.search.postings.joined import JoinedPostings
+from hdc.search.shards import OFFSET, SHARD, JoinedSearcher, Sharded, shard_paths
+from hdc.store import JoinedSnapshot, Snapshot, Store
+from hdc.store.state import MOST_ROWS
+
+ROWS = "shard_rows"
+"""Entry of the meta of a shard: rows from which on another one is begun."""
+
+SHARD_ROWS = 1 << 20
+
+OWN = {NAME, OFFSET, ROWS}
+"""Entries of the meta that shards of one index need not have in common."""
+
+
+class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
+    """Several indexes of JSON documents as one, with the methods of :class:`JSONIndex`.
+
+    It answers as one index of the same rows does: the same scores, order, explanations and notes. How rare a word is,
+    what a misspelled one stands for, and which paths there are, is counted over all shards; what the encoder learned is
+    the same in each.
+
+    Ids are those that the rows had before :func:`~hdc.apps.json.index.reshaping.split`; of indexes made apart, shard i
+    has ids from ``i * 2**32`` on. New documents go to the last shard, and a document that replaces another one goes to
+    the shard of that one. So ids are stable, and the next ones are those that one index would give.
+
+    Made by :meth:`open`, of open indexes, or by :meth:`create`.
+
+    Parameters
+    ----------
+    shards : sequence of JSONIndex
+        Closed by :meth:`close`. Change them by the methods of this object; what is changed otherwise shows after
+        :meth:`refresh`.
+    offsets : sequence of int, optional
+        The id that id 0 of each shard stands for, at most 2**62.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, ids of two would be the same, or they differ in encoder, key or stored vectors.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from hdc.apps.json import JSONEncoder, JSONIndex
+    >>> cities, folder = [{"name": "Rome"}, {"name": "Oslo"}, {"name": "Roma"}], tempfile.mkdtemp()
+    >>> encoder = JSONEncoder(256).fit(cities)
+    >>> for i in range(3):
+    ...     with JSONIndex.create(f"{folder}/shard-{i}", encoder) as shard:
+    ...         _ = shard.add(cities[i : i + 1])
+    >>> with JSONIndex.open(folder) as index:
+    ...     [(hit.id, hit.document["name"]) for hit in index.search({"name": "Oslo"}, k=1)]
+    [(4294967296, 'Oslo')]
+    """
+
+    def __init__(self, shards: Sequence[JSONIndex], offsets: Sequence[int] | None = None) -> None:
+        self._begin_with(shards, offsets, None, grows=False)
+
+    def _begin_with(
+        self, shards: Sequence[JSONIndex], offsets: Sequence[int] | None, folder: Path | None, *, grows: bool
+    ) -> None:
+        for at, shard in enumerate(shards):
+            _check_alike(shards[0].store.meta, shard.store.meta, f"shard {at}")
+        self._engines = JoinedPostings([])
+        self._join(shards, offsets, read=partial(_plain, held := list[JSONIndex]()))
+        held += self.shards
+        self._engines.engines += [shard._engine for shard in self.shards]
+        self._held, self._folder, self._grows = held, folder, grows
+        known = self.shards[0]._meanings.known
+        self._meanings = Meanings(known, *_unsaved(known.encoder))
+        self._signs = JoinedSearcher(self.shards[0]._signs)
+        self._engine = Engine(self.store, self._engines)
+        self._documents, self._width = Documents(), 0
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str] | None,
+        encoder: JSONEncoder,
+        *,
+        key: str | None = None,
+        vectors: Stored = "packed",
+        shard_rows: int = SHARD_ROWS,
+    ) -> Self:
+        """Make an index of no documents that begins another shard whenever the last one has enough.
+
+        Parameters
+        ----------
+        path : path or None
+            A folder of shards to be, which does not exist or is empty; None keeps the shards in memory.
+        encoder, key, vectors
+            As :class:`JSONIndex`.
+        shard_rows : int
+            Rows of a shard, dead ones included, from which on the next batch goes to another one.
+
+        Raises
+        ------
+        ParameterError, OSError
+            As :meth:`JSONIndex.create`.
+        """
+        rows, folder = integer(shard_rows, "shard_rows", 1, MOST_ROWS), None
+        if path is not None:
+            folder = new_folder(path)
+            folder.mkdir(parents=True, exist_ok=True)
+        model = JSONIndex(encoder, key=key, vectors=vectors)
+        shard = _made(folder, 0, model, {**model.store.meta, OFFSET: 0, ROWS: rows})
+        index = cls.__new__(cls)
+        index._begin_with([shard], None, folder, grows=True)
+        return index
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+        *,
+        writable: bool = False,
+        string_encoder: StringEncoder | None = None,
+        backend: str = "auto",
+        device: str = "cpu",
+    ) -> "ShardedJSONIndex":
+        """Open indexes as one.
+
+        Parameters
+        ----------
+        path : path or sequence of paths
+            A folder of shards, or indexes.
+        writable : bool
+            Each shard then lets no other process write.
+        string_encoder, backend, device
+            As :meth:`JSONIndex.open`.
+
+        Raises
+        ------
+        ParameterError
+            If there is none, one is given twice, or they differ in encoder, key or stored vectors.
+        FileFormatError, BlockingIOError, OSError
+            As :meth:`JSONIndex.open`; also if a shard of a folder is missing.
+        """
+        places, opened = shard_paths(path), list[JSONIndex]()
+        try:
+            for place in places:
+                store = Store.open(place, cls.KIND, writable=writable)
+                opened.append(
+                    _alike(store, opened[0], place) if opened else _first(store, string_encoder, backend, device)
+                )
+            index = cls.__new__(cls)
+            folder = checks.path(path) if isinstance(path, str | os.PathLike) else None
+            index._begin_with(opened, None, folder, grows=folder is not None)
+            return index
+        except BaseException:
+            for shard in opened:
+                shard.close()
+            raise
+
+    # ------------------------------------------------------------------ documents
+
+    def append(self, rows: Rows, *, replace: bool = False) -> Ids:
+        """Add a batch, with all its new documents in the last shard; see :meth:`JSONIndex.append`."""
+        self._check_writable()
+        with self.store.changing():
+            self._check_width(rows)
+            self._grow_if_full()
+            snapshot = self.store.snapshot
+            known = [] if rows.keys is None else snapshot.find_all(rows.keys)
+            if rows.keys is not None and not replace:
+                for key, row in zip(rows.keys, known, strict=True):
+                    if row is not None:
+                        raise ParameterError(f"the key {key!r} is there already; put replaces its row")
+            if any(row is not None and row < snapshot.starts[-2] for row in known):
+                return self._put(rows, known, snapshot)
+            return self.shards[-1].append(rows, replace=replace) + self.offsets[-1]
+
+    def _put(self, rows: Rows, known: list[int | None], snapshot: JoinedSnapshot) -> Ids:
+        """Replace documents where they are, and add the others."""
+        last, keys = len(self.shards) - 1, rows.keys or []
+        there = np.array([snapshot.starts[-1] if row is None else row for row in known], np.int64)
+        owners = np.minimum(last, np.searchsorted(snapshot.starts, there, side="right") - 1)
+        chosen = np.array(sorted({key: row for row, key in enumerate(keys)}.values()), np.int64)
+        ids: dict[str, int] = {}
+        for at in np.unique(owners[chosen]).tolist():
+            own = chosen[owners[chosen] == at].tolist()
+            numbers = self.shards[at].append(rows.take(own), replace=True) + self.offsets[at]
+            ids.update(zip([keys[row] for row in own], numbers.tolist(), strict=True))
+        return np.array([ids[key] for key in keys], np.int64)
+
+    def update(self, ids: npt.ArrayLike, documents: Iterable[Any]) -> None:
+        """Replace the documents of some ids; see :meth:`JSONIndex.update`."""
+        self._check_writable()
+        with self.store.changing():
+            super().update(ids, documents)
+
+    def _replace(self, ids: Ids, rows: Rows) -> None:
+        if len(np.unique(ids)) != len(ids):
+            raise ParameterError("an id is given twice")
+        owners = self.store.snapshot.owners(ids)
+        for at in np.unique(owners).tolist():
+            own = np.flatnonzero(owners == at)
+            self.shards[at]._replace(ids[own] - self.offsets[at], rows.take(own.tolist()))
+
+    def _grow_if_full(self) -> None:
+        """Begin another shard if the last one is full, and the index was made to do so."""
+        last = self.shards[-1]
+        meta = last.store.meta
+        if not self._grows or last.rows() < meta.get(ROWS, MOST_ROWS):
+            return
+        offset = self.offsets[-1] + last.store.snapshot.state.next_id
+        self._take(_made(self._folder, len(self.shards), last, {**meta, OFFSET: offset}), offset)
+
+    def _take(self, shard: JSONIndex, offset: int) -> None:
+        self._engines.engines.append(shard._engine)
+        self._held.append(shard)
+        self._added(shard, offset)
+
+    # ------------------------------------------------------------------ files
+
+    def refresh(self) -> bool:
+        """Go on to what writers have changed since, shards that have begun included; see :meth:`Sharded.refresh`."""
+        with self.store.changing():
+            changed, begun = super().refresh(), False
+            while not self.writable and self._folder is not None:
+                place = self._folder / f"{SHARD}{len(self.shards)}"
+                if not place.is_dir():
+                    break
+                shard = _alike(Store.open(place, self.KIND), self.shards[0], place)
+                self._take(shard, shard.store.meta[OFFSET])
+                begun = True
+            return changed or begun
+
+
+def _first(store: Store, *unsaved: Any) -> JSONIndex:
+    return JSONIndex._of(store, None, *unsaved)
+
+
+def _alike(store: Store, first: JSONIndex, place: Path) -> JSONIndex:
+    """Return the index of a store that means what the first one does; raises ParameterError if it does not."""
+    try:
+        _check_alike(first.store.meta, meta := store.meta, str(place))
+        known = replace(first._meanings.known, meta=store.snapshot.state.meta, texts=Texts.of(meta))
+    except BaseException:
+        store.close()
+        raise
+    return JSONIndex._of(store, known, *_unsaved(known.encoder))
+
+
+def _made(folder: Path | None, number: int, like: JSONIndex, meta: dict[str, Any]) -> JSONIndex:
+    """Make a shard of no documents, which is there as a whole or not at all."""
+    known = like._meanings.of(like.store.snapshot)
+    described = columns(known.encoder.dim, known.vectors)
+    if folder is None:
+        return _alike(Store.create(None, JSONIndex.KIND, described, meta), like, Path("memory"))
+    place = folder / f"{SHARD}{number}"
+    with made_aside(place) as aside:
+        Store.create(aside, JSONIndex.KIND, described, meta).close()
+    return _alike(Store.open(place, JSONIndex.KIND, writable=True), like, place)
+
+
+def _check_alike(first: dict[str, Any], other: dict[str, Any], place: str) -> None:
+    """Raise ParameterError if documents of one index mean something else in another."""
+    for name in {*first, *other} - OWN:
+        if first.get(name) != other.get(name):
+            what = {"encoder": "another encoder", "key": "another key path"}.get(name, f"other {name}")
+            raise ParameterError(
+                f"{place} has {what} than the first shard; index its documents with that one's settings"
+            )
+
+
+def _plain(shards: list[JSONIndex], at: int, part: Snapshot, documents: list[bytes | None]) -> list[bytes | None]:
+    """Return the documents of a shard unpacked: each has a dictionary of its own."""
+    unpacked = shards[at]._meanings.of(part).texts.unpacked
+    return [None if text is None else unpacked(text) for text in documents]

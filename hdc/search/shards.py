@@ -1,0 +1,274 @@
+"""Shards: several indexes that are searched as one, with ids of their own."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc import checks
+from hdc.checks import integer
+from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
+from hdc.files import sync_folder
+from hdc.search.index import Index
+from hdc.search.measures import Distances, Ids
+from hdc.search.searcher import Prepared, Searcher
+from hdc.store import JoinedSnapshot, JoinedStore, Snapshot
+
+I = TypeVar("I", bound=Index)  # noqa: E741
+
+OFFSET = "offset"
+"""Entry of the meta of a shard: the id that its id 0 stands for."""
+
+STEP = 1 << 32
+"""Ids of each shard where none says its offset: more than one index can have."""
+
+SHARD = "shard-"
+"""Opens the names of shards in a folder of them."""
+
+MOST_IDS = 1 << 62
+
+
+class Sharded(Index, Generic[I]):
+    """Several indexes as one; the base of sharded indexes.
+
+    The id of a row is the offset of its shard plus its id there. A shard holds up to 2**32 rows, and all of them as
+    many as 62 bits can number. What a method reads is of one moment. A change of several shards is made shard by shard:
+    each shard has its part as a whole, and a crash in the middle leaves some shards changed and others not.
+
+    Attributes
+    ----------
+    shards : tuple of indexes
+        In the order of their offsets.
+    offsets : tuple of int
+    """
+
+    shards: tuple[I, ...]
+    offsets: tuple[int, ...]
+    _joined: JoinedStore
+
+    def _join(self, shards: Sequence[I], offsets: Sequence[int] | None, **read: Any) -> None:
+        """Take open shards, in the order of their ids.
+
+        Raises
+        ------
+        ParameterError
+            If there is none, or ids of two would be the same.
+        """
+        if not shards:
+            raise ParameterError("there is no shard; give one index at least")
+        given = offsets_of(shards, offsets)
+        ends = [at + shard.store.snapshot.state.next_id for shard, at in zip(shards, given, strict=True)]
+        order = sorted(range(len(shards)), key=lambda at: (given[at], ends[at]))
+        self.shards, self.offsets = tuple(shards[at] for at in order), tuple(given[at] for at in order)
+        self._joined = JoinedStore([shard.store for shard in self.shards], self.offsets, **read)
+
+    @property
+    def store(self) -> JoinedStore:
+        """The rows of all shards; they are changed by the methods of the index."""
+        return self._joined
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.shards)} shards, {self._content()})"
+
+    # ------------------------------------------------------------------ changes
+
+    def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
+        """Remove rows by id, by key, or both; see :meth:`Index.remove`."""
+        if ids is not None:
+            self._check_ids(ids)
+        known = [] if keys is None else checks.listed(keys, "keys")
+        self._check_writable()
+        with self.store.changing() as snapshot:
+            rows = set() if ids is None else set(snapshot.positions(ids).tolist())
+            for key, row in zip(known, snapshot.find_all(known), strict=True):
+                if row is None:
+                    raise ParameterError(f"there is no row with key {key!r}")
+                rows.add(row)
+            for at, _, own in snapshot.divided(np.array(sorted(rows), np.int64)):
+                self.shards[at].remove(snapshot.parts[at].ids[own])
+            return len(rows)
+
+    def compact(self) -> None:
+        """Compact each shard; see :meth:`Index.compact`. The space of the largest shard is needed twice for a while."""
+        self._check_writable()
+        self._of_each(lambda shard: shard.compact(), changing=True)
+
+    # ------------------------------------------------------------------ files
+
+    def refresh(self) -> bool:
+        """Go on to what writers have changed since; see :meth:`Index.refresh`.
+
+        Raises
+        ------
+        ConflictError
+            Also if ids of two shards have become the same.
+        """
+        return any(self._of_each(lambda shard: shard.refresh(), changing=True))
+
+    def verify(self) -> None:
+        """Check every byte of all shards; see :meth:`Index.verify`. The text names the shard."""
+        self._of_each(lambda shard: shard.verify())
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Copy each shard into a folder of shards that does not exist or is empty; see :meth:`Index.save`."""
+        folder = checks.path(path)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise ParameterError(f"{folder} exists; name a new folder")
+        folder.mkdir(parents=True, exist_ok=True)
+        for at, shard in enumerate(self.shards):
+            shard.save(folder / f"{SHARD}{at}")
+        sync_folder(folder)
+
+    def close(self) -> None:
+        """Close all shards and let other processes write."""
+        for shard in self.shards:
+            shard.close()
+
+    def _added(self, shard: I, offset: int) -> None:
+        """Take another shard, with the greatest ids; within ``store.changing()``."""
+        self.shards, self.offsets = (*self.shards, shard), (*self.offsets, offset)
+        self.store.add_store(shard.store, offset)
+
+    def _of_each(self, call: Callable[[I], Any], *, changing: bool = False) -> list[Any]:
+        """Return what a call of each shard returns; an error says which one."""
+        if changing:
+            with self.store.changing():
+                return self._of_each(call)
+        results = []
+        for at, shard in enumerate(self.shards):
+            try:
+                results.append(call(shard))
+            except (FileFormatError, ConflictError) as error:
+                raise type(error)(f"shard {at}: {error}") from error
+        return results
+
+    def _check_writable(self) -> None:
+        if not self.writable:
+            raise UnsupportedError("the shards are open for reading; open them with writable=True")
+
+
+# ---------------------------------------------------------------------- which shards
+
+
+def shard_paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
+    """Return the folders of shards: those in a folder of them, or those that are given.
+
+    A folder that has no shards in it is returned as it is.
+
+    Raises
+    ------
+    ParameterError
+        If there is none, or one is given twice.
+    FileFormatError
+        If a folder of shards lacks one.
+    """
+    if isinstance(paths, str | os.PathLike):
+        return _inside(checks.path(paths)) or [checks.path(paths)]
+    places = [checks.path(path) for path in checks.listed(paths, "paths")]
+    if not places:
+        raise ParameterError("there is no shard; give the path of one index at least")
+    real = [os.path.realpath(place) for place in places]
+    for at, place in enumerate(real):
+        if place in real[:at]:
+            raise ParameterError(f"{places[at]} is given twice")
+    return places
+
+
+def is_of_shards(path: str | os.PathLike[str]) -> bool:
+    """Say whether a folder has shards in it."""
+    return any(path.is_dir() for path in checks.path(path).glob(f"{SHARD}*"))
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return the shards in a folder, by number."""
+    found = {path.name: path for path in folder.glob(f"{SHARD}*") if path.is_dir()}
+    for at in range(len(found)):
+        if f"{SHARD}{at}" not in found:
+            raise FileFormatError(f"{folder} has {len(found)} shards and lacks {SHARD}{at}; restore it from a copy")
+    return [found[f"{SHARD}{at}"] for at in range(len(found))]
+
+
+def offsets_of(shards: Sequence[Index], given: Sequence[int] | None) -> tuple[int, ...]:
+    """Return offsets: those that are given, those that all shards note, or one for every :data:`STEP` ids."""
+    if given is not None:
+        if len(given) != len(shards):
+            raise ParameterError(f"there are {len(given)} offsets for {len(shards)} shards")
+        return tuple(integer(offset, "an offset", 0, MOST_IDS) for offset in given)
+    noted = [offset for shard in shards if type(offset := shard.store.meta.get(OFFSET)) is int]
+    if len(noted) == len(shards) and 0 <= min(noted) <= max(noted) <= MOST_IDS:
+        return tuple(noted)
+    return tuple(STEP * at for at in range(len(shards)))
+
+
+# ---------------------------------------------------------------------- searching
+
+
+def nearest(parts: Sequence[tuple[Distances, Ids]], k: int) -> tuple[Distances, Ids]:
+    """Return the k nearest of several results, in order of (distance, id); places without an id come last.
+
+    Parameters
+    ----------
+    parts : sequence of ((q, c) distances, (q, c) int64 ids)
+        Ids of any size; -1 is none.
+    k : int
+
+    Returns
+    -------
+    distances, ids : (q, k) arrays
+        -1, with infinity or the greatest integer, where there are fewer.
+    """
+    distances, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
+    farthest = np.inf if distances.dtype.kind == "f" else np.iinfo(distances.dtype).max
+    distances = np.where(ids < 0, distances.dtype.type(farthest), distances)
+    if (missing := k - ids.shape[1]) > 0:
+        distances = np.pad(distances, ((0, 0), (0, missing)), constant_values=farthest)
+        ids = np.pad(ids, ((0, 0), (0, missing)), constant_values=-1)
+    order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), distances), axis=1)[:, :k]
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
+
+
+class JoinedSearcher:
+    """Searches the parts of joined snapshots by another searcher.
+
+    Parameters
+    ----------
+    searcher : Searcher
+    """
+
+    def __init__(self, searcher: Searcher) -> None:
+        self.searcher, self.kind = searcher, searcher.kind
+
+    def prepared(self, snapshot: Snapshot, previous: Any) -> "JoinedRows":
+        """Prepare each part anew; see :meth:`Searcher.prepared`."""
+        assert isinstance(snapshot, JoinedSnapshot)
+        return JoinedRows(snapshot, tuple(self.searcher.prepared(part, None) for part in snapshot.parts))
+
+
+@dataclass(frozen=True, eq=False)
+class JoinedRows:
+    """A joined snapshot prepared for search, part by part."""
+
+    snapshot: JoinedSnapshot
+    parts: tuple[Prepared, ...]
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        """Type of the distances."""
+        return self.parts[0].dtype
+
+    def search(self, queries: Any, k: int, options: Any, allowed: Ids | None = None) -> tuple[Distances, Ids]:
+        """Find rows near to each query in all parts; see :meth:`hdc.search.searcher.Prepared.search`."""
+        found = [(np.empty((len(queries), 0), self.dtype), np.empty((len(queries), 0), np.int64))]
+        for at, (part, offset) in enumerate(zip(self.parts, self.snapshot.offsets, strict=True)):
+            own, rows = None, len(part.snapshot)
+            if allowed is not None:
+                first, last = np.searchsorted(allowed, self.snapshot.starts[at : at + 2])
+                own, rows = allowed[first:last] - self.snapshot.starts[at], int(last - first)
+            if rows:
+                distances, ids = part.search(queries, min(k, rows), options, own)
+                found.append((distances, np.where(ids < 0, -1, ids + offset)))
+        return nearest(found, k)
