@@ -24,7 +24,18 @@ LAYERS = [
     {"testing"},
 ]
 """Inside ``hdc``: a module imports from its own layer and the ones above it."""
-SHARED = ("estimators", "figures", "garbage", "lazy", "parameters", "progress", "unpacking", "verbs", "workers")
+SHARED = (
+    "estimators",
+    "figures",
+    "frames",
+    "garbage",
+    "lazy",
+    "parameters",
+    "progress",
+    "unpacking",
+    "verbs",
+    "workers",
+)
 """Modules that applications have in common."""
 MAY_IMPORT_APPLICATIONS = ("hdc.apps.cli", "hdc.apps.start", "hdc.apps.demo")
 LEARNS_FROM = {"hdc.apps.learn": {"hdc.apps.json"}, "hdc.apps.stores": {"hdc.apps.json", "hdc.apps.retrieval"}}

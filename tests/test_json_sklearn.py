@@ -124,8 +124,10 @@ def test_a_column_of_a_table_of_documents():
     named = columns.set_output(transform="pandas").fit_transform(table)
     assert named.columns[[0, -1]].tolist() == ["json__jsonencoder0", "remainder__price"]
     assert named.index.equals(table.index)
+    rows = JSONEncoder(16).fit_transform(table[["document"]])  # a frame of documents is one whose rows are such
+    assert np.array_equal(rows, JSONEncoder(16).fit_transform([{"document": pet} for pet in PETS]))
     with pytest.raises(ParameterError, match="take a column of it by its name"):
-        JSONEncoder(16).fit(table[["document"]])
+        JSONEncoder(16).fit(np.array([[pet] for pet in PETS], dtype=object))
 
 
 def test_output_containers():

@@ -1,13 +1,21 @@
-"""Documents as callers give them: values, not JSON text."""
+"""Documents as callers give them: values, not JSON text; a list of them, or a data frame."""
 
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
+
+from hdc.apps.frames.rows import is_frame, rows_of
+from hdc.apps.frames.values import json_value
 from hdc.apps.json.document.batches import check_several
+from hdc.apps.json.reading.records import Record
 from hdc.apps.json.reading.strict import MAX_DEPTH, deeper_than
 from hdc.checks import shown
 from hdc.errors import ParameterError
+
+STRICT = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+"""orjson's own forms of these are not used; UUIDs it writes as we do."""
 
 
 def check_value(document: Any, name: str = "a document") -> None:
@@ -29,12 +37,35 @@ def check_depth(document: Any, name: str) -> None:
 
 
 def given(documents: Iterable[Any]) -> Iterator[Any]:
-    """Yield documents; raises ParameterError for one that :func:`check_value` refuses, or if they are one document."""
+    """Yield documents as JSON has them: :func:`taken`, or the rows of a data frame.
+
+    Raises
+    ------
+    ParameterError
+        If they are one document, or one is refused.
+    """
+    if is_frame(documents):
+        return rows_of(documents)
     check_several(documents)
-    return _checked(documents)
+    return map(taken, documents)
 
 
-def _checked(documents: Iterable[Any]) -> Iterator[Any]:
-    for document in documents:
-        check_value(document)
-        yield document
+def taken(document: Any, name: str = "a document") -> Any:
+    """Return a document with its values as JSON has them, the same object if they are such already.
+
+    NumPy's scalars and arrays, dates, times, decimals and others become what
+    :func:`hdc.apps.frames.values.json_value` says. What JSON cannot have stays: whoever walks it refuses it.
+
+    Raises
+    ------
+    ParameterError
+        As :func:`check_value`.
+    """
+    if isinstance(document, Record):
+        return document
+    check_value(document, name)
+    try:
+        orjson.dumps(document, option=STRICT)  # faster than looking at each value
+    except TypeError:
+        return json_value(document)
+    return document

@@ -5,6 +5,7 @@ These are the rules by which documents are taken apart into leaves and queries a
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from hdc.apps.json.document.constant import Constant
 from hdc.apps.json.document.paths import Path, show_path
@@ -47,6 +48,8 @@ def leaf_value(value: Any, path: Path | None = None) -> Any:
         return value
     if isinstance(value, float) and value - value == 0:
         return value
+    if isinstance(value, UUID):  # which orjson takes
+        return str(value)
     if isinstance(value, dict):
         return Constant.EMPTY_OBJECT
     if isinstance(value, ARRAY):

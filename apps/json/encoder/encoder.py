@@ -18,7 +18,7 @@ from hdc import words
 from hdc.apps.estimators import Transformer
 from hdc.apps.garbage import uncollected
 from hdc.apps.json.document.batches import Batch, batches, weigh
-from hdc.apps.json.document.given import given
+from hdc.apps.json.document.given import given, taken
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, parse_path
 from hdc.apps.json.document.rules import Arrays, Layout, Weights
@@ -241,7 +241,7 @@ class JSONEncoder(Transformer):
 
         Parameters
         ----------
-        X : iterable of documents
+        X : iterable of documents, or data frame
             Read once, in batches.
         y : ignored
 
@@ -250,7 +250,7 @@ class JSONEncoder(Transformer):
         ParameterError
             If there is no document, a document is no JSON, or a parameter is out of range.
         """
-        return self._learn(self.count(given(X)))
+        return self._learn(self.count(X))
 
     def _learn(self, builder: ProfileBuilder) -> Self:
         if not builder.documents:
@@ -269,7 +269,7 @@ class JSONEncoder(Transformer):
             If a document is no JSON, or a parameter is out of range.
         """
         self.check()
-        return self._counted(batches(X, self.table()))
+        return self._counted(batches(given(X), self.table()))
 
     def _counted(self, walked: Iterable[Batch]) -> ProfileBuilder:
         builder = ProfileBuilder(self.convert, self.layout)
@@ -289,8 +289,10 @@ class JSONEncoder(Transformer):
 
         Parameters
         ----------
-        X : iterable of n documents
-            JSON values: dict, list, str, int, float, bool, None, nested. One dict is not a list of documents.
+        X : iterable of n documents, or data frame of n rows
+            JSON values: dict, list, str, int, float, bool, None, nested; NumPy's scalars, dates, times, decimals, UUIDs
+            and bytes become such, see :func:`hdc.apps.frames.values.json_value`. One dict is not a list of documents.
+            The rows of a frame are documents, missing values left out; see :func:`hdc.apps.frames.rows.rows_of`.
 
         Returns
         -------
@@ -320,7 +322,7 @@ class JSONEncoder(Transformer):
         """Encode documents as :meth:`transform` does, to ``(n, dim)`` float32 whatever ``output`` is."""
         self.check()
         empty = np.empty((0, self.dim), dtype=np.float32)
-        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(X))])
+        return np.concatenate([empty, *(vectors for vectors, _ in self.encode(given(X)))])
 
     def __sklearn_tags__(self) -> Any:
         """Say to scikit-learn: documents in a list, which have no columns, no y, and it works without ``fit``."""
@@ -453,7 +455,7 @@ class JSONEncoder(Transformer):
 
     def _weighed(self, documents: Iterable[Any]) -> Iterator[tuple[Batch, npt.NDArray[np.float64]]]:
         vsa, values = self.vsa, self.values
-        for batch in batches(documents, self.table()):
+        for batch in batches(given(documents), self.table()):
             masses = LeafVectors(batch.table, vsa, values).masses(batch.leaves)
             yield batch, weigh(batch, masses, self.balance)[0]
 
@@ -471,7 +473,7 @@ class JSONEncoder(Transformer):
         """
         self.check()
         vectors = self._vectors_of(self.table())
-        (batch,) = batches([document], vectors.table)
+        (batch,) = batches([taken(document)], vectors.table)
         weights, _ = weigh(batch, vectors.masses(batch.leaves), self.balance)
         same: dict[tuple[Path, Any], list[int]] = {}
         for place, leaf in enumerate(batch.leaves.tolist()):

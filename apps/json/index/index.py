@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.json.document.given import check_depth, check_value
+from hdc.apps.json.document.given import check_depth, taken
 from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.document.rules import Weights
 from hdc.apps.json.encoder.encoder import JSONEncoder
@@ -209,7 +209,10 @@ class JSONIndex(Index):
 
         Parameters
         ----------
-        documents : iterable of JSON values or of :class:`Record`
+        documents : iterable of JSON values or of :class:`Record`, or a data frame
+            NumPy's scalars, dates, times, decimals, UUIDs and bytes become JSON, see
+            :func:`hdc.apps.frames.values.json_value`. The rows of a frame are documents, missing values left out; see
+            :func:`hdc.apps.frames.rows.rows_of`.
 
         Raises
         ------
@@ -466,7 +469,7 @@ class JSONIndex(Index):
             If the query is no JSON or asks for nothing, a condition cannot be read, k is below 1, or there is no
             document of an id.
         """
-        check_value(query, "the query")
+        query = taken(query, "the query")
         check_depth(query, "the query")
         k, accept = integer(k, "k", 1), as_filter(where)
         choice(missing, "missing", MISSING)
@@ -490,7 +493,7 @@ class JSONIndex(Index):
         search = self._search()
         asking = Asking(k, accept, missing, self._allowed(search, among), weights)
         for query in asked:
-            check_value(query, "the query")
+            query = taken(query, "the query")
             check_depth(query, "the query")
             found.append(search.found(query, asking))
         return found
@@ -517,7 +520,7 @@ class JSONIndex(Index):
         {'author': {'name': 'Ada'}, 'tags': ['red']}
         """
         search = self._search()
-        return search.interpreted(query, search.meaning.layout)
+        return search.interpreted(taken(query, "the query"), search.meaning.layout)
 
     def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> list[Hit]:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.
@@ -559,7 +562,7 @@ class JSONIndex(Index):
             The shares sum to the score. For a cosine a leaf's share is its own vector's part of the dot
             product: a leaf without counterpart has a share of about 0, within 1/sqrt(dim).
         """
-        meaning = self._meanings.of(self.store.snapshot)
+        meaning, query = self._meanings.of(self.store.snapshot), taken(query, "the query")
         if instance(hit, "hit", Hit).measure == "cosine":
             reasons = list(cosine_reasons(query, hit.document, meaning.encoder, meaning.values))
         else:

@@ -4,14 +4,15 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
 from hdc import words
-from hdc.apps.json.document.batches import Batch, batches, check_several
-from hdc.apps.json.document.given import check_value
+from hdc.apps.json.document.batches import Batch, batches
+from hdc.apps.json.document.given import given
 from hdc.apps.json.document.leaves import LeafTable
 from hdc.apps.json.document.paths import Path, show_path, values_at
 from hdc.apps.json.encoder.encoder import Floats, JSONEncoder
@@ -92,7 +93,7 @@ def encode_rows(
     Parameters
     ----------
     encoder : JSONEncoder
-    documents : iterable of JSON values or of :class:`Record`
+    documents : iterable of JSON values or of :class:`Record`, or a data frame
     key : Path, optional
         Where a document has its key, a text or an integer.
     taker : Taker
@@ -105,19 +106,17 @@ def encode_rows(
     ParameterError
         If a document is no JSON, or has no key.
     """
-    check_several(documents)
     texts: list[bytes] = []
     sources: list[str] = []
     keys: list[str] = []
 
     def noted() -> Iterator[Any]:
         """Yield documents one by one, so that none is held when it was walked: its memory is used again while warm."""
-        for item in documents:
+        for item in given(documents):
             if isinstance(item, Record):
                 document, source = item.document, item.source
                 text = item.compact if isinstance(item, Untouched) else None
             else:
-                check_value(item)
                 document, source, text = item, "", None
             texts.append(_text(document, source) if text is None else text)
             sources.append(source)
@@ -142,7 +141,7 @@ def key_of(document: Any, path: Path, source: str = "") -> str:
         If there is no single text or integer at the path.
     """
     found = list(values_at(document, path))
-    if len(found) != 1 or isinstance(found[0], bool) or not isinstance(found[0], str | int):
+    if len(found) != 1 or isinstance(found[0], bool) or not isinstance(found[0], str | int | UUID):
         what = "nothing" if not found else json.dumps(found[0])[:40] if len(found) == 1 else f"{len(found)} values"
         place = f"{source}: " if source else ""
         raise ParameterError(f"{place}a key must be one text or integer, and {show_path(path)} has {what}")

@@ -1,18 +1,17 @@
 """Parquet: rows as documents, and vectors to rows."""
 
-import base64
 import io
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.frames.rows import batch_rows
+from hdc.apps.frames.values import json_value
 from hdc.apps.json.reading.items import ItemPath, inside
 from hdc.apps.json.reading.opening import STDIN, is_packed, name_of, unreadable
 from hdc.apps.json.reading.records import Counts, Record, Rejects
@@ -53,7 +52,7 @@ def read_parquet(path: str | Path, items: ItemPath, rejects: Rejects, counts: Co
     arrow = _pyarrow(name)
     try:
         with arrow.parquet.ParquetFile(path) as file:
-            rows = (row for batch in file.iter_batches(ROWS) for row in _rows(arrow, batch))
+            rows = (row for batch in file.iter_batches(ROWS) for row in batch_rows(batch))
             for number, row in enumerate(rows):
                 yield from _records(row, f"{name}[{number}]", items, rejects)
         counts.bytes += os.path.getsize(path)
@@ -120,32 +119,6 @@ def _pyarrow(name: str) -> Any:
     return pyarrow
 
 
-def _rows(arrow: Any, batch: Any) -> list[dict[str, Any]]:
-    coarse = arrow.schema([field.with_type(_microseconds(arrow, field.type)) for field in batch.schema])
-    table = arrow.Table.from_batches([batch]).cast(coarse, safe=False)
-    rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
-    return rows
-
-
-def _microseconds(arrow: Any, kind: Any) -> Any:
-    """Return a type with microseconds where Python has no nanoseconds, at any depth."""
-    types = arrow.types
-    if types.is_timestamp(kind) and kind.unit == "ns":
-        return arrow.timestamp("us", kind.tz)
-    if types.is_duration(kind) and kind.unit == "ns":
-        return arrow.duration("us")
-    if types.is_time64(kind) and kind.unit == "ns":
-        return arrow.time64("us")
-    if types.is_struct(kind):
-        return arrow.struct([field.with_type(_microseconds(arrow, field.type)) for field in kind])
-    if types.is_map(kind):
-        return arrow.map_(_microseconds(arrow, kind.key_type), _microseconds(arrow, kind.item_type))
-    if types.is_list(kind) or types.is_large_list(kind):
-        make = arrow.large_list if types.is_large_list(kind) else arrow.list_
-        return make(kind.value_field.with_type(_microseconds(arrow, kind.value_type)))
-    return kind
-
-
 def _records(row: Any, source: str, items: ItemPath, rejects: Rejects) -> Iterator[Record]:
     try:
         document = _json_value(row, source)
@@ -163,24 +136,9 @@ def _json_value(value: Any, source: str) -> Any:
         if math.isinf(value):
             raise DocumentError(f"{source}: an infinite number, which is not JSON")
         return None if math.isnan(value) else value
-    convert = _CONVERSIONS.get(type(value))
-    return convert(value) if convert else value
+    return json_value(value)
 
 
 def _key(key: Any, source: str) -> str:
     plain = _json_value(key, source)
     return plain if isinstance(plain, str) else str(plain)
-
-
-def _number(value: Decimal) -> int | float:
-    return int(value) if value == value.to_integral_value() else float(value)
-
-
-_CONVERSIONS: dict[type, Callable[[Any], Any]] = {
-    bytes: lambda raw: base64.b64encode(raw).decode("ascii"),
-    datetime: datetime.isoformat,
-    date: date.isoformat,
-    time: time.isoformat,
-    timedelta: timedelta.total_seconds,
-    Decimal: _number,
-}
