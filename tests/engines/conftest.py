@@ -20,3 +20,14 @@ def started(name):
 @pytest.fixture(scope="session", params=CASES.ENGINES)
 def engine(request):
     yield from started(request.param)
+
+
+@pytest.fixture(scope="session", params=["debian", "pgvector"])
+def server(request):
+    """Yield what connects to a PostgreSQL; "vector" can be created in the second one."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    programs = {"debian": SERVERS.debian_programs, "pgvector": SERVERS.pgvector_programs}[request.param]()
+    if isinstance(programs, str):
+        pytest.skip(programs)
+    with SERVERS.cluster(programs) as address:
+        yield address

@@ -197,18 +197,22 @@ def _distance(form: Form) -> str:
 @contextmanager
 def _begun(connection: Any) -> Iterator[None]:
     """Run a block in a transaction: one of its own, or the one that the connection has begun."""
-    duckdb = library("duckdb", "duckdb")
-    try:
-        connection.begin()
-    except duckdb.TransactionException:  # there is one, which its owner ends
+    if _has_begun(connection):
         yield
         return
+    connection.begin()
     try:
         yield
     except BaseException:
         connection.rollback()
         raise
     connection.commit()
+
+
+def _has_begun(connection: Any) -> bool:
+    """Return whether the caller has begun a transaction: outside of one, every statement is a new one."""
+    numbers = [connection.execute("SELECT txid_current()").fetchall() for _ in range(2)]
+    return bool(numbers[0] == numbers[1])
 
 
 def _quoted(table: Table) -> str:

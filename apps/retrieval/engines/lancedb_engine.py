@@ -35,7 +35,7 @@ def write(index: Source, connection: Any, table: str) -> int:
     The columns are ``id`` (int64), ``code`` (lists of uint8), ``key``, ``document``, and, of an index that keeps
     originals, ``original`` (lists of int8, float16 or float32) and, for inner products and Euclidean distances,
     ``length`` (float32). LanceDB reads the rows in blocks. For lists that an approximate search looks into, call
-    LanceDB's ``create_index("hamming", vector_column_name="code", index_type="IVF_FLAT")`` of the table.
+    ``create_index("code", config=lancedb.index.IvfFlat(distance_type="hamming"))`` of LanceDB's table.
 
     Parameters
     ----------

@@ -229,7 +229,8 @@ FROM queries CROSS JOIN LATERAL (
   ORDER BY distance, id LIMIT {{k}}) AS hits
 ORDER BY query, distance, id"""
     wanted = literal(k if candidates is None else candidates)
-    return _sql(statement).format(dim=literal(form.dim), table=name, wanted=wanted, k=literal(k))
+    table = _sql(name.as_string(None).replace("%", "%%"))  # a parameter begins with one
+    return _sql(statement).format(dim=literal(form.dim), table=table, wanted=wanted, k=literal(k))
 
 
 def _distance(form: Form, vectors: bool) -> str:
