@@ -24,6 +24,12 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", KERNELS, *sorted((ROOT / 
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """``python`` in a shell is the one that runs the tests."""
 
+NEEDS = {
+    "engines_formats.md": ("faiss", "pyarrow", "usearch"),
+    "stores.md": ("langchain_core", "llama_index.core"),
+}
+"""What the examples of a page need that the test extra does not install."""
+
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -39,9 +45,8 @@ def by_page(*slow):
 def test_python_examples(page, tmp_path, monkeypatch):
     if page.stem == "torch" and NO_TORCH:
         pytest.skip(NO_TORCH)
-    if page.stem == "stores":
-        for package in ("langchain_core", "llama_index.core"):
-            pytest.importorskip(package, reason=f"{package} is not installed: pip install -e '.[stores]'")
+    for library in NEEDS.get(page.name, ()):
+        pytest.importorskip(library, reason=f"{library} is not installed", exc_type=ImportError)
     monkeypatch.chdir(tmp_path)
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS, encoding="utf-8")
     assert failed == 0

@@ -5,8 +5,8 @@ import pytest
 
 from hdc.apps.retrieval import EmbeddingIndex
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval.engines.arrow_table import from_arrow, to_arrow
 from hdc.apps.retrieval.files.exporting import export
-from hdc.apps.retrieval.files.interchange import from_arrow, to_arrow
 from hdc.errors import FileFormatError
 from tests import naive
 from tests.test_metrics import QUERIES, log_normal, recall

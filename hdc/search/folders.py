@@ -3,13 +3,17 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from hdc import checks
 from hdc.errors import ParameterError
 from hdc.files import sync_folder
+from hdc.search.index import Index
+
+Made = TypeVar("Made", bound=Index)
 
 
 def new_folder(path: str | os.PathLike[str]) -> Path:
@@ -51,3 +55,26 @@ def made_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
         raise
+
+
+def filled(
+    path: str | os.PathLike[str] | None,
+    create: Callable[[Path | None], Made],
+    fill: Callable[[Made], None],
+    reopen: Callable[[Path], Made],
+) -> Made:
+    """Return an index that was made and filled: in memory, or in a new folder, which :func:`made_aside` names.
+
+    Raises as :func:`made_aside`, and what the three functions raise; nothing is left behind then.
+    """
+    if path is None:
+        made = create(None)
+        fill(made)
+        return made
+    with made_aside(path) as aside:
+        made = create(aside)
+        try:
+            fill(made)
+        finally:
+            made.close()
+    return reopen(checks.path(path))

@@ -242,7 +242,9 @@ def check_reader(codes: BinaryIndex) -> None:
     if reader is None and model is not None and (model / DESCRIPTION).is_file():
         reader = model_class(model)  # the codes of an index in a folder, opened without the model
     if reader in (RaBitQBinarizer.__name__, ScalarBinarizer.__name__):
-        raise UnsupportedError(f"these are codes of a {reader}, whose differing bits say nothing")
+        raise UnsupportedError(
+            f"these are codes of a {reader}, whose differing bits say nothing; give the EmbeddingIndex that has them"
+        )
 
 
 def check_goes(model: Binarizer, form: Form, table: str) -> None:

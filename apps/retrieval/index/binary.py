@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.checks import choice, integer
+from hdc.checks import array, choice, integer
 from hdc.dispatch import numpy_backend, search_kernels
 from hdc.errors import ConflictError, DimensionError, FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CELLS, CODES, SCALE
@@ -190,11 +190,21 @@ class BinaryIndex(Index):
         count = lists if lists is not None else max(1, min(len(rows), round(4 * len(rows) ** 0.5)))
         self._adopt(train(self._kernels, rows[:, 0], self.dim, integer(count, "lists", 1), seed))
 
-    def set_centroids(self, codes: Any) -> None:
-        """Take codes, one for each list, as centroids, instead of :meth:`train`; raises as that does."""
+    def set_centroids(self, centroids: Any) -> None:
+        """Take centroids, one for each list, instead of :meth:`train`; raises as that does.
+
+        Parameters
+        ----------
+        centroids : (lists, words) uint64 codes, or (lists, dim) int8 array
+            Integers are multiplied with components +1 and -1; those of another index are ``coarse.centroids``.
+        """
         self._check_untrained()
-        rows = self._checked(codes, "centroids")
-        self._adopt(Coarse.of_codes(self._kernels, rows[:, 0], self.dim))
+        if (given := array(centroids, "centroids")).dtype == np.int8:
+            if given.shape != (len(given), self.dim) or not len(given):
+                raise DimensionError(f"centroids of int8 must have shape (lists, {self.dim}), not {given.shape}")
+            self._adopt(Coarse(self._kernels, np.ascontiguousarray(given)))
+        else:
+            self._adopt(Coarse.of_codes(self._kernels, self._checked(given, "centroids")[:, 0], self.dim))
 
     def _adopt(self, coarse: Coarse) -> None:
         with self._training:
