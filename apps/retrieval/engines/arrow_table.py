@@ -23,12 +23,13 @@ from hdc.apps.retrieval.engines.exchange import BATCH, Numbered
 from hdc.apps.retrieval.engines.tables import library
 from hdc.apps.retrieval.files.interchange import BITORDER
 from hdc.apps.retrieval.index.binary import BinaryIndex
-from hdc.apps.retrieval.index.embedding import DEFAULTS, EmbeddingIndex
-from hdc.search.folders import filled
+from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.apps.retrieval.index.kept_options import ENTRY
 from hdc.dispatch import numpy_backend, search_kernels
 from hdc.errors import FileFormatError, HDCError, ParameterError
 from hdc.files import replacing
 from hdc.search.codes import CELLS, CODES, SCALE
+from hdc.search.folders import filled
 from hdc.search.ivf import Coarse
 from hdc.search.options import options_of
 from hdc.search.reranking import LENGTHS, ORIGINALS
@@ -85,8 +86,8 @@ def _metadata(index: Source, codes: BinaryIndex) -> dict[bytes, str]:
         form[COARSE] = meta[COARSE]
     if not isinstance(index, EmbeddingIndex):
         return {FORM: json.dumps(form)}
-    if DEFAULTS in meta:
-        form[DEFAULTS] = meta[DEFAULTS]
+    if ENTRY in meta:
+        form[ENTRY] = meta[ENTRY]
     with tempfile.TemporaryDirectory() as folder:
         index.model.save(folder)
         files = {name: base64.b64encode((Path(folder) / name).read_bytes()).decode() for name in (DESCRIPTION, ARRAYS)}
@@ -257,8 +258,8 @@ def _created(form: dict[str, Any], model: Binarizer | None, path: Path | None, b
         codes.set_centroids(
             Coarse.from_json(search_kernels(numpy_backend(backend, "an index")), form[COARSE]).centroids
         )
-    if DEFAULTS in form and isinstance(made, EmbeddingIndex):
-        made.set_defaults(options_of(made.kind, None, **form[DEFAULTS]))
+    if ENTRY in form and isinstance(made, EmbeddingIndex):
+        made.set_defaults(options_of(made.kind, None, **form[ENTRY]))
     return made
 
 

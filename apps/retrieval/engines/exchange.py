@@ -10,8 +10,8 @@ import numpy.typing as npt
 from hdc.apps.retrieval.engines.tables import form_of
 from hdc.apps.retrieval.index.binary import BinaryIndex, Kind
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
-from hdc.search.folders import filled
 from hdc.errors import DimensionError, DTypeError, ParameterError
+from hdc.search.folders import filled
 from hdc.search.live import live
 from hdc.store import Snapshot
 from hdc.store.state import MOST_ROWS

@@ -14,10 +14,10 @@ from hdc.apps.retrieval.engines.faiss_lists import by_list, content_of, fill_lis
 from hdc.apps.retrieval.engines.tables import library
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
-from hdc.search.folders import filled
 from hdc.checks import instance
 from hdc.errors import MismatchError, UnsupportedError
 from hdc.search.codes import CODES
+from hdc.search.folders import filled
 from hdc.search.options import IVFOptions
 
 Floats = npt.NDArray[np.float32]

@@ -13,11 +13,11 @@ from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.engines.asking import HITS, Asked, asked_of, from_hits
 from hdc.apps.retrieval.engines.record_batches import lists, reader
 from hdc.apps.retrieval.engines.tables import Form, Rows, Source, library
-from hdc.apps.retrieval.index.shards import nearest
 from hdc.checks import integer, text
 from hdc.errors import ParameterError
 from hdc.search.measures import Distances, Ids
 from hdc.search.reranking import float_cosines
+from hdc.search.shards import nearest
 
 QUERIES = 1 << 6
 """Queries that are asked at a time."""
