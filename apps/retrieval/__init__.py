@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from hdc.apps.retrieval.index.multi_vector import MultiVectorIndex
     from hdc.apps.retrieval.index.reshaping import merge, split
     from hdc.apps.retrieval.index.shards import ShardedIndex
+    from hdc.apps.retrieval.semantic import semantic_search
     from hdc.apps.retrieval.tuning.tuned import tune
     from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
 
@@ -38,6 +39,7 @@ __all__ = [
     "ShardedIndex",
     "SignBinarizer",
     "merge",
+    "semantic_search",
     "split",
     "tune",
 ]
@@ -57,6 +59,7 @@ __getattr__ = lazy.attributes(
         "MultiVectorIndex": "hdc.apps.retrieval.index.multi_vector",
         "ShardedIndex": "hdc.apps.retrieval.index.shards",
         "merge": "hdc.apps.retrieval.index.reshaping",
+        "semantic_search": "hdc.apps.retrieval.semantic",
         "split": "hdc.apps.retrieval.index.reshaping",
         "tune": "hdc.apps.retrieval.tuning.tuned",
         "FlatOptions": "hdc.search.options",

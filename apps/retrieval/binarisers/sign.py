@@ -13,7 +13,10 @@ from hdc.checks import flag, integer
 from hdc.errors import ParameterError
 from hdc.kernels import Rotation
 from hdc.models.operators import Hadamard
-from hdc.words import WORD_BITS, Words, pack, word_count
+from hdc.words import WORD_BITS, Words, pack, unpack, word_count
+
+CANDIDATE_FLOATS = 1 << 22
+"""Components of candidates that are floats at a time (16 MiB)."""
 
 
 class Rotations:
@@ -78,6 +81,10 @@ class SignBinarizer(Binarizer):
         Of the operators.
     backend : str
         ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+    asymmetric : bool
+        What an index of the codes does that keeps no originals: False compares the signs of a query with codes. True
+        puts the candidates that these find in the order of the products of the float query with the signs, which finds
+        more at no byte. (:meth:`scores` and :meth:`search` are asked each time.)
 
     Examples
     --------
@@ -100,6 +107,7 @@ class SignBinarizer(Binarizer):
         seed: int = 0,
         backend: str = "auto",
         metric: str = "cosine",
+        asymmetric: bool = False,
     ) -> None:
         self.dim = dim
         self.centre = centre
@@ -107,6 +115,7 @@ class SignBinarizer(Binarizer):
         self.seed = seed
         self.backend = backend
         self.metric = metric
+        self.asymmetric = asymmetric
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Compute the mean of ``(n, d)`` float vectors, block by block.
@@ -120,7 +129,7 @@ class SignBinarizer(Binarizer):
         d = rows.shape[1]
         dim = d if self.dim is None else integer(self.dim, "dim", 1, MOST_BITS)
         integer(self.seed, "seed", 0)
-        flag(self.centre, "centre"), flag(self.rotate, "rotate")
+        flag(self.centre, "centre"), flag(self.rotate, "rotate"), flag(self.asymmetric, "asymmetric")
         if dim > d and not self.rotate:
             raise ParameterError(f"dim={dim} of vectors of {d} components needs rotate=True")
         if self.metric != "cosine" and not self.rotate:
@@ -156,6 +165,34 @@ class SignBinarizer(Binarizer):
     def _unit(self) -> float:
         """Length of a unit vector's mean projection on one axis, over the expected sum of its projections on signs."""
         return math.sqrt(math.pi * len(self.mean_) / 2) / self.dim_
+
+    def candidate_products(self, asked: Floats, codes: Words) -> Floats:
+        """Return the products of mapped queries with codes of their own, as :meth:`products` estimates them.
+
+        Parameters
+        ----------
+        asked : (q, d) float32 array
+        codes : (q, c, words) uint64 array
+
+        Returns
+        -------
+        (q, c) float32 array
+        """
+        weights = self._project(asked - self.mean_) * np.float32(self._unit)
+        found = np.empty(codes.shape[:2], dtype=np.float32)
+        step = max(1, CANDIDATE_FLOATS // max(1, codes.shape[1] * self.dim_))
+        for start in range(0, len(asked), step):
+            part = slice(start, start + step)
+            bits = unpack(codes[part], self.dim_).astype(np.float32)
+            found[part] = 2 * np.matmul(bits, weights[part, :, None])[:, :, 0]
+        return np.asarray(found - weights.sum(axis=1)[:, None] + self.beside(asked)[:, None])
+
+    def _own_params(self) -> dict[str, Any]:
+        """Return what a saved model has: models without ``asymmetric`` are saved as they were before there was it."""
+        parameters = super()._own_params()
+        if not self.asymmetric:
+            del parameters["asymmetric"]
+        return parameters
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
         return {"mean": self.mean_}

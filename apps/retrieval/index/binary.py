@@ -10,12 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
+from hdc.apps.retrieval.index.packed import add_packed, packed_rows
 from hdc.checks import array, choice, integer
 from hdc.dispatch import numpy_backend, search_kernels
 from hdc.errors import ConflictError, DimensionError, FileFormatError, ParameterError, UnsupportedError
 from hdc.search.codes import CELLS, CODES, SCALE
 from hdc.search.engine import Engine, Exact
 from hdc.search.flat import Flat
+from hdc.search.folders import filled
 from hdc.search.hnsw import Graphs
 from hdc.search.index import Index
 from hdc.search.ivf import Coarse, Lists, train
@@ -26,7 +28,7 @@ from hdc.search.options import Options, options_of
 from hdc.search.reranking import Originals
 from hdc.search.searcher import Searcher
 from hdc.store import Snapshot, Store
-from hdc.words import MAX_DIM, Words, as_words, word_count
+from hdc.words import MAX_DIM, BitOrder, Words, as_words, word_count
 
 Kind = Literal["flat", "ivf", "hnsw"]
 
@@ -103,6 +105,57 @@ class BinaryIndex(Index):
         self._settle(meta, backend, path)
         kept = {**meta, "dim": self.dim, "levels": self.levels}
         self.engine = Engine(Store.create(path, self.KIND, self._columns_kept(), kept), self._searcher)
+
+    @classmethod
+    def from_packed(
+        cls,
+        codes: Any,
+        dim: int | None = None,
+        *,
+        bitorder: BitOrder,
+        keys: Sequence[str | None] | None = None,
+        path: str | os.PathLike[str] | None = None,
+        **options: Any,
+    ) -> Self:
+        """Return an index of packed bytes: ``numpy.packbits`` of anything, or ready-made binary embeddings.
+
+        Parameters
+        ----------
+        codes : (n, bytes) uint8 array
+            May be mapped from a file; it is read in blocks.
+        dim : int, optional
+            Bits that count; all if left out.
+        bitorder : {"little", "big"}
+            Which bit of a byte comes first: ``"big"`` for :func:`numpy.packbits` and the ``ubinary`` embeddings of
+            sentence-transformers and Cohere, ``"little"`` for FAISS. :func:`hdc.words.from_bytes` reads queries.
+        keys : sequence of n texts, optional
+        path : path, optional
+            A new folder, which is there as a whole or not at all.
+        **options
+            ``kind`` and ``backend`` of :class:`BinaryIndex`; the lists of an ``"ivf"`` are found in a sample.
+
+        Raises
+        ------
+        DTypeError, DimensionError, PaddingError, ParameterError, MismatchError
+            If they are no such bytes, or the keys are not as many.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hdc import words
+        >>> from hdc.apps.retrieval import BinaryIndex
+        >>> packed = np.packbits(np.random.default_rng(0).standard_normal((500, 128)) > 0, axis=1)
+        >>> index = BinaryIndex.from_packed(packed, bitorder="big")
+        >>> index.search(words.from_bytes(packed[:1], bitorder="big"), k=1)[1].tolist()
+        [[0]]
+        """
+        rows, bits = packed_rows(codes, dim)
+        return filled(
+            path,
+            lambda folder: cls(bits, path=folder, **options),
+            lambda index: add_packed(index, rows, keys, bitorder),
+            lambda folder: cls.open(folder, writable=True, backend=options.get("backend", "auto")),
+        )
 
     def _settle(
         self,

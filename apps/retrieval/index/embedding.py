@@ -7,6 +7,7 @@ its ``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -17,20 +18,23 @@ from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, ScalarBina
 from hdc.apps.retrieval.index.binary import BinaryIndex, Kind
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL, MODEL_FOLDER, index_folder, made_by
 from hdc.apps.retrieval.index.kept_options import KeptOptions
+from hdc.apps.retrieval.index.packed import add_packed, checked_keys, packed_rows
 from hdc.apps.retrieval.index.pipeline import Pipeline
+from hdc.apps.retrieval.index.ready_made import add_quantized, model_of, signs_of
 from hdc.apps.retrieval.index.settings import check_made_by, settings_of
+from hdc.apps.retrieval.vectors.quantized import Precision, Quantized
 from hdc.apps.retrieval.vectors.rows import as_rows
 from hdc.apps.retrieval.vectors.texts import Encoder, encoded
 from hdc.checks import instance, integer
 from hdc.errors import ConflictError, UnsupportedError
 from hdc.files import sync_folder
 from hdc.search.estimates import Estimates
-from hdc.search.folders import made_aside, new_folder
+from hdc.search.folders import filled, made_aside, new_folder
 from hdc.search.index import Index
 from hdc.search.list_files import keep_lists
 from hdc.search.options import Options
 from hdc.store import Snapshot, Store
-from hdc.words import Words
+from hdc.words import BitOrder, Words
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -145,6 +149,88 @@ class EmbeddingIndex(Index):
         except BaseException:
             codes.close()
             raise
+
+    @classmethod
+    def from_packed(
+        cls,
+        codes: Any,
+        dim: int | None = None,
+        *,
+        bitorder: BitOrder,
+        keys: Sequence[str | None] | None = None,
+        path: str | os.PathLike[str] | None = None,
+        kind: Kind = "flat",
+    ) -> Self:
+        """Return an index of ready-made binary embeddings, which takes float queries.
+
+        A bit is the sign of a component. Signs of the query find candidates, and its products with their signs put
+        these in order: what sentence-transformers calls rescoring. More vectors go in as floats, by :meth:`add`.
+
+        Parameters
+        ----------
+        codes, dim, bitorder, keys, path
+            As :meth:`BinaryIndex.from_packed`; ``dim`` is the length of queries.
+        kind : {"flat", "ivf", "hnsw"}
+
+        Raises
+        ------
+        DTypeError, DimensionError, PaddingError, ParameterError, MismatchError
+            As :meth:`BinaryIndex.from_packed`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hdc.apps.retrieval import EmbeddingIndex
+        >>> x = np.random.default_rng(0).standard_normal((1000, 256)).astype(np.float32)
+        >>> index = EmbeddingIndex.from_packed(np.packbits(x > 0, axis=1), bitorder="big")
+        >>> index.search(x[:3], k=1)[1].ravel()
+        array([0, 1, 2])
+        """
+        rows, bits = packed_rows(codes, dim)
+        make = partial(cls.create, model=signs_of(bits), kind=kind)
+        return filled(
+            path, make, lambda index: add_packed(index.codes, rows, keys, bitorder), partial(cls.open, writable=True)
+        )
+
+    @classmethod
+    def from_quantized(
+        cls,
+        embeddings: Any,
+        precision: Precision,
+        *,
+        ranges: Any = None,
+        keys: Sequence[str | None] | None = None,
+        path: str | os.PathLike[str] | None = None,
+        kind: Kind | None = None,
+    ) -> Self:
+        """Return an index of embeddings as sentence-transformers and Cohere quantize them, which takes float queries.
+
+        Parameters
+        ----------
+        embeddings : (n, d) int8 or uint8 array, or (n, bytes)
+            May be mapped from a file; it is read in blocks.
+        precision : {"int8", "uint8", "binary", "ubinary"}
+            Their form; see :mod:`hdc.apps.retrieval.vectors.quantized`. Those of bits become :meth:`from_packed`.
+            Numbers are kept as int8 originals, with RaBitQ codes to find candidates.
+        ranges : (2, d) array, optional
+            What numbers were quantized by: the least and the greatest value of each component.
+        keys : sequence of n texts, optional
+        path : path, optional
+            A new folder, which is there as a whole or not at all.
+        kind : {"flat", "ivf", "hnsw"}, optional
+            Of bits; numbers have ``"flat"``.
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError, MismatchError
+            If they are not of that form, or the keys are not as many.
+        UnsupportedError
+            If numbers are to have another kind than ``"flat"``.
+        """
+        given = Quantized.of(embeddings, precision, ranges)
+        names = None if keys is None else checked_keys(keys, len(given))
+        make = partial(cls.create, model=model_of(given), kind=kind, keep=None if given.of_bits else "int8")
+        return filled(path, make, lambda index: add_quantized(index, given, names), partial(cls.open, writable=True))
 
     def __repr__(self) -> str:
         return f"EmbeddingIndex({self.model!r}, {self.codes!r})"

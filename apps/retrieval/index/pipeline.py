@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
 from hdc.apps.retrieval.binarisers.files import digest
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.apps.retrieval.index.encoding import QUERY_TIME, Encoding, Queries
@@ -82,6 +82,11 @@ class Pipeline:
     def _by_tables(self) -> bool:
         """Whether codes say more to the model's tables than to other codes."""
         return isinstance(self.model, RecurrentBinarizer) and self.model.rounds > 0
+
+    @property
+    def _compares_signs(self) -> bool:
+        """Whether float queries are compared with the signs that bits have found."""
+        return isinstance(self.model, SignBinarizer) and (self.model.asymmetric or self.space.metric != "cosine")
 
     def search(
         self,
@@ -222,6 +227,8 @@ class Pipeline:
         """
         if self.codes.originals is not None:
             compare: Compare = self._by_originals
+        elif self._compares_signs:
+            compare = self._by_signs
         elif (self._by_tables or self.space.metric != "cosine") and not self.takes_floats:
             compare = self._by_model
         else:
@@ -252,6 +259,16 @@ class Pipeline:
         snapshot.check(LENGTHS, positions[positions >= 0])
         own = lengths[positions, 0] if len(lengths) else np.zeros(positions.shape, dtype=np.float32)
         return -self.space.from_cosines(1 - distances, own, asked.rows)
+
+    def _by_signs(self, asked: Queries, snapshot: Snapshot, positions: Ids) -> Floats:
+        assert isinstance(self.model, SignBinarizer)
+        if not snapshot.count:
+            return np.full(positions.shape, np.inf, dtype=np.float32)
+        codes = snapshot.take(CODES, np.maximum(positions, 0).ravel()).reshape(*positions.shape, -1)
+        products = self.model.candidate_products(asked.mapped, codes)
+        scores = self.space.from_products(products, asked.rows)
+        distances = 1 - scores if self.space.metric == "cosine" else -scores
+        return np.where(positions < 0, np.float32(np.inf), distances)
 
     def _by_model(self, asked: Queries, snapshot: Snapshot, positions: Ids) -> Floats:
         distances = np.full(positions.shape, np.inf, dtype=np.float32)

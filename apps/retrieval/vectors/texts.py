@@ -10,7 +10,8 @@ from hdc.apps.retrieval.vectors.rows import finite, shaped
 from hdc.errors import DTypeError, MismatchError, ParameterError
 
 Encoder: TypeAlias = Callable[[list[str]], Any]
-"""Takes n texts, returns n vectors of equal length: an array, or what NumPy makes one of (a tensor, lists)."""
+"""Takes n texts, returns n vectors of equal length: an array, or what NumPy makes one of (a tensor, lists). An object
+with a method ``encode``, as sentence-transformers' models are, stands for that."""
 
 
 def encoded(texts: Sequence[str] | str, encoder: Encoder) -> npt.NDArray[np.float32]:
@@ -23,6 +24,8 @@ def encoded(texts: Sequence[str] | str, encoder: Encoder) -> npt.NDArray[np.floa
     DTypeError, DimensionError, MismatchError
         If it returns no numbers, no rows, or not one for each text.
     """
+    if not isinstance(encoder, str):
+        encoder = getattr(encoder, "encode", encoder)
     if not callable(encoder):
         raise ParameterError(f"encoder must be a function of a list of texts, not {type(encoder).__name__}")
     given = [texts] if isinstance(texts, str) else list(texts)

@@ -1,0 +1,104 @@
+"""semantic_search: texts or vectors among texts, vectors, ready-made codes or an index, in one call."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hdc.apps.retrieval.evaluation.exact import exact
+from hdc.apps.retrieval.files.vectors import Rows
+from hdc.apps.retrieval.index.embedding import EmbeddingIndex, Floats, Ids
+from hdc.apps.retrieval.vectors.quantized import Precision
+from hdc.apps.retrieval.vectors.rows import as_rows, finite
+from hdc.apps.retrieval.vectors.texts import Encoder, encoded
+from hdc.checks import array, integer
+from hdc.errors import DTypeError, ParameterError
+
+
+def semantic_search(
+    queries: Any,
+    corpus: Any,
+    k: int = 10,
+    *,
+    encoder: Encoder | None = None,
+    precision: Precision | None = None,
+    ranges: Any = None,
+    candidates: int | None = None,
+) -> list[list[dict[str, Any]]]:
+    """Find the k nearest of a corpus for each query, by cosine; the result is that of sentence-transformers.
+
+    Parameters
+    ----------
+    queries : text, sequence of q texts, (q, d) array of floats, or one (d,) vector
+    corpus : sequence of n texts, (n, d) array, or EmbeddingIndex
+        Texts and floats are compared exactly, in blocks. Quantized embeddings become an index, see
+        :meth:`EmbeddingIndex.from_quantized`, which is searched with float queries. To search more than once, make the
+        index and give it.
+    k : int
+        At least 1; at most as many hits come back as there are rows.
+    encoder : function, or object with a method ``encode``, optional
+        Makes vectors of texts: a sentence-transformers model, or any function of a list of texts.
+    precision : {"int8", "uint8", "binary", "ubinary"}, optional
+        The form of quantized embeddings.
+    ranges : (2, d) array, optional
+        What int8 or uint8 were quantized by.
+    candidates : int, optional
+        Rows per query that codes find and float queries put in order; ``10 * k`` if left out.
+
+    Returns
+    -------
+    list of q lists of dict
+        ``{"corpus_id": int, "score": float}``, best first. The id is a row's number, or the index's id.
+
+    Raises
+    ------
+    ParameterError
+        If texts come without an encoder, integers without a precision, or a vector holds NaN or infinity.
+    DTypeError, DimensionError, MismatchError
+        If queries and corpus are not as said.
+
+    Examples
+    --------
+    >>> from hdc.apps.retrieval import semantic_search
+    >>> def letters(texts):
+    ...     return [[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
+    >>> hits = semantic_search("a boat", ["boats at sea", "zebra", "sky"], k=1, encoder=letters)
+    >>> hits[0][0]["corpus_id"], round(hits[0][0]["score"], 3)
+    (0, 0.802)
+    """
+    k, asked = integer(k, "k", 1), _floats(queries, encoder, "queries")
+    if isinstance(corpus, EmbeddingIndex):
+        if precision is not None or ranges is not None:
+            raise ParameterError("precision and ranges are for arrays; an index knows its own")
+        return _hits(*corpus.search(asked, k, candidates=candidates))
+    if precision is not None:
+        index = EmbeddingIndex.from_quantized(corpus, precision, ranges=ranges)
+        return _hits(*index.search(asked, k, candidates=candidates))
+    if ranges is not None or candidates is not None:
+        raise ParameterError(
+            "ranges and candidates are for quantized embeddings and indexes; floats are compared exactly"
+        )
+    vectors = as_rows(_floats(corpus, encoder, "corpus"), asked.shape[1], "corpus")
+    return _hits(*exact(Rows(vectors, "the corpus").blocks(), asked, k))
+
+
+def _floats(given: Any, encoder: Encoder | None, what: str) -> Floats:
+    """Return texts, or vectors, as ``(n, d)`` floats."""
+    texts = isinstance(given, str) or (isinstance(given, Sequence) and len(given) and isinstance(given[0], str))
+    if texts:
+        if encoder is None:
+            raise ParameterError(f"{what} are texts; give encoder=..., a function that makes vectors of them")
+        return encoded(given, encoder)
+    rows = array(given, what)
+    if rows.dtype.kind in "iu":
+        hint = "say of which precision they are, int8, uint8, binary or ubinary" if what == "corpus" else "give floats"
+        raise DTypeError(f"{what} are {rows.dtype}; {hint}")
+    rows = as_rows(rows[None] if rows.ndim == 1 and what == "queries" else rows, None, what)
+    return rows if what == "corpus" else finite(rows, 0, what)
+
+
+def _hits(scores: Floats, ids: Ids) -> list[list[dict[str, Any]]]:
+    pairs = zip(np.asarray(scores, np.float64).tolist(), ids.tolist(), strict=True)
+    return [
+        [{"corpus_id": found, "score": score} for score, found in zip(*row, strict=True) if found >= 0] for row in pairs
+    ]
