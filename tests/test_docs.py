@@ -25,10 +25,11 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """``python`` in a shell is the one that runs the tests."""
 
 NEEDS = {
-    "engines_formats.md": ("faiss", "pyarrow", "usearch"),
-    "stores.md": ("langchain_core", "llama_index.core"),
+    "engines": ("duckdb", "lancedb"),
+    "engines_formats": ("faiss", "pyarrow", "usearch"),
+    "stores": ("langchain_core", "llama_index.core"),
 }
-"""What the examples of a page need that the test extra does not install."""
+"""Libraries of extras that the examples of a page use."""
 
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -45,7 +46,7 @@ def by_page(*slow):
 def test_python_examples(page, tmp_path, monkeypatch):
     if page.stem == "torch" and NO_TORCH:
         pytest.skip(NO_TORCH)
-    for library in NEEDS.get(page.name, ()):
+    for library in NEEDS.get(page.stem, ()):
         pytest.importorskip(library, reason=f"{library} is not installed", exc_type=ImportError)
     monkeypatch.chdir(tmp_path)
     failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS, encoding="utf-8")

@@ -10,7 +10,7 @@ from hdc.apps import learn
 from tests.test_docs import ROOT
 
 PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
-NAMED = re.findall(r"\| `(test_\w+)::(\w+|\*)` \|", PAGE)
+NAMED = re.findall(r"\| `((?:engines/)?test_\w+)::(\w+|\*)` \|", PAGE)
 NOT_FEATURES = {"VSA", "Role", "HDCError", "CapacityWarning"}
 
 

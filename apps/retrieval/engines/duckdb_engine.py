@@ -57,16 +57,18 @@ def write(index: Source, connection: Any, table: Table) -> int:
 
     Examples
     --------
+    >>> import duckdb
     >>> import hdc
     >>> from hdc.apps.retrieval import BinaryIndex
     >>> from hdc.apps.retrieval.engines import duckdb_engine
     >>> codes, index = hdc.MAPB(256).symbols(range(1000)), BinaryIndex(256)
     >>> _ = index.add(codes)
-    >>> import duckdb  # doctest: +SKIP
-    >>> connection = duckdb.connect()  # doctest: +SKIP
-    >>> duckdb_engine.write(index, connection, "items")  # doctest: +SKIP
+    >>> connection = duckdb.connect()
+    >>> duckdb_engine.write(index, connection, "items")
     1000
-    >>> distances, ids = duckdb_engine.search(connection, "items", codes[[5, 7]], k=1)  # doctest: +SKIP
+    >>> distances, ids = duckdb_engine.search(connection, "items", codes[[5, 7]], k=1)
+    >>> distances.tolist(), ids.tolist()
+    ([[0], [0]], [[5], [7]])
     """
     rows, name = Rows(index), _quoted(table)
     source = reader(rows, "duckdb", lambda arrow, codes: binaries(arrow, highest_first(codes)), half=False)
@@ -165,12 +167,14 @@ def _statement(name: str, form: Form, k: int, candidates: int | None) -> str:
     by_codes = "{'distance': bit_count(xor(items.code, queries.code)), 'id': items.id}"
     found = f"FROM queries CROSS JOIN {name} AS items GROUP BY number"
     if candidates is None:
-        given, hits = "", f"SELECT number, unnest(min({by_codes}, {k})) AS hit {found}"
+        given, hits = "", f"SELECT number, unnest(min({by_codes}, {k})) AS hit\n  {found}"
     else:
-        given = f", unnest($originals::DOUBLE[{form.width}][]) AS original, unnest($lengths::DOUBLE[]) AS length"
+        given = f",\n    unnest($originals::DOUBLE[{form.width}][]) AS original, unnest($lengths::DOUBLE[]) AS length"
         hits = f"""\
 SELECT number, unnest(min({{'distance': ({_distance(form)})::FLOAT, 'id': items.id}}, {k})) AS hit
-  FROM (SELECT number, unnest(min({by_codes}, {candidates})).id AS id {found}) AS found
+  FROM (
+    SELECT number, unnest(min({by_codes}, {candidates})).id AS id
+    {found}) AS found
   JOIN queries USING (number) JOIN {name} AS items USING (id) GROUP BY number"""
     return f"""\
 WITH queries AS MATERIALIZED (

@@ -57,6 +57,22 @@ def write(index: Source, connection: Any, table: str) -> int:
         If the index is damaged.
     ValueError, OSError, RuntimeError
         What LanceDB says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import lancedb
+    >>> import hdc
+    >>> from hdc.apps.retrieval import BinaryIndex
+    >>> from hdc.apps.retrieval.engines import lancedb_engine
+    >>> codes, index = hdc.MAPB(256).symbols(range(1000)), BinaryIndex(256)
+    >>> _ = index.add(codes)
+    >>> connection = lancedb.connect(tempfile.mkdtemp())
+    >>> lancedb_engine.write(index, connection, "items")
+    1000
+    >>> distances, ids = lancedb_engine.search(connection, "items", codes[[5, 7]], k=1)
+    >>> distances.tolist(), ids.tolist()
+    ([[0], [0]], [[5], [7]])
     """
     rows, name = Rows(index), text(table, "table")
     library("lancedb", "lancedb")
