@@ -34,7 +34,7 @@ class Running(NamedTuple):
         Of the engine, and how it was started.
     write : function of an index and the name of a table
     search : function of the name, queries and k
-        Takes the options ``model``, ``originals`` and ``candidates``, and returns distances and ids.
+        Takes the options ``model``, ``originals``, ``candidates`` and ``where``, and returns distances and ids.
     tables : function
         Returns the names of what was written.
     """

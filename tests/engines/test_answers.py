@@ -110,6 +110,17 @@ def test_codes_with_originals(engine, table):
     np.testing.assert_array_equal(engine.search(table, asked, 10), index.search(asked, 10))
 
 
+@pytest.mark.parametrize("keep", [None, "int8"])
+def test_a_condition_narrows_the_search(engine, table, keep):
+    index, asked = embedded("cosine", keep), vectors(9, seed=1)
+    engine.write(index, table)
+    some = list(range(1, 150, 3))
+    for where, among in ((f"id IN ({str(some)[1:-1]})", some), ("key = 'item 7' OR id IN (8, 9)", [7, 8, 9])):
+        answer = engine.search(table, asked, 10, model=index.model, where=where)
+        same(answer, index.search(asked, 10, among=among))
+    assert engine.search(table, asked, 10, model=index.model, where="id < 0")[1].size == 0
+
+
 def test_ids_of_64_bits(engine, table):
     x = vectors(60).astype(np.float32)
     shards = [EmbeddingIndex.create(None, SignBinarizer(64).fit(x), keep="int8") for _ in range(2)]

@@ -93,13 +93,22 @@ def test_the_statement_can_be_read_and_run(connection):
     statement = duckdb_engine.sql(connection, "items", 3)
     rows = connection.execute(statement, asked).fetchall()
     assert [row for row in rows if row[1] == 0] == [(0, 0, 0), (1, 0, 1)]
-    narrowed = statement.replace('"items"', "(SELECT * FROM items WHERE id > 200)")
-    assert all(number > 200 for _, _, number in connection.execute(narrowed, asked).fetchall())
+    far = duckdb_engine.sql(connection, "items", 3, where="items.id > 200")
+    assert all(number > 200 for _, _, number in connection.execute(far, asked).fetchall())
     asked |= {"originals": X[:2].tolist(), "lengths": [1.0, 1.0]}
     rows = connection.execute(
         duckdb_engine.sql(connection, "items", 3, originals=True, candidates=50), asked
     ).fetchall()
     assert [number for _, _, number in rows] == index.search(X[:2], 3, candidates=50)[1].ravel().tolist()
+
+
+def test_a_condition_takes_values_and_joins_other_tables(connection):
+    index = filled()
+    duckdb_engine.write(index, connection, "items")
+    connection.execute("CREATE TABLE prices AS SELECT id AS item, id % 10 AS price FROM items")
+    where = "items.id IN (SELECT item FROM prices WHERE price < $most)"
+    found = duckdb_engine.search(connection, "items", CODES[:3], 5, where=where, parameters={"most": 1})
+    np.testing.assert_array_equal(found, index.search(CODES[:3], 5, among=range(0, 400, 10)))
 
 
 def test_a_table_of_somebody_else_is_told(connection):

@@ -151,12 +151,26 @@ def test_the_statement_can_be_read_and_run(connection):
     bits = [row.tobytes().decode() for row in np.unpackbits(block.codes[:2], 1, 70, "little") + ord("0")]
     rows = connection.execute(statement, {"codes": bits}).fetchall()
     assert [row for row in rows if row[1] == 0] == [(0, 0, 0), (1, 0, 1)]
-    narrowed = statement.replace('FROM "items"', "FROM (SELECT * FROM items WHERE id > 200)")
-    assert all(number > 200 for _, _, number in connection.execute(narrowed, {"codes": bits}).fetchall())
+    far = postgresql.sql(connection, "items", 3, where="items.id > 200")
+    assert all(number > 200 for _, _, number in connection.execute(far, {"codes": bits}).fetchall())
     whole = postgresql.sql(connection, "items", 3, originals=True, candidates=50)
     asked = {"codes": bits, "originals": ["{" + ",".join(map(str, row)) + "}" for row in X[:2].tolist()]}
     rows = connection.execute(whole, {**asked, "lengths": [1.0, 1.0]}).fetchall()
     assert [number for _, _, number in rows] == index.search(X[:2], 3, candidates=50)[1].ravel().tolist()
+
+
+def test_a_condition_takes_values_and_joins_other_tables(connection):
+    from psycopg.sql import SQL, Literal
+
+    index = filled()
+    postgresql.write(index, connection, "items")
+    connection.execute("CREATE TABLE prices AS SELECT id AS item, id % 10 AS price FROM items")
+    expected = index.search(CODES[:3], 5, among=range(0, 400, 10))
+    for where, most in (("items.id IN (SELECT item FROM prices WHERE price < %(most)s)", 1), ("1 = %(most)s", 1)):
+        found = postgresql.search(connection, "items", CODES[:3], 5, where=where, parameters={"most": most})
+        np.testing.assert_array_equal(found, expected if "prices" in where else index.search(CODES[:3], 5))
+    where = SQL("key = {}").format(Literal("ké7' OR 'a' = 'a"))
+    assert postgresql.search(connection, "items", CODES[:3], 5, where=where)[1].size == 0
 
 
 def test_a_table_of_somebody_else_is_told(connection):

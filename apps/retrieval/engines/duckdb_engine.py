@@ -4,7 +4,7 @@ A bit string has whole bytes: behind the last component, zeros follow up to a mu
 a code is the first bit of the string.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -94,6 +94,8 @@ def search(
     model: Binarizer | None = None,
     originals: Any = None,
     candidates: int | None = None,
+    where: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> tuple[Distances, Ids]:
     """Find the k rows of a table of :func:`write` that are nearest to each query, in DuckDB; all rows are compared.
 
@@ -111,6 +113,11 @@ def search(
         With codes, the queries before they were made codes, of a table with originals.
     candidates : int, optional
         Rows that codes find and that originals put in order; ``10 * k`` if left out.
+    where : str, optional
+        Search only the rows that pass: a condition in SQL on columns of ``items``, such as
+        ``"items.key IN (SELECT unnest($keys))"`` or ``"items.id IN (SELECT item FROM prices WHERE price < $most)"``.
+    parameters : mapping, optional
+        Values of the condition's parameters. Never write values of others into the condition itself.
 
     Returns
     -------
@@ -137,22 +144,31 @@ def search(
     """
     form, name, found = _form(connection, table), _quoted(table), []
     asked = asked_of(form, name, queries, k, model=model, originals=originals, candidates=candidates)
-    statement = _statement(name, form, asked.k, None if asked.originals is None else asked.candidates)
+    statement = _statement(name, form, asked.k, None if asked.originals is None else asked.candidates, where)
     for part in asked.parts(QUERIES):
-        hits = connection.execute(statement, _parameters(part)).fetchall()
+        hits = connection.execute(statement, {**(parameters or {}), **_parameters(part)}).fetchall()
         found.append(from_hits(hits, len(part), floats=part.originals is not None))
     return asked.answer(found)
 
 
-def sql(connection: Any, table: Table, k: int = 10, *, originals: bool = False, candidates: int | None = None) -> str:
-    """Return the statement that :func:`search` runs, to read it or to put a condition of your own into it.
+def sql(
+    connection: Any,
+    table: Table,
+    k: int = 10,
+    *,
+    originals: bool = False,
+    candidates: int | None = None,
+    where: str | None = None,
+) -> str:
+    """Return the statement that :func:`search` runs, to read it or to make a part of another one.
 
     It takes the parameters ``codes``, a list of bytes, the highest bit of each first, and, with ``originals``, the
     lists of floats ``originals`` and their ``lengths``. Parameters and errors are those of :func:`search`.
     """
     k = integer(k, "k", 1)
     least = PER_HIT * k if candidates is None else max(k, integer(candidates, "candidates", 1))
-    return _statement(_quoted(table), _form(connection, table), k, least if flag(originals, "originals") else None)
+    compared = least if flag(originals, "originals") else None
+    return _statement(_quoted(table), _form(connection, table), k, compared, where)
 
 
 def _parameters(asked: Asked) -> dict[str, Any]:
@@ -162,10 +178,11 @@ def _parameters(asked: Asked) -> dict[str, Any]:
     return parameters
 
 
-def _statement(name: str, form: Form, k: int, candidates: int | None) -> str:
+def _statement(name: str, form: Form, k: int, candidates: int | None, where: str | None) -> str:
     """Return the SQL of a search: for each query, the nearest rows by codes, and of these the nearest by originals."""
     by_codes = "{'distance': bit_count(xor(items.code, queries.code)), 'id': items.id}"
-    found = f"FROM queries CROSS JOIN {name} AS items GROUP BY number"
+    passing = "" if where is None else f"WHERE ({where}) "
+    found = f"FROM queries CROSS JOIN {name} AS items {passing}GROUP BY number"
     if candidates is None:
         given, hits = "", f"SELECT number, unnest(min({by_codes}, {k})) AS hit\n  {found}"
     else:

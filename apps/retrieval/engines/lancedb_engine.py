@@ -100,6 +100,7 @@ def search(
     model: Binarizer | None = None,
     originals: Any = None,
     candidates: int | None = None,
+    where: str | None = None,
     probes: int | None = None,
 ) -> tuple[Distances, Ids]:
     """Find the k rows of a table of :func:`write` that are nearest to each query.
@@ -120,6 +121,8 @@ def search(
         With codes, the queries before they were made codes, of a table with originals.
     candidates : int, optional
         Rows that codes find and that originals put in order; ``10 * k`` if left out.
+    where : str, optional
+        Search only the rows that pass: a condition in LanceDB's SQL, such as ``"key LIKE 'book %'"``.
     probes : int, optional
         Look into so many lists of an index that LanceDB has made. Left out, all rows are compared.
 
@@ -158,7 +161,7 @@ def search(
             raise ParameterError(f"the table {table} has no lists that probes={probes} could look into")
     found = []
     for part in asked.parts(QUERIES):
-        distances, ids, places = _by_codes(rows, part, probes)
+        distances, ids, places = _by_codes(rows, part, where, probes)
         found.append((distances, ids) if part.originals is None else _by_originals(rows, part, ids, places))
     return asked.answer(found)
 
@@ -172,15 +175,15 @@ def _there(connection: Any, table: str) -> bool:
     return True
 
 
-def _by_codes(rows: Any, asked: Asked, probes: int | None) -> tuple[Distances, Ids, Ids]:
+def _by_codes(rows: Any, asked: Asked, where: str | None, probes: int | None) -> tuple[Distances, Ids, Ids]:
     """Return distances and ids of the nearest rows by codes, and LanceDB's numbers of these rows.
 
     More rows than wanted are asked for, until the last one is farther than the last that is wanted: then none that is
     as near is missing, whose id might be lower.
     """
-    held, limit = rows.count_rows(), asked.wanted + MORE
+    held, limit = rows.count_rows(where), asked.wanted + MORE
     while True:
-        hits, places = _hits(rows, asked, probes, max(1, min(limit, held)))
+        hits, places = _hits(rows, asked, where, probes, max(1, min(limit, held)))
         distances, ids = from_hits(hits, len(asked), floats=False)
         last = min(asked.wanted, distances.shape[1])
         if limit >= held or distances.shape[1] < limit or (distances[:, -1] > distances[:, last - 1]).all():
@@ -189,10 +192,11 @@ def _by_codes(rows: Any, asked: Asked, probes: int | None) -> tuple[Distances, I
         limit *= 2
 
 
-def _hits(rows: Any, asked: Asked, probes: int | None, limit: int) -> tuple[Any, Ids]:
+def _hits(rows: Any, asked: Asked, where: str | None, probes: int | None, limit: int) -> tuple[Any, Ids]:
     """Return the nearest rows of each query in order of (query, distance, id), and LanceDB's numbers of them."""
     search = rows.search([*asked.codes], vector_column_name="code").distance_type("hamming")
     search = search.bypass_vector_index() if probes is None else search.nprobes(probes)
+    search = search if where is None else search.where(where, prefilter=True)
     found = search.select(["id", "_distance"]).with_row_id(True).limit(limit).to_arrow()
     hits = np.zeros(len(found), dtype=HITS)
     if "query_index" in found.schema.names:  # it is left out of the answer to one query

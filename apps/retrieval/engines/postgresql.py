@@ -7,7 +7,7 @@ compared by it, and a graph of the codes (HNSW, ``bit_hamming_ops``) can be buil
 The first component of a code is the first bit of the string, as in ``B'100'``.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -102,6 +102,8 @@ def search(
     model: Binarizer | None = None,
     originals: Any = None,
     candidates: int | None = None,
+    where: Any = None,
+    parameters: Mapping[str, Any] | None = None,
     effort: int | None = None,
 ) -> tuple[Distances, Ids]:
     """Find the k rows of a table of :func:`write` that are nearest to each query, in the database.
@@ -120,6 +122,12 @@ def search(
         With codes, the queries before they were made codes, of a table with originals.
     candidates : int, optional
         Rows that codes find and that originals put in order; ``10 * k`` if left out.
+    where : str or psycopg.sql.Composable, optional
+        Search only the rows that pass: a condition in SQL on columns of ``items``, such as
+        ``"items.key = ANY(%(keys)s)"`` or ``"items.id IN (SELECT item FROM prices WHERE price < %(most)s)"``. A graph
+        drops what does not pass after it was found, so that it finds fewer rows.
+    parameters : mapping, optional
+        Values of the condition's parameters. Never write values of others into the condition itself.
     effort : int, optional
         Walk the graph with so many candidates in hand, at most 1000, and at least as many as rows are asked of it. Left
         out, all rows are compared.
@@ -154,9 +162,9 @@ def search(
         if effort is not None:
             _set_effort(cursor, told, effort, asked.wanted)
         compared = None if asked.originals is None else asked.candidates
-        statement = _statement(name, form, asked.k, compared, effort is not None, _has_vectors(cursor))
+        statement = _statement(name, form, asked.k, compared, effort is not None, _has_vectors(cursor), where)
         for part in asked.parts(QUERIES):
-            hits = cursor.execute(statement, _parameters(part)).fetchall()
+            hits = cursor.execute(statement, {**(parameters or {}), **_parameters(part)}).fetchall()
             found.append(from_hits(hits, len(part), floats=part.originals is not None))
     return asked.answer(found)
 
@@ -168,16 +176,17 @@ def sql(
     *,
     originals: bool = False,
     candidates: int | None = None,
+    where: Any = None,
     hnsw: bool = False,
 ) -> str:
-    """Return the statement that :func:`search` runs, to read it or to put a condition of your own into it.
+    """Return the statement that :func:`search` runs, to read it or to make a part of another one.
 
     It takes the parameters ``codes``, texts such as ``"0110"``, one per query, and, with ``originals``, the texts
     ``originals``, such as ``"{0.5,-1}"``, and their ``lengths``.
 
     Parameters
     ----------
-    connection, table, k, candidates
+    connection, table, k, candidates, where
         As of :func:`search`.
     originals : bool
         Compare what the codes find by originals.
@@ -194,8 +203,8 @@ def sql(
     with _begun(connection) as cursor:
         form = _form(cursor, name.as_string(connection))
         compared = least if flag(originals, "originals") else None
-        text: str = _statement(name, form, k, compared, flag(hnsw, "hnsw"), _has_vectors(cursor)).as_string(connection)
-    return text
+        statement = _statement(name, form, k, compared, flag(hnsw, "hnsw"), _has_vectors(cursor), where)
+    return str(statement.as_string(connection))
 
 
 def _parameters(asked: Asked) -> dict[str, Any]:
@@ -207,12 +216,13 @@ def _parameters(asked: Asked) -> dict[str, Any]:
     return parameters
 
 
-def _statement(name: Any, form: Form, k: int, candidates: int | None, hnsw: bool, vectors: bool) -> Any:
+def _statement(name: Any, form: Form, k: int, candidates: int | None, hnsw: bool, vectors: bool, where: Any) -> Any:
     """Return the SQL of a search: for each query, the nearest rows by codes, and of these the nearest by originals."""
     literal = library("psycopg", "postgresql").sql.Literal
     differing = "items.code <~> queries.code" if hnsw else "bit_count(items.code # queries.code)"
     order = "differing" if hnsw else "differing, id"  # a graph knows no ids
     columns, given, taken, more, distance = "id", "code", "", "", "differing::int"
+    passing = "" if where is None else " WHERE ({where})"
     if candidates is not None:
         columns, given = "id, original, length" if form.lengths else "id, original", "code, original, length"
         more, kind = ", %(originals)s::text[], %(lengths)s::float8[]", "::vector" if vectors else ""
@@ -225,12 +235,14 @@ SELECT number - 1 AS query, distance, id
 FROM queries CROSS JOIN LATERAL (
   SELECT id, {distance} AS distance
   FROM (
-    SELECT {columns}, {differing} AS differing FROM {{table}} AS items ORDER BY {order} LIMIT {{wanted}}) AS found
+    SELECT {columns}, {differing} AS differing
+    FROM {{table}} AS items{passing} ORDER BY {order} LIMIT {{wanted}}) AS found
   ORDER BY distance, id LIMIT {{k}}) AS hits
 ORDER BY query, distance, id"""
     wanted = literal(k if candidates is None else candidates)
+    condition = _sql(where) if isinstance(where, str) else where
     table = _sql(name.as_string(None).replace("%", "%%"))  # a parameter begins with one
-    return _sql(statement).format(dim=literal(form.dim), table=table, wanted=wanted, k=literal(k))
+    return _sql(statement).format(dim=literal(form.dim), table=table, wanted=wanted, k=literal(k), where=condition)
 
 
 def _distance(form: Form, vectors: bool) -> str:
