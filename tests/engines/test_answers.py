@@ -1,7 +1,11 @@
 """Every engine finds what our indexes find: the same ids with the same distances."""
 
+import uuid
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from hdc import errors, words
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, ShardedIndex, SignBinarizer
@@ -54,6 +58,19 @@ def test_differing_bits(engine, table, dim, k):
     np.testing.assert_array_equal(ids, expected[1])
     np.testing.assert_array_equal(distances, expected[0])
     assert (distances.dtype, ids.dtype) == (np.int32, np.int64)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), dim=st.integers(1, 130), rows=st.integers(0, 20), k=st.integers(1, 12))
+def test_any_codes_removals_and_ids(engine, data, dim, rows, k):
+    """Of few values, so that most distances are the same."""
+    few = codes(3, dim)
+    index, name = BinaryIndex(dim), f"t{uuid.uuid4().hex}"
+    index.add(few[data.draw(st.lists(st.integers(0, 2), min_size=rows, max_size=rows))].reshape(rows, few.shape[1]))
+    index.remove(ids=data.draw(st.lists(st.integers(0, rows - 1), unique=True)) if rows else [])
+    assert engine.write(index, name) == len(index)
+    distances, ids = engine.search(name, few, k)
+    np.testing.assert_array_equal((distances, ids), index.search(few, k))
 
 
 def test_rows_come_in_blocks(engine, table, monkeypatch):
