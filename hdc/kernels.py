@@ -526,6 +526,10 @@ class EstimatePlan:
         What finds are compared with.
     whole : WholeCodes, optional
         By what finds are put in order, where there are no originals.
+    lengths_of_originals : (n,) float32 array, optional
+        Given where finds are put in order by inner product or distance, for which lengths count.
+    by_distance : bool
+        Which of both.
     """
 
     rotation: Rotation
@@ -535,6 +539,39 @@ class EstimatePlan:
     parts: Sequence[EstimatePart]
     originals: Array | None
     whole: WholeCodes | None = None
+    lengths_of_originals: Array | None = None
+    by_distance: bool = False
+
+
+class AskedOfLists(NamedTuple):
+    """Queries as :meth:`CodeLists.search` takes them: what is found before whole searches begin, where it is given.
+
+    Attributes
+    ----------
+    integers : (q, d) int8 array
+    factors : (q, 2) float32 array
+    lists : (q, p) int64 array
+    base : (q, p) float32 array
+    """
+
+    integers: Array
+    factors: Array
+    lists: Array
+    base: Array
+
+
+class Compared(NamedTuple):
+    """What originals are compared with, where their lengths count.
+
+    Attributes
+    ----------
+    queries : (q, d) float32 array
+    squares : (q,) float64 array
+        Of the lengths of the queries.
+    """
+
+    queries: Array
+    squares: Array
 
 
 class EstimateSearch(Protocol):
@@ -542,12 +579,13 @@ class EstimateSearch(Protocol):
 
     def search(
         self,
-        queries: Array,
+        queries: Array | AskedOfLists,
         k: int,
         probes: int,
         candidates: int,
         allowed: Array | None = None,
         read: Array | None = None,
+        compared: Compared | None = None,
     ) -> tuple[Array, Array]:
         """Find the k best rows of each query.
 
@@ -561,6 +599,11 @@ class EstimateSearch(Protocol):
         ``candidates`` best are put in order of ``1 - cosine`` with the query rounded to 32767, from exact integers, in
         float64, rounded to float32, and then by id.
 
+        Where there are lengths of originals, the order is that of greatest scores instead. With c the float32 cosine of
+        the query that is ``compared`` and an original, ``c' = 1 - (1 - c)`` in float32, l the original's length and s
+        the query's square, the inner product is ``(c' l) sqrt(s)``, and the score by distance ``(2 (c' l) sqrt(s) -
+        l^2) - s``; every step is rounded to float64, and the score to float32.
+
         Where there are whole codes, and no originals, the ``candidates`` best are put in order of the score
         ``((D * u * scale + offset) + base) + 0`` in float32, every step rounded from the left, and then by id: D is the
         product of ``gather_planes`` with the rotated query rounded to ``PLANE_QUERY``, u its unit, scale and offset the
@@ -569,7 +612,8 @@ class EstimateSearch(Protocol):
 
         Parameters
         ----------
-        queries : (q, d) float32 array
+        queries : (q, d) float32 array, or AskedOfLists
+            The latter only of a plan without whole codes; what it has of queries is taken as it is.
         k, probes, candidates : int
             At least 1; ``candidates`` is at least k.
         allowed : (n,) bool array, optional
@@ -577,11 +621,13 @@ class EstimateSearch(Protocol):
         read : (q, candidates) int64 array, optional
             Filled with the rows whose originals are compared, in any order; -1 beyond the last one. C-contiguous; only
             of a plan with originals.
+        compared : Compared, optional
+            Of a plan with lengths of originals, and only of that.
 
         Returns
         -------
         scores : (q, k) float32 array
-            One minus the distance, in float32: descending; -inf beyond the last find.
+            One minus the distance, in float32, or scores by originals' lengths: descending; -inf beyond the last find.
         ids : (q, k) int64 array
             Of equal distances the lower id comes first; -1 beyond the last find.
 

@@ -7,7 +7,9 @@ from hdc.apps.retrieval import EmbeddingIndex
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
 from hdc.apps.retrieval.engines.arrow_table import from_arrow, to_arrow
 from hdc.apps.retrieval.files.exporting import export
-from hdc.errors import FileFormatError
+from hdc.apps.retrieval.index import pipeline
+from hdc.errors import FileFormatError, ParameterError
+from hdc.search import estimates
 from tests import naive
 from tests.test_metrics import QUERIES, log_normal, recall
 
@@ -92,6 +94,24 @@ def test_scores_are_in_the_units_of_the_metric(name, keep, metric):
     else:
         assert (np.abs(scores - found) < (0.02 if keep == "int8" else 0.002) * size + 1e-3).all()
         assert recall(ids, truth) > (0.95 if keep == "int8" else 0.99)
+
+
+@pytest.mark.parametrize("at_once", [0, estimates.CHECKED_AT_ONCE])
+@pytest.mark.parametrize("metric", ["ip", "l2"])
+@pytest.mark.parametrize("name", ["rabitq", "rabitq, lists", "rabitq, lists, 4 bits"])
+def test_queries_in_one_call_and_in_batches_find_the_same(name, metric, at_once, monkeypatch):
+    monkeypatch.setattr(estimates, "CHECKED_AT_ONCE", at_once)
+    index = made(name, metric, "int8")
+    index.remove(range(0, N, 9))
+    for options in ({}, {"candidates": 30}, {"candidates": 200, "among": index.ids()[::2]}):
+        few = index.search(QUERIES, 7, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, "FEW_QUERIES", 0)
+            batch = index.search(QUERIES, 7, **options)
+        for one, other in zip(few, batch, strict=True):
+            np.testing.assert_array_equal(one, other)
+    with pytest.raises(ParameterError, match="row 1 of queries holds NaN or infinity"):
+        index.search(np.stack([QUERIES[0], np.nan * QUERIES[1]]), 3)
 
 
 @pytest.mark.parametrize("metric", ["ip", "l2"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from hdc.backends.numba_kernels import one_query
 from hdc.errors import ParameterError
-from hdc.kernels import PLANE_QUERY, EstimatePart, EstimatePlan, Rotation, WholeCodes
+from hdc.kernels import PLANE_QUERY, AskedOfLists, Compared, EstimatePart, EstimatePlan, Rotation, WholeCodes
 from hdc.words import word_count
 from tests import naive
 from tests.bridge import backend_of
@@ -46,6 +46,8 @@ class Model:
     parts: tuple
     originals: np.ndarray | None
     whole: WholeCodes | None = None
+    own_lengths: np.ndarray | None = None
+    by_distance: bool = False
 
     def plan(self, lists):
         """Return the plan for the list kernels of a backend."""
@@ -53,7 +55,8 @@ class Model:
             EstimatePart(lists.code_lists(p.signs, p.scale, p.offset, p.starts), p.rows, p.ids) for p in self.parts
         ]
         centroids = lists.centroids(self.directions) if len(self.lengths) > 1 else None
-        return EstimatePlan(self.rotation, centroids, self.lengths, self.mean, parts, self.originals, self.whole)
+        ends = self.originals, self.whole, self.own_lengths, self.by_distance
+        return EstimatePlan(self.rotation, centroids, self.lengths, self.mean, parts, *ends)
 
 
 def model_of(rng, dim, sizes, *, kept=True, ties=False, dead=0.1, levels=0):
@@ -90,19 +93,21 @@ def model_of(rng, dim, sizes, *, kept=True, ties=False, dead=0.1, levels=0):
     return Model(rotation, directions, lengths, mean, tuple(parts), originals, whole)
 
 
-def check(model, queries, k, probes, candidates, allowed=None):
+def check(model, queries, k, probes, candidates, allowed=None, compared=None):
     """Compare compiled searches with the reference's, scores as bits; return what was found."""
     results = []
     for lists in (NUMBA.lists, NUMPY.lists):
-        read = None if model.originals is None else np.empty((len(queries), candidates), np.int64)
-        scores, ids = lists.estimate_search(model.plan(lists)).search(queries, k, probes, candidates, allowed, read)
-        assert (scores.dtype, ids.dtype, scores.shape, ids.shape) == (np.float32, np.int64, *[(len(queries), k)] * 2)
+        count = len(queries.lists if isinstance(queries, AskedOfLists) else queries)
+        read = None if model.originals is None else np.empty((count, candidates), np.int64)
+        search = lists.estimate_search(model.plan(lists)).search
+        scores, ids = search(queries, k, probes, candidates, allowed, read, compared)
+        assert (scores.dtype, ids.dtype, scores.shape, ids.shape) == (np.float32, np.int64, *[(count, k)] * 2)
         results.append(((scores + 0).view(np.int32).tolist(), ids.tolist(), read is None or np.sort(read).tolist()))
     assert results[0] == results[1]
     return scores, ids
 
 
-def oracle(model, query, k, probes, candidates):
+def oracle(model, query, k, probes, candidates, compared=None):
     """Search as the contract says, for one query, on Python integers but for the rotation."""
     x, r, root = naive.unit(query), model.rotation, np.float32(math.sqrt(len(query)))
     if len(model.lengths) == 1:
@@ -131,13 +136,19 @@ def oracle(model, query, k, probes, candidates):
         return [(i, 1 - (1 - score)) for score, i in sorted(scores, key=lambda pair: (-pair[0], pair[1]))[:k]]
     if model.originals is None:
         return [(i, 1 - (1 + np.float32(minus))) for minus, i in sorted(pairs)[:k]]
-    integers, _ = naive.rounded(x, 32767)
+    integers, _ = naive.rounded(x if compared is None else compared[0], 32767)
     own = sum(v * v for v in integers)
     distances = []
     for _, i in sorted(pairs)[:candidates]:
         (dot,), (square,) = naive.gather_dots(integers, model.originals, [rows[i]])
         length = math.sqrt(square) * math.sqrt(own)
         distances.append((1 - np.float32(dot / length if length else 0), i))
+        if compared is not None:
+            far, square = float(model.own_lengths[rows[i]]), float(compared[1])
+            product = float(1 - distances[-1][0]) * far * math.sqrt(square)
+            distances[-1] = (-np.float32(2 * product - far * far - square if model.by_distance else product), i)
+    if compared is not None:
+        return [(i, -distance) for distance, i in sorted(distances)[:k]]
     return [(i, 1 - distance) for distance, i in sorted(distances)[:k]]
 
 
@@ -192,6 +203,46 @@ def test_the_reference_does_what_the_contract_says(dim, sizes, kept):
     for query, best, found in zip(queries, scores.tolist(), ids.tolist(), strict=True):
         expected = oracle(model, query, 4, 2, 8 if kept else 4)
         assert [(i, score) for score, i in zip(best, found, strict=True) if i >= 0] == expected
+
+
+def measured(rng, dim, sizes, **options):
+    """Return a model with lengths of originals, and what queries are compared with."""
+    model, by_distance = model_of(rng, dim, sizes, **options), bool(rng.integers(2))
+    lengths = np.abs(rng.standard_normal(len(model.originals))).astype(np.float32)
+    return replace(model, own_lengths=lengths, by_distance=by_distance)
+
+
+def compared(queries):
+    return Compared(queries, np.einsum("qd,qd->q", queries, queries, dtype=np.float64))
+
+
+@pytest.mark.parametrize("sizes", [[[9, 0, 20, 3]], [[9, 0, 5, 3], [0, 2, 2, 0]], [[25], [3]]])
+@pytest.mark.parametrize("dim", [1, 5, 64, 70])
+def test_originals_with_lengths_are_put_in_order_as_the_contract_says(dim, sizes):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        model, queries, asked = measured(rng, dim, sizes), some(rng, 3, dim), compared(some(rng, 3, dim))
+        scores, ids = check(model, queries, 4, 2, 8, compared=asked)
+        for q in range(3):
+            expected = oracle(model, queries[q], 4, 2, 8, (asked.queries[q], asked.squares[q]))
+            assert [
+                (i, score) for score, i in zip(scores[q].tolist(), ids[q].tolist(), strict=True) if i >= 0
+            ] == expected
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("dim", DIMS)
+def test_queries_that_were_asked_elsewhere_are_taken_as_they_are(dim, kept):
+    rng = np.random.default_rng(dim)
+    model = measured(rng, dim, [[5, 0, 17, 30], [0, 3, 9, 1]], ties=True)
+    model = model if kept else replace(model, originals=None, own_lengths=None)
+    integers = rng.integers(-7, 8, (3, dim)).astype(np.int8)
+    lists = np.stack([rng.permutation(4)[:2] for _ in range(3)])
+    factors, base = (rng.standard_normal((3, 2)).astype(np.float32) for _ in range(2))
+    asked = AskedOfLists(integers, factors, lists, base)
+    own = compared(some(rng, 3, dim)) if kept else None
+    for k, candidates in ((1, 1), (5, 20), (100, 100)):
+        check(model, asked, k, 1, candidates, rng.random(65) < 0.8 if dim % 2 else None, own)
 
 
 def some(rng, q, dim):

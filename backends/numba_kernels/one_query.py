@@ -22,13 +22,13 @@ from hdc.backends.numba_kernels.gather import LINE
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.nearest import Centroids
 from hdc.backends.numba_kernels.query_planes import compare_planes
-from hdc.backends.numba_kernels.query_steps import compare, find_lists, mean_product, round_query, scan
+from hdc.backends.numba_kernels.query_steps import compare, find_lists, mean_product, round_query, scan, take_asked
 from hdc.backends.numba_kernels.rounding import unit_row
 from hdc.backends.numba_kernels.simd import LANES
 from hdc.backends.numba_kernels.topk import ID_BITS, key_score, ordered, rank_of, select_pairs
 from hdc.backends.numba_kernels.transform import apply_steps
 from hdc.errors import ParameterError
-from hdc.kernels import ESTIMATE_BITS, EstimatePart, EstimatePlan, WholeCodes
+from hdc.kernels import ESTIMATE_BITS, AskedOfLists, Compared, EstimatePart, EstimatePlan, WholeCodes
 from hdc.words import WORD_BITS, word_count
 
 Floats = npt.NDArray[np.float32]
@@ -38,6 +38,10 @@ Mask = npt.NDArray[np.bool_]
 LOW = (1 << ID_BITS) - 1
 NOTHING = np.empty(0, np.int64)
 NO_CODES, NO_DIRECTIONS = np.empty((0, 1), np.uint64), np.empty((0, 1), np.int8)
+NO_LENGTHS, NO_QUERIES = np.empty(0, np.float32), np.empty((0, 1), np.float32)
+
+OF_A_SEARCH = ("mask", "read", "compared", "squares", "given", "given_factors", "given_lists", "given_base")
+"""Arrays of the record that are a search's, if it has them."""
 
 PART = addresses("block", "begins", "starts", "scale", "offset", "ids", "rows")
 """What is known of a part."""
@@ -54,6 +58,8 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
     """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
     model = models[0]
     dim, words, lists, kept, k = model["dim"], model["words"], model["lists"], model["compares"] != 0, ids.shape[1]
+    given, row_asked = model["given_size"] != 0, array_at(model["compared"], model["compared_size"], np.float32)
+    squares = array_at(model["squares"], model["squares_size"], np.float64)
     parts = array_at(model["parts"], model["parts_size"], PART)
     mask = array_at(model["mask"], model["mask_size"], np.bool_)
     read = array_at(model["read"], model["read_size"], np.int64)
@@ -98,19 +104,22 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
     for j in range(quads):
         asked[j] = 0
     wrong = -1
-    for q in range(len(queries)):
-        if not unit_row(queries[q], x):
-            wrong = q
-            break
-        if lists > 1:
-            find_lists(model, x, bits, unit, asked, bytes_asked, products, dots, near, chosen, base)
+    for q in range(len(ids)):
+        if given:
+            take_asked(model, q, small, numbers, planes, factors, chosen, base)
         else:
-            chosen[0] = 0
-            base[0] = mean_product(model, x, bits, unit, integers)
-        for j in range(dim):
-            rotated[j] = x[j]
-        apply_steps(rotated, moved, scratch, first, middle, index, sign, model["steps"], np.float32(model["scale"]))
-        round_query(rotated, rotated_bits, np.float32(model["root"]), unit, small, numbers, planes, factors)
+            if not unit_row(queries[q], x):
+                wrong = q
+                break
+            if lists > 1:
+                find_lists(model, x, bits, unit, asked, bytes_asked, products, dots, near, chosen, base)
+            else:
+                chosen[0] = 0
+                base[0] = mean_product(model, x, bits, unit, integers)
+            for j in range(dim):
+                rotated[j] = x[j]
+            apply_steps(rotated, moved, scratch, first, middle, index, sign, model["steps"], np.float32(model["scale"]))
+            round_query(rotated, rotated_bits, np.float32(model["root"]), unit, small, numbers, planes, factors)
         held: Any = np.int64(0)
         least[0] = -np.inf
         for part in range(len(parts)):
@@ -127,8 +136,12 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
                 model, x, bits, rotated, rotated_bits, unit, integers, low, high, lows, highs, base, eight, eight_bits,
                 pairs, places, held,
             )  # fmt: skip
+        if len(squares):
+            for j in range(dim):
+                x[j] = row_asked[q * dim + j]
         if kept:
-            compare(model, x, bits, unit, integers, low, high, eight, eight_bits, pairs, places, held)
+            square = squares[q] if len(squares) else np.float64(0)
+            compare(model, x, bits, unit, integers, low, high, square, eight, eight_bits, pairs, places, held)
         if held > k:
             select_pairs(pairs, places, held, k)
             held = k
@@ -136,7 +149,10 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
         for at in range(held):
             place = at if in_order else rank_of(pairs, held, at)
             eight_bits[0] = key_score(pairs[at] >> ID_BITS)
-            scores[q, place] = np.float32(1) + eight[0] if kept else np.float32(1) - (np.float32(1) - eight[0])
+            if len(squares):
+                scores[q, place] = eight[0]
+            else:
+                scores[q, place] = np.float32(1) + eight[0] if kept else np.float32(1) - (np.float32(1) - eight[0])
             ids[q, place] = pairs[at] & LOW
         for place in range(held, k):
             scores[q, place] = -np.inf
@@ -156,6 +172,7 @@ class EstimateSearch:
             assert isinstance(plan.centroids, Centroids)
             groups, table = plan.centroids.groups, plan.centroids.table
         originals = np.empty((0, dim), np.int8) if plan.originals is None else plan.originals
+        own_lengths = NO_LENGTHS if plan.lengths_of_originals is None else plan.lengths_of_originals
         whole = WholeCodes(NO_CODES, 0, NO_DIRECTIONS) if plan.whole is None else plan.whole
         integers, unit = plan.mean
         self._lists = lists
@@ -168,6 +185,7 @@ class EstimateSearch:
             "table": table,
             "mean": frozen(integers, np.int16, len(integers)),
             "originals": frozen(originals, np.int8, *originals.shape),
+            "lengths_of_originals": frozen(own_lengths, np.float32, len(own_lengths)),
             "codes": frozen(whole.codes, np.uint64, *whole.codes.shape),
             "directions": frozen(whole.directions, np.int8, *whole.directions.shape),
         }
@@ -178,6 +196,7 @@ class EstimateSearch:
             "quads": quads,
             "groups": groups,
             "compares": int(plan.originals is not None),
+            "by_distance": int(plan.by_distance),
             "levels": whole.levels,
             "width": whole.codes.shape[1],
             "steps": plan.rotation.steps,
@@ -198,37 +217,60 @@ class EstimateSearch:
         self._parts = [_arrays_of(part) for part in plan.parts]
         arrays["parts"] = np.concatenate([record({}, part) for part in self._parts])
         assert arrays["parts"].dtype == PART
-        # These two are of a search, if it has them.
-        arrays |= {"mask": NOTHING, "read": NOTHING}
+        arrays |= dict.fromkeys(OF_A_SEARCH, NOTHING)
         self._model = record(numbers, arrays)
         self._arrays = arrays
         """What the record has the addresses of."""
 
     def search(
         self,
-        queries: Floats,
+        queries: Floats | AskedOfLists,
         k: int,
         probes: int,
         candidates: int,
         allowed: Mask | None = None,
         read: Ints | None = None,
+        compared: Compared | None = None,
     ) -> tuple[Floats, Ints]:
         """Find the k best rows of each query; see :class:`hdc.kernels.EstimateSearch`."""
-        asked = np.ascontiguousarray(queries, np.float32)
-        if not asked.flags.writeable:
-            asked = asked.copy()  # one compiled form
-        scores, ids = np.empty((len(asked), k), np.float32), np.empty((len(asked), k), np.int64)
+        given = _given(queries, allowed, read, compared)
+        if isinstance(queries, AskedOfLists):
+            asked, count, probes = NO_QUERIES, len(queries.lists), queries.lists.shape[1]
+        else:
+            asked, probes = np.ascontiguousarray(queries, np.float32), min(probes, self._lists)
+            if not asked.flags.writeable:
+                asked = asked.copy()  # one compiled form
+            count = len(asked)
+        scores, ids = np.empty((count, k), np.float32), np.empty((count, k), np.int64)
         model = self._model
-        if allowed is not None or read is not None:
-            given = {"mask": NOTHING if allowed is None else np.ascontiguousarray(allowed, np.bool_)}
-            given["read"] = NOTHING if read is None else read
+        if given:
             model = model.copy()
             for name, array in given.items():
                 model[name], model[f"{name}_size"] = array.ctypes.data, array.size
-        wrong = _search(model, asked, candidates, min(probes, self._lists), scores, ids)
+        wrong = _search(model, asked, candidates, probes, scores, ids)
         if wrong >= 0:
             raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
         return scores, ids
+
+
+def _given(
+    queries: Floats | AskedOfLists, allowed: Mask | None, read: Ints | None, compared: Compared | None
+) -> dict[str, AnyArray]:
+    """Return what a search has and others have not, by the names of :data:`OF_A_SEARCH`."""
+    given: dict[str, AnyArray] = {}
+    if allowed is not None:
+        given["mask"] = np.ascontiguousarray(allowed, np.bool_)
+    if read is not None:
+        given["read"] = read
+    if compared is not None:
+        given["compared"] = np.ascontiguousarray(compared.queries, np.float32)
+        given["squares"] = np.ascontiguousarray(compared.squares, np.float64)
+    if isinstance(queries, AskedOfLists):
+        given["given"] = np.ascontiguousarray(queries.integers, np.int8)
+        given["given_factors"] = np.ascontiguousarray(queries.factors, np.float32)
+        given["given_lists"] = np.ascontiguousarray(queries.lists, np.int64)
+        given["given_base"] = np.ascontiguousarray(queries.base, np.float32)
+    return given
 
 
 def _arrays_of(part: EstimatePart) -> dict[str, AnyArray]:

@@ -130,6 +130,24 @@ def round_query(
     factors[1] = np.float32(np.float64(-one) * np.float64(total))
 
 
+@kernel
+def take_asked(
+    model: Any, query: int, integers: Any, numbers: Any, planes: Any, factors: Any, chosen: Any, base: Any
+) -> None:
+    """Take integers, factors, lists and products with their centers as they were given; write the bit-planes."""
+    dim, probes = model["dim"], len(chosen)
+    own = array_at(model["given"], model["given_size"], np.int8)
+    own_factors = array_at(model["given_factors"], model["given_factors_size"], np.float32)
+    lists = array_at(model["given_lists"], model["given_lists_size"], np.int64)
+    products = array_at(model["given_base"], model["given_base_size"], np.float32)
+    for j in range(dim):
+        integers[j] = own[query * dim + j]
+    for at in range(probes):
+        chosen[at], base[at] = lists[query * probes + at], products[query * probes + at]
+    factors[0], factors[1] = own_factors[2 * query], own_factors[2 * query + 1]
+    write_planes(numbers, planes.shape[2], planes, 0, 1)
+
+
 @inlined
 def _sums(rows: Pointer, at: int, words: int, planes: Pointer) -> Vector:
     """Return the sums of the query's integers where the bits of eight rows are set."""
@@ -217,10 +235,13 @@ def scan(
 
 @kernel
 def compare(
-    model: Any, x: Any, bits: Any, unit: Any, integers: Any, low: Any, high: Any, less: Any, less_bits: Any,
-    pairs: Any, places: Any, held: int,
+    model: Any, x: Any, bits: Any, unit: Any, integers: Any, low: Any, high: Any, asked: float, less: Any,
+    less_bits: Any, pairs: Any, places: Any, held: int,
 ) -> None:  # fmt: skip
     """Replace the scores of pairs by minus one minus the cosine with the original at their place.
+
+    Where originals have lengths, by the inner product, or the square of the distance times -1; ``asked`` is the square
+    of the query's length.
 
     ``low`` and ``high`` take the bytes of the query's integers, and ``less_bits`` are those of ``less``.
     """
@@ -235,6 +256,10 @@ def compare(
         sums += np.int64(high[j])
     memory = pointer(array_at(model["originals"], model["originals_size"], np.int8))
     lows, highs = pointer(low), pointer(high)
+    lengths, far = (
+        array_at(model["lengths_of_originals"], model["lengths_of_originals_size"], np.float32),
+        np.sqrt(asked),
+    )
     for at in range(min(AHEAD, held)):
         ask_for(memory, places[at], width)
     length = np.sqrt(np.float64(own))
@@ -243,5 +268,12 @@ def compare(
         dot, square = dot_and_square(memory, places[at] * width, width, lows, highs, 0, sums)
         both = np.sqrt(np.float64(square)) * length
         cosine = np.float32(np.float64(dot) / both) if both > 0 else np.float32(0)
-        less[0] = np.float32(0) - (np.float32(1) - cosine)
+        if len(lengths):
+            near, own_length = np.float32(1) - (np.float32(1) - cosine), np.float64(lengths[places[at]])
+            product = np.float64(near) * own_length * far
+            if model["by_distance"]:
+                product = 2 * product - own_length * own_length - asked
+            less[0] = np.float32(product) + np.float32(0)
+        else:
+            less[0] = np.float32(0) - (np.float32(1) - cosine)
         pairs[at] = score_key(np.int64(less_bits[0])) << ID_BITS | (pairs[at] & LOW)

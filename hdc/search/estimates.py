@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.errors import FileFormatError, ParameterError
-from hdc.kernels import CodeLists, EstimatePart, EstimatePlan, EstimateSearch, ListKernels
+from hdc.kernels import AskedOfLists, CodeLists, Compared, EstimatePart, EstimatePlan, EstimateSearch, ListKernels
 from hdc.search.codes import CODES, candidates_of, joined, mask
 from hdc.search.list_files import ListFile
 from hdc.search.live import positions_of
 from hdc.search.measures import Distances, Floats, Ids, nearest_of
 from hdc.search.options import FlatOptions, IVFOptions, Options
 from hdc.search.partition import FEW_ROWS, Grouping, Partition
-from hdc.search.reranking import ORIGINALS
+from hdc.search.reranking import LENGTHS, ORIGINALS
 from hdc.store import Snapshot
 from hdc.words import Words
 
@@ -53,16 +53,6 @@ class Factors:
     cells: Ids
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Queries as the list kernels take them; see :class:`hdc.kernels.CodeLists`."""
-
-    integers: npt.NDArray[np.int8]
-    factors: Floats
-    lists: Ids
-    base: Floats
-
-
 class EstimateModel(Protocol):
     """What made the codes, and says what they stand for."""
 
@@ -84,11 +74,15 @@ class EstimateModel(Protocol):
     def cells(self, codes: Words) -> Ids:
         """Return the list of each code; raises ParameterError if there is no such list."""
 
-    def asked(self, queries: Floats, probes: int) -> Asked:
-        """Return (q, d) queries of length 1 as the kernels take them."""
+    def asked(self, queries: Floats, probes: int) -> AskedOfLists:
+        """Return (q, d) mapped queries as the kernels take them."""
 
     def plan(
-        self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None, codes: Words | None = None
+        self,
+        parts: Sequence[EstimatePart],
+        originals: npt.NDArray[np.int8] | None,
+        codes: Words | None = None,
+        lengths: Floats | None = None,
     ) -> EstimatePlan:
         """Return what searches in one go read."""
 
@@ -102,11 +96,11 @@ class Estimates:
     ----------
     model : EstimateModel
     kernels : ListKernels
-    originals : bool
-        Whether the store has int8 originals, which searches in one go end with.
+    kept : sequence of str
+        The columns that searches in one go end with: int8 originals, and their lengths where these count.
     whole : bool
         Whether searches end with all planes of the codes whose signs were found.
-    kept : (Path, str), optional
+    place : (Path, str), optional
         The folder where lists are kept in a file, and a digest of the model.
     """
 
@@ -114,15 +108,15 @@ class Estimates:
         self,
         model: EstimateModel,
         kernels: ListKernels,
-        originals: bool = False,
+        kept: Sequence[str] = (),
         whole: bool = False,
-        kept: tuple[Path, str] | None = None,
+        place: tuple[Path, str] | None = None,
     ) -> None:
-        self.model, self._kernels, self._originals, self._whole = model, kernels, originals, whole
+        self.model, self._kernels, self._kept, self._whole = model, kernels, kept, whole
         self.kind = "ivf" if model.lists_ > 1 else "flat"
         self.file: ListFile | None = None
-        if kept is not None:
-            folder, digest = kept
+        if place is not None:
+            folder, digest = place
             self.file = ListFile(folder, kernels.layout, digest, lambda held: held.arrays, kernels.restored)
 
     def prepared(self, snapshot: Snapshot, previous: "EstimateRows | None") -> "EstimateRows":
@@ -131,13 +125,15 @@ class Estimates:
         before = None if previous is None else previous.partition
         partition = Partition.of(grouping, before, None if self.file is None else self.file.read)
         parts = [EstimatePart(part.held, part.rows, part.ids) for part in partition.parts]
-        originals = snapshot.raw(ORIGINALS) if self._originals else None
-        if originals is not None and originals.nbytes <= CHECKED_AT_ONCE:
-            snapshot.check(ORIGINALS)
+        kept = {name: snapshot.raw(name) for name in self._kept}
+        if sum(array.nbytes for array in kept.values()) <= CHECKED_AT_ONCE:
+            for name in kept:
+                snapshot.check(name)
         compared = snapshot.rows(CODES) if self._whole else None
-        whole = self._kernels.estimate_search(self.model.plan(parts, originals, compared))
-        sound = originals is None or snapshot.checked(ORIGINALS)
-        return EstimateRows(snapshot, self.model, partition, whole, sound, compared)
+        lengths = kept[LENGTHS][:, 0] if LENGTHS in kept else None
+        whole = self._kernels.estimate_search(self.model.plan(parts, kept.get(ORIGINALS), compared, lengths))
+        unchecked = tuple(name for name in kept if not snapshot.checked(name))
+        return EstimateRows(snapshot, self.model, partition, whole, unchecked, compared)
 
     def _cells(self, snapshot: Snapshot, rows: Ids) -> Ids:
         """Return the list of each row."""
@@ -185,8 +181,8 @@ class EstimateRows:
     partition : Partition
     whole : EstimateSearch
         Of all rows.
-    sound : bool
-        Whether all originals were compared with their checksums, or there are none.
+    unchecked : tuple of str
+        Columns that searches in one go end with, and that were not compared with their checksums as a whole.
     codes : (n, words) uint64 array or None
         Those of the snapshot, if searches end with all their planes.
     """
@@ -195,7 +191,7 @@ class EstimateRows:
     model: EstimateModel
     partition: Partition
     whole: EstimateSearch
-    sound: bool
+    unchecked: tuple[str, ...]
     codes: Words | None = None
     dtype = np.float32
 
@@ -205,21 +201,34 @@ class EstimateRows:
         return self.codes is not None and self.model.lists_ > 1
 
     def find(
-        self, queries: npt.NDArray[Any], k: int, candidates: int, options: Options, allowed: Ids | None
+        self,
+        queries: npt.NDArray[Any],
+        k: int,
+        candidates: int,
+        options: Options,
+        allowed: Ids | None,
+        compared: Compared | None = None,
+        *,
+        mapped: bool = False,
     ) -> tuple[Floats, Ids]:
         """Search for a few queries in one call, from the floats to the exact order by int8 originals.
 
         Parameters
         ----------
         queries : (q, d) float array
-            Of any length.
+            Of any length, which does not count.
         k, candidates, options, allowed
             As :class:`hdc.search.engine.Search` has them; k is at least 1.
+        compared : Compared, optional
+            Given where lengths of originals are kept.
+        mapped : bool
+            Whether queries are mapped, and their lengths count.
 
         Returns
         -------
         scores : (q, k) float32 array
-            Descending: cosines, or estimates where no originals are kept; -inf where no row was found.
+            Descending: cosines, estimates where no originals are kept, or scores by their lengths where these are;
+            -inf where no row was found.
         ids : (q, k) int64 array
 
         Raises
@@ -231,11 +240,13 @@ class EstimateRows:
         """
         probes = options.probes if isinstance(options, IVFOptions) else 1
         there = None if allowed is None else mask(allowed, self.snapshot.count)
-        if self.sound:
-            return self.whole.search(queries, k, probes, candidates, there)
+        asked = self.model.asked(queries, probes) if mapped else queries
+        if not self.unchecked:
+            return self.whole.search(asked, k, probes, candidates, there, None, compared)
         read = np.empty((len(queries), candidates), dtype=np.int64)
-        found = self.whole.search(queries, k, probes, candidates, there, read)
-        self.snapshot.check(ORIGINALS, read[read >= 0])
+        found = self.whole.search(asked, k, probes, candidates, there, read, compared)
+        for name in self.unchecked:
+            self.snapshot.check(name, read[read >= 0])
         return found
 
     def search(

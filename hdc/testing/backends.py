@@ -16,8 +16,10 @@ from hdc.kernels import (
     PLANE_QUERY,
     REFINE,
     Array,
+    AskedOfLists,
     Backend,
     CodeLists,
+    Compared,
     EstimatePart,
     EstimatePlan,
     LevelRun,
@@ -587,6 +589,9 @@ def _whole_searches(rng: np.random.Generator, dim: int, centroids: Array, ids: A
     cells = rng.integers(0, 8, (len(ids), 1)).astype(np.uint64)
     planes = np.hstack([_packed(rng, dim, len(ids)), _packed(rng, dim, len(ids)), cells, factors, cells])
     lengths, queries = np.ones(8, np.float32), rng.standard_normal((5, dim), dtype=np.float32)
+    own, far = Compared(queries, np.arange(5.0)), rng.random(len(ids), dtype=np.float32)
+    given = rng.standard_normal((5, 2), dtype=np.float32), np.tile(np.array([6, 1]), (5, 1))
+    asked = AskedOfLists(rng.integers(-7, 8, (5, dim)).astype(np.int8), *given, given[0])
 
     def whole(kernels: ListKernels, codes: CodeLists) -> tuple[Array, ...]:
         directions, part = kernels.centroids(centroids[:8]), EstimatePart(codes, np.arange(len(ids)), ids)
@@ -594,7 +599,11 @@ def _whole_searches(rng: np.random.Generator, dim: int, centroids: Array, ids: A
         plans = (EstimatePlan(rotation, directions, lengths, mean, [part], *end) for end in ends)
         compared, estimated, ordered = (kernels.estimate_search(plan) for plan in plans)
         read = np.empty((5, 9), dtype=np.int64)
-        found = *compared.search(queries, 3, 6, 9, None, read), *estimated.search(queries, 3, 6, 9)
+        found = [*compared.search(queries, 3, 6, 9, None, read), *estimated.search(queries, 3, 6, 9)]
+        for by_distance in (False, True):
+            plan = EstimatePlan(rotation, directions, lengths, mean, [part], originals, None, far, by_distance)
+            search = kernels.estimate_search(plan).search
+            found += *search(queries, 3, 6, 9, None, None, own), *search(asked, 3, 6, 9, None, None, own)
         return *found, *ordered.search(queries, 3, 6, 9), np.sort(read, axis=1)
 
     return whole

@@ -19,8 +19,8 @@ from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, search_kernels
 from hdc.errors import FileFormatError, ParameterError
-from hdc.kernels import ESTIMATE_BITS, Centroids, EstimatePart, EstimatePlan, WholeCodes
-from hdc.search.estimates import Asked, Factors
+from hdc.kernels import ESTIMATE_BITS, AskedOfLists, Centroids, EstimatePart, EstimatePlan, WholeCodes
+from hdc.search.estimates import Factors
 from hdc.search.kmeans import sampled
 from hdc.topk import top_scores
 from hdc.words import WORD_BITS, Words, pack, word_count
@@ -168,12 +168,16 @@ class RaBitQBinarizer(Binarizer):
         return integers[0], float(unit[0])
 
     def plan(
-        self, parts: Sequence[EstimatePart], originals: npt.NDArray[np.int8] | None, codes: Words | None = None
+        self,
+        parts: Sequence[EstimatePart],
+        originals: npt.NDArray[np.int8] | None,
+        codes: Words | None = None,
+        lengths: Floats | None = None,
     ) -> EstimatePlan:
         """Return what whole searches read of the model beside rows, and originals or codes."""
         whole = None if codes is None else self._whole_of(codes)
         settled = self._rotate.first, self._centroids, self.lengths_, self._rounded_mean
-        return EstimatePlan(*settled, parts, originals, whole)
+        return EstimatePlan(*settled, parts, originals, whole, lengths, self._by_distance)
 
     def _whole_of(self, codes: Words) -> WholeCodes:
         return WholeCodes(codes, self.levels_, np.ascontiguousarray(self.directions_[:, : self.dim_]))
@@ -279,7 +283,7 @@ class RaBitQBinarizer(Binarizer):
         tables = sign_tables(weights)
         return np.concatenate([tables * np.float32(1 << i) for i in range(self.levels_ - 1, -1, -1)], axis=2)
 
-    def asked(self, queries: Floats, probes: int) -> Asked:
+    def asked(self, queries: Floats, probes: int) -> AskedOfLists:
         """Round ``(q, dim)`` float32 mapped queries to integers of four bits, and find their nearest lists."""
         rotated = self._rotate(self._own(queries))
         integers, unit = search_kernels(self.kernels).rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
@@ -288,7 +292,7 @@ class RaBitQBinarizer(Binarizer):
         base, lists = self._nearest(queries, min(probes, self.lists_))
         if self._by_distance and self.lists_ > 1:
             base = self._base_of(rotated, lists)
-        return Asked(integers.astype(np.int8), factors, lists, base)
+        return AskedOfLists(integers.astype(np.int8), factors, lists, base)
 
     def _base_of(self, rotated: Floats, lists: Ids) -> Floats:
         """Return the ``(q, probes)`` products of rotated queries with the centres of their lists."""

@@ -15,6 +15,7 @@ from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, table_kernels
 from hdc.errors import ParameterError
+from hdc.kernels import Compared
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import EstimateRows, Estimates
@@ -57,9 +58,8 @@ class Pipeline:
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes, self.space = model, codes, model.space_
         self.encoding = Encoding(model, codes)
-        # Whether a search among estimates ends with what its kernel knows: these, or cosines with originals of bytes.
-        by_cosine = codes.originals is not None and codes.originals.dtype == "int8" and self.space.metric == "cosine"
-        self._in_one_go = self.space.of_unit_queries and (codes.originals is None or by_cosine)
+        # Whether a search among estimates ends with what its kernel knows: these, or originals of bytes.
+        self._in_one_go = self.space.of_unit_queries if codes.originals is None else codes.originals.dtype == "int8"
         self.by_all_planes = isinstance(model, RaBitQBinarizer) and model.levels > 1 and codes.originals is None
         searcher = self._searcher()
         self.engine = codes.engine if searcher is None else Engine(codes.store, searcher)
@@ -68,10 +68,10 @@ class Pipeline:
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
         if isinstance(self.model, RaBitQBinarizer):
-            kept = self.codes.originals is not None and self._in_one_go
+            kept = () if self.codes.originals is None or not self._in_one_go else tuple(self.codes.originals.columns)
             folder, kernels = self.codes.folder, list_kernels(self.model.kernels)
             place = None if folder is None else (folder, digest(folder.parent / MODEL_FOLDER))
-            return Estimates(self.model, kernels, originals=kept, whole=self.by_all_planes, kept=place)
+            return Estimates(self.model, kernels, kept, self.by_all_planes, place)
         if isinstance(self.model, ScalarBinarizer):
             return ScannedLevels(self.model, table_kernels(self.model.kernels))
         if self._by_tables and self.codes.kind == "flat":
@@ -108,13 +108,24 @@ class Pipeline:
         if len(rows) > FEW_QUERIES or not search.k or search.among_few or not one_go:
             return self._in_blocks(search, rows)
         if self._in_one_go:
-            scores, ids = prepared.find(rows, search.k, search.candidates, options, search.allowed)
-            return self._told(scores, ids, rows), ids
+            return self._found(search, prepared, rows)
         _, ids = prepared.find(rows, search.candidates, search.candidates, options, search.allowed)
         asked = self.encoding.queries(rows)
         exact = self.exact(asked)
         assert exact is not None
         return self.as_scores(*search.compared(ids, exact), asked, exact)
+
+    def _found(self, search: Search, prepared: EstimateRows, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
+        """Search for a few queries, each in one go."""
+        wanted = search.k, search.candidates, search.options, search.allowed
+        if self.space.metric == "cosine" or self.codes.originals is None:
+            scores, ids = prepared.find(rows, *wanted)
+            return self._told(scores, ids, rows), ids
+        if self.space.of_unit_queries:
+            asked = np.ascontiguousarray(rows, dtype=np.float32)
+            return prepared.find(asked, *wanted, Compared(asked, self.space.squares(asked)))
+        checked, mapped, kept = self.encoding.some_queries(rows, 0)
+        return prepared.find(mapped, *wanted, Compared(kept, self.space.squares(checked)), mapped=True)
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for slices of the queries in several threads, from check to originals.

@@ -209,10 +209,14 @@ class Space:
         """
         if self.metric == "cosine":
             return cosines
-        squares = _squares(rows, self._centre if self.metric == "l2" else None)[:, None]
+        squares = self.squares(rows)[:, None]
         own = lengths.astype(np.float64)
         products = cosines * own * np.sqrt(squares)
         return np.asarray(products if self.metric == "ip" else 2 * products - own**2 - squares, dtype=np.float32)
+
+    def squares(self, rows: npt.NDArray[Any]) -> Doubles:
+        """Return the ``(q,)`` squares of the lengths of queries of :meth:`kept`."""
+        return _squares(rows, self._centre if self.metric == "l2" else None)
 
     @property
     def _centre(self) -> Floats:
