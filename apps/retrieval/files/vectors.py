@@ -244,7 +244,8 @@ class _Numpy(_Array):
     def __init__(self, path: str) -> None:
         array = mapped(path)
         if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-            raise DTypeError(f"{path} holds {array.dtype}; expected float16, float32 or float64")
+            hint = "; codes go to hdc codes, or to EmbeddingIndex.from_quantized" if array.dtype.kind in "iu" else ""
+            raise DTypeError(f"{path} holds {array.dtype}; expected float16, float32 or float64{hint}")
         if array.ndim != 2:
             raise DimensionError(f"{path} has shape {array.shape}; expected rows of vectors, (n, d)")
         super().__init__(path, array)
