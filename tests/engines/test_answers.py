@@ -192,7 +192,7 @@ def test_nothing_is_half_written(engine, table, monkeypatch):
 def test_a_table_that_is_there_stays(engine, table):
     index = filled(64)
     engine.write(index, table)
-    with pytest.raises(errors.ParameterError, match="table|collection"):
+    with pytest.raises(errors.ParameterError, match=r"table|collection"):
         engine.write(BinaryIndex(64), table)
     assert engine.search(table, codes(1, 64), 10)[1].shape == (1, 10)
 
@@ -200,7 +200,7 @@ def test_a_table_that_is_there_stays(engine, table):
 def test_wrong_questions_are_told(engine, table):
     index, asked = embedded("cosine", None), vectors(2, seed=1)
     engine.write(index, table)
-    with pytest.raises(errors.ParameterError, match="there is no (table|collection)"):
+    with pytest.raises(errors.ParameterError, match=r"there is no (table|collection)"):
         engine.search("missing", codes(1, 64), 3)
     with pytest.raises(errors.DimensionError):
         engine.search(table, codes(1, 64), 3)

@@ -1,0 +1,188 @@
+"""Codes for Vespa: a schema, documents to feed, and queries, which you send with a client of your own.
+
+A code is a ``tensor<int8>(x[BYTES])``; its bytes pack eight components, the first one highest, and go as a string of
+hex digits. (docs.vespa.ai: "Binarizing Vectors", ``pack_bits``; "Document JSON format", "indexed tensors representing
+binary data"; "Nearest neighbor search", "Using binary embeddings with hamming distance".) What is missing of the last
+byte is 0. ``closeness`` is ``1 / (1 + hamming)``. Of equal distances, Vespa returns any first.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from hdc.apps.retrieval.engines.asking import asked_of
+from hdc.apps.retrieval.engines.bodies import answer, blocks, codes_form, line, responses
+from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, highest_first
+from hdc.apps.retrieval.engines.ties import MORE
+from hdc.checks import flag, integer, text
+from hdc.errors import FileFormatError, ParameterError
+from hdc.search.measures import Distances, Ids
+from hdc.words import MAX_DIM
+
+SCHEMA = """schema {name} {{
+  document {name} {{
+    field id type long {{
+      indexing: summary | attribute
+      attribute: fast-search
+    }}
+    field key type string {{
+      indexing: summary | attribute
+    }}
+    field document type raw {{
+      indexing: summary
+    }}
+    field code type tensor<int8>(x[{size}]) {{
+      indexing: attribute{graph}
+      attribute {{
+        distance-metric: hamming
+      }}
+    }}
+  }}
+  rank-profile hamming {{
+    inputs {{
+      query(code) tensor<int8>(x[{size}])
+    }}
+    first-phase {{
+      expression: closeness(field, code)
+    }}
+  }}
+}}
+"""
+
+
+def schema(index: Source, name: str, *, exact: bool = False) -> str:
+    """Return the text of ``schemas/NAME.sd`` of an application.
+
+    Parameters
+    ----------
+    index : BinaryIndex, EmbeddingIndex or ShardedIndex
+        Of codes that are compared by differing bits.
+    name : str
+        Of the schema and its type of documents: letters, digits and ``_``.
+    exact : bool
+        Make no graph of the codes.
+
+    Raises
+    ------
+    UnsupportedError
+        If the codes are not compared by differing bits.
+    ParameterError
+        If the name is no such name.
+    """
+    form = codes_form(Rows(index), "Vespa", MAX_DIM)
+    return SCHEMA.format(name=_name(name), size=form.size, graph="" if flag(exact, "exact") else " | index")
+
+
+def _name(name: Any) -> str:
+    if not re.fullmatch(r"[A-Za-z_]\w*", text(name, "name"), re.ASCII):
+        raise ParameterError(f"name must be letters, digits and _, not {name!r}")
+    return str(name)
+
+
+def write(index: Source, name: str, *, namespace: str = "hdc") -> Iterator[bytes]:
+    r"""Yield JSON lines for ``vespa feed``, some megabytes at a time, one ``put`` a line.
+
+    Parameters
+    ----------
+    index, name
+        As of :func:`schema`, which also says what is raised.
+    namespace : str
+        Of the ids of documents, ``id:NAMESPACE:NAME::ID``.
+
+    Raises
+    ------
+    FileFormatError
+        If the index is damaged.
+
+    Examples
+    --------
+    >>> from hdc.apps.retrieval import BinaryIndex
+    >>> from hdc.apps.retrieval.engines import vespa_feed
+    >>> from hdc.words import pack
+    >>> index = BinaryIndex(10)
+    >>> _ = index.add(pack([[1, 0, 0, 0, 0, 0, 0, 1, 1, 0]]))
+    >>> next(vespa_feed.write(index, "codes"))
+    b'{"put":"id:hdc:codes::0","fields":{"id":0,"code":{"values":"8180"}}}\n'
+    """
+    rows, place = Rows(index), f"id:{_name(namespace)}:{_name(name)}::"
+    codes_form(rows, "Vespa", MAX_DIM)
+    return blocks(entry for block in rows for entry in _documents(block, place))
+
+
+def _documents(block: Block, place: str) -> Iterator[bytes]:
+    codes = highest_first(block.codes)
+    for number, code, key, document in zip(block.ids.tolist(), codes, block.keys, block.documents, strict=True):
+        fields: dict[str, Any] = {"id": number, "code": {"values": code.tobytes().hex()}}
+        fields |= {} if key is None else {"key": key}
+        fields |= {} if document is None else {"document": base64.b64encode(document).decode()}
+        yield line({"put": f"{place}{number}", "fields": fields})
+
+
+def search(name: str, queries: Any, k: int = 10, *, dim: int, exact: bool = False) -> list[dict[str, Any]]:
+    """Return the bodies of ``POST /search/``, one of each query, that ask for the k nearest codes, and some more.
+
+    Parameters
+    ----------
+    name : str
+        Of the schema.
+    queries : (q, words) uint64 array
+    k : int
+    dim : int
+        Bits of a code.
+    exact : bool
+        Compare all codes, where the schema has a graph too.
+
+    Raises
+    ------
+    DTypeError, DimensionError, PaddingError
+        If the queries are no codes of so many bits.
+    ParameterError
+        If a parameter is out of range.
+    """
+    place, wanted = _name(name), integer(k, "k", 1) + MORE
+    form = Form(integer(dim, "dim", 1, MAX_DIM))
+    asked = asked_of(form, place, queries, k, model=None, originals=None, candidates=None)
+    how = f"targetHits:{wanted}{', approximate:false' if flag(exact, 'exact') else ''}"
+    yql = f"select id from {place} where {{{how}}}nearestNeighbor(code, code)"
+    common = {"yql": yql, "hits": wanted, "ranking": "hamming"}
+    codes = highest_first(asked.codes).view(np.int8).tolist()
+    return [{**common, "input.query(code)": code} for code in codes]
+
+
+def found(given: Any, k: int = 10) -> tuple[Distances, Ids]:
+    """Read the parsed answers to :func:`search`.
+
+    Parameters
+    ----------
+    given : dict, or list of dicts
+        What the JSON of each answer was parsed to.
+    k : int
+        As :func:`search` was given.
+
+    Returns
+    -------
+    distances : (q, k) int32 array
+        Differing bits, ascending.
+    ids : (q, k) int64 array
+        Of equal distances the lower id comes first.
+
+    Raises
+    ------
+    FileFormatError
+        If one is another answer, or tells of an error.
+    """
+    k, rows = integer(k, "k", 1), []
+    for response in responses(given):
+        try:
+            root = response["root"]
+            if "errors" in root:
+                raise ValueError(root["errors"])
+            hits = [(float(hit["relevance"]), int(hit["fields"]["id"])) for hit in root.get("children", [])]
+            rows.append([(round(1 / closeness - 1), number) for closeness, number in hits])
+        except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise FileFormatError(f"Vespa's answer has no hits of codes: {error!r} in {response}") from None
+    distances, ids = answer(rows)
+    return distances[:, :k], ids[:, :k]
