@@ -26,7 +26,7 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 NEEDS = {
     "engines": ("duckdb", "lancedb"),
-    "engines_formats": ("faiss", "pyarrow", "usearch"),
+    "engines_formats": ("faiss", "pyarrow", "usearch", "qdrant_client"),
     "stores": ("langchain_core", "llama_index.core"),
 }
 """Libraries of extras that the examples of a page use."""
