@@ -93,16 +93,22 @@ class TableDecoder:
             out[rows] = kernel(linear, side[:, None], pair, codes[rows], steps)
         return out
 
-    def greedy(self, x: Floats) -> Groups:
-        """Return ``(n, groups)`` uint8 codes whose groups are chosen one after another, given those before."""
+    def greedy(self, x: Floats, begun: Groups | None = None) -> Groups:
+        """Return ``(n, groups)`` uint8 codes whose groups are chosen one after another, given those before.
+
+        ``begun``, ``(n, g)`` uint8, are the first groups, which stay; without it all are chosen.
+        """
         pair = self._pair.reshape(LEVELS, self.groups, LEVELS, self.groups)
+        given = 0 if begun is None else begun.shape[1]
         out = np.empty((len(x), self.groups), dtype=np.uint8)
         for rows in blocks(len(x), 16 * len(self.tables)):
             linear, side = (cost.reshape(-1, LEVELS, self.groups) for cost in self._costs(x[rows]))
             chosen_side, every = np.zeros((len(linear), 1), dtype=np.float32), np.arange(len(linear))
             for group in range(self.groups):
-                costs = linear[:, :, group] + side[:, :, group] * chosen_side
-                values = np.argmin(costs, axis=1)
+                if begun is not None and group < given:
+                    values = begun[rows, group]
+                else:
+                    values = np.argmin(linear[:, :, group] + side[:, :, group] * chosen_side, axis=1)
                 out[rows, group] = values
                 linear[:, :, group + 1 :] += pair[values, group][:, :, group + 1 :]
                 chosen_side += side[every, values, group][:, None]

@@ -1,8 +1,9 @@
 """Codes whose prefixes are codes: nested training of one code for several sizes (Kusupati et al. 2022, Matryoshka).
 
 The bits are shared and the tables are not: each prefix has tables of its own, which are small beside the codes. A code
-grows block by block. A new block starts as signs of what the prefix before it leaves of a vector; it is then chosen
-alone, and together with the block before it, by local search over
+grows block by block. A new block starts from what the prefix before it leaves of a vector: as its signs, or from tables
+found by residual quantisation (:mod:`~hdc.apps.retrieval.binarisers.bebr.residual`), whichever start the model has. It
+is then chosen alone, and together with the block before it, by local search over
 
     loss(prefix with the new block) + SHORTER * loss(prefix before it)
 
@@ -22,6 +23,7 @@ from hdc.apps.retrieval.binarisers.base import GROUP_BITS, Floats, blocks
 from hdc.apps.retrieval.binarisers.bebr.checkpoint import Checkpoint
 from hdc.apps.retrieval.binarisers.bebr.decoder import LEVELS, Groups, TableDecoder, fit_tables, linear_tables
 from hdc.apps.retrieval.binarisers.bebr.recurrence import Recurrence, initial, regressed
+from hdc.apps.retrieval.binarisers.bebr.residual import residual_tables
 from hdc.apps.retrieval.binarisers.bebr.signs import group_signs, groups_of
 from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
 from hdc.checks import integer, wrong
@@ -45,7 +47,7 @@ class Effort:
 
     def of(self, groups: int) -> int:
         """Return the steps of a search over so many groups."""
-        return int(self.steps * GROUP_BITS * groups)
+        return round(self.steps * GROUP_BITS * groups)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Nested:
     decoders : tuple of TableDecoder
     starts : tuple of Recurrence
         Of each block: the map of what the prefix before it leaves of a vector to the signs that the search starts from.
+        None of them where the search starts from groups chosen one after another.
     """
 
     decoders: tuple[TableDecoder, ...]
@@ -70,9 +73,12 @@ class Nested:
     def encode(self, x: Floats, effort: Effort) -> Groups:
         """Return ``(n, groups)`` uint8 codes of ``(n, d)`` float32 vectors."""
         codes = np.empty((len(x), 0), dtype=np.uint8)
-        for i, start in enumerate(self.starts):
-            before = self.decoders[:i]
-            codes = np.concatenate([codes, groups_of(start.signs(_left(x, before, codes)))], axis=1)
+        for i, decoder in enumerate(self.decoders):
+            if self.starts:
+                signs = self.starts[i].signs(_left(x, self.decoders[:i], codes))
+                codes = np.concatenate([codes, groups_of(signs)], axis=1)
+            else:
+                codes = decoder.greedy(x, codes)
             codes = _block_chosen(x, codes, self.decoders[: i + 1], effort)
             codes = _pair_chosen(x, codes, self.decoders[: i + 1], effort)
         return codes
@@ -100,8 +106,14 @@ class Nested:
 
 
 def train_nested(
-    x: Floats, ends: Sequence[int], first: TableDecoder, effort: Effort, validation: Validation, state: Checkpoint
-) -> tuple[Nested, Groups]:
+    x: Floats,
+    ends: Sequence[int],
+    first: TableDecoder,
+    counts: Floats | None,
+    effort: Effort,
+    validation: Validation,
+    state: Checkpoint,
+) -> Nested:
     """Learn codes and tables of every prefix, one size after another.
 
     Parameters
@@ -111,28 +123,29 @@ def train_nested(
         Groups of four bits of each prefix, ascending; the last is the whole code.
     first : TableDecoder
         Whose mean, metric and parallel weight all share; its tables do not count.
+    counts : (n,) float32 or None
+        How much the error of each vector counts, where blocks start from residuals; None: they start from signs.
     effort : Effort
     validation : Validation
     state : Checkpoint
         Keeps a stage for each size.
-
-    Returns
-    -------
-    nested : Nested
-    codes : (n, ends[-1]) uint8
-        Of x.
     """
     decoders: tuple[TableDecoder, ...] = ()
     codes = np.empty((len(x), 0), dtype=np.uint8)
     for end in ends:
-        decoders, codes = _grown(x, codes, decoders, first, end, effort)
-        decoders, codes = _alternated(x, codes, decoders, effort, validation, state)
+        decoders, codes = _grown(x, codes, decoders, first, counts, end, effort)
+        decoders, codes = _alternated(x, codes, decoders, counts, effort, validation, state)
+    return Nested(decoders, () if counts is not None else _regressions(x, codes, decoders))
+
+
+def _regressions(x: Floats, codes: Groups, decoders: tuple[TableDecoder, ...]) -> tuple[Recurrence, ...]:
+    """Return the maps that signs of each block start from, fitted to codes."""
     starts, begin = [], 0
-    for i, end in enumerate(ends):
-        left = _left(x, decoders[:i], codes[:, :begin])
+    for i, decoder in enumerate(decoders):
+        left, end = _left(x, decoders[:i], codes[:, :begin]), decoder.groups
         starts.append(regressed(left, group_signs(codes[:, begin:end])[:, None]))
         begin = end
-    return Nested(decoders, tuple(starts)), codes
+    return tuple(starts)
 
 
 def cut_tables(x: Floats, codes: Groups, whole: TableDecoder, ends: Sequence[int]) -> tuple[TableDecoder, ...]:
@@ -162,21 +175,34 @@ def _left(x: Floats, before: Sequence[TableDecoder], codes: Groups) -> Floats:
 
 
 def _grown(
-    x: Floats, codes: Groups, before: tuple[TableDecoder, ...], first: TableDecoder, end: int, effort: Effort
+    x: Floats,
+    codes: Groups,
+    before: tuple[TableDecoder, ...],
+    first: TableDecoder,
+    counts: Floats | None,
+    end: int,
+    effort: Effort,
 ) -> tuple[tuple[TableDecoder, ...], Groups]:
-    """Add a block: signs of what is left, and tables that go on from those of the prefix before."""
+    """Add a block: tables that go on from those of the prefix before, and codes, both of what that prefix leaves."""
     left, groups = _left(x, before, codes), end - codes.shape[1]
-    signs = initial(left, GROUP_BITS * groups, 0, effort.seed).signs(left)
-    added = linear_tables(left - left.mean(axis=0), signs[:, 0])
-    tables = _side_by_side(before[-1].tables, added) if before else added
-    codes = np.concatenate([codes, groups_of(signs)], axis=1)
-    return (*before, fit_tables(x, codes, replace(first, tables=tables))), codes
+    if counts is None:
+        signs = initial(left, GROUP_BITS * groups, 0, effort.seed).signs(left)
+        codes = np.concatenate([codes, groups_of(signs)], axis=1)
+        added = linear_tables(left - left.mean(axis=0), signs[:, 0])
+    else:
+        rng = np.random.default_rng([effort.seed, end])
+        added = residual_tables(left if before else left - first.mean, counts, groups, first.metric, rng)
+    decoder = replace(first, tables=_side_by_side(before[-1].tables, added) if before else added)
+    if counts is not None:
+        codes = decoder.greedy(x, codes)
+    return (*before, fit_tables(x, codes, decoder, counts)), codes
 
 
 def _alternated(
     x: Floats,
     codes: Groups,
     decoders: tuple[TableDecoder, ...],
+    counts: Floats | None,
     effort: Effort,
     validation: Validation,
     state: Checkpoint,
@@ -190,7 +216,7 @@ def _alternated(
     while progress.goes_on():
         codes = _block_chosen(x, now.codes, now.decoders, effort)
         codes = _pair_chosen(x, codes, now.decoders, effort)
-        now = _Learned(tuple(fit_tables(x, _cut(codes, d.groups), d) for d in now.decoders), codes)
+        now = _Learned(tuple(fit_tables(x, _cut(codes, d.groups), d, counts) for d in now.decoders), codes)
         found = [validation.recall(d.decode(_cut(codes, d.groups))) for d in now.decoders]
         if progress.step(_not_worse(float(np.mean(found)), progress.best, validation)):
             best = now

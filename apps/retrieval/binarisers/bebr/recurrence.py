@@ -51,6 +51,12 @@ class Recurrence:
             value = value + np.float32(2.0 ** -(i + 1)) * planes[-1]
         return np.stack(planes, axis=1)
 
+    def first(self, bits: int) -> "Recurrence":
+        """Return the maps of the first bits of a hash, or of codes of several levels all there is."""
+        if self.decode:
+            return self
+        return Recurrence(Affine(self.project.weight[:, :bits], self.project.bias[:bits]), (), ())
+
     def to_arrays(self) -> dict[str, Floats]:
         """Return the maps as named arrays."""
         arrays = {"project.weight": self.project.weight, "project.bias": self.project.bias}

@@ -33,9 +33,10 @@ from hdc.words import WORD_BITS, Words, pack, unpack
 SAMPLE = 50_000
 """Most vectors that a fit learns from, drawn at random."""
 
+TRIED_ON, TRIED_SHARE, TRIED_ROUNDS = 6000, 0.15, 2
+"""Most vectors that two starts are compared on, the part of them that are queries, and the rounds that each start gets.
 
-TRIED_ON, TRIED_SHARE = 6000, 0.3
-"""Vectors that two starts are compared on, half of them to learn from, and the part of the others that is asked for."""
+One round is too few: the start from signs gains more by the second one."""
 
 LARGEST = 1e6
 """Of whitening, parallel, temperature and learning rate: far beyond what is of use, and no power of it overflows."""
@@ -91,8 +92,7 @@ class RecurrentBinarizer(Binarizer):
         ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
     prefixes : sequence of int
         Sizes in bits, ascending multiples of 64 below dim, at which a cut code is a code too, with tables of its own:
-        see :meth:`prefix`. Codes of one level only, which always begin with
-        signs: with prefixes, the other start is not tried.
+        see :meth:`prefix`. Codes of one level only.
 
     Attributes
     ----------
@@ -270,13 +270,14 @@ class RecurrentBinarizer(Binarizer):
         if self.epochs:
             maps = train(maps, x, old, self._settings, validation, state)
         validation, unseen = validation.halves()
-        self.residual_ = bool(self.rounds and not self.prefixes and self._is_better_by_residuals(x, maps))
-        start = self._start_by_residuals(x) if self.residual_ else self._start(x, maps)
+        self.residual_ = bool(self.rounds and self._is_better_by_residuals(x, maps))
+        first = self.prefixes[0] if self.prefixes else self.dim
+        start = self._start_by_residuals(x, first) if self.residual_ else self._start(x, maps)
         nested, ends = None, tuple(size // GROUP_BITS for size in self.prefixes)
         if self.prefixes and self.rounds:  # blocks have starts of their own
-            whole = start.decoder
-            nested, _ = train_nested(x, (*ends, whole.groups), whole, self._effort, validation, state)
-            maps, decoder = nested.starts[0], nested.decoders[-1]
+            ends = (*ends, self.dim // GROUP_BITS)
+            nested = train_nested(x, ends, start.decoder, start.counts, self._effort, validation, state)
+            maps, decoder = nested.starts[0] if nested.starts else maps, nested.decoders[-1]
         elif self.rounds:
             decoder, codes = self._alternate(x, start, validation, state)
             maps = regressed(x, group_signs(codes).reshape(len(x), self.levels, -1))
@@ -307,12 +308,15 @@ class RecurrentBinarizer(Binarizer):
         tables = linear_tables(x - mean, signs.reshape(len(x), -1))
         return Start(groups_of(signs), self._decoder(x, mean, None, tables, self.parallel), None)
 
-    def _start_by_residuals(self, x: Floats) -> Start:
-        """Return tables found group after group, codes chosen in that order, and how much each vector counts."""
+    def _start_by_residuals(self, x: Floats, bits: int) -> Start:
+        """Return tables found group after group, codes chosen in that order, and how much each vector counts.
+
+        ``bits`` are those of a level.
+        """
         rng = np.random.default_rng([self.seed, len(x)])
         counts = weights_of(x, rng)
         mean = np.asarray(counts @ x / counts.sum(), dtype=np.float32)
-        groups = self.dim * self.levels // GROUP_BITS
+        groups = bits * self.levels // GROUP_BITS
         bare = self._decoder(x, mean, counts, np.zeros((LEVELS * groups, x.shape[1]), dtype=np.float32), parallel=0)
         decoder = replace(bare, tables=residual_tables(x - mean, counts, groups, bare.metric, rng))
         return Start(decoder.greedy(x), decoder, counts)
@@ -324,22 +328,35 @@ class RecurrentBinarizer(Binarizer):
         return TableDecoder(mean, metric, parallel / max(spread, 1e-30), tables, self.kernels.name)
 
     def _is_better_by_residuals(self, x: Floats, maps: Recurrence) -> bool:
-        """Tell which start finds more among vectors that it did not see; the usual one where there are few."""
-        rng = np.random.default_rng([self.seed, 1])
-        order = rng.permutation(len(x))[:TRIED_ON]
-        learned, asked = x[np.sort(order[::2])], x[np.sort(order[1::2])]
-        one = self._of_one_length
-        trial = Validation.draw(asked, rng, None if one else unit(asked), share=TRIED_SHARE, of_one_length=one)
+        """Tell which start finds more of vectors two of three of which it learns from; signs where there are few.
+
+        An index has vectors that the model learned from, and later ones. Each start is the better one for either kind
+        on some distributions. With prefixes the sum over all sizes counts.
+        """
+        rng, one = np.random.default_rng([self.seed, 1]), self._of_one_length
+        tried = x[np.sort(rng.permutation(len(x))[:TRIED_ON])]
+        trial = Validation.draw(tried, rng, None if one else unit(tried), share=TRIED_SHARE, of_one_length=one)
         if not len(trial.queries):
             return False
+        rows, gain = tried[trial.training], 0.0
+        new = np.arange(len(rows)) % 3 == 2
+        for bits in (*self.prefixes, self.dim):
+            starts = self._start_by_residuals(rows[~new], bits), self._start(rows[~new], maps.first(bits))
+            residuals, signs = (trial.recall(self._tried(rows, new, start)) for start in starts)
+            gain += residuals - signs
+        return gain > 0
 
-        def recall(start: Start) -> float:
-            codes = start.decoder.refine(learned, start.codes, self._steps)
-            decoder, rows = fit_tables(learned, codes, start.decoder, start.counts), asked[trial.training]
-            begun = decoder.greedy(rows) if start.counts is not None else self._regressed(learned, codes, rows)
-            return trial.recall(decoder.decode(decoder.refine(rows, begun, self._steps)))
-
-        return recall(self._start_by_residuals(learned)) > recall(self._start(learned, maps))
+    def _tried(self, rows: Floats, new: npt.NDArray[np.bool_], start: Start) -> Floats:
+        """Return what rows decode to after some rounds of learning from those that are not new."""
+        learned, codes, decoder = rows[~new], start.codes, start.decoder
+        steps = self._effort.of(decoder.groups)
+        for _ in range(min(self.rounds, TRIED_ROUNDS)):
+            codes = decoder.refine(learned, codes, steps)
+            decoder = fit_tables(learned, codes, decoder, start.counts)
+        begun = decoder.greedy(rows[new]) if start.counts is not None else self._regressed(learned, codes, rows[new])
+        decoded = np.empty_like(rows)
+        decoded[~new], decoded[new] = decoder.decode(codes), decoder.decode(decoder.refine(rows[new], begun, steps))
+        return decoded
 
     def _regressed(self, x: Floats, codes: Groups, rows: Floats) -> Groups:
         """Return codes of other rows by the recurrence that is fitted to vectors and their codes."""
@@ -376,7 +393,7 @@ class RecurrentBinarizer(Binarizer):
     @property
     def _effort(self) -> Effort:
         """What nested training and its codes take: the steps for a bit are those of a whole code."""
-        return Effort(self.rounds, self.patience, self._steps / self.dim, self.seed)
+        return Effort(self.rounds, self.patience, self._steps / (self.dim * self.levels), self.seed)
 
     def _set_maps(self, maps: Recurrence, decoder: TableDecoder, nested: Nested | None = None) -> None:
         self.maps_, self.decoder_, self.nested_ = maps, decoder, nested
@@ -456,7 +473,7 @@ class RecurrentBinarizer(Binarizer):
         if not self.prefixes:
             self._set_maps(maps, decoder)
             return
-        blocks = len(self.prefixes) + 1 if self.rounds else 0
+        blocks = len(self.prefixes) + 1 if self.rounds and not self.residual_ else 0
         self._set_maps(maps, decoder, Nested.from_arrays(arrays, decoder, len(self.prefixes), blocks))
         self.recalls_ = arrays["recalls"].tolist()
         bits = int(arrays["cut"][0])
