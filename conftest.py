@@ -15,9 +15,9 @@ if importlib.util.find_spec("torch") is None or importlib.util.find_spec("array_
     # Their docstrings have examples, and without the extra torch they cannot be imported.
     collect_ignore += ["hdc/backends/torch_backend.py", "hdc/backends/torch_kernels"]
     collect_ignore += ["hdc/apps/retrieval/binarisers/orthohash/binarizer.py"]  # can be imported, and not fitted
-for name in ("duckdb", "lancedb"):
+for name, module in {"duckdb": "duckdb_engine", "lancedb": "lancedb_engine", "faiss": "faiss_index"}.items():
     if importlib.util.find_spec(name) is None:
-        collect_ignore.append(f"hdc/apps/retrieval/engines/{name}_engine.py")
+        collect_ignore.append(f"hdc/apps/retrieval/engines/{module}.py")
 
 for package, stores in {"langchain_core": "for_langchain", "llama_index": "for_llama_index"}.items():
     if importlib.util.find_spec(package) is None:

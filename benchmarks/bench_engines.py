@@ -20,7 +20,7 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 import numpy as np
-from engine_cases import APPROXIMATE, ENGINES, AbsentError, Running
+from engine_cases import APPROXIMATE, ENGINES, OF_CODES, AbsentError, Running
 
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, SignBinarizer
 from hdc.words import pack
@@ -28,6 +28,8 @@ from hdc.words import pack
 K, QUERIES, ROUNDS = 10, 100, 3
 BITS, COMPONENTS, CENTRES = 256, 128, 500
 CLOSE = 2e-5
+
+EVERY = ENGINES | OF_CODES | APPROXIMATE
 
 Answer = tuple[Any, Any]
 
@@ -44,20 +46,20 @@ class Task(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("engines", nargs="*", help=f"of {', '.join([*ENGINES, *APPROXIMATE])}; all if left out")
+    parser.add_argument("engines", nargs="*", help=f"of {', '.join(EVERY)}; all if left out")
     parser.add_argument("--rows", type=int, default=100_000)
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, k={K}, {ROUNDS} rounds")
     with ExitStack() as running:
         engines = {}
-        for name, start in (ENGINES | APPROXIMATE).items():
+        for name, start in EVERY.items():
             if not arguments.engines or name in arguments.engines:
                 try:
                     engines[name] = running.enter_context(start())
                 except AbsentError as absent:
                     print(f"{name}: not run, {absent}")
         for task in (codes_task(arguments.rows), vectors_task(arguments.rows)):
-            compare(task, engines)
+            compare(task, {name: engines[name] for name in engines if not task.options or name not in OF_CODES})
 
 
 def codes_task(rows: int) -> Task:
@@ -85,7 +87,7 @@ def vectors_task(rows: int) -> Task:
 def compare(task: Task, engines: dict[str, Running]) -> None:
     """Print the rows of a task."""
     searches: dict[str, Callable[[Any], Answer]] = {"hdc": task.own}
-    loads, table = {}, task.name.replace(" ", "_")
+    loads, table = {}, f"t_{task.name.replace(' ', '_')}"
     for name, engine in engines.items():
         began = time.perf_counter()
         engine.write(task.index, table)

