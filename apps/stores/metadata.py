@@ -177,11 +177,13 @@ class Metadata:
 
     def both(self, found: Sequence[Ids]) -> Ids:
         """Return the rows that are in all of some; all rows of none."""
-        return functools.reduce(functools.partial(np.intersect1d, assume_unique=True), found, self.everything())
+        if not found:
+            return self.everything()
+        return functools.reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), found)
 
     def either(self, found: Sequence[Ids]) -> Ids:
         """Return the rows that are in any of some."""
-        return functools.reduce(np.union1d, found, np.empty(0, np.int64))
+        return functools.reduce(np.union1d, found) if found else np.empty(0, np.int64)
 
     def without(self, found: Ids) -> Ids:
         """Return all other rows."""
