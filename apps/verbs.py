@@ -41,6 +41,15 @@ def backend_for(store: str, kind: str, times: int) -> str:
     return PLAIN if words * times <= LITTLE else COMPILED
 
 
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where work is done."""
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="work on a Dask cluster: tcp://HOST:8786, the path of a scheduler file, local, or local:N for N processes",
+    )
+
+
 def add_backend(parser: argparse.ArgumentParser) -> None:
     """Add ``--backend``; without it, the command takes the one that is sooner done."""
     parser.add_argument("--backend", metavar="NAME", help="what computes: numba, numpy, ... (the one sooner done)")

@@ -25,6 +25,7 @@ LAYERS = [
 ]
 """Inside ``hdc``: a module imports from its own layer and the ones above it."""
 SHARED = (
+    "cluster",
     "estimators",
     "figures",
     "frames",
@@ -32,6 +33,7 @@ SHARED = (
     "lazy",
     "parameters",
     "progress",
+    "storage",
     "unpacking",
     "verbs",
     "workers",

@@ -211,9 +211,12 @@ def test_bytes_that_are_no_builder_are_refused():
         {"documents": "3"},
         {"settings": []},
         {"settings": {}},
-        {"counts": [[["name"], [["=", "Ada", -2]]]]},
-        {"counts": [["name", []]]},
-        {"counts": 3},
+        {"tokens": [[["name"], ["Ada"] * 20]]},
+        {"tokens": [["name", []]]},
+        {"tokens": [[["name"], [3]]]},
+        {"tokens": 3},
+        {"kinds": []},
+        {"kinds": [3, 4, 5]},
         {"samples": [[["born"], "number", 3, 4, False]]},
         {"samples": [[["born"], "number", 3, 3, True]]},
         {"samples": [[["born"], "weight", 3, 3, False]]},
@@ -226,6 +229,8 @@ def test_a_builder_that_lies_is_refused(lie):
     assert ProfileBuilder.from_bytes(files.pack(learning.KIND, meta, arrays)).documents == 3
     with pytest.raises(FileFormatError):
         ProfileBuilder.from_bytes(files.pack(learning.KIND, {**meta, **lie}, arrays))
+    with pytest.raises(FileFormatError, match="counts are missing, or are none"):
+        ProfileBuilder.from_bytes(files.pack(learning.KIND, meta, {**arrays, "counts": arrays["counts"] - 1}))
     infinite = {**arrays, "words": np.full(3, np.inf).view(np.int64)}
     with pytest.raises(FileFormatError, match="not finite"):
         ProfileBuilder.from_bytes(files.pack(learning.KIND, meta, infinite))

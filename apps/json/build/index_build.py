@@ -6,34 +6,40 @@ records that were rejected.
 """
 
 import os
+import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import hdc
 from hdc import files
+from hdc.apps.cluster import Cluster
+from hdc.apps.json.build.encoded import Encoded, from_bytes, to_bytes
 from hdc.apps.json.build.inputs import SPOOL, keyed, plan_again
 from hdc.apps.json.document import paths
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.index.index import JSONIndex
-from hdc.apps.json.index.rows import Rows, Stored, encode_rows
+from hdc.apps.json.index.rows import Stored, encode_rows
 from hdc.apps.json.index.taking import Taker
-from hdc.apps.json.reading import STDIN, Counts, OnError, Part, Record, read_part
+from hdc.apps.json.reading import STDIN, Counts, OnError, Part, Record, plan, read_part
 from hdc.apps.json.reading.limits import LIMITS, Limits
+from hdc.apps.json.reading.opening import expand, name_of
 from hdc.apps.json.reading.reader import begin_rejects
 from hdc.apps.json.reading.records import Rejects
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.apps.json.values.learning import ProfileBuilder
 from hdc.apps.progress import tracked
+from hdc.apps.storage import Folder, is_url
 from hdc.apps.workers import Workers
 from hdc.errors import ParameterError
 from hdc.search.build import Build
-from hdc.search.postings.segment import Segment
 
 PART_BYTES = 16 << 20
 """Bytes of a part that is worked on as a whole: what a process holds, and what is done again after an interruption."""
@@ -65,6 +71,11 @@ class Task:
         Processes. The index is the same for any number.
     limits : Limits
         Ceilings of what is read.
+    cluster : str, distributed.Client or None
+        A Dask cluster that works in the place of processes here; see :class:`~hdc.apps.cluster.Cluster`. The index is
+        the same. Workers see the inputs, and ``shared``, by the same names.
+    shared : path, URL or None
+        Where workers of a cluster leave what they encode until it is added; beside the index if it is None.
     """
 
     paths: tuple[str, ...]
@@ -77,6 +88,8 @@ class Task:
     rejects: str | None = None
     jobs: int = 1
     limits: Limits = LIMITS
+    cluster: Any = None
+    shared: str | None = None
 
 
 @dataclass(frozen=True)
@@ -100,23 +113,47 @@ def build(output: str, task: Task) -> Report:
         If another process builds or writes this index.
     OSError
         If the disk is full or fails; the same call goes on afterwards.
+    WorkerError
+        If processes, or the cluster, end before their work; the same call goes on afterwards.
     """
     task.encoder.check()
     Rejects(task.on_error, task.rejects, Counts())  # checks them
-    with Build(
-        output,
-        JSONIndex.KIND,
-        inputs=task.paths,
-        resumable=STDIN not in task.paths,
-        hopeless=(DocumentError, ParameterError),
-    ) as place:
-        return _Making(place, task).run()
+    if task.shared is not None and task.cluster is None:
+        raise ParameterError("shared is where workers of a cluster leave what they encode; name a cluster, too")
+    with (
+        Workers(task.jobs) if task.cluster is None else Cluster(task.cluster) as workers,
+        Build(
+            output,
+            JSONIndex.KIND,
+            inputs=task.paths,
+            resumable=STDIN not in task.paths,
+            hopeless=(DocumentError, ParameterError),
+        ) as place,
+    ):
+        return _Making(place, task, workers).run()
 
 
 def read_records(part: Part, task: Task, rejects: str | None = None) -> Iterator[Record]:
     """Yield the records of a part, those without a key rejected."""
     records = read_part(part, on_error=task.on_error, rejects=rejects, items=task.items)
     return keyed(records, task.key, Rejects(task.on_error, rejects, Counts()))
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Work before the first pass on a cluster: lines of large files are counted."""
+
+    part_bytes: int
+    limits: Limits
+
+    def __call__(self, file: str) -> list[Part]:
+        parts = plan([_anywhere(file)], self.part_bytes, limits=self.limits)
+        return [replace(part, path=file, name=name_of(file)) for part in parts]
+
+
+def _anywhere(path: str) -> str:
+    """Return the name of a file that holds in any working folder."""
+    return path if is_url(path) else os.path.abspath(path)
 
 
 @dataclass(frozen=True)
@@ -130,24 +167,27 @@ class _Count:
 
 
 @dataclass(frozen=True)
+class _CountThere:
+    """Work of the first pass on a cluster."""
+
+    count: _Count
+
+    def __call__(self, part: Part) -> bytes:
+        return self.count(part).to_bytes()
+
+
+@dataclass(frozen=True)
 class _Encode:
-    """Work of the second pass; large parts, which cannot be divided, are left to the caller, batch by batch."""
+    """Work of the second pass here; large parts, which cannot be divided, are left to the caller, piece by piece."""
 
     task: Task
     folder: Path
 
-    def __call__(self, part: tuple[int, Part]) -> tuple[list[Rows], Segment] | None:
-        if part[1].bytes > 2 * PART_BYTES:
-            return None
-        batches, segments, first = list[Rows](), list[Segment](), 0
-        for rows in self.batches(*part):
-            if rows.found is not None:
-                segments.append(Segment.of(first, rows.found))
-            batches.append(replace(rows, found=None))
-            first += len(rows.texts)
-        return (batches, Segment.merged(segments)) if segments else None
+    def __call__(self, part: tuple[int, Part]) -> list[Encoded] | None:
+        return None if part[1].bytes > 2 * PART_BYTES else list(self.pieces(*part))
 
-    def batches(self, number: int, part: Part) -> Iterator[Rows]:
+    def pieces(self, number: int, part: Part) -> Iterator[Encoded]:
+        """Yield the documents of a part: as one piece, of a large part batch by batch."""
         key = None if self.task.key is None else paths.parse_path(self.task.key)
         rejects = None
         if self.task.on_error == "skip":
@@ -155,7 +195,8 @@ class _Encode:
             Path(rejects).unlink(missing_ok=True)
         encoder = copy(self.task.encoder)  # holds nothing of other parts: the last bits would depend on which
         records = read_records(part, self.task, rejects)
-        yield from encode_rows(encoder, records, key, self._taker, self.task.vectors)
+        batches = encode_rows(encoder, records, key, self._taker, self.task.vectors)
+        yield from (Encoded.one_by_one if part.bytes > 2 * PART_BYTES else Encoded.joined)(batches)
 
     @cached_property
     def _taker(self) -> Taker:
@@ -163,15 +204,36 @@ class _Encode:
         return Taker(encoder.values, encoder.layout, encoder.table())
 
 
+@dataclass(frozen=True)
+class _EncodeThere:
+    """Work of the second pass on a cluster: the pieces of a part as bytes, with its rejected records at the end."""
+
+    task: Task
+
+    def __call__(self, part: tuple[int, Part]) -> Iterator[bytes]:
+        with TemporaryDirectory(prefix="hdc-") as folder:
+            held, size = list[Encoded](), 0
+            for piece in _Encode(self.task, Path(folder)).pieces(*part):
+                held.append(piece)
+                size += piece.bytes
+                if size > PART_BYTES:
+                    yield to_bytes(held)
+                    held, size = [], 0
+            rejects = Path(folder, f"rejects-{part[0]}")
+            yield to_bytes(held, rejects.read_bytes() if rejects.exists() else b"")
+
+
 class _Making:
     """The work on one task, in the folder of a build."""
 
-    def __init__(self, place: Build, task: Task) -> None:
-        self.place, self.folder = place, place.folder
-        self.parts = plan_again(task.paths, self.folder, PART_BYTES, task.limits)
+    def __init__(self, place: Build, task: Task, workers: Workers | Cluster) -> None:
+        self.place, self.folder, self.workers = place, place.folder, workers
+        self.parts = self._planned(task)
         if task.rejects is not None:
             begin_rejects(task.rejects, [part.path for part in self.parts])
-        self.task = replace(task, jobs=min(task.jobs, len(self.parts)))
+        self.task = replace(task, cluster=None)  # a client cannot be sent
+        if isinstance(workers, Workers):
+            workers.jobs = min(task.jobs, len(self.parts))
         options = {"version": hdc.__version__, "encoder": task.encoder.to_json(), "fit": task.fit, "key": task.key}
         options |= {"vectors": task.vectors, "items": task.items, "on_error": task.on_error}
         options |= {"limits": asdict(task.limits)}
@@ -179,17 +241,25 @@ class _Making:
         told = place.begin({"options": options, "inputs": inputs}, keep=[SPOOL])
         if told is not None:
             print(told, file=sys.stderr)
+        if isinstance(workers, Cluster):  # a worker works in a folder of its own
+            self.parts = [replace(part, path=_anywhere(part.path)) for part in self.parts]
+
+    def _planned(self, task: Task) -> list[Part]:
+        if isinstance(self.workers, Workers) or STDIN in task.paths:
+            return plan_again(task.paths, self.folder, PART_BYTES, task.limits)
+        files, _ = expand(task.paths)
+        planned = self.workers.in_order(_Plan(PART_BYTES, task.limits), map(str, files))
+        return [part for parts in planned for part in parts]
 
     def run(self) -> Report:
         """Do what is left to do, and put the index in its place."""
-        with Workers(self.task.jobs) as workers:
-            self._fit(workers)
-            documents = self._encode(workers)
+        self._fit()
+        documents = self._encode()
         rejected = self._join_rejects()
         self.place.finish()
         return Report(documents, rejected)
 
-    def _fit(self, workers: Workers) -> None:
+    def _fit(self) -> None:
         """Learn the profile from all parts, or load it."""
         if not self.task.fit:
             return
@@ -199,8 +269,7 @@ class _Making:
             encoder.profile_ = JSONEncoder.from_json(meta, encoder.string_encoder).profile_
         else:
             builder = None
-            counts = workers.in_order(_Count(self.task), self.parts)
-            for part in tracked(counts, len(self.parts), unit="parts read"):
+            for part in tracked(self._counts(), len(self.parts), unit="parts read"):
                 builder = part if builder is None else builder.merge(part)
             if builder is None or not builder.documents:
                 raise DocumentError(f"{', '.join(self.task.paths)}: no document to learn from")
@@ -208,26 +277,47 @@ class _Making:
             files.save(path, PROFILE, encoder.to_json(), {})
         self.task = replace(self.task, encoder=encoder)
 
+    def _counts(self) -> Iterator[ProfileBuilder]:
+        if isinstance(self.workers, Workers):
+            return self.workers.in_order(_Count(self.task), self.parts)
+        return map(ProfileBuilder.from_bytes, self.workers.in_order(_CountThere(_Count(self.task)), self.parts))
+
     def _fresh(self) -> JSONEncoder:
         return JSONEncoder(**self.task.encoder.get_params())
 
-    def _encode(self, workers: Workers) -> int:
+    def _encode(self) -> int:
         """Encode what is not in the store yet, and return the number of documents."""
         with self._open_index() as index, closing(_Journal(self.folder / "journal")) as journal:
             first, done = journal.next(index.rows())
-            work = _Encode(self.task, self.folder)
-            items = list(enumerate(self.parts))[first:]
-            results = zip(items, workers.in_order(work, items), strict=True)
-            for item, held in tracked(results, len(self.parts), first, unit="parts indexed"):
-                before, whole = index.rows(), done == 0
-                for number, rows in enumerate(work.batches(*item) if held is None else held[0]):
-                    if number >= done:
-                        journal.write(item[0], number, index.rows())
-                        index.append(rows, replace=True)
-                if held is not None and whole:
-                    index.add_segment(held[1], before)
-                done = 0
+            with closing(self._encoded(list(enumerate(self.parts))[first:])) as encoded:
+                for number, pieces in enumerate(tracked(encoded, len(self.parts), first, unit="parts indexed"), first):
+                    _add(index, journal, number, pieces, done)
+                    done = 0
             return len(index)
+
+    def _encoded(self, items: list[tuple[int, Part]]) -> Generator[Iterable[Encoded]]:
+        """Yield the pieces of each part."""
+        if isinstance(self.workers, Workers):
+            work = _Encode(self.task, self.folder)
+            for item, pieces in zip(items, self.workers.in_order(work, items), strict=True):
+                yield work.pieces(*item) if pieces is None else pieces
+            return
+        shared = Folder(self.task.shared or self.folder).inner(f"encoded-{secrets.token_hex(4)}")
+        shared.create()
+        try:
+            there = self.workers.through(shared, _EncodeThere(self.task), items)
+            for (number, _), encoded in zip(items, there, strict=True):
+                yield self._read(number, encoded)
+        finally:
+            shared.remove()
+
+    def _read(self, number: int, encoded: Iterable[bytes]) -> Iterator[Encoded]:
+        """Yield the pieces of a part from what a cluster made of it, and keep its rejected records."""
+        for data in encoded:
+            pieces, rejects = from_bytes(data)
+            yield from pieces
+            if rejects:
+                (self.folder / f"rejects-{number}").write_bytes(rejects)
 
     def _open_index(self) -> JSONIndex:
         task = self.task
@@ -254,6 +344,20 @@ class _Making:
         if self.task.rejects is not None:
             shutil.copyfile(aside, self.task.rejects)
         return number
+
+
+def _add(index: JSONIndex, journal: "_Journal", number: int, pieces: Iterable[Encoded], done: int) -> None:
+    """Add a part to an index that has the first ``done`` batches of it."""
+    batch = 0
+    for piece in pieces:
+        before, whole = index.rows(), batch >= done
+        for rows in piece.batches:
+            if batch >= done:
+                journal.write(number, batch, index.rows())
+                index.append(rows, replace=True)
+            batch += 1
+        if whole:
+            index.add_segment(piece.segment, before)
 
 
 class _Journal:

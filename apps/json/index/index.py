@@ -245,6 +245,7 @@ class JSONIndex(Index):
     def add_segment(self, segment: Segment, first: int) -> None:
         """Take a segment of rows that were just added from a position on, if there are as many as it has documents."""
         snapshot = self.store.snapshot
+        self._check_width(segment.vectors.width)
         if snapshot.count == first + len(segment):
             self._postings.add(snapshot, dataclasses.replace(segment, first=first))
 
@@ -257,7 +258,7 @@ class JSONIndex(Index):
         replace : bool
             Whether a document replaces another one of its key; else that is an error.
         """
-        self._check_width(rows)
+        self._check_width(rows.width)
         texts = self._texts_for(rows.texts)
         if not replace or rows.keys is None:
             before = self.store.snapshot
@@ -273,9 +274,8 @@ class JSONIndex(Index):
         ids = dict(zip(keys, numbers.tolist(), strict=True))
         return np.array([ids[key] for key in rows.keys], dtype=np.int64)
 
-    def _check_width(self, rows: Rows) -> None:
+    def _check_width(self, given: int) -> None:
         """Raise ParameterError if the string encoder is not that of the rows before."""
-        given = 0 if rows.found is None else rows.found.vectors.width
         if given:
             self._width = self._width or max((s.vectors.width for s in self._posting_rows().segments), default=0)
             check_width(self._width, given)
@@ -324,7 +324,7 @@ class JSONIndex(Index):
         self._check_ids(numbers)
         batches = list(self._rows_of(documents))
         for batch in batches:
-            self._check_width(batch)
+            self._check_width(batch.width)
         rows = joined(batches)
         if len(rows.texts) != len(numbers):
             raise DimensionError(f"there are {len(rows.texts)} documents for {len(numbers)} ids")

@@ -50,6 +50,11 @@ class Rows:
     keys: list[str] | None
     found: Occurrences | None = None
 
+    @property
+    def width(self) -> int:
+        """Numbers in a vector of what was found; 0 where that has none."""
+        return 0 if self.found is None else self.found.vectors.width
+
     def take(self, rows: list[int]) -> "Rows":
         """Return some of the rows, by position."""
         arrays = {name: array[rows] for name, array in self.arrays.items()}

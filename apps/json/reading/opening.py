@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hdc import checks
+from hdc.apps import storage
 from hdc.apps.json.reading.limits import FREELY, Limits
 from hdc.apps.json.reading.records import Counts
 from hdc.apps.json.reading.strict import DocumentError
@@ -58,6 +59,9 @@ def expand(paths: Iterable[str | Path]) -> tuple[list[str | Path], list[Path]]:
     files: list[str | Path] = []
     skipped: list[Path] = []
     for path in checks.listed(paths, "paths"):
+        if storage.is_url(path):
+            files += _of_url(str(path), skipped)
+            continue
         if checks.path(path) == Path(STDIN) or not Path(path).is_dir():
             files.append(path)
             continue
@@ -68,6 +72,22 @@ def expand(paths: Iterable[str | Path]) -> tuple[list[str | Path], list[Path]]:
         files += known
         skipped += sorted({*inside} - {*known})
     return files, skipped
+
+
+def _of_url(url: str, skipped: list[Path]) -> list[str]:
+    """Return a URL of a file, or those of the files in its folder that are read."""
+    try:
+        inside = storage.inside(url)
+    except OSError as error:
+        raise unreadable(url, error) from error
+    if inside is None:
+        return [url]
+    base = url.partition("*")[0]
+    known = [file for file in inside if "*" in url or _is_known(Path(file.removeprefix(base)))]
+    if not known:
+        raise DocumentError(f"{url}: no documents there; expected files *{', *'.join(SUFFIXES)}, …")
+    skipped += sorted(map(Path, {*inside} - {*known}))
+    return known
 
 
 def _is_known(file: Path) -> bool:
@@ -93,7 +113,7 @@ def opened(path: str | Path, counts: Counts, limits: Limits) -> Iterator[io.Buff
         If it cannot be opened.
     """
     with ExitStack() as stack:
-        raw: Any = sys.stdin.buffer if str(path) == STDIN else stack.enter_context(open(path, "rb", buffering=0))
+        raw: Any = sys.stdin.buffer if str(path) == STDIN else stack.enter_context(_raw(path))
         metered = _Metered(raw, counts)
         stream: Any = io.BufferedReader(metered, CHUNK)
         try:
@@ -103,6 +123,10 @@ def opened(path: str | Path, counts: Counts, limits: Limits) -> Iterator[io.Buff
                 f"{name_of(path)}: packed by zstd, which needs the package zstandard: pip install 'hdc-toolkit[zstd]'"
             ) from None
         yield stream if unpacked is None else io.BufferedReader(_Limited(unpacked, metered, limits), CHUNK)
+
+
+def _raw(path: str | Path) -> Any:
+    return storage.open_file(path) if storage.is_url(path) else open(path, "rb", buffering=0)
 
 
 def is_packed(stream: io.BufferedReader) -> bool:

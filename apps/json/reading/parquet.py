@@ -2,18 +2,19 @@
 
 import io
 import math
-import os
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps import storage
 from hdc.apps.frames.rows import batch_rows
 from hdc.apps.frames.values import json_value
 from hdc.apps.json.reading.items import ItemPath, inside
-from hdc.apps.json.reading.opening import STDIN, is_packed, name_of, unreadable
+from hdc.apps.json.reading.opening import STDIN, is_packed, unreadable
 from hdc.apps.json.reading.records import Counts, Record, Rejects
 from hdc.apps.json.reading.strict import DocumentError
 from hdc.checks import listed, text, wrong
@@ -34,8 +35,8 @@ def is_parquet(stream: io.BufferedReader) -> bool:
     return not is_packed(stream) and stream.peek(4)[:4] == _MAGIC
 
 
-def read_parquet(path: str | Path, items: ItemPath, rejects: Rejects, counts: Counts) -> Iterator[Record]:
-    """Yield the rows of a Parquet file as documents, ``file[row]``; rows that no JSON can hold are rejected.
+def read_parquet(path: str | Path, name: str, items: ItemPath, rejects: Rejects, counts: Counts) -> Iterator[Record]:
+    """Yield the rows of a Parquet file as documents, ``name[row]``; rows that no JSON can hold are rejected.
 
     Structs become objects, lists arrays, maps objects whose keys are text; timestamps, dates and times ISO-8601
     text (to the microsecond), durations seconds, decimals numbers (a double, unless they are whole), bytes base64
@@ -46,18 +47,21 @@ def read_parquet(path: str | Path, items: ItemPath, rejects: Rejects, counts: Co
     DocumentError
         If it comes from standard input, or pyarrow is missing.
     """
-    name = name_of(path)
     if str(path) == STDIN:
         raise DocumentError(f"{name}: Parquet cannot be read from a pipe; name a file")
     arrow = _pyarrow(name)
     try:
-        with arrow.parquet.ParquetFile(path) as file:
+        with _source(path) as source, arrow.parquet.ParquetFile(source) as file:
             rows = (row for batch in file.iter_batches(ROWS) for row in batch_rows(batch))
             for number, row in enumerate(rows):
                 yield from _records(row, f"{name}[{number}]", items, rejects)
-        counts.bytes += os.path.getsize(path)
+        counts.bytes += storage.state(path)[0]
     except (arrow.ArrowException, OSError) as error:
         rejects.add(unreadable(name, error), name, b"")
+
+
+def _source(path: str | Path) -> Any:
+    return storage.open_file(path) if storage.is_url(path) else nullcontext(path)
 
 
 def write_parquet(

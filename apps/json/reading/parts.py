@@ -1,11 +1,11 @@
 """Units of work: files, and ranges of lines of large ones, that can be read in parallel and resumed."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+from hdc.apps import storage
 from hdc.apps.json.reading.detecting import Format, check_format, detect
 from hdc.apps.json.reading.limits import LIMITS, Limits
 from hdc.apps.json.reading.opening import CHUNK, STDIN, expand, is_packed, name_of, opened, unreadable
@@ -30,7 +30,7 @@ class Part:
     first_line : int
         The number of the line at ``start``, so that sources are right.
     size, mtime_ns : int
-        Of the file when the parts were planned; -1 for standard input.
+        Of the file when the parts were planned, a digest in place of the time for a URL; -1 for standard input.
     format : {"auto", "lines", "json"}
         As asked for; ``"lines"`` for a range.
     name : str
@@ -107,10 +107,10 @@ def check_unchanged(part: Part) -> None:
     if part.path == STDIN:
         return
     try:
-        state = os.stat(part.path)
+        state = storage.state(part.path)
     except OSError as error:
         raise unreadable(part.path, error) from error
-    if (state.st_size, state.st_mtime_ns) != (part.size, part.mtime_ns):
+    if state != (part.size, part.mtime_ns):
         raise DocumentError(f"{part.path} has changed since its parts were planned; plan it again")
 
 
@@ -119,9 +119,9 @@ def _parts_of(path: str | Path, part_bytes: int, format: Format, limits: Limits)
         yield Part(STDIN, 0, 0, 1, -1, -1, format, name_of(path))
         return
     try:
-        state = os.stat(path)
-        whole = Part(str(path), 0, state.st_size, 1, state.st_size, state.st_mtime_ns, format, name_of(path))
-        if state.st_size > part_bytes and _has_plain_lines(path, format, limits):
+        size, changed = storage.state(path)
+        whole = Part(str(path), 0, size, 1, size, changed, format, name_of(path))
+        if size > part_bytes and _has_plain_lines(path, format, limits):
             yield from _ranges(whole, part_bytes)
         else:
             yield whole
@@ -141,7 +141,7 @@ def _has_plain_lines(path: str | Path, format: Format, limits: Limits) -> bool:
 
 def _ranges(whole: Part, part_bytes: int) -> Iterator[Part]:
     start, line = 0, 1
-    with open(whole.path, "rb") as file:
+    with storage.open_file(whole.path) as file:
         while start < whole.size:
             left, newlines, block = part_bytes, 0, b""
             while left and (block := file.read(min(left, CHUNK))):

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 
 from hdc import checks
+from hdc.apps import storage
 from hdc.apps.json.reading.detecting import Format, check_format, detect
 from hdc.apps.json.reading.items import ItemPath, parse_items
 from hdc.apps.json.reading.limits import LIMITS, Limits
 from hdc.apps.json.reading.lines import Line, cut_lines, read_lines
-from hdc.apps.json.reading.opening import CHUNK, STDIN, expand, name_of, opened, unreadable
+from hdc.apps.json.reading.opening import STDIN, expand, name_of, opened, unreadable
 from hdc.apps.json.reading.parquet import is_parquet, read_parquet
 from hdc.apps.json.reading.parts import Part, check_unchanged
 from hdc.apps.json.reading.records import Counts, OnError, Record, Rejects, Untouched
@@ -61,7 +62,8 @@ def read(
     ----------
     paths : iterable of path
         Files of JSON, JSON Lines or Parquet, the first two packed by gzip or zstd or not: contents show which.
-        A folder stands for the files in it, at any depth, in order of their names; ``-`` is standard input.
+        A folder stands for the files in it, at any depth, in order of their names; ``-`` is standard input. URLs that
+        fsspec reads, of files, folders or with a ``*``, are paths too: ``s3://bucket/people/*.jsonl``.
     on_error : {"raise", "skip"}
         Whether a bad record ends reading, or is counted and left out.
     rejects : path, optional
@@ -156,7 +158,7 @@ def _read_file(
             raise unreadable(name, error) from error
         try:
             if is_parquet(stream):
-                yield from read_parquet(path, items, rejects, counts)
+                yield from read_parquet(path, name, items, rejects, counts)
                 return
             try:
                 found, stream = detect(stream, name, format, limits)
@@ -172,7 +174,7 @@ def _read_file(
 
 
 def _lines_of(part: Part, counts: Counts) -> Iterator[Line]:
-    with open(part.path, "rb", buffering=CHUNK) as file:
+    with storage.open_file(part.path) as file:
         file.seek(part.start)
         left = part.bytes
         for line in cut_lines(file, part.limits.document_bytes):

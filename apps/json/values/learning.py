@@ -23,7 +23,7 @@ from hdc.apps.json.values.conversion import convert
 from hdc.apps.json.values.number_scale import Scale, clamped
 from hdc.apps.json.values.numbers import NUMBER, Quantities
 from hdc.apps.json.values.sketches import Counts, Sample, Samples
-from hdc.apps.json.values.statistics import Profile, Quantity, read_count, read_counts, read_path, read_quantity
+from hdc.apps.json.values.statistics import Profile, Quantity, read_count, read_path, read_quantity
 from hdc.apps.json.values.strings import are_codes, word_tokens
 from hdc.apps.json.values.tokens import Token, constant_tokens
 from hdc.errors import FileFormatError, MismatchError
@@ -151,20 +151,26 @@ class ProfileBuilder:
 
     def to_bytes(self) -> bytes:
         """Return the builder as bytes: versioned, checksummed, and without pickle."""
+        samples = list(self._samples)
+        groups = [(path, list(counts), list(counts.values())) for path, counts in self._counts.groups()]
+        kinds = {kind: number for number, kind in enumerate({kind for _, tokens, _ in groups for kind, _ in tokens})}
         meta = {
             "documents": self.documents,
             "settings": self.settings,
             "error": self.error,
-            "counts": [
-                [list(path), [[*token, count] for token, count in counts.items()]]
-                for path, counts in self._counts.groups()
-            ],
+            "kinds": list(kinds),
+            "tokens": [[list(path), [content for _, content in tokens]] for path, tokens, _ in groups],
             "samples": [
                 [list(path), kind, sample.seen, len(sample.values), sample.state is not None]
-                for (path, kind), sample in self._samples
+                for (path, kind), sample in samples
             ],
         }
-        return files.pack(KIND, meta, _sample_arrays([sample for _, sample in self._samples]), quick=True)
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "kinds": np.array([kinds[kind] for _, tokens, _ in groups for kind, _ in tokens], np.uint8),
+            "counts": np.array([count for _, _, counts in groups for count in counts], np.int64),
+        }
+        arrays |= _sample_arrays([sample for _, sample in samples])
+        return files.pack(KIND, meta, arrays, quick=True)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -186,9 +192,7 @@ class ProfileBuilder:
     def _restore(self, meta: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         self.documents, self.settings = read_count(meta["documents"]), dict(meta["settings"])
         self._conversions = tuple(self.settings["convert"])
-        self._counts.restore(
-            read_count(meta["error"]), ((read_path(path), read_counts(counts)) for path, counts in meta["counts"])
-        )
+        self._counts.restore(read_count(meta["error"]), _groups_of(meta, arrays["kinds"], arrays["counts"]))
         numbers, states = _numbers_of(arrays["words"], arrays["real"]), iter(arrays["random"].tolist())
         for path, kind, seen, length, drawn in meta["samples"]:
             own = list(islice(numbers, read_count(length)))
@@ -296,6 +300,22 @@ class _Contents:
         if number is None or -INT64 <= number[1] < INT64:
             return number
         return number[0], clamped(number[1])
+
+
+def _groups_of(
+    meta: Mapping[str, Any], kinds: npt.NDArray[Any], counts: npt.NDArray[Any]
+) -> Iterator[tuple[Path, dict[Token, int]]]:
+    """Yield paths and the counts of their tokens from what :meth:`ProfileBuilder.to_bytes` wrote."""
+    names, begin = list(map(meta["kinds"].__getitem__, kinds.tolist())), 0
+    numbers = counts.tolist()
+    if len(names) != len(numbers) or not {*map(type, names)} <= {str} or (counts < 1).any():
+        raise ValueError("counts are missing, or are none")
+    for path, contents in meta["tokens"]:
+        mine = slice(begin, begin + len(contents))
+        if not {*map(type, contents)} <= {str}:
+            raise ValueError("a token is no text")
+        yield read_path(path), dict(zip(zip(names[mine], contents, strict=True), numbers[mine], strict=True))
+        begin += len(contents)
 
 
 def _sample_arrays(samples: Collection[Sample]) -> dict[str, npt.NDArray[Any]]:

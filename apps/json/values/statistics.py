@@ -91,7 +91,7 @@ class Profile:
         KeyError, TypeError, ValueError
             If it is not such.
         """
-        frequencies = {read_path(path): read_counts(counts) for path, counts in state["frequencies"]}
+        frequencies = {read_path(path): _counted(counts) for path, counts in state["frequencies"]}
         scales = {
             (read_path(path), read_quantity(kind)): _scale(knots, quantiles, share)
             for path, kind, knots, quantiles, share in state["scales"]
@@ -105,7 +105,7 @@ class Profile:
         )
 
 
-def read_counts(counts: Any) -> dict[Token, int]:
+def _counted(counts: Any) -> dict[Token, int]:
     """Read the frequencies of a path's tokens: nearly all are what they should be, and that is seen at one look."""
     found: dict[Token, int] = {}
     for kind, content, count in counts:

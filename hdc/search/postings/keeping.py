@@ -35,16 +35,21 @@ def source_of(snapshot: Snapshot, start: int, stop: int) -> str:
 
 def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
     """Write a segment of rows of a snapshot; return its file."""
+    meta: dict[str, Any] = {"first": segment.first, "documents": len(segment)}
+    meta["source"] = source_of(snapshot, segment.first, segment.stop)
+    path = folder / f"{PREFIX}{segment.first}"
+    files.save(path, KIND, meta, to_arrays(segment), quick=True)
+    return path
+
+
+def to_arrays(segment: Segment) -> dict[str, npt.NDArray[Any]]:
+    """Return a segment as arrays, for a file; :func:`from_arrays` turns them back."""
     arrays = segment.arrays._asdict()
     for name in ("words", "names"):
         held: Names = getattr(segment, name)
         arrays |= {f"{name}.hashes": held.hashes, f"{name}.starts": held.starts, f"{name}.content": held.content}
     arrays |= {"vectors.hashes": segment.vectors.hashes, "vectors.content": segment.vectors.vectors.ravel()}
-    meta: dict[str, Any] = {"first": segment.first, "documents": len(segment)}
-    meta["source"] = source_of(snapshot, segment.first, segment.stop)
-    path = folder / f"{PREFIX}{segment.first}"
-    files.save(path, KIND, meta, arrays, quick=True)
-    return path
+    return arrays
 
 
 def is_there(segment: Segment, snapshot: Snapshot, folder: Path) -> bool:
@@ -89,6 +94,17 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
         raise FileFormatError(f"{path} is damaged: it says {meta!s:.80}")
     if first + documents > snapshot.count or meta.get("source") != source_of(snapshot, first, first + documents):
         return None
+    return from_arrays(first, documents, arrays, path)
+
+
+def from_arrays(first: int, documents: int, arrays: Mapping[str, npt.NDArray[Any]], path: Any) -> Segment:
+    """Return the segment that :func:`to_arrays` turned into arrays, which may have been made by hand.
+
+    Raises
+    ------
+    FileFormatError
+        If they are none, or point outside of what there is; it names ``path``.
+    """
     if not _are_of_their_kinds(arrays):
         raise FileFormatError(f"{path} is damaged: its arrays are not those of postings")
     try:
