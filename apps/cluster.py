@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any, Self, TypeVar
 
 import hdc
@@ -90,23 +90,16 @@ class Cluster:
         WorkerError
             If workers keep dying of an item, or the scheduler is lost.
         """
-        from distributed import CancelledError, KilledWorker
-        from distributed.comm import CommClosedError
-
         number, waiting = secrets.token_hex(8), deque[Any]()
         sent = self._sent(pickle.dumps(work))
         try:
-            for item in items:
-                waiting.append(self.client.submit(_done_there, number, os.getpid(), sent, item, pure=False))
-                if len(waiting) > AHEAD * self.jobs:
+            with worker_errors():
+                for item in items:
+                    waiting.append(self.client.submit(_done_there, number, os.getpid(), sent, item, pure=False))
+                    if len(waiting) > AHEAD * self.jobs:
+                        yield waiting.popleft().result()
+                while waiting:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        except KilledWorker as error:
-            text = "workers of the cluster died of the same work again and again; have they memory enough?"
-            raise WorkerError(f"{text} Give them more, or fewer threads each") from error
-        except (CancelledError, CommClosedError) as error:
-            raise WorkerError("the scheduler of the cluster is lost; start it and run the same again") from error
         finally:
             if waiting:
                 self.client.cancel(list(waiting))
@@ -134,6 +127,30 @@ class Cluster:
         """
         for names in self.in_order(_Aside(work, folder), enumerate(items)):
             yield map(folder.take, names)
+
+
+@contextmanager
+def worker_errors() -> Iterator[None]:
+    """Raise WorkerError for what Dask raises where workers keep dying, or the scheduler is lost."""
+    from distributed import CancelledError, KilledWorker
+    from distributed.comm import CommClosedError
+
+    try:
+        yield
+    except KilledWorker as error:
+        text = "workers of the cluster died of the same work again and again; have they memory enough?"
+        raise WorkerError(f"{text} Give them more, or fewer threads each") from error
+    except (CancelledError, CommClosedError) as error:
+        raise WorkerError("the scheduler of the cluster is lost; start it and run the same again") from error
+
+
+@contextmanager
+def joblib_backend(address: Any) -> Iterator[None]:
+    """Let joblib work on a Dask cluster for a while; ``address`` and errors are those of :class:`Cluster`."""
+    from joblib import parallel_config
+
+    with Cluster(address) as cluster, worker_errors(), parallel_config(backend="dask", client=cluster.client):
+        yield
 
 
 class _Aside:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from hdc.apps.capacity import experiments
+from hdc.apps.capacity.results import Results
 from hdc.apps.cli import main
 from hdc.apps.cluster import Cluster
 from hdc.apps.json import DocumentError, JSONEncoder, JSONIndex, read
@@ -231,8 +233,9 @@ def test_documents_at_urls(folder, client, memory):
 
 def test_rows_of_parquet_and_packed_lines_at_urls(memory):
     pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow")
     with memory.open("/people.parquet", "wb") as file:
-        pyarrow.parquet.write_table(pyarrow.table({"id": [7, 8]}), file)
+        parquet.write_table(pyarrow.table({"id": [7, 8]}), file)
     memory.pipe_file("/people.jsonl.gz", gzip.compress(b'{"id": 9}\n{"id": 10}\n'))
     records = list(read(["memory://people.parquet", "memory://people.jsonl.gz"]))
     assert [record.document["id"] for record in records] == [7, 8, 9, 10]
@@ -316,3 +319,24 @@ def test_the_command_takes_a_cluster(folder, capsys):
     assert capsys.readouterr().out.startswith("299 documents in there (")
     assert main([*words, "--jobs", "1", "-o", "here"]) == 0
     assert contents("there") == contents("here")
+
+
+# ---------------------------------------------------------------------- experiments
+
+
+def test_points_of_an_experiment_are_the_same(client, tmp_path):
+    grid = {"model": ["MAP-B", "MAP-I"], "dim": [64, 128], "items": 5, "universe": 20, "backend": "numpy"}
+    here = experiments.run("membership", grid, 50)
+    there = experiments.run("membership", grid, 50, cluster=client, results=tmp_path / "results")
+    assert there == here
+    assert sorted(Results(tmp_path / "results").points(), key=str) == sorted(here, key=str)
+
+
+@pytest.mark.slow
+def test_the_command_of_experiments_takes_a_cluster(tmp_path, capsys):
+    words = ["capacity", "run", "--experiment", "membership", "--models", "MAP-B", "--dims", "64,128"]
+    words += ["--items", "5", "--universe", "20", "--trials", "50", "--backend", "numpy"]
+    assert main([*words, "--cluster", "local:2", "-o", str(tmp_path / "there")]) == 0
+    there = capsys.readouterr().out
+    assert main([*words, "--jobs", "1", "-o", str(tmp_path / "here")]) == 0
+    assert capsys.readouterr().out == there

@@ -5,6 +5,7 @@ import json
 import os
 from typing import Any
 
+from hdc.apps import verbs
 from hdc.errors import ParameterError, UnsupportedError
 
 OPTIONS = {
@@ -73,6 +74,7 @@ def _register_run(commands: Any) -> None:
     parser.add_argument("--trials", type=number, default=1000, help="at each point (1000)")
     parser.add_argument("--seed", type=int, default=0, help="(0)")
     parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one a core (-1)")
+    verbs.add_cluster(parser)
     parser.add_argument("-o", "--output", required=True, metavar="RESULTS", help="SQLite file, made or continued")
     parser.set_defaults(run=run_run)
 
@@ -176,6 +178,7 @@ def run_run(arguments: argparse.Namespace) -> int:
         arguments.seed,
         n_jobs=arguments.jobs,
         results=arguments.output,
+        cluster=arguments.cluster,
     )
     print("\n".join(display.text(display.points_table(points))))
     return 0

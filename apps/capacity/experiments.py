@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from hdc import atoms
 from hdc.apps.capacity.draws import MEMORY, Codebook, Draws, Ints, canonical
 from hdc.apps.capacity.protocols import MATRICES, PROTOCOLS, Answers, Batch, Parameters, Protocol, protocol
 from hdc.apps.capacity.results import Point, Results
+from hdc.apps.cluster import joblib_backend
 from hdc.apps.progress import tracked
 from hdc.bounds.question import SHAPES
 from hdc.checks import choice, flag, integer, mapping, text, texts
@@ -169,11 +171,12 @@ def run(
     n_jobs: int = 1,
     progress: bool = True,
     results: str | os.PathLike[str] | None = None,
+    cluster: Any = None,
 ) -> list[Point]:
     """Measure every point of a grid.
 
-    Points run in parallel by joblib, hence on a cluster inside ``joblib.parallel_config(backend="dask")``. With
-    ``results``, each finished point is written at once, and points that the file has are not measured again.
+    Points run in parallel by joblib, on a cluster by its Dask backend. With ``results``, each finished point is
+    written at once, and points that the file has are not measured again.
 
     Parameters
     ----------
@@ -190,6 +193,8 @@ def run(
         Show a bar with the time left, if standard error is a terminal.
     results : path, optional
         SQLite file, see :mod:`hdc.apps.capacity.results`.
+    cluster : str or distributed.Client, optional
+        A Dask cluster that works in the place of processes here, all of it; see :class:`~hdc.apps.cluster.Cluster`.
 
     Returns
     -------
@@ -201,6 +206,8 @@ def run(
         Before anything runs: what is wrong with a setting, and what is allowed.
     FileFormatError
         If ``results`` is another kind of file.
+    WorkerError
+        If the cluster cannot be reached; or if its workers die of a point, or it is lost. The same call goes on.
     """
     from joblib import Parallel, delayed
 
@@ -212,13 +219,14 @@ def run(
     found = {point.key: point for point in (store.points() if store else ())}
     keys = [(experiment, setting.stored, seed, trials) for setting in settings]
     missing = {key: setting for key, setting in zip(keys, settings, strict=True) if key not in found}
-    finished = Parallel(n_jobs=workers, return_as="generator_unordered")(
-        delayed(setting.measure)(trials) for setting in missing.values()
-    )
-    for point in tracked(finished, len(set(keys)), len(set(keys)) - len(missing), show=show):
-        found[point.key] = point
-        if store:
-            store.add(point)
+    with nullcontext() if cluster is None else joblib_backend(cluster):
+        finished = Parallel(n_jobs=workers if cluster is None else -1, return_as="generator_unordered")(
+            delayed(setting.measure)(trials) for setting in missing.values()
+        )
+        for point in tracked(finished, len(set(keys)), len(set(keys)) - len(missing), show=show):
+            found[point.key] = point
+            if store:
+                store.add(point)
     return [found[key] for key in keys]
 
 
