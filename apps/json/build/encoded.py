@@ -1,16 +1,20 @@
 """Encoded documents on their way to an index: rows, and the segment of what they hold; as bytes between processes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import xxhash
 
 from hdc import files
-from hdc.apps.json.index.rows import Rows
-from hdc.errors import FileFormatError
+from hdc.apps.json.encoder.encoder import JSONEncoder
+from hdc.apps.json.index.index import JSONIndex
+from hdc.apps.json.index.rows import Rows, Stored
+from hdc.errors import FileFormatError, MismatchError
 from hdc.search.postings import keeping
 from hdc.search.postings.segment import Segment
 
@@ -57,8 +61,47 @@ class Encoded:
         return sum(len(text) for rows in self.batches for text in rows.texts)
 
 
-def to_bytes(pieces: Iterable[Encoded], rejects: bytes = b"") -> bytes:
-    """Return pieces as bytes, versioned and checksummed, with the lines of a rejects file."""
+def add(
+    index: JSONIndex, pieces: Iterable[Encoded], *, done: int = 0, note: Callable[[int], None] = lambda batch: None
+) -> None:
+    """Add pieces to an index that has the first ``done`` batches of them.
+
+    Parameters
+    ----------
+    index : JSONIndex
+    pieces : iterable of Encoded
+    done : int
+    note : function
+        Called with the number of each batch before it is added.
+    """
+    batch = 0
+    for piece in pieces:
+        before, whole = index.rows(), batch >= done
+        for rows in piece.batches:
+            if batch >= done:
+                note(batch)
+                index.append(rows, replace=True)
+            batch += 1
+        if whole:
+            index.add_segment(piece.segment, before)
+
+
+def settings_of(encoder: JSONEncoder, key: str | None, vectors: Stored) -> str:
+    """Return a digest of all that encoded documents depend on beside themselves."""
+    said = json.dumps([encoder.to_json(), key, vectors], sort_keys=True)
+    return xxhash.xxh3_128_hexdigest(said.encode())
+
+
+def to_bytes(pieces: Iterable[Encoded], rejects: bytes = b"", settings: str = "") -> bytes:
+    """Return pieces as bytes, versioned and checksummed, with the lines of a rejects file.
+
+    Parameters
+    ----------
+    pieces : iterable of Encoded
+    rejects : bytes
+    settings : str
+        Of :func:`settings_of`, where the bytes may come to another index than they were made for.
+    """
     metas, arrays = list[dict[str, Any]](), {"rejects": np.frombuffer(rejects, np.uint8)}
     for number, piece in enumerate(pieces):
         own = keeping.to_arrays(piece.segment) | _rows_arrays(piece.batches)
@@ -70,18 +113,24 @@ def to_bytes(pieces: Iterable[Encoded], rejects: bytes = b"") -> bytes:
                 "keys": [rows.keys for rows in piece.batches],
             }
         )
-    return files.pack(KIND, {"pieces": metas}, arrays, quick=True)
+    return files.pack(KIND, {"settings": settings, "pieces": metas}, arrays, quick=True)
 
 
-def from_bytes(data: bytes, name: str = "the encoded documents") -> tuple[list[Encoded], bytes]:
+def from_bytes(data: bytes, settings: str = "", name: str = "the encoded documents") -> tuple[list[Encoded], bytes]:
     """Return the pieces, and the rejected records, that :func:`to_bytes` wrote.
 
     Raises
     ------
     FileFormatError
         If they are damaged, something else, or of a newer version.
+    MismatchError
+        If they were made with other settings.
     """
     meta, arrays = files.unpack(data, KIND, name=name)
+    if meta.get("settings") != settings:
+        raise MismatchError(
+            f"{name} were made with another encoder, key or vectors than the index has; encode them with its own"
+        )
     try:
         pieces = [_piece(own, _of(arrays, f"{number}."), name) for number, own in enumerate(meta["pieces"])]
         return pieces, arrays["rejects"].tobytes()
@@ -110,6 +159,9 @@ def _piece(meta: Any, arrays: dict[str, npt.NDArray[Any]], name: str) -> Encoded
     content, starts, columns = arrays.pop(_TEXTS), arrays.pop(_STARTS), _of(arrays, _ROW)
     bounds = np.cumsum([0, *meta["lengths"]]).tolist()
     texts = [content[start:stop].tobytes() for start, stop in pairwise(starts.tolist())]
+    words = [*meta["sources"], *(key for keys in meta["keys"] for key in keys or ())]
+    if not {*map(type, words)} <= {str}:
+        raise ValueError("a source or a key is no text")
     alike = {len(texts), len(meta["sources"]), *map(len, columns.values())} == {bounds[-1]}
     if not alike or len(meta["keys"]) != len(meta["lengths"]) or starts[0] or starts[-1] != len(content):
         raise ValueError("numbers of rows differ")

@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from copy import copy
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 import hdc
 from hdc import files
 from hdc.apps.cluster import Cluster
-from hdc.apps.json.build.encoded import Encoded, from_bytes, to_bytes
+from hdc.apps.json.build.encoded import Encoded, add, from_bytes, to_bytes
 from hdc.apps.json.build.inputs import SPOOL, keyed, plan_again
 from hdc.apps.json.document import paths
 from hdc.apps.json.encoder.encoder import JSONEncoder
@@ -291,7 +291,8 @@ class _Making:
             first, done = journal.next(index.rows())
             with closing(self._encoded(list(enumerate(self.parts))[first:])) as encoded:
                 for number, pieces in enumerate(tracked(encoded, len(self.parts), first, unit="parts indexed"), first):
-                    _add(index, journal, number, pieces, done)
+                    note = partial(journal.write, index, number)
+                    add(index, pieces, done=done, note=note)
                     done = 0
             return len(index)
 
@@ -346,20 +347,6 @@ class _Making:
         return number
 
 
-def _add(index: JSONIndex, journal: "_Journal", number: int, pieces: Iterable[Encoded], done: int) -> None:
-    """Add a part to an index that has the first ``done`` batches of it."""
-    batch = 0
-    for piece in pieces:
-        before, whole = index.rows(), batch >= done
-        for rows in piece.batches:
-            if batch >= done:
-                journal.write(number, batch, index.rows())
-                index.append(rows, replace=True)
-            batch += 1
-        if whole:
-            index.add_segment(piece.segment, before)
-
-
 class _Journal:
     """Which batch of which part begins at which row."""
 
@@ -377,9 +364,9 @@ class _Journal:
         part, batch, first = self._last
         return part, batch + (rows > first)
 
-    def write(self, part: int, batch: int, row: int) -> None:
-        """Note, durably, what is about to be added."""
-        self._file.write(b"%d %d %d\n" % (part, batch, row))
+    def write(self, index: JSONIndex, part: int, batch: int) -> None:
+        """Note, durably, what is about to be added to an index."""
+        self._file.write(b"%d %d %d\n" % (part, batch, index.rows()))
         self._file.flush()
         os.fsync(self._file.fileno())
 

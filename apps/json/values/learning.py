@@ -153,20 +153,23 @@ class ProfileBuilder:
         """Return the builder as bytes: versioned, checksummed, and without pickle."""
         samples = list(self._samples)
         groups = [(path, list(counts), list(counts.values())) for path, counts in self._counts.groups()]
-        kinds = {kind: number for number, kind in enumerate({kind for _, tokens, _ in groups for kind, _ in tokens})}
+        kinds = {
+            kind: number
+            for number, kind in enumerate(dict.fromkeys(kind for _, tokens, _ in groups for kind, _ in tokens))
+        }
         meta = {
             "documents": self.documents,
             "settings": self.settings,
             "error": self.error,
             "kinds": list(kinds),
-            "tokens": [[list(path), [content for _, content in tokens]] for path, tokens, _ in groups],
+            "tokens": [[list(path), [content for _, content in own]] for path, own, _ in groups],
             "samples": [
                 [list(path), kind, sample.seen, len(sample.values), sample.state is not None]
                 for (path, kind), sample in samples
             ],
         }
         arrays: dict[str, npt.NDArray[Any]] = {
-            "kinds": np.array([kinds[kind] for _, tokens, _ in groups for kind, _ in tokens], np.uint8),
+            "kinds": np.array([kinds[kind] for kind, _ in tokens], np.uint8),
             "counts": np.array([count for _, _, counts in groups for count in counts], np.int64),
         }
         arrays |= _sample_arrays([sample for _, sample in samples])
