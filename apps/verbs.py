@@ -50,6 +50,15 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_shared(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where workers of a cluster write."""
+    parser.add_argument(
+        "--shared",
+        metavar="FOLDER",
+        help="where workers of a cluster leave what they encode, by path or URL (INDEX.building)",
+    )
+
+
 def add_backend(parser: argparse.ArgumentParser) -> None:
     """Add ``--backend``; without it, the command takes the one that is sooner done."""
     parser.add_argument("--backend", metavar="NAME", help="what computes: numba, numpy, ... (the one sooner done)")

@@ -51,6 +51,8 @@ def _register_index(commands: Any) -> None:
     parser.add_argument(
         "--workers", type=int, default=1, metavar="N", help="processes that encode (1, of many threads)"
     )
+    verbs.add_cluster(parser)
+    verbs.add_shared(parser)
     parser.add_argument("--seed", type=int, help="ivf: of the lists that are found here (0)")
     verbs.add_backend(parser)
     parser.set_defaults(run=run_index)
@@ -123,6 +125,8 @@ def run_index(arguments: argparse.Namespace) -> int:
         lists=arguments.lists,
         block=arguments.block,
         workers=arguments.workers,
+        cluster=arguments.cluster,
+        shared=arguments.shared,
         seed=arguments.seed or 0,
         backend=arguments.backend or verbs.COMPILED,
     )

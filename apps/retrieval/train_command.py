@@ -60,17 +60,45 @@ def register(commands: Any) -> None:
     parser.add_argument("--label-column", metavar="COLUMN", help="orthohash: or a column of the Parquet file")
     parser.add_argument("--checkpoint", metavar="FOLDER", help="recurrent: keep the state here, and go on from it")
     parser.add_argument("--seed", type=int, default=0, help="(0)")
+    verbs.add_cluster(parser)
     verbs.add_backend(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``hdc embed train``."""
+    _check_options(arguments)
+    _check_output(arguments.output)
+    if arguments.cluster is None:
+        learned = _train(arguments)
+    else:
+        from hdc.apps.cluster import Cluster
+
+        there = argparse.Namespace(**vars(arguments))
+        del there.run
+        for name in ("vectors", "output", "labels", "checkpoint"):  # a worker works in a folder of its own
+            setattr(there, name, os.path.abspath(path) if (path := getattr(arguments, name)) else path)
+        with Cluster(arguments.cluster) as cluster:
+            (learned,) = cluster.in_order(_train_there, [there])
+    print(f"{arguments.output}: {learned}")
+    return 0
+
+
+def _train_there(arguments: argparse.Namespace) -> str:
+    """Train on a worker of a cluster, with all threads that it has."""
+    from distributed import get_worker
+
+    import hdc
+
+    hdc.threads(get_worker().state.nthreads)
+    return _train(arguments)
+
+
+def _train(arguments: argparse.Namespace) -> str:
+    """Train and save a model; return what to say of it."""
     from hdc.apps.retrieval.vectors.rows import unit
     from hdc.search.kmeans import PER_LIST
 
-    _check_options(arguments)
-    _check_output(arguments.output)
     vectors = open_file(arguments, labelled=True)
     model = _new_model(arguments, vectors.rows)
     lists = getattr(model, "lists", 1)
@@ -81,10 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     learned = f"{len(drawn):,} of {vectors.rows:,} vectors"
     found = f"{lists:,} lists, " if lists > 1 else ""
     found += "" if model.space_.metric == "cosine" else f"{model.space_.metric}, "
-    print(
-        f"{arguments.output}: {found}{model.bits} bits, {model.bytes_per_vector} bytes a vector, learned from {learned}"
-    )
-    return 0
+    return f"{found}{model.bits} bits, {model.bytes_per_vector} bytes a vector, learned from {learned}"
 
 
 def _check_options(arguments: argparse.Namespace) -> None:

@@ -48,11 +48,7 @@ def _register_index(commands: Any) -> None:
     parser.add_argument("--key", metavar="PATH", help="where each document has its key, a text or an integer")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
     verbs.add_cluster(parser)
-    parser.add_argument(
-        "--shared",
-        metavar="FOLDER",
-        help="where workers of a cluster leave what they encode, by path or URL (INDEX.building)",
-    )
+    verbs.add_shared(parser)
     parser.add_argument(
         "--vectors", choices=("packed", "float16", "none"), default="packed", help="what is stored of vectors (packed)"
     )

@@ -188,7 +188,7 @@ class ProfileBuilder:
         builder = cls()
         try:
             builder._restore(meta, arrays)
-        except (KeyError, TypeError, ValueError, OverflowError, StopIteration) as error:
+        except (IndexError, KeyError, TypeError, ValueError, OverflowError, StopIteration) as error:
             raise FileFormatError(f"the builder is damaged ({error!r}); count again") from error
         return builder
 

@@ -58,11 +58,14 @@ class VectorFile(ABC):
     path : str
     rows, dim : int
         At least 1.
+    given : dict or None
+        What :func:`open_vectors` opens the same file with in another process; None for an array.
     """
 
     path: str
     rows: int
     dim: int
+    given: dict[str, Any] | None = None
 
     @abstractmethod
     def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], list[str] | None]]:
@@ -107,6 +110,14 @@ class VectorFile(ABC):
             yield Block(start, vectors, keys)
             start += len(vectors)
 
+    def span(self, start: int, stop: int) -> Block:
+        """Return the rows from ``start`` up to ``stop``, which there are, as one block; raises as :meth:`blocks`."""
+        held, blocks = list[Block](), self.blocks(start, stop - start)
+        while sum(len(block.vectors) for block in held) < stop - start:
+            held.append(next(blocks))
+        keys = None if held[0].keys is None else [key for block in held for key in block.keys or ()][: stop - start]
+        return Block(start, np.concatenate([block.vectors for block in held])[: stop - start], keys)
+
     def check(self, dim: int | None = None) -> None:
         """Read all blocks once, so that whatever is wrong is told before the work begins; raises as :meth:`blocks`.
 
@@ -131,8 +142,12 @@ class VectorFile(ABC):
 
     def keyed_sample(self, most: int, seed: int = 0) -> tuple[Floats, list[str] | None]:
         """Return the rows of :meth:`sample` and their keys, None where the file has none."""
+        return self.keyed_rows(self.drawn(most, seed))
+
+    def drawn(self, most: int, seed: int = 0) -> npt.NDArray[np.int64]:
+        """Return the numbers of the rows of :meth:`sample`, ascending."""
         most, seed = checks.integer(most, "most", 1), checks.integer(seed, "seed", 0)
-        return self.keyed_rows(np.sort(np.random.default_rng(seed).permutation(self.rows)[:most]))
+        return np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
 
     def keyed_rows(self, chosen: npt.NDArray[np.int64]) -> tuple[Floats, list[str] | None]:
         """Return the vectors of some row numbers, ascending and in range, and their keys, None where there are none."""
@@ -206,7 +221,10 @@ def open_vectors(
         opened = _Numpy(name)
     if not opened.rows or not opened.dim:
         raise ParameterError(f"{name} holds no vectors: {opened.rows} rows of {opened.dim} components")
-    return opened if keys is None else _Keyed(opened, os.fspath(checks.path(keys, "keys")))
+    whole = opened if keys is None else _Keyed(opened, os.fspath(checks.path(keys, "keys")))
+    whole.given = {"path": os.path.abspath(name), "column": column, "key_column": key_column}
+    whole.given["keys"] = None if keys is None else os.path.abspath(keys)
+    return whole
 
 
 class _Array(VectorFile):
@@ -276,12 +294,13 @@ class _Parquet(VectorFile):
     def state(self) -> list[Any]:
         return [*super().state(), self._column, self._key_column]
 
-    def _batches(self, step: int) -> Iterator[Any]:
+    def _batches(self, step: int, group: int = 0) -> Iterator[Any]:
         import pyarrow
 
         names = [self._column] + ([] if self._key_column is None else [self._key_column])
+        groups = range(group, self._file.metadata.num_row_groups)
         try:
-            yield from self._file.iter_batches(step, columns=names)
+            yield from self._file.iter_batches(step, row_groups=groups, columns=names)
         except (pyarrow.ArrowException, OSError) as error:
             raise self._damaged(error) from error
 
@@ -289,14 +308,24 @@ class _Parquet(VectorFile):
         return FileFormatError(f"{self.path} is a damaged Parquet file: {' '.join(str(error).split())}")
 
     def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], list[str] | None]]:
-        row = 0
-        for batch in self._batches(step):
+        row, group = self._group_of(start)
+        for batch in self._batches(step, group):
             row += batch.num_rows
             if row > start:
                 rest = batch.slice(max(0, batch.num_rows - (row - start)))
                 first = row - rest.num_rows
                 keys = None if self._key_column is None else self._keys(rest.column(self._key_column), first)
                 yield self._vectors(rest.column(self._column), first), keys
+
+    def _group_of(self, row: int) -> tuple[int, int]:
+        """Return the first row, and the number, of the row group that holds a row."""
+        metadata, first = self._file.metadata, 0
+        for group in range(metadata.num_row_groups):
+            stop = first + metadata.row_group(group).num_rows
+            if row < stop:
+                return first, group
+            first = stop
+        return first, metadata.num_row_groups
 
     def _vectors(self, lists: Any, first: int) -> npt.NDArray[Any]:
         lengths = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)

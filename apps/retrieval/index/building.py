@@ -3,11 +3,14 @@
 import os
 import sys
 import time
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy.typing as npt
 
+from hdc.apps.cluster import Cluster
 from hdc.apps.progress import tracked
 from hdc.apps.retrieval.binarisers import RaBitQBinarizer, load
 from hdc.apps.retrieval.binarisers.files import digest
@@ -15,6 +18,7 @@ from hdc.apps.retrieval.files.vectors import Block, VectorFile
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL
+from hdc.apps.retrieval.index.there import There
 from hdc.apps.workers import Workers
 from hdc.checks import integer
 from hdc.errors import DimensionError, ParameterError
@@ -53,6 +57,8 @@ def build(
     seed: int = 0,
     backend: str = "auto",
     workers: int = 1,
+    cluster: Any = None,
+    shared: str | None = None,
 ) -> Report:
     """Make an index of a file's vectors, or go on where an interrupted run stopped; one at ``path`` is replaced.
 
@@ -75,6 +81,11 @@ def build(
     workers : int
         Processes that encode, each a block at a time, on one thread; this process reads, and adds blocks in order, so
         that the index is the same to the last byte. With 1, this process encodes, on as many threads as it may use.
+    cluster : str, distributed.Client, optional
+        A Dask cluster whose workers read, check and encode in the place of processes here; see
+        :class:`~hdc.apps.cluster.Cluster`. They see files, model and ``shared`` by the same names.
+    shared : path or URL, optional
+        Where workers of a cluster leave what they encode until it is added; beside the index if not given.
 
     Raises
     ------
@@ -89,8 +100,10 @@ def build(
     OSError
         If the disk is full or fails; the same call goes on afterwards.
     WorkerError
-        If a process that encodes is killed; the same call goes on afterwards.
+        If a process that encodes is killed, or the cluster is lost; the same call goes on afterwards.
     """
+    if shared is not None and cluster is None:
+        raise ParameterError("shared is where workers of a cluster leave what they encode; name a cluster, too")
     workers = integer(workers, "workers", 1, MOST_WORKERS)
     if vectors.rows > MOST_ROWS:
         raise ParameterError(
@@ -110,8 +123,15 @@ def build(
     began = time.monotonic()
     options = {"kind": kind, "keep": keep, "lists": lists, "seed": seed}
     EmbeddingIndex.create(None, binarizer, kind=kind, keep=keep)  # raises what creating the index would
-    vectors.check()
-    with Build(path, EmbeddingIndex.KIND, inside=CODES_FOLDER, inputs=(vectors.path, model)) as place:
+    with ExitStack() as stack:
+        if cluster is None:
+            there = None
+            vectors.check()
+        else:
+            there = There(stack.enter_context(Cluster(cluster)), vectors, shared)
+            there.check(block)
+        place = Build(path, EmbeddingIndex.KIND, inside=CODES_FOLDER, inputs=(vectors.path, model))
+        stack.enter_context(place)
         told = place.begin({"options": options, "inputs": vectors.state(), "model": digest(model)})
         if told is not None:
             print(told, file=sys.stderr)
@@ -120,8 +140,17 @@ def build(
             lambda folder: EmbeddingIndex.create(folder, binarizer, kind=kind, keep=keep),
         ) as index:
             if not index.trained:
-                index.train(vectors.sample(TRAINING, seed), lists, seed=seed)
-            _fill(index, vectors, block, Encoder(os.fspath(model), kind, keep, backend, _coarse(index)), workers)
+                drawn = vectors.sample(TRAINING, seed) if there is None else there.sample(TRAINING, seed, block)
+                index.train(drawn, lists, seed=seed)
+            encode = Encoder(os.path.abspath(model), kind, keep, backend, _coarse(index))
+            done, blocks = len(index), -(-vectors.rows // block)
+            if there is None:
+                made = _encoded(vectors, done, block, encode, workers)
+            else:
+                made = there.encoded(encode, done, block, place.folder)
+            with closing(made):
+                for columns, keys in tracked(made, blocks, done // block, unit="blocks"):
+                    index.add_encoded(columns, keys)
             seconds = round(time.monotonic() - began, 3)
             index.store.set_meta({**index.store.meta, BUILT: seconds, MODEL: digest(model)})
             report = Report(len(index), index.kind)
@@ -153,6 +182,10 @@ def _coarse(index: EmbeddingIndex) -> Any:
     return index.store.meta["coarse"]
 
 
+Encoded: TypeAlias = tuple[dict[str, npt.NDArray[Any]], list[str] | None]
+"""The columns of a block, and its keys."""
+
+
 class Encoder:
     """Makes the rows of an index of vectors, in whatever process it is.
 
@@ -176,7 +209,7 @@ class Encoder:
     def __setstate__(self, settings: Any) -> None:
         self.__init__(*settings)  # type: ignore[misc]
 
-    def __call__(self, part: Block) -> tuple[dict[str, npt.NDArray[Any]], list[str] | None]:
+    def __call__(self, part: Block) -> Encoded:
         """Return the columns of a block and its keys."""
         if self._index is None:
             model, kind, keep, backend, coarse = self._settings
@@ -185,11 +218,8 @@ class Encoder:
         return self._index.encoded(part.vectors), part.keys
 
 
-def _fill(index: EmbeddingIndex, vectors: VectorFile, block: int, encode: Encoder, workers: int) -> None:
-    """Add what is missing."""
-    done, total = len(index), -(-vectors.rows // block)
+def _encoded(vectors: VectorFile, done: int, block: int, encode: Encoder, workers: int) -> Generator[Encoded]:
+    """Yield the columns and keys of the blocks that are missing."""
     left = -(-(vectors.rows - done) // block)
     with Workers(min(workers, left) or 1) as processes:
-        made = processes.in_order(encode, vectors.blocks(done, block))
-        for columns, keys in tracked(made, total, total - left, unit="blocks"):
-            index.add_encoded(columns, keys)
+        yield from processes.in_order(encode, vectors.blocks(done, block))
