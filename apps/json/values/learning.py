@@ -153,10 +153,8 @@ class ProfileBuilder:
         """Return the builder as bytes: versioned, checksummed, and without pickle."""
         samples = list(self._samples)
         groups = [(path, list(counts), list(counts.values())) for path, counts in self._counts.groups()]
-        kinds = {
-            kind: number
-            for number, kind in enumerate(dict.fromkeys(kind for _, tokens, _ in groups for kind, _ in tokens))
-        }
+        tokens = [token for _, own, _ in groups for token in own]
+        kinds = {kind: number for number, kind in enumerate(dict.fromkeys(kind for kind, _ in tokens))}
         meta = {
             "documents": self.documents,
             "settings": self.settings,
