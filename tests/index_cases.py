@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from hdc import words
-from hdc.apps.json import JSONEncoder, JSONIndex
+from hdc.apps.json import JSONEncoder, JSONIndex, ShardedJSONIndex
 from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, MultiVectorIndex, RaBitQBinarizer, SignBinarizer
 from hdc.checks import integer
@@ -295,6 +295,15 @@ class JSONCase(IndexCase):
         return self.scores(query, row)
 
 
+class ShardedJSONCase(JSONCase):
+    """As many shards as it takes for some rows each."""
+
+    name = "json shards"
+
+    def create(self, path):
+        return ShardedJSONIndex.create(path, JSONEncoder(64), key="key", shard_rows=7)
+
+
 # ---------------------------------------------------------------------- a slow index
 
 
@@ -377,6 +386,7 @@ CASES = {
         EmbeddingCase("rabitq", "float16"),
         *(MultiVectorCase(backend=backend) for backend in NUMPY_BACKENDS),
         JSONCase(),
+        ShardedJSONCase(),
         SlowCase(),
     )
 }

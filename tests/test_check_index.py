@@ -38,7 +38,7 @@ def laws_of_cases():
     """Yield each case with each law; what takes long, or adds kernels only, is marked."""
     for name in CASES:
         for law in index_laws():
-            often = LONG_TOO if law in LONG else (*QUICK, "json")
+            often = LONG_TOO if law in LONG else (*QUICK, "json", "json shards")
             again = name not in often and (name, law) != ("json", "changes-of-threads")
             yield pytest.param(name, law, id=f"{name}-{law}", marks=[pytest.mark.slow] if again else [])
 
@@ -229,7 +229,7 @@ def test_all_broken_laws_are_named(monkeypatch):
         check_index(case)
 
 
-@pytest.mark.parametrize("name", [*QUICK, "json"])
+@pytest.mark.parametrize("name", [*QUICK, "json", "json shards"])
 def test_an_index_goes_at_once(name, tmp_path):
     """What it holds, mapped files and memory, is free when nobody holds it, not when Python looks for cycles."""
     needs(CASES[name])

@@ -50,6 +50,8 @@ CASES = {
     "sign float32": ("sign", "float32", None, {"candidates": 13}),
     "sign ivf": ("sign", None, "ivf", {"probes": 3}),
     "sign ivf int8": ("sign", "int8", "ivf", {"probes": 3, "candidates": 20}),
+    "sign hnsw": ("sign", None, "hnsw", {"effort": 400}),  # more than there are rows: graphs are walked to the end
+    "sign hnsw int8": ("sign", "int8", "hnsw", {"effort": 400, "candidates": 20}),
     "tables": ("tables", None, None, {}),
     "tables float16": ("tables", "float16", None, {"candidates": 20}),
     "levels": ("levels", None, None, {}),
@@ -410,3 +412,63 @@ def close(found, expected):
     apart = (np.diff(scores, axis=1) < -2 * least)[:, :-1] & (np.diff(scores[:, 1:], axis=1) < -2 * least)
     assert apart.mean() > 0.5
     np.testing.assert_array_equal(found[1][:, :-1][apart], expected[1][:, :-1][apart])
+
+
+def test_graphs_of_shards_find_what_one_graph_finds(tmp_path):
+    """A graph misses some rows; those of shards together miss no more."""
+    case = "sign", "int8", "hnsw", {"effort": 12, "candidates": 10}
+    with filled(tmp_path / "i", case) as index:
+        every = index.search(vectors(2), 5, effort=400, candidates=ROWS)[1]
+        few = index.search(vectors(2), 5, **case[3])[1]
+        cut(tmp_path / "i", 4, tmp_path / "s")
+        with ShardedIndex.open(tmp_path / "s") as many:
+            np.testing.assert_array_equal(many.search(vectors(2), 5, effort=400, candidates=ROWS)[1], every)
+            found = many.search(vectors(2), 5, **case[3])[1]
+    right = [np.mean([len(np.intersect1d(a, b)) for a, b in zip(ids, every, strict=True)]) for ids in (few, found)]
+    assert right[1] >= right[0] - 0.05
+    assert right[1] > 4.5
+
+
+def test_rows_are_removed_from_shards_and_shards_compacted(tmp_path):
+    case = CASES["lists int8"]
+    index = filled(tmp_path / "i", case)
+    cut(tmp_path / "i", 3, tmp_path / "s")
+    with ShardedIndex.open(tmp_path / "s") as reader, ShardedIndex.open(tmp_path / "s", writable=True) as many:
+        with pytest.raises(errors.UnsupportedError, match="open for reading"):
+            reader.remove(ids=[1])
+        with pytest.raises(errors.UnsupportedError, match="open for reading"):
+            reader.compact()
+        with pytest.raises(errors.ParameterError, match="there is no vector 240"):
+            many.remove(ids=[1, ROWS])
+        with pytest.raises(errors.ParameterError, match="no row with key 'nobody'"):
+            many.remove(ids=[1], keys=["nobody"])
+        assert len(many) == ROWS
+        for changed in (many, index):
+            assert changed.remove(ids=[0, 100, 101], keys=["k238", "k100"]) == 4
+        same(many.search(vectors(2), 9, **case[3]), index.search(vectors(2), 9, **case[3]))
+        assert len(reader) == ROWS
+        assert reader.refresh()
+        many.compact()
+        assert all(shard.store.alive() is None for shard in many.shards)
+        assert reader.refresh()
+        for changed in (many, reader):
+            same(changed.search(vectors(2), 9, **case[3]), index.search(vectors(2), 9, **case[3]))
+            np.testing.assert_array_equal(changed.ids(), index.ids())
+        many.save(tmp_path / "copy")
+    with ShardedIndex.open(tmp_path / "copy") as many:
+        same(many.search(vectors(2), 9, **case[3]), index.search(vectors(2), 9, **case[3]))
+    with pytest.raises(errors.ParameterError, match="exists"), ShardedIndex.open(tmp_path / "copy") as many:
+        many.save(tmp_path / "s")
+
+
+def test_ids_of_removed_rows_are_not_given_again(tmp_path):
+    with filled(tmp_path / "i", CASES["sign"]) as index:
+        index.remove(ids=[ROWS - 1])
+    cut(tmp_path / "i", 2, tmp_path / "s")
+    merged(tmp_path / "s", tmp_path / "m")
+    with EmbeddingIndex.open(tmp_path / "m", writable=True) as again:
+        assert again.add(vectors(3)[:1]).tolist() == [ROWS]
+    with EmbeddingIndex.open(tmp_path / "s" / "shard-1", writable=True) as last:
+        last.add(vectors(3)[:1])
+    with ShardedIndex.open(tmp_path / "s") as many:
+        assert many.ids()[-1] == ROWS

@@ -16,7 +16,7 @@ from hdc.search.list_files import ListFile
 from hdc.search.live import positions_of
 from hdc.search.measures import Distances, Floats, Ids, nearest_of
 from hdc.search.options import FlatOptions, IVFOptions, Options
-from hdc.search.partition import FEW_ROWS, Grouping, Partition
+from hdc.search.partition import FEW_ROWS, Grouping, Part, Partition
 from hdc.search.reranking import LENGTHS, ORIGINALS
 from hdc.store import Snapshot
 from hdc.words import Words
@@ -250,23 +250,35 @@ class EstimateRows:
         return found
 
     def search(
-        self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
+        self, queries: Floats | Asked, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
     ) -> tuple[Distances, Ids]:
-        """Return the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`."""
+        """Return the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`.
+
+        Of queries that :meth:`asked` returned, all rows are searched.
+        """
+        if isinstance(queries, Asked):
+            return self._by_signs(queries, self.partition.among(None)[0], k)
         if self.codes is None:
-            return self._by_signs(queries, k, options, allowed)
+            return self._of_floats(queries, k, options, allowed)
         rows = self.snapshot.count if allowed is None else len(allowed)
-        ids = self._by_signs(queries, candidates_of(options, k, rows), options, allowed)[1]
+        ids = self._of_floats(queries, candidates_of(options, k, rows), options, allowed)[1]
         scores = self.model.whole_scores(queries, self.codes, positions_of(self.snapshot, ids))
         less, ids = nearest_of(-scores, ids, k)  # by estimates, of which 1 - x rounds
         return 1 + less, ids
 
-    def _by_signs(
+    def asked(self, queries: Floats, options: FlatOptions | IVFOptions) -> Floats | Asked:
+        """Return what :meth:`search` takes of queries for all rows, made once for several snapshots of the model."""
+        probes = self.model.lists_ if isinstance(options, FlatOptions) else options.probes
+        return queries if self.codes is not None else self.model.asked(queries, probes)
+
+    def _of_floats(
         self, queries: Floats, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None
     ) -> tuple[Distances, Ids]:
         parts, few = self.partition.among(allowed)
         probes = self.model.lists_ if few or isinstance(options, FlatOptions) else options.probes
-        asked = self.model.asked(queries, probes)
+        return self._by_signs(self.model.asked(queries, probes), parts, k)
+
+    def _by_signs(self, asked: Asked, parts: Sequence[Part], k: int) -> tuple[Distances, Ids]:
         found = []
         for part in parts:
             numbered = part.ids[: len(part.held)]

@@ -1,7 +1,7 @@
 """Shards: several indexes that are searched as one, with ids of their own."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -60,7 +60,7 @@ class Sharded(Index, Generic[I]):
         """
         if not shards:
             raise ParameterError("there is no shard; give one index at least")
-        given = offsets_of(shards, offsets)
+        given = offsets_of([shard.store.meta for shard in shards]) if offsets is None else _checked(offsets, shards)
         ends = [at + shard.store.snapshot.state.next_id for shard, at in zip(shards, given, strict=True)]
         order = sorted(range(len(shards)), key=lambda at: (given[at], ends[at]))
         self.shards, self.offsets = tuple(shards[at] for at in order), tuple(given[at] for at in order)
@@ -192,16 +192,18 @@ def _inside(folder: Path) -> list[Path]:
     return [found[f"{SHARD}{at}"] for at in range(len(found))]
 
 
-def offsets_of(shards: Sequence[Index], given: Sequence[int] | None) -> tuple[int, ...]:
-    """Return offsets: those that are given, those that all shards note, or one for every :data:`STEP` ids."""
-    if given is not None:
-        if len(given) != len(shards):
-            raise ParameterError(f"there are {len(given)} offsets for {len(shards)} shards")
-        return tuple(integer(offset, "an offset", 0, MOST_IDS) for offset in given)
-    noted = [offset for shard in shards if type(offset := shard.store.meta.get(OFFSET)) is int]
-    if len(noted) == len(shards) and 0 <= min(noted) <= max(noted) <= MOST_IDS:
+def offsets_of(metas: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
+    """Return the offsets that the metas of all shards note, or one for every :data:`STEP` ids."""
+    noted = [offset for meta in metas if type(offset := meta.get(OFFSET)) is int]
+    if len(noted) == len(metas) and 0 <= min(noted) <= max(noted) <= MOST_IDS:
         return tuple(noted)
-    return tuple(STEP * at for at in range(len(shards)))
+    return tuple(STEP * at for at in range(len(metas)))
+
+
+def _checked(offsets: Sequence[int], shards: Sequence[Index]) -> tuple[int, ...]:
+    if len(offsets) != len(shards):
+        raise ParameterError(f"there are {len(offsets)} offsets for {len(shards)} shards")
+    return tuple(integer(offset, "an offset", 0, MOST_IDS) for offset in offsets)
 
 
 # ---------------------------------------------------------------------- searching

@@ -19,12 +19,12 @@ from hdc.apps.json.index.rows import Rows, Stored, columns
 from hdc.apps.json.index.texts import NAME, Texts
 from hdc.apps.json.values.embedding import StringEncoder
 from hdc.checks import integer
-from hdc.errors import ParameterError
+from hdc.errors import ConflictError, ParameterError
 from hdc.search.engine import Engine
 from hdc.search.folders import made_aside, new_folder
 from hdc.search.measures import Ids
 from hdc.search.postings.joined import JoinedPostings
-from hdc.search.shards import OFFSET, SHARD, JoinedSearcher, Sharded, shard_paths
+from hdc.search.shards import OFFSET, SHARD, JoinedSearcher, Sharded, offsets_of, shard_paths
 from hdc.store import JoinedSnapshot, Snapshot, Store
 from hdc.store.state import MOST_ROWS
 
@@ -78,18 +78,20 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
     """
 
     def __init__(self, shards: Sequence[JSONIndex], offsets: Sequence[int] | None = None) -> None:
-        self._begin_with(shards, offsets, None, grows=False)
+        metas = [shard.store.meta for shard in shards]
+        for at, meta in enumerate(metas):
+            _check_alike(metas[0], meta, f"shard {at}")
+        self._begin_with(shards, offsets or offsets_of(metas))
 
     def _begin_with(
-        self, shards: Sequence[JSONIndex], offsets: Sequence[int] | None, folder: Path | None, *, grows: bool
+        self, shards: Sequence[JSONIndex], offsets: Sequence[int], folder: Path | None = None, rows: int = MOST_ROWS
     ) -> None:
-        for at, shard in enumerate(shards):
-            _check_alike(shards[0].store.meta, shard.store.meta, f"shard {at}")
+        """Take open shards that are alike; begin another one in the folder whenever the last one has enough rows."""
         self._engines = JoinedPostings([])
         self._join(shards, offsets, read=partial(_plain, held := list[JSONIndex]()))
         held += self.shards
         self._engines.engines += [shard._engine for shard in self.shards]
-        self._held, self._folder, self._grows = held, folder, grows
+        self._held, self._folder, self._rows = held, folder, rows
         known = self.shards[0]._meanings.known
         self._meanings = Meanings(known, *_unsaved(known.encoder))
         self._signs = JoinedSearcher(self.shards[0]._signs)
@@ -129,7 +131,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
         model = JSONIndex(encoder, key=key, vectors=vectors)
         shard = _made(folder, 0, model, {**model.store.meta, OFFSET: 0, ROWS: rows})
         index = cls.__new__(cls)
-        index._begin_with([shard], None, folder, grows=True)
+        index._begin_with([shard], [0], folder, rows)
         return index
 
     @classmethod
@@ -160,16 +162,20 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
         FileFormatError, BlockingIOError, OSError
             As :meth:`JSONIndex.open`; also if a shard of a folder is missing.
         """
-        places, opened = shard_paths(path), list[JSONIndex]()
+        places, opened, metas = shard_paths(path), list[JSONIndex](), list[dict[str, Any]]()
         try:
             for place in places:
                 store = Store.open(place, cls.KIND, writable=writable)
-                opened.append(
-                    _alike(store, opened[0], place) if opened else _first(store, string_encoder, backend, device)
-                )
+                metas.append(store.meta)
+                if opened:
+                    opened.append(_alike(store, metas[-1], opened[0], metas[0], place))
+                else:
+                    opened.append(JSONIndex._of(store, None, string_encoder, backend, device))
             index = cls.__new__(cls)
-            folder = checks.path(path) if isinstance(path, str | os.PathLike) else None
-            index._begin_with(opened, None, folder, grows=folder is not None)
+            if isinstance(path, str | os.PathLike):
+                index._begin_with(opened, offsets_of(metas), checks.path(path), metas[-1].get(ROWS, MOST_ROWS))
+            else:
+                index._begin_with(opened, offsets_of(metas))
             return index
         except BaseException:
             for shard in opened:
@@ -224,11 +230,9 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
     def _grow_if_full(self) -> None:
         """Begin another shard if the last one is full, and the index was made to do so."""
         last = self.shards[-1]
-        meta = last.store.meta
-        if not self._grows or last.rows() < meta.get(ROWS, MOST_ROWS):
-            return
-        offset = self.offsets[-1] + last.store.snapshot.state.next_id
-        self._take(_made(self._folder, len(self.shards), last, {**meta, OFFSET: offset}), offset)
+        if last.rows() >= self._rows:
+            offset = self.offsets[-1] + last.store.snapshot.state.next_id
+            self._take(_made(self._folder, len(self.shards), last, {**last.store.meta, OFFSET: offset}), offset)
 
     def _take(self, shard: JSONIndex, offset: int) -> None:
         self._engines.engines.append(shard._engine)
@@ -240,25 +244,34 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
     def refresh(self) -> bool:
         """Go on to what writers have changed since, shards that have begun included; see :meth:`Sharded.refresh`."""
         with self.store.changing():
-            changed, begun = super().refresh(), False
+            changed = any(self._of_each(lambda shard: shard.store.refresh(partial(_check_settings, shard))))
+            begun = len(self.shards)
             while not self.writable and self._folder is not None:
                 place = self._folder / f"{SHARD}{len(self.shards)}"
                 if not place.is_dir():
                     break
-                shard = _alike(Store.open(place, self.KIND), self.shards[0], place)
-                self._take(shard, shard.store.meta[OFFSET])
-                begun = True
-            return changed or begun
+                store, first = Store.open(place, self.KIND), self.shards[0]
+                self._take(_alike(store, meta := store.meta, first, first.store.meta, place), meta[OFFSET])
+            return changed or len(self.shards) > begun
 
 
-def _first(store: Store, *unsaved: Any) -> JSONIndex:
-    return JSONIndex._of(store, None, *unsaved)
+def _check_settings(shard: JSONIndex, later: Snapshot) -> None:
+    """Raise ConflictError if a later snapshot means something else."""
+    before = shard.store.snapshot
+    if later.state.meta == before.state.meta:
+        return
+    try:
+        _check_alike(before.meta, later.meta, "it")
+    except ParameterError as error:
+        raise ConflictError(f"it was built anew with other settings ({error}); open it again") from None
 
 
-def _alike(store: Store, first: JSONIndex, place: Path) -> JSONIndex:
+def _alike(
+    store: Store, meta: dict[str, Any], first: JSONIndex, first_meta: dict[str, Any], place: Path | str
+) -> JSONIndex:
     """Return the index of a store that means what the first one does; raises ParameterError if it does not."""
     try:
-        _check_alike(first.store.meta, meta := store.meta, str(place))
+        _check_alike(first_meta, meta, str(place))
         known = replace(first._meanings.known, meta=store.snapshot.state.meta, texts=Texts.of(meta))
     except BaseException:
         store.close()
@@ -271,11 +284,11 @@ def _made(folder: Path | None, number: int, like: JSONIndex, meta: dict[str, Any
     known = like._meanings.of(like.store.snapshot)
     described = columns(known.encoder.dim, known.vectors)
     if folder is None:
-        return _alike(Store.create(None, JSONIndex.KIND, described, meta), like, Path("memory"))
+        return _alike(Store.create(None, JSONIndex.KIND, described, meta), meta, like, meta, "memory")
     place = folder / f"{SHARD}{number}"
     with made_aside(place) as aside:
         Store.create(aside, JSONIndex.KIND, described, meta).close()
-    return _alike(Store.open(place, JSONIndex.KIND, writable=True), like, place)
+    return _alike(Store.open(place, JSONIndex.KIND, writable=True), meta, like, meta, place)
 
 
 def _check_alike(first: dict[str, Any], other: dict[str, Any], place: str) -> None:

@@ -26,6 +26,7 @@ from hdc.dispatch import threads
 from hdc.errors import ParameterError
 from hdc.search.codes import candidates_of
 from hdc.search.engine import Exact, Search
+from hdc.search.estimates import EstimateRows
 from hdc.search.measures import Distances
 from hdc.search.options import Options
 from hdc.search.shards import SHARD, Sharded, nearest, shard_paths
@@ -193,7 +194,10 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
         The last step leaves the first of the counts, the step before it the second one, and so on.
         """
         queries = self.shards[0].pipeline.asked(asked)
-        work = len(queries) * sum(_rows_of(part.search) for part in parts)
+        work = len(asked.rows) * sum(_rows_of(part.search) for part in parts)
+        estimates = parts[0].search.prepared
+        if isinstance(estimates, EstimateRows) and all(part.search.allowed is None for part in parts):
+            queries = estimates.asked(queries, parts[0].search.options)
         steps = len(parts[0].steps(asked, prefix))
         if not steps:
             return nearest(_mapped(lambda part: part.run(queries), parts, work), counts[0])
@@ -244,6 +248,8 @@ class _Part(NamedTuple):
         own = np.where((numbers >= 0) & (own >= 0) & (own < self.search.prepared.snapshot.state.next_id), own, -1)
         # The shard's candidates first: few of all are its own.
         width = int((own >= 0).sum(axis=1).max(initial=0))
+        if not width:
+            return np.empty((len(own), 0), np.float32), own[:, :0]
         own = np.take_along_axis(own, np.argsort(own < 0, axis=1, kind="stable")[:, :width], axis=1)
         exact = self.steps(asked, prefix)[step]
         return self._numbered(*self.search._replace(k=min(hits, width)).compared(own, exact))
