@@ -85,7 +85,7 @@ class Shards(ABC):
 class Vectors(Shards):
     """Shards of vectors."""
 
-    title = f"vectors, {PROBES} lists of 300 rows each, {CANDIDATES} candidates"
+    title = f"vectors, {PROBES} probes of lists of 300 rows, {CANDIDATES} candidates"
 
     def __init__(self, rows: int) -> None:
         self.rows = rows

@@ -154,14 +154,6 @@ class TestChanges:
         keys = {key: set() for key in keys}
         check()
 
-    def test_many_replacements_make_filters_anew(self, monkeypatch):
-        monkeypatch.setattr("hdc.apps.stores.metadata.BLOCK", 4)
-        collection, x = filled(8)
-        for n in range(20):
-            collection.put(["0", "1"], x[:2], [{"metadata": {"n": n}}, {"metadata": {"n": -n}}])
-            assert {h.key for h in collection.select(lambda m, n=n: m.where(f"n = {-n}"))} >= {"1"}
-        assert collection._metadata._index.rows() < 48
-
     @pytest.mark.parametrize(
         ("document", "says"),
         [
@@ -270,6 +262,100 @@ class TestFolders:
         index.store.put(index.encoded(x[:1]), ["a"], [b"no json"])
         with pytest.raises(FileFormatError, match="no collection wrote"):
             collection.get(["a"])
+
+
+class TestKeptFilters:
+    @pytest.fixture
+    def path(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("hdc.apps.stores.metadata.LEAST", 10)
+        path = tmp_path / "pets"
+        collection, _ = filled(100, path)
+        assert len(collection.select(lambda m: m.where("n >= 90"))) == 10
+        collection.close()
+        return path
+
+    @staticmethod
+    def kept(path):
+        return sorted(path.glob("metadata-*"))
+
+    @staticmethod
+    def made(monkeypatch):
+        """Return a list that grows by the number of documents that are read for filters."""
+        read = []
+        add = Metadata._add
+        monkeypatch.setattr(Metadata, "_add", lambda *args: (read.append(args[2].count - args[3]), add(*args))[1])
+        return read
+
+    def test_opening_reads_no_document_again(self, path, monkeypatch):
+        (folder,) = self.kept(path)
+        read = self.made(monkeypatch)
+        with Collection(path) as again:
+            assert len(again.select(lambda m: m.where("n >= 90"))) == 10
+            assert read == []
+            again.remove(["95"])
+            again.put(["new", "91"], vectors(2), [{"metadata": {"n": 99}}, {"metadata": {}}])
+            assert {h.key for h in again.select(lambda m: m.where("n >= 90"))} == (
+                {str(n) for n in range(90, 100)} - {"95", "91"} | {"new"}
+            )
+            assert len(again.select(lambda m: m.matching(["even"], "!=", True))) == 50 - 1 + 1
+            assert {h.key for h in again.select(lambda m: m.matching(["n"], "is_empty", None))} == {"91"}
+            assert read == [2]
+        assert self.kept(path) == [folder]  # two rows are no eighth
+
+    def test_many_changes_are_kept_too(self, path, monkeypatch):
+        (folder,) = self.kept(path)
+        with Collection(path) as again:
+            again.put([str(i) for i in range(50, 150)], vectors(100), documents(100))
+            expected = [hit.key for hit in again.select(lambda m: m.where("n >= 40"))]
+            assert len(expected) == 10 + 60
+        (newer,) = self.kept(path)
+        assert newer != folder
+        read = self.made(monkeypatch)
+        with Collection(path, writable=False) as again:
+            assert [hit.key for hit in again.select(lambda m: m.where("n >= 40"))] == expected
+        assert read == []
+
+    def test_what_is_damaged_is_made_anew(self, path, monkeypatch):
+        (folder,) = self.kept(path)
+        for file in [file for file in folder.rglob("*") if file.is_file()]:
+            data = file.read_bytes()
+            file.write_bytes(bytes(255 - byte for byte in data))
+            with Collection(path, writable=False) as again:
+                assert len(again.select(lambda m: m.where("n >= 90"))) == 10
+                assert len(again.select(lambda m: m.matching(["even"], "text_match", "a"))) == 0
+            file.write_bytes(data)
+        assert len(list(folder.rglob("*"))) > 3
+
+    def test_of_other_rows_is_not_taken(self, path, tmp_path):
+        (folder,) = self.kept(path)
+        other = tmp_path / "other"
+        with Collection(other) as collection:
+            collection.put([str(i) for i in range(100)], vectors(100), [{"metadata": {"n": 0}}] * 100)
+        folder.rename(other / folder.name)
+        with Collection(other) as collection:
+            assert collection.select(lambda m: m.where("n >= 90")) == []
+
+    def test_compaction_and_leftovers(self, path):
+        (path / "metadata.building").mkdir()
+        with Collection(path) as again:
+            again.remove([str(i) for i in range(60)])
+            again.compact()
+            assert len(again.select(lambda m: m.where("n >= 0"))) == 40
+        assert len(self.kept(path)) == 1
+        assert not (path / "metadata.building").exists()
+        with Collection(path, writable=False) as again:
+            assert len(again.select(lambda m: m.where("n >= 0"))) == 40
+            assert again._metadata._parts[0][1].rows() == 40
+
+    def test_a_reader_of_earlier_rows_makes_its_own(self, path):
+        reader = Collection(path, writable=False)
+        with Collection(path) as writer:
+            writer.put([f"x{i}" for i in range(100)], vectors(100), documents(100))
+            writer.select(lambda m: m.everything())
+        assert len(reader.select(lambda m: m.where("n >= 90"))) == 10
+        reader.refresh()
+        assert len(reader.select(lambda m: m.where("n >= 90"))) == 20
+        reader.close()
 
 
 def test_threads_see_whole_states():

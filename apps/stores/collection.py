@@ -1,5 +1,6 @@
 """Collection: vectors with a key, a JSON document and metadata each, in one EmbeddingIndex."""
 
+import contextlib
 import json
 import os
 import threading
@@ -58,7 +59,7 @@ class Collection:
 
     Keys, vectors, documents and metadata are rows of one :class:`~hdc.apps.retrieval.EmbeddingIndex`, so that a change
     is there as a whole or not at all. Filters are answered from posting lists, which the first one makes of the
-    metadata, in memory; later ones go on from there.
+    metadata; later ones go on from there, and :meth:`close` keeps them beside the index.
 
     Any number of threads may use one object: searches run side by side, changes one after another.
 
@@ -103,7 +104,7 @@ class Collection:
         self._path = None if path is None else checks.path(path)
         self._index = index
         self._changing, self._filtering = threading.RLock(), threading.Lock()
-        self._metadata = Metadata(lambda text: _metadata(_parsed(text)))
+        self._metadata = Metadata(lambda text: _metadata(_parsed(text)), self._path)
         if self._path is not None and not (writable and _unused(self._path)):
             self._index = EmbeddingIndex.open(self._path, writable=writable)
 
@@ -317,9 +318,14 @@ class Collection:
         self._index.save(path)
 
     def close(self) -> None:
-        """Close the files and let another process write."""
-        if self._index is not None:
-            self._index.close()
+        """Close the files and let another process write; what filters were answered from is kept beside them."""
+        with self._changing, self._filtering:
+            if self._index is not None and self._index.store.is_open:
+                if self._index.writable:
+                    with contextlib.suppress(OSError, FileFormatError):  # it can be made anew
+                        self._metadata.keep()
+                self._metadata.close()
+                self._index.close()
 
     def __enter__(self) -> Self:
         return self
