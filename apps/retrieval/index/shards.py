@@ -28,7 +28,7 @@ from hdc.search.codes import candidates_of
 from hdc.search.engine import Exact, Search
 from hdc.search.estimates import EstimateRows
 from hdc.search.measures import Distances
-from hdc.search.options import Options
+from hdc.search.options import FlatOptions, IVFOptions, Options
 from hdc.search.shards import SHARD, Sharded, nearest, shard_paths
 
 Floats = npt.NDArray[np.float32]
@@ -193,11 +193,12 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
 
         The last step leaves the first of the counts, the step before it the second one, and so on.
         """
-        queries = self.shards[0].pipeline.asked(asked)
-        work = len(asked.rows) * sum(_rows_of(part.search) for part in parts)
-        estimates = parts[0].search.prepared
-        if isinstance(estimates, EstimateRows) and all(part.search.allowed is None for part in parts):
-            queries = estimates.asked(queries, parts[0].search.options)
+        queries: Any = self.shards[0].pipeline.asked(asked)
+        work = len(queries) * sum(_rows_of(part.search) for part in parts)
+        estimates, options = parts[0].search.prepared, parts[0].search.options
+        everywhere = all(part.search.allowed is None for part in parts)
+        if isinstance(estimates, EstimateRows) and isinstance(options, FlatOptions | IVFOptions) and everywhere:
+            queries = estimates.asked(asked.mapped, options)
         steps = len(parts[0].steps(asked, prefix))
         if not steps:
             return nearest(_mapped(lambda part: part.run(queries), parts, work), counts[0])
