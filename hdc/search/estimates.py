@@ -250,13 +250,13 @@ class EstimateRows:
         return found
 
     def search(
-        self, queries: Floats | Asked, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
+        self, queries: Floats | AskedOfLists, k: int, options: FlatOptions | IVFOptions, allowed: Ids | None = None
     ) -> tuple[Distances, Ids]:
         """Return the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`.
 
         Of queries that :meth:`asked` returned, all rows are searched.
         """
-        if isinstance(queries, Asked):
+        if isinstance(queries, AskedOfLists):
             return self._by_signs(queries, self.partition.among(None)[0], k)
         if self.codes is None:
             return self._of_floats(queries, k, options, allowed)
@@ -266,7 +266,7 @@ class EstimateRows:
         less, ids = nearest_of(-scores, ids, k)  # by estimates, of which 1 - x rounds
         return 1 + less, ids
 
-    def asked(self, queries: Floats, options: FlatOptions | IVFOptions) -> Floats | Asked:
+    def asked(self, queries: Floats, options: FlatOptions | IVFOptions) -> Floats | AskedOfLists:
         """Return what :meth:`search` takes of queries for all rows, made once for several snapshots of the model."""
         probes = self.model.lists_ if isinstance(options, FlatOptions) else options.probes
         return queries if self.codes is not None else self.model.asked(queries, probes)
@@ -278,7 +278,7 @@ class EstimateRows:
         probes = self.model.lists_ if few or isinstance(options, FlatOptions) else options.probes
         return self._by_signs(self.model.asked(queries, probes), parts, k)
 
-    def _by_signs(self, asked: Asked, parts: Sequence[Part], k: int) -> tuple[Distances, Ids]:
+    def _by_signs(self, asked: AskedOfLists, parts: Sequence[Part], k: int) -> tuple[Distances, Ids]:
         found = []
         for part in parts:
             numbered = part.ids[: len(part.held)]
