@@ -343,6 +343,37 @@ def test_a_library_that_is_missing_is_named(monkeypatch, missing):
         list(rows_of(frame))
 
 
+@pytest.mark.parametrize(
+    "library", ["Arrow table", "Arrow reader", "DuckDB", "Hugging Face", "lazy polars", "narwhals"]
+)
+def test_learners_take_frames_whose_columns_have_no_names_of_their_own(library):
+    pytest.importorskip("sklearn", reason="learners need it")
+    from hdc.apps.learn import Features
+
+    table = pa.table({"size": [1.5, None, 3.0, 2.0] * 5, "kind": ["a", "b", "b", None] * 5})
+    made = {
+        "Arrow table": lambda: table,
+        "Arrow reader": table.to_reader,
+        "DuckDB": lambda: duckdb_relation(table),
+        "Hugging Face": lambda: hugging_face(table),
+        "lazy polars": lambda: pl.from_arrow(table).lazy(),
+        "narwhals": lambda: pytest.importorskip("narwhals").from_native(pl.from_arrow(table)),
+    }[library]
+    expected = Features(256).fit(table.to_pandas())
+    learned = Features(256).fit(made())
+    assert learned.feature_names_in_.tolist() == ["size", "kind"]
+    np.testing.assert_array_equal(learned.transform(made()), expected.transform(table.to_pandas()))
+
+
+def test_what_learners_take_stays_as_it_is():
+    from hdc.apps.frames import in_memory
+
+    for value in (pd.DataFrame({"a": [1]}), pl.DataFrame({"a": [1]}), np.zeros((2, 2)), [[1]], pd.Series([1])):
+        assert in_memory(value) is value
+    with pytest.raises(errors.ParameterError, match="no rows"):
+        in_memory(pa.table({"a": pa.array([], pa.int8())}))
+
+
 # ---------------------------------------------------------------------- vectors
 
 

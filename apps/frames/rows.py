@@ -14,6 +14,8 @@ from hdc.errors import BackendUnavailableError, ParameterError
 ROWS = 1024
 """Rows that are made documents at a time."""
 
+NARWHALS = "data frames need narwhals; pip install 'hdc-toolkit[frames]'"
+
 FRAMES = {
     **dict.fromkeys(("pandas", "modin", "cudf", "dask", "pyspark"), frozenset({"DataFrame"})),
     **dict.fromkeys(("polars", "narwhals"), frozenset({"DataFrame", "LazyFrame"})),
@@ -80,6 +82,30 @@ def rows_of(frame: Any) -> Iterator[dict[str, Any]]:
             yield {name: held for name, value in zip(names, row, strict=True) if (held := _present(value)) is not None}
 
 
+def in_memory(frame: Any) -> Any:
+    """Return a frame of pandas or polars, which have columns by name, of what is none but could be; else the same.
+
+    Raises
+    ------
+    BackendUnavailableError
+        If pandas is not installed, which Arrow data become, or narwhals, and the frame needs it.
+    """
+    library = _library(frame)
+    if library == "narwhals":
+        return in_memory(frame.to_native())
+    batches = _arrow_batches(frame, library)
+    if batches is not None:
+        _imported("pandas", "columns of Arrow data need pandas; pip install 'hdc-toolkit[learn]'")
+        found = list(batches)
+        arrow = arrow_library("Arrow data")
+        if not found:
+            raise ParameterError("the frame has no rows, of which nothing can be learned")
+        return arrow.Table.from_batches(found).to_pandas()
+    if library is None or not hasattr(type(frame), "collect"):
+        return frame
+    return in_memory(_imported("narwhals", NARWHALS).from_native(frame).collect().to_native())
+
+
 def _check_names(names: Iterable[Any]) -> None:
     seen = set()
     for name in names:
@@ -119,7 +145,7 @@ Block = tuple[list[Any], Iterable[tuple[Any, ...]]]
 
 def _eager_blocks(frame: Any) -> Iterator[Block]:
     """Yield the rows of a frame that narwhals reads, some at a time."""
-    narwhals = _imported("narwhals", "data frames need narwhals; pip install 'hdc-toolkit[frames]'")
+    narwhals = _imported("narwhals", NARWHALS)
     try:
         known = narwhals.from_native(frame)
     except ValueError as error:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 import hdc
+from hdc.apps.frames.rows import in_memory
 from hdc.apps.learn.features import scaling, state
 from hdc.apps.learn.features.category_angles import mismatches
 from hdc.apps.learn.features.documents import documents, json_encoder
@@ -206,7 +207,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
         Parameters
         ----------
-        X : (n, columns) array, list of rows, or frame of pandas or polars
+        X : (n, columns) array, list of rows, or data frame
         y : ignored, but passed to transformers of columns
 
         Raises
@@ -286,7 +287,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
         Parameters
         ----------
-        X : (n, columns) array, list of rows, or frame of pandas or polars
+        X : (n, columns) array, list of rows, or data frame
 
         Returns
         -------
@@ -347,6 +348,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     def _table(self, X: Any, reset: bool) -> Table:
         """Check X as scikit-learn does, and take it apart."""
+        X = in_memory(X)
         if is_frame(X):
             names = list(X.columns)
             if len(set(names)) < len(names):
