@@ -185,9 +185,14 @@ def _usearch(effort: int) -> Iterator[Running]:
         made[name].expansion_search = effort
 
     def search(name: str, queries: Any, k: int) -> Answer:
-        found = made[name].search(np.ascontiguousarray(queries).view(np.uint8), k)
-        shape = (len(queries), -1)
-        return found.distances.astype(np.int32).reshape(shape), found.keys.astype(np.int64).reshape(shape)
+        asked = np.ascontiguousarray(queries).view(np.uint8)
+
+        def ask(limit: int) -> list[list[tuple[float, int]]]:
+            found = made[name].search(asked, limit)
+            pairs = zip(*(np.atleast_2d(part).tolist() for part in (found.distances, found.keys)), strict=True)
+            return [list(zip(*row, strict=True)) for row in pairs]
+
+        return settled(ask, k, len(made[name]))
 
     told = f"usearch {version('usearch')}, effort {effort}", "in the process"
     yield Running(*told, write, search, lambda: list(made))

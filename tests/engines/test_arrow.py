@@ -188,3 +188,13 @@ def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
     monkeypatch.undo()
     empty = from_arrow(to_arrow(BinaryIndex(70)))
     assert len(empty) == 0
+
+
+def test_lancedb_searches_the_codes_of_a_table(tmp_path):
+    lancedb = pytest.importorskip("lancedb", reason="lancedb is not installed", exc_type=ImportError)
+    index, asked = BinaryIndex(70), codes(4, 70, seed=1)
+    index.add(codes(300, 70))
+    table = lancedb.connect(str(tmp_path)).create_table("codes", data=to_arrow(index))
+    for code, expected in zip(words.to_bytes(asked, 70, bitorder="little"), index.search(asked, 10)[0], strict=True):
+        found = table.search(code, vector_column_name="code").distance_type("hamming").limit(10).to_arrow()
+        assert found["_distance"].to_pylist() == expected.tolist()

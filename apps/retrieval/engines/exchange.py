@@ -78,6 +78,8 @@ class Numbered:
 
 def _checked(ids: npt.ArrayLike, count: int) -> Ids:
     given = np.asarray(ids)
+    if not given.size:
+        given = given.astype(np.int64)  # NumPy takes an empty list for floats
     if given.dtype.kind not in "iu" or (given.dtype == np.uint64 and len(given) and given.max() >= 2**63):
         raise DTypeError(f"ids must be integers that int64 has, not {given.dtype}")
     if given.shape != (count,):

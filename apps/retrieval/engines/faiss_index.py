@@ -105,7 +105,7 @@ def _lists_to_faiss(faiss: Any, codes: BinaryIndex, rows: Numbered) -> Any:
     floats.add(np.pad(centroids, ((0, 0), (0, bits - codes.dim))).astype(np.float32))
     quantizer = owning(faiss.IndexBinaryFromFloat(floats), floats)
     made = owning(faiss.IndexBinaryIVF(quantizer, bits, len(centroids)), quantizer)
-    for number, part in by_list(rows.take(CELLS, slice(None))[:, 0], len(centroids)):
+    for number, part in by_list(rows.take(CELLS, slice(None))[:, 0]):
         content = to_bytes(rows.take(CODES, part), codes.dim, bitorder="little")
         fill_list(faiss, made, number, rows.ids[part], content)
     made.is_trained, made.ntotal, made.nprobe = True, len(rows), min(IVFOptions().probes, len(centroids))

@@ -18,11 +18,11 @@ def owning(outer: Any, inner: Any) -> Any:
     return outer
 
 
-def by_list(cells: npt.NDArray[Any], lists: int) -> list[tuple[int, Ids]]:
+def by_list(cells: npt.NDArray[Any]) -> list[tuple[int, Ids]]:
     """Return the rows of each list that has some, ascending."""
     order = np.argsort(cells, kind="stable")
-    starts = np.searchsorted(cells[order], np.arange(lists + 1))
-    return [(n, order[starts[n] : starts[n + 1]]) for n in range(lists) if starts[n] < starts[n + 1]]
+    numbers, starts = np.unique(cells[order], return_index=True)
+    return list(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)) if len(cells) else []
 
 
 def fill_list(faiss: Any, made: Any, number: int, ids: Ids, content: Bytes) -> None:

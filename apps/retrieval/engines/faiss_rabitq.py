@@ -70,7 +70,7 @@ def rabitq_to_faiss(index: EmbeddingIndex, *, ids: npt.ArrayLike | None = None) 
         part = slice(start, start + PART)
         codes = rows.take(CODES, part)
         own, content = rows.ids[part], form.codes(codes)
-        for number, held in by_list(model.cells(codes), model.lists_):
+        for number, held in by_list(model.cells(codes)):
             fill_list(faiss, lists, number, own[held], content[held])
     lists.ntotal = len(rows)
     return _rotated(faiss, lists, form)

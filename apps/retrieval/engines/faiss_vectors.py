@@ -82,7 +82,7 @@ def _lists(faiss: Any, index: EmbeddingIndex, rows: Numbered, metric: Any) -> An
     quantizer = nearest_lists(faiss, model, rotated=False)
     made = owning(faiss.IndexIVFFlat(quantizer, d, model.lists_, metric), quantizer)
     cells = [model.cells(rows.take(CODES, part)) for part in rows.parts()]
-    for number, own in by_list(np.concatenate([np.empty(0, dtype=np.int64), *cells]), model.lists_):
+    for number, own in by_list(np.concatenate([np.empty(0, dtype=np.int64), *cells])):
         fill_list(faiss, made, number, rows.ids[own], _vectors(index, rows, own).view(np.uint8))
     made.is_trained, made.ntotal, made.nprobe = True, len(rows), min(IVFOptions().probes, model.lists_)
     return made
