@@ -187,8 +187,9 @@ class Metadata:
             If one cannot be read.
         """
         found = [first + index.filter(conditions) for first, index in self._parts]
-        rows = np.concatenate([np.empty(0, np.int64), *found])
-        return rows[self._alive[rows]]
+        rows: Ids = np.concatenate([np.empty(0, np.int64), *found])
+        kept: Ids = rows[self._alive[rows]]
+        return kept
 
     def absent(self, path: Sequence[str]) -> Ids:
         """Return the rows that have nothing at a path, or null."""
@@ -259,7 +260,8 @@ class Metadata:
                 values = (functools.reduce(lambda held, key: held[key], path, d) for d in index.documents(part))
                 passed.append(first + part[[test(value) for value in values]])
         rows = np.concatenate(passed)
-        return rows[self._alive[rows]]
+        kept: Ids = rows[self._alive[rows]]
+        return kept
 
     def both(self, found: Sequence[Ids]) -> Ids:
         """Return the rows that are in all of some; all rows of none."""

@@ -188,7 +188,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
         """Add a batch, with all its new documents in the last shard; see :meth:`JSONIndex.append`."""
         self._check_writable()
         with self.store.changing():
-            self._check_width(rows)
+            self._check_width(rows.width)
             self._grow_if_full()
             snapshot = self.store.snapshot
             known = [] if rows.keys is None else snapshot.find_all(rows.keys)
