@@ -121,6 +121,26 @@ def test_a_data_set_of_files(tmp_path):
         assert {**dict.fromkeys(DATA), **row} == {**whole, **{n: row[n] for n in ("who", "deep") if n in row}}
 
 
+def test_a_stream_whose_batches_have_other_types():
+    datasets = pytest.importorskip("datasets", reason=WHY)
+
+    def rows():
+        for i in range(4):
+            yield {"a": i, "b": None if i % 2 else "x", "v": np.arange(2)}
+
+    stream = datasets.IterableDataset.from_generator(rows)
+    assert list(rows_of(stream))[:2] == [{"a": 0, "b": "x", "v": [0, 1]}, {"a": 1, "v": [0, 1]}]
+    shuffled = datasets.Dataset.from_dict({"a": list(range(9))}).shuffle(seed=1).select(range(4))
+    assert list(rows_of(shuffled)) == list(shuffled)
+
+
+def test_partitions_of_dask():
+    dask = pytest.importorskip("dask.dataframe", reason=WHY)
+    frame = dask.from_pandas(pd.DataFrame({"a": range(5), "b": ["x", None, "x", None, "y"]}), npartitions=2)
+    assert is_frame(frame)
+    assert list(rows_of(frame)) == [{"a": 0, "b": "x"}, {"a": 1}, {"a": 2, "b": "x"}, {"a": 3}, {"a": 4, "b": "y"}]
+
+
 def test_put_extend_and_update_take_frames():
     index = JSONIndex(JSONEncoder(64), key="id")
     index.put(pl.DataFrame({"id": ["a", "b"], "x": [1, 2]}))

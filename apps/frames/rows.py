@@ -26,6 +26,9 @@ FRAMES = {
 }
 """Classes of frames, by library."""
 
+ARROW = frozenset({"datasets", "duckdb", "_duckdb", "pyarrow"})
+"""Libraries whose frames give Arrow batches."""
+
 
 def is_frame(value: Any) -> bool:
     """Say whether a value is a frame, by its class: nothing is imported. A column, or a list of dicts, is none."""
@@ -37,7 +40,7 @@ def _library(value: Any) -> str | None:
     for kind in type(value).__mro__:
         library = kind.__module__.partition(".")[0]
         if kind.__name__ in FRAMES.get(library, ()):
-            return library
+            return library if library != "datasets" or hasattr(value, "with_format") else None  # a common name
     return None
 
 
@@ -75,11 +78,24 @@ def rows_of(frame: Any) -> Iterator[dict[str, Any]]:
     if library == "narwhals":
         frame = frame.to_native()
         library = _library(frame)
-    batches = _arrow_batches(frame, library)
-    for names, rows in _eager_blocks(frame) if batches is None else map(_of_batch, batches):
+    if library == "dask":
+        for part in frame.partitions:
+            yield from rows_of(part.compute())
+        return
+    if _streams_dicts(frame, library):
+        blocks: Iterable[Block] = ((list(row), [tuple(row.values())]) for row in frame.with_format(None))
+    else:
+        batches = _arrow_batches(frame, library)
+        blocks = _eager_blocks(frame) if batches is None else map(_of_batch, batches)
+    for names, rows in blocks:
         _check_names(names)
         for row in rows:
             yield {name: held for name, value in zip(names, row, strict=True) if (held := _present(value)) is not None}
+
+
+def _streams_dicts(frame: Any, library: str | None) -> bool:
+    """Say whether a frame has no types to begin with: Hugging Face's stream, whose batches may have different ones."""
+    return library == "datasets" and not hasattr(frame, "__len__")
 
 
 def in_memory(frame: Any) -> Any:
@@ -93,10 +109,13 @@ def in_memory(frame: Any) -> Any:
     library = _library(frame)
     if library == "narwhals":
         return in_memory(frame.to_native())
-    batches = _arrow_batches(frame, library)
-    if batches is not None:
-        _imported("pandas", "columns of Arrow data need pandas; pip install 'hdc-toolkit[learn]'")
-        found = list(batches)
+    if library == "dask":
+        return frame.compute()
+    if library in ARROW:
+        pandas = _imported("pandas", "columns of Arrow data need pandas; pip install 'hdc-toolkit[learn]'")
+        if _streams_dicts(frame, library):
+            return pandas.DataFrame(list(frame.with_format(None)))
+        found = list(_arrow_batches(frame, library) or ())
         arrow = arrow_library("Arrow data")
         if not found:
             raise ParameterError("the frame has no rows, of which nothing can be learned")
@@ -175,7 +194,7 @@ def _imported(name: str, message: str) -> Any:
 
 def _arrow_batches(frame: Any, library: str | None) -> Iterator[Any] | None:
     """Return the record batches of a frame that gives such, cut to ``ROWS``; None if it is of another kind."""
-    if library not in ("datasets", "duckdb", "_duckdb", "pyarrow"):
+    if library not in ARROW:
         return None
     arrow = arrow_library("Arrow data")
     if library == "datasets":

@@ -427,8 +427,8 @@ class EmbeddingIndex(Index):
         options : FlatOptions, IVFOptions or HNSWOptions, optional
             Those of the index's kind; or give them by name:
         candidates : int, optional
-            Rows that the codes find and that tables or originals then put in order. Left out, this and the next two
-            are the index's ``defaults``: ``10 * k``, or ``40 * k`` that all planes of RaBitQ codes put in order,
+            Rows that the codes find and that signs, tables or originals then put in order. Left out, this and the next
+            two are the index's ``defaults``: ``10 * k``, or ``40 * k`` that all planes of RaBitQ codes put in order,
         probes : int, optional
             16 lists that are looked into, of kind ``ivf``,
         effort : int, optional

@@ -36,6 +36,9 @@ QUERY_BLOCK = 1 << 13
 FEW_QUERIES = 64
 """Up to so many queries are searched for one by one, each in one go."""
 
+CANDIDATE_WORDS = 1 << 21
+"""Words of candidates' codes that float queries are compared with at a time (16 MiB)."""
+
 WIDER = 4
 """Candidates of a prefix for each of the whole code, where originals follow."""
 
@@ -275,8 +278,13 @@ class Pipeline:
         assert isinstance(self.model, SignBinarizer)
         if not snapshot.count:
             return np.full(positions.shape, np.inf, dtype=np.float32)
-        codes = snapshot.take(CODES, np.maximum(positions, 0).ravel()).reshape(*positions.shape, -1)
-        products = self.model.candidate_products(asked.mapped, codes)
+        products = np.empty(positions.shape, dtype=np.float32)
+        step = max(1, CANDIDATE_WORDS // max(1, positions.shape[1] * self.model.words))
+        for start in range(0, len(positions), step):
+            part = slice(start, start + step)
+            codes = snapshot.take(CODES, np.maximum(positions[part], 0).ravel())
+            own = codes.reshape(*positions[part].shape, self.model.words)
+            products[part] = self.model.candidate_products(asked.mapped[part], own)
         scores = self.space.from_products(products, asked.rows)
         distances = 1 - scores if self.space.metric == "cosine" else -scores
         return np.where(positions < 0, np.float32(np.inf), distances)
