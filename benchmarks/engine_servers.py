@@ -106,7 +106,9 @@ def milvus_server() -> Iterator[str]:
     """
     with tempfile.TemporaryDirectory(prefix="hdc-", ignore_cleanup_errors=True) as folder:
         command = [sys.executable, "-c", MILVUS, folder]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        # In a session of its own, so that what ends this process lets that one end the server.
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
+        with subprocess.Popen(command, text=True, **pipes) as server:
             assert server.stdin is not None
             assert server.stdout is not None
             try:
