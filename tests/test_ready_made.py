@@ -160,11 +160,11 @@ def test_asymmetric_models_are_saved_and_take_more_vectors(tmp_path):
 
 def test_candidates_are_compared_in_parts(monkeypatch):
     from hdc.apps.retrieval.binarisers import sign
-    from hdc.apps.retrieval.index import embedding
+    from hdc.apps.retrieval.index import pipeline
 
     index = EmbeddingIndex.from_packed(np.packbits(X > 0, axis=1), bitorder="big")
     whole = index.search(QUERIES, 10)
-    monkeypatch.setattr(embedding, "CANDIDATE_WORDS", 250)
+    monkeypatch.setattr(pipeline, "CANDIDATE_WORDS", 250)
     monkeypatch.setattr(sign, "CANDIDATE_FLOATS", 1)
     np.testing.assert_array_equal(index.search(QUERIES, 10), whole)
 

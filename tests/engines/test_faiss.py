@@ -6,47 +6,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hdc import errors, words
-from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval import (
+    BinaryIndex,
+    EmbeddingIndex,
+    RaBitQBinarizer,
+    ScalarBinarizer,
+    ShardedIndex,
+    SignBinarizer,
+)
 from hdc.apps.retrieval.engines.faiss_index import from_faiss, to_faiss
+from tests.engines.rows import BIG, DIMS, bytes_of, codes, filled, same_answers, same_rows
 
 faiss = pytest.importorskip("faiss", reason="FAISS is not installed", exc_type=ImportError)
-
-DIMS = pytest.mark.parametrize("dim", [64, 70, 256])
-BIG = 2**62
-"""An id that only 64 bits have."""
-
-
-def codes(n, dim, seed=0):
-    return words.pack(np.random.default_rng(seed).random((n, dim)) < 0.5)
-
-
-def bytes_of(rows, dim):
-    return words.to_bytes(rows, dim, bitorder="little")
-
-
-def filled(dim, kind="flat", n=300, **options):
-    """Return an index with a removed and an updated row, so that ids are no positions."""
-    rows, index = codes(n, dim), BinaryIndex(dim, kind=kind, **options)
-    if kind == "ivf":
-        index.train(rows, lists=20)
-    index.add(rows, keys=[f"k{i}" if i % 3 else None for i in range(n)])
-    index.remove(ids=[5])
-    index.update([9], rows[:1])
-    return index
-
-
-def same_answers(theirs, ours, dim):
-    """Compare (distances, ids), which FAISS has in another order where distances are equal."""
-    distances, ids = theirs
-    np.testing.assert_array_equal(distances, ours[0])
-    for row, (found, expected) in enumerate(zip(ids, ours[1], strict=True)):
-        inside = distances[row] < distances[row, -1]
-        assert set(found[inside]) == set(expected[inside])
-
-
-def same_rows(one, other):
-    np.testing.assert_array_equal(one.ids(), other.ids())
-    np.testing.assert_array_equal(one.codes(one.ids()), other.codes(other.ids()))
 
 
 @DIMS
@@ -229,6 +200,11 @@ def test_other_indexes_are_refused():
     theirs = faiss.IndexBinaryIVF(faiss.IndexBinaryFromFloat(floats), 64, 4)
     with pytest.raises(errors.UnsupportedError, match="lists by IndexBinaryFromFloat"):
         from_faiss(theirs, bitorder="little")
+
+
+def test_shards_are_merged_first():
+    with pytest.raises(errors.ParameterError, match="merge makes one index of shards"):
+        to_faiss(ShardedIndex([EmbeddingIndex.create(None, SignBinarizer().fit(np.eye(8, dtype=np.float32)))]))
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch):

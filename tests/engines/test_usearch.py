@@ -6,7 +6,7 @@ import pytest
 from hdc import errors
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer
 from hdc.apps.retrieval.engines.usearch_index import from_usearch, to_usearch
-from tests.engines.test_faiss import BIG, DIMS, bytes_of, codes, filled, same_answers, same_rows
+from tests.engines.rows import BIG, DIMS, bytes_of, codes, filled, same_answers, same_rows
 
 pytest.importorskip("usearch", reason="usearch is not installed", exc_type=ImportError)
 

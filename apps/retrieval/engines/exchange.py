@@ -10,6 +10,7 @@ import numpy.typing as npt
 from hdc.apps.retrieval.engines.tables import form_of
 from hdc.apps.retrieval.index.binary import BinaryIndex, Kind
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
+from hdc.checks import wrong
 from hdc.errors import DimensionError, DTypeError, ParameterError
 from hdc.search.folders import filled
 from hdc.search.live import live
@@ -22,15 +23,24 @@ BATCH = 1 << 16
 """Rows that are handed over at a time."""
 
 
+def one_index(index: Any) -> BinaryIndex | EmbeddingIndex:
+    """Return an index of codes or embeddings; raises ParameterError if it is something else."""
+    if not isinstance(index, BinaryIndex | EmbeddingIndex):
+        raise wrong(index, "index", "a BinaryIndex or EmbeddingIndex; merge makes one index of shards")
+    return index
+
+
 def codes_compared_by_bits(index: BinaryIndex | EmbeddingIndex) -> BinaryIndex:
     """Return the codes of an index, which another library may compare by differing bits.
 
     Raises
     ------
+    ParameterError
+        If it is another index.
     UnsupportedError
         If they say something else; those of a :class:`RaBitQBinarizer`, say, also hold factors.
     """
-    form_of(index)
+    form_of(one_index(index))
     return index.codes if isinstance(index, EmbeddingIndex) else index
 
 
