@@ -14,7 +14,10 @@ shards: each on a core of its own, with no queue; with queues, where queries arr
 for a part of the time; and with two replicas per shard, without and with hedging: a second request to the other replica
 after the 95th percentile of the time in which a shard answers at that load, for at most 5 % of the requests.
 
-    HDC_BENCH_DATA=... python benchmarks/fan_out.py [--figure FILE.png] [--json FILE]
+With ``--per-core N`` a core has N shards, which it searches one after another for each query, and S is of cores.
+``--times FILE.npz`` keeps what was measured, or takes it from there if the file exists.
+
+    HDC_BENCH_DATA=... python benchmarks/fan_out.py [--figure FILE.png] [--json FILE] [--times FILE.npz]
 
 Some minutes on two cores, and .5 GB of disk, for shards of 100000 rows. Without the data, vectors only.
 """
@@ -63,8 +66,6 @@ HEDGED = 0.95
 class Shards(ABC):
     """Shards of a kind, in folders, and what is asked of them."""
 
-    title: str
-
     @abstractmethod
     def build(self, folder: Path, number: int) -> None:
         """Make a shard."""
@@ -83,9 +84,7 @@ class Shards(ABC):
 
 
 class Vectors(Shards):
-    """Shards of vectors."""
-
-    title = f"vectors, {PROBES} probes of lists of 300 rows, {CANDIDATES} candidates"
+    """Shards of vectors, in lists of some 300."""
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
@@ -114,8 +113,6 @@ class Vectors(Shards):
 
 class Documents(Shards):
     """Shards of documents."""
-
-    title = f"documents, {LEAVES} leaves"
 
     def __init__(self, rows: int, originals: list[Any]) -> None:
         self.rows, self.originals = rows, originals
@@ -209,16 +206,17 @@ def rows_of(times: Seconds, options: argparse.Namespace) -> list[dict[str, Any]]
     for load in LOADS:
         two = {"load": load, "replicas": 2}
         settings[f"load {load}, 2 replicas"] = two
-        late = simulate(times, Setting(1, **two), options.simulated).quantile(HEDGED)
+        late = simulate(times, Setting(1, together=options.per_core, **two), options.simulated).quantile(HEDGED)
         settings[f"load {load}, 2 replicas, hedged"] = {**two, "hedge": late, "budget": 1 - HEDGED}
     rows = []
     for count in options.shards:
-        free = [slowest_by_query(times, count, level) for level in LEVELS]
-        apart = [slowest(mixed(times), count, level) for level in LEVELS]
-        rows.append({"shards": count, "setting": "no queue", "seconds": free, "extra": 0.0})
-        rows.append({"shards": count, "setting": "no queue, as if independent", "seconds": apart, "extra": 0.0})
+        if options.per_core == 1:
+            free = [slowest_by_query(times, count, level) for level in LEVELS]
+            apart = [slowest(mixed(times), count, level) for level in LEVELS]
+            rows.append({"shards": count, "setting": "no queue", "seconds": free, "extra": 0.0})
+            rows.append({"shards": count, "setting": "no queue, as if independent", "seconds": apart, "extra": 0.0})
         for name, given in settings.items():
-            found = simulate(times, Setting(count, **given), options.simulated)
+            found = simulate(times, Setting(count, together=options.per_core, **given), options.simulated)
             seconds = [found.quantile(level) for level in LEVELS]
             rows.append({"shards": count, "setting": name, "seconds": seconds, "extra": found.extra})
     return rows
@@ -230,10 +228,10 @@ def show(title: str, clocks: dict[str, Seconds], clock: str, rows: list[dict[str
         p50, p95, p99, p999 = 1e3 * np.quantile(times, (0.5, 0.95, 0.99, 0.999))
         print(f"{name:10} median {p50:.3f}, p95 {p95:.3f}, p99 {p99:.3f}, p99.9 {p999:.3f}; ", end="")
         print(f"mean {1e3 * times.mean():.3f}; {of_query(times):.0%} of the variance of log times is between queries")
-    print(f"the slowest shard, by {clock} time")
+    print(f"the slowest, by {clock} time")
     names = list(dict.fromkeys(row["setting"] for row in rows))
     counts = list(dict.fromkeys(row["shards"] for row in rows))
-    print(f"{'ms: p50 / p99 / p99.9':36}" + "".join(f"{f'{count} shards':>24}" for count in counts) + "  sent twice")
+    print(f"{'ms: p50 / p99 / p99.9':36}" + "".join(f"{f'S = {count}':>24}" for count in counts) + "  sent twice")
     for name in names:
         of_name = [row for row in rows if row["setting"] == name]
         cells = [" / ".join(f"{1e3 * seconds:.3g}" for seconds in row["seconds"]) for row in of_name]
@@ -244,16 +242,14 @@ def draw(found: dict[str, list[dict[str, Any]]], path: str) -> None:
     """Draw p99 by the number of shards."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(4.2 * len(found), 3.4), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(found) + 2.4, 3.2), layout="constrained")
     for axes, (title, rows) in zip(np.ravel(figure.subplots(1, len(found))), found.items(), strict=True):
         for marker, name in zip("os^Dv<>P", dict.fromkeys(row["setting"] for row in rows), strict=False):
             line = [(row["shards"], 1e3 * row["seconds"][1]) for row in rows if row["setting"] == name]
             axes.plot(*zip(*line, strict=True), marker=marker, markersize=4, label=name)
-        axes.set(
-            xscale="log", yscale="log", xlabel="shards", ylabel="p99 of the slowest, ms", title=title.split(",")[0]
-        )
+        axes.set(xscale="log", yscale="log", xlabel="shards", ylabel="p99 of the slowest, ms", title=title)
         axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", fontsize=8)
     figure.savefig(path, dpi=110)
 
 
@@ -267,24 +263,33 @@ def main() -> int:
     parser.add_argument("--simulated", type=int, default=100_000, help="queries of each simulation")
     parser.add_argument("--shards", type=lambda text: [int(n) for n in text.split(",")], default=[1, 4, 16, 64, 256])
     parser.add_argument("--clock", choices=CLOCKS, default="processor")
+    parser.add_argument("--per-core", type=int, default=1, metavar="N")
+    parser.add_argument("--times", metavar="FILE.npz")
     parser.add_argument("--figure")
     parser.add_argument("--json")
     options = parser.parse_args()
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "numba"))
     print(f"hdc {hdc.__version__}, {packages}, Python {platform.python_version()}, {platform.machine()}")
+    found, kept = {}, dict(np.load(options.times)) if options.times and Path(options.times).exists() else {}
+    setting = f"{options.measured} shards of {options.rows:,} rows, {options.queries} queries, {options.tries} tries"
+    setting = f"times of {options.times}" if kept else f"{setting}, {options.neighbours} neighbours, one thread each"
     print(
-        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {options.measured} shards of {options.rows:,} ",
-        end="",
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {setting}; {options.per_core} shards per core"
     )
-    print(f"rows, {options.queries} queries, {options.tries} tries, {options.neighbours} neighbours, one thread each")
-    found = {}
     originals = phenopackets()
-    kinds: list[Shards] = [Vectors(options.rows)]
-    kinds += [Documents(options.rows, [one["document"] for one in originals])] if originals else []
-    for shards in kinds:
-        clocks = measured(shards, options)
-        found[shards.title] = rows_of(clocks[options.clock], options)
-        show(shards.title, clocks, options.clock, found[shards.title])
+    kinds: dict[str, Callable[[], Shards]] = {"vectors": lambda: Vectors(options.rows)}
+    if originals:
+        kinds["documents"] = lambda: Documents(options.rows, [one["document"] for one in originals])
+    for kind, make in kinds.items():
+        names = {clock: f"{kind} {clock}" for clock in CLOCKS}
+        if not kept.keys() & names.values():
+            clocks = measured(make(), options)
+            kept |= {names[clock]: times for clock, times in clocks.items()}
+        clocks = {clock: kept[name] for clock, name in names.items()}
+        found[kind] = rows_of(clocks[options.clock], options)
+        show(kind, clocks, options.clock, found[kind])
+    if options.times:
+        np.savez(options.times, **kept)
     if options.figure:
         draw(found, options.figure)
     if options.json:

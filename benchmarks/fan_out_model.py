@@ -54,6 +54,9 @@ class Setting:
     Attributes
     ----------
     shards : int
+        Or cores, where each has several of them.
+    together : int
+        Shards that a core searches one after another for each query.
     load : float
         Part of the time that a replica would work if no query was sent twice; 0 for queries that never meet.
     replicas : int
@@ -68,6 +71,7 @@ class Setting:
     replicas: int = 1
     hedge: float | None = None
     budget: float = 1.0
+    together: int = 1
 
 
 @dataclass(frozen=True)
@@ -91,18 +95,26 @@ def simulate(times: Seconds, setting: Setting, queries: int = 100_000, seed: int
     times : (q, s) array
     """
     rng = np.random.default_rng(seed)
-    apart = np.inf if setting.load == 0 else times.mean() / (setting.load * setting.replicas)
-    gaps = np.full(queries, times.sum() * 1e3) if apart == np.inf else rng.exponential(apart, queries)
+    apart = np.inf if setting.load == 0 else setting.together * times.mean() / (setting.load * setting.replicas)
+    gaps = (
+        np.full(queries, times.sum() * setting.together * 1e3) if apart == np.inf else rng.exponential(apart, queries)
+    )
     arrivals = np.cumsum(gaps)
     kinds = rng.integers(0, len(times), queries)
     hedge = np.inf if setting.hedge is None else setting.hedge
     worst, twice = np.zeros(queries), 0
     for _ in range(setting.shards):  # a shard after another, so that memory does not grow with them
-        first, second = (times[kinds, rng.integers(0, times.shape[1], queries)] for _ in range(2))
+        first, second = (_work(times, kinds, setting.together, rng) for _ in range(2))
         answered, sent = served(arrivals, first, second, setting.replicas, hedge, setting.budget)
         np.maximum(worst, answered, out=worst)
         twice += sent
     return Simulated(worst[queries // 10 :], twice / (queries * setting.shards))
+
+
+def _work(times: Seconds, kinds: npt.NDArray[np.int64], together: int, rng: np.random.Generator) -> Seconds:
+    """Return what one core does for each query."""
+    draws = (times[kinds, rng.integers(0, times.shape[1], len(kinds))] for _ in range(together))
+    return np.sum(list(draws), axis=0)
 
 
 @numba.njit(cache=True)

@@ -56,6 +56,16 @@ def test_one_queue_is_that_of_theory(load):
     assert constant.seconds.mean() == pytest.approx(1 + load / (2 * (1 - load)), rel=0.03)
 
 
+def test_shards_of_a_core_add_up():
+    """M/E4/1: four exponential parts, so that squares of the work are on average 20 and not 16."""
+    free = simulate(EXPONENTIAL, Setting(1, together=4), 200_000)
+    assert free.seconds.mean() == pytest.approx(4, rel=0.02)
+    assert free.seconds.var() == pytest.approx(4, rel=0.05)
+    queued = simulate(EXPONENTIAL, Setting(1, 0.6, together=4), 1_000_000)
+    rate = 0.6 / 4
+    assert queued.seconds.mean() == pytest.approx(4 + rate * 20 / (2 * (1 - 0.6)), rel=0.03)
+
+
 def test_two_queues_that_are_joined_are_those_of_flatto_and_hahn():
     """The mean of two M/M/1 queues with the same arrivals: (12 - load) / 8 times that of one."""
     found = simulate(EXPONENTIAL, Setting(2, 0.6), 1_000_000)
