@@ -189,6 +189,19 @@ def test_texts_from_anywhere(tmp_path):
             again.add_texts(["z"])
 
 
+def test_langchains_indexing_adds_what_is_new_and_removes_what_is_gone(store):
+    from langchain_core.indexing import InMemoryRecordManager, index
+
+    records = InMemoryRecordManager("test")
+    records.create_schema()
+    documents = [Document(text, metadata={"source": f"file {i % 2}"}) for i, text in enumerate(TEXTS[:6])]
+    settings = {"cleanup": "incremental", "source_id_key": "source", "key_encoder": "sha256"}
+    assert index(documents, records, store, **settings)["num_added"] == 6
+    changed = index([*documents[:1], Document("new", metadata={"source": "file 0"})], records, store, **settings)
+    assert (changed["num_added"], changed["num_skipped"], changed["num_deleted"]) == (1, 1, 2)
+    assert len(store.collection) == 40 + 5
+
+
 def test_delete_of_nothing_deletes_all(store):
     assert store.delete(["3", "absent"]) is True
     assert len(store.collection) == 39

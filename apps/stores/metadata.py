@@ -186,10 +186,12 @@ class Metadata:
         ParameterError
             If one cannot be read.
         """
-        found = [first + index.filter(conditions) for first, index in self._parts]
+        return self._live([first + index.filter(conditions) for first, index in self._parts])
+
+    def _live(self, found: list[Ids]) -> Ids:
+        """Return those rows of some, ascending, that are alive."""
         rows: Ids = np.concatenate([np.empty(0, np.int64), *found])
-        kept: Ids = rows[self._alive[rows]]
-        return kept
+        return rows[self._alive[rows]]
 
     def absent(self, path: Sequence[str]) -> Ids:
         """Return the rows that have nothing at a path, or null."""
@@ -252,16 +254,14 @@ class Metadata:
 
     def _holding(self, path: Sequence[str], place: str, test: Callable[[Any], bool]) -> Ids:
         """Return the rows with a value that passes a test, which is tried on all documents that have one."""
-        passed = [np.empty(0, np.int64)]
+        passed = []
         for first, index in self._parts:
             there = index.filter(f"{place} exists")
             for start in range(0, len(there), BLOCK):
                 part = there[start : start + BLOCK]
                 values = (functools.reduce(lambda held, key: held[key], path, d) for d in index.documents(part))
                 passed.append(first + part[[test(value) for value in values]])
-        rows = np.concatenate(passed)
-        kept: Ids = rows[self._alive[rows]]
-        return kept
+        return self._live(passed)
 
     def both(self, found: Sequence[Ids]) -> Ids:
         """Return the rows that are in all of some; all rows of none."""
