@@ -27,6 +27,11 @@ from hdc.words import to_bytes
 Answer = tuple[Any, Any]
 
 
+def sql_condition(key: str | None, ids: list[int]) -> str:
+    """Return a condition in SQL."""
+    return f"id IN ({', '.join(map(str, ids))})" + ("" if key is None else f" OR key = '{key}'")
+
+
 class AbsentError(Exception):
     """An engine that is not installed here."""
 
@@ -43,6 +48,8 @@ class Running(NamedTuple):
         Takes the options ``model``, ``originals``, ``candidates`` and ``where``, and returns distances and ids.
     tables : function
         Returns the names of what was written.
+    condition : function of a key or None, and ids
+        Returns what ``where`` takes to find only rows with these.
     """
 
     version: str
@@ -50,6 +57,7 @@ class Running(NamedTuple):
     write: Callable[..., Any]
     search: Callable[..., Answer]
     tables: Callable[[], list[str]]
+    condition: Callable[[str | None, list[int]], Any] = sql_condition
 
 
 Engine = Callable[[], AbstractContextManager[Running]]
@@ -127,6 +135,13 @@ def _quietly(search: Callable[..., Answer], *given: Any, **options: Any) -> Answ
         return search(*given, **options)
 
 
+def _filter(key: str | None, ids: list[int]) -> Any:
+    """Return a condition of Qdrant."""
+    models = import_module("qdrant_client.models")
+    named = [] if key is None else [models.FieldCondition(key="key", match=models.MatchValue(value=key))]
+    return models.Filter(should=[models.HasIdCondition(has_id=ids), *named])
+
+
 @contextmanager
 def _qdrant() -> Iterator[Running]:
     client = _imported("qdrant_client").QdrantClient(":memory:")
@@ -136,6 +151,7 @@ def _qdrant() -> Iterator[Running]:
         lambda index, collection: qdrant_engine.write(index, client, collection),
         partial(_quietly, qdrant_engine.search, client),
         lambda: [collection.name for collection in client.get_collections().collections],
+        _filter,
     )
     client.close()
 

@@ -43,6 +43,8 @@ def test_differing_bits(client, dim):
     bits = np.unpackbits(np.frombuffer(row["code"][0], dtype=np.uint8), count=dim)
     np.testing.assert_array_equal(bits, np.unpackbits(index.codes([7]).view(np.uint8), count=dim, bitorder="little"))
     assert row["key"] == "ké7"
+    found = milvus_engine.search(client, name, asked, 10, where='id in [8, 9] or key == "ké7"')
+    np.testing.assert_array_equal(found, index.search(asked, 10, among=[7, 8, 9]))
     with pytest.raises(errors.ParameterError, match="there is a collection"):
         milvus_engine.write(index, client, name)
 

@@ -87,7 +87,7 @@ def _entities(block: Block) -> list[dict[str, Any]]:
 
 
 def search(
-    client: Any, collection: str, queries: Any, k: int = 10, *, model: Binarizer | None = None
+    client: Any, collection: str, queries: Any, k: int = 10, *, model: Binarizer | None = None, where: str = ""
 ) -> tuple[Distances, Ids]:
     """Find the k rows of a collection of :func:`write` that are nearest to each query.
 
@@ -101,6 +101,8 @@ def search(
     model : fitted binariser, optional
         That of the index. Queries are vectors then, and answers are scores, greater is nearer: those of an
         :class:`EmbeddingIndex` without originals.
+    where : str
+        Find only rows of this condition, in the language of Milvus: ``id in [1, 2] or key == "a"``.
 
     Returns
     -------
@@ -127,13 +129,14 @@ def search(
     asked = asked_of(form, collection, queries, k, model=model, originals=None, candidates=None)
     if k > MOST_HITS:
         raise ParameterError(f"Milvus returns at most {MOST_HITS} rows, not {k}")
-    count = int(client.query(collection, filter="", output_fields=["count(*)"])[0]["count(*)"])
+    count = int(client.query(collection, filter=where, output_fields=["count(*)"])[0]["count(*)"])
     found = []
     for part in asked.parts(QUERIES):
         data = [row.tobytes() for row in highest_first(part.codes)]
 
         def ask(limit: int, data: list[bytes] = data) -> list[list[tuple[float, int]]]:
             request = {"anns_field": "code", "limit": max(1, limit), "search_params": {"metric_type": "HAMMING"}}
+            request["filter"] = where
             answers = client.search(collection, data, **request) if count else [[] for _ in data]
             return [[(hit["distance"], hit["id"]) for hit in answer] for answer in answers]
 

@@ -118,6 +118,7 @@ def search(
     model: Binarizer | None = None,
     originals: Any = None,
     candidates: int | None = None,
+    where: Any = None,
     exact: bool = True,
 ) -> tuple[Distances, Ids]:
     """Find the k rows of a collection of :func:`write` that are nearest to each query.
@@ -136,6 +137,8 @@ def search(
         With codes, the queries before they were made codes, of a collection with originals.
     candidates : int, optional
         Rows that codes find and that originals put in order; ``10 * k`` if left out.
+    where : qdrant_client.models.Filter, optional
+        Find only points that it admits.
     exact : bool
         Compare all points; else Qdrant walks its graph, where it has made one.
 
@@ -165,7 +168,8 @@ def search(
         raise ParameterError(f"there is no collection {collection}; write an index to it first")
     form = _form(client.get_collection(collection).config.params.vectors, collection)
     asked = asked_of(form, collection, queries, k, model=model, originals=originals, candidates=candidates)
-    count, parameters = client.count(collection, exact=True).count, models.SearchParams(exact=exact)
+    count = client.count(collection, count_filter=where, exact=True).count
+    parameters = models.SearchParams(exact=exact)
 
     def ask(requests: list[Any]) -> list[list[tuple[float, int]]]:
         answers = client.query_batch_points(collection, requests) if requests else []
@@ -176,7 +180,7 @@ def search(
         rows = _bits(part.codes, form.dim)
 
         def by_codes(limit: int, rows: list[list[float]] = rows) -> list[list[tuple[float, int]]]:
-            request = {"using": CODE, "limit": max(1, limit), "params": parameters}
+            request = {"using": CODE, "limit": max(1, limit), "filter": where, "params": parameters}
             return ask([models.QueryRequest(query=row, **request) for row in rows])
 
         distances, ids = settled(by_codes, part.wanted, count)
