@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from hdc.apps import lazy
 
 if TYPE_CHECKING:
-    from hdc.apps.stores.collection import Collection, Hit
+    from hdc.apps.stores.collection import Collection
+    from hdc.apps.stores.documents import Hit
     from hdc.apps.stores.metadata import Metadata
 
 __all__ = ["Collection", "Hit", "Metadata"]
@@ -18,7 +19,7 @@ __getattr__ = lazy.attributes(
     __name__,
     {
         "Collection": "hdc.apps.stores.collection",
-        "Hit": "hdc.apps.stores.collection",
+        "Hit": "hdc.apps.stores.documents",
         "Metadata": "hdc.apps.stores.metadata",
     },
 )

@@ -1,53 +1,28 @@
 """Collection: vectors with a key, a JSON document and metadata each, in one EmbeddingIndex."""
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from hdc import checks
 from hdc.apps.retrieval import EmbeddingIndex, ScalarBinarizer
+from hdc.apps.stores.documents import Floats, Hit, Ids, decoded, hits_of, metadata_of, parsed, text_of
 from hdc.apps.stores.metadata import Metadata, Where
 from hdc.errors import DimensionError, FileFormatError, HDCError, ParameterError, UnsupportedError
 from hdc.search.live import live
 from hdc.store import Snapshot
 
-Ids = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 Answer = TypeVar("Answer")
-
-DEEPEST = 200
-"""Levels of nesting of a document."""
 
 WIDER = (4, 64)
 """Hits, for each that is wanted, that a function is tried on before it is tried on all documents."""
 
 BLOCK = 1 << 12
 """Documents that a function is tried on at a time."""
-
-
-class Hit(NamedTuple):
-    """A document that was found.
-
-    Attributes
-    ----------
-    key : str or None
-    score : float
-        As :meth:`EmbeddingIndex.search` has it.
-    document : JSON object
-    vector : (d,) float32 array or None
-        If it was asked for.
-    """
-
-    key: str | None
-    score: float
-    document: dict[str, Any]
-    vector: Floats | None = None
 
 
 Accept = Callable[[str | None, dict[str, Any]], bool]
@@ -104,7 +79,7 @@ class Collection:
         self._path = None if path is None else checks.path(path)
         self._index = index
         self._changing, self._filtering = threading.RLock(), threading.Lock()
-        self._metadata = Metadata(lambda text: _metadata(_parsed(text)), self._path)
+        self._metadata = Metadata(lambda text: metadata_of(parsed(text)), self._path)
         if self._path is not None and not (writable and _unused(self._path)):
             self._index = EmbeddingIndex.open(self._path, writable=writable)
 
@@ -148,7 +123,7 @@ class Collection:
             return
         rows = _floats(vectors, "vectors")
         last = sorted({key: row for row, key in enumerate(checks.texts(keys, "keys"))}.values())
-        texts = [_text(documents[row], keys[row]) for row in last]
+        texts = [text_of(documents[row], keys[row]) for row in last]
         with self._changing:
             if self._index is None:
                 model = ScalarBinarizer(rotation="random", centre=False).fit(rows)
@@ -186,14 +161,14 @@ class Collection:
             return []
         snapshot = self._index.store.snapshot
         rows = _rows(snapshot, keys)
-        return _hits(snapshot, rows, np.zeros(len(rows)))
+        return hits_of(snapshot, rows, np.zeros(len(rows)))
 
     def select(self, where: Where) -> list[Hit]:
         """Return the documents whose metadata pass a filter, in the order they came in; scores are 0."""
         if self._index is None:
             return []
         snapshot, rows = self._passing(self._index, where)
-        return _hits(snapshot, rows, np.zeros(len(rows)))
+        return hits_of(snapshot, rows, np.zeros(len(rows)))
 
     def search(
         self,
@@ -251,7 +226,7 @@ class Collection:
             there = ids[0] >= 0
             snapshot = index.store.snapshot
             rows = snapshot.positions(ids[0][there])
-            return _hits(snapshot, rows, scores[0][there], _decoded(index, snapshot, rows) if vectors else None)
+            return hits_of(snapshot, rows, scores[0][there], decoded(index, snapshot, rows) if vectors else None)
 
         def search() -> list[Hit]:
             among = self._among(index, where, keys)
@@ -353,69 +328,12 @@ def _floats(vectors: Any, name: str) -> Floats:
     return array.astype(np.float32) if array.dtype.kind in "iuf" else array
 
 
-def _text(document: Any, key: str) -> bytes:
-    """Return a document as it is stored."""
-    if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-        raise ParameterError(f"the document {key!r} must be an object with metadata, an object, not {document!r:.80}")
-    try:
-        text = json.dumps(document, allow_nan=False, separators=(",", ":"))
-        same = json.loads(text) == document
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ParameterError(f"the document {key!r} is no JSON: {error}") from None
-    if not same:
-        raise ParameterError(
-            f"the document {key!r} would not come back as it is: JSON has lists, no tuples, and keys that are texts"
-        )
-    if _depth(document) > DEEPEST:
-        raise ParameterError(f"the document {key!r} is nested deeper than {DEEPEST} levels")
-    return text.encode()
-
-
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
-
-
-def _parsed(text: bytes | None) -> dict[str, Any]:
-    """Return a row's document; an empty one for a row that has none, in an index that was made elsewhere."""
-    try:
-        document = json.loads(text or b"{}")
-    except ValueError:
-        document = None
-    if not isinstance(document, dict):
-        raise FileFormatError(f"a row of the index has a document that no collection wrote: {text!r:.80}")
-    return document
-
-
-def _metadata(document: dict[str, Any]) -> dict[str, Any]:
-    metadata = document.get("metadata", {})
-    return metadata if isinstance(metadata, dict) else {}
-
-
-def _hits(snapshot: Snapshot, rows: Ids, scores: npt.NDArray[Any], vectors: Floats | None = None) -> list[Hit]:
-    """Return what is found at some positions."""
-    kept = [None] * len(rows) if vectors is None else list(vectors)
-    entries = snapshot.entries(rows)
-    return [
-        Hit(key, score, _parsed(text), vector)
-        for (key, text, _), score, vector in zip(entries, scores.tolist(), kept, strict=True)
-    ]
-
-
-def _decoded(index: EmbeddingIndex, snapshot: Snapshot, rows: Ids) -> Floats:
-    """Return the vectors that an index keeps of rows."""
-    originals = index.codes.originals
-    if originals is None:
-        raise UnsupportedError("the index keeps no vectors; make it with EmbeddingIndex.create(..., keep='float16')")
-    return originals.decoded(snapshot, rows)
-
-
 def _accepted(snapshot: Snapshot, accept: Accept, among: Ids | None) -> Ids:
     """Return the ids of the documents that a function accepts: each is read."""
     rows = live(snapshot) if among is None else snapshot.positions(among)
     passed = []
     for start in range(0, len(rows), BLOCK):
         part = rows[start : start + BLOCK]
-        passed.append(part[[accept(key, _parsed(text)) for key, text, _ in snapshot.entries(part)]])
+        passed.append(part[[accept(key, parsed(text)) for key, text, _ in snapshot.entries(part)]])
     ids: Ids = snapshot.ids[np.concatenate([np.empty(0, np.int64), *passed])]
     return ids

@@ -14,7 +14,8 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.stores.collection import Accept, Collection, Hit
+from hdc.apps.stores.collection import Accept, Collection
+from hdc.apps.stores.documents import Hit
 from hdc.apps.stores.for_langchain.filters import Filter, where_of
 from hdc.errors import DimensionError
 

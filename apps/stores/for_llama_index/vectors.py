@@ -19,7 +19,8 @@ from llama_index.core.vector_stores.types import (
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
 from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.stores.collection import Collection, Hit
+from hdc.apps.stores.collection import Collection
+from hdc.apps.stores.documents import Hit
 from hdc.apps.stores.for_llama_index.filters import where_of
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 
