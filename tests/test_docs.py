@@ -25,6 +25,7 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """``python`` in a shell is the one that runs the tests."""
 
 NEEDS = {
+    "cluster": ("distributed",),
     "engines": ("duckdb", "lancedb"),
     "engines_formats": ("faiss", "pyarrow", "usearch", "qdrant_client"),
     "stores": ("langchain_core", "llama_index.core"),
@@ -59,9 +60,12 @@ def console_commands(page):
 
 
 @pytest.mark.parametrize(
-    "page", by_page("capacity.md", "retrieval.md", "embeddings_large.md", "json_tutorial.md", "learning.md")
+    "page",
+    by_page("capacity.md", "cluster.md", "retrieval.md", "embeddings_large.md", "json_tutorial.md", "learning.md"),
 )
 def test_console_examples(page, tmp_path, monkeypatch, capsys):
+    if page.stem == "cluster":
+        pytest.importorskip("distributed", reason="needs Dask")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")  # hits are cut to the width of the terminal
     for command, expected in console_commands(page):
