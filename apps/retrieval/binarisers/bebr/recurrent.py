@@ -33,10 +33,8 @@ from hdc.words import WORD_BITS, Words, pack, unpack
 SAMPLE = 50_000
 """Most vectors that a fit learns from, drawn at random."""
 
-TRIED_ON, TRIED_SHARE, TRIED_ROUNDS = 6000, 0.15, 2
-"""Most vectors that two starts are compared on, the part of them that are queries, and the rounds that each start gets.
-
-One round is too few: the start from signs gains more by the second one."""
+TRIED_ON, TRIED_SHARE = 6000, 0.15
+"""Most vectors that two starts are compared on, and the part of them that are queries."""
 
 LARGEST = 1e6
 """Of whitening, parallel, temperature and learning rate: far beyond what is of use, and no power of it overflows."""
@@ -339,24 +337,23 @@ class RecurrentBinarizer(Binarizer):
         if not len(trial.queries):
             return False
         rows, gain = tried[trial.training], 0.0
-        new = np.arange(len(rows)) % 3 == 2
+        learned = rows[np.arange(len(rows)) % 3 < 2]
         for bits in (*self.prefixes, self.dim):
-            starts = self._start_by_residuals(rows[~new], bits), self._start(rows[~new], maps.first(bits))
-            residuals, signs = (trial.recall(self._tried(rows, new, start)) for start in starts)
+            starts = self._start_by_residuals(learned, bits), self._start(learned, maps.first(bits))
+            residuals, signs = (trial.recall(self._tried(rows, learned, start)) for start in starts)
             gain += residuals - signs
         return gain > 0
 
-    def _tried(self, rows: Floats, new: npt.NDArray[np.bool_], start: Start) -> Floats:
-        """Return what rows decode to after some rounds of learning from those that are not new."""
-        learned, codes, decoder = rows[~new], start.codes, start.decoder
-        steps = self._effort.of(decoder.groups)
-        for _ in range(min(self.rounds, TRIED_ROUNDS)):
-            codes = decoder.refine(learned, codes, steps)
-            decoder = fit_tables(learned, codes, decoder, start.counts)
-        begun = decoder.greedy(rows[new]) if start.counts is not None else self._regressed(learned, codes, rows[new])
-        decoded = np.empty_like(rows)
-        decoded[~new], decoded[new] = decoder.decode(codes), decoder.decode(decoder.refine(rows[new], begun, steps))
-        return decoded
+    def _tried(self, rows: Floats, learned: Floats, start: Start) -> Floats:
+        """Return what rows decode to, encoded as by a model of one round of learning from some of them.
+
+        Codes that were learned do not count: those that an index has are made anew.
+        """
+        steps = self._effort.of(start.decoder.groups)
+        codes = start.decoder.refine(learned, start.codes, steps)
+        decoder = fit_tables(learned, codes, start.decoder, start.counts)
+        begun = decoder.greedy(rows) if start.counts is not None else self._regressed(learned, codes, rows)
+        return decoder.decode(decoder.refine(rows, begun, steps))
 
     def _regressed(self, x: Floats, codes: Groups, rows: Floats) -> Groups:
         """Return codes of other rows by the recurrence that is fitted to vectors and their codes."""
