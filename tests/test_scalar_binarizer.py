@@ -54,6 +54,20 @@ def test_levels_of_long_vectors_are_those_of_the_normal_distribution(bits):
     assert found.distortion == pytest.approx(distortion, rel=2e-3)
 
 
+@pytest.mark.parametrize("bits", range(1, MOST_LEVEL_BITS + 1))
+def test_places_are_those_of_the_nearest_levels(bits):
+    levels = levels_of(50, bits)
+    x = np.concatenate([np.random.default_rng(bits).standard_normal(300) * 1.5, levels.edges, [-99, 99]])
+    x = x.astype(np.float32)[::-1].reshape(-1, 1)
+    places = levels.places(x)
+    assert (places.dtype, places.shape) == (np.uint8, x.shape)
+    gaps = np.abs(x.astype(np.float64) - levels.values)
+    np.testing.assert_allclose(
+        np.take_along_axis(gaps, places.astype(np.int64), axis=1)[:, 0], gaps.min(axis=1), atol=1e-6
+    )
+    assert (places[np.isin(x, levels.edges)] == np.searchsorted(levels.edges, x[np.isin(x, levels.edges)])).all()
+
+
 def test_levels_of_short_vectors_are_those_of_their_own_distribution():
     assert levels_of(2, 1).values[1] == pytest.approx(2 * math.sqrt(2) / math.pi, abs=1e-4)  # of a cosine
     for bits in (1, 2, 5):  # a component of a unit vector of three is uniform

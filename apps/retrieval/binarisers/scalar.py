@@ -155,23 +155,20 @@ class ScalarBinarizer(Binarizer):
         if asked < CHOICE_NEAREST:
             self._settle(variances, axes, powers[0], SHORT_SCALE, words)
             return
+        queries, vectors = sample[:asked], sample[asked:]
+        near = _nearest(queries @ vectors.T)
 
         def found(power: float, scale_bits: int) -> int:
+            """Return how many of the nearest vectors the codes of these find."""
             self._settle(variances, axes, power, scale_bits, words)
-            return self._found(sample[asked:], sample[:asked])
+            told = _nearest(self._estimates(self._project(queries), self._encode(vectors)))
+            return int((near[:, :, None] == told[:, None]).sum())
 
         counts = [found(power, SHORT_SCALE) for power in powers]
         best = int(np.argmax(counts))
         # Vectors so near that they have one code in common are told apart by their scales only.
         if found(powers[best], LONG_SCALE) <= counts[best]:
             self._settle(variances, axes, powers[best], SHORT_SCALE, words)
-
-    def _found(self, vectors: Floats, queries: Floats) -> int:
-        """Return how many of the nearest vectors the codes of these find."""
-        near = np.argpartition(-(queries @ vectors.T), CHOICE_NEAREST, axis=1)[:, :CHOICE_NEAREST]
-        scores = self._estimates(self._project(queries), self._encode(vectors))
-        told = np.argpartition(-scores, CHOICE_NEAREST, axis=1)[:, :CHOICE_NEAREST]
-        return int((near[:, :, None] == told[:, None]).sum())
 
     def _settle(self, variances: Numbers, axes: Numbers, power: float, scale_bits: int, words: int) -> None:
         """Give each axis its bits, and turn those of equally many at random."""
@@ -255,7 +252,7 @@ class ScalarBinarizer(Binarizer):
         scaled = rotated / (np.maximum(norms, np.float32(1e-30))[:, None] * np.maximum(spreads, np.float32(1e-15)))
         places = np.empty(scaled.shape, dtype=np.uint8)
         for own, levels in self._runs:
-            places[:, own] = np.searchsorted(levels.edges, scaled[:, own])
+            places[:, own] = levels.places(scaled[:, own])
         planes = [
             places[:, : self._wide(plane)] >> (self.widths_[: self._wide(plane)] - (plane + 1)) & 1
             for plane in range(self.levels)
@@ -274,7 +271,7 @@ class ScalarBinarizer(Binarizer):
         """Return what the levels of ``(n, dim_)`` numbers are, as components of a unit vector."""
         values = np.empty(places.shape, dtype=np.float32)
         for own, levels in self._runs:
-            np.take(levels.values, places[:, own], out=values[:, own])
+            values[:, own] = levels.values.take(places[:, own], mode="clip")  # which is faster: nothing is beyond
         values *= self.spreads_[: self.dim_]
         return values
 
@@ -398,3 +395,8 @@ class ScalarBinarizer(Binarizer):
         if found != [(1,), (2,), (d,), (d,), (d, coded)] or self.widths_.dtype != np.uint8:
             raise FileFormatError(f"a scalar model of {d} components has no arrays of shapes {found}")
         self._prepare()
+
+
+def _nearest(scores: Floats) -> Ids:
+    """Return the columns of the greatest scores of each row, in no order."""
+    return np.argpartition(-scores, CHOICE_NEAREST, axis=1)[:, :CHOICE_NEAREST]

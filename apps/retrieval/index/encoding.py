@@ -16,6 +16,9 @@ Floats = npt.NDArray[np.float32]
 ROW_TIME, QUERY_TIME = 1_000.0, 5_000.0
 """Nanoseconds to check a vector, and to encode or find one, more or less: what decides on threads."""
 
+FEW = 8
+"""Queries that are mapped in less time than it takes to share them out."""
+
 
 class Queries(NamedTuple):
     """Queries, checked.
@@ -81,7 +84,9 @@ class Encoding:
         return Queries(checked, mapped, kept)
 
     def queries(self, rows: npt.NDArray[Any]) -> Queries:
-        """Return ``(q, d)`` floats as queries, in several threads."""
+        """Return ``(q, d)`` floats as queries, in several threads if there are many."""
+        if len(rows) <= FEW:
+            return self.some_queries(rows, 0)
         width = self.model.n_features_in_ + self.space.added
         shapes = rows.shape, (len(rows), width), rows.shape
         found = Queries(*(np.empty(shape, dtype=np.float32) for shape in shapes))
