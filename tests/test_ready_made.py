@@ -219,6 +219,39 @@ def test_bits_by_the_names_of_others(precision):
     np.testing.assert_array_equal(index.search(QUERIES, 10), ours.search(QUERIES, 10))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("precision", ["int8", "uint8", "binary", "ubinary"])
+def test_the_library_itself_makes_such_codes(precision):
+    library = pytest.importorskip("sentence_transformers.quantization", reason="compared where it is installed")
+    ranges = RANGES if precision.endswith("int8") else None
+    theirs = library.quantize_embeddings(X, precision=precision, ranges=ranges)
+    np.testing.assert_array_equal(theirs, quantized(X, precision))
+    if precision == "ubinary":
+        hits, _ = library.semantic_search_faiss(QUERIES, theirs, corpus_precision=precision, rescore_multiplier=4)
+        ours = semantic_search(QUERIES, theirs, precision=precision, candidates=40)
+        same = [
+            {a["corpus_id"] for a in one} == {b["corpus_id"] for b in two} for one, two in zip(hits, ours, strict=True)
+        ]
+        assert np.mean(same) > 0.5  # which of equal distances are candidates is another matter
+
+
+def test_lists_as_services_send_them():
+    for precision in ("binary", "ubinary", "int8"):
+        rows, ranges = quantized(X, precision), RANGES if precision == "int8" else None
+        expected = EmbeddingIndex.from_quantized(rows, precision, ranges=ranges).search(QUERIES, 10)
+        index = EmbeddingIndex.from_quantized(rows.tolist(), precision, ranges=ranges)
+        np.testing.assert_array_equal(index.search(QUERIES, 10), expected)
+    bits = np.packbits(X > 0, axis=1)
+    assert len(BinaryIndex.from_packed(bits.tolist(), bitorder="big")) == 400
+    with pytest.raises(errors.DTypeError, match="not int64"):
+        BinaryIndex.from_packed([[256, 1]], bitorder="big")
+    with pytest.raises(errors.DTypeError, match="not int64"):
+        EmbeddingIndex.from_quantized([[-129, 1]], "int8")
+    with pytest.raises(errors.DTypeError, match="not int64"):
+        BinaryIndex.from_packed(bits.astype(np.int64), bitorder="big")
+
+
 @pytest.mark.parametrize(
     ("rows", "precision", "ranges", "error", "text"),
     [

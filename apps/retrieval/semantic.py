@@ -64,7 +64,7 @@ def semantic_search(
     ...     return [[text.count(letter) for letter in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
     >>> hits = semantic_search("a boat", ["boats at sea", "zebra", "sky"], k=1, encoder=letters)
     >>> hits[0][0]["corpus_id"], round(hits[0][0]["score"], 3)
-    (0, 0.802)
+    (0, 0.845)
     """
     k, asked = integer(k, "k", 1), _floats(queries, encoder, "queries")
     if isinstance(corpus, EmbeddingIndex):

@@ -208,7 +208,7 @@ class EmbeddingIndex(Index):
         Parameters
         ----------
         embeddings : (n, d) int8 or uint8 array, or (n, bytes)
-            May be mapped from a file; it is read in blocks.
+            May be mapped from a file; it is read in blocks. Lists of integers, as services send them, are taken too.
         precision : {"int8", "uint8", "binary", "ubinary"}
             Their form; see :mod:`hdc.apps.retrieval.vectors.quantized`. Those of bits become :meth:`from_packed`.
             Numbers are kept as int8 originals, with RaBitQ codes to find candidates.

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from hdc.checks import array, integer, listed
+from hdc.apps.retrieval.vectors.quantized import octets
+from hdc.checks import integer, listed
 from hdc.errors import DimensionError, MismatchError
 from hdc.words import BitOrder, Words, from_bytes
 
@@ -23,7 +24,7 @@ def blocks(count: int) -> list[slice]:
 
 def packed_rows(codes: Any, dim: int | None) -> tuple[Any, int]:
     """Return ``(n, bytes)`` packed rows, mapped perhaps, and the bits that count."""
-    rows = array(codes, "packed bytes")
+    rows = octets(codes, np.dtype("uint8"), "packed bytes")
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise DimensionError(f"packed bytes must have shape (n, bytes), not {rows.shape}")
     return rows, 8 * rows.shape[1] if dim is None else integer(dim, "dim", 1)

@@ -36,7 +36,7 @@ class Quantized:
     Attributes
     ----------
     rows : (n, d) int8 or uint8 array, or (n, bytes)
-        May be mapped from a file.
+        May be mapped from a file; lists of such integers become an array.
     precision : str
     ranges : (2, d) float32 array or None
     """
@@ -57,8 +57,8 @@ class Quantized:
             If rows or ranges are of another dtype or shape.
         """
         form: Precision = choice(precision, "precision", PRECISIONS)
-        given = shaped(array(rows, "embeddings"), None, "embeddings")
         expected = np.dtype("int8" if form in ("int8", "binary") else "uint8")
+        given = shaped(octets(rows, expected, "embeddings"), None, "embeddings")
         if given.dtype != expected:
             raise DTypeError(f"embeddings of precision {form!r} are {expected}, not {given.dtype}")
         if ranges is not None and form in ("binary", "ubinary"):
@@ -90,6 +90,15 @@ class Quantized:
         start, stop = self.ranges
         middle = rows + (np.sign(rows) * np.float32(0.5) + 128 if self.precision == "int8" else np.float32(0.5))
         return np.asarray(start + middle * ((stop - start) / np.float32(STEPS)))
+
+
+def octets(rows: Any, dtype: np.dtype[Any], what: str) -> npt.NDArray[Any]:
+    """Return an array as it is; of lists of integers, as services send them, one of a dtype that has room for them."""
+    given = array(rows, what)
+    if isinstance(rows, np.ndarray) or given.dtype != np.int64 or not given.size:
+        return given
+    room = np.iinfo(dtype)
+    return given.astype(dtype) if room.min <= given.min() and given.max() <= room.max else given
 
 
 def _ranges(given: Any, dim: int) -> Floats:
