@@ -30,7 +30,7 @@ def quantized(rows, precision, ranges=None):
     """Return rows as sentence-transformers' documentation says that they are quantized."""
     if precision in ("int8", "uint8"):
         least, greatest = (rows.min(axis=0), rows.max(axis=0)) if ranges is None else ranges
-        places = (rows - least) / ((greatest - least) / 255)
+        places = np.clip(np.floor((rows - least) / ((greatest - least) / 255)), 0, 255)
         return places.astype(np.uint8) if precision == "uint8" else (places - 128).astype(np.int8)
     bits = np.packbits(rows > 0, axis=1)
     return bits if precision == "ubinary" else (bits.astype(int) - 128).astype(np.int8)
@@ -200,9 +200,7 @@ def test_numbers_of_eight_bits(precision, tmp_path):
     np.testing.assert_allclose(scores, 1, atol=2e-3)
     steps = (RANGES[1] - RANGES[0]) / 255
     decoded = Quantized.of(rows, precision, RANGES).floats(slice(None))
-    inside = (rows != rows.max(axis=0)) & (rows != 0)  # the end of the last step, and two steps that become 0
-    assert (np.abs(decoded - X) <= steps * 0.51)[inside].all()
-    assert (np.abs(decoded - X) <= steps * 1.01).all()
+    assert (np.abs(decoded - X) <= steps * 0.51).all()
     assert abs((decoded - X).mean() / steps.mean()) < 0.02
 
 

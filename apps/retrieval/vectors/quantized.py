@@ -3,9 +3,9 @@
 - ``"ubinary"``: the signs, 1 where a component is positive, packed by :func:`numpy.packbits`, the first component in
   the highest bit: ``(n, ceil(d / 8))`` uint8. ``"binary"``: the same bytes less 128, as int8.
 - ``"int8"``, ``"uint8"``: with ``ranges``, the least and the greatest value of each component, a component is a number
-  of equal steps, 255 between the two, counted from the least value for uint8 and from 128 steps above it for int8, and
-  cut to a whole number, towards zero. Without ranges, the numbers themselves are the components, up to a factor; uint8,
-  which has no negative ones, needs ranges.
+  of equal steps, 255 between the two, rounded down, counted from the least value, and less 128 for int8. (Releases of
+  sentence-transformers before 6 rounded int8 towards zero, which is half a step else on average.) Without ranges, the
+  numbers themselves are the components, up to a factor; uint8, which has no negative ones, needs ranges.
 """
 
 from dataclasses import dataclass
@@ -88,7 +88,7 @@ class Quantized:
         if self.ranges is None:
             return rows
         start, stop = self.ranges
-        middle = rows + (np.sign(rows) * np.float32(0.5) + 128 if self.precision == "int8" else np.float32(0.5))
+        middle = rows + np.float32(128.5 if self.precision == "int8" else 0.5)
         return np.asarray(start + middle * ((stop - start) / np.float32(STEPS)))
 
 
