@@ -36,6 +36,12 @@ def has_vectors(connection):
     return connection.execute("SELECT to_regtype('halfvec') IS NOT NULL").fetchone()[0]
 
 
+def version_of_vectors(connection):
+    """Return the version of pgvector."""
+    told = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()[0]
+    return tuple(map(int, told.split(".")))
+
+
 def filled(**options):
     index = BinaryIndex(70, **options)
     index.add(CODES, keys=[f"ké{i}" if i else None for i in range(400)], documents=[b"\0\xff", *[None] * 399])
@@ -199,6 +205,11 @@ def test_the_graph_finds_what_a_scan_finds(connection):
     scores, ids = postgresql.search(connection, "items", X[:50], 10, model=index.model, effort=400)
     assert np.mean(ids == expected[1]) > 0.95
     np.testing.assert_allclose(scores[ids == expected[1]], expected[0][ids == expected[1]], atol=1e-4)
+    if version_of_vectors(connection) >= (0, 8):  # of the 12 nearest few would pass
+        few = {"where": "id %% 20 = 3", "effort": 12}
+        _, ids = postgresql.search(connection, "items", CODES[:5], 10, **few)
+        assert ids.shape == (5, 10)
+        assert (ids % 20 == 3).all()
     for wrong in (0, 1001, True):
         with pytest.raises(errors.ParameterError, match="effort must be"):
             postgresql.search(connection, "items", CODES[:1], effort=wrong)

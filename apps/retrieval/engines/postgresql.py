@@ -125,7 +125,7 @@ def search(
     where : str or psycopg.sql.Composable, optional
         Search only the rows that pass: a condition in SQL on columns of ``items``, such as
         ``"items.key = ANY(%(keys)s)"`` or ``"items.id IN (SELECT item FROM prices WHERE price < %(most)s)"``. A graph
-        drops what does not pass after it was found, so that it finds fewer rows.
+        drops what does not pass after it was found, and walks on (pgvector 0.8) or finds fewer rows.
     parameters : mapping, optional
         Values of the condition's parameters. Never write values of others into the condition itself.
     effort : int, optional
@@ -161,6 +161,8 @@ def search(
         asked = asked_of(form, told, queries, k, model=model, originals=originals, candidates=candidates)
         if effort is not None:
             _set_effort(cursor, told, effort, asked.wanted)
+            if where is not None:
+                _let_walk_on(cursor)
         compared = None if asked.originals is None else asked.candidates
         statement = _statement(name, form, asked.k, compared, effort is not None, _has_vectors(cursor), where)
         for part in asked.parts(QUERIES):
@@ -320,3 +322,10 @@ def _set_effort(cursor: Any, table: str, effort: int, wanted: int) -> None:
     if wanted > MOST_EFFORT:
         raise ParameterError(f"a graph of pgvector finds at most {MOST_EFFORT} rows, and {wanted} are asked for")
     cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(max(effort, wanted))])
+
+
+def _let_walk_on(cursor: Any) -> None:
+    """Let the transaction walk graphs until enough rows have passed a condition, if pgvector can: from 0.8 on."""
+    query = "SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension WHERE extname = 'vector'"
+    if cursor.execute(query).fetchone() == (True,):
+        cursor.execute("SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)")
