@@ -19,7 +19,7 @@ import numpy.typing as npt
 from hdc import checks
 from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, ScalarBinarizer, load
 from hdc.apps.retrieval.binarisers.files import ARRAYS, DESCRIPTION
-from hdc.apps.retrieval.engines.exchange import BATCH, Numbered, one_index
+from hdc.apps.retrieval.engines.exchange import BATCH, Numbered, codes_in
 from hdc.apps.retrieval.engines.tables import library
 from hdc.apps.retrieval.files.interchange import BITORDER
 from hdc.apps.retrieval.index.binary import BinaryIndex
@@ -72,7 +72,7 @@ def to_arrow(index: Source) -> Any:
 def arrow_batches(index: Source) -> Any:
     """Return a ``pyarrow.RecordBatchReader`` of the rows of an index, up to 65,536 at a time; raises as to_arrow."""
     arrow = library("pyarrow", "parquet")
-    codes = index.codes if isinstance(one_index(index), EmbeddingIndex) else index
+    codes = codes_in(index)
     rows = Numbered(codes)
     schema = _schema(arrow, codes, _metadata(index, codes))
     return arrow.RecordBatchReader.from_batches(schema, _batches(arrow, codes, rows, schema))

@@ -23,11 +23,11 @@ BATCH = 1 << 16
 """Rows that are handed over at a time."""
 
 
-def one_index(index: Any) -> BinaryIndex | EmbeddingIndex:
-    """Return an index of codes or embeddings; raises ParameterError if it is something else."""
+def codes_in(index: BinaryIndex | EmbeddingIndex) -> BinaryIndex:
+    """Return the codes of an index; raises ParameterError if it is another one."""
     if not isinstance(index, BinaryIndex | EmbeddingIndex):
         raise wrong(index, "index", "a BinaryIndex or EmbeddingIndex; merge makes one index of shards")
-    return index
+    return index.codes if isinstance(index, EmbeddingIndex) else index
 
 
 def codes_compared_by_bits(index: BinaryIndex | EmbeddingIndex) -> BinaryIndex:
@@ -40,8 +40,9 @@ def codes_compared_by_bits(index: BinaryIndex | EmbeddingIndex) -> BinaryIndex:
     UnsupportedError
         If they say something else; those of a :class:`RaBitQBinarizer`, say, also hold factors.
     """
-    form_of(one_index(index))
-    return index.codes if isinstance(index, EmbeddingIndex) else index
+    codes = codes_in(index)
+    form_of(index)
+    return codes
 
 
 class Numbered:

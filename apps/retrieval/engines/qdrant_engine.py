@@ -1,8 +1,8 @@
 """Codes in Qdrant, which has no type for bits: a component of 0 or 1 each, as ``uint8``, by the Manhattan distance.
 
-That distance is the number of differing bits. A code takes a byte per bit there; where memory is short, add binary
-quantization to the collection, which packs components above 0 as ones. (qdrant.tech/documentation/concepts/vectors,
-"Datatypes"; .../concepts/search, "Metrics"; .../guides/quantization.) Originals are a second vector of each point.
+That distance is the number of differing bits. A code takes a byte per bit there. (qdrant.tech/documentation: "Vectors",
+"Datatypes"; "Search", "Metrics".) Binary quantization does not go with it: tried in Qdrant Edge 0.9.0, candidates were
+others. Originals are a second vector of each point.
 """
 
 import base64
