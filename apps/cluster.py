@@ -90,12 +90,12 @@ class Cluster:
         WorkerError
             If workers keep dying of an item, or the scheduler is lost.
         """
-        number, waiting = secrets.token_hex(8), deque[Any]()
+        number, waiting, caller = secrets.token_hex(8), deque[Any](), (os.getpid(), hdc.__version__)
         sent = self._sent(pickle.dumps(work))
         try:
             with worker_errors():
                 for item in items:
-                    waiting.append(self.client.submit(_done_there, number, os.getpid(), sent, item, pure=False))
+                    waiting.append(self.client.submit(_done_there, number, caller, sent, item, pure=False))
                     if len(waiting) > AHEAD * self.jobs:
                         yield waiting.popleft().result()
                 while waiting:
@@ -179,8 +179,13 @@ _HERE = threading.local()
 """The work that a thread is at, and its number."""
 
 
-def _done_there(number: str, caller: int, packed: bytes, item: Any) -> Any:
-    apart = os.getpid() != caller
+def _done_there(number: str, caller: tuple[int, str], packed: bytes, item: Any) -> Any:
+    process, version = caller
+    if version != hdc.__version__:
+        raise WorkerError(
+            f"a worker has hdc-toolkit {hdc.__version__}, and {version} is here; have the same everywhere"
+        )
+    apart = os.getpid() != process
     if apart:
         hdc.threads(1)  # as many threads as the worker has are Dask's to use
     if getattr(_HERE, "number", None) != number:

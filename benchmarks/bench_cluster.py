@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 from distributed import Client, LocalCluster
 from json_corpus import enlarged, phenopackets
 
-from hdc.apps.json import JSONEncoder, cluster
+import hdc
+from hdc.apps.json import JSONEncoder, cluster, read
 from hdc.apps.json.build.index_build import Task, build
+from hdc.apps.json.values.learning import ProfileBuilder
 
 DIFFERS = ("commits", "seal")
 """Files of an index that say when it was written."""
@@ -49,6 +52,7 @@ def main() -> int:
         print(", ".join(f"{name} {version(name)}" for name in ("dask", "distributed", "numpy", "numba")))
         print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {documents:,} documents in {len(paths)} files,")
         print(f"{arguments.megabytes:.0f} MB; dim 2048, packed vectors; workers of one thread", flush=True)
+        shares(Path(folder), paths)
         with started(1) as one, started(2) as two:
             compare(Path(folder), paths, documents, one, two, arguments.rounds)
             lose_one(Path(folder), paths, two)
@@ -130,6 +134,33 @@ def lose_one(folder: Path, paths: list[str], client: Any) -> None:
     assert killed, "the build was over before a worker could be killed"
     assert contents(folder / "lossy") == contents(folder / "expected"), "something is lost or doubled"
     print(f"a worker of two killed after {killed[0]:.1f} s of {seconds:.1f}: the same to the last byte")
+
+
+def shares(folder: Path, paths: list[str]) -> None:
+    """Print the processor time of a document on workers and here: how many workers one index keeps busy."""
+    hdc.threads(1)
+    parts, encoder = [[record.document for record in read([path])] for path in paths[:3]], JSONEncoder()
+    cluster.encode(parts[0][:100], encoder)  # compiled kernels are loaded
+    counts, counting = timed(lambda: [cluster.count(part, encoder) for part in parts])
+    builders, receiving = timed(lambda: [ProfileBuilder.from_bytes(data) for data in counts])
+    _, merging = timed(lambda: reduce(ProfileBuilder.merge, builders))
+    fitted = cluster.fit(encoder, counts)
+    encoded, encoding = timed(lambda: [cluster.encode(part, fitted) for part in parts])
+    _, adding = timed(lambda: cluster.gather(encoded, str(folder / "gathered"), fitted))
+    each = 1e6 / sum(map(len, parts))
+    there, here = each * (counting + encoding), each * (receiving + merging + adding)
+    print(f"processor time per document: {there:.0f} µs on workers (count {each * counting:.0f}, encode", end=" ")
+    print(f"{each * encoding:.0f}; not parsing),\n{here:.0f} µs here (merge", end=" ")
+    print(f"{each * (receiving + merging):.0f}, add {each * adding:.0f}): {there / here:.1f} to 1")
+    sizes = [sum(map(len, counts)), sum(map(len, encoded)), sum(map(os.path.getsize, paths[:3]))]
+    print("counts {:.1f} MB, encoded {:.1f} MB, files {:.1f} MB".format(*(size / 1e6 for size in sizes)), flush=True)
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what a function gives, and the processor seconds it took: the same on a machine with other work."""
+    began = time.process_time()
+    made = work()
+    return made, time.process_time() - began
 
 
 def parts_of(journal: Path) -> int:

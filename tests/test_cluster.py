@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from hdc.apps import cluster as module
 from hdc.apps.capacity import experiments
 from hdc.apps.capacity.results import Results
 from hdc.apps.cli import main
@@ -117,6 +118,11 @@ def test_results_come_in_order_and_not_far_ahead(client):
 def test_errors_of_the_work_are_the_same_ones(client):
     with Cluster(client) as cluster, pytest.raises(ZeroDivisionError):
         list(cluster.in_order((1).__truediv__, [1, 0]))
+
+
+def test_a_worker_of_another_release_is_told():
+    with pytest.raises(WorkerError, match=r"a worker has hdc-toolkit .*, and 0\.0\.1 is here; install one release"):
+        module._done_there("number", (os.getpid(), "0.0.1"), b"", None)
 
 
 @pytest.mark.parametrize("address", ["nowhere", "local:0", "local:x", "local:1000", "", "8786"])
@@ -273,6 +279,7 @@ def test_a_worker_that_is_killed_loses_and_doubles_nothing(tmp_path, monkeypatch
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=ANY) as cluster,
         distributed.Client(cluster, set_as_default=False) as client,
     ):
+        client.run(os.chdir, os.sep)  # workers on other machines begin elsewhere
 
         def kill_one():
             pids = client.run(os.getpid)
