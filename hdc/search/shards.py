@@ -195,7 +195,7 @@ def _inside(folder: Path) -> list[Path]:
 def offsets_of(metas: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
     """Return the offsets that the metas of all shards note, or one for every :data:`STEP` ids."""
     noted = [offset for meta in metas if type(offset := meta.get(OFFSET)) is int]
-    if len(noted) == len(metas) and 0 <= min(noted) <= max(noted) <= MOST_IDS:
+    if len(noted) == len(metas) > 0 and 0 <= min(noted) <= max(noted) <= MOST_IDS:
         return tuple(noted)
     return tuple(STEP * at for at in range(len(metas)))
 
@@ -229,6 +229,12 @@ def nearest(parts: Sequence[tuple[Distances, Ids]], k: int) -> tuple[Distances, 
     if (missing := k - ids.shape[1]) > 0:
         distances = np.pad(distances, ((0, 0), (0, missing)), constant_values=farthest)
         ids = np.pad(ids, ((0, 0), (0, missing)), constant_values=-1)
+    if 0 < 2 * k < ids.shape[1]:  # far fewer than all are put in order
+        farthest_of_k = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
+        near = int((distances <= farthest_of_k).sum(axis=1).max(initial=k))
+        if near < ids.shape[1]:
+            order = np.argpartition(distances, near - 1, axis=1)[:, :near]
+            distances, ids = np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
     order = np.lexsort((np.where(ids < 0, np.iinfo(np.int64).max, ids), distances), axis=1)[:, :k]
     return np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
 

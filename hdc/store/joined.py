@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -177,6 +177,21 @@ class JoinedSnapshot(Snapshot):
     def sources(self, positions: npt.ArrayLike) -> list[str | None]:
         """Return the sources of rows; None where there is none."""
         return self._gathered(positions, lambda _, part, rows: part.sources(rows))
+
+    def text_bytes(self, positions: Ints) -> Ints:
+        """Return the bytes of key, source and document of rows: ``(n,)``."""
+        sizes = np.empty(len(positions), np.int64)
+        for at, places, own in self.divided(positions):
+            sizes[places] = self.parts[at].text_bytes(own)
+        return sizes
+
+    def raw_entries(self, positions: npt.ArrayLike) -> NoReturn:
+        """Raise UnsupportedError: :meth:`entries` reads entries of several stores."""
+        raise UnsupportedError("entries of several stores are read by entries(), not as one of them has them")
+
+    def table(self, positions: Ints) -> NoReturn:
+        """Raise UnsupportedError: each store has a table of its own."""
+        raise UnsupportedError("each of several stores has a table of its own; ask the parts")
 
     def find_all(self, keys: Sequence[str | None]) -> list[int | None]:
         """Return the position of the row with each key, None where there is none; of several parts the first counts."""

@@ -1,5 +1,6 @@
 """ShardedJSONIndex: several indexes of one encoder as one index."""
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -81,7 +82,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
         metas = [shard.store.meta for shard in shards]
         for at, meta in enumerate(metas):
             _check_alike(metas[0], meta, f"shard {at}")
-        self._begin_with(shards, offsets or offsets_of(metas))
+        self._begin_with(shards, offsets_of(metas) if offsets is None else offsets)
 
     def _begin_with(
         self, shards: Sequence[JSONIndex], offsets: Sequence[int], folder: Path | None = None, rows: int = MOST_ROWS
@@ -163,14 +164,17 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
             As :meth:`JSONIndex.open`; also if a shard of a folder is missing.
         """
         places, opened, metas = shard_paths(path), list[JSONIndex](), list[dict[str, Any]]()
+        shared, common = dict[str, Any](), ""
         try:
             for place in places:
                 store = Store.open(place, cls.KIND, writable=writable)
-                metas.append(store.meta)
+                metas.append(_meta_of(store, shared, common) if opened else store.meta)
                 if opened:
                     opened.append(_alike(store, metas[-1], opened[0], metas[0], place))
                 else:
                     opened.append(JSONIndex._of(store, None, string_encoder, backend, device))
+                    shared = {name: value for name, value in metas[0].items() if name not in OWN}
+                    common = json.dumps(shared)[:-1] + ", "
             index = cls.__new__(cls)
             if isinstance(path, str | os.PathLike):
                 index._begin_with(opened, offsets_of(metas), checks.path(path), metas[-1].get(ROWS, MOST_ROWS))
@@ -253,6 +257,12 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
                 store, first = Store.open(place, self.KIND), self.shards[0]
                 self._take(_alike(store, meta := store.meta, first, first.store.meta, place), meta[OFFSET])
             return changed or len(self.shards) > begun
+
+
+def _meta_of(store: Store, shared: dict[str, Any], common: str) -> dict[str, Any]:
+    """Return the meta of a store, of which what begins as that of others, megabytes perhaps, is not read again."""
+    text = store.snapshot.state.meta
+    return {**shared, **json.loads("{" + text[len(common) :])} if text.startswith(common) else store.meta
 
 
 def _check_settings(shard: JSONIndex, later: Snapshot) -> None:

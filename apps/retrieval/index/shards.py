@@ -204,7 +204,8 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
             return nearest(_mapped(lambda part: part.run(queries), parts, work), counts[0])
         found = nearest(_mapped(lambda part: part.candidates(queries, counts[steps]), parts, work), counts[steps])
         for step in range(steps):
-            compare = partial(_Part.compared, asked=asked, prefix=prefix, step=step, numbers=found[1])
+            numbers = np.sort(found[1], axis=1)
+            compare = partial(_Part.compared, asked=asked, prefix=prefix, step=step, numbers=numbers)
             count = counts[steps - step - 1]
             found = nearest(_mapped(partial(compare, hits=count), parts, work), count)
         return found
@@ -244,14 +245,15 @@ class _Part(NamedTuple):
         return self.shard.pipeline.steps(asked, self.search.prepared.snapshot, prefix)
 
     def compared(self, asked: Queries, prefix: bool, step: int, numbers: Ids, hits: int) -> tuple[Distances, Ids]:
-        """Return the nearest of those candidates that are the shard's, by a step."""
-        own = numbers - self.offset
-        own = np.where((numbers >= 0) & (own >= 0) & (own < self.search.prepared.snapshot.state.next_id), own, -1)
-        # The shard's candidates first: few of all are its own.
-        width = int((own >= 0).sum(axis=1).max(initial=0))
+        """Return the nearest of those candidates, ascending ids among all, that are the shard's, by a step."""
+        end = self.offset + self.search.prepared.snapshot.state.next_id
+        first, last = ((numbers < edge).sum(axis=1)[:, None] for edge in (self.offset, end))
+        width = int((last - first).max(initial=0))
+        places = first + np.arange(width)
+        own = np.take_along_axis(numbers, np.minimum(places, numbers.shape[1] - 1), axis=1) - self.offset
+        own = np.where(places < last, own, -1)
         if not width:
-            return np.empty((len(own), 0), np.float32), own[:, :0]
-        own = np.take_along_axis(own, np.argsort(own < 0, axis=1, kind="stable")[:, :width], axis=1)
+            return np.empty(own.shape, np.float32), own
         exact = self.steps(asked, prefix)[step]
         return self._numbered(*self.search._replace(k=min(hits, width)).compared(own, exact))
 
