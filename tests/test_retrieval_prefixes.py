@@ -203,10 +203,11 @@ def test_prefixes_find_nearly_what_models_of_their_size_find(residuals, monkeypa
         assert found > expected - margin
         if bits < 256:
             tables = whole.decoder_.tables.reshape(16, 64, -1)[:, : bits // 4].reshape(-1, base.shape[1])
-            cut = TableDecoder(whole.mean_, whole.decoder_.metric, 1.0, tables, "auto")
-            decoded = cut.decode(groups_of(whole._as_signs(truncated)[..., :bits]))
+            reader = TableDecoder(whole.mean_, whole.decoder_.metric, 1.0, tables, "auto")
+            decoded = reader.decode(groups_of(whole._as_signs(truncated)[..., :bits]))
             ids = np.argsort(-(queries @ unit(decoded).T), axis=1)[:, :10]
-            assert found > recall(ids, queries, base) + 0.02  # what cutting a code of another training finds
+            cut = recall(ids, queries, base)  # of another training; codes from residuals are nested as they are
+            assert found > (cut - 0.01 if residuals else cut + 0.02)
 
 
 @pytest.mark.parametrize("keep", [None, "int8", "float32"])
