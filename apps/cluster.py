@@ -182,9 +182,7 @@ _HERE = threading.local()
 def _done_there(number: str, caller: tuple[int, str], packed: bytes, item: Any) -> Any:
     process, version = caller
     if version != hdc.__version__:
-        raise WorkerError(
-            f"a worker has hdc-toolkit {hdc.__version__}, and {version} is here; have the same everywhere"
-        )
+        raise WorkerError(f"a worker has hdc-toolkit {hdc.__version__}, and {version} is here; install one release")
     apart = os.getpid() != process
     if apart:
         hdc.threads(1)  # as many threads as the worker has are Dask's to use

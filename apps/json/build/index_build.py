@@ -146,9 +146,10 @@ class _Plan:
     part_bytes: int
     limits: Limits
 
-    def __call__(self, file: str) -> list[Part]:
-        parts = plan([_anywhere(file)], self.part_bytes, limits=self.limits)
-        return [replace(part, path=file, name=name_of(file)) for part in parts]
+    def __call__(self, file: tuple[str, str]) -> list[Part]:
+        """Return the parts of a file, of which are given its path in any working folder and as it was named."""
+        parts = plan([file[0]], self.part_bytes, limits=self.limits)
+        return [replace(part, path=file[1], name=name_of(file[1])) for part in parts]
 
 
 def _anywhere(path: str) -> str:
@@ -248,7 +249,8 @@ class _Making:
         if isinstance(self.workers, Workers) or STDIN in task.paths:
             return plan_again(task.paths, self.folder, PART_BYTES, task.limits)
         files, _ = expand(task.paths)
-        planned = self.workers.in_order(_Plan(PART_BYTES, task.limits), map(str, files))
+        named = [(_anywhere(str(file)), str(file)) for file in files]
+        planned = self.workers.in_order(_Plan(PART_BYTES, task.limits), named)
         return [part for parts in planned for part in parts]
 
     def run(self) -> Report:
