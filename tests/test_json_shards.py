@@ -262,6 +262,34 @@ def test_a_refused_change_changes_no_shard(tmp_path):
                 change()
 
 
+def test_a_reader_meets_shards_that_have_begun(tmp_path):
+    """Those of a writer; another one whose ids are those of a shard is refused, and nothing is changed."""
+    with ShardedJSONIndex.create(tmp_path / "s", ENCODER, key="id", shard_rows=10) as many:
+        many.add(DOCUMENTS[:10])
+        with JSONIndex.open(tmp_path / "s") as reader, JSONIndex.open(tmp_path / "s") as other:
+            many.add(DOCUMENTS[10:15])
+            assert reader.refresh()
+            assert [len(reader), len(other)] == [15, 10]
+            with JSONIndex.open(tmp_path / "s" / "shard-0") as first:
+                first.save(tmp_path / "s" / "shard-2")
+            with pytest.raises(errors.ConflictError, match="shard-2 is new, and"):
+                reader.refresh()
+            assert reader.ids().tolist() == list(range(15))
+            assert len(reader.search({"name": "red"}, 20, missing="count")) > 0
+
+
+def test_a_copy_is_there_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    many = ShardedJSONIndex([JSONIndex(ENCODER).add(DOCUMENTS[:9]), JSONIndex(ENCODER).add(DOCUMENTS[9:20])])
+
+    def full(path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(many.shards[1], "save", full)
+    with pytest.raises(OSError, match="No space"):
+        many.save(tmp_path / "copy")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_shard_is_named(tmp_path):
     filled(tmp_path / "i").close()
     places = split(tmp_path / "i", 3, tmp_path / "s")

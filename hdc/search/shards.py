@@ -12,7 +12,7 @@ import numpy.typing as npt
 from hdc import checks
 from hdc.checks import integer
 from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
-from hdc.files import sync_folder
+from hdc.search.folders import made_aside
 from hdc.search.index import Index
 from hdc.search.measures import Distances, Ids
 from hdc.search.searcher import Prepared, Searcher
@@ -114,14 +114,10 @@ class Sharded(Index, Generic[I]):
         self._of_each(lambda shard: shard.verify())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Copy each shard into a folder of shards that does not exist or is empty; see :meth:`Index.save`."""
-        folder = checks.path(path)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise ParameterError(f"{folder} exists; name a new folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        for at, shard in enumerate(self.shards):
-            shard.save(folder / f"{SHARD}{at}")
-        sync_folder(folder)
+        """Copy all shards, or none after an error, to a new or empty folder; see :meth:`Index.save`."""
+        with made_aside(path) as aside:
+            for at, shard in enumerate(self.shards):
+                shard.save(aside / f"{SHARD}{at}")
 
     def close(self) -> None:
         """Close all shards and let other processes write."""
@@ -130,8 +126,8 @@ class Sharded(Index, Generic[I]):
 
     def _added(self, shard: I, offset: int) -> None:
         """Take another shard, with the greatest ids; within ``store.changing()``."""
-        self.shards, self.offsets = (*self.shards, shard), (*self.offsets, offset)
         self.store.add_store(shard.store, offset)
+        self.shards, self.offsets = (*self.shards, shard), (*self.offsets, offset)
 
     def _of_each(self, call: Callable[[I], Any], *, changing: bool = False) -> list[Any]:
         """Return what a call of each shard returns; an error says which one."""

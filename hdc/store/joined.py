@@ -236,7 +236,7 @@ class JoinedStore(Store):
         super().__init__(first.kind, first._opened())
         self._edition = None  # each store has its own
         self._stores, self._offsets, self._read = tuple(stores), tuple(offsets), read
-        self._joined = self._of_now()
+        self._joined = self._of_now(self._stores, self._offsets)
 
     @property
     def snapshot(self) -> JoinedSnapshot:
@@ -271,30 +271,37 @@ class JoinedStore(Store):
                 pairs = zip(self._stores, self._joined.parts, strict=True)
                 if self.is_open and any(store.snapshot is not part for store, part in pairs):
                     try:
-                        self._joined = self._of_now()
+                        self._joined = self._of_now(self._stores, self._offsets)
                     except ParameterError as error:
                         raise ConflictError(f"{error} since rows were added") from None
 
     def add_store(self, store: Store, offset: int) -> None:
-        """Take another store, with the greatest ids; within :meth:`changing`."""
-        self._stores, self._offsets = (*self._stores, store), (*self._offsets, offset)
-        self._joined = self._of_now()
+        """Take another store, with the greatest ids; within :meth:`changing`.
+
+        Raises
+        ------
+        ParameterError
+            If ids of it and of another one would be the same; it is not taken then.
+        """
+        stores, offsets = (*self._stores, store), (*self._offsets, offset)
+        self._joined = self._of_now(stores, offsets)
+        self._stores, self._offsets = stores, offsets
 
     def close(self) -> None:
         """Close all stores."""
         for store in self._stores:
             store.close()
 
-    def _of_now(self) -> JoinedSnapshot:
-        parts = [store.snapshot for store in self._stores]
-        ends = [at + part.state.next_id for part, at in zip(parts, self._offsets, strict=True)]
-        for at, (end, start) in enumerate(zip(ends, self._offsets[1:], strict=False)):
+    def _of_now(self, stores: Sequence[Store], offsets: Sequence[int]) -> JoinedSnapshot:
+        parts = [store.snapshot for store in stores]
+        ends = [at + part.state.next_id for part, at in zip(parts, offsets, strict=True)]
+        for at, (end, start) in enumerate(zip(ends, offsets[1:], strict=False)):
             if end > start:
                 raise ParameterError(
                     f"shard {at} has ids up to {end - 1}, and shard {at + 1} begins at {start}; "
                     "give offsets= that keep them apart"
                 )
-        return JoinedSnapshot.of(parts, self._offsets, self._read)
+        return JoinedSnapshot.of(parts, offsets, self._read)
 
     def _opened(self) -> Edition:
         raise UnsupportedError("several stores as one are changed one by one; change each of them")

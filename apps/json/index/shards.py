@@ -25,7 +25,7 @@ from hdc.search.engine import Engine
 from hdc.search.folders import made_aside, new_folder
 from hdc.search.measures import Ids
 from hdc.search.postings.joined import JoinedPostings
-from hdc.search.shards import OFFSET, SHARD, JoinedSearcher, Sharded, offsets_of, shard_paths
+from hdc.search.shards import MOST_IDS, OFFSET, SHARD, STEP, JoinedSearcher, Sharded, offsets_of, shard_paths
 from hdc.store import JoinedSnapshot, Snapshot, Store
 from hdc.store.state import MOST_ROWS
 
@@ -239,9 +239,13 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
             self._take(_made(self._folder, len(self.shards), last, {**last.store.meta, OFFSET: offset}), offset)
 
     def _take(self, shard: JSONIndex, offset: int) -> None:
-        self._engines.engines.append(shard._engine)
         self._held.append(shard)
-        self._added(shard, offset)
+        try:
+            self._added(shard, offset)
+        except ParameterError:
+            self._held.pop()
+            raise
+        self._engines.engines.append(shard._engine)
 
     # ------------------------------------------------------------------ files
 
@@ -255,7 +259,12 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
                 if not place.is_dir():
                     break
                 store, first = Store.open(place, self.KIND), self.shards[0]
-                self._take(_alike(store, meta := store.meta, first, first.store.meta, place), meta[OFFSET])
+                shard = _alike(store, meta := store.meta, first, first.store.meta, place)
+                try:
+                    self._take(shard, integer(meta.get(OFFSET, STEP * len(self.shards)), "an offset", 0, MOST_IDS))
+                except ParameterError as error:
+                    shard.close()
+                    raise ConflictError(f"{place} is new, and {error}") from None
             return changed or len(self.shards) > begun
 
 
