@@ -422,7 +422,7 @@ def vectors() -> dict[str, Call]:
         ),
         "BinaryIndex.set_centroids": (
             partial(fresh, lambda: BinaryIndex(16, kind="ivf"), "set_centroids"),
-            {"codes": codes[:3]},
+            {"centroids": codes[:3]},
         ),
         "EmbeddingIndex.create": (
             EmbeddingIndex.create,

@@ -85,7 +85,7 @@ MODELS = {
 
 
 def _parts(record):
-    return [getattr(record, field.name) for field in dataclasses.fields(record)]
+    return list(record) if isinstance(record, tuple) else [getattr(record, f.name) for f in dataclasses.fields(record)]
 
 
 def made(name):
