@@ -18,6 +18,10 @@ LITTLE = 1 << 27
 """Words of codes that NumPy compares in less time than it takes to load the compiled kernels."""
 
 
+Run = Callable[[argparse.Namespace], int]
+"""Runs a command; returns its status."""
+
+
 def backend_for(store: str, kind: str, times: int) -> str:
     """Return the backend that is sooner done with one search.
 
@@ -116,9 +120,36 @@ def register(commands: Any, application: Application) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help=application.output)
 
 
-def _verb(
-    commands: Any, name: str, text: str, run: Callable[[argparse.Namespace], int], application: Application
-) -> argparse.ArgumentParser:
+def register_shards(
+    commands: Any, application: str, row: str, model: str, searched: str, runs: tuple[Run, Run]
+) -> None:
+    """Add ``merge`` and ``split`` to an application, ``"hdc json"``, say, of whose rows one model makes codes.
+
+    ``searched`` says who takes a folder of shards as one index; ``runs`` are of merge and of split.
+    """
+    parser = commands.add_parser(
+        "merge",
+        help="make one index of several",
+        description=f"Copy the {row}s of several indexes of one {model} into one. Those of {application} split keep "
+        "their ids; others are counted, index by index. Interrupted, the same command goes on.",
+    )
+    parser.add_argument(
+        "indexes", nargs="+", metavar="INDEX", help=f"made with the same {model}; or a folder of shards"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
+    parser.set_defaults(run=runs[0])
+    parser = commands.add_parser(
+        "split",
+        help="cut an index into shards",
+        description=f"Copy an index into a folder of shards, which {searched} as one index, with the same ids.",
+    )
+    parser.add_argument("index", metavar="INDEX")
+    parser.add_argument("shards", type=int, metavar="N", help="how many")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder")
+    parser.set_defaults(run=runs[1])
+
+
+def _verb(commands: Any, name: str, text: str, run: Run, application: Application) -> argparse.ArgumentParser:
     reads = f" Read {application.inputs}." if name in ("add", "put") else ""
     description = f"{text[0].upper()}{text[1:]}.{reads}"
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=description)

@@ -8,25 +8,14 @@ from hdc.apps import verbs
 
 def register(commands: Any) -> None:
     """Add both commands."""
-    parser = commands.add_parser(
-        "merge",
-        help="make one index of several",
-        description="Copy the vectors of several indexes of one model into one. Those of hdc embed split keep their "
-        "ids; others are counted, index by index. Interrupted, the same command goes on.",
+    verbs.register_shards(
+        commands,
+        "hdc embed",
+        "vector",
+        "model",
+        "hdc embed search and ShardedIndex.open search",
+        (run_merge, run_split),
     )
-    parser.add_argument("indexes", nargs="+", metavar="INDEX", help="made with the same model; or a folder of shards")
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
-    parser.set_defaults(run=run_merge)
-    parser = commands.add_parser(
-        "split",
-        help="cut an index into shards",
-        description="Copy an index into a folder of shards, which hdc embed search and ShardedIndex.open search as one "
-        "index, with the same ids.",
-    )
-    parser.add_argument("index", metavar="INDEX")
-    parser.add_argument("shards", type=int, metavar="N", help="how many")
-    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder")
-    parser.set_defaults(run=run_split)
 
 
 def run_merge(arguments: argparse.Namespace) -> int:

@@ -9,25 +9,9 @@ from hdc.apps.json.cli.options import documents
 
 def register(commands: Any) -> None:
     """Add both commands."""
-    parser = commands.add_parser(
-        "merge",
-        help="make one index of several",
-        description="Copy the documents of several indexes of one encoder into one. Those of hdc json split keep their "
-        "ids; others are counted, index by index. Interrupted, the same command goes on.",
+    verbs.register_shards(
+        commands, "hdc json", "document", "encoder", "every command of hdc json takes", (run_merge, run_split)
     )
-    parser.add_argument("indexes", nargs="+", metavar="INDEX", help="made with the same encoder; or a folder of shards")
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
-    parser.set_defaults(run=run_merge)
-    parser = commands.add_parser(
-        "split",
-        help="cut an index into shards",
-        description="Copy an index into a folder of shards, which every command of hdc json takes as one index, with "
-        "the same ids.",
-    )
-    parser.add_argument("index", metavar="INDEX")
-    parser.add_argument("shards", type=int, metavar="N", help="how many")
-    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder")
-    parser.set_defaults(run=run_split)
 
 
 def run_merge(arguments: argparse.Namespace) -> int:

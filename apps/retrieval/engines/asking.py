@@ -116,7 +116,7 @@ def asked_of(
         If originals are given and the table has none.
     """
     k = integer(k, "k", 1)
-    least = PER_HIT * k if candidates is None else max(k, integer(candidates, "candidates", 1))
+    least = candidates_of(k, candidates)
     if model is None:
         codes = as_words(queries, form.dim, "queries")
         if codes.ndim != 2:
@@ -130,6 +130,11 @@ def asked_of(
         kept = None if form.dtype is None else kept
     lengths = None if kept is None else np.sqrt(np.einsum("qd,qd->q", kept, kept, dtype=np.float64))
     return Asked(form, k, least, to_bytes(codes, form.dim), kept, lengths, model)
+
+
+def candidates_of(k: int, candidates: int | None) -> int:
+    """Return how many rows codes find for originals to compare; raises ParameterError if they are less than 1."""
+    return PER_HIT * k if candidates is None else max(k, integer(candidates, "candidates", 1))
 
 
 def _kept(form: Form, table: str) -> Originals:

@@ -4,12 +4,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-
-from hdc.apps.retrieval.engines.asking import FARTHEST
 from hdc.apps.retrieval.engines.tables import Form, Rows
 from hdc.errors import FileFormatError, UnsupportedError
-from hdc.search.measures import Distances, Ids
 
 BODY = 1 << 22
 """Bytes of a block of lines, about: engines refuse requests of some 10 to 100 MiB."""
@@ -47,17 +43,6 @@ def blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
 def line(entry: Any) -> bytes:
     """Return a JSON value as a line."""
     return json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
-
-
-def answer(found: list[list[tuple[int, int]]]) -> tuple[Distances, Ids]:
-    """Return the distances and ids of each query, in order of (distance, id), as ``(q, hits)`` arrays."""
-    width = max((len(row) for row in found), default=0)
-    distances = np.full((len(found), width), FARTHEST, dtype=np.int32)
-    ids = np.full((len(found), width), -1, dtype=np.int64)
-    for number, row in enumerate(found):
-        for place, hit in enumerate(sorted(row)):
-            distances[number, place], ids[number, place] = hit
-    return distances, ids
 
 
 def responses(given: Any) -> list[Any]:

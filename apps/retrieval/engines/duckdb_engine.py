@@ -9,13 +9,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from hdc.apps.retrieval.binarisers import Binarizer
-from hdc.apps.retrieval.engines.asking import Asked, asked_of, from_hits
+from hdc.apps.retrieval.engines.asking import Asked, asked_of, candidates_of, from_hits
 from hdc.apps.retrieval.engines.record_batches import binaries, reader
 from hdc.apps.retrieval.engines.tables import Form, Rows, Source, highest_first, library, table_name
 from hdc.checks import flag, integer
 from hdc.errors import ParameterError
 from hdc.search.measures import Distances, Ids
-from hdc.search.options import PER_HIT
 
 Table = str | tuple[str, str]
 
@@ -166,7 +165,7 @@ def sql(
     lists of floats ``originals`` and their ``lengths``. Parameters and errors are those of :func:`search`.
     """
     k = integer(k, "k", 1)
-    least = PER_HIT * k if candidates is None else max(k, integer(candidates, "candidates", 1))
+    least = candidates_of(k, candidates)
     compared = least if flag(originals, "originals") else None
     return _statement(_quoted(table), _form(connection, table), k, compared, where)
 

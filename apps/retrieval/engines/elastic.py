@@ -12,16 +12,15 @@ Of equal distances, they return any first. A search asks for some more rows than
 in order.
 """
 
-import base64
 from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 
-from hdc.apps.retrieval.engines.asking import asked_of
-from hdc.apps.retrieval.engines.bodies import answer, blocks, codes_form, line, responses
-from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, highest_first
-from hdc.apps.retrieval.engines.ties import MORE
+from hdc.apps.retrieval.engines.asking import asked_of, from_hits
+from hdc.apps.retrieval.engines.bodies import blocks, codes_form, line, responses
+from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, fields_of, highest_first
+from hdc.apps.retrieval.engines.ties import MORE, hits_of
 from hdc.checks import choice, flag, integer, text
 from hdc.errors import FileFormatError
 from hdc.search.measures import Distances, Ids
@@ -119,9 +118,7 @@ def _documents(block: Block, name: str, engine: Engine) -> Iterator[bytes]:
     rows = zip(block.ids.tolist(), codes, block.keys, block.documents, strict=True)
     for number, code, key, document in rows:
         entry = {"code": code.tobytes().hex() if engine == "elasticsearch" else code.view(np.int8).tolist()}
-        own = {} if key is None else {"key": key}
-        more = {} if document is None else {"document": base64.b64encode(document).decode()}
-        yield line({"index": {"_index": name, "_id": str(number)}}) + line({**entry, **own, **more})
+        yield line({"index": {"_index": name, "_id": str(number)}}) + line({**entry, **fields_of(key, document)})
 
 
 def search(
@@ -201,5 +198,5 @@ def found(given: Any, k: int = 10, *, dim: int, engine: Engine) -> tuple[Distanc
             rows.append([(round(bits * (1 - s) if elastic else 1 / s - 1), number) for s, number in hits])
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise FileFormatError(f"the engine's answer has no hits of codes: {error!r} in {response}") from None
-    distances, ids = answer(rows)
+    distances, ids = from_hits(hits_of(rows), len(rows), floats=False)
     return distances[:, :k], ids[:, :k]

@@ -13,6 +13,7 @@ from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.engines.asking import HITS, Asked, asked_of, from_hits
 from hdc.apps.retrieval.engines.record_batches import lists, reader
 from hdc.apps.retrieval.engines.tables import Form, Rows, Source, library
+from hdc.apps.retrieval.engines.ties import MORE
 from hdc.checks import integer, text
 from hdc.errors import ParameterError
 from hdc.search.measures import Distances, Ids
@@ -21,9 +22,6 @@ from hdc.search.shards import nearest
 
 QUERIES = 1 << 6
 """Queries that are asked at a time."""
-
-MORE = 32
-"""Rows that are asked for beyond those that are wanted, since of equal distances any may come."""
 
 FORM = b"hdc-codes"
 """Entry of a table's schema."""

@@ -6,17 +6,18 @@ documents are dynamic fields. Originals stay here: give their vectors to Milvus 
 (3.2.2) has no binary vectors; a server does.
 """
 
-import base64
 from dataclasses import replace
 from typing import Any
 
 from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.engines.asking import asked_of
-from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, highest_first, library
+from hdc.apps.retrieval.engines.bodies import codes_form
+from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, fields_of, highest_first, library
 from hdc.apps.retrieval.engines.ties import settled
 from hdc.checks import text
-from hdc.errors import ParameterError, UnsupportedError
+from hdc.errors import ParameterError
 from hdc.search.measures import Distances, Ids
+from hdc.words import MAX_DIM
 
 ROWS, QUERIES = 1 << 12, 64
 """Rows that are sent, and queries that are asked, at a time."""
@@ -53,9 +54,7 @@ def write(index: Source, client: Any, collection: str) -> int:
     """
     rows, name = Rows(index), text(collection, "collection")
     kinds = library("pymilvus", "milvus").DataType
-    if rows.form.metric != "cosine":
-        raise UnsupportedError(f"bits do not tell of metric={rows.form.metric!r}, and originals do not go to Milvus")
-    form = replace(rows.form, dtype=None, width=0)
+    form = replace(codes_form(rows, "Milvus", MAX_DIM), dtype=None, width=0)
     if client.has_collection(name):
         raise ParameterError(f"there is a collection {name}; drop it, or give another name")
     schema = client.create_schema(auto_id=False, enable_dynamic_field=True, description=form.to_json())
@@ -80,9 +79,7 @@ def _entities(block: Block) -> list[dict[str, Any]]:
     codes = highest_first(block.codes)
     rows = zip(block.ids.tolist(), codes, block.keys, block.documents, strict=True)
     for number, code, key, document in rows:
-        own = {} if key is None else {"key": key}
-        more = {} if document is None else {"document": base64.b64encode(document).decode()}
-        entities.append({"id": number, "code": code.tobytes(), **own, **more})
+        entities.append({"id": number, "code": code.tobytes(), **fields_of(key, document)})
     return entities
 
 

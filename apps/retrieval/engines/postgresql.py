@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from hdc.apps.retrieval.binarisers import Binarizer
-from hdc.apps.retrieval.engines.asking import Asked, asked_of, from_hits
+from hdc.apps.retrieval.engines.asking import Asked, asked_of, candidates_of, from_hits
 from hdc.apps.retrieval.engines.postgresql_copy import copied
 from hdc.apps.retrieval.engines.tables import Form, Rows, Source, library, table_name
 from hdc.checks import flag, integer
 from hdc.errors import BackendUnavailableError, ParameterError, UnsupportedError
 from hdc.search.measures import Distances, Ids
-from hdc.search.options import PER_HIT
 
 Table = str | tuple[str, str]
 
@@ -201,7 +200,7 @@ def sql(
         As :func:`search`.
     """
     k, name = integer(k, "k", 1), _name(table)
-    least = PER_HIT * k if candidates is None else max(k, integer(candidates, "candidates", 1))
+    least = candidates_of(k, candidates)
     with _begun(connection) as cursor:
         form = _form(cursor, name.as_string(connection))
         compared = least if flag(originals, "originals") else None

@@ -5,7 +5,6 @@ That distance is the number of differing bits. A code takes a byte per bit there
 others. Originals are a second vector of each point.
 """
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.binarisers import Binarizer
 from hdc.apps.retrieval.engines.asking import asked_of, from_hits
-from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, library
+from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, fields_of, library
 from hdc.apps.retrieval.engines.ties import hits_of, settled
 from hdc.checks import text
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
@@ -95,18 +94,13 @@ def _points(models: Any, block: Block, form: Form) -> Iterator[Any]:
                 originals *= block.lengths[part, None] / np.where(own > 0, own, 1)
             vectors[ORIGINAL] = originals.tolist()
         pairs = zip(block.keys[part], block.documents[part], strict=True)
-        payloads = [_payload(key, document) for key, document in pairs]
+        payloads = [fields_of(key, document) for key, document in pairs]
         yield models.Batch(ids=block.ids[part].tolist(), vectors=vectors, payloads=payloads)
 
 
 def _bits(codes: npt.NDArray[np.uint8], dim: int) -> list[list[float]]:
     bits: list[list[float]] = np.unpackbits(codes, axis=1, count=dim, bitorder="little").astype(np.float32).tolist()
     return bits
-
-
-def _payload(key: str | None, document: bytes | None) -> dict[str, str]:
-    payload = {} if key is None else {"key": key}
-    return payload if document is None else {**payload, "document": base64.b64encode(document).decode()}
 
 
 def search(

@@ -5,6 +5,7 @@ those of one bit a component, which engines compare by differing bits. Everythin
 would be ranked wrongly, without a word.
 """
 
+import base64
 import importlib
 import json
 from collections.abc import Iterator
@@ -277,6 +278,12 @@ def table_name(table: str | tuple[str, str]) -> tuple[str, ...]:
     if any("\0" in part for part in parts):
         raise ParameterError("the name of a table cannot have a NUL")
     return parts
+
+
+def fields_of(key: str | None, document: bytes | None) -> dict[str, str]:
+    """Return the fields ``key`` and ``document`` (base64) of a row for an engine that takes JSON, if it has them."""
+    fields = {} if key is None else {"key": key}
+    return fields if document is None else {**fields, "document": base64.b64encode(document).decode()}
 
 
 def library(name: str, extra: str) -> Any:

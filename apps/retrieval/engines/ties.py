@@ -1,6 +1,6 @@
 """Engines that let any of equally near rows come: they are asked for more, until none that is as near is missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def settled(ask: Ask, wanted: int, most: int) -> tuple[Distances, Ids]:
         limit *= 2
 
 
-def hits_of(found: list[list[tuple[float, int]]]) -> Any:
+def hits_of(found: Sequence[Sequence[tuple[float, int]]]) -> Any:
     """Return distances and ids as :data:`HITS`, in order of (query, distance, id)."""
     hits = np.empty(sum(map(len, found)), dtype=HITS)
     hits["query"] = np.repeat(np.arange(len(found)), [len(row) for row in found])

@@ -6,17 +6,16 @@ binary data"; "Nearest neighbor search", "Using binary embeddings with hamming d
 byte is 0. ``closeness`` is ``1 / (1 + hamming)``. Of equal distances, Vespa returns any first.
 """
 
-import base64
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from hdc.apps.retrieval.engines.asking import asked_of
-from hdc.apps.retrieval.engines.bodies import answer, blocks, codes_form, line, responses
-from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, highest_first
-from hdc.apps.retrieval.engines.ties import MORE
+from hdc.apps.retrieval.engines.asking import asked_of, from_hits
+from hdc.apps.retrieval.engines.bodies import blocks, codes_form, line, responses
+from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, fields_of, highest_first
+from hdc.apps.retrieval.engines.ties import MORE, hits_of
 from hdc.checks import flag, integer, text
 from hdc.errors import FileFormatError, ParameterError
 from hdc.search.measures import Distances, Ids
@@ -115,9 +114,7 @@ def write(index: Source, name: str, *, namespace: str = "hdc") -> Iterator[bytes
 def _documents(block: Block, place: str) -> Iterator[bytes]:
     codes = highest_first(block.codes)
     for number, code, key, document in zip(block.ids.tolist(), codes, block.keys, block.documents, strict=True):
-        fields: dict[str, Any] = {"id": number, "code": {"values": code.tobytes().hex()}}
-        fields |= {} if key is None else {"key": key}
-        fields |= {} if document is None else {"document": base64.b64encode(document).decode()}
+        fields = {"id": number, "code": {"values": code.tobytes().hex()}, **fields_of(key, document)}
         yield line({"put": f"{place}{number}", "fields": fields})
 
 
@@ -184,5 +181,5 @@ def found(given: Any, k: int = 10) -> tuple[Distances, Ids]:
             rows.append([(round(1 / closeness - 1), number) for closeness, number in hits])
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
             raise FileFormatError(f"Vespa's answer has no hits of codes: {error!r} in {response}") from None
-    distances, ids = answer(rows)
+    distances, ids = from_hits(hits_of(rows), len(rows), floats=False)
     return distances[:, :k], ids[:, :k]
