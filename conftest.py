@@ -14,7 +14,7 @@ collect_ignore = ["backends", "apps", "tests/plugin"]
 if importlib.util.find_spec("torch") is None or importlib.util.find_spec("array_api_compat") is None:
     # Their docstrings have examples, and without the extra torch they cannot be imported.
     collect_ignore += ["hdc/backends/torch_backend.py", "hdc/backends/torch_kernels"]
-    collect_ignore += ["hdc/apps/retrieval/binarisers/orthohash/binarizer.py"]  # can be imported, and not fitted
+    collect_ignore += ["hdc/apps/retrieval/binarizers/orthohash/binarizer.py"]  # can be imported, and not fitted
 for name, module in {"duckdb": "duckdb_engine", "lancedb": "lancedb_engine", "faiss": "faiss_index"}.items():
     if importlib.util.find_spec(name) is None:
         collect_ignore.append(f"hdc/apps/retrieval/engines/{module}.py")

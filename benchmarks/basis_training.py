@@ -2,7 +2,7 @@
 
 Zhou et al. 2023, "BT^2: Backward-compatible Training with Basis Transformation", train an orthonormal change of basis
 whose first components match the old encoder, with a few dimensions more. Here both encoders are finished, and codes are
-compared: the old binariser, frozen, reads the first components of ``z = B (x, E x)``, B orthogonal (Cayley) and E of
+compared: the old binarizer, frozen, reads the first components of ``z = B (x, E x)``, B orthogonal (Cayley) and E of
 ``extra`` columns; further bits are signs of a learned map of x. B, E and that map are trained together, by the
 library's own contrastive loss of whole codes, plus ``weight`` times that of the first bits against the old codes. B
 begins as the closed form, and the map as an independent model of as many bits. With a weight of 0, B stays as it is.
@@ -15,7 +15,7 @@ import torch
 from retrieval_data import Floats
 
 from hdc.apps.retrieval import OrthogonalBasis, RecurrentBinarizer
-from hdc.apps.retrieval.binarisers.bebr.training import Settings, _Trainer
+from hdc.apps.retrieval.binarizers.bebr.training import Settings, _Trainer
 from hdc.words import Words, pack
 
 
@@ -52,7 +52,7 @@ class LearnedBasis(_Trainer):
         self._basis, self._more = torch.from_numpy(basis), torch.from_numpy(drawn.astype(np.float32))
         self._skew = torch.zeros(d + extra, d + extra)
         if weight:
-            self._optimiser.add_param_group({"params": [self._skew.requires_grad_(), self._more.requires_grad_()]})
+            self._optimizer.add_param_group({"params": [self._skew.requires_grad_(), self._more.requires_grad_()]})
         project = model.maps_.to_arrays()
         spread = float(np.std(model.maps_.project(old)))
         self._read = [torch.from_numpy(project[f"project.{name}"] / spread) for name in ("weight", "bias")]

@@ -1,6 +1,6 @@
 """Codes in other engines: the same answers, how long it takes to load them, and how long to ask.
 
-An index of random codes around centres, and one of vectors with originals of int8, are written to every engine that is
+An index of random codes around centers, and one of vectors with originals of int8, are written to every engine that is
 installed here, and all are asked the same. *Distances* and *ids* are the shares of the answers, hit by hit, that are
 ours: of codes to the bit, of cosines to 2e-5. Engines of the second part walk a graph or look into lists: their shares
 are no mistakes but what they find. Seconds of a load are of one load, with indexes that the engine makes for it.
@@ -26,7 +26,7 @@ from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, SignBinarizer
 from hdc.words import pack
 
 K, QUERIES, ROUNDS = 10, 100, 3
-BITS, COMPONENTS, CENTRES = 256, 128, 500
+BITS, COMPONENTS, CENTERS = 256, 128, 500
 CLOSE = 2e-5
 
 EVERY = ENGINES | OF_CODES | APPROXIMATE
@@ -66,9 +66,9 @@ def main() -> None:
 
 
 def codes_task(rows: int) -> Task:
-    """Return codes around centres: an eighth of the bits flipped."""
+    """Return codes around centers: an eighth of the bits flipped."""
     rng = np.random.default_rng(0)
-    bits = rng.random((CENTRES, BITS))[rng.integers(0, CENTRES, rows + QUERIES)] < 0.5
+    bits = rng.random((CENTERS, BITS))[rng.integers(0, CENTERS, rows + QUERIES)] < 0.5
     codes = pack(bits ^ (rng.random(bits.shape) < 0.125))
     index = BinaryIndex(BITS)
     index.add(codes[:rows], keys=[f"item {i}" for i in range(rows)])
@@ -76,10 +76,10 @@ def codes_task(rows: int) -> Task:
 
 
 def vectors_task(rows: int) -> Task:
-    """Return vectors around centres, of which codes find 100 for originals to put in order."""
+    """Return vectors around centers, of which codes find 100 for originals to put in order."""
     rng = np.random.default_rng(1)
-    centres = rng.standard_normal((CENTRES, COMPONENTS), dtype=np.float32)
-    x = centres[rng.integers(0, CENTRES, rows + QUERIES)]
+    centers = rng.standard_normal((CENTERS, COMPONENTS), dtype=np.float32)
+    x = centers[rng.integers(0, CENTERS, rows + QUERIES)]
     x += rng.standard_normal(x.shape, dtype=np.float32)
     index = EmbeddingIndex.create(None, SignBinarizer(BITS).fit(x[:rows]), keep="int8")
     index.add(x[:rows], keys=[f"item {i}" for i in range(rows)])

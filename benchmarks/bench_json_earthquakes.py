@@ -1,10 +1,10 @@
-"""Neighbours of earthquakes by place, size and time: a task of numbers, where exact tokens fail.
+"""Neighbors of earthquakes by place, size and time: a task of numbers, where exact tokens fail.
 
 Data: the 1 707 events of one week that ``hdc demo`` brings along (U.S. Geological Survey). Ten folds, drawn at random;
-everything is fitted on the other nine, whose events are the neighbours that may be found. Rows are scaled to length 1
-and neighbours are those of the largest cosine. Two tasks:
+everything is fitted on the other nine, whose events are the neighbors that may be found. Rows are scaled to length 1
+and neighbors are those of the largest cosine. Two tasks:
 
-*Neighbours.* A document is ``{"mag": ..., "time": "2018-02-07T01:26:13.840Z", "coordinates": [longitude, latitude]}``,
+*Neighbors.* A document is ``{"mag": ..., "time": "2018-02-07T01:26:13.840Z", "coordinates": [longitude, latitude]}``,
 the time as ISO 8601 text. Events are apart by sqrt((km / 100)² + (magnitudes / 0.5)² + (days / 1)²), km along the great
 circle: 100 km, half a magnitude and a day count alike. Recall: part of the 10 truly nearest events that are among the
 10 found. Rank: how well the distance of all events agrees with their similarity (Spearman, mean over queries). The
@@ -15,7 +15,7 @@ events' depths. Scored by the median absolute error in km and by Spearman's corr
 
 Beside JSONEncoder (dim 2048): TF-IDF over the tokens path, path=value and path~word, hashed to 2^18, sublinear, as in
 ``bench_json_phenopackets.py``; the same over numbers rounded to two digits, which is what one does to give exact tokens
-a chance; and standardised columns of numbers (time as a number), Euclidean, which know the schema and see no text.
+a chance; and standardized columns of numbers (time as a number), Euclidean, which know the schema and see no text.
 
     python benchmarks/bench_json_earthquakes.py          half a minute
 """
@@ -49,7 +49,7 @@ FOLDS = 10
 NEAREST, VOTERS = 10, 5
 EARTH = 6371.0
 SCALES = np.array([100.0, 0.5, 1.0])
-"""Kilometres, magnitudes and days that count as one."""
+"""Kilometers, magnitudes and days that count as one."""
 
 DATES = {"convert": ("dates",)}
 ENCODERS: list[dict[str, Any]] = [
@@ -67,10 +67,10 @@ def main() -> int:
     events = [event for event in events if isinstance(event["properties"].get("mag"), int | float)]
     folds = list(KFold(FOLDS, shuffle=True, random_state=0).split(events))
     print(f"{len(events)} events, {FOLDS} folds\n")
-    print(f"{'':60} {'neighbours':>38}  {'depth':>16}")
+    print(f"{'':60} {'neighbors':>38}  {'depth':>16}")
     print(f"{'':60} {'recall':>7}{'rank':>7}{'km':>7}{'mag':>7}{'hours':>9}  {'error km':>9}{'rank':>7}")
     for name, similarities in methods():
-        recall, agreement, differences = neighbours(similarities, events, folds)
+        recall, agreement, differences = neighbors(similarities, events, folds)
         error, rank = depth(similarities, events, folds)
         found = "{:7.0f}{:7.2f}{:9.1f}".format(*differences)
         print(f"{name:60} {recall:7.3f}{agreement:7.3f}{found}  {error:9.2f}{rank:7.3f}", flush=True)
@@ -82,7 +82,7 @@ def methods() -> list[tuple[str, Similarities]]:
     return [
         *((name, lambda known, asked, tokens=tokens: by_tfidf(tokens, known, asked)) for name, tokens in hashed),
         *((title(p), lambda known, asked, p=p: by_vectors(JSONEncoder(**p), known, asked)) for p in ENCODERS),
-        ("standardised columns", by_columns),
+        ("standardized columns", by_columns),
     ]
 
 
@@ -94,7 +94,7 @@ def title(parameters: dict[str, Any]) -> str:
 # ---------------------------------------------------------------------- tasks
 
 
-def neighbours(similarities: Similarities, events: list[Any], folds: list[Any]) -> tuple[float, float, Matrix]:
+def neighbors(similarities: Similarities, events: list[Any], folds: list[Any]) -> tuple[float, float, Matrix]:
     """Return recall, rank correlation, and the median differences of the nearest: km, magnitudes, hours."""
     documents = [place_size_time(event) for event in events]
     recalls, ranks, differences = [], [], []

@@ -2,7 +2,7 @@
 
 Each model is learned once, from 70 % of the rows, and predicts the rest, at most 600 rows, with 0 to 20 % of its bits
 flipped, five times each. Ours: ``HDClassifier`` with random Fourier features or the density code, as ``BitClassifier``;
-flipped are the class vectors alone, or the tables of the encoder, too. Logistic regression, on standardised features,
+flipped are the class vectors alone, or the tables of the encoder, too. Logistic regression, on standardized features,
 has weights and intercepts of 8 bits, one scale for all, all of which are flipped.
 Data: scikit-learn's digits, and ``keel`` of ``HDC_BENCH_DATA`` (see ``learn_data``).
 Run ``HDC_BENCH_DATA=... python benchmarks/bench_learn_flips.py [-o FILE] [--plot FILE]``: about two minutes.

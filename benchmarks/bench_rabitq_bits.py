@@ -51,10 +51,10 @@ def digits() -> tuple[Floats, Floats]:
 
 
 def drawn(n: int, dim: int, clusters: int, mean: float) -> tuple[Floats, Floats]:
-    """Draw vectors around centres, all of them around a mean."""
+    """Draw vectors around centers, all of them around a mean."""
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((clusters, dim))
-    x = (mean + centres[rng.integers(0, clusters, n)] + rng.standard_normal((n, dim))).astype(np.float32)
+    centers = rng.standard_normal((clusters, dim))
+    x = (mean + centers[rng.integers(0, clusters, n)] + rng.standard_normal((n, dim))).astype(np.float32)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     return x[:-500], x[-500:]
 
@@ -115,11 +115,11 @@ def theirs(base: Floats, queries: Floats, truth: Ids, bits: int, lists: int) -> 
     import rabitqlib
 
     model = RaBitQBinarizer(lists).fit(base)
-    centres = model.mean_[None] if lists == 1 else (model.directions_ * model.lengths_[:, None]).astype(np.float32)
+    centers = model.mean_[None] if lists == 1 else (model.directions_ * model.lengths_[:, None]).astype(np.float32)
     cells = model.cells(model.transform(base)).astype(np.uint32)
     began = time.perf_counter()
     index = rabitqlib.IvfIndex(base.shape[1], len(base), lists, bits, metric="ip", initializer="flat")
-    index.build(base, centres, cells, 1, False)
+    index.build(base, centers, cells, 1, False)
     built = time.perf_counter() - began
     size = -(-base.shape[1] // 64) * 8 * bits + (12 if bits == 1 else 20)
     for probes in PROBES if lists > 1 else (None,):

@@ -8,7 +8,7 @@ cosine top ten that the index's own encoder finds for the query's object. Nothin
 Every method sees the same k objects, drawn at random. Those of anchors describe each encoder by itself; Procrustes (an
 orthogonal map) and least squares (ridge .1) are fitted to the pair, and map queries to the index's encoder. Columns:
 float vectors; ``SignBinarizer`` codes of ``--bits``, queries as codes too; ``RecurrentBinarizer`` codes of as many,
-with float queries, at the ``--recurrent`` number of anchors and for some methods only, since it trains. The binariser
+with float queries, at the ``--recurrent`` number of anchors and for some methods only, since it trains. The binarizer
 is fitted to the index's side. *own* is what the index's encoder finds for queries of its own, *other* what the queries'
 encoder finds in an index of its own.
 
@@ -91,8 +91,8 @@ def by_anchors(queries: Floats, base: Floats, anchors: Ids, **options: bool) -> 
     return one, other
 
 
-def standardised(queries: Floats, base: Floats, anchors: Ids) -> tuple[Floats, Floats]:
-    """Centred cosines, less the mean of those of the other anchors to each anchor, over their deviation."""
+def standardized(queries: Floats, base: Floats, anchors: Ids) -> tuple[Floats, Floats]:
+    """Centered cosines, less the mean of those of the other anchors to each anchor, over their deviation."""
 
     def one(rows: Floats) -> Floats:
         mean = rows[anchors].mean(axis=0)
@@ -105,14 +105,14 @@ def standardised(queries: Floats, base: Floats, anchors: Ids) -> tuple[Floats, F
     return one(queries), one(base)
 
 
-def procrustes(queries: Floats, base: Floats, anchors: Ids, centred: bool = False) -> tuple[Floats, Floats]:
+def procrustes(queries: Floats, base: Floats, anchors: Ids, centered: bool = False) -> tuple[Floats, Floats]:
     """Map queries by the orthogonal map that puts the anchors nearest to each other, and to the mean or from it."""
     width = max(queries.shape[1], base.shape[1])
     padded = [np.pad(rows, ((0, 0), (0, width - rows.shape[1]))) for rows in (queries, base)]
     means = [rows[anchors].mean(axis=0) for rows in padded]
     left, _, right = np.linalg.svd((padded[0][anchors] - means[0]).T @ (padded[1][anchors] - means[1]))
     mapped = (padded[0] - means[0]) @ (left @ right)
-    return (unit(mapped), unit(padded[1] - means[1])) if centred else (unit(mapped + means[1]), padded[1])
+    return (unit(mapped), unit(padded[1] - means[1])) if centered else (unit(mapped + means[1]), padded[1])
 
 
 def least_squares(queries: Floats, base: Floats, anchors: Ids) -> tuple[Floats, Floats]:
@@ -125,18 +125,18 @@ def least_squares(queries: Floats, base: Floats, anchors: Ids) -> tuple[Floats, 
 
 
 METHODS: dict[str, Method] = {
-    "cosines (the paper)": partial(by_anchors, whiten=False, centre=False),
-    "cosines, centred": partial(by_anchors, whiten=False),
-    "cosines, standardised": standardised,
-    "whitened, not centred": partial(by_anchors, centre=False),
+    "cosines (the paper)": partial(by_anchors, whiten=False, center=False),
+    "cosines, centered": partial(by_anchors, whiten=False),
+    "cosines, standardized": standardized,
+    "whitened, not centered": partial(by_anchors, center=False),
     "whitened (the default)": by_anchors,
     "Procrustes": procrustes,
-    "Procrustes, centred": partial(procrustes, centred=True),
+    "Procrustes, centered": partial(procrustes, centered=True),
     "least squares": least_squares,
 }
 
 TRAINED = ("cosines (the paper)", "whitened (the default)", "Procrustes", "least squares")
-"""Methods that a binariser is trained for."""
+"""Methods that a binarizer is trained for."""
 
 
 def found(queries: Floats, base: Floats, truth: Ids, bits: int, recurrent: bool) -> list[float]:

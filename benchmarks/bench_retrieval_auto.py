@@ -29,7 +29,7 @@ COLUMNS = "kind", "vectors", "asked", "metric", "chosen", *MEASURED
 
 
 def recall(found: Any, queries: Any, x: Any, metric: str) -> float:
-    """Return the part of the ten nearest that was found; of equal neighbours, any counts."""
+    """Return the part of the ten nearest that was found; of equal neighbors, any counts."""
     scores = queries @ x.T
     if metric == "l2":
         scores = 2 * scores - (x**2).sum(axis=1)

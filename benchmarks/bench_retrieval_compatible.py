@@ -1,7 +1,7 @@
 """Backward-compatible codes: recall@10 of the four combinations of old and new codes, and of mixed indexes.
 
 Data: see ``retrieval_data``. The old embedding is made from the first 192 of 384 components of MiniLM with noise, the
-new one is MiniLM itself: other dimensions, better neighbours. Truth is the exact cosine top-10 of the new embedding.
+new one is MiniLM itself: other dimensions, better neighbors. Truth is the exact cosine top-10 of the new embedding.
 All comparisons are between codes (symmetric), since a float query of one embedding means nothing to the other.
 
 - *independent*: a new model trained without regard to the old one.
@@ -23,7 +23,7 @@ import numpy as np
 from retrieval_data import QUERIES, Floats, data_folder, exact, recall, vectors
 
 from hdc.apps.retrieval import OrthogonalBasis
-from hdc.apps.retrieval.binarisers import RecurrentBinarizer
+from hdc.apps.retrieval.binarizers import RecurrentBinarizer
 from hdc.words import Words
 
 NOISE = 0.02

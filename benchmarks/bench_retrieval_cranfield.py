@@ -1,8 +1,8 @@
-"""nDCG@10 on Cranfield (225 queries with human judgements): float vectors and binarisers at 1/16 of their size.
+"""nDCG@10 on Cranfield (225 queries with human judgments): float vectors and binarizers at 1/16 of their size.
 
 Data: see ``retrieval_data``. A judged document of grade 1 (best) to 4 gains 4 to 1; other documents gain nothing.
 Models are fitted to the 1 400 documents that are indexed, to those and 8 000 other vectors of the same language model
-(``debian_minilm.npy``), or to the others alone; never to queries or judgements. Re-ranked: the first 100 ordered
+(``debian_minilm.npy``), or to the others alone; never to queries or judgments. Re-ranked: the first 100 ordered
 again by int8 originals.
 
 Run: ``HDC_BENCH_DATA=... python benchmarks/bench_retrieval_cranfield.py``.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from retrieval_data import CANDIDATES, Floats, Ids, K, data_folder, exact, rerank, to_int8, vectors
 
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
 
 BYTES = 96
 OTHERS = 8000
@@ -27,7 +27,7 @@ def main() -> int:
     if folder is None:
         return 0
     documents, queries, others = (vectors(folder / names[i]) for i in (0, 1, 3))
-    gains = judgements(folder / names[2], len(queries), len(documents))
+    gains = judgments(folder / names[2], len(queries), len(documents))
     best = ndcg(exact(queries, documents, K), gains)
     print(f"{'method':52}{'bytes':>6}{'nDCG@10':>9}{'loss':>8}{'re-ranked':>11}{'loss':>8}")
     print(f"{'float32, exact':52}{4 * documents.shape[1]:6}{best:9.4f}", flush=True)
@@ -49,7 +49,7 @@ def binarizers() -> list[Any]:
     return [SignBinarizer(dim=8 * BYTES), RaBitQBinarizer(), RecurrentBinarizer(dim=8 * BYTES)]
 
 
-def judgements(path: Path, queries: int, documents: int) -> Floats:
+def judgments(path: Path, queries: int, documents: int) -> Floats:
     """Return the ``(queries, documents)`` gains of lines ``query document grade``, both counted from one."""
     gains = np.zeros((queries, documents), dtype=np.float32)
     for line in path.read_text().splitlines():

@@ -41,7 +41,7 @@ from embedding_distributions import distributions, unit
 from retrieval_data import Floats, K, exact, recall
 
 import hdc
-from hdc.apps.retrieval import binarisers
+from hdc.apps.retrieval import binarizers
 
 BYTES = (16, 32, 48, 64, 96, 128, 192)
 QUICK_BYTES = (32, 96)
@@ -139,7 +139,7 @@ def installed() -> Iterator[tuple[str, str]]:
 
 
 def ours() -> Iterator[Family]:
-    models: Any = binarisers
+    models: Any = binarizers
 
     def built(model: Any, base: Floats) -> tuple[Search, float]:
         codes = model.fit_transform(base)

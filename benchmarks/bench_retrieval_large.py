@@ -1,7 +1,7 @@
 """An index larger than what is comfortable in memory: made, opened and searched, with time and memory of each step.
 
-Data: ``--rows`` generated unit vectors of ``--dim`` components around as many centres as lists (centres normal, with
-components whose spread falls as ``(1 + j / 16) ** -.5``, noise ``--noise`` times as long as a centre), written block by
+Data: ``--rows`` generated unit vectors of ``--dim`` components around as many centers as lists (centers normal, with
+components whose spread falls as ``(1 + j / 16) ** -.5``, noise ``--noise`` times as long as a center), written block by
 block as ``.npy``, and ``--queries`` more of the same distribution. Truth is the exact cosine top-10 of all rows.
 
 Every step is a process of its own, so that its greatest memory is its own: ``peak`` is the resident set (``VmHWM``),
@@ -58,12 +58,12 @@ Found = dict[str, Any]
 def blocks(options: argparse.Namespace, rows: int, seed: int) -> Iterator[Floats]:
     """Yield unit vectors, the same for the same seed."""
     spread = (1 + np.arange(options.dim) / 16) ** -0.5
-    centres = (np.random.default_rng(1).standard_normal((options.lists, options.dim)) * spread).astype(np.float32)
+    centers = (np.random.default_rng(1).standard_normal((options.lists, options.dim)) * spread).astype(np.float32)
     for start in range(0, rows, BLOCK):
         rng = np.random.default_rng([seed, start])
         count = min(BLOCK, rows - start)
         noise = rng.standard_normal((count, options.dim), dtype=np.float32) * spread.astype(np.float32)
-        x = centres[rng.integers(0, options.lists, count)] + np.float32(options.noise) * noise
+        x = centers[rng.integers(0, options.lists, count)] + np.float32(options.noise) * noise
         yield x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
@@ -81,7 +81,7 @@ def generate(folder: Path, options: argparse.Namespace) -> Found:
 
 
 def truth(folder: Path, options: argparse.Namespace) -> Found:
-    """Find the exact neighbours of the queries."""
+    """Find the exact neighbors of the queries."""
     queries = np.load(folder / "queries.npy")
     best = np.full((len(queries), K), -np.inf, dtype=np.float32), np.full((len(queries), K), -1)
     for block in open_vectors(folder / "vectors.npy").blocks(0, TRUTH_BLOCK):
@@ -186,7 +186,7 @@ def shards(folder: Path, options: argparse.Namespace) -> Found:
 
 STEPS: dict[str, Callable[[Path, argparse.Namespace], Found]] = {
     "write the vectors": generate,
-    "exact neighbours": truth,
+    "exact neighbors": truth,
     "train": train,
     "build": index,
     "open, lists made in memory": opened_in_memory,

@@ -1,6 +1,6 @@
 """Codes whose prefixes are codes: recall@10 of cut codes beside models trained for each size, and two-stage search.
 
-Data: MiniLM vectors (see ``retrieval_data``) and generated ones around centres; truth is the exact cosine top-10. All
+Data: MiniLM vectors (see ``retrieval_data``) and generated ones around centers; truth is the exact cosine top-10. All
 models are trained on the vectors that are searched (of two-stage search, on the first 4,000); the queries are others.
 ``trained`` is a model of that size alone, ``prefix`` the first bits of one model with all prefixes, ``cut`` the first
 bits of a model of the greatest size that was trained without prefixes, read through its own tables and ``refitted``
@@ -21,14 +21,14 @@ from retrieval_data import QUERIES, Floats, Ids, K, data_folder, exact, recall, 
 
 import hdc
 from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.retrieval.binarisers import RecurrentBinarizer
-from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, fit_tables
-from hdc.apps.retrieval.binarisers.bebr.recurrence import unit
-from hdc.apps.retrieval.binarisers.bebr.signs import groups_of
+from hdc.apps.retrieval.binarizers import RecurrentBinarizer
+from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, fit_tables
+from hdc.apps.retrieval.binarizers.bebr.recurrence import unit
+from hdc.apps.retrieval.binarizers.bebr.signs import groups_of
 
 SIZES = (64, 128, 256, 512)
 
-CENTRES, WIDTH = 300, 128
+CENTERS, WIDTH = 300, 128
 """Of the generated vectors."""
 
 LEARNED = 4000
@@ -65,9 +65,9 @@ def main() -> int:
 
 
 def generated(n: int) -> Floats:
-    """Return unit vectors around centres, on axes of falling variance."""
+    """Return unit vectors around centers, on axes of falling variance."""
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((CENTRES, WIDTH))[rng.integers(0, CENTRES, n)] + rng.standard_normal((n, WIDTH))
+    x = rng.standard_normal((CENTERS, WIDTH))[rng.integers(0, CENTERS, n)] + rng.standard_normal((n, WIDTH))
     x *= 0.98 ** np.arange(WIDTH)
     return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True), dtype=np.float32)
 

@@ -1,4 +1,4 @@
-"""Recall@10 of every binariser beside FAISS at equal bytes, before and after re-ranking: one table.
+"""Recall@10 of every binarizer beside FAISS at equal bytes, before and after re-ranking: one table.
 
 Data: 39 000 MiniLM vectors to search, 1 000 more as queries (see ``retrieval_data``); truth is the exact cosine
 top-10; everything is trained on the 39 000 only. Bytes are all that is stored for a vector, norms included; the
@@ -24,7 +24,7 @@ import numpy as np
 from retrieval_data import CANDIDATES, QUERIES, Floats, Ids, K, data_folder, exact, recall, rerank, to_int8, vectors
 
 import hdc
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
 
 FAISS = {
     32: ["LSH256r", "ITQ256,LSH", "PCA64,SQ4", "PCA192,RaBitQ", "PQ32x8", "OPQ32,PQ32x8"],
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def binarizers(size: int) -> list[tuple[str, Binarizer]]:
-    """Return our binarisers of so many bytes; RaBitQ has one size, 56 bytes for these vectors, 64 with lists."""
+    """Return our binarizers of so many bytes; RaBitQ has one size, 56 bytes for these vectors, 64 with lists."""
     ours: list[tuple[str, Binarizer]] = [("SignBinarizer", SignBinarizer(dim=8 * size))]
     if size == 64:
         ours.append(("RaBitQBinarizer", RaBitQBinarizer()))

@@ -1,7 +1,7 @@
 """Recall@10 of ScalarBinarizer beside turbovec and rabitqlib, untrained, on every kind of vectors: one table.
 
 Each opponent sets the bytes, and ours has no more: the greatest multiple of eight up to them. turbovec takes b bits a
-component and four bytes; rabitqlib what its file grows by, with one list, whose centre is the mean. turbovec is
+component and four bytes; rabitqlib what its file grows by, with one list, whose center is the mean. turbovec is
 calibrated with 1024 vectors, as its documentation advises, where that is better. Vectors are at length 1, the truth is
 the exact cosine; codes alone are compared, without the vectors.
 
@@ -56,10 +56,10 @@ def opponents(vectors: Floats, queries: Floats, truth: Ids) -> Iterator[tuple[st
     for bits in (2, 4) if d % 8 == 0 else ():
         found = max(of_turbovec(bits, sample, vectors, queries, truth) for sample in (0, min(n, CALIBRATION)))
         yield f"turbovec {bits}", bits * d / 8 + 4, found
-    centre, lists = vectors.mean(axis=0, keepdims=True), np.zeros(n, dtype=np.uint32)
+    center, lists = vectors.mean(axis=0, keepdims=True), np.zeros(n, dtype=np.uint32)
     for bits in (1, 2, 4):
         index = rabitqlib.IvfIndex(d, n, 1, bits, "ip")
-        index.build(vectors, centre, lists)
+        index.build(vectors, center, lists)
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "index"
             index.save(str(file))

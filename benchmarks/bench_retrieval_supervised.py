@@ -28,7 +28,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
 
 from hdc.apps.retrieval import OrthoHashBinarizer, SignBinarizer
-from hdc.apps.retrieval.binarisers import class_targets
+from hdc.apps.retrieval.binarizers import class_targets
 
 Floats = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
@@ -126,7 +126,7 @@ def mean_average_precision(
 
 
 def of_codes(model: Any, base: Floats, queries: Floats) -> tuple[Floats, Floats]:
-    """Return the signs of a fitted binariser's codes."""
+    """Return the signs of a fitted binarizer's codes."""
     bits = (np.unpackbits(model.transform(rows).view(np.uint8), axis=1, bitorder="little") for rows in (base, queries))
     known, asked = (2 * rows[:, : model.dim_].astype(np.float32) - 1 for rows in bits)
     return known, asked

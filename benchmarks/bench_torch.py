@@ -42,7 +42,7 @@ def close(ours: Any, theirs: Any) -> bool:
     return bool(torch.allclose(ours.double(), theirs.as_subclass(torch.Tensor).double(), rtol=1e-4, atol=1e-4))
 
 
-def synchronised(run: Run, device: str) -> Run:
+def synchronized(run: Run, device: str) -> Run:
     """Return a run that ends when the device has finished."""
 
     def finished() -> Any:
@@ -57,9 +57,9 @@ def on_device(case: Case, device: str) -> Case:
     """Make every run of a case wait for the device."""
     return Case(
         f"{case.title} [{device}]",
-        synchronised(case.ours, device),
-        {name: Rival(synchronised(r.run, device), r.same, r.naive) for name, r in case.rivals.items()},
-        {name: synchronised(run, device) for name, run in case.limits.items()},
+        synchronized(case.ours, device),
+        {name: Rival(synchronized(r.run, device), r.same, r.naive) for name, r in case.rivals.items()},
+        {name: synchronized(run, device) for name, run in case.limits.items()},
     )
 
 

@@ -63,9 +63,9 @@ def gaussian(n: int, rng: np.random.Generator, d: int, decay: float = 0.0) -> np
 
 
 def clustered(n: int, rng: np.random.Generator, d: int, clusters: int) -> npt.NDArray[np.float64]:
-    """Draw normal vectors about centres, of a spread of .6 beside theirs of 1, both along axes that decay."""
-    centres = gaussian(clusters, rng, d, 0.5)
-    return centres[rng.integers(0, clusters, n)] + 0.6 * gaussian(n, rng, d, 0.5)
+    """Draw normal vectors about centers, of a spread of .6 beside theirs of 1, both along axes that decay."""
+    centers = gaussian(clusters, rng, d, 0.5)
+    return centers[rng.integers(0, clusters, n)] + 0.6 * gaussian(n, rng, d, 0.5)
 
 
 def far_off(n: int, rng: np.random.Generator, d: int) -> npt.NDArray[np.float64]:
@@ -102,7 +102,7 @@ def positive(n: int, rng: np.random.Generator, d: int) -> npt.NDArray[np.float64
 
 
 def noise_pictures(count: int, side: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Make grey pictures of 0 to 1 whose spectrum falls as that of photographs: with one over the frequency."""
+    """Make gray pictures of 0 to 1 whose spectrum falls as that of photographs: with one over the frequency."""
     frequencies = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
     frequencies[0, 0] = 1 / side
     spectrum = np.fft.rfft2(rng.standard_normal((count, side, side))) / frequencies
@@ -133,7 +133,7 @@ def made_patches(n: int, rng: np.random.Generator) -> Floats:
 
 
 def digits(n: int, rng: np.random.Generator) -> Floats | None:
-    """Return scikit-learn's 1,797 handwritten digits of 8 x 8 grey pixels."""
+    """Return scikit-learn's 1,797 handwritten digits of 8 x 8 gray pixels."""
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -143,7 +143,7 @@ def digits(n: int, rng: np.random.Generator) -> Floats | None:
 
 
 def patches(n: int, rng: np.random.Generator) -> Floats | None:
-    """Cut patches of 8 x 8 pixels of three colours out of scikit-learn's two photographs."""
+    """Cut patches of 8 x 8 pixels of three colors out of scikit-learn's two photographs."""
     try:
         from sklearn.datasets import load_sample_images
     except ImportError:
@@ -163,7 +163,7 @@ def stored(n: int, rng: np.random.Generator, file: str) -> Floats | None:
 
 
 def words(n: int, rng: np.random.Generator) -> Floats | None:
-    """Make word vectors of CLINC150's utterances: the positive mutual information of neighbours, at rank 128."""
+    """Make word vectors of CLINC150's utterances: the positive mutual information of neighbors, at rank 128."""
     folder = data_folder("clinc150.json.gz")
     if folder is None:
         return None
@@ -197,14 +197,14 @@ KINDS: dict[str, tuple[Make, str]] = {
     "texts": (partial(stored, file="debian_minilm.npy"), "MiniLM vectors of Debian package descriptions"),
     "abstracts": (partial(stored, file="cranfield_docs_minilm.npy"), "MiniLM vectors of Cranfield's 1,400 abstracts"),
     "words": (words, "word vectors of CLINC150's utterances: mutual information, rank 128"),
-    "digits": (digits, "scikit-learn's 1,797 digits, 8 x 8 grey"),
-    "patches": (patches, "8 x 8 patches of scikit-learn's two photographs, three colours, of 0 to 1"),
-    "made patches": (made_patches, "12 x 12 patches of made pictures of a spectrum of 1/f, grey, of 0 to 1"),
+    "digits": (digits, "scikit-learn's 1,797 digits, 8 x 8 gray"),
+    "patches": (patches, "8 x 8 patches of scikit-learn's two photographs, three colors, of 0 to 1"),
+    "made patches": (made_patches, "12 x 12 patches of made pictures of a spectrum of 1/f, gray, of 0 to 1"),
     "gaussian 64": (partial(gaussian, d=64), "normal, the same in every direction"),
     "gaussian 256": (partial(gaussian, d=256, decay=0.5), "normal, axes that decay"),
-    "clusters 128": (partial(clustered, d=128, clusters=100), "normal about 100 centres"),
-    "clusters 1536": (partial(clustered, d=1536, clusters=200), "normal about 200 centres"),
-    "clusters 3072": (partial(clustered, d=3072, clusters=200), "normal about 200 centres"),
+    "clusters 128": (partial(clustered, d=128, clusters=100), "normal about 100 centers"),
+    "clusters 1536": (partial(clustered, d=1536, clusters=200), "normal about 200 centers"),
+    "clusters 3072": (partial(clustered, d=3072, clusters=200), "normal about 200 centers"),
     "far off": (partial(far_off, d=256), "clusters about a mean ten times as long as they are"),
     "heavy tails": (partial(heavy, d=256), "components of Student's t of three degrees of freedom, low rank and noise"),
     "outliers": (partial(outlying, d=384), "clusters; four components are 20 times as large"),

@@ -1,10 +1,10 @@
 """What a query costs that goes to many shards: latency of one shard measured, that of the slowest of many simulated.
 
 ``--measured`` shards of ``--rows`` rows each are built in a temporary folder, of vectors (RaBitQ lists with 8-bit
-originals; unit vectors of 96 components around as many centres as lists, as ``bench_retrieval_large.py`` makes) and of
+originals; unit vectors of 96 components around as many centers as lists, as ``bench_retrieval_large.py`` makes) and of
 JSON documents (phenopackets with changed values, ``json_corpus.py``; a query is three leaves of one of them, a number
 off by up to 5 %). The same ``--queries`` are then asked one by one, each shard in turn, ``--tries`` times, on one
-thread, while ``--neighbours`` other processes search the same shards without a pause, so that caches and memory are
+thread, while ``--neighbors`` other processes search the same shards without a pause, so that caches and memory are
 shared as on a machine at work. Times are of processor time, from the arrays or dictionaries to the answers with their
 documents; wall-clock times, which are printed beside them and simulated with ``--clock wall``, have the scheduler's
 slices in them where other processes want the same cores. The network is in neither.
@@ -154,7 +154,7 @@ def search_on(shards: Shards, folder: Path, queries: list[Any], ready: Any) -> N
 
 
 @contextmanager
-def neighbours(count: int, shards: Shards, folder: Path, queries: list[Any]) -> Iterator[None]:
+def neighbors(count: int, shards: Shards, folder: Path, queries: list[Any]) -> Iterator[None]:
     """Have other processes search meanwhile."""
     context = multiprocessing.get_context("spawn")
     ready = context.Semaphore(0)
@@ -180,7 +180,7 @@ def measured(shards: Shards, options: argparse.Namespace) -> dict[str, Seconds]:
         queries = shards.queries(options.queries)
         opened = [shards.open(folder) for folder in folders]
         times = {name: np.empty((len(queries), options.measured, options.tries)) for name in CLOCKS}
-        with neighbours(options.neighbours, shards, folders[0], queries):
+        with neighbors(options.neighbors, shards, folders[0], queries):
             for shard, query in itertools.product(opened, queries):  # pages are touched, caches are filled
                 shards.ask(shard, query)
             for at in range(options.tries):
@@ -259,7 +259,7 @@ def main() -> int:
     parser.add_argument("--measured", type=int, default=3)
     parser.add_argument("--queries", type=int, default=300)
     parser.add_argument("--tries", type=int, default=5)
-    parser.add_argument("--neighbours", type=int, default=1)
+    parser.add_argument("--neighbors", type=int, default=1)
     parser.add_argument("--simulated", type=int, default=100_000, help="queries of each simulation")
     parser.add_argument("--shards", type=lambda text: [int(n) for n in text.split(",")], default=[1, 4, 16, 64, 256])
     parser.add_argument("--clock", choices=CLOCKS, default="processor")
@@ -272,7 +272,7 @@ def main() -> int:
     print(f"hdc {hdc.__version__}, {packages}, Python {platform.python_version()}, {platform.machine()}")
     found, kept = {}, dict(np.load(options.times)) if options.times and Path(options.times).exists() else {}
     setting = f"{options.measured} shards of {options.rows:,} rows, {options.queries} queries, {options.tries} tries"
-    setting = f"times of {options.times}" if kept else f"{setting}, {options.neighbours} neighbours, one thread each"
+    setting = f"times of {options.times}" if kept else f"{setting}, {options.neighbors} neighbors, one thread each"
     print(
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before; {setting}; {options.per_core} shards per core"
     )

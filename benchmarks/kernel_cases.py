@@ -201,10 +201,10 @@ def code_dots(scale: int) -> Case:
         return 2 * signs[:, 0] + signs[:, 1]
 
     floats = values(queries)
-    quantiser = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_4bit, faiss.METRIC_INNER_PRODUCT)
-    quantiser.train(values(items[:10_000]))
+    quantizer = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_4bit, faiss.METRIC_INNER_PRODUCT)
+    quantizer.train(values(items[:10_000]))
     for start in range(0, n, 10_000):
-        quantiser.add(values(items[start : start + 10_000]))
+        quantizer.add(values(items[start : start + 10_000]))
 
     def as_near(ours: Any, found: Any) -> bool:
         """Say whether what an approximate search found is within 5 % of the best ten."""
@@ -214,7 +214,7 @@ def code_dots(scale: int) -> Case:
         f"dots of 4-level codes, 1024 dims, {n:,} codes, {q} queries",
         lambda: SEARCH.code_dots(queries, items, dim),
         naive(lambda: NAIVE_SEARCH.code_dots(queries, items, dim))
-        | {"FAISS SQ 4 bit": Rival(lambda: quantiser.search(floats, 10)[1], as_near)},
+        | {"FAISS SQ 4 bit": Rival(lambda: quantizer.search(floats, 10)[1], as_near)},
     )
 
 

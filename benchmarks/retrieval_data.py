@@ -1,4 +1,4 @@
-"""Embeddings, true neighbours, recall and re-ranking for the retrieval benchmarks.
+"""Embeddings, true neighbors, recall and re-ranking for the retrieval benchmarks.
 
 Data: the folder named by ``HDC_BENCH_DATA`` holds ``debian_minilm.npy``, (40000, 384) MiniLM embeddings of package
 descriptions, and ``cranfield_docs_minilm.npy``, ``cranfield_queries_minilm.npy``, ``cranfield_qrels.txt``.

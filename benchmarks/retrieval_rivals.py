@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer, SignBinarizer
 
 K = 10
 
@@ -157,7 +157,7 @@ def of_faiss(size: int) -> Iterator[Contender]:
     import faiss
 
     faiss.omp_set_num_threads(1)
-    centres: dict[int, tuple[Any, float]] = {}
+    centers: dict[int, tuple[Any, float]] = {}
     for spec, options in FAISS.items():
         name = spec.format(lists=lists_of(size), more=2 * lists_of(size))
 
@@ -166,11 +166,11 @@ def of_faiss(size: int) -> Iterator[Contender]:
             if "IVF" in name:
                 # Lists are trained once for all indexes of as many; FAISS keeps a quantizer that is trained.
                 inner = faiss.extract_index_ivf(index)
-                if inner.nlist not in centres:
+                if inner.nlist not in centers:
                     means = faiss.Kmeans(vectors.shape[1], inner.nlist, spherical=True, niter=10, seed=1)
                     means.train(sample(vectors))
-                    centres[inner.nlist] = means.centroids
-                inner.quantizer.add(centres[inner.nlist])
+                    centers[inner.nlist] = means.centroids
+                inner.quantizer.add(centers[inner.nlist])
             index.train(sample(vectors))
             index.add(vectors)
             return index

@@ -1,6 +1,6 @@
 """Draw the figures of the gallery from its own examples: ``python docs/gallery_figures.py``.
 
-Needs the extra ``plot``. Figures are read without colour: what matters is light or dark, or has a marker.
+Needs the extra ``plot``. Figures are read without color: what matters is light or dark, or has a marker.
 """
 
 import doctest

@@ -1,6 +1,6 @@
 """Draw the figures of the JSON tutorial from the data that come with the package: ``python docs/json_figures.py``.
 
-Needs the extra ``plot``. Every figure is read without colour: groups differ in marker and lightness.
+Needs the extra ``plot``. Every figure is read without color: groups differ in marker and lightness.
 """
 
 from importlib.resources import files
@@ -46,7 +46,7 @@ def explanation(quakes: list[Any]) -> Figure:
     return figure
 
 
-def neighbours(quakes: list[Any]) -> Figure:
+def neighbors(quakes: list[Any]) -> Figure:
     """Draw the strongest quake and its nearest documents on a map, over all others of the region."""
     index = JSONIndex(JSONEncoder(weights=WEIGHTS).fit(quakes)).add(quakes)
     strongest = max(range(len(quakes)), key=lambda number: quakes[number]["properties"]["mag"])
@@ -83,9 +83,9 @@ def decoding(quakes: list[Any]) -> Figure:
             truth = [quake["properties"][name] for quake in sample]
             rows.append((predicted[path], float(np.mean([a == b for a, b in zip(answers, truth, strict=True)]))))
     figure, axes = _axes(7, 3.4)
-    for grey, (path, rows) in zip(("0", "0.35", "0.6"), found.items(), strict=True):
-        axes.plot(DIMS, [expected for expected, _ in rows], color=grey)
-        axes.plot(DIMS, [right for _, right in rows], paths[path], color=grey, label=path)
+    for gray, (path, rows) in zip(("0", "0.35", "0.6"), found.items(), strict=True):
+        axes.plot(DIMS, [expected for expected, _ in rows], color=gray)
+        axes.plot(DIMS, [right for _, right in rows], paths[path], color=gray, label=path)
     axes.set_xscale("log", base=2)
     axes.set_xticks(DIMS, [str(dim) for dim in DIMS])
     axes.set(xlabel="dimension", ylabel="read back rightly", title="lines: capacity(), markers: decode()")
@@ -97,8 +97,8 @@ def operations_map(operations: list[Any]) -> Figure:
     """Draw the two main axes of the vectors of some services' operations."""
     shown = [operation for operation in operations if operation["service"] in GROUPS]
     vectors = JSONEncoder().fit_transform([features(operation) for operation in shown])
-    centred = vectors - vectors.mean(axis=0)
-    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    centered = vectors - vectors.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centered, full_matrices=False)
     places = left[:, :2] * sizes[:2]
     places *= np.sign(places[np.abs(places).argmax(axis=0), [0, 1]])  # the decomposition leaves the signs open
     east, north = places.T
@@ -130,7 +130,7 @@ def main() -> None:
     quakes, operations = load("earthquakes"), load("operations")
     for draw, documents in (
         (explanation, quakes),
-        (neighbours, quakes),
+        (neighbors, quakes),
         (decoding, quakes),
         (operations_map, operations),
     ):

@@ -1,6 +1,6 @@
 """Draw the figure of docs/values.md: ``python docs/values_figures.py``.
 
-Needs the extra ``plot``. It is read without colour: codes differ in marker and lightness.
+Needs the extra ``plot``. It is read without color: codes differ in marker and lightness.
 """
 
 from pathlib import Path
@@ -46,10 +46,10 @@ def kernels() -> Figure:
 
 def _draw(axes: Any, code: Any, name: str, number: int) -> None:
     fine, few = np.linspace(0, 4, 201), np.linspace(0, 4, 9)
-    grey = str(0.12 * number)
-    axes.plot(fine, code.expected_similarity(fine), color=grey, linewidth=1)
+    gray = str(0.12 * number)
+    axes.plot(fine, code.expected_similarity(fine), color=gray, linewidth=1)
     measured = code.vsa.similarity(code.encode(0), code.encode(few))
-    axes.plot(few, measured, MARKERS[number], color=grey, markersize=5, label=name)
+    axes.plot(few, measured, MARKERS[number], color=gray, markersize=5, label=name)
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ _PUBLIC = {
     "Accumulator": "hdc.accumulator",
     "ItemMemory": "hdc.memory",
     "Hopfield": "hdc.hopfield",
-    "Factoriser": "hdc.factoriser",
+    "Factorizer": "hdc.factorizer",
     "Cleanup": "hdc.cleanup",
     "SparseDistributedMemory": "hdc.distributed",
     "CapacityWarning": "hdc.bounds",
@@ -112,7 +112,7 @@ __all__ = [
     "Circular",
     "Cleanup",
     "CountingBloom",
-    "Factoriser",
+    "Factorizer",
     "Graph",
     "HDCError",
     "Hopfield",
@@ -192,7 +192,7 @@ if TYPE_CHECKING:
     from hdc.dispatch import list_backends, threads
     from hdc.distributed import SparseDistributedMemory
     from hdc.errors import HDCError
-    from hdc.factoriser import Factoriser
+    from hdc.factorizer import Factorizer
     from hdc.hopfield import Hopfield
     from hdc.memory import ItemMemory
     from hdc.models.blocks import GSBC, SBC

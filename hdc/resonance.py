@@ -1,6 +1,6 @@
 """The algebra of a resonator network: what bind, similarity and weighted bundles are for many scenes at once.
 
-:class:`~hdc.factoriser.Factoriser` is written once, against a :class:`Space`. The general one calls the model. Where
+:class:`~hdc.factorizer.Factorizer` is written once, against a :class:`Space`. The general one calls the model. Where
 vectors are signs or phasors, two matrix products do the same for all scenes: scores are ``q @ book.T``, and mixtures
 are ``weights @ book``.
 """
@@ -100,14 +100,14 @@ class Space:
         return self.vsa.similarity(queries, self.codes[factor])
 
     def mixtures(self, factor: int, weights: Array) -> Array:
-        """Return the normalised bundles of a codebook under each row of weights ``(p, n)``, ``(p, width)``."""
+        """Return the normalized bundles of a codebook under each row of weights ``(p, n)``, ``(p, width)``."""
         xp, code = self.xp, self.mixed_codes[factor]
         scale = (1 << 21) // len(code)
         whole = xp.astype(xp.round(weights * scale), xp.int64)
         step = max(1, MEMBERS // (len(code) * self.vsa.storage))
         parts = [whole[start : start + step] for start in range(0, len(whole), step)]
         bundles = [self.vsa.bundle(xp.broadcast_to(code, (len(w), *code.shape)), w) for w in parts]
-        return self.vsa.normalise(xp.concat(bundles, axis=0))
+        return self.vsa.normalize(xp.concat(bundles, axis=0))
 
     def products(self, choices: Sequence[Array]) -> Array:
         """Return what the chosen codewords bind to, ``(p, width)``, for a list of ``(p,)`` indices a factor."""
@@ -272,8 +272,8 @@ class Floats(Space):
         return queries @ self.codes[factor].T
 
     def mixtures(self, factor: int, weights: Array) -> Array:
-        """Return the normalised sums."""
-        return self.entered(self.vsa.normalise(weights @ self.mixed_codes[factor]))
+        """Return the normalized sums."""
+        return self.entered(self.vsa.normalize(weights @ self.mixed_codes[factor]))
 
     def agreements(self, products: Array, scenes: Array) -> Array:
         """Return cosines, row by row."""

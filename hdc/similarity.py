@@ -135,7 +135,7 @@ def squared_norms(kernels: Backend, x: Array) -> Array:
     return xp.astype(squares, xp.float64).reshape(x.shape[:-1])
 
 
-def normalised(xp: Any, products: Array, query_scale: Array, item_scale: Array, dtype: Any) -> Array:
+def normalized(xp: Any, products: Array, query_scale: Array, item_scale: Array, dtype: Any) -> Array:
     """Divide products by the square roots of both scales, rounded into [-1, 1]; 0 where a scale is not above 0."""
     q, x = (xp.where(s > 0, 1 / xp.sqrt(xp.where(s > 0, s, 1)), 0) for s in (query_scale, item_scale))
     cosines = xp.astype(products * q.reshape(q.shape + (1,) * x.ndim) * x, dtype, copy=False)
@@ -179,7 +179,7 @@ def cosine(kernels: Backend, queries: Array, items: Array) -> Array:
     def compare(q: Array, x: Array) -> Array:
         if _are_bytes(kernels, q, x):
             products, squares = kernels.dense.byte_dots(q, x)
-            return normalised(xp, products, squared_norms(kernels, q), squares, dtype)
+            return normalized(xp, products, squared_norms(kernels, q), squares, dtype)
         exact = _exact_float(kernels, q, x)
         q = xp.astype(q, exact, copy=False)
         if x.dtype == exact:
@@ -188,6 +188,6 @@ def cosine(kernels: Backend, queries: Array, items: Array) -> Array:
             converted = (xp.astype(x[rows], exact) for rows in blocks(len(x), x.shape[-1]))
             parts = [(q @ block.T, xp.linalg.vecdot(block, block, axis=-1)) for block in converted]
             products, squares = (_joined(xp, list(part), -1) for part in zip(*parts, strict=True))
-        return normalised(xp, products, squared_norms(kernels, q), xp.astype(squares, xp.float64), dtype)
+        return normalized(xp, products, squared_norms(kernels, q), xp.astype(squares, xp.float64), dtype)
 
     return pairwise(xp, compare, queries, items, dtype)

@@ -460,7 +460,7 @@ class VSA(ABC):
             base, times = self.bind(base, base) if times > 1 else base, times >> 1
         return self.xp.asarray(result, copy=True)
 
-    def normalise(self, x: Array) -> Array:
+    def normalize(self, x: Array) -> Array:
         """Return the vectors nearest to ``x`` of those that bind exactly: what a bundle is cleaned to without a memory.
 
         Parameters
@@ -477,7 +477,7 @@ class VSA(ABC):
         UnsupportedError
             If the model has no such vectors.
         """
-        raise UnsupportedError(f"{self.model} does not normalise vectors")
+        raise UnsupportedError(f"{self.model} does not normalize vectors")
 
     @property
     def phases(self) -> int:

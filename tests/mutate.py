@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 JSON = "tests/test_defaults.py tests/test_json_golden.py tests/test_json_layout.py"
 MODELS = "tests/test_core_golden.py tests/test_defaults.py tests/test_golden.py tests/test_models.py tests/test_laws.py"
 FLOATS = "tests/test_float_models.py tests/test_core_golden.py"
-CODES = "tests/test_retrieval_golden.py tests/test_defaults.py tests/test_binarisers.py tests/test_chosen_backend.py"
+CODES = "tests/test_retrieval_golden.py tests/test_defaults.py tests/test_binarizers.py tests/test_chosen_backend.py"
 STORE = "tests/test_store.py tests/test_store_parts.py tests/test_store_crash.py"
 SHARED = f"{STORE} tests/test_store_machine.py tests/test_store_sharing.py tests/test_old_indexes.py"
 SEARCH = "tests/test_search_options.py tests/test_index_kinds.py"
@@ -78,9 +78,9 @@ TESTS = {
     "apps/json/values/*.py": f"{JSON} tests/test_json_learning.py tests/test_json_tokens.py",
     "apps/json/encoder/decod*.py": f"{JSON} tests/test_json_decoding.py tests/test_json_planning.py",
     "apps/json/encoder/*.py": f"{JSON} tests/test_json_packing.py tests/test_json_encoder.py",
-    "apps/retrieval/binarisers/*.py": CODES,
-    "apps/retrieval/binarisers/bebr/training.py": "tests/test_retrieval_training.py tests/test_binarisers.py -k torch",
-    "apps/retrieval/binarisers/bebr/*.py": CODES,
+    "apps/retrieval/binarizers/*.py": CODES,
+    "apps/retrieval/binarizers/bebr/training.py": "tests/test_retrieval_training.py tests/test_binarizers.py -k torch",
+    "apps/retrieval/binarizers/bebr/*.py": CODES,
 }
 """Tests of each module, by pattern, the quickest to fail first. The first pattern that fits counts."""
 QUICK = ["-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning"]

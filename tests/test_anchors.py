@@ -25,11 +25,11 @@ def cosine(a, b):
     return sum(x * y for x, y in zip(a, b, strict=True)) / norms
 
 
-def described(x, anchors, centre):
+def described(x, anchors, center):
     """Cosines of one vector to anchors, at length 1, in plain Python."""
     length = math.sqrt(sum(v * v for v in x))
     units = [[v / math.sqrt(sum(w * w for w in a)) for v in a] for a in anchors]
-    mean = [sum(column) / len(units) * centre for column in zip(*units, strict=True)]
+    mean = [sum(column) / len(units) * center for column in zip(*units, strict=True)]
     moved = [v / length - m for v, m in zip(x, mean, strict=True)]
     cosines = [cosine(moved, [v - m for v, m in zip(a, mean, strict=True)]) for a in units]
     return [c / math.sqrt(sum(v * v for v in cosines)) for c in cosines]
@@ -37,20 +37,20 @@ def described(x, anchors, centre):
 
 @given(st.integers(2, 9), st.integers(2, 12), st.booleans(), st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
-def test_cosines_follow_their_definition(k, d, centre, seed):
+def test_cosines_follow_their_definition(k, d, center, seed):
     x = vectors(k + 5, d, seed)
-    model = Anchors(k, whiten=False, centre=centre).fit(x)
-    expected = [described(row.tolist(), x[model.rows_].tolist(), centre) for row in x[:4]]
+    model = Anchors(k, whiten=False, center=center).fit(x)
+    expected = [described(row.tolist(), x[model.rows_].tolist(), center) for row in x[:4]]
     assert np.allclose(model.transform(x[:4]), expected, atol=1e-4)
 
 
 @given(st.integers(2, 9), st.integers(10, 12), st.booleans(), st.integers(0, 2**32))
 @settings(max_examples=40, deadline=None)
-def test_whitened_cosines_are_multiplied_by_the_inverse_root_of_the_anchors_products(k, d, centre, seed):
+def test_whitened_cosines_are_multiplied_by_the_inverse_root_of_the_anchors_products(k, d, center, seed):
     x = vectors(k + 5, d, seed).astype(np.float64)
-    model = Anchors(k, centre=centre).fit(x)
+    model = Anchors(k, center=center).fit(x)
     units = x / np.linalg.norm(x, axis=1, keepdims=True)
-    moved = units - units[model.rows_].mean(axis=0) * centre
+    moved = units - units[model.rows_].mean(axis=0) * center
     moved /= np.linalg.norm(moved, axis=1, keepdims=True)
     anchors = moved[model.rows_]
     values, parts = np.linalg.eigh(anchors @ anchors.T)
@@ -62,11 +62,11 @@ def test_whitened_cosines_are_multiplied_by_the_inverse_root_of_the_anchors_prod
 
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("k", [3, 16, 50])
-@pytest.mark.parametrize("centre", [False, True])
-def test_a_rotation_and_lengths_change_nothing(whiten, k, centre):
+@pytest.mark.parametrize("center", [False, True])
+def test_a_rotation_and_lengths_change_nothing(whiten, k, center):
     x = vectors(60, 16)
     turned = (x @ rotation(16) * np.arange(1, 61)[:, None]).astype(np.float32)
-    one, other = (Anchors(k, whiten=whiten, centre=centre).fit(rows).transform(rows) for rows in (x, turned))
+    one, other = (Anchors(k, whiten=whiten, center=center).fit(rows).transform(rows) for rows in (x, turned))
     assert np.allclose(one, other, atol=1e-4)
     assert np.allclose(np.linalg.norm(one, axis=1), 1, atol=1e-5)
 
@@ -75,9 +75,9 @@ def test_whitened_cosines_to_as_many_anchors_as_components_keep_all_angles():
     x = vectors(80, 16)
     units = x / np.linalg.norm(x, axis=1, keepdims=True)
     for k in (16, 40):
-        kept = Anchors(k, centre=False).fit_transform(x)
+        kept = Anchors(k, center=False).fit_transform(x)
         assert np.allclose(kept @ kept.T, units @ units.T, atol=1e-4)
-    plain = Anchors(40, centre=False, whiten=False).fit_transform(x)
+    plain = Anchors(40, center=False, whiten=False).fit_transform(x)
     assert not np.allclose(plain @ plain.T, units @ units.T, atol=0.1)
 
 
@@ -109,7 +109,7 @@ def test_anchors_of_a_mapped_file_are_read_and_rows_are_described_in_blocks(tmp_
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     model = Anchors(10).fit(mapped)
     whole = model.transform(mapped)
-    monkeypatch.setattr("hdc.apps.retrieval.binarisers.base.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("hdc.apps.retrieval.binarizers.base.BLOCK_BYTES", 1000)
     assert np.allclose(model.transform(mapped), whole, atol=1e-6)
     assert model.transform(mapped[:0]).shape == (0, 10)
 
@@ -118,9 +118,9 @@ def test_zero_vectors_and_repeated_anchors():
     x = vectors(30, 8)
     x[:15] = x[15:]
     x[0] = 0
-    for centre in (False, True):
-        assert np.isfinite(Anchors(30, centre=centre).fit_transform(x)).all()
-    assert not Anchors(30, centre=False).fit_transform(x)[0].any()
+    for center in (False, True):
+        assert np.isfinite(Anchors(30, center=center).fit_transform(x)).all()
+    assert not Anchors(30, center=False).fit_transform(x)[0].any()
 
 
 def test_what_cannot_be_is_told():
@@ -137,7 +137,7 @@ def test_what_cannot_be_is_told():
         (Anchors([4, 4]), x, ParameterError, "twice"),
         (Anchors(30), hole, ParameterError, "row 3 of the anchors holds NaN"),
         (Anchors(3), np.ones((9, 4)), ParameterError, "one direction"),
-        (Anchors(3, centre=1), x, ParameterError, "centre"),
+        (Anchors(3, center=1), x, ParameterError, "center"),
         (Anchors(3, whiten=None), x, ParameterError, "whiten"),
         (Anchors(3, seed=-1), x, ParameterError, "seed"),
         (Anchors(3), x[0], DimensionError, "must have shape"),
@@ -156,7 +156,7 @@ def test_what_cannot_be_is_told():
 
 def test_files(tmp_path):
     x = vectors(30, 8)
-    for i, model in enumerate([Anchors(5, seed=3, whiten=False), Anchors(np.arange(4)), Anchors([3, 1], centre=False)]):
+    for i, model in enumerate([Anchors(5, seed=3, whiten=False), Anchors(np.arange(4)), Anchors([3, 1], center=False)]):
         model.fit(x).save(tmp_path / str(i))
         again = Anchors.load(tmp_path / str(i))
         assert np.array_equal(again.transform(x), model.transform(x))
@@ -187,8 +187,8 @@ def test_scikit_learns_checks_and_pipelines():
     from tests.sklearn_checks import failures
 
     exceptions = {"check_estimators_nan_inf": "fit reads the rows of the anchors only, and the hole is in another one"}
-    assert failures(Anchors(2, centre=False), exceptions) == []
-    one = {"check_fit2d_1feature": "centred and at length 1, one component has one direction; the error says so"}
+    assert failures(Anchors(2, center=False), exceptions) == []
+    one = {"check_fit2d_1feature": "centered and at length 1, one component has one direction; the error says so"}
     assert failures(Anchors(2), exceptions | one) == []
     x = vectors(60, 8)
     codes = make_pipeline(Anchors(20), SignBinarizer(dim=100)).fit_transform(x)

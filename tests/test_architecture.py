@@ -17,7 +17,7 @@ LAYERS = [
     {"models"},
     {"hopfield", "accumulator", "decoding", "distributed"},
     {"memory"},
-    {"cleanup", "resonance", "factoriser"},
+    {"cleanup", "resonance", "factorizer"},
     {"structures", "values"},
     {"store"},
     {"search"},

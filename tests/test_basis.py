@@ -67,7 +67,7 @@ def test_rows_are_read_in_blocks(monkeypatch):
     new, old = pair(300, 8, 5, noise=0.1)
     whole = OrthogonalBasis().fit(new, old)
     monkeypatch.setattr("hdc.apps.retrieval.basis.FIT_NUMBERS", 100)
-    monkeypatch.setattr("hdc.apps.retrieval.binarisers.base.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("hdc.apps.retrieval.binarizers.base.BLOCK_BYTES", 1000)
     parts = OrthogonalBasis().fit(new, old)
     assert np.allclose(parts.transform(new), whole.transform(new), atol=1e-5)
     assert parts.agreement_ == pytest.approx(whole.agreement_, abs=1e-6)

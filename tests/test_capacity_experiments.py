@@ -129,7 +129,7 @@ class TestRun:
             ("membership", {"items": 50}, "draws 50 different symbols from a universe of only 40"),
             ("membership", {"model": "XYZ"}, "unknown model 'XYZ'"),
             ("membership", {"backend": "abacus"}, "unknown backend 'abacus'"),
-            ("membership", {"colour": 1}, "no parameter 'colour'"),
+            ("membership", {"color": 1}, "no parameter 'color'"),
             ("weather", {}, "unknown experiment 'weather'; known: membership"),
             ("bundle", {"model": "Hopfield"}, "takes part in membership and intersection"),
             ("intersection", {}, "intersection needs tolerance; its parameters are model, dim, backend, device, items"),

@@ -16,13 +16,13 @@ from hdc.apps.retrieval import (
     ScalarBinarizer,
     SignBinarizer,
 )
-from hdc.apps.retrieval.binarisers import load
+from hdc.apps.retrieval.binarizers import load
 from hdc.errors import UnknownNameError, UnsupportedError
 from tests import models
 
 DOCUMENTS = [{"name": f"n{i % 7}", "size": i, "tags": ["a", "b"][: i % 3]} for i in range(40)]
 
-BINARISERS = {
+BINARIZERS = {
     "sign": lambda **options: SignBinarizer(100, **options),
     "rabitq": lambda **options: RaBitQBinarizer(**options),
     "rabitq, lists": lambda **options: RaBitQBinarizer(lists=4, **options),
@@ -31,7 +31,7 @@ BINARISERS = {
     "bebr": lambda **options: RecurrentBinarizer(dim=64, loops=1, rounds=2, **options),
     "bebr, plain": lambda **options: RecurrentBinarizer(dim=64, rounds=0, **options),
 }
-ALL = [pytest.param(name, marks=[pytest.mark.slow] if name == "bebr" else []) for name in BINARISERS]
+ALL = [pytest.param(name, marks=[pytest.mark.slow] if name == "bebr" else []) for name in BINARIZERS]
 
 
 @pytest.fixture
@@ -76,8 +76,8 @@ def test_memories_and_structures(only_numpy):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_binarisers(only_numpy, name, vectors, tmp_path):
-    model = BINARISERS[name](backend="numpy").fit(vectors)
+def test_binarizers(only_numpy, name, vectors, tmp_path):
+    model = BINARIZERS[name](backend="numpy").fit(vectors)
     model.save(tmp_path)
     read = load(tmp_path, backend="numpy")
     codes = read.transform(vectors)
@@ -89,9 +89,9 @@ def test_binarisers(only_numpy, name, vectors, tmp_path):
     assert read.get_params() == model.get_params()
 
 
-@pytest.mark.parametrize("name", BINARISERS)
-def test_another_backend_of_a_fitted_binariser_computes_at_once(name, vectors, monkeypatch):
-    model = BINARISERS[name]().fit(vectors)
+@pytest.mark.parametrize("name", BINARIZERS)
+def test_another_backend_of_a_fitted_binarizer_computes_at_once(name, vectors, monkeypatch):
+    model = BINARIZERS[name]().fit(vectors)
     model.search(vectors[:3], model.transform(vectors))
     model.set_params(backend="numpy")
     monkeypatch.setattr(dispatch, "AUTO", "nobody")
@@ -104,15 +104,15 @@ def test_another_backend_of_a_fitted_binariser_computes_at_once(name, vectors, m
 
 
 @pytest.mark.skipif(bool(models.NO_TORCH), reason=models.NO_TORCH)
-@pytest.mark.parametrize("name", BINARISERS)
-def test_binarisers_say_that_they_keep_numpy_arrays(name, vectors):
+@pytest.mark.parametrize("name", BINARIZERS)
+def test_binarizers_say_that_they_keep_numpy_arrays(name, vectors):
     with pytest.raises(UnsupportedError, match=r"keeps NumPy arrays, and backend 'torch' has others"):
-        BINARISERS[name](backend="torch").fit(vectors)
+        BINARIZERS[name](backend="torch").fit(vectors)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_embedding_index(only_numpy, name, vectors, tmp_path):
-    model = BINARISERS[name](backend="numpy").fit(vectors)
+    model = BINARIZERS[name](backend="numpy").fit(vectors)
     kinds = {"rabitq": ("flat",), "rabitq, lists": ("ivf",), "scalar": ("flat",), "scalar, random": ("flat",)}
     kinds = kinds.get(name, ("flat", "ivf"))
     for kind, keep in itertools.product(kinds, (None, "int8")):

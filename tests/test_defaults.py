@@ -19,9 +19,9 @@ import hdc.bounds
 from hdc.apps.json.document import rules
 from hdc.apps.json.encoder import decoder, sign_bits
 from hdc.apps.json.values import learning, number_scale, numbers, sketches, statistics, strings, values
-from hdc.apps.retrieval.binarisers import rabitq
-from hdc.apps.retrieval.binarisers.bebr import decoder as tables
-from hdc.apps.retrieval.binarisers.bebr import recurrence, recurrent
+from hdc.apps.retrieval.binarizers import rabitq
+from hdc.apps.retrieval.binarizers.bebr import decoder as tables
+from hdc.apps.retrieval.binarizers.bebr import recurrence, recurrent
 
 GOLDEN = Path(__file__).parent / "golden" / "defaults.json"
 MODULES = (hdc, hdc.bounds, hdc.apps.json, hdc.apps.learn, hdc.apps.retrieval)

@@ -35,7 +35,7 @@ def test_data_are_small_and_say_where_they_come_from(name):
     assert all(DESCRIBE[name](document) for document in documents)
 
 
-def test_licence_of_the_operations():
+def test_license_of_the_operations():
     text = (DATA / "operations.LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
     assert "Copyright 2012-2022 Amazon.com" in text

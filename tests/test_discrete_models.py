@@ -49,9 +49,9 @@ def test_blocks_as_positions_and_as_components(backend, length):
     product = host(bloom.bind(bloom.symbol("a"), bloom.symbol("b")))
     assert product.reshape(6, length).argmax(-1).tolist() == bound.tolist()
     share = float((host(a) == host(b)).mean())
-    centred = (share - 1 / length) / (1 - 1 / length)
+    centered = (share - 1 / length) / (1 - 1 / length)
     for vsa, x, y in ((sbc, a, b), (gsbc, one, other), (bloom, bloom.symbol("a"), bloom.symbol("b"))):
-        assert float(vsa.similarity(x, y)) == pytest.approx(centred, abs=1e-6)
+        assert float(vsa.similarity(x, y)) == pytest.approx(centered, abs=1e-6)
         assert float(vsa.similarity(x, x)) == pytest.approx(1, abs=1e-5)
 
 
@@ -80,9 +80,9 @@ def test_members_and_strangers_agree_in_as_many_blocks_as_the_binomials_say(size
     ):
         equal = (bundles == others).sum(axis=1)
         near(equal, 60 * share)
-        centred = (equal / 60 - 1 / length) / (1 - 1 / length)
-        near(centred, float(mean))
-        near((centred - float(mean)) ** 2, float(sd) ** 2)
+        centered = (equal / 60 - 1 / length) / (1 - 1 / length)
+        near(centered, float(mean))
+        near((centered - float(mean)) ** 2, float(sd) ** 2)
 
 
 def test_dimensions_of_blocks():
@@ -115,7 +115,7 @@ def test_blocks_of_floats_are_convolved(backend):
     one, other = (vsa.from_numpy(z.reshape(15)) for z in (x, y))
     np.testing.assert_allclose(host(vsa.bind(one, other)).reshape(3, 5), convolved, atol=1e-5)
     np.testing.assert_allclose(host(vsa.unbind(one, other)).reshape(3, 5), correlated, atol=1e-5)
-    normal = host(vsa.normalise(one)).reshape(3, 5)
+    normal = host(vsa.normalize(one)).reshape(3, 5)
     assert normal.tolist() == one_hot(x.argmax(axis=1), 5).tolist()
     shares = vsa.from_numpy(np.abs(x).reshape(1, 15))
     found = hdc.create("GSBC", 15, length=5, bundles="share", **place(backend)).bundle(shares)
@@ -135,9 +135,9 @@ def test_scores_of_sums_of_blocks(size, length):
         (members[:, 0], moments.hit_mean, moments.hit_sd),
         (strangers, moments.reject_mean, moments.reject_sd),
     ):
-        centred = ((bundles * others).sum(axis=1) - size * 40 / length) / math.sqrt(size) / vsa.square
-        near(centred, float(mean))
-        near((centred - float(mean)) ** 2, float(sd) ** 2)
+        centered = ((bundles * others).sum(axis=1) - size * 40 / length) / math.sqrt(size) / vsa.square
+        near(centered, float(mean))
+        near((centered - float(mean)) ** 2, float(sd) ** 2)
     common = vsa.intersection_size(bundles, bundles)
     near(np.diagonal(common), size, 4 * size**2 / vsa.dim)
 
@@ -168,7 +168,7 @@ def test_ternary_bundles(backend, zone):
         assert host(vsa.bundle(x)).tolist() == naive_ternary(host(x), [1] * n, zone)
     role, bundle = vsa.role("r"), vsa.bundle(x)
     assert host(vsa.bind(role, bundle)).tolist() == (host(role) * host(bundle)).tolist()
-    assert host(vsa.normalise(bundle)).tolist() == host(bundle).tolist()
+    assert host(vsa.normalize(bundle)).tolist() == host(bundle).tolist()
 
 
 @pytest.mark.parametrize("zone", [0, 0.6])

@@ -26,8 +26,8 @@ def assert_committed(figure, name, tmp_path):
     drawn, committed = imread(tmp_path / name), imread(ROOT / "docs" / "images" / name)
     assert drawn.shape == committed.shape
     for image in (drawn, committed):
-        grey = image[..., :3].mean(axis=2)
-        assert all((part < 0.9).any() for half in np.array_split(grey, 2) for part in np.array_split(half, 2, axis=1))
+        gray = image[..., :3].mean(axis=2)
+        assert all((part < 0.9).any() for half in np.array_split(gray, 2) for part in np.array_split(half, 2, axis=1))
     assert (ROOT / "docs" / "images" / name).stat().st_size < 100_000
 
 
@@ -40,8 +40,8 @@ def test_shares_of_the_explanation_sum_to_the_score_in_its_title(quakes, tmp_pat
     assert_committed(figure, "json_explanation.png", tmp_path)
 
 
-def test_neighbours_lie_near_the_strongest_event(quakes, tmp_path):
-    figure = FIGURES["neighbours"](quakes)
+def test_neighbors_lie_near_the_strongest_event(quakes, tmp_path):
+    figure = FIGURES["neighbors"](quakes)
     events, near, strongest = figure.axes[0].collections
     assert len(events.get_offsets()) == len(quakes)
     assert len(near.get_offsets()) == 10
@@ -49,7 +49,7 @@ def test_neighbours_lie_near_the_strongest_event(quakes, tmp_path):
     (zoom,) = figure.axes[0].child_axes
     view = Bbox.from_extents(zoom.get_xlim()[0], zoom.get_ylim()[0], zoom.get_xlim()[1], zoom.get_ylim()[1])
     assert all(view.contains(*place) for place in near.get_offsets())
-    assert_committed(figure, "json_neighbours.png", tmp_path)
+    assert_committed(figure, "json_neighbors.png", tmp_path)
 
 
 def test_longer_vectors_are_read_better_and_about_as_well_as_predicted(quakes, tmp_path):

@@ -12,15 +12,15 @@ from pyarrow import parquet
 
 from hdc.apps.cli import main
 from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.retrieval.binarisers import load
+from hdc.apps.retrieval.binarizers import load
 from hdc.apps.retrieval.index import building as building_module
 from hdc.search.options import IVFOptions
 from hdc.store import Store, layout
 from tests import naive
 
 RNG = np.random.default_rng(5)
-CENTRES = RNG.standard_normal((20, 16))
-VECTORS = (CENTRES[RNG.integers(0, 20, 300)] + 0.5 * RNG.standard_normal((300, 16))).astype(np.float32)
+CENTERS = RNG.standard_normal((20, 16))
+VECTORS = (CENTERS[RNG.integers(0, 20, 300)] + 0.5 * RNG.standard_normal((300, 16))).astype(np.float32)
 QUERIES = VECTORS[:5] + 0.1 * RNG.standard_normal((5, 16)).astype(np.float32)
 KEYS = [f"item {i}" for i in range(300)]
 RECURRENT = ("train", "--binarizer", "recurrent", "--rounds", 2)
@@ -241,7 +241,7 @@ def test_eval_compares_with_exact_search(made, index, tmp_path, capsys):
     qrels = tmp_path / "qrels"
     qrels.write_text("".join(f"{q + 1} {row + 1} 1\n" for q, row in enumerate(nearest(1)[:, 0])))
     words = ("eval", made / "v.npy", made / "q.npy", index, "-k", 5, "--candidates", "5,300")
-    assert embed(*words, "--judgements", qrels, "--json", "--truth", tmp_path / "t.npz") == 0
+    assert embed(*words, "--judgments", qrels, "--json", "--truth", tmp_path / "t.npz") == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["name"] for row in rows] == ["exact float32", "index, candidates 5", "index, candidates 300"]
     assert rows[0]["recall"] == rows[0]["ndcg"] == rows[0]["mrr"] == 1
@@ -470,8 +470,8 @@ def test_options_that_would_be_ignored_are_told(made, index, tmp_path, capsys):
     fails(capsys, "--seed is of the lists that --kind ivf finds", *words, "--seed", 3)
     fails(capsys, "lists are for kind='ivf'", *words, "--lists", 3)
     words = ("eval", made / "v.npy", made / "q.npy", index)
-    fails(capsys, "give --judgements, too", *words, "--binary")
-    fails(capsys, "give --judgements, too", *words, "--first", 0)
+    fails(capsys, "give --judgments, too", *words, "--binary")
+    fails(capsys, "give --judgments, too", *words, "--first", 0)
 
 
 @pytest.mark.slow
@@ -481,10 +481,10 @@ def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
     message = "effort is an option of kind 'hnsw', and the indexes are of kind flat"
     fails(capsys, message, "eval", made / "v.npy", made / "q.npy", index, "--effort", "5,9")
     (tmp_path / "qrels").write_text("77 1 1\n")
-    words = ("--judgements", tmp_path / "qrels")
+    words = ("--judgments", tmp_path / "qrels")
     fails(
         capsys,
-        "the judgements are of none of the queries 1 to 5",
+        "the judgments are of none of the queries 1 to 5",
         "eval",
         made / "v.npy",
         made / "q.npy",
@@ -505,7 +505,7 @@ def test_lists_are_found_before_the_first_block(made, tmp_path):
 
 def test_labels_make_codes_of_classes(made, tmp_path, capsys):
     pytest.importorskip("torch", reason="torch is not installed: orthohash cannot be trained")
-    classes = np.argmax(VECTORS @ CENTRES.T, axis=1) % 3
+    classes = np.argmax(VECTORS @ CENTERS.T, axis=1) % 3
     (tmp_path / "labels.txt").write_text("\n".join(f"class {c}" for c in classes))
     table = pa.table({"v": list(VECTORS), "label": [f"class {c}" for c in classes]})
     parquet.write_table(table, tmp_path / "v.parquet")

@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import pytest
 
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
-from hdc.apps.retrieval.binarisers.bebr.validation import warn_if_worse
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers.bebr.validation import warn_if_worse
 from tests.benchmarks import module
 
 LEAST = {  # of recall@10 at 32 bytes, 1,500 vectors: sign, recurrent

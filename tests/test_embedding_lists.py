@@ -19,10 +19,10 @@ EVERY = 10**6
 
 
 def clustered(n, dim=DIM, seed=0):
-    """Return vectors of many lengths around a dozen centres, the same for every seed."""
-    centres = np.random.default_rng(7).standard_normal((12, dim)) + 0.3
+    """Return vectors of many lengths around a dozen centers, the same for every seed."""
+    centers = np.random.default_rng(7).standard_normal((12, dim)) + 0.3
     rng = np.random.default_rng(seed)
-    x = centres[rng.integers(0, 12, n)] + 0.5 * rng.standard_normal((n, dim))
+    x = centers[rng.integers(0, 12, n)] + 0.5 * rng.standard_normal((n, dim))
     return (x * rng.uniform(0.1, 10, (n, 1))).astype(np.float32)
 
 
@@ -203,7 +203,7 @@ def test_more_probes_find_more():
     assert shared[2] > 0.95
 
 
-def test_lists_hold_what_lies_near_their_centres():
+def test_lists_hold_what_lies_near_their_centers():
     x = clustered(500)
     index = filled(x, 12)
     cells = index.model.factors(index.codes.store.rows("codes")).cells

@@ -20,19 +20,19 @@ def one_timed_search(monkeypatch):
 
 
 def clustered(n, dim=32, seed=0):
-    centres = np.random.default_rng(9).standard_normal((40, dim))
+    centers = np.random.default_rng(9).standard_normal((40, dim))
     rng = np.random.default_rng(seed)
-    return (centres[rng.integers(0, 40, n)] + rng.standard_normal((n, dim))).astype(np.float32)
+    return (centers[rng.integers(0, 40, n)] + rng.standard_normal((n, dim))).astype(np.float32)
 
 
-def exact_neighbours(x, queries, k):
+def exact_neighbors(x, queries, k):
     cosines = queries @ x.T / np.linalg.norm(x, axis=1)
     return np.argsort(-cosines, axis=1, kind="stable")[:, :k]
 
 
 def recall_of(index, x, queries, k=10):
     found = index.search(queries, k)[1]
-    truth = exact_neighbours(x, queries, k)
+    truth = exact_neighbors(x, queries, k)
     return np.mean([len(set(a) & set(b)) / k for a, b in zip(found.tolist(), truth.tolist(), strict=True)])
 
 

@@ -153,16 +153,16 @@ def test_scores_of_values_read_with_symbols(model, size):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("model", ["VTB", "TVTB"])
-def test_normalised_matrices_are_the_nearest_orthogonal_ones(model, backend):
+def test_normalized_matrices_are_the_nearest_orthogonal_ones(model, backend):
     """Q is nearest to X if Q is orthogonal and Q^T X symmetric without a negative eigenvalue (Fan and Hoffman 1955)."""
     vsa = hdc.create(model, 49, precision="float64", **models.place(backend))
     x = models.host(vsa.random(5, seed=1))
-    q = models.host(vsa.normalise(of(vsa, x))).reshape(5, 7, 7) * np.sqrt(7)
+    q = models.host(vsa.normalize(of(vsa, x))).reshape(5, 7, 7) * np.sqrt(7)
     np.testing.assert_allclose(q @ q.swapaxes(1, 2), np.broadcast_to(np.eye(7), q.shape), atol=1e-12)
     rest = q.swapaxes(1, 2) @ x.reshape(5, 7, 7)
     np.testing.assert_allclose(rest, rest.swapaxes(1, 2), atol=1e-12)
     assert np.linalg.eigvalsh(rest).min() > -1e-12
-    assert models.host(vsa.normalise(of(vsa, np.zeros((2, 49), np.float32)))).dtype == np.float64
+    assert models.host(vsa.normalize(of(vsa, np.zeros((2, 49), np.float32)))).dtype == np.float64
 
 
 def test_a_rotation_cannot_order_a_tvtb_and_the_suite_says_so():
@@ -275,7 +275,7 @@ def test_scores_of_clipped_bundles(size, read):
     assert hdc.MAPC(400, roles="uniform").scores(size, read="role") == vsa.scores(size, read="symbol")
 
 
-def test_what_map_c_refuses_and_normalises():
+def test_what_map_c_refuses_and_normalizes():
     vsa = hdc.MAPC(30)
     x = vsa.random(2, seed=1)
     with pytest.raises(errors.UnsupportedError, match="no estimate"):
@@ -284,9 +284,9 @@ def test_what_map_c_refuses_and_normalises():
         vsa.contains(x[0], x)
     with pytest.raises(errors.ParameterError, match="roles must be one of signs, uniform"):
         hdc.MAPC(30, roles="gaussian")
-    np.testing.assert_array_equal(vsa.normalise(x), np.sign(x))
+    np.testing.assert_array_equal(vsa.normalize(x), np.sign(x))
     for model in (vsa, hdc.HLB(30)):
-        zeros = model.normalise(np.zeros((2, 30), np.float64))
+        zeros = model.normalize(np.zeros((2, 30), np.float64))
         assert zeros.dtype == np.float32
         assert 5 < (zeros[0] > 0).sum() < 25  # neither the identity nor its opposite, which all others would be like
         np.testing.assert_array_equal(np.abs(zeros), 1)
@@ -363,18 +363,18 @@ HALVES = {"float16": 4e-3, "bfloat16": 4e-2}
 def test_half_precision(model, precision):
     half, full = (hdc.create(model, 64, backend="torch", precision=p) for p in (precision, "float32"))
     x, y = half.symbols(list("abc")), full.symbols(list("abc"))
-    for name in ("bind", "unbind", "bundle", "permute", "normalise", "inverse", "power"):
+    for name in ("bind", "unbind", "bundle", "permute", "normalize", "inverse", "power"):
         if (model, name) == ("VTB", "power"):
             continue
         given = {"bind": (half.role("r"), x), "unbind": (half.role("r"), x), "power": (x, 2)}.get(name, (x,))
         found = getattr(half, name)(*given)
         assert found.dtype == half.dtype, name
-        if name != "normalise":  # where rounding may turn what is near zero
+        if name != "normalize":  # where rounding may turn what is near zero
             wanted = {"bind": (full.role("r"), y), "unbind": (full.role("r"), y), "power": (y, 2)}.get(name, (y,))
             expected = getattr(full, name)(*wanted).numpy()
             scale = max(1.0, np.abs(expected).max())
             np.testing.assert_allclose(found.float().numpy(), expected, atol=HALVES[precision] * scale, err_msg=name)
-    alike = np.diagonal(half.similarity(half.normalise(x), x))
+    alike = np.diagonal(half.similarity(half.normalize(x), x))
     assert alike.min() > 0.8  # 8 / 3π for Gaussian matrices, sqrt(3) / 2 for uniform components
 
 
@@ -448,7 +448,7 @@ def test_one_number_a_block_is_fhrr():
         np.testing.assert_allclose(getattr(ghrr, name)(a, b), getattr(fhrr, name)(a, b), atol=1e-6)
     np.testing.assert_allclose(ghrr.power(a, 0.3), fhrr.power(a, 0.3), atol=1e-5)
     np.testing.assert_allclose(ghrr.permute(a, 3), fhrr.permute(a, 3), atol=0)
-    np.testing.assert_allclose(ghrr.normalise(a + b), fhrr.normalise(a + b), atol=1e-5)
+    np.testing.assert_allclose(ghrr.normalize(a + b), fhrr.normalize(a + b), atol=1e-5)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -464,10 +464,10 @@ def test_ghrr_powers_of_real_exponents_bind(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_normalised_blocks_are_the_nearest_unitary_ones(backend):
+def test_normalized_blocks_are_the_nearest_unitary_ones(backend):
     vsa = hdc.create("GHRR", 6, block=3, precision="float64", **models.place(backend))
     x = vsa.bundle(vsa.random(4, seed=1))
-    u, blocks = blocks_of(vsa, vsa.normalise(x)), blocks_of(vsa, x)
+    u, blocks = blocks_of(vsa, vsa.normalize(x)), blocks_of(vsa, x)
     np.testing.assert_allclose(u @ u.conj().swapaxes(1, 2), np.broadcast_to(np.eye(3), u.shape), atol=1e-12)
     rest = u.conj().swapaxes(1, 2) @ blocks
     np.testing.assert_allclose(rest, rest.conj().swapaxes(1, 2), atol=1e-12)

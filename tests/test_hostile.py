@@ -24,8 +24,8 @@ from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.index.where import Condition, as_filter, parse_where
 from hdc.apps.json.reading import parse, parse_bytes, plan, read, write_parquet
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer, load
-from hdc.apps.retrieval.evaluation.judgments import read_judgements
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer, load
+from hdc.apps.retrieval.evaluation.judgments import read_judgments
 from hdc.apps.retrieval.files.results import writer
 from hdc.apps.retrieval.files.vectors import open_vectors
 from hdc.apps.retrieval.index.building import build
@@ -401,12 +401,12 @@ def vectors() -> dict[str, Call]:
     calls: dict[str, Call] = {
         "SignBinarizer": (
             lambda **given: SignBinarizer(**given).fit(VECTORS),
-            {"dim": 16, "centre": True, "rotate": True, "seed": 0},
+            {"dim": 16, "center": True, "rotate": True, "seed": 0},
         ),
         "RaBitQBinarizer": (lambda **given: RaBitQBinarizer(**given).fit(VECTORS), {"lists": 2, "seed": 0}),
         "ScalarBinarizer": (
             lambda **given: ScalarBinarizer(**given).fit(VECTORS),
-            {"code_size": 16, "rotation": "random", "power": 1.0, "centre": True, "seed": 0},
+            {"code_size": 16, "rotation": "random", "power": 1.0, "center": True, "seed": 0},
         ),
         "RecurrentBinarizer": (lambda **given: RecurrentBinarizer(**given).fit(VECTORS), recurrent),
         "binarizer.save": (sign.save, {"folder": "model"}),
@@ -440,7 +440,7 @@ def vectors() -> dict[str, Call]:
             {"start": 0, "rows": 7},
         ),
         "writer": (writer, {"path": "out.npz"}),
-        "read_judgements": (read_judgements, {"path": "qrels", "binary": False}),
+        "read_judgments": (read_judgments, {"path": "qrels", "binary": False}),
         "Store.create": (
             Store.create,
             {"path": None, "kind": "x", "columns": {"codes": ("uint64", 1)}, "meta": {"a": 1}},

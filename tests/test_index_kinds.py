@@ -19,10 +19,10 @@ def codes(n, dim=DIM, seed=0, levels=1):
 
 
 def clustered(n, dim=DIM, seed=0):
-    """Return codes of which many have near neighbours, and some are equal."""
+    """Return codes of which many have near neighbors, and some are equal."""
     rng = np.random.default_rng(seed)
-    centres = rng.random((12, dim)) < 0.5
-    return words.pack(centres[rng.integers(0, 12, n)] ^ (rng.random((n, dim)) < 0.04))
+    centers = rng.random((12, dim)) < 0.5
+    return words.pack(centers[rng.integers(0, 12, n)] ^ (rng.random((n, dim)) < 0.04))
 
 
 def distance(a, b):

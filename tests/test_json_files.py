@@ -125,7 +125,7 @@ def test_a_stream_holds_one_item_at_a_time(tmp_path):
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])
 @pytest.mark.parametrize("text", ['{"a": 1}\n{"a": 2}', '[{"a": 1}, {"a": 2}]'])
-def test_packed_files_are_recognised_by_content(tmp_path, pack, text):
+def test_packed_files_are_recognized_by_content(tmp_path, pack, text):
     assert documents(write(tmp_path / "x", pack(text.encode()))) == [{"a": 1}, {"a": 2}]
 
 

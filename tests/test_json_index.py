@@ -444,7 +444,7 @@ def test_a_damaged_index_is_told(saved):
         ("scales", [[["a"], "number", [1.0, "x"], [0.1, 0.9], 0.1]]),
         ("scales", [[["a"], "number", [2.0, 1.0], [0.1, 0.9], 0.1]]),
         ("scales", [[["a"], "number", [1.0], [0.1, 0.9], 0.1]]),
-        ("scales", [[["a"], "colour", [1.0], [0.1], 0.1]]),
+        ("scales", [[["a"], "color", [1.0], [0.1], 0.1]]),
         ("scales", [[["a"], "number", [], [], 0.1]]),
         ("numbers", [[["a"], [[None, 1]]]]),
         ("codes", [[1.5]]),

@@ -56,7 +56,7 @@ def test_sources_name_line_or_item(file):
     assert [record.source for record in read([path])] == [f"{path}[0]", f"{path}[1]"]
 
 
-def test_gzip_is_recognised_by_content(file):
+def test_gzip_is_recognized_by_content(file):
     assert documents(file(gzip.compress(b'{"a": 1}\n{"a": 2}'))) == [{"a": 1}, {"a": 2}]
 
 

@@ -78,10 +78,10 @@ def test_the_table_in_the_docs_names_every_model_and_leaves_no_law_out():
     assert usual.pop("GHRR") == {"membership"}  # which needs 1000
     assert set(map(frozenset, usual.values())) == {frozenset()}
     for family in ("HRR", "FHRR", "MCR", "GHRR"):
-        assert not lacking[family] & {"phases", "powers", "identity", "normalises"}
+        assert not lacking[family] & {"phases", "powers", "identity", "normalizes"}
 
 
-OPTIONAL = {"agrees-with-numpy", "identity", "powers", "phases", "normalises"}
+OPTIONAL = {"agrees-with-numpy", "identity", "powers", "phases", "normalizes"}
 """Laws of what a model may have or lack."""
 
 

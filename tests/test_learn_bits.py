@@ -1,4 +1,4 @@
-"""Inference on bits: quantised vectors, integer encoders, scores, stopping early, files and flipped bits."""
+"""Inference on bits: quantized vectors, integer encoders, scores, stopping early, files and flipped bits."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hdc
-from hdc.apps.learn.bits import BitClassifier, Density, Fourier, Signs, mean_of, quantise
+from hdc.apps.learn.bits import BitClassifier, Density, Fourier, Signs, mean_of, quantize
 from hdc.apps.learn.bits.early import stops
 from hdc.apps.learn.bits.planes import integers
 from hdc.errors import DimensionError, DTypeError, FileFormatError, HDCError, PaddingError, ParameterError
@@ -69,12 +69,12 @@ def model(encoder, bits=2, prototypes=7, classes=4, seed=0, intercept=True, name
     return BitClassifier.of(encoder, weights, owners, names, bits, intercept=added, **options)
 
 
-class TestQuantise:
+class TestQuantize:
     @pytest.mark.parametrize(("bits", "loss"), [(1, 0.3634), (2, 0.1188), (4, 0.01154)])
     def test_loss_on_normal_components_is_that_of_max(self, bits, loss):
-        """Uniform quantisers of Max (1960, table II); 4 vectors of 50 000: standard errors below half a percent."""
+        """Uniform quantizers of Max (1960, table II); 4 vectors of 50 000: standard errors below half a percent."""
         weights = np.random.default_rng(0).standard_normal((4, 50_000)).astype(np.float32)
-        planes, scale, _ = quantise(weights, bits)
+        planes, scale, _ = quantize(weights, bits)
         rest = weights - integers(planes, weights.shape[1]) * scale[:, None]
         assert (rest**2).sum() / (weights**2).sum() == pytest.approx(loss, rel=0.015)
 
@@ -84,7 +84,7 @@ class TestQuantise:
         w = np.array(weights, np.float64)
         levels = range(1 - 2**bits, 2**bits, 2)
         best = max((w @ q) ** 2 / (q @ q) for q in map(np.array, itertools.product(levels, repeat=len(w))))
-        planes, scale, _ = quantise(w[None], bits)
+        planes, scale, _ = quantize(w[None], bits)
         q = integers(planes, len(w))[0].astype(np.float64)
         assert scale[0] == pytest.approx(w @ q / (q @ q), abs=1e-12)
         assert (w @ q) ** 2 / (q @ q) >= (1 - 1e-9 if bits == 1 else 0.97) * best
@@ -93,7 +93,7 @@ class TestQuantise:
     def test_dot_products_are_sums_of_distances(self, bits):
         rng = np.random.default_rng(1)
         weights, rows = rng.normal(0, 1, (3, 130)), pack(rng.integers(0, 2, (6, 130)))
-        planes, _, _ = quantise(weights, bits)
+        planes, _, _ = quantize(weights, bits)
         apart = hdc.create("MAP-B", 130).kernels.bits.hamming(rows, planes.reshape(-1, 3)).reshape(6, 3, bits)
         dots = 130 * (2**bits - 1) - 2 * (apart @ (2 ** np.arange(bits)[::-1]))
         assert np.array_equal(dots, (1 - 2 * unpack(rows, 130).astype(int)) @ integers(planes, 130).astype(int).T)
@@ -103,25 +103,25 @@ class TestQuantise:
         """20 000 independent rows; the mean squared error is within five standard errors, and there is no bias."""
         rng = np.random.default_rng(4)
         mean, weights, n = rng.uniform(-0.99, 0.99, 200), rng.normal(0.3, 1, (1, 200)), 20_000
-        planes, scale, shift = quantise(weights, bits, mean)
+        planes, scale, shift = quantize(weights, bits, mean)
         rest = weights[0] - scale[0] * integers(planes, 200)[0]
         rows = np.where(rng.random((n, 200)) < (1 + mean) / 2, 1.0, -1.0)
         error, loss = rows @ rest - shift[0], ((1 - mean**2) * rest**2).sum()
         assert abs(error.mean()) < 5 * np.sqrt(loss / n)
         assert (error**2).mean() == pytest.approx(loss, rel=5 * np.sqrt(2 / n))
-        plain, flat, _ = quantise(weights, bits)
+        plain, flat, _ = quantize(weights, bits)
         other = weights[0] - flat[0] * integers(plain, 200)[0]
         assert loss <= ((1 - mean**2) * other**2).sum() * (1 + 1e-9)
 
     def test_components_that_never_change_do_not_count(self):
-        planes, scale, shift = quantise([[1.0, 1.0, 100.0]], 1, [0.0, 0.0, -1.0])
+        planes, scale, shift = quantize([[1.0, 1.0, 100.0]], 1, [0.0, 0.0, -1.0])
         assert scale.tolist() == [1.0]
         assert shift.tolist() == [-99.0]
-        assert quantise([[5.0]], 2, [1.0]).scale.tolist() == [0.0]
+        assert quantize([[5.0]], 2, [1.0]).scale.tolist() == [0.0]
         assert planes.tolist() == [[[0]]]
 
     def test_zeros_have_no_scale(self):
-        planes, scale, _ = quantise(np.zeros((2, 70)), 4)
+        planes, scale, _ = quantize(np.zeros((2, 70)), 4)
         assert scale.tolist() == [0, 0]
         assert planes.shape == (2, 4, 2)
 
@@ -138,12 +138,12 @@ class TestQuantise:
     )
     def test_errors(self, weights, bits, error, text):
         with pytest.raises(error, match=re.escape(text)):
-            quantise(weights, bits)
+            quantize(weights, bits)
 
     @pytest.mark.parametrize("mean", [[0.5], [0.0, 1.1], [0.0, np.nan], ["a", "b"]])
     def test_means_are_checked(self, mean):
         with pytest.raises(ParameterError, match="mean must be 2 numbers from -1 to 1"):
-            quantise([[1.0, 2.0]], 1, mean)
+            quantize([[1.0, 2.0]], 1, mean)
 
 
 class TestDensity:

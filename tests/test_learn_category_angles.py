@@ -55,7 +55,7 @@ def test_codes_do_not_depend_on_the_batch_or_on_other_values(model, monkeypatch)
 def test_bits_are_those_of_whole_angles_on_every_backend():
     features = Features(130, bandwidth=1.0).fit(TABLE)
     code, turn = features._encoding(list(TABLE)).numbers, features._encoding(list(TABLE)).numbers.turn
-    size = np.rint(features.scaling_.standardised(TABLE[["size"]].to_numpy()) * 1024)
+    size = np.rint(features.scaling_.standardized(TABLE[["size"]].to_numpy()) * 1024)
     frequencies, total = (part.astype(int) for part in code.parts)
     total = total + size.astype(int) @ frequencies
     for column in ("town", "kind"):

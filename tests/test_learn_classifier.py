@@ -228,20 +228,20 @@ def test_class_vectors_of_few_bits(rule, digits, tmp_path):
     learner = HDClassifier(Features(2048), rule=rule, calibration=0).fit(X, y)
     learner.save(tmp_path / "model")
     for bits, lost in ((1, 0.02), (2, 0.01), (4, 0.006)):  # 3, 2 and 1 standard errors of 540 rows
-        few = HDClassifier.load(tmp_path / "model").quantised(bits)
+        few = HDClassifier.load(tmp_path / "model").quantized(bits)
         assert (few.predict(new) == expected).mean() > learner.score(new, expected) - lost
     learner.export(tmp_path / "bits", 2, weight_bits=8)
     assert (tmp_path / "bits").stat().st_size < 64 * 2048 + 40_000
     read = BitClassifier.load(tmp_path / "bits")
-    assert np.array_equal(read.predict(new), learner.quantised(2, weight_bits=8).predict(new))
+    assert np.array_equal(read.predict(new), learner.quantized(2, weight_bits=8).predict(new))
 
 
 def test_what_cannot_be_cut_to_bits(digits):
     X, _, y, _ = digits
     with pytest.raises(UnsupportedError, match="MAP-B"):
-        HDClassifier(Features(64, model="FHRR")).fit(X, y).quantised()
+        HDClassifier(Features(64, model="FHRR")).fit(X, y).quantized()
     with pytest.raises(UnsupportedError, match="regenerate"):
-        HDClassifier(Features(64), regenerate="neuralhd").fit(X, y).quantised()
+        HDClassifier(Features(64), regenerate="neuralhd").fit(X, y).quantized()
 
 
 # ---------------------------------------------------------------------- reasons

@@ -207,7 +207,7 @@ def test_it_encodes_generators_texts_and_documents_of_other_keys():
 @pytest.mark.parametrize(
     ("parameters", "y", "said"),
     [
-        ({"views": ["words", "colour"]}, None, "views"),
+        ({"views": ["words", "color"]}, None, "views"),
         ({"weighing": "length"}, None, "weighing"),
         ({"dim": 0}, None, "dim"),
         ({"encoder": {"seed": 1}}, None, "'seed'"),

@@ -192,7 +192,7 @@ def test_fourier_signs_are_nearly_those_of_the_encoder(model, kernel):
     X = table(columns=8)
     features = Features(20_000, model=model, kernel=kernel, bandwidth=2.0).fit(X)
     encoder = hdc.RandomFourier(features.vsa, "features", 8, kernel=kernel, bandwidth=2.0)
-    expected = encoder.encode(features.scaling_.standardised(X))
+    expected = encoder.encode(features.scaling_.standardized(X))
     found = features.transform(X)
     if model == "MAP-B":
         found, expected = unpack(found, 20_000), unpack(expected, 20_000)
@@ -206,7 +206,7 @@ def test_similarity_of_fourier_codes_is_the_kernel():
     X = X[~np.isnan(X).any(axis=1)]
     for model in ("MAP-B", "FHRR"):
         features = Features(20_000, model=model).fit(X)
-        Z, codes = features.scaling_.standardised(X), features.transform(X)
+        Z, codes = features.scaling_.standardized(X), features.transform(X)
         encoder = hdc.RandomFourier(features.vsa, "features", 6, bandwidth=features.bandwidth_)
         expected = encoder.expected_similarity(Z[:1], Z)
         assert np.abs(features.vsa.similarity(codes[0], codes) - expected).max() < 6 / math.sqrt(20_000)
@@ -370,7 +370,7 @@ def test_a_transformer_of_ones_own():
     with pytest.raises(UnsupportedError, match="JSON can say nothing"):
         features.to_json()
     with pytest.raises(ParameterError, match=r"columns\['town'\] must be one of numeric, category"):
-        Features(100, columns={"town": "colour"}).fit(frame)
+        Features(100, columns={"town": "color"}).fit(frame)
     with pytest.raises(ParameterError, match="columns has 'city'"):
         Features(100, columns={"city": "category"}).fit(frame)
 
@@ -418,7 +418,7 @@ def test_series_are_bags_of_windows():
             series = X[i, c].copy()
             series[3] = series[2] if np.isnan(series[3]) else series[3]
             places = np.minimum(3, ((series - low[c]) / (high[c] - low[c]) * 4).astype(int))
-            sums = sums + vsa.bind(vsa.role(("channel", c)), vsa.normalise(grams_.encode(table[places])))
+            sums = sums + vsa.bind(vsa.role(("channel", c)), vsa.normalize(grams_.encode(table[places])))
         np.testing.assert_array_equal(found[i], sums)
     assert set(np.unique(found[0])) <= {-1, 1}
     np.testing.assert_array_equal(
@@ -482,7 +482,7 @@ def test_json_that_is_damaged():
         (None, "'format' is missing"),
         ({**good, "version": 2}, "version 2"),
         ({**good, "fitted": {}}, "damaged"),
-        ({**good, "parameters": {"colour": 1}}, "damaged"),
+        ({**good, "parameters": {"color": 1}}, "damaged"),
         ({key: good[key] for key in ("format", "version")}, "damaged"),
     ):
         with pytest.raises(FileFormatError, match=message):

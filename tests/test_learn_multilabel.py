@@ -21,7 +21,7 @@ REASON = "the scale of columns, the order of steps and the folds of the calibrat
 
 
 @pytest.fixture(scope="module")
-def labelled():
+def labeled():
     """Return 600 rows of 20 counts with 5 labels each, the last 200 to predict."""
     X, y = make_multilabel_classification(600, n_classes=5, n_labels=2, random_state=1)
     return X[:400], y[:400], X[400:], y[400:]
@@ -43,8 +43,8 @@ def test_tags():
 
 
 @pytest.mark.parametrize("rule", ["centroid", "margin", "ridge"])
-def test_each_label_is_a_problem_of_its_own(labelled, rule):
-    X, y, new, _ = labelled
+def test_each_label_is_a_problem_of_its_own(labeled, rule):
+    X, y, new, _ = labeled
     found = HDMultiLabel(Features(256), rule=rule, alpha=1.0, epochs=3).fit(X, y)
     scores = found.decision_function(new)
     assert scores.shape == (200, 5)
@@ -56,9 +56,9 @@ def test_each_label_is_a_problem_of_its_own(labelled, rule):
     np.testing.assert_array_equal(found.predict(new), scores > 0)
 
 
-def test_held_out_labels(labelled):
+def test_held_out_labels(labeled):
     """Logistic regression, one against rest, gets .809 of these labels right; ridge here .811, margin .794."""
-    X, y, new, truth = labelled
+    X, y, new, truth = labeled
     found = HDMultiLabel(Features(1024)).fit(X, y)
     one_by_one = OneVsRestClassifier(LogisticRegression(max_iter=1000)).fit(X, y)
     reached = (one_by_one.predict(new) == truth).mean()
@@ -71,8 +71,8 @@ def test_held_out_labels(labelled):
     assert max(np.array(losses) - known) < 0.005
 
 
-def test_balanced_labels_are_found_more_often(labelled):
-    X, y, new, truth = labelled
+def test_balanced_labels_are_found_more_often(labeled):
+    X, y, new, truth = labeled
     rare = (y[:, [0]] & y[:, [1]] & y[:, [2]], truth[:, [0]] & truth[:, [1]] & truth[:, [2]])
     both = [np.concatenate([part, 1 - part], axis=1) for part in rare]
     assert 0 < both[0][:, 0].mean() < 0.15
@@ -105,8 +105,8 @@ def test_classes_in_place_of_labels():
     assert two.score(X[:100], names[:100]) > 0.98
 
 
-def test_files(labelled, tmp_path):
-    X, y, new, _ = labelled
+def test_files(labeled, tmp_path):
+    X, y, new, _ = labeled
     names = np.array(["a", "b"])[y[:, 0]]
     for target in (y, names):
         found = HDMultiLabel(Features(128), rule="ridge", calibration=0).fit(X, target)

@@ -33,8 +33,8 @@ def test_alpha_is_the_one_of_least_error_on_rows_that_are_left_out(n, dim):
     x, y, weight = problem(n, dim, seed=1)
     found = ridge.fit(Rows(x.astype(np.float32), dim), y, weight)
     mean = weight @ x / weight.sum()
-    centred = (x - mean) * np.sqrt(weight)[:, None]
-    unit = np.trace(centred.T @ centred) / dim
+    centered = (x - mean) * np.sqrt(weight)[:, None]
+    unit = np.trace(centered.T @ centered) / dim
 
     def left_out(alpha):
         total = 0.0

@@ -22,8 +22,8 @@ BACKENDS = ("numba", "numpy")
 @cache
 def vectors(seed=0, n=ROWS):
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).standard_normal((9, DIM))
-    x = centres[rng.integers(0, 9, n)] + 0.4 * rng.standard_normal((n, DIM))
+    centers = np.random.default_rng(99).standard_normal((9, DIM))
+    x = centers[rng.integers(0, 9, n)] + 0.4 * rng.standard_normal((n, DIM))
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 

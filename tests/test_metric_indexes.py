@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
 from hdc.apps.retrieval.engines.arrow_table import from_arrow, to_arrow
 from hdc.apps.retrieval.files.exporting import export
 from hdc.apps.retrieval.index import pipeline
@@ -147,8 +147,8 @@ def test_changes_and_files_keep_the_metric(name, metric, tmp_path):
 @pytest.mark.parametrize("metric", ["ip", "l2"])
 def test_exports_give_vectors_back_at_their_lengths(metric, tmp_path):
     index = made("sign", metric, "float32", rows=X[:50])
-    centre = index.model.space_.centre if metric == "l2" else None
-    export(index.codes, str(tmp_path / "x.npz"), centre)
+    center = index.model.space_.center if metric == "l2" else None
+    export(index.codes, str(tmp_path / "x.npz"), center)
     with np.load(tmp_path / "x.npz") as content:
         np.testing.assert_allclose(content["vectors"], X[:50], rtol=1e-4, atol=1e-4)
     pytest.importorskip("pyarrow", reason="pyarrow is not installed: no Arrow tables")

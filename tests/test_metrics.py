@@ -1,11 +1,11 @@
-"""Metrics of binarisers: cosine, inner product and Euclidean distance, of vectors of all lengths."""
+"""Metrics of binarizers: cosine, inner product and Euclidean distance, of vectors of all lengths."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc.apps.retrieval.binarisers import (
+from hdc.apps.retrieval.binarizers import (
     OrthoHashBinarizer,
     RaBitQBinarizer,
     RecurrentBinarizer,
@@ -36,12 +36,12 @@ MODELS = {
 NAMES = [pytest.param(name, marks=pytest.mark.slow if "refined" in name else ()) for name in MODELS]
 
 
-def log_normal(n=2000, d=64, seed=0, centre=0.0):
+def log_normal(n=2000, d=64, seed=0, center=0.0):
     """Return clustered vectors whose lengths are log-normal, the longest about thirty times the shortest."""
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).standard_normal((40, d))
-    x = centres[rng.integers(0, 40, n)] + 0.7 * rng.standard_normal((n, d))
-    return (x * np.exp(0.5 * rng.standard_normal((n, 1))) + centre).astype(np.float32)
+    centers = np.random.default_rng(99).standard_normal((40, d))
+    x = centers[rng.integers(0, 40, n)] + 0.7 * rng.standard_normal((n, d))
+    return (x * np.exp(0.5 * rng.standard_normal((n, 1))) + center).astype(np.float32)
 
 
 X, QUERIES = log_normal(), log_normal(100, seed=1)
@@ -60,17 +60,17 @@ def recall(found, truth, k=10):
     d=st.integers(1, 9),
     n=st.integers(1, 12),
     lifted=st.booleans(),
-    centred=st.booleans(),
+    centered=st.booleans(),
     exponent=st.integers(-12, 12),
     seed=st.integers(0, 2**32 - 1),
 )
 @settings(deadline=None, max_examples=50)
-def test_products_of_mapped_vectors_are_scores(metric, d, n, lifted, centred, exponent, seed):
+def test_products_of_mapped_vectors_are_scores(metric, d, n, lifted, centered, exponent, seed):
     """Exactly so, but for rounding, of all vectors that are no longer than the radius."""
     rng = np.random.default_rng(seed)
     x = (10.0**exponent * rng.standard_normal((n, d)) * rng.lognormal(size=(n, 1))).astype(np.float32)
     q = (10.0**exponent * rng.standard_normal((3, d))).astype(np.float32)
-    space = Space.fit(metric, x, lifted=lifted, centred=centred)
+    space = Space.fit(metric, x, lifted=lifted, centered=centered)
     mapped, asked = space.vectors(KERNELS, x), space.queries(KERNELS, q)
     assert mapped.shape == (n, d + space.added) == Mapped(space, KERNELS, x).shape
     assert asked.shape == (3, d + space.added)
@@ -85,7 +85,7 @@ def test_products_of_mapped_vectors_are_scores(metric, d, n, lifted, centred, ex
     size = np.abs(space.slope(q))[:, None] * np.linalg.norm(asked, axis=1)[:, None] * np.maximum(1, lengths)
     size = size + np.abs(naive.similarities(q, x, metric))
     if metric != "cosine":
-        middle = np.zeros(d) if space.centre is None else space.centre
+        middle = np.zeros(d) if space.center is None else space.center
         size = size + naive.similarities(q, [middle], "ip").__abs__() - naive.similarities(q, [middle], "l2")
     assert (np.abs(scores - truth) <= 2e-5 * size)[:, whole].all()
 
@@ -98,7 +98,7 @@ def test_the_radius_leaves_the_stated_part_whole(metric, share):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_what_an_index_keeps_tells_the_scores(metric):
-    x, q = log_normal(200, 8, centre=5.0), log_normal(20, 8, seed=1, centre=5.0)
+    x, q = log_normal(200, 8, center=5.0), log_normal(20, 8, seed=1, center=5.0)
     space = Space.fit(metric, x)
     kept, asked = space.kept(KERNELS, x), space.kept(KERNELS, q)
     lengths = np.tile(np.linalg.norm(kept, axis=1), (len(q), 1))
@@ -124,7 +124,7 @@ def test_vectors_far_outside_are_told_and_longer_ones_are_not_wrong():
         model.transform(np.full((1, 64), 1e30, dtype=np.float32))
 
 
-# Binarisers
+# Binarizers
 
 FOUND = {
     ("sign", "ip"): 0.83,
@@ -208,9 +208,9 @@ def test_models_without_a_space_take_vectors_as_they_are(tmp_path):
     again.save(tmp_path / "new")
     for name in ("model.json", "model.safetensors"):
         assert (tmp_path / "old" / name).read_bytes() == (tmp_path / "new" / name).read_bytes()
-    centred = SignBinarizer(64, centre=False)
-    centred._set_state({"mean": np.zeros(64, np.float32)})
-    assert np.array_equal(model.transform(X), centred.transform(X - X.mean(axis=0)))
+    centered = SignBinarizer(64, center=False)
+    centered._set_state({"mean": np.zeros(64, np.float32)})
+    assert np.array_equal(model.transform(X), centered.transform(X - X.mean(axis=0)))
 
 
 def test_a_space_of_another_metric_is_told():

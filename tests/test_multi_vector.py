@@ -13,7 +13,7 @@ from hdc.apps.retrieval import (
     RaBitQBinarizer,
     RecurrentBinarizer,
     SignBinarizer,
-    binarisers,
+    binarizers,
 )
 from hdc.apps.retrieval.index import multi_vector
 from hdc.errors import ConflictError, DimensionError, DTypeError, FileFormatError, ParameterError, UnsupportedError
@@ -335,7 +335,7 @@ def test_an_index_that_cannot_be_finished_is_not_there(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(binarisers.SignBinarizer, "save", fail)
+    monkeypatch.setattr(binarizers.SignBinarizer, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         MultiVectorIndex.create(tmp_path / "index", model_of())
     assert not list(tmp_path.iterdir())

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hdc
-from hdc.apps.retrieval import EmbeddingIndex, OrthoHashBinarizer, SignBinarizer, binarisers
-from hdc.apps.retrieval.binarisers import base, class_targets, welch_bound
-from hdc.apps.retrieval.binarisers.files import write_model
-from hdc.apps.retrieval.binarisers.orthohash.labels import numbered
-from hdc.apps.retrieval.binarisers.orthohash.network import Network
-from hdc.apps.retrieval.binarisers.orthohash.training import Settings, Trainer
+from hdc.apps.retrieval import EmbeddingIndex, OrthoHashBinarizer, SignBinarizer, binarizers
+from hdc.apps.retrieval.binarizers import base, class_targets, welch_bound
+from hdc.apps.retrieval.binarizers.files import write_model
+from hdc.apps.retrieval.binarizers.orthohash.labels import numbered
+from hdc.apps.retrieval.binarizers.orthohash.network import Network
+from hdc.apps.retrieval.binarizers.orthohash.training import Settings, Trainer
 from hdc.errors import BackendUnavailableError, DimensionError, FileFormatError, MismatchError, ParameterError
 from hdc.words import unpack
 from tests.benchmarks import module
@@ -116,7 +116,7 @@ def test_what_labels_are_not_is_told(y, error, words):
 
 @given(st.integers(1, 40), st.integers(1, 7), st.lists(st.integers(1, 9), max_size=3), st.integers(0, 2**32))
 @settings(max_examples=30, deadline=None)
-def test_a_normalised_network_is_the_same_with_balanced_outputs(n, d, hidden, seed):
+def test_a_normalized_network_is_the_same_with_balanced_outputs(n, d, hidden, seed):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, d)).astype(np.float32)
     network = Network.initial(x.mean(axis=0), 2.0, (*hidden, 5), rng)
@@ -124,7 +124,7 @@ def test_a_normalised_network_is_the_same_with_balanced_outputs(n, d, hidden, se
     for i, (weight, bias) in enumerate(zip(network.weights, network.biases, strict=True)):
         values = (np.maximum(values, 0) if i else values) @ weight.astype(float) + bias
     assert np.allclose(network(x), values, atol=1e-4)
-    outputs = network.normalised(x)(x)
+    outputs = network.normalized(x)(x)
     varies = values.std(axis=0) > 1e-3
     assert np.allclose(outputs.mean(axis=0), 0, atol=2e-3)
     assert np.allclose(outputs.std(axis=0)[varies], 1, atol=2e-2)
@@ -140,12 +140,12 @@ def torch():
     return pytest.importorskip("torch", reason="torch is not installed: OrthoHashBinarizer cannot be fitted")
 
 
-def labelled(n=240, d=20, classes=4, seed=0):
+def labeled(n=240, d=20, classes=4, seed=0):
     """Two clusters a class, which no affine map tells apart by their means alone."""
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).standard_normal((2 * classes, d))
+    centers = np.random.default_rng(99).standard_normal((2 * classes, d))
     clusters = rng.integers(0, 2 * classes, n)
-    return (centres[clusters] + 0.3 * rng.standard_normal((n, d))).astype(np.float32), clusters % classes
+    return (centers[clusters] + 0.3 * rng.standard_normal((n, d))).astype(np.float32), clusters % classes
 
 
 FAST = {"hidden": (32,), "epochs": 40, "batch": 32, "learning_rate": 0.01}
@@ -153,11 +153,11 @@ FAST = {"hidden": (32,), "epochs": 40, "batch": 32, "learning_rate": 0.01}
 
 @pytest.fixture
 def fitted(torch):
-    return OrthoHashBinarizer(**FAST).fit(*labelled())
+    return OrthoHashBinarizer(**FAST).fit(*labeled())
 
 
 def test_the_loss_is_its_formula(torch):
-    x, y = labelled(50)
+    x, y = labeled(50)
     network = Network.initial(x.mean(axis=0), 1.5, (7, 16), np.random.default_rng(0))
     targets = class_targets(range(4), 16)
     options = Settings(3.0, 0.25, 1, 50, 1e-3, 0.0, "cpu")
@@ -170,7 +170,7 @@ def test_the_loss_is_its_formula(torch):
 
 
 def test_codes_of_a_class_are_near_its_target(fitted):
-    x, y = labelled(seed=5)
+    x, y = labeled(seed=5)
     codes = fitted.transform(x)
     assert codes.shape == (240, 1)
     assert (fitted.search(codes, fitted.target_codes_, 1)[1][:, 0] == y).mean() > 0.95
@@ -178,7 +178,7 @@ def test_codes_of_a_class_are_near_its_target(fitted):
 
 
 def test_scores_are_cosines_with_the_outputs(fitted):
-    x, queries = labelled()[0], labelled(9, seed=1)[0]
+    x, queries = labeled()[0], labeled(9, seed=1)[0]
     codes = fitted.transform(x)
     signs = 2.0 * unpack(codes, 64) - 1
     f = fitted.network_(queries)
@@ -194,26 +194,26 @@ def test_scores_are_cosines_with_the_outputs(fitted):
 
 
 def test_fits_are_deterministic_and_saved_models_the_same(fitted, tmp_path):
-    x, y = labelled()
+    x, y = labeled()
     codes = fitted.transform(x)
     assert np.array_equal(OrthoHashBinarizer(**FAST).fit(x, y).transform(x), codes)
     assert not np.array_equal(OrthoHashBinarizer(**FAST, seed=1).fit(x, y).transform(x), codes)
     fitted.save(tmp_path)
-    loaded = binarisers.load(tmp_path)
+    loaded = binarizers.load(tmp_path)
     assert isinstance(loaded, OrthoHashBinarizer)
     assert loaded.classes_.tolist() == [0, 1, 2, 3]
     assert np.array_equal(loaded.transform(x), codes)
     assert np.array_equal(loaded.targets_, fitted.targets_)
     write_model(tmp_path, "OrthoHashBinarizer", {**FAST}, fitted._state() | {"targets": fitted.targets_[1:]})
     with pytest.raises(FileFormatError, match="no targets of shape"):
-        binarisers.load(tmp_path)
+        binarizers.load(tmp_path)
     write_model(tmp_path, "OrthoHashBinarizer", {**FAST, "hidden": (16, 16)}, fitted._state())
     with pytest.raises(FileFormatError, match=r"without 'weight\.2'"):
-        binarisers.load(tmp_path)
+        binarizers.load(tmp_path)
 
 
 def test_blocks_and_mapped_files_change_nothing(fitted, tmp_path, monkeypatch):
-    x, y = labelled()
+    x, y = labeled()
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     monkeypatch.setattr(base, "BLOCK_BYTES", 1 << 14)
@@ -223,7 +223,7 @@ def test_blocks_and_mapped_files_change_nothing(fitted, tmp_path, monkeypatch):
 
 
 def test_names_of_classes_find_their_vectors_in_an_index(torch, tmp_path):
-    x, y = labelled()
+    x, y = labeled()
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     names = np.array(["ant", "bee", "cat", "dog"])
     model = OrthoHashBinarizer(128, targets="bernoulli", **FAST).fit(x, names[y])
@@ -240,11 +240,11 @@ def test_names_of_classes_find_their_vectors_in_an_index(torch, tmp_path):
 @pytest.mark.parametrize("wrong", [{"hidden": (0,)}, {"hidden": 8}, {"targets": "x"}, {"batch": 1}, {"margin": -1.0}])
 def test_bad_parameters_are_told(wrong):
     with pytest.raises(ParameterError, match=next(iter(wrong))):
-        OrthoHashBinarizer(**wrong).fit(*labelled(20))
+        OrthoHashBinarizer(**wrong).fit(*labeled(20))
 
 
 def test_two_classes_and_vectors_without_variance(torch):
-    x, y = labelled(40, classes=2)
+    x, y = labeled(40, classes=2)
     assert OrthoHashBinarizer(8, (), epochs=2).fit(x, y).transform(x).shape == (40, 1)
     same = np.ones((6, 3))
     model = OrthoHashBinarizer(8, epochs=2).fit(same, [0, 1] * 3)
@@ -254,7 +254,7 @@ def test_two_classes_and_vectors_without_variance(torch):
 def test_without_torch_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(BackendUnavailableError, match=r"hdc-toolkit\[torch\]"):
-        OrthoHashBinarizer().fit(*labelled(20))
+        OrthoHashBinarizer().fit(*labeled(20))
 
 
 @pytest.mark.slow

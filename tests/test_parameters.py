@@ -121,7 +121,7 @@ INTEGERS = {
         f"RecurrentBinarizer {name}": (partial(fitted, RecurrentBinarizer), name, least)
         for name, least in (("dim", 64), ("loops", 0), ("rounds", 0), ("epochs", 0), ("patience", 1), ("seed", 0))
     },
-    "binariser search k": (partial(SignBinarizer().fit(VECTORS).search, VECTORS, CODES), "k", 1),
+    "binarizer search k": (partial(SignBinarizer().fit(VECTORS).search, VECTORS, CODES), "k", 1),
     "exact k": (partial(exact.exact, [], VECTORS), "k", 1),
     "Limits document_bytes": (Limits, "document_bytes", 1),
     "Limits ratio": (Limits, "ratio", 1),
@@ -205,7 +205,7 @@ FLAGS = {
     "signed": partial(hdc.Hopfield, 16),
     "own": partial(bound, task="bindings", model="MAP-I"),
     "rarity": encoder,
-    "centre": partial(fitted, SignBinarizer),
+    "center": partial(fitted, SignBinarizer),
     "rotate": partial(fitted, SignBinarizer),
     "asymmetric": partial(SignBinarizer().fit(VECTORS).search, VECTORS, CODES, 1),
     "enabled": hdc.warn_beyond_capacity,
@@ -235,8 +235,8 @@ PATHS = {
     "JSONIndex.create": lambda path: JSONIndex.create(path, ENCODER),
     "JSONIndex.open": JSONIndex.open,
     "JSONIndex.save": lambda path: json("save", path),
-    "binariser.save": lambda path: SignBinarizer().fit(VECTORS).save(path),
-    "binariser.load": SignBinarizer.load,
+    "binarizer.save": lambda path: SignBinarizer().fit(VECTORS).save(path),
+    "binarizer.load": SignBinarizer.load,
     "open_vectors": open_vectors,
     "open_codes": open_codes,
     "read": lambda path: list(read([path])),

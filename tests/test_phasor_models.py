@@ -84,8 +84,8 @@ def test_phases_of_a_sum():
     x = vsa.random(5, seed=3)
     total = x.view(np.complex64).sum(axis=0)
     np.testing.assert_allclose(vsa.bundle(x).view(np.complex64), total / np.abs(total), atol=1e-5)
-    assert vsa.normalise(np.zeros(100, np.float32)).tolist() == [1, 0] * 50
-    np.testing.assert_allclose(vsa.normalise(vsa.bundle(x)), vsa.bundle(x), atol=1e-6)
+    assert vsa.normalize(np.zeros(100, np.float32)).tolist() == [1, 0] * 50
+    np.testing.assert_allclose(vsa.normalize(vsa.bundle(x)), vsa.bundle(x), atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 15])
@@ -143,7 +143,7 @@ def most_frequent(x, weights, levels):
 @pytest.mark.parametrize("levels", [2, 3, 8, 50])
 @pytest.mark.parametrize(("model", "plain"), [("MCR", nearest_levels), ("CGR", most_frequent)])
 def test_cyclic_bundles(model, plain, levels, backend):
-    """Against plain sums; ties fall on one of the members' neighbours, alike on all backends."""
+    """Against plain sums; ties fall on one of the members' neighbors, alike on all backends."""
     vsa, reference = (hdc.create(model, 400, levels=levels, **models.place(b)) for b in (backend, "numpy"))
     for n in (1, 2, 3, 4, 9):
         x = reference.random(n, seed=n)

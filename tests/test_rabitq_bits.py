@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer
-from hdc.apps.retrieval.binarisers import rabitq_whole
-from hdc.apps.retrieval.binarisers.rabitq_levels import grid_planes, grid_vectors
+from hdc.apps.retrieval.binarizers import rabitq_whole
+from hdc.apps.retrieval.binarizers.rabitq_levels import grid_planes, grid_vectors
 from hdc.apps.retrieval.index import pipeline
 from hdc.errors import FileFormatError, ParameterError
 from hdc.search.estimates import EstimateRows
@@ -20,10 +20,10 @@ EVERY = 10**6
 
 
 def clustered(n, dim, seed=0, clusters=12):
-    """Return vectors of many lengths around some centres, the same for every seed."""
-    centres = np.random.default_rng(7).standard_normal((clusters, dim)) + 0.3
+    """Return vectors of many lengths around some centers, the same for every seed."""
+    centers = np.random.default_rng(7).standard_normal((clusters, dim)) + 0.3
     rng = np.random.default_rng(seed)
-    x = centres[rng.integers(0, clusters, n)] + 0.5 * rng.standard_normal((n, dim))
+    x = centers[rng.integers(0, clusters, n)] + 0.5 * rng.standard_normal((n, dim))
     return (x * rng.uniform(0.5, 2, (n, 1))).astype(np.float32)
 
 
@@ -147,7 +147,7 @@ def test_codes_are_compared_by_all_their_bits():
 
 
 @pytest.mark.parametrize("bits", [2, 9])
-def test_a_vector_that_is_the_centre_is_estimated_exactly(bits):
+def test_a_vector_that_is_the_center_is_estimated_exactly(bits):
     x = unit(clustered(60, 40))
     model = RaBitQBinarizer(component_bits=bits).fit(x)
     codes = model._encode(model.mean_[None])  # transform makes it longer

@@ -119,7 +119,7 @@ def test_float_queries_order_what_signs_find(kind):
     expected = -np.sort(-products, axis=1)[:, :10]
     np.testing.assert_allclose(np.take_along_axis(products, ids, axis=1), expected, rtol=1e-5)
     np.testing.assert_allclose(scores, expected * np.sqrt(np.pi * 64 / 2) / 64, rtol=1e-4)  # estimates of cosines
-    plain = EmbeddingIndex.create(None, SignBinarizer(centre=False, rotate=False).fit(X))
+    plain = EmbeddingIndex.create(None, SignBinarizer(center=False, rotate=False).fit(X))
     plain.add(X)
     assert recall(ids) > recall(plain.search(QUERIES, 10)[1]) + 0.05
     assert recall(index.search(QUERIES, 10, among=range(0, 400, 2))[1]) < recall(ids)
@@ -159,7 +159,7 @@ def test_asymmetric_models_are_saved_and_take_more_vectors(tmp_path):
 
 
 def test_candidates_are_compared_in_parts(monkeypatch):
-    from hdc.apps.retrieval.binarisers import sign
+    from hdc.apps.retrieval.binarizers import sign
     from hdc.apps.retrieval.index import pipeline
 
     index = EmbeddingIndex.from_packed(np.packbits(X > 0, axis=1), bitorder="big")

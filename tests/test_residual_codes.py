@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hdc.apps.retrieval.binarisers import RecurrentBinarizer, SignBinarizer, load
-from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, fit_tables, metric_of
-from hdc.apps.retrieval.binarisers.bebr.residual import HEAVIEST, residual_tables, weights_of
-from hdc.apps.retrieval.binarisers.bebr.validation import TrainingWarning, Validation
+from hdc.apps.retrieval.binarizers import RecurrentBinarizer, SignBinarizer, load
+from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, fit_tables, metric_of
+from hdc.apps.retrieval.binarizers.bebr.residual import HEAVIEST, residual_tables, weights_of
+from hdc.apps.retrieval.binarizers.bebr.validation import TrainingWarning, Validation
 
 
 def unit(x):
@@ -31,9 +31,9 @@ def heavy(n, dim=192, seed=0):
 
 
 def clustered(n, dim=64, seed=0):
-    centres = np.random.default_rng(9).standard_normal((50, dim))
+    centers = np.random.default_rng(9).standard_normal((50, dim))
     rng = np.random.default_rng(seed)
-    return unit(centres[rng.integers(0, 50, n)] + rng.standard_normal((n, dim)))
+    return unit(centers[rng.integers(0, 50, n)] + rng.standard_normal((n, dim)))
 
 
 def decoder_of(x, groups, parallel=0.5, seed=0):
@@ -87,7 +87,7 @@ def test_greedy_codes_of_few(n):
     assert decoder_of(x, 2).greedy(x[:n]).shape == (n, 2)
 
 
-def test_weights_are_one_over_the_distance_to_the_tenth_neighbour():
+def test_weights_are_one_over_the_distance_to_the_tenth_neighbor():
     x = patchy(300)
     weights = weights_of(x, np.random.default_rng(0))
     distances = np.sort(np.linalg.norm(x[:, None] - x[None], axis=2), axis=1)[:, 10]

@@ -36,11 +36,11 @@ def test_exact_is_a_full_sort_with_low_rows_first(n, q, k, step, seed):
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
-@pytest.mark.parametrize("centre", [0, 1000])
-def test_exact_by_every_metric(metric, centre):
+@pytest.mark.parametrize("center", [0, 1000])
+def test_exact_by_every_metric(metric, center):
     rng = np.random.default_rng(0)
-    x = (rng.standard_normal((90, 5)) * rng.lognormal(size=(90, 1)) + centre).astype(np.float32)
-    queries = (rng.standard_normal((7, 5)) + centre).astype(np.float32)
+    x = (rng.standard_normal((90, 5)) * rng.lognormal(size=(90, 1)) + center).astype(np.float32)
+    queries = (rng.standard_normal((7, 5)) + center).astype(np.float32)
     blocks = [Block(0, x[:40], None), Block(40, x[40:], None)]
     scores, rows = exact.exact(blocks, queries, 6, metric)
     truth = naive.similarities(queries, x, metric)
@@ -89,7 +89,7 @@ def test_exact_rows_are_cached_for_the_same_question(vectors, tmp_path, monkeypa
 
 def test_exact_rows_refuses_other_files_and_dimensions(vectors, tmp_path):
     (tmp_path / "truth.npz").write_text("mine")
-    with pytest.raises(FileFormatError, match="no cache of exact neighbours"):
+    with pytest.raises(FileFormatError, match="no cache of exact neighbors"):
         exact.exact_rows(vectors, vectors.sample(4), 3, tmp_path / "truth.npz")
     assert (tmp_path / "truth.npz").read_text() == "mine"
     with pytest.raises(DimensionError, match=r"queries have 4 components, and the vectors of .* have 5"):
@@ -102,31 +102,31 @@ def test_recall():
 
 
 def test_ndcg_and_mrr_by_hand():
-    judgements = {"a": {"x": 3, "y": 1}, "b": {"z": 2}, "c": {"z": 1}}
+    judgments = {"a": {"x": 3, "y": 1}, "b": {"z": 2}, "c": {"z": 1}}
     found = {"a": ["n", "y", "x"], "b": ["z"]}
     a = (1 / math.log2(3) + 3 / math.log2(4)) / (3 / math.log2(2) + 1 / math.log2(3))
-    assert judgments.ndcg(found, judgements) == pytest.approx((a + 1 + 0) / 3)
-    assert judgments.ndcg(found, judgements, depth=2) == pytest.approx(
+    assert judgments.ndcg(found, judgments) == pytest.approx((a + 1 + 0) / 3)
+    assert judgments.ndcg(found, judgments, depth=2) == pytest.approx(
         (1 / math.log2(3) / (3 + 1 / math.log2(3)) + 1) / 3
     )
-    assert judgments.mrr(found, judgements) == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert judgments.mrr(found, judgments) == pytest.approx((1 / 2 + 1 + 0) / 3)
 
 
-def test_judgements_are_read_in_both_forms(tmp_path):
+def test_judgments_are_read_in_both_forms(tmp_path):
     path = tmp_path / "qrels"
     path.write_text("1 a 2 \n1 0 b 0\n\nq2 Q0 c -1\nq2\t0\tc\t4\n")
-    assert judgments.read_judgements(path) == {"1": {"a": 2}, "q2": {"c": 4}}
-    assert judgments.read_judgements(path, binary=True) == {"1": {"a": 1}, "q2": {"c": 1}}
+    assert judgments.read_judgments(path) == {"1": {"a": 2}, "q2": {"c": 4}}
+    assert judgments.read_judgments(path, binary=True) == {"1": {"a": 1}, "q2": {"c": 1}}
 
 
 @pytest.mark.parametrize("line", ["1", "1 a", "1 a high", "1 0 0 a 1"])
-def test_a_wrong_judgement_is_told_with_its_line(tmp_path, line):
+def test_a_wrong_judgment_is_told_with_its_line(tmp_path, line):
     (tmp_path / "qrels").write_text(f"1 a 1\n{line}\n")
     with pytest.raises(FileFormatError, match="qrels: line 2 is not"):
-        judgments.read_judgements(tmp_path / "qrels")
+        judgments.read_judgments(tmp_path / "qrels")
     (tmp_path / "qrels").write_text("1 a 0\n")
-    with pytest.raises(ParameterError, match="no judgement with a grade above 0"):
-        judgments.read_judgements(tmp_path / "qrels")
+    with pytest.raises(ParameterError, match="no judgment with a grade above 0"):
+        judgments.read_judgments(tmp_path / "qrels")
 
 
 @settings(max_examples=50, deadline=None)

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
-from hdc.apps.retrieval.binarisers.base import blocks, byte_tables, sign_tables
-from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, fit_tables, linear_tables, metric_of
-from hdc.apps.retrieval.binarisers.bebr.recurrence import initial, least_squares, regressed, unit
-from hdc.apps.retrieval.binarisers.bebr.validation import Progress, Validation
-from hdc.apps.retrieval.binarisers.sign import mean_of
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer, RecurrentBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers.base import blocks, byte_tables, sign_tables
+from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, fit_tables, linear_tables, metric_of
+from hdc.apps.retrieval.binarizers.bebr.recurrence import initial, least_squares, regressed, unit
+from hdc.apps.retrieval.binarizers.bebr.validation import Progress, Validation
+from hdc.apps.retrieval.binarizers.sign import mean_of
 from hdc.errors import ParameterError
 
 GOLDEN = Path(__file__).parent / "golden" / "retrieval.json"
@@ -32,10 +32,10 @@ X = waves(60, 40)
 QUERIES = waves(3, 40, 0.5)
 
 
-def sign(centre=True, **parameters):
+def sign(center=True, **parameters):
     """Return a model as it was saved before there were metrics, which takes vectors as they are."""
-    model = SignBinarizer(backend="numpy", centre=centre, **parameters)
-    model._set_state({"mean": mean_of(X) * np.float32(centre)})
+    model = SignBinarizer(backend="numpy", center=center, **parameters)
+    model._set_state({"mean": mean_of(X) * np.float32(center)})
     return model
 
 
@@ -72,7 +72,7 @@ def recurrent(loops, dim=64, **parameters):
 MODELS = {
     "sign": lambda: sign(),
     "sign, wide": lambda: sign(dim=100, seed=3),
-    "sign, plain": lambda: sign(dim=37, rotate=False, centre=False),
+    "sign, plain": lambda: sign(dim=37, rotate=False, center=False),
     "rabitq": rabitq,
     "rabitq, lists": lists,
     "rabitq, four bits": lambda: rabitq(4),
@@ -141,10 +141,10 @@ def test_codes_and_scores(golden, name):
 
 
 def test_lists_that_are_found():
-    """Clusters apart become lists, and a centre is as long as its vectors reach along it on average."""
+    """Clusters apart become lists, and a center is as long as its vectors reach along it on average."""
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((4, 24))
-    x = np.repeat(centres, 50, axis=0).astype(np.float32)
+    centers = rng.standard_normal((4, 24))
+    x = np.repeat(centers, 50, axis=0).astype(np.float32)
     x += 0.01 * rng.standard_normal(x.shape).astype(np.float32)
     model = RaBitQBinarizer(lists=4, backend="numpy", metric="ip").fit(x)
     cells = model.cells(model.transform(x)).reshape(4, 50)
@@ -152,8 +152,8 @@ def test_lists_that_are_found():
     assert len(set(cells[:, 0].tolist())) == 4
     found = (model.directions_ * model.lengths_[:, None])[cells[:, 0]]
     scale = model.space_.scale
-    np.testing.assert_allclose(found / scale, centres, atol=0.04)
-    assert model.longest_centre / scale == pytest.approx(np.linalg.norm(centres, axis=1).max(), rel=0.01)
+    np.testing.assert_allclose(found / scale, centers, atol=0.04)
+    assert model.longest_center / scale == pytest.approx(np.linalg.norm(centers, axis=1).max(), rel=0.01)
 
 
 def test_few_components_and_few_lists():
@@ -166,7 +166,7 @@ def test_few_components_and_few_lists():
     assert np.abs(model.directions_).max(axis=1).min() > 0
 
 
-def test_a_vector_that_is_the_centre_has_no_signs():
+def test_a_vector_that_is_the_center_has_no_signs():
     model = rabitq()
     code = model.transform(model.mean_[None])
     assert not model.signs(code).any()
@@ -218,8 +218,8 @@ def ridge(x, y, amounts):
 def test_least_squares_maps():
     x, y = waves(90, 7).astype(np.float64), waves(90, 3, 1.0).astype(np.float64)
     fitted = least_squares(x.astype(np.float32), y.astype(np.float32))
-    centred = x - x.mean(axis=0)
-    weight = ridge(centred, y - y.mean(axis=0), np.full(7, 1e-3 * (centred**2).sum() / 7))
+    centered = x - x.mean(axis=0)
+    weight = ridge(centered, y - y.mean(axis=0), np.full(7, 1e-3 * (centered**2).sum() / 7))
     np.testing.assert_allclose(fitted.weight, weight, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(fitted.bias, y.mean(axis=0) - x.mean(axis=0) @ weight, rtol=1e-3, atol=1e-5)
 
@@ -264,15 +264,15 @@ def test_the_metric_is_a_power_of_the_covariance(whitening):
 
 
 def objective(tables, x, codes, decoder, before):
-    """Return the sum of what :mod:`~hdc.apps.retrieval.binarisers.bebr.decoder` minimises, and the regularisation."""
+    """Return the sum of what :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder` minimizes, and the regularization."""
     rows = tables.reshape(16, codes.shape[1], -1)
-    centred = (x - decoder.mean).astype(np.float64)
+    centered = (x - decoder.mean).astype(np.float64)
     decoded = sum(rows[codes[:, g], g] for g in range(codes.shape[1]))
-    errors = centred - decoded
+    errors = centered - decoded
     change = (tables - before) @ decoder.metric
     return (
         ((errors @ decoder.metric) ** 2).sum()
-        + decoder.parallel * (np.einsum("nd,nd->n", errors, centred) ** 2).sum()
+        + decoder.parallel * (np.einsum("nd,nd->n", errors, centered) ** 2).sum()
         + 3.0 * (change**2).sum()
     )
 
@@ -308,7 +308,7 @@ def test_tables_look_sums_of_signs_up():
 
 
 def test_blocks_take_at_most_their_bytes(monkeypatch):
-    monkeypatch.setattr("hdc.apps.retrieval.binarisers.base.BLOCK_BYTES", 100)
+    monkeypatch.setattr("hdc.apps.retrieval.binarizers.base.BLOCK_BYTES", 100)
     assert list(blocks(7, 30)) == [slice(0, 3), slice(3, 6), slice(6, 7)]
     assert list(blocks(2, 101)) == [slice(0, 1), slice(1, 2)]
     assert list(blocks(3, 0)) == [slice(0, 3)]

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from hdc.apps.retrieval import EmbeddingIndex
-from hdc.apps.retrieval.binarisers import RecurrentBinarizer, load
-from hdc.apps.retrieval.binarisers.bebr import nested
-from hdc.apps.retrieval.binarisers.bebr.decoder import TableDecoder, metric_of
-from hdc.apps.retrieval.binarisers.bebr.recurrence import unit
-from hdc.apps.retrieval.binarisers.bebr.signs import groups_of
-from hdc.apps.retrieval.binarisers.bebr.validation import Validation
+from hdc.apps.retrieval.binarizers import RecurrentBinarizer, load
+from hdc.apps.retrieval.binarizers.bebr import nested
+from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, metric_of
+from hdc.apps.retrieval.binarizers.bebr.recurrence import unit
+from hdc.apps.retrieval.binarizers.bebr.signs import groups_of
+from hdc.apps.retrieval.binarizers.bebr.validation import Validation
 from hdc.errors import FileFormatError, ParameterError
 from tests import models
 
@@ -20,7 +20,7 @@ SETTINGS = {"dim": 192, "prefixes": (64, 128), "rounds": 2, "seed": 3}
 
 
 def vectors(n, d=24, seed=0):
-    """Return unit vectors around 40 centres, on axes of falling variance."""
+    """Return unit vectors around 40 centers, on axes of falling variance."""
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((40, d))[rng.integers(0, 40, n)] + 0.7 * rng.standard_normal((n, d))
     x *= 0.93 ** np.arange(d)
@@ -108,8 +108,8 @@ def test_backends_make_the_same_codes(model, backend):
 
 def losses(x, codes, decoder, begin=0):
     error = x - decoder.decode(np.ascontiguousarray(codes[:, : decoder.groups]))
-    seen, centred = error @ decoder.metric, x - decoder.mean
-    return (seen**2).sum(axis=1) + decoder.parallel * (error * centred).sum(axis=1) ** 2
+    seen, centered = error @ decoder.metric, x - decoder.mean
+    return (seen**2).sum(axis=1) + decoder.parallel * (error * centered).sum(axis=1) ** 2
 
 
 @pytest.mark.parametrize(("begin", "weights"), [(0, (0.25, 1.0)), (2, (0.25, 1.0)), (2, (2.0, 0.5))])
@@ -190,7 +190,7 @@ def test_a_fit_goes_on_from_its_checkpoint_to_the_same_result(model, tmp_path, m
 @pytest.mark.slow
 @pytest.mark.parametrize("residuals", [False, True])
 def test_prefixes_find_nearly_what_models_of_their_size_find(residuals, monkeypatch):
-    """One seed: the recall of 3,000 true neighbours has a deviation below .01, and that of a difference below .014."""
+    """One seed: the recall of 3,000 true neighbors has a deviation below .01, and that of a difference below .014."""
     monkeypatch.setattr(RecurrentBinarizer, "_is_better_by_residuals", lambda *_: residuals)
     base, queries = vectors(4000, 48), vectors(300, 48, seed=9)
     one = RecurrentBinarizer(dim=256, prefixes=(64, 128)).fit(base)
@@ -302,7 +302,7 @@ def test_a_round_counts_as_a_gain_unless_it_loses_more_than_a_standard_error():
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
 def test_prefixes_score_by_every_metric_with_lengths_of_their_own(metric, tmp_path):
-    """Half of what neighbours by the metric are, at the least: those at random are a fiftieth."""
+    """Half of what neighbors by the metric are, at the least: those at random are a fiftieth."""
     rng = np.random.default_rng(8)
     x, queries = X[:500] * rng.uniform(0.5, 2, (500, 1)).astype(np.float32), vectors(30, seed=6)
     one = RecurrentBinarizer(**SETTINGS, metric=metric).fit(x)

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from hdc.apps.retrieval.binarisers import RecurrentBinarizer
-from hdc.apps.retrieval.binarisers.bebr import training
-from hdc.apps.retrieval.binarisers.bebr.recurrence import initial, unit
-from hdc.apps.retrieval.binarisers.bebr.validation import Validation
+from hdc.apps.retrieval.binarizers import RecurrentBinarizer
+from hdc.apps.retrieval.binarizers.bebr import training
+from hdc.apps.retrieval.binarizers.bebr.recurrence import initial, unit
+from hdc.apps.retrieval.binarizers.bebr.validation import Validation
 from tests.test_retrieval_golden import waves
 
 torch = pytest.importorskip("torch", reason="torch is not installed: gradient training cannot be tested")
@@ -135,7 +135,7 @@ def test_positives_of_torch_training_are_the_nearest_others():
     f = unit(X)
     scores = f @ f.T
     np.fill_diagonal(scores, -np.inf)
-    found = training._neighbours(f)
+    found = training._neighbors(f)
     assert found.shape == (30, min(training.POSITIVES, 29))
     for row, near in zip(scores, found, strict=True):
         assert set(near.tolist()) == set(np.argsort(-row)[: len(near)].tolist())

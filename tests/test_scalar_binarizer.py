@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdc.apps.retrieval import binarisers
-from hdc.apps.retrieval.binarisers import ScalarBinarizer, SignBinarizer, factors
-from hdc.apps.retrieval.binarisers.axes import mixed, principal, random_rotation
-from hdc.apps.retrieval.binarisers.levels import MOST_LEVEL_BITS, allotted, levels_of
+from hdc.apps.retrieval import binarizers
+from hdc.apps.retrieval.binarizers import ScalarBinarizer, SignBinarizer, factors
+from hdc.apps.retrieval.binarizers.axes import mixed, principal, random_rotation
+from hdc.apps.retrieval.binarizers.levels import MOST_LEVEL_BITS, allotted, levels_of
 from hdc.errors import DTypeError, ParameterError, UnsupportedError
 from tests import naive
 
@@ -30,10 +30,10 @@ def unit(x):
 
 
 def spread(n=700, d=48, seed=0, mean=0.3):
-    """Draw vectors around 40 centres, longer along the first axes."""
+    """Draw vectors around 40 centers, longer along the first axes."""
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(9).standard_normal((40, d))
-    x = (centres[rng.integers(0, 40, n)] + rng.standard_normal((n, d))) * 0.94 ** np.arange(d)
+    centers = np.random.default_rng(9).standard_normal((40, d))
+    x = (centers[rng.integers(0, 40, n)] + rng.standard_normal((n, d))) * 0.94 ** np.arange(d)
     return (x + mean).astype(np.float32)
 
 
@@ -92,7 +92,7 @@ def test_distortion_of_unit_vectors_is_turboquants(bits):
     x = np.random.default_rng(bits).standard_normal((n, d)).astype(np.float32)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     size = -(-(bits * d + 32) // 64) * 8
-    model = ScalarBinarizer(size, rotation="random", centre=False).fit(x)
+    model = ScalarBinarizer(size, rotation="random", center=False).fit(x)
     values, rotated = model._values(model._places(model.transform(x))), model._project(x)
     same = model.widths_ == bits  # what is left over in the last word makes some components finer
     errors = d / same.sum() * ((values - rotated)[:, same] ** 2).sum(axis=1)
@@ -160,10 +160,10 @@ def test_variances_of_few_vectors_are_drawn_together():
     st.integers(0, 2**32),
 )
 @settings(max_examples=40, deadline=None)
-def test_codes_are_planes_of_the_nearest_levels(d, words, rotation, centre, mean, seed):
+def test_codes_are_planes_of_the_nearest_levels(d, words, rotation, center, mean, seed):
     words = min(words, -(-(8 * d + 32) // 64))
     x = np.random.default_rng(seed).standard_normal((20, d)).astype(np.float32) * 3 + np.float32(mean)
-    model = ScalarBinarizer(8 * words, rotation, centre=centre).fit(x)
+    model = ScalarBinarizer(8 * words, rotation, center=center).fit(x)
     codes = model.transform(x)
     assert (codes.shape, codes.dtype, model.bytes_per_vector) == ((20, words), np.uint64, 8 * words)
     assert model.bits == min(8 * d, 64 * words - int(model.factor_bits_.sum()))
@@ -229,7 +229,7 @@ def test_search_returns_the_greatest_scores(queries, monkeypatch):
     every = model.scores(asked, codes)
     expected = np.argsort(-every, axis=1, kind="stable")[:, :20]
     for block in (1 << 26, 1 << 16):
-        monkeypatch.setattr("hdc.apps.retrieval.binarisers.scalar.BLOCK_BYTES", block)
+        monkeypatch.setattr("hdc.apps.retrieval.binarizers.scalar.BLOCK_BYTES", block)
         scores, ids = model.search(asked, codes, 20)
         np.testing.assert_allclose(scores, np.take_along_axis(every, expected, axis=1), rtol=1e-5, atol=1e-5)
         assert np.mean(ids == expected) > 0.99 if queries else ids.shape == (0, 20)
@@ -286,7 +286,7 @@ def test_a_model_comes_back(tmp_path):
     for rotation in ("principal", "random"):
         model = ScalarBinarizer(24, rotation, seed=3).fit(x)
         model.save(tmp_path)
-        again = binarisers.load(tmp_path)
+        again = binarizers.load(tmp_path)
         assert again.get_params() == model.get_params()
         assert np.array_equal(again.transform(x), model.transform(x))
         assert np.array_equal(again.scores(x[:3], model.transform(x)), model.scores(x[:3], model.transform(x)))

@@ -11,8 +11,8 @@ from tests.models import NUMPY_BACKENDS
 
 def units(n, d, seed=0, decay=0.95, mean=0.4):
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(5).standard_normal((30, d))
-    x = (centres[rng.integers(0, 30, n)] + rng.standard_normal((n, d))) * decay ** np.arange(d) + mean
+    centers = np.random.default_rng(5).standard_normal((30, d))
+    x = (centers[rng.integers(0, 30, n)] + rng.standard_normal((n, d))) * decay ** np.arange(d) + mean
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 

@@ -14,9 +14,9 @@ DIM, THREADS, CHANGES = 40, 4, 25
 
 
 def clustered(n, seed=0):
-    centres = np.random.default_rng(9).standard_normal((10, DIM))
+    centers = np.random.default_rng(9).standard_normal((10, DIM))
     rng = np.random.default_rng(seed)
-    x = centres[rng.integers(0, 10, n)] + 0.6 * rng.standard_normal((n, DIM))
+    x = centers[rng.integers(0, 10, n)] + 0.6 * rng.standard_normal((n, DIM))
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 
 

@@ -29,8 +29,8 @@ EVERY = 10**6
 @cache
 def vectors(seed=0, n=ROWS):
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(99).standard_normal((9, DIM)) + 0.2
-    x = centres[rng.integers(0, 9, n)] + 0.4 * rng.standard_normal((n, DIM))
+    centers = np.random.default_rng(99).standard_normal((9, DIM)) + 0.2
+    x = centers[rng.integers(0, 9, n)] + 0.4 * rng.standard_normal((n, DIM))
     x[n // 2] = x[n // 3]  # a tie, of rows that are in different shards
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
 

@@ -52,7 +52,7 @@ class TestRetrieverSuite(RetrieversIntegrationTests):
 
     @property
     def retriever_constructor_params(self):
-        shoes = [{"name": f"shoes {i}", "colour": "red"} for i in range(5)]
+        shoes = [{"name": f"shoes {i}", "color": "red"} for i in range(5)]
         return {"index": JSONIndex(JSONEncoder(64)).add(shoes)}
 
 

@@ -19,7 +19,7 @@ from tests.structure_cases import cases
 
 BINDS_VECTORS = [family for family in FAMILIES if "MBAT" not in family]
 NAMES = ["red", "1", 1, 1.0, True, b"red", ("red", 1), ("red", 1.0), "", 2.5, -0.0, 0.0, float("nan"), np.float64(2.5)]
-FIELDS = ["shape", "colour", 1, True, ("of", "it"), None, b"x"]
+FIELDS = ["shape", "color", 1, True, ("of", "it"), None, b"x"]
 
 
 @pytest.fixture(params=["whole", "blocks"])
@@ -76,7 +76,7 @@ def test_columns_are_records(family, backend, limits):
     columns = {
         "shape": ["ball", "cube", None, "ball", "cone"],
         "vector": given_rows,
-        "colour": [None, "red", None, one, 3],
+        "color": [None, "red", None, one, 3],
         "kind": "toy",
         "place": one,
     }

@@ -31,7 +31,7 @@ def made(vsa):
     if vsa.binds_vectors:
         graph = hdc.Graph(vsa, directed=True)
         found["graph"] = graph.encode([("a", "b"), ("b", "c")])
-        found["labelled"] = graph.encode([("a", "x", "b"), ("b", "y", "c")])
+        found["labeled"] = graph.encode([("a", "x", "b"), ("b", "y", "c")])
         found["memories"] = graph.memories([("a", "b"), ("a", "c"), ("b", "c")]).vectors
         found["stream"] = hdc.NGrams(vsa, (1, 2)).encode_stream("abcab")
     if vsa.commutative:

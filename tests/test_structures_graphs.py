@@ -66,7 +66,7 @@ class TestGraph:
         vector = graph.encode(EDGES)
         assert names(graph.successors(vector, "a", memory, 2)) == {"b", "c"}
         assert names(graph.predecessors(vector, "d", memory, 2)) == {"b", "f"}
-        assert names(graph.neighbours(vector, "a", memory, 3)) == {"b", "c", "e"}
+        assert names(graph.neighbors(vector, "a", memory, 3)) == {"b", "c", "e"}
         held = [graph.contains(vector, edge, size=6) for edge in EDGES]
         turned = [graph.contains(vector, edge[::-1], size=6) for edge in EDGES]
         assert (held, turned) == ([True] * 6, [False] * 6)
@@ -77,7 +77,7 @@ class TestGraph:
         graph, memory = hdc.Graph(vsa), hdc.ItemMemory(vsa, NODES)
         vector = graph.encode(EDGES)
         assert_same(vsa, vector, graph.encode([edge[::-1] for edge in EDGES]))
-        assert names(graph.neighbours(vector, "a", memory, 3)) == {"b", "c", "e"}
+        assert names(graph.neighbors(vector, "a", memory, 3)) == {"b", "c", "e"}
         assert graph.successors(vector, "d", memory, 2) == graph.predecessors(vector, "d", memory, 2)
         assert [graph.contains(vector, edge, size=6) for edge in (("a", "e"), ("a", "d"))] == [True, False]
 

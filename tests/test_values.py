@@ -169,7 +169,7 @@ def test_decoding_finds_the_best_of_all_codes(code, family):
         assert all(np.shape(column) == () for column in estimate)
         best = host(vsa.similarity(bundle, codes.encode(grid))).max()
         found = float(vsa.similarity(bundle, codes.encode(float(estimate.value))))
-        slack = 0.03 if family.startswith(SPARSE) else 2e-3  # centring moves with the code
+        slack = 0.03 if family.startswith(SPARSE) else 2e-3  # centering moves with the code
         assert found >= best - slack
         assert float(estimate.similarity) == pytest.approx(found, abs=slack)
 
@@ -363,8 +363,8 @@ def test_error_of_angles_is_that_of_least_squares(family, size):
     rms = math.sqrt(np.mean((estimate.value - values) ** 2))
     sampling = SIX * math.sqrt(2 / trials) / 2 + 0.1  # and a tenth for the frequencies drawn and the next term
     assert abs(rms / formula - 1) < sampling
-    standardised = (estimate.value - values) / estimate.error
-    assert abs(math.sqrt(np.mean(standardised**2)) - 1) < sampling
+    standardized = (estimate.value - values) / estimate.error
+    assert abs(math.sqrt(np.mean(standardized**2)) - 1) < sampling
 
 
 # ---------------------------------------------------------------------- points

@@ -25,7 +25,7 @@ Real = npt.NDArray[np.float64]
 TASKS = ("bundle", "pairs", "key-value", "sequence")
 
 _COARSE = np.arange(-9.0, 9.0, 1 / 8)
-"""Standardised scores of the hit, where only shares near 1, not small errors, are wanted."""
+"""Standardized scores of the hit, where only shares near 1, not small errors, are wanted."""
 
 
 READ = {"bundle": None, "pairs": "symbol", "key-value": "role", "sequence": None}
@@ -229,11 +229,11 @@ UNBINDING: Mapping[str, Callable[[Real], Real]] = MappingProxyType(
         "Gaussian MBAT": lambda r: 1 / np.sqrt(r + 1),
     }
 )
-"""Normalised similarity after r binds and r unbinds; 1 where unbinding is exact."""
+"""Normalized similarity after r binds and r unbinds; 1 where unbinding is exact."""
 
 
 def unbinding_similarity(model: str, depth: npt.ArrayLike) -> Any:
-    """Return the normalised similarity to the original after ``depth`` binds and as many unbinds.
+    """Return the normalized similarity to the original after ``depth`` binds and as many unbinds.
 
     Source: exact inverses give 1; moments of products for MAP-C and HRR; the free product of Marchenko-Pastur laws for
     VTB and Gaussian matrices. Standing: derived, for large dimensions.

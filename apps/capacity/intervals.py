@@ -44,9 +44,9 @@ def wilson(share: float, trials: int, confidence: float = CONFIDENCE) -> tuple[f
     trials, share = integer(trials, "trials", 1), number(share, "share", 0, 1)
     z = _two_sided(fraction(confidence, "confidence"))
     scale = 1 + z * z / trials
-    centre = (share + z * z / (2 * trials)) / scale
+    center = (share + z * z / (2 * trials)) / scale
     half = z / scale * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    return min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))
+    return min(share, max(0.0, center - half)), max(share, min(1.0, center + half))
 
 
 @dataclass(frozen=True)

@@ -306,7 +306,7 @@ def bundle(batch: Batch) -> Answers:
 def unbinding(batch: Batch) -> Answers:
     """Schlegel et al.'s repeated binding: bind and unbind with ``depth`` keys; right if the nearest is the original.
 
-    The value is the similarity to the original, which every model normalises: 1 for equal, 0 for unrelated.
+    The value is the similarity to the original, which every model normalizes: 1 for equal, 0 for unrelated.
     """
     vsa, members = batch.vsa, batch.members(1)
     original = vectors = batch.codebook.take(members[:, 0])

@@ -67,7 +67,7 @@ def minimum_dimension(
     confidence : float
         That no verdict of the search is wrong.
     resolution : float
-        Stop when neighbouring dimensions differ by this share.
+        Stop when neighboring dimensions differ by this share.
     trials : int
         Most trials at one dimension.
     start : int
@@ -125,7 +125,7 @@ class Verdict(NamedTuple):
 
 
 def _bracket(reaches: Callable[[int], bool], start: int, next_dim: Callable[[int], int]) -> tuple[int, int]:
-    """Return neighbours among doubles and halves of ``start``: one that misses the target, or 1, and one that does not.
+    """Return neighbors among doubles and halves of ``start``: one that misses the target, or 1, and one that does not.
 
     Each is moved up to the next dimension that the model takes.
     """

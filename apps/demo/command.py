@@ -33,7 +33,7 @@ Try it on your own files (JSON, JSON Lines, gzipped or not):
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of which collection: a partial document, or a stored document's neighbours."""
+    """What is asked of which collection: a partial document, or a stored document's neighbors."""
 
     title: str
     collection: str

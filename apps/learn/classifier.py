@@ -332,7 +332,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         best = self._class_scores(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
-    def quantised(self, bits: int = 1, *, weight_bits: int | None = None) -> BitClassifier:
+    def quantized(self, bits: int = 1, *, weight_bits: int | None = None) -> BitClassifier:
         """Return a classifier of the same classes that predicts on bits, without scikit-learn.
 
         Parameters
@@ -359,16 +359,16 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         return BitClassifier.of_classifier(self, bits, weight_bits=weight_bits)
 
     def export(self, path: str | os.PathLike[str], bits: int = 1, *, weight_bits: int | None = None) -> None:
-        """Write :meth:`quantised` to a file of plain bits, which 60 lines of C or of JavaScript read and predict from.
+        """Write :meth:`quantized` to a file of plain bits, which 60 lines of C or of JavaScript read and predict from.
 
         Raises
         ------
         UnsupportedError
-            As :meth:`quantised`.
+            As :meth:`quantized`.
         OSError
             If the file cannot be written.
         """
-        self.quantised(bits, weight_bits=weight_bits).export(path)
+        self.quantized(bits, weight_bits=weight_bits).export(path)
 
     def explain(self, X: Any, k: int = 5) -> list[Explanation]:
         """Say of each row which features, or leaves of a document, spoke for its class; see :class:`Explanation`.

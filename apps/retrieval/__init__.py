@@ -1,4 +1,4 @@
-"""Search of embeddings by binary codes: binarisers, indexes of codes, and the two together."""
+"""Search of embeddings by binary codes: binarizers, indexes of codes, and the two together."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from hdc.apps import lazy
 if TYPE_CHECKING:
     from hdc.apps.retrieval.anchors import Anchors
     from hdc.apps.retrieval.basis import OrthogonalBasis
-    from hdc.apps.retrieval.binarisers import (
+    from hdc.apps.retrieval.binarizers import (
         OrthoHashBinarizer,
         RaBitQBinarizer,
         RecurrentBinarizer,
@@ -49,11 +49,11 @@ __getattr__ = lazy.attributes(
     {
         "Anchors": "hdc.apps.retrieval.anchors",
         "OrthogonalBasis": "hdc.apps.retrieval.basis",
-        "OrthoHashBinarizer": "hdc.apps.retrieval.binarisers",
-        "RaBitQBinarizer": "hdc.apps.retrieval.binarisers",
-        "RecurrentBinarizer": "hdc.apps.retrieval.binarisers",
-        "ScalarBinarizer": "hdc.apps.retrieval.binarisers",
-        "SignBinarizer": "hdc.apps.retrieval.binarisers",
+        "OrthoHashBinarizer": "hdc.apps.retrieval.binarizers",
+        "RaBitQBinarizer": "hdc.apps.retrieval.binarizers",
+        "RecurrentBinarizer": "hdc.apps.retrieval.binarizers",
+        "ScalarBinarizer": "hdc.apps.retrieval.binarizers",
+        "SignBinarizer": "hdc.apps.retrieval.binarizers",
         "BinaryIndex": "hdc.apps.retrieval.index.binary",
         "EmbeddingIndex": "hdc.apps.retrieval.index.embedding",
         "MultiVectorIndex": "hdc.apps.retrieval.index.multi_vector",

@@ -5,9 +5,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import blocks
-from hdc.apps.retrieval.binarisers.files import read_model, write_model
-from hdc.apps.retrieval.binarisers.transformer import VectorTransformer
+from hdc.apps.retrieval.binarizers.base import blocks
+from hdc.apps.retrieval.binarizers.files import read_model, write_model
+from hdc.apps.retrieval.binarizers.transformer import VectorTransformer
 from hdc.apps.retrieval.vectors.rows import finite, unit
 from hdc.checks import flag, integer
 from hdc.errors import DimensionError, FileFormatError, ParameterError
@@ -21,7 +21,7 @@ class Anchors(VectorTransformer):
 
     Two encoders give one object different vectors, but the angles between objects are alike. Fit an ``Anchors`` to
     each encoder's vectors of the same objects, row by row: what the two return can then be compared, searched and
-    binarised together. Neither needs the other's vectors (Moschella et al. 2023, "Relative representations enable
+    binarized together. Neither needs the other's vectors (Moschella et al. 2023, "Relative representations enable
     zero-shot latent space communication", section 3).
 
     Parameters
@@ -34,7 +34,7 @@ class Anchors(VectorTransformer):
         ``U V' x``: no direction that many anchors share counts more than once. The product of two vectors is that of
         their parts in the span of the anchors; of one encoder and its rotation, with as many anchors as components,
         cosines are exact. False returns the cosines, as in the paper.
-    centre : bool
+    center : bool
         Subtract the mean of the unit anchors first, from anchors and vectors. Encoders whose vectors share a large mean
         direction need it; an exact rotation does not.
     seed : int
@@ -59,10 +59,10 @@ class Anchors(VectorTransformer):
     True
     """
 
-    def __init__(self, anchors: Any = 512, whiten: bool = True, centre: bool = True, seed: int = 0) -> None:
+    def __init__(self, anchors: Any = 512, whiten: bool = True, center: bool = True, seed: int = 0) -> None:
         self.anchors = anchors
         self.whiten = whiten
-        self.centre = centre
+        self.center = center
         self.seed = seed
 
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -77,12 +77,12 @@ class Anchors(VectorTransformer):
             infinity, or all anchors have one direction.
         """
         table = self._table(X)
-        flag(self.whiten, "whiten"), flag(self.centre, "centre")
+        flag(self.whiten, "whiten"), flag(self.center, "center")
         rows = self._chosen(len(table))
         found = unit(finite(table[rows], 0, "the anchors"))
-        mean = found.mean(axis=0, dtype=np.float64) * self.centre
-        centred = unit((found - mean).astype(np.float32))
-        self.matrix_ = (_orthogonal(centred) if self.whiten else centred).T.copy()
+        mean = found.mean(axis=0, dtype=np.float64) * self.center
+        centered = unit((found - mean).astype(np.float32))
+        self.matrix_ = (_orthogonal(centered) if self.whiten else centered).T.copy()
         self.mean_, self.rows_, self.n_features_in_ = mean.astype(np.float32), rows, table.shape[1]
         return self
 
@@ -196,7 +196,7 @@ def _numbers(anchors: Any, n: int) -> Ids:
 def _orthogonal(anchors: Floats) -> Floats:
     """Return ``U V'`` of anchors ``U S V'``: what is nearest to them among matrices without unequal directions.
 
-    That is ``(A A')**-1/2 A``, Loewdin's symmetric orthogonalisation, by a decomposition that is exact where the
+    That is ``(A A')**-1/2 A``, Loewdin's symmetric orthogonalization, by a decomposition that is exact where the
     product ``A A'`` is singular: where there are more anchors than components.
     """
     left, sizes, right = np.linalg.svd(anchors.astype(np.float64), full_matrices=False)
@@ -204,7 +204,7 @@ def _orthogonal(anchors: Floats) -> Floats:
     if not kept.any():
         raise ParameterError(
             f"all {len(anchors)} anchors have one direction, or none: nothing is left to compare vectors with; choose "
-            "other anchors, or centre=False"
+            "other anchors, or center=False"
         )
     nearest: Floats = (left[:, kept] @ right[kept]).astype(np.float32)
     return nearest

@@ -29,7 +29,7 @@ def register(commands: Any) -> None:
         "--metric", choices=("cosine", "ip", "l2"), help="what nearness is (by the lengths of the vectors)"
     )
     parser.add_argument("--queries", metavar="FILE", help="such vectors as will be asked (some of the vectors)")
-    parser.add_argument("-k", type=int, default=10, help="neighbours that are to be found (10)")
+    parser.add_argument("-k", type=int, default=10, help="neighbors that are to be found (10)")
     parser.add_argument("--plot", metavar="FILE", help="draw what was measured (.png, .svg, .pdf)")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     parser.add_argument("--seed", type=int, default=0, help="(0)")

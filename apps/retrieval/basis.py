@@ -5,9 +5,9 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers.base import blocks
-from hdc.apps.retrieval.binarisers.files import read_model, write_model
-from hdc.apps.retrieval.binarisers.transformer import VectorTransformer
+from hdc.apps.retrieval.binarizers.base import blocks
+from hdc.apps.retrieval.binarizers.files import read_model, write_model
+from hdc.apps.retrieval.binarizers.transformer import VectorTransformer
 from hdc.apps.retrieval.vectors.rows import finite, unit
 from hdc.apps.retrieval.vectors.tables import as_table
 from hdc.errors import FileFormatError, MismatchError, ParameterError
@@ -179,7 +179,7 @@ def _units(table: npt.NDArray[Any], part: slice) -> Floats:
 
 
 def _procrustes(products: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the orthogonal ``(w, w)`` matrix B that maximises ``trace(B[:m] products')`` of ``(m, w)`` products."""
+    """Return the orthogonal ``(w, w)`` matrix B that maximizes ``trace(B[:m] products')`` of ``(m, w)`` products."""
     left, _, right = np.linalg.svd(products, full_matrices=True)
     m = len(products)
     return np.concatenate([left @ right[:m], right[m:]])

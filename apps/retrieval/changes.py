@@ -27,13 +27,13 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
 
 
 def open_file(
-    arguments: argparse.Namespace, *, name: str = "vectors", keyed: bool = False, labelled: bool = False
+    arguments: argparse.Namespace, *, name: str = "vectors", keyed: bool = False, labeled: bool = False
 ) -> "VectorFile":
     """Open the file of vectors that was given; labels are read as keys are."""
     from hdc.apps.retrieval.files.vectors import open_vectors
 
     options = {"keys": arguments.keys, "key_column": arguments.key_column} if keyed else {}
-    if labelled:
+    if labeled:
         options = {"keys": arguments.labels, "key_column": arguments.label_column}
     return open_vectors(getattr(arguments, name), column=arguments.column, **options)
 
@@ -92,7 +92,7 @@ def _export(index: "EmbeddingIndex", path: str) -> None:
     from hdc.apps.retrieval.files.exporting import export
 
     space = index.model.space_
-    export(index.codes, path, space.centre if space.metric == "l2" else None)
+    export(index.codes, path, space.center if space.metric == "l2" else None)
 
 
 APPLICATION = Application(

@@ -94,8 +94,8 @@ def _register_eval(commands: Any) -> None:
     )
     parser.add_argument("--probes", type=numbers, default=[None], metavar="N,...", help="settings of ivf (16)")
     parser.add_argument("--effort", type=numbers, default=[None], metavar="N,...", help="settings of hnsw (64)")
-    parser.add_argument("--truth", metavar="FILE", help="keep the exact neighbours here (.npz), or take them from it")
-    parser.add_argument("--judgements", metavar="QRELS", help="lines of query, document, grade; or TREC's four columns")
+    parser.add_argument("--truth", metavar="FILE", help="keep the exact neighbors here (.npz), or take them from it")
+    parser.add_argument("--judgments", metavar="QRELS", help="lines of query, document, grade; or TREC's four columns")
     parser.add_argument("--binary", action="store_true", help="count every grade above 0 as 1")
     parser.add_argument("--first", type=int, help="number of the first query and document in QRELS (1)")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -188,8 +188,8 @@ def run_eval(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.evaluation import comparison, plots, report
     from hdc.apps.retrieval.files.vectors import open_vectors
 
-    if arguments.judgements is None and (arguments.binary or arguments.first is not None):
-        raise ParameterError("--binary and --first say how judgements are read; give --judgements, too")
+    if arguments.judgments is None and (arguments.binary or arguments.first is not None):
+        raise ParameterError("--binary and --first say how judgments are read; give --judgments, too")
     if arguments.plot:
         plots.check()
     rows = comparison.compare(
@@ -201,7 +201,7 @@ def run_eval(arguments: argparse.Namespace) -> int:
         probes=arguments.probes,
         effort=arguments.effort,
         truth=arguments.truth,
-        judgements=None if arguments.judgements is None else _judgements(arguments),
+        judgments=None if arguments.judgments is None else _judgments(arguments),
         first=1 if arguments.first is None else arguments.first,
     )
     if arguments.json:
@@ -213,7 +213,7 @@ def run_eval(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _judgements(arguments: argparse.Namespace) -> dict[str, dict[str, int]]:
-    from hdc.apps.retrieval.evaluation.judgments import read_judgements
+def _judgments(arguments: argparse.Namespace) -> dict[str, dict[str, int]]:
+    from hdc.apps.retrieval.evaluation.judgments import read_judgments
 
-    return read_judgements(arguments.judgements, binary=arguments.binary)
+    return read_judgments(arguments.judgments, binary=arguments.binary)

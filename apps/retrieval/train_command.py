@@ -9,7 +9,7 @@ from hdc.apps.retrieval.changes import add_vectors, open_file
 from hdc.errors import ParameterError
 
 if TYPE_CHECKING:
-    from hdc.apps.retrieval.binarisers import Binarizer
+    from hdc.apps.retrieval.binarizers import Binarizer
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "rabitq": ("lists", "component_bits", "metric"),
@@ -99,7 +99,7 @@ def _train(arguments: argparse.Namespace) -> str:
     from hdc.apps.retrieval.vectors.rows import unit
     from hdc.search.kmeans import PER_LIST
 
-    vectors = open_file(arguments, labelled=True)
+    vectors = open_file(arguments, labeled=True)
     model = _new_model(arguments, vectors.rows)
     lists = getattr(model, "lists", 1)
     drawn, labels = vectors.keyed_sample(max(SAMPLE, PER_LIST * lists), arguments.seed)
@@ -137,7 +137,7 @@ def _check_output(path: str) -> None:
 
 def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
     """Return a model to fit to a sample of so many vectors."""
-    from hdc.apps.retrieval import binarisers
+    from hdc.apps.retrieval import binarizers
     from hdc.apps.retrieval.tuning.recipes import lists_for
     from hdc.checks import integer
 
@@ -147,19 +147,19 @@ def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
     named = ("rounds", "epochs", "component_bits", "code_size")
     common |= {name: getattr(arguments, name) for name in named if getattr(arguments, name) is not None}
     if arguments.binarizer == "rabitq":
-        return binarisers.RaBitQBinarizer(lists_for(rows) if arguments.lists is None else arguments.lists, **common)
+        return binarizers.RaBitQBinarizer(lists_for(rows) if arguments.lists is None else arguments.lists, **common)
     if arguments.binarizer == "scalar":
-        return binarisers.ScalarBinarizer(**common)
+        return binarizers.ScalarBinarizer(**common)
     bits = integer(BITS if arguments.bits is None else arguments.bits, "--bits", 1)
     if arguments.binarizer == "sign":
-        return binarisers.SignBinarizer(bits, **common)
+        return binarizers.SignBinarizer(bits, **common)
     if arguments.binarizer == "orthohash":
-        return binarisers.OrthoHashBinarizer(bits, **common)
+        return binarizers.OrthoHashBinarizer(bits, **common)
     loops = integer(arguments.loops or 0, "--loops", 0)
     if bits % (loops + 1):
         raise ParameterError(f"{bits} bits are no whole number of components of {loops + 1} bits")
     prefixes = tuple(arguments.prefixes or ())
-    return binarisers.RecurrentBinarizer(bits // (loops + 1), loops=loops, prefixes=prefixes, **common)
+    return binarizers.RecurrentBinarizer(bits // (loops + 1), loops=loops, prefixes=prefixes, **common)
 
 
 def numbers(text: str) -> list[int]:

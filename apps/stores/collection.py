@@ -43,8 +43,8 @@ class Collection:
     path : path, optional
         The folder of an index: it is opened, or made when the first vectors come. None keeps them in memory.
     index : EmbeddingIndex, optional
-        Instead of a path: an open index of any kind and binariser. Without one, codes are
-        ``ScalarBinarizer(rotation="random", centre=False)``, which learns nothing but the number of components, and
+        Instead of a path: an open index of any kind and binarizer. Without one, codes are
+        ``ScalarBinarizer(rotation="random", center=False)``, which learns nothing but the number of components, and
         the vectors are kept as float16, so that scores are those of the vectors.
     writable : bool
         Whether a path is opened for changes, which one process at a time may do.
@@ -126,7 +126,7 @@ class Collection:
         texts = [text_of(documents[row], keys[row]) for row in last]
         with self._changing:
             if self._index is None:
-                model = ScalarBinarizer(rotation="random", centre=False).fit(rows)
+                model = ScalarBinarizer(rotation="random", center=False).fit(rows)
                 self._index = EmbeddingIndex.create(self._path, model, keep="float16")
             self._index.store.put(self._index.encoded(rows[last]), [keys[row] for row in last], texts)
 

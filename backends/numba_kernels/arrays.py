@@ -2,7 +2,7 @@
 
 Numba compiles a kernel again for every layout, alignment and writeability it meets. So inputs are made
 native, C-contiguous and aligned (copied only where they are not) and are all passed as read-only views: one
-specialisation a kernel, and the compiler refuses a kernel that writes to its input.
+specialization a kernel, and the compiler refuses a kernel that writes to its input.
 """
 
 import math

@@ -106,7 +106,7 @@ def _plain_peek(array: Any, row: Any, column: Any) -> Any:
 def peek(typing: Any, array: Any, row: Any, column: Any) -> Any:
     """Return ``array[row, column]`` of memory that no :func:`poke` of the same loop writes.
 
-    Numba cannot say that arrays do not overlap, and LLVM gives up vectorising a loop that needs more than eight
+    Numba cannot say that arrays do not overlap, and LLVM gives up vectorizing a loop that needs more than eight
     checks of it. These two say it. Indices must not be negative.
     """
 

@@ -19,7 +19,7 @@ Entries = npt.NDArray[np.int32]
 
 
 PASSES = 3
-"""Neighbours are compared so often before a row is looked through: a row in twenty is not in order then."""
+"""Neighbors are compared so often before a row is looked through: a row in twenty is not in order then."""
 
 
 @kernel
@@ -84,7 +84,7 @@ def _spread(words: Any, shift: Any, lowest: Any, begins: Any, held: Any) -> None
 
 @kernel
 def _swap(held: Any, first: int) -> None:
-    """Put pairs of neighbours in order, without a branch, so that many pairs are compared by one instruction."""
+    """Put pairs of neighbors in order, without a branch, so that many pairs are compared by one instruction."""
     for pair in range((len(held) - first) // 2):
         j = 2 * pair + first
         one, other = held[j], held[j + 1]
@@ -152,7 +152,7 @@ def signed_products(entries: Entries, outer: Ints, inner: Ints) -> Entries:
 
 @kernel
 def _gather(x: Any, entries: Any, outer: Any, inner: Any, out: Any, start: int, stop: int) -> None:
-    known, alone = np.int64(-1), False  # whether the outer row, which most neighbours share, leaves all in its place
+    known, alone = np.int64(-1), False  # whether the outer row, which most neighbors share, leaves all in its place
     for i in range(start, stop):
         given, after, before, result = x[i], entries[outer[i]], entries[inner[i]], out[i]
         if outer[i] != known:

@@ -1,6 +1,6 @@
 """Vectors of eight 64-bit words as Numba values: the few operations the search kernels are written in.
 
-Numba vectorises loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which
+Numba vectorizes loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which
 no loop expresses. Here a *vector* is a value like any other: ``load`` one, combine it with ``& | ^ ~ +``,
 ``store`` it. LLVM maps it to one AVX-512 register, two AVX2 or four NEON registers, so kernels need no
 variant per CPU. Only :func:`majority` and :func:`dot_bytes` have shortcuts for one instruction set, and give the same

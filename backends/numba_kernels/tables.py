@@ -91,7 +91,7 @@ def _start(linear: Any, side: Any, pair: Any, code: Any, cost: Any, groups: int,
         _add_terms(side, side[:, row], moved)
         for k in range(len(cost)):
             cost[k] += moved[k]
-        for v in range(LEVELS):  # a group is no neighbour of its own
+        for v in range(LEVELS):  # a group is no neighbor of its own
             cost[v * groups + j] -= moved[v * groups + j]
 
 

@@ -16,7 +16,7 @@ def _butterflies(source: Any, target: Any) -> None:
     """Apply two rounds of butterflies over the two highest index bits, and make them the two lowest.
 
     Constant geometry (Pease 1968): every round reads four contiguous quarters and writes in order, so one
-    loop, vectorised at any size, serves all rounds; after all rounds the index bits are back in place.
+    loop, vectorized at any size, serves all rounds; after all rounds the index bits are back in place.
     """
     quarter = len(source) // 4
     a, b = source[:quarter], source[quarter : 2 * quarter]

@@ -6,7 +6,7 @@ import numpy.typing as npt
 Real = npt.NDArray[np.float64]
 
 _GRID = np.arange(-40.0, 10.0, 1 / 8)
-"""Standardised scores of the hit: the integrand is analytic, so this step leaves no error that floats can show."""
+"""Standardized scores of the hit: the integrand is analytic, so this step leaves no error that floats can show."""
 
 _STEPS = 48
 """Halvings of the interval in which an inverse lies."""

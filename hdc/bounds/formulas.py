@@ -278,7 +278,7 @@ def hopfield_membership_gaussian(q: Question) -> Real:
 def sum_intersection(q: Question) -> Real:
     """D2: ``|x.y/m - t| <= α`` if ``m >= 4 ln(4/δ) / (ε² - 2ε³/3)``, ``ε = α / sqrt(ab)`` (at most 1).
 
-    Source: Achlioptas's form of the Johnson-Lindenstrauss lemma, and polarisation.
+    Source: Achlioptas's form of the Johnson-Lindenstrauss lemma, and polarization.
     Standing: derived.
     """
     epsilon = np.minimum(_relative_tolerance(q), 1)

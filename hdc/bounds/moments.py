@@ -85,7 +85,7 @@ def phases(k: npt.ArrayLike, dim: npt.ArrayLike, levels: float = np.inf) -> Mome
 
 
 def pluralities(k: npt.ArrayLike, dim: npt.ArrayLike, levels: int) -> Moments:
-    """Return the moments of most frequent values: shares of equal components, binomial, centred and scaled.
+    """Return the moments of most frequent values: shares of equal components, binomial, centered and scaled.
 
     A member agrees in a share q = :func:`hdc.bounds.plurality_bias` of the components, another symbol in 1/levels.
     """

@@ -1,6 +1,6 @@
 """SBC and GSBC: blocks of which one component is 1, as positions and as floats.
 
-Sparse block codes (Laiho et al. 2015; Frady, Kleyko and Sommer 2021) and their generalisation (Hersche et al. 2024).
+Sparse block codes (Laiho et al. 2015; Frady, Kleyko and Sommer 2021) and their generalization (Hersche et al. 2024).
 With one seed the atoms of both are the same, and those of CountingBloom with ``binding="segment"``.
 """
 
@@ -111,7 +111,7 @@ class SBC(_Blocks, Plural):
 
 @dataclass(frozen=True)
 class GSBC(_Blocks, Summed):
-    """Generalised sparse block codes: blocks of floats, convolved to bind, added to bundle.
+    """Generalized sparse block codes: blocks of floats, convolved to bind, added to bundle.
 
     Arrays are ``(..., dim)``. An atom has one 1 in each block, so that binding with it rotates blocks and is undone
     exactly; that of two bundles is a circular convolution of each block, and undone approximately. Similarity is the
@@ -136,7 +136,7 @@ class GSBC(_Blocks, Summed):
     >>> mixed = vsa.bundle(vsa.symbols(["a", "b"]))
     >>> float(mixed[:16].sum())
     1.0
-    >>> bool((vsa.normalise(vsa.unbind(a, vsa.bind(a, b))) == b).all())
+    >>> bool((vsa.normalize(vsa.unbind(a, vsa.bind(a, b))) == b).all())
     True
     """
 
@@ -198,7 +198,7 @@ class GSBC(_Blocks, Summed):
         whole = xp.sum(xp.abs(blocks), axis=-1, keepdims=True)
         return (blocks / xp.where(whole > 0, whole, 1)).reshape(sums.shape)
 
-    def normalise(self, x: Array) -> Array:
+    def normalize(self, x: Array) -> Array:
         """Return a 1 where each block has its greatest component, the first of equal ones, and zeros elsewhere."""
         checked, xp = self.check(x), self.xp
         greatest = xp.argmax(self._in_blocks(checked), axis=-1)[..., None]
@@ -220,7 +220,7 @@ class GSBC(_Blocks, Summed):
         """Rotate blocks: block i moves to ``(i + shift) mod blocks``."""
         return self.xp.roll(self.check(x), integer(shift, "shift") % self.blocks * self.length, axis=-1)
 
-    def _centred(self, x: Any, what: str) -> Array:
+    def _centered(self, x: Any, what: str) -> Array:
         """Take the mean of each block away."""
         checked = self.check(x, what)
         blocks = self._in_blocks(checked)
@@ -228,7 +228,7 @@ class GSBC(_Blocks, Summed):
 
     def similarity(self, queries: Array, items: Array) -> Array:
         """Return cosines of what differs from the mean of each block."""
-        return super().similarity(self._centred(queries, "queries"), self._centred(items, "items"))
+        return super().similarity(self._centered(queries, "queries"), self._centered(items, "items"))
 
     def scores(self, size: npt.ArrayLike, *, read: str | None = None) -> Moments:
         """Return the moments of a sum, whose blocks have one free number less; see :meth:`hdc.VSA.scores`."""
@@ -238,8 +238,8 @@ class GSBC(_Blocks, Summed):
         """Decide whether the dot product with a sum is at least half a member's, or by the similarity with shares."""
         if self.bundles == "share":
             return self._near(bundle, items, size)
-        return super().contains(self._centred(bundle, "bundle"), self._centred(items, "items"))
+        return super().contains(self._centered(bundle, "bundle"), self._centered(items, "items"))
 
     def intersection_size(self, x: Array, y: Array, sizes: tuple[int, int] | None = None) -> Array:
         """Estimate the number of common members from sums, without what chance gives."""
-        return super().intersection_size(self._centred(x, "x"), self._centred(y, "y"))
+        return super().intersection_size(self._centered(x, "x"), self._centered(y, "y"))

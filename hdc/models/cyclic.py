@@ -110,7 +110,7 @@ class Modular(Rotating):
         products = self.xp.astype(self.check(x), self.xp.int64) * times
         return self.xp.astype(self.xp.remainder(products, self.levels), self.dtype)
 
-    def normalise(self, x: Array) -> Array:
+    def normalize(self, x: Array) -> Array:
         """Return a copy: all vectors have the components of atoms."""
         return self.xp.asarray(self.check(x), copy=True)
 
@@ -176,11 +176,11 @@ class Plural(Modular):
         return self.xp.astype(found, self.dtype)
 
     def similarity(self, queries: Array, items: Array) -> Array:
-        """Return the share of equal components, centred: 0 for unrelated vectors, 1 for equal ones."""
+        """Return the share of equal components, centered: 0 for unrelated vectors, 1 for equal ones."""
         q, x = self.check(queries, "queries"), self.check(items, "items")
-        return pairwise(self.xp, self._centred, q, x, self.xp.float32)
+        return pairwise(self.xp, self._centered, q, x, self.xp.float32)
 
-    def _centred(self, q: Array, x: Array) -> Array:
+    def _centered(self, q: Array, x: Array) -> Array:
         chance = 1 / self.levels
         share = self.xp.astype(self.kernels.levels.equal(q, x), self.xp.float64) / self.storage
         return (share - chance) / (1 - chance)
@@ -195,7 +195,7 @@ class Plural(Modular):
 
 
 @dataclass(frozen=True)
-class _Levelled(Modular):
+class _Leveled(Modular):
     """What MCR and CGR share: the parameter."""
 
     _: KW_ONLY
@@ -207,7 +207,7 @@ class _Levelled(Modular):
 
 
 @dataclass(frozen=True)
-class MCR(_Levelled, Modular):
+class MCR(_Leveled, Modular):
     """Modular composite representation: phases of a whole number of levels; phasors of 1 to 8 bits.
 
     Arrays are ``(..., dim)`` uint8. A component is an angle in steps of ``2 π / levels``, so this is FHRR with bundles
@@ -305,7 +305,7 @@ class MCR(_Levelled, Modular):
 
 
 @dataclass(frozen=True)
-class CGR(_Levelled, Plural):
+class CGR(_Leveled, Plural):
     """Cyclic group representation: integers modulo the number of levels, the most frequent value, equal components.
 
     Arrays are ``(..., dim)`` uint8. A bundle has, in each component, the value of the greatest weight. Similarity is

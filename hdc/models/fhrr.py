@@ -93,9 +93,9 @@ class FHRR(Summed):
 
     def of_sums(self, sums: Array) -> Array:
         """Return sums as they are, or their phases."""
-        return sums if self.bundles == "sum" else self.normalise(sums)
+        return sums if self.bundles == "sum" else self.normalize(sums)
 
-    def normalise(self, x: Array) -> Array:
+    def normalize(self, x: Array) -> Array:
         """Bring each component to length one, and zeros to the angle 0."""
         xp, checked = self.xp, self.check(x)
         real, imaginary = checked[..., 0::2], checked[..., 1::2]

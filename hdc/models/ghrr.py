@@ -25,7 +25,7 @@ Entries = tuple[Array, Array]
 
 @dataclass(frozen=True)
 class GHRR(Summed):
-    """Generalised holographic reduced representations: random unitary blocks, their product, sum, mean real trace.
+    """Generalized holographic reduced representations: random unitary blocks, their product, sum, mean real trace.
 
     Arrays are ``(..., 2 * block ** 2 * dim)`` floats: ``dim`` matrices row by row, real and imaginary part of each
     number in turn. With ``block=1`` this is FHRR. From 2 rows on, ``bind(a, b)``, which multiplies each block of b by
@@ -167,8 +167,8 @@ class GHRR(Summed):
         real, imaginary = self._entries(self.check(x))
         return self._of_entries(self.xp.moveaxis(real, 1, 0), -self.xp.moveaxis(imaginary, 1, 0))
 
-    def normalise(self, x: Array) -> Array:
-        """Return the nearest unitary blocks; see :meth:`hdc.VSA.normalise`."""
+    def normalize(self, x: Array) -> Array:
+        """Return the nearest unitary blocks; see :meth:`hdc.VSA.normalize`."""
         return self._real(nearest_unitary(self.xp, self._complex(self.check(x))), self.dtype)
 
     def power(self, x: Array, exponent: float) -> Array:

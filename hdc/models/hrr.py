@@ -132,7 +132,7 @@ class HRR(Shuffling, Summed):
         changed = self.xp.fft.irfft(change(self.xp.fft.rfft(x)), n=self.dim)
         return self.xp.astype(changed, x.dtype, copy=False)
 
-    def normalise(self, x: Array) -> Array:
+    def normalize(self, x: Array) -> Array:
         """Bring all frequencies to length one, as those of roles are: the nearest vector that unbinds exactly.
 
         The frequencies that have no phase, of the mean and of alternating signs, keep their sign.

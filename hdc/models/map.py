@@ -148,8 +148,8 @@ class MAPI(Rotating, _MAP):
         """Ones."""
         return self.xp.ones_like(self._tie)
 
-    def normalise(self, x: Array) -> Array:
-        """Return signs, as MAP-B has them of the same sums; see :meth:`hdc.VSA.normalise`."""
+    def normalize(self, x: Array) -> Array:
+        """Return signs, as MAP-B has them of the same sums; see :meth:`hdc.VSA.normalize`."""
         positive, one = where_positive(self.xp, self.check(x), self._tie > 0), self.identity
         return self.xp.where(positive, one, -one)
 
@@ -203,7 +203,7 @@ class MAPI(Rotating, _MAP):
 
 @dataclass(frozen=True)
 class MAPB(Packed, _MAP):
-    """MAP-B: ±1 atoms packed 64 to a word, sign of the sum, exclusive or, rotation, centred Hamming.
+    """MAP-B: ±1 atoms packed 64 to a word, sign of the sum, exclusive or, rotation, centered Hamming.
 
     Arrays are ``(..., words)`` in the layout of :mod:`hdc.words`; a set bit is -1. Where a sum is zero, half the sum
     before it decides, with a tie vector of the model's own stream: a bundle depends on its sums alone, is the same
@@ -269,7 +269,7 @@ class MAPB(Packed, _MAP):
         """Zeros: signs of which none is set."""
         return self.xp.zeros_like(self._tie)
 
-    def normalise(self, x: Array) -> Array:
+    def normalize(self, x: Array) -> Array:
         """Return a copy: vectors are signs already."""
         return self.xp.asarray(self.check(x), copy=True)
 

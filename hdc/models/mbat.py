@@ -144,8 +144,8 @@ class MBAT(Rotating, Summed):
             y = operator.apply(y, self.kernels)
         return y if y is not x else self.xp.asarray(y, copy=True)
 
-    def normalise(self, x: Array) -> Array:
-        """Return signs over ``sqrt(dim)``; zeros go as in MAP-I; see :meth:`hdc.VSA.normalise`."""
+    def normalize(self, x: Array) -> Array:
+        """Return signs over ``sqrt(dim)``; zeros go as in MAP-I; see :meth:`hdc.VSA.normalize`."""
         length = math.sqrt(self.dim)
         positive = where_positive(self.xp, self.xp.round(self.check(x) * length * ROUNDED) / ROUNDED, self._tie > 0)
         one = self.xp.abs(self._tie)

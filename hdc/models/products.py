@@ -49,8 +49,8 @@ class _Products(Rotating, Summed):
         """Ones."""
         return self._native(np.ones(self.dim))
 
-    def normalise(self, x: Array) -> Array:
-        """Return signs; where a component is zero, that of a fixed vector; see :meth:`hdc.VSA.normalise`."""
+    def normalize(self, x: Array) -> Array:
+        """Return signs; where a component is zero, that of a fixed vector; see :meth:`hdc.VSA.normalize`."""
         xp, checked = self.xp, self.check(x)
         one = self.identity
         return xp.where(xp.where(checked == 0, self._tie, xp.astype(checked, self.dtype, copy=False)) > 0, one, -one)

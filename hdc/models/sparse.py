@@ -28,7 +28,7 @@ from hdc.similarity import (
     dots,
     magnitude,
     most,
-    normalised,
+    normalized,
     pairwise,
     squared_norms,
     total_weight,
@@ -337,7 +337,7 @@ class _Sparse(VSA):
         product, (q_sum, q_square), (x_sum, x_square) = self._products(q, x), self._moments(q), self._moments(x)
         expected = outer(operator.mul, q_sum, x_sum) / self.dim
         q_spread, x_spread = q_square - q_sum**2 / self.dim, x_square - x_sum**2 / self.dim
-        return normalised(self.xp, product - expected, q_spread, x_spread, self.xp.float32)
+        return normalized(self.xp, product - expected, q_spread, x_spread, self.xp.float32)
 
     @abstractmethod
     def _products(self, queries: Array, items: Array) -> Array:
@@ -602,8 +602,8 @@ class CountingBloom(_Sparse):
         (*p, *q) float64 array
         """
         x, y = self.check(x, "x"), self.check(y, "y")
-        centred = self._products(x, y) - outer(operator.mul, self._sums(x), self._sums(y)) / self.dim
-        return centred / (self.ones - self.ones**2 / self.dim)
+        centered = self._products(x, y) - outer(operator.mul, self._sums(x), self._sums(y)) / self.dim
+        return centered / (self.ones - self.ones**2 / self.dim)
 
     def _products(self, queries: Array, items: Array) -> Array:
         return self.xp.astype(dots(self.kernels, queries, items), self.xp.float64, copy=False)

@@ -24,7 +24,7 @@ class MAPT(Rotating):
     Arrays are ``(..., dim)`` int8 of -1, 0 and 1. A component of a bundle is 0 where the sum is at most
     ``zone * sqrt(W)`` in magnitude, W being the sum of the magnitudes of the weights: so much the sums of random
     members vary. Zone 0 keeps ties as zeros, which MAP-B decides by lot. Near .6, the zone of the least error in
-    quantising a normal variable to three values, a large bundle is .9 as similar to its members as their exact sum is;
+    quantizing a normal variable to three values, a large bundle is .9 as similar to its members as their exact sum is;
     signs alone are .8. Binding keeps zeros where they are, so roles, which have none, are undone exactly; binding
     with a bundle forgets what the other operand has there.
 
@@ -98,7 +98,7 @@ class MAPT(Rotating):
         """Ones."""
         return self.kernels.arrays.from_numpy(np.ones(self.dim, np.int8))
 
-    def normalise(self, x: Array) -> Array:
+    def normalize(self, x: Array) -> Array:
         """Return a copy: vectors have no other components, and what is open stays so."""
         return self.xp.asarray(self.check(x), copy=True)
 

@@ -122,8 +122,8 @@ class _Matrices(Shuffling, Summed):
         turned = self.xp.matrix_transpose(self._squares(self.check(x)))
         return self.xp.asarray(self._flat(turned), copy=True)
 
-    def normalise(self, x: Array) -> Array:
-        """Return the nearest orthogonal matrices, over the root of their rows; see :meth:`hdc.VSA.normalise`."""
+    def normalize(self, x: Array) -> Array:
+        """Return the nearest orthogonal matrices, over the root of their rows; see :meth:`hdc.VSA.normalize`."""
         xp, matrices = self.xp, self._squares(self.check(x))
         exact = xp.float64 if matrices.dtype == xp.float64 else xp.float32
         nearest = nearest_unitary(xp, xp.astype(matrices, exact, copy=False)) / math.sqrt(self.side)

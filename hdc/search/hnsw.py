@@ -33,14 +33,14 @@ from one of these to the next."""
 FILE = "graph"
 """Name of the graph's file, beside the store's; without it the graph is built anew."""
 
-NEIGHBOURS, BUILD_EFFORT = 16, 128
+NEIGHBORS, BUILD_EFFORT = 16, 128
 """Links of a node, and candidates in hand when one is added."""
 
 LEAST_TAIL, TAIL = 1024, 32
 """A graph is brought up to date when so many rows, and more than a TAIL-th of its nodes, came or went since."""
 
 
-def new_graph(measure: Measure, neighbours: int = NEIGHBOURS, effort: int = BUILD_EFFORT) -> Any:
+def new_graph(measure: Measure, neighbors: int = NEIGHBORS, effort: int = BUILD_EFFORT) -> Any:
     """Return an empty usearch index of codes, with the backend's Hamming distance if it has one to give away.
 
     Raises
@@ -56,7 +56,7 @@ def new_graph(measure: Measure, neighbours: int = NEIGHBOURS, effort: int = BUIL
     if measure.kernels.hamming_pointer is not None:
         metric = CompiledMetric(measure.kernels.hamming_pointer(), metric, MetricSignature.ArrayArraySize)
     bits = word_count(measure.dim) * WORD_BITS
-    return Index(ndim=bits, metric=metric, dtype="b1", connectivity=neighbours, expansion_add=effort)
+    return Index(ndim=bits, metric=metric, dtype="b1", connectivity=neighbors, expansion_add=effort)
 
 
 class Graph:

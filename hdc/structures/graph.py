@@ -33,8 +33,8 @@ class Graph(Structure):
     """Nodes and edges: the bundle of all edges, ``bind(source, permute(target))``, or ``bind(a, b)`` if undirected.
 
     A label binds an edge once more: any one of source, label and target is found from the other two. All edges are
-    noise to each other, so their number decides what is read rightly, not that of a node's neighbours;
-    :meth:`memories` has a vector a node instead, whose noise is that of its own neighbours.
+    noise to each other, so their number decides what is read rightly, not that of a node's neighbors;
+    :meth:`memories` has a vector a node instead, whose noise is that of its own neighbors.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Graph(Structure):
 
     directed: bool = False
 
-    gives: ClassVar[tuple[str, ...]] = ("contains", "successors", "predecessors", "neighbours", "labels")
+    gives: ClassVar[tuple[str, ...]] = ("contains", "successors", "predecessors", "neighbors", "labels")
     read: ClassVar[str | None] = "symbol"
 
     def __post_init__(self) -> None:
@@ -144,10 +144,10 @@ class Graph(Structure):
         return bound if edges.labels is None else self.vsa.bind(self.vsa.permute(edges.labels, LABEL), bound)
 
     def memories(self, edges: Iterable[Any]) -> ItemMemory:
-        """Return a memory with a vector for each node: the bundle of its successors, or neighbours.
+        """Return a memory with a vector for each node: the bundle of its successors, or neighbors.
 
-        A node's vector holds its own neighbours only: clean it up against the nodes, or compare it with another's for
-        common neighbours. Nodes are names; those that no edge leaves are not there. Labels bind their targets.
+        A node's vector holds its own neighbors only: clean it up against the nodes, or compare it with another's for
+        common neighbors. Nodes are names; those that no edge leaves are not there. Labels bind their targets.
         """
         given = self._listed(edges)
         if not self.directed:
@@ -224,7 +224,7 @@ class Graph(Structure):
         """Return the k items of ``memory`` from which edges lead to a node; see :meth:`successors`."""
         return self._read(graph, (_OPEN, label, node), memory, k)
 
-    def neighbours(self, graph: Array, node: Any, memory: ItemMemory, k: int = 1, *, label: Any = None) -> list[Match]:
+    def neighbors(self, graph: Array, node: Any, memory: ItemMemory, k: int = 1, *, label: Any = None) -> list[Match]:
         """Return the k items of ``memory`` that share an edge with a node, in either direction."""
         found = self.successors(graph, node, memory, k, label=label)
         if not self.directed:

@@ -33,14 +33,14 @@ class Record(Structure):
     >>> import hdc
     >>> vsa = hdc.create("MBAT", 1024)
     >>> record = hdc.Record(vsa)
-    >>> red_ball = record.encode({"shape": "ball", "colour": "red"})
+    >>> red_ball = record.encode({"shape": "ball", "color": "red"})
     >>> memory = hdc.ItemMemory(vsa, ["red", "green", "ball"])
-    >>> record.get(red_ball, "colour", memory).name
+    >>> record.get(red_ball, "color", memory).name
     'red'
-    >>> toys = record.encode({"shape": ["ball", "cube"], "colour": ["green", None]})
-    >>> toys.shape, record.get(toys[0], "colour", memory).name
+    >>> toys = record.encode({"shape": ["ball", "cube"], "color": ["green", None]})
+    >>> toys.shape, record.get(toys[0], "color", memory).name
     ((2, 1024), 'green')
-    >>> green_ball = record.replace(red_ball, "colour", "red", "green")
+    >>> green_ball = record.replace(red_ball, "color", "red", "green")
     >>> round(float(vsa.similarity(green_ball, toys[0])), 5)
     1.0
     """

@@ -625,25 +625,25 @@ def _phases(vsa: VSA) -> str | None:
     return None
 
 
-def _normalises(vsa: VSA) -> str | None:
+def _normalizes(vsa: VSA) -> str | None:
     fixed = vsa.xp.stack([vsa.role(i) for i in range(3)]) if vsa.binds_vectors else vsa.random(3, seed=43)
     try:
-        same = vsa.normalise(fixed)
+        same = vsa.normalize(fixed)
     except UnsupportedError as error:
         return str(error)
     if vsa.exact_unbind:
-        _same(vsa, same, fixed, "normalised roles")
+        _same(vsa, same, fixed, "normalized roles")
     for n, weights in TIE_FREE.items():
         members = vsa.random(n, seed=44)
         bundle = vsa.bundle(members, weights)
-        once = vsa.normalise(bundle)
-        _same(vsa, vsa.normalise(once), once, f"a bundle of {n} normalised twice")
+        once = vsa.normalize(bundle)
+        _same(vsa, vsa.normalize(once), once, f"a bundle of {n} normalized twice")
         if vsa.binds_vectors and vsa.exact_unbind:
-            moved = vsa.normalise(vsa.bind(fixed[0], bundle))
-            _same(vsa, moved, vsa.bind(fixed[0], once), f"a bound bundle of {n}, normalised")
+            moved = vsa.normalize(vsa.bind(fixed[0], bundle))
+            _same(vsa, moved, vsa.bind(fixed[0], once), f"a bound bundle of {n}, normalized")
         if vsa.dim >= 256:
             near = _host(vsa, vsa.similarity(once, members)).mean()
-            assert near > 0.2, f"a normalised bundle of {n} has similarity {near:.3f} with its members"
+            assert near > 0.2, f"a normalized bundle of {n} has similarity {near:.3f} with its members"
     return None
 
 
@@ -738,7 +738,7 @@ LAWS: dict[str, Law] = {
     "identity": _identity,
     "powers": _powers,
     "phases": _phases,
-    "normalises": _normalises,
+    "normalizes": _normalizes,
     "scores": _scores,
     "errors": _errors,
     "agrees-with-numpy": _agrees_with_numpy,

@@ -57,8 +57,8 @@ def _bessel(distances: Real) -> Real:
 
 
 def _laplace_quantile(u: Real, v: Real) -> Real:
-    centred = u - 0.5
-    return np.asarray(-np.sign(centred) * np.log1p(-2 * np.abs(centred)))
+    centered = u - 0.5
+    return np.asarray(-np.sign(centered) * np.log1p(-2 * np.abs(centered)))
 
 
 def _step(frequencies: Real) -> Real:

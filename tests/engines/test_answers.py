@@ -92,9 +92,9 @@ def same(answer, expected):
     """Compare scores; ids may change places where these are as good as equal."""
     np.testing.assert_allclose(answer[0], expected[0], atol=CLOSE * max(1, np.abs(expected[0]).max()))
     differs = answer[1] != expected[1]
-    neighbours = np.abs(np.diff(expected[0], axis=1, append=-np.inf))
+    neighbors = np.abs(np.diff(expected[0], axis=1, append=-np.inf))
     before = np.abs(np.diff(expected[0], axis=1, prepend=np.inf))
-    assert (np.minimum(neighbours, before)[differs] < 2 * CLOSE).all()
+    assert (np.minimum(neighbors, before)[differs] < 2 * CLOSE).all()
 
 
 @pytest.mark.parametrize("keep", [None, "int8", "float16", "float32"])

@@ -78,8 +78,8 @@ def test_lists_that_faiss_found_are_kept():
     theirs.train(bytes_of(rows, 64))
     theirs.add(bytes_of(rows, 64))
     ours = from_faiss(theirs, bitorder="little")
-    centres = words.from_bytes(faiss.vector_to_array(quantizer.xb).reshape(8, 8), bitorder="little")
-    distances = np.bitwise_count(asked ^ centres.T)
+    centers = words.from_bytes(faiss.vector_to_array(quantizer.xb).reshape(8, 8), bitorder="little")
+    distances = np.bitwise_count(asked ^ centers.T)
     for probes in (1, 8):
         edges = np.sort(distances, axis=1)
         distinct = np.full(50, True) if probes == 8 else edges[:, 0] < edges[:, 1]

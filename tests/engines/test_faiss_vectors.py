@@ -16,7 +16,7 @@ N, D = 700, 60
 
 
 def vectors(n, seed=0):
-    """Return vectors of several lengths around a centre, so that offsets count."""
+    """Return vectors of several lengths around a center, so that offsets count."""
     rng = np.random.default_rng(seed)
     scales = np.linspace(2, 0.3, D)
     return (rng.standard_normal((n, D)) * scales * rng.uniform(0.5, 1.5, (n, 1)) + 0.3 * scales).astype(np.float32)

@@ -6,7 +6,7 @@ import numpy.typing as npt
 from hdc import words
 
 TIE = 1e-5
-"""A component below this part of its vector's root mean square counts as zero: float32 sums of cancelling atoms are
+"""A component below this part of its vector's root mean square counts as zero: float32 sums of canceling atoms are
 off by less, and by how much depends on the order of summation."""
 
 BLOCK = 1 << 22

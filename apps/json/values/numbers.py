@@ -30,7 +30,7 @@ EXACT_NUMBER = 0.1
 """Share of a number's squared weight that only the equal number has; the scales share the rest equally."""
 
 CELLS = 8
-"""Neighbouring cells that a number covers on each scale: the similarity falls to zero in so many steps."""
+"""Neighboring cells that a number covers on each scale: the similarity falls to zero in so many steps."""
 
 DECADE_WIDTHS = (1.0, 0.2, 0.04)
 """Width of each scale in decades of 1 + |x|: where numbers have no known distribution."""
@@ -111,7 +111,7 @@ def window_vectors(vsa: hdc.VSA, kind: str, firsts: Sequence[int]) -> npt.NDArra
     (n, dim) float32 array
     """
     vectors = np.empty((len(firsts), vsa.dim), dtype=np.float32)
-    order = sorted(range(len(firsts)), key=firsts.__getitem__)  # neighbours share cells
+    order = sorted(range(len(firsts)), key=firsts.__getitem__)  # neighbors share cells
     for start in range(0, len(order), WINDOWS):
         rows = order[start : start + WINDOWS]
         cells = list(dict.fromkeys(cell for row in rows for cell in range(firsts[row], firsts[row] + CELLS)))

@@ -1,6 +1,6 @@
 """Summaries of a stream in bounded memory: counts of what occurs often, and a uniform sample of numbers.
 
-Both can be merged, so that parts of a stream are summarised apart, in other processes. Both are deterministic:
+Both can be merged, so that parts of a stream are summarized apart, in other processes. Both are deterministic:
 the same stream, cut and merged in the same way, gives the same summary.
 """
 

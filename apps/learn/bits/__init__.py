@@ -1,4 +1,4 @@
-"""Inference on bits: quantised class vectors, Hamming distances, and a model file that C and JavaScript read.
+"""Inference on bits: quantized class vectors, Hamming distances, and a model file that C and JavaScript read.
 
 Make a model of what a learner has found by
 
@@ -36,7 +36,7 @@ from hdc.apps.learn.bits.density import Density
 from hdc.apps.learn.bits.encoders import Encoder, Signs
 from hdc.apps.learn.bits.fourier import Fourier
 from hdc.apps.learn.bits.parts import mean_of
-from hdc.apps.learn.bits.planes import Planes, quantise
+from hdc.apps.learn.bits.planes import Planes, quantize
 from hdc.apps.learn.bits.robustness import Flips, accuracy_under_flips
 from hdc.apps.learn.bits.tables import tables_of
 
@@ -51,6 +51,6 @@ __all__ = [
     "Signs",
     "accuracy_under_flips",
     "mean_of",
-    "quantise",
+    "quantize",
     "tables_of",
 ]

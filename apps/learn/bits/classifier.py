@@ -16,7 +16,7 @@ from hdc.apps.learn.bits.early import Stops, stops, to_the_end
 from hdc.apps.learn.bits.encoders import Encoder, Signs
 from hdc.apps.learn.bits.flips import PARTS, flip_encoder, flip_planes
 from hdc.apps.learn.bits.parts import added_to, kept, mean_of, owners_of, whole_biases
-from hdc.apps.learn.bits.planes import as_weights, quantise
+from hdc.apps.learn.bits.planes import as_weights, quantize
 from hdc.apps.learn.bits.tables import tables_of
 from hdc.checks import choice, flag, fraction, instance, integer, listed, number, path
 from hdc.dispatch import class_kernels, numpy_backend
@@ -51,7 +51,7 @@ class Early(NamedTuple):
 class BitClassifier:
     """Predict classes with integers and bits only, the same in Python, C and JavaScript.
 
-    The score of a prototype is ``factor * dot + bias``: the dot product of its quantised vector with the row, times a
+    The score of a prototype is ``factor * dot + bias``: the dot product of its quantized vector with the row, times a
     whole number, plus another one, below 2^53 and exact. The class is that of the prototype with the greatest score,
     the first of equal ones. Make one by :meth:`of` or :meth:`load`; it never changes.
 
@@ -115,7 +115,7 @@ class BitClassifier:
         cosine: bool = True,
         backend: str = "auto",
     ) -> Self:
-        """Quantise a trained classifier.
+        """Quantize a trained classifier.
 
         Parameters
         ----------
@@ -128,11 +128,11 @@ class BitClassifier:
         classes : (classes,) sequence
             Texts, whole numbers, real numbers, or bools.
         bits : 1, 2 or 4
-            For each component; see :func:`quantise`.
+            For each component; see :func:`quantize`.
         intercept : (classes,) array of numbers, optional
             Is added to the scores of a class: to cosines, or to what is linear.
         mean : (dim,) array of numbers from -1 to 1, optional
-            Mean of the rows, as components: what one bit loses depends on it; see :func:`quantise`.
+            Mean of the rows, as components: what one bit loses depends on it; see :func:`quantize`.
         cosine : bool
             Whether scores are cosines of rows with the weights, or else dot products with components of ±1.
         backend : str
@@ -151,7 +151,7 @@ class BitClassifier:
             raise DimensionError(f"weights have {dim} components, and encoder_tables make {encoder.dim}")
         names = model_file.as_classes(classes)
         owners = owners_of(prototype_classes, len(rows), len(names))
-        planes, scale, shift = quantise(rows, bits, mean)
+        planes, scale, shift = quantize(rows, bits, mean)
         if flag(cosine, "cosine"):
             length = np.sqrt(np.einsum("nd,nd->n", rows, rows, dtype=np.float64) * dim)
             scale, shift = (np.divide(x, length, out=np.zeros_like(x), where=length > 0) for x in (scale, shift))
@@ -163,7 +163,7 @@ class BitClassifier:
 
     @classmethod
     def of_classifier(cls, learned: Any, bits: int = 1, X: Any = None, *, weight_bits: int | None = None) -> Self:
-        """Quantise a fitted ``HDClassifier``.
+        """Quantize a fitted ``HDClassifier``.
 
         Parameters
         ----------
@@ -275,7 +275,7 @@ class BitClassifier:
         Returns
         -------
         (n, classes) float64 array
-            Cosines, or what ``cosine=False`` says, with what quantising lost; -inf for a class without prototypes.
+            Cosines, or what ``cosine=False`` says, with what quantizing lost; -inf for a class without prototypes.
         """
         checked = self._rows(rows)
         return self._scores(len(checked), lambda part: checked[part])

@@ -26,7 +26,7 @@ BLOCK = 1 << 20
 
 
 class Planes(NamedTuple):
-    """Quantised vectors.
+    """Quantized vectors.
 
     Attributes
     ----------
@@ -43,8 +43,8 @@ class Planes(NamedTuple):
     shift: Reals
 
 
-def quantise(weights: Any, bits: int, mean: Any = None) -> Planes:
-    """Quantise vectors so that the least is lost of their dot products with rows of signs.
+def quantize(weights: Any, bits: int, mean: Any = None) -> Planes:
+    """Quantize vectors so that the least is lost of their dot products with rows of signs.
 
     For independent signs h of mean m, ``a q . h + shift`` estimates ``w . h`` with the least mean squared error
 
@@ -62,7 +62,7 @@ def quantise(weights: Any, bits: int, mean: Any = None) -> Planes:
     bits : 1, 2 or 4
     mean : (dim,) array of numbers from -1 to 1, optional
         Of the rows, as components; 0 if not given. Rows of features that are all positive, or all much the same, have
-        means far from 0, and quantised vectors that do not know of them are biased.
+        means far from 0, and quantized vectors that do not know of them are biased.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def quantise(weights: Any, bits: int, mean: Any = None) -> Planes:
 
     Examples
     --------
-    >>> from hdc.apps.learn.bits import quantise
-    >>> found = quantise([[1.0, -3.0, 2.5, 0.5]], bits=2)
+    >>> from hdc.apps.learn.bits import quantize
+    >>> found = quantize([[1.0, -3.0, 2.5, 0.5]], bits=2)
     >>> [round(float(scale), 2) for scale in found.scale]
     [0.9]
     """
@@ -103,7 +103,7 @@ def as_bits(bits: Any) -> int:
 
 
 def as_weights(weights: Any, what: str = "weights") -> npt.NDArray[Any]:
-    """Return a matrix of finite numbers; raises as :func:`quantise`."""
+    """Return a matrix of finite numbers; raises as :func:`quantize`."""
     rows = array(weights, what)
     if rows.dtype.kind not in "iuf":
         raise DTypeError(f"{what} must be numbers, not of dtype {rows.dtype}")

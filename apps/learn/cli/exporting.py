@@ -20,7 +20,7 @@ SAMPLE = 20_000
 
 
 class BitLearner:
-    """A learner whose class vectors are quantised once they are learned.
+    """A learner whose class vectors are quantized once they are learned.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class BitLearner:
         self.learner, self.bits = learner, bits
 
     def fit(self, X: Any, y: Any) -> "BitLearner":
-        """Learn, and quantise."""
+        """Learn, and quantize."""
         self.learner.fit(X, y)
         self.model = BitClassifier.of_classifier(self.learner, self.bits)
         return self

@@ -276,7 +276,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             kind: [name for name, one in zip(table.names, kinds, strict=True) if one == kind] for kind in set(kinds)
         }
         rows = scaling.sampled(len(table))
-        numbers = of.standardised(table.numbers(names.get("numeric", []))[rows])
+        numbers = of.standardized(table.numbers(names.get("numeric", []))[rows])
         categories = {name: table.objects(name) for name in names.get("category", [])}
         return WIDTH * scaling.median_distance(numbers, mismatches(categories, rows)) or 1.0
 

@@ -56,6 +56,6 @@ def taken(vsa: VSA, vectors: Array, which: npt.NDArray[np.int64]) -> Array:
 def unit(vsa: VSA, sums: Array) -> Array:
     """Return bundles in the form of atoms, where the model has one: each weighs as much as a symbol then."""
     try:
-        return vsa.normalise(sums)
+        return vsa.normalize(sums)
     except UnsupportedError:
         return sums

@@ -59,7 +59,7 @@ class NumericCode(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Whole(NumericCode):
-    """A code of the standardised row as a whole: as many columns as it has are its weight beside other columns."""
+    """A code of the standardized row as a whole: as many columns as it has are its weight beside other columns."""
 
     encoder: Any
 
@@ -72,7 +72,7 @@ class Whole(NumericCode):
         angles : (n, phases) float64 array, optional
             In turns: what is added to those of a model of angles.
         """
-        codes = self.encoder.encode(self.scaling.standardised(X))
+        codes = self.encoder.encode(self.scaling.standardized(X))
         if angles is None:
             return codes
         return self.vsa.bind(codes, self.vsa.from_phases(self.vsa.kernels.arrays.from_numpy(2 * np.pi * angles)))
@@ -132,7 +132,7 @@ class FourierSigns(Whole):
 
     def _signs(self, X: Real, added: Whole32) -> Array:
         most = 2.0**RANGE
-        whole = np.clip(np.rint(self.scaling.standardised(X) * 2.0**FRACTION), -most, most).astype(np.int32)
+        whole = np.clip(np.rint(self.scaling.standardized(X) * 2.0**FRACTION), -most, most).astype(np.int32)
         kernels: Any = self.host.kernels.features
         words = kernels.fourier_signs(whole, self._spans, added, self.turn)
         if isinstance(self.vsa, MAPI):
@@ -148,5 +148,5 @@ def fourier(vsa: VSA, names: Sequence[Any], scaling: Scaling, kernel: str, bandw
 
 
 def projection(vsa: VSA, names: Sequence[Any], scaling: Scaling) -> Whole:
-    """Return random projections: similarity is the cosine of two standardised rows, or their angle."""
+    """Return random projections: similarity is the cosine of two standardized rows, or their angle."""
     return Whole(vsa, names, scaling, RandomProjection(vsa, "features", len(names)))

@@ -36,7 +36,7 @@ class Scaling:
             found: Real = np.clip((X / 2 - self.low / 2) / np.where(width > 0, width, 0.5), 0.0, 1.0)
         return found
 
-    def standardised(self, X: Real) -> Real:
+    def standardized(self, X: Real) -> Real:
         """Return numbers by center and unit, at most ``FAR``; missing ones as 0, where they change no projection."""
         with np.errstate(over="ignore"):
             found = (X / 2 - self.center / 2) / (self.unit / 2)
@@ -130,7 +130,7 @@ def median_distance(Z: Real, more: Real) -> float:
 
     Parameters
     ----------
-    Z : (n, columns) standardised rows
+    Z : (n, columns) standardized rows
     more : (n, n) float64 array
         What is added to their squared distances.
     """

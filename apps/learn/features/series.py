@@ -21,7 +21,7 @@ class SeriesCode:
     """A code of series of numbers, in which windows count and not where they are.
 
     Each number becomes one of some levels of its channel's range, each window of so many levels is bound into one
-    vector in which order counts (:class:`hdc.NGrams`), and the windows of a channel are added up and normalised. A
+    vector in which order counts (:class:`hdc.NGrams`), and the windows of a channel are added up and normalized. A
     missing number is that before it, or at the beginning the next one.
 
     Parameters
@@ -63,7 +63,7 @@ class SeriesCode:
         return Members(self.vsa.xp.stack(channels, axis=1), weights)
 
     def _windows(self, places: npt.NDArray[np.int64]) -> Array:
-        """Return the normalised bundle of the windows of each row of levels."""
+        """Return the normalized bundle of the windows of each row of levels."""
         grams, (rows, length) = NGrams(self.vsa, self.window), places.shape
         if length < min(grams.lengths):
             raise ParameterError(f"series have {length} numbers, and a window has {self.window}: take a smaller window")

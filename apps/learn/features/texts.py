@@ -23,7 +23,7 @@ def text_members(vsa: VSA, name: Any, values: Objects) -> Members:
     """Return a member for each text, of weight 0 where it is missing or has no word.
 
     A text is the bundle of its words and of the runs of three characters in them, each as often as it occurs; see
-    :func:`grams`. It is normalised, so that a long one weighs no more than a short one, and bound to its column's role.
+    :func:`grams`. It is normalized, so that a long one weighs no more than a short one, and bound to its column's role.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Ridge regression; of class indicators the read-out of intRVFL (Kleyko 2020), a least-squares support vector machine.
 
-With rows h of unit length, weights W and intercepts b minimise ``sum w |h @ W + b - y|**2 + alpha |W|**2``. For
+With rows h of unit length, weights W and intercepts b minimize ``sum w |h @ W + b - y|**2 + alpha |W|**2``. For
 classes, y is 1 for the class of a row and -1 for others. Where ``alpha`` is not given, the least leave-one-out error
 chooses it from a grid around the mean eigenvalue. That error is exact and needs no refitting: the residual over one
 less the leverage (Allen's PRESS).
@@ -79,7 +79,7 @@ def added(sums: Sums, rows: Rows, targets: Doubles, sample_weight: Floats) -> Su
 
 def solved(sums: Sums, alpha: float | None) -> Fitted:
     """Solve for sums alone: where alpha is not given, a hundredth of the mean eigenvalue."""
-    mean, spread, products = _centred(sums)
+    mean, spread, products = _centered(sums)
     if alpha is None:
         alpha = USUAL * _unit(float(np.trace(spread)), len(spread))
     weights = np.linalg.solve(spread + alpha * np.eye(len(spread)), products)
@@ -93,10 +93,10 @@ def fit(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float | None
     sums = added(empty(rows.dim, targets.shape[1]), rows, targets, sample_weight)
     if alpha is not None:
         return solved(sums, alpha)
-    mean, spread, products = _centred(sums)
+    mean, spread, products = _centered(sums)
     values, vectors = np.linalg.eigh(spread)
     values = np.maximum(values, 0)
-    turned, centre = vectors.T @ products, sums.moments[-1] / sums.count
+    turned, center = vectors.T @ products, sums.moments[-1] / sums.count
     candidates = GRID * _unit(float(values.sum()), rows.dim)
     errors = np.zeros(len(candidates))
     narrow = vectors.astype(np.float32)
@@ -106,10 +106,10 @@ def fit(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float | None
         for i, candidate in enumerate(candidates):
             shares = 1 / (values + candidate)
             leverage = weight[:, 0] * ((coordinates**2) @ shares + 1 / sums.count)
-            residual = targets[which] - centre - coordinates @ (turned * shares[:, None])
+            residual = targets[which] - center - coordinates @ (turned * shares[:, None])
             errors[i] += _left_out(residual * np.sqrt(weight), leverage)
     alpha = _best(candidates, errors)
-    return _with_intercept(vectors @ (turned / (values + alpha)[:, None]), mean, centre, alpha)
+    return _with_intercept(vectors @ (turned / (values + alpha)[:, None]), mean, center, alpha)
 
 
 def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float | None) -> Fitted:
@@ -117,16 +117,16 @@ def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float |
     count = float(sample_weight.sum())
     x = rows.floats(slice(0, len(rows)))
     mean = np.asarray((root * root) @ x / count, dtype=np.float64)
-    centre = np.asarray((root * root) @ targets / count, dtype=np.float64)
+    center = np.asarray((root * root) @ targets / count, dtype=np.float64)
     x = ((x - mean) * root[:, None]).astype(np.float32)
-    y = (targets - centre) * root[:, None]
-    # The direction that centring empties is given a great value: what the intercept fits counts as fitted.
+    y = (targets - center) * root[:, None]
+    # The direction that centering empties is given a great value: what the intercept fits counts as fitted.
     gram = (x @ x.T).astype(np.float64)
     spread = np.trace(gram)
     gram += np.outer(root, root) * (FILLED * spread / count + 1) / count
     if alpha:
         duals = np.linalg.solve(gram + alpha * np.eye(len(gram)), y)
-        return _with_intercept(x.T.astype(np.float64) @ duals, mean, centre, alpha)
+        return _with_intercept(x.T.astype(np.float64) @ duals, mean, center, alpha)
     values, vectors = np.linalg.eigh(gram)
     values = np.maximum(values, 0)
     turned = vectors.T @ y
@@ -137,10 +137,10 @@ def _by_rows(rows: Rows, targets: Doubles, sample_weight: Floats, alpha: float |
             errors[i] = _left_out(vectors @ (turned * shares[:, None]), 1 - (vectors**2) @ shares)
         alpha = _best(candidates, errors)
     duals = vectors @ (turned / (values + alpha)[:, None])
-    return _with_intercept(x.T.astype(np.float64) @ duals, mean, centre, alpha)
+    return _with_intercept(x.T.astype(np.float64) @ duals, mean, center, alpha)
 
 
-def _centred(sums: Sums) -> tuple[Doubles, Doubles, Doubles]:
+def _centered(sums: Sums) -> tuple[Doubles, Doubles, Doubles]:
     """Return the mean row, the Gram matrix of rows less it, and their products with the targets."""
     mean = sums.gram[-1, :-1] / sums.count
     spread = sums.gram[:-1, :-1] - sums.count * np.outer(mean, mean)
@@ -160,8 +160,8 @@ def _best(candidates: Doubles, errors: Doubles) -> float:
     return float(candidates[np.flatnonzero(errors <= errors.min() * (1 + 1e-9))[-1]])
 
 
-def _with_intercept(weights: Doubles, mean: Doubles, centre: Doubles, alpha: float) -> Fitted:
-    return Fitted(weights, centre - mean @ weights, alpha)
+def _with_intercept(weights: Doubles, mean: Doubles, center: Doubles, alpha: float) -> Fitted:
+    return Fitted(weights, center - mean @ weights, alpha)
 
 
 def learned(fitted: Fitted) -> Learned:

@@ -2,7 +2,7 @@
 
 =========  =====================================================================================================
 centroid   the sum of each class: the kernel-mean (Parzen) classifier of the encoder's kernel
-adapt      AdaptHD (Imani 2019), a multi-class perceptron with normalised weights: a row that is nearest to a wrong
+adapt      AdaptHD (Imani 2019), a multi-class perceptron with normalized weights: a row that is nearest to a wrong
            class is added to its own and taken from that
 online     OnlineHD (Hernandez-Cano 2021): steps times one less the cosine; the first pass also adds what was right
 margin     adapt, also where the own class is nearer by no more than a margin (Smets 2023): passive-aggressive

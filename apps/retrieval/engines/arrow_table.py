@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, ScalarBinarizer, load
-from hdc.apps.retrieval.binarisers.files import ARRAYS, DESCRIPTION
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, ScalarBinarizer, load
+from hdc.apps.retrieval.binarizers.files import ARRAYS, DESCRIPTION
 from hdc.apps.retrieval.engines.exchange import BATCH, Numbered, codes_in
 from hdc.apps.retrieval.engines.tables import library
 from hdc.apps.retrieval.files.interchange import BITORDER

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.binarizers import Binarizer
 from hdc.apps.retrieval.engines.tables import Form, check_goes
 from hdc.apps.retrieval.files.interchange import Bytes, to_bytes
 from hdc.apps.retrieval.vectors.rows import as_rows, finite

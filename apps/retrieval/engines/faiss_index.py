@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer
 from hdc.apps.retrieval.engines.exchange import BATCH, Ids, Numbered, codes_compared_by_bits, codes_of, names_of
 from hdc.apps.retrieval.engines.faiss_lists import by_list, content_of, fill_list, owning, viewed
 from hdc.apps.retrieval.engines.faiss_rabitq import rabitq_to_faiss
@@ -35,7 +35,7 @@ def to_faiss(
     index: BinaryIndex | EmbeddingIndex,
     *,
     ids: npt.ArrayLike | None = None,
-    neighbours: int = 32,
+    neighbors: int = 32,
     effort: int = 40,
 ) -> Any:
     """Return a FAISS index of the codes of an index, which finds what it finds.
@@ -46,7 +46,7 @@ def to_faiss(
     ids : (n,) integers, optional
         Of 64 bits, in the order of ``index.ids()``, instead of these: ``[int(key) for key in
         index.keys(index.ids())]``, say, where keys are numbers.
-    neighbours, effort : int
+    neighbors, effort : int
         FAISS's ``M`` and ``efConstruction`` of a graph, which FAISS builds.
 
     Returns
@@ -88,7 +88,7 @@ def to_faiss(
     bits = 8 * -(-codes.dim // 8)
     inner = faiss.IndexBinaryFlat(bits)
     if codes.kind == "hnsw":
-        inner = faiss.IndexBinaryHNSW(bits, neighbours)
+        inner = faiss.IndexBinaryHNSW(bits, neighbors)
         inner.hnsw.efConstruction = effort
     made = owning(faiss.IndexBinaryIDMap2(inner), inner)
     for part in rows.parts():

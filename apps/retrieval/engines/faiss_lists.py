@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer
 
 Bytes = npt.NDArray[np.uint8]
 Ids = npt.NDArray[np.int64]
@@ -59,17 +59,17 @@ def nearest_lists(faiss: Any, model: RaBitQBinarizer, *, rotated: bool) -> Any:
     faiss : module
     model : RaBitQBinarizer
     rotated : bool
-        Whether queries are ``P (q - m)``, with the operator of the codes and the centre of the space, or q.
+        Whether queries are ``P (q - m)``, with the operator of the codes and the center of the space, or q.
     """
     d, space = model.dim_, model.space_
     directions = model.directions_[:, :d].astype(np.float32)
     constant = np.zeros(model.lists_, dtype=np.float32)
-    if space.metric == "l2" and space.centre is not None:
+    if space.metric == "l2" and space.center is not None:
         constant = model.directions_[:, d].astype(np.float32) * np.float32(-0.5 / space.weight)
-        constant -= 0 if rotated else np.float32(space.scale) * (directions @ space.centre)
-    centres = model._rotate(directions) if rotated else directions
+        constant -= 0 if rotated else np.float32(space.scale) * (directions @ space.center)
+    centers = model._rotate(directions) if rotated else directions
     flat = faiss.IndexFlatIP(d + 1)
-    flat.add(np.ascontiguousarray(np.column_stack([centres * np.float32(space.scale), constant])))
+    flat.add(np.ascontiguousarray(np.column_stack([centers * np.float32(space.scale), constant])))
     longer = faiss.LinearTransform(d, d + 1, True)
     faiss.copy_array_to_vector(np.eye(d + 1, d, dtype=np.float32).ravel(), longer.A)
     faiss.copy_array_to_vector(np.eye(1, d + 1, d, dtype=np.float32).ravel(), longer.b)

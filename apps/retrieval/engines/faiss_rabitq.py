@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer
-from hdc.apps.retrieval.binarisers.rabitq import E0
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer
+from hdc.apps.retrieval.binarizers.rabitq import E0
 from hdc.apps.retrieval.engines.exchange import Numbered
 from hdc.apps.retrieval.engines.faiss_lists import by_list, fill_list, nearest_lists, owning
 from hdc.apps.retrieval.engines.tables import library
@@ -79,14 +79,14 @@ def rabitq_to_faiss(index: EmbeddingIndex, *, ids: npt.ArrayLike | None = None) 
 def _lists(faiss: Any, form: "_Form") -> Any:
     """Return an ``IndexIVFRaBitQ`` of no rows.
 
-    What finds lists is not what has their centres: an ``IndexRefine`` takes as many as are asked for from the first,
-    puts them in an order, which does not matter, by the second, and answers from that when it is asked for a centre.
+    What finds lists is not what has their centers: an ``IndexRefine`` takes as many as are asked for from the first,
+    puts them in an order, which does not matter, by the second, and answers from that when it is asked for a center.
     """
-    centres = faiss.IndexFlatIP(form.d)
-    centres.add(np.ascontiguousarray(form.centres / np.float32(form.scale)))
+    centers = faiss.IndexFlatIP(form.d)
+    centers.add(np.ascontiguousarray(form.centers / np.float32(form.scale)))
     nearest = nearest_lists(faiss, form.model, rotated=True)
-    quantizer = faiss.IndexRefine(nearest, centres)
-    nearest.this.disown(), centres.this.disown()
+    quantizer = faiss.IndexRefine(nearest, centers)
+    nearest.this.disown(), centers.this.disown()
     quantizer.own_fields = quantizer.own_refine_index = True
     metric = faiss.METRIC_L2 if form.by_distance else faiss.METRIC_INNER_PRODUCT
     try:
@@ -125,36 +125,36 @@ class _Form:
         space = model.space_
         self.by_distance, self.unit = space.metric == "l2", space.metric != "l2"
         self.scale, self.square = space.scale, np.float32(space.square)
-        self.origin = np.zeros(self.d, dtype=np.float32) if space.centre is None else space.centre
+        self.origin = np.zeros(self.d, dtype=np.float32) if space.center is None else space.center
         self.rotation = np.ascontiguousarray(model._rotate(np.eye(self.d, dtype=np.float32)).T)
-        self.centres: Floats = model._centres
+        self.centers: Floats = model._centers
 
     def codes(self, codes: Words) -> Bytes:
         """Return ``(n, words)`` codes as FAISS's bytes."""
         n, words = len(codes), word_count(self.d)
         planes = codes[:, : self.levels * words].reshape(n, self.levels, words)
         factors = self.model.factors(codes)
-        centres = self.centres[factors.cells]
+        centers = self.centers[factors.cells]
         signs = unpack(planes[:, 0], self.d).astype(np.float32) * 2 - 1
         signs *= (factors.scale / np.float32(np.sqrt(self.d)))[:, None]
         parts = [to_bytes(planes[:, 0], self.d, bitorder="little")]
-        known = self._constant(factors.offset, signs, centres)
-        known = known if self.by_distance else -np.einsum("nd,nd->n", centres, centres) / self.scale**2 - 2 * known
+        known = self._constant(factors.offset, signs, centers)
+        known = known if self.by_distance else -np.einsum("nd,nd->n", centers, centers) / self.scale**2 - 2 * known
         parts += [_bytes(known), _bytes(factors.scale / self.scale)]
         if self.levels == 1:
             return np.concatenate(parts, axis=1)
         error = factors.norm * np.sqrt(np.maximum(0, 1 / factors.fit**2 - 1) / (self.d - 1)) * E0
         parts += [_bytes(error * (2 if self.by_distance else 1) / self.scale), self._extra(planes)]
         scale, offset = self.model.whole(codes)
-        known = self._constant(offset, _grid(planes, self.d) * scale[:, None], centres)
+        known = self._constant(offset, _grid(planes, self.d) * scale[:, None], centers)
         parts += [_bytes(known), _bytes((-4 if self.by_distance else 2) * scale / self.scale)]
         return np.concatenate(parts, axis=1)
 
-    def _constant(self, offset: Floats, estimate: Floats, centres: Floats) -> Floats:
+    def _constant(self, offset: Floats, estimate: Floats, centers: Floats) -> Floats:
         """Return what the estimates ``(n, d)`` of residuals lack: ``r . c``, or ``|r|^2`` for distances."""
-        own = np.einsum("nd,nd->n", estimate, centres)
+        own = np.einsum("nd,nd->n", estimate, centers)
         if self.by_distance:
-            squares = np.einsum("nd,nd->n", centres, centres)
+            squares = np.einsum("nd,nd->n", centers, centers)
             return np.asarray((self.square - 2 * (offset + own) - squares) / self.scale**2)
         return np.asarray(offset / self.scale + own / self.scale**2)
 

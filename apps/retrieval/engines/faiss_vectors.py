@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer
 from hdc.apps.retrieval.engines.exchange import BATCH, Ids, Numbered, names_of
 from hdc.apps.retrieval.engines.faiss_lists import by_list, content_of, fill_list, nearest_lists, owning
 from hdc.apps.retrieval.engines.tables import library
@@ -77,7 +77,7 @@ def _flat(faiss: Any, index: EmbeddingIndex, rows: Numbered, metric: Any) -> Any
 def _lists(faiss: Any, index: EmbeddingIndex, rows: Numbered, metric: Any) -> Any:
     model = index.model
     if not isinstance(model, RaBitQBinarizer) or model.lists_ == 1:
-        raise UnsupportedError(f"only a RaBitQBinarizer of several lists has float centres, not {model!r}")
+        raise UnsupportedError(f"only a RaBitQBinarizer of several lists has float centers, not {model!r}")
     d = model.n_features_in_
     quantizer = nearest_lists(faiss, model, rotated=False)
     made = owning(faiss.IndexIVFFlat(quantizer, d, model.lists_, metric), quantizer)
@@ -91,14 +91,14 @@ def _lists(faiss: Any, index: EmbeddingIndex, rows: Numbered, metric: Any) -> An
 def _vectors(index: EmbeddingIndex, rows: Numbered, part: slice | Ids) -> Floats:
     originals = index.codes.originals
     assert originals is not None
-    vectors = originals.decoded(rows.snapshot, rows.positions[part]) + _centre(index)
+    vectors = originals.decoded(rows.snapshot, rows.positions[part]) + _center(index)
     return np.ascontiguousarray(vectors, dtype=np.float32)
 
 
-def _centre(index: EmbeddingIndex) -> Floats | float:
+def _center(index: EmbeddingIndex) -> Floats | float:
     """Return what kept vectors are less than those that were added."""
-    centre = index.model.space_.centre
-    return 0.0 if index.metric != "l2" or centre is None else centre
+    center = index.model.space_.center
+    return 0.0 if index.metric != "l2" or center is None else center
 
 
 def vectors_from_faiss(
@@ -110,7 +110,7 @@ def vectors_from_faiss(
     kind: Kind | None = None,
     keep: str | None = None,
 ) -> EmbeddingIndex:
-    """Return an index of the vectors of a FAISS index, encoded by a binariser.
+    """Return an index of the vectors of a FAISS index, encoded by a binarizer.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def vectors_from_faiss(
         ``IndexFlat``, ``IndexHNSWFlat`` or ``IndexScalarQuantizer``, or a map of one to ids; ``IndexIVFFlat`` or
         ``IndexIVFScalarQuantizer``, whose lists are not kept; what an ``IndexRefine`` refines by; any of them behind an
         ``IndexPreTransform`` that brings vectors to length 1. Scalar quantizers have rounded vectors.
-    model : fitted binariser
+    model : fitted binarizer
         Its metric must be theirs: ``"l2"`` for ``METRIC_L2``, ``"ip"`` for inner products, ``"cosine"`` for either if
         the vectors have length 1.
     keys : mapping of ids to texts, optional

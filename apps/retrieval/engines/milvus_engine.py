@@ -9,7 +9,7 @@ documents are dynamic fields. Originals stay here: give their vectors to Milvus 
 from dataclasses import replace
 from typing import Any
 
-from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.binarizers import Binarizer
 from hdc.apps.retrieval.engines.asking import asked_of
 from hdc.apps.retrieval.engines.bodies import codes_form
 from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, fields_of, highest_first, library
@@ -95,7 +95,7 @@ def search(
     queries : (q, words) uint64 array, or (q, d) float array with ``model``
     k : int
         From 1 to 16,384, the most that Milvus returns.
-    model : fitted binariser, optional
+    model : fitted binarizer, optional
         That of the index. Queries are vectors then, and answers are scores, greater is nearer: those of an
         :class:`EmbeddingIndex` without originals.
     where : str

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.binarizers import Binarizer
 from hdc.apps.retrieval.engines.asking import Asked, asked_of, candidates_of, from_hits
 from hdc.apps.retrieval.engines.postgresql_copy import copied
 from hdc.apps.retrieval.engines.tables import Form, Rows, Source, library, table_name
@@ -114,7 +114,7 @@ def search(
     queries : (q, words) uint64 array, or (q, d) float array with ``model``
     k : int
         At least 1; at most as many results come back as there are rows.
-    model : fitted binariser, optional
+    model : fitted binarizer, optional
         That of the index. Queries are vectors then, and answers those of :meth:`EmbeddingIndex.search`: scores, greater
         is nearer. Without it they are codes, and answers those of :meth:`BinaryIndex.search`.
     originals : (q, width) array of floats, optional

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.binarizers import Binarizer
 from hdc.apps.retrieval.engines.asking import asked_of, from_hits
 from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, fields_of, library
 from hdc.apps.retrieval.engines.ties import hits_of, settled
@@ -124,7 +124,7 @@ def search(
     queries : (q, words) uint64 array, or (q, d) float array with ``model``
     k : int
         At least 1; at most as many results come back as there are rows.
-    model : fitted binariser, optional
+    model : fitted binarizer, optional
         That of the index. Queries are vectors then, and answers those of :meth:`EmbeddingIndex.search`: scores, greater
         is nearer. Without it they are codes, and answers those of :meth:`BinaryIndex.search`.
     originals : (q, width) array of floats, optional

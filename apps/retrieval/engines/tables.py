@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
-from hdc.apps.retrieval.binarisers.files import DESCRIPTION, model_class
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarizers.files import DESCRIPTION, model_class
 from hdc.apps.retrieval.files.interchange import to_bytes
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex

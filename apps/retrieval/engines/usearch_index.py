@@ -16,7 +16,7 @@ from hdc.words import BitOrder, from_bytes
 
 
 def to_usearch(
-    index: BinaryIndex | EmbeddingIndex, *, ids: npt.ArrayLike | None = None, neighbours: int = 16, effort: int = 128
+    index: BinaryIndex | EmbeddingIndex, *, ids: npt.ArrayLike | None = None, neighbors: int = 16, effort: int = 128
 ) -> Any:
     """Return a ``usearch.index.Index`` of the codes of an index, with our compiled Hamming distance.
 
@@ -27,7 +27,7 @@ def to_usearch(
     index : BinaryIndex or EmbeddingIndex
     ids : (n,) integers, optional
         The keys that usearch is to know rows by, in the order of ``index.ids()``, instead of these; not negative.
-    neighbours, effort : int
+    neighbors, effort : int
         usearch's ``connectivity`` and ``expansion_add``.
 
     Raises
@@ -41,7 +41,7 @@ def to_usearch(
     """
     codes = codes_compared_by_bits(index)
     rows = Numbered(codes, ids)
-    graph = new_graph(codes.measure, neighbours, effort)
+    graph = new_graph(codes.measure, neighbors, effort)
     for part in rows.parts():
         words = np.ascontiguousarray(rows.take(CODES, part), dtype="<u8")
         graph.add(rows.ids[part].astype(np.uint64), words.view(np.uint8))

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-from hdc.apps.retrieval.evaluation import exact, judgments, metrics
-from hdc.apps.retrieval.evaluation.judgments import NDCG_DEPTH, Judgements
+from hdc.apps.retrieval.evaluation import exact, metrics
+from hdc.apps.retrieval.evaluation.judgments import NDCG_DEPTH, Judgments, mrr, ndcg
 from hdc.apps.retrieval.evaluation.metrics import Ids
 from hdc.apps.retrieval.evaluation.report import Measured
 from hdc.apps.retrieval.files.vectors import Block, VectorFile
@@ -29,7 +29,7 @@ def compare(
     probes: Settings = (None,),
     effort: Settings = (None,),
     truth: str | os.PathLike[str] | None = None,
-    judgements: Judgements | None = None,
+    judgments: Judgments | None = None,
     first: int = 1,
 ) -> list[Measured]:
     """Measure each index at each combination of the settings that it has, after exact float search.
@@ -46,9 +46,9 @@ def compare(
         be one.
     truth : path, optional
         As the cache of :func:`~hdc.apps.retrieval.evaluation.metrics.exact_rows`.
-    judgements : mapping, optional
+    judgments : mapping, optional
     first : int
-        Number of the first row of the queries, and of the vectors, in the judgements.
+        Number of the first row of the queries, and of the vectors, in the judgments.
 
     Returns
     -------
@@ -78,14 +78,14 @@ def compare(
             there = " and ".join(sorted(kinds))
             raise ParameterError(f"{name} is an option of kind {kind!r}, and the indexes are of kind {there}")
     asked = queries.read().vectors
-    depth = k if judgements is None else max(k, NDCG_DEPTH)
-    neighbours = exact.exact_rows(vectors, asked, depth, truth, metric)
-    rows = [_exact(vectors, asked, neighbours, k, metric, judgements, first)]
+    depth = k if judgments is None else max(k, NDCG_DEPTH)
+    neighbors = exact.exact_rows(vectors, asked, depth, truth, metric)
+    rows = [_exact(vectors, asked, neighbors, k, metric, judgments, first)]
     for path in indexes:
         with opened(path) as index:
             for name, options in _settings(index, candidates, probes, effort):
                 title = f"{os.path.basename(os.path.normpath(path))}{name}"
-                rows.append(_measured(title, index, asked, neighbours, k, options, judgements, first))
+                rows.append(_measured(title, index, asked, neighbors, k, options, judgments, first))
     return rows
 
 
@@ -93,9 +93,7 @@ def _metric(metrics: Mapping[str, str]) -> str:
     """Return the only metric, of metrics and an index of each; cosine if there is none."""
     if len(metrics) > 1:
         each = " and ".join(f"{path} is by {metric}" for metric, path in metrics.items())
-        raise ParameterError(
-            f"indexes of several metrics have no neighbours in common: {each}; compare them one by one"
-        )
+        raise ParameterError(f"indexes of several metrics have no neighbors in common: {each}; compare them one by one")
     return next(iter(metrics), "cosine")
 
 
@@ -124,14 +122,14 @@ def _exact(
     rows: Ids,
     k: int,
     metric: str,
-    judgements: Judgements | None,
+    judgments: Judgments | None,
     first: int,
 ) -> Measured:
     """Measure exact search; only its speed has to be measured, on the first vectors, and counted up to all."""
     block = next(vectors.blocks())
     seconds = metrics.timed(lambda: exact.exact([Block(0, block.vectors, None)], asked, k, metric))
     seconds *= vectors.rows / len(block.vectors)
-    quality = _quality(rows, judgements, first)
+    quality = _quality(rows, judgments, first)
     name = "exact float32" if metric == "cosine" else f"exact float32, {metric}"
     return Measured(name, 1.0, 4 * vectors.dim, len(asked) / seconds, None, *quality)
 
@@ -140,33 +138,33 @@ def _measured(
     title: str,
     index: EmbeddingIndex,
     asked: exact.Floats,
-    neighbours: Ids,
+    neighbors: Ids,
     k: int,
     options: Options,
-    judgements: Judgements | None,
+    judgments: Judgments | None,
     first: int,
 ) -> Measured:
     """Measure one index at one setting."""
     found = index.search(asked, k, options=options)[1]
     seconds = metrics.timed(lambda: index.search(asked, k, options=options))
-    judged = found if judgements is None else index.search(asked, neighbours.shape[1], options=options)[1]
+    judged = found if judgments is None else index.search(asked, neighbors.shape[1], options=options)[1]
     return Measured(
         title,
-        metrics.recall(found, neighbours[:, :k]),
+        metrics.recall(found, neighbors[:, :k]),
         index.bytes_per_vector,
         len(asked) / seconds,
         index.codes.store.meta.get(BUILT),
-        *_quality(judged, judgements, first),
+        *_quality(judged, judgments, first),
     )
 
 
-def _quality(found: Ids, judgements: Judgements | None, first: int) -> tuple[float | None, float | None]:
-    """Return nDCG and MRR, or None without judgements."""
-    if judgements is None:
+def _quality(found: Ids, judgments: Judgments | None, first: int) -> tuple[float | None, float | None]:
+    """Return nDCG and MRR, or None without judgments."""
+    if judgments is None:
         return None, None
     named = {
         str(first + query): [str(first + row) for row in rows[rows >= 0].tolist()] for query, rows in enumerate(found)
     }
-    if not set(judgements) & set(named):
-        raise ParameterError(f"the judgements are of none of the queries {first} to {first + len(found) - 1}")
-    return judgments.ndcg(named, judgements), judgments.mrr(named, judgements)
+    if not set(judgments) & set(named):
+        raise ParameterError(f"the judgments are of none of the queries {first} to {first + len(found) - 1}")
+    return ndcg(named, judgments), mrr(named, judgments)

@@ -51,20 +51,20 @@ def exact(blocks: Iterable[Block], queries: Floats, k: int, metric: str = "cosin
     k, metric = integer(k, "k", 1), choice(metric, "metric", METRICS)
     asked = _parts(unit(queries) if metric == "cosine" else queries)
     best = [np.empty((len(part), 0), np.int64) for part in asked]
-    centre: Floats | None = None
+    center: Floats | None = None
     for block in blocks:
         items = unit(block.vectors) if metric == "cosine" else block.vectors
-        if metric == "l2" and centre is None and len(items):
-            centre = items.mean(axis=0, dtype=np.float64).astype(np.float32)
-            asked = [part - centre for part in asked]
+        if metric == "l2" and center is None and len(items):
+            center = items.mean(axis=0, dtype=np.float64).astype(np.float32)
+            asked = [part - center for part in asked]
         for first in range(0, len(items), ITEMS_TOGETHER):
             together = items[first : first + ITEMS_TOGETHER]
-            if centre is not None:
-                together = together - centre
+            if center is not None:
+                together = together - center
             for i, part in enumerate(asked):
                 scored = part @ together.T
                 best[i] = _merged(
-                    best[i], scored if centre is None else _distances(scored, part, together), block.start + first, k
+                    best[i], scored if center is None else _distances(scored, part, together), block.start + first, k
                 )
     scores, rows = read_keys(np, np.concatenate(best))
     return scores, rows
@@ -96,7 +96,7 @@ def exact_rows(
     cache: str | os.PathLike[str] | None = None,
     metric: str = "cosine",
 ) -> Ids:
-    """Return the rows of the k exact neighbours of each query, from a cache if it has them.
+    """Return the rows of the k exact neighbors of each query, from a cache if it has them.
 
     Parameters
     ----------
@@ -144,4 +144,4 @@ def _read_cache(path: Path) -> tuple[str, Ids]:
         with np.load(path, allow_pickle=False) as content:
             return str(content["fingerprint"]), np.asarray(content["rows"], dtype=np.int64)
     except (ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        raise FileFormatError(f"{path} is no cache of exact neighbours; remove it or name another file") from error
+        raise FileFormatError(f"{path} is no cache of exact neighbors; remove it or name another file") from error

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from hdc import checks
 from hdc.errors import FileFormatError, ParameterError
 
-Judgements = Mapping[str, Mapping[str, int]]
-"""Grades of documents by query: ``judgements[query][document]``; what is not there has grade 0."""
+Judgments = Mapping[str, Mapping[str, int]]
+"""Grades of documents by query: ``judgments[query][document]``; what is not there has grade 0."""
 
 
 NDCG_DEPTH = 10
 
 
-def read_judgements(path: str | os.PathLike[str], *, binary: bool = False) -> dict[str, dict[str, int]]:
-    """Read relevance judgements: lines of query, document and grade, or TREC's query, 0, document and grade.
+def read_judgments(path: str | os.PathLike[str], *, binary: bool = False) -> dict[str, dict[str, int]]:
+    """Read relevance judgments: lines of query, document and grade, or TREC's query, 0, document and grade.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def read_judgements(path: str | os.PathLike[str], *, binary: bool = False) -> di
         If nothing is relevant.
     """
     binary = checks.flag(binary, "binary")
-    judgements: dict[str, dict[str, int]] = {}
+    judgments: dict[str, dict[str, int]] = {}
     with open(checks.path(path), encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             words = line.split()
@@ -51,26 +51,26 @@ def read_judgements(path: str | os.PathLike[str], *, binary: bool = False) -> di
                     f"{os.fspath(path)}: line {number} is not 'query document grade' or 'query 0 document grade'"
                 )
             if grade > 0:
-                judgements.setdefault(query, {})[document] = 1 if binary else grade
-    if not judgements:
-        raise ParameterError(f"{os.fspath(path)} holds no judgement with a grade above 0")
-    return judgements
+                judgments.setdefault(query, {})[document] = 1 if binary else grade
+    if not judgments:
+        raise ParameterError(f"{os.fspath(path)} holds no judgment with a grade above 0")
+    return judgments
 
 
-def ndcg(found: Mapping[str, Sequence[str]], judgements: Judgements, depth: int = NDCG_DEPTH) -> float:
+def ndcg(found: Mapping[str, Sequence[str]], judgments: Judgments, depth: int = NDCG_DEPTH) -> float:
     """Return the mean nDCG of the judged queries.
 
     Parameters
     ----------
     found : mapping of query to documents, the best first
-    judgements : mapping of query to mapping of document to grade
+    judgments : mapping of query to mapping of document to grade
     depth : int
         At least 1. Documents that count. The gain of a document is its grade, discounted by ``log2(1 + rank)``, as
         trec_eval's.
     """
     depth = checks.integer(depth, "depth", 1)
     values = []
-    for query, grades in judgements.items():
+    for query, grades in judgments.items():
         got = [grades.get(document, 0) for document in found.get(query, ())[:depth]]
         best = sorted(grades.values(), reverse=True)[:depth]
         values.append(_discounted(got) / _discounted(best))
@@ -81,16 +81,16 @@ def _discounted(gains: Sequence[int]) -> float:
     return math.fsum(gain / math.log2(1 + rank) for rank, gain in enumerate(gains, 1))
 
 
-def mrr(found: Mapping[str, Sequence[str]], judgements: Judgements) -> float:
+def mrr(found: Mapping[str, Sequence[str]], judgments: Judgments) -> float:
     """Return the mean, over the judged queries, of one by the rank of the first relevant document; 0 if none is found.
 
     Parameters
     ----------
-    found, judgements
+    found, judgments
         As :func:`ndcg`.
     """
     ranks = [
         next((rank for rank, document in enumerate(found.get(query, ()), 1) if grades.get(document, 0) > 0), math.inf)
-        for query, grades in judgements.items()
+        for query, grades in judgments.items()
     ]
     return math.fsum(1 / rank for rank in ranks) / len(ranks)

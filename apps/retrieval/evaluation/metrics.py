@@ -1,4 +1,4 @@
-"""How good a search is: recall against exact float search, nDCG and MRR by people's judgements, size and speed."""
+"""How good a search is: recall against exact float search, nDCG and MRR by people's judgments, size and speed."""
 
 import math
 import time

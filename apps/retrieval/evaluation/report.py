@@ -14,14 +14,14 @@ class Measured:
     ----------
     name : str
     recall : float
-        Mean part of the k exact neighbours that were found.
+        Mean part of the k exact neighbors that were found.
     bytes_per_vector : float
         What a search reads of a vector: codes, and what is kept for re-ranking.
     queries_per_second : float
     build_seconds : float or None
         None where it is not known.
     ndcg, mrr : float or None
-        None without judgements.
+        None without judgments.
     """
 
     name: str

@@ -19,10 +19,10 @@ BLOCK = 1 << 13
 """Rows that are written at a time."""
 
 
-def export(index: BinaryIndex, path: str, centre: Floats | None = None) -> None:
+def export(index: BinaryIndex, path: str, center: Floats | None = None) -> None:
     """Write ids, keys, and the originals that the index keeps, or else the codes.
 
-    Originals are float32: of length 1 or, where the index keeps lengths, of these; a ``(width,)`` centre is added.
+    Originals are float32: of length 1 or, where the index keeps lengths, of these; a ``(width,)`` center is added.
 
     ``.npz`` has the arrays ``ids``, ``keys`` (text, empty where there is none) and ``vectors`` or ``codes`` (uint64
     words); ``.parquet`` the columns ``id``, ``key`` and ``vector`` or ``code`` (bytes, the lowest bit of each first, as
@@ -46,10 +46,10 @@ def export(index: BinaryIndex, path: str, centre: Floats | None = None) -> None:
     if ending not in writers:
         raise ParameterError(f"{path}: rows are written as {' or '.join(writers)}")
     with replacing(path) as file:
-        writers[ending](file, index, centre)
+        writers[ending](file, index, center)
 
 
-def _rows(index: BinaryIndex, centre: Floats | None) -> Iterator[tuple[Ids, npt.NDArray[Any]]]:
+def _rows(index: BinaryIndex, center: Floats | None) -> Iterator[tuple[Ids, npt.NDArray[Any]]]:
     """Yield ids, ascending, and what is written of their rows; one empty block where there are none."""
     ids = index.ids()
     for start in range(0, max(1, len(ids)), BLOCK):
@@ -59,14 +59,14 @@ def _rows(index: BinaryIndex, centre: Floats | None) -> Iterator[tuple[Ids, npt.
         else:
             snapshot = index.store.snapshot
             vectors = index.originals.decoded(snapshot, snapshot.positions(part))
-            yield part, vectors if centre is None else vectors + centre
+            yield part, vectors if center is None else vectors + center
 
 
-def _write_npz(file: BinaryIO, index: BinaryIndex, centre: Floats | None) -> None:
+def _write_npz(file: BinaryIO, index: BinaryIndex, center: Floats | None) -> None:
     name = "codes" if index.originals is None else "vectors"
     with zipfile.ZipFile(file, "w") as archive:
         with archive.open(f"{name}.npy", "w", force_zip64=True) as rows:
-            _write_blocks(rows, (block for _, block in counted(_rows(index, centre), "blocks written")), index)
+            _write_blocks(rows, (block for _, block in counted(_rows(index, center), "blocks written")), index)
         for name, array in (("ids", index.ids()), ("keys", np.array(_keys(index), dtype=str))):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
@@ -87,7 +87,7 @@ def _keys(index: BinaryIndex) -> list[str]:
     return [key or "" for key in index.keys(index.ids())]
 
 
-def _write_parquet(file: BinaryIO, index: BinaryIndex, centre: Floats | None) -> None:
+def _write_parquet(file: BinaryIO, index: BinaryIndex, center: Floats | None) -> None:
     try:
         import pyarrow
         import pyarrow.parquet
@@ -101,7 +101,7 @@ def _write_parquet(file: BinaryIO, index: BinaryIndex, centre: Floats | None) ->
     field = pyarrow.field(name, value, metadata={BITORDER: "little"} if index.originals is None else None)
     schema = pyarrow.schema([("id", pyarrow.int64()), ("key", pyarrow.string()), field])
     with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-        for ids, rows in counted(_rows(index, centre), "blocks written"):
+        for ids, rows in counted(_rows(index, center), "blocks written"):
             if index.originals is None:
                 codes = to_bytes(rows.reshape(len(rows) * index.levels, -1), index.dim).reshape(len(rows), size)
                 column = pyarrow.FixedSizeBinaryArray.from_buffers(value, len(rows), [None, pyarrow.py_buffer(codes)])

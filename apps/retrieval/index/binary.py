@@ -36,7 +36,7 @@ KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
 
 
 class BinaryIndex(Index):
-    """Nearest neighbours of binary codes.
+    """Nearest neighbors of binary codes.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class BinaryIndex(Index):
     ROW = "code"
 
     reader: str | None = None
-    """Class of the binariser that alone compares the codes, whose differing bits say nothing; an
+    """Class of the binarizer that alone compares the codes, whose differing bits say nothing; an
     :class:`EmbeddingIndex` sets it."""
 
     def __init__(

@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from hdc.apps.cluster import Cluster
 from hdc.apps.progress import tracked
-from hdc.apps.retrieval.binarisers import RaBitQBinarizer, load
-from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.binarizers import RaBitQBinarizer, load
+from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.files.vectors import Block, VectorFile
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
@@ -68,7 +68,7 @@ def build(
     ----------
     vectors : VectorFile
     model : path
-        Of a saved binariser.
+        Of a saved binarizer.
     path : path
     kind, keep
         As :meth:`EmbeddingIndex.create`.

@@ -1,6 +1,6 @@
-"""EmbeddingIndex: a binariser and an index of its codes in one folder; float vectors in, nearest ids out.
+"""EmbeddingIndex: a binarizer and an index of its codes in one folder; float vectors in, nearest ids out.
 
-What is nearest is what the metric of the binariser says; everything but the last step goes by products of vectors that
+What is nearest is what the metric of the binarizer says; everything but the last step goes by products of vectors that
 its ``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, ScalarBinarizer
 from hdc.apps.retrieval.index.binary import BinaryIndex, Kind
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL, MODEL_FOLDER, index_folder, made_by
 from hdc.apps.retrieval.index.kept_options import KeptOptions
@@ -94,7 +94,7 @@ class EmbeddingIndex(Index):
         path : path or None
             A new folder, in which the model is kept too; None makes an index in memory. It is made aside and renamed,
             so that it is there as a whole or not at all.
-        model : fitted binariser
+        model : fitted binarizer
             Its backend and its metric are the index's.
         kind : {"flat", "ivf", "hnsw"}, optional
             As :class:`BinaryIndex`; an ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` of several lists,

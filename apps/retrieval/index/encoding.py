@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.binarizers import Binarizer
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.dispatch import search_kernels

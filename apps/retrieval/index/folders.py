@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from hdc import checks
-from hdc.apps.retrieval.binarisers import Binarizer, load
-from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.binarizers import Binarizer, load
+from hdc.apps.retrieval.binarizers.files import digest
 from hdc.errors import FileFormatError
 
 MODEL_FOLDER, CODES_FOLDER = "model", "codes"
-"""Folders of the binariser and of the codes."""
+"""Folders of the binarizer and of the codes."""
 
 MODEL = "model"
 """Entry of the meta of the codes: the digest of the model that made them."""

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarisers import Binarizer
-from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.binarizers import Binarizer
+from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.index.documents import CODES, DOCUMENT, INSIDE, NEXT, Documents
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL, MODEL_FOLDER, index_folder, made_by
 from hdc.apps.retrieval.vectors.rows import finite
@@ -66,7 +66,7 @@ class MultiVectorIndex(Index):
 
     The score of a document for a query is the mean, over the query's vectors, of the greatest similarity to a vector of
     the document. (ColBERT has the sum; the order is the same. Weights make it a weighted mean.) A vector is a packed
-    code of a binariser. A search compares codes with codes, by their bits, for all documents; then the best
+    code of a binarizer. A search compares codes with codes, by their bits, for all documents; then the best
     ``candidates`` again, by what the model's tables tell float queries of the codes. Vectors are compared by direction,
     whatever their lengths.
 
@@ -104,7 +104,7 @@ class MultiVectorIndex(Index):
         path : path or None
             A new folder, in which the model is kept too; None makes an index in memory. It is made aside and renamed,
             so that it is there as a whole or not at all.
-        model : fitted binariser
+        model : fitted binarizer
             Of one bit per component, whose codes are compared with codes. Its backend is the index's.
 
         Raises

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
-from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.apps.retrieval.index.encoding import QUERY_TIME, Encoding, Queries
 from hdc.apps.retrieval.index.folders import MODEL_FOLDER

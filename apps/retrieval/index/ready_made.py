@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, SignBinarizer
 from hdc.apps.retrieval.index.packed import blocks, sampled
 from hdc.apps.retrieval.vectors.quantized import Quantized
 
 
 def signs_of(dim: int) -> SignBinarizer:
     """Return the model of codes that are the signs of vectors as they came; its float queries order what bits find."""
-    return SignBinarizer(centre=False, rotate=False, asymmetric=True).fit(np.zeros((1, dim), np.float32))
+    return SignBinarizer(center=False, rotate=False, asymmetric=True).fit(np.zeros((1, dim), np.float32))
 
 
 def model_of(quantized: Quantized) -> Binarizer:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL_FOLDER
 from hdc.apps.retrieval.index.shards import ShardedIndex

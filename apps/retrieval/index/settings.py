@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, ScalarBinarizer
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.words import WORD_BITS, word_count
 
 ROUNDING = 1e-3
-"""A centre of unit vectors may be longer than 1 by so much."""
+"""A center of unit vectors may be longer than 1 by so much."""
 
 
 def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[int, dict[str, Any]]:
@@ -66,7 +66,7 @@ def _check_lengths(model: Binarizer) -> None:
     """Raise ParameterError if the model takes vectors as they are, and was fitted to longer ones than an index has."""
     if not model.space_.as_given:
         return
-    longest = model.longest_centre if isinstance(model, RaBitQBinarizer) else float(np.linalg.norm(model.mean_))
+    longest = model.longest_center if isinstance(model, RaBitQBinarizer) else float(np.linalg.norm(model.mean_))
     if longest > 1 + ROUNDING:
         raise ParameterError(
             f"the model was fitted to vectors of length {longest:.3g} or more, and an index compares unit vectors; "

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarisers import Binarizer
-from hdc.apps.retrieval.binarisers.files import digest
+from hdc.apps.retrieval.binarizers import Binarizer
+from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.index.binary import Kind
 from hdc.apps.retrieval.index.building import opened
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex

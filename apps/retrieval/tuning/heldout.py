@@ -24,7 +24,7 @@ TIMED = 0.1
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Queries and their true neighbours.
+    """Queries and their true neighbors.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class HeldOut:
 
     @property
     def k(self) -> int:
-        """Neighbours of a query."""
+        """Neighbors of a query."""
         return int(self.truth.shape[1])
 
     def part(self, rows: slice) -> "HeldOut":
@@ -49,7 +49,7 @@ class HeldOut:
         return HeldOut(self.queries[rows], self.truth[rows], None if self.own is None else self.own[rows])
 
     def recalls(self, index: EmbeddingIndex, options: Options) -> Doubles:
-        """Return what part of each query's neighbours is found: ``(q,)`` float64."""
+        """Return what part of each query's neighbors is found: ``(q,)`` float64."""
         k = self.k + (self.own is not None)
         found = index.search(self.queries, k, options=options)[1]
         if self.own is not None:

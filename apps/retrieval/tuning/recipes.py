@@ -1,14 +1,14 @@
-"""What can be made of vectors within so many bytes: binarisers, and whether the vectors are kept beside the codes."""
+"""What can be made of vectors within so many bytes: binarizers, and whether the vectors are kept beside the codes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from hdc.apps.retrieval.binarisers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
 from hdc.words import WORD_BITS
 
 FEW_ROWS = 10_000
-"""Up to so many vectors, all codes are compared: lists would be too short to be worth their centres."""
+"""Up to so many vectors, all codes are compared: lists would be too short to be worth their centers."""
 
 LISTS_PER_ROOT = 4
 """Lists for each square root of the number of vectors."""
@@ -26,7 +26,7 @@ KEPT = (("int8", 1), ("float32", 4))
 """What is kept of vectors, and its bytes a component."""
 
 Make: TypeAlias = Callable[[int], Binarizer]
-"""Takes a number of vectors, and returns a binariser for so many that is not fitted."""
+"""Takes a number of vectors, and returns a binarizer for so many that is not fitted."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def recipes(dim: int, most_bytes: int | None, metric: str, seed: int, backend: s
     most_bytes : int or None
         None: any, and nothing has to be trained.
     metric, seed, backend
-        As the binarisers take them.
+        As the binarizers take them.
     """
     common = {"metric": metric, "seed": seed, "backend": backend}
     found = [*_estimated(dim, common), *_scalar(dim, most_bytes, common)]

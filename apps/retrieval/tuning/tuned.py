@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.progress import tracked
-from hdc.apps.retrieval.binarisers import Binarizer
+from hdc.apps.retrieval.binarizers import Binarizer
 from hdc.apps.retrieval.evaluation.exact import exact
 from hdc.apps.retrieval.evaluation.report import Measured, table
 from hdc.apps.retrieval.files.vectors import Block, Rows, VectorFile
@@ -182,7 +182,7 @@ class Tuned:
         return _measured(name, index, Setting(best.options, best.least, recall, rate), seconds)
 
     def _held_out(self) -> HeldOut:
-        """Return the queries and their neighbours among all vectors."""
+        """Return the queries and their neighbors among all vectors."""
         if self._queries is not None:
             return HeldOut(
                 self._queries, exact(self._vectors.blocks(), self._queries, self.wish.k, self.wish.metric)[1], None
@@ -216,12 +216,12 @@ def tune(
         Most bytes that a search may read of a vector, codes and what is kept beside them.
     metric : {"cosine", "ip", "l2"}, optional
         What nearness is. Left out, it is ``cosine`` if the vectors have one length, where all three have the same
-        neighbours, and else ``l2``.
+        neighbors, and else ``l2``.
     queries : (q, d) float array, optional
         At least 20, such as will be asked. Left out, some vectors are held out; these are no answers to themselves.
     k, seed : int
     backend : str
-        As for binarisers.
+        As for binarizers.
 
     Returns
     -------
@@ -277,7 +277,7 @@ def _metric(sample: Floats) -> tuple[str, str]:
     lengths = np.linalg.norm(sample, axis=1)
     spread = float(lengths.std() / max(float(lengths.mean()), 1e-30))
     if spread < EQUAL_LENGTHS:
-        return "cosine", "the vectors have one length, so that all metrics have the same neighbours"
+        return "cosine", "the vectors have one length, so that all metrics have the same neighbors"
     return "l2", f"lengths vary by {100 * spread:.0f} %; say if cosines or inner products are meant"
 
 

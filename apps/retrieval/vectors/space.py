@@ -1,6 +1,6 @@
 """Metrics: cosine, inner product and Euclidean distance, each as the inner product of vectors that were mapped.
 
-Codes are made of mapped vectors, so that every binariser and every index serves all three. With m the mean of the
+Codes are made of mapped vectors, so that every binarizer and every index serves all three. With m the mean of the
 vectors that were fitted, or zero, a the inverse of their root mean square length without it, ``y = a (x - m)`` and q a
 query:
 
@@ -54,7 +54,7 @@ class Space:
     Attributes
     ----------
     metric : {"cosine", "ip", "l2"}
-    centre : (d,) float32 array or None
+    center : (d,) float32 array or None
         m of the module's text; None for cosines.
     scale, weight, square : float
         a, b and t.
@@ -66,7 +66,7 @@ class Space:
     """
 
     metric: str
-    centre: Floats | None = None
+    center: Floats | None = None
     scale: float = 1.0
     weight: float = 1.0
     square: float = 0.0
@@ -74,7 +74,7 @@ class Space:
     as_given: bool = False
 
     @classmethod
-    def fit(cls, metric: Any, rows: npt.NDArray[Any], *, lifted: bool = True, centred: bool = True) -> Self:
+    def fit(cls, metric: Any, rows: npt.NDArray[Any], *, lifted: bool = True, centered: bool = True) -> Self:
         """Learn the space of a metric from ``(n, d)`` numbers, block by block, in float64.
 
         Parameters
@@ -83,7 +83,7 @@ class Space:
         rows : (n, d) array of numbers
         lifted : bool
             Whether to bring vectors to one length.
-        centred : bool
+        centered : bool
             Whether to take the mean off.
 
         Raises
@@ -96,8 +96,8 @@ class Space:
             return cls("cosine")
         if not len(rows):
             raise ParameterError("fit needs at least one vector, and X has none")
-        centre = _mean(rows).astype(np.float32) if centred else np.zeros(rows.shape[1], dtype=np.float32)
-        squares = np.concatenate([_squares(block, centre) for block in _blocks(rows)])
+        center = _mean(rows).astype(np.float32) if centered else np.zeros(rows.shape[1], dtype=np.float32)
+        squares = np.concatenate([_squares(block, center) for block in _blocks(rows)])
         mean = float(squares.mean())
         if mean > 0:
             squares /= mean
@@ -106,7 +106,7 @@ class Space:
             weight = float((2 * max(squares.std(), LEAST_SPREAD)) ** -0.5)
             squares += (weight * (squares - 1)) ** 2
         radius = float(np.sqrt(np.quantile(squares, RADIUS[metric]))) or 1.0
-        return cls(metric, centre, scale, weight, 1.0, radius if lifted else 0.0)
+        return cls(metric, center, scale, weight, 1.0, radius if lifted else 0.0)
 
     @property
     def added(self) -> int:
@@ -178,9 +178,9 @@ class Space:
         if self.metric == "cosine":
             return np.asarray(products, dtype=np.float32)
         if self.metric == "ip":
-            more = np.asarray(rows, dtype=np.float64) @ self._centre
+            more = np.asarray(rows, dtype=np.float64) @ self._center
         else:
-            more = -self.square / self.scale**2 - _squares(rows, self._centre)
+            more = -self.square / self.scale**2 - _squares(rows, self._center)
         return np.asarray(products * self.slope(rows)[:, None] + more[:, None], dtype=np.float32)
 
     def slope(self, rows: npt.NDArray[Any]) -> Doubles:
@@ -192,7 +192,7 @@ class Space:
             return np.asarray(np.sqrt(_squares(rows, None)) * (radius / self.scale))
         if not self.radius:
             return np.full(len(rows), 2 / self.scale**2)
-        lengths = np.hypot(np.sqrt(_squares(rows, self._centre)) * self.scale, 0.5 / self.weight)
+        lengths = np.hypot(np.sqrt(_squares(rows, self._center)) * self.scale, 0.5 / self.weight)
         return np.asarray(lengths * (2 * radius / self.scale**2))
 
     def from_cosines(self, cosines: Floats, lengths: Floats, rows: npt.NDArray[Any]) -> Floats:
@@ -216,23 +216,23 @@ class Space:
 
     def squares(self, rows: npt.NDArray[Any]) -> Doubles:
         """Return the ``(q,)`` squares of the lengths of queries of :meth:`kept`."""
-        return _squares(rows, self._centre if self.metric == "l2" else None)
+        return _squares(rows, self._center if self.metric == "l2" else None)
 
     @property
-    def _centre(self) -> Floats:
-        assert self.centre is not None
-        return self.centre
+    def _center(self) -> Floats:
+        assert self.center is not None
+        return self.center
 
     def _moved(self, rows: npt.NDArray[Any]) -> Doubles:
-        """Return rows less the centre, in float64."""
-        return np.asarray(rows, dtype=np.float64) - self._centre
+        """Return rows less the center, in float64."""
+        return np.asarray(rows, dtype=np.float64) - self._center
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return what a saved model has of it: nothing of vectors that are taken as given."""
         if self.as_given:
             return {}
-        centre = np.empty(0, dtype=np.float32) if self.centre is None else self.centre
-        return {NUMBERS: np.array([self.scale, self.weight, self.square, self.radius]), CENTRE: centre}
+        center = np.empty(0, dtype=np.float32) if self.center is None else self.center
+        return {NUMBERS: np.array([self.scale, self.weight, self.square, self.radius]), CENTER: center}
 
     @classmethod
     def of_arrays(cls, metric: Any, arrays: dict[str, npt.NDArray[Any]]) -> Self:
@@ -243,23 +243,23 @@ class Space:
         FileFormatError
             If they are no space's of the metric.
         """
-        numbers, centre = arrays.pop(NUMBERS, None), arrays.pop(CENTRE, None)
-        if numbers is None and centre is None and metric == "cosine":
+        numbers, center = arrays.pop(NUMBERS, None), arrays.pop(CENTER, None)
+        if numbers is None and center is None and metric == "cosine":
             return cls("cosine", as_given=True)
         if (
             numbers is None
-            or centre is None
+            or center is None
             or metric not in METRICS
             or numbers.shape != (4,)
             or not np.isfinite(numbers).all()
-            or (metric == "cosine") != (len(centre) == 0)
+            or (metric == "cosine") != (len(center) == 0)
         ):
             raise FileFormatError(f"a model has no space of metric {metric!r}; train it again")
         scale, weight, square, radius = (float(number) for number in numbers)
-        return cls(metric, None if metric == "cosine" else centre, scale, weight, square, radius)
+        return cls(metric, None if metric == "cosine" else center, scale, weight, square, radius)
 
 
-NUMBERS, CENTRE = "space.numbers", "space.centre"
+NUMBERS, CENTER = "space.numbers", "space.centre"  # the name in saved files
 """Arrays of a saved model."""
 
 
@@ -300,7 +300,7 @@ def _mean(rows: npt.NDArray[Any]) -> Doubles:
     return total / len(rows)
 
 
-def _squares(rows: npt.NDArray[Any], centre: Floats | None) -> Doubles:
-    """Return the ``(n,)`` float64 squares of the distances from the centre."""
-    moved = np.asarray(rows, dtype=np.float64) - (0.0 if centre is None else centre)
+def _squares(rows: npt.NDArray[Any], center: Floats | None) -> Doubles:
+    """Return the ``(n,)`` float64 squares of the distances from the center."""
+    moved = np.asarray(rows, dtype=np.float64) - (0.0 if center is None else center)
     return np.asarray(np.einsum("nd,nd->n", moved, moved))

@@ -36,7 +36,7 @@ class HDCVectorStore(VectorStore):
     path : path, optional
         A folder, opened or made; in memory if left out.
     index : EmbeddingIndex, optional
-        Instead of a path: an index of any kind and binariser.
+        Instead of a path: an index of any kind and binarizer.
     writable : bool
         One process at a time opens a folder for changes; the others pass False, and see them by :meth:`refresh`.
 

@@ -1,0 +1,478 @@
+"""RecurrentBinarizer: BEBR's codes, chosen and read through learned tables."""
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import fields, replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval.binarizers.base import GROUP_BITS, MOST_BITS, Binarizer, Floats
+from hdc.apps.retrieval.binarizers.bebr.checkpoint import Checkpoint
+from hdc.apps.retrieval.binarizers.bebr.decoder import (
+    LEVELS,
+    Groups,
+    TableDecoder,
+    fit_tables,
+    linear_tables,
+    metric_of,
+)
+from hdc.apps.retrieval.binarizers.bebr.nested import Effort, Nested, check_prefixes, cut_tables, train_nested
+from hdc.apps.retrieval.binarizers.bebr.recurrence import Recurrence, initial, nested_initial, regressed, unit
+from hdc.apps.retrieval.binarizers.bebr.residual import residual_tables, weights_of
+from hdc.apps.retrieval.binarizers.bebr.signs import group_signs, groups_of
+from hdc.apps.retrieval.binarizers.bebr.training import Settings, train
+from hdc.apps.retrieval.binarizers.bebr.validation import NEIGHBORS, Progress, Validation, nearest, warn_if_worse
+from hdc.apps.retrieval.binarizers.sign import SignBinarizer
+from hdc.apps.retrieval.vectors.rows import finite
+from hdc.checks import integer, number, text
+from hdc.errors import MismatchError, ParameterError
+from hdc.words import WORD_BITS, Words, pack, unpack
+
+SAMPLE = 50_000
+"""Most vectors that a fit learns from, drawn at random."""
+
+TRIED_ON, TRIED_SHARE = 6000, 0.15
+"""Most vectors that two starts are compared on, and the part of them that are queries."""
+
+LARGEST = 1e6
+"""Of whitening, parallel, temperature and learning rate: far beyond what is of use, and no power of it overflows."""
+
+MOST_LOOPS = 15
+"""An index has components of at most 16 bits."""
+
+
+class Start(NamedTuple):
+    """Codes and tables that a fit begins with, and how much the error of each vector counts; None: all the same."""
+
+    codes: Groups
+    decoder: TableDecoder
+    counts: Floats | None
+
+
+class RecurrentBinarizer(Binarizer):
+    """Codes of ``dim`` components of one or more levels (BEBR), improved by local search.
+
+    :mod:`~hdc.apps.retrieval.binarizers.bebr.recurrence` makes a code,
+    :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`
+    says what it stands for. With ``rounds=0`` codes are BEBR's own and suit symmetric comparison. Each round
+    improves the codes for float queries (``asymmetric=True``), which then find more than other codes of the
+    same size; symmetric comparison loses by it.
+
+    Parameters
+    ----------
+    dim : int
+        Components of a code; a multiple of 64.
+    loops : int
+        Residual loops, BEBR's u: a component takes ``loops + 1`` bits; 0 is a hash.
+    rounds : int
+        Most rounds of choosing codes and fitting tables.
+    steps : int or None
+        Steps of the local search for each vector; None: one for each two bits. Without rounds there are none.
+    epochs : int
+        Most epochs of gradient training of the recurrence (needs the extra ``torch``).
+    patience : int
+        Rounds, or epochs, without a better validation recall before training stops.
+    whitening, parallel : float
+        Of the error that codes minimize; see :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`. Where tables start
+        from residuals, ``parallel`` is 0.
+    temperature, learning_rate : float
+        Of gradient training.
+    negatives, queue : int
+        Hardest negatives that count, and how many earlier vectors they are chosen from.
+    device : str
+        Where gradients are computed: ``"auto"`` takes a GPU if there is one.
+    seed : int
+    metric : {"cosine", "ip", "l2"}
+        What nearness is: cosine, inner product, or Euclidean distance.
+    backend : str
+        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+    prefixes : sequence of int
+        Sizes in bits, ascending multiples of 64 below dim, at which a cut code is a code too, with tables of its own:
+        see :meth:`prefix`. Codes of one level only.
+
+    Attributes
+    ----------
+    recalls_ : list of float
+        The same of each of :attr:`sizes`; only there with prefixes.
+    recall_ : float
+        Recall@10 of held-out float queries among the vectors of training, as :meth:`transform` encodes them; NaN
+        if there were too few vectors to hold some out. A :class:`TrainingWarning` says if plain signs have a better.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((500, 32)).astype(np.float32)
+    >>> binarizer = RecurrentBinarizer(dim=64, rounds=2).fit(x)
+    >>> codes = binarizer.transform(x)
+    >>> codes.shape, binarizer.bytes_per_vector
+    ((500, 1), 8)
+    """
+
+    def __init__(
+        self,
+        dim: int = 256,
+        loops: int = 0,
+        rounds: int = 8,
+        steps: int | None = None,
+        epochs: int = 0,
+        patience: int = 2,
+        whitening: float = 0.25,
+        parallel: float = 4.0,
+        temperature: float = 0.05,
+        learning_rate: float = 1e-3,
+        negatives: int = 64,
+        queue: int = 4096,
+        device: str = "auto",
+        seed: int = 0,
+        backend: str = "auto",
+        metric: str = "cosine",
+        prefixes: Sequence[int] = (),
+    ) -> None:
+        self.dim = dim
+        self.loops = loops
+        self.rounds = rounds
+        self.steps = steps
+        self.epochs = epochs
+        self.patience = patience
+        self.whitening = whitening
+        self.parallel = parallel
+        self.temperature = temperature
+        self.learning_rate = learning_rate
+        self.negatives = negatives
+        self.queue = queue
+        self.device = device
+        self.seed = seed
+        self.backend = backend
+        self.metric = metric
+        self.prefixes = prefixes
+
+    @property
+    def levels(self) -> int:
+        """Bit planes of a code."""
+        return self.loops + 1
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes in bits at which codes of this model can be read, the whole code last."""
+        self._check_fitted()
+        ends = (self.dim_ // GROUP_BITS,) if self.nested_ is None else self.nested_.ends
+        return tuple(GROUP_BITS * end for end in ends if GROUP_BITS * end <= self.dim_)
+
+    def prefix(self, bits: int) -> Self:
+        """Return the model of the first ``bits`` of the codes: it scores, searches and is saved as any other.
+
+        It encodes as this model does, and cuts: its codes are those that :meth:`cut` returns.
+
+        Parameters
+        ----------
+        bits : int
+            One of :attr:`sizes`.
+
+        Raises
+        ------
+        ParameterError
+            If the model is not fitted, or was not trained for so many bits.
+        """
+        bits = self._size(bits)
+        shorter = copy(self)
+        if bits != self.dim_:
+            assert self.nested_ is not None
+            place = self.sizes.index(bits)
+            shorter.dim_, shorter.decoder_ = bits, self.nested_.decoders[place]
+            shorter.recall_ = self.recalls_[place]
+        return shorter
+
+    def cut(self, codes: Words, bits: int) -> Words:
+        """Return the first ``bits`` of ``(n, words)`` codes: ``(n, bits / 64)`` uint64; raises as :meth:`prefix`."""
+        return np.ascontiguousarray(self._as_codes(codes)[:, : self._size(bits) // WORD_BITS])
+
+    def _size(self, bits: int) -> int:
+        if integer(bits, "bits") not in self.sizes:
+            raise ParameterError(f"bits must be one of {self.sizes}, which the model was trained for, not {bits}")
+        return int(bits)
+
+    def fit(self, X: Any, y: Any = None, *, old_codes: Words | None = None, checkpoint: Any = None) -> Self:
+        """Learn from vectors without labels.
+
+        Parameters
+        ----------
+        X : (n, d) float array
+            At most ``SAMPLE`` rows, drawn at random, are read.
+        y : None
+        old_codes : (n, words) uint64 array or None
+            Codes of the same objects by another model of this dim and loops, from whatever vectors. The new codes
+            are trained to be comparable with them (backward-compatible training); needs epochs and ``rounds=0``.
+        checkpoint : path or None
+            Folder in which the state after each round or epoch is kept, and from which an interrupted fit of the
+            same data and parameters goes on, to the same result.
+
+        Raises
+        ------
+        DTypeError, DimensionError
+            If X does not hold floats in two dimensions.
+        ParameterError
+            If X has no rows, NaN or infinity, or a parameter is out of range.
+        MismatchError
+            If the old codes are of another size or number.
+        BackendUnavailableError
+            If there are epochs and torch is not installed.
+        FileFormatError
+            If the checkpoint is damaged, or of other parameters or data.
+        """
+        rows = self._table(X)
+        self._check_parameters(len(rows), old_codes)
+        rng = np.random.default_rng(self.seed)
+        chosen = np.sort(rng.permutation(len(rows))[:SAMPLE])
+        given = finite(rows[chosen], 0)
+        lifted = self.metric == "l2" or not self.rounds  # tables tell of lengths, but not to hundredths
+        x = self._mapped(given, self.metric, lifted=lifted, centered=lifted)[:]
+        old = None if old_codes is None else self._as_signs(np.asarray(old_codes)[chosen])
+        asked = None if self.metric == "cosine" else self._asked(given)
+        validation = Validation.draw(x, rng, asked, of_one_length=self._of_one_length)
+        kept = None if old is None else old[validation.training]
+        state = Checkpoint(checkpoint, self._own_params(), x)
+        self._fit(x[validation.training], kept, validation, state)
+        return self
+
+    def _check_parameters(self, n: int, old_codes: Words | None) -> None:
+        if integer(self.dim, "dim", WORD_BITS, MOST_BITS) % WORD_BITS:
+            raise ParameterError(f"dim must be a multiple of {WORD_BITS}, not {self.dim}")
+        integer(self.loops, "loops", 0, MOST_LOOPS)
+        for name in ("rounds", "epochs"):
+            integer(getattr(self, name), name, 0)
+        for name in ("patience", "negatives", "queue"):
+            integer(getattr(self, name), name, 1)
+        if self.steps is not None:
+            integer(self.steps, "steps", 0)
+        integer(self.seed, "seed", 0)
+        for name in ("whitening", "parallel", "temperature", "learning_rate"):
+            number(getattr(self, name), name, 0, LARGEST)
+        text(self.device, "device")
+        check_prefixes(self.prefixes, self.dim, self.loops)
+        if not n:
+            raise ParameterError("fit needs at least one vector, and X has none")
+        if old_codes is None:
+            return
+        if self.rounds or not self.epochs:
+            raise ParameterError("old_codes need gradient training of plain codes; set rounds=0 and epochs above 0")
+        expected = (n, self.levels * self.dim // WORD_BITS)
+        if np.shape(old_codes) != expected:
+            raise MismatchError(f"old_codes must have shape {expected}, not {np.shape(old_codes)}")
+
+    def _fit(self, x: Floats, old: Floats | None, validation: Validation, state: Checkpoint) -> None:
+        maps = initial(x, self.dim, self.loops, self.seed) if old is None else regressed(x, old)
+        if self.prefixes and old is None:
+            maps = nested_initial(x, (*self.prefixes, self.dim), self.seed)
+        if self.epochs:
+            maps = train(maps, x, old, self._settings, validation, state)
+        validation, unseen = validation.halves()
+        self.residual_ = bool(self.rounds and self._is_better_by_residuals(x, maps))
+        first = self.prefixes[0] if self.prefixes else self.dim
+        start = self._start_by_residuals(x, first) if self.residual_ else self._start(x, maps)
+        nested, ends = None, tuple(size // GROUP_BITS for size in self.prefixes)
+        if self.prefixes and self.rounds:  # blocks have starts of their own
+            ends = (*ends, self.dim // GROUP_BITS)
+            nested = train_nested(x, ends, start.decoder, start.counts, self._effort, validation, state)
+            maps, decoder = nested.starts[0] if nested.starts else maps, nested.decoders[-1]
+        elif self.rounds:
+            decoder, codes = self._alternate(x, start, validation, state)
+            maps = regressed(x, group_signs(codes).reshape(len(x), self.levels, -1))
+        else:
+            decoder = fit_tables(x, start.codes, start.decoder)
+            nested = Nested(cut_tables(x, start.codes, decoder, ends), ()) if self.prefixes else None
+        self._set_maps(maps, decoder, nested)
+        self._report(x, unseen, plain=self.rounds > 0)
+
+    def _report(self, x: Floats, unseen: Validation, plain: bool) -> None:
+        """Measure the recall of queries that nothing was chosen by, and warn if plain codes have a better one."""
+        codes = self._as_groups(self.encode_mapped(x))
+        decoders = (self.decoder_,) if self.nested_ is None else self.nested_.decoders
+        found = (unseen.scores(d.decode(np.ascontiguousarray(codes[:, : d.groups]))) for d in decoders)
+        of_sizes = [unseen.hits(nearest(scores, NEIGHBORS)) for scores in found]
+        recalls, hits = [float(hits.mean()) if len(hits) else float("nan") for hits in of_sizes], of_sizes[-1]
+        self.recall_ = recalls[-1]
+        if self.nested_ is not None:
+            self.recalls_ = recalls
+        if plain and len(hits):
+            metric = "cosine" if self._of_one_length else self.metric
+            signs = SignBinarizer(self.bits, seed=self.seed, backend=self.backend, metric=metric).fit(x)
+            warn_if_worse(hits, unseen.hits(signs.search(unseen.queries, signs.encode(x), NEIGHBORS)[1]), self.bits)
+
+    def _start(self, x: Floats, maps: Recurrence) -> Start:
+        """Return codes of a recurrence, and tables that decode them linearly."""
+        signs, mean = maps.signs(x), x.mean(axis=0)
+        tables = linear_tables(x - mean, signs.reshape(len(x), -1))
+        return Start(groups_of(signs), self._decoder(x, mean, None, tables, self.parallel), None)
+
+    def _start_by_residuals(self, x: Floats, bits: int) -> Start:
+        """Return tables found group after group, codes chosen in that order, and how much each vector counts.
+
+        ``bits`` are those of a level.
+        """
+        rng = np.random.default_rng([self.seed, len(x)])
+        counts = weights_of(x, rng)
+        mean = np.asarray(counts @ x / counts.sum(), dtype=np.float32)
+        groups = bits * self.levels // GROUP_BITS
+        bare = self._decoder(x, mean, counts, np.zeros((LEVELS * groups, x.shape[1]), dtype=np.float32), parallel=0)
+        decoder = replace(bare, tables=residual_tables(x - mean, counts, groups, bare.metric, rng))
+        return Start(decoder.greedy(x), decoder, counts)
+
+    def _decoder(self, x: Floats, mean: Floats, counts: Floats | None, tables: Floats, parallel: float) -> TableDecoder:
+        squares = np.einsum("nd,nd->n", x - mean, x - mean)
+        spread = float(squares.mean() if counts is None else np.average(squares, weights=counts))
+        metric = metric_of(x - mean, self.whitening)
+        return TableDecoder(mean, metric, parallel / max(spread, 1e-30), tables, self.kernels.name)
+
+    def _is_better_by_residuals(self, x: Floats, maps: Recurrence) -> bool:
+        """Tell which start finds more of vectors two of three of which it learns from; signs where there are few.
+
+        An index has vectors that the model learned from, and later ones. Each start is the better one for either kind
+        on some distributions. With prefixes the sum over all sizes counts.
+        """
+        rng, one = np.random.default_rng([self.seed, 1]), self._of_one_length
+        tried = x[np.sort(rng.permutation(len(x))[:TRIED_ON])]
+        trial = Validation.draw(tried, rng, None if one else unit(tried), share=TRIED_SHARE, of_one_length=one)
+        if not len(trial.queries):
+            return False
+        rows, gain = tried[trial.training], 0.0
+        learned = rows[np.arange(len(rows)) % 3 < 2]
+        for bits in (*self.prefixes, self.dim):
+            starts = self._start_by_residuals(learned, bits), self._start(learned, maps.first(bits))
+            residuals, signs = (trial.recall(self._tried(rows, learned, start)) for start in starts)
+            gain += residuals - signs
+        return gain > 0
+
+    def _tried(self, rows: Floats, learned: Floats, start: Start) -> Floats:
+        """Return what rows decode to, encoded as by a model of one round of learning from some of them.
+
+        Codes that were learned do not count: those that an index has are made anew.
+        """
+        steps = self._effort.of(start.decoder.groups)
+        codes = start.decoder.refine(learned, start.codes, steps)
+        decoder = fit_tables(learned, codes, start.decoder, start.counts)
+        begun = decoder.greedy(rows) if start.counts is not None else self._regressed(learned, codes, rows)
+        return decoder.decode(decoder.refine(rows, begun, steps))
+
+    def _regressed(self, x: Floats, codes: Groups, rows: Floats) -> Groups:
+        """Return codes of other rows by the recurrence that is fitted to vectors and their codes."""
+        signs = group_signs(codes).reshape(len(x), self.levels, -1)
+        return groups_of(regressed(x, signs).signs(rows))
+
+    def _alternate(
+        self, x: Floats, start: Start, validation: Validation, state: Checkpoint
+    ) -> tuple[TableDecoder, Groups]:
+        """Choose codes and fit tables in turns until the validation recall stops growing; return the best of both."""
+        progress, codes, decoder = Progress("round", self.rounds, self.patience), start.codes, start.decoder
+        best = decoder.tables, codes
+        kept: dict[str, npt.NDArray[Any]]
+        if saved := state.load("round", progress):
+            decoder, codes = replace(decoder, tables=saved["tables"]), saved["codes"]
+            best = saved["best_tables"], saved["best_codes"]
+        while progress.goes_on():
+            codes = decoder.refine(x, codes, self._steps)
+            decoder = fit_tables(x, codes, decoder, start.counts)
+            if progress.step(validation.recall(decoder.decode(codes))):
+                best = decoder.tables, codes
+            kept = {"best_tables": best[0], "best_codes": best[1]}
+            state.save("round", progress, {"tables": decoder.tables, "codes": codes, **kept})
+        return replace(decoder, tables=best[0]), best[1]
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(**{field.name: getattr(self, field.name) for field in fields(Settings)})
+
+    @property
+    def _steps(self) -> int:
+        return self.dim * self.levels // 2 if self.steps is None else self.steps
+
+    @property
+    def _effort(self) -> Effort:
+        """What nested training and its codes take: the steps for a bit are those of a whole code."""
+        return Effort(self.rounds, self.patience, self._steps / (self.dim * self.levels), self.seed)
+
+    def _set_maps(self, maps: Recurrence, decoder: TableDecoder, nested: Nested | None = None) -> None:
+        self.maps_, self.decoder_, self.nested_ = maps, decoder, nested
+        self.dim_, self.mean_ = self.dim, decoder.mean
+        self.n_features_in_ = len(decoder.mean) - self.space_.added
+
+    def _prepare(self) -> None:
+        self.decoder_ = replace(self.decoder_, backend=self.kernels.name)
+        if self.nested_ is not None:
+            self.nested_ = self.nested_.with_backend(self.kernels.name)
+
+    def _encode(self, x: Floats) -> Words:
+        return pack(self._whole_signs(x)[..., : self.dim_] > 0).reshape(len(x), -1)
+
+    def _whole_signs(self, x: Floats) -> Floats:
+        """Return the ``(n, levels, dim)`` signs of mapped vectors, of the whole code."""
+        if not self.rounds:
+            return self.maps_.signs(x)
+        if self.nested_ is not None:
+            return group_signs(self.nested_.encode(x, self._effort))[:, None]
+        begun = self.decoder_.greedy(x) if self.residual_ else groups_of(self.maps_.signs(x))
+        signs = group_signs(self.decoder_.refine(x, begun, self._steps))
+        return signs.reshape(len(x), self.levels, -1)
+
+    def decode(self, codes: Words) -> Floats:
+        """Return the ``(n, width)`` float32 vectors that codes stand for, as ``space_`` maps them.
+
+        Asymmetric scores come of the products of mapped queries with them. Where vectors are mapped to length 1, these
+        are divided by the lengths that codes decode to, which differ: who is near would drown in who is long.
+        """
+        return self.decoder_.decode(self._as_groups(self._as_codes(codes)))
+
+    @property
+    def _of_one_length(self) -> bool:
+        """Whether mapped vectors have length 1, so that cosines are what is estimated."""
+        return self.space_.metric == "cosine" or self.space_.radius > 0
+
+    def scale(self, codes: Words) -> Floats:
+        """Return one over the length of what each code stands for, or 1 where lengths are told by codes."""
+        if not self._of_one_length:
+            return super().scale(codes)
+        lengths = self.decoder_.lengths(self._as_groups(codes))
+        return np.divide(1, lengths, out=np.ones_like(lengths), where=lengths > 0)
+
+    def beside(self, asked: Floats) -> Floats:
+        """Return zeros: tables have the products with the mean."""
+        return np.zeros(len(asked), dtype=np.float32)
+
+    def _as_groups(self, codes: Words) -> Groups:
+        as_bytes = np.ascontiguousarray(codes, dtype="<u8").view(np.uint8)
+        return np.stack([as_bytes & 15, as_bytes >> 4], axis=2).reshape(len(codes), 2 * as_bytes.shape[1])
+
+    def _as_signs(self, codes: Words) -> Floats:
+        planes = np.asarray(codes, dtype=np.uint64).reshape(len(codes), self.levels, -1)
+        return 2 * unpack(planes, WORD_BITS * planes.shape[-1]).astype(np.float32) - 1
+
+    def nibble_tables(self, queries: Any) -> Floats:
+        """Look up the dot products of queries with table entries, and a share of that with the mean in each."""
+        products = queries @ self.decoder_.tables.T + (queries @ self.mean_ / self.decoder_.groups)[:, None]
+        tables: Floats = products.reshape(len(queries), 16, -1)
+        return tables
+
+    def _state(self) -> dict[str, npt.NDArray[Any]]:
+        decoder = self.decoder_ if self.nested_ is None else self.nested_.decoders[-1]
+        scalars = np.array([decoder.parallel, self.recall_, self.residual_])
+        arrays = {"mean": decoder.mean, "metric": decoder.metric, "tables": decoder.tables, "scalars": scalars}
+        if self.nested_ is not None:
+            more = {"recalls": np.array(self.recalls_), "cut": np.array([self.dim_])}
+            arrays = {**arrays, **self.nested_.to_arrays(), **more}
+        return {**self.maps_.to_arrays(), **arrays}
+
+    def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
+        parallel, self.recall_, *residual = (float(value) for value in arrays["scalars"])
+        self.residual_ = residual == [1.0]  # models of earlier releases do not say, and have the other start
+        decoder = TableDecoder(arrays["mean"], arrays["metric"], parallel, arrays["tables"], self.kernels.name)
+        maps, self.prefixes = Recurrence.from_arrays(arrays, self.loops), tuple(self.prefixes)  # JSON makes lists
+        if not self.prefixes:
+            self._set_maps(maps, decoder)
+            return
+        blocks = len(self.prefixes) + 1 if self.rounds and not self.residual_ else 0
+        self._set_maps(maps, decoder, Nested.from_arrays(arrays, decoder, len(self.prefixes), blocks))
+        self.recalls_ = arrays["recalls"].tolist()
+        bits = int(arrays["cut"][0])
+        if bits < self.dim:
+            vars(self).update(vars(self.prefix(bits)))
