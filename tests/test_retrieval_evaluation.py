@@ -102,14 +102,12 @@ def test_recall():
 
 
 def test_ndcg_and_mrr_by_hand():
-    judgments = {"a": {"x": 3, "y": 1}, "b": {"z": 2}, "c": {"z": 1}}
+    graded = {"a": {"x": 3, "y": 1}, "b": {"z": 2}, "c": {"z": 1}}
     found = {"a": ["n", "y", "x"], "b": ["z"]}
     a = (1 / math.log2(3) + 3 / math.log2(4)) / (3 / math.log2(2) + 1 / math.log2(3))
-    assert judgments.ndcg(found, judgments) == pytest.approx((a + 1 + 0) / 3)
-    assert judgments.ndcg(found, judgments, depth=2) == pytest.approx(
-        (1 / math.log2(3) / (3 + 1 / math.log2(3)) + 1) / 3
-    )
-    assert judgments.mrr(found, judgments) == pytest.approx((1 / 2 + 1 + 0) / 3)
+    assert judgments.ndcg(found, graded) == pytest.approx((a + 1 + 0) / 3)
+    assert judgments.ndcg(found, graded, depth=2) == pytest.approx((1 / math.log2(3) / (3 + 1 / math.log2(3)) + 1) / 3)
+    assert judgments.mrr(found, graded) == pytest.approx((1 / 2 + 1 + 0) / 3)
 
 
 def test_judgments_are_read_in_both_forms(tmp_path):
