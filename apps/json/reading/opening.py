@@ -107,8 +107,6 @@ def opened(path: str | Path, counts: Counts, limits: Limits) -> Iterator[io.Buff
 
     Raises
     ------
-    DocumentError
-        If the file is packed by zstd and the package ``zstandard`` is missing.
     OSError
         If it cannot be opened.
     """
@@ -116,12 +114,7 @@ def opened(path: str | Path, counts: Counts, limits: Limits) -> Iterator[io.Buff
         raw: Any = sys.stdin.buffer if str(path) == STDIN else stack.enter_context(_raw(path))
         metered = _Metered(raw, counts)
         stream: Any = io.BufferedReader(metered, CHUNK)
-        try:
-            unpacked = unpacker(stream)
-        except ImportError:
-            raise DocumentError(
-                f"{name_of(path)}: packed by zstd, which needs the package zstandard: pip install 'hdc-toolkit[zstd]'"
-            ) from None
+        unpacked = unpacker(stream)
         yield stream if unpacked is None else io.BufferedReader(_Limited(unpacked, metered, limits), CHUNK)
 
 
