@@ -46,14 +46,7 @@ def reason_lines(reasons: Sequence[Reason], most: int = MAX_REASONS) -> list[str
 
 def hits_json(hits: Iterable[Hit], reasons: Sequence[Sequence[Reason]] | None) -> str:
     """Return hits as a JSON array of objects; a reason without ``match`` met no value."""
-    entries = []
-    for position, hit in enumerate(hits):
-        entry = {"score": hit.score, "id": hit.id, "source": hit.source, "measure": hit.measure}
-        if hit.key is not None:
-            entry["key"] = hit.key
-        if reasons is not None:
-            entry["reasons"] = [_reason_json(reason) for reason in reasons[position]]
-        entries.append({**entry, "document": hit.document})
+    entries = [hit.to_dict(None if reasons is None else reasons[position]) for position, hit in enumerate(hits)]
     return json.dumps(entries, indent=2)
 
 
@@ -75,10 +68,3 @@ def _values(reason: Reason) -> str:
     same = reason.query == reason.match and isinstance(reason.query, bool) == isinstance(reason.match, bool)
     sign = "=" if same else "~" if reason.share > 0 else "≠"
     return f"{query} {sign} {shorten(compact(reason.match), VALUE_WIDTH)}"
-
-
-def _reason_json(reason: Reason) -> dict[str, Any]:
-    entry = reason._asdict()
-    if reason.match is ABSENT:
-        del entry["match"]
-    return entry

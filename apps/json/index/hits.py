@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from hdc.apps.json.index.documents import parsed
+from hdc.apps.json.index.matcher import Reason
 from hdc.apps.json.index.texts import Texts
 from hdc.search.measures import Ids
 from hdc.store import Snapshot
@@ -68,6 +69,43 @@ class Hit:
     def document(self) -> Any:
         """The document."""
         return parsed(self._entry[1], self.found.texts)
+
+    @property
+    def text(self) -> bytes:
+        """The document as JSON text, for who passes it on and need not parse it."""
+        return self.found.texts.unpacked(self._entry[1] or b"null")
+
+    def to_dict(self, reasons: Iterable[Reason] | None = None) -> dict[str, Any]:
+        """Return the hit as a JSON object.
+
+        Parameters
+        ----------
+        reasons : iterable of Reason, optional
+            What :meth:`JSONIndex.explain` returned of it; they are added as ``reasons``.
+
+        Returns
+        -------
+        dict
+            ``score``, ``id``, ``source`` and ``measure``; ``key`` if the document has one; ``reasons`` if they are
+            given; ``document``.
+
+        Examples
+        --------
+        >>> from hdc.apps.json import JSONEncoder, JSONIndex
+        >>> index = JSONIndex(JSONEncoder(64)).add([{"name": "Ada"}])
+        >>> (hit,) = index.search({"name": "Ada"})
+        >>> hit.to_dict()
+        {'score': 1.0, 'id': 0, 'source': '', 'measure': 'coverage', 'document': {'name': 'Ada'}}
+        >>> hit.to_dict(index.explain({"name": "Ada"}, hit))["reasons"]
+        [{'path': 'name', 'query': 'Ada', 'match': 'Ada', 'share': 1.0}]
+        """
+        entry: dict[str, Any] = {"score": self.score, "id": self.id, "source": self.source, "measure": self.measure}
+        if self.key is not None:
+            entry["key"] = self.key
+        if reasons is not None:
+            entry["reasons"] = [reason.to_dict() for reason in reasons]
+        entry["document"] = self.document
+        return entry
 
 
 class Hits(list[Hit]):

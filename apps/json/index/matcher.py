@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.paths import Path, show_path
 from hdc.apps.json.document.rules import Layout
-from hdc.apps.json.index.compiled_query import Weigh, compiled
+from hdc.apps.json.index.compiled_query import ABSENT, Weigh, compiled
 from hdc.apps.json.values.parts import Spell
 from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
@@ -18,6 +18,13 @@ class Reason(NamedTuple):
     query: Any
     match: Any
     share: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the reason as a JSON object; without ``match`` where the document has no value."""
+        entry = self._asdict()
+        if self.match is ABSENT:
+            del entry["match"]
+        return entry
 
 
 def mass_of(document: Any, values: Values, layout: Layout) -> float:
