@@ -18,6 +18,7 @@ COMMANDS = (
     "hdc.apps.retrieval.codes_command",
     "hdc.apps.capacity.command",
     "hdc.apps.learn.cli.command",
+    "hdc.apps.serve.command",
     "hdc.apps.warmup",
 )
 """Modules with ``register(subparsers)``; they import the rest of their application when a command runs."""

@@ -39,7 +39,7 @@ SHARED = (
     "workers",
 )
 """Modules that applications have in common."""
-MAY_IMPORT_APPLICATIONS = ("hdc.apps.cli", "hdc.apps.start", "hdc.apps.demo")
+MAY_IMPORT_APPLICATIONS = ("hdc.apps.cli", "hdc.apps.start", "hdc.apps.demo", "hdc.apps.serve")
 LEARNS_FROM = {"hdc.apps.learn": {"hdc.apps.json"}, "hdc.apps.stores": {"hdc.apps.json", "hdc.apps.retrieval"}}
 """Applications that build on the public names of another one."""
 BACKENDS_MAY_IMPORT = {"errors", "kernels", "words", "backends"}

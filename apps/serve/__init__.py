@@ -1,0 +1,29 @@
+"""Indexes over HTTP: search, explanations, changes and metrics for other programs, and a page for people.
+
+``create_app`` returns an ASGI application for indexes that ``Served`` holds open; ``Limits`` bounds what one client
+may ask for. On the command line: ``hdc serve INDEX``. Needs the extra ``serve``.
+"""
+
+from typing import TYPE_CHECKING
+
+from hdc.apps import lazy
+
+if TYPE_CHECKING:
+    from hdc.apps.serve.tokens import Tokens
+
+    from hdc.apps.serve.app import create_app
+    from hdc.apps.serve.indexes import Opened, Served
+    from hdc.apps.serve.limits import Limits
+
+__all__ = ["Limits", "Opened", "Served", "Tokens", "create_app"]
+
+__getattr__ = lazy.attributes(
+    __name__,
+    {
+        "create_app": "hdc.apps.serve.app",
+        "Opened": "hdc.apps.serve.indexes",
+        "Served": "hdc.apps.serve.indexes",
+        "Limits": "hdc.apps.serve.limits",
+        "Tokens": "hdc.apps.serve.tokens",
+    },
+)

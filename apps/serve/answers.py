@@ -1,0 +1,82 @@
+"""Answers in JSON: values as orjson writes them, and errors as ``{"error": {"type": …, "message": …}}``."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+from starlette.responses import Response
+
+from hdc.errors import ConflictError, FileFormatError, HDCError
+
+JSON = "application/json"
+
+
+class RefusedError(HDCError):
+    """A request that is refused with a status.
+
+    Parameters
+    ----------
+    status : int
+    message : str
+    kind : str
+        What the answer calls the error.
+    headers : mapping, optional
+        Of the answer.
+    """
+
+    def __init__(self, status: int, message: str, kind: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status, self.kind, self.headers = status, kind, headers
+
+
+def not_found(message: str) -> RefusedError:
+    """Return the error for an index or a row that is not there."""
+    return RefusedError(404, message, "NotFoundError")
+
+
+def unprocessable(message: str) -> RefusedError:
+    """Return the error for a body that is JSON and not what was asked for."""
+    return RefusedError(422, message, "ValidationError")
+
+
+def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an answer that holds a value. NumPy's arrays and scalars become JSON; NaN becomes null."""
+    return Response(written(value), status, headers, JSON)
+
+
+def written(value: Any) -> bytes:
+    """Return a value as JSON text in UTF-8."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:  # an integer beyond 64 bits, which JSON may have and orjson does not write
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
+
+
+def failed(error: Exception) -> Response:
+    """Return the answer for an error: its text where the package raised it on purpose, else none of its details."""
+    if isinstance(error, RefusedError):
+        return _failure(error.status, error.kind, str(error), error.headers)
+    if isinstance(error, HDCError | OSError):
+        return _failure(status_of(error), type(error).__name__, str(error))
+    return _failure(500, "InternalError", "the server failed; its log says where")
+
+
+def status_of(error: Exception) -> int:
+    """Return the status of an error that is raised on purpose."""
+    if isinstance(error, ConflictError | BlockingIOError):
+        return 409
+    return 500 if isinstance(error, FileFormatError | OSError) else 400
+
+
+def _failure(status: int, kind: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return answer({"error": {"type": kind, "message": message}}, status, headers)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, orjson.Fragment):
+        return json.loads(value.contents)
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"an answer cannot hold a {type(value).__name__}")

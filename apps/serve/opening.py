@@ -1,0 +1,66 @@
+"""Indexes by what is named on the command line."""
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from hdc.apps.json import JSONEncoder, JSONIndex
+from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex
+from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL_FOLDER
+from hdc.apps.retrieval.index.shards import searched
+from hdc.errors import FileFormatError, ParameterError
+from hdc.search.index import Index
+from hdc.search.shards import is_of_shards, shard_paths
+
+DEMO = "demo"
+
+
+def opened_indexes(given: Iterable[str], *, writable: bool = False) -> dict[str, Index]:
+    """Open indexes, each given as ``PATH`` or ``NAME=PATH``; ``demo`` is those of the demonstration.
+
+    Raises
+    ------
+    ParameterError
+        If two have one name, or one is named or made as it cannot be.
+    FileFormatError, BlockingIOError, OSError
+        If one cannot be opened; those before it are closed then.
+    """
+    indexes: dict[str, Index] = {}
+    with contextlib.ExitStack() as stack:
+        for text in given:
+            for name, index in _demo() if text == DEMO else [_named(text, writable)]:
+                stack.callback(index.close)
+                if name in indexes:
+                    raise ParameterError(f"two indexes are called {name!r}; give another name: NAME={text}")
+                indexes[name] = index
+        stack.pop_all()
+    return indexes
+
+
+def _named(text: str, writable: bool) -> tuple[str, Index]:
+    """Return the name and the index of one argument."""
+    name, equals, path = text.partition("=")
+    if not equals or os.path.exists(text):
+        name, path = Path(os.path.abspath(text)).stem, text
+    return name, opened(path, writable=writable)
+
+
+def opened(path: str, *, writable: bool = False) -> Index:
+    """Open an index of whatever kind, or a folder of shards."""
+    first = shard_paths(path)[0]
+    if (first / CODES_FOLDER).is_dir() and (first / MODEL_FOLDER).is_dir():
+        return EmbeddingIndex.open(path, writable=True) if writable and not is_of_shards(path) else searched(path)
+    try:
+        return JSONIndex.open(path, writable=writable)
+    except FileFormatError as error:
+        if BinaryIndex.KIND not in str(error):
+            raise
+    return BinaryIndex.open(path, writable=writable)
+
+
+def _demo() -> list[tuple[str, Index]]:
+    """Return the indexes of the demonstration, made in memory."""
+    from hdc.apps.demo.command import DESCRIBE, load_index
+
+    return [(name, load_index(name, JSONEncoder())) for name in DESCRIBE]

@@ -1,0 +1,4 @@
+"""Routes by subject: each module has ``router(served)``, and :mod:`hdc.apps.serve.app` includes them in this order."""
+
+ROUTERS = ("service", "search")
+"""A route that is more special comes before one that takes any name."""

@@ -1,0 +1,72 @@
+"""Work of requests in threads: so much at once, so much that waits, each within its time."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from hdc.apps.serve.answers import RefusedError
+from hdc.apps.serve.limits import Limits
+
+T = TypeVar("T")
+
+
+class Running:
+    """Runs functions in a bounded number of threads.
+
+    Kernels let go of Python's lock, so that searches run beside each other. What has run out of time before it began
+    is dropped; what has begun keeps its thread until it ends, and counts until then: work never piles up.
+
+    Parameters
+    ----------
+    limits : Limits
+
+    Attributes
+    ----------
+    taken : int
+        Calls that run or wait.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits, self.taken = limits, 0
+        self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="serve")
+
+    async def run(self, call: Callable[[], T], seconds: float | None = None) -> T:
+        """Return what a function returns, called in a thread.
+
+        Parameters
+        ----------
+        call : function
+        seconds : float, optional
+            Time it may take, if that is less than ``limits.seconds``.
+
+        Raises
+        ------
+        RefusedError
+            429 if too many wait, 504 if the time is over.
+        """
+        if self.taken >= self._limits.threads + self._limits.waiting:
+            message = f"{self._limits.waiting} requests wait already; try again in a second"
+            raise RefusedError(429, message, "TooManyRequests", {"retry-after": "1"})
+        loop = asyncio.get_running_loop()
+        self.taken += 1
+        work = self._pool.submit(call)
+        work.add_done_callback(lambda done: _told(loop, self._release, done))
+        time = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(work), time)
+        except TimeoutError:
+            raise RefusedError(504, f"this took longer than {time:g} s", "TimeoutError") from None
+
+    def _release(self, done: Future[Any]) -> None:
+        self.taken -= 1
+
+    def close(self) -> None:
+        """Drop what waits; what runs ends in its own time."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _told(loop: asyncio.AbstractEventLoop, release: Callable[[Future[Any]], None], done: Future[Any]) -> None:
+    """Tell a loop, unless it has ended."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(release, done)
