@@ -1,3 +1,4 @@
+import json
 import threading
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
 from hdc.apps.json.document.rules import MODES, Layout
 from hdc.apps.json.index import nearest as nearest_module
+from hdc.apps.json.index.hits import read_together
 from hdc.apps.json.index.matcher import Matcher
 from hdc.apps.json.index.nearest import Nearest
 from hdc.apps.json.index.rows import columns
@@ -509,3 +511,13 @@ def test_numbers_are_found_in_arrays_of_numbers_and_of_anything():
         found = {hit.id: hit.score for hit in index.search(query)}
         assert found == pytest.approx({number: score for number, score in expected.items() if score > 0})
     assert [hit.score for hit in index.search({"name": ["red", 1]}, 1)] == [1]
+
+
+def test_hits_that_are_read_together_are_what_they_are_one_by_one():
+    index = JSONIndex(JSONEncoder(64, seed=1), key="id").add({"id": f"k{i}", "tag": "red"} for i in range(5))
+    one_by_one = [hit.to_dict() for hit in index.search({"tag": "red"}, 5)]
+    together = index.search({"tag": "red"}, 5)
+    read_together(together)
+    assert all("_entry" in hit.__dict__ for hit in together)
+    assert [hit.to_dict() for hit in together] == one_by_one
+    assert [json.loads(hit.text) for hit in together] == [hit["document"] for hit in one_by_one]

@@ -347,6 +347,16 @@ class JSONIndex(Index):
 
     # ------------------------------------------------------------------ derived data
 
+    def prepare(self) -> None:
+        """Make what the first search would wait for, such as the postings of documents that a refresh has shown.
+
+        Raises
+        ------
+        FileFormatError
+            If the index is damaged.
+        """
+        self._posting_rows()
+
     def compact(self) -> None:
         """Drop what removals and replacements have left behind; ids stay. See :meth:`Index.compact`."""
         before = self._posting_rows()
