@@ -20,7 +20,7 @@ from tests.models import NO_TORCH
 
 ROOT = Path(__file__).parent.parent
 KERNELS = ROOT / "backends" / "numba_kernels" / "README.md"
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", KERNELS, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", KERNELS, *sorted((ROOT / "docs").rglob("*.md"))]
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """``python`` in a shell is the one that runs the tests."""
 

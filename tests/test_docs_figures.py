@@ -11,8 +11,8 @@ from matplotlib.transforms import Bbox
 from tests.test_docs import ROOT
 
 pytestmark = pytest.mark.slow
-FIGURES = runpy.run_path(str(ROOT / "docs" / "json_figures.py"))
-TUTORIAL = ROOT / "docs" / "json_tutorial.md"
+FIGURES = runpy.run_path(str(ROOT / "docs" / "figures" / "json_figures.py"))
+TUTORIAL = ROOT / "docs" / "tutorials" / "json_tutorial.md"
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,6 @@ def test_the_map_shows_services_apart(tmp_path):
 
 
 def test_the_tutorial_shows_every_figure():
-    shown = set(re.findall(r"\]\(images/(\w+\.png)\)", TUTORIAL.read_text(encoding="utf-8")))
+    shown = set(re.findall(r"\]\(../images/(\w+\.png)\)", TUTORIAL.read_text(encoding="utf-8")))
     assert shown == {path.name for path in (ROOT / "docs" / "images").glob("json_*.png")}
     assert len(shown) == 4

@@ -1,4 +1,4 @@
-"""Every row of docs/features.md names a test that is there, and every model and class that is public."""
+"""Every row of docs/reference/features.md names a test that is there, and every model and class that is public."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ import hdc
 from hdc.apps import learn
 from tests.test_docs import ROOT
 
-PAGE = (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "reference" / "features.md").read_text(encoding="utf-8")
 NAMED = re.findall(r"\| `((?:engines/)?test_\w+)::(\w+|\*)` \|", PAGE)
 NOT_FEATURES = {"VSA", "Role", "HDCError", "CapacityWarning"}
 

@@ -9,7 +9,7 @@ from tests.test_docs import ROOT
 from tests.test_docs_figures import assert_committed
 
 pytestmark = pytest.mark.slow
-GALLERY = runpy.run_path(str(ROOT / "docs" / "gallery_figures.py"))
+GALLERY = runpy.run_path(str(ROOT / "docs" / "figures" / "gallery_figures.py"))
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The figures of docs/learning.md are drawn from the data, and the committed ones are of the same size."""
+"""The figures of docs/tutorials/learning.md are drawn from the data, and the committed ones are of the same size."""
 
 import runpy
 
@@ -10,8 +10,8 @@ from tests.test_docs_figures import assert_committed
 
 pytest.importorskip("sklearn", reason="learning is an extra")
 pytestmark = pytest.mark.slow
-FIGURES = runpy.run_path(str(ROOT / "docs" / "learning_figures.py"))
-PAGE = (ROOT / "docs" / "learning.md").read_text(encoding="utf-8")
+FIGURES = runpy.run_path(str(ROOT / "docs" / "figures" / "learning_figures.py"))
+PAGE = (ROOT / "docs" / "tutorials" / "learning.md").read_text(encoding="utf-8")
 
 
 def test_opponents_differ_as_the_page_says(tmp_path):
@@ -38,4 +38,4 @@ def test_a_stream_is_learned_from_documents_seen_once(tmp_path):
 
 
 def test_the_page_shows_every_figure():
-    assert all(f"(images/{name})" in PAGE for name in FIGURES["FIGURES"])
+    assert all(f"(../images/{name})" in PAGE for name in FIGURES["FIGURES"])

@@ -1,4 +1,4 @@
-"""One store, several threads and processes: the concurrency contract of docs/store.md, point by point."""
+"""One store, several threads and processes: the concurrency contract of docs/explanation/store.md, point by point."""
 
 import contextlib
 import itertools

@@ -1,4 +1,4 @@
-"""The figure of docs/values.md: markers lie on the lines, and the committed one is of the same size."""
+"""The figure of docs/guides/values.md: markers lie on the lines, and the committed one is of the same size."""
 
 import re
 import runpy
@@ -10,7 +10,7 @@ from tests.test_docs import ROOT
 from tests.test_docs_figures import assert_committed
 
 pytestmark = pytest.mark.slow
-FIGURES = runpy.run_path(str(ROOT / "docs" / "values_figures.py"))
+FIGURES = runpy.run_path(str(ROOT / "docs" / "figures" / "values_figures.py"))
 
 
 def test_measured_similarities_lie_on_the_kernels(tmp_path):
@@ -26,5 +26,5 @@ def test_measured_similarities_lie_on_the_kernels(tmp_path):
 
 
 def test_the_page_shows_it():
-    page = (ROOT / "docs" / "values.md").read_text(encoding="utf-8")
-    assert re.findall(r"\]\(images/(\w+\.png)\)", page) == ["values_kernels.png"]
+    page = (ROOT / "docs" / "guides" / "values.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\(../images/(\w+\.png)\)", page) == ["values_kernels.png"]

@@ -1,4 +1,4 @@
-"""Draw the figures of docs/learning.md: ``python docs/learning_figures.py``.
+"""Draw the figures of docs/tutorials/learning.md: ``python docs/figures/learning_figures.py``.
 
 Needs the extras ``learn`` and ``plot``. They are read without color: learners and rules differ in marker and lightness.
 """
@@ -19,7 +19,7 @@ from hdc.apps.learn.comparison.cross_validation import Contender, Outcome, evalu
 from hdc.apps.learn.tables.frames import Rows, frame
 from hdc.apps.learn.tables.schema import Schema
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parent.parent / "images"
 
 MARKERS = {"hdc margin": "o", "logistic regression": "s", "RBF support vectors": "^", "gradient boosting": "D"}
 

@@ -1,4 +1,4 @@
-"""Draw the figures of the JSON tutorial from the data that come with the package: ``python docs/json_figures.py``.
+"""Draw the JSON tutorial's figures from the data in the package: ``python docs/figures/json_figures.py``.
 
 Needs the extra ``plot``. Every figure is read without color: groups differ in marker and lightness.
 """
@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from hdc.apps.json import JSONEncoder, JSONIndex, read
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parent.parent / "images"
 
 QUERY = {"properties": {"mag": 5, "time": 1517932800000}, "geometry": {"coordinates": [121.6, 24.0]}}
 """A quake of about magnitude 5 near 24.0 N 121.6 E, on 6 February 2018 at 16:00."""

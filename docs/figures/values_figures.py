@@ -1,4 +1,4 @@
-"""Draw the figure of docs/values.md: ``python docs/values_figures.py``.
+"""Draw the figure of docs/guides/values.md: ``python docs/figures/values_figures.py``.
 
 Needs the extra ``plot``. It is read without color: codes differ in marker and lightness.
 """
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 import hdc
 from hdc.values import KERNELS
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parent.parent / "images"
 
 MARKERS = "osD^vP"
 

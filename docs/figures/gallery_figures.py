@@ -1,4 +1,4 @@
-"""Draw the figures of the gallery from its own examples: ``python docs/gallery_figures.py``.
+"""Draw the figures of the gallery from its own examples: ``python docs/figures/gallery_figures.py``.
 
 Needs the extra ``plot``. Figures are read without color: what matters is light or dark, or has a marker.
 """
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-IMAGES = Path(__file__).parent / "images"
-PAGE = Path(__file__).parent / "gallery.md"
+IMAGES = Path(__file__).parent.parent / "images"
+PAGE = Path(__file__).parent.parent / "gallery.md"
 STEPS = 61
 
 
