@@ -18,6 +18,9 @@ LITTLE = 1 << 27
 """Words of codes that NumPy compares in less time than it takes to load the compiled kernels."""
 
 
+RESUMES = "After an interruption, run the same command again to resume."
+"""What help texts say of commands that keep what they have done."""
+
 Run = Callable[[argparse.Namespace], int]
 """Runs a command; returns its status."""
 
@@ -50,7 +53,7 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="work on a Dask cluster: tcp://HOST:8786, the path of a scheduler file, local, or local:N for N processes",
+        help="run on a Dask cluster: tcp://HOST:8786, the path of a scheduler file, local, or local:N for N processes",
     )
 
 
@@ -59,13 +62,13 @@ def add_shared(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--shared",
         metavar="FOLDER",
-        help="where workers of a cluster leave what they encode, by path or URL (INDEX.building)",
+        help="folder, by path or URL, where cluster workers write encoded parts (INDEX.building)",
     )
 
 
 def add_backend(parser: argparse.ArgumentParser) -> None:
     """Add ``--backend``; without it, the command takes the one that is sooner done."""
-    parser.add_argument("--backend", metavar="NAME", help="what computes: numba, numpy, ... (the one sooner done)")
+    parser.add_argument("--backend", metavar="NAME", help="compute with numba, numpy, ... (whichever finishes sooner)")
 
 
 @dataclass(frozen=True)
@@ -103,19 +106,21 @@ class Application:
 def register(commands: Any, application: Application) -> None:
     """Add the verbs to the commands of an application."""
     row = application.row
-    parser = _verb(commands, "info", f"show what an index holds: {row}s, size, settings", run_info, application)
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser = _verb(commands, "add", f"add {row}s to an index; a key that is there is an error", run_add, application)
+    parser = _verb(commands, "info", f"show the number of {row}s, size and settings", run_info, application)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser = _verb(commands, "add", f"add {row}s to an index; an existing key is an error", run_add, application)
     application.add_inputs(parser)
     add_backend(parser)
-    parser = _verb(commands, "put", f"add {row}s to an index, or replace those of the same keys", run_put, application)
+    parser = _verb(commands, "put", f"add {row}s to an index, replacing those with the same key", run_put, application)
     application.add_inputs(parser)
     add_backend(parser)
-    parser = _verb(commands, "remove", f"remove {row}s by id or key, all or none", run_remove, application)
-    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="a number that search shows")
-    parser.add_argument("--key", action="append", default=[], dest="keys", metavar="KEY", help="again for others")
-    _verb(commands, "compact", "free the space of what was removed or replaced", run_compact, application)
-    _verb(commands, "verify", "check every byte of an index", run_verify, application)
+    parser = _verb(
+        commands, "remove", f"remove {row}s by id or key; if any is missing, none is removed", run_remove, application
+    )
+    parser.add_argument("ids", nargs="*", type=int, metavar="ID", help="id that search shows")
+    parser.add_argument("--key", action="append", default=[], dest="keys", metavar="KEY", help="key; repeatable")
+    _verb(commands, "compact", f"reclaim the space of removed and replaced {row}s", run_compact, application)
+    _verb(commands, "verify", "check every byte of an index against its checksum", run_verify, application)
     parser = _verb(commands, "export", f"write the {row}s of an index to a file", run_export, application)
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help=application.output)
 
@@ -129,23 +134,21 @@ def register_shards(
     """
     parser = commands.add_parser(
         "merge",
-        help="make one index of several",
-        description=f"Copy the {row}s of several indexes of one {model} into one. Those of {application} split keep "
-        "their ids; others are counted, index by index. Interrupted, the same command goes on.",
+        help="merge several indexes into one",
+        description=f"Copy the {row}s of several indexes, all of one {model}, into one. Shards of {application} split "
+        f"keep their ids; other indexes are renumbered, one after another. {RESUMES}",
     )
-    parser.add_argument(
-        "indexes", nargs="+", metavar="INDEX", help=f"made with the same {model}; or a folder of shards"
-    )
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
+    parser.add_argument("indexes", nargs="+", metavar="INDEX", help=f"index of the same {model}, or a folder of shards")
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
     parser.set_defaults(run=runs[0])
     parser = commands.add_parser(
         "split",
-        help="cut an index into shards",
-        description=f"Copy an index into a folder of shards, which {searched} as one index, with the same ids.",
+        help="split an index into shards",
+        description=f"Copy an index into a folder of shards with the same ids, which {searched} as one index.",
     )
     parser.add_argument("index", metavar="INDEX")
-    parser.add_argument("shards", type=int, metavar="N", help="how many")
-    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="a new folder")
+    parser.add_argument("shards", type=int, metavar="N", help="number of shards")
+    parser.add_argument("-o", "--output", required=True, metavar="FOLDER", help="folder to create")
     parser.set_defaults(run=runs[1])
 
 

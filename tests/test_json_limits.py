@@ -197,7 +197,7 @@ class TestCommand:
             status = exit.code
         assert status == (1 if size in ("0", "-1") else 2)
         told = capsys.readouterr().err
-        assert "document_bytes must be an integer" in told or "is no number of bytes such as" in told
+        assert "document_bytes must be an integer" in told or "expected a number of bytes such as" in told
 
     def test_a_query_is_bounded(self, tmp_path, capsys, monkeypatch):
         (tmp_path / "in.jsonl").write_text(GOOD)

@@ -154,7 +154,7 @@ def test_a_terminal_shows_how_far_long_work_is(name, capsys, monkeypatch, verb):
     assert err.endswith(progress.CLEAR)
 
 
-BACKEND = "what computes: numba, numpy, ... (the one sooner done)"
+BACKEND = "compute with numba, numpy, ... (whichever finishes sooner)"
 
 
 @pytest.mark.parametrize("command", ["embed train", "embed index", "embed search", "codes index", "codes search",
@@ -250,7 +250,7 @@ def test_add_with_bad_records(name, capsys):
     assert "rows.jsonl:2: the key 'k1' is there already" in run(capsys, name, "add", "index", "rows.jsonl")
     skip = ["--on-error", "skip", "--rejects", "rejects"]
     assert main(["json", "add", "index", "rows.jsonl", *skip]) == 0
-    assert capsys.readouterr() == ("1 document added, id 10; 11 documents in index\n", "3 bad records left out\n")
+    assert capsys.readouterr() == ("1 document added, id 10; 11 documents in index\n", "skipped 3 bad records\n")
     sources = [json.loads(line)["source"] for line in Path("rejects").read_text().splitlines()]
     assert sources == ["rows.jsonl:2", "rows.jsonl:3", "rows.jsonl:4"]
 

@@ -89,8 +89,8 @@ def _export(index: "JSONIndex", path: str) -> None:
 
 APPLICATION = Application(
     row="document",
-    inputs=f"{INPUTS}. Rarities and scales stay as they were learned",
-    output="a file of JSON Lines to write; - is standard output",
+    inputs=f"{INPUTS}. Rarities and number scales stay as learned",
+    output="JSON Lines file to write; - writes to standard output",
     open=_open,
     add_inputs=add_inputs,
     change=_change,

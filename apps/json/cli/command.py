@@ -28,7 +28,7 @@ QUERY = "query"
 
 def register(subparsers: Any) -> None:
     """Add ``json`` and its subcommands to the parser of ``hdc``."""
-    parser = subparsers.add_parser("json", help="search JSON documents and see why they match")
+    parser = subparsers.add_parser("json", help="search JSON documents and explain each match")
     commands = parser.add_subparsers(metavar="command", required=True)
     _register_index(commands)
     _register_search(commands)
@@ -40,17 +40,22 @@ def register(subparsers: Any) -> None:
 def _register_index(commands: Any) -> None:
     parser = commands.add_parser(
         "index",
-        help="make a searchable index of JSON files",
-        description=f"Read {INPUTS}, twice, and make an index, a folder. Interrupted, the same command goes on.",
+        help="build a searchable index of JSON files",
+        description=f"Read {INPUTS}, and build an index, which is a folder. Inputs are read twice. {verbs.RESUMES}",
     )
     add_inputs(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
-    parser.add_argument("--key", metavar="PATH", help="where each document has its key, a text or an integer")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
+    parser.add_argument("--key", metavar="PATH", help="path of each document's key, a string or an integer")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="number of processes (all cores)"
+    )
     verbs.add_cluster(parser)
     verbs.add_shared(parser)
     parser.add_argument(
-        "--vectors", choices=("packed", "float16", "none"), default="packed", help="what is stored of vectors (packed)"
+        "--vectors",
+        choices=("packed", "float16", "none"),
+        default="packed",
+        help="vectors to store: packed sign bits, float16 as well, or none (packed)",
     )
     add_encoder_options(parser)
     parser.set_defaults(run=run_index)
@@ -59,37 +64,39 @@ def _register_index(commands: Any) -> None:
 def _register_search(commands: Any) -> None:
     parser = commands.add_parser(
         "search",
-        help="find documents that hold what a partial document asks for",
-        description="The score is the part of the query that a document holds: 1 is all of it. "
-        'Words are looked for in any field, as the key * does: \'{"author": {"*": "Ada"}}\'. '
-        "With --like it is the cosine of two documents' vectors.",
+        help="search with a partial document, or with words",
+        description="The score is the share of the query that the document matches: 1 is a full match. Words match in "
+        'any field; the key * matches them anywhere beneath a path: \'{"author": {"*": "Ada"}}\'. '
+        "With --like, the score is the cosine of the two documents' vectors.",
     )
-    parser.add_argument("index", metavar="INDEX", help="made by hdc json index, or a folder of shards")
+    parser.add_argument("index", metavar="INDEX", help="index built by hdc json index, or a folder of shards")
     parser.add_argument(
         "words",
         nargs="*",
         metavar="QUERY",
-        help="a (partial) JSON document, or words; - is standard input. Indexes before it are searched with the first, "
-        "as one index",
+        help="partial JSON document, or words; - reads standard input. More indexes may precede it, to be "
+        "searched as one",
     )
-    parser.add_argument("--like", type=int, metavar="ID", help="search with the stored document of this id instead")
-    parser.add_argument("-k", type=int, default=10, help="number of documents (10)")
+    parser.add_argument(
+        "--like", type=int, metavar="ID", help="find documents similar to this stored one, instead of a query"
+    )
+    parser.add_argument("-k", type=int, default=10, help="number of hits (10)")
     parser.add_argument(
         "--where",
         action="append",
         default=[],
         metavar="CONDITION",
-        help="'PATH OPERATOR VALUE' with one of = != < <= > >= ~, or 'PATH exists' or 'PATH missing'; again for more, "
-        "which must all hold",
+        help="'PATH OPERATOR VALUE' with = != < <= > >= or ~, 'PATH exists', or 'PATH missing'; repeat it to require "
+        "several",
     )
     parser.add_argument(
         "--missing",
         choices=("ignore", "count"),
         default="ignore",
-        help="whether what a document has beyond the query lowers its score (ignore)",
+        help="count: values beyond the query lower a document's score (ignore)",
     )
-    parser.add_argument("--explain", action="store_true", help="show which fields made the match")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--explain", action="store_true", help="show how much each field contributed to the score")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_search)
 
 
@@ -132,7 +139,7 @@ def run_search(arguments: argparse.Namespace) -> int:
     others = list(arguments.words)
     text = others.pop() if others and (arguments.like is None or not os.path.isdir(others[-1])) else None
     if (text is None) == (arguments.like is None):
-        raise ParameterError("give either a query or --like ID")
+        raise ParameterError("give a query or --like ID, one of the two")
     query = None if text is None else _read_query(text)
     with opened([arguments.index, *others]) as index:
         if arguments.like is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-INPUTS = "JSON, JSON Lines, arrays of documents or Parquet, packed by gzip or zstd or not"
+INPUTS = "JSON, JSON Lines, arrays of documents or Parquet, plain or compressed by gzip or zstd"
 
 ARRAYS = ("auto", "bag", "sequence", "soft", "both")
 CONVERSIONS = ("dates", "durations", "numbers")
@@ -21,23 +21,30 @@ CONVERSIONS = ("dates", "durations", "numbers")
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
     """Add the files to read, and what becomes of bad records."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a file or folder of documents; - is standard input")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="file or folder of documents; - reads standard input")
     parser.add_argument(
         "--items",
         metavar="PATH",
-        help="where the documents are in each value: features[], {}.entries[], people{}; people{id} adds keys as id",
+        help="path of the documents in each value: features[], {}.entries[], people{}; people{id} also stores each key "
+        "as id",
     )
-    parser.add_argument("--on-error", choices=("raise", "skip"), default="raise", help="end at a bad record (raise)")
-    parser.add_argument("--rejects", metavar="FILE", help="where to write the records that are skipped")
+    parser.add_argument(
+        "--on-error", choices=("raise", "skip"), default="raise", help="stop at a bad record, or skip it (raise)"
+    )
+    parser.add_argument("--rejects", metavar="FILE", help="write skipped records to this file")
     parser.add_argument(
         "--max-document-bytes",
         type=size,
         default=64 << 20,
         metavar="N",
-        help="refuse longer documents; 10M, 2G are numbers (64M)",
+        help="reject longer documents; units as in 10M, 2G (64M)",
     )
     parser.add_argument(
-        "--max-ratio", type=int, default=250, metavar="N", help="refuse packed files that unpack to N times (250)"
+        "--max-ratio",
+        type=int,
+        default=250,
+        metavar="N",
+        help="reject compressed files that grow more than N-fold, to over 1 GiB (250)",
     )
 
 
@@ -54,46 +61,56 @@ def size(text: str) -> int:
     try:
         return int(text[:-1] if factor > 1 else text) * factor
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of bytes such as 500, 64K, 10M or 2G") from None
+        raise argparse.ArgumentTypeError(
+            f"expected a number of bytes such as 500, 64K, 10M or 2G, got {text!r}"
+        ) from None
 
 
 def add_encoder_options(parser: argparse.ArgumentParser) -> None:
     """Add an option for every parameter of the encoder that a command line can hold."""
     group = parser.add_argument_group("vectors")
-    group.add_argument("--dim", type=int, default=2048, help="length of the vectors (2048)")
+    group.add_argument("--dim", type=int, default=2048, help="dimension of the vectors (2048)")
     families = ("permutation", "hadamard", "haar")
-    group.add_argument("--matrix", choices=families, default="permutation", help="(permutation)")
-    group.add_argument("--seed", type=int, default=0, help="of the vectors (0)")
-    group.add_argument("--no-fit", action="store_true", help="do not learn rarities and scales from the files")
-    group.add_argument("--no-rarity", action="store_true", help="do not weigh rare values more")
-    group.add_argument("--balance", type=float, default=0.0, help="0: big objects weigh more; 1: all alike (0)")
+    group.add_argument("--matrix", choices=families, default="permutation", help="binds keys to values (permutation)")
+    group.add_argument("--seed", type=int, default=0, help="random seed of the vectors (0)")
+    group.add_argument("--no-fit", action="store_true", help="do not learn rarities and number scales from the files")
+    group.add_argument("--no-rarity", action="store_true", help="do not give rare values more weight")
+    group.add_argument(
+        "--balance", type=float, default=0.0, help="0: every leaf counts alike; 1: every object as one scalar (0)"
+    )
     group.add_argument(
         "--weight",
         action="append",
         default=[],
         metavar="PATH=X",
-        help="how much a path, and all beneath it, counts; again for others (1)",
+        help="weight of a path and all beneath it; repeatable (1)",
     )
     group.add_argument(
         "--arrays",
         action="append",
         default=[],
         metavar="[PATH=]MODE",
-        help=f"whether positions count, for all arrays or those at and beneath a path: {', '.join(ARRAYS)} "
-        "(auto: in arrays of numbers)",
+        help=f"whether positions count, in all arrays or in those at and beneath a path: {', '.join(ARRAYS)}; "
+        "repeatable (auto: only in arrays of numbers)",
     )
     group.add_argument(
-        "--numbers", choices=("grid", "smooth"), default="grid", help="how near numbers are alike (grid)"
+        "--numbers",
+        choices=("grid", "smooth"),
+        default="grid",
+        help="how similarity falls with distance: in steps, or smoothly (grid)",
     )
-    group.add_argument("--bandwidth", type=float, default=0.1, help="of smooth numbers (0.1)")
+    group.add_argument("--bandwidth", type=float, default=0.1, help="bandwidth of smooth numbers (0.1)")
     group.add_argument(
         "--convert",
         default="",
         metavar="KINDS",
-        help=f"strings that count as numbers, some of {','.join(CONVERSIONS)} (none)",
+        help=f"strings to compare as numbers: any of {','.join(CONVERSIONS)} (none)",
     )
     group.add_argument(
-        "--strings", default="", metavar="PART=X,…", help="weights of exact, words and ngrams (exact=.5,words=.5)"
+        "--strings",
+        default="",
+        metavar="PART=X,…",
+        help="weights of the parts exact, words and ngrams (exact=.5,words=.5)",
     )
 
 
@@ -140,7 +157,7 @@ def _pair(text: str, option: str, kind: Callable[[str], T]) -> tuple[str, T]:
         return path, kind(value)
     except ValueError:
         wanted = "number" if kind is float else "mode"
-        raise ParameterError(f"{option} {text}: expected a name, = and a {wanted}") from None
+        raise ParameterError(f"{option} {text}: expected NAME={wanted}") from None
 
 
 def documents(number: int) -> str:
@@ -151,4 +168,4 @@ def documents(number: int) -> str:
 def tell_rejected(number: int) -> None:
     """Say on standard error how many records were left out, if any were."""
     if number:
-        print(f"{number} bad record{'s' if number > 1 else ''} left out", file=sys.stderr)
+        print(f"skipped {number} bad record{'s' if number > 1 else ''}", file=sys.stderr)

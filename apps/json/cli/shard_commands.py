@@ -10,7 +10,7 @@ from hdc.apps.json.cli.options import documents
 def register(commands: Any) -> None:
     """Add both commands."""
     verbs.register_shards(
-        commands, "hdc json", "document", "encoder", "every command of hdc json takes", (run_merge, run_split)
+        commands, "hdc json", "document", "encoder", "every command of hdc json accepts", (run_merge, run_split)
     )
 
 

@@ -26,37 +26,40 @@ def register(commands: Any) -> None:
     _register_encode(commands)
     parser = commands.add_parser(
         "decode",
-        help="read a value back out of the vector of a document",
-        description="Show the most probable values at a path, from the vector alone, and how probable they are.",
+        help="read a value back from a document's vector",
+        description="Show the most probable values at a path, with their probabilities, from the stored vector alone.",
     )
     parser.add_argument("index", metavar="INDEX")
-    parser.add_argument("id", type=int, metavar="ID", help="a number that search shows")
-    parser.add_argument("path", metavar="PATH", help="as reasons show it: subject.sex, tags[]")
+    parser.add_argument("id", type=int, metavar="ID", help="id that search shows")
+    parser.add_argument("path", metavar="PATH", help="path as explanations show it: subject.sex, tags[]")
     parser.add_argument("-k", type=int, default=3, help="number of values (3)")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_decode)
     parser = commands.add_parser(
         "capacity",
-        help="predict how well the values of an index can be decoded, and which dimension would do",
-        description=f"The prediction is for the first {EXAMPLES} documents, path by path.",
+        help="predict how many values decode correctly, and which dimension is enough",
+        description=f"Predict, path by path, how many values of the first {EXAMPLES} documents decode correctly, and "
+        "which dimension reaches the target.",
     )
     parser.add_argument("index", metavar="INDEX")
-    parser.add_argument("--target", type=float, default=0.99, help="share of right answers that is wanted (.99)")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--target", type=float, default=0.99, help="share of values to decode correctly (.99)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_capacity)
 
 
 def _register_encode(commands: Any) -> None:
     parser = commands.add_parser(
         "encode",
-        help="write the vectors of documents to a file",
-        description=f"Read {INPUTS}, and write one vector a document: float32, or with --packed sign bits, 64 to a "
-        "word. A Parquet file has sources and keys too.",
+        help="write document vectors to a file",
+        description=f"Read {INPUTS}, and write one vector per document: float32, or sign bits with --packed, 64 per "
+        "word. A Parquet file also stores sources and keys.",
     )
     add_inputs(parser)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
-    parser.add_argument("-o", "--output", required=True, metavar="VECTORS", help="a file to write, .npy or .parquet")
-    parser.add_argument("--packed", action="store_true", help="write sign bits")
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count() or 1, metavar="N", help="number of processes (all cores)"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="VECTORS", help="file to write: .npy or .parquet")
+    parser.add_argument("--packed", action="store_true", help="write sign bits instead of floats")
     add_encoder_options(parser)
     parser.set_defaults(run=run_encode)
 
