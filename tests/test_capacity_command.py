@@ -62,7 +62,7 @@ ASK = ("dimension", "--model", "MAP-B")
         (("compare", "--items", "9", "--universe", "99", "--depth", "2"), "membership has no option 'depth'"),
         (("run", "--experiment", "bundle", "--models", "MAP-I", "--dims", "0", "-o", "r.db"), "dim must be"),
         (("run", "--experiment", "x", "--models", "MAP-I", "--dims", "9", "-o", "r.db"), "unknown experiment 'x'"),
-        (("run", "--experiment", "bundle", "--models", "MAP-I", "--dims", "9", "-p", "x", "-o", "r.db"), "-p takes"),
+        (("run", "--experiment", "bundle", "--models", "MAP-I", "--dims", "9", "-p", "x", "-o", "r.db"), "got 'x'"),
         (("plot", "nothing.db", "-o", "x.png"), "no such results file"),
         (("schlegel", "--models", "XYZ"), "unknown model 'XYZ'"),
         (("schlegel", "--models", "MAP-B", "--device", "cuda"), "take backend='torch', device='cuda'"),

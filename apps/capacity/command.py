@@ -9,20 +9,20 @@ from hdc.apps import verbs
 from hdc.errors import ParameterError, UnsupportedError
 
 OPTIONS = {
-    "tolerance": (float, "intersection: largest error of the size, in members"),
-    "other": (int, "intersection: size of the other set (items)"),
-    "overlap": (int, "intersection: size of the intersection (the worst)"),
-    "factors": (int, "bindings: vectors in each binding (2)"),
-    "repeats": (int, "sequence: how often one symbol may occur (1)"),
-    "shape": (str, "nested: tree, or chain for one after another (tree)"),
-    "depth": (int, "nested: levels of the tree"),
-    "ones": (int, "Bloom, CountingBloom: ones of an atom (the best)"),
+    "tolerance": (float, "intersection: largest allowed error of its size, in members"),
+    "other": (int, "intersection: size of the other set (same as --items)"),
+    "overlap": (int, "intersection: size of the intersection (the worst case)"),
+    "factors": (int, "bindings: vectors per binding (2)"),
+    "repeats": (int, "sequence: most occurrences of one symbol (1)"),
+    "shape": (str, "nested: tree or chain (tree)"),
+    "depth": (int, "nested: number of levels"),
+    "ones": (int, "Bloom, CountingBloom: ones per atom (the best number)"),
 }
 
 
 def register(subparsers: Any) -> None:
     """Add ``capacity`` and its subcommands to the parser of ``hdc``."""
-    parser = subparsers.add_parser("capacity", help="how many dimensions, at which error: formulas and experiments")
+    parser = subparsers.add_parser("capacity", help="find the dimension a task needs, by bounds and experiments")
     commands = parser.add_subparsers(metavar="command", required=True)
     _register_dimension(commands)
     _register_compare(commands)
@@ -33,84 +33,99 @@ def register(subparsers: Any) -> None:
 
 
 def _register_dimension(commands: Any) -> None:
-    parser = commands.add_parser("dimension", help="the dimension that a task needs: every bound there is")
+    parser = commands.add_parser("dimension", help="compute the dimension a task needs, by every bound")
     parser.add_argument("--model", required=True, help="MAP-I, MAP-B, Bloom, CountingBloom, MBAT, Hopfield, Hopfield±")
     _add_question(parser)
     parser.set_defaults(run=run_dimension)
 
 
 def _register_compare(commands: Any) -> None:
-    parser = commands.add_parser("compare", help="all models side by side, the least storage first")
+    parser = commands.add_parser("compare", help="compare all models, least storage first")
     _add_question(parser)
-    parser.add_argument("--bound", default="rigorous", help="rigorous, gaussian or paper (rigorous)")
+    parser.add_argument("--bound", default="rigorous", help="bound to apply: rigorous, gaussian or paper (rigorous)")
     parser.set_defaults(run=run_compare)
 
 
 def _add_question(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--task", default="membership", help="membership, intersection, key-value, bindings, sequence, nested"
+        "--task",
+        default="membership",
+        help="membership, intersection, key-value, bindings, sequence or nested (membership)",
     )
-    parser.add_argument("--items", type=number, required=True, help="members, pairs, bindings or positions")
-    parser.add_argument("--universe", type=number, help="symbols to tell apart; 1e6 is a number")
-    parser.add_argument("--error", type=float, default=0.01, help="probability of any wrong answer (0.01)")
-    parser.add_argument("--own", action="store_true", default=None, help="bindings: each has a factor of its own")
+    parser.add_argument("--items", type=number, required=True, help="number of members, pairs, bindings or positions")
+    parser.add_argument("--universe", type=number, help="number of symbols to distinguish; 1e6 is accepted")
+    parser.add_argument("--error", type=float, default=0.01, help="allowed probability of any wrong answer (0.01)")
+    parser.add_argument(
+        "--own", action="store_true", default=None, help="bindings: each has a factor that no other has"
+    )
     for name, (kind, text) in OPTIONS.items():
         parser.add_argument(f"--{name}", type=number if kind is int else kind, help=text)
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _register_run(commands: Any) -> None:
-    parser = commands.add_parser("run", help="measure a grid of settings into a results file; resumes where it stopped")
-    parser.add_argument("--experiment", required=True, help="a task, or bundle, pairs, unbinding of Schlegel et al.")
-    parser.add_argument("--models", required=True, type=_list(str), help="comma-separated names")
-    parser.add_argument("--dims", required=True, type=_list(number), help="comma-separated numbers")
-    parser.add_argument("--items", type=_list(number), help="comma-separated numbers")
-    parser.add_argument("--universe", type=_list(number), help="comma-separated numbers")
+    parser = commands.add_parser("run", help="run experiments on a grid of settings; resumes where it stopped")
     parser.add_argument(
-        "-p", "--parameter", action="append", default=[], metavar="NAME=VALUE,...", help="any other parameter"
+        "--experiment",
+        required=True,
+        help="a task of hdc capacity dimension; or bundle, pairs or unbinding, after Schlegel et al.",
     )
-    parser.add_argument("--backend", default="auto", help="of the models (auto)")
-    parser.add_argument("--device", default="cpu", help="of the backend: cpu, or cuda for torch (cpu)")
-    parser.add_argument("--trials", type=number, default=1000, help="at each point (1000)")
-    parser.add_argument("--seed", type=int, default=0, help="(0)")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one a core (-1)")
+    parser.add_argument("--models", required=True, type=_list(str), help="comma-separated names of models")
+    parser.add_argument("--dims", required=True, type=_list(number), help="comma-separated dimensions")
+    parser.add_argument("--items", type=_list(number), help="comma-separated numbers of items")
+    parser.add_argument("--universe", type=_list(number), help="comma-separated numbers of symbols")
+    parser.add_argument(
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE,...",
+        help="any other parameter; repeatable",
+    )
+    parser.add_argument("--backend", default="auto", help="backend of the models (auto)")
+    parser.add_argument("--device", default="cpu", help="device of the backend: cpu, or cuda for torch (cpu)")
+    parser.add_argument("--trials", type=number, default=1000, help="trials per grid point (1000)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
+    parser.add_argument("--jobs", type=int, default=-1, help="number of processes; -1: one per core (-1)")
     verbs.add_cluster(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="RESULTS", help="SQLite file, made or continued")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="RESULTS", help="SQLite file of results, created or continued"
+    )
     parser.set_defaults(run=run_run)
 
 
 def _register_plot(commands: Any) -> None:
-    parser = commands.add_parser("plot", help="draw measured points on the theory's lines")
+    parser = commands.add_parser("plot", help="plot measured points over the predicted curves")
     parser.add_argument("results", metavar="RESULTS")
-    parser.add_argument("-o", "--output", required=True, metavar="FIGURE", help=".png, .svg or .pdf")
-    parser.add_argument("--axis", help="the parameter along x (the one with most values)")
+    parser.add_argument("-o", "--output", required=True, metavar="FIGURE", help="file to write: .png, .svg or .pdf")
+    parser.add_argument("--axis", help="parameter of the x axis (the one with most values)")
     parser.set_defaults(run=run_plot)
 
 
 def _register_schlegel(commands: Any) -> None:
     parser = commands.add_parser(
         "schlegel",
-        help="the smallest dimension for 99 %% accuracy, for all models",
-        description="Bundles and bound pairs after Schlegel, Neubert and Protzel (2022), by sequential tests. "
-        "'shown' are the dimensions between which the target lies with 95 %% confidence.",
+        help="find the smallest dimension for 99 %% accuracy, for all models",
+        description="Measure bundles and bound pairs as Schlegel, Neubert and Protzel (2022) do, by sequential tests. "
+        "The smallest dimension lies between 'shown above' and 'shown up to' with 95 % confidence.",
     )
-    parser.add_argument("--models", type=_list(str), help="comma-separated names (all that are registered)")
-    parser.add_argument("--items", type=number, default=15, help="vectors in a bundle, or pairs (15)")
-    parser.add_argument("--universe", type=number, default=1000, help="symbols to tell them from (1000)")
-    parser.add_argument("--target", type=float, default=0.99, help="share of right answers (0.99)")
-    parser.add_argument("--backend", default="auto", help="of the models (auto)")
-    parser.add_argument("--device", default="cpu", help="of the backend: cpu, or cuda for torch (cpu)")
-    parser.add_argument("--seed", type=int, default=0, help="(0)")
-    parser.add_argument("--jobs", type=int, default=-1, help="processes; -1: one a core (-1)")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument("--models", type=_list(str), help="comma-separated names of models (all registered ones)")
+    parser.add_argument("--items", type=number, default=15, help="number of vectors or pairs per bundle (15)")
+    parser.add_argument("--universe", type=number, default=1000, help="number of symbols to distinguish (1000)")
+    parser.add_argument("--target", type=float, default=0.99, help="share of correct answers (0.99)")
+    parser.add_argument("--backend", default="auto", help="backend of the models (auto)")
+    parser.add_argument("--device", default="cpu", help="device of the backend: cpu, or cuda for torch (cpu)")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
+    parser.add_argument("--jobs", type=int, default=-1, help="number of processes; -1: one per core (-1)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_schlegel)
 
 
 def _register_report(commands: Any) -> None:
-    parser = commands.add_parser("report", help="figures and tables of a results file as one HTML file")
+    parser = commands.add_parser("report", help="write figures and tables of a results file as one HTML file")
     parser.add_argument("results", metavar="RESULTS")
     parser.add_argument("-o", "--output", required=True, metavar="REPORT", help="HTML file to write")
-    parser.add_argument("--question", help="the heading")
+    parser.add_argument("--question", help="heading of the report")
     parser.set_defaults(run=run_report)
 
 
@@ -233,9 +248,9 @@ def number(text: str) -> int:
     try:
         value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        raise argparse.ArgumentTypeError(f"expected a number, got {text!r}") from None
     if value != value or abs(value) == float("inf") or value != int(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
     return int(text) if text.lstrip("+-").isdigit() else int(value)
 
 
@@ -249,7 +264,7 @@ def _list(kind: Any) -> Any:
 def _parameter(text: str) -> tuple[str, Any]:
     name, sign, values = text.partition("=")
     if not (name and sign and values):
-        raise ParameterError(f"-p takes NAME=VALUE or NAME=VALUE,VALUE..., not {text!r}")
+        raise ParameterError(f"expected -p NAME=VALUE or NAME=VALUE,VALUE..., got {text!r}")
     read = [_literal(value) for value in values.split(",")]
     return name, read if len(read) > 1 else read[0]
 
@@ -271,5 +286,5 @@ def _stored(path: str) -> Any:
     from hdc.apps.capacity.results import Results
 
     if not os.path.isfile(path):
-        raise ParameterError(f"{path}: no such results file; make one with hdc capacity run -o {path}")
+        raise ParameterError(f"{path}: no such results file; create it with hdc capacity run -o {path}")
     return Results(path).points()
