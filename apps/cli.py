@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         if any("\0" in word for word in words):  # from Python only: no system passes them on
-            return _fail("an argument has a NUL, which no name of a file, no number and no text may have")
+            return _fail("an argument contains NUL; remove it")
         arguments = _parser().parse_args(words)
         status = int(arguments.run(arguments))
         sys.stdout.flush()

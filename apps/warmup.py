@@ -7,7 +7,7 @@ from typing import Any
 
 def register(subparsers: Any) -> None:
     """Add ``warmup`` to the parser of ``hdc``."""
-    parser = subparsers.add_parser("warmup", help="compile all kernels now and keep them on disk")
+    parser = subparsers.add_parser("warmup", help="compile all kernels now and cache them on disk")
     parser.set_defaults(run=run)
 
 

@@ -475,7 +475,7 @@ def test_an_argument_with_a_nul(words, capsys):
     assert main(words.replace("NUL", "a\0b").split(" ")) == 1
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert err.startswith("hdc: error: an argument has a NUL, which no name of a file")
+    assert err.startswith("hdc: error: an argument contains NUL")
 
 
 def test_progress_only_on_a_terminal(monkeypatch, capsys):

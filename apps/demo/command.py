@@ -15,17 +15,16 @@ SHOWN = 3
 """Answers to each question."""
 
 INTRODUCTION = """\
-hdc demo: search JSON documents by what is in their fields, and see why each one matches
+hdc demo: search JSON documents by their fields, and see why each one matches
 
-Each document becomes one list of {dim} numbers, its vector, computed from its field names and values: no
-language model, no schema, nothing to configure; only how rare words are and how numbers spread is counted
-first. Documents with alike fields get alike vectors, so a search compares vectors, and every score can be
-traced back to the fields that made it.
+Each document becomes a vector of {dim} numbers, computed from its field names and values. There is no language
+model, no schema and nothing to configure: only word frequencies and the spread of numbers are counted first.
+Documents with similar fields get similar vectors. Every score is the sum of what each field contributes.
 
 """
 
 CLOSING = """\
-Try it on your own files (JSON, JSON Lines, gzipped or not):
+Try it on your own files (JSON or JSON Lines, gzipped or not):
   hdc json index FILE... -o my.hdc
   hdc json search my.hdc '{"some": {"field": "value"}}' --explain
 """
@@ -49,13 +48,13 @@ QUESTIONS = (
     ),
     Question(
         "2. Near, not equal. Was there a quake of about magnitude 5 around 24.0 N 121.6 E on 6 February, 16:00?\n"
-        "   Each number is compared on the scale of its own field; none has to be equal.",
+        "   Each number is compared on the scale of its own field. None has to be equal.",
         "earthquakes",
         {"properties": {"mag": 5, "time": 1517932800000}, "geometry": {"coordinates": [121.6, 24.0]}},
     ),
     Question(
         "3. More like this. Which operations resemble Amazon SQS SendMessage as a whole?\n"
-        "   The score is now the cosine of two vectors, and the reasons say what the two have in common.",
+        "   The score is now the cosine of two vectors. The lines below it show what the two have in common.",
         "operations",
         like="SendMessage",
     ),
@@ -64,8 +63,8 @@ QUESTIONS = (
 
 def register(subparsers: Any) -> None:
     """Add ``demo`` to the parser of ``hdc``."""
-    parser = subparsers.add_parser("demo", help="index real data that comes along, and search it")
-    parser.add_argument("--data", metavar="FOLDER", help="only copy the data there, for experiments of your own")
+    parser = subparsers.add_parser("demo", help="index and search real data that comes with the package")
+    parser.add_argument("--data", metavar="FOLDER", help="only copy the data there, for your own experiments")
     parser.set_defaults(run=run)
 
 

@@ -58,7 +58,7 @@ def _ours(schema: Schema, arguments: argparse.Namespace, settings: dict[str, Any
 
     name = f"hdc {getattr(make(), 'rule', '')}".strip()
     if arguments.bits and schema.task != "classify":
-        raise UnsupportedError("models of bits are for classes, and the target is a number; leave --bits out")
+        raise UnsupportedError("bit models predict classes only, and the target is a number; leave --bits out")
     several = [Contender(f"{name}, {counted(bits, 'bit')}", in_bits(bits), bit_model_size) for bits in arguments.bits]
     return [Contender(name, make, trained.size), *several]
 

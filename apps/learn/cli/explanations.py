@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     row = integer(arguments.row, "row", 1)
     learner, schema = trained.load(arguments.model, arguments.backend)
     if schema.task != "classify":
-        raise UnsupportedError(f"{arguments.model} predicts a number; only classes are explained")
+        raise UnsupportedError(f"{arguments.model} predicts a number; hdc learn explain works for classes only")
     with opened(arguments) as table:
         features, place = _found(table, schema, row)
     explanation = learner.explain(features, k=arguments.reasons)[0]
@@ -46,7 +46,7 @@ def _found(table: Source, schema: Schema, row: int) -> tuple[Any, str]:
             at = row - before - 1
             return taken(features_of(schema, block), np.array([at])), block.places[at]
         before += len(block)
-    raise TableError(f"{table.name}: {counted(before, 'row')}, and row {row} was asked for")
+    raise TableError(f"{table.name} has {counted(before, 'row')}; --row {row} does not exist")
 
 
 def _path(feature: Any) -> str:

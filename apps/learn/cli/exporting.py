@@ -51,7 +51,9 @@ def numbers_of(features: Any) -> npt.NDArray[np.float64]:
         If rows are documents, or a column is not of numbers: bits encode numbers only.
     """
     if not hasattr(features, "dtypes") or any(kind.kind != "f" for kind in features.dtypes):
-        raise UnsupportedError("models of bits encode numbers, and this table has other columns; drop them, or stay")
+        raise UnsupportedError(
+            "bit models encode numbers, and this table has other columns; leave these out with --drop"
+        )
     return np.ascontiguousarray(features.to_numpy(dtype=np.float64))
 
 
@@ -67,9 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run ``hdc learn export``."""
     learner, schema = trained.load(arguments.model, arguments.backend)
     if schema.task != "classify":
-        raise UnsupportedError(f"{arguments.model} predicts a number; models of bits are for classes")
+        raise UnsupportedError(f"{arguments.model} predicts a number; bit models predict classes only")
     if Path(arguments.output).is_dir() or not Path(arguments.output).absolute().parent.is_dir():
-        raise ParameterError(f"{arguments.output}: expected a file to write, in a folder that is there")
+        raise ParameterError(f"{arguments.output}: expected a file to write in an existing folder")
     _check_columns(schema)
     model = BitClassifier.of_classifier(learner, arguments.bits)
     features, targets = (None, None) if arguments.file is None else _sample(arguments, schema)
@@ -89,7 +91,7 @@ def _check_columns(schema: Schema) -> None:
     others = [name for name, kind in schema.columns.items() if kind not in ("numeric", "date")]
     if schema.documents or others:
         what = "documents" if schema.documents else f"column {others[0]!r} of kind {schema.columns[others[0]]}"
-        raise UnsupportedError(f"models of bits encode numbers, and this one has {what}; drop them, and train anew")
+        raise UnsupportedError(f"bit models encode numbers, and this model has {what}; train again without it (--drop)")
 
 
 def _sample(arguments: argparse.Namespace, schema: Schema) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:

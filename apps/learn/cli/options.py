@@ -51,7 +51,7 @@ def _kinds(arguments: argparse.Namespace) -> dict[str, Kind]:
     for kind, names in named:
         for name in names:
             if kinds.get(name, kind) != kind or name in arguments.drop or name == arguments.target:
-                raise ParameterError(f"column {name!r} was given two parts to play; expected one for each")
+                raise ParameterError(f"column {name!r} was given two roles; expected one per column")
             kinds[name] = kind
     return kinds
 

@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     output = _output(arguments)
     passes = integer(arguments.passes, "passes", 1)
     if passes > 1 and not arguments.stream:
-        raise ParameterError("--passes is for --stream; otherwise a rule's own are --set epochs=N")
+        raise ParameterError("--passes needs --stream; without it, pass --set epochs=N")
     settings = trained.parse_settings(arguments.settings)
     with opened(arguments) as table:
         start = time.perf_counter()
@@ -45,10 +45,10 @@ def _output(arguments: argparse.Namespace) -> str:
     """Return the file to write, known to be writable before the work rather than after it."""
     output: str | None = arguments.output
     if output is None and arguments.file == STDIN:
-        raise ParameterError("name the model with -o MODEL: standard input has no name")
+        raise ParameterError("standard input has no name; name the model with -o MODEL")
     output = output or Path(arguments.file).name.split(".")[0] + SUFFIX
     if Path(output).is_dir() or not Path(output).absolute().parent.is_dir():
-        raise ParameterError(f"{output}: expected a file to write, in a folder that is there")
+        raise ParameterError(f"{output}: expected a file to write in an existing folder")
     if Path(output).exists() and Path(arguments.file).exists() and Path(output).samefile(arguments.file):
         raise ParameterError(f"{output} is the input; name another file for the model")
     return output
@@ -64,7 +64,7 @@ def _stream(learner: Any, table: Source, schema: Schema, passes: int) -> int:
     """Learn from blocks of the file, which is gone over once or more often."""
     if not hasattr(learner, "partial_fit"):
         rule = getattr(learner, "rule", "")
-        raise UnsupportedError(f"rule {rule!r} needs all rows at once; leave --stream out, or take another rule")
+        raise UnsupportedError(f"rule {rule!r} needs all rows at once; leave out --stream, or choose another --rule")
     learned = _learned(learner, (block for _ in range(passes) for block in blocks_of(table, schema)), schema)
     return sum(1 for _ in tracked(learned, schema.rows * passes, unit="rows")) // passes
 
