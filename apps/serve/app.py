@@ -1,71 +1,82 @@
 """The application: routes, the page, and what holds for every request."""
 
+import contextlib
 import importlib
-import logging
+from collections.abc import AsyncGenerator
 from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 import hdc
 from hdc.apps.serve.answers import RefusedError, failed
+from hdc.apps.serve.bodies import with_bodies
+from hdc.apps.serve.guard import Access, Guard
 from hdc.apps.serve.indexes import Served
+from hdc.apps.serve.metrics import CONTENT_TYPE, Metrics
 from hdc.apps.serve.routes import ROUTERS
 from hdc.errors import HDCError
 
-LOG = logging.getLogger("hdc.serve")
-
-HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",
-}
-"""Headers of every answer: a browser runs and loads nothing but what this server has, and shows it in no frame."""
+DESCRIPTION = """\
+Search of documents, embeddings and codes. Bodies and answers are JSON. A request that is refused has an answer
+`{"error": {"type": ..., "message": ...}}`, whose message says what was given, what was expected and what to do.
+"""
 
 
-def create_app(served: Served) -> ASGIApp:
-    """Return the application that serves indexes.
+def create_app(served: Served, access: Access | None = None, *, log: bool = False) -> ASGIApp:
+    """Return the ASGI application that serves indexes.
 
     Parameters
     ----------
     served : Served
+        Started when the application is, and closed by whoever made it.
+    access : Access, optional
+        Who may ask; left out, programs and pages of this machine, for reading.
+    log : bool
+        Whether each request is logged, to the logger ``hdc.serve.access``.
     """
-    app = FastAPI(title="hdc serve", version=hdc.__version__, docs_url=None, redoc_url=None)
+    access, metrics = access or Access(), Metrics(served)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        served.start()
+        yield
+
+    app = FastAPI(
+        title="hdc serve",
+        description=DESCRIPTION,
+        version=hdc.__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
     for kind in (HDCError, OSError, Exception):
         app.add_exception_handler(kind, _failed)
     app.add_exception_handler(HTTPException, _refused)
+
+    @app.get("/metrics", tags=["service"], responses={200: {"content": {"text/plain": {}}}})
+    async def text() -> Response:
+        """Return counters and gauges for Prometheus."""
+        return Response(metrics.text(), headers={"content-type": CONTENT_TYPE})
+
     for name in ROUTERS:
         app.include_router(importlib.import_module(f"hdc.apps.serve.routes.{name}").router(served))
     app.mount("/", StaticFiles(directory=str(files("hdc.apps.serve") / "page"), html=True))
-    return with_headers(app)
-
-
-def with_headers(app: ASGIApp) -> ASGIApp:
-    """Return an application whose answers have :data:`HEADERS`."""
-
-    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
-        async def sent(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await app(scope, receive, sent if scope["type"] == "http" else send)
-
+    guarded: ASGIApp = Guard(with_bodies(app), access, metrics, log=log)
+    if access.origins:
+        headers = ["authorization", "content-type"]
+        methods = ["GET", "POST", "PUT", "DELETE"]
+        guarded = CORSMiddleware(guarded, list(access.origins), methods, headers, max_age=600)
     return guarded
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    if not isinstance(error, HDCError | OSError):
-        LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return failed(error)
 
 

@@ -3,28 +3,71 @@
 import asyncio
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from fastapi import FastAPI
+from pydantic import BaseModel, ValidationError
+from pydantic.json_schema import models_json_schema
 from starlette.requests import ClientDisconnect, Request
 
 from hdc.apps.json.reading.strict import deeper_than, parse_bytes
+from hdc.apps.serve import models
 from hdc.apps.serve.answers import RefusedError, unprocessable
 from hdc.apps.serve.limits import Limits
 from hdc.checks import shown
 
+B = TypeVar("B", bound=models.Body)
 
-class Body(BaseModel):
-    """A body in JSON: a name that it does not know is an error."""
+REFERENCES = "#/components/schemas/{model}"
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+STATUSES = {
+    400: "A parameter is wrong, or the body is no JSON.",
+    401: "A token is missing or wrong.",
+    403: "The token is for reading only, or the server serves no changes.",
+    404: "There is no such index or row.",
+    408: "The body came too slowly.",
+    409: "Somebody else has changed or is changing the index.",
+    413: "The body is too long.",
+    422: "The body is JSON, and not what was asked for.",
+    429: "Too many requests wait; Retry-After says when to try again.",
+    504: "It took too long.",
+}
+"""Statuses of failures."""
+
+LINGER_BYTES, LINGER_SECONDS = 16 << 20, 2.0
+"""What is read of a body that is too long, so that the client reads the refusal before its connection is closed."""
 
 
-B = TypeVar("B", bound=Body)
-
-
-def described(model: type[Body]) -> dict[str, Any]:
+def described(model: type[models.Body]) -> dict[str, Any]:
     """Return what OpenAPI says of a request with such a body."""
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    schema = {"$ref": REFERENCES.format(model=model.__name__)}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def answers(model: type[BaseModel], *statuses: int, ok: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Return what OpenAPI says of answers: a model, and the failures that every request may meet, and more."""
+    always = {400, 401, 404, 429, 504, *statuses}
+    failures = {status: {"model": models.Failure, "description": STATUSES[status]} for status in sorted(always)}
+    return {ok: {"model": model, "description": (model.__doc__ or "").strip()}, **failures}
+
+
+def with_bodies(app: FastAPI) -> FastAPI:
+    """Let an application's OpenAPI have the schemas of bodies too, which are not read by FastAPI."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schema = made()
+            bodies = [(model, "validation") for model in _all(models.Body)]
+            _, definitions = models_json_schema(bodies, ref_template=REFERENCES)  # type: ignore[arg-type]
+            known = schema.setdefault("components", {}).setdefault("schemas", {})
+            known |= {name: known.get(name, value) for name, value in definitions["$defs"].items()}
+        return app.openapi_schema or schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _all(model: type[models.Body]) -> list[type[models.Body]]:
+    return [found for child in model.__subclasses__() for found in (child, *_all(child))]
 
 
 async def body_of(request: Request, model: type[B], limits: Limits) -> B:
@@ -37,33 +80,56 @@ async def body_of(request: Request, model: type[B], limits: Limits) -> B:
     DocumentError
         If it is no JSON; the text says where.
     """
-    value = parse_bytes(await _read(request, limits), "body")
-    if deeper_than(value, limits.depth):
-        raise unprocessable(f"the body is nested deeper than {limits.depth} levels")
+    value = await json_of(request, limits)
     try:
         return model.model_validate(value)
     except ValidationError as error:
         raise unprocessable("; ".join(map(_said, error.errors(include_url=False)[:3]))) from None
 
 
+async def json_of(request: Request, limits: Limits) -> Any:
+    """Return the JSON value of a body; raises as :func:`body_of`."""
+    value = parse_bytes(await _read(request, limits), "body")
+    if deeper_than(value, limits.depth):
+        raise unprocessable(f"the body is nested deeper than {limits.depth} levels")
+    return value
+
+
 async def _read(request: Request, limits: Limits) -> bytes:
     """Return the bytes of a body."""
+    said = request.headers.get("content-length", "")
+    if said.isdecimal() and len(said) < 20 and int(said) > limits.body_bytes and "expect" in request.headers:
+        raise _too_long(limits)  # nothing was sent yet
+    body, most = bytearray(), limits.body_bytes
     try:
         async with asyncio.timeout(limits.read_seconds):
-            body = bytearray()
             async for part in request.stream():
                 body += part
-                if len(body) > limits.body_bytes:
-                    raise too_long(limits)
-            return bytes(body)
+                if len(body) > most:
+                    break
+            else:
+                return bytes(body)
     except TimeoutError:
         raise RefusedError(408, "the body came too slowly", "TimeoutError", {"connection": "close"}) from None
     except ClientDisconnect:
-        raise RefusedError(400, "the client left", "Disconnected") from None
+        raise RefusedError(400, "the client left", "ClientDisconnect") from None
+    await _linger(request, len(body))
+    raise _too_long(limits)
 
 
-def too_long(limits: Limits) -> RefusedError:
-    """Return the error for a body that is longer than bodies may be."""
+async def _linger(request: Request, read: int) -> None:
+    """Read on, within bounds: a client that is still sending when its connection is closed sees no answer."""
+    try:
+        async with asyncio.timeout(LINGER_SECONDS):
+            async for part in request.stream():
+                read += len(part)
+                if read > LINGER_BYTES:
+                    return
+    except (TimeoutError, ClientDisconnect):
+        return
+
+
+def _too_long(limits: Limits) -> RefusedError:
     message = f"the body is longer than {limits.body_bytes:,} bytes"
     return RefusedError(413, message, "BodyTooLarge", {"connection": "close"})
 

@@ -1,35 +1,148 @@
 """``hdc serve``: indexes over HTTP, and a page to search them with."""
 
 import argparse
+import ipaddress
+import logging
+import socket
+import sys
 from typing import Any
 
-from hdc.errors import BackendUnavailableError
+from hdc.apps.json.cli.options import size
+from hdc.errors import BackendUnavailableError, ParameterError
+
+PORT = 8765
 
 
 def register(subparsers: Any) -> None:
     """Add ``serve`` to the parser of ``hdc``."""
-    parser = subparsers.add_parser("serve", help="serve indexes over HTTP, with a page to search them")
-    parser.add_argument("indexes", nargs="+", metavar="INDEX", help="a folder, or NAME=FOLDER, or demo")
-    parser.add_argument("--host", default="127.0.0.1", help="(127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8765, help="0 takes a free one (8765)")
+    parser = subparsers.add_parser(
+        "serve",
+        help="serve indexes over HTTP, with a page to search them",
+        description="Serve indexes to programs and, with a page, to people. Changes that another process writes are "
+        "shown within a second.",
+    )
+    parser.add_argument(
+        "indexes", nargs="+", metavar="INDEX", help="a folder, NAME=FOLDER, or demo for data that comes along"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen; beyond 127.0.0.1, clients need a token")
+    parser.add_argument("--port", type=int, default=PORT, help=f"0 takes a free one ({PORT})")
+    parser.add_argument("--open", action="store_true", help="open the page in a browser")
+    parser.add_argument("--writable", action="store_true", help="let clients with the token change indexes")
+    parser.add_argument("--token-file", metavar="FILE", help="the token to read and write with (else HDC_TOKEN)")
+    parser.add_argument("--read-token-file", metavar="FILE", help="a token to read with (else HDC_READ_TOKEN)")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="another name of this server; again for more"
+    )
+    parser.add_argument(
+        "--cors", action="append", default=[], metavar="ORIGIN", help="a site whose pages may ask; again for more"
+    )
+    parser.add_argument(
+        "--encoder",
+        action="append",
+        default=[],
+        metavar="NAME=MODULE:FUNCTION",
+        help="what makes vectors of texts, for the index NAME of embeddings; code of yours, which is run",
+    )
+    _add_limits(parser)
+    parser.add_argument(
+        "--access-log", action=argparse.BooleanOptionalAction, default=True, help="log each request in one line (yes)"
+    )
     parser.set_defaults(run=run)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits")
+    group.add_argument("--max-body", type=size, metavar="BYTES", help="of a request; 1M, 64K are numbers (1M)")
+    group.add_argument("--max-k", type=int, metavar="N", help="hits and rows of an answer (1000)")
+    group.add_argument("--max-batch", type=int, metavar="N", help="queries or documents of a request (100)")
+    group.add_argument("--seconds", type=float, metavar="S", help="time of a request (10)")
+    group.add_argument("--threads", type=int, metavar="N", help="searches at once (one a processor, 2 at least)")
+    group.add_argument("--waiting", type=int, metavar="N", help="requests that wait for a thread (128)")
+    group.add_argument("--connections", type=int, metavar="N", help="open at once (1000)")
+    group.add_argument(
+        "--refresh-seconds", type=float, default=1.0, metavar="S", help="between two looks for changes; 0 never (1)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``hdc serve``."""
     try:
-        import uvicorn
-
         from hdc.apps.serve.app import create_app
+        from hdc.apps.serve.connections import Server
     except ImportError as error:
-        raise BackendUnavailableError("hdc serve needs more libraries: pip install 'hdc-toolkit[serve]'") from error
+        raise BackendUnavailableError(
+            f"hdc serve needs {error.name}, which is not installed: pip install 'hdc-toolkit[serve]'"
+        ) from error
+    from hdc.apps.serve.guard import LOOPBACK, Access
     from hdc.apps.serve.indexes import Served
-    from hdc.apps.serve.opening import opened_indexes
+    from hdc.apps.serve.limits import Limits
+    from hdc.apps.serve.opening import encoders, opened_indexes
+    from hdc.apps.serve.tokens import Tokens
 
-    served = Served(opened_indexes(arguments.indexes))
-    config = uvicorn.Config(create_app(served), host=arguments.host, port=arguments.port, log_level="warning")
-    try:
-        uvicorn.Server(config).run()
-    finally:
-        served.close()
+    loopback = _is_loopback(arguments.host)
+    tokens = Tokens.given(arguments.token_file, arguments.read_token_file, open=loopback)
+    if arguments.writable and tokens.all is None:
+        raise ParameterError("--writable needs a token: set HDC_TOKEN in the environment, or give --token-file FILE")
+    names = {"max_body": "body_bytes", "max_k": "k", "max_batch": "batch"}
+    options = ("max_body", "max_k", "max_batch", "seconds", "threads", "waiting", "connections")
+    given = {names.get(name, name): getattr(arguments, name) for name in options}
+    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    hosts = [*LOOPBACK, *map(str.lower, arguments.allow_host)] if loopback or arguments.allow_host else None
+    access = Access(tokens, hosts, tuple(origin.rstrip("/").lower() for origin in arguments.cors))
+    _log(arguments.access_log)
+    with socket_at(arguments.host, arguments.port) as listening:
+        indexes = opened_indexes(arguments.indexes, writable=arguments.writable)
+        with Served(
+            indexes, limits, refresh_seconds=arguments.refresh_seconds, encoders=encoders(arguments.encoder)
+        ) as served:
+            server = Server(create_app(served, access, log=arguments.access_log), limits)
+            address = _address(listening)
+            print(f"serving {', '.join(opened.name for opened in served)} at {address} (Ctrl-C ends it)", flush=True)
+            if arguments.open:
+                import webbrowser
+
+                webbrowser.open(address)
+            server.run(sockets=[listening])
     return 0
+
+
+def socket_at(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises
+    ------
+    OSError
+        If the address is another program's, or none of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except (OSError, OverflowError) as error:
+        raise OSError(f"cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}") from error
+    return listening
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether an address is one that only this machine reaches."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def _log(requests: bool) -> None:
+    """Let what goes wrong, and requests if they are to be logged, be lines on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    for name in ("hdc.serve", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.WARNING)
+    logging.getLogger("hdc.serve.access").setLevel(logging.INFO if requests else logging.WARNING)

@@ -1,28 +1,24 @@
 """The indexes that a server holds open: by name, each read at one moment, and refreshed when a writer commits."""
 
+import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar
 
 from hdc.apps.json import JSONIndex
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, ShardedIndex
+from hdc.apps.retrieval.vectors.texts import Encoder
 from hdc.apps.serve.answers import not_found
+from hdc.apps.serve.kinds.codes import Codes
+from hdc.apps.serve.kinds.documents import Documents
+from hdc.apps.serve.kinds.embeddings import Embeddings
+from hdc.apps.serve.kinds.kind import Kind, Name
 from hdc.apps.serve.limits import Limits
 from hdc.apps.serve.running import Running
 from hdc.errors import HDCError, ParameterError
 from hdc.search.index import Index
 
 T = TypeVar("T")
-
-Kind: TypeAlias = Literal["json", "embeddings", "codes"]
-
-KINDS: dict[type[Index], Kind] = {
-    JSONIndex: "json",
-    EmbeddingIndex: "embeddings",
-    ShardedIndex: "embeddings",
-    BinaryIndex: "codes",
-}
 
 RESERVED = ("indexes", "capacity")
 """Names that mean something else in addresses."""
@@ -39,10 +35,15 @@ class Opened:
     name : str
         As it is in addresses.
     index : JSONIndex, EmbeddingIndex, ShardedIndex or BinaryIndex
+    encoder : function, optional
+        For an index of embeddings: returns a vector for each of a list of texts.
 
     Attributes
     ----------
-    kind : {"json", "embeddings", "codes"}
+    ways : Kind
+        How requests become calls of the index.
+    failure : str or None
+        Why the last look for changes failed.
 
     Raises
     ------
@@ -50,19 +51,20 @@ class Opened:
         If the name cannot be one, or the index is of another kind.
     """
 
-    def __init__(self, name: str, index: Index) -> None:
-        kind = next((kind for known, kind in KINDS.items() if isinstance(index, known)), None)
-        if kind is None:
-            raise ParameterError(f"an index to serve holds documents, embeddings or codes, not {index!r}")
+    def __init__(self, name: str, index: Index, encoder: Encoder | None = None) -> None:
         if not name or name in RESERVED or name.startswith(".") or not name.isprintable() or set(name) & set("/?#%\\"):
             raise ParameterError(
-                f"an index cannot be called {name!r} in an address; name it: name=path, of letters, digits, - and _"
+                f"an index cannot be called {name!r} in an address; name it: NAME=PATH, of letters, digits, - and _"
             )
-        self.name, self.index, self.kind = name, index, kind
-        self.looked = time.monotonic()
+        self.name, self.index, self.ways = name, index, _ways(index, encoder)
         self.failure: str | None = None
         self.changing = threading.Lock()
         """Held by whoever changes the index or what it shows."""
+
+    @property
+    def kind(self) -> Name:
+        """Return what the index is of: ``"json"``, ``"embeddings"`` or ``"codes"``."""
+        return self.ways.NAME
 
     @property
     def generation(self) -> int:
@@ -78,7 +80,7 @@ class Opened:
             before = self.index.store.generation
             try:
                 found = call(self.index)
-            except HDCError:
+            except (HDCError, OSError):
                 if self.index.store.generation == before:
                     raise
                 continue
@@ -96,6 +98,8 @@ class Opened:
             return False
         try:
             changed = self.index.refresh()
+            if changed:
+                self.ways.prepare()
             self.failure = None
             return changed
         except (HDCError, OSError) as error:  # what was shown before is shown on
@@ -106,25 +110,29 @@ class Opened:
 
     def info(self) -> dict[str, Any]:
         """Return what there is to say of the index, as JSON."""
-        index, snapshot = cast(Any, self.index), self.index.store.snapshot
-        known = {
+        failure = {} if self.failure is None else {"failure": self.failure}
+        return {
             "name": self.name,
             "kind": self.kind,
-            "rows": len(index),
-            "row": index.ROW,
-            "generation": snapshot.generation,
-            "writable": index.writable,
+            "rows": len(self.index),
+            "row": self.index.ROW,
+            "generation": self.generation,
+            "writable": self.index.writable,
+            **self.ways.info(),
+            **failure,
         }
-        if self.kind == "json":
-            encoder = index.encoder
-            known |= {"dim": encoder.dim, "key": index.key, "fitted": bool(encoder.profile_.documents)}
-        elif self.kind == "embeddings":
-            model = index.model
-            known |= {"dim": model.n_features_in_, "bits": model.bits, "binarizer": type(model).__name__}
-            known |= {"metric": model.space_.metric, "search": index.kind}
-        else:
-            known |= {"dim": index.dim, "levels": index.levels, "search": index.kind}
-        return known
+
+
+def _ways(index: Index, encoder: Encoder | None) -> Kind:
+    if isinstance(index, EmbeddingIndex | ShardedIndex):
+        return Embeddings(index, encoder)
+    if encoder is not None:
+        raise ParameterError(f"an encoder of texts is for an index of embeddings, not {index!r}")
+    if isinstance(index, JSONIndex):
+        return Documents(index)
+    if isinstance(index, BinaryIndex):
+        return Codes(index)
+    raise ParameterError(f"an index to serve has documents, embeddings or codes, one vector a row, not {index!r}")
 
 
 class Served:
@@ -136,21 +144,40 @@ class Served:
         Closed by :meth:`close`.
     limits : Limits, optional
     refresh_seconds : float
-        How often a writer's changes are looked for, at most; 0 never.
+        How often a writer's changes are looked for; 0 for never.
+    encoders : mapping of name to function, optional
+        For indexes of embeddings: returns a vector for each of a list of texts.
 
     Raises
     ------
     ParameterError
-        As :class:`Opened`.
+        As :class:`Opened`, or if there is an encoder for no index.
+
+    Examples
+    --------
+    >>> from hdc.apps.json import JSONEncoder, JSONIndex
+    >>> from hdc.apps.serve import Served
+    >>> with Served({"people": JSONIndex(JSONEncoder(64)).add([{"name": "Ada"}])}) as served:
+    ...     served["people"].read(lambda index: index.search({"name": "Ada"})[0].score)
+    (1.0, 1)
     """
 
     def __init__(
-        self, indexes: Mapping[str, Index], limits: Limits | None = None, *, refresh_seconds: float = 1.0
+        self,
+        indexes: Mapping[str, Index],
+        limits: Limits | None = None,
+        *,
+        refresh_seconds: float = 1.0,
+        encoders: Mapping[str, Encoder] | None = None,
     ) -> None:
+        given = dict(encoders or {})
+        if unknown := given.keys() - indexes.keys():
+            raise ParameterError(f"there is an encoder for {', '.join(sorted(unknown))}, and no index of that name")
         self.limits = Limits() if limits is None else limits
-        self.refresh_seconds = refresh_seconds
-        self._opened = {name: Opened(name, index) for name, index in indexes.items()}
+        self._opened = {name: Opened(name, index, given.get(name)) for name, index in indexes.items()}
         self.running = Running(self.limits)
+        self._refresh_seconds, self._ended = refresh_seconds, threading.Event()
+        self._refresher: threading.Thread | None = None
 
     def __iter__(self) -> Iterator[Opened]:
         return iter(self._opened.values())
@@ -166,7 +193,7 @@ class Served:
         try:
             return self._opened[name]
         except KeyError:
-            raise not_found(f"there is no index {name!r}; there are: {', '.join(self._opened)}") from None
+            raise not_found(f"there is no index {name!r:.100}; there are: {', '.join(self._opened)}") from None
 
     async def run(self, call: Callable[[], T], seconds: float | None = None) -> T:
         """Return what a function returns, called in one of the server's threads; see :meth:`Running.run`."""
@@ -187,8 +214,33 @@ class Served:
         opened = self[name]
         return await self.run(lambda: opened.read(call), seconds)
 
-    def close(self) -> None:
-        """Close the indexes."""
-        self.running.close()
+    # ------------------------------------------------------------------ beginning and end
+
+    def start(self) -> None:
+        """Prepare the indexes, and begin to look for changes, in a thread: searches never wait for that."""
         for opened in self:
-            opened.index.close()
+            opened.ways.prepare()
+        if self._refresh_seconds and self._refresher is None:
+            self._refresher = threading.Thread(target=self._refresh, name="serve-refresh", daemon=True)
+            self._refresher.start()
+
+    def _refresh(self) -> None:
+        while not self._ended.wait(self._refresh_seconds):
+            for opened in self:
+                opened.refresh()
+
+    def close(self) -> None:
+        """Close the indexes, when what runs has ended."""
+        self._ended.set()
+        if self._refresher is not None:
+            self._refresher.join()
+        self.running.close()
+        with contextlib.ExitStack() as stack:
+            for opened in self:
+                stack.callback(opened.index.close)
+
+    def __enter__(self) -> "Served":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,14 +1,18 @@
 """Indexes by what is named on the command line."""
 
 import contextlib
+import importlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+from hdc import checks
 from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL_FOLDER
 from hdc.apps.retrieval.index.shards import searched
+from hdc.apps.retrieval.vectors.texts import Encoder
 from hdc.errors import FileFormatError, ParameterError
 from hdc.search.index import Index
 from hdc.search.shards import is_of_shards, shard_paths
@@ -57,6 +61,30 @@ def opened(path: str, *, writable: bool = False) -> Index:
         if BinaryIndex.KIND not in str(error):
             raise
     return BinaryIndex.open(path, writable=writable)
+
+
+def encoders(given: Iterable[str]) -> dict[str, Encoder]:
+    """Return what makes vectors of texts, each given as ``NAME=MODULE:FUNCTION``.
+
+    Raises
+    ------
+    ParameterError
+        If one is given otherwise, or there is no such function.
+    """
+    found: dict[str, Encoder] = {}
+    for text in given:
+        name, equals, place = text.partition("=")
+        module, colon, function = place.partition(":")
+        if not equals or not colon:
+            raise ParameterError(f"--encoder {text}: expected NAME=MODULE:FUNCTION")
+        try:
+            loaded: Any = importlib.import_module(module)
+            for part in function.split("."):
+                loaded = getattr(loaded, part)
+        except (ImportError, AttributeError) as error:
+            raise ParameterError(f"--encoder {text}: {error}") from error
+        found[name] = checks.function(loaded, f"--encoder {text}")
+    return found
 
 
 def _demo() -> list[tuple[str, Index]]:

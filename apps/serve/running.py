@@ -1,6 +1,7 @@
 """Work of requests in threads: so much at once, so much that waits, each within its time."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -29,6 +30,7 @@ class Running:
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self.taken = limits, 0
+        self._counting = threading.Lock()
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="serve")
 
     async def run(self, call: Callable[[], T], seconds: float | None = None) -> T:
@@ -45,28 +47,24 @@ class Running:
         RefusedError
             429 if too many wait, 504 if the time is over.
         """
-        if self.taken >= self._limits.threads + self._limits.waiting:
-            message = f"{self._limits.waiting} requests wait already; try again in a second"
-            raise RefusedError(429, message, "TooManyRequests", {"retry-after": "1"})
-        loop = asyncio.get_running_loop()
-        self.taken += 1
+        with self._counting:
+            if self.taken >= self._limits.threads + self._limits.waiting:
+                message = f"{self._limits.waiting} requests wait already; try again in a second"
+                raise RefusedError(429, message, "TooManyRequests", {"retry-after": "1"})
+            self.taken += 1
         work = self._pool.submit(call)
-        work.add_done_callback(lambda done: _told(loop, self._release, done))
+        work.add_done_callback(self._release)
         time = self._limits.seconds if seconds is None else min(seconds, self._limits.seconds)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(work), time)
         except TimeoutError:
-            raise RefusedError(504, f"this took longer than {time:g} s", "TimeoutError") from None
+            begun = "" if work.cancel() else "; it had begun, and what it changes may stand"
+            raise RefusedError(504, f"this took longer than {time:g} s{begun}", "TimeoutError") from None
 
     def _release(self, done: Future[Any]) -> None:
-        self.taken -= 1
+        with self._counting:
+            self.taken -= 1
 
     def close(self) -> None:
-        """Drop what waits; what runs ends in its own time."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _told(loop: asyncio.AbstractEventLoop, release: Callable[[Future[Any]], None], done: Future[Any]) -> None:
-    """Tell a loop, unless it has ended."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(release, done)
+        """Drop what waits, and wait for what runs."""
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -1,58 +1,87 @@
-"""Searches."""
+"""One search: by a query, by a row, and why."""
 
 import time
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Any
 
-import orjson
 from fastapi import APIRouter, Request
-from pydantic import Field
 from starlette.responses import Response
 
-from hdc.apps.json import Hit
+from hdc.apps.serve import models
 from hdc.apps.serve.answers import answer, unprocessable
-from hdc.apps.serve.bodies import Body, body_of, described
+from hdc.apps.serve.bodies import answers, body_of, described
 from hdc.apps.serve.indexes import Served
-
-
-class Search(Body):
-    """What is searched for, and how."""
-
-    query: Any = None
-    words: str | None = None
-    k: Annotated[int, Field(ge=1)] = 10
-    where: str | list[str] | None = None
-    explain: bool = False
+from hdc.apps.serve.kinds.documents import Documents
+from hdc.apps.serve.limits import Limits
 
 
 def router(served: Served) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["search"])
 
-    @routes.post("/api/{index}/search", openapi_extra=described(Search))
+    @routes.post("/api/{index}/search", openapi_extra=described(models.Search), responses=answers(models.Answer, 422))
     async def search(index: str, request: Request) -> Response:
-        """Find the rows nearest to a query."""
-        began = time.perf_counter()
-        asked = await body_of(request, Search, served.limits)
-        query = asked.query if asked.words is None else {"*": asked.words}
-        if served[index].kind != "json":
-            raise unprocessable("only JSON indexes so far")
+        """Find the rows nearest to a query: a partial document, words, a text, a vector or a code."""
+        began, body = time.perf_counter(), await body_of(request, models.Search, served.limits)
+        check(body, served.limits)
+        ways = served[index].ways
 
-        def found(opened: Any) -> dict[str, Any]:
-            hits = opened.search(query, asked.k, where=asked.where)
-            return {"hits": [hit_of(opened, query, hit, asked.explain) for hit in hits], "notes": hits.notes}
+        def found(_: Any) -> Mapping[str, Any]:
+            (result,) = ways.search(ways.queries(body), body)
+            return result
 
-        result, generation = await served.read(index, found)
-        took = round(1000 * (time.perf_counter() - began), 3)
-        return answer({**result, "took_ms": took, "generation": generation, "exact": True})
+        result, generation = await served.read(index, found, seconds(body))
+        exact, options = ways.how(body)
+        return moment(began, generation, {**result, "exact": exact, "options": options})
+
+    @routes.post("/api/{index}/like", openapi_extra=described(models.Like), responses=answers(models.Answer, 422))
+    async def like(index: str, request: Request) -> Response:
+        """Find the rows nearest to one of the index."""
+        began, body = time.perf_counter(), await body_of(request, models.Like, served.limits)
+        check(body, served.limits)
+        ways = served[index].ways
+        result, generation = await served.read(index, lambda _: ways.like(ways.number_of(body), body), seconds(body))
+        exact, options = ways.how(body)
+        return moment(began, generation, {**result, "exact": exact, "options": options})
+
+    @routes.post(
+        "/api/{index}/explain", openapi_extra=described(models.Explain), responses=answers(models.Explanation, 422)
+    )
+    async def explain(index: str, request: Request) -> Response:
+        """Say which values of a query made a document's score."""
+        began, body = time.perf_counter(), await body_of(request, models.Explain, served.limits)
+        ways = documents(served, index)
+        result, generation = await served.read(index, lambda _: ways.explain(body))
+        return moment(began, generation, result)
 
     return routes
 
 
-def hit_of(index: Any, query: Any, hit: Hit, explain: bool) -> dict[str, Any]:
-    """Return a hit as JSON, its document as the text that the index has."""
-    entry: dict[str, Any] = {"score": hit.score, "id": hit.id, "source": hit.source, "measure": hit.measure}
-    if hit.key is not None:
-        entry["key"] = hit.key
-    if explain:
-        entry["reasons"] = [reason.to_dict() for reason in index.explain(query, hit)]
-    return {**entry, "document": orjson.Fragment(hit.text)}
+def documents(served: Served, index: str) -> Documents:
+    """Return an index of documents.
+
+    Raises
+    ------
+    RefusedError
+        422 if it is of another kind.
+    """
+    ways = served[index].ways
+    if not isinstance(ways, Documents):
+        raise unprocessable(f"{index} is an index of {ways.NAME}, and this is for one of documents (json)")
+    return ways
+
+
+def check(found: models.Found, limits: Limits) -> None:
+    """Raise RefusedError, 422, for more hits than a server returns."""
+    if found.k > limits.k:
+        raise unprocessable(f"k must be {limits.k} at most here, not {found.k}")
+
+
+def seconds(found: models.Found) -> float | None:
+    """Return the time that a request gives itself."""
+    return None if found.timeout_ms is None else found.timeout_ms / 1000
+
+
+def moment(began: float, generation: int, value: Mapping[str, Any]) -> Response:
+    """Return an answer, and when it was true."""
+    return answer({**value, "took_ms": round(1000 * (time.perf_counter() - began), 3), "generation": generation})

@@ -3,27 +3,32 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
+import hdc
+from hdc.apps.serve import models
 from hdc.apps.serve.answers import answer
+from hdc.apps.serve.bodies import answers
 from hdc.apps.serve.indexes import Served
 
 
 def router(served: Served) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["service"])
 
-    @routes.get("/health")
+    @routes.get("/health", responses={200: {"model": models.Health}})
     async def health() -> Response:
-        """Say whether the server can answer."""
-        return answer({"status": "ok", "indexes": {opened.name: opened.failure or "ok" for opened in served}})
+        """Say whether the server answers; ``degraded`` if an index cannot be refreshed, and is shown as it was."""
+        failing = any(opened.failure for opened in served)
+        states = {opened.name: "failing" if opened.failure else "ok" for opened in served}
+        return answer({"status": "degraded" if failing else "ok", "version": hdc.__version__, "indexes": states})
 
-    @routes.get("/api/indexes")
+    @routes.get("/api/indexes", responses={200: {"model": list[models.Info]}})
     async def indexes() -> Response:
         """List the indexes."""
         return answer([opened.info() for opened in served])
 
-    @routes.get("/api/{index}")
+    @routes.get("/api/{index}", responses=answers(models.Info))
     async def info(index: str) -> Response:
-        """Say what an index holds."""
+        """Say what an index has, and how it is searched."""
         return answer(served[index].info())
 
     return routes

@@ -1,0 +1,186 @@
+"""What holds for every request: who may ask, headers of answers, what is counted and logged, and no failure is told."""
+
+import logging
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hdc.apps.serve.answers import RefusedError, failed
+from hdc.apps.serve.metrics import Metrics
+from hdc.apps.serve.tokens import Tokens
+
+LOG = logging.getLogger("hdc.serve")
+ACCESS = logging.getLogger("hdc.serve.access")
+
+HEADERS = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"cache-control", b"no-cache"),
+]
+"""Headers of every answer: a browser runs and loads nothing but what this server has, and shows it in no frame."""
+
+GUARDED = ("/api/", "/metrics", "/openapi.json")
+"""Where a token is asked for; the page and ``/health`` say nothing of an index."""
+
+METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS")
+
+LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+"""Names of this machine for itself."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask.
+
+    Attributes
+    ----------
+    tokens : Tokens
+    hosts : collection of str, optional
+        Names by which the server may be called; None for any. A page of another site whose name was made to lead to
+        this machine (DNS rebinding) calls the server by that name.
+    origins : collection of str
+        Sites whose pages may ask, beside the server's own; ``"*"`` for all.
+    """
+
+    tokens: Tokens = field(default_factory=Tokens)
+    hosts: Collection[str] | None = LOOPBACK
+    origins: Collection[str] = ()
+
+    def check(self, scope: Scope) -> None:
+        """Raise RefusedError, and note in the scope what the request may do.
+
+        Raises
+        ------
+        RefusedError
+            400 for a wrong name, 401 for a token that is missing or wrong, 403 for a page of another site.
+        """
+        host, origin, token = _headers(scope["headers"])
+        if self.hosts is not None and _name(host) not in self.hosts:
+            raise RefusedError(
+                400, f"the server is not called {host[:100]!r}; name it with --allow-host if it is yours", "HostError"
+            )
+        if origin and origin not in self.origins and "*" not in self.origins and urlsplit(origin).netloc != host:
+            raise RefusedError(403, f"pages of {origin[:100]!r} may not ask; allow them with --cors", "OriginError")
+        access = self.tokens.access(token)
+        scope["access"] = access
+        if access == "none" and scope["path"].startswith(GUARDED):
+            said = "this token is wrong" if token else "this server wants a token: Authorization: Bearer TOKEN"
+            raise RefusedError(401, said, "TokenError", {"www-authenticate": "Bearer"})
+
+
+def require_write(scope: Scope) -> None:
+    """Raise RefusedError, 401 without a token or 403 with that for reading, if a request may not change anything."""
+    if scope["access"] == "write":
+        return
+    if _headers(scope["headers"])[2]:
+        raise RefusedError(403, "this token is for reading; changes need the other one", "TokenError")
+    said = {"www-authenticate": "Bearer"}
+    raise RefusedError(401, "changes need a token: Authorization: Bearer TOKEN", "TokenError", said)
+
+
+class Guard:
+    """An application behind checks, that counts and logs what it answers.
+
+    Parameters
+    ----------
+    app : ASGI application
+    access : Access
+    metrics : Metrics
+    log : bool
+        Whether each request is logged, in one line.
+    """
+
+    def __init__(self, app: ASGIApp, access: Access, metrics: Metrics, *, log: bool = False) -> None:
+        self._app, self._access, self._metrics, self._log = app, access, metrics, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status, length = time.perf_counter(), 0, 0
+
+        async def sent(message: Message) -> None:
+            nonlocal status, length
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": with_headers(message.get("headers", ()))}
+            else:
+                length += len(message.get("body", b""))
+            await send(message)
+
+        self._metrics.under_way.inc()
+        try:
+            await self._answer(scope, receive, sent, lambda: status)
+        finally:
+            self._metrics.under_way.dec()
+            seconds = time.perf_counter() - began
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            self._metrics.count(method, _route(scope), status, seconds)
+            if self._log:
+                client = scope["client"][0] if scope["client"] else "-"
+                said = client, scope["method"], _shown(scope), status, length, 1000 * seconds
+                ACCESS.info("%s %s %s %d %d B %.1f ms", *said)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, status: Any) -> None:
+        response: Response
+        try:
+            self._access.check(scope)
+            await self._app(scope, receive, send)
+            return
+        except RefusedError as error:
+            response = failed(error)
+        except Exception as error:
+            LOG.exception("%s %s failed", scope["method"], _shown(scope))
+            response = failed(error)
+        if not status():
+            await response(scope, receive, send)
+
+
+def with_headers(given: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers of an answer, and those of :data:`HEADERS` that it has not."""
+    names = {name for name, _ in given}
+    return [*given, *(pair for pair in HEADERS if pair[0] not in names)]
+
+
+def _headers(headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, str, bytes]:
+    """Return name, origin and authorization of a request; what is there twice is wrong."""
+    found = {b"host": b"", b"origin": b"", b"authorization": b""}
+    for name, value in headers:
+        if name in found:
+            if found[name] not in (b"", value):
+                raise RefusedError(400, f"the header {name.decode()} is there twice", "HeaderError")
+            found[name] = value
+    return found[b"host"].decode("latin-1").lower(), found[b"origin"].decode("latin-1").lower(), found[b"authorization"]
+
+
+def _name(host: str) -> str:
+    """Return a name without its port."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdecimal() and port.isascii() else host
+
+
+def _route(scope: Scope) -> str:
+    """Return the template of a request's route."""
+    route = scope.get("route")
+    path = getattr(route, "path_format", None) or getattr(route, "path", None)
+    if path is not None:
+        return str(path) or "page"
+    return "page" if "endpoint" in scope else "none"
+
+
+def _shown(scope: Scope) -> str:
+    """Return the path of a request for a log: one line, whatever is in it."""
+    path = scope["path"][:500]
+    return path if path.isprintable() and " " not in path else repr(path)

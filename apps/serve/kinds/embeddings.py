@@ -1,0 +1,129 @@
+"""Indexes of embeddings."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.apps.retrieval import EmbeddingIndex, ShardedIndex
+from hdc.apps.retrieval.vectors.texts import Encoder, encoded
+from hdc.apps.serve import models
+from hdc.apps.serve.answers import unprocessable
+from hdc.apps.serve.kinds.kind import Kind, Name, Result, hits, named_options
+from hdc.apps.serve.vectors import vectors_of
+from hdc.errors import UnsupportedError
+from hdc.search.measures import Floats, Ids
+
+
+class Embeddings(Kind):
+    """An :class:`~hdc.apps.retrieval.EmbeddingIndex`, or several of them as one.
+
+    Parameters
+    ----------
+    index : EmbeddingIndex or ShardedIndex
+    encoder : function, optional
+        That made the vectors of texts.
+    """
+
+    NAME: ClassVar[Name] = "embeddings"
+    SINGLE = ("text", "vector")
+    SEVERAL = ("texts", "vectors")
+    IGNORED = ("where", "missing", "weights", "explain", "bitorder")
+
+    def __init__(self, index: EmbeddingIndex | ShardedIndex, encoder: Encoder | None = None) -> None:
+        super().__init__(index)
+        self._encoder = encoder
+
+    def asked(self, name: str, values: list[Any], body: models.Found) -> Sequence[Any]:
+        """Return ``(n, dim)`` vectors."""
+        if name not in ("text", "texts"):
+            return vectors_of(values, self.index.model.n_features_in_)  # type: ignore[return-value]
+        if self._encoder is None:
+            raise unprocessable("the server was given no encoder of texts for this index; search with a vector")
+        found: Sequence[Any] = encoded(values, self._encoder)
+        return found
+
+    def search(self, queries: Sequence[Any], found: models.Found) -> list[Result]:
+        """Return a result for each vector."""
+        rows = np.asarray(queries)
+        scores, ids = self.index.search(rows, found.k, among=found.among, **named_options(found))
+        measure = self.first.metric
+        return [{"hits": self.with_keys(hits("score", measure, *row))} for row in zip(scores, ids, strict=True)]
+
+    def like(self, number: int, found: models.Like) -> Result:
+        """Return the vectors nearest to one, itself left out: by the vector that is kept of it, else by its code."""
+        self.check(found)
+        shard, own = self._owner(number)
+        if shard.codes.originals is not None:
+            wider = found.model_copy(update={"k": found.k + 1})
+            (result,) = self.search(self._original(shard, own), wider)
+            near = result["hits"]
+        elif shard is self.index and shard.codes.reader is None and shard.codes.levels == 1:
+            options = named_options(found)
+            codes = shard.codes.codes([own])
+            row = shard.codes.search(codes, found.k + 1, among=found.among, **options)
+            near = self.with_keys(hits("distance", "bits", row[0][0], row[1][0]))
+        else:
+            raise UnsupportedError("the index keeps no vectors to search with; make it with keep=, or send the vector")
+        return {"hits": [hit for hit in near if hit["id"] != number][: found.k]}
+
+    @property
+    def first(self) -> EmbeddingIndex:
+        """The index, or the first of its shards."""
+        shard: EmbeddingIndex = self.index.shards[0] if isinstance(self.index, ShardedIndex) else self.index
+        return shard
+
+    def _owner(self, number: int) -> tuple[EmbeddingIndex, int]:
+        """Return the shard that has a row, and the row's id there."""
+        if not isinstance(self.index, ShardedIndex):
+            return self.index, number
+        at = int(self.index.store.snapshot.owners(np.array([number]))[0])
+        return self.index.shards[at], number - self.index.offsets[at]
+
+    @staticmethod
+    def _original(shard: EmbeddingIndex, number: int) -> Floats:
+        originals, snapshot, space = shard.codes.originals, shard.store.snapshot, shard.model.space_
+        assert originals is not None
+        vectors = originals.decoded(snapshot, snapshot.positions([number]))
+        return vectors + space.center if space.metric == "l2" else vectors
+
+    def how(self, found: models.Found) -> tuple[bool, dict[str, Any]]:
+        """Return whether codes of all rows are compared, and the options."""
+        options = named_options(found)
+        prefix = options.pop("prefix", None)
+        chosen = asdict(self.first.chosen(found.k, None, **options))
+        chosen = {name: value for name, value in {**chosen, "prefix": prefix}.items() if value is not None}
+        return self.index.kind == "flat" and prefix is None, chosen
+
+    def info(self) -> dict[str, Any]:
+        """Return what the model makes of vectors."""
+        model, originals = self.index.model, self.first.codes.originals
+        return {
+            "dim": model.n_features_in_,
+            "bits": model.bits,
+            "binarizer": type(model).__name__,
+            "metric": self.first.metric,
+            "search": self.index.kind,
+            "keeps": None if originals is None else originals.dtype,
+            "texts": self._encoder is not None,
+        }
+
+    def prepare(self) -> None:
+        """Make lists, planes or a graph."""
+        for shard in self.index.shards if isinstance(self.index, ShardedIndex) else [self.index]:
+            shard.prepare()
+
+    def add(self, body: models.Write) -> Ids:
+        """Add vectors."""
+        if body.vectors is None or body.documents is not None or body.codes is not None or body.bitorder is not None:
+            raise unprocessable("rows of an index of embeddings are vectors")
+        if isinstance(self.index, ShardedIndex):
+            raise UnsupportedError("shards of embeddings are read together and changed one by one; serve one of them")
+        vectors: npt.NDArray[np.float32] = vectors_of(body.vectors, self.index.model.n_features_in_)
+        if not body.replace:
+            return self.index.add(vectors, body.keys)
+        if body.keys is None:
+            raise unprocessable("replace needs keys, which say what is replaced")
+        return self.index.put(vectors, body.keys)

@@ -1,0 +1,156 @@
+"""What every kind of index is asked by requests; each kind has a subclass."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy.typing as npt
+
+from hdc.apps.serve import models
+from hdc.apps.serve.answers import not_found, unprocessable
+from hdc.apps.serve.conditions import Given
+from hdc.checks import shown
+from hdc.errors import DTypeError, ParameterError
+from hdc.search.measures import Ids
+
+Name: TypeAlias = Literal["json", "embeddings", "codes"]
+
+Result: TypeAlias = dict[str, Any]
+"""``hits``, as JSON, and perhaps ``notes``."""
+
+
+class Kind(ABC):
+    """An index, and how bodies of requests become calls of it.
+
+    Parameters
+    ----------
+    index : Index
+
+    Attributes
+    ----------
+    NAME : str
+    SINGLE, SEVERAL : tuple of str
+        Fields of a search and of a batch that say what is searched for.
+    IGNORED : tuple of str
+        Fields of a search that mean nothing to this kind, and are an error.
+    """
+
+    NAME: ClassVar[Name]
+    SINGLE: ClassVar[tuple[str, ...]]
+    SEVERAL: ClassVar[tuple[str, ...]]
+    IGNORED: ClassVar[tuple[str, ...]]
+
+    def __init__(self, index: Any) -> None:
+        self.index = index
+
+    def queries(self, body: models.Search | models.Batch) -> Sequence[Any]:
+        """Return what a body searches for.
+
+        Raises
+        ------
+        RefusedError
+            422 if it is not exactly one thing, or one that this kind has not.
+        """
+        single = isinstance(body, models.Search)
+        own, every = (self.SINGLE, SINGLE) if single else (self.SEVERAL, SEVERAL)
+        given = [name for name in every if name in body.model_fields_set]
+        if len(given) != 1 or given[0] not in own:
+            raise unprocessable(
+                f"an index of {self.NAME} is searched with {' or '.join(own)}, not {' and '.join(given) or 'nothing'}"
+            )
+        self.check(body)
+        value = getattr(body, given[0])
+        return self.asked(given[0], [value] if single else value or [], body)
+
+    def check(self, found: models.Found) -> None:
+        """Raise RefusedError, 422, if a search says what means nothing to this kind."""
+        for name in self.IGNORED:
+            if name in found.model_fields_set:
+                raise unprocessable(f"{name} is not for an index of {self.NAME}")
+
+    @abstractmethod
+    def asked(self, name: str, values: list[Any], body: models.Found) -> Sequence[Any]:
+        """Return queries as :meth:`search` takes them, of the values of a field."""
+
+    @abstractmethod
+    def search(self, queries: Sequence[Any], found: models.Found) -> list[Result]:
+        """Return a result for each query."""
+
+    @abstractmethod
+    def like(self, number: int, found: models.Like) -> Result:
+        """Return the rows nearest to one."""
+
+    @abstractmethod
+    def how(self, found: models.Found) -> tuple[bool, dict[str, Any]]:
+        """Return whether a search compares every row, and the options it is done with."""
+
+    @abstractmethod
+    def info(self) -> dict[str, Any]:
+        """Return what is special of the index: ``dim`` at least."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make what the first search would wait for."""
+
+    @abstractmethod
+    def add(self, body: models.Write) -> Ids:
+        """Add rows, or replace those of the same keys; return their ids."""
+
+    # ------------------------------------------------------------------ rows
+
+    def number_of(self, named: models.Named) -> int:
+        """Return the id of a row that is named by id or key.
+
+        Raises
+        ------
+        RefusedError
+            404 if there is none, 422 if not one of id and key is given.
+        """
+        if (named.id is None) == (named.key is None):
+            raise unprocessable("name a row by one of id and key")
+        return self.of_key(named.key) if named.id is None else self.of_id(named.id)
+
+    def of_key(self, key: str | None) -> int:
+        """Return the id of the row of a key; 404 if there is none."""
+        number = None if key is None else self.index.find(key)
+        if number is None:
+            raise not_found(f"there is no {self.index.ROW} of key {shown(key)}")
+        return int(number)
+
+    def of_id(self, number: int) -> int:
+        """Return the id of a row; 404 if there is none."""
+        try:
+            self.index.store.positions([number])
+        except (ParameterError, DTypeError, OverflowError):
+            raise not_found(f"there is no {self.index.ROW} {shown(number)}") from None
+        return number
+
+    def filtered(self, where: Given) -> Ids:
+        """Return the ids of rows that pass, ascending."""
+        if where is not None:
+            raise unprocessable(f"where is not for an index of {self.NAME}, which has no documents to look at")
+        return self.index.ids()  # type: ignore[no-any-return]
+
+    def rows(self, ids: npt.ArrayLike, documents: bool) -> list[dict[str, Any]]:
+        """Return rows as JSON."""
+        return self.with_keys([{"id": int(number)} for number in ids])  # type: ignore[union-attr]
+
+    def with_keys(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return rows or hits with the keys that they have."""
+        keys = self.index.keys([entry["id"] for entry in entries]) if entries else []
+        return [e if key is None else {**e, "key": key} for e, key in zip(entries, keys, strict=True)]
+
+
+SINGLE = ("query", "words", "text", "vector", "code")
+SEVERAL = ("queries", "texts", "vectors", "codes")
+
+
+def hits(name: str, measure: str, values: Any, ids: Any) -> list[dict[str, Any]]:
+    """Return the hits of a query whose results are arrays; -1 is none."""
+    rows = zip(values.tolist(), ids.tolist(), strict=True)
+    return [{"id": number, name: value, "measure": measure} for value, number in rows if number >= 0]
+
+
+def named_options(found: models.Found) -> dict[str, int]:
+    """Return the options that a search names."""
+    return found.options.model_dump(exclude_none=True)
