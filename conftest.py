@@ -23,6 +23,9 @@ for package, stores in {"langchain_core": "for_langchain", "llama_index": "for_l
     if importlib.util.find_spec(package) is None:
         collect_ignore += [f"hdc/apps/stores/{stores}"]
 
+if any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn", "httptools", "prometheus_client")):
+    collect_ignore += ["hdc/apps/serve"]
+
 
 def pytest_configure(config):
     """Let the quick run try fewer examples of what random tests try, where a test does not say how many."""

@@ -1,7 +1,7 @@
 """Bodies of requests: read within bounds, parsed strictly, and checked against a model."""
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ValidationError
@@ -45,8 +45,10 @@ def described(model: type[models.Body]) -> dict[str, Any]:
 def answers(model: type[BaseModel], *statuses: int, ok: int = 200) -> dict[int | str, dict[str, Any]]:
     """Return what OpenAPI says of answers: a model, and the failures that every request may meet, and more."""
     always = {400, 401, 404, 429, 504, *statuses}
-    failures = {status: {"model": models.Failure, "description": STATUSES[status]} for status in sorted(always)}
-    return {ok: {"model": model, "description": (model.__doc__ or "").strip()}, **failures}
+    found: dict[int | str, dict[str, Any]] = {ok: {"model": model, "description": (model.__doc__ or "").strip()}}
+    for status in sorted(always):
+        found[status] = {"model": models.Failure, "description": STATUSES[status]}
+    return found
 
 
 def with_bodies(app: FastAPI) -> FastAPI:
@@ -55,14 +57,15 @@ def with_bodies(app: FastAPI) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            schema = made()
+            schema: dict[str, Any] = made()
             bodies = [(model, "validation") for model in _all(models.Body)]
-            _, definitions = models_json_schema(bodies, ref_template=REFERENCES)  # type: ignore[arg-type]
+            _, definitions = models_json_schema(bodies, ref_template=REFERENCES)
             known = schema.setdefault("components", {}).setdefault("schemas", {})
             known |= {name: known.get(name, value) for name, value in definitions["$defs"].items()}
-        return app.openapi_schema or schema
+            return schema  # which FastAPI remembers, and returns the next time
+        return cast(dict[str, Any], app.openapi_schema)
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi
     return app
 
 
@@ -82,7 +85,7 @@ async def body_of(request: Request, model: type[B], limits: Limits) -> B:
     """
     value = await json_of(request, limits)
     try:
-        return model.model_validate(value)
+        return cast(B, model.model_validate(value))
     except ValidationError as error:
         raise unprocessable("; ".join(map(_said, error.errors(include_url=False)[:3]))) from None
 

@@ -217,9 +217,9 @@ class Served:
     # ------------------------------------------------------------------ beginning and end
 
     def start(self) -> None:
-        """Prepare the indexes, and begin to look for changes, in a thread: searches never wait for that."""
+        """Search each index once, and begin to look for changes, in a thread: searches never wait for that."""
         for opened in self:
-            opened.ways.prepare()
+            opened.ways.warm()
         if self._refresh_seconds and self._refresher is None:
             self._refresher = threading.Thread(target=self._refresh, name="serve-refresh", daemon=True)
             self._refresher.start()

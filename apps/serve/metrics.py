@@ -45,7 +45,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all of it in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return bytes(generate_latest(self._registry))
 
 
 class _Indexes:

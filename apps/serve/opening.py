@@ -83,7 +83,8 @@ def encoders(given: Iterable[str]) -> dict[str, Encoder]:
                 loaded = getattr(loaded, part)
         except (ImportError, AttributeError) as error:
             raise ParameterError(f"--encoder {text}: {error}") from error
-        found[name] = checks.function(loaded, f"--encoder {text}")
+        checks.function(getattr(loaded, "encode", loaded), f"--encoder {text}")
+        found[name] = loaded
     return found
 
 

@@ -1,14 +1,11 @@
 """Indexes of packed codes."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
-import numpy as np
-
 from hdc.apps.serve import models
 from hdc.apps.serve.answers import unprocessable
-from hdc.apps.serve.kinds.kind import Kind, Name, Result, hits, named_options
+from hdc.apps.serve.kinds.kind import Kind, Name, Queries, Result, hits, named_options
 from hdc.apps.serve.vectors import codes_of
 from hdc.search.measures import Ids
 from hdc.search.options import options_of
@@ -22,13 +19,13 @@ class Codes(Kind):
     SEVERAL = ("codes",)
     IGNORED = ("where", "missing", "weights", "explain")
 
-    def asked(self, name: str, values: list[Any], body: models.Found) -> Sequence[Any]:
+    def asked(self, name: str, values: list[Any], body: models.Found) -> Queries:
         """Return codes as the index compares them."""
-        return codes_of(values, self.index, body.bitorder)  # type: ignore[return-value]
+        return codes_of(values, self.index, body.bitorder)
 
-    def search(self, queries: Sequence[Any], found: models.Found) -> list[Result]:
+    def search(self, queries: Queries, found: models.Found) -> list[Result]:
         """Return a result for each code, by distance."""
-        rows = self.index.search(np.asarray(queries), found.k, among=found.among, **self._options(found))
+        rows = self.index.search(queries, found.k, among=found.among, **self._options(found))
         measure = "bits" if self.index.levels == 1 else "cosine"
         return [{"hits": self.with_keys(hits("distance", measure, *row))} for row in zip(*rows, strict=True)]
 
@@ -47,7 +44,7 @@ class Codes(Kind):
 
     def how(self, found: models.Found) -> tuple[bool, dict[str, Any]]:
         """Return whether all codes are compared, and the options."""
-        chosen = asdict(options_of(self.index.kind, **self._options(found)))
+        chosen = asdict(options_of(self.index.kind, None, **self._options(found)))
         return self.index.kind == "flat", {name: value for name, value in chosen.items() if value is not None}
 
     def info(self) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Indexes of JSON documents."""
 
+import contextlib
 import itertools
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import numpy.typing as npt
+import numpy as np
 import orjson
 
 from hdc.apps.json import Hit
@@ -14,7 +15,8 @@ from hdc.apps.json.index.rows import key_of
 from hdc.apps.serve import models
 from hdc.apps.serve.answers import unprocessable
 from hdc.apps.serve.conditions import Given, conditions_of
-from hdc.apps.serve.kinds.kind import Kind, Name, Result
+from hdc.apps.serve.kinds.kind import Kind, Name, Queries, Result
+from hdc.errors import HDCError
 from hdc.search.measures import Ids
 
 EXAMPLES = 200
@@ -29,11 +31,11 @@ class Documents(Kind):
     SEVERAL = ("queries",)
     IGNORED = ("options", "bitorder")
 
-    def asked(self, name: str, values: list[Any], body: models.Found) -> Sequence[Any]:
+    def asked(self, name: str, values: list[Any], body: models.Found) -> Queries:
         """Return queries; words are asked of any field."""
         return [{"*": value} for value in values] if name == "words" else values
 
-    def search(self, queries: Sequence[Any], found: models.Found) -> list[Result]:
+    def search(self, queries: Queries, found: models.Found) -> list[Result]:
         """Return a result for each query, with notes."""
         several = self.index.search_many(
             queries,
@@ -109,11 +111,11 @@ class Documents(Kind):
         ids: Ids = self.index.ids() if conditions is None else self.index.filter(conditions)
         return ids
 
-    def rows(self, ids: npt.ArrayLike, documents: bool) -> list[dict[str, Any]]:
+    def rows(self, ids: Sequence[int], documents: bool) -> list[dict[str, Any]]:
         """Return documents with keys and sources."""
         snapshot = self.index.store.snapshot
         positions = snapshot.positions(ids)
-        entries = self.with_keys([{"id": int(number)} for number in snapshot.ids[positions]])
+        entries = super().rows(ids, documents)
         entries = [{**e, "source": s or ""} for e, s in zip(entries, snapshot.sources(positions), strict=True)]
         if documents:
             texts = self.index.texts(ids)
@@ -133,10 +135,14 @@ class Documents(Kind):
         """Make postings."""
         self.index.prepare()
 
+    def warm(self) -> None:
+        """Search once, by words and by a document."""
+        super().warm()
+        with contextlib.suppress(HDCError):
+            self.search([{"*": "a"}], models.Search(k=1))
+
     def add(self, body: models.Write) -> Ids:
         """Add documents."""
-        import numpy as np
-
         if body.documents is None or body.vectors is not None or body.codes is not None or body.keys is not None:
             raise unprocessable("rows of an index of json are documents, which have their own keys")
         if body.bitorder is not None:

@@ -1,6 +1,5 @@
 """Indexes of embeddings."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ from hdc.apps.retrieval import EmbeddingIndex, ShardedIndex
 from hdc.apps.retrieval.vectors.texts import Encoder, encoded
 from hdc.apps.serve import models
 from hdc.apps.serve.answers import unprocessable
-from hdc.apps.serve.kinds.kind import Kind, Name, Result, hits, named_options
+from hdc.apps.serve.kinds.kind import Kind, Name, Queries, Result, hits, named_options
 from hdc.apps.serve.vectors import vectors_of
 from hdc.errors import UnsupportedError
 from hdc.search.measures import Floats, Ids
@@ -36,19 +35,17 @@ class Embeddings(Kind):
         super().__init__(index)
         self._encoder = encoder
 
-    def asked(self, name: str, values: list[Any], body: models.Found) -> Sequence[Any]:
+    def asked(self, name: str, values: list[Any], body: models.Found) -> Queries:
         """Return ``(n, dim)`` vectors."""
         if name not in ("text", "texts"):
-            return vectors_of(values, self.index.model.n_features_in_)  # type: ignore[return-value]
+            return vectors_of(values, self.index.model.n_features_in_)
         if self._encoder is None:
             raise unprocessable("the server was given no encoder of texts for this index; search with a vector")
-        found: Sequence[Any] = encoded(values, self._encoder)
-        return found
+        return encoded(values, self._encoder)
 
-    def search(self, queries: Sequence[Any], found: models.Found) -> list[Result]:
+    def search(self, queries: Queries, found: models.Found) -> list[Result]:
         """Return a result for each vector."""
-        rows = np.asarray(queries)
-        scores, ids = self.index.search(rows, found.k, among=found.among, **named_options(found))
+        scores, ids = self.index.search(queries, found.k, among=found.among, **named_options(found))
         measure = self.first.metric
         return [{"hits": self.with_keys(hits("score", measure, *row))} for row in zip(scores, ids, strict=True)]
 
@@ -87,7 +84,7 @@ class Embeddings(Kind):
         originals, snapshot, space = shard.codes.originals, shard.store.snapshot, shard.model.space_
         assert originals is not None
         vectors = originals.decoded(snapshot, snapshot.positions([number]))
-        return vectors + space.center if space.metric == "l2" else vectors
+        return vectors if space.center is None or space.metric != "l2" else vectors + space.center
 
     def how(self, found: models.Found) -> tuple[bool, dict[str, Any]]:
         """Return whether codes of all rows are compared, and the options."""
@@ -123,7 +120,7 @@ class Embeddings(Kind):
             raise UnsupportedError("shards of embeddings are read together and changed one by one; serve one of them")
         vectors: npt.NDArray[np.float32] = vectors_of(body.vectors, self.index.model.n_features_in_)
         if not body.replace:
-            return self.index.add(vectors, body.keys)
+            return self.first.add(vectors, body.keys)
         if body.keys is None:
             raise unprocessable("replace needs keys, which say what is replaced")
-        return self.index.put(vectors, body.keys)
+        return self.first.put(vectors, body.keys)

@@ -1,19 +1,21 @@
 """What every kind of index is asked by requests; each kind has a subclass."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, TypeAlias
-
-import numpy.typing as npt
 
 from hdc.apps.serve import models
 from hdc.apps.serve.answers import not_found, unprocessable
 from hdc.apps.serve.conditions import Given
 from hdc.checks import shown
-from hdc.errors import DTypeError, ParameterError
+from hdc.errors import DTypeError, HDCError, ParameterError
 from hdc.search.measures import Ids
 
 Name: TypeAlias = Literal["json", "embeddings", "codes"]
+
+Queries: TypeAlias = Any
+"""A list of values, or an array of a row for each query."""
 
 Result: TypeAlias = dict[str, Any]
 """``hits``, as JSON, and perhaps ``notes``."""
@@ -43,7 +45,7 @@ class Kind(ABC):
     def __init__(self, index: Any) -> None:
         self.index = index
 
-    def queries(self, body: models.Search | models.Batch) -> Sequence[Any]:
+    def queries(self, body: models.Search | models.Batch) -> Queries:
         """Return what a body searches for.
 
         Raises
@@ -69,11 +71,11 @@ class Kind(ABC):
                 raise unprocessable(f"{name} is not for an index of {self.NAME}")
 
     @abstractmethod
-    def asked(self, name: str, values: list[Any], body: models.Found) -> Sequence[Any]:
+    def asked(self, name: str, values: list[Any], body: models.Found) -> Queries:
         """Return queries as :meth:`search` takes them, of the values of a field."""
 
     @abstractmethod
-    def search(self, queries: Sequence[Any], found: models.Found) -> list[Result]:
+    def search(self, queries: Queries, found: models.Found) -> list[Result]:
         """Return a result for each query."""
 
     @abstractmethod
@@ -91,6 +93,13 @@ class Kind(ABC):
     @abstractmethod
     def prepare(self) -> None:
         """Make what the first search would wait for."""
+
+    def warm(self) -> None:
+        """Search once, so that the first request does not wait for compiled code to be loaded."""
+        self.prepare()
+        with contextlib.suppress(HDCError):  # an index that keeps nothing to search with, say
+            for number in self.index.ids()[:1].tolist():
+                self.like(number, models.Like(k=1))
 
     @abstractmethod
     def add(self, body: models.Write) -> Ids:
@@ -131,9 +140,9 @@ class Kind(ABC):
             raise unprocessable(f"where is not for an index of {self.NAME}, which has no documents to look at")
         return self.index.ids()  # type: ignore[no-any-return]
 
-    def rows(self, ids: npt.ArrayLike, documents: bool) -> list[dict[str, Any]]:
+    def rows(self, ids: Sequence[int], documents: bool) -> list[dict[str, Any]]:
         """Return rows as JSON."""
-        return self.with_keys([{"id": int(number)} for number in ids])  # type: ignore[union-attr]
+        return self.with_keys([{"id": number} for number in ids])
 
     def with_keys(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return rows or hits with the keys that they have."""
@@ -153,4 +162,4 @@ def hits(name: str, measure: str, values: Any, ids: Any) -> list[dict[str, Any]]
 
 def named_options(found: models.Found) -> dict[str, int]:
     """Return the options that a search names."""
-    return found.options.model_dump(exclude_none=True)
+    return {name: value for name, value in found.options if value is not None}

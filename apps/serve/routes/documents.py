@@ -40,8 +40,8 @@ def router(served: Served) -> APIRouter:
 
         def found(_: Any) -> dict[str, Any]:
             ids = ways.filtered(body.where)
-            part = ids[body.offset : body.offset + body.limit]
-            return {"total": len(ids), "rows": ways.rows(part, body.documents) if len(part) else []}
+            part = ids[body.offset : body.offset + body.limit].tolist()
+            return {"total": len(ids), "rows": ways.rows(part, body.documents) if part else []}
 
         result, generation = await served.read(index, found)
         return moment(began, generation, result)
