@@ -13,10 +13,12 @@ from hdc import checks
 from hdc.apps.json.document.given import check_depth, taken
 from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.document.rules import Weights
+from hdc.apps.json.encoder.decoding_capacity import Capacity
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
 from hdc.apps.json.index.cosines import cosine_reasons
 from hdc.apps.json.index.documents import Documents, parsed
+from hdc.apps.json.index.facets import Facet
 from hdc.apps.json.index.hits import Hit, Hits
 from hdc.apps.json.index.interpreting import Interpretation
 from hdc.apps.json.index.likening import check_width
@@ -32,6 +34,7 @@ from hdc.dispatch import posting_kernels
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.engine import Engine
 from hdc.search.index import Index
+from hdc.search.live import Mask, alive
 from hdc.search.measures import Floats, Ids
 from hdc.search.once import BuildLock
 from hdc.search.postings import keeping
@@ -43,6 +46,10 @@ from hdc.search.signs import Signs
 from hdc.store import Snapshot, Store
 
 Where: TypeAlias = str | Iterable[str] | Filter | None
+
+
+PREDICTED = 32
+"""Documents from which capacity is predicted: a prediction takes about a millisecond for each of their values."""
 
 
 class JSONIndex(Index):
@@ -552,6 +559,72 @@ class JSONIndex(Index):
         own = int(self._positions(search.rows.snapshot, [number])[0])
         signs = None if search.meaning.vectors is None else self._signs.prepared(search.rows.snapshot, None)
         return search.like(own, Asking(k, accept, allowed=self._allowed(search, among)), signs)
+
+    # ------------------------------------------------------------------ what documents have
+
+    def paths(self) -> list[str]:
+        """Return the paths at which documents have values, in their order; at most some thousands."""
+        return list(self._search().facets.paths)
+
+    def facets(
+        self, paths: Iterable[str], *, where: Where = None, among: npt.ArrayLike | None = None, most: int = 20
+    ) -> list[Facet]:
+        """Count what documents have at some paths: values, kinds, a histogram of numbers.
+
+        Postings answer; see :mod:`hdc.apps.json.index.facets` for which values are counted.
+
+        Parameters
+        ----------
+        paths : iterable of str
+        where, among
+            Which documents count, as for :meth:`search`.
+        most : int
+            Values of each path that are listed.
+
+        Raises
+        ------
+        ParameterError
+            If a path is none, a condition cannot be read, or there is no document of an id.
+
+        Examples
+        --------
+        >>> index = JSONIndex(JSONEncoder(64)).add([{"color": "red"}, {"color": "red"}, {"color": "blue"}])
+        >>> index.facets(["color"])[0].values
+        (('red', 2), ('blue', 1))
+        """
+        most, search = integer(most, "most", 1), self._search()
+        mask = self._counted(search, where, among)
+        return [search.facets.facet(path, mask, most) for path in listed(paths, "paths")]
+
+    def suggest(self, path: str, prefix: str = "", *, where: Where = None, most: int = 20) -> list[tuple[Any, int]]:
+        """Return values at a path that begin with a text, and how many documents have each; as :meth:`facets`.
+
+        Examples
+        --------
+        >>> index = JSONIndex(JSONEncoder(64)).add([{"color": "red"}, {"color": "blue"}])
+        >>> index.suggest("color", "r")
+        [('red', 1)]
+        """
+        most, search = integer(most, "most", 1), self._search()
+        return search.facets.values(path, checks.text(prefix, "prefix"), self._counted(search, where, None), most)
+
+    def capacity(self, target: float = 0.99) -> Capacity:
+        """Predict how well values can be decoded, from a few of the documents; see :meth:`JSONEncoder.capacity`."""
+        search = self._search()
+        return search.meaning.encoder.capacity(search.facets.few(PREDICTED), target)
+
+    def _counted(self, search: PostingSearch, where: Where, among: npt.ArrayLike | None) -> Mask:
+        """Return which rows pass: ``(rows,)`` bool."""
+        accept, allowed = as_filter(where), self._allowed(search, among)
+        mask = alive(search.rows.snapshot)
+        if accept is not None:
+            mask = np.zeros(len(mask), bool)
+            mask[search.passing(accept)] = True
+        if allowed is not None:
+            kept = np.zeros(len(mask), bool)
+            kept[allowed] = True
+            mask = mask & kept
+        return mask
 
     # ------------------------------------------------------------------ reasons
 
