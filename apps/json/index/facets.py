@@ -90,6 +90,20 @@ class Facet:
         }
 
 
+class Facets(list[Facet]):
+    """Facets, one for each path.
+
+    Attributes
+    ----------
+    documents : int
+        How many documents counted.
+    """
+
+    def __init__(self, facets: Iterable[Facet], documents: int) -> None:
+        super().__init__(facets)
+        self.documents = documents
+
+
 class _Numbers(NamedTuple):
     """Numbers of a column, and the row that each is in."""
 
@@ -105,7 +119,7 @@ class _Terms(NamedTuple):
     rows: Ints
 
 
-class Facets:
+class Counting:
     """What the documents of one snapshot have at their paths. What does not depend on a filter is made once.
 
     Parameters

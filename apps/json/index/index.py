@@ -18,7 +18,7 @@ from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
 from hdc.apps.json.index.cosines import cosine_reasons
 from hdc.apps.json.index.documents import Documents, parsed
-from hdc.apps.json.index.facets import Facet
+from hdc.apps.json.index.facets import Facets
 from hdc.apps.json.index.hits import Hit, Hits
 from hdc.apps.json.index.interpreting import Interpretation
 from hdc.apps.json.index.likening import check_width
@@ -564,11 +564,11 @@ class JSONIndex(Index):
 
     def paths(self) -> list[str]:
         """Return the paths at which documents have values, in their order; at most some thousands."""
-        return list(self._search().facets.paths)
+        return list(self._search().counting.paths)
 
     def facets(
         self, paths: Iterable[str], *, where: Where = None, among: npt.ArrayLike | None = None, most: int = 20
-    ) -> list[Facet]:
+    ) -> Facets:
         """Count what documents have at some paths: values, kinds, a histogram of numbers.
 
         Postings answer; see :mod:`hdc.apps.json.index.facets` for which values are counted.
@@ -580,6 +580,11 @@ class JSONIndex(Index):
             Which documents count, as for :meth:`search`.
         most : int
             Values of each path that are listed.
+
+        Returns
+        -------
+        Facets
+            A list of one facet per path; ``documents`` says how many documents counted.
 
         Raises
         ------
@@ -594,7 +599,8 @@ class JSONIndex(Index):
         """
         most, search = integer(most, "most", 1), self._search()
         mask = self._counted(search, where, among)
-        return [search.facets.facet(path, mask, most) for path in listed(paths, "paths")]
+        found = [search.counting.facet(path, mask, most) for path in listed(paths, "paths")]
+        return Facets(found, int(mask.sum()))
 
     def suggest(self, path: str, prefix: str = "", *, where: Where = None, most: int = 20) -> list[tuple[Any, int]]:
         """Return values at a path that begin with a text, and how many documents have each; as :meth:`facets`.
@@ -606,12 +612,12 @@ class JSONIndex(Index):
         [('red', 1)]
         """
         most, search = integer(most, "most", 1), self._search()
-        return search.facets.values(path, checks.text(prefix, "prefix"), self._counted(search, where, None), most)
+        return search.counting.values(path, checks.text(prefix, "prefix"), self._counted(search, where, None), most)
 
     def capacity(self, target: float = 0.99) -> Capacity:
         """Predict how well values can be decoded, from a few of the documents; see :meth:`JSONEncoder.capacity`."""
         search = self._search()
-        return search.meaning.encoder.capacity(search.facets.few(PREDICTED), target)
+        return search.meaning.encoder.capacity(search.counting.few(PREDICTED), target)
 
     def _counted(self, search: PostingSearch, where: Where, among: npt.ArrayLike | None) -> Mask:
         """Return which rows pass: ``(rows,)`` bool."""

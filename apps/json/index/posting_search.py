@@ -12,7 +12,7 @@ from hdc.apps.json.document.rules import Layout, Weights
 from hdc.apps.json.index.anywhere import AnywhereQuery, asked_of, divided, reasons_of, words_in
 from hdc.apps.json.index.cosines import cosines, unit
 from hdc.apps.json.index.documents import Documents, parsed
-from hdc.apps.json.index.facets import Facets
+from hdc.apps.json.index.facets import Counting
 from hdc.apps.json.index.hits import Hit, Hits, Measure, hits_of
 from hdc.apps.json.index.interpreting import Interpretation, interpreted
 from hdc.apps.json.index.leaf_lists import Places
@@ -87,12 +87,12 @@ class PostingSearch:
         return cast(Spelling, known)
 
     @property
-    def facets(self) -> Facets:
+    def counting(self) -> Counting:
         """What documents have at their paths, with what is remembered of it."""
-        known = self.rows.memo.get("facets")
+        known = self.rows.memo.get("counting")
         if known is None:
-            known = self.rows.memo["facets"] = Facets(self.rows, self.meaning)
-        return cast(Facets, known)
+            known = self.rows.memo["counting"] = Counting(self.rows, self.meaning)
+        return cast(Counting, known)
 
     def _places(self, weights: Weights) -> Places:
         """Return what leaves are asked as, which is remembered where weights are those of the index."""
