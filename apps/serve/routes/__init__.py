@@ -2,4 +2,5 @@
 
 ROUTERS = ("service", "search", "batch", "documents", "writes")
 ROUTERS = ("service", "search", "fields")
+ROUTERS = ("capacity", "service", "search", "projection")
 """A route that is more special comes before one that takes any name."""

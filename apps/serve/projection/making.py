@@ -1,0 +1,295 @@
+"""Maps of the indexes that a server holds: made in the background one at a time, kept beside the index."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hdc.apps.retrieval import EmbeddingIndex, ShardedIndex
+from hdc.apps.serve.projection import neighbor_map
+from hdc.apps.serve.projection.axes import MOST_SAMPLED, learn, spread
+from hdc.apps.serve.projection.made import (
+    METHODS,
+    MOST_POINTS,
+    Landmarks,
+    Map,
+    caught_up,
+    model_of,
+    placed,
+    state_of,
+)
+from hdc.apps.serve.projection.rows import Vectors, vectors_of
+from hdc.checks import choice
+from hdc.errors import ConflictError, FileFormatError, ParameterError
+from hdc.search.live import live
+from hdc.search.postings.searcher import folder_of
+from hdc.search.shards import is_of_shards
+from hdc.store import JoinedSnapshot, Snapshot
+
+MOST_LANDMARKS = 4096
+
+TWO = 2
+"""Axes of the map itself."""
+
+
+class CalledOffError(Exception):
+    """The work was called off."""
+
+
+@dataclass
+class Work:
+    """A map in the making.
+
+    Attributes
+    ----------
+    method : str
+    state : {"working", "ready", "failed", "cancelled"}
+    stage : str
+        What is being done, for people.
+    done, total : int
+        Blocks.
+    error : str
+    """
+
+    method: str
+    state: str = "working"
+    stage: str = "reading rows"
+    done: int = 0
+    total: int = 1
+    error: str = ""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+
+    def tick(self) -> None:
+        """Count a block; raise CalledOffError if the work was called off."""
+        if self.stopped.is_set():
+            raise CalledOffError
+        self.done = min(self.done + 1, self.total)
+
+    def wait(self) -> None:
+        """Look whether the work was called off."""
+        if self.stopped.is_set():
+            raise CalledOffError
+
+
+def make(vectors: Vectors, snapshot: Snapshot, method: str, work: Work, seed: int = 0) -> Map:
+    """Return a map of the rows of a snapshot.
+
+    Raises
+    ------
+    CalledOffError
+        If the work was called off.
+    ParameterError
+        If there are no rows, or too few for the method.
+    BackendUnavailableError
+        If the method needs what is not installed.
+    """
+    positions = spread(live(snapshot), MOST_POINTS)
+    if not len(positions):
+        raise ParameterError("an empty index has no map; add rows first")
+    if method == "umap":
+        neighbor_map.check(len(positions))
+    sample = spread(positions, MOST_SAMPLED)
+    passes = 5 * -(-len(sample) // vectors.step)
+    work.total, work.stage = passes + -(-len(positions) // vectors.step), "finding the axes"
+
+    def blocks() -> Any:
+        for start in range(0, len(sample), vectors.step):
+            yield vectors.read(snapshot, sample[start : start + vectors.step])
+
+    width = TWO if method == "pca" else neighbor_map.REDUCED
+    axes = learn(blocks, vectors.dim, width, seed=seed, tick=work.tick)
+    work.stage = "placing the rows"
+    reduced = placed(vectors, snapshot, positions, axes.place, width, work.tick)
+    made = Map(
+        method,
+        vectors.source,
+        state_of(snapshot),
+        model_of(snapshot, vectors),
+        positions,
+        snapshot.ids[positions],
+        reduced[:, :TWO],
+        axes,
+    )
+    if method == "pca":
+        return made
+    work.stage = "laying out neighbors"
+    order = np.arange(len(reduced))
+    chosen = spread(order, neighbor_map.MOST_ROWS)
+    points = neighbor_map.lay_out(reduced[chosen], work.wait, seed)
+    some = spread(np.arange(len(chosen)), MOST_LANDMARKS)
+    landmarks = Landmarks(reduced[chosen[some]], points[some])
+    whole = points if len(chosen) == len(order) else np.empty_like(reduced[:, :TWO])
+    if len(chosen) < len(order):
+        for start in range(0, len(order), vectors.step):
+            whole[start : start + vectors.step] = landmarks.place(reduced[start : start + vectors.step])
+            work.wait()
+        whole[chosen] = points
+    return replace(made, points=whole, landmarks=landmarks)
+
+
+class Maps:
+    """The maps of one index.
+
+    Parameters
+    ----------
+    index : function
+        Returns the open index as it is now.
+    folder : path, optional
+        Where maps are kept; in memory if left out, or if it cannot be written.
+    gate : semaphore, optional
+        Held while a map is made: indexes that share it make theirs one at a time.
+    """
+
+    def __init__(
+        self, index: Callable[[], Any], folder: Path | None = None, gate: threading.Semaphore | None = None
+    ) -> None:
+        self._index, self._folder = index, folder
+        self._gate = threading.Semaphore() if gate is None else gate
+        self._lock = threading.Lock()
+        self._made: dict[str, Map] = {}
+        self._looked: set[str] = set()
+        self._kept: set[str] = set()
+        self._work: Work | None = None
+
+    def vectors(self) -> Vectors:
+        """Return how vectors are read; raises UnsupportedError for an index that has no map."""
+        return vectors_of(self._index())
+
+    def start(self, method: str = "pca") -> None:
+        """Begin to make a map.
+
+        Raises
+        ------
+        ConflictError
+            If one is being made, of this index or of another one of the server.
+        ParameterError, UnsupportedError, BackendUnavailableError
+            If there can be no such map.
+        """
+        choice(method, "method", METHODS)
+        vectors, snapshot = self.vectors(), self._index().store.snapshot
+        if not len(snapshot):
+            raise ParameterError("an empty index has no map; add rows first")
+        if method == "umap":
+            neighbor_map.check(len(snapshot))
+        if not self._gate.acquire(blocking=False):
+            raise ConflictError("a map is being made already; wait for it, or cancel it")
+        work = Work(method)
+        work.thread = threading.Thread(target=self._run, args=(work, vectors, snapshot), name="hdc map", daemon=True)
+        self._work = work
+        work.thread.start()
+
+    def cancel(self) -> None:
+        """Call off the map that is being made, if one is, and wait until nothing of it runs."""
+        work = self._work
+        if work is not None and work.thread is not None:
+            work.stopped.set()
+            work.thread.join()
+
+    def _run(self, work: Work, vectors: Vectors, snapshot: Snapshot) -> None:
+        try:
+            made = make(vectors, snapshot, work.method, work)
+            with self._lock:
+                self._made[work.method] = made
+                self._looked.add(work.method)
+            self._keep(made)
+            work.state = "ready"
+        except CalledOffError:
+            work.state = "cancelled"
+        except Exception as error:
+            work.state, work.error = "failed", f"{type(error).__name__}: {error}"
+        finally:
+            self._gate.release()
+
+    def _keep(self, made: Map) -> None:
+        """Write a map beside the index; best effort, for it can be made again."""
+        self._kept.discard(made.method)
+        if self._folder is None:
+            return
+        try:
+            made.save(self._place(made.method))
+            self._kept.add(made.method)
+        except OSError:
+            pass
+
+    def _place(self, method: str) -> Path:
+        assert self._folder is not None
+        return self._folder / f"map.{method}"
+
+    def current(self, method: str) -> Map | None:
+        """Return a map that reflects the index as it is now, or None if none was made of it."""
+        choice(method, "method", METHODS)
+        snapshot, vectors = self._index().store.snapshot, self.vectors()
+        with self._lock:
+            if method not in self._looked:
+                self._looked.add(method)
+                self._read(method)
+            made = self._made.get(method)
+            if made is None:
+                return None
+            now = caught_up(made, vectors, snapshot)
+            if now is None:
+                del self._made[method]
+            else:
+                self._made[method] = now
+            return now
+
+    def _read(self, method: str) -> None:
+        """Read a map that was kept; one that is damaged counts as none."""
+        if self._folder is None:
+            return
+        try:
+            self._made[method] = Map.load(self._place(method))
+            self._kept.add(method)
+        except (OSError, FileFormatError):
+            return
+
+    def status(self, method: str) -> dict[str, Any]:
+        """Return what there is of a map, as JSON."""
+        choice(method, "method", METHODS)
+        work, made, snapshot = self._work, self.current(method), self._index().store.snapshot
+        state = "ready" if made is not None else "none"
+        status: dict[str, Any] = {
+            "method": method,
+            "methods": [name for name in METHODS if name != "umap" or neighbor_map.available()],
+            "made": [name for name in METHODS if self.current(name) is not None],
+            "rows": len(snapshot),
+            "generation": snapshot.generation,
+            "state": state,
+            "working": None,
+            "error": "",
+        }
+        if made is not None:
+            status["points"] = len(made.points)
+            status["source"] = made.source
+            status["shares"] = made.axes.shares[:TWO].tolist()
+            status["kept"] = method in self._kept
+        if work is not None:
+            if work.state == "working":
+                status["working"] = {"method": work.method, "stage": work.stage, "part": work.done / max(work.total, 1)}
+                if work.stage == "laying out neighbors":
+                    status["working"]["part"] = None
+            elif work.method == method:
+                status["error"] = work.error
+        return status
+
+
+def folder_of_index(index: Any) -> Path | None:
+    """Return the folder in which maps of an index are kept beside it; None for an index in memory.
+
+    Shards that are opened one by one have no folder in common.
+    """
+    snapshot = index.store.snapshot
+    parts = snapshot.parts if isinstance(snapshot, JoinedSnapshot) else (snapshot,)
+    editions = [folder_of(part) for part in parts]
+    if None in editions:
+        return None
+    stores = [edition.parent for edition in editions if edition is not None]
+    roots = {store.parent if isinstance(index, EmbeddingIndex | ShardedIndex) else store for store in stores}
+    if len(roots) == 1 and not isinstance(snapshot, JoinedSnapshot):
+        return roots.pop()
+    above = {root.parent for root in roots}
+    return above.pop() if len(above) == 1 and all(is_of_shards(folder) for folder in above) else None

@@ -1,0 +1,238 @@
+"""Experiments on capacity that a server runs: one at a time, bounded, with points that can be watched as they grow."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from hdc import bounds
+from hdc.apps.capacity import Experiment
+from hdc.apps.capacity.intervals import wilson
+from hdc.apps.capacity.protocols import protocol
+from hdc.apps.serve.capacity import Setting, failures
+from hdc.checks import integer
+from hdc.errors import ConflictError, HDCError, ParameterError
+
+MOST_TRIALS = 2048
+MOST_ITEMS = 2000
+MOST_UNIVERSE = 20_000
+MOST_DIM = 60_000
+SECONDS = 60.0
+"""Time of an experiment; the points are then as far as they are."""
+
+ROUND = 32
+"""Trials of a point before the next point has its turn."""
+
+DIMS = 8
+EASY, HARD = 0.01, 0.9
+"""Errors at the greatest and the least dimension that is tried."""
+
+SPARSE = ("Bloom", "CountingBloom")
+
+ALPHABET = 1000
+"""Symbols of each factor of a binding."""
+
+
+@dataclass
+class Tried:
+    """A point that grows.
+
+    Attributes
+    ----------
+    dim : int
+    trials, failures : int
+    """
+
+    dim: int
+    trials: int = 0
+    failures: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the point with its interval."""
+        point: dict[str, Any] = {"dim": self.dim, "trials": self.trials, "failures": self.failures}
+        if self.trials:
+            share = self.failures / self.trials
+            low, high = wilson(share, self.trials)
+            point |= {"failure": share, "low": low, "high": high}
+        return point
+
+
+@dataclass
+class Run:
+    """An experiment under way, or finished.
+
+    Attributes
+    ----------
+    number : int
+        Counts the runs of a server.
+    setting : Setting
+        What is tried; with the universe that is drawn from.
+    trials : int
+        Of each point, in the end.
+    points : list of Tried
+    state : {"running", "finished", "cancelled", "out of time", "failed"}
+    """
+
+    number: int
+    setting: Setting
+    trials: int
+    points: list[Tried]
+    state: str = "running"
+    error: str = ""
+    began: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    stopped: threading.Event = field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return how far the run is."""
+        running = self.state == "running"
+        return {
+            "number": self.number,
+            "setting": self.setting.to_json(),
+            "state": self.state,
+            "error": self.error,
+            "trials": self.trials,
+            "part": sum(point.trials for point in self.points) / (self.trials * len(self.points)),
+            "seconds": round(time.monotonic() - self.began if running else self.seconds, 2),
+            "points": [point.to_json() for point in self.points],
+            "curves": _curves(self.setting),
+        }
+
+
+def _curves(setting: Setting) -> list[dict[str, Any]]:
+    """Return the errors that bounds promise in the setting of an experiment."""
+    found = []
+    for kind in ("rigorous", "gaussian"):
+        try:
+            found.append(failures(setting, kind))
+        except HDCError:
+            continue
+    return found
+
+
+def tried_setting(setting: Setting) -> Setting:
+    """Return the setting that an experiment tries for a question.
+
+    Intersections need no universe and bindings are asked about by twos, as in :mod:`hdc.apps.capacity.protocols`.
+
+    Raises
+    ------
+    ParameterError
+        If it is more than a server tries; the text says how much that is.
+    """
+    integer(setting.items, "items of an experiment", 1, MOST_ITEMS)
+    universe = {"intersection": 4 * setting.items, "bindings": 2}.get(setting.task, setting.universe)
+    if universe > MOST_UNIVERSE:
+        raise ParameterError(
+            f"an experiment on this server draws from at most {MOST_UNIVERSE:,} symbols, not {universe:,}; take a "
+            "smaller universe here, or run hdc capacity run on your machine"
+        )
+    plan = protocol(setting.task)
+    taken = (*plan.needs, *plan.defaults, *(["ones"] if setting.model in SPARSE else []))
+    options = tuple((name, value) for name, value in setting.options if name in taken)
+    return Setting(setting.task, setting.model, setting.items, universe, setting.error, options)
+
+
+def dimensions_of(setting: Setting) -> list[int]:
+    """Return the dimensions to try: from where most trials fail to where hardly one does.
+
+    Raises
+    ------
+    UnsupportedError
+        If no bound says where that is.
+    ParameterError
+        If these are greater than a server tries.
+    """
+    kind = "gaussian" if _has(setting, "gaussian") else "rigorous"
+    low, high = (
+        int(setting.dimension(kind, instead={"error": HARD})),
+        int(setting.dimension(kind, instead={"error": EASY})),
+    )
+    if high > MOST_DIM:
+        raise ParameterError(
+            f"this experiment needs vectors of some {high:,} components, and a server tries up to {MOST_DIM:,}; "
+            "take fewer items, or run hdc capacity run on your machine"
+        )
+    asked = np.unique(np.round(np.geomspace(max(2, 0.6 * low), max(3, 1.15 * high), DIMS)).astype(int)).tolist()
+    return sorted({experiment_of(setting, dim).parameters["dim"] for dim in asked})
+
+
+def _has(setting: Setting, kind: str) -> bool:
+    return any((b.task, b.model, b.kind) == (setting.task, setting.model, kind) for b in bounds.table())
+
+
+def experiment_of(setting: Setting, dim: int) -> Experiment:
+    """Return the experiment of a setting at the least dimension from ``dim`` on that the model takes."""
+    universe = ALPHABET if setting.task == "bindings" else setting.universe
+    parameters = {"model": setting.model, "items": setting.items, "universe": universe, **dict(setting.options)}
+    first = Experiment(setting.task, {**parameters, "dim": dim})
+    return Experiment(setting.task, {**parameters, "dim": first.next_dim(dim)})
+
+
+class Trials:
+    """The experiments of a server, one at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._run: Run | None = None
+
+    def start(self, setting: Setting, trials: int = 256) -> Run:
+        """Begin an experiment.
+
+        Raises
+        ------
+        ConflictError
+            If one is running.
+        ParameterError, UnsupportedError
+            If it is more than a server tries, or nothing is known that says what to try.
+        """
+        trials = integer(trials, "trials", 1, MOST_TRIALS)
+        tried = tried_setting(setting)
+        dims = dimensions_of(tried)
+        with self._lock:
+            if self._run is not None and self._run.state == "running":
+                raise ConflictError("an experiment is running; wait for it, or cancel it")
+            number = 1 if self._run is None else self._run.number + 1
+            run = Run(number, tried, trials, [Tried(dim) for dim in dims])
+            run.thread = threading.Thread(target=_measure, args=(run,), name="hdc experiment", daemon=True)
+            self._run = run
+        run.thread.start()
+        return run
+
+    def latest(self) -> Run | None:
+        """Return the run that began last."""
+        return self._run
+
+    def cancel(self) -> None:
+        """Call off the experiment that is running, if one is, and wait until it has stopped."""
+        run = self._run
+        if run is not None and run.thread is not None:
+            run.stopped.set()
+            run.thread.join()
+
+
+def _measure(run: Run) -> None:
+    """Give each point its turns until all trials are done, the time is over, or the run is called off."""
+    state = "finished"
+    try:
+        experiments = [experiment_of(run.setting, point.dim) for point in run.points]
+        for start in range(0, run.trials, ROUND):
+            stop = min(start + ROUND, run.trials)
+            for point, experiment in zip(run.points, experiments, strict=True):
+                if run.stopped.is_set():
+                    state = "cancelled"
+                    return
+                if time.monotonic() - run.began > SECONDS:
+                    state = "out of time"
+                    return
+                batches = list(experiment.answers(start, stop))
+                point.failures += sum(int((batch.right < experiment.asked).sum()) for batch in batches)
+                point.trials += stop - start
+    except Exception as error:
+        state, run.error = "failed", f"{type(error).__name__}: {error}"
+    finally:
+        run.seconds = time.monotonic() - run.began
+        run.state = state
