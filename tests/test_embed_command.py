@@ -63,7 +63,7 @@ def contents(folder):
 def test_train_is_deterministic_and_says_what_it_made(made, tmp_path, capsys):
     for name in ("a", "b"):
         assert embed(*RECURRENT, made / "v.npy", "--bits", 128, "--seed", 3, "-o", tmp_path / name) == 0
-    shown = f"{tmp_path / 'b'}: 128 bits, 16 bytes a vector, learned from 300 of 300 vectors"
+    shown = f"{tmp_path / 'b'}: 128 bits, 16 bytes per vector, learned from 300 of 300 vectors"
     assert capsys.readouterr().out.splitlines()[1] == shown
     files = [{path.name: content for path, content in contents(tmp_path / name).items()} for name in ("a", "b")]
     assert files[0] == files[1]
@@ -115,7 +115,7 @@ def lists(made, tmp_path, capsys):
     """Return a fresh index of a model of lists, with keys and originals."""
     words = ("--binarizer", "rabitq", "--lists", 9, "-o", tmp_path / "m")
     assert embed("train", made / "v.npy", *words) == 0
-    shown = f"{tmp_path / 'm'}: 9 lists, 16 bits, 24 bytes a vector, learned from 300 of 300 vectors\n"
+    shown = f"{tmp_path / 'm'}: 9 lists, 16 bits, 24 bytes per vector, learned from 300 of 300 vectors\n"
     assert capsys.readouterr().out == shown
     words = ("--model", tmp_path / "m", "--keep", "int8", "--keys", made / "keys.txt", "-o", tmp_path / "lists")
     assert embed("index", made / "v.npy", *words, "--block", 128) == 0
@@ -384,7 +384,7 @@ def test_other_folders_versions_and_models(made, index, tmp_path, capsys):
     fails(capsys, "is no index; make one with hdc embed index", "search", made, made / "q.npy")
     before = contents(index)
     fails(capsys, "is no index", "index", made / "v.npy", "--model", made / "model", "-o", made)
-    fails(capsys, "exists and is no model", "train", made / "v.npy", "-o", index)
+    fails(capsys, "exists and is not a model", "train", made / "v.npy", "-o", index)
     assert contents(index) == before
     (tmp_path / "mine" / "codes").mkdir(parents=True)
     (tmp_path / "mine" / "codes" / "diary.txt").write_text("dear")
@@ -443,7 +443,10 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
     [
         (("--binarizer", "sign", "--bits", "0"), "--bits must be an integer of at least 1, not 0"),
         (("--binarizer", "recurrent", "--bits", "100"), "dim must be a multiple of 64"),
-        (("--binarizer", "recurrent", "--bits", "65", "--loops", "1"), "no whole number of components of 2 bits"),
+        (
+            ("--binarizer", "recurrent", "--bits", "65", "--loops", "1"),
+            "--bits 65 is not a multiple of the 2 bits of a component",
+        ),
         (("--binarizer", "recurrent", "--loops", "-1"), "--loops must be an integer of at least 0, not -1"),
         (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for recurrent; sign has --bits"),
         (("--binarizer", "sign", "--loops", "1"), "--loops is for recurrent; sign has --bits"),
@@ -470,8 +473,8 @@ def test_options_that_would_be_ignored_are_told(made, index, tmp_path, capsys):
     fails(capsys, "--seed is of the lists that --kind ivf finds", *words, "--seed", 3)
     fails(capsys, "lists are for kind='ivf'", *words, "--lists", 3)
     words = ("eval", made / "v.npy", made / "q.npy", index)
-    fails(capsys, "give --judgments, too", *words, "--binary")
-    fails(capsys, "give --judgments, too", *words, "--first", 0)
+    fails(capsys, "need --judgments", *words, "--binary")
+    fails(capsys, "need --judgments", *words, "--first", 0)
 
 
 @pytest.mark.slow
@@ -511,7 +514,7 @@ def test_labels_make_codes_of_classes(made, tmp_path, capsys):
     parquet.write_table(table, tmp_path / "v.parquet")
     options = ("--bits", 64, "--binarizer", "orthohash", "--epochs", 30)
     assert embed("train", made / "v.npy", *options, "--labels", tmp_path / "labels.txt", "-o", tmp_path / "a") == 0
-    assert "64 bits, 8 bytes a vector, learned from 300 of 300" in capsys.readouterr().out
+    assert "64 bits, 8 bytes per vector, learned from 300 of 300" in capsys.readouterr().out
     assert embed("train", tmp_path / "v.parquet", *options, "--label-column", "label", "-o", tmp_path / "b") == 0
     model, other = load(tmp_path / "a"), load(tmp_path / "b")
     unit = VECTORS / np.linalg.norm(VECTORS, axis=1, keepdims=True)
@@ -596,7 +599,7 @@ def test_searches_take_what_the_index_remembers(made, lists, tmp_path, capsys):
 def test_scalar_codes_of_a_size(made, tmp_path, capsys):
     words = ("train", "--binarizer", "scalar", "--code-size", 16, made / "v.npy", "-o", tmp_path / "m")
     assert embed(*words) == 0
-    assert "16 bytes a vector" in capsys.readouterr().out
+    assert "16 bytes per vector" in capsys.readouterr().out
     assert load(tmp_path / "m").bytes_per_vector == 16
     assert embed("index", made / "v.npy", "--model", tmp_path / "m", "-o", tmp_path / "i") == 0
     assert embed("search", tmp_path / "i", made / "q.npy", "-k", 1) == 0

@@ -16,23 +16,23 @@ def register(commands: Any) -> None:
     """Add ``auto`` to the commands of ``hdc embed``."""
     parser = commands.add_parser(
         "auto",
-        help="make the index that suits vectors, chosen by measurement",
-        description="Try codes and settings on a sample, choose the fastest that find enough within the bytes, and "
-        "make the index of all vectors; searches of it take the settings that were found.",
+        help="choose and build the best index for your vectors, by measurement",
+        description="Try codes and settings on a sample. Choose the fastest that reach --recall within --bytes, and "
+        "build the index of all vectors. Searches use the chosen settings by default.",
     )
     add_vectors(parser)
     add_keys(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
-    parser.add_argument("--recall", type=float, default=0.95, help="part of the k nearest that is to be found (0.95)")
-    parser.add_argument("--bytes", type=int, help="most bytes that a search reads of a vector (any)")
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
+    parser.add_argument("--recall", type=float, default=0.95, help="share of the k nearest to find (0.95)")
+    parser.add_argument("--bytes", type=int, help="most bytes a search may read per vector (any)")
     parser.add_argument(
-        "--metric", choices=("cosine", "ip", "l2"), help="what nearness is (by the lengths of the vectors)"
+        "--metric", choices=("cosine", "ip", "l2"), help="metric (cosine if all vectors have one length, else l2)"
     )
-    parser.add_argument("--queries", metavar="FILE", help="such vectors as will be asked (some of the vectors)")
-    parser.add_argument("-k", type=int, default=10, help="neighbors that are to be found (10)")
-    parser.add_argument("--plot", metavar="FILE", help="draw what was measured (.png, .svg, .pdf)")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument("--seed", type=int, default=0, help="(0)")
+    parser.add_argument("--queries", metavar="FILE", help="sample of the queries to expect (some of the vectors)")
+    parser.add_argument("-k", type=int, default=10, help="number of neighbors to find (10)")
+    parser.add_argument("--plot", metavar="FILE", help="plot the measurements (.png, .svg, .pdf)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
     verbs.add_backend(parser)
     parser.set_defaults(run=run)
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         verbs.show([json.dumps({"index": {**asdict(measured), "metric": found.wish.metric}})])
         return 0
     rate = f"{measured.queries_per_second:,.0f} queries/s in a batch"
-    size = f"{measured.bytes_per_vector:g} bytes a vector"
+    size = f"{measured.bytes_per_vector:g} bytes per vector"
     verbs.show(
         [
             "",

@@ -16,14 +16,14 @@ FILES = "a .npy file or a Parquet file"
 
 def add_vectors(parser: argparse.ArgumentParser, name: str = "vectors") -> None:
     """Add a file of vectors."""
-    parser.add_argument(name, metavar=name.upper(), help=".npy or Parquet; may be larger than memory")
-    parser.add_argument("--column", help="Parquet: the column of vectors (the only one of lists of floats)")
+    parser.add_argument(name, metavar=name.upper(), help="vectors: .npy or Parquet, may be larger than memory")
+    parser.add_argument("--column", help="Parquet: column of the vectors (the only one of lists of floats)")
 
 
 def add_keys(parser: argparse.ArgumentParser) -> None:
     """Add where the keys of rows are."""
-    parser.add_argument("--keys", metavar="FILE", help="names of the rows: a text file, a line a row")
-    parser.add_argument("--key-column", help="Parquet: the column of names")
+    parser.add_argument("--keys", metavar="FILE", help="text file of keys, one line per row")
+    parser.add_argument("--key-column", help="Parquet: column of keys")
 
 
 def open_file(
@@ -42,14 +42,15 @@ def check_dim(vectors: "VectorFile", index: Any) -> None:
     """Raise DimensionError if vectors are not as long as those of an index."""
     if vectors.dim != index.model.n_features_in_:
         raise DimensionError(
-            f"{vectors.path}: vectors have {vectors.dim} components, and the index is of {index.model.n_features_in_}"
+            f"{vectors.path}: vectors have {vectors.dim} components, expected {index.model.n_features_in_} as in "
+            "the index"
         )
 
 
 def check_keys(keys: Any, replace: bool) -> None:
     """Raise ParameterError if there is nothing to replace rows by."""
     if replace and keys is None:
-        raise ParameterError("put replaces by key; say what the keys are with --keys or --key-column")
+        raise ParameterError("put replaces by key; name the keys with --keys or --key-column")
 
 
 def _open(path: str, writable: bool, backend: str) -> "EmbeddingIndex":
@@ -97,9 +98,9 @@ def _export(index: "EmbeddingIndex", path: str) -> None:
 
 APPLICATION = Application(
     row="vector",
-    inputs=f"{FILES} of vectors, which is held in memory: all of them are added or, after an error, none",
-    output=".parquet or .npz: ids, keys, and the vectors where the index keeps them (of length 1 where that does not "
-    "count), else their codes",
+    inputs=f"{FILES} of vectors into memory. After an error, nothing is added",
+    output="file to write: .parquet or .npz with ids, keys, and the vectors that the index keeps (of length 1 unless "
+    "it keeps lengths), else their codes",
     open=_open,
     add_inputs=_add_inputs,
     change=_change,

@@ -30,40 +30,39 @@ def register(subparsers: Any) -> None:
     commands = parser.add_subparsers(metavar="command", required=True)
     parser = commands.add_parser(
         "index",
-        help="make a searchable index of codes",
-        description="Put codes, block by block, into an index. Interrupted, the same command goes on. Their ids are "
-        "the numbers of their rows, from 0.",
+        help="build a searchable index of codes",
+        description=f"Build an index of codes, block by block. Ids are row numbers, from 0. {verbs.RESUMES}",
     )
     _add_codes(parser)
     add_keys(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
-    parser.add_argument("--bits", type=int, help="bits that count (all)")
-    parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), default="flat", help="(flat)")
-    parser.add_argument("--lists", type=int, help="ivf: how many (4 times the root of the codes)")
-    parser.add_argument("--seed", type=int, default=0, help="of the lists (0)")
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
+    parser.add_argument("--bits", type=int, help="number of bits that count (all)")
+    parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), default="flat", help="kind of index (flat)")
+    parser.add_argument("--lists", type=int, help="ivf: number of lists (4 times the root of the codes)")
+    parser.add_argument("--seed", type=int, default=0, help="ivf: random seed of the lists (0)")
     verbs.add_backend(parser)
     parser.set_defaults(run=run_index)
-    parser = commands.add_parser("search", help="find the codes nearest to each query, by differing bits")
-    parser.add_argument("index", metavar="INDEX", help="a folder made by hdc codes index")
+    parser = commands.add_parser("search", help="find the codes nearest to each query by Hamming distance")
+    parser.add_argument("index", metavar="INDEX", help="index built by hdc codes index")
     _add_codes(parser, "queries")
-    parser.add_argument("-k", type=int, default=10, help="codes for each query (10)")
-    parser.add_argument("--probes", type=int, help="ivf: lists to look into (16)")
-    parser.add_argument("--effort", type=int, help="hnsw: candidates in hand (64)")
-    parser.add_argument("--json", action="store_true", help="print JSON, a line a query, for programs")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write distances and ids here: .npz or .parquet")
+    parser.add_argument("-k", type=int, default=10, help="number of hits per query (10)")
+    parser.add_argument("--probes", type=int, help="ivf: lists to search (16)")
+    parser.add_argument("--effort", type=int, help="hnsw: width of the graph search (64)")
+    parser.add_argument("--json", action="store_true", help="print JSON, one line per query")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write distances and ids to a file: .npz or .parquet")
     verbs.add_backend(parser)
     parser.set_defaults(run=run_search)
     verbs.register(commands, APPLICATION)
 
 
 def _add_codes(parser: argparse.ArgumentParser, name: str = "codes") -> None:
-    parser.add_argument(name, metavar=name.upper(), help=".npy of uint8 or uint64, or Parquet; packed bits")
-    parser.add_argument("--column", help="Parquet: the column of codes (the only one of bytes)")
+    parser.add_argument(name, metavar=name.upper(), help="packed bits: .npy of uint8 or uint64, or Parquet")
+    parser.add_argument("--column", help="Parquet: column of the codes (the only one of bytes)")
     parser.add_argument(
         "--bitorder",
         choices=("little", "big"),
-        help="of bytes: whether the lowest bit of each comes first, or the highest, as numpy.packbits has it (as the "
-        "index was made)",
+        help="first bit of each byte: the lowest (little), or the highest, as numpy.packbits writes it (big); by "
+        "default as the index was made",
     )
 
 
@@ -140,7 +139,7 @@ def _open_for(index: "BinaryIndex", path: str, arguments: argparse.Namespace) ->
 
     opened = open_codes(path, default=index.store.meta.get(BITORDER), **_options(arguments))
     if opened.bits not in (index.dim, 8 * -(-index.dim // 8), WORD_BITS * word_count(index.dim)):
-        raise DimensionError(f"{path}: codes have {opened.bits} bits, and the index is of {index.dim}")
+        raise DimensionError(f"{path}: codes have {opened.bits} bits, expected {index.dim} as in the index")
     return replace(opened, bits=index.dim)
 
 
@@ -180,8 +179,8 @@ def _export(index: "BinaryIndex", path: str) -> None:
 
 APPLICATION = verbs.Application(
     row="code",
-    inputs=f"{FILES} of packed bits, which is held in memory: all codes are added or, after an error, none",
-    output=".parquet or .npz: ids, keys and codes",
+    inputs=f"{FILES} of packed bits into memory. After an error, nothing is added",
+    output="file to write: .parquet or .npz with ids, keys and codes",
     open=_open,
     add_inputs=_add_inputs,
     change=_change,

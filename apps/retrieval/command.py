@@ -41,7 +41,7 @@ def _register_index(commands: Any) -> None:
     add_vectors(parser)
     add_keys(parser)
     parser.add_argument("--model", required=True, help="a folder made by hdc embed train")
-    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="the index to make or replace")
+    parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
     parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), help="(flat, or ivf for a model of several lists)")
     parser.add_argument("--lists", type=int, help="ivf: how many (4 times the root of the vectors)")
     parser.add_argument(
@@ -60,21 +60,23 @@ def _register_index(commands: Any) -> None:
 
 def _register_search(commands: Any) -> None:
     parser = commands.add_parser("search", help="find the vectors nearest to each query")
-    parser.add_argument("index", metavar="INDEX", help="a folder made by hdc embed index")
+    parser.add_argument("index", metavar="INDEX", help="index built by hdc embed index or auto")
     parser.add_argument(
         "queries",
         nargs="?",
         metavar="QUERIES",
-        help=".npy (one vector will do), .npz or Parquet; or texts, a line each",
+        help="vectors (.npy of one or many, .npz or Parquet); with --encoder, texts, one per line",
     )
-    parser.add_argument("--column", help="Parquet or .npz: which vectors (the only ones)")
-    parser.add_argument("--text", action="append", default=[], help="ask for this instead of QUERIES; again for others")
-    parser.add_argument("--encoder", metavar="MODULE:NAME", help="your function that makes vectors of a list of texts")
-    parser.add_argument("-k", type=int, default=10, help="vectors for each query (10)")
+    parser.add_argument("--column", help="Parquet or .npz: column of the vectors (the only one)")
+    parser.add_argument(
+        "--text", action="append", default=[], help="text to search for, instead of QUERIES; repeatable"
+    )
+    parser.add_argument("--encoder", metavar="MODULE:NAME", help="your function from a list of texts to vectors")
+    parser.add_argument("-k", type=int, default=10, help="number of hits per query (10)")
     _add_effort(parser)
-    parser.add_argument("--prefix", type=int, metavar="BITS", help="read so many first bits of each code first")
-    parser.add_argument("--json", action="store_true", help="print JSON, a line a query, for programs")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write scores and ids here instead: .npz or .parquet")
+    parser.add_argument("--prefix", type=int, metavar="BITS", help="find candidates by the first BITS of each code")
+    parser.add_argument("--json", action="store_true", help="print JSON, one line per query")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write scores and ids to a file: .npz or .parquet")
     verbs.add_backend(parser)
     parser.set_defaults(run=run_search)
 
@@ -82,31 +84,39 @@ def _register_search(commands: Any) -> None:
 def _register_eval(commands: Any) -> None:
     parser = commands.add_parser(
         "eval",
-        help="measure indexes: recall, nDCG, size, speed",
-        description="Compare indexes of the same vectors, by one metric, with exact float search of them by it.",
+        help="measure the recall, nDCG, size and speed of indexes",
+        description="Compare indexes of the same vectors and metric with exact float search.",
     )
     add_vectors(parser)
-    parser.add_argument("queries", metavar="QUERIES", help="a file of vectors")
-    parser.add_argument("indexes", nargs="+", metavar="INDEX", help="made by hdc embed index from these vectors")
-    parser.add_argument("-k", type=int, default=10, help="of the recall (10)")
+    parser.add_argument("queries", metavar="QUERIES", help="file of query vectors")
+    parser.add_argument("indexes", nargs="+", metavar="INDEX", help="index built by hdc embed index from these vectors")
+    parser.add_argument("-k", type=int, default=10, help="measure recall@K (10)")
     parser.add_argument(
-        "--candidates", type=numbers, default=[None], metavar="N,...", help="settings to measure (10 times k)"
+        "--candidates",
+        type=numbers,
+        default=[None],
+        metavar="N,...",
+        help="numbers of candidates to measure (10 times k)",
     )
-    parser.add_argument("--probes", type=numbers, default=[None], metavar="N,...", help="settings of ivf (16)")
-    parser.add_argument("--effort", type=numbers, default=[None], metavar="N,...", help="settings of hnsw (64)")
-    parser.add_argument("--truth", metavar="FILE", help="keep the exact neighbors here (.npz), or take them from it")
-    parser.add_argument("--judgments", metavar="QRELS", help="lines of query, document, grade; or TREC's four columns")
-    parser.add_argument("--binary", action="store_true", help="count every grade above 0 as 1")
+    parser.add_argument(
+        "--probes", type=numbers, default=[None], metavar="N,...", help="ivf: numbers of probes to measure (16)"
+    )
+    parser.add_argument("--effort", type=numbers, default=[None], metavar="N,...", help="hnsw: efforts to measure (64)")
+    parser.add_argument("--truth", metavar="FILE", help="store the exact neighbors in this .npz file, or reuse them")
+    parser.add_argument(
+        "--judgments", metavar="QRELS", help="relevance judgments: query, document, grade; or TREC's four columns"
+    )
+    parser.add_argument("--binary", action="store_true", help="treat every grade above 0 as 1")
     parser.add_argument("--first", type=int, help="number of the first query and document in QRELS (1)")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument("--plot", metavar="FILE", help="draw recall against size and speed (.png, .svg, .pdf)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--plot", metavar="FILE", help="plot recall against size and speed (.png, .svg, .pdf)")
     parser.set_defaults(run=run_eval)
 
 
 def _add_effort(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--candidates", type=int, help="found by codes, then put in order more exactly (10 times k)")
-    parser.add_argument("--probes", type=int, help="ivf: lists to look into (16)")
-    parser.add_argument("--effort", type=int, help="hnsw: candidates in hand (64)")
+    parser.add_argument("--candidates", type=int, help="hits found by codes and then rescored (10 times k)")
+    parser.add_argument("--probes", type=int, help="ivf: lists to search (16)")
+    parser.add_argument("--effort", type=int, help="hnsw: width of the graph search (64)")
 
 
 def run_index(arguments: argparse.Namespace) -> int:
@@ -169,15 +179,15 @@ def _queries(arguments: argparse.Namespace) -> "VectorFile":
     from hdc.apps.retrieval.files import queries
 
     if (arguments.queries is None) != bool(arguments.text):
-        raise ParameterError("give either a file of queries or --text, and not both")
+        raise ParameterError("give a file of queries or --text, not both")
     if arguments.text and arguments.encoder is None:
-        raise ParameterError("--text needs --encoder module:function, which makes vectors of texts")
+        raise ParameterError("--text needs --encoder module:function, which turns texts into vectors")
     if arguments.text:
         return queries.encode_texts(arguments.text, arguments.encoder)
     if arguments.encoder is None:
         return queries.open_queries(arguments.queries, arguments.column)
     if arguments.column is not None:
-        raise ParameterError("--column is of files of vectors, and --encoder reads a file of texts")
+        raise ParameterError("--column is for files of vectors; with --encoder, the file contains texts")
     return queries.encode_lines(arguments.queries, arguments.encoder)
 
 
@@ -189,7 +199,7 @@ def run_eval(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.files.vectors import open_vectors
 
     if arguments.judgments is None and (arguments.binary or arguments.first is not None):
-        raise ParameterError("--binary and --first say how judgments are read; give --judgments, too")
+        raise ParameterError("--binary and --first need --judgments")
     if arguments.plot:
         plots.check()
     rows = comparison.compare(

@@ -33,33 +33,37 @@ def register(commands: Any) -> None:
     """Add ``train`` to the commands of ``hdc embed``."""
     parser = commands.add_parser(
         "train",
-        help="learn how vectors become codes",
-        description=f"Learn from at most {SAMPLE:,} vectors, drawn at random (lists: from 64 each), without labels but "
-        "for orthohash; the same vectors, options and seed give the same model. hdc embed auto chooses for you.",
+        help="train a model that turns vectors into codes",
+        description=f"Train on at most {SAMPLE:,} random vectors, or 64 per list. Only orthohash needs labels. The "
+        "same vectors, options and seed give the same model. hdc embed auto chooses a model for you.",
     )
     add_vectors(parser)
-    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="the folder to write")
-    parser.add_argument("--binarizer", choices=tuple(OPTIONS), default=DEFAULT, help=f"({DEFAULT})")
-    parser.add_argument("--lists", type=int, help="rabitq: how many (4 times the root of the vectors; 1 for few)")
-    parser.add_argument("--component-bits", type=int, help="rabitq: bits of each component, 1 to 9 (1)")
-    parser.add_argument("--code-size", type=int, help="scalar: bytes of a code, a multiple of 8 (2 bits a component)")
-    parser.add_argument("--bits", type=int, help=f"sign, recurrent, orthohash: of a code ({BITS})")
+    parser.add_argument("-o", "--output", required=True, metavar="MODEL", help="folder to write")
+    parser.add_argument("--binarizer", choices=tuple(OPTIONS), default=DEFAULT, help=f"kind of code ({DEFAULT})")
+    parser.add_argument(
+        "--lists", type=int, help="rabitq: number of lists (4 times the root of the vectors; 1 for few)"
+    )
+    parser.add_argument("--component-bits", type=int, help="rabitq: bits per component, 1 to 9 (1)")
+    parser.add_argument("--code-size", type=int, help="scalar: bytes per code, a multiple of 8 (2 bits per component)")
+    parser.add_argument("--bits", type=int, help=f"sign, recurrent, orthohash: bits per code ({BITS})")
     parser.add_argument(
         "--metric",
         choices=("cosine", "ip", "l2"),
-        help="rabitq, sign, recurrent: what is near, by cosine, inner product or Euclidean distance (cosine)",
+        help="rabitq, scalar, sign, recurrent: cosine, inner product or Euclidean distance (cosine)",
     )
-    parser.add_argument("--loops", type=int, help="recurrent: BEBR's loops; bits of a component less 1 (0)")
+    parser.add_argument("--loops", type=int, help="recurrent: BEBR's loops; a component has one bit more (0)")
     parser.add_argument(
-        "--prefixes", type=numbers, metavar="BITS,...", help="recurrent: first bits of a code that are a code too"
+        "--prefixes", type=numbers, metavar="BITS,...", help="recurrent: prefixes of a code that are codes themselves"
     )
-    parser.add_argument("--rounds", type=int, help="recurrent: most rounds of codes and tables in turn (8)")
-    epochs = "epochs of gradient training, by torch (recurrent 0, orthohash 40)"
+    parser.add_argument("--rounds", type=int, help="recurrent: most rounds of refining codes and tables (8)")
+    epochs = "epochs of gradient training with torch (recurrent 0, orthohash 40)"
     parser.add_argument("--epochs", type=int, help=epochs)
-    parser.add_argument("--labels", metavar="FILE", help="orthohash: classes of the rows, a text file, a line a row")
-    parser.add_argument("--label-column", metavar="COLUMN", help="orthohash: or a column of the Parquet file")
-    parser.add_argument("--checkpoint", metavar="FOLDER", help="recurrent: keep the state here, and go on from it")
-    parser.add_argument("--seed", type=int, default=0, help="(0)")
+    parser.add_argument("--labels", metavar="FILE", help="orthohash: text file of classes, one line per row")
+    parser.add_argument("--label-column", metavar="COLUMN", help="orthohash: column of classes in the Parquet file")
+    parser.add_argument(
+        "--checkpoint", metavar="FOLDER", help="recurrent: save the training state here, and resume from it"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed (0)")
     verbs.add_cluster(parser)
     verbs.add_backend(parser)
     parser.set_defaults(run=run)
@@ -109,7 +113,7 @@ def _train(arguments: argparse.Namespace) -> str:
     learned = f"{len(drawn):,} of {vectors.rows:,} vectors"
     found = f"{lists:,} lists, " if lists > 1 else ""
     found += "" if model.space_.metric == "cosine" else f"{model.space_.metric}, "
-    return f"{found}{model.bits} bits, {model.bytes_per_vector} bytes a vector, learned from {learned}"
+    return f"{found}{model.bits} bits, {model.bytes_per_vector} bytes per vector, learned from {learned}"
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
@@ -132,7 +136,7 @@ def _check_output(path: str) -> None:
     """Fail before the work where a model would be put among other files."""
     used = os.path.exists(path) and (not os.path.isdir(path) or bool(os.listdir(path)))
     if used and not os.path.isfile(os.path.join(path, "model.json")):
-        raise ParameterError(f"{path} exists and is no model; name another folder, or remove it first")
+        raise ParameterError(f"{path} exists and is not a model; name another folder, or remove it first")
 
 
 def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
@@ -157,7 +161,7 @@ def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
         return binarizers.OrthoHashBinarizer(bits, **common)
     loops = integer(arguments.loops or 0, "--loops", 0)
     if bits % (loops + 1):
-        raise ParameterError(f"{bits} bits are no whole number of components of {loops + 1} bits")
+        raise ParameterError(f"--bits {bits} is not a multiple of the {loops + 1} bits of a component")
     prefixes = tuple(arguments.prefixes or ())
     return binarizers.RecurrentBinarizer(bits // (loops + 1), loops=loops, prefixes=prefixes, **common)
 
@@ -167,4 +171,4 @@ def numbers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of numbers such as 10,100") from None
+        raise argparse.ArgumentTypeError(f"expected numbers such as 10,100, got {text!r}") from None

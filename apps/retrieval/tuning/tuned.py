@@ -62,7 +62,7 @@ class Wish:
     backend: str
 
     def __str__(self) -> str:
-        within = "" if self.most_bytes is None else f" within {self.most_bytes} bytes a vector"
+        within = "" if self.most_bytes is None else f" within {self.most_bytes} bytes per vector"
         return f"{self.recall:g} of the nearest {self.k}{within}"
 
 
