@@ -156,6 +156,15 @@ class VSA(ABC):
         """Return the model as a small JSON-able dict, which :func:`hdc.from_spec` turns back."""
         return {"model": self.model, **{field.name: getattr(self, field.name) for field in fields(self)}}
 
+    def _repr_html_(self) -> str:
+        """Return a table of parameters and of what holds for the model, for notebooks."""
+        from hdc.markup import facts
+
+        holds = ("commutative", "associative", "self_inverse", "exact_unbind", "distributes", "isometric")
+        said = {name.replace("_", " "): getattr(self, name) for name in holds}
+        known = {name: value for name, value in self.spec().items() if name != "model"}
+        return facts(self.model, {**known, "storage": f"{self.storage} x {self.dtype}", **said})
+
     def algebra(self) -> dict[str, Any]:
         """Return the spec without backend and device: two models of one algebra have the same vectors."""
         return {key: value for key, value in self.spec().items() if key not in ("backend", "device")}

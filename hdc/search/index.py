@@ -47,6 +47,16 @@ class Index(ABC):
         """Return how many rows there are, for people: a closed index says that it is."""
         return f"{len(self)} {self.ROW}s" if self.store.is_open else "closed"
 
+    def _repr_html_(self) -> str:
+        """Return a table of what the index is, for notebooks."""
+        from hdc.markup import facts
+
+        title = type(self).__name__
+        if not self.store.is_open:
+            return facts(title, {"state": "closed"})
+        known = {f"{self.ROW}s": len(self), "folder": self.store.folder or "in memory", "writable": self.writable}
+        return facts(title, {**known, "generation": self.store.generation[1], "described as": repr(self)})
+
     @property
     def writable(self) -> bool:
         """Whether this object may change the index."""

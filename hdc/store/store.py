@@ -227,6 +227,11 @@ class Store:
         return self._opened().writable
 
     @property
+    def folder(self) -> Path | None:
+        """Where the store is; None in memory."""
+        return self._folder
+
+    @property
     def is_open(self) -> bool:
         """Whether the store was not closed, by this process."""
         return self._edition is not None and self._process == os.getpid()

@@ -65,6 +65,4 @@ def _values(reason: Reason) -> str:
     query = shorten(compact(reason.query), VALUE_WIDTH)
     if reason.match is ABSENT:
         return f"{query}  (not there)"
-    same = reason.query == reason.match and isinstance(reason.query, bool) == isinstance(reason.match, bool)
-    sign = "=" if same else "~" if reason.share > 0 else "≠"
-    return f"{query} {sign} {shorten(compact(reason.match), VALUE_WIDTH)}"
+    return f"{query} {reason.sign} {shorten(compact(reason.match), VALUE_WIDTH)}"

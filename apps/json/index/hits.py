@@ -1,5 +1,6 @@
 """What a search has found."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,9 +11,13 @@ import numpy as np
 from hdc.apps.json.index.documents import parsed
 from hdc.apps.json.index.matcher import Reason
 from hdc.apps.json.index.texts import Texts
+from hdc.markup import bar, table
 from hdc.search.measures import Ids
 from hdc.store import Snapshot
 from hdc.store.entries import Entry
+
+SHOWN = 50
+"""Hits that a notebook shows."""
 
 Measure: TypeAlias = Literal["coverage", "overlap", "cosine"]
 
@@ -108,6 +113,10 @@ class Hit:
         return entry
 
 
+    def _repr_html_(self) -> str:
+        return Hits([self])._repr_html_()
+
+
 class Hits(list[Hit]):
     """A list of hits, best first.
 
@@ -120,6 +129,14 @@ class Hits(list[Hit]):
     def __init__(self, hits: Iterable[Hit] = (), notes: tuple[str, ...] = ()) -> None:
         super().__init__(hits)
         self.notes = notes
+
+    def _repr_html_(self) -> str:
+        """Return a table with a bar per score, for notebooks."""
+        rows = [
+            (bar(hit.score), hit.id, hit.key, json.dumps(hit.document, ensure_ascii=False)) for hit in self[:SHOWN]
+        ]
+        more = f", {SHOWN} shown" if len(self) > SHOWN else ""
+        return table(("score", "id", "key", "document"), rows, "; ".join((f"{len(self)} hits{more}", *self.notes)))
 
 
 def read_together(hits: Sequence[Hit]) -> None:

@@ -22,7 +22,7 @@ from hdc.apps.json.index.facets import Facets
 from hdc.apps.json.index.hits import Hit, Hits
 from hdc.apps.json.index.interpreting import Interpretation
 from hdc.apps.json.index.likening import check_width
-from hdc.apps.json.index.matcher import Reason
+from hdc.apps.json.index.matcher import Reasons
 from hdc.apps.json.index.meaning import Meaning, Meanings
 from hdc.apps.json.index.posting_search import MISSING, Asking, Missing, PostingSearch
 from hdc.apps.json.index.rows import STORED, Rows, Stored, columns, encode_rows, joined
@@ -539,7 +539,7 @@ class JSONIndex(Index):
         search = self._search()
         return search.interpreted(taken(query, "the query"), search.meaning.layout)
 
-    def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> list[Hit]:
+    def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> Hits:
         """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.
 
         Parameters
@@ -558,7 +558,7 @@ class JSONIndex(Index):
         search = self._search()
         own = int(self._positions(search.rows.snapshot, [number])[0])
         signs = None if search.meaning.vectors is None else self._signs.prepared(search.rows.snapshot, None)
-        return search.like(own, Asking(k, accept, allowed=self._allowed(search, among)), signs)
+        return Hits(search.like(own, Asking(k, accept, allowed=self._allowed(search, among)), signs))
 
     # ------------------------------------------------------------------ what documents have
 
@@ -634,7 +634,7 @@ class JSONIndex(Index):
 
     # ------------------------------------------------------------------ reasons
 
-    def explain(self, query: Any, hit: Hit, *, weights: Weights = None) -> list[Reason]:
+    def explain(self, query: Any, hit: Hit, *, weights: Weights = None) -> Reasons:
         """Say which leaves of the query made a hit's score.
 
         Parameters
@@ -647,7 +647,8 @@ class JSONIndex(Index):
 
         Returns
         -------
-        list of Reason, largest share first
+        Reasons
+            A list of Reason, the largest share first.
             The shares sum to the score. For a cosine a leaf's share is its own vector's part of the dot
             product: a leaf without counterpart has a share of about 0, within 1/sqrt(dim).
         """
@@ -656,7 +657,7 @@ class JSONIndex(Index):
             reasons = list(cosine_reasons(query, hit.document, meaning.encoder, meaning.values))
         else:
             reasons = self._search().reasons(query, hit, weights)
-        return sorted(reasons, key=lambda reason: -reason.share)
+        return Reasons(sorted(reasons, key=lambda reason: -reason.share))
 
 
 def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:

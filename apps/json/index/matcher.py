@@ -1,5 +1,6 @@
 """One query compared with many documents: exactly, on the documents themselves."""
 
+import json
 from typing import Any, NamedTuple
 
 from hdc.apps.json.document.constant import plain
@@ -9,6 +10,7 @@ from hdc.apps.json.index.compiled_query import ABSENT, Weigh, compiled
 from hdc.apps.json.values.parts import Spell
 from hdc.apps.json.values.values import Values
 from hdc.errors import ParameterError
+from hdc.markup import bar, table
 
 
 class Reason(NamedTuple):
@@ -26,6 +28,17 @@ class Reason(NamedTuple):
             del entry["match"]
         return entry
 
+    @property
+    def sign(self) -> str:
+        """``=`` where both values are equal, ``~`` where they are similar, ``≠`` where they share nothing.
+
+        Empty where the document has no such value.
+        """
+        if self.match is ABSENT:
+            return ""
+        same = self.query == self.match and isinstance(self.query, bool) == isinstance(self.match, bool)
+        return "=" if same else "~" if self.share > 0 else "≠"
+
 
 def mass_of(document: Any, values: Values, layout: Layout) -> float:
     """Return what a document weighs as a whole; 0 where nothing in it weighs anything."""
@@ -33,6 +46,21 @@ def mass_of(document: Any, values: Values, layout: Layout) -> float:
         return Matcher(document, values, layout).asked
     except ParameterError:
         return 0.0
+
+
+class Reasons(list[Reason]):
+    """The lines of an explanation, the largest share first."""
+
+    def _repr_html_(self) -> str:
+        """Return a table with a bar per share, for notebooks."""
+        rows = [
+            (
+                *(bar(one.share), one.path, json.dumps(one.query, ensure_ascii=False), one.sign),
+                "not there" if one.match is ABSENT else json.dumps(one.match, ensure_ascii=False),
+            )
+            for one in self
+        ]
+        return table(("share", "path", "query", "", "document"), rows)
 
 
 class Matcher:
