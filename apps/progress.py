@@ -1,51 +1,32 @@
-"""A line on standard error that shows how far long work is, where a person is watching."""
+"""Progress of long work on standard error, where a person is watching: a terminal or a notebook."""
 
 import sys
-import time
+import warnings
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
-
-CLEAR = "\r\x1b[K"
-
-WIDTH = 30
-"""Characters of a progress bar."""
 
 INTERVAL = 0.1
 """Seconds between two updates."""
 
 
 def counted(items: Iterable[Item], what: str) -> Iterator[Item]:
-    """Pass items on and, if standard error is a terminal, show how many and how fast.
+    """Pass items on and show how many and how fast.
 
     Parameters
     ----------
     items : iterable
     what : str
-        Said after the number: ``"documents"``.
+        Said before the number: ``"documents"``.
     """
-    if not sys.stderr.isatty():
-        yield from items
-        return
-    began = shown = time.monotonic()
-    number = 0
-    try:
-        for number, item in enumerate(items, 1):
-            now = time.monotonic()
-            if now - shown >= INTERVAL:
-                shown = now
-                print(f"\r{number:,} {what}, {number / (now - began):,.0f} a second", end="", file=sys.stderr)
-            yield item
-    finally:
-        if shown > began:
-            print(CLEAR, end="", file=sys.stderr, flush=True)
+    return _shown(items, desc=what, unit="") if watched() else iter(items)
 
 
 def tracked(
     items: Iterable[Item], total: int, done: int = 0, *, unit: str = "points", show: bool = True
 ) -> Iterator[Item]:
-    """Pass finished items on and show how many of ``total`` are done.
+    """Pass finished items on and show how many of ``total`` are done, and the time left.
 
     Parameters
     ----------
@@ -55,28 +36,24 @@ def tracked(
     done : int
         Items that were finished before; they do not count for the speed.
     unit : str
-        Said after the numbers.
+        What the items are.
     show : bool
-        Whether to show anything; nothing is shown where standard error is not a terminal.
+        Whether to show anything; nothing is shown where nobody watches.
     """
-    if not (show and sys.stderr.isatty()):
-        yield from items
-        return
-    began, shown = time.monotonic(), 0.0
-    try:
-        for number, item in enumerate(items, 1):
-            now = time.monotonic()
-            if now - shown >= INTERVAL:
-                shown = now
-                print(f"\r{bar(number, total, done, now - began, unit)}", end="", file=sys.stderr, flush=True)
-            yield item
-    finally:
-        print(CLEAR, end="", file=sys.stderr, flush=True)
+    if not (show and watched()):
+        return iter(items)
+    return _shown(items, total=total, initial=done, desc=unit, unit="")
 
 
-def bar(number: int, total: int, done: int, seconds: float, unit: str = "points") -> str:
-    """Return one line: a bar, the count, and the time left at the speed so far."""
-    finished = done + number
-    filled = WIDTH * finished // max(total, 1)
-    left = time.strftime("%H:%M:%S", time.gmtime(seconds / number * (total - finished)))
-    return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {finished}/{total} {unit}, {left} left"
+def watched() -> bool:
+    """Return whether a person sees standard error: it is a terminal, or this process serves a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
+def _shown(items: Iterable[Item], **options: Any) -> Iterator[Item]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without ipywidgets a notebook shows the bar as text
+        from tqdm.auto import tqdm
+    bar = tqdm(items, leave=False, mininterval=INTERVAL, dynamic_ncols=True, file=sys.stderr, **options)
+    with bar:
+        yield from bar

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"hdc": "hdc", "backends": "hdc.backends", "apps": "hdc.apps"}
 LAYERS = [
     {"errors"},
-    {"words", "kernels", "checks", "bounds", "plugins"},
+    {"words", "kernels", "checks", "bounds", "plugins", "markup"},
     {"dispatch"},
     {"dtypes", "atoms", "registry", "topk", "similarity", "files", "tally"},
     {"vsa"},
@@ -25,6 +25,7 @@ LAYERS = [
 ]
 """Inside ``hdc``: a module imports from its own layer and the ones above it."""
 SHARED = (
+    "arguments",
     "cluster",
     "estimators",
     "figures",

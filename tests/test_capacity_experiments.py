@@ -18,7 +18,6 @@ from hdc.apps.capacity.intervals import MeanTest, wilson
 from hdc.apps.capacity.results import Point, Results
 from hdc.apps.capacity.schlegel import table
 from hdc.apps.capacity.search import minimum_dimension
-from hdc.apps.progress import bar
 from tests.models import TORCH_BACKENDS, place
 from tests.test_registry import plugin
 
@@ -278,10 +277,6 @@ class TestIntervals:
         test = MeanTest(0.9, 0.05)
         verdicts = [test.verdict((rng.random(500) < 0.9).astype(float)) for _ in range(2000)]
         assert sum(v is not None for v in verdicts) < 270
-
-    def test_bar(self):
-        line = bar(5, 20, 5, 10.0)
-        assert line == f"[{'#' * 15}{'.' * 15}] 10/20 points, 00:00:20 left"
 
 
 class TestMinimumDimension:

@@ -4,6 +4,7 @@ import functools
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -106,7 +107,7 @@ def test_words_are_looked_for_in_any_field(catalogue, capsys):
 def test_a_query_that_is_no_json_gets_an_example(catalogue, capsys):
     status, _, err = run(capsys, catalogue, "{name: Turing}")
     assert status == 1
-    assert err.startswith("hdc: error: query:1:2: ")
+    assert err.startswith("hdc json search: error: query:1:2: ")
     assert err.endswith('; a query is a JSON document such as {"name": "Ada"}\n')
 
 
@@ -134,7 +135,7 @@ def test_a_full_disk_is_told_leaves_the_index_and_can_be_gone_on_from(catalogue,
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
         assert main(["json", "index", "people.jsonl", "-o", catalogue, "--dim", "64"]) == 1
-    assert capsys.readouterr().err == f"hdc: error: {catalogue}: {os.strerror(errno.ENOSPC)}\n"
+    assert capsys.readouterr().err == f"hdc json index: error: {catalogue}: {os.strerror(errno.ENOSPC)}\n"
     assert contents(catalogue) == before
     assert main(["json", "index", "people.jsonl", "-o", catalogue, "--dim", "64"]) == 0
     assert sorted(path.name for path in Path().iterdir()) == ["people.hdc", "people.jsonl"]
@@ -227,7 +228,7 @@ def test_a_bad_search_says_why(catalogue, capsys, words, message):
     status, out, err = run(capsys, *words)
     assert status == 1
     assert out == ""
-    assert err.startswith(f"hdc: error: {message}")
+    assert err.startswith(f"hdc json search: error: {message}")
     assert err.count("\n") == 1
 
 
@@ -256,7 +257,7 @@ def test_a_bad_file_says_where_and_leaves_the_index(catalogue, capsys, content, 
     before = contents(catalogue)
     Path("bad.json").write_bytes(content)
     assert main(["json", "index", "people.jsonl", "bad.json", "-o", catalogue, "--jobs", "1", *options]) == 1
-    assert capsys.readouterr().err.startswith(f"hdc: error: {message}")
+    assert capsys.readouterr().err.startswith(f"hdc json index: error: {message}")
     assert contents(catalogue) == before
     assert sorted(os.listdir()) == ["bad.json", "people.hdc", "people.jsonl"]
 
@@ -268,13 +269,13 @@ def test_verify_tells_damage(catalogue, capsys):
     whole = codes.read_bytes()
     codes.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert main(["json", "verify", catalogue]) == 1
-    assert capsys.readouterr().err.startswith("hdc: error: the store is damaged: ")
+    assert capsys.readouterr().err.startswith("hdc json verify: error: the store is damaged: ")
 
 
 def test_add_and_remove(catalogue, capsys, monkeypatch):
     Path("more.jsonl").write_text('{"name": "Emmy Noether", "born": 1882}\n{"name": 1, "name": 2}\n')
     assert main(["json", "add", catalogue, "more.jsonl"]) == 1
-    assert capsys.readouterr().err.startswith("hdc: error: more.jsonl:2:13: the key")
+    assert capsys.readouterr().err.startswith("hdc json add: error: more.jsonl:2:13: the key")
     assert main(["json", "add", catalogue, "more.jsonl", "--on-error", "skip", "--rejects", "rejects"]) == 0
     assert capsys.readouterr() == ("1 document added, id 3; 4 documents in people.hdc\n", "skipped 1 bad record\n")
     assert json.loads(Path("rejects").read_text())["source"] == "more.jsonl:2"
@@ -299,7 +300,7 @@ def test_keys_update(catalogue, capsys, monkeypatch):
     assert (hit["id"], hit["key"], hit["source"], hit["document"]["born"]) == (1, "Alan Turing", "<stdin>:1", 1)
     assert main(["json", "remove", "keyed", "--key", "Alan Turing", "--key", "Nobody"]) == 1
     assert main(["json", "remove", "keyed", "--key", "Alan Turing"]) == 0
-    assert capsys.readouterr().err == "hdc: error: there is no row with key 'Nobody'\n"
+    assert capsys.readouterr().err == "hdc json remove: error: there is no row with key 'Nobody'\n"
 
 
 def test_where_and_missing(catalogue, capsys):
@@ -334,8 +335,8 @@ def test_encode(catalogue, capsys):
     ("error", "status", "message"),
     [
         (KeyboardInterrupt(), cli.INTERRUPTED, ""),
-        (MemoryError(), 1, "hdc: error: out of memory\n"),
-        (OSError(28, "No space left on device"), 1, "hdc: error: [Errno 28] No space left on device\n"),
+        (MemoryError(), 1, "hdc json search: error: out of memory\n"),
+        (OSError(28, "No space left on device"), 1, "hdc json search: error: [Errno 28] No space left on device\n"),
     ],
 )
 def test_what_ends_a_command(catalogue, capsys, monkeypatch, error, status, message):
@@ -478,15 +479,25 @@ def test_an_argument_with_a_nul(words, capsys):
     assert err.startswith("hdc: error: an argument contains NUL")
 
 
-def test_progress_only_on_a_terminal(monkeypatch, capsys):
+def test_progress_only_where_somebody_watches(monkeypatch, capsys):
     assert list(progress.counted(range(3), "things")) == [0, 1, 2]
+    assert list(progress.tracked(range(3), 5, 2, unit="things")) == [0, 1, 2]
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert list(progress.tracked(range(3), 5, 2, unit="things", show=False)) == [0, 1, 2]
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(progress, "INTERVAL", 0)
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    assert list(progress.counted(range(3), "things")) == [0, 1, 2]
-    err = capsys.readouterr().err
-    assert "\r3 things, " in err
-    assert err.endswith("\r\x1b[K")
+    assert list(progress.counted(iter(range(3)), "things")) == [0, 1, 2]
+    assert "things: 3" in capsys.readouterr().err
+    assert list(progress.tracked(range(3), 5, 2, unit="things")) == [0, 1, 2]
+    assert "5/5" in capsys.readouterr().err
+
+
+def test_progress_in_a_notebook(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ipykernel", object())
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    assert list(progress.tracked(range(3), 3, unit="things")) == [0, 1, 2]
+    assert "3/3" in capsys.readouterr().err
 
 
 def test_values_fit_their_column():
@@ -494,3 +505,102 @@ def test_values_fit_their_column():
     assert shorten("abcdefg", 6) == "abcde…"
     assert shorten("a\x1b[2Jb\n", 40) == "a\\x1b[2Jb\\n"
     assert compact({"é": [1, None]}) == '{"é": [1, null]}'
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["jsn"], "hdc: error: argument command: invalid choice: 'jsn'; did you mean json? (choose from demo, json"),
+        (["json", "serch"], "hdc json: error: argument command: invalid choice: 'serch'; did you mean search? (choose"),
+        (
+            ["json", "search", "i", "{}", "--exlain"],
+            "hdc json search: error: unrecognized arguments: --exlain; did you mean --explain?",
+        ),
+        (
+            ["json", "search", "i", "{}", "--mising=count"],
+            "unrecognized arguments: --mising=count; did you mean --missing?",
+        ),
+        (["json", "search", "i", "{}", "--zzz"], "hdc json search: error: unrecognized arguments: --zzz\n"),
+        (
+            ["json", "search", "i", "{}", "--missing", "cout"],
+            "invalid choice: 'cout'; did you mean count? (choose from ignore, count)",
+        ),
+    ],
+)
+def test_misspelled_words_get_a_suggestion(words, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert message in capsys.readouterr().err
+
+
+def test_lists_are_separated_by_spaces_or_commas():
+    options = ["capacity", "run", "--experiment", "bundle", "-o", "r", "--models", "MAP-I,MAP-B", "Bloom", "--dims"]
+    arguments = cli.parser().parse_args([*options, "100", "200,1e3"])
+    assert (arguments.models, arguments.dims) == (["MAP-I", "MAP-B", "Bloom"], [100, 200, 1000])
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_shells_complete_commands_options_and_files(shell, capsys):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert "explain" in script
+    assert "completion" in script
+    if shell == "bash":
+        done = subprocess.run(["bash", "-n"], input=script, text=True, capture_output=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        asked = f"{script}\nCOMP_WORDS=(hdc json se); COMP_CWORD=2; _shtab_hdc; echo ${{COMPREPLY[@]}}"
+        done = subprocess.run(["bash", "-c", asked], text=True, capture_output=True, check=False)
+        assert done.stdout == "search\n"
+
+
+def test_cards_show_bars_and_the_document(catalogue, capsys):
+    status, out, err = run(capsys, catalogue, '{"name": "Turing", "born": 1913}', "--explain", "--cards", "-k", "1")
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert re.fullmatch(r"0\.\d{3}  1  people\.jsonl:2", lines[0])
+    assert re.fullmatch(r'  █+[▏▎▍▌▋▊▉]? +\d+\.\d%  name  "Turing" ~ "Alan Turing"', lines[1])
+    assert "\x1b" not in out
+    assert '    "name": "Alan Turing",' in lines
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_cards_escape_what_a_terminal_would_obey(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("bad.jsonl").write_text(json.dumps({"a": "x \x9b2J \u202e [red]"}, ensure_ascii=False) + "\n")
+    assert main(["json", "index", "bad.jsonl", "-o", "bad.hdc", "--jobs", "1"]) == 0
+    assert main(["json", "search", "bad.hdc", "x", "--explain", "--cards"]) == 0
+    out = capsys.readouterr().out
+    assert "\x9b" not in out
+    assert "\u202e" not in out
+    assert "[red]" in out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+@pytest.mark.parametrize("quiet", [False, True])
+def test_colors_only_on_a_terminal_that_wants_them(catalogue, quiet):
+    import pty
+
+    leader, follower = pty.openpty()
+    environment = {
+        **os.environ,
+        "TERM": "xterm-256color",
+        "PYTHONPATH": str(ROOT),
+        **({"NO_COLOR": "1"} if quiet else {}),
+    }
+    words = ["json", "search", os.path.abspath(catalogue), "turing", "--explain", "-k", "1"]
+    done = command(*words, stdout=follower, stdin=subprocess.DEVNULL, env=environment)
+    os.close(follower)
+    shown = b""
+    while True:
+        try:
+            part = os.read(leader, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(leader)
+    assert done.wait() == 0
+    assert "█" in shown.decode()
+    assert "Alan Turing" in shown.decode()
+    assert (b"\x1b[" in shown and b"34m" in shown) is not quiet

@@ -325,7 +325,7 @@ def fails(capsys, message, *words):
     assert embed(*words) == 1
     told = capsys.readouterr()
     assert told.out == ""
-    assert told.err.startswith("hdc: error: ")
+    assert told.err.startswith(f"hdc embed {words[0]}: error: ")
     assert told.err.count("\n") == 1
     assert message in told.err
 

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from hdc.apps import verbs
+from hdc.apps.arguments import add_list
 from hdc.errors import ParameterError, UnsupportedError
 
 OPTIONS = {
@@ -70,10 +71,10 @@ def _register_run(commands: Any) -> None:
         required=True,
         help="a task of hdc capacity dimension; or bundle, pairs or unbinding, after Schlegel et al.",
     )
-    parser.add_argument("--models", required=True, type=_list(str), help="comma-separated names of models")
-    parser.add_argument("--dims", required=True, type=_list(number), help="comma-separated dimensions")
-    parser.add_argument("--items", type=_list(number), help="comma-separated numbers of items")
-    parser.add_argument("--universe", type=_list(number), help="comma-separated numbers of symbols")
+    add_list(parser, "--models", str, required=True, help="names of models, separated by spaces or commas")
+    add_list(parser, "--dims", number, required=True, help="dimensions, separated by spaces or commas")
+    add_list(parser, "--items", number, help="numbers of items, separated by spaces or commas")
+    add_list(parser, "--universe", number, help="numbers of symbols, separated by spaces or commas")
     parser.add_argument(
         "-p",
         "--parameter",
@@ -109,7 +110,7 @@ def _register_schlegel(commands: Any) -> None:
         description="Measure bundles and bound pairs as Schlegel, Neubert and Protzel (2022) do, by sequential tests. "
         "The smallest dimension lies between 'shown above' and 'shown up to' with 95 % confidence.",
     )
-    parser.add_argument("--models", type=_list(str), help="comma-separated names of models (all registered ones)")
+    add_list(parser, "--models", str, help="names of models, separated by spaces or commas (all registered ones)")
     parser.add_argument("--items", type=number, default=15, help="number of vectors or pairs per bundle (15)")
     parser.add_argument("--universe", type=number, default=1000, help="number of symbols to distinguish (1000)")
     parser.add_argument("--target", type=float, default=0.99, help="share of correct answers (0.99)")
@@ -252,13 +253,6 @@ def number(text: str) -> int:
     if value != value or abs(value) == float("inf") or value != int(value):
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
     return int(text) if text.lstrip("+-").isdigit() else int(value)
-
-
-def _list(kind: Any) -> Any:
-    def read(text: str) -> list[Any]:
-        return [kind(part) for part in text.split(",") if part]
-
-    return read
 
 
 def _parameter(text: str) -> tuple[str, Any]:

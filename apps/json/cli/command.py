@@ -96,6 +96,7 @@ def _register_search(commands: Any) -> None:
         help="count: values beyond the query lower a document's score (ignore)",
     )
     parser.add_argument("--explain", action="store_true", help="show how much each field contributed to the score")
+    parser.add_argument("--cards", action="store_true", help="show each hit as a card; --explain does so on a terminal")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_search)
 
@@ -151,11 +152,15 @@ def run_search(arguments: argparse.Namespace) -> int:
             query = index.document(arguments.like)
             hits = index.like(arguments.like, arguments.k, where=arguments.where)
         reasons = [index.explain(query, hit) for hit in hits] if arguments.explain else None
+    width = shutil.get_terminal_size((120, 24)).columns
     if arguments.json:
-        lines = [display.hits_json(hits, reasons)]
+        verbs.show([display.hits_json(hits, reasons)])
+    elif hits and (arguments.cards or (arguments.explain and sys.stdout.isatty())):
+        from hdc.apps.json.cli import cards
+
+        cards.show(hits, reasons, width)
     else:
-        lines = display.hit_lines(hits, reasons, shutil.get_terminal_size((120, 24)).columns)
-    verbs.show(lines)
+        verbs.show(display.hit_lines(hits, reasons, width))
     return 0
 
 

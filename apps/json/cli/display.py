@@ -34,14 +34,19 @@ def reason_lines(reasons: Sequence[Reason], most: int = MAX_REASONS) -> list[str
 
     ``=`` stands between equal values, ``~`` between similar ones, ``≠`` between those that share nothing.
     """
-    shown = [reason for reason in reasons[:most] if round(1000 * reason.share) or len(reasons) <= 3]
-    rest = reasons[len(shown) :]
+    shown, rest = told(reasons, most)
     path_width = max((len(reason.path) for reason in shown), default=0)
     lines = [f"  {reason.share:6.1%}  {reason.path:<{path_width}}  {_values(reason)}" for reason in shown]
     if rest:
         fields = "1 field" if len(rest) == 1 else f"{len(rest)} fields"
         lines.append(f"  {sum(reason.share for reason in rest):6.1%}  {fields} more")
     return lines
+
+
+def told(reasons: Sequence[Reason], most: int = MAX_REASONS) -> tuple[Sequence[Reason], Sequence[Reason]]:
+    """Return the reasons that are shown, and those that are summed up."""
+    shown = [reason for reason in reasons[:most] if round(1000 * reason.share) or len(reasons) <= 3]
+    return shown, reasons[len(shown) :]
 
 
 def hits_json(hits: Iterable[Hit], reasons: Sequence[Sequence[Reason]] | None) -> str:

@@ -112,7 +112,6 @@ class Hit:
         entry["document"] = self.document
         return entry
 
-
     def _repr_html_(self) -> str:
         return Hits([self])._repr_html_()
 
@@ -132,9 +131,7 @@ class Hits(list[Hit]):
 
     def _repr_html_(self) -> str:
         """Return a table with a bar per score, for notebooks."""
-        rows = [
-            (bar(hit.score), hit.id, hit.key, json.dumps(hit.document, ensure_ascii=False)) for hit in self[:SHOWN]
-        ]
+        rows = [(bar(hit.score), hit.id, hit.key, json.dumps(hit.document, ensure_ascii=False)) for hit in self[:SHOWN]]
         more = f", {SHOWN} shown" if len(self) > SHOWN else ""
         return table(("score", "id", "key", "document"), rows, "; ".join((f"{len(self)} hits{more}", *self.notes)))
 
