@@ -106,7 +106,8 @@ def made(name):
     if isinstance(model, RaBitQBinarizer):
         found["bound"] = model.error_bound(QUERIES, codes[:9]).tolist()
         factors = model.factors(codes)
-        found["factors"] = [np.asarray(factor[::7], np.float64).tolist() for factor in _parts(factors)]
+        known = factors.scale, factors.offset, factors.norm, factors.fit, factors.cells
+        found["factors"] = [np.asarray(factor[::7], np.float64).tolist() for factor in known]
         asked = model.asked(QUERIES, 2)
         found["asked"] = [np.asarray(part, np.float64).tolist() for part in _parts(asked)]
     if isinstance(model, RecurrentBinarizer):

@@ -40,16 +40,12 @@ class Factors:
         |r| / f, which makes the estimate unbiased.
     offset : (n,) float32 array
         How much more ``r . c`` is than its own estimate.
-    norm, fit : (n,) float32 arrays
-        |r|, and f: the cosine between the residual and its signs.
     cells : (n,) int64 array
         The list of each.
     """
 
     scale: Floats
     offset: Floats
-    norm: Floats
-    fit: Floats
     cells: Ids
 
 
@@ -83,8 +79,8 @@ class EstimateModel(Protocol):
         originals: npt.NDArray[np.int8] | None,
         codes: Words | None = None,
         lengths: Floats | None = None,
-    ) -> EstimatePlan:
-        """Return what searches in one go read."""
+    ) -> EstimatePlan | None:
+        """Return what searches in one go read; None if kernels cannot do what the model does before."""
 
 
 class Estimates:
@@ -131,7 +127,8 @@ class Estimates:
                 snapshot.check(name)
         compared = snapshot.rows(CODES) if self._whole else None
         lengths = kept[LENGTHS][:, 0] if LENGTHS in kept else None
-        whole = self._kernels.estimate_search(self.model.plan(parts, kept.get(ORIGINALS), compared, lengths))
+        plan = self.model.plan(parts, kept.get(ORIGINALS), compared, lengths)
+        whole = None if plan is None else self._kernels.estimate_search(plan)
         unchecked = tuple(name for name in kept if not snapshot.checked(name))
         return EstimateRows(snapshot, self.model, partition, whole, unchecked, compared)
 
@@ -179,8 +176,8 @@ class EstimateRows:
     snapshot : Snapshot
     model : EstimateModel
     partition : Partition
-    whole : EstimateSearch
-        Of all rows.
+    whole : EstimateSearch or None
+        Of all rows; None if the model does not have one, and :meth:`find` is not called.
     unchecked : tuple of str
         Columns that searches in one go end with, and that were not compared with their checksums as a whole.
     codes : (n, words) uint64 array or None
@@ -190,7 +187,7 @@ class EstimateRows:
     snapshot: Snapshot
     model: EstimateModel
     partition: Partition
-    whole: EstimateSearch
+    whole: EstimateSearch | None
     unchecked: tuple[str, ...]
     codes: Words | None = None
     dtype = np.float32
@@ -198,7 +195,7 @@ class EstimateRows:
     @property
     def alone(self) -> bool:
         """Whether many queries, too, are searched for fastest one by one: all planes in lists."""
-        return self.codes is not None and self.model.lists_ > 1
+        return self.codes is not None and self.model.lists_ > 1 and self.whole is not None
 
     def find(
         self,
@@ -241,6 +238,7 @@ class EstimateRows:
         probes = options.probes if isinstance(options, IVFOptions) else 1
         there = None if allowed is None else mask(allowed, self.snapshot.count)
         asked = self.model.asked(queries, probes) if mapped else queries
+        assert self.whole is not None
         if not self.unchecked:
             return self.whole.search(asked, k, probes, candidates, there, None, compared)
         read = np.empty((len(queries), candidates), dtype=np.int64)

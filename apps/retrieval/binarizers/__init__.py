@@ -9,12 +9,14 @@ from hdc.apps.retrieval.binarizers.files import model_class
 from hdc.apps.retrieval.binarizers.orthohash.binarizer import OrthoHashBinarizer
 from hdc.apps.retrieval.binarizers.orthohash.targets import class_targets, welch_bound
 from hdc.apps.retrieval.binarizers.rabitq import RaBitQBinarizer
+from hdc.apps.retrieval.binarizers.rabitq_given import GivenRaBitQBinarizer
 from hdc.apps.retrieval.binarizers.scalar import ScalarBinarizer
 from hdc.apps.retrieval.binarizers.sign import SignBinarizer
 from hdc.errors import FileFormatError
 
 __all__ = [
     "Binarizer",
+    "GivenRaBitQBinarizer",
     "OrthoHashBinarizer",
     "RaBitQBinarizer",
     "RecurrentBinarizer",
@@ -27,6 +29,7 @@ __all__ = [
 ]
 
 _CLASSES: dict[str, Any] = {
+    "GivenRaBitQBinarizer": GivenRaBitQBinarizer,
     "OrthoHashBinarizer": OrthoHashBinarizer,
     "RaBitQBinarizer": RaBitQBinarizer,
     "RecurrentBinarizer": RecurrentBinarizer,

@@ -1,32 +1,26 @@
 """RaBitQBinarizer: rotated residuals in few bits, an unbiased estimate of the dot product, and its error bound."""
 
-import math
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarizers.base import BLOCK_BYTES, Binarizer, Floats, Ids, blocks, sign_tables
+from hdc.apps.retrieval.binarizers.base import Floats, Ids
+from hdc.apps.retrieval.binarizers.estimating import EstimatingBinarizer
 from hdc.apps.retrieval.binarizers.rabitq_factors import UPPER, WHOLE, read, upper_word, whole_word
 from hdc.apps.retrieval.binarizers.rabitq_levels import MOST_BITS, grid_planes, grid_vectors
 from hdc.apps.retrieval.binarizers.rabitq_lists import find_lists
 from hdc.apps.retrieval.binarizers.rabitq_whole import whole_scores
 from hdc.apps.retrieval.binarizers.sign import Rotations, mean_of
-from hdc.apps.retrieval.binarizers.symmetric import code_norms
-from hdc.apps.retrieval.vectors.rows import as_rows, finite
 from hdc.checks import integer
 from hdc.dispatch import list_kernels, search_kernels
 from hdc.errors import FileFormatError, ParameterError
-from hdc.kernels import ESTIMATE_BITS, AskedOfLists, Centroids, EstimatePart, EstimatePlan, WholeCodes
+from hdc.kernels import Centroids, EstimatePart, EstimatePlan, WholeCodes
 from hdc.search.estimates import Factors
 from hdc.search.kmeans import sampled
-from hdc.topk import top_scores
-from hdc.words import WORD_BITS, Words, pack, word_count
-
-E0 = 1.9
-"""Default width of the bound, in standard deviations of an unrelated query's error: 5.7 % of those fall outside."""
+from hdc.words import Words, pack
 
 MOST_LISTS, MOST_COMPONENTS = 1 << 24, 1 << 16
 
@@ -34,11 +28,21 @@ MEAN_MOST = 2**15 - 1
 """Greatest of the integers that a query and the only center are multiplied as."""
 
 
-FIT_ROUNDING = 2e-7
-"""How much too great a cosine may be that is computed from norms of float32: bounds take so much off."""
+@dataclass(frozen=True)
+class SignFactors(Factors):
+    """What a code says beside its signs, of n codes.
+
+    Attributes
+    ----------
+    norm, fit : (n,) float32 arrays
+        |r|, and f: the cosine between the residual and its signs.
+    """
+
+    norm: Floats
+    fit: Floats
 
 
-class RaBitQBinarizer(Binarizer):
+class RaBitQBinarizer(EstimatingBinarizer):
     """RaBitQ codes (Gao & Long 2024): few bits a dimension, the residual's norm, and how well the bits fit it.
 
     A vector x with residual ``r = x - c`` has the code ``s = sign(P r)``, P a random orthogonal operator and c the
@@ -126,7 +130,7 @@ class RaBitQBinarizer(Binarizer):
     def _prepare(self) -> None:
         self.n_features_in_ = self.dim_ = len(self.mean_)
         self.lists_ = len(self.lengths_)
-        self._rotate = Rotations(self.dim_, self.dim_, self.seed, self.kernels.name)
+        self._rotate = self._rotations = Rotations(self.dim_, self.dim_, self.seed, self.kernels.name)
         self._centroids: Centroids | None = None
         if self.lists_ > 1:
             self._centroids = list_kernels(self.kernels).centroids(self.directions_)
@@ -149,18 +153,6 @@ class RaBitQBinarizer(Binarizer):
         dots, cells = self._centroids.nearest(integers.astype(np.int8), count)
         return dots.astype(np.float32) * unit[:, None] * self.lengths_[cells], cells
 
-    def _own(self, x: Floats) -> Floats:
-        """Return the components of mapped rows that codes are made of: all but the square of the length, for ``l2``.
-
-        The square is known from the code: ``|x|^2 = |r|^2 + 2 r . c + |c|^2``. Lists are found with it, so that nearest
-        ones have the greatest products.
-        """
-        return x[:, : self.dim_]
-
-    @property
-    def _by_distance(self) -> bool:
-        return self.space_.metric == "l2"
-
     @property
     def _rounded_mean(self) -> tuple[npt.NDArray[np.int16], float]:
         """The mean as integers, and the unit they count."""
@@ -176,7 +168,7 @@ class RaBitQBinarizer(Binarizer):
     ) -> EstimatePlan:
         """Return what whole searches read of the model beside rows, and originals or codes."""
         whole = None if codes is None else self._whole_of(codes)
-        settled = self._rotate.first, self._centroids, self.lengths_, self._rounded_mean
+        settled = self._rotations.first, self._centroids, self.lengths_, self._rounded_mean
         return EstimatePlan(*settled, parts, originals, whole, lengths, self._by_distance)
 
     def _whole_of(self, codes: Words) -> WholeCodes:
@@ -193,19 +185,9 @@ class RaBitQBinarizer(Binarizer):
         return whole_scores(search_kernels(self.kernels), self._whole_of(codes), self.lengths_, asked, rows)
 
     @property
-    def levels(self) -> int:
-        """Bit planes of a code: ``component_bits`` of a fitted model."""
-        self._check_fitted()
-        return self.levels_
-
-    @property
     def words(self) -> int:
         """Words of a code: planes, then factors, and, with several lists, one of the list."""
         return self._planes + 1 + (self.levels_ > 1) + (self.lists_ > 1)
-
-    @property
-    def _planes(self) -> int:
-        return self.levels * word_count(self.dim_)
 
     def _encode(self, x: Floats) -> Words:
         cells = self._nearest(x, 1)[1][:, 0]
@@ -221,24 +203,7 @@ class RaBitQBinarizer(Binarizer):
             parts = [grid_planes(y, self.levels_), upper, whole_word(residual, y, centers, square)]
         return np.concatenate([*parts, cells[:, None].astype(np.uint64)] if self.lists_ > 1 else parts, axis=1)
 
-    def cells(self, codes: Words) -> Ids:
-        """Return the list of each of ``(n, words)`` codes.
-
-        Raises
-        ------
-        ParameterError
-            If the model has no such list.
-        """
-        if self.lists_ == 1:
-            return np.zeros(len(codes), dtype=np.int64)
-        cells = codes[:, -1]
-        if len(cells) and cells.max() >= self.lists_:
-            raise ParameterError(
-                f"a code is of list {cells.max()}, and the model has {self.lists_}; it is another model's, or damaged"
-            )
-        return cells.astype(np.int64)
-
-    def factors(self, codes: Words) -> Factors:
+    def factors(self, codes: Words) -> SignFactors:
         """Read what ``(n, words)`` codes say of their signs; raises as :meth:`cells`."""
         words = read(codes[:, self._planes : self._planes + 1], UPPER)
         cells = self.cells(codes)
@@ -248,121 +213,26 @@ class RaBitQBinarizer(Binarizer):
         offset = words["share"] * norm * lengths
         if self._by_distance:  # the product of mapped vectors, where r . c cancels out
             offset += (np.float32(self.space_.square) - norm**2 - lengths**2) / 2
-        return Factors(scale, offset, norm, fit, cells)
+        return SignFactors(scale, offset, cells, norm, fit)
+
+    def norms(self, codes: Words) -> Floats:
+        """Read the lengths ``(n,)`` of the residuals of codes."""
+        return self.factors(codes).norm
 
     def whole(self, codes: Words) -> tuple[Floats, Floats]:
         """Read scale and offset ``(n,)`` of all planes of ``(n, words)`` codes of several."""
         words = read(codes[:, self._planes + 1 : self._planes + 2], WHOLE)
         return words["scale"].astype(np.float32), words["offset"].astype(np.float32)
 
-    @property
-    def symmetric(self) -> bool:
-        """Whether codes can be compared with codes: not residuals to several centers."""
-        self._check_fitted()
-        return self.lists_ == 1
-
-    @property
-    def longest_center(self) -> float:
-        """Length of the longest center: at most 1 for unit vectors."""
-        self._check_fitted()
-        return float(self._lengths_of_centers.max())
-
-    def scale(self, codes: Words) -> Floats:
-        """Return what makes the estimate unbiased: norm over cosine, and over the grid vector's length."""
-        return self.factors(codes).scale if self.levels_ == 1 else self.whole(codes)[0]
-
-    def offset(self, codes: Words) -> Floats:
-        """Return what is known of each code's product with its center, and its estimate lacks."""
-        return self.factors(codes).offset if self.levels_ == 1 else self.whole(codes)[1]
-
-    def nibble_tables(self, queries: Any) -> Floats:
-        """Look up the dot products of the rotated queries with ``signs / sqrt(d)``, or with the grid vectors."""
-        weights = np.zeros((len(queries), word_count(self.dim_) * WORD_BITS), dtype=np.float32)
-        rotated = self._rotate(self._own(queries))
-        weights[:, : self.dim_] = rotated / np.float32(math.sqrt(self.dim_)) if self.levels_ == 1 else rotated
-        tables = sign_tables(weights)
-        return np.concatenate([tables * np.float32(1 << i) for i in range(self.levels_ - 1, -1, -1)], axis=2)
-
-    def asked(self, queries: Floats, probes: int) -> AskedOfLists:
-        """Round ``(q, dim)`` float32 mapped queries to integers of four bits, and find their nearest lists."""
-        rotated = self._rotate(self._own(queries))
-        integers, unit = search_kernels(self.kernels).rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
-        unit /= np.float32(math.sqrt(self.dim_))
-        factors = np.stack([2 * unit, -unit * integers.sum(axis=1, dtype=np.int32)], axis=1).astype(np.float32)
-        base, lists = self._nearest(queries, min(probes, self.lists_))
+    def _asked_of(self, queries: Floats, rotated: Floats, probes: int) -> tuple[Floats, Ids]:
+        base, lists = self._nearest(queries, probes)
         if self._by_distance and self.lists_ > 1:
             base = self._base_of(rotated, lists)
-        return AskedOfLists(integers.astype(np.int8), factors, lists, base)
+        return base, lists
 
-    def _base_of(self, rotated: Floats, lists: Ids) -> Floats:
-        """Return the ``(q, probes)`` products of rotated queries with the centers of their lists."""
-        base = np.empty(lists.shape, dtype=np.float32)
-        for part in blocks(len(lists), 4 * lists.shape[1] * self.dim_):
-            base[part] = np.matmul(self._centers[lists[part]], rotated[part, :, None])[:, :, 0]
-        return base
-
-    def signs(self, codes: Words) -> Words:
-        """Return the words of codes that hold signs."""
-        return codes[:, : word_count(self.dim_)]
-
-    def _signs(self, codes: Words) -> Words:
-        return codes[:, : self._planes]
-
-    def products(self, asked: Floats, codes: Words) -> Floats:
-        """Estimate products; see :meth:`Binarizer.products`."""
-        sums = super().products(asked, codes)
-        if self.lists_ > 1:
-            sums += (self._rotate(self._own(asked)) @ (self._centers - self._of_mean).T)[:, self.factors(codes).cells]
-        return sums
-
-    def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
-        if self.lists_ == 1:
-            return super()._search_tables(queries, codes, k)
-        rows = as_rows(queries, self._check_fitted(), "queries")
-        best, ids = np.empty((len(rows), k), dtype=np.float32), np.empty((len(rows), k), dtype=np.int64)
-        for part in blocks(len(rows) if k else 0, 2 * 1024 * 8 * self._planes):
-            own = finite(rows[part], part.start, "queries")
-            products, ids[part] = top_scores(
-                self.kernels, partial(self._products_of, self._asked(own), codes), len(codes), k, BLOCK_BYTES // 16
-            )
-            best[part] = self.space_.from_products(products, own)
-        return best, ids
-
-    def _products_of(self, asked: Floats, codes: Words, part: slice) -> Floats:
-        return self.products(asked, codes[part])
-
-    def error_bound(self, queries: Any, codes: Words, e0: float = E0) -> Floats:
-        """Bound the error of :meth:`scores`.
-
-        Parameters
-        ----------
-        queries : (q, d) float array
-        codes : (n, words) uint64 array
-        e0 : float
-            About ``2 (1 - Phi(e0))`` of unrelated queries are expected outside, 5.7 % at 1.9; of near ones less.
-
-        Returns
-        -------
-        (q, n) float32 array
-            ``|q - c| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2), f being the cosine
-            of all planes, in units of scores.
-        """
-        given = finite(as_rows(queries, self._check_fitted(), "queries"), 0, "queries")
-        rows, slope = self._own(self._asked(given)), self.space_.slope(given)
-        items = self._as_codes(codes)
-        own = self.factors(items)
-        fit = own.fit if self.levels_ == 1 else self._fit(items, own.norm)
-        squares = (rows**2).sum(axis=1)[:, None] + self._lengths_of_centers**2
-        squares = squares - 2 * self._rotate(rows) @ self._centers.T
-        width = own.norm * np.sqrt(np.maximum(0, 1 - fit**2)) / fit * np.float32(e0 / math.sqrt(self.dim_ - 1))
-        bound = np.sqrt(np.maximum(0, squares))[:, own.cells] * width * slope[:, None]
-        return np.asarray(bound, dtype=np.float32)
-
-    def _fit(self, codes: Words, norm: Floats) -> Floats:
-        """Return the cosines of residuals with their grid vectors, whose lengths the codes tell exactly."""
-        lengths = self.whole(codes)[0] * code_norms(self._signs(codes), self.dim_, self.levels_)
-        fit = np.divide(norm, lengths, out=np.ones(len(codes)), where=lengths > 0)
-        return (fit - FIT_ROUNDING).astype(np.float32)
+    @property
+    def _apart(self) -> Floats | None:
+        return None if self.lists_ == 1 else self._centers - self._of_mean
 
     def _own_params(self) -> dict[str, Any]:
         own = super()._own_params()

@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, ScalarBinarizer, load
+from hdc.apps.retrieval.binarizers import Binarizer, ScalarBinarizer, load
+from hdc.apps.retrieval.binarizers.estimating import EstimatingBinarizer
 from hdc.apps.retrieval.binarizers.files import ARRAYS, DESCRIPTION
 from hdc.apps.retrieval.engines.exchange import BATCH, Numbered, codes_in
 from hdc.apps.retrieval.engines.tables import library
@@ -248,7 +249,7 @@ def _created(form: dict[str, Any], model: Binarizer | None, path: Path | None, b
         )
     else:
         keep = None if originals is None else originals[0]
-        own = None if isinstance(model, RaBitQBinarizer | ScalarBinarizer) else kind
+        own = None if isinstance(model, EstimatingBinarizer | ScalarBinarizer) else kind
         made = EmbeddingIndex.create(path, model, kind=own, keep=keep)
         codes = made.codes
     found = [codes.dim, codes.levels, codes.kind, None if codes.originals is None else codes.originals.settings]

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarizers import RaBitQBinarizer
+from hdc.apps.retrieval.binarizers.estimating import EstimatingBinarizer
 from hdc.apps.retrieval.engines.exchange import BATCH, Ids, Numbered, codes_compared_by_bits, codes_of, names_of
 from hdc.apps.retrieval.engines.faiss_lists import by_list, content_of, fill_list, owning, viewed
 from hdc.apps.retrieval.engines.faiss_rabitq import rabitq_to_faiss
@@ -78,7 +78,7 @@ def to_faiss(
     >>> theirs.search(hdc.words.to_bytes(codes[5:7], 256, bitorder="little"), 1)[1].tolist()
     [[5], [6]]
     """
-    if isinstance(index, EmbeddingIndex) and isinstance(index.model, RaBitQBinarizer):
+    if isinstance(index, EmbeddingIndex) and isinstance(index.model, EstimatingBinarizer):
         return rabitq_to_faiss(index, ids=ids)
     codes = codes_compared_by_bits(index)
     faiss = library("faiss", "faiss")
@@ -150,7 +150,8 @@ def from_faiss(
     faiss = library("faiss", "faiss")
     if not isinstance(theirs, faiss.IndexBinary):
         raise UnsupportedError(
-            f"{type(theirs).__name__} is no binary index of FAISS; vectors_from_faiss takes the vectors of others"
+            f"{type(theirs).__name__} is no binary index of FAISS; vectors_from_faiss takes the vectors of others, "
+            "and rabitq_from_faiss RaBitQ codes"
         )
     owner, theirs = theirs, faiss.downcast_IndexBinary(theirs)  # what is cast down does not own its memory
     dim = owner.d if dim is None else dim

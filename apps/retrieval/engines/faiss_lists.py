@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarizers import RaBitQBinarizer
+from hdc.apps.retrieval.binarizers import GivenRaBitQBinarizer, RaBitQBinarizer
+from hdc.errors import UnsupportedError
 
 Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 
@@ -48,7 +50,7 @@ def viewed(faiss: Any, pointer: Any, count: int, width: int) -> npt.NDArray[Any]
     return rows
 
 
-def nearest_lists(faiss: Any, model: RaBitQBinarizer, *, rotated: bool) -> Any:
+def nearest_lists(faiss: Any, model: RaBitQBinarizer | GivenRaBitQBinarizer, *, rotated: bool) -> Any:
     """Return an index that finds the lists of queries, as the model finds them.
 
     Lists are those whose directions have the greatest products with a query as the space of the metric maps it; the
@@ -57,19 +59,14 @@ def nearest_lists(faiss: Any, model: RaBitQBinarizer, *, rotated: bool) -> Any:
     Parameters
     ----------
     faiss : module
-    model : RaBitQBinarizer
+    model : RaBitQBinarizer or GivenRaBitQBinarizer
     rotated : bool
         Whether queries are ``P (q - m)``, with the operator of the codes and the center of the space, or q.
     """
-    d, space = model.dim_, model.space_
-    directions = model.directions_[:, :d].astype(np.float32)
-    constant = np.zeros(model.lists_, dtype=np.float32)
-    if space.metric == "l2" and space.center is not None:
-        constant = model.directions_[:, d].astype(np.float32) * np.float32(-0.5 / space.weight)
-        constant -= 0 if rotated else np.float32(space.scale) * (directions @ space.center)
-    centers = model._rotate(directions) if rotated else directions
+    d = model.dim_
     flat = faiss.IndexFlatIP(d + 1)
-    flat.add(np.ascontiguousarray(np.column_stack([centers * np.float32(space.scale), constant])))
+    rows = _given_rows(model, rotated) if isinstance(model, GivenRaBitQBinarizer) else _rows(model, rotated)
+    flat.add(np.ascontiguousarray(rows, dtype=np.float32))
     longer = faiss.LinearTransform(d, d + 1, True)
     faiss.copy_array_to_vector(np.eye(d + 1, d, dtype=np.float32).ravel(), longer.A)
     faiss.copy_array_to_vector(np.eye(1, d + 1, d, dtype=np.float32).ravel(), longer.b)
@@ -77,3 +74,53 @@ def nearest_lists(faiss: Any, model: RaBitQBinarizer, *, rotated: bool) -> Any:
     made = faiss.IndexPreTransform(longer, flat)
     longer.this.disown()
     return owning(made, flat)
+
+
+def _rows(model: RaBitQBinarizer, rotated: bool) -> Floats:
+    """Return the ``(lists, d + 1)`` rows whose products with queries, and a one, are greatest for the nearest lists."""
+    d, space = model.dim_, model.space_
+    directions = model.directions_[:, :d].astype(np.float32)
+    constant = np.zeros(model.lists_, dtype=np.float32)
+    if space.metric == "l2" and space.center is not None:
+        constant = model.directions_[:, d].astype(np.float32) * np.float32(-0.5 / space.weight)
+        constant -= 0 if rotated else np.float32(space.scale) * (directions @ space.center)
+    centers = model._rotate(directions) if rotated else directions
+    return np.column_stack([centers * np.float32(space.scale), constant])
+
+
+def _given_rows(model: GivenRaBitQBinarizer, rotated: bool) -> Floats:
+    """Return such rows of a model that has them, of queries that are rotated there."""
+    rows = model.state["nearest"]
+    if rotated:
+        return rows
+    directions = rows[:, :-1] @ model.state.get("rotation", np.eye(model.dim_, dtype=np.float32))
+    center = model.space_.center
+    return np.column_stack([directions, rows[:, -1] - (0 if center is None else directions @ center)])
+
+
+def nearest_of_quantizer(faiss: Any, quantizer: Any) -> Floats:
+    """Return such rows of what finds the lists of an index: an ``IndexFlat``, or what :func:`nearest_lists` returns.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is another index.
+    """
+    if isinstance(quantizer, faiss.IndexRefine):
+        quantizer = faiss.downcast_index(quantizer.base_index)
+    if isinstance(quantizer, faiss.IndexPreTransform) and quantizer.chain.size() == 1:
+        step, flat = faiss.downcast_VectorTransform(quantizer.chain.at(0)), faiss.downcast_index(quantizer.index)
+        if isinstance(step, faiss.LinearTransform) and isinstance(flat, faiss.IndexFlatIP):
+            rows = flat.reconstruct_n(0, flat.ntotal)
+            matrix = faiss.vector_to_array(step.A).reshape(step.d_out, step.d_in)
+            return np.column_stack([rows @ matrix, rows @ faiss.vector_to_array(step.b)])
+    metric = quantizer.metric_type
+    if isinstance(quantizer, faiss.IndexHNSWFlat):
+        quantizer = faiss.downcast_index(quantizer.storage)
+    if isinstance(quantizer, faiss.IndexFlat) and metric in (faiss.METRIC_L2, faiss.METRIC_INNER_PRODUCT):
+        rows = quantizer.reconstruct_n(0, quantizer.ntotal)
+        halves = (rows.astype(np.float64) ** 2).sum(axis=1) / 2
+        return np.column_stack([rows, -halves if metric == faiss.METRIC_L2 else 0 * halves]).astype(np.float32)
+    raise UnsupportedError(
+        f"lists found by {type(quantizer).__name__} are not taken over; those of IndexFlat and IndexHNSWFlat are"
+    )

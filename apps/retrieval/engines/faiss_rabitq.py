@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarizers import RaBitQBinarizer
-from hdc.apps.retrieval.binarizers.rabitq import E0
+from hdc.apps.retrieval.binarizers import GivenRaBitQBinarizer, RaBitQBinarizer
+from hdc.apps.retrieval.binarizers.estimating import E0
 from hdc.apps.retrieval.engines.exchange import Numbered
 from hdc.apps.retrieval.engines.faiss_lists import by_list, fill_list, nearest_lists, owning
 from hdc.apps.retrieval.engines.tables import library
@@ -47,7 +47,7 @@ def rabitq_to_faiss(index: EmbeddingIndex, *, ids: npt.ArrayLike | None = None) 
     Parameters
     ----------
     index : EmbeddingIndex
-        Of a :class:`RaBitQBinarizer`.
+        Of a :class:`RaBitQBinarizer`, or of codes that came from FAISS.
     ids : (n,) integers, optional
         As of :func:`~hdc.apps.retrieval.engines.faiss_index.to_faiss`.
 
@@ -62,7 +62,7 @@ def rabitq_to_faiss(index: EmbeddingIndex, *, ids: npt.ArrayLike | None = None) 
     """
     faiss = library("faiss", "faiss")
     model = index.model
-    assert isinstance(model, RaBitQBinarizer)
+    assert isinstance(model, RaBitQBinarizer | GivenRaBitQBinarizer)
     form = _Form(model)
     rows = Numbered(index, ids)
     lists = _lists(faiss, form)
@@ -120,10 +120,10 @@ class _Form:
     Lengths of our mapped vectors are ``scale`` times those of the vectors, less ``origin``.
     """
 
-    def __init__(self, model: RaBitQBinarizer) -> None:
+    def __init__(self, model: RaBitQBinarizer | GivenRaBitQBinarizer) -> None:
         self.model, self.d, self.levels = model, model.dim_, model.levels
         space = model.space_
-        self.by_distance, self.unit = space.metric == "l2", space.metric != "l2"
+        self.by_distance, self.unit = space.metric == "l2", space.of_unit_queries
         self.scale, self.square = space.scale, np.float32(space.square)
         self.origin = np.zeros(self.d, dtype=np.float32) if space.center is None else space.center
         self.rotation = np.ascontiguousarray(model._rotate(np.eye(self.d, dtype=np.float32)).T)
@@ -143,7 +143,8 @@ class _Form:
         parts += [_bytes(known), _bytes(factors.scale / self.scale)]
         if self.levels == 1:
             return np.concatenate(parts, axis=1)
-        error = factors.norm * np.sqrt(np.maximum(0, 1 / factors.fit**2 - 1) / (self.d - 1)) * E0
+        spread = np.sqrt(np.maximum(0, factors.scale**2 - self.model.norms(codes) ** 2))
+        error = spread / np.float32(np.sqrt(self.d - 1)) * np.float32(E0)
         parts += [_bytes(error * (2 if self.by_distance else 1) / self.scale), self._extra(planes)]
         scale, offset = self.model.whole(codes)
         known = self._constant(offset, _grid(planes, self.d) * scale[:, None], centers)

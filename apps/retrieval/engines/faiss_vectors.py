@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, GivenRaBitQBinarizer, RaBitQBinarizer
 from hdc.apps.retrieval.engines.exchange import BATCH, Ids, Numbered, names_of
 from hdc.apps.retrieval.engines.faiss_lists import by_list, content_of, fill_list, nearest_lists, owning
 from hdc.apps.retrieval.engines.tables import library
@@ -76,7 +76,7 @@ def _flat(faiss: Any, index: EmbeddingIndex, rows: Numbered, metric: Any) -> Any
 
 def _lists(faiss: Any, index: EmbeddingIndex, rows: Numbered, metric: Any) -> Any:
     model = index.model
-    if not isinstance(model, RaBitQBinarizer) or model.lists_ == 1:
+    if not isinstance(model, RaBitQBinarizer | GivenRaBitQBinarizer) or model.lists_ == 1:
         raise UnsupportedError(f"only a RaBitQBinarizer of several lists has float centers, not {model!r}")
     d = model.n_features_in_
     quantizer = nearest_lists(faiss, model, rotated=False)
@@ -129,7 +129,8 @@ def vectors_from_faiss(
     Raises
     ------
     UnsupportedError
-        If it is another index, such as one of product quantizer or RaBitQ codes, which are not our model's.
+        If it is another index, such as one of product quantizer or RaBitQ codes, which
+        :func:`~hdc.apps.retrieval.engines.faiss_given.rabitq_from_faiss` takes.
     MismatchError
         If metric or length of the vectors are not the model's.
     ParameterError
@@ -191,7 +192,7 @@ def _contents(faiss: Any, theirs: Any) -> tuple[Ids, Iterator[Floats]]:
     if not isinstance(theirs, faiss.IndexFlat | faiss.IndexScalarQuantizer):
         raise UnsupportedError(
             f"{type(theirs).__name__} has no float vectors to take over; IndexFlat, IndexIVFFlat, IndexHNSWFlat and "
-            "scalar quantizers do. Add the originals to an EmbeddingIndex instead"
+            "scalar quantizers do. rabitq_from_faiss takes RaBitQ codes; of others, add the originals to an index"
         )
     starts = range(0, theirs.ntotal, BATCH)
     return ids, (theirs.reconstruct_n(start, min(BATCH, theirs.ntotal - start)) for start in starts)

@@ -16,7 +16,13 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarizers import (
+    Binarizer,
+    GivenRaBitQBinarizer,
+    RaBitQBinarizer,
+    RecurrentBinarizer,
+    ScalarBinarizer,
+)
 from hdc.apps.retrieval.binarizers.files import DESCRIPTION, model_class
 from hdc.apps.retrieval.files.interchange import to_bytes
 from hdc.apps.retrieval.index.binary import BinaryIndex
@@ -226,9 +232,18 @@ def form_of(index: BinaryIndex | EmbeddingIndex) -> Form:
     return Form(codes.dim, metric, codes.originals.dtype, codes.originals.width)
 
 
+_READ_BY: dict[type[Binarizer], str] = {
+    RaBitQBinarizer: "estimates",
+    GivenRaBitQBinarizer: "estimates",
+    ScalarBinarizer: "levels",
+    RecurrentBinarizer: "tables",
+}
+"""What compares codes that are not compared by differing bits."""
+
+
 def check_model(model: Binarizer) -> None:
     """Raise UnsupportedError if the codes of a model are not compared by differing bits."""
-    read = {RaBitQBinarizer: "estimates", ScalarBinarizer: "levels", RecurrentBinarizer: "tables"}.get(type(model))
+    read = _READ_BY.get(type(model))
     if read is not None and not (isinstance(model, RecurrentBinarizer) and model.rounds == 0):
         raise UnsupportedError(
             f"codes of {model!r} are compared by {read}, and other engines count differing bits, which would rank them "
@@ -242,7 +257,7 @@ def check_reader(codes: BinaryIndex) -> None:
     reader = codes.reader
     if reader is None and model is not None and (model / DESCRIPTION).is_file():
         reader = model_class(model)  # the codes of an index in a folder, opened without the model
-    if reader in (RaBitQBinarizer.__name__, ScalarBinarizer.__name__):
+    if reader in [model.__name__ for model in _READ_BY if model is not RecurrentBinarizer]:
         raise UnsupportedError(
             f"these are codes of a {reader}, whose differing bits say nothing; give the EmbeddingIndex that has them"
         )

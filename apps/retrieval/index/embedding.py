@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc import checks
-from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarizers.estimating import EstimatingBinarizer
 from hdc.apps.retrieval.index.binary import BinaryIndex, Kind
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL, MODEL_FOLDER, index_folder, made_by
 from hdc.apps.retrieval.index.kept_options import KeptOptions
@@ -69,7 +70,7 @@ class EmbeddingIndex(Index):
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.codes = model, codes
-        codes.reader = type(model).__name__ if isinstance(model, RaBitQBinarizer | ScalarBinarizer) else None
+        codes.reader = type(model).__name__ if isinstance(model, EstimatingBinarizer | ScalarBinarizer) else None
         self.pipeline = Pipeline(model, codes)
         self._options = KeptOptions(codes.store, self.kind)
 
@@ -290,7 +291,7 @@ class EmbeddingIndex(Index):
     @property
     def kind(self) -> Kind:
         """Return how rows are searched."""
-        return "ivf" if isinstance(self.model, RaBitQBinarizer) and self.model.lists_ > 1 else self.codes.kind
+        return "ivf" if isinstance(self.model, EstimatingBinarizer) and self.model.lists_ > 1 else self.codes.kind
 
     @property
     def trained(self) -> bool:
@@ -300,7 +301,7 @@ class EmbeddingIndex(Index):
     @property
     def lists(self) -> int:
         """Return how many lists there are; 1 where all rows are compared, or a graph is walked."""
-        if isinstance(self.model, RaBitQBinarizer):
+        if isinstance(self.model, EstimatingBinarizer):
             return self.model.lists_
         return 1 if self.codes.coarse is None else len(self.codes.coarse.centroids)
 
@@ -332,7 +333,7 @@ class EmbeddingIndex(Index):
 
     def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
         """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
-        if isinstance(self.model, RaBitQBinarizer):
+        if isinstance(self.model, EstimatingBinarizer):
             raise UnsupportedError("the lists of RaBitQ codes are found by the model; fit a RaBitQBinarizer(lists=...)")
         encoding = self.pipeline.encoding
         self.codes.train(encoding.codes(encoding.vectors(vectors)[0]), lists, seed=seed)

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers import Binarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers.estimating import EstimatingBinarizer
 from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.apps.retrieval.index.encoding import QUERY_TIME, Encoding, Queries
@@ -63,14 +64,15 @@ class Pipeline:
         self.encoding = Encoding(model, codes)
         # Whether a search among estimates ends with what its kernel knows: these, or originals of bytes.
         self._in_one_go = self.space.of_unit_queries if codes.originals is None else codes.originals.dtype == "int8"
-        self.by_all_planes = isinstance(model, RaBitQBinarizer) and model.levels > 1 and codes.originals is None
+        again = isinstance(model, EstimatingBinarizer) and model.estimated_twice
+        self.by_all_planes = again and codes.originals is None
         searcher = self._searcher()
         self.engine = codes.engine if searcher is None else Engine(codes.store, searcher)
         self._prefixes: dict[int, Engine] = {}  # by the bits that they read
 
     def _searcher(self) -> Searcher | None:
         """Return what takes float queries; None where their codes are compared with the codes."""
-        if isinstance(self.model, RaBitQBinarizer):
+        if isinstance(self.model, EstimatingBinarizer):
             kept = () if self.codes.originals is None or not self._in_one_go else tuple(self.codes.originals.columns)
             folder, kernels = self.codes.folder, list_kernels(self.model.kernels)
             place = None if folder is None else (folder, digest(folder.parent / MODEL_FOLDER))
@@ -107,7 +109,7 @@ class Pipeline:
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows):
             return self._scored(search, self.encoding.queries(rows))
-        one_go = self._in_one_go or self.space.of_unit_queries
+        one_go = prepared.whole is not None and (self._in_one_go or self.space.of_unit_queries)
         if len(rows) > FEW_QUERIES or not search.k or search.among_few or not one_go:
             return self._in_blocks(search, rows)
         if self._in_one_go:

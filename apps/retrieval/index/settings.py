@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, ScalarBinarizer
+from hdc.apps.retrieval.binarizers.estimating import EstimatingBinarizer
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.words import WORD_BITS, word_count
@@ -28,7 +29,7 @@ def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[
         if kind in KINDS and kind != "flat":
             raise UnsupportedError(f"scalar codes are scanned, kind='flat', and not compared by bits as {kind!r} does")
         dim, levels = model.words * WORD_BITS, 1
-    if isinstance(model, RaBitQBinarizer):
+    if isinstance(model, EstimatingBinarizer):
         _check_kind(kind, model)
         dim, levels = model.words * WORD_BITS, 1
         kind = "flat" if kind in KINDS else kind
@@ -52,13 +53,13 @@ def _originals(model: Binarizer, dtype: str) -> tuple[str, int] | tuple[str, int
     return kept if model.space_.metric == "cosine" else (*kept, True)
 
 
-def _check_kind(kind: Kind | None, model: RaBitQBinarizer) -> None:
+def _check_kind(kind: Kind | None, model: EstimatingBinarizer) -> None:
     """Raise UnsupportedError if an index of the model's codes is of another kind."""
     made = "ivf" if model.lists_ > 1 else "flat"
     if kind in KINDS and kind != made:
         raise UnsupportedError(
-            f"RaBitQ codes are not compared by their bits, as {kind!r} does; a RaBitQBinarizer of lists={model.lists_} "
-            f"makes kind={made!r}"
+            f"RaBitQ codes are not compared by their bits, as {kind!r} does; a {type(model).__name__} of "
+            f"lists={model.lists_} makes kind={made!r}"
         )
 
 

@@ -5,7 +5,8 @@ vectors that were fitted, or zero, a the inverse of their root mean square lengt
 query:
 
 - ``cosine``: x and q at length 1.
-- ``ip``: x becomes y, and q has length 1: ``x . q`` is ``y . q / a``, and as much more for all x as ``m . q`` is.
+- ``ip``: x becomes y, and q has length 1, or its own: ``x . q`` is ``y . q / a``, and as much more for all x as
+  ``m . q`` is.
 - ``l2``: x becomes ``(y, b (|y|^2 - t))`` and q ``u = (p, -1 / (2 b))`` with ``p = a (q - m)``. Then ``|y - p|^2`` is
   ``t + |p|^2`` less twice the product. An estimate's error grows with the lengths of both, whose product is least, over
   all vectors and queries, at ``b^2 = 1 / (2 s)`` with s the standard deviation of ``|y|^2``; t is its mean.
@@ -63,6 +64,8 @@ class Space:
     as_given : bool
         Whether models take vectors as they are, of whatever length, and leave it to an index to bring them to length
         1: those that were made before there were metrics, and those that none applies to.
+    keeps_lengths : bool
+        Whether queries for inner products are taken as they are, of whatever length.
     """
 
     metric: str
@@ -72,6 +75,7 @@ class Space:
     square: float = 0.0
     radius: float = 0.0
     as_given: bool = False
+    keeps_lengths: bool = False
 
     @classmethod
     def fit(cls, metric: Any, rows: npt.NDArray[Any], *, lifted: bool = True, centered: bool = True) -> Self:
@@ -116,7 +120,7 @@ class Space:
     @property
     def of_unit_queries(self) -> bool:
         """Whether mapped queries have length 1."""
-        return self.metric != "l2" or self.radius > 0
+        return not (self.metric == "l2" or self.keeps_lengths) or self.radius > 0
 
     def vectors(self, kernels: SearchKernels, rows: Floats) -> Floats:
         """Return ``(n, d)`` finite rows mapped, as float32.
@@ -189,7 +193,8 @@ class Space:
             return np.ones(len(rows))
         radius = self.radius or 1.0
         if self.metric == "ip":
-            return np.asarray(np.sqrt(_squares(rows, None)) * (radius / self.scale))
+            lengths = 1.0 if self.keeps_lengths else np.sqrt(_squares(rows, None))
+            return np.full(len(rows), lengths * (radius / self.scale))
         if not self.radius:
             return np.full(len(rows), 2 / self.scale**2)
         lengths = np.hypot(np.sqrt(_squares(rows, self._center)) * self.scale, 0.5 / self.weight)
