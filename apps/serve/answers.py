@@ -76,7 +76,7 @@ def _failure(status: int, kind: str, message: str, headers: Mapping[str, str] | 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, orjson.Fragment):
-        return json.loads(value.contents)
+        return json.loads(orjson.dumps(value))
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     raise TypeError(f"an answer cannot hold a {type(value).__name__}")

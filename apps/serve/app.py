@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp
 
 import hdc
 from hdc.apps.serve.answers import RefusedError, failed
-from hdc.apps.serve.bodies import with_bodies
+from hdc.apps.serve.bodies import invalid, with_bodies
 from hdc.apps.serve.guard import Access, Guard
 from hdc.apps.serve.indexes import Served
 from hdc.apps.serve.metrics import CONTENT_TYPE, Metrics
@@ -59,6 +60,7 @@ def create_app(served: Served, access: Access | None = None, *, log: bool = Fals
     for kind in (HDCError, OSError, Exception):
         app.add_exception_handler(kind, _failed)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
 
     @app.get("/metrics", tags=["service"], responses={200: {"content": {"text/plain": {}}}})
     async def text() -> Response:
@@ -78,6 +80,10 @@ def create_app(served: Served, access: Access | None = None, *, log: bool = Fals
 
 async def _failed(request: Request, error: Exception) -> Response:
     return failed(error)
+
+
+async def _invalid(request: Request, error: Any) -> Response:
+    return failed(invalid(error))
 
 
 async def _refused(request: Request, error: Any) -> Response:

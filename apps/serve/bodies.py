@@ -1,6 +1,7 @@
 """Bodies of requests: read within bounds, parsed strictly, and checked against a model."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from typing import Any, TypeVar, cast
 
 from fastapi import FastAPI
@@ -87,7 +88,7 @@ async def body_of(request: Request, model: type[B], limits: Limits) -> B:
     try:
         return cast(B, model.model_validate(value))
     except ValidationError as error:
-        raise unprocessable("; ".join(map(_said, error.errors(include_url=False)[:3]))) from None
+        raise invalid(error) from None
 
 
 async def json_of(request: Request, limits: Limits) -> Any:
@@ -103,12 +104,12 @@ async def _read(request: Request, limits: Limits) -> bytes:
     said = request.headers.get("content-length", "")
     if said.isdecimal() and len(said) < 20 and int(said) > limits.body_bytes and "expect" in request.headers:
         raise _too_long(limits)  # nothing was sent yet
-    body, most = bytearray(), limits.body_bytes
+    body, stream = bytearray(), request.stream()
     try:
         async with asyncio.timeout(limits.read_seconds):
-            async for part in request.stream():
+            async for part in stream:
                 body += part
-                if len(body) > most:
+                if len(body) > limits.body_bytes:
                     break
             else:
                 return bytes(body)
@@ -116,15 +117,15 @@ async def _read(request: Request, limits: Limits) -> bytes:
         raise RefusedError(408, "the body came too slowly", "TimeoutError", {"connection": "close"}) from None
     except ClientDisconnect:
         raise RefusedError(400, "the client left", "ClientDisconnect") from None
-    await _linger(request, len(body))
+    await _linger(stream, len(body))
     raise _too_long(limits)
 
 
-async def _linger(request: Request, read: int) -> None:
+async def _linger(stream: AsyncGenerator[bytes], read: int) -> None:
     """Read on, within bounds: a client that is still sending when its connection is closed sees no answer."""
     try:
         async with asyncio.timeout(LINGER_SECONDS):
-            async for part in request.stream():
+            async for part in stream:
                 read += len(part)
                 if read > LINGER_BYTES:
                     return
@@ -137,8 +138,13 @@ def _too_long(limits: Limits) -> RefusedError:
     return RefusedError(413, message, "BodyTooLarge", {"connection": "close"})
 
 
+def invalid(error: Any) -> RefusedError:
+    """Return the error, 422, for what pydantic found: the first things that are wrong."""
+    return unprocessable("; ".join(map(_said, error.errors()[:3])))
+
+
 def _said(error: Any) -> str:
-    """Return what pydantic found, in one line: where, what, and what was given."""
+    """Return one thing in one line: where, what, and what was given."""
     place = ".".join(map(str, error["loc"])) or "body"
     given = "" if error["type"] in ("missing", "extra_forbidden") else f", not {shown(error['input'])}"
     return f"{place}: {error['msg']}{given}"

@@ -12,6 +12,9 @@ from hdc.errors import BackendUnavailableError, ParameterError
 
 PORT = 8765
 
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
+
 
 def register(subparsers: Any) -> None:
     """Add ``serve`` to the parser of ``hdc``."""
@@ -95,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         with Served(
             indexes, limits, refresh_seconds=arguments.refresh_seconds, encoders=encoders(arguments.encoder)
         ) as served:
+            served.start()
             server = Server(create_app(served, access, log=arguments.access_log), limits)
             address = _address(listening)
             print(f"serving {', '.join(opened.name for opened in served)} at {address} (Ctrl-C ends it)", flush=True)
@@ -119,6 +123,7 @@ def socket_at(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen(BACKLOG)
     except (OSError, OverflowError) as error:
         raise OSError(f"cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}") from error
     return listening

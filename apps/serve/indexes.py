@@ -178,6 +178,7 @@ class Served:
         self.running = Running(self.limits)
         self._refresh_seconds, self._ended = refresh_seconds, threading.Event()
         self._refresher: threading.Thread | None = None
+        self._started = False
 
     def __iter__(self) -> Iterator[Opened]:
         return iter(self._opened.values())
@@ -218,9 +219,12 @@ class Served:
 
     def start(self) -> None:
         """Search each index once, and begin to look for changes, in a thread: searches never wait for that."""
+        if self._started:
+            return
+        self._started = True
         for opened in self:
             opened.ways.warm()
-        if self._refresh_seconds and self._refresher is None:
+        if self._refresh_seconds:
             self._refresher = threading.Thread(target=self._refresh, name="serve-refresh", daemon=True)
             self._refresher.start()
 

@@ -73,6 +73,8 @@ def documents(served: Served, index: str) -> Documents:
 
 def check(found: models.Found, limits: Limits) -> None:
     """Raise RefusedError, 422, for more hits than a server returns."""
+    if "k" not in found.model_fields_set:
+        found.k = min(found.k, limits.k)
     if found.k > limits.k:
         raise unprocessable(f"k must be {limits.k} at most here, not {found.k}")
 
