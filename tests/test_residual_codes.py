@@ -1,4 +1,4 @@
-"""Codes that start from residuals: what the parts compute, in a second way, and on which vectors they are chosen."""
+"""Starts of codes, from residuals and others: what the parts compute, in a second way, and on which vectors."""
 
 import warnings
 from dataclasses import replace
@@ -9,6 +9,7 @@ import pytest
 from hdc.apps.retrieval.binarizers import RecurrentBinarizer, SignBinarizer, load
 from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, fit_tables, metric_of
 from hdc.apps.retrieval.binarizers.bebr.residual import HEAVIEST, residual_tables, weights_of
+from hdc.apps.retrieval.binarizers.bebr.starts import Starts
 from hdc.apps.retrieval.binarizers.bebr.validation import TrainingWarning, Validation
 
 
@@ -141,7 +142,7 @@ def test_the_start_that_finds_more_is_taken(tmp_path):
     vectors = patchy(2200)
     x, queries = vectors[:2000], vectors[2000:]
     model = RecurrentBinarizer(64, rounds=2).fit(x)
-    assert model.residual_
+    assert model.start_ == "residuals"
     codes = model.transform(x)
     found = recall(model.search(queries, codes)[1], x, queries)
     plain = SignBinarizer(64).fit(x)
@@ -150,15 +151,15 @@ def test_the_start_that_finds_more_is_taken(tmp_path):
     assert np.array_equal(load(tmp_path / "model").transform(x), codes)
 
 
-def test_signs_are_the_start_where_they_find_more(monkeypatch):
+def test_residuals_are_not_the_start_where_they_find_less(monkeypatch):
     """Seen: .80 from signs and .75 from residuals."""
     vectors = heavy(2200)
     x, queries = vectors[:2000], vectors[2000:]
-    signs = RecurrentBinarizer(128, rounds=2).fit(x)
-    assert not signs.residual_
-    monkeypatch.setattr(RecurrentBinarizer, "_is_better_by_residuals", lambda *_: True)
+    others = RecurrentBinarizer(128, rounds=2).fit(x)
+    assert others.start_ != "residuals"
+    monkeypatch.setattr(Starts, "chosen", lambda *_: "residuals")
     residuals = RecurrentBinarizer(128, rounds=2).fit(x)
-    found = [recall(model.search(queries, model.transform(x))[1], x, queries) for model in (signs, residuals)]
+    found = [recall(model.search(queries, model.transform(x))[1], x, queries) for model in (others, residuals)]
     assert found[0] > found[1] + 0.02
 
 
@@ -172,7 +173,7 @@ def test_the_reported_recall_is_that_of_queries_nobody_saw():
 
 def test_codes_that_are_worse_than_plain_ones_say_so(monkeypatch):
     """Of vectors that need the other start, and a longer search."""
-    monkeypatch.setattr(RecurrentBinarizer, "_is_better_by_residuals", lambda *_: False)
+    monkeypatch.setattr(Starts, "chosen", lambda *_: "signs")
     with pytest.warns(TrainingWarning, match=r"64 bits that were trained find 0\.\d\d .* SignBinarizer\(dim=64\)"):
         RecurrentBinarizer(64, rounds=1, steps=1).fit(patchy(3000))
 

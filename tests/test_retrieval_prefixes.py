@@ -12,7 +12,8 @@ from hdc.apps.retrieval.binarizers.bebr import nested
 from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, metric_of
 from hdc.apps.retrieval.binarizers.bebr.recurrence import unit
 from hdc.apps.retrieval.binarizers.bebr.signs import groups_of
-from hdc.apps.retrieval.binarizers.bebr.validation import Validation
+from hdc.apps.retrieval.binarizers.bebr.starts import STARTS, Starts
+from hdc.apps.retrieval.binarizers.bebr.validation import Validation, not_worse
 from hdc.errors import FileFormatError, ParameterError
 from tests import models
 
@@ -145,15 +146,15 @@ def test_plain_prefixes_are_those_of_cut_codes_with_tables_of_their_own():
     np.testing.assert_allclose(plain.prefix(64).decode(codes), alone.decode(codes), atol=1e-4)
 
 
-@pytest.mark.parametrize("residuals", [False, True])
-def test_prefixes_have_either_start(residuals, monkeypatch, tmp_path):
+@pytest.mark.parametrize("start", STARTS)
+def test_prefixes_have_any_start(start, monkeypatch, tmp_path):
     """Seen: .83 from signs and .88 from residuals at 64 bits, .94 and .97 at 128."""
-    monkeypatch.setattr(RecurrentBinarizer, "_is_better_by_residuals", lambda *_: residuals)
+    monkeypatch.setattr(Starts, "chosen", lambda *_: start)
     queries, one = vectors(100, seed=7), RecurrentBinarizer(**SETTINGS).fit(X)
-    assert one.residual_ is residuals
+    assert one.start_ == start
     one.save(tmp_path / "model")
     codes, again = one.transform(X), load(tmp_path / "model")
-    assert again.residual_ is residuals
+    assert again.start_ == start
     assert np.array_equal(again.transform(X), codes)
     for bits, least in ((64, 0.75), (128, 0.85)):
         alone = RecurrentBinarizer(dim=bits, rounds=2, seed=3).fit(X)
@@ -188,10 +189,10 @@ def test_a_fit_goes_on_from_its_checkpoint_to_the_same_result(model, tmp_path, m
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("residuals", [False, True])
-def test_prefixes_find_nearly_what_models_of_their_size_find(residuals, monkeypatch):
+@pytest.mark.parametrize("start", STARTS)
+def test_prefixes_find_nearly_what_models_of_their_size_find(start, monkeypatch):
     """One seed: the recall of 3,000 true neighbors has a deviation below .01, and that of a difference below .014."""
-    monkeypatch.setattr(RecurrentBinarizer, "_is_better_by_residuals", lambda *_: residuals)
+    monkeypatch.setattr(Starts, "chosen", lambda *_: start)
     base, queries = vectors(4000, 48), vectors(300, 48, seed=9)
     one = RecurrentBinarizer(dim=256, prefixes=(64, 128)).fit(base)
     codes, whole = one.transform(base), RecurrentBinarizer(dim=256).fit(base)
@@ -206,8 +207,10 @@ def test_prefixes_find_nearly_what_models_of_their_size_find(residuals, monkeypa
             reader = TableDecoder(whole.mean_, whole.decoder_.metric, 1.0, tables, "auto")
             decoded = reader.decode(groups_of(whole._as_signs(truncated)[..., :bits]))
             ids = np.argsort(-(queries @ unit(decoded).T), axis=1)[:, :10]
-            cut = recall(ids, queries, base)  # of another training; codes from residuals are nested as they are
-            assert found > (cut - 0.01 if residuals else cut + 0.02)
+            cut = recall(
+                ids, queries, base
+            )  # of another training; tables found group after group are nested as they are
+            assert found > (cut + 0.02 if start == "signs" else cut - 0.01)
 
 
 @pytest.mark.parametrize("keep", [None, "int8", "float32"])
@@ -293,11 +296,11 @@ def test_an_index_follows_changes_and_refuses_prefixes_that_it_does_not_have(mod
 
 def test_a_round_counts_as_a_gain_unless_it_loses_more_than_a_standard_error():
     validation = Validation.draw(X, np.random.default_rng(0))  # 12 queries: .046 at a recall of .5
-    assert nested._not_worse(0.6, 0.5, validation) == 0.6
-    assert 0.5 < nested._not_worse(0.46, 0.5, validation) < 0.5 + 1e-9
-    assert nested._not_worse(0.45, 0.5, validation) == 0.45
-    assert nested._not_worse(0.1, -1.0, validation) == 0.1
-    assert np.isnan(nested._not_worse(math.nan, -1.0, validation))
+    assert not_worse(0.6, 0.5, validation) == 0.6
+    assert 0.5 < not_worse(0.46, 0.5, validation) < 0.5 + 1e-9
+    assert not_worse(0.45, 0.5, validation) == 0.45
+    assert not_worse(0.1, -1.0, validation) == 0.1
+    assert np.isnan(not_worse(math.nan, -1.0, validation))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])

@@ -32,14 +32,17 @@ Groups = npt.NDArray[np.uint8]
 LEVELS = 1 << GROUP_BITS
 """Values of a group."""
 
-RIDGE = 3.0
-"""Weight that keeps the entries of rare values near what they were, in vectors."""
+RIDGE, MOST_RIDGES = 3.0, 10.0
+"""Weight that keeps the entries of rare values near what they were, in vectors, and how many times of it few take."""
 
 LEAST_VARIANCE = 1e-6
 """Least variance of an axis that counts, as a share of the greatest."""
 
 LEAST_WEIGHT = 1e-3
 """Least weight of an axis, as a share of the greatest: the metric is inverted, in float32."""
+
+REST_BLOCK = 128
+"""Of how many times the size of a vector a block of them is small enough to be quick."""
 
 SOLVER_STEPS = 4
 """Steps of conjugate gradients each time the tables are fitted; the next round goes on from there."""
@@ -98,6 +101,8 @@ class TableDecoder:
 
         ``begun``, ``(n, g)`` uint8, are the first groups, which stay; without it all are chosen.
         """
+        if not self.parallel:
+            return self._greedy_by_rest(x, begun)
         pair = self._pair.reshape(LEVELS, self.groups, LEVELS, self.groups)
         given = 0 if begun is None else begun.shape[1]
         out = np.empty((len(x), self.groups), dtype=np.uint8)
@@ -112,6 +117,23 @@ class TableDecoder:
                 out[rows, group] = values
                 linear[:, :, group + 1 :] += pair[values, group][:, :, group + 1 :]
                 chosen_side += side[every, values, group][:, None]
+        return out
+
+    def _greedy_by_rest(self, x: Floats, begun: Groups | None) -> Groups:
+        """Do as :meth:`greedy` without a parallel term: the value nearest to what the groups before leave."""
+        entries = self._seen.reshape(LEVELS, self.groups, -1).swapaxes(0, 1)
+        halves = np.einsum("gvd,gvd->gv", entries, entries) / np.float32(2)
+        given = 0 if begun is None else begun.shape[1]
+        out = np.empty((len(x), self.groups), dtype=np.uint8)
+        for rows in blocks(len(x), 4 * REST_BLOCK * x.shape[1]):
+            rest = (x[rows] - self.mean) @ self.metric
+            for group in range(self.groups):
+                if begun is not None and group < given:
+                    values = begun[rows, group]
+                else:
+                    values = np.argmin(halves[group] - rest @ entries[group].T, axis=1)
+                out[rows, group] = values
+                rest -= entries[group][values]
         return out
 
     @cached_property
@@ -164,6 +186,20 @@ class _Choices:
         product: Floats = self._matmul(self._ones, users, ends, rows)
         return product
 
+    @property
+    def fewer_codes(self) -> bool:
+        """Whether there are fewer codes than table rows."""
+        return self._n < LEVELS * self._groups
+
+    def shared(self, roots: Floats | None) -> npt.NDArray[np.float32]:
+        """Return how many groups each two codes have in common, times a factor of each code."""
+        from scipy.sparse import csr_matrix
+
+        ends, shape = np.arange(0, len(self._chosen) + 1, self._groups), (self._n, LEVELS * self._groups)
+        matrix = csr_matrix((self._ones, self._chosen, ends), shape=shape)
+        product: npt.NDArray[np.float32] = (matrix @ matrix.T).toarray()
+        return product if roots is None else product * roots * roots.T
+
     def together(self, counts: Floats | None) -> npt.NDArray[np.float32]:
         """Return how many codes, or how much of them, choose each two table rows: the matrix times itself."""
         from scipy.sparse import csr_matrix
@@ -215,12 +251,13 @@ def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder, counts: Floats |
         weighed: Floats = error @ weights + along[:, None] * x
         return weighed if counts is None else weighed * counts[:, None]
 
-    precondition = _preconditioner(choices, weights, counts)
+    ridge = ridge_of(len(x), len(tables))
+    precondition = _preconditioner(choices, weights, counts, ridge)
     residual = choices.transposed_times(weigh(x - choices.times(tables)))
     step = precondition(residual)
     direction, size = step, float(np.vdot(residual, step))
     for _ in range(SOLVER_STEPS):
-        regular = np.float32(RIDGE) * (direction @ weights)
+        regular = np.float32(ridge) * (direction @ weights)
         image = choices.transposed_times(weigh(choices.times(direction))) + regular
         length = np.float32(size / max(float(np.vdot(direction, image)), 1e-30))
         tables = tables + length * direction
@@ -231,11 +268,40 @@ def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder, counts: Floats |
     return replace(decoder, tables=tables)
 
 
-def _preconditioner(choices: _Choices, weights: Floats, counts: Floats | None) -> Callable[[Floats], Floats]:
-    """Return the exact inverse of the problem without the parallel term."""
+def ridge_of(vectors: int, entries: int) -> float:
+    """Return the weight that keeps entries near what they were: up to ten times as great where vectors are few.
+
+    Tables of about as many entries as there are vectors follow them best and others least, so that codes of the same
+    vectors that are made anew are not those that the tables were fitted to.
+    """
+    return RIDGE * min(MOST_RIDGES, max(1.0, MOST_RIDGES * entries / vectors))
+
+
+def _preconditioner(
+    choices: _Choices, weights: Floats, counts: Floats | None, ridge: float
+) -> Callable[[Floats], Floats]:
+    """Return the exact inverse of the problem without the parallel term.
+
+    Of fewer vectors than entries it is found through the products of codes with each other (Woodbury's identity).
+    """
     from scipy.linalg import cho_factor, cho_solve
 
+    undo = np.linalg.inv(weights)
+    if choices.fewer_codes:
+        roots = None if counts is None else np.sqrt(counts)[:, None]
+        shared = choices.shared(roots).astype(np.float64)
+        shared[np.diag_indices_from(shared)] += ridge
+        factor = cho_factor(shared, overwrite_a=True)
+
+        def inverse(residual: Floats) -> Floats:
+            right = residual @ undo
+            seen = choices.times(right) if roots is None else roots * choices.times(right)
+            solved = np.asarray(cho_solve(factor, seen), dtype=np.float32)
+            explained = choices.transposed_times(solved if roots is None else roots * solved)
+            return np.asarray((right - explained) / np.float32(ridge), dtype=np.float32)
+
+        return inverse
     together = choices.together(counts)
-    together[np.diag_indices_from(together)] += np.float32(RIDGE)
-    factor, undo = cho_factor(together), np.linalg.inv(weights)
-    return lambda residual: np.asarray(cho_solve(factor, residual @ undo), dtype=np.float32)
+    together[np.diag_indices_from(together)] += np.float32(ridge)
+    of_entries = cho_factor(together)
+    return lambda residual: np.asarray(cho_solve(of_entries, residual @ undo), dtype=np.float32)

@@ -2,8 +2,8 @@
 
 The bits are shared and the tables are not: each prefix has tables of its own, which are small beside the codes. A code
 grows block by block. A new block starts from what the prefix before it leaves of a vector: as its signs, or from tables
-found by residual quantization (:mod:`~hdc.apps.retrieval.binarizers.bebr.residual`), whichever start the model has. It
-is then chosen alone, and together with the block before it, by local search over
+found in it, whichever start the model has (:mod:`~hdc.apps.retrieval.binarizers.bebr.starts`). It is then chosen
+alone, and together with the block before it, by local search over
 
     loss(prefix with the new block) + SHORTER * loss(prefix before it)
 
@@ -11,10 +11,9 @@ with the loss of :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`. Blocks befo
 keeps its loss but for what the next size gains several times, and no size pays for those beyond the next.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +22,16 @@ from hdc.apps.retrieval.binarizers.base import GROUP_BITS, Floats, blocks
 from hdc.apps.retrieval.binarizers.bebr.checkpoint import Checkpoint
 from hdc.apps.retrieval.binarizers.bebr.decoder import LEVELS, Groups, TableDecoder, fit_tables, linear_tables
 from hdc.apps.retrieval.binarizers.bebr.recurrence import Recurrence, initial, regressed
-from hdc.apps.retrieval.binarizers.bebr.residual import residual_tables
 from hdc.apps.retrieval.binarizers.bebr.signs import group_signs, groups_of
-from hdc.apps.retrieval.binarizers.bebr.validation import Progress, Validation
+from hdc.apps.retrieval.binarizers.bebr.validation import Progress, Validation, not_worse
 from hdc.checks import integer, wrong
 from hdc.dispatch import backend as find_backend
 from hdc.dispatch import table_kernels
 from hdc.errors import ParameterError
 from hdc.words import WORD_BITS
+
+TablesOf: TypeAlias = Callable[[Floats, Floats, int, Floats, np.random.Generator], Floats]
+"""Takes centered vectors, their weights, a number of groups, a metric and a generator, and returns tables."""
 
 SHORTER = 0.25
 """Weight of the loss of the prefix before the one that grows."""
@@ -110,6 +111,7 @@ def train_nested(
     ends: Sequence[int],
     first: TableDecoder,
     counts: Floats | None,
+    tables_of: TablesOf | None,
     effort: Effort,
     validation: Validation,
     state: Checkpoint,
@@ -124,7 +126,9 @@ def train_nested(
     first : TableDecoder
         Whose mean, metric and parallel weight all share; its tables do not count.
     counts : (n,) float32 or None
-        How much the error of each vector counts, where blocks start from residuals; None: they start from signs.
+        How much the error of each vector counts.
+    tables_of : function or None
+        What a block starts from; None: signs, and all errors count the same.
     effort : Effort
     validation : Validation
     state : Checkpoint
@@ -133,9 +137,9 @@ def train_nested(
     decoders: tuple[TableDecoder, ...] = ()
     codes = np.empty((len(x), 0), dtype=np.uint8)
     for end in ends:
-        decoders, codes = _grown(x, codes, decoders, first, counts, end, effort)
+        decoders, codes = _grown(x, codes, decoders, first, counts, tables_of, end, effort)
         decoders, codes = _alternated(x, codes, decoders, counts, effort, validation, state)
-    return Nested(decoders, () if counts is not None else _regressions(x, codes, decoders))
+    return Nested(decoders, () if tables_of is not None else _regressions(x, codes, decoders))
 
 
 def _regressions(x: Floats, codes: Groups, decoders: tuple[TableDecoder, ...]) -> tuple[Recurrence, ...]:
@@ -180,20 +184,21 @@ def _grown(
     before: tuple[TableDecoder, ...],
     first: TableDecoder,
     counts: Floats | None,
+    tables_of: TablesOf | None,
     end: int,
     effort: Effort,
 ) -> tuple[tuple[TableDecoder, ...], Groups]:
     """Add a block: tables that go on from those of the prefix before, and codes, both of what that prefix leaves."""
     left, groups = _left(x, before, codes), end - codes.shape[1]
-    if counts is None:
+    if tables_of is None or counts is None:
         signs = initial(left, GROUP_BITS * groups, 0, effort.seed).signs(left)
         codes = np.concatenate([codes, groups_of(signs)], axis=1)
         added = linear_tables(left - left.mean(axis=0), signs[:, 0])
     else:
         rng = np.random.default_rng([effort.seed, end])
-        added = residual_tables(left if before else left - first.mean, counts, groups, first.metric, rng)
+        added = tables_of(left if before else left - first.mean, counts, groups, first.metric, rng)
     decoder = replace(first, tables=_side_by_side(before[-1].tables, added) if before else added)
-    if counts is not None:
+    if tables_of is not None:
         codes = decoder.greedy(x, codes)
     return (*before, fit_tables(x, codes, decoder, counts)), codes
 
@@ -218,20 +223,10 @@ def _alternated(
         codes = _pair_chosen(x, codes, now.decoders, effort)
         now = _Learned(tuple(fit_tables(x, _cut(codes, d.groups), d, counts) for d in now.decoders), codes)
         found = [validation.recall(d.decode(_cut(codes, d.groups))) for d in now.decoders]
-        if progress.step(_not_worse(float(np.mean(found)), progress.best, validation)):
+        if progress.step(not_worse(float(np.mean(found)), progress.best, validation)):
             best = now
         state.save(stage, progress, now.arrays("now") | best.arrays("best"))
     return (*decoders[:-2], *best.decoders), best.codes
-
-
-def _not_worse(recall: float, best: float, validation: Validation) -> float:
-    """Return a recall that counts as a gain unless it is below the best one by more than its standard error.
-
-    The loss falls in every round, and few held-out queries cannot tell a small gain from a small loss; a round that
-    fits the vectors and no others, they can.
-    """
-    error = math.sqrt(best * (1 - best) / max(1, validation.truth.size)) if 0 < best < 1 else 0.0
-    return max(recall, math.nextafter(best, 2)) if recall > best - error else recall
 
 
 @dataclass(frozen=True)

@@ -3,27 +3,21 @@
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import fields, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.retrieval.binarizers.base import GROUP_BITS, MOST_BITS, Binarizer, Floats
 from hdc.apps.retrieval.binarizers.bebr.checkpoint import Checkpoint
-from hdc.apps.retrieval.binarizers.bebr.decoder import (
-    LEVELS,
-    Groups,
-    TableDecoder,
-    fit_tables,
-    linear_tables,
-    metric_of,
-)
+from hdc.apps.retrieval.binarizers.bebr.decoder import Groups, TableDecoder, fit_tables
 from hdc.apps.retrieval.binarizers.bebr.nested import Effort, Nested, check_prefixes, cut_tables, train_nested
-from hdc.apps.retrieval.binarizers.bebr.recurrence import Recurrence, initial, nested_initial, regressed, unit
-from hdc.apps.retrieval.binarizers.bebr.residual import residual_tables, weights_of
-from hdc.apps.retrieval.binarizers.bebr.signs import group_signs, groups_of
+from hdc.apps.retrieval.binarizers.bebr.recurrence import Recurrence, initial, nested_initial, regressed
+from hdc.apps.retrieval.binarizers.bebr.rounds import alternated
+from hdc.apps.retrieval.binarizers.bebr.signs import group_signs
+from hdc.apps.retrieval.binarizers.bebr.starts import SIGNS, STARTS, TABLES, Starts, begin
 from hdc.apps.retrieval.binarizers.bebr.training import Settings, train
-from hdc.apps.retrieval.binarizers.bebr.validation import NEIGHBORS, Progress, Validation, nearest, warn_if_worse
+from hdc.apps.retrieval.binarizers.bebr.validation import NEIGHBORS, Validation, nearest, warn_if_worse
 from hdc.apps.retrieval.binarizers.sign import SignBinarizer
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import integer, number, text
@@ -33,22 +27,11 @@ from hdc.words import WORD_BITS, Words, pack, unpack
 SAMPLE = 50_000
 """Most vectors that a fit learns from, drawn at random."""
 
-TRIED_ON, TRIED_SHARE = 6000, 0.15
-"""Most vectors that two starts are compared on, and the part of them that are queries."""
-
 LARGEST = 1e6
 """Of whitening, parallel, temperature and learning rate: far beyond what is of use, and no power of it overflows."""
 
 MOST_LOOPS = 15
 """An index has components of at most 16 bits."""
-
-
-class Start(NamedTuple):
-    """Codes and tables that a fit begins with, and how much the error of each vector counts; None: all the same."""
-
-    codes: Groups
-    decoder: TableDecoder
-    counts: Floats | None
 
 
 class RecurrentBinarizer(Binarizer):
@@ -76,7 +59,7 @@ class RecurrentBinarizer(Binarizer):
         Rounds, or epochs, without a better validation recall before training stops.
     whitening, parallel : float
         Of the error that codes minimize; see :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`. Where tables start
-        from residuals, ``parallel`` is 0.
+        from residuals or levels, ``parallel`` is 0.
     temperature, learning_rate : float
         Of gradient training.
     negatives, queue : int
@@ -94,6 +77,8 @@ class RecurrentBinarizer(Binarizer):
 
     Attributes
     ----------
+    start_ : {"signs", "residuals", "levels"}
+        What training began with: see :mod:`~hdc.apps.retrieval.binarizers.bebr.starts`.
     recalls_ : list of float
         The same of each of :attr:`sizes`; only there with prefixes.
     recall_ : float
@@ -233,7 +218,8 @@ class RecurrentBinarizer(Binarizer):
         validation = Validation.draw(x, rng, asked, of_one_length=self._of_one_length)
         kept = None if old is None else old[validation.training]
         state = Checkpoint(checkpoint, self._own_params(), x)
-        self._fit(x[validation.training], kept, validation, state)
+        learned = validation.training
+        self._fit(x[learned], kept, None if asked is None else asked[learned], validation, state)
         return self
 
     def _check_parameters(self, n: int, old_codes: Words | None) -> None:
@@ -261,23 +247,29 @@ class RecurrentBinarizer(Binarizer):
         if np.shape(old_codes) != expected:
             raise MismatchError(f"old_codes must have shape {expected}, not {np.shape(old_codes)}")
 
-    def _fit(self, x: Floats, old: Floats | None, validation: Validation, state: Checkpoint) -> None:
+    def _fit(
+        self, x: Floats, old: Floats | None, asked: Floats | None, validation: Validation, state: Checkpoint
+    ) -> None:
         maps = initial(x, self.dim, self.loops, self.seed) if old is None else regressed(x, old)
         if self.prefixes and old is None:
             maps = nested_initial(x, (*self.prefixes, self.dim), self.seed)
         if self.epochs:
             maps = train(maps, x, old, self._settings, validation, state)
         validation, unseen = validation.halves()
-        self.residual_ = bool(self.rounds and self._is_better_by_residuals(x, maps))
-        first = self.prefixes[0] if self.prefixes else self.dim
-        start = self._start_by_residuals(x, first) if self.residual_ else self._start(x, maps)
+        validation = validation.with_learned(x, asked)
+        starts = Starts(maps, self.whitening, self.parallel, self.seed, self._effort, self.kernels.name)
+        sizes = (*self.prefixes, self.dim)
+        self.start_ = starts.chosen(x, sizes, self._of_one_length) if self.rounds else SIGNS
+        start = starts.of(self.start_, x, sizes[0])
         nested, ends = None, tuple(size // GROUP_BITS for size in self.prefixes)
         if self.prefixes and self.rounds:  # blocks have starts of their own
             ends = (*ends, self.dim // GROUP_BITS)
-            nested = train_nested(x, ends, start.decoder, start.counts, self._effort, validation, state)
+            nested = train_nested(
+                x, ends, start.decoder, start.counts, TABLES.get(self.start_), self._effort, validation, state
+            )
             maps, decoder = nested.starts[0] if nested.starts else maps, nested.decoders[-1]
         elif self.rounds:
-            decoder, codes = self._alternate(x, start, validation, state)
+            decoder, codes = alternated(x, start, self.levels, self._effort, validation, state)
             maps = regressed(x, group_signs(codes).reshape(len(x), self.levels, -1))
         else:
             decoder = fit_tables(x, start.codes, start.decoder)
@@ -299,85 +291,6 @@ class RecurrentBinarizer(Binarizer):
             metric = "cosine" if self._of_one_length else self.metric
             signs = SignBinarizer(self.bits, seed=self.seed, backend=self.backend, metric=metric).fit(x)
             warn_if_worse(hits, unseen.hits(signs.search(unseen.queries, signs.encode(x), NEIGHBORS)[1]), self.bits)
-
-    def _start(self, x: Floats, maps: Recurrence) -> Start:
-        """Return codes of a recurrence, and tables that decode them linearly."""
-        signs, mean = maps.signs(x), x.mean(axis=0)
-        tables = linear_tables(x - mean, signs.reshape(len(x), -1))
-        return Start(groups_of(signs), self._decoder(x, mean, None, tables, self.parallel), None)
-
-    def _start_by_residuals(self, x: Floats, bits: int) -> Start:
-        """Return tables found group after group, codes chosen in that order, and how much each vector counts.
-
-        ``bits`` are those of a level.
-        """
-        rng = np.random.default_rng([self.seed, len(x)])
-        counts = weights_of(x, rng)
-        mean = np.asarray(counts @ x / counts.sum(), dtype=np.float32)
-        groups = bits * self.levels // GROUP_BITS
-        bare = self._decoder(x, mean, counts, np.zeros((LEVELS * groups, x.shape[1]), dtype=np.float32), parallel=0)
-        decoder = replace(bare, tables=residual_tables(x - mean, counts, groups, bare.metric, rng))
-        return Start(decoder.greedy(x), decoder, counts)
-
-    def _decoder(self, x: Floats, mean: Floats, counts: Floats | None, tables: Floats, parallel: float) -> TableDecoder:
-        squares = np.einsum("nd,nd->n", x - mean, x - mean)
-        spread = float(squares.mean() if counts is None else np.average(squares, weights=counts))
-        metric = metric_of(x - mean, self.whitening)
-        return TableDecoder(mean, metric, parallel / max(spread, 1e-30), tables, self.kernels.name)
-
-    def _is_better_by_residuals(self, x: Floats, maps: Recurrence) -> bool:
-        """Tell which start finds more of vectors two of three of which it learns from; signs where there are few.
-
-        An index has vectors that the model learned from, and later ones. Each start is the better one for either kind
-        on some distributions. With prefixes the sum over all sizes counts.
-        """
-        rng, one = np.random.default_rng([self.seed, 1]), self._of_one_length
-        tried = x[np.sort(rng.permutation(len(x))[:TRIED_ON])]
-        trial = Validation.draw(tried, rng, None if one else unit(tried), share=TRIED_SHARE, of_one_length=one)
-        if not len(trial.queries):
-            return False
-        rows, gain = tried[trial.training], 0.0
-        learned = rows[np.arange(len(rows)) % 3 < 2]
-        for bits in (*self.prefixes, self.dim):
-            starts = self._start_by_residuals(learned, bits), self._start(learned, maps.first(bits))
-            residuals, signs = (trial.recall(self._tried(rows, learned, start)) for start in starts)
-            gain += residuals - signs
-        return gain > 0
-
-    def _tried(self, rows: Floats, learned: Floats, start: Start) -> Floats:
-        """Return what rows decode to, encoded as by a model of one round of learning from some of them.
-
-        Codes that were learned do not count: those that an index has are made anew.
-        """
-        steps = self._effort.of(start.decoder.groups)
-        codes = start.decoder.refine(learned, start.codes, steps)
-        decoder = fit_tables(learned, codes, start.decoder, start.counts)
-        begun = decoder.greedy(rows) if start.counts is not None else self._regressed(learned, codes, rows)
-        return decoder.decode(decoder.refine(rows, begun, steps))
-
-    def _regressed(self, x: Floats, codes: Groups, rows: Floats) -> Groups:
-        """Return codes of other rows by the recurrence that is fitted to vectors and their codes."""
-        signs = group_signs(codes).reshape(len(x), self.levels, -1)
-        return groups_of(regressed(x, signs).signs(rows))
-
-    def _alternate(
-        self, x: Floats, start: Start, validation: Validation, state: Checkpoint
-    ) -> tuple[TableDecoder, Groups]:
-        """Choose codes and fit tables in turns until the validation recall stops growing; return the best of both."""
-        progress, codes, decoder = Progress("round", self.rounds, self.patience), start.codes, start.decoder
-        best = decoder.tables, codes
-        kept: dict[str, npt.NDArray[Any]]
-        if saved := state.load("round", progress):
-            decoder, codes = replace(decoder, tables=saved["tables"]), saved["codes"]
-            best = saved["best_tables"], saved["best_codes"]
-        while progress.goes_on():
-            codes = decoder.refine(x, codes, self._steps)
-            decoder = fit_tables(x, codes, decoder, start.counts)
-            if progress.step(validation.recall(decoder.decode(codes))):
-                best = decoder.tables, codes
-            kept = {"best_tables": best[0], "best_codes": best[1]}
-            state.save("round", progress, {"tables": decoder.tables, "codes": codes, **kept})
-        return replace(decoder, tables=best[0]), best[1]
 
     @property
     def _settings(self) -> Settings:
@@ -411,7 +324,7 @@ class RecurrentBinarizer(Binarizer):
             return self.maps_.signs(x)
         if self.nested_ is not None:
             return group_signs(self.nested_.encode(x, self._effort))[:, None]
-        begun = self.decoder_.greedy(x) if self.residual_ else groups_of(self.maps_.signs(x))
+        begun = begin(self.start_, x, self.decoder_, self.maps_)
         signs = group_signs(self.decoder_.refine(x, begun, self._steps))
         return signs.reshape(len(x), self.levels, -1)
 
@@ -455,7 +368,7 @@ class RecurrentBinarizer(Binarizer):
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
         decoder = self.decoder_ if self.nested_ is None else self.nested_.decoders[-1]
-        scalars = np.array([decoder.parallel, self.recall_, self.residual_])
+        scalars = np.array([decoder.parallel, self.recall_, STARTS.index(self.start_)])
         arrays = {"mean": decoder.mean, "metric": decoder.metric, "tables": decoder.tables, "scalars": scalars}
         if self.nested_ is not None:
             more = {"recalls": np.array(self.recalls_), "cut": np.array([self.dim_])}
@@ -463,14 +376,14 @@ class RecurrentBinarizer(Binarizer):
         return {**self.maps_.to_arrays(), **arrays}
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        parallel, self.recall_, *residual = (float(value) for value in arrays["scalars"])
-        self.residual_ = residual == [1.0]  # models of earlier releases do not say, and have the other start
+        parallel, self.recall_, *start = (float(value) for value in arrays["scalars"])
+        self.start_ = STARTS[int(start[0])] if start else SIGNS  # which models of earlier releases do not say
         decoder = TableDecoder(arrays["mean"], arrays["metric"], parallel, arrays["tables"], self.kernels.name)
         maps, self.prefixes = Recurrence.from_arrays(arrays, self.loops), tuple(self.prefixes)  # JSON makes lists
         if not self.prefixes:
             self._set_maps(maps, decoder)
             return
-        blocks = len(self.prefixes) + 1 if self.rounds and not self.residual_ else 0
+        blocks = len(self.prefixes) + 1 if self.rounds and self.start_ == SIGNS else 0
         self._set_maps(maps, decoder, Nested.from_arrays(arrays, decoder, len(self.prefixes), blocks))
         self.recalls_ = arrays["recalls"].tolist()
         bits = int(arrays["cut"][0])

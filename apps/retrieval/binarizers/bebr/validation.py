@@ -1,5 +1,6 @@
 """What stops training: the recall of held-out queries, and the rounds since it last grew."""
 
+import math
 import sys
 import warnings
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,9 @@ MOST_QUERIES = 500
 SHARE = 0.02
 """Part of the vectors that is held out as queries."""
 
+
+LEAST_ASKED = 200
+"""Queries that rounds are judged by, at least, where there are so many vectors."""
 
 LEAST_QUERIES = 10
 """Of fewer queries no recall is told to be worse than another."""
@@ -58,12 +62,15 @@ class Validation:
         Places in ``training``.
     of_one_length : bool
         Whether what codes decode to is compared at length 1, as the vectors have it.
+    own : (v,) int64 or None
+        Places in ``training`` of queries that are learned from, which they do not find, -1 for others. None: all -1.
     """
 
     training: npt.NDArray[np.int64]
     queries: Floats
     truth: npt.NDArray[np.int64]
     of_one_length: bool = True
+    own: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def draw(
@@ -87,6 +94,29 @@ class Validation:
             norms = np.maximum(np.linalg.norm(x[training], axis=1), np.float32(1e-30))
         return cls(training, queries, nearest(queries @ x[training].T / norms, NEIGHBORS), of_one_length)
 
+    def with_learned(self, x: Floats, asked: Floats | None = None) -> "Validation":
+        """Add vectors that are learned from to have ``LEAST_ASKED`` queries; none where none are held out.
+
+        Parameters
+        ----------
+        x : (n - v, d) float32
+        asked : (n - v, d) float32 or None
+            The same as queries, if others.
+        """
+        count = min(max(0, LEAST_ASKED - len(self.queries)), len(x)) if len(self.queries) else 0
+        own = np.arange(count) * len(x) // max(1, count)
+        queries, norms = (x if asked is None else asked)[own], np.ones(len(x), dtype=np.float32)
+        if asked is None:
+            norms = np.maximum(np.linalg.norm(x, axis=1), np.float32(1e-30))
+        scores = queries @ x.T / norms
+        scores[np.arange(len(own)), own] = -np.inf
+        return replace(
+            self,
+            queries=np.concatenate([self.queries, queries]),
+            truth=np.concatenate([self.truth, nearest(scores, NEIGHBORS)]),
+            own=np.concatenate([np.full(len(self.queries), -1), own]),
+        )
+
     def halves(self) -> tuple["Validation", "Validation"]:
         """Return two, with every other query each: what the one chooses by, the other has not seen."""
         return self._every(slice(0, None, 2)), self._every(slice(1, None, 2))
@@ -101,6 +131,9 @@ class Validation:
     def scores(self, decoded: Floats) -> Floats:
         """Return the ``(v, n - v)`` products of queries with decoded vectors, at length 1 where vectors have it."""
         scores: Floats = self.queries @ (unit(decoded) if self.of_one_length else decoded).T
+        if self.own is not None:
+            learned = self.own >= 0
+            scores[learned, self.own[learned]] = -np.inf
         return scores
 
     def recall_of(self, scores: Floats) -> float:
@@ -111,6 +144,16 @@ class Validation:
         """Return the recall@10 of each query, of ``(v, k)`` places in ``training``."""
         pairs = zip(found, self.truth, strict=True)
         return np.array([len(np.intersect1d(a, b)) for a, b in pairs], dtype=np.float64) / NEIGHBORS
+
+
+def not_worse(recall: float, best: float, validation: Validation) -> float:
+    """Return a recall that counts as a gain unless it is below the best one by more than its standard error.
+
+    The loss falls in every round, and few held-out queries cannot tell a small gain from a small loss; a round that
+    fits the vectors and no others, they can.
+    """
+    error = math.sqrt(best * (1 - best) / max(1, validation.truth.size)) if 0 < best < 1 else 0.0
+    return max(recall, math.nextafter(best, 2)) if recall > best - error else recall
 
 
 def nearest(scores: Floats, k: int) -> npt.NDArray[np.int64]:
@@ -134,6 +177,10 @@ class Progress:
     def goes_on(self) -> bool:
         """Tell whether there is another step."""
         return self.done < self.total and self.done - self.best_at < self.patience
+
+    def end(self) -> None:
+        """Say that there are no further steps."""
+        self.done = self.total
 
     def step(self, recall: float) -> bool:
         """Count a step; return whether it is the best so far (the last one is, where there is no recall)."""
