@@ -63,7 +63,7 @@ class Found(Body):
     weights: Annotated[dict[str, float] | None, Field(description="Weights of paths, for this search.")] = None
     explain: Annotated[bool, Field(description="Say which fields made each score.")] = False
     documents: Annotated[bool, Field(description="Return the documents of hits.")] = True
-    options: Options = Options()
+    options: Annotated[Options | None, Field(description="Of indexes of embeddings and codes.")] = None
     bitorder: BitOrder = None
     timeout_ms: Annotated[float | None, Field(gt=0, description="Less time than the server would take.")] = None
 

@@ -162,4 +162,4 @@ def hits(name: str, measure: str, values: Any, ids: Any) -> list[dict[str, Any]]
 
 def named_options(found: models.Found) -> dict[str, int]:
     """Return the options that a search names."""
-    return {name: value for name, value in found.options if value is not None}
+    return {} if found.options is None else {name: value for name, value in found.options if value is not None}
