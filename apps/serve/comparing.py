@@ -47,7 +47,7 @@ def compared(index: JSONIndex, a: int | str, b: int | str) -> dict[str, Any]:
 def aligned(index: JSONIndex, first: Any, second: Any, hit: Hit) -> list[dict[str, Any]]:
     """Return the fields of two documents: ``path``, ``a`` and ``b`` where there are such, and ``share``.
 
-    Those of the first come first, in its order. Beside each is the equal value of the second at that path; else what
+    Fields of one path follow each other, in the order of the first. Beside each is the equal value of the second at that path; else what
     it met, unless that is beside its equal; else another one that is left there. The shares sum to the cosine.
     """
     places = {leaf: place for place, leaf in enumerate(map(_key, leaves(first)))}
@@ -70,8 +70,12 @@ def aligned(index: JSONIndex, first: Any, second: Any, hit: Hit) -> list[dict[st
     for path, row, _ in rows:
         if "b" not in row and rest.get(path):
             row["b"] = rest[path].pop(0)
-    only = [{"path": show_path(path), "b": value, "share": 0.0} for path, values in rest.items() for value in values]
-    return [*(row for _, row, _ in rows), *only]
+    groups: dict[Path, list[dict[str, Any]]] = {}
+    for path, row, _ in rows:
+        groups.setdefault(path, []).append(row)
+    for path, values in rest.items():
+        groups.setdefault(path, []).extend({"path": show_path(path), "b": value, "share": 0.0} for value in values)
+    return [row for group in groups.values() for row in group]
 
 
 def leaves(document: Any) -> Iterator[tuple[Path, Any]]:

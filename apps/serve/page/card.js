@@ -8,13 +8,33 @@ import { stepsOf } from "./query.js";
 import { valuesAt } from "./titles.js";
 
 const SHOWN = 4;
+const PREVIEWED = 6;
 const LEAST = 0.0005; // of a share that is worth a line
 
 /** Return the text of a document's title. */
 export function titleOf(document, paths) {
-  const parts = paths.flatMap((path) => valuesAt(document, stepsOf(path) ?? []).slice(0, 1));
+  const parts = paths.length ? paths.flatMap((path) => valuesAt(document, stepsOf(path) ?? []).slice(0, 1)) : firstTexts(document);
   const texts = parts.map((part) => (typeof part === "string" ? part : shownValue(part, 60))).filter((text) => text !== "");
   return visible(clip(texts.join(" · ") || shownValue(document, 90), 140));
+}
+
+/** Return the first short texts of a document, where nothing is known of its fields. */
+function firstTexts(document) {
+  const values = typeof document === "object" && document !== null ? Object.values(document) : [document];
+  return values.filter((value) => typeof value === "string" && value.length < 80).slice(0, 2);
+}
+
+/** Return the first fields of a document beside its title: [path, text]. */
+function previewOf(document, titles) {
+  const found = [];
+  const walk = (value, path) => {
+    if (found.length >= PREVIEWED || titles.includes(path)) return;
+    if (typeof value !== "object" || value === null) found.push([path, typeof value === "string" ? visible(clip(value, 90)) : String(value)]);
+    else if (Array.isArray(value)) value.slice(0, 2).forEach((item) => walk(item, `${path}[]`));
+    else Object.entries(value).slice(0, PREVIEWED).forEach(([key, item]) => walk(item, path ? `${path}.${key}` : key));
+  };
+  walk(document, "");
+  return found.filter(([, text]) => text !== "");
 }
 
 /** Say how a field of the query and what it met compare: "equal", "similar", "other", or "absent". */
@@ -65,12 +85,12 @@ function Reason({ reason }) {
 export function Card({ hit, titles, place, open, toggle, like, hold, held }) {
   const reasons = hit.reasons ?? [];
   const title = titleOf(hit.document, titles);
-  const name = hit.key ?? `#${hit.id}`;
+  const name = visible(clip(hit.key ?? `#${hit.id}`, 40));
   return html`<article class="card" tabindex="0" data-card=${place} aria-label=${`${title}${hit.score === undefined ? "" : `, score ${number(hit.score)}`}`}>
     <header>
       ${hit.score !== undefined && html`<span class="score">${hit.score.toFixed(2)}</span>`}
       <h3><button type="button" class="title" aria-expanded=${open} onClick=${toggle}><bdi>${title}</bdi></button></h3>
-      <span class="faint name" title=${hit.source}><bdi>${clip(visible(String(name)), 40)}</bdi></span>
+      <span class="faint name" title=${hit.source} hidden=${title.includes(name)}><bdi>${name}</bdi></span>
       <span class="acts">
         <button type="button" class="quiet" onClick=${like} title="More like this (l)" aria-label=${`More like ${title}`}>like</button>
         <button type="button" class="quiet" onClick=${hold} aria-pressed=${held} title="Hold for comparison (x)" aria-label=${`Compare ${title}`}>⇄</button>
@@ -78,6 +98,7 @@ export function Card({ hit, titles, place, open, toggle, like, hold, held }) {
     </header>
     ${hit.score !== undefined && html`<${Stack} reasons=${reasons} score=${hit.score} />`}
     ${reasons.length > 0 && html`<${Reasons} reasons=${reasons} />`}
+    ${hit.score === undefined && !open && html`<p class="preview">${previewOf(hit.document, titles).map(([path, text], at) => html`${at > 0 && " · "}<bdi>${clip(path, 40)}</bdi> <bdi>${text}</bdi>`)}</p>`}
     ${open && html`<${Tree} document=${hit.document} reasons=${reasons} />`}
   </article>`;
 }

@@ -1,26 +1,35 @@
 // The panel of facets: what the documents that pass have, counted; a click filters.
 import { at, call } from "./api.js";
 import { useAnswer } from "./data.js";
-import { html, useRef, useState } from "./html.js";
+import { html, useEffect, useRef, useState } from "./html.js";
 import { visible } from "./marks.js";
 import { condition } from "./query.js";
-import { clip, count, number, value as shownValue } from "./show.js";
+import { clip, count, quantity, value as shownValue } from "./show.js";
 import { guessedFacets } from "./titles.js";
 
 const OPEN = 6;
 const VALUES = 6;
 const MORE = 30;
+const NONE = "-";
 const ASKED = 50; // paths of one request
 
-/** fields: the answer of /fields; set(changes): changes the URL's params. */
-export function Facets({ index, params, fields, set }) {
+/** fields: the answer of /fields; set(changes): changes the URL's params;
+ * counted(n): is told how many documents pass. */
+export function Facets({ index, params, fields, set, counted: onCounted }) {
   const [hidden, setHidden] = useState(true); // on a phone
   const guessed = guessedFacets(fields.fields, fields.documents);
   const open = params.facet ?? guessed.slice(0, OPEN);
   const where = params.where ?? [];
   const among = params.among?.split(",").map(Number);
-  const body = { paths: open.slice(0, ASKED), where, among, most: MORE };
-  const { answer, error } = useAnswer((signal) => call(at(index.name, "facets"), { body, signal }), JSON.stringify([index.name, index.generation, body]));
+  const bodies = questions(open.slice(0, ASKED), where).map((one) => ({ ...one, among, most: MORE }));
+  const ask = async (signal) => {
+    const answers = await Promise.all(bodies.map((body) => call(at(index.name, "facets"), { body, signal })));
+    return { documents: answers[0].documents, facets: answers.flatMap((found) => found.facets) };
+  };
+  const { answer, error } = useAnswer(ask, JSON.stringify([index.name, index.generation, bodies]));
+  useEffect(() => {
+    if (answer) onCounted(answer.documents);
+  }, [answer]);
   const counted = new Map(answer?.facets.map((facet) => [facet.path, facet]));
   const toggle = (path) => set({ facet: open.includes(path) ? orNone(open.filter((one) => one !== path)) : [...open, path] }, { replace: true });
   const paths = [...guessed, ...fields.fields.map((field) => field.path).filter((path) => !guessed.includes(path))];
@@ -38,8 +47,16 @@ export function Facets({ index, params, fields, set }) {
   </aside>`;
 }
 
+/** Return what is asked for: a path that is filtered by is counted without its own conditions, to choose another value. */
+function questions(paths, where) {
+  const own = (path) => where.filter((one) => one.startsWith(`${path} = `) || isBound(one, path));
+  const free = paths.filter((path) => path !== NONE && own(path).length === 0);
+  const bound = paths.filter((path) => path !== NONE && own(path).length > 0);
+  return [{ paths: free, where }, ...bound.map((path) => ({ paths: [path], where: where.filter((one) => !own(path).includes(one)) }))];
+}
+
 /** "-" stands for none, as a URL has no empty lists. */
-const orNone = (list) => (list.length ? list : ["-"]);
+const orNone = (list) => (list.length ? list : [NONE]);
 
 function Facet({ path, open, toggle, facet, where, set }) {
   return html`<section class="facet">
@@ -58,7 +75,8 @@ function Values({ facet, where, set }) {
   const shown = all ? facet.values : facet.values.slice(0, VALUES);
   const most = facet.values[0]?.documents ?? 1;
   const chosen = where.filter((one) => one.startsWith(`${facet.path} = `));
-  const toggle = (text) => set({ where: where.includes(text) ? where.filter((one) => one !== text) : [...where, text] });
+  const others = facet.path.includes("[]") ? where : where.filter((one) => !chosen.includes(one)); // a field has one value, an array several
+  const toggle = (text) => set({ where: where.includes(text) ? where.filter((one) => one !== text) : [...others, text] });
   if (facet.values.length === 0) return html`<p class="faint none">none</p>`;
   return html`<ul class="values">
     ${shown.map(({ value, documents }) => {
@@ -84,6 +102,7 @@ function Range({ path, histogram, where, set }) {
     set({ where: [...where.filter((one) => !isBound(one, path)), ...own] }, options);
   };
   const written = (edge) => (kind === "date" ? new Date(1000 * edge).toISOString().slice(0, 10) : edge);
+  const said = (edge) => quantity(edge, histogram, path);
   const bin = (event) => {
     const { left, width } = chart.current.getBoundingClientRect();
     return Math.max(0, Math.min(counts.length - 1, Math.floor((counts.length * (event.clientX - left)) / width)));
@@ -104,14 +123,14 @@ function Range({ path, histogram, where, set }) {
     return edges[place + 1] > (chosen.from ?? -Infinity) && edges[place] < (chosen.to ?? Infinity);
   };
   const most = Math.max(1, ...counts);
-  const label = `${path}: ${counts.length} bins from ${written(edges[0])} to ${written(edges.at(-1))}`;
+  const label = `${path}: ${counts.length} bins from ${said(edges[0])} to ${said(edges.at(-1))}`;
   return html`<div class="range">
     <svg ref=${chart} viewBox=${`0 0 ${counts.length} 10`} preserveAspectRatio="none" role="img" aria-label=${label}
       onPointerDown=${begin} onPointerMove=${(event) => drag && setDrag([drag[0], bin(event)])} onPointerUp=${end} onPointerCancel=${() => setDrag(null)}>
       ${counts.map((n, place) => html`<rect x=${place + 0.06} width="0.88" y=${10 - tall(n, most)} height=${tall(n, most)} class=${inside(place) ? "in" : "out"}>
-        <title>${`${number(written(edges[place]))} – ${number(written(edges[place + 1]))}: ${count(n)}`}</title></rect>`)}
+        <title>${`${said(edges[place])} – ${said(edges[place + 1])}: ${count(n)}`}</title></rect>`)}
     </svg>
-    <div class="ends"><span>${number(written(edges[0]))}</span><span>${number(written(edges.at(-1)))}</span></div>
+    <div class="ends"><span>${said(edges[0])}</span><span>${said(edges.at(-1))}</span></div>
     ${kind === "number" && html`<div class="row from-to">
       <input type="number" step="any" value=${chosen.from ?? ""} placeholder="from" aria-label=${`${path} from`} onChange=${(event) => change(valueOf(event), chosen.to, {})} />
       <input type="number" step="any" value=${chosen.to ?? ""} placeholder="to" aria-label=${`${path} to`} onChange=${(event) => change(chosen.from, valueOf(event), {})} />

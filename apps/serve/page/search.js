@@ -18,8 +18,10 @@ export default { View: Search, commands };
 function Search({ index, params, go, announce }) {
   const fields = useFields(index);
   const [open, setOpen] = useState(new Set());
+  const [passing, setPassing] = useState(null);
   const list = useRef(null);
   const { path, body } = request(index, params);
+  const most = body.k ?? body.limit;
   const key = JSON.stringify([index.name, index.generation, path, body]);
   const { answer, error, stale, again } = useAnswer((signal) => call(path, { body, signal }).then((found) => ({ ...found, hits: hitsOf(found) })), key, WAIT);
   const titles = useMemo(() => params.title ?? (fields ? guessedTitles(fields.fields, fields.documents) : []), [params.title, fields]);
@@ -45,30 +47,28 @@ function Search({ index, params, go, announce }) {
   const press = (event) => keys(event, list.current, answer?.hits ?? [], { toggle, like, hold });
 
   return html`<div class="search" onKeyDown=${press}>
-    ${fields ? html`<${Facets} index=${index} params=${params} fields=${fields} set=${set} />` : html`<aside class="facets"></aside>`}
+    ${fields ? html`<${Facets} index=${index} params=${params} fields=${fields} set=${set} counted=${setPassing} />` : html`<aside class="facets"></aside>`}
     <div class="column">
       <${Editor} index=${index} params=${params} fields=${fields?.fields} set=${set} liked=${liked} />
       ${error && !stale ? html`<${Problem} error=${error} again=${again} />` : !answer ? html`<${Loading} />` : html`
-        <${Summary} index=${index} params=${params} answer=${answer} stale=${stale} fields=${fields} titles=${titles} set=${set} />
+        <${Summary} index=${index} params=${params} answer=${answer} stale=${stale} fields=${fields} titles=${titles} set=${set} passing=${passing} />
         ${answer.notes?.map((note) => html`<p class="note">${note}</p>`)}
         ${answer.hits.length === 0 ? html`<${Nothing} params=${params} set=${set} />` : html`
           <div ref=${list} class=${`cards ${stale ? "stale" : ""}`} aria-busy=${stale}>
             ${answer.hits.map((hit, place) => html`<${Card} key=${hit.id} hit=${hit} titles=${titles} place=${place} open=${open.has(hit.id)}
               toggle=${() => toggle(hit.id)} like=${() => like(hit.id)} hold=${() => hold(hit.id)} held=${params.a === String(hit.id)} />`)}
           </div>
-          ${answer.hits.length >= body_k(body) && html`<p class="more"><button type="button"
-            onClick=${() => go({ k: String(body_k(body) + (body_k(body) < 50 ? STEP : 50)) }, { replace: true })}>More</button></p>`}`}`}
+          ${answer.hits.length >= most && html`<p class="more"><button type="button"
+            onClick=${() => go({ k: String(most + (most < 50 ? STEP : 50)) }, { replace: true })}>More</button></p>`}`}`}
     </div>
     ${params.a !== undefined && html`<${Held} params=${params} go=${go} answer=${answer} titles=${titles} index=${index} />`}
   </div>`;
 }
 
-const body_k = (body) => body.k ?? body.limit;
-
 /** Return the hits of an answer; documents that only pass a filter are hits without a score. */
 function hitsOf(found) {
   if (found.hits) return found.hits;
-  return found.documents.map((document, place) => ({ id: found.ids[place], key: found.keys?.[place] ?? undefined, document }));
+  return found.rows;
 }
 
 /** Arrows walk through the cards; Enter, l and x do what their buttons do. */
@@ -90,11 +90,11 @@ function keys(event, list, hits, { toggle, like, hold }) {
   event.stopPropagation();
 }
 
-function Summary({ index, params, answer, stale, fields, titles, set }) {
+function Summary({ index, params, answer, stale, fields, titles, set, passing }) {
   const asked = answer.hits[0]?.score !== undefined;
-  const total = answer.total;
+  const total = answer.total ?? (params.where || params.among ? passing : null);
   const facts = [
-    total !== undefined ? `${count(Math.min(answer.hits.length, total))} of ${count(total)}` : plural(answer.hits.length, "hit"),
+    total !== null ? `${count(Math.min(answer.hits.length, total))} of ${count(total)}${answer.total === undefined ? " that pass" : ""}` : plural(answer.hits.length, "hit"),
     answer.took_ms !== undefined && `${number(answer.took_ms)} ms`,
     answer.exact !== undefined && (answer.exact ? "exact" : "approximate"),
     !asked && "not ranked",
@@ -153,7 +153,7 @@ function useLiked(index, id, titles) {
   useEffect(() => {
     setDocument(null);
     if (id === undefined) return;
-    call(`${at(index.name, "documents")}/${encodeURIComponent(id)}`).then((found) => setDocument(found.document ?? found), () => {});
+    call(`${at(index.name, "documents")}/${encodeURIComponent(id)}?by=id`).then((found) => setDocument(found.document), () => {});
   }, [index.name, id]);
   return document === null ? undefined : titleOf(document, titles);
 }

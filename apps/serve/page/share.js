@@ -19,10 +19,11 @@ export function commands({ index, params }) {
   return { curl: curl(path, body), python: python(index, params, body), cli: cli(index, params, body) };
 }
 
-/** Return a request as curl. */
+/** Return a request as curl; without a body it is a GET. */
 export function curl(path, body) {
+  const data = body === undefined ? "" : ` \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(body))}`;
   const token = hasToken() ? ` \\\n  -H "Authorization: Bearer $HDC_TOKEN"` : "";
-  return `curl ${quoted(address(path))}${token} \\\n  -H 'Content-Type: application/json' \\\n  -d ${quoted(JSON.stringify(body))}`;
+  return `curl ${quoted(address(path))}${token}${data}`;
 }
 
 function python(index, params, { query, k, where }) {
@@ -65,6 +66,11 @@ export const asLines = (hits) => hits.map((hit) => `${JSON.stringify(hit)}\n`).j
 /** Return hits as CSV: score, id, key, and a column for each path of a leaf. Cells that a sheet would compute are text. */
 export function asCsv(hits) {
   const rows = hits.map(({ score, id, key, document }) => ({ score: score ?? "", id, key: key ?? "", ...flat(document) }));
+  return asCsvTable(rows);
+}
+
+/** Return objects as CSV, with a column for each of their keys. */
+export function asCsvTable(rows) {
   const columns = [...new Set(rows.flatMap(Object.keys))];
   return [columns, ...rows.map((row) => columns.map((name) => row[name] ?? ""))].map((cells) => cells.map(cell).join(",")).join("\r\n");
 }

@@ -10,10 +10,20 @@ export const count = (n) => INTEGER.format(n);
 /** Return a number in few digits: 0.954, 12.3, 1,234, 1.2e+9. */
 export function number(x) {
   if (typeof x !== "number") return String(x);
-  if (Number.isInteger(x) && Math.abs(x) < 1e15) return INTEGER.format(x);
+  if (Number.isInteger(x) && Math.abs(x) < 1e15) return Math.abs(x) < 10_000 ? String(x) : INTEGER.format(x); // 2024 is a year
   const size = Math.abs(x);
   if (size >= 1e6 || (size < 1e-3 && size > 0)) return x.toExponential(2);
   return String(Number(x.toPrecision(4)));
+}
+
+const MOMENTS = /(time|date|stamp|created|updated|_at|At)$/;
+
+/** Return a number of a histogram as text: dates as such, and numbers that count milliseconds, where a field is called so. */
+export function quantity(x, { kind, edges }, path) {
+  const isMoment = kind === "number" && edges[0] > 1e11 && edges.at(-1) < 1e13 && MOMENTS.test(path);
+  if (x === null || (kind !== "date" && !isMoment)) return x === null ? "–" : number(x);
+  const moment = new Date(isMoment ? x : 1000 * x);
+  return Number.isNaN(moment.valueOf()) ? number(x) : moment.toISOString().slice(0, 10);
 }
 
 /** Return a share as 49 %, small ones as 0.4 %. */

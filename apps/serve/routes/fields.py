@@ -9,9 +9,11 @@ from pydantic import Field
 from starlette.responses import Response
 
 from hdc.apps.json import JSONIndex
+from hdc.apps.serve import models
 from hdc.apps.serve.answers import answer, unprocessable
-from hdc.apps.serve.bodies import Body, body_of, described
+from hdc.apps.serve.bodies import body_of, described
 from hdc.apps.serve.comparing import compared
+from hdc.apps.serve.conditions import conditions_of
 from hdc.apps.serve.indexes import Served
 
 MOST_PATHS = 400
@@ -23,16 +25,16 @@ MOST_VALUES = 100
 Most = Annotated[int, Field(ge=1, le=MOST_VALUES)]
 
 
-class Facets(Body):
+class Facets(models.Body):
     """Which paths are counted, and in which documents."""
 
     paths: Annotated[list[str], Field(max_length=50)]
-    where: str | list[str] | None = None
+    where: models.Where = None
     among: Annotated[list[int] | None, Field(max_length=100_000)] = None
     most: Most = 10
 
 
-class Compare(Body):
+class Compare(models.Body):
     """Two documents: ids, or keys as texts."""
 
     a: int | str
@@ -59,8 +61,9 @@ class Predictions:
 
 def router(served: Served) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter()
+    routes = APIRouter(tags=["fields"])
     predictions = Predictions()
+    seen: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
 
     def check(index: str) -> None:
         if served[index].kind != "json":
@@ -70,8 +73,11 @@ def router(served: Served) -> APIRouter:
     async def fields(index: str, most: Annotated[int, Query(ge=1, le=MOST_VALUES)] = 10) -> Response:
         """Say what documents have at each path: how many, which kinds and values, how numbers spread."""
         check(index)
-        result, generation = await served.read(index, lambda opened: described_fields(opened, most))
-        return answer({**result, "generation": generation})
+        known = seen.get(index)
+        if known is None or known[0] != (served[index].generation, most):
+            result, generation = await served.read(index, lambda opened: described_fields(opened, most))
+            known = seen[index] = (generation, most), {**result, "generation": generation}
+        return answer(known[1])
 
     @routes.get("/api/{index}/decodable")
     async def decodable(index: str) -> Response:
@@ -97,7 +103,8 @@ def router(served: Served) -> APIRouter:
         asked = await body_of(request, Facets, served.limits)
 
         def counted(opened: JSONIndex) -> dict[str, Any]:
-            found = opened.facets(asked.paths, where=asked.where, among=asked.among, most=asked.most)
+            where = conditions_of(asked.where)
+            found = opened.facets(asked.paths, where=where, among=asked.among, most=asked.most)
             return {"documents": found.documents, "facets": [facet.to_dict() for facet in found]}
 
         found, generation = await served.read(index, counted)
