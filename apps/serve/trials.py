@@ -2,7 +2,7 @@
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from hdc import bounds
 from hdc.apps.capacity import Experiment
 from hdc.apps.capacity.intervals import wilson
 from hdc.apps.capacity.protocols import protocol
+from hdc.apps.serve.background import Job
 from hdc.apps.serve.capacity import Setting, failures
 from hdc.checks import integer
 from hdc.errors import ConflictError, HDCError, ParameterError
@@ -59,8 +60,7 @@ class Tried:
         return point
 
 
-@dataclass
-class Run:
+class Run(Job):
     """An experiment under way, or finished.
 
     Attributes
@@ -72,31 +72,45 @@ class Run:
     trials : int
         Of each point, in the end.
     points : list of Tried
-    state : {"running", "finished", "cancelled", "out of time", "failed"}
+    late : bool
+        Whether its time was over before all trials were done.
     """
 
-    number: int
-    setting: Setting
-    trials: int
-    points: list[Tried]
-    state: str = "running"
-    error: str = ""
-    began: float = field(default_factory=time.monotonic)
-    seconds: float = 0.0
-    stopped: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
+    def __init__(self, number: int, setting: Setting, trials: int, points: list[Tried]) -> None:
+        super().__init__()
+        self.number, self.setting, self.trials, self.points = number, setting, trials, points
+        self.late, self._began, self._seconds = False, time.monotonic(), 0.0
+
+    def measure(self) -> None:
+        """Give each point its turns until all trials are done, or the time is over."""
+        experiments = [experiment_of(self.setting, point.dim) for point in self.points]
+        for start in range(0, self.trials, ROUND):
+            stop = min(start + ROUND, self.trials)
+            for point, experiment in zip(self.points, experiments, strict=True):
+                self.check()
+                if time.monotonic() - self._began > SECONDS:
+                    self.late = True
+                    return
+                batches = list(experiment.answers(start, stop))
+                point.failures += sum(int((batch.right < experiment.asked).sum()) for batch in batches)
+                point.trials += stop - start
+
+    def ended(self) -> None:
+        """Note how long it took."""
+        self._seconds = time.monotonic() - self._began
 
     def to_json(self) -> dict[str, Any]:
         """Return how far the run is."""
-        running = self.state == "running"
+        working = self.state == "working"
         return {
             "number": self.number,
             "setting": self.setting.to_json(),
             "state": self.state,
+            "late": self.late,
             "error": self.error,
             "trials": self.trials,
             "part": sum(point.trials for point in self.points) / (self.trials * len(self.points)),
-            "seconds": round(time.monotonic() - self.began if running else self.seconds, 2),
+            "seconds": round(time.monotonic() - self._began if working else self._seconds, 2),
             "points": [point.to_json() for point in self.points],
             "curves": _curves(self.setting),
         }
@@ -147,10 +161,7 @@ def dimensions_of(setting: Setting) -> list[int]:
         If these are greater than a server tries.
     """
     kind = "gaussian" if _has(setting, "gaussian") else "rigorous"
-    low, high = (
-        int(setting.dimension(kind, instead={"error": HARD})),
-        int(setting.dimension(kind, instead={"error": EASY})),
-    )
+    low, high = (int(setting.dimension(kind, instead={"error": error})) for error in (HARD, EASY))
     if high > MOST_DIM:
         raise ParameterError(
             f"this experiment needs vectors of some {high:,} components, and a server tries up to {MOST_DIM:,}; "
@@ -193,13 +204,11 @@ class Trials:
         tried = tried_setting(setting)
         dims = dimensions_of(tried)
         with self._lock:
-            if self._run is not None and self._run.state == "running":
+            if self._run is not None and self._run.state == "working":
                 raise ConflictError("an experiment is running; wait for it, or cancel it")
             number = 1 if self._run is None else self._run.number + 1
-            run = Run(number, tried, trials, [Tried(dim) for dim in dims])
-            run.thread = threading.Thread(target=_measure, args=(run,), name="hdc experiment", daemon=True)
-            self._run = run
-        run.thread.start()
+            run = self._run = Run(number, tried, trials, [Tried(dim) for dim in dims])
+            run.begin(run.measure, run.ended)
         return run
 
     def latest(self) -> Run | None:
@@ -208,31 +217,5 @@ class Trials:
 
     def cancel(self) -> None:
         """Call off the experiment that is running, if one is, and wait until it has stopped."""
-        run = self._run
-        if run is not None and run.thread is not None:
-            run.stopped.set()
-            run.thread.join()
-
-
-def _measure(run: Run) -> None:
-    """Give each point its turns until all trials are done, the time is over, or the run is called off."""
-    state = "finished"
-    try:
-        experiments = [experiment_of(run.setting, point.dim) for point in run.points]
-        for start in range(0, run.trials, ROUND):
-            stop = min(start + ROUND, run.trials)
-            for point, experiment in zip(run.points, experiments, strict=True):
-                if run.stopped.is_set():
-                    state = "cancelled"
-                    return
-                if time.monotonic() - run.began > SECONDS:
-                    state = "out of time"
-                    return
-                batches = list(experiment.answers(start, stop))
-                point.failures += sum(int((batch.right < experiment.asked).sum()) for batch in batches)
-                point.trials += stop - start
-    except Exception as error:
-        state, run.error = "failed", f"{type(error).__name__}: {error}"
-    finally:
-        run.seconds = time.monotonic() - run.began
-        run.state = state
+        if self._run is not None:
+            self._run.cancel()

@@ -22,7 +22,7 @@ export function Experiment({ answer, query, theme, kinds, change, announce }) {
       const now = await call("capacity/experiment");
       if (!alive.current || mine !== turn.current) return;
       setRun(now);
-      if (now?.state !== "running") return void (now && announce(`Experiment ${now.state}`));
+      if (now?.state !== "working") return void (now && announce(now.state === "ready" ? "The experiment is done" : `The experiment was ${now.state}`));
       await new Promise((done) => setTimeout(done, PAUSE));
     }
   };
@@ -41,7 +41,7 @@ export function Experiment({ answer, query, theme, kinds, change, announce }) {
   };
   const cancel = () => call("capacity/experiment", { method: "DELETE" }).then(watch).catch(failed);
   const fits = run && same(run.setting, answer.setting);
-  const running = run?.state === "running";
+  const running = run?.state === "working";
   const measured = fits ? run.points.filter((point) => point.trials > 0) : [];
   const points = useStable(measured.map(({ dim, failure, low, high }) => ({ x: dim, y: failure, low, high })));
   const lines = useStable((fits ? run.curves : answer.failures).map(({ kind, x, y }) => ({ label: kind, ...window_(x, y), ...kinds[kind] })));
@@ -77,7 +77,7 @@ function same(tried, asked) {
 
 function said(run) {
   const done = Math.min(...run.points.map((point) => point.trials));
-  const end = { running: "so far", finished: "", cancelled: "when it was cancelled", "out of time": "when its time was over" }[run.state];
+  const end = { working: "so far", ready: run.late ? "when its time was over" : "", cancelled: "when it was cancelled" }[run.state];
   if (run.state === "failed") return `The experiment failed: ${run.error}`;
   return `${count(done)} trials per point ${end} in ${run.seconds.toFixed(1)} s; bars are 95 % Wilson intervals, hollow points had no failure.`;
 }

@@ -154,14 +154,14 @@ function Shown({ index, params, go, announce, theme, method, status, points, sta
     scatter.current.setStates(statesOf({ points, colors, alone, region, hits, picked, pick }));
   }, [colors, params.only, region, hits, picked, pick, points]);
 
-  const found = hits?.hits.length ?? 0;
+  const found = (hits?.hits ?? hits?.rows ?? []).length;
   const stage = html`<div class="stage">
     <canvas ref=${canvas} tabindex="0" role="application" class=${drawing ? "drawing" : ""}
       aria-label=${`Map of ${count(points.ids.length)} rows. Arrow keys move, plus and minus zoom, 0 shows all, Enter takes the row in the middle, v selects what is seen, Escape clears.`}></canvas>
     <canvas ref=${over} class="over" aria-hidden="true"></canvas>
     ${hover !== null && html`<${Card} base=${base} scatter=${scatter.current} point=${hover} id=${points.ids[hover]} />`}
     <div class="float top-left">${tools}
-      ${found > 0 && html`<span class="pill"><i class="dot"></i>${count(found)} hits of the query</span>`}</div>
+      ${found > 0 && html`<span class="pill"><i class="dot"></i>${count(hits.total ?? found)} ${hits.rows ? `rows pass the filter${hits.total > found ? `, ${count(found)} lit` : ""}` : "hits of the query"}</span>`}</div>
     <div class="float bottom-left" role="group" aria-label="View">
       <button type="button" class="icon" aria-label="Zoom in" title="Zoom in (+)" onClick=${() => zoom(1.6)}>+</button>
       <button type="button" class="icon" aria-label="Zoom out" title="Zoom out (−)" onClick=${() => zoom(1 / 1.6)}>−</button>
@@ -241,7 +241,7 @@ function readCorners(text) {
 /** Return what each point is: faded where something is looked for and it is not that, lit where it is. */
 function statesOf({ points, colors, alone, region, hits, picked, pick }) {
   const states = new Uint8Array(points.ids.length);
-  const lit = new Set([...(hits?.hits ?? []).map((hit) => hit.id), ...(hits?.ids ?? [])]);
+  const lit = new Set([...(hits?.hits ?? []).map((hit) => hit.id), ...(hits?.rows ?? []).map((row) => row.id)]);
   const near = new Set(pick === null ? [] : [pick, ...(picked?.neighbors ?? []).map((hit) => hit.id)]);
   const inside = region ? new Set(region.ids) : null;
   for (let point = 0; point < states.length; point++) {

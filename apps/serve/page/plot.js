@@ -24,10 +24,10 @@ export function Plot({ series, points = [], mark, xLabel, yLabel, xLog = true, y
     const data = [x, ...series.map((one) => along(x, one)), x.map((place) => points.find((one) => one.x === place)?.y ?? null)];
     const ink = color("--faint"), line = color("--line"), accent = color("--accent");
     const axis = (text, show, log) => {
-      const filter = log ? (_, splits) => round(splits) : undefined;
+      const few = log ? { filter: (_, splits) => round(splits) } : {};
       return {
-        label: text, labelFont: FONT, font: FONT, stroke: ink, labelSize: 18, labelGap: 0, filter,
-        grid: { stroke: line, width: 1, filter }, ticks: { stroke: line, width: 1, filter },
+        label: text, labelFont: FONT, font: FONT, stroke: ink, labelSize: 18, labelGap: 0, ...few,
+        grid: { stroke: line, width: 1, ...few }, ticks: { stroke: line, width: 1, ...few },
         values: (_, splits) => splits.map((value) => (value === null ? "" : show(value))),
       };
     };
@@ -65,7 +65,7 @@ export function Plot({ series, points = [], mark, xLabel, yLabel, xLog = true, y
       plot.destroy();
     };
   }, [series, points, mark?.x, mark?.y, theme, xLabel, yLabel]);
-  return html`<div class="plot" ref=${box} role="img" aria-label=${label}></div>`;
+  return html`<div class="plot" style=${{ minHeight: `${height}px` }} ref=${box} role="img" aria-label=${label}></div>`;
 }
 
 /** Return places on a logarithmic axis without those that are not round: powers of ten, where these are few also 2 and 5. */

@@ -20,6 +20,9 @@ PASSES = 4
 SPARE = 8
 """Directions beyond those asked for, which make these exact sooner."""
 
+RANK = 1e-9
+"""Part of a column's length beneath which what others do not span of it is rounding."""
+
 MOST_SAMPLED = 30_000
 """Rows that axes are learned from; more move them by less than a point's width."""
 
@@ -63,7 +66,7 @@ def learn(
         Called after each block; what it raises ends the work.
     """
     width = min(dim, count + SPARE)
-    basis = np.linalg.qr(np.random.default_rng(seed).standard_normal((dim, width)))[0]
+    basis = _orthonormal(np.random.default_rng(seed).standard_normal((dim, width)))
     mean, squares, total = np.zeros(dim), 0.0, 0
     for turn in range(PASSES + 1):
         asked = basis.astype(np.float32)
@@ -83,7 +86,7 @@ def learn(
         if turn == 0:
             mean = sums / max(total, 1)
         if turn < PASSES:
-            basis = np.linalg.qr(product - total * np.outer(mean, mean @ basis))[0]
+            basis = _orthonormal(product - total * np.outer(mean, mean @ basis))
     along = mean @ basis
     variances, turns = np.linalg.eigh(small - total * np.outer(along, along))
     directions = _fixed(basis @ turns[:, ::-1])[:, :count]
@@ -95,6 +98,22 @@ def learn(
         np.pad(directions, ((0, 0), (0, missing))).astype(np.float32),
         np.pad(shares, (0, missing)).astype(np.float32),
     )
+
+
+def _orthonormal(columns: Doubles) -> Doubles:
+    """Return orthonormal columns that span the same, zeros for those that others span already.
+
+    Gram and Schmidt, twice (Giraud et al. 2005). LAPACK's threads cost more than the work where other ones compute.
+    """
+    done = np.zeros_like(columns)
+    for place, column in enumerate(columns.T):
+        before, length = done[:, :place], np.linalg.norm(column)
+        rest = column
+        for _ in range(2):
+            rest = rest - before @ (rest @ before)
+        if (own := np.linalg.norm(rest)) > RANK * length:
+            done[:, place] = rest / own
+    return done
 
 
 def _fixed(directions: Doubles) -> Doubles:

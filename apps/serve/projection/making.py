@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hdc.apps.retrieval import EmbeddingIndex, ShardedIndex
+from hdc.apps.serve.background import Job
 from hdc.apps.serve.projection import neighbor_map
 from hdc.apps.serve.projection.axes import MOST_SAMPLED, learn, spread
 from hdc.apps.serve.projection.made import (
@@ -35,44 +36,26 @@ TWO = 2
 """Axes of the map itself."""
 
 
-class CalledOffError(Exception):
-    """The work was called off."""
-
-
-@dataclass
-class Work:
+class Work(Job):
     """A map in the making.
 
     Attributes
     ----------
     method : str
-    state : {"working", "ready", "failed", "cancelled"}
     stage : str
         What is being done, for people.
     done, total : int
         Blocks.
-    error : str
     """
 
-    method: str
-    state: str = "working"
-    stage: str = "reading rows"
-    done: int = 0
-    total: int = 1
-    error: str = ""
-    stopped: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        self.method, self.stage, self.done, self.total = method, "reading rows", 0, 1
 
     def tick(self) -> None:
         """Count a block; raise CalledOffError if the work was called off."""
-        if self.stopped.is_set():
-            raise CalledOffError
+        self.check()
         self.done = min(self.done + 1, self.total)
-
-    def wait(self) -> None:
-        """Look whether the work was called off."""
-        if self.stopped.is_set():
-            raise CalledOffError
 
 
 def make(vectors: Vectors, snapshot: Snapshot, method: str, work: Work, seed: int = 0) -> Map:
@@ -119,14 +102,14 @@ def make(vectors: Vectors, snapshot: Snapshot, method: str, work: Work, seed: in
     work.stage = "laying out neighbors"
     order = np.arange(len(reduced))
     chosen = spread(order, neighbor_map.MOST_ROWS)
-    points = neighbor_map.lay_out(reduced[chosen], work.wait, seed)
+    points = neighbor_map.lay_out(reduced[chosen], work.check, seed)
     some = spread(np.arange(len(chosen)), MOST_LANDMARKS)
     landmarks = Landmarks(reduced[chosen[some]], points[some])
     whole = points if len(chosen) == len(order) else np.empty_like(reduced[:, :TWO])
     if len(chosen) < len(order):
         for start in range(0, len(order), vectors.step):
             whole[start : start + vectors.step] = landmarks.place(reduced[start : start + vectors.step])
-            work.wait()
+            work.check()
         whole[chosen] = points
     return replace(made, points=whole, landmarks=landmarks)
 
@@ -178,31 +161,20 @@ class Maps:
         if not self._gate.acquire(blocking=False):
             raise ConflictError("a map is being made already; wait for it, or cancel it")
         work = Work(method)
-        work.thread = threading.Thread(target=self._run, args=(work, vectors, snapshot), name="hdc map", daemon=True)
         self._work = work
-        work.thread.start()
+        work.begin(lambda: self._make(work, vectors, snapshot), self._gate.release)
 
     def cancel(self) -> None:
         """Call off the map that is being made, if one is, and wait until nothing of it runs."""
-        work = self._work
-        if work is not None and work.thread is not None:
-            work.stopped.set()
-            work.thread.join()
+        if self._work is not None:
+            self._work.cancel()
 
-    def _run(self, work: Work, vectors: Vectors, snapshot: Snapshot) -> None:
-        try:
-            made = make(vectors, snapshot, work.method, work)
-            with self._lock:
-                self._made[work.method] = made
-                self._looked.add(work.method)
-            self._keep(made)
-            work.state = "ready"
-        except CalledOffError:
-            work.state = "cancelled"
-        except Exception as error:
-            work.state, work.error = "failed", f"{type(error).__name__}: {error}"
-        finally:
-            self._gate.release()
+    def _make(self, work: Work, vectors: Vectors, snapshot: Snapshot) -> None:
+        made = make(vectors, snapshot, work.method, work)
+        with self._lock:
+            self._made[work.method] = made
+            self._looked.add(work.method)
+        self._keep(made)
 
     def _keep(self, made: Map) -> None:
         """Write a map beside the index; best effort, for it can be made again."""

@@ -94,8 +94,13 @@ def _of_embeddings(index: EmbeddingIndex) -> Vectors:
         return _of_codes(index.codes)
     model = index.model
     width = model.n_features_in_ + model.space_.added
-    each = np.eye(width, dtype=np.float32)  # products with the unit vectors are the components
-    return Vectors(width, "decoded codes", lambda rows, at: model.products(each, rows.take(CODES, at)).T)
+    each = np.eye(width + 1, width, dtype=np.float32)  # products with the unit vectors, and one with zero
+
+    def read(rows: Snapshot, at: Ids) -> Floats:
+        products = model.products(each, rows.take(CODES, at))
+        return (products[:-1] - products[-1]).T  # estimates add to a product what is of the code alone
+
+    return Vectors(width, "decoded codes", read)
 
 
 def _of_originals(kept: Originals) -> Vectors:

@@ -3,4 +3,5 @@
 ROUTERS = ("service", "search", "batch", "documents", "writes")
 ROUTERS = ("service", "search", "fields")
 ROUTERS = ("capacity", "service", "search", "projection")
+ROUTERS = ("capacity", "service", "search", "batch", "documents", "writes", "projection", "tradeoff")
 """A route that is more special comes before one that takes any name."""

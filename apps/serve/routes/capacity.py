@@ -9,9 +9,10 @@ from pydantic import Field
 from starlette.responses import Response
 
 from hdc.apps.serve.answers import answer
-from hdc.apps.serve.bodies import Body, body_of, described
+from hdc.apps.serve.bodies import body_of, described
 from hdc.apps.serve.capacity import Setting, answered, choices
 from hdc.apps.serve.indexes import Served
+from hdc.apps.serve.models import Body
 from hdc.apps.serve.trials import MOST_TRIALS, Trials
 
 

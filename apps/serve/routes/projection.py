@@ -14,8 +14,9 @@ from starlette.responses import Response
 from hdc.apps.json import JSONIndex
 from hdc.apps.json.document.paths import parse_path, values_at
 from hdc.apps.serve.answers import answer, not_found
-from hdc.apps.serve.bodies import Body, body_of, described
+from hdc.apps.serve.bodies import body_of, described
 from hdc.apps.serve.indexes import Opened, Served
+from hdc.apps.serve.models import Body
 from hdc.apps.serve.projection.axes import spread
 from hdc.apps.serve.projection.colors import NOTHING, Colors, colors_of, plain, suitable
 from hdc.apps.serve.projection.made import Map
