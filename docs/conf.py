@@ -5,6 +5,7 @@ The site executes nothing and fetches nothing: examples are run by ``tests/test_
 
 import re
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import hdc
 
@@ -18,10 +19,12 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "numpydoc",
+    "sphinx_argparse_cli",
     "sphinx_copybutton",
     "sphinx_design",
 ]
-exclude_patterns = ["figures"]
+exclude_patterns = ["figures", "_templates"]
+templates_path = ["_templates"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 
 myst_heading_anchors = 4
@@ -70,6 +73,22 @@ def _read_from_outside(_app: object, page: str, text: list[str]) -> None:
     text[0] = re.sub(r"\]\(([\w./-]+\.md)", on_site, text[0])
 
 
-def setup(app: object) -> None:
-    """Connect the function above; Sphinx calls this."""
-    app.connect("source-read", _read_from_outside)  # type: ignore[attr-defined]
+def _readable(_app: object, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
+    """Join shapes that go over two lines, and escape the stars in shapes such as ``(*p, storage)``."""
+    text = re.sub(r"^( *)(\w+ : .*)\n\1 {5,}(\S.*)$", r"\1\2 \3", "\n".join(lines), flags=re.M)
+    shapes = re.compile(r"^(?! *>>>)[^`\n]*\((?:[^`\n]*, )?\*[^`\n]*$", flags=re.M)
+    lines[:] = shapes.sub(lambda line: re.sub(r"(?<=[(, ])\*(?=\w)", r"\\*", line[0]), text).split("\n")
+
+
+def _of_scikit_learn(
+    _app: object, _what: str, name: str, _object: object, _skip: bool, _options: object
+) -> bool | None:
+    """Leave out the methods that scikit-learn adds to every estimator for metadata routing."""
+    return True if name.endswith("_request") or name == "get_metadata_routing" else None
+
+
+def setup(app: Any) -> None:
+    """Connect the functions above; Sphinx calls this."""
+    app.connect("source-read", _read_from_outside)
+    app.connect("autodoc-process-docstring", _readable, priority=400)
+    app.connect("autodoc-skip-member", _of_scikit_learn)

@@ -1,4 +1,4 @@
-"""The table of ``docs/guides/backends.md``: which laws hold for each model on each backend.
+"""The table of ``docs/reference/conformance.md``: which laws hold for each model on each backend.
 
 ``python -m tests.conformance`` writes it anew; ``tests/test_laws.py`` holds it against what the suite sees.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 from hdc import testing
 from tests.models import FAMILIES, NO_CUDA, NO_TORCH, make
 
-PAGE = Path(__file__).parent.parent / "docs" / "guides" / "backends.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "conformance.md"
 MARKS = "<!-- conformance -->\n", "<!-- end of conformance -->"
 COLUMNS = {"numpy": "`numpy`", "numba": "`numba`", "torch": "`torch`, CPU", "torch-cuda": "`torch`, CUDA"}
 ABSENT = {"torch": bool(NO_TORCH), "torch-cuda": bool(NO_CUDA)}

@@ -43,7 +43,7 @@ def by_page(*slow):
     ]
 
 
-@pytest.mark.parametrize("page", by_page("json_tutorial.md", "learning.md", "retrieval.md"))
+@pytest.mark.parametrize("page", by_page("json_tutorial.md", "learning.md", "learning_stream.md", "retrieval.md"))
 def test_python_examples(page, tmp_path, monkeypatch):
     if page.stem == "torch" and NO_TORCH:
         pytest.skip(NO_TORCH)
@@ -61,7 +61,15 @@ def console_commands(page):
 
 @pytest.mark.parametrize(
     "page",
-    by_page("capacity.md", "cluster.md", "retrieval.md", "embeddings_large.md", "json_tutorial.md", "learning.md"),
+    by_page(
+        "capacity.md",
+        "cluster.md",
+        "embeddings_large.md",
+        "json_tutorial.md",
+        "learning.md",
+        "learning_stream.md",
+        "retrieval.md",
+    ),
 )
 def test_console_examples(page, tmp_path, monkeypatch, capsys):
     if page.stem == "cluster":

@@ -1,4 +1,4 @@
-"""The figures of docs/tutorials/learning.md are drawn from the data, and the committed ones are of the same size."""
+"""The figures of the tutorials on learning are drawn from the data, and the committed ones are of the same size."""
 
 import runpy
 
@@ -11,7 +11,9 @@ from tests.test_docs_figures import assert_committed
 pytest.importorskip("sklearn", reason="learning is an extra")
 pytestmark = pytest.mark.slow
 FIGURES = runpy.run_path(str(ROOT / "docs" / "figures" / "learning_figures.py"))
-PAGE = (ROOT / "docs" / "tutorials" / "learning.md").read_text(encoding="utf-8")
+PAGES = [
+    (ROOT / "docs" / "tutorials" / name).read_text(encoding="utf-8") for name in ("learning.md", "learning_stream.md")
+]
 
 
 def test_opponents_differ_as_the_page_says(tmp_path):
@@ -37,5 +39,6 @@ def test_a_stream_is_learned_from_documents_seen_once(tmp_path):
     assert_committed(figure, "learning_stream.png", tmp_path)
 
 
-def test_the_page_shows_every_figure():
-    assert all(f"(../images/{name})" in PAGE for name in FIGURES["FIGURES"])
+def test_each_tutorial_shows_its_figure():
+    for name, page in zip(FIGURES["FIGURES"], PAGES, strict=True):
+        assert f"(../images/{name})" in page

@@ -1,4 +1,4 @@
-"""Draw the figures of docs/tutorials/learning.md: ``python docs/figures/learning_figures.py``.
+"""Draw the figures of the tutorials on learning: ``python docs/figures/learning_figures.py``.
 
 Needs the extras ``learn`` and ``plot``. They are read without color: learners and rules differ in marker and lightness.
 """

@@ -1,0 +1,75 @@
+"""The reference lists every public name and every error, so that a new one cannot be forgotten."""
+
+import importlib
+import re
+
+import pytest
+
+import hdc
+from hdc import errors
+from tests.test_docs import ROOT
+
+REFERENCE = ROOT / "docs" / "reference"
+
+MODULES = ("accumulator", "atoms", "backends", "bounds", "checks", "dispatch", "errors", "files", "kernels", "memory")
+MODULES += ("models", "registry", "search", "store", "structures", "tally", "testing", "topk", "values", "words")
+"""Modules among the public names of ``hdc``, which have pages where they have public names."""
+
+ELSEWHERE = {"HDCError", "__version__"}
+"""Names on other pages of the reference."""
+
+CONSTANTS = {"KINDS", "MODELS", "TASKS", "KERNELS", "ALARM", "TOLERANCE", "ROWS", "ABSENT"}
+
+
+def listed():
+    """Return the full names in the tables of the API pages."""
+    names = set()
+    for page in (REFERENCE / "api").glob("*.rst"):
+        module = ""
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if found := re.match(r"\.\. currentmodule:: (\S+)", line):
+                module = found[1]
+            elif (found := re.match(r"   ([A-Za-z][\w.]*)$", line)) and module:
+                names.add(f"{module}.{found[1]}")
+    return names
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("hdc", "hdc.bounds", "hdc.structures", "hdc.values", "hdc.testing", "hdc.store"),
+        *("hdc.apps.capacity", "hdc.apps.frames", "hdc.apps.json", "hdc.apps.retrieval", "hdc.apps.stores"),
+        "hdc.apps.learn",
+    ],
+)
+def test_every_public_name_has_a_page(package):
+    if package == "hdc.apps.learn":
+        pytest.importorskip("sklearn", reason="needs the extra learn")
+    names = set(importlib.import_module(package).__all__) - CONSTANTS - ELSEWHERE
+    names -= set(MODULES) if package == "hdc" else set()
+    by_last = {name.rpartition(".")[2] for name in listed()}
+    assert names <= by_last if package == "hdc" else {f"{package}.{name}" for name in names} <= listed()
+
+
+def test_every_listed_name_is_there():
+    for name in sorted(listed()):
+        module, _, last = name.rpartition(".")
+        try:
+            there = hasattr(importlib.import_module(module), last)
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith("hdc"):  # a library of an extra that is not installed
+                continue
+            raise
+        assert there, name
+
+
+def test_every_error_is_explained():
+    page = (REFERENCE / "errors.md").read_text(encoding="utf-8")
+    of_package = {name for name, value in vars(errors).items() if isinstance(value, type)}
+    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
+    assert rows == of_package - {"HDCError"}
+    for name in rows:
+        bases = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |")).split("|")[2]
+        assert set(re.findall(r"`(\w+)`", bases)) == {
+            base.__name__ for base in getattr(errors, name).__bases__ if base is not hdc.HDCError
+        }
