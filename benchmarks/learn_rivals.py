@@ -43,7 +43,7 @@ def some_rows(labels: Labels, most: int, seed: int) -> Labels:
 
 
 def flat(train: Table, test: Table, category: float = 1.0) -> tuple[Floats, Floats]:
-    """Return all columns as numbers: standardised on the training part, and one of ``category`` for each category."""
+    """Return all columns as numbers: standardized on the training part, and one of ``category`` for each category."""
     center, spread = train.numbers.mean(axis=0), train.numbers.std(axis=0)
     parts = [[(t.numbers - center) / np.where(spread > 0, spread, 1.0)] for t in (train, test)]
     if train.categories.shape[1]:

@@ -44,7 +44,7 @@ def people(tmp_path_factory):
 
 
 @pytest.fixture
-def catalogue(people, tmp_path, monkeypatch):
+def catalog(people, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(people, tmp_path, dirs_exist_ok=True)
     return "people.hdc"
@@ -67,8 +67,8 @@ def test_version_and_usage(capsys):
         assert exited.value.code == 2
 
 
-def test_search_prints_a_table(catalogue, capsys):
-    status, out, _ = run(capsys, catalogue, '{"tags": ["maths"], "name": "Turing"}', "-k", "2")
+def test_search_prints_a_table(catalog, capsys):
+    status, out, _ = run(capsys, catalog, '{"tags": ["maths"], "name": "Turing"}', "-k", "2")
     header, first, *others = out.splitlines()
     assert status == 0
     assert header.split() == ["score", "id", "document"]
@@ -76,17 +76,17 @@ def test_search_prints_a_table(catalogue, capsys):
     assert len(others) == 1
 
 
-def test_documents_that_hold_nothing_asked_are_no_answer(catalogue, capsys):
-    _, out, _ = run(capsys, catalogue, '{"name": "Turing"}', "--json")
+def test_documents_that_hold_nothing_asked_are_no_answer(catalog, capsys):
+    _, out, _ = run(capsys, catalog, '{"name": "Turing"}', "--json")
     assert [hit["id"] for hit in json.loads(out)] == [1]
-    status, out, err = run(capsys, catalogue, '{"address": "Turing"}')
+    status, out, err = run(capsys, catalog, '{"address": "Turing"}')
     assert status == 0
     assert out.startswith("nothing found: ")
     assert err == "note: no document has a value at address\n"
 
 
-def test_a_query_is_read_as_what_it_must_mean(catalogue, capsys):
-    status, out, err = run(capsys, catalogue, '{"Name": "Turing", "tags": "computing"}', "--json", "--explain")
+def test_a_query_is_read_as_what_it_must_mean(catalog, capsys):
+    status, out, err = run(capsys, catalog, '{"Name": "Turing", "tags": "computing"}', "--json", "--explain")
     assert (status, [hit["id"] for hit in json.loads(out)][:1]) == (0, [1])
     assert [reason["path"] for reason in json.loads(out)[0]["reasons"]] == ["name", "tags[]"]
     assert err.splitlines() == [
@@ -95,17 +95,17 @@ def test_a_query_is_read_as_what_it_must_mean(catalogue, capsys):
     ]
 
 
-def test_words_are_looked_for_in_any_field(catalogue, capsys):
+def test_words_are_looked_for_in_any_field(catalog, capsys):
     for words in ("turing computing", '{"*": "turing computing"}', "Turing 1912"):
-        status, out, err = run(capsys, catalogue, words, "--json")
+        status, out, err = run(capsys, catalog, words, "--json")
         assert (status, err, [hit["id"] for hit in json.loads(out)][:1]) == (0, "", [1])
-    _, out, err = run(capsys, catalogue, "1912", "--json")
+    _, out, err = run(capsys, catalog, "1912", "--json")
     assert [hit["id"] for hit in json.loads(out)] == [1]
     assert err == "note: no document is a text or number itself; looked for it in any field\n"
 
 
-def test_a_query_that_is_no_json_gets_an_example(catalogue, capsys):
-    status, _, err = run(capsys, catalogue, "{name: Turing}")
+def test_a_query_that_is_no_json_gets_an_example(catalog, capsys):
+    status, _, err = run(capsys, catalog, "{name: Turing}")
     assert status == 1
     assert err.startswith("hdc json search: error: query:1:2: ")
     assert err.endswith('; a query is a JSON document such as {"name": "Ada"}\n')
@@ -116,7 +116,7 @@ def contents(folder):
 
 
 @pytest.mark.parametrize("output", ["people.jsonl", "./people.jsonl", "notes.txt", os.devnull, "", "folder"])
-def test_only_an_index_is_replaced(catalogue, capsys, output):
+def test_only_an_index_is_replaced(catalog, capsys, output):
     Path("notes.txt").write_text("mine")
     Path("folder").mkdir()
     Path("folder/notes.txt").write_text("mine")
@@ -124,20 +124,20 @@ def test_only_an_index_is_replaced(catalogue, capsys, output):
     assert main(["json", "index", "people.jsonl", "-o", output]) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert contents(".") == before
-    assert main(["json", "index", "people.jsonl", "-o", catalogue]) == 0
+    assert main(["json", "index", "people.jsonl", "-o", catalog]) == 0
 
 
-def test_a_full_disk_is_told_leaves_the_index_and_can_be_gone_on_from(catalogue, capsys, monkeypatch):
+def test_a_full_disk_is_told_leaves_the_index_and_can_be_gone_on_from(catalog, capsys, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    before = contents(catalogue)
+    before = contents(catalog)
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", full)
-        assert main(["json", "index", "people.jsonl", "-o", catalogue, "--dim", "64"]) == 1
-    assert capsys.readouterr().err == f"hdc json index: error: {catalogue}: {os.strerror(errno.ENOSPC)}\n"
-    assert contents(catalogue) == before
-    assert main(["json", "index", "people.jsonl", "-o", catalogue, "--dim", "64"]) == 0
+        assert main(["json", "index", "people.jsonl", "-o", catalog, "--dim", "64"]) == 1
+    assert capsys.readouterr().err == f"hdc json index: error: {catalog}: {os.strerror(errno.ENOSPC)}\n"
+    assert contents(catalog) == before
+    assert main(["json", "index", "people.jsonl", "-o", catalog, "--dim", "64"]) == 0
     assert sorted(path.name for path in Path().iterdir()) == ["people.hdc", "people.jsonl"]
 
 
@@ -146,8 +146,8 @@ def test_true_is_not_shown_as_equal_to_one():
     assert line.split() == ["0.0%", "private", "true", "≠", "1"]
 
 
-def test_explain_shows_the_fields(catalogue, capsys):
-    _, out, _ = run(capsys, catalogue, '{"name": "turing", "tags": ["maths"], "x": 1}', "-k", "1", "--explain")
+def test_explain_shows_the_fields(catalog, capsys):
+    _, out, _ = run(capsys, catalog, '{"name": "turing", "tags": ["maths"], "x": 1}', "-k", "1", "--explain")
     rows = [line.split() for line in out.splitlines()[3:] if line]
     assert {tuple(row[1:]) for row in rows} == {
         ("name", '"turing"', "~", '"Alan', 'Turing"'),
@@ -156,8 +156,8 @@ def test_explain_shows_the_fields(catalogue, capsys):
     }
 
 
-def test_json_output(catalogue, capsys):
-    status, out, _ = run(capsys, catalogue, '{"born": 1912, "x": 1}', "--json", "--explain", "-k", "1")
+def test_json_output(catalog, capsys):
+    status, out, _ = run(capsys, catalog, '{"born": 1912, "x": 1}', "--json", "--explain", "-k", "1")
     (hit,) = json.loads(out)
     assert status == 0
     assert (hit["id"], hit["source"], hit["measure"], hit["document"]) == (1, "people.jsonl:2", "coverage", PEOPLE[1])
@@ -165,8 +165,8 @@ def test_json_output(catalogue, capsys):
     assert ["match" in reason for reason in hit["reasons"]] == [True, False]
 
 
-def test_like_a_stored_document(catalogue, capsys):
-    status, out, _ = run(capsys, catalogue, "--like", "1", "-k", "5", "--json", "--explain")
+def test_like_a_stored_document(catalog, capsys):
+    status, out, _ = run(capsys, catalog, "--like", "1", "-k", "5", "--json", "--explain")
     hits = json.loads(out)
     assert status == 0
     assert sorted(hit["id"] for hit in hits) == [0, 2]
@@ -175,9 +175,9 @@ def test_like_a_stored_document(catalogue, capsys):
         assert sum(reason["share"] for reason in hit["reasons"]) == pytest.approx(hit["score"], abs=1e-5)
 
 
-def test_query_from_standard_input(catalogue, capsys, monkeypatch):
+def test_query_from_standard_input(catalog, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'\xef\xbb\xbf{"name": "Ada"}')))
-    status, out, _ = run(capsys, catalogue, "-", "-k", "1")
+    status, out, _ = run(capsys, catalog, "-", "-k", "1")
     assert status == 0
     assert "Ada Lovelace" in out
 
@@ -224,7 +224,7 @@ def test_files_of_all_kinds_and_options(tmp_path, capsys, monkeypatch):
         ([".", '{"a": 1}'], ". is not a store"),
     ],
 )
-def test_a_bad_search_says_why(catalogue, capsys, words, message):
+def test_a_bad_search_says_why(catalog, capsys, words, message):
     status, out, err = run(capsys, *words)
     assert status == 1
     assert out == ""
@@ -253,43 +253,43 @@ def test_a_bad_search_says_why(catalogue, capsys, words, message):
         (b"1", ["--rejects", "bad.json", "--on-error", "skip"], "bad.json is an input"),
     ],
 )
-def test_a_bad_file_says_where_and_leaves_the_index(catalogue, capsys, content, options, message):
-    before = contents(catalogue)
+def test_a_bad_file_says_where_and_leaves_the_index(catalog, capsys, content, options, message):
+    before = contents(catalog)
     Path("bad.json").write_bytes(content)
-    assert main(["json", "index", "people.jsonl", "bad.json", "-o", catalogue, "--jobs", "1", *options]) == 1
+    assert main(["json", "index", "people.jsonl", "bad.json", "-o", catalog, "--jobs", "1", *options]) == 1
     assert capsys.readouterr().err.startswith(f"hdc json index: error: {message}")
-    assert contents(catalogue) == before
+    assert contents(catalog) == before
     assert sorted(os.listdir()) == ["bad.json", "people.hdc", "people.jsonl"]
 
 
-def test_verify_tells_damage(catalogue, capsys):
-    assert main(["json", "verify", catalogue]) == 0
+def test_verify_tells_damage(catalog, capsys):
+    assert main(["json", "verify", catalog]) == 0
     assert capsys.readouterr().out == "OK: all checksums match (3 documents)\n"
-    codes = max(Path(catalogue).rglob("codes"))
+    codes = max(Path(catalog).rglob("codes"))
     whole = codes.read_bytes()
     codes.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
-    assert main(["json", "verify", catalogue]) == 1
+    assert main(["json", "verify", catalog]) == 1
     assert capsys.readouterr().err.startswith("hdc json verify: error: the store is damaged: ")
 
 
-def test_add_and_remove(catalogue, capsys, monkeypatch):
+def test_add_and_remove(catalog, capsys, monkeypatch):
     Path("more.jsonl").write_text('{"name": "Emmy Noether", "born": 1882}\n{"name": 1, "name": 2}\n')
-    assert main(["json", "add", catalogue, "more.jsonl"]) == 1
+    assert main(["json", "add", catalog, "more.jsonl"]) == 1
     assert capsys.readouterr().err.startswith("hdc json add: error: more.jsonl:2:13: the key")
-    assert main(["json", "add", catalogue, "more.jsonl", "--on-error", "skip", "--rejects", "rejects"]) == 0
+    assert main(["json", "add", catalog, "more.jsonl", "--on-error", "skip", "--rejects", "rejects"]) == 0
     assert capsys.readouterr() == ("1 document added, id 3; 4 documents in people.hdc\n", "skipped 1 bad record\n")
     assert json.loads(Path("rejects").read_text())["source"] == "more.jsonl:2"
-    assert main(["json", "remove", catalogue, "0", "2"]) == 0
+    assert main(["json", "remove", catalog, "0", "2"]) == 0
     assert capsys.readouterr().out == "2 documents removed; 2 documents in people.hdc\n"
-    _, out, _ = run(capsys, catalogue, '{"name": "Noether Turing"}', "--json")
+    _, out, _ = run(capsys, catalog, '{"name": "Noether Turing"}', "--json")
     assert sorted(hit["id"] for hit in json.loads(out)) == [1, 3]
-    assert main(["json", "remove", catalogue, "0"]) == 1
-    assert main(["json", "remove", catalogue]) == 1
+    assert main(["json", "remove", catalog, "0"]) == 1
+    assert main(["json", "remove", catalog]) == 1
     assert "there is no document 0" in (err := capsys.readouterr().err)
     assert "give an ID, or --key KEY" in err
 
 
-def test_keys_update(catalogue, capsys, monkeypatch):
+def test_keys_update(catalog, capsys, monkeypatch):
     assert main(["json", "index", "people.jsonl", "-o", "keyed", "--key", "name"]) == 0
     text = b'{"name": "Alan Turing", "born": 1}\n{"name": "Emmy Noether", "born": 2}\n'
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text))))
@@ -303,12 +303,12 @@ def test_keys_update(catalogue, capsys, monkeypatch):
     assert capsys.readouterr().err == "hdc json remove: error: there is no row with key 'Nobody'\n"
 
 
-def test_where_and_missing(catalogue, capsys):
+def test_where_and_missing(catalog, capsys):
     conditions = ["--where", "born > 1900", "--where", "name ~ T"]
-    _, out, _ = run(capsys, catalogue, '{"tags": ["maths"]}', *conditions, "--json")
+    _, out, _ = run(capsys, catalog, '{"tags": ["maths"]}', *conditions, "--json")
     assert [hit["id"] for hit in json.loads(out)] == [1]
     _, out, _ = run(
-        capsys, catalogue, '{"name": "Ada Lovelace"}', "--missing", "count", "--json", "-k", "1", "--explain"
+        capsys, catalog, '{"name": "Ada Lovelace"}', "--missing", "count", "--json", "-k", "1", "--explain"
     )
     (hit,) = json.loads(out)
     assert hit["measure"] == "overlap"
@@ -316,7 +316,7 @@ def test_where_and_missing(catalogue, capsys):
     assert sum(reason["share"] for reason in hit["reasons"]) == pytest.approx(hit["score"])
 
 
-def test_encode(catalogue, capsys):
+def test_encode(catalog, capsys):
     options = ["--dim", "128", "--weight", "name=2", "--arrays", "tags=sequence", "--strings", "ngrams=.5"]
     assert main(["json", "encode", "people.jsonl", "-o", "v.npy", *options]) == 0
     assert capsys.readouterr().out == "3 documents in v.npy (0.0 MB)\n"
@@ -339,35 +339,35 @@ def test_encode(catalogue, capsys):
         (OSError(28, "No space left on device"), 1, "hdc json search: error: [Errno 28] No space left on device\n"),
     ],
 )
-def test_what_ends_a_command(catalogue, capsys, monkeypatch, error, status, message):
+def test_what_ends_a_command(catalog, capsys, monkeypatch, error, status, message):
     def fail(*arguments, **options):
         raise error
 
     monkeypatch.setattr("hdc.store.Store.open", fail)
-    assert run(capsys, catalogue, '{"name": "Ada"}') == (status, "", message)
+    assert run(capsys, catalog, '{"name": "Ada"}') == (status, "", message)
 
 
 def command(*words, **options):
     return subprocess.Popen([sys.executable, "-m", "hdc.apps.cli", *words], cwd=ROOT, text=True, **options)
 
 
-def test_decode_and_capacity(catalogue, capsys):
-    assert main(["json", "decode", catalogue, "1", "name"]) == 0
+def test_decode_and_capacity(catalog, capsys):
+    assert main(["json", "decode", catalog, "1", "name"]) == 0
     header, first, *_ = capsys.readouterr().out.splitlines()
     assert header == "confidence  value"
     assert first.endswith('%  "Alan Turing"')
-    assert main(["json", "decode", catalogue, "1", "tags[]", "-k", "2", "--json"]) == 0
+    assert main(["json", "decode", catalog, "1", "tags[]", "-k", "2", "--json"]) == 0
     assert {value["value"] for value in json.loads(capsys.readouterr().out)} == {"maths", "computing"}
-    assert main(["json", "capacity", catalogue, "--json"]) == 0
+    assert main(["json", "capacity", catalog, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["dim"] == 512
-    assert main(["json", "capacity", catalogue]) == 0
+    assert main(["json", "capacity", catalog]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("dim 512 decodes ")
-    assert main(["json", "decode", catalogue, "7", "name"]) == 1
+    assert main(["json", "decode", catalog, "7", "name"]) == 1
     assert "there is no document 7; the index holds 0 to 2" in capsys.readouterr().err
 
 
-def test_a_reader_that_goes_away(catalogue):
-    index = str(Path(catalogue).resolve())
+def test_a_reader_that_goes_away(catalog):
+    index = str(Path(catalog).resolve())
     with command("json", "search", index, '{"name": "Ada"}', stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == ""
@@ -460,8 +460,8 @@ def test_the_start_keeps_the_status_and_the_handler_of_the_background(monkeypatc
         sys.unraisablehook = hook
 
 
-def test_an_ascii_terminal(catalogue):
-    query = ["json", "search", str(Path(catalogue).resolve()), '{"name": "Ada é"}', "--explain", "-k", "1"]
+def test_an_ascii_terminal(catalog):
+    query = ["json", "search", str(Path(catalog).resolve()), '{"name": "Ada é"}', "--explain", "-k", "1"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     with command(*query, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
         out, err = process.communicate()
@@ -553,8 +553,8 @@ def test_shells_complete_commands_options_and_files(shell, capsys):
         assert done.stdout == "search\n"
 
 
-def test_cards_show_bars_and_the_document(catalogue, capsys):
-    status, out, err = run(capsys, catalogue, '{"name": "Turing", "born": 1913}', "--explain", "--cards", "-k", "1")
+def test_cards_show_bars_and_the_document(catalog, capsys):
+    status, out, err = run(capsys, catalog, '{"name": "Turing", "born": 1913}', "--explain", "--cards", "-k", "1")
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert re.fullmatch(r"0\.\d{3}  1  people\.jsonl:2", lines[0])
@@ -577,7 +577,7 @@ def test_cards_escape_what_a_terminal_would_obey(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 @pytest.mark.parametrize("quiet", [False, True])
-def test_colors_only_on_a_terminal_that_wants_them(catalogue, quiet):
+def test_colors_only_on_a_terminal_that_wants_them(catalog, quiet):
     import pty
 
     leader, follower = pty.openpty()
@@ -587,7 +587,7 @@ def test_colors_only_on_a_terminal_that_wants_them(catalogue, quiet):
         "PYTHONPATH": str(ROOT),
         **({"NO_COLOR": "1"} if quiet else {}),
     }
-    words = ["json", "search", os.path.abspath(catalogue), "turing", "--explain", "-k", "1"]
+    words = ["json", "search", os.path.abspath(catalog), "turing", "--explain", "-k", "1"]
     done = command(*words, stdout=follower, stdin=subprocess.DEVNULL, env=environment)
     os.close(follower)
     shown = b""

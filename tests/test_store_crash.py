@@ -298,7 +298,7 @@ def test_a_disk_that_fails_while_a_store_is_compacted_or_closed(memory, monkeypa
 
 @pytest.mark.parametrize("documents", [None, [bytes(1000)] * 5000])
 def test_a_limit_on_file_sizes_leaves_the_store_as_it_was(folder, documents):
-    """The system refuses to let a file grow: in the column, and, with documents, in the catalogue or its journal."""
+    """The system refuses to let a file grow: in the column, and, with documents, in the catalog or its journal."""
     count = 5000 if documents else 20_000
     with Store.open(folder, "thing", writable=True) as store:
         before = content(store)

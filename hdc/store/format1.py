@@ -1,4 +1,4 @@
-"""Format 1, which kept the catalogue in SQLite: read, checked, and written anew in format 2."""
+"""Format 1, which kept the catalog in SQLite: read, checked, and written anew in format 2."""
 
 import contextlib
 import hashlib
