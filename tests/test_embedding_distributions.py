@@ -90,6 +90,6 @@ def test_chance_is_no_reason_to_warn():
     for _ in range(400):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            warn_if_worse(rng.binomial(10, 0.5, 100) / 10, rng.binomial(10, 0.5, 100) / 10, 64)
+            warn_if_worse(rng.binomial(10, 0.5, 100) / 10, rng.binomial(10, 0.5, 100) / 10, 64, "another")
         told += len(caught)
     assert told <= 6

@@ -189,7 +189,7 @@ class _Choices:
     @property
     def fewer_codes(self) -> bool:
         """Whether there are fewer codes than table rows."""
-        return self._n < LEVELS * self._groups
+        return bool(self._n < LEVELS * self._groups)
 
     def shared(self, roots: Floats | None) -> npt.NDArray[np.float32]:
         """Return how many groups each two codes have in common, times a factor of each code."""

@@ -51,12 +51,12 @@ def level_tables(x: Floats, weights: Floats, groups: int, metric: Floats, rng: n
     variances, axes = principal(seen * np.sqrt(weights)[:, None], np.zeros(d, dtype=np.float32))
     widths = allotted(variances, GROUP_BITS * groups, 1.0, _distortions())
     _, axes = mixed(variances, axes, widths, rng)
-    left, weights = seen[:LEVELS_FROM] @ axes, weights[:LEVELS_FROM].astype(np.float64)
+    left, counts = seen[:LEVELS_FROM] @ axes, weights[:LEVELS_FROM].astype(np.float64)
     tables = np.zeros((LEVELS, groups, d))
     for group, parts in enumerate(_packed(widths, groups)):
         below = 1
         for axis, bits in parts:
-            levels, places = _levels(left[:, axis], weights, bits)
+            levels, places = _levels(left[:, axis], counts, bits)
             left[:, axis] -= levels[places]
             tables[:, group] += levels[np.arange(LEVELS) // below % (1 << bits), None] * axes[:, axis]
             below <<= bits

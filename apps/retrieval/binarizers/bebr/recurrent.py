@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from hdc.apps.retrieval.binarizers.base import GROUP_BITS, MOST_BITS, Binarizer, Floats
 from hdc.apps.retrieval.binarizers.bebr.checkpoint import Checkpoint
+from hdc.apps.retrieval.binarizers.bebr.comparison import warn_if_untrained_find_more
 from hdc.apps.retrieval.binarizers.bebr.decoder import Groups, TableDecoder, fit_tables
 from hdc.apps.retrieval.binarizers.bebr.nested import Effort, Nested, check_prefixes, cut_tables, train_nested
 from hdc.apps.retrieval.binarizers.bebr.recurrence import Recurrence, initial, nested_initial, regressed
@@ -17,8 +18,11 @@ from hdc.apps.retrieval.binarizers.bebr.rounds import alternated
 from hdc.apps.retrieval.binarizers.bebr.signs import group_signs
 from hdc.apps.retrieval.binarizers.bebr.starts import SIGNS, STARTS, TABLES, Starts, begin
 from hdc.apps.retrieval.binarizers.bebr.training import Settings, train
-from hdc.apps.retrieval.binarizers.bebr.validation import NEIGHBORS, Validation, nearest, warn_if_worse
-from hdc.apps.retrieval.binarizers.sign import SignBinarizer
+from hdc.apps.retrieval.binarizers.bebr.validation import (
+    NEIGHBORS,
+    Validation,
+    nearest,
+)
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import integer, number, text
 from hdc.errors import MismatchError, ParameterError
@@ -83,7 +87,8 @@ class RecurrentBinarizer(Binarizer):
         The same of each of :attr:`sizes`; only there with prefixes.
     recall_ : float
         Recall@10 of held-out float queries among the vectors of training, as :meth:`transform` encodes them; NaN
-        if there were too few vectors to hold some out. A :class:`TrainingWarning` says if plain signs have a better.
+        if there were too few vectors to hold some out. A :class:`TrainingWarning` says if plain signs, or
+        scalar codes of at most as many bytes, have a better.
 
     Examples
     --------
@@ -278,7 +283,7 @@ class RecurrentBinarizer(Binarizer):
         self._report(x, unseen, plain=self.rounds > 0)
 
     def _report(self, x: Floats, unseen: Validation, plain: bool) -> None:
-        """Measure the recall of queries that nothing was chosen by, and warn if plain codes have a better one."""
+        """Measure the recall of queries that nothing was chosen by, and warn if untrained codes have a better one."""
         codes = self._as_groups(self.encode_mapped(x))
         decoders = (self.decoder_,) if self.nested_ is None else self.nested_.decoders
         found = (unseen.scores(d.decode(np.ascontiguousarray(codes[:, : d.groups]))) for d in decoders)
@@ -287,10 +292,9 @@ class RecurrentBinarizer(Binarizer):
         self.recall_ = recalls[-1]
         if self.nested_ is not None:
             self.recalls_ = recalls
-        if plain and len(hits):
+        if plain:
             metric = "cosine" if self._of_one_length else self.metric
-            signs = SignBinarizer(self.bits, seed=self.seed, backend=self.backend, metric=metric).fit(x)
-            warn_if_worse(hits, unseen.hits(signs.search(unseen.queries, signs.encode(x), NEIGHBORS)[1]), self.bits)
+            warn_if_untrained_find_more(x, unseen, hits, self.bits, seed=self.seed, backend=self.backend, metric=metric)
 
     @property
     def _settings(self) -> Settings:

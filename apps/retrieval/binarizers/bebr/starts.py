@@ -6,9 +6,9 @@ decode them. *Residuals* are tables found by k-means group after group
 (:mod:`~hdc.apps.retrieval.binarizers.bebr.level_tables`). From the last two, codes are chosen one group after another,
 also those of new vectors.
 
-An index has vectors that the model learned from, and later ones. So the trial learns from two of three vectors of a
-sample, in one round, and looks for the nearest among all, encoded as ``transform`` encodes. Codes that training found
-do not count: they can fit tables so well that no new encoding does.
+An index has vectors that the model learned from, and later ones. So a trial learns in one round, and looks for the
+nearest among vectors half of which it learned from, encoded as ``transform`` encodes. Codes that training found do not
+count: they can fit tables so well that no new encoding does.
 """
 
 from collections.abc import Sequence
@@ -39,10 +39,13 @@ SIGNS, RESIDUALS, LEVELLED = STARTS = "signs", "residuals", "levels"
 TABLES = {RESIDUALS: residual_tables, LEVELLED: level_tables}
 """What makes the tables of a start that has some before it has codes."""
 
-TRIED_ON, TRIED_SHARE = 6000, 0.15
-"""Most vectors that starts are compared on, and the part of them that are queries."""
+TRIED_ON = 6000
+"""Most vectors that starts are compared on; a third of them are learned from and not searched."""
 
-LEAST_TRIED, MOST_DRAWS = 300, 4
+TRIED_SHARE = 0.2
+"""Part of the others that are queries."""
+
+LEAST_TRIED, MOST_DRAWS = 250, 4
 """Queries that are asked at least: of few vectors, others are drawn for further trials, of which there are so many."""
 
 
@@ -88,26 +91,28 @@ class Starts:
         found, asked = dict.fromkeys(STARTS, 0.0), 0
         for draw in range(MOST_DRAWS):
             rng = np.random.default_rng([self.seed, 1, draw])
-            tried = x[np.sort(rng.permutation(len(x))[:TRIED_ON])]
-            as_asked = None if of_one_length else unit(tried)
-            trial = Validation.draw(tried, rng, as_asked, share=TRIED_SHARE, of_one_length=of_one_length)
+            chosen = rng.permutation(len(x))[:TRIED_ON]
+            searched = x[np.sort(chosen[len(chosen) // 3 :])]
+            as_asked = None if of_one_length else unit(searched)
+            trial = Validation.draw(searched, rng, as_asked, share=TRIED_SHARE, of_one_length=of_one_length)
             if not len(trial.queries):
                 return LEVELLED
+            rows = searched[trial.training]
+            learned = np.concatenate([x[np.sort(chosen[: len(chosen) // 3])], rows[::2]])
             for kind in found:
-                found[kind] += sum(trial.recall(self._tried(kind, tried[trial.training], bits)) for bits in sizes)
+                found[kind] += sum(trial.recall(self._tried(kind, learned, rows, bits)) for bits in sizes)
             asked += len(trial.queries)
             if asked >= LEAST_TRIED:
                 break
         return max(found, key=lambda kind: found[kind])
 
-    def _tried(self, kind: str, rows: Floats, bits: int) -> Floats:
-        """Return what rows decode to, encoded as by a model of one round of learning from two thirds of them.
+    def _tried(self, kind: str, learned: Floats, rows: Floats, bits: int) -> Floats:
+        """Return what rows decode to, encoded as by a model of one round of learning, but with half the search.
 
-        Codes that were chosen one group after another are good enough to begin with.
+        Codes that were chosen one group after another are good enough to fit tables to.
         """
-        learned = rows[np.arange(len(rows)) % 3 < 2]
         start = self.of(kind, learned, bits)
-        steps = self.effort.of(start.decoder.groups)
+        steps = self.effort.of(start.decoder.groups) // 2
         codes = start.codes if kind != SIGNS else start.decoder.refine(learned, start.codes, steps)
         decoder = fit_tables(learned, codes, start.decoder, start.counts)
         again = encoded_anew(kind, rows, decoder, (learned, codes), len(self.maps.decode) + 1, steps)

@@ -27,25 +27,25 @@ LEAST_QUERIES = 10
 """Of fewer queries no recall is told to be worse than another."""
 
 DOUBT = 3.0
-"""Standard errors by which it has to be: by chance once in 700 trainings of equal codes."""
+"""Standard errors by which it has to be: by chance once in 700 comparisons of equal codes."""
 
 Hits = npt.NDArray[np.float64]
 
 
 class TrainingWarning(UserWarning):
-    """A model that was trained finds less than one that was not."""
+    """A model that was trained finds less than one of at most as many bytes that was not."""
 
 
-def warn_if_worse(trained: Hits, plain: Hits, bits: int) -> None:
-    """Warn if the recalls of ``(q,)`` queries by trained codes are less than by plain ones, beyond chance."""
-    lost = plain - trained
+def warn_if_worse(trained: Hits, other: Hits, bits: int, name: str) -> None:
+    """Warn if the recalls of ``(q,)`` queries by trained codes are less than by other codes, beyond chance."""
+    lost = other - trained
     if len(lost) >= LEAST_QUERIES and lost.mean() > DOUBT * lost.std(ddof=1) / np.sqrt(len(lost)):
         warnings.warn(
             f"codes of {bits} bits that were trained find {trained.mean():.2f} of the ten nearest of held-out vectors, "
-            f"and SignBinarizer(dim={bits}) finds {plain.mean():.2f}: use that, or train on more vectors, or more like "
-            "those you will search",
+            f"and {name} finds {other.mean():.2f}: use that, or train on more vectors, or more like those you will "
+            "search",
             TrainingWarning,
-            stacklevel=4,
+            stacklevel=6,
         )
 
 
