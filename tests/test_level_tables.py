@@ -12,6 +12,7 @@ from hdc.apps.retrieval.binarizers.bebr import level_tables as module
 from hdc.apps.retrieval.binarizers.bebr.decoder import TableDecoder, fit_tables, metric_of, ridge_of
 from hdc.apps.retrieval.binarizers.bebr.level_tables import level_tables
 from hdc.apps.retrieval.binarizers.bebr.starts import STARTS, Starts
+from hdc.apps.retrieval.binarizers.bebr.validation import LEAST_ASKED, Validation
 
 
 def unit(x):
@@ -150,3 +151,29 @@ def test_more_bytes_find_no_less_of_few_vectors(n):
     assert found[-1] > 0.95
     for fewer, more in pairwise(found):
         assert more > fewer - 0.03
+
+
+def test_vectors_that_are_learned_from_are_queries_too_and_do_not_find_themselves():
+    x = spread(400, 20)
+    drawn = Validation.draw(x, np.random.default_rng(0), share=0.05)
+    rows = x[drawn.training]
+    more = drawn.with_learned(rows)
+    assert len(more.queries) == LEAST_ASKED
+    assert np.array_equal(more.queries[:20], drawn.queries)
+    assert more.recall(rows) == 1.0  # exact vectors find all, themselves left out on both sides
+    for query, truth, own in zip(more.queries, more.truth, more.own, strict=True):
+        scores = rows @ query
+        if own >= 0:
+            assert np.array_equal(query, rows[own])
+            scores[own] = -np.inf
+        assert set(truth) == set(np.argsort(-scores)[:10])
+    for half in more.halves():
+        assert half.recall(rows) == 1.0
+    none = Validation.draw(x[:30], np.random.default_rng(0))
+    assert len(none.with_learned(x[:30]).queries) == 0
+
+
+def test_little_is_learned_of_few_vectors_for_each_entry():
+    assert ridge_of(10_000, 512) == ridge_of(5120, 512) == 3.0
+    assert ridge_of(1024, 512) == pytest.approx(15.0)
+    assert ridge_of(512, 512) == ridge_of(10, 512) == 30.0

@@ -269,10 +269,10 @@ def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder, counts: Floats |
 
 
 def ridge_of(vectors: int, entries: int) -> float:
-    """Return the weight that keeps entries near what they were: up to ten times as great where vectors are few.
+    """Return the weight that keeps entries near what they were: ``RIDGE``, and more of fewer than ten vectors an entry.
 
-    Tables of about as many entries as there are vectors follow them best and others least, so that codes of the same
-    vectors that are made anew are not those that the tables were fitted to.
+    Tables of about as many entries as there are vectors follow them too closely: codes of the same vectors that are
+    made anew are not those that the tables were fitted to.
     """
     return RIDGE * min(MOST_RIDGES, max(1.0, MOST_RIDGES * entries / vectors))
 

@@ -18,11 +18,7 @@ from hdc.apps.retrieval.binarizers.bebr.rounds import alternated
 from hdc.apps.retrieval.binarizers.bebr.signs import group_signs
 from hdc.apps.retrieval.binarizers.bebr.starts import SIGNS, STARTS, TABLES, Starts, begin
 from hdc.apps.retrieval.binarizers.bebr.training import Settings, train
-from hdc.apps.retrieval.binarizers.bebr.validation import (
-    NEIGHBORS,
-    Validation,
-    nearest,
-)
+from hdc.apps.retrieval.binarizers.bebr.validation import NEIGHBORS, Validation, nearest
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import integer, number, text
 from hdc.errors import MismatchError, ParameterError

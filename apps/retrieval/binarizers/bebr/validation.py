@@ -122,7 +122,8 @@ class Validation:
         return self._every(slice(0, None, 2)), self._every(slice(1, None, 2))
 
     def _every(self, rows: slice) -> "Validation":
-        return replace(self, queries=self.queries[rows], truth=self.truth[rows])
+        own = None if self.own is None else self.own[rows]
+        return replace(self, queries=self.queries[rows], truth=self.truth[rows], own=own)
 
     def recall(self, decoded: Floats) -> float:
         """Return the recall@10 of ``(n - v, d)`` decoded vectors; NaN without queries."""
