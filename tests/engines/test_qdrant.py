@@ -6,6 +6,7 @@ import pytest
 from hdc import errors
 from hdc.apps.retrieval import BinaryIndex
 from hdc.apps.retrieval.engines import qdrant_engine
+from hdc.apps.retrieval.engines.ties import hits_of, settled
 from tests.engines.test_answers import codes, embedded, filled
 
 models = pytest.importorskip("qdrant_client.models", reason="qdrant-client is not installed", exc_type=ImportError)
@@ -62,18 +63,12 @@ def test_the_engine_in_rust_counts_differing_bits(tmp_path):
 
     def ask(limit):
         params = edge.SearchParams(exact=True)
-        return [
-            [
-                (point.score, point.id)
-                for point in shard.query(
-                    edge.QueryRequest(query=edge.Query.Nearest(row, using="code"), limit=limit, params=params)
-                )
-            ]
-            for row in bits
-        ]
+        near = [edge.Query.Nearest(row, using="code") for row in bits]
+        requests = [edge.QueryRequest(query=query, limit=limit, params=params) for query in near]
+        return hits_of([[(point.score, point.id) for point in shard.query(request)] for request in requests])
 
     bits = qdrant_engine._bits(asked.view(np.uint8).reshape(9, -1), 70)
-    distances, ids = qdrant_engine.settled(ask, 10, len(index))
+    distances, ids = settled(ask, len(bits), 10, len(index))
     expected = index.search(asked, 10)
     np.testing.assert_array_equal(distances, expected[0])
     np.testing.assert_array_equal(ids, expected[1])

@@ -13,7 +13,7 @@ from hdc.apps.retrieval.binarizers import Binarizer
 from hdc.apps.retrieval.engines.asking import HITS, Asked, asked_of, from_hits
 from hdc.apps.retrieval.engines.record_batches import lists, reader
 from hdc.apps.retrieval.engines.tables import Form, Rows, Source, library
-from hdc.apps.retrieval.engines.ties import MORE
+from hdc.apps.retrieval.engines.ties import settled
 from hdc.checks import integer, text
 from hdc.errors import ParameterError
 from hdc.search.measures import Distances, Ids
@@ -174,20 +174,17 @@ def _there(connection: Any, table: str) -> bool:
 
 
 def _by_codes(rows: Any, asked: Asked, where: str | None, probes: int | None) -> tuple[Distances, Ids, Ids]:
-    """Return distances and ids of the nearest rows by codes, and LanceDB's numbers of these rows.
+    """Return distances and ids of the nearest rows by codes, and LanceDB's numbers of these rows."""
+    last: list[Any] = []
 
-    More rows than wanted are asked for, until the last one is farther than the last that is wanted: then none that is
-    as near is missing, whose id might be lower.
-    """
-    held, limit = rows.count_rows(where), asked.wanted + MORE
-    while True:
-        hits, places = _hits(rows, asked, where, probes, max(1, min(limit, held)))
-        distances, ids = from_hits(hits, len(asked), floats=False)
-        last = min(asked.wanted, distances.shape[1])
-        if limit >= held or distances.shape[1] < limit or (distances[:, -1] > distances[:, last - 1]).all():
-            hits["id"] = places
-            return distances[:, :last], ids[:, :last], from_hits(hits, len(asked), floats=False)[1][:, :last]
-        limit *= 2
+    def ask(limit: int) -> Any:
+        last[:] = _hits(rows, asked, where, probes, limit)
+        return last[0]
+
+    distances, ids = settled(ask, len(asked), asked.wanted, rows.count_rows(where))
+    hits, places = last
+    hits["id"] = places
+    return distances, ids, from_hits(hits, len(asked), floats=False)[1][:, : ids.shape[1]]
 
 
 def _hits(rows: Any, asked: Asked, where: str | None, probes: int | None, limit: int) -> tuple[Any, Ids]:

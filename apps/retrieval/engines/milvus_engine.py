@@ -13,7 +13,7 @@ from hdc.apps.retrieval.binarizers import Binarizer
 from hdc.apps.retrieval.engines.asking import asked_of
 from hdc.apps.retrieval.engines.bodies import codes_form
 from hdc.apps.retrieval.engines.tables import Block, Form, Rows, Source, fields_of, highest_first, library
-from hdc.apps.retrieval.engines.ties import settled
+from hdc.apps.retrieval.engines.ties import hits_of, settled
 from hdc.checks import text
 from hdc.errors import ParameterError
 from hdc.search.measures import Distances, Ids
@@ -131,11 +131,11 @@ def search(
     for part in asked.parts(QUERIES):
         data = [row.tobytes() for row in highest_first(part.codes)]
 
-        def ask(limit: int, data: list[bytes] = data) -> list[list[tuple[float, int]]]:
-            request = {"anns_field": "code", "limit": max(1, limit), "search_params": {"metric_type": "HAMMING"}}
+        def ask(limit: int, data: list[bytes] = data) -> Any:
+            request = {"anns_field": "code", "limit": limit, "search_params": {"metric_type": "HAMMING"}}
             request["filter"] = where
             answers = client.search(collection, data, **request) if count else [[] for _ in data]
-            return [[(hit["distance"], hit["id"]) for hit in answer] for answer in answers]
+            return hits_of([[(hit["distance"], hit["id"]) for hit in answer] for answer in answers])
 
-        found.append(settled(ask, part.wanted, min(count, MOST_HITS)))
+        found.append(settled(ask, len(part), part.wanted, min(count, MOST_HITS)))
     return asked.answer(found)

@@ -173,11 +173,11 @@ def search(
     for part in asked.parts(QUERIES):
         rows = _bits(part.codes, form.dim)
 
-        def by_codes(limit: int, rows: list[list[float]] = rows) -> list[list[tuple[float, int]]]:
-            request = {"using": CODE, "limit": max(1, limit), "filter": where, "params": parameters}
-            return ask([models.QueryRequest(query=row, **request) for row in rows])
+        def by_codes(limit: int, rows: list[list[float]] = rows) -> Any:
+            request = {"using": CODE, "limit": limit, "filter": where, "params": parameters}
+            return hits_of(ask([models.QueryRequest(query=row, **request) for row in rows]))
 
-        distances, ids = settled(by_codes, part.wanted, count)
+        distances, ids = settled(by_codes, len(part), part.wanted, count)
         if part.originals is None:
             found.append((distances, ids))
             continue

@@ -11,25 +11,27 @@ from hdc.search.measures import Distances, Ids
 MORE = 32
 """Rows that are asked for beyond those that are wanted."""
 
-Ask = Callable[[int], list[list[tuple[float, int]]]]
-"""Takes a number of rows; returns the distances and ids of so many for each query, nearest first."""
+Ask = Callable[[int], Any]
+"""Takes a number of rows; returns so many hits of each query as :func:`hits_of` does."""
 
 
-def settled(ask: Ask, wanted: int, most: int) -> tuple[Distances, Ids]:
+def settled(ask: Ask, queries: int, wanted: int, most: int) -> tuple[Distances, Ids]:
     """Return the nearest rows of each query by differing bits; of equal distances, those of the lowest ids.
 
     Parameters
     ----------
     ask : function
+    queries : int
+        How many there are.
     wanted, most : int
         Rows of each query; rows that the engine has, or gives at once.
     """
     limit = wanted + MORE
     while True:
-        found = ask(min(limit, most))
-        distances, ids = from_hits(hits_of(found), len(found), floats=False)
+        distances, ids = from_hits(ask(max(1, min(limit, most))), queries, floats=False)
         last = min(wanted, distances.shape[1])
-        if limit >= most or not last or (distances[:, -1] > distances[:, last - 1]).all():
+        whole = limit >= most or distances.shape[1] < limit  # there are no more, or none that lists would look into
+        if whole or not last or (distances[:, -1] > distances[:, last - 1]).all():
             return distances[:, :last], ids[:, :last]
         limit *= 2
 
