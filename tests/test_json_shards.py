@@ -231,6 +231,31 @@ def test_what_is_no_shard_is_told(tmp_path):
         merge([a, _copy_of(a, tmp_path / "f")], tmp_path / "m")
 
 
+def test_a_folder_that_lost_its_last_shard_is_told(tmp_path):
+    filled(tmp_path / "i").close()
+    split(tmp_path / "i", 3, tmp_path / "s")
+    with ShardedJSONIndex.create(tmp_path / "grown", ENCODER, shard_rows=50) as many:
+        for start in range(0, 150, 50):
+            many.add(DOCUMENTS[start : start + 50])
+    for name in ("s", "grown"):
+        with JSONIndex.open(tmp_path / name) as many:
+            assert len(many.shards) == 3
+        (tmp_path / name / "shard-2").rename(tmp_path / f"lost of {name}")
+        with pytest.raises(errors.FileFormatError, match="lacks shard-2 of 3 shards; restore it from a copy"):
+            JSONIndex.open(tmp_path / name)
+        with JSONIndex.open([tmp_path / name / "shard-0", tmp_path / name / "shard-1"]) as many:
+            many.save(tmp_path / f"copy of {name}")
+        with JSONIndex.open(tmp_path / f"copy of {name}", writable=True) as copy:
+            assert len(copy.shards) == 2
+            assert len(copy) == len(many_rows(tmp_path / name))
+            copy.add([{"id": "new", "name": "new"}])
+
+
+def many_rows(path):
+    with JSONIndex.open([path / "shard-0", path / "shard-1"]) as many:
+        return many.ids()
+
+
 def _copy_of(place, path):
     with JSONIndex.open(place) as index:
         index.save(path)

@@ -478,3 +478,58 @@ def test_ids_of_removed_rows_are_not_given_again(tmp_path):
         last.add(vectors(3)[:1])
     with ShardedIndex.open(tmp_path / "s") as many:
         assert many.ids()[-1] == ROWS
+
+
+def test_vectors_are_added_to_the_smallest_shard_with_room(tmp_path):
+    for at, rows in enumerate((80, 30, 50)):
+        with EmbeddingIndex.create(tmp_path / str(at), model("sign")) as shard:
+            shard.add(vectors()[:rows], [f"{at}.{row}" for row in range(rows)])
+    new = vectors(2)
+    with ShardedIndex.open([tmp_path / "0", tmp_path / "1", tmp_path / "2"], writable=True) as many:
+        assert many.add(new[:30], [f"new {row}" for row in range(30)])[0] == 2**32 + 30  # of 80, 30 and 50
+        assert many.add(new[30:31]).tolist() == [2 * 2**32 + 50]
+        assert many.add(new[31:32]).tolist() == [2 * 2**32 + 51]
+        assert [len(shard) for shard in many.shards] == [80, 60, 52]
+        assert many.keys(many.search(new[:5], 1)[1]) == [f"new {row}" for row in range(5)]
+        before = many.ids()
+        for keys, text in ((["0.7"], "'0.7' is there already; remove"), ([None, None], "2 keys")):
+            with pytest.raises((errors.ParameterError, errors.DimensionError), match=text):
+                many.add(new[:1], keys)
+        with pytest.raises(errors.DimensionError):
+            many.add(new[:1, :-1])
+        np.testing.assert_array_equal(many.ids(), before)
+    with (
+        ShardedIndex.open([tmp_path / "0", tmp_path / "1"]) as many,
+        pytest.raises(errors.UnsupportedError, match="open for reading"),
+    ):
+        many.add(new[:1])
+
+
+def test_only_the_last_of_split_shards_has_ids_left(tmp_path):
+    filled(tmp_path / "i", CASES["lists int8"]).close()
+    cut(tmp_path / "i", 3, tmp_path / "s")
+    with ShardedIndex.open(tmp_path / "s", writable=True) as many:
+        next_id = many.store.snapshot.state.next_id
+        assert many.add(vectors(2)[:5]).tolist() == list(range(next_id, next_id + 5))
+        assert len(many.shards[2]) == len(many.shards[1]) + 5
+        np.testing.assert_array_equal(many.search(vectors(2)[:5], 1)[1][:, 0], range(next_id, next_id + 5))
+    with ShardedIndex.open(tmp_path / "s", offsets=[0, 200, 2**32], writable=True) as many:
+        assert many.add(vectors(3)[:130])[0] == 280  # shard 0 has as few rows, and ids for 120
+        assert many.add(vectors(3)[:100])[0] == 80
+
+
+def test_a_folder_that_lost_its_last_shard_is_told(tmp_path):
+    filled(tmp_path / "i", CASES["sign"]).close()
+    cut(tmp_path / "i", 3, tmp_path / "s")
+    (tmp_path / "s" / "shard-2").rename(tmp_path / "lost")
+    with pytest.raises(errors.FileFormatError, match="lacks shard-2 of 3 shards; restore it"):
+        ShardedIndex.open(tmp_path / "s")
+    with pytest.raises(errors.FileFormatError, match="lacks shard-2"):
+        merged(tmp_path / "s", tmp_path / "m")
+    with ShardedIndex.open([tmp_path / "s" / "shard-0", tmp_path / "s" / "shard-1"]) as many:
+        many.save(tmp_path / "copy")
+        merged([tmp_path / "s" / "shard-0", tmp_path / "s" / "shard-1"], tmp_path / "m")
+    with ShardedIndex.open(tmp_path / "copy") as copy:
+        assert len(copy) == 160
+    cut(tmp_path / "m", 2, tmp_path / "again")
+    assert len(ShardedIndex.open(tmp_path / "again")) == 160

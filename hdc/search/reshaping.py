@@ -18,7 +18,7 @@ from hdc.search.build import Build
 from hdc.search.index import Index
 from hdc.search.live import live
 from hdc.search.measures import Ids
-from hdc.search.shards import OFFSET, SHARD, Sharded
+from hdc.search.shards import MOST_SHARDS, OFFSET, SHARD, Sharded, note_count
 from hdc.store import JoinedSnapshot, Snapshot, Store
 from hdc.store.state import MOST_ROWS
 from hdc.store.watching import shown
@@ -28,9 +28,10 @@ I = TypeVar("I", bound=Index)  # noqa: E741
 BLOCK = 1 << 16
 """Rows that are copied at a time."""
 
-MOST_SHARDS = 1 << 16
-
 Pack = Callable[[Iterable[bytes]], list[bytes]]
+
+Create = Callable[[Path, Any], I]
+"""Returns a new index of no rows that takes those of another one."""
 
 Fill = Callable[[I, Snapshot, Ids, Ids | None], None]
 """Copies rows of a snapshot, in order of ids, to an index: with these ids, or counted."""
@@ -41,7 +42,7 @@ def merged(
     places: list[Path],
     output: str | os.PathLike[str],
     settings: Mapping[str, Any],
-    create: Callable[[Path], I],
+    create: Create[I],
     open: Callable[[Path], I],
     fill: Fill[I],
     *,
@@ -62,8 +63,10 @@ def merged(
         An index that is there is replaced.
     settings : mapping of JSON values
         What the index depends on beside its rows.
-    create, open : function of a folder
-        Return the index that is made, for writing.
+    create : function of a folder and an index
+        Returns an index of no rows, which takes those of the other one.
+    open : function of a folder
+        Returns the index that is made, for writing.
     fill : function
     inside : str
         Where in an index's folder its store is.
@@ -81,7 +84,7 @@ def merged(
     with Build(output, source.KIND, inside=inside, inputs=places) as build:
         states = [[part.edition, part.generation] for part in snapshot.parts]
         build.begin({"inputs": [list(map(os.path.abspath, places)), states], **settings})
-        with build.opened(open, create) as index:
+        with build.opened(open, lambda folder: create(folder, source.shards[0])) as index:
             rows, kept = by_id(snapshot)[len(index) :], snapshot.state.next_id <= MOST_ROWS
             fill(index, snapshot, rows, snapshot.ids[rows] if kept else None)
             if kept:
@@ -91,9 +94,7 @@ def merged(
     return count
 
 
-def divided(
-    source: Index, n: int, output: str | os.PathLike[str], create: Callable[[Path], I], fill: Fill[I]
-) -> list[Path]:
+def divided(source: Index, n: int, output: str | os.PathLike[str], create: Create[I], fill: Fill[I]) -> list[Path]:
     """Cut an index into n shards of nearly equally many rows, in order of ids; return their folders.
 
     Each says in its meta what its id 0 stands for, so that rows keep their ids.
@@ -106,8 +107,8 @@ def divided(
         From 1 to its number of rows.
     output : path
         A new folder, which is there as a whole or not at all.
-    create : function of a folder
-        Returns an index of no rows.
+    create : function of a folder and an index
+        As of :func:`merged`.
     fill : function
 
     Raises
@@ -127,12 +128,13 @@ def divided(
     try:
         aside.mkdir()
         for at, part in enumerate(shown(parts, len(parts), "shards")):
-            with create(aside / f"{SHARD}{at}") as shard:
+            with create(aside / f"{SHARD}{at}", source) as shard:
                 offset = int(snapshot.ids[part[0]]) if len(part) else 0
                 shard.store.set_meta({**source.store.meta, OFFSET: offset})
                 fill(shard, snapshot, part, snapshot.ids[part] - offset)
                 if at == len(parts) - 1:
                     shard.store.reserve(snapshot.state.next_id - offset)
+        note_count(aside, len(parts))
         sync_folder(aside)
         os.rename(aside, folder)
         sync_folder(folder.parent)

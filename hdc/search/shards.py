@@ -1,5 +1,6 @@
 """Shards: several indexes that are searched as one, with ids of their own."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from hdc import checks
 from hdc.checks import integer
 from hdc.errors import ConflictError, FileFormatError, ParameterError, UnsupportedError
+from hdc.files import replacing
 from hdc.search.folders import made_aside
 from hdc.search.index import Index
 from hdc.search.measures import Distances, Ids
@@ -29,7 +31,10 @@ STEP = 1 << 32
 SHARD = "shard-"
 """Opens the names of shards in a folder of them."""
 
-MOST_IDS = 1 << 62
+MANIFEST, SHARDS = "shards.json", "shards"
+"""File in a folder of shards, and its entry: how many there are at least."""
+
+MOST_IDS, MOST_SHARDS, MOST_NOTED = 1 << 62, 1 << 16, 1 << 10
 
 
 class Sharded(Index, Generic[I]):
@@ -118,6 +123,7 @@ class Sharded(Index, Generic[I]):
         with made_aside(path) as aside:
             for at, shard in enumerate(self.shards):
                 shard.save(aside / f"{SHARD}{at}")
+            note_count(aside, len(self.shards))
 
     def close(self) -> None:
         """Close all shards and let other processes write."""
@@ -179,12 +185,35 @@ def is_of_shards(path: str | os.PathLike[str]) -> bool:
     return any(path.is_dir() for path in checks.path(path).glob(f"{SHARD}*"))
 
 
+def note_count(folder: Path, count: int) -> None:
+    """Write how many shards a folder has, so that it is told if the last ones are lost; raises OSError."""
+    with replacing(folder / MANIFEST) as file:
+        file.write(json.dumps({SHARDS: count}).encode())
+
+
+def _noted(file: Path) -> int:
+    """Return how many shards a folder has had at least: 0 where none was noted, as before there were notes."""
+    try:
+        count = json.loads(file.read_bytes()[:MOST_NOTED])[SHARDS]
+    except FileNotFoundError:
+        return 0
+    except (ValueError, KeyError, TypeError):
+        count = None
+    if type(count) is not int or not 0 < count <= MOST_SHARDS:
+        raise FileFormatError(f"{file} is damaged: it says no number of shards; restore it from a copy or remove it")
+    return count
+
+
 def _inside(folder: Path) -> list[Path]:
     """Return the shards in a folder, by number."""
     found = {path.name: path for path in folder.glob(f"{SHARD}*") if path.is_dir()}
-    for at in range(len(found)):
+    count = max(len(found), _noted(folder / MANIFEST))
+    for at in range(count):
         if f"{SHARD}{at}" not in found:
-            raise FileFormatError(f"{folder} has {len(found)} shards and lacks {SHARD}{at}; restore it from a copy")
+            raise FileFormatError(
+                f"{folder} lacks {SHARD}{at} of {count} shards; restore it from a copy, or name the folders that are "
+                "to be searched without it"
+            )
     return [found[f"{SHARD}{at}"] for at in range(len(found))]
 
 

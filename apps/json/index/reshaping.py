@@ -48,7 +48,7 @@ def merge(
     """
     places = shard_paths(paths)
     with ShardedJSONIndex.open(places, string_encoder=string_encoder) as source:
-        rows, first = source._posting_rows(), source.shards[0]
+        rows = source._posting_rows()
 
         def fill(index: JSONIndex, snapshot: Snapshot, positions: Ids, ids: Ids | None) -> None:
             _copy(index, rows, positions, ids, packed=False)
@@ -57,8 +57,8 @@ def merge(
             source,
             places,
             output,
-            {"first": first.store.snapshot.edition},
-            lambda folder: _created(folder, first),
+            {"first": source.shards[0].store.snapshot.edition},
+            _created,
             lambda folder: JSONIndex.open(folder, writable=True, string_encoder=string_encoder),
             fill,
         )
@@ -99,7 +99,7 @@ def split(
         def fill(shard: JSONIndex, snapshot: Snapshot, positions: Ids, ids: Ids | None) -> None:
             _copy(shard, rows, positions, ids, packed=not isinstance(source, ShardedJSONIndex))
 
-        return reshaping.divided(source, n, output, lambda folder: _created(folder, source), fill)
+        return reshaping.divided(source, n, output, _created, fill)
 
 
 def _created(folder: Path, like: JSONIndex) -> JSONIndex:

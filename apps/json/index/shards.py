@@ -25,7 +25,17 @@ from hdc.search.engine import Engine
 from hdc.search.folders import made_aside, new_folder
 from hdc.search.measures import Ids
 from hdc.search.postings.joined import JoinedPostings
-from hdc.search.shards import MOST_IDS, OFFSET, SHARD, STEP, JoinedSearcher, Sharded, offsets_of, shard_paths
+from hdc.search.shards import (
+    MOST_IDS,
+    OFFSET,
+    SHARD,
+    STEP,
+    JoinedSearcher,
+    Sharded,
+    note_count,
+    offsets_of,
+    shard_paths,
+)
 from hdc.store import JoinedSnapshot, Snapshot, Store
 from hdc.store.state import MOST_ROWS
 
@@ -307,6 +317,7 @@ def _made(folder: Path | None, number: int, like: JSONIndex, meta: dict[str, Any
     place = folder / f"{SHARD}{number}"
     with made_aside(place) as aside:
         Store.create(aside, JSONIndex.KIND, described, meta).close()
+    note_count(folder, number + 1)
     return _alike(Store.open(place, JSONIndex.KIND, writable=True), meta, like, meta, place)
 
 

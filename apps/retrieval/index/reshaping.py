@@ -46,8 +46,7 @@ def merge(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], outp
     places = shard_paths(paths)
     with ShardedIndex.open(places) as source:
         _check_same(places, source.store.snapshot.parts)
-        first = source.shards[0]
-        meta = {name: value for name, value in first.store.meta.items() if name != OFFSET}
+        meta = {name: value for name, value in source.shards[0].store.meta.items() if name != OFFSET}
 
         def fill(index: EmbeddingIndex, snapshot: Snapshot, rows: Ids, ids: Ids | None) -> None:
             reshaping.copy(snapshot, rows, index.store, ids)
@@ -59,7 +58,7 @@ def merge(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], outp
             places,
             output,
             {"model": digest(places[0] / MODEL_FOLDER)},
-            lambda folder: _created(folder, first),
+            _created,
             lambda folder: EmbeddingIndex.open(folder, writable=True),
             fill,
             inside=CODES_FOLDER,
@@ -93,7 +92,7 @@ def split(path: str | os.PathLike[str], n: int, output: str | os.PathLike[str]) 
         _prepare(shard)
 
     with EmbeddingIndex.open(path) as source:
-        return reshaping.divided(source, n, output, lambda folder: _created(folder, source), fill)
+        return reshaping.divided(source, n, output, _created, fill)
 
 
 def _prepare(index: EmbeddingIndex) -> None:

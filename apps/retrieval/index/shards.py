@@ -30,6 +30,7 @@ from hdc.search.estimates import EstimateRows
 from hdc.search.measures import Distances
 from hdc.search.options import FlatOptions, IVFOptions, Options
 from hdc.search.shards import SHARD, Sharded, nearest, shard_paths
+from hdc.store.state import MOST_ROWS
 
 Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -43,8 +44,8 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
     """Several indexes of vectors, made with one model, that are searched as one.
 
     The id of a row is the offset of its shard and its id there; a shard holds up to 2**32 rows, and all of them as many
-    as 64 bits can number. Open a shard by itself to add vectors; :meth:`refresh` shows them here. Open the shards with
-    ``writable=True`` to remove rows and to compact. A search takes what each shard holds when it begins.
+    as 64 bits can number. Open the shards with ``writable=True`` to add and remove rows and to compact; or open a shard
+    by itself to add vectors, which :meth:`refresh` shows here. A search takes what each shard holds when it begins.
 
     A search finds what one index of all rows would: codes of all shards are put in one order, and the best
     ``candidates`` of all are compared again. Where a shard puts candidates in order by itself (codes of several levels
@@ -103,7 +104,7 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
         offsets
             As :class:`ShardedIndex`.
         writable : bool
-            Whether rows can be removed and shards compacted; no other process can write then.
+            Whether rows can be added and removed, and shards compacted; no other process can write then.
         backend : str
             As :meth:`EmbeddingIndex.open`.
 
@@ -147,6 +148,38 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
     def bytes_per_vector(self) -> int:
         """Bytes that a search may read of a vector."""
         return self.shards[0].bytes_per_vector
+
+    # ------------------------------------------------------------------ changes
+
+    def add(self, vectors: Any, keys: Sequence[str | None] | None = None) -> Ids:
+        """Add vectors to one shard, all of them or, after an error, none; return their ids.
+
+        That is the shard of the fewest rows among those that have ids left for all of them below the next shard's
+        first; of several the last one. Of shards that :func:`split` made, it is the last one.
+
+        Raises
+        ------
+        DTypeError, DimensionError, ParameterError, UnsupportedError, OSError
+            As :meth:`EmbeddingIndex.add`; a key may be in any shard, and a batch larger than any shard has ids left.
+        """
+        self._check_writable()
+        rows = as_rows(vectors, self.model.n_features_in_, "vectors")
+        names = None if keys is None else checks.listed(keys, "keys")
+        with self.store.changing() as snapshot:
+            for name, row in zip(names or (), snapshot.find_all(names or ()), strict=True):
+                if row is not None:
+                    raise ParameterError(f"the key {name!r} is there already; remove its row first")
+            at = self._roomiest(len(rows))
+            return self.shards[at].add(rows, names) + self.offsets[at]
+
+    def _roomiest(self, rows: int) -> int:
+        """Return which shard is the smallest that so many rows fit in."""
+        ends = [*self.offsets[1:], self.offsets[-1] + MOST_ROWS]
+        begun = [at + shard.store.snapshot.state.next_id for shard, at in self._each()]
+        fit = [at for at, (end, first) in enumerate(zip(ends, begun, strict=True)) if end - first >= rows]
+        if not fit:
+            raise ParameterError(f"no shard has ids left for {rows} rows; make another one, and open it with these")
+        return min(fit, key=lambda at: (len(self.shards[at]), -at))
 
     # ------------------------------------------------------------------ search
 
