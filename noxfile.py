@@ -48,10 +48,6 @@ def links(session: nox.Session) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """Measure coverage, with kernels as plain Python; arguments go to pytest."""
-    session.install(*PINNED, "-e", ".[test]", "coverage>=7")
-    session.run(
-        *("coverage", "run", "--source", "hdc", "-m", "pytest", "-q", "-m", "not slow", *session.posargs),
-        env={"NUMBA_DISABLE_JIT": "1"},
-    )
-    session.run("coverage", "report", "--skip-covered")
+    """Measure coverage of everything but compiled kernels; arguments go to pytest."""
+    session.install(*PINNED, "-e", ".[dev,test]")
+    session.run("pytest", "-q", "-n", "auto", "-m", "not slow", "--cov", *session.posargs)

@@ -1,7 +1,4 @@
 """Routes by subject: each module has ``router(served)``, and :mod:`hdc.apps.serve.app` includes them in this order."""
 
-ROUTERS = ("service", "search", "batch", "documents", "writes")
-ROUTERS = ("service", "search", "fields")
-ROUTERS = ("capacity", "service", "search", "projection")
-ROUTERS = ("capacity", "service", "search", "batch", "documents", "writes", "projection", "tradeoff")
+ROUTERS = ("capacity", "service", "search", "batch", "documents", "writes", "fields", "projection", "tradeoff")
 """A route that is more special comes before one that takes any name."""
