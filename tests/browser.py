@@ -27,7 +27,7 @@ FLAGS = (
     "--force-color-profile=srgb",
 )
 
-MILLISECONDS = 60_000.0
+MILLISECONDS = 30_000.0
 """Within which what a test waits for must come: far longer than it takes, for machines that are busy."""
 
 PICTURES = os.environ.get("HDC_PICTURES", "")
