@@ -640,3 +640,33 @@ def max_sim(tables, weights, codes, scale, offset):
             scores.append(np.float32(np.float32(score * factor) + more))
         total = np.float32(total + np.float32(max(scores) * weight))
     return total
+
+
+def principal_axes(rows, count):
+    """Return mean, directions (dim, count), and shares of the variance, by a whole SVD of centered rows."""
+    rows = np.asarray(rows, np.float64)
+    centered = rows - rows.mean(axis=0)
+    _, sizes, directions = np.linalg.svd(centered, full_matrices=False)
+    found = []
+    for direction in directions[:count]:
+        largest = max(range(len(direction)), key=lambda j: abs(direction[j]))
+        found.append(direction if direction[largest] >= 0 else -direction)
+    return rows.mean(axis=0), np.array(found).T, (sizes**2 / (sizes**2).sum())[:count]
+
+
+def inside(point, corners):
+    """Return whether a ray from a point to the right crosses the edges of a polygon an odd number of times."""
+    (x, y), crossed = point, 0
+    for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]], strict=True):
+        if (y0 > y) != (y1 > y):
+            crossed += x < Fraction(x0) + Fraction(x1 - x0) * Fraction(y - y0) / Fraction(y1 - y0)
+    return crossed % 2 == 1
+
+
+def most_alike(query, vectors, k):
+    """Return the numbers of the k vectors of the greatest cosine, in exact order of float64."""
+
+    def cosine(vector):
+        return sum(a * b for a, b in zip(query, vector, strict=True)) / math.sqrt(sum(b * b for b in vector))
+
+    return sorted(range(len(vectors)), key=lambda i: -cosine(vectors[i]))[:k]

@@ -1,5 +1,6 @@
 """Colors of points by a field: a few categories, or numbers on a scale; as one byte per point."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def _categories(values: Sequence[Any]) -> Colors:
 
 
 def _label(value: Any) -> str:
-    text = value if isinstance(value, str) else {None: "null", True: "true", False: "false"}.get(value, str(value))
+    text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= LABEL else text[: LABEL - 1] + "…"
 
 
