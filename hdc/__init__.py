@@ -1,7 +1,7 @@
 """Hyperdimensional computing and vector symbolic architectures: one exact algebra on every backend.
 
-``hdc.create("MAP-B", 10_000)`` makes a model; its methods take and return plain arrays. See the README for the
-applications (``hdc.apps.json``) and ``hdc.testing`` for the laws every model obeys.
+``hdc.create("MAP-B", 10_000)`` returns a model. Its methods accept and return plain arrays. The README lists the
+applications (``hdc.apps.json``); ``hdc.testing`` has the laws every model obeys.
 """
 
 import importlib

@@ -98,9 +98,9 @@ class Accumulator:
         Raises
         ------
         UnsupportedError
-            If the model cannot: Bloom's or says nothing of how many members set a bit. CountingBloom does.
+            If the model cannot: a Bloom bundle does not record how many members set a bit. CountingBloom does.
         ParameterError
-            If there are fewer members than are to be taken out; to add an opposite, use ``add(x, weights=-1)``.
+            If there are fewer members than you remove; to add an opposite, use ``add(x, weights=-1)``.
         DTypeError, DeviceError, DimensionError, PaddingError, WideningError
             As :meth:`add`.
         """
@@ -211,7 +211,7 @@ class Accumulator:
 
 
 def _read(vsa: VSA, facts: dict[str, Any], arrays: dict[str, Any]) -> Tally:
-    """Return a tally of a file, which must have the form of one of an atom."""
+    """Return the tally in a file; it must have the form of an atom's tally."""
     form, kernels = vsa.tally(vsa.symbols([None])), vsa.kernels.arrays
     wanted = {name: kernels.to_numpy(array) for name, array in form.arrays.items()}
     if {name: type(fact) for name, fact in facts.items()} != {name: type(fact) for name, fact in form.facts.items()}:

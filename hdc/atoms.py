@@ -38,7 +38,7 @@ def encode_name(name: Any) -> bytes:
     """Write a name as bytes that no other name shares.
 
     ``1``, ``1.0``, ``True`` and ``"1"`` are four names; ``("ab", "c")`` and ``("a", "bc")`` are two.
-    NumPy scalars count as the Python value they hold; ``-0.0`` is ``0.0`` and every NaN is one name.
+    NumPy scalars count as the Python value they represent; ``-0.0`` is ``0.0`` and every NaN is one name.
 
     Raises
     ------

@@ -190,12 +190,12 @@ def mapping(value: Any, what: str) -> Mapping[Any, Any]:
 
 
 def listed(value: Any, what: str) -> list[Any]:
-    """Return what an iterable yields as a list; a text, bytes or mapping is not taken for its parts.
+    """Return the values of an iterable as a list; reject text, bytes and mappings.
 
     Raises
     ------
     ParameterError
-        If it is such, or no iterable.
+        If it is one of these, or not iterable.
     """
     if not isinstance(value, str | bytes | Mapping):
         try:

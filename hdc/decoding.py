@@ -32,8 +32,8 @@ def members(vsa: VSA, bundles: Array, items: Array, size: int, method: str = "pu
     method : {"top", "least-squares", "pursuit"}
         ``"top"``: the items most similar to the bundle. ``"least-squares"``: those of the greatest weight in the
         combination of all items that is nearest to the bundle; exact for n < dim. ``"pursuit"``: the item most like
-        what is left of the bundle, again and again, with the weights of all found so far fitted anew by least squares
-        each time (orthogonal matching pursuit; Pati, Rezaiifar and Krishnaprasad 1993).
+        the rest of the bundle, again and again; least squares fits the weights of all items found so far again each
+        time (orthogonal matching pursuit; Pati, Rezaiifar and Krishnaprasad 1993).
 
     Returns
     -------

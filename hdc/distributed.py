@@ -165,7 +165,7 @@ class SparseDistributedMemory:
         return xp.astype(self.vsa.kernels.bits.hamming(keys, self.addresses) <= self.radius, xp.float32)
 
     def _summed(self, reached: Array) -> Array:
-        """Return exact sums of counters, in the float dtype that holds them, a block of locations at a time."""
+        """Return exact sums of counters, in the float dtype that represents them, one block of locations at a time."""
         xp, total = self.vsa.xp, 0
         most = self._written * float(xp.max(xp.sum(reached, axis=-1))) if len(reached) else 0.0
         short = most < 2.0**24 and self._written <= self.vsa.kernels.dense.exact_integers()

@@ -46,7 +46,7 @@ class UnsupportedError(HDCError, TypeError):
 
 
 class WideningError(HDCError, OverflowError):
-    """Integers whose sum or product no integer type of the model holds."""
+    """Integers whose sum or product exceeds every integer type of the model."""
 
 
 class FileFormatError(HDCError, ValueError):

@@ -188,8 +188,8 @@ class Factorizer:
         HRR, MAP-C, HLB or MAP-T with normalized atoms. MAP-B is the fastest.
     rule : {"threshold", "identity"}
     threshold : float, optional
-        Scores count from that many standard deviations of the similarity of unrelated atoms on: by default
-        ``sqrt(2 ln n) - 1`` for n codewords, so that a few wrong ones pass. Where no score passes, all count. Signs of
+        Scores count if they exceed this many standard deviations of the similarity of unrelated atoms: by default
+        ``sqrt(2 ln n) - 1`` for n codewords, so a few wrong ones pass. If no score passes, all count. Signs of
         scores are ignored where binding the negatives of two factors changes nothing: for MAP, HRR, FHRR and MCR.
     flips : float
         Share of the components of each codeword that are negated, once, in the atoms that are mixed.

@@ -56,14 +56,14 @@ def save(
     version: int = 1,
     quick: bool = False,
 ) -> None:
-    """Write a file so that either the old one or the whole new one is there, also after a power loss.
+    """Write a file atomically: after a crash or a power loss, there is the old file or the whole new one.
 
     Parameters
     ----------
     path : path
         Replaced if it exists.
     kind : str
-        What the file holds, for instance ``"item-memory"``; :func:`load` asks for it.
+        Kind of the contents, for instance ``"item-memory"``; :func:`load` asks for it.
     meta : JSON-able mapping
     arrays : mapping of names to arrays of bools, integers or floats
     version : int
@@ -162,7 +162,7 @@ def load(
     ----------
     path : path
     kind : str
-        What the file must hold.
+        Expected kind of the contents.
     version : int
         The newest version of the kind that the caller reads.
     mmap : bool

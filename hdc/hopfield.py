@@ -148,7 +148,7 @@ class Hopfield:
         return float(self._estimate(np.asarray(product), len(self) * len(other)))
 
     def capacity(self, *, universe: int, error: float = 0.01, bound: str = "rigorous") -> int:
-        """Return how many members can be told from a universe; see :func:`hdc.bounds.capacity`."""
+        """Return how many members can be distinguished within a universe; see :func:`hdc.bounds.capacity`."""
         found: int = bounds.capacity(
             "membership", self.model, dim=self.vsa.dim, universe=universe, error=error, bound=bound
         )

@@ -43,7 +43,7 @@ class Space:
     books : sequence of (n, storage) arrays
         One codebook for each factor.
     flips : float
-        Share of the components that are negated in the codebooks of which mixtures are made, once.
+        Share of the components that are negated, once, in the codebooks that mixtures are made from.
     seed : int
         Chooses them.
     """
@@ -76,7 +76,7 @@ class Space:
 
     @cached_property
     def mixed_codes(self) -> list[Array]:
-        """The codebooks of which mixtures are made."""
+        """The codebooks that mixtures are made from."""
         if not self.flips:
             return self.codes
         generator, dim = np.random.default_rng([self.seed % 2**64, 1]), self.vsa.dim
@@ -142,7 +142,7 @@ class Signs(Space):
 
     @cached_property
     def _one(self) -> Array:
-        """A one of the dtype that holds all sums exactly."""
+        """A one of the dtype that represents all sums exactly."""
         xp, kernels = self.xp, self.vsa.kernels
         short = max(map(len, self.books)) * self.vsa.dim < EXACT and self.vsa.dim <= kernels.dense.exact_integers()
         return xp.ones((), dtype=xp.float32 if short else xp.float64, device=self.books[0].device)
@@ -203,7 +203,7 @@ class Packed(Signs):
 
     @cached_property
     def mixed_codes(self) -> list[Array]:
-        """The codebooks of which mixtures are made: signs as floats."""
+        """The codebooks that mixtures are made from: signs as floats."""
         return Signs(self.vsa, self.books, self.flips, self.seed).mixed_codes
 
     def bind(self, a: Array, b: Array) -> Array:

@@ -29,7 +29,7 @@ def _joined(xp: Any, parts: list[Array], axis: int) -> Array:
 
 
 def _exact_float(kernels: Backend, x: Array, y: Array) -> Any:
-    """Choose the float dtype that holds every partial sum of ``x @ y.T`` exactly, where one does."""
+    """Choose the float dtype that represents every partial sum of ``x @ y.T`` exactly, if there is one."""
     xp = kernels.xp
     if "f" in (kind(xp, x), kind(xp, y)):
         return xp.float64 if xp.float64 in (x.dtype, y.dtype) else xp.float32
@@ -61,7 +61,7 @@ def dots(kernels: Backend, queries: Array, items: Array) -> Array:
     """Return all dot products, ``queries.shape[:-1] + items.shape[:-1]``.
 
     Integers up to a dot product of 2^53 are exact: the multiplication runs in a float32 or float64 matrix product,
-    whichever holds every partial sum, over blocks of items. Half precision is multiplied in float32.
+    whichever represents every partial sum, over blocks of items. Half precision is multiplied in float32.
     """
     xp, dim = kernels.xp, queries.shape[-1]
     if _are_bytes(kernels, queries, items):

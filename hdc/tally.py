@@ -48,7 +48,7 @@ def widened(xp: Any, x: Array) -> Array:
 
 
 def wider(kernels: Backend, a: str, b: str) -> str:
-    """Return the name of the float dtype that two promote to; ``""`` stands for integers."""
+    """Return the name of the float dtype that two promote to; ``""`` means integers."""
     if a == b or not a or not b:
         return a or b
     found = kernels.xp.result_type(float_dtype(kernels, a), float_dtype(kernels, b))

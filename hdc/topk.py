@@ -40,7 +40,7 @@ def read_keys(xp: Any, keys: Array) -> tuple[Array, Array]:
 def top_scores(
     kernels: Backend, scores_of: Callable[[slice], Array], n: int, k: int, block: int, rows: int | None = None
 ) -> tuple[Array, Array]:
-    """Find the k largest of n scores per row without holding all of them.
+    """Find the k largest of n scores per row without keeping all of them in memory.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The abstract interface of a vector symbolic architecture.
 
-A model is a frozen value that holds parameters only; arrays stay plain. Every hypervector array has shape
+A model is a frozen value that contains parameters only; arrays stay plain. Every hypervector array has shape
 ``(..., storage)``: batch axes lead, the last axis is the storage (components, or packed words).
 """
 
@@ -49,7 +49,7 @@ REPEATED = 64
 """Names from which on :meth:`VSA.symbols` draws the atom of a repeated one once: the letters of a text."""
 
 SIMILARITY_BLOCK = 1 << 22
-"""Scores that :meth:`VSA.nearest` holds at a time, by default (16 MiB of float32)."""
+"""Scores that :meth:`VSA.nearest` keeps in memory at a time, by default (16 MiB of float32)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Role:
     """A product of named orthogonal operators of one model, applied right to left.
 
     ``a @ b`` applies b, then a; ``a ** 3`` applies a three times; ``a ** -1`` undoes it. Made by
-    :meth:`VSA.role`; no matrix is held. Two roles are equal if their models and factors are, names compared as
+    :meth:`VSA.role`; no matrix is stored. Two roles are equal if their models and factors are, names compared as
     in :func:`hdc.atoms.encode_name`: 1, 1.0 and True name three operators.
     """
 
@@ -153,11 +153,11 @@ class VSA(ABC):
         return cls(**parameters)
 
     def spec(self) -> dict[str, Any]:
-        """Return the model as a small JSON-able dict, which :func:`hdc.from_spec` turns back."""
+        """Return the model as a small JSON-able dict; :func:`hdc.from_spec` restores the model from it."""
         return {"model": self.model, **{field.name: getattr(self, field.name) for field in fields(self)}}
 
     def _repr_html_(self) -> str:
-        """Return a table of parameters and of what holds for the model, for notebooks."""
+        """Return a table of the model's parameters and properties, for notebooks."""
         from hdc.markup import facts
 
         holds = ("commutative", "associative", "self_inverse", "exact_unbind", "distributes", "isometric")
@@ -193,12 +193,12 @@ class VSA(ABC):
 
     @classmethod
     def next_dim(cls, least: int, **parameters: Any) -> int:
-        """Return the least dimension of at least ``least`` that the model takes, with these parameters.
+        """Return the smallest dimension of at least ``least`` that the model accepts with these parameters.
 
         Raises
         ------
         ParameterError
-            If there is none nearby: what the model says of ``least``.
+            If there is none nearby: the model's own error for ``least``.
         """
         least = integer(least, "least", 1, MAX_DIM)
         refused: ParameterError | None = None
@@ -228,7 +228,7 @@ class VSA(ABC):
 
     @property
     def self_inverse(self) -> bool:
-        """Whether binding twice with the same vector gives the vector back."""
+        """Whether binding twice with the same vector returns the original."""
         return False
 
     @property
@@ -243,31 +243,31 @@ class VSA(ABC):
 
     @property
     def isometric(self) -> bool:
-        """Whether binding with a role keeps similarities."""
+        """Whether binding with a role preserves similarities."""
         return True
 
     @property
     def clips(self) -> bool:
-        """Whether components of a bundle end at a limit, so that copies of a vector bundle to another direction."""
+        """Whether components of a bundle are clipped, so that copies of a vector bundle to another direction."""
         return False
 
     @property
     def keys(self) -> float:
-        """How many roles, or symbols, bind differently: two of few may be the same key."""
+        """Number of roles, or symbols, that bind differently; if it is small, two of them may be the same key."""
         return math.inf
 
     def unbound_similarity(self, depth: int = 1) -> float:
-        """Return the expected similarity to an atom of what is left of it when it was bound and unbound.
+        """Return the expected similarity of an atom to itself after binding and unbinding.
 
         Parameters
         ----------
         depth : int
-            How many times, with another role each time; the roles are undone last one first.
+            Number of bindings, each with another role; the last one is undone first.
 
         Returns
         -------
         float
-            For large dimensions; 1 where :attr:`exact_unbind` holds.
+            For large dimensions; 1 if :attr:`exact_unbind`.
 
         Raises
         ------
@@ -293,7 +293,7 @@ class VSA(ABC):
 
     @abstractmethod
     def check(self, x: Any, what: str = "array") -> Array:
-        """Return ``x`` ready to compute with, or say what is wrong with it.
+        """Return ``x`` ready to compute with, or raise an error that says what is wrong with it.
 
         Raises
         ------
@@ -301,7 +301,7 @@ class VSA(ABC):
         """
 
     def from_numpy(self, x: npt.NDArray[Any]) -> Array:
-        """Bring NumPy hypervectors of this algebra to the backend and its device.
+        """Copy NumPy hypervectors of this algebra to the backend and its device.
 
         Parameters
         ----------
@@ -322,7 +322,7 @@ class VSA(ABC):
         return self.check(self.kernels.arrays.from_numpy(x))
 
     def to_numpy(self, x: Array) -> npt.NDArray[Any]:
-        """Bring hypervectors back to the host, in the form that the NumPy backend has; see :meth:`from_numpy`."""
+        """Copy hypervectors back to the host, in the form of the NumPy backend; see :meth:`from_numpy`."""
         host: npt.NDArray[Any] = self.kernels.arrays.to_numpy(self.check(x))
         return host
 
@@ -376,10 +376,10 @@ class VSA(ABC):
         return self.atoms_of(atoms.numbered_keys(self.kernels.bits, self.seed, "random", count, number))
 
     def role(self, name: Name) -> Any:
-        """Return what binds as ``name``: an atom of its own namespace, or a :class:`Role` of operators.
+        """Return the role of ``name``, to bind with: an atom of its own namespace, or a :class:`Role` of operators.
 
-        A role is not the symbol of the same name, so ``{"red": "red"}`` does not cancel itself out. Powers of an atom
-        are :meth:`power`; ``**`` of its array raises its numbers, or words, which is something else.
+        A role differs from the symbol of the same name, so ``{"red": "red"}`` does not cancel itself out. For powers of
+        an atom use :meth:`power`; ``**`` of its array raises its numbers, or words, instead.
         """
         return self.atoms_of(atoms.stream_keys(self.seed, "role", (name,)))[0]
 
@@ -387,7 +387,7 @@ class VSA(ABC):
 
     @abstractmethod
     def bind(self, role: Any, x: Array) -> Array:
-        """Bind ``x`` with ``role``: unlike both, and undone by :meth:`unbind`.
+        """Bind ``x`` with ``role``; the result is dissimilar to both, and :meth:`unbind` undoes it.
 
         Parameters
         ----------
@@ -409,7 +409,7 @@ class VSA(ABC):
 
     @property
     def identity(self) -> Array:
-        """The vector that changes nothing when it binds, ``(storage,)``.
+        """The vector that leaves others unchanged when it binds them, ``(storage,)``.
 
         Raises
         ------
@@ -419,7 +419,7 @@ class VSA(ABC):
         raise self._lacks("identity", "vsa.role(name) ** 0")
 
     def inverse(self, x: Array) -> Array:
-        """Return what binds as ``x`` unbinds: ``bind(inverse(a), b)`` is ``unbind(a, b)``.
+        """Return the inverse of ``x``: ``bind(inverse(a), b)`` is ``unbind(a, b)``.
 
         Parameters
         ----------
@@ -439,7 +439,7 @@ class VSA(ABC):
         raise self._lacks("inverse vector", "vsa.role(name) ** -1")
 
     def power(self, x: Array, exponent: float) -> Array:
-        """Bind ``x`` with itself: the identity for 0, the inverse for -1.
+        """Bind ``x`` with itself ``exponent`` times: the identity for 0, the inverse for -1.
 
         Parameters
         ----------
@@ -470,7 +470,7 @@ class VSA(ABC):
         return self.xp.asarray(result, copy=True)
 
     def normalize(self, x: Array) -> Array:
-        """Return the vectors nearest to ``x`` of those that bind exactly: what a bundle is cleaned to without a memory.
+        """Return the vectors nearest to ``x`` that bind exactly; this cleans up a bundle without a memory.
 
         Parameters
         ----------
@@ -490,11 +490,11 @@ class VSA(ABC):
 
     @property
     def phases(self) -> int:
-        """Number of angles from which :meth:`from_phases` makes a vector; 0 where it makes none."""
+        """Number of angles per vector of :meth:`from_phases`; 0 if the model makes no vectors of angles."""
         return 0
 
     def from_phases(self, angles: Any) -> Array:
-        """Make vectors of angles, whose sums bind: ``bind(from_phases(a), from_phases(b))`` is ``from_phases(a + b)``.
+        """Make vectors of angles; bind adds them: ``bind(from_phases(a), from_phases(b))`` is ``from_phases(a + b)``.
 
         Parameters
         ----------
@@ -553,7 +553,7 @@ class VSA(ABC):
     # -1 takes one out again, the three are right as they are.
 
     def tally(self, x: Array, weights: Any = None) -> Tally:
-        """Return what members add to a running bundle (:class:`hdc.Accumulator`).
+        """Return the contribution of members to a running bundle (:class:`hdc.Accumulator`).
 
         Parameters
         ----------
@@ -573,12 +573,12 @@ class VSA(ABC):
         return Tally({"bundle": self.bundle(x, weights)})
 
     def join_tallies(self, a: Tally, b: Tally, sign: int) -> Tally:
-        """Return the tally of the members of both, or of those of ``a`` less those of ``b`` for ``sign=-1``.
+        """Return the tally of the members of both, or, for ``sign=-1``, of those of ``a`` without those of ``b``.
 
         Raises
         ------
         UnsupportedError
-            If the model cannot take members out.
+            If the model cannot remove members.
         WideningError
             If a sum would leave the widest integer.
         """
@@ -588,7 +588,7 @@ class VSA(ABC):
         return Tally({"bundle": self.bundle(pair, None if sign > 0 else [1, -1])})
 
     def read_tally(self, tally: Tally) -> Array:
-        """Return the bundle of the members that a tally stands for, ``(storage,)``: what :meth:`bundle` returns."""
+        """Return the bundle of the members of a tally, ``(storage,)``, as :meth:`bundle` does."""
         return self.xp.asarray(tally.arrays["bundle"], copy=True)
 
     @abstractmethod
@@ -767,14 +767,14 @@ class VSA(ABC):
         bound: str = "rigorous",
         **options: Any,
     ) -> int:
-        """Return how many items a vector of this model holds for a task; see :func:`hdc.bounds.capacity`.
+        """Return how many items fit into one vector of this model for a task; see :func:`hdc.bounds.capacity`.
 
         Parameters
         ----------
         task : str
             One of ``hdc.bounds.TASKS``.
         universe : int
-            Number of symbols to tell apart; needed for all tasks but intersection and bindings.
+            Number of symbols to distinguish; needed for all tasks but intersection and bindings.
         error : float
             Admissible probability of any wrong answer.
         bound : {"rigorous", "gaussian", "paper"}

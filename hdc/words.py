@@ -24,13 +24,13 @@ BitOrder: TypeAlias = Literal["little", "big"]
 
 BITORDERS: tuple[BitOrder, ...] = ("little", "big")
 """Which bit of a byte comes first: ``"little"``, the lowest, as here and in FAISS; ``"big"``, the highest, as
-:func:`numpy.packbits` does unless told otherwise, and with it sentence-transformers and Cohere."""
+:func:`numpy.packbits` does by default, and with it sentence-transformers and Cohere."""
 
 _REVERSED = np.packbits(np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little"), axis=1)[:, 0]
 
 
 def word_count(dim: int) -> int:
-    """Return the number of 64-bit words that hold ``dim`` components."""
+    """Return the number of 64-bit words of ``dim`` components."""
     return -(-dim // WORD_BITS)
 
 

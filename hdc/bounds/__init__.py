@@ -1,4 +1,4 @@
-"""How many dimensions, at which error: closed forms for what a bundle can hold, one record a bound.
+"""How many dimensions a task needs for a given error: closed forms for the capacity of a bundle, one record per bound.
 
 ``dimension`` gives the size that reaches an error, ``error_rate`` and ``capacity`` invert it, and ``table`` lists every
 (task, model, bound) with its statement, source and standing. The closed forms live in the core because a model

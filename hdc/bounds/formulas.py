@@ -139,7 +139,7 @@ def _log_rivals(q: Question) -> Real:
 
 
 def _log_error_of_one(q: Question) -> Real:
-    """Return the logarithm of the error of each of n answers of which all are right with probability 1 - δ."""
+    """Return the logarithm of the error of each of n answers if all are right with probability 1 - δ."""
     all_right = np.log1p(-np.exp(np.minimum(q.log_error, -1e-300)))
     each = np.log(-np.expm1(all_right / q.items))
     return np.where(q.log_error < -30, q.log_error - np.log(q.items), each)
@@ -440,7 +440,7 @@ def majority_key_value_gaussian(q: Question) -> Real:
 def sum_bindings(q: Question) -> Real:
     """D4: d named k-bindings are decided by ``x.S_e >= m/2`` if ``m >= 4 n min over p of (p - 1)^(2k) (d/δ)^(2/p)``.
 
-    p = 2 is Chebyshev's ``4 n d/δ``. Where each binding has a factor of its own, D1's ``8 n ln(d/δ)`` holds.
+    p = 2 is Chebyshev's ``4 n d/δ``. Where each binding has a factor of its own, D1's ``8 n ln(d/δ)`` applies.
     Source: the noise has variance m n and is a polynomial of degree 2k in signs; Bonami's hypercontractivity.
     Standing: derived.
     """

@@ -38,8 +38,8 @@ class Question:
         Members of the set (of each set, for intersections), pairs, bindings, positions, or vectors bundled at each
         node (``shape="tree"``) or one after another (``shape="chain"``).
     universe : array
-        Symbols told apart: all of them are decided rightly with probability 1 - error. For bindings, the number of
-        named bindings that are asked about.
+        Symbols to distinguish: all of them are decided correctly with probability 1 - error. For bindings, the number
+        of named bindings in question.
     log_error : array
         Natural logarithm of the error.
     tolerance : array

@@ -40,7 +40,7 @@ def log_failure(task: str, moments: Moments, items: int, universe: int) -> float
 
 
 def capacity(scores: Scores, task: str, *, universe: int, error: float) -> int:
-    """Return the most items of which all answers are right with probability ``1 - error``, by the model's moments.
+    """Return the most items for which all answers are right with probability ``1 - error``, by the model's moments.
 
     Parameters
     ----------

@@ -146,7 +146,7 @@ def capacity(
 
 
 def _most_items(task: str, question: Question) -> Real:
-    """Return how many items there can be at all: what the universe holds."""
+    """Return the most items there can be: the size of the universe."""
     limit = np.asarray(MOST_ITEMS)
     if task in ("membership", "sequence") or question.shape == "chain":
         limit = np.minimum(limit, question.universe * question.number("repeats", 1))

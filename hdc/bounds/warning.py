@@ -15,14 +15,14 @@ _warns = False
 
 
 class CapacityWarning(UserWarning):
-    """A bundle holds more members than can be told from others."""
+    """A bundle has more members than can be distinguished from other symbols."""
 
 
 def warn_beyond_capacity(enabled: bool = True) -> bool:
-    """Switch warnings about overfull bundles on or off for the process, and return what was set before.
+    """Switch warnings about overfull bundles on or off for the process, and return the previous setting.
 
-    Off by default. A bundle warns if among 1000 symbols its members can no longer be told from the others every
-    other time (membership, Gaussian size, error 1/2); models that do not state their scores never warn.
+    Off by default. A bundle warns if its members can no longer be distinguished from the others of 1000 symbols every
+    other time (membership, Gaussian size, error 1/2). Models that do not state their scores never warn.
     """
     global _warns
     before, _warns = _warns, flag(enabled, "enabled")
@@ -39,11 +39,11 @@ class HasCapacity(Hashable, Protocol):
         """Number of components."""
 
     def capacity(self, task: str, *, universe: int, error: float, bound: str) -> int:
-        """Return how many members it can hold."""
+        """Return how many members fit into a bundle."""
 
 
 def check_load(vsa: HasCapacity, members: int) -> None:
-    """Warn, if that is switched on, when ``members`` is more than the model can hold."""
+    """Warn, if warnings are on, when ``members`` exceeds the model's capacity."""
     if not _warns:
         return
     most = _most_members(vsa)

@@ -1,4 +1,4 @@
-"""SBC and GSBC: blocks of which one component is 1, as positions and as floats.
+"""SBC and GSBC: blocks with one component of 1, as positions and as floats.
 
 Sparse block codes (Laiho et al. 2015; Frady, Kleyko and Sommer 2021) and their generalization (Hersche et al. 2024).
 With one seed the atoms of both are the same, and those of CountingBloom with ``binding="segment"``.
@@ -21,7 +21,7 @@ from hdc.vsa import VSA
 from hdc.words import MAX_DIM
 
 LONGEST = 1 << 15
-"""Positions that an int16 tells apart."""
+"""Number of positions that an int16 can distinguish."""
 
 BUNDLES = ("sum", "share")
 PRECISIONS = ("float32", "float64")
@@ -38,7 +38,7 @@ class _Blocks(VSA):
     Parameters
     ----------
     length : int
-        Components of a block, 2 to 32768; :meth:`next_dim` finds a multiple.
+        Components per block, 2 to 32768; :meth:`next_dim` finds a multiple.
     """
 
     _: KW_ONLY
@@ -71,18 +71,18 @@ class SBC(_Blocks, Plural):
     """Sparse block codes: one 1 in each block of ``length`` components; positions add modulo it to bind.
 
     Arrays are ``(..., blocks)``, the positions of the ones: uint8, or int16 in blocks longer than 256. ``dim`` counts
-    the components that are 0 or 1, as the papers do, so that unrelated atoms are as unlike as those of other models:
+    the components that are 0 or 1, as the papers do, so unrelated atoms are as dissimilar as those of other models:
     their similarity has variance ``1 / (blocks (length - 1))``. A bundle has in each block the position of the greatest
-    weight; of equal ones the first from a lot on, as in CGR, of which this is the algebra: SBC of ``dim`` components is
-    CGR of ``dim / length`` components and ``length`` levels. Sums of the blocks themselves, which say more of their
-    members, are those of :class:`GSBC` (floats) and of CountingBloom with ``binding="segment"`` (integers).
+    weight; ties go to the first position from a random one on, as in CGR. The algebra is that of CGR: SBC of ``dim``
+    components is CGR of ``dim / length`` components and ``length`` levels. For sums of the blocks, which preserve more
+    of their members, use :class:`GSBC` (floats) or CountingBloom with ``binding="segment"`` (integers).
 
     Parameters
     ----------
     dim : int
         Blocks times length.
     length : int
-        Components of a block, 2 to 32768.
+        Components per block, 2 to 32768.
 
     Examples
     --------
@@ -100,12 +100,12 @@ class SBC(_Blocks, Plural):
 
     @property
     def storage(self) -> int:
-        """One position a block."""
+        """One position per block."""
         return self.blocks
 
     @property
     def levels(self) -> int:
-        """Positions in a block."""
+        """Positions per block."""
         return self.length
 
 
@@ -122,7 +122,7 @@ class GSBC(_Blocks, Summed):
     dim : int
         Blocks times length.
     length : int
-        Components of a block, 2 to 32768.
+        Components per block, 2 to 32768.
     bundles : {"sum", "share"}
         Whether a bundle is the sum, or each block of it is divided by its L1 norm, so that a component is the share of
         the members that have a 1 there.

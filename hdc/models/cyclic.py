@@ -43,7 +43,7 @@ class Modular(Rotating):
     @property
     @abstractmethod
     def levels(self) -> int:
-        """Number of values of a component."""
+        """Number of values per component."""
 
     @property
     def commutative(self) -> bool:
@@ -289,7 +289,7 @@ class MCR(_Leveled, Modular):
 
     @property
     def phases(self) -> int:
-        """One angle a component."""
+        """One angle per component."""
         return self.dim
 
     def from_phases(self, angles: Any) -> Array:
@@ -309,8 +309,8 @@ class CGR(_Leveled, Plural):
     """Cyclic group representation: integers modulo the number of levels, the most frequent value, equal components.
 
     Arrays are ``(..., dim)`` uint8. A bundle has, in each component, the value of the greatest weight. Similarity is
-    the share of equal components, less what chance gives, scaled so that equal vectors give 1. Per bit stored no other
-    model holds more.
+    the share of equal components less that expected by chance, scaled so that equal vectors score 1. No other model
+    stores more per bit.
 
     Parameters
     ----------

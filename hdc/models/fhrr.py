@@ -50,7 +50,7 @@ class FHRR(Summed):
 
     @property
     def storage(self) -> int:
-        """Two numbers a component."""
+        """Two numbers per component."""
         return 2 * self.dim
 
     @property
@@ -126,7 +126,7 @@ class FHRR(Summed):
 
     @property
     def phases(self) -> int:
-        """One angle a component."""
+        """One angle per component."""
         return self.dim
 
     def from_phases(self, angles: Any) -> Array:

@@ -37,7 +37,7 @@ class GHRR(Summed):
     dim : int
         Number of blocks.
     block : int
-        Rows of a block, 1 to 16.
+        Rows per block, 1 to 16.
     precision : str
         A float that the backend has.
 

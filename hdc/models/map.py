@@ -46,9 +46,9 @@ class _MAP(VSA):
 class MAPI(Rotating, _MAP):
     """MAP-I: ±1 atoms (int8), integer sums that widen and never wrap, product, rotation, cosine.
 
-    Arrays are ``(..., dim)``. int8 holds atoms and their products, so int8 components must be ±1; bundles
+    Arrays are ``(..., dim)``. Atoms and their products are int8, so int8 components must be ±1; bundles
     are int32, or int64 where a sum or product of the inputs could leave int32. Floating-point arrays are
-    taken as they are, and gradients flow through every operation.
+    used as they are, and gradients flow through every operation.
 
     Parameters
     ----------
@@ -203,7 +203,7 @@ class MAPI(Rotating, _MAP):
 
 @dataclass(frozen=True)
 class MAPB(Packed, _MAP):
-    """MAP-B: ±1 atoms packed 64 to a word, sign of the sum, exclusive or, rotation, centered Hamming.
+    """MAP-B: ±1 atoms packed 64 per word, sign of the sum, exclusive or, rotation, centered Hamming.
 
     Arrays are ``(..., words)`` in the layout of :mod:`hdc.words`; a set bit is -1. Where a sum is zero, half the sum
     before it decides, with a tie vector of the model's own stream: a bundle depends on its sums alone, is the same

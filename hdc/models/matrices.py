@@ -18,7 +18,7 @@ def nearest_unitary(xp: Any, matrices: Array) -> Array:
     Returns
     -------
     (..., m, m) array
-        Of a singular matrix there are many as near, of which one is returned.
+        For a singular matrix, several are equally near; one of them is returned.
     """
     left, _, right = xp.linalg.svd(matrices, full_matrices=False)
     return left @ right

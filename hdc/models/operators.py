@@ -23,7 +23,7 @@ MOST_ENTRIES = 1 << 30
 
 
 class ByteCache:
-    """A least-recently-used cache bounded by the bytes it holds; safe to share between threads."""
+    """A least-recently-used cache bounded by its bytes; safe to share between threads."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.held = limit, 0
@@ -67,7 +67,7 @@ class Operator(ABC):
     @property
     @abstractmethod
     def nbytes(self) -> int:
-        """Bytes held."""
+        """Bytes in the cache."""
 
 
 def orthogonal(key: Words, size: int, kernels: Backend) -> npt.NDArray[np.float64]:

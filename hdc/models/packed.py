@@ -1,4 +1,4 @@
-"""The layout that the packed models share: 64 components in a word."""
+"""The layout that the packed models share: 64 components per word."""
 
 from dataclasses import dataclass
 from typing import Any

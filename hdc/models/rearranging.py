@@ -16,7 +16,7 @@ from hdc.vsa import VSA
 
 @dataclass(frozen=True)
 class Rotating(VSA):
-    """A model whose vectors have one number a component, and whose permutation is a rotation."""
+    """A model whose vectors have one number per component, and whose permutation is a rotation."""
 
     @property
     def storage(self) -> int:

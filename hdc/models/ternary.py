@@ -19,7 +19,7 @@ from hdc.tally import Tally, join_sums
 
 @dataclass(frozen=True)
 class MAPT(Rotating):
-    """MAP-T: ternary MAP. ±1 atoms, product, sums of which the sign is kept where it is clear, else 0; cosine.
+    """MAP-T: ternary MAP. ±1 atoms, product, signs of sums where they are clear, else 0; cosine.
 
     Arrays are ``(..., dim)`` int8 of -1, 0 and 1. A component of a bundle is 0 where the sum is at most
     ``zone * sqrt(W)`` in magnitude, W being the sum of the magnitudes of the weights: so much the sums of random

@@ -2,7 +2,7 @@
 
 A structure is a frozen encoder: ``encode`` makes a plain hypervector, and the other methods read or change one. Values
 are names, which become the model's symbols, or hypervectors, taken as they are. ``gives`` lists what can be read back,
-and ``capacity`` says how many parts one vector holds.
+and ``capacity`` returns how many parts fit into one vector.
 """
 
 from hdc.structures.automaton import Automaton

@@ -98,12 +98,12 @@ class Structure(ABC):
         instance(self.vsa, "vsa", VSA)
 
     def capacity(self, *, universe: int, error: float = 0.01, bound: str = "gaussian", **options: Any) -> int:
-        """Return how many parts one vector holds: what :meth:`encode` bundles, each read rightly.
+        """Return how many parts fit into one vector: parts of :meth:`encode` that can all be read correctly.
 
         Parameters
         ----------
         universe : int
-            Number of symbols that are told apart: the items of the memory that cleans up, or of what is asked about.
+            Number of symbols to distinguish: the items of the memory that cleans up, or the symbols you ask about.
         error : float
             Admissible probability that any answer is wrong.
         bound : {"rigorous", "gaussian", "paper"}
@@ -144,7 +144,7 @@ class Structure(ABC):
         EmptyBundleError
             If there is no value.
         DimensionError
-            If they are one hypervector: put it in a list.
+            If they are a single hypervector: put it in a list.
         DTypeError
             If they are no sequence.
         """

@@ -146,8 +146,9 @@ class Graph(Structure):
     def memories(self, edges: Iterable[Any]) -> ItemMemory:
         """Return a memory with a vector for each node: the bundle of its successors, or neighbors.
 
-        A node's vector holds its own neighbors only: clean it up against the nodes, or compare it with another's for
-        common neighbors. Nodes are names; those that no edge leaves are not there. Labels bind their targets.
+        A node's vector represents its own neighbors only: clean it up against the nodes, or compare it with another
+        node's to find common neighbors. Nodes are names; nodes that no edge leaves are absent. Labels bind their
+        targets.
         """
         given = self._listed(edges)
         if not self.directed:

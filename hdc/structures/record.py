@@ -53,8 +53,8 @@ class Record(Structure):
         Parameters
         ----------
         fields : mapping of names to values
-            A value is a name, or a hypervector ``(..., storage)``; None is no value. If one is a list, all are columns
-            of n records: a list of n values, ``(n, storage)`` hypervectors, or one value that all records have.
+            A value is a name, or a hypervector ``(..., storage)``; None means no value. If one is a list, all are
+            columns of n records: a list of n values, ``(n, storage)`` hypervectors, or one value for all records.
 
         Returns
         -------

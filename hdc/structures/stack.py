@@ -12,14 +12,14 @@ from hdc.structures.base import Structure
 
 @dataclass(frozen=True)
 class Stack(Structure):
-    """Elements of which the last one comes first: ``push`` permutes the stack and adds the new top.
+    """A stack of elements: ``push`` permutes the stack and adds the new top.
 
     Popping subtracts the top exactly, so the model's bundle must be a sum.
 
     Raises
     ------
     UnsupportedError
-        If it is not: a majority forgets what is at depth k as ``2 ** -k``.
+        If it is not a sum: a majority forgets the element at depth k as ``2 ** -k``.
 
     Examples
     --------

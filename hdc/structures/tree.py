@@ -115,7 +115,7 @@ class Tree(Structure):
     # ------------------------------------------------------------------ reading
 
     def subtree(self, tree: Array, path: Seq[Name]) -> Array:
-        """Return what hangs at a path: an encoded subtree, or a leaf, and the noise of all other leaves.
+        """Return the encoded subtree, or the leaf, at a path, with the noise of all other leaves.
 
         Parameters
         ----------

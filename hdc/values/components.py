@@ -17,7 +17,7 @@ from hdc.vsa import VSA
 
 
 def units(vsa: VSA) -> int:
-    """Return how many parts of an atom are drawn independently of one another, and stand beside each other.
+    """Return the number of adjacent parts of an atom that are drawn independently.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def agreement(vsa: VSA, x: Array, y: Array) -> Array:
     Raises
     ------
     UnsupportedError
-        For models of third parties, of which it is not known.
+        For models of third parties, where it is not known.
     """
     xp = vsa.xp
     if isinstance(vsa, Plural):
@@ -86,7 +86,7 @@ def reals(vsa: VSA, x: Array) -> Array:
     Raises
     ------
     UnsupportedError
-        For models of third parties, of which it is not known.
+        For models of third parties, where it is not known.
     """
     xp = vsa.xp
     if isinstance(vsa, MAPB):

@@ -36,11 +36,11 @@ class Estimate(NamedTuple):
     value : (...) float64 array
         For points ``(..., axes)``.
     error : (...) float64 array
-        The standard error of each value, as far as the peak found is the right one: see ``similarity``. For integers
-        a bound on the chance that another one was encoded.
+        The standard error of each value, provided that the right peak was found: see ``similarity``. For integers, a
+        bound on the chance that another one was encoded.
     similarity : (...) float64 array
-        Of the vector with the code of the value. Where it is not far above chance, about four times the standard
-        deviation of the similarity of unrelated vectors, the value means nothing.
+        Of the vector with the code of the value. The value means nothing unless this is far above chance: about four
+        times the standard deviation of the similarity of unrelated vectors.
     """
 
     value: Array

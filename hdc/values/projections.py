@@ -176,7 +176,7 @@ class SparseProjection(_Linear):
     features : int
         Length of the vectors.
     nonzeros : int, optional
-        Features in a component, about the root of their number if left out (Li et al. 2006).
+        Features per component; by default about the root of their number (Li et al. 2006).
     """
 
     _: KW_ONLY

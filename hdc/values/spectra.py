@@ -168,7 +168,7 @@ def rounded(value: Callable[[Real], Real], distances: Real, levels: int) -> Real
     """Return what a kernel becomes when phases are rounded to a number of levels.
 
     The mean cosine of two rounded angles is the cosine of their difference, interpolated linearly between levels: the
-    sum over m of ``sinc(1/levels + m)² K((1 + m levels) d)``. It holds for angles that are uniform between levels.
+    sum over m of ``sinc(1/levels + m)² K((1 + m levels) d)``. It applies to angles that are uniform between levels.
     """
     factors = 1 + _ALIASES * levels
     weights = np.sinc(1 / levels + _ALIASES) ** 2

@@ -63,7 +63,7 @@ class Steps(NamedTuple):
 
 @dataclass(frozen=True)
 class Stepwise(ValueEncoder):
-    """A code that is put together from atoms, unit by unit; a unit is a component, or a segment of sparse block codes.
+    """A code composed from atoms, unit by unit; a unit is a component, or a segment of sparse block codes.
 
     Codes are step functions of the value: gradients do not flow through them.
     """
@@ -142,7 +142,7 @@ class Stepwise(ValueEncoder):
         return check_range(self.vsa.xp, self._reals(values), *self.span, f"values of {self.name}")
 
     def decode(self, x: Array) -> Estimate:
-        """Find the value whose code is most similar among all that there are, with its standard error.
+        """Find the value whose code is most similar among all values, with its standard error.
 
         Parameters
         ----------
@@ -360,10 +360,10 @@ class Thermometer(_Ranged):
 
 @dataclass(frozen=True)
 class Scatter(_Ranged):
-    """Scatter: each unit is drawn anew at random places of its own, on average once a bandwidth.
+    """Scatter: each unit is drawn again at random places of its own, on average once per bandwidth.
 
-    Similarity falls as ``exp(-d / bandwidth)``: near values are told apart as well as by a level code of one bandwidth,
-    far ones are all unrelated. For ±1 components this is the code that flips each with probability p at every step,
+    Similarity falls as ``exp(-d / bandwidth)``: it distinguishes near values as well as a level code of one bandwidth,
+    and far ones are all unrelated. For ±1 components this is the code that flips each with probability p at every step,
     whose similarity is ``(1 - 2p) ** steps``. A greater ``high`` leaves all codes as they are.
 
     Parameters
@@ -411,7 +411,7 @@ class Scatter(_Ranged):
 
     @cached_property
     def _draws(self) -> Real:
-        """Values at which each unit is drawn anew, ``(draws, units)``, ascending; some are beyond the range."""
+        """Values at which each unit is drawn again, ``(draws, units)``, ascending; some are beyond the range."""
         extent, parts = (self.high - self.low) / self.width, []
         last, number = np.zeros(self._units), 0
         while last.min() <= extent:
