@@ -19,7 +19,7 @@ _SEEKING = threading.Lock()
 
 
 def open_file(path: Path, *, write: bool = False) -> int:
-    """Open a file; for writing it is created if it is not there."""
+    """Open a file; for writing, create it if it does not exist."""
     return os.open(path, (os.O_RDWR | os.O_CREAT if write else os.O_RDONLY) | _BINARY, 0o644)
 
 
@@ -74,12 +74,12 @@ def rename(path: Path, target: Path) -> None:
 
 
 def unlink(path: Path) -> None:
-    """Remove a file, if it is there."""
+    """Remove a file, if it exists."""
     path.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:
-    """Make an empty folder, in place of one that is there."""
+    """Make an empty folder, replacing an existing one."""
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
 

@@ -29,8 +29,8 @@ COPIED_ROWS, COPIED_BYTES = 10_000, 1 << 24
 class Edition:
     """Rows, their keys and documents; made by :meth:`create` and :meth:`open`.
 
-    :attr:`snapshot` is what there is. A change replaces it by one assignment, when the change is durable; whoever
-    changes an edition sees to it that nobody else does so at the time.
+    :attr:`snapshot` is the current state. A change replaces it by one assignment once the change is durable. The
+    caller ensures that nobody else changes the edition at the same time.
     """
 
     def __init__(self, folder: Path | None, number: int, state: State, last: Log | log.Record | None) -> None:
@@ -143,7 +143,7 @@ class Edition:
         ConflictError
             If somebody else has changed the edition.
         OSError
-            If the disk fails. The text says whether the change stands.
+            If the disk fails. The text says whether the change was made.
         """
         change = Change(self)
         try:
@@ -219,7 +219,7 @@ class Edition:
                 raise
 
     def checkpoint(self) -> None:
-        """Write the log anew, as one record.
+        """Rewrite the log as one record.
 
         Raises
         ------
@@ -270,7 +270,7 @@ class Edition:
         change.finish(self.state.next_id)
 
     def close(self) -> None:
-        """Write the log anew if it has several records, and seal it; what fails of that is left out."""
+        """Rewrite the log if it has several records, and seal it; failures are ignored."""
         if self._log is None or self.folder is None:
             return
         with contextlib.suppress(OSError, ConflictError):  # a full disk: unsealed, everything is there
@@ -341,7 +341,7 @@ class Change:
         self.tails: dict[str, Any] = {}
 
     def extend(self, name: str, *parts: Any) -> None:
-        """Write bytes behind the end of a file."""
+        """Append bytes to a file."""
         parts = tuple(part for part in (memoryview(part).cast("B") for part in parts) if len(part))
         if not parts:
             return

@@ -33,7 +33,7 @@ class Entries:
 
 
 def hash_of(key: str) -> int:
-    """Return the hash of a key; one that UTF-8 cannot hold has one too, and is nowhere."""
+    """Return the hash of a key; a key that UTF-8 cannot encode has one too, and matches nothing."""
     return digest(key.encode("utf-8", "surrogatepass"))
 
 

@@ -1,4 +1,4 @@
-"""Format 1, which kept the catalog in SQLite: read, checked, and written anew in format 2."""
+"""Format 1, which kept the catalog in SQLite: read, checked, and rewritten in format 2."""
 
 import contextlib
 import hashlib
@@ -114,7 +114,7 @@ def _columns(found: dict[str, Any]) -> dict[str, tuple[str, int]]:
 
 
 def _column(path: Path, dtype: str, width: int, rows: int, tables: sqlite3.Connection) -> Any:
-    """Return a column, mapped, of which every block was compared with its checksum."""
+    """Return a mapped column, every block of it compared with its checksum."""
     size = rows * width * np.dtype(dtype).itemsize
     if path.stat().st_size < size:
         raise damaged(path, f"it has {path.stat().st_size} bytes, and {size} were written")

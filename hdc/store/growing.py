@@ -19,7 +19,7 @@ EMPTY.flags.writeable = False
 
 
 class Growing(ABC):
-    """Bytes of which those below a committed length stay as they are; what lies behind is the next change's."""
+    """Bytes that do not change below a committed length; the next change writes behind it."""
 
     def __init__(self) -> None:
         self.checked = Checked()
@@ -89,7 +89,7 @@ class MemoryBytes(Growing):
 
 
 class DiskBytes(Growing):
-    """Bytes in a file, mapped for reading. The file is closed when nobody refers to the object any more.
+    """Bytes in a file, mapped for reading. The file is closed when the last reference to the object is gone.
 
     Raises
     ------

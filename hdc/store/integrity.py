@@ -1,4 +1,4 @@
-"""Every byte of an edition is read anew and compared, and what it says is held against itself."""
+"""Check an edition: read every byte again, compare it with its checksum, and compare the contents with each other."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,7 +30,7 @@ def damage(snapshot: Snapshot) -> Iterator[str]:
 
 
 def log_damage(state: State, folder: Path) -> Iterator[str]:
-    """Yield what is wrong with the log of an edition, of which a state is known."""
+    """Yield what is wrong with the log of an edition, given its state."""
     try:
         sealed, records = layout.read_log(folder)
         latest = log.states(folder / log.NAME, records, None)

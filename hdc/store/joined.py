@@ -240,7 +240,7 @@ class JoinedStore(Store):
 
     @property
     def snapshot(self) -> JoinedSnapshot:
-        """What the stores hold together."""
+        """The contents of all stores together."""
         if not self.is_open:
             raise ParameterError("the store is closed; open it again")
         return self._joined

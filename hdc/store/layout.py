@@ -33,11 +33,11 @@ FORMAT = 2
 CURRENT, SEAL = "current", "seal"
 
 ATTEMPTS = 10
-"""Times a reader looks anew at what a writer may just be replacing."""
+"""Times a reader looks again at what a writer may just be replacing."""
 
 
 def check_unused(folder: Path) -> None:
-    """Refuse a folder that holds anything but what a crash in the making of a store leaves.
+    """Reject a folder that contains anything but what a crash leaves while a store is created.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The lock that a writer holds: one writer at a time, who is named to the next one."""
+"""The lock of a writer: one writer at a time, whose name the next one is told."""
 
 import contextlib
 import errno
@@ -24,19 +24,19 @@ WORDS = 1
 class WriterLock:
     """An advisory lock on a folder; the system drops it when the process ends, however it ends.
 
-    A child made by fork does not hold it: it would live on there when the parent is dead.
+    A child made by fork does not inherit it: the lock would survive there after the parent's death.
 
     Parameters
     ----------
     folder : Path
         Exists.
     refusal : str, optional
-        What a second holder is told, with ``{holder}`` for who holds the lock.
+        Message for a second writer, with ``{holder}`` for the process that has the lock.
 
     Raises
     ------
     BlockingIOError
-        If another writer holds the lock; the text says which process, where and since when.
+        If another writer has the lock; the text says which process, where and since when.
     UnsupportedError
         If the file system cannot lock files.
     OSError

@@ -3,12 +3,12 @@ r"""The log: one record for each transaction, each chained to the one before.
 A record is one line, and nothing in it but its end is a newline::
 
     16 digits  XXH3 of the first 16 digits of the record before (zeros at the beginning of the file) and the body
-    8 digits   Adler-32 of the body, which tells where a single byte of it was changed
+    8 digits   Adler-32 of the body, which locates a single changed byte
     8 digits   length of the body
     body       JSON, see :mod:`hdc.store.state`
 
 all hexadecimal, separated by spaces. A writer that is killed leaves the beginning of a record behind the whole ones,
-or, after a power loss, a record of which parts are missing: nobody was told that it is durable, and it does not
+or, after a power loss, a record with missing parts: it was never reported as durable, and it does not
 count. A record that is whole but for one byte was written whole, and has been damaged since; as is any record that is
 wrong and has others behind it.
 """
@@ -39,7 +39,7 @@ BEGIN = b"0" * 16
 ADLER = 65521
 
 GROWN = 1 << 18
-"""Bytes behind the first record from which on the log is written anew as one record: a thousand transactions or so."""
+"""Bytes after the first record beyond which the log is rewritten as one record: some thousand transactions."""
 
 
 @dataclass(frozen=True)
@@ -239,12 +239,12 @@ class Log:
 
     @classmethod
     def create(cls, path: Path, body: bytes) -> "Log":
-        """Write a log of one record, in place of one that is there; its name is not synced.
+        """Write a log of one record, replacing an existing one; its name is not synced.
 
         Raises
         ------
         OSError
-            If that fails; a log that is there is untouched then.
+            If that fails; an existing log is then untouched.
         """
         record = encoded(BEGIN, body)
         aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -264,7 +264,7 @@ class Log:
 
     @property
     def long(self) -> bool:
-        """Whether it is time to write the log anew."""
+        """Whether it is time to rewrite the log."""
         return self.last.end - self._first > GROWN
 
     @property

@@ -22,10 +22,10 @@ class _Sorted(NamedTuple):
 
 
 class Lookup:
-    """Rows by value. Shared by all snapshots: a row is never changed, and a lookup is told how many rows count.
+    """Rows by value. Shared by all snapshots: rows never change, and each lookup says how many rows count.
 
-    The rows that came last are looked through; when that has cost as much as sorting would, they are sorted in. No
-    lock: what is sorted is replaced as a whole, and threads that do so at once do it twice.
+    The most recent rows are scanned. Once scans have cost as much as sorting, these rows are sorted in. There is no
+    lock: the sorted part is replaced as a whole, and threads that sort at the same time do it twice.
     """
 
     def __init__(self) -> None:

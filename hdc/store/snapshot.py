@@ -90,7 +90,7 @@ class Snapshot:
         return self.raw(name)
 
     def take(self, name: str, positions: npt.ArrayLike) -> Rows:
-        """Return some rows of a column, of which only the blocks touched are checked: ``(n, width)``.
+        """Return some rows of a column, ``(n, width)``; only the blocks they touch are checked.
 
         Raises
         ------

@@ -26,7 +26,7 @@ RESERVED = ("commits", "seal", "con", "prn", "aux", "nul")
 MOST = 1 << 62
 
 MOST_ROWS = 1 << 32
-"""Rows of an edition, dead ones included, and ids of a store: search kernels hold both in 32 bits."""
+"""Rows of an edition, dead ones included, and ids of a store: search kernels store both in 32 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +54,10 @@ class State:
     rows : int
         Rows, dead ones included.
     next_id : int
-        The id that the next new row is given.
+        The id of the next new row.
     edition : int
-        A random number. With the same one, a row has the same position for ever: what is compacted or built anew
-        has another, and so has a store of which a record was taken back that a reader may have seen.
+        A random number. While it is the same, rows keep their positions. Compacting or building again changes it, and
+        so does taking back a record that a reader may have seen.
     extents : mapping of names of files to Extent
         Of all files that are not empty.
     """

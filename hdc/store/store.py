@@ -92,7 +92,7 @@ class Store:
         path : path or None
             A folder that does not exist or is empty; None keeps the store in memory.
         kind : str
-            What the store holds, for instance ``"binary-index"``; :meth:`open` asks for it.
+            Kind of the contents, for instance ``"binary-index"``; :meth:`open` asks for it.
         columns : mapping of names to (dtype, width)
             At least one; names of lower-case letters, digits and underscores; dtypes of bools, integers and floats.
         meta : mapping of JSON values, optional
@@ -100,7 +100,7 @@ class Store:
         Raises
         ------
         ParameterError, DTypeError
-            If the columns are not such, or the folder holds something else.
+            If the columns are invalid, or the folder contains something else.
         OSError
             If the folder cannot be written.
         """
@@ -196,7 +196,7 @@ class Store:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What the store holds now; it stays as it is when the store changes.
+        """The current contents of the store; this snapshot does not change when the store does.
 
         Raises
         ------
@@ -273,7 +273,7 @@ class Store:
         return self.snapshot.positions(ids)
 
     def entry(self, number: int) -> Entry:
-        """Return the key, document and source of a row, checked; None where it has none.
+        """Return the key, document and source of a row, checked; None for each that it lacks.
 
         Raises
         ------
@@ -354,7 +354,7 @@ class Store:
             return self.generation != seen
 
     def _latest(self, folder: Path) -> tuple[tuple[int, ...], Edition]:
-        """Return the mark and the edition that a reader goes on to."""
+        """Return the mark and the edition that a reader continues with."""
         if (mark := layout.mark(folder)) == self._mark:
             try:
                 return mark, self._opened().refresh()
@@ -381,13 +381,13 @@ class Store:
         arrays : mapping of every column's name to a (n, width) array of its dtype
         keys, documents, sources : sequences of n, optional
         ids : (n,) integers, optional
-            All different, above every id that was ever given, and below 2**32; else they are counted on.
+            All different, above every id ever assigned, and below 2**32; by default the next ones.
 
         Raises
         ------
         ParameterError
-            If a key is there already (:meth:`put` replaces), or is given twice, a text or column is missing, the
-            ids are not as said, or none are left.
+            If a key exists (:meth:`put` replaces its row) or occurs twice, a text or column is missing, the ids are
+            invalid, or no ids are left.
         DTypeError, DimensionError
             If an array is not of its column's dtype and width.
         UnsupportedError
@@ -410,7 +410,7 @@ class Store:
         documents: Sequence[bytes | None] | None = None,
         sources: Sequence[str | None] | None = None,
     ) -> Ids:
-        """Append rows, or replace those whose keys are there, which keep their ids; the rest as :meth:`append`."""
+        """Append rows, or replace those with the same keys, which keep their ids; otherwise as :meth:`append`."""
         rows, found, known = self._checked(arrays, keys, documents, sources)
         if known is None:
             raise ParameterError("put needs keys, which say what it replaces; append adds rows without")
@@ -482,7 +482,7 @@ class Store:
             change.reserve(next_id)
 
     def compact(self) -> None:
-        """Write the live rows anew and drop the others; ids stay, positions change.
+        """Rewrite the live rows and drop the others; ids stay, positions change.
 
         Readers keep the edition that they have until they refresh. Needs the space of both for a while.
 
@@ -544,7 +544,7 @@ class Store:
         return Store._made(path, self.kind, make)
 
     def verify(self) -> None:
-        """Read every byte anew and compare it with its checksum; what a reader sees stays as it is.
+        """Read every byte again and compare it with its checksum; what a reader sees does not change.
 
         Raises
         ------
@@ -734,7 +734,7 @@ _OPEN: weakref.WeakSet[Store] = weakref.WeakSet()
 
 
 def _renew_locks() -> None:
-    """Give the stores of a child made by fork locks of their own: another thread of the parent may have held one."""
+    """Give the stores of a forked child their own locks: another thread of the parent may have had one."""
     for store in list(_OPEN):
         store._changing = threading.RLock()
 

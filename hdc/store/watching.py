@@ -1,4 +1,4 @@
-"""Long work on a store, watched: whoever waits for it may show how far it is."""
+"""Progress of long work on a store, for callers that want to show it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 Watcher = Callable[[Iterable[Any], int, str], Iterable[Any]]
-"""Is given the items of some work, their number and what they are called, and passes them on."""
+"""Receives the items of some work, their number and their unit, and passes them on."""
 
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
@@ -38,6 +38,6 @@ def watched(watcher: Watcher) -> Iterator[None]:
 
 
 def shown(items: Iterable[Item], total: int, unit: str) -> Iterable[Item]:
-    """Pass the items of some work through whoever watches."""
+    """Pass the items of some work through the watcher."""
     watcher = _watcher.get()
     return items if watcher is None else watcher(items, total, unit)
