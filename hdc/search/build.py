@@ -35,14 +35,14 @@ _HERE, _EXCHANGE = -100, 2
 class Build:
     """An index in the making, in the folder ``INDEX.building`` beside its place.
 
-    From entering to leaving, the build holds a lock on that folder and, where an index is replaced, the writer's lock
-    on the index, so that no change of it is acknowledged and then lost. Readers keep the index that they have open.
-    After a crash, Ctrl-C or a full disk the folder stays, and the same task goes on with what is there.
+    From entering to leaving, the build locks that folder and, if it replaces an index, takes the index's writer lock.
+    So no change to the old index is acknowledged and then lost. Readers keep the index that they have open. After a
+    crash, Ctrl-C or a full disk the folder stays, and the same task resumes from it.
 
     Parameters
     ----------
     output : path
-        Where the index goes. One that is there is replaced.
+        Path of the index. An existing index is replaced.
     kind : str
         Of the store of an index that may be replaced.
     inside : str
@@ -64,7 +64,7 @@ class Build:
     Raises
     ------
     ParameterError
-        If the place is no place for an index, or something else is there.
+        If the path cannot be an index, or something else exists there.
     BlockingIOError
         If the index is being built or written; the text says by which process, where and since when.
     OSError
@@ -116,12 +116,12 @@ class Build:
         raise BlockingIOError(errno.EAGAIN, "is being built by another process; try again", str(self.output))
 
     def begin(self, task: Mapping[str, Any], *, keep: Sequence[str] = ()) -> str | None:
-        """Clear the folder, unless it holds the beginnings of this very task; return what to tell the user of it.
+        """Clear the folder, unless it contains the beginning of this same task; return a note for the user.
 
         Parameters
         ----------
         task : mapping of JSON values
-            Everything that the index depends on; the names tell the user what has changed.
+            Everything that the index depends on; the note names the entries that changed.
         keep : sequence of str
             Files in the folder that stay.
         """
@@ -152,7 +152,7 @@ class Build:
         Raises
         ------
         OSError
-            If that fails; the same task goes on afterwards.
+            If that fails; the same task resumes afterwards.
         """
         task = self._task()
         # Without its task the folder is begun anew: after the swap it holds the old index.

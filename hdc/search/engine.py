@@ -21,7 +21,7 @@ Exact = Callable[[Snapshot, Ids], Floats]
 
 
 class Search(NamedTuple):
-    """One search, on what its snapshot holds from beginning to end.
+    """One search of one snapshot.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Engine:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What the store holds now."""
+        """The current contents of the store."""
         return self.store.snapshot
 
     def prepared(self) -> Prepared:

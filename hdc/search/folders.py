@@ -1,4 +1,4 @@
-"""New folders that are there as a whole or not at all."""
+"""New folders that are created completely or not at all."""
 
 import os
 import secrets

@@ -31,10 +31,10 @@ ALONE = 1000
 from one of these to the next."""
 
 FILE = "graph"
-"""Name of the graph's file, beside the store's; without it the graph is built anew."""
+"""Name of the graph's file, beside the store's; without it the graph is built again."""
 
 NEIGHBORS, BUILD_EFFORT = 16, 128
-"""Links of a node, and candidates in hand when one is added."""
+"""Links per node, and width of the search that adds one."""
 
 LEAST_TAIL, TAIL = 1024, 32
 """A graph is brought up to date when so many rows, and more than a TAIL-th of its nodes, came or went since."""
@@ -78,7 +78,7 @@ class Graph:
         return len(self.nodes)
 
     def _set_effort(self, effort: int) -> None:
-        """Set the candidates in hand, of which usearch has one number for a whole graph."""
+        """Set the width of the search; usearch has one number for a whole graph."""
         self._index.expansion_search = effort
 
     def updated(self, gone: Ids, ids: Ids, codes: Words) -> "Graph":
@@ -128,7 +128,7 @@ class Graph:
         Raises
         ------
         FileFormatError
-            If the file is damaged, or holds no graph of such codes.
+            If the file is damaged, or contains no graph of such codes.
         """
         meta, arrays = files.load(path, KIND, mmap=True)
         index = new_graph(measure)
@@ -196,7 +196,7 @@ class Graphs:
         return graph, _known(rows, ids[order], previous.rows.first_planes[there[order]])
 
     def keep(self, prepared: Any, folder: Path) -> None:
-        """Write the graph, unless it is the one that is there."""
+        """Write the graph, unless the file is up to date."""
         if len(prepared.graph) and (folder != self._folder or prepared.graph is not self._kept):
             prepared.graph.save(folder / FILE)
             if folder == self._folder:
@@ -293,7 +293,7 @@ class GraphRows:
         return CodeRows(self.snapshot, measure, self.rows.codes[:, :1], None)
 
     def _walk(self, signs: Words, k: int, effort: int) -> tuple[Distances, Ids]:
-        """Return about the k nearest of the graph's live nodes, asking for more until so many are there."""
+        """Return about the k nearest of the graph's live nodes, asking for more until there are k."""
         nodes, wider = len(self.graph), min(len(self.graph), k + min(k, len(self.gone)))
         while True:
             distances, ids = self.graph.search(signs, wider, effort)

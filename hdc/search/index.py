@@ -25,9 +25,9 @@ class Index(ABC):
     Attributes
     ----------
     KIND : str
-        What the store says that it holds.
+        Kind of the store's contents.
     ROW : str
-        What a row is called in messages: a code, a vector, a document.
+        Name of a row in messages: a code, a vector, a document.
     """
 
     KIND: ClassVar[str]
@@ -94,7 +94,7 @@ class Index(ABC):
         return keys
 
     def document(self, number: int) -> Any:
-        """Return the document of a row, None where it has none.
+        """Return the document of a row, None if it has none.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Index(ABC):
         Parameters
         ----------
         condition : function of a document
-            Must leave the document as it is.
+            Must not change the document.
         """
         checks.function(condition, "condition")
         snapshot = self.store.snapshot
@@ -167,12 +167,12 @@ class Index(ABC):
     # ------------------------------------------------------------------ files
 
     def refresh(self) -> bool:
-        """Go on to what a writer has changed since; return whether it did.
+        """Continue with what a writer has changed since; return whether anything changed.
 
         Raises
         ------
         ConflictError
-            If the index was built anew with other settings; what the reader sees stays as it was.
+            If the index was rebuilt with other settings; what the reader sees does not change.
         FileFormatError, OSError
             If the index is damaged or cannot be read.
         """
@@ -197,7 +197,7 @@ class Index(ABC):
         Raises
         ------
         ParameterError
-            If the folder holds something.
+            If the folder is not empty.
         FileFormatError
             If the index is damaged.
         OSError

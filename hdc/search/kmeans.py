@@ -15,7 +15,7 @@ BLOCK = 1 << 14
 """Vectors that are added at a time."""
 
 PER_LIST = 64
-"""Vectors a list, at most, that centroids are trained on."""
+"""Most vectors per list that centroids are trained on."""
 
 ROUNDS = 10
 
@@ -79,7 +79,7 @@ def _sums(
 
 
 def as_bytes(means: npt.NDArray[Any]) -> Bytes:
-    """Scale rows to one length, the largest that bytes hold, and round."""
+    """Scale rows to one length, the largest that bytes can represent, and round."""
     lengths = np.sqrt((means.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
     unit = means / np.maximum(lengths, 1e-30)
     return np.asarray(np.rint(unit * (127 / max(np.abs(unit).max(), 1e-30))), dtype=np.int8)

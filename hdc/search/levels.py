@@ -1,4 +1,4 @@
-"""Exact search of scalar codes: every row is scored, by integers that stand for the levels of its components."""
+"""Exact search of scalar codes: every row is scored, by integers that represent the levels of its components."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROWS = 1 << 14
 """Rows that are prepared at a time."""
 
 ROW_TIME = 20_000.0
-"""Nanoseconds to prepare a row, more or less: what decides on threads."""
+"""Rough nanoseconds to prepare a row; decides on threads."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LevelQueries:
     raises : (q, runs) uint8 array
     factors : (q, 2) float32 array
     base : (q,) float32 array
-        What is added to all scores of a query.
+        Added to all scores of a query.
     """
 
     integers: npt.NDArray[np.int8]

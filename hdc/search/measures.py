@@ -1,4 +1,4 @@
-"""How far apart two codes are: by differing bits, or, at several bits a component, by the angle."""
+"""Distance between two codes: the number of differing bits, or, for several bits per component, the angle."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -60,7 +60,7 @@ class Hamming(Measure):
 
 
 class Symmetric(Measure):
-    """One minus the cosine of what multi-level codes stand for: BEBR's symmetric distance (Gan et al. 2023).
+    """One minus the cosine of the vectors of multi-level codes: BEBR's symmetric distance (Gan et al. 2023).
 
     The dot product is an exact integer; it is divided by both lengths in float32.
     """

@@ -1,6 +1,6 @@
 """What threads wait for: the lock of what is built once and then only read, and turns of one setting.
 
-A forked child has locks of its own: the thread that held its parent's is not there to let go of it.
+A forked child has its own locks: the thread that had its parent's does not exist there to release it.
 """
 
 import os
@@ -28,7 +28,7 @@ class BuildLock:
         self._lock.release()
 
     def renew(self) -> None:
-        """Take a lock that nobody holds."""
+        """Take a free lock."""
         self._lock = threading.Lock()
 
 
@@ -51,7 +51,7 @@ class Turns:
 
     @contextmanager
     def at(self, setting: Any) -> Iterator[None]:
-        """Run at a setting; whoever needs another one waits."""
+        """Run at a setting; callers with another setting wait."""
         free = self._free
         with free:
             if self._waiting or (self._running and self._setting != setting):

@@ -14,7 +14,7 @@ from hdc.search.measures import Ids
 from hdc.store import Snapshot
 
 TAIL = 8
-"""Lists are made anew when more than a TAIL-th of the rows came after they were made."""
+"""Lists are made again when more than a TAIL-th of the rows came after they were made."""
 
 SPARE = 8
 """Numbers behind rows and ids: kernels read eight at a time."""

@@ -135,7 +135,7 @@ def float_cosines(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
     queries : (q, width) float32 array
     kept : (n, width) array
     rows : (q, c) int64 array
-        -1 stands for the last one.
+        -1 means the last one.
     """
     cosines = np.zeros(rows.shape, dtype=np.float32)
     if not len(kept):

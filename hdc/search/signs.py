@@ -1,8 +1,8 @@
-"""Search of float vectors of which the signs are kept: dot products estimated from them, and made scores row by row.
+"""Search of float vectors by their signs: dot products are estimated from signs and turned into scores row by row.
 
-A query is rounded to 16 levels, odd multiples of half a step, which are sums of four sign vectors; so its dot product
-with the signs of a row is a sum of four Hamming distances, in one pass over the packed rows. What scores a row beyond
-that product, its norm for instance, is numbers in a column beside the signs.
+A query is rounded to 16 levels, odd multiples of half a step, which are sums of four sign vectors. So its dot product
+with the signs of a row is a sum of four Hamming distances, in one pass over the packed rows. Other numbers that score a
+row, such as its norm, are in a column beside the signs.
 """
 
 from collections.abc import Callable
@@ -106,7 +106,7 @@ def sign_dots(kernels: BitKernels, query: Floats, codes: words.Words) -> Floats:
     kernels : BitKernels
     query : (dim,) float32 array
     codes : (n, words) uint64 array
-        A bit of 1 stands for +1, of 0 for -1.
+        A bit of 1 means +1, a bit of 0 means -1.
     """
     dim = len(query)
     step = np.float32(2 * np.abs(query).max() / (2**PLANES - 1)) or np.float32(1)

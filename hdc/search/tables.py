@@ -99,7 +99,7 @@ class TableRows:
         ----------
         queries : (q, d) float32 array
         candidates : (q, c) int64 array
-            Ids of live rows; what is said of others means nothing.
+            Ids of live rows; entries of other rows mean nothing.
         """
         places = np.minimum(np.searchsorted(self.ids, candidates), max(0, len(self.ids) - 1))
         scores = np.zeros(candidates.shape, dtype=np.float32)

@@ -27,7 +27,7 @@ PREFIX = "postings-"
 
 
 def source_of(snapshot: Snapshot, start: int, stop: int) -> str:
-    """Return what says of which rows a segment is: a digest of the settings and of where the documents are."""
+    """Return what identifies the rows of a segment: a digest of the settings and of the places of the documents."""
     table = snapshot.table(np.arange(start, stop))
     said = b"%d " % TERMS + snapshot.state.meta.encode()
     return xxhash.xxh3_128_hexdigest(said + np.ascontiguousarray(table).tobytes())
@@ -43,7 +43,7 @@ def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
 
 
 def to_arrays(segment: Segment) -> dict[str, npt.NDArray[Any]]:
-    """Return a segment as arrays, for a file; :func:`from_arrays` turns them back."""
+    """Return a segment as arrays, for a file; :func:`from_arrays` restores it."""
     arrays = segment.arrays._asdict()
     for name in ("words", "names"):
         held: Names = getattr(segment, name)
@@ -53,7 +53,7 @@ def to_arrays(segment: Segment) -> dict[str, npt.NDArray[Any]]:
 
 
 def is_there(segment: Segment, snapshot: Snapshot, folder: Path) -> bool:
-    """Whether a segment's file is there, whole, and of these rows."""
+    """Whether a segment's file exists, undamaged, for these rows."""
     try:
         meta, _ = files.load(folder / f"{PREFIX}{segment.first}", KIND, mmap=True)
     except (OSError, FileFormatError):
@@ -209,7 +209,7 @@ def _numbers_are_sound(segment: Segment) -> bool:
 
 
 def _spots_are_below(segment: Segment, items: int, documents: int) -> bool:
-    """Return whether lists and columns hold items and documents that there are."""
+    """Return whether lists and columns contain existing items and documents only."""
     for hashes, starts, spots in (
         (segment.arrays.paths, segment.arrays.starts, segment.arrays.postings),
         (segment.arrays.columns, segment.arrays.column_starts, segment.arrays.number_spot),

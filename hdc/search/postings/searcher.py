@@ -111,7 +111,7 @@ class Postings:
             self._fresh = snapshot.edition, tuple(merged)
 
     def keep(self, prepared: "PostingRows") -> None:
-        """Write segments to files beside the rows, unless they are there; small ones are not worth it."""
+        """Write segments to files beside the rows, unless the files exist; small segments are not written."""
         folder = folder_of(prepared.snapshot)
         if folder is None:
             return
@@ -244,5 +244,5 @@ class PostingRows:
 
     @cached_property
     def memo(self) -> dict[str, Any]:
-        """What whoever asks wants to remember of these segments."""
+        """Whatever callers want to remember about these segments."""
         return {}

@@ -1,4 +1,4 @@
-"""Segments: what documents in a row hold, as lists. A segment never changes; several are merged into another one."""
+"""Segments: contents of adjacent documents, as lists. A segment never changes; several are merged into another one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Marks = npt.NDArray[np.uint32]
 
 @dataclass(frozen=True, eq=False)
 class Occurrences:
-    """What some documents hold: leaves, each at a spot.
+    """Contents of some documents: leaves, each at a spot.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Occurrences:
     terms : (t,) uint64 array
     paths : (leaves,) uint64 array
     columns : (leaves,) uint64 array
-        The column of each leaf that is a number; 0 of others.
+        The column of each leaf that is a number; 0 for others.
     places, values : (leaves,) float64 arrays
         Of numbers.
     masses : (documents,) float64 array
@@ -61,7 +61,7 @@ class Occurrences:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """What some documents in a row hold.
+    """Contents of some adjacent documents.
 
     Attributes
     ----------
@@ -298,7 +298,7 @@ def _numbered(terms: Hashes, paths: Hashes) -> tuple[Hashes, Hashes, Ints]:
 def _columns(
     columns: Hashes, spots: npt.NDArray[Any], places: Doubles, values: Doubles
 ) -> tuple[Hashes, Ints, tuple[Marks, Doubles, Doubles, Marks]]:
-    """Return columns of numbers: which, where each begins, and what they hold; see :class:`PostingSegment`."""
+    """Return columns of numbers: which, where each begins, and their contents; see :class:`PostingSegment`."""
     order = np.lexsort((spots, places, columns))
     columns, spots = columns[order], spots[order].astype(np.uint32)
     by_spot = np.lexsort((spots, columns)).astype(np.uint32)

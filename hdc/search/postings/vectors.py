@@ -29,7 +29,7 @@ class TermVectors:
 
     @property
     def width(self) -> int:
-        """Numbers of a vector; 0 where there is none."""
+        """Numbers per vector; 0 if there is none."""
         return self.vectors.shape[1] if len(self) else 0
 
     @classmethod
