@@ -15,6 +15,8 @@ from hdc.backends.numba_kernels import (
     floats,
     fourier,
     gather,
+    graph_links,
+    graph_search,
     int8,
     learning,
     level_rows,
@@ -50,8 +52,11 @@ from hdc.kernels import (
     EstimatePart,
     EstimatePlan,
     FeatureKernels,
+    GraphKernels,
+    GraphPlan,
     LearnKernels,
     LevelRun,
+    Links,
     ListKernels,
     PerceptronState,
     PostingKernels,
@@ -120,6 +125,7 @@ def warmup() -> None:
     part = EstimatePart(estimates.CodeLists(x, floats, floats, np.array([0, 8, 16])), index[:16], index[:16])
     plan = EstimatePlan(Rotation(signs, signs, index, signs, 1), *lists_of_two, [part], both.repeat(8, axis=0))
     one_query.EstimateSearch(plan).search(np.ones((1, dim), dtype=np.float32), 1, 1, 1)
+    _warm_graphs()
     for width in (np.int8, np.int16, np.int32, np.int64):
         dense.sign_product(signs, signs.astype(width))
     dense.byte_dots(few, few)
@@ -169,6 +175,17 @@ def _warm_levels() -> None:
     for weights in (None, np.ones(3, np.int64)):
         BACKEND.levels.phases(np.zeros((3, 2), np.uint8), weights, tie, table, turns)
     BACKEND.levels.differences(np.zeros((1, 2), np.uint8), np.zeros((1, 2), np.uint8), np.ones(4, np.int32))
+
+
+def _warm_graphs() -> None:
+    index, floats, both = np.arange(4), np.ones(4, dtype=np.float32), np.ones((2, 65), dtype=np.int8)
+    linked = graph_links.Linked(both.repeat(2, axis=0), index, None)
+    links = linked.both_ways(Links(2 * np.arange(5), np.tile(np.arange(2, dtype=np.uint32), 4)), 2, 1.0)
+    links = graph_links.connected(links, index[:1])
+    nodes = graph_search.GraphNodes(np.ones((4, 2), np.uint64), floats, floats, index // 2, links, index[:2])
+    rotation = Rotation(both[0], both[0], np.arange(65), both[0], 1)
+    plan = GraphPlan(rotation, both, floats[:2], nodes, index, index, both.repeat(2, axis=0))
+    graph_search.GraphSearch(plan).search(np.ones((1, 65), dtype=np.float32), 1, 1, 1)
 
 
 def _warm_postings() -> None:
@@ -251,6 +268,14 @@ BACKEND = dataclasses.replace(
         one_query.EstimateSearch,
         estimates.CodeLists.restored,
         estimates.CodeLists.LAYOUT,
+    ),
+    graphs=GraphKernels(
+        graph_links.Linked,
+        graph_links.connected,
+        graph_search.GraphNodes,
+        graph_search.GraphSearch,
+        graph_search.GraphNodes.restored,
+        graph_search.GraphNodes.LAYOUT,
     ),
     postings=PostingKernels(postings.Postings, spelling.near_words),
     texts=TextKernels(texts.walk_texts),

@@ -16,6 +16,7 @@ from hdc.kernels import (
     Backend,
     ClassKernels,
     FeatureKernels,
+    GraphKernels,
     LearnKernels,
     ListKernels,
     PostingKernels,
@@ -124,6 +125,13 @@ def table_kernels(of: Backend) -> TableKernels:
 def list_kernels(of: Backend) -> ListKernels:
     """Return the kernels of inverted files, or raise UnsupportedError if the backend has none."""
     return _there(of, of.lists, "of inverted files (Backend.lists)")
+
+
+def graph_kernels(of: Backend) -> GraphKernels:
+    """Return the kernels of graphs over estimates, or raise UnsupportedError if the backend has none."""
+    if of.graphs is None:
+        raise UnsupportedError(f"backend {of.name!r} walks no graphs (Backend.graphs); take backend='auto' or 'numba'")
+    return of.graphs
 
 
 def posting_kernels(of: Backend) -> PostingKernels:

@@ -666,6 +666,153 @@ class ListKernels:
     layout: str
 
 
+MOST_LINKS = 256
+"""Links of a node of a graph, at most."""
+
+
+class Links(NamedTuple):
+    """Which nodes of a graph lead to which.
+
+    Attributes
+    ----------
+    starts : (n + 1,) int64 array
+    nodes : (links,) uint32 array
+        Those of node i are ``nodes[starts[i] : starts[i + 1]]``.
+    """
+
+    starts: Array
+    nodes: Array
+
+
+class LinkedVectors(Protocol):
+    """Vectors among which the links of a graph are chosen.
+
+    Of a node's candidates, the nearest first, one is chosen unless ``slack`` times the square of its distance to one
+    that was chosen before is at most the square of its distance to the node; ``most`` at most, which is below
+    MOST_LINKS. What is chosen does not depend on the number of threads.
+    """
+
+    def chosen(self, candidates: Links, most: int, slack: float, steps: int = 1) -> Links:
+        """Choose among candidates, or, with two steps, among these and their own."""
+
+    def both_ways(self, links: Links, most: int, slack: float) -> Links:
+        """Choose among the links of a node and the nodes that it is a link of."""
+
+
+class GraphNodes(Protocol):
+    """Nodes of signs, and their links, in the layout that a backend walks fastest."""
+
+    def __len__(self) -> int:
+        """Return the number of nodes."""
+
+    @property
+    def arrays(self) -> Mapping[str, Array]:
+        """What it is made of: arrays of numbers, which :attr:`GraphKernels.restored` takes back from a file."""
+
+
+@dataclass(frozen=True, eq=False)
+class GraphPlan:
+    """All that searches in a graph read beside their queries; what is not said here is as in :class:`EstimatePlan`.
+
+    Attributes
+    ----------
+    rotation : Rotation
+    directions : (lists, d) int8 array
+    lengths : (lists,) float32 array
+    nodes : GraphNodes
+    rows, ids : (n,) int64 arrays
+        As those of :class:`EstimatePart`.
+    originals : (rows, d) int8 array
+    lengths_of_originals : (rows,) float32 array, optional
+    by_distance : bool
+    """
+
+    rotation: Rotation
+    directions: Array
+    lengths: Array
+    nodes: GraphNodes
+    rows: Array
+    ids: Array
+    originals: Array
+    lengths_of_originals: Array | None = None
+    by_distance: bool = False
+
+
+class GraphSearch(Protocol):
+    """Searches in a graph, each from the query to its finds in one go; several threads may search at once."""
+
+    def search(
+        self,
+        queries: Array,
+        k: int,
+        effort: int,
+        candidates: int,
+        read: Array | None = None,
+        compared: Compared | None = None,
+        *,
+        mapped: bool = False,
+        exact: bool = True,
+    ) -> tuple[Array, Array]:
+        """Find about the k best nodes of each query.
+
+        A walk begins at the entries of the lists that are nearest to the query. It takes the node of the best estimate,
+        among the ``effort`` best, that was not taken yet, and estimates its links, until none is left. The
+        ``candidates`` best of all that were estimated are put in exact order, as :meth:`EstimateSearch.search` does.
+
+        Parameters
+        ----------
+        queries : (q, d) float32 array
+        k, effort, candidates : int
+            At least 1; ``candidates`` is at least k.
+        read, compared
+            As :meth:`EstimateSearch.search`.
+        mapped : bool
+            Whether queries are taken as they are, and not brought to length 1.
+        exact : bool
+            False leaves out the exact order: scores are estimates.
+
+        Returns
+        -------
+        scores : (q, k) float32 array
+            Descending; -inf beyond the last find.
+        ids : (q, k) int64 array
+            Of equal scores the lower id comes first; -1 beyond the last find.
+
+        Raises
+        ------
+        ParameterError
+            If a query holds NaN or infinity.
+        """
+
+
+@dataclass(frozen=True)
+class GraphKernels:
+    """Kernels of graphs over signs, whose links are chosen by exact distances.
+
+    Attributes
+    ----------
+    linked : (items (rows, d) int8, rows (n,) int64, lengths (rows,) float32 or None) -> LinkedVectors
+        Node i is the vector of row ``rows[i]``: at length 1, or at its own.
+    connected : (links Links, entries (m,) int64) -> Links
+        Links, and as many more as it takes to reach every node from the entries.
+    nodes : (signs (n, words) uint64, scale (n,) float32, offset (n,) float32, cells (n,) int64, links Links,
+             entries (lists,) int64) -> GraphNodes
+        All factors are finite; entries are a node of each list, -1 of one that has none.
+    graph_search : (plan GraphPlan) -> GraphSearch
+    restored : (arrays mapping of names to arrays) -> GraphNodes
+        As :attr:`ListKernels.restored`; what is read as a list is below ``2**24``.
+    layout : str
+        As :attr:`ListKernels.layout`.
+    """
+
+    linked: Callable[[Array, Array, Array | None], LinkedVectors]
+    connected: Callable[[Links, Array], Links]
+    nodes: Callable[[Array, Array, Array, Array, Links, Array], GraphNodes]
+    graph_search: Callable[[GraphPlan], GraphSearch]
+    restored: Callable[[Mapping[str, Array]], GraphNodes]
+    layout: str
+
+
 NO_ITEM = 0xFFFFFFFF
 """Parent of an item of an array at the top of its document."""
 
@@ -1031,6 +1178,7 @@ class Backend:
         asks :func:`hdc.dispatch.search_kernels` and its siblings, which say what to do.
     tables : TableKernels or None
     lists : ListKernels or None
+    graphs : GraphKernels or None
     postings : PostingKernels or None
     texts : TextKernels or None
         None where texts are better parsed, and values taken apart.
@@ -1058,6 +1206,7 @@ class Backend:
     search: SearchKernels | None = None
     tables: TableKernels | None = None
     lists: ListKernels | None = None
+    graphs: GraphKernels | None = None
     postings: PostingKernels | None = None
     texts: TextKernels | None = None
     learn: LearnKernels | None = None

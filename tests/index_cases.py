@@ -170,8 +170,11 @@ class EmbeddingCase(IndexCase):
         self.name = f"embedding {self.model} {self.kind or ''} keep={self.keep} {self.backend}"
         self.tolerance = {None: 1e-6, "int8": 2e-4, "float16": 1e-3, "float32": 1e-5}[self.keep]
         self.recall = 0.9 if self.kind == "hnsw" else 1.0
-        lists, graph = self.kind == "ivf" or self.model == "rabitq lists", self.kind == "hnsw"
-        self.options = {"candidates": 300 if graph else ALL, **({"probes": ALL} if lists else {})}
+        if self.kind == "graph":
+            self.options = {"candidates": ALL, "effort": 300}
+        else:
+            lists, graph = self.kind == "ivf" or self.model == "rabitq lists", self.kind == "hnsw"
+            self.options = {"candidates": 300 if graph else ALL, **({"probes": ALL} if lists else {})}
 
     def create(self, path):
         index = EmbeddingIndex.create(path, model_of(self.model, self.backend), kind=self.kind, keep=self.keep)
@@ -198,6 +201,28 @@ class EmbeddingCase(IndexCase):
         if self.keep is not None:
             return float(unit()[query] @ kept(self.keep)[row])
         return equal_bits(self.model, self.backend, query, row)
+
+
+class WalkedCase(EmbeddingCase):
+    """A graph of few rows, which else are all looked at."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.name = f"walked {self.name}"
+
+    def create(self, path):
+        return self.walked(super().create(path))
+
+    def open(self, path, *, writable=False):
+        return self.walked(super().open(path, writable=writable))
+
+    def walked(self, index):
+        searcher = index.pipeline.engine.searcher
+        searcher.least = 5
+        for file in (searcher.file, searcher.lists.file):
+            if file is not None:
+                file.least = 5
+        return index
 
 
 @cache
@@ -383,6 +408,8 @@ CASES = {
         EmbeddingCase("sign", "float32", "ivf"),
         EmbeddingCase("sign", "int8", "hnsw"),
         *(EmbeddingCase("rabitq lists", "int8", backend=backend) for backend in NUMPY_BACKENDS),
+        EmbeddingCase("rabitq lists", "int8", "graph"),
+        WalkedCase("rabitq lists", "int8", "graph"),
         EmbeddingCase("rabitq", "float16"),
         *(MultiVectorCase(backend=backend) for backend in NUMPY_BACKENDS),
         JSONCase(),

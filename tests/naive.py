@@ -334,6 +334,35 @@ def nearest(query, centroids, p):
     return [dots[i] for i in best], best
 
 
+def walk(estimates, links, entries, effort, wanted, most):
+    """Return the nodes that a walk estimates: a step takes nodes while the links of the step before are estimated."""
+    seen, taken, hand, pool, now = set(entries), set(), [], [], list(entries)
+    while True:
+        after = []
+        while len(after) < wanted and len(pool) + len(now) + len(after) < most:
+            best = next((node for node in hand if node not in taken), None)
+            if best is None:
+                break
+            taken.add(best)
+            new = [node for node in links[best] if node not in seen]
+            seen.update(new)
+            after += new
+        if not now and not after:
+            return pool
+        pool += now
+        hand = sorted({*hand, *now}, key=lambda node: (-estimates[node], node))[:effort]
+        now = after
+
+
+def chosen_links(squares, candidates, most, slack):
+    """Return links among candidates; ``squares(a, b)`` is of the distance of two nodes, the first of which is given."""
+    links = []
+    for far, candidate in sorted((squares(None, c), c) for c in candidates):
+        if len(links) < most and all(slack * squares(candidate, link) > far for link in links):
+            links.append(candidate)
+    return links
+
+
 def estimate(query, factors, row, scale, offset, base):
     """Score one row, given as a list of 0 and 1, as :class:`hdc.kernels.CodeLists` prints it."""
     total = np.float32(sum(value for value, bit in zip(query, row, strict=True) if bit))

@@ -428,7 +428,7 @@ def test_damage_is_told(made, index, capsys, part):
         (("-k", "0"), "k must be an integer of at least 1, not 0"),
         (("--candidates", "0"), "candidates must be an integer of at least 1, not 0"),
         (("--probes", "7"), "probes= is an option of kind 'ivf'; the index is of kind 'flat'"),
-        (("--effort", "7"), "effort= is an option of kind 'hnsw'; the index is of kind 'flat'"),
+        (("--effort", "7"), "effort= is an option of kind 'hnsw' and 'graph'; the index is of kind 'flat'"),
         (("--prefix", "64"), "prefix must be one that the index's model was trained with, and it has none"),
         (("-o", "x.csv"), "results are written as .npz or .parquet"),
         (("-o", "nowhere/x.npz"), "there is no such folder"),

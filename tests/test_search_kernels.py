@@ -241,8 +241,9 @@ def test_every_operation_means_what_its_plain_twin_says():
         out[42] = simd.ctpop(words[3]) + simd.pointer(words)[5]
         simd.store(out, 43, simd.interleaved(a))
         simd.store(out, 51, simd.smaller(a, b))
+        out[59] = simd.sum64(a)
 
-    words, out = random_rows(24, 64).reshape(-1), np.zeros(59, dtype=np.uint64)
+    words, out = random_rows(24, 64).reshape(-1), np.zeros(60, dtype=np.uint64)
     all_operations(words, out)
     a, b, c = words.reshape(3, 8)
     np.testing.assert_array_equal(out[:8], simd._plain_majority(a, b, c))
@@ -254,7 +255,8 @@ def test_every_operation_means_what_its_plain_twin_says():
     assert out[41] == 2
     assert out[42] == simd._plain_ctpop(words[3]) + words[5]
     np.testing.assert_array_equal(out[43:51], simd._plain_interleaved(a))
-    np.testing.assert_array_equal(out[51:], simd._plain_smaller(a, b))
+    np.testing.assert_array_equal(out[51:59], simd._plain_smaller(a, b))
+    assert out[59] == simd._plain_sum64(a) % 2**64
     assert simd._plain_interleaved(np.arange(8)).tolist() == [0, 4, 1, 5, 2, 6, 3, 7]
 
 

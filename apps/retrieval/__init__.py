@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from hdc.apps.retrieval.index.shards import ShardedIndex
     from hdc.apps.retrieval.semantic import semantic_search
     from hdc.apps.retrieval.tuning.tuned import tune
-    from hdc.search.options import FlatOptions, HNSWOptions, IVFOptions
+    from hdc.search.options import FlatOptions, GraphOptions, HNSWOptions, IVFOptions
 
 __all__ = [
     "Anchors",
     "BinaryIndex",
     "EmbeddingIndex",
     "FlatOptions",
+    "GraphOptions",
     "HNSWOptions",
     "IVFOptions",
     "MultiVectorIndex",
@@ -63,6 +64,7 @@ __getattr__ = lazy.attributes(
         "split": "hdc.apps.retrieval.index.reshaping",
         "tune": "hdc.apps.retrieval.tuning.tuned",
         "FlatOptions": "hdc.search.options",
+        "GraphOptions": "hdc.search.options",
         "HNSWOptions": "hdc.search.options",
         "IVFOptions": "hdc.search.options",
     },

@@ -42,7 +42,9 @@ def _register_index(commands: Any) -> None:
     add_keys(parser)
     parser.add_argument("--model", required=True, help="a folder made by hdc embed train")
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
-    parser.add_argument("--kind", choices=("flat", "ivf", "hnsw"), help="(flat, or ivf for a model of several lists)")
+    parser.add_argument(
+        "--kind", choices=("flat", "ivf", "hnsw", "graph"), help="(flat, or ivf for a model of several lists)"
+    )
     parser.add_argument("--lists", type=int, help="ivf: how many (4 times the root of the vectors)")
     parser.add_argument(
         "--keep", choices=("int8", "float16", "float32"), help="keep the vectors too, to end with exact scores"
@@ -101,7 +103,9 @@ def _register_eval(commands: Any) -> None:
     parser.add_argument(
         "--probes", type=numbers, default=[None], metavar="N,...", help="ivf: numbers of probes to measure (16)"
     )
-    parser.add_argument("--effort", type=numbers, default=[None], metavar="N,...", help="hnsw: efforts to measure (64)")
+    parser.add_argument(
+        "--effort", type=numbers, default=[None], metavar="N,...", help="hnsw, graph: efforts to measure (64)"
+    )
     parser.add_argument("--truth", metavar="FILE", help="store the exact neighbors in this .npz file, or reuse them")
     parser.add_argument(
         "--judgments", metavar="QRELS", help="relevance judgments: query, document, grade; or TREC's four columns"
@@ -116,7 +120,7 @@ def _register_eval(commands: Any) -> None:
 def _add_effort(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--candidates", type=int, help="hits found by codes and then rescored (10 times k)")
     parser.add_argument("--probes", type=int, help="ivf: lists to search (16)")
-    parser.add_argument("--effort", type=int, help="hnsw: width of the graph search (64)")
+    parser.add_argument("--effort", type=int, help="hnsw, graph: width of the graph search (64)")
 
 
 def run_index(arguments: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ FLOATS, WORDS = LINE // 4, LINE // 8
 
 
 @kernel
-def _dots_of_one(table: Pointer, quads: int, groups: int, asked: Pointer, out: Pointer) -> None:
+def dots_of_one(table: Pointer, quads: int, groups: int, asked: Pointer, out: Pointer) -> None:
     """Fill ``out`` (int32, seen as words) with the products of all centroids with one query."""
     last, step = groups - 1, quads * LANES
     for group in range(0, groups, 8):
@@ -87,7 +87,7 @@ def find_lists(
     for j in range(len(x)):
         more += 128 * np.int64(integers[j])
     table = array_at(model["table"], model["table_size"], np.uint64)
-    _dots_of_one(pointer(table), len(quads), model["groups"], pointer(quads), pointer(words))
+    dots_of_one(pointer(table), len(quads), model["groups"], pointer(quads), pointer(words))
     held = those_reaching(dots, words, 0, lists, reached(dots, lists, probes), pairs)
     for at in range(held):
         pairs[at] |= -np.int64(dots[pairs[at]]) << ID_BITS

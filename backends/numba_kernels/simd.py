@@ -517,6 +517,22 @@ def sum32(typing: Any, vector: Any) -> Any:
     return types.int64(VECTOR), generate
 
 
+def _plain_sum64(vector: Vector) -> int:
+    return int(vector.view(np.int64).sum(dtype=np.int64))
+
+
+@compiled_from(_plain_sum64)
+def sum64(typing: Any, vector: Any) -> Any:
+    """Return the sum of the lanes of a vector as signed integers, which 64 bits hold."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I64, [_VECTOR])
+        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.vector.reduce.add.v{LANES}i64")
+        return builder.call(function, [args[0]])
+
+    return types.int64(VECTOR), generate
+
+
 def _plain_scale_lanes(
     counts: Vector, slope: Any, shift: Any, scale: Any, offset: Any, at: int, base: Any, least: Any, scores: Any
 ) -> int:

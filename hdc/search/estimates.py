@@ -108,7 +108,7 @@ class Estimates:
         whole: bool = False,
         place: tuple[Path, str] | None = None,
     ) -> None:
-        self.model, self._kernels, self._kept, self._whole = model, kernels, kept, whole
+        self.model, self._kernels, self.kept, self._whole = model, kernels, kept, whole
         self.kind = "ivf" if model.lists_ > 1 else "flat"
         self.file: ListFile | None = None
         if place is not None:
@@ -121,7 +121,7 @@ class Estimates:
         before = None if previous is None else previous.partition
         partition = Partition.of(grouping, before, None if self.file is None else self.file.read)
         parts = [EstimatePart(part.held, part.rows, part.ids) for part in partition.parts]
-        kept = {name: snapshot.raw(name) for name in self._kept}
+        kept = {name: snapshot.raw(name) for name in self.kept}
         if sum(array.nbytes for array in kept.values()) <= CHECKED_AT_ONCE:
             for name in kept:
                 snapshot.check(name)
@@ -255,7 +255,7 @@ class EstimateRows:
         Of queries that :meth:`asked` returned, all rows are searched.
         """
         if isinstance(queries, AskedOfLists):
-            return self._by_signs(queries, self.partition.among(None)[0], k)
+            return self.by_signs(queries, self.partition.among(None)[0], k)
         if self.codes is None:
             return self._of_floats(queries, k, options, allowed)
         rows = self.snapshot.count if allowed is None else len(allowed)
@@ -274,9 +274,10 @@ class EstimateRows:
     ) -> tuple[Distances, Ids]:
         parts, few = self.partition.among(allowed)
         probes = self.model.lists_ if few or isinstance(options, FlatOptions) else options.probes
-        return self._by_signs(self.model.asked(queries, probes), parts, k)
+        return self.by_signs(self.model.asked(queries, probes), parts, k)
 
-    def _by_signs(self, asked: AskedOfLists, parts: Sequence[Part], k: int) -> tuple[Distances, Ids]:
+    def by_signs(self, asked: AskedOfLists, parts: Sequence[Part], k: int) -> tuple[Distances, Ids]:
+        """Return the k rows of some parts of the greatest estimates."""
         found = []
         for part in parts:
             numbered = part.ids[: len(part.held)]

@@ -51,6 +51,8 @@ class ListFile:
         What tells what the lists were made with from anything else.
     arrays_of, held_of : functions
         Turn what is held into arrays, and back, without a copy; ``held_of`` raises FileFormatError where it cannot.
+    least : int, optional
+        Fewer rows are not kept; LEAST_ROWS if left out.
     """
 
     folder: Path
@@ -58,6 +60,7 @@ class ListFile:
     model: str
     arrays_of: Callable[[Any], Arrays]
     held_of: Callable[[Arrays], Any]
+    least: int | None = None
     _there: Any = field(default=None, init=False)
     """What is held by the part that is in the file."""
 
@@ -95,7 +98,7 @@ class ListFile:
             If it cannot be written; a file that is there then stays.
         """
         part = partition.parts[0]
-        if part.held is self._there or len(part.held) < LEAST_ROWS:
+        if part.held is self._there or self.has_few(len(part.held)):
             return
         arrays = {"rows": part.rows, "starts": part.starts}
         if part.ids is not part.rows:
@@ -105,6 +108,10 @@ class ListFile:
         meta = {**self._meta(snapshot, partition.stop), "generation": snapshot.generation}
         files.save(self.path, KIND, meta, arrays, version=VERSION, quick=True)
         self._there = part.held
+
+    def has_few(self, rows: int) -> bool:
+        """Return whether so many rows are not worth a file."""
+        return rows < (LEAST_ROWS if self.least is None else self.least)
 
     def check(self) -> None:
         """Raise FileFormatError if a file, of whatever layout, is there and damaged."""
@@ -151,17 +158,26 @@ def list_files_in(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"{OPENS}*"))
 
 
-def keep_lists(engine: Engine, file: ListFile | None) -> None:
+def _partition_of(prepared: Any) -> Partition:
+    partition: Partition = prepared.partition
+    return partition
+
+
+def keep_lists(
+    engine: Engine, file: ListFile | None, partition_of: Callable[[Any], Partition | None] = _partition_of
+) -> None:
     """Write the lists of an index that is open for writing; before its store is closed, and after it was compacted.
 
     Lists that no search has asked for are made only where a file is there, so that it does not fall behind. A disk
-    that is full leaves them to be made by whoever searches.
+    that is full leaves them to be made by whoever searches. ``partition_of`` returns what of a prepared snapshot is
+    written, if anything is.
     """
     store = engine.store
-    if file is None or not store.is_open or not store.writable or len(store) < LEAST_ROWS:
+    if file is None or not store.is_open or not store.writable or file.has_few(len(store)):
         return
     if engine.latest is None and not file.path.exists():
         return
     with contextlib.suppress(OSError, FileFormatError):  # what is damaged is told by who searches
-        prepared: Any = engine.prepared()
-        file.write(prepared.partition)
+        partition = partition_of(engine.prepared())
+        if partition is not None:
+            file.write(partition)

@@ -73,9 +73,33 @@ class HNSWOptions:
         _check(self)
 
 
-Options: TypeAlias = FlatOptions | IVFOptions | HNSWOptions
+@dataclass(frozen=True)
+class GraphOptions:
+    """Options of a search in a graph over estimates.
 
-OPTIONS: dict[str, type[Options]] = {"flat": FlatOptions, "ivf": IVFOptions, "hnsw": HNSWOptions}
+    Attributes
+    ----------
+    effort : int
+        Best nodes that a walk keeps, each of which it looks around; more find more.
+    candidates : int, optional
+        As :class:`FlatOptions`; all that a walk estimates may be among them.
+    """
+
+    effort: int = 64
+    candidates: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+
+Options: TypeAlias = FlatOptions | IVFOptions | HNSWOptions | GraphOptions
+
+OPTIONS: dict[str, type[Options]] = {
+    "flat": FlatOptions,
+    "ivf": IVFOptions,
+    "hnsw": HNSWOptions,
+    "graph": GraphOptions,
+}
 """The options of each kind of index."""
 
 

@@ -35,8 +35,21 @@ from hdc.words import mask_tail, word_count
 DIMS = (1, 63, 64, 65, 1000)
 """Dimensions on which the packed kernels are compared."""
 
-RECORDS = ("bits", "dense", "levels", "search", "tables", "lists", "postings", "learn", "classes", "features", "tokens")
-"""Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last seven."""
+RECORDS = (
+    "bits",
+    "dense",
+    "levels",
+    "search",
+    "tables",
+    "lists",
+    "graphs",
+    "postings",
+    "learn",
+    "classes",
+    "features",
+    "tokens",
+)
+"""Records of kernels of a :class:`hdc.kernels.Backend`; it may lack the last eight."""
 
 Arguments = tuple[Any, ...]
 

@@ -171,8 +171,14 @@ class RaBitQBinarizer(EstimatingBinarizer):
         settled = self._rotations.first, self._centroids, self.lengths_, self._rounded_mean
         return EstimatePlan(*settled, parts, originals, whole, lengths, self._by_distance)
 
+    @property
+    def directions(self) -> npt.NDArray[np.int8]:
+        """Directions ``(lists, d)`` of the centers, of the components that codes are made of."""
+        self._check_fitted()
+        return np.ascontiguousarray(self.directions_[:, : self.dim_])
+
     def _whole_of(self, codes: Words) -> WholeCodes:
-        return WholeCodes(codes, self.levels_, np.ascontiguousarray(self.directions_[:, : self.dim_]))
+        return WholeCodes(codes, self.levels_, self.directions)
 
     def whole_scores(self, queries: Floats, codes: Words, rows: Ids) -> Floats:
         """Estimate the dot products of ``(q, d)`` queries with the vectors of ``(q, c)`` rows, by all planes.

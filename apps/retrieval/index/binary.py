@@ -30,9 +30,10 @@ from hdc.search.searcher import Searcher
 from hdc.store import Snapshot, Store
 from hdc.words import MAX_DIM, BitOrder, Words, as_words, word_count
 
-Kind = Literal["flat", "ivf", "hnsw"]
+Kind = Literal["flat", "ivf", "hnsw", "graph"]
 
 KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
+"""Kinds of an index of codes; a ``"graph"`` is one of vectors, and of their RaBitQ codes."""
 
 
 class BinaryIndex(Index):

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -22,7 +23,7 @@ from hdc.apps.retrieval.index.kept_options import KeptOptions
 from hdc.apps.retrieval.index.packed import add_packed, checked_keys, packed_rows
 from hdc.apps.retrieval.index.pipeline import Pipeline
 from hdc.apps.retrieval.index.ready_made import add_quantized, model_of, signs_of
-from hdc.apps.retrieval.index.settings import check_made_by, settings_of
+from hdc.apps.retrieval.index.settings import WALKED, check_made_by, settings_of
 from hdc.apps.retrieval.vectors.quantized import Precision, Quantized
 from hdc.apps.retrieval.vectors.rows import as_rows
 from hdc.apps.retrieval.vectors.texts import Encoder, encoded
@@ -31,6 +32,7 @@ from hdc.errors import ConflictError, UnsupportedError
 from hdc.files import sync_folder
 from hdc.search.estimates import Estimates
 from hdc.search.folders import filled, made_aside, new_folder
+from hdc.search.graph import Graphs
 from hdc.search.index import Index
 from hdc.search.list_files import keep_lists
 from hdc.search.options import Options
@@ -97,9 +99,10 @@ class EmbeddingIndex(Index):
             so that it is there as a whole or not at all.
         model : fitted binarizer
             Its backend and its metric are the index's.
-        kind : {"flat", "ivf", "hnsw"}, optional
+        kind : {"flat", "ivf", "hnsw", "graph"}, optional
             As :class:`BinaryIndex`; an ``ivf`` needs :meth:`train`, or a :class:`RaBitQBinarizer` of several lists,
-            which makes no other kind. Left out, it is ``flat``, or ``ivf`` for that.
+            which makes no other kind but a ``graph``: that has the lists too, and walks from vector to vector. A graph
+            needs ``keep="int8"``. Left out, it is ``flat``, or ``ivf`` for several lists.
         keep : {"int8", "float16", "float32"}, optional
             Keep the vectors too, so that searches end with exact scores; for ``ip`` and ``l2``, which need lengths,
             4 bytes more.
@@ -110,7 +113,8 @@ class EmbeddingIndex(Index):
             If a parameter is out of range, the folder is in use, or the model is not fitted, or fitted to longer
             vectors than unit vectors.
         UnsupportedError
-            If the model's codes are RaBitQ's, and the kind is another than its lists make.
+            If the model's codes are RaBitQ's, and the kind is another than its lists make, or for a graph, of other
+            codes, without int8 originals, or on a backend that has no graphs.
         BackendUnavailableError
             If the kind needs a library that is not installed.
         OSError
@@ -118,10 +122,17 @@ class EmbeddingIndex(Index):
         """
         instance(model, "model", Binarizer)
         dim, settings = settings_of(model, kind, keep)
+
+        def codes_in(place: Path | None) -> BinaryIndex:
+            codes = BinaryIndex(dim, **settings, path=place)
+            if kind == "graph":
+                codes.store.set_meta({**codes.store.meta, WALKED: True})
+            return codes
+
         if path is None:
-            return cls(model, BinaryIndex(dim, **settings))
+            return cls(model, codes_in(None))
         with made_aside(path) as aside:
-            codes = BinaryIndex(dim, **settings, path=aside / CODES_FOLDER)
+            codes = codes_in(aside / CODES_FOLDER)
             model.save(aside / MODEL_FOLDER)
             cls(model, codes).close()
             sync_folder(aside / MODEL_FOLDER)
@@ -257,8 +268,11 @@ class EmbeddingIndex(Index):
         self._keep_lists()
 
     def _keep_lists(self) -> None:
-        if isinstance(self.pipeline.engine.searcher, Estimates):
-            keep_lists(self.pipeline.engine, self.pipeline.engine.searcher.file)
+        searcher = self.pipeline.engine.searcher
+        if isinstance(searcher, Estimates):
+            keep_lists(self.pipeline.engine, searcher.file)
+        if isinstance(searcher, Graphs):
+            searcher.keep(self.pipeline.engine)
 
     def _check_settings(self, snapshot: Snapshot) -> None:
         self.codes._check_settings(snapshot)
@@ -291,6 +305,8 @@ class EmbeddingIndex(Index):
     @property
     def kind(self) -> Kind:
         """Return how rows are searched."""
+        if self.store.meta.get(WALKED):
+            return "graph"
         return "ivf" if isinstance(self.model, EstimatingBinarizer) and self.model.lists_ > 1 else self.codes.kind
 
     @property
@@ -403,8 +419,9 @@ class EmbeddingIndex(Index):
             If anything differs from what was written.
         """
         self.codes.verify()
-        if isinstance(self.pipeline.engine.searcher, Estimates) and self.pipeline.engine.searcher.file is not None:
-            self.pipeline.engine.searcher.file.check()
+        searcher = self.pipeline.engine.searcher
+        if isinstance(searcher, Estimates | Graphs) and searcher.file is not None:
+            searcher.file.check()
 
     def search(
         self,
@@ -425,7 +442,7 @@ class EmbeddingIndex(Index):
         queries : (q, d) float array
         k : int
             At least 1; at most ``len(index)`` results come back.
-        options : FlatOptions, IVFOptions or HNSWOptions, optional
+        options : FlatOptions, IVFOptions, HNSWOptions or GraphOptions, optional
             Those of the index's kind; or give them by name:
         candidates : int, optional
             Rows that the codes find and that signs, tables or originals then put in order. Left out, this and the next
@@ -433,7 +450,7 @@ class EmbeddingIndex(Index):
         probes : int, optional
             16 lists that are looked into, of kind ``ivf``,
         effort : int, optional
-            and 64 candidates in hand, of kind ``hnsw``, if nothing else was set.
+            and 64 candidates in hand, of kinds ``hnsw`` and ``graph``, if nothing else was set.
         among : (m,) array of ids, optional
             Find only these.
         prefix : int, optional

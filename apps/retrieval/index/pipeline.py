@@ -12,14 +12,16 @@ from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.index.binary import BinaryIndex
 from hdc.apps.retrieval.index.encoding import QUERY_TIME, Encoding, Queries
 from hdc.apps.retrieval.index.folders import MODEL_FOLDER
+from hdc.apps.retrieval.index.settings import WALKED
 from hdc.apps.retrieval.vectors.rows import finite
 from hdc.checks import integer
-from hdc.dispatch import list_kernels, table_kernels
+from hdc.dispatch import graph_kernels, list_kernels, table_kernels
 from hdc.errors import ParameterError
 from hdc.kernels import Compared
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import EstimateRows, Estimates
+from hdc.search.graph import GraphRows, Graphs
 from hdc.search.levels import ScannedLevels
 from hdc.search.measures import Distances
 from hdc.search.options import Options
@@ -76,12 +78,20 @@ class Pipeline:
             kept = () if self.codes.originals is None or not self._in_one_go else tuple(self.codes.originals.columns)
             folder, kernels = self.codes.folder, list_kernels(self.model.kernels)
             place = None if folder is None else (folder, digest(folder.parent / MODEL_FOLDER))
+            if self.codes.store.meta.get(WALKED):
+                graphs = graph_kernels(self.model.kernels)
+                return Graphs(self.model, kernels, graphs, kept, self._as_queries, place)
             return Estimates(self.model, kernels, kept, self.by_all_planes, place)
         if isinstance(self.model, ScalarBinarizer):
             return ScannedLevels(self.model, table_kernels(self.model.kernels))
         if self._by_tables and self.codes.kind == "flat":
             return Tables(self.model, table_kernels(self.model.kernels))
         return None
+
+    def _as_queries(self, kept: Floats) -> Floats:
+        """Return originals as queries for what lies near them."""
+        rows = kept if self.space.center is None or self.space.metric != "l2" else kept + self.space.center
+        return self.space.queries(self.encoding.kernels, rows)
 
     @property
     def _by_tables(self) -> bool:
@@ -107,7 +117,7 @@ class Pipeline:
             return self._through_prefix(search, self.encoding.queries(rows))
         search = self.engine.begin(k, options, among)
         prepared = search.prepared
-        if not isinstance(prepared, EstimateRows):
+        if not isinstance(prepared, EstimateRows | GraphRows):
             return self._scored(search, self.encoding.queries(rows))
         one_go = prepared.whole is not None and (self._in_one_go or self.space.of_unit_queries)
         if len(rows) > FEW_QUERIES or not search.k or search.among_few or not one_go:
@@ -120,7 +130,7 @@ class Pipeline:
         assert exact is not None
         return self.as_scores(*search.compared(ids, exact), asked, exact)
 
-    def _found(self, search: Search, prepared: EstimateRows, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
+    def _found(self, search: Search, prepared: EstimateRows | GraphRows, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for a few queries, each in one go."""
         wanted = search.k, search.candidates, search.options, search.allowed
         if self.space.metric == "cosine" or self.codes.originals is None:
@@ -139,19 +149,17 @@ class Pipeline:
         all planes of what is found are read while they are on their way.
         """
         prepared = search.prepared
-        together = not isinstance(prepared, EstimateRows) or not prepared.alone or not self.space.of_unit_queries
-        together = together or not search.k or search.among_few
+        together = not isinstance(prepared, EstimateRows | GraphRows) or not prepared.alone
+        together = together or not (self._in_one_go and search.k) or search.among_few
         scores, ids = np.empty((len(rows), search.k), dtype=np.float32), np.empty((len(rows), search.k), dtype=np.int64)
 
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                if together or not isinstance(prepared, EstimateRows):
+                if together or not isinstance(prepared, EstimateRows | GraphRows):
                     scores[part], ids[part] = self._scored(search, self.encoding.some_queries(rows[part], begin))
                     continue
-                asked = finite(rows[part], begin, "queries")
-                products, found = prepared.find(asked, search.k, search.candidates, search.options, search.allowed)
-                scores[part], ids[part] = self._told(products, found, asked), found
+                scores[part], ids[part] = self._found(search, prepared, finite(rows[part], begin, "queries"))
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids

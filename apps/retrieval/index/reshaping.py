@@ -97,14 +97,14 @@ def split(path: str | os.PathLike[str], n: int, output: str | os.PathLike[str]) 
 
 def _prepare(index: EmbeddingIndex) -> None:
     """Make what searches need, but for a graph: that takes long, and the first search makes it."""
-    if index.kind != "hnsw":
+    if index.kind not in ("hnsw", "graph"):
         index.prepare()
 
 
 def _created(folder: Path, like: EmbeddingIndex) -> EmbeddingIndex:
     """Make an index of no rows that takes those of another one."""
     originals = like.codes.originals
-    kind = None if like.codes.kind != like.kind else like.codes.kind
+    kind = like.kind if like.kind in (like.codes.kind, "graph") else None
     index = EmbeddingIndex.create(folder, like.model, kind=kind, keep=None if originals is None else originals.dtype)
     index.store.set_meta({**index.store.meta, "coarse": like.store.meta.get("coarse")})
     return index

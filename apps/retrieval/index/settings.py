@@ -7,11 +7,16 @@ import numpy as np
 from hdc.apps.retrieval.binarizers import Binarizer, RaBitQBinarizer, ScalarBinarizer
 from hdc.apps.retrieval.binarizers.estimating import EstimatingBinarizer
 from hdc.apps.retrieval.index.binary import KINDS, BinaryIndex, Kind
+from hdc.dispatch import graph_kernels
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.words import WORD_BITS, word_count
 
 ROUNDING = 1e-3
 """A center of unit vectors may be longer than 1 by so much."""
+
+
+WALKED = "walked"
+"""Entry of the meta of an index whose codes, and lists, are searched by way of a graph."""
 
 
 def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[int, dict[str, Any]]:
@@ -25,6 +30,9 @@ def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[
         If codes of the model are not searched in that way.
     """
     dim, levels = model.bits // model.levels, model.levels
+    if kind == "graph":
+        _check_graph(model, keep)
+        kind = None
     if isinstance(model, ScalarBinarizer):
         if kind in KINDS and kind != "flat":
             raise UnsupportedError(f"scalar codes are scanned, kind='flat', and not compared by bits as {kind!r} does")
@@ -61,6 +69,18 @@ def _check_kind(kind: Kind | None, model: EstimatingBinarizer) -> None:
             f"RaBitQ codes are not compared by their bits, as {kind!r} does; a {type(model).__name__} of "
             f"lists={model.lists_} makes kind={made!r}"
         )
+
+
+def _check_graph(model: Binarizer, keep: str | None) -> None:
+    """Raise UnsupportedError if vectors of the model are not walked."""
+    if not isinstance(model, RaBitQBinarizer) or model.lists_ < 2:
+        raise UnsupportedError(
+            "kind='graph' walks RaBitQ codes, and is built with their lists; fit a RaBitQBinarizer(lists=n), with "
+            "one list for 250 to 1000 vectors"
+        )
+    if keep != "int8":
+        raise UnsupportedError(f"kind='graph' compares vectors kept as int8; give keep='int8', not {keep!r}")
+    graph_kernels(model.kernels)
 
 
 def _check_lengths(model: Binarizer) -> None:

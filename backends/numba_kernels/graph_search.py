@@ -1,0 +1,314 @@
+"""Whole searches in a graph over RaBitQ codes: one compiled call for all queries, each from floats to its finds.
+
+The steps are those of :mod:`one_query`, with the same roundings, but for the one between: a walk (:mod:`walk`) instead
+of lists. The product with a list's center is computed when the first node of that list is estimated.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.backends.numba_kernels.addresses import array_at, record
+from hdc.backends.numba_kernels.arrays import AnyArray, frozen
+from hdc.backends.numba_kernels.jit import kernel
+from hdc.backends.numba_kernels.nearest import Centroids
+from hdc.backends.numba_kernels.query_steps import compare, dots_of_one, round_query
+from hdc.backends.numba_kernels.rounding import round_row, unit_row
+from hdc.backends.numba_kernels.simd import LANES, aligned_zeros, pointer
+from hdc.backends.numba_kernels.topk import ID_BITS, key_score, least_pairs, ordered, rank_of, select_pairs
+from hdc.backends.numba_kernels.transform import apply_steps
+from hdc.backends.numba_kernels.walk import NODE, STEP_NODES, most_seen, seen_bits, walk
+from hdc.errors import FileFormatError, ParameterError
+from hdc.kernels import ESTIMATE_BITS, MOST_LINKS, Compared, GraphPlan, Links
+from hdc.words import WORD_BITS, Words, word_count
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+LOW = (1 << ID_BITS) - 1
+NOTHING = np.empty(0, np.int64)
+PROBED = 4
+"""Lists whose entries a walk begins with: the nearest."""
+
+BEYOND = 2
+"""Words of a record behind its signs: scale and offset; the list, and where the links are."""
+
+OF_A_SEARCH = ("read", "compared", "squares")
+"""Arrays of the record that are a search's, if it has them."""
+
+
+class GraphNodes:
+    """Records of nodes, and their links; see :class:`hdc.kernels.GraphNodes`.
+
+    A record is the words of the signs, zeros up to whole vectors, and two words more. Links are a number, that many
+    nodes, and the same of the next node.
+    """
+
+    LAYOUT = "graph-1"
+
+    def __init__(self, signs: Words, scale: Floats, offset: Floats, cells: Ints, links: Links, entries: Ints) -> None:
+        n, words = signs.shape
+        width = -(-(words + BEYOND) // LANES) * LANES
+        if n + len(links.nodes) >= 1 << 32 or n > NODE:
+            raise ParameterError(f"a graph has fewer than 2**32 links, and this one has {len(links.nodes)}")
+        records = aligned_zeros(n * width)
+        rows = records.reshape(n, width)
+        rows[:, :words] = signs
+        factors, halves = rows.view(np.float32)[:, -4:-2], rows.view(np.uint32)[:, -2:]
+        factors[:, 0], factors[:, 1] = scale, offset
+        begins = links.starts[:-1] + np.arange(n)
+        halves[:, 0], halves[:, 1] = cells, begins
+        listed = np.insert(links.nodes, links.starts[:-1], np.diff(links.starts).astype(np.uint32))
+        self._hold(records, listed, entries, n)
+
+    def _hold(self, records: Words, links: npt.NDArray[np.uint32], entries: Ints, n: int) -> None:
+        self._n, self.width = n, len(records) // max(1, n)
+        self._arrays: dict[str, AnyArray] = {
+            "records": frozen(records, np.uint64, len(records)),
+            "links": frozen(links, np.uint32, len(links)),
+            "entries": frozen(entries, np.int64, len(entries)),
+        }
+
+    @classmethod
+    def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Take arrays back; see :class:`hdc.kernels.GraphKernels`."""
+        records, links, entries = (arrays.get(name, NOTHING) for name in ("records", "links", "entries"))
+        forms = [(array.dtype.str, array.ndim) for array in (records, links, entries)]
+        n = int(arrays["count"][0]) if "count" in arrays and len(arrays["count"]) == 1 else 0
+        if forms == [("<u8", 1), ("<u4", 1), ("<i8", 1)] and n > 0 and len(records) % (n * LANES) == 0 and len(records):
+            begins = records.view(np.uint32).reshape(n, -1)[:, -1].astype(np.int64)
+            counts = np.diff(np.append(begins, len(links))) - 1
+            numbers = np.zeros(len(links), dtype=bool)
+            if begins[0] == 0 and counts.min() >= 0 and counts.max() <= MOST_LINKS:
+                numbers[begins] = True
+                sound = np.array_equal(links[begins], counts) and (links[~numbers] < n).all()
+                if sound and len(entries) and entries.min() >= -1 and 0 <= entries.max() < n:
+                    made = cls.__new__(cls)
+                    made._hold(records, links, entries, n)
+                    return made
+        raise FileFormatError("the arrays of the graph do not belong together")
+
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What it is made of."""
+        return {**self._arrays, "count": np.array([self._n])}
+
+    @property
+    def cells(self) -> npt.NDArray[np.uint32]:
+        """The list of each node."""
+        halves: npt.NDArray[np.uint32] = self._arrays["records"].view(np.uint32).reshape(self._n, -1)[:, -2]
+        return halves
+
+
+@kernel
+def _nearest_lists(base: Any, beside: Any, best: Any, chosen: Any) -> int:
+    """Write the lists of the greatest ``base + beside`` to ``chosen``, nearest first; return how many."""
+    held, most = 0, len(chosen)
+    for one in range(len(base)):
+        near = base[one] + beside[one]
+        if near > -np.inf and (held < most or near > best[held - 1]):
+            held = min(held + 1, most)
+            place = held - 1
+            while place > 0 and best[place - 1] < near:
+                best[place], chosen[place] = best[place - 1], chosen[place - 1]
+                place -= 1
+            best[place], chosen[place] = near, one
+    return held
+
+
+@kernel
+def _search(
+    models: Any, queries: Any, effort: int, candidates: int, mapped: bool, exact: bool, scores: Any, ids: Any
+) -> int:
+    """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
+    model = models[0]
+    dim, words, lists, k, width = model["dim"], model["words"], model["lists"], ids.shape[1], model["width"]
+    records = array_at(model["records"], model["records_size"], np.uint64)
+    floats = array_at(model["records"], 2 * model["records_size"], np.float32)
+    halves = array_at(model["records"], 2 * model["records_size"], np.uint32)
+    links = array_at(model["links"], model["links_size"], np.uint32)
+    entries = array_at(model["entries"], model["entries_size"], np.int64)
+    table = array_at(model["table"], model["table_size"], np.uint64)
+    beside = array_at(model["beside"], lists, np.float32)
+    lengths = array_at(model["lengths"], lists, np.float32)
+    rows, numbers = (
+        array_at(model["rows"], model["rows_size"], np.int64),
+        array_at(model["ids"], model["ids_size"], np.int64),
+    )
+    read = array_at(model["read"], model["read_size"], np.int64)
+    row_asked = array_at(model["compared"], model["compared_size"], np.float32)
+    squares = array_at(model["squares"], model["squares_size"], np.float64)
+    first, middle = array_at(model["first"], dim, np.float32), array_at(model["middle"], dim, np.float32)
+    index, sign = array_at(model["index"], dim, np.int64), array_at(model["sign"], dim, np.float32)
+    size, bits = model["transform"], seen_bits(effort)
+    wanted = candidates if exact else k
+    # Arrays of two types in the same memory are two views of it.
+    x, rotated, moved = np.empty(dim, np.float32), np.empty(dim, np.float32), np.empty(dim, np.float32)
+    x_bits, rotated_bits = x.view(np.int32), rotated.view(np.int32)
+    unit, factors, eight = np.empty(1, np.float32), np.empty(2, np.float32), np.empty(LANES, np.float32)
+    eight_bits = eight.view(np.int32)
+    scratch = np.empty((2, size), np.float32)
+    integers, small = np.empty(dim, np.int16), np.zeros(words * WORD_BITS, np.int8)
+    low, high, asked = np.empty(dim, np.uint8), np.empty(dim, np.int8), np.zeros(4 * model["quads"], np.int8)
+    quads, products = asked.view(np.int32), np.empty(model["groups"] * LANES, np.uint64)
+    dots, chosen, nearest = products.view(np.int32), np.empty(PROBED, np.int64), np.empty(PROBED, np.float32)
+    words_of_small = small.view(np.uint64).reshape(1, words * LANES)
+    planes = np.empty((1, ESTIMATE_BITS, words), np.uint64)
+    spread = np.zeros(ESTIMATE_BITS * width, np.uint64)
+    base = np.empty(lists, np.float32)
+    seen, hand, near = np.empty(1 << bits, np.int32), np.empty(effort, np.int64), np.empty(2 * STEP_NODES, np.int64)
+    totals, estimates = np.empty(STEP_NODES, np.int64), np.empty(STEP_NODES, np.float32)
+    estimate_bits = estimates.view(np.int32)
+    pool = np.empty(most_seen(effort) + STEP_NODES, np.int64)
+    pairs, places = np.empty(wanted, np.int64), np.empty(wanted, np.int64)
+    for q in range(len(ids)):
+        if not unit_row(queries[q], x):
+            return q
+        if mapped:
+            for j in range(dim):
+                x[j] = queries[q, j]
+        round_row(x, x_bits, np.float32(127), unit, integers)
+        more: Any = 0  # what 128 more of each byte of a direction amount to
+        for j in range(dim):
+            asked[j] = integers[j]
+            more += 128 * np.int64(integers[j])
+        dots_of_one(pointer(table), len(quads), model["groups"], pointer(quads), pointer(products))
+        for one in range(lists):
+            base[one] = np.float32(np.int64(dots[one]) - more) * unit[0] * lengths[one]
+        begun = _nearest_lists(base, beside, nearest, chosen)
+        for at in range(begun):
+            chosen[at] = entries[chosen[at]]
+        for j in range(dim):
+            rotated[j] = x[j]
+        apply_steps(rotated, moved, scratch, first, middle, index, sign, model["steps"], np.float32(model["scale"]))
+        for j in range(dim, words * WORD_BITS):
+            small[j] = 0
+        round_query(
+            rotated, rotated_bits, np.float32(model["root"]), unit, small[:dim], words_of_small, planes, factors
+        )
+        for plane in range(ESTIMATE_BITS):
+            for w in range(words):
+                spread[plane * width + w] = planes[0, plane, w]
+        found = walk(
+            records, floats, halves, links, chosen[:begun], spread, factors, base, effort, seen, bits, hand, near,
+            totals, estimates, estimate_bits, pool,
+        )  # fmt: skip
+        if model["dead"]:
+            alive = 0
+            for at in range(found):
+                pair = pool[at]
+                pool[alive] = pair
+                alive += numbers[pair & NODE] >= 0
+            found = alive
+        if found > wanted:
+            least_pairs(pool, found, wanted)
+            found = wanted
+        for at in range(found):
+            node = pool[at] & NODE
+            pairs[at], places[at] = (pool[at] >> ID_BITS) << ID_BITS | numbers[node], rows[node]
+        for at in range(candidates if len(read) else 0):
+            read[q * candidates + at] = places[at] if at < found else -1
+        if exact:
+            if len(squares):
+                for j in range(dim):
+                    x[j] = row_asked[q * dim + j]
+            square = squares[q] if len(squares) else np.float64(0)
+            compare(model, x, x_bits, unit, integers, low, high, square, eight, eight_bits, pairs, places, found)
+        if found > k:
+            select_pairs(pairs, places, found, k)
+            found = k
+        in_order = ordered(pairs, places, found)
+        for at in range(found):
+            place = at if in_order else rank_of(pairs, found, at)
+            eight_bits[0] = key_score(pairs[at] >> ID_BITS)
+            scores[q, place] = np.float32(1) + eight[0] if exact and not len(squares) else eight[0]
+            ids[q, place] = pairs[at] & LOW
+        for at in range(found, k):
+            scores[q, at] = -np.inf
+            ids[q, at] = -1
+    return -1
+
+
+class GraphSearch:
+    """Whole searches in a graph; see :class:`hdc.kernels.GraphSearch`."""
+
+    def __init__(self, plan: GraphPlan) -> None:
+        assert isinstance(plan.nodes, GraphNodes)
+        dim, lists, n = len(plan.rotation.first), len(plan.lengths), len(plan.nodes)
+        if int(plan.nodes.cells.max()) >= lists or len(plan.nodes.arrays["entries"]) != lists:
+            raise FileFormatError(f"the graph is of other lists than the {lists} that there are")
+        rounds, words = dim.bit_length() - 1, word_count(dim)
+        centroids = Centroids(frozen(plan.directions, np.int8, lists, dim))
+        beside = np.zeros(lists, np.float32)
+        if plan.by_distance:
+            squares = np.einsum("ld,ld->l", plan.directions, plan.directions, dtype=np.float32)
+            beside -= squares * plan.lengths**2 / 2
+        beside[plan.nodes.arrays["entries"] < 0] = -np.inf
+        own_lengths = np.empty(0, np.float32) if plan.lengths_of_originals is None else plan.lengths_of_originals
+        arrays: dict[str, AnyArray] = {
+            **plan.nodes.arrays,
+            "first": frozen(plan.rotation.first, np.float32, dim),
+            "middle": frozen(plan.rotation.middle, np.float32, dim),
+            "index": frozen(plan.rotation.index, np.int64, dim),
+            "sign": frozen(plan.rotation.sign, np.float32, dim),
+            "lengths": frozen(plan.lengths, np.float32, lists),
+            "table": centroids.table,
+            "beside": frozen(beside, np.float32, lists),
+            "originals": frozen(plan.originals, np.int8, *plan.originals.shape),
+            "lengths_of_originals": frozen(own_lengths, np.float32, len(own_lengths)),
+            "rows": frozen(plan.rows[:n], np.int64, n),
+            "ids": frozen(plan.ids[:n], np.int64, n),
+        }
+        numbers: dict[str, float] = {
+            "dim": dim,
+            "words": words,
+            "lists": lists,
+            "width": plan.nodes.width,
+            "quads": -(-dim // 4),
+            "groups": centroids.groups,
+            "dead": int((plan.ids[:n] < 0).any()),
+            "by_distance": int(plan.by_distance),
+            "steps": plan.rotation.steps,
+            "transform": 1 << rounds,
+            "scale": float(np.float32(2.0 ** (-rounds / 2))),
+            "root": float(np.float32(math.sqrt(dim))),
+        }
+        arrays |= dict.fromkeys(OF_A_SEARCH, NOTHING)
+        self._model, self._arrays = record(numbers, arrays), arrays
+
+    def search(
+        self,
+        queries: Floats,
+        k: int,
+        effort: int,
+        candidates: int,
+        read: Ints | None = None,
+        compared: Compared | None = None,
+        *,
+        mapped: bool = False,
+        exact: bool = True,
+    ) -> tuple[Floats, Ints]:
+        """Find about the k best nodes of each query; see :class:`hdc.kernels.GraphSearch`."""
+        asked = np.ascontiguousarray(queries, np.float32)
+        if not asked.flags.writeable:
+            asked = asked.copy()  # one compiled form
+        scores, ids = np.empty((len(asked), k), np.float32), np.empty((len(asked), k), np.int64)
+        given: dict[str, AnyArray] = {} if read is None else {"read": read}
+        if compared is not None:
+            given["compared"] = np.ascontiguousarray(compared.queries, np.float32)
+            given["squares"] = np.ascontiguousarray(compared.squares, np.float64)
+        model = self._model
+        if given:
+            model = model.copy()
+            for name, array in given.items():
+                model[name], model[f"{name}_size"] = array.ctypes.data, array.size
+        wrong = _search(model, asked, max(effort, k), candidates, mapped, exact, scores, ids)
+        if wrong >= 0:
+            raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
+        return scores, ids

@@ -1,0 +1,296 @@
+"""Approximate search in a graph over RaBitQ codes: a query walks from node to node, and looks at a few hundred of them.
+
+What is derived of a snapshot is its rows in lists (:mod:`hdc.search.estimates`), which the graph is built from, and the
+graph of the rows that were there then. A graph is never changed. Rows that came later are a tail that is searched in
+its lists, until there are so many that lists and graph are made anew; what has died is walked through and not found.
+Searches among allowed rows look into the lists, as do those of an index of few rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from hdc.kernels import (
+    AskedOfLists,
+    Compared,
+    EstimatePart,
+    EstimatePlan,
+    EstimateSearch,
+    GraphKernels,
+    GraphNodes,
+    GraphPlan,
+    GraphSearch,
+    Links,
+    ListKernels,
+)
+from hdc.search.codes import joined
+from hdc.search.engine import Engine
+from hdc.search.estimates import EstimateModel, EstimateRows, Estimates
+from hdc.search.graph_build import NodeVectors, build_links, links_of
+from hdc.search.list_files import ListFile, keep_lists
+from hdc.search.measures import Distances, Floats, Ids
+from hdc.search.options import FlatOptions, GraphOptions, IVFOptions, Options
+from hdc.search.partition import Part, Partition
+from hdc.search.reranking import LENGTHS, ORIGINALS
+from hdc.store import Snapshot
+
+LEAST_NODES = 1 << 10
+"""Least rows of a graph, and of files of lists and graph."""
+
+NEIGHBORS, LOOKED_AT, LEAST_PROBES = 96, 3000, 8
+"""Candidates for the links of a row, and how many rows they are found among, or lists."""
+
+BLOCK = 1 << 13
+"""Rows whose candidates are found at a time."""
+
+PROBES = 64
+"""Lists that are looked into where the graph is not walked."""
+
+
+class GraphModel(EstimateModel, Protocol):
+    """What made the codes, of ``dim_`` components."""
+
+    dim_: int
+
+    @property
+    def directions(self) -> npt.NDArray[np.int8]:
+        """Directions of the centers of the lists, of the components that codes have."""
+
+
+class Graphs:
+    """The searcher of RaBitQ codes in lists by way of a graph.
+
+    Parameters
+    ----------
+    model : GraphModel
+        Of at least two lists.
+    lists, graphs
+        Kernels of one backend.
+    kept : sequence of str
+        As :class:`Estimates`; int8 originals are among them.
+    asked_of : function
+        Takes (n, d) originals as floats, returns them as mapped queries.
+    place : (Path, str), optional
+        As :class:`Estimates`; the graph is kept there too.
+    """
+
+    kind = "graph"
+
+    least = LEAST_NODES
+    """Fewer rows are all looked at."""
+
+    def __init__(
+        self,
+        model: GraphModel,
+        lists: ListKernels,
+        graphs: GraphKernels,
+        kept: tuple[str, ...],
+        asked_of: Callable[[Floats], Floats],
+        place: tuple[Path, str] | None = None,
+    ) -> None:
+        self.model, self._lists, self._graphs, self._asked_of = model, lists, graphs, asked_of
+        self.lists = Estimates(model, lists, kept, place=place)
+        self.file: ListFile | None = None
+        if place is not None and self.lists.file is not None:
+            folder, digest = place
+            held_of = graphs.restored
+            self.file = ListFile(folder, graphs.layout, digest, lambda held: held.arrays, held_of, LEAST_NODES)
+            self.lists.file.least = LEAST_NODES
+
+    def prepared(self, snapshot: Snapshot, previous: "GraphRows | None") -> "GraphRows":
+        """Take over the graph of older rows, from memory or a file, or build one."""
+        lists = self.lists.prepared(snapshot, None if previous is None else previous.lists)
+        part = lists.partition.parts[0]
+        nodes: GraphNodes | None = None
+        if len(part.held) >= self.least:
+            same = previous is not None and previous.lists.partition.parts[0].held is part.held
+            nodes = previous.nodes if same and previous is not None else self._read(lists.partition)
+            nodes = self._built(lists, part) if nodes is None else nodes
+        return GraphRows(lists, self.model, nodes, self._walks(lists, part, nodes), self._tail(lists))
+
+    def _read(self, partition: Partition) -> GraphNodes | None:
+        """Return the graph in the file, if it is of the same rows."""
+        found = None if self.file is None else self.file.read(partition.grouping)
+        part = partition.parts[0]
+        if found is None or found[1] != partition.stop or not np.array_equal(found[0].rows, part.rows):
+            return None
+        nodes: GraphNodes = found[0].held
+        return nodes
+
+    def _built(self, lists: EstimateRows, part: Part) -> GraphNodes:
+        snapshot, rows = lists.snapshot, part.rows[: len(part.held)]
+        known = self.model.factors(snapshot.take("codes", rows))
+        lengths = snapshot.raw(LENGTHS)[:, 0] if LENGTHS in self.lists.kept else None
+        vectors = NodeVectors(snapshot.raw(ORIGINALS), rows, lengths)
+        links, entries = build_links(
+            self._graphs, vectors, self._candidates(part, vectors), known.cells, self.model.lists_
+        )
+        signs = self.model.signs(snapshot.take("codes", rows))
+        return self._graphs.nodes(signs, known.scale, known.offset, known.cells, links, entries)
+
+    def _candidates(self, part: Part, vectors: NodeVectors) -> Links:
+        """Return the nearest rows of each, by estimates."""
+        n, lists = len(vectors.rows), self.model.lists_
+        probes = min(lists, max(LEAST_PROBES, -(-LOOKED_AT * lists // n)))
+        numbers, near = np.arange(n), []
+        for start in range(0, n, BLOCK):
+            rows = vectors.rows[start : start + BLOCK]
+            items = vectors.items[rows].astype(np.float32)
+            if vectors.lengths is not None:
+                own = np.linalg.norm(items, axis=1)
+                items *= (vectors.lengths[rows] / np.maximum(own, np.float32(1)))[:, None]
+            asked = self.model.asked(self._asked_of(items), probes)
+            found = part.held.search(
+                asked.integers, asked.factors, asked.lists, asked.base, numbers, min(n, NEIGHBORS + 1)
+            )[1]
+            near.append(links_of(found))
+        starts = [0, *np.cumsum([len(some.nodes) for some in near])]
+        return Links(
+            np.concatenate([[0], *(some.starts[1:] + start for some, start in zip(near, starts, strict=False))]),
+            np.concatenate([some.nodes for some in near]),
+        )
+
+    def _walks(self, lists: EstimateRows, part: Part, nodes: GraphNodes | None) -> GraphSearch | None:
+        if nodes is None:
+            return None
+        plan = self._plan(lists, [])
+        own = plan.rotation, self.model.directions, plan.lengths, nodes, part.rows, part.ids
+        assert plan.originals is not None
+        return self._graphs.graph_search(GraphPlan(*own, plan.originals, plan.lengths_of_originals, plan.by_distance))
+
+    def _tail(self, lists: EstimateRows) -> EstimateSearch | None:
+        parts = [EstimatePart(part.held, part.rows, part.ids) for part in lists.partition.parts[1:]]
+        return self._lists.estimate_search(self._plan(lists, parts)) if parts else None
+
+    def _plan(self, lists: EstimateRows, parts: list[EstimatePart]) -> EstimatePlan:
+        snapshot = lists.snapshot
+        lengths = snapshot.raw(LENGTHS)[:, 0] if LENGTHS in self.lists.kept else None
+        return self.model.plan(parts, snapshot.raw(ORIGINALS), None, lengths)
+
+    def keep(self, engine: Engine) -> None:
+        """Write lists and graph, as :func:`hdc.search.list_files.keep_lists`."""
+        keep_lists(engine, self.lists.file)
+        keep_lists(engine, self.file, _of_graph)
+
+
+def _effort_of(options: Options) -> int:
+    assert isinstance(options, GraphOptions)
+    return options.effort
+
+
+def _of_graph(prepared: "GraphRows") -> Partition | None:
+    """Return the rows of the graph, in lists, as a file keeps them."""
+    if prepared.nodes is None:
+        return None
+    partition = prepared.partition
+    return replace(partition, parts=(replace(partition.parts[0], held=prepared.nodes),))
+
+
+@dataclass(frozen=True, eq=False)
+class GraphRows:
+    """A snapshot prepared for search in a graph.
+
+    Attributes
+    ----------
+    lists : EstimateRows
+        All rows in lists.
+    model : GraphModel
+    nodes : GraphNodes or None
+        The graph of the first part of them; None of few rows.
+    walks : GraphSearch or None
+    tail : EstimateSearch or None
+        Searches the rows that came later.
+    """
+
+    lists: EstimateRows
+    model: GraphModel
+    nodes: GraphNodes | None
+    walks: GraphSearch | None
+    tail: EstimateSearch | None
+    dtype = np.float32
+    alone = True
+    """Whether many queries, too, are searched for fastest one by one."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What is searched."""
+        return self.lists.snapshot
+
+    @property
+    def partition(self) -> Partition:
+        """The rows in lists."""
+        return self.lists.partition
+
+    def find(
+        self,
+        queries: npt.NDArray[Any],
+        k: int,
+        candidates: int,
+        options: Options,
+        allowed: Ids | None,
+        compared: Compared | None = None,
+        *,
+        mapped: bool = False,
+    ) -> tuple[Floats, Ids]:
+        """Search for queries from the floats to the exact order by int8 originals; see :meth:`EstimateRows.find`."""
+        in_lists = partial(
+            self.lists.find, options=self._in_lists(options, candidates), compared=compared, mapped=mapped
+        )
+        if self.walks is None or allowed is not None:
+            return in_lists(queries, k, candidates, allowed=allowed)
+        width = self.model.dim_
+        unchecked = self.lists.unchecked
+        read = np.empty((len(queries), candidates), dtype=np.int64) if unchecked else None
+        own = queries[:, :width] if mapped else queries
+        found = self.walks.search(own, k, _effort_of(options), candidates, read, compared, mapped=mapped)
+        self._check(read)
+        if self.tail is not None:
+            asked = self.model.asked(queries, PROBES) if mapped else queries
+            late = self.tail.search(asked, k, PROBES, candidates, None, read, compared)
+            self._check(read)
+            less, ids = joined([(-scores, ids) for scores, ids in (found, late)], k)
+            found = -less, ids
+        short = np.flatnonzero(found[1][:, -1] < 0)
+        if len(short):  # fewer than k nodes were seen
+            some = None if compared is None else Compared(compared.queries[short], compared.squares[short])
+            again = in_lists(queries[short], k, candidates, allowed=None, compared=some)
+            found[0][short], found[1][short] = again
+        return found
+
+    def _check(self, read: Ids | None) -> None:
+        if read is not None:
+            for name in self.lists.unchecked:
+                self.snapshot.check(name, read[read >= 0])
+
+    def search(
+        self, queries: Floats | AskedOfLists, k: int, options: Options, allowed: Ids | None = None
+    ) -> tuple[Distances, Ids]:
+        """Return about the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`."""
+        in_lists = self._in_lists(options, k)
+        if self.walks is None or allowed is not None or isinstance(queries, AskedOfLists):
+            return self.lists.search(queries, k, in_lists, allowed)
+        own = np.ascontiguousarray(queries[:, : self.model.dim_])
+        scores, ids = self.walks.search(own, k, _effort_of(options), k, mapped=True, exact=False)
+        found = [(1 - scores, ids)]
+        if self.tail is not None:
+            asked = self.model.asked(queries, PROBES)
+            found.append(self.lists.by_signs(asked, self.partition.parts[1:], k))
+        distances, ids = joined(found, k) if len(found) > 1 else found[0]
+        short = np.flatnonzero(ids[:, -1] < 0)
+        if len(short):
+            distances[short], ids[short] = self.lists.search(queries[short], k, in_lists, None)
+        return distances, ids
+
+    def asked(self, queries: Floats, options: Options) -> Floats:
+        """Return what :meth:`search` takes of queries."""
+        return queries
+
+    def _in_lists(self, options: Options, candidates: int) -> FlatOptions | IVFOptions:
+        """Return the options of the same search in the lists: in all of them, where there is no graph."""
+        probes = self.model.lists_ if self.walks is None else PROBES
+        return IVFOptions(probes=probes, candidates=options.candidates)
