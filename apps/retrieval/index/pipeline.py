@@ -119,7 +119,8 @@ class Pipeline:
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows | GraphRows):
             return self._scored(search, self.encoding.queries(rows))
-        one_go = prepared.whole is not None and (self._in_one_go or self.space.of_unit_queries)
+        whole = isinstance(prepared, GraphRows) or prepared.whole is not None
+        one_go = whole and (self._in_one_go or self.space.of_unit_queries)
         if len(rows) > FEW_QUERIES or not search.k or search.among_few or not one_go:
             return self._in_blocks(search, rows)
         if self._in_one_go:
