@@ -763,7 +763,7 @@ class GraphSearch(Protocol):
         ----------
         queries : (q, d) float32 array
         k, effort, candidates : int
-            At least 1; ``candidates`` is at least k.
+            At least 1; ``candidates`` is at least k. An effort below k counts as k.
         read, compared
             As :meth:`EstimateSearch.search`.
         mapped : bool

@@ -217,11 +217,7 @@ class WalkedCase(EmbeddingCase):
         return self.walked(super().open(path, writable=writable))
 
     def walked(self, index):
-        searcher = index.pipeline.engine.searcher
-        searcher.least = 5
-        for file in (searcher.file, searcher.lists.file):
-            if file is not None:
-                file.least = 5
+        index.pipeline.engine.searcher.least = 5
         return index
 
 

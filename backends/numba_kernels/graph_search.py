@@ -146,7 +146,8 @@ def _search(
     squares = array_at(model["squares"], model["squares_size"], np.float64)
     first, middle = array_at(model["first"], dim, np.float32), array_at(model["middle"], dim, np.float32)
     index, sign = array_at(model["index"], dim, np.int64), array_at(model["sign"], dim, np.float32)
-    size, bits = model["transform"], seen_bits(effort)
+    most = most_seen(effort, len(rows))
+    size, bits = model["transform"], seen_bits(most)
     wanted = candidates if exact else k
     # Arrays of two types in the same memory are two views of it.
     x, rotated, moved = np.empty(dim, np.float32), np.empty(dim, np.float32), np.empty(dim, np.float32)
@@ -165,7 +166,7 @@ def _search(
     seen, hand, near = np.empty(1 << bits, np.int32), np.empty(effort, np.int64), np.empty(2 * STEP_NODES, np.int64)
     totals, estimates = np.empty(STEP_NODES, np.int64), np.empty(STEP_NODES, np.float32)
     estimate_bits = estimates.view(np.int32)
-    pool = np.empty(most_seen(effort) + STEP_NODES, np.int64)
+    pool = np.empty(most + STEP_NODES, np.int64)
     pairs, places = np.empty(wanted, np.int64), np.empty(wanted, np.int64)
     for q in range(len(ids)):
         if not unit_row(queries[q], x):
@@ -196,8 +197,8 @@ def _search(
             for w in range(words):
                 spread[plane * width + w] = planes[0, plane, w]
         found = walk(
-            records, floats, halves, links, chosen[:begun], spread, factors, base, effort, seen, bits, hand, near,
-            totals, estimates, estimate_bits, pool,
+            records, floats, halves, links, chosen[:begun], spread, factors, base, effort, most, seen, bits, hand,
+            near, totals, estimates, estimate_bits, pool,
         )  # fmt: skip
         if model["dead"]:
             alive = 0
@@ -280,7 +281,7 @@ class GraphSearch:
             "root": float(np.float32(math.sqrt(dim))),
         }
         arrays |= dict.fromkeys(OF_A_SEARCH, NOTHING)
-        self._model, self._arrays = record(numbers, arrays), arrays
+        self._model, self._arrays, self._nodes = record(numbers, arrays), arrays, n
 
     def search(
         self,
@@ -308,7 +309,8 @@ class GraphSearch:
             model = model.copy()
             for name, array in given.items():
                 model[name], model[f"{name}_size"] = array.ctypes.data, array.size
-        wrong = _search(model, asked, max(effort, k), candidates, mapped, exact, scores, ids)
+        effort = min(max(effort, k), self._nodes)
+        wrong = _search(model, asked, effort, candidates, mapped, exact, scores, ids)
         if wrong >= 0:
             raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
         return scores, ids

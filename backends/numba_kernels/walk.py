@@ -48,16 +48,16 @@ _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 @kernel
-def most_seen(effort: int) -> int:
-    """Return how many nodes a walk estimates at most."""
-    return SEEN_PER_STEP * effort + SEEN_LEAST
+def most_seen(effort: int, nodes: int) -> int:
+    """Return how many of so many nodes a walk estimates at most, but for its last step."""
+    return min(nodes, SEEN_PER_STEP * effort + SEEN_LEAST)
 
 
 @kernel
-def seen_bits(effort: int) -> int:
+def seen_bits(most: int) -> int:
     """Return the logarithm of the size of the table of what was seen: at most two thirds of it are taken."""
     bits = 4
-    while (1 << bits) * 2 < 3 * (most_seen(effort) + MOST_LINKS):
+    while (1 << bits) * 2 < 3 * (most + MOST_LINKS):
         bits += 1
     return bits
 
@@ -159,7 +159,8 @@ def _take(
 @kernel
 def walk(
     records: Any, floats: Any, halves: Any, links: Any, entries: Any, planes: Any, factors: Any, base: Any,
-    effort: int, seen: Any, bits: int, hand: Any, near: Any, totals: Any, scores: Any, score_bits: Any, pool: Any,
+    effort: int, most: int, seen: Any, bits: int, hand: Any, near: Any, totals: Any, scores: Any, score_bits: Any,
+    pool: Any,
 ) -> int:  # fmt: skip
     """Fill ``pool`` with the pairs of estimate and node of all nodes that were estimated; return how many they are.
 
@@ -174,6 +175,8 @@ def walk(
         Of the query, with zeros where records have no signs.
     factors, base : (2,) and (lists,) float32 arrays
         Of the query: what turns sums to estimates, and its products with the centers of lists.
+    effort, most : int
+        Candidates in hand, and :func:`most_seen`.
     seen, hand, near, totals, scores, pool : arrays
         Room for the table, for ``effort`` candidates, for two times STEP_NODES nodes, for what is known of as many, and
         for all pairs.
@@ -184,7 +187,7 @@ def walk(
     sums, own, own_bits, products = pointer(totals), pointer(scores), pointer(score_bits), pointer(base)
     for at in range(1 << bits):
         table[at] = 0
-    most, slope, shift = most_seen(effort), factors[0], factors[1]
+    slope, shift = factors[0], factors[1]
     held, cursor, pooled, now = 0, 0, 0, 0
     count = len(entries)
     for at in range(count):

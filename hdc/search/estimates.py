@@ -110,6 +110,8 @@ class Estimates:
     ) -> None:
         self.model, self._kernels, self.kept, self._whole = model, kernels, kept, whole
         self.kind = "ivf" if model.lists_ > 1 else "flat"
+        self.checked_at_once: int | None = None
+        """Other bytes than CHECKED_AT_ONCE."""
         self.file: ListFile | None = None
         if place is not None:
             folder, digest = place
@@ -122,7 +124,7 @@ class Estimates:
         partition = Partition.of(grouping, before, None if self.file is None else self.file.read)
         parts = [EstimatePart(part.held, part.rows, part.ids) for part in partition.parts]
         kept = {name: snapshot.raw(name) for name in self.kept}
-        if sum(array.nbytes for array in kept.values()) <= CHECKED_AT_ONCE:
+        if sum(array.nbytes for array in kept.values()) <= (self.checked_at_once or CHECKED_AT_ONCE):
             for name in kept:
                 snapshot.check(name)
         compared = snapshot.rows(CODES) if self._whole else None

@@ -8,7 +8,6 @@ Searches among allowed rows look into the lists, as do those of an index of few 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,13 +33,17 @@ from hdc.search.estimates import EstimateModel, EstimateRows, Estimates
 from hdc.search.graph_build import NodeVectors, build_links, links_of
 from hdc.search.list_files import ListFile, keep_lists
 from hdc.search.measures import Distances, Floats, Ids
-from hdc.search.options import FlatOptions, GraphOptions, IVFOptions, Options
+from hdc.search.options import GraphOptions, IVFOptions, Options
 from hdc.search.partition import Part, Partition
 from hdc.search.reranking import LENGTHS, ORIGINALS
 from hdc.store import Snapshot
 
 LEAST_NODES = 1 << 10
 """Least rows of a graph, and of files of lists and graph."""
+
+CHECKED_AT_ONCE = 1 << 30
+"""Originals of up to so many bytes (1 GiB) are compared with their checksums before the first search: in some tenths of
+a second, as the graph is. To look, after a walk, whether what it has read was checked takes as long as the walk."""
 
 NEIGHBORS, LOOKED_AT, LEAST_PROBES = 96, 3000, 8
 """Candidates for the links of a row, and how many rows they are found among, or lists."""
@@ -95,6 +98,7 @@ class Graphs:
     ) -> None:
         self.model, self._lists, self._graphs, self._asked_of = model, lists, graphs, asked_of
         self.lists = Estimates(model, lists, kept, place=place)
+        self.lists.checked_at_once = CHECKED_AT_ONCE
         self.file: ListFile | None = None
         if place is not None and self.lists.file is not None:
             folder, digest = place
@@ -238,15 +242,11 @@ class GraphRows:
         mapped: bool = False,
     ) -> tuple[Floats, Ids]:
         """Search for queries from the floats to the exact order by int8 originals; see :meth:`EstimateRows.find`."""
-        in_lists = partial(
-            self.lists.find, options=self._in_lists(options, candidates), compared=compared, mapped=mapped
-        )
         if self.walks is None or allowed is not None:
-            return in_lists(queries, k, candidates, allowed=allowed)
-        width = self.model.dim_
-        unchecked = self.lists.unchecked
-        read = np.empty((len(queries), candidates), dtype=np.int64) if unchecked else None
-        own = queries[:, :width] if mapped else queries
+            chosen = self._in_lists(options, every=self.walks is None)
+            return self.lists.find(queries, k, candidates, chosen, allowed, compared, mapped=mapped)
+        read = np.empty((len(queries), candidates), dtype=np.int64) if self.lists.unchecked else None
+        own = queries[:, : self.model.dim_] if mapped else queries
         found = self.walks.search(own, k, _effort_of(options), candidates, read, compared, mapped=mapped)
         self._check(read)
         if self.tail is not None:
@@ -255,10 +255,11 @@ class GraphRows:
             self._check(read)
             less, ids = joined([(-scores, ids) for scores, ids in (found, late)], k)
             found = -less, ids
-        short = np.flatnonzero(found[1][:, -1] < 0)
-        if len(short):  # fewer than k nodes were seen
+        if (found[1][:, -1] < 0).any():  # fewer than k nodes were seen
+            short = np.flatnonzero(found[1][:, -1] < 0)
             some = None if compared is None else Compared(compared.queries[short], compared.squares[short])
-            again = in_lists(queries[short], k, candidates, allowed=None, compared=some)
+            chosen = self._in_lists(options, every=True)
+            again = self.lists.find(queries[short], k, candidates, chosen, None, some, mapped=mapped)
             found[0][short], found[1][short] = again
         return found
 
@@ -271,9 +272,8 @@ class GraphRows:
         self, queries: Floats | AskedOfLists, k: int, options: Options, allowed: Ids | None = None
     ) -> tuple[Distances, Ids]:
         """Return about the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`."""
-        in_lists = self._in_lists(options, k)
         if self.walks is None or allowed is not None or isinstance(queries, AskedOfLists):
-            return self.lists.search(queries, k, in_lists, allowed)
+            return self.lists.search(queries, k, self._in_lists(options, every=self.walks is None), allowed)
         own = np.ascontiguousarray(queries[:, : self.model.dim_])
         scores, ids = self.walks.search(own, k, _effort_of(options), k, mapped=True, exact=False)
         found = [(1 - scores, ids)]
@@ -283,14 +283,10 @@ class GraphRows:
         distances, ids = joined(found, k) if len(found) > 1 else found[0]
         short = np.flatnonzero(ids[:, -1] < 0)
         if len(short):
-            distances[short], ids[short] = self.lists.search(queries[short], k, in_lists, None)
+            chosen = self._in_lists(options, every=True)
+            distances[short], ids[short] = self.lists.search(queries[short], k, chosen, None)
         return distances, ids
 
-    def asked(self, queries: Floats, options: Options) -> Floats:
-        """Return what :meth:`search` takes of queries."""
-        return queries
-
-    def _in_lists(self, options: Options, candidates: int) -> FlatOptions | IVFOptions:
-        """Return the options of the same search in the lists: in all of them, where there is no graph."""
-        probes = self.model.lists_ if self.walks is None else PROBES
-        return IVFOptions(probes=probes, candidates=options.candidates)
+    def _in_lists(self, options: Options, *, every: bool) -> IVFOptions:
+        """Return the options of the same search in some lists, or in all."""
+        return IVFOptions(probes=self.model.lists_ if every else PROBES, candidates=options.candidates)
