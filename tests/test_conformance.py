@@ -12,6 +12,7 @@ from hdc.kernels import (
     ClassKernels,
     DenseKernels,
     FeatureKernels,
+    GraphKernels,
     LearnKernels,
     LevelKernels,
     ListKernels,
@@ -23,7 +24,7 @@ from hdc.kernels import (
 from hdc.testing import backends as suite
 from tests.models import BACKENDS, place
 
-NO_KERNELS = {"dense.exact_integers", "search.hamming_pointer", "lists.layout"}
+NO_KERNELS = {"dense.exact_integers", "search.hamming_pointer", "lists.layout", "graphs.layout"}
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -51,6 +52,11 @@ def test_every_kernel_of_the_contract_has_cases():
     of_their_own = {"search.search_index", "lists.centroids", "lists.code_lists", "lists.estimate_search"}
     of_their_own |= {
         "lists.restored",
+        "graphs.linked",
+        "graphs.connected",
+        "graphs.nodes",
+        "graphs.graph_search",
+        "graphs.restored",
         "tables.level_rows",
         "postings.prepare",
         "postings.near",
@@ -65,6 +71,7 @@ def test_every_kernel_of_the_contract_has_cases():
         SearchKernels,
         TableKernels,
         ListKernels,
+        GraphKernels,
         PostingKernels,
         LearnKernels,
         ClassKernels,

@@ -28,6 +28,7 @@ from hdc.kernels import (
     Rotation,
     WholeCodes,
 )
+from hdc.testing.graphs import check_graphs
 from hdc.testing.laws import assert_same
 from hdc.testing.posting_cases import Form, posting_case
 from hdc.words import mask_tail, word_count
@@ -399,6 +400,7 @@ def check_backend(name: str, device: str = "cpu") -> tuple[str, ...]:
     _check_signs(backend)
     _check_search_index(backend, reference)
     _check_lists(backend, reference)
+    _check_graphs(backend, reference)
     _check_level_rows(backend, reference)
     _check_postings(backend, reference)
     _check_near(backend, reference)
@@ -570,6 +572,16 @@ def _check_lists(backend: Backend, reference: Backend) -> None:
             _compare(whole(backend.lists, held), whole(reference.lists, known))
         except AssertionError as error:
             raise KernelError(f"lists of backend {backend.name!r}, dim {dim}: {error}") from error
+
+
+def _check_graphs(backend: Backend, reference: Backend) -> None:
+    if backend.graphs is None or reference.lists is None:
+        return
+    for dim in DIMS:
+        try:
+            check_graphs(backend.graphs, reference.lists, dim, _compare)
+        except AssertionError as error:
+            raise KernelError(f"graphs of backend {backend.name!r}, dim {dim}: {error}") from error
 
 
 def _check_level_rows(backend: Backend, reference: Backend) -> None:
