@@ -10,6 +10,7 @@ os.environ.setdefault("RAYON_NUM_THREADS", "1")  # turbovec has no other way to 
 
 import json
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ TRAINING = 200_000
 """Most vectors that lists and quantizers are trained on, on all sides."""
 
 PROBES = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+
+EFFORTS = (8, 12, 16, 20, 24, 32, 40, 50, 64, 80, 100, 128, 160)
 
 PLAIN = "as it comes"
 """The setting that leaves out all options."""
@@ -134,6 +137,40 @@ def _ours(name: str, model: Any, kind: str, options: dict[str, tuple[int, ...]])
         index.save(path)
 
     return Contender("hdc", name, build, save, EmbeddingIndex.open, searches)
+
+
+def our_graphs(size: int) -> Iterator[Contender]:
+    yield _graph(lists_of(size) // 4)
+
+
+def _graph(lists: int) -> Contender:
+    """Return a graph, which is built in a folder, closed, and opened again: it is searched as it is kept."""
+
+    def build(vectors: Any) -> EmbeddingIndex:
+        folder = Path(tempfile.mkdtemp()) / "index"
+        model = RaBitQBinarizer(lists).fit(sample(vectors))
+        with EmbeddingIndex.create(folder, model, kind="graph", keep="int8") as index:
+            for start in range(0, len(vectors), TRAINING):
+                index.add(vectors[start : start + TRAINING])
+            index.prepare()
+        return EmbeddingIndex.open(folder)
+
+    def save(index: EmbeddingIndex, path: Path) -> None:
+        assert index.codes.folder is not None
+        shutil.copytree(index.codes.folder.parent, path)
+
+    def searches(index: EmbeddingIndex) -> Iterator[Search]:
+        index.prepare()
+        yield Search(PLAIN, lambda queries: index.search(queries, K)[1])
+        for effort, candidates in product(EFFORTS, (20, 30, 40, 60, 80, 120)):
+            if effort / 2 <= candidates <= 2 * effort + 40:
+
+                def find(queries: Any, effort: int = effort, candidates: int = candidates) -> Any:
+                    return index.search(queries, K, effort=effort, candidates=candidates)[1]
+
+                yield Search(f"effort {effort}, {candidates} candidates", find)
+
+    return Contender("hdc graph", f"RaBitQ, {lists} lists, graph", build, save, EmbeddingIndex.open, searches)
 
 
 # ---------------------------------------------------------------------- FAISS
@@ -331,6 +368,7 @@ DIM = 384
 
 LIBRARIES = {
     "hdc": ours,
+    "hdc graph": our_graphs,
     "FAISS": of_faiss,
     "rabitqlib": of_rabitqlib,
     "turbovec": of_turbovec,
