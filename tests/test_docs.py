@@ -25,6 +25,7 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 """``python`` in a shell is the one that runs the tests."""
 
 NEEDS = {
+    "agents": ("mcp", "fastapi"),
     "cluster": ("distributed",),
     "engines": ("duckdb", "lancedb"),
     "engines_formats": ("faiss", "pyarrow", "usearch", "qdrant_client"),

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from hdc.apps import lazy
 
 if TYPE_CHECKING:
-    from hdc.apps.serve.tokens import Tokens
-
     from hdc.apps.serve.app import create_app
     from hdc.apps.serve.indexes import Opened, Served
     from hdc.apps.serve.limits import Limits
+    from hdc.apps.serve.tokens import Tokens
 
 __all__ = ["Limits", "Opened", "Served", "Tokens", "create_app"]
 

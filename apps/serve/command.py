@@ -27,6 +27,11 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "indexes", nargs="+", metavar="INDEX", help="a folder, NAME=FOLDER, or demo for data that comes along"
     )
+    parser.add_argument(
+        "--mcp",
+        action="store_true",
+        help="serve tools for language-model agents instead (MCP), over standard input and output",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="where to listen; beyond 127.0.0.1, clients need a token")
     parser.add_argument("--port", type=int, default=PORT, help=f"0 takes a free one ({PORT})")
     parser.add_argument("--open", action="store_true", help="open the page in a browser")
@@ -69,6 +74,8 @@ def _add_limits(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run ``hdc serve``."""
+    if arguments.mcp:
+        return run_tools(arguments)
     try:
         from hdc.apps.serve.app import create_app
         from hdc.apps.serve.connections import Server
@@ -86,10 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     tokens = Tokens.given(arguments.token_file, arguments.read_token_file, open=loopback)
     if arguments.writable and tokens.all is None:
         raise ParameterError("--writable needs a token: set HDC_TOKEN in the environment, or give --token-file FILE")
-    names = {"max_body": "body_bytes", "max_k": "k", "max_batch": "batch"}
-    options = ("max_body", "max_k", "max_batch", "seconds", "threads", "waiting", "connections")
-    given = {names.get(name, name): getattr(arguments, name) for name in options}
-    limits = Limits(**{name: value for name, value in given.items() if value is not None})
+    limits = Limits(**_limits(arguments))
     hosts = [*LOOPBACK, *map(str.lower, arguments.allow_host)] if loopback or arguments.allow_host else None
     access = Access(tokens, hosts, tuple(origin.rstrip("/").lower() for origin in arguments.cors))
     _log(arguments.access_log)
@@ -108,6 +112,36 @@ def run(arguments: argparse.Namespace) -> int:
                 webbrowser.open(address)
             server.run(sockets=[listening])
     return 0
+
+
+def run_tools(arguments: argparse.Namespace) -> int:
+    """Run ``hdc serve --mcp``: until standard input ends. Nothing else is written to standard output."""
+    if arguments.writable or arguments.open:
+        raise ParameterError("--mcp serves tools that only read, and no page; leave --writable and --open out")
+    try:
+        from hdc.apps.serve.agent_tools import made_tools
+    except ImportError as error:
+        raise BackendUnavailableError(
+            f"hdc serve --mcp needs {error.name}, which is not installed: pip install 'hdc-toolkit[mcp]'"
+        ) from error
+    from hdc.apps.serve.indexes import Served
+    from hdc.apps.serve.limits import Limits
+    from hdc.apps.serve.opening import encoders, opened_indexes
+
+    _log(False)
+    made = {"refresh_seconds": arguments.refresh_seconds, "encoders": encoders(arguments.encoder)}
+    with Served(opened_indexes(arguments.indexes), Limits(**_limits(arguments)), **made) as served:
+        served.start()
+        made_tools(served).run("stdio")
+    return 0
+
+
+def _limits(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return the limits that were given."""
+    names = {"max_body": "body_bytes", "max_k": "k", "max_batch": "batch"}
+    options = ("max_body", "max_k", "max_batch", "seconds", "threads", "waiting", "connections")
+    given = {names.get(name, name): getattr(arguments, name) for name in options}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def socket_at(host: str, port: int) -> socket.socket:
