@@ -74,8 +74,10 @@ def _read_from_outside(_app: object, page: str, text: list[str]) -> None:
 
 
 def _readable(_app: object, _what: str, _name: str, _object: object, _options: object, lines: list[str]) -> None:
-    """Join shapes that go over two lines, and escape the stars in shapes such as ``(*p, storage)``."""
-    text = re.sub(r"^( *)(\w+ : .*)\n\1 {5,}(\S.*)$", r"\1\2 \3", "\n".join(lines), flags=re.M)
+    """Join shapes that go over several lines, and escape the stars in shapes such as ``(*p, storage)``."""
+    text, more = "\n".join(lines), 1
+    while more:
+        text, more = re.subn(r"^( *)(\w+ : .*)\n\1 {5,}(\S.*)$", r"\1\2 \3", text, flags=re.M)
     shapes = re.compile(r"^(?! *>>>)[^`\n]*\((?:[^`\n]*, )?\*[^`\n]*$", flags=re.M)
     lines[:] = shapes.sub(lambda line: re.sub(r"(?<=[(, ])\*(?=\w)", r"\\*", line[0]), text).split("\n")
 

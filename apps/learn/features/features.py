@@ -91,7 +91,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     ----------
     n_features_in_ : int
         Columns; channels, of series with three axes.
-    feature_names_in_ : (n_features_in_,) array of str
+    feature_names_in_ : array of str, a name per column
         If ``fit`` saw a frame whose columns have names.
     kinds_ : list of str
         What each column is.
