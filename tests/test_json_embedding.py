@@ -190,12 +190,12 @@ def test_a_string_encoder_is_not_saved_and_must_be_given_again(tmp_path):
     state = json.loads(json.dumps(encoder.to_json()))
     again = JSONEncoder.from_json(state, string_encoder=meaning)
     assert (again.transform(documents()) == encoder.transform(documents())).all()
-    with pytest.raises(ParameterError, match="made with a string encoder, which is not saved; give string_encoder="):
+    with pytest.raises(ParameterError, match="made with a string encoder, which is not saved; pass string_encoder="):
         JSONEncoder.from_json(state)
     with pytest.raises(ParameterError, match="made without a string encoder; leave string_encoder out"):
         JSONEncoder.from_json(JSONEncoder().to_json(), string_encoder=meaning)
     JSONIndex(encoder).add(documents()).save(tmp_path / "index")
-    with pytest.raises(ParameterError, match="give string_encoder="):
+    with pytest.raises(ParameterError, match="pass string_encoder="):
         JSONIndex.open(tmp_path / "index")
     with JSONIndex.open(tmp_path / "index", string_encoder=meaning) as again:
         assert again.search({"finding": "convulsion"}, k=1)[0].document["finding"] in ("seizure", "fit")

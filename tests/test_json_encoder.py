@@ -286,7 +286,7 @@ def _without(part, name):
     ],
 )
 def test_a_state_of_another_version_is_told(state):
-    with pytest.raises(FileFormatError, match="no state of a JSONEncoder, or one of another version"):
+    with pytest.raises(FileFormatError, match="not a state of a JSONEncoder, or one of another version"):
         JSONEncoder.from_json(state)
 
 

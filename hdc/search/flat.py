@@ -154,7 +154,7 @@ class FlatRows:
 
 
 def _alive(find: Find, living: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
-    """Return the k nearest live rows, asking for more until so many are there."""
+    """Return the k nearest live rows, asking for more until there are k."""
     n = len(living)
     wider = min(n, 2 * k + 16)
     while True:

@@ -53,7 +53,7 @@ LARGEST_COSINE = 0.9995
 
 
 class Decoded(NamedTuple):
-    """A value that a vector may hold at a path.
+    """A value that a vector may represent at a path.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Decoded(NamedTuple):
     confidence : float
         Probability that the document has this value at the path; for a number, one within the interval.
     interval : (float, float), optional
-        Of a number: where it lies with probability ``INTERVAL`` if it is there.
+        Of a number: contains it with probability ``INTERVAL``, if there is a number.
     """
 
     value: Any

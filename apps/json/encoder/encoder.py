@@ -53,42 +53,42 @@ class JSONEncoder(Transformer):
     Parameters
     ----------
     dim : int
-        Length of the vectors.
+        Dimension of the vectors.
     output : {"float", "packed"}
-        What :meth:`transform` returns: float32 vectors, or their sign bits, 64 to a word, a 32nd of the bytes.
+        Result of :meth:`transform`: float32 vectors, or their sign bits, 64 per word, a 32nd of the bytes.
     matrix : {"permutation", "hadamard", "haar"}
         Family of the orthogonal operators; see :class:`hdc.MBAT`.
     seed : int
-        Of the model: other seeds give other vectors and the same similarities, up to noise of 1/sqrt(dim).
+        Random seed. Other seeds give other vectors with the same similarities, up to noise of 1/sqrt(dim).
     arrays : {"auto", "bag", "sequence", "soft", "both"} or mapping of path to one of them
-        Whether the position of an array's items counts: ``"auto"`` for items that are all numbers only; see
-        :data:`hdc.apps.json.document.rules.MODES`. A path's mode holds for the arrays at it and beneath it, unless
-        a longer path of the mapping is given; ``""`` is all arrays, and ``"auto"`` where nothing is given.
+        Whether the positions of an array's items count; with ``"auto"`` only if all items are numbers. See
+        :data:`hdc.apps.json.document.rules.MODES`. A path's mode applies to the arrays at it and beneath it, unless the
+        mapping has a longer path; ``""`` means all other arrays, which default to ``"auto"``.
     weights : mapping of path to number, optional
-        Factors of leaves at a path and beneath it, 1 where none is given; the longest path holds. 0 leaves them out,
-        from documents and from queries.
+        Factors of leaves at a path and beneath it, 1 by default; the longest path wins. 0 leaves them out of documents
+        and queries.
     balance : float
-        0: every leaf counts for itself. 1: every object and array weighs the same as a scalar beside it,
-        however much it holds. Between: an object of m times the weight of a scalar counts ``m ** (1 - balance)``.
+        0: every leaf counts. 1: every object and array weighs as much as a scalar beside it, whatever its size. In
+        between, an object of m times the weight of a scalar counts ``m ** (1 - balance)``.
     numbers : {"grid", "smooth"}
-        How near numbers are similar: in steps, on three scales, or by a Gaussian kernel of width ``bandwidth``.
+        Similarity of numbers: falls in steps, on three scales, or as a Gaussian kernel of width ``bandwidth``.
     bandwidth : float
-        Distance at which the smooth similarity has fallen to exp(-1/2): as a part of the path's distribution, or in
-        decades without fit.
+        Distance at which the smooth similarity falls to exp(-1/2): a share of the path's distribution, or, without
+        fit, decades.
     convert : collection of {"dates", "durations", "numbers"}
-        Strings that count as numbers, each path on its own scale: ISO 8601 dates and date-times, ISO 8601 durations
+        Strings to compare as numbers, each path on its own scale: ISO 8601 dates and date-times, ISO 8601 durations
         such as an age ``"P19Y"``, and numerals.
     strings : mapping of {"exact", "words", "ngrams", "encoder"} to number, optional
-        Weights of the parts of strings: the whole, its words, 3- and 4-grams of words (for typing errors), and what
-        ``string_encoder`` gives. Parts left out keep their defaults: a half, a half, 0, and, with an encoder, 1. With
-        None, paths whose strings :meth:`fit` takes for identifiers count as wholes only.
+        Weights of the parts of strings: the whole, its words, 3- and 4-grams of words (for typing errors), and the
+        result of ``string_encoder``. Missing parts keep their defaults: a half, a half, 0, and 1 with an encoder. With
+        None, strings that :meth:`fit` recognizes as identifiers count as wholes only.
     string_encoder : callable, optional
         From a list of n distinct strings to an ``(n, e)`` array of floats, such as a sentence transformer's ``encode``.
     rarity : bool
         Whether rare values weigh more, once fitted.
     backend : str
-        ``"auto"`` or one of :func:`hdc.backends`: what binds and adds. Vectors agree to rounding, whatever it is, and
-        are NumPy arrays; :meth:`to_json` says nothing of it.
+        ``"auto"`` or one of :func:`hdc.list_backends`: what binds and adds. Vectors of all backends agree to rounding
+        and are NumPy arrays; :meth:`to_json` does not record the backend.
     device : str
         Of the backend: ``"cpu"``, or for torch ``"cuda"`` or ``"cuda:1"`` too.
 
@@ -139,10 +139,10 @@ class JSONEncoder(Transformer):
     # ------------------------------------------------------------------ parameters and state
 
     def to_json(self) -> dict[str, Any]:
-        """Return parameters and fitted state as a JSON-able dict; :meth:`from_json` turns it back.
+        """Return parameters and fitted state as a JSON-able dict; :meth:`from_json` restores the encoder.
 
-        Of a string encoder it says only that there is one; of backend and device nothing, for the vectors are the same
-        on all.
+        The dict records only that there is a string encoder. It does not record backend and device, because the vectors
+        are the same on all.
         """
         parameters = {**self.get_params(), "convert": list(self.convert), "string_encoder": bool(self.string_encoder)}
         del parameters["backend"], parameters["device"]
@@ -157,13 +157,13 @@ class JSONEncoder(Transformer):
         backend: str = "auto",
         device: str = "cpu",
     ) -> Self:
-        """Return the encoder that :meth:`to_json` wrote: it gives the same vectors.
+        """Return the encoder that :meth:`to_json` wrote; it makes the same vectors.
 
         Parameters
         ----------
         state : dict
         string_encoder : callable
-            The one that the encoder had, if it had one.
+            The encoder's string encoder, if it had one.
         backend, device : str
             Of the new encoder.
 
@@ -172,7 +172,7 @@ class JSONEncoder(Transformer):
         ParameterError
             If the encoder had a string encoder and none is given, or the other way round.
         FileFormatError
-            If the state is of another version, or no state at all.
+            If the state is of another version, or not a state.
         """
         try:
             encoded = mapping(state, "state")["parameters"]["string_encoder"]
@@ -180,23 +180,23 @@ class JSONEncoder(Transformer):
             encoder = cls(**{**state["parameters"], **own})
             encoder.profile_ = Profile.from_json(state["profile"])
         except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError("no state of a JSONEncoder, or one of another version; fit it again") from error
+            raise FileFormatError("not a state of a JSONEncoder, or one of another version; fit it again") from error
         if encoded and string_encoder is None:
             raise ParameterError(
-                "the encoder was made with a string encoder, which is not saved; give string_encoder=..."
+                "the encoder was made with a string encoder, which is not saved; pass string_encoder=..."
             )
         if string_encoder is not None and not encoded:
             raise ParameterError("the encoder was made without a string encoder; leave string_encoder out")
         return encoder
 
     def frozen(self) -> Self:
-        """Return an encoder of the same parameters and fitted state, whatever becomes of this one."""
+        """Return an independent copy of the encoder: parameters and fitted state."""
         encoder = type(self)(**deepcopy({**self.get_params(), "string_encoder": None}))
         encoder.string_encoder, encoder.profile_ = self.string_encoder, self.profile_
         return encoder
 
     def check(self) -> None:
-        """Check the parameters, which the constructor takes as they are.
+        """Check the parameters, which the constructor stores unchecked.
 
         Raises
         ------
@@ -209,19 +209,19 @@ class JSONEncoder(Transformer):
 
     @property
     def vsa(self) -> hdc.VSA:
-        """The algebra: a model and nothing else, made of the parameters."""
+        """The model of the parameters."""
         return hdc.create(
             "MBAT", self.dim, matrix=self.matrix, seed=self.seed, backend=self.backend, device=self.device
         )
 
     @property
     def layout(self) -> Layout:
-        """What decides which leaves a document has and what they weigh, made of the parameters."""
+        """The rules that decide which leaves a document has and what they weigh."""
         return Layout.of(self.arrays, self.weights)
 
     @property
     def values(self) -> Values:
-        """What makes tokens and vectors of values, with what :meth:`fit` learned."""
+        """Makes tokens and vectors of values, with what :meth:`fit` learned."""
         options = ValueOptions(
             self.numbers, self.bandwidth, self.convert, self.strings, self.string_encoder, self.rarity
         )
@@ -248,25 +248,25 @@ class JSONEncoder(Transformer):
         Raises
         ------
         ParameterError
-            If there is no document, a document is no JSON, or a parameter is out of range.
+            If there is no document, a document is not JSON, or a parameter is out of range.
         """
         return self._learn(self.count(X))
 
     def _learn(self, builder: ProfileBuilder) -> Self:
         if not builder.documents:
-            raise ParameterError("fit needs at least one document, and there was none")
+            raise ParameterError("fit needs at least one document, got none")
         self.profile_ = builder.build()
         return self
 
     def count(self, X: Iterable[Any]) -> ProfileBuilder:
-        """Count documents without changing the encoder, so that parts of a collection can be counted apart.
+        """Count documents without changing the encoder, to count parts of a collection separately.
 
-        ``encoder.profile_ = encoder.count(X).merge(encoder.count(Y)).build()`` is fitting on both.
+        ``encoder.profile_ = encoder.count(X).merge(encoder.count(Y)).build()`` fits it to both.
 
         Raises
         ------
         ParameterError
-            If a document is no JSON, or a parameter is out of range.
+            If a document is not JSON, or a parameter is out of range.
         """
         self.check()
         return self._counted(batches(given(X), self.table()))
@@ -281,11 +281,11 @@ class JSONEncoder(Transformer):
     def transform(self, X: Iterable[Any]) -> Any:
         """Encode documents.
 
-        Memory beyond the result (twice the result, if ``X`` has no length) is bounded, for any number of documents,
-        by ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` and ``HELD_TOKENS`` for vectors, ``ROLE_BYTES`` twice for
-        the operators of keys and paths, and ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK`` for what is in the
-        making: about 250 MiB at dim 2048, whatever the number of distinct keys. Leaves, vectors and operators stay for
-        the next call, until the encoder goes.
+        Memory beyond the result (twice the result, if ``X`` has no length) is bounded, for any number of documents, by
+        ``TABLE_BYTES`` for distinct leaves, ``HELD_BYTES`` and ``HELD_TOKENS`` for vectors, ``ROLE_BYTES`` twice for
+        the operators of keys and paths, and ``BATCH_DOCUMENTS``, ``BATCH_LEAVES`` and ``BLOCK`` for work in progress:
+        about 250 MiB at dim 2048, for any number of distinct keys. Leaves, vectors and operators are kept for the next
+        call, until the encoder is deleted.
 
         Parameters
         ----------
@@ -305,12 +305,12 @@ class JSONEncoder(Transformer):
         Raises
         ------
         ParameterError
-            If a document is no JSON, or a parameter is out of range.
+            If a document is not JSON, or a parameter is out of range.
         """
         return self._contained(self._output(self.encode(given(X))), X)
 
     def fit_transform(self, X: Iterable[Any], y: Any = None) -> Any:
-        """Fit, then encode the same documents, which are walked once; their distinct leaves are held in memory."""
+        """Fit, then encode the same documents, in one walk; their distinct leaves are kept in memory."""
         self.check()
         table = self.table()
         walked = list(batches(given(X), table))
@@ -325,7 +325,7 @@ class JSONEncoder(Transformer):
         return np.concatenate([empty, *(vectors for vectors, _ in self.encode(given(X)))])
 
     def __sklearn_tags__(self) -> Any:
-        """Say to scikit-learn: documents in a list, which have no columns, no y, and it works without ``fit``."""
+        """Tell scikit-learn: documents in a list, without columns and y; works without ``fit``."""
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(
@@ -400,9 +400,9 @@ class JSONEncoder(Transformer):
         ----------
         vectors : (dim,) or (n, dim) float array, or sign bits as (words,) or (n, words) uint64 array
         path : str or tuple
-            As explanations write it, ``"subject.sex"``, with ``[]`` for anywhere in an array, ``"tags[]"``.
+            As explanations show it, ``"subject.sex"``, with ``[]`` for any place in an array, ``"tags[]"``.
         k : int
-            Most probable values to return. More than one may be there only if the path has a ``[]``.
+            Number of values to return. A document has more than one only if the path has a ``[]``.
 
         Returns
         -------
@@ -427,7 +427,7 @@ class JSONEncoder(Transformer):
         return decoder.decode(rows[None], k)[0] if rows.ndim == 1 else decoder.decode(rows, k)
 
     def capacity(self, documents: Iterable[Any], target: float = 0.99) -> Capacity:
-        """Predict how well :meth:`decode` finds the values of documents at this dimension, and which would do.
+        """Predict how many values :meth:`decode` finds at this dimension, and which dimension reaches a target.
 
         Nothing is encoded: the prediction follows from the weights of the values in the documents and from the
         codebooks that :meth:`fit` saw (see :mod:`hdc.apps.json.encoder.decoding_capacity`).
@@ -435,9 +435,9 @@ class JSONEncoder(Transformer):
         Parameters
         ----------
         documents : iterable of documents
-            Such as are going to be decoded.
+            Typical documents to decode.
         target : float
-            Share of right answers that is wanted, between 0 and 1.
+            Share of values to decode correctly, between 0 and 1.
 
         Returns
         -------
@@ -462,12 +462,12 @@ class JSONEncoder(Transformer):
     # ------------------------------------------------------------------ leaves
 
     def leaf_vectors(self, document: Any) -> tuple[list[tuple[Path, Any]], Floats]:
-        """Encode the leaves of one document apart.
+        """Encode each leaf of one document separately.
 
         Returns
         -------
         leaves : list of (path, value)
-            What a soft array binds by several positions, or ``"both"`` in two ways, is one leaf.
+            An item that a soft array binds by several positions, or ``"both"`` in two ways, is one leaf.
         vectors : (leaves, dim) float32 array
             Weighted as in the document: their sum is the document's vector.
         """

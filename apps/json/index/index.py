@@ -1,4 +1,4 @@
-"""Store documents with their vectors, find those that hold what a query asks for, and say why."""
+"""Store documents with their vectors, find those that match a query, and explain why."""
 
 import contextlib
 import dataclasses
@@ -53,25 +53,24 @@ PREDICTED = 32
 
 
 class JSONIndex(Index):
-    """Documents, their vectors, and search with reasons.
+    """Documents, their vectors, and search with explanations.
 
-    In memory, or in a folder: see :meth:`create` and :meth:`open`. What a method that changes a folder has returned
-    from is on the disk. Documents and vectors stay there: memory does not grow with them.
+    In memory, or in a folder: see :meth:`create` and :meth:`open`. Once a method that changes a folder returns, the
+    change is on disk. Documents and vectors stay there: memory does not grow with them.
 
     Parameters
     ----------
     encoder : JSONEncoder
-        Fitted or not; the index keeps its state and must be built anew to change it.
+        Fitted or not; the index stores its state and must be built again to change it.
     key : str, optional
-        Path at which every document has a key, a text or an integer; :meth:`put` needs one.
+        Path of each document's key, a text or an integer; :meth:`put` needs one.
     vectors : {"packed", "float16", None}
-        What is stored of the documents' vectors, which :meth:`search` does not need: their sign bits, also short
-        floats, or nothing.
+        Stored vectors: sign bits, short floats as well, or none. :meth:`search` does not need them.
 
     Raises
     ------
     ParameterError
-        If a parameter of the encoder is out of range, or the key is no path.
+        If a parameter of the encoder is out of range, or the key is not a path.
     """
 
     KIND = "json-index"
@@ -89,12 +88,12 @@ class JSONIndex(Index):
         key: str | None = None,
         vectors: Stored = "packed",
     ) -> Self:
-        """Make an index of no documents in a folder that does not exist or is empty.
+        """Make an empty index in a folder that does not exist or is empty.
 
         Raises
         ------
         ParameterError
-            As the class, or if the folder holds something.
+            As the class, or if the folder is not empty.
         OSError
             If it cannot be written.
         """
@@ -110,7 +109,7 @@ class JSONIndex(Index):
         backend: str = "auto",
         device: str = "cpu",
     ) -> "JSONIndex":
-        """Open an index; one process may write, any number read what was there when they opened it.
+        """Open an index; one process may write, and any number may read the state at which they opened it.
 
         Parameters
         ----------
@@ -119,14 +118,14 @@ class JSONIndex(Index):
             :class:`~hdc.apps.json.index.shards.ShardedJSONIndex`.
         writable : bool
         string_encoder : callable, optional
-            The one that the index's encoder had, if it had one.
+            The string encoder of the index's encoder, if it had one.
         backend, device : str
-            As :class:`JSONEncoder` takes them: what computes.
+            What computes; as for :class:`JSONEncoder`.
 
         Raises
         ------
         FileFormatError
-            If it is no index, damaged where that shows at once (see :meth:`verify`), or of a newer version.
+            If it is not an index, from a newer version, or visibly damaged (:meth:`verify` checks every byte).
         BlockingIOError
             If another process writes.
         OSError
@@ -184,12 +183,12 @@ class JSONIndex(Index):
 
     @property
     def encoder(self) -> JSONEncoder:
-        """What made the vectors."""
+        """The encoder of the vectors."""
         return self._meanings.of(self.store.snapshot).encoder
 
     @property
     def key(self) -> str | None:
-        """Where documents have their keys; None if they have none."""
+        """Path of the documents' keys; None if they have none."""
         return self._meanings.of(self.store.snapshot).key
 
     def filter(self, condition: Where) -> npt.NDArray[np.int64]:
@@ -212,7 +211,7 @@ class JSONIndex(Index):
     # ------------------------------------------------------------------ documents
 
     def add(self, documents: Iterable[Any]) -> Self:
-        """Add documents, batch by batch: each is added as a whole, or, if one of its documents is no JSON, not at all.
+        """Add documents, batch by batch; a batch with a document that is not JSON is not added.
 
         Parameters
         ----------
@@ -224,19 +223,19 @@ class JSONIndex(Index):
         Raises
         ------
         ParameterError
-            If a document is no JSON, or its key is missing or there already.
+            If a document is not JSON, or its key is missing or exists already.
         """
         for _ in self.extend(documents):
             pass
         return self
 
     def put(self, documents: Iterable[Any]) -> Self:
-        """Add documents, or replace those of the same keys, which keep their ids; of equal keys the last one stays.
+        """Add documents, or replace those with the same keys, which keep their ids; of equal keys the last one wins.
 
         Raises
         ------
         ParameterError
-            If the index has no key path, a document is no JSON or has no key.
+            If the index has no key path, or a document is not JSON or has no key.
         """
         for _ in self.extend(documents, replace=True):
             pass
@@ -245,12 +244,12 @@ class JSONIndex(Index):
     def extend(self, documents: Iterable[Any], *, replace: bool = False) -> Iterator[npt.NDArray[np.int64]]:
         """Do as :meth:`add`, or with ``replace`` as :meth:`put`, and yield the ids of each batch when it is added."""
         if replace and self.key is None:
-            raise ParameterError("put needs an index made with key=PATH, which says where documents have their keys")
+            raise ParameterError("put needs an index made with key=PATH, the path of the documents' keys")
         for rows in self._rows_of(documents):
             yield self.append(rows, replace=replace)
 
     def add_segment(self, segment: Segment, first: int) -> None:
-        """Take a segment of rows that were just added from a position on, if there are as many as it has documents."""
+        """Add the segment of the rows that were just added from a position on, if their numbers agree."""
         snapshot = self.store.snapshot
         self._check_width(segment.vectors.width)
         if snapshot.count == first + len(segment):
@@ -263,7 +262,7 @@ class JSONIndex(Index):
         ----------
         rows : Rows
         replace : bool
-            Whether a document replaces another one of its key; else that is an error.
+            Whether a document replaces another one with its key; otherwise that is an error.
         """
         self._check_width(rows.width)
         texts = self._texts_for(rows.texts)
@@ -314,7 +313,7 @@ class JSONIndex(Index):
         ----------
         ids : (n,) integers
         documents : iterable of n JSON values or of :class:`Record`
-            With the keys that the documents of these ids have, where the index has keys.
+            With the keys of the documents that they replace, if the index has keys.
 
         Raises
         ------
@@ -449,31 +448,31 @@ class JSONIndex(Index):
         among: npt.ArrayLike | None = None,
         weights: Weights = None,
     ) -> Hits:
-        """Find the documents that hold most of what a (partial) document asks for.
+        """Find the documents that best match a (partial) document.
 
-        The score is the part of the query's weight that the document holds: 1.0 if everything asked for is
-        there. What the query does not mention does not count, so neither does a document's size. Exact: as if
-        every document were compared.
+        The score is the share of the query's weight that the document matches: 1.0 is a full match. Fields that the
+        query does not mention do not count, so a document's size does not matter. The result is exact, as if every
+        document were compared.
 
-        Where no document has a value at a path, and one thing alone can be meant, that is searched for: see
+        If no document has a value at a path and only one other path can be meant, that path is searched: see
         :meth:`interpret`. The hits' ``notes`` say so.
 
         Parameters
         ----------
         query : JSON value
-            The key ``"*"`` stands for any field: ``{"*": "red shoes"}``; beneath a path: ``{"author": {"*": "Ada"}}``.
+            The key ``"*"`` matches any field: ``{"*": "red shoes"}``; beneath a path: ``{"author": {"*": "Ada"}}``.
         k : int
             At least 1.
         where : str, iterable of str, or function of a document, optional
-            Conditions that all must hold, as :func:`parse_where` reads them. Postings answer all but ``~`` and the
+            Conditions that must all hold, as :func:`parse_where` reads them. Posting lists answer all but ``~`` and the
             order of texts; these and functions are tried on documents in order of score until enough pass. A function
-            must leave the documents as they are.
+            must not change the documents.
         missing : {"ignore", "count"}
-            ``"count"`` divides by what the document has beyond the query, too: only an equal document has 1.0.
+            ``"count"`` also divides by what the document has beyond the query: only an equal document scores 1.0.
         among : (m,) array of ids, optional
             Find only these.
         weights : mapping of path to number, optional
-            Instead of the encoder's for the paths that it names, for this search.
+            Override the encoder's weights of these paths, for this search only.
 
         Returns
         -------
@@ -483,8 +482,8 @@ class JSONIndex(Index):
         Raises
         ------
         ParameterError
-            If the query is no JSON or asks for nothing, a condition cannot be read, k is below 1, or there is no
-            document of an id.
+            If the query is not JSON or asks for nothing, a condition cannot be read, k is below 1, or an id does not
+            exist.
         """
         query = taken(query, "the query")
         check_depth(query, "the query")
@@ -503,7 +502,7 @@ class JSONIndex(Index):
         among: npt.ArrayLike | None = None,
         weights: Weights = None,
     ) -> list[Hits]:
-        """Return the hits of each of some queries, all of one moment; parameters and errors as for :meth:`search`."""
+        """Return the hits of several queries on one state; parameters and errors as for :meth:`search`."""
         asked = listed(queries, "queries")
         k, accept, found = integer(k, "k", 1), as_filter(where), list[Hits]()
         choice(missing, "missing", MISSING)
@@ -516,7 +515,7 @@ class JSONIndex(Index):
         return found
 
     def _search(self) -> PostingSearch:
-        """Begin a search of the newest snapshot by postings."""
+        """Begin a search of the newest snapshot by posting lists."""
         rows = self._posting_rows()
         return PostingSearch(rows, self._meanings.of(rows.snapshot), self._documents)
 
@@ -526,9 +525,9 @@ class JSONIndex(Index):
     def interpret(self, query: Any) -> Interpretation:
         """Return a query as :meth:`search` reads it, and notes on paths where no document has a value.
 
-        Read as what is meant, if that is one thing alone: ``{"author": "Ada"}`` where authors are objects whose name is
-        Ada, ``{"tags": "red"}`` where tags are arrays, ``{"auhtor": …}`` for ``author``, a key for the one path that
-        ends in it, and a text or number alone for one in any field.
+        A path is corrected if only one thing can be meant: ``{"author": "Ada"}`` where authors are objects with a name,
+        ``{"tags": "red"}`` where tags are arrays, ``{"auhtor": …}`` for ``author``, a key for the one path that ends in
+        it. A text or number alone matches any field.
 
         Examples
         --------
@@ -540,7 +539,7 @@ class JSONIndex(Index):
         return search.interpreted(taken(query, "the query"), search.meaning.layout)
 
     def like(self, number: int, k: int = 10, *, where: Where = None, among: npt.ArrayLike | None = None) -> Hits:
-        """Find the documents nearest to a stored one, by the cosine of their vectors; itself left out.
+        """Find the documents nearest to a stored one, except itself, by the cosine of their vectors.
 
         Parameters
         ----------
@@ -552,7 +551,7 @@ class JSONIndex(Index):
         Raises
         ------
         ParameterError
-            If there is no document of an id, a condition cannot be read, or k is below 1.
+            If an id does not exist, a condition cannot be read, or k is below 1.
         """
         k, accept, number = integer(k, "k", 1), as_filter(where), integer(number, "an id")
         search = self._search()

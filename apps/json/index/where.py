@@ -41,7 +41,7 @@ _BEYOND = re.compile(r"\\[1-9k]|\(\?(?:P=|<?[=!])")
 
 @dataclass(frozen=True)
 class Condition:
-    r"""One condition on what a document has at a path; an empty bracket in the path stands for any item.
+    r"""One condition on the values of a document at a path; an empty bracket in the path means any item.
 
     Attributes
     ----------
@@ -51,14 +51,14 @@ class Condition:
         is a value and none is equal; ``exists`` if there is one, be it null; ``missing`` if there is none.
         Values are compared within their type: no text, number, truth value or null equals or exceeds another.
         Texts are ordered by code point; ``~`` searches a text for a regular expression of RE2's syntax, in time
-        linear in the text: no backreferences and no lookaround, and ``\w``, ``\d``, ``\s`` and ``\b`` know ASCII
-        only (``\pL`` is any letter).
+        linear in the text: no backreferences and no lookaround; ``\w``, ``\d``, ``\s`` and ``\b`` match ASCII only
+        (``\pL`` is any letter).
     value : str, int, float, bool or None
 
     Raises
     ------
     ParameterError
-        If the path is none, there is no such operator, or the value does not suit it.
+        If the path is invalid, the operator is unknown, or the value does not suit it.
     """
 
     path: Path
@@ -73,7 +73,7 @@ class Condition:
         object.__setattr__(self, "_holds", _test(self.operator, self.value))
 
     def __call__(self, document: Any) -> bool:
-        """Say whether the condition holds for a document."""
+        """Return whether the condition holds for a document."""
         found = values_at(document, self.path)
         if self.operator == "missing":
             return next(found, _NOTHING) is _NOTHING
@@ -88,26 +88,26 @@ _NOTHING = object()
 
 @dataclass(frozen=True)
 class Conditions:
-    """Conditions that all must hold."""
+    """Conditions that must all hold."""
 
     every: tuple[Condition, ...]
 
     def __call__(self, document: Any) -> bool:
-        """Say whether all of them hold for a document."""
+        """Return whether all of them hold for a document."""
         return all(condition(document) for condition in self.every)
 
 
 def parse_where(text: str) -> Condition:
     """Read one condition.
 
-    A value is a JSON scalar or, if it is none, the text as it stands: ``name = Ada`` asks for ``"Ada"``, and
-    ``zip = "10115"`` for a text of digits. The pattern of ``~`` is the text as it stands, or a JSON string. A key
-    that holds a blank, quote or one of ``=!<>~`` is written ``['key']``.
+    A value is a JSON scalar, or else the text as written: ``name = Ada`` asks for ``"Ada"``, ``zip = "10115"`` for a
+    text of digits. The pattern of ``~`` is the text as written, or a JSON string. Write a key that contains a blank, a
+    quote or one of ``=!<>~`` as ``['key']``.
 
     Raises
     ------
     ParameterError
-        If the text is no condition, its path is none, or the value does not suit the operator.
+        If the text is not a condition, its path is invalid, or the value does not suit the operator.
     """
     match = _CONDITION.fullmatch(checked(text, "a condition"))
     if match is None:
@@ -122,7 +122,7 @@ def parse_where(text: str) -> Condition:
 
 
 def as_filter(where: str | Iterable[str] | Filter | None) -> Filter | None:
-    """Return a filter that takes the documents for which all conditions hold, or None for no condition.
+    """Return a filter that accepts the documents for which all conditions hold, or None for no condition.
 
     Parameters
     ----------

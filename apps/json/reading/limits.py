@@ -1,4 +1,4 @@
-"""Ceilings for what is read: of one document, and of what a packed file may unpack to."""
+"""Limits for what is read: the size of a document, and what a compressed file may unpack to."""
 
 from dataclasses import dataclass
 
@@ -8,30 +8,30 @@ FREELY = 1 << 30
 """Bytes that any packed file may unpack to, however small it is."""
 
 KEYS_BYTES = 1 << 30
-"""Bytes that the keys of one object on the way to the documents may take, which are held to find repeated ones."""
+"""Most bytes of the keys of one object on the way to the documents; they are kept to find repeated ones."""
 
 KEY_BYTES = 128
-"""What a key takes beside its characters: a str, and its place in a set."""
+"""Bytes of a key beside its characters: a str, and its place in a set."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is read before a hostile or damaged file is refused.
+    """How much is read before a hostile or damaged file is rejected.
 
-    A parsed document takes up to 30 times its text in memory, so the default holds a document below 2 GiB.
+    A parsed document takes up to 30 times its text in memory, so the default keeps a document below 2 GiB.
 
     Attributes
     ----------
     document_bytes : int
-        Most bytes of the text of one document, which is a line, an item of an array, a value of an object, or a whole
-        file that is none of these; of one value that is read on the way to documents, too.
+        Most bytes of the text of one document: a line, an item of an array, a value of an object, or a whole file that
+        is none of these. It also limits one value that is read on the way to documents.
     ratio : int
-        A packed file may unpack to so many times its size, and any to ``FREELY``. Deflate cannot exceed 1032.
+        A compressed file may unpack to this many times its size, and any to ``FREELY``. Deflate cannot exceed 1032.
 
     Raises
     ------
     ParameterError
-        If one is no integer of at least 1.
+        If one is not an integer of at least 1.
     """
 
     document_bytes: int = 64 << 20

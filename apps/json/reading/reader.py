@@ -61,21 +61,21 @@ def read(
     Parameters
     ----------
     paths : iterable of path
-        Files of JSON, JSON Lines or Parquet, the first two packed by gzip or zstd or not: contents show which.
-        A folder stands for the files in it, at any depth, in order of their names; ``-`` is standard input. URLs that
-        fsspec reads, of files, folders or with a ``*``, are paths too: ``s3://bucket/people/*.jsonl``.
+        Files of JSON, JSON Lines or Parquet, the first two plain or compressed by gzip or zstd, recognized by content.
+        A folder means the files in it, at any depth, in order of their names; ``-`` is standard input. URLs that fsspec
+        reads, of files, folders or with a ``*``, are paths too: ``s3://bucket/people/*.jsonl``.
     on_error : {"raise", "skip"}
-        Whether a bad record ends reading, or is counted and left out.
+        Whether a bad record ends reading, or is counted and skipped.
     rejects : path, optional
-        Where to write what is left out, as JSON Lines: ``source``, ``reason``, and the ``text`` (``base64`` if it
-        is not UTF-8; ``cut`` if it was longer than is kept). An existing file is replaced.
+        File for skipped records, as JSON Lines: ``source``, ``reason``, and the ``text`` (``base64`` if it is not
+        UTF-8; ``cut`` if it was too long). An existing file is replaced.
     items : str, optional
-        Where the documents are inside each JSON value: ``features[]``, or ``patients{}`` for the values of an
-        object, whose keys go with the records.
+        Path of the documents inside each JSON value: ``features[]``, or ``patients{}`` for the values of an object,
+        whose keys become keys of the records.
     format : {"auto", "lines", "json"}
         See :data:`FORMATS`.
     limits : Limits
-        Ceilings of a document and of unpacking.
+        Limits of a document and of unpacking.
 
     Returns
     -------
@@ -88,10 +88,10 @@ def read(
     ------
     DocumentError
         While iterating, if a file cannot be read, is empty or is not strict JSON; the text begins with file, line
-        and column. So if a limit is passed; a file that unpacks to too much is read up to there. A file that cannot
-        be opened at all is never skipped.
+        and column. Also if a limit is exceeded; a file that unpacks to too much is read up to there. A file that cannot
+        be opened is never skipped.
     ParameterError
-        If a parameter is none of those allowed.
+        If a parameter is not one of those allowed.
     """
     counts = Counts()
     check_format(format)

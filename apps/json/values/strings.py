@@ -69,7 +69,7 @@ class Shares(NamedTuple):
             choice(part, "each part of strings", parts)
             parts[part] = number(weight, f"strings[{part!r}]", 0)
         if parts["encoder"] and not encoded:
-            raise ParameterError('strings weighs "encoder", and there is none; give string_encoder=...')
+            raise ParameterError('strings weighs "encoder", and there is none; pass string_encoder=...')
         total = sum(parts.values())
         if not total:
             raise ParameterError("the weights in strings are all zero; one must be above")

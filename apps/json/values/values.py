@@ -353,7 +353,7 @@ class Values:
     @property
     def _embedded(self) -> Embeddings:
         if self._embeddings is None:
-            raise ParameterError("these tokens need a string encoder; give string_encoder=...")
+            raise ParameterError("these tokens need a string encoder; pass string_encoder=...")
         return self._embeddings
 
     # ------------------------------------------------------------------ comparison
