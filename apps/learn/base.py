@@ -127,14 +127,14 @@ class Learner(BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write what was learned to one file (see :mod:`hdc.files`), replacing it as a whole or not at all.
 
-        What ``partial_fit`` needs to go on is kept; the backend is not.
+        The file contains what ``partial_fit`` needs to continue, but not the backend.
 
         Raises
         ------
         NotFittedError
             If nothing was fitted.
         UnsupportedError
-            If a parameter, the encoder or a label is nothing that a file can hold.
+            If a parameter, the encoder or a label cannot be stored in a file.
         OSError
             If the file cannot be written.
         """
@@ -149,7 +149,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         ----------
         path : path
         encoder : transformer, optional
-            Fitted; only needed for an encoder that a file does not hold: of your own, or with functions inside.
+            Fitted; only needed for an encoder that a file cannot store: your own, or one with functions inside.
         backend : str
 
         Raises
@@ -157,7 +157,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         FileFormatError
             If the file is damaged, of another kind of learner, or its parts do not belong together.
         ParameterError
-            If the file does not hold the encoder, and none is given.
+            If the file does not contain the encoder and you pass none.
         OSError
             If it cannot be read.
         """
@@ -165,11 +165,11 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         try:
             found._restore(facts, arrays)
         except (LookupError, TypeError, ValueError) as error:
-            raise FileFormatError(f"{path} does not hold a usable {cls.__name__}: {error}") from error
+            raise FileFormatError(f"{path} does not contain a usable {cls.__name__}: {error}") from error
         return found
 
     def _state(self) -> files.State:
-        """Return what was learned: what JSON holds, and arrays."""
+        """Return what was learned: JSON values and arrays."""
         raise NotImplementedError
 
     def _restore(self, facts: dict[str, Any], arrays: files.Arrays) -> None:

@@ -49,55 +49,54 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
     Parameters
     ----------
     encoder : "features", transformer, VSA or None
-        What makes hypervectors of X: ``Features()``; any transformer to hypervectors, such as ``Features(...)`` or a
-        ``JSONEncoder``; or nothing, where X are hypervectors already, of a model or (None) of no model.
+        Makes hypervectors of X: ``Features()``; any transformer to hypervectors, such as ``Features(...)`` or a
+        ``JSONEncoder``; or none, if X are hypervectors already: of the given model, or (None) of no model.
     rule : str
         How class vectors are learned: ``"centroid"``, ``"adapt"``, ``"online"``, ``"margin"``, ``"refine"`` (see
         :mod:`hdc.apps.learn.rules.stepwise`), ``"ridge"`` (:mod:`hdc.apps.learn.rules.ridge`), ``"lvq"``, ``"glvq"``
-        (several vectors a class, :mod:`hdc.apps.learn.rules.lvq`) or ``"bnn"`` (signs, by LeHDC,
+        (several vectors per class, :mod:`hdc.apps.learn.rules.lvq`) or ``"bnn"`` (signs, by LeHDC,
         :mod:`hdc.apps.learn.rules.bnn`; extra ``torch``).
     epochs : int
-        Passes over the rows, at most.
+        Most passes over the rows.
     rate : float, optional
-        Length of a step; without it that of the rule: 1, of lvq and glvq .05, of bnn .01. Rules from row to row start
-        from nothing, and do not depend on it.
+        Step size; by default that of the rule: 1, for lvq and glvq .05, for bnn .01. Rules that go row by row start
+        from zero and do not depend on it.
     margin : float
-        Of ``margin``: a row is learned unless its own class is nearer by so much, in cosines. Of ``refine``: share of
-        what right rows have on average.
+        For ``margin``: a row is learned unless its own class is nearer by this much, in cosines. For ``refine``: share
+        of the average margin of correct rows.
     average : bool
         Whether class vectors are the mean of those after each row (Freund and Schapire 1999), or the last ones.
     alpha : float, optional
-        Of ``ridge``; chosen by its leave-one-out error, if it is not given.
+        For ``ridge``; by default chosen by the leave-one-out error.
     prototypes : int
-        Of ``lvq`` and ``glvq``: vectors of a class, at most.
+        For ``lvq`` and ``glvq``: most vectors per class.
     steepness : float
-        Of ``glvq``: how steep its loss is.
+        For ``glvq``: steepness of its loss.
     regenerate : "neuralhd", "disthd" or None
-        Exchange components that say little (see :mod:`hdc.apps.learn.rules.dimensions`): half of those of the encoder
-        are in use at a time, and the others come in by and by. Not for ``partial_fit``.
+        Exchange components that contribute little (see :mod:`hdc.apps.learn.rules.dimensions`): half of the encoder's
+        components are in use at a time, and the others are tried one after another. Not for ``partial_fit``.
     sparsity : float
-        Share of the components, those of least variance over classes, that are set to 0 in the end (SparseHD).
+        Share of the components, those with least variance over classes, that are finally set to 0 (SparseHD).
     class_weight : "balanced", mapping of classes to weights, or None
     calibration : int
-        Folds, at least 2, on which the temperature of ``predict_proba`` is chosen: each is scored by class vectors that
-        were learned from the others. 0: on the rows that were learned from, which is quick, and too sure.
+        Folds, at least 2, on which the temperature of ``predict_proba`` is chosen: each is scored by class vectors
+        learned from the others. 0: on the training rows, which is quick but overconfident.
     random_state : int, RandomState or None
-        Of the order of rows, and of the encoder "features".
+        Seeds the order of rows and the encoder "features".
     backend : str
-        What computes.
 
     Attributes
     ----------
     classes_ : (classes,) array
     encoder_ : transformer or None
     weights_ : (vectors, dim) float32 array
-        Scores of rows of unit length are ``rows @ weights_.T``, the best of each class, and ``intercept_``.
+        Scores of rows of unit length are ``rows @ weights_.T``, the best per class, plus ``intercept_``.
     prototype_classes_ : (vectors,) int64 array
         The class, as a place in ``classes_``, of each vector.
     intercept_ : (classes,) float32 array
     temperature_ : float
     row_mean_ : (dim,) float32 array
-        Mean of the rows that were learned first, as they are scored: class vectors of one bit need it.
+        Mean of the rows of the first ``fit``, as they are scored; class vectors of one bit need it.
     components_ : (dim,) int64 array or None
         The components of the encoder that are in use, with ``regenerate``.
     n_features_in_, feature_names_in_
@@ -105,7 +104,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
     Notes
     -----
-    ``fit`` holds all hypervectors, as the model stores them; ``partial_fit`` those of one call.
+    ``fit`` keeps all hypervectors in memory, as the model stores them; ``partial_fit`` keeps those of one call.
 
     Examples
     --------
@@ -320,38 +319,38 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         return np.asarray(learning.scores(learned, rows, len(self.classes_), self.backend))
 
     def decision_function(self, X: Any) -> Doubles:
-        """Return the score of each class, ``(n, classes)``; of two classes ``(n,)``, that of the second less the first.
+        """Return the score of each class, ``(n, classes)``; for two classes ``(n,)``, the second's less the first's.
 
-        Scores are cosines; of ``ridge`` they are about 1 for the class of a row, and -1 for others.
+        Scores are cosines; for ``ridge`` they are about 1 for the class of a row, and -1 for others.
         """
         scores = self._class_scores(X)
         return np.asarray(scores[:, 1] - scores[:, 0]) if scores.shape[1] == 2 else scores
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
-        """Return the class of greatest score of each row, the first of equal ones."""
+        """Return the class with the greatest score for each row; ties go to the first class."""
         best = self._class_scores(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
     def quantized(self, bits: int = 1, *, weight_bits: int | None = None) -> BitClassifier:
-        """Return a classifier of the same classes that predicts on bits, without scikit-learn.
+        """Return a classifier of the same classes that predicts from bits, without scikit-learn.
 
         Parameters
         ----------
         bits : 1, 2 or 4
-            Of a component of a class vector.
+            Per component of a class vector.
         weight_bits : 8, 16 or None
-            Of the frequencies of ``Features(numeric="fourier")``: tables of a quarter or half the size, whose rows
-            agree in nearly all bits.
+            Per frequency of ``Features(numeric="fourier")``: tables of a quarter or half the size, whose rows agree in
+            nearly all bits.
 
         Returns
         -------
         BitClassifier
-            Predicts from the features that the encoder takes, if these are numbers; or from packed hypervectors.
+            Predicts from the features of the encoder, if these are numbers, or from packed hypervectors.
 
         Raises
         ------
         UnsupportedError
-            If the rows are no packed signs, the encoder takes more than numbers, or components were exchanged.
+            If the rows are not packed signs, the encoder needs more than numbers, or components were exchanged.
         """
         check_is_fitted(self)
         if self.components_ is not None:
@@ -359,7 +358,7 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         return BitClassifier.of_classifier(self, bits, weight_bits=weight_bits)
 
     def export(self, path: str | os.PathLike[str], bits: int = 1, *, weight_bits: int | None = None) -> None:
-        """Write :meth:`quantized` to a file of plain bits, which 60 lines of C or of JavaScript read and predict from.
+        """Write :meth:`quantized` to a file of plain bits, from which 60 lines of C or JavaScript predict.
 
         Raises
         ------
@@ -371,20 +370,19 @@ class HDClassifier(ClassifierMixin, Learner):  # type: ignore[misc]
         self.quantized(bits, weight_bits=weight_bits).export(path)
 
     def explain(self, X: Any, k: int = 5) -> list[Explanation]:
-        """Say of each row which features, or leaves of a document, spoke for its class; see :class:`Explanation`.
+        """Return, for each row, which features or leaves of a document decided its class; see :class:`Explanation`.
 
         Parameters
         ----------
         X : as of predict
         k : int
-            Reasons of a row, at most.
+            Most reasons per row.
 
         Returns
         -------
         list of Explanation
-            Of documents of a ``JSONEncoder``, weights of all leaves add up to the lead; nearly so, where it makes
-            bits. Of tables, a weight is what the
-            lead loses where the feature is missing.
+            For documents of a ``JSONEncoder``, the weights of all leaves add up to the lead (nearly, if it makes bits).
+            For tables, a weight is what the lead loses without the feature.
 
         Raises
         ------

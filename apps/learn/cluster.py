@@ -37,9 +37,9 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         the bundle of its rows, a hypervector of the model, compared by the model's similarity; on MAP-B both are
         packed bits, a majority and Hamming distances. Weights must then be whole numbers.
     n_init : int
-        Starts of k-means++, of which the best result counts.
+        Starts of k-means++; the best result counts.
     max_iter : int
-        Rounds from each start, at most.
+        Most rounds per start.
     random_state : int, RandomState or None
     backend : str
 
@@ -57,8 +57,8 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
     Notes
     -----
-    ``fit`` holds all hypervectors, as the model stores them; ``partial_fit`` those of one call, and moves each center
-    to the mean of all rows that it ever had (Sculley 2010).
+    ``fit`` keeps all hypervectors in memory, as the model stores them. ``partial_fit`` keeps those of one call, and
+    moves each center to the mean of all rows that it ever had (Sculley 2010).
 
     Examples
     --------
@@ -95,7 +95,7 @@ class HDCluster(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.backend = backend
 
     def __sklearn_tags__(self) -> "Tags":
-        """Say that distances are float32 whatever X holds."""
+        """Return tags: distances are float32 for any X."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         return tags

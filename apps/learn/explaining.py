@@ -14,7 +14,7 @@ Doubles = npt.NDArray[np.float64]
 
 
 class Reason(NamedTuple):
-    """What one feature, or leaf, says.
+    """The contribution of one feature, or leaf.
 
     Attributes
     ----------
@@ -22,7 +22,7 @@ class Reason(NamedTuple):
         Its name or number, or the path of a leaf.
     value
     weight : float
-        What it adds to the lead of the class over the next one; negative if it speaks against.
+        Added to the lead of the class over the next one; negative if it counts against the class.
     """
 
     feature: Any
@@ -38,9 +38,9 @@ class Explanation(NamedTuple):
     label
         The class.
     rival
-        The class of the second greatest score; None if there is one only.
+        The class with the second greatest score; None if there is only one class.
     lead : float
-        How much greater the score of the class is.
+        Difference between the two scores.
     reasons : list of Reason
         Those of greatest weight first, for or against.
     """

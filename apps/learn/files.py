@@ -79,9 +79,9 @@ def read(
     except ParameterError as error:
         if encoder is None and "give encoder=" in str(error):
             raise
-        raise FileFormatError(f"{path} does not hold a usable {cls.__name__}: {error}") from error
+        raise FileFormatError(f"{path} does not contain a usable {cls.__name__}: {error}") from error
     except (HDCError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FileFormatError(f"{path} does not hold a usable {cls.__name__}: {error}") from error
+        raise FileFormatError(f"{path} does not contain a usable {cls.__name__}: {error}") from error
 
 
 def labels_to_json(labels: npt.NDArray[Any]) -> dict[str, Any]:

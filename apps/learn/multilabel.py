@@ -1,4 +1,4 @@
-"""HDMultiLabel: any number of labels a row, each with a margin of its own."""
+"""HDMultiLabel: any number of labels per row, each with its own margin."""
 
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,9 +27,9 @@ Doubles = npt.NDArray[np.float64]
 
 
 class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
-    """A classifier of rows with several labels, or none: one vector a label, of rows with it less those without.
+    """A classifier of rows with several labels, or none: one vector per label, of rows with it less those without.
 
-    Rows are encoded once for all labels. With one label a row it is a one-against-rest classifier.
+    Rows are encoded once for all labels. With one label per row it is a one-against-rest classifier.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
     epochs, rate, margin, average, alpha
         As of :class:`HDClassifier`.
     balanced : bool
-        Whether rows with a label, which are mostly the fewer, weigh as much as those without.
+        Whether rows with a label, usually the minority, weigh as much as those without.
     calibration : int
-        Folds, at least 2, on which probabilities of scores are chosen; 0: the rows that were learned from.
+        Folds, at least 2, on which probabilities of scores are chosen; 0: the training rows.
     random_state : int, RandomState or None
     backend : str
 
@@ -53,8 +53,8 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
         Numbers of the columns of y; or the classes.
     weights_ : (labels, dim) float32 array
     intercept_ : (labels,) float32 array
-        Chosen with the temperature, so that a score above 0 is a probability above a half: the vectors of a rule know
-        little of how many rows have a label.
+        Chosen with the temperature, so that a score above 0 means a probability above a half: the vectors of a rule
+        hardly reflect how many rows have a label.
     temperature_ : (labels,) float64 array
         Probabilities are ``1 / (1 + exp(-score / temperature_))``.
     encoder_, n_features_in_, feature_names_in_
@@ -103,7 +103,7 @@ class HDMultiLabel(ClassifierMixin, Learner):  # type: ignore[misc]
         self.backend = backend
 
     def __sklearn_tags__(self) -> "Tags":
-        """Say that y may have several labels a row."""
+        """Return tags: y may have several labels per row."""
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         tags.target_tags.two_d_labels = tags.target_tags.multi_output = True

@@ -35,13 +35,13 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
         ``"ridge"``: the least squares of all rows at once (:mod:`hdc.apps.learn.rules.ridge`). ``"online"``: one row
         after another, with one model or several (:mod:`hdc.apps.learn.rules.stepwise_regression`, RegHD).
     alpha : float, optional
-        Of ``ridge``; chosen by the exact leave-one-out error, if it is not given.
+        For ``ridge``; by default chosen by the exact leave-one-out error.
     models : int
-        Of ``online``: each row is predicted by the models of the clusters that it is near to.
+        For ``online``: the models of nearby clusters predict a row.
     epochs : int
-        Of ``online``: passes over the rows.
+        For ``online``: passes over the rows.
     rate : float
-        Of ``online``: length of a step of the first epoch.
+        For ``online``: step size of the first epoch.
     random_state : int, RandomState or None
     backend : str
 
@@ -50,16 +50,17 @@ class HDRegressor(MultiOutputMixin, RegressorMixin, Learner):  # type: ignore[mi
     weights_ : (models, targets, dim) float32 array
     intercept_ : (targets,) float64 array
     centers_ : (models, dim) float32 array
-        Of clusters, with length 1; zeros where there is one model.
+        Of clusters, with length 1; zeros if there is one model.
     alpha_ : float or None
-        What ``ridge`` took.
+        The ``alpha`` of ``ridge``.
     encoder_, n_features_in_, feature_names_in_
         As the encoder has them.
 
     Notes
     -----
-    ``fit`` holds all hypervectors, as the model stores them; ``partial_fit`` those of one call. Of ``ridge`` a stream
-    needs a float64 matrix of ``dim**2``, and takes a hundredth of the mean eigenvalue for ``alpha`` if none is given.
+    ``fit`` keeps all hypervectors in memory, as the model stores them; ``partial_fit`` keeps those of one call. With
+    ``ridge`` a stream needs a float64 matrix of ``dim**2``; its default ``alpha`` is a hundredth of the mean
+    eigenvalue.
 
     Examples
     --------

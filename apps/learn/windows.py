@@ -1,4 +1,4 @@
-"""Time series as bags of windows, each a random Fourier code: that a shape is there counts, and not where.
+"""Time series as bags of windows, each a random Fourier code: whether a shape occurs counts, not where.
 
 Every window of so many numbers, at several dilations (so many numbers, so far apart), is a point whose code is similar
 to those of near points (:class:`hdc.RandomFourier`); a series is the bundle of its windows, those of each dilation
@@ -48,16 +48,16 @@ class Windows(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     dim : int
-        Components of a hypervector, if ``model`` is a name.
+        Dimension of the hypervectors, if ``model`` is a name.
     model : str or VSA
-        One that :class:`hdc.RandomFourier` and roles take, as MAP-I and MAP-B.
+        One that :class:`hdc.RandomFourier` and roles support, such as MAP-I and MAP-B.
     window : int
-        Numbers in a window; series that are shorter have one window, of all their numbers.
+        Numbers per window; shorter series have one window with all their numbers.
     dilations : "auto" or sequence of int
-        Distances of the numbers of a window. ``"auto"``: 1, 2, 4 and so on while a window fits.
+        Distances between the numbers of a window. ``"auto"``: 1, 2, 4 and so on while a window fits.
     bandwidth : "auto" or float
-        Distance of windows, of numbers standardized by channel, at which similarity has fallen to exp(-1/2) (of signs,
-        further). ``"auto"``: a third of the root of how many numbers there are in the windows of all channels.
+        Distance between windows, of numbers standardized by channel, at which similarity falls to exp(-1/2) (further,
+        for signs). ``"auto"``: a third of the root of the number of numbers in the windows of all channels.
     level : {"mean", "kept"}
         Whether the mean of each window (and channel) is subtracted.
     seed : int

@@ -120,7 +120,7 @@ class BitClassifier:
         Parameters
         ----------
         encoder_tables : Density, Fourier, Signs or None
-            What makes rows of features; None if rows come encoded, or as components of which the signs count.
+            Makes rows of features; None if rows are encoded already, or are components whose signs count.
         weights : (prototypes, dim) array of numbers
             Their components are those of the rows: a set bit of a row is a component of -1.
         prototype_classes : (prototypes,) array of integers
@@ -130,9 +130,9 @@ class BitClassifier:
         bits : 1, 2 or 4
             For each component; see :func:`quantize`.
         intercept : (classes,) array of numbers, optional
-            Is added to the scores of a class: to cosines, or to what is linear.
+            Added to the scores of a class: to cosines, or to dot products.
         mean : (dim,) array of numbers from -1 to 1, optional
-            Mean of the rows, as components: what one bit loses depends on it; see :func:`quantize`.
+            Mean of the rows, as components; the loss of one bit depends on it, see :func:`quantize`.
         cosine : bool
             Whether scores are cosines of rows with the weights, or else dot products with components of ±1.
         backend : str
@@ -141,7 +141,7 @@ class BitClassifier:
         Raises
         ------
         DTypeError, DimensionError, ParameterError
-            If something is no such array, or an intercept is too great beside the weights: more than 2^52 of the unit
+            If an argument is not such an array, or an intercept is too great beside the weights: more than 2^52 units
             of scores.
         """
         rows = as_weights(weights)
@@ -168,12 +168,12 @@ class BitClassifier:
         Parameters
         ----------
         learned : HDClassifier
-            Of MAP-B: with an encoder that :func:`tables_of` takes; or of hypervectors, which :meth:`predict_rows` takes
-            then, or :meth:`predict` as components, of which the signs count.
+            Of MAP-B: with an encoder that :func:`tables_of` supports; or of hypervectors, which you then pass to
+            :meth:`predict_rows`, or to :meth:`predict` as components whose signs count.
         bits : 1, 2 or 4
         X : (n, features) array of numbers, optional
-            Rows of which the mean is taken; that of those learned from, if they are not given. If the learner takes
-            hypervectors, ``(n, words)`` uint64.
+            Rows whose mean is used, by default the training rows. If the learner takes hypervectors, ``(n, words)``
+            uint64.
         weight_bits : 8, 16 or None
             As in :func:`tables_of`.
 

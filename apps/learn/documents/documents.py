@@ -44,19 +44,19 @@ NARROW = 512
 class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Encode JSON documents as hypervectors to learn from.
 
-    A :class:`~hdc.apps.json.JSONEncoder` with two additions that search does not want and classification does: views
+    A :class:`~hdc.apps.json.JSONEncoder` with two additions for classification, which search does not need: views
     of a document beside its leaves (:mod:`hdc.apps.learn.documents.views`), and weights of its sections, which are the
     keys of the document and the views, by the labels (:mod:`hdc.apps.learn.documents.section_weights`).
 
     Parameters
     ----------
     dim : int
-        Components of a hypervector.
+        Dimension of the hypervectors.
     views : collection of {"words", "letters", "pairs"}
-        What is encoded beside the leaves: words without path, runs of 3 and 4 letters of words, and pairs of leaves of
-        the same item of an array. Words and letters help where texts tell the class, and cost most of the time.
+        Encoded beside the leaves: words without path, runs of 3 and 4 letters of words, and pairs of leaves of the same
+        item of an array. Words and letters help if texts determine the class, and cost most of the time.
     weighing : {"labels", "leaves"}
-        Whether ``fit`` learns the weights of sections, if it is given labels, or every leaf counts for itself.
+        Whether ``fit`` learns the weights of sections from labels, or every leaf counts alike.
     encoder : mapping, optional
         More parameters of ``JSONEncoder``, as ``{"numbers": "smooth"}``; not ``dim``, ``output``, ``weights``, ``seed``
         and ``backend``.
@@ -70,7 +70,7 @@ class Documents(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
     encoder_ : JSONEncoder
         Of documents with their views.
     section_weights_ : dict of path to float
-        As ``encoder_.weights``; empty where all weigh the same.
+        As ``encoder_.weights``; empty if all weigh the same.
 
     Examples
     --------

@@ -52,7 +52,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     Parameters
     ----------
     dim : int
-        Components of a hypervector, if ``model`` is a name.
+        Dimension of the hypervectors, if ``model`` is a name.
     model : str or VSA
         Name of the model, or the model itself.
     numeric : {"fourier", "density", "level", "projection", "series"}
@@ -68,20 +68,20 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     kernel : str
         For ``"fourier"``: one of ``hdc.values.KERNELS``.
     bandwidth : "auto" or float
-        For ``"fourier"``, in standard deviations. ``"auto"`` is 0.7 times the median distance of two rows that ``fit``
-        sees; with ``ranges`` for all columns, the root of the number of columns.
+        For ``"fourier"``, in standard deviations. ``"auto"`` is 0.7 times the median distance of two rows of ``fit``;
+        with ``ranges`` for all columns, the root of the number of columns.
     kappa : int, optional
         For MAP-I: sums are clipped to this magnitude.
     levels, window : int, int or tuple of int
-        For series: the levels of a number, and the numbers of a window.
+        For series: levels per number, and numbers per window.
     ranges : (low, high), or mapping of column to such a pair, optional
-        Ranges of the numbers; those that are not given are learned by ``fit``. With one pair for all columns nothing
-        has to be fitted. Records and series take numbers beyond a range as its end.
+        Ranges of the numbers; ``fit`` learns those you leave out. With one pair for all columns nothing needs fitting.
+        Records and series clip numbers to the range.
     columns : mapping of column to kind, optional
         Columns by name, or of an array by number: ``"numeric"``, ``"category"``, ``"text"`` (words, and runs of three
         characters), ``"series"`` (a list of numbers in each row), ``"json"`` (documents, or their texts), ``"drop"``,
-        or a transformer of values to hypervectors of the same model. Columns that are not named are numeric if they
-        have numbers, else categories.
+        or a transformer of values to hypervectors of the same model. Other columns are numeric if they contain numbers,
+        else categories.
     seed : int
         Of the model, if that is a name.
     backend : str
@@ -90,11 +90,11 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     Attributes
     ----------
     n_features_in_ : int
-        Columns; channels, of series with three axes.
+        Number of columns, or of channels for series with three axes.
     feature_names_in_ : array of str, a name per column
-        If ``fit`` saw a frame whose columns have names.
+        If ``fit`` saw a frame with column names.
     kinds_ : list of str
-        What each column is.
+        Kind of each column.
     scaling_ : Scaling
         Ranges, centers and units of the columns of numbers.
     bandwidth_ : float
@@ -102,7 +102,7 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     series_ : dict
         Ranges of the columns of series.
     transformers_ : dict
-        The fitted transformers of columns of documents, and of those that have one.
+        The fitted transformers of columns of documents, and of columns with their own.
 
     Notes
     -----

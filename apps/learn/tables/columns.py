@@ -1,4 +1,4 @@
-"""What kind of values a column holds, found in one pass in bounded memory."""
+"""The kind of values of a column, found in one pass in bounded memory."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

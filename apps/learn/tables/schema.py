@@ -159,7 +159,7 @@ def learn_schema(
     kinds: Mapping[str, Kind] | None = None,
     drop: Iterable[str] = (),
 ) -> Schema:
-    """Read a table once and return what its columns hold.
+    """Read a table once and return the kinds of its columns.
 
     Parameters
     ----------

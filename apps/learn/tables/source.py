@@ -1,4 +1,4 @@
-"""Where a table comes from: a file or standard input, its format told by what it holds."""
+"""Where a table comes from: a file or standard input, its format recognized by its contents."""
 
 import io
 import os
