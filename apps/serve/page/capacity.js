@@ -1,15 +1,15 @@
 // Capacity: how many dimensions a task needs, by theorem and by experiment. All numbers come from the server.
 import { address, call } from "./api.js";
-import { html, useEffect, useRef, useState } from "./html.js";
+import { html, useEffect, useState } from "./html.js";
 import { Experiment } from "./experiment.js";
 import { Failure, Loading } from "./parts.js";
 import { Plot } from "./plot.js";
 import { count, number } from "./show.js";
 
 const KINDS = {
-  rigorous: { title: "rigorous", about: "enough for certain", color: "--accent", dash: undefined },
-  gaussian: { title: "Gaussian", about: "the sharp size, by the central limit theorem", color: "--text", dash: [6, 4] },
-  paper: { title: "published", about: "the constant of the paper", color: "--faint", dash: [2, 3] },
+  rigorous: { title: "rigorous", about: "enough for certain" },
+  gaussian: { title: "Gaussian", about: "the sharp size, by the central limit theorem" },
+  paper: { title: "published", about: "the constant of the paper" },
 };
 const TASKS = {
   membership: "Is a symbol in the set?", intersection: "How large is the intersection of two sets?",
@@ -26,7 +26,7 @@ const OPTIONS = {
 const START = { task: "membership", model: "MAP-B", items: "200", universe: "1000000", error: "0.001", axis: "items" };
 const DELAY = 60;
 
-function View({ params, go, announce, theme }) {
+function View({ params, go, announce }) {
   const [choices, setChoices] = useState(null);
   const [answer, setAnswer] = useState(null);
   const [failure, setFailure] = useState(null);
@@ -62,8 +62,8 @@ function View({ params, go, announce, theme }) {
       ${problem && html`<p class="warn" role="alert">${problem}</p>`}</aside>
     <div class="answers" aria-busy=${problem !== ""}>
       <${Answers} answers=${answer.answers} setting=${answer.setting} />
-      <${Curves} ...${{ answer, setting, change, theme }} />
-      <${Experiment} ...${{ answer, query, theme, kinds: KINDS, change, announce }} />
+      <${Curves} ...${{ answer, setting, change }} />
+      <${Experiment} ...${{ answer, query, change, announce }} />
       <${Storage} rows=${answer.storage} model=${setting.model} change=${change} />
     </div>
   </div>`;
@@ -153,30 +153,20 @@ export function Key({ kind }) {
   return html`<svg class="key" viewBox="0 0 22 8" aria-hidden="true"><line x1="0" y1="4" x2="22" y2="4" class=${kind} /></svg>`;
 }
 
-function Curves({ answer, setting, change, theme }) {
+function Curves({ answer, setting, change }) {
   const { axis, x, series } = answer.curves;
-  const lines = useStable(series.map(({ kind, y }) => ({ label: kind, ...drop(x, y), ...KINDS[kind] })));
+  const lines = series.map(({ kind, y }) => ({ kind, ...drop(x, y) }));
   const first = answer.answers.find((one) => one.dimension !== null);
   if (!first) return null;
   return html`<section aria-labelledby="capacity-curves">
     <div class="row between"><h2 id="capacity-curves">Dimension needed</h2>
       <div class="switch" role="group" aria-label="Over">${Object.entries(SLIDERS).filter(([name]) => name !== "universe" || setting.task !== "intersection").map(([name, { title }]) => html`
         <button type="button" aria-pressed=${axis === name} onClick=${() => change({ axis: name })}>${title}</button>`)}</div></div>
-    <${Plot} series=${lines} mark=${{ x: Number(answer.setting[axis]), y: first.dimension }} theme=${theme}
+    <${Plot} series=${lines} mark=${{ x: Number(answer.setting[axis]), y: first.dimension }}
       xLabel=${axis} yLabel="dimension" xShow=${tick} yShow=${tick}
       label=${`Dimension over ${axis}: ${answer.answers.filter((one) => one.dimension !== null).map((one) => `${one.kind} ${count(one.dimension)}`).join(", ")} at ${number(answer.setting[axis])}`}
       onX=${(place) => change({ [axis]: SLIDERS[axis].whole ? String(Math.round(Number(place.toPrecision(2)))) : String(Number(place.toPrecision(1))) })} />
   </section>`;
-}
-
-/** Return a value that stays the same object while it says the same. */
-export function useStable(value) {
-  const box = useRef(value), text = JSON.stringify(value), kept = useRef(text);
-  if (kept.current !== text) {
-    kept.current = text;
-    box.current = value;
-  }
-  return box.current;
 }
 
 function drop(x, y) {

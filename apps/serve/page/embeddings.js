@@ -11,7 +11,7 @@ const DELAY = 120;
 const HITS = [10, 20, 50, 100];
 const OPTION = { ivf: "probes", hnsw: "effort", flat: "candidates" };
 
-function View({ index, params, go, announce, theme }) {
+function View({ index, params, go, announce }) {
   const [answer, setAnswer] = useState(null);
   const [problem, setProblem] = useState("");
   const [busy, setBusy] = useState(false);
@@ -51,7 +51,7 @@ function View({ index, params, go, announce, theme }) {
       : !problem && html`<${Empty} title=${`${count(index.rows)} ${index.kind === "codes" ? "codes" : "vectors"} of ${count(index.dim)} ${index.kind === "codes" ? "bits" : "numbers"}`}>
           <p>Name a row, or choose a file with a vector, to find what is nearest.</p>
           <p><button type="button" onClick=${() => go({ like: "0" })}>Neighbors of row 0</button></p></${Empty}>`}
-      ${option && html`<${Tradeoff} ...${{ index, option, theme, current: Number(params[option] ?? answer?.options?.[option] ?? (option === "candidates" ? 10 * (params.k ?? 10) : 0)), choose: (value) => go({ [option]: String(value) }, { replace: true }) }} />`}
+      ${option && html`<${Tradeoff} ...${{ index, option, current: Number(params[option] ?? answer?.options?.[option] ?? (option === "candidates" ? 10 * (params.k ?? 10) : 0)), choose: (value) => go({ [option]: String(value) }, { replace: true }) }} />`}
     </div>
   </div>`;
 }

@@ -1,5 +1,5 @@
 // "Run the experiment": failures of the task at several dimensions, measured by the server while one watches.
-import { Key, tick, useStable } from "./capacity.js";
+import { tick } from "./capacity.js";
 import { call } from "./api.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Plot } from "./plot.js";
@@ -11,7 +11,7 @@ const FLOOR = 1e-3; // of the chart's failure rates
 const SMALL = { items: "20", universe: "500" };
 const OWN_UNIVERSE = ["intersection", "bindings"]; // tasks whose experiment does not draw from the universe of the question
 
-export function Experiment({ answer, query, theme, kinds, change, announce }) {
+export function Experiment({ answer, query, change, announce }) {
   const [run, setRun] = useState(null);
   const [trials, setTrials] = useState(256);
   const [problem, setProblem] = useState(null);
@@ -43,8 +43,8 @@ export function Experiment({ answer, query, theme, kinds, change, announce }) {
   const fits = run && same(run.setting, answer.setting);
   const running = run?.state === "working";
   const measured = fits ? run.points.filter((point) => point.trials > 0) : [];
-  const points = useStable(measured.map(({ dim, failure, low, high }) => ({ x: dim, y: failure, low, high })));
-  const lines = useStable((fits ? run.curves : answer.failures).map(({ kind, x, y }) => ({ label: kind, ...window_(x, y), ...kinds[kind] })));
+  const points = measured.map(({ dim, failure, low, high }) => ({ x: dim, y: failure, low, high }));
+  const lines = (fits ? run.curves : answer.failures).map(({ kind, x, y }) => ({ kind, ...window_(x, y) }));
   if (!answer.failures.length) return null;
   return html`<section aria-labelledby="capacity-experiment">
     <div class="row between"><h2 id="capacity-experiment">Failures, promised and measured</h2>
@@ -55,7 +55,7 @@ export function Experiment({ answer, query, theme, kinds, change, announce }) {
           <button type="button" class="main" onClick=${begin}>Run the experiment</button>`}</div></div>
     ${problem && html`<p class="warn" role="alert">${problem.message} ${problem.status === 400 && html`<button type="button" class="link"
       onClick=${() => change(SMALL)}>Try ${SMALL.items} items of ${SMALL.universe}</button>`}</p>`}
-    <${Plot} series=${lines} points=${points} theme=${theme} xLabel="dimension" yLabel="failure rate" xShow=${tick} yShow=${tick} yRange=${[FLOOR, 1]}
+    <${Plot} series=${lines} points=${points} xLabel="dimension" yLabel="failure rate" xShow=${tick} yShow=${tick} yRange=${[FLOOR, 1]}
       label=${points.length ? `Measured failures: ${points.map((point) => `${percent(point.y)} at ${count(point.x)}`).join(", ")}` : "Failure rate over the dimension"} />
     <p class="faint">${fits ? said(run) : "The experiment draws sets at random, asks every question, and counts the trials with a wrong answer."}
       ${run && !fits && !running ? " Points of the last run are of another setting and not shown." : ""}

@@ -8,8 +8,11 @@ import { colorsOf } from "./palette.js";
 import { Empty, Failure, Loading } from "./parts.js";
 import { follow } from "./pointing.js";
 import { FADED, LIT, PLAIN, Scatter } from "./scatter.js";
+import { addSheet } from "./sheet.js";
 import { count, percent } from "./show.js";
 import { color as token } from "./theme.js";
+
+await addSheet("views.css");
 
 const LIT_HITS = 200;
 const NEIGHBORS = 8;
@@ -208,7 +211,7 @@ function Card({ base, scatter, point, id }) {
     top: y < height / 2 ? `${Math.max(8, y - 8)}px` : "auto", bottom: y < height / 2 ? "auto" : `${Math.max(8, height - y - 8)}px`,
   };
   if (!card) return null;
-  return html`<div class="card" style=${place} role="tooltip"><strong dir="auto">${nameOf(card)}</strong>
+  return html`<div class="hover-card" style=${place} role="tooltip"><strong dir="auto">${nameOf(card)}</strong>
     <dl>${card.lines.slice(0, 6).map(([path, value]) => html`<dt>${path}</dt><dd dir="auto">${String(value)}</dd>`)}</dl></div>`;
 }
 

@@ -1,115 +1,84 @@
-// Curves by uPlot: axes with even or logarithmic scales in the page's colors, lines, and points with intervals.
-import { html, useEffect, useRef } from "./html.js";
-import { color } from "./theme.js";
-import uPlot from "./vendor/uplot.js";
+// Curves as SVG: axes with even or logarithmic scales, lines, points with intervals. Colors are the page's, by style sheet.
+import { html, useEffect, useRef, useState } from "./html.js";
+import { addSheet } from "./sheet.js";
 
-const FONT = "12px system-ui, sans-serif";
-const FEW_DECADES = 2.2;
+await addSheet("views.css");
 
-const sheet = document.createElement("link");
-sheet.rel = "stylesheet";
-sheet.href = new URL("vendor/uplot.css", import.meta.url).href;
-document.head.append(sheet);
+const LEFT = 58, RIGHT = 12, TOP = 8, BOTTOM = 40;
+const LEAST_WIDTH = 200;
+const FEW_DECADES = 2.2; // up to so many, 2 and 5 are on a logarithmic axis, too
+const APART = 44, NEAR = 26; // pixels between two numbers of an axis, to the right and upwards
 
 /** Curves over each other.
  *
- * series: [{label, x, y, color (a token), dash, width}], each with its own x, ascending.
- * points: [{x, y, low, high}], drawn with their intervals. mark: {x, y} is ringed. xLabel, yLabel: texts of the axes.
- * xLog, yLog: logarithmic scales. show: (value) -> text, of x and y. onX: called with x where somebody clicks.
+ * series: [{kind, x, y}], each with its own x, ascending; kind is its class. points: [{x, y, low, high}], drawn with
+ * their intervals, hollow beneath the range. mark: {x, y} is ringed. xLog, yLog: logarithmic scales. xShow, yShow:
+ * (value) -> text. onX: called with x where somebody clicks.
  */
-export function Plot({ series, points = [], mark, xLabel, yLabel, xLog = true, yLog = true, xShow, yShow, yRange, height = 260, theme, label, onX }) {
+export function Plot({ series, points = [], mark, xLabel, yLabel, xLog = true, yLog = true, xShow, yShow, yRange, height = 260, label, onX }) {
   const box = useRef(null);
+  const [width, setWidth] = useState(0);
   useEffect(() => {
-    const x = [...new Set([...series.flatMap((one) => one.x), ...points.map((one) => one.x)])].sort((a, b) => a - b);
-    const data = [x, ...series.map((one) => along(x, one)), x.map((place) => points.find((one) => one.x === place)?.y ?? null)];
-    const ink = color("--faint"), line = color("--line"), accent = color("--accent");
-    const axis = (text, show, log) => {
-      const few = log ? { filter: (_, splits) => round(splits) } : {};
-      return {
-        label: text, labelFont: FONT, font: FONT, stroke: ink, labelSize: 18, labelGap: 0, ...few,
-        grid: { stroke: line, width: 1, ...few }, ticks: { stroke: line, width: 1, ...few },
-        values: (_, splits) => splits.map((value) => (value === null ? "" : show(value))),
-      };
-    };
-    const options = {
-      width: box.current.clientWidth, height,
-      legend: { show: false },
-      cursor: { points: { show: false }, drag: { x: false, y: false } },
-      scales: {
-        x: { time: false, distr: xLog ? 3 : 1 },
-        y: { distr: yLog ? 3 : 1, range: yRange ? () => yRange : undefined },
-      },
-      axes: [axis(xLabel, xShow, xLog), { ...axis(yLabel, yShow, yLog), size: 62 }],
-      series: [
-        {},
-        ...series.map((one) => ({
-          label: one.label, stroke: color(one.color), width: one.width ?? 2, dash: one.dash, spanGaps: true, points: { show: false },
-        })),
-        { label: "measured", stroke: "transparent", points: { show: false } },
-      ],
-      hooks: {
-        draw: [(plot) => {
-          drawPoints(plot, points, accent, color("--surface"));
-          if (mark) drawMark(plot, mark, color("--text"));
-        }],
-      },
-    };
-    box.current.textContent = "";
-    const plot = new uPlot(options, data, box.current);
-    const size = new ResizeObserver(() => plot.setSize({ width: box.current.clientWidth, height }));
+    const size = new ResizeObserver(() => setWidth(Math.max(LEAST_WIDTH, box.current.clientWidth)));
     size.observe(box.current);
-    const click = () => plot.cursor.left >= 0 && onX?.(plot.posToVal(plot.cursor.left, "x"));
-    plot.over.addEventListener("click", click);
-    return () => {
-      size.disconnect();
-      plot.destroy();
-    };
-  }, [series, points, mark?.x, mark?.y, theme, xLabel, yLabel]);
-  return html`<div class="plot" style=${{ minHeight: `${height}px` }} ref=${box} role="img" aria-label=${label}></div>`;
+    return () => size.disconnect();
+  }, []);
+  const across = scale([...series.flatMap((one) => one.x), ...points.map((one) => one.x)], xLog, LEFT, width - RIGHT);
+  const up = scale(yRange ?? [...series.flatMap((one) => one.y), ...points.flatMap((one) => [one.low, one.high])], yLog, height - BOTTOM, TOP, !yRange);
+  const click = (event) => onX?.(across.value(event.clientX - box.current.getBoundingClientRect().left));
+  const line = ({ x, y }) => x.map((place, i) => `${i ? "L" : "M"}${across.at(place).toFixed(1)} ${up.at(y[i]).toFixed(1)}`).join("");
+  const [bottom, top] = [up.at(up.low), up.at(up.high)];
+  return html`<div class="plot" ref=${box} style=${{ minHeight: `${height}px` }}>${width > 0 && html`
+    <svg width=${width} height=${height} role="img" aria-label=${label} onClick=${click} class=${onX ? "picks" : ""}>
+      <clipPath id=${`clip-${xLabel}-${yLabel.replace(" ", "-")}`}><rect x=${LEFT} y=${top - 6} width=${width - LEFT - RIGHT} height=${bottom - top + 12} /></clipPath>
+      <g class="axes">
+        ${across.ticks(APART).map((value) => html`<line x1=${across.at(value)} x2=${across.at(value)} y1=${top} y2=${bottom} />
+          <text x=${across.at(value)} y=${bottom + 16} text-anchor="middle">${xShow(value)}</text>`)}
+        ${up.ticks(NEAR).map((value) => html`<line x1=${LEFT} x2=${width - RIGHT} y1=${up.at(value)} y2=${up.at(value)} />
+          <text x=${LEFT - 8} y=${up.at(value) + 4} text-anchor="end">${yShow(value)}</text>`)}
+        <text x=${(LEFT + width - RIGHT) / 2} y=${height - 6} text-anchor="middle">${xLabel}</text>
+        <text transform=${`translate(12 ${(top + bottom) / 2}) rotate(-90)`} text-anchor="middle">${yLabel}</text>
+      </g>
+      <g clip-path=${`url(#clip-${xLabel}-${yLabel.replace(" ", "-")})`}>
+        ${series.map((one) => html`<path d=${line(one)} class=${`curve ${one.kind}`} />`)}
+        ${points.map((one) => html`<g class=${one.y < up.low ? "point none" : "point"}>
+          <line x1=${across.at(one.x)} x2=${across.at(one.x)} y1=${up.at(one.low)} y2=${up.at(one.high)} />
+          <circle cx=${across.at(one.x)} cy=${up.at(one.y)} r="4" /></g>`)}
+        ${mark && html`<circle class="mark" cx=${across.at(mark.x)} cy=${up.at(mark.y)} r="5" />`}
+      </g>
+    </svg>`}</div>`;
 }
 
-/** Return places on a logarithmic axis without those that are not round: powers of ten, where these are few also 2 and 5. */
-function round(splits) {
-  const digits = Math.log10(splits.at(-1) / splits[0]) < FEW_DECADES ? ["1", "2", "5"] : ["1"];
-  return splits.map((value) => (digits.includes(value.toExponential(6).replace(/\.?0*e.*/, "")) ? value : null));
+/** Return a scale of values between two pixels: {low, high, at(value), value(pixel), ticks(apart)}. */
+function scale(values, log, from, to, whole = false) {
+  const finite = values.filter((value) => Number.isFinite(value) && (!log || value > 0));
+  let [low, high] = finite.length ? [Math.min(...finite), Math.max(...finite)] : [1, 10];
+  if (whole && log) [low, high] = [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high))];
+  if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - 1, high + 1];
+  const into = log ? Math.log : (value) => value, back = log ? Math.exp : (value) => value;
+  const step = (to - from) / (into(high) - into(low));
+  const at = (value) => from + (into(Math.min(Math.max(value, low), high)) - into(low)) * step;
+  return {
+    low, high, at,
+    value: (pixel) => back(Math.min(Math.max(into(low) + (pixel - from) / step, into(low)), into(high))),
+    ticks: (apart) => (log ? decades : evenly)(low, high, Math.max(2, Math.abs(to - from) / apart)),
+  };
 }
 
-/** Return a curve's heights at common places: null where it has none, so that its line spans the gap. */
-function along(x, one) {
-  const at = new Map(one.x.map((place, i) => [place, one.y[i]]));
-  return x.map((place) => at.get(place) ?? null);
+/** Return round numbers on a logarithmic axis: powers of ten, every other one where they are many, with 2 and 5 where few. */
+function decades(low, high, most) {
+  const [first, last] = [Math.floor(Math.log10(low) - 1e-9), Math.ceil(Math.log10(high) + 1e-9)];
+  const digits = last - first <= FEW_DECADES + 1 && 3 * (last - first) <= most ? [1, 2, 5] : [1];
+  const by = Math.max(1, Math.ceil((last - first) / most));
+  const found = [];
+  for (let power = Math.ceil(first / by) * by; power <= last; power += by) for (const digit of digits) found.push(Number(`${digit}e${power}`));
+  return found.filter((value) => value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9));
 }
 
-function drawPoints(plot, points, accent, ground) {
-  const pen = plot.ctx, ratio = devicePixelRatio || 1;
-  const low = plot.scales.y.min, high = plot.scales.y.max;
-  const inside = (y) => Math.min(Math.max(y, low), high);
-  pen.save();
-  pen.beginPath();
-  pen.rect(plot.bbox.left - 6 * ratio, plot.bbox.top - 6 * ratio, plot.bbox.width + 12 * ratio, plot.bbox.height + 12 * ratio);
-  pen.clip();
-  for (const { x, y, low: from, high: to } of points) {
-    const px = plot.valToPos(x, "x", true), py = plot.valToPos(inside(y), "y", true);
-    pen.strokeStyle = accent;
-    pen.lineWidth = 1.5 * ratio;
-    pen.beginPath();
-    pen.moveTo(px, plot.valToPos(inside(from), "y", true));
-    pen.lineTo(px, plot.valToPos(inside(to), "y", true));
-    pen.stroke();
-    pen.beginPath();
-    pen.arc(px, py, 4 * ratio, 0, 2 * Math.PI);
-    pen.fillStyle = y < low ? ground : accent; // hollow where nothing failed: the interval says how little it may be
-    pen.fill();
-    pen.stroke();
-  }
-  pen.restore();
-}
-
-function drawMark(plot, { x, y }, ink) {
-  const pen = plot.ctx, ratio = devicePixelRatio || 1;
-  pen.strokeStyle = ink;
-  pen.lineWidth = 1.5 * ratio;
-  pen.beginPath();
-  pen.arc(plot.valToPos(x, "x", true), plot.valToPos(y, "y", true), 5 * ratio, 0, 2 * Math.PI);
-  pen.stroke();
+function evenly(low, high, most) {
+  const raw = (high - low) / Math.min(most, 5), size = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 2.5, 5, 10].map((factor) => factor * size).find((one) => one >= raw);
+  const found = [];
+  for (let value = Math.ceil(low / step) * step; value <= high + step * 1e-9; value += step) found.push(Number(value.toPrecision(9)));
+  return found;
 }

@@ -1,6 +1,5 @@
 // How far a search looks: a slider, with the recall and the time that the server has measured.
 import { at, call } from "./api.js";
-import { useStable } from "./capacity.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Plot } from "./plot.js";
 import { count, number } from "./show.js";
@@ -9,7 +8,7 @@ const PAUSE = 250;
 const MOST = 1024;
 const NAMES = { probes: "Lists that are looked into", effort: "Candidates in hand", candidates: "Candidates compared again" };
 
-export function Tradeoff({ index, option, current, choose, theme }) {
+export function Tradeoff({ index, option, current, choose }) {
   const [measured, setMeasured] = useState(null);
   const [problem, setProblem] = useState("");
   const turn = useRef(0);
@@ -34,7 +33,7 @@ export function Tradeoff({ index, option, current, choose, theme }) {
     };
   }, [index.name, index.generation]);
   const points = measured?.points ?? [];
-  const curve = useStable([{ label: "recall", x: points.map((one) => one.value), y: points.map((one) => one.recall), color: "--accent" }]);
+  const curve = [{ kind: "recall", x: points.map((one) => one.value), y: points.map((one) => one.recall) }];
   const near = points.length ? points.reduce((a, b) => (Math.abs(Math.log(b.value / (current || 1))) < Math.abs(Math.log(a.value / (current || 1))) ? b : a)) : null;
   const most = Math.max(points.at(-1)?.value ?? MOST, current, 2);
   return html`<section class="tradeoff" aria-labelledby="tradeoff-title">
@@ -48,7 +47,7 @@ export function Tradeoff({ index, option, current, choose, theme }) {
     ${(problem || measured?.error) && html`<p class="faint">${problem || measured.error}</p>`}
     ${points.length > 1 && html`
       <${Plot} series=${curve} mark=${near ? { x: near.value, y: near.recall } : undefined} xLabel=${option} yLabel="recall" yLog=${false} yRange=${[0, 1.02]}
-        xShow=${count} yShow=${(value) => String(Number(value.toFixed(2)))} height=${220} theme=${theme} onX=${(place) => choose(Math.max(1, Math.round(place)))}
+        xShow=${count} yShow=${(value) => String(Number(value.toFixed(2)))} height=${220} onX=${(place) => choose(Math.max(1, Math.round(place)))}
         label=${`Recall: ${points.map((one) => `${number(one.recall)} at ${one.value}`).join(", ")}`} />
       <table class="storage"><thead><tr><th>${option}</th><th class="num">recall@${measured.k}</th><th class="num">ms per query</th><th></th></tr></thead>
       <tbody>${points.map((one) => html`<tr class=${one === near ? "own" : ""}>
