@@ -64,7 +64,9 @@ def test_fields_follow_a_change(client):
 
 def test_values_are_suggested(client):
     found = client.get("/api/people/values", params={"path": "tags[].name", "prefix": "R"}).json()["values"]
-    assert found == [{"value": "red", "documents": 40}]
+    assert found == [{"path": "tags[].name", "value": "red", "documents": 40}]
+    anywhere = client.get("/api/people/values", params={"prefix": "fem"}).json()["values"]
+    assert anywhere == [{"path": "sex", "value": "female", "documents": 80}]
     assert client.get("/api/people/values?path=age&prefix=5&most=2").json()["values"][0]["documents"] == 2
     assert client.get("/api/people/values?path=nowhere").json()["values"] == []
 
@@ -162,7 +164,7 @@ def test_large_documents_are_not_compared():
     [
         ("GET", "/api/nobody/fields", None, 404),
         ("GET", "/api/people/fields?most=1000", None, 422),
-        ("GET", "/api/people/values", None, 422),
+        ("GET", "/api/people/values?most=0", None, 422),
         ("GET", "/api/people/values?path=a b", None, 400),
         ("POST", "/api/people/facets", {"paths": ["a"] * 51}, 422),
         ("POST", "/api/people/facets", {"paths": ["sex"], "where": "nonsense"}, 400),

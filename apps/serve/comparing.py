@@ -47,8 +47,9 @@ def compared(index: JSONIndex, a: int | str, b: int | str) -> dict[str, Any]:
 def aligned(index: JSONIndex, first: Any, second: Any, hit: Hit) -> list[dict[str, Any]]:
     """Return the fields of two documents: ``path``, ``a`` and ``b`` where there are such, and ``share``.
 
-    Fields of one path follow each other, in the order of the first. Beside each is the equal value of the second at that path; else what
-    it met, unless that is beside its equal; else another one that is left there. The shares sum to the cosine.
+    Fields of one path follow each other, in the order of the first document. Beside each is the equal value of the
+    second at that path; else what it met, unless that is beside its equal; else another one that is left there. The
+    shares sum to the cosine.
     """
     places = {leaf: place for place, leaf in enumerate(map(_key, leaves(first)))}
     left = {_key(leaf): leaf for leaf in leaves(second)}

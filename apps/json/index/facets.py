@@ -6,7 +6,7 @@ seen often and those of a sample of documents: a frequent one is missed only if 
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from hdc.apps.json.index.narrowing import columns_at
 from hdc.apps.json.values.numbers import NUMBER, Quantities
 from hdc.apps.json.values.parts import column_hash, path_hash, term_hash
 from hdc.apps.json.values.tokens import constant_tokens
-from hdc.search.live import Mask, live
+from hdc.search.live import Mask, alive, live
 from hdc.search.postings.names import Hashes, Ints, runs
 from hdc.search.postings.searcher import PostingRows
 from hdc.search.postings.segment import Segment, of_items
@@ -39,6 +39,9 @@ CANDIDATES = 2000
 
 LONGEST = 256
 """Characters of a text that is counted."""
+
+REMEMBERED = 500
+"""Paths of which it is remembered what all documents have."""
 
 MOST_PATHS = 5000
 """Paths that are listed."""
@@ -133,6 +136,7 @@ class Counting:
         self._candidates: dict[Path, dict[int, Any]] = {}
         self._ranges: dict[Path, tuple[float, float, Doubles]] = {}
         self._places: dict[int, tuple[Ints, Hashes]] = {}
+        self._remembered: dict[str, Facet] = {}
 
     # ------------------------------------------------------------------ paths
 
@@ -199,14 +203,14 @@ class Counting:
 
     # ------------------------------------------------------------------ counting
 
-    def facet(self, path: str, mask: Mask, most: int = 20) -> Facet:
+    def facet(self, path: str, mask: Mask | None = None, most: int = 20) -> Facet:
         """Count what documents have at a path.
 
         Parameters
         ----------
         path : str
-        mask : (rows,) bool array
-            Which documents count.
+        mask : (rows,) bool array, optional
+            Which documents count; left out, all. What all have is remembered of some paths.
         most : int
             Values that are listed at most.
 
@@ -215,6 +219,18 @@ class Counting:
         ParameterError
             If it is no path.
         """
+        if mask is not None:
+            found = self._counted(path, mask)
+        elif path in self._remembered:
+            found = self._remembered[path]
+        else:
+            found = self._counted(path, alive(self._rows.snapshot))
+            if len(self._remembered) >= REMEMBERED:
+                self._remembered.clear()
+            self._remembered[path] = found
+        return replace(found, values=found.values[:most])
+
+    def _counted(self, path: str, mask: Mask) -> Facet:
         where = parse_path(path)
         numbers = {kind: self._numbers(where, kind, mask) for kind in QUANTITIES}
         kinds: dict[str, int] = {kind: len(np.unique(held.rows)) for kind, held in numbers.items() if len(held.rows)}
@@ -228,9 +244,9 @@ class Counting:
             kinds |= terms.kinds
         values.sort(key=lambda pair: (-pair[1], str(pair[0])))
         documents = len(np.unique(np.concatenate([np.empty(0, np.int64), *every])))
-        return Facet(path, documents, kinds, tuple(values[:most]), len(values), self._histogram(where, numbers))
+        return Facet(path, documents, kinds, tuple(values), len(values), self._histogram(where, numbers))
 
-    def values(self, path: str, prefix: str, mask: Mask, most: int = 20) -> list[tuple[Any, int]]:
+    def values(self, path: str, prefix: str, mask: Mask | None = None, most: int = 20) -> list[tuple[Any, int]]:
         """Return values at a path that begin with a text, or have a word that does: most frequent first."""
         facet, wanted = self.facet(path, mask, CANDIDATES), prefix.casefold().strip()
         begun, within = [], []

@@ -34,7 +34,7 @@ from hdc.dispatch import posting_kernels
 from hdc.errors import DimensionError, FileFormatError, ParameterError
 from hdc.search.engine import Engine
 from hdc.search.index import Index
-from hdc.search.live import Mask, alive
+from hdc.search.live import Mask, live
 from hdc.search.measures import Floats, Ids
 from hdc.search.once import BuildLock
 from hdc.search.postings import keeping
@@ -599,7 +599,7 @@ class JSONIndex(Index):
         most, search = integer(most, "most", 1), self._search()
         mask = self._counted(search, where, among)
         found = [search.counting.facet(path, mask, most) for path in listed(paths, "paths")]
-        return Facets(found, int(mask.sum()))
+        return Facets(found, len(live(search.rows.snapshot)) if mask is None else int(mask.sum()))
 
     def suggest(self, path: str, prefix: str = "", *, where: Where = None, most: int = 20) -> list[tuple[Any, int]]:
         """Return values at a path that begin with a text, and how many documents have each; as :meth:`facets`.
@@ -618,17 +618,14 @@ class JSONIndex(Index):
         search = self._search()
         return search.meaning.encoder.capacity(search.counting.few(PREDICTED), target)
 
-    def _counted(self, search: PostingSearch, where: Where, among: npt.ArrayLike | None) -> Mask:
-        """Return which rows pass: ``(rows,)`` bool."""
+    def _counted(self, search: PostingSearch, where: Where, among: npt.ArrayLike | None) -> Mask | None:
+        """Return which rows pass: ``(rows,)`` bool; None if all do."""
         accept, allowed = as_filter(where), self._allowed(search, among)
-        mask = alive(search.rows.snapshot)
-        if accept is not None:
-            mask = np.zeros(len(mask), bool)
-            mask[search.passing(accept)] = True
-        if allowed is not None:
-            kept = np.zeros(len(mask), bool)
-            kept[allowed] = True
-            mask = mask & kept
+        if accept is None and allowed is None:
+            return None
+        passing = live(search.rows.snapshot) if accept is None else search.passing(accept)
+        mask = np.zeros(search.rows.snapshot.count, bool)
+        mask[passing if allowed is None else np.intersect1d(passing, allowed)] = True
         return mask
 
     # ------------------------------------------------------------------ reasons

@@ -63,7 +63,6 @@ def router(served: Served) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["fields"])
     predictions = Predictions()
-    seen: dict[str, tuple[tuple[int, int], dict[str, Any]]] = {}
 
     def check(index: str) -> None:
         if served[index].kind != "json":
@@ -73,11 +72,8 @@ def router(served: Served) -> APIRouter:
     async def fields(index: str, most: Annotated[int, Query(ge=1, le=MOST_VALUES)] = 10) -> Response:
         """Say what documents have at each path: how many, which kinds and values, how numbers spread."""
         check(index)
-        known = seen.get(index)
-        if known is None or known[0] != (served[index].generation, most):
-            result, generation = await served.read(index, lambda opened: described_fields(opened, most))
-            known = seen[index] = (generation, most), {**result, "generation": generation}
-        return answer(known[1])
+        result, generation = await served.read(index, lambda opened: described_fields(opened, most))
+        return answer({**result, "generation": generation})
 
     @routes.get("/api/{index}/decodable")
     async def decodable(index: str) -> Response:
@@ -88,13 +84,15 @@ def router(served: Served) -> APIRouter:
 
     @routes.get("/api/{index}/values")
     async def values(
-        index: str, path: str, prefix: str = "", most: Annotated[int, Query(ge=1, le=MOST_VALUES)] = 10
+        index: str,
+        path: str | None = None,
+        prefix: str = "",
+        most: Annotated[int, Query(ge=1, le=MOST_VALUES)] = 10,
     ) -> Response:
-        """Return values at a path that begin with a text: most frequent first."""
+        """Return values that begin with a text, at a path or at any: most frequent first."""
         check(index)
-        found, generation = await served.read(index, lambda opened: opened.suggest(path, prefix, most=most))
-        listed = [{"value": value, "documents": count} for value, count in found]
-        return answer({"values": listed, "generation": generation})
+        found, generation = await served.read(index, lambda opened: suggested(opened, path, prefix, most))
+        return answer({"values": found, "generation": generation})
 
     @routes.post("/api/{index}/facets", openapi_extra=described(Facets))
     async def facets(index: str, request: Request) -> Response:
@@ -132,6 +130,19 @@ def described_fields(index: JSONIndex, most: int) -> dict[str, Any]:
             entry["weight"] = sum(weight * count for weight, count in weights) / sum(count for _, count in weights)
         found.append(entry)
     return {"fields": found, "paths": len(paths), "documents": len(index)}
+
+
+def suggested(index: JSONIndex, path: str | None, prefix: str, most: int) -> list[dict[str, Any]]:
+    """Return values at a path that begin with a text; without a path, texts at any that several documents have."""
+    if path is not None:
+        return [{"path": path, "value": value, "documents": n} for value, n in index.suggest(path, prefix, most=most)]
+    found = [
+        {"path": one, "value": value, "documents": count}
+        for one in index.paths()[:MOST_PATHS]
+        for value, count in index.suggest(one, prefix, most=most)
+        if isinstance(value, str) and count > 1
+    ]
+    return sorted(found, key=lambda entry: -entry["documents"])[:most]
 
 
 def predicted(index: JSONIndex) -> dict[str, Any]:
