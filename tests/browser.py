@@ -27,7 +27,7 @@ FLAGS = (
     "--force-color-profile=srgb",
 )
 
-MILLISECONDS = 30_000.0
+MILLISECONDS = 60_000.0
 """Within which what a test waits for must come: far longer than it takes, for machines that are busy."""
 
 PICTURES = os.environ.get("HDC_PICTURES", "")
@@ -35,7 +35,7 @@ PICTURES = os.environ.get("HDC_PICTURES", "")
 
 WATCH = """
 window.violations = [];
-addEventListener("securitypolicyviolation", (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+addEventListener("securitypolicyviolation", (e) => violations.push(`${e.violatedDirective} ${e.blockedURI}`));
 """
 
 
@@ -140,7 +140,7 @@ class Tab:
     def focus(self) -> str:
         """Return the name of what has the focus."""
         return str(
-            self.page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent")
+            self.page.evaluate("(() => { const e = document.activeElement; return e.ariaLabel ?? e.textContent })()")
         )
 
     def picture(self, name: str) -> None:

@@ -38,9 +38,15 @@ const VIEWS = [
 ];
 
 const SHORTCUTS = [
-  ["/", "type a query"], ["↓ ↑", "next, previous result"], ["Enter", "open a result"], ["l", "more like the result"],
-  ["x", "hold the result for comparison"], ["Esc", "leave a field, close what is open"], ["m f c p s", "show a view"],
-  ["d", "light or dark"], ["?", "this list"],
+  ["/", "type a query"],
+  ["↓ ↑", "next, previous result"],
+  ["Enter", "open a result"],
+  ["l", "more like the result"],
+  ["x", "hold the result for comparison"],
+  ["Esc", "leave a field, close what is open"],
+  ["m f c p s", "show a view"],
+  ["d", "light or dark"],
+  ["?", "this list"],
 ];
 
 const fits = (view, index) => view.kinds === null || (index !== null && view.kinds.includes(index.kind));
@@ -65,33 +71,48 @@ function App() {
     return () => clearInterval(timer);
   }, [gone]);
 
-  const index = indexes?.find((one) => one.name === route.index) ?? (route.index ? null : indexes?.[0] ?? null);
+  const index = indexes?.find((one) => one.name === route.index) ?? (route.index ? null : (indexes?.[0] ?? null));
   const views = VIEWS.filter((view) => fits(view, index));
-  const view = views.find((one) => one.id === route.view) ?? (route.view ? null : views[0] ?? null);
+  const view = views.find((one) => one.id === route.view) ?? (route.view ? null : (views[0] ?? null));
   useKeys(views, go, setHelp);
   useEffect(() => {
     document.title = index ? `${index.name} · ${view?.title ?? "hdc"}` : "hdc explorer";
   }, [index, view]);
 
   if (failure && indexes === null) {
-    return html`<main><${Failure} error=${failure} retry=${load} /></main>${ask && html`<${TokenDialog} answer=${answer} />`}`;
+    return html`<main><${Failure} error=${failure} retry=${load} /></main>
+      ${ask && html`<${TokenDialog} answer=${answer} />`}`;
   }
   const props = { index, params: route.params, go, announce, theme: shade };
-  return html`
-    <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
+  return html` <a class="skip" href="#main" onClick=${skip}>Skip to content</a>
     <header class="top">
       <a class="brand" href="#/" title="hdc explorer">hdc</a>
       <${IndexMenu} indexes=${indexes ?? []} index=${index} go=${go} />
       <nav aria-label="Views">
-        ${views.map((one) => html`
-          <a href=${writeRoute({ index: index?.name ?? "", view: one.id, params: route.params })}
-            aria-current=${one === view ? "page" : undefined} title=${`${one.title} (${one.key})`}>${one.title}</a>`)}
+        ${views.map(
+          (one) =>
+            html` <a
+              href=${writeRoute({ index: index?.name ?? "", view: one.id, params: route.params })}
+              aria-current=${one === view ? "page" : undefined}
+              title=${`${one.title} (${one.key})`}
+              >${one.title}</a
+            >`,
+        )}
       </nav>
       <div class="tools">
         ${view && html`<${Commands} view=${view} props=${props} />`}
         <button type="button" class="quiet icon" onClick=${toggle} aria-label="Light or dark" title="Light or dark (d)">
-          ${shade === "dark" ? "☀" : "☾"}</button>
-        <button type="button" class="quiet icon" onClick=${() => setHelp(true)} aria-label="Keyboard" title="Keyboard (?)">?</button>
+          ${shade === "dark" ? "☀" : "☾"}
+        </button>
+        <button
+          type="button"
+          class="quiet icon"
+          onClick=${() => setHelp(true)}
+          aria-label="Keyboard"
+          title="Keyboard (?)"
+        >
+          ?
+        </button>
       </div>
     </header>
     ${gone && html`<p class="banner" role="alert">The server does not answer. What you see may be old; trying again…</p>`}
@@ -99,8 +120,7 @@ function App() {
       ${indexes === null ? html`<${Loading} />` : html`<${Shown} key=${`${index?.name}/${view?.id}`} view=${view} route=${route} props=${props} />`}
     </main>
     <div class="unseen" role="status" aria-live="polite">${said}</div>
-    ${help && html`<${Help} close=${() => setHelp(false)} />`}
-    ${ask && html`<${TokenDialog} answer=${answer} />`}`;
+    ${help && html`<${Help} close=${() => setHelp(false)} />`} ${ask && html`<${TokenDialog} answer=${answer} />`}`;
 }
 
 /** The view of the URL, once its module is there. */
@@ -116,8 +136,15 @@ function Shown({ view, route, props }) {
     if (view && !module) load();
   }, []);
   if (view === null) {
-    const what = props.index === null ? `There is no index ${route.index}.` : `There is no view ${route.view} of ${props.index.name}.`;
-    return html`<div class="state"><h1>Not here</h1><p>${what}</p><p><a href="#/">Start over</a></p></div>`;
+    const what =
+      props.index === null
+        ? `There is no index ${route.index}.`
+        : `There is no view ${route.view} of ${props.index.name}.`;
+    return html`<div class="state">
+      <h1>Not here</h1>
+      <p>${what}</p>
+      <p><a href="#/">Start over</a></p>
+    </div>`;
   }
   if (broken) return html`<${Failure} error=${broken} retry=${retry} />`;
   if (failure) return html`<${Failure} error=${failure} retry=${load} />`;
@@ -134,11 +161,17 @@ function IndexMenu({ indexes, index, go }) {
   const name = index ? html`<bdi>${index.name}</bdi> <span class="faint">${count(index.rows)}</span>` : "no index";
   if (indexes.length < 2) return html`<span class="index">${name}</span>`;
   return html`<${Menu} label=${html`${name} ▾`} title="Index" class="index">
-    ${indexes.map((one) => html`
-      <button type="button" role="menuitem" aria-current=${one === index ? "true" : undefined}
-        onClick=${() => go({}, { index: one.name, view: "", clear: true })}>
-        <bdi>${one.name}</bdi> <span class="faint">${count(one.rows)} · ${one.kind}</span>
-      </button>`)}
+    ${indexes.map(
+      (one) =>
+        html` <button
+          type="button"
+          role="menuitem"
+          aria-current=${one === index ? "true" : undefined}
+          onClick=${() => go({}, { index: one.name, view: "", clear: true })}
+        >
+          <bdi>${one.name}</bdi> <span class="faint">${count(one.rows)} · ${one.kind}</span>
+        </button>`,
+    )}
   </${Menu}>`;
 }
 
@@ -149,12 +182,23 @@ function Commands({ view, props }) {
   const names = { curl: "curl", python: "Python", cli: "Command line" };
   return html`<${Menu} label="as curl ▾" title="The same as a command" opened=${made} wide>
     ${texts && Object.keys(texts).length === 0 && html`<p class="faint">This view has no command.</p>`}
-    ${texts && Object.entries(names).filter(([name]) => texts[name]).map(([name, title]) => html`
-      <div class="command">
-        <div class="row"><strong>${title}</strong>
-          <button type="button" class="quiet" onClick=${(event) => copy(texts[name], event.currentTarget)}>Copy</button></div>
-        <pre tabindex="0" aria-label=${title}>${texts[name]}</pre>
-      </div>`)}
+    ${
+      texts &&
+      Object.entries(names)
+        .filter(([name]) => texts[name])
+        .map(
+          ([name, title]) =>
+            html` <div class="command">
+              <div class="row">
+                <strong>${title}</strong>
+                <button type="button" class="quiet" onClick=${(event) => copy(texts[name], event.currentTarget)}>
+                  Copy
+                </button>
+              </div>
+              <pre tabindex="0" aria-label=${title}>${texts[name]}</pre>
+            </div>`,
+        )
+    }
   </${Menu}>`;
 }
 
@@ -170,7 +214,10 @@ function TokenDialog({ answer }) {
       <h2 id="token-title">This server asks for a token</h2>
       <p>It was printed when the server started. It is kept until you close this tab.</p>
       <label>Token <input ref=${field} type="password" autocomplete="off" spellcheck=${false} autofocus /></label>
-      <p class="row end"><button type="button" class="quiet" onClick=${() => answer(null)}>Cancel</button><button class="main">Continue</button></p>
+      <p class="row end">
+        <button type="button" class="quiet" onClick=${() => answer(null)}>Cancel</button
+        ><button class="main">Continue</button>
+      </p>
     </form>
   </dialog>`;
 }
@@ -178,7 +225,13 @@ function TokenDialog({ answer }) {
 function Help({ close }) {
   return html`<dialog ref=${useDialog(close)} aria-labelledby="help-title">
     <h2 id="help-title">Keyboard</h2>
-    <dl class="keys">${SHORTCUTS.map(([keys, what]) => html`<dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt><dd>${what}</dd>`)}</dl>
+    <dl class="keys">
+      ${SHORTCUTS.map(
+        ([keys, what]) =>
+          html`<dt>${keys.split(" ").map((key) => html`<kbd>${key}</kbd> `)}</dt>
+            <dd>${what}</dd>`,
+      )}
+    </dl>
     <p class="row end"><button type="button" class="main" onClick=${close}>Close</button></p>
   </dialog>`;
 }
@@ -220,10 +273,14 @@ function useRoute() {
 function useConnection() {
   const [gone, setGone] = useState(false);
   const [ask, setAsk] = useState(null);
-  useEffect(() => listen((news) => {
-    if ("gone" in news) setGone(news.gone);
-    if (news.ask) setAsk(() => news.ask);
-  }), []);
+  useEffect(
+    () =>
+      listen((news) => {
+        if ("gone" in news) setGone(news.gone);
+        if (news.ask) setAsk(() => news.ask);
+      }),
+    [],
+  );
   const answer = (token) => {
     ask(token);
     setAsk(null);

@@ -13,8 +13,12 @@ const LEAST = 0.0005; // of a share that is worth a line
 
 /** Return the text of a document's title. */
 export function titleOf(document, paths) {
-  const parts = paths.length ? paths.flatMap((path) => valuesAt(document, stepsOf(path) ?? []).slice(0, 1)) : firstTexts(document);
-  const texts = parts.map((part) => (typeof part === "string" ? part : shownValue(part, 60))).filter((text) => text !== "");
+  const parts = paths.length
+    ? paths.flatMap((path) => valuesAt(document, stepsOf(path) ?? []).slice(0, 1))
+    : firstTexts(document);
+  const texts = parts
+    .map((part) => (typeof part === "string" ? part : shownValue(part, 60)))
+    .filter((text) => text !== "");
   return visible(clip(texts.join(" · ") || shownValue(document, 90), 140));
 }
 
@@ -29,9 +33,13 @@ function previewOf(document, titles) {
   const found = [];
   const walk = (value, path) => {
     if (found.length >= PREVIEWED || titles.includes(path)) return;
-    if (typeof value !== "object" || value === null) found.push([path, typeof value === "string" ? visible(clip(value, 90)) : String(value)]);
+    if (typeof value !== "object" || value === null)
+      found.push([path, typeof value === "string" ? visible(clip(value, 90)) : String(value)]);
     else if (Array.isArray(value)) value.slice(0, 2).forEach((item) => walk(item, `${path}[]`));
-    else Object.entries(value).slice(0, PREVIEWED).forEach(([key, item]) => walk(item, path ? `${path}.${key}` : key));
+    else
+      Object.entries(value)
+        .slice(0, PREVIEWED)
+        .forEach(([key, item]) => walk(item, path ? `${path}.${key}` : key));
   };
   walk(document, "");
   return found.filter(([, text]) => text !== "");
@@ -50,7 +58,10 @@ const SPOKEN = { equal: "equals", similar: "is similar to", other: "differs from
 /** A bar of the whole score, of as many pieces as there are reasons. */
 export function Stack({ reasons, score }) {
   const parts = reasons.filter((reason) => reason.share > LEAST);
-  const label = `Score ${number(score)}: ${parts.slice(0, 6).map((reason) => `${reason.path} ${percent(reason.share)}`).join(", ")}`;
+  const label = `Score ${number(score)}: ${parts
+    .slice(0, 6)
+    .map((reason) => `${reason.path} ${percent(reason.share)}`)
+    .join(", ")}`;
   return html`<div class="stack" role="img" aria-label=${label}>
     ${parts.map((reason) => html`<i class=${relation(reason)} style=${{ width: `${100 * reason.share}%` }} title=${`${clip(reason.path, 80)} ${percent(reason.share)}`}></i>`)}
   </div>`;
@@ -62,10 +73,15 @@ export function Reasons({ reasons, all = false }) {
   const worth = reasons.filter((reason) => reason.share > LEAST);
   const shown = open ? reasons : worth.length ? worth.slice(0, SHOWN) : reasons.slice(0, SHOWN);
   const rest = reasons.length - shown.length;
-  return html`
-    <ul class="reasons">${shown.map((reason) => html`<${Reason} reason=${reason} />`)}</ul>
-    ${(rest > 0 || (open && reasons.length > SHOWN)) && html`<button type="button" class="quiet more" aria-expanded=${open}
-      onClick=${() => setOpen(!open)}>${open ? "fewer" : `${plural(rest, "field")} more`}</button>`}`;
+  return html` <ul class="reasons">
+      ${shown.map((reason) => html`<${Reason} reason=${reason} />`)}
+    </ul>
+    ${
+      (rest > 0 || (open && reasons.length > SHOWN)) &&
+      html`<button type="button" class="quiet more" aria-expanded=${open} onClick=${() => setOpen(!open)}>
+        ${open ? "fewer" : `${plural(rest, "field")} more`}
+      </button>`
+    }`;
 }
 
 function Reason({ reason }) {
@@ -75,9 +91,15 @@ function Reason({ reason }) {
     <${Bar} share=${reason.share} kind=${kind} />
     <span class="share">${percent(Math.max(0, reason.share))}</span>
     <span class="path"><bdi>${clip(reason.path, 80)}</bdi></span>
-    <span class="values"><${Marked} value=${reason.query} longest=${120} />
-      ${" "}<b class="sign" title=${SPOKEN[kind]} aria-label=${SPOKEN[kind]}>${SIGNS[kind]}</b>${" "}
-      ${kind === "absent" ? html`<span class="faint">not there</span>` : html`<${Marked} value=${reason.match} words=${common} longest=${160} />`}</span>
+    <span class="values"
+      ><${Marked} value=${reason.query} longest=${120} /> ${" "}<b
+        class="sign"
+        title=${SPOKEN[kind]}
+        aria-label=${SPOKEN[kind]}
+        >${SIGNS[kind]}</b
+      >${" "}
+      ${kind === "absent" ? html`<span class="faint">not there</span>` : html`<${Marked} value=${reason.match} words=${common} longest=${160} />`}</span
+    >
   </li>`;
 }
 
@@ -86,14 +108,38 @@ export function Card({ hit, titles, place, open, toggle, like, hold, held }) {
   const reasons = hit.reasons ?? [];
   const title = titleOf(hit.document, titles);
   const name = visible(clip(hit.key ?? `#${hit.id}`, 40));
-  return html`<article class="card" tabindex="0" data-card=${place} aria-label=${`${title}${hit.score === undefined ? "" : `, score ${number(hit.score)}`}`}>
+  return html`<article
+    class="card"
+    tabindex="0"
+    data-card=${place}
+    aria-label=${`${title}${hit.score === undefined ? "" : `, score ${number(hit.score)}`}`}
+  >
     <header>
       ${hit.score !== undefined && html`<span class="score">${hit.score.toFixed(2)}</span>`}
-      <h3><button type="button" class="title" aria-expanded=${open} onClick=${toggle}><bdi>${title}</bdi></button></h3>
+      <h3>
+        <button type="button" class="title" aria-expanded=${open} onClick=${toggle}><bdi>${title}</bdi></button>
+      </h3>
       <span class="faint name" title=${hit.source} hidden=${title.includes(name)}><bdi>${name}</bdi></span>
       <span class="acts">
-        <button type="button" class="quiet" onClick=${like} title="More like this (l)" aria-label=${`More like ${title}`}>like</button>
-        <button type="button" class="quiet" onClick=${hold} aria-pressed=${held} title="Hold for comparison (x)" aria-label=${`Compare ${title}`}>⇄</button>
+        <button
+          type="button"
+          class="quiet"
+          onClick=${like}
+          title="More like this (l)"
+          aria-label=${`More like ${title}`}
+        >
+          like
+        </button>
+        <button
+          type="button"
+          class="quiet"
+          onClick=${hold}
+          aria-pressed=${held}
+          title="Hold for comparison (x)"
+          aria-label=${`Compare ${title}`}
+        >
+          ⇄
+        </button>
       </span>
     </header>
     ${hit.score !== undefined && html`<${Stack} reasons=${reasons} score=${hit.score} />`}

@@ -3,9 +3,9 @@ import { html, useEffect, useId, useRef, useState } from "./html.js";
 
 const WAIT = 80; // milliseconds of silence after which suggestions are asked for
 
-/** text: what is in the field; suggest(text): returns or promises [{text, note, …}]; pick(option): one was taken.
- * onEnter: Enter without a choice. Other properties go to the input. */
-export function Combo({ text, label, suggest, onText, pick, onEnter, class: name = "", ...rest }) {
+/** text: what is in the field; suggest(text): returns or promises [{text, note, …}], asked again when `source` changes;
+ * pick(option): one was taken. onEnter: Enter without a choice. Other properties go to the input. */
+export function Combo({ text, label, suggest, source, onText, pick, onEnter, class: name = "", ...rest }) {
   const [options, setOptions] = useState([]);
   const [open, setOpen] = useState(false);
   const [at, setAt] = useState(-1);
@@ -23,7 +23,7 @@ export function Combo({ text, label, suggest, onText, pick, onEnter, class: name
       setAt(-1);
     }, WAIT);
     return () => clearTimeout(timer);
-  }, [open, text]);
+  }, [open, text, source]);
   useEffect(() => list.current?.children[at]?.scrollIntoView({ block: "nearest" }), [at]);
 
   const close = () => {
@@ -52,17 +52,39 @@ export function Combo({ text, label, suggest, onText, pick, onEnter, class: name
   };
   const shown = open && options.length > 0;
   return html`<span class=${`combo ${name}`}>
-    <input ...${rest} value=${text} aria-label=${label} role="combobox" aria-autocomplete="list" aria-expanded=${shown}
-      aria-controls=${id} aria-activedescendant=${at >= 0 ? `${id}-${at}` : undefined} autocomplete="off" spellcheck=${false}
-      dir="auto" onFocus=${() => setOpen(true)} onBlur=${close} onKeyDown=${press}
+    <input
+      ...${rest}
+      value=${text}
+      aria-label=${label}
+      role="combobox"
+      aria-autocomplete="list"
+      aria-expanded=${shown}
+      aria-controls=${id}
+      aria-activedescendant=${at >= 0 ? `${id}-${at}` : undefined}
+      autocomplete="off"
+      spellcheck=${false}
+      dir="auto"
+      onFocus=${() => setOpen(true)}
+      onBlur=${close}
+      onKeyDown=${press}
       onInput=${(event) => {
         setOpen(true);
         onText(event.currentTarget.value);
-      }} />
+      }}
+    />
     <ul id=${id} ref=${list} role="listbox" aria-label=${`${label}: suggestions`} hidden=${!shown}>
-      ${options.map((option, place) => html`
-        <li id=${`${id}-${place}`} role="option" aria-selected=${place === at} onPointerDown=${(event) => event.preventDefault()}
-          onClick=${() => take(option)}><bdi>${option.text}</bdi><span class="faint">${option.note}</span></li>`)}
+      ${options.map(
+        (option, place) =>
+          html` <li
+            id=${`${id}-${place}`}
+            role="option"
+            aria-selected=${place === at}
+            onPointerDown=${(event) => event.preventDefault()}
+            onClick=${() => take(option)}
+          >
+            <bdi>${option.text}</bdi><span class="faint">${option.note}</span>
+          </li>`,
+      )}
     </ul>
   </span>`;
 }

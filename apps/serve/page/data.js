@@ -1,5 +1,5 @@
 // What views ask of the server again and again: the fields of an index, kept until the index changes.
-import { at, call } from "./api.js";
+import { at, call, listen } from "./api.js";
 import { useEffect, useRef, useState } from "./html.js";
 
 const kept = new Map();
@@ -10,7 +10,10 @@ export function useFields(index) {
   const [fields, setFields] = useState(kept.get(name)?.done ?? null);
   useEffect(() => {
     let here = true;
-    fieldsOf(index).then((found) => here && setFields(found), () => {});
+    fieldsOf(index).then(
+      (found) => here && setFields(found),
+      () => {},
+    );
     return () => {
       here = false;
     };
@@ -35,7 +38,8 @@ export function fieldsOf(index) {
   return kept.get(name).promise;
 }
 
-/** Ask something whenever `key` changes, after `wait` ms of silence; the last answer stays until the next is there.
+/** Ask something whenever `key` changes, after `wait` ms of silence, and when the server is back; the last answer stays
+ * until the next is there.
  *
  * ask(signal) returns a promise, or null to ask nothing. Returns {answer, error, stale, again}.
  */
@@ -43,6 +47,7 @@ export function useAnswer(ask, key, wait = 0) {
   const [state, setState] = useState({ answer: null, error: null, of: null });
   const [round, setRound] = useState(0);
   const first = useRef(true);
+  useEffect(() => listen(({ gone }) => gone === false && setRound((before) => before + 1)), []);
   useEffect(() => {
     const stop = new AbortController();
     const run = async () => {

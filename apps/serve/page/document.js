@@ -16,9 +16,15 @@ export function Tree({ document, reasons = [] }) {
   return html`<div class="tree">
     <div class="row end">
       <button type="button" class="quiet" onClick=${(event) => copy(text(), event.currentTarget)}>Copy JSON</button>
-      <button type="button" class="quiet" onClick=${() => save(text(), "document.json", "application/json")}>Save</button>
+      <button type="button" class="quiet" onClick=${() => save(text(), "document.json", "application/json")}>
+        Save
+      </button>
     </div>
-    <pre tabindex="0" aria-label="Document"><${Node} value=${document} path="" marks=${marks} depth=${0} /></pre>
+    <pre
+      tabindex="0"
+      role="region"
+      aria-label="Document"
+    ><${Node} value=${document} path="" marks=${marks} depth=${0} /></pre>
   </div>`;
 }
 
@@ -50,11 +56,15 @@ function Node({ value, steps = [], marks, depth }) {
   const entries = [...keys];
   const shown = entries.slice(0, most);
   const left = entries.length - shown.length;
-  return html`${isArray ? "[" : "{"}${"\n"}${shown.map((key, place) => html`${indent}${
-    isArray ? "" : html`<span class="key">${JSON.stringify(key)}</span>: `
-  }<${Node} value=${value[key]} steps=${[...steps, key]} marks=${marks} depth=${depth + 1} />${
-    place < entries.length - 1 ? "," : ""
-  }${"\n"}`)}${left > 0 && html`${indent}<button type="button" class="quiet cut" onClick=${() => setMost(most * 10)}>… ${count(left)} more</button>${"\n"}`}${"  ".repeat(depth)}${isArray ? "]" : "}"}`;
+  return html`${isArray ? "[" : "{"}${"\n"}${shown.map(
+    (key, place) =>
+      html`${indent}${isArray ? "" : html`<span class="key">${JSON.stringify(key)}</span>: `}<${Node}
+          value=${value[key]}
+          steps=${[...steps, key]}
+          marks=${marks}
+          depth=${depth + 1}
+        />${place < entries.length - 1 ? "," : ""}${"\n"}`,
+  )}${left > 0 && html`${indent}<button type="button" class="quiet cut" onClick=${() => setMost(most * 10)}>… ${count(left)} more</button>${"\n"}`}${"  ".repeat(depth)}${isArray ? "]" : "}"}`;
 }
 
 function Leaf({ value, mark }) {
@@ -62,12 +72,20 @@ function Leaf({ value, mark }) {
   const matched = mark?.values.has(JSON.stringify(value));
   const kind = typeof value === "string" ? "text" : "plain";
   if (typeof value !== "string") {
-    return html`<span class=${kind}>${matched ? html`<mark>${JSON.stringify(value)}</mark>` : JSON.stringify(value)}</span>`;
+    return html`<span class=${kind}
+      >${matched ? html`<mark>${JSON.stringify(value)}</mark>` : JSON.stringify(value)}</span
+    >`;
   }
   const words = matched ? mark.words : null;
   const partly = matched && [...wordsOf(value)].some((word) => words.has(word));
   const shown = html`<${Marked} value=${value} words=${partly ? words : null} longest=${whole ? Infinity : LONGEST} />`;
-  return html`<span class=${kind}>${matched && !partly ? html`<mark>${shown}</mark>` : shown}${
-    !whole && value.length > LONGEST && html` <button type="button" class="quiet cut" onClick=${() => setWhole(true)}>all ${count(value.length)} characters</button>`
-  }</span>`;
+  return html`<span class=${kind}
+    >${matched && !partly ? html`<mark>${shown}</mark>` : shown}${
+      !whole &&
+      value.length > LONGEST &&
+      html` <button type="button" class="quiet cut" onClick=${() => setWhole(true)}>
+        all ${count(value.length)} characters
+      </button>`
+    }</span
+  >`;
 }

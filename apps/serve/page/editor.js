@@ -3,7 +3,20 @@ import { at, call } from "./api.js";
 import { Combo } from "./combo.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { Menu } from "./parts.js";
-import { ANY, condition, fieldsOf, pathOf, readQuery, shownCondition, stepsOf, typed, untyped, valueOf, whole, writeQuery } from "./query.js";
+import {
+  ANY,
+  condition,
+  fieldsOf,
+  pathOf,
+  readQuery,
+  shownCondition,
+  stepsOf,
+  typed,
+  untyped,
+  valueOf,
+  whole,
+  writeQuery,
+} from "./query.js";
 import { clip, count, plural } from "./show.js";
 
 const FORMS = { words: "Words", fields: "Fields", json: "JSON" };
@@ -16,8 +29,17 @@ export function Editor({ index, params, fields, set, liked }) {
   const parts = { words: Words, fields: Fields, json: Json };
   return html`<section class="editor" aria-label="Query">
     <div class="forms" role="group" aria-label="Form of the query">
-      ${Object.entries(FORMS).map(([name, title]) => html`
-        <button type="button" class="quiet" aria-pressed=${name === form} onClick=${() => set({ form: name === "words" ? undefined : name })}>${title}</button>`)}
+      ${Object.entries(FORMS).map(
+        ([name, title]) =>
+          html` <button
+            type="button"
+            class="quiet"
+            aria-pressed=${name === form}
+            onClick=${() => set({ form: name === "words" ? undefined : name })}
+          >
+            ${title}
+          </button>`,
+      )}
     </div>
     <${parts[form]} index=${index} params=${params} query=${query} fields=${fields} set=${set} />
     <${Chips} index=${index} params=${params} query=${query} form=${form} fields=${fields} set=${set} liked=${liked} />
@@ -26,28 +48,37 @@ export function Editor({ index, params, fields, set, liked }) {
 
 // ------------------------------------------------------------------ words
 
-function Words({ index, params, query, fields, set }) {
+function Words({ index, params, query, set }) {
   const suggest = async (text) => {
     const word = text.trim();
-    if (word.length < 2 || !fields) return [];
-    const found = await Promise.all(textual(fields).map(async ({ path }) => {
-      const { values } = await call(`${at(index.name, "values")}?path=${encodeURIComponent(path)}&prefix=${encodeURIComponent(word)}&most=3`);
-      return values.map(({ value, documents }) => ({ text: `${path} = ${clip(String(value), 60)}`, note: count(documents), path, value, documents }));
+    if (word.length < 2) return [];
+    const { values } = await call(`${at(index.name, "values")}?prefix=${encodeURIComponent(word)}&most=${SUGGESTED}`);
+    return values.map(({ path, value, documents }) => ({
+      text: `${path} = ${clip(value, 60)}`,
+      note: count(documents),
+      path,
+      value,
     }));
-    return found.flat().filter(({ value }) => typeof value === "string").sort((a, b) => b.documents - a.documents).slice(0, SUGGESTED);
   };
   const pick = ({ path, value }) => {
-    const rest = [...fieldsOf(query.rest).filter(({ steps }) => pathOf(steps) !== path), { steps: stepsOf(path), value }];
+    const rest = [
+      ...fieldsOf(query.rest).filter(({ steps }) => pathOf(steps) !== path),
+      { steps: stepsOf(path), value },
+    ];
     set({ q: undefined, query: JSON.stringify(valueOf(rest)), like: undefined });
   };
-  return html`<${Combo} text=${params.q ?? ""} label="Search in words" placeholder=${`Search ${plural(index.rows, index.row ?? "document")}`}
-    data-search="" type="search" class="words" suggest=${suggest} pick=${pick}
-    onText=${(text) => set({ q: text || undefined, like: undefined }, { replace: true })} onEnter=${() => focusCard()} />`;
-}
-
-/** Return the fields whose values are worth suggesting: the few texts that come back. */
-function textual(fields) {
-  return fields.filter((field) => field.kinds.text && field.values[0]?.documents > 1).slice(0, 12);
+  return html`<${Combo}
+    text=${params.q ?? ""}
+    label="Search in words"
+    placeholder=${`Search ${plural(index.rows, index.row ?? "document")}`}
+    data-search=""
+    type="search"
+    class="words"
+    suggest=${suggest}
+    pick=${pick}
+    onText=${(text) => set({ q: text || undefined, like: undefined }, { replace: true })}
+    onEnter=${() => focusCard()}
+  />`;
 }
 
 function focusCard() {
@@ -62,7 +93,11 @@ function Fields({ index, query, params, fields, set }) {
   const rows = given.map(({ steps, value }) => ({ path: pathOf(steps), text: untyped(value), steps }));
   const write = (next, options) => set({ ...writeQuery(valueOf(next)), like: undefined }, options);
   const change = (at, path, text, options) => {
-    const next = given.map((field, place) => (place === at ? { steps: path === rows[at].path ? field.steps : stepsOf(path) ?? field.steps, value: typed(text) } : field));
+    const next = given.map((field, place) =>
+      place === at
+        ? { steps: path === rows[at].path ? field.steps : (stepsOf(path) ?? field.steps), value: typed(text) }
+        : field,
+    );
     write(next, options);
   };
   const add = (place, { path, text }) => {
@@ -75,11 +110,33 @@ function Fields({ index, query, params, fields, set }) {
     write([...given, { steps, value: typed(text) }]);
   };
   return html`<div class="fields">
-    ${rows.map((row, place) => html`<${Row} key=${`g${place}`} index=${index} fields=${fields} row=${row} params=${params} set=${set}
-      change=${(next) => change(place, next.path, next.text, { replace: next.path === row.path })}
-      remove=${() => write(given.filter((_, own) => own !== place))} />`)}
-    ${fresh.map((row, place) => html`<${Row} key=${`f${place}`} index=${index} fields=${fields} row=${row} params=${params} set=${set} isNew
-      change=${(next) => add(place, next)} remove=${() => setFresh(fresh.filter((_, own) => own !== place))} />`)}
+    ${rows.map(
+      (row, place) =>
+        html`<${Row}
+          key=${`g${place}`}
+          index=${index}
+          fields=${fields}
+          row=${row}
+          params=${params}
+          set=${set}
+          change=${(next) => change(place, next.path, next.text, { replace: next.path === row.path })}
+          remove=${() => write(given.filter((_, own) => own !== place))}
+        />`,
+    )}
+    ${fresh.map(
+      (row, place) =>
+        html`<${Row}
+          key=${`f${place}`}
+          index=${index}
+          fields=${fields}
+          row=${row}
+          params=${params}
+          set=${set}
+          isNew
+          change=${(next) => add(place, next)}
+          remove=${() => setFresh(fresh.filter((_, own) => own !== place))}
+        />`,
+    )}
     <button type="button" class="quiet" onClick=${() => setFresh([...fresh, { path: "", text: "" }])}>+ field</button>
   </div>`;
 }
@@ -94,27 +151,52 @@ function Row({ index, fields, row, change, remove, params, set, isNew = false })
   }, [row.path, row.text]);
   const paths = (typedText) => {
     const wanted = typedText.toLowerCase();
-    const all = [{ path: ANY, documents: index.rows }, ...(fields ?? [])].filter((field) => field.path.toLowerCase().includes(wanted));
-    return all.slice(0, 50).map((field) => ({ text: field.path === ANY ? "* any field" : field.path, path: field.path, note: count(field.documents) }));
+    const all = [{ path: ANY, documents: index.rows }, ...(fields ?? [])].filter((field) =>
+      field.path.toLowerCase().includes(wanted),
+    );
+    return all
+      .slice(0, 50)
+      .map((field) => ({
+        text: field.path === ANY ? "* any field" : field.path,
+        path: field.path,
+        note: count(field.documents),
+      }));
   };
   const values = async (typedText) => {
     if (path === "" || path === ANY) return [];
-    const { values: found } = await call(`${at(index.name, "values")}?path=${encodeURIComponent(withoutPositions(path))}&prefix=${encodeURIComponent(typedText)}`);
+    const { values: found } = await call(
+      `${at(index.name, "values")}?path=${encodeURIComponent(withoutPositions(path))}&prefix=${encodeURIComponent(typedText)}`,
+    );
     return found.map(({ value: one, documents }) => ({ text: untyped(one), note: count(documents) }));
   };
   const known = fields?.find((field) => field.path === withoutPositions(path));
   const bad = path !== "" && stepsOf(path) === null;
   return html`<div class="field">
-    <${Combo} text=${path} label="Field" placeholder="field" class="path" suggest=${paths} aria-invalid=${bad}
-      data-search=${isNew ? "" : undefined} onText=${setPath}
+    <${Combo}
+      text=${path}
+      label="Field"
+      placeholder="field"
+      class="path"
+      suggest=${paths}
+      source=${fields}
+      aria-invalid=${bad}
+      data-search=${isNew ? "" : undefined}
+      onText=${setPath}
       pick=${(option) => {
         setPath(option.path);
         if (text !== "") change({ path: option.path, text });
         value.current?.querySelector(".value input")?.focus();
       }}
-      onEnter=${() => change({ path, text })} onFocusOut=${() => path !== row.path && change({ path, text })} />
+      onEnter=${() => change({ path, text })}
+      onFocusOut=${() => path !== row.path && change({ path, text })}
+    />
     <span ref=${value} class="row">
-      <${Combo} text=${text} label=${`Value of ${path || "the field"}`} placeholder="value" class="value" suggest=${values}
+      <${Combo}
+        text=${text}
+        label=${`Value of ${path || "the field"}`}
+        placeholder="value"
+        class="value"
+        suggest=${values}
         onText=${(next) => {
           setText(next);
           if (!isNew && next !== "") change({ path, text: next });
@@ -123,7 +205,9 @@ function Row({ index, fields, row, change, remove, params, set, isNew = false })
           setText(option.text);
           change({ path, text: option.text });
         }}
-        onEnter=${() => change({ path, text })} onFocusOut=${() => isNew && text !== "" && change({ path, text })} />
+        onEnter=${() => change({ path, text })}
+        onFocusOut=${() => isNew && text !== "" && change({ path, text })}
+      />
       ${known?.histogram && typeof typed(text) === "number" && html`<${Width} path=${known.path} center=${typed(text)} params=${params} set=${set} />`}
     </span>
     <button type="button" class="quiet icon" aria-label=${`Remove ${path || "the field"}`} onClick=${remove}>✕</button>
@@ -140,7 +224,17 @@ function Width({ path, center, params, set }) {
     const range = by >= 0 ? [condition(path, ">=", center - by), condition(path, "<=", center + by)] : [];
     set({ where: [...others, ...range] }, { replace: true });
   };
-  return html`<label class="width">± <input type="number" min="0" step="any" value=${width} onInput=${change} aria-label=${`Width of ${path}`} placeholder="any" /></label>`;
+  return html`<label class="width"
+    >±
+    <input
+      type="number"
+      min="0"
+      step="any"
+      value=${width}
+      onInput=${change}
+      aria-label=${`Width of ${path}`}
+      placeholder="any"
+  /></label>`;
 }
 
 const withoutPositions = (path) => path.replace(/\[\d+\]/g, "[]");
@@ -168,8 +262,19 @@ function Json({ query, params, set }) {
     }
   };
   return html`<div class="json">
-    <textarea ref=${box} class="mono" data-search="" aria-label="Query as JSON" aria-invalid=${error !== null} spellcheck=${false} dir="ltr"
-      rows=${Math.min(16, Math.max(3, text.split("\n").length))} value=${text} onInput=${change} placeholder='{"name": "Ada"}'></textarea>
+    <textarea
+      ref=${box}
+      class="mono"
+      data-search=""
+      aria-label="Query as JSON"
+      aria-invalid=${error !== null}
+      spellcheck=${false}
+      dir="ltr"
+      rows=${Math.min(16, Math.max(3, text.split("\n").length))}
+      value=${text}
+      onInput=${change}
+      placeholder='{"name": "Ada"}'
+    ></textarea>
     ${error && html`<p class="warn" role="status">${error}</p>`}
   </div>`;
 }
@@ -186,8 +291,10 @@ function Chips({ index, params, query, form, fields, set, liked }) {
   const selected = params.among ? params.among.split(",").length : 0;
   return html`<div class="chips">
     ${params.like !== undefined && html`<${Chip} kind="like" remove=${() => set({ like: undefined })}>like <bdi>${liked ?? `#${params.like}`}</bdi></${Chip}>`}
-    ${rest.map(({ steps, value }, place) => html`<${Chip} kind="field" remove=${() => set(without(place))}>
-      <bdi>${clip(pathOf(steps), 60)}</bdi> ≈ <bdi>${clip(untyped(value), 60)}</bdi></${Chip}>`)}
+    ${rest.map(
+      ({ steps, value }, place) => html`<${Chip} kind="field" remove=${() => set(without(place))}>
+      <bdi>${clip(pathOf(steps), 60)}</bdi> ≈ <bdi>${clip(untyped(value), 60)}</bdi></${Chip}>`,
+    )}
     ${where.map((one) => html`<${Chip} kind="filter" remove=${() => set({ where: where.filter((other) => other !== one) })}><bdi>${shownCondition(one)}</bdi></${Chip}>`)}
     ${selected > 0 && html`<${Chip} kind="filter" remove=${() => set({ among: undefined })}>${plural(selected, index.row ?? "document")} selected</${Chip}>`}
     <${Adding} fields=${fields} add=${(text) => set({ where: [...new Set([...where, text])] })} />
@@ -195,7 +302,9 @@ function Chips({ index, params, query, form, fields, set, liked }) {
 }
 
 function Chip({ kind, remove, children }) {
-  return html`<span class=${`chip ${kind}`}>${children}<button type="button" onClick=${remove} aria-label="Remove">✕</button></span>`;
+  return html`<span class=${`chip ${kind}`}
+    >${children}<button type="button" onClick=${remove} aria-label="Remove">✕</button></span
+  >`;
 }
 
 /** A filter written by hand. */

@@ -31,18 +31,35 @@ export function Facets({ index, params, fields, set, counted: onCounted }) {
     if (answer) onCounted(answer.documents);
   }, [answer]);
   const counted = new Map(answer?.facets.map((facet) => [facet.path, facet]));
-  const toggle = (path) => set({ facet: open.includes(path) ? orNone(open.filter((one) => one !== path)) : [...open, path] }, { replace: true });
+  const toggle = (path) =>
+    set(
+      { facet: open.includes(path) ? orNone(open.filter((one) => one !== path)) : [...open, path] },
+      { replace: true },
+    );
   const paths = [...guessed, ...fields.fields.map((field) => field.path).filter((path) => !guessed.includes(path))];
   return html`<aside class="facets" aria-label="Filters">
     <div class="row">
-      <h2>Filters</h2><span class="grow"></span>
+      <h2>Filters</h2>
+      <span class="grow"></span>
       ${where.length > 0 && html`<button type="button" class="quiet" onClick=${() => set({ where: undefined })}>reset</button>`}
-      <button type="button" class="quiet narrow" aria-expanded=${!hidden} onClick=${() => setHidden(!hidden)}>${hidden ? "show" : "hide"}</button>
+      <button type="button" class="quiet narrow" aria-expanded=${!hidden} onClick=${() => setHidden(!hidden)}>
+        ${hidden ? "show" : "hide"}
+      </button>
     </div>
     <div class=${hidden ? "list folded" : "list"}>
       ${error && html`<p class="warn">${error.message}</p>`}
-      ${paths.map((path) => html`<${Facet} key=${path} path=${path} open=${open.includes(path)} toggle=${() => toggle(path)}
-        facet=${counted.get(path)} where=${where} set=${set} />`)}
+      ${paths.map(
+        (path) =>
+          html`<${Facet}
+            key=${path}
+            path=${path}
+            open=${open.includes(path)}
+            toggle=${() => toggle(path)}
+            facet=${counted.get(path)}
+            where=${where}
+            set=${set}
+          />`,
+      )}
     </div>
   </aside>`;
 }
@@ -52,7 +69,10 @@ function questions(paths, where) {
   const own = (path) => where.filter((one) => one.startsWith(`${path} = `) || isBound(one, path));
   const free = paths.filter((path) => path !== NONE && own(path).length === 0);
   const bound = paths.filter((path) => path !== NONE && own(path).length > 0);
-  return [{ paths: free, where }, ...bound.map((path) => ({ paths: [path], where: where.filter((one) => !own(path).includes(one)) }))];
+  return [
+    { paths: free, where },
+    ...bound.map((path) => ({ paths: [path], where: where.filter((one) => !own(path).includes(one)) })),
+  ];
 }
 
 /** "-" stands for none, as a URL has no empty lists. */
@@ -60,10 +80,18 @@ const orNone = (list) => (list.length ? list : [NONE]);
 
 function Facet({ path, open, toggle, facet, where, set }) {
   return html`<section class="facet">
-    <h3><button type="button" class="quiet" aria-expanded=${open} onClick=${toggle}><span class="arrow" aria-hidden="true">▸</span><bdi>${clip(path, 60)}</bdi></button></h3>
-    ${open && facet && (facet.histogram && !isChoice(facet)
-      ? html`<${Range} path=${path} histogram=${facet.histogram} where=${where} set=${set} />`
-      : html`<${Values} facet=${facet} where=${where} set=${set} />`)}
+    <h3>
+      <button type="button" class="quiet" aria-expanded=${open} onClick=${toggle}>
+        <span class="arrow" aria-hidden="true">▸</span><bdi>${clip(path, 60)}</bdi>
+      </button>
+    </h3>
+    ${
+      open &&
+      facet &&
+      (facet.histogram && !isChoice(facet)
+        ? html`<${Range} path=${path} histogram=${facet.histogram} where=${where} set=${set} />`
+        : html`<${Values} facet=${facet} where=${where} set=${set} />`)
+    }
   </section>`;
 }
 
@@ -76,16 +104,26 @@ function Values({ facet, where, set }) {
   const most = facet.values[0]?.documents ?? 1;
   const chosen = where.filter((one) => one.startsWith(`${facet.path} = `));
   const others = facet.path.includes("[]") ? where : where.filter((one) => !chosen.includes(one)); // a field has one value, an array several
-  const toggle = (text) => set({ where: where.includes(text) ? where.filter((one) => one !== text) : [...others, text] });
+  const toggle = (text) =>
+    set({ where: where.includes(text) ? where.filter((one) => one !== text) : [...others, text] });
   if (facet.values.length === 0) return html`<p class="faint none">none</p>`;
   return html`<ul class="values">
     ${shown.map(({ value, documents }) => {
       const isContainer = typeof value === "object" && value !== null;
       const text = isContainer ? null : condition(facet.path, "=", value);
-      return html`<li><button type="button" class="quiet" disabled=${isContainer} aria-pressed=${chosen.includes(text)} onClick=${() => toggle(text)}>
-        <span class="fill" style=${{ width: `${100 * (documents / most)}%` }} aria-hidden="true"></span>
-        <bdi class="what">${typeof value === "string" ? visible(clip(value, 60)) || '""' : shownValue(value)}</bdi><span class="count">${count(documents)}</span>
-      </button></li>`;
+      return html`<li>
+        <button
+          type="button"
+          class="quiet"
+          disabled=${isContainer}
+          aria-pressed=${chosen.includes(text)}
+          onClick=${() => toggle(text)}
+        >
+          <span class="fill" style=${{ width: `${100 * (documents / most)}%` }} aria-hidden="true"></span>
+          <bdi class="what">${typeof value === "string" ? visible(clip(value, 60)) || '""' : shownValue(value)}</bdi
+          ><span class="count">${count(documents)}</span>
+        </button>
+      </li>`;
     })}
     ${facet.values.length > VALUES && html`<li><button type="button" class="quiet more" onClick=${() => setAll(!all)}>${all ? "fewer" : "more"}</button></li>`}
   </ul>`;
@@ -98,7 +136,9 @@ function Range({ path, histogram, where, set }) {
   const { edges, counts, kind } = histogram;
   const chosen = boundsOf(where, path);
   const change = (from, to, options) => {
-    const own = [from !== null && condition(path, ">=", from), to !== null && condition(path, "<=", to)].filter(Boolean);
+    const own = [from !== null && condition(path, ">=", from), to !== null && condition(path, "<=", to)].filter(
+      Boolean,
+    );
     set({ where: [...where.filter((one) => !isBound(one, path)), ...own] }, options);
   };
   const written = (edge) => (kind === "date" ? new Date(1000 * edge).toISOString().slice(0, 10) : edge);
@@ -125,16 +165,52 @@ function Range({ path, histogram, where, set }) {
   const most = Math.max(1, ...counts);
   const label = `${path}: ${counts.length} bins from ${said(edges[0])} to ${said(edges.at(-1))}`;
   return html`<div class="range">
-    <svg ref=${chart} viewBox=${`0 0 ${counts.length} 10`} preserveAspectRatio="none" role="img" aria-label=${label}
-      onPointerDown=${begin} onPointerMove=${(event) => drag && setDrag([drag[0], bin(event)])} onPointerUp=${end} onPointerCancel=${() => setDrag(null)}>
-      ${counts.map((n, place) => html`<rect x=${place + 0.06} width="0.88" y=${10 - tall(n, most)} height=${tall(n, most)} class=${inside(place) ? "in" : "out"}>
-        <title>${`${said(edges[place])} – ${said(edges[place + 1])}: ${count(n)}`}</title></rect>`)}
+    <svg
+      ref=${chart}
+      viewBox=${`0 0 ${counts.length} 10`}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label=${label}
+      onPointerDown=${begin}
+      onPointerMove=${(event) => drag && setDrag([drag[0], bin(event)])}
+      onPointerUp=${end}
+      onPointerCancel=${() => setDrag(null)}
+    >
+      ${counts.map(
+        (n, place) =>
+          html`<rect
+            x=${place + 0.06}
+            width="0.88"
+            y=${10 - tall(n, most)}
+            height=${tall(n, most)}
+            class=${inside(place) ? "in" : "out"}
+          >
+            <title>${`${said(edges[place])} – ${said(edges[place + 1])}: ${count(n)}`}</title></rect
+          >`,
+      )}
     </svg>
     <div class="ends"><span>${said(edges[0])}</span><span>${said(edges.at(-1))}</span></div>
-    ${kind === "number" && html`<div class="row from-to">
-      <input type="number" step="any" value=${chosen.from ?? ""} placeholder="from" aria-label=${`${path} from`} onChange=${(event) => change(valueOf(event), chosen.to, {})} />
-      <input type="number" step="any" value=${chosen.to ?? ""} placeholder="to" aria-label=${`${path} to`} onChange=${(event) => change(chosen.from, valueOf(event), {})} />
-    </div>`}
+    ${
+      kind === "number" &&
+      html`<div class="row from-to">
+        <input
+          type="number"
+          step="any"
+          value=${chosen.from ?? ""}
+          placeholder="from"
+          aria-label=${`${path} from`}
+          onChange=${(event) => change(valueOf(event), chosen.to, {})}
+        />
+        <input
+          type="number"
+          step="any"
+          value=${chosen.to ?? ""}
+          placeholder="to"
+          aria-label=${`${path} to`}
+          onChange=${(event) => change(chosen.from, valueOf(event), {})}
+        />
+      </div>`
+    }
   </div>`;
 }
 

@@ -4,6 +4,13 @@ import htm from "./vendor/htm.js";
 
 export { render, Fragment };
 export {
-  useCallback, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useRef, useState,
+  useCallback,
+  useEffect,
+  useErrorBoundary,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
 } from "./vendor/hooks.js";
 export const html = htm.bind(h);

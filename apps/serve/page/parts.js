@@ -8,21 +8,31 @@ export function Loading({ text = "Loading…" }) {
 
 /** What went wrong, and a way on. */
 export function Failure({ error, retry }) {
-  const title = error.gone ? "The server does not answer" : error.status ? `${error.type}` : "Something broke on this page";
+  const title = error.gone
+    ? "The server does not answer"
+    : error.status
+      ? `${error.type}`
+      : "Something broke on this page";
   return html`<div class="state" role="alert">
-    <h2>${title}</h2><p>${error.gone ? "Is hdc serve still running?" : error.message}</p>
+    <h2>${title}</h2>
+    <p>${error.gone ? "Is hdc serve still running?" : error.message}</p>
     ${retry && html`<p><button type="button" onClick=${() => retry()}>Try again</button></p>`}
   </div>`;
 }
 
 /** Nothing to show, and why. */
 export function Empty({ title, children }) {
-  return html`<div class="state"><h2>${title}</h2>${children}</div>`;
+  return html`<div class="state">
+    <h2>${title}</h2>
+    ${children}
+  </div>`;
 }
 
 /** A bar of a share of its line, 0 … 1; `kind` is "equal", "similar" or "other". */
 export function Bar({ share, kind = "equal" }) {
-  return html`<span class="bar" aria-hidden="true"><i class=${kind} style=${{ width: `${100 * Math.max(0, Math.min(1, share))}%` }}></i></span>`;
+  return html`<span class="bar" aria-hidden="true"
+    ><i class=${kind} style=${{ width: `${100 * Math.max(0, Math.min(1, share))}%` }}></i
+  ></span>`;
 }
 
 /** A button that opens a list of things under it; Esc and a click elsewhere close it, arrows walk through it. */
@@ -54,7 +64,9 @@ export function Menu({ label, title, opened, wide = false, class: name = "", chi
   };
   const picked = (event) => event.target.closest("[role=menuitem]") && setOpen(false);
   return html`<div class=${`menu ${name}`} ref=${box} onKeyDown=${press}>
-    <button type="button" class="quiet" title=${title} aria-expanded=${open} aria-controls=${id} onClick=${toggle}>${label}</button>
+    <button type="button" class="quiet" title=${title} aria-expanded=${open} aria-controls=${id} onClick=${toggle}>
+      ${label}
+    </button>
     <div id=${id} class=${`sheet ${wide ? "wide" : ""}`} hidden=${!open} onClick=${picked}>${open && children}</div>
   </div>`;
 }

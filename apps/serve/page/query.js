@@ -27,7 +27,8 @@ export function writeQuery(value) {
   if (value === undefined) return { q: undefined, query: undefined };
   if (!isObject(value)) return { q: undefined, query: JSON.stringify(value) };
   const { [ANY]: any, ...rest } = value;
-  if (typeof any !== "string") return { q: undefined, query: Object.keys(value).length ? JSON.stringify(value) : undefined };
+  if (typeof any !== "string")
+    return { q: undefined, query: Object.keys(value).length ? JSON.stringify(value) : undefined };
   return { q: any, query: Object.keys(rest).length ? JSON.stringify(rest) : undefined };
 }
 

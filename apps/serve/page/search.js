@@ -23,23 +23,33 @@ function Search({ index, params, go, announce }) {
   const { path, body } = request(index, params);
   const most = body.k ?? body.limit;
   const key = JSON.stringify([index.name, index.generation, path, body]);
-  const { answer, error, stale, again } = useAnswer((signal) => call(path, { body, signal }).then((found) => ({ ...found, hits: hitsOf(found) })), key, WAIT);
-  const titles = useMemo(() => params.title ?? (fields ? guessedTitles(fields.fields, fields.documents) : []), [params.title, fields]);
-  const set = (changes, options) => go({ ...changes, ...("k" in changes || "facet" in changes ? {} : { k: undefined }) }, options);
+  const { answer, error, stale, again } = useAnswer(
+    (signal) => call(path, { body, signal }).then((found) => ({ ...found, hits: hitsOf(found) })),
+    key,
+    WAIT,
+  );
+  const titles = useMemo(
+    () => params.title ?? (fields ? guessedTitles(fields.fields, fields.documents) : []),
+    [params.title, fields],
+  );
+  const set = (changes, options) =>
+    go({ ...changes, ...("k" in changes || "facet" in changes ? {} : { k: undefined }) }, options);
   const liked = useLiked(index, params.like, titles);
   useEffect(() => {
     if (answer && !stale) announce(answer.hits.length ? `${plural(answer.hits.length, "result")}` : "Nothing found");
   }, [answer]);
 
   const hold = (id) => {
-    if (params.a === undefined || params.a === String(id)) go({ a: params.a === undefined ? String(id) : undefined }, { replace: true });
+    if (params.a === undefined || params.a === String(id))
+      go({ a: params.a === undefined ? String(id) : undefined }, { replace: true });
     else go({ b: String(id) }, { view: "compare" });
   };
-  const toggle = (id) => setOpen((before) => {
-    const next = new Set(before);
-    if (!next.delete(id)) next.add(id);
-    return next;
-  });
+  const toggle = (id) =>
+    setOpen((before) => {
+      const next = new Set(before);
+      if (!next.delete(id)) next.add(id);
+      return next;
+    });
   const like = (id) => {
     go({ like: String(id), q: undefined, query: undefined, k: undefined });
     scrollTo(0, 0);
@@ -50,16 +60,54 @@ function Search({ index, params, go, announce }) {
     ${fields ? html`<${Facets} index=${index} params=${params} fields=${fields} set=${set} counted=${setPassing} />` : html`<aside class="facets"></aside>`}
     <div class="column">
       <${Editor} index=${index} params=${params} fields=${fields?.fields} set=${set} liked=${liked} />
-      ${error && !stale ? html`<${Problem} error=${error} again=${again} />` : !answer ? html`<${Loading} />` : html`
-        <${Summary} index=${index} params=${params} answer=${answer} stale=${stale} fields=${fields} titles=${titles} set=${set} passing=${passing} />
-        ${answer.notes?.map((note) => html`<p class="note">${note}</p>`)}
-        ${answer.hits.length === 0 ? html`<${Nothing} params=${params} set=${set} />` : html`
-          <div ref=${list} class=${`cards ${stale ? "stale" : ""}`} aria-busy=${stale}>
-            ${answer.hits.map((hit, place) => html`<${Card} key=${hit.id} hit=${hit} titles=${titles} place=${place} open=${open.has(hit.id)}
-              toggle=${() => toggle(hit.id)} like=${() => like(hit.id)} hold=${() => hold(hit.id)} held=${params.a === String(hit.id)} />`)}
-          </div>
-          ${answer.hits.length >= most && html`<p class="more"><button type="button"
-            onClick=${() => go({ k: String(most + (most < 50 ? STEP : 50)) }, { replace: true })}>More</button></p>`}`}`}
+      ${
+        error && !stale
+          ? html`<${Problem} error=${error} again=${again} />`
+          : !answer
+            ? html`<${Loading} />`
+            : html` <${Summary}
+                  index=${index}
+                  params=${params}
+                  answer=${answer}
+                  stale=${stale}
+                  fields=${fields}
+                  titles=${titles}
+                  set=${set}
+                  passing=${passing}
+                />
+                ${answer.notes?.map((note) => html`<p class="note">${note}</p>`)}
+                ${
+                  answer.hits.length === 0
+                    ? html`<${Nothing} params=${params} set=${set} />`
+                    : html` <div ref=${list} class=${`cards ${stale ? "stale" : ""}`} aria-busy=${stale}>
+                          ${answer.hits.map(
+                            (hit, place) =>
+                              html`<${Card}
+                                key=${hit.id}
+                                hit=${hit}
+                                titles=${titles}
+                                place=${place}
+                                open=${open.has(hit.id)}
+                                toggle=${() => toggle(hit.id)}
+                                like=${() => like(hit.id)}
+                                hold=${() => hold(hit.id)}
+                                held=${params.a === String(hit.id)}
+                              />`,
+                          )}
+                        </div>
+                        ${
+                          answer.hits.length >= most &&
+                          html`<p class="more">
+                            <button
+                              type="button"
+                              onClick=${() => go({ k: String(most + (most < 50 ? STEP : 50)) }, { replace: true })}
+                            >
+                              More
+                            </button>
+                          </p>`
+                        }`
+                }`
+      }
     </div>
     ${params.a !== undefined && html`<${Held} params=${params} go=${go} answer=${answer} titles=${titles} index=${index} />`}
   </div>`;
@@ -76,7 +124,8 @@ function keys(event, list, hits, { toggle, like, hold }) {
   if (!list || event.ctrlKey || event.metaKey || event.altKey) return;
   const cards = [...list.querySelectorAll("[data-card]")];
   const own = event.target.closest("[data-card]");
-  const fromWords = event.target.matches("input[type=search]") && event.target.getAttribute("aria-expanded") === "false";
+  const fromWords =
+    event.target.matches("input[type=search]") && event.target.getAttribute("aria-expanded") === "false";
   if (!own && !fromWords) return;
   const place = own ? cards.indexOf(own) : -1;
   if (event.key === "ArrowDown" && place + 1 < cards.length) cards[place + 1].focus();
@@ -94,7 +143,9 @@ function Summary({ index, params, answer, stale, fields, titles, set, passing })
   const asked = answer.hits[0]?.score !== undefined;
   const total = answer.total ?? (params.where || params.among ? passing : null);
   const facts = [
-    total !== null ? `${count(Math.min(answer.hits.length, total))} of ${count(total)}${answer.total === undefined ? " that pass" : ""}` : plural(answer.hits.length, "hit"),
+    total !== null
+      ? `${count(Math.min(answer.hits.length, total))} of ${count(total)}${answer.total === undefined ? " that pass" : ""}`
+      : plural(answer.hits.length, "hit"),
     answer.took_ms !== undefined && `${number(answer.took_ms)} ms`,
     answer.exact !== undefined && (answer.exact ? "exact" : "approximate"),
     !asked && "not ranked",
@@ -118,8 +169,16 @@ function Titles({ fields, titles, set, chosen }) {
   };
   return html`<${Menu} label="Titles" title="Fields that results are called by" class="right">
     <fieldset class="titles"><legend class="unseen">Fields that results are called by</legend>
-      ${fields.filter((field) => !field.path.includes("[]") || titles.includes(field.path)).slice(0, 60).map(({ path }) => html`
-        <label><input type="checkbox" checked=${titles.includes(path)} onChange=${() => toggle(path)} /> <bdi>${path}</bdi></label>`)}
+      ${fields
+        .filter((field) => !field.path.includes("[]") || titles.includes(field.path))
+        .slice(0, 60)
+        .map(
+          ({ path }) =>
+            html` <label
+              ><input type="checkbox" checked=${titles.includes(path)} onChange=${() => toggle(path)} />
+              <bdi>${path}</bdi></label
+            >`,
+        )}
     </fieldset>
     ${chosen && html`<button type="button" class="quiet" onClick=${() => set({ title: undefined }, { replace: true })}>guess again</button>`}
   </${Menu}>`;
@@ -140,10 +199,16 @@ function Nothing({ params, set }) {
 /** The document that is held for comparison, until another is chosen. */
 function Held({ params, go, answer, titles, index }) {
   const there = answer?.hits.find((hit) => String(hit.id) === params.a);
-  const title = useLiked(index, there ? undefined : params.a, titles) ?? (there ? titleOf(there.document, titles) : `#${params.a}`);
+  const title =
+    useLiked(index, there ? undefined : params.a, titles) ?? (there ? titleOf(there.document, titles) : `#${params.a}`);
   return html`<div class="held" role="status">
-    <span>Comparing <strong><bdi>${title}</bdi></strong>: press ⇄ on another one.</span>
-    <button type="button" class="quiet" onClick=${() => go({ a: undefined, b: undefined }, { replace: true })}>Cancel</button>
+    <span
+      >Comparing <strong><bdi>${title}</bdi></strong
+      >: press ⇄ on another one.</span
+    >
+    <button type="button" class="quiet" onClick=${() => go({ a: undefined, b: undefined }, { replace: true })}>
+      Cancel
+    </button>
   </div>`;
 }
 
@@ -153,7 +218,10 @@ function useLiked(index, id, titles) {
   useEffect(() => {
     setDocument(null);
     if (id === undefined) return;
-    call(`${at(index.name, "documents")}/${encodeURIComponent(id)}?by=id`).then((found) => setDocument(found.document), () => {});
+    call(`${at(index.name, "documents")}/${encodeURIComponent(id)}?by=id`).then(
+      (found) => setDocument(found.document),
+      () => {},
+    );
   }, [index.name, id]);
   return document === null ? undefined : titleOf(document, titles);
 }

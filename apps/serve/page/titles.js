@@ -8,11 +8,17 @@ export function guessedTitles(fields, documents) {
   const texts = fields.filter((field) => (field.kinds.text ?? 0) >= 0.8 * documents && !field.path.includes("[]"));
   const naming = best(texts, (field) => {
     const apart = Math.min(1, field.distinct / Math.min(documents, 1000));
-    return (0.2 + apart) * (NAMES.test(field.path) ? 1.5 : 1) * brevity(field) * (/(^|[.\]])(id|key)$/i.test(field.path) ? 0.6 : 1);
+    return (
+      (0.2 + apart) *
+      (NAMES.test(field.path) ? 1.5 : 1) *
+      brevity(field) *
+      (/(^|[.\]])(id|key)$/i.test(field.path) ? 0.6 : 1)
+    );
   });
   const grouping = best(
     texts.filter((field) => field !== naming && field.distinct >= 3 && field.distinct <= Math.max(8, documents / 10)),
-    (field) => (NAMES.test(field.path) ? 1.5 : 1) * brevity(field) * variety(field, documents) / field.path.split(".").length,
+    (field) =>
+      ((NAMES.test(field.path) ? 1.5 : 1) * brevity(field) * variety(field, documents)) / field.path.split(".").length,
   );
   const chosen = [naming, grouping].filter(Boolean);
   return fields.filter((field) => chosen.includes(field)).map((field) => field.path);
@@ -23,7 +29,9 @@ export function guessedFacets(fields, documents) {
   const useful = (field) => {
     if (field.documents < 0.05 * documents) return false;
     if (field.histogram) return field.values.length > 1;
-    return field.distinct >= 2 && field.values[0].documents > 1 && field.distinct <= documents / 2 && brevity(field) > 0.5;
+    return (
+      field.distinct >= 2 && field.values[0].documents > 1 && field.distinct <= documents / 2 && brevity(field) > 0.5
+    );
   };
   const dominated = (field) => field.values[0].documents > 0.8 * field.documents && field.distinct > 10;
   const found = fields.filter(useful);
@@ -32,7 +40,10 @@ export function guessedFacets(fields, documents) {
 
 /** Return the bits that the most frequent values tell of a document: 0 where nearly all have one value. */
 function variety(field, documents) {
-  return field.values.reduce((sum, { documents: n }) => sum - (n / documents) * Math.log2(Math.min(1, n / documents)), 0);
+  return field.values.reduce(
+    (sum, { documents: n }) => sum - (n / documents) * Math.log2(Math.min(1, n / documents)),
+    0,
+  );
 }
 
 function brevity(field) {
