@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from hdc.errors import FileFormatError
 from hdc.kernels import (
     AskedOfLists,
     Compared,
@@ -27,7 +28,7 @@ from hdc.kernels import (
     Links,
     ListKernels,
 )
-from hdc.search.codes import joined
+from hdc.search.codes import CODES, joined
 from hdc.search.engine import Engine
 from hdc.search.estimates import EstimateModel, EstimateRows, Estimates
 from hdc.search.graph_build import NodeVectors, build_links, links_of
@@ -65,7 +66,7 @@ class GraphModel(EstimateModel, Protocol):
         """Directions of the centers of the lists, of the components that codes have."""
 
 
-class Graphs:
+class GraphEstimates:
     """The searcher of RaBitQ codes in lists by way of a graph.
 
     Parameters
@@ -102,39 +103,45 @@ class Graphs:
         self.file: ListFile | None = None
         if place is not None and self.lists.file is not None:
             folder, digest = place
-            held_of = graphs.restored
-            self.file = ListFile(folder, graphs.layout, digest, lambda held: held.arrays, held_of, LEAST_NODES)
+            arrays = folder, graphs.layout, digest, lambda held: held.arrays, graphs.restored
+            self.file = ListFile(*arrays, least=LEAST_NODES)
             self.lists.file.least = LEAST_NODES
 
-    def prepared(self, snapshot: Snapshot, previous: "GraphRows | None") -> "GraphRows":
+    def prepared(self, snapshot: Snapshot, previous: "GraphEstimateRows | None") -> "GraphEstimateRows":
         """Take over the graph of older rows, from memory or a file, or build one."""
         lists = self.lists.prepared(snapshot, None if previous is None else previous.lists)
         part = lists.partition.parts[0]
         nodes: GraphNodes | None = None
         if len(part.held) >= self.least:
             same = previous is not None and previous.lists.partition.parts[0].held is part.held
-            nodes = previous.nodes if same and previous is not None else self._read(lists.partition)
+            nodes = previous.nodes if same and previous is not None else self._read(lists)
             nodes = self._built(lists, part) if nodes is None else nodes
-        return GraphRows(lists, self.model, nodes, self._walks(lists, part, nodes), self._tail(lists))
+        return GraphEstimateRows(lists, self.model, nodes, self._walks(lists, part, nodes), self._tail(lists))
 
-    def _read(self, partition: Partition) -> GraphNodes | None:
+    def _read(self, lists: EstimateRows) -> GraphNodes | None:
         """Return the graph in the file, if it is of the same rows."""
+        partition, part = lists.partition, lists.partition.parts[0]
         found = None if self.file is None else self.file.read(partition.grouping)
-        part = partition.parts[0]
         if found is None or found[1] != partition.stop or not np.array_equal(found[0].rows, part.rows):
             return None
         nodes: GraphNodes = found[0].held
+        try:
+            self._walks(lists, part, nodes)
+        except FileFormatError:  # of other lists
+            return None
         return nodes
 
     def _built(self, lists: EstimateRows, part: Part) -> GraphNodes:
         snapshot, rows = lists.snapshot, part.rows[: len(part.held)]
-        known = self.model.factors(snapshot.take("codes", rows))
+        for name in self.lists.kept:
+            snapshot.check(name)
+        known = self.model.factors(snapshot.take(CODES, rows))
         lengths = snapshot.raw(LENGTHS)[:, 0] if LENGTHS in self.lists.kept else None
         vectors = NodeVectors(snapshot.raw(ORIGINALS), rows, lengths)
         links, entries = build_links(
             self._graphs, vectors, self._candidates(part, vectors), known.cells, self.model.lists_
         )
-        signs = self.model.signs(snapshot.take("codes", rows))
+        signs = self.model.signs(snapshot.take(CODES, rows))
         return self._graphs.nodes(signs, known.scale, known.offset, known.cells, links, entries)
 
     def _candidates(self, part: Part, vectors: NodeVectors) -> Links:
@@ -187,7 +194,7 @@ def _effort_of(options: Options) -> int:
     return options.effort
 
 
-def _of_graph(prepared: "GraphRows") -> Partition | None:
+def _of_graph(prepared: "GraphEstimateRows") -> Partition | None:
     """Return the rows of the graph, in lists, as a file keeps them."""
     if prepared.nodes is None:
         return None
@@ -196,7 +203,7 @@ def _of_graph(prepared: "GraphRows") -> Partition | None:
 
 
 @dataclass(frozen=True, eq=False)
-class GraphRows:
+class GraphEstimateRows:
     """A snapshot prepared for search in a graph.
 
     Attributes

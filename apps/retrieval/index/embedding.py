@@ -32,7 +32,7 @@ from hdc.errors import ConflictError, UnsupportedError
 from hdc.files import sync_folder
 from hdc.search.estimates import Estimates
 from hdc.search.folders import filled, made_aside, new_folder
-from hdc.search.graph import Graphs
+from hdc.search.graph import GraphEstimates
 from hdc.search.index import Index
 from hdc.search.list_files import keep_lists
 from hdc.search.options import Options
@@ -271,7 +271,7 @@ class EmbeddingIndex(Index):
         searcher = self.pipeline.engine.searcher
         if isinstance(searcher, Estimates):
             keep_lists(self.pipeline.engine, searcher.file)
-        if isinstance(searcher, Graphs):
+        if isinstance(searcher, GraphEstimates):
             searcher.keep(self.pipeline.engine)
 
     def _check_settings(self, snapshot: Snapshot) -> None:
@@ -420,7 +420,7 @@ class EmbeddingIndex(Index):
         """
         self.codes.verify()
         searcher = self.pipeline.engine.searcher
-        if isinstance(searcher, Estimates | Graphs) and searcher.file is not None:
+        if isinstance(searcher, Estimates | GraphEstimates) and searcher.file is not None:
             searcher.file.check()
 
     def search(

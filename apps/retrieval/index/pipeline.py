@@ -21,7 +21,7 @@ from hdc.kernels import Compared
 from hdc.search.codes import CODES
 from hdc.search.engine import Engine, Exact, Search
 from hdc.search.estimates import EstimateRows, Estimates
-from hdc.search.graph import GraphRows, Graphs
+from hdc.search.graph import GraphEstimateRows, GraphEstimates
 from hdc.search.levels import ScannedLevels
 from hdc.search.measures import Distances
 from hdc.search.options import Options
@@ -80,7 +80,7 @@ class Pipeline:
             place = None if folder is None else (folder, digest(folder.parent / MODEL_FOLDER))
             if self.codes.store.meta.get(WALKED):
                 graphs = graph_kernels(self.model.kernels)
-                return Graphs(self.model, kernels, graphs, kept, self._as_queries, place)
+                return GraphEstimates(self.model, kernels, graphs, kept, self._as_queries, place)
             return Estimates(self.model, kernels, kept, self.by_all_planes, place)
         if isinstance(self.model, ScalarBinarizer):
             return ScannedLevels(self.model, table_kernels(self.model.kernels))
@@ -117,7 +117,7 @@ class Pipeline:
             return self._through_prefix(search, self.encoding.queries(rows))
         search = self.engine.begin(k, options, among)
         prepared = search.prepared
-        if not isinstance(prepared, EstimateRows | GraphRows):
+        if not isinstance(prepared, EstimateRows | GraphEstimateRows):
             return self._scored(search, self.encoding.queries(rows))
         whole = isinstance(prepared, GraphRows) or prepared.whole is not None
         one_go = whole and (self._in_one_go or self.space.of_unit_queries)
@@ -131,7 +131,9 @@ class Pipeline:
         assert exact is not None
         return self.as_scores(*search.compared(ids, exact), asked, exact)
 
-    def _found(self, search: Search, prepared: EstimateRows | GraphRows, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
+    def _found(
+        self, search: Search, prepared: EstimateRows | GraphEstimateRows, rows: npt.NDArray[Any]
+    ) -> tuple[Floats, Ids]:
         """Search for a few queries, each in one go."""
         wanted = search.k, search.candidates, search.options, search.allowed
         if self.space.metric == "cosine" or self.codes.originals is None:
@@ -150,14 +152,14 @@ class Pipeline:
         all planes of what is found are read while they are on their way.
         """
         prepared = search.prepared
-        together = not isinstance(prepared, EstimateRows | GraphRows) or not prepared.alone
+        together = not isinstance(prepared, EstimateRows | GraphEstimateRows) or not prepared.alone
         together = together or not (self._in_one_go and search.k) or search.among_few
         scores, ids = np.empty((len(rows), search.k), dtype=np.float32), np.empty((len(rows), search.k), dtype=np.int64)
 
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                if together or not isinstance(prepared, EstimateRows | GraphRows):
+                if together or not isinstance(prepared, EstimateRows | GraphEstimateRows):
                     scores[part], ids[part] = self._scored(search, self.encoding.some_queries(rows[part], begin))
                     continue
                 scores[part], ids[part] = self._found(search, prepared, finite(rows[part], begin, "queries"))
