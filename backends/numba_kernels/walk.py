@@ -40,7 +40,7 @@ SEEN_PER_STEP, SEEN_LEAST = 32, 1024
 LINE_LINKS, LINES_ASKED = 16, 2
 """Links in a cache line, and lines that are asked for ahead."""
 
-WANTED, STEP_NODES = 24, 1 << 10
+WANTED, STEP_NODES = 40, 1 << 10
 """A step takes the links of one node after the other until so many were not seen before, or none is left; and how many
 these are at most."""
 
