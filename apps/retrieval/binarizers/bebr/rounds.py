@@ -22,7 +22,7 @@ FEW_PER_ENTRY = 4
 """Vectors for each entry of the tables, below which codes are made anew to be judged."""
 
 SETTLED = 1e-3
-"""Part of the groups of codes that changed in the last round, if no more changed."""
+"""Part of the groups of codes that changed in the last round, if no more changed and it gained nothing."""
 
 
 def alternated(
@@ -51,9 +51,10 @@ def alternated(
         before, codes = codes, decoder.refine(x, codes, steps)
         decoder = fit_tables(x, codes, decoder, start.counts)
         judged = encoded_anew(start.kind, x, decoder, (x, codes), levels, steps) if few else codes
-        if progress.step(not_worse(validation.recall(decoder.decode(judged)), progress.best, validation)):
+        found, most = validation.recall(decoder.decode(judged)), progress.best
+        if progress.step(not_worse(found, most, validation)):
             best = decoder.tables, codes
-        if progress.done > 1 and np.mean(codes != before) < SETTLED:  # levels are the best codes of their own tables
+        if np.mean(codes != before) < SETTLED and found <= most:
             progress.end()
         kept = {"best_tables": best[0], "best_codes": best[1]}
         state.save("round", progress, {"tables": decoder.tables, "codes": codes, **kept})
