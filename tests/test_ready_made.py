@@ -1,11 +1,16 @@
 """Ready-made codes: bits and bytes that others packed, searched with float queries, and semantic_search over all."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from hdc import errors, words
+from hdc.apps.cli import main
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, RaBitQBinarizer, SignBinarizer, semantic_search
-from hdc.apps.retrieval.index import packed
+from hdc.apps.retrieval.command import PRECISIONS
+from hdc.apps.retrieval.index import building_quantized, packed
+from hdc.apps.retrieval.vectors import quantized as quantized_module
 from hdc.apps.retrieval.vectors.quantized import Quantized
 from tests import naive
 
@@ -341,3 +346,56 @@ def test_what_one_call_refuses(queries, corpus, options, error, text):
 def test_an_index_knows_its_own_form():
     with pytest.raises(errors.ParameterError, match="an index knows its own"):
         semantic_search(X[:1], EmbeddingIndex.from_packed(np.packbits(X > 0, axis=1), bitorder="big"), precision="int8")
+
+
+@pytest.mark.parametrize("precision", ["int8", "uint8", "binary", "ubinary"])
+def test_the_command_makes_the_same_index(precision, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    ranges = RANGES if precision in ("int8", "uint8") else None
+    rows, keys = quantized(X, precision, ranges), [f"k{i}" for i in range(len(X))]
+    np.save("rows.npy", rows)
+    Path("keys.txt").write_text("\n".join(keys))
+    options = ["--precision", precision, "--keys", "keys.txt", "-o", "made"]
+    if ranges is not None:
+        np.save("ranges.npy", ranges)
+        options += ["--ranges", "ranges.npy"]
+    monkeypatch.setattr(packed, "BLOCK", 150)
+    taken, add = [], building_quantized.add_quantized
+
+    def interrupted(index, given, names, start):
+        taken.append(start)
+        if len(taken) == 1:
+            add(index, Quantized(given.rows[:150], given.precision, given.ranges), names[:150], start)
+            raise OSError("the disk is full")
+        add(index, given, names, start)
+
+    monkeypatch.setattr(building_quantized, "add_quantized", interrupted)
+    assert main(["embed", "index", "rows.npy", *options]) != 0
+    assert main(["embed", "index", "rows.npy", *options]) == 0
+    assert taken == [0, 150]
+    assert f"{len(X)} vectors in made (" in capsys.readouterr().out
+    expected = EmbeddingIndex.from_quantized(rows, precision, ranges=ranges, keys=keys)
+    with EmbeddingIndex.open("made") as index:
+        for found, own in zip(index.search(QUERIES, 5), expected.search(QUERIES, 5), strict=True):
+            np.testing.assert_array_equal(found, own)
+        assert index.keys([0, 1]) == ["k0", "k1"]
+
+
+def test_what_the_command_refuses_of_ready_made_codes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("rows.npy", quantized(X, "ubinary"))
+    np.save("none.npy", quantized(X, "ubinary")[:0])
+    for words_of, message in (
+        (["rows.npy"], "give --model, or --precision"),
+        (["rows.npy", "--precision", "ubinary", "--model", "m"], "leave --model out"),
+        (["rows.npy", "--precision", "ubinary", "--workers", "2"], "leave --workers out"),
+        (["rows.npy", "--precision", "ubinary", "--keep", "int8", "--seed", "1"], "leave --keep, --seed out"),
+        (["rows.npy", "--precision", "int8"], "of precision 'int8' are int8, not uint8"),
+        (["rows.npy", "--precision", "uint8"], "give the ranges"),
+        (["rows.npy", "--model", "m", "--ranges", "r.npy"], "--ranges go with --precision"),
+        (["none.npy", "--precision", "ubinary"], "has no rows"),
+    ):
+        assert main(["embed", "index", *words_of, "-o", "made"]) != 0
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "made").exists()
+    assert PRECISIONS == quantized_module.PRECISIONS

@@ -14,6 +14,9 @@ from hdc.errors import ParameterError
 if TYPE_CHECKING:
     from hdc.apps.retrieval.files.vectors import VectorFile
 
+PRECISIONS = ("int8", "uint8", "binary", "ubinary")
+"""As :data:`hdc.apps.retrieval.vectors.quantized.PRECISIONS`, which is not imported to print help."""
+
 SLOWER = 32
 """Times as long as comparing codes NumPy takes for what a model makes of them."""
 
@@ -40,7 +43,13 @@ def _register_index(commands: Any) -> None:
     )
     add_vectors(parser)
     add_keys(parser)
-    parser.add_argument("--model", required=True, help="a folder made by hdc embed train")
+    parser.add_argument("--model", help="a folder made by hdc embed train")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="instead of a model: VECTORS is a .npy file that sentence-transformers or Cohere quantized this way",
+    )
+    parser.add_argument("--ranges", metavar="FILE", help="--precision int8 or uint8: .npy of least and greatest values")
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
     parser.add_argument(
         "--kind", choices=("flat", "ivf", "hnsw", "graph"), help="(flat, or ivf for a model of several lists)"
@@ -128,6 +137,12 @@ def run_index(arguments: argparse.Namespace) -> int:
     from hdc.apps.retrieval.index.building import build
 
     output = arguments.output
+    if arguments.precision is not None:
+        return _index_quantized(arguments)
+    if arguments.model is None or arguments.ranges is not None:
+        raise ParameterError(
+            "--ranges go with --precision" if arguments.model else "give --model, or --precision for ready-made codes"
+        )
     if arguments.seed is not None and arguments.kind != "ivf":
         raise ParameterError("--seed is of the lists that --kind ivf finds here; those of a model are its own")
     report = build(
@@ -144,6 +159,31 @@ def run_index(arguments: argparse.Namespace) -> int:
         seed=arguments.seed or 0,
         backend=arguments.backend or verbs.COMPILED,
     )
+    return _print_made(report, output)
+
+
+def _index_quantized(arguments: argparse.Namespace) -> int:
+    """Run ``hdc embed index --precision``."""
+    from hdc.apps.retrieval.index.building_quantized import build_quantized
+
+    others = ("model", "column", "key_column", "lists", "keep", "cluster", "shared", "seed")
+    given = [name for name in others if getattr(arguments, name) is not None]
+    if given or arguments.workers != 1:
+        wrong = ", ".join("--" + name.replace("_", "-") for name in given or ["workers"])
+        raise ParameterError(f"--precision is of codes that are ready, and nothing is encoded; leave {wrong} out")
+    report = build_quantized(
+        arguments.vectors,
+        arguments.precision,
+        arguments.output,
+        ranges=arguments.ranges,
+        keys=arguments.keys,
+        kind=arguments.kind,
+        backend=arguments.backend or verbs.COMPILED,
+    )
+    return _print_made(report, arguments.output)
+
+
+def _print_made(report: Any, output: str) -> int:
     count = verbs.counted_rows(report.vectors, "vector")
     print(f"{count} in {output} ({verbs.size_of(output) / 1e6:.1f} MB, {report.kind})")
     return 0

@@ -17,9 +17,9 @@ TRAINING = 50_000
 """Most rows that lists, or a mean, are found from."""
 
 
-def blocks(count: int) -> list[slice]:
-    """Return slices of ``BLOCK`` rows."""
-    return [slice(start, min(count, start + BLOCK)) for start in range(0, count, BLOCK)]
+def blocks(count: int, first: int = 0) -> list[slice]:
+    """Return slices of ``BLOCK`` rows, from one on."""
+    return [slice(start, min(count, start + BLOCK)) for start in range(first, count, BLOCK)]
 
 
 def packed_rows(codes: Any, dim: int | None) -> tuple[Any, int]:

@@ -21,12 +21,12 @@ def model_of(quantized: Quantized) -> Binarizer:
     return RaBitQBinarizer().fit(quantized.floats(sampled(len(quantized))))
 
 
-def add_quantized(index: Any, quantized: Quantized, keys: list[Any] | None) -> None:
-    """Add rows to an :class:`EmbeddingIndex` of their model, block by block."""
+def add_quantized(index: Any, quantized: Quantized, keys: list[Any] | None, start: int = 0) -> None:
+    """Add rows, from one on, to an :class:`EmbeddingIndex` of their model, block by block."""
     bits = index.codes.dim
-    if index.codes.kind == "ivf":
+    if index.codes.kind == "ivf" and index.codes.coarse is None:
         index.codes.train(quantized.words(sampled(len(quantized)), bits))
-    for part in blocks(len(quantized)):
+    for part in blocks(len(quantized), start):
         own = None if keys is None else keys[part]
         if quantized.of_bits:
             index.codes.add(quantized.words(part, bits), keys=own)
