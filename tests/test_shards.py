@@ -533,3 +533,20 @@ def test_a_folder_that_lost_its_last_shard_is_told(tmp_path):
         assert len(copy) == 160
     cut(tmp_path / "m", 2, tmp_path / "again")
     assert len(ShardedIndex.open(tmp_path / "again")) == 160
+
+
+def test_a_server_adds_to_shards(tmp_path):
+    pytest.importorskip("pydantic", reason="pydantic is not installed", exc_type=ImportError)
+    pytest.importorskip("fastapi", reason="fastapi is not installed", exc_type=ImportError)
+    from hdc.apps.serve import models
+    from hdc.apps.serve.kinds.embeddings import Embeddings
+    from hdc.apps.serve.opening import opened
+
+    filled(tmp_path / "i", CASES["sign"]).close()
+    cut(tmp_path / "i", 2, tmp_path / "s")
+    with opened(str(tmp_path / "s"), writable=True) as many:
+        ways, rows = Embeddings(many), vectors(2)[:2].tolist()
+        assert ways.add(models.Write(vectors=rows, keys=["a", "b"])).tolist() == [ROWS, ROWS + 1]
+        assert many.find("b") == ROWS + 1
+        with pytest.raises(errors.UnsupportedError, match="are not replaced; remove them"):
+            ways.add(models.Write(vectors=rows, keys=["a", "b"], replace=True))

@@ -9,7 +9,7 @@ from typing import Any
 
 from hdc import checks
 from hdc.apps.json import JSONEncoder, JSONIndex
-from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex
+from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, ShardedIndex
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL_FOLDER
 from hdc.apps.retrieval.index.shards import searched
 from hdc.apps.retrieval.vectors.texts import Encoder
@@ -54,7 +54,10 @@ def opened(path: str, *, writable: bool = False) -> Index:
     """Open an index of whatever kind, or a folder of shards."""
     first = shard_paths(path)[0]
     if (first / CODES_FOLDER).is_dir() and (first / MODEL_FOLDER).is_dir():
-        return EmbeddingIndex.open(path, writable=True) if writable and not is_of_shards(path) else searched(path)
+        if not writable:
+            return searched(path)
+        kind = ShardedIndex if is_of_shards(path) else EmbeddingIndex
+        return kind.open(path, writable=True)
     try:
         return JSONIndex.open(path, writable=writable)
     except FileFormatError as error:

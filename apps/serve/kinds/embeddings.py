@@ -116,11 +116,12 @@ class Embeddings(Kind):
         """Add vectors."""
         if body.vectors is None or body.documents is not None or body.codes is not None or body.bitorder is not None:
             raise unprocessable("rows of an index of embeddings are vectors")
-        if isinstance(self.index, ShardedIndex):
-            raise UnsupportedError("shards of embeddings are read together and changed one by one; serve one of them")
         vectors: npt.NDArray[np.float32] = vectors_of(body.vectors, self.index.model.n_features_in_)
         if not body.replace:
-            return self.first.add(vectors, body.keys)
+            added: Ids = self.index.add(vectors, body.keys)
+            return added
+        if isinstance(self.index, ShardedIndex):
+            raise UnsupportedError("shards of embeddings are added to, and rows of them are not replaced; remove them")
         if body.keys is None:
             raise unprocessable("replace needs keys, which say what is replaced")
         return self.first.put(vectors, body.keys)
