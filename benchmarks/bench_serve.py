@@ -6,7 +6,7 @@ finds. Before the load, one client alone measures what HTTP adds to the bare sea
 extra ``serve`` installed::
 
     python benchmarks/bench_serve.py                              # 50 clients, 100,000 requests
-    python benchmarks/bench_serve.py --requests 2000 --seconds 20 --wrk
+    python benchmarks/bench_serve.py --requests 2000 --wrk 20
 """
 
 import argparse
@@ -67,7 +67,7 @@ def hits_of(index: JSONIndex, query: Any) -> bytes:
 def server(folder: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Serve an index; yields the process and the port."""
     command = [sys.executable, "-m", "hdc.apps.start", "serve", folder, "--port", "0", "--no-access-log"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stdout is not None
         address = process.stdout.readline()
@@ -88,8 +88,9 @@ def used(pid: int) -> tuple[float, float]:
 class Client:
     """Clients that ask until enough was asked."""
 
-    def __init__(self, port: int, expected: list[bytes], requests: int) -> None:
+    def __init__(self, port: int, expected: list[bytes], requests: int, most_seconds: float = 3600) -> None:
         self.port, self.expected, self.left = port, expected, requests
+        self.end = time.perf_counter() + most_seconds
         self.sent = [request_of(query, port) for query in QUERIES]
         self.seconds: list[float] = []
         self.errors: list[str] = []
@@ -98,7 +99,7 @@ class Client:
     async def ask(self, number: int) -> None:
         """Ask, one request after the other."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        while self.left > 0:
+        while self.left > 0 and time.perf_counter() < self.end:
             self.left -= 1
             number = (number + 1) % len(QUERIES)
             began = time.perf_counter()
@@ -128,19 +129,20 @@ def percentiles(seconds: list[float]) -> str:
     return f"{', '.join(shown)}, max {1000 * ordered[-1]:.2f} ms"
 
 
-def alone(index: JSONIndex, port: int) -> None:
-    """Measure one client, and the bare search, in turns."""
+def alone(index: JSONIndex, pid: int, port: int) -> None:
+    """Measure one client, and the bare search, in turns; processor time too, which other programs do not change."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     body = orjson.dumps({"query": QUERIES[0], "k": K})
-    asked, bare, written = [], [], []
+    asked, bare, written, before, spent = [], [], [], used(pid)[1], 0.0
     for _ in range(ALONE):
         began = time.perf_counter()
         connection.request("POST", "/api/operations/search", body)
         connection.getresponse().read()
         asked.append(time.perf_counter() - began)
-        began = time.perf_counter()
+        began, processor = time.perf_counter(), time.process_time()
         index.search(QUERIES[0], K)
         bare.append(time.perf_counter() - began)
+        spent += time.process_time() - processor
         began = time.perf_counter()
         hits_of(index, QUERIES[0])
         written.append(time.perf_counter() - began)
@@ -148,6 +150,8 @@ def alone(index: JSONIndex, port: int) -> None:
     print(f"one client       {percentiles(asked)}")
     print(f"the bare search  {percentiles(bare)}")
     print(f"  with documents {percentiles(written)}")
+    server, search = 1e6 * (used(pid)[1] - before) / ALONE, 1e6 * spent / ALONE
+    print(f"processor time: {server:.0f} us per request in the server, {search:.0f} us per bare search")
     print(f"HTTP adds        {1000 * (statistics.median(asked) - statistics.median(bare)):.2f} ms at the median")
 
 
@@ -170,7 +174,7 @@ def load(folder: str, index: JSONIndex, process: "subprocess.Popen[str]", port: 
     writer = threading.Thread(target=commit, args=(folder, ended, given.commit_seconds))
     writer.start()
     resident, processor = used(process.pid)
-    client, taken = Client(port, expected, given.requests), 0.0
+    client, taken = Client(port, expected, given.requests, given.most_seconds), 0.0
     print(f"{given.clients} clients, {given.requests:,} requests; before: {resident:.1f} MiB resident")
     for _ in range(given.parts):
         client.left = given.requests // given.parts
@@ -206,6 +210,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--most-seconds", type=float, default=3600, help="end sooner, with fewer requests (3600)")
     parser.add_argument("--parts", type=int, default=5, help="memory is looked at after each (5)")
     parser.add_argument("--commit-seconds", type=float, default=2.0, help="between two commits (2)")
     parser.add_argument("--wrk", type=int, default=0, metavar="SECONDS", help="let wrk ask too, so long")
@@ -216,8 +221,8 @@ def main() -> int:
         load_index("operations", JSONEncoder()).save(folder)
         with JSONIndex.open(folder) as index, server(folder) as (process, port):
             hits_of(index, QUERIES[0])
-            alone(index, port)
-            wrong = load(folder, index, process, port, given)
+            alone(index, process.pid, port)
+            wrong = load(folder, index, process, port, given) if given.requests else 0
             if given.wrk:
                 second_opinion(port, given.clients, given.wrk)
     print(f"load averages {os.getloadavg()}")

@@ -1,12 +1,14 @@
 """``hdc serve``: indexes over HTTP, and a page to search them with."""
 
 import argparse
+import contextlib
 import ipaddress
 import logging
 import socket
 import sys
 from typing import Any
 
+from hdc import checks
 from hdc.apps.json.cli.options import size
 from hdc.errors import BackendUnavailableError, ParameterError
 
@@ -89,6 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hdc.apps.serve.opening import encoders, opened_indexes
     from hdc.apps.serve.tokens import Tokens
 
+    checks.integer(arguments.port, "--port", 0, 65535)  # the system would take another one, modulo 65536
     loopback = _is_loopback(arguments.host)
     tokens = Tokens.given(arguments.token_file, arguments.read_token_file, open=loopback)
     if arguments.writable and tokens.all is None:
@@ -97,11 +100,11 @@ def run(arguments: argparse.Namespace) -> int:
     hosts = [*LOOPBACK, *map(str.lower, arguments.allow_host)] if loopback or arguments.allow_host else None
     access = Access(tokens, hosts, tuple(origin.rstrip("/").lower() for origin in arguments.cors))
     _log(arguments.access_log)
+    made = encoders(arguments.encoder)
+    settings = {"refresh_seconds": arguments.refresh_seconds, "encoders": made, "writable": arguments.writable}
     with socket_at(arguments.host, arguments.port) as listening:
         indexes = opened_indexes(arguments.indexes, writable=arguments.writable)
-        with Served(
-            indexes, limits, refresh_seconds=arguments.refresh_seconds, encoders=encoders(arguments.encoder)
-        ) as served:
+        with Served(indexes, limits, **settings) as served:
             served.start()
             server = Server(create_app(served, access, log=arguments.access_log), limits)
             address = _address(listening)
@@ -152,15 +155,17 @@ def socket_at(host: str, port: int) -> socket.socket:
     OSError
         If the address is another program's, or none of this machine.
     """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        raise OSError(f"cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}") from error
-    return listening
+    with contextlib.ExitStack() as stack:
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+            listening = stack.enter_context(socket.socket(family, kind, protocol))
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(BACKLOG)
+        except (OSError, OverflowError) as error:
+            raise OSError(f"cannot listen at {host}:{port}: {getattr(error, 'strerror', None) or error}") from error
+        stack.pop_all()
+        return listening
 
 
 def _address(listening: socket.socket) -> str:

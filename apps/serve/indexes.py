@@ -37,6 +37,8 @@ class Opened:
     index : JSONIndex, EmbeddingIndex, ShardedIndex or BinaryIndex
     encoder : function, optional
         For an index of embeddings: returns a vector for each of a list of texts.
+    writable : bool
+        Whether clients may change the index, if it is open for writing.
 
     Attributes
     ----------
@@ -51,12 +53,13 @@ class Opened:
         If the name cannot be one, or the index is of another kind.
     """
 
-    def __init__(self, name: str, index: Index, encoder: Encoder | None = None) -> None:
+    def __init__(self, name: str, index: Index, encoder: Encoder | None = None, *, writable: bool = True) -> None:
         if not name or name in RESERVED or name.startswith(".") or not name.isprintable() or set(name) & set("/?#%\\"):
             raise ParameterError(
                 f"an index cannot be called {name!r} in an address; name it: NAME=PATH, of letters, digits, - and _"
             )
         self.name, self.index, self.ways = name, index, _ways(index, encoder)
+        self.writable = writable and index.writable
         self.failure: str | None = None
         self.changing = threading.Lock()
         """Held by whoever changes the index or what it shows."""
@@ -117,7 +120,7 @@ class Opened:
             "rows": len(self.index),
             "row": self.index.ROW,
             "generation": self.generation,
-            "writable": self.index.writable,
+            "writable": self.writable,
             **self.ways.info(),
             **failure,
         }
@@ -147,6 +150,8 @@ class Served:
         How often a writer's changes are looked for; 0 for never.
     encoders : mapping of name to function, optional
         For indexes of embeddings: returns a vector for each of a list of texts.
+    writable : bool
+        Whether clients may change indexes that are open for writing.
 
     Raises
     ------
@@ -169,12 +174,15 @@ class Served:
         *,
         refresh_seconds: float = 1.0,
         encoders: Mapping[str, Encoder] | None = None,
+        writable: bool = True,
     ) -> None:
         given = dict(encoders or {})
         if unknown := given.keys() - indexes.keys():
             raise ParameterError(f"there is an encoder for {', '.join(sorted(unknown))}, and no index of that name")
         self.limits = Limits() if limits is None else limits
-        self._opened = {name: Opened(name, index, given.get(name)) for name, index in indexes.items()}
+        self._opened = {
+            name: Opened(name, index, given.get(name), writable=writable) for name, index in indexes.items()
+        }
         self.running = Running(self.limits)
         self._refresh_seconds, self._ended = refresh_seconds, threading.Event()
         self._refresher: threading.Thread | None = None

@@ -86,7 +86,7 @@ def encoders(given: Iterable[str]) -> dict[str, Encoder]:
                 loaded = getattr(loaded, part)
         except (ImportError, AttributeError) as error:
             raise ParameterError(f"--encoder {text}: {error}") from error
-        checks.function(getattr(loaded, "encode", loaded), f"--encoder {text}")
+        checks.function(loaded if isinstance(loaded, str) else getattr(loaded, "encode", loaded), f"--encoder {text}")
         found[name] = loaded
     return found
 

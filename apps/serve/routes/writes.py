@@ -31,7 +31,7 @@ def router(served: Served) -> APIRouter:
 
     def writable(index: str, request: Request) -> Opened:
         opened = served[index]
-        if not opened.index.writable:
+        if not opened.writable:
             raise RefusedError(403, f"{index} is served for reading; start the server with --writable", "ReadOnlyError")
         require_write(request.scope)
         return opened
