@@ -138,7 +138,7 @@ def test_what_cannot_be_served_is_an_error_of_one_line(folder, given, said, monk
     assert main(["serve", "--port", "0", *given]) == 1
     out = capsys.readouterr()
     assert out.out == ""
-    assert out.err.startswith("hdc: error: ")
+    assert out.err.startswith("hdc serve: error: ")
     assert out.err.count("\n") == 1
     assert said in out.err
 

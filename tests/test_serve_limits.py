@@ -339,6 +339,7 @@ def test_a_page_of_another_site_may_not_ask(client):
         assert client.ask("GET", "/api/indexes", Host=name)[0] == 200, name
     assert client.error(SEARCH, RED, 403, Origin="http://evil.example")[0] == "OriginError"
     assert client.error(SEARCH, RED, 403, Origin="null")[0] == "OriginError"
+    assert client.error(SEARCH, RED, 403, Origin="http://[")[0] == "OriginError"
     assert client.post(SEARCH, RED, Origin=f"http://127.0.0.1:{client.port}")["hits"]
     got, _ = raw(client, b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
     assert got.startswith(b"HTTP/1.1 400 ")

@@ -5,7 +5,6 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -70,7 +69,7 @@ class Access:
             raise RefusedError(
                 400, f"the server is not called {host[:100]!r}; name it with --allow-host if it is yours", "HostError"
             )
-        if origin and origin not in self.origins and "*" not in self.origins and urlsplit(origin).netloc != host:
+        if origin and origin not in self.origins and "*" not in self.origins and origin.partition("://")[2] != host:
             raise RefusedError(403, f"pages of {origin[:100]!r} may not ask; allow them with --cors", "OriginError")
         access = self.tokens.access(token)
         scope["access"] = access
