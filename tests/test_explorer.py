@@ -84,7 +84,7 @@ def test_the_three_forms_are_one_query(tab):
     page.get_by_role("button", name="Fields", exact=True).click()
     assert page.get_by_role("combobox", name="Value of *").input_value() == "seizure"
     page.get_by_role("button", name="+ field").click()
-    fresh = page.get_by_role("combobox", name="Field").last
+    fresh = page.get_by_role("combobox", name="Field", exact=True).last
     fresh.fill("diag")
     page.get_by_role("option", name="diagnosis.label").click()
     page.get_by_role("combobox", name="Value of diagnosis.label").fill("Epi")
@@ -279,7 +279,7 @@ def test_fields_describe_a_collection(tab):
     page.get_by_role("row").filter(has_text="age").get_by_role("img").first.wait_for()
     page.wait_for_selector("text=are predicted to be decoded rightly")
     tab.picture("fields")
-    page.get_by_role("searchbox", name="Find a field").fill("lab")
+    page.get_by_role("searchbox", name="Find a field").fill("lab.")
     page.wait_for_function("() => document.querySelectorAll('tbody tr').length === 2")
     page.get_by_role("searchbox", name="Find a field").fill("")
     page.get_by_label("Order").select_option("weight")

@@ -111,6 +111,7 @@ def test_in_the_dark(chromium, address):
 
 
 def test_documents_cannot_run_anything(tab):
+    tab.expected.add("400")  # what stands in the address is no condition
     tab.open("#/hostile/search?q=safe")
     settled(tab)
     assert ATTACK in titles(tab)[0]
@@ -123,7 +124,7 @@ def test_documents_cannot_run_anything(tab):
     tab.open("#/hostile/compare?a=0&b=1")
     tab.page.wait_for_selector("table.compare")
     tab.open(f"#/hostile/search?q={ATTACK}&where=title != {ATTACK}&form={ATTACK}")
-    tab.page.wait_for_selector(".state h2, .card")
+    tab.page.wait_for_selector(".state h2, .card, .note")
     assert tab.page.title() != "stolen"
     assert tab.page.locator("#app script, #app img").count() == 0
     assert tab.page.evaluate("({}).polluted") is None
@@ -218,7 +219,7 @@ def test_every_library_has_its_license():
     for path in vendored.iterdir():
         if path.suffix in (".js", ".css"):
             assert f"`{path.name}`" in listed
-    assert {path.name for path in vendored.glob("*.LICENSE")} >= {"preact.LICENSE", "htm.LICENSE", "uplot.LICENSE"}
+    assert {path.name for path in vendored.glob("*.LICENSE")} >= {"preact.LICENSE", "htm.LICENSE"}
 
 
 def test_how_fast_it_is_shown(tab, record_property):

@@ -43,6 +43,7 @@ function Compare({ index, params, go, announce }) {
   }, [answer]);
   const current = answer && both && answer.a.id === both.a && answer.b.id === both.b ? answer : null;
   return html`<div class="page">
+    <h1 class="unseen">Compare two documents</h1>
     <div class="sides">
       <${Side}
         index=${index}

@@ -59,6 +59,7 @@ function Search({ index, params, go, announce }) {
   return html`<div class="search" onKeyDown=${press}>
     ${fields ? html`<${Facets} index=${index} params=${params} fields=${fields} set=${set} counted=${setPassing} />` : html`<aside class="facets"></aside>`}
     <div class="column">
+      <h1 class="unseen">Search ${index.name}</h1>
       <${Editor} index=${index} params=${params} fields=${fields?.fields} set=${set} liked=${liked} />
       ${
         error && !stale
