@@ -125,6 +125,9 @@ def test_documents_cannot_run_anything(tab):
     tab.page.wait_for_selector("table.compare")
     tab.open(f"#/hostile/search?q={ATTACK}&where=title != {ATTACK}&form={ATTACK}")
     tab.page.wait_for_selector(".state h2, .card, .note")
+    for route in ("search?form=constructor&title=__proto__", "fields?order=constructor&open=__proto__"):
+        tab.open(f"#/hostile/{route}")
+        tab.page.wait_for_selector(".card, table.table")
     assert tab.page.title() != "stolen"
     assert tab.page.locator("#app script, #app img").count() == 0
     assert tab.page.evaluate("({}).polluted") is None

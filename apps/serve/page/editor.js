@@ -25,7 +25,7 @@ const SUGGESTED = 8;
 /** set(changes): changes the URL's params; typing replaces the entry of the history, all else makes one. */
 export function Editor({ index, params, fields, set, liked }) {
   const query = readQuery(params);
-  const form = params.form in FORMS ? params.form : "words";
+  const form = Object.hasOwn(FORMS, params.form ?? "") ? params.form : "words";
   const parts = { words: Words, fields: Fields, json: Json };
   return html`<section class="editor" aria-label="Query">
     <div class="forms" role="group" aria-label="Form of the query">

@@ -40,7 +40,7 @@ function Fields({ index, params, go, announce }) {
   if (answer.fields.length === 0)
     return html`<${Empty} title="No fields"><p>The index has no documents yet.</p></${Empty}>`;
   const wanted = (params.field ?? "").toLowerCase();
-  const order = params.order in ORDERS ? params.order : "document";
+  const order = Object.hasOwn(ORDERS, params.order ?? "") ? params.order : "document";
   const shown = sorted(
     answer.fields.filter((field) => field.path.toLowerCase().includes(wanted)),
     order,
