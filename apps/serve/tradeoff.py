@@ -160,7 +160,8 @@ def _of_floats(index: EmbeddingIndex, at: Ids) -> Asked:
     queries = rows if space.center is None or space.metric != "l2" else rows + space.center
 
     def search(query: npt.NDArray[Any], step: int) -> Ids:
-        return index.search(query, K + 1, **{option: step})[1].ravel()
+        asked: Any = {option: step}
+        return index.search(query, K + 1, **asked)[1].ravel()
 
     def exact(query: npt.NDArray[Any]) -> Ids:
         asked = query - space.center if space.metric == "l2" and space.center is not None else query
@@ -197,7 +198,8 @@ def _of_codes(index: BinaryIndex, at: Ids) -> Asked:
     lists = len(index.coarse.centroids) if index.coarse is not None else len(index)
 
     def search(query: npt.NDArray[Any], step: int) -> Ids:
-        return index.search(query, K + 1, **{option: step})[1].ravel()
+        asked: Any = {option: step}
+        return index.search(query, K + 1, **asked)[1].ravel()
 
     def exact(query: npt.NDArray[Any]) -> Ids:
         positions, step = live(snapshot), vectors_of(index).step

@@ -24,7 +24,7 @@ function View({ index, params, go, announce }) {
     const stop = new AbortController();
     setBusy(true);
     const timer = setTimeout(() => call(at(index.name, request.route), { body: request.body, signal: stop.signal }).then((found) => {
-      setAnswer(found);
+      setAnswer({ ...found, asked: request });
       setBusy(false);
       announce(`${count(found.hits.length)} hits`);
     }, (error) => {
@@ -47,7 +47,7 @@ function View({ index, params, go, announce }) {
     </aside>
     <div class="answers" aria-busy=${busy}>
       ${problem && html`<p class="warn" role="alert">${problem}</p>`}
-      ${answer ? html`<${Results} ...${{ answer, index, params, go }} />`
+      ${answer ? html`<${Results} ...${{ answer, go }} />`
       : !problem && html`<${Empty} title=${`${count(index.rows)} ${index.kind === "codes" ? "codes" : "vectors"} of ${count(index.dim)} ${index.kind === "codes" ? "bits" : "numbers"}`}>
           <p>Name a row, or choose a file with a vector, to find what is nearest.</p>
           <p><button type="button" onClick=${() => go({ like: "0" })}>Neighbors of row 0</button></p></${Empty}>`}
@@ -156,7 +156,7 @@ function File({ index, params, go }) {
     ${query && !npy && html`<p class="faint mono">${clip(query, 40)}</p>`}</div>`;
 }
 
-function Results({ answer, index, params, go }) {
+function Results({ answer, go }) {
   const { hits } = answer;
   const values = hits.map((hit) => hit.score ?? hit.distance);
   const longest = Math.max(...values.map(Math.abs), 1e-9);
@@ -169,7 +169,7 @@ function Results({ answer, index, params, go }) {
     rows[(place + rows.length) % rows.length]?.focus();
     event.preventDefault();
   };
-  const title = params.like === undefined ? "Nearest to the query" : `Nearest to row ${count(Number(params.like))}`;
+  const title = answer.asked.route === "search" ? "Nearest to the query" : `Nearest to row ${count(answer.asked.body.id)}`;
   return html`<section aria-labelledby="near-title">
     <div class="row between"><h2 id="near-title">${title}</h2>
       <span class="faint">${count(hits.length)} hits · ${number(answer.took_ms)} ms · ${answer.exact ? "all rows compared" : "approximate"}</span></div>

@@ -98,7 +98,8 @@ def _of_embeddings(index: EmbeddingIndex) -> Vectors:
 
     def read(rows: Snapshot, at: Ids) -> Floats:
         products = model.products(each, rows.take(CODES, at))
-        return (products[:-1] - products[-1]).T  # estimates add to a product what is of the code alone
+        found: Floats = (products[:-1] - products[-1]).T  # estimates add to a product what is of the code alone
+        return found
 
     return Vectors(width, "decoded codes", read)
 
