@@ -19,7 +19,7 @@ export function Plot({ series, points = [], mark, xLabel, yLabel, xLog = true, y
   const box = useRef(null);
   const [width, setWidth] = useState(0);
   useEffect(() => {
-    const size = new ResizeObserver(() => setWidth(Math.max(LEAST_WIDTH, box.current.clientWidth)));
+    const size = new ResizeObserver(() => box.current && setWidth(Math.max(LEAST_WIDTH, box.current.clientWidth)));
     size.observe(box.current);
     return () => size.disconnect();
   }, []);
