@@ -91,8 +91,8 @@ class Features(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     ----------
     n_features_in_ : int
         Number of columns, or of channels for series with three axes.
-    feature_names_in_ : array of str, a name per column
-        If ``fit`` saw a frame with column names.
+    feature_names_in_ : array of str
+        One per column, if ``fit`` saw a frame with column names.
     kinds_ : list of str
         Kind of each column.
     scaling_ : Scaling
