@@ -347,7 +347,7 @@ def test_openapi_says_what_there_is_and_its_examples_work(client):
             if method != "post" or "requestBody" not in operation or path.endswith("/documents"):
                 continue
             schema = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
-            for example in schemas[schema]["examples"]:
+            for example in schemas[schema].get("examples", ()):
                 status, _, content = client.ask("POST", path.replace("{index}", "people"), example)
                 assert status in (200, 404, 400, 422), content
                 asked += 1
