@@ -120,7 +120,7 @@ def test_the_demo_needs_no_files():
         (["nothing"], "nothing"),
         (["indexes=docs.hdc"], "cannot be called 'indexes'"),
         (["docs.hdc", "--threads", "0"], "threads must be an integer of at least 1"),
-        (["docs.hdc", "--port", "70000"], "--port must be an integer from 0 to 65535"),
+        (["docs.hdc", "--port", "70000"], "--port must be an integer of at most 65535"),
         (["docs.hdc", "--host", "192.0.2.1", "--token-file", "token"], "cannot listen at 192.0.2.1"),
         (["docs.hdc", "--encoder", "docs=os:getcwd"], "an encoder of texts is for an index of embeddings"),
         (["docs.hdc", "--encoder", "x=os:getcwd"], "no index of that name"),
