@@ -52,7 +52,7 @@ def indexed(documents, **options):
 @pytest.fixture(scope="module")
 def address():
     from hdc.apps.demo.command import load_index
-    from hdc.apps.serve import Served, create_app
+    from hdc.apps.serve import Limits, Served, create_app
 
     indexes = {
         "operations": load_index("operations", JSONEncoder()),
@@ -60,7 +60,7 @@ def address():
         "hostile": indexed(HOSTILE),
         "empty": JSONIndex(JSONEncoder(64)),
     }
-    served = Served(indexes)
+    served = Served(indexes, Limits(seconds=browser.MILLISECONDS / 1000))  # machines of tests are busy
     with browser.serving(create_app(served)) as address:
         yield address
     served.close()

@@ -2,6 +2,7 @@
 import { at, call, listen } from "./api.js";
 import { useEffect, useRef, useState } from "./html.js";
 
+const RETRY = 3000; // milliseconds after which fields are asked for again, where the server was too busy
 const kept = new Map();
 
 /** Return the answer of /fields of an index, null until it is there; asked once per generation. */
@@ -9,13 +10,19 @@ export function useFields(index) {
   const name = `${index.name} ${index.generation}`;
   const [fields, setFields] = useState(kept.get(name)?.done ?? null);
   useEffect(() => {
+    let timer = null;
     let here = true;
-    fieldsOf(index).then(
-      (found) => here && setFields(found),
-      () => {},
-    );
+    const ask = () =>
+      fieldsOf(index).then(
+        (found) => here && setFields(found),
+        () => {
+          if (here) timer = setTimeout(ask, RETRY);
+        },
+      );
+    ask();
     return () => {
       here = false;
+      clearTimeout(timer);
     };
   }, [name]);
   return fields;
