@@ -425,6 +425,7 @@ def test_the_trade_off_is_measured_and_turned(tab, indexes):
     assert len(found(tab)) == 10
     tab.page.get_by_role("button", name="Measure recall and time").click()
     tab.page.get_by_text("64 rows of the index as queries, against exact scores of the vectors").wait_for()
+    until(tab, "document.querySelector('.tradeoff progress') === null")
     points = tab.page.request.get(tab.address + "api/vectors/tradeoff").json()["points"]
     rows = tab.page.locator(".tradeoff tbody tr")
     assert [row.split()[0] for row in rows.locator("th").all_text_contents()] == [

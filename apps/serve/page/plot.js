@@ -30,7 +30,7 @@ export function Plot({ series, points = [], mark, xLabel, yLabel, xLog = true, y
   const [bottom, top] = [up.at(up.low), up.at(up.high)];
   return html`<div class="plot" ref=${box} style=${{ minHeight: `${height}px` }}>${width > 0 && html`
     <svg width=${width} height=${height} role="img" aria-label=${label} onClick=${click} class=${onX ? "picks" : ""}>
-      <clipPath id=${`clip-${xLabel}-${yLabel.replace(" ", "-")}`}><rect x=${LEFT} y=${top - 6} width=${width - LEFT - RIGHT} height=${bottom - top + 12} /></clipPath>
+      <clipPath id=${`clip-${xLabel}-${yLabel.replace(" ", "-")}`}><rect x=${LEFT - 6} y=${top - 6} width=${width - LEFT - RIGHT + 12} height=${bottom - top + 12} /></clipPath>
       <g class="axes">
         ${across.ticks(APART).map((value) => html`<line x1=${across.at(value)} x2=${across.at(value)} y1=${top} y2=${bottom} />
           <text x=${across.at(value)} y=${bottom + 16} text-anchor="middle">${xShow(value)}</text>`)}
