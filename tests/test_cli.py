@@ -307,9 +307,7 @@ def test_where_and_missing(catalog, capsys):
     conditions = ["--where", "born > 1900", "--where", "name ~ T"]
     _, out, _ = run(capsys, catalog, '{"tags": ["maths"]}', *conditions, "--json")
     assert [hit["id"] for hit in json.loads(out)] == [1]
-    _, out, _ = run(
-        capsys, catalog, '{"name": "Ada Lovelace"}', "--missing", "count", "--json", "-k", "1", "--explain"
-    )
+    _, out, _ = run(capsys, catalog, '{"name": "Ada Lovelace"}', "--missing", "count", "--json", "-k", "1", "--explain")
     (hit,) = json.loads(out)
     assert hit["measure"] == "overlap"
     assert hit["score"] < 0.5

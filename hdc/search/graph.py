@@ -181,7 +181,9 @@ class GraphEstimates:
     def _plan(self, lists: EstimateRows, parts: list[EstimatePart]) -> EstimatePlan:
         snapshot = lists.snapshot
         lengths = snapshot.raw(LENGTHS)[:, 0] if LENGTHS in self.lists.kept else None
-        return self.model.plan(parts, snapshot.raw(ORIGINALS), None, lengths)
+        plan = self.model.plan(parts, snapshot.raw(ORIGINALS), None, lengths)
+        assert plan is not None  # a model of a graph has directions
+        return plan
 
     def keep(self, engine: Engine) -> None:
         """Write lists and graph, as :func:`hdc.search.list_files.keep_lists`."""

@@ -134,7 +134,7 @@ class Counting:
     def __init__(self, rows: PostingRows, meaning: Meaning) -> None:
         self._rows, self._meaning = rows, meaning
         self._candidates: dict[Path, dict[int, Any]] = {}
-        self._ranges: dict[Path, tuple[float, float, Doubles]] = {}
+        self._ranges: dict[Path, Doubles] = {}
         self._places: dict[int, tuple[Ints, Hashes]] = {}
         self._remembered: dict[str, Facet] = {}
 
@@ -188,7 +188,8 @@ class Counting:
         """Documents spread evenly over those that are there."""
         rows = live(self._rows.snapshot)
         chosen = rows[np.unique(np.linspace(0, len(rows) - 1, min(SAMPLED, len(rows))).astype(np.int64))]
-        documents, held, texts = [], 0, self._meaning.texts
+        documents: list[Any] = []
+        held, texts = 0, self._meaning.texts
         for row in chosen.tolist():
             (text,) = self._rows.snapshot.documents(np.array([row]))
             held += len(text or b"")

@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.apps.retrieval.binarizers import Binarizer, RecurrentBinarizer, ScalarBinarizer, SignBinarizer
+from hdc.apps.retrieval.binarizers import (
+    Binarizer,
+    RaBitQBinarizer,
+    RecurrentBinarizer,
+    ScalarBinarizer,
+    SignBinarizer,
+)
 from hdc.apps.retrieval.binarizers.estimating import EstimatingBinarizer
 from hdc.apps.retrieval.binarizers.files import digest
 from hdc.apps.retrieval.index.binary import BinaryIndex
@@ -78,7 +84,7 @@ class Pipeline:
             kept = () if self.codes.originals is None or not self._in_one_go else tuple(self.codes.originals.columns)
             folder, kernels = self.codes.folder, list_kernels(self.model.kernels)
             place = None if folder is None else (folder, digest(folder.parent / MODEL_FOLDER))
-            if self.codes.store.meta.get(WALKED):
+            if self.codes.store.meta.get(WALKED) and isinstance(self.model, RaBitQBinarizer):
                 graphs = graph_kernels(self.model.kernels)
                 return GraphEstimates(self.model, kernels, graphs, kept, self._as_queries, place)
             return Estimates(self.model, kernels, kept, self.by_all_planes, place)
@@ -119,7 +125,7 @@ class Pipeline:
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows | GraphEstimateRows):
             return self._scored(search, self.encoding.queries(rows))
-        whole = isinstance(prepared, GraphRows) or prepared.whole is not None
+        whole = isinstance(prepared, GraphEstimateRows) or prepared.whole is not None
         one_go = whole and (self._in_one_go or self.space.of_unit_queries)
         if len(rows) > FEW_QUERIES or not search.k or search.among_few or not one_go:
             return self._in_blocks(search, rows)

@@ -136,7 +136,7 @@ def suggested(index: JSONIndex, path: str | None, prefix: str, most: int) -> lis
     """Return values at a path that begin with a text; without a path, texts at any that several documents have."""
     if path is not None:
         return [{"path": path, "value": value, "documents": n} for value, n in index.suggest(path, prefix, most=most)]
-    found = [
+    found: list[dict[str, Any]] = [
         {"path": one, "value": value, "documents": count}
         for one in index.paths()[:MOST_PATHS]
         for value, count in index.suggest(one, prefix, most=most)
