@@ -20,12 +20,11 @@ from hdc.apps.json.build import index_build
 from hdc.apps.json.build.index_build import Task, build
 from hdc.apps.workers import AHEAD, WorkerError
 from hdc.errors import BackendUnavailableError, ParameterError
+from tests.building_cases import DOCUMENTS, documents_in, task
 
 distributed = pytest.importorskip("distributed", reason="needs Dask")
 dask = pytest.importorskip("dask", reason="needs Dask")
 fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
-
-DOCUMENTS = [{"id": i, "name": f"n{i % 7}", "size": i * 1.5, "tags": [f"t{i % 3}", "all"]} for i in range(300)]
 
 
 ANY = "127.0.0.1:0"
@@ -44,13 +43,7 @@ def client():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    lines = [json.dumps(document) for document in DOCUMENTS]
-    lines[150] = '{"id": 150, '
-    Path("a.jsonl").write_text("\n".join(lines[:200]))
-    Path("b.json").write_text(json.dumps(DOCUMENTS[200:]))
-    monkeypatch.setattr(index_build, "PART_BYTES", 2000)
-    return tmp_path
+    return documents_in(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -60,11 +53,6 @@ def memory():
     yield files
     for name in files.ls("/", detail=False):
         files.rm(name, recursive=True)
-
-
-def task(**options):
-    given = {"encoder": JSONEncoder(64), "on_error": "skip", "rejects": "rejects", **options}
-    return Task(("a.jsonl", "b.json"), **given)
 
 
 def contents(index):

@@ -13,29 +13,18 @@ import pytest
 import hdc
 from hdc.apps.json import DocumentError, JSONEncoder, JSONIndex
 from hdc.apps.json.build import index_build as indexing
-from hdc.apps.json.build.index_build import Task, build
+from hdc.apps.json.build.index_build import build
 from hdc.apps.workers import WorkerError, Workers
 from hdc.errors import ParameterError
 from hdc.store.locking import WriterLock
+from tests.building_cases import DOCUMENTS, documents_in, task
 
-DOCUMENTS = [{"id": i, "name": f"n{i % 7}", "size": i * 1.5, "tags": [f"t{i % 3}", "all"]} for i in range(300)]
 ROOT = Path(hdc.__file__).parent.parent
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    lines = [json.dumps(document) for document in DOCUMENTS]
-    lines[150] = '{"id": 150, '
-    Path("a.jsonl").write_text("\n".join(lines[:200]))
-    Path("b.json").write_text(json.dumps(DOCUMENTS[200:]))
-    monkeypatch.setattr(indexing, "PART_BYTES", 2000)
-    return tmp_path
-
-
-def task(**options):
-    given = {"encoder": JSONEncoder(64), "on_error": "skip", "rejects": "rejects", **options}
-    return Task(("a.jsonl", "b.json"), **given)
+    return documents_in(tmp_path, monkeypatch)
 
 
 def everything(path):

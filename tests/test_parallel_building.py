@@ -4,55 +4,29 @@ import multiprocessing
 import os
 import pickle
 import signal
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hdc import errors
 from hdc.apps.cli import main
-from hdc.apps.retrieval import EmbeddingIndex, RaBitQBinarizer, SignBinarizer
+from hdc.apps.retrieval import EmbeddingIndex
 from hdc.apps.retrieval.files.vectors import VectorFile, open_vectors
 from hdc.apps.retrieval.index import building
 from hdc.apps.retrieval.index.building import Encoder, build
 from hdc.apps.workers import WorkerError
-
-ROWS, DIM, BLOCK = 700, 16, 64
-OPTIONS = {
-    "lists": {"keep": "int8"},
-    "sign": {"kind": "ivf", "keep": "float16", "lists": 5},
-    "lists ip": {"keep": "int8"},
-    "sign l2": {"kind": "ivf", "keep": "float32", "lists": 5},
-}
+from tests.building_cases import BLOCK, OPTIONS, ROWS, bytes_of, vectors_and_models
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """Return a folder with vectors, keys and models."""
-    folder = tmp_path_factory.mktemp("parallel")
-    x = np.random.default_rng(4).standard_normal((ROWS, DIM)).astype(np.float32)
-    np.save(folder / "v.npy", x)
-    (folder / "keys.txt").write_text("\n".join(f"item {i}" for i in range(ROWS)))
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    RaBitQBinarizer(7).fit(unit).save(folder / "lists")
-    SignBinarizer(64).fit(unit).save(folder / "sign")
-    RaBitQBinarizer(7, metric="ip").fit(x).save(folder / "lists ip")
-    SignBinarizer(64, metric="l2").fit(x).save(folder / "sign l2")
-    return folder
+    return vectors_and_models(tmp_path_factory.mktemp("parallel"))
 
 
 def built(made, path, name, workers=1, keys=True):
     vectors = open_vectors(made / "v.npy", keys=made / "keys.txt" if keys else None)
     return build(vectors, made / name, path, block=BLOCK, workers=workers, **OPTIONS[name])
-
-
-def rows(path):
-    """Return every byte of the rows: columns, keys, ids; and the lists that were found."""
-    folder = Path(path) / "codes" / "0"
-    names = sorted(file.name for file in folder.iterdir() if file.name not in ("commits", "seal"))
-    with EmbeddingIndex.open(path) as index:
-        index.verify()
-        return {name: (folder / name).read_bytes() for name in names} | {"coarse": index.store.meta["coarse"]}
 
 
 @pytest.mark.parametrize("name", list(OPTIONS))
@@ -78,7 +52,7 @@ def test_an_encoder_that_was_sent_away_makes_the_same_rows(made, tmp_path, name)
 def test_several_processes_make_the_same_index(made, tmp_path, name):
     one, three = built(made, tmp_path / "one", name), built(made, tmp_path / "three", name, workers=3)
     assert one == three
-    assert rows(tmp_path / "one") == rows(tmp_path / "three")
+    assert bytes_of(tmp_path / "one") == bytes_of(tmp_path / "three")
 
 
 def children():
@@ -112,7 +86,7 @@ def test_a_process_that_is_killed_is_told_and_the_same_call_goes_on(made, tmp_pa
     built(made, tmp_path / "i", "lists", workers=2)
     assert 0 < sum(added) <= ROWS - 3 * BLOCK
     built(made, tmp_path / "one", "lists")
-    assert rows(tmp_path / "i") == rows(tmp_path / "one")
+    assert bytes_of(tmp_path / "i") == bytes_of(tmp_path / "one")
 
 
 @pytest.mark.parametrize("name", list(OPTIONS))
@@ -140,7 +114,7 @@ def test_an_interrupted_build_goes_on_with_other_numbers_of_processes(made, tmp_
     built(made, tmp_path / "i", name, workers=100)
     built(made, tmp_path / "one", name)
     assert asked == [6, 1]  # no more processes than blocks are left
-    assert rows(tmp_path / "i") == rows(tmp_path / "one")
+    assert bytes_of(tmp_path / "i") == bytes_of(tmp_path / "one")
 
 
 def test_what_cannot_be_built_is_told(made, tmp_path, monkeypatch):
