@@ -45,6 +45,7 @@ html_theme_options = {
     "header_links_before_dropdown": 6,
     "show_version_warning_banner": False,
 }
+html_sidebars = {page: [] for page in ("gallery", "glossary", "contributing", "changelog")}  # of no section
 html_show_sourcelink = False
 html_copy_source = False
 
