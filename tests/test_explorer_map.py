@@ -461,16 +461,3 @@ def test_codes_are_searched_by_row_and_by_file(tab, indexes):
     ]
     tab.page.get_by_label("First bit of a byte").select_option("little")
     until(tab, "location.hash.includes('bitorder=little')")
-
-
-def test_the_page_stays_small():
-    from importlib.resources import files
-
-    page = files("hdc.apps.serve") / "page"
-    shipped = [*page.iterdir(), *(page / "vendor").iterdir()]
-    size = sum(
-        len(file.read_bytes())
-        for file in shipped
-        if file.is_file() and file.name.endswith((".js", ".css", ".html", ".svg"))
-    )
-    assert size < 250_000
