@@ -63,8 +63,10 @@ def aligned(index: JSONIndex, first: Any, second: Any, hit: Hit) -> list[dict[st
     for wanted in ("a", "match"):
         for path, row, reason in rows:
             value = reason["query"] if wanted == "a" else reason.get("match", MISSING)
-            if "b" not in row and value is not MISSING and left.pop(_key((path, value)), False):
-                row["b"] = value
+            if "b" in row or value is MISSING or _key((path, value)) not in left:
+                continue
+            del left[_key((path, value))]
+            row["b"] = value
     rest: dict[Path, list[Any]] = {}
     for path, value in left.values():
         rest.setdefault(path, []).append(value)

@@ -185,7 +185,7 @@ function Row({ index, fields, row, change, remove, params, set, isNew = false })
       pick=${(option) => {
         setPath(option.path);
         if (text !== "") change({ path: option.path, text });
-        value.current?.querySelector(".value input")?.focus();
+        setTimeout(() => value.current?.querySelector(".value input")?.focus()); // once the path is in its field
       }}
       onEnter=${() => change({ path, text })}
       onFocusOut=${() => path !== row.path && change({ path, text })}

@@ -142,7 +142,7 @@ def suggested(index: JSONIndex, path: str | None, prefix: str, most: int) -> lis
         for value, count in index.suggest(one, prefix, most=most)
         if isinstance(value, str) and count > 1
     ]
-    return sorted(found, key=lambda entry: -entry["documents"])[:most]
+    return sorted(found, key=lambda entry: -int(entry["documents"]))[:most]
 
 
 def predicted(index: JSONIndex) -> dict[str, Any]:
