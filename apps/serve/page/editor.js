@@ -145,6 +145,11 @@ function Row({ index, fields, row, change, remove, params, set, isNew = false })
   const [path, setPath] = useState(row.path);
   const [text, setText] = useState(row.text);
   const value = useRef(null);
+  const sent = useRef(false); // a new field leaves the page, and with it the focus, once it was sent
+  const send = (next) => {
+    sent.current = isNew && next.text !== "" && next.path.trim() !== "" && stepsOf(next.path) !== null;
+    change(next);
+  };
   useEffect(() => {
     setPath(row.path);
     setText(row.text);
@@ -184,11 +189,11 @@ function Row({ index, fields, row, change, remove, params, set, isNew = false })
       onText=${setPath}
       pick=${(option) => {
         setPath(option.path);
-        if (text !== "") change({ path: option.path, text });
+        if (text !== "") send({ path: option.path, text });
         setTimeout(() => value.current?.querySelector(".value input")?.focus()); // once the path is in its field
       }}
-      onEnter=${() => change({ path, text })}
-      onFocusOut=${() => path !== row.path && change({ path, text })}
+      onEnter=${() => send({ path, text })}
+      onFocusOut=${() => !sent.current && path !== row.path && change({ path, text })}
     />
     <span ref=${value} class="row">
       <${Combo}
@@ -203,10 +208,10 @@ function Row({ index, fields, row, change, remove, params, set, isNew = false })
         }}
         pick=${(option) => {
           setText(option.text);
-          change({ path, text: option.text });
+          send({ path, text: option.text });
         }}
-        onEnter=${() => change({ path, text })}
-        onFocusOut=${() => isNew && text !== "" && change({ path, text })}
+        onEnter=${() => send({ path, text })}
+        onFocusOut=${() => isNew && !sent.current && text !== "" && send({ path, text })}
       />
       ${known?.histogram && typeof typed(text) === "number" && html`<${Width} path=${known.path} center=${typed(text)} params=${params} set=${set} />`}
     </span>
