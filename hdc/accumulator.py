@@ -39,7 +39,7 @@ class Accumulator:
     Raises
     ------
     ParameterError
-        If ``vsa`` is no model.
+        If ``vsa`` is not a model.
 
     Examples
     --------

@@ -813,7 +813,7 @@ class VSA(ABC):
         known(bound, "bound", bounds.KINDS)
         if bound != "gaussian" or options:
             raise UnsupportedError(
-                f"of {self.model} the sizes are known that follow from its scores: give bound='gaussian'"
+                f"the capacity of {self.model} follows from its scores only; give bound='gaussian'"
                 + (f", without {', '.join(options)}" if options else "")
             )
         read, most, share = scored.READ.get(task), integer(universe, "universe", 1), fraction(error, "error")

@@ -192,7 +192,7 @@ def from_bytes(rows: npt.ArrayLike, dim: int | None = None, *, bitorder: BitOrde
     if given.shape[-1] < size:
         raise DimensionError(f"dim={dim} needs {size} bytes, and rows have {given.shape[-1]}")
     if given[..., size:].any():
-        raise PaddingError(f"packed bytes have bits set beyond component {dim - 1}; give the dim that was packed")
+        raise PaddingError(f"packed bytes have bits set beyond component {dim - 1}; pass the dim that was packed")
     padded = np.zeros((*given.shape[:-1], 8 * count), dtype=np.uint8)
     padded[..., :size] = given[..., :size] if bitorder == "little" else _REVERSED[given[..., :size]]
     return as_words(padded.view("<u8").astype(np.uint64, copy=False), dim, "packed bytes")

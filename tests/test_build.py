@@ -219,13 +219,13 @@ def test_places_where_no_index_goes(output, tmp_path, monkeypatch):
         ("", "output must be the name of a file or folder"),
         ("/", "/: not a place for an index"),
         ("nowhere/index", "nowhere/index: not a place for an index"),
-        ("file", "file exists and is no index"),
-        ("folder", "folder exists and is no index"),
+        ("file", "file exists and is not an index"),
+        ("folder", "folder exists and is not an index"),
         ("index", "index is an input"),
     ):
         with pytest.raises(ParameterError, match=message):
             Build(place, KIND, inputs=["index"])
-    with pytest.raises(ParameterError, match="exists and is no index"):
+    with pytest.raises(ParameterError, match="exists and is not an index"):
         Build(output, "other kind")
     assert sorted(os.listdir()) == ["file", "folder", "index"]
     assert Build("./index/", KIND).folder == tmp_path / "index.building"

@@ -381,14 +381,14 @@ def test_a_full_disk_leaves_a_build_to_go_on_with(made, tmp_path, capsys, monkey
 
 
 def test_other_folders_versions_and_models(made, index, tmp_path, capsys):
-    fails(capsys, "is no index; make one with hdc embed index", "search", made, made / "q.npy")
+    fails(capsys, "is not an index; build one with hdc embed index", "search", made, made / "q.npy")
     before = contents(index)
-    fails(capsys, "is no index", "index", made / "v.npy", "--model", made / "model", "-o", made)
+    fails(capsys, "is not an index", "index", made / "v.npy", "--model", made / "model", "-o", made)
     fails(capsys, "exists and is not a model", "train", made / "v.npy", "-o", index)
     assert contents(index) == before
     (tmp_path / "mine" / "codes").mkdir(parents=True)
     (tmp_path / "mine" / "codes" / "diary.txt").write_text("dear")
-    fails(capsys, "is no index", "index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "mine")
+    fails(capsys, "is not an index", "index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "mine")
     assert (tmp_path / "mine" / "codes" / "diary.txt").read_text() == "dear"
     np.save(tmp_path / "wide.npy", np.ones((80, 17), np.float32))
     assert embed("train", tmp_path / "wide.npy", "--binarizer", "sign", "-o", tmp_path / "m17") == 0

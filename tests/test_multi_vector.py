@@ -312,7 +312,7 @@ def test_files(tmp_path):
         index.save(tmp_path / "copy")
     with pytest.raises(ParameterError, match="exists"):
         MultiVectorIndex.create(tmp_path / "copy", index.model)
-    with pytest.raises(FileFormatError, match="is no index; make one with MultiVectorIndex"):
+    with pytest.raises(FileFormatError, match="is not an index; build one with MultiVectorIndex"):
         MultiVectorIndex.open(tmp_path)
     with pytest.raises(FileFormatError):
         EmbeddingIndex.open(tmp_path / "copy")

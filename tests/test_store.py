@@ -191,7 +191,7 @@ def test_wrong_rows_are_refused_and_nothing_changes(store):
     good = rows(2, 3)
     cases = [
         ({"codes": good["codes"]}, {}, errors.ParameterError, "the columns are codes, norms"),
-        ({**good, "norms": good["norms"].astype(np.float64)}, {}, errors.DTypeError, "holds float32, not float64"),
+        ({**good, "norms": good["norms"].astype(np.float64)}, {}, errors.DTypeError, "has dtype float32, got float64"),
         ({**good, "norms": good["norms"][:1]}, {}, errors.DimensionError, r"shape \(2, 1\)"),
         ({**good, "codes": good["codes"][:, :1]}, {}, errors.DimensionError, r"shape \(n, 2\)"),
         (good, {"keys": ["b"]}, errors.DimensionError, "1 keys for 2 rows"),

@@ -63,7 +63,7 @@ def capacity(scores: Scores, task: str, *, universe: int, error: float) -> int:
         If the task is no comparison of scores.
     """
     if task not in READ:
-        raise UnsupportedError(f"scores say what a model holds for {', '.join(READ)}, not for {task}")
+        raise UnsupportedError(f"scores give a capacity for {', '.join(READ)}, not for {task}")
     size, limit = integer(universe, "universe", 1), np.log(error)
     most = size if task == "membership" else MOST
 

@@ -212,7 +212,7 @@ def _check_place(output: str, kind: str, inside: str, inputs: Sequence[str | os.
     try:
         layout.read_current(path / inside, kind)
     except (FileFormatError, NotADirectoryError, FileNotFoundError) as error:
-        raise ParameterError(f"{output} exists and is no index; name another place, or remove it first") from error
+        raise ParameterError(f"{output} exists and is not an index; name another path, or remove it first") from error
 
 
 def _remove(path: Path) -> None:

@@ -55,7 +55,7 @@ def read_current(folder: Path, kind: str) -> tuple[int, Path]:
     Raises
     ------
     FileFormatError
-        If it is no store, one of another kind, one of a newer format, or damaged.
+        If it is not a store, of another kind, of a newer format, or damaged.
     OSError
         If it cannot be read.
     """

@@ -134,7 +134,7 @@ class Store:
         Raises
         ------
         FileFormatError
-            If it is no store, of another kind or a newer version, or damaged where that is seen at once;
+            If it is not a store, of another kind or a newer version, or visibly damaged;
             :meth:`verify` looks everywhere.
         BlockingIOError
             If it is opened for writing and another process writes; the text says which.
@@ -684,7 +684,7 @@ def _checked_column(name: str, dtype: str, width: int, array: Any, count: int | 
     except ValueError as error:
         raise DimensionError(f"column {name!r} takes rows of {width} items: {error}") from None
     if rows.dtype.newbyteorder("<") != np.dtype(dtype):
-        raise DTypeError(f"column {name!r} holds {np.dtype(dtype)}, not {rows.dtype}; convert with astype")
+        raise DTypeError(f"column {name!r} has dtype {np.dtype(dtype)}, got {rows.dtype}; convert with astype")
     if rows.ndim != 2 or rows.shape[1] != width or (count is not None and len(rows) != count):
         expected = f"({'n' if count is None else count}, {width})"
         raise DimensionError(f"column {name!r} takes rows of shape {expected}, not {rows.shape}")
@@ -708,7 +708,7 @@ def _checked_columns(columns: Mapping[str, tuple[npt.DTypeLike, int]]) -> dict[s
         if not column_name(name):
             raise ParameterError(f"{name!r} is no name for a column; use lower-case letters, digits, underscores")
         if dtype not in DTYPES:
-            raise DTypeError(f"column {name!r} cannot hold {kind}; it holds one of {', '.join(DTYPES)}")
+            raise DTypeError(f"column {name!r} cannot have dtype {kind}; expected one of {', '.join(DTYPES)}")
         checked[name] = dtype, integer(width, f"the width of column {name!r}", 1)
     if not checked:
         raise ParameterError("a store has at least one column")
@@ -724,7 +724,7 @@ def _check_texts(what: str, values: Sequence[Any], kind: type, count: int) -> No
         if isinstance(value, str) and len(value) > entries.LONGEST:
             raise ParameterError(f"{what} are texts of at most {entries.LONGEST} characters, not {len(value)}")
         if isinstance(value, str) and value.encode("utf-8", "replace").decode() != value:
-            raise ParameterError(f"{what} are text that UTF-8 holds, which {value!r} is not")
+            raise ParameterError(f"{what} must be text that UTF-8 can encode, got {value!r}")
     given = [value for value in values if value is not None]
     if what == "keys" and len(set(given)) != len(given):
         raise ParameterError("a key is given twice")

@@ -434,7 +434,7 @@ class BinaryIndex(Index):
         Raises
         ------
         FileFormatError
-            If it is no index, of a newer version, or damaged where that is seen at once; see :meth:`verify`.
+            If it is not an index, from a newer version, or visibly damaged (:meth:`verify` checks every byte).
         BlockingIOError
             If it is opened for writing and another process writes.
         OSError
@@ -448,7 +448,7 @@ class BinaryIndex(Index):
             index.engine = Engine(store, index._searcher)
         except (KeyError, TypeError, ParameterError) as error:
             store.close()
-            raise FileFormatError(f"{os.fspath(path)} is no index of codes that this release knows: {error}") from None
+            raise FileFormatError(f"{os.fspath(path)} is not an index of codes for this release: {error}") from None
         except BaseException:
             store.close()
             raise

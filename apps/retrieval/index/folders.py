@@ -21,7 +21,7 @@ def index_folder(path: str | os.PathLike[str], maker: str) -> Path:
     """Return the folder of an index; raises FileFormatError, which names the call that makes one, if it is none."""
     folder = checks.path(path)
     if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
-        raise FileFormatError(f"{folder} is no index; make one with {maker}")
+        raise FileFormatError(f"{folder} is not an index; build one with {maker}")
     return folder
 
 
