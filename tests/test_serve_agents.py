@@ -48,7 +48,7 @@ def embeddings(**options):
 
 
 def test_the_session_on_the_page_is_what_a_server_in_another_process_says():
-    page = (ROOT / "docs" / "agents.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "guides" / "agents.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"```text\n(.*?)\n```", page, re.S)
     calls = calls_of(shown)
     assert {name for name, _ in calls} == set(DESCRIPTIONS)

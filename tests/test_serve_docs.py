@@ -1,4 +1,4 @@
-"""Each request that docs/serve.md shows is sent, and is answered as shown; the limits it names are those there are."""
+"""Each request that docs/guides/serve.md shows is sent, and is answered as shown; the limits it names are those there are."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ from tests.serving import serving
 from hdc.apps.serve import Limits  # isort: skip  # behind the skip where there are no libraries
 from hdc.apps.serve.opening import opened_indexes  # isort: skip
 
-PAGE = (Path(__file__).parent.parent / "docs" / "serve.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "guides" / "serve.md").read_text(encoding="utf-8")
 BLOCKS = "".join(re.findall(r"```shell-session\n(.*?)```", PAGE, re.S))
 SHOWN = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", BLOCKS, re.M)
 
