@@ -10,14 +10,14 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker for each processor: threads of linear algebra would be too many
     os.environ.update(dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
-collect_ignore = ["backends", "apps", "tests/plugin"]
+collect_ignore, collect_ignore_glob = ["backends", "apps", "tests/plugin"], []
 if importlib.util.find_spec("torch") is None or importlib.util.find_spec("array_api_compat") is None:
     # Their docstrings have examples, and without the extra torch they cannot be imported.
     collect_ignore += ["hdc/backends/torch_backend.py", "hdc/backends/torch_kernels"]
     collect_ignore += ["hdc/apps/retrieval/binarizers/orthohash/binarizer.py"]  # can be imported, and not fitted
-for name, module in {"duckdb": "duckdb_engine", "lancedb": "lancedb_engine", "faiss": "faiss_index"}.items():
+for name, module in {"duckdb": "duckdb_engine", "lancedb": "lancedb_engine", "faiss": "faiss_*"}.items():
     if importlib.util.find_spec(name) is None:
-        collect_ignore.append(f"hdc/apps/retrieval/engines/{module}.py")
+        collect_ignore_glob.append(f"hdc/apps/retrieval/engines/{module}.py")
 
 for package, stores in {"langchain_core": "for_langchain", "llama_index": "for_llama_index"}.items():
     if importlib.util.find_spec(package) is None:

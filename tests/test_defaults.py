@@ -19,7 +19,7 @@ import hdc.bounds
 from hdc.apps.json.document import rules
 from hdc.apps.json.encoder import decoder, sign_bits
 from hdc.apps.json.values import learning, number_scale, numbers, sketches, statistics, strings, values
-from hdc.apps.retrieval.binarizers import rabitq
+from hdc.apps.retrieval.binarizers import estimating, rabitq
 from hdc.apps.retrieval.binarizers.bebr import decoder as tables
 from hdc.apps.retrieval.binarizers.bebr import recurrence, recurrent
 
@@ -72,7 +72,8 @@ STORED = {
     statistics: {"FLOOR": 0.1},
     strings: {"MAX_WORDS": 1024, "MAX_GRAMS": 1024, "MAX_GRAM_WORD": 64, "GRAMS": (3, 4), "LEAST_CODES": 8},
     values: {"BANDWIDTHS": (1e-6, 1e6), "EXACT_TEXT": 0.1, "CONTAINED": 0.9},
-    rabitq: {"E0": 1.9, "MOST_LISTS": 2**24, "MOST_COMPONENTS": 2**16, "MEAN_MOST": 2**15 - 1},
+    estimating: {"E0": 1.9},
+    rabitq: {"MOST_LISTS": 2**24, "MOST_COMPONENTS": 2**16, "MEAN_MOST": 2**15 - 1},
     tables: {"RIDGE": 3.0, "LEAST_VARIANCE": 1e-6, "SOLVER_STEPS": 4},
     recurrence: {"RIDGE": 1e-3},
     recurrent: {"SAMPLE": 50_000},

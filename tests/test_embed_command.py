@@ -567,6 +567,7 @@ def test_split_and_merge(made, index, tmp_path, capsys):
     assert capsys.readouterr().out.startswith(f"300 vectors in 3 shards in {tmp_path / 'shards'} (0.")
     assert found(tmp_path / "shards") == expected
     parts = sorted((tmp_path / "shards").iterdir())
+    assert parts.pop().name == "shards.json"
     assert [part.name for part in parts] == ["shard-0", "shard-1", "shard-2"]
     for given in ([tmp_path / "shards"], parts):
         assert embed("merge", *given, "-o", tmp_path / "merged") == 0

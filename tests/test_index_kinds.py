@@ -310,7 +310,7 @@ def test_an_index_in_a_folder(tmp_path):
         ({"kind": "ivf"}, "it has columns"),
         ({"levels": 2}, "it has columns"),
         ({"originals": ["int8", 4]}, "it has columns"),
-        ({"originals": 7}, "no index of codes"),
+        ({"originals": 7}, "not an index of codes"),
     ],
 )
 def test_a_folder_that_says_something_else_than_it_holds_is_told(tmp_path, meta, match):

@@ -149,11 +149,7 @@ def test_a_damaged_archive_gives_what_is_before_the_damage(tmp_path, pack, damag
 
 
 def test_the_extra_that_is_missing_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "zstandard", None)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    packed = write(tmp_path / "x.zst", zstandard.ZstdCompressor().compress(b"1"))
-    with pytest.raises(DocumentError, match=r"pip install 'hdc-toolkit\[zstd\]'"):
-        documents(packed, on_error="skip")
     with pytest.raises(DocumentError, match=r"pip install 'hdc-toolkit\[parquet\]'"):
         documents(write(tmp_path / "x.parquet", b"PAR1"), on_error="skip")
     with pytest.raises(DocumentError, match=r"pip install 'hdc-toolkit\[parquet\]'"):

@@ -1,4 +1,4 @@
-"""Each request that docs/guides/serve.md shows is sent, and is answered as shown; the limits it names are those there are."""
+"""Each request that docs/guides/serve.md shows is sent, and is answered as shown; its limits are those there are."""
 
 import re
 import shlex

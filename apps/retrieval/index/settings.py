@@ -30,7 +30,7 @@ def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[
         If codes of the model are not searched in that way.
     """
     dim, levels = model.bits // model.levels, model.levels
-    if kind == "graph":
+    if isinstance(kind, str) and kind == "graph":
         _check_graph(model, keep)
         kind = None
     if isinstance(model, ScalarBinarizer):
