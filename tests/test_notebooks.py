@@ -7,6 +7,7 @@ import pytest
 
 import hdc
 from hdc import markup
+from hdc.apps.capacity import run
 from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.retrieval import BinaryIndex
 
@@ -106,3 +107,13 @@ def test_bars_are_as_long_as_their_share(share, filled):
 
 def test_long_cells_are_cut():
     assert cells(markup.table(("x",), [("a" * 1000,)]))[1] == "a" * markup.CUT + "…"
+
+
+def test_measured_points_show_intervals_and_bounds():
+    points = run("bundle", {"model": "MAP-B", "dim": [64, 256], "items": 5, "universe": 50}, trials=20, progress=False)
+    found = cells(points._repr_html_())
+    heading = found[: found.index("gaussian") + 1]
+    assert heading[:5] == ["experiment", "model", "dim", "other parameters", "trials"]
+    rows = [found[at : at + len(heading)] for at in range(len(heading), len(found), len(heading))]
+    assert [row[1:3] for row in rows] == [["MAP-B", "64"], ["MAP-B", "256"]]
+    assert [row[5] for row in rows] == [f"{point.accuracy:.4g}" for point in points]

@@ -13,7 +13,7 @@ import hdc
 from hdc import atoms
 from hdc.apps.capacity.draws import MEMORY, Codebook, Draws, Ints, canonical
 from hdc.apps.capacity.protocols import MATRICES, PROTOCOLS, Answers, Batch, Parameters, Protocol, protocol
-from hdc.apps.capacity.results import Point, Results
+from hdc.apps.capacity.results import Point, Points, Results
 from hdc.apps.cluster import joblib_backend
 from hdc.apps.progress import tracked
 from hdc.bounds.question import SHAPES
@@ -172,7 +172,7 @@ def run(
     progress: bool = True,
     results: str | os.PathLike[str] | None = None,
     cluster: Any = None,
-) -> list[Point]:
+) -> Points:
     """Measure every point of a grid.
 
     Points run in parallel by joblib, on a cluster by its Dask backend. With ``results``, each finished point is
@@ -198,7 +198,8 @@ def run(
 
     Returns
     -------
-    list of Point, in the order of the grid
+    Points
+        A list of Point, in the order of the grid.
 
     Raises
     ------
@@ -227,7 +228,7 @@ def run(
             found[point.key] = point
             if store:
                 store.add(point)
-    return [found[key] for key in keys]
+    return Points(found[key] for key in keys)
 
 
 def processes(n_jobs: Any) -> int:

@@ -99,6 +99,16 @@ class Point:
         return wilson(self.failure, self.trials, confidence)
 
 
+class Points(list[Point]):
+    """Measured points; a notebook shows them as a table with their intervals and what the bounds promise."""
+
+    def _repr_html_(self) -> str:
+        from hdc.apps.capacity.display import points_table
+        from hdc.markup import table
+
+        return table(*points_table(self))
+
+
 _COLUMNS = tuple(field.name for field in fields(Point))
 
 
@@ -157,9 +167,9 @@ class Results:
         with self._connection() as connection, connection:
             connection.execute(f"INSERT OR IGNORE INTO points VALUES ({marks})", astuple(point))
 
-    def points(self) -> list[Point]:
+    def points(self) -> Points:
         """Return all points, in the order of their keys."""
         order = "experiment, parameters, seed, trials"
         with self._connection() as connection:
             rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM points ORDER BY {order}").fetchall()
-        return [Point(*row) for row in rows]
+        return Points(Point(*row) for row in rows)
