@@ -103,10 +103,9 @@ class Points(list[Point]):
     """Measured points; a notebook shows them as a table with their intervals and what the bounds promise."""
 
     def _repr_html_(self) -> str:
-        from hdc.apps.capacity.display import points_table
-        from hdc.markup import table
+        from hdc.apps.capacity.display import markup, points_table
 
-        return table(*points_table(self))
+        return markup(points_table(self))
 
 
 _COLUMNS = tuple(field.name for field in fields(Point))
