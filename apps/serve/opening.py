@@ -1,15 +1,14 @@
 """Indexes by what is named on the command line."""
 
 import contextlib
-import importlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from hdc import checks
 from hdc.apps.json import JSONEncoder, JSONIndex
 from hdc.apps.retrieval import BinaryIndex, EmbeddingIndex, ShardedIndex
+from hdc.apps.retrieval.files.queries import imported
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL_FOLDER
 from hdc.apps.retrieval.index.shards import searched
 from hdc.apps.retrieval.vectors.texts import Encoder
@@ -77,15 +76,9 @@ def encoders(given: Iterable[str]) -> dict[str, Encoder]:
     found: dict[str, Encoder] = {}
     for text in given:
         name, equals, place = text.partition("=")
-        module, colon, function = place.partition(":")
-        if not equals or not colon:
+        if not equals or ":" not in place:
             raise ParameterError(f"--encoder {text}: expected NAME=MODULE:FUNCTION")
-        try:
-            loaded: Any = importlib.import_module(module)
-            for part in function.split("."):
-                loaded = getattr(loaded, part)
-        except (ImportError, AttributeError) as error:
-            raise ParameterError(f"--encoder {text}: {error}") from error
+        loaded = imported(place)
         checks.function(loaded if isinstance(loaded, str) else getattr(loaded, "encode", loaded), f"--encoder {text}")
         found[name] = loaded
     return found

@@ -51,7 +51,21 @@ def encode_texts(texts: Sequence[str], encoder: str, what: str = "texts") -> Vec
 
 
 def encoder_of(name: str) -> Encoder:
-    """Import an encoder, with the current folder among those that modules are looked for in.
+    """Return an encoder by its name; see :func:`imported`.
+
+    Raises
+    ------
+    ParameterError
+        As :func:`imported`, or if it cannot be called.
+    """
+    found = imported(name)
+    if not callable(found):
+        raise ParameterError(f"the encoder {name!r} is a {type(found).__name__}, which cannot be called")
+    return found  # type: ignore[no-any-return]
+
+
+def imported(name: str) -> Any:
+    """Import what makes vectors of texts, with the current folder among those that modules are looked for in.
 
     Parameters
     ----------
@@ -61,7 +75,7 @@ def encoder_of(name: str) -> Encoder:
     Raises
     ------
     ParameterError
-        If there is no such thing, or it cannot be called.
+        If it is named otherwise, or there is no such thing.
     """
     module, _, path = name.partition(":")
     if not module or not path:
@@ -75,6 +89,4 @@ def encoder_of(name: str) -> Encoder:
         raise ParameterError(f"there is no encoder {name!r}: {error}") from error
     finally:
         sys.path.pop(0)
-    if not callable(found):
-        raise ParameterError(f"the encoder {name!r} is a {type(found).__name__}, which cannot be called")
-    return found  # type: ignore[no-any-return]
+    return found
