@@ -20,7 +20,7 @@ from engine_servers import cluster, debian_programs, milvus_server, pgvector_pro
 
 from hdc.apps.retrieval.engines import duckdb_engine, lancedb_engine, milvus_engine, postgresql, qdrant_engine
 from hdc.apps.retrieval.engines.faiss_index import to_faiss
-from hdc.apps.retrieval.engines.ties import settled
+from hdc.apps.retrieval.engines.ties import hits_of, settled
 from hdc.apps.retrieval.engines.usearch_index import to_usearch
 from hdc.words import to_bytes
 
@@ -181,11 +181,11 @@ def _faiss() -> Iterator[Running]:
         theirs = made[name]
         asked = to_bytes(queries, theirs.d, bitorder="little")
 
-        def ask(limit: int) -> list[list[tuple[float, int]]]:
+        def ask(limit: int) -> Any:
             found = zip(*(part.tolist() for part in theirs.search(asked, limit)), strict=True)
-            return [list(zip(*row, strict=True)) for row in found]
+            return hits_of([list(zip(*row, strict=True)) for row in found])
 
-        return settled(ask, k, theirs.ntotal)
+        return settled(ask, len(asked), k, theirs.ntotal)
 
     told = f"faiss-cpu {version('faiss-cpu')}, IndexBinaryFlat", "in the process"
     yield Running(*told, lambda index, name: made.update({name: to_faiss(index)}), search, lambda: list(made))
@@ -203,12 +203,12 @@ def _usearch(effort: int) -> Iterator[Running]:
     def search(name: str, queries: Any, k: int) -> Answer:
         asked = np.ascontiguousarray(queries).view(np.uint8)
 
-        def ask(limit: int) -> list[list[tuple[float, int]]]:
+        def ask(limit: int) -> Any:
             found = made[name].search(asked, limit)
             pairs = zip(*(np.atleast_2d(part).tolist() for part in (found.distances, found.keys)), strict=True)
-            return [list(zip(*row, strict=True)) for row in pairs]
+            return hits_of([list(zip(*row, strict=True)) for row in pairs])
 
-        return settled(ask, k, len(made[name]))
+        return settled(ask, len(asked), k, len(made[name]))
 
     told = f"usearch {version('usearch')}, effort {effort}", "in the process"
     yield Running(*told, write, search, lambda: list(made))

@@ -17,6 +17,15 @@ def test_the_table_tells_what_is_equal(capsys):
             assert line.startswith(f"| duckdb | {engine.version} | {engine.started} | 1.000 | 1.000 |")
 
 
+@pytest.mark.parametrize(("name", "library"), [("faiss", "faiss"), ("usearch, graph", "usearch")])
+def test_libraries_in_the_process_answer_as_we_do(name, library, capsys):
+    pytest.importorskip(library, reason=f"{library} is not installed")
+    bench = module("bench_engines")
+    with CASES.OF_CODES[name]() as engine:
+        bench.compare(bench.codes_task(300), {name: engine})
+    assert "| 1.000 | 1.000 |" in capsys.readouterr().out.splitlines()[-1]
+
+
 def test_answers_that_differ_are_not_told_as_equal():
     agreement = module("bench_engines").agreement
     expected = np.int32([[1, 2], [3, 4]]), np.array([[5, 6], [7, 8]])
