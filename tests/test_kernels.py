@@ -861,6 +861,24 @@ def test_warmup_compiles_every_kernel(tmp_path):
     assert not [name for name, compiled in kernels.items() if compiled == "0"]
 
 
+@pytest.mark.skipif(JIT_OFF, reason="nothing is compiled with the JIT off")
+def test_a_kernel_has_one_form_for_constants_and_variables():
+    kernel = importlib.import_module("hdc.backends.numba_kernels.jit").kernel
+
+    @kernel
+    def chosen(value, twice):
+        return 2 * value if twice else value
+
+    @kernel
+    def called(count):
+        total = 0
+        for _ in range(count):
+            total = chosen(total, False) + chosen(1, True)
+        return total
+
+    assert (called(3), len(chosen.signatures)) == (6, 1)
+
+
 @pytest.mark.parametrize("order", ["random", "worst first", "all equal"])
 @pytest.mark.parametrize("k", [1, 7, 150])
 def test_lists_longer_than_what_is_held(backend, order, k):
