@@ -1,5 +1,6 @@
-"""The reference lists every public name and every error, so that a new one cannot be forgotten."""
+"""The reference lists every public name, error and record of kernels, so that a new one cannot be forgotten."""
 
+import dataclasses
 import importlib
 import re
 from types import ModuleType
@@ -7,7 +8,8 @@ from types import ModuleType
 import pytest
 
 import hdc
-from hdc import errors
+from hdc import errors, kernels
+from tests.models import NO_TORCH
 from tests.test_docs import ROOT
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -69,3 +71,22 @@ def test_every_error_is_explained():
         assert set(re.findall(r"`(\w+)`", bases)) == {
             base.__name__ for base in getattr(errors, name).__bases__ if base is not hdc.HDCError
         }
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba", "torch"])
+def test_the_table_of_kernels_says_which_records_a_backend_has(backend):
+    if backend == "torch" and NO_TORCH:
+        pytest.skip(NO_TORCH)
+    page = (REFERENCE / "conformance.md").read_text(encoding="utf-8")
+    table = [[cell.strip(" `") for cell in row.split("|")[1:-1]] for row in re.findall(r"^\|.*$", page, re.M)]
+    header = table[0]
+    records = [field.name for field in dataclasses.fields(kernels.Backend) if "Kernels" in str(field.type)]
+    rows = table[2 : 2 + len(records)]
+    assert [row[0] for row in rows] == records
+    present = hdc.create("MAP-B", 64, backend=backend).kernels
+    said = [row[header.index(backend)] for row in rows]
+    assert said == ["no" if getattr(present, record) is None else "yes" for record in records]
+
+
+def test_every_record_of_kernels_has_a_page():
+    assert {f"hdc.kernels.{name}" for name in vars(kernels) if name.endswith("Kernels")} <= listed()
