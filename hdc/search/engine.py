@@ -95,14 +95,20 @@ class Engine:
         return self._prepared
 
     @property
+    def current(self) -> Prepared | None:
+        """What the newest snapshot is searched with, if it was prepared; else None, and nothing is prepared."""
+        prepared, snapshot = self._prepared, self.store.snapshot
+        return prepared if prepared is not None and prepared.snapshot is snapshot else None
+
+    @property
     def snapshot(self) -> Snapshot:
         """The current contents of the store."""
         return self.store.snapshot
 
     def prepared(self) -> Prepared:
         """Return what the newest snapshot is searched with: the same object until the store changes."""
-        prepared = self._prepared
-        if prepared is not None and prepared.snapshot is self.snapshot:
+        prepared = self.current
+        if prepared is not None:
             return prepared
         with self._preparing:
             snapshot, prepared = self.snapshot, self._prepared
@@ -133,9 +139,13 @@ class Engine:
         FileFormatError
             If the store is damaged.
         """
-        prepared = self.prepared()
-        snapshot = prepared.snapshot
-        allowed = None if among is None else np.unique(snapshot.positions(among))
-        rows = len(snapshot) if allowed is None else len(allowed)
-        hits = min(k, rows)
-        return Search(prepared, hits, candidates_of(options, hits, rows), options, allowed)
+        return begun(self.prepared(), k, options, among)
+
+
+def begun(prepared: Prepared, k: int, options: Options, among: npt.ArrayLike | None = None) -> Search:
+    """Begin a search of what was prepared; see :meth:`Engine.begin`."""
+    snapshot = prepared.snapshot
+    allowed = None if among is None else np.unique(snapshot.positions(among))
+    rows = len(snapshot) if allowed is None else len(allowed)
+    hits = min(k, rows)
+    return Search(prepared, hits, candidates_of(options, hits, rows), options, allowed)

@@ -262,10 +262,11 @@ class GraphEstimateRows:
             asked = self.model.asked(queries, PROBES) if mapped else queries
             late = self.tail.search(asked, k, PROBES, candidates, None, read, compared)
             self._check(read)
-            less, ids = joined([(-scores, ids) for scores, ids in (found, late)], k)
-            found = -less, ids
-        if (found[1][:, -1] < 0).any():  # fewer than k nodes were seen
-            short = np.flatnonzero(found[1][:, -1] < 0)
+            found = joined([(-scores, ids) for scores, ids in (found, late)], k)
+            found = -found[0], found[1]
+        ids = found[1]
+        if ids.item(-1) < 0 if len(ids) == 1 else (ids[:, -1] < 0).any():  # fewer than k nodes were seen
+            short = np.flatnonzero(ids[:, -1] < 0)
             some = None if compared is None else Compared(compared.queries[short], compared.squares[short])
             chosen = self._in_lists(options, every=True)
             again = self.lists.find(queries[short], k, candidates, chosen, None, some, mapped=mapped)

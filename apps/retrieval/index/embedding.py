@@ -6,7 +6,6 @@ its ``space_`` has mapped (:mod:`~hdc.apps.retrieval.vectors.space`).
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +22,7 @@ from hdc.apps.retrieval.index.kept_options import KeptOptions
 from hdc.apps.retrieval.index.packed import add_packed, checked_keys, packed_rows
 from hdc.apps.retrieval.index.pipeline import Pipeline
 from hdc.apps.retrieval.index.ready_made import add_quantized, model_of, signs_of
+from hdc.apps.retrieval.index.recent import RecentSearches
 from hdc.apps.retrieval.index.settings import WALKED, check_made_by, settings_of
 from hdc.apps.retrieval.vectors.quantized import Precision, Quantized
 from hdc.apps.retrieval.vectors.rows import as_rows
@@ -74,7 +74,8 @@ class EmbeddingIndex(Index):
         self.model, self.codes = model, codes
         codes.reader = type(model).__name__ if isinstance(model, EstimatingBinarizer | ScalarBinarizer) else None
         self.pipeline = Pipeline(model, codes)
-        self._options = KeptOptions(codes.store, self.kind)
+        self._options = KeptOptions(codes.store, self.kind, PLANES_PER_HIT if self.pipeline.by_all_planes else None)
+        self._recent = RecentSearches(self.pipeline, self._options)
 
     @property
     def metric(self) -> str:
@@ -342,10 +343,7 @@ class EmbeddingIndex(Index):
 
     def chosen(self, k: int, options: Options | None, **given: int | None) -> Options:
         """Return the options of a search for k rows, with as many candidates as the model's codes ask for."""
-        chosen = self._options.chosen(options, **given)
-        if self.pipeline.by_all_planes and chosen.candidates is None:
-            chosen = replace(chosen, candidates=PLANES_PER_HIT * k)
-        return chosen
+        return self._options.chosen(k, options, **given)
 
     def train(self, vectors: Any, lists: int | None = None, *, seed: int = 0) -> None:
         """Find the lists of an ``ivf`` from a sample of the vectors; raises as :meth:`BinaryIndex.train`."""
@@ -476,6 +474,10 @@ class EmbeddingIndex(Index):
         FileFormatError
             If the index is damaged.
         """
+        if among is None and prefix is None:
+            find = self._recent.finder(k, options, candidates, probes, effort)
+            if find is not None:
+                return find(as_rows(queries, self.model.n_features_in_, "queries"))
         k = integer(k, "k", 1)
         chosen = self.chosen(k, options, candidates=candidates, probes=probes, effort=effort)
         rows = as_rows(queries, self.model.n_features_in_, "queries")

@@ -14,6 +14,14 @@ ENTRY = "options"
 class KeptOptions:
     """The options of one index.
 
+    Parameters
+    ----------
+    store : Store
+    kind : str
+        Of :data:`hdc.search.options.OPTIONS`.
+    per_hit : int, optional
+        Candidates per hit of a search that is given none, where other than of all indexes.
+
     Attributes
     ----------
     defaults : Options
@@ -25,8 +33,8 @@ class KeptOptions:
         If the index remembers options that its kind does not have.
     """
 
-    def __init__(self, store: Store, kind: str) -> None:
-        self._store, self._kind = store, kind
+    def __init__(self, store: Store, kind: str, per_hit: int | None = None) -> None:
+        self._store, self._kind, self._per_hit = store, kind, per_hit
         kept: Any = store.meta.get(ENTRY, {})
         try:
             self.defaults = options_of(kind, None, **kept)
@@ -38,10 +46,16 @@ class KeptOptions:
         """Remember options; raises as :meth:`EmbeddingIndex.set_defaults`."""
         checked = options_of(self._kind, options)
         self._store.set_meta({**self._store.meta, ENTRY: asdict(checked)})
-        self.defaults, self._remembers = checked, True
+        self._remembers, self.defaults = True, checked  # in this order: a thread that sees these takes them
 
-    def chosen(self, options: Options | None, **given: int | None) -> Options:
-        """Return the options of a search: those that were given, and the rest as the index remembers it."""
+    def chosen(self, k: int, options: Options | None, **given: int | None) -> Options:
+        """Return the options of a search for k rows: those that were given, and the rest as the index remembers it."""
+        chosen = self._chosen(options, **given)
+        if self._per_hit is not None and chosen.candidates is None:
+            return replace(chosen, candidates=self._per_hit * k)
+        return chosen
+
+    def _chosen(self, options: Options | None, **given: int | None) -> Options:
         if options is not None or not self._remembers:
             return options_of(self._kind, options, **given)
         named = {name: value for name, value in given.items() if value is not None}

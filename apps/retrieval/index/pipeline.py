@@ -1,6 +1,7 @@
 """The steps of a search of vectors: codes against codes, float queries against codes, and against originals."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,9 @@ CANDIDATE_WORDS = 1 << 21
 
 WIDER = 4
 """Candidates of a prefix for each of the whole code, where originals follow."""
+
+Find = Callable[[npt.NDArray[Any]], tuple[Floats, Ids]]
+"""Returns scores and ids for ``(q, d)`` queries."""
 
 Compare = Callable[[Queries, Snapshot, Ids], Floats]
 """Returns the distances of each query's own candidates, as :data:`hdc.search.engine.Exact`."""
@@ -121,35 +125,49 @@ class Pipeline:
         if prefix is not None:
             search = self.engine_of(prefix).begin(k, options, among)
             return self._through_prefix(search, self.encoding.queries(rows))
-        search = self.engine.begin(k, options, among)
+        return self.finder(self.engine.begin(k, options, among))(rows)
+
+    def finder(self, search: Search) -> Find:
+        """Return what finds the rows of a search that the engine has begun; it may be called again and again."""
         prepared = search.prepared
         if not isinstance(prepared, EstimateRows | GraphEstimateRows):
-            return self._scored(search, self.encoding.queries(rows))
+            return lambda rows: self._scored(search, self.encoding.queries(rows))
+        many = partial(self._in_blocks, search)
         whole = isinstance(prepared, GraphEstimateRows) or prepared.whole is not None
         one_go = whole and (self._in_one_go or self.space.of_unit_queries)
-        if len(rows) > FEW_QUERIES or not search.k or search.among_few or not one_go:
-            return self._in_blocks(search, rows)
-        if self._in_one_go:
-            return self._found(search, prepared, rows)
-        _, ids = prepared.find(rows, search.candidates, search.candidates, options, search.allowed)
+        if not search.k or search.among_few or not one_go:
+            return many
+        few = self._few(search, prepared) if self._in_one_go else partial(self._then_exact, search, prepared)
+        return lambda rows: many(rows) if len(rows) > FEW_QUERIES else few(rows)
+
+    def _few(self, search: Search, prepared: EstimateRows | GraphEstimateRows) -> Find:
+        """Return what searches for each of a few queries in one go."""
+        _, k, candidates, options, allowed = search
+        wanted = {"k": k, "candidates": candidates, "options": options, "allowed": allowed}
+        if self.space.metric == "cosine":
+            return partial(prepared.find, **wanted)
+
+        def find(rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
+            if self.codes.originals is None:
+                scores, ids = prepared.find(rows, **wanted)
+                return self._told(scores, ids, rows), ids
+            if self.space.of_unit_queries:
+                asked = np.ascontiguousarray(rows, dtype=np.float32)
+                return prepared.find(asked, **wanted, compared=Compared(asked, self.space.squares(asked)))
+            checked, mapped, kept = self.encoding.some_queries(rows, 0)
+            return prepared.find(mapped, **wanted, compared=Compared(kept, self.space.squares(checked)), mapped=True)
+
+        return find
+
+    def _then_exact(
+        self, search: Search, prepared: EstimateRows | GraphEstimateRows, rows: npt.NDArray[Any]
+    ) -> tuple[Floats, Ids]:
+        """Search for each of a few queries in one go, and compare what is found with the originals."""
+        _, ids = prepared.find(rows, search.candidates, search.candidates, search.options, search.allowed)
         asked = self.encoding.queries(rows)
         exact = self.exact(asked)
         assert exact is not None
         return self.as_scores(*search.compared(ids, exact), asked, exact)
-
-    def _found(
-        self, search: Search, prepared: EstimateRows | GraphEstimateRows, rows: npt.NDArray[Any]
-    ) -> tuple[Floats, Ids]:
-        """Search for a few queries, each in one go."""
-        wanted = search.k, search.candidates, search.options, search.allowed
-        if self.space.metric == "cosine" or self.codes.originals is None:
-            scores, ids = prepared.find(rows, *wanted)
-            return self._told(scores, ids, rows), ids
-        if self.space.of_unit_queries:
-            asked = np.ascontiguousarray(rows, dtype=np.float32)
-            return prepared.find(asked, *wanted, Compared(asked, self.space.squares(asked)))
-        checked, mapped, kept = self.encoding.some_queries(rows, 0)
-        return prepared.find(mapped, *wanted, Compared(kept, self.space.squares(checked)), mapped=True)
 
     def _in_blocks(self, search: Search, rows: npt.NDArray[Any]) -> tuple[Floats, Ids]:
         """Search for slices of the queries in several threads, from check to originals.
@@ -161,14 +179,17 @@ class Pipeline:
         together = not isinstance(prepared, EstimateRows | GraphEstimateRows) or not prepared.alone
         together = together or not (self._in_one_go and search.k) or search.among_few
         scores, ids = np.empty((len(rows), search.k), dtype=np.float32), np.empty((len(rows), search.k), dtype=np.int64)
+        each = None
+        if not together and isinstance(prepared, EstimateRows | GraphEstimateRows):
+            each = self._few(search, prepared)
 
         def some(start: int, stop: int) -> None:
             for begin in range(start, stop, QUERY_BLOCK):
                 part = slice(begin, min(stop, begin + QUERY_BLOCK))
-                if together or not isinstance(prepared, EstimateRows | GraphEstimateRows):
+                if each is None:
                     scores[part], ids[part] = self._scored(search, self.encoding.some_queries(rows[part], begin))
-                    continue
-                scores[part], ids[part] = self._found(search, prepared, finite(rows[part], begin, "queries"))
+                else:
+                    scores[part], ids[part] = each(finite(rows[part], begin, "queries"))
 
         self.model.kernels.share(some, len(rows), QUERY_TIME)
         return scores, ids

@@ -35,6 +35,8 @@ def shaped(rows: npt.NDArray[Any], dim: int | None, what: str, who: str = "it") 
     DimensionError
         If they do not; ``who`` expects them, for the text, which has the words of scikit-learn's.
     """
+    if rows.ndim == 2 and rows.shape[1] == dim and rows.shape[1]:
+        return rows  # without making a text for an error
     expected = f"{what} must have shape (n, {dim or 'd'}), not {rows.shape}"
     if rows.ndim != 2:
         raise DimensionError(f"{expected}. Reshape your data: {what}.reshape(1, -1) is one row")
