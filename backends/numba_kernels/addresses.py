@@ -2,11 +2,12 @@
 
 Unboxing an array takes Numba some 80 ns, which a search of one query would pay for twenty of them. A record
 (:func:`record`) names the address and the size of each array that was prepared in advance; compiled code turns them to
-arrays again. Whoever makes a record keeps the arrays alive as long as it.
+arrays again. It is given the address of the record, too: a record takes longer to unbox than an array. Whoever makes a
+record keeps it and the arrays alive as long as they are used.
 """
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,11 @@ from numba.core import cgutils
 
 from hdc.backends.numba_kernels.jit import compiled_from
 
+LINE = 64
+"""Bytes of a cache line."""
+
 Record = npt.NDArray[np.void]
-"""An array of records, which compiled code reads as ``record[0]["name"]``."""
+"""An array of one record, which compiled code reads as ``array_at(address, 1, kind)[0]["name"]``."""
 
 
 def _plain_array_at(address: Any, size: Any, dtype: Any) -> Any:
@@ -50,24 +54,48 @@ def array_at(typing: Any, address: Any, size: Any, dtype: Any) -> Any:
     return kind(types.int64, types.int64, dtype), generate
 
 
-def record(numbers: Mapping[str, float], arrays: Mapping[str, npt.NDArray[Any]]) -> Record:
-    """Return one record of numbers, and of the address and the size of each array, as ``name`` and ``name_size``.
+def record_type(integers: Sequence[str] = (), floats: Sequence[str] = (), arrays: Sequence[str] = ()) -> Any:
+    """Return the type of a record of numbers, and of the address and the size of arrays, ``name`` and ``name_size``."""
+    fields = [(name, np.int64) for name in integers] + [(name, np.float64) for name in floats]
+    return np.dtype(fields + [(field, np.int64) for name in arrays for field in (name, f"{name}_size")])
+
+
+def record(kind: Any, numbers: Mapping[str, float], arrays: Mapping[str, npt.NDArray[Any]]) -> Record:
+    """Return one record.
 
     Parameters
     ----------
+    kind : dtype
+        Of :func:`record_type`.
     numbers : mapping of names to int or float
     arrays : mapping of names to C-contiguous arrays
     """
     values: dict[str, float] = dict(numbers)
     for name, array in arrays.items():
         values |= {name: array.ctypes.data, f"{name}_size": array.size}
-    made = np.zeros(
-        1, dtype=[(name, np.float64 if isinstance(value, float) else np.int64) for name, value in values.items()]
-    )
-    made[0] = tuple(values.values())
+    made = np.zeros(1, dtype=kind)
+    made[0] = tuple(values[name] for name in kind.names)
     return made
 
 
-def addresses(*names: str) -> np.dtype[np.void]:
-    """Return the type of a record of so many arrays and no numbers, for records that others have the address of."""
-    return np.dtype([(field, np.int64) for name in names for field in (name, f"{name}_size")])
+def with_arrays(given: Record, arrays: Mapping[str, npt.NDArray[Any]]) -> Record:
+    """Return a copy of a record that has other arrays of these names."""
+    made = given.copy()
+    for name, array in arrays.items():
+        made[name], made[f"{name}_size"] = array.ctypes.data, array.size
+    return made
+
+
+def laid_out(sizes: Mapping[str, int], begin: int = 0) -> dict[str, int]:
+    """Return where arrays of so many bytes lie in one allocation, each on cache lines of its own; ``space`` is the end.
+
+    Examples
+    --------
+    >>> laid_out({"x": 100, "y": 8})
+    {'x': 0, 'y': 128, 'space': 192}
+    """
+    places = {}
+    for name, size in sizes.items():
+        places[name] = begin
+        begin += -(-size // LINE) * LINE
+    return {**places, "space": begin}

@@ -17,7 +17,6 @@ from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numba_kernels.simd import Pointer, dot_bytes, load_bytes, pointer, splat, sum32
 from hdc.backends.numba_kernels.topk import ID_BITS
-from hdc.backends.numba_kernels.walk import new_node
 from hdc.kernels import MOST_LINKS, Links
 
 Ids = npt.NDArray[np.int64]
@@ -40,6 +39,7 @@ SAME = 1e-7
 
 _LOW = (1 << ID_BITS) - 1
 _TOP_BITS = np.int64(-0x7F7F7F7F7F7F7F80)  # 0x80 in every byte
+_HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 class _Vectors(NamedTuple):
@@ -51,6 +51,18 @@ class _Vectors(NamedTuple):
     squares: Doubles
     sums: Ids
     """Of the bytes in whole vectors."""
+
+
+@inlined
+def _new_node(seen: Pointer, bits: int, node: int) -> Any:
+    """Note that a node was seen; return 1 if that is new, and 0 if not, which no branch depends on."""
+    at = np.int64((np.uint64(node) * _HASH) >> np.uint64(64 - bits))
+    mark = np.int32(node + 1)
+    while seen[at] != 0 and seen[at] != mark:
+        at = (at + 1) & ((1 << bits) - 1)
+    new = np.int64(seen[at] == 0)
+    seen[at] = mark
+    return new
 
 
 @kernel
@@ -127,11 +139,11 @@ def _choose(
     for node in range(first + start, first + stop):
         for at in range(1 << TABLE_BITS):
             table[at] = 0
-        new_node(table, TABLE_BITS, node)
+        _new_node(table, TABLE_BITS, node)
         held = 0
         for at in range(own.starts[node], min(own.starts[node + 1], own.starts[node] + CANDIDATES)):
             ids[held] = own.nodes[at]
-            held += new_node(table, TABLE_BITS, ids[held])
+            held += _new_node(table, TABLE_BITS, ids[held])
         if deep:
             direct = held
             for one in range(direct):
@@ -139,13 +151,13 @@ def _choose(
                     if held == CANDIDATES:
                         break
                     ids[held] = own.nodes[at]
-                    held += new_node(table, TABLE_BITS, ids[held])
+                    held += _new_node(table, TABLE_BITS, ids[held])
         else:
             for at in range(other.starts[node], other.starts[node + 1]):
                 if held == CANDIDATES:
                     break
                 ids[held] = other.nodes[at]
-                held += new_node(table, TABLE_BITS, ids[held])
+                held += _new_node(table, TABLE_BITS, ids[held])
         for at in range(held):
             ask_for(memory, rows[ids[min(at + 8, held - 1)]], width)
             distance[0] = _distance(memory, width, rows, sums, scale, squares, node, ids[at])

@@ -11,16 +11,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from hdc.backends.numba_kernels.addresses import array_at, record
+from hdc.backends.numba_kernels.addresses import LINE, array_at, laid_out, record, record_type, with_arrays
 from hdc.backends.numba_kernels.arrays import AnyArray, frozen
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.nearest import Centroids
-from hdc.backends.numba_kernels.query_steps import compare, dots_of_one, round_query
+from hdc.backends.numba_kernels.query_steps import compare, dots_of_one, round_query, write_found
 from hdc.backends.numba_kernels.rounding import round_row, unit_row
 from hdc.backends.numba_kernels.simd import LANES, aligned_zeros, pointer
-from hdc.backends.numba_kernels.topk import ID_BITS, key_score, least_pairs, ordered, rank_of, select_pairs
+from hdc.backends.numba_kernels.topk import ID_BITS, least_pairs
 from hdc.backends.numba_kernels.transform import apply_steps
-from hdc.backends.numba_kernels.walk import NODE, STEP_NODES, most_seen, seen_bits, walk
+from hdc.backends.numba_kernels.walk import NODE, STEP_NODES, hand_size, most_seen, node_of, walk
 from hdc.errors import FileFormatError, ParameterError
 from hdc.kernels import ESTIMATE_BITS, MOST_LINKS, Compared, GraphPlan, Links
 from hdc.words import WORD_BITS, Words, word_count
@@ -28,7 +28,6 @@ from hdc.words import WORD_BITS, Words, word_count
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-LOW = (1 << ID_BITS) - 1
 NOTHING = np.empty(0, np.int64)
 PROBED = 4
 """Lists whose entries a walk begins with: the nearest."""
@@ -38,6 +37,22 @@ BEYOND = 2
 
 OF_A_SEARCH = ("read", "compared", "squares")
 """Arrays of the record that are a search's, if it has them."""
+
+STEPS = (
+    "x", "rotated", "moved", "scratch", "integers", "low", "high", "small", "asked", "products", "planes", "spread",
+    "base", "beyond", "near", "sums", "estimates", "space",
+)  # fmt: skip
+"""Where each step works."""
+
+MODEL = record_type(
+    ("dim", "words", "lists", "width", "quads", "groups", "dead", "by_distance", "steps", "transform", *STEPS),
+    ("scale", "root"),
+    (
+        "records", "links", "entries", "first", "middle", "index", "sign", "lengths", "table", "beside", "originals",
+        "lengths_of_originals", "rows", "ids", *OF_A_SEARCH,
+    ),
+)  # fmt: skip
+"""What is known of all, and of a search."""
 
 
 class GraphNodes:
@@ -107,27 +122,42 @@ class GraphNodes:
 
 
 @kernel
-def _nearest_lists(base: Any, beside: Any, best: Any, chosen: Any) -> int:
-    """Write the lists of the greatest ``base + beside`` to ``chosen``, nearest first; return how many."""
+def _nearest_lists(base: Any, beside: Any, near: Any, best: Any, chosen: Any) -> int:
+    """Write the lists of the greatest ``base + beside`` to ``chosen``, nearest first; return how many.
+
+    ``near`` is as long as ``base``, and ``best`` as ``chosen``.
+    """
     held, most = 0, len(chosen)
     for one in range(len(base)):
-        near = base[one] + beside[one]
-        if near > -np.inf and (held < most or near > best[held - 1]):
+        near[one] = base[one] + beside[one]
+    least = np.float32(-np.inf)
+    for one in range(len(base)):
+        if near[one] > least:
             held = min(held + 1, most)
             place = held - 1
-            while place > 0 and best[place - 1] < near:
+            while place > 0 and best[place - 1] < near[one]:
                 best[place], chosen[place] = best[place - 1], chosen[place - 1]
                 place -= 1
-            best[place], chosen[place] = near, one
+            best[place], chosen[place] = near[one], one
+            if held == most:
+                least = best[most - 1]
     return held
 
 
 @kernel
 def _search(
-    models: Any, queries: Any, effort: int, candidates: int, mapped: bool, exact: bool, scores: Any, ids: Any
+    address: int,
+    queries: Any,
+    seen: Any,
+    effort: int,
+    candidates: int,
+    mapped: bool,
+    exact: bool,
+    scores: Any,
+    ids: Any,
 ) -> int:
     """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
-    model = models[0]
+    model = array_at(address, 1, MODEL)[0]
     dim, words, lists, k, width = model["dim"], model["words"], model["lists"], ids.shape[1], model["width"]
     records = array_at(model["records"], model["records_size"], np.uint64)
     floats = array_at(model["records"], 2 * model["records_size"], np.float32)
@@ -137,59 +167,72 @@ def _search(
     table = array_at(model["table"], model["table_size"], np.uint64)
     beside = array_at(model["beside"], lists, np.float32)
     lengths = array_at(model["lengths"], lists, np.float32)
-    rows, numbers = (
-        array_at(model["rows"], model["rows_size"], np.int64),
-        array_at(model["ids"], model["ids_size"], np.int64),
-    )
+    rows = array_at(model["rows"], model["rows_size"], np.int64)
+    numbers = array_at(model["ids"], model["ids_size"], np.int64)
     read = array_at(model["read"], model["read_size"], np.int64)
     row_asked = array_at(model["compared"], model["compared_size"], np.float32)
     squares = array_at(model["squares"], model["squares_size"], np.float64)
     first, middle = array_at(model["first"], dim, np.float32), array_at(model["middle"], dim, np.float32)
     index, sign = array_at(model["index"], dim, np.int64), array_at(model["sign"], dim, np.float32)
-    most = most_seen(effort, len(rows))
-    size, bits = model["transform"], seen_bits(most)
-    wanted = candidates if exact else k
-    # Arrays of two types in the same memory are two views of it.
-    x, rotated, moved = np.empty(dim, np.float32), np.empty(dim, np.float32), np.empty(dim, np.float32)
-    x_bits, rotated_bits = x.view(np.int32), rotated.view(np.int32)
-    unit, factors, eight = np.empty(1, np.float32), np.empty(2, np.float32), np.empty(LANES, np.float32)
-    eight_bits = eight.view(np.int32)
-    scratch = np.empty((2, size), np.float32)
-    integers, small = np.empty(dim, np.int16), np.zeros(words * WORD_BITS, np.int8)
-    low, high, asked = np.empty(dim, np.uint8), np.empty(dim, np.int8), np.zeros(4 * model["quads"], np.int8)
-    quads, products = asked.view(np.int32), np.empty(model["groups"] * LANES, np.uint64)
-    dots, chosen, nearest = products.view(np.int32), np.empty(PROBED, np.int64), np.empty(PROBED, np.float32)
-    words_of_small = small.view(np.uint64).reshape(1, words * LANES)
-    planes = np.empty((1, ESTIMATE_BITS, words), np.uint64)
-    spread = np.zeros(ESTIMATE_BITS * width, np.uint64)
-    base = np.empty(lists, np.float32)
-    seen, hand, near = np.empty(1 << bits, np.int32), np.empty(effort, np.int64), np.empty(2 * STEP_NODES, np.int64)
-    totals, estimates = np.empty(STEP_NODES, np.int64), np.empty(STEP_NODES, np.float32)
-    estimate_bits = estimates.view(np.int32)
-    pool = np.empty(most + STEP_NODES, np.int64)
-    pairs, places = np.empty(wanted, np.int64), np.empty(wanted, np.int64)
+    most, hands = most_seen(effort, len(rows)), hand_size(effort)
+    size, wanted = model["transform"], candidates if exact else k
+    # One allocation is cut into what the steps work in; an array that is seen as two types is two arrays.
+    space = np.empty(model["space"] // 8 + LANES + hands + most + STEP_NODES + 2 * wanted, np.uint64)
+    at = (space.ctypes.data + LINE - 1) // LINE * LINE
+    unit, factors = array_at(at, 1, np.float32), array_at(at + 4, 2, np.float32)
+    nearest, chosen = array_at(at + 16, PROBED, np.float32), array_at(at + 32, PROBED, np.int64)
+    eight, eight_bits = array_at(at + LINE, LANES, np.float32), array_at(at + LINE, LANES, np.int32)
+    x, x_bits = array_at(at + model["x"], dim, np.float32), array_at(at + model["x"], dim, np.int32)
+    rotated = array_at(at + model["rotated"], dim, np.float32)
+    rotated_bits = array_at(at + model["rotated"], dim, np.int32)
+    moved = array_at(at + model["moved"], dim, np.float32)
+    scratch = array_at(at + model["scratch"], 2 * size, np.float32).reshape(2, size)
+    integers = array_at(at + model["integers"], dim, np.int16)
+    low, high = array_at(at + model["low"], dim, np.uint8), array_at(at + model["high"], dim, np.int8)
+    small = array_at(at + model["small"], words * WORD_BITS, np.int8)
+    words_of_small = array_at(at + model["small"], words * LANES, np.uint64).reshape(1, words * LANES)
+    asked, quads = array_at(at + model["asked"], dim, np.int8), array_at(at + model["asked"], model["quads"], np.int32)
+    products = array_at(at + model["products"], model["groups"] * LANES, np.uint64)
+    dots = array_at(at + model["products"], 2 * model["groups"] * LANES, np.int32)
+    planes = array_at(at + model["planes"], ESTIMATE_BITS * words, np.uint64).reshape(1, ESTIMATE_BITS, words)
+    spread = array_at(at + model["spread"], ESTIMATE_BITS * width, np.uint64)
+    base, beyond = array_at(at + model["base"], lists, np.float32), array_at(at + model["beyond"], lists, np.float32)
+    near = array_at(at + model["near"], 2 * STEP_NODES, np.int64)
+    sums = array_at(at + model["sums"], STEP_NODES, np.int64)
+    estimates = array_at(at + model["estimates"], STEP_NODES, np.float32)
+    estimate_bits = array_at(at + model["estimates"], STEP_NODES, np.int32)
+    at += model["space"]
+    hand, pool = array_at(at, hands, np.int64), array_at(at + 8 * hands, most + STEP_NODES, np.int64)
+    at += 8 * (hands + most + STEP_NODES)
+    pairs, places = array_at(at, wanted, np.int64), array_at(at + 8 * wanted, wanted, np.int64)
+    quads[model["quads"] - 1] = 0
+    for j in range(words * WORD_BITS):
+        small[j] = 0
+    for w in range(ESTIMATE_BITS * width):
+        spread[w] = 0
+    more = np.float32(exact and len(squares) == 0)
+    wrong = -1
     for q in range(len(ids)):
         if not unit_row(queries[q], x):
-            return q
+            wrong = q
+            break
         if mapped:
             for j in range(dim):
                 x[j] = queries[q, j]
         round_row(x, x_bits, np.float32(127), unit, integers)
-        more: Any = 0  # what 128 more of each byte of a direction amount to
+        beyond_zero: Any = 0  # what 128 more of each byte of a direction amount to
         for j in range(dim):
             asked[j] = integers[j]
-            more += 128 * np.int64(integers[j])
+            beyond_zero += 128 * np.int64(integers[j])
         dots_of_one(pointer(table), len(quads), model["groups"], pointer(quads), pointer(products))
         for one in range(lists):
-            base[one] = np.float32(np.int64(dots[one]) - more) * unit[0] * lengths[one]
-        begun = _nearest_lists(base, beside, nearest, chosen)
+            base[one] = np.float32(np.int64(dots[one]) - beyond_zero) * unit[0] * lengths[one]
+        begun = _nearest_lists(base, beside, beyond, nearest, chosen)
         for at in range(begun):
             chosen[at] = entries[chosen[at]]
         for j in range(dim):
             rotated[j] = x[j]
         apply_steps(rotated, moved, scratch, first, middle, index, sign, model["steps"], np.float32(model["scale"]))
-        for j in range(dim, words * WORD_BITS):
-            small[j] = 0
         round_query(
             rotated, rotated_bits, np.float32(model["root"]), unit, small[:dim], words_of_small, planes, factors
         )
@@ -197,21 +240,21 @@ def _search(
             for w in range(words):
                 spread[plane * width + w] = planes[0, plane, w]
         found = walk(
-            records, floats, halves, links, chosen[:begun], spread, factors, base, effort, most, seen, bits, hand,
-            near, totals, estimates, estimate_bits, pool,
+            records, floats, halves, links, chosen[:begun], spread, factors, base, effort, most, seen, hand, near, sums,
+            estimates, estimate_bits, pool,
         )  # fmt: skip
         if model["dead"]:
             alive = 0
             for at in range(found):
                 pair = pool[at]
                 pool[alive] = pair
-                alive += numbers[pair & NODE] >= 0
+                alive += numbers[node_of(pair)] >= 0
             found = alive
         if found > wanted:
             least_pairs(pool, found, wanted)
             found = wanted
         for at in range(found):
-            node = pool[at] & NODE
+            node = node_of(pool[at])
             pairs[at], places[at] = (pool[at] >> ID_BITS) << ID_BITS | numbers[node], rows[node]
         for at in range(candidates if len(read) else 0):
             read[q * candidates + at] = places[at] if at < found else -1
@@ -221,19 +264,9 @@ def _search(
                     x[j] = row_asked[q * dim + j]
             square = squares[q] if len(squares) else np.float64(0)
             compare(model, x, x_bits, unit, integers, low, high, square, eight, eight_bits, pairs, places, found)
-        if found > k:
-            select_pairs(pairs, places, found, k)
-            found = k
-        in_order = ordered(pairs, places, found)
-        for at in range(found):
-            place = at if in_order else rank_of(pairs, found, at)
-            eight_bits[0] = key_score(pairs[at] >> ID_BITS)
-            scores[q, place] = np.float32(1) + eight[0] if exact and not len(squares) else eight[0]
-            ids[q, place] = pairs[at] & LOW
-        for at in range(found, k):
-            scores[q, at] = -np.inf
-            ids[q, at] = -1
-    return -1
+        write_found(pairs, places, found, np.float32(0), more, eight, eight_bits, q, scores, ids)
+    space[0] = 0  # what is used to the end is not freed before it
+    return wrong
 
 
 class GraphSearch:
@@ -280,8 +313,17 @@ class GraphSearch:
             "scale": float(np.float32(2.0 ** (-rounds / 2))),
             "root": float(np.float32(math.sqrt(dim))),
         }
+        sizes = {"x": 4 * dim, "rotated": 4 * dim, "moved": 4 * dim, "scratch": 8 << rounds, "integers": 2 * dim}
+        sizes |= {"low": dim, "high": dim, "small": words * WORD_BITS, "asked": -(-dim // 4) * 4}
+        sizes |= {"products": 8 * centroids.groups * LANES, "planes": 8 * ESTIMATE_BITS * words}
+        sizes |= {"spread": 8 * ESTIMATE_BITS * plan.nodes.width, "base": 4 * lists, "beyond": 4 * lists}
+        sizes |= {"near": 16 * STEP_NODES, "sums": 8 * STEP_NODES, "estimates": 4 * STEP_NODES}
+        numbers |= laid_out(sizes, 2 * LINE)
         arrays |= dict.fromkeys(OF_A_SEARCH, NOTHING)
-        self._model, self._arrays, self._nodes = record(numbers, arrays), arrays, n
+        self._model, self._arrays, self._nodes = record(MODEL, numbers, arrays), arrays, n
+        self._address = self._model.ctypes.data
+        self._unseen: list[Words] = []
+        """Bits of the nodes, all 0, that no search is using: each takes one, and puts it back."""
 
     def search(
         self,
@@ -299,18 +341,27 @@ class GraphSearch:
         asked = np.ascontiguousarray(queries, np.float32)
         if not asked.flags.writeable:
             asked = asked.copy()  # one compiled form
-        scores, ids = np.empty((len(asked), k), np.float32), np.empty((len(asked), k), np.int64)
-        given: dict[str, AnyArray] = {} if read is None else {"read": read}
-        if compared is not None:
-            given["compared"] = np.ascontiguousarray(compared.queries, np.float32)
-            given["squares"] = np.ascontiguousarray(compared.squares, np.float64)
-        model = self._model
-        if given:
-            model = model.copy()
-            for name, array in given.items():
-                model[name], model[f"{name}_size"] = array.ctypes.data, array.size
+        shape = len(asked), k
+        scores, ids = np.empty(shape, np.float32), np.empty(shape, np.int64)
+        given = {} if read is None and compared is None else _given(read, compared)
+        model = with_arrays(self._model, given) if given else self._model
+        address = model.ctypes.data if given else self._address
+        try:
+            seen = self._unseen.pop()
+        except IndexError:
+            seen = np.zeros(word_count(self._nodes), np.uint64)
         effort = min(max(effort, k), self._nodes)
-        wrong = _search(model, asked, effort, candidates, mapped, exact, scores, ids)
+        wrong = _search(address, asked, seen, effort, candidates, mapped, exact, scores, ids)
+        self._unseen.append(seen)
         if wrong >= 0:
             raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
         return scores, ids
+
+
+def _given(read: Ints | None, compared: Compared | None) -> dict[str, AnyArray]:
+    """Return what a search has and others have not, by the names of :data:`OF_A_SEARCH`."""
+    given: dict[str, AnyArray] = {} if read is None else {"read": read}
+    if compared is not None:
+        given["compared"] = np.ascontiguousarray(compared.queries, np.float32)
+        given["squares"] = np.ascontiguousarray(compared.squares, np.float64)
+    return given

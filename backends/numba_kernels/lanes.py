@@ -55,6 +55,41 @@ def not_negative(typing: Any, vector: Any) -> Any:
     return types.int64(VECTOR), generate
 
 
+def _plain_below(a: Vector, b: Vector) -> int:
+    return int(np.packbits(a.view(np.int64) < b.view(np.int64), bitorder="little")[0])
+
+
+@compiled_from(_plain_below)
+def below(typing: Any, a: Any, b: Any) -> Any:
+    """Return an int64 with bit l set where lane l of ``a`` is less than that of ``b``, as signed numbers."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        flags = builder.icmp_signed("<", *args)
+        return builder.zext(builder.bitcast(flags, ir.IntType(LANES)), _I64)
+
+    return types.int64(VECTOR, VECTOR), generate
+
+
+def _plain_put_between(before: Vector, number: Vector, here: Vector) -> Vector:
+    signed = np.maximum(before.view(np.int64), number.view(np.int64))
+    return np.minimum(signed, here.view(np.int64)).view(np.uint64)
+
+
+@compiled_from(_plain_put_between)
+def put_between(typing: Any, before: Any, number: Any, here: Any) -> Any:
+    """Return what eight places of an ascending row hold once a signed number was put into it.
+
+    ``here`` are the lanes at these places, and ``before`` those one place earlier.
+    """
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        before, number, here = args
+        later = builder.select(builder.icmp_signed(">", before, number), before, number)
+        return builder.select(builder.icmp_signed("<", later, here), later, here)
+
+    return VECTOR(VECTOR, VECTOR, VECTOR), generate
+
+
 def _plain_packed(vector: Vector, chosen: int) -> Vector:
     there = (int(chosen) >> np.arange(LANES)) & 1
     return np.concatenate([vector[there == 1], vector[there == 0]])

@@ -15,17 +15,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.backends.numba_kernels.addresses import addresses, array_at, record
+from hdc.backends.numba_kernels.addresses import LINE, array_at, laid_out, record, record_type, with_arrays
 from hdc.backends.numba_kernels.arrays import AnyArray, frozen
 from hdc.backends.numba_kernels.estimates import CodeLists
-from hdc.backends.numba_kernels.gather import LINE
 from hdc.backends.numba_kernels.jit import kernel
 from hdc.backends.numba_kernels.nearest import Centroids
 from hdc.backends.numba_kernels.query_planes import compare_planes
-from hdc.backends.numba_kernels.query_steps import compare, find_lists, mean_product, round_query, scan, take_asked
+from hdc.backends.numba_kernels.query_steps import (
+    compare,
+    find_lists,
+    mean_product,
+    round_query,
+    scan,
+    take_asked,
+    write_found,
+)
 from hdc.backends.numba_kernels.rounding import unit_row
 from hdc.backends.numba_kernels.simd import LANES
-from hdc.backends.numba_kernels.topk import ID_BITS, key_score, ordered, rank_of, select_pairs
+from hdc.backends.numba_kernels.topk import select_pairs
 from hdc.backends.numba_kernels.transform import apply_steps
 from hdc.errors import ParameterError
 from hdc.kernels import ESTIMATE_BITS, AskedOfLists, Compared, EstimatePart, EstimatePlan, WholeCodes
@@ -35,16 +42,34 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-LOW = (1 << ID_BITS) - 1
 NOTHING = np.empty(0, np.int64)
 NO_CODES, NO_DIRECTIONS = np.empty((0, 1), np.uint64), np.empty((0, 1), np.int8)
 NO_LENGTHS, NO_QUERIES = np.empty(0, np.float32), np.empty((0, 1), np.float32)
 
+STEPS = (
+    "x", "rotated", "moved", "scratch", "integers", "low", "high", "small", "planes", "lows", "highs", "asked",
+    "products", "near", "space",
+)  # fmt: skip
+"""Where each step works."""
+
 OF_A_SEARCH = ("mask", "read", "compared", "squares", "given", "given_factors", "given_lists", "given_base")
 """Arrays of the record that are a search's, if it has them."""
 
-PART = addresses("block", "begins", "starts", "scale", "offset", "ids", "rows")
+PART = record_type(arrays=("block", "begins", "starts", "scale", "offset", "ids", "rows"))
 """What is known of a part."""
+
+MODEL = record_type(
+    (
+        "dim", "words", "lists", "quads", "groups", "compares", "by_distance", "levels", "width", "steps", "transform",
+        *STEPS,
+    ),
+    ("scale", "root", "mean_unit"),
+    (
+        "first", "middle", "index", "sign", "lengths", "table", "mean", "originals", "lengths_of_originals", "codes",
+        "directions", "parts", *OF_A_SEARCH,
+    ),
+)  # fmt: skip
+"""What is known of all, and of a search."""
 
 
 @kernel
@@ -54,9 +79,9 @@ def _lines(count: int) -> int:
 
 
 @kernel
-def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any, ids: Any) -> int:
+def _search(address: int, queries: Any, candidates: int, probes: int, scores: Any, ids: Any) -> int:
     """Search for all queries; return -1, or the number of the first one that holds NaN or infinity."""
-    model = models[0]
+    model = array_at(address, 1, MODEL)[0]
     dim, words, lists, kept, k = model["dim"], model["words"], model["lists"], model["compares"] != 0, ids.shape[1]
     given, row_asked = model["given_size"] != 0, array_at(model["compared"], model["compared_size"], np.float32)
     squares = array_at(model["squares"], model["squares_size"], np.float64)
@@ -103,6 +128,8 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
         small[j] = 0
     for j in range(quads):
         asked[j] = 0
+    # Scores are one less their distance, rounded as distances are; lengths make them what they are.
+    less, more = np.float32(not kept and len(squares) == 0), np.float32(len(squares) == 0)
     wrong = -1
     for q in range(len(ids)):
         if given:
@@ -142,21 +169,7 @@ def _search(models: Any, queries: Any, candidates: int, probes: int, scores: Any
         if kept:
             square = squares[q] if len(squares) else np.float64(0)
             compare(model, x, bits, unit, integers, low, high, square, eight, eight_bits, pairs, places, held)
-        if held > k:
-            select_pairs(pairs, places, held, k)
-            held = k
-        in_order = ordered(pairs, places, held)
-        for at in range(held):
-            place = at if in_order else rank_of(pairs, held, at)
-            eight_bits[0] = key_score(pairs[at] >> ID_BITS)
-            if len(squares):
-                scores[q, place] = eight[0]
-            else:
-                scores[q, place] = np.float32(1) + eight[0] if kept else np.float32(1) - (np.float32(1) - eight[0])
-            ids[q, place] = pairs[at] & LOW
-        for place in range(held, k):
-            scores[q, place] = -np.inf
-            ids[q, place] = -1
+        write_found(pairs, places, held, less, more, eight, eight_bits, q, scores, ids)
     space[0] = 0  # what is used to the end is not freed before it
     return wrong
 
@@ -209,16 +222,12 @@ class EstimateSearch:
         sizes |= {"low": dim, "high": dim, "small": words * WORD_BITS, "planes": 8 * ESTIMATE_BITS * words}
         sizes |= {"lows": words * WORD_BITS, "highs": words * WORD_BITS}
         sizes |= {"asked": 4 * quads, "products": 8 * groups * LANES, "near": 8 * (lists + 1)}
-        place = 2 * LINE
-        for name, size in sizes.items():
-            numbers[name] = place
-            place += -(-size // LINE) * LINE
-        numbers["space"] = place
+        numbers |= laid_out(sizes, 2 * LINE)
         self._parts = [_arrays_of(part) for part in plan.parts]
-        arrays["parts"] = np.concatenate([record({}, part) for part in self._parts])
-        assert arrays["parts"].dtype == PART
+        arrays["parts"] = np.concatenate([record(PART, {}, part) for part in self._parts])
         arrays |= dict.fromkeys(OF_A_SEARCH, NOTHING)
-        self._model = record(numbers, arrays)
+        self._model = record(MODEL, numbers, arrays)
+        self._address = self._model.ctypes.data
         self._arrays = arrays
         """What the record has the addresses of."""
 
@@ -242,12 +251,9 @@ class EstimateSearch:
                 asked = asked.copy()  # one compiled form
             count = len(asked)
         scores, ids = np.empty((count, k), np.float32), np.empty((count, k), np.int64)
-        model = self._model
-        if given:
-            model = model.copy()
-            for name, array in given.items():
-                model[name], model[f"{name}_size"] = array.ctypes.data, array.size
-        wrong = _search(model, asked, candidates, probes, scores, ids)
+        model = with_arrays(self._model, given) if given else self._model
+        address = model.ctypes.data if given else self._address
+        wrong = _search(address, asked, candidates, probes, scores, ids)
         if wrong >= 0:
             raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
         return scores, ids

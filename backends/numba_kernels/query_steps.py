@@ -277,3 +277,26 @@ def compare(
         else:
             less[0] = np.float32(0) - (np.float32(1) - cosine)
         pairs[at] = score_key(np.int64(less_bits[0])) << ID_BITS | (pairs[at] & LOW)
+
+
+@kernel
+def write_found(
+    pairs: Any, places: Any, held: int, less: Any, more: Any, score: Any, bits: Any, q: int, scores: Any, ids: Any
+) -> None:
+    """Write the best of what is held to row q of ``scores`` and ``ids``, best first, and -inf and -1 behind them.
+
+    From scores ``less`` is subtracted, and then ``more`` is added. ``bits`` are those of ``score``.
+    """
+    k = ids.shape[1]
+    if held > k:
+        select_pairs(pairs, places, held, k)
+        held = k
+    in_order = ordered(pairs, places, held)
+    for at in range(held):
+        place = at if in_order else rank_of(pairs, held, at)
+        bits[0] = key_score(pairs[at] >> ID_BITS)
+        scores[q, place] = (score[0] - less) + more
+        ids[q, place] = pairs[at] & LOW
+    for place in range(held, k):
+        scores[q, place] = -np.inf
+        ids[q, place] = -1

@@ -6,7 +6,7 @@ its links that were not seen, and estimates the ones that the step before asked 
 there is work. Two things are kept of what was estimated: the ``effort`` best, in order, which say where to go, and all
 of it, of which the best are compared with originals.
 
-Which nodes were seen is kept in a small table of hashes, which is cleared in less time than the first step takes.
+Which nodes were seen is a bit of each. Those that a walk has set it clears at its end.
 """
 
 from typing import Any
@@ -15,24 +15,31 @@ import numpy as np
 
 from hdc.backends.numba_kernels.estimates import weighted
 from hdc.backends.numba_kernels.jit import inlined, kernel
+from hdc.backends.numba_kernels.lanes import below, put_between
 from hdc.backends.numba_kernels.simd import (
     LANES,
     Pointer,
+    Vector,
     ctpop,
     load,
+    lowest_bit,
+    pair_sums,
     pointer,
     prefetch,
     splat,
-    sum64,
+    store,
 )
 from hdc.backends.numba_kernels.topk import ID_BITS, Integer, score_key
-from hdc.kernels import MOST_LINKS
+from hdc.words import WORD_BITS
 
-TAKEN = np.int64(1) << 31
-"""Bit of a pair in hand whose node was taken; numbers of nodes stay below it."""
+TAKEN, NODE_SHIFT = 1, 1
+"""The lowest bit of a pair says that its node was taken. The node is in the bits above: pairs sort by it as before."""
 
 NODE = (1 << 31) - 1
-"""The bits of a pair that are a node."""
+"""The bits of a node, which is the greatest that there may be."""
+
+BEFORE, FREE = np.int64(-1 << 63), np.int64(~(TAKEN | -1 << 63))
+"""Pairs before and behind all others: ahead of those in hand, and where there is none."""
 
 SEEN_PER_STEP, SEEN_LEAST = 32, 1024
 """A walk ends when it has estimated so many nodes per candidate in hand, and so many more."""
@@ -44,8 +51,6 @@ WANTED, STEP_NODES = 40, 1 << 10
 """A step takes the links of one node after the other until so many were not seen before, or none is left; and how many
 these are at most."""
 
-_HASH = np.uint64(0x9E3779B97F4A7C15)
-
 
 @kernel
 def most_seen(effort: int, nodes: int) -> int:
@@ -54,29 +59,29 @@ def most_seen(effort: int, nodes: int) -> int:
 
 
 @kernel
-def seen_bits(most: int) -> int:
-    """Return the logarithm of the size of the table of what was seen: at most two thirds of it are taken."""
-    bits = 4
-    while (1 << bits) * 2 < 3 * (most + MOST_LINKS):
-        bits += 1
-    return bits
+def hand_size(effort: int) -> int:
+    """Return how many pairs a hand has room for: whole vectors, and one in front."""
+    return (effort + 2 * LANES - 1) // LANES * LANES
+
+
+@kernel
+def node_of(pair: Integer) -> Any:
+    """Return the node of a pair."""
+    return np.int64(pair) >> NODE_SHIFT & NODE
 
 
 @inlined
-def new_node(seen: Pointer, bits: int, node: Integer) -> Any:
+def _new_node(seen: Pointer, node: Integer) -> Any:
     """Note that a node was seen; return 1 if that is new, and 0 if not, which no branch depends on."""
-    at = np.int64((np.uint64(node) * _HASH) >> np.uint64(64 - bits))
-    mark = np.int32(node + 1)
-    while seen[at] != 0 and seen[at] != mark:
-        at = (at + 1) & ((1 << bits) - 1)
-    new = np.int64(seen[at] == 0)
-    seen[at] = mark
-    return new
+    at, place = node // WORD_BITS, np.uint64(node % WORD_BITS)
+    word = seen[at]
+    seen[at] = word | np.uint64(1) << place
+    return np.int64(~word >> place & np.uint64(1))
 
 
 @kernel
 def _gather(
-    data: Pointer, words: int, links: Pointer, begin: Integer, seen: Pointer, bits: int, nodes: Pointer, first: int
+    data: Pointer, words: int, links: Pointer, begin: Integer, seen: Pointer, nodes: Pointer, first: int
 ) -> int:
     """Write the links at ``links[begin]`` that were not seen to ``nodes[first:]``, and ask for their records."""
     held = first
@@ -86,43 +91,51 @@ def _gather(
         for word in range(LANES, words, LANES):
             prefetch(data, node * words + word)
         nodes[held] = node
-        held += new_node(seen, bits, node)
+        held += _new_node(seen, node)
     return held - first
 
 
+@inlined
+def _common(data: Pointer, place: int, words: int, planes: Pointer) -> Vector:
+    """Return eight parts of the sum of the query's integers where the bits of a record are set."""
+    signs = load(data, place)
+    a, b = ctpop(signs & load(planes, 0)), ctpop(signs & load(planes, words))
+    c, d = ctpop(signs & load(planes, 2 * words)), ctpop(signs & load(planes, 3 * words))
+    for word in range(LANES, words, LANES):
+        signs = load(data, place + word)
+        a, b = a + ctpop(signs & load(planes, word)), b + ctpop(signs & load(planes, words + word))
+        c = c + ctpop(signs & load(planes, 2 * words + word))
+        d = d + ctpop(signs & load(planes, 3 * words + word))
+    return weighted(a, b, c, d)
+
+
 @kernel
-def _sums(data: Pointer, words: int, nodes: Pointer, first: int, count: int, planes: Pointer, totals: Pointer) -> None:
-    """Write the sums of the query's integers where the bits of nodes are set to ``totals``."""
-    if words == LANES:
-        plane_a, plane_b = load(planes, 0), load(planes, LANES)
-        plane_c, plane_d = load(planes, 2 * LANES), load(planes, 3 * LANES)
-        for at in range(count):
-            signs = load(data, nodes[first + at] * LANES)
-            a, b = ctpop(signs & plane_a), ctpop(signs & plane_b)
-            c, d = ctpop(signs & plane_c), ctpop(signs & plane_d)
-            totals[at] = sum64(weighted(a, b, c, d))
-        return
-    for at in range(count):
-        place = nodes[first + at] * words
-        a = b = c = d = splat(0)
-        for word in range(0, words, LANES):
-            signs = load(data, place + word)
-            a = a + ctpop(signs & load(planes, word))
-            b = b + ctpop(signs & load(planes, words + word))
-            c = c + ctpop(signs & load(planes, 2 * words + word))
-            d = d + ctpop(signs & load(planes, 3 * words + word))
-        totals[at] = sum64(weighted(a, b, c, d))
+def _sums(data: Pointer, words: int, nodes: Pointer, first: int, count: int, planes: Pointer, sums: Pointer) -> None:
+    """Write the sums of the query's integers where the bits of nodes are set, of eight nodes side by side."""
+    last = first + count - 1
+    for at in range(first, first + count, LANES):
+        # Fewer than eight are left at the end: the places beyond repeat the last.
+        b, c, d, e = min(at + 1, last), min(at + 2, last), min(at + 3, last), min(at + 4, last)
+        f, g, h = min(at + 5, last), min(at + 6, last), min(at + 7, last)
+        one, other = _common(data, nodes[at] * words, words, planes), _common(data, nodes[b] * words, words, planes)
+        two = pair_sums(one, other, 1)
+        one, other = _common(data, nodes[c] * words, words, planes), _common(data, nodes[d] * words, words, planes)
+        four = pair_sums(two, pair_sums(one, other, 1), 2)
+        one, other = _common(data, nodes[e] * words, words, planes), _common(data, nodes[f] * words, words, planes)
+        two = pair_sums(one, other, 1)
+        one, other = _common(data, nodes[g] * words, words, planes), _common(data, nodes[h] * words, words, planes)
+        store(sums, at - first, pair_sums(four, pair_sums(two, pair_sums(one, other, 1), 2), 4))
 
 
 @kernel
 def _scores(
-    floats: Pointer, halves: Pointer, words: int, nodes: Pointer, first: int, count: int, totals: Pointer, slope: Any,
+    floats: Pointer, halves: Pointer, words: int, nodes: Pointer, first: int, count: int, sums: Pointer, slope: Any,
     shift: Any, base: Pointer, scores: Pointer,
 ) -> None:  # fmt: skip
     """Turn sums to estimates, step by step as :class:`hdc.kernels.CodeLists` does."""
     for at in range(count):
         last = 2 * ((nodes[first + at] + 1) * words - 2)
-        own = (np.float32(totals[at]) * slope + shift) * floats[last] + floats[last + 1]
+        own = (np.float32(sums[at]) * slope + shift) * floats[last] + floats[last + 1]
         scores[at] = (own + base[halves[last + 2]]) + np.float32(0)
 
 
@@ -130,37 +143,38 @@ def _scores(
 def _pairs(bits: Pointer, nodes: Pointer, first: int, count: int, pairs: Pointer, start: int) -> None:
     """Write the pairs of scores, by their bits, and nodes."""
     for at in range(count):
-        pairs[start + at] = score_key(np.int64(bits[at])) << ID_BITS | nodes[first + at]
+        pairs[start + at] = score_key(np.int64(bits[at])) << ID_BITS | nodes[first + at] << NODE_SHIFT
 
 
 @kernel
 def _take(
-    pairs: Pointer, start: int, count: int, best: Pointer, held: int, effort: int, cursor: int, halves: Pointer,
+    pairs: Pointer, start: int, stop: int, best: Pointer, held: int, effort: int, cursor: int, halves: Pointer,
     words: int, links: Pointer,
 ) -> tuple[int, int]:  # fmt: skip
     """Put pairs among the best, in order, and ask for their links; return how many these are, and the first new one."""
-    for at in range(start, start + count):
-        pair = pairs[at]
-        if held < effort or pair < best[held - 1]:
-            place = 0
-            for other in range(held):
-                place += best[other] < pair
-            held = min(held + 1, effort)
-            for other in range(held - 1, place, -1):
-                best[other] = best[other - 1]
-            best[place] = pair
-            cursor = min(cursor, place)
-            begin = np.int64(halves[2 * ((pair & NODE) + 1) * words - 1])
-            for line in range(0, LINES_ASKED * LINE_LINKS, LINE_LINKS):
-                prefetch(links, begin + line)
+    worst = least = best[LANES + effort - 1]
+    for at in range(start, stop, LANES):
+        there = below(load(pairs, at), splat(worst)) & ((1 << min(LANES, stop - at)) - 1)
+        while there:
+            pair = pairs[at + lowest_bit(there)]
+            there &= there - 1
+            if pair < worst:
+                held = min(held + 1, effort)
+                for to in range((held + LANES - 1) // LANES * LANES, 0, -LANES):
+                    store(best, to, put_between(load(best, to - 1), splat(pair), load(best, to)))
+                worst, least = best[LANES + effort - 1], min(least, pair)
+                begin = np.int64(halves[2 * (node_of(pair) + 1) * words - 1])
+                for line in range(0, LINES_ASKED * LINE_LINKS, LINE_LINKS):
+                    prefetch(links, begin + line)
+    while cursor > 0 and best[LANES + cursor - 1] >= least:
+        cursor -= 1
     return held, cursor
 
 
 @kernel
 def walk(
     records: Any, floats: Any, halves: Any, links: Any, entries: Any, planes: Any, factors: Any, base: Any,
-    effort: int, most: int, seen: Any, bits: int, hand: Any, near: Any, totals: Any, scores: Any, score_bits: Any,
-    pool: Any,
+    effort: int, most: int, seen: Any, hand: Any, near: Any, sums: Any, scores: Any, score_bits: Any, pool: Any,
 ) -> int:  # fmt: skip
     """Fill ``pool`` with the pairs of estimate and node of all nodes that were estimated; return how many they are.
 
@@ -177,16 +191,18 @@ def walk(
         Of the query: what turns sums to estimates, and its products with the centers of lists.
     effort, most : int
         Candidates in hand, and :func:`most_seen`.
-    seen, hand, near, totals, scores, pool : arrays
-        Room for the table, for ``effort`` candidates, for two times STEP_NODES nodes, for what is known of as many, and
-        for all pairs.
+    seen : uint64 array
+        A bit for each node, all 0, as they are again at the end.
+    hand, near, sums, scores, pool : arrays
+        Room for :func:`hand_size` pairs, for two times STEP_NODES nodes, for the sums and estimates of STEP_NODES, and
+        for all pairs. ``score_bits`` are those of ``scores``.
     """
     words = len(planes) // 4
     data, numbers, parts, lists_of = pointer(records), pointer(floats), pointer(halves), pointer(links)
     masks, table, nodes, best, found = pointer(planes), pointer(seen), pointer(near), pointer(hand), pointer(pool)
-    sums, own, own_bits, products = pointer(totals), pointer(scores), pointer(score_bits), pointer(base)
-    for at in range(1 << bits):
-        table[at] = 0
+    totals, own, own_bits, products = pointer(sums), pointer(scores), pointer(score_bits), pointer(base)
+    for at in range(len(hand)):
+        best[at] = BEFORE if at < LANES else FREE
     slope, shift = factors[0], factors[1]
     held, cursor, pooled, now = 0, 0, 0, 0
     count = len(entries)
@@ -194,23 +210,26 @@ def walk(
         node = entries[at]
         prefetch(data, node * words)
         nodes[at] = node
-        new_node(table, bits, node)
+        _new_node(table, node)
     while True:
         after, more = STEP_NODES - now, 0
         while more < WANTED and pooled + count + more < most:
-            while cursor < held and best[cursor] & TAKEN:
+            while cursor < held and best[LANES + cursor] & TAKEN:
                 cursor += 1
             if cursor == held:
                 break
-            pair = best[cursor]
-            best[cursor] = pair | TAKEN
-            begin = np.int64(parts[2 * ((pair & NODE) + 1) * words - 1])
-            more += _gather(data, words, lists_of, begin, table, bits, nodes, after + more)
+            pair = best[LANES + cursor]
+            best[LANES + cursor] = pair | TAKEN
+            begin = np.int64(parts[2 * (node_of(pair) + 1) * words - 1])
+            more += _gather(data, words, lists_of, begin, table, nodes, after + more)
         if more + count == 0:
-            return pooled
-        _sums(data, words, nodes, now, count, masks, sums)
-        _scores(numbers, parts, words, nodes, now, count, sums, slope, shift, products, own)
+            break
+        _sums(data, words, nodes, now, count, masks, totals)
+        _scores(numbers, parts, words, nodes, now, count, totals, slope, shift, products, own)
         _pairs(own_bits, nodes, now, count, found, pooled)
-        held, cursor = _take(found, pooled, count, best, held, effort, cursor, parts, words, lists_of)
+        held, cursor = _take(found, pooled, pooled + count, best, held, effort, cursor, parts, words, lists_of)
         pooled += count
         now, count = after, more
+    for at in range(pooled):
+        table[node_of(found[at]) // WORD_BITS] = np.uint64(0)
+    return pooled
