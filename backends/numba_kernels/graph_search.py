@@ -32,6 +32,9 @@ NOTHING = np.empty(0, np.int64)
 PROBED = 4
 """Lists whose entries a walk begins with: the nearest."""
 
+IN_ORDER = 128
+"""Up to so many of the best nodes a walk keeps in order; more are chosen from all that it has seen."""
+
 BEYOND = 2
 """Words of a record behind its signs: scale and offset; the list, and where the links are."""
 
@@ -145,6 +148,19 @@ def _nearest_lists(base: Any, beside: Any, near: Any, best: Any, chosen: Any) ->
 
 
 @kernel
+def _best(pool: Any, found: int, wanted: int, numbers: Any) -> int:
+    """Bring the best pairs whose nodes are alive to the front of ``pool``, in any order; return how many they are."""
+    alive = 0
+    for at in range(found):
+        pair = pool[at]
+        pool[alive] = pair
+        alive += numbers[node_of(pair)] >= 0
+    if alive > wanted:
+        least_pairs(pool, alive, wanted)
+    return int(min(alive, wanted))
+
+
+@kernel
 def _search(
     address: int,
     queries: Any,
@@ -174,8 +190,9 @@ def _search(
     squares = array_at(model["squares"], model["squares_size"], np.float64)
     first, middle = array_at(model["first"], dim, np.float32), array_at(model["middle"], dim, np.float32)
     index, sign = array_at(model["index"], dim, np.int64), array_at(model["sign"], dim, np.float32)
-    most, hands = most_seen(effort, len(rows)), hand_size(effort)
     size, wanted = model["transform"], candidates if exact else k
+    room = max(effort, min(wanted, IN_ORDER))
+    most, hands = most_seen(effort, len(rows)), hand_size(room)
     # One allocation is cut into what the steps work in; an array that is seen as two types is two arrays.
     space = np.empty(model["space"] // 8 + LANES + hands + most + STEP_NODES + 2 * wanted, np.uint64)
     at = (space.ctypes.data + LINE - 1) // LINE * LINE
@@ -240,19 +257,15 @@ def _search(
             for w in range(words):
                 spread[plane * width + w] = planes[0, plane, w]
         found = walk(
-            records, floats, halves, links, chosen[:begun], spread, factors, base, effort, most, seen, hand, near, sums,
-            estimates, estimate_bits, pool,
+            records, floats, halves, links, chosen[:begun], spread, factors, base, effort, room, most, seen, hand, near,
+            sums, estimates, estimate_bits, pool,
         )  # fmt: skip
-        if model["dead"]:
-            alive = 0
+        if model["dead"] or wanted > room:
+            found = _best(pool, found, wanted, numbers)
+        else:
+            found = min(found, wanted)
             for at in range(found):
-                pair = pool[at]
-                pool[alive] = pair
-                alive += numbers[node_of(pair)] >= 0
-            found = alive
-        if found > wanted:
-            least_pairs(pool, found, wanted)
-            found = wanted
+                pool[at] = hand[LANES + at]
         for at in range(found):
             node = node_of(pool[at])
             pairs[at], places[at] = (pool[at] >> ID_BITS) << ID_BITS | numbers[node], rows[node]

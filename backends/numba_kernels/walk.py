@@ -3,8 +3,8 @@
 All that a node's estimate takes is in one record: its signs, two factors, its list, and where its links begin. For 384
 components that is one cache line. A step takes the best node that was not taken yet, asks for the records of those of
 its links that were not seen, and estimates the ones that the step before asked for: so memory is waited for while
-there is work. Two things are kept of what was estimated: the ``effort`` best, in order, which say where to go, and all
-of it, of which the best are compared with originals.
+there is work. Two things are kept of what was estimated: the best, in order, of which the first ``effort`` say where to
+go, and all of it.
 
 Which nodes were seen is a bit of each. Those that a walk has set it clears at its end.
 """
@@ -59,9 +59,9 @@ def most_seen(effort: int, nodes: int) -> int:
 
 
 @kernel
-def hand_size(effort: int) -> int:
-    """Return how many pairs a hand has room for: whole vectors, and one in front."""
-    return (effort + 2 * LANES - 1) // LANES * LANES
+def hand_size(room: int) -> int:
+    """Return the length of the array of so many pairs in hand: whole vectors, and one in front."""
+    return (room + 2 * LANES - 1) // LANES * LANES
 
 
 @kernel
@@ -148,21 +148,21 @@ def _pairs(bits: Pointer, nodes: Pointer, first: int, count: int, pairs: Pointer
 
 @kernel
 def _take(
-    pairs: Pointer, start: int, stop: int, best: Pointer, held: int, effort: int, cursor: int, halves: Pointer,
+    pairs: Pointer, start: int, stop: int, best: Pointer, held: int, room: int, cursor: int, halves: Pointer,
     words: int, links: Pointer,
 ) -> tuple[int, int]:  # fmt: skip
     """Put pairs among the best, in order, and ask for their links; return how many these are, and the first new one."""
-    worst = least = best[LANES + effort - 1]
+    worst = least = best[LANES + room - 1]
     for at in range(start, stop, LANES):
         there = below(load(pairs, at), splat(worst)) & ((1 << min(LANES, stop - at)) - 1)
         while there:
             pair = pairs[at + lowest_bit(there)]
             there &= there - 1
             if pair < worst:
-                held = min(held + 1, effort)
+                held = min(held + 1, room)
                 for to in range((held + LANES - 1) // LANES * LANES, 0, -LANES):
                     store(best, to, put_between(load(best, to - 1), splat(pair), load(best, to)))
-                worst, least = best[LANES + effort - 1], min(least, pair)
+                worst, least = best[LANES + room - 1], min(least, pair)
                 begin = np.int64(halves[2 * (node_of(pair) + 1) * words - 1])
                 for line in range(0, LINES_ASKED * LINE_LINKS, LINE_LINKS):
                     prefetch(links, begin + line)
@@ -174,7 +174,8 @@ def _take(
 @kernel
 def walk(
     records: Any, floats: Any, halves: Any, links: Any, entries: Any, planes: Any, factors: Any, base: Any,
-    effort: int, most: int, seen: Any, hand: Any, near: Any, sums: Any, scores: Any, score_bits: Any, pool: Any,
+    effort: int, room: int, most: int, seen: Any, hand: Any, near: Any, sums: Any, scores: Any, score_bits: Any,
+    pool: Any,
 ) -> int:  # fmt: skip
     """Fill ``pool`` with the pairs of estimate and node of all nodes that were estimated; return how many they are.
 
@@ -189,13 +190,15 @@ def walk(
         Of the query, with zeros where records have no signs.
     factors, base : (2,) and (lists,) float32 arrays
         Of the query: what turns sums to estimates, and its products with the centers of lists.
-    effort, most : int
-        Candidates in hand, and :func:`most_seen`.
+    effort, room, most : int
+        Candidates that are walked from, those in hand, which are as many at least, and :func:`most_seen`.
     seen : uint64 array
         A bit for each node, all 0, as they are again at the end.
-    hand, near, sums, scores, pool : arrays
-        Room for :func:`hand_size` pairs, for two times STEP_NODES nodes, for the sums and estimates of STEP_NODES, and
-        for all pairs. ``score_bits`` are those of ``scores``.
+    hand : (:func:`hand_size`,) int64 array
+        Filled: behind the first vector are the ``room`` best pairs, in order, or all of them and FREE.
+    near, sums, scores, pool : arrays
+        Room for two times STEP_NODES nodes, for the sums and estimates of STEP_NODES, and for all pairs.
+        ``score_bits`` are those of ``scores``.
     """
     words = len(planes) // 4
     data, numbers, parts, lists_of = pointer(records), pointer(floats), pointer(halves), pointer(links)
@@ -214,9 +217,10 @@ def walk(
     while True:
         after, more = STEP_NODES - now, 0
         while more < WANTED and pooled + count + more < most:
-            while cursor < held and best[LANES + cursor] & TAKEN:
+            last = min(held, effort)
+            while cursor < last and best[LANES + cursor] & TAKEN:
                 cursor += 1
-            if cursor == held:
+            if cursor >= last:
                 break
             pair = best[LANES + cursor]
             best[LANES + cursor] = pair | TAKEN
@@ -227,7 +231,7 @@ def walk(
         _sums(data, words, nodes, now, count, masks, totals)
         _scores(numbers, parts, words, nodes, now, count, totals, slope, shift, products, own)
         _pairs(own_bits, nodes, now, count, found, pooled)
-        held, cursor = _take(found, pooled, pooled + count, best, held, effort, cursor, parts, words, lists_of)
+        held, cursor = _take(found, pooled, pooled + count, best, held, room, cursor, parts, words, lists_of)
         pooled += count
         now, count = after, more
     for at in range(pooled):
