@@ -21,7 +21,7 @@ def as_rows(x: Any, dim: int | None = None, what: str = "X") -> npt.NDArray[Any]
     DimensionError
         If it is not two-dimensional, has no columns, or not ``dim`` columns.
     """
-    rows = array(x, what)
+    rows = x if type(x) is np.ndarray else array(x, what)
     if rows.dtype.kind != "f":
         raise DTypeError(f"{what} must hold floats, not {rows.dtype}; convert it with astype(np.float32)")
     return shaped(rows, dim, what)
