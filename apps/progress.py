@@ -2,7 +2,8 @@
 
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -45,15 +46,43 @@ def tracked(
     return _shown(items, total=total, initial=done, desc=unit, unit="")
 
 
+@contextmanager
+def measured(total: int, what: str) -> Iterator[Callable[[int], object]]:
+    """Show how much of one long work is done, and the time left, in a ``with`` block.
+
+    Parameters
+    ----------
+    total : int
+        Steps of the work.
+    what : str
+        What is made.
+
+    Yields
+    ------
+    function
+        Takes how many more steps are done.
+    """
+    if not watched():
+        yield lambda steps: None
+        return
+    with _bar(
+        None, total=total, desc=what, bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+    ) as bar:
+        yield bar.update
+
+
 def watched() -> bool:
     """Return whether a person sees standard error: it is a terminal, or this process serves a notebook."""
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
 def _shown(items: Iterable[Item], **options: Any) -> Iterator[Item]:
+    with _bar(items, **options) as bar:
+        yield from bar
+
+
+def _bar(items: Any, **options: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # without ipywidgets a notebook shows the bar as text
         from tqdm.auto import tqdm
-    bar = tqdm(items, leave=False, mininterval=INTERVAL, dynamic_ncols=True, file=sys.stderr, **options)
-    with bar:
-        yield from bar
+    return tqdm(items, leave=False, mininterval=INTERVAL, dynamic_ncols=True, file=sys.stderr, **options)

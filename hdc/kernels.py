@@ -7,7 +7,7 @@ and read-only memory, never writes to an input, and returns a fresh C-contiguous
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -669,6 +669,9 @@ class ListKernels:
 MOST_LINKS = 256
 """Links of a node of a graph, at most."""
 
+Done: TypeAlias = Callable[[int], object]
+"""Is told how much more of a long work is done."""
+
 
 class Links(NamedTuple):
     """Which nodes of a graph lead to which.
@@ -690,12 +693,15 @@ class LinkedVectors(Protocol):
     Of a node's candidates, the nearest first, one is chosen unless ``slack`` times the square of its distance to one
     that was chosen before is at most the square of its distance to the node; ``most`` at most, which is below
     MOST_LINKS. What is chosen does not depend on the number of threads.
+
+    ``done``, if given, is called with a number of nodes whenever the links of so many more are chosen; what it raises
+    ends the work.
     """
 
-    def chosen(self, candidates: Links, most: int, slack: float, steps: int = 1) -> Links:
+    def chosen(self, candidates: Links, most: int, slack: float, steps: int = 1, done: Done | None = None) -> Links:
         """Choose among candidates, or, with two steps, among these and their own."""
 
-    def both_ways(self, links: Links, most: int, slack: float) -> Links:
+    def both_ways(self, links: Links, most: int, slack: float, done: Done | None = None) -> Links:
         """Choose among the links of a node and the nodes that it is a link of."""
 
 

@@ -17,7 +17,7 @@ from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numba_kernels.simd import Pointer, dot_bytes, load_bytes, pointer, splat, sum32
 from hdc.backends.numba_kernels.topk import ID_BITS
-from hdc.kernels import MOST_LINKS, Links
+from hdc.kernels import MOST_LINKS, Done, Links
 
 Ids = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
@@ -28,8 +28,8 @@ CANDIDATES, TABLE_BITS = 1 << 11, 12
 COMPARED = 1 << 14
 """Candidates are compared with links so many times: where vectors have no structure, all of both would be compared."""
 
-BLOCK = 1 << 14
-"""Nodes whose links are chosen in one call, which Ctrl-C does not interrupt."""
+BLOCK = 1 << 12
+"""Nodes whose links are chosen in one call, which Ctrl-C does not interrupt, and then told as done."""
 
 NODE_TIME, STEP_TIME = 10_000.0, 60_000.0
 """Nanoseconds for a node, more or less, from candidates of its own and from those two steps away."""
@@ -213,15 +213,15 @@ class Linked:
         kept = (frozen(scale, np.float64, n), frozen(squares, np.float64, n), frozen(sums, np.int64, n))
         self._vectors = _Vectors(*vectors, *kept)
 
-    def chosen(self, candidates: Links, most: int, slack: float, steps: int = 1) -> Links:
+    def chosen(self, candidates: Links, most: int, slack: float, steps: int = 1, done: Done | None = None) -> Links:
         """Return links among candidates, or two steps away; see :class:`hdc.kernels.GraphKernels`."""
-        return self._chosen(candidates, None, most, slack, steps == 2)
+        return self._chosen(candidates, None, most, slack, steps == 2, done)
 
-    def both_ways(self, links: Links, most: int, slack: float) -> Links:
+    def both_ways(self, links: Links, most: int, slack: float, done: Done | None = None) -> Links:
         """Return links among links and their reverse; see :class:`hdc.kernels.GraphKernels`."""
-        return self._chosen(links, _reversed(links), most, slack, False)
+        return self._chosen(links, _reversed(links), most, slack, False, done)
 
-    def _chosen(self, own: Links, other: Links | None, most: int, slack: float, deep: bool) -> Links:
+    def _chosen(self, own: Links, other: Links | None, most: int, slack: float, deep: bool, done: Done | None) -> Links:
         n = len(self._vectors.rows)
         sources = [
             Links(frozen(x.starts, np.int64, n + 1), frozen(x.nodes, np.uint32, len(x.nodes)))
@@ -234,6 +234,8 @@ class Linked:
             some, time = counts[first : first + size], STEP_TIME if deep else NODE_TIME
             over_rows(_choose, size, time, self._vectors, *sources, deep, np.float32(slack), out, some, first)
             parts.append(out[:size][np.arange(most) < some[:, None]])
+            if done is not None:
+                done(size)
         return Links(np.concatenate([[0], np.cumsum(counts)]), np.concatenate(parts))
 
 

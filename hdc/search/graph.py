@@ -7,9 +7,10 @@ Searches among allowed rows look into the lists, as do those of an index of few 
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,7 @@ from hdc.errors import FileFormatError
 from hdc.kernels import (
     AskedOfLists,
     Compared,
+    Done,
     EstimatePart,
     EstimatePlan,
     EstimateSearch,
@@ -31,7 +33,7 @@ from hdc.kernels import (
 from hdc.search.codes import CODES, joined
 from hdc.search.engine import Engine
 from hdc.search.estimates import EstimateModel, EstimateRows, Estimates
-from hdc.search.graph_build import NodeVectors, build_links, links_of
+from hdc.search.graph_build import STEPS, NodeVectors, build_links, links_of
 from hdc.search.list_files import ListFile, keep_lists
 from hdc.search.measures import Distances, Floats, Ids
 from hdc.search.options import GraphOptions, IVFOptions, Options
@@ -54,6 +56,10 @@ BLOCK = 1 << 13
 
 PROBES = 64
 """Lists that are looked into where the graph is not walked."""
+
+
+Progress: TypeAlias = Callable[[int], AbstractContextManager[Done]]
+"""Shows long work of so many steps, while what it enters is told how many more are done."""
 
 
 class GraphModel(EstimateModel, Protocol):
@@ -81,6 +87,8 @@ class GraphEstimates:
         Takes (n, d) originals as floats, returns them as mapped queries.
     place : (Path, str), optional
         As :class:`Estimates`; the graph is kept there too.
+    progress : function, optional
+        Shows how far the building of a graph is; nothing is shown if left out.
     """
 
     kind = "graph"
@@ -96,8 +104,10 @@ class GraphEstimates:
         kept: tuple[str, ...],
         asked_of: Callable[[Floats], Floats],
         place: tuple[Path, str] | None = None,
+        progress: Progress = lambda steps: nullcontext(lambda done: None),
     ) -> None:
         self.model, self._lists, self._graphs, self._asked_of = model, lists, graphs, asked_of
+        self._progress, self._unfinished = progress, False
         self.lists = Estimates(model, lists, kept, place=place)
         self.lists.checked_at_once = CHECKED_AT_ONCE
         self.file: ListFile | None = None
@@ -115,7 +125,10 @@ class GraphEstimates:
         if len(part.held) >= self.least:
             same = previous is not None and previous.lists.partition.parts[0].held is part.held
             nodes = previous.nodes if same and previous is not None else self._read(lists)
-            nodes = self._built(lists, part) if nodes is None else nodes
+            if nodes is None:
+                self._unfinished = True
+                nodes = self._built(lists, part)
+            self._unfinished = False
         return GraphEstimateRows(lists, self.model, nodes, self._walks(lists, part, nodes), self._tail(lists))
 
     def _read(self, lists: EstimateRows) -> GraphNodes | None:
@@ -138,13 +151,13 @@ class GraphEstimates:
         known = self.model.factors(snapshot.take(CODES, rows))
         lengths = snapshot.raw(LENGTHS)[:, 0] if LENGTHS in self.lists.kept else None
         vectors = NodeVectors(snapshot.raw(ORIGINALS), rows, lengths)
-        links, entries = build_links(
-            self._graphs, vectors, self._candidates(part, vectors), known.cells, self.model.lists_
-        )
+        with self._progress((1 + STEPS) * len(rows)) as done:
+            near = self._candidates(part, vectors, done)
+            links, entries = build_links(self._graphs, vectors, near, known.cells, self.model.lists_, done)
         signs = self.model.signs(snapshot.take(CODES, rows))
         return self._graphs.nodes(signs, known.scale, known.offset, known.cells, links, entries)
 
-    def _candidates(self, part: Part, vectors: NodeVectors) -> Links:
+    def _candidates(self, part: Part, vectors: NodeVectors, done: Done) -> Links:
         """Return the nearest rows of each, by estimates."""
         n, lists = len(vectors.rows), self.model.lists_
         probes = min(lists, max(LEAST_PROBES, -(-LOOKED_AT * lists // n)))
@@ -160,6 +173,7 @@ class GraphEstimates:
                 asked.integers, asked.factors, asked.lists, asked.base, numbers, min(n, NEIGHBORS + 1)
             )[1]
             near.append(links_of(found))
+            done(len(rows))
         starts = [0, *np.cumsum([len(some.nodes) for some in near])]
         return Links(
             np.concatenate([[0], *(some.starts[1:] + start for some, start in zip(near, starts, strict=False))]),
@@ -186,7 +200,9 @@ class GraphEstimates:
         return plan
 
     def keep(self, engine: Engine) -> None:
-        """Write lists and graph, as :func:`hdc.search.list_files.keep_lists`."""
+        """Write lists and graph, as :func:`hdc.search.list_files.keep_lists`, unless building them was interrupted."""
+        if self._unfinished:
+            return
         keep_lists(engine, self.lists.file)
         keep_lists(engine, self.file, _of_graph)
 

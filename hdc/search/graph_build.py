@@ -12,12 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from hdc.kernels import GraphKernels, LinkedVectors, Links
+from hdc.kernels import Done, GraphKernels, LinkedVectors, Links
 from hdc.search.measures import Floats, Ids
 
 OWN, MOST, SLACK = 32, 128, 1.2
 """Links that are chosen for a node at most, alone and with those of nodes that have chosen it; and how much nearer to a
 candidate, as a share of the square of the distance, a link has to be than the node to make the candidate needless."""
+
+STEPS_AWAY, STEPS = 5, 8
+"""What choosing takes for a node, in steps that are told as done: among nodes two steps away, and in all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +46,12 @@ class NodeVectors:
 
 
 def build_links(
-    kernels: GraphKernels, vectors: NodeVectors, candidates: Links, cells: Ids, lists: int
+    kernels: GraphKernels,
+    vectors: NodeVectors,
+    candidates: Links,
+    cells: Ids,
+    lists: int,
+    done: Done = lambda steps: None,
 ) -> tuple[Links, Ids]:
     """Return the links of all nodes, and the entry of each list, -1 of one that has no nodes.
 
@@ -57,10 +65,13 @@ def build_links(
     cells : (n,) int64 array
         The list of each node.
     lists : int
+    done : function
+        Takes steps that are done, of ``STEPS`` per node.
     """
     linked = vectors.linked(kernels)
-    links = linked.both_ways(linked.chosen(candidates, OWN, SLACK), MOST, SLACK)
-    links = linked.both_ways(linked.chosen(links, OWN, SLACK, 2), MOST, SLACK)
+    links = linked.both_ways(linked.chosen(candidates, OWN, SLACK, done=done), MOST, SLACK, done)
+    links = linked.chosen(links, OWN, SLACK, 2, lambda nodes: done(STEPS_AWAY * nodes))
+    links = linked.both_ways(links, MOST, SLACK, done)
     entries = _most_linked(links, cells, lists)
     return kernels.connected(links, entries[entries >= 0]), entries
 

@@ -292,8 +292,10 @@ class EmbeddingIndex(Index):
 
     def close(self) -> None:
         """Close the files and let another process write; lists are kept in a file first, if they have changed."""
-        self._keep_lists()
-        self.codes.close()
+        try:
+            self._keep_lists()
+        finally:
+            self.codes.close()
 
     @property
     def bytes_per_vector(self) -> int:

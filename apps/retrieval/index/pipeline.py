@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from hdc.apps.progress import measured
 from hdc.apps.retrieval.binarizers import (
     Binarizer,
     RaBitQBinarizer,
@@ -90,7 +91,9 @@ class Pipeline:
             place = None if folder is None else (folder, digest(folder.parent / MODEL_FOLDER))
             if self.codes.store.meta.get(WALKED) and isinstance(self.model, RaBitQBinarizer):
                 graphs = graph_kernels(self.model.kernels)
-                return GraphEstimates(self.model, kernels, graphs, kept, self._as_queries, place)
+                return GraphEstimates(
+                    self.model, kernels, graphs, kept, self._as_queries, place, partial(measured, what="graph")
+                )
             return Estimates(self.model, kernels, kept, self.by_all_planes, place)
         if isinstance(self.model, ScalarBinarizer):
             return ScannedLevels(self.model, table_kernels(self.model.kernels))
