@@ -481,7 +481,7 @@ def test_options_that_would_be_ignored_are_told(made, index, tmp_path, capsys):
 def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
     fails(capsys, "has 300 vectors, and", "eval", made / "q.npy", made / "q.npy", index)
     fails(capsys, "k must be an integer of at least 1, not 0", "eval", made / "v.npy", made / "q.npy", index, "-k", 0)
-    message = "effort is an option of kind 'hnsw', and the indexes are of kind flat"
+    message = "effort is an option of kind 'hnsw' and 'graph', and the indexes are of kind flat"
     fails(capsys, message, "eval", made / "v.npy", made / "q.npy", index, "--effort", "5,9")
     (tmp_path / "qrels").write_text("77 1 1\n")
     words = ("--judgments", tmp_path / "qrels")

@@ -1,6 +1,7 @@
 """How graphs are built: what is shown meanwhile, and what an interruption leaves."""
 
 import functools
+import json
 import os
 import signal
 import subprocess
@@ -138,6 +139,24 @@ def test_closing_that_is_interrupted_closes(tmp_path, monkeypatch):
             index.close()
     with EmbeddingIndex.open(tmp_path / "index", writable=True) as index:  # nobody has it locked
         assert len(index) == 2 * N
+
+
+def test_a_graph_counts_among_the_bytes_of_a_vector_and_its_effort_is_measured(tmp_path, capsys):
+    with new(tmp_path / "index") as index:
+        plain = index.bytes_per_vector
+        assert plain == model().bytes_per_vector + D
+        index.prepare()
+        links = index.pipeline.engine.latest.nodes.arrays
+        assert index.bytes_per_vector - plain == -(-sum(array.nbytes for array in links.values()) // N)
+        counted = index.bytes_per_vector
+    np.save(tmp_path / "v.npy", vectors()), np.save(tmp_path / "q.npy", vectors(50, 1))
+    words = "v.npy", "q.npy", "index"
+    command = ["embed", "eval", *(str(tmp_path / word) for word in words), "--effort", "1,80", "--json"]
+    assert main(command) == 0
+    _, little, much = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert little["recall"] < much["recall"]
+    assert (little["name"], much["name"]) == ("index, effort 1", "index, effort 80")
+    assert little["bytes_per_vector"] == much["bytes_per_vector"] == counted
 
 
 def files_for(folder):

@@ -255,6 +255,14 @@ class GraphEstimateRows:
         """The rows in lists."""
         return self.lists.partition
 
+    @property
+    def bytes_per_node(self) -> int:
+        """Bytes of records and links for each node, rounded up; 0 without a graph."""
+        if self.nodes is None:
+            return 0
+        size: int = sum(array.nbytes for array in self.nodes.arrays.values())
+        return -(-size // len(self.nodes))
+
     def find(
         self,
         queries: npt.NDArray[Any],

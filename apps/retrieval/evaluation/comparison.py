@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import product
 
 from hdc.apps.retrieval.evaluation import exact, metrics
@@ -13,7 +14,7 @@ from hdc.apps.retrieval.index.building import BUILT, opened
 from hdc.apps.retrieval.index.embedding import EmbeddingIndex
 from hdc.checks import integer, listed
 from hdc.errors import DimensionError, ParameterError
-from hdc.search.options import Options, options_of
+from hdc.search.options import OPTIONS, Options, options_of
 
 Settings = Sequence[int | None]
 """Values of one option; None leaves it out."""
@@ -42,7 +43,7 @@ def compare(
     k : int
         Of the recall.
     candidates, probes, effort : sequences of int or None
-        As :meth:`EmbeddingIndex.search`; ``probes`` for ``ivf`` and ``effort`` for ``hnsw`` only, of which there must
+        As :meth:`EmbeddingIndex.search`; ``probes`` for ``ivf`` and ``effort`` for graphs only, of which there must
         be one.
     truth : path, optional
         As the cache of :func:`~hdc.apps.retrieval.evaluation.metrics.exact_rows`.
@@ -73,10 +74,11 @@ def compare(
             kinds.add(index.kind)
             metrics.setdefault(index.metric, path)
     metric = _metric(metrics)
-    for name, values, kind in (("probes", probes, "ivf"), ("effort", effort, "hnsw")):
-        if kind not in kinds and any(value is not None for value in values):
-            there = " and ".join(sorted(kinds))
-            raise ParameterError(f"{name} is an option of kind {kind!r}, and the indexes are of kind {there}")
+    for name, values in (("probes", probes), ("effort", effort)):
+        own = [kind for kind in OPTIONS if name in _options_of(kind)]
+        if not kinds & {*own} and any(value is not None for value in values):
+            of, there = " and ".join(map(repr, own)), " and ".join(sorted(kinds))
+            raise ParameterError(f"{name} is an option of kind {of}, and the indexes are of kind {there}")
     asked = queries.read().vectors
     depth = k if judgments is None else max(k, NDCG_DEPTH)
     neighbors = exact.exact_rows(vectors, asked, depth, truth, metric)
@@ -108,12 +110,16 @@ def _settings(
     index: EmbeddingIndex, candidates: Settings, probes: Settings, effort: Settings
 ) -> Iterator[tuple[str, Options]]:
     """Yield how what is measured is called, and its options."""
-    kind = index.kind
-    own = {"candidates": candidates} | ({"probes": probes} if kind == "ivf" else {})
-    own |= {"effort": effort} if kind == "hnsw" else {}
+    kind, every = index.kind, {"candidates": candidates, "probes": probes, "effort": effort}
+    own = {name: values for name, values in every.items() if name in _options_of(kind)}
     for values in product(*own.values()):
         given = {name: value for name, value in zip(own, values, strict=True) if value is not None}
         yield "".join(f", {name} {value}" for name, value in given.items()), options_of(kind, None, **given)
+
+
+def _options_of(kind: str) -> set[str]:
+    """Return the names of the options of a kind."""
+    return {field.name for field in fields(OPTIONS[kind])}
 
 
 def _exact(

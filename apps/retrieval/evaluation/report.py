@@ -16,7 +16,7 @@ class Measured:
     recall : float
         Mean part of the k exact neighbors that were found.
     bytes_per_vector : float
-        What a search reads of a vector: codes, and what is kept for re-ranking.
+        What a search reads of a vector: codes, what is kept for re-ranking, and the records and links of a graph.
     queries_per_second : float
     build_seconds : float or None
         None where it is not known.

@@ -32,7 +32,7 @@ from hdc.errors import ConflictError, UnsupportedError
 from hdc.files import sync_folder
 from hdc.search.estimates import Estimates
 from hdc.search.folders import filled, made_aside, new_folder
-from hdc.search.graph import GraphEstimates
+from hdc.search.graph import GraphEstimateRows, GraphEstimates
 from hdc.search.index import Index
 from hdc.search.list_files import keep_lists
 from hdc.search.options import Options
@@ -299,11 +299,17 @@ class EmbeddingIndex(Index):
 
     @property
     def bytes_per_vector(self) -> int:
-        """Bytes that a search may read of a vector: its code, and the original if it is kept."""
+        """Bytes that a search may read of a vector: its code, the original if it is kept, and of a graph its part.
+
+        A graph counts once it was built, by :meth:`prepare` or the first search: before, nobody knows how many links it
+        takes.
+        """
         originals = self.codes.originals
         columns = {} if originals is None else originals.columns
         kept = sum(np.dtype(dtype).itemsize * width for dtype, width in columns.values())
-        return self.model.bytes_per_vector + kept
+        prepared = self.pipeline.engine.latest
+        linked = prepared.bytes_per_node if isinstance(prepared, GraphEstimateRows) else 0
+        return self.model.bytes_per_vector + kept + linked
 
     @property
     def kind(self) -> Kind:
