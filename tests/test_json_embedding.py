@@ -132,6 +132,10 @@ def test_search_by_meaning_embeds_in_batches():
     assert hits[0].score == pytest.approx(
         sum(reason.share for reason in index.explain({"finding": "convulsion"}, hits[0]))
     )
+    fresh = JSONIndex(JSONEncoder(1024, string_encoder=recorded).fit(documents())).add(documents())
+    recorded.calls.clear()
+    fresh.explain({"finding": "convulsion"}, hits)
+    assert len(recorded.calls) == 1  # the query's string and those of all hits, together
 
 
 def test_every_document_is_compared_by_meaning_and_only_the_query_is_embedded(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hdc.apps.json import ABSENT, JSONEncoder, JSONIndex, Record
 from hdc.apps.json.document.rules import MODES, Layout
+from hdc.apps.json.index import matcher as matcher_module
 from hdc.apps.json.index import nearest as nearest_module
 from hdc.apps.json.index.hits import read_together
 from hdc.apps.json.index.matcher import Matcher
@@ -107,6 +108,27 @@ def test_reasons_of_a_search(index):
     assert reasons["findings[].label"][1:3] == ("Seizure", "Focal seizure")
     assert reasons["weight"].match is ABSENT
     assert reasons["weight"].share == 0
+
+
+def test_hits_explained_together_are_explained_as_one_by_one(index, monkeypatch):
+    taken = []
+    compiled = matcher_module.compiled
+    monkeypatch.setattr(matcher_module, "compiled", lambda query, *rest: taken.append(query) or compiled(query, *rest))
+    for query in (PATIENTS[0], {"sex": "F", "weight": 3}, {"*": "seizure"}, {"*": "seizure", "age": 31}):
+        hits = index.search(query, weights={"age": 2})
+        singly = [index.explain(query, hit, weights={"age": 2}) for hit in hits]
+        taken.clear()
+        assert index.explain(query, hits, weights={"age": 2}) == singly
+        assert len(taken) == ("sex" in query or "age" in query)
+    mixed = [*index.like(0), *index.search(PATIENTS[0], missing="count"), *index.search(PATIENTS[0])]
+    assert index.explain(PATIENTS[0], iter(mixed)) == [index.explain(PATIENTS[0], hit) for hit in mixed]
+    assert index.explain(PATIENTS[0], []) == []
+
+
+@pytest.mark.parametrize(("given", "named"), [(3, "hit"), (None, "hit"), ([3], "each hit"), ("hit", "each hit")])
+def test_only_hits_are_explained(index, given, named):
+    with pytest.raises(ParameterError, match=f"^{named} must be a"):
+        index.explain({"sex": "F"}, given)
 
 
 @pytest.mark.parametrize("arrays", MODES)

@@ -131,9 +131,9 @@ def answer(question: Question, index: "JSONIndex") -> list[str]:
     else:
         query, hits = question.query, index.search(question.query, SHOWN)
         lines += [f"   {compact(query)}", ""]
-    for hit in hits:
+    for hit, reasons in zip(hits, index.explain(query, hits), strict=True):
         lines.append(f"   {hit.score:5.3f}  {DESCRIBE[question.collection](hit.document)}")
-        lines += [f"        {line}" for line in reason_lines(index.explain(query, hit), most=4)]
+        lines += [f"        {line}" for line in reason_lines(reasons, most=4)]
         lines.append("")
     return lines
 

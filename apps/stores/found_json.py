@@ -59,15 +59,17 @@ def found(
     """Search, and explain each hit; raises as :meth:`JSONIndex.search` and :func:`query_of`."""
     query = query_of(asked, text_at)
     hits = index.search(query, k, where=where)
-    results = []
-    for hit in hits:
-        explanation: dict[str, Any] = {}
-        if explain:
-            reasons = index.explain(query, hit)
-            explanation = {"score": hit.score, "reasons": [reason._asdict() for reason in reasons]}
-            explanation |= {"notes": list(hits.notes)} if hits.notes else {}
-        results.append(FoundDocument(str(hit.id) if hit.key is None else hit.key, hit.score, hit.document, explanation))
-    return results
+    explanations: list[dict[str, Any]] = [{} for _ in hits]
+    if explain:
+        noted = {"notes": list(hits.notes)} if hits.notes else {}
+        explanations = [
+            {"score": hit.score, "reasons": [reason._asdict() for reason in reasons], **noted}
+            for hit, reasons in zip(hits, index.explain(query, hits), strict=True)
+        ]
+    return [
+        FoundDocument(str(hit.id) if hit.key is None else hit.key, hit.score, hit.document, explanation)
+        for hit, explanation in zip(hits, explanations, strict=True)
+    ]
 
 
 def as_text(document: Any) -> str:

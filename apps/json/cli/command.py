@@ -151,7 +151,7 @@ def run_search(arguments: argparse.Namespace) -> int:
         else:
             query = index.document(arguments.like)
             hits = index.like(arguments.like, arguments.k, where=arguments.where)
-        reasons = [index.explain(query, hit) for hit in hits] if arguments.explain else None
+        reasons = index.explain(query, hits) if arguments.explain else None
     width = shutil.get_terminal_size((120, 24)).columns
     if arguments.json:
         verbs.show([display.hits_json(hits, reasons)])

@@ -8,19 +8,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hdc.apps.json.document.constant import plain
 from hdc.apps.json.document.paths import Path, parse_path, show_path
 from hdc.apps.json.document.rules import Layout
-from hdc.apps.json.document.structure import ARRAY, leaf_value
-from hdc.apps.json.index.compiled_query import ABSENT
+from hdc.apps.json.document.structure import ARRAY
 from hdc.apps.json.index.leaf_lists import EXTRA, Places, packed_list
-from hdc.apps.json.index.matcher import Matcher, Reason, mass_of
 from hdc.apps.json.index.narrowing import columns_at, is_beneath
 from hdc.apps.json.index.spelling import Spelling
 from hdc.apps.json.index.taking import exact_number
 from hdc.apps.json.index.term_query import NO_EXTRA, NO_STARTS, WHOLE, TermQuery
 from hdc.apps.json.values.numbers import CELLS, NUMBER
-from hdc.apps.json.values.parts import Spell, term_hash
+from hdc.apps.json.values.parts import term_hash
 from hdc.apps.json.values.statistics import FLOOR
 from hdc.apps.json.values.strings import words_of
 from hdc.apps.json.values.values import Values
@@ -91,7 +88,7 @@ def divided(query: Any, rows: PostingRows) -> tuple[Any, list[tuple[Path, str | 
             for key, item in query.items():
                 if key == ANY and not _has(rows, (*path, ANY)):
                     asked.extend((path, text) for text in _texts(item, path))
-                elif not _is_empty(rest := left(item, (*path, key))) or _is_empty(item):
+                elif not is_empty(rest := left(item, (*path, key))) or is_empty(item):
                     kept[key] = rest
             return kept
         if isinstance(query, ARRAY):
@@ -101,7 +98,7 @@ def divided(query: Any, rows: PostingRows) -> tuple[Any, list[tuple[Path, str | 
     return left(query, ()), asked
 
 
-def _is_empty(value: Any) -> bool:
+def is_empty(value: Any) -> bool:
     """Say whether a value is an object of no keys."""
     return isinstance(value, dict) and not value
 
@@ -320,57 +317,8 @@ def asked_of(
     if not asked:
         return TermQuery(query, places, overlap).check()
     words = words_in(asked, rows, places.values, places.layout, spelling)
-    base = None if _is_empty(rest) else TermQuery(rest, places, overlap).check()
+    base = None if is_empty(rest) else TermQuery(rest, places, overlap).check()
     return AnywhereQuery(base, words, overlap)
-
-
-# ---------------------------------------------------------------------- reasons
-
-
-def reasons_of(
-    document: Any,
-    rest: Any,
-    words: Sequence[Word],
-    values: Values,
-    layout: Layout,
-    overlap: bool,
-    spell: Spell | None = None,
-) -> list[Reason]:
-    """Return the reasons for the score of a document that was asked for words; their shares sum to it.
-
-    Parameters
-    ----------
-    document : JSON value
-    rest : JSON value
-        What the query asks at paths, as :func:`divided` returns it.
-    words : sequence of Word
-    values, layout, overlap, spell
-        As for :class:`TermQuery`.
-    """
-    found, whole = _word_reasons(document, words, values), sum(word.weight for word in words)
-    if not _is_empty(rest):
-        matcher = Matcher(rest, values, layout, spell)
-        found += [reason._replace(share=reason.share * matcher.asked) for _, reason in matcher.reasons(document)]
-        whole += matcher.asked
-    if overlap:
-        whole += max(0.0, mass_of(document, values, layout) - sum(reason.share for reason in found))
-    return [reason._replace(share=reason.share / whole) for reason in found]
-
-
-def _word_reasons(document: Any, words: Sequence[Word], values: Values) -> list[Reason]:
-    """Return where a document has words, the weight of each divided alike among the paths that have it."""
-    places: list[dict[str, Any]] = [{} for _ in words]
-    for path, value in _leaves(document, ()):
-        terms, number = found_by(values, path, value)
-        for place, word in zip(places, words, strict=True):
-            if word.is_in(path, terms, number):
-                place.setdefault(show_path(path), plain(value))
-    reasons = []
-    for place, word in zip(places, words, strict=True):
-        reasons += [Reason(path, word.text, value, word.weight / len(place)) for path, value in place.items()]
-        if not place and not word.whole:
-            reasons.append(Reason(show_path((*word.beneath, ANY)), word.text, ABSENT, 0.0))
-    return reasons
 
 
 def found_by(values: Values, path: Path, value: Any) -> tuple[frozenset[int], float | None]:
@@ -381,15 +329,3 @@ def found_by(values: Values, path: Path, value: Any) -> tuple[frozenset[int], fl
         return terms, None
     double, exact = exact_number(parts.number.kind, parts.number.value)
     return terms.union(exact), None if exact else double
-
-
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
-    """Yield path, positions left out, and value of each leaf."""
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
-    elif isinstance(value, ARRAY) and value:
-        for item in value:
-            yield from _leaves(item, (*path, None))
-    else:
-        yield path, leaf_value(value, path)

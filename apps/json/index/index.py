@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Self, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,8 @@ from hdc.apps.json.document.rules import Weights
 from hdc.apps.json.encoder.decoding_capacity import Capacity
 from hdc.apps.json.encoder.encoder import JSONEncoder
 from hdc.apps.json.encoder.leaf_vectors import on_host
-from hdc.apps.json.index.cosines import cosine_reasons
 from hdc.apps.json.index.documents import Documents, parsed
+from hdc.apps.json.index.explaining import Explainer
 from hdc.apps.json.index.facets import Facets
 from hdc.apps.json.index.hits import Hit, Hits
 from hdc.apps.json.index.interpreting import Interpretation
@@ -630,30 +630,52 @@ class JSONIndex(Index):
 
     # ------------------------------------------------------------------ reasons
 
-    def explain(self, query: Any, hit: Hit, *, weights: Weights = None) -> Reasons:
-        """Say which leaves of the query made a hit's score.
+    @overload
+    def explain(self, query: Any, hit: Hit, *, weights: Weights = None) -> Reasons: ...
+
+    @overload
+    def explain(self, query: Any, hit: Iterable[Hit], *, weights: Weights = None) -> list[Reasons]: ...
+
+    def explain(self, query: Any, hit: Hit | Iterable[Hit], *, weights: Weights = None) -> Reasons | list[Reasons]:
+        """Say which leaves of the query made a hit's score, or the scores of several.
+
+        Pass all hits at once: the query is then taken apart once, and all are explained on one state of the index.
 
         Parameters
         ----------
         query : JSON value
             What :meth:`search` was given, or the document that :meth:`like` was asked about.
-        hit : Hit
+        hit : Hit, or iterable of Hit
         weights : mapping of path to number, optional
             What :meth:`search` was given.
 
         Returns
         -------
-        Reasons
-            A list of Reason, the largest share first.
+        Reasons, or list of Reasons
+            Of each hit a list of Reason, the largest share first.
             The shares sum to the score. For a cosine a leaf's share is its own vector's part of the dot
             product: a leaf without counterpart has a share of about 0, within 1/sqrt(dim).
+
+        Raises
+        ------
+        ParameterError
+            If the query is not JSON or asks for nothing, a path or weight is none, or something is no hit.
+
+        Examples
+        --------
+        >>> index = JSONIndex(JSONEncoder(64)).add([{"name": "Ada", "born": 1815}, {"name": "Ada"}])
+        >>> query = {"name": "Ada"}
+        >>> hits = index.search(query)
+        >>> for hit, reasons in zip(hits, index.explain(query, hits)):
+        ...     print(hit.id, [reason.to_dict() for reason in reasons])
+        0 [{'path': 'name', 'query': 'Ada', 'match': 'Ada', 'share': 1.0}]
+        1 [{'path': 'name', 'query': 'Ada', 'match': 'Ada', 'share': 1.0}]
         """
-        meaning, query = self._meanings.of(self.store.snapshot), taken(query, "the query")
-        if instance(hit, "hit", Hit).measure == "cosine":
-            reasons = list(cosine_reasons(query, hit.document, meaning.encoder, meaning.values))
-        else:
-            reasons = self._search().reasons(query, hit, weights)
-        return Reasons(sorted(reasons, key=lambda reason: -reason.share))
+        explainer = Explainer(self._search(), taken(query, "the query"), weights)
+        if isinstance(hit, Hit):
+            return explainer.reasons([hit])[0]
+        hits = instance(hit, "hit", Iterable)
+        return explainer.reasons([instance(one, "each hit", Hit) for one in hits])
 
 
 def _unsaved(encoder: JSONEncoder) -> tuple[StringEncoder | None, str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.apps.json.document.rules import Layout, Weights
-from hdc.apps.json.index.anywhere import AnywhereQuery, asked_of, divided, reasons_of, words_in
+from hdc.apps.json.index.anywhere import AnywhereQuery, asked_of
 from hdc.apps.json.index.cosines import cosines, unit
 from hdc.apps.json.index.documents import Documents, parsed
 from hdc.apps.json.index.facets import Counting
@@ -17,7 +17,7 @@ from hdc.apps.json.index.hits import Hit, Hits, Measure, hits_of
 from hdc.apps.json.index.interpreting import Interpretation, interpreted
 from hdc.apps.json.index.leaf_lists import Places
 from hdc.apps.json.index.likening import with_likenesses
-from hdc.apps.json.index.matcher import Reason, mass_of
+from hdc.apps.json.index.matcher import mass_of
 from hdc.apps.json.index.meaning import TAKEN, Meaning
 from hdc.apps.json.index.narrowing import narrowed
 from hdc.apps.json.index.nearest import Nearest
@@ -159,15 +159,6 @@ class PostingSearch:
         scores = cosines(self.meaning.encoder, vector, self.documents.read(snapshot, texts, positions))
         order = np.lexsort((snapshot.ids[positions], -scores))[: asking.k]
         return hits_of(snapshot, texts, scores[order].tolist(), positions[order], "cosine")
-
-    def reasons(self, query: Any, hit: Hit, weights: Weights) -> list[Reason]:
-        """Return the reasons for a hit's score; see :meth:`JSONIndex.explain`."""
-        layout = self.meaning.weighed(weights)
-        self.meaning.values.prepare([query, hit.document])
-        rest, asked = divided(self.interpreted(query, layout).query, self.rows)
-        words = words_in(asked, self.rows, self.meaning.values, layout, self.spelling)
-        overlap = hit.measure == "overlap"
-        return reasons_of(hit.document, rest, words, self.meaning.values, layout, overlap, self.spelling)
 
     # ------------------------------------------------------------------ which rows
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import orjson
 
-from hdc.apps.json import Hit
+from hdc.apps.json import Hit, Reason
 from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.index.hits import read_together
 from hdc.apps.json.index.rows import key_of
@@ -60,17 +60,17 @@ class Documents(Kind):
 
     def _said(self, query: Any, own: Sequence[Hit], found: models.Found) -> list[dict[str, Any]]:
         read_together(own)
-        return [self._hit(query, hit, found) for hit in own]
+        explained = self.index.explain(query, own, weights=found.weights) if found.explain else [None] * len(own)
+        return [self._hit(hit, reasons, found.documents) for hit, reasons in zip(own, explained, strict=True)]
 
-    def _hit(self, query: Any, hit: Hit, found: models.Found) -> dict[str, Any]:
+    def _hit(self, hit: Hit, reasons: Sequence[Reason] | None, documents: bool) -> dict[str, Any]:
         """Return what :meth:`Hit.to_dict` does, with the document as the text that the index has of it."""
         entry: dict[str, Any] = {"score": hit.score, "id": hit.id, "source": hit.source, "measure": hit.measure}
         if hit.key is not None:
             entry["key"] = hit.key
-        if found.explain:
-            reasons = self.index.explain(query, hit, weights=found.weights)
+        if reasons is not None:
             entry["reasons"] = [reason.to_dict() for reason in reasons]
-        if found.documents:
+        if documents:
             entry["document"] = orjson.Fragment(hit.text)
         return entry
 
@@ -84,7 +84,8 @@ class Documents(Kind):
             raise unprocessable("explain needs one of query and words")
         query, number = body.query if body.words is None else {"*": body.words}, self.number_of(body)
         own = self.index.search(query, 1, missing=body.missing, among=[number], weights=body.weights)
-        reasons = [reason.to_dict() for hit in own for reason in self.index.explain(query, hit, weights=body.weights)]
+        explained = self.index.explain(query, own, weights=body.weights)
+        reasons = [reason.to_dict() for reasons in explained for reason in reasons]
         return {"id": number, "score": own[0].score if own else 0.0, "reasons": reasons, "notes": list(own.notes)}
 
     def decode(self, body: models.Decode) -> list[dict[str, Any]]:
