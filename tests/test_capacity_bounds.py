@@ -4,6 +4,7 @@ Simulations have fixed seeds; their limits are binomial quantiles whose chance o
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import hdc
 from hdc import bounds, errors
 from hdc.apps.capacity.experiments import Experiment
 from hdc.apps.capacity.predictions import failure_bound
+from hdc.bounds import solve
 
 ALARM = 1e-6
 TRIALS = 256
@@ -65,8 +67,6 @@ def test_majority_bias_series_meets_the_exact_value():
     assert bounds.majority_bias(1e12) == pytest.approx(math.sqrt(2 / (math.pi * 1e12)), rel=1e-6)
 
 
-INTEGRATED = {("key-value", "gaussian"), ("sequence", "gaussian")}
-
 OPTIONS = {
     "membership": {"universe": 1000},
     "intersection": {"tolerance": 5, "overlap": 3},
@@ -77,18 +77,7 @@ OPTIONS = {
 }
 
 
-EACH = [
-    pytest.param(
-        bound,
-        marks=[pytest.mark.slow] if (bound.task, bound.kind) in INTEGRATED and bound.model != "MAP-B" else [],
-        id=f"{bound.task}-{bound.model}-{bound.kind}",
-    )
-    for bound in bounds.table()
-]
-"""All bounds; of those that are found by integrating, which take long, one model in the quick suite."""
-
-
-@pytest.mark.parametrize("bound", EACH)
+@pytest.mark.parametrize("bound", bounds.table(), ids=lambda bound: f"{bound.task}-{bound.model}-{bound.kind}")
 class TestEveryBound:
     def test_says_what_it_is(self, bound):
         assert bound.statement
@@ -135,6 +124,29 @@ def test_normal_quantiles_far_out():
     z = stats.norm.isf(1e-12 / 1e9)
     size = bounds.dimension("membership", "MAP-I", items=100, universe=1e9, error=1e-12, bound="gaussian")
     assert size == math.ceil(400 * z * z)
+
+
+@pytest.mark.parametrize("model", ["MAP-I", "MAP-B"])
+def test_errors_in_closed_form_are_those_of_a_bisection(model, monkeypatch):
+    bound = bounds.find("key-value", model, "gaussian")
+    dims, items = [40, 2500, 10**6, 10**6], [30, 30, 1, 2**40]
+    asked = {"items": items, "universe": 2**41, "bound": bound.kind}
+    rates = bounds.error_rate(bound.task, bound.model, dim=dims, **asked)
+    few = {"universe": 100, "error": 0.05, "bound": bound.kind}
+    held = bounds.capacity(bound.task, bound.model, dim=dims[:3], **few)
+    alone = bounds.error_rate(bound.task, bound.model, dim=7, items=1, universe=1, bound=bound.kind)
+    monkeypatch.setattr(solve, "find", lambda *_: replace(bound, log_error=None))
+    slowly = bounds.error_rate(bound.task, bound.model, dim=dims, **asked)
+    assert rates == pytest.approx(slowly, rel=1e-9)
+    assert 0 < rates[2] < 1e-300 < rates[1] < 1 == rates[3]
+    assert held.tolist() == bounds.capacity(bound.task, bound.model, dim=dims[:3], **few).tolist()
+    assert alone == bounds.error_rate(bound.task, bound.model, dim=7, items=1, universe=1, bound=bound.kind) < 1e-300
+
+
+def test_dimensions_and_numbers_must_have_shapes_that_go_together():
+    for model, kind in (("MAP-I", "rigorous"), ("MAP-I", "gaussian"), ("MAP-B", "gaussian")):
+        with pytest.raises(errors.DimensionError):
+            bounds.error_rate("key-value", model, dim=[9, 9], items=[1, 2, 3], universe=9, bound=kind)
 
 
 def test_error_rate_is_one_where_nothing_is_promised():

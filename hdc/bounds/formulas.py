@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hdc.bounds.cleanup import distance_for
+from hdc.bounds.cleanup import distance_for, log_cleanup_error
 from hdc.bounds.question import Question, Real
 from hdc.checks import choice, integer
 
@@ -140,9 +140,17 @@ def _log_rivals(q: Question) -> Real:
 
 def _log_error_of_one(q: Question) -> Real:
     """Return the logarithm of the error of each of n answers if all are right with probability 1 - δ."""
-    all_right = np.log1p(-np.exp(np.minimum(q.log_error, -1e-300)))
-    each = np.log(-np.expm1(all_right / q.items))
+    with np.errstate(divide="ignore"):
+        all_right = np.log1p(-np.exp(np.minimum(q.log_error, -1e-300)))
+        each = np.log(-np.expm1(all_right / q.items))
     return np.where(q.log_error < -30, q.log_error - np.log(q.items), each)
+
+
+def _log_error_of_all(log_error: Real, items: Real) -> Real:
+    """Return the logarithm of the error of n answers together, where each has an error: the inverse of the above."""
+    with np.errstate(divide="ignore"):
+        together = np.log(-np.expm1(items * np.log1p(-np.exp(log_error))))
+    return np.where(log_error < -700, log_error + np.log(items), together)  # where floats are about to end
 
 
 def _z_two_sided(q: Question) -> Real:
@@ -418,6 +426,12 @@ def sum_key_value_gaussian(q: Question) -> Real:
     return np.asarray(q.items * distance_for(_log_error_of_one(q), spread, q.universe) ** 2)
 
 
+def sum_key_value_log_error(q: Question, dim: Real) -> Real:
+    """Return the logarithm of the error at which :func:`sum_key_value_gaussian` asks for a dimension."""
+    each = log_cleanup_error(np.sqrt(dim / q.items), np.sqrt(1 - 1 / q.items), q.universe)
+    return _log_error_of_all(each, q.items)
+
+
 def majority_key_value(q: Question) -> Real:
     """D8: all n values are found by the largest score among d if ``m >= 8 ln(n (d - 1)/δ) / p(n)²``; keys distinct.
 
@@ -435,6 +449,13 @@ def majority_key_value_gaussian(q: Question) -> Real:
     """
     bias = majority_bias(q.items)
     return np.asarray((distance_for(_log_error_of_one(q), np.sqrt(1 - bias**2), q.universe) / bias) ** 2)
+
+
+def majority_key_value_log_error(q: Question, dim: Real) -> Real:
+    """Return the logarithm of the error at which :func:`majority_key_value_gaussian` asks for a dimension."""
+    bias = majority_bias(q.items)
+    each = log_cleanup_error(bias * np.sqrt(dim), np.sqrt(1 - bias**2), q.universe)
+    return _log_error_of_all(each, q.items)
 
 
 def sum_bindings(q: Question) -> Real:

@@ -96,18 +96,24 @@ def error_rate(
     """
     record, dims = find(task, model, bound), whole("dim", dim)
     question = Question.ask(task, items=items, universe=universe, error=0.5, options=options)
+    if record.log_error is None:
+        log_error = _bisected(record, question, dims)
+    else:
+        shape_of(dim=dims, items=question.items, universe=question.universe)
+        log_error = np.clip(record.log_error(question, dims), SMALLEST_LOG_ERROR, 0.0)
+    rate = np.exp(log_error)
+    return float(rate) if rate.ndim == 0 else rate
+
+
+def _bisected(record: Bound, question: Question, dims: Real) -> Real:
+    """Return the logarithm of the least error for which dimensions are enough, by bisection of the size."""
     shape = shape_of(dim=dims, others=_evaluate(record, question))
-
-    def enough(log_error: Real) -> npt.NDArray[np.bool_]:
-        return np.asarray(_evaluate(record, replace(question, log_error=log_error)) <= dims)
-
     low, high = np.full(shape, SMALLEST_LOG_ERROR), np.zeros(shape)
     for _ in range(64):
         middle = (low + high) / 2
-        reached = enough(middle)
+        reached = _evaluate(record, replace(question, log_error=middle)) <= dims
         low, high = np.where(reached, low, middle), np.where(reached, middle, high)
-    rate = np.exp(high)
-    return float(rate) if rate.ndim == 0 else rate
+    return high
 
 
 def capacity(
@@ -139,7 +145,9 @@ def capacity(
 
     def enough(items: Real) -> npt.NDArray[np.bool_]:
         asked = replace(question, items=np.maximum(items, least))
-        return np.asarray((items == 0) | (_evaluate(record, asked) <= dims))
+        if record.log_error is None:
+            return np.asarray((items == 0) | (_evaluate(record, asked) <= dims))
+        return np.asarray((items == 0) | (record.log_error(asked, dims) <= question.log_error))
 
     shape = shape_of(dim=dims, others=_evaluate(record, question))
     return _as_int(_last_true(enough, np.zeros(shape), np.broadcast_to(limit, shape)))
