@@ -53,5 +53,9 @@ class FileFormatError(HDCError, ValueError):
     """A file that is not ours, is damaged, or was written by another version."""
 
 
+class FileKindError(FileFormatError):
+    """A file or folder of ours, of another kind than the one that was asked for."""
+
+
 class ConflictError(HDCError, RuntimeError):
     """A change of something that is no longer as the one who changes it knows it; nothing was changed."""

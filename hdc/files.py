@@ -31,7 +31,7 @@ import numpy.typing as npt
 import xxhash
 
 from hdc import checks
-from hdc.errors import DTypeError, FileFormatError
+from hdc.errors import DTypeError, FileFormatError, FileKindError
 
 MAGIC = b"\x89HDCFIL\n"
 FORMAT = 1
@@ -219,7 +219,7 @@ def unpack(data: bytes, kind: str, *, version: int = 1, name: str = "what was se
 
 def _check_kind(header: Mapping[str, Any], kind: str, version: int, path: Any) -> None:
     if header["kind"] != checks.text(kind, "kind"):
-        raise FileFormatError(f"{path} holds a {header['kind']!r}, and a {kind!r} was expected")
+        raise FileKindError(f"{path} holds a {header['kind']!r}, and a {kind!r} was expected")
     if header["version"] > checks.integer(version, "version", 1):
         raise FileFormatError(
             f"{path} was written as version {header['version']} of {kind!r}, and this release reads up to {version}; "

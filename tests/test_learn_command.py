@@ -16,8 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hdc import files
 from hdc.apps import cli
 from hdc.apps.cli import main
+from hdc.apps.learn.cli import trained
+from hdc.errors import FileFormatError
 
 pytest.importorskip("sklearn", reason="learning is an extra")
 pytest.importorskip("pandas", reason="tables are an extra")
@@ -350,6 +353,17 @@ def test_fuzzed_tables_end_in_a_status(raw, words, tmp_path_factory):
     command = ["learn", words[0], str(folder / "f.csv"), "--target", "a", *given_words, "--dim", "64"]
     command += ["--backend", "numpy"]
     assert main([*command, "--folds", "2"] if words[0] == "eval" else command) in (0, 1)
+
+
+def test_files_that_are_no_model_are_told_apart(folder):
+    """Names say nothing: what is damaged is damaged, whatever its file is called."""
+    files.save("other", "item-memory", {}, {})
+    with pytest.raises(FileFormatError, match=r"holds a 'item-memory', and a .* expected a model of hdc learn train$"):
+        trained.load("other")
+    whole = (folder / "other").read_bytes()
+    (folder / "what was expected").write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+    with pytest.raises(FileFormatError, match=r"is damaged: its header .* build it again$"):
+        trained.load("what was expected")
 
 
 def test_a_failed_training_leaves_the_old_model(folder, capsys):

@@ -12,7 +12,7 @@ from hdc.apps.retrieval.files.queries import imported
 from hdc.apps.retrieval.index.folders import CODES_FOLDER, MODEL_FOLDER
 from hdc.apps.retrieval.index.shards import searched
 from hdc.apps.retrieval.vectors.texts import Encoder
-from hdc.errors import FileFormatError, ParameterError
+from hdc.errors import FileKindError, ParameterError
 from hdc.search.index import Index
 from hdc.search.shards import is_of_shards, shard_paths
 
@@ -59,10 +59,8 @@ def opened(path: str, *, writable: bool = False) -> Index:
         return kind.open(path, writable=True)
     try:
         return JSONIndex.open(path, writable=writable)
-    except FileFormatError as error:
-        if BinaryIndex.KIND not in str(error):
-            raise
-    return BinaryIndex.open(path, writable=writable)
+    except FileKindError:
+        return BinaryIndex.open(path, writable=writable)
 
 
 def encoders(given: Iterable[str]) -> dict[str, Encoder]:

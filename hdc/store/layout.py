@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hdc import checks, files
-from hdc.errors import FileFormatError, ParameterError
+from hdc.errors import FileFormatError, FileKindError, ParameterError
 from hdc.store import disk, log
 from hdc.store.locking import NAME as LOCK
 from hdc.store.state import damaged
@@ -68,7 +68,7 @@ def read_current(folder: Path, kind: str) -> tuple[int, Path]:
     if not isinstance(held, str) or min(version, edition) < 0 or len(meta) != 3:
         raise damaged(folder / CURRENT, f"it names no edition: {meta!r:.80}")
     if held != checks.text(kind, "kind"):
-        raise FileFormatError(f"{folder} holds a {held!r}, and a {kind!r} was expected")
+        raise FileKindError(f"{folder} holds a {held!r}, and a {kind!r} was expected")
     return version, folder / str(edition)
 
 

@@ -11,7 +11,7 @@ from hdc import files
 from hdc.apps.learn.cli.options import value_of
 from hdc.apps.learn.tables.schema import Schema
 from hdc.checks import known
-from hdc.errors import FileFormatError, ParameterError
+from hdc.errors import FileFormatError, FileKindError, ParameterError
 
 DIM = 4096
 
@@ -103,9 +103,7 @@ def _meta(path: str | os.PathLike[str]) -> dict[str, Any]:
     for kind in KINDS.values():
         try:
             return files.load(path, kind)[0]
-        except FileFormatError as error:
-            if "was expected" not in str(error):
-                raise
+        except FileKindError as error:
             wrong = error
     raise FileFormatError(f"{wrong}; expected a model of hdc learn train")
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from hdc.checks import path
-from hdc.errors import FileFormatError
+from hdc.errors import FileFormatError, FileKindError
 from hdc.files import replacing
 
 FORMAT = 1
@@ -73,7 +73,7 @@ def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.ND
     where = path(folder, "folder")
     description = _description(where / DESCRIPTION)
     if description["class"] != name:
-        raise FileFormatError(f"{where} holds a {description['class']}, and a {name} was expected")
+        raise FileKindError(f"{where} holds a {description['class']}, and a {name} was expected")
     content = (where / ARRAYS).read_bytes()
     if _digest(content) != description["blake2b"]:
         raise _damaged(where / ARRAYS, f"it does not match the checksum in {DESCRIPTION}")
