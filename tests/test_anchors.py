@@ -128,11 +128,11 @@ def test_what_cannot_be_is_told():
     hole = x.copy()
     hole[3, 2] = np.nan
     for model, rows, error, words in [
-        (Anchors(31), x, ParameterError, "anchors=31, and X has n_samples = 30"),
+        (Anchors(31), x, ParameterError, "anchors=31 needs at least 31 vectors, but X has n_samples = 30"),
         (Anchors(0), x, ParameterError, "anchors must be an integer of at least 1"),
         (Anchors([]), x, DimensionError, "row numbers"),
         (Anchors([1.5]), x, DimensionError, "row numbers, not float64"),
-        (Anchors([1, 30]), x, ParameterError, "row 30, and X has rows 0 to 29"),
+        (Anchors([1, 30]), x, ParameterError, "row 30, but X has rows 0 to 29"),
         (Anchors([-1]), x, ParameterError, "row -1"),
         (Anchors([4, 4]), x, ParameterError, "twice"),
         (Anchors(30), hole, ParameterError, "row 3 of the anchors holds NaN"),

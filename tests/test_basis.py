@@ -78,7 +78,7 @@ def test_what_cannot_be_is_told():
     hole = new.copy()
     hole[3, 2] = np.nan
     for x, y, error, words in [
-        (new, old[:19], MismatchError, "20 rows and y 19"),
+        (new, old[:19], MismatchError, "20 rows but y has 19"),
         (new, None, ParameterError, "requires y"),
         (new[:0], old[:0], ParameterError, "at least one pair"),
         (hole, old, ParameterError, "row 3"),

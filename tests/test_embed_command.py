@@ -445,7 +445,7 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
         (("--binarizer", "recurrent", "--bits", "100"), "dim must be a multiple of 64"),
         (
             ("--binarizer", "recurrent", "--bits", "65", "--loops", "1"),
-            "--bits 65 is not a multiple of the 2 bits of a component",
+            "--bits 65 is not a multiple of the 2 bits per component",
         ),
         (("--binarizer", "recurrent", "--loops", "-1"), "--loops must be an integer of at least 0, not -1"),
         (("--binarizer", "sign", "--checkpoint", "x"), "--checkpoint is for recurrent; sign has --bits"),
@@ -470,7 +470,7 @@ def test_wrong_options_of_train(made, tmp_path, capsys, words, message):
 
 def test_options_that_would_be_ignored_are_told(made, index, tmp_path, capsys):
     words = ("index", made / "v.npy", "--model", made / "model", "-o", tmp_path / "i")
-    fails(capsys, "--seed is of the lists that --kind ivf finds", *words, "--seed", 3)
+    fails(capsys, "--seed is for the lists that --kind ivf finds", *words, "--seed", 3)
     fails(capsys, "lists are for kind='ivf'", *words, "--lists", 3)
     words = ("eval", made / "v.npy", made / "q.npy", index)
     fails(capsys, "need --judgments", *words, "--binary")
@@ -529,7 +529,7 @@ def test_labels_make_codes_of_classes(made, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--binarizer", "orthohash"), "give one of --labels and --label-column"),
+        (("--binarizer", "orthohash"), "pass either --labels or --label-column"),
         (("--labels", "keys.txt"), "--labels is for orthohash; rabitq has --lists"),
         (("--binarizer", "orthohash", "--label-column", "x"), "has no columns"),
         (("--binarizer", "orthohash", "--labels", "short.txt"), "short.txt"),

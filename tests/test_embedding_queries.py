@@ -73,7 +73,7 @@ def test_texts_are_encoded_by_the_users_function(folder, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "give a file of queries or --text"),
+        ((), "pass a file of queries or --text"),
         (("one.npz", "--text", "x"), "not both"),
         (("--text", "x"), "needs --encoder"),
         (("--text", "x", "--encoder", "my_encoder"), "module:function"),

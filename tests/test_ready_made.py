@@ -324,8 +324,8 @@ def test_one_call_over_quantized_embeddings(precision):
 @pytest.mark.parametrize(
     ("queries", "corpus", "options", "error", "text"),
     [
-        ("3", X, {}, errors.ParameterError, "queries are texts; give encoder"),
-        (X[:2], ["3"], {}, errors.ParameterError, "corpus are texts; give encoder"),
+        ("3", X, {}, errors.ParameterError, "queries are texts; pass encoder"),
+        (X[:2], ["3"], {}, errors.ParameterError, "corpus are texts; pass encoder"),
         (X[:2], quantized(X, "ubinary"), {}, errors.DTypeError, "say of which precision"),
         (quantized(X, "ubinary"), X, {}, errors.DTypeError, "give floats"),
         (X[:2], X[:, :9], {}, errors.DimensionError, "64"),
@@ -344,7 +344,7 @@ def test_what_one_call_refuses(queries, corpus, options, error, text):
 
 
 def test_an_index_knows_its_own_form():
-    with pytest.raises(errors.ParameterError, match="an index knows its own"):
+    with pytest.raises(errors.ParameterError, match="an index stores its own"):
         semantic_search(X[:1], EmbeddingIndex.from_packed(np.packbits(X > 0, axis=1), bitorder="big"), precision="int8")
 
 
@@ -386,13 +386,13 @@ def test_what_the_command_refuses_of_ready_made_codes(tmp_path, monkeypatch, cap
     np.save("rows.npy", quantized(X, "ubinary"))
     np.save("none.npy", quantized(X, "ubinary")[:0])
     for words_of, message in (
-        (["rows.npy"], "give --model, or --precision"),
+        (["rows.npy"], "pass --model, or --precision"),
         (["rows.npy", "--precision", "ubinary", "--model", "m"], "leave --model out"),
         (["rows.npy", "--precision", "ubinary", "--workers", "2"], "leave --workers out"),
         (["rows.npy", "--precision", "ubinary", "--keep", "int8", "--seed", "1"], "leave --keep, --seed out"),
         (["rows.npy", "--precision", "int8"], "of precision 'int8' are int8, not uint8"),
         (["rows.npy", "--precision", "uint8"], "give the ranges"),
-        (["rows.npy", "--model", "m", "--ranges", "r.npy"], "--ranges go with --precision"),
+        (["rows.npy", "--model", "m", "--ranges", "r.npy"], "--ranges needs --precision"),
         (["none.npy", "--precision", "ubinary"], "has no rows"),
     ):
         assert main(["embed", "index", *words_of, "-o", "made"]) != 0

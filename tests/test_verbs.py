@@ -109,7 +109,7 @@ def test_put_needs_keys(name, capsys):
         capsys.readouterr()
         assert "put needs an index made with key=PATH" in run(capsys, name, "put", "plain", "rows.jsonl")
     else:
-        assert "put replaces by key" in run(capsys, name, "put", "index", *write(name, 0, 3, keyed=False))
+        assert "put replaces rows by key" in run(capsys, name, "put", "index", *write(name, 0, 3, keyed=False))
 
 
 def test_info_compact_and_verify(name, capsys):

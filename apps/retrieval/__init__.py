@@ -1,4 +1,4 @@
-"""Search of embeddings by binary codes: binarizers, indexes of codes, and the two together."""
+"""Search of embeddings by binary codes: binarizers, indexes of codes, and embedding indexes that combine them."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Anchors: vectors described by their cosines to chosen rows, so that two encoders become comparable."""
+"""Anchors: describe vectors by their cosines to chosen rows, so that the vectors of two encoders can be compared."""
 
 from typing import Any, Self
 
@@ -17,28 +17,28 @@ Ids = npt.NDArray[np.int64]
 
 
 class Anchors(VectorTransformer):
-    """Describe vectors by their cosines to anchors, in place of the components of one encoder.
+    """Describe vectors by their cosines to anchors, instead of the components of one encoder.
 
-    Two encoders give one object different vectors, but the angles between objects are alike. Fit an ``Anchors`` to
-    each encoder's vectors of the same objects, row by row: what the two return can then be compared, searched and
-    binarized together. Neither needs the other's vectors (Moschella et al. 2023, "Relative representations enable
-    zero-shot latent space communication", section 3).
+    Two encoders return different vectors for one object, but similar angles between objects. Fit one ``Anchors`` per
+    encoder, on the vectors of the same objects in the same order. Their outputs can then be compared, searched and
+    binarized together. Neither fit needs the other encoder's vectors (Moschella et al. 2023, "Relative representations
+    enable zero-shot latent space communication", section 3).
 
     Parameters
     ----------
     anchors : int or (k,) array of integers
-        How many rows of ``fit`` are anchors, drawn by the seed from the number of rows alone; or the numbers of these
-        rows. All encoders must have the same objects as anchors.
+        Number of anchors, drawn from the rows of ``fit``, or the row numbers themselves. The draw depends only on the
+        seed and the number of rows. Use the same objects as anchors for every encoder.
     whiten : bool
-        Multiply the cosines c of a vector by ``(A A')**-1/2``, A being the unit anchors. With ``A = U S V'`` that is
-        ``U V' x``: no direction that many anchors share counts more than once. The product of two vectors is that of
-        their parts in the span of the anchors; of one encoder and its rotation, with as many anchors as components,
-        cosines are exact. False returns the cosines, as in the paper.
+        Multiply the cosines c of a vector by ``(A A')**-1/2``, where A are the unit anchors. With ``A = U S V'`` the
+        result is ``U V' x``: a direction that many anchors share counts only once. Products of results are products of
+        the vectors' projections on the span of the anchors. For an encoder and a rotation of it, with as many anchors
+        as components, cosines are exact. False returns the cosines, as in the paper.
     center : bool
-        Subtract the mean of the unit anchors first, from anchors and vectors. Encoders whose vectors share a large mean
-        direction need it; an exact rotation does not.
+        Subtract the mean of the unit anchors from anchors and vectors first. Use it for encoders whose vectors share a
+        large mean direction; an exact rotation does not need it.
     seed : int
-        Of the drawing of anchors.
+        Random seed of the drawn anchors.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Anchors(VectorTransformer):
         Numbers of the rows of ``fit`` that are anchors.
     mean_ : (d,) float32 array
     matrix_ : (d, k) float32 array
-        What unit vectors less the mean, at unit length again, are multiplied by.
+        Multiplies unit vectors after the mean is subtracted and they are normalized again.
 
     Examples
     --------
@@ -66,14 +66,14 @@ class Anchors(VectorTransformer):
         self.seed = seed
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Take the anchors from ``(n, d)`` vectors; only these rows are read.
+        """Choose the anchors among ``(n, d)`` vectors; only these rows are read.
 
         Raises
         ------
         DTypeError, DimensionError
-            If X does not hold numbers in rows, or anchors are not ``(k,)`` integers.
+            If X is not a table of numbers, or ``anchors`` is not a ``(k,)`` array of integers.
         ParameterError
-            If X has fewer rows than anchors, there is no such row, a row is given twice, an anchor holds NaN or
+            If X has fewer rows than anchors, a row number is out of range or repeated, an anchor contains NaN or
             infinity, or all anchors have one direction.
         """
         table = self._table(X)
@@ -92,29 +92,29 @@ class Anchors(VectorTransformer):
             return _numbers(self.anchors, n)
         k, seed = integer(self.anchors, "anchors", 1), integer(self.seed, "seed", 0)
         if n < k:
-            raise ParameterError(f"fit needs a vector for each of anchors={k}, and X has n_samples = {n}")
+            raise ParameterError(f"anchors={k} needs at least {k} vectors, but X has n_samples = {n}")
         return np.sort(np.random.default_rng(seed).choice(n, k, replace=False))
 
     def transform(self, X: Any) -> Any:
-        """Describe vectors by the anchors, block by block.
+        """Describe vectors by their cosines to the anchors, block by block.
 
         Parameters
         ----------
         X : (n, d) array or data frame
-            May be mapped from a file larger than memory.
+            May be memory-mapped from a file larger than memory.
 
         Returns
         -------
         (n, k) float32 array
-            Rows of length 1; a vector that has nothing in common with any anchor is a row of zeros. Or the data frame
-            of it that :meth:`set_output` chose.
+            Rows of length 1; a vector orthogonal to every anchor becomes a row of zeros. A data frame if
+            :meth:`set_output` chose one.
 
         Raises
         ------
         DTypeError, DimensionError
-            If X does not hold numbers, or rows of another length than was fitted.
+            If X is not numeric, or its rows have another length than in ``fit``.
         ParameterError
-            If nothing was fitted, a row holds NaN or infinity, or the columns have other names than in ``fit``.
+            If the model is not fitted, a row contains NaN or infinity, or column names differ from those of ``fit``.
         """
         table = self._given(X)
         described = np.empty((len(table), len(self.rows_)), dtype=np.float32)
@@ -128,12 +128,12 @@ class Anchors(VectorTransformer):
         return len(self.rows_)
 
     def save(self, folder: Any) -> None:
-        """Write ``model.safetensors`` and, last, ``model.json`` with its checksum into a folder, made if need be.
+        """Write ``model.safetensors``, then ``model.json`` with its checksum, into a folder; create it if needed.
 
         Raises
         ------
         ParameterError
-            If nothing was fitted.
+            If the model is not fitted.
         OSError
             If the folder cannot be written.
         """
@@ -146,14 +146,14 @@ class Anchors(VectorTransformer):
 
     @classmethod
     def load(cls, folder: Any) -> Self:
-        """Read what :meth:`save` wrote.
+        """Read a model that :meth:`save` wrote.
 
         Raises
         ------
         FileFormatError
-            If a file is damaged, of another version, or of another class.
+            If a file is damaged, from another version, or of another class.
         OSError
-            If it cannot be read.
+            If a file cannot be read.
         """
         parameters, arrays = read_model(folder, cls.__name__)
         model = cls(**parameters)
@@ -161,12 +161,12 @@ class Anchors(VectorTransformer):
             model._take_names(arrays)
             model.mean_, model.matrix_, model.rows_ = arrays["mean"], arrays["matrix"], arrays["rows"]
         except KeyError as error:
-            raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None
+            raise FileFormatError(f"the model in {folder} lacks {error}; it is from another version") from None
         model.n_features_in_ = len(model.mean_)
         return model
 
     def __sklearn_tags__(self) -> Any:
-        """Describe the transformer to scikit-learn, which alone calls this: float32, whatever the numbers."""
+        """Return the tags that scikit-learn asks for: the output is float32 for every input dtype."""
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(
@@ -178,7 +178,7 @@ class Anchors(VectorTransformer):
 
 
 def _numbers(anchors: Any, n: int) -> Ids:
-    """Return given numbers of rows, checked against n."""
+    """Return the given row numbers, checked against n rows."""
     given = np.asarray(anchors)
     if given.ndim != 1 or not len(given) or given.dtype.kind not in "iu":
         raise DimensionError(
@@ -187,23 +187,23 @@ def _numbers(anchors: Any, n: int) -> Ids:
     rows: Ids = given.astype(np.int64)
     outside = (rows < 0) | (rows >= n)
     if outside.any():
-        raise ParameterError(f"anchors has row {rows[outside][0]}, and X has rows 0 to {n - 1}")
+        raise ParameterError(f"anchors contains row {rows[outside][0]}, but X has rows 0 to {n - 1}")
     if len(np.unique(rows)) < len(rows):
-        raise ParameterError("anchors has a row number twice; give every anchor once")
+        raise ParameterError("anchors contains a row number twice; list each anchor once")
     return rows
 
 
 def _orthogonal(anchors: Floats) -> Floats:
-    """Return ``U V'`` of anchors ``U S V'``: what is nearest to them among matrices without unequal directions.
+    """Return ``U V'`` of anchors ``U S V'``: the nearest matrix whose singular values are all 1.
 
-    That is ``(A A')**-1/2 A``, Loewdin's symmetric orthogonalization, by a decomposition that is exact where the
-    product ``A A'`` is singular: where there are more anchors than components.
+    This is ``(A A')**-1/2 A``, Loewdin's symmetric orthogonalization. The SVD stays exact where ``A A'`` is singular,
+    which happens with more anchors than components.
     """
     left, sizes, right = np.linalg.svd(anchors.astype(np.float64), full_matrices=False)
     kept = sizes > sizes[0] * max(anchors.shape) * np.finfo(np.float32).eps
     if not kept.any():
         raise ParameterError(
-            f"all {len(anchors)} anchors have one direction, or none: nothing is left to compare vectors with; choose "
+            f"all {len(anchors)} anchors have one direction, or none, so vectors cannot be compared with them; choose "
             "other anchors, or center=False"
         )
     nearest: Floats = (left[:, kept] @ right[kept]).astype(np.float32)

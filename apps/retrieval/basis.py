@@ -1,4 +1,4 @@
-"""An old encoder's space inside a new one: an orthogonal change of basis, after which the first components are old."""
+"""OrthogonalBasis: rotate a new encoder's space so that its first components agree with an old encoder's."""
 
 from typing import Any, Self
 
@@ -15,29 +15,29 @@ from hdc.errors import FileFormatError, MismatchError, ParameterError
 Floats = npt.NDArray[np.float32]
 
 FIT_NUMBERS = 1 << 22
-"""Numbers of both sides that a fit reads at a time."""
+"""Numbers of both tables that a fit reads at a time."""
 
 
 class OrthogonalBasis(VectorTransformer):
-    """Turn a new encoder's vectors so that their first components are comparable with an old encoder's.
+    """Rotate a new encoder's vectors so that their first components can be compared with an old encoder's.
 
-    ``z = B x`` with B of orthonormal columns: cosines between new vectors stay as they are, so nothing is lost among
-    them. The first ``d_old`` components of z agree with the old vectors y as well as a rotation can make them: B is the
-    maximum of ``sum_i z_i[:d_old] . y_i`` over unit vectors, which is a Procrustes problem (Schoenemann 1966) and needs
-    no gradients. The other components are free, and hold what the old space has no room for. This arrangement is that
-    of BT^2 (Zhou et al. 2023, "BT^2: Backward-compatible Training with Basis Transformation", section 3), which trains
-    B and the encoder together; here both encoders are finished, and only B is learned.
+    ``z = B x``, where B has orthonormal columns, so cosines between new vectors do not change. The first ``d_old``
+    components of z agree with the old vectors y as well as a rotation allows. B maximizes
+    ``sum_i z_i[:d_old] . y_i`` over unit vectors: a Procrustes problem (Schoenemann 1966), solved without gradients.
+    The other components are free; they keep what the old space cannot represent. BT^2 uses the same arrangement (Zhou
+    et al. 2023, "BT^2: Backward-compatible Training with Basis Transformation", section 3), but trains B together with
+    the encoder. Here both encoders are finished, and only B is learned.
 
-    An index of old vectors or codes is searched with :meth:`old`, and needs no new vectors.
+    Search an index of old vectors or codes with the output of :meth:`old`; the index needs no new vectors.
 
     Attributes
     ----------
     matrix_ : (d, width) float32 array
-        B transposed; ``width`` is the greater of both sides' components.
+        B transposed; ``width`` is the larger number of components of the two encoders.
     old_dim_ : int
         Components of an old vector.
     agreement_ : float
-        Mean cosine of :meth:`old` with the old vectors of the fit.
+        Mean cosine between :meth:`old` and the old vectors, over the rows of ``fit``.
 
     Examples
     --------
@@ -52,23 +52,23 @@ class OrthogonalBasis(VectorTransformer):
     """
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn from vectors of the same objects, row by row.
+        """Learn the basis from vectors of the same objects, row by row.
 
         Parameters
         ----------
         X : (n, d) array or data frame
-            Of the new encoder.
+            Vectors of the new encoder.
         y : (n, d_old) array or data frame
-            Of the old encoder.
+            Vectors of the old encoder.
 
         Raises
         ------
         DTypeError, DimensionError
-            If one of both does not hold numbers in rows.
+            If X or y is not a table of numbers.
         MismatchError
-            If they have different numbers of rows.
+            If X and y have different numbers of rows.
         ParameterError
-            If y is missing, there is no row, or one holds NaN or infinity.
+            If y is missing, X has no rows, or a row contains NaN or infinity.
         """
         new = self._table(X)
         if y is None:
@@ -76,9 +76,9 @@ class OrthogonalBasis(VectorTransformer):
         given = np.asarray(y)
         old = as_table(given[:, None] if given.ndim == 1 else given, type(self).__name__)
         if len(new) != len(old):
-            raise MismatchError(f"X has {len(new)} rows and y {len(old)}; give both vectors of each object")
+            raise MismatchError(f"X has {len(new)} rows but y has {len(old)}; pass both vectors of each object")
         if not len(new):
-            raise ParameterError("fit needs at least one pair of vectors, and X has none")
+            raise ParameterError("fit needs at least one pair of vectors, but X has no rows")
         width, self.old_dim_ = max(new.shape[1], old.shape[1]), old.shape[1]
         self.n_features_in_ = new.shape[1]
         products = np.zeros((old.shape[1], width))
@@ -91,20 +91,20 @@ class OrthogonalBasis(VectorTransformer):
         return self
 
     def transform(self, X: Any) -> Any:
-        """Return ``(n, width)`` float32 vectors in the basis, at length 1, or the data frame of :meth:`set_output`.
+        """Return ``(n, width)`` float32 vectors of length 1 in the basis, or the data frame of :meth:`set_output`.
 
         Raises
         ------
         DTypeError, DimensionError
-            If X does not hold numbers, or rows of another length than was fitted.
+            If X is not numeric, or its rows have another length than in ``fit``.
         ParameterError
-            If nothing was fitted, a row holds NaN or infinity, or the columns have other names than in ``fit``.
+            If the model is not fitted, a row contains NaN or infinity, or column names differ from those of ``fit``.
         """
         table = self._given(X)
         return self._contained(self._mapped(table, self.matrix_.shape[1]), X)
 
     def old(self, X: Any) -> Floats:
-        """Return ``(n, d_old)`` float32 vectors at length 1 for an index of old ones; raises as :meth:`transform`."""
+        """Return ``(n, d_old)`` float32 unit vectors to search an index of old vectors; raises as :meth:`transform`."""
         table = self._given(X)
         return self._mapped(table, self.old_dim_)
 
@@ -122,12 +122,12 @@ class OrthogonalBasis(VectorTransformer):
         return int(self.matrix_.shape[1])
 
     def save(self, folder: Any) -> None:
-        """Write ``model.safetensors`` and, last, ``model.json`` with its checksum into a folder, made if need be.
+        """Write ``model.safetensors``, then ``model.json`` with its checksum, into a folder; create it if needed.
 
         Raises
         ------
         ParameterError
-            If nothing was fitted.
+            If the model is not fitted.
         OSError
             If the folder cannot be written.
         """
@@ -137,14 +137,14 @@ class OrthogonalBasis(VectorTransformer):
 
     @classmethod
     def load(cls, folder: Any) -> Self:
-        """Read what :meth:`save` wrote.
+        """Read a model that :meth:`save` wrote.
 
         Raises
         ------
         FileFormatError
-            If a file is damaged, of another version, or of another class.
+            If a file is damaged, from another version, or of another class.
         OSError
-            If it cannot be read.
+            If a file cannot be read.
         """
         _, arrays = read_model(folder, cls.__name__)
         model = cls()
@@ -153,12 +153,12 @@ class OrthogonalBasis(VectorTransformer):
             model.matrix_ = arrays["matrix"]
             model.old_dim_, model.agreement_ = int(arrays["scalars"][0]), float(arrays["scalars"][1])
         except KeyError as error:
-            raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None
+            raise FileFormatError(f"the model in {folder} lacks {error}; it is from another version") from None
         model.n_features_in_ = len(model.matrix_)
         return model
 
     def __sklearn_tags__(self) -> Any:
-        """Describe the transformer to scikit-learn, which alone calls this: fitted to pairs, float32."""
+        """Return the tags that scikit-learn asks for: fit needs y, and the output is float32."""
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(

@@ -1,4 +1,4 @@
-"""How the verbs that all indexes share reach an index of embeddings, and the options of files of vectors."""
+"""The embedding index's side of the verbs that all indexes share, and command-line options for files of vectors."""
 
 import argparse
 from pathlib import Path
@@ -15,13 +15,13 @@ FILES = "a .npy file or a Parquet file"
 
 
 def add_vectors(parser: argparse.ArgumentParser, name: str = "vectors") -> None:
-    """Add a file of vectors."""
+    """Add the argument for a file of vectors, and its column."""
     parser.add_argument(name, metavar=name.upper(), help="vectors: .npy or Parquet, may be larger than memory")
     parser.add_argument("--column", help="Parquet: column of the vectors (the only one of lists of floats)")
 
 
 def add_keys(parser: argparse.ArgumentParser) -> None:
-    """Add where the keys of rows are."""
+    """Add the options for the keys of rows."""
     parser.add_argument("--keys", metavar="FILE", help="text file of keys, one line per row")
     parser.add_argument("--key-column", help="Parquet: column of keys")
 
@@ -29,7 +29,7 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
 def open_file(
     arguments: argparse.Namespace, *, name: str = "vectors", keyed: bool = False, labeled: bool = False
 ) -> "VectorFile":
-    """Open the file of vectors that was given; labels are read as keys are."""
+    """Open the file of vectors that the user named; labels are read the same way as keys."""
     from hdc.apps.retrieval.files.vectors import open_vectors
 
     options = {"keys": arguments.keys, "key_column": arguments.key_column} if keyed else {}
@@ -39,7 +39,7 @@ def open_file(
 
 
 def check_dim(vectors: "VectorFile", index: Any) -> None:
-    """Raise DimensionError if vectors are not as long as those of an index."""
+    """Raise DimensionError if the vectors and the index have different numbers of components."""
     if vectors.dim != index.model.n_features_in_:
         raise DimensionError(
             f"{vectors.path}: vectors have {vectors.dim} components, expected {index.model.n_features_in_} as in "
@@ -48,9 +48,9 @@ def check_dim(vectors: "VectorFile", index: Any) -> None:
 
 
 def check_keys(keys: Any, replace: bool) -> None:
-    """Raise ParameterError if there is nothing to replace rows by."""
+    """Raise ParameterError if ``put`` was given no keys to replace rows by."""
     if replace and keys is None:
-        raise ParameterError("put replaces by key; name the keys with --keys or --key-column")
+        raise ParameterError("put replaces rows by key; pass --keys or --key-column")
 
 
 def _open(path: str, writable: bool, backend: str) -> "EmbeddingIndex":
@@ -58,7 +58,7 @@ def _open(path: str, writable: bool, backend: str) -> "EmbeddingIndex":
     from hdc.apps.retrieval.index.folders import CODES_FOLDER
     from hdc.search.list_files import list_files_in
 
-    # Lists that are kept are written anew after a change, in the layout of the kernels that search them.
+    # IVF lists kept on disk are rewritten after a change, in the layout of the kernels that search them.
     compiled = writable and bool(list_files_in(Path(path) / CODES_FOLDER))
     return opened(path, writable=writable, backend=COMPILED if compiled else backend)
 

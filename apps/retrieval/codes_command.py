@@ -1,4 +1,4 @@
-"""``hdc codes``: index and search packed codes, and what all indexes are asked."""
+"""``hdc codes``: index and search packed codes, with the verbs that all indexes share."""
 
 import argparse
 import sys
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from hdc.apps.retrieval.index.binary import BinaryIndex
 
 BITORDER = "bitorder"
-"""Entry of an index's meta: the order of bits in the bytes that it was made of."""
+"""Entry of an index's meta: the bit order of the bytes it was built from."""
 
 BLOCK = 1 << 16
-"""Codes that are made durable at a time."""
+"""Codes per durable block."""
 
 TRAINING = 50_000
-"""Most codes that lists are found from."""
+"""Most codes that IVF lists are trained on."""
 
 
 def register(subparsers: Any) -> None:
@@ -133,7 +133,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _open_for(index: "BinaryIndex", path: str, arguments: argparse.Namespace) -> "CodeFile":
-    """Open a file of codes like those of an index."""
+    """Open a file of codes of the same size as those of an index."""
     from hdc.apps.retrieval.files.codes import open_codes
     from hdc.words import WORD_BITS, word_count
 

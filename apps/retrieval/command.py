@@ -1,4 +1,4 @@
-"""``hdc embed``: train, index, search and eval, and what all indexes are asked."""
+"""``hdc embed``: train, index, search and eval, with the verbs that all indexes share."""
 
 import argparse
 import json
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from hdc.apps.retrieval.files.vectors import VectorFile
 
 PRECISIONS = ("int8", "uint8", "binary", "ubinary")
-"""As :data:`hdc.apps.retrieval.vectors.quantized.PRECISIONS`, which is not imported to print help."""
+"""Same as :data:`hdc.apps.retrieval.vectors.quantized.PRECISIONS`, which printing help does not import."""
 
 SLOWER = 32
-"""Times as long as comparing codes NumPy takes for what a model makes of them."""
+"""With NumPy, scoring by a model takes this many times as long as comparing codes."""
 
 
 def register(subparsers: Any) -> None:
@@ -38,33 +38,31 @@ def _register_index(commands: Any) -> None:
     parser = commands.add_parser(
         "index",
         help="make a searchable index of vectors",
-        description="Encode vectors, block by block, into an index. Interrupted, the same command goes on. "
-        "Their ids are the numbers of their rows, from 0.",
+        description="Encode vectors, block by block, into an index. Run the same command again to resume after an "
+        "interruption. Ids are row numbers, from 0.",
     )
     add_vectors(parser)
     add_keys(parser)
-    parser.add_argument("--model", help="a folder made by hdc embed train")
+    parser.add_argument("--model", help="folder written by hdc embed train")
     parser.add_argument(
         "--precision",
         choices=PRECISIONS,
         help="instead of a model: VECTORS is a .npy file that sentence-transformers or Cohere quantized this way",
     )
-    parser.add_argument("--ranges", metavar="FILE", help="--precision int8 or uint8: .npy of least and greatest values")
+    parser.add_argument("--ranges", metavar="FILE", help="--precision int8 or uint8: .npy of minima and maxima")
     parser.add_argument("-o", "--output", required=True, metavar="INDEX", help="index to create or replace")
     parser.add_argument(
-        "--kind", choices=("flat", "ivf", "hnsw", "graph"), help="(flat, or ivf for a model of several lists)"
+        "--kind", choices=("flat", "ivf", "hnsw", "graph"), help="kind of index (flat, or ivf if the model has lists)"
     )
-    parser.add_argument("--lists", type=int, help="ivf: how many (4 times the root of the vectors)")
+    parser.add_argument("--lists", type=int, help="ivf: number of lists (4 times the root of the vectors)")
     parser.add_argument(
-        "--keep", choices=("int8", "float16", "float32"), help="keep the vectors too, to end with exact scores"
+        "--keep", choices=("int8", "float16", "float32"), help="also keep the vectors, and rescore candidates exactly"
     )
-    parser.add_argument("--block", type=int, default=16384, help="vectors that are made durable at a time (16384)")
-    parser.add_argument(
-        "--workers", type=int, default=1, metavar="N", help="processes that encode (1, of many threads)"
-    )
+    parser.add_argument("--block", type=int, default=16384, help="vectors per durable block (16384)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="encoding processes (1, with many threads)")
     verbs.add_cluster(parser)
     verbs.add_shared(parser)
-    parser.add_argument("--seed", type=int, help="ivf: of the lists that are found here (0)")
+    parser.add_argument("--seed", type=int, help="ivf: random seed of the lists found here (0)")
     verbs.add_backend(parser)
     parser.set_defaults(run=run_index)
 
@@ -141,10 +139,10 @@ def run_index(arguments: argparse.Namespace) -> int:
         return _index_quantized(arguments)
     if arguments.model is None or arguments.ranges is not None:
         raise ParameterError(
-            "--ranges go with --precision" if arguments.model else "give --model, or --precision for ready-made codes"
+            "--ranges needs --precision" if arguments.model else "pass --model, or --precision for ready-made codes"
         )
     if arguments.seed is not None and arguments.kind != "ivf":
-        raise ParameterError("--seed is of the lists that --kind ivf finds here; those of a model are its own")
+        raise ParameterError("--seed is for the lists that --kind ivf finds here; a model brings its own lists")
     report = build(
         open_file(arguments, keyed=True),
         arguments.model,
@@ -170,7 +168,7 @@ def _index_quantized(arguments: argparse.Namespace) -> int:
     given = [name for name in others if getattr(arguments, name) is not None]
     if given or arguments.workers != 1:
         wrong = ", ".join("--" + name.replace("_", "-") for name in given or ["workers"])
-        raise ParameterError(f"--precision is of codes that are ready, and nothing is encoded; leave {wrong} out")
+        raise ParameterError(f"--precision indexes ready-made codes and encodes nothing; leave {wrong} out")
     report = build_quantized(
         arguments.vectors,
         arguments.precision,
@@ -219,11 +217,11 @@ def run_search(arguments: argparse.Namespace) -> int:
 
 
 def _queries(arguments: argparse.Namespace) -> "VectorFile":
-    """Return the vectors that are asked for, made by the user's encoder if there is one."""
+    """Return the query vectors, made by the user's encoder if there is one."""
     from hdc.apps.retrieval.files import queries
 
     if (arguments.queries is None) != bool(arguments.text):
-        raise ParameterError("give a file of queries or --text, not both")
+        raise ParameterError("pass a file of queries or --text, not both")
     if arguments.text and arguments.encoder is None:
         raise ParameterError("--text needs --encoder module:function, which turns texts into vectors")
     if arguments.text:

@@ -1,4 +1,4 @@
-"""semantic_search: texts or vectors among texts, vectors, ready-made codes or an index, in one call."""
+"""semantic_search: find the nearest texts or vectors of a corpus or an index, in one call."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,37 +25,37 @@ def semantic_search(
     ranges: Any = None,
     candidates: int | None = None,
 ) -> list[list[dict[str, Any]]]:
-    """Find the k nearest of a corpus for each query, by cosine; the result is that of sentence-transformers.
+    """Return the k nearest rows of a corpus by cosine for each query, in the format of sentence-transformers.
 
     Parameters
     ----------
     queries : text, sequence of q texts, (q, d) array of floats, or one (d,) vector
     corpus : sequence of n texts, (n, d) array, or EmbeddingIndex
-        Texts and floats are compared exactly, in blocks. Quantized embeddings become an index, see
-        :meth:`EmbeddingIndex.from_quantized`, which is searched with float queries. To search more than once, make the
-        index and give it.
+        Texts and floats are compared exactly, in blocks. Quantized embeddings are put into an index and searched with
+        float queries; see :meth:`EmbeddingIndex.from_quantized`. To search more than once, create the index yourself
+        and pass it.
     k : int
-        At least 1; at most as many hits come back as there are rows.
+        At least 1. At most as many hits are returned as the corpus has rows.
     encoder : function, or object with a method ``encode``, optional
-        Makes vectors of texts: a sentence-transformers model, or any function of a list of texts.
+        Turns texts into vectors: a sentence-transformers model, or any function of a list of texts.
     precision : {"int8", "uint8", "binary", "ubinary"}, optional
-        The form of quantized embeddings.
+        Format of quantized embeddings.
     ranges : (2, d) array, optional
-        What int8 or uint8 were quantized by.
+        Ranges that int8 or uint8 embeddings were quantized with.
     candidates : int, optional
-        Rows per query that codes find and float queries put in order; ``10 * k`` if left out.
+        Rows per query that codes find and float queries rescore; ``10 * k`` by default.
 
     Returns
     -------
     list of q lists of dict
-        ``{"corpus_id": int, "score": float}``, best first. The id is a row's number, or the index's id.
+        ``{"corpus_id": int, "score": float}``, best first. The id is a row number, or an id of the index.
 
     Raises
     ------
     ParameterError
-        If texts come without an encoder, integers without a precision, or a vector holds NaN or infinity.
+        If texts come without an encoder, integers without a precision, or a vector contains NaN or infinity.
     DTypeError, DimensionError, MismatchError
-        If queries and corpus are not as said.
+        If queries and corpus have other dtypes or shapes than described above, or do not match.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def semantic_search(
     k, asked = integer(k, "k", 1), _floats(queries, encoder, "queries")
     if isinstance(corpus, EmbeddingIndex):
         if precision is not None or ranges is not None:
-            raise ParameterError("precision and ranges are for arrays; an index knows its own")
+            raise ParameterError("precision and ranges are for arrays; an index stores its own")
         return _hits(*corpus.search(asked, k, candidates=candidates))
     if precision is not None:
         index = EmbeddingIndex.from_quantized(corpus, precision, ranges=ranges)
@@ -83,11 +83,11 @@ def semantic_search(
 
 
 def _floats(given: Any, encoder: Encoder | None, what: str) -> Floats:
-    """Return texts, or vectors, as ``(n, d)`` floats."""
+    """Return texts or vectors as ``(n, d)`` floats."""
     texts = isinstance(given, str) or (isinstance(given, Sequence) and len(given) and isinstance(given[0], str))
     if texts:
         if encoder is None:
-            raise ParameterError(f"{what} are texts; give encoder=..., a function that makes vectors of them")
+            raise ParameterError(f"{what} are texts; pass encoder=..., a function that turns texts into vectors")
         return encoded(given, encoder)
     rows = array(given, what)
     if rows.dtype.kind in "iu":

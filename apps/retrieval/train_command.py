@@ -1,4 +1,4 @@
-"""``hdc embed train``: a model that makes codes of vectors."""
+"""``hdc embed train``: train a model that turns vectors into codes."""
 
 import argparse
 import os
@@ -18,15 +18,15 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "recurrent": ("bits", "metric", "loops", "prefixes", "rounds", "epochs", "checkpoint"),
     "orthohash": ("bits", "epochs", "labels", "label_column"),
 }
-"""What each binarizer can be told; the first one is the default."""
+"""Options of each binarizer; the first binarizer is the default."""
 
 DEFAULT = next(iter(OPTIONS))
 
 BITS = 512
-"""Of a code, for binarizers that have a choice."""
+"""Default bits per code, for binarizers with a choice."""
 
 SAMPLE = 50_000
-"""Most vectors that a model learns from, without lists."""
+"""Most vectors that a model without lists learns from."""
 
 
 def register(commands: Any) -> None:
@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _train_there(arguments: argparse.Namespace) -> str:
-    """Train on a worker of a cluster, with all threads that it has."""
+    """Train on a worker of a cluster, with all its threads."""
     from distributed import get_worker
 
     import hdc
@@ -99,7 +99,7 @@ def _train_there(arguments: argparse.Namespace) -> str:
 
 
 def _train(arguments: argparse.Namespace) -> str:
-    """Train and save a model; return what to say of it."""
+    """Train and save a model; return a summary for the user."""
     from hdc.apps.retrieval.vectors.rows import unit
     from hdc.search.kmeans import PER_LIST
 
@@ -117,7 +117,7 @@ def _train(arguments: argparse.Namespace) -> str:
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
-    """Raise ParameterError if there is an option of another binarizer, or labels are missing."""
+    """Raise ParameterError if an option belongs to another binarizer, or labels are missing."""
     chosen, own = arguments.binarizer, OPTIONS[arguments.binarizer]
     for name in dict.fromkeys(name for options in OPTIONS.values() for name in options):
         if getattr(arguments, name) is not None and name not in own:
@@ -125,7 +125,7 @@ def _check_options(arguments: argparse.Namespace) -> None:
             listed = f"{', '.join(others)} and {last}" if others else last
             raise ParameterError(f"{_flag(name)} is for {listed}; {chosen} has {', '.join(map(_flag, own))}")
     if chosen == "orthohash" and (arguments.labels is None) == (arguments.label_column is None):
-        raise ParameterError("orthohash learns from labels; give one of --labels and --label-column")
+        raise ParameterError("orthohash learns from labels; pass either --labels or --label-column")
 
 
 def _flag(name: str) -> str:
@@ -133,14 +133,14 @@ def _flag(name: str) -> str:
 
 
 def _check_output(path: str) -> None:
-    """Fail before the work where a model would be put among other files."""
+    """Raise before training if the model would be written among other files."""
     used = os.path.exists(path) and (not os.path.isdir(path) or bool(os.listdir(path)))
     if used and not os.path.isfile(os.path.join(path, "model.json")):
         raise ParameterError(f"{path} exists and is not a model; name another folder, or remove it first")
 
 
 def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
-    """Return a model to fit to a sample of so many vectors."""
+    """Return an unfitted model for a file of ``rows`` vectors."""
     from hdc.apps.retrieval import binarizers
     from hdc.apps.retrieval.tuning.recipes import lists_for
     from hdc.checks import integer
@@ -161,13 +161,13 @@ def _new_model(arguments: argparse.Namespace, rows: int) -> "Binarizer":
         return binarizers.OrthoHashBinarizer(bits, **common)
     loops = integer(arguments.loops or 0, "--loops", 0)
     if bits % (loops + 1):
-        raise ParameterError(f"--bits {bits} is not a multiple of the {loops + 1} bits of a component")
+        raise ParameterError(f"--bits {bits} is not a multiple of the {loops + 1} bits per component")
     prefixes = tuple(arguments.prefixes or ())
     return binarizers.RecurrentBinarizer(bits // (loops + 1), loops=loops, prefixes=prefixes, **common)
 
 
 def numbers(text: str) -> list[int]:
-    """Return the numbers of an option such as ``10,100``."""
+    """Parse the numbers of an option such as ``10,100``."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
