@@ -164,7 +164,7 @@ def test_files(tmp_path):
         assert np.array_equal(again.fit(x).rows_, model.rows_)
     with pytest.raises(ParameterError, match="not fitted"):
         Anchors().save(tmp_path / "none")
-    with pytest.raises(FileFormatError, match="holds a Anchors"):
+    with pytest.raises(FileFormatError, match="contains a Anchors"):
         SignBinarizer.load(tmp_path / "0")
 
 

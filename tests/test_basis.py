@@ -101,7 +101,7 @@ def test_files(tmp_path):
     again = OrthogonalBasis.load(tmp_path)
     assert np.array_equal(again.old(new), basis.old(new))
     assert (again.old_dim_, again.agreement_) == (4, basis.agreement_)
-    with pytest.raises(FileFormatError, match="holds a OrthogonalBasis"):
+    with pytest.raises(FileFormatError, match="contains a OrthogonalBasis"):
         RaBitQBinarizer.load(tmp_path)
     with pytest.raises(ParameterError, match="not fitted"):
         OrthogonalBasis().save(tmp_path / "none")

@@ -131,7 +131,7 @@ def test_asymmetric_scores_are_dot_products_with_what_codes_stand_for(fitted):
 @pytest.mark.parametrize("asymmetric", [True, False])
 def test_search_returns_the_greatest_scores(fitted, asymmetric):
     if not asymmetric and not fitted.symmetric:
-        with pytest.raises(UnsupportedError, match="give floats"):
+        with pytest.raises(UnsupportedError, match="pass floats"):
             fitted.scores(clustered(3), fitted.transform(clustered()), asymmetric=False)
         return
     x, queries = clustered(), clustered(6, seed=1)
@@ -146,7 +146,7 @@ def test_search_returns_the_greatest_scores(fitted, asymmetric):
 def test_queries_may_be_codes(fitted):
     codes = fitted.transform(clustered())
     if not fitted.symmetric:
-        with pytest.raises(UnsupportedError, match="give floats"):
+        with pytest.raises(UnsupportedError, match="pass floats"):
             fitted.search(codes[:4], codes, 3)
         return
     assert np.array_equal(
@@ -383,10 +383,10 @@ def test_models_of_wrong_arrays_are_told(name, tmp_path):
     right = model._state()
     for wrong in ({name: right[name][:-1]}, {name: right[name][None]}, {"directions": right["directions"] * 1.0}):
         write_model(tmp_path, "RaBitQBinarizer", model.get_params(), right | wrong)
-        with pytest.raises(FileFormatError, match="no arrays of shapes"):
+        with pytest.raises(FileFormatError, match="cannot have arrays of shapes"):
             RaBitQBinarizer.load(tmp_path)
     write_model(tmp_path, "RaBitQBinarizer", model.get_params(), {k: v for k, v in right.items() if k != name})
-    with pytest.raises(FileFormatError, match=f"without '{name}'"):
+    with pytest.raises(FileFormatError, match=f"lacks '{name}'"):
         RaBitQBinarizer.load(tmp_path)
 
 
@@ -413,7 +413,7 @@ def test_damaged_models_are_told(tmp_path):
                 binarizers.load(tmp_path)
         (tmp_path / name).write_bytes(whole)
     assert binarizers.load(tmp_path).dim == 8
-    with pytest.raises(FileFormatError, match="holds a SignBinarizer"):
+    with pytest.raises(FileFormatError, match="contains a SignBinarizer"):
         RaBitQBinarizer.load(tmp_path)
     with pytest.raises(FileNotFoundError):
         binarizers.load(tmp_path / "nothing")

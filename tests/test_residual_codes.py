@@ -174,9 +174,7 @@ def test_the_reported_recall_is_that_of_queries_nobody_saw():
 def test_codes_that_are_worse_than_plain_ones_say_so(monkeypatch):
     """Of vectors that need the other start, and a longer search."""
     monkeypatch.setattr(Starts, "chosen", lambda *_: "signs")
-    with pytest.warns(
-        TrainingWarning, match=r"64 bits that were trained find 0\.\d\d .* SignBinarizer\(dim=64\)|code_size=8"
-    ):
+    with pytest.warns(TrainingWarning, match=r"64 bits find 0\.\d\d .* SignBinarizer\(dim=64\)|code_size=8"):
         RecurrentBinarizer(64, rounds=1, steps=1).fit(patchy(3000))
 
 

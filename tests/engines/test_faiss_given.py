@@ -211,7 +211,7 @@ def test_bounds_of_errors():
         inside = np.abs(index.model.scores(QUERIES, codes) - truth) <= index.model.error_bound(QUERIES, codes)
         assert 0.9 < inside.mean() < 0.99
     index = rabitq_from_faiss(theirs_of("IVF9,RaBitQ", "ip"))
-    with pytest.raises(errors.UnsupportedError, match="and not their lengths"):
+    with pytest.raises(errors.UnsupportedError, match="but not their lengths"):
         index.model.error_bound(QUERIES, index.codes.codes(index.ids()))
 
 
@@ -284,14 +284,14 @@ def test_models_that_are_given_are_checked(tmp_path):
         ({"centers": eye, "metric": "ip", "rotation": 2 * eye}, "rotation must be orthogonal"),
         ({"centers": eye, "metric": "ip", "rotation": eye[:2]}, r"of shape \(4, 4\), not float32 of \(2, 4\)"),
         ({"centers": eye, "metric": "ip", "nearest": eye}, r"nearest must be finite float32 of shape \(4, 5\)"),
-        ({"centers": eye, "metric": "ip", "origin": eye[0]}, "left out unless metric='l2'"),
+        ({"centers": eye, "metric": "ip", "origin": eye[0]}, "must be 4 numbers for metric='l2'"),
         ({"centers": [["a"]], "metric": "ip"}, "centers must be an array of numbers"),
         ({"centers": eye, "metric": "cos"}, "metric"),
         ({"centers": eye, "metric": "ip", "component_bits": 10}, "component_bits"),
     ):
         with pytest.raises(errors.ParameterError, match=message):
             of(**options)
-    with pytest.raises(errors.UnsupportedError, match="are given"):
+    with pytest.raises(errors.UnsupportedError, match="created by its method of"):
         GivenRaBitQBinarizer().fit(X)
     model = of(eye, metric="l2", origin=eye[1], rotation=eye[::-1], component_bits=2)
     model.save(tmp_path / "model")
@@ -301,5 +301,5 @@ def test_models_that_are_given_are_checked(tmp_path):
     np.testing.assert_array_equal(again.scores(x, model.transform(x)), model.scores(x, model.transform(x)))
     model._centers = eye[:, :3]
     model.save(tmp_path / "model")
-    with pytest.raises(errors.FileFormatError, match="has no such arrays: nearest must be"):
+    with pytest.raises(errors.FileFormatError, match="cannot have these arrays: nearest must be"):
         load(tmp_path / "model")

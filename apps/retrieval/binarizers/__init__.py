@@ -39,17 +39,17 @@ _CLASSES: dict[str, Any] = {
 
 
 def load(folder: Any, backend: str = "auto") -> Binarizer:
-    """Read a binarizer of whatever class from the folder it was saved in, to compute on a backend.
+    """Load a saved binarizer of any class, to compute on a backend.
 
     Raises
     ------
     FileFormatError
-        If a file is damaged, of another version, or of a class that this release does not have.
+        If a file is damaged, from another version, or of a class that this release does not know.
     OSError
-        If it cannot be read.
+        If a file cannot be read.
     """
     name = model_class(folder)
     if name not in _CLASSES:
-        raise FileFormatError(f"{folder} holds a {name!r}; this release knows {', '.join(_CLASSES)}")
+        raise FileFormatError(f"{folder} contains a {name!r}; this release loads {', '.join(_CLASSES)}")
     model: Binarizer = _CLASSES[name].load(folder, backend)
     return model

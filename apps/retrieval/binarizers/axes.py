@@ -1,8 +1,8 @@
-"""Orthogonal axes in which few bits say most: principal ones, mixed among those that get equally many bits.
+"""Orthogonal axes that few bits describe well: principal axes, rotated among those with equally many bits.
 
-Along principal axes the variances differ most, so that bits can go where they count; but a component along one of them
-may have heavy tails or lumps. A random rotation among axes of about equal variance makes each component the sum of
-many, and nearly normal, at little loss of what the differences are worth.
+Variances differ most along principal axes, so bits can go where they matter most. But a component along a principal
+axis may have heavy tails or clusters. A random rotation among axes of similar variance makes each component a sum of
+many, so it is nearly normal, and loses little of the benefit of unequal variances.
 """
 
 from typing import Any
@@ -16,11 +16,11 @@ from hdc.apps.retrieval.vectors.rows import finite
 Numbers = npt.NDArray[np.float64]
 
 SAMPLE = 1 << 14
-"""Vectors at most whose covariance is computed."""
+"""Most vectors that the covariance is computed from."""
 
 
 def sampled_rows(rows: Any, rng: np.random.Generator) -> Floats:
-    """Return some of the rows in a random order, drawn without replacement."""
+    """Return a random sample of the rows, without replacement, in random order."""
     chosen = rng.permutation(len(rows))[:SAMPLE]
     if len(chosen) < len(rows):
         return finite(rows[np.sort(chosen)], 0)[np.argsort(np.argsort(chosen))]
@@ -28,10 +28,10 @@ def sampled_rows(rows: Any, rng: np.random.Generator) -> Floats:
 
 
 def principal(sample: Floats, mean: Floats) -> tuple[Numbers, Numbers]:
-    """Return variances, descending, and principal axes, as columns, of vectors less their mean.
+    """Return the variances, descending, and the principal axes, as columns, of centered vectors.
 
-    The variances are drawn together as the oracle-approximating shrinkage says (Chen, Wiesel, Eldar & Hero 2010): of
-    few vectors, the greatest are too great, and many are zero that are not.
+    Variances are shrunk by the oracle-approximating rule (Chen, Wiesel, Eldar & Hero 2010). In a small sample the
+    largest variances are too large, and many are zero that should not be.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def _shrunk(variances: Numbers, n: int) -> Numbers:
 def mixed(
     variances: Numbers, axes: Numbers, groups: npt.NDArray[np.int64], rng: np.random.Generator
 ) -> tuple[Numbers, Numbers]:
-    """Rotate axes at random among those of an equal number in ``groups``; return their variances, and the axes."""
+    """Rotate axes at random within each group of ``groups``; return the axes' variances, and the axes."""
     variances, axes = variances.copy(), axes.copy()
     for number in np.unique(groups):
         own = groups == number

@@ -1,7 +1,7 @@
-"""What all binarizers share: scikit-learn's habits, checked input in blocks, scores and search.
+"""Binarizer, the base of all binarizers: scikit-learn conventions, input checked in blocks, scores and search.
 
-Codes are ``(n, words)`` uint64 rows as of :mod:`hdc.words`. A code of several levels is its planes one after
-another, the heaviest first, each of ``word_count(dim)`` words.
+Codes are ``(n, words)`` uint64 rows as in :mod:`hdc.words`. A code with several levels stores its bit planes one after
+another, the most significant first, each in ``word_count(dim)`` words.
 """
 
 from abc import abstractmethod
@@ -26,33 +26,33 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 BLOCK_BYTES = 1 << 26
-"""Temporaries of :meth:`Binarizer.transform` and of searches stay under about so many bytes (64 MiB) a thread."""
+"""Temporaries of :meth:`Binarizer.transform` and of searches stay below about this many bytes (64 MiB) per thread."""
 
 MOST_BITS = 1 << 20
-"""Longest code, in components: far beyond what improves recall."""
+"""Longest code, in components; recall stops improving far below."""
 
 GROUP_BITS = 4
-"""A nibble table has one entry for each value of so many bits."""
+"""Bits per nibble table, which has one entry per value of these bits."""
 
 
 def blocks(rows: int, row_bytes: int) -> Iterator[slice]:
-    """Cut rows into slices whose temporaries take at most ``BLOCK_BYTES``."""
+    """Yield slices of ``rows`` rows whose temporaries use at most ``BLOCK_BYTES``."""
     step = max(1, BLOCK_BYTES // max(1, row_bytes))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
 
 
 class Binarizer(VectorTransformer):
-    """A transformer of float vectors to packed codes, and the scores between the two."""
+    """Base of transformers from float vectors to packed codes, which also score vectors against codes."""
 
     dim_: int
     """Components of a code; set by :meth:`fit`."""
     mean_: Floats
-    """Of the vectors as ``space_`` maps them."""
+    """Mean of the vectors after ``space_`` maps them."""
     space_: Space = Space("cosine", as_given=True)
-    """What maps vectors and queries before everything else; set by :meth:`fit` where there is a ``metric``."""
+    """Maps vectors and queries before every other step; set by :meth:`fit` if the class has a ``metric``."""
     backend: str
-    """What computes; another one after :meth:`set_params`, at once."""
+    """Backend that computes; :meth:`set_params` changes it at once."""
 
     @abstractmethod
     def fit(self, X: Any, y: Any = None) -> Self:
@@ -63,7 +63,7 @@ class Binarizer(VectorTransformer):
         """Encode one block of checked, mapped rows."""
 
     def _encode_asked(self, x: Floats) -> Words:
-        """Encode one block of mapped queries, to be compared with codes; of vectors, where queries are mapped alike."""
+        """Encode one block of mapped queries for comparison with codes; vectors too, if queries are mapped alike."""
         if self.space_.metric == "cosine":
             return self._encode(x)
         moved = x.copy()
@@ -74,19 +74,19 @@ class Binarizer(VectorTransformer):
     def nibble_tables(self, queries: Any) -> Floats:
         """Return ``(q, 16, groups)`` float32: what each value of each four bits of a code adds to a query's product.
 
-        Queries are mapped ones, as for :meth:`tables`.
+        Pass mapped queries, as for :meth:`tables`.
         """
 
     @property
     def kernels(self) -> Backend:
-        """The backend.
+        """The backend that computes.
 
         Raises
         ------
         UnknownNameError, BackendUnavailableError
-            If there is no such backend, or its library is not installed.
+            If no backend has this name, or its library is not installed.
         UnsupportedError
-            If its arrays are not NumPy's.
+            If the backend does not compute on NumPy arrays.
         """
         return numpy_backend(self.backend, f"a {type(self).__name__}")
 
@@ -97,7 +97,7 @@ class Binarizer(VectorTransformer):
     def set_params(self, **parameters: Any) -> Self:
         """Set parameters by name; see :meth:`hdc.apps.parameters.Parameters.set_params`.
 
-        What was fitted stays until the next ``fit``, but for the backend, which computes from now on.
+        A new backend computes from now on. Other changes apply at the next ``fit``.
         """
         super().set_params(**parameters)
         if "backend" in parameters and hasattr(self, "n_features_in_"):
@@ -105,16 +105,16 @@ class Binarizer(VectorTransformer):
         return self
 
     def scale(self, codes: Words) -> Floats:
-        """Return ``(n,)`` float32: what the looked-up sum of each code is multiplied by."""
+        """Return ``(n,)`` float32 factors: the table sum of each code is multiplied by its factor."""
         return np.ones(len(codes), dtype=np.float32)
 
     def offset(self, codes: Words) -> Floats:
-        """Return ``(n,)`` float32: what is then added."""
+        """Return ``(n,)`` float32 offsets, added after the scale is applied."""
         return np.zeros(len(codes), dtype=np.float32)
 
     @property
     def symmetric(self) -> bool:
-        """Whether codes can be compared with codes."""
+        """Whether codes can be compared with each other."""
         return True
 
     @property
@@ -130,13 +130,13 @@ class Binarizer(VectorTransformer):
 
     @property
     def bits(self) -> int:
-        """Bits of a code that say something: components times levels."""
+        """Used bits of a code: components times levels."""
         self._check_fitted()
         return self.dim_ * self.levels
 
     @property
     def bytes_per_vector(self) -> int:
-        """Bytes of a stored code: everything that a search needs of a vector."""
+        """Code size: bytes per vector that a search needs."""
         return self.words * 8
 
     def transform(self, X: Any) -> Any:
@@ -145,24 +145,24 @@ class Binarizer(VectorTransformer):
         Parameters
         ----------
         X : (n, d) array or data frame
-            Of floats, or numbers that are read as float32; an array may be mapped from a file larger than memory.
+            Numbers are read as float32. An array may be memory-mapped from a file larger than memory.
 
         Returns
         -------
         (n, words) uint64 array
-            Or the data frame of it that :meth:`set_output` chose.
+            A data frame if :meth:`set_output` chose one.
 
         Raises
         ------
         ParameterError
-            If the model is not fitted, a row holds NaN or infinity, or the columns have other names than in ``fit``.
+            If the model is not fitted, a row contains NaN or infinity, or column names differ from those of ``fit``.
         DTypeError, DimensionError
-            If X does not hold numbers, or rows of another length than was fitted.
+            If X is not numeric, or its rows have another length than in ``fit``.
         """
         return self._contained(self.encode(self._given(X)), X)
 
     def encode(self, rows: npt.NDArray[Any]) -> Words:
-        """Encode ``(n, d)`` numbers as :meth:`transform` does, to an array whatever :meth:`set_output` chose."""
+        """Encode ``(n, d)`` numbers as :meth:`transform` does, but always return an array."""
         out = np.empty((len(rows), self.words), dtype=np.uint64)
         for part in blocks(len(rows), 16 * self._row_numbers):
             x = finite(rows[part], part.start)
@@ -170,18 +170,18 @@ class Binarizer(VectorTransformer):
         return out
 
     def encode_mapped(self, x: Floats, *, asked: bool = False) -> Words:
-        """Encode ``(n, width)`` vectors, or queries, that ``space_`` has mapped."""
+        """Encode ``(n, width)`` vectors, or queries if ``asked``, that ``space_`` has already mapped."""
         out, encode = np.empty((len(x), self.words), dtype=np.uint64), self._encode_asked if asked else self._encode
         for part in blocks(len(x), 16 * self._row_numbers):
             out[part] = encode(x[part])
         return out
 
     def _asked(self, rows: Floats) -> Floats:
-        """Return checked queries mapped."""
+        """Map checked queries by ``space_``."""
         return rows if self.space_.as_given else self.space_.queries(self._search_kernels, rows)
 
     def scores(self, queries: Any, codes: Words, *, asymmetric: bool = True) -> Floats:
-        """Score every query against every code; greater is nearer.
+        """Score every query against every code; a greater score means nearer.
 
         Parameters
         ----------
@@ -189,9 +189,9 @@ class Binarizer(VectorTransformer):
             Codes are compared symmetrically.
         codes : (n, words) uint64 array
         asymmetric : bool
-            For float queries: True estimates what the ``metric`` says, which is a cosine less the product with the
-            mean, an inner product, or a squared Euclidean distance times -1. False encodes them and returns the cosine
-            of the codes' components, exact before the division by the norms.
+            For float queries. True estimates the score of the ``metric``: a cosine less the product with the mean, an
+            inner product, or the negated squared Euclidean distance. False encodes the queries and returns the cosine
+            between components of codes, exact up to the division by their norms.
 
         Returns
         -------
@@ -200,9 +200,9 @@ class Binarizer(VectorTransformer):
         Raises
         ------
         DTypeError, DimensionError, ParameterError
-            As :meth:`transform`, and if the codes are not of this model's size.
+            As :meth:`transform`, and if the codes have another size than this model's.
         UnsupportedError
-            If codes are to be compared with codes, and the model is not ``symmetric``.
+            If codes would be compared with codes, but the model is not ``symmetric``.
         """
         items = self._as_codes(codes)
         if not self._looks_up(queries, asymmetric):
@@ -212,7 +212,7 @@ class Binarizer(VectorTransformer):
         return self.space_.from_products(self.products(self._asked(rows), items), rows)
 
     def products(self, asked: Floats, codes: Words) -> Floats:
-        """Estimate the ``(q, n)`` products of mapped queries with the mapped vectors that codes were made of."""
+        """Estimate the ``(q, n)`` products of mapped queries with the mapped vectors behind the codes."""
         tables, as_bytes = self.tables(asked), self.sign_bytes(codes)
         sums = np.zeros((len(asked), len(codes)), dtype=np.float32)
         for group, values in enumerate(as_bytes.T):
@@ -222,27 +222,27 @@ class Binarizer(VectorTransformer):
         return sums + self.beside(asked)[:, None]
 
     def beside(self, asked: Floats) -> Floats:
-        """Return ``(q,)`` float32: products with the mean, which codes lack; cosines are told without them."""
+        """Return the ``(q,)`` float32 products with the mean, which codes leave out; zeros for cosine."""
         if self.space_.metric == "cosine":
             return np.zeros(len(asked), dtype=np.float32)
         return np.asarray(asked[:, : len(self.mean_)] @ self.mean_)
 
     def search(self, queries: Any, codes: Words, k: int = 10, *, asymmetric: bool = True) -> tuple[Floats, Ids]:
-        """Find the k codes of the highest score for each query, in bounded memory.
+        """Find the k codes with the highest scores for each query, in bounded memory.
 
         Parameters
         ----------
         queries, codes, asymmetric
             As :meth:`scores`.
         k : int
-            At least 1; at most n results come back.
+            At least 1; at most n results are returned.
 
         Returns
         -------
         scores : (q, min(k, n)) float32 array
             Descending.
         ids : (q, min(k, n)) int64 array
-            Of equal scores the lower id comes first.
+            Among equal scores, the lower id comes first.
 
         Raises
         ------
@@ -260,7 +260,7 @@ class Binarizer(VectorTransformer):
         floats = array(queries, "queries").dtype.kind == "f"
         asymmetric = flag(asymmetric, "asymmetric")
         if not self.symmetric and not (asymmetric and floats):
-            raise UnsupportedError(f"codes of this {type(self).__name__} are not compared with codes; give floats")
+            raise UnsupportedError(f"codes of this {type(self).__name__} are not compared with codes; pass floats")
         return asymmetric and floats
 
     def _search_tables(self, queries: Any, codes: Words, k: int) -> tuple[Floats, Ids]:
@@ -281,11 +281,11 @@ class Binarizer(VectorTransformer):
         return byte_tables(self.nibble_tables(queries))
 
     def sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
-        """Return the bytes of codes that tables are about: ``(n, groups)`` uint8."""
+        """Return the ``(n, groups)`` uint8 bytes of codes that index the tables."""
         return np.ascontiguousarray(self._signs(codes), dtype="<u8").view(np.uint8)
 
     def _signs(self, codes: Words) -> Words:
-        """Return the words that hold the planes: what tables and symmetric scores are about."""
+        """Return the words of the bit planes, which tables and symmetric scores read."""
         return codes
 
     def _as_query_codes(self, queries: Any) -> Words:
@@ -297,14 +297,14 @@ class Binarizer(VectorTransformer):
     def _as_codes(self, codes: Any, what: str = "codes") -> Words:
         found = array(codes, what)
         if found.dtype.kind != "u" or found.dtype.itemsize != 8:
-            raise DTypeError(f"{what} must be packed uint64 codes of transform, not {found.dtype}")
+            raise DTypeError(f"{what} must be packed uint64 codes from transform, not {found.dtype}")
         if found.ndim != 2 or found.shape[1] != self.words:
             raise DimensionError(f"{what} must have shape (n, {self.words}), not {found.shape}")
         words: Words = found.astype(np.uint64, copy=False)
         return words
 
     def _mapped(self, rows: npt.NDArray[Any], metric: Any, **options: bool) -> Mapped:
-        """Return the rows of a fit as the space of a metric maps them, which the model has from now on.
+        """Fit ``space_`` for a metric, and return the rows of a fit mapped by it.
 
         Options are those of :meth:`Space.fit`.
         """
@@ -317,11 +317,11 @@ class Binarizer(VectorTransformer):
 
     @property
     def _row_numbers(self) -> int:
-        """Numbers that are in memory for each row that is encoded."""
+        """Numbers in memory per encoded row."""
         return 3 * self.n_features_in_ + self.bits
 
     def __sklearn_tags__(self) -> Any:
-        """Describe the transformer to scikit-learn, which alone calls this: words of codes, whatever the numbers."""
+        """Return the tags that scikit-learn asks for: the output is words of codes for every input dtype."""
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
 
         return Tags(
@@ -332,7 +332,7 @@ class Binarizer(VectorTransformer):
         )
 
     def save(self, folder: Any) -> None:
-        """Write ``model.safetensors`` and, last, ``model.json`` with its checksum into a folder, made if need be.
+        """Write ``model.safetensors``, then ``model.json`` with its checksum, into a folder; create it if needed.
 
         The backend is not part of a saved model.
 
@@ -345,21 +345,21 @@ class Binarizer(VectorTransformer):
         """
         self._check_fitted()
         parameters = self._own_params()
-        if self.space_.as_given:  # a model made before there were metrics is saved as it was
+        if self.space_.as_given:  # the format of models from before metrics existed
             parameters.pop("metric", None)
         arrays = self._state() | self.space_.to_arrays() | self._kept_names()
         write_model(folder, type(self).__name__, parameters, arrays)
 
     @classmethod
     def load(cls, folder: Any, backend: str = "auto") -> Self:
-        """Read a model that :meth:`save` wrote, to compute on a backend.
+        """Load a model that :meth:`save` wrote, to compute on a backend.
 
         Raises
         ------
         FileFormatError
-            If a file is damaged, of another version, or of another class of model.
+            If a file is damaged, from another version, or of another class of model.
         OSError
-            If it cannot be read.
+            If a file cannot be read.
         """
         parameters, arrays = read_model(folder, cls.__name__)
         model = cls(**{**parameters, "backend": backend})
@@ -368,28 +368,28 @@ class Binarizer(VectorTransformer):
             model.space_ = Space.of_arrays(parameters.get("metric", "cosine"), arrays)
             model._set_state(arrays)
         except KeyError as error:
-            raise FileFormatError(f"{folder} holds a model without {error}; it is of another version") from None
+            raise FileFormatError(f"the model in {folder} lacks {error}; it is from another version") from None
         return model
 
     def _own_params(self) -> dict[str, Any]:
-        """Return the parameters that say what a model learns: all but the backend."""
+        """Return the parameters that determine what a model learns: all but the backend."""
         return {name: value for name, value in self.get_params().items() if name != "backend"}
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make what searches need of the fitted arrays, on the backend."""
+        """Derive what searches need from the fitted arrays, on the backend."""
 
     @abstractmethod
     def _state(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the fitted arrays, which a saved model holds."""
+        """Return the fitted arrays that a saved model stores."""
 
     @abstractmethod
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        """Take the arrays of :meth:`_state`."""
+        """Restore the arrays of :meth:`_state`."""
 
 
 def byte_tables(nibbles: Floats) -> Floats:
-    """Join the tables of the low and high halves of each byte: ``(q, 16, 2b)`` to ``(q, b, 256)`` float32."""
+    """Join the tables of each byte's halves, the low half first: ``(q, 16, 2b)`` to ``(q, b, 256)`` float32."""
     low, high = nibbles[:, None, :, 0::2], nibbles[:, :, None, 1::2]
     joined = (low + high).reshape(len(nibbles), 256, -1)
     return np.ascontiguousarray(joined.transpose(0, 2, 1))

@@ -1,4 +1,4 @@
-"""EstimatingBinarizer: codes in lists, whose signs and factors estimate products; what RaBitQ models share."""
+"""EstimatingBinarizer, the base of RaBitQ models: codes in lists, with factors that estimate products."""
 
 import math
 from abc import abstractmethod
@@ -20,32 +20,32 @@ from hdc.topk import top_scores
 from hdc.words import WORD_BITS, Words, word_count
 
 E0 = 1.9
-"""Default width of the bound, in standard deviations of an unrelated query's error: 5.7 % of those fall outside."""
+"""Default width of the bound, in standard deviations of an unrelated query's error: 5.7 % of errors exceed it."""
 
 FIT_ROUNDING = 2e-7
-"""How much too great a cosine may be that is computed from norms of float32: bounds take so much off."""
+"""Most that a cosine computed from float32 norms can be too large; bounds subtract it."""
 
 
 class EstimatingBinarizer(Binarizer):
-    """Codes of rotated residuals ``r = P x - c`` to the center of a list: planes of signs or of grid vectors.
+    """Codes of rotated residuals ``r = P x - c`` from the centroid of a list: planes of signs or of grid vectors.
 
-    A code is its planes, words of factors, and, with several lists, the number of its list. Products with a query q are
-    estimated as ``scale (y . P q) + offset + c . P q``, y being the signs or the grid vector.
+    A code stores its planes, words of factors and, with several lists, its list number. The product with a query q is
+    estimated as ``scale (y . P q) + offset + c . P q``, where y are the signs or the grid vector.
     """
 
     lists_: int
-    """Lists; set by :meth:`fit`."""
+    """Number of lists; set by :meth:`fit`."""
     levels_: int
-    """Bit planes."""
+    """Bit planes per code."""
     _rotate: Callable[[Floats], Floats]
-    """P, of ``(n, dim)`` rows."""
+    """P, applied to ``(n, dim)`` rows."""
     _centers: Floats
-    """Of the lists, rotated: ``(lists, dim)``."""
+    """Rotated centroids of the lists: ``(lists, dim)``."""
     _lengths_of_centers: Floats
 
     @abstractmethod
     def factors(self, codes: Words) -> Factors:
-        """Read what ``(n, words)`` codes say of their signs; raises as :meth:`cells`."""
+        """Read the factors of the signs of ``(n, words)`` codes; raises as :meth:`cells`."""
 
     @abstractmethod
     def norms(self, codes: Words) -> Floats:
@@ -54,18 +54,18 @@ class EstimatingBinarizer(Binarizer):
         Raises
         ------
         UnsupportedError
-            If the codes do not say it.
+            If the codes do not store it.
         """
 
     @abstractmethod
     def whole(self, codes: Words) -> tuple[Floats, Floats]:
-        """Read scale and offset ``(n,)`` of all planes of ``(n, words)`` codes."""
+        """Read the scale and offset ``(n,)`` of all planes of ``(n, words)`` codes."""
 
     @abstractmethod
     def whole_scores(self, queries: Floats, codes: Words, rows: Ids) -> Floats:
-        """Estimate the dot products of ``(q, d)`` queries with the vectors of ``(q, c)`` rows, by all planes.
+        """Estimate, by all planes, the dot products of ``(q, d)`` queries with the vectors of ``(q, c)`` rows.
 
-        Rows are of ``(n, words)`` codes; of -1 the estimate is -inf.
+        Rows index ``(n, words)`` codes; row -1 gets the estimate -inf.
         """
 
     @abstractmethod
@@ -76,67 +76,67 @@ class EstimatingBinarizer(Binarizer):
         codes: Words | None = None,
         lengths: Floats | None = None,
     ) -> EstimatePlan | None:
-        """Return what whole searches read of the model beside rows, and originals or codes; None if they cannot."""
+        """Return the plan of a search that runs in one compiled call, or None if this model has no such search."""
 
     @abstractmethod
     def _asked_of(self, queries: Floats, rotated: Floats, probes: int) -> tuple[Floats, Ids]:
-        """Return the ``(q, probes)`` products of mapped queries with the nearest centers, and their lists."""
+        """Return the ``(q, probes)`` products of mapped queries with their nearest centroids, and the list numbers."""
 
     @property
     @abstractmethod
     def _apart(self) -> Floats | None:
-        """Rotated centers less what :meth:`beside` has the products with; None if nothing is left."""
+        """Rotated centroids without the part that :meth:`beside` accounts for; None if nothing remains."""
 
     @property
     def estimated_twice(self) -> bool:
-        """Whether searches put what signs find in order by :meth:`whole_scores`: where there are several planes."""
+        """Whether searches reorder the candidates of the signs by :meth:`whole_scores`: True with several planes."""
         return self.levels > 1
 
     @property
     def levels(self) -> int:
-        """Bit planes of a code: ``component_bits`` of a fitted model."""
+        """Bit planes per code: ``component_bits`` of a fitted model."""
         self._check_fitted()
         return self.levels_
 
     @property
     def symmetric(self) -> bool:
-        """Whether codes can be compared with codes: not residuals to several centers."""
+        """Whether codes can be compared with each other: only residuals from one centroid can."""
         self._check_fitted()
         return self.lists_ == 1
 
     @property
     def longest_center(self) -> float:
-        """Length of the longest center: at most 1 for unit vectors."""
+        """Length of the longest centroid: at most 1 for unit vectors."""
         self._check_fitted()
         return float(self._lengths_of_centers.max())
 
     def cells(self, codes: Words) -> Ids:
-        """Return the list of each of ``(n, words)`` codes.
+        """Return the list number of each of ``(n, words)`` codes.
 
         Raises
         ------
         ParameterError
-            If the model has no such list.
+            If a code's list is not in the model.
         """
         if self.lists_ == 1:
             return np.zeros(len(codes), dtype=np.int64)
         cells = codes[:, -1]
         if len(cells) and cells.max() >= self.lists_:
             raise ParameterError(
-                f"a code is of list {cells.max()}, and the model has {self.lists_}; it is another model's, or damaged"
+                f"a code is in list {cells.max()}, but the model has {self.lists_}; it is damaged, or another model's"
             )
         return cells.astype(np.int64)
 
     def scale(self, codes: Words) -> Floats:
-        """Return what makes the estimate unbiased: norm over cosine, and over the grid vector's length."""
+        """Return the factor that makes the estimate unbiased: norm over cosine, and over the grid vector's length."""
         return self.factors(codes).scale if self.levels_ == 1 else self.whole(codes)[0]
 
     def offset(self, codes: Words) -> Floats:
-        """Return what is known of each code's product with its center, and its estimate lacks."""
+        """Return the known part of each code's product with its centroid that the estimate leaves out."""
         return self.factors(codes).offset if self.levels_ == 1 else self.whole(codes)[1]
 
     def nibble_tables(self, queries: Any) -> Floats:
-        """Look up the dot products of the rotated queries with ``signs / sqrt(d)``, or with the grid vectors."""
+        """Return tables of the dot products of rotated queries with ``signs / sqrt(d)``, or with the grid vectors."""
         weights = np.zeros((len(queries), word_count(self.dim_) * WORD_BITS), dtype=np.float32)
         rotated = self._rotate(self._own(queries))
         weights[:, : self.dim_] = rotated / np.float32(math.sqrt(self.dim_)) if self.levels_ == 1 else rotated
@@ -144,7 +144,7 @@ class EstimatingBinarizer(Binarizer):
         return np.concatenate([tables * np.float32(1 << i) for i in range(self.levels_ - 1, -1, -1)], axis=2)
 
     def asked(self, queries: Floats, probes: int) -> AskedOfLists:
-        """Round ``(q, dim)`` float32 mapped queries to integers of four bits, and find their nearest lists."""
+        """Round ``(q, dim)`` float32 mapped queries to four-bit integers, and find their nearest lists."""
         rotated = self._rotate(self._own(queries))
         integers, unit = search_kernels(self.kernels).rounded(rotated, 2 ** (ESTIMATE_BITS - 1) - 1)
         unit /= np.float32(math.sqrt(self.dim_))
@@ -153,7 +153,7 @@ class EstimatingBinarizer(Binarizer):
         return AskedOfLists(integers.astype(np.int8), factors, lists, base)
 
     def signs(self, codes: Words) -> Words:
-        """Return the words of codes that hold signs."""
+        """Return the words of codes that contain signs."""
         return codes[:, : word_count(self.dim_)]
 
     def products(self, asked: Floats, codes: Words) -> Floats:
@@ -171,13 +171,13 @@ class EstimatingBinarizer(Binarizer):
         queries : (q, d) float array
         codes : (n, words) uint64 array
         e0 : float
-            About ``2 (1 - Phi(e0))`` of unrelated queries are expected outside, 5.7 % at 1.9; of near ones less.
+            About ``2 (1 - Phi(e0))`` of unrelated queries fall outside: 5.7 % at 1.9. Of near queries, fewer do.
 
         Returns
         -------
         (q, n) float32 array
-            ``|q - c| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2), f being the cosine
-            of all planes, in units of scores.
+            ``|q - c| |r| sqrt((1 - f^2) / f^2) e0 / sqrt(d - 1)`` (Gao & Long 2024, Theorem 3.2), in units of scores,
+            where f is the cosine of all planes.
 
         Raises
         ------
@@ -196,7 +196,7 @@ class EstimatingBinarizer(Binarizer):
         return np.asarray(bound, dtype=np.float32)
 
     def _fit(self, codes: Words, norm: Floats) -> Floats:
-        """Return the cosines of residuals with their signs, or grid vectors, whose lengths the codes tell exactly."""
+        """Return the cosines of residuals with their signs or grid vectors, from the exact lengths that codes store."""
         if self.levels_ == 1:
             scale = self.factors(codes).scale
             return np.divide(norm, scale, out=np.ones(len(codes), dtype=np.float32), where=scale > 0)
@@ -205,10 +205,10 @@ class EstimatingBinarizer(Binarizer):
         return (fit - FIT_ROUNDING).astype(np.float32)
 
     def _own(self, x: Floats) -> Floats:
-        """Return the components of mapped rows that codes are made of: all but the square of the length, for ``l2``.
+        """Return the components of mapped rows that codes encode: all, except the squared length for ``l2``.
 
-        The square is known from the code: ``|x|^2 = |r|^2 + 2 r . c + |c|^2``. Lists may be found with it, so that
-        nearest ones have the greatest products.
+        The code implies that square: ``|x|^2 = |r|^2 + 2 r . c + |c|^2``. Assignment to lists may use it, so that the
+        nearest lists have the greatest products.
         """
         return x[:, : self.dim_]
 
@@ -224,7 +224,7 @@ class EstimatingBinarizer(Binarizer):
         return codes[:, : self._planes]
 
     def _base_of(self, rotated: Floats, lists: Ids) -> Floats:
-        """Return the ``(q, c)`` products of rotated queries with the centers of lists of their own."""
+        """Return the ``(q, c)`` products of rotated queries with the centroids of each query's own lists."""
         base = np.empty(lists.shape, dtype=np.float32)
         for part in blocks(len(lists), 4 * lists.shape[1] * self.dim_):
             base[part] = np.matmul(self._centers[lists[part]], rotated[part, :, None])[:, :, 0]

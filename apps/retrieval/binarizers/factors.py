@@ -1,7 +1,7 @@
-"""The two factors of a scalar code in the upper bits of its last word: a scale, and the share of an error.
+"""Two factors in the upper bits of a scalar code's last word: a scale, and an error share.
 
-The scale is a float16, or the upper 24 bits of a float32 after its sign. The share is between -1 and 1, and mostly
-near 0: the root of its magnitude is rounded to an integer.
+The scale is a float16, or the 24 bits of a float32 after its sign bit. The share lies between -1 and 1, mostly near 0,
+so the square root of its magnitude is rounded to an integer.
 """
 
 from typing import NamedTuple
@@ -14,19 +14,19 @@ from hdc.words import WORD_BITS, Words
 Floats = npt.NDArray[np.float32]
 
 SHORT_SCALE, LONG_SCALE = 16, 24
-"""Bits of a scale."""
+"""Bits of a short and of a long scale."""
 
 SHORT_SHARE, LONG_SHARE = 8, 16
-"""Bits of a share."""
+"""Bits of a short and of a long share."""
 
 HALF_MOST = np.float32(np.finfo(np.float16).max)
 
 DROPPED = 7
-"""Lowest bits of a float32 that a scale of 24 bits lacks."""
+"""Lowest bits of a float32 that a 24-bit scale drops."""
 
 
 class FactorBits(NamedTuple):
-    """How many bits each factor has; the scale's are the uppermost of the word."""
+    """Number of bits of each factor; the scale comes first, in the uppermost bits."""
 
     scale: int
     share: int
@@ -38,7 +38,7 @@ class FactorBits(NamedTuple):
 
 
 def rounded_scale(scale: Floats, bits: int) -> Floats:
-    """Return scales, of at least 0, as so many bits keep them; those beyond the greatest become that."""
+    """Round non-negative scales to a number of bits; larger ones become the greatest value that fits."""
     if bits == SHORT_SCALE:
         return np.minimum(scale, HALF_MOST).astype(np.float16).astype(np.float32)
     greatest = np.finfo(np.float32).max / 2
@@ -47,7 +47,7 @@ def rounded_scale(scale: Floats, bits: int) -> Floats:
 
 
 def written(scale: Floats, share: Floats, bits: FactorBits) -> Words:
-    """Return words of scales, as :func:`rounded_scale` returns them, and of shares."""
+    """Return words with scales, as rounded by :func:`rounded_scale`, and shares."""
     if bits.scale == SHORT_SCALE:
         upper = scale.astype("<f2").view("<u2").astype(np.uint64)
     else:
@@ -60,7 +60,7 @@ def written(scale: Floats, share: Floats, bits: FactorBits) -> Words:
 
 
 def read(words: Words, bits: FactorBits) -> tuple[Floats, Floats]:
-    """Return the scales and shares of :func:`written`."""
+    """Return the scales and shares that :func:`written` stored."""
     upper = words >> np.uint64(WORD_BITS - bits.scale)
     if bits.scale == SHORT_SCALE:
         scale = upper.astype("<u2").view("<f2").astype(np.float32)

@@ -1,6 +1,7 @@
-"""Saved models: arrays in ``model.safetensors``, and ``model.json`` with class, parameters and their checksum.
+"""Saved models: arrays in ``model.safetensors``; class, parameters and checksums in ``model.json``.
 
-The JSON is written last, aside and renamed: a folder holds the old model, the new one, or one that is told.
+The JSON is written last, to a temporary file that is renamed. After a crash, a folder contains the old model, the new
+model, or one whose checksum does not match, which raises an error.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from hdc.errors import FileFormatError, FileKindError
 from hdc.files import replacing
 
 FORMAT = 1
-RENAMED = {"centre": "center"}  # parameters of models that were saved under an older name
+RENAMED = {"centre": "center"}  # old parameter names in saved models
 ARRAYS, DESCRIPTION = "model.safetensors", "model.json"
 
 
@@ -28,9 +29,9 @@ def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: M
     Parameters
     ----------
     folder : path
-        Made if it is not there; a model in it is replaced.
+        Created if missing; a model in it is replaced.
     name : str
-        Class of the model.
+        Class name of the model.
     parameters : JSON-able mapping
     arrays : mapping of names to arrays
     """
@@ -39,7 +40,7 @@ def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: M
     where = path(folder, "folder")
     where.mkdir(parents=True, exist_ok=True)
     content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()})
-    plain = json.loads(json.dumps(dict(parameters), default=index))  # NumPy's integers become Python's
+    plain = json.loads(json.dumps(dict(parameters), default=index))  # NumPy integers become Python integers
     description = {"format": FORMAT, "class": name, "parameters": plain, "blake2b": _digest(content)}
     description["self"] = _digest(_canonical(description))
     for name, content_of in (
@@ -51,7 +52,7 @@ def write_model(folder: Any, name: str, parameters: Mapping[str, Any], arrays: M
 
 
 def digest(folder: Any) -> str:
-    """Return what tells a saved model from another one, whatever backend it computes on; raises as read_model."""
+    """Return a digest that identifies a saved model, whatever its backend; raises as :func:`read_model`."""
     description = _description(path(folder, "folder") / DESCRIPTION)
     parameters = {name: value for name, value in description["parameters"].items() if name != "backend"}
     return _digest(_canonical({**description, "parameters": parameters, "self": None}))
@@ -63,9 +64,9 @@ def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.ND
     Raises
     ------
     FileFormatError
-        If a file is damaged, of another format, or holds another class.
+        If a file is damaged, of another format, or contains another class.
     OSError
-        If it cannot be read.
+        If a file cannot be read.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -73,7 +74,7 @@ def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.ND
     where = path(folder, "folder")
     description = _description(where / DESCRIPTION)
     if description["class"] != name:
-        raise FileKindError(f"{where} holds a {description['class']}, and a {name} was expected")
+        raise FileKindError(f"{where} contains a {description['class']}, not a {name}")
     content = (where / ARRAYS).read_bytes()
     if _digest(content) != description["blake2b"]:
         raise _damaged(where / ARRAYS, f"it does not match the checksum in {DESCRIPTION}")
@@ -86,26 +87,26 @@ def read_model(folder: Any, name: str) -> tuple[dict[str, Any], dict[str, npt.ND
 
 
 def pack_json(value: Any) -> npt.NDArray[np.uint8]:
-    """Return a JSON value, such as a list of names, as an array of bytes, which a model's arrays may hold."""
+    """Return a JSON value, such as a list of names, as a byte array that can be stored with a model's arrays."""
     return np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
 
 
 def unpack_json(packed: npt.NDArray[np.uint8]) -> Any:
-    """Return the value of :func:`pack_json`.
+    """Return the value that :func:`pack_json` packed.
 
     Raises
     ------
     FileFormatError
-        If it is none.
+        If the bytes are not JSON.
     """
     try:
         return json.loads(packed.tobytes())
     except ValueError:
-        raise FileFormatError("an array of the model holds no JSON; train it again") from None
+        raise FileFormatError("an array of the model is not JSON; train the model again") from None
 
 
 def model_class(folder: Any) -> str:
-    """Return the name of the class of a saved model; raises as :func:`read_model`."""
+    """Return the class name of a saved model; raises as :func:`read_model`."""
     return str(_description(path(folder, "folder") / DESCRIPTION)["class"])
 
 
@@ -119,7 +120,7 @@ def _description(file: Path) -> dict[str, Any]:
         raise _damaged(file, "it does not match its checksum")
     if description["format"] != FORMAT:
         raise FileFormatError(
-            f"{file} has format {description['format']}, and this release reads {FORMAT}; upgrade hdc-toolkit"
+            f"{file} has format {description['format']}, but this release reads format {FORMAT}; upgrade hdc-toolkit"
         )
     return dict(description)
 

@@ -1,4 +1,4 @@
-"""torch, for the binarizers that learn by gradients: imported only when one of them is fitted."""
+"""torch, for the binarizers that learn by gradients; imported only when one of them is fitted."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ def import_torch(what: str) -> Any:
     Parameters
     ----------
     what : str
-        What needs it and what does without, for the error.
+        What needs torch, and the alternative without it, for the error.
 
     Raises
     ------
     BackendUnavailableError
-        If it is not installed.
+        If torch is not installed.
     """
     try:
         import torch
@@ -26,6 +26,6 @@ def import_torch(what: str) -> Any:
 
 
 def device_of(torch: Any, name: str) -> Any:
-    """Return the device of a name; ``"auto"`` is a GPU if there is one."""
+    """Return the device of this name; ``"auto"`` chooses a GPU if there is one."""
     available = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(available if name == "auto" else name)

@@ -1,4 +1,4 @@
-"""Scalar codes as a scan reads them: levels as bytes, numbers in words of equally many bits, queries as integers."""
+"""Scalar codes in the layout of a scan: level numbers of equal width packed into words, queries as integers."""
 
 import math
 from collections.abc import Sequence
@@ -13,26 +13,26 @@ from hdc.search.levels import LevelQueries
 from hdc.words import WORD_BITS, Words
 
 Run = tuple[slice, Levels]
-"""Components of a code that have equally many levels."""
+"""A slice of a code's components with equally many levels."""
 
 SCANNED_BITS = {1: (1, 2, 4, 8), 2: (2, 4, 8), 3: (4, 8), 4: (4, 8)}
-"""Bits that numbers of so many bits may have in a scan; those of more are bytes, and stand for their levels at once."""
+"""Bits that a number of so many bits may have in a scan. Wider numbers become bytes, which encode levels directly."""
 
 GREATEST = 255
-"""Byte of the greatest level; that of the least is 0, and the middle stands for zero."""
+"""Byte of the greatest level; byte 0 is the least level, and the middle of the range means zero."""
 
 MOST = 127
-"""Greatest integer of a query."""
+"""Greatest integer of a rounded query."""
 
 
 class LevelWords:
-    """The form of the codes of a model.
+    """Layout in which a scan reads the codes of a model.
 
     Parameters
     ----------
     runs : sequence of Run
     spreads : (dim,) float32 array
-        What the levels of each component are multiplied by.
+        Factor of the levels of each component.
     """
 
     def __init__(self, runs: Sequence[Run], spreads: Floats) -> None:
@@ -52,11 +52,11 @@ class LevelWords:
         self._places, self._numbers = np.concatenate(places), first
         self._starts = [own.start for own in self._components]
         self._run_of = np.repeat(np.arange(len(runs)), np.diff([*self._starts, len(spreads)]))
-        # So far may sums of the first runs be raised that no sum reaches 2**31.
+        # Shifts of the first runs' sums are limited so that no sum reaches 2**31.
         self._most_raise = int(math.log2((2**31 - 1) / (GREATEST * MOST * len(spreads))))
 
     def numbers(self, places: npt.NDArray[np.uint8]) -> Words:
-        """Return ``(n, words)`` words of the numbers of levels of ``(n, dim)`` components."""
+        """Pack the level numbers of ``(n, dim)`` components into ``(n, words)`` words."""
         parts = []
         for own, as_bytes, run in zip(self._components, self._bytes, self.runs, strict=True):
             each = WORD_BITS // run.bits
@@ -66,11 +66,11 @@ class LevelWords:
         return np.concatenate(parts, axis=1)
 
     def asked(self, rotated: Floats, base: Floats) -> LevelQueries:
-        """Round the components of queries to integers, in units of their own for each run.
+        """Round the components of queries to integers, with one unit per run.
 
-        The units are the last one's times powers of two that do not grow from run to run, so that sums of integers
-        stay exact; where variances differ little, an integer's error is less than a hundredth of the greatest component
-        of its run, and less than what rounding to levels did to the codes.
+        Each unit is the last run's unit times a power of two, and units do not grow from run to run. So sums of
+        integers stay exact. If variances are similar, the error of an integer is below a hundredth of the greatest
+        component of its run, and below the error that rounding to levels caused in the codes.
         """
         weights = rotated * self._weights
         units = np.maximum.reduceat(np.abs(weights), self._starts, axis=1) / MOST
@@ -91,9 +91,9 @@ class LevelWords:
 
 
 def _scanned_bits(count: int, bits: int) -> int:
-    """Return how many bits ``count`` numbers take in a scan, so that words to read and products are fewest.
+    """Return the number width for a scan of ``count`` numbers that minimizes words read and products.
 
-    A product is of eight numbers of a word, and a word of short numbers takes as many products if it is half empty.
+    One product handles eight numbers of a word; a half-empty word needs as many products as a full one.
     """
 
     def steps(wide: int) -> int:
@@ -103,7 +103,7 @@ def _scanned_bits(count: int, bits: int) -> int:
 
 
 def _joined(numbers: npt.NDArray[np.uint8], bits: int) -> Words:
-    """Put numbers of so many bits side by side into words, the first ones lowest."""
+    """Pack numbers of this many bits into words, the first number in the lowest bits."""
     for _ in range(round(math.log2(8 // bits))):
         numbers = numbers[:, 0::2] | (numbers[:, 1::2] << bits).astype(np.uint8)
         bits *= 2

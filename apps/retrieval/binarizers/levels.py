@@ -1,8 +1,8 @@
-"""Levels of a component of a random unit vector, and how many of them each component of a code is worth.
+"""Optimal levels for a component of a random unit vector, and the number of bits that each component deserves.
 
-No vector is looked at: the component of a uniformly random unit vector of d components has the density
-``(1 - t^2)^((d - 3) / 2)``, a shifted Beta((d - 1) / 2, (d - 1) / 2), whose optimal levels can be computed (Zandieh et
-al. 2025, TurboQuant, arXiv 2504.19874, section 3.1). For large d that is the normal distribution of Max (1960).
+No vectors are needed. A component of a uniformly random unit vector of d components has the density
+``(1 - t^2)^((d - 3) / 2)``, a shifted Beta((d - 1) / 2, (d - 1) / 2), so optimal levels can be computed (Zandieh et al.
+2025, TurboQuant, arXiv 2504.19874, section 3.1). For large d the density is the normal distribution of Max (1960).
 """
 
 import math
@@ -15,30 +15,30 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.float64]
 
 MOST_LEVEL_BITS = 8
-"""Bits of a component at most: with so many, levels are closer than float16 vectors need."""
+"""Most bits of a component; at 8 bits, levels are closer than float16 vectors need."""
 
 GRID = 1 << 14
-"""Points that the density is summed over."""
+"""Points at which the density is summed."""
 
 FARTHEST = 9.0
-"""Standard deviations that it is summed up to; beyond lies less than 1e-18 of it."""
+"""Standard deviations covered by the sum; less than 1e-18 of the density lies beyond."""
 
 FEW_EDGES = 31
-"""Up to so many edges, comparing values with all of them is faster than searching: 3 to 15 times for 15 to 1."""
+"""Up to this many edges, comparing with every edge beats binary search: 3 times faster with 15 edges, 15 with 1."""
 
 STEPS = 250
-"""Steps of Lloyd's method; from where it starts, the distortion of 256 levels no longer changes in four digits."""
+"""Steps of Lloyd's method; after them, the distortion of 256 levels no longer changes in four digits."""
 
 
 class Levels(NamedTuple):
-    """Levels of a component of a unit vector, times the root of d: of variance 1.
+    """Levels of a component of a unit vector, scaled by the root of d to variance 1.
 
     Attributes
     ----------
     values : (2**bits,) float32 array
-        Ascending, and symmetric.
+        Ascending and symmetric.
     edges : (2**bits - 1,) float32 array
-        Between neighbors, halfway.
+        Midpoints between neighboring levels.
     distortion : float
         Expected squared distance to the nearest level.
     """
@@ -48,7 +48,7 @@ class Levels(NamedTuple):
     distortion: float
 
     def places(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-        """Return the numbers of the levels that are nearest to some values: those of the edges below each."""
+        """Return the number of the nearest level of each value: the count of edges below it."""
         if len(self.edges) > FEW_EDGES:
             return np.searchsorted(self.edges, x).astype(np.uint8)
         numbers = np.zeros(x.shape, dtype=np.uint8)
@@ -59,7 +59,7 @@ class Levels(NamedTuple):
 
 @cache
 def levels_of(d: int, bits: int) -> Levels:
-    """Return the levels of least expected squared error, found by Lloyd's method.
+    """Return the levels with the least expected squared error, by Lloyd's method.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def levels_of(d: int, bits: int) -> Levels:
     first = math.acos(min(1.0, FARTHEST / math.sqrt(d)))
     ends = -math.sqrt(d) * np.cos(np.linspace(first, math.pi - first, GRID + 1))
     angle = first + (np.arange(GRID) + 0.5) * (math.pi - 2 * first) / GRID
-    points = -math.sqrt(d) * np.cos(angle)  # ascending; uniform in the angle, the density is a power of its sine
+    points = -math.sqrt(d) * np.cos(angle)  # ascending; with uniform angles, the density is a power of the sine
     with np.errstate(under="ignore"):
         mass = np.sin(angle) ** (d - 2)
     mass /= mass.sum()
@@ -91,8 +91,8 @@ def levels_of(d: int, bits: int) -> Levels:
 
 
 def _first_guess(points: Numbers, mass: Numbers, count: int) -> Numbers:
-    """Return levels as dense as is optimal for many of them: as the cube root of the density (Panter & Dite 1951)."""
-    # Steps of the angle are sin(angle) wide, so that the density of points is the mass by that.
+    """Return levels as dense as the cube root of the density: optimal for many levels (Panter & Dite 1951)."""
+    # A step of the angle is sin(angle) wide, so the density at a point is its mass over that width.
     width = np.gradient(points)
     dense = np.cumsum(np.cbrt(mass / width) * width)
     shares = (np.arange(count) + 0.5) / count * dense[-1]
@@ -101,19 +101,19 @@ def _first_guess(points: Numbers, mass: Numbers, count: int) -> Numbers:
 
 
 def allotted(variances: Numbers, total: int, power: float, distortions: Numbers) -> npt.NDArray[np.int64]:
-    """Give each bit to the component where it takes most off ``sum_i variance_i**power * distortion(bits_i)``.
+    """Allot each bit to the component where it reduces ``sum_i variance_i**power * distortion(bits_i)`` most.
 
-    Since each further bit takes off less, that greedy choice is the best one: reverse water-filling, with whole bits.
+    Each further bit reduces it less, so this greedy choice is optimal: reverse water-filling with whole bits.
 
     Parameters
     ----------
     variances : (d,) float64 array
         Descending.
     total : int
-        Bits; those beyond the last component's last bit are not given.
+        Bits to allot; bits beyond the maximum of every component are not used.
     power : float
     distortions : (most + 1,) float64 array
-        Of a component of variance 1 with 0 bits, 1 bit and so on.
+        Distortion of a component of variance 1 with 0 bits, 1 bit and so on.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""RaBitQBinarizer: rotated residuals in few bits, an unbiased estimate of the dot product, and its error bound."""
+"""RaBitQBinarizer: rotated residuals in few bits, with an unbiased estimate of the dot product and an error bound."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ from hdc.words import Words, pack
 MOST_LISTS, MOST_COMPONENTS = 1 << 24, 1 << 16
 
 MEAN_MOST = 2**15 - 1
-"""Greatest of the integers that a query and the only center are multiplied as."""
+"""Greatest integer that a query and the single centroid are rounded to for their product."""
 
 
 @dataclass(frozen=True)
 class SignFactors(Factors):
-    """What a code says beside its signs, of n codes.
+    """Factors of n codes, stored beside their signs.
 
     Attributes
     ----------
     norm, fit : (n,) float32 arrays
-        |r|, and f: the cosine between the residual and its signs.
+        |r|, and f, the cosine between the residual and its signs.
     """
 
     norm: Floats
@@ -43,33 +43,33 @@ class SignFactors(Factors):
 
 
 class RaBitQBinarizer(EstimatingBinarizer):
-    """RaBitQ codes (Gao & Long 2024): few bits a dimension, the residual's norm, and how well the bits fit it.
+    """RaBitQ codes (Gao & Long 2024): few bits per dimension, the residual's norm, and the cosine of code and residual.
 
-    A vector x with residual ``r = x - c`` has the code ``s = sign(P r)``, P a random orthogonal operator and c the
-    center of its list; with one list, the mean. The unit vector ``s / sqrt(d)`` makes an angle with ``P r`` whose
-    cosine f is kept. For a query q, ``|r| (P (q - c) . s) / (sqrt(d) f)`` estimates ``r . (q - c)`` without bias over
-    the choice of P, with an error in proportion to ``|q - c|``. ``r . c`` is known, so that ``x . q`` follows.
+    A vector x with residual ``r = x - c`` has the code ``s = sign(P r)``. P is a random orthogonal operator; c is the
+    centroid of its list, or the mean if there is one list. The code stores f, the cosine between ``s / sqrt(d)`` and
+    ``P r``. For a query q, ``|r| (P (q - c) . s) / (sqrt(d) f)`` estimates ``r . (q - c)``. The estimate is unbiased
+    over the choice of P, with an error proportional to ``|q - c|``. ``r . c`` is known, so ``x . q`` follows.
 
-    With b bits a component (Gao et al. 2024), y has odd integers below 2**b instead of signs, chosen so that its angle
-    with ``P r`` is small; ``|r| (P (q - c) . y) / (|y| f)`` is the estimate. The signs are the first of b bit planes,
-    the heaviest first, so that searches go by the signs, and then by all planes of what these find.
+    With b bits per component (Gao et al. 2024), y has odd integers below 2**b instead of signs, chosen to make a small
+    angle with ``P r``. The estimate is ``|r| (P (q - c) . y) / (|y| f)``. The signs are the first bit plane: a search
+    finds candidates by signs, then reorders them by all planes.
 
-    A word of 8 bytes after the planes holds the factors of the signs; where there are more planes, another one holds
-    those of y; and with several lists, one says which.
+    One 8-byte word after the planes stores the factors of the signs. With several planes, another stores those of y.
+    With several lists, one more stores the list number.
 
     Parameters
     ----------
     lists : int
-        Lists, found by spherical k-means, that an index of kind ``ivf`` looks into; residuals to their centers are
-        shorter. At most 2**24. A fitted model has ``lists_`` of them.
+        Number of IVF lists, found by spherical k-means. An index of kind ``ivf`` probes them, and residuals to their
+        centroids are shorter. At most 2**24. A fitted model has ``lists_`` of them.
     seed : int
-        Of the operator and the lists.
+        Random seed of the operator and the lists.
     metric : {"cosine", "ip", "l2"}
-        What nearness is: cosine, inner product, or Euclidean distance.
+        Measure of nearness: cosine, inner product or Euclidean distance.
     backend : str
-        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+        ``"auto"``, or one of :func:`hdc.list_backends` that computes on NumPy arrays.
     component_bits : int
-        Bits of a component, from 1 to 9. (``bits`` are those of a whole code.)
+        Bits per component, from 1 to 9. (``bits`` counts those of a whole code.)
 
     Examples
     --------
@@ -101,7 +101,7 @@ class RaBitQBinarizer(EstimatingBinarizer):
         self.component_bits = component_bits
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Find the mean of ``(n, d)`` float vectors, and the lists; raises as :meth:`SignBinarizer.fit`.
+        """Compute the mean and the lists of ``(n, d)`` float vectors; raises as :meth:`SignBinarizer.fit`.
 
         Raises
         ------
@@ -115,7 +115,7 @@ class RaBitQBinarizer(EstimatingBinarizer):
         integer(self.seed, "seed", 0)
         levels = integer(self.component_bits, "component_bits", 1, MOST_BITS)
         if lists > 1 and rows.shape[1] > MOST_COMPONENTS:
-            raise ParameterError(f"lists are found of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
+            raise ParameterError(f"lists need vectors of at most {MOST_COMPONENTS} components, not {rows.shape[1]}")
         mapped = self._mapped(rows, self.metric, lifted=False, centered=self.metric == "l2")
         self.mean_, self.levels_ = mean_of(mapped)[: rows.shape[1]], levels
         self.directions_ = np.zeros((1, mapped.shape[1]), dtype=np.int8)
@@ -140,7 +140,7 @@ class RaBitQBinarizer(EstimatingBinarizer):
         self._of_mean = self._rotate(self.mean_[None])[0]
 
     def _nearest(self, x: Floats, count: int) -> tuple[Floats, Ids]:
-        """Return the products of mapped rows with the nearest centers, about, and the centers' numbers."""
+        """Return the approximate products of mapped rows with their nearest centroids, and the centroids' numbers."""
         rounded = search_kernels(self.kernels).rounded
         if self.lists_ == 1:
             integers, unit = rounded(self._own(x), MEAN_MOST)
@@ -155,7 +155,7 @@ class RaBitQBinarizer(EstimatingBinarizer):
 
     @property
     def _rounded_mean(self) -> tuple[npt.NDArray[np.int16], float]:
-        """The mean as integers, and the unit they count."""
+        """The mean as integers, and their unit."""
         integers, unit = search_kernels(self.kernels).rounded(self.mean_[None], MEAN_MOST)
         return integers[0], float(unit[0])
 
@@ -166,14 +166,14 @@ class RaBitQBinarizer(EstimatingBinarizer):
         codes: Words | None = None,
         lengths: Floats | None = None,
     ) -> EstimatePlan:
-        """Return what whole searches read of the model beside rows, and originals or codes."""
+        """Return the plan of a search that runs in one compiled call."""
         whole = None if codes is None else self._whole_of(codes)
         settled = self._rotations.first, self._centroids, self.lengths_, self._rounded_mean
         return EstimatePlan(*settled, parts, originals, whole, lengths, self._by_distance)
 
     @property
     def directions(self) -> npt.NDArray[np.int8]:
-        """Directions ``(lists, d)`` of the centers, of the components that codes are made of."""
+        """Directions ``(lists, d)`` of the centroids, in the components that codes encode."""
         self._check_fitted()
         return np.ascontiguousarray(self.directions_[:, : self.dim_])
 
@@ -181,9 +181,9 @@ class RaBitQBinarizer(EstimatingBinarizer):
         return WholeCodes(codes, self.levels_, self.directions)
 
     def whole_scores(self, queries: Floats, codes: Words, rows: Ids) -> Floats:
-        """Estimate the dot products of ``(q, d)`` queries with the vectors of ``(q, c)`` rows, by all planes.
+        """Estimate, by all planes, the dot products of ``(q, d)`` queries with the vectors of ``(q, c)`` rows.
 
-        Rows are of ``(n, words)`` codes; of -1 the estimate is -inf.
+        Rows index ``(n, words)`` codes; row -1 gets the estimate -inf.
         """
         base = self._nearest(queries, 1)[0]
         own = self._own(queries)
@@ -192,7 +192,7 @@ class RaBitQBinarizer(EstimatingBinarizer):
 
     @property
     def words(self) -> int:
-        """Words of a code: planes, then factors, and, with several lists, one of the list."""
+        """Words per code: planes, factors and, with several lists, the list number."""
         return self._planes + 1 + (self.levels_ > 1) + (self.lists_ > 1)
 
     def _encode(self, x: Floats) -> Words:
@@ -210,14 +210,14 @@ class RaBitQBinarizer(EstimatingBinarizer):
         return np.concatenate([*parts, cells[:, None].astype(np.uint64)] if self.lists_ > 1 else parts, axis=1)
 
     def factors(self, codes: Words) -> SignFactors:
-        """Read what ``(n, words)`` codes say of their signs; raises as :meth:`cells`."""
+        """Read the factors of the signs of ``(n, words)`` codes; raises as :meth:`cells`."""
         words = read(codes[:, self._planes : self._planes + 1], UPPER)
         cells = self.cells(codes)
         scale, fit = words["scale"].astype(np.float32), words["fit"].astype(np.float32) / np.float32(65535)
         norm = scale * fit
         lengths = self._lengths_of_centers[cells]
         offset = words["share"] * norm * lengths
-        if self._by_distance:  # the product of mapped vectors, where r . c cancels out
+        if self._by_distance:  # the product of mapped vectors, in which r . c cancels out
             offset += (np.float32(self.space_.square) - norm**2 - lengths**2) / 2
         return SignFactors(scale, offset, cells, norm, fit)
 
@@ -226,7 +226,7 @@ class RaBitQBinarizer(EstimatingBinarizer):
         return self.factors(codes).norm
 
     def whole(self, codes: Words) -> tuple[Floats, Floats]:
-        """Read scale and offset ``(n,)`` of all planes of ``(n, words)`` codes of several."""
+        """Read the scale and offset ``(n,)`` of all planes of ``(n, words)`` codes with several planes."""
         words = read(codes[:, self._planes + 1 : self._planes + 2], WHOLE)
         return words["scale"].astype(np.float32), words["offset"].astype(np.float32)
 
@@ -243,7 +243,7 @@ class RaBitQBinarizer(EstimatingBinarizer):
     def _own_params(self) -> dict[str, Any]:
         own = super()._own_params()
         if self.component_bits == 1:
-            del own["component_bits"]  # models of one bit are written as by releases that knew no other
+            del own["component_bits"]  # saves one-bit models in the format of releases without this parameter
         return own
 
     def _state(self) -> dict[str, npt.NDArray[Any]]:
@@ -256,5 +256,5 @@ class RaBitQBinarizer(EstimatingBinarizer):
         shapes = self.mean_.shape, (self.lists, width), (self.lists,)
         found = self.mean_.shape, self.directions_.shape, self.lengths_.shape
         if len(self.mean_) < 2 or found != shapes or self.directions_.dtype != np.int8:
-            raise FileFormatError(f"a RaBitQ model of {self.lists} lists has no arrays of shapes {found}")
+            raise FileFormatError(f"a RaBitQ model of {self.lists} lists cannot have arrays of shapes {found}")
         self._prepare()

@@ -1,4 +1,4 @@
-"""What a RaBitQ code says beside its bit planes, a word of 8 bytes at a time."""
+"""Factors of RaBitQ codes, stored after the bit planes in words of 8 bytes."""
 
 import math
 
@@ -10,10 +10,10 @@ from hdc.words import Words
 Floats = npt.NDArray[np.float32]
 
 UPPER = np.dtype([("scale", "<f4"), ("share", "<f2"), ("fit", "<u2")])
-"""Of the signs: |r| / f; the offset, as a share of |r| |c|; and f, in 65535ths."""
+"""Factors of the signs: |r| / f; the offset as a share of |r| |c|; and f in 65535ths."""
 
 WHOLE = np.dtype([("scale", "<f4"), ("offset", "<f4")])
-"""Of all planes, where there are several: |r| / (f |y|), and the offset."""
+"""Factors of all planes, if there are several: |r| / (f |y|), and the offset."""
 
 
 def upper_word(residual: Floats, norm: Floats, centers: Floats, lengths: Floats, by_distance: bool) -> Words:
@@ -24,9 +24,9 @@ def upper_word(residual: Floats, norm: Floats, centers: Floats, lengths: Floats,
     residual, centers : (n, d) float32 arrays
         Rotated.
     norm, lengths : (n,) float32 arrays
-        Those of both.
+        Lengths of residuals and centers.
     by_distance : bool
-        Whether the offset leaves out the product with the center, which squared distances do not ask for.
+        Whether the offset leaves out the product with the center, which squared distances do not need.
     """
     root = math.sqrt(residual.shape[1])
     fit = np.abs(residual).sum(axis=1) / (root * np.maximum(norm, np.float32(1e-30)))
@@ -42,12 +42,12 @@ def upper_word(residual: Floats, norm: Floats, centers: Floats, lengths: Floats,
 
 
 def whole_word(residual: Floats, y: Floats, centers: Floats, square: np.float32 | None) -> Words:
-    """Return the factors ``(n, 1)`` of the grid vectors y, which make ``scale y . q`` an unbiased estimate.
+    """Return the factors ``(n, 1)`` of the grid vectors y; with them, ``scale y . q`` is an unbiased estimate.
 
-    With a mean square of lengths, the offset makes it one of ``x . q - (|x|^2 - square) / 2``, which orders distances.
+    With a mean squared length ``square``, it estimates ``x . q - (|x|^2 - square) / 2``, which orders rows by distance.
     """
     factors = np.zeros(len(residual), dtype=WHOLE)
-    dots = np.einsum("nd,nd->n", residual, y)  # at least the greatest component: zero only of a zero residual
+    dots = np.einsum("nd,nd->n", residual, y)  # at least the greatest component: zero only for a zero residual
     squares = np.einsum("nd,nd->n", residual, residual)
     factors["scale"] = np.divide(squares, dots, out=np.zeros_like(dots), where=dots > 0)
     estimate = y * factors["scale"][:, None]
@@ -60,6 +60,6 @@ def whole_word(residual: Floats, y: Floats, centers: Floats, square: np.float32 
 
 
 def read(words: Words, dtype: np.dtype[np.void]) -> npt.NDArray[np.void]:
-    """Return ``(n,)`` records of a column ``(n, 1)`` of factors."""
+    """View a column ``(n, 1)`` of factor words as ``(n,)`` records."""
     records: npt.NDArray[np.void] = np.ascontiguousarray(words, dtype="<u8").view(dtype)[:, 0]
     return records

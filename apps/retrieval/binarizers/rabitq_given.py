@@ -1,4 +1,4 @@
-"""GivenRaBitQBinarizer: RaBitQ codes of another library, whose operator and centers are given and not found."""
+"""GivenRaBitQBinarizer: RaBitQ codes of another library, with a given operator and given centroids."""
 
 import math
 from collections.abc import Sequence
@@ -21,26 +21,28 @@ from hdc.search.estimates import Factors
 from hdc.words import Words, unpack, word_count
 
 NORMS = np.dtype([("norm", "<f4"), ("unused", "<f4")])
-"""The word after the factors, where there are several planes: |r|."""
+"""The word after the factors, if there are several planes: |r|."""
 
 ROUNDING = 1e-3
-"""How far the products of an operator's rows may be from those of orthogonal ones."""
+"""Most that the products of an operator's rows may differ from those of orthonormal rows."""
 
 
 class GivenRaBitQBinarizer(EstimatingBinarizer):
-    """RaBitQ codes whose orthogonal operator P, centers and choice of lists are given: those of a FAISS index, say.
+    """RaBitQ codes with a given orthogonal operator P, centroids and choice of lists, such as those of a FAISS index.
 
-    A code says the same as one of :class:`RaBitQBinarizer`, in other words: after the planes come scale and offset of
-    the signs, as two float32; with several planes also those of the grid vector, and the length of the residual; with
-    several lists, the number of the list. Nothing of it is rounded, and queries keep 16 bits a component where
-    candidates are put in order; so estimates are those of who made the codes. Made by :meth:`of`, and not fitted.
+    A code stores the same facts as a code of :class:`RaBitQBinarizer`, in another layout. After the planes come the
+    scale and offset of the signs, as two float32. With several planes, those of the grid vector and the length of the
+    residual follow. With several lists, the list number comes last. Factors are not rounded, and reordering rounds
+    queries to 16 bits per component, so estimates match those of the library that made the codes. Create a model with
+    :meth:`of`; it is not fitted.
 
     Parameters
     ----------
     metric : {"cosine", "ip", "l2"}
     component_bits : int
-        Bits of a component, from 1 to 9.
+        Bits per component, from 1 to 9.
     backend : str
+        ``"auto"``, or one of :func:`hdc.list_backends` that computes on NumPy arrays.
         ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
 
     Examples
@@ -73,29 +75,29 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         component_bits: int = 1,
         backend: str = "auto",
     ) -> Self:
-        """Return a model of what is given.
+        """Return a model with the given operator and centroids.
 
         Parameters
         ----------
         centers : (lists, d) float array
-            In the coordinates that P leads to.
+            Centroids, in the coordinates after P.
         metric : {"cosine", "ip", "l2"}
-            Vectors and queries are brought to length 1 first for ``"cosine"``.
+            ``"cosine"`` normalizes vectors and queries first.
         rotation : (d, d) float array, optional
-            P, orthogonal; left out, vectors are taken as they are.
+            P, orthogonal; without it, vectors are not rotated.
         origin : (d,) float array, optional
-            What is taken off vectors and queries before P; for ``"l2"`` only.
+            Subtracted from vectors and queries before P; for ``"l2"`` only.
         nearest : (lists, d + 1) float array, optional
-            Which lists a query is looked for in: those of the greatest products of ``(P q, 1)`` with these rows. Left
-            out, those of the greatest products with the centers.
+            Decides which lists a query probes: those whose rows have the greatest products with ``(P q, 1)``. By
+            default, the lists whose centroids have the greatest products.
         component_bits, backend
             As of the class.
 
         Raises
         ------
         ParameterError
-            If an array has another shape or a number that is not finite, P is not orthogonal, or the metric has no
-            origin.
+            If an array has another shape or a number that is not finite, P is not orthogonal, or ``origin`` is given
+            with another metric than ``"l2"``.
         """
         model = cls(choice(metric, "metric", METRICS), integer(component_bits, "component_bits", 1, MOST_BITS), backend)
         arrays = {"centers": _floats(centers, "centers")}
@@ -108,7 +110,7 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
             arrays["rotation"] = _floats(rotation, "rotation")
         moved = np.zeros(d, dtype=np.float32) if origin is None else _floats(origin, "origin")
         if moved.shape != (d,) or (metric != "l2" and moved.any()):
-            raise ParameterError(f"origin must be {d} numbers, and be left out unless metric='l2', not {metric!r}")
+            raise ParameterError(f"origin must be {d} numbers for metric='l2', and be left out for {metric!r}")
         model.space_ = Space(metric, None if metric == "cosine" else moved)
         if (why := _wrong(arrays)) is not None:
             raise ParameterError(why)
@@ -116,7 +118,7 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         return model
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Raise UnsupportedError: there is nothing to learn.
+        """Raise UnsupportedError: the model has nothing to learn.
 
         Raises
         ------
@@ -124,7 +126,7 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
             Always.
         """
         raise UnsupportedError(
-            "operator and centers of a GivenRaBitQBinarizer are given, by its method of; fit a RaBitQBinarizer"
+            "a GivenRaBitQBinarizer is created by its method of, with a given operator; to learn, fit a RaBitQBinarizer"
         )
 
     def _take(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
@@ -146,7 +148,7 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         return x if self._matrix is None else x @ self._matrix.T
 
     def nearest_lists(self, rotated: Floats, count: int) -> Ids:
-        """Return the lists that ``(n, d)`` rows, rotated, are looked for in: ``(n, count)``, in no order."""
+        """Return the lists ``(n, count)`` that ``(n, d)`` rotated rows probe, in no order."""
         lists = np.empty((len(rotated), count), dtype=np.int64)
         for part in blocks(len(rotated), 12 * self.lists_):
             products = rotated[part] @ self._lists[:, :-1].T + self._lists[:, -1]
@@ -158,24 +160,24 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
 
     @property
     def state(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The arrays that were given: ``centers``, ``nearest``, and ``rotation`` unless there is none."""
+        """The given arrays: ``centers``, ``nearest`` and, if there is one, ``rotation``."""
         self._check_fitted()
         given = {"centers": self._centers, "nearest": self._lists}
         return given if self._matrix is None else {**given, "rotation": self._matrix}
 
     @property
     def words(self) -> int:
-        """Words of a code: planes, then factors, and, with several lists, one of the list."""
+        """Words per code: planes, factors and, with several lists, the list number."""
         return self._planes + (3 if self.levels_ > 1 else 1) + (self.lists_ > 1)
 
     @property
     def estimated_twice(self) -> bool:
-        """Whether searches put what signs find in order by :meth:`whole_scores`: always, with queries of 16 bits."""
+        """Whether searches reorder the candidates of the signs by :meth:`whole_scores`: always, with 16-bit queries."""
         return True
 
     @property
     def symmetric(self) -> bool:
-        """Whether codes can be compared with codes: never."""
+        """Whether codes can be compared with each other: never."""
         return False
 
     def _encode(self, x: Floats) -> Words:
@@ -191,11 +193,11 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         return self.code(words, cells)
 
     def code(self, words: Sequence[Words], cells: Ids) -> Words:
-        """Return codes of their parts, ``(n, w)`` words each, and of their lists."""
+        """Join the parts of codes, ``(n, w)`` words each, and the numbers of their lists."""
         return np.concatenate([*words, cells[:, None].astype(np.uint64)] if self.lists_ > 1 else [*words], axis=1)
 
     def constants(self, planes: Words, scale: Floats, cells: Ids, weights: Sequence[int]) -> Floats:
-        """Return ``scale (y . c)`` of codes: what estimates of products with a query have too much.
+        """Return ``scale (y . c)`` of codes: the excess of estimates of products with a query.
 
         Parameters
         ----------
@@ -203,7 +205,7 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         scale : (n,) float32 array
         cells : (n,) int64 array
         weights : sequence of int
-            What the components +1 and -1 of each plane are multiplied by.
+            Factor of the components +1 and -1 of each plane.
         """
         sums, width = np.empty(len(planes), dtype=np.float32), word_count(self.dim_)
         for part in blocks(len(planes), 24 * self.dim_):
@@ -215,12 +217,12 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         return sums * scale
 
     def factors(self, codes: Words) -> Factors:
-        """Read what ``(n, words)`` codes say of their signs; raises as :meth:`cells`."""
+        """Read the factors of the signs of ``(n, words)`` codes; raises as :meth:`cells`."""
         scale, offset = self._read(codes, 0)
         return Factors(scale * np.float32(math.sqrt(self.dim_)), offset, self.cells(codes))
 
     def whole(self, codes: Words) -> tuple[Floats, Floats]:
-        """Read scale and offset ``(n,)`` of all planes of ``(n, words)`` codes."""
+        """Read the scale and offset ``(n,)`` of all planes of ``(n, words)`` codes."""
         return self._read(codes, int(self.levels_ > 1))
 
     def _read(self, codes: Words, number: int) -> tuple[Floats, Floats]:
@@ -234,15 +236,15 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         Raises
         ------
         UnsupportedError
-            If the codes do not say it: those of one bit a component, unless the metric is ``"l2"``.
+            If the codes do not store it: those of one bit per component, unless the metric is ``"l2"``.
         """
         if self.levels_ > 1:
             at = self._planes + 2
             return np.asarray(read(codes[:, at : at + 1], NORMS)["norm"], dtype=np.float32)
         if not self._by_distance:
             raise UnsupportedError(
-                f"codes of 1 bit a component for metric={self.metric!r} say the products of residuals, and not their "
-                "lengths, which the bound of the error needs; scores do not need it"
+                f"codes of 1 bit per component for metric={self.metric!r} store products of residuals but not their "
+                "lengths, which the error bound needs; scores work without them"
             )
         cells, (scale, offset) = self.cells(codes), self._read(codes, 0)
         own = self.constants(codes[:, : self._planes], scale, cells, (1,))
@@ -255,7 +257,7 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         codes: Words | None = None,
         lengths: Floats | None = None,
     ) -> EstimatePlan | None:
-        """Return None: kernels rotate as :class:`RaBitQBinarizer`."""
+        """Return None: compiled searches rotate as :class:`RaBitQBinarizer` does."""
         return None
 
     def _asked_of(self, queries: Floats, rotated: Floats, probes: int) -> tuple[Floats, Ids]:
@@ -267,9 +269,9 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         return self._centers
 
     def whole_scores(self, queries: Floats, codes: Words, rows: Ids) -> Floats:
-        """Estimate the dot products of ``(q, d)`` queries with the vectors of ``(q, c)`` rows, by all planes.
+        """Estimate, by all planes, the dot products of ``(q, d)`` queries with the vectors of ``(q, c)`` rows.
 
-        Rows are of ``(n, words)`` codes; of -1 the estimate is -inf.
+        Rows index ``(n, words)`` codes; row -1 gets the estimate -inf.
         """
         kernels = search_kernels(self.kernels)
         scores = np.full(rows.shape, -np.inf, dtype=np.float32)
@@ -295,21 +297,21 @@ class GivenRaBitQBinarizer(EstimatingBinarizer):
         why = _wrong(given)
         center = self.space_.center
         if why is None and center is not None and center.shape != given["centers"].shape[1:]:
-            why = "its space is of another length"
+            why = "its space has another length"
         if why is not None or type(self.component_bits) is not int or not 1 <= self.component_bits <= MOST_BITS:
-            raise FileFormatError(f"a GivenRaBitQBinarizer has no such arrays: {why or 'its bits are wrong'}")
+            raise FileFormatError(f"a GivenRaBitQBinarizer cannot have these arrays: {why or 'its bits are wrong'}")
         self._take(given)
 
 
 def norm_word(norm: Floats) -> Words:
-    """Return the lengths ``(n,)`` of residuals as words ``(n, 1)``."""
+    """Store the lengths ``(n,)`` of residuals in words ``(n, 1)``."""
     words = np.zeros(len(norm), dtype=NORMS)
     words["norm"] = norm
     return words.view("<u8").astype(np.uint64)[:, None]
 
 
 def _floats(given: Any, name: str) -> Floats:
-    """Return an array of float32; raises ParameterError if it holds no numbers."""
+    """Return a float32 array; raises ParameterError if ``given`` is not numeric."""
     try:
         return np.ascontiguousarray(given, dtype=np.float32)
     except (TypeError, ValueError):
@@ -317,7 +319,7 @@ def _floats(given: Any, name: str) -> Floats:
 
 
 def _wrong(arrays: dict[str, npt.NDArray[Any]]) -> str | None:
-    """Say what is wrong with the arrays of a model, if anything is."""
+    """Return what is wrong with the arrays of a model, or None."""
     centers = arrays["centers"]
     if centers.ndim != 2 or not len(centers) or centers.shape[1] < 2:
         return f"centers must have shape (lists, d), with d of at least 2, not {centers.shape}"
@@ -329,5 +331,5 @@ def _wrong(arrays: dict[str, npt.NDArray[Any]]) -> str | None:
     if "rotation" in arrays:
         matrix = arrays["rotation"].astype(np.float64)
         if np.abs(matrix @ matrix.T - np.eye(d)).max() > ROUNDING:
-            return "rotation must be orthogonal: the products of different rows 0, and of each with itself 1"
+            return "rotation must be orthogonal: products of different rows must be 0, and of a row with itself 1"
     return None

@@ -1,9 +1,9 @@
-"""Levels of the components of RaBitQ codes: the grid vector that points most nearly where a residual points.
+"""Levels of the components of RaBitQ codes: find the grid vector with the smallest angle to a residual.
 
-A code of b bits a component is a vector y of odd integers from ``1 - 2**b`` to ``2**b - 1`` (extended RaBitQ, Gao et
-al. 2024, arXiv 2409.09913). For a step t, the nearest one to ``2 r / t`` is known; which step makes the angle between
-y and r least is not. Steps are tried from a coarse list, and the best one is then refined: the length that brings y
-closest to r gives the next step, as in Lloyd's method, which can only make the angle smaller.
+A code with b bits per component is a vector y of odd integers from ``1 - 2**b`` to ``2**b - 1`` (extended RaBitQ, Gao
+et al. 2024, arXiv 2409.09913). For a step t, the nearest grid vector to ``2 r / t`` is known, but not the step with the
+smallest angle between y and r. A coarse list of steps is tried, and the best is refined: the factor that brings y
+closest to r gives the next step, as in Lloyd's method. A refined step is kept only if the angle shrinks.
 """
 
 import numpy as np
@@ -14,27 +14,27 @@ from hdc.words import Words, pack
 Floats = npt.NDArray[np.float32]
 
 MOST_BITS = 9
-"""Bits of a component: a step finer than this is less than the rounding of what is estimated from it."""
+"""Most bits of a component; a finer step is below the rounding of the estimates."""
 
 SPANS = np.geomspace(0.2, 1.06, 12).astype(np.float32)
-"""Widths that are tried: half the grid, as a share of the greatest component. Outer components are cut off."""
+"""Widths to try: half the grid, as a share of the greatest component. Components outside are clipped."""
 
 NEARBY, NEARBY_OF_MANY = (np.geomspace(0.87, 1.15, count).astype(np.float32) for count in (8, 24))
-"""What the best of them is then multiplied by, up to MANY bits, and with more: the more levels, the less even is the
-angle in between."""
+"""Factors of the best width to try next: the first for fewer than MANY bits, the second from MANY. With more levels,
+the angle varies more between the tried widths."""
 
 MANY = 5
 
 REFINEMENTS = 2
-"""Rounds of refinement; a third one changes one vector of a thousand."""
+"""Rounds of refinement; a third round changes one vector in a thousand."""
 
 TINY = np.float32(1e-30)
 
 
 def grid_vectors(rotated: Floats, bits: int) -> Floats:
-    """Return the grid vectors of ``(n, d)`` residuals: odd integers as float32, of the signs of the residuals.
+    """Return the grid vectors of ``(n, d)`` residuals: odd integers as float32, with the signs of the residuals.
 
-    Components that are zero count as negative, as in codes of one bit.
+    Zero components count as negative, as in one-bit codes.
     """
     half = np.float32(1 << (bits - 1))
     magnitudes = np.abs(rotated)
@@ -69,12 +69,12 @@ def _levels(magnitudes: Floats, slopes: Floats, half: np.float32) -> Floats:
 
 
 def _cosines(magnitudes: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Return the cosine of each pair of rows times the length of the first, and what brings y closest to it."""
+    """Return, per pair of rows, the cosine times the length of the first, and the factor that brings y closest."""
     dots, squares = np.einsum("nd,nd->n", magnitudes, y), np.einsum("nd,nd->n", y, y)
     return dots / np.sqrt(squares), dots / squares
 
 
 def grid_planes(y: Floats, bits: int) -> Words:
-    """Pack grid vectors: ``(n, bits * words)`` words of bit planes, the heaviest first."""
+    """Pack grid vectors into ``(n, bits * words)`` words of bit planes, the heaviest plane first."""
     levels = ((y + np.float32((1 << bits) - 1)) / 2).astype(np.uint16)
     return np.concatenate([pack(levels >> shift & 1 > 0) for shift in range(bits - 1, -1, -1)], axis=1)

@@ -1,4 +1,4 @@
-"""The lists of a RaBitQ model: directions of nearly parallel vectors, and how far along each its vectors lie."""
+"""The IVF lists of a RaBitQ model: directions of nearly parallel vectors, and the mean length along each direction."""
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ Ids = npt.NDArray[np.int64]
 
 
 def find_lists(kernels: Backend, sample: Floats, lists: int, rng: np.random.Generator) -> tuple[Directions, Floats]:
-    """Return directions ``(lists, d)``, and what each is multiplied by to be the mean of its vectors along it.
+    """Return directions ``(lists, d)``, and the factors that make each the mean of its vectors along it.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """Estimates from all planes of RaBitQ codes, for candidates that their signs found.
 
-The steps and roundings are those of :class:`hdc.kernels.EstimateSearch`, so that a batch finds what single queries do.
+Steps and roundings are those of :class:`hdc.kernels.EstimateSearch`, so a batch finds the same rows as single queries.
 """
 
 import numpy as np
@@ -14,10 +14,10 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 PAIRS = 1 << 20
-"""Candidates that are compared at a time: their temporaries take some 50 MiB."""
+"""Candidates compared at a time; their temporaries use about 50 MiB."""
 
 CENTER_MOST = 2**15 - 1
-"""Greatest of the integers that a query is multiplied with centers as."""
+"""Greatest integer of a query rounded for products with centroids."""
 
 
 def whole_scores(
@@ -27,7 +27,7 @@ def whole_scores(
     queries: tuple[Floats, Floats, Floats],
     rows: Ids,
 ) -> Floats:
-    """Return the estimated dot products ``(q, c)`` of queries with the vectors of some rows.
+    """Return the estimated dot products ``(q, c)`` of queries with the vectors of their candidates.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ def whole_scores(
     lengths : (lists,) float32 array
         As :attr:`hdc.kernels.EstimatePlan.lengths`.
     queries : (q, d), (q, d) and (q, 1) float32 arrays
-        As they are; rotated; and their products with the center, which count where there is one list.
+        Queries as given; rotated; and their products with the centroid, used if there is one list.
     rows : (q, c) int64 array
-        -1 for none, whose estimate is -inf.
+        -1 means no row; its estimate is -inf.
     """
     scores = np.full(rows.shape, -np.inf, dtype=np.float32)
     for start in range(0, len(rows), step := max(1, PAIRS // max(1, rows.shape[1]))):

@@ -1,4 +1,4 @@
-"""ScalarBinarizer: rotated components, each rounded to levels that need no training, as many as it is worth."""
+"""ScalarBinarizer: rotated components, each rounded to levels that need no training; bits go where they help most."""
 
 import math
 from collections.abc import Sequence
@@ -32,54 +32,52 @@ from hdc.topk import top_scores
 from hdc.words import WORD_BITS, Words, pack, unpack
 
 USUAL_BITS = 2
-"""Bits of a component of a code whose size is not given."""
+"""Bits per component of a code whose size is not given."""
 
 POWERS = 1.5, 1.0, 0.5, 0.0
-"""Bits go where the variance to such a power is greatest. With 1 the codes are closest to the vectors, with 2 their dot
-products with queries that are spread as the vectors are; with 0 all components have equally many bits."""
+"""Powers of the variance to try; bits go where this power is greatest. With 1 the codes approximate vectors best; with
+2, their dot products with queries distributed like the vectors; with 0 all components get equally many bits."""
 
 MOST_POWER = 4
 
 CHOICE_ROWS, CHOICE_QUERIES, CHOICE_NEAREST = 4096, 256, 10
-"""Vectors of the sample that a power is chosen with, those of them that are queries, and how many are to be found."""
+"""Vectors sampled to choose a power, how many of them are queries, and how many neighbors each query looks for."""
 
 ROTATIONS = "principal", "random"
 
 
 class ScalarBinarizer(Binarizer):
-    """Scalar codes in the manner of TurboQuant (Zandieh et al. 2025), of a given size, made without training.
+    """Scalar codes of a given size in the manner of TurboQuant (Zandieh et al. 2025), without training.
 
-    A vector x with residual ``r = x - mean`` is rotated, and component i of the unit vector ``r / |r|`` is rounded to
-    the nearest of ``2**b_i`` levels that are optimal for random unit vectors. For a query q, ``s (P q . v)`` estimates
-    ``q . r``, v being the levels; the factor s, kept beside them, makes the estimate exact for ``q = r`` (as in
-    RaBitQ), which corrects for what rounding takes off a vector's length. The error for the mean, which is known, is
-    kept too.
+    A vector x with residual ``r = x - mean`` is rotated. Component i of the unit vector ``r / |r|`` is rounded to the
+    nearest of ``2**b_i`` levels, which are optimal for random unit vectors. For a query q, ``s (P q . v)`` estimates
+    ``q . r``, where v are the levels. The stored factor s makes the estimate exact for ``q = r``, as in RaBitQ, because
+    rounding changes a vector's length. The code also stores the error for the mean, which is known.
 
-    TurboQuant's rotation is a random one, which makes all components alike, and all have equally many bits:
-    ``rotation="random"``. ``"principal"`` takes principal axes of a sample, gives bits to components by their
-    variances (reverse water-filling), leaving out those that deserve none, and rotates at random among axes of equally
-    many bits. It takes a covariance and its eigenvectors, seconds for a thousand components, and finds more.
+    ``rotation="random"`` is TurboQuant's: it makes all components alike, and all get equally many bits.
+    ``"principal"`` rotates to the principal axes of a sample. Axes get bits by their variances (reverse
+    water-filling); some get none. Axes with equally many bits are then rotated at random. This needs a covariance
+    and its eigenvectors, seconds for a thousand components, and improves recall.
 
-    A code is bit planes one after another, heaviest first; a plane has a bit of each component that has so many. The
-    last 24 bits of a code are the two factors, or up to 40 if the mean is long, and where a
-    longer scale finds more.
+    A code is a sequence of bit planes, heaviest first; a plane has one bit for each component with that many bits. The
+    two factors fill the last 24 bits, or up to 40 if the mean is long or a longer scale improves recall.
 
     Parameters
     ----------
     code_size : int or None
-        Bytes of a code, factors included; a multiple of 8. None takes what two bits a component need.
+        Bytes per code, factors included; a multiple of 8. None chooses enough for two bits per component.
     rotation : {"principal", "random"}
     power : float or None
-        Of the variances by which bits are given to principal axes, from 0, with which all get equally many, to 4. None
-        tries 0, .5, 1 and 1.5, and takes the one, :attr:`power_`, whose codes find most in a sample of 4096 vectors.
+        Power of the variances by which principal axes get bits, from 0 (all get equally many) to 4. None tries 0, .5, 1
+        and 1.5 on a sample of 4096 vectors, and keeps the power with the best recall as :attr:`power_`.
     center : bool
         Subtract the mean first.
     seed : int
-        Of the rotation, and of the sample.
+        Random seed of the rotation and the sample.
     metric : {"cosine", "ip", "l2"}
-        What nearness is: cosine, inner product, or Euclidean distance.
+        Measure of nearness: cosine, inner product or Euclidean distance.
     backend : str
-        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+        ``"auto"``, or one of :func:`hdc.list_backends` that computes on NumPy arrays.
 
     Examples
     --------
@@ -95,7 +93,7 @@ class ScalarBinarizer(Binarizer):
     """
 
     power_: float
-    """The power by which bits were given; set by :meth:`fit`."""
+    """Power by which bits were allotted; set by :meth:`fit`."""
 
     def __init__(
         self,
@@ -116,12 +114,12 @@ class ScalarBinarizer(Binarizer):
         self.metric = metric
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Compute the mean of ``(n, d)`` float vectors, and, of a sample, the axes and the bits of each.
+        """Compute the mean of ``(n, d)`` float vectors, and, from a sample, the axes and their bits.
 
         Raises
         ------
         DTypeError, DimensionError, ParameterError
-            If X is not such an array, is empty, holds NaN, or ``code_size`` does not go with d.
+            If X is not such an array, is empty or contains NaN, or ``code_size`` does not fit d.
         """
         given = self._table(X)
         seed = integer(self.seed, "seed", 0)
@@ -141,13 +139,13 @@ class ScalarBinarizer(Binarizer):
             variances, axes = ((sample - self.mean_) ** 2).mean(axis=0, dtype=np.float64), np.empty((d, d))
         unit = math.sqrt(variances.sum())
         self.unit_ = np.array([unit if unit > 0 else 1.0], dtype=np.float32)
-        # All queries have the mean in common: where it is long, the error for it is the greater part.
+        # All queries share the mean: where it is long, its error dominates.
         self._share_bits = LONG_SHARE if np.linalg.norm(self.mean_) > unit else SHORT_SHARE
         self._choose(variances / unit**2 if unit > 0 else np.full(d, 1 / d), axes, sample[:CHOICE_ROWS], words)
         return self
 
     def _choose(self, variances: Numbers, axes: Numbers, sample: Floats, words: int) -> None:
-        """Give bits by the power that is asked for, or the one that finds most in a sample; so for the scale's form."""
+        """Allot bits by the given power, or the one that finds most in a sample; choose the scale's size likewise."""
         powers = POWERS if self.power is None else (float(self.power),)
         if self.rotation == "random":
             variances, powers = np.full(len(variances), 1 / len(variances)), (0.0,)
@@ -159,19 +157,19 @@ class ScalarBinarizer(Binarizer):
         near = _nearest(queries @ vectors.T)
 
         def found(power: float, scale_bits: int) -> int:
-            """Return how many of the nearest vectors the codes of these find."""
+            """Return how many true neighbors codes with this power and scale find."""
             self._settle(variances, axes, power, scale_bits, words)
             told = _nearest(self._estimates(self._project(queries), self._encode(vectors)))
             return int((near[:, :, None] == told[:, None]).sum())
 
         counts = [found(power, SHORT_SCALE) for power in powers]
         best = int(np.argmax(counts))
-        # Vectors so near that they have one code in common are told apart by their scales only.
+        # Only scales separate vectors so close that their codes are equal.
         if found(powers[best], LONG_SCALE) <= counts[best]:
             self._settle(variances, axes, powers[best], SHORT_SCALE, words)
 
     def _settle(self, variances: Numbers, axes: Numbers, power: float, scale_bits: int, words: int) -> None:
-        """Give each axis its bits, and turn those of equally many at random."""
+        """Allot the bits, and rotate axes with equally many bits at random."""
         d = len(variances)
         distortions = np.array([1.0] + [levels_of(d, bits).distortion for bits in range(1, MOST_LEVEL_BITS + 1)])
         room = words * WORD_BITS - scale_bits - self._share_bits
@@ -188,7 +186,7 @@ class ScalarBinarizer(Binarizer):
         self._prepare()
 
     def _words_of(self, d: int) -> int:
-        """Return the words of a code of d components."""
+        """Return the words per code for d components."""
         factors = LONG_SCALE + LONG_SHARE
         if self.code_size is None:
             return -(-(USUAL_BITS * d + factors) // WORD_BITS)
@@ -201,7 +199,7 @@ class ScalarBinarizer(Binarizer):
     def _prepare(self) -> None:
         d = len(self.mean_)
         self.n_features_in_ = d - self.space_.added
-        kernels = self.kernels  # or an error, if there is no such backend
+        kernels = self.kernels  # raises if there is no such backend
         self.dim_ = int(np.count_nonzero(self.widths_))
         self._rotations = Rotations(d, d, self.seed, kernels.name) if self.rotation == "random" else None
         own = self.widths_[: self.dim_]
@@ -215,24 +213,24 @@ class ScalarBinarizer(Binarizer):
 
     @property
     def symmetric(self) -> bool:
-        """Whether codes can be compared with codes: they are not, since their components have unlike levels."""
+        """Whether codes can be compared with each other: never, since components have different levels."""
         return False
 
     @property
     def levels(self) -> int:
-        """Bit planes of a code; the later ones are of some components only."""
+        """Bit planes per code; later planes cover only some components."""
         self._check_fitted()
         return int(self.widths_[0])
 
     @property
     def words(self) -> int:
-        """Words of a code."""
+        """Words per code."""
         self._check_fitted()
         return self._words_of(len(self.mean_))
 
     @property
     def bits(self) -> int:
-        """Bits of all components."""
+        """Bits of all components together."""
         self._check_fitted()
         return int(self.widths_.sum(dtype=np.int64))
 
@@ -264,22 +262,22 @@ class ScalarBinarizer(Binarizer):
         return words
 
     def _wide(self, plane: int) -> int:
-        """Return the number of components that have a bit in a plane, the heaviest being number 0."""
+        """Return how many components have a bit in a plane; plane 0 is the heaviest."""
         return int(np.count_nonzero(self.widths_ > plane))
 
     def _values(self, places: npt.NDArray[np.uint8]) -> Floats:
-        """Return what the levels of ``(n, dim_)`` numbers are, as components of a unit vector."""
+        """Return the level values of ``(n, dim_)`` level numbers, as components of a unit vector."""
         values = np.empty(places.shape, dtype=np.float32)
         for own, levels in self._runs:
-            values[:, own] = levels.values.take(places[:, own], mode="clip")  # which is faster: nothing is beyond
+            values[:, own] = levels.values.take(places[:, own], mode="clip")  # clip is faster; nothing is out of range
         values *= self.spreads_[: self.dim_]
         return values
 
     def _factors(self, residual: Floats, norms: Floats, rotated: Floats, values: Floats) -> Words:
-        """Return words whose upper bits are the scale, by the usual length, and the share of the error for the mean.
+        """Return words whose upper bits are the scale, relative to the usual length, and the error share for the mean.
 
-        Without weights the scale makes the estimate exact for the residual itself. With components left out that would
-        stretch each vector by what it lacks there, which varies; weights by the spreads make less of these.
+        Without weights, the scale would make the estimate exact for the residual itself. But components without bits
+        would then stretch each vector by what it lacks there, which varies. Weighting by the spreads reduces this.
         """
         weights = self.spreads_[: self.dim_]
         others = self.spreads_[self.dim_ :]
@@ -304,20 +302,20 @@ class ScalarBinarizer(Binarizer):
         return np.float32(np.linalg.norm(self.mean_) * self.unit_[0])
 
     def _read(self, codes: Words) -> tuple[Floats, Floats]:
-        """Return scales and offsets of codes."""
+        """Return the scales and offsets of codes."""
         scale, share = read(codes[:, -1], self._factor_bits)
         return scale * self.unit_, share * (self._length_of_mean * scale)
 
     def scale(self, codes: Words) -> Floats:
-        """Return what the levels of each code are multiplied by to be a residual."""
+        """Return the factor that turns each code's levels into a residual."""
         return self._read(codes)[0]
 
     def offset(self, codes: Words) -> Floats:
-        """Return what is known of each residual's product with the mean, and its estimate lacks."""
+        """Return the known part of each residual's product with the mean that the estimate leaves out."""
         return self._read(codes)[1]
 
     def _places(self, codes: Words) -> npt.NDArray[np.uint8]:
-        """Return the numbers of the levels of ``(n, words)`` codes: ``(n, dim_)``."""
+        """Return the ``(n, dim_)`` level numbers of ``(n, words)`` codes."""
         bits = unpack(codes, codes.shape[1] * WORD_BITS)
         places = np.zeros((len(codes), self.dim_), dtype=np.uint8)
         start = 0
@@ -330,19 +328,19 @@ class ScalarBinarizer(Binarizer):
 
     @property
     def level_runs(self) -> Sequence[LevelRun]:
-        """The words of a row as an index scans it: numbers of equally many bits side by side."""
+        """Layout of the words that an index scans: numbers of equal width side by side."""
         return self._level_words.runs
 
     def level_words(self, codes: Words) -> Words:
-        """Return what an index scans of ``(n, words)`` codes."""
+        """Return the words that an index scans for ``(n, words)`` codes."""
         return self._level_words.numbers(self._places(codes))
 
     def level_queries(self, queries: Floats) -> LevelQueries:
-        """Round ``(q, d)`` float32 queries to integers of eight bits, as an index scans with them."""
+        """Round ``(q, d)`` float32 queries to the 8-bit integers that an index scans with."""
         return self._level_words.asked(self._project(queries), queries @ self.mean_)
 
     def nibble_tables(self, queries: Any) -> NoReturn:
-        """Raise UnsupportedError: a level is no sum over the bits of its number."""
+        """Raise UnsupportedError: a level is not a sum over the bits of its number."""
         raise UnsupportedError(f"codes of a {type(self).__name__} are not read through tables; see scores and search")
 
     def products(self, asked: Floats, codes: Words) -> Floats:
@@ -393,10 +391,10 @@ class ScalarBinarizer(Binarizer):
         d, coded = len(self.mean_), int(np.count_nonzero(self.widths_)) if self.rotation == "principal" else 0
         found = [array.shape for array in (self.unit_, self.factor_bits_, self.widths_, self.spreads_, self.axes_)]
         if found != [(1,), (2,), (d,), (d,), (d, coded)] or self.widths_.dtype != np.uint8:
-            raise FileFormatError(f"a scalar model of {d} components has no arrays of shapes {found}")
+            raise FileFormatError(f"a scalar model of {d} components cannot have arrays of shapes {found}")
         self._prepare()
 
 
 def _nearest(scores: Floats) -> Ids:
-    """Return the columns of the greatest scores of each row, in no order."""
+    """Return the columns of the greatest scores per row, in no order."""
     return np.argpartition(-scores, CHOICE_NEAREST, axis=1)[:, :CHOICE_NEAREST]

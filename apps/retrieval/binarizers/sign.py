@@ -16,11 +16,11 @@ from hdc.models.operators import Hadamard
 from hdc.words import WORD_BITS, Words, pack, unpack, word_count
 
 CANDIDATE_FLOATS = 1 << 22
-"""Components of candidates that are floats at a time (16 MiB)."""
+"""Components of candidates expanded to floats at a time (16 MiB)."""
 
 
 class Rotations:
-    """Random orthogonal operators side by side: ``d`` components to ``dim``, in O(dim log d), without a matrix.
+    """Random orthogonal operators side by side: map d components to ``dim`` in O(dim log d), without a matrix.
 
     Parameters
     ----------
@@ -35,27 +35,27 @@ class Rotations:
 
     @property
     def first(self) -> Rotation:
-        """The first of them, as the kernels take it."""
+        """The first operator, in the form that kernels read."""
         (operator,) = self._vsa.operator(self._roles[0])
         assert isinstance(operator, Hadamard)
         moves = operator.last
         return Rotation(operator.first, operator.middle, moves.index, moves.sign, operator.exponent)
 
     def __call__(self, x: Floats) -> Floats:
-        """Rotate ``(n, d)`` float32 rows to ``(n, dim)``; a last rotation that is too long is cut."""
+        """Rotate ``(n, d)`` float32 rows to ``(n, dim)``; the output of the last operator may be truncated."""
         return np.concatenate([self._vsa.bind(role, x) for role in self._roles], axis=1)[:, : self.dim]
 
 
 def mean_of(rows: Any) -> Floats:
-    """Return the mean row, added block by block in float64.
+    """Return the mean row, summed block by block in float64.
 
     Raises
     ------
     ParameterError
-        If there are no rows, or one holds NaN or infinity.
+        If there are no rows, or a row contains NaN or infinity.
     """
     if not len(rows):
-        raise ParameterError("fit needs at least one vector, and X has none")
+        raise ParameterError("fit needs at least one vector, but X has none")
     total = np.zeros(rows.shape[1])
     for part in blocks(len(rows), 16 * rows.shape[1]):
         total += finite(rows[part], part.start).sum(axis=0, dtype=np.float64)
@@ -63,28 +63,28 @@ def mean_of(rows: Any) -> Floats:
 
 
 class SignBinarizer(Binarizer):
-    """Take the signs of the components, after centering and random rotations.
+    """Codes from the signs of components, after centering and random rotations.
 
     Parameters
     ----------
     dim : int or None
-        Bits of a code; None takes as many as the vectors have components.
+        Bits per code; None uses the number of components of the vectors.
     center : bool
         Subtract the mean first.
     rotate : bool
-        Multiply by random orthogonal operators (random signs and Walsh-Hadamard transforms), one for each d bits.
-        Without it, ``dim`` is at most d, and the first components are taken.
+        Multiply by random orthogonal operators (random signs and Walsh-Hadamard transforms), one per d bits. Without
+        rotation, ``dim`` is at most d, and the first components are used.
     metric : {"cosine", "ip", "l2"}
-        What nearness is: cosine, inner product, or Euclidean distance. The last two need ``rotate``: they add
-        components that tell how long a vector was.
+        Measure of nearness: cosine, inner product or Euclidean distance. The last two need ``rotate``, because they
+        append components that encode a vector's length.
     seed : int
-        Of the operators.
+        Random seed of the operators.
     backend : str
-        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+        ``"auto"``, or one of :func:`hdc.list_backends` that computes on NumPy arrays.
     asymmetric : bool
-        What an index of the codes does that keeps no originals: False compares the signs of a query with codes. True
-        puts the candidates that these find in the order of the products of the float query with the signs, which finds
-        more at no byte. (:meth:`scores` and :meth:`search` are asked each time.)
+        How an index without originals searches. False compares the signs of a query with codes. True then reorders
+        these candidates by the products of the float query with the signs, which improves recall at the same code
+        size. (:meth:`scores` and :meth:`search` have an argument of their own.)
 
     Examples
     --------
@@ -123,7 +123,7 @@ class SignBinarizer(Binarizer):
         Raises
         ------
         DTypeError, DimensionError, ParameterError
-            If X is not such an array, is empty, holds NaN, or ``dim`` does not go with d.
+            If X is not such an array, is empty or contains NaN, or ``dim`` does not fit d.
         """
         rows = self._table(X)
         d = rows.shape[1]
@@ -131,9 +131,9 @@ class SignBinarizer(Binarizer):
         integer(self.seed, "seed", 0)
         flag(self.center, "center"), flag(self.rotate, "rotate"), flag(self.asymmetric, "asymmetric")
         if dim > d and not self.rotate:
-            raise ParameterError(f"dim={dim} of vectors of {d} components needs rotate=True")
+            raise ParameterError(f"dim={dim} exceeds the {d} components of the vectors; set rotate=True")
         if self.metric != "cosine" and not self.rotate:
-            raise ParameterError(f"metric={self.metric!r} needs rotate=True, which makes all signs tell of lengths")
+            raise ParameterError(f"metric={self.metric!r} needs rotate=True, so that all signs reflect lengths")
         mapped = self._mapped(rows, self.metric, centered=self.center)
         mean = mean_of(mapped)
         self.mean_ = mean if self.center and self.metric == "cosine" else np.zeros_like(mean)
@@ -152,10 +152,10 @@ class SignBinarizer(Binarizer):
         return pack(self._project(x - self.mean_) > 0)
 
     def nibble_tables(self, queries: Any) -> Floats:
-        """Look up the dot products of the centered, rotated queries with the signs.
+        """Return tables of the dot products of centered, rotated queries with the signs.
 
-        They are scaled as if a centered vector's norm were one. The mean is taken off a query as off a vector: its
-        product with the signs, whose lengths are all the same, would say nothing of what is near.
+        They are scaled as if a centered vector had norm one. The mean is subtracted from queries as from vectors: all
+        sign vectors have the same length, so a product of the mean with them says nothing about nearness.
         """
         weights = np.zeros((len(queries), word_count(self.dim_) * WORD_BITS), dtype=np.float32)
         weights[:, : self.dim_] = self._project(queries - self.mean_) * np.float32(self._unit)
@@ -163,11 +163,11 @@ class SignBinarizer(Binarizer):
 
     @property
     def _unit(self) -> float:
-        """Length of a unit vector's mean projection on one axis, over the expected sum of its projections on signs."""
+        """Mean projection of a unit vector on one axis, over the expected sum of its projections on signs."""
         return math.sqrt(math.pi * len(self.mean_) / 2) / self.dim_
 
     def candidate_products(self, asked: Floats, codes: Words) -> Floats:
-        """Return the products of mapped queries with codes of their own, as :meth:`products` estimates them.
+        """Return the products of mapped queries with their own candidates' codes, estimated as by :meth:`products`.
 
         Parameters
         ----------
@@ -188,7 +188,7 @@ class SignBinarizer(Binarizer):
         return np.asarray(found - weights.sum(axis=1)[:, None] + self.beside(asked)[:, None])
 
     def _own_params(self) -> dict[str, Any]:
-        """Return what a saved model has: models without ``asymmetric`` are saved as they were before there was it."""
+        """Return the saved parameters; without ``asymmetric``, the format is that of releases without the parameter."""
         parameters = super()._own_params()
         if not self.asymmetric:
             del parameters["asymmetric"]

@@ -1,7 +1,7 @@
 """Symmetric comparison of codes: exact integer dot products, divided by the norms of both codes.
 
-A component of a code of u levels is ``sum_i 2**(u-1-i) s_i`` with signs s_i, which is BEBR's value times 2**(u-1)
-(Gan et al. 2023). Norms are computed from the codes, block by block, and need no memory of their own.
+A component of a code with u levels is ``sum_i 2**(u-1-i) s_i`` with signs s_i: BEBR's value times 2**(u-1) (Gan et al.
+2023). Norms are computed from the codes, block by block, and are not stored.
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ Ids = npt.NDArray[np.int64]
 
 QUERY_BLOCK = 1 << 8
 SCORES = 1 << 22
-"""Scores are held for so many queries, and so many scores in all, at a time: 48 MiB."""
+"""Queries per block, and scores in memory at a time: 48 MiB."""
 
 
 def _planes(codes: Words, levels: int) -> Words:
@@ -27,7 +27,7 @@ def _planes(codes: Words, levels: int) -> Words:
 
 
 def code_norms(codes: Words, dim: int, levels: int) -> npt.NDArray[np.float64]:
-    """Return ``(n,)`` float64 norms of the components of ``(n, levels * words)`` codes."""
+    """Return the ``(n,)`` float64 norms of ``(n, levels * words)`` codes."""
     planes = _planes(codes, levels)
     squares = np.full(len(codes), dim * sum(4**i for i in range(levels)), dtype=np.int64)
     for i in range(levels):
@@ -49,7 +49,7 @@ def symmetric_scores(kernels: Backend, queries: Words, codes: Words, dim: int, l
 def symmetric_search(
     kernels: Backend, queries: Words, codes: Words, dim: int, levels: int, k: int
 ) -> tuple[Floats, Ids]:
-    """Return the k greatest cosines of each query and their ids, lower ids first among equals."""
+    """Return the k greatest cosines per query, and their ids; among equals, the lower id comes first."""
     if levels == 1 and k:
         distances, ids = search_kernels(kernels).top_k(queries, codes, k)
         return (1 - 2 * distances.astype(np.float64) / dim).astype(np.float32), ids

@@ -1,4 +1,4 @@
-"""Whether training was worth it: the recall of trained codes beside that of codes that need no training."""
+"""Compare the recall of trained codes with that of codes that need no training, and warn if training did not help."""
 
 from typing import Any
 
@@ -9,24 +9,24 @@ from hdc.apps.retrieval.binarizers.sign import SignBinarizer
 
 
 def warn_if_untrained_find_more(x: Floats, unseen: Validation, hits: Hits, bits: int, **parameters: Any) -> None:
-    """Warn if plain signs, or scalar codes of at most as many bytes, find more than trained codes do.
+    """Warn if plain signs, or scalar codes of at most the same size, have better recall than trained codes.
 
     Parameters
     ----------
     x : (n, d) float32
-        What is searched.
+        Searched vectors.
     unseen : Validation
-        Queries that nothing was chosen by.
+        Queries that influenced no choice.
     hits : (v,) float64
-        Recall of each of them by trained codes.
+        Recall of each query by trained codes.
     bits : int
-        Of a trained code.
+        Size of a trained code.
     **parameters
-        Of the other models: seed, backend and metric.
+        Seed, backend and metric of the other models.
     """
     if len(hits) < LEAST_QUERIES:
         return
-    size = min(bits // 8, 8 * (x.shape[1] // 8 + 1))  # which any number of components can fill
+    size = min(bits // 8, 8 * (x.shape[1] // 8 + 1))  # scalar codes of any dimension can fill this size
     models = {
         f"SignBinarizer(dim={bits})": SignBinarizer(bits, **parameters),
         f"ScalarBinarizer(code_size={size})": ScalarBinarizer(size, **parameters),

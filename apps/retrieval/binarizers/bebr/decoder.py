@@ -1,17 +1,17 @@
-"""What a code stands for: a sum of table entries, one for each four bits, learned together with the codes.
+"""TableDecoder: a code decodes to a sum of table entries, one per four bits, learned together with the codes.
 
-A group of four bits chooses one of 16 vectors, and a code decodes to the sum of its groups' vectors. BEBR's linear
-map of the accumulated code is the special case in which a group's vectors are signed sums of four columns; tables
-of their own also follow clusters (additive quantization: Babenko & Lempitsky 2014; Martinez et al. 2018).
+A group of four bits selects one of 16 vectors, and a code decodes to the sum of its groups' vectors. BEBR's linear map
+of the accumulated code is the special case where a group's vectors are signed sums of four columns. Free tables can
+also follow clusters (additive quantization: Babenko & Lempitsky 2014; Martinez et al. 2018).
 
-Codes and tables are fitted in turns. Given the tables, each code is improved by local search; given the codes, the
-tables solve a least-squares problem. Both minimize, over the error e of a vector x,
+Codes and tables are fitted in turns. With fixed tables, local search improves each code. With fixed codes, the tables
+solve a least-squares problem. Both minimize, over the error e of a vector x,
 
     (M e).(M e) + parallel * (e.x)**2 / mean(x.x)
 
-M weighs an eigenvector of the covariance by ``variance ** (whitening / 2)``, because queries are drawn like the
-vectors and vary little along axes of little variance. The second term is the error of the score of a query near x
-(the anisotropic loss of Guo et al. 2020): near neighbors are what recall counts.
+M weights an eigenvector of the covariance by ``variance ** (whitening / 2)``: queries are distributed like the vectors,
+so they vary little along axes of small variance. The second term is the error of the score of a query near x (the
+anisotropic loss of Guo et al. 2020); recall counts such near neighbors.
 """
 
 from collections.abc import Callable
@@ -30,33 +30,33 @@ from hdc.kernels import Backend
 Groups = npt.NDArray[np.uint8]
 
 LEVELS = 1 << GROUP_BITS
-"""Values of a group."""
+"""Values of a four-bit group."""
 
 RIDGE, MOST_RIDGES = 3.0, 10.0
-"""Weight that keeps the entries of rare values near what they were, in vectors, and how many times of it few take."""
+"""Weight, in vectors, that keeps entries of rare values near their last ones, and its multiple for small samples."""
 
 LEAST_VARIANCE = 1e-6
-"""Least variance of an axis that counts, as a share of the greatest."""
+"""Smallest variance of an axis that counts, as a share of the largest."""
 
 LEAST_WEIGHT = 1e-3
-"""Least weight of an axis, as a share of the greatest: the metric is inverted, in float32."""
+"""Smallest weight of an axis, as a share of the largest; the metric is inverted in float32."""
 
 REST_BLOCK = 128
-"""Of how many times the size of a vector a block of them is small enough to be quick."""
+"""Block size of vectors, in multiples of a vector's size; larger blocks run slower."""
 
 SOLVER_STEPS = 4
-"""Steps of conjugate gradients each time the tables are fitted; the next round goes on from there."""
+"""Conjugate gradient steps per table fit; the next round continues from there."""
 
 
 @dataclass(frozen=True)
 class TableDecoder:
-    """Tables and the metric in which codes are chosen.
+    """Tables, and the metric by which codes are chosen.
 
     Attributes
     ----------
     mean : (d,) float32
     metric : (d, d) float32
-        Symmetric; the M of the module's formula.
+        Symmetric; M in the module's formula.
     parallel : float
         Weight of the score error near the vector itself, divided by the mean squared norm.
     tables : (16 * groups, d) float32
@@ -72,16 +72,16 @@ class TableDecoder:
 
     @property
     def groups(self) -> int:
-        """Groups of four bits in a code."""
+        """Number of four-bit groups per code."""
         return len(self.tables) // LEVELS
 
     def decode(self, codes: Groups) -> Floats:
-        """Return the ``(n, d)`` float32 vectors that ``(n, groups)`` uint8 codes stand for."""
+        """Decode ``(n, groups)`` uint8 codes to ``(n, d)`` float32 vectors."""
         decoded: Floats = self.mean + _Choices(find_backend(self.backend), codes).times(self.tables)
         return decoded
 
     def lengths(self, codes: Groups) -> Floats:
-        """Return the ``(n,)`` float32 lengths of what ``(n, groups)`` uint8 codes stand for, block by block."""
+        """Return the ``(n,)`` float32 lengths of decoded ``(n, groups)`` uint8 codes, block by block."""
         out = np.empty(len(codes), dtype=np.float32)
         for rows in blocks(len(codes), 16 * self.groups + 8 * len(self.mean)):
             out[rows] = np.linalg.norm(self.decode(codes[rows]), axis=1)
@@ -97,9 +97,9 @@ class TableDecoder:
         return out
 
     def greedy(self, x: Floats, begun: Groups | None = None) -> Groups:
-        """Return ``(n, groups)`` uint8 codes whose groups are chosen one after another, given those before.
+        """Return ``(n, groups)`` uint8 codes whose groups are chosen one by one, each given the groups before it.
 
-        ``begun``, ``(n, g)`` uint8, are the first groups, which stay; without it all are chosen.
+        The first groups of ``begun``, ``(n, g)`` uint8, are fixed; without it, all groups are chosen.
         """
         if not self.parallel:
             return self._greedy_by_rest(x, begun)
@@ -120,7 +120,7 @@ class TableDecoder:
         return out
 
     def _greedy_by_rest(self, x: Floats, begun: Groups | None) -> Groups:
-        """Do as :meth:`greedy` without a parallel term: the value nearest to what the groups before leave."""
+        """Run :meth:`greedy` without a parallel term: choose the value nearest to what earlier groups leave."""
         entries = self._seen.reshape(LEVELS, self.groups, -1).swapaxes(0, 1)
         halves = np.einsum("gvd,gvd->gv", entries, entries) / np.float32(2)
         given = 0 if begun is None else begun.shape[1]
@@ -138,18 +138,18 @@ class TableDecoder:
 
     @cached_property
     def _seen(self) -> Floats:
-        """The table rows as the metric sees them."""
+        """Table rows multiplied by the metric."""
         seen: Floats = self.tables @ self.metric
         return seen
 
     @cached_property
     def _pair(self) -> Floats:
-        """Twice the products of each two of these."""
+        """Twice the products of all pairs of these rows."""
         pair: Floats = np.float32(2) * (self._seen @ self._seen.T)
         return pair
 
     def _costs(self, x: Floats) -> tuple[Floats, Floats]:
-        """Return what each table row adds to the error of each vector alone, and what two of them add together."""
+        """Return each table row's own cost for each vector, and the factors of the cost of two rows together."""
         centered: Floats = x - self.mean
         along: Any = np.float32(np.sqrt(self.parallel))
         side: Floats = along * (centered @ self.tables.T)
@@ -160,7 +160,7 @@ class TableDecoder:
 
 
 class _Choices:
-    """The matrix of zeros and ones that says which table rows each of ``(n, groups)`` uint8 codes chooses."""
+    """Sparse 0/1 matrix of the table rows that each of ``(n, groups)`` uint8 codes chooses."""
 
     def __init__(self, kernels: Backend, codes: Groups) -> None:
         self._n, self._groups = codes.shape
@@ -169,7 +169,7 @@ class _Choices:
         self._matmul = kernels.dense.csr_matmul
 
     def times(self, tables: Floats) -> Floats:
-        """Return, for each code, the sum of its table rows."""
+        """Return the sum of the table rows that each code chooses."""
         ends = np.arange(0, len(self._chosen) + 1, self._groups)
         product: Floats = self._matmul(self._ones, self._chosen, ends, tables)
         return product
@@ -181,7 +181,7 @@ class _Choices:
         return order, np.concatenate([[0], np.cumsum(counts)])
 
     def transposed_times(self, rows: Floats) -> Floats:
-        """Return, for each table row, the sum of the rows whose codes choose it."""
+        """Return, per table row, the sum of the rows whose codes choose it."""
         users, ends = self._users
         product: Floats = self._matmul(self._ones, users, ends, rows)
         return product
@@ -192,7 +192,7 @@ class _Choices:
         return bool(self._n < LEVELS * self._groups)
 
     def shared(self, roots: Floats | None) -> npt.NDArray[np.float32]:
-        """Return how many groups each two codes have in common, times a factor of each code."""
+        """Return the number of groups that each pair of codes has in common, times a factor of each code."""
         from scipy.sparse import csr_matrix
 
         ends, shape = np.arange(0, len(self._chosen) + 1, self._groups), (self._n, LEVELS * self._groups)
@@ -201,7 +201,7 @@ class _Choices:
         return product if roots is None else product * roots * roots.T
 
     def together(self, counts: Floats | None) -> npt.NDArray[np.float32]:
-        """Return how many codes, or how much of them, choose each two table rows: the matrix times itself."""
+        """Return how many codes, or how much of their weight, choose each pair of table rows: the Gram matrix."""
         from scipy.sparse import csr_matrix
 
         ends, shape = np.arange(0, len(self._chosen) + 1, self._groups), (self._n, LEVELS * self._groups)
@@ -212,7 +212,7 @@ class _Choices:
 
 
 def linear_tables(x: Floats, signs: Floats) -> Floats:
-    """Return tables that decode linearly: the least-squares map of ``(n, bits)`` signs to ``(n, d)`` centered rows."""
+    """Return the least-squares linear decoder of ``(n, bits)`` signs to ``(n, d)`` centered rows, as tables."""
     together: npt.NDArray[np.float64] = (signs.T @ signs).astype(np.float64)
     together[np.diag_indices_from(together)] += RIDGE
     columns = np.linalg.solve(together, (signs.T @ x).astype(np.float64)).astype(np.float32)
@@ -221,7 +221,7 @@ def linear_tables(x: Floats, signs: Floats) -> Floats:
 
 
 def metric_of(x: Floats, whitening: float) -> Floats:
-    """Return the symmetric power of the covariance of centered rows, with eigenvalues of mean square 1."""
+    """Return a symmetric power of the covariance of centered rows, with eigenvalues of mean square 1."""
     variances, axes = np.linalg.eigh((x.T @ x).astype(np.float64) / len(x))
     variances = np.maximum(variances, max(variances[-1] * LEAST_VARIANCE, 1e-30))
     weights = (variances / variances[-1]) ** (whitening / 2)
@@ -232,16 +232,16 @@ def metric_of(x: Floats, whitening: float) -> Floats:
 
 
 def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder, counts: Floats | None = None) -> TableDecoder:
-    """Take some steps of preconditioned conjugate gradients from given tables towards the best for these codes.
+    """Improve tables for fixed codes by some steps of preconditioned conjugate gradients.
 
     Parameters
     ----------
     x : (n, d) float32
     codes : (n, groups) uint8
     decoder : TableDecoder
-        Whose tables to start from.
+        Its tables are the start.
     counts : (n,) float32, optional
-        How much the error of each vector counts; all the same if left out.
+        Weight of the error of each vector; all equal by default.
     """
     x, tables, parallel = x - decoder.mean, decoder.tables, decoder.parallel
     choices, weights = _Choices(find_backend(decoder.backend), codes), decoder.metric @ decoder.metric
@@ -269,10 +269,10 @@ def fit_tables(x: Floats, codes: Groups, decoder: TableDecoder, counts: Floats |
 
 
 def ridge_of(vectors: int, entries: int) -> float:
-    """Return the weight that keeps entries near what they were: ``RIDGE``, and more of fewer than ten vectors an entry.
+    """Return the weight that keeps entries near their previous values: ``RIDGE``, or more below ten vectors per entry.
 
-    Tables of about as many entries as there are vectors follow them too closely: codes of the same vectors that are
-    made anew are not those that the tables were fitted to.
+    Tables with about as many entries as there are vectors overfit them. Encoding the same vectors again then returns
+    other codes than those that the tables were fitted to.
     """
     return RIDGE * min(MOST_RIDGES, max(1.0, MOST_RIDGES * entries / vectors))
 
@@ -282,7 +282,7 @@ def _preconditioner(
 ) -> Callable[[Floats], Floats]:
     """Return the exact inverse of the problem without the parallel term.
 
-    Of fewer vectors than entries it is found through the products of codes with each other (Woodbury's identity).
+    With fewer vectors than entries, it is computed from the products of codes with each other (Woodbury's identity).
     """
     from scipy.linalg import cho_factor, cho_solve
 

@@ -1,13 +1,13 @@
-"""Tables that are levels along principal axes: a start that few vectors suffice for, and that more bits never harm.
+"""Tables of levels along principal axes: a start that needs few vectors, and that more bits never make worse.
 
-A start of free tables, signs of rotated axes or residual k-means, has more entries than there are vectors once codes
-are long and vectors few. Such tables follow the vectors that they were found from, and no others. Levels have a mean, a
-variance and 2 to 16 values per axis, whatever the size of a code. Bits go to the axis where the next one takes off most
-error (:func:`~hdc.apps.retrieval.binarizers.levels.allotted`), as for scalar codes, in the metric that codes are chosen
-by. A group of four bits has one axis of 16 levels, two axes of 4, or others of 16 combinations. Groups are orthogonal:
-codes chosen one group after another are the nearest ones. Training then bends the tables to what axes do not say.
+A start with free tables (signs of rotated axes, or residual k-means) has more entries than vectors once codes are long
+and vectors few. Such tables overfit the vectors they were found from. Levels have a mean, a variance and 2 to 16 values
+per axis, whatever the code size. Each bit goes to the axis where it reduces the error most
+(:func:`~hdc.apps.retrieval.binarizers.levels.allotted`), as for scalar codes, in the metric by which codes are chosen.
+A group of four bits covers one axis with 16 levels, two axes with 4, or another split into 16 combinations. Groups are
+orthogonal, so choosing codes group by group finds the nearest ones. Training then adapts the tables beyond the axes.
 
-Vectors count by one over the distance to their neighbors, as in
+Vectors are weighted by one over the distance to their neighbors, as in
 :mod:`~hdc.apps.retrieval.binarizers.bebr.residual`: levels are denser where neighbors are near.
 """
 
@@ -20,29 +20,29 @@ from hdc.apps.retrieval.binarizers.bebr.decoder import LEVELS
 from hdc.apps.retrieval.binarizers.levels import MOST_LEVEL_BITS, allotted, levels_of
 
 AXES_FROM, LEVELS_FROM = 16_384, 4096
-"""Most vectors that the axes, and the levels along them, are found from."""
+"""Most vectors used to find the axes, and the levels along them."""
 
 ROUNDS = 8
-"""Rounds of Lloyd's method along an axis, from the levels of a normal distribution."""
+"""Rounds of Lloyd's method per axis, starting from the levels of a normal distribution."""
 
 MOST_AXIS_BITS = 24
-"""Most bits of an axis: those of a float32."""
+"""Most bits per axis: the precision of a float32."""
 
 NORMAL = 1 << 20
-"""Components of a random unit vector each of which is normal, as far as levels can tell."""
+"""Dimension at which a component of a random unit vector is normal, as far as levels can resolve."""
 
 
 def level_tables(x: Floats, weights: Floats, groups: int, metric: Floats, rng: np.random.Generator) -> Floats:
-    """Return tables, ``(16 * groups, d)`` float32 in the order of a decoder, of centered vectors.
+    """Return the tables of centered vectors, ``(16 * groups, d)`` float32 in the order of a decoder.
 
     Parameters
     ----------
     x : (n, d) float32
-        Less their mean.
+        Vectors less their mean.
     weights : (n,) float32
     groups : int
     metric : (d, d) float32
-        In which distances are taken.
+        Metric of distances.
     rng : Generator
     """
     chosen = rng.permutation(len(x))[:AXES_FROM]
@@ -64,17 +64,17 @@ def level_tables(x: Floats, weights: Floats, groups: int, metric: Floats, rng: n
 
 
 def _distortions() -> Numbers:
-    """Return the squared error of a normal variable by the number of bits; each beyond those known takes off 3/4."""
+    """Return the squared error of a normal variable by number of bits; past the known ones, each removes 3/4 of it."""
     known = [1.0] + [levels_of(NORMAL, bits).distortion for bits in range(1, MOST_LEVEL_BITS + 1)]
     beyond = known[-1] * 0.25 ** np.arange(1, MOST_AXIS_BITS - MOST_LEVEL_BITS + 1)
     return np.concatenate([known, beyond])
 
 
 def _packed(widths: npt.NDArray[np.int64], groups: int) -> list[list[tuple[int, int]]]:
-    """Return, for each group, axes and how many of its four bits each has, the widest axes first.
+    """Return, per group, its axes and how many of the four bits each gets, the widest axes first.
 
-    An axis of more than four bits, or of more than are left of a group where no other fits, is in several groups. There
-    may be fewer bits than the groups have.
+    An axis spans several groups if it has more than four bits, or if no axis fits into the bits left in a group. There
+    may be fewer bits than the groups have room for.
     """
     open_bits, packed = widths.copy(), []
     for _ in range(groups):
@@ -91,7 +91,7 @@ def _packed(widths: npt.NDArray[np.int64], groups: int) -> list[list[tuple[int, 
 
 
 def _levels(values: Numbers, weights: Numbers, bits: int) -> tuple[Numbers, npt.NDArray[np.int64]]:
-    """Return ``2**bits`` ascending levels of weighted numbers, by Lloyd's method, and which is nearest to each."""
+    """Return ``2**bits`` ascending levels of weighted numbers by Lloyd's method, and each number's nearest level."""
     mean = np.average(values, weights=weights)
     spread = np.sqrt(np.average((values - mean) ** 2, weights=weights))
     levels = mean + spread * levels_of(NORMAL, bits).values.astype(np.float64)

@@ -1,14 +1,14 @@
 """Codes whose prefixes are codes: nested training of one code for several sizes (Kusupati et al. 2022, Matryoshka).
 
-The bits are shared and the tables are not: each prefix has tables of its own, which are small beside the codes. A code
-grows block by block. A new block starts from what the prefix before it leaves of a vector: as its signs, or from tables
-found in it, whichever start the model has (:mod:`~hdc.apps.retrieval.binarizers.bebr.starts`). It is then chosen
-alone, and together with the block before it, by local search over
+Sizes share the bits but not the tables; tables are small beside the codes. A code grows block by block. A new block
+starts from what the prefix before it leaves of a vector: from its signs, or from tables found in it, depending on the
+model's start (:mod:`~hdc.apps.retrieval.binarizers.bebr.starts`). The block is then chosen alone, and together with the
+block before it, by local search over
 
     loss(prefix with the new block) + SHORTER * loss(prefix before it)
 
-with the loss of :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`. Blocks before these two stay. So a shorter prefix
-keeps its loss but for what the next size gains several times, and no size pays for those beyond the next.
+with the loss of :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`. Earlier blocks stay fixed. So a shorter prefix
+loses only where the next size gains several times as much, and no size pays for those beyond the next.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -31,15 +31,15 @@ from hdc.errors import ParameterError
 from hdc.words import WORD_BITS
 
 TablesOf: TypeAlias = Callable[[Floats, Floats, int, Floats, np.random.Generator], Floats]
-"""Takes centered vectors, their weights, a number of groups, a metric and a generator, and returns tables."""
+"""Maps centered vectors, their weights, a number of groups, a metric and a generator to tables."""
 
 SHORTER = 0.25
-"""Weight of the loss of the prefix before the one that grows."""
+"""Weight of the loss of the prefix before the growing one."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done: rounds of training and the rounds without gain that end it, and steps of search for a bit."""
+    """Training effort: rounds, rounds without gain before stopping, and search steps per bit."""
 
     rounds: int
     patience: int
@@ -47,20 +47,20 @@ class Effort:
     seed: int
 
     def of(self, groups: int) -> int:
-        """Return the steps of a search over so many groups."""
+        """Return the search steps for a number of groups."""
         return round(self.steps * GROUP_BITS * groups)
 
 
 @dataclass(frozen=True)
 class Nested:
-    """Decoders of the prefixes of a code, the shortest first, the last one of the whole code.
+    """Decoders of the prefixes of a code, the shortest first; the last one decodes the whole code.
 
     Attributes
     ----------
     decoders : tuple of TableDecoder
     starts : tuple of Recurrence
-        Of each block: the map of what the prefix before it leaves of a vector to the signs that the search starts from.
-        None of them where the search starts from groups chosen one after another.
+        One per block: maps what the prefix before it leaves of a vector to the signs from which the search starts.
+        Empty if the search starts from groups chosen one after another.
     """
 
     decoders: tuple[TableDecoder, ...]
@@ -68,11 +68,11 @@ class Nested:
 
     @property
     def ends(self) -> tuple[int, ...]:
-        """Groups of each prefix."""
+        """Number of groups in each prefix."""
         return tuple(decoder.groups for decoder in self.decoders)
 
     def encode(self, x: Floats, effort: Effort) -> Groups:
-        """Return ``(n, groups)`` uint8 codes of ``(n, d)`` float32 vectors."""
+        """Encode ``(n, d)`` float32 vectors as ``(n, groups)`` uint8 codes."""
         codes = np.empty((len(x), 0), dtype=np.uint8)
         for i, decoder in enumerate(self.decoders):
             if self.starts:
@@ -85,7 +85,7 @@ class Nested:
         return codes
 
     def to_arrays(self) -> dict[str, Floats]:
-        """Return as named arrays what the whole code's tables and the first block's start do not say."""
+        """Return named arrays of everything beyond the whole code's tables and the first block's start."""
         arrays = {f"prefix.{i}.tables": decoder.tables for i, decoder in enumerate(self.decoders[:-1])}
         for i, start in enumerate(self.starts[1:], start=1):
             arrays |= {f"block.{i}.{name}": array for name, array in start.to_arrays().items()}
@@ -93,7 +93,7 @@ class Nested:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats], whole: TableDecoder, prefixes: int, starts: int) -> "Nested":
-        """Return what :meth:`to_arrays` wrote: so many prefixes below the whole code, and starts with the first."""
+        """Rebuild from :meth:`to_arrays`, with ``prefixes`` below the whole code and ``starts`` including the first."""
         shorter = [replace(whole, tables=arrays[f"prefix.{i}.tables"]) for i in range(prefixes)]
         blocks_of = [
             {name.removeprefix(own): array for name, array in arrays.items() if name.startswith(own)}
@@ -102,7 +102,7 @@ class Nested:
         return cls((*shorter, whole), tuple(Recurrence.from_arrays(block, 0) for block in blocks_of))
 
     def with_backend(self, name: str) -> "Nested":
-        """Return the same, computed on another backend."""
+        """Return a copy that computes on another backend."""
         return replace(self, decoders=tuple(replace(decoder, backend=name) for decoder in self.decoders))
 
 
@@ -116,23 +116,23 @@ def train_nested(
     validation: Validation,
     state: Checkpoint,
 ) -> Nested:
-    """Learn codes and tables of every prefix, one size after another.
+    """Learn the codes and tables of every prefix, one size after another.
 
     Parameters
     ----------
     x : (n, d) float32
     ends : sequence of int
-        Groups of four bits of each prefix, ascending; the last is the whole code.
+        Four-bit groups of each prefix, ascending; the last is the whole code.
     first : TableDecoder
-        Whose mean, metric and parallel weight all share; its tables do not count.
+        Its mean, metric and parallel weight are shared by all; its tables are not used.
     counts : (n,) float32 or None
-        How much the error of each vector counts.
+        Weight of the error of each vector.
     tables_of : function or None
-        What a block starts from; None: signs, and all errors count the same.
+        Finds the tables that a block starts from. None starts from signs and weights all errors equally.
     effort : Effort
     validation : Validation
     state : Checkpoint
-        Keeps a stage for each size.
+        Stores one stage per size.
     """
     decoders: tuple[TableDecoder, ...] = ()
     codes = np.empty((len(x), 0), dtype=np.uint8)
@@ -143,7 +143,7 @@ def train_nested(
 
 
 def _regressions(x: Floats, codes: Groups, decoders: tuple[TableDecoder, ...]) -> tuple[Recurrence, ...]:
-    """Return the maps that signs of each block start from, fitted to codes."""
+    """Return the maps, fitted to codes, whose signs each block's search starts from."""
     starts, begin = [], 0
     for i, decoder in enumerate(decoders):
         left, end = _left(x, decoders[:i], codes[:, :begin]), decoder.groups
@@ -153,7 +153,7 @@ def _regressions(x: Floats, codes: Groups, decoders: tuple[TableDecoder, ...]) -
 
 
 def cut_tables(x: Floats, codes: Groups, whole: TableDecoder, ends: Sequence[int]) -> tuple[TableDecoder, ...]:
-    """Return decoders of prefixes of given codes, and that of the whole code last."""
+    """Return decoders of the prefixes of given codes, followed by that of the whole code."""
     shorter = []
     for end in ends:
         cut = _cut(codes, end)
@@ -163,7 +163,7 @@ def cut_tables(x: Floats, codes: Groups, whole: TableDecoder, ends: Sequence[int
 
 
 def check_prefixes(prefixes: Any, dim: int, loops: int) -> None:
-    """Raise ParameterError unless prefixes are ascending multiples of 64 below dim, of codes of one level."""
+    """Raise ParameterError unless prefixes are ascending multiples of 64 below dim, and codes have one level."""
     if isinstance(prefixes, str) or not isinstance(prefixes, Sequence):
         raise wrong(prefixes, "prefixes", "a sequence of sizes in bits, such as (64, 128)")
     sizes = [integer(size, "a prefix", WORD_BITS, dim - 1) for size in prefixes]
@@ -174,7 +174,7 @@ def check_prefixes(prefixes: Any, dim: int, loops: int) -> None:
 
 
 def _left(x: Floats, before: Sequence[TableDecoder], codes: Groups) -> Floats:
-    """Return what the prefix before a block leaves of vectors."""
+    """Return the part of vectors that the prefix before a block does not explain."""
     return x - before[-1].decode(np.ascontiguousarray(codes)) if before else x
 
 
@@ -188,7 +188,7 @@ def _grown(
     end: int,
     effort: Effort,
 ) -> tuple[tuple[TableDecoder, ...], Groups]:
-    """Add a block: tables that go on from those of the prefix before, and codes, both of what that prefix leaves."""
+    """Add a block: extend the tables and the codes, both started from what the shorter prefix leaves."""
     left, groups = _left(x, before, codes), end - codes.shape[1]
     if tables_of is None or counts is None:
         signs = initial(left, GROUP_BITS * groups, 0, effort.seed).signs(left)
@@ -212,7 +212,7 @@ def _alternated(
     validation: Validation,
     state: Checkpoint,
 ) -> tuple[tuple[TableDecoder, ...], Groups]:
-    """Choose codes and fit tables in turns until the recall of the last two prefixes stops growing."""
+    """Choose codes and fit tables in turns until the mean recall of the last two prefixes stops growing."""
     stage = f"prefix-{GROUP_BITS * codes.shape[1]}"
     progress = Progress(stage, effort.rounds, effort.patience)
     best = now = _Learned(decoders[-2:], codes)
@@ -231,7 +231,7 @@ def _alternated(
 
 @dataclass(frozen=True)
 class _Learned:
-    """What rounds change."""
+    """Decoders and codes, which rounds change."""
 
     decoders: tuple[TableDecoder, ...]
     codes: Groups
@@ -247,13 +247,13 @@ class _Learned:
 
 
 def _block_chosen(x: Floats, codes: Groups, decoders: Sequence[TableDecoder], effort: Effort) -> Groups:
-    """Choose the last block, the others fixed."""
+    """Choose the last block with all others fixed."""
     begin = decoders[-2].groups if len(decoders) > 1 else 0
     return search_codes(x, codes, decoders[-1:], [1.0], begin, effort.of(codes.shape[1] - begin))
 
 
 def _pair_chosen(x: Floats, codes: Groups, decoders: Sequence[TableDecoder], effort: Effort) -> Groups:
-    """Choose the last two blocks together; those before them are fixed."""
+    """Choose the last two blocks together, with those before them fixed."""
     if len(decoders) < 2:
         return codes
     begin = decoders[-3].groups if len(decoders) > 2 else 0
@@ -263,23 +263,23 @@ def _pair_chosen(x: Floats, codes: Groups, decoders: Sequence[TableDecoder], eff
 def search_codes(
     x: Floats, codes: Groups, decoders: Sequence[TableDecoder], weights: Sequence[float], begin: int, steps: int
 ) -> Groups:
-    """Improve groups ``begin`` and later by local search over a weighted sum of the losses of several prefixes.
+    """Improve groups from ``begin`` on by local search over a weighted sum of the losses of several prefixes.
 
     Parameters
     ----------
     x : (n, d) float32
     codes : (n, groups) uint8
     decoders : sequence of TableDecoder
-        Of prefixes that are longer than ``begin``, of one metric; the last one of all groups.
+        Decoders of prefixes longer than ``begin``, with one metric; the last covers all groups.
     weights : sequence of float
-        One for each decoder.
+        One per decoder.
     begin : int
     steps : int
 
     Returns
     -------
     (n, groups) uint8
-        The groups before ``begin`` as they were.
+        Groups before ``begin`` are unchanged.
     """
     kernel = table_kernels(find_backend(decoders[-1].backend)).refine
     free = codes.shape[1] - begin
@@ -296,12 +296,12 @@ def search_codes(
 
 
 class _Loss:
-    """The loss of one prefix as the terms that :attr:`hdc.kernels.TableKernels.refine` takes, in the free groups."""
+    """The loss of one prefix over the free groups, as terms for :attr:`hdc.kernels.TableKernels.refine`."""
 
     def __init__(self, decoder: TableDecoder, weight: float, begin: int, free: int) -> None:
         self._decoder, self._weight, self._begin = decoder, np.float32(weight), begin
         by_group = decoder.tables.reshape(LEVELS, decoder.groups, -1)
-        entries = np.zeros((LEVELS, free, by_group.shape[2]), dtype=np.float32)  # zero where the prefix has ended
+        entries = np.zeros((LEVELS, free, by_group.shape[2]), dtype=np.float32)  # stays zero beyond the prefix
         entries[:, : decoder.groups - begin] = by_group[:, begin:]
         self._entries = entries.reshape(LEVELS * free, -1)
         self._seen = self._entries @ decoder.metric
@@ -311,7 +311,7 @@ class _Loss:
         self.pairs: Floats = self._weight * (self._seen @ self._seen.T)
 
     def added(self, x: Floats, codes: Groups, linear: Floats) -> Floats:
-        """Add what single entries cost to ``(n, entries)`` costs; return the factors of the squared term."""
+        """Add the cost of single entries to the ``(n, entries)`` costs; return the factors of the squared term."""
         decoder, centered = self._decoder, x - self._decoder.mean
         left = centered if self._fixed is None else x - self._fixed.decode(_cut(codes, self._begin))
         root = np.float32(np.sqrt(decoder.parallel))
@@ -332,6 +332,6 @@ def _cut(codes: Groups, groups: int) -> Groups:
 
 
 def _side_by_side(tables: Floats, more: Floats) -> Floats:
-    """Return the tables of the groups of both, ``(16 * groups, d)`` each."""
+    """Join tables of ``(16 * groups, d)`` each into the tables of all their groups."""
     parts = [part.reshape(LEVELS, -1, part.shape[1]) for part in (tables, more)]
     return np.ascontiguousarray(np.concatenate(parts, axis=1).reshape(-1, tables.shape[1]))

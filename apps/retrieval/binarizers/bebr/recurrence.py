@@ -4,7 +4,7 @@ With f the unit vector of x, ``b = sign(W f)``; then for each loop i = 0, 1, ...
 
     f^ = normalized B_i(b);   r = sign(R_i(f - f^));   b = b + 2**-(i+1) r
 
-W, B_i and R_i are affine maps. Without loops this is a hash.
+W, B_i and R_i are affine maps. Without loops, the code is a hash.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Affine:
 
 @dataclass(frozen=True)
 class Recurrence:
-    """The maps of the recurrence: one ``project``, and for each loop a ``decode`` and a ``correct``."""
+    """The maps of the recurrence: one ``project``, and a ``decode`` and a ``correct`` per loop."""
 
     project: Affine
     decode: tuple[Affine, ...]
@@ -52,7 +52,7 @@ class Recurrence:
         return np.stack(planes, axis=1)
 
     def first(self, bits: int) -> "Recurrence":
-        """Return the maps of the first bits of a hash, or of codes of several levels all there is."""
+        """Return the maps of the first bits of a hash; codes of several levels keep all maps."""
         if self.decode:
             return self
         return Recurrence(Affine(self.project.weight[:, :bits], self.project.bias[:bits]), (), ())
@@ -67,7 +67,7 @@ class Recurrence:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats], loops: int) -> "Recurrence":
-        """Return what :meth:`to_arrays` wrote."""
+        """Rebuild from the arrays of :meth:`to_arrays`."""
 
         def affine(name: str) -> Affine:
             return Affine(arrays[f"{name}.weight"], arrays[f"{name}.bias"])
@@ -77,7 +77,7 @@ class Recurrence:
 
 
 def names_of(loops: int) -> tuple[str, ...]:
-    """Return the names of the arrays of a recurrence of so many loops."""
+    """Return the names of the arrays of a recurrence with this many loops."""
     maps = ["project", *(f"{name}.{i}" for i in range(loops) for name in ("decode", "correct"))]
     return tuple(f"{name}.{part}" for name in maps for part in ("weight", "bias"))
 
@@ -88,13 +88,13 @@ def sign(x: Floats) -> Floats:
 
 
 def unit(x: Floats) -> Floats:
-    """Divide rows by their norms; a zero row stays zero."""
+    """Divide rows by their norms; zero rows stay zero."""
     norms = np.linalg.norm(x, axis=1, keepdims=True)
     return np.asarray(x / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
 def least_squares(x: Floats, y: Floats) -> Affine:
-    """Return the affine map from rows of x to rows of y of least squared error, slightly regularized."""
+    """Return the least-squares affine map from rows of x to rows of y, slightly regularized."""
     mean, target = np.asarray(x.mean(axis=0)), np.asarray(y.mean(axis=0))
     centered = x - mean
     square: Any = (centered.T @ centered).astype(np.float64)
@@ -104,7 +104,7 @@ def least_squares(x: Floats, y: Floats) -> Affine:
 
 
 def initial(x: Floats, dim: int, loops: int, seed: int) -> Recurrence:
-    """Project on randomly rotated principal axes; decode by least squares; correct along what decodes.
+    """Return maps that project on randomly rotated principal axes, decode by least squares, and correct along that.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def initial(x: Floats, dim: int, loops: int, seed: int) -> Recurrence:
 
 
 def nested_initial(x: Floats, sizes: Sequence[int], seed: int) -> Recurrence:
-    """Project as :func:`initial`, block by block: the bits up to each size are of the axes that a code of it has."""
+    """Project as :func:`initial`, block by block: the bits up to each size use the axes of a code of that size."""
     starts, begin = [], 0
     for size in sizes:
         project = initial(x, size, 0, seed).project
@@ -137,7 +137,7 @@ def nested_initial(x: Floats, sizes: Sequence[int], seed: int) -> Recurrence:
 
 
 def regressed(x: Floats, signs: Floats) -> Recurrence:
-    """Fit every map by least squares to given ``(n, loops + 1, dim)`` signs, one loop after another."""
+    """Fit every map to given ``(n, loops + 1, dim)`` signs by least squares, one loop after another."""
     f = unit(x)
     project, value = least_squares(f, signs[:, 0]), signs[:, 0]
     decodes, corrects = [], []
@@ -149,7 +149,7 @@ def regressed(x: Floats, signs: Floats) -> Recurrence:
 
 
 def _principal(centered: Floats, dim: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return ``(d, dim)`` float32: the first principal axes, rotated at random, as often as dim needs."""
+    """Return ``(d, dim)`` float32: the first principal axes, randomly rotated, repeated as often as dim requires."""
     _, axes = np.linalg.eigh((centered.T @ centered).astype(np.float64))
     kept = axes[:, ::-1][:, : min(dim, len(axes))]
     k = kept.shape[1]

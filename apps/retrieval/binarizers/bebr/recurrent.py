@@ -1,4 +1,4 @@
-"""RecurrentBinarizer: BEBR's codes, chosen and read through learned tables."""
+"""RecurrentBinarizer: BEBR's codes, chosen and decoded by learned tables."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -28,63 +28,62 @@ SAMPLE = 50_000
 """Most vectors that a fit learns from, drawn at random."""
 
 LARGEST = 1e6
-"""Of whitening, parallel, temperature and learning rate: far beyond what is of use, and no power of it overflows."""
+"""Bound of whitening, parallel, temperature and learning rate: far beyond useful values, but no power overflows."""
 
 MOST_LOOPS = 15
-"""An index has components of at most 16 bits."""
+"""An index stores at most 16 bits per component."""
 
 
 class RecurrentBinarizer(Binarizer):
-    """Codes of ``dim`` components of one or more levels (BEBR), improved by local search.
+    """Codes of ``dim`` components with one or more levels (BEBR), improved by local search.
 
-    :mod:`~hdc.apps.retrieval.binarizers.bebr.recurrence` makes a code,
-    :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`
-    says what it stands for. With ``rounds=0`` codes are BEBR's own and suit symmetric comparison. Each round
-    improves the codes for float queries (``asymmetric=True``), which then find more than other codes of the
-    same size; symmetric comparison loses by it.
+    :mod:`~hdc.apps.retrieval.binarizers.bebr.recurrence` computes a code, and
+    :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder` decodes it. With ``rounds=0``, codes are BEBR's own and suit
+    symmetric comparison. Each round improves the codes for float queries (``asymmetric=True``), which then have better
+    recall than with other codes of the same size. Symmetric comparison gets worse.
 
     Parameters
     ----------
     dim : int
-        Components of a code; a multiple of 64.
+        Components per code; a multiple of 64.
     loops : int
-        Residual loops, BEBR's u: a component takes ``loops + 1`` bits; 0 is a hash.
+        Residual loops, BEBR's u. A component uses ``loops + 1`` bits; 0 loops make a hash.
     rounds : int
         Most rounds of choosing codes and fitting tables.
     steps : int or None
-        Steps of the local search for each vector; None: one for each two bits. Without rounds there are none.
+        Local search steps per vector; None: one per two bits. Without rounds there is no search.
     epochs : int
         Most epochs of gradient training of the recurrence (needs the extra ``torch``).
     patience : int
-        Rounds, or epochs, without a better validation recall before training stops.
+        Rounds or epochs without a better validation recall before training stops.
     whitening, parallel : float
-        Of the error that codes minimize; see :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`. Where tables start
-        from residuals or levels, ``parallel`` is 0.
+        Parameters of the error that codes minimize; see :mod:`~hdc.apps.retrieval.binarizers.bebr.decoder`. If tables
+        start from residuals or levels, ``parallel`` is 0.
     temperature, learning_rate : float
-        Of gradient training.
+        Parameters of gradient training.
     negatives, queue : int
-        Hardest negatives that count, and how many earlier vectors they are chosen from.
+        Number of hardest negatives that count, and how many earlier vectors they are chosen from.
     device : str
-        Where gradients are computed: ``"auto"`` takes a GPU if there is one.
+        Where gradients are computed; ``"auto"`` chooses a GPU if there is one.
     seed : int
     metric : {"cosine", "ip", "l2"}
-        What nearness is: cosine, inner product, or Euclidean distance.
+        Measure of nearness: cosine, inner product or Euclidean distance.
     backend : str
-        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+        ``"auto"``, or one of :func:`hdc.list_backends` that computes on NumPy arrays.
     prefixes : sequence of int
-        Sizes in bits, ascending multiples of 64 below dim, at which a cut code is a code too, with tables of its own:
-        see :meth:`prefix`. Codes of one level only.
+        Sizes in bits, ascending multiples of 64 below dim, at which a truncated code is also a code, with its own
+        tables: see :meth:`prefix`. Only for codes of one level.
 
     Attributes
     ----------
     start_ : {"signs", "residuals", "levels"}
-        What training began with: see :mod:`~hdc.apps.retrieval.binarizers.bebr.starts`.
+        How training started: see :mod:`~hdc.apps.retrieval.binarizers.bebr.starts`.
     recalls_ : list of float
-        The same of each of :attr:`sizes`; only there with prefixes.
+        Recall, as :attr:`recall_`, of each of :attr:`sizes`; set only with prefixes.
     recall_ : float
-        Recall@10 of held-out float queries among the vectors of training, as :meth:`transform` encodes them; NaN
-        if there were too few vectors to hold some out. A :class:`TrainingWarning` says if plain signs, or
-        scalar codes of at most as many bytes, have a better.
+        Recall@10 of held-out float queries among the training vectors, as :meth:`transform` encodes them. NaN if there
+        were too few vectors to hold some out. A :class:`TrainingWarning` is issued if plain signs, or scalar codes of
+        at most the same size, have better recall.
 
     Examples
     --------
@@ -136,20 +135,20 @@ class RecurrentBinarizer(Binarizer):
 
     @property
     def levels(self) -> int:
-        """Bit planes of a code."""
+        """Bit planes per code."""
         return self.loops + 1
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Sizes in bits at which codes of this model can be read, the whole code last."""
+        """Sizes in bits at which codes of this model can be cut; the last one is the whole code."""
         self._check_fitted()
         ends = (self.dim_ // GROUP_BITS,) if self.nested_ is None else self.nested_.ends
         return tuple(GROUP_BITS * end for end in ends if GROUP_BITS * end <= self.dim_)
 
     def prefix(self, bits: int) -> Self:
-        """Return the model of the first ``bits`` of the codes: it scores, searches and is saved as any other.
+        """Return the model of the first ``bits`` of the codes; it scores, searches and saves like any other.
 
-        It encodes as this model does, and cuts: its codes are those that :meth:`cut` returns.
+        It encodes as this model does, then cuts, so its codes are those that :meth:`cut` returns.
 
         Parameters
         ----------
@@ -159,7 +158,7 @@ class RecurrentBinarizer(Binarizer):
         Raises
         ------
         ParameterError
-            If the model is not fitted, or was not trained for so many bits.
+            If the model is not fitted, or was not trained for this size.
         """
         bits = self._size(bits)
         shorter = copy(self)
@@ -176,7 +175,7 @@ class RecurrentBinarizer(Binarizer):
 
     def _size(self, bits: int) -> int:
         if integer(bits, "bits") not in self.sizes:
-            raise ParameterError(f"bits must be one of {self.sizes}, which the model was trained for, not {bits}")
+            raise ParameterError(f"bits must be one of {self.sizes}, the sizes of this model, not {bits}")
         return int(bits)
 
     def fit(self, X: Any, y: Any = None, *, old_codes: Words | None = None, checkpoint: Any = None) -> Self:
@@ -188,31 +187,31 @@ class RecurrentBinarizer(Binarizer):
             At most ``SAMPLE`` rows, drawn at random, are read.
         y : None
         old_codes : (n, words) uint64 array or None
-            Codes of the same objects by another model of this dim and loops, from whatever vectors. The new codes
-            are trained to be comparable with them (backward-compatible training); needs epochs and ``rounds=0``.
+            Codes of the same objects by another model with this dim and loops, from vectors of any kind. New codes are
+            trained to be comparable with them (backward-compatible training). Needs epochs and ``rounds=0``.
         checkpoint : path or None
-            Folder in which the state after each round or epoch is kept, and from which an interrupted fit of the
-            same data and parameters goes on, to the same result.
+            Folder that stores the state after each round or epoch. An interrupted fit with the same data and
+            parameters resumes from it, with the same result.
 
         Raises
         ------
         DTypeError, DimensionError
-            If X does not hold floats in two dimensions.
+            If X is not a two-dimensional array of floats.
         ParameterError
-            If X has no rows, NaN or infinity, or a parameter is out of range.
+            If X has no rows or contains NaN or infinity, or a parameter is out of range.
         MismatchError
-            If the old codes are of another size or number.
+            If the old codes have another size, or are not one per row.
         BackendUnavailableError
             If there are epochs and torch is not installed.
         FileFormatError
-            If the checkpoint is damaged, or of other parameters or data.
+            If the checkpoint is damaged, or belongs to other parameters or data.
         """
         rows = self._table(X)
         self._check_parameters(len(rows), old_codes)
         rng = np.random.default_rng(self.seed)
         chosen = np.sort(rng.permutation(len(rows))[:SAMPLE])
         given = finite(rows[chosen], 0)
-        lifted = self.metric == "l2" or not self.rounds  # tables tell of lengths, but not to hundredths
+        lifted = self.metric == "l2" or not self.rounds  # tables decode lengths, but not to one percent
         x = self._mapped(given, self.metric, lifted=lifted, centered=lifted)[:]
         old = None if old_codes is None else self._as_signs(np.asarray(old_codes)[chosen])
         asked = None if self.metric == "cosine" else self._asked(given)
@@ -239,7 +238,7 @@ class RecurrentBinarizer(Binarizer):
         text(self.device, "device")
         check_prefixes(self.prefixes, self.dim, self.loops)
         if not n:
-            raise ParameterError("fit needs at least one vector, and X has none")
+            raise ParameterError("fit needs at least one vector, but X has none")
         if old_codes is None:
             return
         if self.rounds or not self.epochs:
@@ -279,7 +278,7 @@ class RecurrentBinarizer(Binarizer):
         self._report(x, unseen, plain=self.rounds > 0)
 
     def _report(self, x: Floats, unseen: Validation, plain: bool) -> None:
-        """Measure the recall of queries that nothing was chosen by, and warn if untrained codes have a better one."""
+        """Measure the recall of queries that influenced no choice, and warn if untrained codes do better."""
         codes = self._as_groups(self.encode_mapped(x))
         decoders = (self.decoder_,) if self.nested_ is None else self.nested_.decoders
         found = (unseen.scores(d.decode(np.ascontiguousarray(codes[:, : d.groups]))) for d in decoders)
@@ -302,7 +301,7 @@ class RecurrentBinarizer(Binarizer):
 
     @property
     def _effort(self) -> Effort:
-        """What nested training and its codes take: the steps for a bit are those of a whole code."""
+        """Effort of nested training and encoding; steps per bit are those of a whole code."""
         return Effort(self.rounds, self.patience, self._steps / (self.dim * self.levels), self.seed)
 
     def _set_maps(self, maps: Recurrence, decoder: TableDecoder, nested: Nested | None = None) -> None:
@@ -319,7 +318,7 @@ class RecurrentBinarizer(Binarizer):
         return pack(self._whole_signs(x)[..., : self.dim_] > 0).reshape(len(x), -1)
 
     def _whole_signs(self, x: Floats) -> Floats:
-        """Return the ``(n, levels, dim)`` signs of mapped vectors, of the whole code."""
+        """Return the ``(n, levels, dim)`` signs of the whole codes of mapped vectors."""
         if not self.rounds:
             return self.maps_.signs(x)
         if self.nested_ is not None:
@@ -329,27 +328,27 @@ class RecurrentBinarizer(Binarizer):
         return signs.reshape(len(x), self.levels, -1)
 
     def decode(self, codes: Words) -> Floats:
-        """Return the ``(n, width)`` float32 vectors that codes stand for, as ``space_`` maps them.
+        """Decode codes to ``(n, width)`` float32 vectors, as ``space_`` maps them.
 
-        Asymmetric scores come of the products of mapped queries with them. Where vectors are mapped to length 1, these
-        are divided by the lengths that codes decode to, which differ: who is near would drown in who is long.
+        Asymmetric scores are products of mapped queries with these. If vectors are mapped to length 1, the products are
+        divided by the decoded lengths. These differ between codes, and long ones would hide near ones.
         """
         return self.decoder_.decode(self._as_groups(self._as_codes(codes)))
 
     @property
     def _of_one_length(self) -> bool:
-        """Whether mapped vectors have length 1, so that cosines are what is estimated."""
+        """Whether mapped vectors have length 1, so that scores estimate cosines."""
         return self.space_.metric == "cosine" or self.space_.radius > 0
 
     def scale(self, codes: Words) -> Floats:
-        """Return one over the length of what each code stands for, or 1 where lengths are told by codes."""
+        """Return one over the decoded length of each code, or 1 if codes encode lengths."""
         if not self._of_one_length:
             return super().scale(codes)
         lengths = self.decoder_.lengths(self._as_groups(codes))
         return np.divide(1, lengths, out=np.ones_like(lengths), where=lengths > 0)
 
     def beside(self, asked: Floats) -> Floats:
-        """Return zeros: tables have the products with the mean."""
+        """Return zeros: tables include the products with the mean."""
         return np.zeros(len(asked), dtype=np.float32)
 
     def _as_groups(self, codes: Words) -> Groups:
@@ -361,7 +360,7 @@ class RecurrentBinarizer(Binarizer):
         return 2 * unpack(planes, WORD_BITS * planes.shape[-1]).astype(np.float32) - 1
 
     def nibble_tables(self, queries: Any) -> Floats:
-        """Look up the dot products of queries with table entries, and a share of that with the mean in each."""
+        """Return tables of the dot products of queries with table entries, plus a share of that with the mean."""
         products = queries @ self.decoder_.tables.T + (queries @ self.mean_ / self.decoder_.groups)[:, None]
         tables: Floats = products.reshape(len(queries), 16, -1)
         return tables
@@ -377,7 +376,7 @@ class RecurrentBinarizer(Binarizer):
 
     def _set_state(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
         parallel, self.recall_, *start = (float(value) for value in arrays["scalars"])
-        self.start_ = STARTS[int(start[0])] if start else SIGNS  # which models of earlier releases do not say
+        self.start_ = STARTS[int(start[0])] if start else SIGNS  # models of earlier releases do not store it
         decoder = TableDecoder(arrays["mean"], arrays["metric"], parallel, arrays["tables"], self.kernels.name)
         maps, self.prefixes = Recurrence.from_arrays(arrays, self.loops), tuple(self.prefixes)  # JSON makes lists
         if not self.prefixes:

@@ -1,11 +1,11 @@
-"""Tables found one group after another, each of what those before it leave: a start for vectors of few strong axes.
+"""Tables found one group after another, from the residual of earlier groups: a start for vectors with few strong axes.
 
-Signs of rotated axes, the usual start, suit vectors whose variance is spread over many axes. Of others (image patches,
-spectra) most vectors are told apart by differences that are small beside the whole, and those are where the neighbors
-are. So tables start as 16 means of what earlier groups leave (residual quantization: Chen, Guan & Wang 2010), and every
-vector counts in proportion to one over the distance to its neighbors: recall asks of each vector that its error is
-small beside that distance, not that the sum of squares is. The error's part along the vector counts no more than the
-rest: a greater weight of it, which helps codes that start from signs, costs recall here.
+Signs of rotated axes, the usual start, suit vectors whose variance is spread over many axes. Other vectors, such as
+image patches and spectra, differ from their neighbors by little compared with their length. For them, tables start as
+16 means of what earlier groups leave (residual quantization: Chen, Guan & Wang 2010). Each vector is weighted by one
+over the distance to its neighbors: recall needs each error to be small beside that distance, not a small sum of
+squares. The error's part along the vector gets no extra weight: it helps codes that start from signs, but costs recall
+here.
 """
 
 import numpy as np
@@ -15,23 +15,23 @@ from hdc.apps.retrieval.binarizers.base import Floats, blocks
 from hdc.apps.retrieval.binarizers.bebr.decoder import LEVELS
 
 NEIGHBORS = 10
-"""The distance that a vector's error is measured by is that to its neighbor of this number."""
+"""Number of the neighbor whose distance scales a vector's error."""
 
 AMONG = 2048
-"""Most vectors among which neighbors are looked for."""
+"""Most vectors searched for neighbors."""
 
 MEANS_FROM = 16_384
-"""Most vectors that the means are found from."""
+"""Most vectors that the means are computed from."""
 
 ROUNDS = 8
-"""Rounds of k-means for each group."""
+"""Rounds of k-means per group."""
 
 HEAVIEST = 20.0
-"""Greatest weight of a vector, the mean being one: exact copies would weigh without end."""
+"""Greatest weight of a vector, relative to the mean; without it, exact copies would have infinite weight."""
 
 
 def weights_of(x: Floats, rng: np.random.Generator) -> Floats:
-    """Return ``(n,)`` float32 weights of mean about 1: one over the distance to the tenth neighbor, in a sample.
+    """Return ``(n,)`` float32 weights of mean about 1: one over the distance to the tenth neighbor in a sample.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def weights_of(x: Floats, rng: np.random.Generator) -> Floats:
     rng : Generator
     """
     sample = x[np.sort(rng.permutation(len(x))[:AMONG])]
-    nearest = min(NEIGHBORS, len(sample) - 1)  # one place more than that is the vector itself, where it was drawn
+    nearest = min(NEIGHBORS, len(sample) - 1)  # a sampled vector counts itself as its first neighbor
     squares = np.einsum("nd,nd->n", sample, sample)
     distances = np.empty(len(x), dtype=np.float32)
     for rows in blocks(len(x), 8 * len(sample)):
@@ -52,16 +52,16 @@ def weights_of(x: Floats, rng: np.random.Generator) -> Floats:
 
 
 def residual_tables(x: Floats, weights: Floats, groups: int, metric: Floats, rng: np.random.Generator) -> Floats:
-    """Return tables, ``(16 * groups, d)`` float32 in the order of a decoder, of centered vectors.
+    """Return the tables of centered vectors, ``(16 * groups, d)`` float32 in the order of a decoder.
 
     Parameters
     ----------
     x : (n, d) float32
-        Less their mean.
+        Vectors less their mean.
     weights : (n,) float32
     groups : int
     metric : (d, d) float32
-        In which distances are taken.
+        Metric of distances.
     rng : Generator
     """
     chosen = np.sort(rng.permutation(len(x))[:MEANS_FROM])
@@ -76,7 +76,7 @@ def residual_tables(x: Floats, weights: Floats, groups: int, metric: Floats, rng
 
 
 def _means(x: Floats, weights: Floats, rng: np.random.Generator) -> tuple[Floats, npt.NDArray[np.int64]]:
-    """Return 16 weighted means, and which of them each row is nearest to."""
+    """Return 16 weighted means, and the number of the nearest one per row."""
     means = x[rng.choice(len(x), LEVELS, p=weights / weights.sum(dtype=np.float64))]
     weighed, eye = x * weights[:, None], np.eye(LEVELS, dtype=np.float32)
     for _ in range(ROUNDS):

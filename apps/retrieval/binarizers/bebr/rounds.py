@@ -1,8 +1,8 @@
-"""Rounds of choosing codes and fitting tables, and what ends them.
+"""Rounds of choosing codes and fitting tables, and when they stop.
 
-A round is judged by the recall of queries. Tables of nearly as many entries as there are vectors fit these so well that
-no new encoding finds the codes that training found. So where there are few vectors per entry, codes are made anew to be
-judged, as ``transform`` makes them. Few vectors are held out of few; vectors that are learned from are queries too.
+The recall of queries judges a round. Tables with nearly as many entries as there are vectors fit these so well that a
+new encoding does not find the training codes again. So with few vectors per entry, vectors are encoded again for the
+judgment, as ``transform`` encodes them. With few vectors, few are held out, and training vectors are queries too.
 """
 
 from dataclasses import replace
@@ -19,10 +19,10 @@ from hdc.apps.retrieval.binarizers.bebr.starts import Start, encoded_anew
 from hdc.apps.retrieval.binarizers.bebr.validation import Progress, Validation, not_worse
 
 FEW_PER_ENTRY = 4
-"""Vectors for each entry of the tables, below which codes are made anew to be judged."""
+"""Vectors per table entry below which vectors are encoded again for the judgment."""
 
 SETTLED = 1e-3
-"""Part of the groups of codes that changed in the last round, if no more changed and it gained nothing."""
+"""Training stops if a round gained nothing and changed a smaller part than this of the groups of codes."""
 
 
 def alternated(
@@ -35,7 +35,7 @@ def alternated(
     x : (n, d) float32
     start : Start
     levels : int
-        Bit planes of a code.
+        Bit planes per code.
     effort : Effort
     validation : Validation
     state : Checkpoint

@@ -1,4 +1,4 @@
-"""Signs and the values of groups of four of them, as tables look them up."""
+"""Convert between signs and the values of four-bit groups, which index tables."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from hdc.apps.retrieval.binarizers.bebr.decoder import Groups
 
 
 def groups_of(signs: Floats) -> Groups:
-    """Return ``(n, bits / 4)`` uint8 values of ``(n, ...)`` signs, four at a time, the first the lowest bit."""
+    """Return ``(n, bits / 4)`` uint8 values of ``(n, ...)`` signs, four per value, the first in the lowest bit."""
     bits = (signs.reshape(len(signs), -1, 4) > 0).astype(np.uint8)
     return bits @ np.array([1, 2, 4, 8], dtype=np.uint8)
 

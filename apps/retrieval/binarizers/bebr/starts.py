@@ -1,14 +1,14 @@
-"""Where a fit begins, and the trial that says where.
+"""Starts of a fit, and the trial that chooses one.
 
-There are three starts, each of which finds most on some vectors. *Signs* are those of rotated axes, with tables that
-decode them. *Residuals* are tables found by k-means group after group
+There are three starts; each has the best recall on some vectors. *Signs* are those of rotated axes, with tables that
+decode them. *Residuals* are tables found by k-means, group after group
 (:mod:`~hdc.apps.retrieval.binarizers.bebr.residual`). *Levels* are tables along principal axes
-(:mod:`~hdc.apps.retrieval.binarizers.bebr.level_tables`). From the last two, codes are chosen one group after another,
-also those of new vectors.
+(:mod:`~hdc.apps.retrieval.binarizers.bebr.level_tables`). The last two choose codes group after group, also for new
+vectors.
 
-An index has vectors that the model learned from, and later ones. So a trial learns in one round, and looks for the
-nearest among vectors half of which it learned from, encoded as ``transform`` encodes. Codes that training found do not
-count: they can fit tables so well that no new encoding does.
+An index contains vectors that the model learned from, and later ones. So a trial learns for one round, and searches
+vectors half of which it learned from, encoded as ``transform`` does. Training codes do not count: they can fit tables
+better than any new encoding does.
 """
 
 from collections.abc import Sequence
@@ -34,23 +34,23 @@ from hdc.apps.retrieval.binarizers.bebr.signs import group_signs, groups_of
 from hdc.apps.retrieval.binarizers.bebr.validation import Validation
 
 SIGNS, RESIDUALS, LEVELLED = STARTS = "signs", "residuals", "levels"
-"""Names of the starts, in the order in which models are saved with them."""
+"""Names of the starts; saved models store their position."""
 
 TABLES = {RESIDUALS: residual_tables, LEVELLED: level_tables}
-"""What makes the tables of a start that has some before it has codes."""
+"""Functions that find the tables of the starts in which tables come before codes."""
 
 TRIED_ON = 6000
-"""Most vectors that starts are compared on; a third of them are learned from and not searched."""
+"""Most vectors on which starts are compared; a third of them are learned from but not searched."""
 
 TRIED_SHARE = 0.2
-"""Part of the others that are queries."""
+"""Share of the other vectors used as queries."""
 
 LEAST_TRIED, MOST_DRAWS = 250, 4
-"""Queries that are asked at least: of few vectors, others are drawn for further trials, of which there are so many."""
+"""Fewest queries over all trials, and most trials. With few vectors, further trials draw others."""
 
 
 class Start(NamedTuple):
-    """Codes and tables that a fit begins with, and how much the error of each vector counts; None: all the same."""
+    """Codes and tables that a fit starts from, and the weight of each vector's error; None weights all equally."""
 
     kind: str
     codes: Groups
@@ -60,12 +60,12 @@ class Start(NamedTuple):
 
 @dataclass(frozen=True)
 class Starts:
-    """Makes starts; each attribute has the meaning of the parameter of :class:`RecurrentBinarizer` of its name.
+    """Creates starts; attributes mean the same as the parameters of :class:`RecurrentBinarizer` with their names.
 
     Attributes
     ----------
     maps : Recurrence
-        Whose signs are one start.
+        Its signs are one start.
     whitening, parallel : float
     seed : int
     effort : Effort
@@ -80,13 +80,13 @@ class Starts:
     backend: str
 
     def of(self, kind: str, x: Floats, bits: int) -> Start:
-        """Return the start of this name from ``(n, d)`` float32 vectors, for codes of so many bits."""
+        """Return the named start of ``(n, d)`` float32 vectors, for codes of this many bits."""
         return self._signs(x, self.maps.first(bits)) if kind == SIGNS else self._tables(kind, x, bits)
 
     def chosen(self, x: Floats, sizes: Sequence[int], of_one_length: bool) -> str:
-        """Return the name of the start that finds most in trials, summed over codes of some sizes in bits.
+        """Return the name of the start with the best recall in trials, summed over codes of the given sizes in bits.
 
-        Where there are too few vectors for a trial it is levels, which need the fewest.
+        With too few vectors for a trial, this is levels, which need the fewest.
         """
         found, asked = dict.fromkeys(STARTS, 0.0), 0
         for draw in range(MOST_DRAWS):
@@ -107,9 +107,9 @@ class Starts:
         return max(found, key=lambda kind: found[kind])
 
     def _tried(self, kind: str, learned: Floats, rows: Floats, bits: int) -> Floats:
-        """Return what rows decode to, encoded as by a model of one round of learning, but with half the search.
+        """Encode rows as a model does after one round of learning, with half the search, and return them decoded.
 
-        Codes that were chosen one group after another are good enough to fit tables to.
+        Codes chosen group after group are good enough to fit tables to.
         """
         start = self.of(kind, learned, bits)
         steps = self.effort.of(start.decoder.groups) // 2
@@ -119,13 +119,13 @@ class Starts:
         return decoder.decode(again)
 
     def _signs(self, x: Floats, maps: Recurrence) -> Start:
-        """Return codes of a recurrence, and tables that decode them linearly."""
+        """Return the codes of a recurrence, and tables that decode them linearly."""
         signs, mean = maps.signs(x), x.mean(axis=0)
         tables = linear_tables(x - mean, signs.reshape(len(x), -1))
         return Start(SIGNS, groups_of(signs), self._decoder(x, mean, None, tables, self.parallel), None)
 
     def _tables(self, kind: str, x: Floats, bits: int) -> Start:
-        """Return tables, codes chosen one group after another, and how much each vector counts."""
+        """Return tables, codes chosen group after group, and the weight of each vector."""
         rng = np.random.default_rng([self.seed, len(x)])
         counts = weights_of(x, rng)
         mean = np.asarray(counts @ x / counts.sum(), dtype=np.float32)
@@ -142,14 +142,14 @@ class Starts:
 
 
 def begin(kind: str, x: Floats, decoder: TableDecoder, maps: Recurrence) -> Groups:
-    """Return the codes that the search for those of new vectors begins with, by a model of a start of this name."""
+    """Return the codes from which the search for codes of new vectors starts."""
     return groups_of(maps.signs(x)) if kind == SIGNS else decoder.greedy(x)
 
 
 def encoded_anew(
     kind: str, x: Floats, decoder: TableDecoder, learned: tuple[Floats, Groups], levels: int, steps: int
 ) -> Groups:
-    """Return codes of vectors as a model encodes them that has learned from other vectors and their codes."""
+    """Encode vectors as a model does that learned from other vectors and their codes."""
     if kind == SIGNS:
         rows, codes = learned
         signs = group_signs(codes).reshape(len(rows), levels, -1)

@@ -1,11 +1,11 @@
 """Gradient training of the recurrence, from embeddings to embeddings, without labels (needs torch).
 
 The loss follows BEBR (Gan et al. 2023): a cross-entropy over a positive and the hardest negatives, by cosine of the
-codes over a temperature, in both directions; signs pass gradients where their input is within one. The positive of
-a vector is one of its nearest float neighbors; negatives come from the batch and from a queue of earlier vectors.
-Without labels nobody says which of them are wrong, so the target is not the positive alone but the softmax of the
-float cosines over the same temperature. An optional second loss compares new codes with the frozen codes of an old
-model, which makes the new ones answer on its index.
+codes over a temperature, in both directions. Signs pass gradients where their input is within one. The positive of a
+vector is one of its nearest float neighbors; negatives come from the batch and from a queue of earlier vectors. Without
+labels, some negatives are wrong, so the target is not the positive alone but the softmax of the float cosines over the
+same temperature. An optional second loss compares new codes with the frozen codes of an old model, so that new codes
+can search its index.
 """
 
 from collections.abc import Sequence
@@ -23,17 +23,17 @@ from hdc.apps.retrieval.binarizers.gradients import device_of, import_torch
 from hdc.errors import ParameterError
 
 POSITIVES = 10
-"""A positive is drawn from so many nearest neighbors."""
+"""A positive is drawn from this many nearest neighbors."""
 
 BATCH = 256
 
 NEIGHBOR_BLOCK = 1024
-"""Vectors whose neighbors are looked for at a time."""
+"""Vectors per block of the neighbor search."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; each has the meaning of the parameter of :class:`RecurrentBinarizer` of its name."""
+    """Training settings, with the meaning of the parameters of :class:`RecurrentBinarizer` of the same names."""
 
     loops: int
     epochs: int
@@ -55,7 +55,7 @@ def train(
     validation: Validation,
     state: Checkpoint,
 ) -> Recurrence:
-    """Train from given maps; return those of the best epoch by validation recall of symmetric comparison.
+    """Train from given maps; return those of the epoch with the best validation recall by symmetric comparison.
 
     Parameters
     ----------
@@ -99,13 +99,13 @@ def _recall(
 
 
 def _components(signs: Floats) -> Floats:
-    """Return the unit vectors of multi-level components of ``(n, levels, dim)`` signs."""
+    """Return ``(n, dim)`` unit vectors of the multi-level components of ``(n, levels, dim)`` signs."""
     weights = np.float32(2.0) ** -np.arange(signs.shape[1], dtype=np.float32)
     return unit(np.einsum("nld,l->nd", signs, weights))
 
 
 def _neighbors(f: Floats) -> npt.NDArray[np.int64]:
-    """Return the ``(n, POSITIVES)`` nearest others of each unit row."""
+    """Return the ``(n, POSITIVES)`` nearest other rows of each unit row."""
     found = []
     for start in range(0, len(f), NEIGHBOR_BLOCK):
         scores = f[start : start + NEIGHBOR_BLOCK] @ f.T
@@ -115,7 +115,7 @@ def _neighbors(f: Floats) -> npt.NDArray[np.int64]:
 
 
 class _Trainer:
-    """The parameters on a device, their optimizer, and the queue."""
+    """Parameters on a device, their optimizer, and the queue."""
 
     def __init__(self, torch: Any, maps: Recurrence, x: Floats, old: Floats | None, settings: Settings) -> None:
         if len(x) < 2:
@@ -135,12 +135,12 @@ class _Trainer:
         self._sign = _straight_through(torch)
 
     def maps(self) -> Recurrence:
-        """Return the present maps."""
+        """Return the current maps."""
         arrays = {name: p.detach().cpu().numpy().copy() for name, p in self._maps.items()}
         return Recurrence.from_arrays(arrays, self._settings.loops)
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        """Return parameters and the optimizer's moments as arrays."""
+        """Return the parameters and the optimizer's moments as arrays."""
         arrays = dict(self.maps().to_arrays())
         for name, parameter in self._maps.items():
             for key, value in self._optimizer.state[parameter].items():
@@ -148,7 +148,7 @@ class _Trainer:
         return arrays
 
     def restore(self, arrays: dict[str, npt.NDArray[Any]]) -> None:
-        """Take the arrays of :meth:`state`."""
+        """Restore the arrays of :meth:`state`."""
         torch = self._torch
         with torch.no_grad():
             for name, parameter in self._maps.items():
@@ -158,7 +158,7 @@ class _Trainer:
                 self._optimizer.state[parameter] = on_device
 
     def epoch(self, number: int) -> None:
-        """Train once on every vector; the order depends on the seed and the number of the epoch only."""
+        """Train once on every vector; the order depends only on the seed and the epoch's number."""
         rng = np.random.default_rng([self._settings.seed, number])
         order = rng.permutation(len(self._f))
         rows, codes = order[:0], self._codes(order[:0]).detach()
@@ -185,13 +185,13 @@ class _Trainer:
         return normal(value, dim=1)
 
     def _loss(self, anchors: Any, positives: Any, queue: Any, earlier: Any) -> tuple[Any, Any]:
-        """Return the loss of a batch, summed over the prefixes, and its anchors' codes for the queue."""
+        """Return the loss of a batch, summed over prefixes, and its anchors' codes for the queue."""
         a, p = self._codes(anchors), self._codes(positives)
         sizes = (*self._settings.prefixes, a.shape[1])
         return sum(self._loss_of(anchors, a, positives, p, queue, earlier, size) for size in sizes), a.detach()
 
     def _loss_of(self, anchors: Any, a: Any, positives: Any, p: Any, queue: Any, earlier: Any, size: int) -> Any:
-        """Return the loss of the first components."""
+        """Return the loss of the first ``size`` components."""
         a, p, earlier = (self._cut(codes, size) for codes in (a, p, earlier))
         old = None if self._old is None else self._cut(self._old, size)
         a_rows, p_rows = np.concatenate([anchors, queue]), np.concatenate([positives, queue])
@@ -203,13 +203,13 @@ class _Trainer:
         return loss
 
     def _cut(self, codes: Any, size: int) -> Any:
-        """Return the first components of unit vectors as unit vectors; whole ones as they are."""
+        """Return the first components of unit vectors, normalized; whole vectors are returned unchanged."""
         if size == codes.shape[1]:
             return codes
         return self._torch.nn.functional.normalize(codes[:, :size], dim=1)
 
     def _contrast(self, rows: Any, codes: Any, positive_rows: Any, positives: Any, key_rows: Any, keys: Any) -> Any:
-        """Return the cross-entropy of each code against its positive and the hardest of the keys."""
+        """Return the cross-entropy of each code against its positive and its hardest keys."""
         torch, settings = self._torch, self._settings
         f = self._f[rows]
         near, wanted = (f * self._f[positive_rows]).sum(dim=1, keepdim=True), f @ self._f[key_rows].T
@@ -222,7 +222,7 @@ class _Trainer:
 
 
 def _straight_through(torch: Any) -> Any:
-    """Return a sign whose gradient is one within [-1, 1] and zero outside."""
+    """Return a sign function whose gradient is one within [-1, 1] and zero outside."""
 
     class Sign(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod

@@ -1,4 +1,4 @@
-"""What stops training: the recall of held-out queries, and the rounds since it last grew."""
+"""Validation: the recall of held-out queries, and the number of rounds without gain, decide when training stops."""
 
 import math
 import sys
@@ -12,38 +12,38 @@ from hdc.apps.retrieval.binarizers.base import Floats
 from hdc.apps.retrieval.binarizers.bebr.recurrence import unit
 
 NEIGHBORS = 10
-"""The recall counted is recall@10."""
+"""Recall is measured as recall@10."""
 
 MOST_QUERIES = 500
 
 SHARE = 0.02
-"""Part of the vectors that is held out as queries."""
+"""Share of the vectors held out as queries."""
 
 
 LEAST_ASKED = 200
-"""Queries that rounds are judged by, at least, where there are so many vectors."""
+"""Fewest queries that judge a round, if there are enough vectors."""
 
 LEAST_QUERIES = 10
-"""Of fewer queries no recall is told to be worse than another."""
+"""Fewest queries for a warning about worse recall."""
 
 DOUBT = 3.0
-"""Standard errors by which it has to be: by chance once in 700 comparisons of equal codes."""
+"""Standard errors of a difference that warns: about one in 700 comparisons of equal codes exceeds it by chance."""
 
 Hits = npt.NDArray[np.float64]
 
 
 class TrainingWarning(UserWarning):
-    """A model that was trained finds less than one of at most as many bytes that was not."""
+    """A trained model has lower recall than an untrained one of at most the same size."""
 
 
 def warn_if_worse(trained: Hits, other: Hits, bits: int, name: str) -> None:
-    """Warn if the recalls of ``(q,)`` queries by trained codes are less than by other codes, beyond chance."""
+    """Warn if the recall of ``(q,)`` queries is lower with trained codes than with other codes, beyond chance."""
     lost = other - trained
     if len(lost) >= LEAST_QUERIES and lost.mean() > DOUBT * lost.std(ddof=1) / np.sqrt(len(lost)):
         warnings.warn(
-            f"codes of {bits} bits that were trained find {trained.mean():.2f} of the ten nearest of held-out vectors, "
-            f"and {name} finds {other.mean():.2f}: use that, or train on more vectors, or more like those you will "
-            "search",
+            f"trained codes of {bits} bits find {trained.mean():.2f} of the ten nearest of held-out vectors, but "
+            f"{name} finds {other.mean():.2f}; use that, or train on more vectors, or on vectors more like those you "
+            "will search",
             TrainingWarning,
             stacklevel=6,
         )
@@ -56,14 +56,15 @@ class Validation:
     Attributes
     ----------
     training : (n - v,) int64
-        Rows that are learned from.
+        Rows to learn from.
     queries : (v, d) float32
     truth : (v, 10) int64
-        Places in ``training``.
+        Positions in ``training``.
     of_one_length : bool
-        Whether what codes decode to is compared at length 1, as the vectors have it.
+        Whether decoded vectors are normalized before comparison, because the vectors have length 1.
     own : (v,) int64 or None
-        Places in ``training`` of queries that are learned from, which they do not find, -1 for others. None: all -1.
+        Positions in ``training`` of queries that are training vectors, excluded from their results; -1 for others.
+        None: all -1.
     """
 
     training: npt.NDArray[np.int64]
@@ -82,9 +83,9 @@ class Validation:
         share: float = SHARE,
         of_one_length: bool = True,
     ) -> "Validation":
-        """Hold out a part of ``(n, d)`` float32 vectors; none where fewer than ten neighbors would be left.
+        """Hold out a share of ``(n, d)`` float32 vectors; none if too few neighbors would remain.
 
-        ``asked`` are the same rows as queries, whose neighbors have the greatest products; without them, cosines.
+        ``asked`` are the same rows as queries, whose neighbors have the greatest products. Without it, cosines decide.
         """
         held = min(MOST_QUERIES, int(share * len(x))) if len(x) > 5 * NEIGHBORS else 0
         order = rng.permutation(len(x))
@@ -95,13 +96,13 @@ class Validation:
         return cls(training, queries, nearest(queries @ x[training].T / norms, NEIGHBORS), of_one_length)
 
     def with_learned(self, x: Floats, asked: Floats | None = None) -> "Validation":
-        """Add vectors that are learned from to have ``LEAST_ASKED`` queries; none where none are held out.
+        """Add training vectors as queries up to ``LEAST_ASKED`` queries; add none if none are held out.
 
         Parameters
         ----------
         x : (n - v, d) float32
         asked : (n - v, d) float32 or None
-            The same as queries, if others.
+            The same rows mapped as queries, if that differs.
         """
         count = min(max(0, LEAST_ASKED - len(self.queries)), len(x)) if len(self.queries) else 0
         own = np.arange(count) * len(x) // max(1, count)
@@ -118,7 +119,7 @@ class Validation:
         )
 
     def halves(self) -> tuple["Validation", "Validation"]:
-        """Return two, with every other query each: what the one chooses by, the other has not seen."""
+        """Split the queries into two halves, so that the second has not seen what the first chose by."""
         return self._every(slice(0, None, 2)), self._every(slice(1, None, 2))
 
     def _every(self, rows: slice) -> "Validation":
@@ -130,7 +131,7 @@ class Validation:
         return self.recall_of(self.scores(decoded))
 
     def scores(self, decoded: Floats) -> Floats:
-        """Return the ``(v, n - v)`` products of queries with decoded vectors, at length 1 where vectors have it."""
+        """Return the ``(v, n - v)`` products of queries with decoded vectors, normalized if the vectors are."""
         scores: Floats = self.queries @ (unit(decoded) if self.of_one_length else decoded).T
         if self.own is not None:
             learned = self.own >= 0
@@ -142,7 +143,7 @@ class Validation:
         return float(self.hits(nearest(scores, NEIGHBORS)).mean()) if len(self.queries) else float("nan")
 
     def hits(self, found: npt.NDArray[np.int64]) -> Hits:
-        """Return the recall@10 of each query, of ``(v, k)`` places in ``training``."""
+        """Return the recall@10 of each query, given ``(v, k)`` found positions in ``training``."""
         pairs = zip(found, self.truth, strict=True)
         return np.array([len(np.intersect1d(a, b)) for a, b in pairs], dtype=np.float64) / NEIGHBORS
 
@@ -150,15 +151,15 @@ class Validation:
 def not_worse(recall: float, best: float, validation: Validation) -> float:
     """Return a recall that counts as a gain unless it is below the best one by more than its standard error.
 
-    The loss falls in every round, and few held-out queries cannot tell a small gain from a small loss; a round that
-    fits the vectors and no others, they can.
+    The loss falls in every round, and few held-out queries cannot separate a small gain from a small loss. They do
+    show a round that overfits the vectors.
     """
     error = math.sqrt(best * (1 - best) / max(1, validation.truth.size)) if 0 < best < 1 else 0.0
     return max(recall, math.nextafter(best, 2)) if recall > best - error else recall
 
 
 def nearest(scores: Floats, k: int) -> npt.NDArray[np.int64]:
-    """Return the ``(q, k)`` columns of greatest scores, in no order; fewer where there are fewer columns."""
+    """Return the ``(q, k)`` columns of the greatest scores, in no order; all columns if there are at most k."""
     if k >= scores.shape[1]:
         return np.tile(np.arange(scores.shape[1]), (len(scores), 1))
     return np.argpartition(-scores, k, axis=1)[:, :k]
@@ -166,7 +167,7 @@ def nearest(scores: Floats, k: int) -> npt.NDArray[np.int64]:
 
 @dataclass
 class Progress:
-    """Counts steps, keeps the best recall, and shows both where standard error is a terminal."""
+    """Counts steps, stores the best recall, and prints both if standard error is a terminal."""
 
     what: str
     total: int
@@ -176,15 +177,15 @@ class Progress:
     best_at: int = 0
 
     def goes_on(self) -> bool:
-        """Tell whether there is another step."""
+        """Return whether another step follows."""
         return self.done < self.total and self.done - self.best_at < self.patience
 
     def end(self) -> None:
-        """Say that there are no further steps."""
+        """Stop: no further steps follow."""
         self.done = self.total
 
     def step(self, recall: float) -> bool:
-        """Count a step; return whether it is the best so far (the last one is, where there is no recall)."""
+        """Count a step; return whether it is the best so far (always True if there is no recall)."""
         self.done += 1
         better = not recall <= self.best
         if better:

@@ -1,1 +1,1 @@
-"""Supervised binary codes: classes have fixed, nearly orthogonal codes, and vectors learn to be near their class's."""
+"""Supervised binary codes: classes have fixed, nearly orthogonal codes, and vectors learn codes near their class's."""

@@ -1,4 +1,4 @@
-"""OrthoHashBinarizer: codes that are near when the classes of their vectors are the same."""
+"""OrthoHashBinarizer: supervised codes, near each other for vectors of the same class."""
 
 import math
 from collections.abc import Sequence
@@ -19,26 +19,26 @@ from hdc.errors import FileFormatError
 from hdc.words import WORD_BITS, Words, pack, word_count
 
 LARGEST = 1e6
-"""Of scale, margin, learning rate and weight decay: far beyond what is of use."""
+"""Bound of scale, margin, learning rate and weight decay, far beyond useful values."""
 
 LEAST_SCALE = 2.0
-"""Least of the scales that ``"auto"`` takes; a formula of few classes alone would give zero."""
+"""Smallest scale that ``"auto"`` chooses; with few classes, the formula alone would be zero."""
 
 
 class OrthoHashBinarizer(Binarizer):
-    """Supervised codes: the signs of a network trained towards fixed orthogonal codes of classes (Hoe et al. 2021).
+    """Supervised codes: signs of a network trained towards fixed orthogonal codes of classes (Hoe et al. 2021).
 
-    Vectors of one class get similar codes, however far apart they are, and vectors of two classes codes that differ in
-    half of the bits. ``fit`` needs the extra ``torch``; what was fitted is computed by NumPy. With
-    ``targets="bernoulli"``, the code of a class is the atom that MAP-B has for its name, so that
-    ``hdc.MAPB(dim, seed=seed).symbols(names)`` finds the vectors of classes in an index of their codes.
+    Vectors of one class get similar codes, however far apart the vectors are. Codes of two classes differ in half of
+    their bits. ``fit`` needs the extra ``torch``; the fitted network runs in NumPy. With ``targets="bernoulli"``, the
+    code of a class is the MAP-B atom of its name. So ``hdc.MAPB(dim, seed=seed).symbols(names)``, searched in an index
+    of codes, finds the vectors of classes.
 
-    Asymmetric scores are the cosines of the network's outputs and codes: they lie between -1 and 1.
+    Asymmetric scores are cosines between the network's outputs and codes, from -1 to 1.
 
     Parameters
     ----------
     dim : int
-        Bits of a code.
+        Bits per code.
     hidden : sequence of int
         Widths of the rectified layers before the code; () learns an affine map.
     targets : {"auto", "hadamard", "bernoulli", "equiangular"}
@@ -47,30 +47,31 @@ class OrthoHashBinarizer(Binarizer):
         Factor of the cosines in the loss; ``"auto"`` is ``sqrt(2) log(classes - 1)`` (Zhang et al. 2019, "AdaCos"),
         and at least 2.
     margin : float
-        By which the cosine with its own class must exceed the others.
+        Margin by which the cosine with a vector's own class must exceed the others.
     epochs, batch : int
-        Times that each vector is learned from, and how many at a time.
+        Passes over the vectors, and vectors per step.
     learning_rate, weight_decay : float
-        Of Adam; the rate falls to zero.
+        Parameters of Adam; the rate falls to zero.
     device : str
-        Where gradients are computed: ``"auto"`` takes a GPU if there is one.
+        Where gradients are computed; ``"auto"`` chooses a GPU if there is one.
     seed : int
-        Of targets, initial weights and the order of vectors: the same data and seed give the same codes on a device.
+        Random seed of targets, initial weights and the order of vectors. The same data and seed give the same codes on
+        one device.
     backend : str
-        ``"auto"`` or one of :func:`hdc.list_backends` whose arrays are NumPy's.
+        ``"auto"``, or one of :func:`hdc.list_backends` that computes on NumPy arrays.
 
     Attributes
     ----------
     classes_ : (classes,) array
         Labels, sorted.
     targets_ : (classes, dim) float32 array
-        Their targets.
+        Targets of the labels.
     network_ : Network
-        ``network_(x)`` are the real outputs whose signs are the code.
+        ``network_(x)`` returns the real outputs whose signs are the code.
 
     Notes
     -----
-    Components are centered and divided by one number. Where they have units of their own, scale them before:
+    Components are centered and divided by one common number. If they have different units, scale them first:
     ``make_pipeline(StandardScaler(), OrthoHashBinarizer())``.
 
     Examples
@@ -120,16 +121,16 @@ class OrthoHashBinarizer(Binarizer):
         Parameters
         ----------
         X : (n, d) array or data frame of numbers
-            Read in batches: it may be mapped from a file.
+            Read in batches, so it may be memory-mapped from a file.
         y : (n,) array of integers, bools or texts
-            Two classes or more.
+            At least two classes.
 
         Raises
         ------
         DTypeError, DimensionError, MismatchError
-            If X or y is no such array, or they are not of the same number.
+            If X or y has another dtype or shape, or they have different lengths.
         ParameterError
-            If X has no rows, NaN or infinity, y is missing or of one class, or a parameter is out of range.
+            If X has no rows or contains NaN or infinity, y is missing or has one class, or a parameter is out of range.
         BackendUnavailableError
             If torch is not installed.
         """
@@ -177,7 +178,7 @@ class OrthoHashBinarizer(Binarizer):
 
     @property
     def target_codes_(self) -> Words:
-        """The ``(classes, words)`` uint64 codes of the classes: as queries, they find the vectors of each class."""
+        """The ``(classes, words)`` uint64 codes of the classes; as queries, they find the vectors of each class."""
         self._check_fitted()
         return pack(self.targets_ > 0)
 
@@ -189,13 +190,13 @@ class OrthoHashBinarizer(Binarizer):
         return pack(self.network_(x) > 0)
 
     def nibble_tables(self, queries: Any) -> Floats:
-        """Look up the dot products of the network's unit outputs with the unit vectors of signs."""
+        """Return tables of the dot products of the network's unit outputs with the unit vectors of signs."""
         weights = np.zeros((len(queries), word_count(self.dim_) * WORD_BITS), dtype=np.float32)
         weights[:, : self.dim_] = unit(self.network_(queries)) / np.float32(math.sqrt(self.dim_))
         return sign_tables(weights)
 
     def __sklearn_tags__(self) -> Any:
-        """Describe the transformer to scikit-learn: as others, but labels are needed."""
+        """Return the tags that scikit-learn asks for: as of other binarizers, but y is required."""
         tags = super().__sklearn_tags__()
         tags.target_tags.required = True
         return tags
@@ -208,13 +209,13 @@ class OrthoHashBinarizer(Binarizer):
         self.targets_, self.classes_ = arrays["targets"], unpacked(arrays["classes"])
         if self.targets_.shape != (len(self.classes_), len(self.network_.biases[-1])):
             raise FileFormatError(
-                f"a model of {len(self.classes_)} classes has no targets of shape {self.targets_.shape}; train it again"
+                f"a model of {len(self.classes_)} classes cannot have targets of shape {self.targets_.shape}; refit it"
             )
         self._prepare()
 
 
 def _spread(rows: npt.NDArray[Any], mean: Floats) -> float:
-    """Return the root of the mean variance of the components; 1 for rows that do not vary."""
+    """Return the root of the mean variance of the components, or 1 if rows do not vary."""
     total = 0.0
     for part in blocks(len(rows), 16 * rows.shape[1]):
         total += float(np.square(rows[part].astype(np.float32) - mean).sum(dtype=np.float64))

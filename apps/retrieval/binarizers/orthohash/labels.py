@@ -1,4 +1,4 @@
-"""Labels of vectors: checked, numbered, and their classes kept in a model's arrays."""
+"""Labels of vectors: check and number them, and store their classes in a model's arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ Ids = npt.NDArray[np.int64]
 
 
 def numbered(y: Any, n: int, who: str) -> tuple[npt.NDArray[Any], Ids]:
-    """Return the classes, sorted, and for each label the number of its class.
+    """Return the sorted classes, and the class number of each label.
 
     Parameters
     ----------
@@ -22,14 +22,14 @@ def numbered(y: Any, n: int, who: str) -> tuple[npt.NDArray[Any], Ids]:
     n : int
         Number of vectors.
     who : str
-        Who needs the labels, for errors.
+        Name of the caller that needs the labels, for errors.
 
     Raises
     ------
     DimensionError, MismatchError
-        If they have not one dimension, or are not as many as the vectors.
+        If labels are not one-dimensional, or not one per vector.
     ParameterError
-        If there are none, they are something else, or of fewer than two classes.
+        If labels are missing, of another type, or of fewer than two classes.
     """
     if y is None:
         raise ParameterError(f"{who} requires y to be passed, but the target y is None")
@@ -37,10 +37,10 @@ def numbered(y: Any, n: int, who: str) -> tuple[npt.NDArray[Any], Ids]:
     if labels.ndim != 1:
         raise DimensionError(f"y must have shape (n,), not {labels.shape}; y.ravel() has")
     if len(labels) != n:
-        raise MismatchError(f"there are {n} vectors and {len(labels)} labels; give one for each")
+        raise MismatchError(f"there are {n} vectors but {len(labels)} labels; pass one label per vector")
     classes, numbers = np.unique(_discrete(labels), return_inverse=True)
     if len(classes) < 2:
-        raise ParameterError(f"y is of {len(classes)} class, and codes of classes need two or more")
+        raise ParameterError(f"y has {len(classes)} class, but codes of classes need two or more")
     return classes, numbers.astype(np.int64)
 
 
@@ -50,7 +50,7 @@ def _discrete(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if not np.isfinite(labels).all():
             raise ParameterError("y contains NaN or infinity; remove such rows first")
         if not (labels == np.floor(labels)).all():
-            raise ParameterError("y must hold classes (Unknown label type: continuous): integers, bools or texts")
+            raise ParameterError("y must contain classes (Unknown label type: continuous): integers, bools or texts")
         return labels.astype(np.int64)
     if labels.dtype.kind == "O":
         if all(isinstance(label, str) for label in labels):
@@ -58,22 +58,22 @@ def _discrete(labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if all(isinstance(label, int | np.integer) for label in labels):
             return labels.astype(np.int64)
     if labels.dtype.kind not in "iubU":
-        raise ParameterError("y must hold classes (Unknown label type: unknown): integers, bools or texts, of one kind")
+        raise ParameterError("y must contain classes (Unknown label type: unknown): all integers, bools or texts")
     return labels
 
 
 def names_of(classes: npt.NDArray[Any]) -> list[str | int]:
-    """Return the names that the atoms of classes have: their texts, or integers."""
+    """Return the atom names of classes: texts, or integers."""
     plain: list[str | int] = (classes.astype(np.int64) if classes.dtype.kind == "b" else classes).tolist()
     return plain
 
 
 def packed(classes: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """Return classes as an array of bytes for a saved model."""
+    """Return classes as a byte array for a saved model."""
     return pack_json(classes.tolist())
 
 
 def unpacked(array_of_bytes: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    """Return the classes of :func:`packed`."""
+    """Return the classes that :func:`packed` packed."""
     kept: Sequence[Any] = unpack_json(array_of_bytes)
     return np.array(kept)

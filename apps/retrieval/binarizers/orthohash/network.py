@@ -1,4 +1,4 @@
-"""The learned map from vectors to real codes, in NumPy: affine maps with rectified layers between them."""
+"""Network: the learned map from vectors to real codes, in NumPy: affine maps with rectified layers between them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from hdc.apps.retrieval.binarizers.base import Floats, blocks
 
 @dataclass(frozen=True)
 class Network:
-    """Centered and scaled rows, through affine maps; what is below zero becomes zero between two of them.
+    """Centers and scales rows, then applies affine maps with a rectifier between each two.
 
     Attributes
     ----------
     mean : (d,) float32
         Subtracted from the rows.
     scale : float
-        By which they are then divided: one number, so that the components keep their proportions.
+        Divides the rows: one number, so components keep their proportions.
     weights : tuple of (a, b) float32
     biases : tuple of (b,) float32
     """
@@ -30,7 +30,7 @@ class Network:
 
     @classmethod
     def initial(cls, mean: Floats, scale: float, widths: tuple[int, ...], rng: np.random.Generator) -> "Network":
-        """Draw weights such that each layer's outputs vary as its inputs (He et al. 2015)."""
+        """Draw weights such that each layer's outputs vary as much as its inputs (He et al. 2015)."""
         pairs = list(zip((len(mean), *widths[:-1]), widths, strict=True))
         weights = tuple((rng.standard_normal(pair) * np.sqrt(2 / pair[0])).astype(np.float32) for pair in pairs)
         return cls(mean, scale, weights, tuple(np.zeros(width, dtype=np.float32) for width in widths))
@@ -44,13 +44,13 @@ class Network:
 
     @property
     def width(self) -> int:
-        """Numbers of a row that are in memory at a time, at most."""
+        """Most numbers in memory per row."""
         return len(self.mean) + 2 * max(len(bias) for bias in self.biases)
 
     def normalized(self, x: Floats) -> "Network":
-        """Return the network whose outputs have mean 0 and deviation 1 over ``(n, d)`` rows: balanced bits.
+        """Return the network whose outputs have mean 0 and deviation 1 over ``(n, d)`` rows, for balanced bits.
 
-        An output that does not vary stays as it is, but for its mean.
+        An output that does not vary is only centered.
         """
         bits = len(self.biases[-1])
         total, squares = np.zeros(bits), np.zeros(bits)
@@ -74,6 +74,6 @@ class Network:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats], layers: int) -> "Network":
-        """Return what :meth:`to_arrays` made."""
+        """Rebuild from the arrays of :meth:`to_arrays`."""
         weights, biases = (tuple(arrays[f"{name}.{i}"] for i in range(layers)) for name in ("weight", "bias"))
         return cls(arrays["mean"], float(arrays["scale"][0]), weights, biases)

@@ -1,9 +1,9 @@
-"""Fixed targets of classes: codes or vectors that are as far apart as can be, whatever the data.
+"""Fixed targets of classes: codes or vectors as far apart as possible, independent of the data.
 
-``hadamard`` takes rows of a Hadamard matrix, which are orthogonal. ``bernoulli`` takes the atoms that MAP-B has for the
-classes' names: cosines have a mean of 0 and a deviation of ``1 / sqrt(bits)``, and a new class changes no other.
-``equiangular`` (Shen et al. 2023, "Equiangular Basis Vectors") takes real vectors whose greatest absolute cosine is
-made small by descent; :func:`welch_bound` is what none is below.
+``hadamard`` chooses rows of a Hadamard matrix, which are orthogonal. ``bernoulli`` uses the MAP-B atoms of the classes'
+names: cosines have mean 0 and deviation ``1 / sqrt(bits)``, and a new class changes no other. ``equiangular`` (Shen et
+al. 2023, "Equiangular Basis Vectors") uses real vectors whose greatest absolute cosine is minimized by descent;
+:func:`welch_bound` is its lower bound.
 """
 
 import math
@@ -23,35 +23,35 @@ Floats = npt.NDArray[np.float32]
 METHODS = ("auto", "hadamard", "bernoulli", "equiangular")
 
 MOST_EQUIANGULAR = 1024
-"""Most classes of equiangular targets: each step has a matrix of classes times classes."""
+"""Most classes with equiangular targets; each step uses a classes by classes matrix."""
 
 DOUBLINGS, STEPS = range(2, 10), 100
-"""The cosines to the power of two to each of these are minimized, one after another, in at most so many steps."""
+"""Powers of two to minimize cosines to, one after another, and the most steps for each."""
 
 
 def class_targets(names: Sequence[Any], bits: int, method: str = "auto", seed: int = 0) -> Floats:
-    """Return a target of norm ``sqrt(bits)`` for each class.
+    """Return a target of norm ``sqrt(bits)`` per class.
 
     Parameters
     ----------
     names : sequence of str or int
-        Of the classes, all different; only ``"bernoulli"`` looks at more than their number.
+        Names of the classes, all different; other methods than ``"bernoulli"`` use only their number.
     bits : int
         Components of a target.
     method : {"auto", "hadamard", "bernoulli", "equiangular"}
-        ``"auto"`` is ``"hadamard"`` where that can be, else ``"bernoulli"``.
+        ``"auto"`` is ``"hadamard"`` where possible, else ``"bernoulli"``.
     seed : int
-        Of the choice of rows, of the atoms, or of the vectors that projections start from.
+        Random seed of the chosen rows, the atoms, or the vectors that descent starts from.
 
     Returns
     -------
     (classes, bits) float32 array
-        Of 1 and -1, but for ``"equiangular"``.
+        Components are 1 and -1, except for ``"equiangular"``.
 
     Raises
     ------
     ParameterError
-        If the method has no such targets: Hadamard matrices have a power of two rows, of which each class takes one.
+        If the method has no such targets. A Hadamard matrix has a power of two rows, one per class.
 
     Examples
     --------
@@ -72,9 +72,9 @@ def class_targets(names: Sequence[Any], bits: int, method: str = "auto", seed: i
 
 
 def welch_bound(classes: int, dim: int) -> float:
-    """Return the least that the greatest absolute cosine of so many vectors can be (Welch 1974).
+    """Return the lower bound of the greatest absolute cosine among this many vectors (Welch 1974).
 
-    ``sqrt((classes - dim) / (dim (classes - 1)))``, and 0 where there are no more vectors than dimensions.
+    ``sqrt((classes - dim) / (dim (classes - 1)))``, or 0 if there are at most as many vectors as dimensions.
     """
     return math.sqrt((classes - dim) / (dim * (classes - 1))) if classes > dim else 0.0
 
@@ -84,11 +84,11 @@ def _is_power_of_two(number: int) -> bool:
 
 
 def _hadamard(classes: int, bits: int, seed: int) -> Floats:
-    """Return rows of Sylvester's matrix, drawn at random; the constant row only where all are needed."""
+    """Return random rows of Sylvester's matrix; the constant row only if all rows are needed."""
     if not _is_power_of_two(bits) or classes > bits:
         raise ParameterError(
             f"Hadamard targets of {classes} classes need a power of two of at least {classes} bits, not {bits}; "
-            "'bernoulli' takes any number"
+            "'bernoulli' allows any number"
         )
     first = int(classes < bits)
     rows = first + np.random.default_rng(seed).permutation(bits - first)[:classes]
@@ -98,7 +98,7 @@ def _hadamard(classes: int, bits: int, seed: int) -> Floats:
 
 
 def _equiangular(classes: int, dim: int, seed: int) -> Floats:
-    """Minimize a mean of growing powers of the cosines between the vectors, by quasi-Newton steps."""
+    """Minimize a mean of growing powers of the cosines between vectors, by quasi-Newton steps."""
     from scipy.optimize import minimize
 
     if classes > MOST_EQUIANGULAR:
@@ -119,7 +119,7 @@ def _units(vectors: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], n
 
 
 def _log_power(point: npt.NDArray[np.float64], classes: int, doublings: int) -> tuple[float, npt.NDArray[np.float64]]:
-    """Return the logarithm of the sum of a power of all cosines but a vector's with itself, and its gradient."""
+    """Return the logarithm of the sum of a power of all cosines between different vectors, and its gradient."""
     units, norms = _units(point.reshape(classes, -1))
     cosines = units @ units.T
     np.fill_diagonal(cosines, 0)

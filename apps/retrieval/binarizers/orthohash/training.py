@@ -1,11 +1,11 @@
 """Gradient training of a network towards the targets of classes (needs torch).
 
-The one loss of OrthoHash (Hoe et al. 2021, "One Loss for All"): the cross-entropy of
+The single loss of OrthoHash (Hoe et al. 2021, "One Loss for All"): the cross-entropy of
 
     scale * (cos(f(x), o_c) - margin [c = y])
 
-over the classes c, with fixed targets ``o_c``. The outputs of a batch have mean 0 and deviation 1 (batch
-normalization), so that each bit is 1 as often as not. The rate of Adam falls along half a cosine.
+over the classes c, with fixed targets ``o_c``. Batch normalization gives outputs mean 0 and deviation 1, so each bit
+is 1 half of the time. Adam's rate falls along half a cosine.
 """
 
 import math
@@ -21,12 +21,12 @@ from hdc.apps.retrieval.binarizers.gradients import device_of, import_torch
 from hdc.apps.retrieval.binarizers.orthohash.network import Network
 
 EPSILON = 1e-5
-"""Added to variances, and least length, before a division."""
+"""Added to variances before a division."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train; each has the meaning of the parameter of :class:`OrthoHashBinarizer` of its name."""
+    """Training settings, with the meaning of the parameters of :class:`OrthoHashBinarizer` of the same names."""
 
     logit_scale: float
     margin: float
@@ -50,14 +50,14 @@ def train(
     Parameters
     ----------
     network : Network
-        Where to start.
+        Initial network.
     rows : (n, d) array of finite numbers
-        Read a batch at a time: it may be mapped from a file.
+        Read a batch at a time, so it may be memory-mapped from a file.
     labels : (n,) int64
     targets : (classes, bits) float32
     settings : Settings
     rng : generator
-        Of the order of the rows.
+        Draws the order of the rows.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def train(
 
 
 class Trainer:
-    """The network's maps on a device, and their optimizer."""
+    """The network's maps on a device, with their optimizer."""
 
     def __init__(self, torch: Any, network: Network, targets: Floats, settings: Settings) -> None:
         self._torch, self._settings, self._start = torch, settings, network
@@ -93,7 +93,7 @@ class Trainer:
         return self._torch.from_numpy(values.copy()).to(self._device).requires_grad_(True)
 
     def step(self, x: Floats, labels: npt.NDArray[np.int64], done: float) -> None:
-        """Learn from one batch, when so great a share of all steps are done."""
+        """Learn from one batch; ``done`` is the share of all steps done before it."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
         self._optimizer.zero_grad()
@@ -119,7 +119,7 @@ class Trainer:
         return (values - mean) / (variance + EPSILON).sqrt()
 
     def network(self) -> Network:
-        """Return the present maps."""
+        """Return the current maps."""
         weights, biases = (
             tuple(value.detach().cpu().numpy().copy() for value in values) for values in (self._weights, self._biases)
         )
