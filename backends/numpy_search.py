@@ -1,4 +1,4 @@
-"""Whole searches among estimates by the reference: its kernels, one after the other; and its dot products of rows."""
+"""Reference searches by estimates, which call its kernels one after another; and dot products with chosen rows."""
 
 import math
 from typing import Any
@@ -39,7 +39,7 @@ def gather_planes(queries: Ints, codes: Words, rows: Ids, levels: int) -> Ids:
 
 
 class EstimateSearch:
-    """Whole searches among estimates; see :class:`hdc.kernels.EstimateSearch`."""
+    """Searches by estimates; see :class:`hdc.kernels.EstimateSearch`."""
 
     def __init__(self, plan: EstimatePlan) -> None:
         self._plan = plan
@@ -54,14 +54,14 @@ class EstimateSearch:
         read: Ids | None = None,
         compared: Compared | None = None,
     ) -> tuple[Floats, Ids]:
-        """Find lists, then rows, then compare those with their originals."""
+        """Find lists, then rows, then compare these with their originals."""
         originals, whole = self._plan.originals, self._plan.whole
         if isinstance(queries, AskedOfLists):
             x, asked = np.empty((0, 0), np.float32), queries
         else:
             bad = ~np.isfinite(queries).all(axis=1)
             if bad.any():
-                raise ParameterError(f"row {bad.argmax()} of queries holds NaN or infinity; remove such rows first")
+                raise ParameterError(f"row {bad.argmax()} of queries contains NaN or infinity; remove it first")
             x = units(queries)
             asked = self._asked(x, probes)
         wanted = k if originals is None and whole is None else candidates
@@ -83,7 +83,7 @@ class EstimateSearch:
         return 1 - np.take_along_axis(distances, order, axis=1), np.take_along_axis(ids, order, axis=1)
 
     def _lists(self, x: Floats, probes: int) -> tuple[Floats, Ids]:
-        """Return the products with the nearest centers, and their lists."""
+        """Return the products with the nearest centroids, and their lists."""
         plan = self._plan
         if plan.centroids is None:
             integers, unit = rounded(x, 2**15 - 1)
@@ -99,7 +99,7 @@ class EstimateSearch:
         return hadamard(x, r.first, r.middle, r.index, r.sign, r.steps)
 
     def _by_all_planes(self, x: Floats, whole: WholeCodes, rows: Ids) -> Floats:
-        """Return the estimates of all planes of the codes in some rows; of those at -1 what means nothing."""
+        """Return the estimates of all planes of the codes in some rows; those of row -1 are meaningless."""
         integers, unit = rounded(self._rotated(x), PLANE_QUERY)
         dots = gather_planes(integers, whole.codes, rows, whole.levels).astype(np.float32)
         at = whole.levels * word_count(x.shape[1]) + 1
@@ -117,7 +117,7 @@ class EstimateSearch:
         return scores
 
     def _by_lengths(self, compared: Compared, rows: Ids) -> Floats:
-        """Return inner products with the originals of some rows, or distances times -1; at -1 they mean nothing."""
+        """Return inner products with the originals of some rows, or negated distances; row -1 is meaningless."""
         plan, lengths = self._plan, np.zeros(rows.shape)
         assert plan.originals is not None
         assert plan.lengths_of_originals is not None
@@ -160,7 +160,7 @@ class EstimateSearch:
 
 
 def _cosines(x: Floats, originals: npt.NDArray[np.int8], rows: Ids) -> Floats:
-    """Return the cosines with originals, 0 where one has no length."""
+    """Return the cosines with originals, 0 for zero vectors."""
     integers, _ = rounded(x, 2**15 - 1)
     dots, squares = gather_dots(integers, originals, rows)
     own = (integers.astype(np.int64) ** 2).sum(axis=1, keepdims=True)

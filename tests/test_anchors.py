@@ -135,7 +135,7 @@ def test_what_cannot_be_is_told():
         (Anchors([1, 30]), x, ParameterError, "row 30, but X has rows 0 to 29"),
         (Anchors([-1]), x, ParameterError, "row -1"),
         (Anchors([4, 4]), x, ParameterError, "twice"),
-        (Anchors(30), hole, ParameterError, "row 3 of the anchors holds NaN"),
+        (Anchors(30), hole, ParameterError, "row 3 of the anchors contains NaN"),
         (Anchors(3), np.ones((9, 4)), ParameterError, "one direction"),
         (Anchors(3, center=1), x, ParameterError, "center"),
         (Anchors(3, whiten=None), x, ParameterError, "whiten"),
@@ -148,7 +148,7 @@ def test_what_cannot_be_is_told():
     with pytest.raises(ParameterError, match="not fitted"):
         Anchors().transform(x)
     fitted = Anchors(5).fit(x)
-    with pytest.raises(ParameterError, match="row 3 of X holds NaN"):
+    with pytest.raises(ParameterError, match="row 3 of X contains NaN"):
         fitted.transform(hole)
     with pytest.raises(DimensionError, match="7 features"):
         fitted.transform(x[:, :7])

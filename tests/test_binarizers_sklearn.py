@@ -83,10 +83,10 @@ def test_numbers_of_any_kind_are_read_as_floats(dtype):
 def test_what_holds_no_numbers_is_told():
     sparse = pytest.importorskip("scipy.sparse").csr_array(X)
     for wrong, error, words in [
-        (sparse, DTypeError, r"sparse data; x.toarray\(\)"),
+        (sparse, DTypeError, r"sparse data; pass the dense x.toarray\(\)"),
         (X.astype("U8"), DTypeError, "numbers, not <U8"),
-        (np.full((3, 2), "a", dtype=object), ParameterError, "must hold numbers: could not convert"),
-        (np.full((3, 2), {}), DTypeError, "must hold numbers: float"),
+        (np.full((3, 2), "a", dtype=object), ParameterError, "must contain numbers: could not convert"),
+        (np.full((3, 2), {}), DTypeError, "must contain numbers: float"),
         (np.zeros((3, 2), np.uint64), DTypeError, "packed codes"),
     ]:
         with pytest.raises(error, match=words):

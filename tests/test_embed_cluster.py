@@ -85,7 +85,7 @@ def test_what_cannot_be_built_is_told(made, tmp_path, client):
         build(open_vectors(made / "v.npy"), made / "lists", tmp_path / "i", shared="there")
     x[650, 3] = np.nan
     np.save(tmp_path / "v.npy", x)
-    with pytest.raises(errors.ParameterError, match="row 650 holds NaN"):
+    with pytest.raises(errors.ParameterError, match="row 650 contains NaN"):
         build(open_vectors(tmp_path / "v.npy"), made / "lists", tmp_path / "i", cluster=client, block=BLOCK)
     assert sorted(os.listdir(tmp_path)) == ["v.npy"]
 

@@ -284,7 +284,7 @@ def test_metrics_from_train_to_eval(metric, tmp_path, capsys):
     assert re.search(rf"metric:? +{metric}\b", capsys.readouterr().out)
     fails(
         capsys,
-        "indexes of several metrics",
+        "indexes of different metrics",
         "eval",
         tmp_path / "x.npy",
         tmp_path / "q.npy",
@@ -307,13 +307,13 @@ def bad_vectors(folder):
     (folder / "text.npy").write_text("hello, world")
     (folder / "cut.npy").write_bytes((folder / "nan.npy").read_bytes()[:200])
     return {
-        "nan.npy": "nan.npy: row 4 holds NaN or infinity",
+        "nan.npy": "nan.npy: row 4 contains NaN or infinity",
         "wide.npy": "wide.npy: vectors have 17 components",
-        "none.npy": "none.npy holds no vectors",
-        "ints.npy": "ints.npy holds int32; expected float16",
+        "none.npy": "none.npy has no vectors",
+        "ints.npy": "ints.npy has dtype int32; expected float16",
         "empty.npy": "empty.npy is empty",
         "text.npy": "text.npy is neither .npy nor Parquet",
-        "cut.npy": "cut.npy is no .npy file of numbers, or cut off",
+        "cut.npy": "cut.npy is not a .npy file of numbers, or is cut off",
         "missing.npy": "missing.npy: No such file or directory",
     }
 
@@ -431,7 +431,7 @@ def test_damage_is_told(made, index, capsys, part):
         (("--effort", "7"), "effort= is an option of kind 'hnsw' and 'graph'; the index is of kind 'flat'"),
         (("--prefix", "64"), "prefix must be one that the index's model was trained with, and it has none"),
         (("-o", "x.csv"), "results are written as .npz or .parquet"),
-        (("-o", "nowhere/x.npz"), "there is no such folder"),
+        (("-o", "nowhere/x.npz"), "the folder does not exist"),
     ],
 )
 def test_wrong_options_of_search(made, index, capsys, words, message):
@@ -479,15 +479,15 @@ def test_options_that_would_be_ignored_are_told(made, index, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_wrong_questions_of_eval(made, index, tmp_path, capsys):
-    fails(capsys, "has 300 vectors, and", "eval", made / "q.npy", made / "q.npy", index)
+    fails(capsys, "has 300 vectors, but", "eval", made / "q.npy", made / "q.npy", index)
     fails(capsys, "k must be an integer of at least 1, not 0", "eval", made / "v.npy", made / "q.npy", index, "-k", 0)
-    message = "effort is an option of kind 'hnsw' and 'graph', and the indexes are of kind flat"
+    message = "effort is an option of kind 'hnsw' and 'graph', but the indexes are of kind flat"
     fails(capsys, message, "eval", made / "v.npy", made / "q.npy", index, "--effort", "5,9")
     (tmp_path / "qrels").write_text("77 1 1\n")
     words = ("--judgments", tmp_path / "qrels")
     fails(
         capsys,
-        "the judgments are of none of the queries 1 to 5",
+        "the judgments cover none of the queries 1 to 5",
         "eval",
         made / "v.npy",
         made / "q.npy",

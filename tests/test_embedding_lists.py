@@ -430,11 +430,11 @@ def test_bad_vectors_and_numbers_are_told_and_change_nothing(lists):
     nan = x.copy()
     nan[5, 3] = np.nan
     for call in (index.add, index.search):
-        with pytest.raises(errors.ParameterError, match=r"row 5 of .* holds NaN or infinity"):
+        with pytest.raises(errors.ParameterError, match=r"row 5 of .* contains NaN or infinity"):
             call(nan)
         with pytest.raises(errors.DimensionError, match=r"must have shape \(n, 24\), not \(30, 23\)"):
             call(x[:, :23])
-        with pytest.raises(errors.DTypeError, match="must hold floats, not int64"):
+        with pytest.raises(errors.DTypeError, match="must contain floats, not int64"):
             call(np.ones((2, DIM), dtype=np.int64))
     for name in ("k", "candidates", *into(index, 1)):
         for wrong in (0, -1, 1.5):

@@ -79,15 +79,15 @@ def test_texts_are_encoded_by_the_users_function(folder, capsys):
         (("--text", "x", "--encoder", "my_encoder"), "module:function"),
         (("--text", "x", "--encoder", "my_encoder:nothing"), "no encoder"),
         (("--text", "x", "--encoder", "no_such_module:f"), "no encoder"),
-        (("--text", "x", "--encoder", "my_encoder:number"), "cannot be called"),
+        (("--text", "x", "--encoder", "my_encoder:number"), "not callable"),
         (("texts.txt", "--encoder", "my_encoder:model.encode", "--column", "a"), "--column"),
-        (("two.npz",), "arrays a, b; say which"),
-        (("two.npz", "--column", "c"), "say which, not 'c'"),
-        (("objects.npz",), "no .npz file of numbers"),
+        (("two.npz",), "arrays a, b; name one of them"),
+        (("two.npz", "--column", "c"), "name one of them, not 'c'"),
+        (("objects.npz",), "not a .npz file of numbers"),
         (("cut.npz",), "cut.npz"),
-        (("texts.npz",), "must hold floats"),
+        (("texts.npz",), "must contain floats"),
         (("wide.npy",), "17 components"),
-        (("forged.npz",), "no .npz file of numbers"),
+        (("forged.npz",), "not a .npz file of numbers"),
     ],
 )
 def test_refuses_in_a_line(folder, capsys, words, says):
@@ -108,7 +108,7 @@ def test_refuses_in_a_line(folder, capsys, words, says):
 def test_an_archive_that_unpacks_to_too_much_is_not_read(folder, capsys, monkeypatch):
     monkeypatch.setattr(npy, "MOST_UNPACKED", 1000)
     np.savez_compressed("bomb.npz", np.zeros((5000, 16), np.float32))
-    assert "320,128 bytes; write so many as .npy" in told(capsys, "bomb.npz")
+    assert "320,128 bytes; write it as .npy" in told(capsys, "bomb.npz")
 
 
 @pytest.mark.parametrize(

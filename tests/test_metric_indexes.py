@@ -110,7 +110,7 @@ def test_queries_in_one_call_and_in_batches_find_the_same(name, metric, at_once,
             batch = index.search(QUERIES, 7, **options)
         for one, other in zip(few, batch, strict=True):
             np.testing.assert_array_equal(one, other)
-    with pytest.raises(ParameterError, match="row 1 of queries holds NaN or infinity"):
+    with pytest.raises(ParameterError, match="row 1 of queries contains NaN or infinity"):
         index.search(np.stack([QUERIES[0], np.nan * QUERIES[1]]), 3)
 
 

@@ -222,5 +222,5 @@ def test_a_space_of_another_metric_is_told():
         ("ip", arrays | {"space.numbers": np.array([1.0, np.nan, 1, 1])}),
         ("ip", {"space.numbers": arrays["space.numbers"]}),
     ]:
-        with pytest.raises(FileFormatError, match="no space of metric"):
+        with pytest.raises(FileFormatError, match="no valid space of metric"):
             Space.of_arrays(metric, dict(wrong))

@@ -159,8 +159,8 @@ def test_wrong_weights_are_told():
     index, (x, y) = MultiVectorIndex.create(None, model_of()), sets(2)
     n = len(x) + len(y)
     for weights, error, words in [
-        (np.ones(n + 1), DimensionError, f"each of {n} vectors, not {n + 1}"),
-        ([np.ones(len(x))], DimensionError, "each of"),
+        (np.ones(n + 1), DimensionError, f"one per vector, {n} in all, not {n + 1}"),
+        ([np.ones(len(x))], DimensionError, "one per vector"),
         (np.full(n, -1), ParameterError, "at least 0"),
         (np.full(n, np.nan), ParameterError, "finite"),
         ([np.ones(len(x)), np.zeros(len(y))], ParameterError, "query 1 are 0"),
@@ -176,7 +176,7 @@ def test_what_is_no_set_of_vectors_is_told():
     hole = x.copy()
     hole[-1, 2] = np.inf
     for vectors, offsets, error, words in [
-        (x, None, DimensionError, r"does not say which rows .* offsets=, or a list"),
+        (x, None, DimensionError, r"does not show which rows .* offsets=, or a list"),
         ([x, x[:0]], None, ParameterError, "document 1 has no vectors"),
         (x, [0, 1, 1, len(x)], ParameterError, "document 1 has no vectors"),
         (x, [0, len(x) + 1], ParameterError, "from 0 to the number of rows"),
@@ -186,7 +186,7 @@ def test_what_is_no_set_of_vectors_is_told():
         (x, [0, len(x), 1, len(x)], ParameterError, "document 1 has no vectors"),
         ([x[0]], None, DimensionError, "document 0 must have shape"),
         ([x, x[:, :5]], None, DimensionError, "document 1"),
-        ([x.astype(int)], None, DTypeError, "document 0 must hold floats"),
+        ([x.astype(int)], None, DTypeError, "document 0 must contain floats"),
         (7, None, DTypeError, "list of"),
         ([hole], None, ParameterError, "NaN or infinity"),
     ]:

@@ -333,7 +333,7 @@ def test_a_query_that_is_not_finite_is_named(bad):
     search = NUMBA.lists.estimate_search(model_of(rng, 66, [[30, 20]]).plan(NUMBA.lists))
     queries = some(rng, 3, 66)
     queries[2, 65] = bad
-    with pytest.raises(ParameterError, match="row 2 of queries holds NaN or infinity"):
+    with pytest.raises(ParameterError, match="row 2 of queries contains NaN or infinity"):
         search.search(queries, 2, 2, 4)
 
 

@@ -142,6 +142,6 @@ def test_a_bad_vector_is_told_before_processes_begin(made, tmp_path, monkeypatch
     x[650, 3] = np.nan
     np.save(tmp_path / "v.npy", x)
     monkeypatch.setattr(VectorFile, "sample", None)
-    with pytest.raises(errors.ParameterError, match="row 650 holds NaN"):
+    with pytest.raises(errors.ParameterError, match="row 650 contains NaN"):
         build(open_vectors(tmp_path / "v.npy"), made / "lists", tmp_path / "i", workers=2)
     assert sorted(os.listdir(tmp_path)) == ["v.npy"]

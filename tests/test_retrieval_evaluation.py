@@ -89,10 +89,10 @@ def test_exact_rows_are_cached_for_the_same_question(vectors, tmp_path, monkeypa
 
 def test_exact_rows_refuses_other_files_and_dimensions(vectors, tmp_path):
     (tmp_path / "truth.npz").write_text("mine")
-    with pytest.raises(FileFormatError, match="no cache of exact neighbors"):
+    with pytest.raises(FileFormatError, match="not a cache of exact neighbors"):
         exact.exact_rows(vectors, vectors.sample(4), 3, tmp_path / "truth.npz")
     assert (tmp_path / "truth.npz").read_text() == "mine"
-    with pytest.raises(DimensionError, match=r"queries have 4 components, and the vectors of .* have 5"):
+    with pytest.raises(DimensionError, match=r"queries have 4 components, but the vectors of .* have 5"):
         exact.exact_rows(vectors, np.ones((1, 4), np.float32), 3)
 
 
@@ -168,7 +168,7 @@ def test_figure_shows_every_row_in_both_panels(tmp_path):
         assert len(front.get_xdata()) == 2
     plots.save(ROWS, 10, tmp_path / "p.svg")
     assert (tmp_path / "p.svg").read_text().startswith("<?xml")
-    with pytest.raises(ParameterError, match="nothing to plot"):
+    with pytest.raises(ParameterError, match="no rows to plot"):
         plots.figure([], 10)
     with pytest.raises(ParameterError, match="what"):
         plots.save(ROWS, 10, tmp_path / "p.what")

@@ -312,5 +312,5 @@ def test_what_does_not_go_is_told():
     with pytest.raises(DTypeError, match="packed uint64"):
         model.scores(x, codes.astype(np.int64))
     x[3, 2] = np.nan
-    with pytest.raises(ParameterError, match="row 3 of X holds NaN"):
+    with pytest.raises(ParameterError, match="row 3 of X contains NaN"):
         model.fit(x)

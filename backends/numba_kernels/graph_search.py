@@ -367,7 +367,7 @@ class GraphSearch:
         wrong = _search(address, asked, seen, effort, candidates, mapped, exact, scores, ids)
         self._unseen.append(seen)
         if wrong >= 0:
-            raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
+            raise ParameterError(f"row {wrong} of queries contains NaN or infinity; remove it first")
         return scores, ids
 
 

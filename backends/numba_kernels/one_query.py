@@ -255,7 +255,7 @@ class EstimateSearch:
         address = model.ctypes.data if given else self._address
         wrong = _search(address, asked, candidates, probes, scores, ids)
         if wrong >= 0:
-            raise ParameterError(f"row {wrong} of queries holds NaN or infinity; remove such rows first")
+            raise ParameterError(f"row {wrong} of queries contains NaN or infinity; remove it first")
         return scores, ids
 
 

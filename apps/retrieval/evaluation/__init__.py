@@ -1,1 +1,1 @@
-"""How good an index is: exact neighbors, metrics, judgments and reports."""
+"""Evaluation of indexes: exact neighbors, metrics, judgments and reports."""

@@ -1,4 +1,4 @@
-"""Indexes of the same vectors measured side by side, beside exact float search."""
+"""Compare indexes of the same vectors with each other and with exact float search."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from hdc.errors import DimensionError, ParameterError
 from hdc.search.options import OPTIONS, Options, options_of
 
 Settings = Sequence[int | None]
-"""Values of one option; None leaves it out."""
+"""Values of one option; None uses the default."""
 
 
 def compare(
@@ -33,36 +33,36 @@ def compare(
     judgments: Judgments | None = None,
     first: int = 1,
 ) -> list[Measured]:
-    """Measure each index at each combination of the settings that it has, after exact float search.
+    """Measure each index at every combination of its settings, after exact float search.
 
     Parameters
     ----------
     vectors, queries : VectorFile
     indexes : sequence of paths
-        Made of these vectors, so that ids are rows.
+        Built from these vectors, so that ids are row numbers.
     k : int
-        Of the recall.
+        Measure recall@k.
     candidates, probes, effort : sequences of int or None
-        As :meth:`EmbeddingIndex.search`; ``probes`` for ``ivf`` and ``effort`` for graphs only, of which there must
-        be one.
+        As :meth:`EmbeddingIndex.search`. ``probes`` applies to kind ``ivf``, ``effort`` to graphs; at least one index
+        must be of that kind.
     truth : path, optional
-        As the cache of :func:`~hdc.apps.retrieval.evaluation.metrics.exact_rows`.
+        As the cache of :func:`~hdc.apps.retrieval.evaluation.exact.exact_rows`.
     judgments : mapping, optional
     first : int
-        Number of the first row of the queries, and of the vectors, in the judgments.
+        Number of the first query, and of the first vector, in the judgments.
 
     Returns
     -------
     list of Measured
-        Exact search first; its speed is that of vectors in memory.
+        Exact search comes first; its speed is measured on vectors in memory.
 
     Raises
     ------
     ParameterError
-        If k is less than 1, an index is not of as many vectors or of another metric than others, or no index has an
-        option.
+        If k is less than 1, an index has another number of vectors or another metric than the others, or no index has
+        an option.
     DimensionError
-        If queries or an index are of another dimension.
+        If the queries or an index have another dimension.
     FileFormatError, OSError
         If a file is damaged or cannot be read.
     """
@@ -78,7 +78,7 @@ def compare(
         own = [kind for kind in OPTIONS if name in _options_of(kind)]
         if not kinds & {*own} and any(value is not None for value in values):
             of, there = " and ".join(map(repr, own)), " and ".join(sorted(kinds))
-            raise ParameterError(f"{name} is an option of kind {of}, and the indexes are of kind {there}")
+            raise ParameterError(f"{name} is an option of kind {of}, but the indexes are of kind {there}")
     asked = queries.read().vectors
     depth = k if judgments is None else max(k, NDCG_DEPTH)
     neighbors = exact.exact_rows(vectors, asked, depth, truth, metric)
@@ -92,24 +92,24 @@ def compare(
 
 
 def _metric(metrics: Mapping[str, str]) -> str:
-    """Return the only metric, of metrics and an index of each; cosine if there is none."""
+    """Return the only metric of the indexes, or cosine if there are none."""
     if len(metrics) > 1:
-        each = " and ".join(f"{path} is by {metric}" for metric, path in metrics.items())
-        raise ParameterError(f"indexes of several metrics have no neighbors in common: {each}; compare them one by one")
+        each = " and ".join(f"{path} uses {metric}" for metric, path in metrics.items())
+        raise ParameterError(f"indexes of different metrics cannot be compared: {each}; compare them one by one")
     return next(iter(metrics), "cosine")
 
 
 def _check(index: EmbeddingIndex, path: str, vectors: VectorFile) -> None:
     if index.model.n_features_in_ != vectors.dim:
-        raise DimensionError(f"{path} is of vectors of {index.model.n_features_in_} components, not {vectors.dim}")
+        raise DimensionError(f"{path} indexes vectors of {index.model.n_features_in_} components, not {vectors.dim}")
     if len(index) != vectors.rows:
-        raise ParameterError(f"{path} has {len(index):,} vectors, and {vectors.path} has {vectors.rows:,}")
+        raise ParameterError(f"{path} has {len(index):,} vectors, but {vectors.path} has {vectors.rows:,}")
 
 
 def _settings(
     index: EmbeddingIndex, candidates: Settings, probes: Settings, effort: Settings
 ) -> Iterator[tuple[str, Options]]:
-    """Yield how what is measured is called, and its options."""
+    """Yield the suffix of each setting's name, and its options."""
     kind, every = index.kind, {"candidates": candidates, "probes": probes, "effort": effort}
     own = {name: values for name, values in every.items() if name in _options_of(kind)}
     for values in product(*own.values()):
@@ -131,7 +131,7 @@ def _exact(
     judgments: Judgments | None,
     first: int,
 ) -> Measured:
-    """Measure exact search; only its speed has to be measured, on the first vectors, and counted up to all."""
+    """Measure exact search; its speed is measured on the first block and extrapolated to all vectors."""
     block = next(vectors.blocks())
     seconds = metrics.timed(lambda: exact.exact([Block(0, block.vectors, None)], asked, k, metric))
     seconds *= vectors.rows / len(block.vectors)
@@ -172,5 +172,5 @@ def _quality(found: Ids, judgments: Judgments | None, first: int) -> tuple[float
         str(first + query): [str(first + row) for row in rows[rows >= 0].tolist()] for query, rows in enumerate(found)
     }
     if not set(judgments) & set(named):
-        raise ParameterError(f"the judgments are of none of the queries {first} to {first + len(found) - 1}")
+        raise ParameterError(f"the judgments cover none of the queries {first} to {first + len(found) - 1}")
     return ndcg(named, judgments), mrr(named, judgments)

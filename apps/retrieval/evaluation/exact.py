@@ -1,4 +1,4 @@
-"""Exact nearest neighbors of float vectors, the truth that searches are measured against."""
+"""Exact nearest neighbors of float vectors, the ground truth for measuring recall."""
 
 import hashlib
 import os
@@ -21,15 +21,15 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 QUERIES_TOGETHER = 1024
-"""Queries whose scores with some vectors are held at a time."""
+"""Queries per block of scores."""
 
 
 ITEMS_TOGETHER = 1 << 14
-"""Vectors whose scores with some queries are held at a time: 64 MiB."""
+"""Vectors per block of scores: 64 MiB."""
 
 
 def exact(blocks: Iterable[Block], queries: Floats, k: int, metric: str = "cosine") -> tuple[Floats, Ids]:
-    """Find the k vectors nearest to each query, by comparing all, block by block.
+    """Find the k nearest vectors of each query by comparing with all of them, block by block.
 
     Parameters
     ----------
@@ -38,15 +38,15 @@ def exact(blocks: Iterable[Block], queries: Floats, k: int, metric: str = "cosin
     k : int
         At least 1.
     metric : {"cosine", "ip", "l2"}
-        Scores are cosines, inner products, or squared Euclidean distances times -1; for these, the mean of the first
-        block is taken off all vectors, so that they are exact to float32 wherever vectors are.
+        Scores are cosines, inner products, or negated squared Euclidean distances. For distances, the mean of the first
+        block is subtracted from all vectors, which keeps them exact in float32 far from the origin.
 
     Returns
     -------
     scores : (q, min(k, n)) float32 array
         Descending.
     rows : (q, min(k, n)) int64 array
-        Of equal scores the lower row comes first.
+        Among equal scores, the lower row comes first.
     """
     k, metric = integer(k, "k", 1), choice(metric, "metric", METRICS)
     asked = _parts(unit(queries) if metric == "cosine" else queries)
@@ -71,7 +71,7 @@ def exact(blocks: Iterable[Block], queries: Floats, k: int, metric: str = "cosin
 
 
 def _distances(products: Floats, queries: Floats, items: Floats) -> Floats:
-    """Return squared distances times -1."""
+    """Return negated squared distances."""
     products *= 2
     products -= np.einsum("nd,nd->n", items, items)
     products -= np.einsum("qd,qd->q", queries, queries)[:, None]
@@ -83,7 +83,7 @@ def _parts(queries: Floats) -> list[Floats]:
 
 
 def _merged(best: Ids, products: Floats, first: int, k: int) -> Ids:
-    """Merge the products with items ``first`` and on into the keys of the best so far."""
+    """Merge products with the items from ``first`` on into the best keys so far."""
     keys = np.concatenate([best, sort_keys(np, products, first)], axis=1)
     k = min(k, keys.shape[1])
     return np.sort(np.partition(keys, k - 1, axis=1)[:, :k], axis=1)
@@ -96,7 +96,7 @@ def exact_rows(
     cache: str | os.PathLike[str] | None = None,
     metric: str = "cosine",
 ) -> Ids:
-    """Return the rows of the k exact neighbors of each query, from a cache if it has them.
+    """Return the rows of the k exact neighbors of each query, from a cache if possible.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def exact_rows(
     queries : (q, d) float32 array
     k : int
     cache : path, optional
-        A ``.npz`` file, read if it was written for the same file, queries, k and metric, else written.
+        A ``.npz`` file. It is read if it was written for the same file, queries, k and metric, and replaced otherwise.
     metric : str
         As :func:`exact`.
 
@@ -117,18 +117,18 @@ def exact_rows(
     DimensionError
         If the queries have another dimension.
     FileFormatError
-        If the cache exists and is none.
+        If the cache exists but is not one.
     """
     if queries.shape[1] != vectors.dim:
         raise DimensionError(
-            f"queries have {queries.shape[1]} components, and the vectors of {vectors.path} have {vectors.dim}"
+            f"queries have {queries.shape[1]} components, but the vectors of {vectors.path} have {vectors.dim}"
         )
     if cache is None:
         return exact(vectors.blocks(), queries, k, metric)[1]
     path, state = checks.path(cache, "cache"), os.stat(vectors.path)
     key = hashlib.blake2b(queries.tobytes(), digest_size=16)
     key.update(f"{k} {state.st_size} {state.st_mtime_ns}".encode())
-    key.update(b"" if metric == "cosine" else metric.encode())  # as caches of cosines always were
+    key.update(b"" if metric == "cosine" else metric.encode())  # keeps the caches of earlier releases valid
     if path.exists():
         written, rows = _read_cache(path)
         if written == key.hexdigest():
@@ -144,4 +144,4 @@ def _read_cache(path: Path) -> tuple[str, Ids]:
         with np.load(path, allow_pickle=False) as content:
             return str(content["fingerprint"]), np.asarray(content["rows"], dtype=np.int64)
     except (ValueError, KeyError, EOFError, BadZipFile, AttributeError) as error:
-        raise FileFormatError(f"{path} is no cache of exact neighbors; remove it or name another file") from error
+        raise FileFormatError(f"{path} is not a cache of exact neighbors; remove it or name another file") from error

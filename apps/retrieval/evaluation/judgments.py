@@ -1,4 +1,4 @@
-"""Searches measured by people's judgments: nDCG and MRR."""
+"""Quality of searches by human judgments: nDCG and MRR."""
 
 import math
 import os
@@ -8,7 +8,7 @@ from hdc import checks
 from hdc.errors import FileFormatError, ParameterError
 
 Judgments = Mapping[str, Mapping[str, int]]
-"""Grades of documents by query: ``judgments[query][document]``; what is not there has grade 0."""
+"""Grades of documents by query: ``judgments[query][document]``; missing documents have grade 0."""
 
 
 NDCG_DEPTH = 10
@@ -21,7 +21,7 @@ def read_judgments(path: str | os.PathLike[str], *, binary: bool = False) -> dic
     ----------
     path : path
     binary : bool
-        Count every grade above 0 as 1: for collections whose grades do not grow with relevance.
+        Treat every grade above 0 as 1, for collections whose grades do not grow with relevance.
 
     Returns
     -------
@@ -31,9 +31,9 @@ def read_judgments(path: str | os.PathLike[str], *, binary: bool = False) -> dic
     Raises
     ------
     FileFormatError
-        If a line is not such; the text names it.
+        If a line has another format; the message names the line.
     ParameterError
-        If nothing is relevant.
+        If no document is relevant.
     """
     binary = checks.flag(binary, "binary")
     judgments: dict[str, dict[str, int]] = {}
@@ -53,7 +53,7 @@ def read_judgments(path: str | os.PathLike[str], *, binary: bool = False) -> dic
             if grade > 0:
                 judgments.setdefault(query, {})[document] = 1 if binary else grade
     if not judgments:
-        raise ParameterError(f"{os.fspath(path)} holds no judgment with a grade above 0")
+        raise ParameterError(f"{os.fspath(path)} contains no judgment with a grade above 0")
     return judgments
 
 
@@ -65,8 +65,8 @@ def ndcg(found: Mapping[str, Sequence[str]], judgments: Judgments, depth: int = 
     found : mapping of query to documents, the best first
     judgments : mapping of query to mapping of document to grade
     depth : int
-        At least 1. Documents that count. The gain of a document is its grade, discounted by ``log2(1 + rank)``, as
-        trec_eval's.
+        Number of documents that count, at least 1. A document's gain is its grade, discounted by ``log2(1 + rank)`` as
+        in trec_eval.
     """
     depth = checks.integer(depth, "depth", 1)
     values = []
@@ -82,7 +82,7 @@ def _discounted(gains: Sequence[int]) -> float:
 
 
 def mrr(found: Mapping[str, Sequence[str]], judgments: Judgments) -> float:
-    """Return the mean, over the judged queries, of one by the rank of the first relevant document; 0 if none is found.
+    """Return the mean reciprocal rank of the first relevant document, over the judged queries; 0 if none was found.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How good a search is: recall against exact float search, nDCG and MRR by people's judgments, size and speed."""
+"""Recall against exact search, and the time of a search."""
 
 import math
 import time
@@ -13,17 +13,17 @@ Doubles = npt.NDArray[np.float64]
 
 
 PAIRS = 1 << 22
-"""Pairs of ids that are compared at a time: 4 MiB."""
+"""Pairs of ids compared at a time: 4 MiB."""
 
 
 def recall(found: npt.ArrayLike, truth: npt.ArrayLike) -> float:
-    """Return the mean part of each row of truth, ``(q, k)``, that is in the same row of found."""
+    """Return the mean recall: the share of each row of truth, ``(q, k)``, that the same row of ``found`` contains."""
     parts = recalls(found, truth)
     return float(parts.mean()) if np.size(truth) else math.nan
 
 
 def recalls(found: npt.ArrayLike, truth: npt.ArrayLike) -> Doubles:
-    """Return the part of each row of truth, ``(q, k)``, that is in the same row of found: ``(q,)`` float64."""
+    """Return the recall of each row of truth, ``(q, k)``, in the same row of ``found``: ``(q,)`` float64."""
     wanted, got = np.asarray(truth), np.asarray(found)
     parts = np.empty(len(wanted))
     step = max(1, PAIRS // max(1, wanted.shape[-1] * got.shape[-1]))
@@ -34,7 +34,7 @@ def recalls(found: npt.ArrayLike, truth: npt.ArrayLike) -> Doubles:
 
 
 def timed(search: Callable[[], Any], seconds: float = 0.5) -> float:
-    """Return the median seconds of a call, repeated for at least so many seconds after one that warms up."""
+    """Return the median time of a call in seconds, repeated for at least ``seconds`` after one warm-up call."""
     search()
     times: list[float] = []
     while math.fsum(times) < seconds:

@@ -1,4 +1,4 @@
-"""Figures of searches: recall against size and against speed. Needs matplotlib, the extra ``plot``."""
+"""Plots of recall against size and speed. Needs matplotlib, the extra ``plot``."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -17,13 +17,13 @@ SIZE = (12.0, 4.6)
 
 
 def figure(rows: Sequence[Measured], k: int) -> "Figure":
-    """Draw recall against bytes per vector and against queries per second; a line joins what nothing else beats.
+    """Plot recall against bytes per vector and queries per second; a line connects the Pareto-optimal rows.
 
     Parameters
     ----------
     rows : sequence of Measured
     k : int
-        Of the recall.
+        Label the axis recall@k.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def figure(rows: Sequence[Measured], k: int) -> "Figure":
     """
     new_figure = figure_class()
     if not rows:
-        raise ParameterError("there is nothing to plot")
+        raise ParameterError("there are no rows to plot; measure at least one index")
     drawn: Figure = new_figure(figsize=SIZE, layout="constrained")
     size, speed = drawn.subplots(1, 2, sharey=True)
     _panel(size, rows, lambda row: row.bytes_per_vector, 1, "bytes per vector (fewer are better)")
@@ -49,7 +49,7 @@ def figure(rows: Sequence[Measured], k: int) -> "Figure":
 
 
 def save(rows: Sequence[Measured], k: int, path: str | os.PathLike[str]) -> None:
-    """Write :func:`figure` to a file; the ending says the format (``.png``, ``.svg``, ``.pdf``)."""
+    """Write :func:`figure` to a file; the suffix sets the format (``.png``, ``.svg``, ``.pdf``)."""
     save_figure(figure(rows, k), path)
 
 
@@ -59,7 +59,7 @@ def check() -> None:
 
 
 def _panel(axes: "Axes", rows: Sequence[Measured], value: Callable[[Measured], float], sign: int, label: str) -> None:
-    """Draw one panel; ``sign`` times the value is the cost."""
+    """Draw one panel; the cost of a row is ``sign`` times its value."""
     best = [rows[i] for i in pareto([(row.recall, sign * value(row)) for row in rows])]
     axes.plot([value(row) for row in best], [row.recall for row in best], color="#888888", linewidth=1)
     for i, row in enumerate(rows):
@@ -68,7 +68,7 @@ def _panel(axes: "Axes", rows: Sequence[Measured], value: Callable[[Measured], f
 
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(EngFormatter())  # 20 k: powers of ten lie on one another within a decade
+    axes.xaxis.set_major_formatter(EngFormatter())  # 20 k: labels as powers of ten overlap within a decade
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(label)
     axes.grid(True, which="major", linewidth=0.4, color="#cccccc")

@@ -1,4 +1,4 @@
-"""What was measured of an index, as tables."""
+"""Measurements of indexes, and tables of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from hdc.apps.retrieval.evaluation.judgments import NDCG_DEPTH
 
 @dataclass(frozen=True)
 class Measured:
-    """One way to search, measured.
+    """Measurements of one way to search.
 
     Attributes
     ----------
     name : str
     recall : float
-        Mean part of the k exact neighbors that were found.
+        Mean share of the k exact neighbors found.
     bytes_per_vector : float
-        What a search reads of a vector: codes, what is kept for re-ranking, and the records and links of a graph.
+        Bytes per vector that a search reads: its code, what is kept for the exact step, and a graph's records and links.
     queries_per_second : float
     build_seconds : float or None
-        None where it is not known.
+        None if unknown.
     ndcg, mrr : float or None
         None without judgments.
     """
@@ -34,9 +34,9 @@ class Measured:
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
-    """Return the places of the (recall, cost) points that no other one beats, by ascending cost.
+    """Return the positions of the Pareto-optimal (recall, cost) points, by ascending cost.
 
-    One beats another if it is as good in both and better in one.
+    A point beats another if it is at least as good in both and better in one.
     """
     order = sorted(range(len(points)), key=lambda i: (points[i][1], -points[i][0]))
     kept: list[int] = []
@@ -47,7 +47,7 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def table(rows: Sequence[Measured], k: int) -> list[str]:
-    """Return the lines of a table for people."""
+    """Return the lines of a text table."""
     heads = ["index", f"recall@{k}", "bytes/vector", "queries/s", "build s"]
     judged = any(row.ndcg is not None for row in rows)
     heads += [f"nDCG@{NDCG_DEPTH}", "MRR"] if judged else []

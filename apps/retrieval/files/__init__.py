@@ -1,1 +1,1 @@
-"""Files of vectors and of results, and other libraries' indexes."""
+"""Files of vectors, codes, queries and results."""

@@ -1,4 +1,4 @@
-"""Packed codes and their keys in files: NumPy's ``.npy`` of bytes or words, and Parquet columns of bytes."""
+"""Read packed codes and their keys from files: NumPy's ``.npy`` of bytes or words, or Parquet columns of bytes."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -25,12 +25,12 @@ from hdc.errors import (
 from hdc.words import BITORDERS, BitOrder, Words, from_bytes
 
 BLOCK = 1 << 16
-"""Codes that are read at a time."""
+"""Codes per block that is read."""
 
 Bytes = npt.NDArray[np.uint8]
 
 Rows = Callable[[int, int], Iterator[tuple[Bytes, list[str] | None]]]
-"""From (start, step): the bytes of the rows from ``start`` on, at most ``step`` at a time, and their keys."""
+"""From (start, step), yields the bytes of rows from ``start`` on, at most ``step`` at a time, and their keys."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CodeBlock:
 
 @dataclass(frozen=True)
 class CodeFile:
-    """Rows of packed bits in a file, with or without keys; made by :func:`open_codes`.
+    """Rows of packed bits in a file, with or without keys; created by :func:`open_codes`.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class CodeFile:
         At least 1.
     bitorder : {"little", "big"}
     keys : str or None
-        A text file with the key of each row on a line of its own.
+        A text file with one key per line, in the order of the rows.
     """
 
     path: str
@@ -63,14 +63,14 @@ class CodeFile:
     _read: Rows
 
     def blocks(self, start: int = 0, rows: int = BLOCK) -> Iterator[CodeBlock]:
-        """Yield blocks of at most so many rows, from row ``start`` on.
+        """Yield blocks of at most ``rows`` rows, from row ``start`` on.
 
         Raises
         ------
         PaddingError
-            If a row has bits beyond those that count.
+            If a row has set bits beyond ``bits``.
         FileFormatError, DimensionError, ParameterError
-            If the file is damaged, a row of another length, or without a key.
+            If the file is damaged, or a row has another length or no key.
         """
         start, rows = checks.integer(start, "start", 0), checks.integer(rows, "rows", 1)
         lines = None if self.keys is None else islice(key_lines(self.keys), start, None)
@@ -82,7 +82,7 @@ class CodeFile:
             yield CodeBlock(codes, own if lines is None else list(islice(lines, len(codes))))
 
     def sample(self, most: int, seed: int = 0) -> Words:
-        """Return the codes of ``min(most, rows)`` rows, drawn at random without replacement, in the file's order."""
+        """Return the codes of ``min(most, rows)`` random rows, without replacement, in the file's order."""
         most, seed = checks.integer(most, "most", 1), checks.integer(seed, "seed", 0)
         chosen = np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
         bounds = np.searchsorted(chosen, range(0, self.rows + BLOCK, BLOCK))
@@ -90,7 +90,7 @@ class CodeFile:
         return np.concatenate([block.codes[chosen[first:last] - start] for block, (first, last), start in parts])
 
     def read(self) -> CodeBlock:
-        """Return all rows as one block, for files that fit into memory."""
+        """Return all rows as one block; use it for files that fit into memory."""
         blocks = list(self.blocks())
         keys = None if blocks[0].keys is None else [key for block in blocks for key in block.keys or ()]
         return CodeBlock(np.concatenate([block.codes for block in blocks]), keys)
@@ -106,30 +106,30 @@ def open_codes(
     column: str | None = None,
     key_column: str | None = None,
 ) -> CodeFile:
-    """Open a file of packed codes; its first bytes say whether it is ``.npy`` or Parquet.
+    """Open a file of packed codes; its first bytes decide between ``.npy`` and Parquet.
 
     Parameters
     ----------
     path : path
-        A ``.npy`` file with an ``(n, bytes)`` uint8 or an ``(n, words)`` uint64 array, whose bit i is bit i % 64 of
-        word i // 64; or a Parquet file with a column of binary values.
+        A ``.npy`` file with an ``(n, bytes)`` uint8 array or an ``(n, words)`` uint64 array, in which bit i is bit
+        i % 64 of word i // 64; or a Parquet file with a column of binary values.
     bitorder : {"little", "big"}, optional
-        Which bit of a byte comes first; words are always ``"little"``, and a Parquet column's metadata may say it.
+        Which bit of a byte comes first. Words are always ``"little"``; a Parquet column may state it in its metadata.
     default : {"little", "big"}, optional
-        What holds for bytes if none is given; without either, bytes are an error.
+        Order of bytes if ``bitorder`` is not given; without both, bytes raise ParameterError.
     bits : int, optional
-        Bits that count; all, if left out.
+        Number of bits that count; by default all.
     keys, column, key_column
-        As :func:`open_vectors`; the column is the only binary one if not given.
+        As :func:`open_vectors`; the default column is the only binary one.
 
     Raises
     ------
     FileFormatError
-        If it is neither, or damaged.
+        If the file has neither format, or is damaged.
     DTypeError, DimensionError
-        If it holds something else than rows of bytes or words.
+        If the file does not contain rows of bytes or words.
     ParameterError
-        If it is empty, the order of bits is missing, a column is not there, or the keys are not as many as the rows.
+        If the file is empty, the bit order or a column is missing, or the numbers of keys and rows differ.
     BackendUnavailableError
         If a Parquet file is given and pyarrow is not installed.
     OSError
@@ -149,23 +149,23 @@ def open_codes(
     elif begin != NUMPY:
         raise FileFormatError(f"{name} is neither .npy nor Parquet; write codes with numpy.save")
     elif column or key_column:
-        raise ParameterError(f"{name} is a .npy file, which has no columns; give keys in a text file")
+        raise ParameterError(f"{name} is a .npy file, which has no columns; pass keys in a text file")
     else:
         rows, size, read, order = _npy(name)
     if not rows or not size:
-        raise ParameterError(f"{name} holds no codes: {rows} rows of {size} bytes")
+        raise ParameterError(f"{name} has no codes: {rows} rows of {size} bytes")
     if bits is not None:
         checks.integer(bits, f"bits (of a row of {name})", 1, 8 * size)
     if order is not None and bitorder not in (None, order):
-        what = "says of its codes" if begin.startswith(PARQUET) else "holds words of 64 bits, the lowest first:"
+        what = "states for its codes" if begin.startswith(PARQUET) else "has words of 64 bits, the lowest bit first:"
         raise ParameterError(f"{name} {what} bitorder={order!r}, not {bitorder!r}")
     order = order or bitorder or default
     if order is None:
         raise ParameterError(
-            f"{name} holds bytes; give their bitorder: big (as numpy.packbits) or little (as hdc.words and FAISS)"
+            f"{name} has bytes; pass their bitorder: big (as numpy.packbits) or little (as hdc.words and FAISS)"
         )
     if keys is not None and (count := sum(1 for _ in key_lines(keys))) != rows:
-        raise ParameterError(f"{os.fspath(keys)} has {count} keys, and {name} has {rows} rows")
+        raise ParameterError(f"{os.fspath(keys)} has {count} keys, but {name} has {rows} rows; write one per row")
     lines = None if keys is None else os.fspath(keys)
     return CodeFile(name, rows, bits or 8 * size, order, lines, read)
 
@@ -173,7 +173,7 @@ def open_codes(
 def _npy(path: str) -> tuple[int, int, Rows, BitOrder | None]:
     array = mapped(path)
     if array.dtype not in (np.uint8, np.uint64):
-        raise DTypeError(f"{path} holds {array.dtype}; expected packed bits, uint8 or uint64")
+        raise DTypeError(f"{path} has dtype {array.dtype}; expected packed bits, uint8 or uint64")
     if array.ndim != 2:
         raise DimensionError(f"{path} has shape {array.shape}; expected rows of codes, (n, bytes) or (n, words)")
 
@@ -221,20 +221,20 @@ def _parquet(path: str, column: str | None, key_column: str | None) -> tuple[int
 
 
 def _order(path: str, field: Any) -> BitOrder | None:
-    """Return the order of bits that the metadata of a column say, if they do."""
+    """Return the bit order in the metadata of a column, if stated."""
     said = (field.metadata or {}).get(BITORDER.encode())
     if said is None:
         return None
     try:
         return choice(said.decode(), "bitorder", BITORDERS)
     except ValueError as error:
-        raise FileFormatError(f"{path}: column {field.name!r} has the bitorder {said!r}, which is none") from error
+        raise FileFormatError(f"{path}: column {field.name!r} has the unknown bitorder {said!r}") from error
 
 
 def _bytes(path: str, values: list[bytes | None], size: int, first: int) -> Bytes:
     for row, value in enumerate(values, first):
         if value is None or len(value) != size:
-            raise DimensionError(f"{path}: row {row} has {len(value or b'')} bytes, and {size} are expected")
+            raise DimensionError(f"{path}: row {row} has {len(value or b'')} bytes, expected {size}")
     return np.frombuffer(b"".join(value or b"" for value in values), dtype=np.uint8).reshape(len(values), size)
 
 
@@ -257,10 +257,10 @@ def _binary_column(path: str, schema: Any, column: str | None) -> str:
     if column is None:
         if len(found) != 1:
             text = f"the columns {', '.join(found)}" if found else "no column"
-            raise ParameterError(f"{path} has {text} of bytes; say which with the column's name")
+            raise ParameterError(f"{path} has {text} of bytes; name the column to read")
         return str(found[0])
     if column not in schema.names:
         raise ParameterError(f"{path} has no column {column!r}; it has {', '.join(schema.names)}")
     if column not in found:
-        raise DTypeError(f"{path}: column {column!r} holds {schema.field(column).type}; expected bytes")
+        raise DTypeError(f"{path}: column {column!r} has type {schema.field(column).type}; expected bytes")
     return column

@@ -1,4 +1,4 @@
-"""The rows of an index written to a file: ``.npz`` or Parquet, block by block."""
+"""Export the rows of an index to a file, ``.npz`` or Parquet, block by block."""
 
 import os
 import zipfile
@@ -16,27 +16,27 @@ from hdc.files import replacing
 from hdc.search.measures import Floats, Ids
 
 BLOCK = 1 << 13
-"""Rows that are written at a time."""
+"""Rows per block that is written."""
 
 
 def export(index: BinaryIndex, path: str, center: Floats | None = None) -> None:
     """Write ids, keys, and the originals that the index keeps, or else the codes.
 
-    Originals are float32: of length 1 or, where the index keeps lengths, of these; a ``(width,)`` center is added.
+    Originals are float32. They have length 1 unless the index keeps lengths. A ``(width,)`` center is added to them.
 
-    ``.npz`` has the arrays ``ids``, ``keys`` (text, empty where there is none) and ``vectors`` or ``codes`` (uint64
-    words); ``.parquet`` the columns ``id``, ``key`` and ``vector`` or ``code`` (bytes, the lowest bit of each first, as
-    the metadata of the column say). Both are read by ``hdc embed`` or ``hdc codes``; memory does not grow with the
-    index, but for the keys in ``.npz``.
+    ``.npz`` contains the arrays ``ids``, ``keys`` (text, empty for rows without a key) and ``vectors`` or ``codes``
+    (uint64 words). ``.parquet`` contains the columns ``id``, ``key`` and ``vector`` or ``code`` (bytes, the lowest bit
+    of each first, as the column's metadata state). ``hdc embed`` and ``hdc codes`` read both. Memory does not grow
+    with the index, except for the keys in ``.npz``.
 
     Raises
     ------
     ParameterError
-        If the name has another ending.
+        If the name has another suffix.
     BackendUnavailableError
-        If Parquet is asked for and pyarrow is not installed.
+        If the file is Parquet and pyarrow is not installed.
     OSError
-        If the file cannot be written; an existing file is then untouched.
+        If the file cannot be written; an existing file is then unchanged.
     """
     writers: dict[str, Callable[[BinaryIO, BinaryIndex, Floats | None], None]] = {
         ".npz": _write_npz,
@@ -50,7 +50,7 @@ def export(index: BinaryIndex, path: str, center: Floats | None = None) -> None:
 
 
 def _rows(index: BinaryIndex, center: Floats | None) -> Iterator[tuple[Ids, npt.NDArray[Any]]]:
-    """Yield ids, ascending, and what is written of their rows; one empty block where there are none."""
+    """Yield ids, ascending, with the content of their rows; yield one empty block if there are none."""
     ids = index.ids()
     for start in range(0, max(1, len(ids)), BLOCK):
         part = ids[start : start + BLOCK]
@@ -73,7 +73,7 @@ def _write_npz(file: BinaryIO, index: BinaryIndex, center: Floats | None) -> Non
 
 
 def _write_blocks(file: Any, blocks: Iterator[npt.NDArray[Any]], index: BinaryIndex) -> None:
-    """Write rows as one array, whose header says beforehand how many there are."""
+    """Write rows as one array; its header states their number in advance."""
     first = next(blocks)
     shape = (len(index), *first.shape[1:])
     header = {"descr": np.lib.format.dtype_to_descr(first.dtype), "fortran_order": False, "shape": shape}

@@ -1,4 +1,4 @@
-"""Codes as the bytes that other libraries take, and what says in which order these have their bits."""
+"""Codes as bytes for other libraries, and the metadata that states their bit order."""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from hdc.words import to_bytes as bytes_in_order
 Bytes = npt.NDArray[np.uint8]
 
 BITORDER = "bitorder"
-"""Metadata of a column of codes: the order of bits in its bytes."""
+"""Metadata key of a column of codes: the order of bits in its bytes."""
 
 
 def to_bytes(codes: Words, dim: int) -> Bytes:

@@ -1,4 +1,4 @@
-"""NumPy's ``.npy`` files, mapped; what their headers may hold is none of the caller's business."""
+"""Read NumPy's ``.npy`` files by memory-mapping, and ``.npz`` archives; hostile headers raise typed errors."""
 
 import zipfile
 from typing import Any
@@ -9,19 +9,19 @@ import numpy.typing as npt
 from hdc.errors import FileFormatError, ParameterError
 
 SHOWN = 200
-"""Characters of NumPy's reason that an error shows."""
+"""Most characters of NumPy's reason in an error."""
 
 MOST_UNPACKED = 1 << 30
-"""Bytes of an array that is read from an archive, which may say that it holds anything (1 GiB)."""
+"""Most bytes of an array that is read from an archive, whose header can claim any size (1 GiB)."""
 
 
 def mapped(path: str) -> npt.NDArray[Any]:
-    """Return the array of a file, mapped and not read.
+    """Return the array of a file, memory-mapped and not yet read.
 
     Raises
     ------
     FileFormatError
-        If it is no such file, is cut off, or holds objects.
+        If the file has another format, is truncated, or contains objects.
     OSError
         If it cannot be read.
     """
@@ -33,9 +33,9 @@ def mapped(path: str) -> npt.NDArray[Any]:
             return array
     except OSError:
         raise
-    except Exception as error:  # a header is Python text, and NumPy passes on what Python's parser raises
+    except Exception as error:  # a header is Python text; NumPy passes on whatever Python's parser raises
         reason = " ".join(str(error).split())
-        raise FileFormatError(f"{path} is no .npy file of numbers, or cut off: {reason[:SHOWN]}") from error
+        raise FileFormatError(f"{path} is not a .npy file of numbers, or is cut off: {reason[:SHOWN]}") from error
 
 
 def archived(path: str, name: str | None = None) -> npt.NDArray[Any]:
@@ -45,24 +45,24 @@ def archived(path: str, name: str | None = None) -> npt.NDArray[Any]:
     ----------
     path : str
     name : str, optional
-        Of the array; the only one if not given.
+        Name of the array; by default the only one.
 
     Raises
     ------
     ParameterError
-        If there is no such array, or there are several to choose from, or it is larger than ``MOST_UNPACKED``.
+        If the array is missing, there are several to choose from, or it is larger than ``MOST_UNPACKED``.
     FileFormatError
-        If the file is damaged, or the array holds objects.
+        If the file is damaged, or the array contains objects.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
         chosen = next(iter(sizes)) if name is None and len(sizes) == 1 else name
         if chosen is None or chosen not in sizes:
-            raise ParameterError(f"{path} holds the arrays {', '.join(sizes) or 'none'}; say which, not {name!r}")
+            raise ParameterError(f"{path} has the arrays {', '.join(sizes) or 'none'}; name one of them, not {name!r}")
         if sizes[chosen] > MOST_UNPACKED:
             raise ParameterError(
-                f"{path}: {chosen} has {sizes[chosen]:,} bytes; write so many as .npy, which is mapped"
+                f"{path}: {chosen} has {sizes[chosen]:,} bytes; write it as .npy, which is memory-mapped"
             )
         with np.load(path, allow_pickle=False) as content:
             return np.asarray(content[chosen])
@@ -70,4 +70,4 @@ def archived(path: str, name: str | None = None) -> npt.NDArray[Any]:
         raise
     except Exception as error:  # as in mapped
         reason = " ".join(str(error).split())
-        raise FileFormatError(f"{path} is no .npz file of numbers, or damaged: {reason[:SHOWN]}") from error
+        raise FileFormatError(f"{path} is not a .npz file of numbers, or is damaged: {reason[:SHOWN]}") from error

@@ -1,4 +1,4 @@
-"""Queries on the command line: files of vectors, one vector, an archive of one array, or texts and an encoder."""
+"""Queries on the command line: files of vectors, a single vector, an array in an archive, or texts and an encoder."""
 
 import importlib
 import os
@@ -21,14 +21,14 @@ def open_queries(path: str | os.PathLike[str], column: str | None = None) -> Vec
     Parameters
     ----------
     path : path
-        As :func:`hdc.apps.retrieval.files.vectors.open_vectors`; or a ``.npy`` file of one vector, or a ``.npz`` file.
+        As :func:`hdc.apps.retrieval.files.vectors.open_vectors`, or a ``.npy`` file of one vector, or a ``.npz`` file.
     column : str, optional
-        Of a Parquet file, as there; of a ``.npz`` file the name of the array, which the only one needs not.
+        Column of a Parquet file, or array name in a ``.npz`` file; by default the only one.
 
     Raises
     ------
     FileFormatError, DTypeError, DimensionError, ParameterError, BackendUnavailableError, OSError
-        As there, and if there is no such array.
+        As :func:`open_vectors`, and if the array is missing.
     """
     name = os.fspath(path)
     if zipfile.is_zipfile(name):
@@ -41,31 +41,31 @@ def open_queries(path: str | os.PathLike[str], column: str | None = None) -> Vec
 
 
 def encode_lines(path: str | os.PathLike[str], encoder: str) -> VectorFile:
-    """Return the vectors of the lines of a text file; the encoder is named as :func:`encoder_of` takes it."""
+    """Return the vectors of the lines of a text file; ``encoder`` is a name for :func:`encoder_of`."""
     return encode_texts(list(key_lines(path)), encoder, os.fspath(path))
 
 
 def encode_texts(texts: Sequence[str], encoder: str, what: str = "texts") -> VectorFile:
-    """Return the vectors of texts; the encoder is named as :func:`encoder_of` takes it."""
+    """Return the vectors of texts; ``encoder`` is a name for :func:`encoder_of`."""
     return Rows(encoded(texts, encoder_of(encoder)), what)
 
 
 def encoder_of(name: str) -> Encoder:
-    """Return an encoder by its name; see :func:`imported`.
+    """Return the encoder with this name; see :func:`imported`.
 
     Raises
     ------
     ParameterError
-        As :func:`imported`, or if it cannot be called.
+        As :func:`imported`, or if it is not callable.
     """
     found = imported(name)
     if not callable(found):
-        raise ParameterError(f"the encoder {name!r} is a {type(found).__name__}, which cannot be called")
+        raise ParameterError(f"the encoder {name!r} is a {type(found).__name__}, which is not callable")
     return found  # type: ignore[no-any-return]
 
 
 def imported(name: str) -> Any:
-    """Import what makes vectors of texts, with the current folder among those that modules are looked for in.
+    """Import an encoder by name; modules are also searched for in the current folder.
 
     Parameters
     ----------
@@ -75,11 +75,11 @@ def imported(name: str) -> Any:
     Raises
     ------
     ParameterError
-        If it is named otherwise, or there is no such thing.
+        If the name has another form, or cannot be imported.
     """
     module, _, path = name.partition(":")
     if not module or not path:
-        raise ParameterError(f"an encoder is named as module:function, not {name!r}")
+        raise ParameterError(f"name an encoder as module:function, not {name!r}")
     sys.path.insert(0, os.getcwd())
     try:
         found: Any = importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""What searches found: lines for people, JSON for programs, ``.npz`` and Parquet files."""
+"""Results of searches: lines for people, JSON for programs, ``.npz`` and Parquet files."""
 
 import json
 import os
@@ -15,11 +15,11 @@ from hdc.files import replacing
 Scores = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 Keys = Sequence[str | None]
-"""One for each id, in C order."""
+"""One key per id, in C order."""
 
 
 def text_lines(scores: Scores, ids: Ids, keys: Keys, measure: str = "score") -> list[str]:
-    """Return the lines of a table; keys are shown where there are any, and whole numbers as such."""
+    """Return the lines of a table, with a key column if there are keys; integer scores have no decimals."""
     hits = list(_hits(scores, ids, keys))
     keyed = any(key is not None for *_, key in hits)
     width = max([len(str(number)) for _, _, _, number, _ in hits] + [2])
@@ -33,7 +33,7 @@ def text_lines(scores: Scores, ids: Ids, keys: Keys, measure: str = "score") -> 
 
 
 def json_lines(scores: Scores, ids: Ids, keys: Keys, measure: str = "score") -> list[str]:
-    """Return a JSON object for each query: its number, and its hits with id, score (or another measure) and key."""
+    """Return one JSON object per query: its number, and its hits with id, score (or another measure) and key."""
     hits: list[list[dict[str, Any]]] = [[] for _ in ids]
     for query, _, score, number, key in _hits(scores, ids, keys):
         hits[query].append({"id": number, measure: score} | ({} if key is None else {"key": key}))
@@ -41,7 +41,7 @@ def json_lines(scores: Scores, ids: Ids, keys: Keys, measure: str = "score") -> 
 
 
 def _hits(scores: Scores, ids: Ids, keys: Keys) -> Any:
-    """Yield query, rank, score, id and key of what was found."""
+    """Yield query, rank, score, id and key of each hit."""
     k, whole = ids.shape[1], scores.dtype.kind in "iu"
     for query, row in enumerate(ids.tolist()):
         for place, number in enumerate(row):
@@ -51,24 +51,24 @@ def _hits(scores: Scores, ids: Ids, keys: Keys) -> Any:
 
 
 def writer(path: str, measure: str = "score") -> Callable[[Scores, Ids, Keys], None]:
-    """Return what writes results to a file, after a look at whether it will be able to.
+    """Return a function that writes results to a file; check first that the file can be written.
 
-    ``.npz`` holds ``scores`` (or another measure) and ``ids`` as they are, and ``keys`` as text, empty where there is
-    none. ``.parquet`` has a row for each hit: query, rank, score, id and key.
+    ``.npz`` contains ``scores`` (or another measure), ``ids``, and ``keys`` as text, empty for rows without a key.
+    ``.parquet`` has one row per hit: query, rank, score, id and key.
 
     Raises
     ------
     ParameterError
-        If the name ends in neither, or its folder is not there.
+        If the name has another suffix, or its folder does not exist.
     BackendUnavailableError
-        If Parquet is asked for and pyarrow is not installed.
+        If the file is Parquet and pyarrow is not installed.
     """
     writers = {".npz": _write_npz, ".parquet": _write_parquet}
     ending = checks.path(path).suffix
     if ending not in writers:
         raise ParameterError(f"{path}: results are written as {' or '.join(writers)}")
     if not os.path.isdir(os.path.dirname(path) or "."):
-        raise ParameterError(f"{path}: there is no such folder")
+        raise ParameterError(f"{path}: the folder does not exist; create it first")
     if ending == ".parquet":
         _pyarrow()
 

@@ -1,7 +1,7 @@
-"""Vectors and their keys in files: NumPy's ``.npy`` and Parquet, read in blocks and checked row by row.
+"""Read vectors and their keys from files, NumPy's ``.npy`` or Parquet, in blocks that are checked row by row.
 
-Nothing is held but a block, so that a file may be larger than memory. Every row that is handed out has been checked;
-errors name the file and the row, counted from 0.
+Only one block is in memory, so a file may be larger than memory. Every returned row has been checked. Errors name the
+file and the row, counted from 0.
 """
 
 import os
@@ -22,13 +22,13 @@ from hdc.errors import BackendUnavailableError, DimensionError, DTypeError, File
 Floats = npt.NDArray[np.float32]
 
 BLOCK_BYTES = 1 << 25
-"""Vectors of one block, as float32: 32 MiB."""
+"""Size of a block of vectors as float32: 32 MiB."""
 
 MOST_KEY = 1 << 16
-"""Characters of a key in a text file."""
+"""Most characters of a key in a text file."""
 
 PARQUET, NUMPY = b"PAR1", b"\x93NUMPY"
-"""How the files begin."""
+"""First bytes of each format."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Block:
     vectors : (n, dim) float32 array
         Finite.
     keys : list of n str, or None
-        None where the file has no keys.
+        None if the file has no keys.
     """
 
     start: int
@@ -59,7 +59,7 @@ class VectorFile(ABC):
     rows, dim : int
         At least 1.
     given : dict or None
-        What :func:`open_vectors` opens the same file with in another process; None for an array.
+        Arguments with which :func:`open_vectors` opens the same file in another process; None for an array.
     """
 
     path: str
@@ -69,10 +69,10 @@ class VectorFile(ABC):
 
     @abstractmethod
     def _read(self, start: int, step: int) -> Iterator[tuple[npt.NDArray[Any], list[str] | None]]:
-        """Yield the rows from ``start`` on, at most ``step`` at a time, unchecked, and their keys."""
+        """Yield unchecked rows from ``start`` on, at most ``step`` at a time, and their keys."""
 
     def state(self) -> list[Any]:
-        """Return JSON values that differ if another file, or another state of it, is read."""
+        """Return JSON values that change if the file, or its content, changes."""
         return [self.rows, self.dim, *file_state(self.path)]
 
     def blocks(self, start: int = 0, rows: int | None = None) -> Iterator[Block]:
@@ -83,7 +83,7 @@ class VectorFile(ABC):
         start : int
             Number of the first row.
         rows : int, optional
-            Most rows of a block; as many as 32 MiB hold if not given.
+            Most rows per block; by default as many as fit into 32 MiB.
 
         Yields
         ------
@@ -92,26 +92,26 @@ class VectorFile(ABC):
         Raises
         ------
         ParameterError
-            If a row holds NaN or infinity.
+            If a row contains NaN or infinity.
         DimensionError, FileFormatError
-            If a row is missing or of another length, or the file is damaged.
+            If a row is missing or has another length, or the file is damaged.
         OSError
             If the file cannot be read.
         """
         start = checks.integer(start, "start", 0)
         step = max(1, BLOCK_BYTES // (4 * self.dim)) if rows is None else checks.integer(rows, "rows", 1)
         for values, keys in self._read(start, step):
-            with np.errstate(over="ignore"):  # float64 beyond float32 is infinite, and told as such
+            with np.errstate(over="ignore"):  # float64 beyond float32 becomes infinite, and raises below
                 vectors = np.ascontiguousarray(values, dtype=np.float32)
             finite = np.isfinite(vectors).all(axis=1)
             if not finite.all():
                 row = start + int(finite.argmin())
-                raise ParameterError(f"{self.path}: row {row} holds NaN or infinity; remove such rows first")
+                raise ParameterError(f"{self.path}: row {row} contains NaN or infinity; remove such rows first")
             yield Block(start, vectors, keys)
             start += len(vectors)
 
     def span(self, start: int, stop: int) -> Block:
-        """Return the rows from ``start`` up to ``stop``, which there are, as one block; raises as :meth:`blocks`."""
+        """Return the existing rows from ``start`` up to ``stop`` as one block; raises as :meth:`blocks`."""
         held, blocks = list[Block](), self.blocks(start, stop - start)
         while sum(len(block.vectors) for block in held) < stop - start:
             held.append(next(blocks))
@@ -119,12 +119,12 @@ class VectorFile(ABC):
         return Block(start, np.concatenate([block.vectors for block in held])[: stop - start], keys)
 
     def check(self, dim: int | None = None) -> None:
-        """Read all blocks once, so that whatever is wrong is told before the work begins; raises as :meth:`blocks`.
+        """Read all blocks once, to raise every error before the work begins; raises as :meth:`blocks`.
 
         Parameters
         ----------
         dim : int, optional
-            What the rows must have.
+            Required dimension of the rows.
 
         Raises
         ------
@@ -132,16 +132,16 @@ class VectorFile(ABC):
             If the rows have another dimension.
         """
         if dim is not None and self.dim != dim:
-            raise DimensionError(f"{self.path}: vectors have {self.dim} components, and {dim} are expected")
+            raise DimensionError(f"{self.path}: vectors have {self.dim} components, expected {dim}")
         for _ in self.blocks():
             pass
 
     def sample(self, most: int, seed: int = 0) -> Floats:
-        """Return ``(min(most, rows), dim)`` float32 rows, drawn at random without replacement, in the file's order."""
+        """Return ``(min(most, rows), dim)`` float32 random rows, without replacement, in the file's order."""
         return self.keyed_sample(most, seed)[0]
 
     def keyed_sample(self, most: int, seed: int = 0) -> tuple[Floats, list[str] | None]:
-        """Return the rows of :meth:`sample` and their keys, None where the file has none."""
+        """Return the rows of :meth:`sample` and their keys, or None if the file has no keys."""
         return self.keyed_rows(self.drawn(most, seed))
 
     def drawn(self, most: int, seed: int = 0) -> npt.NDArray[np.int64]:
@@ -150,7 +150,7 @@ class VectorFile(ABC):
         return np.sort(np.random.default_rng(seed).permutation(self.rows)[:most])
 
     def keyed_rows(self, chosen: npt.NDArray[np.int64]) -> tuple[Floats, list[str] | None]:
-        """Return the vectors of some row numbers, ascending and in range, and their keys, None where there are none."""
+        """Return the vectors of ascending row numbers, all in range, and their keys, or None without keys."""
         out, keys = np.empty((len(chosen), self.dim), dtype=np.float32), None
         for block in self.blocks():
             first, last = np.searchsorted(chosen, (block.start, block.start + len(block.vectors)))
@@ -161,7 +161,7 @@ class VectorFile(ABC):
         return out, keys
 
     def read(self) -> Block:
-        """Return all rows as one block, for files that fit into memory."""
+        """Return all rows as one block; use it for files that fit into memory."""
         blocks = list(self.blocks())
         keys = None if blocks[0].keys is None else [key for block in blocks for key in block.keys or ()]
         return Block(0, np.concatenate([block.vectors for block in blocks]), keys)
@@ -174,17 +174,17 @@ def open_vectors(
     column: str | None = None,
     key_column: str | None = None,
 ) -> VectorFile:
-    """Open a file of vectors; its first bytes say whether it is ``.npy`` or Parquet.
+    """Open a file of vectors; its first bytes decide between ``.npy`` and Parquet.
 
     Parameters
     ----------
     path : path
-        A ``.npy`` file with an ``(n, d)`` array of floats, mapped and not read; or a Parquet file.
+        A ``.npy`` file with an ``(n, d)`` array of floats, which is memory-mapped; or a Parquet file.
     keys : path, optional
-        A text file (UTF-8) with the key of each row on a line of its own.
+        A UTF-8 text file with one key per line, in the order of the rows.
     column, key_column : str, optional
-        Of a Parquet file: the column of lists of floats (the only one if not given), and that of the keys, whose
-        values are written as text.
+        Columns of a Parquet file: the lists of floats (by default the only such column), and the keys, which are
+        converted to text.
 
     Returns
     -------
@@ -193,11 +193,11 @@ def open_vectors(
     Raises
     ------
     FileFormatError
-        If it is neither, or damaged.
+        If the file has neither format, or is damaged.
     DTypeError, DimensionError
-        If it does not hold floats, or not rows of one length.
+        If the file does not contain floats, or rows of one length.
     ParameterError
-        If it is empty, a column is not there, or the keys are not as many as the rows.
+        If the file is empty, a column is missing, or the numbers of keys and rows differ.
     BackendUnavailableError
         If a Parquet file is given and pyarrow is not installed.
     OSError
@@ -209,18 +209,18 @@ def open_vectors(
     with open(name, "rb") as file:
         begin = file.read(len(NUMPY))
     if not begin:
-        raise ParameterError(f"{name} is empty; give a .npy or Parquet file of vectors")
+        raise ParameterError(f"{name} is empty; pass a .npy or Parquet file of vectors")
     opened: VectorFile
     if begin.startswith(PARQUET):
         opened = _Parquet(name, column, key_column)
     elif begin != NUMPY:
         raise FileFormatError(f"{name} is neither .npy nor Parquet; write vectors with numpy.save")
     elif column or key_column:
-        raise ParameterError(f"{name} is a .npy file, which has no columns; give keys in a text file")
+        raise ParameterError(f"{name} is a .npy file, which has no columns; pass keys in a text file")
     else:
         opened = _Numpy(name)
     if not opened.rows or not opened.dim:
-        raise ParameterError(f"{name} holds no vectors: {opened.rows} rows of {opened.dim} components")
+        raise ParameterError(f"{name} has no vectors: {opened.rows} rows of {opened.dim} components")
     whole = opened if keys is None else _Keyed(opened, os.fspath(checks.path(keys, "keys")))
     whole.given = {"path": os.path.abspath(name), "column": column, "key_column": key_column}
     whole.given["keys"] = None if keys is None else os.path.abspath(keys)
@@ -228,7 +228,7 @@ def open_vectors(
 
 
 class _Array(VectorFile):
-    """An ``(n, d)`` array of floats, which may be mapped from a file."""
+    """An ``(n, d)`` array of floats, possibly memory-mapped from a file."""
 
     def __init__(self, path: str, array: npt.NDArray[Any]) -> None:
         self.path, self._array = path, array
@@ -240,12 +240,12 @@ class _Array(VectorFile):
 
 
 class Rows(_Array):
-    """Rows of an ``(n, d)`` array of floats, which may be mapped from a file, without keys.
+    """Rows of an ``(n, d)`` array of floats, possibly memory-mapped from a file, without keys.
 
     Raises
     ------
     DTypeError, DimensionError
-        If it is no such array.
+        If the array has another dtype or shape.
     ParameterError
         If it has no rows.
     """
@@ -253,7 +253,7 @@ class Rows(_Array):
     def __init__(self, array: Any, path: str = "the array") -> None:
         super().__init__(path, as_rows(array, what=path))
         if not self.rows:
-            raise ParameterError(f"{path} holds no vectors: 0 rows of {self.dim} components")
+            raise ParameterError(f"{path} has no vectors: 0 rows of {self.dim} components")
 
 
 class _Numpy(_Array):
@@ -262,15 +262,15 @@ class _Numpy(_Array):
     def __init__(self, path: str) -> None:
         array = mapped(path)
         if array.dtype.kind != "f" or array.dtype.itemsize > 8:
-            hint = "; codes go to hdc codes, or to EmbeddingIndex.from_quantized" if array.dtype.kind in "iu" else ""
-            raise DTypeError(f"{path} holds {array.dtype}; expected float16, float32 or float64{hint}")
+            hint = "; for codes, use hdc codes or EmbeddingIndex.from_quantized" if array.dtype.kind in "iu" else ""
+            raise DTypeError(f"{path} has dtype {array.dtype}; expected float16, float32 or float64{hint}")
         if array.ndim != 2:
             raise DimensionError(f"{path} has shape {array.shape}; expected rows of vectors, (n, d)")
         super().__init__(path, array)
 
 
 class _Parquet(VectorFile):
-    """A column of lists of floats, and maybe one of keys, of a Parquet file."""
+    """A column of lists of floats in a Parquet file, and optionally one of keys."""
 
     def __init__(self, path: str, column: str | None, key_column: str | None) -> None:
         try:
@@ -318,7 +318,7 @@ class _Parquet(VectorFile):
                 yield self._vectors(rest.column(self._column), first), keys
 
     def _group_of(self, row: int) -> tuple[int, int]:
-        """Return the first row, and the number, of the row group that holds a row."""
+        """Return the first row and the number of the row group that contains a row."""
         metadata, first = self._file.metadata, 0
         for group in range(metadata.num_row_groups):
             stop = first + metadata.row_group(group).num_rows
@@ -332,7 +332,7 @@ class _Parquet(VectorFile):
         wrong = np.flatnonzero(lengths != self.dim)
         if len(wrong):
             row, length = first + int(wrong[0]), lengths[wrong[0]]
-            raise DimensionError(f"{self.path}: row {row} has {length} components, and {self.dim} are expected")
+            raise DimensionError(f"{self.path}: row {row} has {length} components, expected {self.dim}")
         values = lists.flatten().to_numpy(zero_copy_only=False)  # a missing number becomes NaN
         return np.asarray(values).reshape(len(lists), self.dim)
 
@@ -355,17 +355,17 @@ def _vector_column(path: str, schema: Any, column: str | None) -> str:
         found = [field.name for field in schema if holds_floats(field.type)]
         if len(found) != 1:
             text = f"the columns {', '.join(found)}" if found else "no column"
-            raise ParameterError(f"{path} has {text} of lists of floats; say which with the column's name")
+            raise ParameterError(f"{path} has {text} of lists of floats; name the column to read")
         return str(found[0])
     if column not in schema.names:
         raise ParameterError(f"{path} has no column {column!r}; it has {', '.join(schema.names)}")
     if not holds_floats(schema.field(column).type):
-        raise DTypeError(f"{path}: column {column!r} holds {schema.field(column).type}; expected lists of floats")
+        raise DTypeError(f"{path}: column {column!r} has type {schema.field(column).type}; expected lists of floats")
     return column
 
 
 def file_state(path: str) -> list[int]:
-    """Return size and time of a file."""
+    """Return the size and the modification time of a file."""
     state = os.stat(path)
     return [state.st_size, state.st_mtime_ns]
 
@@ -394,14 +394,14 @@ def key_lines(path: str | os.PathLike[str]) -> Iterator[str]:
 
 
 class _Keyed(VectorFile):
-    """Another file's vectors with keys from the lines of a text file."""
+    """Another file's vectors, with keys from the lines of a text file."""
 
     def __init__(self, vectors: VectorFile, keys: str) -> None:
         self.path, self.rows, self.dim = vectors.path, vectors.rows, vectors.dim
         self._vectors, self._keys = vectors, keys
         count = sum(1 for _ in key_lines(keys))
         if count != self.rows:
-            raise ParameterError(f"{keys} has {count} keys, and {self.path} has {self.rows} rows")
+            raise ParameterError(f"{keys} has {count} keys, but {self.path} has {self.rows} rows; write one per row")
 
     def state(self) -> list[Any]:
         return [*self._vectors.state(), *file_state(self._keys)]

@@ -1,1 +1,1 @@
-"""Float vectors: checks and norms."""
+"""Float vectors: checks, norms, metrics and quantized formats."""

@@ -1,4 +1,4 @@
-"""Float vectors as rows: checks and norms."""
+"""Rows of float vectors: checks and normalization."""
 
 from typing import Any
 
@@ -12,28 +12,28 @@ Floats = npt.NDArray[np.float32]
 
 
 def as_rows(x: Any, dim: int | None = None, what: str = "X") -> npt.NDArray[Any]:
-    """Return ``x`` as an ``(n, d)`` array of floats, not copied: it may be mapped from a file.
+    """Return ``x`` as an ``(n, d)`` array of floats without copying; it may be memory-mapped from a file.
 
     Raises
     ------
     DTypeError
-        If it does not hold floats.
+        If ``x`` is not an array of floats.
     DimensionError
         If it is not two-dimensional, has no columns, or not ``dim`` columns.
     """
     rows = x if type(x) is np.ndarray else array(x, what)
     if rows.dtype.kind != "f":
-        raise DTypeError(f"{what} must hold floats, not {rows.dtype}; convert it with astype(np.float32)")
+        raise DTypeError(f"{what} must contain floats, not {rows.dtype}; convert it with astype(np.float32)")
     return shaped(rows, dim, what)
 
 
 def shaped(rows: npt.NDArray[Any], dim: int | None, what: str, who: str = "it") -> npt.NDArray[Any]:
-    """Return rows if they have two dimensions, columns, and ``dim`` of them.
+    """Return rows if they are two-dimensional and have columns, ``dim`` of them if given.
 
     Raises
     ------
     DimensionError
-        If they do not; ``who`` expects them, for the text, which has the words of scikit-learn's.
+        If they do not. ``who`` expects them; the message uses scikit-learn's words.
     """
     if rows.ndim == 2 and rows.shape[1] == dim and rows.shape[1]:
         return rows  # without making a text for an error
@@ -55,17 +55,17 @@ def finite(rows: npt.NDArray[Any], start: int, what: str = "X") -> Floats:
     Raises
     ------
     ParameterError
-        If a row holds NaN or infinity.
+        If a row contains NaN or infinity.
     """
     block = np.ascontiguousarray(rows, dtype=np.float32)
     bad = ~np.isfinite(block).all(axis=1)
     if bad.any():
-        raise ParameterError(f"row {start + int(bad.argmax())} of {what} holds NaN or infinity; remove such rows first")
+        raise ParameterError(f"row {start + int(bad.argmax())} of {what} contains NaN or infinity; remove it first")
     return block
 
 
 def unit(vectors: Floats) -> Floats:
-    """Divide ``(n, d)`` float32 rows by their norms; a zero row stays zero."""
+    """Divide ``(n, d)`` float32 rows by their norms; zero rows stay zero."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     divided = vectors / np.where(norms > 0, norms, np.float32(1))
     return divided.astype(np.float32, copy=False)

@@ -1,4 +1,4 @@
-"""Sets of float vectors, such as the tokens of documents: checked, and laid out one after another."""
+"""Sets of float vectors, such as the tokens of documents: check them, and concatenate their rows."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,16 +15,16 @@ Floats = npt.NDArray[np.float32]
 
 
 def as_sets(x: Any, offsets: Any, dim: int, what: str) -> tuple[npt.NDArray[Any], Ids]:
-    """Return the rows of all sets, and where each set begins and ends.
+    """Return the rows of all sets, and the bounds of each set.
 
     Parameters
     ----------
     x : sequence of (t_i, dim) arrays of floats, (m, t, dim) array, or (n, dim) array with offsets
     offsets : (m + 1,) integers or None
-        Set i is the rows ``offsets[i]`` to ``offsets[i + 1] - 1``.
+        Set i consists of rows ``offsets[i]`` to ``offsets[i + 1] - 1``.
     dim : int
     what : str
-        What a set is, for errors: "document".
+        Name of a set in errors, such as "document".
 
     Returns
     -------
@@ -34,18 +34,18 @@ def as_sets(x: Any, offsets: Any, dim: int, what: str) -> tuple[npt.NDArray[Any]
     Raises
     ------
     DTypeError
-        If the vectors are no floats, or the offsets no integers.
+        If the vectors are not floats, or the offsets not integers.
     DimensionError
-        If the vectors are not of length ``dim``, or not sets.
+        If the vectors have another length than ``dim``, or are not sets.
     ParameterError
-        If a set is empty, or offsets do not go from 0 to n.
+        If a set is empty, or the offsets do not go from 0 to n.
     """
     if offsets is not None:
         rows = as_rows(x, dim, f"the {what}s")
         return rows, _checked_offsets(offsets, len(rows), what)
     if isinstance(x, np.ndarray) and x.ndim == 2:
         raise DimensionError(
-            f"an array of shape {x.shape} does not say which rows are of which {what}; give offsets=, or a list of "
+            f"an array of shape {x.shape} does not show which rows belong to which {what}; pass offsets=, or a list of "
             f"(t, {dim}) arrays, [x] for a single {what}"
         )
     if not isinstance(x, Iterable):
@@ -72,25 +72,25 @@ def _checked_offsets(offsets: Any, rows: int, what: str) -> Ids:
 def _check_filled(bounds: Ids, what: str) -> None:
     empty = np.diff(bounds) <= 0
     if empty.any():
-        raise ParameterError(f"{what} {empty.argmax()} has no vectors; leave it out, or give it at least one")
+        raise ParameterError(f"{what} {empty.argmax()} has no vectors; leave it out, or pass at least one")
 
 
 def shares_of(weights: Any, bounds: Ids) -> Floats:
-    """Return what each vector counts in its set, as a share of the set's sum: ``(n,)`` float32.
+    """Return the weight of each vector as a share of its set's sum: ``(n,)`` float32.
 
     Parameters
     ----------
     weights : sequence of (t_i,) arrays, (n,) array of numbers, or None
-        None is as many ones.
+        None weights all vectors equally.
     bounds : (m + 1,) int64 array
-        Of :func:`as_sets`.
+        From :func:`as_sets`.
 
     Raises
     ------
     DTypeError, DimensionError
-        If weights are no numbers, or not one for each vector.
+        If weights are not numbers, or not one per vector.
     ParameterError
-        If one is negative or not finite, or all of a set are 0.
+        If a weight is negative or not finite, or all weights of a set are 0.
     """
     total = int(bounds[-1])
     if weights is None:
@@ -102,12 +102,12 @@ def shares_of(weights: Any, bounds: Ids) -> Floats:
     if given.dtype.kind not in "iuf":
         raise DTypeError(f"weights must be numbers, not {given.dtype}")
     if len(given) != total:
-        raise DimensionError(f"weights must be one for each of {total} vectors, not {len(given)}")
+        raise DimensionError(f"weights must be one per vector, {total} in all, not {len(given)}")
     given = given.astype(np.float64)
     if not (np.isfinite(given) & (given >= 0)).all():
         raise ParameterError("weights must be finite and at least 0")
     sums = np.add.reduceat(given, bounds[:-1]) if total else given
     if not (sums > 0).all():
-        raise ParameterError(f"all weights of query {int((sums <= 0).argmax())} are 0; give one that is not")
+        raise ParameterError(f"all weights of query {int((sums <= 0).argmax())} are 0; set at least one above 0")
     shares: Floats = (given / np.repeat(sums, np.diff(bounds))).astype(np.float32)
     return shares

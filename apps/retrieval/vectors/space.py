@@ -1,21 +1,20 @@
-"""Metrics: cosine, inner product and Euclidean distance, each as the inner product of vectors that were mapped.
+"""Space: cosine, inner product and Euclidean distance, each as the inner product of mapped vectors.
 
-Codes are made of mapped vectors, so that every binarizer and every index serves all three. With m the mean of the
-vectors that were fitted, or zero, a the inverse of their root mean square length without it, ``y = a (x - m)`` and q a
-query:
+Codes encode mapped vectors, so every binarizer and every index supports all three metrics. Let m be the mean of the
+fitted vectors, or zero; a the inverse of their root mean square length without m; ``y = a (x - m)``; and q a query:
 
-- ``cosine``: x and q at length 1.
-- ``ip``: x becomes y, and q has length 1, or its own: ``x . q`` is ``y . q / a``, and as much more for all x as
-  ``m . q`` is.
-- ``l2``: x becomes ``(y, b (|y|^2 - t))`` and q ``u = (p, -1 / (2 b))`` with ``p = a (q - m)``. Then ``|y - p|^2`` is
-  ``t + |p|^2`` less twice the product. An estimate's error grows with the lengths of both, whose product is least, over
-  all vectors and queries, at ``b^2 = 1 / (2 s)`` with s the standard deviation of ``|y|^2``; t is its mean.
+- ``cosine``: x and q are normalized.
+- ``ip``: x maps to y, and q is normalized, or stays as it is. ``x . q`` is ``y . q / a`` plus ``m . q``, which is the
+  same for all x.
+- ``l2``: x maps to ``(y, b (|y|^2 - t))`` and q to ``u = (p, -1 / (2 b))`` with ``p = a (q - m)``. Then ``|y - p|^2``
+  is ``t + |p|^2`` less twice the product. An estimate's error grows with both lengths. Over all vectors and queries,
+  their product is least at ``b^2 = 1 / (2 s)``, where s is the standard deviation of ``|y|^2``; t is its mean.
 
-Codes that say only where a vector points need vectors of one length: these are *lifted*. A vector, less the mean of the
-mapped ones, is divided by a radius, and a component is added that brings it to length 1; what is longer than the radius
-is shortened to it. Queries get a zero there, and length 1. (Bachrach et al. 2014, "Speeding up the Xbox recommender
-system using a Euclidean transformation for inner-product spaces", with the longest vector as radius.) A radius between
-gives the most recall: long vectors have the greatest products, and all need distances of their own from others.
+Codes of directions only need vectors of equal length, so these are *lifted*. A mapped vector is divided by a radius,
+and a component is added that brings it to length 1. Vectors longer than the radius are shortened to it. Queries get a
+zero there, and length 1. (Bachrach et al. 2014, "Speeding up the Xbox recommender system using a Euclidean
+transformation for inner-product spaces", use the longest vector as radius.) An intermediate radius has the best recall:
+long vectors have the greatest products, but shorter ones also need distances of their own.
 """
 
 from dataclasses import dataclass
@@ -35,37 +34,37 @@ Doubles = npt.NDArray[np.float64]
 METRICS = ("cosine", "ip", "l2")
 
 LARGEST = 1e12
-"""Times as far as those that were fitted a vector may be: beyond it, squares of float32 overflow."""
+"""Most that a vector's length may exceed those of the fit, as a factor; beyond it, float32 squares overflow."""
 
 LEAST_SPREAD = 1e-4
-"""Of squared lengths that hardly differ, the standard deviation that is assumed."""
+"""Smallest standard deviation of squared lengths that is used."""
 
 BLOCK_NUMBERS = 1 << 21
-"""Numbers of a fit that are in memory as float64 at a time (16 MiB)."""
+"""Numbers of a fit in memory as float64 at a time (16 MiB)."""
 
 
 RADIUS = {"ip": 0.97, "l2": 0.65}
-"""Part of the vectors that the radius of lifted ones is not shorter than."""
+"""Share of the vectors that are at most as long as the radius of lifted ones."""
 
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """How vectors and queries of a metric are mapped, and what the inner products of mapped ones say.
+    """The map of vectors and queries for a metric, and the conversion of their inner products to scores.
 
     Attributes
     ----------
     metric : {"cosine", "ip", "l2"}
     center : (d,) float32 array or None
-        m of the module's text; None for cosines.
+        m in the module's text; None for cosines.
     scale, weight, square : float
         a, b and t.
     radius : float
-        Of lifted vectors; 0 where they are not.
+        Radius of lifted vectors; 0 if vectors are not lifted.
     as_given : bool
-        Whether models take vectors as they are, of whatever length, and leave it to an index to bring them to length
-        1: those that were made before there were metrics, and those that none applies to.
+        Whether the model takes vectors of any length, and an index normalizes them. True for models from before metrics
+        existed, and for those to which no metric applies.
     keeps_lengths : bool
-        Whether queries for inner products are taken as they are, of whatever length.
+        Whether queries for inner products are not normalized.
     """
 
     metric: str
@@ -88,18 +87,18 @@ class Space:
         lifted : bool
             Whether to bring vectors to one length.
         centered : bool
-            Whether to take the mean off.
+            Whether to subtract the mean.
 
         Raises
         ------
         ParameterError
-            If there is no such metric, there are no rows, or one holds NaN or infinity.
+            If the metric is unknown, there are no rows, or a row contains NaN or infinity.
         """
         choice(metric, "metric", METRICS)
         if metric == "cosine":
             return cls("cosine")
         if not len(rows):
-            raise ParameterError("fit needs at least one vector, and X has none")
+            raise ParameterError("fit needs at least one vector, but X has none")
         center = _mean(rows).astype(np.float32) if centered else np.zeros(rows.shape[1], dtype=np.float32)
         squares = np.concatenate([_squares(block, center) for block in _blocks(rows)])
         mean = float(squares.mean())
@@ -114,7 +113,7 @@ class Space:
 
     @property
     def added(self) -> int:
-        """Components that a mapped vector has more."""
+        """Components that mapping adds to a vector."""
         return int(self.metric == "l2") + int(self.radius > 0)
 
     @property
@@ -128,7 +127,7 @@ class Space:
         Raises
         ------
         ParameterError
-            If one is so far from those of the fit that its square overflows.
+            If a row is so far from those of the fit that its square overflows.
         """
         if self.metric == "cosine":
             return np.asarray(kernels.units(rows))
@@ -159,19 +158,19 @@ class Space:
 
     @property
     def _constants(self) -> list[float]:
-        """The last components of all queries."""
+        """The last components of every mapped query."""
         return ([-0.5 / self.weight] if self.metric == "l2" else []) + ([0.0] if self.radius else [])
 
     def kept(self, kernels: SearchKernels, rows: Floats) -> Floats:
-        """Return what an index keeps of ``(n, d)`` vectors beside codes, and what it compares that of queries with."""
+        """Return what an index stores of ``(n, d)`` vectors for the exact step, and what it maps queries to for it."""
         if self.metric == "cosine":
             return np.asarray(kernels.units(rows))
         return self._moved(rows).astype(np.float32) if self.metric == "l2" else rows
 
     def from_products(self, products: npt.NDArray[Any], rows: npt.NDArray[Any]) -> Floats:
-        """Return ``(q, n)`` products of mapped queries with mapped vectors as scores.
+        """Convert the ``(q, n)`` products of mapped queries and vectors to scores.
 
-        Scores are cosines, inner products, or squared Euclidean distances times -1; greater is nearer.
+        Scores are cosines, inner products, or negated squared Euclidean distances; greater is nearer.
 
         Parameters
         ----------
@@ -188,7 +187,7 @@ class Space:
         return np.asarray(products * self.slope(rows)[:, None] + more[:, None], dtype=np.float32)
 
     def slope(self, rows: npt.NDArray[Any]) -> Doubles:
-        """Return by how much scores grow with the products of queries: ``(q,)``."""
+        """Return the factor ``(q,)`` by which scores grow with the products of each query."""
         if self.metric == "cosine":
             return np.ones(len(rows))
         radius = self.radius or 1.0
@@ -201,14 +200,14 @@ class Space:
         return np.asarray(lengths * (2 * radius / self.scale**2))
 
     def from_cosines(self, cosines: Floats, lengths: Floats, rows: npt.NDArray[Any]) -> Floats:
-        """Return the scores of :meth:`from_products` from what an index keeps, exact but for its rounding.
+        """Return the scores of :meth:`from_products` from stored vectors, exact up to their rounding.
 
         Parameters
         ----------
         cosines : (q, n) float32 array
-            Of queries and vectors of :meth:`kept`.
+            Cosines of queries and vectors of :meth:`kept`.
         lengths : (q, n) float32 array
-            Of these vectors.
+            Lengths of these vectors.
         rows : (q, d) float array
             The queries.
         """
@@ -220,7 +219,7 @@ class Space:
         return np.asarray(products if self.metric == "ip" else 2 * products - own**2 - squares, dtype=np.float32)
 
     def squares(self, rows: npt.NDArray[Any]) -> Doubles:
-        """Return the ``(q,)`` squares of the lengths of queries of :meth:`kept`."""
+        """Return the ``(q,)`` squared lengths of queries mapped by :meth:`kept`."""
         return _squares(rows, self._center if self.metric == "l2" else None)
 
     @property
@@ -229,11 +228,11 @@ class Space:
         return self.center
 
     def _moved(self, rows: npt.NDArray[Any]) -> Doubles:
-        """Return rows less the center, in float64."""
+        """Subtract the center from rows, in float64."""
         return np.asarray(rows, dtype=np.float64) - self._center
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return what a saved model has of it: nothing of vectors that are taken as given."""
+        """Return the arrays that a saved model stores; none if vectors are taken as given."""
         if self.as_given:
             return {}
         center = np.empty(0, dtype=np.float32) if self.center is None else self.center
@@ -241,12 +240,12 @@ class Space:
 
     @classmethod
     def of_arrays(cls, metric: Any, arrays: dict[str, npt.NDArray[Any]]) -> Self:
-        """Take the arrays of :meth:`to_arrays` out of those of a model.
+        """Remove the arrays of :meth:`to_arrays` from those of a model, and return their space.
 
         Raises
         ------
         FileFormatError
-            If they are no space's of the metric.
+            If they do not describe a space of the metric.
         """
         numbers, center = arrays.pop(NUMBERS, None), arrays.pop(CENTER, None)
         if numbers is None and center is None and metric == "cosine":
@@ -259,24 +258,24 @@ class Space:
             or not np.isfinite(numbers).all()
             or (metric == "cosine") != (len(center) == 0)
         ):
-            raise FileFormatError(f"a model has no space of metric {metric!r}; train it again")
+            raise FileFormatError(f"the model has no valid space of metric {metric!r}; train it again")
         scale, weight, square, radius = (float(number) for number in numbers)
         return cls(metric, None if metric == "cosine" else center, scale, weight, square, radius)
 
 
 NUMBERS, CENTER = "space.numbers", "space.centre"  # the name in saved files
-"""Arrays of a saved model."""
+"""Array names in a saved model."""
 
 
 class Mapped:
-    """The rows of a fit as a space maps them, made when they are read.
+    """The rows of a fit as a space maps them, computed when they are read.
 
     Parameters
     ----------
     space : Space
     kernels : SearchKernels
     rows : (n, d) array of numbers
-        May be mapped from a file.
+        May be memory-mapped from a file.
     """
 
     def __init__(self, space: Space, kernels: SearchKernels, rows: npt.NDArray[Any]) -> None:
@@ -287,7 +286,7 @@ class Mapped:
         return self.shape[0]
 
     def __getitem__(self, part: Any) -> Floats:
-        """Return some rows; raises ParameterError if one holds NaN or infinity."""
+        """Return rows; raises ParameterError if a row contains NaN or infinity."""
         start = part.start or 0 if isinstance(part, slice) else 0
         return self._space.vectors(self._kernels, finite(self._rows[part], start))
 
@@ -306,6 +305,6 @@ def _mean(rows: npt.NDArray[Any]) -> Doubles:
 
 
 def _squares(rows: npt.NDArray[Any], center: Floats | None) -> Doubles:
-    """Return the ``(n,)`` float64 squares of the distances from the center."""
+    """Return the ``(n,)`` float64 squared distances from the center."""
     moved = np.asarray(rows, dtype=np.float64) - (0.0 if center is None else center)
     return np.asarray(np.einsum("nd,nd->n", moved, moved))

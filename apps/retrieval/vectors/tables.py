@@ -1,6 +1,6 @@
-"""Tables as scikit-learn's users give them: numbers of any kind, lists, data frames; and the names of their columns.
+"""Tables in the forms that scikit-learn accepts: arrays of numbers, lists and data frames, with column names.
 
-Errors and warnings have scikit-learn's words where it has some, so that they are found.
+Errors and warnings use scikit-learn's words where it has some, so that users can search for them.
 """
 
 import warnings
@@ -20,37 +20,37 @@ NAMES_SHOWN = 5
 
 
 def as_table(x: Any, who: str, dim: int | None = None) -> npt.NDArray[Any]:
-    """Return ``x`` as an ``(n, d)`` array of real numbers; floats are not copied, they may be mapped from a file.
+    """Return ``x`` as an ``(n, d)`` array of real numbers; floats are not copied, and may be memory-mapped.
 
     Parameters
     ----------
     x : (n, d) array or data frame
-        Of floats, integers, bools, or objects that are numbers; uint64 is refused, because packed codes are.
+        Floats, integers, bools, or objects that are numbers. uint64 is refused, because packed codes have this dtype.
     who : str
-        Who takes it, for errors.
+        Name of the caller, for errors.
     dim : int or None
-        Columns that it must have.
+        Required number of columns.
 
     Raises
     ------
     DTypeError
-        If it is sparse, or holds something else.
+        If ``x`` is sparse or not numeric.
     DimensionError
         If it is not two-dimensional, has no columns, or not ``dim`` columns.
     ParameterError
-        If it holds complex numbers, or texts that are no numbers.
+        If it contains complex numbers, or texts that are not numbers.
     """
     if hasattr(x, "tocsr"):
-        raise DTypeError(f"{who} does not take sparse data; x.toarray() is dense")
+        raise DTypeError(f"{who} does not accept sparse data; pass the dense x.toarray()")
     table = array(x, "X")
     if table.dtype.kind == "c":
-        raise ParameterError(f"Complex data not supported: {who} takes real numbers, not {table.dtype}")
+        raise ParameterError(f"Complex data not supported: {who} needs real numbers, not {table.dtype}")
     if table.dtype.kind == "O":
         table = _as_floats(table)
     if table.dtype.kind not in "fiub":
-        raise DTypeError(f"X must hold numbers, not {table.dtype}")
+        raise DTypeError(f"X must contain numbers, not {table.dtype}")
     if table.dtype == np.uint64:
-        raise DTypeError("X holds uint64, which are packed codes; give the float vectors, or X.astype(float)")
+        raise DTypeError("X has dtype uint64, which packed codes have; pass the float vectors, or X.astype(float)")
     return shaped(table, dim, "X", who)
 
 
@@ -58,29 +58,29 @@ def _as_floats(table: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     try:
         return table.astype(np.float64)
     except TypeError as error:
-        raise DTypeError(f"X must hold numbers: {error}") from None
+        raise DTypeError(f"X must contain numbers: {error}") from None
     except ValueError as error:
-        raise ParameterError(f"X must hold numbers: {error}") from None
+        raise ParameterError(f"X must contain numbers: {error}") from None
 
 
 def column_names(x: Any) -> Names | None:
-    """Return the names of a data frame's columns; None for what has none, or where they are no texts.
+    """Return the column names of a data frame; None if ``x`` has none, or none of them is text.
 
     Raises
     ------
     DTypeError
-        If only some are texts.
+        If only some names are text.
     """
     columns = getattr(x, "columns", None)
     names = np.asarray([] if columns is None else columns, dtype=object)
     texts = sum(isinstance(name, str) for name in names)
     if 0 < texts < len(names):
-        raise DTypeError("only some column names of X are texts; make them all texts: X.columns.astype(str)")
+        raise DTypeError("only some column names of X are texts; convert them all: X.columns = X.columns.astype(str)")
     return names if texts else None
 
 
 def check_names(given: Names | None, fitted: Names | None, who: str) -> None:
-    """Check the column names of ``X`` against those of the fit; warn where only one of the two has names.
+    """Check the column names of ``X`` against those of the fit; warn if only one of the two has names.
 
     Raises
     ------
@@ -105,12 +105,12 @@ def check_names(given: Names | None, fitted: Names | None, who: str) -> None:
 
 
 def check_input_names(given: Any, columns: int, fitted: Names | None) -> None:
-    """Check what ``get_feature_names_out`` is given, None or a name per column, against the columns of the fit.
+    """Check the argument of ``get_feature_names_out``, None or one name per column, against the columns of the fit.
 
     Raises
     ------
     ParameterError
-        If they are not the names of these columns, or not as many.
+        If the names differ from those of the fit, or their number does.
     """
     if given is None:
         return

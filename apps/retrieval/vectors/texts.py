@@ -1,4 +1,4 @@
-"""Texts as vectors, by whatever encoder a user has."""
+"""Encode texts as vectors with the user's encoder."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
@@ -10,19 +10,19 @@ from hdc.apps.retrieval.vectors.rows import finite, shaped
 from hdc.errors import DTypeError, MismatchError, ParameterError
 
 Encoder: TypeAlias = Callable[[list[str]], Any]
-"""Takes n texts, returns n vectors of equal length: an array, or what NumPy makes one of (a tensor, lists). An object
-with a method ``encode``, as sentence-transformers' models are, stands for that."""
+"""Maps n texts to n vectors of equal length: an array, or what NumPy converts to one (a tensor, lists). An object with
+a method ``encode``, such as a sentence-transformers model, is accepted too."""
 
 
 def encoded(texts: Sequence[str] | str, encoder: Encoder) -> npt.NDArray[np.float32]:
-    """Return the ``(n, d)`` float32 vectors that an encoder makes of texts; of one text, one row.
+    """Return the ``(n, d)`` float32 vectors of texts by an encoder; a single text becomes one row.
 
     Raises
     ------
     ParameterError
-        If something is no text, the encoder cannot be called, or a vector holds NaN or infinity.
+        If an item is not text, the encoder is not callable, or a vector contains NaN or infinity.
     DTypeError, DimensionError, MismatchError
-        If it returns no numbers, no rows, or not one for each text.
+        If the encoder returns no numbers, no rows, or not one row per text.
     """
     if not isinstance(encoder, str):
         encoder = getattr(encoder, "encode", encoder)
@@ -31,7 +31,7 @@ def encoded(texts: Sequence[str] | str, encoder: Encoder) -> npt.NDArray[np.floa
     given = [texts] if isinstance(texts, str) else list(texts)
     for place, text in enumerate(given):
         if not isinstance(text, str):
-            raise ParameterError(f"an encoder takes texts, and number {place} is {type(text).__name__}")
+            raise ParameterError(f"an encoder needs texts, but item {place} is {type(text).__name__}")
     made = np.asarray(encoder(given))
     if made.dtype.kind not in "fiu":
         raise DTypeError(f"the encoder must return numbers, not {made.dtype}")
