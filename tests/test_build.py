@@ -81,17 +81,17 @@ def test_an_interrupted_build_leaves_what_it_has(output, kind):
         (build.folder / "learned").write_text("much")
 
     def second(build, told):
-        assert told == "going on with an interrupted run"
+        assert told == "resuming an interrupted run"
         assert (build.folder / "learned").read_text() == "much"
 
     def third(build, told):
-        assert told == "an interrupted run had other inputs; beginning anew"
+        assert told == "an interrupted run had other inputs; starting over"
         assert not (build.folder / "learned").exists()
 
     interrupted(output, kind, first)
     interrupted(output, kind, second)
     interrupted(output, kind, third, {**TASK, "inputs": ["b"]})
-    assert made(output, 1) == "an interrupted run had other inputs; beginning anew"
+    assert made(output, 1) == "an interrupted run had other inputs; starting over"
 
 
 @pytest.mark.parametrize(("error", "options"), [(ParameterError, {}), (Killed, {"resumable": False})])
@@ -169,7 +169,7 @@ def test_the_lock_of_a_killed_build_is_free(output):
             Build(output, KIND)
         process.kill()
         process.wait()
-    assert made(output, 5) == "going on with an interrupted run"
+    assert made(output, 5) == "resuming an interrupted run"
     assert held(output) == [5]
 
 
@@ -205,7 +205,7 @@ def test_a_swap_that_fails_can_be_tried_again(output, monkeypatch):
             made(output, 2)
     assert held(output) == [1]
     with Build(output, KIND) as build:
-        assert build.begin(TASK) == "going on with an interrupted run"
+        assert build.begin(TASK) == "resuming an interrupted run"
         build.finish()
     assert held(output) == [2]
 
@@ -217,8 +217,8 @@ def test_places_where_no_index_goes(output, tmp_path, monkeypatch):
     create(output, 1)
     for place, message in (
         ("", "output must be the name of a file or folder"),
-        ("/", "/: not a place for an index"),
-        ("nowhere/index", "nowhere/index: not a place for an index"),
+        ("/", "/: cannot be an index"),
+        ("nowhere/index", "nowhere/index: cannot be an index"),
         ("file", "file exists and is not an index"),
         ("folder", "folder exists and is not an index"),
         ("index", "index is an input"),

@@ -216,7 +216,7 @@ def test_files_of_all_kinds_and_options(tmp_path, capsys, monkeypatch):
         (["people.hdc", "{}"], "the query is empty"),
         (["people.hdc"], "give a query or --like ID, one of the two"),
         (["people.hdc", "{}", "--like", "1"], "give a query or --like ID, one of the two"),
-        (["people.hdc", "--like", "3"], "there is no document 3; the index holds 0 to 2"),
+        (["people.hdc", "--like", "3"], "there is no document 3; the index has ids 0 to 2"),
         (["people.hdc", '{"a": 1}', "-k", "0"], "k must be an integer of at least 1, not 0"),
         (["people.hdc", '{"a": 1}', "--where", "a >> 1"], "condition 'a >> 1': >> is no operator"),
         (["missing.hdc", '{"a": 1}'], "there is no store at missing.hdc"),
@@ -242,7 +242,7 @@ def test_a_bad_search_says_why(catalog, capsys, words, message):
         (b"1", ["--dim", "0"], "dim must be"),
         (b"1", ["--balance", "2"], "balance must be"),
         (b"1", ["-o", "."], ". exists and is not an index"),
-        (b"1", ["-o", "no/folder.hdc"], "no/folder.hdc: not a place for an index"),
+        (b"1", ["-o", "no/folder.hdc"], "no/folder.hdc: cannot be an index"),
         (b"1", ["--weight", "a"], "--weight a: expected NAME=number"),
         (b"1", ["--weight", "a=b"], "--weight a=b: expected NAME=number"),
         (b"1", ["--arrays", "a=some"], "arrays['a'] must be one of"),
@@ -361,7 +361,7 @@ def test_decode_and_capacity(catalog, capsys):
     assert main(["json", "capacity", catalog]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("dim 512 decodes ")
     assert main(["json", "decode", catalog, "7", "name"]) == 1
-    assert "there is no document 7; the index holds 0 to 2" in capsys.readouterr().err
+    assert "there is no document 7; the index has ids 0 to 2" in capsys.readouterr().err
 
 
 def test_a_reader_that_goes_away(catalog):

@@ -186,7 +186,7 @@ def test_an_interrupted_build_goes_on_elsewhere(folder, client, monkeypatch, cap
             build("index", tasks.pop(first))
     build("index", *tasks.values())
     assert not Path("index.building").exists()
-    assert capsys.readouterr().err == "going on with an interrupted run\n"
+    assert capsys.readouterr().err == "resuming an interrupted run\n"
     build("whole", task())
     assert contents("index") == contents("whole")
 

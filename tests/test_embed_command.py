@@ -229,7 +229,7 @@ def test_a_build_goes_on_where_it_stopped(made, tmp_path, capsys, monkeypatch):
     capsys.readouterr()
     assert not (tmp_path / "i").exists()
     assert embed(*words, "-o", tmp_path / "i") == 0
-    assert capsys.readouterr().err == "going on with an interrupted run\n"
+    assert capsys.readouterr().err == "resuming an interrupted run\n"
     assert not (tmp_path / "i.building").exists()
     with EmbeddingIndex.open(tmp_path / "i") as resumed, EmbeddingIndex.open(tmp_path / "whole") as whole:
         np.testing.assert_array_equal(resumed.codes.store.rows("codes"), whole.codes.store.rows("codes"))
@@ -460,7 +460,7 @@ def test_wrong_options_of_search(made, index, capsys, words, message):
         (("--binarizer", "sign", "--component-bits", "2"), "--component-bits is for rabitq; sign has --bits"),
         (("--component-bits", "10"), "component_bits must be an integer of at most 9, not 10"),
         (("--binarizer", "rabitq", "--lists", "0"), "lists must be an integer of at least 1, not 0"),
-        (("--binarizer", "rabitq", "--lists", "301"), "301 lists cannot be trained on 300 vectors; give at least one"),
+        (("--binarizer", "rabitq", "--lists", "301"), "301 lists cannot be trained on 300 vectors; pass at least one"),
     ],
 )
 def test_wrong_options_of_train(made, tmp_path, capsys, words, message):

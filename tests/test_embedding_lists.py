@@ -414,7 +414,7 @@ def test_options_that_do_not_exist_are_told():
     [
         (0, "lists must be an integer of at least 1, not 0"),
         (2.5, "lists must be an integer"),
-        (31, "31 lists cannot be trained on 30 vectors; give at least one for each list"),
+        (31, "31 lists cannot be trained on 30 vectors; pass at least one vector per list"),
         (2**25, "lists must be an integer of at most 16777216"),
     ],
 )

@@ -274,7 +274,7 @@ def test_among_some_documents(index):
     assert index.like(0, among=[0]) == []
     assert index.filter("sex = F").tolist() == [0, 2]
     for ask in (lambda: index.search({"sex": "F"}, among=[9]), lambda: index.like(0, among=[1, 9])):
-        with pytest.raises(ParameterError, match="there is no document 9; the index holds 0 to 3"):
+        with pytest.raises(ParameterError, match="there is no document 9; the index has ids 0 to 3"):
             ask()
 
 
@@ -392,7 +392,7 @@ def test_wrong_compareds(index):
             index.search(query)
     with pytest.raises(ParameterError, match="k must be an integer of at least 1"):
         index.search({"sex": "F"}, 0)
-    with pytest.raises(ParameterError, match="there is no document 4; the index holds 0 to 3"):
+    with pytest.raises(ParameterError, match="there is no document 4; the index has ids 0 to 3"):
         index.like(4)
     with pytest.raises(ParameterError, match="there is no document -1"):
         index.document(-1)
@@ -416,7 +416,7 @@ def test_updates_and_removals_keep_ids():
     assert index.remove([0], ["Cid"]) == 2
     assert index.ids().tolist() == [1]
     assert ids(index.search({"age": 2})) == [1]
-    with pytest.raises(ParameterError, match="there is no document 0; the index holds 1 to 1"):
+    with pytest.raises(ParameterError, match="there is no document 0; the index has ids 1 to 1"):
         index.remove([1, 0])
     assert len(index) == 1
     with pytest.raises(ParameterError, match="put needs an index made with key=PATH"):

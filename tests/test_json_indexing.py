@@ -88,7 +88,7 @@ def test_an_interrupted_build_goes_on(folder, monkeypatch, capsys, at, before):
     assert not Path("index").exists()
     monkeypatch.setattr(indexing._Count, "__call__", None)
     report = build("index", task(jobs=1))
-    assert capsys.readouterr().err == "going on with an interrupted run\n"
+    assert capsys.readouterr().err == "resuming an interrupted run\n"
     assert (report.documents, report.rejected) == (299, 1)
     assert everything("index") == everything("whole")
     assert Path("rejects").read_bytes() == whole
@@ -110,7 +110,7 @@ def test_a_changed_task_begins_anew(folder, monkeypatch, capsys, changed):
     else:
         other = replace(other, encoder=JSONEncoder(64, seed=1))
     report = build("index", other)
-    assert capsys.readouterr().err == f"an interrupted run had other {changed}; beginning anew\n"
+    assert capsys.readouterr().err == f"an interrupted run had other {changed}; starting over\n"
     assert report.documents == (200 if changed == "inputs" else 299)
 
 
@@ -182,5 +182,5 @@ def test_sigkill_and_the_same_command_again(tmp_path):
 
 
 def test_bad_places(folder):
-    with pytest.raises(ParameterError, match="nowhere/index: not a place for an index"):
+    with pytest.raises(ParameterError, match="nowhere/index: cannot be an index"):
         build("nowhere/index", task())

@@ -193,7 +193,7 @@ def test_originals(dtype):
         with pytest.raises(errors.DimensionError, match=r"originals must have shape \(3, 3\)"):
             kept.checked(np.ones(shape), 3)
     vectors[2, 1] = np.nan
-    with pytest.raises(errors.ParameterError, match="original 2 holds a NaN or an infinity"):
+    with pytest.raises(errors.ParameterError, match="original 2 contains NaN or infinity"):
         kept.checked(vectors, 3)
 
 

@@ -94,7 +94,7 @@ def test_add_put_and_remove(name, capsys):
     assert run(capsys, name, "put", "index", *rows) == f"1 {row} added, id 10, 2 replaced; 11 {row}s in index\n"
     assert run(capsys, name, "put", "index", *rows) == f"0 {row}s added, 3 replaced; 11 {row}s in index\n"
     assert run(capsys, name, "remove", "index", "0", "--key", "k3") == f"2 {row}s removed; 9 {row}s in index\n"
-    assert f"there is no {row} 0; the index holds 1 to 10" in run(capsys, name, "remove", "index", "0", "1")
+    assert f"there is no {row} 0; the index has ids 1 to 10" in run(capsys, name, "remove", "index", "0", "1")
     assert "give an ID, or --key KEY" in run(capsys, name, "remove", "index")
     assert "there is no row with key 'nobody'" in run(capsys, name, "remove", "index", "--key", "nobody")
     assert run(capsys, name, "add", "index", *write(name, 11, 12)) == f"1 {row} added, id 11; 10 {row}s in index\n"

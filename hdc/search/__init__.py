@@ -1,1 +1,1 @@
-"""The search floor: codes, estimates of distances, and exact comparison, under every index."""
+"""The search layer under every index: codes, estimates of distances, and the exact step."""

@@ -1,4 +1,4 @@
-"""Indexes in the making: built beside their place, resumed after an interruption, swapped in when complete."""
+"""Build: create an index beside its final path, resume after an interruption, swap it in when complete."""
 
 import contextlib
 import ctypes
@@ -23,17 +23,17 @@ T = TypeVar("T")
 SUFFIX = ".building"
 
 INDEX, TASK = "index", "task"
-"""What is being made, and of what it is made, in the folder of a build."""
+"""Names in the folder of a build: the unfinished index, and the description of its inputs."""
 
 ATTEMPTS = 10
-"""Times a build looks for its folder, which another one may just be removing."""
+"""Attempts to lock the folder, which another build may just be removing."""
 
 _HERE, _EXCHANGE = -100, 2
 """Linux: paths are relative to the working folder; both names exist and swap."""
 
 
 class Build:
-    """An index in the making, in the folder ``INDEX.building`` beside its place.
+    """An unfinished index, in the folder ``INDEX.building`` beside its final path.
 
     From entering to leaving, the build locks that folder and, if it replaces an index, takes the index's writer lock.
     So no change to the old index is acknowledged and then lost. Readers keep the index that they have open. After a
@@ -44,29 +44,29 @@ class Build:
     output : path
         Path of the index. An existing index is replaced.
     kind : str
-        Of the store of an index that may be replaced.
+        Kind of the store of an index that may be replaced.
     inside : str
-        Where in an index's folder its store is.
+        Relative path of the store in an index's folder.
     inputs : sequence of paths
-        What must not be replaced.
+        Files that must not be replaced.
     resumable : bool
-        False where the inputs cannot be read again: then nothing is kept after an error.
+        False if the inputs cannot be read again. Then an error removes everything.
     hopeless : tuple of exceptions
-        After these nothing is kept either: the same task would fail again.
+        These errors remove everything too: the same task would fail again.
 
     Attributes
     ----------
     folder : Path
-        For whatever the builder keeps: inputs that come once, what was learned, a journal.
+        Folder for the builder's other files: inputs that can be read only once, learned data, a journal.
     index : Path
-        Where the index is made. It must be closed before :meth:`finish`.
+        Path of the unfinished index. Close the index before :meth:`finish`.
 
     Raises
     ------
     ParameterError
         If the path cannot be an index, or something else exists there.
     BlockingIOError
-        If the index is being built or written; the text says by which process, where and since when.
+        If another process is building or writing the index; the message names the process, the machine and the time.
     OSError
         If the folder cannot be written.
 
@@ -116,19 +116,19 @@ class Build:
         raise BlockingIOError(errno.EAGAIN, "is being built by another process; try again", str(self.output))
 
     def begin(self, task: Mapping[str, Any], *, keep: Sequence[str] = ()) -> str | None:
-        """Clear the folder, unless it contains the beginning of this same task; return a note for the user.
+        """Clear the folder, unless it contains the start of the same task; return a note for the user.
 
         Parameters
         ----------
         task : mapping of JSON values
-            Everything that the index depends on; the note names the entries that changed.
+            Everything that the index depends on. The note names the entries that changed.
         keep : sequence of str
-            Files in the folder that stay.
+            Names of files in the folder to keep.
         """
         now = json.loads(json.dumps(task))
         before = self._task()
         if before == now:
-            return "going on with an interrupted run"
+            return "resuming an interrupted run"
         for path in self.folder.iterdir():
             if path.name not in (LOCK, *keep):
                 _remove(path)
@@ -136,26 +136,26 @@ class Build:
         if before is None:
             return None
         changed = " and ".join(what for what in now if before.get(what) != now[what])
-        return f"an interrupted run had other {changed}; beginning anew"
+        return f"an interrupted run had other {changed}; starting over"
 
     def opened(self, open: Callable[[Path], T], create: Callable[[Path], T]) -> T:
-        """Open, for writing, the index that an interrupted run made, or create it if that is not whole."""
+        """Open, for writing, the index of an interrupted run; create it anew if that is incomplete."""
         try:
             return open(self.index)
-        except (HDCError, FileNotFoundError):  # not there, or not complete: no row was acknowledged
+        except (HDCError, FileNotFoundError):  # missing or incomplete, so no row was acknowledged
             shutil.rmtree(self.index, ignore_errors=True)
             return create(self.index)
 
     def finish(self) -> None:
-        """Put the index in its place, in one step where the system can (Linux); readers keep the one that was there.
+        """Move the index to its final path, atomically on Linux; readers keep the index that they have open.
 
         Raises
         ------
         OSError
-            If that fails; the same task resumes afterwards.
+            If that fails; the same task then resumes.
         """
         task = self._task()
-        # Without its task the folder is begun anew: after the swap it holds the old index.
+        # Without its task, the folder counts as another build's: after the swap it contains the old index.
         (self.folder / TASK).unlink()
         files.sync_folder(self.folder)
         try:
@@ -180,13 +180,13 @@ class Build:
         self._leave(remove=self._finished or failed)
 
     def _leave(self, *, remove: bool) -> None:
-        """Give the locks back; a folder that goes does so first, lest it is another build's by then."""
+        """Release the locks; remove the folder first, while no other build can use it."""
         if remove:
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._replaced is not None:
             self._replaced.release()
         self._lock.release()
-        if remove and os.name == "nt":  # which removes no file that is open
+        if remove and os.name == "nt":  # Windows cannot remove open files
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _task(self) -> Any:
@@ -201,14 +201,14 @@ class Build:
 
 
 def _check_place(output: str, kind: str, inside: str, inputs: Sequence[str | os.PathLike[str]]) -> None:
-    """Fail before the work rather than after it, where an index cannot be put or would replace something else."""
+    """Raise before the work if an index cannot be written to a path, or would replace something else."""
     path = Path(os.path.abspath(output))
     if not path.name or not path.parent.is_dir():
-        raise ParameterError(f"{output}: not a place for an index; name one in a folder that exists")
+        raise ParameterError(f"{output} cannot be an index; name a path in a folder that exists")
     if not os.path.lexists(path):
         return
     if any(os.path.exists(name) and os.path.samefile(name, path) for name in inputs):
-        raise ParameterError(f"{output} is an input; name another place for the index")
+        raise ParameterError(f"{output} is an input; name another path for the index")
     try:
         layout.read_current(path / inside, kind)
     except (FileFormatError, NotADirectoryError, FileNotFoundError) as error:
@@ -223,7 +223,7 @@ def _remove(path: Path) -> None:
 
 
 def _exchanged(one: Path, other: Path) -> bool:
-    """Swap two names in one step; False where the system or the file system cannot."""
+    """Swap two names atomically; return False if the system or the file system cannot."""
     if sys.platform != "linux":
         return False
     rename = getattr(ctypes.CDLL(None), "renameat2", None)

@@ -1,4 +1,4 @@
-"""The codes of a snapshot, and exact comparison of some of them."""
+"""CodeRows: the codes of a snapshot, and exact comparison of chosen rows."""
 
 from dataclasses import dataclass
 
@@ -12,12 +12,12 @@ from hdc.store import Snapshot
 from hdc.words import Words
 
 CODES, SCALE, CELLS = "codes", "scale", "cells"
-"""Columns of a store of codes: what is compared, what a measure keeps beside it, the list of each code."""
+"""Columns of a store of codes: the codes, the number that a measure stores per code, and the list of each code."""
 
 
 @dataclass(frozen=True, eq=False)
 class CodeRows:
-    """Codes by position.
+    """The codes of a snapshot, by position.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class CodeRows:
         return self.codes[:, 0]
 
     def scan(self, queries: Words, rows: Ids, k: int) -> tuple[Distances, Ids]:
-        """Return the k nearest of some rows, at most as many as there are, exactly; ``rows`` in any order."""
+        """Compare ``rows``, given in any order, exactly; return the k nearest, or all if there are fewer."""
         ids = self.snapshot.ids[rows]
         order = np.argsort(ids, kind="stable")
         rows, ids = rows[order], ids[order]
@@ -59,7 +59,7 @@ class CodeRows:
         return distances, ids[found]
 
     def compare(self, queries: Words, ids: Ids, k: int) -> tuple[Distances, Ids]:
-        """Return the k nearest of each query's own candidates, by all planes; -1 is none."""
+        """Return the k nearest of each query's own candidates, by all planes; id -1 means no candidate."""
         positions = positions_of(self.snapshot, ids)
         distances = np.full(ids.shape, self.measure.farthest, dtype=self.measure.dtype)
         for q, there in enumerate(ids >= 0):
@@ -72,7 +72,7 @@ class CodeRows:
 
 
 def joined(parts: list[tuple[Distances, Ids]], k: int) -> tuple[Distances, Ids]:
-    """Return the k nearest of several results, in order of (distance, id); there may be fewer."""
+    """Merge several results into the k nearest, in order of (distance, id); ids of -1 fill up missing hits."""
     distances, ids = np.concatenate([d for d, _ in parts], axis=1), np.concatenate([i for _, i in parts], axis=1)
     if (missing := k - ids.shape[1]) > 0:
         distances = np.pad(distances, ((0, 0), (0, missing)))
@@ -81,12 +81,12 @@ def joined(parts: list[tuple[Distances, Ids]], k: int) -> tuple[Distances, Ids]:
 
 
 def candidates_of(options: Options, k: int, rows: int) -> int:
-    """Return how many rows are found for a more exact step: at least k, and at most as many as there are."""
+    """Return how many rows to find for the exact step: at least k, at most as many as there are."""
     return max(k, min(PER_HIT * k if options.candidates is None else options.candidates, rows))
 
 
 def mask(positions: Ids, count: int) -> npt.NDArray[np.bool_]:
-    """Return a mask of ``count`` positions."""
+    """Return a boolean mask of ``count`` rows that is True at the given positions."""
     chosen = np.zeros(count, dtype=bool)
     chosen[positions] = True
     return chosen

@@ -1,4 +1,4 @@
-"""The engine under every index: codes, then estimates, then exact comparison, over snapshots that never change."""
+"""The engine under every index: search codes, then estimates, then compare exactly, over immutable snapshots."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ from hdc.search.searcher import Prepared, Searcher
 from hdc.store import Snapshot, Store
 
 Exact = Callable[[Snapshot, Ids], Floats]
-"""Compares candidates: takes a snapshot and (q, c) positions in it, -1 for none; returns (q, c) float32 distances."""
+"""Compares candidates: maps a snapshot and (q, c) positions in it, -1 for none, to (q, c) float32 distances."""
 
 
 class Search(NamedTuple):
@@ -27,9 +27,9 @@ class Search(NamedTuple):
     ----------
     prepared : Prepared
     k : int
-        Hits per query: at most the rows that may be found.
+        Hits per query: at most the number of allowed rows.
     candidates : int
-        Rows that an exact step compares: from k to the rows that may be found.
+        Rows that the exact step compares: from k to the number of allowed rows.
     options : Options
     allowed : (m,) int64 array or None
         As :meth:`Prepared.search`.
@@ -43,7 +43,7 @@ class Search(NamedTuple):
 
     @property
     def among_few(self) -> bool:
-        """Whether only few rows are allowed, which are found wherever they are."""
+        """Whether so few rows are allowed that all are compared, whatever their lists."""
         return self.allowed is not None and len(self.allowed) <= FEW_ROWS
 
     def run(self, queries: Any, exact: Exact | None = None) -> tuple[Distances, Ids]:
@@ -52,7 +52,7 @@ class Search(NamedTuple):
         Parameters
         ----------
         queries : array
-            As the searcher takes them; blocks of queries may be run one after another, and by several threads.
+            In the form that the searcher expects. Blocks of queries may run one after another, in several threads.
         exact : function, optional
         """
         if self.k == 0:
@@ -65,7 +65,7 @@ class Search(NamedTuple):
         return self.compared(ids, exact)
 
     def compared(self, candidates: Ids, exact: Exact) -> tuple[Distances, Ids]:
-        """Return the k nearest of the candidates of each query, ``(q, c)`` ids with -1 for none."""
+        """Compare the candidates of each query, ``(q, c)`` ids with -1 for none, exactly; return the k nearest."""
         snapshot = self.prepared.snapshot
         distances = exact(snapshot, positions_of(snapshot, candidates))
         return nearest_of(np.where(candidates < 0, np.float32(np.inf), distances), candidates, self.k)
@@ -74,9 +74,9 @@ class Search(NamedTuple):
 class Engine:
     """Searches the rows of a store.
 
-    Any number of threads may search while another one changes the store. A search takes what was prepared of the
-    newest snapshot, or prepares it, and keeps it to the end. Threads that need the same snapshot prepared wait for
-    the one that does it; nobody else waits, and nobody sees what is half prepared.
+    Any number of threads may search while another thread changes the store. A search uses what was prepared for the
+    newest snapshot, or prepares it, and keeps it to its end. Threads that need the same snapshot wait for the one that
+    prepares it. Other threads do not wait, and no thread sees a half-prepared snapshot.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class Engine:
 
     @property
     def latest(self) -> Prepared | None:
-        """What was prepared last, of whatever snapshot; None before the first search."""
+        """The last prepared object, of any snapshot; None before the first search."""
         return self._prepared
 
     @property
@@ -106,7 +106,7 @@ class Engine:
         return self.store.snapshot
 
     def prepared(self) -> Prepared:
-        """Return what the newest snapshot is searched with: the same object until the store changes."""
+        """Return the object that searches the newest snapshot; the same one until the store changes."""
         prepared = self.current
         if prepared is not None:
             return prepared
@@ -117,12 +117,12 @@ class Engine:
             return prepared
 
     def take(self, prepared: Prepared) -> None:
-        """Take what was prepared of a snapshot elsewhere as what was prepared last."""
+        """Use an object that was prepared elsewhere as the last one."""
         with self._preparing:
             self._prepared = prepared
 
     def begin(self, k: int, options: Options, among: npt.ArrayLike | None = None) -> Search:
-        """Begin a search of the newest snapshot.
+        """Start a search of the newest snapshot.
 
         Parameters
         ----------
@@ -130,12 +130,12 @@ class Engine:
             At least 1.
         options : options of the searcher's kind
         among : (m,) array of ids, optional
-            Find only these.
+            Find only rows with these ids.
 
         Raises
         ------
         ParameterError
-            If there is no row of an id.
+            If an id does not exist.
         FileFormatError
             If the store is damaged.
         """

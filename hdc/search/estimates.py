@@ -1,4 +1,4 @@
-"""Searches of RaBitQ codes, in all rows or in the lists nearest to a query, by estimated dot products."""
+"""Search of RaBitQ codes by estimated dot products, in all rows or in the lists nearest to a query."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,26 +22,26 @@ from hdc.store import Snapshot
 from hdc.words import Words
 
 CHECKED_AT_ONCE = 1 << 26
-"""Originals of up to so many bytes (64 MiB) are compared with their checksums when the first search is prepared: in
-milliseconds, and no search has to look whether its own were."""
+"""Originals of up to this many bytes (64 MiB) are checked against their checksums before the first search. This takes
+milliseconds, and searches need no checks of their own."""
 
 
 HELD_AT_ONCE = 1 << 18
-"""Codes that are taken apart at a time."""
+"""Codes that are decoded at a time."""
 
 
 @dataclass(frozen=True)
 class Factors:
-    """What a code says beside its signs, of n codes.
+    """Factors of n codes, stored beside their signs.
 
     Attributes
     ----------
     scale : (n,) float32 array
         |r| / f, which makes the estimate unbiased.
     offset : (n,) float32 array
-        How much more ``r . c`` is than its own estimate.
+        ``r . c`` less its own estimate.
     cells : (n,) int64 array
-        The list of each.
+        List of each code.
     """
 
     scale: Floats
@@ -50,7 +50,7 @@ class Factors:
 
 
 class EstimateModel(Protocol):
-    """What made the codes, and says what they stand for."""
+    """The model that made the codes, and decodes them."""
 
     lists_: int
     levels_: int
@@ -59,19 +59,19 @@ class EstimateModel(Protocol):
         """Return the sign bits of (n, words) codes."""
 
     def factors(self, codes: Words) -> Factors:
-        """Return what codes say beside their signs."""
+        """Return the factors of codes."""
 
     def whole(self, codes: Words) -> tuple[Floats, Floats]:
-        """Return scale and offset of all planes of codes that have several."""
+        """Return the scale and offset of all planes, for codes with several."""
 
     def whole_scores(self, queries: Floats, codes: Words, rows: Ids) -> Floats:
-        """Estimate dot products of (q, d) queries with the vectors of (q, c) rows by all planes; -inf of -1."""
+        """Estimate, by all planes, dot products of (q, d) queries with (q, c) rows of codes; -inf for row -1."""
 
     def cells(self, codes: Words) -> Ids:
-        """Return the list of each code; raises ParameterError if there is no such list."""
+        """Return the list of each code; raises ParameterError if the list does not exist."""
 
     def asked(self, queries: Floats, probes: int) -> AskedOfLists:
-        """Return (q, d) mapped queries as the kernels take them."""
+        """Round (q, d) mapped queries to the form that kernels read."""
 
     def plan(
         self,
@@ -80,24 +80,24 @@ class EstimateModel(Protocol):
         codes: Words | None = None,
         lengths: Floats | None = None,
     ) -> EstimatePlan | None:
-        """Return what searches in one go read; None if kernels cannot do what the model does before."""
+        """Return the plan of a search in one compiled call, or None if kernels cannot rotate as the model does."""
 
 
 class Estimates:
-    """The searcher of RaBitQ codes: a query is rounded to integers of four bits, as in the paper.
+    """The searcher of RaBitQ codes; it rounds a query to four-bit integers, as the paper does.
 
-    Queries are (q, d) float32 arrays of length 1, and distances one minus the estimated dot product.
+    Queries are (q, d) float32 arrays of length 1. Distances are one minus the estimated dot product.
 
     Parameters
     ----------
     model : EstimateModel
     kernels : ListKernels
     kept : sequence of str
-        The columns that searches in one go end with: int8 originals, and their lengths where these count.
+        Columns for the exact step of compiled searches: int8 originals, and their lengths if these count.
     whole : bool
-        Whether searches end with all planes of the codes whose signs were found.
+        Whether searches end by comparing all planes of the codes that signs found.
     place : (Path, str), optional
-        The folder where lists are kept in a file, and a digest of the model.
+        Folder where lists are stored in a file, and a digest of the model.
     """
 
     def __init__(
@@ -111,14 +111,14 @@ class Estimates:
         self.model, self._kernels, self.kept, self._whole = model, kernels, kept, whole
         self.kind = "ivf" if model.lists_ > 1 else "flat"
         self.checked_at_once: int | None = None
-        """Other bytes than CHECKED_AT_ONCE."""
+        """Replaces CHECKED_AT_ONCE if set."""
         self.file: ListFile | None = None
         if place is not None:
             folder, digest = place
             self.file = ListFile(folder, kernels.layout, digest, lambda held: held.arrays, kernels.restored)
 
     def prepared(self, snapshot: Snapshot, previous: "EstimateRows | None") -> "EstimateRows":
-        """Group the rows by list, or those only that are new."""
+        """Group the rows by list, reusing the groups of ``previous`` for rows that are not new."""
         grouping = Grouping(snapshot, self.model.lists_, partial(self._cells, snapshot), partial(self._hold, snapshot))
         before = None if previous is None else previous.partition
         partition = Partition.of(grouping, before, None if self.file is None else self.file.read)
@@ -141,11 +141,11 @@ class Estimates:
             for part, codes in _codes(snapshot, rows):
                 cells[part] = self.model.cells(codes)
         except ParameterError as error:
-            raise FileFormatError(f"the index and its model do not go together: {error}") from None
+            raise FileFormatError(f"the index and its model do not match: {error}") from None
         return cells
 
     def _hold(self, snapshot: Snapshot, rows: Ids, starts: Ids) -> CodeLists:
-        """Return rows as the kernels hold them."""
+        """Return rows in the layout of the kernels."""
         words = self.model.signs(snapshot.raw(CODES)[:0]).shape[1]
         signs = np.empty((len(rows), words), dtype=np.uint64)
         scale, offset = np.empty((2, len(rows)), dtype=np.float32)
@@ -154,16 +154,16 @@ class Estimates:
             factors = [known.scale, known.offset, *(self.model.whole(codes) if self.model.levels_ > 1 else ())]
             if not all(np.isfinite(factor).all() for factor in factors):
                 raise FileFormatError(
-                    "a code of the index holds no numbers where it should; hdc embed verify says more"
+                    "a code of the index contains NaN or infinity in its factors; run hdc embed verify for details"
                 )
             signs[part], scale[part], offset[part] = self.model.signs(codes), known.scale, known.offset
         return self._kernels.code_lists(signs, scale, offset, starts)
 
 
 def _codes(snapshot: Snapshot, rows: Ids) -> Iterator[tuple[slice, Words]]:
-    """Yield the codes of some rows, a slice of these at a time."""
+    """Yield the codes of rows, one slice of the rows at a time."""
     if len(rows) > FEW_ROWS:
-        snapshot.check(CODES)  # in the order of the file
+        snapshot.check(CODES)  # checks the file sequentially
     for start in range(0, len(rows), HELD_AT_ONCE):
         part = slice(start, start + HELD_AT_ONCE)
         yield part, snapshot.take(CODES, rows[part])
@@ -179,11 +179,11 @@ class EstimateRows:
     model : EstimateModel
     partition : Partition
     whole : EstimateSearch or None
-        Of all rows; None if the model does not have one, and :meth:`find` is not called.
+        Searches all rows; None if the model has no compiled search, and then :meth:`find` must not be called.
     unchecked : tuple of str
-        Columns that searches in one go end with, and that were not compared with their checksums as a whole.
+        Columns for the exact step that were not checked against their checksums as a whole.
     codes : (n, words) uint64 array or None
-        Those of the snapshot, if searches end with all their planes.
+        Codes of the snapshot, if searches end by comparing all their planes.
     """
 
     snapshot: Snapshot
@@ -196,7 +196,7 @@ class EstimateRows:
 
     @property
     def alone(self) -> bool:
-        """Whether many queries, too, are searched for fastest one by one: all planes in lists."""
+        """Whether batches, too, are fastest query by query: with all planes in lists."""
         return self.codes is not None and self.model.lists_ > 1 and self.whole is not None
 
     def find(
@@ -210,30 +210,30 @@ class EstimateRows:
         *,
         mapped: bool = False,
     ) -> tuple[Floats, Ids]:
-        """Search for a few queries in one call, from the floats to the exact order by int8 originals.
+        """Search for a few queries in one call, from floats to the exact order by int8 originals.
 
         Parameters
         ----------
         queries : (q, d) float array
-            Of any length, which does not count.
+            Of any length; lengths are ignored unless ``mapped``.
         k, candidates, options, allowed
-            As :class:`hdc.search.engine.Search` has them; k is at least 1.
+            As in :class:`hdc.search.engine.Search`; k is at least 1.
         compared : Compared, optional
-            Given where lengths of originals are kept.
+            Required if lengths of originals are stored.
         mapped : bool
-            Whether queries are mapped, and their lengths count.
+            Whether queries are mapped, so that their lengths count.
 
         Returns
         -------
         scores : (q, k) float32 array
-            Descending: cosines, estimates where no originals are kept, or scores by their lengths where these are;
-            -inf where no row was found.
+            Descending: cosines, estimates if no originals are stored, or scores that use stored lengths; -inf where no
+            row was found.
         ids : (q, k) int64 array
 
         Raises
         ------
         ParameterError
-            If a query holds NaN or infinity.
+            If a query contains NaN or infinity.
         FileFormatError
             If an original is damaged.
         """
@@ -254,7 +254,7 @@ class EstimateRows:
     ) -> tuple[Distances, Ids]:
         """Return the k rows of the greatest estimates; see :meth:`hdc.search.searcher.Prepared.search`.
 
-        Of queries that :meth:`asked` returned, all rows are searched.
+        Queries that :meth:`asked` returned search all rows.
         """
         if isinstance(queries, AskedOfLists):
             return self.by_signs(queries, self.partition.among(None)[0], k)
@@ -263,11 +263,11 @@ class EstimateRows:
         rows = self.snapshot.count if allowed is None else len(allowed)
         ids = self._of_floats(queries, candidates_of(options, k, rows), options, allowed)[1]
         scores = self.model.whole_scores(queries, self.codes, positions_of(self.snapshot, ids))
-        less, ids = nearest_of(-scores, ids, k)  # by estimates, of which 1 - x rounds
+        less, ids = nearest_of(-scores, ids, k)  # ordered by estimates, because 1 - x rounds
         return 1 + less, ids
 
     def asked(self, queries: Floats, options: FlatOptions | IVFOptions) -> Floats | AskedOfLists:
-        """Return what :meth:`search` takes of queries for all rows, made once for several snapshots of the model."""
+        """Return queries in a form that :meth:`search` reads for all rows, reusable for snapshots of the same model."""
         probes = self.model.lists_ if isinstance(options, FlatOptions) else options.probes
         return queries if self.codes is not None else self.model.asked(queries, probes)
 
@@ -279,11 +279,11 @@ class EstimateRows:
         return self.by_signs(self.model.asked(queries, probes), parts, k)
 
     def by_signs(self, asked: AskedOfLists, parts: Sequence[Part], k: int) -> tuple[Distances, Ids]:
-        """Return the k rows of some parts of the greatest estimates."""
+        """Return the k rows with the greatest estimates in some parts."""
         found = []
         for part in parts:
             numbered = part.ids[: len(part.held)]
             scores, ids = part.held.search(asked.integers, asked.factors, asked.lists, asked.base, numbered, k)
             found.append((-scores, ids))
-        less, ids = found[0] if len(found) == 1 else joined(found, k)  # by estimates, of which 1 - x rounds
+        less, ids = found[0] if len(found) == 1 else joined(found, k)  # ordered by estimates, because 1 - x rounds
         return 1 + less, ids

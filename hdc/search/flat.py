@@ -1,8 +1,8 @@
-"""Exact search: every row is compared.
+"""Exact search: compare every row.
 
-Most rows lie in order of their ids and are searched together; the few that an update has put out of order are
-scanned beside them. Removed rows are found too and left out, for which more than k are asked for. When either
-have become many, the search starts afresh with the live rows.
+Most rows are in order of their ids and are searched together. Updates put a few rows out of order; these are scanned
+separately. A search also finds removed rows, asks for more than k hits, and leaves them out. When too many rows are
+removed or out of order, the searcher regroups the live rows.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from hdc.store import Snapshot
 from hdc.words import Words
 
 WORN = 8
-"""Start afresh when a WORN-th of the rows is dead or out of order."""
+"""Regroup when a WORN-th of the rows is dead or out of order."""
 
 NO_ROWS: Ids = np.empty(0, np.int64)
 
@@ -37,7 +37,7 @@ class Flat:
         self._no_planes = Planes(planes_index(measure.kernels, measure.dim), BuildLock())
 
     def prepared(self, snapshot: Snapshot, previous: "FlatRows | None") -> "FlatRows":
-        """Take up what has changed since the last snapshot, or start afresh."""
+        """Add what has changed since the previous snapshot, or regroup all rows."""
         rows = CodeRows.of(snapshot, self.measure)
         if previous is not None and previous.snapshot.edition == snapshot.edition:
             main, odd = _sorted_out(snapshot, previous.main, previous.odd, previous.snapshot.count)
@@ -47,7 +47,7 @@ class Flat:
 
 
 def _sorted_out(snapshot: Snapshot, main: Ids, odd: Ids, seen: int) -> tuple[Ids, Ids]:
-    """Return the positions in order of ids, and the live ones that are out of order, from those of ``seen`` rows."""
+    """Split rows from ``seen`` on: return positions in order of ids, and live positions out of order."""
     ids = snapshot.ids
     new = live(snapshot, seen)
     if seen == 0:
@@ -60,14 +60,14 @@ def _sorted_out(snapshot: Snapshot, main: Ids, odd: Ids, seen: int) -> tuple[Ids
 
 
 class Planes:
-    """Bit-planes, which batches of queries search: made by the first batch, extended by the next one that needs it.
+    """Bit planes that batches of queries search; the first batch builds them, and later ones extend them.
 
     Parameters
     ----------
     index : SearchIndex
-        Of the first rows.
+        Planes of the first rows.
     making : BuildLock
-        Held while an index is extended.
+        Held while the index is extended.
     """
 
     def __init__(self, index: SearchIndex, making: BuildLock) -> None:
@@ -77,7 +77,7 @@ class Planes:
         return len(self._index)
 
     def of(self, codes: Words, main: Ids) -> SearchIndex:
-        """Return the planes of the rows ``main``, which begin with those that the planes have."""
+        """Return the planes of the rows ``main``, which start with the rows that the planes already cover."""
         if len(self._index) < len(main):
             with self._making:
                 if (done := len(self._index)) < len(main):
@@ -85,7 +85,7 @@ class Planes:
         return self._index
 
     def fork(self) -> "Planes":
-        """Return planes that go their own way from here."""
+        """Return a copy that is extended independently."""
         return Planes(self._index, self._making)
 
 
@@ -95,9 +95,9 @@ class FlatRows:
     Attributes
     ----------
     main : (m,) int64 array
-        Positions in order of ids, dead ones among them.
+        Positions in order of ids, including dead rows.
     odd : int64 array
-        Positions of live rows that are not among these.
+        Positions of the other live rows.
     """
 
     def __init__(self, rows: CodeRows, main: Ids, odd: Ids, planes: Planes) -> None:
@@ -115,7 +115,7 @@ class FlatRows:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is searched."""
+        """The snapshot that is searched."""
         return self._rows.snapshot
 
     @property
@@ -125,7 +125,7 @@ class FlatRows:
 
     @property
     def planes(self) -> Planes:
-        """What batches search, if one came."""
+        """Bit planes for batches, built on demand."""
         return self._planes
 
     def search(self, queries: Words, k: int, options: FlatOptions, allowed: Ids | None = None) -> tuple[Distances, Ids]:
@@ -145,7 +145,7 @@ class FlatRows:
         return found[0] if len(found) == 1 else joined(found, k)
 
     def _find(self, queries: Words, k: int) -> tuple[Distances, Ids]:
-        """Return the k nearest of the main rows, dead ones too, as distances and places among them."""
+        """Return the k nearest of the main rows, including dead ones, as distances and indices into them."""
         few = len(queries) <= (FEW if len(self._planes) == 0 else 1)
         if self._codes is None or (self._hamming and not few):
             distances, rows = self._planes.of(self._rows.first_planes, self.main).search(queries[:, 0], k)
@@ -154,7 +154,7 @@ class FlatRows:
 
 
 def _alive(find: Find, living: npt.NDArray[np.bool_], k: int) -> tuple[Distances, Ids]:
-    """Return the k nearest live rows, asking for more until there are k."""
+    """Return the k nearest live rows, asking ``find`` for more rows until there are k."""
     n = len(living)
     wider = min(n, 2 * k + 16)
     while True:

@@ -1,4 +1,4 @@
-"""New folders that are created completely or not at all."""
+"""Create new folders completely or not at all."""
 
 import os
 import secrets
@@ -17,12 +17,12 @@ Made = TypeVar("Made", bound=Index)
 
 
 def new_folder(path: str | os.PathLike[str]) -> Path:
-    """Return a path to a folder that is not there, or is empty.
+    """Return a path if it does not exist or is an empty folder.
 
     Raises
     ------
     ParameterError
-        If it is something else.
+        If something else exists there.
     """
     folder = checks.path(path)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -32,7 +32,7 @@ def new_folder(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def made_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a folder to fill, which is renamed to ``path`` at the end, or removed after an error.
+    """Yield a temporary folder to fill; it is renamed to ``path`` at the end, or removed after an error.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def made_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
         if folder.exists():
             folder.rmdir()
         os.rename(aside, folder)
-        aside = folder  # which goes again if its name cannot be made durable
+        aside = folder  # is removed too if the rename cannot be made durable
         sync_folder(folder.parent)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
@@ -63,9 +63,9 @@ def filled(
     fill: Callable[[Made], None],
     reopen: Callable[[Path], Made],
 ) -> Made:
-    """Return an index that was made and filled: in memory, or in a new folder, which :func:`made_aside` names.
+    """Create and fill an index, in memory or in a new folder by :func:`made_aside`, and return it.
 
-    Raises as :func:`made_aside`, and what the three functions raise; nothing is left behind then.
+    Raises as :func:`made_aside` and the three functions do; after an error, nothing is left on disk.
     """
     if path is None:
         made = create(None)

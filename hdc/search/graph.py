@@ -1,9 +1,9 @@
-"""Approximate search in a graph over RaBitQ codes: a query walks from node to node, and looks at a few hundred of them.
+"""Approximate search in a graph over RaBitQ codes: a query walks from node to node and reads a few hundred of them.
 
-What is derived of a snapshot is its rows in lists (:mod:`hdc.search.estimates`), which the graph is built from, and the
-graph of the rows that were there then. A graph is never changed. Rows that came later are a tail that is searched in
-its lists, until there are so many that lists and graph are made anew; what has died is walked through and not found.
-Searches among allowed rows look into the lists, as do those of an index of few rows.
+Two structures are derived from a snapshot: its rows in lists (:mod:`hdc.search.estimates`), and a graph of those rows,
+built from the lists. A graph never changes. Later rows form a tail that is searched in its lists. When the tail is too
+large, lists and graph are built anew. Walks pass through dead rows but do not return them. Searches among allowed rows
+use the lists, as do searches of small indexes.
 """
 
 from collections.abc import Callable
@@ -42,20 +42,20 @@ from hdc.search.reranking import LENGTHS, ORIGINALS
 from hdc.store import Snapshot
 
 LEAST_NODES = 1 << 10
-"""Least rows of a graph, and of files of lists and graph."""
+"""Fewest rows of a graph, and of files with lists and graph."""
 
 CHECKED_AT_ONCE = 1 << 30
-"""Originals of up to so many bytes (1 GiB) are compared with their checksums before the first search: in some tenths of
-a second, as the graph is. To look, after a walk, whether what it has read was checked takes as long as the walk."""
+"""Originals of up to this many bytes (1 GiB) are checked against their checksums before the first search, as the graph
+is: this takes some tenths of a second. Checking after each walk what it read would take as long as the walk."""
 
 NEIGHBORS, LOOKED_AT, LEAST_PROBES = 96, 3000, 8
-"""Candidates for the links of a row, and how many rows they are found among, or lists."""
+"""Candidates for the links of a row, and fewest rows and lists that are searched for them."""
 
 BLOCK = 1 << 13
-"""Rows whose candidates are found at a time."""
+"""Rows whose candidates are searched for at a time."""
 
 PROBES = 64
-"""Lists that are looked into where the graph is not walked."""
+"""Lists to probe where the graph is not used."""
 
 
 Progress: TypeAlias = Callable[[int], AbstractContextManager[Done]]
@@ -63,38 +63,38 @@ Progress: TypeAlias = Callable[[int], AbstractContextManager[Done]]
 
 
 class GraphModel(EstimateModel, Protocol):
-    """What made the codes, of ``dim_`` components."""
+    """The model that made the codes, with ``dim_`` components."""
 
     dim_: int
 
     @property
     def directions(self) -> npt.NDArray[np.int8]:
-        """Directions of the centers of the lists, of the components that codes have."""
+        """Directions of the lists' centroids, in the components that codes encode."""
 
 
 class GraphEstimates:
-    """The searcher of RaBitQ codes in lists by way of a graph.
+    """The searcher of RaBitQ codes in lists that walks a graph.
 
     Parameters
     ----------
     model : GraphModel
-        Of at least two lists.
+        With at least two lists.
     lists, graphs
         Kernels of one backend.
     kept : sequence of str
-        As :class:`Estimates`; int8 originals are among them.
+        As :class:`Estimates`; int8 originals are included.
     asked_of : function
-        Takes (n, d) originals as floats, returns them as mapped queries.
+        Maps (n, d) originals, as floats, to mapped queries.
     place : (Path, str), optional
-        As :class:`Estimates`; the graph is kept there too.
+        As :class:`Estimates`; the graph is stored there too.
     progress : function, optional
-        Shows how far the building of a graph is; nothing is shown if left out.
+        Shows the progress of a build; None shows nothing.
     """
 
     kind = "graph"
 
     least = LEAST_NODES
-    """Fewer rows are all looked at."""
+    """With fewer rows, every row is compared."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class GraphEstimates:
             self.lists.file.least = LEAST_NODES
 
     def prepared(self, snapshot: Snapshot, previous: "GraphEstimateRows | None") -> "GraphEstimateRows":
-        """Take over the graph of older rows, from memory or a file, or build one."""
+        """Reuse the graph of an older snapshot, from memory or a file, or build one."""
         lists = self.lists.prepared(snapshot, None if previous is None else previous.lists)
         part = lists.partition.parts[0]
         nodes: GraphNodes | None = None
@@ -132,7 +132,7 @@ class GraphEstimates:
         return GraphEstimateRows(lists, self.model, nodes, self._walks(lists, part, nodes), self._tail(lists))
 
     def _read(self, lists: EstimateRows) -> GraphNodes | None:
-        """Return the graph in the file, if it is of the same rows."""
+        """Return the graph in the file if it covers the same rows, else None."""
         partition, part = lists.partition, lists.partition.parts[0]
         found = None if self.file is None else self.file.read(partition.grouping)
         if found is None or found[1] != partition.stop or not np.array_equal(found[0].rows, part.rows):
@@ -140,7 +140,7 @@ class GraphEstimates:
         nodes: GraphNodes = found[0].held
         try:
             self._walks(lists, part, nodes)
-        except FileFormatError:  # of other lists
+        except FileFormatError:  # the file belongs to other lists
             return None
         return nodes
 
@@ -158,7 +158,7 @@ class GraphEstimates:
         return self._graphs.nodes(signs, known.scale, known.offset, known.cells, links, entries)
 
     def _candidates(self, part: Part, vectors: NodeVectors, done: Done) -> Links:
-        """Return the nearest rows of each, by estimates."""
+        """Return the nearest rows of each row, by estimates."""
         n, lists = len(vectors.rows), self.model.lists_
         probes = min(lists, max(LEAST_PROBES, -(-LOOKED_AT * lists // n)))
         numbers, near = np.arange(n), []
@@ -196,11 +196,11 @@ class GraphEstimates:
         snapshot = lists.snapshot
         lengths = snapshot.raw(LENGTHS)[:, 0] if LENGTHS in self.lists.kept else None
         plan = self.model.plan(parts, snapshot.raw(ORIGINALS), None, lengths)
-        assert plan is not None  # a model of a graph has directions
+        assert plan is not None  # the model of a graph has directions
         return plan
 
     def keep(self, engine: Engine) -> None:
-        """Write lists and graph, as :func:`hdc.search.list_files.keep_lists`, unless building them was interrupted."""
+        """Write lists and graph to their files (:func:`hdc.search.list_files.keep_lists`), unless a build was interrupted."""
         if self._unfinished:
             return
         keep_lists(engine, self.lists.file)
@@ -213,7 +213,7 @@ def _effort_of(options: Options) -> int:
 
 
 def _of_graph(prepared: "GraphEstimateRows") -> Partition | None:
-    """Return the rows of the graph, in lists, as a file keeps them."""
+    """Return the rows of the graph, in lists, in the form that a file stores."""
     if prepared.nodes is None:
         return None
     partition = prepared.partition
@@ -230,10 +230,10 @@ class GraphEstimateRows:
         All rows in lists.
     model : GraphModel
     nodes : GraphNodes or None
-        The graph of the first part of them; None of few rows.
+        Graph of the first part of the lists; None with few rows.
     walks : GraphSearch or None
     tail : EstimateSearch or None
-        Searches the rows that came later.
+        Searches the rows added after the graph was built.
     """
 
     lists: EstimateRows
@@ -243,11 +243,11 @@ class GraphEstimateRows:
     tail: EstimateSearch | None
     dtype = np.float32
     alone = True
-    """Whether many queries, too, are searched for fastest one by one."""
+    """Whether batches, too, are fastest query by query."""
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is searched."""
+        """The snapshot that is searched."""
         return self.lists.snapshot
 
     @property
@@ -322,5 +322,5 @@ class GraphEstimateRows:
         return distances, ids
 
     def _in_lists(self, options: Options, *, every: bool) -> IVFOptions:
-        """Return the options of the same search in some lists, or in all."""
+        """Return the options of the same search in some or all lists."""
         return IVFOptions(probes=self.model.lists_ if every else PROBES, candidates=options.candidates)

@@ -1,10 +1,10 @@
-"""The links of a graph over RaBitQ codes: from the lists that the codes are in, and twice refined.
+"""Build the links of a graph over RaBitQ codes from the lists of the codes, in two refinements.
 
-1. Candidates of a node are the nearest rows by estimates, found in the lists, where searches of many cost least.
-2. Links are chosen among them (:class:`hdc.kernels.LinkedVectors`), and then among those of both directions.
-3. The same again among nodes two steps away: candidates are mostly a node's own cluster, and this leads to the others.
-4. The node with the most links is the entry of its list: walks begin in the lists that are nearest to the query.
-5. What cannot be reached, such as the hundredth copy of a vector, is linked from the nearest that can.
+1. Candidates of a node are the nearest rows by estimates, found in the lists, where batch searches cost least.
+2. Links are chosen among them (:class:`hdc.kernels.LinkedVectors`), then among the links of both directions.
+3. The same is repeated among nodes two steps away. Candidates are mostly in a node's own cluster; this finds others.
+4. The node with the most links is the entry of its list: walks start in the lists nearest to the query.
+5. Nodes that cannot be reached, such as the hundredth copy of a vector, are linked from the nearest reachable node.
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from hdc.kernels import Done, GraphKernels, LinkedVectors, Links
 from hdc.search.measures import Floats, Ids
 
 OWN, MOST, SLACK = 32, 128, 1.2
-"""Links that are chosen for a node at most, alone and with those of nodes that have chosen it; and how much nearer to a
-candidate, as a share of the square of the distance, a link has to be than the node to make the candidate needless."""
+"""Most links that a node chooses, and most after adding links of nodes that chose it. A candidate is dropped if a link
+is nearer to it than the node is, by this factor of the squared distance."""
 
 STEPS_AWAY, STEPS = 5, 8
 """What choosing takes for a node, in steps that are told as done: among nodes two steps away, and in all."""
@@ -25,15 +25,15 @@ STEPS_AWAY, STEPS = 5, 8
 
 @dataclass(frozen=True, eq=False)
 class NodeVectors:
-    """What the nodes of a graph are.
+    """Vectors of the nodes of a graph.
 
     Attributes
     ----------
     items : (rows, d) int8 array
     rows : (n,) int64 array
-        Node i is the vector of row ``rows[i]``,
+        Node i has the vector of row ``rows[i]``.
     lengths : (rows,) float32 array or None
-        at this length, or at length 1.
+        Lengths of the vectors; None means length 1.
     """
 
     items: npt.NDArray[np.int8]
@@ -41,7 +41,7 @@ class NodeVectors:
     lengths: Floats | None
 
     def linked(self, kernels: GraphKernels) -> LinkedVectors:
-        """Return the nodes as the kernels take them."""
+        """Return the nodes in the form that kernels read."""
         return kernels.linked(self.items, self.rows, self.lengths)
 
 
@@ -53,17 +53,17 @@ def build_links(
     lists: int,
     done: Done = lambda steps: None,
 ) -> tuple[Links, Ids]:
-    """Return the links of all nodes, and the entry of each list, -1 of one that has no nodes.
+    """Return the links of all nodes, and the entry node of each list, -1 for an empty list.
 
     Parameters
     ----------
     kernels : GraphKernels
     vectors : NodeVectors
-        Of at least one node.
+        At least one node.
     candidates : Links
-        Rows near to each node; itself is left out.
+        Rows near each node, without the node itself.
     cells : (n,) int64 array
-        The list of each node.
+        List of each node.
     lists : int
     done : function
         Takes steps that are done, of ``STEPS`` per node.
@@ -77,7 +77,7 @@ def build_links(
 
 
 def _most_linked(links: Links, cells: Ids, lists: int) -> Ids:
-    """Return the node of the most links in each list, the first of equal ones."""
+    """Return the node with the most links in each list; among equals, the first."""
     order = np.lexsort((-np.diff(links.starts), cells))
     there, first = np.unique(cells[order], return_index=True)
     entries = np.full(lists, -1, dtype=np.int64)
@@ -86,6 +86,6 @@ def _most_linked(links: Links, cells: Ids, lists: int) -> Ids:
 
 
 def links_of(near: Ids) -> Links:
-    """Return rows of nodes, -1 for none, as links."""
+    """Convert rows of nodes, -1 for none, to links."""
     there = near >= 0
     return Links(np.concatenate([[0], np.cumsum(there.sum(axis=1))]), near[there].astype(np.uint32))

@@ -1,8 +1,8 @@
 """Approximate search in a graph (HNSW, Malkov & Yashunin 2016) by usearch, with our compiled Hamming distance.
 
-A graph that was published is never changed. Rows that came later are a tail that is compared one by one, and nodes
-of rows that died are left out of what is found. When these have become many, the graph is copied, and the copy brought
-up to date and published. A node is a row's id, so that rows may move.
+A published graph never changes. Later rows form a tail that is compared row by row, and nodes of dead rows are left out
+of the results. When these become too many, a copy of the graph is updated and published. Nodes are named by the ids of
+rows, so rows may move.
 """
 
 import hashlib
@@ -27,21 +27,21 @@ from hdc.words import WORD_BITS, Words, word_count
 KIND = "hnsw-graph"
 
 ALONE = 1000
-"""The first nodes are added one after another: nodes added at once do not see each other, and too few links would lead
-from one of these to the next."""
+"""The first nodes are added one after another. Nodes added in parallel do not see each other, and too few links would
+lead from one of the first nodes to the next."""
 
 FILE = "graph"
-"""Name of the graph's file, beside the store's; without it the graph is built again."""
+"""File name of the graph, beside the store's files; without the file, the graph is built again."""
 
 NEIGHBORS, BUILD_EFFORT = 16, 128
 """Links per node, and width of the search that adds one."""
 
 LEAST_TAIL, TAIL = 1024, 32
-"""A graph is brought up to date when so many rows, and more than a TAIL-th of its nodes, came or went since."""
+"""A graph is updated after this many rows, and more than a TAIL-th of its nodes, were added or removed."""
 
 
 def new_graph(measure: Measure, neighbors: int = NEIGHBORS, effort: int = BUILD_EFFORT) -> Any:
-    """Return an empty usearch index of codes, with the backend's Hamming distance if it has one to give away.
+    """Return an empty usearch index of codes, with the backend's compiled Hamming distance if it exports one.
 
     Raises
     ------
@@ -60,14 +60,14 @@ def new_graph(measure: Measure, neighbors: int = NEIGHBORS, effort: int = BUILD_
 
 
 class Graph:
-    """A graph that is never changed, and may be searched by several threads.
+    """An immutable graph that several threads may search.
 
     Parameters
     ----------
     index : usearch index
-        Nobody else's.
+        Not shared with anything else.
     nodes : (n,) int64 array
-        The ids of its nodes, ascending.
+        Ids of its nodes, ascending.
     """
 
     def __init__(self, index: Any, nodes: Ids) -> None:
@@ -78,11 +78,11 @@ class Graph:
         return len(self.nodes)
 
     def _set_effort(self, effort: int) -> None:
-        """Set the width of the search; usearch has one number for a whole graph."""
+        """Set the search width; usearch has one for the whole graph."""
         self._index.expansion_search = effort
 
     def updated(self, gone: Ids, ids: Ids, codes: Words) -> "Graph":
-        """Return another graph, without some nodes and with others."""
+        """Return a new graph without the nodes ``gone`` and with nodes ``ids`` added."""
         index = self._index.copy()
         if len(gone):
             index.remove(gone.astype(np.uint64))
@@ -95,20 +95,20 @@ class Graph:
         return Graph(index, np.sort(np.concatenate([kept, ids])))
 
     def codes(self) -> Words:
-        """Return the codes of the nodes: ``(n, words)``."""
+        """Return the ``(n, words)`` codes of the nodes."""
         if not len(self.nodes):
             return np.empty((0, self._index.ndim // WORD_BITS), np.uint64)
         return np.stack(self._index.get(self.nodes.astype(np.uint64))).view(np.uint64)
 
     def search(self, signs: Words, k: int, effort: int) -> tuple[Distances, Ids]:
-        """Return about the k nearest nodes of each query, at most k, as distances and ids; (q, words) codes."""
+        """Return about the k nearest nodes of each query, ``(q, words)`` codes, as distances and ids."""
         k = min(k, len(self.nodes))
         if k == 0 or len(signs) == 0:
             return np.empty((len(signs), 0), np.int32), np.empty((len(signs), 0), np.int64)
         with self._turns.at(max(effort, k)):
             several = threads() if len(signs) > FEW else 1
             found = self._index.search(signs.view(np.uint8), k, threads=several)
-        if len(signs) == 1:  # one query has no axis, and no places that nothing took
+        if len(signs) == 1:  # usearch returns one query without an axis and without empty places
             return found.distances.astype(np.int32)[None], found.keys.astype(np.int64)[None]
         there = np.arange(found.keys.shape[1]) < found.counts[:, None]
         differing = np.where(there, found.distances, 0).astype(np.int32)
@@ -116,7 +116,7 @@ class Graph:
         return np.where(there, differing, Hamming.farthest).astype(np.int32), ids
 
     def save(self, path: Path) -> None:
-        """Write the graph, so that the next process need not build it."""
+        """Write the graph to a file, so that the next process need not build it."""
         content = np.frombuffer(self._index.save(), dtype=np.uint8)
         arrays: dict[str, npt.NDArray[Any]] = {"graph": content, "ids": self.nodes}
         files.save(path, KIND, {"codes": digest_of(self.codes())}, arrays)
@@ -128,33 +128,33 @@ class Graph:
         Raises
         ------
         FileFormatError
-            If the file is damaged, or contains no graph of such codes.
+            If the file is damaged, or does not contain a graph of codes of this size.
         """
         meta, arrays = files.load(path, KIND, mmap=True)
         index = new_graph(measure)
         metric = index.metric
         if arrays.keys() != {"ids", "graph"} or arrays["ids"].ndim != 1 or arrays["ids"].dtype != np.int64:
-            raise FileFormatError(f"{path} holds no graph; remove it, and the graph is built anew")
+            raise FileFormatError(f"{path} does not contain a graph; remove it to build the graph again")
         nodes = np.array(arrays["ids"])
         try:
             index.load(arrays["graph"].data)
-            index.metric = metric  # loading puts usearch's own in its place
+            index.metric = metric  # loading replaces it by usearch's own
             right = len(index) == len(nodes) and bool(index.contains(nodes.astype(np.uint64)).all())
         except (RuntimeError, ValueError) as error:
-            raise FileFormatError(f"{path} holds no graph ({error}); remove it, and the graph is built anew") from None
+            raise FileFormatError(f"{path} does not contain a graph ({error}); remove it to build it again") from None
         if not right or index.ndim != word_count(measure.dim) * WORD_BITS:
-            raise FileFormatError(f"{path} holds another graph than it says; remove it, and the graph is built anew")
+            raise FileFormatError(f"{path} contains another graph than it states; remove it to build the graph again")
         return cls(index, nodes), meta.get("codes", "")
 
 
 class Graphs:
-    """The searcher of codes in a graph. Codes of several planes are found by their first, and then compared.
+    """The searcher of codes in an HNSW graph; codes of several planes are found by the first plane, then compared.
 
     Parameters
     ----------
     measure : Measure
     folder : Path, optional
-        Where a graph may have been kept.
+        Folder that may contain a saved graph.
     """
 
     kind = "hnsw"
@@ -165,7 +165,7 @@ class Graphs:
         self._kept: Graph | None = None
 
     def prepared(self, snapshot: Snapshot, previous: "GraphRows | None") -> "GraphRows":
-        """Bring the graph up to date, or leave new rows as a tail and dead ones as nodes that are left out."""
+        """Update the graph; or, after few changes, keep it, with new rows as a tail and dead nodes left out."""
         rows = CodeRows.of(snapshot, self.measure)
         graph, known = self._followed(rows, previous)
         living = alive(snapshot)
@@ -178,7 +178,7 @@ class Graphs:
         return GraphRows(rows, graph, known, gone, fresh)
 
     def _followed(self, rows: CodeRows, previous: "GraphRows | None") -> tuple[Graph, npt.NDArray[np.bool_]]:
-        """Return the graph there is, and for each row of a snapshot, dead or not, whether the graph has it."""
+        """Return the existing graph, and whether it contains each row of the snapshot, dead or not."""
         snapshot = rows.snapshot
         if previous is None:
             path = None if self._folder is None else self._folder / FILE
@@ -196,25 +196,25 @@ class Graphs:
         return graph, _known(rows, ids[order], previous.rows.first_planes[there[order]])
 
     def keep(self, prepared: Any, folder: Path) -> None:
-        """Write the graph, unless the file is up to date."""
+        """Write the graph to its file unless that is up to date."""
         if len(prepared.graph) and (folder != self._folder or prepared.graph is not self._kept):
             prepared.graph.save(folder / FILE)
             if folder == self._folder:
                 self._kept = prepared.graph
 
     def verify(self, folder: Path) -> None:
-        """Raise FileFormatError if the file of the graph is damaged."""
+        """Raise FileFormatError if the graph's file is damaged."""
         if (folder / FILE).exists():
             Graph.load(folder / FILE, self.measure)
 
 
 def digest_of(codes: Words) -> str:
-    """Return a digest of codes, which says whether a graph is of the same ones."""
+    """Return a digest of codes, which identifies the codes of a graph."""
     return hashlib.blake2b(np.ascontiguousarray(codes, dtype="<u8").data, digest_size=16).hexdigest()
 
 
 def _restored(rows: CodeRows, graph: Graph, digest: str) -> npt.NDArray[np.bool_]:
-    """Return which rows a graph from a file has: all live ones, where nothing has changed since it was written."""
+    """Return which rows a graph from a file contains: all live rows if nothing has changed since it was written."""
     chosen = live(rows.snapshot)
     chosen = chosen[np.argsort(rows.snapshot.ids[chosen])]
     same = np.array_equal(rows.snapshot.ids[chosen], graph.nodes)
@@ -224,7 +224,7 @@ def _restored(rows: CodeRows, graph: Graph, digest: str) -> npt.NDArray[np.bool_
 
 
 def _known(rows: CodeRows, nodes: Ids, codes: Words) -> npt.NDArray[np.bool_]:
-    """Return which rows are nodes, ascending ids, of the same codes."""
+    """Return which rows are nodes, given as ascending ids, with the same codes."""
     known = np.zeros(rows.snapshot.count, dtype=bool)
     if len(nodes):
         chosen = live(rows.snapshot)
@@ -247,11 +247,11 @@ class GraphRows:
     rows : CodeRows
     graph : Graph
     known : (n,) bool array
-        Rows, dead ones too, that the graph has.
+        Rows, including dead ones, that the graph contains.
     gone : int64 array
-        Nodes, ascending, that are not to be found: of rows that died, or have another code now.
+        Nodes, ascending, to leave out: their rows died or have another code now.
     tail : int64 array
-        Positions of the live rows that the graph lacks.
+        Positions of live rows that are not in the graph.
     """
 
     rows: CodeRows
@@ -262,7 +262,7 @@ class GraphRows:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is searched."""
+        """The snapshot that is searched."""
         return self.rows.snapshot
 
     @property
@@ -271,7 +271,7 @@ class GraphRows:
         return self.rows.measure.dtype
 
     def search(self, queries: Words, k: int, options: HNSWOptions, allowed: Ids | None = None) -> tuple[Distances, Ids]:
-        """Walk the graph; among allowed rows, compare all of them."""
+        """Search the graph; with allowed rows, compare all of these."""
         if allowed is not None:
             return self.rows.scan(queries, allowed, k)
         if isinstance(self.rows.measure, Hamming):
@@ -293,7 +293,7 @@ class GraphRows:
         return CodeRows(self.snapshot, measure, self.rows.codes[:, :1], None)
 
     def _walk(self, signs: Words, k: int, effort: int) -> tuple[Distances, Ids]:
-        """Return about the k nearest of the graph's live nodes, asking for more until there are k."""
+        """Return about the k nearest live nodes, asking for more until there are k."""
         nodes, wider = len(self.graph), min(len(self.graph), k + min(k, len(self.gone)))
         while True:
             distances, ids = self.graph.search(signs, wider, effort)

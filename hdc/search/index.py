@@ -1,4 +1,4 @@
-"""What every index is: rows in a store, with ids, keys and documents, that can be added to, searched and compacted."""
+"""Index, the base of every index: rows in a store, with ids, keys and documents; add, search, remove, compact."""
 
 import os
 from abc import ABC, abstractmethod
@@ -18,9 +18,9 @@ from hdc.store import Snapshot, Store
 class Index(ABC):
     """Rows that are searched; the base of every index.
 
-    A subclass turns what it is given (codes, vectors, documents) into rows and says how they are searched; ids,
-    keys, documents, removal, compaction, snapshots and files are the same everywhere. Once a method that changes an
-    index in a folder returns, the change survives a crash; after an error nothing was changed.
+    A subclass turns its input (codes, vectors, documents) into rows and searches them. Ids, keys, documents, removal,
+    compaction, snapshots and files work the same in all. Once a method that changes an index in a folder returns, the
+    change survives a crash. After an error, nothing was changed.
 
     Attributes
     ----------
@@ -44,11 +44,11 @@ class Index(ABC):
         return len(self.store)
 
     def _content(self) -> str:
-        """Return how many rows there are, for people: a closed index says that it is."""
+        """Return the number of rows as text, or "closed" for a closed index."""
         return f"{len(self)} {self.ROW}s" if self.store.is_open else "closed"
 
     def _repr_html_(self) -> str:
-        """Return a table of what the index is, for notebooks."""
+        """Return an HTML table of facts about the index, for notebooks."""
         from hdc.markup import facts
 
         title = type(self).__name__
@@ -72,12 +72,12 @@ class Index(ABC):
         return self.store.find(key)
 
     def keys(self, ids: npt.ArrayLike) -> list[str | None]:
-        """Return the keys of some ids (any shape is read in C order); None for -1 and where there is none.
+        """Return the keys of ids, read in C order; None for id -1 and for rows without a key.
 
         Raises
         ------
         ParameterError
-            If there is no row of an id.
+            If an id does not exist.
         """
         asked, snapshot = checks.ids(ids).ravel(), self.store.snapshot
         there = asked != -1
@@ -94,17 +94,17 @@ class Index(ABC):
         return keys
 
     def document(self, number: int) -> Any:
-        """Return the document of a row, None if it has none.
+        """Return the document of a row, or None if the row has none.
 
         Raises
         ------
         ParameterError
-            If there is no row of that id.
+            If the id does not exist.
         """
         return self.documents([checks.integer(number, "an id")])[0]
 
     def documents(self, ids: npt.ArrayLike) -> list[Any]:
-        """Return the documents of rows, as :meth:`document`."""
+        """Return the documents of rows; see :meth:`document`."""
         try:
             return [self._document(text) for text in self.store.documents(ids)]
         except ParameterError:
@@ -112,11 +112,11 @@ class Index(ABC):
             raise
 
     def _document(self, text: bytes | None) -> Any:
-        """Return a document as it was given."""
+        """Decode a stored document."""
         return text
 
     def filter(self, condition: Callable[[Any], bool]) -> Ids:
-        """Return the ids of the rows whose document passes, ascending, for ``among=`` of a search.
+        """Return the ids, ascending, of rows whose document passes a condition, for ``among=`` of a search.
 
         Parameters
         ----------
@@ -135,12 +135,12 @@ class Index(ABC):
     # ------------------------------------------------------------------ changes
 
     def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
-        """Remove rows by id, by key, or both; return how many. Other ids stay as they are.
+        """Remove rows by id, by key, or both; return how many. Other rows keep their ids.
 
         Raises
         ------
         ParameterError
-            If there is no such id or key; nothing is removed then.
+            If an id or key does not exist; then nothing is removed.
         UnsupportedError
             If the index is open for reading.
         OSError
@@ -151,14 +151,14 @@ class Index(ABC):
         return self.store.remove(ids, keys)
 
     def compact(self) -> None:
-        """Drop what removals and replacements have left behind; ids stay.
+        """Reclaim the space of removed and replaced rows; ids stay.
 
-        Readers keep what they see until they refresh. Needs the space of both for a while.
+        Readers see no change until they refresh. For a while, both versions need disk space.
 
         Raises
         ------
         FileFormatError
-            If the index is damaged: a copy would hide it.
+            If the index is damaged; a copy would hide it.
         UnsupportedError, OSError
             As :meth:`remove`.
         """
@@ -167,12 +167,12 @@ class Index(ABC):
     # ------------------------------------------------------------------ files
 
     def refresh(self) -> bool:
-        """Continue with what a writer has changed since; return whether anything changed.
+        """Read what a writer has changed since; return whether anything changed.
 
         Raises
         ------
         ConflictError
-            If the index was rebuilt with other settings; what the reader sees does not change.
+            If the index was rebuilt with other settings; the reader then sees no change.
         FileFormatError, OSError
             If the index is damaged or cannot be read.
         """
@@ -187,7 +187,7 @@ class Index(ABC):
         Raises
         ------
         FileFormatError
-            If anything differs from what was written; the text says what.
+            If a byte differs from what was written; the message names the file.
         """
         self.store.verify()
 
@@ -201,12 +201,12 @@ class Index(ABC):
         FileFormatError
             If the index is damaged.
         OSError
-            If it cannot be written.
+            If the copy cannot be written.
         """
         self.store.save_copy(path).close()
 
     def close(self) -> None:
-        """Close the files and let another process write."""
+        """Close the files, and let another process write."""
         self.store.close()
 
     def __enter__(self) -> Self:
@@ -218,13 +218,13 @@ class Index(ABC):
     # ------------------------------------------------------------------ checks
 
     def _check_ids(self, ids: npt.ArrayLike) -> None:
-        """Raise ParameterError if there is no row of an id."""
+        """Raise ParameterError if an id does not exist."""
         ids = checks.ids(ids)
         try:
             self.store.positions(ids)
         except ParameterError as error:
             there = self.ids()
-            held = f"the index holds {there[0]} to {there[-1]}" if len(there) else "the index is empty"
+            held = f"the index has ids {there[0]} to {there[-1]}" if len(there) else "the index is empty"
             missing = np.setdiff1d(np.ravel(ids), there)
             if not len(missing):
                 raise
@@ -232,4 +232,4 @@ class Index(ABC):
 
 
 FILTERED = 1 << 12
-"""Documents that a filter reads at a time."""
+"""Documents per block that a filter reads."""

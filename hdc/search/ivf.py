@@ -1,7 +1,7 @@
-"""Inverted file: rows in lists by their nearest centroid; a query looks into the lists of its nearest centroids.
+"""Inverted file: rows in lists by their nearest centroid; a query probes the lists of its nearest centroids.
 
-Centroids are means of codes, found by spherical k-means on the codes' components +1 and -1 and kept as small
-integers, so that dot products with them are exact and a code falls into the same list on every machine.
+Centroids are means of codes, found by spherical k-means on components of +1 and -1. They are rounded to small integers,
+so that dot products are exact and a code goes to the same list on every machine.
 """
 
 import base64
@@ -26,15 +26,15 @@ from hdc.store import Snapshot
 from hdc.words import Words, pack, unpack
 
 LAYOUT = "planes-1"
-"""The layout of lists in files: the first plane of each code, row by row, whatever the backend."""
+"""Layout of lists in files, for every backend: the first plane of each code, row by row."""
 
 PART = 1 << 20
-"""Dot products that are computed at a time (8 MiB)."""
+"""Dot products per block (8 MiB)."""
 
 
 @dataclass
 class Coarse:
-    """The centroids.
+    """The centroids of IVF lists.
 
     Attributes
     ----------
@@ -52,10 +52,10 @@ class Coarse:
         self._middle = np.arange(lists) + lists * self.centroids.sum(axis=1, dtype=np.int64)
 
     def nearest(self, codes: Words, count: int) -> Ids:
-        """Return the ``count`` lists nearest to each of (n, words) codes, nearest first: ``(n, count)``.
+        """Return the ``count`` nearest lists of each of (n, words) codes, nearest first: ``(n, count)``.
 
-        With components +1 and -1, the dot product with a centroid is twice the sum of its components where the code's
-        bits are set, less the sum of all. Ties go to the lower list.
+        With components of +1 and -1, the dot product with a centroid is twice the sum of its components where the code
+        has set bits, less the sum of all. Ties go to the lower list.
         """
         lists = len(self.centroids)
         out = np.empty((len(codes), count), dtype=np.int64)
@@ -73,21 +73,21 @@ class Coarse:
 
     @classmethod
     def of_codes(cls, kernels: SearchKernels, codes: Words, dim: int) -> "Coarse":
-        """Return codes as centroids."""
+        """Use codes as centroids."""
         return cls(kernels, as_bytes(_signs(codes, dim)))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the centroids as JSON."""
+        """Return the centroids as JSON values."""
         return {"shape": self.centroids.shape, "base64": base64.b64encode(self.centroids.tobytes()).decode()}
 
     @classmethod
     def from_json(cls, kernels: SearchKernels, state: dict[str, Any]) -> "Coarse":
-        """Return the centroids of :meth:`to_json`.
+        """Rebuild from the JSON values of :meth:`to_json`.
 
         Raises
         ------
         FileFormatError
-            If they are no matrix of bytes.
+            If they are not a matrix of bytes.
         """
         try:
             content = base64.b64decode(state["base64"], validate=True)
@@ -131,23 +131,23 @@ def _signs(codes: Words, dim: int) -> npt.NDArray[np.float32]:
 
 
 def _signs_of(arrays: Mapping[str, npt.NDArray[Any]]) -> Words:
-    """Return the signs in a file of lists."""
+    """Return the signs stored in a file of lists."""
     signs: Words = arrays["signs"]
     if signs.dtype != np.uint64 or signs.ndim != 2:
-        raise FileFormatError("the file holds no signs")
+        raise FileFormatError("the file of lists contains no signs; remove it to build the lists again")
     return signs
 
 
 class Lists:
-    """The searcher of codes in lists. Codes of several planes are found by their first, and then compared.
+    """The searcher of codes in IVF lists; codes of several planes are found by the first plane, then compared.
 
-    The centroids are in the meta of the store, where training put them.
+    Training stores the centroids in the meta of the store.
 
     Parameters
     ----------
     measure : Measure
     folder : Path, optional
-        Where lists are kept in a file.
+        Folder where lists are stored in a file.
     """
 
     kind = "ivf"
@@ -156,13 +156,13 @@ class Lists:
         self.measure = measure
         self.file: ListFile | None = None
         if folder is not None:
-            # The centroids are not part of what is held: which list a row is in is a column, of the same edition.
+            # The file need not store the centroids: a column of the same edition has each row's list.
             self.file = ListFile(folder, LAYOUT, f"{measure.dim} bits", lambda held: {"signs": held}, _signs_of)
         self._read: tuple[str, Coarse | None] = "", None
-        """The meta that the centroids were last read from, as it is written, and what was found."""
+        """The meta text that centroids were last read from, and these centroids."""
 
     def coarse(self, snapshot: Snapshot) -> Coarse | None:
-        """Return the centroids that a store was trained to; None before.
+        """Return the centroids that a store was trained to, or None before training.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class Lists:
         return coarse
 
     def prepared(self, snapshot: Snapshot, previous: "ListRows | None") -> "ListRows":
-        """Group the rows by list, or those only that are new."""
+        """Group the rows by list, reusing the groups of ``previous`` for rows that are not new."""
         coarse = self.coarse(snapshot)
         rows = CodeRows.of(snapshot, self.measure)
 
@@ -196,7 +196,7 @@ class Lists:
 
 @dataclass(frozen=True, eq=False)
 class ListRows:
-    """A snapshot prepared for search in lists."""
+    """A snapshot prepared for search in IVF lists."""
 
     rows: CodeRows
     coarse: Coarse | None
@@ -204,7 +204,7 @@ class ListRows:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is searched."""
+        """The snapshot that is searched."""
         return self.rows.snapshot
 
     @property
@@ -213,7 +213,7 @@ class ListRows:
         return self.rows.measure.dtype
 
     def search(self, queries: Words, k: int, options: IVFOptions, allowed: Ids | None = None) -> tuple[Distances, Ids]:
-        """Look into the nearest lists; among few allowed rows, compare all of them."""
+        """Search the nearest lists; with few allowed rows, compare all of these."""
         if self.coarse is None or (allowed is not None and len(allowed) <= FEW_ROWS):
             return self.rows.scan(queries, np.empty(0, np.int64) if allowed is None else allowed, k)
         if isinstance(self.rows.measure, Hamming):

@@ -1,4 +1,4 @@
-"""Spherical k-means: the directions that an inverted file sorts by, as bytes, so that dot products are exact."""
+"""Spherical k-means: directions of IVF lists, rounded to bytes so that dot products are exact."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ Bytes = npt.NDArray[np.int8]
 Ids = npt.NDArray[np.int64]
 
 BLOCK = 1 << 14
-"""Vectors that are added at a time."""
+"""Vectors added at a time."""
 
 PER_LIST = 64
 """Most vectors per list that centroids are trained on."""
@@ -21,7 +21,7 @@ ROUNDS = 10
 
 
 def sampled(n: int, lists: int, rng: np.random.Generator) -> Ids:
-    """Return the numbers, ascending, of the vectors that so many lists are found from.
+    """Return the row numbers, ascending, of the training sample for a number of lists.
 
     Raises
     ------
@@ -29,7 +29,7 @@ def sampled(n: int, lists: int, rng: np.random.Generator) -> Ids:
         If there are fewer vectors than lists.
     """
     if not 1 <= lists <= n:
-        raise ParameterError(f"{lists} lists cannot be trained on {n} vectors; give at least one for each list")
+        raise ParameterError(f"{lists} lists cannot be trained on {n} vectors; pass at least one vector per list")
     return np.sort(rng.choice(n, min(n, PER_LIST * lists), replace=False))
 
 
@@ -40,14 +40,14 @@ def spherical_means(
     nearest_of: Callable[[Bytes], Ids],
     rng: np.random.Generator,
 ) -> Bytes:
-    """Find directions such that vectors have great dot products with their nearest one.
+    """Find directions such that vectors have great dot products with their nearest direction.
 
     Parameters
     ----------
     n, lists : int
     vectors_of : (rows (m,) int64) -> (m, width) array
     nearest_of : (directions (lists, width) int8) -> (n,) int64
-        The direction that each vector is nearest to.
+        Nearest direction of each vector.
     rng : Generator
 
     Returns
@@ -63,7 +63,7 @@ def spherical_means(
 def _sums(
     n: int, lists: int, vectors_of: Callable[[Ids], npt.NDArray[Any]], cells: Ids, rng: np.random.Generator
 ) -> npt.NDArray[np.float64]:
-    """Return the sum of each list's vectors; an empty list starts again from a vector of a large one."""
+    """Return the sum of each list's vectors; an empty list restarts from a vector of a large one."""
     counts = np.bincount(cells, minlength=lists)
     empty = np.flatnonzero(counts == 0)
     weights = counts[cells].astype(np.float64)
@@ -79,7 +79,7 @@ def _sums(
 
 
 def as_bytes(means: npt.NDArray[Any]) -> Bytes:
-    """Scale rows to one length, the largest that bytes can represent, and round."""
+    """Scale rows to one length, the largest that bytes can represent, and round them."""
     lengths = np.sqrt((means.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
     unit = means / np.maximum(lengths, 1e-30)
     return np.asarray(np.rint(unit * (127 / max(np.abs(unit).max(), 1e-30))), dtype=np.int8)

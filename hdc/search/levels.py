@@ -1,4 +1,4 @@
-"""Exact search of scalar codes: every row is scored, by integers that represent the levels of its components."""
+"""Exact search of scalar codes: score every row with integers for the levels of its components."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from hdc.store import Snapshot
 from hdc.words import Words
 
 ROWS = 1 << 14
-"""Rows that are prepared at a time."""
+"""Rows prepared at a time."""
 
 ROW_TIME = 20_000.0
-"""Rough nanoseconds to prepare a row; decides on threads."""
+"""Rough nanoseconds to prepare a row, to decide how many threads to use."""
 
 
 @dataclass(frozen=True)
 class LevelQueries:
-    """Queries as the kernel takes them; see :class:`hdc.kernels.LevelRows`.
+    """Queries in the form that the kernel reads; see :class:`hdc.kernels.LevelRows`.
 
     Attributes
     ----------
@@ -43,23 +43,23 @@ class LevelQueries:
 
 
 class LevelModel(Protocol):
-    """What made the codes, and says what they stand for."""
+    """The model that made the codes, and decodes them."""
 
     @property
     def level_runs(self) -> Sequence[LevelRun]:
-        """The words of a row that is scanned."""
+        """Layout of the words of a scanned row."""
 
     def level_words(self, codes: Words) -> Words:
-        """Return what is scanned of (n, words) codes."""
+        """Return the words that a scan reads for (n, words) codes."""
 
     def scale(self, codes: Words) -> Floats:
-        """Return what each code's sum is multiplied by."""
+        """Return the factor of each code's sum."""
 
     def offset(self, codes: Words) -> Floats:
-        """Return what is then added."""
+        """Return the offset that is added after the factor."""
 
     def level_queries(self, queries: Floats) -> LevelQueries:
-        """Return (q, d) queries as the kernel takes them."""
+        """Round (q, d) queries to the form that the kernel reads."""
 
 
 class ScannedLevels:
@@ -71,7 +71,7 @@ class ScannedLevels:
         self.model, self._kernels = model, kernels
 
     def prepared(self, snapshot: Snapshot, previous: "LevelSnapshot | None") -> "LevelSnapshot":
-        """Put the live rows into the layout of the kernel."""
+        """Convert the live rows to the layout of the kernel."""
         rows = live(snapshot)
         codes = snapshot.rows(CODES)
         words = np.empty((len(rows), sum(run.words for run in self.model.level_runs)), dtype=np.uint64)
@@ -85,7 +85,7 @@ class ScannedLevels:
                 self.model.offset(own),
             )
         if not np.isfinite(scale).all() or not np.isfinite(offset).all():
-            raise FileFormatError("a code of the index holds no numbers where it should; hdc embed verify says more")
+            raise FileFormatError("a code of the index contains NaN or infinity; run hdc embed verify for details")
         held = self._kernels.level_rows(words, self.model.level_runs, scale, offset)
         return LevelSnapshot(snapshot, self.model, rows, snapshot.ids[rows], held)
 

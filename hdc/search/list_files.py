@@ -1,9 +1,8 @@
-"""Rows in lists, kept in a file beside their store and mapped from it: memory only for the pages that searches touch.
+"""Files of rows in lists, beside their store and memory-mapped: only pages that searches read use memory.
 
-The file is derived: it may be missing, damaged or of another state of the store, and lists are then made in memory.
-It holds the rows of an edition up to some position. Within an edition, rows keep positions and bytes, and dead ones
-stay dead, so that it serves every later snapshot of the edition too, and no earlier one: a row may have died in
-between.
+The file is derived data. If it is missing, damaged or of another state of the store, lists are built in memory. It
+covers the rows of an edition up to a position. Within an edition, rows keep their positions and bytes, and dead rows
+stay dead. So the file serves every later snapshot of the edition, but no earlier one, in which a row may still live.
 """
 
 import contextlib
@@ -27,32 +26,32 @@ from hdc.store.blocks import BLOCK
 KIND, VERSION = "search-lists", 1
 
 LEAST_ROWS = 1 << 16
-"""Fewer rows are put in lists as fast as a file is read."""
+"""With fewer rows, building lists is as fast as reading a file."""
 
 OPENS = "lists."
-"""Opens the names of the files."""
+"""Prefix of the file names."""
 
 HELD = "held."
-"""Opens the names of what a searcher holds of the rows."""
+"""Prefix of the names of a searcher's own arrays."""
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 @dataclass
 class ListFile:
-    """The file of the lists of one store, for one layout.
+    """The file of the lists of one store, in one layout.
 
     Parameters
     ----------
     folder : Path
     layout : str
-        Name of the layout of what is held; of the file too, so that backends do not overwrite each other's.
+        Name of the layout. It is part of the file name, so backends do not overwrite each other's files.
     model : str
-        What tells what the lists were made with from anything else.
+        Identifies what the lists were built with.
     arrays_of, held_of : functions
-        Turn what is held into arrays, and back, without a copy; ``held_of`` raises FileFormatError where it cannot.
+        Convert a searcher's data to arrays and back, without a copy; ``held_of`` raises FileFormatError if it cannot.
     least : int, optional
-        Fewer rows are not kept; LEAST_ROWS if left out.
+        Fewest rows that are stored; LEAST_ROWS by default.
     """
 
     folder: Path
@@ -62,17 +61,17 @@ class ListFile:
     held_of: Callable[[Arrays], Any]
     least: int | None = None
     _there: Any = field(default=None, init=False)
-    """What is held by the part that is in the file."""
+    """Data of the part that the file contains."""
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
+        """Path of the file."""
         return self.folder / f"{OPENS}{self.layout}"
 
     def read(self, grouping: Grouping) -> tuple[Part, int] | None:
-        """Return the rows in lists and where, in the snapshot, they end; None where there is no sound file of them.
+        """Return the rows in lists and the position where they end, or None if there is no valid file for them.
 
-        Every byte is compared with its checksum, and what is an address is held against what it addresses.
+        Every byte is checked against its checksum, and every index against the array that it points into.
         """
         snapshot = grouping.snapshot
         try:
@@ -90,12 +89,12 @@ class ListFile:
         return part, meta["stop"]
 
     def write(self, partition: Partition) -> None:
-        """Write the large part of a partition, unless it is the one that is there, or small.
+        """Write the large part of a partition, unless the file contains it already, or it is small.
 
         Raises
         ------
         OSError
-            If it cannot be written; a file that is there then stays.
+            If it cannot be written; an existing file is then unchanged.
         """
         part = partition.parts[0]
         if part.held is self._there or self.has_few(len(part.held)):
@@ -110,16 +109,16 @@ class ListFile:
         self._there = part.held
 
     def has_few(self, rows: int) -> bool:
-        """Return whether so many rows are not worth a file."""
+        """Return whether so few rows are not worth a file."""
         return rows < (LEAST_ROWS if self.least is None else self.least)
 
     def check(self) -> None:
-        """Raise FileFormatError if a file, of whatever layout, is there and damaged."""
+        """Raise FileFormatError if a file, of any layout, is damaged."""
         for path in list_files_in(self.folder):
             files.load(path, KIND, version=VERSION, mmap=True)
 
     def _serves(self, meta: dict[str, Any], snapshot: Snapshot) -> bool:
-        """Return whether the rows of a file are those that a snapshot has up to where the file ends."""
+        """Return whether a file contains exactly the rows of a snapshot up to the file's end."""
         stop, generation = meta.pop("stop", None), meta.pop("generation", None)
         if type(stop) is not int or type(generation) is not int or not 0 <= stop <= snapshot.count:
             return False
@@ -127,7 +126,7 @@ class ListFile:
         return generation <= snapshot.generation and meta == self._meta(snapshot, stop)
 
     def _meta(self, snapshot: Snapshot, stop: int) -> dict[str, Any]:
-        """Return what the file is of: the checksums of whole blocks say that the rows are still the same ones."""
+        """Return what identifies the file's rows; checksums of whole blocks show that they are unchanged."""
         whole = stop * snapshot.state.row_bytes(CODES) // BLOCK
         sums = snapshot.state.extent(CODES).sums[:whole].astype("<u8")
         return {
@@ -139,7 +138,7 @@ class ListFile:
 
 
 def _sound(part: Part, grouping: Grouping, stop: int) -> bool:
-    """Return whether rows and ids are of the snapshot, and as many as the lists have."""
+    """Return whether rows and ids belong to the snapshot and match the lists."""
     n, starts, numbers = len(part.held), part.starts, (part.rows, part.ids)
     if any(array.dtype != np.int64 or array.ndim != 1 for array in (starts, *numbers)):
         return False
@@ -154,7 +153,7 @@ def _sound(part: Part, grouping: Grouping, stop: int) -> bool:
 
 
 def list_files_in(folder: Path) -> list[Path]:
-    """Return the files of lists in a folder, of all layouts."""
+    """Return the files of lists in a folder, in all layouts."""
     return sorted(folder.glob(f"{OPENS}*"))
 
 
@@ -166,18 +165,17 @@ def _partition_of(prepared: Any) -> Partition:
 def keep_lists(
     engine: Engine, file: ListFile | None, partition_of: Callable[[Any], Partition | None] = _partition_of
 ) -> None:
-    """Write the lists of an index that is open for writing; before its store is closed, and after it was compacted.
+    """Write the lists of an index open for writing; call it before the store closes and after compaction.
 
-    Lists that no search has asked for are made only where a file is there, so that it does not fall behind. A disk
-    that is full leaves them to be made by whoever searches. ``partition_of`` returns what of a prepared snapshot is
-    written, if anything is.
+    Lists that no search has built are built only if a file exists, so that it stays up to date. If the disk is full,
+    the next searcher builds the lists. ``partition_of`` returns the part of a prepared snapshot to write, or None.
     """
     store = engine.store
     if file is None or not store.is_open or not store.writable or file.has_few(len(store)):
         return
     if engine.latest is None and not file.path.exists():
         return
-    with contextlib.suppress(OSError, FileFormatError):  # what is damaged is told by who searches
+    with contextlib.suppress(OSError, FileFormatError):  # a search raises the error for damaged data
         partition = partition_of(engine.prepared())
         if partition is not None:
             file.write(partition)

@@ -1,4 +1,4 @@
-"""The rows of a snapshot that count, by position and by id."""
+"""Live rows of a snapshot, by position and by id."""
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +15,19 @@ def alive(snapshot: Snapshot) -> Mask:
 
 
 def live(snapshot: Snapshot, start: int = 0) -> Ids:
-    """Return the positions, ascending, of the live rows from a position on."""
+    """Return the positions, ascending, of live rows from a position on."""
     if snapshot.alive is None:
         return np.arange(start, snapshot.count)
     return start + np.flatnonzero(snapshot.alive[start:])
 
 
 def positions_of(snapshot: Snapshot, ids: Ids) -> Ids:
-    """Return the positions of ids of any shape; -1 for -1.
+    """Return the positions of ids, in their shape; -1 stays -1.
 
     Raises
     ------
     ParameterError
-        If there is no live row of an id.
+        If an id has no live row.
     """
     there = ids >= 0
     if there.all():

@@ -1,4 +1,4 @@
-"""Distance between two codes: the number of differing bits, or, for several bits per component, the angle."""
+"""Distances between codes: the number of differing bits or, for several bits per component, the angle."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 NONE = np.iinfo(np.int64).max
-"""Sorts after every pair of distance and id."""
+"""Sorts after every key of a distance and an id."""
 
 FEW = 8
-"""Up to so many queries a scan of the rows as they are is faster than bit-planes, which must be built first."""
+"""Up to this many queries, scanning rows is faster than bit planes, which must be built first."""
 
 
 @dataclass
@@ -32,25 +32,25 @@ class Measure(ABC):
 
     dtype: ClassVar[type[np.int32] | type[np.float32]]
     farthest: ClassVar[float]
-    """Stands where no code was found."""
+    """Distance reported where no code was found."""
 
     @abstractmethod
     def scale(self, codes: Words) -> Floats | None:
-        """Return what is kept beside each code, ``(n,)``, or None."""
+        """Return the ``(n,)`` numbers to store beside codes, or None."""
 
     @abstractmethod
     def top_k(self, queries: Words, codes: Words, scale: Floats | None, k: int) -> tuple[Distances, Ids]:
-        """Return the k least distances of each query, and the positions; ties by position."""
+        """Return the k smallest distances of each query, and the positions; ties by position."""
 
 
 class Hamming(Measure):
-    """Number of differing bits, of codes of one plane."""
+    """Number of differing bits, for codes of one plane."""
 
     dtype = np.int32
     farthest = np.iinfo(np.int32).max
 
     def scale(self, codes: Words) -> Floats | None:
-        """Keep nothing beside a code."""
+        """Return None: Hamming distance needs no stored numbers."""
         return None
 
     def top_k(self, queries: Words, codes: Words, scale: Floats | None, k: int) -> tuple[Distances, Ids]:
@@ -62,14 +62,14 @@ class Hamming(Measure):
 class Symmetric(Measure):
     """One minus the cosine of the vectors of multi-level codes: BEBR's symmetric distance (Gan et al. 2023).
 
-    The dot product is an exact integer; it is divided by both lengths in float32.
+    The dot product is an exact integer, divided by both lengths in float32.
     """
 
     dtype = np.float32
     farthest = np.inf
 
     def scale(self, codes: Words) -> Floats:
-        """Return one by the length of each code."""
+        """Return one over the length of each code."""
         total = np.full(len(codes), self.dim * (2**self.planes - 1) ** 2, dtype=np.int64)
         for i in range(self.planes):
             for j in range(self.planes):
@@ -85,7 +85,7 @@ class Symmetric(Measure):
 
 
 def measure_of(kernels: SearchKernels, dim: int, levels: int) -> Measure:
-    """Return the measure of codes of so many levels (planes)."""
+    """Return the measure for codes with this many levels (planes)."""
     return Hamming(kernels, dim, 1) if levels == 1 else Symmetric(kernels, dim, levels)
 
 
@@ -95,13 +95,13 @@ def planes_index(kernels: SearchKernels, dim: int) -> SearchIndex:
 
 
 def nearest_of(distances: Distances, ids: Ids, k: int) -> tuple[Distances, Ids]:
-    """Return the k nearest of each row, in order of (distance, id); places without an id come last.
+    """Return the k nearest of each row, in order of (distance, id); entries without an id come last.
 
     Parameters
     ----------
     distances : (q, c) int32 or float32 array
     ids : (q, c) int64 array
-        Below 2**32; -1 for none.
+        Below 2**32; -1 means none.
     k : int
     """
     floats = distances.dtype.kind == "f"

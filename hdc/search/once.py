@@ -1,6 +1,6 @@
-"""What threads wait for: the lock of what is built once and then only read, and turns of one setting.
+"""Locks for data that is built once and then only read, and turns for a shared setting.
 
-A forked child has its own locks: the thread that had its parent's does not exist there to release it.
+A forked child gets fresh locks: the thread that held a lock in the parent does not exist in the child to release it.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any
 
 
 class BuildLock:
-    """A lock, as a context; free again in a forked child."""
+    """A lock, as a context manager; it is free again in a forked child."""
 
     def __init__(self) -> None:
         self.renew()
@@ -28,19 +28,19 @@ class BuildLock:
         self._lock.release()
 
     def renew(self) -> None:
-        """Take a free lock."""
+        """Replace the lock by a free one."""
         self._lock = threading.Lock()
 
 
 class Turns:
-    """Lets those run together who need the same setting of something shared; free again in a forked child.
+    """Lets callers with the same setting of a shared object run together; it is free again in a forked child.
 
-    While somebody waits for another setting, who comes later waits too: nobody waits for more than the turns before.
+    While a caller waits for another setting, later callers wait too, so nobody waits longer than for the earlier turns.
 
     Parameters
     ----------
     change : (setting) -> None
-        Called before a turn of another setting, while nobody runs.
+        Called before a turn with another setting, while nothing runs.
     """
 
     def __init__(self, change: Callable[[Any], None]) -> None:
@@ -51,7 +51,7 @@ class Turns:
 
     @contextmanager
     def at(self, setting: Any) -> Iterator[None]:
-        """Run at a setting; callers with another setting wait."""
+        """Run with a setting; callers with another setting wait."""
         free = self._free
         with free:
             if self._waiting or (self._running and self._setting != setting):
@@ -72,7 +72,7 @@ class Turns:
                     free.notify_all()
 
     def _wait(self, setting: Any) -> None:
-        """Wait until nobody runs and nobody waits for longer, or a later turn is of the same setting."""
+        """Wait until nothing runs and this caller is first, or a later turn has the same setting."""
         place, seen = object(), self._turn
         self._waiting.append(place)
 
@@ -84,10 +84,10 @@ class Turns:
             self._free.wait_for(mine)
         finally:
             self._waiting.remove(place)
-            self._free.notify_all()  # another one is first now
+            self._free.notify_all()  # another caller is first now
 
     def renew(self) -> None:
-        """Forget who runs and who waits."""
+        """Forget all running and waiting callers."""
         self._free, self._running, self._turn = threading.Condition(), 0, 0
         self._waiting: list[object] = []
 

@@ -1,4 +1,4 @@
-"""How a search is done: one value of options per kind of index, so that an option of one kind never reaches another."""
+"""Options of a search: one class per kind of index, so that an option of one kind never reaches another."""
 
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -8,11 +8,11 @@ from hdc.checks import integer
 from hdc.errors import ParameterError
 
 PER_HIT = 10
-"""Candidates per hit that the exact step compares, unless ``candidates`` is given."""
+"""Candidates per hit for the exact step, unless ``candidates`` is given."""
 
 
 def _check(options: Any) -> None:
-    """Check that every option is an integer of at least 1, or None where that is its default."""
+    """Check that every option is an integer of at least 1, or None if that is its default."""
     for field in fields(options):
         value = getattr(options, field.name)
         if value is not None or field.default is not None:
@@ -26,7 +26,7 @@ class FlatOptions:
     Attributes
     ----------
     candidates : int, optional
-        Rows that are found by their codes and then compared exactly, where the index can; ``10 * k`` if left out.
+        Rows found by their codes and then compared exactly, if the index can; ``10 * k`` by default.
     """
 
     candidates: int | None = None
@@ -37,12 +37,12 @@ class FlatOptions:
 
 @dataclass(frozen=True)
 class IVFOptions:
-    """Options of a search in lists.
+    """Options of a search in IVF lists.
 
     Attributes
     ----------
     probes : int
-        Lists to look into: those nearest to the query.
+        Number of lists to search: those nearest to the query.
     candidates : int, optional
         As :class:`FlatOptions`.
     """
@@ -56,12 +56,12 @@ class IVFOptions:
 
 @dataclass(frozen=True)
 class HNSWOptions:
-    """Options of a search in a graph.
+    """Options of a search in an HNSW graph.
 
     Attributes
     ----------
     effort : int
-        Candidates in hand during the walk; more find more.
+        Candidates in hand during the walk; more give better recall and take longer.
     candidates : int, optional
         As :class:`FlatOptions`.
     """
@@ -80,9 +80,9 @@ class GraphOptions:
     Attributes
     ----------
     effort : int
-        Best nodes that a walk keeps, each of which it looks around; more find more.
+        Best nodes that a walk keeps and expands; more give better recall and take longer.
     candidates : int, optional
-        As :class:`FlatOptions`; all that a walk estimates may be among them.
+        As :class:`FlatOptions`; every row that a walk estimates can be a candidate.
     """
 
     effort: int = 64
@@ -100,11 +100,11 @@ OPTIONS: dict[str, type[Options]] = {
     "hnsw": HNSWOptions,
     "graph": GraphOptions,
 }
-"""The options of each kind of index."""
+"""Options class of each kind of index."""
 
 
 def options_of(kind: str, options: Options | None = None, **given: Any) -> Options:
-    """Return the options of a search in an index of a kind, checked.
+    """Return the checked options of a search in an index of a kind.
 
     Parameters
     ----------
@@ -112,12 +112,12 @@ def options_of(kind: str, options: Options | None = None, **given: Any) -> Optio
         One of :data:`OPTIONS`.
     options : options of that kind, optional
     given : int or None
-        Options by name, instead; None is as if left out.
+        Options by name instead; None uses the default.
 
     Raises
     ------
     ParameterError
-        If an option is of another kind, or out of range, or ``options`` and options by name are given.
+        If an option belongs to another kind or is out of range, or ``options`` and options by name are both given.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def options_of(kind: str, options: Options | None = None, **given: Any) -> Optio
     """
     try:
         return _kept(kind, options, **given)
-    except TypeError:  # a value that cannot be hashed, such as a list: no integer
+    except TypeError:  # a value that cannot be hashed, such as a list, is not an integer
         return _checked(kind, options, **given)
 
 
@@ -139,12 +139,12 @@ def _checked(kind: str, options: Options | None, **given: Any) -> Options:
         raise ParameterError(f"an index of kind {kind!r} is searched with {expected.__name__}, not {options!r}")
     if named:
         name = next(iter(named))
-        raise ParameterError(f"give {name}= or options=, not both; options={options!r} has all of them")
+        raise ParameterError(f"pass {name}= or options=, not both; options={options!r} sets all of them")
     return options
 
 
 _kept = lru_cache(maxsize=256, typed=True)(_checked)
-"""A server asks for the same options again and again."""
+"""Caches repeated options: a server gets the same ones again and again."""
 
 
 def _of_kind(kind: str, named: dict[str, Any]) -> Options:

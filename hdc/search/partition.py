@@ -1,4 +1,4 @@
-"""Rows of a snapshot grouped by list, kept up with what is added and removed."""
+"""Rows of a snapshot grouped by list, updated as rows are added and removed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,28 +14,28 @@ from hdc.search.measures import Ids
 from hdc.store import Snapshot
 
 TAIL = 8
-"""Lists are made again when more than a TAIL-th of the rows came after they were made."""
+"""Lists are rebuilt when more than a TAIL-th of the rows was added after them."""
 
 SPARE = 8
-"""Numbers behind rows and ids: kernels read eight at a time."""
+"""Padding after rows and ids, because kernels read eight at a time."""
 
 FEW_ROWS = 10_000
-"""Up to so many rows that a search is restricted to are all looked at, whatever lists they are in."""
+"""Up to this many allowed rows, a search compares them all, whatever their lists."""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Rows of a snapshot, list by list, and by id in a list.
+    """Rows of a snapshot, list by list, and by id within a list.
 
     Attributes
     ----------
     rows : (n + SPARE,) int64 array
         Positions in the snapshot, and -1 beyond the n rows.
     ids : (n + SPARE,) int64 array
-        -1 where a row has died since, and beyond; ``rows`` itself where ids are positions.
+        -1 for rows that died since, and beyond n; the same array as ``rows`` if ids are positions.
     starts : (lists + 1,) int64 array
     held : object
-        What a searcher keeps of the rows, in this order; its length is n.
+        A searcher's own data of the rows, in this order; its length is n.
     """
 
     rows: Ids
@@ -44,10 +44,10 @@ class Part:
     held: Any
 
     def only(self, there: npt.NDArray[np.bool_]) -> Ids:
-        """Return the ids, with -1 instead of those of rows that are not in a mask of positions."""
+        """Return the ids, with -1 for rows that are False in a mask of positions."""
         if not len(there):
             return np.full_like(self.ids, -1)
-        return np.where(there[self.rows], self.ids, -1)  # beyond the rows it is -1 either way
+        return np.where(there[self.rows], self.ids, -1)  # padding is -1 either way
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Grouping:
     snapshot : Snapshot
     lists : int
     cells : function
-        Takes positions (n,), returns the list of each, an integer.
+        Maps positions (n,) to the list number of each.
     hold : function
-        Takes rows (n,) and starts (lists + 1,), both int64; returns what is kept of the rows, which are in that order.
+        Maps rows (n,) and starts (lists + 1,), both int64, to a searcher's own data of the rows, in that order.
     """
 
     snapshot: Snapshot
@@ -70,18 +70,18 @@ class Grouping:
     hold: Callable[[Ids, Ids], Any]
 
     def part(self, rows: Ids) -> Part:
-        """Group some live rows.
+        """Group live rows by list.
 
         Raises
         ------
         FileFormatError
-            If there is no list that a row is in.
+            If the list of a row does not exist.
         """
         cells, ids = self.cells(rows), self.snapshot.ids[rows]
         if len(cells) and not 0 <= int(cells.min()) <= int(cells.max()) < self.lists:
             wrong = int(np.flatnonzero((cells < 0) | (cells >= self.lists))[0])
             raise FileFormatError(
-                f"row {ids[wrong]} is in list {cells[wrong]}, and there are {self.lists}; the index is damaged: "
+                f"row {ids[wrong]} is in list {cells[wrong]}, but there are {self.lists} lists; the index is damaged: "
                 "restore it from a copy"
             )
         order = _by_list(cells, ids)
@@ -100,11 +100,11 @@ def _by_list(cells: npt.NDArray[Any], ids: Ids) -> Ids:
     if (ids[1:] <= ids[:-1]).any():
         return np.lexsort((ids, cells))
     few = len(cells) == 0 or int(cells.max()) <= np.iinfo(np.uint16).max
-    return np.argsort(cells.astype(np.uint16) if few else cells, kind="stable")  # 16 bits are sorted in linear time
+    return np.argsort(cells.astype(np.uint16) if few else cells, kind="stable")  # uint16 sorts in linear time
 
 
 def _spared(numbers: Ids, order: Ids) -> Ids:
-    """Return numbers in an order, and -1 behind them."""
+    """Return numbers in the given order, padded with -1."""
     out = np.full(len(order) + SPARE, -1, dtype=np.int64)
     np.take(numbers, order, out=out[: len(order)])
     return out
@@ -112,14 +112,14 @@ def _spared(numbers: Ids, order: Ids) -> Ids:
 
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """Two parts at most: nearly all rows, and those that came later.
+    """At most two parts: nearly all rows, and rows added later.
 
     Attributes
     ----------
     grouping : Grouping
     parts : tuple of Part
     stop : int
-        Where, in the snapshot, the first of them ends.
+        Position in the snapshot where the first part ends.
     """
 
     grouping: Grouping
@@ -133,14 +133,14 @@ class Partition:
         previous: "Partition | None",
         kept: Callable[[Grouping], tuple[Part, int] | None] | None = None,
     ) -> "Partition":
-        """Group the live rows of a snapshot; the large part of an older one of the same edition is taken over.
+        """Group the live rows of a snapshot; reuse the large part of an older snapshot of the same edition.
 
         Parameters
         ----------
         grouping : Grouping
         previous : Partition or None
         kept : function, optional
-            Where there is no such part, returns one that was kept in a file, and where it ends; None if none was.
+            Reads a large part from a file, and the position where it ends, if there is none to reuse; None if no file.
         """
         snapshot = grouping.snapshot
         found = None if previous is None else previous._served(grouping)
@@ -153,14 +153,14 @@ class Partition:
         return cls(grouping, (main, grouping.live(stop)) if stop < snapshot.count else (main,), stop)
 
     def _served(self, grouping: Grouping) -> tuple[Part, int] | None:
-        """Return the large part and where it ends, if the rows of another grouping are the same ones up to there."""
+        """Return the large part and its end if another grouping has the same rows up to there, else None."""
         own, other = self.grouping, grouping
         same = (own.snapshot.edition, own.lists) == (other.snapshot.edition, other.lists)
         late = TAIL * (other.snapshot.count - self.stop) > other.snapshot.count
         return (self.parts[0], self.stop) if same and not late else None
 
     def among(self, allowed: Ids | None) -> tuple[tuple[Part, ...], bool]:
-        """Return the parts with only the allowed rows, and whether they are so few that all lists are looked into.
+        """Return the parts with only the allowed rows, and whether these are so few that all lists are searched.
 
         Parameters
         ----------

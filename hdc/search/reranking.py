@@ -1,4 +1,4 @@
-"""The vectors that codes were made of, kept small, to put the first finds in their true order."""
+"""Originals: the vectors behind the codes, stored in few bytes, to put candidates in their exact order."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,19 +14,19 @@ from hdc.store import Snapshot
 from hdc.words import MAX_DIM
 
 BLOCK_FLOATS = 1 << 22
-"""Numbers of originals that are compared at a time (16 MiB)."""
+"""Numbers of originals compared at a time (16 MiB)."""
 
 DTYPES = ("int8", "float16", "float32")
 
 ORIGINALS, LENGTHS = "originals", "lengths"
-"""The columns of a store that have them, and how long they were."""
+"""Columns of a store for originals, and for their lengths."""
 
 
 @dataclass(frozen=True)
 class Originals:
-    """How originals are kept: dtype and width. The measure is one minus the cosine, so int8 needs no scale.
+    """How originals are stored: dtype and width. The measure is one minus the cosine, so int8 needs no scale.
 
-    With ``lengths``, their lengths are kept beside them, as float32, for measures that need these too.
+    With ``lengths``, their float32 lengths are stored too, for measures that need them.
     """
 
     dtype: str
@@ -39,7 +39,7 @@ class Originals:
 
     @classmethod
     def of(cls, pair: Any) -> Self:
-        """Return them of a pair of dtype and width, or these and True; raises ParameterError if it is none."""
+        """Return the originals of a (dtype, width) pair, optionally with True; raises ParameterError for others."""
         whole = isinstance(pair, tuple | list) and (len(pair) == 2 or (len(pair) == 3 and pair[2] is True))
         if not whole:
             raise wrong(pair, "originals", "a dtype and a width, such as ('int8', 384)")
@@ -47,19 +47,19 @@ class Originals:
 
     @property
     def settings(self) -> list[Any]:
-        """What :meth:`of` takes."""
+        """The value that :meth:`of` accepts."""
         return [self.dtype, self.width, *([True] if self.lengths else [])]
 
     @property
     def columns(self) -> dict[str, tuple[npt.DTypeLike, int]]:
-        """The columns of a store, each with its dtype and width."""
+        """The columns of a store, with their dtypes and widths."""
         columns: dict[str, tuple[npt.DTypeLike, int]] = {ORIGINALS: (self.dtype, self.width)}
         if self.lengths:
             columns[LENGTHS] = ("float32", 1)
         return columns
 
     def rows(self, vectors: Floats) -> dict[str, npt.NDArray[Any]]:
-        """Return what these columns have of ``(n, width)`` vectors."""
+        """Return the contents of these columns for ``(n, width)`` vectors."""
         rows: dict[str, npt.NDArray[Any]] = {ORIGINALS: self.encoded(vectors)}
         if self.lengths:
             squares = np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64)
@@ -67,21 +67,21 @@ class Originals:
         return rows
 
     def decoded(self, snapshot: Snapshot, positions: Ids) -> Floats:
-        """Return ``(n, width)`` float32 vectors of rows, at their lengths where these are kept, else at length 1."""
+        """Return ``(n, width)`` float32 vectors of rows, with their lengths if these are stored, else of length 1."""
         vectors = snapshot.take(ORIGINALS, positions).astype(np.float32)
         own = np.linalg.norm(vectors, axis=1, keepdims=True)
         vectors /= np.where(own > 0, own, 1)
         return vectors * snapshot.take(LENGTHS, positions) if self.lengths else vectors
 
     def checked(self, vectors: Any, count: int) -> Floats:
-        """Return ``(count, width)`` float32 vectors.
+        """Return ``(count, width)`` float32 vectors after checking them.
 
         Raises
         ------
         DTypeError, DimensionError
-            If they are no floats or of another shape.
+            If they are not floats, or have another shape.
         ParameterError
-            If one is not finite.
+            If a vector is not finite.
         """
         floats = array(vectors, "originals")
         if floats.dtype.kind != "f":
@@ -90,11 +90,11 @@ class Originals:
             raise DimensionError(f"originals must have shape ({count}, {self.width}), not {floats.shape}")
         if not np.isfinite(floats).all():
             row = int(np.flatnonzero(~np.isfinite(floats).all(axis=1))[0])
-            raise ParameterError(f"original {row} holds a NaN or an infinity")
+            raise ParameterError(f"original {row} contains NaN or infinity; remove it first")
         return floats.astype(np.float32, copy=False)
 
     def encoded(self, vectors: Floats) -> npt.NDArray[Any]:
-        """Return vectors as they are kept: scaled to the largest component 1, or 127."""
+        """Return vectors in their stored form, with the largest component scaled to 1 (or 127 for int8)."""
         largest = np.abs(vectors).max(axis=1, initial=0, keepdims=True)
         unit = vectors / np.where(largest > 0, largest, 1)
         return np.rint(unit * 127).astype(np.int8) if self.dtype == "int8" else unit.astype(self.dtype)
@@ -108,7 +108,7 @@ class Originals:
         queries : (q, width) float32 array
         snapshot : Snapshot
         positions : (q, c) int64 array
-            -1 for none.
+            -1 means none.
         """
         kept = snapshot.raw(ORIGINALS)
         snapshot.check(ORIGINALS, positions[positions >= 0])
@@ -128,14 +128,14 @@ def _byte_cosines(kernels: SearchKernels, queries: Floats, kept: npt.NDArray[np.
 
 
 def float_cosines(queries: Floats, kept: npt.NDArray[Any], rows: Ids) -> Floats:
-    """Return the cosine of each query with rows of its own: ``(q, c)`` float32, 0 where one has no length.
+    """Return the cosine of each query with its own rows: ``(q, c)`` float32, 0 for zero vectors.
 
     Parameters
     ----------
     queries : (q, width) float32 array
     kept : (n, width) array
     rows : (q, c) int64 array
-        -1 means the last one.
+        -1 reads the last row.
     """
     cosines = np.zeros(rows.shape, dtype=np.float32)
     if not len(kept):

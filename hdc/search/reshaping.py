@@ -1,4 +1,4 @@
-"""Indexes put together of others, and cut into shards: rows are copied as they are."""
+"""Merge indexes into one, and split an index into shards; rows are copied unchanged."""
 
 import os
 import secrets
@@ -26,15 +26,15 @@ from hdc.store.watching import shown
 I = TypeVar("I", bound=Index)  # noqa: E741
 
 BLOCK = 1 << 16
-"""Rows that are copied at a time."""
+"""Rows copied at a time."""
 
 Pack = Callable[[Iterable[bytes]], list[bytes]]
 
 Create = Callable[[Path, Any], I]
-"""Returns a new index of no rows that takes those of another one."""
+"""Creates an empty index that can store the rows of another one."""
 
 Fill = Callable[[I, Snapshot, Ids, Ids | None], None]
-"""Copies rows of a snapshot, in order of ids, to an index: with these ids, or counted."""
+"""Copies rows of a snapshot, in order of ids, to an index: with the given ids, or numbered anew."""
 
 
 def merged(
@@ -48,39 +48,39 @@ def merged(
     *,
     inside: str = "",
 ) -> int:
-    """Make one index of the rows of shards; return how many.
+    """Merge the rows of shards into one index; return how many rows it has.
 
-    Rows keep their ids where one index can have them; else they are counted, in the order of ids. Interrupted, the
-    same call goes on.
+    Rows keep their ids if one index can store them. Otherwise they are numbered anew, in order of ids. After an
+    interruption, the same call resumes.
 
     Parameters
     ----------
     source : Sharded
-        Open.
+        Must be open.
     places : list of Path
-        Of its shards.
+        Folders of its shards.
     output : path
-        An index that is there is replaced.
+        An existing index is replaced.
     settings : mapping of JSON values
-        What the index depends on beside its rows.
+        What the index depends on besides its rows.
     create : function of a folder and an index
-        Returns an index of no rows, which takes those of the other one.
+        Creates an empty index that can store the rows of the other one.
     open : function of a folder
-        Returns the index that is made, for writing.
+        Opens the unfinished index for writing.
     fill : function
     inside : str
-        Where in an index's folder its store is.
+        Relative path of the store in an index's folder.
 
     Raises
     ------
     ParameterError
-        If the shards hold more than 2**32 rows, two have the same key, or something else is at ``output``.
+        If the shards have more than 2**32 rows, two rows have the same key, or something else exists at ``output``.
     FileFormatError, BlockingIOError, OSError
         As :class:`Build` and the index.
     """
     snapshot = source.store.snapshot
     if len(snapshot) > MOST_ROWS:
-        raise ParameterError(f"an index has at most 2**32 rows, not {len(snapshot)}; search the shards")
+        raise ParameterError(f"an index has at most 2**32 rows, not {len(snapshot)}; search the shards instead")
     with Build(output, source.KIND, inside=inside, inputs=places) as build:
         states = [[part.edition, part.generation] for part in snapshot.parts]
         build.begin({"inputs": [list(map(os.path.abspath, places)), states], **settings})
@@ -95,26 +95,26 @@ def merged(
 
 
 def divided(source: Index, n: int, output: str | os.PathLike[str], create: Create[I], fill: Fill[I]) -> list[Path]:
-    """Cut an index into n shards of nearly equally many rows, in order of ids; return their folders.
+    """Split an index into n shards of nearly equally many rows, in order of ids; return their folders.
 
-    Each says in its meta what its id 0 stands for, so that rows keep their ids.
+    Each shard stores in its meta the id that its id 0 stands for, so rows keep their ids.
 
     Parameters
     ----------
     source : Index
-        Open.
+        Must be open.
     n : int
         From 1 to its number of rows.
     output : path
-        A new folder, which is there as a whole or not at all.
+        A new folder. It is created completely or not at all.
     create : function of a folder and an index
-        As of :func:`merged`.
+        As for :func:`merged`.
     fill : function
 
     Raises
     ------
     ParameterError
-        If n is out of range, or ``output`` is there.
+        If n is out of range, or ``output`` exists.
     FileFormatError, OSError
         As the index.
     """
@@ -151,7 +151,7 @@ def by_id(snapshot: Snapshot) -> Ids:
 
 
 def copy(snapshot: Snapshot, rows: Ids, store: Store, ids: Ids | None, pack: Pack = list) -> None:
-    """Append rows of a snapshot to a store, block by block, with all that they have.
+    """Append rows of a snapshot to a store, block by block, with keys and documents.
 
     Parameters
     ----------
@@ -159,9 +159,9 @@ def copy(snapshot: Snapshot, rows: Ids, store: Store, ids: Ids | None, pack: Pac
     rows : (n,) int64 array
         Positions, in the order of their ids.
     store : Store
-    ids : (n,) int64 array, or None to count them
+    ids : (n,) int64 array, or None to number the rows
     pack : function
-        Makes of documents what the store has of them.
+        Encodes documents for the store.
     """
     blocks = list(_blocks(snapshot, rows))
     for block in shown(blocks, len(blocks), "blocks of rows"):
@@ -169,7 +169,7 @@ def copy(snapshot: Snapshot, rows: Ids, store: Store, ids: Ids | None, pack: Pac
 
 
 def _blocks(snapshot: Snapshot, rows: Ids) -> Iterator[slice]:
-    """Yield blocks of rows, each of one part of a joined snapshot: what another part has already is told as such."""
+    """Yield blocks of rows, each within one part of a joined snapshot, so that errors name the part."""
     borders = [0, len(rows)]
     if isinstance(snapshot, JoinedSnapshot):
         owners = np.searchsorted(snapshot.starts, rows, side="right")
@@ -180,7 +180,7 @@ def _blocks(snapshot: Snapshot, rows: Ids) -> Iterator[slice]:
 
 
 def copy_block(snapshot: Snapshot, rows: Ids, store: Store, ids: Ids | None, pack: Pack = list) -> None:
-    """Append some rows of a snapshot to a store."""
+    """Append one block of rows of a snapshot to a store."""
     columns: dict[str, Any] = {name: snapshot.take(name, rows) for name in snapshot.columns}
     entries = snapshot.entries(rows)
     if not any(part is not None for entry in entries for part in entry):

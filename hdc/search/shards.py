@@ -1,4 +1,4 @@
-"""Shards: several indexes that are searched as one, with ids of their own."""
+"""Shards: several indexes searched as one, with joint ids."""
 
 import json
 import os
@@ -23,16 +23,16 @@ from hdc.store import JoinedSnapshot, JoinedStore, Snapshot
 I = TypeVar("I", bound=Index)  # noqa: E741
 
 OFFSET = "offset"
-"""Entry of the meta of a shard: the id that its id 0 stands for."""
+"""Entry of the meta of a shard: the joint id of its id 0."""
 
 STEP = 1 << 32
-"""Ids of each shard where none says its offset: more than one index can have."""
+"""Ids per shard if no offsets are stored; more than one index can have."""
 
 SHARD = "shard-"
-"""Opens the names of shards in a folder of them."""
+"""Prefix of the names of shards in a folder."""
 
 MANIFEST, SHARDS = "shards.json", "shards"
-"""File in a folder of shards, and its entry: how many there are at least."""
+"""File in a folder of shards, and its entry: the number of shards, at least."""
 
 MOST_IDS, MOST_SHARDS, MOST_NOTED = 1 << 62, 1 << 16, 1 << 10
 
@@ -40,9 +40,9 @@ MOST_IDS, MOST_SHARDS, MOST_NOTED = 1 << 62, 1 << 16, 1 << 10
 class Sharded(Index, Generic[I]):
     """Several indexes as one; the base of sharded indexes.
 
-    The id of a row is the offset of its shard plus its id there. A shard holds up to 2**32 rows, and all of them as
-    many as 62 bits can number. What a method reads is of one moment. A change of several shards is made shard by shard:
-    each shard has its part as a whole, and a crash in the middle leaves some shards changed and others not.
+    The id of a row is its shard's offset plus its id there. A shard stores up to 2**32 rows; all ids fit in 62 bits.
+    Each method reads one moment. A change of several shards is applied shard by shard: each shard changes completely or
+    not at all, but a crash in between leaves some shards changed and others not.
 
     Attributes
     ----------
@@ -56,15 +56,15 @@ class Sharded(Index, Generic[I]):
     _joined: JoinedStore
 
     def _join(self, shards: Sequence[I], offsets: Sequence[int] | None, **read: Any) -> None:
-        """Take open shards, in the order of their ids.
+        """Join open shards, in the order of their ids.
 
         Raises
         ------
         ParameterError
-            If there is none, or ids of two would be the same.
+            If there are no shards, or two would have the same ids.
         """
         if not shards:
-            raise ParameterError("there is no shard; give one index at least")
+            raise ParameterError("there are no shards; pass at least one index")
         given = offsets_of([shard.store.meta for shard in shards]) if offsets is None else _checked(offsets, shards)
         ends = [at + shard.store.snapshot.state.next_id for shard, at in zip(shards, given, strict=True)]
         order = sorted(range(len(shards)), key=lambda at: (given[at], ends[at]))
@@ -73,7 +73,7 @@ class Sharded(Index, Generic[I]):
 
     @property
     def store(self) -> JoinedStore:
-        """The rows of all shards; they are changed by the methods of the index."""
+        """The rows of all shards; change them with the methods of the index."""
         return self._joined
 
     def __repr__(self) -> str:
@@ -98,24 +98,24 @@ class Sharded(Index, Generic[I]):
             return len(rows)
 
     def compact(self) -> None:
-        """Compact each shard; see :meth:`Index.compact`. The space of the largest shard is needed twice for a while."""
+        """Compact each shard; see :meth:`Index.compact`. For a while, the largest shard needs its space twice."""
         self._check_writable()
         self._of_each(lambda shard: shard.compact(), changing=True)
 
     # ------------------------------------------------------------------ files
 
     def refresh(self) -> bool:
-        """Go on to what writers have changed since; see :meth:`Index.refresh`.
+        """Read what writers have changed since; see :meth:`Index.refresh`.
 
         Raises
         ------
         ConflictError
-            Also if ids of two shards have become the same.
+            Also if two shards now have the same ids.
         """
         return any(self._of_each(lambda shard: shard.refresh(), changing=True))
 
     def verify(self) -> None:
-        """Check every byte of all shards; see :meth:`Index.verify`. The text names the shard."""
+        """Check every byte of all shards; see :meth:`Index.verify`. The message names the shard."""
         self._of_each(lambda shard: shard.verify())
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -126,17 +126,17 @@ class Sharded(Index, Generic[I]):
             note_count(aside, len(self.shards))
 
     def close(self) -> None:
-        """Close all shards and let other processes write."""
+        """Close all shards, and let other processes write."""
         for shard in self.shards:
             shard.close()
 
     def _added(self, shard: I, offset: int) -> None:
-        """Take another shard, with the greatest ids; within ``store.changing()``."""
+        """Add another shard, with the greatest ids; call it within ``store.changing()``."""
         self.store.add_store(shard.store, offset)
         self.shards, self.offsets = (*self.shards, shard), (*self.offsets, offset)
 
     def _of_each(self, call: Callable[[I], Any], *, changing: bool = False) -> list[Any]:
-        """Return what a call of each shard returns; an error says which one."""
+        """Call a function with each shard and return the results; errors name the shard."""
         if changing:
             with self.store.changing():
                 return self._of_each(call)
@@ -157,14 +157,14 @@ class Sharded(Index, Generic[I]):
 
 
 def shard_paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """Return the folders of shards: those in a folder of them, or those that are given.
+    """Return the folders of shards: those in a folder of shards, or the given ones.
 
-    A folder that has no shards in it is returned as it is.
+    A folder without shards in it is returned itself.
 
     Raises
     ------
     ParameterError
-        If there is none, or one is given twice.
+        If there are no folders, or one is repeated.
     FileFormatError
         If a folder of shards lacks one.
     """
@@ -172,27 +172,27 @@ def shard_paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         return _inside(checks.path(paths)) or [checks.path(paths)]
     places = [checks.path(path) for path in checks.listed(paths, "paths")]
     if not places:
-        raise ParameterError("there is no shard; give the path of one index at least")
+        raise ParameterError("there are no shards; pass the path of at least one index")
     real = [os.path.realpath(place) for place in places]
     for at, place in enumerate(real):
         if place in real[:at]:
-            raise ParameterError(f"{places[at]} is given twice")
+            raise ParameterError(f"{places[at]} is given twice; list each shard once")
     return places
 
 
 def is_of_shards(path: str | os.PathLike[str]) -> bool:
-    """Say whether a folder has shards in it."""
+    """Return whether a folder contains shards."""
     return any(path.is_dir() for path in checks.path(path).glob(f"{SHARD}*"))
 
 
 def note_count(folder: Path, count: int) -> None:
-    """Write how many shards a folder has, so that it is told if the last ones are lost; raises OSError."""
+    """Write the number of shards to a folder, so that missing ones are detected; raises OSError."""
     with replacing(folder / MANIFEST) as file:
         file.write(json.dumps({SHARDS: count}).encode())
 
 
 def _noted(file: Path) -> int:
-    """Return how many shards a folder has had at least: 0 where none was noted, as before there were notes."""
+    """Return the smallest number of shards that a folder has had; 0 if none was noted, as in old folders."""
     try:
         count = json.loads(file.read_bytes()[:MOST_NOTED])[SHARDS]
     except FileNotFoundError:
@@ -200,7 +200,7 @@ def _noted(file: Path) -> int:
     except (ValueError, KeyError, TypeError):
         count = None
     if type(count) is not int or not 0 < count <= MOST_SHARDS:
-        raise FileFormatError(f"{file} is damaged: it says no number of shards; restore it from a copy or remove it")
+        raise FileFormatError(f"{file} is damaged: it has no number of shards; restore it from a copy or remove it")
     return count
 
 
@@ -211,14 +211,14 @@ def _inside(folder: Path) -> list[Path]:
     for at in range(count):
         if f"{SHARD}{at}" not in found:
             raise FileFormatError(
-                f"{folder} lacks {SHARD}{at} of {count} shards; restore it from a copy, or name the folders that are "
-                "to be searched without it"
+                f"{folder} lacks {SHARD}{at} of {count} shards; restore it from a copy, or name the folders to search "
+                "without it"
             )
     return [found[f"{SHARD}{at}"] for at in range(len(found))]
 
 
 def offsets_of(metas: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
-    """Return the offsets that the metas of all shards note, or one for every :data:`STEP` ids."""
+    """Return the offsets stored in the metas of all shards, or multiples of :data:`STEP` if any is missing."""
     noted = [offset for meta in metas if type(offset := meta.get(OFFSET)) is int]
     if len(noted) == len(metas) > 0 and 0 <= min(noted) <= max(noted) <= MOST_IDS:
         return tuple(noted)
@@ -227,7 +227,7 @@ def offsets_of(metas: Sequence[Mapping[str, Any]]) -> tuple[int, ...]:
 
 def _checked(offsets: Sequence[int], shards: Sequence[Index]) -> tuple[int, ...]:
     if len(offsets) != len(shards):
-        raise ParameterError(f"there are {len(offsets)} offsets for {len(shards)} shards")
+        raise ParameterError(f"there are {len(offsets)} offsets for {len(shards)} shards; pass one offset per shard")
     return tuple(integer(offset, "an offset", 0, MOST_IDS) for offset in offsets)
 
 
@@ -235,18 +235,18 @@ def _checked(offsets: Sequence[int], shards: Sequence[Index]) -> tuple[int, ...]
 
 
 def nearest(parts: Sequence[tuple[Distances, Ids]], k: int) -> tuple[Distances, Ids]:
-    """Return the k nearest of several results, in order of (distance, id); places without an id come last.
+    """Merge several results into the k nearest, in order of (distance, id); entries without an id come last.
 
     Parameters
     ----------
     parts : sequence of ((q, c) distances, (q, c) int64 ids)
-        Ids of any size; -1 is none.
+        Ids of any size; -1 means none.
     k : int
 
     Returns
     -------
     distances, ids : (q, k) arrays
-        -1, with infinity or the greatest integer, where there are fewer.
+        -1, with infinity or the greatest integer, where there are fewer than k.
     """
     distances, ids = (np.concatenate(arrays, axis=1) for arrays in zip(*parts, strict=True))
     farthest = np.inf if distances.dtype.kind == "f" else np.iinfo(distances.dtype).max
@@ -254,7 +254,7 @@ def nearest(parts: Sequence[tuple[Distances, Ids]], k: int) -> tuple[Distances, 
     if (missing := k - ids.shape[1]) > 0:
         distances = np.pad(distances, ((0, 0), (0, missing)), constant_values=farthest)
         ids = np.pad(ids, ((0, 0), (0, missing)), constant_values=-1)
-    if 0 < 2 * k < ids.shape[1]:  # far fewer than all are put in order
+    if 0 < 2 * k < ids.shape[1]:  # sorts far fewer than all
         farthest_of_k = np.partition(distances, k - 1, axis=1)[:, k - 1 : k]
         near = int((distances <= farthest_of_k).sum(axis=1).max(initial=k))
         if near < ids.shape[1]:
@@ -265,7 +265,7 @@ def nearest(parts: Sequence[tuple[Distances, Ids]], k: int) -> tuple[Distances, 
 
 
 class JoinedSearcher:
-    """Searches the parts of joined snapshots by another searcher.
+    """Searches the parts of joined snapshots with another searcher.
 
     Parameters
     ----------
@@ -294,7 +294,7 @@ class JoinedRows:
         return self.parts[0].dtype
 
     def search(self, queries: Any, k: int, options: Any, allowed: Ids | None = None) -> tuple[Distances, Ids]:
-        """Find rows near to each query in all parts; see :meth:`hdc.search.searcher.Prepared.search`."""
+        """Search all parts and merge the results; see :meth:`hdc.search.searcher.Prepared.search`."""
         found = [(np.empty((len(queries), 0), self.dtype), np.empty((len(queries), 0), np.int64))]
         for at, (part, offset) in enumerate(zip(self.parts, self.snapshot.offsets, strict=True)):
             own, rows = None, len(part.snapshot)

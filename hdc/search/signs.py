@@ -1,8 +1,8 @@
-"""Search of float vectors by their signs: dot products are estimated from signs and turned into scores row by row.
+"""Search of float vectors by their signs: estimate dot products from signs, and convert them to scores row by row.
 
 A query is rounded to 16 levels, odd multiples of half a step, which are sums of four sign vectors. So its dot product
-with the signs of a row is a sum of four Hamming distances, in one pass over the packed rows. Other numbers that score a
-row, such as its norm, are in a column beside the signs.
+with the signs of a row is a sum of four Hamming distances, in one pass over the packed rows. A column beside the signs
+stores other numbers that a row's score needs, such as its norm.
 """
 
 from collections.abc import Callable
@@ -25,15 +25,15 @@ BLOCK = 1 << 18
 """Rows whose signs are compared at a time."""
 
 SPARSE = 4
-"""Of fewer than a SPARSE-th of the rows the codes are gathered before they are compared."""
+"""If fewer than a SPARSE-th of the rows are allowed, their codes are gathered before the comparison."""
 
 Score = Callable[[Floats, Floats], Floats]
-"""Turns (n,) dot products of a query with signs, and the (n, c) factors of these rows, into (n,) float32 scores."""
+"""Maps (n,) dot products of a query with signs, and the (n, c) factors of these rows, to (n,) float32 scores."""
 
 
 @dataclass(frozen=True, eq=False)
 class SignQueries:
-    """Queries, and what makes their scores.
+    """Queries, and the function that scores rows for them.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class SignQueries:
 
 
 class Signs:
-    """The searcher of sign bits. Queries are :class:`SignQueries`, and distances scores with a minus before them.
+    """The searcher of sign bits. Queries are :class:`SignQueries`; distances are negated scores.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Signs:
         self.kernels, self.factors = kernels, factors
 
     def prepared(self, snapshot: Snapshot, previous: "SignRows | None") -> "SignRows":
-        """Return the rows of a snapshot, which are searched as they lie in their files."""
+        """Return the rows of a snapshot, which are searched in place."""
         return SignRows(snapshot, self.kernels, snapshot.rows(CODES), snapshot.rows(self.factors))
 
 
@@ -117,7 +117,7 @@ def sign_dots(kernels: BitKernels, query: Floats, codes: words.Words) -> Floats:
 
 
 def _least(distances: Floats, ids: Ids, k: int) -> tuple[Floats, Ids]:
-    """Return the k least distances, in order of (distance, id), and the ids."""
+    """Return the k smallest distances, in order of (distance, id), and their ids."""
     near = np.arange(len(distances))
     if k < len(distances):
         near = np.flatnonzero(distances <= np.partition(distances, k - 1)[k - 1])

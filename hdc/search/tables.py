@@ -1,4 +1,4 @@
-"""Exact search of codes through tables that a query makes: every row is scored, by sums of looked-up numbers."""
+"""Exact search of codes by lookup tables of a query: every row's score is a sum of table entries."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,32 +15,32 @@ from hdc.store import Snapshot
 from hdc.words import Words
 
 TABLE_BYTES = 1 << 26
-"""Tables of the queries that are compared at a time stay under so many bytes (64 MiB)."""
+"""Tables of the queries in one block stay below this many bytes (64 MiB)."""
 
 CANDIDATE_QUERIES = 64
 """Queries whose candidates are looked up at a time."""
 
 
 class TableModel(Protocol):
-    """What made the codes, and says what their bytes add to a query's score."""
+    """The model that made the codes, and computes what their bytes add to a query's score."""
 
     def tables(self, queries: Floats) -> Floats:
         """Return what each value of each byte adds: ``(q, groups, 256)`` float32."""
 
     def sign_bytes(self, codes: Words) -> npt.NDArray[np.uint8]:
-        """Return the bytes that are looked up: ``(n, groups)``."""
+        """Return the ``(n, groups)`` bytes that index the tables."""
 
     def scale(self, codes: Words) -> Floats:
-        """Return what each code's sum is multiplied by."""
+        """Return the factor of each code's sum."""
 
     def offset(self, codes: Words) -> Floats:
-        """Return what is then added."""
+        """Return the offset that is added after the factor."""
 
 
 class Tables:
     """The exact searcher of codes by tables. Queries are (q, d) float32 arrays; distances are one minus the score.
 
-    With ``words``, the model is of so many first words of the codes, and the rest of them is not read.
+    If ``words`` is given, the model covers this many first words of the codes, and the rest is not read.
     """
 
     kind = "flat"
@@ -49,7 +49,7 @@ class Tables:
         self.model, self.kernels, self.words = model, kernels, words
 
     def prepared(self, snapshot: Snapshot, previous: "TableRows | None" = None) -> "TableRows":
-        """Put the live rows in order of their ids."""
+        """Sort the live rows by id."""
         rows = live(snapshot)
         rows = rows[np.argsort(snapshot.ids[rows], kind="stable")]
         codes, model = snapshot.rows(CODES)[:, : self.words][rows], self.model
@@ -88,7 +88,7 @@ class TableRows:
 
     @property
     def _step(self) -> int:
-        """Queries whose tables are made at a time."""
+        """Queries per block of tables."""
         groups: int = self.codes.shape[1]
         return max(1, TABLE_BYTES // max(1, 2 * 1024 * groups))
 
@@ -99,7 +99,7 @@ class TableRows:
         ----------
         queries : (q, d) float32 array
         candidates : (q, c) int64 array
-            Ids of live rows; entries of other rows mean nothing.
+            Ids of live rows; scores of other ids are meaningless.
         """
         places = np.minimum(np.searchsorted(self.ids, candidates), max(0, len(self.ids) - 1))
         scores = np.zeros(candidates.shape, dtype=np.float32)

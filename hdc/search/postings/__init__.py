@@ -1,1 +1,1 @@
-"""Search by postings: which documents have what, as lists in segments that are written once and merged."""
+"""Search by posting lists: which documents contain what, in segments that are written once and then merged."""

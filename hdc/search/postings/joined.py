@@ -1,4 +1,4 @@
-"""Search by postings of several stores as one: the segments of all of them, one behind the other."""
+"""Search by posting lists of several stores as one: the segments of all stores, one after another."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +11,14 @@ from hdc.search.postings.segment import Segment
 from hdc.store import JoinedSnapshot, Snapshot
 
 MOST = 1 << 31
-"""Rows, dead ones included, that kernels number."""
+"""Most rows, including dead ones, that kernels can number."""
 
 
 @dataclass(frozen=True, eq=False)
 class JoinedPostingRows(PostingRows):
-    """A joined snapshot prepared for search by postings.
+    """A joined snapshot prepared for search by posting lists.
 
-    Frequencies, known words and known paths are those of all parts, and one search goes through all segments.
+    Frequencies, known words and known paths cover all parts, and one search reads all segments.
 
     Attributes
     ----------
@@ -29,12 +29,12 @@ class JoinedPostingRows(PostingRows):
 
 
 class JoinedPostings:
-    """The searcher by postings of joined snapshots.
+    """The searcher of joined snapshots by posting lists.
 
     Parameters
     ----------
     engines : sequence of Engine
-        One for each part; each has :class:`Postings` as its searcher.
+        One per part; each has :class:`Postings` as its searcher.
     """
 
     kind = "flat"
@@ -43,10 +43,10 @@ class JoinedPostings:
         self.engines = list(engines)
 
     def prepared(self, snapshot: Snapshot, previous: Any) -> JoinedPostingRows:
-        """Take up what is new in each part; see :meth:`~hdc.search.postings.searcher.Postings.prepared`."""
+        """Add what is new in each part; see :meth:`~hdc.search.postings.searcher.Postings.prepared`."""
         assert isinstance(snapshot, JoinedSnapshot)
         if snapshot.count > MOST:
-            raise ParameterError(f"shards of {snapshot.count:,} documents cannot be searched as one; {MOST:,} can")
+            raise ParameterError(f"shards of {snapshot.count:,} documents cannot be searched as one, only {MOST:,}")
         before = list(previous.parts) if isinstance(previous, JoinedPostingRows) else []
         parts, segments = list[PostingRows](), list[Segment]()
         for at, (engine, part) in enumerate(zip(self.engines, snapshot.parts, strict=False)):
@@ -57,7 +57,7 @@ class JoinedPostings:
 
 
 def _prepared(engine: Engine, part: Snapshot, known: PostingRows | None) -> PostingRows:
-    """Return a part prepared: by its own engine, unless that has gone on to a later snapshot."""
+    """Return a prepared part: by its own engine, unless that has a later snapshot already."""
     if known is not None and known.snapshot is part:
         return known
     rows = engine.prepared() if engine.snapshot is part else None

@@ -1,4 +1,4 @@
-"""Segments in files beside the rows that they were made of: derived data, which is made again where it is missing."""
+"""Files of segments beside the rows they were built from: derived data, rebuilt if missing."""
 
 import contextlib
 from collections.abc import Mapping, Sequence
@@ -20,21 +20,21 @@ from hdc.store import Snapshot
 KIND = "postings"
 
 TERMS = 2
-"""Raised when what rows are taken apart into changes: what was written before is made again."""
+"""Increased when rows are parsed into other terms; files with older numbers are rebuilt."""
 
 PREFIX = "postings-"
-"""Names of the files begin so; the position of the first document follows."""
+"""Prefix of the file names; the position of the first document follows."""
 
 
 def source_of(snapshot: Snapshot, start: int, stop: int) -> str:
-    """Return what identifies the rows of a segment: a digest of the settings and of the places of the documents."""
+    """Return what identifies the rows of a segment: a digest of the settings and of the documents' locations."""
     table = snapshot.table(np.arange(start, stop))
     said = b"%d " % TERMS + snapshot.state.meta.encode()
     return xxhash.xxh3_128_hexdigest(said + np.ascontiguousarray(table).tobytes())
 
 
 def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
-    """Write a segment of rows of a snapshot; return its file."""
+    """Write a segment of rows of a snapshot; return its path."""
     meta: dict[str, Any] = {"first": segment.first, "documents": len(segment)}
     meta["source"] = source_of(snapshot, segment.first, segment.stop)
     path = folder / f"{PREFIX}{segment.first}"
@@ -43,7 +43,7 @@ def save(segment: Segment, snapshot: Snapshot, folder: Path) -> Path:
 
 
 def to_arrays(segment: Segment) -> dict[str, npt.NDArray[Any]]:
-    """Return a segment as arrays, for a file; :func:`from_arrays` restores it."""
+    """Return a segment as arrays for a file; :func:`from_arrays` restores it."""
     arrays = segment.arrays._asdict()
     for name in ("words", "names"):
         held: Names = getattr(segment, name)
@@ -53,7 +53,7 @@ def to_arrays(segment: Segment) -> dict[str, npt.NDArray[Any]]:
 
 
 def is_there(segment: Segment, snapshot: Snapshot, folder: Path) -> bool:
-    """Whether a segment's file exists, undamaged, for these rows."""
+    """Return whether an undamaged file of a segment exists for these rows."""
     try:
         meta, _ = files.load(folder / f"{PREFIX}{segment.first}", KIND, mmap=True)
     except (OSError, FileFormatError):
@@ -78,12 +78,12 @@ def verify(folder: Path) -> None:
 
 
 def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
-    """Return the segment from a position on that was written for the rows of a snapshot; None if there is none.
+    """Return the segment that was written for a snapshot's rows from a position on, or None if there is none.
 
     Raises
     ------
     FileFormatError
-        If it is damaged.
+        If the file is damaged.
     """
     path = folder / f"{PREFIX}{first}"
     if not path.exists():
@@ -91,22 +91,22 @@ def load(snapshot: Snapshot, first: int, folder: Path) -> Segment | None:
     meta, arrays = files.load(path, KIND, mmap=True)
     documents = meta.get("documents")
     if meta.get("first") != first or type(documents) is not int or documents < 1:
-        raise FileFormatError(f"{path} is damaged: it says {meta!s:.80}")
+        raise FileFormatError(f"{path} is damaged: its description is {meta!s:.80}")
     if first + documents > snapshot.count or meta.get("source") != source_of(snapshot, first, first + documents):
         return None
     return from_arrays(first, documents, arrays, path)
 
 
 def from_arrays(first: int, documents: int, arrays: Mapping[str, npt.NDArray[Any]], path: Any) -> Segment:
-    """Return the segment that :func:`to_arrays` turned into arrays, which may have been made by hand.
+    """Rebuild a segment from the arrays of :func:`to_arrays`, which are checked because they may be forged.
 
     Raises
     ------
     FileFormatError
-        If they are none, or point outside of what there is; it names ``path``.
+        If they are not such arrays, or point out of range; the message names ``path``.
     """
     if not _are_of_their_kinds(arrays):
-        raise FileFormatError(f"{path} is damaged: its arrays are not those of postings")
+        raise FileFormatError(f"{path} is damaged: its arrays are not those of posting lists")
     try:
         words, names = (
             Names(*(arrays[f"{of}.{part}"] for part in ("hashes", "starts", "content"))) for of in ("words", "names")
@@ -119,12 +119,12 @@ def from_arrays(first: int, documents: int, arrays: Mapping[str, npt.NDArray[Any
     except ValueError as error:
         raise FileFormatError(f"{path} is damaged: {error!r}") from None
     if not sound:
-        raise FileFormatError(f"{path} is damaged: its lists point outside of what there is")
+        raise FileFormatError(f"{path} is damaged: its lists point out of range")
     return segment
 
 
 def _is_sound(segment: Segment, documents: int) -> bool:
-    """Return whether a file that may be made by hand points nowhere outside its arrays, and is in order."""
+    """Return whether the arrays of a possibly forged file are in order and point into each other only."""
     arrays, items = segment.arrays, len(segment.arrays.item_document)
     bounds = (
         (arrays.starts, len(arrays.postings), len(arrays.terms)),
@@ -156,7 +156,7 @@ _DTYPES |= dict.fromkeys(("number_place", "number_value", "masses"), "<f8")
 _DTYPES |= dict.fromkeys(("terms", "paths", "columns", "words.hashes", "names.hashes", "vectors.hashes"), "<u8")
 _DTYPES |= dict.fromkeys(("words.starts", "names.starts"), "<i8")
 _DTYPES |= dict.fromkeys(("words.content", "names.content"), "|u1") | {"vectors.content": "<f4"}
-"""Of every array of a file."""
+"""Dtype of every array in a file."""
 
 
 def _are_of_their_kinds(arrays: Mapping[str, npt.NDArray[Any]]) -> bool:
@@ -171,7 +171,7 @@ def _ascends(starts: npt.NDArray[Any], end: int, count: int) -> bool:
 
 
 def _rises(values: npt.NDArray[Any], starts: npt.NDArray[np.int64]) -> bool:
-    """Return whether each value is greater than the one before it, but where a run begins."""
+    """Return whether each value is greater than the one before it, except where a run begins."""
     rises = np.ones(len(values) + 1, np.bool_)
     rises[1:-1] = values[1:] > values[:-1]
     rises[starts] = True
@@ -179,7 +179,7 @@ def _rises(values: npt.NDArray[Any], starts: npt.NDArray[np.int64]) -> bool:
 
 
 def _items_are_sound(arrays: PostingSegment, documents: int) -> bool:
-    """Return whether items are in documents, in order, and inside earlier items of their own document."""
+    """Return whether items are in order of documents, and their parents are earlier items of the same document."""
     lengths = np.diff(arrays.item_start)
     owners, parents = np.repeat(np.arange(documents), lengths), arrays.item_parent.astype(np.int64)
     lowest = np.repeat(arrays.item_start[:-1], lengths)
@@ -188,14 +188,14 @@ def _items_are_sound(arrays: PostingSegment, documents: int) -> bool:
 
 
 def _terms_ascend(segment: Segment) -> bool:
-    """Return whether lists are in order, each once, and so are the spots of each."""
+    """Return whether lists are in order and distinct, and the spots of each list ascend."""
     terms, paths = segment.arrays.terms, segment.arrays.paths
     later = (terms[1:] > terms[:-1]) | ((terms[1:] == terms[:-1]) & (paths[1:] > paths[:-1]))
     return bool(later.all()) and _rises(segment.arrays.postings, segment.arrays.starts)
 
 
 def _numbers_are_sound(segment: Segment) -> bool:
-    """Return whether columns are in order, and the numbers of each by their places and, otherwise, by their spots."""
+    """Return whether columns are in order, and the numbers of each are ordered by place and, separately, by spot."""
     arrays, columns, starts = segment.arrays, segment.arrays.columns, segment.arrays.column_starts
     order, owners = arrays.number_order, np.repeat(np.arange(len(columns)), np.diff(starts))
     if not (np.isfinite(arrays.number_place).all() and (columns[1:] > columns[:-1]).all()):
@@ -209,7 +209,7 @@ def _numbers_are_sound(segment: Segment) -> bool:
 
 
 def _spots_are_below(segment: Segment, items: int, documents: int) -> bool:
-    """Return whether lists and columns contain existing items and documents only."""
+    """Return whether lists and columns contain only existing items and documents."""
     for hashes, starts, spots in (
         (segment.arrays.paths, segment.arrays.starts, segment.arrays.postings),
         (segment.arrays.columns, segment.arrays.column_starts, segment.arrays.number_spot),
@@ -221,7 +221,7 @@ def _spots_are_below(segment: Segment, items: int, documents: int) -> bool:
 
 
 def _texts_are_sound(names: Names) -> bool:
-    """Return whether hashes are in order, and texts are UTF-8, each from its start on."""
+    """Return whether hashes are in order, and texts are UTF-8 and start at character boundaries."""
     names.content.tobytes().decode("utf-8", "surrogatepass")  # raises ValueError
     begins = names.starts[:-1][np.diff(names.starts) > 0]
     return bool((names.hashes[1:] > names.hashes[:-1]).all() and (names.content[begins] & 0xC0 != 0x80).all())

@@ -1,4 +1,4 @@
-"""Texts by their hashes: the words and paths that a segment knows."""
+"""Names: texts by their hashes, the words and paths that a segment contains."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Names:
     hashes : (n,) uint64 array
         Ascending, all different.
     starts : (n + 1,) int64 array
-        Where the text of each begins.
+        Offset of each text.
     content : uint8 array
-        The texts as UTF-8, one after the other.
+        The texts as UTF-8, one after another.
     """
 
     hashes: Hashes
@@ -42,12 +42,12 @@ class Names:
 
     @cached_property
     def texts(self) -> list[str]:
-        """The texts, kept once they were asked for."""
+        """The texts, decoded once."""
         return list(self)
 
     @cached_property
     def members(self) -> frozenset[int]:
-        """The hashes, kept once they were asked for."""
+        """The set of hashes, built once."""
         return frozenset(self.hashes.tolist())
 
     @classmethod
@@ -75,13 +75,13 @@ class Names:
 
     @cached_property
     def points(self) -> tuple[npt.NDArray[np.uint32], Ints]:
-        """The code points of all texts, and where each text begins among them."""
+        """The code points of all texts, and the offset of each text among them."""
         letters = np.concatenate([[0], np.cumsum((self.content & 0xC0) != 0x80)])
         text = self.content.tobytes().decode("utf-8", "surrogatepass")
         return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32), letters[self.starts]
 
     def text(self, number: int) -> str | None:
-        """Return the text of a hash, None if it is not among these."""
+        """Return the text of a hash, or None if the hash is unknown."""
         place = int(np.searchsorted(self.hashes, np.uint64(number)))
         if place == len(self.hashes) or int(self.hashes[place]) != number:
             return None
@@ -89,7 +89,7 @@ class Names:
 
 
 def runs(starts: Ints, lengths: Ints) -> Ints:
-    """Return the numbers of consecutive runs, one run after the other."""
+    """Return the numbers of consecutive runs, one run after another."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.repeat(starts - (ends - lengths), lengths) + np.arange(total)

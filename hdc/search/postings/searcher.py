@@ -1,4 +1,4 @@
-"""The searcher by postings: segments that follow each other, merged as they come, and kept in files where there are."""
+"""The searcher by posting lists: consecutive segments, merged as they arrive, and stored in the index's folder."""
 
 import contextlib
 from collections.abc import Callable, Sequence
@@ -21,53 +21,53 @@ from hdc.search.postings.segment import Segment
 from hdc.store import Snapshot
 
 LARGEST = 1 << 17
-"""Documents above which segments are no longer merged, so that merging takes bounded memory."""
+"""Documents above which segments are no longer merged, so that merging needs bounded memory."""
 
 SMALL = 1 << 11
-"""Documents of a segment that is merged with whatever comes behind it."""
+"""Segments of up to this many documents are merged with whatever follows."""
 
 FAN = 8
-"""Segments of one size that are merged into one while many come."""
+"""Segments of one size that are merged into one while many arrive."""
 
 LEAST_KEPT = 1 << 10
-"""Documents of the smallest segment that is worth a file."""
+"""Fewest documents of a segment that is stored in a file."""
 
 Read = Callable[[Snapshot, int, int], Segment]
-"""Makes the segment of the rows of a snapshot from a position to another one."""
+"""Builds the segment of a snapshot's rows between two positions."""
 
 NOBODY = np.empty(0, np.bool_)
 NO_RANK: Ids = np.empty(0, np.int64)
 
 COMPARED = 1 << 12
-"""Documents that are compared at a time after a compaction."""
+"""Documents compared at a time after a compaction."""
 
 
 class Asked(Protocol):
-    """What documents are asked for."""
+    """What a query asks of documents."""
 
     def of(self, segments: Sequence[Segment]) -> PostingQuery:
-        """Return what segments are asked."""
+        """Return the query in terms of some segments."""
 
 
 class Postings:
-    """The searcher by postings.
+    """The searcher by posting lists.
 
     Parameters
     ----------
     kernels : PostingKernels
     read : function
-        Takes documents apart.
+        Parses documents into a segment.
     """
 
     kind = "flat"
 
     def __init__(self, kernels: PostingKernels, read: Read) -> None:
         self.kernels, self._read = kernels, read
-        self._fresh: tuple[int, tuple[Segment, ...]] = -1, ()  # of which edition, and what was added
+        self._fresh: tuple[int, tuple[Segment, ...]] = -1, ()  # the edition, and the segments added to it
         self._adding = BuildLock()
 
     def prepared(self, snapshot: Snapshot, previous: "PostingRows | None") -> "PostingRows":
-        """Take up the rows that came since the last snapshot: from files, from what was added, or from documents."""
+        """Add the rows that are new since the last snapshot: from files, from added segments, or from documents."""
         segments: list[Segment] = []
         if previous is not None and previous.snapshot.edition == snapshot.edition:
             segments = list(previous.segments)
@@ -85,16 +85,16 @@ class Postings:
         return PostingRows(snapshot, tuple(together(segments)), self.kernels)
 
     def _drop(self, edition: int, position: int) -> None:
-        """Forget what was added before a position: it was taken up, and what comes next is not merged with it."""
+        """Forget added segments before a position: they are prepared, and later ones are not merged with them."""
         with self._adding:
             held, segments = self._fresh
             if held == edition and all(segment.stop <= position for segment in segments):
                 self._fresh = -1, ()
 
     def add(self, snapshot: Snapshot, segment: Segment) -> None:
-        """Take a segment of rows that were just added, which need not be taken apart then.
+        """Pass the segment of rows that were just added, so that the documents need not be parsed again.
 
-        Memory is bounded: a large segment goes to a file where the store has a folder.
+        Memory is bounded: large segments are written to files if the store has a folder.
         """
         with self._adding:
             edition, held = self._fresh
@@ -105,7 +105,7 @@ class Postings:
             while folder is not None and len(merged) > 1 and 2 * len(merged[0]) > LARGEST:
                 try:
                     keeping.save(merged[0], snapshot, folder)
-                except OSError:  # it is made again from the documents then
+                except OSError:  # the segment will be rebuilt from the documents
                     break
                 merged = merged[1:]
             self._fresh = snapshot.edition, tuple(merged)
@@ -122,7 +122,7 @@ class Postings:
 
 
 def in_tiers(segments: list[Segment]) -> list[Segment]:
-    """Merge the last ``FAN`` segments wherever they are of about one size, so that each is merged a few times only."""
+    """Merge the last ``FAN`` segments while they are of similar size, so that each is merged only a few times."""
     while len(segments) >= FAN:
         last = segments[-FAN:]
         size = sum(map(len, last))
@@ -149,21 +149,21 @@ def _kept(snapshot: Snapshot, position: int) -> Segment | None:
     folder = folder_of(snapshot)
     if folder is None:
         return None
-    with contextlib.suppress(FileFormatError, OSError):  # made again from the documents
+    with contextlib.suppress(FileFormatError, OSError):  # rebuilt from the documents
         return keeping.load(snapshot, position, folder)
     return None
 
 
 def folder_of(snapshot: Snapshot) -> Path | None:
-    """Return where the files of a snapshot's edition are; None in memory."""
+    """Return the folder with the files of a snapshot's edition, or None in memory."""
     folder = Path(snapshot.place)
     return folder if folder.is_absolute() or folder.is_dir() else None
 
 
 def appended(before: Snapshot, after: Snapshot, ids: Ids) -> int | None:
-    """Return the position of the first of some rows that were appended between two snapshots; None if it is unknown.
+    """Return the position of the first of some rows appended between two snapshots, or None if it is unknown.
 
-    Others may have changed the rows since: what replaced one of them comes after all of them.
+    Other rows may have changed since. A row that replaced one of these comes after all of them.
     """
     if before.edition != after.edition or not len(ids):
         return None
@@ -175,7 +175,7 @@ def appended(before: Snapshot, after: Snapshot, ids: Ids) -> int | None:
 
 
 def followed(previous: "PostingRows", snapshot: Snapshot) -> "PostingRows | None":
-    """Return what was prepared of one edition for the first rows of another one that was copied from it, if it was."""
+    """Convert what was prepared for one edition to another that was copied from it, or return None if it was not."""
     before = previous.snapshot
     keep = alive(before).copy()
     numbers = before.ids[keep]
@@ -199,12 +199,12 @@ def followed(previous: "PostingRows", snapshot: Snapshot) -> "PostingRows | None
 
 @dataclass(frozen=True, eq=False)
 class PostingRows:
-    """A snapshot prepared for search by postings.
+    """A snapshot prepared for search by posting lists.
 
     Attributes
     ----------
     segments : tuple of Segment
-        In order; together they have every row, dead ones too.
+        In order; together they cover every row, including dead ones.
     """
 
     snapshot: Snapshot
@@ -225,9 +225,9 @@ class PostingRows:
         return distances, ids
 
     def best(self, asked: Asked, k: int, allowed: Ids | None = None) -> tuple[npt.NDArray[np.float64], Ids]:
-        """Return scores and positions of the at most k best rows for one query, those of score 0 left out.
+        """Return the scores and positions of at most k best rows for one query, without rows of score 0.
 
-        Of equal scores the lower id comes first.
+        Among equal scores, the lower id comes first.
         """
         mask = NOBODY if self.snapshot.alive is None else alive(self.snapshot)
         if allowed is not None:
@@ -244,5 +244,5 @@ class PostingRows:
 
     @cached_property
     def memo(self) -> dict[str, Any]:
-        """Whatever callers want to remember about these segments."""
+        """A cache that callers may use for data about these segments."""
         return {}

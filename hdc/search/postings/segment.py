@@ -1,4 +1,4 @@
-"""Segments: contents of adjacent documents, as lists. A segment never changes; several are merged into another one."""
+"""Segments: the contents of adjacent documents as posting lists; merging segments creates a new one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ class Occurrences:
     ----------
     documents : int
     item_document, item_parent, item_place : (items,) arrays
-        As :class:`hdc.kernels.PostingSegment`; items in the order of documents.
+        As :class:`hdc.kernels.PostingSegment`; items in order of documents.
     spots, leaves : (n,) int64 arrays
-        Where each occurrence is, and which leaf it is.
+        Spot and leaf number of each occurrence.
     starts : (leaves + 1,) int64 array
-        Where the terms of each leaf begin.
+        Offset of the terms of each leaf.
     terms : (t,) uint64 array
     paths : (leaves,) uint64 array
     columns : (leaves,) uint64 array
-        The column of each leaf that is a number; 0 for others.
+        Column of each numeric leaf; 0 for others.
     places, values : (leaves,) float64 arrays
-        Of numbers.
+        Places and values of numbers.
     masses : (documents,) float64 array
     words, names : mapping of hashes to str
-        The words among the terms, and the paths.
+        Words among the terms, and paths.
     vectors : TermVectors
-        Of the terms that have one.
+        Vectors of the terms that have one.
     """
 
     documents: int
@@ -61,18 +61,18 @@ class Occurrences:
 
 @dataclass(frozen=True, eq=False)
 class Segment:
-    """Contents of some adjacent documents.
+    """Contents of some adjacent documents, as posting lists.
 
     Attributes
     ----------
     first : int
         Position of the first document.
     arrays : PostingSegment
-        What kernels read.
+        Arrays that kernels read.
     words, names : Names
         Words among the terms, and paths.
     vectors : TermVectors
-        Of the terms that have one.
+        Vectors of the terms that have one.
     """
 
     first: int
@@ -82,7 +82,7 @@ class Segment:
     vectors: TermVectors = NONE
 
     def __post_init__(self) -> None:
-        """Make the arrays read-only and plain, wherever they come from: kernels are then compiled for one form."""
+        """Make the arrays read-only, contiguous and plain, so that kernels compile for one form."""
         plain = [np.ascontiguousarray(array).view(np.ndarray) for array in self.arrays]
         for array in plain:
             array.flags.writeable = False
@@ -93,13 +93,13 @@ class Segment:
 
     @property
     def stop(self) -> int:
-        """Position behind the last document."""
+        """Position after the last document."""
         return self.first + len(self)
 
     # ------------------------------------------------------------------ looking up
 
     def lists(self, terms: Hashes, paths: Hashes) -> tuple[list[int], list[int]]:
-        """Return where the lists of terms at paths begin and end; an empty one is nowhere."""
+        """Return the starts and stops of the lists of terms at paths; both are 0 for an unknown list."""
         arrays = self.arrays
         low = np.searchsorted(arrays.terms, terms, "left").tolist()
         high = np.searchsorted(arrays.terms, terms, "right").tolist()
@@ -114,7 +114,7 @@ class Segment:
         return starts, stops
 
     def has(self, term: int, path: int) -> bool:
-        """Say whether a term is at a path; for one this is quicker than :meth:`lists`."""
+        """Return whether a term occurs at a path; for a single one, faster than :meth:`lists`."""
         arrays = self.arrays
         low = int(arrays.terms.searchsorted(np.uint64(term)))
         high = low + int(arrays.terms[low:].searchsorted(np.uint64(term), "right"))
@@ -122,7 +122,7 @@ class Segment:
         return at < high and int(arrays.paths[at]) == path and bool(arrays.starts[at] < arrays.starts[at + 1])
 
     def anywhere(self, term: int, paths: Hashes | None = None) -> Marks:
-        """Return the documents that have a term at whatever path, or at any of some, ascending."""
+        """Return the documents, ascending, that contain a term at any path, or at one of some paths."""
         arrays = self.arrays
         low, high = (int(np.searchsorted(arrays.terms, np.uint64(term), side)) for side in ("left", "right"))
         found, lists = [], np.arange(low, high)
@@ -132,7 +132,7 @@ class Segment:
         return np.unique(np.concatenate([np.empty(0, np.uint32), *found]))
 
     def column(self, column: int) -> tuple[int, int]:
-        """Return where a column of numbers begins and ends."""
+        """Return where a column of numbers starts and stops."""
         columns, starts = self.arrays.columns, self.arrays.column_starts
         at = int(np.searchsorted(columns, np.uint64(column)))
         if at == len(columns) or int(columns[at]) != column:
@@ -143,7 +143,7 @@ class Segment:
 
     @classmethod
     def of(cls, first: int, found: Occurrences) -> Self:
-        """Return the segment of documents whose first one is at a position."""
+        """Build the segment of documents; ``first`` is the position of the first one."""
         counts = np.diff(found.starts)[found.leaves]
         terms, paths, numbers = _numbered(found.terms, np.repeat(found.paths, np.diff(found.starts)))
         held = numbers[runs(found.starts[found.leaves], counts)]
@@ -176,7 +176,7 @@ class Segment:
 
     @classmethod
     def merged(cls, several: Sequence[Self]) -> Self:
-        """Return the documents of several segments, which follow each other, as one."""
+        """Merge several consecutive segments into one."""
         if len(several) == 1:
             return several[0]
         held = [segment.arrays for segment in several]
@@ -228,9 +228,9 @@ class Segment:
         return cls(several[0].first, whole, words, names, vectors)
 
     def kept(self, first: int, keep: npt.NDArray[np.bool_]) -> Self:
-        """Return the segment of some of the documents, ``(n,)`` bool, with the first of them at a position.
+        """Return the segment of the documents that ``keep``, ``(n,)`` bool, selects; ``first`` is its new position.
 
-        Words, paths, vectors and lists that nothing is left of stay.
+        Words, paths, vectors and lists stay even if they become empty.
         """
         arrays = self.arrays
         item_kept = keep[arrays.item_document]
@@ -268,12 +268,12 @@ class Segment:
 
 
 def of_items(hashes: Hashes) -> npt.NDArray[np.bool_]:
-    """Return which hashes of paths or columns are of something inside an array: the odd ones."""
+    """Return which hashes of paths or columns lie inside an array of a document: the odd ones."""
     return (hashes & np.uint64(1)).astype(bool)
 
 
 def _taken(array: npt.NDArray[Any], spots: Marks, mine: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
-    """Return what an array has at spots that are its own, at others whatever."""
+    """Return an array's values at its own spots; values at other spots are arbitrary."""
     return array[np.where(mine, spots, 0)] if len(array) else np.zeros(len(spots), np.int64)
 
 
@@ -285,7 +285,7 @@ def _shifted(parts: Sequence[Marks], shifts: Ints) -> Marks:
 
 
 def _numbered(terms: Hashes, paths: Hashes) -> tuple[Hashes, Hashes, Ints]:
-    """Return the distinct pairs, in order, and the number of each pair given."""
+    """Return the distinct pairs in order, and the number of each given pair."""
     order = np.lexsort((paths, terms))
     terms, paths = terms[order], paths[order]
     new = np.ones(len(order), bool)
@@ -298,7 +298,7 @@ def _numbered(terms: Hashes, paths: Hashes) -> tuple[Hashes, Hashes, Ints]:
 def _columns(
     columns: Hashes, spots: npt.NDArray[Any], places: Doubles, values: Doubles
 ) -> tuple[Hashes, Ints, tuple[Marks, Doubles, Doubles, Marks]]:
-    """Return columns of numbers: which, where each begins, and their contents; see :class:`PostingSegment`."""
+    """Return the distinct columns of numbers, their starts and their contents; see :class:`PostingSegment`."""
     order = np.lexsort((spots, places, columns))
     columns, spots = columns[order], spots[order].astype(np.uint32)
     by_spot = np.lexsort((spots, columns)).astype(np.uint32)

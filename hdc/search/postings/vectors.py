@@ -1,4 +1,4 @@
-"""Vectors of terms, for searches that ask how near they are to another one."""
+"""TermVectors: vectors of terms, for searches by similarity of terms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class TermVectors:
         return cls(hashes, np.concatenate([part.vectors for part in parts])[which])
 
     def places(self, terms: Hashes) -> Ints:
-        """Return where terms are among these, -1 for those that are not: ``(n,)`` int64."""
+        """Return the positions of terms among these, ``(n,)`` int64; -1 for missing ones."""
         if not len(self):
             return np.full(len(terms), -1)
         places = np.minimum(np.searchsorted(self.hashes, terms), len(self) - 1)
