@@ -1,1 +1,1 @@
-"""Backends: records of kernels, reached by name through :mod:`hdc.dispatch`."""
+"""Backends: records of kernels, found by name through :mod:`hdc.dispatch`."""

@@ -1,4 +1,4 @@
-"""The kernels of integers below a number of levels in any namespace: obvious, in bounded memory."""
+"""Kernels of integers below a number of levels, for any array namespace: simple, in bounded memory."""
 
 import math
 from functools import partial
@@ -7,11 +7,11 @@ from typing import Any
 from hdc.kernels import Array, LevelKernels
 
 COMPONENTS = 1 << 22
-"""Components that are compared, counted or looked up at a time."""
+"""Components compared, counted or looked up at a time."""
 
 
 def moved(xp: Any, a: Array, x: Array, sign: int, levels: int) -> Array:
-    """Add in int32, and take what remains."""
+    """Add in int32, and return the remainder."""
     total = xp.astype(x, xp.int32) + sign * xp.astype(a, xp.int32)
     out = xp.empty(total.shape, dtype=_native(xp, x), device=x.device)
     out[...] = xp.astype(xp.remainder(total, levels), out.dtype)
@@ -29,7 +29,7 @@ def _looked_up(xp: Any, table: Array, index: Array) -> Array:
 
 
 def sums(xp: Any, x: Array, weights: Array | None, table: Array) -> Array:
-    """Look up, and add, some members at a time."""
+    """Look up and add some members at a time."""
     *batch, n, dim = x.shape
     parts = []
     for values in table:
@@ -56,7 +56,7 @@ def _lot(xp: Any, x: Array, weights: Array | None, tie: Array, levels: int) -> A
 
 
 def leading(xp: Any, counted: Array, lot: Array) -> Array:
-    """Order by counts, and equal ones by how soon their level comes after the lot."""
+    """Order levels by counts; among equal counts, the level that follows the lot soonest comes first."""
     levels = counted.shape[-2]
 
     def key(level: int) -> Array:
@@ -70,7 +70,7 @@ def leading(xp: Any, counted: Array, lot: Array) -> Array:
 
 
 def plurality(xp: Any, x: Array, weights: Array | None, tie: Array, levels: int) -> Array:
-    """Count some sets at a time, and take the leading level."""
+    """Count some sets at a time, and return the leading level."""
     *batch, n, dim = x.shape
     sets = x.reshape(math.prod(batch), n, dim)
     w = None if weights is None else xp.broadcast_to(weights, (*batch, n)).reshape(math.prod(batch), n)
@@ -97,7 +97,7 @@ def nearest(xp: Any, across: Array, up: Array, lot: Array, turns: Array) -> Arra
 
 
 def phases(xp: Any, x: Array, weights: Array | None, tie: Array, table: Array, turns: Array) -> Array:
-    """Add phasors up, and take the nearest level."""
+    """Add phasors, and return the nearest level."""
     added, lot = sums(xp, x, weights, table), _lot(xp, x, weights, tie, table.shape[1])
     return xp.astype(nearest(xp, added[..., 0, :], added[..., 1, :], lot, turns), _native(xp, x))
 
@@ -127,7 +127,7 @@ def differences(xp: Any, queries: Array, items: Array, table: Array) -> Array:
 
 
 def kernels(xp: Any) -> LevelKernels:
-    """Return the record of a namespace."""
+    """Return the kernel record of a namespace."""
     return LevelKernels(
         moved=partial(moved, xp),
         sums=partial(sums, xp),

@@ -162,7 +162,7 @@ def warmup() -> None:
 
 
 def _warm_levels() -> None:
-    """Bundle bytes in every way, and the longer integers in the two ways that they take."""
+    """Bundle bytes by every method, and longer integers by both of theirs."""
     for dtype, count in ((np.uint8, 2), (np.uint8, 400), (np.int16, 300)):
         x, tie, ones = np.zeros((3, 2), dtype), np.zeros(2, np.int64), np.ones(3, np.int64)
         BACKEND.levels.moved(x, x, 1, 200)
@@ -189,7 +189,7 @@ def _warm_graphs() -> None:
 
 
 def _warm_postings() -> None:
-    """Search one document of one item; the arrays of segments are read-only, those of queries are not."""
+    """Search one document of one item; arrays of segments are read-only, those of queries are not."""
     marks, none, whole = np.zeros(1, np.uint32), np.full(1, NO_ITEM, np.uint32), np.array([0, 1])
     floats, hashes = np.zeros(1), np.ones(1, np.uint64)
     items = whole, marks, none, marks

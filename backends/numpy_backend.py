@@ -1,4 +1,4 @@
-"""The reference backend: obvious, slow, right. Every other backend must agree with it exactly on bits."""
+"""The reference backend: simple, slow, correct. Every other backend must agree with it exactly on bits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +61,7 @@ def random_words(keys: Words, words: int) -> Words:
 
 
 def signed_orders(keys: Words, dim: int) -> npt.NDArray[np.int32]:
-    """Sort the words of each stream, and take their lowest bits as signs."""
+    """Sort the words of each stream, and use their lowest bits as signs."""
     words = random_words(keys, dim)
     return (2 * np.argsort(words, axis=-1, kind="stable") + (words & np.uint64(1)).astype(np.int64)).astype(np.int32)
 
@@ -101,7 +101,7 @@ def shared_ones(queries: Words, items: Words) -> npt.NDArray[np.int32]:
 
 
 def top_k(queries: Words, items: Words, k: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Find the k nearest items of each query; (distance, id) packed in one integer makes ties exact."""
+    """Find the k nearest items of each query; packing (distance, id) into one integer orders ties exactly."""
     best = np.empty((len(queries), k), dtype=np.int64)
     ids = np.arange(len(items), dtype=np.int64)
     for rows in row_blocks(len(queries), 16 * max(1, len(items))):
@@ -125,7 +125,7 @@ def top_k_lists(
 
 
 def plane_sums(queries: Words, items: Words) -> Counters:
-    """Weigh the shared ones of each plane, the heaviest negative."""
+    """Weight the shared ones of each plane; the heaviest plane counts negative."""
     n, planes, words = items.shape
     ones = shared_ones(queries, items.reshape(n * planes, words)).reshape(len(queries), n, planes)
     weights = 1 << np.arange(planes, dtype=np.int64)[::-1]
@@ -134,7 +134,7 @@ def plane_sums(queries: Words, items: Words) -> Counters:
 
 
 class RowIndex:
-    """The search index of the reference: the packed rows as they are."""
+    """The search index of the reference: the packed rows themselves."""
 
     def __init__(self, words: int) -> None:
         self._rows = np.empty((0, words), dtype=np.uint64)
@@ -154,7 +154,7 @@ class RowIndex:
 
 
 def check_weights(weights: Ints) -> Ints:
-    """Return ``(..., n)`` weights as native int64, or raise if a sum of them might not fit one."""
+    """Return ``(..., n)`` weights as native int64; raise ParameterError if a sum of them might overflow."""
     magnitude = np.abs(weights.astype(np.float64)).sum(axis=-1).max(initial=0.0)
     if magnitude >= 2.0**62:
         raise ParameterError(f"the magnitudes of the weights sum to {magnitude:.3g}; keep them below 2^62")
@@ -187,7 +187,7 @@ def rotate(x: Words, shifts: int | Ints, dim: int) -> Words:
 
 
 def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:
-    """Take component ``index[j]`` for component j."""
+    """Move component ``index[j]`` to component j."""
     bits = unpack(x, dim)
     batch = np.broadcast_shapes(bits.shape[:-1], index.shape[:-1])
     if index.ndim == 1:
@@ -201,7 +201,7 @@ def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:
 
 
 def dot_dtype(dim: int, planes: int) -> type[np.int32] | type[np.int64]:
-    """Return the integer type that holds every dot product of codes with so many planes."""
+    """Return the smallest integer type for every dot product of codes with this many planes."""
     return np.int32 if dim * (2**planes - 1) ** 2 < 2**31 else np.int64
 
 
@@ -217,7 +217,7 @@ def code_dots(queries: Words, items: Words, dim: int) -> Ints:
 
 
 LEVELS = 16
-"""Values of a group of :func:`refine`: four bits."""
+"""Values of a four-bit group in :func:`refine`."""
 
 
 def table_top_k(
@@ -242,7 +242,7 @@ def table_top_k(
 
 
 def tenure_of(groups: int) -> int:
-    """Return for how many steps a changed group of :func:`refine` must rest; at least one group stays free."""
+    """Return how many steps a changed group of :func:`refine` must rest; at least one group stays free."""
     return groups // 8
 
 
@@ -289,7 +289,7 @@ def _refined(linear: Any, side: Any, pair: Any, start: npt.NDArray[np.uint8], st
 
 
 def _moved(pairs: Any, side: Any, factors: Any) -> Any:
-    """Return what every entry's cost changes by: pairs first, then term by term."""
+    """Return the change of every entry's cost: pairs first, then term by term."""
     for term, factor in zip(side, factors, strict=True):
         pairs = pairs + term * factor
     return pairs
@@ -300,7 +300,7 @@ Ranked = tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]
 
 
 def ranks(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Return integers of 32 bits that ascend as the scores descend."""
+    """Return 32-bit integers that ascend as the scores descend."""
     bits = scores.view(np.int32).astype(np.int64)
     return ~(bits ^ ((bits >> 31) & 0x7FFFFFFF))
 
@@ -319,7 +319,7 @@ def code_top_k(queries: Words, items: Words, dim: int, scale: npt.NDArray[np.flo
 
 
 def csr_matmul(data: Floats, indices: Ints, indptr: Ints, x: Floats) -> Floats:
-    """Sum, row by row, the chosen rows of ``x`` times their weights."""
+    """Sum the chosen rows of ``x`` times their weights, row by row."""
     native = x.dtype.newbyteorder("=")
     out = np.zeros((len(indptr) - 1, x.shape[1]), dtype=native)
     for row, first, last in zip(out, indptr[:-1], indptr[1:], strict=True):
@@ -328,18 +328,18 @@ def csr_matmul(data: Floats, indices: Ints, indptr: Ints, x: Floats) -> Floats:
 
 
 def smallest(keys: npt.NDArray[np.int64], k: int) -> npt.NDArray[np.int64]:
-    """Part, then sort the lesser part."""
+    """Partition, then sort the smaller part."""
     least = keys if keys.shape[1] <= k else np.partition(keys, k - 1, axis=1)[:, :k]
     return np.sort(least.astype(np.int64, copy=False), axis=1)
 
 
 def exact_integers() -> int:
-    """Return 2^24: BLAS multiplies float32 as it is."""
+    """Return 2^24: BLAS multiplies float32 without rounding inputs."""
     return 1 << 24
 
 
 def as_array(x: Any, what: str) -> npt.NDArray[Any]:
-    """Return a NumPy array in native byte order, copied only if its own is foreign."""
+    """Return a NumPy array in native byte order; copy only foreign byte orders."""
     if not isinstance(x, np.ndarray):
         raise DTypeError(f"{what} must be a NumPy array, not {type(x).__name__}")
     return x.astype(x.dtype.newbyteorder("="), copy=False)
@@ -351,24 +351,24 @@ def unchanged(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def read_only(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return a view that refuses writes."""
+    """Return a read-only view."""
     view = x[...]
     view.flags.writeable = False
     return view
 
 
 def threads(n: int | None = None) -> int:
-    """Return 1: the reference runs in the calling thread, whatever is asked (NumPy's BLAS has its own setting)."""
+    """Return 1: the reference runs on the calling thread, whatever ``n`` (NumPy's BLAS has its own setting)."""
     return 1
 
 
 def share(work: Callable[[int, int], None], rows: int, nanoseconds: float) -> None:
-    """Do all the work here."""
+    """Run all the work on the calling thread."""
     work(0, rows)
 
 
 def warmup() -> None:
-    """Do nothing: NumPy comes compiled."""
+    """Do nothing: NumPy is already compiled."""
 
 
 BACKEND = Backend(

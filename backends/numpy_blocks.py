@@ -1,4 +1,4 @@
-"""Blocks of rows, so that what the reference computes with stays small."""
+"""Blocks of rows, which bound the reference's temporaries."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,20 +7,20 @@ import numpy as np
 import numpy.typing as npt
 
 BLOCK_BYTES = 1 << 24
-"""Temporaries of the pairwise kernels stay under this many bytes (16 MiB)."""
+"""Most bytes of a pairwise kernel's temporaries (16 MiB)."""
 
 
 def row_blocks(rows: int, row_bytes: int) -> Iterator[slice]:
-    """Cut rows, which need so many bytes each, into slices; a row may be more than a block."""
+    """Yield slices of rows that need ``row_bytes`` each; a single row may exceed a block."""
     step = max(1, BLOCK_BYTES // max(1, row_bytes))
     for start in range(0, rows, step):
         yield slice(start, min(rows, start + step))
 
 
 def cyclic_rows(x: npt.NDArray[Any], batch: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Return ``(..., dim)`` as rows of which row ``i % len`` belongs to row i of the batch that it broadcasts to.
+    """Return ``(..., dim)`` as rows such that row ``i % len`` belongs to row i of the batch it broadcasts to.
 
-    Only an array that is repeated within the leading axes is copied.
+    The array is copied only if it repeats within the leading axes.
     """
     own = x.shape[:-1]
     while own and own[0] == 1 and own != batch:

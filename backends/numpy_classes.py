@@ -1,4 +1,4 @@
-"""Classes of packed rows by the reference: distances to all planes, stage after stage."""
+"""Reference classification of packed rows: distances to all planes, stage by stage."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ Counts = npt.NDArray[np.int64]
 def best(
     rows: Words, planes: Words, factors: Counts, biases: Counts, stops: Counts, spans: Counts, dim: int
 ) -> tuple[Counts, Counts]:
-    """Score all prototypes at each stop, and go on with the rows that no leader is far enough ahead in."""
+    """Score all prototypes at each stop, and continue with the rows whose leader is not far enough ahead."""
     leaders, read = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
     for block in row_blocks(len(rows), 16 * planes.size + 8 * len(planes) ** 2):
         leaders[block], read[block] = _best(rows[block], planes, factors, biases, stops, spans, dim)
@@ -41,7 +41,7 @@ def _best(rows: Words, planes: Words, *rest: Any) -> tuple[Counts, Counts]:
 
 
 def _differing(rows: Words, planes: Words) -> Counts:
-    """Count the differing bits of all pairs, those of each plane with its weight: ``(n, p)``."""
+    """Return the weighted numbers of differing bits of all pairs: ``(n, p)``."""
     weights = 1 << np.arange(planes.shape[1], dtype=np.int64)[::-1]
     counts = np.bitwise_count(rows[:, None, None] ^ planes).sum(axis=-1, dtype=np.int64)
     return np.asarray(counts @ weights)

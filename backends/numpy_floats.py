@@ -1,4 +1,4 @@
-"""The reference kernels that rotate floats, bring them to length 1 and round them."""
+"""Reference kernels that rotate, normalize and round floats."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ def rounded(x: npt.NDArray[np.float32], most: int) -> tuple[npt.NDArray[np.int16
 
 
 def units(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Divide rows by their lengths, from integers whose squares float64 adds exactly."""
+    """Divide rows by their lengths, computed from integers whose squares float64 adds exactly."""
     exponents = np.frexp(np.abs(x).max(axis=1, initial=0).astype(np.float64))[1]
     more = ((53 - x.shape[1].bit_length()) // 2 - exponents)[:, None]
     integers = np.rint(np.ldexp(x.astype(np.float64), more))
@@ -31,9 +31,9 @@ def units(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def fwht(x: Floats) -> Floats:
-    """Apply log2(dim) rounds of butterflies, the widest first, and scale where the compiled transform does.
+    """Apply log2(dim) rounds of butterflies, the widest first, and scale at the same point as the compiled transform.
 
-    A sum of floats depends on the order of its terms: in the same order, all bits are the same.
+    A float sum depends on the order of its terms; the same order gives the same bits.
     """
     dim = x.shape[-1]
     rounds = dim.bit_length() - 1
@@ -60,7 +60,7 @@ def hadamard(
     sign: npt.NDArray[np.int8],
     steps: int,
 ) -> Floats:
-    """Compose the other kernels, step by step."""
+    """Apply the other kernels, step by step."""
     dim = x.shape[-1]
     p = 1 << (dim.bit_length() - 1)
     parts = (slice(0, p), slice(dim - p, dim))[:: 1 if steps > 0 else -1]
@@ -83,7 +83,7 @@ def signed_gather(x: Floats, index: npt.NDArray[np.int64], sign: npt.NDArray[np.
 def signed_products(
     entries: npt.NDArray[np.int32], outer: npt.NDArray[np.int64], inner: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.int32]:
-    """Look up the inner entries where the outer ones point, and flip their signs where those do."""
+    """Look up inner entries where the outer ones point, and flip their signs where the outer ones are negative."""
     after, before = entries[outer].astype(np.int32), entries[inner].astype(np.int32)
     return np.take_along_axis(before, after >> 1, axis=-1) ^ (after & 1)
 
@@ -91,13 +91,13 @@ def signed_products(
 def signed_gathers(
     x: Floats, entries: npt.NDArray[np.int32], outer: npt.NDArray[np.int64], inner: npt.NDArray[np.int64]
 ) -> Floats:
-    """Permute and flip each row by its own product: signs are made of the lowest bits."""
+    """Permute and flip each row by its own product; the lowest bits are signs."""
     native, own = x.astype(x.dtype.newbyteorder("=")), signed_products(entries, outer, inner)
     return np.take_along_axis(native, own >> 1, axis=-1) * (1 - 2 * (own & 1)).astype(native.dtype)
 
 
 def _complex(x: Floats) -> npt.NDArray[np.complexfloating[Any, Any]]:
-    """Return real and imaginary parts in turn as complex numbers, in place where that can be."""
+    """View alternating real and imaginary parts as complex numbers, in place if possible."""
     native = x.astype(x.dtype.newbyteorder("="), copy=False)
     gapless = native if native.strides[-1] == native.itemsize else np.ascontiguousarray(native)
     return gapless.view(np.result_type(native.dtype, np.complex64))
@@ -112,13 +112,13 @@ def phasor_product(a: Floats, b: Floats, conjugate: bool) -> Floats:
 
 
 TOGETHER = 1 << 18
-"""Bytes of rows that are transformed at a time, if eight rows are not more: their frequencies stay in a cache."""
+"""Bytes of rows transformed at a time, unless eight rows need more; their frequencies stay in a cache."""
 
 
 def convolver(rows: int, a: Floats, b: Floats, back: bool, fft: Any) -> Callable[[slice], Floats]:
-    """Return what convolves a slice of as many rows; row ``i % len`` of each operand belongs to row i.
+    """Return a function that convolves a slice of ``rows`` rows; row ``i % len`` of each operand belongs to row i.
 
-    Rows that are used more than once are transformed once.
+    Repeated rows are transformed once.
     """
 
     def spectra(x: Floats) -> Callable[[slice], Any]:
@@ -138,7 +138,7 @@ def convolver(rows: int, a: Floats, b: Floats, back: bool, fft: Any) -> Callable
 
 
 def convolve(a: Floats, b: Floats, back: bool) -> Floats:
-    """Multiply frequencies, few rows at a time."""
+    """Multiply frequencies, a few rows at a time."""
     batch = np.broadcast_shapes(a.shape[:-1], b.shape[:-1])
     native = b.dtype.newbyteorder("=")
     out = np.empty((math.prod(batch), b.shape[-1]), dtype=native)
@@ -151,7 +151,7 @@ def convolve(a: Floats, b: Floats, back: bool) -> Floats:
 
 
 def convolved_parts(start: int, stop: int, row_bytes: int) -> Iterator[slice]:
-    """Cut rows into what is transformed at a time."""
+    """Yield slices of rows to transform at a time."""
     step = max(8, TOGETHER // row_bytes)
     return (slice(at, min(stop, at + step)) for at in range(start, stop, step))
 

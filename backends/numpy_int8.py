@@ -1,4 +1,4 @@
-"""The reference kernels on bytes: products of signs, sums of columns, dot products."""
+"""Reference kernels on bytes: products of signs, sums of columns, dot products."""
 
 import math
 from typing import Any
@@ -13,17 +13,17 @@ Bytes = npt.NDArray[np.int8]
 Sums = npt.NDArray[np.int64]
 
 CHECKED = 1 << 18
-"""Bytes that are checked at a time: they stay in a cache."""
+"""Bytes checked at a time; they stay in a cache."""
 
 SHORT = 255
-"""Rows of int8 whose sums int16 holds."""
+"""Most rows of int8 whose sums fit int16."""
 
 TILE = 1 << 20
-"""Components of int8 that are added in int16 at a time: they stay in a cache."""
+"""Components of int8 added in int16 at a time; they stay in a cache."""
 
 
 def are_signs(x: Bytes) -> bool:
-    """Return whether every component is ±1: one more is then 0 or 2."""
+    """Return whether every component is ±1, that is, whether it is 0 or 2 after adding 1."""
     rows = x.reshape(-1, x.shape[-1])
     step = max(1, CHECKED // x.shape[-1])
     parts = (rows[start : start + step] for start in range(0, len(rows), step))
@@ -31,7 +31,7 @@ def are_signs(x: Bytes) -> bool:
 
 
 def sign_product(a: Bytes, b: AnyArray) -> tuple[AnyArray, np.bool_]:
-    """Multiply, and look at each operand."""
+    """Multiply, and check each operand."""
     native = b.astype(b.dtype.newbyteorder("="), copy=False)
     least = np.iinfo(native.dtype).min
     others = are_signs(native) if native.dtype == np.int8 else native.min(initial=0) > least
@@ -43,7 +43,7 @@ def _magnitude(x: AnyArray) -> int:
 
 
 def byte_dots(queries: AnyArray, items: Bytes) -> tuple[Sums, Sums]:
-    """Multiply matrices of the floats that hold every sum, block by block of the items."""
+    """Multiply matrices of a float type that represents every sum exactly, in blocks of items."""
     dim, greatest = items.shape[1], _magnitude(items)
     exact = np.float32 if dim * greatest * max(_magnitude(queries), greatest) <= 2**24 else np.float64
     asked: AnyArray = queries.astype(exact)
@@ -56,7 +56,7 @@ def byte_dots(queries: AnyArray, items: Bytes) -> tuple[Sums, Sums]:
 
 
 def byte_sums(x: Bytes) -> npt.NDArray[np.int32]:
-    """Add rows in int16, so few that it holds their sum: much faster."""
+    """Add few enough rows in int16 at a time, which is much faster."""
     *batch, n, dim = x.shape
     if n <= SHORT:
         return np.asarray(np.sum(x, axis=-2, dtype=np.int32))

@@ -1,4 +1,4 @@
-"""Learning from rows one by one, in NumPy: the reference."""
+"""Reference for learning from rows one by one."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from hdc.kernels import ADAPT, BUNDLE, MARGIN, REFINE, PerceptronState
 
 Floats = npt.NDArray[np.float32]
 DECAY = 0.01
-"""Share of each new margin in the running means of ``refine``."""
+"""Weight of each new margin in the running means of ``refine``."""
 
 
 def dots(rows: Floats, vectors: Floats) -> Floats:
@@ -29,7 +29,7 @@ def perceptron(
     rate: float,
     margin: float,
 ) -> tuple[PerceptronState, npt.NDArray[np.int64]]:
-    """Take the rows one after another; see :attr:`hdc.kernels.LearnKernels.perceptron`."""
+    """Process the rows one after another; see :attr:`hdc.kernels.LearnKernels.perceptron`."""
     prototypes, drift = state.prototypes.astype(np.float32), state.drift.astype(np.float32)
     squares, means, step = state.squares.astype(np.float64), state.means.astype(np.float64), state.step
     nearest = np.zeros(len(rows), dtype=np.int64)
@@ -38,7 +38,7 @@ def perceptron(
         cosines = np.divide(dots, np.sqrt(squares), out=np.zeros(len(dots)), where=squares > 0)
         others = np.where(np.arange(len(dots)) == label, -np.inf, cosines)
         rival = int(others.argmax()) if len(dots) > 1 else int(label)
-        cosines = np.append(cosines, -np.inf)  # of no rival
+        cosines = np.append(cosines, -np.inf)  # if there is no rival
         nearest[i] = label if cosines[label] > others[rival] else rival
         for place, change in _changes(rule, int(label), rival, cosines, rate * float(weight), margin, means):
             prototypes[place] += np.float32(change) * row
@@ -51,7 +51,7 @@ def perceptron(
 def _changes(
     rule: int, label: int, rival: int, cosines: Any, rate: float, margin: float, means: Any
 ) -> list[tuple[int, float]]:
-    """Return what is added to which prototypes, in units of the row; ``means`` are kept up to date."""
+    """Return the prototypes to change and by how many times the row; update ``means``."""
     own, other = cosines[label], cosines[rival if rival != label else -1]
     gap = own - other
     if rule == BUNDLE and gap > 0:

@@ -1,4 +1,4 @@
-"""The reference kernel of rows of small numbers that stand for levels: every product, every score, sorted."""
+"""Reference search of rows of level numbers: compute every product and every score, and sort."""
 
 from collections.abc import Sequence
 
@@ -14,11 +14,11 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 PAIR_BYTES = 64
-"""Bytes of temporaries for each score, more or less."""
+"""Approximate bytes of temporaries per score."""
 
 
 class LevelRows:
-    """Rows as they are; see :class:`hdc.kernels.LevelRows`."""
+    """Unconverted rows; see :class:`hdc.kernels.LevelRows`."""
 
     def __init__(self, rows: Words, runs: Sequence[LevelRun], scale: Floats, offset: Floats) -> None:
         self._rows, self._runs = rows.copy(), list(runs)
@@ -30,7 +30,7 @@ class LevelRows:
     def search(
         self, queries: Bytes, raises: npt.NDArray[np.uint8], factors: Floats, ids: Ints, k: int
     ) -> tuple[Floats, Ints]:
-        """Sort the scores of a block of rows into the best so far."""
+        """Merge the scores of each block of rows into the best so far, by sorting."""
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         found = np.full((len(queries), k), -1, dtype=np.int64)
         members = np.flatnonzero(ids >= 0)
@@ -39,14 +39,14 @@ class LevelRows:
             for part in row_blocks(len(queries), PAIR_BYTES * (len(rows) + k) + 8 * queries.shape[1]):
                 sums = self._sums(rows, queries[part], raises[part]).astype(np.float32)
                 own = (sums * factors[part, :1] + factors[part, 1:]) * self._scale[rows] + self._offset[rows]
-                every = np.hstack([scores[part], own + np.float32(0)])  # the zero turns -0.0 into 0.0
+                every = np.hstack([scores[part], own + np.float32(0)])  # adding zero turns -0.0 into 0.0
                 named = np.hstack([found[part], np.broadcast_to(ids[rows], own.shape)])
                 first = np.lexsort((named, -every), axis=1)[:, :k]
                 scores[part], found[part] = (np.take_along_axis(x, first, axis=1) for x in (every, named))
         return scores, found
 
     def _sums(self, rows: Ints, queries: Bytes, raises: npt.NDArray[np.uint8]) -> Ints:
-        """Return the sums of products; float64 holds those of a run exactly."""
+        """Return the sums of products; float64 represents those of a run exactly."""
         total = np.zeros((len(queries), len(rows)), dtype=np.int64)
         word = number = 0
         for run, raised in zip(self._runs, raises.T, strict=True):

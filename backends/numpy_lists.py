@@ -1,4 +1,4 @@
-"""The reference kernels of inverted files of float vectors: every product, every score, sorted."""
+"""Reference kernels of IVF lists of float vectors: compute every product and every score, and sort."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -15,17 +15,17 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 PAIR_BYTES = 64
-"""Bytes of temporaries for each score, more or less."""
+"""Approximate bytes of temporaries per score."""
 
 
 class Centroids:
-    """Byte vectors as they are; see :class:`hdc.kernels.Centroids`."""
+    """Unconverted byte vectors; see :class:`hdc.kernels.Centroids`."""
 
     def __init__(self, centroids: Bytes) -> None:
         self._centroids = centroids.copy()
 
     def nearest(self, queries: Bytes, p: int) -> tuple[npt.NDArray[np.int32], Ints]:
-        """Multiply as float64, which holds the products exactly, and sort stably."""
+        """Multiply as float64, which represents the products exactly, and sort stably."""
         n, width = self._centroids.shape
         dots = np.empty((len(queries), p), dtype=np.int32)
         lists = np.empty((len(queries), p), dtype=np.int64)
@@ -39,7 +39,7 @@ class Centroids:
 
 
 class CodeLists:
-    """Rows of signs as they are; see :class:`hdc.kernels.CodeLists`."""
+    """Unconverted rows of signs; see :class:`hdc.kernels.CodeLists`."""
 
     LAYOUT = "rows-1"
 
@@ -49,12 +49,12 @@ class CodeLists:
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What it is made of."""
+        """Arrays that :meth:`restored` accepts."""
         return {"signs": self._signs, "starts": self._starts, "scale": self._scale, "offset": self._offset}
 
     @classmethod
     def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Take arrays back; see :class:`hdc.kernels.ListKernels`."""
+        """Rebuild from arrays; see :class:`hdc.kernels.ListKernels`."""
         made = cls.__new__(cls)
         made._signs, made._starts = arrays["signs"], arrays["starts"]
         made._scale, made._offset = arrays["scale"], arrays["offset"]
@@ -62,23 +62,23 @@ class CodeLists:
         forms = [(array.dtype.str, array.ndim) for array in made.arrays.values()]
         sizes = made._signs.ndim == 2 and (made._starts[-1], len(made._scale), len(made._offset)) == (n, n, n)
         if forms != [("<u8", 2), ("<i8", 1), ("<f4", 1), ("<f4", 1)] or not sizes:
-            raise FileFormatError("the arrays of the lists do not belong together")
+            raise FileFormatError("the arrays of the lists do not match each other")
         return made
 
     def __len__(self) -> int:
         return len(self._signs)
 
     def _scores(self, rows: Ints, queries: Bytes, factors: Floats, base: Floats) -> Floats:
-        """Score the rows of one list for some queries; float64 holds the sums exactly."""
+        """Score the rows of one list for some queries; float64 represents the sums exactly."""
         signs = unpack(self._signs[rows], queries.shape[1])
         sums = (queries.astype(np.float64) @ signs.T.astype(np.float64)).astype(np.float32)
         own = (sums * factors[:, :1] + factors[:, 1:]) * self._scale[rows] + self._offset[rows]
-        return np.asarray((own + base[:, None]) + np.float32(0))  # the zero turns -0.0 into 0.0
+        return np.asarray((own + base[:, None]) + np.float32(0))  # adding zero turns -0.0 into 0.0
 
     def search(
         self, queries: Bytes, factors: Floats, lists: Ints, base: Floats, ids: Ints, k: int
     ) -> tuple[Floats, Ints]:
-        """Go list by list, and sort the scores of its rows into the best so far of every query that looks there."""
+        """Go list by list, and merge the scores of its rows into the best of every query that probes it."""
         scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
         found = np.full((len(queries), k), -1, dtype=np.int64)
         dim = queries.shape[1]

@@ -1,4 +1,4 @@
-"""The reference kernel of search by postings: every list is added up, every document scored."""
+"""Reference search by posting lists: add up every list, score every document."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -13,12 +13,12 @@ Ints = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
 
 EXTRA, NUMBER = 1, 2
-"""Kinds of lists; 0 is a list of the segment."""
+"""Kinds of lists; 0 is a list in the segment."""
 
 BAG, SEQUENCE, SOFT = 0, 1, 2
 
 AT_PATHS = 1
-"""Weights that count as those of paths; greater ones are beyond them."""
+"""Value of ``counted`` for weights that the query's ``asked`` includes; greater values are beyond it."""
 
 
 class Postings:
@@ -50,7 +50,7 @@ class Postings:
 
 
 class _Lists:
-    """What one segment is asked."""
+    """The lists that a query asks of one segment."""
 
     def __init__(self, segment: PostingSegment, query: PostingQuery, weights: Ints, number: int) -> None:
         self.segment, self.query, self._weights = segment, query, weights
@@ -59,7 +59,7 @@ class _Lists:
         self._extra = [query.extra[start:stop] for start, stop in pairwise(bounds)]
 
     def of(self, at: int) -> tuple[Ints, Ints]:
-        """Return the spots of a list, each once, and their weights."""
+        """Return the distinct spots of a list, and their weights."""
         segment, one, weight = self.segment, self.query.lists[at], self._weights[at]
         if one["kind"] != NUMBER:
             spots = self._extra[int(one["hash"])] if one["kind"] == EXTRA else self._postings(one)
@@ -88,7 +88,7 @@ class _Lists:
 
 
 def _scores(lists: _Lists, whole: int) -> Doubles:
-    """Return what the documents of a segment are ordered by."""
+    """Return the scores that order the documents of a segment."""
     segment, query = lists.segment, lists.query
     matched = _matched(lists)
     scores = matched.astype(np.float64)
@@ -99,7 +99,7 @@ def _scores(lists: _Lists, whole: int) -> Doubles:
 
 
 def _matched(lists: _Lists) -> Ints:
-    """Return what each document holds of the query's weight."""
+    """Return the part of the query's weight that each document matches."""
     segment, groups = lists.segment, lists.query.groups
     open_sums: dict[int, tuple[Ints, Ints]] = {}
     total = np.zeros(len(segment.masses), np.int64)
@@ -144,7 +144,7 @@ def _near(mode: int, apart: Ints) -> Doubles:
 
 
 def _added(found: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
-    """Return the spots of several lists, each once, with the sums of their weights."""
+    """Return the distinct spots of several lists, with the sums of their weights."""
     spots = np.concatenate([_NOTHING[0], *(spots for spots, _ in found)])
     weights = np.concatenate([_NOTHING[1], *(weights for _, weights in found)])
     distinct, places = np.unique(spots, return_inverse=True)

@@ -1,4 +1,4 @@
-"""Learning vector quantization in NumPy: the reference."""
+"""Reference for learning vector quantization."""
 
 import math
 from typing import Any
@@ -9,10 +9,10 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 MOST = 0.5
-"""Longest step, in lengths of a prototype: a longer one could leave nothing of it."""
+"""Longest step, as a share of a prototype's length; a longer one could cancel the prototype."""
 
 LEAST = 1e-9
-"""Sum of distances below which a row has no direction to learn from."""
+"""Sum of distances below which a row gives no direction to learn from."""
 
 
 def attract(
@@ -24,7 +24,7 @@ def attract(
     steepness: float,
     rate: float,
 ) -> Floats:
-    """Take the rows one after another; see :attr:`hdc.kernels.LearnKernels.attract`."""
+    """Process the rows one after another; see :attr:`hdc.kernels.LearnKernels.attract`."""
     found = prototypes.astype(np.float64)
     for row, label, weight in zip(rows.astype(np.float64), labels, weights, strict=True):
         cosines = found @ row
@@ -36,7 +36,7 @@ def attract(
 
 
 def _best(cosines: Any, among: Any) -> int:
-    """Return the first place of the greatest cosine among some, or -1."""
+    """Return the first index of the greatest cosine among some, or -1."""
     return int(np.where(among, cosines, -np.inf).argmax()) if among.any() else -1
 
 
@@ -51,6 +51,6 @@ def _steps(cosines: Any, own: int, other: int, rate: float, steepness: float) ->
     both = right + wrong
     if both < LEAST:
         return []
-    power = math.exp(-abs(steepness * (right - wrong) / both))  # f (1 - f) is the same on both sides of 0
+    power = math.exp(-abs(steepness * (right - wrong) / both))  # f (1 - f) is symmetric around 0
     slope = 2 * rate * steepness * power / ((1 + power) * both) ** 2
     return [(own, slope * wrong), (other, -slope * right)]

@@ -1,4 +1,4 @@
-"""The reference kernels that encode rows of numbers: records of two vectors a column, and signs of angles."""
+"""Reference kernels that encode rows of numbers: records with two vectors per column, and signs of angles."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ Ints = npt.NDArray[np.int32]
 
 
 def _sums(first: Words, second: Words, marks: Marks, dim: int) -> npt.NDArray[np.int64]:
-    """Add the members of rows, column after column, a set bit being -1."""
+    """Add the members of rows, column by column; a set bit is -1."""
     before, after = (1 - 2 * unpack(vectors, dim).astype(np.int64) for vectors in (first, second))
     places, total = np.arange(dim), np.zeros((len(marks), dim), dtype=np.int64)
     for column, row_marks in enumerate(marks.T[:, :, None].astype(np.int64)):
@@ -41,7 +41,7 @@ def record_majority(first: Words, second: Words, marks: Marks, tie: Words, dim: 
 
 
 def phase_signs(phases: npt.NDArray[np.float64], turn: int) -> Words:
-    """Look at the bit of half a turn, a quarter of a turn further on."""
+    """Read the half-turn bit a quarter turn further on."""
     out = np.empty((len(phases), -(-phases.shape[1] // 64)), dtype=np.uint64)
     for rows in row_blocks(len(phases), 16 * phases.shape[1]):
         turned = phases[rows].astype(np.int64) + turn // 4
@@ -50,7 +50,7 @@ def phase_signs(phases: npt.NDArray[np.float64], turn: int) -> Words:
 
 
 def fourier_signs(rows: Ints, frequencies: Ints, offsets: Ints, turn: int) -> Words:
-    """Multiply in float64 where that is exact, else in integers."""
+    """Multiply in float64 where that is exact, otherwise in integers."""
     d, dim = rows.shape[1], offsets.shape[1]
     out = np.empty((len(rows), -(-dim // 64)), dtype=np.uint64)
     exact = d * _magnitude(rows) * _magnitude(frequencies) < 2**52

@@ -1,4 +1,4 @@
-"""The reference kernel for words that differ by few letters: tables of distances, of all words of a length at once."""
+"""Reference search for words that differ by few letters: distance tables of all words of one length at once."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,7 +8,7 @@ Points = npt.NDArray[np.uint32]
 
 
 def near_words(points: Points, starts: Ints, word: Points, most: int) -> tuple[Ints, Ints]:
-    """Return the words at a small distance; see :attr:`hdc.kernels.PostingKernels.near`."""
+    """Return the words within a small distance; see :attr:`hdc.kernels.PostingKernels.near`."""
     lengths = np.diff(starts)
     which, distances = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for length in range(max(0, len(word) - most), len(word) + most + 1):
@@ -23,7 +23,7 @@ def near_words(points: Points, starts: Ints, word: Points, most: int) -> tuple[I
 
 
 def _distances(words: Points, word: Points) -> Ints:
-    """Return the distance of each of some words of one length, ``(n, length)``, to another one."""
+    """Return the distances of words of one length, ``(n, length)``, to another word."""
     n, length = words.shape
     table = np.empty((len(word) + 1, length + 1, n), np.int64)
     table[:, 0] = np.arange(len(word) + 1)[:, None]

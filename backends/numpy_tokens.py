@@ -1,4 +1,4 @@
-"""Sets of rows by the reference: all rows of a query against all items of one document after the other."""
+"""Reference for sets of rows: compare all rows of a query with all items of one document at a time."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def chamfer(queries: Words, weights: Ids, bounds: Ids, items: Words, spans: Ids, chosen: Ids | None) -> Ids:
-    """Count differing bits, and keep the least."""
+    """Count differing bits, and keep the smallest number."""
 
     def compare(own: slice, document: slice) -> Any:
         differing = np.bitwise_count(queries[own, None] ^ items[document]).sum(axis=-1, dtype=np.int64)
@@ -32,7 +32,7 @@ def max_sim(
     spans: Ids,
     chosen: Ids | None,
 ) -> Floats:
-    """Look up, and keep the greatest; every sum is added in order."""
+    """Look up scores, and keep the greatest; sums are added in order."""
 
     def compare(own: slice, document: slice) -> Any:
         rows, items = tables[own], codes[document]

@@ -1,8 +1,8 @@
 """The torch backend: tensors on the CPU or on a GPU, gradients through the dense models.
 
-On a GPU everything is computed by the kernels of :mod:`hdc.backends.torch_kernels`. Tensors on the CPU share their
-memory with NumPy, so there the packed kernels are Numba's, which no torch program came near when they were measured
-(``benchmarks/bench_torch.py``); the dense ones are torch's, for the gradients.
+On a GPU, the kernels of :mod:`hdc.backends.torch_kernels` compute everything. CPU tensors share their memory with
+NumPy, so the packed kernels on the CPU are Numba's: every torch program measured was far slower
+(``benchmarks/bench_torch.py``). The dense kernels are torch's, for the gradients.
 """
 
 import dataclasses
@@ -26,20 +26,20 @@ from hdc.words import WORD_BITS, word_count
 FLOATS = ("float32", "float64", "float16", "bfloat16")
 
 EXACT_INTEGERS = {"highest": 1 << 24, "high": 1 << 11, "medium": 1 << 8}
-"""Integers that keep all their bits in a float32 product, by ``torch.get_float32_matmul_precision()``."""
+"""Integers that float32 products keep exactly, by ``torch.get_float32_matmul_precision()``."""
 
 
 # ---------------------------------------------------------------------- arrays
 
 
 def dtype(name: str) -> torch.dtype:
-    """Return torch's dtype of NumPy's name; packed words are int64, as torch computes little with uint64."""
+    """Return torch's dtype for a NumPy name; packed words are int64, because torch hardly supports uint64."""
     found: torch.dtype = torch.int64 if name == "uint64" else getattr(torch, name)
     return found
 
 
 def from_numpy(x: npt.NDArray[Any], device: torch.device) -> Tensor:
-    """Share the memory of a NumPy array if the device is the CPU and torch can (native, writeable, not reversed)."""
+    """Share the memory of a NumPy array on the CPU if torch can (native, writeable, not reversed), else copy."""
     native = x.astype(x.dtype.newbyteorder("="), copy=False)
     if native.dtype == np.uint64:
         native = native.view(np.int64)
@@ -49,13 +49,13 @@ def from_numpy(x: npt.NDArray[Any], device: torch.device) -> Tensor:
 
 
 def to_numpy(x: Tensor) -> npt.NDArray[Any]:
-    """Return the values on the host, without a copy from the CPU; bfloat16, which NumPy lacks, as float32."""
+    """Return the values on the host, without a copy from the CPU; bfloat16, which NumPy lacks, becomes float32."""
     host = x.detach().cpu()
     return np.asarray((host.float() if host.dtype == torch.bfloat16 else host).numpy())
 
 
 def check(x: Any, what: str, device: torch.device) -> Tensor:
-    """Check for a tensor on the device."""
+    """Return ``x`` if it is a tensor on the device; raise DTypeError or DeviceError otherwise."""
     if not isinstance(x, Tensor):
         advice = "; bring it over with vsa.from_numpy" if isinstance(x, np.ndarray) else ""
         raise DTypeError(f"{what} must be a torch tensor, not {type(x).__module__}.{type(x).__qualname__}{advice}")
@@ -68,7 +68,7 @@ def check(x: Any, what: str, device: torch.device) -> Tensor:
 
 
 def check_words(x: Any, dim: int, what: str, device: torch.device) -> Tensor:
-    """Check for packed words of the device with clear padding."""
+    """Return ``x`` if it has packed words on the device with clear padding; raise otherwise."""
     if not isinstance(x, Tensor) or x.dtype != torch.int64:
         given = f"dtype {x.dtype}" if isinstance(x, Tensor | np.ndarray) else type(x).__name__
         kind = "a NumPy array" if isinstance(x, np.ndarray) else "what was given"
@@ -89,14 +89,14 @@ def check_words(x: Any, dim: int, what: str, device: torch.device) -> Tensor:
 
 
 def exact_integers() -> int:
-    """Ask how torch multiplies float32 matrices at the moment: as they are, or rounded to TF32, bfloat16 or a half."""
+    """Return the bound for torch's current float32 products: unrounded, or rounded to TF32, bfloat16 or half."""
     if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
         return 0
     return EXACT_INTEGERS[torch.get_float32_matmul_precision()]
 
 
 def lasting(make: Callable[[], Any]) -> Any:
-    """Call outside inference mode, whose tensors cannot be used where gradients flow."""
+    """Call outside inference mode, because tensors made there cannot carry gradients."""
     with torch.inference_mode(False):
         return make()
 
@@ -136,7 +136,7 @@ PORTABLE = BitKernels(
     pack=words.pack,
     unpack=words.unpack,
 )
-"""What a GPU runs."""
+"""Kernels for a GPU."""
 
 PORTABLE_DENSE = DenseKernels(
     signed_gather=transform.signed_gather,
@@ -153,7 +153,7 @@ PORTABLE_DENSE = DenseKernels(
     smallest=search.smallest,
     exact_integers=exact_integers,
 )
-"""What a GPU runs; through those of floats gradients flow."""
+"""Kernels for a GPU; gradients flow through those of floats."""
 
 PORTABLE_SEARCH = SearchKernels(
     top_k=search.top_k,
@@ -167,15 +167,15 @@ PORTABLE_SEARCH = SearchKernels(
     rounded=codes.rounded,
     units=codes.units,
 )
-"""What a GPU runs, here with an index on the CPU."""
+"""Kernels for a GPU, here with an index on the CPU."""
 
 PORTABLE_LEVELS = array_levels.kernels(array_api_compat.torch)
 
 
 def on_host(record: str, name: str, *packed: int) -> Callable[..., Any]:
-    """Return Numba's kernel of a name as one of CPU tensors, whose memory it reads in place.
+    """Return a Numba kernel that works on CPU tensors in place.
 
-    While torch compiles, the portable kernel takes its place, as torch can trace that one.
+    While torch compiles, the portable kernel is used instead, because torch can trace that one.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def _tensor(x: Any) -> Tensor:
 
 
 class HostIndex:
-    """Numba's search index, fed and read by CPU tensors."""
+    """Numba's search index for CPU tensors."""
 
     def __init__(self, count: int) -> None:
         self._index = numba_backend.SEARCH.search_index(count)
@@ -252,7 +252,7 @@ HOST_DENSE = dataclasses.replace(
     byte_dots=on_host("dense", "byte_dots"),
     byte_sums=on_host("dense", "byte_sums"),
 )
-"""Integers have no gradients, so that Numba's kernels do for them."""
+"""Integers have no gradients, so Numba's kernels are used for them."""
 
 HOST_SEARCH = SearchKernels(
     top_k=on_host("search", "top_k", 0, 1),
@@ -280,7 +280,7 @@ HOST_LEVELS = dataclasses.replace(
 
 
 def threads(n: int | None = None) -> int:
-    """Return how many threads the compiled kernels and torch may use on the CPU, after setting both to ``n``."""
+    """Return how many threads the compiled kernels and torch may use on the CPU; set both to ``n`` if given."""
     limit = numba_backend.threads(n)
     if n is not None:
         torch.set_num_threads(limit)
@@ -296,9 +296,9 @@ def on(device: str) -> Backend:
     Raises
     ------
     ParameterError
-        If the name is another.
+        If the name has another form.
     BackendUnavailableError
-        If there is no such card.
+        If the card does not exist.
     """
     if device == "cpu":
         return BACKEND
@@ -308,7 +308,7 @@ def on(device: str) -> Backend:
     cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if cards == 0:
         raise BackendUnavailableError(
-            f"device {device!r} needs a CUDA GPU and a torch built for it, and torch {torch.__version__} finds none; "
+            f"device {device!r} needs a CUDA GPU and a torch built for it, but torch {torch.__version__} finds none; "
             "use device='cpu'"
         )
     number = int(name[1]) if name[1] else torch.cuda.current_device()
@@ -325,7 +325,7 @@ def placed(
     dense: DenseKernels = PORTABLE_DENSE,
     levels: LevelKernels = PORTABLE_LEVELS,
 ) -> Backend:
-    """Return the backend on a device that is there."""
+    """Return the backend on an existing device."""
     if device.type != "cpu":
         searches = dataclasses.replace(searches, search_index=functools.partial(search.RowIndex, device=device))
     return Backend(

@@ -10,12 +10,12 @@ from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numpy_backend import Floats, Ints
 
 SPAN = 2048
-"""Components summed together: this stretch of the result stays in the first-level cache."""
+"""Components summed together; this part of the result stays in the first-level cache."""
 
 
 @kernel
 def _csr_matmul(data: Any, indices: Any, indptr: Any, dense: Any, out: Any, start: int, stop: int) -> None:
-    """Add four token vectors at a time, so that the result is read and written a quarter as often."""
+    """Add four token vectors at a time, which quarters the reads and writes of the result."""
     dim = dense.shape[1]
     for i in range(start, stop):
         first, last = indptr[i], indptr[i + 1]
@@ -36,7 +36,7 @@ def _csr_matmul(data: Any, indices: Any, indptr: Any, dense: Any, out: Any, star
 
 
 def csr_matmul(data: Floats, indices: Ints, indptr: Ints, dense: Floats) -> Floats:
-    """Sum, document by document, the token vectors times their weights."""
+    """Sum the token vectors times their weights, document by document."""
     tokens = rows_of(dense, dense.dtype.newbyteorder("="))
     docs, dim = len(indptr) - 1, tokens.shape[1]
     out = np.empty((docs, dim), dtype=tokens.dtype)

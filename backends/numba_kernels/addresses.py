@@ -1,4 +1,4 @@
-"""Arrays by their addresses: a compiled call that is given one record of many arrays costs what one array costs.
+"""Arrays by their addresses: passing one record of many arrays to a compiled call costs as much as passing one array.
 
 Unboxing an array takes Numba some 80 ns, which a search of one query would pay for twenty of them. A record
 (:func:`record`) names the address and the size of each array that was prepared in advance; compiled code turns them to
@@ -33,7 +33,7 @@ def _plain_array_at(address: Any, size: Any, dtype: Any) -> Any:
 
 @compiled_from(_plain_array_at)
 def array_at(typing: Any, address: Any, size: Any, dtype: Any) -> Any:
-    """Return the flat array of ``size`` elements at an address, which owns nothing."""
+    """Return the flat array of ``size`` elements at an address; it does not own the memory."""
     kind = types.Array(dtype.dtype, 1, "C")
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Bring inputs to the one form the compiled loops take.
+"""Convert inputs to the one form that compiled loops accept.
 
-Numba compiles a kernel again for every layout, alignment and writeability it meets. So inputs are made
-native, C-contiguous and aligned (copied only where they are not) and are all passed as read-only views: one
-specialization a kernel, and the compiler refuses a kernel that writes to its input.
+Numba compiles a kernel again for every layout, alignment and writeability. So inputs are made native, C-contiguous and
+aligned, copied only if needed, and are passed as read-only views. This means one specialization per kernel, and the
+compiler rejects a kernel that writes to its input.
 """
 
 import math
@@ -36,5 +36,5 @@ def sets_of(x: AnyArray, dtype: npt.DTypeLike = np.uint64) -> AnyArray:
 
 
 def spread(x: AnyArray, shape: tuple[int, ...]) -> AnyArray:
-    """Return ``x`` broadcast to ``shape``; itself, where it has it already."""
+    """Return ``x`` broadcast to ``shape``, or ``x`` itself if it has that shape."""
     return x if x.shape == shape else np.broadcast_to(x, shape)

@@ -1,4 +1,4 @@
-"""Looking up in ascending arrays."""
+"""Search in ascending arrays."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from hdc.backends.numba_kernels.jit import inlined
 
 @inlined
 def first_at(values: Any, start: int, stop: int, least: Any) -> int:
-    """Return the first place in an ascending run that holds ``least`` or more; ``stop`` if there is none."""
+    """Return the first index in an ascending run with a value of at least ``least``, or ``stop``."""
     while start < stop:
         middle = (start + stop) >> 1
         if values[middle] < least:

@@ -1,4 +1,4 @@
-"""The bits of a word as 64 bytes, which the instruction for dot products of bytes reads."""
+"""The bits of a word as 64 bytes, for the dot-product instruction on bytes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Binding, reductions, packing: where NumPy's own loops, shared out to threads, reach the memory's limit."""
+"""Binding, reductions and packing: NumPy's own loops on threads reach memory bandwidth."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.words import Bits, Words, word_count
 
 SMALL = 1 << 14
-"""Words up to which NumPy works alone: nothing could be gained, and some microseconds are saved."""
+"""Most words that NumPy handles alone: threads would gain nothing, and calling a kernel costs microseconds."""
 
 
 def _xor_rows(a: Words, b: Words, out: Words, start: int, stop: int) -> None:
@@ -18,7 +18,7 @@ def _xor_rows(a: Words, b: Words, out: Words, start: int, stop: int) -> None:
 
 
 def xor(a: Words, b: Words) -> Words:
-    """Exclusive or of NumPy, on threads: most of the time goes to the pages of a fresh result."""
+    """Run NumPy's exclusive or on threads; most of the time goes to fresh pages for the result."""
     if a.size + b.size <= SMALL:
         return np.bitwise_xor(a, b, dtype=np.uint64, order="C")
     shape = np.broadcast_shapes(a.shape, b.shape)
@@ -71,7 +71,7 @@ def _pack_rows(bits: Bits, out: AnyArray, start: int, stop: int) -> None:
 
 
 def pack(bits: Bits) -> Words:
-    """Pack with NumPy's own loop, which has no equal for booleans, on threads."""
+    """Run NumPy's own packing loop, unmatched for booleans, on threads."""
     rows = rows_of(bits, np.bool_)
     out = np.zeros((len(rows), word_count(rows.shape[1]) * 8), dtype=np.uint8)
     over_rows(_pack_rows, len(rows), rows.shape[1] * 0.15, rows, out)

@@ -1,11 +1,11 @@
 """Majority of packed rows, and their sums component by component.
 
-Counting is bit-sliced: the counts of 64 components live in 64-bit words, one word for each binary digit, and
-a carry-save adder adds 64 components with five logical operations. :func:`_fold` adds eight rows into the
-three lowest digits and hands on one row of carries, worth eight each; eight of those are folded in turn, like
-an odometer in base eight. So a row costs little more than reading it, however many digits its counts have.
+Counts are bit-sliced: the counts of 64 components are stored in 64-bit words, one word per binary digit. A carry-save
+adder adds 64 components with five logical operations. :func:`_fold` adds eight rows into the three lowest digits and
+passes on one row of carries, worth eight each. Eight of those are folded in turn, like an odometer in base eight. So
+adding a row costs little more than reading it, however many digits its counts have.
 
-Weighted rows, and few ones, go straight to int64 counters.
+Weighted rows, and few rows, are added to int64 counters directly.
 """
 
 import math
@@ -20,13 +20,13 @@ from hdc.backends.numpy_backend import Counters, Ints, check_weights
 from hdc.words import WORD_BITS, Words
 
 SPAN = 512
-"""Most columns (words) counted together: the digits of a span stay in the nearest caches."""
+"""Most columns (words) counted together; the digits of a span stay in the nearest caches."""
 
 LEVEL_ROWS = 11
-"""Rows of a level of the odometer in the scratch: three binary digits, then eight rows still to be added."""
+"""Scratch rows per odometer level: three binary digits, then eight rows still to be added."""
 
 FEW_ROWS = 12
-"""Up to this many rows, adding to int64 counters directly is faster than converting bit-sliced counts."""
+"""Up to this many rows, adding to int64 counters is faster than converting bit-sliced counts."""
 
 
 @kernel
@@ -67,7 +67,7 @@ def _fold(source: Any, first: int, column: int, columns: int, digits: Any, level
 
 @kernel
 def _advance(source: Any, first: int, column: int, columns: int, digits: Any, waiting: Any, level: int) -> None:
-    """Fold eight rows into ``level``, and every level above whose eight waiting rows are then complete.
+    """Fold eight rows into ``level``, and into every level above that then has eight waiting rows.
 
     The scratch has digits for every count that the rows can reach, so its last level never has eight.
     """
@@ -90,10 +90,10 @@ def _clear(digits: Any, first: int, last: int, columns: int) -> None:
 
 @kernel
 def _count(rows: Any, column: int, columns: int, digits: Any, waiting: Any) -> None:
-    """Leave the bit-sliced counts of ``rows[:, column : column + columns]`` in ``digits``.
+    """Write the bit-sliced counts of ``rows[:, column : column + columns]`` to ``digits``.
 
-    Binary digit p is row ``p // 3 * LEVEL_ROWS + p % 3``. ``waiting`` has one entry for each level, and one
-    more: the highest level hands on carries too, always zero.
+    Binary digit p is row ``p // 3 * LEVEL_ROWS + p % 3``. ``waiting`` has one entry per level, plus one: the highest
+    level also passes on carries, which are always zero.
     """
     n = len(rows)
     _clear(digits, 0, len(digits), columns)
@@ -110,7 +110,7 @@ def _count(rows: Any, column: int, columns: int, digits: Any, waiting: Any) -> N
 
 @kernel
 def _settle(columns: int, digits: Any, waiting: Any) -> None:
-    """Fold the rows that wait at each level into its digits."""
+    """Fold the waiting rows of each level into its digits."""
     for level in range(len(waiting) - 1):
         if waiting[level]:
             first = level * LEVEL_ROWS + 3
@@ -121,7 +121,7 @@ def _settle(columns: int, digits: Any, waiting: Any) -> None:
 
 @inlined
 def _break_ties(above: Any, equal: Any, odd: Any, flip: Any, tie: Any, dim: int) -> None:
-    """Set, where counts are equal, the bits of ``tie`` exclusive or those of ``odd`` a component further down."""
+    """Set bits where counts are equal: those of ``tie``, exclusive or those of ``odd`` one component further down."""
     carry = (odd[(dim - 1) // 64] >> np.uint64((dim - 1) % 64)) & np.uint64(1)
     for w in range(len(above)):
         above[w] |= equal[w] & (tie[w] ^ flip ^ (odd[w] << np.uint64(1) | carry))
@@ -130,7 +130,7 @@ def _break_ties(above: Any, equal: Any, odd: Any, flip: Any, tie: Any, dim: int)
 
 @inlined
 def _compare(digits: Any, count: int, half: int, above: Any, equal: Any) -> None:
-    """Write where bit-sliced numbers of so many digits are above another one, and where they equal it."""
+    """Write where bit-sliced numbers with ``count`` digits exceed another number, and where they equal it."""
     for w in range(len(above)):
         above[w], equal[w] = np.uint64(0), ~np.uint64(0)
     for digit in range(count):  # from the lowest one up
@@ -149,7 +149,7 @@ def _compare(digits: Any, count: int, half: int, above: Any, equal: Any) -> None
 def _majority(x: Any, tie: Any, levels: int, span: int, dim: int, ties: Any, out: Any, start: int, stop: int) -> None:
     """Write the majority of (set, span of columns) pairs ``start`` to ``stop``.
 
-    Where a set is one span its ties are broken; else ``ties`` gets which counts are equal, and which are odd.
+    If a set is one span, its ties are broken. Otherwise ``ties`` receives which counts are equal, and which are odd.
     """
     n, words = x.shape[1], x.shape[2]
     spans = (words + span - 1) // span
@@ -171,7 +171,7 @@ def _majority(x: Any, tie: Any, levels: int, span: int, dim: int, ties: Any, out
 
 @inlined
 def _flip(n: int) -> Any:
-    """Return what makes of the count of set bits, whether it is odd, whether half of the sum is: of n rows."""
+    """Return the mask that converts "the count of set bits is odd" to "half the sum is odd", for n rows."""
     return ~np.uint64(0) if n // 2 % 2 else np.uint64(0)
 
 
@@ -218,7 +218,7 @@ def _tally_weighted(x: Any, weights: Any, out: Any, start: int, stop: int) -> No
 
 @kernel
 def _sign_bits(counters: Any, tie: Any, out: Any, start: int, stop: int) -> None:
-    """Write bit j where counter j is positive; where it is zero, the tie's, turned if half the one before is odd."""
+    """Write bit j if counter j is positive; if it is zero, the tie's bit, flipped if half the one before is odd."""
     dim = counters.shape[1]
     for i in range(start, stop):
         for w in range(out.shape[1]):
@@ -237,7 +237,7 @@ def _levels(n: int) -> int:
 
 
 def signed_sums(x: Words, weights: Ints | None, dim: int) -> Counters:
-    """Add the rows' weights, negative where a bit is clear: bit-sliced without weights, else in int64 counters."""
+    """Add the rows' weights, negative where a bit is clear: bit-sliced without weights, otherwise in int64."""
     *batch, n, words = x.shape
     if weights is not None:
         batch = list(np.broadcast_shapes(tuple(batch), weights.shape[:-1]))
@@ -260,7 +260,7 @@ def _signs_of(counters: Counters, tie: Words) -> Words:
 
 
 def majority(x: Words, weights: Ints | None, tie: Words, dim: int) -> Words:
-    """Add the rows in bit-sliced counters (with weights: in int64 counters) and compare with half."""
+    """Add the rows in bit-sliced counters (with weights, in int64 counters) and compare with half."""
     *batch, n, words = x.shape
     if weights is not None:
         return _signs_of(signed_sums(x, weights, dim), tie)

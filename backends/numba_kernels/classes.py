@@ -1,8 +1,7 @@
-"""Classes of packed rows in one pass: a row is compared with eight planes at a time, one a lane.
+"""Classification of packed rows in one pass: a row is compared with eight planes at a time, one per lane.
 
-The planes lie in a table with the same word of eight of them side by side, which a call fills before its first row
-(0.3 us for ten classes of 4096 components). Nothing but the winner of a row is written, so that memory does not grow
-with the number of classes.
+A table stores the same word of eight planes side by side. A call fills it before its first row (0.3 us for ten classes
+of 4096 components). Only the winner of a row is written, so memory does not grow with the number of classes.
 """
 
 from typing import Any
@@ -19,7 +18,7 @@ from hdc.words import WORD_BITS, Words
 Counts = npt.NDArray[np.int64]
 
 WORD_TIME = 0.08
-"""Nanoseconds in which a word of a plane is compared; a prototype takes as long as forty."""
+"""Nanoseconds to compare a word of a plane; a prototype takes as long as forty words."""
 
 
 @kernel
@@ -36,7 +35,7 @@ def _in_lanes(planes: Any, table: Any, at: int) -> None:
 
 @inlined
 def _count(row: Any, table: Pointer, at: int, begin: int, end: int, words: int, groups: int, counts: Pointer) -> None:
-    """Write the differing bits of words ``begin`` to ``end`` to ``counts``, for two groups of planes at a time."""
+    """Write the differing bits of words ``begin`` to ``end`` to ``counts``, two groups of planes at a time."""
     for group in range(0, groups, 2):
         first = at + group * words * LANES
         second = first + (words * LANES if group + 1 < groups else 0)
@@ -62,7 +61,7 @@ def _best(
     start: int,
     stop: int,
 ) -> None:
-    """Write leaders and words read into ``found[0]`` and ``found[1]``."""
+    """Write leaders to ``found[0]`` and the numbers of words read to ``found[1]``."""
     prototypes, width, words = planes.shape
     groups, top = (prototypes * width + LANES - 1) // LANES, 2**width - 1
     table, counts = np.zeros(groups * words * LANES + LANES, np.uint64), np.empty((groups + 1) * LANES, np.uint64)

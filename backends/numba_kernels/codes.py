@@ -1,15 +1,15 @@
 """Dot products of multi-level codes (BEBR's symmetric distance) by popcounts of bit planes.
 
-With u planes a component is the integer ``sum_i 2**(u-1-i) s_i``, s_i = +1 or -1 as its bit in plane i, so
+With u planes, a component is the integer ``sum_i 2**(u-1-i) s_i``, where s_i is +1 or -1 by its bit in plane i. So
 
     dot(q, x) = dim (2**u - 1)**2 - 2 sum_ij 2**(u-1-i) 2**(u-1-j) hamming(q_i, x_j)
 
-exactly, in integers. Two planes of 1024 components, 10^5 codes, 100 queries, one thread of a Xeon with AMX: this
-takes 75 ms on 26 MB of codes, a matrix product of the codes unpacked to int8 43 ms on 102 MB, to float32 175 ms on
-410 MB. Time grows with u squared: from three planes on, small integers would be the better form where they fit.
+holds exactly, in integers. With two planes of 1024 components, 10^5 codes, 100 queries and one thread of a Xeon with
+AMX, this takes 75 ms on 26 MB of codes. A matrix product of codes unpacked to int8 takes 43 ms on 102 MB, and to
+float32 175 ms on 410 MB. Time grows with u squared: from three planes on, small integers would be better if they fit.
 
-The items lie in lanes: a tile holds the same word of ``LANES`` items side by side, so that the innermost loop
-runs over items and no sum crosses lanes, however short the codes are.
+Items are stored in lanes: a tile has the same word of ``LANES`` items side by side. So the innermost loop runs over
+items, and no sum crosses lanes, however short the codes are.
 """
 
 from typing import Any
@@ -25,15 +25,15 @@ from hdc.backends.numpy_backend import Ints, Ranked, dot_dtype, ranked
 from hdc.words import Words
 
 LANES = 64
-"""Items of a tile: two planes of 1024 components are 16 KiB, so that a tile stays in the first-level cache."""
+"""Items per tile: with two planes of 1024 components, 16 KiB, which fit the first-level cache."""
 
 BLOCK_DOTS = 1 << 22
-"""Dot products that are held at a time by a search (16 or 32 MiB)."""
+"""Most dot products in memory during a search (16 or 32 MiB)."""
 
 
 @kernel
 def _add_differences(tile: Any, first: int, words: int, query: Any, sums: Any) -> None:
-    """Add the differing bits of one plane of a query and one of all items of a tile, four words at a time."""
+    """Add the differing bits of one plane of a query and one plane of all items of a tile, four words at a time."""
     whole = words - words % 4
     for w in range(0, whole, 4):
         row = first + w
@@ -64,7 +64,7 @@ def _code_dots(queries: Any, items: Any, dim: int, out: Any, start: int, stop: i
         for q in range(len(queries)):
             for lane in range(LANES):
                 sums[0, lane] = 0
-            for level in range(2 * planes - 1):  # Horner: plane pairs (i, level - i), heaviest weight first
+            for level in range(2 * planes - 1):  # Horner's method over plane pairs (i, level - i), heaviest first
                 for lane in range(LANES):
                     sums[0, lane] *= 2
                 for i in range(max(0, level - planes + 1), min(planes, level + 1)):
@@ -87,7 +87,7 @@ def code_dots(queries: Words, items: Words, dim: int) -> Ints:
 
 @kernel
 def _keep_best(dots: Any, scale: Any, first: int, heaps: Any, start: int, stop: int) -> None:
-    """Put rank and id of the items from ``first`` on in the heaps of queries ``start`` to ``stop``."""
+    """Put rank and id of the items from ``first`` on into the heaps of queries ``start`` to ``stop``."""
     bits = np.empty(1, dtype=np.float32)
     for q in range(start, stop):
         heap = heaps[q]

@@ -1,8 +1,8 @@
-"""Top-k estimates of dot products with rows of which only signs are kept, in some lists: RaBitQ's inner loop.
+"""Top-k estimates of dot products with rows stored as signs, in chosen lists: RaBitQ's inner loop.
 
-A query is small integers in two's complement, as bit-planes: the sum of those where a row's bits are set is four
-counts of common bits, shifted and added (Gao & Long 2024, section 3.3). As in :mod:`lists`, the work goes list by
-list, the nearest lists of every query first, and the words of eight rows lie side by side, here once and for all.
+A query is small integers in two's complement, as bit planes. The sum of the integers where a row's bits are set is four
+counts of common bits, shifted and added (Gao & Long 2024, section 3.3). As in :mod:`lists`, the search goes list by
+list, starting with the nearest lists of every query. The words of eight rows are stored side by side in advance.
 """
 
 from collections.abc import Mapping
@@ -38,18 +38,18 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 ROOM = 1 << 23
-"""Pairs that a call holds at a time (64 MiB)."""
+"""Most pairs in memory during a call (64 MiB)."""
 
 NEAREST = 1
-"""Lists of each query in the first round. With one, the bound is loose for longer, but fewer lists are read twice."""
+"""Lists per query in the first round. With one, the bound is loose for longer, but fewer lists are read twice."""
 
 STEP_TIME = 0.25
-"""Nanoseconds for a word of a row, more or less: what decides on threads."""
+"""Approximate nanoseconds per word of a row, to decide how many threads to use."""
 
 
 @kernel
 def write_planes(numbers: Words, words: int, planes: Words, first: int, last: int) -> None:
-    """Write the bits of integers, eight bytes of which make a word, the heaviest plane first."""
+    """Write the bits of integers as planes, the heaviest first; eight bytes of integers are a word."""
     for q in range(first, last):
         for plane in range(ESTIMATE_BITS):
             shift = np.uint64(ESTIMATE_BITS - 1 - plane)
@@ -57,14 +57,14 @@ def write_planes(numbers: Words, words: int, planes: Words, first: int, last: in
                 word = np.uint64(0)
                 for byte in range(8):
                     ones = numbers[q, 8 * w + byte] >> shift & np.uint64(0x0101010101010101)
-                    # The product brings bit 0 of byte i to bit 56 + i.
+                    # The product moves bit 0 of byte i to bit 56 + i.
                     word |= (ones * np.uint64(0x0102040810204080) >> np.uint64(56)) << np.uint64(8 * byte)
                 planes[q, plane, w] = word
 
 
 @inlined
 def shared_planes(rows: Vector, planes: Pointer, at: int) -> Vector:
-    """Count the bits that rows share with a plane's word."""
+    """Count the bits that rows share with a word of a plane."""
     return ctpop(rows & splat(np.int64(planes[at])))
 
 
@@ -79,7 +79,7 @@ def weighted(heaviest: Vector, second: Vector, third: Vector, last: Vector) -> V
 
 @inlined
 def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: int) -> tuple[Vector, Vector]:
-    """Return the sums of two queries' integers where the bits of eight rows are set."""
+    """Return the sums of two queries' integers over the set bits of eight rows."""
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = splat(0)
     for w in range(words):
         bits = load(rows, at + w * LANES)
@@ -92,10 +92,10 @@ def _two_sums(rows: Pointer, at: int, words: int, planes: Pointer, a: int, b: in
 
 
 class _Rows(NamedTuple):
-    """Signs and factors of rows in lists, as :class:`CodeLists` keeps them."""
+    """Signs and factors of rows in lists, as :class:`CodeLists` stores them."""
 
     block: Words
-    """The words of eight rows side by side; those of list l from ``begins[l]`` on."""
+    """The words of eight rows side by side; those of list l start at ``begins[l]``."""
     begins: Ints
     starts: Ints
     scale: Floats
@@ -103,7 +103,7 @@ class _Rows(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """Queries as :class:`hdc.kernels.CodeLists` takes them, their integers as bit-planes."""
+    """Queries as :class:`hdc.kernels.CodeLists` reads them, with their integers as bit planes."""
 
     lists: Ints
     base: Floats
@@ -139,7 +139,7 @@ def _search(among: _Rows, ids: Ints, asked: _Asked, best: Pairs, k: int, first: 
                 stop = min(begin + tile, starts[at + 1])
                 block_at = begins[at] + (begin - starts[at]) * words
                 for i in range(done, ends[at], 2):
-                    # One query may be left at the end: it is compared twice, and takes once.
+                    # A single query may remain: it is compared twice, and its results are used once.
                     j = min(i + 1, ends[at] - 1)
                     a, b = order[i], order[j]
                     of_a, of_b = a * ESTIMATE_BITS * words, b * ESTIMATE_BITS * words
@@ -168,21 +168,21 @@ def _padded(starts: Ints) -> Ints:
 
 
 def _begins(starts: Ints, words: int) -> tuple[Ints, int]:
-    """Return where the words of each list begin, and how many words there are."""
+    """Return the offset of each list's words, and the total number of words."""
     sizes = _padded(starts) * words
     ends = np.cumsum(sizes)
     return ends - sizes, int(ends[-1]) if len(ends) else 0
 
 
 class CodeLists:
-    """Rows of signs in lists, with what turns counts to estimates; see :class:`hdc.kernels.CodeLists`."""
+    """Rows of signs in lists, with the factors that turn counts into estimates; see :class:`hdc.kernels.CodeLists`."""
 
     LAYOUT = "eight-1"
 
     def __init__(self, signs: Words, scale: Floats, offset: Floats, starts: Ints) -> None:
         n, words = signs.shape
         begins, size = _begins(starts, words)
-        beyond = np.zeros(LANES, dtype=np.float32)  # eight are read at a time
+        beyond = np.zeros(LANES, dtype=np.float32)  # padding: eight are read at a time
         flat, block = frozen(signs, np.uint64, signs.size), aligned_zeros(size)
         for at in np.flatnonzero(np.diff(starts)).tolist():
             interleave(flat, starts[at], starts[at + 1], words, block[begins[at] :])
@@ -202,7 +202,7 @@ class CodeLists:
 
     @classmethod
     def restored(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Take arrays back; see :class:`hdc.kernels.ListKernels`."""
+        """Rebuild from arrays; see :class:`hdc.kernels.ListKernels`."""
         held = _Rows(*(arrays[name] for name in _Rows._fields))
         starts = held.starts
         forms = [(array.dtype.str, array.ndim) for array in held]
@@ -215,20 +215,20 @@ class CodeLists:
                 made = cls.__new__(cls)
                 made._hold(*held)
                 return made
-        raise FileFormatError("the arrays of the lists do not belong together")
+        raise FileFormatError("the arrays of the lists do not match each other")
 
     def __len__(self) -> int:
         return int(self._n)
 
     @property
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What it is made of, and :mod:`one_query` reads."""
+        """Arrays that :meth:`restored` accepts and :mod:`one_query` reads."""
         return self._rows._asdict()
 
     def search(
         self, queries: npt.NDArray[np.int8], factors: Floats, lists: Ints, base: Floats, ids: Ints, k: int
     ) -> tuple[Floats, Ints]:
-        """Return the k rows of the greatest scores; see :class:`hdc.kernels.CodeLists`."""
+        """Return the k rows with the greatest scores; see :class:`hdc.kernels.CodeLists`."""
         room = k + k // 2 + 3 * LANES
         keys = np.full((len(queries), k), WORST, dtype=np.int64)
         for start in range(0, len(queries) if self._n and lists.shape[1] else 0, step := max(1, ROOM // room)):
@@ -250,7 +250,7 @@ class CodeLists:
         k: int,
         room: int,
     ) -> Pairs:
-        """Return the k best pairs of each query in any order; ``room`` is held for more of them meanwhile."""
+        """Return the k best pairs of each query in any order; ``room`` is the size of the buffer per query."""
         (q, dim), probed = queries.shape, lists.shape[1]
         best = np.empty((q, 1 + room), dtype=np.int64)
         best[:, 0] = 0

@@ -1,4 +1,4 @@
-"""Floats of dense models: circular convolutions, by the transforms of SciPy, and sums of rows."""
+"""Floats of dense models: circular convolutions by SciPy's transforms, and sums of rows."""
 
 import math
 from typing import Any
@@ -13,18 +13,18 @@ from hdc.backends.numpy_blocks import cyclic_rows
 from hdc.backends.numpy_floats import convolved_parts, convolver
 
 STEP_TIME = 0.25
-"""Nanoseconds in which a component goes through one of its log2(dim) steps three times, more or less."""
+"""Approximate nanoseconds for a component to pass one of its log2(dim) steps three times."""
 
 SPAN = 4096
-"""Columns summed together: their sums stay in the first-level cache."""
+"""Columns summed together; their sums stay in the first-level cache."""
 
 SUM_TIME = 0.1
-"""Nanoseconds for a component that is added, more or less."""
+"""Approximate nanoseconds to add a component."""
 
 
 def convolve(a: Floats, b: Floats, back: bool) -> Floats:
-    """Multiply frequencies, few rows at a time; see :attr:`hdc.kernels.DenseKernels.convolve`."""
-    from scipy import fft  # a good part of a second that only HRR needs
+    """Multiply frequencies, a few rows at a time; see :attr:`hdc.kernels.DenseKernels.convolve`."""
+    from scipy import fft  # this import takes much of a second, and only HRR needs it
 
     batch, dim = np.broadcast_shapes(a.shape[:-1], b.shape[:-1]), b.shape[-1]
     native = b.dtype.newbyteorder("=")

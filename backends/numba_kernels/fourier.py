@@ -1,7 +1,7 @@
-"""Signs of cosines of whole angles: of given ones, and of products of integers.
+"""Signs of cosines of integer angles: of given angles, and of sums of integer products.
 
-Integers of 32 bits wrap around as angles do, so that a sum of products is exact in any order. Frequencies come in spans
-of components, each of which stays in a cache for all rows.
+32-bit integers wrap around as angles do, so a sum of products is exact in any order. Frequencies are processed in spans
+of components, which stay in a cache for all rows.
 """
 
 from typing import Any
@@ -14,12 +14,12 @@ from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.words import WORD_BITS, Words, word_count
 
 ROWS = 8
-"""Rows whose angles are added up at a time."""
+"""Rows whose angles are summed at a time."""
 
 
 @kernel
 def _phase_signs(phases: Any, quarter: int, half: int, out: Any, start: int, stop: int) -> None:
-    """Write the bit of half a turn of each angle a quarter further on, of rows ``start`` to ``stop``."""
+    """Write, for rows ``start`` to ``stop``, the half-turn bit of each angle advanced by a quarter turn."""
     dim = phases.shape[1]
     for i in range(start, stop):
         for w in range(out.shape[1]):
@@ -75,7 +75,7 @@ def _fourier_signs(
 
 
 def phase_signs(phases: AnyArray, turn: int) -> Words:
-    """Turn angles into integers, and take a bit."""
+    """Convert angles to integers, and read one bit."""
     rows = rows_of(phases, np.float64)
     out = np.empty((len(rows), word_count(rows.shape[1])), dtype=np.uint64)
     over_rows(_phase_signs, len(rows), rows.shape[1] * 0.5, rows, turn // 4, turn.bit_length() - 2, out)
@@ -83,7 +83,7 @@ def phase_signs(phases: AnyArray, turn: int) -> Words:
 
 
 def fourier_signs(rows: AnyArray, frequencies: AnyArray, offsets: AnyArray, turn: int) -> Words:
-    """Add products of 32 bits up, and take a bit."""
+    """Add 32-bit products, and read one bit."""
     spans, d, width = frequencies.shape
     dim = offsets.shape[1]
     out = np.empty((len(rows), word_count(dim)), dtype=np.uint64)

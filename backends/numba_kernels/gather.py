@@ -1,7 +1,7 @@
-"""Dot products with chosen rows of bytes: what re-ranking by int8 originals asks for, without copying the rows.
+"""Dot products with chosen rows of bytes, to rescore candidates by int8 originals without copying rows.
 
-The instruction multiplies unsigned by signed bytes. So a query's 16 bits are an unsigned low byte and a signed high
-one; rows count as unsigned by adding 128, which what is known of the query, or of the number of bytes, makes up for.
+The instruction multiplies unsigned by signed bytes. So a query's 16 bits are split into an unsigned low byte and a
+signed high byte. Rows become unsigned by adding 128; known sums over the query or the row length correct for this.
 """
 
 from typing import Any
@@ -18,20 +18,20 @@ LINE = 64
 """Bytes of a cache line, and of a vector."""
 
 PART = 1 << 14
-"""Bytes whose products are added in sixteen sums of 32 bits."""
+"""Bytes whose products are added in sixteen 32-bit sums."""
 
 BYTE_TIME = 0.05
-"""Nanoseconds for a byte of a row, more or less: what decides on threads."""
+"""Approximate nanoseconds per byte of a row, to decide how many threads to use."""
 
 AHEAD = 12
-"""Candidates between the one in hand and the one asked for from memory."""
+"""Candidates between the current one and the one prefetched."""
 
 _TOP_BITS = np.int64(-0x7F7F7F7F7F7F7F80)  # 0x80 in every byte
 
 
 @kernel
 def _part(items: Pointer, row: int, low: Pointer, high: Pointer, query: int, size: int) -> Any:
-    """Return, of bytes up to a multiple of 64: low . row, high . (row + 128), and the sum of row^2 - 128."""
+    """Return, over bytes up to a multiple of 64: low . row, high . (row + 128), and the sum of row^2 - 128."""
     lows = highs = squares = splat(0)
     top_bits = splat(_TOP_BITS)
     for at in range(0, size, LINE):
@@ -45,7 +45,7 @@ def _part(items: Pointer, row: int, low: Pointer, high: Pointer, query: int, siz
 
 @kernel
 def ask_for(memory: Pointer, row: int, width: int) -> None:
-    """Ask for a row from memory."""
+    """Prefetch a row."""
     for byte in range(0, width, LINE):
         prefetch(memory, max(row, 0) * width + byte)
 
@@ -54,7 +54,7 @@ def ask_for(memory: Pointer, row: int, width: int) -> None:
 def dot_and_square(memory: Pointer, at: int, width: int, lows: Pointer, highs: Pointer, query: int, sums: Any) -> Any:
     """Return the product of the row at ``memory[at:]`` with a query, and with itself.
 
-    The query's bytes are at ``lows[query:]`` and ``highs[query:]``; ``sums`` is of its high bytes in whole vectors.
+    The query's bytes are at ``lows[query:]`` and ``highs[query:]``; ``sums`` covers its high bytes in whole vectors.
     """
     whole = width // LINE * LINE
     dot: Any = -128 * 256 * sums
@@ -74,7 +74,7 @@ def dot_and_square(memory: Pointer, at: int, width: int, lows: Pointer, highs: P
 def _gather_dots(
     low: Any, high: Any, sums: Any, items: Any, rows: Any, dots: Any, squares: Any, start: int, stop: int
 ) -> None:
-    """Fill ``dots[start:stop]`` and ``squares[start:stop]``; ``sums`` are of the high bytes in whole vectors."""
+    """Fill ``dots[start:stop]`` and ``squares[start:stop]``; ``sums`` covers the high bytes in whole vectors."""
     width, candidates = items.shape[1], rows.shape[1]
     memory, chosen, lows, highs = pointer(items), pointer(rows), pointer(low), pointer(high)
     for q in range(start, stop):

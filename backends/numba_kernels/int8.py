@@ -1,7 +1,7 @@
-"""Bytes that count: products of signs, sums of columns, dot products of all pairs.
+"""Kernels of bytes: products of signs, sums of columns, dot products of all pairs.
 
-The instruction for dot products multiplies unsigned by signed bytes. So items count as unsigned by adding 128, which
-128 times the sum of the other factor makes up for. Four queries and four items share what is read of the others.
+The dot-product instruction multiplies unsigned by signed bytes. So items become unsigned by adding 128, and 128 times
+the sum of the other factor corrects for this. Four queries and four items share each other's reads.
 """
 
 import math
@@ -34,32 +34,32 @@ LINE = 64
 """Bytes of a cache line, and of a vector."""
 
 LONGEST = 1 << 16
-"""Bytes whose products a sum of 32 bits holds: 255 times 128 is less than ``2**15``."""
+"""Most bytes whose products fit a 32-bit sum: 255 times 128 is less than ``2**15``."""
 
 BLOCK = 1 << 18
-"""Bytes of items that all queries are multiplied with before the next ones: they stay in the second-level cache."""
+"""Bytes of items that all queries use before the next ones; they stay in the second-level cache."""
 
 TOGETHER = 4
-"""Queries, and items, that share what is read of the others."""
+"""Queries, and items, that share each other's reads."""
 
 STRETCH = 4096
-"""Bytes of them that are multiplied at a time: four queries' stay in the first-level cache."""
+"""Bytes of them multiplied at a time; those of four queries stay in the first-level cache."""
 
 SPAN = 8192
-"""Columns summed together: their sums stay in the first-level cache."""
+"""Columns summed together; their sums stay in the first-level cache."""
 
 FEW = 255
-"""Rows of bytes whose sums 16 bits hold."""
+"""Most rows of bytes whose sums fit 16 bits."""
 
 BYTE_TIME = 0.03
-"""Nanoseconds for a byte that is read, more or less: what decides on threads."""
+"""Approximate nanoseconds per byte read, to decide how many threads to use."""
 
 PRODUCT_TIME = 0.003
-"""Nanoseconds for a product of two bytes, likewise."""
+"""Approximate nanoseconds per product of two bytes."""
 
 _TOP_BITS = np.int64(-0x7F7F7F7F7F7F7F80)  # 0x80 in every byte
 _ONES = np.int64(0x0101010101010101)
-_NEIGHBORS = np.int64(-0x0303030303030304)  # 0xFC in every byte: the bits that have an upper one below them
+_NEIGHBORS = np.int64(-0x0303030303030304)  # 0xFC in every byte: bits to compare with the bit below
 
 
 # ---------------------------------------------------------------------- products of signs
@@ -67,7 +67,7 @@ _NEIGHBORS = np.int64(-0x0303030303030304)  # 0xFC in every byte: the bits that 
 
 @kernel
 def _multiply_signs(a: Any, b: Any, out: Any, wrong: Any, start: int, stop: int) -> None:
-    """Fill ``out[start:stop]``: 1 where signs agree. All bits of a sign but the lowest are equal, and that is set."""
+    """Fill ``out[start:stop]`` with 1 where signs agree. A sign has equal bits except the lowest, which is set."""
     dim = out.shape[1]
     left, right, product = pointer(a), pointer(b), pointer(out)
     ones, lowest, others = splat(_ONES), splat(_ONES), splat(_NEIGHBORS)
@@ -90,7 +90,7 @@ def _multiply_signs(a: Any, b: Any, out: Any, wrong: Any, start: int, stop: int)
 
 @kernel
 def _multiply(a: Any, b: Any, least: Any, out: Any, wrong: Any, start: int, stop: int) -> None:
-    """Fill ``out[start:stop]``, where the other factor is wider; its least number has no negative."""
+    """Fill ``out[start:stop]`` for a wider second factor, whose least number has no negative."""
     for i in range(start, stop):
         one, other, result = a[i % len(a)], b[i % len(b)], out[i]
         bad = np.uint8(0)
@@ -115,7 +115,7 @@ def sign_product(a: Bytes, b: AnyArray) -> tuple[AnyArray, np.bool_]:
     time = dim * dtype.itemsize * BYTE_TIME
     if dtype == np.int8:
         signs = one.view(np.uint8), other.view(np.uint8), product.view(np.uint8), wrong
-        if rows * time < parallel.GRAIN:  # a microsecond less
+        if rows * time < parallel.GRAIN:  # saves a microsecond
             _multiply_signs(*signs, 0, rows)
         else:
             over_rows(_multiply_signs, rows, time, *signs)
@@ -129,7 +129,7 @@ def sign_product(a: Bytes, b: AnyArray) -> tuple[AnyArray, np.bool_]:
 
 @kernel
 def _sum_rows(x: Any, out: Any, start: int, stop: int) -> None:
-    """Fill ``out[start:stop]``: four rows at a time, in 16 bits as long as these hold the sums."""
+    """Fill ``out[start:stop]``: four rows at a time, in 16 bits as long as the sums fit."""
     n, dim = x.shape[1:]
     short = np.empty(SPAN, np.int16)
     for i in range(start, stop):
@@ -168,9 +168,9 @@ def byte_sums(x: Bytes) -> npt.NDArray[np.int32]:
 
 @kernel
 def _dot_and_square(items: Pointer, row: int, asked: Pointer, mask: Vector, dim: int) -> Any:
-    """Return of one item: the product with the first query, and with itself, of bytes 128 more; and its sum.
+    """Return for one item, with 128 added to its bytes: its products with the first query and itself, and its sum.
 
-    The last vector of a row ends where the row does: ``mask`` says what no vector before it had.
+    The last vector of a row ends at the row's end; ``mask`` selects the bytes that no earlier vector covered.
     """
     dots = squares = sums = splat(0)
     whole = dim // LINE * LINE
@@ -208,7 +208,7 @@ def _four_sums(sums: Any) -> Any:
 
 @kernel
 def _sixteen_dots(items: Pointer, own: Any, asked: Pointer, at: Any, start: int, stop: int, dim: int) -> Any:
-    """Return the products of four items, of bytes 128 more, with four queries; rows end as above."""
+    """Return the products of four items, with 128 added to their bytes, with four queries; rows end as above."""
     w, x, y, z = own
     a, b, c, d = at
     none = splat(0), splat(0), splat(0), splat(0)
@@ -230,7 +230,7 @@ def _sixteen_dots(items: Pointer, own: Any, asked: Pointer, at: Any, start: int,
 
 @kernel
 def _dots(items: Any, asked: Any, masks: Any, more: Any, dots: Any, squares: Any, start: int, stop: int) -> None:
-    """Fill columns ``start`` to ``stop``, block by block: what the first query reads, the others find in a cache."""
+    """Fill columns ``start`` to ``stop``, block by block: the first query reads a block, the others find it cached."""
     dim, width, queries = items.shape[1], asked.shape[1], len(dots)
     memory, rows, mask = pointer(items), pointer(asked), load_bytes(pointer(masks), 0)
     step = max(2, BLOCK // dim)
@@ -258,7 +258,7 @@ def _dots(items: Any, asked: Any, masks: Any, more: Any, dots: Any, squares: Any
 
 
 def _padded(queries: Bytes, width: int) -> Bytes:
-    """Return the queries in whole vectors, the last of which ends with a row: what others have of it is zero."""
+    """Pad queries to whole vectors; the last vector ends at the row's end and is zero where vectors overlap."""
     q, dim = queries.shape
     whole = dim // LINE * LINE
     padded = np.zeros((q, width), dtype=np.int8)
@@ -288,11 +288,11 @@ def _at_most(queries: Bytes, items: Bytes) -> tuple[Sums, Sums]:
 
 
 def _digits(queries: AnyArray) -> list[Bytes]:
-    """Return bytes that make the queries: the first ones, 256 times the next ones, and so on."""
+    """Split queries into signed bytes: the first byte, plus 256 times the next, and so on."""
     digits: list[Bytes] = []
     rest = queries.astype(np.int64)
     while not digits or rest.any():
-        digits.append(rest.astype(np.int8))  # the lowest byte, as a signed number
+        digits.append(rest.astype(np.int8))  # the lowest byte as a signed number
         rest = (rest - digits[-1]) >> 8
     return digits
 
@@ -301,7 +301,7 @@ def byte_dots(queries: AnyArray, items: Bytes) -> tuple[Sums, Sums]:
     """Multiply and add; see :attr:`hdc.kernels.DenseKernels.byte_dots`."""
     (q, dim), n = queries.shape, len(items)
     digits = [np.asarray(queries)] if queries.dtype == np.int8 else _digits(queries)
-    asked = np.concatenate(digits) if q else np.zeros((1, dim), dtype=np.int8)  # squares come with the first query
+    asked = np.concatenate(digits) if q else np.zeros((1, dim), dtype=np.int8)  # the first query also computes squares
     dots, squares = _at_most(asked[:, :LONGEST], items[:, :LONGEST])
     for part in range(LONGEST, dim, LONGEST):
         more = _at_most(asked[:, part : part + LONGEST], items[:, part : part + LONGEST])

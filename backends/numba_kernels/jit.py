@@ -1,4 +1,4 @@
-"""How kernels are compiled: one decorator, and what the machine can do that Python has no operator for."""
+"""Compilation of kernels: one decorator, and machine operations that Python has no operator for."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-PLAIN_PYTHON: bool = config.DISABLE_JIT  # set from the environment
+PLAIN_PYTHON: bool = config.DISABLE_JIT  # from the environment
 
 
 def _compiled(function: Function, **options: Any) -> Function:
@@ -32,12 +32,12 @@ def _compiled(function: Function, **options: Any) -> Function:
 
 
 def kernel(function: Function) -> Function:
-    """Compile on first use, without the GIL, and keep the machine code on disk.
+    """Compile on first use, without the GIL, and cache the machine code on disk.
 
-    With ``NUMBA_DISABLE_JIT=1`` the function stays Python, where NumPy's scalars warn about the wrap-around
-    that unsigned arithmetic is meant to have: that warning is switched off.
+    With ``NUMBA_DISABLE_JIT=1`` the function stays Python. There NumPy's scalars warn about wrap-around, which is
+    intended in unsigned arithmetic, so this warning is switched off.
 
-    Kernels copy arrays element by element: ``a[:] = b`` takes Numba some two seconds to compile.
+    Kernels copy arrays element by element, because ``a[:] = b`` takes Numba about two seconds to compile.
     """
     if PLAIN_PYTHON:
         return np.errstate(over="ignore")(function)
@@ -45,7 +45,7 @@ def kernel(function: Function) -> Function:
 
 
 def summing(function: Function) -> Function:
-    """Compile as :func:`kernel`, and let sums of floats be taken in any order: many at a time."""
+    """Compile as :func:`kernel`, but allow float sums in any order, which vectorizes them."""
     if PLAIN_PYTHON:
         return function
     freely = {"reassoc", "contract", "nsz"}
@@ -53,7 +53,7 @@ def summing(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """Compile into each kernel that calls it, as if it were written there: for steps of an innermost loop."""
+    """Inline into each kernel that calls it; use it for the steps of an innermost loop."""
     if PLAIN_PYTHON:
         return function
     return _compiled(function, forceinline=True)
@@ -65,7 +65,7 @@ def compiled_from(plain: Callable[..., Any]) -> Callable[[Callable[..., Any]], C
     Parameters
     ----------
     plain : function
-        What the operation means, used where nothing is compiled.
+        Python version of the operation, used where nothing is compiled.
     """
     return (lambda typing_function: plain) if PLAIN_PYTHON else intrinsic(prefer_literal=True)
 
@@ -110,7 +110,7 @@ def _item_pointer(context: Any, builder: Any, kind: Any, array: Any, indices: An
 
 
 def _poked_memory(builder: Any) -> Any:
-    """Return the LLVM alias scope that holds what :func:`poke` writes."""
+    """Return the LLVM alias scope of everything that :func:`poke` writes."""
     domain = builder.module.add_metadata(["hdc"])
     return builder.module.add_metadata([builder.module.add_metadata(["poked", domain])])
 
@@ -121,10 +121,10 @@ def _plain_peek(array: Any, row: Any, column: Any) -> Any:
 
 @compiled_from(_plain_peek)
 def peek(typing: Any, array: Any, row: Any, column: Any) -> Any:
-    """Return ``array[row, column]`` of memory that no :func:`poke` of the same loop writes.
+    """Return ``array[row, column]`` from memory that no :func:`poke` of the same loop writes.
 
-    Numba cannot say that arrays do not overlap, and LLVM gives up vectorizing a loop that needs more than eight
-    checks of it. These two say it. Indices must not be negative.
+    Numba cannot declare that arrays do not overlap, and LLVM does not vectorize a loop that needs more than eight
+    overlap checks. These two functions declare it. Indices must not be negative.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -141,7 +141,7 @@ def _plain_poke(array: Any, row: Any, column: Any, value: Any) -> None:
 
 @compiled_from(_plain_poke)
 def poke(typing: Any, array: Any, row: Any, column: Any, value: Any) -> Any:
-    """Write ``array[row, column]``, memory that no :func:`peek` of the same loop reads."""
+    """Write ``array[row, column]`` in memory that no :func:`peek` of the same loop reads."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         store = builder.store(args[3], _item_pointer(context, builder, array, args[0], args[1:3]))

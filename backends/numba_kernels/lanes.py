@@ -1,4 +1,4 @@
-"""Eight lanes at a time into a list of pairs: what passes a threshold is packed side by side, without a branch."""
+"""Append eight lanes at a time to a list of pairs: lanes that pass a threshold are packed together without a branch."""
 
 from typing import Any
 
@@ -22,9 +22,9 @@ def _plain_pair_lanes(scores: Any, ids: Vector) -> Vector:
 
 @compiled_from(_plain_pair_lanes)
 def pair_lanes(typing: Any, scores: Any, ids: Any) -> Any:
-    """Return in lane l the pair of ``scores[l]``, of a pointer to float32, and of the id in lane l.
+    """Return in lane l the pair of ``scores[l]``, read through a pointer to float32, and the id in lane l.
 
-    As ``score_key(bits) << ID_BITS | id``.
+    A pair is ``score_key(bits) << ID_BITS | id``.
     """
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -97,7 +97,7 @@ def _plain_packed(vector: Vector, chosen: int) -> Vector:
 
 @compiled_from(_plain_packed)
 def packed(typing: Any, vector: Any, chosen: Any) -> Any:
-    """Return the lanes whose bit of ``chosen`` is set side by side, the lowest first; what follows is anything."""
+    """Return the lanes whose bit of ``chosen`` is set side by side, the lowest first; the rest is undefined."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         vector, chosen = args
@@ -109,7 +109,7 @@ def packed(typing: Any, vector: Any, chosen: Any) -> Any:
         lanes = cgutils.alloca_once(builder, ir.ArrayType(_I64, LANES))
         place = _I32(0)
         for lane in range(LANES):
-            # Every lane is written; one that is not chosen is written over by the next.
+            # Every lane is written; the next one overwrites a lane that is not chosen.
             address = builder.gep(lanes, [_I32(0), place])
             builder.store(builder.extract_element(vector, _I32(lane)), address)
             place = builder.add(place, builder.zext(builder.extract_element(flags, _I32(lane)), _I32))

@@ -1,4 +1,4 @@
-"""Learning from rows one by one: what hyperdimensional classifiers call retraining."""
+"""Learning from rows one by one, called retraining in hyperdimensional computing."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from hdc.backends.numpy_learning import DECAY, Floats
 from hdc.kernels import BUNDLE, MARGIN, ONLINE, REFINE, PerceptronState
 
 DOT_TIME = 0.05
-"""Nanoseconds for a product that is added, more or less."""
+"""Approximate nanoseconds per product that is added."""
 
 
 @summing
 def dots_of(prototypes: Any, row: Any, out: Any) -> None:
-    """Fill ``out`` with the dot product of each prototype and a row."""
+    """Fill ``out`` with the dot products of the prototypes and a row."""
     for place in range(len(prototypes)):
         other = prototypes[place]
         total = np.float32(0)
@@ -27,7 +27,7 @@ def dots_of(prototypes: Any, row: Any, out: Any) -> None:
 
 @summing
 def _added(vector: Any, drift: Any, row: Any, change: Any, late: Any) -> None:
-    """Add a row to a prototype, and with the weight of its time to the drift."""
+    """Add a row to a prototype, and, weighted by its time, to the drift."""
     for j in range(len(row)):
         vector[j] += change * row[j]
         drift[j] += late * row[j]
@@ -48,7 +48,7 @@ def _learn(
     margin: Any,
     nearest: Any,
 ) -> None:
-    """Change ``prototypes``, ``drift``, ``squares`` and ``means``; fill ``nearest``."""
+    """Update ``prototypes``, ``drift``, ``squares`` and ``means``; fill ``nearest``."""
     classes = len(prototypes)
     dots = np.empty(classes, np.float32)
     for i in range(len(rows)):
@@ -90,7 +90,7 @@ def _learn(
 
 @summing
 def _all_dots(rows: Any, vectors: Any, out: Any, start: int, stop: int) -> None:
-    """Fill ``out[start:stop]``, four vectors at a time: a row is read from the first-level cache once for them."""
+    """Fill ``out[start:stop]``, four vectors at a time, which share one read of a row from the first-level cache."""
     whole = len(vectors) - len(vectors) % 4
     for i in range(start, stop):
         row = rows[i]
@@ -121,8 +121,8 @@ def dots(rows: Floats, vectors: Floats) -> Floats:
 def perceptron(
     rows: Floats, labels: Any, weights: Any, state: PerceptronState, rule: int, rate: float, margin: float
 ) -> tuple[PerceptronState, Any]:
-    """Take the rows one after another; see :attr:`hdc.kernels.LearnKernels.perceptron`."""
-    if rule not in (BUNDLE, ONLINE, REFINE, MARGIN):  # adapt: the margin 0
+    """Process the rows one after another; see :attr:`hdc.kernels.LearnKernels.perceptron`."""
+    if rule not in (BUNDLE, ONLINE, REFINE, MARGIN):  # the adapt rule has margin 0
         rule, margin = MARGIN, 0.0
     prototypes, drift = (np.array(x, dtype=np.float32, order="C") for x in (state.prototypes, state.drift))
     squares, means = np.array(state.squares, dtype=np.float64), np.array(state.means, dtype=np.float64)

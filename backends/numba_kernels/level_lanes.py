@@ -1,4 +1,4 @@
-"""Vectors of bytes that stand for levels: numbers cut out of words, looked up in a table of sixteen, and summed."""
+"""Vectors of level bytes: extract numbers from words, look them up in a table of sixteen, and sum them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from hdc.backends.numba_kernels.jit import compiled_from
 from hdc.backends.numba_kernels.simd import LANES, VECTOR, Vector
 
 ENTRIES = 16
-"""Bytes of a table."""
+"""Bytes per table."""
 
 _I8, _I32, _I64 = (ir.IntType(bits) for bits in (8, 32, 64))
 _SIZE = 8 * LANES
@@ -34,7 +34,7 @@ def _plain_moved_down(vector: Vector, places: int) -> Vector:
 
 @compiled_from(_plain_moved_down)
 def moved_down(typing: Any, vector: Any, places: Any) -> Any:
-    """Return each lane divided by two to the ``places``, which are below 64."""
+    """Return each lane shifted down by ``places``, which is below 64."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.lshr(args[0], _everywhere(builder, args[1]))
@@ -48,7 +48,7 @@ def _plain_raised_halves(vector: Vector, places: int) -> Vector:
 
 @compiled_from(_plain_raised_halves)
 def raised_halves(typing: Any, vector: Any, places: Any) -> Any:
-    """Return each 32 bits times two to the ``places``, which are below 32."""
+    """Return each 32-bit half shifted up by ``places``, which is below 32."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         count = builder.insert_element(ir.Constant(_HALVES, ir.Undefined), builder.trunc(args[1], _I32), _I32(0))
@@ -64,7 +64,7 @@ def _plain_added_halves(a: Vector, b: Vector) -> Vector:
 
 @compiled_from(_plain_added_halves)
 def added_halves(typing: Any, a: Any, b: Any) -> Any:
-    """Add the sixteen numbers of 32 bits of two vectors."""
+    """Add the sixteen 32-bit numbers of two vectors."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.bitcast(builder.add(*(builder.bitcast(x, _HALVES) for x in args)), _WORDS)
@@ -78,7 +78,7 @@ def _plain_joined_halves(vector: Vector) -> Vector:
 
 @compiled_from(_plain_joined_halves)
 def joined_halves(typing: Any, vector: Any) -> Any:
-    """Return in each lane the sum of its two numbers of 32 bits."""
+    """Return in each lane the sum of its two 32-bit numbers."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         half = ir.Constant(_WORDS, [32] * LANES)
@@ -94,7 +94,7 @@ def _plain_table_at(memory: Any, at: int) -> Vector:
 
 @compiled_from(_plain_table_at)
 def table_at(typing: Any, memory: Any, at: Any) -> Any:
-    """Return the sixteen bytes from ``memory[at]`` on, of a pointer to bytes, four times over."""
+    """Return the sixteen bytes from ``memory[at]`` on, repeated four times; ``memory`` is a pointer to bytes."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         table = builder.load(builder.bitcast(builder.gep(args[0], [args[1]]), _TABLE.as_pointer()), align=1)
@@ -110,7 +110,7 @@ def _plain_looked_up(table: Vector, numbers: Vector) -> Vector:
 
 @compiled_from(_plain_looked_up)
 def looked_up(typing: Any, table: Any, numbers: Any) -> Any:
-    """Return the byte of a table, as of :func:`table_at`, for each byte of ``numbers``; these are below 16."""
+    """Return the table byte, as of :func:`table_at`, for each byte of ``numbers``, all of which are below 16."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         table, numbers = (builder.bitcast(x, _BYTES) for x in args)

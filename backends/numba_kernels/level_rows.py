@@ -1,8 +1,8 @@
-"""Top-k dot products with rows of small numbers that stand for levels.
+"""Top-k dot products with rows of level numbers.
 
-The words of eight rows lie side by side, as in :mod:`scan`. The numbers of a word are cut out, eight at a time for
-each of the eight rows, and looked up; four queries share what that takes. A query's bytes for eight numbers are one
-word, which goes to all rows: no sum crosses lanes until the end of a run.
+The words of eight rows are stored side by side, as in :mod:`scan`. For each of the eight rows, eight numbers at a time
+are extracted from a word and looked up; four queries share this work. A query's bytes for eight numbers are one word,
+which is used for all rows, so no sum crosses lanes before the end of a run.
 """
 
 from collections.abc import Sequence
@@ -44,19 +44,19 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 ROOM = 1 << 23
-"""Pairs that a call holds at a time (64 MiB)."""
+"""Most pairs in memory during a call (64 MiB)."""
 
 TOGETHER = 4
-"""Queries that share what is cut out and looked up."""
+"""Queries that share extracted and looked-up numbers."""
 
 STEP_TIME = 0.5
-"""Nanoseconds for a word of a row, more or less: what decides on threads."""
+"""Approximate nanoseconds per word of a row, to decide how many threads to use."""
 
 ONES = 0x0101010101010101
 
 
 class _Rows(NamedTuple):
-    """The words of eight rows side by side, and what turns their sums to scores."""
+    """The words of eight rows side by side, and the factors that turn their sums into scores."""
 
     block: Words
     scale: Floats
@@ -64,14 +64,14 @@ class _Rows(NamedTuple):
 
 
 class _Runs(NamedTuple):
-    """Words and bits of each run, and its levels."""
+    """Words, bits and levels of each run."""
 
     sizes: Ints
     tables: npt.NDArray[np.uint8]
 
 
 class _Asked(NamedTuple):
-    """Queries, eight bytes a word in the order of their use; how far sums are raised before each run; and factors."""
+    """Queries, eight bytes per word in order of use; shifts of the sums before each run; and factors."""
 
     words: Words
     raises: Ints
@@ -99,7 +99,7 @@ def _four_more(sums: Any, levels: Vector, words: Pointer, at: Any, place: int) -
 def _four_of_run(
     sums: Any, rows: Pointer, at: int, count: int, bits: int, table: Vector, words: Pointer, start: Any
 ) -> Any:
-    """Add the products of a run of ``count`` words, whose numbers have so many bits, with four queries."""
+    """Add the products of a run of ``count`` words, with ``bits`` bits per number, with four queries."""
     a, b, c, d = start
     mask = splat(((1 << bits) - 1) * ONES)
     for w in range(count):
@@ -123,7 +123,7 @@ def _raise_four(sums: Any, raises: Pointer, at: Any, number: int) -> Any:
 
 @inlined
 def _four_sums(rows: Pointer, at: int, sizes: Ints, tables: Pointer, asked: Any, q: int, width: int) -> Any:
-    """Return the sums of eight rows with four queries, from number ``q`` on."""
+    """Return the sums of eight rows with four queries, starting at query ``q``."""
     words, raises = asked
     runs = len(sizes)
     a, b, c, d = q * width, (q + 1) * width, (q + 2) * width, (q + 3) * width
@@ -153,7 +153,7 @@ def _four_sums(rows: Pointer, at: int, sizes: Ints, tables: Pointer, asked: Any,
 
 @inlined
 def _two_of_run(sums: Any, rows: Pointer, at: Any, count: int, bits: int, table: Vector, words: Pointer, a: int) -> Any:
-    """Add the products of a run of twice eight rows with one query; every second product goes to sums of their own."""
+    """Add the products of a run of twice eight rows with one query; every second product goes to separate sums."""
     one, two = at
     mask = splat(((1 << bits) - 1) * ONES)
     first, second, third, fourth = sums[0], sums[1], splat(0), splat(0)
@@ -171,7 +171,7 @@ def _two_of_run(sums: Any, rows: Pointer, at: Any, count: int, bits: int, table:
 
 @inlined
 def _two_sums(rows: Pointer, one: int, two: int, sizes: Ints, tables: Pointer, asked: Any, q: int, width: int) -> Any:
-    """Return the sums of twice eight rows with query number ``q``."""
+    """Return the sums of twice eight rows with query ``q``."""
     words, raises = asked
     runs = len(sizes)
     sums = splat(0), splat(0)
@@ -201,7 +201,7 @@ def _two_sums(rows: Pointer, one: int, two: int, sizes: Ints, tables: Pointer, a
 
 @kernel
 def _search(among: _Rows, runs: _Runs, ids: Ints, asked: _Asked, best: Pairs, k: int, first: int, last: int) -> None:
-    """Search all rows for the queries ``first`` to ``last - 1``, a tile of rows after another."""
+    """Search all rows for the queries ``first`` to ``last - 1``, one tile of rows after another."""
     block, scale, offset = among
     sizes, n, size, width = runs.sizes, len(ids), best.shape[1], asked.words.shape[1]
     full = size - LANES
@@ -222,7 +222,7 @@ def _search(among: _Rows, runs: _Runs, ids: Ints, asked: _Asked, best: Pairs, k:
         while q < last:
             if last - q < TOGETHER:
                 for row in range(begin, stop, 2 * LANES):
-                    # Eight rows may be left at the end: they are compared twice, and taken once.
+                    # Eight rows may remain: they are compared twice, and their results are used once.
                     next_row = row + LANES if row + LANES < stop else row
                     totals_of_two = _two_sums(rows, row * words, next_row * words, sizes, tables, given, q, width)
                     for own in range(1 + (next_row > row)):
@@ -266,11 +266,11 @@ def _search(among: _Rows, runs: _Runs, ids: Ints, asked: _Asked, best: Pairs, k:
 
 
 class LevelRows:
-    """Rows of numbers that stand for levels; see :class:`hdc.kernels.LevelRows`."""
+    """Rows of level numbers; see :class:`hdc.kernels.LevelRows`."""
 
     def __init__(self, rows: Words, runs: Sequence[LevelRun], scale: Floats, offset: Floats) -> None:
         self._n, words = rows.shape
-        beyond = np.zeros(LANES, dtype=np.float32)  # eight are read at a time
+        beyond = np.zeros(LANES, dtype=np.float32)  # padding: eight are read at a time
         self._rows = _Rows(
             aligned_zeros(-(-self._n // LANES) * LANES * words),
             frozen(np.concatenate([scale, beyond]), np.float32, self._n + LANES),
@@ -290,7 +290,7 @@ class LevelRows:
     def search(
         self, queries: npt.NDArray[np.int8], raises: npt.NDArray[np.uint8], factors: Floats, ids: Ints, k: int
     ) -> tuple[Floats, Ints]:
-        """Return the k rows of the greatest scores; see :class:`hdc.kernels.LevelRows`."""
+        """Return the k rows with the greatest scores; see :class:`hdc.kernels.LevelRows`."""
         room = k + k // 2 + 3 * LANES
         keys = np.full((len(queries), k), WORST, dtype=np.int64)
         for start in range(0, len(queries) if self._n else 0, step := max(TOGETHER, ROOM // room)):
@@ -311,7 +311,7 @@ class LevelRows:
         k: int,
         room: int,
     ) -> Pairs:
-        """Return the k best pairs of each query in any order; ``room`` is held for more of them meanwhile."""
+        """Return the k best pairs of each query in any order; ``room`` is the size of the buffer per query."""
         q = len(queries)
         best = np.empty((q, 1 + room), dtype=np.int64)
         best[:, 0] = 0
@@ -328,7 +328,7 @@ class LevelRows:
 
 
 def _order_of_use(sizes: Ints) -> Ints:
-    """Return which numbers a row's eight bytes are, step by step: those that are so many bits up in each byte."""
+    """Return which numbers the eight bytes of a row are, step by step: those at one bit offset in each byte."""
     order, first = [np.zeros(0, dtype=np.int64)], 0
     for words, bits in sizes.tolist():
         each = 8 // bits

@@ -1,8 +1,8 @@
-"""Integers below a number of levels: sums modulo it, bundles of them, and how alike they are.
+"""Integers below a number of levels: sums modulo that number, bundles, and similarity.
 
 Members of a bundle are few levels many times, or many levels a few times. Few levels are counted by comparing all
-components of a row with each level, sixty-four bytes at once; a few members by comparing each with every other. What
-is neither, or weighted, is counted component by component.
+components of a row with each level, sixty-four bytes at once. Few members are counted by comparing each with every
+other. All other bundles, and weighted ones, are counted component by component.
 """
 
 import math
@@ -16,22 +16,22 @@ from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.parallel import over_rows
 
 SPAN = 512
-"""Components that are counted together: their counts stay in the nearest cache."""
+"""Components counted together; their counts stay in the nearest cache."""
 
 SMALL = 1 << 16
-"""Components up to which NumPy adds in bytes, which saves some microseconds."""
+"""Most components that NumPy adds in bytes, which saves some microseconds."""
 
 FEW_LEVELS = 32
-"""Up to so many levels are counted by comparing with each."""
+"""Up to this many levels are counted by comparing with each level."""
 
 FEW_MEMBERS = 200
-"""Up to so many members are counted by comparing each with every other; bytes hold their counts."""
+"""Up to this many members are counted by comparing each with every other; their counts fit bytes."""
 
 SHORT = 252
-"""Rows, a multiple of four, of which bytes hold the counts."""
+"""Most rows whose counts fit bytes; a multiple of four."""
 
 PAIRS = 256
-"""Components whose looked-up numbers, each below 2^23, an int32 adds up."""
+"""Most components whose looked-up numbers, each below 2^23, fit an int32 sum."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -41,7 +41,7 @@ Ints = npt.NDArray[np.int64]
 
 @kernel
 def _move(a: Any, x: Any, sign: int, levels: int, out: Any, start: int, stop: int) -> None:
-    """Move rows ``start`` to ``stop`` by their own rows of ``a``, or all by its only one."""
+    """Move rows ``start`` to ``stop``, each by its own row of ``a``, or all by its single row."""
     top, several = np.int32(levels), len(a) > 1
     for i in range(start, stop):
         one, other, row = a[i if several else 0], x[i], out[i]
@@ -56,11 +56,11 @@ def _move(a: Any, x: Any, sign: int, levels: int, out: Any, start: int, stop: in
 
 
 def moved(a: AnyArray, x: AnyArray, sign: int, levels: int) -> AnyArray:
-    """Add or subtract, and wrap around once; bytes of 256 levels do so by themselves."""
+    """Add or subtract, and wrap around once; with 256 levels, bytes wrap by themselves."""
     if levels == 256 or (levels <= 128 and max(a.size, x.size) <= SMALL):
         there, back = (np.add, np.subtract) if sign > 0 else (np.subtract, np.add)
         total: AnyArray = there(x, a, order="C")
-        # what left the levels is less the other way around, modulo 256
+        # modulo 256, a value that left the range becomes smaller by wrapping the other way
         return total if levels == 256 else np.minimum(total, back(total, np.uint8(levels)), out=total)
     shape, native = np.broadcast_shapes(a.shape, x.shape), x.dtype.newbyteorder("=")
     out = np.empty(shape, dtype=native)
@@ -89,7 +89,7 @@ def _add_rows(rows: Any, weights: Any, sums: Any) -> None:
 
 @inlined
 def _lots(sums: Any, tie: Any, column: int, columns: int, levels: int, lots: Any) -> None:
-    """Write what decides between equals: uniform below ``levels``, of the tie vector and the sums beside."""
+    """Write the numbers that break ties: uniform below ``levels``, from the tie vector and the neighboring sums."""
     dim = len(sums)
     for j in range(columns):
         at = column + j
@@ -100,7 +100,7 @@ def _lots(sums: Any, tie: Any, column: int, columns: int, levels: int, lots: Any
 
 @kernel
 def _count_levels(rows: Any, column: int, columns: int, levels: int, short: Any, counts: Any) -> None:
-    """Count how often each level is in a span of all rows, ``counts[level, component]``."""
+    """Count how often each level occurs in a span of all rows: ``counts[level, component]``."""
     n = len(rows)
     for level in range(levels):
         for j in range(columns):
@@ -132,7 +132,7 @@ def _count_levels(rows: Any, column: int, columns: int, levels: int, short: Any,
 
 @kernel
 def _plurality_of_levels(x: Any, weights: Any, tie: Any, levels: int, out: Any, start: int, stop: int) -> None:
-    """Write the most frequent levels of sets ``start`` to ``stop``, of few levels; all weights are 1."""
+    """Write the most frequent levels of sets ``start`` to ``stop`` with few levels; all weights are 1."""
     dim = x.shape[2]
     sums, lots = np.empty(dim, np.int64), np.empty(SPAN, np.int32)
     short, counts = np.empty((levels, SPAN), np.uint8), np.empty((levels, SPAN), np.int32)
@@ -157,7 +157,7 @@ def _plurality_of_levels(x: Any, weights: Any, tie: Any, levels: int, out: Any, 
 
 @kernel
 def _plurality_of_members(x: Any, weights: Any, tie: Any, levels: int, out: Any, start: int, stop: int) -> None:
-    """Write the most frequent levels of sets of a few members; all weights are 1."""
+    """Write the most frequent levels of sets with few members; all weights are 1."""
     n, dim = x.shape[1], x.shape[2]
     sums, lots = np.empty(dim, np.int64), np.empty(SPAN, np.int32)
     same, best, top = np.empty(SPAN, np.uint8), np.empty(SPAN, np.int32), np.int32(levels)
@@ -186,7 +186,7 @@ def _plurality_of_members(x: Any, weights: Any, tie: Any, levels: int, out: Any,
 
 @kernel
 def _plurality_of_each(x: Any, weights: Any, tie: Any, levels: int, out: Any, start: int, stop: int) -> None:
-    """Write the levels of the greatest weight, component by component."""
+    """Write the levels with the greatest weight, component by component."""
     n, dim = x.shape[1], x.shape[2]
     sums, lots, counts = np.empty(dim, np.int64), np.empty(dim, np.int32), np.zeros(levels, np.int64)
     for i in range(start, stop):
@@ -201,7 +201,7 @@ def _plurality_of_each(x: Any, weights: Any, tie: Any, levels: int, out: Any, st
                 key = counts[level] * levels + (lots[j] - 1 - level) % levels
                 if key > best:
                     best, out[i, j] = key, level
-            if best < levels:  # no member's weight is above that of the levels which no member has
+            if best < levels:  # no member's weight exceeds the 0 of levels without members
                 best = -(1 << 62)
                 for absent in range(levels):
                     found = counts[absent] * levels + (lots[j] - 1 - absent) % levels
@@ -212,7 +212,7 @@ def _plurality_of_each(x: Any, weights: Any, tie: Any, levels: int, out: Any, st
 
 
 def _members(x: AnyArray, weights: Ints | None) -> tuple[AnyArray, AnyArray, tuple[int, ...]]:
-    """Return the sets, their weights (ones, where there are none), and the shape of the result."""
+    """Return the sets, their weights (ones if there are none), and the shape of the result."""
     *batch, n, dim = x.shape
     given = np.ones(n, np.int64) if weights is None else weights
     sets = sets_of(x, x.dtype.newbyteorder("="))
@@ -220,7 +220,7 @@ def _members(x: AnyArray, weights: Ints | None) -> tuple[AnyArray, AnyArray, tup
 
 
 def plurality(x: AnyArray, weights: Ints | None, tie: Ints, levels: int) -> AnyArray:
-    """Count in the way that suits the numbers of levels and members."""
+    """Count by the method that suits the numbers of levels and members."""
     sets, w, shape = _members(x, weights)
     n, dim = sets.shape[1:]
     out = np.empty((len(sets), dim), dtype=sets.dtype)
@@ -240,7 +240,7 @@ def plurality(x: AnyArray, weights: Ints | None, tie: Ints, levels: int) -> AnyA
 
 @inlined
 def _about(x: Any, y: Any, per_turn: Any) -> Any:
-    """Return a level within one of the angle's: the arc tangent by a polynomial, off by 1e-4 at most."""
+    """Return a level within one of the angle's, by a polynomial for the arc tangent with an error of at most 1e-4."""
     wide, high = abs(x), abs(y)
     ratio = min(wide, high) / max(max(wide, high), 1.0)
     square = ratio * ratio
@@ -254,9 +254,9 @@ def _about(x: Any, y: Any, per_turn: Any) -> Any:
 
 @kernel
 def _phases_of_sums(across: Any, up: Any, sums: Any, tie: Any, column: int, about: Any, turns: Any, out: Any) -> None:
-    """Write the level of the greatest score of three: that which the polynomial found, and those beside.
+    """Write the best-scoring of three levels: the one that the polynomial found, and its two neighbors.
 
-    Lots are drawn only where they decide.
+    Tie-breaking numbers are computed only where they decide.
     """
     cosines, sines, levels, dim = turns[0], turns[1], turns.shape[1], len(sums)
     per_turn = levels / (2 * math.pi)
@@ -333,7 +333,7 @@ def _phases_of_each(x: Any, weights: Any, tie: Any, table: Any, turns: Any, out:
 
 
 def phases(x: AnyArray, weights: Ints | None, tie: Ints, table: Ints, turns: npt.NDArray[np.float64]) -> AnyArray:
-    """Add up counts of few levels times their phasors, else phasors."""
+    """Add counts times phasors for few levels, otherwise add phasors."""
     sets, w, shape = _members(x, weights)
     n, dim = sets.shape[1:]
     out = np.empty((len(sets), dim), dtype=sets.dtype)
@@ -360,7 +360,7 @@ def _sum_tables(x: Any, weights: Any, table: Any, out: Any, start: int, stop: in
 
 
 def sums(x: AnyArray, weights: Ints | None, table: Ints) -> Ints:
-    """Add up what the table has, a part after another."""
+    """Add the table entries, part by part."""
     sets, w, shape = _members(x, weights)
     n, dim = sets.shape[1:]
     parts, levels = table.shape
@@ -383,7 +383,7 @@ def _count_each(x: Any, weights: Any, out: Any, start: int, stop: int) -> None:
 
 
 def counts(x: AnyArray, weights: Ints | None, levels: int) -> Ints:
-    """Add each weight where the component says."""
+    """Add each weight at the level of its component."""
     sets, w, shape = _members(x, weights)
     n, dim = sets.shape[1:]
     out = np.empty((len(sets), levels, dim), dtype=np.int64)
@@ -402,7 +402,7 @@ def _equal(queries: Any, items: Any, out: Any, start: int, stop: int) -> None:
         item = items[i]
         for q in range(len(queries)):
             total = np.int32(0)
-            for first in range(0, dim, SHORT):  # bytes hold the counts of so many, and more are compared at once
+            for first in range(0, dim, SHORT):  # byte counts fit this many, and bytes compare faster
                 last = min(dim, first + SHORT)
                 mine, theirs, same = queries[q, first:last], item[first:last], np.uint8(0)
                 for j in range(len(mine)):
@@ -422,7 +422,7 @@ def equal(queries: AnyArray, items: AnyArray) -> npt.NDArray[np.int32]:
 
 @kernel
 def _look_up(queries: Any, items: Any, table: Any, out: Any, start: int, stop: int) -> None:
-    """Add up what ``table`` has of the differences with items ``start`` to ``stop``, from -255 to 255."""
+    """Add the entries of ``table`` for differences from -255 to 255 with items ``start`` to ``stop``."""
     dim = items.shape[1]
     for i in range(start, stop):
         item = items[i]
@@ -438,7 +438,7 @@ def _look_up(queries: Any, items: Any, table: Any, out: Any, start: int, stop: i
 
 
 def differences(queries: AnyArray, items: AnyArray, table: npt.NDArray[np.int32]) -> Ints:
-    """Look differences up in a table that has the negative ones, too."""
+    """Look up differences in a table that includes negative ones."""
     mine, theirs = rows_of(queries, np.uint8), rows_of(items, np.uint8)
     wrapped = frozen(table[np.arange(-255, 256) % len(table)], np.int32, 511)
     out = np.empty((len(theirs), len(mine)), dtype=np.int64)

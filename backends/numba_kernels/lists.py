@@ -1,9 +1,8 @@
-"""Top-k Hamming search in some lists of rows only: what an inverted file asks for.
+"""Top-k Hamming search in chosen lists of rows, for IVF lists.
 
-The work goes list by list, not query by query: the rows of a list are interleaved, word w of eight rows in one
-vector, so that distances need no sums across lanes, and stay in the cache for all queries that look into the list,
-four at a time. The nearest lists of every query come first, in a round of their own: they make the bound that most
-rows of the others fail.
+The search goes list by list, not query by query. The rows of a list are interleaved, word w of eight rows in one
+vector, so distances need no sums across lanes. The rows stay in the cache for all queries that probe the list, four at
+a time. A first round searches the nearest lists of every query; it sets the bound that most rows of other lists fail.
 """
 
 from functools import partial
@@ -33,23 +32,23 @@ from hdc.words import Words
 Ints = npt.NDArray[np.int64]
 
 NONE = WORST >> ID_BITS
-"""The distance of a place that no row took."""
+"""Distance of a place without a row."""
 
 NEAREST = 4
-"""Lists of each query in the first round."""
+"""Lists per query in the first round."""
 
 HEAD = 3
-"""Numbers before the pairs of a query: k, how many are held, and the pair that others must be less than."""
+"""Numbers before a query's pairs: k, the number of stored pairs, and the pair that others must be below."""
 
 TOGETHER = 4
-"""Queries that are compared with eight rows at a time."""
+"""Queries compared with eight rows at a time."""
 
 
 @kernel
 def by_list(probes: Ints, first: int, last: int, low: int, high: int, ends: Ints) -> tuple[Ints, Ints]:
     """Return the queries of each list: those in ``first:last`` with the list among ``probes[query, low:high]``.
 
-    Those of list l lie from ``ends[l - 1]``, or 0, to ``ends[l]``; beside them, the list's place among the probes.
+    The queries of list l are at ``ends[l - 1]``, or 0, to ``ends[l]``, with the list's position among the probes.
     """
     lists = len(ends)
     for at in range(lists):
@@ -78,7 +77,7 @@ def _differing(rows: Vector, queries: Pointer, at: int) -> Vector:
 
 @kernel
 def _take(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best: Pairs, q: int) -> int:
-    """Add the rows from ``row`` on, at most eight and before ``stop``, to what is held; return :func:`_beyond`."""
+    """Add the rows from ``row`` on, at most eight and before ``stop``, to the stored pairs; return :func:`_beyond`."""
     k, held, bound = best[q, 0], best[q, 1], best[q, 2]
     store(pointer(eight), 0, distances)
     pairs = best[q, HEAD:]
@@ -95,7 +94,7 @@ def _take(distances: Vector, ids: Ints, row: int, stop: int, eight: Words, best:
 
 @kernel
 def _beyond(best: Pairs, q: int) -> int:
-    """Return the least distance that is too great; ids do not ascend, so an equal distance may still win."""
+    """Return the smallest distance that is too great; ids do not ascend, so an equal distance may still win."""
     return int(best[q, 2] >> ID_BITS) + 1
 
 
@@ -106,7 +105,7 @@ def _search_list(
     """Compare the interleaved rows ``begin`` to ``stop`` of one list with the queries ``asked``."""
     rows, masks = pointer(block), pointer(queries)
     for at in range(0, len(asked), TOGETHER):
-        # Fewer than four are left at the end: the places beyond repeat the last, and take nothing.
+        # Fewer than four may remain at the end: further places repeat the last query and store nothing.
         last = len(asked) - 1
         a, b, c, d = asked[at], asked[min(at + 1, last)], asked[min(at + 2, last)], asked[min(at + 3, last)]
         beyond_a = splat(_beyond(best, a))
@@ -144,7 +143,7 @@ def _search_lists(
     first: int,
     last: int,
 ) -> None:
-    """Search the lists ``probes[q]`` for the queries ``first`` to ``last - 1``; row r counts as id ``ids[r]``."""
+    """Search the lists ``probes[q]`` for the queries ``first`` to ``last - 1``; row r has id ``ids[r]``."""
     probed = probes.shape[1]
     ends = np.empty(len(starts) - 1, np.int64)
     eight = np.empty(LANES, np.uint64)
@@ -160,7 +159,7 @@ def _search_lists(
     for q in range(first, last):
         held = best[q, 1]
         for at in range(HEAD + held, best.shape[1]):
-            best[q, at] = WORST  # a pair may lie here that was not taken
+            best[q, at] = WORST  # overwrites a leftover pair
         if held > best[q, 0]:
             least_pairs(best[q, HEAD:], held, best[q, 0])
 

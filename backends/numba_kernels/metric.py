@@ -1,4 +1,4 @@
-"""The Hamming distance as a C function, for libraries that take a pointer to one."""
+"""The Hamming distance as a C function, for libraries that accept a function pointer."""
 
 from functools import cache
 
@@ -14,7 +14,7 @@ WORD_BYTES = 8
 def hamming_pointer() -> int:
     """Return the address of ``float hamming(const uint64_t *a, const uint64_t *b, uint64_t bytes)``.
 
-    The number of bytes is a multiple of 8. The function is compiled on first use and stays for the process.
+    ``bytes`` must be a multiple of 8. The function is compiled on first use and stays for the lifetime of the process.
     """
     rows = types.CPointer(types.uint64)
 
@@ -30,4 +30,4 @@ def hamming_pointer() -> int:
 
 
 _KEPT: list[object] = []
-"""Functions whose addresses were given away."""
+"""Keeps functions alive whose addresses were returned."""

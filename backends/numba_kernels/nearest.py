@@ -1,8 +1,8 @@
-"""Greatest dot products of byte vectors: the lists of an inverted file that are nearest to a query.
+"""Greatest dot products of byte vectors: the IVF lists nearest to a query.
 
-The centroids are kept with four bytes of sixteen of them in one vector, so that a vector instruction multiplies four
-bytes of sixteen centroids with those of one query, and dot products need no sums across lanes. Eight queries share
-what is read. Centroids are taken as unsigned, 128 more than they are, as the instruction asks for.
+Four bytes of sixteen centroids are stored in one vector. So one instruction multiplies four bytes of sixteen centroids
+with those of a query, and dot products need no sums across lanes. Eight queries share the reads. Centroids are stored
+as unsigned bytes, with 128 added, because the instruction needs this.
 """
 
 from typing import Any
@@ -37,15 +37,15 @@ ROWS = 2 * LANES
 """Centroids side by side in a vector."""
 
 TOGETHER = 8
-"""Queries that share what is read."""
+"""Queries that share reads."""
 
 QUAD_TIME = 0.02
-"""Nanoseconds in which four bytes are multiplied, more or less: what decides on threads."""
+"""Approximate nanoseconds to multiply four bytes, to decide how many threads to use."""
 
 
 @kernel
 def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, last: int, out: Pointer) -> None:
-    """Fill ``out[query - first, centroid]`` (int32, seen as words) for eight queries or fewer from ``first`` on."""
+    """Fill ``out[query - first, centroid]`` (int32, viewed as words) for at most eight queries from ``first`` on."""
     row = groups * LANES
     a, b, c, d = first, min(first + 1, last), min(first + 2, last), min(first + 3, last)
     e, f, g, h = min(first + 4, last), min(first + 5, last), min(first + 6, last), min(first + 7, last)
@@ -73,7 +73,7 @@ def _dots(table: Pointer, quads: int, groups: int, asked: Pointer, first: int, l
 
 @kernel
 def _best(dots: Any, n: int) -> int:
-    """Return the first place of the greatest of ``dots[:n]``."""
+    """Return the first index of the greatest of ``dots[:n]``."""
     greatest = dots[0]
     for at in range(1, n):
         greatest = max(greatest, dots[at])
@@ -85,9 +85,9 @@ def _best(dots: Any, n: int) -> int:
 
 @kernel
 def reached(dots: Any, n: int, p: int) -> int:
-    """Return a number that p of ``dots[:n]`` reach; more only if the p-th is equal to others.
+    """Return a bound that p of ``dots[:n]`` reach; more do so only if they equal the p-th.
 
-    By bisection: to count what reaches a number takes vectors, and no branch but the loop's.
+    It is found by bisection: counting the dots that reach a bound uses vectors, and no branch but the loop's.
     """
     low = high = np.int64(dots[0])
     for at in range(1, n):
@@ -108,9 +108,9 @@ def reached(dots: Any, n: int, p: int) -> int:
 
 @kernel
 def those_reaching(dots: Any, words: Any, first: int, n: int, bound: int, found: Any) -> int:
-    """Write the places of all ``dots[:n]`` that reach a number to ``found``; return how many they are.
+    """Write the indices of all ``dots[:n]`` that reach a bound to ``found``; return their number.
 
-    ``words[first:]`` are the dots, two in a word. In most vectors of sixteen there is none, so all are asked at once.
+    ``words[first:]`` are the dots, two per word. Most vectors of sixteen contain none, so all are tested at once.
     """
     memory, least, held = pointer(words), splat32(np.int32(bound)), 0
     for at in range(0, n, ROWS):
@@ -134,7 +134,7 @@ def _nearest(
     first: int,
     last: int,
 ) -> None:
-    """Fill ``best[first:last]`` with pairs of minus the dot product and the number, in any order."""
+    """Fill ``best[first:last]`` with pairs of the negated dot product and the centroid number, in any order."""
     p = best.shape[1]
     words = np.empty(TOGETHER * groups * LANES, np.uint64)
     pairs = np.empty(n + 1, np.int64)
@@ -157,7 +157,7 @@ def _nearest(
 
 
 class Centroids:
-    """Byte vectors in the layout that they are searched in; see :class:`hdc.kernels.Centroids`."""
+    """Byte vectors in the layout of the search; see :class:`hdc.kernels.Centroids`."""
 
     def __init__(self, centroids: Bytes) -> None:
         self._n, self._width = centroids.shape
@@ -170,7 +170,7 @@ class Centroids:
         self.table = frozen(aligned, np.uint64, len(aligned))
 
     def nearest(self, queries: Bytes, p: int) -> tuple[Dots, Ids]:
-        """Return the p greatest dot products of each query, and whose they are."""
+        """Return the p greatest dot products of each query, and their centroid numbers."""
         q = len(queries)
         padded = np.zeros((q, self._quads * 4), dtype=np.int8)
         padded[:, : self._width] = queries
@@ -179,5 +179,5 @@ class Centroids:
         time = self.groups * ROWS * self._quads * QUAD_TIME
         over_rows(_nearest, q, time, self.table, self._n, self._quads, self.groups, asked, best)
         best.sort(axis=1)
-        more = 128 * padded.sum(axis=1, dtype=np.int32, keepdims=True)  # what 128 more of each byte amount to
+        more = 128 * padded.sum(axis=1, dtype=np.int32, keepdims=True)  # the excess from adding 128 to each byte
         return -(best >> ID_BITS).astype(np.int32) - more, best & (2**ID_BITS - 1)

@@ -1,4 +1,4 @@
-"""Signed permutations by the row: drawn in batches, multiplied, and applied each to a row of its own.
+"""Signed permutations per row: drawn in batches, multiplied, and each applied to its own row.
 
 An entry is ``2 * index + negative``: one integer is looked up, composed or applied at a time.
 """
@@ -19,7 +19,7 @@ Entries = npt.NDArray[np.int32]
 
 
 PASSES = 3
-"""Neighbors are compared so often before a row is looked through: a row in twenty is not in order then."""
+"""Rounds of comparing neighbors before a row is checked; after them, one row in twenty is not in order."""
 
 
 @kernel
@@ -38,13 +38,13 @@ def _draw(keys: Any, bits: int, out: Any, start: int, stop: int) -> None:
 
 @kernel
 def sort(words: Any, bits: int, begins: Any, held: Any) -> None:
-    """Sort words by their highest bits, each with its place for its lowest; if some are alike, by all of them.
+    """Sort words by their highest bits, with their positions in the lowest bits; compare whole words if some tie.
 
     Parameters
     ----------
     words : (n,) uint64 array
     bits : int
-        From 1 to 32, and enough for places below n.
+        From 1 to 32, and enough for positions below n.
     begins : (1 << bits,) int32 array
         Overwritten.
     held : (n,) uint64 array
@@ -64,7 +64,7 @@ def sort(words: Any, bits: int, begins: Any, held: Any) -> None:
 
 @kernel
 def _spread(words: Any, shift: Any, lowest: Any, begins: Any, held: Any) -> None:
-    """Put each word, its lowest bits replaced by its place, among those with the same highest bits."""
+    """Put each word, its lowest bits replaced by its position, among those with the same highest bits."""
     for place in range(len(begins)):
         begins[place] = 0
     for word in words:
@@ -84,7 +84,7 @@ def _spread(words: Any, shift: Any, lowest: Any, begins: Any, held: Any) -> None
 
 @kernel
 def _swap(held: Any, first: int) -> None:
-    """Put pairs of neighbors in order, without a branch, so that many pairs are compared by one instruction."""
+    """Put pairs of neighbors in order without a branch, so that one instruction compares many pairs."""
     for pair in range((len(held) - first) // 2):
         j = 2 * pair + first
         one, other = held[j], held[j + 1]
@@ -93,7 +93,7 @@ def _swap(held: Any, first: int) -> None:
 
 @kernel
 def _insert(words: Any, lowest: Any, held: Any) -> None:
-    """Sort what is nearly in order by whole words, equal ones by their places."""
+    """Sort a nearly ordered array by whole words; equal words stay in order of position."""
     for j in range(1, len(held)):
         own = held[j]
         word, place = words[np.int64(own & lowest)], j
@@ -110,20 +110,20 @@ def _insert(words: Any, lowest: Any, held: Any) -> None:
 def signed_orders(keys: Words, dim: int) -> Entries:
     """Draw and sort, row by row; see :attr:`hdc.kernels.BitKernels.signed_orders`."""
     out = np.empty((len(keys), dim), dtype=np.int32)
-    bits = max(1, (dim - 1).bit_length())  # half a place to one for each word, and enough for all places
+    bits = max(1, (dim - 1).bit_length())  # half to one bucket per word, and enough for all positions
     over_rows(_draw, len(out), dim * 3.5 + 50, rows_of(keys), bits, out)
     return out
 
 
 LINE = 16
-"""Entries in a line of the processor's cache."""
+"""Entries per cache line."""
 
 
 @kernel
 def _fetched(row: Any) -> Any:
-    """Read a row from its begin to its end, which is fast where it is in no cache: what follows reads it in any order.
+    """Read a row from start to end, which is fast for uncached rows; later reads go in any order.
 
-    Returns something that depends on each line, or the compiler would leave the reading out.
+    Returns a value that depends on each line, so that the compiler cannot drop the reads.
     """
     read = np.int32(0)
     for j in range(0, len(row), LINE):
@@ -152,7 +152,7 @@ def signed_products(entries: Entries, outer: Ints, inner: Ints) -> Entries:
 
 @kernel
 def _gather(x: Any, entries: Any, outer: Any, inner: Any, out: Any, start: int, stop: int) -> None:
-    known, alone = np.int64(-1), False  # whether the outer row, which most neighbors share, leaves all in its place
+    known, alone = np.int64(-1), False  # whether the outer row, which most neighbors share, is the identity
     for i in range(start, stop):
         given, after, before, result = x[i], entries[outer[i]], entries[inner[i]], out[i]
         if outer[i] != known:

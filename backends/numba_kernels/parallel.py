@@ -1,9 +1,9 @@
-"""Share rows out to threads: every kernel has one compiled form, which works on rows ``start`` to ``stop``.
+"""Distribute rows over threads: every kernel has one compiled form, which works on rows ``start`` to ``stop``.
 
-A serial call runs that form over all rows; a threaded one runs it, with the GIL released, over a slice of the
-rows in each thread of one pool. Compared with ``prange`` this compiles each kernel once instead of twice, may
-be called from many Python threads and after a fork, and needs no OpenMP or TBB; it costs some 20 us a call,
-which is why a thread is only used where it gets at least ``GRAIN`` of work.
+A serial call runs that form over all rows. A threaded call runs it, without the GIL, on a slice of the rows in each
+thread of one pool. Compared with ``prange``, this compiles each kernel once instead of twice, works from many Python
+threads and after a fork, and needs no OpenMP or TBB. It costs about 20 us per call, so a thread is only used for at
+least ``GRAIN`` of work.
 """
 
 import os
@@ -17,7 +17,7 @@ from typing import Any
 from hdc.errors import ParameterError
 
 GRAIN = 150_000.0
-"""Least estimated work, in nanoseconds, that is worth a thread."""
+"""Smallest estimated work, in nanoseconds, that is worth a thread."""
 
 MOST_THREADS = 256
 
@@ -49,16 +49,16 @@ def _renew_pool() -> None:
 
 
 def _submit(call: Callable[[], None]) -> "Future[None]":
-    """Give a call to the pool.
+    """Submit a call to the pool.
 
-    A thread that is interrupted by Ctrl-C while it begins is not known to its pool, and Python would wait for it at
-    exit, for ever: the pool is then ended, which every thread that listens to it sees, and replaced.
+    If Ctrl-C interrupts the start of a thread, the pool does not know that thread, and Python would wait for it at exit
+    forever. The pool is then shut down, which ends all its threads, and replaced.
     """
     pool = _pool
     try:
         return pool.submit(call)
     except BaseException as error:
-        if pool is not _pool and isinstance(error, RuntimeError):  # another thread has just replaced it
+        if pool is not _pool and isinstance(error, RuntimeError):  # another thread has just replaced the pool
             return _submit(call)
         _renew_pool()
         pool.shutdown(wait=False)
@@ -66,18 +66,18 @@ def _submit(call: Callable[[], None]) -> "Future[None]":
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_pool)  # a forked child has none of its parent's threads
+    os.register_at_fork(after_in_child=_renew_pool)  # a forked child has no threads of its parent
 
 
 def threads(n: int | None = None) -> int:
-    """Return how many threads a kernel may use, after setting it to ``n`` if given.
+    """Return how many threads a kernel may use; set it to ``n`` first if given.
 
-    The default is the environment variable ``HDC_THREADS``, else the processors this process may use.
+    The default is the environment variable ``HDC_THREADS``, else the number of processors this process may use.
 
     Raises
     ------
     ParameterError
-        If ``n``, or the variable when this module is imported, is not a whole number from 1 to 256.
+        If ``n``, or the variable at import, is not an integer from 1 to 256.
     """
     global _limit
     if n is not None:
@@ -86,7 +86,7 @@ def threads(n: int | None = None) -> int:
 
 
 def slices(rows: int, nanoseconds: float) -> list[tuple[int, int]]:
-    """Cut rows into consecutive slices, one for each thread that pays: at least one, even of no rows.
+    """Cut rows into consecutive slices, one per worthwhile thread; at least one, even without rows.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def slices(rows: int, nanoseconds: float) -> list[tuple[int, int]]:
 
 
 def run(calls: Sequence[Callable[[], None]]) -> None:
-    """Run calls of compiled functions at the same time, the first one in the calling thread."""
+    """Run calls of compiled functions in parallel, the first one in the calling thread."""
     if len(calls) == 1:
         calls[0]()
         return
@@ -116,7 +116,7 @@ def run(calls: Sequence[Callable[[], None]]) -> None:
 
 
 def over_rows(kernel: Callable[..., None], rows: int, nanoseconds: float, *args: Any) -> None:
-    """Run ``kernel(*args, start, stop)`` over all rows, in slices where threads pay.
+    """Run ``kernel(*args, start, stop)`` over all rows, in parallel slices if threads pay.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def over_rows(kernel: Callable[..., None], rows: int, nanoseconds: float, *args:
 
 
 def share(work: Callable[[int, int], None], rows: int, nanoseconds: float) -> None:
-    """Call ``work(start, stop)`` for slices of the rows, as :func:`over_rows`; kernels called there share out no more.
+    """Call ``work(start, stop)`` for slices of the rows, as :func:`over_rows`; kernels called inside stay serial.
 
     Parameters
     ----------

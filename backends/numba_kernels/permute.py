@@ -1,4 +1,4 @@
-"""Moves of components within packed rows: rotation, cutting out a range, general permutation."""
+"""Moves of components within packed rows: rotation, extraction of a range, general permutation."""
 
 import math
 from typing import Any
@@ -15,9 +15,9 @@ from hdc.words import Words, tail_mask, word_count
 
 @kernel
 def _shift_down(row: Any, bits: int, out: Any) -> None:
-    """Write the components of ``row`` from ``bits`` on; zeros follow where the row ends.
+    """Write the components of ``row`` from ``bits`` on; zeros follow after the row's end.
 
-    A shift by 64 is undefined on most machines, so the upper part moves by one and then by 63 - r.
+    A shift by 64 is undefined on most machines, so the upper part is shifted by one and then by 63 - r.
     """
     source = row[bits // 64 :]
     r = np.uint64(bits % 64)
@@ -32,7 +32,7 @@ def _shift_down(row: Any, bits: int, out: Any) -> None:
 
 @kernel
 def _rotate(x: Any, shifts: Any, dim: int, mask: Any, out: Any, start: int, stop: int) -> None:
-    """Rotate rows up by ``shifts[i]`` (or by the only shift), each in ``[0, dim)``."""
+    """Rotate rows up by ``shifts[i]``, or by the single shift, each in ``[0, dim)``."""
     words = x.shape[1]
     for i in range(start, stop):
         shift = shifts[min(i, len(shifts) - 1)]
@@ -50,7 +50,7 @@ def _rotate(x: Any, shifts: Any, dim: int, mask: Any, out: Any, start: int, stop
 
 @kernel
 def _gather(x: Any, index: Any, out: Any, start: int, stop: int) -> None:
-    """Collect each row bit by bit; ``index`` has one row for each of ``x``, or one for all."""
+    """Collect each row bit by bit; ``index`` has one row per row of ``x``, or one for all."""
     dim = index.shape[1]
     for i in range(start, stop):
         row, places = x[i], index[min(i, len(index) - 1)]
@@ -82,7 +82,7 @@ def _transpose(block: Any) -> None:
 
 @kernel
 def _gather_transposed(x: Any, index: Any, out: Any, start: int, stop: int) -> None:
-    """Permute groups of 64 rows: transposed, one component of a group is one word to move."""
+    """Permute groups of 64 rows: after transposing, one component of a group is one word to move."""
     n, words = x.shape
     block = np.empty(64, dtype=np.uint64)
     planes = np.empty(64 * words, dtype=np.uint64)
@@ -120,7 +120,7 @@ def rotate(x: Words, shifts: int | Ints, dim: int) -> Words:
 
 
 def gather(x: Words, index: npt.NDArray[np.int64], dim: int) -> Words:
-    """Take component ``index[j]`` for component j: many rows of one index transposed, others bit by bit."""
+    """Move component ``index[j]`` to component j: many rows with one index are transposed, others go bit by bit."""
     batch = np.broadcast_shapes(x.shape[:-1], index.shape[:-1])
     if math.prod(index.shape[:-1]) != 1:
         x, index = spread(x, (*batch, x.shape[-1])), spread(index, (*batch, dim))

@@ -1,8 +1,8 @@
-"""Dot products with chosen codes of several bit planes: what re-ranking by all planes of a code asks for.
+"""Dot products with chosen codes of several bit planes, to rescore candidates by all planes of a code.
 
-The bits that a component has in up to eight planes are put together to an unsigned byte, 64 components at a time, which
-is multiplied by signed bytes: a query's 16 bits are 256 times one and another one. A component of a code of u planes
-is twice its bits as a number, less ``2**u - 1``, which the sum of the query makes up for.
+The bits of a component in up to eight planes are combined into an unsigned byte, 64 components at a time, and
+multiplied by signed bytes; a query's 16 bits are split into two bytes. A component of a code with u planes is twice its
+unsigned number less ``2**u - 1``; the sum of the query accounts for the constant.
 """
 
 from typing import Any
@@ -22,23 +22,23 @@ Integers = npt.NDArray[np.int16]
 Sums = npt.NDArray[np.int64]
 
 WORDS_TOGETHER = 1 << 7
-"""Words of a plane whose products are added in sums of 32 bits."""
+"""Words of a plane whose products are added in 32-bit sums."""
 
 IN_A_BYTE = 8
-"""Planes that make a byte."""
+"""Planes per byte."""
 
 LINE_WORDS = 8
-"""Words in a cache line."""
+"""Words per cache line."""
 
 WORD_TIME = 1.2
-"""Nanoseconds for a word of a code, more or less: what decides on threads."""
+"""Approximate nanoseconds per word of a code, to decide how many threads to use."""
 
 
 @kernel
 def _some_planes(
     codes: Pointer, at: int, words: int, first: int, last: int, low: Pointer, high: Pointer, query: int
 ) -> Any:
-    """Multiply a query with the numbers that planes ``first`` to ``last - 1`` of the code at ``codes[at:]`` make."""
+    """Multiply a query with the numbers in planes ``first`` to ``last - 1`` of the code at ``codes[at:]``."""
     total: Any = np.int64(0)
     for begin in range(0, words, WORDS_TOGETHER):
         lows = highs = splat(0)
@@ -58,7 +58,7 @@ def plane_dot(
 ) -> Any:
     """Return the product of a query with the components of the code at ``codes[at:]``.
 
-    The query's bytes are at ``low[query:]`` and ``high[query:]``, zeros up to whole words; ``total`` is its sum.
+    The query's bytes are at ``low[query:]`` and ``high[query:]``, zero-padded to whole words; ``total`` is its sum.
     """
     light = max(0, levels - IN_A_BYTE)
     dot: Any = _some_planes(codes, at, words, light, levels, low, high, query)
@@ -69,7 +69,7 @@ def plane_dot(
 
 @kernel
 def ask_for_code(codes: Pointer, at: int, words: int) -> None:
-    """Ask for so many words from memory."""
+    """Prefetch a number of words."""
     for word in range(at, at + words, LINE_WORDS):
         prefetch(codes, word)
 
@@ -91,7 +91,7 @@ def _gather_planes(
 
 
 def two_bytes(queries: Integers, words: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-    """Return low and high bytes, both signed, of integers: 256 times one and the other, zeros up to whole words."""
+    """Split integers into signed low and high bytes, ``256 high + low``, padded with zeros to whole words."""
     padded = np.zeros((len(queries), words * WORD_BITS), dtype=np.int16)
     padded[:, : queries.shape[1]] = queries
     low = padded.astype(np.int8)

@@ -1,7 +1,7 @@
 """Exact top-k Hamming search for many queries, without a popcount: bit-planes and carry-save adders.
 
-Rows are stored in blocks of 512, transposed: plane d of a block is the vector of bit d of its 512 rows, so
-that one instruction treats 512 rows. Here are eight rows of four dimensions, and two queries::
+Rows are stored in blocks of 512, transposed: plane d of a block is the vector of bit d of its 512 rows. So one
+instruction processes 512 rows. Here are eight rows of four dimensions, and two queries::
 
     rows              planes          q0  q1  class        the sum of class 3, for eight rows at once
     row 0: 1010       d=0: 10110100   1   1   3 = q0,q1      d=0    1 0 1 1 0 1 0 0
@@ -9,17 +9,17 @@ that one instruction treats 512 rows. Here are eight rows of four dimensions, an
     row 2: 1101       d=2: 11010010   0   0   0              ones   1 0 0 1 0 0 1 0   d0 ^ d3
     ...               d=3: 00100110   1   1   3              twos   0 0 1 0 0 1 0 0   d0 & d3
 
-1. *Only |row AND query| is counted*, for |row XOR query| = |row| + |query| - 2 |row AND query|, and |row| is
-   stored. |row AND query| is the sum of the planes at the query's set bits, and sums of planes are kept
-   bit-sliced: plane i of a sum holds bit i of 512 counts. A carry-save adder turns three planes of weight 1
-   into one of weight 1 (``a ^ b ^ c``) and one of weight 2 (the majority): two instructions for 512 rows.
-2. *Queries share sums* (the "method of the Four Russians"). A group of b queries puts each dimension in one
-   of 2**b classes: which of the queries have it set. Each class is summed once; the count of query j is the
-   sum of the classes whose number has bit j. That is one pass over the planes for b queries.
-3. *Most blocks hold no answer.* Distances are compared with the query's k-th best while still bit-sliced; a
-   row's distance is extracted only where it is less.
+1. *Only |row AND query| is counted*, since |row XOR query| = |row| + |query| - 2 |row AND query|, and |row| is stored.
+   |row AND query| is the sum of the planes at the query's set bits, and sums of planes are bit-sliced: plane i of a sum
+   has bit i of 512 counts. A carry-save adder turns three planes of weight 1 into one of weight 1 (``a ^ b ^ c``) and
+   one of weight 2 (the majority): two instructions for 512 rows.
+2. *Queries share sums* (the "method of the Four Russians"). A group of b queries puts each dimension into one of 2**b
+   classes: which of the queries have it set. Each class is summed once. The count of query j is the sum of the classes
+   whose number has bit j. This is one pass over the planes for b queries.
+3. *Most blocks contain no answer.* Distances are compared with the query's k-th best while still bit-sliced. A row's
+   distance is extracted only where it is smaller.
 
-Memory is that of the packed rows, plus ``bits + 2`` planes a block: the norms |row| bit-sliced, increased by
+Memory is that of the packed rows, plus ``bits + 2`` planes per block: the norms |row| bit-sliced, increased by
 ``2**bits`` so that ``norm - 2 |row AND query|`` is never negative, and a plane of zeros.
 """
 
@@ -53,13 +53,13 @@ from hdc.backends.numba_kernels.topk import ID_BITS, Integer, Pairs, merge, near
 from hdc.words import Words
 
 STEP = 8
-"""Planes are added this many at a time; a class is padded to a multiple with the plane of zeros."""
+"""Planes added at a time; a class is padded to a multiple with the plane of zeros."""
 
 WORD_TIME = 0.03
-"""Nanoseconds in which a word of planes is compared with a query, more or less: what decides on threads."""
+"""Approximate nanoseconds to compare a word of planes with a query, to decide how many threads to use."""
 
 SLAB = 2048
-"""Queries whose class lists are held at a time: 8 MiB for each thousand dimensions, at most."""
+"""Queries whose class lists are in memory at a time: at most 8 MiB per thousand dimensions."""
 
 Ints = npt.NDArray[np.int64]
 Offsets = npt.NDArray[np.int32]
@@ -67,18 +67,18 @@ Offsets = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Planes:
-    """Rows as bit-planes.
+    """Rows as bit planes.
 
     Attributes
     ----------
     blocks : (capacity * block_words,) uint64 array
-        Block after block; see :func:`block_words` for the order inside one.
+        Block after block; see :func:`block_words` for the order inside a block.
     words : int
-        Words of a row.
+        Words per row.
     n : int
-        Rows.
+        Number of rows.
     filled : (1,) int64 array
-        Rows in ``blocks``, which records made by :func:`append` share; more than ``n`` once one was appended.
+        Rows in ``blocks``, shared by records made by :func:`append`; more than ``n`` after an append.
     """
 
     blocks: Words
@@ -88,12 +88,12 @@ class Planes:
 
 
 def norm_bits(words: int) -> int:
-    """Return the number of bits that hold any count of ``64 * words`` bits."""
+    """Return the number of bits that can count up to ``64 * words`` bits."""
     return (64 * words).bit_length()
 
 
 def block_words(words: int) -> int:
-    """Return the words of a block: the planes of the dimensions, the norms (bits + 1 planes), the zeros."""
+    """Return the words per block: planes of the dimensions, then norms (bits + 1 planes), then zeros."""
     return (64 * words + norm_bits(words) + 2) * LANES
 
 
@@ -101,7 +101,7 @@ def block_words(words: int) -> int:
 def _add_eight(
     blocks: Pointer, base: int, order: Pointer, i: int, ones: Vector, twos: Vector, fours: Vector
 ) -> tuple[Vector, Vector, Vector, Vector]:
-    """Add eight planes to a number; return its three low planes and the carry, of weight 8."""
+    """Add eight planes to a number; return its three low planes and the carry, which has weight 8."""
     a, b = load(blocks, base + order[i]), load(blocks, base + order[i + 1])
     c, d = load(blocks, base + order[i + 2]), load(blocks, base + order[i + 3])
     carry_a, ones = majority(ones, a, b), ones ^ a ^ b
@@ -117,7 +117,7 @@ def _add_eight(
 
 @inlined
 def _add_plane(scratch: Pointer, at: int, stop: int, plane: Vector) -> None:
-    """Add a plane to the bit-sliced number ``scratch[at:stop]``, whose lowest plane has its weight."""
+    """Add a plane to the bit-sliced number ``scratch[at:stop]``; the plane has the weight of its lowest plane."""
     for i in range(at, stop, LANES):
         digit = load(scratch, i)
         store(scratch, i, digit ^ plane)
@@ -163,7 +163,7 @@ def _add(scratch: Pointer, a: int, b: int, width: int, out: int) -> None:
 
 @inlined
 def _accumulate(scratch: Pointer, total: int, bits: int, a: int, width: int) -> None:
-    """Add a bit-sliced number of ``width`` planes to a total of ``bits``, which does not overflow."""
+    """Add a bit-sliced number of ``width`` planes to a total of ``bits`` planes, which does not overflow."""
     carry = splat(0)
     for i in range(0, min(width, bits) * LANES, LANES):
         x, y = load(scratch, total + i), load(scratch, a + i)
@@ -186,10 +186,10 @@ def _count_shared(
 ) -> None:
     """Count |row AND query| for a group of queries: slot j of scratch, ``bits`` planes, is query j's.
 
-    Class c is ``order[starts[first + c] : starts[first + c + 1]]``. The classes are the leaves of a binary
-    tree, added up from left to right; level l joins classes that differ in bit l, so its right-hand nodes are
-    the classes with query l. The nodes in hand lie in slots ``group + 2 l`` (left) and ``group + 2 l + 1``
-    (right): few, hence always cached. A slot begins with a plane that the number in it does not use.
+    Class c is ``order[starts[first + c] : starts[first + c + 1]]``. The classes are the leaves of a binary tree, added
+    from left to right. Level l joins classes that differ in bit l, so its right nodes are the classes with query l. The
+    current nodes are in slots ``group + 2 l`` (left) and ``group + 2 l + 1`` (right): few, so always cached. A slot
+    starts with a plane that its number does not use.
     """
     largest = 0
     for c in range(first + 1, first + (1 << group)):
@@ -232,7 +232,7 @@ def _subtract_and_compare(
 
 @kernel
 def _count_marked(rows: Vector, scratch: Words, at: int) -> np.int64:
-    """Count the rows marked; ``scratch[at:]`` is overwritten."""
+    """Count the marked rows; ``scratch[at:]`` is overwritten."""
     store(scratch, at, ctpop(rows))
     total = np.int64(0)
     for lane in range(LANES):
@@ -242,7 +242,7 @@ def _count_marked(rows: Vector, scratch: Words, at: int) -> np.int64:
 
 @kernel
 def _existing(rows: Vector, scratch: Words, at: int, count: int) -> Vector:
-    """Return those of ``rows`` that are among the first ``count`` of the block."""
+    """Return the marked rows that are among the first ``count`` of the block."""
     store(scratch, at, rows)
     for lane in range(LANES):
         here = count - 64 * lane
@@ -253,7 +253,7 @@ def _existing(rows: Vector, scratch: Words, at: int, count: int) -> Vector:
 
 @kernel
 def _least(scratch: Words, difference: int, bits: int, rows: Vector, k: Integer, spare: int) -> Vector:
-    """Return those of ``rows`` whose difference is among the k least, ties included: a search bit by bit."""
+    """Return the marked rows whose difference is among the k smallest, with ties, by a search bit by bit."""
     chosen, undecided = splat(0), rows
     for i in range(bits, -1, -1):
         digit = load(scratch, difference + i * LANES)
@@ -272,7 +272,7 @@ def _least(scratch: Words, difference: int, bits: int, rows: Vector, k: Integer,
 def _keep(
     scratch: Words, difference: int, bits: int, rows: Vector, first_row: int, n: int, offset: int, heap: Pairs
 ) -> None:
-    """Extract the distances of the marked rows, difference + offset, and put the good ones in the heap."""
+    """Extract the distances of the marked rows, difference + offset, and offer them to the heap."""
     spare = difference + (bits + 1) * LANES
     if first_row + VECTOR_BITS > n:
         rows = _existing(rows, scratch, spare, n - first_row)
@@ -308,7 +308,7 @@ def _search_blocks(
     first: int,
     last: int,
 ) -> None:
-    """Search blocks ``first`` to ``last - 1`` for every query; the heaps (q, k) keep what is best."""
+    """Search blocks ``first`` to ``last - 1`` for every query; the heaps (q, k) store the best."""
     dims, slot = 64 * words, (bits + 3) * LANES
     block = (dims + bits + 2) * LANES
     difference = 3 * group * slot
@@ -354,7 +354,7 @@ def _classify(queries: Words, group: int, order: Offsets, starts: Ints) -> None:
     order : flat int32 array, filled with the offset of the plane of zeros
         Receives the offsets of planes in a block, class after class, each padded to whole steps.
     starts : (groups, 2**group + 1) int64 array
-        Receives where each class begins; class 0, which nobody counts, is left empty.
+        Receives the start of each class; class 0 is not counted and stays empty.
     """
     dims, classes = 64 * queries.shape[1], 1 << group
     class_of = np.empty(dims, np.int64)
@@ -399,7 +399,7 @@ def _transpose(matrices: Words) -> None:
 
 @kernel
 def _fill_block(blocks: Words, base: int, items: Words, first: int) -> None:
-    """Write the planes of a block whose row r is ``items[first + r]``; rows before the first item stay."""
+    """Write the planes of a block whose row r is ``items[first + r]``; rows before the first item are kept."""
     n, words = items.shape
     matrices, kept = np.empty((64, LANES), np.uint64), np.empty(LANES, np.uint64)
     for lane in range(LANES):
@@ -419,12 +419,12 @@ def _fill_block(blocks: Words, base: int, items: Words, first: int) -> None:
 
 @kernel
 def _fill(blocks: Words, bits: int, filled: int, items: Words, every_plane: Offsets) -> None:
-    """Add rows after the first ``filled`` ones, and write the norms of the blocks they fall in."""
+    """Add rows after the first ``filled`` ones, and write the norms of their blocks."""
     n, words = items.shape
     dims = 64 * words
     block = (dims + bits + 2) * LANES
     out, order = pointer(blocks), pointer(every_plane)
-    zero: Any = np.int64(0)  # a plain 0 has a type of its own, for which _sum_planes would be compiled again
+    zero: Any = np.int64(0)  # a plain 0 has another type, for which _sum_planes would be compiled again
     for b in range(filled // VECTOR_BITS, -(-(filled + n) // VECTOR_BITS)):
         norms = b * block + dims * LANES
         _fill_block(blocks, b * block, items, b * VECTOR_BITS - filled)
@@ -433,7 +433,7 @@ def _fill(blocks: Words, bits: int, filled: int, items: Words, every_plane: Offs
 
 
 def empty(words: int) -> Planes:
-    """Return planes of no rows of ``words`` words."""
+    """Return planes without rows, for rows of ``words`` words."""
     return Planes(aligned_zeros(0), words, 0, np.zeros(1, np.int64))
 
 
@@ -443,10 +443,10 @@ def build(items: Words) -> Planes:
 
 
 def append(planes: Planes, items: Words) -> Planes:
-    """Return the planes of the rows so far and (n, words) uint64 ``items``, in time linear in the latter.
+    """Return the planes of all rows so far and of (n, words) uint64 ``items``, in time linear in the latter.
 
-    The result usually shares memory with ``planes``, which stays valid; of two appends to the same record
-    the second copies it. An append takes its turn with all else that is done to the two records.
+    The result usually shares memory with ``planes``, which stays valid. The second of two appends to one record copies
+    it. Appends to a record are serialized with all other operations on it.
     """
     n, block = planes.n + len(items), block_words(planes.words)
     needed = -(-n // VECTOR_BITS) * block
@@ -465,9 +465,9 @@ def append(planes: Planes, items: Words) -> Planes:
 
 
 def group_size(queries: int, words: int) -> int:
-    """Return how many queries should share a pass over the planes: the cheapest, in planes added a query.
+    """Return how many queries should share a pass over the planes: the number with the least additions per query.
 
-    An addition in scratch memory costs about two in registers.
+    An addition in scratch memory costs about as much as two in registers.
     """
     dims, bits = 64 * words, norm_bits(words)
 
@@ -511,7 +511,7 @@ def search(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np.int32
 
 
 def slabs(queries: Words) -> list[Words]:
-    """Cut queries into runs of ``SLAB``, so that the class lists of all of them are never held at once."""
+    """Cut queries into runs of ``SLAB``, so that not all class lists are in memory at once."""
     return [queries[start : start + SLAB] for start in range(0, max(1, len(queries)), SLAB)]
 
 
@@ -539,9 +539,9 @@ def _search_slab(queries: Words, planes: Planes, k: int) -> tuple[npt.NDArray[np
 
 
 class PlaneIndex:
-    """The search index of this backend: whole blocks of :class:`Planes`, and up to 511 rows behind them as they are.
+    """The search index of this backend: whole blocks of :class:`Planes`, and up to 511 packed rows after them.
 
-    An extension writes new blocks only, so that the index that was extended may be searched meanwhile.
+    An extension only writes new blocks, so the extended index may be searched meanwhile.
     """
 
     def __init__(self, words: int) -> None:

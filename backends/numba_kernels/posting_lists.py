@@ -1,4 +1,4 @@
-"""Lists of postings: where a segment has them, and in what parts they are scanned."""
+"""Posting lists of a query: find them in a segment, and divide them into units that are scanned."""
 
 from typing import Any
 
@@ -51,12 +51,12 @@ from hdc.backends.numba_kernels.posting_records import (
 )
 
 LONGER = 8
-"""Times as many postings as the greater lists of its item have make a list that is not added up item by item."""
+"""A list with this many times the postings of its item's greater lists is not added item by item."""
 
 
 @inlined
 def first_number_at(spots: Marks, order: Marks, start: int, stop: int, spot: Any) -> int:
-    """Return the first place in a column's order by spots that holds ``spot`` or more."""
+    """Return the first position, in a column's order by spots, with a spot of at least ``spot``."""
     while start < stop:
         middle = (start + stop) >> 1
         if spots[order[middle]] < spot:
@@ -68,7 +68,7 @@ def first_number_at(spots: Marks, order: Marks, start: int, stop: int, spot: Any
 
 @inlined
 def hashed_at(hashes: Hashes, wanted: Any) -> Any:
-    """Return the first place of ascending hashes that holds one or more: near where even hashes would have it."""
+    """Return the first index of ascending hashes with at least ``wanted``, starting near its uniform position."""
     n = len(hashes)
     if n == 0:
         return 0
@@ -91,7 +91,7 @@ def hashed_at(hashes: Hashes, wanted: Any) -> Any:
 
 @inlined
 def near_part(mode: int, asked: int, place: int) -> float:
-    """Return the part of an item's match that is left at another place: bag, sequence, soft, both."""
+    """Return the share of an item's match that remains at another place: bag, sequence, soft, both."""
     if mode == 0:
         return 1.0
     apart = abs(asked - place)
@@ -109,7 +109,7 @@ def _array(table: Ints, number: int, field: int, dtype: Any) -> Any:
 
 @kernel
 def segment_of(table: Ints, number: int) -> Segment:
-    """Return the arrays of a segment, by the addresses of a table."""
+    """Return the arrays of a segment from the addresses in a table."""
     return Segment(
         _array(table, number, 0, np.uint32),
         _array(table, number, 1, np.int64),
@@ -134,9 +134,9 @@ def look_up_lists(
     segment: Segment, ints: Ints, words: Hashes, weights: Ints, groups: Ints, extra_starts: Ints,
     number: int, lists: Ints, first: Ints, same: Ints,
 ) -> int:  # fmt: skip
-    """Find the lists of a query in a segment; return how much they add at most.
+    """Find the lists of a query in a segment; return the most that they can add.
 
-    Lists that are equal, as the one has all that the other one has and is as long, become one.
+    Equal lists, where one contains the other and has the same length, become one.
     """
     terms, paths, starts, columns, column_starts = (
         segment.terms, segment.paths, segment.starts, segment.columns, segment.column_starts,
@@ -183,7 +183,7 @@ def look_up_lists(
                     same[at] = count
                     count += 1
             at += 1
-        for one in range(first[group] + 1, count):  # the greatest first
+        for one in range(first[group] + 1, count):  # the greatest comes first
             other = one
             while other > first[group] and lists[other - 1, L_WEIGHT] < lists[other, L_WEIGHT]:
                 for field in range(L_FIELDS):
@@ -196,9 +196,9 @@ def look_up_lists(
 
 @kernel
 def units_of(segment: Segment, asked: Asked, units: Ints, room: Ints, edges: Ints, last: Ints) -> int:
-    """Divide lists into what is scanned at a time, the greatest first; return how many there are.
+    """Divide lists into units that are scanned at a time, the greatest first; return the number of units.
 
-    What of an item is not added up with the rest of it is added as if it were in the best one.
+    Parts of an item that are not added with the rest of it are added as if they belonged to the best item.
     """
     lists, first, groups = asked.lists, asked.first, asked.groups
     count = 0
@@ -252,7 +252,7 @@ def units_of(segment: Segment, asked: Asked, units: Ints, room: Ints, edges: Int
             units[one, field] = room[one, field]
     for at in range(len(lists)):
         last[at] = 0
-    for unit in range(count - 1, -1, -1):  # a number is in one run only
+    for unit in range(count - 1, -1, -1):  # a number is in only one run
         if units[unit, U_KIND] == RUN:
             at = units[unit, U_AT]
             units[unit, U_FALL] = units[unit, U_BOUND] - last[at]
@@ -262,7 +262,7 @@ def units_of(segment: Segment, asked: Asked, units: Ints, room: Ints, edges: Int
 
 @kernel
 def _runs_of(segment: Segment, asked: Asked, at: int, units: Ints, count: int, edges: Ints) -> int:
-    """Divide a column into runs of numbers that are as near."""
+    """Divide a column into runs of numbers that are equally near."""
     places, floats, cells = segment.number_place, asked.floats, asked.cells
     row, weight = asked.lists[at, L_ROW], asked.lists[at, L_WEIGHT]
     place, smooth = floats[row + PLACE], floats[row + WIDTHS] <= 0.0

@@ -1,4 +1,4 @@
-"""Numbers of postings: how near they are to one, and the runs of a column that are about as near."""
+"""Numbers in posting lists: their nearness to a query's number, and runs of a column that are about equally near."""
 
 import math
 
@@ -7,12 +7,12 @@ from hdc.backends.numba_kernels.jit import inlined, kernel
 from hdc.backends.numba_kernels.posting_records import EXACT, PLACE, SCALES, WIDTHS, Doubles, Ints
 
 SMOOTH = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 9.0)
-"""Deviations at which a column is divided around a smooth number; from the last one on nothing is left of it."""
+"""Deviations at which a column is divided around a smooth number; beyond the last one, nothing is left of a match."""
 
 
 @inlined
 def _closeness(floats: Doubles, row: int, cells: int, place: float, equal: bool) -> float:
-    """Return the part of a number's weight that another one holds."""
+    """Return the share of a number's weight that another number gets."""
     exact = floats[row + EXACT]
     part = exact if equal else 0.0
     if floats[row + WIDTHS] <= 0.0:
@@ -28,20 +28,20 @@ def _closeness(floats: Doubles, row: int, cells: int, place: float, equal: bool)
 
 @inlined
 def weight_of(floats: Doubles, row: int, cells: int, weight: int, place: float, equal: bool) -> int:
-    """Return what a number at a place gets; ``equal`` if it is the one asked for."""
+    """Return the weight of a number at ``place``; ``equal`` if it is the number that was asked for."""
     return int(weight * _closeness(floats, row, cells, place, equal) + 0.5)
 
 
 @kernel
 def _edge(places: Doubles, start: int, stop: int, cells: int, width: float, cell: float) -> int:
-    """Return the first number of a column that is in a cell of a scale or in a later one."""
+    """Return the first number of a column in a cell of a scale or in a later cell."""
     about = cell * width / cells
     low = first_at(places, start, stop, about)
     if (low == start or math.floor(places[low - 1] * cells / width) < cell) and (
         low == stop or math.floor(places[low] * cells / width) >= cell
     ):
         return low
-    low, high = start, stop  # rounding: by the cells themselves
+    low, high = start, stop  # exact search by cells, because widths round
     while low < high:
         middle = (low + high) >> 1
         if math.floor(places[middle] * cells / width) < cell:
@@ -53,7 +53,7 @@ def _edge(places: Doubles, start: int, stop: int, cells: int, width: float, cell
 
 @kernel
 def edges_of(places: Doubles, start: int, stop: int, floats: Doubles, row: int, cells: int, edges: Ints) -> int:
-    """Note where a column is to be divided, ascending; return how many places there are."""
+    """Write the positions, ascending, at which to divide a column; return their number."""
     count = 0
     place = floats[row + PLACE]
     if floats[row + WIDTHS] <= 0.0:

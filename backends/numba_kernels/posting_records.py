@@ -1,4 +1,4 @@
-"""Records of searches by postings: what queries, lists and scans are made of, as kernels read them."""
+"""Records of searches by posting lists, in the form that kernels read: queries, lists and scanned units."""
 
 from typing import NamedTuple
 
@@ -11,22 +11,22 @@ Marks = npt.NDArray[np.uint32]
 Bytes = npt.NDArray[np.uint8]
 Hashes = npt.NDArray[np.uint64]
 TERM, EXTRA, NUMBER = 0, 1, 2
-"""Where a list is: in the segment, with the query, or in a column of numbers."""
+"""Location of a list: in the segment, in the query, or in a column of numbers."""
 
 KIND, HASH, PATH, WITHIN, COUNTED, WEIGHT, PLACE, VALUE, EXACT, WIDTHS = range(10)
-"""Words of a record of :data:`hdc.kernels.POSTING_LIST`, which has ``FIELDS``."""
+"""Words of a :data:`hdc.kernels.POSTING_LIST` record, which has ``FIELDS`` words."""
 
 FIELDS, SCALES = 12, 3
 
 BEHIND, DEPTH, MODE, POSITION, GROUP_FIELDS = range(5)
-"""Words of a record of :data:`hdc.kernels.POSTING_GROUP`."""
+"""Words of a :data:`hdc.kernels.POSTING_GROUP` record."""
 
 FLAT, SPREAD, ITEMS, RUN = range(4)
-"""What is scanned at a time: a list of documents, a list of items, lists of one item, or numbers that are as near."""
+"""Kinds of scanned units: a list of documents, a list of items, lists of one item, or equally near numbers."""
 
 
 class Segment(NamedTuple):
-    """The arrays of a segment; functions take out of it what they read in loops."""
+    """The arrays of a segment; kernels unpack those that they read in loops."""
 
     postings: Marks
     item_start: Ints
@@ -46,14 +46,14 @@ class Segment(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What a segment is asked.
+    """What a query asks of a segment.
 
     Attributes
     ----------
     lists : (l, 7) int64 array
-        Those that the segment has, the greatest of each group first: see ``L_KIND`` and the following.
+        Lists that the segment contains, the greatest of each group first; see ``L_KIND`` and the following.
     first : (g + 1,) int64 array
-        The lists of each group.
+        Offset of the lists of each group.
     """
 
     floats: Doubles
@@ -70,11 +70,11 @@ class Asked(NamedTuple):
 
 
 L_KIND, L_START, L_STOP, L_WEIGHT, L_NESTED, L_ROW, L_CORE, L_FIELDS = range(8)
-"""Of a list: its kind, where it is, its weight, whether of items, its record, and whether added up item by item."""
+"""Fields of a list: kind, start, stop, weight, whether of items, record, and whether it is added item by item."""
 
 
 U_KIND, U_BOUND, U_FALL, U_START, U_STOP, U_AT, U_SURE, U_FIELDS = range(8)
-"""Of what is scanned at a time: its kind, the most it adds, by how much less the rest then adds, where, of what, and
+"""Fields of a unit: kind, the most it adds, the fall of the remaining bound after it, start, stop, its list, and
 whether documents have at least what it adds to them."""
 
 

@@ -1,4 +1,4 @@
-"""Scans of postings: what adds to the bounds of documents, all that a list has or those that are left only."""
+"""Scans of posting lists: add to the bounds of all documents of a list, or only to those that are left."""
 
 from typing import Any
 
@@ -40,23 +40,23 @@ from hdc.backends.numba_kernels.posting_scores import add_item
 from hdc.kernels import NO_ITEM
 
 TRIAL = 2048
-"""Postings of a list from which on it is worth asking, before it is scanned, whether it need be."""
+"""Fewest postings of a list for which it is worth checking, before a scan, whether the scan is needed."""
 
 
 WINDOW = 1 << 13
-"""Items that are added up at a time, or those of one document."""
+"""Items added at a time, or all items of one document."""
 
 
 @kernel
 def scan(
     segment: Segment, asked: Asked, room: Room, kind: int, at: int, start: int, stop: int, count: int, more: bool
 ) -> int:
-    """Add what is scanned to the bounds of documents; return how many have one.
+    """Add a unit to the bounds of documents; return how many documents have a bound.
 
     Parameters
     ----------
     more : bool
-        Whether documents that have none yet are of interest.
+        Whether documents without a bound yet matter.
     """
     bounds, touched, lists, items = room.bounds, room.touched, asked.lists, segment.item_document
     if kind == ITEMS:
@@ -95,7 +95,7 @@ def scan(
 
 @kernel
 def _scan_items(segment: Segment, asked: Asked, room: Room, group: int, count: int, more: bool) -> int:
-    """Add the best item of each document, by the lists that are added up item by item."""
+    """Add the best item of each document, over the lists that are added item by item."""
     bounds, touched, most, sums, lists = room.bounds, room.touched, room.most, room.sums, asked.lists
     documents, places, groups = segment.item_document, segment.item_place, asked.groups
     mode, position = groups[group * GROUP_FIELDS + MODE], groups[group * GROUP_FIELDS + POSITION]
@@ -113,7 +113,7 @@ def _scan_items(segment: Segment, asked: Asked, room: Room, group: int, count: i
                 low = min(low, np.int64(positions[cursor]))
         if low == NO_ITEM:
             return count
-        low = item_start[documents[low]]  # items of whole documents
+        low = item_start[documents[low]]  # only items of whole documents
         high = item_start[documents[min(low + WINDOW, len(documents) - 1)]]
         if high == low:
             high = item_start[documents[low] + 1]
@@ -156,7 +156,7 @@ def _scan_items(segment: Segment, asked: Asked, room: Room, group: int, count: i
 def _scan_run(
     segment: Segment, asked: Asked, room: Room, at: int, start: int, stop: int, count: int, more: bool
 ) -> int:
-    """Add numbers that are about as near to the one asked for."""
+    """Add numbers that are about equally near to the query's number."""
     bounds, touched, lists, floats = room.bounds, room.touched, asked.lists, asked.floats
     spots, places, values, items = (
         segment.number_spot, segment.number_place, segment.number_value, segment.item_document,
@@ -182,7 +182,7 @@ def _scan_run(
 
 @kernel
 def look_up(segment: Segment, asked: Asked, room: Room, kind: int, at: int, start: int, stop: int, count: int) -> None:
-    """Add what could be scanned to the bounds of documents that have one, by looking for each."""
+    """Add a unit to the bounds of documents that have one, by looking up each document."""
     bounds, touched, lists, starts = room.bounds, room.touched, asked.lists, segment.item_start
     if kind == ITEMS:
         for i in range(count):
@@ -205,9 +205,9 @@ def look_up(segment: Segment, asked: Asked, room: Room, kind: int, at: int, star
 def look_up_numbers(
     segment: Segment, asked: Asked, room: Room, units: Ints, unit: int, many: int, count: int
 ) -> int:  # fmt: skip
-    """Add what is not scanned yet of a column to the bounds of documents that have one; return what falls so.
+    """Add the unscanned numbers of a column to the bounds of documents that have one; return the fall of the rest.
 
-    Nothing of the column is left to be scanned then.
+    Nothing of the column is then left to scan.
     """
     bounds, touched, floats, starts = room.bounds, room.touched, asked.floats, segment.item_start
     spots, order, at = segment.number_spot, segment.number_order, units[unit, U_AT]
@@ -246,7 +246,7 @@ def numbers_left(units: Ints, unit: int, many: int) -> int:
 
 @kernel
 def _best_item(segment: Segment, asked: Asked, room: Room, group: int, low: int, high: int) -> int:
-    """Return what the best item of a document has by the lists that are added up item by item."""
+    """Return the sum of the best item of a document, over the lists that are added item by item."""
     lists, groups, sums, marks = asked.lists, asked.groups, room.item_sums, room.marks
     mode, position = groups[group * GROUP_FIELDS + MODE], groups[group * GROUP_FIELDS + POSITION]
     marks[0, 0] = 0
@@ -268,7 +268,7 @@ def _best_item(segment: Segment, asked: Asked, room: Room, group: int, low: int,
 
 @kernel
 def first_part(segment: Segment, asked: Asked, kind: int, at: int, start: int, stop: int) -> tuple[int, Any]:
-    """Return the end of a first part of a list that ends with a document, and the document that follows."""
+    """Return the end of a first part of a list, which ends at a document boundary, and the next document."""
     positions, items = asked.extra if asked.lists[at, L_KIND] == EXTRA else segment.postings, segment.item_document
     part = start + TRIAL
     if kind == SPREAD:

@@ -1,4 +1,4 @@
-"""Scores of documents by postings: exact ones, the best of them, and which documents could still be among these."""
+"""Scores of documents by posting lists: exact scores, the best of them, and which documents can still win."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ LOW = 0xFFFFFFFF
 
 @inlined
 def _held(segment: Segment, asked: Asked, at: int, document: int) -> int:
-    """Return what a list at the top of documents adds to the score of one."""
+    """Return what a list at the top level adds to the score of a document."""
     lists = asked.lists
     start, stop = lists[at, L_START], lists[at, L_STOP]
     if lists[at, L_KIND] == NUMBER:
@@ -60,7 +60,7 @@ def _held(segment: Segment, asked: Asked, at: int, document: int) -> int:
 
 @inlined
 def add_item(sums: Ints, marks: Marks, depth: int, item: int, weight: int) -> None:
-    """Add a weight to that of an item, and note the item if it is new."""
+    """Add a weight to an item's sum, and note the item if it is new."""
     if weight > 0:
         if sums[item] == 0:
             marks[depth, 0] += 1
@@ -70,12 +70,12 @@ def add_item(sums: Ints, marks: Marks, depth: int, item: int, weight: int) -> No
 
 @kernel
 def _exact(segment: Segment, asked: Asked, room: Room, document: int, total: int, least: float) -> int:
-    """Return the weight that a document matches; -1 as soon as it is less than ``least``.
+    """Return the weight that a document matches, or -1 as soon as it falls below ``least``.
 
     Parameters
     ----------
     total : int
-        What all lists add at most.
+        The most that all lists can add.
     """
     lists, first, groups = asked.lists, asked.first, asked.groups
     matched, rest, last = 0, total, len(first) - 2
@@ -132,7 +132,7 @@ def _exact(segment: Segment, asked: Asked, room: Room, document: int, total: int
                 own = parent - low
                 if best[own] == 0:
                     above += 1
-                    marks[depth, above] = own  # no later than the item that is read here
+                    marks[depth, above] = own  # not after the item that is read here
                 best[own] = max(best[own], held)
         if depth == 1:
             matched += top
@@ -148,7 +148,7 @@ def _exact(segment: Segment, asked: Asked, room: Room, document: int, total: int
 
 @inlined
 def _final(segment: Segment, asked: Asked, document: Any, matched: int) -> Any:
-    """Return what documents are ordered by: the weight that they hold, or the part of both that they share."""
+    """Return the score that orders documents: the matched weight, or with ``overlap`` its share of both together."""
     if not asked.overlap:
         return float(matched)
     beyond = segment.masses[document] * asked.mass_unit - matched
@@ -157,20 +157,20 @@ def _final(segment: Segment, asked: Asked, document: Any, matched: int) -> Any:
 
 @inlined
 def key_of(asked: Asked, document: Any) -> Any:
-    """Return what documents of equal scores are ordered by, with their position in its lower half."""
+    """Return the key that orders documents of equal scores, with their position in its lower half."""
     position = asked.base + np.int64(document)
     return (asked.rank[position] << 32 | position) if len(asked.rank) > 0 else position
 
 
 @inlined
 def comes_before(score: float, key: int, other: float, another: int) -> bool:
-    """Say whether one document comes before another one: the greater score, or of equal ones the lesser key."""
+    """Return whether one document precedes another: by greater score or, if equal, by smaller key."""
     return score > other or (score == other and key < another)
 
 
 @inlined
 def _sink(scores: Doubles, keys: Ints, room: int, score: float, key: int) -> None:
-    """Put a pair in the place of the top of a heap that has the worst on top."""
+    """Replace the top of a heap whose top is the worst pair, and restore the heap."""
     at = 0
     while True:
         child = 2 * at + 1
@@ -187,7 +187,7 @@ def _sink(scores: Doubles, keys: Ints, room: int, score: float, key: int) -> Non
 
 @kernel
 def _sift(scores: Doubles, keys: Ints, room: int, held: int, score: float, key: int) -> int:
-    """Put a pair among the best, a heap with the worst on top; return how many are held."""
+    """Offer a pair to the best, a heap whose top is the worst; return the heap's new size."""
     if held == room:
         if comes_before(score, key, scores[0], keys[0]):
             _sink(scores, keys, room, score, key)
@@ -205,7 +205,7 @@ def _sift(scores: Doubles, keys: Ints, room: int, held: int, score: float, key: 
 
 @kernel
 def sort_best(scores: Doubles, keys: Ints, held: int) -> None:
-    """Bring a heap into order, the best first."""
+    """Sort a heap, the best first."""
     for end in range(held - 1, 0, -1):
         score, key = scores[end], keys[end]
         scores[end], keys[end] = scores[0], keys[0]
@@ -216,7 +216,7 @@ def sort_best(scores: Doubles, keys: Ints, held: int) -> None:
 def kth_score(
     segment: Segment, asked: Asked, room: Room, k: int, allowed: npt.NDArray[np.bool_], count: int
 ) -> float:  # fmt: skip
-    """Return the k-th greatest score that the bounds of documents have already, 0 if there are not so many."""
+    """Return the k-th greatest score by the bounds so far, or 0 if fewer documents have one."""
     bounds, touched, best = room.bounds, room.touched, room.greatest
     if count < k:
         return 0.0
@@ -239,12 +239,12 @@ def those_left(
     segment: Segment, asked: Asked, room: Room, k: int, held: int, allowed: npt.NDArray[np.bool_], count: int,
     rest: int, least: float,
 ) -> int:  # fmt: skip
-    """Forget documents that cannot be among the best any more; return how many are left.
+    """Drop documents that can no longer be among the best; return how many are left.
 
     Parameters
     ----------
     least : float
-        The score of the last one of the best, or less.
+        At most the score of the last of the best.
     """
     bounds, known, touched = room.bounds, room.known, room.touched
     left = 0
@@ -275,12 +275,12 @@ def compare(
     segment: Segment, asked: Asked, room: Room, k: int, held: int, allowed: npt.NDArray[np.bool_], count: int,
     rest: int, total: int, several: int, exact: bool,
 ) -> int:  # fmt: skip
-    """Compare several documents exactly, those of the greatest bounds, and put them among the best.
+    """Score several documents exactly, those with the greatest bounds, and offer them to the best.
 
     Parameters
     ----------
     exact : bool
-        Whether their bounds are what they match.
+        Whether their bounds are exact.
     """
     bounds, known, touched, scores, found = room.bounds, room.known, room.touched, room.scores, room.found
     several = min(several, count)

@@ -1,10 +1,9 @@
-"""The best documents of a query by postings: lists of great weight are scanned, the others asked about candidates.
+"""The best documents of a query by posting lists: heavy lists are scanned, the others looked up for candidates.
 
-A scan adds up, for each document, a bound of its score: lists, the greatest first, and of numbers those that are
-nearest first. Of an item of an array the lists are added up item by item, and the best item counts. As soon as what is
-not scanned yet could add less than the k-th best score found so far, no document that was not met can win; of those
-that were, the likely ones are looked up in every list, which gives their exact scores, until no other is left that
-could win. All weights are integers, so that sums are the same in any order.
+A scan adds up a bound of each document's score, the greatest lists first, and of numbers the nearest first. For an item
+of an array, the lists are added item by item, and the best item counts. Once the unscanned rest cannot reach the k-th
+best score so far, no new document can win. The likely documents among those found are then looked up in every list for
+their exact scores, until no other document can win. All weights are integers, so sums are the same in any order.
 """
 
 import threading
@@ -57,11 +56,11 @@ from hdc.backends.numba_kernels.posting_scores import LOW, comes_before, compare
 from hdc.kernels import PostingQuery, PostingSegment
 
 PROBE = 32
-"""Postings that are scanned in the time that it takes to look up a document in a list."""
+"""Postings scanned in the time of one lookup of a document in a list."""
 
 
 FEW = 64
-"""Postings and documents that are fewer than what it takes to see which documents are left."""
+"""With fewer postings and documents than this, checking which documents are left costs more than it saves."""
 
 
 ARRAYS: tuple[tuple[str, Any], ...] = (
@@ -81,11 +80,11 @@ ARRAYS: tuple[tuple[str, Any], ...] = (
     ("columns", np.uint64),
     ("column_starts", np.int64),
 )
-"""Arrays of a segment; a table has the address and the size of each."""
+"""Arrays of a segment; a table stores the address and size of each."""
 
 
 class _Scratch(threading.local):
-    """Arrays of a thread, zeros between searches: documents are many, and those that a search touches few."""
+    """Arrays of a thread, zero between searches: there are many documents, but a search touches few."""
 
     def __init__(self) -> None:
         self.bounds, self.most = np.zeros(0, np.int64), np.zeros(0, np.int64)
@@ -93,8 +92,8 @@ class _Scratch(threading.local):
         self.sums = np.zeros(0, np.int64)
 
     def of(self, documents: int, items: int) -> tuple[Ints, Ints, Bytes, Marks, Ints]:
-        """Return arrays for so many documents of a segment, and items that are added up at a time."""
-        if len(self.bounds) < documents:  # one more is touched, as a document is noted before it is known to be new
+        """Return arrays for this many documents of a segment, and items added at a time."""
+        if len(self.bounds) < documents:  # room for one more: a document is noted before it is known to be new
             self.bounds, self.most = np.zeros(documents, np.int64), np.zeros(documents, np.int64)
             self.known, self.touched = np.zeros(documents, np.uint8), np.zeros(documents + 1, np.uint32)
         if len(self.sums) < items:
@@ -152,7 +151,7 @@ def _search(
     segment: Segment, asked: Asked, room: Room, units: Ints, many: int, total: int, k: int, held: int,
     allowed: npt.NDArray[np.bool_],
 ) -> int:  # fmt: skip
-    """Put the documents of a segment among the best; return how many are held."""
+    """Offer the documents of a segment to the best; return the number of best documents."""
     count, rest, work, least, sure, exact = 0, 0, 0, 0.0, True, True
     for unit in range(many):
         rest += units[unit, U_FALL]
@@ -185,7 +184,7 @@ def _search(
             and len(asked.rank) == 0
             and (2 * fall >= rest or float(rest - fall) < least)
         ):
-            # The documents of a list ascend: if the best of its first ones are as good as can be, none behind is.
+            # Documents of a list ascend: if the best of its first part reach the maximum, no later one beats them.
             part, following = first_part(segment, asked, kind, at, start, stop)
             count = scan(segment, asked, room, kind, at, start, part, count, more)
             held = compare(segment, asked, room, k, held, allowed, count, rest, total, k, False)
@@ -230,7 +229,7 @@ def _best(
     extra_starts: Ints, cells: int, overlap: bool, asked_weight: float, unit: float, mass_unit: float, k: int,
     allowed: npt.NDArray[np.bool_], bounds: Ints, most: Ints, known: Bytes, touched: Marks, sums: Ints,
 ) -> tuple[Doubles, Ints]:  # fmt: skip
-    """Search with arrays of zeros, which are zeros again afterwards."""
+    """Search with arrays of zeros, and reset them to zeros."""
     count = len(ints) // FIELDS
     words = ints.view(np.uint64)
     weights, own, columns = np.empty(count, np.int64), 0.0, 0

@@ -1,4 +1,4 @@
-"""Learning vector quantization: prototypes of the own class come nearer to a row, others move away."""
+"""Learning vector quantization: prototypes of a row's class move toward the row, others away."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ def _moved(vector: Any, row: Any, change: Any) -> None:
 
 @kernel
 def _lengthened(length: Any, step: Any, cosine: Any) -> Any:
-    """Return the length of a prototype after a step, in lengths of it, toward a row of that cosine."""
+    """Return the relative length of a prototype after a step toward a row with the given cosine."""
     return length * np.sqrt(max(0.25, 1 + 2 * step * cosine + step * step))
 
 
 @kernel
 def _unit(prototypes: Any) -> None:
-    """Bring prototypes to length 1."""
+    """Normalize prototypes to length 1."""
     for place in range(len(prototypes)):
         vector = prototypes[place]
         total = 0.0
@@ -40,7 +40,7 @@ def _unit(prototypes: Any) -> None:
 def _attract(
     rows: Any, labels: Any, weights: Any, prototypes: Any, owners: Any, steepness: Any, rate: Any, lengths: Any
 ) -> None:
-    """Move ``prototypes``, which are as long as ``lengths`` says, and make them unit vectors at the end."""
+    """Move ``prototypes``, whose lengths are tracked in ``lengths``, and normalize them at the end."""
     dots = np.empty(len(prototypes), np.float32)
     for i in range(len(rows)):
         row = rows[i]
@@ -59,7 +59,7 @@ def _attract(
             down = 0.0 if near >= far else -rate * weights[i]
         elif own >= 0 and other >= 0 and 2 - near - far >= LEAST:
             both = 2 - near - far
-            power = np.exp(-abs(steepness * (far - near) / both))  # f (1 - f) is the same on both sides of 0
+            power = np.exp(-abs(steepness * (far - near) / both))  # f (1 - f) is symmetric around 0
             slope = 2 * rate * weights[i] * steepness * power / ((1 + power) * both) ** 2
             up, down = slope * (1 - far), -slope * (1 - near)
         if up != 0:
@@ -80,7 +80,7 @@ def _attract(
 def attract(
     rows: Floats, labels: Any, weights: Any, prototypes: Any, owners: Any, steepness: float, rate: float
 ) -> Floats:
-    """Take the rows one after another; see :attr:`hdc.kernels.LearnKernels.attract`."""
+    """Process the rows one after another; see :attr:`hdc.kernels.LearnKernels.attract`."""
     found = np.array(prototypes, dtype=np.float32, order="C")
     given = rows_of(rows, np.float32), frozen(labels, np.int64, -1), frozen(weights, np.float32, -1)
     _attract(*given, found, frozen(owners, np.int64, -1), float(steepness), float(rate), np.ones(len(found)))

@@ -1,4 +1,4 @@
-"""The step of a search for one query that goes by all planes of the codes whose signs were found."""
+"""Step of a one-query search that rescores candidates, found by signs, with all planes of their codes."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ from hdc.backends.numba_kernels.topk import ID_BITS, score_key
 from hdc.kernels import PLANE_QUERY
 
 LOW_ID = (1 << ID_BITS) - 1
-"""The bits of a pair that are an id."""
+"""Bits of a pair that store the id."""
 
 
 @kernel
 def _split(integers: Any, low: Any, high: Any) -> Any:
-    """Write integers as 256 times one signed byte and another one, and return their sum."""
+    """Split integers into two signed bytes, ``256 high + low``, and return their sum."""
     total = np.int64(0)
     for j in range(len(integers)):
         total += np.int64(integers[j])
@@ -37,8 +37,8 @@ def compare_planes(
 ) -> None:  # fmt: skip
     """Replace the scores of pairs by the estimates of all planes of the codes at their places.
 
-    ``low`` and ``high`` take the bytes of the query's integers, ``lows`` and ``highs`` those of the rotated one's, up
-    to whole words; ``score_bits`` are those of ``score``.
+    ``low`` and ``high`` receive the bytes of the query's integers, ``lows`` and ``highs`` those of the rotated query's,
+    padded to whole words. ``score_bits`` are the bits of ``score``.
     """
     dim, words, levels, width, lists = len(x), model["words"], model["levels"], model["width"], model["lists"]
     codes = pointer(array_at(model["codes"], model["codes_size"], np.uint64))

@@ -1,7 +1,7 @@
-"""Rows of numbers as hypervectors: records of two vectors a column, counted in bits.
+"""Rows of numbers as hypervectors: records with two vectors per column, counted in bits.
 
-The members of a row are put together word by word, each from its two vectors, and counted as those of any bundle; so
-a member costs little more than reading its words.
+The members of a row are assembled word by word from their two vectors and counted as those of any bundle. So a member
+costs little more than reading its words.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ from hdc.words import WORD_BITS, Words
 
 @inlined
 def _put(first: Any, second: Any, feature: int, mark: int, buffer: Any, to: int) -> None:
-    """Write a member to a row of ``buffer``: of ``first`` below the mark, and of ``second`` from there on."""
+    """Write a member to a row of ``buffer``: ``first`` below the mark, and ``second`` from the mark on."""
     whole = mark // WORD_BITS
     for w in range(whole):
         poke(buffer, to, w, peek(first, feature, w))
@@ -39,9 +39,9 @@ def _put(first: Any, second: Any, feature: int, mark: int, buffer: Any, to: int)
 
 @kernel
 def _count_members(first: Any, second: Any, marks: Any, row: int, buffer: Any, digits: Any, waiting: Any) -> int:
-    """Leave the counts of a row's members in ``digits``, and return how many members there are.
+    """Write the counts of a row's members to ``digits``, and return the number of members.
 
-    They are put together eight at a time, and added while they are in the nearest cache.
+    Eight members at a time are assembled, and added while they are in the nearest cache.
     """
     words = buffer.shape[1]
     _clear(digits, 0, len(digits), words)
@@ -81,14 +81,14 @@ def _majorities(
 
 @inlined
 def _spread(octet: Any) -> Any:
-    """Return a word whose bytes are the bits of a byte, 0 or 1."""
+    """Return a word whose bytes are the bits of a byte, each 0 or 1."""
     low = (octet & np.uint64(0x7F)) * np.uint64(0x0002040810204081) & np.uint64(0x0101010101010101)
     return low | (octet >> np.uint64(7)) << np.uint64(56)
 
 
 @kernel
 def _gather_counts(digits: Any, first: int, last: int, lanes: Any) -> None:
-    """Write the number that digits ``first`` to ``last - 1`` are, at most eight, of each component to a byte."""
+    """Write each component's number in digits ``first`` to ``last - 1``, at most eight digits, to a byte."""
     for w in range(digits.shape[1]):
         for octet in range(8):
             lanes[8 * w + octet] = np.uint64(0)
@@ -102,7 +102,7 @@ def _gather_counts(digits: Any, first: int, last: int, lanes: Any) -> None:
 
 @kernel
 def _clipped_sums(first: Any, second: Any, marks: Any, levels: int, most: int, out: Any, start: int, stop: int) -> None:
-    """Write the clipped sums of the members of rows ``start`` to ``stop``: n less twice the bits that are set."""
+    """Write the clipped sums of the members of rows ``start`` to ``stop``: n less twice the number of set bits."""
     words, dim = first.shape[1], out.shape[1]
     buffer = np.empty((8, words), dtype=np.uint64)
     digits = np.empty(((levels + 1) * LEVEL_ROWS, words), dtype=np.uint64)
@@ -124,7 +124,7 @@ def _clipped_sums(first: Any, second: Any, marks: Any, levels: int, most: int, o
 
 
 def record_majority(first: Words, second: Words, marks: AnyArray, tie: Words, dim: int) -> Words:
-    """Count members in bits, and compare with half of them."""
+    """Count members in bits, and compare the counts with half of the members."""
     d, words = first.shape
     out = np.empty((len(marks), words), dtype=np.uint64)
     given = rows_of(first), rows_of(second), frozen(marks, np.int32, len(marks), d), rows_of(tie)[0]
@@ -133,7 +133,7 @@ def record_majority(first: Words, second: Words, marks: AnyArray, tie: Words, di
 
 
 def record_sums(first: Words, second: Words, marks: AnyArray, most: int, dim: int) -> AnyArray:
-    """Count members in bits, and turn the counts into sums."""
+    """Count members in bits, and convert the counts to sums."""
     d, words = first.shape
     out = np.empty((len(marks), dim), dtype=np.int8 if most <= 127 else np.int32)
     given = rows_of(first), rows_of(second), frozen(marks, np.int32, len(marks), d)

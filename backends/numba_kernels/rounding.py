@@ -1,4 +1,4 @@
-"""Rows of floats at unit length, and as small integers: how queries meet bytes and signs."""
+"""Normalize rows of floats, and round them to small integers for products with bytes and signs."""
 
 import math
 from typing import Any
@@ -14,7 +14,7 @@ from hdc.kernels import LEAST_UNIT
 
 @kernel
 def greatest_bits(bits: Any) -> Any:
-    """Return the bits of the greatest magnitude among floats given by their bits: vectors compare integers faster."""
+    """Return the bits of the greatest magnitude among floats, given their bits; vectors compare integers faster."""
     greatest = np.int32(0)
     for j in range(len(bits)):
         greatest = max(greatest, bits[j] & np.int32(0x7FFFFFFF))
@@ -23,7 +23,7 @@ def greatest_bits(bits: Any) -> Any:
 
 @kernel
 def round_row(x: Any, bits: Any, most: Any, unit: Any, integers: Any) -> None:
-    """Fill ``integers`` and ``unit[0]`` of a row, the bits of which are ``bits``."""
+    """Fill ``integers`` and ``unit[0]`` for a row; ``bits`` are the bits of ``x``."""
     unit.view(np.int32)[0] = greatest_bits(bits)
     one = unit[0] / most
     if one < LEAST_UNIT:
@@ -35,7 +35,7 @@ def round_row(x: Any, bits: Any, most: Any, unit: Any, integers: Any) -> None:
 
 @kernel
 def unit_row(x: Any, out: Any) -> bool:
-    """Fill ``out`` with the row at length 1; return False, with nothing filled, if it holds NaN or infinity."""
+    """Fill ``out`` with the row at length 1; return False, and fill nothing, if it contains NaN or infinity."""
     dim, bits = len(x), x.view(np.int32)
     greatest = np.empty(1, np.float32)
     greatest.view(np.int32)[0] = greatest_bits(bits)

@@ -7,11 +7,11 @@ The query is two vectors a chunk, ``flip`` and ``take``, and what is counted is 
     shared ones        |row & query|   flip = 0       take = query
     ones               |row|           flip = 0       take = ones
 
-A row of 8 c + r words is read as c + 1 chunks of 8 words, the last of which ends with the row and so overlaps
-the one before; ``take`` is zero where a word would be counted twice. Rows shorter than a chunk are read
-beyond their end, into the next row; the few for which this would leave the array are done word by word.
+A row of 8 c + r words is read as c + 1 chunks of 8 words. The last chunk ends at the row's end and so overlaps the one
+before; ``take`` is zero where a word would be counted twice. Rows shorter than a chunk are read beyond their end, into
+the next row. The few rows for which this would leave the array are read word by word.
 
-Rows are taken in tiles that stay in the first-level cache while every query passes over them.
+Rows are processed in tiles that stay in the first-level cache for every query.
 """
 
 import math
@@ -42,20 +42,20 @@ from hdc.backends.numba_kernels.topk import ID_BITS, LOW, WORST, Pairs, merge, n
 from hdc.words import Words
 
 TILE_WORDS = 2048
-"""Words of rows (16 KiB) that every query passes over before the next rows are read."""
+"""Words of rows (16 KiB) that every query is compared with before the next rows are read."""
 
 
 SHORT = 4
-"""Rows of 1, 2 or 4 words are counted several in a vector, each with its own copy of the query."""
+"""Rows of 1, 2 or 4 words are counted several per vector, each with its own copy of the query."""
 
 AHEAD = 1024
-"""Words (8 KiB) between the row in hand and the one asked for from memory."""
+"""Words (8 KiB) between the current row and the one prefetched."""
 
 WORD_TIME = 0.1
-"""Nanoseconds in which a word is compared, more or less: what decides on threads."""
+"""Approximate nanoseconds to compare a word, to decide how many threads to use."""
 
 SMALL = 1 << 12
-"""Words up to which NumPy has counted them before a kernel is prepared (about 10 us)."""
+"""Up to this many words, NumPy finishes before a kernel call is prepared (about 10 us)."""
 
 Counts = npt.NDArray[np.int32]
 
@@ -67,7 +67,7 @@ def _counted(rows: Pointer, at: int, flip: Vector, take: Vector) -> Vector:
 
 @inlined
 def _short_counts(rows: Pointer, at: int, words: int, flip: Vector, take: Vector) -> Vector:
-    """Do so for rows of which one vector has several, and the masks as many times the query."""
+    """Count short rows: one vector contains several rows, and the masks repeat the query as often."""
     first = _counted(rows, at, flip, take)
     if words == 1:
         return first
@@ -108,7 +108,7 @@ def _one_count(rows: Pointer, at: int, words: int, masks: Pointer, query: int) -
     count = np.uint64(0)
     last = max(words - LANES, 0)
     for w in range(words):
-        # The chunk that counts word w, and its lane there.
+        # The chunk that counts word w, and the lane of w in it.
         chunk = w // LANES
         lane = w - min(LANES * chunk, last)
         mask = query + 2 * LANES * chunk + lane
@@ -129,7 +129,7 @@ def interleave(items: Words, begin: int, stop: int, words: int, block: Words) ->
 
 @kernel
 def _in_eights(first: int, stop: int, n: int, words: int) -> int:
-    """Return where the rows from ``first`` that may be read eight at a time end."""
+    """Return the end of the rows from ``first`` on that may be read eight at a time."""
     if words < LANES:
         stop = min(stop, n - LANES + 1)
     return first + max(stop - first, 0) // LANES * LANES
@@ -163,7 +163,7 @@ def _offer(distance: np.int64, row: int, heap: Pairs) -> None:
 
 @kernel
 def _search_rows(items: Words, n: int, words: int, masks: Words, heaps: Pairs, first: int, last: int) -> None:
-    """Search rows ``first`` to ``last - 1`` for every query; the heaps (q, k) keep what is best."""
+    """Search rows ``first`` to ``last - 1`` for every query; the heaps (q, k) store the best."""
     rows, queries = pointer(items), pointer(masks)
     size = masks.shape[1]
     eight = np.empty(LANES, np.uint64)
@@ -191,7 +191,7 @@ def _search_rows(items: Words, n: int, words: int, masks: Words, heaps: Pairs, f
 def _search_alone(
     items: Words, n: int, words: int, queries: Words, distances: Counts, ids: npt.NDArray[np.int64]
 ) -> None:
-    """Search all rows in one call, from masks to sorted results: what a single query waits for."""
+    """Search all rows in one call, from masks to sorted results, for a single query."""
     k, last = distances.shape[1], max(words - LANES, 0)
     masks = np.zeros((len(queries), (words + LANES - 1) // LANES * 2 * LANES), np.uint64)
     heaps = np.full((len(queries), k), WORST, np.int64)
@@ -213,7 +213,7 @@ def _search_alone(
 
 
 def _masks(flip: Words, take: Words) -> Words:
-    """Interleave (q, words) ``flip`` and ``take`` by chunks of 8 words, the last one as it overlaps."""
+    """Interleave (q, words) ``flip`` and ``take`` by chunks of 8 words; the last chunk overlaps."""
     q, words = flip.shape
     if words <= SHORT and LANES % words == 0:
         flip, take = (np.tile(mask, (1, LANES // words)) for mask in (flip, take))
@@ -262,7 +262,7 @@ def popcount(x: Words) -> npt.NDArray[np.int64]:
 
 
 def top_k(queries: Words, items: Words, k: int) -> tuple[Counts, npt.NDArray[np.int64]]:
-    """Find the k items nearest to each query, in order of (distance, id).
+    """Find the k nearest items of each query, in order of (distance, id).
 
     Parameters
     ----------

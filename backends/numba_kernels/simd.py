@@ -1,13 +1,12 @@
-"""Vectors of eight 64-bit words as Numba values: the few operations the search kernels are written in.
+"""Vectors of eight 64-bit words as Numba values: the few operations in which search kernels are written.
 
-Numba vectorizes loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which
-no loop expresses. Here a *vector* is a value like any other: ``load`` one, combine it with ``& | ^ ~ +``,
-``store`` it. LLVM maps it to one AVX-512 register, two AVX2 or four NEON registers, so kernels need no
-variant per CPU. Only :func:`majority` and :func:`dot_bytes` have shortcuts for one instruction set, and give the same
-bits.
+Numba vectorizes loops over arrays, but a carry-save adder keeps a dozen vectors in registers at once, which no loop can
+express. Here a *vector* is an ordinary value: ``load`` it, combine it with ``& | ^ ~ +``, ``store`` it. LLVM maps it to
+one AVX-512 register, two AVX2 or four NEON registers, so kernels need no variant per CPU. Only :func:`majority` and
+:func:`dot_bytes` have shortcuts for one instruction set, with the same results.
 
-With the JIT switched off (``NUMBA_DISABLE_JIT=1``) a vector is a NumPy array of shape (8,) and every
-operation below is its plain twin, so that the kernels run, and are measured for coverage, as plain Python.
+With the JIT switched off (``NUMBA_DISABLE_JIT=1``), a vector is a NumPy array of shape (8,), and every operation below
+is its plain Python twin. So the kernels run as plain Python, for example to measure coverage.
 """
 
 import operator
@@ -25,13 +24,13 @@ from hdc.backends.numba_kernels.jit import compiled_from
 from hdc.words import Words
 
 LANES = 8
-"""Words in a vector."""
+"""Words per vector."""
 
 VECTOR_BITS = 64 * LANES
-"""Bits in a vector."""
+"""Bits per vector."""
 
 Vector = Any
-"""What :func:`load` returns: an LLVM ``<8 x i64>`` in compiled code, a (8,) uint64 array otherwise."""
+"""Type of :func:`load`'s result: an LLVM ``<8 x i64>`` in compiled code, otherwise a (8,) uint64 array."""
 
 _I1, _I8, _I32, _I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
 _VECTOR = ir.VectorType(_I64, LANES)
@@ -79,7 +78,7 @@ for _operator, _instruction in _OPERATORS.items():
 
 
 Pointer = Any
-"""What :func:`pointer` returns: an address in compiled code, the flat array otherwise."""
+"""Type of :func:`pointer`'s result: an address in compiled code, otherwise the flat array."""
 
 
 class PointerType(types.Type):
@@ -134,8 +133,8 @@ def _plain_pointer(array: Any) -> Any:
 def pointer(typing: Any, array: Any) -> Any:
     """Return the address of a C-contiguous array, to be indexed as if flat.
 
-    Compiled functions count references to every array they are given, atomically; to pointers they do not.
-    The caller keeps the array alive.
+    Compiled functions count references to each array argument atomically, but not to pointers. The caller must keep the
+    array alive.
     """
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -208,7 +207,7 @@ def _plain_prefetch(words: Words, at: int) -> None:
 
 @compiled_from(_plain_prefetch)
 def prefetch(typing: Any, words: Any, at: Any) -> Any:
-    """Ask for the cache line of ``words[at]``, for use soon but not at once."""
+    """Prefetch the cache line of ``words[at]``, for use soon but not at once."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         line = builder.bitcast(_word_address(context, builder, sig.args[0], *args), _I8.as_pointer())
@@ -246,7 +245,7 @@ def _plain_multiply_lanes(a: Vector, b: Vector) -> tuple[Vector, Vector]:
 def multiply_lanes(typing: Any, a: Any, b: Any) -> Any:
     """Return the (high, low) halves of the 128-bit products of two vectors' lanes.
 
-    Of four products of halves, for each of which there is an instruction.
+    They are composed of four products of halves, each of which is one instruction.
     """
     pair = types.UniTuple(VECTOR, 2)
 
@@ -285,7 +284,7 @@ def _plain_smaller(a: Vector, b: Vector) -> Vector:
 
 @compiled_from(_plain_smaller)
 def smaller(typing: Any, a: Any, b: Any) -> Any:
-    """Return the smaller one of two vectors' lanes."""
+    """Return the smaller of each two lanes of two vectors."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.select(builder.icmp_unsigned("<", *args), *args)
@@ -299,7 +298,7 @@ def _plain_lowest_bit(word: int) -> int:
 
 @compiled_from(_plain_lowest_bit)
 def lowest_bit(typing: Any, word: Any) -> Any:
-    """Return the place of the lowest set bit of an int64 that is not 0."""
+    """Return the position of the lowest set bit of a nonzero int64."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(_I1, 1))
@@ -320,7 +319,7 @@ def majority(typing: Any, a: Any, b: Any, c: Any) -> Any:
         if "+avx512f" not in compiled_for.split(","):
             a, b, c = args
             return builder.or_(builder.and_(a, b), builder.and_(c, builder.or_(a, b)))
-        # LLVM finds the one-instruction form of a ^ b ^ c by itself, but not of the majority.
+        # LLVM finds the one-instruction form of a ^ b ^ c by itself, but not that of the majority.
         kind = ir.FunctionType(_VECTOR, [_VECTOR, _VECTOR, _VECTOR, _I32])
         name = "llvm.x86.avx512.pternlog.q.512"
         truth_table = _I32(0b11101000)
@@ -336,7 +335,7 @@ def _plain_pair_sums(a: Vector, b: Vector, step: int) -> Vector:
 
 @compiled_from(_plain_pair_sums)
 def pair_sums(typing: Any, a: Any, b: Any, step: Any) -> Any:
-    """Add lanes ``step`` (1, 2 or 4) apart: of ``a`` where the lane's number lacks that bit, else of ``b``.
+    """Add lanes ``step`` (1, 2 or 4) apart: those of ``a`` where the lane number lacks that bit, else those of ``b``.
 
     Three rounds, with steps 1, 2 and 4, turn eight vectors into the vector of their eight sums.
     """
@@ -359,7 +358,7 @@ def _plain_interleaved(vector: Vector) -> Vector:
 
 @compiled_from(_plain_interleaved)
 def interleaved(typing: Any, vector: Any) -> Any:
-    """Return the lanes of the two halves in turns: 0, 4, 1, 5, 2, 6, 3, 7."""
+    """Return the lanes of the two halves alternately: 0, 4, 1, 5, 2, 6, 3, 7."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         lanes = ir.Constant(ir.VectorType(_I32, LANES), [lane // 2 + lane % 2 * (LANES // 2) for lane in range(LANES)])
@@ -378,7 +377,7 @@ def _plain_any_below(a: Vector, b: Vector) -> bool:
 
 @compiled_from(_plain_any_below)
 def any_below(typing: Any, a: Any, b: Any) -> Any:
-    """Return whether some lane of ``a`` is less than that of ``b``, as unsigned words."""
+    """Return whether any lane of ``a`` is less than the same lane of ``b``, as unsigned words."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return _any_lane(builder, builder.icmp_unsigned("<", *args))
@@ -402,7 +401,7 @@ def any_bit(typing: Any, vector: Any) -> Any:
 
 
 _BYTES = 8 * LANES
-"""Bytes of a vector."""
+"""Bytes per vector."""
 
 _B_VECTOR, _D_VECTOR, _F_VECTOR = (
     ir.VectorType(_I8, _BYTES),
@@ -417,7 +416,7 @@ def _plain_load_bytes(memory: Any, at: int) -> Vector:
 
 @compiled_from(_plain_load_bytes)
 def load_bytes(typing: Any, memory: Any, at: Any) -> Any:
-    """Return the vector of 64 bytes from ``memory[at]`` on, of a pointer to bytes; at any address."""
+    """Return the vector of 64 bytes from ``memory[at]`` on, read through a pointer to bytes; at any address."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return builder.load(_word_address(context, builder, sig.args[0], *args), align=1)
@@ -431,7 +430,7 @@ def _plain_store_bytes(memory: Any, at: int, vector: Vector) -> None:
 
 @compiled_from(_plain_store_bytes)
 def store_bytes(typing: Any, memory: Any, at: Any, vector: Any) -> Any:
-    """Write a vector to the 64 bytes from ``memory[at]`` on, of a pointer to bytes; at any address."""
+    """Write a vector to the 64 bytes from ``memory[at]`` on, through a pointer to bytes; at any address."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.store(args[2], _word_address(context, builder, sig.args[0], *args[:2]), align=1)
@@ -463,13 +462,13 @@ def _plain_dot_bytes(sums: Vector, unsigned: Vector, signed: Vector) -> Vector:
 
 @compiled_from(_plain_dot_bytes)
 def dot_bytes(typing: Any, sums: Any, unsigned: Any, signed: Any) -> Any:
-    """Add to each 32 bits of ``sums`` the products of the four bytes there of the others, as integers."""
+    """Add to each 32 bits of ``sums`` the products of the corresponding four bytes of the others, as integers."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         sums, unsigned, signed = args
         compiled_for = context.codegen().magic_tuple()[2]
         if "+avx512vnni" in compiled_for.split(","):
-            # Newer LLVM declares the bytes as bytes, and reads this older form too.
+            # Newer LLVM declares byte operands, but still reads this older form.
             kind = ir.FunctionType(_D_VECTOR, [_D_VECTOR] * 3)
             function = cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.avx512.vpdpbusd.512")
             return builder.bitcast(builder.call(function, [builder.bitcast(x, _D_VECTOR) for x in args]), _VECTOR)
@@ -507,7 +506,7 @@ def _plain_sum32(vector: Vector) -> int:
 
 @compiled_from(_plain_sum32)
 def sum32(typing: Any, vector: Any) -> Any:
-    """Return the sum of the sixteen 32-bit integers of a vector, which 32 bits hold."""
+    """Return the sum of the sixteen 32-bit integers of a vector; it must fit 32 bits."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         kind = ir.FunctionType(_I32, [_D_VECTOR])
@@ -523,7 +522,7 @@ def _plain_sum64(vector: Vector) -> int:
 
 @compiled_from(_plain_sum64)
 def sum64(typing: Any, vector: Any) -> Any:
-    """Return the sum of the lanes of a vector as signed integers, which 64 bits hold."""
+    """Return the sum of a vector's lanes as signed integers; it must fit 64 bits."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         kind = ir.FunctionType(_I64, [_VECTOR])
@@ -555,10 +554,10 @@ def scale_lanes(
     least: Any,
     scores: Any,
 ) -> Any:
-    """Turn the lanes' integers to float32 scores; return with bit l set where that of lane l is at least ``least``.
+    """Convert lanes to float32 scores; return an int64 with bit l set where the score of lane l is at least ``least``.
 
-    Lane l becomes ``((count * slope + shift) * scale[at + l] + offset[at + l]) + base``, every step rounded and -0
-    turned to 0, and is written to ``scores[l]``. The arrays are pointers to float32.
+    Lane l becomes ``((count * slope + shift) * scale[at + l] + offset[at + l]) + base``, with every step rounded and -0
+    turned into 0, and is written to ``scores[l]``. The arrays are pointers to float32.
     """
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:

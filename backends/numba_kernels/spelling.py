@@ -1,4 +1,4 @@
-"""Words that differ from another one by few letters."""
+"""Words that differ from another word by few letters."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +11,9 @@ Points = npt.NDArray[np.uint32]
 
 @kernel
 def near_words(points: Points, starts: Ints, word: Points, most: int) -> tuple[Ints, Ints]:
-    """Return the words at a small distance; see :attr:`hdc.kernels.PostingKernels.near`.
+    """Return the words within a small distance; see :attr:`hdc.kernels.PostingKernels.near`.
 
-    Most words are told by what they begin and end with: what is left between must be short.
+    Common beginnings and endings exclude most words: what remains between them must be short.
     """
     size, found = len(word), 0
     which, distances = np.empty(len(starts) - 1, np.int64), np.empty(len(starts) - 1, np.int64)
@@ -44,7 +44,7 @@ def near_words(points: Points, starts: Ints, word: Points, most: int) -> tuple[I
 
 @kernel
 def _distance(points: Points, start: int, wide: int, word: Points, head: int, high: int, rows: Ints) -> int:
-    """Return the distance of two runs of letters, by rows of the table of the distances of their beginnings."""
+    """Return the distance of two runs of letters, by rows of the table of distances of their prefixes."""
     for column in range(wide + 1):
         rows[0, column] = column
     for row in range(1, high + 1):

@@ -14,7 +14,7 @@ from hdc.words import Words
 LANE_NUMBERS = np.arange(LANES, dtype=np.uint64)
 
 WIDE = PLAIN_PYTHON or bool(get_host_cpu_features().get("avx2"))
-"""Whether eight counters at a time pay: an instruction multiplies four or eight lanes, other machines two."""
+"""Whether eight counters at a time pay: with AVX2, one instruction multiplies four or eight lanes; elsewhere two."""
 
 ROUNDS = 10
 MULTIPLIERS = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
@@ -37,7 +37,7 @@ def philox(key: Any, counter: Any) -> Any:
 
 @kernel
 def _philox_lanes(key: Any, first: int, out: Any) -> None:
-    """Write the words of eight counters, the first counter's first."""
+    """Write the words of eight counters, in order of counters."""
     zero, numbers = splat(0), load(LANE_NUMBERS, 0)
     a, b, c, d = splat(first) + numbers, zero, zero, zero
     first_factor, second_factor = splat(MULTIPLIERS[0]), splat(MULTIPLIERS[1])
@@ -53,7 +53,7 @@ def _philox_lanes(key: Any, first: int, out: Any) -> None:
 
 @kernel
 def stream(key: Any, out: Any) -> None:
-    """Fill a row with the outputs of a key, counter starting at one; the last four may be cut off."""
+    """Fill a row with the outputs of a key, with counters from one; the last four may be truncated."""
     words = len(out)
     done = words // (4 * LANES) * LANES if WIDE else 0
     for first in range(1, done + 1, LANES):

@@ -1,4 +1,4 @@
-"""Sums of the components of integer rows that packed bits choose: which centroids are nearest to a code."""
+"""Sums of components of integer rows selected by packed bits, to find the centroids nearest to a code."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from hdc.backends.numba_kernels.simd import LANES, Pointer, Vector, ctpop, load,
 from hdc.words import Words
 
 TOGETHER = 4
-"""Queries that share what is read of eight items."""
+"""Queries that share the reads of eight items."""
 
 
 @inlined
@@ -23,7 +23,7 @@ def _chosen(rows: Vector, queries: Pointer, at: int) -> Vector:
 def _sum_chosen(
     queries: Words, items: Words, n: int, planes: int, words: int, sums: Words, first: int, last: int
 ) -> None:
-    """Fill ``sums[first:last]``, eight items after eight: the row of a query is that long."""
+    """Fill ``sums[first:last]``, eight items at a time; a query's row is padded to match."""
     block = np.empty(LANES * planes * words, np.uint64)
     rows, masks, out = pointer(block), pointer(queries), pointer(sums)
     for item in range(0, n, LANES):
@@ -39,7 +39,7 @@ def _sum_chosen(
                     sum_b = sum_b + _chosen(eight, masks, b * words + w)
                     sum_c = sum_c + _chosen(eight, masks, c * words + w)
                     sum_d = sum_d + _chosen(eight, masks, d * words + w)
-                if plane == 0:  # its bits count as negative: minus x is ~x + 1
+                if plane == 0:  # the sign plane counts negative: -x is ~x + 1
                     sum_a, sum_b, sum_c, sum_d = ~sum_a, ~sum_b, ~sum_c, ~sum_d
                     sum_a, sum_b, sum_c, sum_d = sum_a + splat(1), sum_b + splat(1), sum_c + splat(1), sum_d + splat(1)
             for row, total in ((a, sum_a), (b, sum_b), (c, sum_c), (d, sum_d)):

@@ -1,7 +1,7 @@
-"""Codes read through tables: search by looked-up sums, and local search for the code of least cost.
+"""Codes read through tables: search by looked-up sums, and local search for the code with the least cost.
 
-Both kernels agree with the NumPy reference to the last bit: they add in the same order and never contract a
-product and a sum into one rounding.
+Both kernels agree with the NumPy reference to the last bit: they add in the same order, and never fuse a product and a
+sum into one rounding.
 """
 
 from typing import Any
@@ -15,17 +15,17 @@ from hdc.backends.numba_kernels.parallel import over_rows
 from hdc.backends.numpy_backend import LEVELS, tenure_of
 
 LANES = 8
-"""Items whose sums run side by side: one alone would wait for each addition."""
+"""Items summed side by side; a single sum would wait for each addition."""
 
 BLOCK = 1 << 14
-"""Items searched for all queries before the next: their codes stay in the second-level cache."""
+"""Items searched for all queries before the next ones; their codes stay in the second-level cache."""
 
 Sums = npt.NDArray[np.float32]
 
 
 @kernel
 def _enter(scores: Any, ids: Any, score: Any, item: int) -> None:
-    """Insert an item, larger in id than all that are there, into a descending list; the last one falls out."""
+    """Insert an item, with a larger id than all present, into a descending list; the last entry drops out."""
     place = len(scores) - 1
     while place > 0 and scores[place - 1] < score:
         scores[place] = scores[place - 1]
@@ -66,7 +66,7 @@ def _search_tables(
 def table_top_k(
     tables: Sums, codes: npt.NDArray[np.uint8], scale: Sums, offset: Sums, k: int
 ) -> tuple[Sums, npt.NDArray[np.int64]]:
-    """Keep a sorted list of k items a query; items come block by block, so that equal scores keep the lower id."""
+    """Keep a sorted list of k items per query; items come block by block, so the lower id wins among equal scores."""
     q, groups, _ = tables.shape
     scores = np.full((q, k), -np.inf, dtype=np.float32)
     ids = np.zeros((q, k), dtype=np.int64)
@@ -81,7 +81,7 @@ def table_top_k(
 
 @kernel
 def _start(linear: Any, side: Any, pair: Any, code: Any, cost: Any, groups: int, moved: Any) -> None:
-    """Fill ``cost[v * groups + j]``: what value v costs in group j beside the other groups' values."""
+    """Fill ``cost[v * groups + j]`` with the cost of value v in group j, given the other groups' values."""
     for k in range(len(cost)):
         cost[k] = linear[k]
     for j in range(groups):
@@ -91,7 +91,7 @@ def _start(linear: Any, side: Any, pair: Any, code: Any, cost: Any, groups: int,
         _add_terms(side, side[:, row], moved)
         for k in range(len(cost)):
             cost[k] += moved[k]
-        for v in range(LEVELS):  # a group is no neighbor of its own
+        for v in range(LEVELS):  # a group is not its own neighbor
             cost[v * groups + j] -= moved[v * groups + j]
 
 
@@ -106,7 +106,7 @@ def _add_terms(side: Any, factors: Any, moved: Any) -> None:
 
 @kernel
 def _best_values(cost: Any, code: Any, groups: int, least: Any, value: Any) -> None:
-    """Find, group by group, the cheapest value that is not the present one."""
+    """Find, group by group, the cheapest value other than the current one."""
     for j in range(groups):
         least[j] = np.inf
         value[j] = 0
@@ -184,7 +184,7 @@ def _refine(
 
 
 def refine(linear: Sums, side: Sums, pair: Sums, codes: npt.NDArray[np.uint8], steps: int) -> npt.NDArray[np.uint8]:
-    """Change the group whose change costs least, also uphill, and remember the best code on the way."""
+    """Change the group with the cheapest change, even uphill, and remember the best code found."""
     n, groups = codes.shape
     entries = LEVELS * groups
     out = np.empty((n, groups), dtype=np.uint8)

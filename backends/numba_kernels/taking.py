@@ -1,4 +1,4 @@
-"""Rows whose scores are enough are held, and the best of them kept when they are many: what searches of lists share."""
+"""Collect rows whose scores reach a bound, and prune them to the best when there are many; used by list searches."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float32]
 
 @kernel
 def tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
-    """Keep the k best of what query q holds; return the score that others have to reach."""
+    """Prune query q's rows to the k best; return the score that later rows must reach."""
     key = least_pairs(best[q, 1:], best[q, 0], k) >> ID_BITS
     best[q, 0] = k
     bits[0] = key_score(key)
@@ -23,9 +23,9 @@ def tighten(best: Pairs, q: int, k: int, bits: Any, scores: Floats) -> Any:
 
 @kernel
 def take(reached: int, bits: Pointer, ids: Pointer, row: int, best: Pointer, at: int) -> int:
-    """Hold the rows ``row + l``, l being the set bits of ``reached``; return how many pairs are held.
+    """Store the rows ``row + l`` for the set bits l of ``reached``; return the number of stored pairs.
 
-    The number of pairs is at ``best[at]``, and they follow.
+    That number is at ``best[at]``, and the pairs follow it.
     """
     held = best[at]
     while reached:
@@ -40,9 +40,9 @@ def take(reached: int, bits: Pointer, ids: Pointer, row: int, best: Pointer, at:
 
 @kernel
 def finish(best: Pairs, k: int, bits: Any, scores: Floats, first: int, last: int) -> None:
-    """Keep the k best of what the queries ``first`` to ``last - 1`` hold."""
+    """Prune the rows of queries ``first`` to ``last - 1`` to the k best."""
     for q in range(first, last):
         if best[q, 0] > k:
             tighten(best, q, k, bits, scores)
         for at in range(1 + best[q, 0], 1 + k):
-            best[q, at] = WORST  # a pair may lie here that was not taken
+            best[q, at] = WORST  # overwrites a leftover pair

@@ -1,4 +1,4 @@
-"""JSON texts taken apart: paths and values interned in one table, by their bytes."""
+"""Parse JSON texts: intern paths and values by their bytes in one table."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 KEY, ANYWHERE, POSITION, LEAF = 0, 1, 2, 3
 
 DEEPEST = 1 << 10
-"""Levels that are held; a text with more is no document."""
+"""Most nesting levels; deeper texts are rejected."""
 
 QUOTE, ESCAPE, COMMA = 34, 92, 44
 OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT = 91, 93, 123, 125
@@ -26,12 +26,12 @@ PRIME = np.uint64(0x9E3779B97F4A7C15)
 def walk_texts(
     texts: Bytes, bounds: Ints, first: int, documents: int, held: int, mode: int, table: TextTable
 ) -> tuple[Ints, Ints, Ints]:
-    """Take texts apart from one on, until the table is full; see :attr:`hdc.kernels.TextKernels.walk`."""
+    """Parse texts from ``first`` on, until the table is full; see :attr:`hdc.kernels.TextKernels.walk`."""
     most, begin = bounds[-1] - bounds[first], held
     stops = np.empty(len(bounds) - 1 - first, np.int64)
-    most = (most + len(stops)) // 2  # a value has a byte, and another one stands between two
+    most = (most + len(stops)) // 2  # a value has at least a byte, and a byte separates two values
     leaves, items = np.empty((2, most), np.int64), np.empty((3, most), np.int64)
-    stack = np.empty((6, DEEPEST), np.int64)  # is it an array, node, spot, item, place, the node of any item
+    stack = np.empty((6, DEEPEST), np.int64)  # whether it is an array, node, spot, item, place, node of any item
     found, done = 0, 0
     for number in range(first, len(bounds) - 1):
         at, end = bounds[number], bounds[number + 1]
@@ -84,7 +84,7 @@ def walk_texts(
 
 @inlined
 def _end_of_scalar(texts: Bytes, at: int, end: int) -> int:
-    """Return where a string, a number or a word ends."""
+    """Return the end of a string, number or literal."""
     if texts[at] == QUOTE:
         at += 1
         while texts[at] != QUOTE:
@@ -97,7 +97,7 @@ def _end_of_scalar(texts: Bytes, at: int, end: int) -> int:
 
 @inlined
 def _are_numbers(texts: Bytes, at: int) -> bool:
-    """Return whether all items of an array are numbers: none begins, nor goes on, with what no number has."""
+    """Return whether all items of an array are numbers, judged by the bytes outside numbers."""
     while texts[at] != CLOSE_ARRAY:
         byte = texts[at]
         if not (48 <= byte < 58 or 43 <= byte <= 46 or byte == 101 or byte == 69):  # digits, + , - . and e E
@@ -116,7 +116,7 @@ def _equal(one: Bytes, at: int, other: Bytes, place: int, length: int) -> bool:
 
 @kernel
 def _entry(texts: Bytes, table: TextTable, parent: Any, kind: int, start: int, length: int) -> Any:
-    """Return the number of a path or value in the table, put there if it is new."""
+    """Return the number of a path or value in the table; insert it if it is new."""
     own = parent * 4 + kind
     digest = (np.uint64(own + 1) ^ np.uint64(table.used[2])) * PRIME
     if kind == POSITION:

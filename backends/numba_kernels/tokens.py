@@ -1,11 +1,11 @@
-"""Sets of rows against sets of rows (MaxSim): the rows of a query lie in lanes, and an item is read once for all.
+"""Sets of rows against sets of rows (MaxSim): the rows of a query are in lanes, and an item is read once for all.
 
-A *table* holds the same word, or the same looked-up sum, of a query's rows side by side. So an item's word is compared
-with eight rows in one step, and its byte adds a whole row of the table, without a gather; the best of each lane so far
-stays in a register. Each query begins a lane of its own; lanes that no row fills are left out of the sum.
+A *table* stores the same word, or the same looked-up sum, of a query's rows side by side. So an item's word is compared
+with eight rows in one step, and its byte adds a whole row of the table without a gather. The best so far of each lane
+stays in a register. Each query starts a new group of lanes; lanes without a row are left out of the sum.
 
-32 rows of 128 bits, documents of 30 items, one thread of an EPYC (Zen 5): .07 ns per pair of rows by bits, and 1.4 ns
-through tables of bytes, which are larger than the first-level cache; a float32 matrix product takes 4.9 ns.
+With 32 rows of 128 bits and documents of 30 items, one thread of an EPYC (Zen 5) takes .07 ns per pair of rows by bits,
+and 1.4 ns through tables of bytes, which exceed the first-level cache. A float32 matrix product takes 4.9 ns.
 """
 
 from typing import Any
@@ -23,20 +23,20 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 FLOATS = 16
-"""Rows whose looked-up sums are added in one step: a multiple of this many lie side by side."""
+"""Rows whose looked-up sums are added in one step; tables are padded to a multiple."""
 
 WORD_TIME = 0.035
-"""Nanoseconds in which a word of an item is compared with one of a row, more or less."""
+"""Approximate nanoseconds to compare a word of an item with a word of a row."""
 
 LOOK_UP_TIME = 0.09
-"""Nanoseconds in which a byte of an item is looked up for one row."""
+"""Nanoseconds to look up a byte of an item for one row."""
 
 FARTHEST = 1 << 62
 
 
 @inlined
 def _least(table: Pointer, at: int, items: Pointer, first: int, last: int, words: int, lanes: int, least: Any) -> None:
-    """Write the least distances of two groups of eight rows, the second one missing where ``lanes`` is 8."""
+    """Write the least distances of two groups of eight rows; the second is missing if ``lanes`` is 8."""
     a = b = splat(FARTHEST)
     other = at + words * LANES if lanes > LANES else at
     for item in range(first, last):
@@ -87,7 +87,7 @@ def _chamfers(
     start: int,
     stop: int,
 ) -> None:
-    """Fill the cells ``start`` to ``stop`` of ``found``: row after row, or column after column without ``chosen``."""
+    """Fill the cells ``start`` to ``stop`` of ``found``: by rows, or by columns without ``chosen``."""
     least = np.empty(2 * LANES, np.uint64)
     lanes, memory, queries, columns = pointer(table), pointer(items), len(begins), chosen.shape[1]
     for cell in range(start, stop):
@@ -99,7 +99,7 @@ def _chamfers(
 
 
 def _in_lanes(queries: Words, bounds: Ids) -> tuple[Words, Ids]:
-    """Return words of eight rows side by side, each query in groups of its own, and where its first group begins."""
+    """Return words of eight rows side by side, each query in its own groups, and the offset of its first group."""
     counts = np.diff(bounds)
     groups = -(-counts // LANES)
     first = np.concatenate([[0], np.cumsum(groups)])
@@ -111,7 +111,7 @@ def _in_lanes(queries: Words, bounds: Ids) -> tuple[Words, Ids]:
 
 
 def chamfer(queries: Words, weights: Ids, bounds: Ids, items: Words, spans: Ids, chosen: Ids | None) -> Ids:
-    """Share out pairs of a query and a document, a document's with all queries in turn; see the contract."""
+    """Distribute pairs of query and document over threads, all queries of a document in turn; see the contract."""
     edges, words = frozen(bounds, np.int64, len(bounds)), queries.shape[1]
     table, begins = _in_lanes(queries, edges)
     found, picked = _cells(len(begins), spans, chosen, np.int64)
@@ -127,14 +127,14 @@ def chamfer(queries: Words, weights: Ids, bounds: Ids, items: Words, spans: Ids,
 
 
 def _cells(queries: int, spans: Ids, chosen: Ids | None, dtype: Any) -> tuple[npt.NDArray[Any], Ids]:
-    """Return room for what is found, and the documents of each query: no columns where all of them are compared."""
+    """Return an array for results, and the documents of each query: no columns if all documents are compared."""
     if chosen is None:
         return np.empty((queries, len(spans)), dtype=dtype), np.empty((queries, 0), np.int64)
     return np.empty(chosen.shape, dtype=dtype), chosen
 
 
 def _mean_length(spans: Ids) -> float:
-    """Return the mean number of items of a document: what decides on threads."""
+    """Return the mean number of items per document, to decide how many threads to use."""
     return float((spans[:, 1] - spans[:, 0]).mean()) if len(spans) else 0.0
 
 
@@ -152,7 +152,7 @@ def _max_sim(
     sums: Any,
     best: Any,
 ) -> np.float32:
-    """Return the sum of the greatest scores of a query's rows, of which ``table`` is ``(groups * 256, width)``."""
+    """Return the sum of the greatest scores of a query's rows; ``table`` has shape ``(groups * 256, width)``."""
     width = table.shape[1]
     for t in range(width):
         best[0, t] = -np.inf
@@ -175,7 +175,7 @@ def _max_sim(
 
 @kernel
 def _side_by_side(tables: Any, first: int, rows: int, table: Any) -> None:
-    """Put what byte v of group g adds to row t of a query in ``table[256 g + v, t]``."""
+    """Store what byte v of group g adds to row t of a query in ``table[256 g + v, t]``."""
     for t in range(rows):
         for g in range(tables.shape[1]):
             for v in range(256):
@@ -196,7 +196,7 @@ def _max_sims(
     start: int,
     stop: int,
 ) -> None:
-    """Fill the cells ``start`` to ``stop`` of ``found``, row after row; ``chosen`` has no columns where it is all."""
+    """Fill the cells ``start`` to ``stop`` of ``found``, by rows; ``chosen`` has no columns if all are compared."""
     columns, last = found.shape[1], -1
     room = np.zeros((1, 1), np.float32)
     sums, best = np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32)
@@ -226,7 +226,7 @@ def max_sim(
     spans: Ids,
     chosen: Ids | None,
 ) -> Floats:
-    """Share out pairs of a query and a document; a thread lays out the tables of each query that it meets."""
+    """Distribute pairs of query and document over threads; a thread lays out the tables of each query it meets."""
     queries = len(bounds) - 1
     found, picked = _cells(queries, spans, chosen, np.float32)
     inputs = (

@@ -8,7 +8,7 @@ from hdc.errors import ParameterError
 
 
 def majority(x: Tensor, weights: Tensor | None, tie: Tensor, dim: int) -> Tensor:
-    """Count with carry-save adders where every row counts once, else sum the weights component by component."""
+    """Count with carry-save adders if all rows weigh the same, else sum the weights component by component."""
     if weights is not None:
         sums = signed_sums(x, weights, dim)
         odd = torch.roll(sums >> 1 & 1, 1, dims=-1).to(torch.bool)
@@ -19,10 +19,10 @@ def majority(x: Tensor, weights: Tensor | None, tie: Tensor, dim: int) -> Tensor
 
 
 def _bit_sliced_counts(x: Tensor) -> list[Tensor]:
-    """Return the digits, least first, of the number of set bits in each column: ``(..., words)`` each.
+    """Return the binary digits, lowest first, of the number of set bits per column: ``(..., words)`` each.
 
-    A full adder turns three rows of one digit into one row of it and one of the next; all thirds of the rows are
-    added at once, so a digit takes a number of steps that is logarithmic in the rows (Muła, Kurz and Lemire 2018).
+    A full adder turns three rows of one digit into one row of it and one of the next. All thirds of the rows are added
+    at once, so the steps per digit are logarithmic in the number of rows (Muła, Kurz and Lemire 2018).
     """
     digits: list[Tensor] = []
     rows = x
@@ -44,7 +44,7 @@ def _bit_sliced_counts(x: Tensor) -> list[Tensor]:
 
 
 def _exceeds_half(digits: list[Tensor], n: int, tie: Tensor) -> Tensor:
-    """Compare bit-sliced counts with ``n / 2``, from the least digit up; equal ones take the bits of ``tie``."""
+    """Compare bit-sliced counts with ``n / 2``, from the lowest digit up; ties get the bits of ``tie``."""
     above, equal = torch.zeros_like(digits[0]), torch.full_like(digits[0], -1 if n % 2 == 0 else 0)
     for i, digit in enumerate(digits):
         if n // 2 >> i & 1:
@@ -55,7 +55,7 @@ def _exceeds_half(digits: list[Tensor], n: int, tie: Tensor) -> Tensor:
 
 
 def _checked(weights: Tensor) -> Tensor:
-    """Return ``(..., n)`` weights as int64, or raise if a sum of them might not fit one."""
+    """Return ``(..., n)`` weights as int64; raise ParameterError if a sum of them might overflow."""
     sums = weights.to(torch.float64).abs().sum(dim=-1)
     magnitude = float(sums.max()) if sums.numel() else 0.0
     if magnitude >= 2.0**62:

@@ -1,4 +1,4 @@
-"""Dot products: of multi-level codes by those of their planes, of small integers row by row."""
+"""Dot products of multi-level codes from those of their planes, and of small integers row by row."""
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ def code_dots(queries: Tensor, items: Tensor, dim: int) -> Tensor:
 
 
 def code_top_k(queries: Tensor, items: Tensor, dim: int, scale: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Find the k greatest scores of each query, block by block; (rank, id) in one integer makes ties exact."""
+    """Find the k greatest scores per query, block by block; packing (rank, id) into one integer orders ties exactly."""
     starts = range(0, max(1, len(queries)), QUERIES)
     best = torch.cat([_best(queries[first : first + QUERIES], items, dim, scale, k) for first in starts])
     bits = ~(best >> 32)
@@ -30,7 +30,7 @@ def code_top_k(queries: Tensor, items: Tensor, dim: int, scale: Tensor, k: int) 
 
 
 def _best(queries: Tensor, items: Tensor, dim: int, scale: Tensor, k: int) -> Tensor:
-    """Return ``rank << 32 | id`` of the k greatest scores, ascending, as ranks do while scores descend."""
+    """Return ``rank << 32 | id`` of the k greatest scores, ascending; ranks ascend as scores descend."""
     best = torch.empty((len(queries), 0), dtype=torch.int64, device=queries.device)
     ids = torch.arange(len(items), device=queries.device)
     for rows in blocks(len(items), 64 * len(queries)):
@@ -43,7 +43,7 @@ def _best(queries: Tensor, items: Tensor, dim: int, scale: Tensor, k: int) -> Te
 
 
 def gather_dots(queries: Tensor, items: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Multiply the pairs of query and row, in blocks: int16 times int8 fits int32, and int64 holds the sums."""
+    """Multiply pairs of query and row, in blocks: int16 times int8 fits int32, and int64 stores the sums."""
     dots, squares = (torch.zeros(rows.shape, dtype=torch.int64, device=rows.device) for _ in range(2))
     pairs = (rows >= 0).nonzero()
     for part in blocks(len(pairs), 16 * items.shape[1]):
@@ -55,7 +55,7 @@ def gather_dots(queries: Tensor, items: Tensor, rows: Tensor) -> tuple[Tensor, T
 
 
 def gather_planes(queries: Tensor, codes: Tensor, rows: Tensor, levels: int) -> Tensor:
-    """Multiply the pairs of query and code plane by plane, in blocks."""
+    """Multiply pairs of query and code plane by plane, in blocks."""
     dots = torch.zeros(rows.shape, dtype=torch.int64, device=rows.device)
     dim, pairs = queries.shape[1], (rows >= 0).nonzero()
     words = word_count(dim)
@@ -79,7 +79,7 @@ def rounded(x: Tensor, most: int) -> tuple[Tensor, Tensor]:
 
 
 def units(x: Tensor) -> Tensor:
-    """Divide rows by their lengths, from integers whose squares float64 adds exactly."""
+    """Divide rows by their lengths, computed from integers whose squares float64 adds exactly."""
     if x.shape[1] == 0 or len(x) == 0:
         return x.clone(memory_format=torch.contiguous_format)
     wide = x.to(torch.float64)
@@ -92,7 +92,7 @@ def units(x: Tensor) -> Tensor:
 
 
 def plane_sums(queries: Tensor, items: Tensor) -> Tensor:
-    """Weigh the shared ones of each plane, the heaviest negative."""
+    """Weight the shared ones of each plane; the heaviest plane counts negative."""
     planes = items.shape[1]
     sums = torch.zeros((len(queries), len(items)), dtype=torch.int64, device=queries.device)
     for i in range(planes):

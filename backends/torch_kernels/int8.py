@@ -1,4 +1,4 @@
-"""Bytes that count: products of signs, sums of columns, dot products of all pairs."""
+"""Kernels of bytes: products of signs, sums of columns, dot products of all pairs."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from hdc.backends.torch_kernels.words import blocks
 
 
 def _are_signs(x: Tensor) -> Tensor:
-    return (((x + 1) & ~2) == 0).all()  # one more is 0 or 2
+    return (((x + 1) & ~2) == 0).all()  # adding 1 gives 0 or 2
 
 
 def sign_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Multiply, and look at each operand, without waiting for a GPU."""
+    """Multiply, and check each operand, without waiting for a GPU."""
     others = _are_signs(b) if b.dtype == torch.int8 else (b != torch.iinfo(b.dtype).min).all()
     return (a * b).contiguous(), _are_signs(a) & others
 
@@ -23,7 +23,7 @@ def _magnitude(x: Tensor) -> int:
 
 
 def byte_dots(queries: Tensor, items: Tensor, exact_integers: Callable[[], int]) -> tuple[Tensor, Tensor]:
-    """Multiply matrices of the floats that hold every sum, block by block of the items."""
+    """Multiply matrices of a float type that represents every sum exactly, in blocks of items."""
     dim, greatest = items.shape[1], _magnitude(items)
     most = max(_magnitude(queries), greatest)
     exact = torch.float32 if dim * greatest * most <= 2**24 and most <= exact_integers() else torch.float64

@@ -1,4 +1,4 @@
-"""Top-k Hamming search in some lists of rows only: what an inverted file asks for."""
+"""Top-k Hamming search in chosen lists of rows, for IVF lists."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,13 @@ from hdc.backends.torch_kernels.search import QUERIES, smallest
 from hdc.backends.torch_kernels.words import blocks, popcount
 
 NONE = torch.iinfo(torch.int64).max
-"""What stands for no row among the pairs: after every ``distance << 32 | id``."""
+"""Marks an empty pair; sorts after every ``distance << 32 | id``."""
 
 
 def top_k_lists(
     queries: Tensor, items: Tensor, ids: Tensor, starts: Tensor, probes: Tensor, k: int
 ) -> tuple[Tensor, Tensor]:
-    """Gather the rows of each query's lists side by side, count their differing bits, select."""
+    """Gather the rows of each query's lists side by side, count their differing bits, and select."""
     firsts = range(0, max(1, len(queries)), QUERIES)
     best = torch.cat(
         [_nearest(queries[i : i + QUERIES], items, ids, starts, probes[i : i + QUERIES], k) for i in firsts]
@@ -25,7 +25,7 @@ def top_k_lists(
 def _nearest(queries: Tensor, items: Tensor, ids: Tensor, starts: Tensor, probes: Tensor, k: int) -> Tensor:
     """Return ``distance << 32 | id`` of the k nearest, ascending, then ``NONE``: ``(q, k)`` int64.
 
-    Place j of a query is its j-th row, counted through its lists; rows are gathered for some places at a time.
+    Place j of a query is its j-th row, counted through its lists. Rows are gathered for some places at a time.
     """
     lengths = torch.diff(starts)[probes]
     ends = lengths.cumsum(dim=1)

@@ -1,7 +1,7 @@
 """Hamming distances and exact top-k, by int8 matrix products of unpacked signs.
 
-A product of ±1 signs over all ``64 words`` bits, padding included, is that number less twice the distance. int8 times
-int8 sums in int32, hence exactly; a GPU's tensor cores do it at twice the rate of half precision.
+A product of ±1 signs over all ``64 words`` bits, padding included, is that number less twice the distance. int8
+products sum in int32, so they are exact. A GPU's tensor cores compute them at twice the rate of half precision.
 """
 
 import torch
@@ -19,19 +19,19 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
     q, n = len(a), len(b)
     if q == 0 or n == 0:
         return torch.zeros((q, n), dtype=torch.int32, device=a.device)
-    if a.device.type == "cuda":  # cuBLAS takes more than 16 rows, and multiples of 8 columns
+    if a.device.type == "cuda":  # cuBLAS needs more than 16 rows, and multiples of 8 columns
         a = torch.nn.functional.pad(a, (0, 0, 0, max(24 - q, -q % 8)))
         b = torch.nn.functional.pad(b, (0, 0, 0, -n % 8))
     return torch._int_mm(a, b.T)[:q, :n]
 
 
 def _item_blocks(queries: Tensor, items: Tensor, scores: int) -> list[slice]:
-    """Cut items into blocks: four bytes a sign while they are unpacked, ``scores`` bytes for each query."""
+    """Cut items into blocks: four bytes per unpacked sign, and ``scores`` bytes per query."""
     return blocks(len(items), 4 * WORD_BITS * items.shape[1] + scores * min(len(queries), QUERIES))
 
 
 def _pairs(queries: Tensor, items: Tensor, bits: bool) -> Tensor:
-    """Return the Hamming distances of all pairs, or (``bits``) the numbers of ones they share: ``(q, n)`` int32."""
+    """Return the Hamming distances of all pairs, or (``bits``) the numbers of shared ones: ``(q, n)`` int32."""
     out = torch.empty((len(queries), len(items)), dtype=torch.int32, device=queries.device)
     width = WORD_BITS * items.shape[1]
 
@@ -57,7 +57,7 @@ def shared_ones(queries: Tensor, items: Tensor) -> Tensor:
 
 
 def top_k(queries: Tensor, items: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Find the k nearest items of each query; (distance, id) in one integer makes ties exact."""
+    """Find the k nearest items of each query; packing (distance, id) into one integer orders ties exactly."""
     starts = range(0, max(1, len(queries)), QUERIES)
     best = torch.cat([_nearest(queries[first : first + QUERIES], items, k) for first in starts])
     return (best >> 32).to(torch.int32), best & 0xFFFFFFFF
@@ -71,8 +71,8 @@ def _nearest(queries: Tensor, items: Tensor, k: int) -> Tensor:
         product = _product(q, signs(items[rows]))
         n = product.shape[1]
         column = torch.arange(n, dtype=torch.int32, device=q.device)
-        # The product is width - 2 distance, so this is distance * n + column less a constant; a block's n * width
-        # is at most BUDGET / 4, so int32 holds it.
+        # The product is width - 2 distance, so this is distance * n + column less a constant. A block's n * width is
+        # at most BUDGET / 4, so int32 is wide enough.
         ranks = column - (product >> 1) * n
         ranks = smallest(ranks, min(k, n)).to(torch.int64) + width // 2 * n
         found = (ranks // n << 32) | (ranks % n + rows.start)
@@ -82,7 +82,7 @@ def _nearest(queries: Tensor, items: Tensor, k: int) -> Tensor:
 
 
 def smallest(keys: Tensor, k: int) -> Tensor:
-    """Select and sort the k least of each row."""
+    """Select and sort the k smallest keys of each row."""
     return torch.topk(keys, k, dim=1, largest=False, sorted=True).values
 
 

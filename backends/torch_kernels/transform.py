@@ -1,4 +1,4 @@
-"""Dense kernels, through which gradients flow."""
+"""Dense kernels that propagate gradients."""
 
 import torch
 from torch import Tensor
@@ -6,18 +6,18 @@ from torch import Tensor
 from hdc.backends.torch_kernels.words import blocks
 
 FACTOR = 7
-"""Digits of the index that one matrix transforms: 128 x 128, which a GPU's matrix units and a CPU's cache hold."""
+"""Index digits that one matrix transforms: 128 x 128 fits a GPU's matrix units and a CPU's cache."""
 
 
 _MATRICES: dict[tuple[int, torch.dtype, torch.device], Tensor] = {}
-"""At most seven small matrices a dtype and device; no lru_cache, through which torch.compile does not see."""
+"""At most seven small matrices per dtype and device; not lru_cache, which torch.compile cannot trace."""
 
 
 def _sylvester(levels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the orthonormal Walsh-Hadamard matrix of order ``2**levels`` (at most 128)."""
     key = levels, dtype, device
     if key not in _MATRICES:
-        with torch.inference_mode(False):  # else it could not be used where gradients flow
+        with torch.inference_mode(False):  # otherwise the matrix could not be used with gradients
             matrix = torch.ones((1, 1), dtype=torch.float64)
             for _ in range(levels):
                 matrix = torch.cat([torch.cat([matrix, matrix], dim=1), torch.cat([matrix, -matrix], dim=1)])
@@ -26,9 +26,9 @@ def _sylvester(levels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 
 def fwht(x: Tensor) -> Tensor:
-    """Transform as a Kronecker product: digits of the index in groups of at most ``FACTOR``, one small matrix each.
+    """Transform as a Kronecker product: one small matrix per group of at most ``FACTOR`` index digits.
 
-    Two passes over the memory at dim 8192 where butterflies take thirteen; no matrix has more than 128 rows.
+    At dim 8192 this passes over the memory twice, where butterflies need thirteen passes. No matrix exceeds 128 rows.
     """
     dim = x.shape[-1]
     levels = dim.bit_length() - 1
@@ -49,7 +49,7 @@ def signed_gather(x: Tensor, index: Tensor, sign: Tensor) -> Tensor:
 
 
 def signed_products(entries: Tensor, outer: Tensor, inner: Tensor) -> Tensor:
-    """Look up the inner entries where the outer ones point, in blocks, and flip their signs where those do."""
+    """Look up inner entries where the outer ones point, in blocks, and flip signs where the outer ones are negative."""
     parts = blocks(len(outer), 16 * entries.shape[1])
     return torch.cat([_products(entries, outer[part], inner[part]) for part in parts])
 
@@ -69,7 +69,7 @@ def signed_gathers(x: Tensor, entries: Tensor, outer: Tensor, inner: Tensor) -> 
 
 
 def hadamard(x: Tensor, first: Tensor, middle: Tensor, index: Tensor, sign: Tensor, steps: int) -> Tensor:
-    """Compose the other kernels, step by step; arrays of each step are its own, so that gradients flow."""
+    """Apply the other kernels, step by step; each step has its own arrays, so that gradients flow."""
     dim = x.shape[-1]
     p = 1 << (dim.bit_length() - 1)
     parts = (slice(0, p), slice(dim - p, dim))[:: 1 if steps > 0 else -1]
@@ -87,7 +87,7 @@ def hadamard(x: Tensor, first: Tensor, middle: Tensor, index: Tensor, sign: Tens
 
 
 def csr_matmul(data: Tensor, indices: Tensor, indptr: Tensor, x: Tensor) -> Tensor:
-    """Add the chosen rows of ``x``, times their weights, to the rows that they belong to, in blocks."""
+    """Add the chosen rows of ``x``, times their weights, to their result rows, in blocks."""
     docs = len(indptr) - 1
     out = x.new_zeros((docs, x.shape[1]))
     rows = torch.arange(docs, device=x.device)
@@ -98,7 +98,7 @@ def csr_matmul(data: Tensor, indices: Tensor, indptr: Tensor, x: Tensor) -> Tens
 
 
 def phasor_product(a: Tensor, b: Tensor, conjugate: bool) -> Tensor:
-    """Multiply complex numbers: those of torch where it has them, else their parts."""
+    """Multiply complex numbers, with torch's complex type if it has one of this precision, else by parts."""
     if a.dtype in (torch.float32, torch.float64):
         one, other = _complex(a), _complex(b)
         return torch.view_as_real((one.conj() if conjugate else one) * other).flatten(-2)
@@ -109,7 +109,7 @@ def phasor_product(a: Tensor, b: Tensor, conjugate: bool) -> Tensor:
 
 def _complex(x: Tensor) -> Tensor:
     gapless = x.contiguous()
-    if gapless.storage_offset() % 2:  # complex numbers begin at whole ones
+    if gapless.storage_offset() % 2:  # complex numbers must start at even offsets
         gapless = gapless.clone()
     return torch.view_as_complex(gapless.unflatten(-1, (-1, 2)))
 
@@ -117,7 +117,7 @@ def _complex(x: Tensor) -> Tensor:
 def convolve(a: Tensor, b: Tensor, back: bool) -> Tensor:
     """Multiply frequencies."""
     batch = torch.broadcast_shapes(a.shape[:-1], b.shape[:-1])
-    if 0 in batch:  # of which there is no transform
+    if 0 in batch:  # an empty batch has no transform
         return b.new_zeros((*batch, b.shape[-1]))
     spectrum = torch.fft.rfft(a)
     product = (spectrum.conj() if back else spectrum) * torch.fft.rfft(b)

@@ -1,4 +1,4 @@
-"""Packed words as int64 tensors: the layout, shifts, rotations."""
+"""Packed words as int64 tensors: layout, shifts, rotations."""
 
 import torch
 from torch import Tensor
@@ -7,13 +7,13 @@ from torch.nn.functional import pad
 from hdc.words import WORD_BITS, word_count
 
 BUDGET = 1 << 29
-"""Bytes of temporaries that a kernel holds at a time, beside inputs and result (512 MiB)."""
+"""Most bytes of a kernel's temporaries, beside inputs and result (512 MiB)."""
 
 
 def blocks(rows: int, row_bytes: int) -> list[slice]:
-    """Cut rows into blocks whose temporaries fit ``BUDGET`` (at least one row each; one empty block for none).
+    """Cut rows into blocks whose temporaries fit ``BUDGET``: at least one row each, and one empty block for no rows.
 
-    Lengths are multiples of 8 where they can be, as matrix units want them.
+    Lengths are multiples of 8 if possible, as matrix units prefer.
     """
     step = max(1, BUDGET // max(1, row_bytes))
     step -= step % 8 if step > 8 else 0
@@ -21,7 +21,7 @@ def blocks(rows: int, row_bytes: int) -> list[slice]:
 
 
 def _reread(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """View the memory of the last axis as another dtype, copied if it has gaps."""
+    """View the memory of the last axis as another dtype; copy it if it has gaps."""
     if not x.is_contiguous() or x.stride(-1) != 1:  # an axis of length 0 or 1 is contiguous at any stride
         x = x.clone(memory_format=torch.contiguous_format)
     return x.view(dtype)
@@ -35,7 +35,7 @@ def unpack(x: Tensor, dim: int) -> Tensor:
 
 
 def pack(bits: Tensor) -> Tensor:
-    """Add the bits of each byte, eight values that share none."""
+    """Pack bits by adding the values of each byte's bits."""
     dim = bits.shape[-1]
     padded = pad(bits.to(torch.uint8), (0, word_count(dim) * WORD_BITS - dim))
     place = torch.arange(8, dtype=torch.uint8, device=bits.device)
@@ -44,12 +44,12 @@ def pack(bits: Tensor) -> Tensor:
 
 
 def signs(x: Tensor) -> Tensor:
-    """Unpack to int8, -1 for a set bit and 1 for a clear one, padding too: ``(..., words * 64)``."""
+    """Unpack to int8, -1 for a set bit and 1 for a clear one, with padding: ``(..., words * 64)``."""
     return unpack(x, x.shape[-1] * WORD_BITS).view(torch.int8).mul_(-2).add_(1)
 
 
 def popcount(x: Tensor) -> Tensor:
-    """Count the set bits of each row by sums within the word: of pairs, nibbles, bytes, all (``(...)`` int64)."""
+    """Count the set bits of each row by sums within the word, of pairs, nibbles and bytes: ``(...)`` int64."""
     x = x - ((x >> 1) & 0x5555555555555555)
     x = (x & 0x3333333333333333) + ((x >> 2) & 0x3333333333333333)
     x = (x + (x >> 4)) & 0x0F0F0F0F0F0F0F0F
@@ -57,7 +57,7 @@ def popcount(x: Tensor) -> Tensor:
 
 
 def or_reduce(x: Tensor) -> Tensor:
-    """Or along axis -2, by halves."""
+    """Or along axis -2, halving the rows each time."""
     while x.shape[-2] > 1:
         half = x.shape[-2] // 2
         joined = torch.bitwise_or(x[..., :half, :], x[..., half : 2 * half, :])
@@ -71,14 +71,14 @@ def _shifted_down(x: Tensor, bits: int) -> Tensor:
 
 
 def move_up(x: Tensor, shift: int) -> Tensor:
-    """Move component j to ``j + shift``, in as many words; what leaves them is lost."""
+    """Move component j to ``j + shift`` in the same number of words; components beyond them are lost."""
     whole, bits = divmod(shift, WORD_BITS)
     x = pad(x, (whole, -whole))
     return x if bits == 0 else (x << bits) | _shifted_down(pad(x, (1, -1)), WORD_BITS - bits)
 
 
 def move_down(x: Tensor, shift: int) -> Tensor:
-    """Move component j to ``j - shift``, in as many words; what leaves them is lost."""
+    """Move component j to ``j - shift`` in the same number of words; components below 0 are lost."""
     whole, bits = divmod(shift, WORD_BITS)
     x = pad(x, (-whole, whole))
     return x if bits == 0 else _shifted_down(x, bits) | (pad(x, (-1, 1)) << (WORD_BITS - bits))
@@ -103,7 +103,7 @@ def rotate(x: Tensor, shifts: int | Tensor, dim: int) -> Tensor:
 
 
 def gather(x: Tensor, index: Tensor, dim: int) -> Tensor:
-    """Unpack, take component ``index[j]`` for component j, pack, in blocks of rows."""
+    """Unpack, move component ``index[j]`` to component j, and pack, in blocks of rows."""
     words = x.shape[-1]
     batch = torch.broadcast_shapes(x.shape[:-1], index.shape[:-1])
     rows = x.expand(*batch, words).reshape(-1, words)
