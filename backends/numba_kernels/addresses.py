@@ -1,9 +1,9 @@
 """Arrays by their addresses: passing one record of many arrays to a compiled call costs as much as passing one array.
 
-Unboxing an array takes Numba some 80 ns, which a search of one query would pay for twenty of them. A record
-(:func:`record`) names the address and the size of each array that was prepared in advance; compiled code turns them to
-arrays again. It is given the address of the record, too: a record takes longer to unbox than an array. Whoever makes a
-record keeps it and the arrays alive as long as they are used.
+Numba needs about 80 ns to unbox an array, and a search of one query would unbox twenty. A record (:func:`record`)
+stores the addresses and sizes of arrays that were prepared in advance, and compiled code turns them into arrays again.
+Compiled code receives the address of the record too, because a record takes longer to unbox than an array. Keep the
+record and the arrays alive as long as they are used.
 """
 
 import ctypes
