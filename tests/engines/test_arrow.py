@@ -148,12 +148,12 @@ def test_other_tables_are_refused(tmp_path):
         (table.replace_schema_metadata({b"hdc-binary-index": json.dumps({**form, "dim": 80})}), "int8 must have shape"),
         (table.replace_schema_metadata({**table.schema.metadata, b"hdc-model": b'{"model.json": "!"}'}), "base64"),
         (table.drop_columns(["list"]), "list"),
-        (changed(table, "list", [0, 3]), "a list that is not there"),
+        (changed(table, "list", [0, 3]), "numbers of lists, which are below 3"),
         (changed(table, "code", [ones, ones]), "beyond"),
         (changed(table, "code", [ones, None]), "nulls"),
         (changed(table, "id", [0, None]), "nulls"),
         (changed(table, "id", [0, 0]), "id"),
-        (changed(table, "id", [0, 1], arrow.float64()), "double, and not int64"),
+        (changed(table, "id", [0, 1], arrow.float64()), "must have int64, not double"),
         (changed(table, "original", [[1, 2], [3, None]]), "nulls"),
         (changed(table, "original", [[1, 2], [3, np.inf]]), "infinity"),
         (changed(table, "key", ["a", "a"]), "twice"),
@@ -162,7 +162,7 @@ def test_other_tables_are_refused(tmp_path):
             from_arrow(wrong, path=tmp_path / "index")
         assert list(tmp_path.iterdir()) == []
     (tmp_path / "no.parquet").write_bytes(b"PAR1 is not enough")
-    with pytest.raises(errors.FileFormatError, match=r"no\.parquet is no Parquet file"):
+    with pytest.raises(errors.FileFormatError, match=r"no\.parquet is not a Parquet file"):
         from_parquet(tmp_path / "no.parquet")
 
 

@@ -178,9 +178,9 @@ def test_what_is_not_compared_by_bits_is_refused(write):
     x = np.random.default_rng(0).standard_normal((9, 24)).astype(np.float32)
     with pytest.raises(errors.UnsupportedError, match="by estimates"):
         write(EmbeddingIndex.create(None, RaBitQBinarizer().fit(x)))
-    with pytest.raises(errors.UnsupportedError, match="2 bits a component"):
+    with pytest.raises(errors.UnsupportedError, match="2 bits per component"):
         write(BinaryIndex(64, levels=2))
-    with pytest.raises(errors.UnsupportedError, match="metric='l2', and originals do not go"):
+    with pytest.raises(errors.UnsupportedError, match="metric='l2', and originals are not sent"):
         write(embedded("l2", "int8"))
     assert write(BinaryIndex(64)) is not None
 
@@ -195,7 +195,7 @@ def test_limits_and_wrong_questions_are_told():
     with pytest.raises(errors.ParameterError, match="letters, digits"):
         vespa_feed.schema(BinaryIndex(64), "no name")
     for given in ({"error": "no such index"}, "text", [{"hits": {"hits": [{"_id": "a", "_score": 1}]}}]):
-        with pytest.raises(errors.FileFormatError, match=r"no hits of codes|no object"):
+        with pytest.raises(errors.FileFormatError, match=r"no hits of codes|not a JSON object"):
             elastic.found(given, dim=64, engine="elasticsearch")
     with pytest.raises(errors.FileFormatError, match="bad query"):
         vespa_feed.found({"root": {"errors": ["bad query"]}})

@@ -109,7 +109,7 @@ def test_rabitq_in_a_file_and_refused_on_the_way_back(tmp_path):
         vectors_from_faiss(theirs, SignBinarizer().fit(X))
     with pytest.raises(errors.UnsupportedError, match="IndexIVFRaBitQ has no float vectors"):
         vectors_from_faiss(faiss.downcast_index(theirs.index), SignBinarizer().fit(X))
-    with pytest.raises(errors.UnsupportedError, match="is no binary index of FAISS"):
+    with pytest.raises(errors.UnsupportedError, match="is not a binary FAISS index"):
         from_faiss(theirs, bitorder="little")
 
 

@@ -45,7 +45,7 @@ def test_differing_bits(client, dim):
     assert row["key"] == "ké7"
     found = milvus_engine.search(client, name, asked, 10, where='id in [8, 9] or key == "ké7"')
     np.testing.assert_array_equal(found, index.search(asked, 10, among=[7, 8, 9]))
-    with pytest.raises(errors.ParameterError, match="there is a collection"):
+    with pytest.raises(errors.ParameterError, match=r"collection .* already exists"):
         milvus_engine.write(index, client, name)
 
 
@@ -60,13 +60,13 @@ def test_vectors_by_their_codes(client):
 def test_wrong_questions_are_told(client, monkeypatch):
     milvus_engine.write(BinaryIndex(64), client, "empty")
     assert milvus_engine.search(client, "empty", codes(2, 64), 3)[1].shape == (2, 0)
-    with pytest.raises(errors.ParameterError, match="there is no collection"):
+    with pytest.raises(errors.ParameterError, match=r"collection .* does not exist"):
         milvus_engine.search(client, "missing", codes(1, 64))
     with pytest.raises(errors.DimensionError):
         milvus_engine.search(client, "empty", codes(1, 128))
-    with pytest.raises(errors.ParameterError, match="at most 16384 rows"):
+    with pytest.raises(errors.ParameterError, match="k must be at most 16384"):
         milvus_engine.search(client, "empty", codes(1, 64), 16385)
-    with pytest.raises(errors.UnsupportedError, match="do not go to Milvus"):
+    with pytest.raises(errors.UnsupportedError, match="are not sent to Milvus"):
         milvus_engine.write(embedded("l2", "int8"), client, "distances")
     with pytest.raises(errors.UnsupportedError, match="by estimates"):
         milvus_engine.search(client, "empty", vectors(1), model=RaBitQBinarizer().fit(vectors(9)))

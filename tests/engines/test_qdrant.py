@@ -45,7 +45,7 @@ def test_what_qdrant_does_not_take_is_refused(client):
     client.create_collection("other", vectors_config={"code": cosines})
     client.create_collection("unnamed", vectors_config=cosines)
     for name in ("other", "unnamed"):
-        with pytest.raises(errors.FileFormatError, match="no codes that write has put there"):
+        with pytest.raises(errors.FileFormatError, match="write did not make the collection"):
             qdrant_engine.search(client, name, codes(1, 8), 3)
 
 

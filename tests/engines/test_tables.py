@@ -50,7 +50,7 @@ def test_rows_are_those_of_the_moment():
         (RaBitQBinarizer(component_bits=2), "by estimates"),
         (ScalarBinarizer(8), "by levels"),
         (RecurrentBinarizer(64, rounds=1, steps=1), "by tables"),
-        (RecurrentBinarizer(64, loops=1, rounds=0), "2 bits a component"),
+        (RecurrentBinarizer(64, loops=1, rounds=0), "2 bits per component"),
     ],
 )
 def test_codes_that_bits_would_rank_wrongly_are_refused(model, reason):
@@ -63,7 +63,7 @@ def test_codes_that_bits_would_rank_wrongly_are_refused(model, reason):
 @pytest.mark.parametrize("model", [RaBitQBinarizer(), ScalarBinarizer(8)])
 def test_such_codes_are_refused_without_their_model_too(model, tmp_path):
     index = EmbeddingIndex.create(tmp_path / "index", model.fit(X))
-    with index, pytest.raises(errors.UnsupportedError, match="differing bits say nothing"):
+    with index, pytest.raises(errors.UnsupportedError, match="Hamming distance cannot compare"):
         tables.Rows(index.codes)
     codes = BinaryIndex.open(tmp_path / "index" / "codes")
     with codes, pytest.raises(errors.UnsupportedError, match=f"codes of a {type(model).__name__}"):
@@ -93,13 +93,13 @@ def test_codes_that_are_compared_by_bits_are_taken():
 def test_a_form_that_was_changed_is_told(change):
     form = tables.Form(70, "l2", "int8", 64)
     assert tables.Form.of_json(form.to_json(), "t") == form
-    with pytest.raises(errors.FileFormatError, match="the table t has no codes"):
+    with pytest.raises(errors.FileFormatError, match="write did not make the table t"):
         tables.Form.of_json(json.dumps(json.loads(form.to_json()) | change), "t")
 
 
 @pytest.mark.parametrize("text", [None, "", "a comment", "[]", "{}", "null"])
 def test_a_table_without_a_form_is_told(text):
-    with pytest.raises(errors.FileFormatError, match="no codes that write has put there"):
+    with pytest.raises(errors.FileFormatError, match="write did not make the table"):
         tables.Form.of_json(text, "t")
 
 

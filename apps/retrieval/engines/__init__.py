@@ -1,1 +1,1 @@
-"""Codes in other engines: written there, searched there, with the same answers."""
+"""Write codes to other engines and libraries and search them there; the answers are the same."""

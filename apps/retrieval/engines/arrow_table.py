@@ -1,8 +1,9 @@
-"""Arrow tables and Parquet files, both ways, with lists, settings and model: what comes back is the same index.
+"""Export an index to an Arrow table or Parquet file and import it again, with IVF lists, settings and model.
 
-The columns are ``id``, ``code`` (a list of so many bytes, which LanceDB also searches, the lowest bit of each first, as
-the metadata of the column say), ``key``, ``document``; ``list`` where codes are in lists; ``original`` and ``length``
-where vectors are kept. Settings, centroids and, of an :class:`EmbeddingIndex`, the model are metadata of the schema.
+The columns are ``id``, ``code``, ``key`` and ``document``; ``list`` if the index has IVF lists; ``original`` and
+``length`` if it keeps vectors. A code is a fixed-size list of bytes, which LanceDB can search, with the lowest bit of
+a byte first; the metadata of the column say so. The metadata of the schema store the settings, the centroids and, for
+an :class:`EmbeddingIndex`, the model.
 """
 
 import base64
@@ -37,7 +38,7 @@ from hdc.search.reranking import LENGTHS, ORIGINALS
 from hdc.words import from_bytes, to_bytes, word_count
 
 FORM, MODEL = b"hdc-binary-index", b"hdc-model"
-"""Metadata of the schema: settings as JSON; the files of a model, as JSON too."""
+"""Metadata of the schema: settings as JSON, and the files of a model as JSON."""
 
 COARSE = "coarse"
 
@@ -45,7 +46,7 @@ Source = BinaryIndex | EmbeddingIndex
 
 
 def to_arrow(index: Source) -> Any:
-    """Return a ``pyarrow.Table`` of an index; :func:`arrow_batches` does so without holding all of it.
+    """Return an index as a ``pyarrow.Table``; :func:`arrow_batches` needs less memory.
 
     Raises
     ------
@@ -71,7 +72,7 @@ def to_arrow(index: Source) -> Any:
 
 
 def arrow_batches(index: Source) -> Any:
-    """Return a ``pyarrow.RecordBatchReader`` of the rows of an index, up to 65,536 at a time; raises as to_arrow."""
+    """Return a ``pyarrow.RecordBatchReader`` of the rows of an index, at most 65,536 per batch; raises as to_arrow."""
     arrow = library("pyarrow", "parquet")
     codes = codes_in(index)
     rows = Numbered(codes)
@@ -137,14 +138,14 @@ def _lists(arrow: Any, rows: npt.NDArray[Any]) -> Any:
 
 
 def to_parquet(index: Source, path: str | os.PathLike[str]) -> None:
-    """Write an index to a Parquet file, block by block; a file at ``path`` is replaced when the new one is complete.
+    """Write an index to a Parquet file, block by block. An existing file is replaced once the new one is complete.
 
     Raises
     ------
     BackendUnavailableError
         If pyarrow is not installed.
     OSError
-        If the file cannot be written; an existing file is then untouched.
+        If the file cannot be written; an existing file stays unchanged.
     """
     parquet = library("pyarrow.parquet", "parquet")
     batches = arrow_batches(index)
@@ -154,24 +155,24 @@ def to_parquet(index: Source, path: str | os.PathLike[str]) -> None:
 
 
 def from_arrow(table: Any, *, path: str | os.PathLike[str] | None = None, backend: str = "auto") -> Source:
-    """Return the index of a table of :func:`to_arrow`.
+    """Return the index that :func:`to_arrow` wrote to a table.
 
     Parameters
     ----------
     table : pyarrow.Table or pyarrow.RecordBatchReader
     path : path, optional
-        A new folder, which is there as a whole or not at all.
+        A new folder for the index; after an error it does not exist.
     backend : str
 
     Returns
     -------
     BinaryIndex or EmbeddingIndex
-        Of the same kind, with the same lists; whichever was written.
+        The type that was written, with the same kind and IVF lists.
 
     Raises
     ------
     FileFormatError
-        If the table is another one, or damaged.
+        If the table is damaged or :func:`to_arrow` did not make it.
     ParameterError
         If the folder is in use.
     """
@@ -182,19 +183,19 @@ def from_arrow(table: Any, *, path: str | os.PathLike[str] | None = None, backen
 def from_parquet(
     path: str | os.PathLike[str], /, *, to: str | os.PathLike[str] | None = None, backend: str = "auto"
 ) -> Source:
-    """Return the index of a file of :func:`to_parquet`, read block by block.
+    """Return the index that :func:`to_parquet` wrote to a file, read block by block.
 
     Parameters
     ----------
     path : path
     to : path, optional
-        A new folder for the index, which is there as a whole or not at all.
+        A new folder for the index; after an error it does not exist.
     backend : str
 
     Raises
     ------
     FileFormatError
-        If the file is another one, or damaged.
+        If the file is damaged or :func:`to_parquet` did not make it.
     ParameterError
         If the folder is in use.
     OSError
@@ -206,7 +207,7 @@ def from_parquet(
         with parquet.ParquetFile(name) as file:
             return _read(file.schema_arrow, file.iter_batches(batch_size=BATCH), to, backend)
     except arrow.ArrowException as error:
-        raise FileFormatError(f"{name} is no Parquet file, or damaged: {error}") from error
+        raise FileFormatError(f"{name} is not a Parquet file, or is damaged: {error}") from error
 
 
 def _read(schema: Any, batches: Iterator[Any], path: str | os.PathLike[str] | None, backend: str) -> Source:
@@ -216,7 +217,7 @@ def _read(schema: Any, batches: Iterator[Any], path: str | os.PathLike[str] | No
         model = None if MODEL not in metadata else _model(json.loads(metadata[MODEL]), backend)
         _created(form, model, None, backend)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise FileFormatError(f"the table is not one that to_arrow makes: {error!r}") from error
+        raise FileFormatError(f"to_arrow did not make this table: {error!r}") from error
 
     def fill(made: Source) -> None:
         codes = made.codes if isinstance(made, EmbeddingIndex) else made
@@ -231,7 +232,7 @@ def _read(schema: Any, batches: Iterator[Any], path: str | os.PathLike[str] | No
 
 
 def _model(files: dict[str, str], backend: str) -> Binarizer:
-    """Read a model whose files are in the metadata; raises ValueError, KeyError or FileFormatError if it is none."""
+    """Read a model from the metadata; raises ValueError, KeyError or FileFormatError if there is no valid model."""
     with tempfile.TemporaryDirectory() as folder:
         for name in (DESCRIPTION, ARRAYS):
             (Path(folder) / name).write_bytes(base64.b64decode(files[name], validate=True))
@@ -239,7 +240,7 @@ def _model(files: dict[str, str], backend: str) -> Binarizer:
 
 
 def _created(form: dict[str, Any], model: Binarizer | None, path: Path | None, backend: str) -> Source:
-    """Make an index of no rows of the settings of a table."""
+    """Create an empty index with the settings of a table."""
     originals, kind = form["originals"], form.get("kind", "flat")
     made: Source
     if model is None:
@@ -254,7 +255,7 @@ def _created(form: dict[str, Any], model: Binarizer | None, path: Path | None, b
         codes = made.codes
     found = [codes.dim, codes.levels, codes.kind, None if codes.originals is None else codes.originals.settings]
     if found != [form["dim"], form["levels"], kind, originals]:
-        raise ParameterError(f"settings {form} are not those of the model, {found}")
+        raise ParameterError(f"the settings {form} do not match those of the model, {found}")
     if COARSE in form:
         codes.set_centroids(
             Coarse.from_json(search_kernels(numpy_backend(backend, "an index")), form[COARSE]).centroids
@@ -265,12 +266,12 @@ def _created(form: dict[str, Any], model: Binarizer | None, path: Path | None, b
 
 
 def _append(codes: BinaryIndex, batch: Any) -> None:
-    """Add the rows of a batch as they are.
+    """Add the rows of a batch unchanged.
 
     Raises
     ------
     FileFormatError
-        If a column is missing, of another type, or has values that no index has.
+        If a column is missing, has the wrong type, or has values that an index cannot have.
     """
     try:
         rows = _numbers(batch, "code", np.uint8).reshape(batch.num_rows * codes.levels, -1)
@@ -286,19 +287,19 @@ def _append(codes: BinaryIndex, batch: Any) -> None:
             if codes.originals.lengths:
                 columns[LENGTHS] = _numbers(batch, "length", np.float32)
             if not all(np.isfinite(columns[name]).all() for name in (ORIGINALS, LENGTHS) if name in columns):
-                raise ParameterError("an original holds a NaN or an infinity")
+                raise ParameterError("an original has a NaN or infinity")
         keys, documents = batch.column("key").to_pylist(), batch.column("document").to_pylist()
         codes.store.append(columns, keys, documents, ids=_numbers(batch, "id", np.int64)[:, 0])
     except (HDCError, KeyError) as error:
-        raise FileFormatError(f"the table is not one that to_arrow makes: {error}") from error
+        raise FileFormatError(f"to_arrow did not make this table: {error}") from error
 
 
 def _numbers(batch: Any, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return a column as ``(n, width)`` array; raises KeyError or ParameterError."""
+    """Return a column as an ``(n, width)`` array; raises KeyError or ParameterError."""
     column = batch.column(name)
     if column.null_count:
         raise ParameterError(f"column {name!r} has nulls")
-    if isinstance(column, library("pyarrow", "parquet").FixedSizeBinaryArray):  # as earlier releases wrote codes
+    if isinstance(column, library("pyarrow", "parquet").FixedSizeBinaryArray):  # earlier releases wrote codes so
         flat = np.frombuffer(b"".join(column.to_pylist()), dtype=np.uint8)
     else:
         values = column.flatten() if hasattr(column.type, "list_size") else column
@@ -306,12 +307,12 @@ def _numbers(batch: Any, name: str, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
             raise ParameterError(f"column {name!r} has nulls")
         flat = values.to_numpy(zero_copy_only=False)
     if flat.dtype != np.dtype(dtype):
-        raise ParameterError(f"column {name!r} holds {column.type}, and not {np.dtype(dtype)}")
+        raise ParameterError(f"column {name!r} must have {np.dtype(dtype)}, not {column.type}")
     return flat.reshape(batch.num_rows, -1) if batch.num_rows else flat.reshape(0, 1)
 
 
 def _cells(codes: BinaryIndex, cells: npt.NDArray[Any]) -> npt.NDArray[Any]:
     lists = 0 if codes.coarse is None else len(codes.coarse.centroids)
     if len(cells) and not 0 <= cells.min() <= cells.max() < lists:
-        raise ParameterError(f"a code is in a list that is not there; there are {lists}")
+        raise ParameterError(f"column 'list' must have numbers of lists, which are below {lists}")
     return cells

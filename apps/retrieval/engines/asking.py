@@ -1,4 +1,4 @@
-"""Queries of tables in other engines, checked and encoded as our own indexes do, and answers in the shape of theirs."""
+"""Check and encode queries for tables in other engines, and shape the answers, as the indexes of this library do."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,30 +20,30 @@ from hdc.search.reranking import Originals
 from hdc.words import as_words
 
 FARTHEST = np.iinfo(np.int32).max
-"""Distance where no row was found, as of :class:`~hdc.apps.retrieval.index.binary.BinaryIndex`."""
+"""Distance where no row was found; :class:`~hdc.apps.retrieval.index.binary.BinaryIndex` returns the same."""
 
 HITS = np.dtype([("query", "i8"), ("distance", "f8"), ("id", "i8")])
-"""Number of a query, distance, id."""
+"""A hit: the number of its query, its distance, its id."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """Queries, checked.
+    """Checked queries.
 
     Attributes
     ----------
     form : Form
-        Of the table.
+        Form of the table.
     k, candidates : int
-        Rows that are asked for, and that codes find for originals to compare.
+        Rows to return per query, and rows that codes find for originals to compare.
     codes : (q, size) uint8 array
-        As of :class:`~hdc.apps.retrieval.engines.tables.Block`.
+        In the bit order of :class:`~hdc.apps.retrieval.engines.tables.Block`.
     originals : (q, width) float32 array or None
-        What originals are compared with; None where the codes have the last word.
+        Vectors that the originals are compared with; None if codes alone rank the rows.
     lengths : (q,) float64 array or None
-        Of these.
+        Lengths of ``originals``.
     model : Binarizer or None
-        Answers are distances without it, and scores with it.
+        With a model answers are scores, without one distances.
     """
 
     form: Form
@@ -59,11 +59,11 @@ class Asked:
 
     @property
     def wanted(self) -> int:
-        """Rows that codes find."""
+        """Rows per query that codes find."""
         return self.k if self.originals is None else self.candidates
 
     def parts(self, step: int) -> Iterator["Asked"]:
-        """Yield the queries, so many at a time."""
+        """Yield the queries, ``step`` at a time."""
         for start in range(0, len(self), step):
             part = slice(start, start + step)
             originals = None if self.originals is None else self.originals[part]
@@ -71,7 +71,7 @@ class Asked:
             yield Asked(self.form, self.k, self.candidates, self.codes[part], originals, lengths, self.model)
 
     def answer(self, found: list[tuple[Distances, Ids]]) -> tuple[Distances, Ids]:
-        """Return what was found of :meth:`parts` as one answer: distances, or scores, and ids."""
+        """Join the answers to :meth:`parts` into one: distances, or scores with a model, and ids."""
         dtype = np.dtype(np.int32 if self.originals is None else np.float32)
         width = max((ids.shape[1] for _, ids in found), default=0)
         distances = np.full((len(self), width), FARTHEST if dtype.kind == "i" else np.inf, dtype=dtype)
@@ -83,7 +83,7 @@ class Asked:
         return (distances if self.model is None else self._scores(distances, ids)), ids
 
     def _scores(self, distances: Distances, ids: Ids) -> Floats:
-        """Return distances as :meth:`EmbeddingIndex.search` scores them."""
+        """Turn distances into the scores of :meth:`EmbeddingIndex.search`."""
         if self.originals is None:
             distances = 2 * distances / np.float32(self.form.dim)
         scores = -distances if self.form.metric != "cosine" else 1 - distances
@@ -93,27 +93,27 @@ class Asked:
 def asked_of(
     form: Form, table: str, queries: Any, k: int, *, model: Binarizer | None, originals: Any, candidates: int | None
 ) -> Asked:
-    """Check what a table is asked.
+    """Check the queries to a table.
 
     Parameters
     ----------
     form : Form
-        Of the table.
+        Form of the table.
     table : str
-        Its name, for messages.
+        Name of the table, for error messages.
     queries, k, model, originals, candidates
-        As of the ``search`` of an engine.
+        As in the ``search`` of an engine.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError
-        If queries or originals are not those of the table.
+        If queries or originals do not fit the table.
     ParameterError
-        If k or candidates are less than 1, or a query holds NaN or infinity.
+        If ``k`` or ``candidates`` is less than 1, or a query has a NaN or infinity.
     MismatchError
-        If the model is another one.
+        If the model did not make the codes of the table.
     UnsupportedError
-        If originals are given and the table has none.
+        If you pass originals but the table has none.
     """
     k = integer(k, "k", 1)
     least = candidates_of(k, candidates)
@@ -124,7 +124,7 @@ def asked_of(
         kept = None if originals is None else _kept(form, table).checked(originals, len(codes))
     else:
         if originals is not None:
-            raise ParameterError("originals go with codes as queries; with model= the queries are the originals")
+            raise ParameterError("pass originals only with codes as queries; with model= the queries are the originals")
         check_goes(instance(model, "model", Binarizer), form, table)
         codes, kept = _encoded(model, queries)
         kept = None if form.dtype is None else kept
@@ -133,18 +133,18 @@ def asked_of(
 
 
 def candidates_of(k: int, candidates: int | None) -> int:
-    """Return how many rows codes find for originals to compare; raises ParameterError if they are less than 1."""
+    """Return how many rows codes find for originals to compare; raises ParameterError if ``candidates`` is below 1."""
     return PER_HIT * k if candidates is None else max(k, integer(candidates, "candidates", 1))
 
 
 def _kept(form: Form, table: str) -> Originals:
     if form.dtype is None:
-        raise UnsupportedError(f"the table {table} has no originals to compare with; write an index that keeps them")
+        raise UnsupportedError(f"the table {table} has no originals to compare with; write an index that keeps some")
     return Originals(form.dtype, form.width)
 
 
 def _encoded(model: Binarizer, queries: Any) -> tuple[Any, Floats]:
-    """Return codes, and what is compared with originals, as :class:`EmbeddingIndex` makes them."""
+    """Return the codes of queries and the vectors to compare with originals, as :class:`EmbeddingIndex` makes them."""
     rows = finite(as_rows(queries, model.n_features_in_, "queries"), 0, "queries")
     space, kernels = model.space_, search_kernels(model.kernels)
     mapped = space.queries(kernels, rows)
@@ -153,9 +153,9 @@ def _encoded(model: Binarizer, queries: Any) -> tuple[Any, Floats]:
 
 
 def from_hits(hits: Any, queries: int, *, floats: bool) -> tuple[Distances, Ids]:
-    """Return rows of :data:`HITS`, in order of (query, distance, id), as ``(q, hits)`` distances and ids.
+    """Return rows of :data:`HITS`, sorted by (query, distance, id), as ``(q, hits)`` distances and ids.
 
-    Where a query has fewer hits than another one, -1 and the farthest distance stand.
+    Queries with fewer hits than others are padded with id -1 and the farthest distance.
     """
     table = np.array(hits, dtype=HITS)
     counts = np.bincount(table["query"], minlength=queries)

@@ -1,7 +1,7 @@
-"""Codes in DuckDB: a table with a column ``BIT``, searched by ``bit_count(xor(code, query))``.
+"""Codes in DuckDB: a table with a ``BIT`` column, searched by ``bit_count(xor(code, query))``.
 
-A bit string has whole bytes: behind the last component, zeros follow up to a multiple of eight. The first component of
-a code is the first bit of the string.
+A bit string has whole bytes: zeros pad a code to a multiple of eight bits. The first component of a code is the first
+bit of the string.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,40 +19,40 @@ from hdc.search.measures import Distances, Ids
 Table = str | tuple[str, str]
 
 QUERIES = 1 << 9
-"""Queries that one statement asks."""
+"""Queries per statement."""
 
 READER = "hdc_rows_to_be_written"
-"""Name under which a connection reads rows while they are written."""
+"""Name of the rows in the connection while they are written."""
 
 
 def write(index: Source, connection: Any, table: Table) -> int:
-    """Write an index to a new table, as a whole or, after an error, not at all; return the number of rows.
+    """Write an index to a new table and return the number of rows. After an error, the table does not exist.
 
-    The columns are ``id BIGINT``, ``code BIT``, ``key VARCHAR``, ``document BLOB``, and, of an index that keeps
-    originals, ``original TINYINT[d]`` or ``FLOAT[d]`` and, for inner products and Euclidean distances,
-    ``length FLOAT``. DuckDB reads the rows in blocks. If the connection has begun a transaction, they are committed
-    with it, else at once.
+    The columns are ``id BIGINT``, ``code BIT``, ``key VARCHAR`` and ``document BLOB``. If the index keeps originals,
+    the table also has ``original TINYINT[d]`` or ``FLOAT[d]`` and, for inner products and Euclidean distances,
+    ``length FLOAT``. DuckDB reads the rows in blocks. If the connection is in a transaction, the rows are part of it;
+    otherwise they are committed at once.
 
     Parameters
     ----------
     index : BinaryIndex, EmbeddingIndex or ShardedIndex
-        Of codes that are compared by differing bits.
+        Its codes must be compared by Hamming distance.
     connection : duckdb.DuckDBPyConnection
     table : str or (str, str)
-        Name of the new table, or of its schema and the table.
+        Name of the new table, or (schema, table).
 
     Raises
     ------
     UnsupportedError
-        If the codes are not compared by differing bits (RaBitQ's, for example).
+        If the codes are not compared by Hamming distance (RaBitQ codes, for example).
     BackendUnavailableError
         If DuckDB or pyarrow is not installed.
     ParameterError
-        If ``table`` is no name, or there is such a table.
+        If ``table`` is not a name, or the table exists.
     FileFormatError
         If the index is damaged.
     duckdb.Error
-        What DuckDB says.
+        Errors of DuckDB itself.
 
     Examples
     --------
@@ -75,11 +75,11 @@ def write(index: Source, connection: Any, table: Table) -> int:
     try:
         with rows.errors_told(), _begun(connection):
             if _comment(connection, table) is not None:
-                raise ParameterError(f"there is a table {name}; drop it, or give another name")
+                raise ParameterError(f"the table {name} already exists; drop it or pass another name")
             connection.execute(f"CREATE TABLE {name} AS SELECT * REPLACE (code::BIT AS code) FROM {READER}")
             connection.execute(f"COMMENT ON TABLE {name} IS '{rows.form.to_json()}'")
     finally:
-        with suppress(library("duckdb", "duckdb").Error):  # the caller's transaction has failed, and ends it
+        with suppress(library("duckdb", "duckdb").Error):  # a failed transaction of the caller drops it at its end
             connection.unregister(READER)
     return len(rows)
 
@@ -96,7 +96,7 @@ def search(
     where: str | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> tuple[Distances, Ids]:
-    """Find the k rows of a table of :func:`write` that are nearest to each query, in DuckDB; all rows are compared.
+    """Find the k nearest rows to each query in a table of :func:`write`. DuckDB compares every row.
 
     Parameters
     ----------
@@ -104,42 +104,42 @@ def search(
     table : str or (str, str)
     queries : (q, words) uint64 array, or (q, d) float array with ``model``
     k : int
-        At least 1; at most as many results come back as there are rows.
+        At least 1. You get fewer results if fewer rows exist.
     model : fitted binarizer, optional
-        That of the index. Queries are vectors then, and answers those of :meth:`EmbeddingIndex.search`: scores, greater
-        is nearer. Without it they are codes, and answers those of :meth:`BinaryIndex.search`.
+        The model of the index. With it, queries are vectors and answers the scores of :meth:`EmbeddingIndex.search`.
+        Without it, queries are codes and answers the distances of :meth:`BinaryIndex.search`.
     originals : (q, width) array of floats, optional
-        With codes, the queries before they were made codes, of a table with originals.
+        Vectors of the queries, to compare with the originals of the table. Pass them only with codes as queries.
     candidates : int, optional
-        Rows that codes find and that originals put in order; ``10 * k`` if left out.
+        Rows that codes find and originals then rank; ``10 * k`` by default.
     where : str, optional
-        Search only the rows that pass: a condition in SQL on columns of ``items``, such as
+        Search only rows that meet this SQL condition on the columns of ``items``, for example
         ``"items.key IN (SELECT unnest($keys))"`` or ``"items.id IN (SELECT item FROM prices WHERE price < $most)"``.
     parameters : mapping, optional
-        Values of the condition's parameters. Never write values of others into the condition itself.
+        Values of the condition's parameters. Pass user input here; never write it into the condition.
 
     Returns
     -------
     distances : (q, k) int32 or float32 array
-        Ascending differing bits; with originals, one minus the cosine, or for the other metrics the score times -1.
-        With a model, scores, descending.
+        Hamming distances, ascending. With originals: one minus the cosine, or the negated score of another metric.
+        With a model: scores, descending.
     ids : (q, k) int64 array
-        Of equal distances the lower id comes first.
+        Ties are in ascending order of ids.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError
-        If the queries are not those of the table.
+        If the queries do not fit the table.
     ParameterError
-        If a parameter is out of range, or there is no such table.
+        If a parameter is out of range, or the table does not exist.
     MismatchError
-        If the model is another one.
+        If the model did not make these codes.
     UnsupportedError
-        If originals are given, and the table has none.
+        If you pass originals but the table has none.
     FileFormatError
-        If the table was not made by :func:`write`.
+        If :func:`write` did not make the table.
     duckdb.Error
-        What DuckDB says.
+        Errors of DuckDB itself.
     """
     form, name, found = _form(connection, table), _quoted(table), []
     asked = asked_of(form, name, queries, k, model=model, originals=originals, candidates=candidates)
@@ -159,10 +159,10 @@ def sql(
     candidates: int | None = None,
     where: str | None = None,
 ) -> str:
-    """Return the statement that :func:`search` runs, to read it or to make a part of another one.
+    """Return the SQL statement that :func:`search` runs, to read it or to build it into another one.
 
-    It takes the parameters ``codes``, a list of bytes, the highest bit of each first, and, with ``originals``, the
-    lists of floats ``originals`` and their ``lengths``. Parameters and errors are those of :func:`search`.
+    Pass the statement a parameter ``codes``, a list of bytes with the highest bit of a byte first. With ``originals``,
+    also pass lists of floats, ``originals`` and ``lengths``. Parameters and errors are those of :func:`search`.
     """
     k = integer(k, "k", 1)
     least = candidates_of(k, candidates)
@@ -178,7 +178,7 @@ def _parameters(asked: Asked) -> dict[str, Any]:
 
 
 def _statement(name: str, form: Form, k: int, candidates: int | None, where: str | None) -> str:
-    """Return the SQL of a search: for each query, the nearest rows by codes, and of these the nearest by originals."""
+    """Return the SQL of a search: per query, codes find the nearest rows and originals then rank them."""
     by_codes = "{'distance': bit_count(xor(items.code, queries.code)), 'id': items.id}"
     passing = "" if where is None else f"WHERE ({where}) "
     found = f"FROM queries CROSS JOIN {name} AS items {passing}GROUP BY number"
@@ -201,7 +201,7 @@ ORDER BY ALL"""
 
 
 def _distance(form: Form) -> str:
-    """Return the distance of an original: one minus the cosine, or the score of the metric times -1."""
+    """Return SQL for the distance of an original: one minus the cosine, or the negated score of another metric."""
     original, asked = f"items.original::DOUBLE[{form.width}]", "queries.original"
     dot = "array_inner_product({}, {})".format
     squares = f"{dot(original, original)} * {dot(asked, asked)}"
@@ -216,7 +216,7 @@ def _distance(form: Form) -> str:
 
 @contextmanager
 def _begun(connection: Any) -> Iterator[None]:
-    """Run a block in a transaction: one of its own, or the one that the connection has begun."""
+    """Run a block in the transaction of the connection, or in a new one."""
     if _has_begun(connection):
         yield
         return
@@ -230,7 +230,7 @@ def _begun(connection: Any) -> Iterator[None]:
 
 
 def _has_begun(connection: Any) -> bool:
-    """Return whether the caller has begun a transaction: outside of one, every statement is a new one."""
+    """Return whether the connection is in a transaction: outside one, every statement gets a new transaction id."""
     numbers = [connection.execute("SELECT txid_current()").fetchall() for _ in range(2)]
     return bool(numbers[0] == numbers[1])
 
@@ -242,12 +242,12 @@ def _quoted(table: Table) -> str:
 def _form(connection: Any, table: Table) -> Form:
     comment = _comment(connection, table)
     if comment is None:
-        raise ParameterError(f"there is no table {_quoted(table)}; write an index to it first")
+        raise ParameterError(f"the table {_quoted(table)} does not exist; write an index to it first")
     return Form.of_json(comment, _quoted(table))
 
 
 def _comment(connection: Any, table: Table) -> str | None:
-    """Return what a table says of itself, which is "" for many; None if there is none."""
+    """Return the comment of a table, "" if it has none; None if the table does not exist."""
     *schema, name = table_name(table)
     query = (
         "SELECT coalesce(comment, '') FROM duckdb_tables() WHERE database_name = current_database() "

@@ -1,15 +1,14 @@
-"""Codes for Elasticsearch and OpenSearch: request bodies, which you send with a client of your own.
+"""Codes for Elasticsearch and OpenSearch: request bodies to send with your own client.
 
-Both pack eight components into a byte, the first one highest, and take multiples of eight; what is missing is 0.
+Both pack eight components into a byte, the first one in the highest bit. Zeros pad a code to a multiple of eight bits.
 
-- Elasticsearch: ``dense_vector`` with ``element_type: bit``; a code is a string of hex digits, a query bytes as signed
-  integers; ``_score`` is ``(bits - hamming) / bits``. (Reference, "Dense vector field type"; at most 4096 bytes.)
-- OpenSearch: ``knn_vector`` with ``data_type: binary`` and ``space_type: hamming``; codes and queries are bytes as
-  signed integers; ``_score`` is ``1 / (1 + hamming)``. (Documentation, "Memory-optimized vectors", "Binary vectors";
+- Elasticsearch: ``dense_vector`` with ``element_type: bit``; a code is a string of hex digits, a query a list of signed
+  bytes; ``_score`` is ``(bits - hamming) / bits``. (Reference, "Dense vector field type"; at most 4096 bytes.)
+- OpenSearch: ``knn_vector`` with ``data_type: binary`` and ``space_type: hamming``; codes and queries are lists of
+  signed bytes; ``_score`` is ``1 / (1 + hamming)``. (Documentation, "Memory-optimized vectors", "Binary vectors";
   "Spaces"; at most 16,000 bits.)
 
-Of equal distances, they return any first. A search asks for some more rows than it wants, and :func:`found` puts them
-in order.
+Both return ties in any order. So a search asks for more rows than you want, and :func:`found` sorts them.
 """
 
 from collections.abc import Iterator
@@ -33,30 +32,30 @@ ENGINES: tuple[Engine, ...] = ("elasticsearch", "opensearch")
 MOST_BITS: dict[Engine, int] = {"elasticsearch": 1 << 15, "opensearch": 16_000}
 
 MOST_CANDIDATES = 10_000
-"""Greatest ``num_candidates`` that Elasticsearch takes."""
+"""Largest ``num_candidates`` that Elasticsearch accepts."""
 
 LONGEST_KEY = 8191
-"""Characters of a key that can be searched for: a term has at most 32,766 bytes."""
+"""Most characters of a searchable key: a term has at most 32,766 bytes."""
 
 
 def mapping(index: Source, *, engine: Engine, exact: bool = False) -> dict[str, Any]:
-    """Return the body of the request that makes an index, ``PUT /NAME``.
+    """Return the body of the request that creates an index, ``PUT /NAME``.
 
     Parameters
     ----------
     index : BinaryIndex, EmbeddingIndex or ShardedIndex
-        Of codes that are compared by differing bits.
+        Its codes must be compared by Hamming distance.
     engine : {"elasticsearch", "opensearch"}
     exact : bool
-        Let Elasticsearch compare all codes, instead of a graph. OpenSearch does so by script, whatever the mapping; see
-        :func:`search`.
+        Let Elasticsearch compare every code instead of walking a graph. OpenSearch ignores this: pass ``exact=True`` to
+        :func:`search` instead.
 
     Raises
     ------
     UnsupportedError
-        If the codes are not compared by differing bits, or are too long.
+        If the codes are not compared by Hamming distance, or are too long.
     ParameterError
-        If there is no such engine.
+        If ``engine`` is unknown.
     """
     form = codes_form(Rows(index), choice(engine, "engine", ENGINES), MOST_BITS[engine])
     bits, others = (
@@ -79,17 +78,17 @@ def mapping(index: Source, *, engine: Engine, exact: bool = False) -> dict[str, 
 
 
 def write(index: Source, name: str, *, engine: Engine) -> Iterator[bytes]:
-    """Yield bodies of ``POST /_bulk`` of some megabytes; a block that is sent again changes nothing.
+    """Yield bodies of ``POST /_bulk`` of a few megabytes each. You can safely send a body twice.
 
-    Documents have the ids of the index as ``_id``, the field ``code``, and ``key`` and ``document`` (base64) where
-    there are any.
+    Documents have the ids of the index as ``_id``, a field ``code``, and fields ``key`` and ``document`` (base64) if
+    the row has them.
 
     Parameters
     ----------
     index, engine
-        As of :func:`mapping`, which also says what is raised.
+        As in :func:`mapping`, which lists further errors.
     name : str
-        Of the engine's index.
+        Name of the engine's index.
 
     Raises
     ------
@@ -124,26 +123,26 @@ def _documents(block: Block, name: str, engine: Engine) -> Iterator[bytes]:
 def search(
     name: str, queries: Any, k: int = 10, *, dim: int, engine: Engine, exact: bool = False, effort: int | None = None
 ) -> bytes:
-    """Return the body of ``POST /_msearch`` that asks for the k nearest codes of each query, and some more.
+    """Return the body of ``POST /_msearch`` that asks for the k nearest codes to each query, plus some to break ties.
 
     Parameters
     ----------
     name : str
-        Of the engine's index.
+        Name of the engine's index.
     queries : (q, words) uint64 array
     k : int
     dim : int
         Bits of a code.
     engine : {"elasticsearch", "opensearch"}
     exact : bool
-        Let OpenSearch compare all codes, by its script ``knn_score``. Elasticsearch does what the mapping says.
+        Let OpenSearch compare every code by its script ``knn_score``. Elasticsearch follows its mapping instead.
     effort : int, optional
-        Elasticsearch's ``num_candidates``; ten times what is asked for if left out, at most 10,000.
+        Elasticsearch's ``num_candidates``. The default is ten times the rows asked for, at most 10,000.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError
-        If the queries are no codes of so many bits.
+        If the queries are not codes of ``dim`` bits.
     ParameterError
         If a parameter is out of range.
     """
@@ -168,26 +167,26 @@ def search(
 
 
 def found(given: Any, k: int = 10, *, dim: int, engine: Engine) -> tuple[Distances, Ids]:
-    """Read the parsed answer to :func:`search`.
+    """Read the parsed response to :func:`search`.
 
     Parameters
     ----------
     given : dict or list
-        What the JSON of the answer was parsed to.
+        The parsed JSON of the response.
     k, dim, engine
-        As :func:`search` was given.
+        As passed to :func:`search`.
 
     Returns
     -------
     distances : (q, k) int32 array
-        Differing bits, ascending.
+        Hamming distances, ascending.
     ids : (q, k) int64 array
-        Of equal distances the lower id comes first.
+        Ties are in ascending order of ids.
 
     Raises
     ------
     FileFormatError
-        If it is another answer, or one that tells of an error.
+        If it is a response to something else, or reports an error.
     """
     bits, k = 8 * Form(integer(dim, "dim", 1, MAX_DIM)).size, integer(k, "k", 1)
     elastic = choice(engine, "engine", ENGINES) == "elasticsearch"
@@ -197,6 +196,6 @@ def found(given: Any, k: int = 10, *, dim: int, engine: Engine) -> tuple[Distanc
             hits = [(float(hit["_score"]), int(hit["_id"])) for hit in response["hits"]["hits"]]
             rows.append([(round(bits * (1 - s) if elastic else 1 / s - 1), number) for s, number in hits])
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise FileFormatError(f"the engine's answer has no hits of codes: {error!r} in {response}") from None
+            raise FileFormatError(f"the engine's response has no hits of codes: {error!r} in {response}") from None
     distances, ids = from_hits(hits_of(rows), len(rows), floats=False)
     return distances[:, :k], ids[:, :k]

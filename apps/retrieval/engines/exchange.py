@@ -1,4 +1,4 @@
-"""What goes to other libraries and comes from them: rows in the order of ids, their ids and keys, a new index."""
+"""Exchange rows with other libraries: read rows in order of ids, map ids and keys, fill a new index."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,25 +20,25 @@ from hdc.store.state import MOST_ROWS
 Ids = npt.NDArray[np.int64]
 
 BATCH = 1 << 16
-"""Rows that are handed over at a time."""
+"""Rows per block."""
 
 
 def codes_in(index: BinaryIndex | EmbeddingIndex) -> BinaryIndex:
-    """Return the codes of an index; raises ParameterError if it is another one."""
+    """Return the codes of an index; raises ParameterError if ``index`` is of another type."""
     if not isinstance(index, BinaryIndex | EmbeddingIndex):
         raise wrong(index, "index", "a BinaryIndex or EmbeddingIndex; merge makes one index of shards")
     return index.codes if isinstance(index, EmbeddingIndex) else index
 
 
 def codes_compared_by_bits(index: BinaryIndex | EmbeddingIndex) -> BinaryIndex:
-    """Return the codes of an index, which another library may compare by differing bits.
+    """Return the codes of an index if another library can compare them by Hamming distance.
 
     Raises
     ------
     ParameterError
-        If it is another index.
+        If ``index`` is of another type.
     UnsupportedError
-        If they say something else; those of a :class:`RaBitQBinarizer`, say, also hold factors.
+        If Hamming distance cannot compare the codes; those of a :class:`RaBitQBinarizer`, for example, have factors.
     """
     codes = codes_in(index)
     form_of(index)
@@ -46,25 +46,25 @@ def codes_compared_by_bits(index: BinaryIndex | EmbeddingIndex) -> BinaryIndex:
 
 
 class Numbered:
-    """The live rows of an index as they are now, by ascending ids.
+    """A snapshot of the live rows of an index, in ascending order of ids.
 
     Parameters
     ----------
     index : BinaryIndex or EmbeddingIndex
     ids : (n,) integers, optional
-        What the other library is to call the rows, in the order of ``index.ids()``; any of 64 bits, all different.
+        Ids of the rows in the other library, in the order of ``index.ids()``: any 64-bit integers, all different.
 
     Attributes
     ----------
     snapshot : Snapshot
     positions : (n,) int64 array
-        Of the rows in the snapshot.
+        Positions of the rows in the snapshot.
     ids : (n,) int64 array
 
     Raises
     ------
     DTypeError, DimensionError, ParameterError
-        If the ids are no integers, not as many as rows, or two are the same.
+        If the ids are not integers, are not one per row, or repeat.
     """
 
     def __init__(self, index: BinaryIndex | EmbeddingIndex, ids: npt.ArrayLike | None = None) -> None:
@@ -78,12 +78,12 @@ class Numbered:
         return len(self.ids)
 
     def parts(self) -> Iterator[slice]:
-        """Yield which rows to hand over at a time."""
+        """Yield slices of at most :data:`BATCH` rows."""
         for start in range(0, len(self), BATCH):
             yield slice(start, start + BATCH)
 
     def take(self, column: str, part: slice | Ids) -> npt.NDArray[Any]:
-        """Return some rows of a column of the store."""
+        """Return rows of a column of the store."""
         return self.snapshot.take(column, self.positions[part])
 
 
@@ -92,25 +92,25 @@ def _checked(ids: npt.ArrayLike, count: int) -> Ids:
     if not given.size:
         given = given.astype(np.int64)  # NumPy takes an empty list for floats
     if given.dtype.kind not in "iu" or (given.dtype == np.uint64 and len(given) and given.max() >= 2**63):
-        raise DTypeError(f"ids must be integers that int64 has, not {given.dtype}")
+        raise DTypeError(f"ids must be integers that fit int64, not {given.dtype}")
     if given.shape != (count,):
-        raise DimensionError(f"ids must have shape ({count},), one for each of index.ids(), not {given.shape}")
+        raise DimensionError(f"ids must have shape ({count},), one per row of index.ids(), not {given.shape}")
     if len(np.unique(given)) != count:
-        raise ParameterError("ids must all be different, and two are the same")
+        raise ParameterError("ids must all be different; two are the same")
     return np.ascontiguousarray(given, dtype=np.int64)
 
 
 def names_of(ids: Ids, keys: Mapping[int, str] | None) -> tuple[Ids | None, list[str | None] | None]:
-    """Return the ids that rows of another library keep here, and their keys.
+    """Return the ids and keys that rows of another library get here.
 
-    Ids from 0 to 2**32 that are all different are kept. Others, such as hashes of 64 bits, become keys, ``str(id)``,
-    and ids are counted.
+    Ids are kept if they are all different and from 0 to below 2**32. Otherwise each id becomes a key, ``str(id)``, and
+    rows are numbered; 64-bit hashes are an example.
 
     Parameters
     ----------
     ids : (n,) int64 array
     keys : mapping of ids to texts, optional
-        Keys of rows, which come before those that are made of ids.
+        Keys of rows; they take precedence over keys made of ids.
     """
     kept = not len(ids) or (ids.min() >= 0 and ids.max() < MOST_ROWS and len(np.unique(ids)) == len(ids))
     if kept and not keys:
@@ -121,7 +121,7 @@ def names_of(ids: Ids, keys: Mapping[int, str] | None) -> tuple[Ids | None, list
 
 
 def codes_of(dim: int, kind: Kind, options: dict[str, Any], fill: Callable[[BinaryIndex], None]) -> BinaryIndex:
-    """Return an index with the options ``path`` and ``backend`` that was filled; see :func:`filled`."""
+    """Create an index with the options ``path`` and ``backend`` and fill it; see :func:`filled`."""
     more = {name: value for name, value in options.items() if name != "path"}
 
     def create(folder: Path | None) -> BinaryIndex:

@@ -1,11 +1,11 @@
-"""RaBitQ codes that FAISS made, as an index of ours: the same lists, bits and factors, and no vectors needed.
+"""Import RaBitQ codes from FAISS: the same lists, bits and factors, without the vectors.
 
-FAISS's ``IndexIVFRaBitQ`` and ``IndexRaBitQ`` keep signs, or grid vectors y, of ``r = P x - c``, and a few numbers per
+FAISS's ``IndexIVFRaBitQ`` and ``IndexRaBitQ`` store signs, or grid vectors y, of ``r = P x - c``, and a few numbers per
 code (see :mod:`~hdc.apps.retrieval.engines.faiss_rabitq`). With ``E(v) = scale (y . v)`` they estimate the product of r
-with a query less the center by ``E(P q) - E(c)``. A :class:`GivenRaBitQBinarizer` estimates a product with the query by
-``E(P q) + offset + c . P q``: so the offset is what their numbers say of r, less ``E(c)``. For distances, that product
-is half of ``|q|^2`` less the squared distance. P is what the ``IndexPreTransform`` before it does, and lists are found
-as their quantizer finds them.
+with ``P q - c`` by ``E(P q) - E(c)``. A :class:`GivenRaBitQBinarizer` estimates the product with the query by
+``E(P q) + offset + c . P q``. So the offset is the constant of r that FAISS's numbers give, minus ``E(c)``. For
+distances, that product is half of ``|q|^2`` minus the squared distance. P is the ``IndexPreTransform`` in front of the
+index. Lists are found as FAISS's quantizer finds them.
 """
 
 import math
@@ -42,30 +42,30 @@ def rabitq_from_faiss(
     path: str | os.PathLike[str] | None = None,
     backend: str = "auto",
 ) -> EmbeddingIndex:
-    """Return an index of the RaBitQ codes of a FAISS index, which finds what it finds at equal probes.
+    """Return an index of the RaBitQ codes in a FAISS index, with the same results at equal probes.
 
-    Scores are theirs, of queries as floats (``qb = 0``): cosines or inner products, or squared distances times -1. More
-    vectors can be added; they get codes by the same operator and centers.
+    Scores are FAISS's for float queries (``qb = 0``): cosines, inner products or negated squared distances. You can add
+    vectors, which get codes by the same rotation and centers.
 
     Parameters
     ----------
     theirs : faiss.Index
-        ``IndexIVFRaBitQ`` or ``IndexRaBitQ`` of 1 to 9 bits, in maps to ids, and behind an ``IndexPreTransform`` of
-        rotations, a centering (for distances) and a step to length 1 (the metric is then ``"cosine"``). Lists are those
-        of an ``IndexFlat``, an ``IndexHNSWFlat``, which is asked for exact nearest ones here, or
+        ``IndexIVFRaBitQ`` or ``IndexRaBitQ`` of 1 to 9 bits. It may be in id maps, and behind an ``IndexPreTransform``
+        of rotations, centering (for distances) and normalization (the metric is then ``"cosine"``). The quantizer of
+        its lists is an ``IndexFlat``, an ``IndexHNSWFlat`` (searched exactly here) or one of
         :func:`~hdc.apps.retrieval.engines.faiss_rabitq.rabitq_to_faiss`.
     keys : mapping of ids to texts, optional
-        FAISS keeps none. Ids below 0, or from 2**32 on, become keys, and rows are counted in their order.
+        Keys of the rows; FAISS stores none. Ids below 0 or from 2**32 on become keys, and rows are numbered in order.
     path : path, optional
-        A new folder, which is there as a whole or not at all.
+        A new folder for the index; after an error it does not exist.
     backend : str
 
     Raises
     ------
     UnsupportedError
-        If it is another index, or what is before it changes distances: a projection to fewer components, say.
+        If it is of another type, or a transform changes distances, for example a projection to fewer components.
     ParameterError
-        If it is not trained, its numbers are not finite, or two rows have one key.
+        If it is not trained, its numbers are not finite, or two rows have the same key.
     PaddingError
         If bits beyond the last component are set.
     BackendUnavailableError
@@ -90,7 +90,7 @@ def rabitq_from_faiss(
     layers = _Layers(faiss, theirs)
     inner: Any = layers.inner
     if not inner.is_trained:
-        raise ParameterError(f"the {type(inner).__name__} is not trained; train it, and add vectors to it")
+        raise ParameterError(f"the {type(inner).__name__} is not trained; train it and add vectors")
     levels, by_distance = int(getattr(inner.rabitq, "nb_bits", 1)), inner.metric_type == faiss.METRIC_L2
     model = GivenRaBitQBinarizer.of(
         **_lists(faiss, inner), **layers.mapping(by_distance), component_bits=levels, backend=backend
@@ -116,20 +116,20 @@ def rabitq_from_faiss(
 
 
 class _Layers:
-    """What is around an index of RaBitQ codes: maps of ids, and what vectors go through.
+    """The layers around an index of RaBitQ codes: id maps, and transforms of vectors.
 
     Attributes
     ----------
     inner : faiss.IndexIVFRaBitQ or faiss.IndexRaBitQ
     ids : (n,) int64 array or None
-        What the outermost map calls the rows of what is inside.
+        The outermost ids of the rows of ``inner``; None without an id map.
     """
 
     def __init__(self, faiss: Any, theirs: Any) -> None:
         self.faiss, self.ids, self._steps = faiss, None, []
-        self._owner = theirs  # what is cast down does not own its memory
+        self._owner = theirs  # a downcast index does not own its memory
         if not isinstance(theirs, faiss.Index):
-            raise UnsupportedError(f"{type(theirs).__name__} is no index of FAISS with RaBitQ codes")
+            raise UnsupportedError(f"theirs must be a FAISS index with RaBitQ codes, not {type(theirs).__name__}")
         inner: Any = faiss.downcast_index(theirs)
         while isinstance(inner, faiss.IndexIDMap | faiss.IndexIDMap2 | faiss.IndexPreTransform):
             if isinstance(inner, faiss.IndexPreTransform):
@@ -141,13 +141,12 @@ class _Layers:
             inner = faiss.downcast_index(inner.index)
         if not isinstance(inner, tuple(getattr(faiss, name) for name in ("IndexIVFRaBitQ", "IndexRaBitQ"))):
             raise UnsupportedError(
-                f"{type(inner).__name__} is not taken over as RaBitQ codes; IndexIVFRaBitQ and IndexRaBitQ are. For "
-                f"others: {WAY_OUT}"
+                f"theirs must be an IndexIVFRaBitQ or IndexRaBitQ, not {type(inner).__name__}; {WAY_OUT}"
             )
         self.inner = inner
 
     def mapping(self, by_distance: bool) -> dict[str, Any]:
-        """Return metric, rotation and origin of a model that maps vectors alike."""
+        """Return metric, rotation and origin of a model that maps vectors as the transforms do."""
         faiss, d = self.faiss, self._owner.d
         matrix, bias, unit = np.eye(d), np.zeros(d), False
         for step in self._steps:
@@ -161,32 +160,32 @@ class _Layers:
                 bias += faiss.vector_to_array(step.b) if step.have_bias else 0
             else:
                 raise UnsupportedError(
-                    f"a {type(step).__name__} from {step.d_in} to {step.d_out} components before the codes is not "
-                    f"taken over: rotations, centering and a step to length 1 are; {WAY_OUT}"
+                    f"a {type(step).__name__} from {step.d_in} to {step.d_out} components in front of the codes is not "
+                    f"supported: rotations, centering and normalization are; {WAY_OUT}"
                 )
         if np.abs(matrix @ matrix.T - np.eye(d)).max() > ROUNDING:
-            raise UnsupportedError(f"what is before the codes changes distances, and is no rotation; {WAY_OUT}")
+            raise UnsupportedError(f"the transform in front of the codes is not a rotation; {WAY_OUT}")
         metric = "cosine" if unit else "l2" if by_distance else "ip"
         if bias.any() and metric != "l2":
-            raise UnsupportedError(f"products of vectors less a center are not those of metric={metric!r}; {WAY_OUT}")
+            raise UnsupportedError(f"centering is supported for distances, not for metric={metric!r}; {WAY_OUT}")
         rotates = any(isinstance(step, faiss.LinearTransform) for step in self._steps)
         return {"metric": metric, "rotation": matrix if rotates else None, "origin": -matrix.T @ bias}
 
 
 def _lists(faiss: Any, inner: Any) -> dict[str, Any]:
-    """Return centers, and how lists are found."""
+    """Return the centers, and the rows that find the nearest lists."""
     if isinstance(inner, faiss.IndexRaBitQ):
         return {"centers": faiss.vector_to_array(inner.center)[None]}
     if not inner.by_residual:
-        raise UnsupportedError(f"codes of whole vectors in lists, by_residual=False, are not taken over; {WAY_OUT}")
+        raise UnsupportedError(f"lists of by_residual=False are not supported; {WAY_OUT}")
     quantizer = faiss.downcast_index(inner.quantizer)
     if quantizer.ntotal != inner.nlist:
-        raise ParameterError(f"the index has {inner.nlist} lists, and its quantizer {quantizer.ntotal} centers")
+        raise ParameterError(f"the index has {inner.nlist} lists, but its quantizer has {quantizer.ntotal} centers")
     return {"centers": quantizer.reconstruct_n(0, inner.nlist), "nearest": nearest_of_quantizer(faiss, quantizer)}
 
 
 def _content(faiss: Any, inner: Any) -> tuple[Bytes, Ids, Ids]:
-    """Return what FAISS has of all rows, ``(n, code_size)``, their lists and ids."""
+    """Return FAISS's bytes of all rows, ``(n, code_size)``, their lists and their ids."""
     if isinstance(inner, faiss.IndexRaBitQ):
         rows = faiss.vector_to_array(inner.codes).reshape(inner.ntotal, inner.code_size)
         return rows, np.zeros(len(rows), dtype=np.int64), np.arange(len(rows), dtype=np.int64)
@@ -197,7 +196,7 @@ def _content(faiss: Any, inner: Any) -> tuple[Bytes, Ids, Ids]:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Translates FAISS's bytes to codes of a model."""
+    """Translates FAISS's bytes into codes of a model."""
 
     model: GivenRaBitQBinarizer
     by_distance: bool
@@ -223,26 +222,26 @@ class _Reading:
         return model.code(words, cells)
 
     def _known(self, known: Floats, cells: Ids) -> Floats:
-        """Return ``r . c``, or minus half of ``|r|^2 + |c|^2`` for distances, which cosines tell as products, too."""
+        """Return ``r . c``, or for distances ``-(|r|^2 + |c|^2) / 2``, plus 1/2 if vectors are normalized."""
         squares = (self.model.state["centers"][cells] ** 2).sum(axis=1)
         unit = self.by_distance and self.model.metric == "cosine"
         return np.asarray(np.float32(0.5 if unit else 0) - (known + squares) / 2)
 
     def _word(self, known: Floats, planes: Words, scale: Floats, cells: Ids, weights: Any) -> Words:
-        """Return words of scale and offset."""
+        """Return the words with scale and offset."""
         factors = np.zeros(len(planes), dtype=WHOLE)
         factors["scale"], factors["offset"] = scale, known - self.model.constants(planes, scale, cells, weights)
         if not all(np.isfinite(factors[name]).all() for name in WHOLE.fields or ()):
-            raise ParameterError("a factor of a code is no finite number; the FAISS index is damaged")
+            raise ParameterError("a factor of a code is not finite; the FAISS index is damaged")
         return factors.view("<u8").astype(np.uint64)[:, None]
 
     def _planes(self, extra: Bytes) -> Words:
-        """Return the planes after the signs of bits that come component by component, the lowest first."""
+        """Return the planes after the signs from bits stored component by component, the lowest bit first."""
         d, more = self.model.dim_, self.model.levels - 1
         bits = np.unpackbits(extra, axis=1, count=d * more, bitorder="little").reshape(-1, d, more)
         return np.concatenate([pack(bits[:, :, place] > 0) for place in range(more - 1, -1, -1)], axis=1)
 
 
 def _numbers(content: Bytes) -> Floats:
-    """Return the columns of float32 that are in bytes: ``(numbers, n)``."""
+    """Read bytes as columns of float32: ``(numbers, n)``."""
     return np.ascontiguousarray(content).view("<f4").T.astype(np.float32)

@@ -1,13 +1,12 @@
-"""FAISS's binary indexes, both ways: flat, lists (IVF) and graphs (HNSW), with ids of 64 bits.
+"""Export codes to FAISS's binary indexes and import them again: flat, IVF lists and HNSW graphs, with 64-bit ids.
 
-FAISS compares bytes, of which it counts all bits, so that an index of ours of ``dim`` bits is one of theirs of the next
-multiple of eight, whose last bits are 0. Distances are the same integers. Of equal distances, ours come by id, and
-theirs as they were met.
+FAISS counts all bits of whole bytes. So zeros pad ``dim`` bits to the next multiple of eight, and distances are equal.
+This library sorts ties by id; FAISS returns them in the order it meets them.
 
-Our lists have centroids of small integers, and FAISS's ``IndexBinaryIVF`` asks any index of bits for the nearest: here
-an ``IndexBinaryFromFloat`` of an ``IndexFlatIP``, whose products of +1 and -1 with integers are exact. So each code is
-in the same list, and each query looks into the same lists. (Only where two centroids are equally near, and the number
-of probes parts them, may theirs look into the other one.)
+Centroids of our lists are small integers. FAISS's ``IndexBinaryIVF`` accepts any binary index as its quantizer: here an
+``IndexBinaryFromFloat`` of an ``IndexFlatIP``, whose products of +1 and -1 with integers are exact. So each code is in
+the same list, and each query probes the same lists. The one exception: if two centroids are equally near and only one
+of them fits into the probes, FAISS may choose the other one.
 """
 
 from collections.abc import Mapping
@@ -38,31 +37,31 @@ def to_faiss(
     neighbors: int = 32,
     effort: int = 40,
 ) -> Any:
-    """Return a FAISS index of the codes of an index, which finds what it finds.
+    """Return a FAISS index of the codes of an index, with the same search results.
 
     Parameters
     ----------
     index : BinaryIndex or EmbeddingIndex
     ids : (n,) integers, optional
-        Of 64 bits, in the order of ``index.ids()``, instead of these: ``[int(key) for key in
-        index.keys(index.ids())]``, say, where keys are numbers.
+        64-bit ids for FAISS, in the order of ``index.ids()``, which is the default. If keys are numbers, you can pass
+        ``[int(key) for key in index.keys(index.ids())]``.
     neighbors, effort : int
-        FAISS's ``M`` and ``efConstruction`` of a graph, which FAISS builds.
+        FAISS's ``M`` and ``efConstruction``, if FAISS builds a graph.
 
     Returns
     -------
     faiss.IndexBinaryIDMap2, faiss.IndexBinaryIVF or faiss.IndexPreTransform
-        Of an index of kind ``flat`` or ``hnsw``, a map of an ``IndexBinaryFlat`` or ``IndexBinaryHNSW``; of kind
-        ``ivf`` an ``IndexBinaryIVF`` with the same lists and, at first, 16 probes as here. Its queries are
-        ``hdc.words.to_bytes(codes, dim, bitorder="little")``. Of RaBitQ codes an index that takes float queries: see
+        For kind ``flat`` or ``hnsw``: an id map of an ``IndexBinaryFlat`` or ``IndexBinaryHNSW``. For kind ``ivf``: an
+        ``IndexBinaryIVF`` with the same lists and 16 probes, the default here. Pass it queries as
+        ``hdc.words.to_bytes(codes, dim, bitorder="little")``. For RaBitQ codes: an index that takes float queries, see
         :func:`~hdc.apps.retrieval.engines.faiss_rabitq.rabitq_to_faiss`.
 
     Raises
     ------
     UnsupportedError
-        If the codes are compared by something else than differing bits, or lists are not trained.
+        If the codes are not compared by Hamming distance, or lists are not trained.
     DTypeError, DimensionError, ParameterError
-        If the ids are not as said.
+        If the ids do not fit the description above.
     BackendUnavailableError
         If FAISS is not installed.
 
@@ -98,7 +97,7 @@ def to_faiss(
 
 def _lists_to_faiss(faiss: Any, codes: BinaryIndex, rows: Numbered) -> Any:
     if codes.coarse is None:
-        raise UnsupportedError("the lists are not trained, and FAISS takes trained ones; call train first")
+        raise UnsupportedError("the IVF lists are not trained, but FAISS needs trained lists; call train first")
     centroids = codes.coarse.centroids
     bits = 8 * -(-codes.dim // 8)
     floats = faiss.IndexFlatIP(bits)
@@ -120,28 +119,28 @@ def from_faiss(
     keys: Mapping[int, str] | None = None,
     **options: Any,
 ) -> BinaryIndex:
-    """Return an index of the codes of a binary index of FAISS.
+    """Return an index of the codes in a binary FAISS index.
 
     Parameters
     ----------
     theirs : faiss.IndexBinary
-        ``IndexBinaryFlat``, ``IndexBinaryHNSW`` (whose graph is built anew) or a map of one to ids, or
-        ``IndexBinaryIVF``, whose lists are kept.
+        ``IndexBinaryFlat``, ``IndexBinaryHNSW`` (its graph is built again), an id map of one of them, or
+        ``IndexBinaryIVF`` (its lists are kept).
     dim : int, optional
-        Bits that count, at most ``theirs.d``, which is taken if left out.
+        Bits of a code, at most ``theirs.d``, the default.
     bitorder : {"little", "big"}
-        Of the bytes that FAISS was given: ``"little"`` of :func:`to_faiss`, ``"big"`` of :func:`numpy.packbits`.
+        Bit order of the bytes in FAISS: ``"little"`` from :func:`to_faiss`, ``"big"`` from :func:`numpy.packbits`.
     keys : mapping of ids to texts, optional
-        FAISS keeps none. Ids below 0, or from 2**32 on, become keys.
+        Keys of the rows; FAISS stores none. Ids below 0 or from 2**32 on become keys.
     **options
         ``path`` and ``backend`` of :class:`BinaryIndex`.
 
     Raises
     ------
     UnsupportedError
-        If it is another index, or its lists are found by something else than codes or :func:`to_faiss`'s centroids.
+        If it is of another type, or the quantizer of its lists has neither codes nor centroids of :func:`to_faiss`.
     ParameterError
-        If two rows have one key, or options are wrong.
+        If two rows have the same key, or an option is invalid.
     PaddingError
         If bits beyond ``dim`` are set.
     BackendUnavailableError
@@ -150,10 +149,10 @@ def from_faiss(
     faiss = library("faiss", "faiss")
     if not isinstance(theirs, faiss.IndexBinary):
         raise UnsupportedError(
-            f"{type(theirs).__name__} is no binary index of FAISS; vectors_from_faiss takes the vectors of others, "
-            "and rabitq_from_faiss RaBitQ codes"
+            f"{type(theirs).__name__} is not a binary FAISS index; use vectors_from_faiss for vectors or "
+            "rabitq_from_faiss for RaBitQ codes"
         )
-    owner, theirs = theirs, faiss.downcast_IndexBinary(theirs)  # what is cast down does not own its memory
+    owner, theirs = theirs, faiss.downcast_IndexBinary(theirs)  # the downcast one does not own its memory
     dim = owner.d if dim is None else dim
     if isinstance(theirs, faiss.IndexBinaryIVF):
         return _from_lists(faiss, theirs, dim, bitorder, keys, options)
@@ -165,7 +164,7 @@ def from_faiss(
     flat = faiss.downcast_IndexBinary(theirs.storage) if graph else theirs
     if not isinstance(flat, faiss.IndexBinaryFlat):
         raise UnsupportedError(
-            f"{type(theirs).__name__} cannot be taken over; IndexBinaryFlat, IndexBinaryHNSW and IndexBinaryIVF can"
+            f"theirs must be an IndexBinaryFlat, IndexBinaryHNSW or IndexBinaryIVF, not {type(theirs).__name__}"
         )
     rows = viewed(faiss, flat.xb.data(), flat.ntotal, flat.code_size)
     return codes_of(dim, "hnsw" if graph else "flat", options, lambda made: _add(made, rows, ids, None, bitorder, keys))
@@ -187,7 +186,7 @@ def _from_lists(
 
 
 def _centroids(faiss: Any, quantizer: Any, dim: int, bitorder: BitOrder) -> npt.NDArray[Any]:
-    """Return the centroids of lists: codes, or integers of :func:`to_faiss`."""
+    """Return the centroids of lists: codes, or the integers of :func:`to_faiss`."""
     if isinstance(quantizer, faiss.IndexBinaryFlat):
         rows = viewed(faiss, quantizer.xb.data(), quantizer.ntotal, quantizer.code_size)
         return from_bytes(rows, dim, bitorder=bitorder)
@@ -199,7 +198,7 @@ def _centroids(faiss: Any, quantizer: Any, dim: int, bitorder: BitOrder) -> npt.
             if np.array_equal(found, integers) and not found[:, dim:].any():
                 return np.ascontiguousarray(integers[:, :dim])
     raise UnsupportedError(
-        f"lists by {type(quantizer).__name__} cannot be taken over; those of IndexBinaryFlat and of to_faiss can"
+        f"the quantizer of the lists must be an IndexBinaryFlat or come from to_faiss, not {type(quantizer).__name__}"
     )
 
 
@@ -211,7 +210,7 @@ def _add(
     bitorder: BitOrder,
     keys: Mapping[int, str] | None,
 ) -> None:
-    """Add bytes, block by block, in the order of ids, to the lists that are given if any are."""
+    """Add rows of bytes in order of ids, block by block, to the given lists if any."""
     kept, names = names_of(ids, keys)
     order = np.arange(len(ids)) if kept is None else np.argsort(kept, kind="stable")
     for start in range(0, len(order), BATCH):

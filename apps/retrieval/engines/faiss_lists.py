@@ -1,4 +1,4 @@
-"""Lists of FAISS: what it asks for the nearest ones, and what is in them."""
+"""FAISS's IVF lists: read and fill them, and build the quantizer that finds the nearest ones."""
 
 from typing import Any
 
@@ -14,27 +14,27 @@ Ids = npt.NDArray[np.int64]
 
 
 def owning(outer: Any, inner: Any) -> Any:
-    """Let an index of FAISS free the one that it is made of."""
+    """Make one FAISS index own another, so that it frees it; return the outer one."""
     inner.this.disown()
     outer.own_fields = True
     return outer
 
 
 def by_list(cells: npt.NDArray[Any]) -> list[tuple[int, Ids]]:
-    """Return the rows of each list that has some, ascending."""
+    """Return the rows of each non-empty list, in ascending order of lists."""
     order = np.argsort(cells, kind="stable")
     numbers, starts = np.unique(cells[order], return_index=True)
     return list(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)) if len(cells) else []
 
 
 def fill_list(faiss: Any, made: Any, number: int, ids: Ids, content: Bytes) -> None:
-    """Put ids, and what FAISS has of each row, into a list."""
+    """Add ids and FAISS's bytes of each row to a list."""
     ids, content = np.ascontiguousarray(ids), np.ascontiguousarray(content)
     made.invlists.add_entries(number, len(ids), faiss.swig_ptr(ids), faiss.swig_ptr(content))
 
 
 def content_of(faiss: Any, theirs: Any) -> tuple[list[int], list[Bytes], Ids]:
-    """Return the lists that are not empty, what FAISS has of their rows, in its memory, and the ids, list by list."""
+    """Return the numbers of the non-empty lists, views of the bytes of their rows, and the ids, list by list."""
     lists, width = theirs.invlists, theirs.code_size
     sizes = {number: size for number in range(theirs.nlist) if (size := lists.list_size(number))}
     content = [viewed(faiss, lists.get_codes(number), size, width) for number, size in sizes.items()]
@@ -43,7 +43,7 @@ def content_of(faiss: Any, theirs: Any) -> tuple[list[int], list[Bytes], Ids]:
 
 
 def viewed(faiss: Any, pointer: Any, count: int, width: int) -> npt.NDArray[Any]:
-    """Return rows in FAISS's memory as ``(count, width)`` array of bytes, or numbers."""
+    """Return a view of rows in FAISS's memory: a ``(count, width)`` array of bytes or numbers."""
     if not count:
         return np.empty((0, width), dtype=np.uint8)
     rows: npt.NDArray[Any] = faiss.rev_swig_ptr(pointer, count * width).reshape(count, width)
@@ -51,17 +51,17 @@ def viewed(faiss: Any, pointer: Any, count: int, width: int) -> npt.NDArray[Any]
 
 
 def nearest_lists(faiss: Any, model: RaBitQBinarizer | GivenRaBitQBinarizer, *, rotated: bool) -> Any:
-    """Return an index that finds the lists of queries, as the model finds them.
+    """Return an index that finds the same lists for a query as the model does.
 
-    Lists are those whose directions have the greatest products with a query as the space of the metric maps it; the
-    space may add a component to directions, and a constant one to queries, which a transform does here.
+    The model maps a query to the space of its metric and takes the lists whose directions have the greatest products
+    with it. The space may add a component to directions and a constant one to queries; a transform adds it here.
 
     Parameters
     ----------
     faiss : module
     model : RaBitQBinarizer or GivenRaBitQBinarizer
     rotated : bool
-        Whether queries are ``P (q - m)``, with the operator of the codes and the center of the space, or q.
+        Whether queries are ``P (q - m)`` instead of q. P is the rotation of the codes, m the center of the space.
     """
     d = model.dim_
     flat = faiss.IndexFlatIP(d + 1)
@@ -77,7 +77,7 @@ def nearest_lists(faiss: Any, model: RaBitQBinarizer | GivenRaBitQBinarizer, *, 
 
 
 def _rows(model: RaBitQBinarizer, rotated: bool) -> Floats:
-    """Return the ``(lists, d + 1)`` rows whose products with queries, and a one, are greatest for the nearest lists."""
+    """Return ``(lists, d + 1)`` rows; their products with a query and a 1 are greatest for the nearest lists."""
     d, space = model.dim_, model.space_
     directions = model.directions_[:, :d].astype(np.float32)
     constant = np.zeros(model.lists_, dtype=np.float32)
@@ -89,7 +89,7 @@ def _rows(model: RaBitQBinarizer, rotated: bool) -> Floats:
 
 
 def _given_rows(model: GivenRaBitQBinarizer, rotated: bool) -> Floats:
-    """Return such rows of a model that has them, of queries that are rotated there."""
+    """Return the rows of :func:`_rows` from a model that stores them for rotated queries."""
     rows = model.state["nearest"]
     if rotated:
         return rows
@@ -99,12 +99,12 @@ def _given_rows(model: GivenRaBitQBinarizer, rotated: bool) -> Floats:
 
 
 def nearest_of_quantizer(faiss: Any, quantizer: Any) -> Floats:
-    """Return such rows of what finds the lists of an index: an ``IndexFlat``, or what :func:`nearest_lists` returns.
+    """Return the rows of :func:`_rows` for the quantizer of an index: an ``IndexFlat`` or one of :func:`nearest_lists`.
 
     Raises
     ------
     UnsupportedError
-        If it is another index.
+        If the quantizer is of another type.
     """
     if isinstance(quantizer, faiss.IndexRefine):
         quantizer = faiss.downcast_index(quantizer.base_index)
@@ -122,5 +122,5 @@ def nearest_of_quantizer(faiss: Any, quantizer: Any) -> Floats:
         halves = (rows.astype(np.float64) ** 2).sum(axis=1) / 2
         return np.column_stack([rows, -halves if metric == faiss.METRIC_L2 else 0 * halves]).astype(np.float32)
     raise UnsupportedError(
-        f"lists found by {type(quantizer).__name__} are not taken over; those of IndexFlat and IndexHNSWFlat are"
+        f"the quantizer of the lists must be an IndexFlat or IndexHNSWFlat, not {type(quantizer).__name__}"
     )

@@ -1,17 +1,17 @@
-"""RaBitQ codes as FAISS's ``IndexIVFRaBitQ``: the same bits and the same estimates, for float queries.
+"""Export RaBitQ codes as FAISS's ``IndexIVFRaBitQ``: the same bits and the same estimates, for float queries.
 
-Both libraries estimate the product of a residual ``r = x - c`` with ``q - c`` by ``s . P (q - c)``, s being the signs
-of ``P r``, or the grid vector, times a factor that is kept; so each code of ours is one of theirs. What differs is
-where constants stand. With ``E(v) = factor (s . P v)``, ours keep ``r . c - E(c)``, as the product with q is
-``E(q) + (r . c - E(c)) + c . q``. Theirs, of 1 bit, keep ``|r|^2 - |x|^2 = -|c|^2 - 2 r . c`` for inner products and
-``|r|^2`` for distances; of more bits, ``r . c`` or ``|r|^2``, and the factor of y / 2. (Layout: faiss/impl/
-RaBitQUtils.h, ``SignBitFactors``, ``SignBitFactorsWithError``, ``ExtraBitsFactors``; RaBitQuantizer.cpp,
-``compute_code_size``; RaBitQuantizerMultiBit.cpp, ``pack_multibit_codes``.) Our kept numbers have some rounding, which
-goes along: estimates of both agree to the rounding of float32.
+Both libraries estimate the product of a residual ``r = x - c`` with ``q - c`` by ``factor (s . P (q - c))``, where s is
+the signs of ``P r`` or the grid vector. So each code here has an equal code in FAISS; only the constants differ. With
+``E(v) = factor (s . P v)``, the product with q is ``E(q) + (r . c - E(c)) + c . q``, and codes here store
+``r . c - E(c)``. FAISS stores, for 1 bit, ``|r|^2 - |x|^2 = -|c|^2 - 2 r . c`` for inner products and ``|r|^2`` for
+distances; for more bits, ``r . c`` or ``|r|^2``, and the factor of y / 2. (Layout: faiss/impl/RaBitQUtils.h,
+``SignBitFactors``, ``SignBitFactorsWithError``, ``ExtraBitsFactors``; RaBitQuantizer.cpp, ``compute_code_size``;
+RaBitQuantizerMultiBit.cpp, ``pack_multibit_codes``.) Stored numbers keep their rounding: both estimates agree to the
+rounding of float32.
 
-FAISS has no rotation in these indexes: an ``IndexPreTransform`` brings queries to length 1, unless the metric is the
-distance, and rotates them. Queries stay floats (``qb = 0``), where a search of ours rounds them to integers of 4 bits
-for codes of 1 bit a component, and 16 for more.
+FAISS does not rotate in these indexes. So an ``IndexPreTransform`` rotates queries and, unless the metric is a
+distance, normalizes them first. FAISS keeps queries as floats (``qb = 0``); this library rounds them to 4-bit integers
+for codes of 1 bit per component, and to 16-bit integers for more.
 """
 
 from typing import Any
@@ -34,31 +34,31 @@ Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 PART = 1 << 13
-"""Codes that are translated at a time: their unpacked bits take d bytes each, several times."""
+"""Codes to translate per block: the unpacked bits of a code take d bytes, several times over."""
 
 
 def rabitq_to_faiss(index: EmbeddingIndex, *, ids: npt.ArrayLike | None = None) -> Any:
     """Return a ``faiss.IndexPreTransform`` of an ``IndexIVFRaBitQ`` with the lists and codes of an index.
 
     Its scores are those of an index without originals: cosines or inner products, descending, or squared distances,
-    ascending. (Inner products are with queries of length 1.) Probes are ``faiss.extract_index_ivf(made).nprobe``, at
-    first 16 as here.
+    ascending. (Inner products are with queries of length 1.) To change the probes, 16 as here, set
+    ``faiss.extract_index_ivf(made).nprobe``.
 
     Parameters
     ----------
     index : EmbeddingIndex
-        Of a :class:`RaBitQBinarizer`, or of codes that came from FAISS.
+        Index of a :class:`RaBitQBinarizer`, or of codes imported from FAISS.
     ids : (n,) integers, optional
-        As of :func:`~hdc.apps.retrieval.engines.faiss_index.to_faiss`.
+        As in :func:`~hdc.apps.retrieval.engines.faiss_index.to_faiss`.
 
     Raises
     ------
     DTypeError, DimensionError, ParameterError
-        If the ids are not as said.
+        If the ids do not fit the description above.
     FileFormatError
         If the index is damaged.
     BackendUnavailableError
-        If FAISS is not installed, or its release does not know RaBitQ codes of several bits.
+        If FAISS is not installed, or its release has no RaBitQ codes of several bits.
     """
     faiss = library("faiss", "faiss")
     model = index.model
@@ -77,10 +77,10 @@ def rabitq_to_faiss(index: EmbeddingIndex, *, ids: npt.ArrayLike | None = None) 
 
 
 def _lists(faiss: Any, form: "_Form") -> Any:
-    """Return an ``IndexIVFRaBitQ`` of no rows.
+    """Return an empty ``IndexIVFRaBitQ``.
 
-    What finds lists is not what has their centers: an ``IndexRefine`` takes as many as are asked for from the first,
-    puts them in an order, which does not matter, by the second, and answers from that when it is asked for a center.
+    One index finds lists and another has their centers, so the quantizer is an ``IndexRefine``. It takes the lists from
+    the first and reorders them by the second, which does not matter. It reads centers from the second.
     """
     centers = faiss.IndexFlatIP(form.d)
     centers.add(np.ascontiguousarray(form.centers / np.float32(form.scale)))
@@ -92,13 +92,13 @@ def _lists(faiss: Any, form: "_Form") -> Any:
     try:
         lists = faiss.IndexIVFRaBitQ(quantizer, form.d, form.model.lists_, metric, True, form.levels)
     except (AttributeError, TypeError):
-        raise BackendUnavailableError("this release of FAISS has no RaBitQ; pip install 'faiss-cpu>=1.13'") from None
+        raise BackendUnavailableError("this FAISS release has no RaBitQ; pip install 'faiss-cpu>=1.13'") from None
     lists.is_trained, lists.qb, lists.nprobe = True, 0, min(IVFOptions().probes, form.model.lists_)
     return owning(lists, quantizer)
 
 
 def _rotated(faiss: Any, lists: Any, form: "_Form") -> Any:
-    """Put what queries go through before an index."""
+    """Put the transforms of queries in front of an index."""
     made = faiss.IndexPreTransform(lists)
     lists.this.disown()
     rotation = faiss.LinearTransform(form.d, form.d, True)
@@ -115,9 +115,9 @@ def _rotated(faiss: Any, lists: Any, form: "_Form") -> Any:
 
 
 class _Form:
-    """The numbers of a model that codes are translated by.
+    """The parameters of a model that translate its codes.
 
-    Lengths of our mapped vectors are ``scale`` times those of the vectors, less ``origin``.
+    A mapped vector here is ``scale`` times as long as the vector minus ``origin``.
     """
 
     def __init__(self, model: RaBitQBinarizer | GivenRaBitQBinarizer) -> None:
@@ -152,7 +152,7 @@ class _Form:
         return np.concatenate(parts, axis=1)
 
     def _constant(self, offset: Floats, estimate: Floats, centers: Floats) -> Floats:
-        """Return what the estimates ``(n, d)`` of residuals lack: ``r . c``, or ``|r|^2`` for distances."""
+        """Return the constants of codes with these ``(n, d)`` estimates: ``r . c``, or ``|r|^2`` for distances."""
         own = np.einsum("nd,nd->n", estimate, centers)
         if self.by_distance:
             squares = np.einsum("nd,nd->n", centers, centers)
@@ -160,13 +160,13 @@ class _Form:
         return np.asarray(offset / self.scale + own / self.scale**2)
 
     def _extra(self, planes: Words) -> Bytes:
-        """Return the bits after the signs, component by component, the lowest first."""
+        """Return the bits after the signs, component by component, the lowest bit first."""
         bits = unpack(planes[:, :0:-1], self.d).transpose(0, 2, 1).reshape(len(planes), -1)
         return np.packbits(bits, axis=1, bitorder="little")
 
 
 def _grid(planes: Words, d: int) -> Floats:
-    """Return the grid vectors of planes: odd integers."""
+    """Return the grid vectors of planes, which have odd integers."""
     y = np.zeros((len(planes), d), dtype=np.float32)
     for plane in range(planes.shape[1]):
         y += (unpack(planes[:, plane], d).astype(np.float32) * 2 - 1) * 2 ** (planes.shape[1] - 1 - plane)
@@ -174,5 +174,5 @@ def _grid(planes: Words, d: int) -> Floats:
 
 
 def _bytes(values: npt.NDArray[Any]) -> Bytes:
-    """Return numbers as columns of the bytes of float32."""
+    """Return numbers as ``(n, 4)`` bytes of float32."""
     return np.ascontiguousarray(values, dtype="<f4").view(np.uint8).reshape(len(values), 4)

@@ -1,4 +1,4 @@
-"""FAISS's indexes of float vectors, both ways: the vectors that an index keeps out, vectors of FAISS's in."""
+"""Export the vectors that an index keeps to FAISS's indexes of float vectors, and import vectors from them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -24,37 +24,37 @@ Floats = npt.NDArray[np.float32]
 
 
 def vectors_to_faiss(index: EmbeddingIndex, *, lists: bool = False, ids: npt.ArrayLike | None = None) -> Any:
-    """Return a FAISS index of the vectors that an index keeps, as float32, which compares all of them exactly.
+    """Return a FAISS index of the vectors that an index keeps, as float32. It compares every vector exactly.
 
-    Vectors that are kept as ``int8`` or ``float16`` have been rounded. Queries are those of
-    :meth:`EmbeddingIndex.search`; scores are cosines or inner products, descending, or squared distances, ascending.
+    Vectors kept as ``int8`` or ``float16`` are rounded. Queries are those of :meth:`EmbeddingIndex.search`. Scores are
+    cosines or inner products, descending, or squared distances, ascending.
 
     Parameters
     ----------
     index : EmbeddingIndex
-        Made with ``keep=``.
+        Created with ``keep=``.
     lists : bool
-        Make an ``IndexIVFFlat`` with the lists of the index's :class:`RaBitQBinarizer` and, at first, 16 probes.
+        Return an ``IndexIVFFlat`` with the lists of the index's :class:`RaBitQBinarizer` and 16 probes.
     ids : (n,) integers, optional
-        As of :func:`~hdc.apps.retrieval.engines.faiss_index.to_faiss`.
+        As in :func:`~hdc.apps.retrieval.engines.faiss_index.to_faiss`.
 
     Returns
     -------
     faiss.IndexIDMap2 or faiss.IndexIVFFlat
-        Behind an ``IndexPreTransform``, which brings queries to length 1, where the metric is the cosine.
+        For the cosine metric, behind an ``IndexPreTransform`` that normalizes queries.
 
     Raises
     ------
     UnsupportedError
-        If the index keeps no vectors, or has no such lists.
+        If the index keeps no vectors, or ``lists`` is set and its model has no lists.
     DTypeError, DimensionError, ParameterError
-        If the ids are not as said.
+        If the ids do not fit the description above.
     BackendUnavailableError
         If FAISS is not installed.
     """
     faiss = library("faiss", "faiss")
     if instance(index, "index", EmbeddingIndex).codes.originals is None:
-        raise UnsupportedError("the index keeps no vectors; make it with keep='float32', or take its codes by to_faiss")
+        raise UnsupportedError("the index keeps no vectors; create it with keep='float32', or export codes by to_faiss")
     metric = faiss.METRIC_L2 if index.metric == "l2" else faiss.METRIC_INNER_PRODUCT
     rows = Numbered(index, ids)
     made = _lists(faiss, index, rows, metric) if lists else _flat(faiss, index, rows, metric)
@@ -77,7 +77,7 @@ def _flat(faiss: Any, index: EmbeddingIndex, rows: Numbered, metric: Any) -> Any
 def _lists(faiss: Any, index: EmbeddingIndex, rows: Numbered, metric: Any) -> Any:
     model = index.model
     if not isinstance(model, RaBitQBinarizer | GivenRaBitQBinarizer) or model.lists_ == 1:
-        raise UnsupportedError(f"only a RaBitQBinarizer of several lists has float centers, not {model!r}")
+        raise UnsupportedError(f"lists=True needs a RaBitQBinarizer of several lists, not {model!r}")
     d = model.n_features_in_
     quantizer = nearest_lists(faiss, model, rotated=False)
     made = owning(faiss.IndexIVFFlat(quantizer, d, model.lists_, metric), quantizer)
@@ -96,7 +96,7 @@ def _vectors(index: EmbeddingIndex, rows: Numbered, part: slice | Ids) -> Floats
 
 
 def _center(index: EmbeddingIndex) -> Floats | float:
-    """Return what kept vectors are less than those that were added."""
+    """Return the center that was subtracted from the kept vectors."""
     center = index.model.space_.center
     return 0.0 if index.metric != "l2" or center is None else center
 
@@ -110,31 +110,31 @@ def vectors_from_faiss(
     kind: Kind | None = None,
     keep: str | None = None,
 ) -> EmbeddingIndex:
-    """Return an index of the vectors of a FAISS index, encoded by a binarizer.
+    """Return an index of the vectors in a FAISS index, encoded by a binarizer.
 
     Parameters
     ----------
     theirs : faiss.Index
-        ``IndexFlat``, ``IndexHNSWFlat`` or ``IndexScalarQuantizer``, or a map of one to ids; ``IndexIVFFlat`` or
-        ``IndexIVFScalarQuantizer``, whose lists are not kept; what an ``IndexRefine`` refines by; any of them behind an
-        ``IndexPreTransform`` that brings vectors to length 1. Scalar quantizers have rounded vectors.
+        ``IndexFlat``, ``IndexHNSWFlat``, ``IndexScalarQuantizer`` or an id map of one of them; ``IndexIVFFlat`` or
+        ``IndexIVFScalarQuantizer``, whose lists are dropped; the refine index of an ``IndexRefine``; any of them behind
+        an ``IndexPreTransform`` that normalizes vectors. Vectors of scalar quantizers are rounded.
     model : fitted binarizer
-        Its metric must be theirs: ``"l2"`` for ``METRIC_L2``, ``"ip"`` for inner products, ``"cosine"`` for either if
-        the vectors have length 1.
+        Its metric must match: ``"l2"`` for ``METRIC_L2``, ``"ip"`` for inner products, ``"cosine"`` for either if the
+        vectors have length 1.
     keys : mapping of ids to texts, optional
-        FAISS keeps none. Ids below 0, or from 2**32 on, become keys.
+        Keys of the rows; FAISS stores none. Ids below 0 or from 2**32 on become keys.
     path, kind, keep
-        As :meth:`EmbeddingIndex.create`.
+        As in :meth:`EmbeddingIndex.create`.
 
     Raises
     ------
     UnsupportedError
-        If it is another index, such as one of product quantizer or RaBitQ codes, which
-        :func:`~hdc.apps.retrieval.engines.faiss_given.rabitq_from_faiss` takes.
+        If it is of another type, for example of product quantizer codes or of RaBitQ codes;
+        :func:`~hdc.apps.retrieval.engines.faiss_given.rabitq_from_faiss` takes the latter.
     MismatchError
-        If metric or length of the vectors are not the model's.
+        If the model has another metric or number of components.
     ParameterError
-        If two rows have one key, or as :meth:`EmbeddingIndex.create`.
+        If two rows have the same key, or as in :meth:`EmbeddingIndex.create`.
     BackendUnavailableError
         If FAISS is not installed.
     """
@@ -144,7 +144,7 @@ def vectors_from_faiss(
     if model.space_.metric not in (metric, "cosine") or owner.d != model.n_features_in_:
         raise MismatchError(
             f"the FAISS index has vectors of {theirs.d} components and metric {metric}, and the model is for "
-            f"{model.n_features_in_} and {model.space_.metric!r}; fit one to vectors such as these"
+            f"{model.n_features_in_} and {model.space_.metric!r}; fit a model to vectors like these"
         )
     ids, blocks = _contents(faiss, theirs)
     kept, names = names_of(ids, keys)
@@ -168,14 +168,14 @@ def vectors_from_faiss(
 
 
 def _unwrapped(faiss: Any, theirs: Any) -> Any:
-    """Return what has vectors, or the map of ids to it."""
+    """Return the inner index that has the vectors, or its id map."""
     if isinstance(theirs, faiss.IndexRefine):
         return _unwrapped(faiss, faiss.downcast_index(theirs.refine_index))
     if isinstance(theirs, faiss.IndexPreTransform):
         steps = [faiss.downcast_VectorTransform(theirs.chain.at(n)) for n in range(theirs.chain.size())]
         if all(isinstance(step, faiss.NormalizationTransform) for step in steps):
             return _unwrapped(faiss, faiss.downcast_index(theirs.index))
-        raise UnsupportedError("vectors that an IndexPreTransform has changed are not taken over; give the originals")
+        raise UnsupportedError("the vectors that an IndexPreTransform has changed are lost; add the originals instead")
     return theirs
 
 
@@ -191,8 +191,8 @@ def _contents(faiss: Any, theirs: Any) -> tuple[Ids, Iterator[Floats]]:
         theirs = faiss.downcast_index(theirs.storage)
     if not isinstance(theirs, faiss.IndexFlat | faiss.IndexScalarQuantizer):
         raise UnsupportedError(
-            f"{type(theirs).__name__} has no float vectors to take over; IndexFlat, IndexIVFFlat, IndexHNSWFlat and "
-            "scalar quantizers do. rabitq_from_faiss takes RaBitQ codes; of others, add the originals to an index"
+            f"{type(theirs).__name__} has no float vectors; IndexFlat, IndexIVFFlat, IndexHNSWFlat and scalar "
+            "quantizers have. rabitq_from_faiss takes RaBitQ codes; for others, add the originals to an index"
         )
     starts = range(0, theirs.ntotal, BATCH)
     return ids, (theirs.reconstruct_n(start, min(BATCH, theirs.ntotal - start)) for start in starts)

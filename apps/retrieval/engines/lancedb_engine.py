@@ -1,7 +1,6 @@
-"""Codes in LanceDB: a table with a column of ``FixedSizeList<uint8>``, searched by its distance ``hamming``.
+"""Codes in LanceDB: a table with a ``FixedSizeList<uint8>`` column, searched by LanceDB's ``hamming`` distance.
 
-The lowest bit of a byte is the first component of its eight; behind the last component, zeros follow up to a multiple
-of eight.
+The lowest bit of a byte is the first of its eight components; zeros pad a code to a multiple of eight bits.
 """
 
 from contextlib import suppress
@@ -21,24 +20,24 @@ from hdc.search.reranking import float_cosines
 from hdc.search.shards import nearest
 
 QUERIES = 1 << 6
-"""Queries that are asked at a time."""
+"""Queries per search."""
 
 FORM = b"hdc-codes"
-"""Entry of a table's schema."""
+"""Key of the form in the metadata of a table's schema."""
 
 
 def write(index: Source, connection: Any, table: str) -> int:
-    """Write an index to a new table, as a whole or, after an error, not at all; return the number of rows.
+    """Write an index to a new table and return the number of rows. After an error, the table does not exist.
 
-    The columns are ``id`` (int64), ``code`` (lists of uint8), ``key``, ``document``, and, of an index that keeps
-    originals, ``original`` (lists of int8, float16 or float32) and, for inner products and Euclidean distances,
-    ``length`` (float32). LanceDB reads the rows in blocks. For lists that an approximate search looks into, call
-    ``create_index("code", config=lancedb.index.IvfFlat(distance_type="hamming"))`` of LanceDB's table.
+    The columns are ``id`` (int64), ``code`` (lists of uint8), ``key`` and ``document``. If the index keeps originals,
+    the table also has ``original`` (lists of int8, float16 or float32) and, for inner products and Euclidean distances,
+    ``length`` (float32). LanceDB reads the rows in blocks. For approximate search, build IVF lists: call
+    ``create_index("code", config=lancedb.index.IvfFlat(distance_type="hamming"))`` on LanceDB's table.
 
     Parameters
     ----------
     index : BinaryIndex, EmbeddingIndex or ShardedIndex
-        Of codes that are compared by differing bits.
+        Its codes must be compared by Hamming distance.
     connection : lancedb.DBConnection
     table : str
         Name of the new table: letters, digits, ``_``, ``-`` and ``.``.
@@ -46,15 +45,15 @@ def write(index: Source, connection: Any, table: str) -> int:
     Raises
     ------
     UnsupportedError
-        If the codes are not compared by differing bits (RaBitQ's, for example).
+        If the codes are not compared by Hamming distance (RaBitQ codes, for example).
     BackendUnavailableError
         If LanceDB is not installed.
     ParameterError
-        If ``table`` is no text, or there is such a table.
+        If ``table`` is not text, or the table exists.
     FileFormatError
         If the index is damaged.
     ValueError, OSError, RuntimeError
-        What LanceDB says.
+        Errors of LanceDB itself.
 
     Examples
     --------
@@ -77,12 +76,12 @@ def write(index: Source, connection: Any, table: str) -> int:
     metadata = {FORM.decode(): rows.form.to_json()}
     source = reader(rows, "lancedb", lists, half=True, metadata=metadata)
     if _there(connection, name):
-        raise ParameterError(f"there is a table {name}; drop it, or give another name")
+        raise ParameterError(f"the table {name} already exists; drop it or pass another name")
     with rows.errors_told():
         try:
             connection.create_table(name, data=source, mode="create")
         except BaseException:
-            if not _there(connection, name):  # what was written before the error is no table, but takes space
+            if not _there(connection, name):  # frees the space of rows written before the error
                 with suppress(Exception):
                     connection.drop_table(name)
             raise
@@ -101,9 +100,9 @@ def search(
     where: str | None = None,
     probes: int | None = None,
 ) -> tuple[Distances, Ids]:
-    """Find the k rows of a table of :func:`write` that are nearest to each query.
+    """Find the k nearest rows to each query in a table of :func:`write`.
 
-    LanceDB compares codes; originals of what it finds are read and compared here.
+    LanceDB compares the codes; this function reads the originals of the candidates and compares them.
 
     Parameters
     ----------
@@ -111,52 +110,52 @@ def search(
     table : str
     queries : (q, words) uint64 array, or (q, d) float array with ``model``
     k : int
-        At least 1; at most as many results come back as there are rows.
+        At least 1. You get fewer results if fewer rows exist.
     model : fitted binarizer, optional
-        That of the index. Queries are vectors then, and answers those of :meth:`EmbeddingIndex.search`: scores, greater
-        is nearer. Without it they are codes, and answers those of :meth:`BinaryIndex.search`.
+        The model of the index. With it, queries are vectors and answers the scores of :meth:`EmbeddingIndex.search`.
+        Without it, queries are codes and answers the distances of :meth:`BinaryIndex.search`.
     originals : (q, width) array of floats, optional
-        With codes, the queries before they were made codes, of a table with originals.
+        Vectors of the queries, to compare with the originals of the table. Pass them only with codes as queries.
     candidates : int, optional
-        Rows that codes find and that originals put in order; ``10 * k`` if left out.
+        Rows that codes find and originals then rank; ``10 * k`` by default.
     where : str, optional
-        Search only the rows that pass: a condition in LanceDB's SQL, such as ``"key LIKE 'book %'"``.
+        Search only rows that meet this condition in LanceDB's SQL, for example ``"key LIKE 'book %'"``.
     probes : int, optional
-        Look into so many lists of an index that LanceDB has made. Left out, all rows are compared.
+        IVF lists to read per query, if LanceDB has built some. By default every row is compared.
 
     Returns
     -------
     distances : (q, k) int32 or float32 array
-        Ascending differing bits; with originals, one minus the cosine, or for the other metrics the score times -1.
-        With a model, scores, descending.
+        Hamming distances, ascending. With originals: one minus the cosine, or the negated score of another metric.
+        With a model: scores, descending.
     ids : (q, k) int64 array
-        Of equal distances the lower id comes first. Where lists have fewer than k rows, -1, with the farthest distance.
+        Ties are in ascending order of ids. If the lists have fewer than k rows, -1 with the farthest distance.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError
-        If the queries are not those of the table.
+        If the queries do not fit the table.
     ParameterError
-        If a parameter is out of range, there is no such table, or probes are given and it has no lists.
+        If a parameter is out of range, the table does not exist, or you pass ``probes`` and it has no IVF lists.
     MismatchError
-        If the model is another one.
+        If the model did not make these codes.
     UnsupportedError
-        If originals are given, and the table has none.
+        If you pass originals but the table has none.
     FileFormatError
-        If the table was not made by :func:`write`.
+        If :func:`write` did not make the table.
     OSError, RuntimeError
-        What LanceDB says.
+        Errors of LanceDB itself.
     """
     library("lancedb", "lancedb")
     if not _there(connection, text(table, "table")):
-        raise ParameterError(f"there is no table {table}; write an index to it first")
+        raise ParameterError(f"the table {table} does not exist; write an index to it first")
     rows = connection.open_table(table)
     form = Form.of_json((rows.schema.metadata or {}).get(FORM), table)
     asked = asked_of(form, table, queries, k, model=model, originals=originals, candidates=candidates)
     if probes is not None:
         integer(probes, "probes", 1)
         if not any("code" in index.columns for index in rows.list_indices()):
-            raise ParameterError(f"the table {table} has no lists that probes={probes} could look into")
+            raise ParameterError(f"the table {table} has no IVF lists for probes={probes}; build them or omit probes")
     found = []
     for part in asked.parts(QUERIES):
         distances, ids, places = _by_codes(rows, part, where, probes)
@@ -165,7 +164,7 @@ def search(
 
 
 def _there(connection: Any, table: str) -> bool:
-    """Return whether there is a table, as a whole."""
+    """Return whether a complete table exists."""
     try:
         connection.open_table(table)
     except ValueError:
@@ -174,7 +173,7 @@ def _there(connection: Any, table: str) -> bool:
 
 
 def _by_codes(rows: Any, asked: Asked, where: str | None, probes: int | None) -> tuple[Distances, Ids, Ids]:
-    """Return distances and ids of the nearest rows by codes, and LanceDB's numbers of these rows."""
+    """Return distances and ids of the nearest rows by codes, and LanceDB's row numbers."""
     last: list[Any] = []
 
     def ask(limit: int) -> Any:
@@ -188,13 +187,13 @@ def _by_codes(rows: Any, asked: Asked, where: str | None, probes: int | None) ->
 
 
 def _hits(rows: Any, asked: Asked, where: str | None, probes: int | None, limit: int) -> tuple[Any, Ids]:
-    """Return the nearest rows of each query in order of (query, distance, id), and LanceDB's numbers of them."""
+    """Return the nearest rows of each query, sorted by (query, distance, id), and LanceDB's row numbers."""
     search = rows.search([*asked.codes], vector_column_name="code").distance_type("hamming")
     search = search.bypass_vector_index() if probes is None else search.nprobes(probes)
     search = search if where is None else search.where(where, prefilter=True)
     found = search.select(["id", "_distance"]).with_row_id(True).limit(limit).to_arrow()
     hits = np.zeros(len(found), dtype=HITS)
-    if "query_index" in found.schema.names:  # it is left out of the answer to one query
+    if "query_index" in found.schema.names:  # absent if there is one query
         hits["query"] = found["query_index"].to_numpy()
     hits["distance"], hits["id"] = found["_distance"].to_numpy(), found["id"].to_numpy()
     order = np.lexsort((hits["id"], hits["distance"], hits["query"]))
@@ -202,7 +201,7 @@ def _hits(rows: Any, asked: Asked, where: str | None, probes: int | None, limit:
 
 
 def _by_originals(rows: Any, asked: Asked, ids: Ids, places: Ids) -> tuple[Distances, Ids]:
-    """Return the nearest of each query's own candidates by originals, which are read by LanceDB's row numbers."""
+    """Rank the candidates of each query by originals, which are read by LanceDB's row numbers."""
     assert asked.originals is not None
     assert asked.lengths is not None
     wanted = np.unique(places[ids >= 0])

@@ -1,9 +1,9 @@
-"""Codes in Milvus: a ``BINARY_VECTOR``, compared by ``HAMMING`` in an index ``BIN_FLAT``.
+"""Codes in Milvus: a ``BINARY_VECTOR``, compared by ``HAMMING`` in a ``BIN_FLAT`` index.
 
-Milvus packs eight components into a byte, the first one highest, and takes multiples of eight; what is missing is 0.
+Milvus packs eight components into a byte, the first one in the highest bit; zeros pad a code to a multiple of eight.
 (milvus.io/docs/binary-vector.md: ``dim``, "must be a multiple of 8", and ``convert_bool_list_to_bytes``.) Keys and
-documents are dynamic fields. Originals stay here: give their vectors to Milvus as a field of your own. Milvus Lite
-(3.2.2) has no binary vectors; a server does.
+documents are dynamic fields. Originals are not written: add the vectors to Milvus as a field of your own. You need a
+server, because Milvus Lite (3.2.2) has no binary vectors.
 """
 
 from dataclasses import replace
@@ -20,43 +20,43 @@ from hdc.search.measures import Distances, Ids
 from hdc.words import MAX_DIM
 
 ROWS, QUERIES = 1 << 12, 64
-"""Rows that are sent, and queries that are asked, at a time."""
+"""Rows per insert, and queries per search."""
 
 MOST_HITS = 1 << 14
-"""Rows that Milvus returns to a query."""
+"""Most rows that Milvus returns per query."""
 
 
 def write(index: Source, client: Any, collection: str) -> int:
-    """Write the codes of an index to a new collection; return the number of rows. After an error, it is dropped.
+    """Write the codes of an index to a new collection and return the number of rows. An error drops the collection.
 
-    The fields are ``id`` (INT64, the primary key), ``code`` (BINARY_VECTOR), and where there are any ``key`` and
-    ``document`` (base64). For an approximate search, drop the index of ``code`` and make one of ``BIN_IVF_FLAT``.
+    The fields are ``id`` (INT64, the primary key), ``code`` (BINARY_VECTOR), and ``key`` and ``document`` (base64) if
+    the row has them. For approximate search, replace the index of ``code`` by one of type ``BIN_IVF_FLAT``.
 
     Parameters
     ----------
     index : BinaryIndex, EmbeddingIndex or ShardedIndex
-        Of codes that are compared by differing bits.
+        Its codes must be compared by Hamming distance.
     client : pymilvus.MilvusClient
     collection : str
 
     Raises
     ------
     UnsupportedError
-        If the codes are not compared by differing bits, or need originals for another metric than the cosine.
+        If the codes are not compared by Hamming distance, or the metric is not cosine and so needs originals.
     ParameterError
-        If there is such a collection.
+        If the collection exists.
     BackendUnavailableError
         If pymilvus is not installed.
     FileFormatError
         If the index is damaged.
     pymilvus.MilvusException
-        What Milvus says, of a name with other characters than letters, digits and ``_``, say.
+        Errors of Milvus, for example if the name has characters other than letters, digits and ``_``.
     """
     rows, name = Rows(index), text(collection, "collection")
     kinds = library("pymilvus", "milvus").DataType
     form = replace(codes_form(rows, "Milvus", MAX_DIM), dtype=None, width=0)
     if client.has_collection(name):
-        raise ParameterError(f"there is a collection {name}; drop it, or give another name")
+        raise ParameterError(f"the collection {name} already exists; drop it or pass another name")
     schema = client.create_schema(auto_id=False, enable_dynamic_field=True, description=form.to_json())
     schema.add_field("id", kinds.INT64, is_primary=True)
     schema.add_field("code", kinds.BINARY_VECTOR, dim=8 * form.size)
@@ -86,7 +86,7 @@ def _entities(block: Block) -> list[dict[str, Any]]:
 def search(
     client: Any, collection: str, queries: Any, k: int = 10, *, model: Binarizer | None = None, where: str = ""
 ) -> tuple[Distances, Ids]:
-    """Find the k rows of a collection of :func:`write` that are nearest to each query.
+    """Find the k nearest rows to each query in a collection of :func:`write`.
 
     Parameters
     ----------
@@ -96,36 +96,36 @@ def search(
     k : int
         From 1 to 16,384, the most that Milvus returns.
     model : fitted binarizer, optional
-        That of the index. Queries are vectors then, and answers are scores, greater is nearer: those of an
-        :class:`EmbeddingIndex` without originals.
+        The model of the index. With it, queries are vectors and answers the scores of an :class:`EmbeddingIndex`
+        without originals.
     where : str
-        Find only rows of this condition, in the language of Milvus: ``id in [1, 2] or key == "a"``.
+        Find only rows that meet this Milvus expression, for example ``id in [1, 2] or key == "a"``.
 
     Returns
     -------
     distances : (q, k) int32 or float32 array
-        Ascending differing bits; with a model, scores, descending.
+        Hamming distances, ascending. With a model: scores, descending.
     ids : (q, k) int64 array
-        Of equal distances the lower id comes first.
+        Ties are in ascending order of ids.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError
-        If the queries are not those of the collection.
+        If the queries do not fit the collection.
     ParameterError
-        If k is out of range, or there is no such collection.
+        If ``k`` is out of range, or the collection does not exist.
     MismatchError
-        If the model is another one.
+        If the model did not make these codes.
     FileFormatError
-        If the collection was not made by :func:`write`.
+        If :func:`write` did not make the collection.
     """
     library("pymilvus", "milvus")
     if not client.has_collection(text(collection, "collection")):
-        raise ParameterError(f"there is no collection {collection}; write an index to it first")
+        raise ParameterError(f"the collection {collection} does not exist; write an index to it first")
     form = Form.of_json(client.describe_collection(collection).get("description"), collection)
     asked = asked_of(form, collection, queries, k, model=model, originals=None, candidates=None)
     if k > MOST_HITS:
-        raise ParameterError(f"Milvus returns at most {MOST_HITS} rows, not {k}")
+        raise ParameterError(f"k must be at most {MOST_HITS} for Milvus, not {k}")
     count = int(client.query(collection, filter=where, output_fields=["count(*)"])[0]["count(*)"])
     found = []
     for part in asked.parts(QUERIES):

@@ -1,8 +1,8 @@
-"""Codes in PostgreSQL: a table with a column ``bit(n)``, searched by ``bit_count(code # query)`` or by pgvector's HNSW.
+"""Codes in PostgreSQL: a table with a ``bit(n)`` column, searched by ``bit_count(code # query)`` or by pgvector's HNSW.
 
-``bit_count`` of bits is PostgreSQL's own from version 14 on, so that no extension is needed. Where pgvector 0.7 or
-later is installed in the database (``CREATE EXTENSION vector``), originals are stored as ``halfvec`` or ``vector`` and
-compared by it, and a graph of the codes (HNSW, ``bit_hamming_ops``) can be built and searched by ``<~>``.
+PostgreSQL has ``bit_count`` of bit strings from version 14 on, so you need no extension. If the database has pgvector
+0.7 or later (``CREATE EXTENSION vector``), originals are stored as ``halfvec`` or ``vector`` and pgvector compares
+them. You can then also build a graph of the codes (HNSW, ``bit_hamming_ops``), which ``<~>`` searches.
 
 The first component of a code is the first bit of the string, as in ``B'100'``.
 """
@@ -24,43 +24,44 @@ from hdc.search.measures import Distances, Ids
 Table = str | tuple[str, str]
 
 QUERIES = 1 << 9
-"""Queries that one statement asks."""
+"""Queries per statement."""
 
 MOST_EFFORT = 1000
 """Largest ``hnsw.ef_search``."""
 
 
 def write(index: Source, connection: Any, table: Table, *, hnsw: bool = False) -> int:
-    """Write an index to a new table, as a whole or, after an error, not at all; return the number of rows.
+    """Write an index to a new table and return the number of rows. After an error, the table does not exist.
 
-    The columns are ``id bigint`` (the primary key), ``code bit(n)``, ``key text``, ``document bytea``, and, of an index
-    that keeps originals, ``original`` and, for inner products and Euclidean distances, ``length real``. Rows are read
-    and sent in blocks. If the connection has begun a transaction, they are committed with it, else at once.
+    The columns are ``id bigint`` (the primary key), ``code bit(n)``, ``key text`` and ``document bytea``. If the index
+    keeps originals, the table also has ``original`` and, for inner products and Euclidean distances, ``length real``.
+    Rows are sent in blocks. If the connection is in a transaction, they are part of it; otherwise they are committed at
+    once.
 
     Parameters
     ----------
     index : BinaryIndex, EmbeddingIndex or ShardedIndex
-        Of codes that are compared by differing bits.
+        Its codes must be compared by Hamming distance.
     connection : psycopg.Connection
     table : str or (str, str)
-        Name of the new table, or of its schema and the table, as it is: quotes and capitals are parts of it.
+        Name of the new table, or (schema, table). It is quoted: capitals and quotes are part of the name.
     hnsw : bool
-        Build a graph of the codes too; needs pgvector. For other parameters than its own, build it afterwards:
+        Also build a graph of the codes; needs pgvector. To set its parameters, build it yourself afterwards:
         ``CREATE INDEX ON items USING hnsw (code bit_hamming_ops) WITH (m = 32)``.
 
     Raises
     ------
     UnsupportedError
-        If the codes are not compared by differing bits (RaBitQ's, for example), or the server is older than
+        If the codes are not compared by Hamming distance (RaBitQ codes, for example), or the server is older than
         PostgreSQL 14.
     BackendUnavailableError
-        If psycopg is not installed, or the graph is asked for and pgvector is not in the database.
+        If psycopg is not installed, or you ask for a graph and the database has no pgvector.
     ParameterError
-        If ``table`` is no name, or there is such a table.
+        If ``table`` is not a name, or the table exists.
     FileFormatError
         If the index is damaged.
     psycopg.Error
-        What the server says.
+        Errors of the server.
     """
     rows, name, hnsw = Rows(index), _name(table), flag(hnsw, "hnsw")
     with _begun(connection) as cursor:
@@ -72,7 +73,7 @@ def write(index: Source, connection: Any, table: Table, *, hnsw: bool = False) -
             )
         told = name.as_string(connection)
         if cursor.execute("SELECT to_regclass(%s)", [told]).fetchone()[0] is not None:
-            raise ParameterError(f"there is a table {told}; drop it, or give another name")
+            raise ParameterError(f"the table {told} already exists; drop it or pass another name")
         _fill(cursor, name, rows, "real[]" if not vectors else "vector" if rows.form.dtype == "float32" else "halfvec")
         if hnsw:
             cursor.execute(_sql("CREATE INDEX ON {} USING hnsw (code bit_hamming_ops)").format(name))
@@ -80,7 +81,7 @@ def write(index: Source, connection: Any, table: Table, *, hnsw: bool = False) -
 
 
 def _fill(cursor: Any, name: Any, rows: Rows, original: str) -> None:
-    """Make a table of rows."""
+    """Create the table and copy the rows into it."""
     literal = library("psycopg", "postgresql").sql.Literal
     columns = _sql(", ").join(map(_sql, _columns(rows.form, original)))
     cursor.execute("SET LOCAL client_encoding = 'UTF8'")
@@ -105,7 +106,7 @@ def search(
     parameters: Mapping[str, Any] | None = None,
     effort: int | None = None,
 ) -> tuple[Distances, Ids]:
-    """Find the k rows of a table of :func:`write` that are nearest to each query, in the database.
+    """Find the k nearest rows to each query in a table of :func:`write`. The database does all comparisons.
 
     Parameters
     ----------
@@ -113,46 +114,46 @@ def search(
     table : str or (str, str)
     queries : (q, words) uint64 array, or (q, d) float array with ``model``
     k : int
-        At least 1; at most as many results come back as there are rows.
+        At least 1. You get fewer results if fewer rows exist.
     model : fitted binarizer, optional
-        That of the index. Queries are vectors then, and answers those of :meth:`EmbeddingIndex.search`: scores, greater
-        is nearer. Without it they are codes, and answers those of :meth:`BinaryIndex.search`.
+        The model of the index. With it, queries are vectors and answers the scores of :meth:`EmbeddingIndex.search`.
+        Without it, queries are codes and answers the distances of :meth:`BinaryIndex.search`.
     originals : (q, width) array of floats, optional
-        With codes, the queries before they were made codes, of a table with originals.
+        Vectors of the queries, to compare with the originals of the table. Pass them only with codes as queries.
     candidates : int, optional
-        Rows that codes find and that originals put in order; ``10 * k`` if left out.
+        Rows that codes find and originals then rank; ``10 * k`` by default.
     where : str or psycopg.sql.Composable, optional
-        Search only the rows that pass: a condition in SQL on columns of ``items``, such as
+        Search only rows that meet this SQL condition on the columns of ``items``, for example
         ``"items.key = ANY(%(keys)s)"`` or ``"items.id IN (SELECT item FROM prices WHERE price < %(most)s)"``. A graph
-        drops what does not pass after it was found, and walks on (pgvector 0.8) or finds fewer rows.
+        search filters the rows it finds, then walks on (pgvector 0.8) or returns fewer rows.
     parameters : mapping, optional
-        Values of the condition's parameters. Never write values of others into the condition itself.
+        Values of the condition's parameters. Pass user input here; never write it into the condition.
     effort : int, optional
-        Walk the graph with so many candidates in hand, at most 1000, and at least as many as rows are asked of it. Left
-        out, all rows are compared.
+        Walk the graph with this many candidates in hand: at most 1000, raised to the number of rows wanted. By default
+        every row is compared.
 
     Returns
     -------
     distances : (q, k) int32 or float32 array
-        Ascending differing bits; with originals, one minus the cosine, or for the other metrics the score times -1.
-        With a model, scores, descending.
+        Hamming distances, ascending. With originals: one minus the cosine, or the negated score of another metric.
+        With a model: scores, descending.
     ids : (q, k) int64 array
-        Of equal distances the lower id comes first. Where the graph finds fewer than k, -1, with the farthest distance.
+        Ties are in ascending order of ids. If the graph finds fewer than k rows, -1 with the farthest distance.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError
-        If the queries are not those of the table.
+        If the queries do not fit the table.
     ParameterError
-        If a parameter is out of range, there is no such table, or effort is given and the table has no graph.
+        If a parameter is out of range, the table does not exist, or you pass ``effort`` and it has no graph.
     MismatchError
-        If the model is another one.
+        If the model did not make these codes.
     UnsupportedError
-        If originals are given, and the table has none.
+        If you pass originals but the table has none.
     FileFormatError
-        If the table was not made by :func:`write`.
+        If :func:`write` did not make the table.
     psycopg.Error
-        What the server says.
+        Errors of the server.
     """
     name, found = _name(table), []
     with _begun(connection) as cursor:
@@ -180,19 +181,19 @@ def sql(
     where: Any = None,
     hnsw: bool = False,
 ) -> str:
-    """Return the statement that :func:`search` runs, to read it or to make a part of another one.
+    """Return the SQL statement that :func:`search` runs, to read it or to build it into another one.
 
-    It takes the parameters ``codes``, texts such as ``"0110"``, one per query, and, with ``originals``, the texts
-    ``originals``, such as ``"{0.5,-1}"``, and their ``lengths``.
+    Pass the statement a parameter ``codes``, one text such as ``"0110"`` per query. With ``originals``, also pass
+    ``originals``, texts such as ``"{0.5,-1}"``, and their ``lengths``.
 
     Parameters
     ----------
     connection, table, k, candidates, where
-        As of :func:`search`.
+        As in :func:`search`.
     originals : bool
-        Compare what the codes find by originals.
+        Rank the rows that codes find by originals.
     hnsw : bool
-        Find by the graph, as ``effort`` does; the transaction sets ``hnsw.ef_search`` itself.
+        Search the graph, as ``effort`` does. Set ``hnsw.ef_search`` in your transaction.
 
     Raises
     ------
@@ -218,10 +219,10 @@ def _parameters(asked: Asked) -> dict[str, Any]:
 
 
 def _statement(name: Any, form: Form, k: int, candidates: int | None, hnsw: bool, vectors: bool, where: Any) -> Any:
-    """Return the SQL of a search: for each query, the nearest rows by codes, and of these the nearest by originals."""
+    """Return the SQL of a search: per query, codes find the nearest rows and originals then rank them."""
     literal = library("psycopg", "postgresql").sql.Literal
     differing = "items.code <~> queries.code" if hnsw else "bit_count(items.code # queries.code)"
-    order = "differing" if hnsw else "differing, id"  # a graph knows no ids
+    order = "differing" if hnsw else "differing, id"  # a graph cannot order by id
     columns, given, taken, more, distance = "id", "code", "", "", "differing::int"
     passing = "" if where is None else " WHERE ({where})"
     if candidates is not None:
@@ -242,12 +243,12 @@ FROM queries CROSS JOIN LATERAL (
 ORDER BY query, distance, id"""
     wanted = literal(k if candidates is None else candidates)
     condition = _sql(where) if isinstance(where, str) else where
-    table = _sql(name.as_string(None).replace("%", "%%"))  # a parameter begins with one
+    table = _sql(name.as_string(None).replace("%", "%%"))  # psycopg reads % as the start of a parameter
     return _sql(statement).format(dim=literal(form.dim), table=table, wanted=wanted, k=literal(k), where=condition)
 
 
 def _distance(form: Form, vectors: bool) -> str:
-    """Return the distance of an original: one minus the cosine, or the score of the metric times -1."""
+    """Return SQL for the distance of an original: one minus the cosine, or the negated score of another metric."""
     if vectors:
         cosine = "1 - coalesce(nullif(found.original::vector <=> queries.original, 'NaN'), 1)"
     else:
@@ -275,7 +276,7 @@ def _columns(form: Form, original: str) -> Sequence[str]:
 
 @contextmanager
 def _begun(connection: Any) -> Iterator[Any]:
-    """Yield a cursor in a transaction: one of its own, or a part of the one that the connection has begun."""
+    """Yield a cursor in the transaction of the connection, or in a new one."""
     rows = library("psycopg.rows", "postgresql").tuple_row
     with connection.transaction(), connection.cursor(row_factory=rows) as cursor:
         yield cursor
@@ -290,41 +291,41 @@ def _name(table: Table) -> Any:
 
 
 def _form(cursor: Any, table: str) -> Form:
-    """Return the form that the comment of a table tells."""
+    """Read the form of a table from its comment."""
     query = "SELECT to_regclass(%(name)s), obj_description(to_regclass(%(name)s), 'pg_class')"
     found, comment = cursor.execute(query, {"name": table}).fetchone()
     if found is None:
-        raise ParameterError(f"there is no table {table}; write an index to it first")
+        raise ParameterError(f"the table {table} does not exist; write an index to it first")
     return Form.of_json(comment, table)
 
 
 def _check_server(connection: Any) -> None:
     if (version := connection.info.server_version) < 140_000:
-        raise UnsupportedError(f"PostgreSQL {version // 10_000} has no bit_count of bits; 14 and later versions do")
+        raise UnsupportedError(f"PostgreSQL {version // 10_000} has no bit_count of bits; use version 14 or later")
 
 
 def _has_vectors(cursor: Any) -> bool:
-    """Return whether there is pgvector of version 0.7 or later: the first with half precision and bits."""
+    """Return whether the database has pgvector 0.7 or later, the first version with half precision and bits."""
     found: bool = cursor.execute("SELECT to_regtype('halfvec') IS NOT NULL").fetchone()[0]
     return found
 
 
 def _set_effort(cursor: Any, table: str, effort: int, wanted: int) -> None:
-    """Let the transaction walk graphs with so many candidates in hand, and at least as many as it wants."""
+    """Set how many candidates graph searches of the transaction keep in hand: ``effort``, but at least ``wanted``."""
     effort = integer(effort, "effort", 1, MOST_EFFORT)
     graphs = (
         "SELECT count(*) FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam "
         "WHERE indrelid = to_regclass(%s) AND amname = 'hnsw' AND indisvalid"
     )
     if not cursor.execute(graphs, [table]).fetchone()[0]:
-        raise ParameterError(f"the table {table} has no graph that effort={effort} could walk; write it with hnsw=True")
+        raise ParameterError(f"the table {table} has no graph for effort={effort}; write it with hnsw=True")
     if wanted > MOST_EFFORT:
-        raise ParameterError(f"a graph of pgvector finds at most {MOST_EFFORT} rows, and {wanted} are asked for")
+        raise ParameterError(f"pgvector's graph finds at most {MOST_EFFORT} rows, and you want {wanted}; omit effort")
     cursor.execute("SELECT set_config('hnsw.ef_search', %s, true)", [str(max(effort, wanted))])
 
 
 def _let_walk_on(cursor: Any) -> None:
-    """Let the transaction walk graphs until enough rows have passed a condition, if pgvector can: from 0.8 on."""
+    """Let graph searches of the transaction walk on until enough rows meet a condition; needs pgvector 0.8."""
     query = "SELECT string_to_array(extversion, '.')::int[] >= '{0,8}' FROM pg_extension WHERE extname = 'vector'"
     if cursor.execute(query).fetchone() == (True,):
         cursor.execute("SELECT set_config('hnsw.iterative_scan', 'relaxed_order', true)")

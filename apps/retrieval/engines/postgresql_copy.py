@@ -1,9 +1,9 @@
-"""Rows as PostgreSQL's binary COPY takes them.
+"""Encode rows in the binary format of PostgreSQL's COPY.
 
-The format is that of the manual's page on COPY: a signature, then for each row the number of its fields and, for each
-field, its length and its bytes, all integers with the highest byte first. A ``bit(n)`` is n and then its bits, the
-first in the highest bit of its byte. pgvector's ``vector`` and ``halfvec`` are the number of components, an unused
-zero, both of 16 bits, and the components.
+The manual's page on COPY describes the format: a signature, then per row the number of its fields and, per field, its
+length and its bytes. Integers are big-endian. A ``bit(n)`` is n and then its bits, the first in the highest bit of its
+byte. pgvector's ``vector`` and ``halfvec`` are the number of components and an unused zero, 16 bits each, and the
+components.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,20 +19,20 @@ TRAILER = b"\xff\xff"
 NULL = b"\xff\xff\xff\xff"
 
 FLOAT4 = 700
-"""Number of the type ``real``, which an array of it names."""
+"""Type number of ``real``, which the header of a ``real[]`` names."""
 
 
 def copied(blocks: Iterable[Block], form: Form, original: str) -> Iterator[bytes]:
-    """Yield what COPY takes, one chunk per block.
+    """Yield the input of COPY, one chunk per block.
 
-    The fields are id, code, original and length where the form has them, key, document.
+    The fields are id, code, original and length if the form has them, key and document.
 
     Parameters
     ----------
     blocks : iterable of Block
     form : Form
     original : {"halfvec", "vector", "real[]"}
-        The type of originals, if there are any.
+        Type of the originals, if there are any.
     """
     yield HEADER
     for block in blocks:
@@ -63,7 +63,7 @@ def _record(**fields: Any) -> np.dtype[Any]:
 
 
 def _fill(place: npt.NDArray[Any], values: Any) -> None:
-    """Write values into a field, or into those of a record."""
+    """Write values into a field, or into the fields of a record."""
     if not isinstance(values, dict):
         place[...] = values
         return
@@ -72,7 +72,7 @@ def _fill(place: npt.NDArray[Any], values: Any) -> None:
 
 
 def _original(vectors: npt.NDArray[Any], kind: str) -> tuple[np.dtype[Any], dict[str, Any]]:
-    """Return the type of a field of vectors, and its parts."""
+    """Return the dtype of a field of vectors, and the values of its parts."""
     width = vectors.shape[1]
     if kind == "real[]":
         item = _record(size=">i4", number=">f4")
@@ -85,7 +85,7 @@ def _original(vectors: npt.NDArray[Any], kind: str) -> tuple[np.dtype[Any], dict
 
 
 def _with_texts(rows: npt.NDArray[Any], entries: list[tuple[str | None, bytes | None]] | None) -> bytes:
-    """Return rows of fixed fields, each followed by its key and document."""
+    """Return the bytes of rows: fixed fields, each row followed by its key and document."""
     if entries is None:
         whole = np.full((len(rows), rows.dtype.itemsize + 2 * len(NULL)), 0xFF, dtype=np.uint8)
         whole[:, : rows.dtype.itemsize] = rows.view(np.uint8).reshape(len(rows), -1)

@@ -1,8 +1,8 @@
-"""Codes in Qdrant, which has no type for bits: a component of 0 or 1 each, as ``uint8``, by the Manhattan distance.
+"""Codes in Qdrant: vectors of 0 and 1 as ``uint8``, compared by Manhattan distance, because Qdrant has no bit type.
 
-That distance is the number of differing bits. A code takes a byte per bit there. (qdrant.tech/documentation: "Vectors",
-"Datatypes"; "Search", "Metrics".) Binary quantization does not go with it: tried in Qdrant Edge 0.9.0, candidates were
-others. Originals are a second vector of each point.
+Here the Manhattan distance is the Hamming distance. A code takes one byte per bit. (qdrant.tech/documentation:
+"Vectors", "Datatypes"; "Search", "Metrics".) Do not add binary quantization, which finds other candidates (tested in
+Qdrant Edge 0.9.0). Originals are a second vector of each point.
 """
 
 from collections.abc import Iterator
@@ -23,33 +23,33 @@ CODE, ORIGINAL = "code", "original"
 """Names of the vectors of a point."""
 
 MOST_BITS = 1 << 16
-"""Longest vectors that Qdrant takes."""
+"""Most components of a vector in Qdrant."""
 
 POINTS, QUERIES = 256, 64
-"""Points that are sent, and queries that are asked, at a time."""
+"""Points per upsert, and queries per search."""
 
 METRICS = {"Cosine": "cosine", "Dot": "ip", "Euclid": "l2"}
 
 
 def write(index: Source, client: Any, collection: str) -> int:
-    """Write an index to a new collection; return the number of rows. After an error, the collection is deleted.
+    """Write an index to a new collection and return the number of rows. An error deletes the collection.
 
-    Points have the ids of the index, the payload ``key`` and ``document`` (base64) where there are any, and the vectors
-    ``code`` and, of an index that keeps originals, ``original`` (float32).
+    A point has the id of its row, a payload of ``key`` and ``document`` (base64) if the row has them, a vector ``code``
+    and, if the index keeps originals, a vector ``original`` (float32).
 
     Parameters
     ----------
     index : BinaryIndex, EmbeddingIndex or ShardedIndex
-        Of codes that are compared by differing bits.
+        Its codes must be compared by Hamming distance.
     client : qdrant_client.QdrantClient
     collection : str
 
     Raises
     ------
     UnsupportedError
-        If the codes are not compared by differing bits, or have more than 65,536.
+        If the codes are not compared by Hamming distance, or have more than 65,536 bits.
     ParameterError
-        If there is such a collection.
+        If the collection exists.
     BackendUnavailableError
         If qdrant-client is not installed.
     FileFormatError
@@ -58,9 +58,9 @@ def write(index: Source, client: Any, collection: str) -> int:
     rows, name = Rows(index), text(collection, "collection")
     models = library("qdrant_client.models", "qdrant")
     if rows.form.dim > MOST_BITS:
-        raise UnsupportedError(f"Qdrant's vectors have at most {MOST_BITS} components, and codes {rows.form.dim} bits")
+        raise UnsupportedError(f"Qdrant takes at most {MOST_BITS} components, and codes have {rows.form.dim} bits")
     if client.collection_exists(name):
-        raise ParameterError(f"there is a collection {name}; delete it, or give another name")
+        raise ParameterError(f"the collection {name} already exists; delete it or pass another name")
     client.create_collection(name, vectors_config=_vectors(models, rows.form))
     try:
         for block in rows:
@@ -83,7 +83,7 @@ def _vectors(models: Any, form: Form) -> dict[str, Any]:
 
 
 def _points(models: Any, block: Block, form: Form) -> Iterator[Any]:
-    """Yield the points of a block, some at a time."""
+    """Yield the points of a block in batches of :data:`POINTS`."""
     for start in range(0, len(block.ids), POINTS):
         part = slice(start, start + POINTS)
         vectors: dict[str, Any] = {CODE: _bits(block.codes[part], form.dim)}
@@ -115,7 +115,7 @@ def search(
     where: Any = None,
     exact: bool = True,
 ) -> tuple[Distances, Ids]:
-    """Find the k rows of a collection of :func:`write` that are nearest to each query.
+    """Find the k nearest rows to each query in a collection of :func:`write`.
 
     Parameters
     ----------
@@ -123,43 +123,43 @@ def search(
     collection : str
     queries : (q, words) uint64 array, or (q, d) float array with ``model``
     k : int
-        At least 1; at most as many results come back as there are rows.
+        At least 1. You get fewer results if fewer rows exist.
     model : fitted binarizer, optional
-        That of the index. Queries are vectors then, and answers those of :meth:`EmbeddingIndex.search`: scores, greater
-        is nearer. Without it they are codes, and answers those of :meth:`BinaryIndex.search`.
+        The model of the index. With it, queries are vectors and answers the scores of :meth:`EmbeddingIndex.search`.
+        Without it, queries are codes and answers the distances of :meth:`BinaryIndex.search`.
     originals : (q, width) array of floats, optional
-        With codes, the queries before they were made codes, of a collection with originals.
+        Vectors of the queries, to compare with the originals of the collection. Pass them only with codes as queries.
     candidates : int, optional
-        Rows that codes find and that originals put in order; ``10 * k`` if left out.
+        Rows that codes find and originals then rank; ``10 * k`` by default.
     where : qdrant_client.models.Filter, optional
-        Find only points that it admits.
+        Find only points that pass this filter.
     exact : bool
-        Compare all points; else Qdrant walks its graph, where it has made one.
+        Compare every point. If False, Qdrant walks its graph if it has built one.
 
     Returns
     -------
     distances : (q, k) int32 or float32 array
-        Ascending differing bits; with originals, one minus the cosine, or for the other metrics the score times -1.
-        With a model, scores, descending.
+        Hamming distances, ascending. With originals: one minus the cosine, or the negated score of another metric.
+        With a model: scores, descending.
     ids : (q, k) int64 array
-        Of equal distances the lower id comes first.
+        Ties are in ascending order of ids.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError
-        If the queries are not those of the collection.
+        If the queries do not fit the collection.
     ParameterError
-        If a parameter is out of range, or there is no such collection.
+        If a parameter is out of range, or the collection does not exist.
     MismatchError
-        If the model is another one.
+        If the model did not make these codes.
     UnsupportedError
-        If originals are given, and the collection has none.
+        If you pass originals but the collection has none.
     FileFormatError
-        If the collection was not made by :func:`write`.
+        If :func:`write` did not make the collection.
     """
     models = library("qdrant_client.models", "qdrant")
     if not client.collection_exists(text(collection, "collection")):
-        raise ParameterError(f"there is no collection {collection}; write an index to it first")
+        raise ParameterError(f"the collection {collection} does not exist; write an index to it first")
     form = _form(client.get_collection(collection).config.params.vectors, collection)
     asked = asked_of(form, collection, queries, k, model=model, originals=originals, candidates=candidates)
     count = client.count(collection, count_filter=where, exact=True).count
@@ -190,20 +190,20 @@ def search(
 
 
 def _form(vectors: Any, collection: str) -> Form:
-    """Return what the vectors of a collection mean; raises FileFormatError if write has not made it."""
+    """Return the form of the vectors of a collection; raises FileFormatError if :func:`write` did not make it."""
     try:
         code, original = vectors[CODE], vectors.get(ORIGINAL)
         if (str(code.datatype.value), str(code.distance.value)) != ("uint8", "Manhattan"):
-            raise ValueError(f"its codes are {code.datatype}, compared by {code.distance}")
+            raise ValueError(f"its codes are {code.datatype} and compared by {code.distance}")
         if original is None:
             return Form(code.size)
         return Form(code.size, METRICS[original.distance.value], "float32", original.size)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise FileFormatError(f"the collection {collection} has no codes that write has put there: {error!r}") from None
+        raise FileFormatError(f"write did not make the collection {collection}: {error!r}") from None
 
 
 def _distances(found: list[list[tuple[float, int]]], form: Form) -> list[list[tuple[float, int]]]:
-    """Return Qdrant's scores of originals as distances: one minus the cosine, or scores of ours times -1."""
+    """Turn Qdrant's scores of originals into distances: one minus the cosine, or the negated score of the metric."""
     if form.metric == "l2":
         return [[(score**2, number) for score, number in row] for row in found]
     one = 1 if form.metric == "cosine" else 0

@@ -1,4 +1,4 @@
-"""Rows as Arrow's record batches, one per block, as DuckDB and LanceDB read them."""
+"""Rows as Arrow record batches, one per block, for DuckDB and LanceDB."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ import numpy.typing as npt
 from hdc.apps.retrieval.engines.tables import Block, Bytes, Rows, library
 
 CodeArray = Callable[[Any, Bytes], Any]
-"""Makes an Arrow array of ``(n, size)`` bytes; takes pyarrow too."""
+"""Function that takes pyarrow and ``(n, size)`` bytes and returns an Arrow array."""
 
 
 def reader(rows: Rows, extra: str, codes: CodeArray, *, half: bool, metadata: dict[str, str] | None = None) -> Any:
@@ -19,12 +19,12 @@ def reader(rows: Rows, extra: str, codes: CodeArray, *, half: bool, metadata: di
     ----------
     rows : Rows
     extra : str
-        What brings pyarrow, for messages.
+        The extra that installs pyarrow, for error messages.
     codes : function of pyarrow and an (n, size) uint8 array
     half : bool
-        Whether floats of 16 bits stay so; else they become float32.
+        Whether to keep float16; otherwise it becomes float32.
     metadata : dict, optional
-        Of the schema.
+        Metadata of the schema.
     """
     arrow = library("pyarrow", extra)
 
@@ -49,12 +49,12 @@ def reader(rows: Rows, extra: str, codes: CodeArray, *, half: bool, metadata: di
 
 
 def lists(arrow: Any, values: npt.NDArray[Any]) -> Any:
-    """Return an ``(n, width)`` array as lists of fixed size."""
+    """Return an ``(n, width)`` array as an Arrow array of fixed-size lists."""
     return arrow.FixedSizeListArray.from_arrays(arrow.array(values.ravel()), values.shape[1])
 
 
 def binaries(arrow: Any, codes: Bytes) -> Any:
-    """Return ``(n, size)`` bytes as binary values of fixed size, without copying them."""
+    """Return ``(n, size)`` bytes as an Arrow array of fixed-size binaries, without a copy."""
     kept = np.ascontiguousarray(codes)
     return arrow.FixedSizeBinaryArray.from_buffers(
         arrow.binary(codes.shape[1]), len(codes), [None, arrow.py_buffer(kept)]

@@ -1,8 +1,8 @@
-"""What a table in another engine has of an index: a form, which says what the columns mean, and rows in blocks.
+"""The contents of a table in another engine: a form, which describes the columns, and the rows in blocks.
 
-A row has an id, the code, the key and the document if it has any, and the original if the index keeps one. Codes are
-those of one bit a component, which engines compare by differing bits. Everything else is refused: read as bits, it
-would be ranked wrongly, without a word.
+A row has an id, a code, an optional key and document, and its original if the index keeps originals. Only codes of one
+bit per component are written, because engines compare codes by Hamming distance. Other codes are rejected: an engine
+would rank them wrongly without an error.
 """
 
 import base64
@@ -44,21 +44,21 @@ Ids = npt.NDArray[np.int64]
 Source = BinaryIndex | EmbeddingIndex | ShardedIndex
 
 BLOCK_BYTES, BLOCK_ROWS = 1 << 25, 1 << 16
-"""Most bytes of codes and originals, and most rows, that are handed over at a time."""
+"""Most bytes of codes and originals, and most rows, per block."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What the columns of a table mean; kept beside it as JSON.
+    """What the columns of a table mean; stored beside the table as JSON.
 
     Attributes
     ----------
     dim : int
         Bits of a code.
     metric : {"cosine", "ip", "l2"}
-        What originals are compared by.
+        The metric that compares originals.
     dtype : {"int8", "float16", "float32"} or None
-        Of the components of originals; None where there are none.
+        Component type of the originals; None if the table has no originals.
     width : int
         Components of an original.
     """
@@ -75,21 +75,21 @@ class Form:
 
     @property
     def lengths(self) -> bool:
-        """Whether the lengths of originals are kept too."""
+        """Whether the table also has the lengths of the originals."""
         return self.metric != "cosine"
 
     def to_json(self) -> str:
-        """Return the form as :meth:`of_json` takes it."""
+        """Return the form as JSON; :meth:`of_json` reads it."""
         return json.dumps({"hdc-codes": 1, **asdict(self)})
 
     @classmethod
     def of_json(cls, text: str | bytes | None, table: str) -> Self:
-        """Read a form.
+        """Read a form from its JSON.
 
         Raises
         ------
         FileFormatError
-            If it is none: the table was not made by ``write``, or what says so was changed.
+            If ``write`` did not make the table, or the stored form was changed.
         """
         try:
             entries = json.loads(text or "")
@@ -100,7 +100,7 @@ class Form:
             if form.dtype is not None:
                 Originals(form.dtype, form.width)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FileFormatError(f"the table {table} has no codes that write has put there: {error!r}") from None
+            raise FileFormatError(f"write did not make the table {table}: {error!r}") from None
         return form
 
 
@@ -111,13 +111,13 @@ class Block(NamedTuple):
     ----------
     ids : (n,) int64 array
     codes : (n, size) uint8 array
-        The lowest bit of a byte is the first component of its eight; bits beyond the last component are 0.
+        The lowest bit of a byte is the first of its eight components; bits after the last component are 0.
     keys : list of n texts or None
     documents : list of n bytes or None
     originals : (n, width) array or None
-        As the index keeps them: of one direction with the vectors, at any length.
+        As the index stores them: they point in the direction of the vectors but may have any length.
     lengths : (n,) float32 array or None
-        Of the vectors.
+        Lengths of the vectors.
     """
 
     ids: Ids
@@ -129,14 +129,14 @@ class Block(NamedTuple):
 
     @property
     def entries(self) -> list[tuple[str | None, bytes | None]] | None:
-        """Keys and documents; None where no row has either."""
+        """Keys and documents; None if no row has either."""
         if any(self.keys) or any(document is not None for document in self.documents):
             return list(zip(self.keys, self.documents, strict=True))
         return None
 
 
 class Rows:
-    """The rows of an index as they are now, whatever is written meanwhile.
+    """A snapshot of the rows of an index; later changes of the index do not affect it.
 
     Parameters
     ----------
@@ -145,9 +145,9 @@ class Rows:
     Raises
     ------
     ParameterError
-        If it is something else.
+        If ``index`` is of another type.
     UnsupportedError
-        If its codes are not compared by differing bits, or its metric needs originals that it does not keep.
+        If its codes are not compared by Hamming distance, or its metric needs originals that it does not keep.
     """
 
     def __init__(self, index: Source) -> None:
@@ -164,7 +164,7 @@ class Rows:
         return sum(len(snapshot) for snapshot, _ in self._parts)
 
     def __iter__(self) -> Iterator[Block]:
-        """Yield blocks, by ascending ids.
+        """Yield blocks of rows in ascending order of ids.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class Rows:
 
     @contextmanager
     def errors_told(self) -> Iterator[None]:
-        """Raise what reading the rows has raised, whatever an engine that read them makes of it."""
+        """Raise the error that reading the rows raised, even if an engine wrapped it in its own error."""
         try:
             yield
         except Exception as error:
@@ -194,7 +194,7 @@ class Rows:
             raise
 
     def empty(self) -> Block:
-        """Return a block of no rows, whose arrays are of the same kinds."""
+        """Return a block of no rows, with arrays of the same dtypes and widths."""
         return self._block(self._parts[0][0], np.empty(0, dtype=np.int64), 0)
 
     def _block(self, snapshot: Snapshot, positions: Ids, offset: int) -> Block:
@@ -211,7 +211,7 @@ class Rows:
 
 
 def form_of(index: BinaryIndex | EmbeddingIndex) -> Form:
-    """Return the form of a table of an index; raises UnsupportedError as :class:`Rows`."""
+    """Return the form of the table that an index is written to; raises UnsupportedError as :class:`Rows` does."""
     if isinstance(index, EmbeddingIndex):
         check_model(index.model)
         metric, codes = index.metric, index.codes
@@ -220,13 +220,13 @@ def form_of(index: BinaryIndex | EmbeddingIndex) -> Form:
         metric, codes = "cosine", index
     if codes.levels > 1:
         raise UnsupportedError(
-            f"codes of {codes.levels} bits a component are compared by cosines, and other engines count differing "
-            "bits; make codes of one bit a component"
+            f"codes of {codes.levels} bits per component are compared by cosine, but other engines compare by Hamming "
+            "distance; make codes of one bit per component"
         )
     if codes.originals is None:
         if metric != "cosine":
             raise UnsupportedError(
-                f"bits do not tell of metric={metric!r}; make the index with keep='int8', whose originals do"
+                f"codes alone cannot rank by metric={metric!r}; create the index with keep='int8' to write originals"
             )
         return Form(codes.dim)
     return Form(codes.dim, metric, codes.originals.dtype, codes.originals.width)
@@ -238,44 +238,44 @@ _READ_BY: dict[type[Binarizer], str] = {
     ScalarBinarizer: "levels",
     RecurrentBinarizer: "tables",
 }
-"""What compares codes that are not compared by differing bits."""
+"""What compares the codes of each binarizer whose codes are not compared by Hamming distance."""
 
 
 def check_model(model: Binarizer) -> None:
-    """Raise UnsupportedError if the codes of a model are not compared by differing bits."""
+    """Raise UnsupportedError if the codes of a model are not compared by Hamming distance."""
     read = _READ_BY.get(type(model))
     if read is not None and not (isinstance(model, RecurrentBinarizer) and model.rounds == 0):
         raise UnsupportedError(
-            f"codes of {model!r} are compared by {read}, and other engines count differing bits, which would rank them "
-            "wrongly; use a SignBinarizer, an OrthoHashBinarizer or a RecurrentBinarizer(rounds=0)"
+            f"codes of {model!r} are compared by {read}; other engines' Hamming distance would rank them wrongly. "
+            "Use a SignBinarizer, an OrthoHashBinarizer or a RecurrentBinarizer(rounds=0)"
         )
 
 
 def check_reader(codes: BinaryIndex) -> None:
-    """Raise UnsupportedError if codes are those of a model that alone compares them."""
+    """Raise UnsupportedError if only the model that made the codes can compare them."""
     model = None if codes.folder is None else codes.folder.parent / MODEL_FOLDER
     reader = codes.reader
     if reader is None and model is not None and (model / DESCRIPTION).is_file():
         reader = model_class(model)  # the codes of an index in a folder, opened without the model
     if reader in [model.__name__ for model in _READ_BY if model is not RecurrentBinarizer]:
         raise UnsupportedError(
-            f"these are codes of a {reader}, whose differing bits say nothing; give the EmbeddingIndex that has them"
+            f"these are codes of a {reader}, which Hamming distance cannot compare; pass the EmbeddingIndex itself"
         )
 
 
 def check_goes(model: Binarizer, form: Form, table: str) -> None:
-    """Raise MismatchError if a table cannot be of codes of a model; UnsupportedError as :func:`check_model`."""
+    """Raise MismatchError if a model cannot have made the codes of a table; UnsupportedError as :func:`check_model`."""
     check_model(model)
     width = model.n_features_in_ if form.dtype is not None else form.width
     if (model.bits, model.space_.metric, width) != (form.dim, form.metric, form.width):
         raise MismatchError(
-            f"the model makes codes of {model.bits} bits for metric={model.space_.metric!r} of vectors of "
-            f"{model.n_features_in_} components, and the table {table} has {form}; give the model of its index"
+            f"the model makes codes of {model.bits} bits for metric={model.space_.metric!r} from vectors of "
+            f"{model.n_features_in_} components, but the table {table} has {form}; pass the model of its index"
         )
 
 
 def highest_first(codes: Bytes) -> Bytes:
-    """Return codes with the first component of each eight in the highest bit, as bit strings of SQL have it."""
+    """Return codes with the first of each eight components in the highest bit, the order of bit strings in SQL."""
     return np.packbits(np.unpackbits(codes, axis=1, bitorder="little"), axis=1)
 
 
@@ -285,18 +285,18 @@ def table_name(table: str | tuple[str, str]) -> tuple[str, ...]:
     Raises
     ------
     ParameterError
-        If it is something else.
+        If ``table`` is neither a name nor a pair of names, or a name has a NUL.
     """
     parts = (table,) if isinstance(table, str) else table
     if not isinstance(parts, tuple) or not 1 <= len(parts) <= 2 or not all(isinstance(p, str) and p for p in parts):
-        raise wrong(table, "table", "a name, or a pair of a schema's and a table's")
+        raise wrong(table, "table", "a name, or a pair of names: (schema, table)")
     if any("\0" in part for part in parts):
-        raise ParameterError("the name of a table cannot have a NUL")
+        raise ParameterError(f"table must be a name without NUL characters, not {table!r}")
     return parts
 
 
 def fields_of(key: str | None, document: bytes | None) -> dict[str, str]:
-    """Return the fields ``key`` and ``document`` (base64) of a row for an engine that takes JSON, if it has them."""
+    """Return the fields ``key`` and ``document`` (base64), where the row has them, for an engine that takes JSON."""
     fields = {} if key is None else {"key": key}
     return fields if document is None else {**fields, "document": base64.b64encode(document).decode()}
 
@@ -307,7 +307,7 @@ def library(name: str, extra: str) -> Any:
     Raises
     ------
     BackendUnavailableError
-        If it is not installed; the text names the extra that brings it.
+        If it is not installed; the message names the extra that installs it.
     """
     try:
         return importlib.import_module(name)

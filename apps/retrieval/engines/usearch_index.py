@@ -1,4 +1,4 @@
-"""usearch, both ways: graphs (HNSW) of codes, with keys of 64 bits."""
+"""Export codes to usearch and import them again: HNSW graphs of codes, with 64-bit keys."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,24 +18,24 @@ from hdc.words import BitOrder, from_bytes
 def to_usearch(
     index: BinaryIndex | EmbeddingIndex, *, ids: npt.ArrayLike | None = None, neighbors: int = 16, effort: int = 128
 ) -> Any:
-    """Return a ``usearch.index.Index`` of the codes of an index, with our compiled Hamming distance.
+    """Return a ``usearch.index.Index`` of the codes of an index, with this library's compiled Hamming distance.
 
-    Its vectors, and queries, are words as bytes: ``codes.view(np.uint8)``.
+    Its vectors and queries are the bytes of the words: ``codes.view(np.uint8)``.
 
     Parameters
     ----------
     index : BinaryIndex or EmbeddingIndex
     ids : (n,) integers, optional
-        The keys that usearch is to know rows by, in the order of ``index.ids()``, instead of these; not negative.
+        Keys of the rows in usearch, in the order of ``index.ids()``, which is the default; not negative.
     neighbors, effort : int
         usearch's ``connectivity`` and ``expansion_add``.
 
     Raises
     ------
     UnsupportedError
-        If the codes are compared by something else than differing bits.
+        If the codes are not compared by Hamming distance.
     DTypeError, DimensionError, ParameterError
-        If the ids are not as said.
+        If the ids do not fit the description above.
     BackendUnavailableError
         If usearch is not installed.
     """
@@ -62,30 +62,30 @@ def from_usearch(
     Parameters
     ----------
     theirs : usearch.index.Index
-        Of dtype ``b1``.
+        Its dtype must be ``b1``.
     dim : int, optional
-        Bits that count; ``theirs.ndim`` if left out.
+        Bits of a code; ``theirs.ndim`` by default.
     bitorder : {"little", "big"}
-        Of the bytes that usearch was given: ``"little"`` of :func:`to_usearch`, ``"big"`` of :func:`numpy.packbits`.
+        Bit order of the bytes in usearch: ``"little"`` from :func:`to_usearch`, ``"big"`` from :func:`numpy.packbits`.
     keys : mapping of usearch's keys to texts, optional
-        Keys of ours. usearch's keys from 2**32 on become keys here too.
+        Keys of the rows here. usearch's keys from 2**32 on become keys, too.
     kind : {"flat", "hnsw"}
-        Of the index. A graph is built anew.
+        Kind of the index. A graph is built again.
     **options
         ``path`` and ``backend`` of :class:`BinaryIndex`.
 
     Raises
     ------
     UnsupportedError
-        If it holds other vectors than bits, or keys from 2**63 on.
+        If its vectors are not bits, or it has keys from 2**63 on.
     PaddingError
         If bits beyond ``dim`` are set.
     """
     if "b1" not in str(theirs.dtype).lower():
-        raise UnsupportedError(f"the usearch index holds {theirs.dtype}, and codes are b1")
+        raise UnsupportedError(f"the usearch index must have vectors of dtype b1, not {theirs.dtype}")
     numbers = np.sort(np.asarray(theirs.keys[:], dtype=np.uint64))
     if len(numbers) and numbers[-1] >= 2**63:
-        raise UnsupportedError(f"the usearch index has a key of {numbers[-1]}, and ids are below 2**63")
+        raise UnsupportedError(f"the usearch index must have keys below 2**63, not {numbers[-1]}")
     dim = theirs.ndim if dim is None else dim
     kept, names = names_of(numbers.astype(np.int64), keys)
 

@@ -1,9 +1,9 @@
-"""Codes for Vespa: a schema, documents to feed, and queries, which you send with a client of your own.
+"""Codes for Vespa: a schema, documents to feed, and queries, to send with your own client.
 
-A code is a ``tensor<int8>(x[BYTES])``; its bytes pack eight components, the first one highest, and go as a string of
-hex digits. (docs.vespa.ai: "Binarizing Vectors", ``pack_bits``; "Document JSON format", "indexed tensors representing
-binary data"; "Nearest neighbor search", "Using binary embeddings with hamming distance".) What is missing of the last
-byte is 0. ``closeness`` is ``1 / (1 + hamming)``. Of equal distances, Vespa returns any first.
+A code is a ``tensor<int8>(x[BYTES])``, sent as a string of hex digits. A byte packs eight components, the first one in
+the highest bit; zeros pad the last byte. (docs.vespa.ai: "Binarizing Vectors", ``pack_bits``; "Document JSON format",
+"indexed tensors representing binary data"; "Nearest neighbor search", "Using binary embeddings with hamming distance".)
+``closeness`` is ``1 / (1 + hamming)``. Vespa returns ties in any order.
 """
 
 import re
@@ -53,23 +53,23 @@ SCHEMA = """schema {name} {{
 
 
 def schema(index: Source, name: str, *, exact: bool = False) -> str:
-    """Return the text of ``schemas/NAME.sd`` of an application.
+    """Return the text of ``schemas/NAME.sd`` for a Vespa application.
 
     Parameters
     ----------
     index : BinaryIndex, EmbeddingIndex or ShardedIndex
-        Of codes that are compared by differing bits.
+        Its codes must be compared by Hamming distance.
     name : str
-        Of the schema and its type of documents: letters, digits and ``_``.
+        Name of the schema and its document type: letters, digits and ``_``.
     exact : bool
-        Make no graph of the codes.
+        Build no graph of the codes.
 
     Raises
     ------
     UnsupportedError
-        If the codes are not compared by differing bits.
+        If the codes are not compared by Hamming distance.
     ParameterError
-        If the name is no such name.
+        If ``name`` has other characters.
     """
     form = codes_form(Rows(index), "Vespa", MAX_DIM)
     return SCHEMA.format(name=_name(name), size=form.size, graph="" if flag(exact, "exact") else " | index")
@@ -82,14 +82,14 @@ def _name(name: Any) -> str:
 
 
 def write(index: Source, name: str, *, namespace: str = "hdc") -> Iterator[bytes]:
-    r"""Yield JSON lines for ``vespa feed``, some megabytes at a time, one ``put`` a line.
+    r"""Yield JSON lines for ``vespa feed``, a few megabytes at a time, one ``put`` per line.
 
     Parameters
     ----------
     index, name
-        As of :func:`schema`, which also says what is raised.
+        As in :func:`schema`, which lists further errors.
     namespace : str
-        Of the ids of documents, ``id:NAMESPACE:NAME::ID``.
+        Namespace of the document ids, ``id:NAMESPACE:NAME::ID``.
 
     Raises
     ------
@@ -119,23 +119,23 @@ def _documents(block: Block, place: str) -> Iterator[bytes]:
 
 
 def search(name: str, queries: Any, k: int = 10, *, dim: int, exact: bool = False) -> list[dict[str, Any]]:
-    """Return the bodies of ``POST /search/``, one of each query, that ask for the k nearest codes, and some more.
+    """Return one body of ``POST /search/`` per query that asks for the k nearest codes, plus some to break ties.
 
     Parameters
     ----------
     name : str
-        Of the schema.
+        Name of the schema.
     queries : (q, words) uint64 array
     k : int
     dim : int
         Bits of a code.
     exact : bool
-        Compare all codes, where the schema has a graph too.
+        Compare every code, even if the schema has a graph.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError
-        If the queries are no codes of so many bits.
+        If the queries are not codes of ``dim`` bits.
     ParameterError
         If a parameter is out of range.
     """
@@ -150,26 +150,26 @@ def search(name: str, queries: Any, k: int = 10, *, dim: int, exact: bool = Fals
 
 
 def found(given: Any, k: int = 10) -> tuple[Distances, Ids]:
-    """Read the parsed answers to :func:`search`.
+    """Read the parsed responses to :func:`search`.
 
     Parameters
     ----------
     given : dict, or list of dicts
-        What the JSON of each answer was parsed to.
+        The parsed JSON of each response.
     k : int
-        As :func:`search` was given.
+        As passed to :func:`search`.
 
     Returns
     -------
     distances : (q, k) int32 array
-        Differing bits, ascending.
+        Hamming distances, ascending.
     ids : (q, k) int64 array
-        Of equal distances the lower id comes first.
+        Ties are in ascending order of ids.
 
     Raises
     ------
     FileFormatError
-        If one is another answer, or tells of an error.
+        If one is a response to something else, or reports an error.
     """
     k, rows = integer(k, "k", 1), []
     for response in responses(given):
@@ -180,6 +180,6 @@ def found(given: Any, k: int = 10) -> tuple[Distances, Ids]:
             hits = [(float(hit["relevance"]), int(hit["fields"]["id"])) for hit in root.get("children", [])]
             rows.append([(round(1 / closeness - 1), number) for closeness, number in hits])
         except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
-            raise FileFormatError(f"Vespa's answer has no hits of codes: {error!r} in {response}") from None
+            raise FileFormatError(f"Vespa's response has no hits of codes: {error!r} in {response}") from None
     distances, ids = from_hits(hits_of(rows), len(rows), floats=False)
     return distances[:, :k], ids[:, :k]
