@@ -119,10 +119,10 @@ def test_filters(store, given, passes):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"n": {"$near": 1}}, "no operator '\\$near'"),
-        ({"$and": {"n": 1}}, "combines a list"),
-        ({"$not": [1]}, "turns a dictionary around"),
-        (7, "a filter is a dictionary"),
+        ({"n": {"$near": 1}}, "not '\\$near'"),
+        ({"$and": {"n": 1}}, "needs a list of dictionaries"),
+        ({"$not": [1]}, "needs a dictionary"),
+        (7, "filter must be a dictionary"),
         ("n near 3", "cannot be read"),
     ],
 )
@@ -247,7 +247,7 @@ class TestJSONRetriever:
         assert found == Document(id="g", page_content=PEOPLE[1]["title"], metadata={"document": PEOPLE[1]})
         (found,) = retriever.invoke("notes on the computer", where="year < 1900")
         assert found.id == "a"
-        with pytest.raises(ParameterError, match="begins as a JSON object"):
+        with pytest.raises(ParameterError, match="begins like a JSON object"):
             retriever.invoke('{"year": 19')
 
     def test_documents_without_keys_have_numbers(self):
@@ -271,5 +271,5 @@ class TestDocumentIndex:
 
     def test_of_other_keys_is_refused(self, tmp_path):
         JSONIndex.create(tmp_path / "other", JSONEncoder(64), key="name").close()
-        with pytest.raises(FileFormatError, match="keys at 'name'"):
+        with pytest.raises(FileFormatError, match="must have key='id', not 'name'"):
             HDCDocumentIndex.at(tmp_path / "other")

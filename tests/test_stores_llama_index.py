@@ -257,7 +257,7 @@ class TestFolders:
         x = np.eye(3, dtype=np.float32)
         index = EmbeddingIndex.create(None, SignBinarizer().fit(x))
         index.add(x, keys=list("abc"))
-        with pytest.raises(FileFormatError, match="no node"):
+        with pytest.raises(FileFormatError, match="not a LlamaIndex node"):
             HDCVectorStore(index=index).get_nodes()
 
 

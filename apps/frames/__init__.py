@@ -1,4 +1,4 @@
-"""Data frames in, vectors out: rows of any library's frames as documents, and vectors as Arrow columns."""
+"""Read the rows of any library's data frames as documents, and exchange vectors as Arrow columns."""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,7 @@
-"""The rows of data frames of any library as documents, some at a time.
+"""Read the rows of data frames of any library as documents, in blocks.
 
-narwhals reads frames of pandas, polars and others of their kind; what gives Arrow batches, such as a relation of
-DuckDB, is read as these.
+narwhals reads frames of pandas, polars and similar libraries. Frames that provide Arrow batches, such as a DuckDB
+relation, are read by batch.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from hdc.apps.frames.values import json_value
 from hdc.errors import BackendUnavailableError, ParameterError
 
 ROWS = 1024
-"""Rows that are made documents at a time."""
+"""Rows per block."""
 
 NARWHALS = "data frames need narwhals; pip install 'hdc-toolkit[frames]'"
 
@@ -27,16 +27,16 @@ FRAMES = {
 """Classes of frames, by library."""
 
 ARROW = frozenset({"datasets", "duckdb", "_duckdb", "pyarrow"})
-"""Libraries whose frames give Arrow batches."""
+"""Libraries whose frames provide Arrow batches."""
 
 
 def is_frame(value: Any) -> bool:
-    """Say whether a value is a frame, by its class: nothing is imported. A column, or a list of dicts, is none."""
+    """Return whether a value is a frame, by its class, without an import. A column or a list of dicts is not one."""
     return _library(value) is not None
 
 
 def _library(value: Any) -> str | None:
-    """Return the library that a frame is of."""
+    """Return the library of a frame; None if the value is not a frame."""
     for kind in type(value).__mro__:
         library = kind.__module__.partition(".")[0]
         if kind.__name__ in FRAMES.get(library, ()):
@@ -48,23 +48,23 @@ def _library(value: Any) -> str | None:
 
 
 def rows_of(frame: Any) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a frame as JSON objects; of a million rows, ``ROWS`` are objects at a time.
+    """Yield the rows of a frame as JSON objects; only ``ROWS`` rows at a time are in memory as objects.
 
-    Missing values (null, NaN, ``NaT``, ``NA``) are left out, of structs too; in a list, whose positions count, they are
-    null. Values become JSON as :func:`~hdc.apps.frames.values.json_value` says, maps objects whose keys are text.
+    Missing values (null, NaN, ``NaT``, ``NA``) are left out, also in structs; in a list, where positions matter, they
+    are null. :func:`~hdc.apps.frames.values.json_value` converts values to JSON; maps become objects with text keys.
 
     Parameters
     ----------
     frame : data frame
-        Of pandas, polars (also lazy), PyArrow (a table, batch, reader or data set), DuckDB (a relation), Hugging Face
-        ``datasets``, or of another library that narwhals knows. pandas's index is no column.
+        A frame of pandas, polars (also lazy), PyArrow (a table, batch, reader or data set), DuckDB (a relation),
+        Hugging Face ``datasets``, or another library that narwhals knows. The index of pandas is not a column.
 
     Raises
     ------
     ParameterError
-        If a column's name is no text or there twice, or a value cannot be read.
+        If a column's name is not text or occurs twice, or a value cannot be read.
     BackendUnavailableError
-        If narwhals is not installed, and the frame needs it.
+        If the frame needs narwhals, which is not installed.
 
     Examples
     --------
@@ -94,17 +94,17 @@ def rows_of(frame: Any) -> Iterator[dict[str, Any]]:
 
 
 def _streams_dicts(frame: Any, library: str | None) -> bool:
-    """Say whether a frame has no types to begin with: Hugging Face's stream, whose batches may have different ones."""
+    """Return whether a frame has no fixed types: a Hugging Face stream, whose batches may differ in types."""
     return library == "datasets" and not hasattr(frame, "__len__")
 
 
 def in_memory(frame: Any) -> Any:
-    """Return a frame of pandas or polars, which have columns by name, of what is none but could be; else the same.
+    """Load lazy and Arrow frames into a frame of pandas or polars; return any other value unchanged.
 
     Raises
     ------
     BackendUnavailableError
-        If pandas is not installed, which Arrow data become, or narwhals, and the frame needs it.
+        If the frame needs pandas (Arrow data do) or narwhals, which is not installed.
     """
     library = _library(frame)
     if library == "narwhals":
@@ -118,7 +118,7 @@ def in_memory(frame: Any) -> Any:
         found = list(_arrow_batches(frame, library) or ())
         arrow = arrow_library("Arrow data")
         if not found:
-            raise ParameterError("the frame has no rows, of which nothing can be learned")
+            raise ParameterError("the frame has no rows; pass at least one")
         return arrow.Table.from_batches(found).to_pandas()
     if library is None or not hasattr(type(frame), "collect"):
         return frame
@@ -130,15 +130,15 @@ def _check_names(names: Iterable[Any]) -> None:
     for name in names:
         if not isinstance(name, str):
             raise ParameterError(
-                f"a column's name must be a text, not {name!r}; name the columns, as by frame.columns.astype(str)"
+                f"a column's name must be a text, not {name!r}; rename the columns, as by frame.columns.astype(str)"
             )
         if name in seen:
-            raise ParameterError(f"the column {name!r} is there twice; give each a name of its own")
+            raise ParameterError(f"the column {name!r} occurs twice; give each column its own name")
         seen.add(name)
 
 
 def _present(value: Any) -> Any:
-    """Return a cell as JSON, None where nothing is there."""
+    """Return a cell as JSON; None if it is missing."""
     kind = type(value)
     if kind is str or kind is int or kind is bool:
         return value
@@ -163,14 +163,14 @@ Block = tuple[list[Any], Iterable[tuple[Any, ...]]]
 
 
 def _eager_blocks(frame: Any) -> Iterator[Block]:
-    """Yield the rows of a frame that narwhals reads, some at a time."""
+    """Yield the rows of a frame that narwhals reads, in blocks."""
     narwhals = _imported("narwhals", NARWHALS)
     try:
         known = narwhals.from_native(frame)
     except ValueError as error:
         if type(error).__name__ != "DuplicateError":
             raise
-        raise ParameterError(f"{' '.join(str(error).split())}; give each column a name of its own") from None
+        raise ParameterError(f"{' '.join(str(error).split())}; give each column its own name") from None
     if isinstance(known, narwhals.LazyFrame):
         streamed = hasattr(frame, "collect_batches")
         for part in frame.collect_batches(chunk_size=ROWS) if streamed else [known.collect().to_native()]:
@@ -193,7 +193,7 @@ def _imported(name: str, message: str) -> Any:
 
 
 def _arrow_batches(frame: Any, library: str | None) -> Iterator[Any] | None:
-    """Return the record batches of a frame that gives such, cut to ``ROWS``; None if it is of another kind."""
+    """Return the record batches of a frame, cut to ``ROWS``; None if the frame provides none."""
     if library not in ARROW:
         return None
     arrow = arrow_library("Arrow data")
@@ -215,17 +215,17 @@ def _of_batch(batch: Any) -> Block:
     _check_names(names)
     try:
         return names, [tuple(row.values()) for row in batch_rows(batch)]
-    except (KeyError, ValueError) as error:  # keys of a map, or fields of a struct, that are there twice
+    except (KeyError, ValueError) as error:  # a map key or a struct field occurs twice
         raise ParameterError(f"rows cannot be read as objects: {error}") from error
 
 
 def batch_rows(batch: Any) -> list[dict[str, Any]]:
-    """Return the rows of a record batch as Python has them: maps as dicts, times to the microsecond.
+    """Return the rows of a record batch as Python objects: maps as dicts, times in microseconds.
 
     Raises
     ------
     KeyError, ValueError
-        If a map has a key, or a struct a field, twice.
+        If a map key or a struct field occurs twice.
     """
     arrow = arrow_library("Arrow data")
     table = arrow.Table.from_batches([batch])
@@ -237,7 +237,7 @@ def batch_rows(batch: Any) -> list[dict[str, Any]]:
 
 
 def _microseconds(arrow: Any, kind: Any) -> Any:
-    """Return a type with microseconds where Python has no nanoseconds, at any depth."""
+    """Return a type with microseconds instead of nanoseconds, which Python lacks, at any depth."""
     types = arrow.types
     if types.is_timestamp(kind) and kind.unit == "ns":
         return arrow.timestamp("us", kind.tz)
@@ -258,5 +258,5 @@ def _microseconds(arrow: Any, kind: Any) -> Any:
 
 
 def arrow_library(what: str) -> Any:
-    """Return pyarrow; raises BackendUnavailableError, which says what needs it, if it is not installed."""
+    """Import pyarrow; raises BackendUnavailableError, which says what needs it, if it is not installed."""
     return _imported("pyarrow", f"{what} need pyarrow; pip install 'hdc-toolkit[frames]'")

@@ -1,4 +1,4 @@
-"""Python's and NumPy's values that JSON has not, as the JSON values that say the same."""
+"""Convert values of Python and NumPy that JSON lacks into equivalent JSON values."""
 
 import base64
 from collections.abc import Callable
@@ -11,23 +11,23 @@ from uuid import UUID
 import numpy as np
 
 MOST_LEVELS = 300
-"""What is nested deeper stays as it is; whoever takes it refuses it."""
+"""Values nested deeper are not converted; the consumer rejects them."""
 
 _JSON = frozenset({str, int, float, bool, type(None)})
 
 FINER = frozenset({"ns", "ps", "fs", "as"})
-"""Units of NumPy's times that Python has not, of which whole microseconds are taken."""
+"""Units of NumPy's times that Python lacks; they are cut to whole microseconds."""
 
 _MISSING = frozenset({"NaTType", "NAType"})
-"""Types of pandas's missing values, which is not imported for them."""
+"""Types of pandas's missing values, by name, so pandas need not be imported."""
 
 
 def json_value(value: Any, levels: int = MOST_LEVELS) -> Any:
-    """Return a value with everything in it as JSON has it; what cannot be is left, and NaN and infinity are.
+    """Convert a value, at any depth, to JSON types; values without an equivalent, NaN and infinity stay unchanged.
 
-    Timestamps, dates and times become ISO-8601 text, to the microsecond; durations seconds; decimals numbers, a double
-    unless they are whole; UUIDs text, bytes base64 text, and NumPy's scalars and arrays numbers and lists. pandas's
-    ``NaT`` and ``NA`` become None.
+    Timestamps, dates and times become ISO-8601 text in microseconds; durations become seconds. Whole decimals become
+    integers, others doubles. UUIDs become text, bytes base64 text, NumPy's scalars and arrays numbers and lists.
+    pandas's ``NaT`` and ``NA`` become None.
     """
     if type(value) in _JSON:
         return value
@@ -44,7 +44,7 @@ def json_value(value: Any, levels: int = MOST_LEVELS) -> Any:
 
 @singledispatch
 def scalar(value: Any) -> Any:
-    """Return a value of one type as Python's next simpler one; the same object if it is none that is known."""
+    """Convert a value to the next simpler Python type; return the same object if its type is unknown."""
     name = type(value).__name__
     if name in _MISSING:
         return None
@@ -53,7 +53,7 @@ def scalar(value: Any) -> Any:
 
 @scalar.register
 def _(value: tuple) -> Any:  # type: ignore[type-arg]
-    """Return Arrow's interval of months, days and nanoseconds as an ISO-8601 duration."""
+    """Convert Arrow's interval of months, days and nanoseconds to an ISO-8601 duration."""
     months, days, nanoseconds = value
     dates = "".join(f"{count}{unit}" for count, unit in ((months, "M"), (days, "D")) if count)
     seconds = f"{nanoseconds / 1e9:.9f}".rstrip("0").rstrip(".")
@@ -66,7 +66,7 @@ def _(value: np.generic) -> Any:
         return float(value) if isinstance(value, np.floating) else value.item()
     unit, _ = np.datetime_data(value.dtype)
     plain = (value.astype(f"{value.dtype.kind}8[us]") if unit in FINER else value).item()
-    return value if isinstance(plain, int) else plain  # years and months of no length, and what no calendar has
+    return value if isinstance(plain, int) else plain  # years, months, and dates outside the calendar
 
 
 @scalar.register

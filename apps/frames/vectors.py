@@ -1,4 +1,4 @@
-"""Vectors as Arrow columns of lists of fixed length, beside the rows of a frame, and back."""
+"""Convert vectors to Arrow columns of fixed-size lists, to put beside the rows of a frame, and back."""
 
 from typing import Any
 
@@ -11,31 +11,31 @@ from hdc.errors import DimensionError, DTypeError, ParameterError
 from hdc.words import BITORDERS, WORD_BITS, BitOrder, from_bytes, to_bytes
 
 BITORDER, DIM = b"bitorder", b"dim"
-"""Metadata of a column of packed bits: the order of bits in a byte, and how many bits count."""
+"""Metadata of a column of packed bits: the order of bits in a byte, and the bits of a vector."""
 
 
 def to_arrow(
     vectors: npt.ArrayLike, *, name: str = "vector", dim: int | None = None, bitorder: BitOrder = "little"
 ) -> Any:
-    """Return vectors as a ``pyarrow.Table`` of one column of lists of fixed length, to put beside the rows of a frame.
+    """Return vectors as a ``pyarrow.Table`` with one column of fixed-size lists, to put beside the rows of a frame.
 
     Parameters
     ----------
     vectors : (n, d) array of numbers, or (n, words) uint64 array of packed bits
-        Numbers keep their dtype; bits become ``ceil(dim / 8)`` uint8, and the column's metadata say ``bitorder`` and
+        Numbers keep their dtype. Bits become ``ceil(dim / 8)`` uint8; the column's metadata store ``bitorder`` and
         ``dim``.
     name : str
-        Of the column.
+        Name of the column.
     dim : int, optional
-        Bits of packed vectors; all 64 of each word if left out.
+        Bits of packed vectors; by default all 64 bits of each word.
     bitorder : {"little", "big"}
-        Which bit of a byte is its first component: ``"little"`` for FAISS and DuckDB, say, ``"big"`` for what is
-        compared with :func:`numpy.packbits`.
+        Order of the bits in a byte: ``"little"`` for FAISS and DuckDB, for example; ``"big"`` to compare with
+        :func:`numpy.packbits`.
 
     Raises
     ------
     DTypeError, DimensionError, PaddingError, ParameterError
-        If they are no such vectors.
+        If the vectors have another shape or dtype, or bits after ``dim`` are set.
     BackendUnavailableError
         If pyarrow is not installed.
 
@@ -58,7 +58,7 @@ def to_arrow(
     elif rows.dtype.kind not in "fiu" or rows.dtype.itemsize > 8:
         raise DTypeError(f"vectors must be numbers or packed uint64 words, not {rows.dtype}")
     elif dim is not None:
-        raise ParameterError(f"dim is for packed uint64 words, and vectors are {rows.dtype}")
+        raise ParameterError(f"dim is for packed uint64 words, but vectors are {rows.dtype}; leave it out")
     arrow = arrow_library("Arrow columns")
     values = arrow.array(np.ascontiguousarray(rows).reshape(-1))
     column = arrow.FixedSizeListArray.from_arrays(values, rows.shape[1])
@@ -73,12 +73,12 @@ def from_arrow(
     Parameters
     ----------
     frame : anything that Arrow reads
-        A frame of PyArrow, polars, pandas or DuckDB, say, with a column of lists of equal length.
+        A frame of PyArrow, polars, pandas or DuckDB, for example, with a column of lists of equal length.
     name : str
-        Of the column.
+        Name of the column.
     dim, bitorder : optional
-        Of uint8, which are packed bits; the column's metadata say them, unless a library has dropped these. Bytes
-        without a known order are an error.
+        For a column of uint8, which is packed bits. By default the column's metadata supply them; pass them if a
+        library has dropped the metadata. Bytes of unknown order are an error.
 
     Returns
     -------
@@ -87,9 +87,9 @@ def from_arrow(
     Raises
     ------
     ParameterError
-        If there is no such column, a vector is missing, or the order of bits is not known.
+        If the column does not exist, a vector is missing, or the order of bits is unknown.
     DTypeError, DimensionError, PaddingError
-        If it has something else than vectors of one length.
+        If the column does not have vectors of one length.
     BackendUnavailableError
         If pyarrow is not installed.
     """
@@ -100,11 +100,11 @@ def from_arrow(
     rows = _rows_of_lists(name, table.column(name))
     if rows.dtype != np.uint8:
         if dim is not None or bitorder is not None:
-            raise ParameterError(f"dim and bitorder are for packed bits, uint8, and {name!r} has {field.type}")
+            raise ParameterError(f"dim and bitorder are for packed bits, uint8, but {name!r} has {field.type}")
         return rows
     if bitorder is None and BITORDER not in said:
         raise ParameterError(
-            f"{name!r} has bytes; give their bitorder: 'big' (as numpy.packbits) or 'little' (as to_arrow and FAISS)"
+            f"{name!r} has bytes; pass their bitorder: 'big' (as numpy.packbits) or 'little' (as to_arrow and FAISS)"
         )
     known = said.get(DIM, b"").decode()
     order: Any = bitorder or said[BITORDER].decode()
@@ -116,14 +116,16 @@ def _rows_of_lists(name: str, column: Any) -> npt.NDArray[Any]:
 
     kind = column.type
     if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
-        raise DTypeError(f"the column {name!r} has {kind}; expected lists of numbers")
+        raise DTypeError(f"the column {name!r} must have lists of numbers, not {kind}")
     if not (types.is_integer(kind.value_type) or types.is_floating(kind.value_type)):
-        raise DTypeError(f"the column {name!r} has lists of {kind.value_type}; expected numbers")
+        raise DTypeError(f"the column {name!r} must have lists of numbers, not of {kind.value_type}")
     lists = column.combine_chunks()
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False) if len(lists) else np.array([kind.list_size])
     if lists.null_count or lists.flatten().null_count:
-        raise ParameterError(f"the column {name!r} has missing values; leave out such rows")
+        raise ParameterError(f"the column {name!r} has missing values; drop these rows")
     if (lengths != lengths[0]).any():
-        raise DimensionError(f"the column {name!r} has lists of {lengths.min()} to {lengths.max()} numbers")
+        raise DimensionError(
+            f"the column {name!r} must have lists of one length, not of {lengths.min()} to {lengths.max()} numbers"
+        )
     values: npt.NDArray[Any] = lists.flatten().to_numpy(zero_copy_only=False)
     return values.reshape(len(lists), int(lengths[0]))

@@ -1,6 +1,6 @@
-"""Vector stores and retrievers of other frameworks over the indexes here; with no framework, :class:`Collection`.
+"""Vector stores and retrievers for other frameworks; :class:`Collection` needs no framework.
 
-``hdc.apps.stores.for_langchain`` needs the extra ``langchain``, ``hdc.apps.stores.for_llama_index`` the extra
+``hdc.apps.stores.for_langchain`` needs the extra ``langchain``; ``hdc.apps.stores.for_llama_index`` needs the extra
 ``llama-index``.
 """
 

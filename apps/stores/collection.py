@@ -1,4 +1,4 @@
-"""Collection: vectors with a key, a JSON document and metadata each, in one EmbeddingIndex."""
+"""Collection: an EmbeddingIndex of vectors, each with a key, a JSON document and metadata."""
 
 import contextlib
 import os
@@ -19,42 +19,42 @@ from hdc.store import Snapshot
 Answer = TypeVar("Answer")
 
 WIDER = (4, 64)
-"""Hits, for each that is wanted, that a function is tried on before it is tried on all documents."""
+"""Hits per wanted hit to try an accept function on, in turn, before all documents are tried."""
 
 BLOCK = 1 << 12
-"""Documents that a function is tried on at a time."""
+"""Documents per block that an accept function is tried on."""
 
 
 Accept = Callable[[str | None, dict[str, Any]], bool]
-"""Says of a key and a document whether it may be found."""
+"""Function of a key and a document; returns whether the document may be found."""
 
 
 class Collection:
-    """Documents found by their vectors, among those whose metadata pass a filter.
+    """Documents that you search by vector and filter by metadata.
 
-    Keys, vectors, documents and metadata are rows of one :class:`~hdc.apps.retrieval.EmbeddingIndex`, so that a change
-    is there as a whole or not at all. Filters are answered from posting lists, which the first one makes of the
-    metadata; later ones go on from there, and :meth:`close` keeps them beside the index.
+    Keys, vectors, documents and metadata are rows of one :class:`~hdc.apps.retrieval.EmbeddingIndex`, so a change is
+    complete or has no effect. Posting lists answer filters. The first filter builds them from the metadata, later ones
+    add new rows, and :meth:`close` saves them beside the index.
 
-    Any number of threads may use one object: searches run side by side, changes one after another.
+    Any number of threads may use one object. Searches run in parallel; changes run one after another.
 
     Parameters
     ----------
     path : path, optional
-        The folder of an index: it is opened, or made when the first vectors come. None keeps them in memory.
+        Folder of an index. It is opened, or created by the first :meth:`put`. None keeps the rows in memory.
     index : EmbeddingIndex, optional
-        Instead of a path: an open index of any kind and binarizer. Without one, codes are
-        ``ScalarBinarizer(rotation="random", center=False)``, which learns nothing but the number of components, and
-        the vectors are kept as float16, so that scores are those of the vectors.
+        An open index of any kind and binarizer, instead of a path. By default codes are
+        ``ScalarBinarizer(rotation="random", center=False)``, which learns only the number of components. Vectors are
+        then kept as float16, so scores are those of the vectors.
     writable : bool
-        Whether a path is opened for changes, which one process at a time may do.
+        Open the path for changes; only one process at a time can.
 
     Raises
     ------
     ParameterError
-        If both a path and an index are given.
+        If you pass both a path and an index.
     FileFormatError, BlockingIOError, OSError
-        As :meth:`EmbeddingIndex.open`.
+        As in :meth:`EmbeddingIndex.open`.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class Collection:
         writable: bool = True,
     ) -> None:
         if path is not None and index is not None:
-            raise ParameterError("a collection is at a path or in an index; give one of them")
+            raise ParameterError("a collection takes a path or an index; pass one of them")
         self._path = None if path is None else checks.path(path)
         self._index = index
         self._changing, self._filtering = threading.RLock(), threading.Lock()
@@ -88,28 +88,28 @@ class Collection:
 
     @property
     def index(self) -> EmbeddingIndex | None:
-        """The index; None before the first vectors."""
+        """The index; None before the first :meth:`put`."""
         return self._index
 
     # ------------------------------------------------------------------ changes
 
     def put(self, keys: Sequence[str], vectors: Any, documents: Sequence[dict[str, Any]]) -> None:
-        """Add documents, or replace those of the same keys; all of them or, after an error, none.
+        """Add documents, or replace documents with the same keys. After an error, nothing changes.
 
         Parameters
         ----------
         keys : sequence of n texts
-            Of equal ones, the last counts.
+            If a key repeats, the last one counts.
         vectors : (n, d) floats
         documents : sequence of n JSON objects
-            What is to be filtered by is at ``"metadata"``, an object.
+            Each has an object ``"metadata"``, which filters read.
 
         Raises
         ------
         ParameterError
-            If a document is no JSON, or does not come back as it was: a tuple, say, or a key that is a number.
+            If a document is not JSON, or JSON would change it: a tuple or a numeric key, for example.
         DTypeError, DimensionError
-            If there are not as many of each, or vectors have another length than those before.
+            If keys, vectors and documents differ in number, or vectors do not have the length of earlier ones.
         UnsupportedError
             If the index is open for reading.
         OSError
@@ -117,7 +117,8 @@ class Collection:
         """
         if not len(keys) == len(vectors) == len(documents):
             raise DimensionError(
-                f"{len(keys)} keys, {len(vectors)} vectors and {len(documents)} documents: not as many"
+                f"pass one key and document per vector, not {len(keys)} keys, {len(vectors)} vectors and "
+                f"{len(documents)} documents"
             )
         if not len(keys):
             return
@@ -131,12 +132,12 @@ class Collection:
             self._index.store.put(self._index.encoded(rows[last]), [keys[row] for row in last], texts)
 
     def remove(self, keys: Sequence[str] | None = None) -> list[str]:
-        """Remove the documents of some keys, or all of them; return the keys that were there.
+        """Remove the documents of keys, or all documents; return the keys that existed.
 
         Raises
         ------
         UnsupportedError, OSError
-            As :meth:`put`.
+            As in :meth:`put`.
         """
         with self._changing:
             if self._index is None:
@@ -156,7 +157,7 @@ class Collection:
     # ------------------------------------------------------------------ reading
 
     def get(self, keys: Sequence[str]) -> list[Hit]:
-        """Return the documents of some keys, in their order; those that are not there are left out. Scores are 0."""
+        """Return the documents of keys, in the same order, with score 0. Keys that do not exist are skipped."""
         if self._index is None:
             return []
         snapshot = self._index.store.snapshot
@@ -164,7 +165,7 @@ class Collection:
         return hits_of(snapshot, rows, np.zeros(len(rows)))
 
     def select(self, where: Where) -> list[Hit]:
-        """Return the documents whose metadata pass a filter, in the order they came in; scores are 0."""
+        """Return the documents whose metadata pass a filter, in the order they were added, with score 0."""
         if self._index is None:
             return []
         snapshot, rows = self._passing(self._index, where)
@@ -191,13 +192,13 @@ class Collection:
         where : function of a :class:`Metadata`, optional
             Returns the rows that may be found.
         accept : function of key and document, optional
-            Says which documents may be found. It is tried on documents in order of score; on all of them, if few pass.
+            Returns whether a document may be found. It is tried in order of score; on all documents, if few pass.
         keys : sequence of str, optional
-            Find only documents of these.
+            Find only documents with these keys.
         vectors : bool
-            Return vectors too.
+            Also return vectors.
         options
-            As :meth:`EmbeddingIndex.search` takes them: ``candidates``, ``probes``, ``effort``.
+            Options of :meth:`EmbeddingIndex.search`: ``candidates``, ``probes``, ``effort``.
 
         Returns
         -------
@@ -207,9 +208,9 @@ class Collection:
         Raises
         ------
         ParameterError, DTypeError, DimensionError, FileFormatError
-            As :meth:`EmbeddingIndex.search`.
+            As in :meth:`EmbeddingIndex.search`.
         UnsupportedError
-            If vectors are asked for, and the index keeps none.
+            If you ask for vectors but the index keeps none.
         """
         checks.integer(k, "k", 1)
         index = self._index
@@ -241,7 +242,7 @@ class Collection:
         return self._steady(index, search)
 
     def _steady(self, index: EmbeddingIndex, search: Callable[[], Answer]) -> Answer:
-        """Return what a search says of one state of the index: if that changed meanwhile, search while none can."""
+        """Run a search on one state of the index; if the index changed meanwhile, search again while changes wait."""
         before = index.store.generation
         try:
             answer = search()
@@ -255,7 +256,7 @@ class Collection:
             return search()
 
     def _among(self, index: EmbeddingIndex, where: Where | None, keys: Sequence[str] | None) -> Ids | None:
-        """Return the ids of the rows that may be found; None for all."""
+        """Return the ids of the rows that may be found; None for all rows."""
         if where is None:
             if keys is None:
                 return None
@@ -267,7 +268,7 @@ class Collection:
         return snapshot.ids[rows]
 
     def _passing(self, index: EmbeddingIndex, where: Where) -> tuple[Snapshot, Ids]:
-        """Return the newest snapshot and which of its rows pass."""
+        """Return the newest snapshot and the positions of its rows that pass."""
         with self._filtering:
             snapshot = index.store.snapshot
             self._metadata.follow(snapshot)
@@ -276,28 +277,28 @@ class Collection:
     # ------------------------------------------------------------------ files
 
     def refresh(self) -> bool:
-        """Go on to what a writer in another process has changed since; return whether it did."""
+        """Show the changes of a writer in another process; return whether there were any."""
         with self._changing:
             return self._index is not None and self._index.refresh()
 
     def compact(self) -> None:
-        """Drop what removals and replacements have left behind; raises as :meth:`EmbeddingIndex.compact`."""
+        """Drop the rows that removals and replacements left behind; raises as :meth:`EmbeddingIndex.compact` does."""
         with self._changing:
             if self._index is not None:
                 self._index.compact()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Copy the collection to a folder that does not exist or is empty; raises as :meth:`EmbeddingIndex.save`."""
+        """Copy the collection to a new or empty folder; raises as :meth:`EmbeddingIndex.save` does."""
         if self._index is None:
-            raise UnsupportedError("nothing was added yet, so that the length of vectors is not known; save later")
+            raise UnsupportedError("the collection is empty, so the length of vectors is unknown; add some, then save")
         self._index.save(path)
 
     def close(self) -> None:
-        """Close the files and let another process write; what filters were answered from is kept beside them."""
+        """Close the files and let another process write. The posting lists of filters are saved beside them."""
         with self._changing, self._filtering:
             if self._index is not None and self._index.store.is_open:
                 if self._index.writable:
-                    with contextlib.suppress(OSError, FileFormatError):  # it can be made anew
+                    with contextlib.suppress(OSError, FileFormatError):  # they can be built again
                         self._metadata.keep()
                 self._metadata.close()
                 self._index.close()
@@ -310,7 +311,7 @@ class Collection:
 
 
 def _rows(snapshot: Snapshot, keys: Sequence[str]) -> Ids:
-    """Return where the rows of those keys are that are there."""
+    """Return the positions of the rows of keys; keys that do not exist are skipped."""
     return np.array([row for row in snapshot.find_all(list(dict.fromkeys(keys))) if row is not None], np.int64)
 
 
@@ -329,7 +330,7 @@ def _floats(vectors: Any, name: str) -> Floats:
 
 
 def _accepted(snapshot: Snapshot, accept: Accept, among: Ids | None) -> Ids:
-    """Return the ids of the documents that a function accepts: each is read."""
+    """Read all documents and return the ids of those that a function accepts."""
     rows = live(snapshot) if among is None else snapshot.positions(among)
     passed = []
     for start in range(0, len(rows), BLOCK):

@@ -1,4 +1,4 @@
-"""What a collection keeps of a document, and what it returns of one that is found."""
+"""How a collection stores a document, and the hit that it returns."""
 
 import json
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ Ids = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
 
 DEEPEST = 200
-"""Levels of nesting of a document."""
+"""Most levels of nesting in a document."""
 
 
 class Hit(NamedTuple):
@@ -24,10 +24,10 @@ class Hit(NamedTuple):
     ----------
     key : str or None
     score : float
-        As :meth:`EmbeddingIndex.search` has it.
+        The score of :meth:`EmbeddingIndex.search`.
     document : JSON object
     vector : (d,) float32 array or None
-        If it was asked for.
+        None unless you ask for vectors.
     """
 
     key: str | None
@@ -37,24 +37,22 @@ class Hit(NamedTuple):
 
 
 def text_of(document: Any, key: str) -> bytes:
-    """Return a document as it is stored.
+    """Return a document as the JSON that is stored.
 
     Raises
     ------
     ParameterError
-        If it is no object with metadata, or JSON would change it.
+        If it is not an object with metadata, or JSON would change it.
     """
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-        raise ParameterError(f"the document {key!r} must be an object with metadata, an object, not {document!r:.80}")
+        raise ParameterError(f"the document {key!r} must be an object with an object 'metadata', not {document!r:.80}")
     try:
         text = json.dumps(document, allow_nan=False, separators=(",", ":"))
         same = json.loads(text) == document
     except (TypeError, ValueError, RecursionError) as error:
-        raise ParameterError(f"the document {key!r} is no JSON: {error}") from None
+        raise ParameterError(f"the document {key!r} is not JSON: {error}") from None
     if not same:
-        raise ParameterError(
-            f"the document {key!r} would not come back as it is: JSON has lists, no tuples, and keys that are texts"
-        )
+        raise ParameterError(f"JSON would change the document {key!r}; use lists instead of tuples, and texts as keys")
     if _depth(document) > DEEPEST:
         raise ParameterError(f"the document {key!r} is nested deeper than {DEEPEST} levels")
     return text.encode()
@@ -66,24 +64,24 @@ def _depth(value: Any) -> int:
 
 
 def parsed(text: bytes | None) -> dict[str, Any]:
-    """Return a row's document; an empty one for a row that has none, in an index that was made elsewhere."""
+    """Parse a row's document. A row without one, in an index from elsewhere, gets an empty document."""
     try:
         document = json.loads(text or b"{}")
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise FileFormatError(f"a row of the index has a document that no collection wrote: {text!r:.80}")
+        raise FileFormatError(f"a row has a document that no collection wrote: {text!r:.80}")
     return document
 
 
 def metadata_of(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what a document is filtered by."""
+    """Return the metadata that filters read."""
     metadata = document.get("metadata", {})
     return metadata if isinstance(metadata, dict) else {}
 
 
 def hits_of(snapshot: Snapshot, rows: Ids, scores: npt.NDArray[Any], vectors: Floats | None = None) -> list[Hit]:
-    """Return what is found at some positions."""
+    """Return the rows at positions as hits."""
     kept = [None] * len(rows) if vectors is None else list(vectors)
     entries = snapshot.entries(rows)
     return [
@@ -96,5 +94,5 @@ def decoded(index: EmbeddingIndex, snapshot: Snapshot, rows: Ids) -> Floats:
     """Return the vectors that an index keeps of rows."""
     originals = index.codes.originals
     if originals is None:
-        raise UnsupportedError("the index keeps no vectors; make it with EmbeddingIndex.create(..., keep='float16')")
+        raise UnsupportedError("the index keeps no vectors; create it by EmbeddingIndex.create(..., keep='float16')")
     return originals.decoded(snapshot, rows)

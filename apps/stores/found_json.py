@@ -1,4 +1,4 @@
-"""What retrievers of JSON documents have in common: texts as queries, and hits with their explanations."""
+"""The common part of retrievers of JSON documents: read a text as a query, and return hits with explanations."""
 
 import json
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ class FoundDocument(NamedTuple):
     Attributes
     ----------
     key : str
-        Its key, or its number in the index.
+        Its key, or its id in the index.
     score : float
     document : JSON value
     explanation : dict
-        ``"score"``, ``"reasons"``: path, query, match and share of each leaf of the query, and ``"notes"`` on the
-        query, if there are any.
+        ``"score"``, ``"reasons"`` (path, query, match and share of each leaf of the query) and ``"notes"`` on the query
+        if there are any.
     """
 
     key: str
@@ -29,19 +29,19 @@ class FoundDocument(NamedTuple):
 
 
 def query_of(asked: Any, text_at: str) -> Any:
-    """Return a query as :meth:`JSONIndex.search` takes it.
+    """Return a query for :meth:`JSONIndex.search`.
 
     Parameters
     ----------
     asked : JSON value
-        A text that is a JSON object is read as a partial document; another text is searched for in a field.
+        A text that is a JSON object is read as a partial document. Any other text is searched for in a field.
     text_at : str
-        That field, ``"*"`` being any one.
+        That field; ``"*"`` for any field.
 
     Raises
     ------
     ParameterError
-        If a text begins as an object does, and is none.
+        If a text begins like an object but is not valid JSON.
     """
     if not isinstance(asked, str):
         return asked
@@ -50,13 +50,13 @@ def query_of(asked: Any, text_at: str) -> Any:
     try:
         return json.loads(asked)
     except (ValueError, RecursionError) as error:
-        raise ParameterError(f"the query begins as a JSON object does, and is none: {error}") from None
+        raise ParameterError(f"the query begins like a JSON object but is not valid JSON: {error}") from None
 
 
 def found(
     index: JSONIndex, asked: Any, k: int, where: str | Iterable[str] | None, *, text_at: str, explain: bool
 ) -> list[FoundDocument]:
-    """Search, and explain each hit; raises as :meth:`JSONIndex.search` and :func:`query_of`."""
+    """Search and explain each hit; raises as :meth:`JSONIndex.search` and :func:`query_of` do."""
     query = query_of(asked, text_at)
     hits = index.search(query, k, where=where)
     explanations: list[dict[str, Any]] = [{} for _ in hits]

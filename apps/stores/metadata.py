@@ -1,4 +1,4 @@
-"""Which documents have metadata that pass a filter: answered from the posting lists of a JSONIndex."""
+"""Find the documents whose metadata pass a filter, by the posting lists of a JSONIndex."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ from hdc.store import Snapshot
 Ids = npt.NDArray[np.int64]
 
 Where: TypeAlias = Callable[["Metadata"], Ids]
-"""Returns which rows pass, as the methods of :class:`Metadata` do."""
+"""Function that returns the rows that pass, as the methods of :class:`Metadata` do."""
 
 COMPARISONS = ("<", "<=", ">", ">=")
 
@@ -45,65 +45,65 @@ LISTS = ("in", "nin", "any", "all")
 """Operators that compare with a list of values."""
 
 BLOCK = 1 << 13
-"""Documents that are read at a time."""
+"""Documents to read per block."""
 
 STRINGS = {"exact": 1.0, "words": 0.0}
 """Filters compare whole texts."""
 
 KEPT = "metadata"
-"""Begins the name of a folder that was kept: edition, rows and mark of the rows follow, as hexadecimal numbers."""
+"""Prefix of the name of a saved folder; edition, number and hash of the rows follow, as hexadecimal numbers."""
 
 _NAME = re.compile(rf"{KEPT}(-[0-9a-f]{{1,16}}){{3}}")
 
 LEAST, PART = 1000, 8
-"""What was made is kept if it is of so many rows, and such a part of all."""
+"""Posting lists are saved if at least this many rows, and one row in this many, are not saved yet."""
 
 
 class Metadata:
-    """Metadata of the rows of a snapshot, by posting lists.
+    """Posting lists of the metadata of the rows of a snapshot.
 
-    Derived data: made of the rows' documents, and brought up to date by those that came since. What was made is kept
-    in a folder, if there is one, and opened there; what is missing, damaged or of other rows is made anew, in memory.
+    They are derived data, built from the rows' documents and extended by new rows. If there is a folder, they are saved
+    in it and opened from it. Posting lists that are missing, damaged or of other rows are built again in memory.
 
-    Methods return positions of live rows, ascending, which :meth:`both`, :meth:`either` and :meth:`without` combine.
-    Not for several threads at once; :class:`~hdc.apps.stores.Collection` sees to that.
+    Methods return positions of live rows, ascending; :meth:`both`, :meth:`either` and :meth:`without` combine them.
+    Only one thread at a time may use an object; :class:`~hdc.apps.stores.Collection` ensures that.
 
     Parameters
     ----------
     read : function
-        Returns the metadata, a JSON object, of a row's document as it is stored.
+        Returns the metadata, a JSON object, of a row's stored document.
     folder : path, optional
-        In which to keep what was made: a folder of :data:`KEPT` and what rows it is of.
+        Folder in which to save the posting lists, in a folder of their own.
     """
 
     def __init__(self, read: Callable[[bytes | None], dict[str, Any]], folder: Path | None = None) -> None:
         self._read, self._folder = read, folder
         self._snapshot: Snapshot | None = None
-        self._parts: list[tuple[int, JSONIndex]] = []  # each with the position of its first row; dead rows are empty
+        self._parts: list[tuple[int, JSONIndex]] = []  # (position of the first row, index); dead rows are empty
         self._alive = np.empty(0, bool)
 
     def follow(self, snapshot: Snapshot) -> None:
-        """Go on to the rows of a later snapshot."""
+        """Extend the posting lists to the rows of a later snapshot."""
         last = self._snapshot
         if last is snapshot:
             return
-        self._snapshot = None  # an error on the way leaves what the next call begins anew
+        self._snapshot = None  # after an error, the next call starts over
         if last is None or last.edition != snapshot.edition:
             self.close()
             self._parts = [*self._opened(snapshot)]
         now, known = alive(snapshot), self._rows()
         if snapshot.count > known:
-            if not self._parts or not self._parts[-1][1].writable:  # what was kept stays as it is
+            if not self._parts or not self._parts[-1][1].writable:  # a saved index stays unchanged
                 self._parts.append((known, JSONIndex(_encoder(), vectors=None)))
             self._add(self._parts[-1][1], snapshot, known)
         self._alive, self._snapshot = now, snapshot
 
     def _rows(self) -> int:
-        """Return how many rows are known."""
+        """Return the number of indexed rows."""
         return self._parts[-1][0] + self._parts[-1][1].rows() if self._parts else 0
 
     def _add(self, index: JSONIndex, snapshot: Snapshot, start: int) -> None:
-        """Add rows from a position on."""
+        """Add the rows from a position on to an index."""
         now = alive(snapshot)
         for begin in range(start, snapshot.count, BLOCK):
             part = np.arange(begin, min(snapshot.count, begin + BLOCK))
@@ -118,14 +118,14 @@ class Metadata:
             snapshot = self._snapshot
             if self._folder is None or snapshot is None:
                 raise
-        self._snapshot = self._folder = None  # what was kept is damaged
+        self._snapshot = self._folder = None  # the saved posting lists are damaged
         self.follow(snapshot)
         return where(self)
 
     # ------------------------------------------------------------------ files
 
     def _opened(self, snapshot: Snapshot) -> Iterator[tuple[int, JSONIndex]]:
-        """Yield what was kept of the first rows, if there is anything."""
+        """Yield the saved index of the first rows, if there is a valid one."""
         for path in self._kept():
             edition, count, mark = (int(part, 16) for part in path.name.split("-")[1:])
             if edition == snapshot.edition and 0 < count <= snapshot.count and mark == _mark(snapshot, count):
@@ -137,14 +137,14 @@ class Metadata:
                     index.close()
 
     def _kept(self) -> list[Path]:
-        """Return the folders that were kept, the one of most rows first."""
+        """Return the saved folders, the one with most rows first."""
         if self._folder is None or not self._folder.is_dir():
             return []
         there = [path for path in self._folder.iterdir() if _NAME.fullmatch(path.name)]
         return sorted(there, key=lambda path: -int(path.name.split("-")[2], 16))
 
     def keep(self) -> None:
-        """Write what was made, if enough of it is in memory alone."""
+        """Save the posting lists if enough rows are only in memory."""
         snapshot = self._snapshot
         if self._folder is None or snapshot is None:
             return
@@ -167,7 +167,7 @@ class Metadata:
                 shutil.rmtree(path, ignore_errors=True)
 
     def close(self) -> None:
-        """Close what is open; it is opened again when it is needed."""
+        """Close the open indexes; they are opened again when needed."""
         for _, index in self._parts:
             index.close()
         self._parts, self._snapshot = [], None
@@ -175,47 +175,47 @@ class Metadata:
     # ------------------------------------------------------------------ filters
 
     def everything(self) -> Ids:
-        """Return all rows."""
+        """Return all live rows."""
         return np.flatnonzero(self._alive)
 
     def where(self, conditions: str | Iterable[str]) -> Ids:
-        """Return the rows for which conditions hold, as :meth:`hdc.apps.json.JSONIndex.search` reads them.
+        """Return the rows that meet conditions, in the language of :meth:`hdc.apps.json.JSONIndex.search`.
 
         Raises
         ------
         ParameterError
-            If one cannot be read.
+            If a condition is invalid.
         """
         return self._live([first + index.filter(conditions) for first, index in self._parts])
 
     def _live(self, found: list[Ids]) -> Ids:
-        """Return those rows of some, ascending, that are alive."""
+        """Join arrays of rows and return the live ones, ascending."""
         rows: Ids = np.concatenate([np.empty(0, np.int64), *found])
         return rows[self._alive[rows]]
 
     def absent(self, path: Sequence[str]) -> Ids:
-        """Return the rows that have nothing at a path, or null."""
+        """Return the rows with nothing or null at a path."""
         place = _place(path)
         return self.either([self.where(f"{place} missing"), self.where(f"{place} = null")])
 
     def matching(self, path: Sequence[str], operator: str, value: Any) -> Ids:
         """Return the rows whose value at a path passes an operator.
 
-        Values are compared within their type: no text, number or truth value equals or exceeds another.
+        Values of different types never compare: a text, for example, neither equals nor exceeds a number.
 
         Parameters
         ----------
         path : sequence of str
-            Keys, from the outermost on.
+            Keys, from the outermost one.
         operator : str
-            One of :data:`OPERATORS`. ``!=`` and ``nin`` pass where there is no value. ``contains``, ``any`` and
-            ``all`` ask for items of an array. ``is_empty`` passes where there is no value, or null, or nothing in it.
-        value : JSON scalar, or list of these for ``in``, ``nin``, ``any`` and ``all``
+            One of :data:`OPERATORS`. ``!=`` and ``nin`` also pass rows without a value. ``contains``, ``any`` and
+            ``all`` compare the items of an array. ``is_empty`` passes a missing value, null and an empty value.
+        value : JSON scalar, or list of scalars for ``in``, ``nin``, ``any`` and ``all``
 
         Raises
         ------
         ParameterError
-            If there is no such operator, or the value does not suit it.
+            If the operator is unknown, or the value does not fit it.
         """
         choice(operator, "the operator of a filter", OPERATORS)
         if (operator in LISTS) != isinstance(value, list | tuple | set | frozenset):
@@ -239,12 +239,12 @@ class Metadata:
 
     def _comparing(self, place: str, operator: str, value: Any) -> Ids:
         if not (value is None or isinstance(value, str | bool | int | float)) or value != value:
-            raise ParameterError(f"a filter compares with texts, numbers, true, false or null, not {shown(value)}")
+            raise ParameterError(f"a filter must compare with a text, number, true, false or null, not {shown(value)}")
         return self.where(f"{place} {operator} {json.dumps(value)}")
 
     def _matching_text(self, path: Sequence[str], place: str, value: Any, exactly: bool) -> Ids:
         if not isinstance(value, str):
-            raise ParameterError(f"a part of a text is a text, not {shown(value)}")
+            raise ParameterError(f"a text filter must compare with a text, not {shown(value)}")
         part = value if exactly else value.lower()
 
         def matches(held: Any) -> bool:
@@ -253,7 +253,7 @@ class Metadata:
         return self._holding(path, place, matches)
 
     def _holding(self, path: Sequence[str], place: str, test: Callable[[Any], bool]) -> Ids:
-        """Return the rows with a value that passes a test, which is tried on all documents that have one."""
+        """Return the rows whose value passes a test; reads every document that has a value."""
         passed = []
         for first, index in self._parts:
             there = index.filter(f"{place} exists")
@@ -264,22 +264,22 @@ class Metadata:
         return self._live(passed)
 
     def both(self, found: Sequence[Ids]) -> Ids:
-        """Return the rows that are in all of some; all rows of none."""
+        """Return the rows that are in all arrays; all rows if there are no arrays."""
         if not found:
             return self.everything()
         return functools.reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), found)
 
     def either(self, found: Sequence[Ids]) -> Ids:
-        """Return the rows that are in any of some."""
+        """Return the rows that are in any of the arrays."""
         return functools.reduce(np.union1d, found) if found else np.empty(0, np.int64)
 
     def without(self, found: Ids) -> Ids:
-        """Return all other rows."""
+        """Return all live rows except these."""
         return np.setdiff1d(self.everything(), found, assume_unique=True)
 
 
 def _place(path: Sequence[str]) -> str:
-    """Return a path as conditions have it."""
+    """Return a path in the language of conditions."""
     return "".join(f"[{json.dumps(step)}]" for step in path)
 
 
@@ -288,7 +288,7 @@ def _encoder() -> JSONEncoder:
 
 
 def _mark(snapshot: Snapshot, count: int) -> int:
-    """Return a hash of the keys and documents of the first and last of some rows, which tells of another store."""
+    """Return a hash of the first and last row's key and document, which shows whether a store is the same."""
     mark = xxhash.xxh3_64()
     for key, text, _ in snapshot.entries(np.array([0, count - 1])):
         mark.update(repr((key, text)).encode("utf-8", "surrogatepass"))

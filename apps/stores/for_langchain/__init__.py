@@ -1,6 +1,6 @@
-"""LangChain over the indexes here: a vector store, and JSON documents as a retriever and as a document index.
+"""Components for LangChain: a vector store, and a retriever and a document index of JSON documents.
 
-Needs the extra ``langchain``.
+They need the extra ``langchain``.
 """
 
 from hdc.errors import BackendUnavailableError
@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("langchain"):
         raise
     raise BackendUnavailableError(
-        "stores for LangChain need langchain-core: pip install hdc-toolkit[langchain]"
+        "stores for LangChain need langchain-core; pip install 'hdc-toolkit[langchain]'"
     ) from error
 
 __all__ = ["HDCDocumentIndex", "HDCJSONRetriever", "HDCVectorStore"]

@@ -1,4 +1,4 @@
-"""Filters of a LangChain vector store: dictionaries, conditions as text, functions."""
+"""Translate the filters of a LangChain vector store: dictionaries, and conditions as text."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
@@ -28,12 +28,12 @@ Ids = npt.NDArray[np.int64]
 
 
 def where_of(given: Filter) -> Where | None:
-    """Return a filter that is no function as :class:`Metadata` takes it; None for none.
+    """Return a dictionary or conditions as a function of :class:`Metadata`; None for None.
 
     Raises
     ------
     ParameterError
-        If it is neither.
+        If the filter is of another type.
     """
     if given is None:
         return None
@@ -42,7 +42,7 @@ def where_of(given: Filter) -> Where | None:
     if isinstance(given, str | list | tuple):
         return lambda metadata: metadata.where(given)
     raise ParameterError(
-        "a filter is a dictionary such as {'year': {'$gte': 2020}}, conditions such as 'year >= 2020', "
+        "filter must be a dictionary such as {'year': {'$gte': 2020}}, conditions such as 'year >= 2020', "
         f"or a function of a Document, not {given!r:.80}"
     )
 
@@ -55,12 +55,12 @@ def _object(metadata: Metadata, given: Mapping[str, Any], path: tuple[str, ...])
 def _entry(metadata: Metadata, key: str, value: Any, path: tuple[str, ...]) -> Ids:
     if key in ("$and", "$or"):
         if not isinstance(value, list | tuple) or not all(isinstance(part, Mapping) for part in value):
-            raise ParameterError(f"the filter {key} combines a list of dictionaries, not {value!r:.80}")
+            raise ParameterError(f"the filter {key} needs a list of dictionaries, not {value!r:.80}")
         found = [_object(metadata, part, path) for part in value]
         return metadata.both(found) if key == "$and" else metadata.either(found)
     if key == "$not":
         if not isinstance(value, Mapping):
-            raise ParameterError(f"the filter $not turns a dictionary around, not {value!r:.80}")
+            raise ParameterError(f"the filter $not needs a dictionary, not {value!r:.80}")
         return metadata.without(_object(metadata, value, path))
     if key == "$exists":
         absent = metadata.absent(path)
@@ -69,7 +69,7 @@ def _entry(metadata: Metadata, key: str, value: Any, path: tuple[str, ...]) -> I
         return metadata.matching(path, OPERATORS[key], value)
     if not isinstance(key, str) or key.startswith("$"):
         known = ", ".join((*OPERATORS, "$exists", "$and", "$or", "$not"))
-        raise ParameterError(f"there is no operator {key!r} of filters; there are {known}")
+        raise ParameterError(f"the operator of a filter must be one of {known}, not {key!r}")
     if isinstance(value, Mapping):
         return _object(metadata, value, (*path, key))
     return metadata.matching((*path, key), "in" if isinstance(value, list | tuple) else "==", value)

@@ -1,4 +1,4 @@
-"""JSON documents in LangChain: found by text or partial document, and explained."""
+"""Search JSON documents in LangChain by text or partial document, with explanations."""
 
 import os
 import uuid
@@ -17,27 +17,26 @@ from hdc.apps.stores.found_json import FoundDocument, as_text, found
 from hdc.errors import FileFormatError, ParameterError
 
 KEY = "id"
-"""Where documents of a document index have their ids."""
+"""Field of the ids in a document index."""
 
 
 class HDCJSONRetriever(BaseRetriever):
-    """Documents of a JSONIndex that hold most of what a query asks for.
+    """Retriever of the documents of a JSONIndex that match most of a query.
 
-    A query is a text, which any field may have, or a partial document: ``'{"author": {"name": "Ada"}}'``, or the
-    dictionary itself. ``k`` and ``where`` may be given to ``invoke`` too.
+    Search with a text, which any field may match, or with a partial document: ``'{"author": {"name": "Ada"}}'``, or the
+    dictionary itself. You can also pass ``k`` and ``where`` to ``invoke``.
 
     Parameters
     ----------
     index : JSONIndex
     k : int
-        Documents that are returned.
+        Number of documents to return.
     where : str or list of str, optional
-        Conditions that all must hold.
+        Conditions that a document must all meet.
     text : function of a document, optional
-        Returns the ``page_content``; the document as JSON text if left out.
+        Returns the ``page_content``; by default the document as JSON text.
     explain : bool
-        Whether the metadata have ``"score"`` and ``"reasons"``: path, query, match and share of each leaf of the
-        query.
+        Add ``"score"`` and ``"reasons"`` to the metadata: path, query, match and share of each leaf of the query.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -67,20 +66,20 @@ class HDCJSONRetriever(BaseRetriever):
 
 
 class HDCDocumentIndex(DocumentIndex):
-    """Texts with metadata, found by words and by what their metadata hold, without embeddings.
+    """Texts with metadata, searched by words and metadata values, without embeddings.
 
-    A query is a text, which is looked for in the texts, or a partial document:
-    ``'{"text": "red shoes", "metadata": {"brand": "Acme"}}'``. ``k`` and ``where`` may be given to ``invoke`` too:
+    Search with a text, or with a partial document:
+    ``'{"text": "red shoes", "metadata": {"brand": "Acme"}}'``. You can also pass ``k`` and ``where`` to ``invoke``:
     ``where="metadata.year >= 2020"``.
 
     Parameters
     ----------
     index : JSONIndex
-        Of documents with ``"id"``, ``"text"`` and ``"metadata"``, made with ``key="id"``; see :meth:`at`.
+        An index with ``key="id"`` of documents with ``"id"``, ``"text"`` and ``"metadata"``; see :meth:`at`.
     k : int
     where : str or list of str, optional
     explain : bool
-        Whether the metadata of what is found have ``"score"`` and ``"reasons"``, too.
+        Add ``"score"`` and ``"reasons"`` to the metadata of hits.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -92,12 +91,12 @@ class HDCDocumentIndex(DocumentIndex):
 
     @classmethod
     def at(cls, path: str | os.PathLike[str] | None = None, *, writable: bool = True, **settings: Any) -> Self:
-        """Open the index in a folder, or make it there; in memory without one.
+        """Open or create the index in a folder; without a path, create one in memory.
 
         Raises
         ------
         FileFormatError, BlockingIOError, OSError
-            As :meth:`JSONIndex.open`.
+            As in :meth:`JSONIndex.open`.
         """
         if path is None:
             return cls(index=JSONIndex(JSONEncoder(64), key=KEY, vectors=None), **settings)
@@ -107,23 +106,23 @@ class HDCDocumentIndex(DocumentIndex):
         index = JSONIndex.open(folder, writable=writable)
         if (key := index.key) != KEY:
             index.close()
-            raise FileFormatError(f"{folder}: its documents have keys at {key!r}, not at {KEY!r}")
+            raise FileFormatError(f"{folder}: the index must have key={KEY!r}, not {key!r}")
         return cls(index=index, **settings)
 
     def upsert(self, items: Sequence[Document], /, **_: Any) -> UpsertResponse:
-        """Add documents, or replace those of the same ids; a document without one gets a random id."""
+        """Add documents, or replace documents with the same ids. A document without an id gets a random one."""
         keys = [item.id or str(uuid.uuid4()) for item in items]
         rows = [{KEY: key, "text": d.page_content, "metadata": d.metadata} for key, d in zip(keys, items, strict=True)]
         self.index.put(rows)
         return UpsertResponse(succeeded=keys, failed=[])
 
     def delete(self, ids: list[str] | None = None, **_: Any) -> DeleteResponse:
-        """Remove the documents of some ids; those that are not there are fine.
+        """Remove the documents with these ids; ids that do not exist are ignored.
 
         Raises
         ------
         ParameterError
-            If no ids are given.
+            If you pass no ids.
         """
         if ids is None:
             raise ParameterError("delete needs ids")
@@ -133,7 +132,7 @@ class HDCDocumentIndex(DocumentIndex):
         return DeleteResponse(succeeded=there, num_deleted=len(there), failed=[], num_failed=0)
 
     def get(self, ids: Sequence[str], /, **_: Any) -> list[Document]:
-        """Return the documents of some ids, in their order; those that are not there are left out."""
+        """Return the documents with these ids, in the same order; ids that do not exist are skipped."""
         numbers = [number for key in ids if (number := self.index.find(key)) is not None]
         return [_document(row) for row in self.index.documents(numbers)]
 

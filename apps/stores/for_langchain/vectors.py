@@ -23,27 +23,27 @@ Scored = list[tuple[Document, float]]
 
 
 class HDCVectorStore(VectorStore):
-    """Documents and their embeddings in a folder that survives crashes, or in memory.
+    """Documents and their embeddings in a crash-safe folder or in memory.
 
-    Every search takes ``filter``: a dictionary (``{"source": "a.pdf", "year": {"$gte": 2020}}``), conditions as
-    :class:`hdc.apps.json.JSONIndex` reads them (``"year >= 2020"``), or a function of a Document. The first two are
-    answered from posting lists. Other keyword arguments go to :meth:`hdc.apps.retrieval.EmbeddingIndex.search`:
+    Every search takes ``filter``: a dictionary (``{"source": "a.pdf", "year": {"$gte": 2020}}``), conditions in the
+    language of :class:`hdc.apps.json.JSONIndex` (``"year >= 2020"``), or a function of a Document. Posting lists answer
+    the first two. Other keyword arguments are passed to :meth:`hdc.apps.retrieval.EmbeddingIndex.search`:
     ``candidates``, ``probes``, ``effort``. Any number of threads and tasks may use one object.
 
     Parameters
     ----------
     embedding : Embeddings
     path : path, optional
-        A folder, opened or made; in memory if left out.
+        A folder to open or create; by default the store is in memory.
     index : EmbeddingIndex, optional
-        Instead of a path: an index of any kind and binarizer.
+        An index of any kind and binarizer, instead of a path.
     writable : bool
-        One process at a time opens a folder for changes; the others pass False, and see them by :meth:`refresh`.
+        Only one process at a time can open a folder for changes. Others pass False and call :meth:`refresh`.
 
     Raises
     ------
     ParameterError, FileFormatError, BlockingIOError, OSError
-        As :class:`hdc.apps.stores.Collection`.
+        As in :class:`hdc.apps.stores.Collection`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class HDCVectorStore(VectorStore):
 
     @property
     def embeddings(self) -> Embeddings:
-        """What makes the embeddings."""
+        """The model that makes the embeddings."""
         return self._embedding
 
     @classmethod
@@ -72,7 +72,7 @@ class HDCVectorStore(VectorStore):
         ids: list[str] | None = None,
         **options: Any,
     ) -> Self:
-        """Make a store, of the options of the class, and add texts."""
+        """Create a store with the options of the class, and add texts."""
         store = cls(embedding, **options)
         store.add_texts(texts, metadatas, ids=ids)
         return store
@@ -87,7 +87,7 @@ class HDCVectorStore(VectorStore):
         ids: list[str] | None = None,
         **options: Any,
     ) -> Self:
-        """Do as :meth:`from_texts`, with the embedding's own asynchronous call."""
+        """Like :meth:`from_texts`, by the embedding's asynchronous call."""
         store: Self = await run_in_executor(None, lambda: cls(embedding, **options))
         await store.aadd_texts(texts, metadatas, ids=ids)
         return store
@@ -102,7 +102,7 @@ class HDCVectorStore(VectorStore):
         ids: list[str] | None = None,
         **_: Any,
     ) -> list[str]:
-        """Add texts, as :meth:`add_documents`."""
+        """Add texts as :meth:`add_documents` does."""
         return self.add_documents(_documents(texts, metadatas), ids)
 
     async def aadd_texts(
@@ -113,35 +113,35 @@ class HDCVectorStore(VectorStore):
         ids: list[str] | None = None,
         **_: Any,
     ) -> list[str]:
-        """Add texts, as :meth:`aadd_documents`."""
+        """Add texts as :meth:`aadd_documents` does."""
         return await self.aadd_documents(_documents(texts, metadatas), ids)
 
     def add_documents(self, documents: list[Document], ids: list[str] | None = None, **_: Any) -> list[str]:
-        """Add documents, or replace those of the same ids; all or, after an error, none. Return their ids.
+        """Add documents, or replace documents with the same ids; return the ids. After an error, nothing changes.
 
         Parameters
         ----------
         documents : list of Document
-            With metadata that are JSON.
+            Their metadata must be JSON.
         ids : list of str, optional
-            Left out, the documents' own; a document that has none gets a random one.
+            The documents' own ids by default; a document without an id gets a random one.
 
         Raises
         ------
         DimensionError, ParameterError, OSError
-            As :meth:`hdc.apps.stores.Collection.put`.
+            As in :meth:`hdc.apps.stores.Collection.put`.
         """
         return self._put(documents, ids, self._embedding.embed_documents([d.page_content for d in documents]))
 
     async def aadd_documents(self, documents: list[Document], ids: list[str] | None = None, **_: Any) -> list[str]:
-        """Do as :meth:`add_documents`, with the embedding's own asynchronous call."""
+        """Like :meth:`add_documents`, by the embedding's asynchronous call."""
         vectors = await self._embedding.aembed_documents([d.page_content for d in documents])
         keys: list[str] = await run_in_executor(None, self._put, documents, ids, vectors)
         return keys
 
     def _put(self, documents: list[Document], ids: list[str] | None, vectors: list[list[float]]) -> list[str]:
         if ids is not None and len(ids) != len(documents):
-            raise DimensionError(f"there are {len(ids)} ids for {len(documents)} documents")
+            raise DimensionError(f"pass one id per document, not {len(ids)} ids for {len(documents)} documents")
         given = [d.id for d in documents] if ids is None else ids
         keys = [key or str(uuid.uuid4()) for key in given]
         rows = [{"text": d.page_content, "metadata": d.metadata} for d in documents]
@@ -149,14 +149,14 @@ class HDCVectorStore(VectorStore):
         return keys
 
     def delete(self, ids: list[str] | None = None, **_: Any) -> bool:
-        """Remove the documents of some ids, or all of them if there are none given; ids that are not there are fine."""
+        """Remove the documents with these ids, or all documents; ids that do not exist are ignored."""
         self.collection.remove(ids)
         return True
 
     # ------------------------------------------------------------------ reading
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
-        """Return the documents of some ids, in their order; those that are not there are left out."""
+        """Return the documents with these ids, in the same order; ids that do not exist are skipped."""
         return [_document(hit) for hit in self.collection.get(ids)]
 
     def similarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
@@ -164,15 +164,15 @@ class HDCVectorStore(VectorStore):
         return [document for document, _ in self.similarity_search_with_score(query, k, **kwargs)]
 
     async def asimilarity_search(self, query: str, k: int = 4, **kwargs: Any) -> list[Document]:
-        """Do as :meth:`similarity_search`, with the embedding's own asynchronous call."""
+        """Like :meth:`similarity_search`, by the embedding's asynchronous call."""
         return [document for document, _ in await self.asimilarity_search_with_score(query, k, **kwargs)]
 
     def similarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> Scored:
-        """Return documents and scores: cosines, or what the metric of the index says; the higher, the nearer."""
+        """Return documents and scores: cosines, or scores of the index's metric. Higher is nearer."""
         return self.similarity_search_with_score_by_vector(self._embedding.embed_query(query), k, **kwargs)
 
     async def asimilarity_search_with_score(self, query: str, k: int = 4, **kwargs: Any) -> Scored:
-        """Do as :meth:`similarity_search_with_score`, with the embedding's own asynchronous call."""
+        """Like :meth:`similarity_search_with_score`, by the embedding's asynchronous call."""
         vector = await self._embedding.aembed_query(query)
         search = self.similarity_search_with_score_by_vector
         found: Scored = await run_in_executor(None, search, vector, k, **kwargs)
@@ -183,7 +183,7 @@ class HDCVectorStore(VectorStore):
         return [_document(hit) for hit in self._search(embedding, k, **kwargs)]
 
     def similarity_search_with_score_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> Scored:
-        """Return documents and scores, as :meth:`similarity_search_with_score`, by a vector."""
+        """Like :meth:`similarity_search_with_score`, by a vector."""
         return [(_document(hit), hit.score) for hit in self._search(embedding, k, **kwargs)]
 
     def _search(self, embedding: list[float], k: int, *, filter: Filter = None, **options: Any) -> list[Hit]:
@@ -194,12 +194,12 @@ class HDCVectorStore(VectorStore):
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        """Return k of the ``fetch_k`` documents nearest to a text that are unlike each other.
+        """Return k diverse documents among the ``fetch_k`` nearest to a text.
 
         Parameters
         ----------
         lambda_mult : float
-            From 0, as different as can be, to 1, as near as can be.
+            From 0, most diverse, to 1, nearest.
         """
         vector = self._embedding.embed_query(query)
         return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, **kwargs)
@@ -207,7 +207,7 @@ class HDCVectorStore(VectorStore):
     async def amax_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        """Do as :meth:`max_marginal_relevance_search`, with the embedding's own asynchronous call."""
+        """Like :meth:`max_marginal_relevance_search`, by the embedding's asynchronous call."""
         vector = await self._embedding.aembed_query(query)
         search = self.max_marginal_relevance_search_by_vector
         found: list[Document] = await run_in_executor(None, search, vector, k, fetch_k, lambda_mult, **kwargs)
@@ -216,7 +216,7 @@ class HDCVectorStore(VectorStore):
     def max_marginal_relevance_search_by_vector(
         self, embedding: list[float], k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
     ) -> list[Document]:
-        """Do as :meth:`max_marginal_relevance_search`, by a vector."""
+        """Like :meth:`max_marginal_relevance_search`, by a vector."""
         hits = self._search(embedding, fetch_k, vectors=True, **kwargs)
         vectors: list[Any] = [hit.vector for hit in hits]
         chosen = maximal_marginal_relevance(np.asarray(embedding, np.float32), vectors, lambda_mult, k)
@@ -229,7 +229,7 @@ class HDCVectorStore(VectorStore):
     # ------------------------------------------------------------------ files
 
     def refresh(self) -> bool:
-        """Go on to what a writer in another process has changed since; return whether it did."""
+        """Show the changes of a writer in another process; return whether there were any."""
         return self.collection.refresh()
 
     def close(self) -> None:
@@ -248,13 +248,13 @@ RELEVANCE: dict[str, Callable[[float], float]] = {
     "ip": lambda score: 0.5 + math.atan(score) / math.pi,
     "l2": lambda score: 1 / (1 + math.sqrt(max(0.0, -score))),
 }
-"""Scores from 0 to 1, by metric; scores of ``l2`` are squared distances times -1."""
+"""Functions that map a score to 0 to 1, by metric; scores of ``l2`` are negated squared distances."""
 
 
 def _documents(texts: Iterable[str], metadatas: list[dict[str, Any]] | None) -> list[Document]:
     listed = list(texts)
     if metadatas is not None and len(metadatas) != len(listed):
-        raise DimensionError(f"there are {len(metadatas)} metadatas for {len(listed)} texts")
+        raise DimensionError(f"pass one metadata per text, not {len(metadatas)} metadatas for {len(listed)} texts")
     return [Document(text, metadata=own) for text, own in zip(listed, metadatas or [{} for _ in listed], strict=True)]
 
 

@@ -1,6 +1,6 @@
-"""LlamaIndex over the indexes here: a vector store, and JSON documents as a retriever.
+"""Components for LlamaIndex: a vector store, and a retriever of JSON documents.
 
-Needs the extra ``llama-index``.
+They need the extra ``llama-index``.
 """
 
 from hdc.errors import BackendUnavailableError
@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
     if error.name is None or not error.name.startswith("llama_index"):
         raise
     raise BackendUnavailableError(
-        "stores for LlamaIndex need llama-index-core: pip install hdc-toolkit[llama-index]"
+        "stores for LlamaIndex need llama-index-core; pip install 'hdc-toolkit[llama-index]'"
     ) from error
 
 __all__ = ["HDCJSONRetriever", "HDCVectorStore"]

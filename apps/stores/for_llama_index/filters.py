@@ -1,4 +1,4 @@
-"""LlamaIndex's metadata filters, all operators and conditions, nested too."""
+"""Translate LlamaIndex's metadata filters: all operators and conditions, also nested."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,7 @@ Ids = npt.NDArray[np.int64]
 
 
 def where_of(filters: MetadataFilters | None) -> Where | None:
-    """Return filters as :class:`Metadata` takes them; None for none."""
+    """Return filters as a function of :class:`Metadata`; None if there are none."""
     if filters is None or not filters.filters:
         return None
     return lambda metadata: _passing(metadata, filters)

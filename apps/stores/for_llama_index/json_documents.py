@@ -1,4 +1,4 @@
-"""JSON documents in LlamaIndex: found by text or partial document, and explained."""
+"""HDCJSONRetriever: search JSON documents in LlamaIndex by text or partial document, with explanations."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,25 +11,25 @@ from hdc.apps.stores.found_json import as_text, found
 
 
 class HDCJSONRetriever(BaseRetriever):
-    """Documents of a JSONIndex that hold most of what a query asks for.
+    """Retriever of the documents of a JSONIndex that match most of a query.
 
-    A query is a text, which any field may have, or a partial document as JSON text:
+    Search with a text, which any field may match, or with a partial document as JSON text:
     ``'{"author": {"name": "Ada"}}'``.
 
     Parameters
     ----------
     index : JSONIndex
     similarity_top_k : int
-        Documents that are returned.
+        Number of documents to return.
     where : str or iterable of str, optional
-        Conditions that all must hold.
+        Conditions that a document must all meet.
     text : function of a document, optional
-        Returns the text of a node; the document as JSON text if left out.
+        Returns the text of a node; by default the document as JSON text.
     explain : bool
-        Whether the nodes' metadata have ``"score"`` and ``"reasons"``: path, query, match and share of each leaf of
-        the query.
+        Add ``"score"`` and ``"reasons"`` to the nodes' metadata: path, query, match and share of each leaf of the
+        query.
     settings
-        As LlamaIndex's ``BaseRetriever`` takes them: ``callback_manager``, ``verbose``.
+        Settings of LlamaIndex's ``BaseRetriever``: ``callback_manager``, ``verbose``.
     """
 
     def __init__(

@@ -25,33 +25,33 @@ from hdc.apps.stores.for_llama_index.filters import where_of
 from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 
 NODE, TYPE = "_node_content", "_node_type"
-"""Entries of LlamaIndex's dictionary of a node that are not to be filtered by."""
+"""Entries of LlamaIndex's dictionary of a node that filters do not read."""
 
 FETCHED = 4
-"""Nodes, for each that is wanted, among which maximal marginal relevance chooses."""
+"""Nodes per wanted node from which maximal marginal relevance chooses."""
 
 
 class HDCVectorStore(BasePydanticVectorStore):
-    """Nodes and their embeddings in a folder that survives crashes, or in memory.
+    """Nodes and their embeddings in a crash-safe folder or in memory.
 
-    All operators and conditions of metadata filters are answered, nested ones too, most from posting lists. Query modes
-    are the default and ``mmr``, which chooses among ``mmr_prefetch_factor=4`` times the nodes that are wanted. Other
-    keyword arguments of :meth:`query` go to :meth:`hdc.apps.retrieval.EmbeddingIndex.search`: ``candidates``,
-    ``probes``, ``effort``.
+    Metadata filters may use all operators and conditions, also nested; posting lists answer most of them. Query modes
+    are the default and ``mmr``, which chooses among ``mmr_prefetch_factor=4`` times the nodes wanted. :meth:`query`
+    passes other keyword arguments to :meth:`hdc.apps.retrieval.EmbeddingIndex.search`: ``candidates``, ``probes``,
+    ``effort``.
 
     Parameters
     ----------
     path : path, optional
-        A folder, opened or made; in memory if left out.
+        A folder to open or create; by default the store is in memory.
     index : EmbeddingIndex, optional
-        Instead of a path: an index of any kind and binarizer.
+        An index of any kind and binarizer, instead of a path.
     writable : bool
-        One process at a time opens a folder for changes; the others pass False, and see them by :meth:`refresh`.
+        Only one process at a time can open a folder for changes. Others pass False and call :meth:`refresh`.
 
     Raises
     ------
     ParameterError, FileFormatError, BlockingIOError, OSError
-        As :class:`hdc.apps.stores.Collection`.
+        As in :class:`hdc.apps.stores.Collection`.
     """
 
     stores_text: bool = True
@@ -74,28 +74,28 @@ class HDCVectorStore(BasePydanticVectorStore):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that a saved component has."""
+        """Return the name of a saved component."""
         return "HDCVectorStore"
 
     @property
     def client(self) -> EmbeddingIndex | None:
-        """The index; None before the first nodes."""
+        """The index; None before the first :meth:`add`."""
         return self._collection.index
 
     @property
     def collection(self) -> Collection:
-        """The nodes, as documents with keys."""
+        """The nodes as documents with keys."""
         return self._collection
 
     # ------------------------------------------------------------------ changes
 
     def add(self, nodes: Sequence[BaseNode], **_: Any) -> list[str]:
-        """Add nodes with their embeddings, or replace those of the same ids; all or, after an error, none.
+        """Add nodes with their embeddings, or replace nodes with the same ids. After an error, nothing changes.
 
         Raises
         ------
         ParameterError, DimensionError, OSError
-            As :meth:`hdc.apps.stores.Collection.put`.
+            As in :meth:`hdc.apps.stores.Collection.put`.
         """
         keys = [node.node_id for node in nodes]
         self._collection.put(keys, [node.get_embedding() for node in nodes], [_document(node) for node in nodes])
@@ -106,12 +106,12 @@ class HDCVectorStore(BasePydanticVectorStore):
         self.delete_nodes(filters=_of_documents([ref_doc_id]))
 
     def delete_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None, **_: Any) -> None:
-        """Remove the nodes of some ids, those whose metadata pass filters, or those for which both is so.
+        """Remove the nodes with these ids, the nodes whose metadata pass filters, or the nodes that meet both.
 
         Raises
         ------
         ParameterError
-            If neither is given: :meth:`clear` removes all.
+            If you pass neither; call :meth:`clear` to remove all nodes.
         """
         if node_ids is None and where_of(filters) is None:
             raise ParameterError("delete_nodes needs node_ids or filters; clear() removes all nodes")
@@ -124,7 +124,7 @@ class HDCVectorStore(BasePydanticVectorStore):
     # ------------------------------------------------------------------ reading
 
     def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
-        """Return the nodes of some ids, those whose metadata pass filters, those for which both is so, or all."""
+        """Return the nodes with these ids, the nodes whose metadata pass filters, the nodes that meet both, or all."""
         return [_node(hit) for hit in self._chosen(node_ids, filters)]
 
     def _chosen(self, node_ids: list[str] | None, filters: MetadataFilters | None) -> list[Hit]:
@@ -143,9 +143,9 @@ class HDCVectorStore(BasePydanticVectorStore):
         Raises
         ------
         ParameterError
-            If there is no embedding.
+            If the query has no embedding.
         UnsupportedError
-            If the mode is another than the default and ``mmr``.
+            If the mode is neither the default nor ``mmr``.
         """
         if query.query_embedding is None:
             raise ParameterError("a query of a vector store needs a query_embedding")
@@ -153,13 +153,13 @@ class HDCVectorStore(BasePydanticVectorStore):
         if query.doc_ids:
             own = _of_documents(query.doc_ids)
             filters = own if where_of(filters) is None else MetadataFilters(filters=[own, filters])
-        # LlamaIndex's retriever passes the ids that its index knows of: none, where the store has the nodes.
+        # LlamaIndex's retriever passes the ids that its index knows: none if the store has the nodes.
         chosen: dict[str, Any] = {"where": where_of(filters), "keys": query.node_ids or None}
         k, vector = query.similarity_top_k, query.query_embedding
         if query.mode == VectorStoreQueryMode.DEFAULT:
             return _result(self._collection.search(vector, k, **chosen, **kwargs))
         if query.mode != VectorStoreQueryMode.MMR:
-            raise UnsupportedError(f"the store answers the query modes 'default' and 'mmr', not {query.mode.value!r}")
+            raise UnsupportedError(f"the query mode must be 'default' or 'mmr', not {query.mode.value!r}")
         threshold = kwargs.pop("mmr_threshold", query.mmr_threshold)
         fetched = k * kwargs.pop("mmr_prefetch_factor", FETCHED)
         hits = self._collection.search(vector, fetched, vectors=True, **chosen, **kwargs)
@@ -175,23 +175,23 @@ class HDCVectorStore(BasePydanticVectorStore):
     # ------------------------------------------------------------------ files
 
     def persist(self, persist_path: str, fs: Any = None) -> None:
-        """Do nothing if the nodes are in a folder, where every change is kept; else copy them to a new folder.
+        """Copy nodes in memory to a new folder. If they are in a folder, do nothing: every change is already saved.
 
         Raises
         ------
         UnsupportedError
-            If a file system other than the machine's own is given.
+            If ``fs`` is not the local file system.
         ParameterError
-            If something else is there already.
+            If the folder is not empty.
         """
         if self.path is not None or self._collection.index is None:
             return
         if fs is not None and type(fs).__name__ != "LocalFileSystem":
-            raise UnsupportedError("an index is a folder of the machine's own file system; copy the folder elsewhere")
+            raise UnsupportedError("an index must be in the local file system; save it there, then copy the folder")
         self._collection.save(persist_path)
 
     def refresh(self) -> bool:
-        """Go on to what a writer in another process has changed since; return whether it did."""
+        """Show the changes of a writer in another process; return whether there were any."""
         return self._collection.refresh()
 
     def close(self) -> None:
@@ -204,19 +204,19 @@ def _all(metadata: Any) -> Any:
 
 
 def _of_documents(names: list[str]) -> MetadataFilters:
-    """Return the filter for nodes of some documents."""
+    """Return the filter for the nodes of documents."""
     return MetadataFilters(filters=[MetadataFilter(key="ref_doc_id", value=names, operator=FilterOperator.IN)])
 
 
 def _document(node: BaseNode) -> dict[str, Any]:
-    """Return a node as a document: what LlamaIndex keeps of it, apart from what filters ask for."""
+    """Return a node as a document, with LlamaIndex's content apart from the metadata for filters."""
     metadata = node_to_metadata_dict(node, remove_text=False, flat_metadata=False)
     return {"node": {NODE: metadata.pop(NODE), TYPE: metadata.pop(TYPE)}, "metadata": metadata}
 
 
 def _node(hit: Hit) -> BaseNode:
     if not isinstance(hit.document.get("node"), dict):
-        raise FileFormatError(f"the row {hit.key!r} of the index is no node of LlamaIndex")
+        raise FileFormatError(f"the row {hit.key!r} of the index is not a LlamaIndex node")
     return metadata_dict_to_node(hit.document["node"])
 
 
