@@ -79,7 +79,7 @@ def test_parquet_is_read_from_the_row_group_on(made, tmp_path, client):
 
 def test_what_cannot_be_built_is_told(made, tmp_path, client):
     x = np.load(made / "v.npy")
-    with pytest.raises(errors.ParameterError, match="is in memory; a cluster reads vectors from a file"):
+    with pytest.raises(errors.ParameterError, match="is in memory; a cluster needs vectors in a file"):
         build(Rows(x), made / "lists", tmp_path / "i", cluster=client)
     with pytest.raises(errors.ParameterError, match="name a cluster, too"):
         build(open_vectors(made / "v.npy"), made / "lists", tmp_path / "i", shared="there")

@@ -106,7 +106,7 @@ def test_rabitq(made, tmp_path, capsys):
     hits = [json.loads(line)["hits"][0]["id"] for line in capsys.readouterr().out.splitlines()]
     assert hits == nearest(1)[:, 0].tolist()
     assert embed("index", made / "v.npy", "--model", tmp_path / "m", "-o", tmp_path / "j", "--kind", "ivf") == 1
-    assert "RaBitQ codes are not compared by their bits" in capsys.readouterr().err
+    assert "RaBitQ codes are not compared by Hamming distance" in capsys.readouterr().err
     assert not (tmp_path / "j").exists()
 
 
@@ -160,14 +160,14 @@ def test_eval_of_lists(made, lists, capsys):
 
 def test_lists_where_they_do_not_belong(made, lists, tmp_path, capsys):
     for kind in ("flat", "hnsw"):
-        message = f"as {kind!r} does; a RaBitQBinarizer of lists=9 makes kind='ivf'"
+        message = f"as kind={kind!r} does; a RaBitQBinarizer of lists=9 needs kind='ivf'"
         words = ("--model", tmp_path / "m", "--kind", kind, "-o", tmp_path / "other")
         fails(capsys, message, "index", made / "v.npy", *words)
         assert not (tmp_path / "other").exists()
     assert embed("index", made / "v.npy", "--model", tmp_path / "m", "--kind", "ivf", "-o", tmp_path / "other") == 0
     capsys.readouterr()
     words = ("--model", tmp_path / "m", "--lists", 5, "-o", tmp_path / "third")
-    fails(capsys, "lists are for kind='ivf' of other codes than RaBitQ's", "index", made / "v.npy", *words)
+    fails(capsys, "lists are for kind='ivf' of codes other than RaBitQ", "index", made / "v.npy", *words)
     fails(capsys, "probes must be an integer of at least 1, not 0", "search", lists, made / "q.npy", "--probes", 0)
 
 
@@ -346,7 +346,7 @@ def test_bad_vectors_are_told_and_change_nothing(made, index, tmp_path, capsys, 
 def test_a_key_that_is_there_changes_nothing(made, index, tmp_path, capsys):
     (tmp_path / "names.txt").write_text("new\nitem 7\nnewer\nd\ne")
     before = contents(index)
-    fails(capsys, "the key 'item 7' is there already", "add", index, made / "q.npy", "--keys", tmp_path / "names.txt")
+    fails(capsys, "the key 'item 7' already exists", "add", index, made / "q.npy", "--keys", tmp_path / "names.txt")
     fails(capsys, "there is no row with key 'nobody'", "remove", index, "--key", "item 1", "--key", "nobody")
     fails(capsys, "there is no vector 300", "remove", index, 1, 300)
     with EmbeddingIndex.open(index) as opened:
@@ -575,7 +575,7 @@ def test_split_and_merge(made, index, tmp_path, capsys):
         assert found(tmp_path / "merged") == expected
     before = contents(tmp_path / "merged")
     assert embed("merge", index, parts[0], "-o", tmp_path / "merged") == 1
-    assert "the key 'item 0' is there already" in capsys.readouterr().err
+    assert "the key 'item 0' already exists" in capsys.readouterr().err
     assert embed("split", index, 0, "-o", tmp_path / "none") == 1
     assert "n must be an integer of at least 1, not 0" in capsys.readouterr().err
     assert embed("split", index, 2, "-o", tmp_path / "shards") == 1

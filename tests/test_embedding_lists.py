@@ -328,10 +328,10 @@ def test_codes_and_answers_are_the_same_for_the_same_seed():
 
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])
 def test_lists_are_searched_as_lists(kind):
-    with pytest.raises(errors.UnsupportedError, match="lists=7 makes kind='ivf'"):
+    with pytest.raises(errors.UnsupportedError, match="lists=7 needs kind='ivf'"):
         EmbeddingIndex.create(None, model_of(7), kind=kind)
     assert EmbeddingIndex.create(None, model_of(7), kind="ivf").kind == "ivf"
-    with pytest.raises(errors.UnsupportedError, match="lists=1 makes kind='flat'"):
+    with pytest.raises(errors.UnsupportedError, match="lists=1 needs kind='flat'"):
         EmbeddingIndex.create(None, model_of(1), kind="ivf")
     assert EmbeddingIndex.create(None, SignBinarizer().fit(unit(clustered(9))), kind="ivf").kind == "ivf"
     with pytest.raises(errors.ParameterError, match="not fitted"):

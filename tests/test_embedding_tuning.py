@@ -175,7 +175,7 @@ def test_remembered_options_that_cannot_be_are_a_damaged_index(tmp_path, kept):
     x = clustered(300)
     with EmbeddingIndex.create(tmp_path / "index", RaBitQBinarizer(4).fit(x / 8)) as index:
         index.store.set_meta({**index.store.meta, "options": kept})
-    with pytest.raises(FileFormatError, match="remembers options"):
+    with pytest.raises(FileFormatError, match="stores options"):
         EmbeddingIndex.open(tmp_path / "index")
 
 

@@ -111,7 +111,7 @@ def test_training_is_asked_for_and_checked():
     index.train(codes(3).repeat(4, axis=0), lists=12)  # fewer different codes than lists
     index.add(codes(3))
     check(index, dict(enumerate(codes(3))), codes(2, seed=5), 3, probes=12)
-    with pytest.raises(errors.ParameterError, match="trained already"):
+    with pytest.raises(errors.ParameterError, match="already trained"):
         index.train(codes(30))
     with pytest.raises(errors.UnsupportedError, match="'flat' needs no training"):
         BinaryIndex(DIM).train(codes(3))
@@ -284,7 +284,7 @@ def test_an_index_in_a_folder(tmp_path):
         assert reader.keys([4, 30, -1]) == ["k4", "new", None]
         assert index.store.document(ids[7]) == b"7"
         reader.close()
-        with pytest.raises(errors.ParameterError, match="'k9' is there already"):
+        with pytest.raises(errors.ParameterError, match="'k9' already exists"):
             index.add(rows[:1], keys=["k9"])
     with BinaryIndex.open(tmp_path / "i") as loaded:
         check(loaded, held, rows[:12], 5)
@@ -302,14 +302,14 @@ def test_an_index_in_a_folder(tmp_path):
 @pytest.mark.parametrize(
     ("meta", "match"),
     [
-        ({"dim": DIM + 64}, "it has columns"),
+        ({"dim": DIM + 64}, "its settings need the columns"),
         ({"dim": "70"}, "dim must be"),
         ({"dim": 10**30}, "dim must be"),
-        ({"dim": DIM + 64, "kind": "hnsw"}, "it has columns"),
+        ({"dim": DIM + 64, "kind": "hnsw"}, "its settings need the columns"),
         ({"kind": "tree"}, "not 'tree'"),
-        ({"kind": "ivf"}, "it has columns"),
-        ({"levels": 2}, "it has columns"),
-        ({"originals": ["int8", 4]}, "it has columns"),
+        ({"kind": "ivf"}, "its settings need the columns"),
+        ({"levels": 2}, "its settings need the columns"),
+        ({"originals": ["int8", 4]}, "its settings need the columns"),
         ({"originals": 7}, "not an index of codes"),
     ],
 )

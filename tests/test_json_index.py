@@ -407,7 +407,7 @@ def test_updates_and_removals_keep_ids():
     assert [index.document(i)["age"] for i in index.ids()] == [36, 2, 4]
     assert (index.find("Bob"), index.find("Eve")) == (1, None)
     assert index.search({"age": 4}, 1)[0].key == "Cid"
-    with pytest.raises(ParameterError, match="the key 'Ada' is there already"):
+    with pytest.raises(ParameterError, match="the key 'Ada' already exists"):
         index.add([{"name": "Ada"}])
     with pytest.raises(ParameterError, match="a key must be one text or integer, and name has nothing"):
         index.put([{"age": 1}])

@@ -227,7 +227,7 @@ def test_what_is_no_shard_is_told(tmp_path):
     for n, text in ((0, "n must"), (20, "n must"), (2, "exists")):
         with pytest.raises(errors.ParameterError, match=text):
             split(a, n, b if n == 2 else tmp_path / "t")
-    with pytest.raises(errors.ParameterError, match="key '1' is there already"):
+    with pytest.raises(errors.ParameterError, match="key '1' already exists"):
         merge([a, _copy_of(a, tmp_path / "f")], tmp_path / "m")
 
 

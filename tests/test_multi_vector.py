@@ -276,7 +276,7 @@ def test_documents_and_names():
     for wrong in (lambda: index.keys([0]), lambda: index.documents([7]), lambda: index.codes(1)):
         with pytest.raises(ParameterError, match="there is no document"):
             wrong()
-    with pytest.raises(ParameterError, match="no document of key 'a'"):
+    with pytest.raises(ParameterError, match="no document with key 'a'"):
         index.remove(keys=["c", "a"])
     with pytest.raises(ParameterError, match="there is no document 9"):
         index.search(sets(1), among=[9])

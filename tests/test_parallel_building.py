@@ -122,7 +122,7 @@ def test_what_cannot_be_built_is_told(made, tmp_path, monkeypatch):
         with pytest.raises(errors.ParameterError, match="workers must be"):
             built(made, tmp_path / "i", "lists", workers=workers)
     monkeypatch.setattr(building, "MOST_ROWS", ROWS - 1)
-    with pytest.raises(errors.ParameterError, match="index parts of the file apart"):
+    with pytest.raises(errors.ParameterError, match="index parts of the file separately"):
         built(made, tmp_path / "i", "lists")
     assert not (tmp_path / "i").exists()
 

@@ -92,7 +92,7 @@ def test_what_does_not_go_is_told():
     x = units(50, 16)
     model = ScalarBinarizer(16).fit(x)
     for kind in ("ivf", "hnsw"):
-        with pytest.raises(UnsupportedError, match=f"scanned, kind='flat', and not compared by bits as '{kind}' does"):
+        with pytest.raises(UnsupportedError, match=f"scalar codes need kind='flat'; kind='{kind}' compares"):
             EmbeddingIndex.create(None, model, kind=kind)
     index = EmbeddingIndex.create(None, model)
     codes = model.transform(x)

@@ -282,12 +282,12 @@ def test_what_is_no_shard_is_told(tmp_path):
 def test_what_cannot_be_merged_or_split_is_told_and_leaves_nothing(tmp_path):
     filled(tmp_path / "a", CASES["sign"]).close()
     filled(tmp_path / "b", CASES["sign"]).close()
-    with pytest.raises(errors.ParameterError, match="the key 'k1' is there already"):
+    with pytest.raises(errors.ParameterError, match="the key 'k1' already exists"):
         merged([tmp_path / "a", tmp_path / "b"], tmp_path / "m")
     for at, seed in enumerate((1, 2)):
         with EmbeddingIndex.create(tmp_path / f"ivf{at}", model("sign"), kind="ivf") as index:
             index.train(vectors(seed), 6)
-    with pytest.raises(errors.ParameterError, match="has lists of its own"):
+    with pytest.raises(errors.ParameterError, match="differ in lists"):
         merged([tmp_path / "ivf0", tmp_path / "ivf1"], tmp_path / "m")
     for n, text in ((0, "n must"), (ROWS + 1, "n must"), (2, "exists")):
         with pytest.raises(errors.ParameterError, match=text):
@@ -492,7 +492,7 @@ def test_vectors_are_added_to_the_smallest_shard_with_room(tmp_path):
         assert [len(shard) for shard in many.shards] == [80, 60, 52]
         assert many.keys(many.search(new[:5], 1)[1]) == [f"new {row}" for row in range(5)]
         before = many.ids()
-        for keys, text in ((["0.7"], "'0.7' is there already; remove"), ([None, None], "2 keys")):
+        for keys, text in ((["0.7"], "'0.7' already exists; remove"), ([None, None], "2 keys")):
             with pytest.raises((errors.ParameterError, errors.DimensionError), match=text):
                 many.add(new[:1], keys)
         with pytest.raises(errors.DimensionError):

@@ -197,7 +197,7 @@ def test_wrong_rows_are_refused_and_nothing_changes(store):
         (good, {"keys": ["b"]}, errors.DimensionError, "1 keys for 2 rows"),
         (good, {"keys": ["b", 3]}, errors.ParameterError, "keys are str, not int"),
         (good, {"keys": ["b", "b"]}, errors.ParameterError, "given twice"),
-        (good, {"keys": ["b", "a"]}, errors.ParameterError, "'a' is there already; put"),
+        (good, {"keys": ["b", "a"]}, errors.ParameterError, "'a' already exists; put"),
         (good, {"keys": ["b", "\ud800"]}, errors.ParameterError, "UTF-8"),
         (good, {"documents": ["text", b""]}, errors.ParameterError, "documents are bytes"),
     ]

@@ -399,7 +399,7 @@ class Store:
         with self._change() as edition:
             for key, held in zip(known or (), edition.snapshot.find_all(known or ()), strict=True):
                 if held is not None:
-                    raise ParameterError(f"the key {key!r} is there already; put replaces its row")
+                    raise ParameterError(f"the key {key!r} already exists; put replaces its row")
             given = None if ids is None else _new_ids(edition.state, ids, len(next(iter(rows.values()))))
             return edition.write(rows, found, given)
 

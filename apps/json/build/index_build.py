@@ -119,7 +119,7 @@ def build(output: str, task: Task) -> Report:
     task.encoder.check()
     Rejects(task.on_error, task.rejects, Counts())  # checks them
     if task.shared is not None and task.cluster is None:
-        raise ParameterError("shared is where workers of a cluster leave what they encode; name a cluster, too")
+        raise ParameterError("shared is for the workers of a cluster; name a cluster, too")
     with (
         Workers(task.jobs) if task.cluster is None else Cluster(task.cluster) as workers,
         Build(

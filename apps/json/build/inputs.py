@@ -105,7 +105,7 @@ def keyed(
         try:
             own = key_of(record.document, path, record.source)
             if find is not None and (own in seen or find(own) is not None):
-                raise ParameterError(f"{record.source}: the key {own!r} is there already; put replaces its document")
+                raise ParameterError(f"{record.source}: the key {own!r} already exists; put replaces its document")
         except ParameterError as error:
             sink.add(DocumentError(str(error)), record.source, json.dumps(record.document).encode())
             continue

@@ -209,7 +209,7 @@ class ShardedJSONIndex(Sharded[JSONIndex], JSONIndex):
             if rows.keys is not None and not replace:
                 for key, row in zip(rows.keys, known, strict=True):
                     if row is not None:
-                        raise ParameterError(f"the key {key!r} is there already; put replaces its row")
+                        raise ParameterError(f"the key {key!r} already exists; put replaces its row")
             if any(row is not None and row < snapshot.starts[-2] for row in known):
                 return self._put(rows, known, snapshot)
             return self.shards[-1].append(rows, replace=replace) + self.offsets[-1]

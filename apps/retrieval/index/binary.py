@@ -33,7 +33,7 @@ from hdc.words import MAX_DIM, BitOrder, Words, as_words, word_count
 Kind = Literal["flat", "ivf", "hnsw", "graph"]
 
 KINDS: tuple[Kind, ...] = ("flat", "ivf", "hnsw")
-"""Kinds of an index of codes; a ``"graph"`` is one of vectors, and of their RaBitQ codes."""
+"""Kinds of an index of codes. A ``"graph"`` needs vectors and their RaBitQ codes."""
 
 
 class BinaryIndex(Index):
@@ -42,22 +42,22 @@ class BinaryIndex(Index):
     Parameters
     ----------
     dim : int
-        Bits of a code (components, where ``levels`` is more than 1), at least 1.
+        Bits of a code, or components if ``levels`` is more than 1; at least 1.
     levels : int
-        Bits of a component. With 1, codes are compared by differing bits. With more, a code is ``levels`` planes of
-        ``dim`` bits, the heaviest first, and compared by one minus the cosine of the components
+        Bits per component. With 1, codes are compared by Hamming distance. With more, a code is ``levels`` planes of
+        ``dim`` bits, the heaviest first. The distance is then one minus the cosine of the components
         ``sum_i 2**(levels-1-i) s_i``, s_i = +1 or -1: the symmetric distance of multi-level codes.
     kind : {"flat", "ivf", "hnsw"}
-        ``flat`` compares every code. ``ivf`` looks into the lists nearest to the query and has to be trained
-        (:meth:`train`) before codes are added. ``hnsw`` walks a graph; it needs the extra ``hnsw`` (usearch).
+        ``flat`` compares every code. ``ivf`` probes the IVF lists nearest to the query; call :meth:`train` before you
+        add codes. ``hnsw`` walks a graph; it needs the extra ``hnsw`` (usearch).
     originals : (dtype, width) or (dtype, width, True), optional
-        Keep the vectors that the codes were made of, as ``"int8"``, ``"float16"`` or ``"float32"``, for
-        :meth:`search` to put what the codes find in the order of cosines; with True, their lengths too.
+        Keep the vectors of the codes as ``"int8"``, ``"float16"`` or ``"float32"``. :meth:`search` can then rank the
+        candidates that codes find by cosine. With True, their lengths are kept too.
     path : path, optional
-        A new folder: what :meth:`add`, :meth:`update` and :meth:`remove` have returned from is durable there. Left
-        out, the index is in memory; :meth:`save` writes it.
+        A new folder. Once :meth:`add`, :meth:`update` or :meth:`remove` returns, the change is durable there. By
+        default the index is in memory; :meth:`save` writes it.
     backend : str
-        ``"auto"`` or one of :func:`hdc.backends` whose arrays are NumPy's: files are mapped into NumPy arrays.
+        ``"auto"`` or one of :func:`hdc.backends` with NumPy arrays, because files are mapped into NumPy arrays.
 
     Raises
     ------
@@ -89,8 +89,8 @@ class BinaryIndex(Index):
     ROW = "code"
 
     reader: str | None = None
-    """Class of the binarizer that alone compares the codes, whose differing bits say nothing; an
-    :class:`EmbeddingIndex` sets it."""
+    """Class of the binarizer that must compare the codes because Hamming distance cannot; :class:`EmbeddingIndex`
+    sets it."""
 
     def __init__(
         self,
@@ -118,27 +118,27 @@ class BinaryIndex(Index):
         path: str | os.PathLike[str] | None = None,
         **options: Any,
     ) -> Self:
-        """Return an index of packed bytes: ``numpy.packbits`` of anything, or ready-made binary embeddings.
+        """Return an index of packed bytes, from ``numpy.packbits`` or ready-made binary embeddings.
 
         Parameters
         ----------
         codes : (n, bytes) uint8 array
-            May be mapped from a file; it is read in blocks.
+            It may be mapped from a file; it is read in blocks.
         dim : int, optional
-            Bits that count; all if left out.
+            Bits of a code; all bits by default.
         bitorder : {"little", "big"}
             Which bit of a byte comes first: ``"big"`` for :func:`numpy.packbits` and the ``ubinary`` embeddings of
             sentence-transformers and Cohere, ``"little"`` for FAISS. :func:`hdc.words.from_bytes` reads queries.
         keys : sequence of n texts, optional
         path : path, optional
-            A new folder, which is there as a whole or not at all.
+            A new folder for the index; after an error it does not exist.
         **options
-            ``kind`` and ``backend`` of :class:`BinaryIndex`; the lists of an ``"ivf"`` are found in a sample.
+            ``kind`` and ``backend`` of :class:`BinaryIndex`. IVF lists are trained on a sample.
 
         Raises
         ------
         DTypeError, DimensionError, PaddingError, ParameterError, MismatchError
-            If they are no such bytes, or the keys are not as many.
+            If ``codes`` are not packed bytes of ``dim`` bits, or there is not one key per row.
 
         Examples
         --------
@@ -165,14 +165,14 @@ class BinaryIndex(Index):
         path: str | os.PathLike[str] | None,
         there: Mapping[str, tuple[str, int]] | None = None,
     ) -> None:
-        """Take over what an index is made with, checked against the columns that are there, before memory is taken."""
+        """Set the attributes from checked settings, before memory is allocated; ``there`` are columns that exist."""
         self.dim, self.levels = integer(meta["dim"], "dim", 1, MAX_DIM), integer(meta["levels"], "levels", 1, 16)
         self.kind: Kind = choice(meta["kind"], "kind", KINDS)
         self.backend = backend
         self.originals = None if meta["originals"] is None else Originals.of(meta["originals"])
         expected = {name: (np.dtype(dtype).str, width) for name, (dtype, width) in self._columns_kept().items()}
         if there is not None and dict(there) != expected:
-            raise ParameterError(f"it has columns {dict(there)}, and its settings ask for {expected}")
+            raise ParameterError(f"its settings need the columns {expected}, but it has {dict(there)}")
         self._path = None if path is None else checks.path(path)
         self._kernels = search_kernels(numpy_backend(backend, "an index"))
         self.measure = measure_of(self._kernels, self.dim, self.levels)
@@ -199,17 +199,17 @@ class BinaryIndex(Index):
 
     @property
     def store(self) -> Store:
-        """The rows."""
+        """The store of the rows."""
         return self.engine.store
 
     @property
     def folder(self) -> Path | None:
-        """Where the index is; None in memory."""
+        """Folder of the index; None in memory."""
         return self._path
 
     @property
     def coarse(self) -> Coarse | None:
-        """The centroids of an index of lists; None before it is trained."""
+        """Centroids of the IVF lists; None before training and for other kinds."""
         return self._searcher.coarse(self.engine.snapshot) if isinstance(self._searcher, Lists) else None
 
     def __repr__(self) -> str:
@@ -220,22 +220,22 @@ class BinaryIndex(Index):
     # ------------------------------------------------------------------ changes
 
     def train(self, codes: Any, lists: int | None = None, *, seed: int = 0) -> None:
-        """Find the centroids of an index of lists; once, before codes are added.
+        """Train the centroids of the IVF lists. Call it once, before you add codes.
 
         Parameters
         ----------
         codes : (n, words) uint64 array
-            A sample of what will be added (with levels, ``(n, levels, words)``).
+            A sample of the codes that you will add; with levels, ``(n, levels, words)``.
         lists : int, optional
-            Their number; ``4 * sqrt(n)`` if left out.
+            Number of lists; ``4 * sqrt(n)`` by default.
         seed : int
 
         Raises
         ------
         DTypeError, DimensionError, PaddingError
-            If the codes are not of this index.
+            If the codes do not fit this index.
         ParameterError
-            If there are fewer codes than lists, or the index is trained already.
+            If there are fewer codes than lists, or the index is already trained.
         UnsupportedError
             If the index is of another kind, or open for reading.
         """
@@ -245,12 +245,12 @@ class BinaryIndex(Index):
         self._adopt(train(self._kernels, rows[:, 0], self.dim, integer(count, "lists", 1), seed))
 
     def set_centroids(self, centroids: Any) -> None:
-        """Take centroids, one for each list, instead of :meth:`train`; raises as that does.
+        """Set the centroids, one per IVF list, instead of calling :meth:`train`; raises as :meth:`train` does.
 
         Parameters
         ----------
         centroids : (lists, words) uint64 codes, or (lists, dim) int8 array
-            Integers are multiplied with components +1 and -1; those of another index are ``coarse.centroids``.
+            Integers are multiplied with components +1 and -1. ``coarse.centroids`` has those of another index.
         """
         self._check_untrained()
         if (given := array(centroids, "centroids")).dtype == np.int8:
@@ -269,7 +269,7 @@ class BinaryIndex(Index):
         if self.kind != "ivf":
             raise UnsupportedError(f"an index of kind {self.kind!r} needs no training; kind='ivf' does")
         if self.coarse is not None:
-            raise ParameterError("the index is trained already; make a new one to train it differently")
+            raise ParameterError("the index is already trained; create a new index to train again")
 
     def add(
         self,
@@ -280,19 +280,19 @@ class BinaryIndex(Index):
         originals: Any = None,
         ids: npt.ArrayLike | None = None,
     ) -> Ids:
-        """Add codes and return the ids they were given, which no other code ever has.
+        """Add codes and return their ids. No id is used twice, even after a removal.
 
         Parameters
         ----------
         codes : (n, words) uint64 array
             Packed as by :func:`hdc.words.pack`; with levels, ``(n, levels, words)``.
         keys : sequence of n texts, optional
-            Names of your own; :meth:`keys` gives them back.
+            Your own names; :meth:`keys` returns them.
         documents : sequence of n bytes, optional
         originals : (n, width) array of floats
-            Where the index keeps them.
+            Required if the index keeps originals.
         ids : (n,) integers, optional
-            All different, above every id that was ever given, and below 2**32; else they are counted on.
+            All different, above every id used so far, and below 2**32. By default the next ids are used.
 
         Returns
         -------
@@ -301,10 +301,10 @@ class BinaryIndex(Index):
         Raises
         ------
         DTypeError, DimensionError, PaddingError
-            If the codes are not packed words of this index; nothing is added then, nor by any other error.
+            If the codes are not packed words of this index. After this or any other error, nothing is added.
         ParameterError
-            If a key is there already, ids are not as said, originals are missing or not finite, or lists are not
-            trained.
+            If a key exists, ids do not fit the description above, originals are missing or not finite, or lists are
+            not trained.
         UnsupportedError
             If the index is open for reading.
         OSError
@@ -320,27 +320,27 @@ class BinaryIndex(Index):
         documents: Sequence[bytes | None] | None = None,
         originals: Any = None,
     ) -> Ids:
-        """Add codes, or replace those of the same keys, which keep their ids; the rest as :meth:`add`."""
+        """Add codes, or replace codes with the same keys, which keep their ids. Otherwise like :meth:`add`."""
         return self.store.put(self.columns(codes, originals), keys, documents)
 
     def update(self, ids: npt.ArrayLike, codes: Any, *, originals: Any = None) -> None:
-        """Replace the codes of some ids, which keep their keys and documents; raises as :meth:`add`."""
+        """Replace the codes of ids, which keep their keys and documents; raises as :meth:`add` does."""
         self.store.replace(ids, self.columns(codes, originals))
 
     def codes(self, ids: npt.ArrayLike) -> Words:
-        """Return the codes of some ids: ``(n, words)`` uint64, or ``(n, levels, words)``.
+        """Return the codes of ids: ``(n, words)`` uint64, or with levels ``(n, levels, words)``.
 
         Raises
         ------
         ParameterError
-            If there is no such id.
+            If an id does not exist.
         """
         snapshot = self.engine.snapshot
         rows: Words = snapshot.take(CODES, snapshot.positions(ids))
         return self.shaped(rows) if self.levels > 1 else rows
 
     def shaped(self, codes: Words) -> Words:
-        """Return codes, whatever their shape, as ``(n, levels, words)``."""
+        """Return codes of any shape as ``(n, levels, words)``."""
         return codes.reshape(len(codes), self.levels, word_count(self.dim))
 
     # ------------------------------------------------------------------ search
@@ -357,45 +357,45 @@ class BinaryIndex(Index):
         probes: int | None = None,
         effort: int | None = None,
     ) -> tuple[Distances, Ids]:
-        """Find the k codes nearest to each query.
+        """Find the k nearest codes to each query.
 
         Parameters
         ----------
         queries : (q, words) uint64 array
             With levels, ``(q, levels, words)``.
         k : int
-            At least 1; at most ``len(index)`` results come back.
+            At least 1. You get at most ``len(index)`` results.
         options : FlatOptions, IVFOptions or HNSWOptions, optional
-            Those of the index's kind; or give them by name:
+            The options of the index's kind. You can pass them by name instead:
         candidates : int, optional
-            How many finds are compared again: by originals, or, with levels in lists and graphs, where the first plane
-            finds, by all planes. ``10 * k`` if left out.
+            Rows to compare again: by originals, or, with levels in lists and graphs, by all planes after the first
+            plane has found them. The default is ``10 * k``.
         probes : int, optional
-            Lists that are looked into, of kind ``ivf``; 16 if left out.
+            IVF lists to read per query, for kind ``ivf``; 16 by default.
         effort : int, optional
-            Candidates in hand, of kind ``hnsw``; 64 if left out.
+            Candidates to keep in hand, for kind ``hnsw``; 64 by default.
         among : (m,) array of ids, optional
-            Find only these.
+            Find only these rows.
         originals : (q, width) array of floats, optional
-            The queries before they were made codes: what the codes find is put in the order of cosines with the
-            originals that the index keeps.
+            Vectors of the queries. The candidates that codes find are ranked by cosine with the originals that the
+            index keeps.
 
         Returns
         -------
-        distances : (q, k) int32 array, or float32
-            Ascending: differing bits, int32; with levels or originals, one minus the cosine, float32.
+        distances : (q, k) int32 or float32 array
+            Ascending Hamming distances, int32; with levels or originals, one minus the cosine, float32.
         ids : (q, k) int64 array
-            Of equal distances the lower id comes first. Where lists or a graph find fewer than k, -1, with the
-            greatest int32, or infinity, as distance.
+            Ties are in ascending order of ids. If lists or a graph find fewer than k rows, -1; the distance is then
+            the greatest int32, or infinity.
 
         Raises
         ------
         DTypeError, DimensionError, PaddingError
-            As :meth:`add`.
+            As in :meth:`add`.
         ParameterError
-            If k or an option is less than 1, an option is of another kind, or an id is not there.
+            If ``k`` or an option is less than 1, an option belongs to another kind, or an id does not exist.
         UnsupportedError
-            If originals are given, and the index keeps none.
+            If you pass originals but the index keeps none.
         """
         chosen = options_of(self.kind, options, candidates=candidates, probes=probes, effort=effort)
         asked = self._checked(queries, "queries")
@@ -403,7 +403,7 @@ class BinaryIndex(Index):
         return self.engine.begin(integer(k, "k", 1), chosen, among).run(asked, exact)
 
     def _exact(self, floats: npt.NDArray[np.float32]) -> Exact:
-        """Return what compares candidates by the originals that the index keeps."""
+        """Return the function that compares candidates by the originals that the index keeps."""
         kept, kernels = self._originals(), self._kernels
         return lambda snapshot, positions: kept.distances(kernels, floats, snapshot, positions)
 
@@ -415,7 +415,7 @@ class BinaryIndex(Index):
         Raises
         ------
         ParameterError
-            If the folder holds something.
+            If the folder is not empty.
         FileFormatError
             If the index is damaged.
         OSError
@@ -427,16 +427,16 @@ class BinaryIndex(Index):
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
-        """Open an index in a folder, in milliseconds whatever its size: codes are mapped, not read.
+        """Open an index in a folder. It takes milliseconds at any size, because codes are mapped, not read.
 
-        What a search needs beside them (bit-planes, lists, a graph that was not saved) is made by the first one.
+        The first search builds what it needs besides the codes: bit-planes, lists, a graph that was not saved.
 
         Raises
         ------
         FileFormatError
-            If it is not an index, from a newer version, or visibly damaged (:meth:`verify` checks every byte).
+            If it is not an index, is from a newer version, or is visibly damaged (:meth:`verify` checks every byte).
         BlockingIOError
-            If it is opened for writing and another process writes.
+            If you open it for writing while another process writes.
         OSError
             If it cannot be read.
         """
@@ -466,7 +466,7 @@ class BinaryIndex(Index):
             raise ConflictError(f"{self._path} was built anew with other settings; open it again")
 
     def verify(self) -> None:
-        """Check every byte of the folder; raises :class:`~hdc.errors.FileFormatError` as :meth:`Index.verify`."""
+        """Check every byte of the folder; raises :class:`~hdc.errors.FileFormatError` as :meth:`Index.verify` does."""
         super().verify()
         if isinstance(self._searcher, Graphs) and self._path is not None:
             self._searcher.verify(self._path)
@@ -474,16 +474,16 @@ class BinaryIndex(Index):
             self._searcher.file.check()
 
     def close(self) -> None:
-        """Close the files; a graph that was changed is saved first, so that it need not be built again."""
+        """Close the files. A changed graph is saved first, so it need not be built again."""
         prepared = self.engine.latest
         if isinstance(self._searcher, Graphs) and prepared is not None and self._path is not None and self.writable:
-            with contextlib.suppress(OSError):  # a full disk: the next process builds it
+            with contextlib.suppress(OSError):  # on a full disk the next process builds it
                 self._searcher.keep(prepared, self._path)
         self._keep_lists()
         super().close()
 
     def compact(self) -> None:
-        """Drop what removals and replacements have left behind; raises as :meth:`Index.compact`."""
+        """Drop the rows that removals and replacements left behind; raises as :meth:`Index.compact` does."""
         super().compact()
         self._keep_lists()
 
@@ -494,7 +494,7 @@ class BinaryIndex(Index):
     # ------------------------------------------------------------------ checks
 
     def columns(self, codes: Any, originals: Any) -> dict[str, npt.NDArray[Any]]:
-        """Return the columns of the store for new rows; raises as :meth:`add` of codes or originals."""
+        """Return the columns of the store for new rows; raises as :meth:`add` does for codes and originals."""
         rows = self._checked(codes, "codes")
         columns: dict[str, npt.NDArray[Any]] = {CODES: rows.reshape(len(rows), self.levels * rows.shape[2])}
         scale = self.measure.scale(rows)
@@ -514,7 +514,7 @@ class BinaryIndex(Index):
     def _originals(self) -> Originals:
         if self.originals is None:
             raise UnsupportedError(
-                "the index keeps no originals to compare with; make it with originals=(dtype, width)"
+                "the index keeps no originals to compare with; create it with originals=(dtype, width)"
             )
         return self.originals
 

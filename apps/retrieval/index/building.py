@@ -1,4 +1,4 @@
-"""Indexes of files of vectors: built block by block, and resumed after an interruption."""
+"""Build an index of a file of vectors, block by block; an interrupted build resumes."""
 
 import os
 import sys
@@ -26,20 +26,20 @@ from hdc.search.build import Build
 from hdc.store.state import MOST_ROWS
 
 BUILT = "build_seconds"
-"""Entry of an index's meta: how long the run that completed it took."""
+"""Entry of an index's meta: the seconds of the run that completed it."""
 
 UNFINISHED = "building"
-"""Entry of the meta of an index that a release before this one began, in its place, and did not finish."""
+"""Entry of the meta of an unfinished index from an earlier release, which built indexes in place."""
 
 MOST_WORKERS = 256
 
 TRAINING = 50_000
-"""Most vectors that lists are found from."""
+"""Most vectors to train lists on."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was made: the number of vectors, and how they are searched."""
+    """The result of a build: the number of vectors, and the kind of the index."""
 
     vectors: int
     kind: Kind
@@ -60,55 +60,55 @@ def build(
     cluster: Any = None,
     shared: str | None = None,
 ) -> Report:
-    """Make an index of a file's vectors, or go on where an interrupted run stopped; one at ``path`` is replaced.
+    """Build an index of the vectors of a file. It replaces an index at ``path``; an interrupted build resumes.
 
-    The whole file is checked before anything is written. Each block is durable when the next begins.
+    The whole file is checked before anything is written. Each block is durable before the next one starts.
 
     Parameters
     ----------
     vectors : VectorFile
     model : path
-        Of a saved binarizer.
+        Folder of a saved binarizer.
     path : path
     kind, keep
-        As :meth:`EmbeddingIndex.create`.
+        As in :meth:`EmbeddingIndex.create`.
     lists, seed : int
-        As :meth:`EmbeddingIndex.train`.
+        As in :meth:`EmbeddingIndex.train`.
     block : int
-        Rows that are added at a time.
+        Rows per block.
     backend : str
-        What computes; the index is the same on all.
+        Backend that encodes; the index is the same on all.
     workers : int
-        Processes that encode, each a block at a time, on one thread; this process reads, and adds blocks in order, so
-        that the index is the same to the last byte. With 1, this process encodes, on as many threads as it may use.
+        Processes that encode, each one block at a time on one thread. This process reads, and adds blocks in order, so
+        the index is the same to the last byte. With 1, this process encodes, on all threads it may use.
     cluster : str, distributed.Client, optional
-        A Dask cluster whose workers read, check and encode in the place of processes here; see
-        :class:`~hdc.apps.cluster.Cluster`. They see files, model and ``shared`` by the same names.
+        A Dask cluster whose workers read, check and encode instead; see :class:`~hdc.apps.cluster.Cluster`. Files,
+        model and ``shared`` must have the same names on all workers.
     shared : path or URL, optional
-        Where workers of a cluster leave what they encode until it is added; beside the index if not given.
+        Where workers of a cluster store encoded blocks until they are added; beside the index by default.
 
     Raises
     ------
     ParameterError
-        If something else is at ``path``, or a vector is not finite.
+        If ``path`` is not an index, or a vector is not finite.
     DimensionError
-        If the model is of another dimension.
+        If the model takes another number of components.
     FileFormatError
         If the model is damaged.
     BlockingIOError
         If another process builds or writes this index.
     OSError
-        If the disk is full or fails; the same call goes on afterwards.
+        If the disk is full or fails; the same call resumes the build.
     WorkerError
-        If a process that encodes is killed, or the cluster is lost; the same call goes on afterwards.
+        If an encoding process is killed, or the cluster is lost; the same call resumes the build.
     """
     if shared is not None and cluster is None:
-        raise ParameterError("shared is where workers of a cluster leave what they encode; name a cluster, too")
+        raise ParameterError("shared is for the workers of a cluster; name a cluster, too")
     workers = integer(workers, "workers", 1, MOST_WORKERS)
     if vectors.rows > MOST_ROWS:
         raise ParameterError(
-            f"{vectors.path}: an index has at most 2**32 vectors, not {vectors.rows}; index parts of the file apart, "
-            "and search them with ShardedIndex"
+            f"{vectors.path}: an index has at most 2**32 vectors, not {vectors.rows}; index parts of the file "
+            "separately and search them with ShardedIndex"
         )
     block, seed = integer(block, "block", 1), integer(seed, "seed", 0)
     lists = None if lists is None else integer(lists, "lists", 1)
@@ -119,10 +119,10 @@ def build(
             f"{binarizer.n_features_in_}"
         )
     if lists is not None and (kind != "ivf" or isinstance(binarizer, RaBitQBinarizer)):
-        raise ParameterError("lists are for kind='ivf' of other codes than RaBitQ's, which its model puts in lists")
+        raise ParameterError("lists are for kind='ivf' of codes other than RaBitQ; a RaBitQ model has its own lists")
     began = time.monotonic()
     options = {"kind": kind, "keep": keep, "lists": lists, "seed": seed}
-    EmbeddingIndex.create(None, binarizer, kind=kind, keep=keep)  # raises what creating the index would
+    EmbeddingIndex.create(None, binarizer, kind=kind, keep=keep)  # raises the errors of creating the index early
     with ExitStack() as stack:
         if cluster is None:
             there = None
@@ -155,7 +155,7 @@ def build(
             index.store.set_meta({**index.store.meta, BUILT: seconds, MODEL: digest(model)})
             report = Report(len(index), index.kind)
             if index.kind != "hnsw":
-                index.prepare()  # lists are kept when it closes
+                index.prepare()  # closing saves the lists
         place.finish()
     return report
 
@@ -166,19 +166,19 @@ def opened(path: str | os.PathLike[str], *, writable: bool = False, backend: str
     Raises
     ------
     ParameterError
-        If an older release began it and did not finish.
+        If an earlier release began it and did not finish.
     FileFormatError, BlockingIOError, OSError
-        As :meth:`EmbeddingIndex.open`.
+        As in :meth:`EmbeddingIndex.open`.
     """
     index = EmbeddingIndex.open(path, writable=writable, backend=backend)
     if UNFINISHED in index.store.meta:
         index.close()
-        raise ParameterError(f"{os.fspath(path)} is unfinished, begun by an older release; run hdc embed index again")
+        raise ParameterError(f"an earlier release left {os.fspath(path)} unfinished; run hdc embed index again")
     return index
 
 
 def _coarse(index: EmbeddingIndex) -> Any:
-    """Return the lists that an index was trained to, as its meta has them."""
+    """Return the trained IVF lists as the meta of an index stores them."""
     return index.store.meta["coarse"]
 
 
@@ -187,16 +187,16 @@ Encoded: TypeAlias = tuple[dict[str, npt.NDArray[Any]], list[str] | None]
 
 
 class Encoder:
-    """Makes the rows of an index of vectors, in whatever process it is.
+    """Encodes blocks of vectors into the rows of an index, in any process.
 
     Parameters
     ----------
     model : str
-        The folder of the model.
+        Folder of the model.
     kind, keep, backend
-        As :func:`build`.
+        As in :func:`build`.
     coarse : JSON value
-        What the index was trained to.
+        The trained IVF lists of the index.
     """
 
     def __init__(self, model: str, kind: Kind | None, keep: str | None, backend: str, coarse: Any) -> None:
@@ -219,7 +219,7 @@ class Encoder:
 
 
 def _encoded(vectors: VectorFile, done: int, block: int, encode: Encoder, workers: int) -> Generator[Encoded]:
-    """Yield the columns and keys of the blocks that are missing."""
+    """Yield the columns and keys of the blocks from row ``done`` on."""
     left = -(-(vectors.rows - done) // block)
     with Workers(min(workers, left) or 1) as processes:
         yield from processes.in_order(encode, vectors.blocks(done, block))

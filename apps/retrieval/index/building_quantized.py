@@ -1,4 +1,4 @@
-"""Indexes of files of embeddings that somebody else has quantized: nothing is encoded, and interrupted runs go on."""
+"""Build an index of a file of ready-made quantized embeddings, without encoding; an interrupted build resumes."""
 
 import os
 import sys
@@ -30,34 +30,34 @@ def build_quantized(
     kind: Kind | None = None,
     backend: str = "auto",
 ) -> Report:
-    """Make an index as :meth:`EmbeddingIndex.from_quantized`, of files; one at ``path`` is replaced.
+    """Build the index of :meth:`EmbeddingIndex.from_quantized` from files. It replaces an index at ``path``.
 
     Parameters
     ----------
     file, ranges : path
         ``.npy`` files.
     precision, kind
-        As :meth:`EmbeddingIndex.from_quantized`.
+        As in :meth:`EmbeddingIndex.from_quantized`.
     path : path
     keys : path, optional
-        Of a text file, a line for each row.
+        A text file with one line per row.
     backend : str
 
     Raises
     ------
     ParameterError, DTypeError, DimensionError, MismatchError, UnsupportedError
-        As :meth:`EmbeddingIndex.from_quantized`; also if the file has no rows, or something else is at ``path``.
+        As in :meth:`EmbeddingIndex.from_quantized`; also if the file has no rows, or ``path`` is not an index.
     FileFormatError
-        If a file is no such file, or cut off.
+        If a file has another format or is truncated.
     BlockingIOError
         If another process builds or writes this index.
     OSError
-        If the disk is full or fails; the same call goes on afterwards.
+        If the disk is full or fails; the same call resumes the build.
     """
     began, files = time.monotonic(), [os.fspath(name) for name in (file, ranges, keys) if name is not None]
     given = Quantized.of(mapped(os.fspath(file)), precision, None if ranges is None else mapped(os.fspath(ranges)))
     if not len(given):
-        raise ParameterError(f"{os.fspath(file)} has no rows; an index is made of some")
+        raise ParameterError(f"{os.fspath(file)} has no rows; an index needs at least one")
     names = None if keys is None else checked_keys(list(key_lines(keys)), len(given))
     model, keep = model_of(given), None if given.of_bits else "int8"
     model.set_params(backend=backend)
@@ -65,7 +65,7 @@ def build_quantized(
     def create(folder: Path | None) -> EmbeddingIndex:
         return EmbeddingIndex.create(folder, model, kind=kind, keep=keep)
 
-    create(None)  # raises what creating the index would
+    create(None)  # raises the errors of creating the index early
     with Build(path, EmbeddingIndex.KIND, inside=CODES_FOLDER, inputs=files) as place:
         task: dict[str, Any] = {"precision": precision, "kind": kind, "inputs": [file_state(name) for name in files]}
         told = place.begin(task)
@@ -77,6 +77,6 @@ def build_quantized(
             index.store.set_meta({**index.store.meta, **made})
             report = Report(len(index), index.kind)
             if index.kind != "hnsw":
-                index.prepare()  # lists are kept when it closes
+                index.prepare()  # closing saves the lists
         place.finish()
     return report

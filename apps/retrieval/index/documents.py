@@ -1,4 +1,4 @@
-"""Documents of several vectors in a store of one row per vector: which rows are whose."""
+"""Map documents of several vectors to the rows of a store that has one row per vector."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from hdc.words import Words
 Ids = npt.NDArray[np.int64]
 
 CODES, DOCUMENT = "codes", "document"
-"""Columns of the store, a row per vector: its code, and the id of the document that begins with it, or INSIDE."""
+"""Columns of the store. A row has the code of a vector and, at a document's first vector, its id; else INSIDE."""
 
 INSIDE = 2**32 - 1
-"""Stands at a vector that is not the first one of its document."""
+"""Value for a vector that is not the first one of its document."""
 
 NEXT = "next_id"
-"""Entry of the meta: no document has had an id from this one on when rows were last dropped."""
+"""Entry of the meta: the lowest id never used when rows were last dropped."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +32,11 @@ class Documents:
     ----------
     snapshot : Snapshot
     begins, numbers : (h,) int64 arrays
-        Where documents begin, dead ones too, and the ids there.
+        Positions of the first vectors of all documents, dead ones too, and the ids of these documents.
     ids : (m,) int64 array
-        Of live documents, ascending.
+        Ids of live documents, ascending.
     spans : (m, 2) int64 array
-        Positions of a document's vectors: from, and before which.
+        First position of a document's vectors, and the position after the last.
     """
 
     snapshot: Snapshot
@@ -47,7 +47,10 @@ class Documents:
 
     @classmethod
     def of(cls, snapshot: Snapshot, previous: "Documents | None" = None) -> "Documents":
-        """Find where documents begin, after those that are known; a document lives as long as its first row."""
+        """Find the documents of a snapshot, reading only the rows after ``previous``.
+
+        A document is live if its first row is.
+        """
         column = snapshot.rows(DOCUMENT)[:, 0]
         known = previous if previous is not None and previous.snapshot.edition == snapshot.edition else None
         done = 0 if known is None else known.snapshot.count
@@ -62,22 +65,22 @@ class Documents:
 
     @property
     def next_id(self) -> int:
-        """The least id that no document ever had."""
+        """The lowest id that no document ever had."""
         return max(int(self.snapshot.meta.get(NEXT, 0)), int(self.numbers.max(initial=-1)) + 1)
 
     @cached_property
     def codes(self) -> Words:
-        """The codes of all rows, mapped and checked."""
+        """Codes of all rows, mapped and checked."""
         codes: Words = self.snapshot.rows(CODES)
         return codes
 
     def places(self, ids: Ids) -> Ids:
-        """Return which documents, in order, have some ids.
+        """Return the places of ids among the documents.
 
         Raises
         ------
         ParameterError
-            If there is no document of an id.
+            If an id has no document.
         """
         places = np.searchsorted(self.ids, ids)
         missing = places == len(self.ids)
@@ -89,7 +92,7 @@ class Documents:
         return places
 
     def ids_at(self, rows: Sequence[int | None]) -> Ids:
-        """Return the ids of the documents that begin at some rows, -1 for None."""
+        """Return the ids of the documents that begin at rows, -1 for None."""
         places = np.array([-1 if row is None else row for row in rows], dtype=np.int64)
         found = self.snapshot.take(DOCUMENT, places[places >= 0])[:, 0]
         ids = np.full(len(places), -1, dtype=np.int64)
@@ -97,20 +100,20 @@ class Documents:
         return ids
 
     def named(self, keys: list[str]) -> Ids:
-        """Return which documents have some keys.
+        """Return the places of keys among the documents.
 
         Raises
         ------
         ParameterError
-            If there is no document of a key.
+            If a key has no document.
         """
         rows = self.snapshot.find_all(keys)
         if None in rows:
-            raise ParameterError(f"there is no document of key {keys[rows.index(None)]!r}")
+            raise ParameterError(f"there is no document with key {keys[rows.index(None)]!r}")
         return self.places(self.ids_at(rows))
 
     def rows_of(self, numbers: Ids) -> tuple[Ids, Ids]:
-        """Return the positions of all vectors of some documents, and where each one's are among them."""
+        """Return the positions of all vectors of documents, and the ``(m, 2)`` span of each document among them."""
         lengths = self.spans[numbers, 1] - self.spans[numbers, 0]
         stops = np.cumsum(lengths)
         starts = stops - lengths

@@ -1,4 +1,4 @@
-"""What vectors and queries become before an index compares them: mapped by the metric, encoded, and kept."""
+"""Prepare vectors and queries for an index: map them by the metric, encode them, and return what is kept of them."""
 
 from typing import Any, NamedTuple
 
@@ -14,23 +14,23 @@ from hdc.words import Words
 Floats = npt.NDArray[np.float32]
 
 ROW_TIME, QUERY_TIME = 1_000.0, 5_000.0
-"""Nanoseconds to check a vector, and to encode or find one, more or less: what decides on threads."""
+"""Approximate nanoseconds to check a vector, and to encode or find one; they decide how many threads to use."""
 
 FEW = 8
-"""Queries that are mapped in less time than it takes to share them out."""
+"""Queries that are mapped faster by one thread than shared among several."""
 
 
 class Queries(NamedTuple):
-    """Queries, checked.
+    """Checked queries.
 
     Attributes
     ----------
     rows : (q, d) float32 array
-        As they were given.
+        The queries as passed.
     mapped : (q, width) float32 array
-        As codes are asked.
+        The form that is compared with codes.
     kept : (q, d) float32 array
-        As originals are compared with them.
+        The form that is compared with originals.
     """
 
     rows: Floats
@@ -38,12 +38,12 @@ class Queries(NamedTuple):
     kept: Floats
 
     def part(self, rows: slice) -> "Queries":
-        """Return some of them."""
+        """Return a slice of the queries."""
         return Queries(*(array[rows] for array in self))
 
 
 class Encoding:
-    """Maps and encodes vectors and queries with a model, for its index of codes; raises as :class:`EmbeddingIndex`."""
+    """Maps and encodes vectors and queries for an index of codes; raises as :class:`EmbeddingIndex` does."""
 
     def __init__(self, model: Binarizer, codes: BinaryIndex) -> None:
         self.model, self.space = model, model.space_
@@ -51,7 +51,7 @@ class Encoding:
         self._levels, self._keeps = codes.levels, codes.originals is not None
 
     def vectors(self, vectors: Any) -> tuple[Floats, Floats | None]:
-        """Return finite vectors of the model's length mapped, and what is kept of them, if anything is."""
+        """Check vectors; return them mapped, and the originals to keep, or None."""
         rows = as_rows(vectors, self.model.n_features_in_, "vectors")
         mapped = np.empty((len(rows), rows.shape[1] + self.space.added), dtype=np.float32)
         keeps, alike = self._keeps, self.space.metric == "cosine"
@@ -67,7 +67,7 @@ class Encoding:
         return mapped, mapped if keeps and alike else kept
 
     def codes(self, rows: Floats, *, asked: bool = False) -> Words:
-        """Return the codes of mapped vectors, or queries, in the shape that the index of codes takes."""
+        """Return the codes of mapped vectors or queries in the shape of the index of codes."""
         codes = np.empty((len(rows), self.model.words), dtype=np.uint64)
 
         def some(start: int, stop: int) -> None:
@@ -77,14 +77,14 @@ class Encoding:
         return codes if self._levels == 1 else codes.reshape(len(codes), self._levels, -1)
 
     def some_queries(self, rows: npt.NDArray[Any], start: int) -> Queries:
-        """Return rows, the first of them being number ``start``, as queries."""
+        """Check and map queries; ``start`` is the number of the first one, for error messages."""
         checked = finite(rows, start, "queries")
         mapped = self.space.queries(self.kernels, checked)
         kept = mapped if self.space.metric == "cosine" else self.space.kept(self.kernels, checked)
         return Queries(checked, mapped, kept)
 
     def queries(self, rows: npt.NDArray[Any]) -> Queries:
-        """Return ``(q, d)`` floats as queries, in several threads if there are many."""
+        """Check and map ``(q, d)`` floats as queries, in several threads if there are many."""
         if len(rows) <= FEW:
             return self.some_queries(rows, 0)
         width = self.model.n_features_in_ + self.space.added

@@ -1,4 +1,4 @@
-"""The folder of an index: its codes, and the model that made them."""
+"""The folder of an index, with its codes and the model that made them."""
 
 import os
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ MODEL = "model"
 
 
 def index_folder(path: str | os.PathLike[str], maker: str) -> Path:
-    """Return the folder of an index; raises FileFormatError, which names the call that makes one, if it is none."""
+    """Return the folder of an index; if it is none, raises FileFormatError, which says to call ``maker``."""
     folder = checks.path(path)
     if not (folder / CODES_FOLDER).is_dir() or not (folder / MODEL_FOLDER).is_dir():
         raise FileFormatError(f"{folder} is not an index; build one with {maker}")
@@ -26,18 +26,16 @@ def index_folder(path: str | os.PathLike[str], maker: str) -> Path:
 
 
 def made_by(folder: Path, meta: Mapping[str, Any], backend: str) -> Binarizer:
-    """Return the model in the folder of an index, whose codes say in their meta which one made them.
+    """Return the model in the folder of an index, checked against the digest in the meta of the codes.
 
     Raises
     ------
     FileFormatError
-        If it is damaged, or another one.
+        If the model is damaged, or did not make the codes.
     OSError
         If it cannot be read.
     """
     model = load(folder / MODEL_FOLDER, backend)
     if meta.get(MODEL, own := digest(folder / MODEL_FOLDER)) != own:
-        raise FileFormatError(
-            f"{folder}: the codes were made with another model; if the index was just built anew, open it again"
-        )
+        raise FileFormatError(f"{folder}: another model made the codes; if the index was just rebuilt, open it again")
     return model

@@ -1,4 +1,4 @@
-"""The options that an index remembers, which its searches take where they are given none."""
+"""The options that an index stores as defaults of its searches."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -8,11 +8,11 @@ from hdc.search.options import Options, options_of
 from hdc.store import Store
 
 ENTRY = "options"
-"""Entry of the meta of an index that remembers options."""
+"""Entry of an index's meta with its stored options."""
 
 
 class KeptOptions:
-    """The options of one index.
+    """The stored options of an index.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ class KeptOptions:
     Attributes
     ----------
     defaults : Options
-        Of a search that is given none.
+        Options of a search that passes none.
 
     Raises
     ------
     FileFormatError
-        If the index remembers options that its kind does not have.
+        If the index stores options that its kind does not have.
     """
 
     def __init__(self, store: Store, kind: str, per_hit: int | None = None) -> None:
@@ -39,11 +39,11 @@ class KeptOptions:
         try:
             self.defaults = options_of(kind, None, **kept)
         except (ParameterError, TypeError) as error:
-            raise FileFormatError(f"the index remembers options that it cannot have: {kept!r}") from error
+            raise FileFormatError(f"the index stores options that its kind does not have: {kept!r}") from error
         self._remembers = ENTRY in store.meta
 
     def keep(self, options: Options) -> None:
-        """Remember options; raises as :meth:`EmbeddingIndex.set_defaults`."""
+        """Store options as defaults; raises as :meth:`EmbeddingIndex.set_defaults` does."""
         checked = options_of(self._kind, options)
         self._store.set_meta({**self._store.meta, ENTRY: asdict(checked)})
         self._remembers, self.defaults = True, checked  # in this order: a thread that sees these takes them

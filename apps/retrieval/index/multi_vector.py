@@ -1,4 +1,4 @@
-"""MultiVectorIndex: documents of several vectors, found by MaxSim over packed codes (late interaction)."""
+"""MultiVectorIndex: search documents of several vectors by MaxSim over packed codes (late interaction)."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -31,29 +31,29 @@ Floats = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
 
 CELLS = 1 << 21
-"""Pairs of a query and a document that are compared at a time: 16 MiB of distances."""
+"""Pairs of a query and a document to compare per block: 16 MiB of distances."""
 
 SHARE = 1 << 20
-"""Shares of a query's vectors are counted in integers of which so many are 1."""
+"""Integer that represents a share of 1 of a query's vectors."""
 
 BLOCK = 1 << 12
-"""Documents that a filter reads at a time."""
+"""Documents that a filter reads per block."""
 
 TABLE_BYTES = 1 << 26
-"""Tables of float queries stay under about so many bytes (64 MiB) at a time."""
+"""Approximate limit on the bytes of the tables of float queries per block (64 MiB)."""
 
 
 class Asked(NamedTuple):
-    """Some queries.
+    """A block of queries.
 
     Attributes
     ----------
     vectors : (t, d) float32 array
-        Of length 1.
+        Unit vectors.
     shares : (t,) float32 array
-        What each counts; those of a query have a sum of 1.
+        Weights of the vectors; those of a query sum to 1.
     bounds : (q + 1,) int64 array
-        Where the vectors of a query begin and end.
+        Query i has the vectors ``bounds[i]`` to ``bounds[i + 1] - 1``.
     """
 
     vectors: Floats
@@ -62,15 +62,15 @@ class Asked(NamedTuple):
 
 
 class MultiVectorIndex(Index):
-    """Documents of several vectors each, found by MaxSim: late interaction (Khattab & Zaharia 2020, ColBERT, eq. 3).
+    """Documents of several vectors each, searched by MaxSim: late interaction (Khattab & Zaharia 2020, ColBERT, eq. 3).
 
-    The score of a document for a query is the mean, over the query's vectors, of the greatest similarity to a vector of
-    the document. (ColBERT has the sum; the order is the same. Weights make it a weighted mean.) A vector is a packed
-    code of a binarizer. A search compares codes with codes, by their bits, for all documents; then the best
-    ``candidates`` again, by what the model's tables tell float queries of the codes. Vectors are compared by direction,
-    whatever their lengths.
+    The score of a document is the mean, over the query's vectors, of the greatest similarity to a vector of the
+    document. (ColBERT takes the sum, which gives the same order. With weights it is a weighted mean.) A vector is
+    stored as a packed code of a binarizer. A search first compares codes with codes, by their bits, for all documents.
+    It then compares the best ``candidates`` again by the model's tables for float queries. Only directions count, not
+    lengths.
 
-    Made by :meth:`create` and :meth:`open`.
+    Call :meth:`create` or :meth:`open` to get an index.
 
     Examples
     --------
@@ -97,22 +97,22 @@ class MultiVectorIndex(Index):
 
     @classmethod
     def create(cls, path: str | os.PathLike[str] | None, model: Binarizer) -> Self:
-        """Make an index of no documents.
+        """Create an empty index.
 
         Parameters
         ----------
         path : path or None
-            A new folder, in which the model is kept too; None makes an index in memory. It is made aside and renamed,
-            so that it is there as a whole or not at all.
+            A new folder for the index and its model; None for an index in memory. The folder is renamed when complete,
+            so you never see a partial index.
         model : fitted binarizer
-            Of one bit per component, whose codes are compared with codes. Its backend is the index's.
+            A binarizer of one bit per component and symmetric codes. The index uses its backend.
 
         Raises
         ------
         ParameterError
             If the folder is in use, or the model is not fitted.
         UnsupportedError
-            If codes of the model are not compared by their bits.
+            If Hamming distance cannot compare the model's codes.
         OSError
             If the folder cannot be written.
         """
@@ -120,11 +120,11 @@ class MultiVectorIndex(Index):
         columns = {CODES: ("uint64", model.words), DOCUMENT: ("uint32", 1)}
         if model.levels > 1 or not model.symmetric or model.words * 64 >= model.bits + 64:
             raise UnsupportedError(
-                f"MaxSim counts the bits of codes of one level, and those of {model!r} are others; take a "
+                f"MaxSim needs codes of one level that Hamming distance can compare, not those of {model!r}; use a "
                 "SignBinarizer, or a RecurrentBinarizer with loops=0"
             )
         if getattr(model, "metric", "cosine") != "cosine":
-            raise UnsupportedError(f"MaxSim compares directions, and {model!r} does not; fit one with metric='cosine'")
+            raise UnsupportedError(f"MaxSim compares directions, but {model!r} does not; fit it with metric='cosine'")
         if path is None:
             return cls(model, Store.create(None, cls.KIND, columns))
         with made_aside(path) as aside:
@@ -136,14 +136,14 @@ class MultiVectorIndex(Index):
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, writable: bool = False, backend: str = "auto") -> Self:
-        """Open an index that :meth:`create` made, to search on a backend whose arrays are NumPy's.
+        """Open an index of :meth:`create` on a backend with NumPy arrays.
 
         Raises
         ------
         FileFormatError
-            If the folder holds none, or one that is damaged or of another version.
+            If the folder has no index, or the index is damaged or of another version.
         BlockingIOError
-            If it is opened for writing and another process writes.
+            If you open it for writing while another process writes.
         OSError
             If it cannot be read.
         """
@@ -153,7 +153,7 @@ class MultiVectorIndex(Index):
             model = made_by(folder, store.meta, backend)
             expected = {CODES: ("<u8", model.words), DOCUMENT: ("<u4", 1)}
             if dict(store.snapshot.state.columns) != expected:
-                raise FileFormatError(f"{folder}: the model makes other codes than the index has")
+                raise FileFormatError(f"{folder}: the model's codes do not match the columns of the index")
             return cls(model, store)
         except BaseException:
             store.close()
@@ -161,7 +161,7 @@ class MultiVectorIndex(Index):
 
     @property
     def store(self) -> Store:
-        """The rows: one per vector."""
+        """The store of the rows, one per vector."""
         return self._store
 
     def __repr__(self) -> str:
@@ -187,7 +187,7 @@ class MultiVectorIndex(Index):
 
     @property
     def bytes_per_vector(self) -> int:
-        """Bytes that a search may read of a vector: its code."""
+        """Bytes per vector that a search may read: its code."""
         return self.model.bytes_per_vector
 
     def ids(self) -> Ids:
@@ -200,32 +200,32 @@ class MultiVectorIndex(Index):
         Raises
         ------
         ParameterError
-            If there is no document of that id.
+            If the id has no document.
         """
         documents = self._now()
         (place,) = documents.places(np.array([integer(number, "an id")]))
         return documents.snapshot.take(CODES, np.arange(*documents.spans[place]))
 
     def find(self, key: str) -> int | None:
-        """Return the id of the document with a key, or None."""
+        """Return the id of the document with this key, or None."""
         now = self._now()
         row = now.snapshot.find(key)
         return None if row is None else int(now.ids_at([row])[0])
 
     def keys(self, ids: npt.ArrayLike) -> list[str | None]:
-        """Return the keys of some ids; see :meth:`Index.keys`."""
+        """Return the keys of ids; see :meth:`Index.keys`."""
         asked, now = checks.ids(ids).ravel(), self._now()
         there = asked >= 0
         found = iter(now.snapshot.keys(now.spans[now.places(asked[there]), 0]))
         return [next(found) if one else None for one in there.tolist()]
 
     def documents(self, ids: npt.ArrayLike) -> list[Any]:
-        """Return what was given as documents beside the vectors, None where nothing was."""
+        """Return the documents passed to :meth:`add` for ids; None where there was none."""
         now = self._now()
         return list(now.snapshot.documents(now.spans[now.places(checks.ids(ids).ravel()), 0]))
 
     def filter(self, condition: Callable[[Any], bool]) -> Ids:
-        """Return the ids of the rows whose document passes, ascending; see :meth:`Index.filter`."""
+        """Return the ids of the documents that pass a condition, ascending; see :meth:`Index.filter`."""
         checks.function(condition, "condition")
         now = self._now()
         found: list[bool] = []
@@ -236,7 +236,7 @@ class MultiVectorIndex(Index):
         return passed
 
     def _check_ids(self, ids: npt.ArrayLike) -> None:
-        """Raise ParameterError if there is no document of an id."""
+        """Raise ParameterError if an id has no document."""
         self._now().places(checks.ids(ids).ravel())
 
     # ------------------------------------------------------------------ changes
@@ -249,14 +249,14 @@ class MultiVectorIndex(Index):
         keys: Sequence[str | None] | None = None,
         documents: Sequence[bytes | None] | None = None,
     ) -> Ids:
-        """Add documents, all of them or, after an error, none; return their ids.
+        """Add documents and return their ids. After an error, nothing is added.
 
         Parameters
         ----------
         vectors : sequence of m (t_i, d) arrays of floats, (m, t, d) array, or (n, d) array with offsets
             The vectors of each document, at least one.
         offsets : (m + 1,) integers, optional
-            Document i is the rows ``offsets[i]`` to ``offsets[i + 1] - 1``.
+            Document i has the rows ``offsets[i]`` to ``offsets[i + 1] - 1``.
         keys : sequence of m texts, optional
         documents : sequence of m bytes, optional
 
@@ -267,9 +267,9 @@ class MultiVectorIndex(Index):
         Raises
         ------
         DTypeError, DimensionError
-            If the vectors are not floats of the model's length.
+            If the vectors are not floats, or do not have the model's number of components.
         ParameterError
-            If a document has no vectors, a vector holds NaN or infinity, or a key is there already.
+            If a document has no vectors, a vector has a NaN or infinity, or a key exists.
         UnsupportedError
             If the index is open for reading.
         OSError
@@ -290,11 +290,11 @@ class MultiVectorIndex(Index):
         *,
         documents: Sequence[bytes | None] | None = None,
     ) -> Ids:
-        """Add documents, or replace those of the same keys, which keep their ids; the rest as :meth:`add`."""
+        """Add documents, or replace documents with the same keys, which keep their ids. Otherwise like :meth:`add`."""
         codes, bounds = self._encoded(vectors, offsets)
         names, entries = _spread(keys, bounds, "keys"), _spread(documents, bounds, "documents")
         if names is None:
-            raise ParameterError("put needs keys, which say what it replaces; add takes documents without")
+            raise ParameterError("put needs keys to find the documents it replaces; use add for documents without keys")
         with self._changing:
             now = self._now()
             ids = now.ids_at(now.snapshot.find_all(list(keys)))
@@ -303,7 +303,7 @@ class MultiVectorIndex(Index):
         return ids
 
     def remove(self, ids: npt.ArrayLike | None = None, keys: Sequence[str] | None = None) -> int:
-        """Remove documents by id, by key, or both; return how many; see :meth:`Index.remove`."""
+        """Remove documents by id, by key, or both, and return how many; see :meth:`Index.remove`."""
         with self._changing:
             now = self._now()
             chosen = np.empty(0, np.int64) if ids is None else now.places(checks.ids(ids).ravel())
@@ -315,12 +315,12 @@ class MultiVectorIndex(Index):
         return len(chosen)
 
     def compact(self) -> None:
-        """Drop what removals and replacements have left behind; see :meth:`Index.compact`."""
+        """Drop the rows that removals and replacements left behind; see :meth:`Index.compact`."""
         with self._changing:
             now = self._now()
             kept, _ = now.rows_of(np.arange(len(now.ids)))
             left = alive(now.snapshot).copy()
-            left[kept] = False  # what is left is of documents that put has replaced
+            left[kept] = False  # the rest belongs to documents that put has replaced
             if left.any():
                 self.store.remove(now.snapshot.ids[left])
             if now.next_id != self.store.meta.get(NEXT):
@@ -328,12 +328,12 @@ class MultiVectorIndex(Index):
             self.store.compact()
 
     def _encoded(self, vectors: Any, offsets: npt.ArrayLike | None) -> tuple[Words, Ids]:
-        """Return the codes of new documents, and where each one's begin and end."""
+        """Return the codes of new documents, and the bounds of each document."""
         rows, bounds = as_sets(vectors, offsets, self.model.n_features_in_, "document")
         return self.model.encode(self._checked(rows)), bounds
 
     def _checked(self, rows: npt.NDArray[Any]) -> Floats:
-        """Return finite rows at length 1."""
+        """Check that rows are finite and return them normalized."""
         return np.asarray(self._units.units(finite(rows, 0, "the vectors")))
 
     # ------------------------------------------------------------------ search
@@ -349,46 +349,47 @@ class MultiVectorIndex(Index):
         asymmetric: bool = True,
         candidates: int | None = None,
     ) -> tuple[Floats, Ids]:
-        """Find the k documents of the greatest MaxSim for each query.
+        """Find the k documents with the greatest MaxSim for each query.
 
         Parameters
         ----------
         queries : sequence of q (t_i, d) arrays of floats, (q, t, d) array, or (n, d) array with offsets
             The vectors of each query, at least one.
         k : int
-            At least 1; at most ``len(index)`` results come back.
+            At least 1. You get at most ``len(index)`` results.
         offsets : (q + 1,) integers, optional
         weights : sequence of q (t_i,) arrays, or (n,) array, of numbers, optional
-            What each vector of a query counts, at least 0: for words, their rarity (IDF). The same if left out.
+            Weight of each vector of a query, at least 0; for words, their rarity (IDF). All equal by default.
         among : (m,) array of ids, optional
-            Find only these.
+            Find only these documents.
         asymmetric : bool
-            Compare the best documents again, by what the model's tables tell float vectors of codes. False compares
-            codes with codes only.
+            Compare the best documents again, by the model's tables for float queries. With False, only codes are
+            compared with codes.
         candidates : int, optional
-            How many of them; ``10 * k`` if left out.
+            Documents to compare again; ``10 * k`` by default.
 
         Returns
         -------
         scores : (q, k) float32 array
-            Descending: weighted means, over a query's vectors, of the greatest score of a document's vectors. Between
-            codes that is the share of equal bits less that of differing ones.
+            Descending: the weighted mean, over a query's vectors, of the greatest score of a document's vectors. The
+            score of two codes is the share of equal bits minus the share of differing bits.
         ids : (q, k) int64 array
-            Of equal scores the lower id comes first.
+            Ties are in ascending order of ids.
 
         Raises
         ------
         DTypeError, DimensionError
-            If the queries are not floats of the model's length.
+            If the queries are not floats, or do not have the model's number of components.
         ParameterError
-            If a query has no vectors, a vector holds NaN or infinity, weights are not one per vector, negative, or all
-            zero, k or candidates is less than 1, candidates are given for codes alone, or an id is not there.
+            If a query has no vectors, a vector has a NaN or infinity, weights are not one per vector, negative, or all
+            zero, ``k`` or ``candidates`` is less than 1, you pass candidates with ``asymmetric=False``, or an id does
+            not exist.
         FileFormatError
             If the index is damaged.
         """
         k, asymmetric = integer(k, "k", 1), flag(asymmetric, "asymmetric")
         if candidates is not None and not asymmetric:
-            raise ParameterError("candidates= are compared again by float queries; leave it out with asymmetric=False")
+            raise ParameterError("candidates= has no effect with asymmetric=False; leave one of them out")
         wanted = PER_HIT * k if candidates is None else integer(candidates, "candidates", 1)
         rows, bounds = as_sets(queries, offsets, self.model.n_features_in_, "query")
         asked, shares, now = self._checked(rows), shares_of(weights, bounds), self._now()
@@ -407,8 +408,8 @@ class MultiVectorIndex(Index):
         return scores, now.ids[numbers]
 
     def _blocks(self, bounds: Ids, documents: int) -> list[slice]:
-        """Cut the queries into slices whose distances, and whose tables, are not too large; a query may be."""
-        each = self.model.words * 8 * 1024  # bytes of the tables of a vector
+        """Cut the queries into slices that keep distances and tables within limits; a single query may exceed them."""
+        each = self.model.words * 8 * 1024  # bytes of tables per vector
         slices, start = [], 0
         for stop in range(1, len(bounds)):
             large = (bounds[stop] - bounds[start]) * each > TABLE_BYTES or (stop - start) * documents > CELLS
@@ -418,7 +419,7 @@ class MultiVectorIndex(Index):
         return [*slices, slice(start, len(bounds) - 1)] if len(bounds) > 1 else []
 
     def _by_codes(self, now: Documents, asked: Asked, k: int, allowed: Ids | None) -> tuple[Floats, Ids]:
-        """Return the k best of all documents, or of those allowed, by the bits of codes: scores and numbers."""
+        """Return scores and numbers of the k best of all or allowed documents by the bits of codes."""
         codes, spans = self.model.encode(asked.vectors), now.spans if allowed is None else now.spans[allowed]
         weights = np.rint(asked.shares * SHARE).astype(np.int64)
         most = self.model.bits * np.add.reduceat(weights, asked.bounds[:-1])[:, None]
@@ -432,7 +433,7 @@ class MultiVectorIndex(Index):
         return scores, numbers if allowed is None else allowed[numbers]
 
     def _by_tables(self, now: Documents, asked: Asked, found: Ids, k: int) -> tuple[Floats, Ids]:
-        """Return the k best of each query's candidates, by tables: scores and numbers."""
+        """Return scores and numbers of the k best of each query's candidates by tables."""
         numbers = np.unique(found)
         rows, spans = now.rows_of(numbers)
         codes = now.codes[rows]
@@ -447,7 +448,7 @@ class MultiVectorIndex(Index):
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save`."""
+        """Copy the index to a folder that does not exist or is empty; raises as :meth:`Index.save` does."""
         folder = new_folder(path)
         self.store.save_copy(folder / CODES_FOLDER).close()
         self.model.save(folder / MODEL_FOLDER)
@@ -462,14 +463,14 @@ class MultiVectorIndex(Index):
 def _columns(codes: Words, bounds: Ids, ids: Ids) -> dict[str, npt.ArrayLike]:
     """Return the columns of the store for new documents."""
     if len(ids) and ids.max() >= INSIDE:
-        raise ParameterError(f"no ids are left: those of documents are below {INSIDE}")
+        raise ParameterError(f"no ids are left: ids of documents are below {INSIDE}")
     document = np.full((len(codes), 1), INSIDE, dtype=np.uint32)
     document[bounds[:-1], 0] = ids
     return {CODES: codes, DOCUMENT: document}
 
 
 def _spread(values: Sequence[Any] | None, bounds: Ids, what: str) -> list[Any] | None:
-    """Return a value for each vector: the document's for its first one, else None."""
+    """Return one value per vector: the document's at its first vector, None at the others."""
     if values is None:
         return None
     given = checks.listed(values, what)

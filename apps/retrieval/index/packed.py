@@ -1,4 +1,4 @@
-"""Indexes filled from packed bytes."""
+"""Fill an index from packed bytes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,19 +11,19 @@ from hdc.errors import DimensionError, MismatchError
 from hdc.words import BitOrder, Words, from_bytes
 
 BLOCK = 1 << 16
-"""Rows that are made words, or floats, at a time."""
+"""Rows per block that is converted to words or floats."""
 
 TRAINING = 50_000
-"""Most rows that lists, or a mean, are found from."""
+"""Most rows to train lists or a mean on."""
 
 
 def blocks(count: int, first: int = 0) -> list[slice]:
-    """Return slices of ``BLOCK`` rows, from one on."""
+    """Return slices of at most ``BLOCK`` rows, from row ``first`` on."""
     return [slice(start, min(count, start + BLOCK)) for start in range(first, count, BLOCK)]
 
 
 def packed_rows(codes: Any, dim: int | None) -> tuple[Any, int]:
-    """Return ``(n, bytes)`` packed rows, mapped perhaps, and the bits that count."""
+    """Return ``(n, bytes)`` packed rows, which may be mapped from a file, and the bits of a code."""
     rows = octets(codes, np.dtype("uint8"), "packed bytes")
     if rows.ndim != 2 or rows.shape[1] == 0:
         raise DimensionError(f"packed bytes must have shape (n, bytes), not {rows.shape}")
@@ -31,12 +31,12 @@ def packed_rows(codes: Any, dim: int | None) -> tuple[Any, int]:
 
 
 def add_packed(index: Any, rows: Any, keys: Sequence[str | None] | None, bitorder: BitOrder) -> None:
-    """Add ``(n, bytes)`` rows to a :class:`BinaryIndex`, block by block, of whose lists it finds the centroids first.
+    """Add ``(n, bytes)`` rows to a :class:`BinaryIndex`, block by block; train its IVF lists first if it has any.
 
     Raises
     ------
     MismatchError
-        If there are not as many keys as rows.
+        If there is not one key per row.
     """
     names = None if keys is None else checked_keys(keys, len(rows))
 
@@ -50,15 +50,15 @@ def add_packed(index: Any, rows: Any, keys: Sequence[str | None] | None, bitorde
 
 
 def checked_keys(keys: Sequence[str | None], count: int) -> list[Any]:
-    """Return keys as a list; raises MismatchError if there are not as many as rows."""
+    """Return keys as a list; raises MismatchError if there is not one per row."""
     names = listed(keys, "keys")
     if len(names) != count:
-        raise MismatchError(f"there are {len(names)} keys for {count} rows")
+        raise MismatchError(f"keys must be one per row: there are {len(names)} keys for {count} rows")
     return names
 
 
 def sampled(count: int) -> Any:
-    """Return the numbers of at most ``TRAINING`` rows, ascending."""
+    """Return the numbers of at most ``TRAINING`` rows to train on, ascending."""
     if count <= TRAINING:
         return np.arange(count)
     return np.sort(np.random.default_rng(0).choice(count, TRAINING, replace=False))

@@ -1,4 +1,4 @@
-"""Indexes put together of others, and cut into shards; codes are copied, not made again."""
+"""Merge indexes into one and split one into shards; codes are copied, not encoded again."""
 
 import os
 from collections.abc import Sequence
@@ -15,33 +15,33 @@ from hdc.search.shards import OFFSET, shard_paths
 from hdc.store import Snapshot
 
 SAME = ("dim", "levels", "kind", "originals", "coarse")
-"""Entries of the meta that indexes have in common whose rows may be in one."""
+"""Entries of the meta that must be equal in indexes to merge."""
 
 
 def merge(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]) -> int:
-    """Make one index of the rows of several, with keys and documents; return how many.
+    """Merge the rows of several indexes, with keys and documents, into one index; return the number of rows.
 
-    Rows keep the ids that they have in :class:`ShardedIndex` if :func:`split` numbered them; else they are counted,
-    shard by shard in the order of ids. Interrupted, the same call goes on.
+    If :func:`split` numbered the rows, they keep their ids of :class:`ShardedIndex`. Otherwise rows are numbered shard
+    by shard, in order of ids. After an interruption, the same call resumes.
 
     Parameters
     ----------
     paths
-        As :meth:`ShardedIndex.open`.
+        As in :meth:`ShardedIndex.open`.
     output : path
-        An index that is there is replaced.
+        An existing index is replaced.
 
     Raises
     ------
     ParameterError
-        If the indexes differ in model, kind, lists or originals, two have the same key, they hold more than 2**32
-        rows, or something else is at ``output``.
+        If the indexes differ in model, kind, lists or originals, two share a key, they have more than 2**32 rows in
+        total, or ``output`` is not an index.
     FileFormatError
         If one is damaged.
     BlockingIOError
         If another process builds or writes ``output``.
     OSError
-        If the disk is full or fails; the same call goes on afterwards.
+        If the disk is full or fails; the same call resumes.
     """
     places = shard_paths(paths)
     with ShardedIndex.open(places) as source:
@@ -66,25 +66,25 @@ def merge(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], outp
 
 
 def split(path: str | os.PathLike[str], n: int, output: str | os.PathLike[str]) -> list[Path]:
-    """Cut an index into n shards of nearly equally many rows, in order of ids; return their folders.
+    """Split an index into n shards of nearly equal size, in order of ids; return their folders.
 
-    Each says in its meta what its id 0 stands for, so that rows keep their ids in :class:`ShardedIndex`.
+    The meta of each shard stores the offset of its ids, so rows keep their ids in :class:`ShardedIndex`.
 
     Parameters
     ----------
     path : path
-        Of an index.
+        Folder of an index.
     n : int
-        From 1 to its number of rows.
+        From 1 to the number of rows.
     output : path
-        A new folder, which is there as a whole or not at all.
+        A new folder; after an error it does not exist.
 
     Raises
     ------
     ParameterError
-        If n is out of range, or ``output`` is there.
+        If ``n`` is out of range, or ``output`` exists.
     FileFormatError, OSError
-        As :func:`merge`.
+        As in :func:`merge`.
     """
 
     def fill(shard: EmbeddingIndex, snapshot: Snapshot, rows: Ids, ids: Ids | None) -> None:
@@ -96,13 +96,13 @@ def split(path: str | os.PathLike[str], n: int, output: str | os.PathLike[str]) 
 
 
 def _prepare(index: EmbeddingIndex) -> None:
-    """Make what searches need, but for a graph: that takes long, and the first search makes it."""
+    """Build what searches need, except a graph; a graph takes long, so the first search builds it."""
     if index.kind not in ("hnsw", "graph"):
         index.prepare()
 
 
 def _created(folder: Path, like: EmbeddingIndex) -> EmbeddingIndex:
-    """Make an index of no rows that takes those of another one."""
+    """Create an empty index for rows of another one."""
     originals = like.codes.originals
     kind = like.kind if like.kind in (like.codes.kind, "graph") else None
     index = EmbeddingIndex.create(folder, like.model, kind=kind, keep=None if originals is None else originals.dtype)
@@ -111,10 +111,10 @@ def _created(folder: Path, like: EmbeddingIndex) -> EmbeddingIndex:
 
 
 def _check_same(places: Sequence[Path], snapshots: Sequence[Snapshot]) -> None:
-    """Raise ParameterError if rows of one index mean something else in another."""
+    """Raise ParameterError if the indexes cannot share rows."""
     metas = [snapshot.meta for snapshot in snapshots]
     for place, meta in zip(places, metas, strict=True):
         for name in SAME:
             if meta.get(name) != metas[0].get(name):
-                what = "has lists of its own" if name == "coarse" else f"differs in {name}"
-                raise ParameterError(f"{place} {what}, and {places[0]} others; make one index of the vectors instead")
+                what = "lists" if name == "coarse" else name
+                raise ParameterError(f"{place} and {places[0]} differ in {what}; build one index of all vectors")

@@ -1,4 +1,4 @@
-"""Which index of codes a model needs: its dimensions, its kind, and what it keeps of vectors."""
+"""Derive the settings of a model's index of codes: its dimensions, its kind, and the originals it keeps."""
 
 from typing import Any
 
@@ -12,11 +12,11 @@ from hdc.errors import FileFormatError, ParameterError, UnsupportedError
 from hdc.words import WORD_BITS, word_count
 
 ROUNDING = 1e-3
-"""A center of unit vectors may be longer than 1 by so much."""
+"""Tolerance: a center of unit vectors may be this much longer than 1."""
 
 
 WALKED = "walked"
-"""Entry of the meta of an index whose codes, and lists, are searched by way of a graph."""
+"""Entry of the meta of an index that is searched by a graph."""
 
 
 def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[int, dict[str, Any]]:
@@ -25,9 +25,9 @@ def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[
     Raises
     ------
     ParameterError
-        If the model was fitted to longer vectors than unit vectors.
+        If the model was fitted to vectors longer than unit vectors.
     UnsupportedError
-        If codes of the model are not searched in that way.
+        If ``kind`` cannot search codes of the model.
     """
     dim, levels = model.bits // model.levels, model.levels
     if isinstance(kind, str) and kind == "graph":
@@ -35,7 +35,7 @@ def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[
         kind = None
     if isinstance(model, ScalarBinarizer):
         if kind in KINDS and kind != "flat":
-            raise UnsupportedError(f"scalar codes are scanned, kind='flat', and not compared by bits as {kind!r} does")
+            raise UnsupportedError(f"scalar codes need kind='flat'; kind={kind!r} compares codes by Hamming distance")
         dim, levels = model.words * WORD_BITS, 1
     if isinstance(model, EstimatingBinarizer):
         _check_kind(kind, model)
@@ -48,48 +48,48 @@ def settings_of(model: Binarizer, kind: Kind | None, keep: str | None) -> tuple[
 
 
 def check_made_by(model: Binarizer, codes: BinaryIndex) -> None:
-    """Raise FileFormatError if an index of codes is none of a model's codes."""
+    """Raise FileFormatError if a model cannot have made the codes of an index."""
     if codes.levels * word_count(codes.dim) != model.words:
-        raise FileFormatError(f"the model makes codes of {model.words} words, and the index has others")
+        raise FileFormatError(f"the model makes codes of {model.words} words, but the index has others")
     if codes.originals is not None and tuple(codes.originals.settings[1:]) != _originals(model, "int8")[1:]:
-        raise FileFormatError(f"the model takes {model.n_features_in_} components, and originals differ")
+        raise FileFormatError(f"the model takes {model.n_features_in_} components, but the originals have others")
 
 
 def _originals(model: Binarizer, dtype: str) -> tuple[str, int] | tuple[str, int, bool]:
-    """Return how originals are kept: with their lengths, where these count."""
+    """Return how originals are kept: with their lengths unless the metric is cosine."""
     kept = dtype, model.n_features_in_
     return kept if model.space_.metric == "cosine" else (*kept, True)
 
 
 def _check_kind(kind: Kind | None, model: EstimatingBinarizer) -> None:
-    """Raise UnsupportedError if an index of the model's codes is of another kind."""
+    """Raise UnsupportedError if ``kind`` is not the kind of the model's codes."""
     made = "ivf" if model.lists_ > 1 else "flat"
     if kind in KINDS and kind != made:
         raise UnsupportedError(
-            f"RaBitQ codes are not compared by their bits, as {kind!r} does; a {type(model).__name__} of "
-            f"lists={model.lists_} makes kind={made!r}"
+            f"RaBitQ codes are not compared by Hamming distance, as kind={kind!r} does; a {type(model).__name__} of "
+            f"lists={model.lists_} needs kind={made!r}"
         )
 
 
 def _check_graph(model: Binarizer, keep: str | None) -> None:
-    """Raise UnsupportedError if vectors of the model are not walked."""
+    """Raise UnsupportedError if a graph cannot search vectors of the model."""
     if not isinstance(model, RaBitQBinarizer) or model.lists_ < 2:
         raise UnsupportedError(
-            "kind='graph' walks RaBitQ codes, and is built with their lists; fit a RaBitQBinarizer(lists=n), with "
-            "one list for 250 to 1000 vectors"
+            "kind='graph' needs RaBitQ codes in lists; fit a RaBitQBinarizer(lists=n) with one list per 250 to 1000 "
+            "vectors"
         )
     if keep != "int8":
-        raise UnsupportedError(f"kind='graph' compares vectors kept as int8; give keep='int8', not {keep!r}")
+        raise UnsupportedError(f"kind='graph' compares vectors kept as int8; pass keep='int8', not {keep!r}")
     graph_kernels(model.kernels)
 
 
 def _check_lengths(model: Binarizer) -> None:
-    """Raise ParameterError if the model takes vectors as they are, and was fitted to longer ones than an index has."""
+    """Raise ParameterError if the model does not normalize vectors and was fitted to vectors longer than 1."""
     if not model.space_.as_given:
         return
     longest = model.longest_center if isinstance(model, RaBitQBinarizer) else float(np.linalg.norm(model.mean_))
     if longest > 1 + ROUNDING:
         raise ParameterError(
-            f"the model was fitted to vectors of length {longest:.3g} or more, and an index compares unit vectors; "
+            f"the model was fitted to vectors of length {longest:.3g} or more, but an index compares unit vectors; "
             "fit it to x / np.linalg.norm(x, axis=1, keepdims=True)"
         )

@@ -1,4 +1,4 @@
-"""ShardedIndex: several indexes of one model that are searched as one, with ids of 64 bits."""
+"""ShardedIndex: several indexes of one model, searched as one, with 64-bit ids."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -37,33 +37,34 @@ Ids = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 ALONE = 1 << 22
-"""Up to so many rows, times queries, are searched shard by shard: sooner done than threads begin."""
+"""Up to this many rows times queries, shards are searched one by one, which is faster than starting threads."""
 
 
 class ShardedIndex(Sharded[EmbeddingIndex]):
-    """Several indexes of vectors, made with one model, that are searched as one.
+    """Several indexes of vectors, created with one model and searched as one.
 
-    The id of a row is the offset of its shard and its id there; a shard holds up to 2**32 rows, and all of them as many
-    as 64 bits can number. Open the shards with ``writable=True`` to add and remove rows and to compact; or open a shard
-    by itself to add vectors, which :meth:`refresh` shows here. A search takes what each shard holds when it begins.
+    The id of a row is the offset of its shard plus its id there. A shard has at most 2**32 rows; the total is limited
+    only by 64-bit ids. Open the shards with ``writable=True`` to add and remove rows and to compact. You can also open
+    a single shard to add vectors; :meth:`refresh` then shows them here. A search sees the rows of each shard at its
+    start.
 
-    A search finds what one index of all rows would: codes of all shards are put in one order, and the best
-    ``candidates`` of all are compared again. Where a shard puts candidates in order by itself (codes of several levels
-    in lists or a graph, RaBitQ codes of several bits a component), each shard takes as many as one index would, and
-    finds at least as good ones. Scores by tables and by originals of floats are the same to their rounding.
+    A search finds what one index of all rows would find: the codes of all shards are ranked together, and the best
+    ``candidates`` overall are compared again. Some codes let each shard rank its own candidates: codes of several
+    levels in lists or a graph, and RaBitQ codes of several bits per component. Each shard then takes as many as one
+    index would, so results are at least as good. Scores by tables and by float originals are equal up to rounding.
 
     Parameters
     ----------
     shards : sequence of EmbeddingIndex
-        Closed by :meth:`close`.
+        :meth:`close` closes them.
     offsets : sequence of int, optional
-        The id that id 0 of each shard stands for, at most 2**62. Left out, what :func:`split` noted in all of them,
-        or shard i begins at ``i * 2**32``.
+        Offsets of the ids of each shard, at most 2**62. The default is what :func:`split` stored in all of them, or
+        ``i * 2**32`` for shard i.
 
     Raises
     ------
     ParameterError
-        If there is none, or ids of two would be the same.
+        If there are no shards, or ids of two shards would overlap.
 
     Examples
     --------
@@ -100,20 +101,20 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
         Parameters
         ----------
         paths : path or sequence of paths
-            Of indexes; or the folder in which :func:`split` put shards.
+            Folders of indexes, or one folder with the shards of :func:`split`.
         offsets
-            As :class:`ShardedIndex`.
+            As in :class:`ShardedIndex`.
         writable : bool
-            Whether rows can be added and removed, and shards compacted; no other process can write then.
+            Open for adding, removing and compacting. No other process can then write.
         backend : str
-            As :meth:`EmbeddingIndex.open`.
+            As in :meth:`EmbeddingIndex.open`.
 
         Raises
         ------
         ParameterError
-            If there is none, one is given twice, or they differ in model, kind or originals.
+            If there is no index, one occurs twice, or they differ in model, kind or originals.
         FileFormatError, BlockingIOError, OSError
-            As :meth:`EmbeddingIndex.open`; also if a shard of a folder is missing.
+            As in :meth:`EmbeddingIndex.open`; also if a shard of a folder is missing.
         """
         places = shard_paths(paths)
         opened: list[EmbeddingIndex] = []
@@ -131,36 +132,36 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
 
     @property
     def model(self) -> Binarizer:
-        """What makes the codes."""
+        """The model that makes the codes."""
         return self.shards[0].model
 
     @property
     def kind(self) -> Kind:
-        """Return how rows are searched."""
+        """Kind of the shards."""
         return self.shards[0].kind
 
     @property
     def defaults(self) -> Options:
-        """Return the options of a search that is given none: those of the first shard."""
+        """Options of a search that passes none: those of the first shard."""
         return self.shards[0].defaults
 
     @property
     def bytes_per_vector(self) -> int:
-        """Bytes that a search may read of a vector."""
+        """Bytes per vector that a search may read."""
         return self.shards[0].bytes_per_vector
 
     # ------------------------------------------------------------------ changes
 
     def add(self, vectors: Any, keys: Sequence[str | None] | None = None) -> Ids:
-        """Add vectors to one shard, all of them or, after an error, none; return their ids.
+        """Add vectors to one shard and return their ids. After an error, nothing is added.
 
-        That is the shard of the fewest rows among those that have ids left for all of them below the next shard's
-        first; of several the last one. Of shards that :func:`split` made, it is the last one.
+        They go to the smallest shard with enough free ids below the first id of the next shard; the last shard wins
+        ties. With shards of :func:`split`, that is always the last one.
 
         Raises
         ------
         DTypeError, DimensionError, ParameterError, UnsupportedError, OSError
-            As :meth:`EmbeddingIndex.add`; a key may be in any shard, and a batch larger than any shard has ids left.
+            As in :meth:`EmbeddingIndex.add`; also if a key is in any shard, or no shard has enough free ids.
         """
         self._check_writable()
         rows = as_rows(vectors, self.model.n_features_in_, "vectors")
@@ -168,17 +169,17 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
         with self.store.changing() as snapshot:
             for name, row in zip(names or (), snapshot.find_all(names or ()), strict=True):
                 if row is not None:
-                    raise ParameterError(f"the key {name!r} is there already; remove its row first")
+                    raise ParameterError(f"the key {name!r} already exists; remove its row first")
             at = self._roomiest(len(rows))
             return self.shards[at].add(rows, names) + self.offsets[at]
 
     def _roomiest(self, rows: int) -> int:
-        """Return which shard is the smallest that so many rows fit in."""
+        """Return the number of the smallest shard with enough free ids for the rows."""
         ends = [*self.offsets[1:], self.offsets[-1] + MOST_ROWS]
         begun = [at + shard.store.snapshot.state.next_id for shard, at in self._each()]
         fit = [at for at, (end, first) in enumerate(zip(ends, begun, strict=True)) if end - first >= rows]
         if not fit:
-            raise ParameterError(f"no shard has ids left for {rows} rows; make another one, and open it with these")
+            raise ParameterError(f"no shard has free ids for {rows} rows; create another shard and open it with these")
         return min(fit, key=lambda at: (len(self.shards[at]), -at))
 
     # ------------------------------------------------------------------ search
@@ -195,7 +196,7 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
         effort: int | None = None,
         prefix: int | None = None,
     ) -> tuple[Floats, Ids]:
-        """Find the k nearest vectors of each query in all shards; see :meth:`EmbeddingIndex.search`."""
+        """Find the k nearest vectors to each query in all shards; see :meth:`EmbeddingIndex.search`."""
         first = self.shards[0]
         k = integer(k, "k", 1)
         chosen = first.chosen(k, options, candidates=candidates, probes=probes, effort=effort)
@@ -222,9 +223,9 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
         return scores, ids
 
     def _found(self, parts: list["_Part"], asked: Queries, counts: list[int], prefix: bool) -> tuple[Distances, Ids]:
-        """Search all parts for a few queries; put what they find in one order, again after each step.
+        """Search all parts for a few queries, and merge their results after each step.
 
-        The last step leaves the first of the counts, the step before it the second one, and so on.
+        The last step leaves ``counts[0]`` results, the step before it ``counts[1]``, and so on.
         """
         queries: Any = self.shards[0].pipeline.asked(asked)
         work = len(queries) * sum(_rows_of(part.search) for part in parts)
@@ -249,7 +250,7 @@ class ShardedIndex(Sharded[EmbeddingIndex]):
         return zip(self.shards, self.offsets, strict=True)
 
     def _split(self, ids: Ids) -> list[Ids]:
-        """Return which ids each shard has, as its own; raises ParameterError if there is no row of one."""
+        """Split ids by shard into the shards' own ids; raises ParameterError if an id does not exist."""
         self._check_ids(ids)
         owners = self.store.snapshot.owners(ids)
         return [ids[owners == at] - offset for at, offset in enumerate(self.offsets)]
@@ -263,22 +264,22 @@ class _Part(NamedTuple):
     search: Search
 
     def run(self, queries: Any) -> tuple[Distances, Ids]:
-        """Return the nearest rows and their ids among all."""
+        """Return distances and global ids of the nearest rows."""
         return self._numbered(*self.search.run(queries))
 
     def candidates(self, queries: Any, wanted: int) -> tuple[Distances, Ids]:
-        """Return what a step may compare again."""
+        """Return distances and global ids of candidates for the steps."""
         search = self.search
         wanted = min(wanted, _rows_of(search))
         options = replace(search.options, candidates=wanted)
         return self._numbered(*search.prepared.search(queries, wanted, options, search.allowed))
 
     def steps(self, asked: Queries, prefix: bool) -> list[Exact]:
-        """Return what compares candidates again."""
+        """Return the functions that compare candidates again."""
         return self.shard.pipeline.steps(asked, self.search.prepared.snapshot, prefix)
 
     def compared(self, asked: Queries, prefix: bool, step: int, numbers: Ids, hits: int) -> tuple[Distances, Ids]:
-        """Return the nearest of those candidates, ascending ids among all, that are the shard's, by a step."""
+        """Compare the shard's own among the candidates by a step; ``numbers`` are global ids, ascending per query."""
         end = self.offset + self.search.prepared.snapshot.state.next_id
         first, last = ((numbers < edge).sum(axis=1)[:, None] for edge in (self.offset, end))
         width = int((last - first).max(initial=0))
@@ -295,7 +296,7 @@ class _Part(NamedTuple):
 
 
 def searched(path: str | os.PathLike[str], *, backend: str = "auto") -> EmbeddingIndex | ShardedIndex:
-    """Open an index, or a folder of shards, for reading; raises as both do."""
+    """Open an index or a folder of shards for reading; raises as their ``open`` does."""
     places = shard_paths(path)
     if len(places) == 1 and not places[0].name.startswith(SHARD):
         return opened(path, backend=backend)
@@ -303,21 +304,21 @@ def searched(path: str | os.PathLike[str], *, backend: str = "auto") -> Embeddin
 
 
 def _check_alike(opened: Sequence[EmbeddingIndex], places: Sequence[Path]) -> None:
-    """Raise ParameterError if the last index is no shard of what the first one is of."""
+    """Raise ParameterError if the last index cannot be a shard beside the first one."""
     first, last, place = opened[0], opened[-1], places[len(opened) - 1]
     if digest(places[0] / MODEL_FOLDER) != digest(place / MODEL_FOLDER):
-        raise ParameterError(f"{place} was made with another model than {places[0]}; index its vectors with that")
+        raise ParameterError(f"{place} has another model than {places[0]}; index its vectors with the same model")
     if (first.codes.kind, first.codes.originals) != (last.codes.kind, last.codes.originals):
-        raise ParameterError(f"{place} is of another kind, or keeps other originals, than {places[0]}")
+        raise ParameterError(f"{place} has another kind or other originals than {places[0]}")
 
 
 def _rows_of(search: Search) -> int:
-    """Return how many rows a search may find."""
+    """Return the number of rows that a search may find."""
     return len(search.prepared.snapshot) if search.allowed is None else len(search.allowed)
 
 
 def _mapped(call: Callable[[_Part], T], parts: Sequence[_Part], work: int) -> list[T]:
-    """Return the results of a call for each part, in threads where that pays."""
+    """Call a function with each part and return the results; large inputs use several threads."""
     workers = min(len(parts), threads())
     if workers == 1 or work <= ALONE:
         return [call(part) for part in parts]

@@ -1,4 +1,4 @@
-"""Blocks of a file of vectors that the workers of a cluster read, each by itself: checked, drawn from, encoded."""
+"""Let the workers of a cluster read blocks of a file of vectors: check them, sample from them, encode them."""
 
 import secrets
 from collections.abc import Callable, Generator, Iterator
@@ -19,42 +19,42 @@ from hdc.errors import ParameterError
 KIND = "embed-encoded"
 
 Span: TypeAlias = tuple[int, int]
-"""Number of the first row, and of the one behind the last."""
+"""Number of the first row, and of the row after the last."""
 
 Columns: TypeAlias = dict[str, npt.NDArray[Any]]
 
 
 class There:
-    """Work on the blocks of a file by a cluster.
+    """Runs work on the blocks of a file on a cluster.
 
     Parameters
     ----------
     cluster : Cluster
     vectors : VectorFile
-        All workers see it by the same name.
+        It must have the same name on all workers.
     shared : path, URL or None
-        Where results of many bytes go.
+        Where workers store large results.
 
     Raises
     ------
     ParameterError
-        If the vectors are in no file.
+        If the vectors are not in a file.
     """
 
     def __init__(self, cluster: Cluster, vectors: VectorFile, shared: str | None) -> None:
         if vectors.given is None:
             raise ParameterError(
-                f"{vectors.path} is in memory; a cluster reads vectors from a file that all workers see"
+                f"{vectors.path} is in memory; a cluster needs vectors in a file that all workers can read"
             )
         self._cluster, self._vectors, self._given, self._shared = cluster, vectors, vectors.given, shared
 
     def check(self, block: int) -> None:
-        """Check all rows; raises as :meth:`VectorFile.check`."""
+        """Check all rows; raises as :meth:`VectorFile.check` does."""
         for _ in self._cluster.in_order(_Check(self._given), self._spans(0, block)):
             pass
 
     def sample(self, most: int, seed: int, block: int) -> Floats:
-        """Return what :meth:`VectorFile.sample` returns."""
+        """Return the same sample as :meth:`VectorFile.sample`."""
         drawn = self._vectors.drawn(most, seed)
         spans = list(self._spans(0, block))
         bounds = np.searchsorted(drawn, [start for start, _ in spans] + [self._vectors.rows])
@@ -68,7 +68,7 @@ class There:
         block: int,
         folder: str | PathLike[str],
     ) -> Generator[tuple[Columns, list[str] | None]]:
-        """Yield the columns and keys of the blocks from a row on; through a folder, if none is shared."""
+        """Yield the columns and keys of the blocks from row ``done`` on; ``folder`` is used if ``shared`` is None."""
         shared = Folder(self._shared or folder).inner(f"encoded-{secrets.token_hex(4)}")
         shared.create()
         try:
@@ -86,7 +86,7 @@ class There:
 
 @dataclass(frozen=True)
 class _Reading:
-    """Work that reads spans of a file, which is opened once."""
+    """Work that reads spans of a file and opens it once."""
 
     given: dict[str, Any]
 
