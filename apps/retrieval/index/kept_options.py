@@ -49,7 +49,7 @@ class KeptOptions:
         self._remembers, self.defaults = True, checked  # in this order: a thread that sees these takes them
 
     def chosen(self, k: int, options: Options | None, **given: int | None) -> Options:
-        """Return the options of a search for k rows: those that were given, and the rest as the index remembers it."""
+        """Return the options of a search for k rows: those passed, and the stored ones for the rest."""
         chosen = self._chosen(options, **given)
         if self._per_hit is not None and chosen.candidates is None:
             return replace(chosen, candidates=self._per_hit * k)
