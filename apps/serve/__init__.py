@@ -1,7 +1,7 @@
-"""Indexes over HTTP: search, explanations, changes and metrics for other programs, and a page for people.
+"""Serve indexes over HTTP: an API for search, explanations, changes and metrics, and a web page.
 
-``create_app`` returns an ASGI application for indexes that ``Served`` holds open; ``Limits`` bounds what one client
-may ask for. On the command line: ``hdc serve INDEX``. Needs the extra ``serve``.
+``create_app`` returns an ASGI application for the open indexes of a ``Served``; ``Limits`` bounds the requests of a
+client. On the command line: ``hdc serve INDEX``. Needs the extra ``serve``.
 """
 
 from typing import TYPE_CHECKING

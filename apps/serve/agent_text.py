@@ -1,4 +1,4 @@
-"""What tools of agents answer: plain text, small enough for a language model's context."""
+"""Format the answers of agent tools as plain text, short enough for a language model's context."""
 
 import json
 from collections import Counter
@@ -10,32 +10,32 @@ import orjson
 from hdc.apps.json.document.paths import Path, show_path
 
 DOCUMENT = 1200
-"""Characters of a document beside a hit."""
+"""Most characters of a hit's document."""
 
 WHOLE = 20_000
-"""Characters of a document that is shown by itself, and of an answer."""
+"""Most characters of a single document, and of an answer."""
 
 VALUE = 60
-"""Characters of a value in a line."""
+"""Most characters of a value in a line."""
 
 REASONS, FIELDS, EXAMPLES = 6, 60, 3
-"""Lines of reasons of a hit; lines of fields of an index; values of a field."""
+"""Most lines of reasons per hit, lines of fields per index, and example values per field."""
 
 
 def cut(text: str, most: int) -> str:
-    """Return a text, or its beginning and how long it was."""
+    """Return a text; if it is longer than ``most``, its beginning and its length."""
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 def document(value: Any, most: int = DOCUMENT) -> str:
-    """Return a document, a value or the text that an index has of it, as a line of JSON."""
+    """Return a document, a value or an index's JSON text as a line of JSON."""
     if isinstance(value, orjson.Fragment):
         return cut(orjson.dumps(value).decode(), most)
     return cut(json.dumps(value, ensure_ascii=False), most)
 
 
 def hits(found: Sequence[Mapping[str, Any]], notes: Iterable[str], what: str) -> str:
-    """Return hits, best first, with reasons and documents where they have some."""
+    """Return hits, best first, with their reasons and documents if there are any."""
     if not found:
         return "\n".join([f"No hits: nothing in {what} meets the query.", *(f"Note: {note}" for note in notes)])
     measure = "" if "measure" not in found[0] else f"; scores: {_MEASURES[found[0]['measure']]}"
@@ -52,7 +52,7 @@ def hits(found: Sequence[Mapping[str, Any]], notes: Iterable[str], what: str) ->
 
 
 def reasons(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return what each value of a query met in a document, and its part of the score."""
+    """Return, for each value of a query, its match in a document and its share of the score."""
     lines = []
     for reason in found[:REASONS]:
         said = "met nothing"
@@ -65,7 +65,7 @@ def reasons(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def fields(documents: Sequence[Any]) -> list[str]:
-    """Return a line for each path of some documents: how many have it, and examples of its values."""
+    """Return one line per path of documents: the number of documents that have it, and example values."""
     having: Counter[str] = Counter()
     values: dict[str, dict[str, None]] = {}
     for value in documents:

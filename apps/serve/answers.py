@@ -1,4 +1,4 @@
-"""Answers in JSON: values as orjson writes them, and errors as ``{"error": {"type": …, "message": …}}``."""
+"""JSON responses: values, written by orjson, and errors, ``{"error": {"type": …, "message": …}}``."""
 
 import json
 from collections.abc import Mapping
@@ -14,16 +14,16 @@ JSON = "application/json"
 
 
 class RefusedError(HDCError):
-    """A request that is refused with a status.
+    """A request that is rejected with an HTTP status.
 
     Parameters
     ----------
     status : int
     message : str
     kind : str
-        What the answer calls the error.
+        Type of the error in the response.
     headers : mapping, optional
-        Of the answer.
+        Headers of the response.
     """
 
     def __init__(self, status: int, message: str, kind: str, headers: Mapping[str, str] | None = None) -> None:
@@ -32,17 +32,17 @@ class RefusedError(HDCError):
 
 
 def not_found(message: str) -> RefusedError:
-    """Return the error for an index or a row that is not there."""
+    """Return the error for an index or a row that does not exist."""
     return RefusedError(404, message, "NotFoundError")
 
 
 def unprocessable(message: str) -> RefusedError:
-    """Return the error for a body that is JSON and not what was asked for."""
+    """Return the error for a body that is JSON but invalid for the request."""
     return RefusedError(422, message, "ValidationError")
 
 
 def answer(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an answer that holds a value. NumPy's arrays and scalars become JSON; NaN becomes null."""
+    """Return a response with a value as JSON. NumPy's arrays and scalars become JSON; NaN becomes null."""
     return Response(written(value), status, headers, JSON)
 
 
@@ -50,12 +50,12 @@ def written(value: Any) -> bytes:
     """Return a value as JSON text in UTF-8."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError:  # an integer beyond 64 bits, which JSON may have and orjson does not write
+    except TypeError:  # orjson cannot write an integer beyond 64 bits
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
 
 
 def failed(error: Exception) -> Response:
-    """Return the answer for an error: its text where the package raised it on purpose, else none of its details."""
+    """Return the response to an error: its message if the package raised it on purpose, otherwise no details."""
     if isinstance(error, RefusedError):
         return _failure(error.status, error.kind, str(error), error.headers)
     if isinstance(error, HDCError | OSError):
@@ -64,7 +64,7 @@ def failed(error: Exception) -> Response:
 
 
 def status_of(error: Exception) -> int:
-    """Return the status of an error that is raised on purpose."""
+    """Return the HTTP status of an error that the package raised on purpose."""
     if isinstance(error, ConflictError | BlockingIOError):
         return 409
     return 500 if isinstance(error, FileFormatError | OSError) else 400

@@ -1,4 +1,4 @@
-"""The application: routes, the page, and what holds for every request."""
+"""The ASGI application: routes, the web page, and what applies to every request."""
 
 import contextlib
 import importlib
@@ -35,11 +35,11 @@ def create_app(served: Served, access: Access | None = None, *, log: bool = Fals
     Parameters
     ----------
     served : Served
-        Started when the application is, and closed by whoever made it.
+        It starts with the application. You close it.
     access : Access, optional
-        Who may ask; left out, programs and pages of this machine, for reading.
+        Who may send requests. By default programs and pages of this machine may read.
     log : bool
-        Whether each request is logged, to the logger ``hdc.serve.access``.
+        Log each request to the logger ``hdc.serve.access``.
     """
     access, metrics = access or Access(), Metrics(served)
 

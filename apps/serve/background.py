@@ -1,4 +1,4 @@
-"""Work that a server does beside requests: in a thread of its own, watched while it runs, called off at any time."""
+"""Background jobs of a server: each runs in its own thread, reports progress, and can be canceled at any time."""
 
 import logging
 import threading
@@ -10,17 +10,17 @@ LOG = logging.getLogger("hdc.serve")
 
 
 class CalledOffError(HDCError):
-    """The work was called off."""
+    """The job was canceled."""
 
 
 class Job:
-    """Work under way, or done.
+    """A running or finished background job.
 
     Attributes
     ----------
     state : {"working", "ready", "cancelled", "failed"}
     error : str
-        What went wrong, for people.
+        Message of the failure, for people.
     """
 
     def __init__(self) -> None:
@@ -29,22 +29,22 @@ class Job:
         self._thread: threading.Thread | None = None
 
     def begin(self, work: Callable[[], None], after: Callable[[], None] = lambda: None) -> None:
-        """Begin the work, and call ``after`` when it has ended in whatever way."""
+        """Start the work in a thread, and call ``after`` when it ends, however it ends."""
         self._thread = threading.Thread(target=self._run, args=(work, after), name="hdc job", daemon=True)
         self._thread.start()
 
     def check(self) -> None:
-        """Raise CalledOffError if the work was called off; the work asks this often."""
+        """Raise CalledOffError if the job was canceled; the work calls this often."""
         if self._stopped.is_set():
             raise CalledOffError("the work was called off")
 
     def cancel(self) -> None:
-        """Call the work off, and wait until nothing of it runs."""
+        """Cancel the job, and wait until it has stopped."""
         self._stopped.set()
         self.wait()
 
     def wait(self) -> None:
-        """Wait until the work has ended."""
+        """Wait until the job has ended."""
         if self._thread is not None:
             self._thread.join()
 

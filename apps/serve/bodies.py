@@ -1,4 +1,4 @@
-"""Bodies of requests: read within bounds, parsed strictly, and checked against a model."""
+"""Read request bodies within limits, parse them strictly, and validate them against a model."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -31,20 +31,20 @@ STATUSES = {
     429: "Too many requests wait; Retry-After says when to try again.",
     504: "It took too long.",
 }
-"""Statuses of failures."""
+"""Descriptions of error statuses."""
 
 LINGER_BYTES, LINGER_SECONDS = 16 << 20, 2.0
-"""What is read of a body that is too long, so that the client reads the refusal before its connection is closed."""
+"""How much of a body that is too long is still read, so that the client sees the error before the connection closes."""
 
 
 def described(model: type[models.Body]) -> dict[str, Any]:
-    """Return what OpenAPI says of a request with such a body."""
+    """Return the OpenAPI description of a request body."""
     schema = {"$ref": REFERENCES.format(model=model.__name__)}
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def answers(model: type[BaseModel], *statuses: int, ok: int = 200) -> dict[int | str, dict[str, Any]]:
-    """Return what OpenAPI says of answers: a model, and the failures that every request may meet, and more."""
+    """Return the OpenAPI description of responses: a model, the errors of every request, and further statuses."""
     always = {400, 401, 404, 429, 504, *statuses}
     found: dict[int | str, dict[str, Any]] = {ok: {"model": model, "description": (model.__doc__ or "").strip()}}
     for status in sorted(always):
@@ -53,7 +53,7 @@ def answers(model: type[BaseModel], *statuses: int, ok: int = 200) -> dict[int |
 
 
 def with_bodies(app: FastAPI) -> FastAPI:
-    """Let an application's OpenAPI have the schemas of bodies too, which are not read by FastAPI."""
+    """Add the schemas of request bodies, which FastAPI does not read, to an application's OpenAPI."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -63,7 +63,7 @@ def with_bodies(app: FastAPI) -> FastAPI:
             _, definitions = models_json_schema(bodies, ref_template=REFERENCES)
             known = schema.setdefault("components", {}).setdefault("schemas", {})
             known |= {name: known.get(name, value) for name, value in definitions["$defs"].items()}
-            return schema  # which FastAPI remembers, and returns the next time
+            return schema  # FastAPI caches it
         return cast(dict[str, Any], app.openapi_schema)
 
     app.openapi = openapi
@@ -75,14 +75,14 @@ def _all(model: type[models.Body]) -> list[type[models.Body]]:
 
 
 async def body_of(request: Request, model: type[B], limits: Limits) -> B:
-    """Return the body of a request.
+    """Return the validated body of a request.
 
     Raises
     ------
     RefusedError
-        408 if it comes too slowly, 413 if it is too long, 422 if it is not of the model.
+        408 if it comes too slowly, 413 if it is too long, 422 if it does not fit the model.
     DocumentError
-        If it is no JSON; the text says where.
+        If it is not JSON; the message says where.
     """
     value = await json_of(request, limits)
     try:
@@ -92,7 +92,7 @@ async def body_of(request: Request, model: type[B], limits: Limits) -> B:
 
 
 async def json_of(request: Request, limits: Limits) -> Any:
-    """Return the JSON value of a body; raises as :func:`body_of`."""
+    """Return the JSON value of a body; raises as :func:`body_of` does."""
     value = parse_bytes(await _read(request, limits), "body")
     if deeper_than(value, limits.depth):
         raise unprocessable(f"the body is nested deeper than {limits.depth} levels")
@@ -122,7 +122,7 @@ async def _read(request: Request, limits: Limits) -> bytes:
 
 
 async def _linger(stream: AsyncGenerator[bytes], read: int) -> None:
-    """Read on, within bounds: a client that is still sending when its connection is closed sees no answer."""
+    """Read on within limits; a client that is still sending when its connection closes would see no response."""
     try:
         async with asyncio.timeout(LINGER_SECONDS):
             async for part in stream:
@@ -139,12 +139,12 @@ def _too_long(limits: Limits) -> RefusedError:
 
 
 def invalid(error: Any) -> RefusedError:
-    """Return the error, 422, for what pydantic found: the first things that are wrong."""
+    """Return the error, 422, for a pydantic error: the first three problems."""
     return unprocessable("; ".join(map(_said, error.errors()[:3])))
 
 
 def _said(error: Any) -> str:
-    """Return one thing in one line: where, what, and what was given."""
+    """Return a problem in one line: where it is, what is wrong, and what was given."""
     place = ".".join(map(str, error["loc"])) or "body"
     given = "" if error["type"] in ("missing", "extra_forbidden") else f", not {shown(error['input'])}"
     return f"{place}: {error['msg']}{given}"

@@ -1,4 +1,4 @@
-"""What the page on capacity shows: bounds as curves, their theorems, and the storage of all models side by side."""
+"""The data of the capacity page: bounds as curves, their theorems, and the storage of all models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from hdc.checks import choice, fraction, integer, known
 from hdc.errors import HDCError, ParameterError, UnsupportedError
 
 AXES = ("items", "universe", "error")
-"""What a curve can run along."""
+"""Possible x-axes of a curve."""
 
 RANGES: Mapping[str, tuple[float, float]] = {"items": (1, 10_000), "universe": (2, 1e9), "error": (1e-9, 0.5)}
 
 POINTS = 41
-"""Places of a curve."""
+"""Points of a curve."""
 
 ERRORS = np.geomspace(1e-9, 0.95, 33)
-"""Error rates at which the dimension is asked for, to draw the error over the dimension."""
+"""Error rates whose dimensions give the curve of the error over the dimension."""
 
 DEFAULTS: Mapping[str, Any] = {"tolerance": 5.0, "factors": 2, "repeats": 1, "shape": "tree", "depth": 2}
 
 OPTIONAL = ("other", "overlap", "ones")
-"""Options that are left out unless they are given."""
+"""Options without a default."""
 
 ASKED = ("task", "model", "items", "universe", "error")
 
@@ -36,12 +36,12 @@ Real = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Setting:
-    """What is asked: a task on a model, its numbers, and the options of the task.
+    """A question: a task on a model, its numbers, and the options of the task.
 
     Raises
     ------
     UnknownNameError, ParameterError
-        If one is outside what is allowed.
+        If a name is unknown, or a number is out of range.
     """
 
     task: str
@@ -60,7 +60,7 @@ class Setting:
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Setting":
-        """Read a setting from texts, as the query of an address has them; what is left out has a default."""
+        """Read a setting from the texts of a query string; omitted entries have defaults."""
         task = given.get("task", "membership")
         known(task, "task", tuple(bounds.TASKS))
         names = (*bounds.TASKS[task], *ASKED, "axis")
@@ -79,7 +79,7 @@ class Setting:
         )
 
     def dimension(self, kind: str, model: str | None = None, *, instead: Mapping[str, Any] | None = None) -> Any:
-        """Return the dimension that a bound asks for; arrays in the place of a number give an array."""
+        """Return the dimension that a bound requires; an array instead of a number returns an array."""
         numbers = {"items": self.items, "universe": self.universe, "error": self.error, **(instead or {})}
         if self.task == "intersection":
             numbers["universe"] = None
@@ -115,7 +115,7 @@ def _option(name: str, text: str) -> Any:
 
 
 def choices() -> dict[str, Any]:
-    """Return what can be asked: tasks and their options, models, kinds of bounds, and ranges."""
+    """Return the choices for a setting: tasks and their options, models, kinds of bounds, and ranges."""
     there: dict[str, dict[str, list[str]]] = {task: {} for task in bounds.TASKS}
     for bound in bounds.table():
         there[bound.task].setdefault(bound.model, []).append(bound.kind)
@@ -131,25 +131,25 @@ def choices() -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def answered(setting: Setting, axis: str = "items") -> dict[str, Any]:
-    """Return everything the page shows of a setting.
+    """Return all data that the page shows for a setting.
 
     Parameters
     ----------
     setting : Setting
     axis : {"items", "universe", "error"}
-        What the curves of the dimension run along.
+        The x-axis of the curves of the dimension.
 
     Returns
     -------
     dict
-        ``answers``: for each kind of bound its dimension, statement, source and standing, or why there is none.
-        ``curves``: the dimension along the axis. ``failures``: the error over the dimension. ``storage``: dimension
-        and bits of each model. All numbers are those of :mod:`hdc.bounds`.
+        ``answers``: dimension, statement, source and standing of each kind of bound, or why there is none. ``curves``:
+        the dimension along the axis. ``failures``: the error over the dimension. ``storage``: dimension and bits of
+        each model. All numbers are from :mod:`hdc.bounds`.
 
     Raises
     ------
     ParameterError
-        If the axis is unknown, or the numbers of the setting do not go together.
+        If the axis is unknown, or the numbers of the setting are incompatible.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def _places(setting: Setting, axis: str) -> Real:
 
 
 def _along(setting: Setting, kind: str, axis: str, places: Real) -> list[int | None]:
-    """Return the dimension at each place; None where the numbers do not go together there."""
+    """Return the dimension at each place; None where the numbers are incompatible."""
     try:
         found: list[int | None] = np.asarray(setting.dimension(kind, instead={axis: places})).tolist()
         return found
@@ -210,14 +210,14 @@ def _along(setting: Setting, kind: str, axis: str, places: Real) -> list[int | N
 
 
 def failures(setting: Setting, kind: str) -> dict[str, Any]:
-    """Return the error that a bound promises over the dimension: dimensions, ascending, and their errors."""
+    """Return the error rate that a bound guarantees over the dimension: ascending dimensions and their errors."""
     dimensions = np.asarray(setting.dimension(kind, instead={"error": ERRORS}), dtype=np.float64)
     order = np.argsort(dimensions, kind="stable")
     return {"kind": kind, "x": dimensions[order].astype(np.int64).tolist(), "y": ERRORS[order].tolist()}
 
 
 def _storage(setting: Setting) -> list[dict[str, Any]]:
-    """Return what each model needs, the least storage first; models without a rigorous bound by their Gaussian one."""
+    """Return the storage of each model, least first, by its rigorous bound or, if it has none, its Gaussian bound."""
     found = []
     for model in bounds.MODELS:
         for kind in ("rigorous", "gaussian"):

@@ -1,4 +1,4 @@
-"""Conditions on documents, as requests have them."""
+"""Read the conditions on documents in requests."""
 
 from hdc.apps.json.document.paths import parse_path
 from hdc.apps.json.index.where import Condition, Conditions, parse_where
@@ -9,12 +9,12 @@ Given = str | models.Condition | list[str | models.Condition] | None
 
 
 def conditions_of(where: Given) -> Conditions | None:
-    """Return the filter of a request; None for none.
+    """Return the conditions of a request; None if there are none.
 
     Raises
     ------
     ParameterError
-        If a condition cannot be read.
+        If a condition is invalid.
     """
     if where is None:
         return None

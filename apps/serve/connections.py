@@ -1,9 +1,9 @@
-"""Connections that cannot be held for ever: uvicorn has no deadline for who sends, or reads, very slowly.
+"""Deadlines for connections: uvicorn has none for clients that send or read very slowly.
 
-Uvicorn closes a connection that is idle between two requests. It waits without end for the rest of headers that have
-begun, and for who does not read an answer, and its parser of headers takes any number of bytes. Here each connection
-notes when its request began and when it last had something to send; whoever is late is cut off by one task that looks
-at all connections, a second apart.
+Uvicorn closes a connection that is idle between two requests. But it waits forever for the rest of unfinished headers
+and for clients that do not read a response, and its header parser accepts any number of bytes. Here each connection
+records when its request started and since when data waits to be read. One task checks all connections twice a second
+and closes those that are late.
 """
 
 import asyncio
@@ -22,26 +22,26 @@ from hdc.apps.serve.guard import HEADERS
 from hdc.apps.serve.limits import Limits
 
 LOOK_SECONDS = 0.5
-"""Between two looks at all connections."""
+"""Seconds between two checks of all connections."""
 
 SPARE_SECONDS = 1.0
-"""Beyond the time for a body, after which the application has refused it."""
+"""Extra seconds after the time for a body, by which the application has rejected it."""
 
 CHUNKED = 8
-"""Bytes that a byte of a body may take on its way, in chunks of one."""
+"""Most bytes on the wire per byte of a body, in chunks of one byte."""
 
 PHRASES = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 
 
 class Server(uvicorn.Server):
-    """A server whose connections have deadlines, and that ends at a signal without passing it on.
+    """A server with deadlines for connections that stops at a signal without raising it again.
 
     Parameters
     ----------
     app : ASGI application
     limits : Limits
     options
-        Of :class:`uvicorn.Config`.
+        Options of :class:`uvicorn.Config`.
     """
 
     def __init__(self, app: ASGIApp, limits: Limits, **options: Any) -> None:
@@ -65,20 +65,20 @@ class Server(uvicorn.Server):
         self._limits = limits
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
-        """Begin, and begin to look at connections."""
+        """Start the server and the checks of connections."""
         await super().startup(sockets)
         self._looking = asyncio.create_task(self._look())
 
     async def shutdown(self, sockets: list[Any] | None = None) -> None:
-        """End: who is answered gets the answer, who waits between two requests is let go."""
+        """Stop: finish the responses under way, and close idle connections."""
         await super().shutdown(sockets)
         self._looking.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """End at SIGINT and SIGTERM; uvicorn would raise the signal again, and what comes after would not be done."""
+        """Stop at SIGINT and SIGTERM. Uvicorn would raise the signal again, so the code after it would not run."""
         with contextlib.ExitStack() as stack:
-            with contextlib.suppress(ValueError):  # not in the main thread, which gets all signals
+            with contextlib.suppress(ValueError):  # outside the main thread, which gets all signals
                 for number in (signal.SIGINT, signal.SIGTERM):
                     stack.callback(signal.signal, number, signal.signal(number, self.handle_exit))
             yield
@@ -93,24 +93,24 @@ class Server(uvicorn.Server):
 
 
 class Connection(HttpToolsProtocol):
-    """A connection with deadlines for what the client sends and for what it reads."""
+    """A connection with deadlines for sending and reading by the client."""
 
     bounds: Limits
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._begun: float | None = None  # when a request, or its connection, began that is not yet read to its end
-        self._in_head, self._head_bytes = True, 0  # bytes since headers began, of whatever
+        self._begun: float | None = None  # start of the unfinished request, or of its connection
+        self._in_head, self._head_bytes = True, 0  # all bytes since the headers started
         self._bytes, self._most = 0, self.bounds.header_bytes + CHUNKED * self.bounds.body_bytes + LINGER_BYTES
-        self._unread: float | None = None  # since when something waits for the client to read it
+        self._unread: float | None = None  # since when data waits for the client to read it
 
     def connection_made(self, transport: Any) -> None:
-        """Begin: the client must send a request."""
+        """Start the deadline for a request."""
         super().connection_made(transport)
         self._begun = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes, of headers not more than there may be."""
+        """Accept bytes within the limits for headers and bodies."""
         if self._begun is None:
             self._begun = self.loop.time()
         if self._in_head:
@@ -124,14 +124,14 @@ class Connection(HttpToolsProtocol):
             self._refuse(431, self._too_long())
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         super().on_message_begin()
         self._in_head = True
-        if self._begun is None:  # behind another request, in the same bytes
+        if self._begun is None:  # the same bytes also ended the previous request
             self._begun = self.loop.time()
 
     def on_headers_complete(self) -> None:
-        """Begin the answer."""
+        """Start the response, or reject headers that are too long."""
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         self._in_head, self._head_bytes = False, 0
         if size > self.bounds.header_bytes:
@@ -139,7 +139,7 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """Note that the whole request is there."""
+        """Record that the request is complete."""
         super().on_message_complete()
         self._begun, self._in_head, self._bytes = None, True, 0
 
@@ -176,10 +176,10 @@ class Connection(HttpToolsProtocol):
         await response(scope, receive, send)
 
     def _refuse(self, status: int, error: RefusedError) -> None:
-        """Write a whole answer, and close."""
+        """Write a complete response and close the connection."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:  # else half of another answer is on its way
+        if self.cycle is None or self.cycle.response_complete:  # otherwise another response is half sent
             response = failed(error)
             headers = [*response.raw_headers, (b"connection", b"close"), *HEADERS]
             head = b"".join(b"%s: %s\r\n" % pair for pair in headers)

@@ -1,4 +1,4 @@
-"""What one client may ask of a server."""
+"""Limits on the requests of a client."""
 
 import os
 from dataclasses import dataclass, fields
@@ -11,39 +11,39 @@ PROCESSORS = os.cpu_count() or 1
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of requests; beyond one, the server refuses with a status that says which.
+    """Limits on requests. The server rejects a request beyond a limit with the status given here.
 
     Attributes
     ----------
     body_bytes : int
-        Of a request's body; else 413.
+        Most bytes of a request's body (413).
     depth : int
-        Levels of arrays and objects in a body, 256 at most; else 422.
+        Most levels of arrays and objects in a body (422); at most 256.
     k : int
-        Hits per query, and rows per page of a filter; else 422.
+        Most hits per query, and rows per page of a filter (422).
     batch : int
-        Queries of a batch, and documents of one change; else 413.
+        Most queries per batch, and documents per change (413).
     seconds : float
-        Time of a request; a client may ask for less. Else 504.
+        Time limit of a request (504); a client may ask for less.
     threads : int
-        Searches that run at once.
+        Searches that run in parallel.
     waiting : int
-        Requests that wait for a thread; else 429.
+        Most requests that wait for a thread (429).
     connections : int
-        Open at once; else 503.
+        Most open connections (503).
     header_bytes : int
-        Of request line and headers; else 431.
+        Most bytes of request line and headers (431).
     read_seconds : float
-        Within which a client must have sent headers and body; else its connection is closed.
+        Time limit to send headers and body; then the connection is closed.
     write_seconds : float
-        For which a client may read nothing of its answer; else its connection is closed.
+        Time limit for a client that does not read its response; then the connection is closed.
     idle_seconds : float
-        For which a connection may be open between two requests.
+        Time limit of an idle connection between two requests.
 
     Raises
     ------
     ParameterError
-        If one is less than it can be.
+        If a limit is out of range.
     """
 
     body_bytes: int = 1 << 20

@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""Metrics of a server for Prometheus."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,13 +9,13 @@ from prometheus_client.core import GaugeMetricFamily
 from hdc.apps.serve.indexes import Served
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-"""Borders of the histogram of times."""
+"""Bucket bounds of the histogram of times."""
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counters of requests by route, and gauges of indexes, read when they are asked for."""
+    """Counters of requests by route, and gauges of indexes that are read on request."""
 
     def __init__(self, served: Served) -> None:
         self._registry = CollectorRegistry()
@@ -35,7 +35,7 @@ class Metrics:
         self._known: dict[tuple[str, str, int], tuple[Any, Any]] = {}
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request. Routes are templates, and methods those of HTTP, so that clients add no names."""
+        """Count a request. Routes are templates and methods are those of HTTP, so clients cannot add labels."""
         counted = self._known.get((method, route, status))
         if counted is None:
             counted = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
@@ -44,12 +44,12 @@ class Metrics:
         counted[1].observe(seconds)
 
     def text(self) -> bytes:
-        """Return all of it in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return bytes(generate_latest(self._registry))
 
 
 class _Indexes:
-    """Rows, generations and failures of indexes, and calls in threads, as they are when they are asked for."""
+    """Current rows, generations and failures of indexes, and calls in threads."""
 
     def __init__(self, served: Served) -> None:
         self._served = served

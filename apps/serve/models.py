@@ -1,4 +1,4 @@
-"""What bodies of requests and answers are made of: checked when they come in, and shown by ``/openapi.json``."""
+"""Models of request bodies and responses: they validate requests, and ``/openapi.json`` shows them."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ Path = Annotated[str, Field(description="Path in a document.", examples=["findin
 
 
 class Body(BaseModel):
-    """A body in JSON: a name that it does not have is an error, and no value is converted."""
+    """A JSON body. Unknown names are an error, and no value is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -43,7 +43,7 @@ BitOrder = Annotated[
 
 
 class Options(Body):
-    """How an index of vectors or codes is searched; those of another kind of index are an error."""
+    """Search options of an index of vectors or codes. Options of another kind of index are an error."""
 
     probes: Annotated[int | None, Field(ge=1, description="ivf: lists that are looked into")] = None
     effort: Annotated[int | None, Field(ge=1, description="hnsw: candidates in hand")] = None
@@ -52,7 +52,7 @@ class Options(Body):
 
 
 class Found(Body):
-    """What every search has: how many hits, which rows, and how much is said of them."""
+    """Parameters of every search: the number of hits, the rows to search, and the details to return."""
 
     k: Annotated[int, Field(ge=1, description="Hits, at most.")] = 10
     where: Where = None
@@ -69,7 +69,7 @@ class Found(Body):
 
 
 class Search(Found):
-    """A search: one of query, words, text, vector and code."""
+    """A search: pass one of query, words, text, vector and code."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -88,7 +88,7 @@ class Search(Found):
 
 
 class Batch(Found):
-    """Several searches at once, all of one moment: one of queries, texts, vectors and codes."""
+    """Several searches on one state of the index: pass one of queries, texts, vectors and codes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"queries": [{"age": 30}, {"age": 40}], "k": 3}]})
     queries: Annotated[list[Any] | None, Field(description="Partial documents, or any JSON values.")] = None
@@ -105,13 +105,13 @@ class Named(Body):
 
 
 class Like(Found, Named):
-    """The rows nearest to one of the index: one of id and key."""
+    """The rows nearest to a row of the index: pass one of id and key."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"id": 117, "k": 3}]})
 
 
 class Explain(Named):
-    """Why a document has its score for a query: one of query and words, one of id and key."""
+    """Why a document has its score for a query: pass one of query and words, and one of id and key."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"query": {"operation": "delete message"}, "id": 117}]})
     query: Any = None
@@ -121,7 +121,7 @@ class Explain(Named):
 
 
 class Filter(Body):
-    """A page of the rows that pass, by ascending id."""
+    """A page of the rows that meet the conditions, by ascending id."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"where": ["age >= 30", "sex = F"], "limit": 20}]})
     where: Where = None
@@ -131,7 +131,7 @@ class Filter(Body):
 
 
 class Decode(Named):
-    """What a vector says of a path: one of id, key, and query, a document of which a vector is made."""
+    """Decode the value at a path from a vector: pass one of id, key, and query (a document to encode)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"id": 117, "path": "service", "k": 3}]})
     path: Path
@@ -140,7 +140,7 @@ class Decode(Named):
 
 
 class Write(Body):
-    """Rows to add: one of documents, vectors and codes."""
+    """Rows to add: pass one of documents, vectors and codes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"documents": [{"name": "Ada"}], "replace": False}]})
     documents: list[Any] | None = None
@@ -155,20 +155,20 @@ class Write(Body):
 
 
 class Problem(BaseModel):
-    """What is wrong."""
+    """An error."""
 
     type: Annotated[str, Field(examples=["ParameterError"])]
     message: Annotated[str, Field(examples=["condition 'age >' cannot be read; ..."])]
 
 
 class Failure(BaseModel):
-    """The answer to a request that is refused, or fails."""
+    """The response to a request that is rejected or fails."""
 
     error: Problem
 
 
 class Reason(BaseModel):
-    """A value of the query, what it met in the document, and its part of the score; without match it met nothing."""
+    """A value of the query, its match in the document, and its share of the score; no match if it matched nothing."""
 
     path: Path
     query: Any
@@ -177,7 +177,7 @@ class Reason(BaseModel):
 
 
 class Hit(BaseModel):
-    """A row that was found: score, or for codes distance, both in the unit that measure names."""
+    """A row that was found, with its score, or for codes its distance, in the unit that measure names."""
 
     id: Id
     score: float | None = None
@@ -200,21 +200,21 @@ class Result(BaseModel):
 
 
 class Moment(BaseModel):
-    """When an answer was true, and how long it took."""
+    """The generation of the index that a response reflects, and the time it took."""
 
     took_ms: float
     generation: Annotated[int, Field(description="Number of the change up to which the index was seen.")]
 
 
 class Answer(Result, Moment):
-    """What a search found."""
+    """The result of a search."""
 
     exact: Annotated[bool, Field(description="Whether every row was compared.")]
     options: Annotated[dict[str, Any], Field(description="Options that the search was done with.")] = {}
 
 
 class BatchAnswer(Moment):
-    """What a batch found, one result for each query."""
+    """The results of a batch, one per query."""
 
     results: list[Result]
     exact: bool
@@ -222,7 +222,7 @@ class BatchAnswer(Moment):
 
 
 class Explanation(Moment):
-    """A document's score, and its reasons, largest share first."""
+    """A document's score and its reasons, largest share first."""
 
     id: Id
     score: float
@@ -239,14 +239,14 @@ class Row(BaseModel):
 
 
 class Page(Moment):
-    """Rows that pass, and how many there are in all."""
+    """Rows that meet the conditions, and their total number."""
 
     total: int
     rows: list[Row]
 
 
 class Value(BaseModel):
-    """A value that a vector may have at a path; see ``hdc json decode``."""
+    """A possible value at a path, decoded from a vector; see ``hdc json decode``."""
 
     value: Any
     similarity: float
@@ -261,7 +261,7 @@ class Decoded(Moment):
 
 
 class Info(BaseModel):
-    """What an index is."""
+    """The description of an index."""
 
     model_config = ConfigDict(extra="allow")
     name: str
@@ -275,7 +275,7 @@ class Info(BaseModel):
 
 
 class Changed(BaseModel):
-    """What a change did."""
+    """The result of a change."""
 
     ids: list[int]
     rows: int
@@ -283,7 +283,7 @@ class Changed(BaseModel):
 
 
 class Health(BaseModel):
-    """Whether the server answers, and which indexes could not be refreshed."""
+    """The state of the server, and the indexes that could not be refreshed."""
 
     status: Literal["ok", "degraded"]
     version: str

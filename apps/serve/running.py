@@ -1,4 +1,4 @@
-"""Work of requests in threads: so much at once, so much that waits, each within its time."""
+"""Run the work of requests in threads: limits on parallel calls, on waiting calls, and on the time of each."""
 
 import asyncio
 import threading
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Running:
-    """Runs functions in a bounded number of threads.
+    """Runs functions in a limited number of threads.
 
-    Kernels let go of Python's lock, so that searches run beside each other. What has run out of time before it began
-    is dropped; what has begun keeps its thread until it ends, and counts until then: work never piles up.
+    Kernels release Python's GIL, so searches run in parallel. A call whose time runs out before it starts is dropped. A
+    call that has started keeps its thread and counts until it ends, so work never piles up.
 
     Parameters
     ----------
@@ -34,18 +34,18 @@ class Running:
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="serve")
 
     async def run(self, call: Callable[[], T], seconds: float | None = None) -> T:
-        """Return what a function returns, called in a thread.
+        """Call a function in a thread and return its result.
 
         Parameters
         ----------
         call : function
         seconds : float, optional
-            Time it may take, if that is less than ``limits.seconds``.
+            Time limit, if less than ``limits.seconds``.
 
         Raises
         ------
         RefusedError
-            429 if too many wait, 504 if the time is over.
+            429 if too many calls wait, 504 if the time is over.
         """
         with self._counting:
             if self.taken >= self._limits.threads + self._limits.waiting:
@@ -66,5 +66,5 @@ class Running:
             self.taken -= 1
 
     def close(self) -> None:
-        """Drop what waits, and wait for what runs."""
+        """Drop waiting calls, and wait for running ones."""
         self._pool.shutdown(wait=True, cancel_futures=True)

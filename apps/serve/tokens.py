@@ -1,4 +1,4 @@
-"""Who may read and who may change: tokens that requests carry as ``Authorization: Bearer``."""
+"""Tokens for reading and changing, which requests send as ``Authorization: Bearer``."""
 
 import hmac
 import os
@@ -10,10 +10,10 @@ from hdc.errors import ParameterError
 Access: TypeAlias = Literal["none", "read", "write"]
 
 TOKEN, READ_TOKEN = "HDC_TOKEN", "HDC_READ_TOKEN"
-"""Variables of the environment."""
+"""Environment variables."""
 
 SHORTEST = 16
-"""Characters that a token has at least."""
+"""Fewest characters of a token."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,16 +23,16 @@ class Tokens:
     Attributes
     ----------
     all : str, optional
-        Who has it may read and, where indexes are writable, change.
+        Allows reading and, if indexes are writable, changing.
     read : str, optional
-        Who has it may read.
+        Allows reading.
     open : bool
-        Whether who has none may read.
+        Allow reading without a token.
 
     Raises
     ------
     ParameterError
-        If a token is short, or has other characters than ASCII's without blanks, or nobody could read.
+        If a token is too short or is not printable ASCII, or nobody could read.
     """
 
     all: str | None = None
@@ -54,19 +54,19 @@ class Tokens:
 
     @classmethod
     def given(cls, file: str | None, read_file: str | None, *, open: bool) -> Self:
-        """Return the tokens in files, or else in the environment.
+        """Return the tokens in files, or without files in the environment.
 
         Raises
         ------
         ParameterError
-            As the class.
+            As in the class.
         OSError
             If a file cannot be read.
         """
         return cls(_of(file, TOKEN), _of(read_file, READ_TOKEN), open)
 
     def access(self, authorization: bytes) -> Access:
-        """Return what a request may do, by the content of its header; compared in the same time wherever it differs."""
+        """Return what a request with this header may do; tokens are compared in constant time."""
         scheme, _, given = authorization.partition(b" ")
         token = given.strip() if scheme.lower() == b"bearer" else b""
         if self.all is not None and hmac.compare_digest(token, self.all.encode()):

@@ -1,4 +1,4 @@
-"""What a search gains by looking further: recall and time at several options, measured on rows of the index itself."""
+"""Measure the trade-off of recall and time at several search options, on rows of the index itself."""
 
 import time
 from collections.abc import Callable
@@ -18,39 +18,40 @@ from hdc.search.live import live
 
 Ids = npt.NDArray[np.int64]
 Search = Callable[..., Ids]
-"""Takes a query and options, returns ids."""
+"""Function that takes a query and options and returns ids."""
 
 K = 10
 
 QUERIES = 64
 
 MOST_PAIRS = 1 << 26
-"""Queries times rows that are compared to find the true neighbors."""
+"""Most queries times rows to compare for the true neighbors."""
 
 SECONDS = 20.0
-"""Time of a measurement; what was measured until then counts."""
+"""Time limit of a measurement; points measured until then count."""
 
 STEPS = {"probes": (1, 2, 4, 8, 16, 32, 64, 128, 256, 512), "effort": (8, 16, 32, 64, 128, 256, 512, 1024)}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """How an index is asked for the neighbors of its own rows.
+    """How to search an index for the neighbors of its own rows.
 
     Attributes
     ----------
     option : str
-        What is turned: probes, effort or candidates.
+        The option that varies: probes, effort or candidates.
     steps : tuple of int
+        Values of the option.
     queries : array
-        A row per query.
+        One row per query.
     ids : (q,) int64 array
-        Their own ids, which do not count.
+        Ids of the queries, which do not count as hits.
     search : function
     true : function
-        Returns the true neighbors of a query, those that are equally near included.
+        Returns the true neighbors of a query, ties included.
     against : str
-        What true neighbors are, for people.
+        What the true neighbors are, for people.
     """
 
     option: str
@@ -63,7 +64,7 @@ class Asked:
 
 
 class Tradeoff(Job):
-    """A measurement under way, or done.
+    """A running or finished measurement.
 
     Parameters
     ----------
@@ -72,14 +73,14 @@ class Tradeoff(Job):
     Attributes
     ----------
     generation : int
-        Of the index when it began.
+        Generation of the index at the start.
     points : list of dict
-        ``value`` of the option, ``recall`` and ``ms`` per query, the median.
+        ``value`` of the option, ``recall``, and the median ``ms`` per query.
 
     Raises
     ------
     UnsupportedError
-        If the index compares every row, so that nothing is to be gained, or keeps nothing to search with.
+        If the index compares every row, so there is no trade-off, or keeps no vectors to search with.
     """
 
     def __init__(self, index: EmbeddingIndex | BinaryIndex) -> None:
@@ -89,7 +90,7 @@ class Tradeoff(Job):
         self.points: list[dict[str, float]] = []
 
     def measure(self) -> None:
-        """Measure step by step."""
+        """Measure all values of the option, one after another."""
         began, asked = time.monotonic(), self.asked
         true = []
         for query in asked.queries:
@@ -97,7 +98,7 @@ class Tradeoff(Job):
             true.append(asked.true(query))
         for step in asked.steps:
             shares, times = [], []
-            asked.search(asked.queries[:1], step)  # what is made once does not count
+            asked.search(asked.queries[:1], step)  # the first search builds derived data
             for query, own, near in zip(asked.queries, asked.ids, true, strict=True):
                 self.check()
                 start = time.perf_counter()
@@ -109,7 +110,7 @@ class Tradeoff(Job):
                 return
 
     def to_json(self) -> dict[str, Any]:
-        """Return how far the measurement is."""
+        """Return the state of the measurement as JSON."""
         asked = self.asked
         known = {"option": asked.option, "against": asked.against, "k": K, "queries": len(asked.queries)}
         progress = {"state": self.state, "error": self.error, "part": len(self.points) / len(asked.steps)}
@@ -117,14 +118,14 @@ class Tradeoff(Job):
 
 
 def nearest(distances: npt.NDArray[Any], ids: Ids) -> Ids:
-    """Return the ids of the ``K + 1`` least distances, and of those equal to the last of them."""
+    """Return the ids of the ``K + 1`` least distances, and ties with the last of them."""
     last = np.partition(distances, min(K, len(distances) - 1))[min(K, len(distances) - 1)]
     found: Ids = ids[distances <= last]
     return found
 
 
 def recall(found: Ids, true: Ids, k: int = K) -> float:
-    """Return how many of the k nearest were found, as a share; of the true ones several may be equally near.
+    """Return the share of the k nearest that were found; ``true`` may have more than k ids because of ties.
 
     Examples
     --------
@@ -135,7 +136,7 @@ def recall(found: Ids, true: Ids, k: int = K) -> float:
 
 
 def asked_of(index: Any) -> Asked:
-    """Return how an index is asked; raises as :class:`Tradeoff`."""
+    """Return how to search an index; raises as :class:`Tradeoff` does."""
     if not isinstance(index, EmbeddingIndex | BinaryIndex):
         raise UnsupportedError(
             f"the trade-off of a {type(index).__name__} is not measured here; serve one of its parts"
@@ -152,7 +153,7 @@ def asked_of(index: Any) -> Asked:
 
 
 def _of_floats(index: EmbeddingIndex, at: Ids) -> Asked:
-    """Ask with the vectors that the index keeps, or with decoded ones."""
+    """Search with the vectors that the index keeps, or with decoded vectors."""
     snapshot, space, vectors = index.store.snapshot, index.model.space_, vectors_of(index)
     rows = vectors.read(snapshot, at)
     if index.codes.originals is None and space.metric != "cosine":
@@ -188,7 +189,7 @@ def _of_floats(index: EmbeddingIndex, at: Ids) -> Asked:
 
 
 def _of_codes(index: BinaryIndex, at: Ids) -> Asked:
-    """Ask with codes, whose neighbors are those of the fewest differing bits."""
+    """Search with codes; their true neighbors have the least Hamming distances."""
     if index.kind == "flat":
         raise UnsupportedError("this index compares the code of every row; there is nothing to trade")
     if index.levels > 1:
@@ -214,6 +215,6 @@ def _of_codes(index: BinaryIndex, at: Ids) -> Asked:
 
 
 def _below(steps: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """Return the steps below a bound, and the bound if it is not far beyond them."""
+    """Return the steps below a limit, and the limit itself unless it is far beyond the last step."""
     below = tuple(step for step in steps if step < most)
     return (*below, most) if most <= 2 * steps[-1] else below

@@ -1,4 +1,4 @@
-"""Experiments on capacity that a server runs: one at a time, bounded, with points that can be watched as they grow."""
+"""Capacity experiments of a server: one at a time, within limits, with points that you can watch as they grow."""
 
 import threading
 import time
@@ -21,14 +21,14 @@ MOST_ITEMS = 2000
 MOST_UNIVERSE = 20_000
 MOST_DIM = 60_000
 SECONDS = 60.0
-"""Time of an experiment; the points are then as far as they are."""
+"""Time limit of an experiment; points keep the trials done until then."""
 
 ROUND = 32
-"""Trials of a point before the next point has its turn."""
+"""Trials of a point per turn."""
 
 DIMS = 8
 EASY, HARD = 0.01, 0.9
-"""Errors at the greatest and the least dimension that is tried."""
+"""Error rates at the greatest and the least dimension of an experiment."""
 
 SPARSE = ("Bloom", "CountingBloom")
 
@@ -38,7 +38,7 @@ ALPHABET = 1000
 
 @dataclass
 class Tried:
-    """A point that grows.
+    """A point of an experiment that gains trials.
 
     Attributes
     ----------
@@ -61,19 +61,19 @@ class Tried:
 
 
 class Run(Job):
-    """An experiment under way, or finished.
+    """A running or finished experiment.
 
     Attributes
     ----------
     number : int
-        Counts the runs of a server.
+        Number of the run, counted per server.
     setting : Setting
-        What is tried; with the universe that is drawn from.
+        The setting, with the universe that symbols are drawn from.
     trials : int
-        Of each point, in the end.
+        Trials of each point when finished.
     points : list of Tried
     late : bool
-        Whether its time was over before all trials were done.
+        Whether time ran out before all trials were done.
     """
 
     def __init__(self, number: int, setting: Setting, trials: int, points: list[Tried]) -> None:
@@ -82,7 +82,7 @@ class Run(Job):
         self.late, self._began, self._seconds = False, time.monotonic(), 0.0
 
     def measure(self) -> None:
-        """Give each point its turns until all trials are done, or the time is over."""
+        """Run the trials of all points in turns until they are done or time runs out."""
         experiments = [experiment_of(self.setting, point.dim) for point in self.points]
         for start in range(0, self.trials, ROUND):
             stop = min(start + ROUND, self.trials)
@@ -96,11 +96,11 @@ class Run(Job):
                 point.trials += stop - start
 
     def ended(self) -> None:
-        """Note how long it took."""
+        """Record the duration."""
         self._seconds = time.monotonic() - self._began
 
     def to_json(self) -> dict[str, Any]:
-        """Return how far the run is."""
+        """Return the state of the run as JSON."""
         working = self.state == "working"
         return {
             "number": self.number,
@@ -117,7 +117,7 @@ class Run(Job):
 
 
 def _curves(setting: Setting) -> list[dict[str, Any]]:
-    """Return the errors that bounds promise in the setting of an experiment."""
+    """Return the error rates that bounds guarantee in the setting of an experiment."""
     found = []
     for kind in ("rigorous", "gaussian"):
         try:
@@ -128,14 +128,14 @@ def _curves(setting: Setting) -> list[dict[str, Any]]:
 
 
 def tried_setting(setting: Setting) -> Setting:
-    """Return the setting that an experiment tries for a question.
+    """Return the setting of an experiment for a question.
 
-    Intersections need no universe and bindings are asked about by twos, as in :mod:`hdc.apps.capacity.protocols`.
+    Intersections need no universe, and bindings are tested in pairs, as in :mod:`hdc.apps.capacity.protocols`.
 
     Raises
     ------
     ParameterError
-        If it is more than a server tries; the text says how much that is.
+        If it exceeds the limits of a server, which the message names.
     """
     integer(setting.items, "items of an experiment", 1, MOST_ITEMS)
     universe = {"intersection": 4 * setting.items, "bindings": 2}.get(setting.task, setting.universe)
@@ -151,14 +151,14 @@ def tried_setting(setting: Setting) -> Setting:
 
 
 def dimensions_of(setting: Setting) -> list[int]:
-    """Return the dimensions to try: from where most trials fail to where hardly one does.
+    """Return the dimensions to try, from one where most trials fail to one where hardly any does.
 
     Raises
     ------
     UnsupportedError
-        If no bound says where that is.
+        If no bound predicts them.
     ParameterError
-        If these are greater than a server tries.
+        If they exceed the limit of a server.
     """
     kind = "gaussian" if _has(setting, "gaussian") else "rigorous"
     low, high = (int(setting.dimension(kind, instead={"error": error})) for error in (HARD, EASY))
@@ -176,7 +176,7 @@ def _has(setting: Setting, kind: str) -> bool:
 
 
 def experiment_of(setting: Setting, dim: int) -> Experiment:
-    """Return the experiment of a setting at the least dimension from ``dim`` on that the model takes."""
+    """Return the experiment of a setting at the lowest dimension from ``dim`` on that the model allows."""
     universe = ALPHABET if setting.task == "bindings" else setting.universe
     parameters = {"model": setting.model, "items": setting.items, "universe": universe, **dict(setting.options)}
     first = Experiment(setting.task, {**parameters, "dim": dim})
@@ -191,14 +191,14 @@ class Trials:
         self._run: Run | None = None
 
     def start(self, setting: Setting, trials: int = 256) -> Run:
-        """Begin an experiment.
+        """Start an experiment.
 
         Raises
         ------
         ConflictError
             If one is running.
         ParameterError, UnsupportedError
-            If it is more than a server tries, or nothing is known that says what to try.
+            If it exceeds the limits of a server, or no bound predicts the dimensions to try.
         """
         trials = integer(trials, "trials", 1, MOST_TRIALS)
         tried = tried_setting(setting)
@@ -212,10 +212,10 @@ class Trials:
         return run
 
     def latest(self) -> Run | None:
-        """Return the run that began last."""
+        """Return the latest run."""
         return self._run
 
     def cancel(self) -> None:
-        """Call off the experiment that is running, if one is, and wait until it has stopped."""
+        """Cancel the running experiment, if any, and wait until it has stopped."""
         if self._run is not None:
             self._run.cancel()

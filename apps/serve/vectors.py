@@ -1,4 +1,4 @@
-"""Vectors and codes as JSON has them: arrays of numbers, or base64 of bytes."""
+"""Read vectors and codes from JSON: arrays of numbers, or base64 of bytes."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ from hdc.apps.serve.answers import unprocessable
 from hdc.words import Words, from_bytes, word_count
 
 BITORDER = "bitorder"
-"""Entry of an index's meta: the order of bits in the bytes that it was made of."""
+"""Entry of an index's meta: the bit order of the bytes that it was built from."""
 
 
 def vectors_of(given: Sequence[list[float] | str], dim: int) -> npt.NDArray[np.float32]:
@@ -22,7 +22,7 @@ def vectors_of(given: Sequence[list[float] | str], dim: int) -> npt.NDArray[np.f
     Raises
     ------
     RefusedError
-        422 if one has another length, is no base64, or is not finite.
+        422 if a vector has another length, is not base64, or is not finite.
     """
     rows = np.empty((len(given), dim), np.float32)
     for at, one in enumerate(given):
@@ -36,14 +36,14 @@ def vectors_of(given: Sequence[list[float] | str], dim: int) -> npt.NDArray[np.f
 
 
 def codes_of(given: Sequence[str], index: BinaryIndex, bitorder: Any) -> Words:
-    """Return codes as the index compares them: ``(n, words)`` or ``(n, levels, words)``.
+    """Return codes in the shape of the index: ``(n, words)`` or ``(n, levels, words)``.
 
     Raises
     ------
     RefusedError
-        422 if one has another length or is no base64, or nothing says the order of bits.
+        422 if a code has another length or is not base64, or the bit order is unknown.
     PaddingError
-        If bits beyond the index's are set.
+        If bits after the last component are set.
     """
     order = bitorder or index.store.meta.get(BITORDER)
     if order is None:

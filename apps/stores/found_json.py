@@ -56,7 +56,7 @@ def query_of(asked: Any, text_at: str) -> Any:
 def found(
     index: JSONIndex, asked: Any, k: int, where: str | Iterable[str] | None, *, text_at: str, explain: bool
 ) -> list[FoundDocument]:
-    """Search and explain each hit; raises as :meth:`JSONIndex.search` and :func:`query_of` do."""
+    """Search, and explain each hit; raises as :meth:`JSONIndex.search` and :func:`query_of`."""
     query = query_of(asked, text_at)
     hits = index.search(query, k, where=where)
     explanations: list[dict[str, Any]] = [{} for _ in hits]

@@ -87,7 +87,7 @@ class Documents:
         if len(self.ids):
             missing |= self.ids[places.clip(max=len(self.ids) - 1)] != ids
         if missing.any():
-            held = f"the index holds {self.ids[0]} to {self.ids[-1]}" if len(self.ids) else "the index is empty"
+            held = f"the index has ids {self.ids[0]} to {self.ids[-1]}" if len(self.ids) else "the index is empty"
             raise ParameterError(f"there is no document {ids[missing][0]}; {held}")
         return places
 

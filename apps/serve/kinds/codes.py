@@ -12,7 +12,7 @@ from hdc.search.options import options_of
 
 
 class Codes(Kind):
-    """A :class:`~hdc.apps.retrieval.BinaryIndex`."""
+    """Operations of a :class:`~hdc.apps.retrieval.BinaryIndex`."""
 
     NAME: ClassVar[Name] = "codes"
     SINGLE = ("code",)
@@ -20,17 +20,17 @@ class Codes(Kind):
     IGNORED = ("where", "missing", "weights", "explain")
 
     def asked(self, name: str, values: list[Any], body: models.Found) -> Queries:
-        """Return codes as the index compares them."""
+        """Return codes in the shape of the index."""
         return codes_of(values, self.index, body.bitorder)
 
     def search(self, queries: Queries, found: models.Found) -> list[Result]:
-        """Return a result for each code, by distance."""
+        """Return one result per code, by distance."""
         rows = self.index.search(queries, found.k, among=found.among, **self._options(found))
         measure = "bits" if self.index.levels == 1 else "cosine"
         return [{"hits": self.with_keys(hits("distance", measure, *row))} for row in zip(*rows, strict=True)]
 
     def like(self, number: int, found: models.Like) -> Result:
-        """Return the codes nearest to one, itself left out."""
+        """Return the codes nearest to a row's code, without the row itself."""
         self.check(found)
         (result,) = self.search(self.index.codes([number]), found.model_copy(update={"k": found.k + 1}))
         return {"hits": [hit for hit in result["hits"] if hit["id"] != number][: found.k]}
@@ -43,7 +43,7 @@ class Codes(Kind):
         return options
 
     def how(self, found: models.Found) -> tuple[bool, dict[str, Any]]:
-        """Return whether all codes are compared, and the options."""
+        """Return whether a search compares all codes, and its options."""
         chosen = asdict(options_of(self.index.kind, None, **self._options(found)))
         return self.index.kind == "flat", {name: value for name, value in chosen.items() if value is not None}
 
@@ -52,7 +52,7 @@ class Codes(Kind):
         return {"dim": self.index.dim, "levels": self.index.levels, "search": self.index.kind}
 
     def prepare(self) -> None:
-        """Make lists, planes or a graph."""
+        """Build lists, planes or a graph."""
         self.index.engine.prepared()
 
     def add(self, body: models.Write) -> Ids:

@@ -1,4 +1,4 @@
-"""What every kind of index is asked by requests; each kind has a subclass."""
+"""The operations that requests need of an index; each kind of index has a subclass."""
 
 import contextlib
 from abc import ABC, abstractmethod
@@ -15,14 +15,14 @@ from hdc.search.measures import Ids
 Name: TypeAlias = Literal["json", "embeddings", "codes"]
 
 Queries: TypeAlias = Any
-"""A list of values, or an array of a row for each query."""
+"""A list of values, or an array with one row per query."""
 
 Result: TypeAlias = dict[str, Any]
-"""``hits``, as JSON, and perhaps ``notes``."""
+"""``hits`` as JSON, and optional ``notes``."""
 
 
 class Kind(ABC):
-    """An index, and how bodies of requests become calls of it.
+    """Turns request bodies into calls of an index.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class Kind(ABC):
     ----------
     NAME : str
     SINGLE, SEVERAL : tuple of str
-        Fields of a search and of a batch that say what is searched for.
+        Fields of a search and of a batch that can have the query.
     IGNORED : tuple of str
-        Fields of a search that mean nothing to this kind, and are an error.
+        Fields of a search that this kind rejects.
     """
 
     NAME: ClassVar[Name]
@@ -46,12 +46,12 @@ class Kind(ABC):
         self.index = index
 
     def queries(self, body: models.Search | models.Batch) -> Queries:
-        """Return what a body searches for.
+        """Return the queries of a body.
 
         Raises
         ------
         RefusedError
-            422 if it is not exactly one thing, or one that this kind has not.
+            422 if the body does not have exactly one query field, or this kind does not support it.
         """
         single = isinstance(body, models.Search)
         own, every = (self.SINGLE, SINGLE) if single else (self.SEVERAL, SEVERAL)
@@ -65,69 +65,69 @@ class Kind(ABC):
         return self.asked(given[0], [value] if single else value or [], body)
 
     def check(self, found: models.Found) -> None:
-        """Raise RefusedError, 422, if a search says what means nothing to this kind."""
+        """Raise RefusedError, 422, if a search has a field that this kind rejects."""
         for name in self.IGNORED:
             if name in found.model_fields_set:
                 raise unprocessable(f"{name} is not for an index of {self.NAME}")
 
     @abstractmethod
     def asked(self, name: str, values: list[Any], body: models.Found) -> Queries:
-        """Return queries as :meth:`search` takes them, of the values of a field."""
+        """Turn the values of a query field into queries for :meth:`search`."""
 
     @abstractmethod
     def search(self, queries: Queries, found: models.Found) -> list[Result]:
-        """Return a result for each query."""
+        """Return one result per query."""
 
     @abstractmethod
     def like(self, number: int, found: models.Like) -> Result:
-        """Return the rows nearest to one."""
+        """Return the rows nearest to a row."""
 
     @abstractmethod
     def how(self, found: models.Found) -> tuple[bool, dict[str, Any]]:
-        """Return whether a search compares every row, and the options it is done with."""
+        """Return whether a search compares every row, and the options it uses."""
 
     @abstractmethod
     def info(self) -> dict[str, Any]:
-        """Return what is special of the index: ``dim`` at least."""
+        """Return the description of the index that is specific to its kind; ``dim`` at least."""
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make what the first search would wait for."""
+        """Build the derived data that the first search would otherwise build."""
 
     def warm(self) -> None:
-        """Search once, so that the first request does not wait for compiled code to be loaded."""
+        """Search once, so the first request does not wait for compiled code to load."""
         self.prepare()
-        with contextlib.suppress(HDCError):  # an index that keeps nothing to search with, say
+        with contextlib.suppress(HDCError):  # for example an index that keeps no vectors
             for number in self.index.ids()[:1].tolist():
                 self.like(number, models.Like(k=1))
 
     @abstractmethod
     def add(self, body: models.Write) -> Ids:
-        """Add rows, or replace those of the same keys; return their ids."""
+        """Add rows, or replace rows with the same keys; return the ids."""
 
     # ------------------------------------------------------------------ rows
 
     def number_of(self, named: models.Named) -> int:
-        """Return the id of a row that is named by id or key.
+        """Return the id of a row named by id or key.
 
         Raises
         ------
         RefusedError
-            404 if there is none, 422 if not one of id and key is given.
+            404 if the row does not exist, 422 unless exactly one of id and key is given.
         """
         if (named.id is None) == (named.key is None):
             raise unprocessable("name a row by one of id and key")
         return self.of_key(named.key) if named.id is None else self.of_id(named.id)
 
     def of_key(self, key: str | None) -> int:
-        """Return the id of the row of a key; 404 if there is none."""
+        """Return the id of the row with a key; 404 if it does not exist."""
         number = None if key is None else self.index.find(key)
         if number is None:
             raise not_found(f"there is no {self.index.ROW} of key {shown(key)}")
         return int(number)
 
     def of_id(self, number: int) -> int:
-        """Return the id of a row; 404 if there is none."""
+        """Check and return the id of a row; 404 if it does not exist."""
         try:
             self.index.store.positions([number])
         except (ParameterError, DTypeError, OverflowError):
@@ -135,7 +135,7 @@ class Kind(ABC):
         return number
 
     def filtered(self, where: Given) -> Ids:
-        """Return the ids of rows that pass, ascending."""
+        """Return the ids of rows that meet conditions, ascending."""
         if where is not None:
             raise unprocessable(f"where is not for an index of {self.NAME}, which has no documents to look at")
         return self.index.ids()  # type: ignore[no-any-return]
@@ -145,7 +145,7 @@ class Kind(ABC):
         return self.with_keys([{"id": number} for number in ids])
 
     def with_keys(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return rows or hits with the keys that they have."""
+        """Add keys to rows or hits that have one."""
         keys = self.index.keys([entry["id"] for entry in entries]) if entries else []
         return [e if key is None else {**e, "key": key} for e, key in zip(entries, keys, strict=True)]
 
@@ -155,11 +155,11 @@ SEVERAL = ("queries", "texts", "vectors", "codes")
 
 
 def hits(name: str, measure: str, values: Any, ids: Any) -> list[dict[str, Any]]:
-    """Return the hits of a query whose results are arrays; -1 is none."""
+    """Return the hits of a query from arrays of results; id -1 is skipped."""
     rows = zip(values.tolist(), ids.tolist(), strict=True)
     return [{"id": number, name: value, "measure": measure} for value, number in rows if number >= 0]
 
 
 def named_options(found: models.Found) -> dict[str, int]:
-    """Return the options that a search names."""
+    """Return the options that a search sets."""
     return {} if found.options is None else {name: value for name, value in found.options if value is not None}

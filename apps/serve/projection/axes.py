@@ -1,7 +1,7 @@
-"""Principal axes of rows that are read block by block: a randomized SVD in memory that does not grow with the rows.
+"""Principal axes of rows that are read block by block: a randomized SVD whose memory does not grow with the rows.
 
-Halko, Martinsson and Tropp (2011), "Finding structure with randomness", algorithm 4.4: random directions are
-multiplied a few times with the covariance, once per pass over the rows, and span the leading axes then.
+Halko, Martinsson and Tropp (2011), "Finding structure with randomness", algorithm 4.4: multiply random directions with
+the covariance a few times, once per pass over the rows; they then span the leading axes.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,18 +18,18 @@ PASSES = 4
 """Multiplications with the covariance."""
 
 SPARE = 8
-"""Directions beyond those asked for, which make these exact sooner."""
+"""Extra directions, which speed up the convergence of those asked for."""
 
 RANK = 1e-9
-"""Part of a column's length beneath which what others do not span of it is rounding."""
+"""A remainder of a column below this share of its length is rounding."""
 
 MOST_SAMPLED = 30_000
-"""Rows that axes are learned from; more move them by less than a point's width."""
+"""Most rows to learn axes from; more rows move them by less than a point's width."""
 
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """Directions in which rows differ most.
+    """The directions in which rows vary most.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Axes:
     directions : (dim, m) float32 array
         Orthonormal, the widest first; the largest component of each is positive.
     shares : (m,) float32 array
-        Part of the variance that each one shows.
+        Share of the variance along each direction.
     """
 
     mean: Floats
@@ -58,12 +58,12 @@ def learn(
     Parameters
     ----------
     blocks : function
-        Begins a pass: yields ``(n, dim)`` float32 rows, the same ones each time.
+        Starts a pass: yields ``(n, dim)`` float32 rows, the same in each pass.
     dim, count : int
-        Axes beyond ``dim``, or beyond what the rows span, have zeros.
+        Axes beyond ``dim``, or beyond the span of the rows, are zeros.
     seed : int
     tick : function
-        Called after each block; what it raises ends the work.
+        Called after each block; an exception that it raises ends the work.
     """
     width = min(dim, count + SPARE)
     basis = _orthonormal(np.random.default_rng(seed).standard_normal((dim, width)))
@@ -101,9 +101,9 @@ def learn(
 
 
 def _orthonormal(columns: Doubles) -> Doubles:
-    """Return orthonormal columns that span the same, zeros for those that others span already.
+    """Return orthonormal columns with the same span; columns that depend on earlier ones become zeros.
 
-    Gram and Schmidt, twice (Giraud et al. 2005). LAPACK's threads cost more than the work where other ones compute.
+    Gram-Schmidt, twice (Giraud et al. 2005). On a busy machine, LAPACK's threads would cost more than the work.
     """
     done = np.zeros_like(columns)
     for place, column in enumerate(columns.T):
@@ -124,7 +124,7 @@ def _fixed(directions: Doubles) -> Doubles:
 
 
 def spread(positions: Ids, most: int) -> Ids:
-    """Return at most so many of some positions, evenly spaced."""
+    """Return at most ``most`` of the positions, evenly spaced."""
     if len(positions) <= most:
         return positions
     return positions[np.linspace(0, len(positions) - 1, most).astype(np.int64)]

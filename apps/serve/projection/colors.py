@@ -1,4 +1,4 @@
-"""Colors of points by a field: a few categories, or numbers on a scale; as one byte per point."""
+"""Color points by a field, with one byte per point: a few categories, or numbers on a scale."""
 
 import json
 from collections import Counter
@@ -14,34 +14,34 @@ from hdc.apps.serve.projection.region import leaves
 Bytes = npt.NDArray[np.uint8]
 
 CATEGORIES = 8
-"""Categories that have a color of their own: so many a person tells apart, whatever their eyes."""
+"""Categories with a color of their own: as many as people can distinguish, also with color blindness."""
 
 OTHER, MISSING = CATEGORIES, 255
-"""Bytes of points of rarer categories, and of those that have no value."""
+"""Bytes for points of rarer categories, and for points without a value."""
 
 STEPS = 254
 """Greatest byte of a number."""
 
 FEW = 12
-"""Up to so many different numbers are categories."""
+"""Up to this many different numbers are treated as categories."""
 
 MOST_NUMBERS = 0.9
-"""Part of the values that must be numbers to be shown on a scale."""
+"""Share of the values that must be numbers to use a scale."""
 
 CUT = 0.02
-"""Part of the numbers at each end that share the last shade: outliers would leave one shade for all others."""
+"""Share of the numbers at each end that get the last shade; outliers would otherwise leave one shade for the rest."""
 
 DECADES = 1000
-"""Greatest number over least from which on the scale is logarithmic."""
+"""Ratio of the greatest to the least number from which the scale is logarithmic."""
 
 NOTHING: Any = object()
-"""Stands for a row without a value."""
+"""Value of a row without a value."""
 
 OF_ITEMS = 0.3
-"""Worth of fields of items, of which a color shows the first item's."""
+"""Weight of fields of array items, because a color shows only the first item."""
 
 LABEL = 80
-"""Characters of a label."""
+"""Most characters of a label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Colors:
     others, missing : int
         Points of rarer categories, and without a value.
     low, high : float
-        Numbers at the ends of the scale.
+        Ends of the scale.
     logarithmic : bool
     """
 
@@ -73,7 +73,7 @@ class Colors:
 
 
 def colors_of(values: Sequence[Any]) -> Colors:
-    """Return the colors of rows by their values, :data:`NOTHING` where there is none.
+    """Return the colors of rows by their values; pass :data:`NOTHING` for a missing value.
 
     Examples
     --------
@@ -133,15 +133,15 @@ def _label(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Return a value that can be a color: the value of a leaf, else :data:`NOTHING`."""
+    """Return a leaf's value, which can be a color, or :data:`NOTHING` for other values."""
     return NOTHING if isinstance(value, dict | list) else value
 
 
 def suitable(documents: Sequence[Any]) -> list[dict[str, Any]]:
-    """Return the fields of a sample that colors say something of, the best first.
+    """Return the fields of a sample that are useful as colors, the best first.
 
-    Best are fields that most documents have, with a few values that none outweighs; then numbers; fields whose values
-    nearly all differ come last.
+    The best fields occur in most documents and have a few values, none of them dominant. Numbers come next. Fields
+    whose values are nearly all different come last.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def suitable(documents: Sequence[Any]) -> list[dict[str, Any]]:
 
 
 def _worth(share: float, distinct: int, most: float, number: bool, count: int) -> float:
-    """Return how much colors by a field say."""
+    """Return how useful colors by a field are."""
     if distinct < 2:
         return 0.0
     if number:

@@ -1,4 +1,4 @@
-"""A finished map: where each row is, by which axes, of which state of the index; and its file."""
+"""A finished map and its file: the place of each row, the axes, and the state of the index."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -24,21 +24,21 @@ KIND, VERSION = "map", 1
 METHODS = ("pca", "umap")
 
 MOST_POINTS = 1 << 20
-"""Points of a map; of more rows, evenly spaced ones are shown."""
+"""Most points of a map; of more rows, evenly spaced ones are shown."""
 
 NEIGHBORS = 5
-"""Landmarks that say where a new row is on a map of neighbors."""
+"""Nearest landmarks that place a new row on a map of neighbors."""
 
 
 @dataclass(frozen=True, eq=False)
 class Landmarks:
-    """Rows of a map of neighbors that say where others are: by which axes, and where on the map."""
+    """Rows of a map of neighbors that place other rows: their coordinates on the axes, and on the map."""
 
     reduced: Floats
     placed: Floats
 
     def place(self, reduced: Floats) -> Floats:
-        """Return where rows are: at the mean of their nearest landmarks, weighted by nearness."""
+        """Place rows at the mean of their nearest landmarks, weighted by inverse distance."""
         squares = (self.reduced**2).sum(axis=1) - 2 * reduced @ self.reduced.T
         count = min(NEIGHBORS, len(self.reduced))
         nearest = np.argpartition(squares, count - 1, axis=1)[:, :count]
@@ -57,17 +57,17 @@ class Map:
     ----------
     method : {"pca", "umap"}
     source : str
-        What the vectors were made of.
+        Where the vectors come from.
     state : list
-        Of the rows: edition, generation and number of each store, as :func:`state_of`.
+        State of the rows: edition, generation and number of rows per store; see :func:`state_of`.
     model : str
-        Digest of what gives rows their vectors: axes of other vectors say nothing.
+        Digest of the source of the vectors, because axes of other vectors do not apply.
     positions, ids : (n,) int64 arrays
-        Of live rows, ascending by position.
+        Positions and ids of live rows, ascending by position.
     points : (n, 2) float32 array
     axes : Axes
     landmarks : Landmarks, optional
-        Of a map of neighbors.
+        Only for a map of neighbors.
     """
 
     method: str
@@ -82,7 +82,7 @@ class Map:
 
     @property
     def generation(self) -> int:
-        """The generation of the index that the map reflects."""
+        """Generation of the index that the map reflects."""
         return sum(generation for _, generation, _ in self.state)
 
     def place(self, rows: Floats) -> Floats:
@@ -91,7 +91,7 @@ class Map:
         return reduced[:, :2] if self.landmarks is None else self.landmarks.place(reduced)
 
     def save(self, path: Path) -> None:
-        """Write the map aside and rename it; raises OSError if that fails, and an older map then stays."""
+        """Write the map to a temporary file and rename it; raises OSError if that fails, and keeps an older map."""
         meta = {"method": self.method, "source": self.source, "state": self.state, "model": self.model}
         arrays: files.Arrays = {"positions": self.positions, "ids": self.ids, "points": self.points}
         arrays |= {"mean": self.axes.mean, "directions": self.axes.directions, "shares": self.axes.shares}
@@ -136,13 +136,13 @@ class Map:
 
 
 def state_of(snapshot: Snapshot) -> list[list[int]]:
-    """Return what says whether rows are still the same ones at the same positions, in each store of a snapshot."""
+    """Return edition, generation and row count per store, which are equal if the rows and positions are the same."""
     parts = snapshot.parts if isinstance(snapshot, JoinedSnapshot) else (snapshot,)
     return [[part.edition, part.generation, part.count] for part in parts]
 
 
 def model_of(snapshot: Snapshot, vectors: Vectors) -> str:
-    """Return a digest of what gives the rows of an index their vectors."""
+    """Return a digest of the source of an index's vectors."""
     meta = {name: value for name, value in snapshot.meta.items() if name in ("encoder", "model", "dim", "levels")}
     return str(xxhash.xxh3_128_hexdigest(f"{vectors.dim} {vectors.source} {sorted(meta.items())}".encode()))
 
@@ -155,7 +155,7 @@ def placed(
     width: int = 2,
     tick: Callable[[], None] = lambda: None,
 ) -> Floats:
-    """Return the ``(n, width)`` places of rows, which are read block by block."""
+    """Read rows block by block and return their ``(n, width)`` places."""
     found = np.empty((len(positions), width), np.float32)
     for start in range(0, len(positions), vectors.step):
         part = slice(start, start + vectors.step)
@@ -165,15 +165,15 @@ def placed(
 
 
 def caught_up(made: Map, vectors: Vectors, snapshot: Snapshot) -> Map | None:
-    """Return a map with the rows that came since it was made, and without those that went.
+    """Return a map with the rows added since it was made, and without removed rows.
 
-    Rows that were added or replaced are placed by the axes of the map. After a compaction all rows are placed anew:
-    which ones were replaced is not known then.
+    The axes of the map place rows that were added or replaced. After a compaction all rows are placed again, because it
+    is unknown which ones were replaced.
 
     Returns
     -------
     Map or None
-        None where the map says nothing of these rows: vectors of another model, or neighbors of another edition.
+        None if the map does not apply: vectors of another model, or a map of neighbors of another edition.
     """
     state = state_of(snapshot)
     if made.model != model_of(snapshot, vectors):

@@ -1,4 +1,4 @@
-"""Maps of the indexes that a server holds: made in the background one at a time, kept beside the index."""
+"""Compute maps of a server's indexes in the background, one at a time, and save them beside the index."""
 
 import threading
 from collections.abc import Callable
@@ -37,15 +37,15 @@ TWO = 2
 
 
 class Work(Job):
-    """A map in the making.
+    """The computation of a map.
 
     Attributes
     ----------
     method : str
     stage : str
-        What is being done, for people.
+        The current step, for people.
     done, total : int
-        Blocks.
+        Blocks done, and blocks in total.
     """
 
     def __init__(self, method: str) -> None:
@@ -53,7 +53,7 @@ class Work(Job):
         self.method, self.stage, self.done, self.total = method, "reading rows", 0, 1
 
     def tick(self) -> None:
-        """Count a block; raise CalledOffError if the work was called off."""
+        """Count a block; raises CalledOffError if the job was canceled."""
         self.check()
         self.done = min(self.done + 1, self.total)
 
@@ -64,11 +64,11 @@ def make(vectors: Vectors, snapshot: Snapshot, method: str, work: Work, seed: in
     Raises
     ------
     CalledOffError
-        If the work was called off.
+        If the job was canceled.
     ParameterError
         If there are no rows, or too few for the method.
     BackendUnavailableError
-        If the method needs what is not installed.
+        If the method needs a library that is not installed.
     """
     positions = spread(live(snapshot), MOST_POINTS)
     if not len(positions):
@@ -120,11 +120,11 @@ class Maps:
     Parameters
     ----------
     index : function
-        Returns the open index as it is now.
+        Returns the open index.
     folder : path, optional
-        Where maps are kept; in memory if left out, or if it cannot be written.
+        Folder to save maps in; without it, or if it cannot be written, maps stay in memory.
     gate : semaphore, optional
-        Held while a map is made: indexes that share it make theirs one at a time.
+        Acquired while a map is computed; indexes that share it compute one map at a time.
     """
 
     def __init__(
@@ -139,18 +139,18 @@ class Maps:
         self._work: Work | None = None
 
     def vectors(self) -> Vectors:
-        """Return how vectors are read; raises UnsupportedError for an index that has no map."""
+        """Return the reader of vectors; raises UnsupportedError for an index that cannot have a map."""
         return vectors_of(self._index())
 
     def start(self, method: str = "pca") -> None:
-        """Begin to make a map.
+        """Start to compute a map.
 
         Raises
         ------
         ConflictError
-            If one is being made, of this index or of another one of the server.
+            If the server is computing another map.
         ParameterError, UnsupportedError, BackendUnavailableError
-            If there can be no such map.
+            If this map is not possible.
         """
         choice(method, "method", METHODS)
         vectors, snapshot = self.vectors(), self._index().store.snapshot
@@ -165,7 +165,7 @@ class Maps:
         work.begin(lambda: self._make(work, vectors, snapshot), self._gate.release)
 
     def cancel(self) -> None:
-        """Call off the map that is being made, if one is, and wait until nothing of it runs."""
+        """Cancel the map under way, if any, and wait until its work has stopped."""
         if self._work is not None:
             self._work.cancel()
 
@@ -177,7 +177,7 @@ class Maps:
         self._keep(made)
 
     def _keep(self, made: Map) -> None:
-        """Write a map beside the index; best effort, for it can be made again."""
+        """Save a map beside the index if possible; otherwise it can be computed again."""
         self._kept.discard(made.method)
         if self._folder is None:
             return
@@ -192,7 +192,7 @@ class Maps:
         return self._folder / f"map.{method}"
 
     def current(self, method: str) -> Map | None:
-        """Return a map that reflects the index as it is now, or None if none was made of it."""
+        """Return the map, updated to the current index, or None if there is none."""
         choice(method, "method", METHODS)
         snapshot, vectors = self._index().store.snapshot, self.vectors()
         with self._lock:
@@ -210,7 +210,7 @@ class Maps:
             return now
 
     def _read(self, method: str) -> None:
-        """Read a map that was kept; one that is damaged counts as none."""
+        """Read a saved map; a damaged one is ignored."""
         if self._folder is None:
             return
         try:
@@ -220,7 +220,7 @@ class Maps:
             return
 
     def status(self, method: str) -> dict[str, Any]:
-        """Return what there is of a map, as JSON."""
+        """Return the state of a map as JSON."""
         choice(method, "method", METHODS)
         work, made, snapshot = self._work, self.current(method), self._index().store.snapshot
         state = "ready" if made is not None else "none"
