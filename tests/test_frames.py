@@ -246,7 +246,7 @@ def test_types_of_duckdb():
         (lambda: pd.DataFrame([[1, 2]]), "must be a text, not 0"),
         (lambda: pd.DataFrame([[1]], columns=pd.MultiIndex.from_tuples([("a", "b")])), r"not \('a', 'b'\)"),
         (lambda: pd.DataFrame([[1, 2]], columns=["a", "a"]), "give each column its own name"),
-        (lambda: pa.table([[1], [2]], names=["a", "a"]), "'a' is there twice"),
+        (lambda: pa.table([[1], [2]], names=["a", "a"]), "'a' occurs twice"),
         (lambda: pa.table({"m": pa.array([[("k", 1), ("k", 2)]], pa.map_(pa.string(), pa.int8()))}), "as objects"),
     ],
 )
@@ -458,7 +458,7 @@ def test_to_arrow_says_what_is_wrong(vectors, options, error, text):
         (pa.array([[1.0]]), {"bitorder": "big"}, errors.ParameterError, "are for packed bits"),
         (pa.array([[1.0], None]), {}, errors.ParameterError, "missing values"),
         (pa.array([[1.0, None]]), {}, errors.ParameterError, "missing values"),
-        (pa.array([[1.0], [1.0, 2.0]]), {}, errors.DimensionError, "lists of 1 to 2 numbers"),
+        (pa.array([[1.0], [1.0, 2.0]]), {}, errors.DimensionError, "lists of one length, not of 1 to 2 numbers"),
         (pa.array(["x"]), {}, errors.DTypeError, "must have lists of numbers, not string"),
         (pa.array([["x"]]), {}, errors.DTypeError, "must have lists of numbers, not of string"),
     ],
